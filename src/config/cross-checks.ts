@@ -15,7 +15,6 @@ import type { Path } from './yaml/tree.js';
 
 type Found = Iterable<Diagnostic>;
 
-/** Checks the sections of a config that are valid against the schema. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { dataset, gates = [] } = experiment;
   return [
@@ -89,7 +88,6 @@ function* checkFloats(experiment: PartialExperiment, locator: Locator): Found {
   }
 }
 
-/** All numbers in `value` with their paths. `at` is the path of `value`. */
 function numbersIn(value: unknown, at: Path = []): (readonly [Path, number])[] {
   if (typeof value === 'number') return [[at, value]];
   if (typeof value !== 'object' || value === null) return [];

@@ -13,7 +13,6 @@ import { checkOverlap } from './overlap-check.js';
 import { checkLossTargets, labelWarnings, strayLabels } from './target-checks.js';
 import { trainingWarnings } from './training-checks.js';
 
-/** What the check needs of the targets of a split. */
 export type TargetShape =
   | {
       readonly kind: 'class';
@@ -40,7 +39,6 @@ export interface SplitShape {
   errorScale?(index: number): number | undefined;
 }
 
-/** What the check needs of a dataset. */
 export interface DataShape {
   readonly input: SequenceInput;
   readonly sequenceLength: number;
@@ -59,9 +57,7 @@ export interface DataShape {
   readonly digests?: readonly { readonly name: string; readonly sha256: string; readonly split: string }[];
 }
 
-/** Sizes that the data determine. */
 export interface ModelSizes {
-  /** Kind of a step: F numbers, or one of V symbols. */
   readonly input: SequenceInput;
   /** T, steps per sequence. */
   readonly sequenceLength: number;
@@ -70,17 +66,13 @@ export interface ModelSizes {
 }
 
 export interface DataVerdict {
-  /** Problems of the config (exit 2). */
   readonly diagnostics: readonly Diagnostic[];
   readonly warnings: readonly Diagnostic[];
   /** Valid only if there are no diagnostics. */
   readonly sizes: ModelSizes;
 }
 
-/**
- * Checks a config against its data and determines the sizes of the model.
- * @throws UserError (exit 5) if only labels are wrong; points to them in the data
- */
+/** Throws (exit 5) if only labels are wrong, at their places in the data. */
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;
   const { model, loss } = experiment;

@@ -1,7 +1,4 @@
-/**
- * Rules between a config and its data. They are checked twice: before reading the data, with the
- * facts that the kind of dataset implies, and again with the data.
- */
+/** Rules about data, as the kind of dataset implies them and, once read, as they are. */
 import type { PlacedLabel } from '../data/core/labels.js';
 import type { DatasetFacts } from '../data/core/pipeline.js';
 import { kindOf } from '../data/table.js';
@@ -14,7 +11,6 @@ import type { Experiment, PartialExperiment, ScheduleConfig } from './experiment
 import { lossFor } from './losses.js';
 import type { Locator } from './yaml/locator.js';
 
-/** Facts about the data, from the config alone or from the data. */
 export interface DataFacts extends DatasetFacts {
   /** Required size of the vocabulary: the largest symbol + 1. */
   readonly numSymbols?: number;

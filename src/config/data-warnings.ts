@@ -10,7 +10,6 @@ import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './losses.js';
 import type { Locator } from './yaml/locator.js';
 
-/** The columns of the training split, before any scaling. */
 export interface ColumnFacts {
   readonly features: readonly Column[];
   readonly targets: readonly Column[];
@@ -75,7 +74,6 @@ const MAX_USUAL = 5;
 const MIN_USUAL = 0.05;
 /** Columns of a few steps of float32 have lost most of what distinguishes their values. */
 const MIN_STEPS = 10;
-/** Maximum number of columns named in a warning. */
 const MAX_NAMED = 5;
 
 /** Warns of columns whose scale makes learning hard, or costs them digits. */

@@ -1,5 +1,4 @@
 /** Fills in the defaults of a config, in the schema's order of keys. */
-
 import { kindOf } from '../data/table.js';
 import { lossKind } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
@@ -7,23 +6,16 @@ import type { DatasetConfig, LossConfig, MetricName, PartialExperiment } from '.
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, sweepSchema } from './schema/walk.js';
 import { hasValidation, onValidation } from './splits.js';
 
-/**
- * Fills in all defaults. Returns a deep copy, so that freezing it does not freeze the schema.
- * @param config plain; its sections are valid against the schema, some may be absent
- */
+/** A deep copy, so that freezing it does not freeze the schema. */
 export function fillDefaults(config: unknown): PartialExperiment {
   return fillDerived(fillConstantDefaults(config) as Sections);
 }
 
-/**
- * Fills in only constant defaults. The others still follow the keys that they depend on if these
- * are overridden.
- */
+/** The others still follow the keys that they depend on if these are overridden. */
 export function fillConstantDefaults(config: unknown): unknown {
   return fill(experimentSchema(), config);
 }
 
-/** Fills in the constant defaults of a sweep. @param sweep plain, valid against the schema */
 export function fillSweepDefaults(sweep: unknown): unknown {
   return fill(sweepSchema(), sweep);
 }
@@ -34,7 +26,6 @@ type Sections = PartialExperiment;
 
 function fill(schema: Schema, value: unknown): unknown {
   const target = narrow(schema, value);
-  // any value is allowed and kept
   if (target === undefined || Object.keys(target).every(key => ANNOTATIONS.has(key))) return value;
   if (Array.isArray(value)) {
     const { items } = target;
@@ -89,7 +80,6 @@ function fillDerived(config: Sections): PartialExperiment {
   };
 }
 
-/** Default metric for selection. */
 function selectingMetric(loss: LossConfig | undefined, dataset: DatasetConfig | undefined): MetricName {
   const onTest = `test.${loss ? TASKS[lossKind(loss).task].selects : 'accuracy'}` as const;
   return hasValidation(dataset) ? onValidation(onTest) : onTest;

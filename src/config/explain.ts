@@ -7,7 +7,6 @@ import type { LoadedExperiment } from './load.js';
 import { allKeys, isRecord, type Schema, schemaAt, valueAt } from './schema/walk.js';
 
 export interface ExplainedValue {
-  /** Key path such as `gates.0.min`. */
   readonly key: string;
   readonly value: unknown;
   /** `FILE:LINE:COL`, `--set` or `default`. */
@@ -25,12 +24,10 @@ export interface ExplainedKey {
   readonly values: readonly ExplainedValue[];
 }
 
-/** All values of a config with their origins, in the schema's order. */
 export function explainValues(loaded: LoadedExperiment): readonly ExplainedValue[] {
   return leaves(loaded, loaded.experiment, []);
 }
 
-/** @throws UserError (exit 2) if the config cannot have the key */
 export function explainKey(loaded: LoadedExperiment, key: string): ExplainedKey {
   const path = key.replace(/\[(\d+)\]/g, '.$1').split('.');
   const schema = schemaAt(path, loaded.experiment);
@@ -67,18 +64,13 @@ function unknownKey(key: string): Error {
   });
 }
 
-/** A key whose values differ; a side without the key is absent. */
 export interface ConfigDifference {
-  /** Key path such as `optimizer.betas`. */
   readonly key: string;
   readonly a?: Omit<ExplainedValue, 'key'>;
   readonly b?: Omit<ExplainedValue, 'key'>;
 }
 
-/**
- * Differences between two resolved configs, sorted by key. `1e-2` equals `0.01`, and defaults are
- * filled in.
- */
+/** Sorted by key. `1e-2` equals `0.01`, and defaults are filled in. */
 export function configDifferences(a: LoadedExperiment, b: LoadedExperiment): readonly ConfigDifference[] {
   const [inA, inB] = [valuesByKey(a), valuesByKey(b)];
   const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort(byKeyPath);

@@ -44,7 +44,6 @@ export function* checkMetric(
   yield locator.atValue(path, 'config/metric', `${metric} is not measured ${why}`, more);
 }
 
-/** Checks that a run of this config can select by a metric. */
 export function checkSelectingMetric(
   measuring: Measuring,
   metric: GateMetricName,

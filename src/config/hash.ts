@@ -1,7 +1,4 @@
-/**
- * The hash of an experiment: configs with the same hash lead to the same weights and metrics on the
- * same data.
- */
+/** Configs with the same hash lead to the same weights and metrics on the same data. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
@@ -12,12 +9,8 @@ import { changesResults, onResume } from './key-facts.js';
 import { mapPaths } from './paths.js';
 
 export interface Hashes {
-  /** SHA-256 (hex) of everything that affects results. */
   readonly hash: string;
-  /**
-   * SHA-256 (hex) of everything that affects a single step: without what may change freely when a
-   * run resumes.
-   */
+  /** Without what may change freely when a run resumes. */
   readonly stepHash: string;
 }
 
@@ -39,7 +32,6 @@ export function hashExperiment(experiment: Experiment, folder: string, weights?:
   };
 }
 
-/** Some change. */
 const UNKNOWN = { from: undefined, to: undefined };
 
 const INIT_FROM = 'model.init_from';
@@ -51,10 +43,7 @@ function digest(values: readonly { readonly key: string; readonly value: unknown
 
 const digests = new Recent<string>(20);
 
-/**
- * SHA-256 (hex) of a file; undefined if it cannot be read, which is reported when it is used. A
- * file that has not changed is read once.
- */
+/** Undefined if it cannot be read, which is reported when the file is used. */
 export function fileDigest(path: string): string | undefined {
   try {
     const { ino, size, mtimeMs, ctimeMs } = statSync(path);

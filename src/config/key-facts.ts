@@ -1,7 +1,4 @@
-/**
- * What is known of each key of a config, in one place: which results it changes, and whether it may
- * change when a run resumes. The hash of a config, comparisons, baselines and `resume` follow it.
- */
+/** Which results each key of a config changes, and whether it may change when a run resumes. */
 import {
   type Effect,
   type FactsContext,
@@ -15,7 +12,6 @@ import { experimentSchema, schemaAt } from './schema/walk.js';
 
 let known: ReadonlyMap<string, readonly KeyFacts[]> | undefined;
 
-/** The facts of each key, which kinds may state differently. */
 function knownKeys(): ReadonlyMap<string, readonly KeyFacts[]> {
   if (known !== undefined) return known;
   const found = new Map<string, KeyFacts[]>();
@@ -24,7 +20,6 @@ function knownKeys(): ReadonlyMap<string, readonly KeyFacts[]> {
   return found;
 }
 
-/** See `earlierValues`. */
 const UNTIL = / until step \d+$/;
 
 /** True for a key of `earlierValues`: a value that a resume changed. */
@@ -54,10 +49,7 @@ export function effectsOf(key: string, config: object): readonly Effect[] {
   return [...new Set(found)];
 }
 
-/**
- * True if a key changes the weights or metrics of a run, best values included. The choice of the
- * best checkpoint changes neither: it names one of the checkpoints.
- */
+/** The choice of the best checkpoint changes no result: it names one of the checkpoints. */
 export function changesResults(key: string, config: object): boolean {
   return effectsOf(key, config).some(effect => effect !== 'selection');
 }
@@ -79,10 +71,7 @@ export function onResume(key: string, change: ValueChange, config: object): OnRe
   return asked.sort((a, b) => rank(a) - rank(b))[0] ?? 'unsafe';
 }
 
-/**
- * True if the value is the path of a file that determines results, whose digest the manifest
- * contains.
- */
+/** The path of a file that determines results, whose digest the manifest contains. */
 export function isInputPath(key: string): boolean {
   const isPath = schemaAt(key.split('.'), undefined, experimentSchema())?.['x-path'] === true;
   return isPath && effectsOf(key, {}).length > 0;

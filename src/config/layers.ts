@@ -12,7 +12,6 @@ const MAX_CHARACTERS = 262_144;
 const MAX_FILES = 32;
 
 export interface Layers {
-  /** Merged, without `extends`; undefined if a file cannot be read or is not a YAML mapping. */
   readonly tree?: MapNode;
   readonly problems: readonly Diagnostic[];
   /** Every file read, the config itself last; absolute. */

@@ -21,17 +21,13 @@ const MAX_DIAGNOSTICS = 100;
 export interface LoadedExperiment {
   /** Validated, every default filled in, paths absolute, deeply frozen. */
   readonly experiment: Experiment;
-  /** The text of `config.resolved.yaml`. */
   readonly resolvedYaml: string;
-  /** The config file as given. */
   readonly givenYaml: string;
-  /** SHA-256 (hex) of everything that affects results. */
   readonly hash: string;
   /** SHA-256 (hex) of everything that affects a training step; stored in checkpoints. */
   readonly stepHash: string;
   /** SHA-256 (hex) of the file `model.init_from`, part of both hashes; undefined if unreadable. */
   readonly weightsDigest: string | undefined;
-  /** The config as the user named it. */
   readonly file: string;
   /** Every file read, absolute; the config itself last. */
   readonly files: readonly string[];
@@ -47,13 +43,10 @@ export interface OpenOptions {
   readonly folder?: string;
   /** Digest of the initial weights that a run started from, whatever their file contains now. */
   readonly weights?: string | undefined;
-  /** Where the file is named, unless on the command line. */
   readonly asked?: Place;
 }
 
-/**
- * Loads, checks and resolves a config, from a file, a text or an object. Throws all its problems.
- */
+/** Throws all problems of the config, which may be a file, a text or an object. */
 export function loadExperiment(config: string | object, options: OpenOptions = {}): LoadedExperiment {
   return openConfig(config, options).load();
 }
@@ -63,7 +56,6 @@ export function objectText(value: object): SourceText {
   return new SourceText('<object>', stringify(value, { lineWidth: 0 }), resolve('.'));
 }
 
-/** Reads a config without checking it. */
 export function openConfig(config: string | object, options: OpenOptions = {}): ConfigSource {
   const given = typeof config === 'string' || config instanceof SourceText ? config : objectText(config);
   const layers = readLayers(given, options.asked);
@@ -75,7 +67,6 @@ export function openConfig(config: string | object, options: OpenOptions = {}): 
 export interface CheckedConfig {
   /** The sections that are valid by themselves, with all defaults. */
   readonly experiment: PartialExperiment;
-  /** Problems of reading and schema errors. */
   readonly schemaProblems: readonly Diagnostic[];
   /** All problems: those above and violated rules between keys. */
   readonly problems: readonly Diagnostic[];
@@ -94,7 +85,6 @@ export class ConfigSource {
     return this.layers.source.file;
   }
 
-  /** Makes diagnostics that point into the config as it was read. */
   get locator(): Locator {
     return new Locator(this.tree);
   }
@@ -152,7 +142,6 @@ export class ConfigSource {
   }
 }
 
-/** Resolves each path against the directory of the text that contains it. */
 function absolutePaths(config: unknown, tree: MapNode): unknown {
   return mapPaths(config, (path, at) => {
     const folder = nodeAt(tree, at)?.value.place.text.folder;

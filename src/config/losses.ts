@@ -16,20 +16,15 @@ export function lossFor(target: 'class' | 'value'): LossConfig['kind'] | undefin
   return kinds.find(kind => lossKind({ kind }).task === task);
 }
 
-/** The class label that a loss ignores in addition to -100, if any. */
 export function ignoredLabel(loss: LossConfig): number | undefined {
   return loss.kind === 'cross_entropy' ? loss.ignored_index : undefined;
 }
 
-/** The sections of a config that determine what is measured. */
 export type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates'> & {
   readonly loss: Pick<LossConfig, 'kind'>;
 };
 
-/**
- * Metrics of an evaluation besides the loss: those that the config lists, or those of the task, and
- * those that a checkpoint, early stopping or a gate uses.
- */
+/** Besides the loss: the listed ones, or those of the task, and those that something uses. */
 export function measuredMetrics({
   loss,
   training,
@@ -43,7 +38,6 @@ export function measuredMetrics({
   return [...new Set([...(training?.metrics ?? defaultMetrics(task)), ...needed])];
 }
 
-/** All metrics of `splits` that a run with this loss can report. */
 export function reportableMetrics(
   loss: Pick<LossConfig, 'kind'>,
   splits: readonly SplitName[],
@@ -51,7 +45,6 @@ export function reportableMetrics(
   return namesOf(metricsOfTask(lossKind(loss).task), splits);
 }
 
-/** The metrics of `splits` that a run of a config reports. */
 export function metricsOf(
   config: Measuring,
   splits: readonly SplitName[] = ['train', 'test'],

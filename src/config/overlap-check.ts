@@ -9,7 +9,6 @@ import type { Path } from './yaml/tree.js';
 
 type Splits<S = SplitShape> = readonly (readonly [name: string, split: S])[];
 
-/** Maximum number of sequences named in a warning. */
 const MAX_NAMED = 3;
 
 /**
@@ -112,18 +111,14 @@ function* copies(dataset: DatasetConfig, digests: DataShape['digests'] = []): It
 
 export interface ComparedSequences {
   readonly count: number;
-  /** Targets of all sequences, one after another. */
   readonly targets: {
     readonly values?: { length: number; subarray(from: number, to: number): ArrayLike<number> };
   };
-  /** Like `Split.read`. */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
 }
 
 export interface SequenceShape {
-  /** T. */
   readonly steps: number;
-  /** Numbers per step. */
   readonly width: number;
 }
 
@@ -180,7 +175,6 @@ export function sharedSequences<Split extends ComparedSequences>(
   return found.length > 0 && isRepetitive(splits[0], shape) ? [] : found;
 }
 
-/** Stops as soon as too many sequences are distinct. */
 function isRepetitive(split: ComparedSequences, shape: SequenceShape): boolean {
   const distinct = new Set<number>();
   const most = MAX_REPETITIVE * Math.min(split.count, MAX_HASHED);
@@ -188,7 +182,6 @@ function isRepetitive(split: ComparedSequences, shape: SequenceShape): boolean {
   return true;
 }
 
-/** Hashes of the bits of the features and targets of each sequence. */
 function* hashes(
   split: ComparedSequences,
   { steps, width }: SequenceShape,

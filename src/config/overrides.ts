@@ -22,7 +22,6 @@ interface Step {
 
 /** A key and its value from another file, such as a sweep, set like `--set`. */
 export interface Assignment {
-  /** Dotted. */
   readonly key: string;
   readonly keyPlace: Place;
   readonly value: Node;

@@ -1,8 +1,4 @@
-/**
- * Reads a resolved config as plain values, without checking it against the schema, so that runs of
- * other versions can be shown too. Ignores `extends`: a run from elsewhere must not choose which
- * files are read.
- */
+/** Reads resolved configs of any version, as values, without the files that they extend. */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../util/errors.js';
@@ -11,26 +7,20 @@ import { parseConfig } from './yaml/parse.js';
 import { positionOf, readSource } from './yaml/source.js';
 import { type MapNode, nodeAt, type Path, toPlain } from './yaml/tree.js';
 
-/** @throws UserError (exit 2) if the file cannot be read or is not a YAML mapping */
 export function readPlainConfig(path: string): Readonly<Record<string, unknown>> {
   const { root, problems } = parsed(path);
   if (root === undefined || problems.length > 0) throw failed(problems, path);
   return toPlain(root) as Readonly<Record<string, unknown>>;
 }
 
-/**
- * The 1-based line of the value at `key`; undefined if there is none or the file does not exist.
- */
+/** Undefined if there is no such value or file. */
 export function lineOf(path: string, key: Path): number | undefined {
   const found = existsSync(path) ? parsed(path).root : undefined;
   const entry = found && nodeAt(found, key);
   return entry && positionOf(entry.value.place).line;
 }
 
-/**
- * The items of the list at `key` with their 1-based places; empty if there is no list or the file
- * cannot be read.
- */
+/** With their 1-based places; empty if there is no list or the file cannot be read. */
 export function itemsAt(path: string, key: Path): { line: number; column: number; value: unknown }[] {
   const root = rootOf(path);
   const list = root && nodeAt(root, key)?.value;

@@ -7,11 +7,7 @@ import { mapPaths } from './paths.js';
 import { valueAt } from './schema/walk.js';
 import type { Path } from './yaml/tree.js';
 
-/**
- * Returns the error with diagnostics about a value of the config, or about a whole file (missing or
- * unreadable), moved to that value or path in the config. Diagnostics inside a file stay there. An
- * unreadable data file is reported with `dataset.obtain`.
- */
+/** Moves diagnostics about a value of the config, or about a whole file, to that value or path. */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;
   const named = namedFiles(loaded);
@@ -19,7 +15,6 @@ export function locateInConfig(error: UserError, loaded: LoadedExperiment): User
   return new UserError(error.exitCode, diagnostics, { cause: error });
 }
 
-/** The key of every file path in the config. */
 function namedFiles({ experiment }: LoadedExperiment): ReadonlyMap<string, Path> {
   const named = new Map<string, Path>();
   mapPaths(experiment, (path, at) => {

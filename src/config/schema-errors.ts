@@ -203,12 +203,10 @@ class Explainer {
     });
   }
 
-  /** The tagged union at a path, if any. */
   private taggedAt(path: Path): ReturnType<typeof taggedWithin> {
     return taggedWithin(schemaAt(path, undefined, this.root) ?? {});
   }
 
-  /** The keys that the mapping at a path can have. */
   private propertiesAt(path: Path): ReadonlyMap<string, Schema> {
     const schema = schemaAt(path, this.config, this.root);
     return propertiesOf((schema && narrow(schema, valueAt(this.config, path))) ?? {});
@@ -216,9 +214,7 @@ class Explainer {
 }
 
 interface Hint {
-  /** Appended to the message. */
   readonly note?: string;
-  /** The key that was probably meant. */
   readonly suggestion?: string;
 }
 

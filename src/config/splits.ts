@@ -12,7 +12,6 @@ import type {
 import { reportableMetrics } from './losses.js';
 import type { Path } from './yaml/tree.js';
 
-/** True if there is a validation split. */
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   return dataset !== undefined && (dataset.validation !== undefined || validationKeys(dataset).length > 0);
 }
@@ -25,17 +24,15 @@ export function validationKeys(dataset: DatasetConfig): readonly string[] {
   );
 }
 
-/** The metric on the validation split; training metrics are returned unchanged. */
+/** Training metrics are returned unchanged. */
 export function onValidation(metric: MetricName): MetricName {
   return metric.replace(/^test\./, 'validation.') as MetricName;
 }
 
-/** The splits of a run. */
 export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
   return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
 }
 
-/** All metrics that a run can measure. */
 export function possibleMetrics(loss: LossConfig, dataset: DatasetConfig | undefined): readonly MetricName[] {
   return reportableMetrics(loss, splitsOf(dataset));
 }
@@ -48,11 +45,8 @@ export function selectingMetrics(
   return reportableMetrics(loss, ['train', hasValidation(dataset) ? 'validation' : 'test']);
 }
 
-/** Something that a run selects by a metric of the test split. */
 export interface TestSelection {
-  /** The key that requests it. */
   readonly path: Path;
-  /** The selected thing, as the subject of a sentence. */
   readonly what: string;
 }
 

@@ -43,7 +43,6 @@ function stray(
   };
 }
 
-/** Maximum number of classes named in a warning. */
 const MAX_NAMED = 5;
 
 /** @param isGiven true if the config gives the number of classes */
@@ -90,7 +89,6 @@ function occurring(split: SplitShape | undefined): Set<number> {
   return seen;
 }
 
-/** @param splits by their names */
 export function* checkLossTargets(
   { experiment: { loss }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, SplitShape>>,

@@ -12,7 +12,6 @@ const RANKS = [
   ['top_5_accuracy', 5],
 ] as const;
 
-/** @param outputSize number of outputs of the head; equals the number of classes, if any */
 export function* trainingWarnings(
   { experiment, locator }: LoadedExperiment,
   { count, lengths }: { readonly count: number; readonly lengths?: Int32Array },

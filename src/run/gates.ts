@@ -137,6 +137,10 @@ export class BestValues {
       this.values.set(metric, value);
   }
 
+  addAll(split: string, metrics: SplitMetrics): void {
+    for (const [name, value] of Object.entries(metrics)) this.add(`${split}.${name}`, value);
+  }
+
   addEvent(event: { readonly event: string; readonly [field: string]: unknown }): void {
     const split = event.event === 'train.epoch' ? 'train' : event.event === 'eval' ? event.split : undefined;
     if (split === undefined) return;

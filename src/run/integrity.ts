@@ -21,9 +21,6 @@ import { type DamagedLine, type LogRecord, lastRecord, parseLine } from './log.j
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
 
-/** The key to pass to --allow-change to resume from another run's checkpoint. */
-export const FOREIGN = 'step_hash';
-
 type FileDigests = Readonly<Record<string, string>>;
 
 interface Damage {
@@ -182,32 +179,20 @@ export function ownStepHashes({
   return new Set([step_hash, ...earlier_step_hashes]);
 }
 
-/** The step hash of `checkpoint` if it belongs to another run; undefined if it is the run's own. */
-export function foreignStepHash(
-  { metadata }: Pick<CheckpointHeader, 'metadata'>,
-  manifest: Manifest,
-): string | undefined {
-  const found = String(metadata.step_hash);
-  return ownStepHashes(manifest).has(found) ? undefined : found;
-}
-
-/**
- * Throws (exit 5) if one of `checkpoints` is another run's.
- * @param more appended to the expected hash in the message
- */
+/** Throws (exit 5) if one of `checkpoints` is another run's. */
 export function refuseForeign(
   checkpoints: readonly Pick<CheckpointHeader, 'path' | 'metadata'>[],
   manifest: Manifest,
-  more = '',
 ): void {
-  const foreign = checkpoints.filter(one => foreignStepHash(one, manifest) !== undefined);
+  const own = ownStepHashes(manifest);
+  const foreign = checkpoints.filter(({ metadata }) => !own.has(String(metadata.step_hash)));
   if (foreign.length === 0) return;
   throw damagedError(
     ...foreign.map(({ path, metadata }) => ({
       code: 'checkpoint/foreign',
       message: 'this checkpoint is from another run with a different config, seed or data',
       file: path,
-      expected: `step_hash ${[...ownStepHashes(manifest)].join(' or ')}${more}`,
+      expected: `step_hash ${[...own].join(' or ')}`,
       got: `step_hash ${metadata.step_hash}`,
     })),
   );

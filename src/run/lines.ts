@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, lstatSync, openSync } from 'node:fs';
 import { EXIT, UserError } from '../util/errors.js';
 import { codeOf } from '../util/system-errors.js';
-import { withFileErrors, writeWhole } from './file-errors.js';
+import { tidyUp, withFileErrors, writeWhole } from './file-errors.js';
 import { type OpenedFile, readAt, withFile } from './files.js';
 import { refuseUnlessOwned } from './lock.js';
 
@@ -29,8 +29,15 @@ export class LogFile {
     withFileErrors(this.path, () => {
       const { size } = this.refuseUnlessThere();
       if (this.tornAt !== undefined) ftruncateSync(this.file, this.tornAt);
-      this.tornAt ??= size;
-      writeWhole(this.file, line);
+      const end = this.tornAt ?? size;
+      this.tornAt = end;
+      try {
+        writeWhole(this.file, line);
+      } catch (error) {
+        // if this fails, the next write does it
+        tidyUp(() => ftruncateSync(this.file, end));
+        throw error;
+      }
       this.tornAt = undefined;
     });
   }

@@ -17,7 +17,6 @@ import {
   type NaiveForecast,
   type Split,
   type Targets,
-  type Values,
 } from '../data/index.js';
 import { interpret } from '../math/graph/interpret.js';
 import { Graph } from '../math/graph/node.js';
@@ -30,10 +29,8 @@ import type { ModelRun } from './shards.js';
 type Classes = Extract<Targets, { kind: 'class' }>;
 type Numbers = Extract<Targets, { kind: 'value' }>;
 
-/** The part of a run that baselines depend on, besides the data. */
 export type BaselineSubject = Pick<ModelRun, 'loss' | 'metrics' | 'spec'>;
 
-/** A constant prediction. */
 interface Constant {
   /** [C], in the model's units. */
   readonly outputs: Float32Array;
@@ -48,7 +45,6 @@ interface Constant {
 /** Used for log 0 (and its negative for the logit of 1), so that sums never become NaN. */
 const LOG_OF_ZERO = -1e4;
 
-/** The baselines of a split, fitted on the training split of its dataset. */
 export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split: Split): SplitBaselines {
   const { targets } = split;
   const measure = (constant: Constant): SplitMetrics => {
@@ -107,17 +103,27 @@ function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineNa
   return constant;
 }
 
-function classPrior({ values }: Classes, classes: number): Constant {
-  const counts = new Float64Array(classes);
+/** The number of targets of each class that occurs. */
+function countsOf(values: Classes['values']): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
   eachChunk(values, 1, labels => {
-    for (const label of labels) if (label !== IGNORED) counts[label]++;
+    for (const label of labels) if (label !== IGNORED) counts.set(label, (counts.get(label) ?? 0) + 1);
   });
-  const total = counts.reduce((sum, count) => sum + count, 0);
+  return counts;
+}
+
+function classPrior({ values }: Classes, classes: number): Constant {
+  const counts = countsOf(values);
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const outputs = Float32Array.from({ length: classes }, (_, label) => {
+    const count = counts.get(label);
+    return count === undefined ? LOG_OF_ZERO : Math.log(count / total);
+  });
   return {
-    outputs: Float32Array.from(counts, count => (count === 0 ? LOG_OF_ZERO : Math.log(count / total))),
-    hasZero: counts.includes(0),
+    outputs,
+    hasZero: counts.size < classes,
     isPossible: split =>
-      split.kind !== 'class' || isEach(split.values, label => label === IGNORED || counts[label] > 0),
+      split.kind !== 'class' || isEach(split.values, label => label === IGNORED || counts.has(label)),
   };
 }
 
@@ -206,7 +212,6 @@ const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_
 /** Metrics that depend only on the predicted class. */
 const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);
 
-/** True if prediction `at` of a split has no target to score. */
 function isIgnored(targets: Targets, at: number): boolean {
   return targets.kind === 'class'
     ? targets.values.subarray(at, at + 1)[0] === IGNORED
@@ -253,82 +258,48 @@ const MAX_NUMBERS = 2 ** 20;
  * @param outputs `[C]`, predicted for every input
  */
 export function meanLoss(settings: LossSettings, outputs: Float32Array, targets: Targets): number {
-  return targets.kind === 'class'
-    ? meanOfClasses(settings, outputs, targets.values)
-    : meanOfValues(settings, outputs, targets);
-}
-
-/** The loss depends only on the class, so it is computed once per class. */
-function meanOfClasses(settings: LossSettings, outputs: Float32Array, labels: Values<Int32Array>): number {
-  const { weight } = lossOf(settings);
-  const counts = new Map<number, number>();
-  eachChunk(labels, 1, chunk => {
-    for (const label of chunk) if (label !== IGNORED) counts.set(label, (counts.get(label) ?? 0) + 1);
-  });
-  const classes = [...counts.keys()];
-  const rows = lossRows(settings, outputs, Float64Array.from(classes), null);
+  const loss = lossOf(settings);
+  const size = outputs.length;
+  const isClass = targets.kind === 'class';
+  const width = isClass ? 1 : (loss.targetWidth(size) ?? 1);
+  // the loss depends only on the class, so it is computed once per class
+  const counts = isClass ? countsOf(targets.values) : undefined;
+  const given = isClass ? Float64Array.from(counts?.keys() ?? []) : repeated(targets, width);
+  const constants = loss.constants?.(size) ?? {};
+  const most = Math.max(1, Math.floor(MAX_NUMBERS / size));
   let [sum, weights] = [0, 0];
-  classes.forEach((label, i) => {
-    const count = counts.get(label) ?? 0;
-    sum += count * rows[i];
-    weights += count * weight(outputs.length, label);
-  });
+  for (let from = 0; from < given.length / width; from += most) {
+    const length = Math.min(most, given.length / width - from);
+    const graph = new Graph();
+    const inputs = Object.entries(constants).map(([name, values]) => [
+      name,
+      graph.input(name, [values.length]),
+    ]);
+    const rows = loss.rows(
+      graph.input('outputs', [length, size]),
+      graph.input('targets', isClass ? [length] : [length, width]),
+      Object.fromEntries(inputs),
+    );
+    const tensors = interpret([rows], {
+      ...constants,
+      outputs: Float64Array.from({ length: length * size }, (_, i) => outputs[i % size]),
+      targets: given.subarray(from * width, (from + length) * width),
+    });
+    tensors.get(rows)?.data.forEach((row, i) => {
+      const target = given[(from + i) * width];
+      const count = counts?.get(target) ?? 1;
+      sum += count * row;
+      weights += count * loss.weight(size, target);
+    });
+  }
   return sum / weights;
 }
 
-function meanOfValues(
-  settings: LossSettings,
-  outputs: Float32Array,
-  { values: all, size }: Extract<Targets, { kind: 'value' }>,
-): number {
+/** The known targets; each number is repeated for the outputs of the loss that predict it. */
+function repeated({ values, size }: Numbers, width: number): Float64Array {
   // ignored targets are NaN in every element
-  const values = all.filter(value => !Number.isNaN(value));
-  const { weight, targetWidth } = lossOf(settings);
-  const width = targetWidth(outputs.length) ?? 1;
-  const count = values.length / size;
-  const repeated = width / size;
-  // repeat the numbers of a target if the graph takes more per target
-  const targets = Float64Array.from(
-    { length: count * width },
-    (_, i) => values[Math.floor(i / width) * size + Math.floor((i % width) / repeated)],
-  );
-  const rows = lossRows(settings, outputs, targets, width);
-  return rows.reduce((sum, row) => sum + row, 0) / (count * weight(outputs.length, 0));
-}
-
-/**
- * Losses, one per target.
- * @param width numbers per target; null for classes
- */
-function lossRows(
-  settings: LossSettings,
-  outputs: Float32Array,
-  targets: Float64Array,
-  width: number | null,
-): number[] {
-  const loss = lossOf(settings);
-  const constants = loss.constants?.(outputs.length) ?? {};
-  const size = outputs.length;
-  const count = targets.length / (width ?? 1);
-  const most = Math.max(1, Math.floor(MAX_NUMBERS / size));
-  const rows: number[] = [];
-  for (let from = 0; from < count; from += most) {
-    const length = Math.min(most, count - from);
-    const graph = new Graph();
-    const given = Object.fromEntries(
-      Object.entries(constants).map(([name, values]) => [name, graph.input(name, [values.length])]),
-    );
-    const result = loss.rows(
-      graph.input('outputs', [length, size]),
-      graph.input('targets', width === null ? [length] : [length, width]),
-      given,
-    );
-    const tensors = interpret([result], {
-      ...constants,
-      outputs: Float64Array.from({ length: length * size }, (_, i) => outputs[i % size]),
-      targets: targets.subarray(from * (width ?? 1), (from + length) * (width ?? 1)),
-    });
-    for (const row of tensors.get(result)?.data ?? []) rows.push(row);
-  }
-  return rows;
+  const known = values.filter(value => !Number.isNaN(value));
+  const each = width / size;
+  const numberOf = (i: number) => known[Math.floor(i / width) * size + Math.floor((i % width) / each)];
+  return Float64Array.from({ length: known.length * each }, (_, i) => numberOf(i));
 }

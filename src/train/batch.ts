@@ -25,10 +25,7 @@ export interface ShardRows {
   readonly rows: number;
 }
 
-/**
- * Splits a training batch into shards. This depends only on the batch size, so the sums that form a
- * gradient are the same for any number of threads.
- */
+/** Depends only on the batch size, so that a gradient is the same sum for any number of threads. */
 export function trainingShards(batchSize: number): ShardRows {
   const shards = Math.max(1, Math.min(MAX_SHARDS, Math.floor(batchSize / MIN_ROWS)));
   // powers of two divide evenly among threads
@@ -45,21 +42,16 @@ export function evaluationShards(batchSize: number, threads: number): ShardRows 
   return { shards, rows: Math.ceil(batchSize / shards) };
 }
 
-/** The row of a shard being written. */
 interface Row {
-  /** The sequence's position in the split. */
   readonly index: number;
   readonly length: number;
-  /** Position in the shard. */
   readonly row: number;
   /** Position in the whole batch. */
   readonly inBatch: number;
 }
 
 interface BatchFacts {
-  /** The split of the sequences. */
   readonly split: Split;
-  /** Steps of the batch. */
   readonly steps: number;
   /** Weight in the mean of each prediction that counts. */
   readonly weight: number;
@@ -124,15 +116,12 @@ export class BatchWriter {
     return lengths?.[index] ?? this.shape.sequenceLength;
   }
 
-  /** The targets of all predictions of sequence `index`. */
   private targetsOf({ targets }: Split, index: number): Int32Array | Float32Array {
     const width = this.predictions * (targets.kind === 'value' ? targets.size : 1);
     return targets.values.subarray(index * width, (index + 1) * width);
   }
 
-  /**
-   * Sum of `Loss.weight` over the predictions of `indices` that count: the denominator of the mean.
-   */
+  /** The denominator of the mean. */
   private totalShare(split: Split, indices: Uint32Array): number {
     let total = 0;
     for (const index of indices) {
@@ -144,11 +133,7 @@ export class BatchWriter {
     return total;
   }
 
-  /**
-   * True if a prediction counts: its target is not ignored, and it is not past the end of its
-   * sequence.
-   * @param values the targets of its sequence
-   */
+  /** A target counts unless it is ignored or past the end of its sequence. */
   private counts({ targets }: Split, values: Int32Array | Float32Array, length: number, t: number): boolean {
     if (this.predictions > 1 && t >= length) return false;
     return targets.kind === 'value' ? !Number.isNaN(values[t * targets.size]) : values[t] !== IGNORED;
@@ -167,7 +152,6 @@ export class BatchWriter {
     }
   }
 
-  /** Writes one row of an input, by the input's role. */
   private readonly fill: Readonly<Record<InputRole, Fill>> = {
     features: (input, values, { index, row }, { split }) => {
       const width = widthOf(input);

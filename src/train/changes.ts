@@ -1,8 +1,4 @@
-/**
- * Classifies what changed since a run started: safe changes, and those that a user must allow by
- * name.
- */
-
+/** What changed since a run started: safe changes, and those that a user must allow by name. */
 import { configDifferences } from '../config/explain.js';
 import type { LoadedExperiment } from '../config/index.js';
 import { onResume } from '../config/key-facts.js';
@@ -14,20 +10,17 @@ import type { OnResume } from '../util/schema.js';
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 
 const LOG_EVERY = 'training.log_every';
-
 const WIDTH = 'width';
 
-/** Keys of `machineChanges`. */
 const MACHINE = ['backend', 'arithmetic', 'version', 'gpu.js'] as const;
 
 /** `unsafe`: alters results; recorded in the manifest if the user allows it by name. */
 export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
 
-/** @param loaded the new config */
 export function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
-  const found = resumeFact(change, loaded);
-  if (typeof found === 'string') return found;
-  return 'never' in found ? 'impossible' : 'unsafe';
+  const fact = resumeFact(change, loaded);
+  if (typeof fact === 'string') return fact;
+  return 'never' in fact ? 'impossible' : 'unsafe';
 }
 
 function resumeFact(change: Change, { experiment }: LoadedExperiment): OnResume {
@@ -70,28 +63,7 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
   });
 }
 
-/**
- * @throws UserError (exit 2) if a change is impossible, or alters results and is not in `allowed`,
- *   or if a key in `allowed` has not changed (it is probably a typo)
- */
-export function checkAllowed(
-  changes: readonly Change[],
-  allowed: readonly string[],
-  loaded: LoadedExperiment,
-): void {
-  const isRefused = (change: Change) =>
-    kindOf(change, loaded) === 'impossible' ||
-    (kindOf(change, loaded) === 'unsafe' && !covers(allowed, change.key));
-  const refused = changes.some(isRefused) ? describeChanges(changes, allowed, loaded) : [];
-  const idle = allowed.filter(one => !changes.some(({ key }) => covers([one], key)));
-  const problems = [...refused, ...idle.map(key => nothingChanged(key, changes))];
-  if (problems.length > 0) throw usageError(...problems);
-}
-
-/**
- * @throws UserError (exit 2) listing all changes if one of them is impossible, which is known
- *   without reading the data
- */
+/** Refuses changes that are impossible, with all others, which is known without the data. */
 export function refuseImpossible(
   changes: readonly Change[],
   allowed: readonly string[],
@@ -101,6 +73,37 @@ export function refuseImpossible(
     throw usageError(...describeChanges(changes, allowed, loaded));
 }
 
+/**
+ * Refuses changes that alter results and are not in `allowed`, and keys in `allowed` that have not
+ * changed: these are probably typos.
+ */
+export function checkAllowed(
+  changes: readonly Change[],
+  allowed: readonly string[],
+  loaded: LoadedExperiment,
+): void {
+  const isRefused = (change: Change) => kindOf(change, loaded) === 'unsafe' && !covers(allowed, change.key);
+  const refused = changes.some(isRefused) ? describeChanges(changes, allowed, loaded) : [];
+  const idle = allowed.filter(one => !changes.some(({ key }) => covers([one], key)));
+  const expected =
+    changes.length > 0 ? `one of ${changes.map(change => change.key).join(', ')}` : 'no change to allow';
+  const problems = [
+    ...refused,
+    ...idle.map(key => ({
+      code: 'resume/not-changed',
+      message: `${key} has not changed`,
+      file: '--allow-change',
+      expected,
+      got: key,
+    })),
+  ];
+  if (problems.length > 0) throw usageError(...problems);
+}
+
+function covers(keys: readonly string[], key: string): boolean {
+  return keys.some(one => key === one || key.startsWith(`${one}.`));
+}
+
 /** Describes each change with its classification, refused changes first. */
 export function describeChanges(
   changes: readonly Change[],
@@ -108,73 +111,33 @@ export function describeChanges(
   loaded: LoadedExperiment,
 ): Diagnostic[] {
   const order: readonly ChangeKind[] = ['impossible', 'unsafe', 'safe'];
+  const rank = (change: Change) => order.indexOf(kindOf(change, loaded));
+  const sorted = changes.toSorted((a, b) => rank(a) - rank(b));
   // if one change is impossible, allowing the others is no use
-  const instead = changes.some(change => kindOf(change, loaded) === 'impossible') ? 'a new run' : undefined;
-  return changes
-    .toSorted((a, b) => order.indexOf(kindOf(a, loaded)) - order.indexOf(kindOf(b, loaded)))
-    .map(change => described(change, { allowed, instead }, loaded));
-}
-
-interface Allowing {
-  readonly allowed: readonly string[];
-  /** Suggested instead if allowing cannot help. */
-  readonly instead: string | undefined;
-}
-
-function described(change: Change, allowing: Allowing, loaded: LoadedExperiment): Diagnostic {
+  const isHopeless = sorted.length > 0 && rank(sorted[0]) === 0;
   const { locator } = loaded;
-  const { key, to } = change;
-  const { code, message, expected } = classified(change, allowing, loaded);
-  const more = { ...(expected !== undefined && { expected }), got: JSON.stringify(to) };
-  const path = key.split('.');
-  return locator.isGiven(path) ? locator.atValue(path, code, message, more) : { code, message, ...more };
-}
-
-function classified(
-  change: Change,
-  { allowed, instead }: Allowing,
-  loaded: LoadedExperiment,
-): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
-  const { key } = change;
-  const was = JSON.stringify(change.from);
-  const fact = resumeFact(change, loaded);
-  if (typeof fact === 'object' && 'never' in fact)
-    return {
-      code: 'resume/impossible',
-      message: `\`${key}\` cannot change after a run has started: ${fact.never}`,
-      expected: `${was}, or a new run`,
+  return sorted.map(change => {
+    const { key } = change;
+    const allow = isHopeless ? 'a new run' : `--allow-change ${key} to resume with the change`;
+    const was = JSON.stringify(change.from);
+    const fact = resumeFact(change, loaded);
+    const why = typeof fact === 'object' ? `: ${Object.values(fact)[0]}` : '';
+    const [code, message, instead] =
+      typeof fact === 'object' && 'never' in fact
+        ? ['resume/impossible', `cannot change after a run has started${why}`, 'a new run']
+        : fact === 'safe'
+          ? ['resume/safe', `may change (was ${was}): results up to the previous end stay the same`]
+          : covers(allowed, key)
+            ? ['resume/allowed', `is allowed to change (was ${was}); results will differ${why}`]
+            : ['resume/changed', `differs from the start of the run, so results would differ${why}`, allow];
+    const more = {
+      ...(instead !== undefined && { expected: `${was}, or ${instead}` }),
+      got: JSON.stringify(change.to),
     };
-  if (fact === 'safe')
-    return {
-      code: 'resume/safe',
-      message: `\`${key}\` may change (was ${was}): results up to the previous end stay the same`,
-    };
-  const why = typeof fact === 'object' ? `: ${fact.unsafe}` : '';
-  if (covers(allowed, key))
-    return {
-      code: 'resume/allowed',
-      message: `\`${key}\` is allowed to change (was ${was}); results will differ${why}`,
-    };
-  return {
-    code: 'resume/changed',
-    message: `\`${key}\` differs from the start of the run, so results would differ${why}`,
-    expected: `${was}, or ${instead ?? `--allow-change ${key} to resume with the change`}`,
-  };
-}
-
-function covers(keys: readonly string[], key: string): boolean {
-  return keys.some(one => key === one || key.startsWith(`${one}.`));
-}
-
-function nothingChanged(key: string, changes: readonly Change[]): Diagnostic {
-  return {
-    code: 'resume/not-changed',
-    message: `${key} has not changed`,
-    file: '--allow-change',
-    expected:
-      changes.length > 0 ? `one of ${changes.map(change => change.key).join(', ')}` : 'no change to allow',
-    got: key,
-  };
+    const path = key.split('.');
+    const text = `\`${key}\` ${message}`;
+    return locator.isGiven(path) ? locator.atValue(path, code, text, more) : { code, message: text, ...more };
+  });
 }
 
 /** For example `training.num_epochs: 2 -> 4`. */

@@ -1,14 +1,11 @@
 /**
  * Early stopping. Decisions depend only on recorded metrics, so a resumed run makes the same ones.
  */
-
 import type { EarlyStopping, Experiment } from '../config/index.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import type { EventFields } from '../run/events.js';
 
-/** A metric's value at an evaluation. */
 export interface Measurement {
-  /** Optimizer updates made so far. */
   readonly update: number;
   readonly value: number;
 }
@@ -16,7 +13,6 @@ export interface Measurement {
 export interface Patience {
   /** The best value so far; undefined before the first finite one. */
   readonly best: number | undefined;
-  /** Evaluations since the best value. */
   readonly stale: number;
 }
 
@@ -41,7 +37,6 @@ export function patienceAfter(
   return { best, stale };
 }
 
-/** Why training stops early. */
 export type EarlyStop = Omit<EventFields['early_stop'], 'epoch' | 'step'>;
 
 /** The reason to stop: the last `patience` evaluations did not improve. Undefined if they did. */
@@ -52,7 +47,6 @@ export function earlyStop(history: readonly Measurement[], settings: EarlyStoppi
   return { metric: settings.metric, value: history.at(-1)?.value ?? Number.NaN, best, patience: stale };
 }
 
-/** Metrics that early stopping and the plateau schedule depend on. */
 export function watchedMetrics({ training, optimizer }: Experiment): ReadonlySet<string> {
   const { early_stopping } = training;
   const { schedule } = optimizer;
@@ -66,7 +60,6 @@ export function watchedMetrics({ training, optimizer }: Experiment): ReadonlySet
 export class MetricHistory {
   private readonly series: Map<string, Measurement[]>;
 
-  /** @param metrics names such as `validation.loss` */
   constructor(metrics: Iterable<string> = []) {
     this.series = new Map([...metrics].map(name => [name, []]));
   }
@@ -76,7 +69,6 @@ export class MetricHistory {
     for (const [name, values] of this.series) values.push({ update, value: measured(name) ?? Number.NaN });
   }
 
-  /** Names of the watched metrics. */
   get metrics(): Iterable<string> {
     return this.series.keys();
   }
@@ -85,7 +77,6 @@ export class MetricHistory {
     return this.series.get(metric) ?? [];
   }
 
-  /** Restores the values that an earlier process measured. */
   restore(saved: SavedHistory): void {
     for (const [name, values] of this.series) {
       const earlier = saved[name] ?? [];

@@ -7,21 +7,15 @@ import { savedCheckpoints } from '../run/checkpoints.js';
 import type { RunStatus } from '../run/events.js';
 import { judgeRun, metricValue, missedIn } from '../run/gates.js';
 import { writtenDigests } from '../run/integrity.js';
-import { addTimes, type RunTimes, stepRatio } from '../run/run-times.js';
-import type { GateResult, SavedCheckpoints, Summary, SummaryDigests } from '../run/summary.js';
+import { addTimes, stepRatio } from '../run/run-times.js';
+import type { SavedCheckpoints, Summary } from '../run/summary.js';
 import { EXIT, type ExitCode, UserError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import { trivialBaselines } from './baselines.js';
 import type { RunEvents } from './events.js';
 import { writtenGates } from './gates.js';
 import type { LoopEnd, TrainingState } from './loop.js';
-import {
-  divergedAdvice,
-  divergedSentence,
-  gatesSentence,
-  interruptedSentence,
-  notFiniteMetrics,
-  uselessSentence,
-} from './messages.js';
+import { divergedAdvice, divergedSentence, notFiniteMetrics, settingSentence } from './messages.js';
 import type { RunResult } from './recorder.js';
 import type { RunContext } from './train.js';
 
@@ -32,170 +26,42 @@ interface Outcome {
   readonly message?: string;
 }
 
-export class RunClosing {
-  constructor(
-    private readonly run: Pick<RunContext, 'loaded' | 'session' | 'directory' | 'runId' | 'state' | 'began'>,
-  ) {}
+type Closing = Pick<RunContext, 'loaded' | 'session' | 'directory' | 'runId' | 'state' | 'began'>;
 
-  /** @throws UserError (exit 1) if the summary or the log cannot be written */
-  ended(end: LoopEnd, events: RunEvents): RunResult {
-    const outcome = this.outcome(end);
-    const measured = this.summary(outcome, savedCheckpoints(this.run.directory));
-    const { exitCode, summary: judged } =
-      end.status === 'completed'
-        ? this.judged({ ...measured, baselines: this.baselines(), ...this.constancy() })
-        : { ...outcome, summary: measured };
-    for (const gate of judged.gates) events.emit({ event: 'gate', ...gate });
-    const summary = { ...judged, digests: this.digests(events) };
-    this.run.directory.writeSummary(summary);
-    events.ended(
-      summary,
-      attempt(() => this.run.directory.digestOf('summary.json')),
-    );
-    if (summary.status !== 'diverged') return { exitCode, summary };
-    // an overflow in the first update is caused by the learning rate, so the update counts here
-    const isUpdate =
-      end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
-    const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
-    return { exitCode, summary, advice: divergedAdvice(updates, this.run.loaded) };
-  }
+export function closeRun(run: Closing, end: LoopEnd, events: RunEvents): RunResult {
+  const saved = savedCheckpoints(run.directory);
+  const measured = summaryOf(run, outcomeOf(run, end, saved), saved);
+  const judged = end.status === 'completed' ? judgedSummary(run, measured) : measured;
+  for (const gate of judged.gates) events.emit({ event: 'gate', ...gate });
+  const summary = { ...judged, digests: digestsOf(run, events) };
+  run.directory.writeSummary(summary);
+  logEnd(run, summary, events, true);
+  const exitCode = summary.exit_code as ExitCode;
+  if (summary.status !== 'diverged') return { exitCode, summary };
+  // an overflow in the first update is caused by the learning rate, so the update counts here
+  const isUpdate =
+    end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
+  const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
+  return { exitCode, summary, advice: divergedAdvice(updates, run.loaded) };
+}
 
-  /**
-   * Writes what it can of the summary and the log of a run that `error` has ended, and returns the
-   * summary. Never throws. `events` is undefined if no log was opened.
-   */
-  failed(error: unknown, events: RunEvents | undefined): Summary {
-    const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
-    const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
-    const saved = attempt(() => savedCheckpoints(this.run.directory));
-    const told = this.summary(
-      { status: 'failed', exitCode, message },
-      saved ?? { best: null, checkpoints: { last: null, best: null } },
-    );
-    const summary = { ...told, digests: attempt(() => this.digests(events)) ?? told.digests };
-    const sha256 = attempt(() => {
-      this.run.directory.writeSummary(summary);
-      return this.run.directory.digestOf('summary.json');
-    });
-    attempt(() => events?.ended(summary, sha256));
-    return summary;
-  }
-
-  private outcome(end: LoopEnd): Outcome {
-    switch (end.status) {
-      case 'diverged':
-        return {
-          status: 'diverged',
-          exitCode: EXIT.diverged,
-          message: divergedSentence(
-            end,
-            this.run.loaded,
-            savedCheckpoints(this.run.directory).checkpoints.last,
-          ),
-        };
-      case 'interrupted':
-        return {
-          status: 'interrupted',
-          exitCode: EXIT.interrupted,
-          message: interruptedSentence(this.run.state.position?.step ?? 0),
-        };
-      case 'completed':
-        return { status: 'completed', exitCode: EXIT.done };
-    }
-  }
-
-  /** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
-  private judged(measured: Summary): RunResult {
-    const gates: readonly GateResult[] = judgeRun(
-      writtenGates(this.run.loaded, this.run.session.references),
-      measured,
-      metric => this.run.state.best.get(metric),
-    );
-    const odd = notFiniteMetrics('test', measured.metrics.test);
-    // such a model is unusable, whatever the gates say
-    if (odd !== '') {
-      const message = uselessSentence(odd, this.run.loaded);
-      const { diverged } = EXIT;
-      return {
-        exitCode: diverged,
-        summary: { ...measured, status: 'diverged', exit_code: diverged, message, gates },
-      };
-    }
-    const missed = missedIn(gates).length;
-    if (missed === 0) return { exitCode: EXIT.done, summary: { ...measured, gates } };
-    const message = gatesSentence(missed, gates.length);
-    return { exitCode: EXIT.gate, summary: { ...measured, exit_code: EXIT.gate, message, gates } };
-  }
-
-  /** A damaged evaluation file is ignored: it is no reason to fail. */
-  private constancy(): Pick<Summary, 'constant_outputs'> {
-    const { split, constant } = attempt(() => this.run.directory.readEvaluation()) ?? {};
-    return split === 'test' && constant === true ? { constant_outputs: true } : {};
-  }
-
-  private baselines(): NonNullable<Summary['baselines']> {
-    const { run, dataset } = this.run.session;
-    const { validation, test } = dataset;
-    return {
-      ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
-      test: trivialBaselines(run, dataset, test),
-    };
-  }
-
-  private digests(events: RunEvents | undefined): SummaryDigests {
-    return { log: events?.digest() ?? null, files: writtenDigests(this.run.directory) };
-  }
-
-  private summary({ status, exitCode, message }: Outcome, saved: SavedCheckpoints): Summary {
-    const { loaded, session, directory, runId, state } = this.run;
-    const { experiment, hash } = loaded;
-    const { backend } = session.choice;
-    const times = addTimes(state.before, this.timesHere());
-    const selected = selectedOnTest(experiment, state, saved);
-    return {
-      version: 1,
-      run_id: runId,
-      name: experiment.name,
-      ...(experiment.description !== undefined && { description: experiment.description }),
-      status,
-      exit_code: exitCode,
-      ...(message !== undefined && { message }),
-      directory: directory.path,
-      config_hash: hash,
-      backend,
-      executor: EXECUTORS[backend],
-      seed: experiment.seed,
-      steps: state.position?.step ?? 0,
-      epochs: state.position?.epochsDone ?? 0,
-      skipped_batches: state.position?.skipped ?? 0,
-      evaluated: state.evaluated,
-      metrics: state.metrics,
-      ...(state.restored && {
-        restored: { step: state.restored.step, epoch: state.restored.epoch },
-      }),
-      ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
-      gates: [],
-      digests: { log: null, files: {} },
-      ...times,
-      step_ratio: stepRatio(times),
-      parameters: new ParameterLayout(session.spec).size,
-      ...saved,
-      ...(selected.length > 0 && { selected_on_test: selected }),
-    };
-  }
-
-  /** Times of this process. */
-  private timesHere(): RunTimes {
-    const { stepTimes, evalSeconds, calibration } = this.run.state;
-    return {
-      duration_s: (performance.now() - this.run.began) / 1000,
-      train_s: stepTimes.total,
-      eval_s: evalSeconds,
-      ms_per_step: stepTimes.medianMilliseconds,
-      calibration_ms: calibration.medianMilliseconds,
-      peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-    };
-  }
+/**
+ * Writes what it can of the summary and the log of a run that `error` has ended, and returns the
+ * summary. Never throws. `events` is undefined if no log was opened.
+ */
+export function closeFailed(run: Closing, error: unknown, events: RunEvents | undefined): Summary {
+  const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
+  const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const saved = attempt(() => savedCheckpoints(run.directory));
+  const none = { best: null, checkpoints: { last: null, best: null } };
+  const told = summaryOf(run, { status: 'failed', exitCode, message }, saved ?? none);
+  const summary = { ...told, digests: attempt(() => digestsOf(run, events)) ?? told.digests };
+  const isWritten = attempt(() => {
+    run.directory.writeSummary(summary);
+    return true;
+  });
+  attempt(() => events && logEnd(run, summary, events, isWritten));
+  return summary;
 }
 
 /** Runs `action` and ignores its errors: they must not hide the error that ended the run. */
@@ -205,6 +71,102 @@ function attempt<T>(action: () => T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+function logEnd({ directory }: Closing, summary: Summary, events: RunEvents, isWritten = false): void {
+  const { status, exit_code, epochs, steps, message, duration_s } = summary;
+  const { ms_per_step, calibration_ms, step_ratio } = summary;
+  const sha256 = isWritten ? attempt(() => directory.digestOf('summary.json')) : undefined;
+  events.emit({
+    ...{ event: 'run.end', status, exit_code, epochs, steps, duration_s },
+    ...{ ms_per_step, calibration_ms, step_ratio },
+    ...(sha256 !== undefined && { summary_sha256: sha256 }),
+    ...(message !== undefined && { message }),
+  });
+}
+
+function outcomeOf({ state, loaded }: Closing, end: LoopEnd, { checkpoints }: SavedCheckpoints): Outcome {
+  const { status } = end;
+  if (status === 'completed') return { status, exitCode: EXIT.done };
+  if (status === 'diverged')
+    return { status, exitCode: EXIT.diverged, message: divergedSentence(end, loaded, checkpoints.last) };
+  const step = state.position?.step ?? 0;
+  const kept = step === 0 ? 'nothing was trained' : 'the checkpoint of that step is saved';
+  return { status, exitCode: EXIT.interrupted, message: `interrupted after step ${step}; ${kept}` };
+}
+
+/** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
+function judgedSummary({ loaded, session, state, directory }: Closing, summary: Summary): Summary {
+  const { run, dataset, references } = session;
+  const { validation, test } = dataset;
+  const baselines = {
+    ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
+    test: trivialBaselines(run, dataset, test),
+  };
+  // a damaged evaluation file is no reason to fail
+  const { split, constant } = attempt(() => directory.readEvaluation()) ?? {};
+  const isConstant = split === 'test' && constant === true;
+  const measured: Summary = { ...summary, baselines, ...(isConstant && { constant_outputs: true }) };
+  const gates = judgeRun(writtenGates(loaded, references), measured, metric => state.best.get(metric));
+  const odd = notFiniteMetrics('test', measured.metrics.test);
+  // such a model is unusable, whatever the gates say
+  if (odd !== '') {
+    const message = `the model after the last step has ${odd}; ${settingSentence(loaded, 'optimizer', 'learning_rate')}`;
+    return { ...measured, status: 'diverged', exit_code: EXIT.diverged, message, gates };
+  }
+  const missed = missedIn(gates).length;
+  if (missed === 0) return { ...measured, gates };
+  const message = `${missed} of ${counted(gates.length, 'gate')} not passed`;
+  return { ...measured, exit_code: EXIT.gate, message, gates };
+}
+
+function digestsOf({ directory }: Closing, events: RunEvents | undefined): Summary['digests'] {
+  return { log: events?.log.digest() ?? null, files: writtenDigests(directory) };
+}
+
+function summaryOf(run: Closing, { status, exitCode, message }: Outcome, saved: SavedCheckpoints): Summary {
+  const { loaded, session, directory, runId, state, began } = run;
+  const { experiment, hash } = loaded;
+  const { backend } = session.choice;
+  const times = addTimes(state.before, {
+    duration_s: (performance.now() - began) / 1000,
+    train_s: state.stepTimes.total,
+    eval_s: state.evalSeconds,
+    ms_per_step: state.stepTimes.medianMilliseconds,
+    calibration_ms: state.calibration.medianMilliseconds,
+    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+  });
+  const selected = selectedOnTest(experiment, state, saved);
+  return {
+    version: 1,
+    run_id: runId,
+    name: experiment.name,
+    ...(experiment.description !== undefined && { description: experiment.description }),
+    status,
+    exit_code: exitCode,
+    ...(message !== undefined && { message }),
+    directory: directory.path,
+    config_hash: hash,
+    backend,
+    executor: EXECUTORS[backend],
+    seed: experiment.seed,
+    steps: state.position?.step ?? 0,
+    epochs: state.position?.epochsDone ?? 0,
+    skipped_batches: state.position?.skipped ?? 0,
+    evaluated: state.evaluated,
+    metrics: state.metrics,
+    ...(state.restored && {
+      restored: { step: state.restored.step, epoch: state.restored.epoch },
+    }),
+    ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
+    gates: [],
+    digests: { log: null, files: {} },
+    ...times,
+    step_ratio: stepRatio(times),
+    parameters: new ParameterLayout(session.spec).size,
+    ...saved,
+    ...(selected.length > 0 && { selected_on_test: selected }),
+  };
 }
 
 /** The parts of the result that were selected by metrics of the test split. */

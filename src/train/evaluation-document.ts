@@ -3,17 +3,15 @@ import type { Dataset, Split, SplitName } from '../data/index.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { Counts } from '../math/metrics/counts.js';
 import { addLabels, predictedClass } from '../math/metrics/decisions.js';
-import { absoluteError, Errors, type OutputErrors } from '../math/metrics/errors.js';
+import { absoluteError, Errors } from '../math/metrics/errors.js';
 import { accumulator, type Task } from '../math/metrics/index.js';
 import { meanOf } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type {
   ClassEvaluation,
-  ImageLayout,
   LabelEvaluation,
   Mistake,
-  OutputScores,
   PredictionPlace,
   SplitEvaluation,
   ValueEvaluation,
@@ -26,12 +24,8 @@ import type { Position } from './loop.js';
 import { type PredictedSequence, type Prediction, probabilityOf, Readout } from './predictions.js';
 import type { ModelRun } from './shards.js';
 
-/** Maximum number of worst predictions to list. */
 const MAX_WORST = 24;
-/**
- * Maximum classes of a confusion matrix: its size grows with the square, and nobody reads larger
- * ones.
- */
+/** Maximum classes of a confusion matrix: its size grows with the square, and nobody reads it. */
 const MAX_CONFUSED = 100;
 /** Maximum pixels of an image, so that the file stays below a few megabytes. */
 const MAX_PIXELS = 10_000;
@@ -44,23 +38,18 @@ const MAX_PLOTTED = 4;
 const MAX_SCORED = 1000;
 const MAX_OUTPUTS = 100;
 
-/** The run's position and the evaluation's result. */
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
 
 export interface EvaluationCollector {
-  /** Adds the next sequence of the split. */
   add(sequence: PredictedSequence): void;
-  /** Returns the document, after the last sequence. */
   document(outcome: Outcome): SplitEvaluation;
 }
 
-/** Fields that start every document. */
 type CommonField = 'version' | 'kind' | 'split' | 'epoch' | 'step' | 'predictions' | 'loss' | 'constant';
 
 /** Collects what the document of one task has besides the common fields. */
 interface TaskCollector<D extends SplitEvaluation = SplitEvaluation> {
   readonly kind: D['kind'];
-  /** Adds a prediction that counts. */
   add(prediction: Prediction, sequence: PredictedSequence): void;
   fields(): Omit<D, CommonField>;
 }
@@ -94,36 +83,35 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
     classes <= MAX_CONFUSED
       ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
       : null;
-  const mistakes = new Worst<Mistake>(MAX_WORST);
-  const images = imageLayout(dataset, split);
+  const mistakes = new Worst<Mistake>();
+  const { width = 0, height = 0 } = (dataset[split]?.image && dataset.image) || {};
+  const hasImages = width * height > 0 && width * height <= MAX_PIXELS;
   const accuracy = accumulator('classes', 'accuracy', 0);
   const counts = new Counts(classes);
   let undecided = 0;
-  const mistake = (prediction: Prediction, sequence: PredictedSequence, predicted: number): Mistake => {
-    const { outputs, target, loss } = prediction;
-    const [label] = target;
-    const image = images && dataset[split]?.image?.(sequence.index);
-    return {
-      ...placeOf(run, sequence, prediction),
-      label,
-      predicted: predicted < 0 ? null : predicted,
-      loss,
-      probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
-      label_probability: probabilityOf(outputs, label),
-      ...(image && { image: Buffer.from(image).toString('base64') }),
-    };
-  };
   return {
     kind: 'class',
     add(prediction, sequence) {
-      const predicted = predictedClass(prediction.outputs);
-      const [label] = prediction.target;
+      const { outputs, target, loss } = prediction;
+      const [label] = target;
+      const predicted = predictedClass(outputs);
       accuracy.add(prediction);
       counts.addClass(label, predicted);
       if (predicted < 0) undecided++;
       else if (confusion) confusion[label][predicted]++;
-      if (predicted !== label)
-        mistakes.offer(prediction.loss, () => mistake(prediction, sequence, predicted));
+      if (predicted === label) return;
+      mistakes.offer(loss, () => {
+        const image = hasImages && dataset[split]?.image?.(sequence.index);
+        return {
+          ...placeOf(run, sequence, prediction),
+          label,
+          predicted: predicted < 0 ? null : predicted,
+          loss,
+          probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
+          label_probability: probabilityOf(outputs, label),
+          ...(image && { image: Buffer.from(image).toString('base64') }),
+        };
+      });
     },
     fields: () => ({
       accuracy: accuracy.value ?? Number.NaN,
@@ -133,20 +121,24 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       per_class: classes <= MAX_SCORED ? counts.scores : null,
       undecided,
       mistakes: mistakes.things,
-      images,
+      images: hasImages ? { width, height, encoding: 'base64-uint8' } : null,
     }),
   };
 }
 
 function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): TaskCollector<ValueEvaluation> {
-  /** Numbers per target. */
   const size = targetSize(run.loss, run.spec.outputSize);
-  const shown = shownOf(run, dataset, split);
+  const data = dataset[split] ?? dataset.test;
+  const readout = new Readout(lossOf(run.loss), data.targets);
+  const steps = predictionsOf(run.spec, run.sequenceLength);
   const error = meanOf(absoluteError);
   const errors = new Errors(size);
-  const worst = new Worst<WorstValue>(MAX_WORST);
+  const worst = new Worst<WorstValue>();
   const sample: ValuePair[] = [];
-  const sampled = spread(countedPredictions(dataset[split]), MAX_PAIRS);
+  const known = countedPredictions(data);
+  const length = Math.min(known, MAX_PAIRS);
+  // evenly spaced
+  const sampled = new Set(Array.from({ length }, (_, i) => Math.floor((i * known) / length)));
   let counted = 0;
   return {
     kind: 'value',
@@ -154,20 +146,23 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       error.add(prediction);
       errors.add(prediction);
       const place = placeOf(run, sequence, prediction);
-      worst.offer(absoluteError(prediction), () => ({
-        ...place,
-        ...worstValue(prediction, shown(prediction, sequence.index)),
-      }));
+      const at = sequence.index * steps + prediction.step;
+      const point = () => readout.decimals(prediction.point, at);
+      const target = () => readout.targetDecimals(at, prediction.target);
+      const badness = absoluteError(prediction);
+      worst.offer(badness, () => ({ ...place, ...worstValue(target(), point(), badness) }));
       if (!sampled.has(counted++)) return;
-      const { target, point } = shown(prediction, sequence.index);
       const plotted = (values: readonly number[]) => (size === 1 ? values[0] : values.slice(0, MAX_PLOTTED));
-      sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
+      sample.push({ ...place, target: plotted(target()), prediction: plotted(point()) });
     },
     fields: () => ({
       mean_absolute_error: error.value ?? Number.NaN,
       worst: worst.things,
       target_names: dataset.targetNames ?? null,
-      per_output: size <= MAX_OUTPUTS ? errors.outputs.map(outputScores) : null,
+      per_output:
+        size > MAX_OUTPUTS
+          ? null
+          : errors.outputs.map(({ r2, ...one }) => ({ ...one, ...(r2 !== undefined && { r2 }) })),
       sample,
     }),
   };
@@ -176,19 +171,19 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
 function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEvaluation> {
   const accuracy = accumulator('labels', 'accuracy', 0);
   const counts = new Counts(run.spec.outputSize);
-  const worst = new Worst<WorstValue>(MAX_WORST);
+  const worst = new Worst<WorstValue>();
   return {
     kind: 'label',
     add(prediction, sequence) {
       accuracy.add(prediction);
       addLabels(counts, prediction);
-      worst.offer(prediction.loss, () => ({
-        ...placeOf(run, sequence, prediction),
-        ...worstValue(prediction, {
-          point: Array.from(prediction.point, value => shortestDecimal(value)),
-          target: Array.from(prediction.target, value => shortestDecimal(value)),
-        }),
-      }));
+      worst.offer(prediction.loss, () => {
+        const [target, point] = [prediction.target, prediction.point].map(values =>
+          Array.from(values, value => shortestDecimal(value)),
+        );
+        const place = placeOf(run, sequence, prediction);
+        return { ...place, ...worstValue(target, point, absoluteError(prediction)) };
+      });
     },
     fields: () => ({
       accuracy: accuracy.value ?? Number.NaN,
@@ -199,30 +194,8 @@ function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEva
   };
 }
 
-/** The decimals of a prediction and of its target, as they are shown. */
-interface Decimals {
-  readonly point: readonly number[];
-  readonly target: readonly number[];
-}
-
-/** Returns the decimals of a prediction for a sequence of a split. */
-type Shown = (prediction: Prediction, sequence: number) => Decimals;
-
-function shownOf(run: ModelRun, dataset: Dataset, split: SplitName): Shown {
-  const data = dataset[split];
-  if (data === undefined) return ({ point, target }) => ({ point: [...point], target: [...target] });
-  const readout = new Readout(lossOf(run.loss), data.targets);
-  const steps = predictionsOf(run.spec, run.sequenceLength);
-  return ({ point, target, step }, sequence) => {
-    const at = sequence * steps + step;
-    return { point: readout.decimals(point, at), target: readout.targetDecimals(at, target) };
-  };
-}
-
-/** Number of value predictions with a known target. */
-function countedPredictions(split: Split | undefined): number {
-  if (split?.targets.kind !== 'value') return 0;
-  const { targets, count, lengths } = split;
+function countedPredictions({ targets, count, lengths }: Split): number {
+  if (targets.kind !== 'value') return 0;
   const { values, size, perStep = false } = targets;
   const predictions = values.length / size / count;
   let counted = 0;
@@ -235,20 +208,12 @@ function countedPredictions(split: Split | undefined): number {
   return counted;
 }
 
-/** Leaves out undefined scores. */
-function outputScores({ r2, ...errors }: OutputErrors): OutputScores {
-  return { ...errors, ...(r2 !== undefined && { r2 }) };
-}
-
 function worstValue(
-  prediction: Prediction,
-  { point, target }: Decimals,
+  target: readonly number[],
+  point: readonly number[],
+  absolute_error: number,
 ): Omit<WorstValue, keyof PredictionPlace> {
-  return {
-    target: target.slice(0, MAX_NUMBERS),
-    prediction: point.slice(0, MAX_NUMBERS),
-    absolute_error: absoluteError(prediction),
-  };
+  return { target: target.slice(0, MAX_NUMBERS), prediction: point.slice(0, MAX_NUMBERS), absolute_error };
 }
 
 function placeOf(
@@ -263,46 +228,22 @@ function placeOf(
   };
 }
 
-function imageLayout({ image, ...splits }: Dataset, split: SplitName): ImageLayout | null {
-  if (!image || !splits[split]?.image || image.width * image.height > MAX_PIXELS) return null;
-  return { width: image.width, height: image.height, encoding: 'base64-uint8' };
-}
-
-/** At most `most` of 0, 1, …, count-1, evenly spaced. */
-function spread(count: number, most: number): ReadonlySet<number> {
-  const length = Math.min(count, most);
-  return new Set(Array.from({ length }, (_, i) => Math.floor((i * count) / length)));
-}
-
 /** Outputs that vary by less than this fraction of their targets' range count as constant. */
 const MIN_FRACTION = 0.01;
 
-class Range {
-  private min = Number.POSITIVE_INFINITY;
-  private max = Number.NEGATIVE_INFINITY;
-
-  add(value: number): void {
-    this.min = Math.min(this.min, value);
-    this.max = Math.max(this.max, value);
-  }
-
-  get width(): number {
-    return this.max - this.min;
-  }
-}
-
 /** Detects models that predict the same for every input although the targets differ. */
 class OutputSpread {
-  private readonly ranges: { readonly prediction: Range; readonly target: Range }[] = [];
+  /** For each output, the smallest and the largest prediction, and target. */
+  private readonly ranges: [least: number, most: number, leastTarget: number, mostTarget: number][] = [];
 
   constructor(private readonly task: Task) {}
 
   add({ outputs, point, target }: Prediction): void {
     const predictions = this.task === 'classes' ? [predictedClass(outputs)] : point;
     for (let i = 0; i < target.length; i++) {
-      this.ranges[i] ??= { prediction: new Range(), target: new Range() };
-      this.ranges[i].prediction.add(predictions[i]);
-      this.ranges[i].target.add(target[i]);
+      const [a, b, c, d] = this.ranges[i] ?? [Infinity, -Infinity, Infinity, -Infinity];
+      const [one, other] = [predictions[i], target[i]];
+      this.ranges[i] = [Math.min(a, one), Math.max(b, one), Math.min(c, other), Math.max(d, other)];
     }
   }
 
@@ -311,34 +252,24 @@ class OutputSpread {
    * varies by less than 1 % of its targets' range. False if the targets do not vary.
    */
   get isConstant(): boolean {
-    const varied = this.ranges.filter(({ target }) => target.width > 0);
-    return (
-      varied.length > 0 &&
-      varied.every(({ prediction, target }) => prediction.width < MIN_FRACTION * target.width)
-    );
+    const varied = this.ranges.filter(([, , least, most]) => most > least);
+    return varied.length > 0 && varied.every(([a, b, c, d]) => b - a < MIN_FRACTION * (d - c));
   }
-}
-
-interface Ranked<T> {
-  readonly badness: number;
-  readonly thing: T;
 }
 
 /** Keeps the few things with the greatest badness. */
 class Worst<T> {
   /** Worst first; ties in order of arrival. */
-  private readonly kept: Ranked<T>[] = [];
-
-  constructor(private readonly most: number) {}
+  private readonly kept: { readonly badness: number; readonly thing: T }[] = [];
 
   /** Calls `make` if the thing is among the worst so far. NaN is worse than infinity. */
   offer(badness: number, make: () => T): void {
     const worse = (a: number, b: number) => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
-    const { kept, most } = this;
-    if (kept.length === most && !worse(badness, kept[most - 1].badness)) return;
+    const { kept } = this;
+    if (kept.length === MAX_WORST && !worse(badness, kept[MAX_WORST - 1].badness)) return;
     const at = kept.findIndex(other => worse(badness, other.badness));
     kept.splice(at < 0 ? kept.length : at, 0, { badness, thing: make() });
-    if (kept.length > most) kept.pop();
+    if (kept.length > MAX_WORST) kept.pop();
   }
 
   get things(): readonly T[] {

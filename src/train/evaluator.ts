@@ -14,13 +14,10 @@ import type { ModelRun, ShardPool } from './shards.js';
 
 export interface Evaluation {
   readonly loss: number;
-  /** By name, without the loss. */
   readonly metrics: SplitMetrics;
-  /** Predictions that counted. */
   readonly count: number;
 }
 
-/** Progress of an evaluation, in sequences. */
 export interface EvaluationProgress {
   readonly kind: 'progress';
   readonly done: number;
@@ -28,7 +25,6 @@ export interface EvaluationProgress {
 }
 
 export interface EvaluationOptions {
-  /** Aborted to stop the evaluation. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each sequence of the split in order; after an abort, not with the rest. */
   readonly observe?: PredictionObserver;
@@ -49,10 +45,7 @@ export class Evaluator {
     this.loss = lossOf(run.loss);
   }
 
-  /**
-   * Compiles the model. Otherwise the first evaluation does; calling this first makes a run
-   * allocate all its memory at the start.
-   */
+  /** Called first, so that a run allocates all its memory at the start. */
   warmUp(): Promise<void> {
     this.warm ??= this.forward.warmUp();
     return this.warm;
@@ -74,7 +67,6 @@ export class Evaluator {
     }
   }
 
-  /** Like `evaluate`; yields the progress after each batch. */
   async *progress(
     split: Split,
     { signal, observe }: EvaluationOptions = {},
@@ -104,16 +96,11 @@ export class Evaluator {
   }
 }
 
-/** Sequences of a split, loaded into memory. */
 export interface LoadedBatch extends SplitBatch {
-  /** The position in the whole split of sequence `index` of the batch's split. */
   position(index: number): number;
 }
 
-/**
- * The sequences of `split` in their order, until `signal` is aborted.
- * @throws UserError (exit 2 or 5) if sequences on disk cannot be read
- */
+/** The sequences of `split` in their order, until `signal` is aborted. */
 export async function* batchesOf(
   split: Split,
   batchSize: number,

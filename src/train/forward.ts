@@ -1,7 +1,4 @@
-/**
- * The forward pass of a model over batches of sequences; one batch is written while another is
- * computed.
- */
+/** A forward pass over batches: one is written while another is computed. */
 import type { Split } from '../data/core/dataset.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import { BatchWriter } from './batch.js';
@@ -14,7 +11,6 @@ import {
   type ShardPool,
 } from './shards.js';
 
-/** Sequences of a split that are computed together. */
 export interface SplitBatch {
   readonly split: Split;
   readonly indices: Uint32Array;
@@ -22,9 +18,7 @@ export interface SplitBatch {
 
 /** A computed prediction. `outputs` [C] is a view that is valid until its slot is written again. */
 export interface Forwarded {
-  /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
   readonly step: number;
-  /** True if its target counts. */
   readonly counts: boolean;
   /** Before weighting; meaningless if the target does not count. */
   readonly loss: number;
@@ -55,17 +49,14 @@ export class ForwardPass {
     this.shards = pool.group(job, { shards, slots: SLOTS });
   }
 
-  /** Maximum sequence length, T. */
   get steps(): number {
     return this.run.sequenceLength;
   }
 
-  /** Compiles, by computing on the uninitialized batch memory. */
   async warmUp(): Promise<void> {
     await this.shards.compute(0);
   }
 
-  /** Resets the states that are carried from batch to batch to zero. */
   resetStates(): void {
     for (const { carried } of this.shards.slots[0]) resetStates(carried);
   }
@@ -83,7 +74,6 @@ export class ForwardPass {
     await this.shards.compute(slot);
   }
 
-  /** The predictions of sequence number `at` in the batch of `slot`, which has `length` steps. */
   predictions(slot: number, at: number, length = this.run.sequenceLength): Forwarded[] {
     const { spec } = this.run;
     const { batch: rowsOfShard } = this.job.shape;
@@ -98,7 +88,6 @@ export class ForwardPass {
   }
 }
 
-/** A batch computed in `slot`. */
 export interface Computed<B> {
   readonly batch: B;
   readonly slot: number;
@@ -108,7 +97,7 @@ interface Running<B> extends Computed<B> {
   readonly computed: Promise<void>;
 }
 
-/** The next item of a source: a batch, or the end, with its error if it failed. */
+/** A batch, or the end of a source, with its error if it failed. */
 type Next<B> = { readonly batch: B } | { readonly end: readonly unknown[] };
 
 /**

@@ -1,7 +1,6 @@
 /**
  * References of the gates of a config: the means of their baselines, read before training starts.
  */
-
 import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
@@ -15,16 +14,10 @@ import { type BaselineSubject, trivialBaselines } from './baselines.js';
 export interface GateReferences {
   /** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
   readonly references: readonly (number | undefined)[];
-  /** The contents of the baselines, by path. */
   readonly baselines: ReadonlyMap<string, string>;
 }
 
-/**
- * Reads the references. Errors contain the diagnostics of all gates.
- * @param baselineAt where the baseline of a path is read, such as a copy in the run's directory
- * @throws UserError (exit 5) if a baseline is damaged
- * @throws UserError (exit 2) if none is damaged, but one is missing, unreadable or lacks the metric
- */
+/** `baselineAt` is where a baseline is read, such as a copy in the directory of the run. */
 export function gateReferences(
   loaded: LoadedExperiment,
   baselineAt: (path: string) => string = path => path,
@@ -80,7 +73,6 @@ export function gateWarnings(
   });
 }
 
-/** The location of each gate in the config files or options. */
 export function gateOrigins({
   experiment,
   origin,
@@ -97,7 +89,6 @@ export function withGateOrigins(loaded: LoadedExperiment, origins: readonly stri
   return { ...loaded, origin: key => places.get(key) ?? loaded.origin(key) };
 }
 
-/** The gates of a config with their locations and references. */
 export function writtenGates(
   { experiment, origin }: Pick<LoadedExperiment, 'experiment' | 'origin'>,
   references: GateReferences['references'],

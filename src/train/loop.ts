@@ -9,7 +9,7 @@ import type { SplitEvaluation } from '../run/evaluation.js';
 import { BestValues, type Metrics, metricValue } from '../run/gates.js';
 import { NO_TIMES, type RunTimes } from '../run/run-times.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
-import { restoreBest } from './checkpoints.js';
+import { restoreBest, type SavedState } from './checkpoints.js';
 import { type EarlyStop, earlyStop, MetricHistory } from './early-stopping.js';
 import { evaluationCollector } from './evaluation-document.js';
 import type { EvaluationProgress, Evaluator } from './evaluator.js';
@@ -19,13 +19,9 @@ import type { StepResult, Trainer } from './trainer.js';
 import { type EpochMeans, EpochSums, type EpochTotals } from './training-metrics.js';
 
 export interface LoopPlan {
-  /** Stop after this many optimizer steps, even within an epoch. */
   readonly totalSteps: number;
-  /** The learning rate of an update, from 1. */
   readonly learningRate: (update: number) => number;
-  /** Maximum number of skipped batches in the whole run; absent: 0. */
   readonly maxSkippedBatches?: number;
-  /** Also evaluate after every N steps; absent: only after each epoch and after the last step. */
   readonly evaluateEvery?: number | undefined;
   /** Pause after this many epochs have been trained and evaluated; absent: never. */
   readonly pauseAfterEpoch?: number | undefined;
@@ -39,28 +35,19 @@ export interface Position {
   readonly skipped: number;
   /** The current epoch, from 1; at its end, the one that has just ended. */
   readonly epoch: number;
-  /** Completed epochs. */
   readonly epochsDone: number;
-  /** True if this step was the last of its epoch. */
   readonly epochEnded: boolean;
-  /** State of the batch order after this step. */
   readonly order: BatchOrderState;
-  /** Totals of the current epoch, including this step. */
   readonly totals: EpochTotals;
 }
 
-/** The position of a run and its measurements so far. */
 export class TrainingState {
   /** Position after the last completed step; undefined before the first. */
   position: Position | undefined;
-  /** The latest values of each split. */
   metrics: Metrics = { train: {}, test: {} };
-  /** History of the metrics that early stopping and the plateau schedule depend on. */
   readonly history: MetricHistory;
-  /** Position of the checkpoint whose weights were restored at the end. */
   restored: Position | undefined;
   stoppedEarly: Summary['stopped_early'];
-  /** True if the position has been evaluated. */
   evaluated = false;
   /** Best values over all evaluations, including those of earlier processes. */
   readonly best = new BestValues();
@@ -71,18 +58,21 @@ export class TrainingState {
   /** Of this process. */
   evalSeconds = 0;
 
-  /**
-   * `watched` are the metrics to keep a history of; `before` are the times of earlier processes.
-   */
   constructor(
     watched: Iterable<string> = [],
     readonly before: RunTimes = NO_TIMES,
   ) {
     this.history = new MetricHistory(watched);
   }
+
+  restore({ position, metrics, evaluated, history }: SavedState): void {
+    this.position = position;
+    this.metrics = metrics;
+    this.evaluated = evaluated;
+    this.history.restore(history);
+  }
 }
 
-/** What the loop evaluates, and how. */
 export interface EvaluationPlan {
   readonly run: ModelRun;
   readonly dataset: Dataset;
@@ -94,25 +84,18 @@ export interface EvaluationPlan {
 /** A model in training. The loop starts at the position of `state`, which it updates. */
 export interface Training {
   readonly trainer: Trainer;
-  /** At the position of `state`. */
   readonly order: BatchOrder;
   readonly plan: LoopPlan;
   readonly state: TrainingState;
-  /** Undefined: only trains. */
   readonly evaluation?: EvaluationPlan;
-  /** Aborted to stop after the current step. */
   readonly signal?: AbortSignal;
 }
 
-/** A completed step. */
 export interface StepReport extends Position, StepResult {
   readonly kind: 'step';
   readonly learningRate: number;
-  /** True if an evaluation follows. */
   readonly evaluationIsDue: boolean;
-  /** Sequences in the batch. */
   readonly samples: number;
-  /** Duration of the step in seconds. */
   readonly seconds: number;
 }
 
@@ -121,13 +104,10 @@ export interface EpochReport extends Position, EpochMeans {
   readonly kind: 'epoch';
 }
 
-/** The result of an evaluation. */
 interface Measured {
   readonly split: 'validation' | 'test';
-  /** Position of the run. */
   readonly position: Position;
   readonly metrics: SplitMetrics;
-  /** Predictions that counted. */
   readonly samples: number;
   readonly seconds: number;
 }
@@ -139,17 +119,14 @@ export interface TrainedWeightsReport extends Measured {
 
 export interface EvaluationReport extends Measured {
   readonly kind: 'evaluation';
-  /** The content of evaluation.json. */
   readonly document: SplitEvaluation;
   /** `end`: of the final weights on the test split, which selects nothing. */
   readonly stage: 'training' | 'end';
-  /** True if no step follows. */
   readonly isLast: boolean;
   /** Present if this evaluation ends training although steps are left. */
   readonly stop?: EarlyStop;
 }
 
-/** Training has ended before its last step because a metric no longer improves. */
 export interface StopReport {
   readonly kind: 'early stop';
   readonly position: Position;
@@ -163,9 +140,7 @@ export type LoopEnd = { readonly kind: 'end' } & (
       readonly status: 'diverged';
       readonly step: number;
       readonly epoch: number;
-      /** Batches skipped before. */
       readonly skipped: number;
-      /** Learning rate of the failed update. */
       readonly learningRate: number;
     } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>)
 );
@@ -243,15 +218,11 @@ function stopOf({ plan: { earlyStopping, totalSteps }, state }: Training): Early
   return earlyStop(state.history.of(earlyStopping.metric), earlyStopping);
 }
 
-/** The evaluator of a training, made once. */
 function evaluatorOf({ trainer, evaluation }: Training): Evaluator | undefined {
   return evaluation && trainer.evaluator(evaluation.batchSize);
 }
 
-/**
- * Evaluates the split that selects (validation, or test if there is none) and adds its values to
- * the history. Returns false if the evaluation was interrupted.
- */
+/** Evaluates the split that selects: validation, or test. Returns false if interrupted. */
 async function* evaluateEpoch(
   training: Training,
   position: Position,

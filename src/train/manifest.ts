@@ -9,29 +9,13 @@ import type { RunDirectory } from '../run/directory.js';
 import { type GitState, type Manifest, machine, versions } from '../run/manifest.js';
 import { gateOrigins } from './gates.js';
 import type { Session } from './session.js';
+import type { RunContext } from './train.js';
 
-/**
- * Also keeps the baselines of the gates in the directory. `commandLine` are the arguments after the
- * program's name.
- * @throws UserError (exit 1) if they cannot be written
- */
+/** Also keeps the baselines of the gates. `git` is the state of the config's repository. */
 export function newManifest(
-  loaded: LoadedExperiment,
-  session: Session,
-  {
-    directory,
-    logEvery,
-    started,
-    commandLine,
-    git,
-  }: {
-    readonly directory: RunDirectory;
-    readonly logEvery: number;
-    readonly started: Date;
-    readonly commandLine: readonly string[];
-    /** Of the repository that contains the config. */
-    readonly git: GitState | null;
-  },
+  { loaded, session, directory, logEvery }: Pick<RunContext, 'loaded' | 'session' | 'directory' | 'logEvery'>,
+  { started, commandLine }: { readonly started: Date; readonly commandLine: readonly string[] },
+  git: GitState | null,
 ): Manifest {
   const { dataset, spec } = session;
   const { experiment, hash, stepHash, weightsDigest, files, givenYaml } = loaded;
@@ -68,7 +52,6 @@ export function newManifest(
   };
 }
 
-/** What executes the kernels. */
 export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): Manifest['backend'] {
   const onGpu = choice.backend === 'webgpu';
   return {
@@ -82,7 +65,6 @@ export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): 
   };
 }
 
-/** The digest of the resolved config, by the name of its file. */
 export function resolvedDigest(
   directory: RunDirectory,
   { resolvedYaml }: Pick<LoadedExperiment, 'resolvedYaml'>,

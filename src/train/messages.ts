@@ -16,9 +16,8 @@ export function evaluationSentence(
 ): string {
   const trained =
     train.loss === undefined ? 'every batch skipped' : metricSentence('train', 'loss', train.loss);
-  return [`epoch ${epoch}`, `step ${step}`, trained, ...metricSentences(split, metrics[split] ?? {})].join(
-    '  ',
-  );
+  const measured = metricSentences(split, metrics[split] ?? {});
+  return [`epoch ${epoch}`, `step ${step}`, trained, ...measured].join('  ');
 }
 
 export function earlyStopSentence(
@@ -42,31 +41,32 @@ export function notFiniteMetrics(split: string, metrics: SplitMetrics): string {
     .join(', ');
 }
 
-/** For a run that completed all steps but has test metrics that are not finite. */
-export function uselessSentence(notFinite: string, { experiment, origin }: LoadedExperiment): string {
-  const rate = `optimizer.learning_rate is ${experiment.optimizer.learning_rate} (${origin('optimizer.learning_rate')})`;
-  return `the model after the last step has ${notFinite}; ${rate}`;
+/** For example `optimizer.learning_rate is 0.1 (a.yaml:8:18)`. */
+export function settingSentence(
+  { experiment, origin }: LoadedExperiment,
+  section: 'optimizer' | 'training',
+  name: string,
+): string {
+  const key = `${section}.${name}`;
+  const value: unknown = Reflect.get(experiment[section], name);
+  return value === undefined ? `${key} is not set` : `${key} is ${value} (${origin(key)})`;
 }
 
 /** `checkpoint` is the file with the parameters of the previous step; null before the first. */
 export function divergedSentence(
   { step, skipped, ...result }: Extract<LoopEnd, { status: 'diverged' }>,
-  { experiment, origin }: LoadedExperiment,
+  loaded: LoadedExperiment,
   checkpoint: string | null,
 ): string {
   const kept =
     checkpoint === null ? 'no earlier step was trained' : `${checkpoint} is from the previous step`;
-  const { optimizer, training } = experiment;
-  const rate = `optimizer.learning_rate is ${optimizer.learning_rate} (${origin('optimizer.learning_rate')})`;
-  const clip =
-    training.gradient_clip_norm === undefined
-      ? 'training.gradient_clip_norm is not set'
-      : `training.gradient_clip_norm is ${training.gradient_clip_norm} (${origin('training.gradient_clip_norm')})`;
-  const most = `training.max_skipped_batches is ${training.max_skipped_batches} (${origin('training.max_skipped_batches')})`;
+  const most = settingSentence(loaded, 'training', 'max_skipped_batches');
   const skips =
     skipped > 0
       ? `${skipped} ${skipped === 1 ? 'batch was' : 'batches were'} skipped before, and ${most}`
       : `${most}, so no batch is skipped`;
+  const rate = settingSentence(loaded, 'optimizer', 'learning_rate');
+  const clip = settingSentence(loaded, 'training', 'gradient_clip_norm');
   return `training diverged at step ${step}: ${notFiniteWords(result)}; ${kept}; ${skips}; ${rate}, ${clip}`;
 }
 
@@ -79,13 +79,10 @@ export function divergedAdvice(updates: number, { experiment }: LoadedExperiment
     const from = experiment.model.init_from === undefined ? '' : ', or in the weights of model.init_from';
     return `no update was made before: look for values in the data${from} that are too large`;
   }
-  const rate = 'try a smaller optimizer.learning_rate';
-  return experiment.training.gradient_clip_norm === undefined
-    ? `${rate}, or training.gradient_clip_norm`
-    : rate;
+  const clip = experiment.training.gradient_clip_norm === undefined ? ', or training.gradient_clip_norm' : '';
+  return `try a smaller optimizer.learning_rate${clip}`;
 }
 
-/** For a skipped batch. */
 export function skippedSentence(
   { step, skipped, ...result }: StepReport,
   { experiment }: LoadedExperiment,
@@ -94,42 +91,19 @@ export function skippedSentence(
   return `step ${step}: batch skipped: ${notFiniteWords(result)}; training.max_skipped_batches leaves ${left} more`;
 }
 
+const MAX_LISTED = 3;
+
 /** Describes the values that are not finite in a step without an update. */
 function notFiniteWords({
   loss,
   gradientNorm,
   notFinite,
 }: Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>): string {
-  const where = notFinite.length > 0 ? ` (${listed(notFinite)})` : '';
+  const left = notFinite.length - MAX_LISTED;
+  const names = `${notFinite.slice(0, MAX_LISTED).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
+  const where = notFinite.length > 0 ? ` (${names})` : '';
   if (!Number.isFinite(loss)) return `the loss is ${loss}, the gradient norm ${gradientNorm}${where}`;
   return Number.isFinite(gradientNorm)
     ? `the update exceeds the range of float32, at a gradient norm of ${gradientNorm.toPrecision(4)}${where}`
     : `the gradient norm is ${gradientNorm}${where}`;
-}
-
-const MAX_LISTED = 3;
-
-function listed(names: readonly string[]): string {
-  const left = names.length - MAX_LISTED;
-  return names.slice(0, MAX_LISTED).join(', ') + (left > 0 ? ` and ${left} more` : '');
-}
-
-export function interruptedSentence(step: number): string {
-  return `interrupted after step ${step}; ${step === 0 ? 'nothing was trained' : 'the checkpoint of that step is saved'}`;
-}
-
-export function droppedSentence(sequences: number): string {
-  return `each epoch leaves out ${counted(sequences, 'sequence')}: last_batch is 'drop'`;
-}
-
-/**
- * For a kernel whose 256-bit form computes other values; `kernel` is its name in the output of
- * `graph`.
- */
-export function refutedSentence(kernel: string): string {
-  return `kernel ${kernel} computes different values at 256 bits on this machine; the run uses 128 bits`;
-}
-
-export function gatesSentence(missed: number, all: number): string {
-  return `${missed} of ${counted(all, 'gate')} not passed`;
 }

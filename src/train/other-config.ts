@@ -1,61 +1,39 @@
-/**
- * Handles `run CONFIG --directory D` if D contains a run of another config: lists the differences
- * and suggests what to do.
- */
+/** Handles `run CONFIG --directory D` if D contains a run of another config. */
 import { changesResults, type LoadedExperiment } from '../config/index.js';
 import type { RunDirectory } from '../run/directory.js';
-import type { Manifest } from '../run/manifest.js';
 import { frozenConfig } from '../run/run.js';
 import { damagedError, usageError } from '../util/errors.js';
-import { type Change, configChanges, describeChanges, kindOf } from './changes.js';
+import { configChanges, describeChanges, kindOf } from './changes.js';
 import { weightsChanged } from './weights.js';
 
-/**
- * @throws UserError (exit 2) listing every key that differs, with its classification
- * @throws UserError (exit 5) if the config in `directory` was edited
- */
+/** Refuses another config, and lists every key that differs and what to do. */
 export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
   const manifest = directory.readManifest();
   if (manifest === undefined) return;
-  refuseOtherWeights(manifest, loaded);
-  const found = configChanges(frozenConfig(directory, manifest), loaded);
+  const { initial_weights: then, config_hash } = manifest;
+  const { experiment, weightsDigest: now } = loaded;
+  if (then && experiment.model.init_from === then.name && now !== undefined && now !== then.sha256)
+    throw damagedError(weightsChanged(then.name, then.sha256, now));
   // with equal hashes, only data paths may differ, as in another checkout
-  const changes =
-    manifest.config_hash === loaded.hash
-      ? found.filter(({ key }) => !changesResults(key, loaded.experiment))
-      : found;
+  const changes = configChanges(frozenConfig(directory, manifest), loaded).filter(
+    ({ key }) => config_hash !== loaded.hash || !changesResults(key, experiment),
+  );
   if (changes.length === 0) return;
+  const isHopeless =
+    changes.some(change => kindOf(change, loaded) === 'impossible') ||
+    changes.some(({ to }) => to === null || typeof to === 'object');
+  const set = changes.map(({ key, to }) => `--set ${key}=${String(to)}`);
+  const unsafe = changes.filter(change => kindOf(change, loaded) === 'unsafe');
+  const flags = [...set, ...unsafe.map(({ key }) => `--allow-change ${key}`)].join(' ');
+  const advice = isHopeless
+    ? '`resume` continues the run with its own config; this config needs a directory of its own'
+    : `\`resume ${flags}\` resumes the run with the changes`;
   throw usageError(
     {
       code: 'run/other-config',
-      message: `the run in this directory was started with another config; ${advice(changes, loaded)}`,
+      message: `the run in this directory was started with another config; ${advice}`,
       file: directory.path,
     },
     ...describeChanges(changes, [], loaded),
   );
-}
-
-/** @throws UserError (exit 5) if the initial weights have changed since the run started */
-function refuseOtherWeights(
-  { initial_weights: then }: Manifest,
-  { experiment, weightsDigest }: LoadedExperiment,
-): void {
-  const { init_from } = experiment.model;
-  if (!then || init_from !== then.name || weightsDigest === undefined) return;
-  if (weightsDigest !== then.sha256)
-    throw damagedError(weightsChanged(then.name, then.sha256, weightsDigest));
-}
-
-function advice(changes: readonly Change[], loaded: LoadedExperiment): string {
-  const kinds = changes.map(change => kindOf(change, loaded));
-  if (kinds.includes('impossible'))
-    return 'it cannot continue with this config, which needs a directory of its own';
-  const settable = changes.every(({ to }) => to !== null && typeof to !== 'object');
-  if (!settable)
-    return '`resume` continues the run with its own config; this config needs a directory of its own';
-  const set = changes.map(({ key, to }) => `--set ${key}=${String(to)}`);
-  const allow = changes.flatMap(change =>
-    kindOf(change, loaded) === 'unsafe' ? [`--allow-change ${change.key}`] : [],
-  );
-  return `\`resume ${[...set, ...allow].join(' ')}\` resumes the run with the changes`;
 }

@@ -5,11 +5,7 @@ import { rateOf } from '../math/schedules/index.js';
 import type { MetricHistory } from './early-stopping.js';
 import type { Session } from './session.js';
 
-/**
- * The order of the batches, from the start or from `state`.
- * @throws UserError (exit 2) if the training split does not fill one batch
- * @throws UserError (exit 5) if `state` does not fit these data
- */
+/** From the start or from `state`. */
 export function batchOrder(
   { experiment }: LoadedExperiment,
   { dataset }: Session,
@@ -49,16 +45,12 @@ export function defaultLogEvery(totalSteps: number): number {
   return [5, 2, 1].map(digit => digit * power).find(every => every <= most) ?? power;
 }
 
-/** The length of a run. */
 export interface RunLength {
   readonly totalSteps: number;
   readonly batchesPerEpoch: number;
 }
 
-/**
- * The learning rate as a function of the update, from 1.
- * @param metrics history of the watched metrics at the time of each call; none outside a run
- */
+/** `metrics` is the history of the watched metrics; none outside a run. */
 export function learningRates(
   { optimizer }: Pick<Experiment, 'optimizer'>,
   { totalSteps, batchesPerEpoch }: RunLength,

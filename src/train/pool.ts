@@ -2,7 +2,6 @@
  * Where the shards of a run are computed: in this thread, or in worker threads that share
  * parameters, inputs and results with it. A message only names the shards to compute.
  */
-
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../engine/backend-names.js';
 import type { HeapSpan } from '../engine/heap.js';
@@ -45,7 +44,6 @@ export function createPool(engine: Engine, run: ModelRun, parameters: Float32Arr
     : new ThreadPool(engine, parameters, run.threads);
 }
 
-/** Computes in this thread, regardless of the run's settings. */
 export function createLocalPool(engine: Engine, _run: ModelRun, parameters: Float32Array): ShardPool {
   return new LocalPool(engine, parameters);
 }
@@ -82,7 +80,6 @@ class LocalPool implements ShardPool {
   async close(): Promise<void> {}
 }
 
-/** Data that a thread receives at its start. */
 export interface WorkerSetup {
   readonly backend: Backend;
   /** True if the thread is sent linked programs; otherwise it compiles them itself. */
@@ -91,13 +88,11 @@ export interface WorkerSetup {
   readonly parameters: HeapSpan;
 }
 
-/** Linked programs of a group for a thread to run, by key. */
 export interface LinkedPrograms {
   readonly group: number;
   readonly plans: readonly (readonly [key: string, plan: LinkedPlan])[];
 }
 
-/** Messages to a thread. */
 export type WorkerRequest =
   | { readonly group: number; readonly job: ShardJob; readonly slots: readonly (readonly ShardSpans[])[] }
   | LinkedPrograms
@@ -220,12 +215,10 @@ class Computer {
     this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
   }
 
-  /** Sends a message that gets no reply. */
   post(request: WorkerRequest): void {
     this.worker.postMessage(request);
   }
 
-  /** Sends a request and returns its result. */
   ask(request: WorkerRequest): Promise<number | null> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);

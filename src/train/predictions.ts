@@ -1,8 +1,4 @@
-/**
- * Predictions of a model for the sequences of a split, as an evaluation reports them one by one, in
- * the units of the data.
- */
-
+/** Predictions of an evaluation, in the units of the data. */
 import { inDataUnits, type Scaling, type Targets } from '../data/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import type { Numbers, Scored } from '../math/metrics/metric.js';
@@ -11,7 +7,6 @@ import { roundingOf, shortestDecimal } from '../util/decimals.js';
 export interface Prediction extends Scored {
   /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
   readonly step: number;
-  /** True if it counts in the loss and metrics: its target is not ignored. */
   readonly counts: boolean;
   /** Before weighting; meaningless if the prediction does not count. */
   readonly loss: number;
@@ -20,15 +15,11 @@ export interface Prediction extends Scored {
 }
 
 export interface PredictedSequence {
-  /** Its position in the split. */
   readonly index: number;
-  /** Its id in the data; absent if they have no ids. */
   readonly id?: string;
-  /** One, or one per step. */
   readonly predictions: readonly Prediction[];
 }
 
-/** Called with each sequence of a split, in order. */
 export type PredictionObserver = (sequence: PredictedSequence) => void;
 
 /**

@@ -1,5 +1,4 @@
 /** What a training step costs, and where its time goes: each kernel, and everything else. */
-
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
 import { describePlan, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
@@ -11,18 +10,15 @@ import { createLocalPool } from './pool.js';
 import { createTrainer, initialParameters, type Session } from './session.js';
 import { type ModelRun, planShards, type ShardJob } from './shards.js';
 
-/** A program of a step, its plan, and the cost of one run. */
 export interface PlannedProgram extends StepProgram {
   readonly plan: Plan;
   readonly costs: PlanCosts;
 }
 
-/** The cost of one training step, over all shards. */
 export interface StepCosts {
   readonly shards: number;
   readonly job: ShardJob;
   readonly programs: readonly PlannedProgram[];
-  /** Nodes of the distinct programs. */
   readonly nodes: number;
   readonly kernels: number;
   readonly flops: number;
@@ -52,14 +48,10 @@ export function stepCosts(run: ModelRun, batchSize: number): StepCosts {
 }
 
 export interface KernelProfile {
-  /** The program's description, such as `gradient of layers 0 and 1 and the head over 28 steps`. */
   readonly program: string;
   readonly kernel: string;
-  /** Calls per training step, over all shards. */
   readonly calls: number;
-  /** Milliseconds per training step. */
   readonly ms: number;
-  /** Fraction of the whole step, 0 to 1. */
   readonly share: number;
   readonly flops_per_s: number;
   /** Bytes that its calls read and write, counting each array once per call. */
@@ -72,7 +64,6 @@ export interface StepProfile {
   readonly width: number;
   /** Milliseconds of the fastest step, in one thread. */
   readonly step_ms: number;
-  /** Slowest first. */
   readonly kernels: readonly KernelProfile[];
   /** Time outside the kernels: the gradient's norm, copies, calls. */
   readonly other: { readonly ms: number; readonly share: number };

@@ -1,49 +1,25 @@
 /**
  * Records what happens in training: events, evaluations, checkpoints, and what an observer sees.
  */
-import type { LoadedExperiment } from '../config/index.js';
-import type { RunDirectory } from '../run/directory.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { metricValue } from '../run/gates.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import type { ExitCode } from '../util/errors.js';
-import { type RunCheckpoints, retryWrite, type SaveOptions } from './checkpoints.js';
+import { type RunCheckpoints, retryWrite } from './checkpoints.js';
 import type { RunEvents } from './events.js';
-import type {
-  EpochReport,
-  EvaluationReport,
-  Position,
-  StepReport,
-  TrainedWeightsReport,
-  TrainingEvent,
-  TrainingState,
-} from './loop.js';
-import {
-  earlyStopSentence,
-  evaluationSentence,
-  notFiniteMetrics,
-  refutedSentence,
-  skippedSentence,
-} from './messages.js';
+import type { EvaluationReport, Position, StepReport, TrainedWeightsReport, TrainingEvent } from './loop.js';
+import { earlyStopSentence, evaluationSentence, notFiniteMetrics, skippedSentence } from './messages.js';
 import type { RunLength } from './plan.js';
-import type { Session } from './session.js';
+import type { RunContext } from './train.js';
 import type { Trainer } from './trainer.js';
 
 /** The parts of a run. Each is closed by its creator. */
-export interface RunParts {
-  readonly loaded: LoadedExperiment;
-  readonly session: Session;
-  readonly directory: RunDirectory;
+export interface RunParts extends RunContext {
   readonly trainer: Trainer;
-  readonly state: TrainingState;
   readonly events: RunEvents;
   readonly checkpoints: RunCheckpoints;
-  readonly observer: RunObserver;
-  /** Interval between logged steps. */
-  readonly logEvery: number;
 }
 
-/** Maximum number of skipped batches that the user sees one by one. */
 const MAX_SKIP_WARNINGS = 5;
 
 export class Recorder {
@@ -57,15 +33,19 @@ export class Recorder {
     private readonly length: RunLength,
   ) {}
 
-  /** @throws UserError (exit 1) if a file cannot be written */
   async record(event: TrainingEvent): Promise<void> {
-    const { events, observer, loaded } = this.parts;
+    const { events, observer, loaded, state } = this.parts;
     switch (event.kind) {
       case 'step':
         return this.step(event);
-      case 'epoch':
-        if (event.epochEnded) this.epoch(event);
+      case 'epoch': {
+        const { epoch, step, loss, metrics, samples, seconds } = event;
+        if (!event.epochEnded) return;
+        events.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
+        // without any trained batch there is no mean
+        if (samples > 0) state.best.addAll('train', { loss, ...metrics });
         return;
+      }
       case 'progress':
         return observer.evaluating({ done: event.done, total: event.total });
       case 'trained weights':
@@ -78,33 +58,50 @@ export class Recorder {
       }
       case 'end':
         if (event.status !== 'completed') await this.interrupted();
-        if (event.status === 'diverged') events.step(event, undefined);
+        if (event.status === 'diverged') this.logStep(event, undefined);
     }
   }
 
   /** Saves a checkpoint to resume from: the state before a step that failed. */
   async interrupted(): Promise<void> {
-    await this.save({ value: null, temporary: true });
+    await this.save(null, true);
   }
 
   private async step(report: StepReport): Promise<void> {
-    const { step, epoch, samples, seconds } = report;
-    const { state, events, observer, checkpoints, trainer } = this.parts;
+    const { step, epoch, samples, seconds, updated, loss, evaluationIsDue } = report;
+    const { state, events, observer, checkpoints, trainer, loaded, logEvery } = this.parts;
     const { stepTimes, calibration } = state;
     stepTimes.add(samples, seconds);
-    if (!report.updated) this.skipped(report);
-    if (this.isLogged(report)) events.step(report, stepTimes.takeRate());
-    if (!this.stepped) {
-      this.stepped = true;
-      if (trainer.refuted !== undefined)
-        events.warn('engine/width', refutedSentence(trainer.refuted), observer);
+    if (!updated) this.skipped(report);
+    // training may stop early after any evaluation, and the last step is always logged
+    const mayBeLast = evaluationIsDue && loaded.experiment.training.early_stopping !== undefined;
+    if (step === 1 || step % logEvery === 0 || step === this.length.totalSteps || mayBeLast)
+      this.logStep(report, stepTimes.takeRate());
+    if (!this.stepped && trainer.refuted !== undefined) {
+      const values = 'computes different values at 256 bits on this machine; the run uses 128 bits';
+      events.warn('engine/width', `kernel ${trainer.refuted} ${values}`);
     }
-    observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
+    this.stepped = true;
+    observer.step({ epoch, step, samples, ...(updated && { loss }) });
     // if an evaluation is due, the checkpoint is saved after it
-    if (!report.evaluationIsDue && checkpoints.isDue(step))
-      await this.save({ value: null, temporary: false });
+    if (!evaluationIsDue && checkpoints.isDue(step)) await this.save(null);
     if (calibration.isDue(stepTimes.count, stepTimes.total))
       await calibration.measure(() => trainer.calibrate());
+  }
+
+  /** `samples_per_s` is undefined if no step was measured since the previous event. */
+  private logStep(
+    {
+      epoch,
+      step,
+      loss,
+      learningRate: learning_rate,
+      gradientNorm: grad_norm,
+    }: Pick<StepReport, 'epoch' | 'step' | 'loss' | 'learningRate' | 'gradientNorm'>,
+    samples_per_s: number | undefined,
+  ): void {
+    const rate = samples_per_s !== undefined && { samples_per_s };
+    this.parts.events.emit({ event: 'train.step', epoch, step, loss, learning_rate, grad_norm, ...rate });
   }
 
   /** Logs a skipped batch; the user sees the first few. */
@@ -112,35 +109,34 @@ export class Recorder {
     const { loaded, events, observer } = this.parts;
     const message = skippedSentence(report, loaded);
     const { epoch, step, loss, gradientNorm: grad_norm } = report;
-    events.warning('training/skipped', message, { epoch, step, loss, grad_norm });
+    events.emit({ event: 'warning', code: 'training/skipped', message, epoch, step, loss, grad_norm });
     this.skips += 1;
     if (this.skips <= MAX_SKIP_WARNINGS) observer.warning(message);
     if (this.skips === MAX_SKIP_WARNINGS + 1)
       observer.warning('more batches are skipped; log.jsonl lists all of them');
   }
 
-  private epoch({ epoch, step, loss, metrics, samples, seconds }: EpochReport): void {
-    const { state, events } = this.parts;
-    events.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
-    // without any trained batch there is no mean
-    if (samples === 0) return;
-    for (const [name, value] of Object.entries({ loss, ...metrics })) state.best.add(`train.${name}`, value);
-  }
-
   private async evaluation(report: EvaluationReport): Promise<void> {
-    const { state, events } = this.parts;
-    const { split, position, metrics, stop } = report;
+    const { state, events, observer, loaded, checkpoints } = this.parts;
+    const { split, position, metrics, stop, stage, isLast } = report;
     const { epoch, step } = position;
     this.unwritten = report.document;
-    if (report.stage === 'training') {
-      for (const [name, value] of Object.entries(metrics)) state.best.add(`${split}.${name}`, value);
+    if (stage === 'training') {
+      state.best.addAll(split, metrics);
       this.warnOfUndefined(position);
     }
     this.logEvaluation('eval', report);
-    this.observe(report);
+    const left = stage === 'end' ? 0 : this.evaluationsAfter(position);
+    const text = evaluationSentence(split, state.restored ?? position, state.metrics);
+    observer.evaluated({ split, step, epoch, metrics, left, text });
+    const odd = notFiniteMetrics(split, metrics);
+    if (odd !== '') events.warn('eval/not-finite', `step ${step}: ${odd} is not finite`, { epoch, step });
     if (stop) events.emit({ event: 'early_stop', epoch, step, ...stop });
-    if (report.stage === 'training') await this.saveIfDue(report);
-    else await this.writeEvaluation();
+    if (stage === 'end') return this.writeEvaluation();
+    const { every, metric } = loaded.experiment.checkpoint;
+    const value = metricValue(state.metrics, metric) ?? null;
+    const due = isLast || (every === 'epoch' && position.epochEnded) || checkpoints.isDue(step);
+    if (due || (value !== null && checkpoints.wouldBeBest(value))) await this.save(value);
   }
 
   private logEvaluation(
@@ -155,37 +151,14 @@ export class Recorder {
     events.emit({ event, split, epoch, step, loss, ...others, samples, ...restored, duration_s: seconds });
   }
 
-  private observe({ split, position, metrics, stage }: EvaluationReport): void {
-    const { state, events, observer } = this.parts;
-    const { step, epoch } = position;
-    observer.evaluated({
-      split,
-      step,
-      epoch,
-      metrics,
-      left: stage === 'end' ? 0 : this.evaluationsAfter(position),
-      text: evaluationSentence(split, state.restored ?? position, state.metrics),
-    });
-    const odd = notFiniteMetrics(split, metrics);
-    if (odd === '') return;
-    events.warn('eval/not-finite', `step ${step}: ${odd} is not finite`, observer, { epoch, step });
-  }
-
   /** Warns once about each watched metric that has no value, because it never takes effect. */
   private warnOfUndefined({ step, epoch }: Position): void {
-    const { state, events, observer } = this.parts;
+    const { state, events } = this.parts;
     for (const metric of state.history.metrics) {
       if (metricValue(state.metrics, metric) !== undefined || state.history.of(metric).length > 1) continue;
       const message = `${metric} has no value on this split, so it cannot select a checkpoint`;
-      events.warn('eval/undefined', message, observer, { epoch, step });
+      events.warn('eval/undefined', message, { epoch, step });
     }
-  }
-
-  /** The last step is always logged, and training may stop early after any evaluation. */
-  private isLogged({ step, evaluationIsDue }: StepReport): boolean {
-    const { loaded, logEvery } = this.parts;
-    const mayBeLast = evaluationIsDue && loaded.experiment.training.early_stopping !== undefined;
-    return step === 1 || step % logEvery === 0 || step === this.length.totalSteps || mayBeLast;
   }
 
   /**
@@ -201,18 +174,9 @@ export class Recorder {
     return atEpochs + between + (session.dataset.validation ? 1 : 0);
   }
 
-  private async saveIfDue({ position, isLast }: EvaluationReport): Promise<void> {
-    const { loaded, state, checkpoints } = this.parts;
-    const { every, metric } = loaded.experiment.checkpoint;
-    const value = metricValue(state.metrics, metric) ?? null;
-    const due = isLast || (every === 'epoch' && position.epochEnded) || checkpoints.isDue(position.step);
-    if (due || (value !== null && checkpoints.wouldBeBest(value)))
-      await this.save({ value, temporary: false });
-  }
-
-  private async save(options: SaveOptions): Promise<void> {
+  private async save(value: number | null, temporary = false): Promise<void> {
     await this.writeEvaluation();
-    await this.parts.checkpoints.save(options);
+    await this.parts.checkpoints.save(value, temporary);
     this.parts.observer.saved();
   }
 
@@ -222,38 +186,28 @@ export class Recorder {
    */
   private async writeEvaluation(): Promise<void> {
     const { unwritten } = this;
-    if (!unwritten) return;
     const { directory, events } = this.parts;
-    await retryWrite(
-      () => directory.writeEvaluation(unwritten),
-      message => events.warning('evaluation/retry', message),
-    );
+    if (unwritten) await retryWrite(events, 'evaluation/retry', () => directory.writeEvaluation(unwritten));
     this.unwritten = undefined;
   }
 }
 
 /** Callbacks during a run, in the order of events. An exception in one ends the run. */
 export interface RunObserver {
-  /**
-   * Training starts: `totalSteps` optimizer steps over `numEpochs` epochs. From now on, the run in
-   * `directory` can be resumed.
-   */
+  /** Training starts. From now on, the run in `directory` can be resumed. */
   begin(plan: { directory: string; totalSteps: number; numEpochs: number }): void;
   /** A step was completed; `loss` is absent if its batch was skipped. */
   step(step: { epoch: number; step: number; samples: number; loss?: number }): void;
-  /** Called after each batch of an evaluation, with the sequences evaluated so far. */
   evaluating(progress: { done: number; total: number }): void;
   /** An evaluation of a split has ended. `text` describes it for the user; `left` more follow. */
   evaluated(evaluation: {
     split: 'validation' | 'test';
     step: number;
     epoch: number;
-    /** Values by metric, including the loss. */
     metrics: SplitMetrics;
     left: number;
     text: string;
   }): void;
-  /** A checkpoint was written. */
   saved(): void;
   /** A problem that does not stop the run. */
   warning(text: string): void;
@@ -261,10 +215,7 @@ export interface RunObserver {
   line(text: string): void;
   /** The last call of a run, also after an error. */
   end(): void;
-  /**
-   * An error has ended the run. `summary` is the content of summary.json, which may not have been
-   * written.
-   */
+  /** An error has ended the run. summary.json, with this content, may not have been written. */
   failed(summary: Summary): void;
   /** An error has ended the run in `directory`, which can be resumed once the cause is fixed. */
   resumable(directory: string): void;
@@ -274,6 +225,5 @@ export interface RunResult {
   readonly exitCode: ExitCode;
   /** The content of summary.json, except that it spells out numbers that are not finite. */
   readonly summary: Summary;
-  /** Advice for a run that diverged. */
   readonly advice?: string;
 }

@@ -1,17 +1,14 @@
 /** Resumes a run. All later results are byte-identical to an uninterrupted run's. */
-import { renameSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { effectsOf, type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import type { Width } from '../engine/simd-target.js';
-import { bestOf, type Checkpoint, type CheckpointHeader, listCheckpoints } from '../run/checkpoint-files.js';
+import { bestOf, listCheckpoints } from '../run/checkpoint-files.js';
 import { latestCheckpoint } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
-import { withFileErrors } from '../run/file-errors.js';
 import { isAbsent } from '../run/files.js';
 import {
   damageOf,
-  FOREIGN,
-  foreignStepHash,
   isAtEnd,
   logDamage,
   ownStepHashes,
@@ -19,8 +16,8 @@ import {
   refuseDamage,
   refuseForeign,
 } from '../run/integrity.js';
-import { refuseUnlessOwned, whileLocked } from '../run/lock.js';
-import { type CutLog, cutLog, lastRecord, readEvents } from '../run/log.js';
+import { whileLocked } from '../run/lock.js';
+import { cutLog, lastRecord, readEvents } from '../run/log.js';
 import type { Manifest } from '../run/manifest.js';
 import { versions } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, isGivenConfigEdited, Run } from '../run/run.js';
@@ -36,7 +33,7 @@ import {
   refuseImpossible,
   widthChanges,
 } from './changes.js';
-import { type SavedState, savedState } from './checkpoints.js';
+import { logCheckpoint, savedState } from './checkpoints.js';
 import { watchedMetrics } from './early-stopping.js';
 import { RunEvents } from './events.js';
 import { gateOrigins, withGateOrigins } from './gates.js';
@@ -44,12 +41,10 @@ import { TrainingState } from './loop.js';
 import { backendFacts, dataRecord, resolvedDigest } from './manifest.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
 import type { RunObserver, RunResult } from './recorder.js';
-import { checkResumable, checkUse } from './resumable.js';
+import { checkResumable, checkUse, refuseLostCheckpoints } from './resumable.js';
 import { checkSameData, digestChanges, fittedBy } from './same-data.js';
-import { initialParameters, openSession, type Session } from './session.js';
-import { trainRun } from './train.js';
-import type { Trainer } from './trainer.js';
-import { restoreTraining } from './weights.js';
+import { initialParameters, openSession } from './session.js';
+import { type RunContext, trainRun } from './train.js';
 
 export interface ResumeOptions {
   /** Undefined: the backend that the run started with. */
@@ -67,16 +62,12 @@ export interface ResumeOptions {
   readonly started: Date;
   /** Pause after this many epochs have been trained and evaluated. */
   readonly pauseAfterEpoch?: number;
-  /** Aborted to stop the run after the current step. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Resumes the run in the directory `path` from its newest intact checkpoint, or from the start if
  * it has none. Returns the existing result if the run is already complete.
- * @throws UserError (exit 2) if `path` is no run or is in use, or if a change that alters results
- *   is not allowed
- * @throws UserError (exit 5) if its files or data are damaged
  */
 export async function resumeExperiment(
   path: string,
@@ -90,157 +81,112 @@ export async function resumeExperiment(
 async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObserver): Promise<RunResult> {
   const began = performance.now();
   const { directory } = run;
+  const { allowChange, threads, width, signal, pauseAfterEpoch, started } = options;
   const manifest = manifestOf(run);
   const { run_id: runId } = manifest;
   const left = leftSummary(run, runId, options);
   run.refuseChanges();
   directory.removeTemporaryFiles();
-  const { before, loaded: frozen } = loadConfigs(directory, manifest, options);
+  directory.settleResolvedConfig(manifest);
+  const before = frozenConfig(directory, manifest);
+  const frozen = options.set.length > 0 ? changedConfig(directory, manifest, options.set) : before;
   const edits = configChanges(before, frozen);
   const hasOtherGates = edits.some(({ key }) => /^gates(\.|$)/.test(key));
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins);
-  refuseImpossible(edits, options.allowChange, loaded);
-  const backend = options.backend ?? (manifest.backend.name as BackendRequest);
-  const { threads, width } = options;
+  refuseImpossible(edits, allowChange, loaded);
   const session = await openSession(loaded, {
-    backend,
-    threads,
-    width,
-    ...fittedBy(manifest),
-    baselineAt: path => keptBaseline(directory, path),
+    ...{ threads, width, ...fittedBy(manifest) },
+    backend: options.backend ?? (manifest.backend.name as BackendRequest),
+    // the run's own copy of a baseline, if it has one
+    baselineAt: path => (isAbsent(directory.baselineCopy(path)) ? path : directory.baselineCopy(path)),
   });
   const isOtherData = edits.some(({ key }) => effectsOf(key, loaded.experiment).includes('data'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
   const runsOn = backendFacts(session);
   const alters = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
-  // an allowed key that has not changed is refused below, even if the run is complete
-  const asksNothing = alters.length === 0 && options.allowChange.length === 0;
   const atEnd = isAtEnd(directory) ? left.summary : undefined;
   const log = readLogEnd(directory.files.log, runId);
-  if (asksNothing && atEnd?.status === 'completed') {
+  // an allowed key that has not changed is refused below, even if the run is complete
+  if (alters.length === 0 && allowChange.length === 0 && atEnd?.status === 'completed') {
     refuseDamage(directory, damageOf(directory, manifest, atEnd, log));
     observer.line(COMPLETE);
-    reportMissing(directory, atEnd, options, observer);
     // the directory may have been moved or copied since
     return { exitCode: atEnd.exit_code as ExitCode, summary: { ...atEnd, directory: directory.path } };
   }
   if (log) refuseDamage(directory, logDamage(log, atEnd));
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
-  const foreign = foreignChange(manifest, { whole, checkpoint, ...options });
-  const changes = [...alters, ...foreign, ...widthChanges(manifest, runsOn)];
+  refuseForeign(whole, manifest);
+  const changes = [...alters, ...widthChanges(manifest, runsOn)];
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // impossible changes are reported before the user is asked to allow others
-  const wanted = { loaded, session, changes };
-  checkResumable(directory, checkpoint, saved, wanted);
-  checkAllowed(changes, options.allowChange, loaded);
-  checkUse(saved, wanted);
-  const spent = timesSoFar(
-    readEvents(directory.files.log),
-    left.summary,
-    loaded.experiment.training.batch_size,
-  );
+  if (checkpoint && saved) checkResumable(checkpoint, saved, loaded, session, changes);
+  else refuseLostCheckpoints(directory);
+  checkAllowed(changes, allowChange, loaded);
+  if (saved) checkUse(saved, loaded, session, changes);
+  const events = readEvents(directory.files.log);
+  const spent = timesSoFar(events, left.summary, loaded.experiment.training.batch_size);
   const step = saved?.position.step ?? 0;
-  const evaluationIsDue = saved?.evaluated === false;
   const state = new TrainingState(watchedMetrics(loaded.experiment), spent);
-  const { signal, pauseAfterEpoch } = options;
-  const logEvery = intervalOf(manifest, loaded, session);
-  return trainRun(
-    { loaded, session, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
-    {
-      open: () => {
-        setAside();
-        left.setAside();
-        const hasValidation = session.dataset.validation !== undefined;
-        const cut = cutLog(directory.files.log, { step, evaluationIsDue, hasValidation });
-        // not before the log is cut: while it has its end, the manifest must match the summary
-        if (changes.length > 0)
-          recordChanges(directory, manifest, { loaded, session }, { changes, step, time: options.started });
-        for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
-        const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
-        if (!cut.kept.has('run.start')) events.started(runId);
-        if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
-        events.resumed(runId, step, cut, { changes: changes.map(inWords), before: spent });
-        if (cut.lostHistory) events.warn('log/lost', lostHistory(cut), observer);
-        for (const { message, file } of damaged)
-          events.warn('checkpoint/damaged', `${file} is left out: ${message}`, observer);
-        if (left.problem !== undefined) events.warn('run/summary', left.problem, observer);
-        const original = directory.originalBy(manifest);
-        // not logged: the log must equal an uninterrupted run's; reviews recognize a copy by its
-        // manifest
-        if (original !== undefined) observer.warning(copySentence(original));
-        if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED, observer);
-        if (!cut.kept.has('graph.compiled')) events.compiled();
-        if (checkpoint && saved && !cut.saved) logCheckpoint(events, directory, checkpoint, saved);
-        return events;
-      },
-      prepare: (trainer, events) => {
-        if (checkpoint && saved) return restore(trainer, state, checkpoint, saved);
-        trainer.parameters.set(initialParameters(loaded, session.spec));
-        events.warnings(observer);
-      },
-    },
-  );
-}
-
-/** The run's own copy of the baseline at `path`, if it has one. */
-function keptBaseline(directory: RunDirectory, path: string): string {
-  const copy = directory.baselineCopy(path);
-  return isAbsent(copy) ? path : copy;
-}
-
-/**
- * Warns about checkpoints that the summary of a complete run names but that no longer exist.
- * @throws UserError (exit 5) if there are any and `strict` is set
- */
-function reportMissing(
-  directory: RunDirectory,
-  { checkpoints }: Summary,
-  { strict }: { readonly strict: boolean },
-  observer: RunObserver,
-): void {
-  const names = [...new Set(Object.values(checkpoints))].filter(name => name !== null);
-  const missing = names.map(name => directory.pathOf(name)).filter(isAbsent);
-  if (missing.length === 0) return;
-  const message = 'the run is complete, but this checkpoint is missing';
-  if (strict) throw damagedError(...missing.map(file => ({ code: 'checkpoint/gone', message, file })));
-  for (const file of missing) observer.warning(`${file}: ${message}`);
-}
-
-/**
- * Returns the change to record if the newest checkpoint is another run's and this is allowed by
- * name.
- * @throws UserError (exit 5) if a checkpoint is another run's
- */
-function foreignChange(
-  manifest: Manifest,
-  {
-    whole,
-    checkpoint,
-    allowChange,
-  }: {
-    readonly whole: readonly CheckpointHeader[];
-    readonly checkpoint: Checkpoint | undefined;
-    readonly allowChange: readonly string[];
-  },
-): Change[] {
-  const from = checkpoint && foreignStepHash(checkpoint, manifest);
-  if (from !== undefined && allowChange.includes(FOREIGN))
-    return [{ key: FOREIGN, from: manifest.step_hash, to: from }];
-  refuseForeign(
-    whole,
-    manifest,
-    `, or --allow-change ${FOREIGN} to resume from it, which the manifest records`,
-  );
-  return [];
+  // the config's interval, else the one that the run started with
+  const logEvery =
+    loaded.experiment.training.log_every ??
+    manifest.log_every ??
+    defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
+  const context: RunContext = {
+    ...{ loaded, session, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
+  };
+  const start = checkpoint && saved ? { checkpoint, saved } : initialParameters(loaded, session.spec);
+  return trainRun(context, start, () => {
+    setAside();
+    const evaluationIsDue = saved?.evaluated === false;
+    const hasValidation = session.dataset.validation !== undefined;
+    const cut = cutLog(directory.files.log, { step, evaluationIsDue, hasValidation });
+    // not before the log is cut: while it has its end, the manifest must match the summary
+    if (changes.length > 0) recordChanges(context, manifest, changes, { time: started.toISOString(), step });
+    for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
+    const events = RunEvents.open(context, cut.seq);
+    events.begin(dataSeconds, cut.kept);
+    events.emit({
+      event: 'run.resume',
+      run_id: runId,
+      step,
+      config_hash: loaded.hash,
+      version: versions().cellrun,
+      replaced_records: cut.replaced,
+      replaced_file: cut.replacedFile,
+      changes: changes.length > 0 ? changes.map(inWords).join('; ') : null,
+      ...spent,
+    });
+    if (!saved) for (const { code, message } of session.warnings) events.warn(code, message);
+    if (cut.lostHistory) events.warn('log/lost', lostHistory(cut.replacedFile));
+    for (const { message, file } of damaged)
+      events.warn('checkpoint/damaged', `${file} is left out: ${message}`);
+    if (left.problem !== undefined) events.warn('run/summary', left.problem);
+    const original = directory.originalBy(manifest);
+    // not logged: the log must equal an uninterrupted run's; reviews recognize a copy by its
+    // manifest
+    if (original !== undefined)
+      observer.warning(
+        `this directory is a copy of the run in ${original}: both keep the same run id but will have separate results`,
+      );
+    if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED);
+    // its process was killed after writing it and before logging it
+    if (checkpoint && saved && !cut.saved) {
+      const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
+      const { metric, temporary, path } = checkpoint;
+      const bytes = statSync(path).size;
+      const one = { path, bytes, best, value: metric.value, temporary, seconds: 0 };
+      logCheckpoint(context, events, saved.position, one);
+    }
+    return events;
+  });
 }
 
 const COMPLETE = 'Nothing to resume: the run is complete. To train longer, add --set training.num_epochs=N.';
+const EDITED =
+  'config.yaml was edited after the run started and is ignored: a run resumes from config.resolved.yaml; use --set to change a key';
 
-/**
- * @throws UserError (exit 2) if the run stopped before it wrote a manifest
- * @throws UserError (exit 5) if the manifest was lost
- */
 function manifestOf({ manifest, directory }: Run): Manifest {
   if (manifest) return manifest;
   directory.refuseLostManifest();
@@ -252,38 +198,21 @@ function manifestOf({ manifest, directory }: Run): Manifest {
   });
 }
 
-/** The summary that a run's last process wrote. A resume reads its times, but can do without it. */
-interface LeftSummary {
-  /** Undefined if missing or unusable. */
-  readonly summary: Summary | undefined;
-  /** Why an existing summary is unusable. */
-  readonly problem: string | undefined;
-  /**
-   * Renames an unusable summary to `*.damaged`.
-   * @throws UserError (exit 1) if the system refuses
-   */
-  setAside(): void;
-}
-
 /**
- * Reads the summary without changing anything.
- * @throws UserError (exit 2 or 5) if it is unusable and `strict` is set
+ * The summary that a run's last process wrote, whose times a resume reads, or why it is unusable:
+ * then it is replaced at the end.
  */
-function leftSummary(run: Run, runId: string, { strict }: { readonly strict: boolean }): LeftSummary {
-  const { summary: path } = run.directory.files;
+function leftSummary(
+  run: Run,
+  runId: string,
+  { strict }: ResumeOptions,
+): { readonly summary?: Summary | undefined; readonly problem?: string } {
   const read = run.read('summary');
   const summary = 'value' in read ? read.value : undefined;
   const problem = 'problem' in read ? read.problem : summary && otherSummary(run, summary, runId);
-  if (problem === undefined) return { summary, problem, setAside: () => {} };
+  if (problem === undefined) return { summary };
   if (strict) throw problem;
-  return {
-    summary: undefined,
-    problem: `${problem.message}; it is renamed, and the times of its process are lost`,
-    setAside: () => {
-      refuseUnlessOwned(path);
-      withFileErrors(path, () => renameSync(path, `${path}.damaged`));
-    },
-  };
+  return { problem: `${problem.message}; it is ignored, and the times of its process are lost` };
 }
 
 /** Why this is not the summary that the run wrote; undefined if it is, as far as is known. */
@@ -297,46 +226,25 @@ function otherSummary({ directory }: Run, { run_id }: Summary, runId: string): U
   return damagedError({ code, message: 'this file does not match its digest in log.jsonl', file });
 }
 
-/** Loads the run's config without and with the overrides. */
-function loadConfigs(
+function changedConfig(
   directory: RunDirectory,
   manifest: Manifest,
-  { set }: ResumeOptions,
-): { before: LoadedExperiment; loaded: LoadedExperiment } {
-  const options = frozenOptions(directory, manifest);
-  directory.settleResolvedConfig(manifest);
-  const before = frozenConfig(directory, manifest);
-  const { resolvedConfig } = directory.files;
-  return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, ...options }) : before };
+  set: readonly string[],
+): LoadedExperiment {
+  return loadExperiment(directory.files.resolvedConfig, { set, ...frozenOptions(directory, manifest) });
 }
 
-const EDITED =
-  'config.yaml was edited after the run started and is ignored: a run resumes from config.resolved.yaml; use --set to change a key';
-
-function copySentence(original: string): string {
-  return `this directory is a copy of the run in ${original}: both keep the same run id but will have separate results`;
-}
-
-function lostHistory({ replacedFile }: CutLog): string {
+function lostHistory(replacedFile: string | null): string {
   const rest = replacedFile === null ? '' : `; the remaining ones are in ${replacedFile}`;
   return `log.jsonl has lost records from before the checkpoint${rest}`;
 }
 
-/**
- * Steps between logged steps from now on: the config's value, else the one that the run started
- * with.
- */
-function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: Session): number {
-  const given = loaded.experiment.training.log_every ?? log_every;
-  return given ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
-}
-
 /** Records the changes in the manifest, which the next resume compares with. */
 function recordChanges(
-  directory: RunDirectory,
+  { directory, loaded, session }: RunContext,
   manifest: Manifest,
-  { loaded, session }: { loaded: LoadedExperiment; session: Session },
-  { changes, step, time }: { changes: readonly Change[]; step: number; time: Date },
+  changes: readonly Change[],
+  at: { readonly time: string; readonly step: number },
 ): void {
   const { digests } = session.dataset;
   const known = new Map(manifest.datasets.map(({ name, sha256 }) => [name, sha256]));
@@ -345,11 +253,13 @@ function recordChanges(
     from: known.get(name) ?? null,
     to: sha256,
   }));
-  const recorded = [...changes, ...data].map(change => ({ time: time.toISOString(), step, ...change }));
+  // those that the run's checkpoints may have from now on
+  const earlier = [...ownStepHashes(manifest)].filter(hash => hash !== loaded.stepHash);
   directory.changeConfig(loaded.resolvedYaml, {
     ...manifest,
     config_hash: loaded.hash,
-    ...stepHashes(manifest, loaded, changes),
+    step_hash: loaded.stepHash,
+    ...(earlier.length > 0 && { earlier_step_hashes: earlier }),
     digests: {
       ...manifest.digests,
       ...resolvedDigest(directory, loaded),
@@ -358,44 +268,6 @@ function recordChanges(
     gate_origins: gateOrigins(loaded),
     datasets: digests,
     data: dataRecord(session),
-    changes: [...(manifest.changes ?? []), ...recorded],
+    changes: [...(manifest.changes ?? []), ...[...changes, ...data].map(change => ({ ...at, ...change }))],
   });
-}
-
-/** Step hashes that the run's checkpoints may have from now on. */
-function stepHashes(
-  manifest: Manifest,
-  { stepHash }: LoadedExperiment,
-  changes: readonly Change[],
-): Pick<Manifest, 'step_hash' | 'earlier_step_hashes'> {
-  const foreign = changes.flatMap(({ key, to }) => (key === FOREIGN && typeof to === 'string' ? [to] : []));
-  const earlier = [...ownStepHashes(manifest), ...foreign].filter(hash => hash !== stepHash);
-  return { step_hash: stepHash, ...(earlier.length > 0 && { earlier_step_hashes: earlier }) };
-}
-
-/** Logs a checkpoint whose process was killed after writing it and before logging it. */
-function logCheckpoint(
-  events: RunEvents,
-  directory: RunDirectory,
-  { path, step, metric, temporary }: Checkpoint,
-  { position }: SavedState,
-): void {
-  const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
-  const { size } = statSync(path);
-  events.saved(position, {
-    path: directory.nameOf(path),
-    bytes: size,
-    value: metric.value,
-    best,
-    temporary,
-    seconds: 0,
-  });
-}
-
-function restore(trainer: Trainer, state: TrainingState, checkpoint: Checkpoint, saved: SavedState): void {
-  trainer.restoreCarriedStates(restoreTraining(checkpoint.tensors, trainer.layout, trainer));
-  state.position = saved.position;
-  state.metrics = saved.metrics;
-  state.evaluated = saved.evaluated;
-  state.history.restore(saved.history);
 }

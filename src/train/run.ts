@@ -14,16 +14,14 @@ import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
 import type { RunObserver, RunResult } from './recorder.js';
 import { resumeExperiment } from './resume.js';
 import { type BackendOptions, initialParameters, openSession } from './session.js';
-import { type RunStart, trainRun } from './train.js';
+import { type RunContext, trainRun } from './train.js';
 
 export type { RunObserver, RunResult } from './recorder.js';
 
 export interface RunOptions extends BackendOptions {
-  /** The output root, as the user named it. */
   readonly output: string;
   /**
-   * Directory of the run, instead of a new one under `output`. Resumes the run if it already
-   * contains one.
+   * Directory of the run, instead of a new one under `output`. Resumes the run that it contains.
    */
   readonly directory?: string;
   /** Pause after this many epochs have been trained and evaluated. */
@@ -31,15 +29,13 @@ export interface RunOptions extends BackendOptions {
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
   readonly started: Date;
-  /** Aborted to stop the run after the current step. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Trains, evaluates, judges the gates and writes the run directory. Once the directory exists,
- * every end, even an unexpected one, writes a summary and a closing event if possible.
- * @throws UserError (exit 2 or 5) if the config or the data are wrong, before the directory is
- *   created
+ * Trains, evaluates, judges the gates and writes the run directory. Mistakes of the config or the
+ * data are thrown before it exists; then every end, even an unexpected one, writes a summary and a
+ * closing event if possible.
  */
 export async function runExperiment(
   loaded: LoadedExperiment,
@@ -57,50 +53,31 @@ export async function runExperiment(
     loaded.experiment.training.log_every ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
   const initial = initialParameters(loaded, session.spec);
   const { givenYaml, resolvedYaml } = loaded;
-  const configs: GivenConfigs = { givenYaml, resolvedYaml };
   const git = await asked;
-  const directory = makeDirectory(loaded, configs, options);
+  const directory = makeDirectory(loaded, { givenYaml, resolvedYaml }, options);
   const { signal, pauseAfterEpoch } = options;
   const state = new TrainingState(watchedMetrics(loaded.experiment));
-  const runId = directory.id;
-  const context = {
-    loaded,
-    session,
-    directory,
-    runId,
-    observer,
-    signal,
-    pauseAfterEpoch,
-    began,
-    state,
-    logEvery,
+  const context: RunContext = {
+    ...{ loaded, session, directory, observer, signal, pauseAfterEpoch, began, state, logEvery },
+    runId: directory.id,
   };
-  const start: RunStart = {
-    open: () => {
-      directory.writeManifest(newManifest(loaded, session, { ...options, directory, logEvery, git }));
-      const events = RunEvents.open(directory.files.log, loaded, session);
-      events.started(runId);
-      events.dataReady(dataSeconds);
+  const begun = await whileLocked(directory.files.lock, async () => {
+    if (options.directory !== undefined) {
+      // another process may have run here while this one read the data
+      if (directory.isResumable) return undefined;
+      directory.takeConfigs({ givenYaml, resolvedYaml });
+    }
+    return trainRun(context, initial, () => {
+      directory.writeManifest(newManifest(context, options, git));
+      const events = RunEvents.open(context);
+      events.begin(dataSeconds);
+      for (const { code, message } of session.warnings) events.warn(code, message);
       return events;
-    },
-    prepare: (trainer, events) => {
-      trainer.parameters.set(initial);
-      events.compiled();
-      events.warnings(observer);
-    },
-  };
-  const { files } = directory;
-  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, start));
-  const begun = await whileLocked(files.lock, async () => {
-    // another process may have run here while this one read the data
-    if (directory.isResumable) return undefined;
-    directory.takeConfigs(configs);
-    return trainRun(context, start);
+    });
   });
   return begun ?? resumeIn(directory.path, loaded, options, observer);
 }
 
-/** @throws UserError (exit 2) if `directory` contains a run of another config */
 async function resumeIn(
   directory: string,
   loaded: LoadedExperiment,

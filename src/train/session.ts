@@ -1,5 +1,4 @@
 /** Prepares training from a loaded config: dataset, loss, model sizes, backend, trainer. */
-
 import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
@@ -45,7 +44,6 @@ export interface BackendOptions {
   readonly width?: Width | undefined;
 }
 
-/** Backend options, values fitted earlier by the run, and where the baselines of its gates are. */
 export type SessionOptions = BackendOptions &
   Fitted & {
     /** Where the baseline of a path is read; `none` if no gate is judged. */
@@ -57,14 +55,10 @@ export interface Session extends GateReferences {
   readonly spec: ModelSpec;
   readonly choice: BackendChoice;
   readonly run: ModelRun;
-  /** Warnings about data that are unusual but may be intended. */
   readonly warnings: readonly Diagnostic[];
 }
 
-/**
- * Reads the data, derives the model's sizes from them and chooses the backend.
- * @throws UserError (exit 2 or 5) if the config or the data are wrong
- */
+/** Reads the data and chooses the backend. */
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
@@ -82,10 +76,6 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   return sessionWith(loaded, dataset, { choice, threads, width, baselineAt });
 }
 
-/**
- * Like `openSession`, for data already read.
- * @throws UserError (exit 2) if they do not fit the config
- */
 export function sessionWith(
   loaded: LoadedExperiment,
   dataset: Dataset,
@@ -125,10 +115,7 @@ export function sessionWith(
 
 const NO_GATES: GateReferences = { references: [], baselines: new Map() };
 
-/**
- * The vector width in bits; undefined on backends that choose it themselves.
- * @throws UserError (exit 2) if `asked` is set on such a backend
- */
+/** Undefined on backends that choose the vector width themselves. */
 export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
   if (backend === 'webasm') return asked ?? measuredWidth().width;
   if (asked === undefined) return undefined;
@@ -141,7 +128,6 @@ export function widthOn(backend: Backend, asked: Width | undefined): Width | und
   });
 }
 
-/** Creates a trainer with the experiment's optimizer; its parameters are not set yet. */
 export async function createTrainer(
   loaded: LoadedExperiment,
   { dataset, run }: Session,
@@ -160,15 +146,10 @@ export async function createTrainer(
   return Trainer.create(options, optimizerOf(optimizer), optimizer, parts);
 }
 
-/**
- * Maximum parameters, 1 GiB: they fit into one flat array and leave room for a gradient per shard.
- */
+/** 1 GiB: they fit into one flat array and leave room for a gradient per shard. */
 const MAX_PARAMETERS = 2 ** 28;
 
-/**
- * The model's spec with the sizes from the data.
- * @throws UserError (exit 2) if it has more than `MAX_PARAMETERS`
- */
+/** The spec of the model with the sizes from the data. */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
   const { size } = new ParameterLayout(spec);
@@ -183,12 +164,7 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
   return spec;
 }
 
-/**
- * PyTorch's default initialization, or the weights of `model.init_from`; flat, without padding.
- * @throws UserError (exit 2) if those weights do not fit the model
- * @throws UserError (exit 5) if their file is damaged, or has changed since the run started or the
- *   config was read
- */
+/** PyTorch's default initialization, or the weights of `model.init_from`; flat, without padding. */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;
   const layout = new ParameterLayout(spec);
@@ -210,12 +186,7 @@ export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Fl
 /** Values that a run fitted on its training split; fitted again if absent. */
 export type Fitted = Pick<DatasetContext, 'scaling' | 'vocabulary'>;
 
-/**
- * The last parameter has the values that the run fitted earlier.
- * @throws UserError (exit 2) if the data do not fit the config or cannot be read, or splits share a
- *   file
- * @throws UserError (exit 5) if the data are damaged
- */
+/** The last parameter has the values that the run fitted earlier. */
 export async function openData(
   {
     dataset,
@@ -237,10 +208,7 @@ export async function openData(
   });
 }
 
-/**
- * Number of parallel sequences: with carried state, each row continues that row of the previous
- * batch.
- */
+/** With carried state, each row continues that row of the previous batch. */
 export function streamsOf(training: Experiment['training'] | undefined): number {
   return training?.carry_state ? training.batch_size : 1;
 }

@@ -3,7 +3,6 @@
  * thread that computes a shard does not affect results; the number of shards would, so in training
  * it depends only on the batch size.
  */
-
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
 import type { Width } from '../engine/simd-target.js';
@@ -16,7 +15,6 @@ import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../ma
 import { paddedSize } from '../math/optimizers/program.js';
 import { evaluationShards, type ShardRows, trainingShards } from './batch.js';
 
-/** A model, and where it runs. */
 export interface ModelRun {
   readonly backend: Backend;
   readonly threads: number;
@@ -24,17 +22,12 @@ export interface ModelRun {
   readonly width?: Width | undefined;
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
-  /** Metrics of evaluations, besides the loss. */
   readonly metrics: readonly MeasuredMetric[];
-  /** The experiment's seed; determines the dropout masks. */
   readonly seed: number;
-  /** Steps of the longest sequence, T. */
   readonly sequenceLength: number;
-  /** True if any split has sequences of different lengths. */
   readonly variableLength: boolean;
 }
 
-/** The size of a shard and of its sequences. */
 export type ShardShape = WalkShape;
 
 /** The computation of a shard: all that a thread needs to compile it. */
@@ -54,16 +47,12 @@ export interface ShardBatch {
   readonly steps: Int32Array;
 }
 
-/**
- * States that are carried from batch to batch, by name: initial states of the next batch, and final
- * states of the last one.
- */
+/** By name: initial states of the next batch, and final states of the last one. */
 export interface CarriedStates {
   readonly before: Readonly<Record<string, Float32Array>>;
   readonly after: Readonly<Record<string, Float32Array>>;
 }
 
-/** The memory of one shard. */
 export interface ShardMemory {
   readonly batch: ShardBatch;
   /** Loss of each prediction, [S, B]. */
@@ -75,7 +64,6 @@ export interface ShardMemory {
   readonly carried: CarriedStates;
 }
 
-/** Computes one shard in this thread. */
 export class ShardComputer {
   private readonly walk: ScheduleWalk<Float32Array>;
 
@@ -100,12 +88,10 @@ export class ShardComputer {
   }
 }
 
-/** Makes the final states of a batch the initial states of the next. */
 export function passOn({ before, after }: CarriedStates): void {
   for (const [name, state] of Object.entries(before)) state.set(after[name]);
 }
 
-/** Resets the initial states of the next batch to zero. */
 export function resetStates({ before }: CarriedStates): void {
   for (const state of Object.values(before)) state.fill(0);
 }
@@ -126,7 +112,6 @@ export interface GroupSize {
   readonly slots: number;
 }
 
-/** Computes shards. All groups use the same parameters, read again for each computation. */
 export interface ShardPool {
   group(job: ShardJob, plan: GroupSize): ShardGroup;
   /**
@@ -138,7 +123,6 @@ export interface ShardPool {
   close(): Promise<void>;
 }
 
-/** Plans how a batch of `batchSize` is split into shards for `run`, and the job of each shard. */
 export function planShards(
   run: ModelRun,
   batchSize: number,
@@ -156,14 +140,11 @@ function cut(backend: Backend, threads: number, batchSize: number, withGradient:
   return withGradient ? trainingShards(batchSize) : evaluationShards(batchSize, threads);
 }
 
-/** A flat array for all parameters, padded to whole rows. */
 export function allocateParameters({ size }: ParameterLayout, heap: Heap): Float32Array {
   return heap.allocate(paddedSize(size));
 }
 
-/**
- * Allocates memory for `slots` batches of `shards` shards each in the heap; by slot, then by shard.
- */
+/** By slot, then by shard. */
 export function allocateShards(job: ShardJob, { shards, slots }: GroupSize, heap: Heap): ShardMemory[][] {
   const { spec, shape } = job;
   const predictions = predictionsOf(spec, shape.sequenceLength);
@@ -196,45 +177,28 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
   return { steps, inputs: Object.fromEntries(inputs) };
 }
 
-/** The memory of a shard with the heap span of each array instead of the array. */
+/** The memory of a shard, with the heap span of each array, in a form for another thread. */
 export interface ShardSpans {
-  readonly steps: Int32Array;
-  readonly inputs: Spans;
-  readonly rows: HeapSpan;
-  readonly predictions: HeapSpan;
-  readonly gradient: HeapSpan;
-  readonly before: Spans;
-  readonly after: Spans;
+  readonly [part: string]: HeapSpan | Int32Array | ShardSpans;
 }
 
-type Spans = Readonly<Record<string, HeapSpan>>;
-
-/** Describes a shard's memory in a form that can be sent to another thread. */
-export function describeShard({ batch, carried, ...rest }: ShardMemory, heap: Heap): ShardSpans {
-  const span = (array: Float32Array) => heap.spanOf(array) as HeapSpan;
-  return {
-    steps: batch.steps,
-    inputs: mapValues(batch.inputs, span),
-    rows: span(rest.rows),
-    predictions: span(rest.predictions),
-    gradient: span(rest.gradient),
-    before: mapValues(carried.before, span),
-    after: mapValues(carried.after, span),
-  };
+export function describeShard(memory: object, heap: Heap): ShardSpans {
+  return mapValues(memory, part => {
+    if (part instanceof Int32Array) return part;
+    return part instanceof Float32Array ? heap.spanOf(part) : describeShard(part, heap);
+  }) as ShardSpans;
 }
 
 /** Opens in this thread the memory that `describeShard` described. */
-export function openShard({ steps, inputs, before, after, ...rest }: ShardSpans, heap: Heap): ShardMemory {
-  const open = (span: HeapSpan) => heap.open(span);
-  return {
-    batch: { steps, inputs: mapValues(inputs, open) },
-    rows: open(rest.rows),
-    predictions: open(rest.predictions),
-    gradient: open(rest.gradient),
-    carried: { before: mapValues(before, open), after: mapValues(after, open) },
-  };
+export function openShard(spans: ShardSpans, heap: Heap): ShardMemory {
+  const open = (parts: object): object =>
+    mapValues(parts, part => {
+      if (part instanceof Int32Array) return part;
+      return 'at' in part ? heap.open(part as HeapSpan) : open(part);
+    });
+  return open(spans) as ShardMemory;
 }
 
-function mapValues<T, U>(record: Readonly<Record<string, T>>, of: (value: T) => U): Record<string, U> {
+function mapValues(record: object, of: (value: object) => unknown): object {
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, of(value)]));
 }

@@ -1,4 +1,3 @@
-/** The default number of threads of a run. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
@@ -10,7 +9,6 @@ export function usableCores(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(quota() + 0.5)));
 }
 
-/** CPU quota of the container in cores; infinite if there is none. */
 function quota(): number {
   const [most, period] = read('/sys/fs/cgroup/cpu.max')?.split(' ') ?? [
     read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us'),

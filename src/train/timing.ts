@@ -13,7 +13,6 @@ export class StepTimes {
   private all = 0;
   private steps = 0;
 
-  /** Adds a step over `samples` sequences. */
   add(samples: number, seconds: number): void {
     this.all += seconds;
     this.steps++;
@@ -27,21 +26,16 @@ export class StepTimes {
     return this.steps;
   }
 
-  /** Total seconds of all steps. */
   get total(): number {
     return this.all;
   }
 
-  /** Within 0.5 %; null before the first step. */
   get medianMilliseconds(): number | null {
     const { value } = this.median;
     return value === null ? null : 1000 * value;
   }
 
-  /**
-   * Sequences per second over the steps since the last call, without a process's first step;
-   * undefined if there are none.
-   */
+  /** Sequences per second since the last call, without a process's first step. */
   takeRate(): number | undefined {
     const { samples, seconds } = this.window;
     this.window = { samples: 0, seconds: 0 };
@@ -71,10 +65,7 @@ export class RunningMedian {
     this.total += 1;
   }
 
-  /**
-   * Within 0.5 % of the median (for an even count, the mean of the two middle values); null if
-   * there are no values.
-   */
+  /** For an even count, the mean of the two middle values. */
   get value(): number | null {
     if (this.total === 0) return null;
     return (this.ranked(Math.floor((this.total - 1) / 2)) + this.ranked(Math.floor(this.total / 2))) / 2;
@@ -120,7 +111,6 @@ export class Calibration {
     );
   }
 
-  /** Adds a measurement of `kernel`, which returns milliseconds. */
   async measure(kernel: () => Promise<number>): Promise<void> {
     const began = performance.now();
     this.median.add((await kernel()) / 1000);
@@ -129,7 +119,6 @@ export class Calibration {
     this.measured++;
   }
 
-  /** Over all measurements, within 0.5 %; null if there are none. */
   get medianMilliseconds(): number | null {
     const { value } = this.median;
     return value === null ? null : 1000 * value;
@@ -162,13 +151,11 @@ export class CalibrationKernel {
   };
   private isWarm = false;
 
-  /** `executable` is the compiled `calibrationProgram`. */
   constructor(
     private readonly backend: Backend,
     private readonly executable: Pick<Executable, 'run'>,
   ) {}
 
-  /** Milliseconds of one product, the mean of a few. */
   async measure(): Promise<number> {
     // the first calls include compilation
     if (!this.isWarm) await this.mean();

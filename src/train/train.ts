@@ -1,17 +1,18 @@
 /** Trains a run and closes it, however it ends; shared by new and resumed runs. */
 import type { LoadedExperiment } from '../config/index.js';
 import { DeviceLostError } from '../engine/executable.js';
+import type { Checkpoint } from '../run/checkpoint-files.js';
 import type { RunDirectory } from '../run/directory.js';
-import { RunCheckpoints } from './checkpoints.js';
-import { RunClosing } from './ending.js';
+import { counted } from '../util/words.js';
+import { RunCheckpoints, type SavedState } from './checkpoints.js';
+import { closeFailed, closeRun } from './ending.js';
 import type { RunEvents } from './events.js';
-import { type LoopEnd, type LoopPlan, type TrainingState, trainingLoop } from './loop.js';
-import { droppedSentence } from './messages.js';
+import { type LoopEnd, type TrainingState, trainingLoop } from './loop.js';
 import { batchOrder, learningRates, totalSteps } from './plan.js';
-import type { RunObserver, RunResult } from './recorder.js';
-import { Recorder, type RunParts } from './recorder.js';
+import { Recorder, type RunObserver, type RunParts, type RunResult } from './recorder.js';
 import { createTrainer, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
+import { restoreTraining } from './weights.js';
 
 export interface RunContext {
   readonly loaded: LoadedExperiment;
@@ -22,7 +23,6 @@ export interface RunContext {
   readonly state: TrainingState;
   readonly observer: RunObserver;
   readonly signal: AbortSignal;
-  /** Interval between logged steps. */
   readonly logEvery: number;
   /** Pause after this many epochs have been trained and evaluated; undefined: never. */
   readonly pauseAfterEpoch: number | undefined;
@@ -30,58 +30,61 @@ export interface RunContext {
   readonly began: number;
 }
 
-/** How a run starts. Each method is called once, in this order. */
-export interface RunStart {
-  /** Opens the log and writes its first events. */
-  open(): RunEvents;
-  /** Sets the trainer's parameters, and the state if the run resumes. */
-  prepare(trainer: Trainer, events: RunEvents): void;
-}
+/** The first weights of a run, or the checkpoint that it resumes from. */
+export type RunStart = Float32Array | { readonly checkpoint: Checkpoint; readonly saved: SavedState };
 
 /**
  * Trains the run. This process must hold the lock of the run directory. An unexpected error is
  * rethrown after the summary and the closing event have been written, if possible.
+ * @param open opens the log and writes its first events
  */
-export async function trainRun(context: RunContext, start: RunStart): Promise<RunResult> {
+export async function trainRun(
+  context: RunContext,
+  start: RunStart,
+  open: () => RunEvents,
+): Promise<RunResult> {
   const { loaded, session, directory, state, observer } = context;
-  const closing = new RunClosing(context);
   let events: RunEvents | undefined;
   let trainer: Trainer | undefined;
   try {
-    events = start.open();
+    events = open();
     trainer = await createTrainer(loaded, session);
-    start.prepare(trainer, events);
-    const checkpoints = new RunCheckpoints(loaded, directory, trainer, state, events);
-    if (state.position) checkpoints.resumed(state.position.step);
+    if (start instanceof Float32Array) trainer.parameters.set(start);
+    else {
+      trainer.restoreCarriedStates(restoreTraining(start.checkpoint.tensors, trainer.layout, trainer));
+      state.restore(start.saved);
+    }
+    const checkpoints = new RunCheckpoints(context, trainer, events);
     const end = await train({ ...context, trainer, events, checkpoints });
-    return closing.ended(end, events);
+    return closeRun(context, end, events);
   } catch (error) {
-    observer.failed(closing.failed(error, events));
+    observer.failed(closeFailed(context, error, events));
     if (directory.isResumable) observer.resumable(directory.path);
     throw error;
   } finally {
     observer.end();
-    events?.close();
+    events?.log.close();
     await trainer?.close();
   }
 }
 
-/** Trains to the end, and records what happens as it happens. */
-async function train(parts: RunContext & RunParts): Promise<LoopEnd> {
+async function train(parts: RunParts): Promise<LoopEnd> {
   const { loaded, session, directory, trainer, state, events, observer, signal, pauseAfterEpoch } = parts;
   const { training } = loaded.experiment;
   const { position } = state;
   const order = batchOrder(loaded, session, position?.order);
   const { batchesPerEpoch, droppedPerEpoch } = order;
   const length = { totalSteps: totalSteps(loaded, order, position?.step), batchesPerEpoch };
-  if (droppedPerEpoch > 0 && !position)
-    events.warn('data/dropped', droppedSentence(droppedPerEpoch), observer);
+  if (droppedPerEpoch > 0 && !position) {
+    const message = `each epoch leaves out ${counted(droppedPerEpoch, 'sequence')}: last_batch is 'drop'`;
+    events.warn('data/dropped', message);
+  }
   observer.begin({
     directory: directory.path,
     totalSteps: length.totalSteps,
     numEpochs: training.num_epochs,
   });
-  const plan: LoopPlan = {
+  const plan = {
     totalSteps: length.totalSteps,
     learningRate: learningRates(loaded.experiment, length, state.history),
     maxSkippedBatches: training.max_skipped_batches,

@@ -1,7 +1,4 @@
-/**
- * A model in training: its parameters and one optimizer step. It knows nothing of files or
- * schedules.
- */
+/** A model in training and one optimizer step, without files or schedules. */
 import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/selection.js';
 import type { Executable } from '../engine/executable.js';
@@ -31,7 +28,6 @@ export interface TrainerOptions extends ModelRun {
   readonly train: Split;
   readonly batchSize: number;
   readonly gradientClipNorm?: number;
-  /** Parameters that weight decay applies to; default `all`. */
   readonly weightDecayOn?: 'all' | 'weights';
   /** Keep a moving average of the parameters; each update keeps this fraction of it. */
   readonly averageDecay?: number;
@@ -45,9 +41,7 @@ export interface TrainerParts {
 /** One batch is computed while the next is written. */
 const SLOTS = 2;
 
-/** A written batch, valid for one step. */
 export interface PreparedBatch {
-  /** Indices of its sequences in `split`. */
   readonly indices: Uint32Array;
   readonly split: Split;
   readonly slot: number;
@@ -58,19 +52,11 @@ export interface PreparedBatch {
 export interface StepResult {
   /** Mean loss over the batch's predictions. */
   readonly loss: number;
-  /** Euclidean norm before clipping. */
   readonly gradientNorm: number;
-  /**
-   * False if the update was skipped because the loss, gradient, updated parameters or optimizer
-   * state were not finite.
-   */
+  /** False if the loss, gradient, updated parameters or optimizer state were not finite. */
   readonly updated: boolean;
-  /** Metrics of the batch before the update; empty if it was skipped. */
   readonly metrics: MetricSums;
-  /**
-   * Names of parameters whose gradient or update has a value that is not finite; empty if the
-   * update was made.
-   */
+  /** Parameters whose gradient or update has a value that is not finite. */
   readonly notFinite: readonly string[];
 }
 
@@ -130,7 +116,6 @@ export class Trainer {
     return this.updater.state;
   }
 
-  /** The average of the parameters, laid out like them; undefined if none is kept. */
   get average(): Float32Array | undefined {
     return this.averaged?.values;
   }
@@ -154,7 +139,6 @@ export class Trainer {
   /**
    * Writes the sequences `indices` as the batch of optimizer step `step` (from 1, counting skipped
    * steps), at most one step ahead of the running one. Reads sequences on disk in the background.
-   * @throws UserError (exit 2 or 5) if they cannot be read
    */
   async prepare(indices: Uint32Array, step: number, startsEpoch: boolean): Promise<PreparedBatch> {
     this.slot = (this.slot + 1) % SLOTS;
@@ -223,7 +207,6 @@ export class Trainer {
     );
   }
 
-  /** Restores states that `carriedStates` returned. */
   restoreCarriedStates(states: ReadonlyMap<string, Tensor>): void {
     this.shards.slots[0].forEach(({ carried }, shard) => {
       for (const [name, before] of Object.entries(carried.before)) {
@@ -233,7 +216,6 @@ export class Trainer {
     });
   }
 
-  /** An evaluator of this model, with its parameters at the time of each evaluation. */
   evaluator(batchSize: number): Evaluator {
     if (this.evaluates?.batchSize !== batchSize)
       this.evaluates = new Evaluator(this.pool, this.options, batchSize);
@@ -250,10 +232,6 @@ export class Trainer {
     await this.engine.close();
   }
 
-  /**
-   * Names of the parameters that have a value that is not finite in one of `arrays`, laid out
-   * alike.
-   */
   private notFiniteIn(arrays: readonly Float32Array[]): string[] {
     return this.layout.parameters
       .filter(({ offset, size }) =>
@@ -285,10 +263,7 @@ export class Trainer {
   }
 }
 
-/**
- * 1 for each element of a matrix, 0 for biases and the gains of layer normalization; flat and
- * padded to whole rows.
- */
+/** 1 for each element of a matrix, 0 for biases and gains; padded to whole rows. */
 function weightMask(layout: ParameterLayout): Float32Array {
   const mask = new Float32Array(paddedSize(layout.size));
   for (const { shape, offset, size } of layout.parameters)

@@ -11,9 +11,7 @@ import type { StepResult } from './trainer.js';
 
 /** Sums over predictions; the metrics are their means. */
 export interface MetricSums {
-  /** By the metric's name. */
   readonly sums: Readonly<Record<string, number>>;
-  /** Predictions that counted. */
   readonly predictions: number;
 }
 
@@ -29,7 +27,6 @@ export function addSums(a: MetricSums, b: MetricSums): MetricSums {
   };
 }
 
-/** The metrics; empty if there are no predictions. */
 export function meansOf({ sums, predictions }: MetricSums): SplitMetrics {
   if (predictions === 0) return {};
   return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / predictions]));
@@ -38,7 +35,6 @@ export function meansOf({ sums, predictions }: MetricSums): SplitMetrics {
 export class BatchMetrics {
   private readonly metrics: readonly (readonly [MeasuredMetric, PredictionMetric])[];
 
-  /** @param rows number of rows per shard */
   constructor(
     private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'sequenceLength'>,
     private readonly rows: number,
@@ -77,25 +73,21 @@ export class BatchMetrics {
   }
 }
 
-/** Sums for the means over an epoch. */
 export interface EpochTotals {
   /** Loss summed over the sequences trained on. Skipped batches do not count here or below. */
   readonly loss: number;
   readonly samples: number;
-  /** Sums of the training metrics. */
   readonly metrics: MetricSums;
 }
 
 export interface EpochMeans {
   /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
   readonly loss: number;
-  /** Training metrics over the same sequences, by name. */
   readonly metrics: SplitMetrics;
   readonly samples: number;
   readonly seconds: number;
 }
 
-/** Sums over the steps of an epoch. */
 export class EpochSums {
   private loss: number;
   private samples: number;

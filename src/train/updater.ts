@@ -23,10 +23,7 @@ export function gradientNorm(gradient: Float32Array): number {
   return Math.sqrt(a + b + (c + d));
 }
 
-/**
- * The factor that scales a gradient of norm `norm` down to `most`; 1 if the norm is not above, or
- * `most` is undefined.
- */
+/** Scales a gradient of norm `norm` down to `most`. */
 export function clipFactor(norm: number, most: number | undefined): number {
   return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
 }
@@ -96,10 +93,7 @@ export class Updater {
   }
 }
 
-/**
- * True if every element of an array padded to whole rows is finite. A sum is finite only if every
- * term is, and sums of float32 numbers do not overflow float64.
- */
+/** A sum is finite only if every term is; sums of float32 do not overflow float64. */
 export function isFiniteThroughout(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];
   for (let i = 0; i < values.length; i += 4) {
@@ -113,10 +107,8 @@ export function isFiniteThroughout(values: Float32Array): boolean {
 
 /** Exponential moving average of the weights over the updates of a training. */
 export class WeightAverage {
-  /** Laid out like the parameters. */
   readonly values: Float32Array;
 
-  /** @param decay fraction of the average kept at each update */
   constructor(
     size: number,
     private readonly decay: number,

@@ -18,13 +18,10 @@ export function parameterTensors(
   );
 }
 
-/** Training state that a checkpoint stores; restored in place. */
 export interface TrainingState {
   /** Flat, in the layout's order, and padded. */
   readonly parameters: Float32Array;
-  /** The optimizer's buffers by name, in the same layout. */
   readonly optimizerState: Readonly<Record<string, Float32Array>>;
-  /** The average of the parameters, in the same layout; undefined if none is kept. */
   readonly average: Float32Array | undefined;
 }
 
@@ -63,16 +60,12 @@ export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, 
   return new Map(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
-/** Which weights of a checkpoint: those of the last update, or their average. */
 export type WeightsName = 'trained' | 'average';
 
 /**
  * Fills `flat` with the weights of `file`. All names may share a prefix (such as `model.` in
  * `model.lstm.weight_ih_l0`). `which` selects the weights of a checkpoint with an average. With
  * `all`, the file must have no other weights; the rest of the state of training is ignored.
- * @throws UserError (exit 2) if a weight is missing, has another shape, or is not F32 or F64, or
- *   if the model lacks a weight of the file
- * @throws UserError (exit 5) if the file is damaged, or a weight is not finite
  */
 export function loadWeights(
   file: string,
@@ -128,7 +121,6 @@ export function loadWeights(
   if (problems.length > 0) throw usageError(...problems);
 }
 
-/** The file of initial weights is not the one that a run started from. */
 export function weightsChanged(file: string, then: string | undefined, now: string | undefined): Diagnostic {
   return {
     code: 'weights/changed',
@@ -149,18 +141,13 @@ function surplusWeights(file: string, names: readonly string[]): Diagnostic {
   };
 }
 
-/** The tensors that a checkpoint must have for a model in training. */
 export interface TrainingShape {
   readonly layout: ParameterLayout;
-  /** Names of the optimizer's buffers; each parameter has one of each. */
   readonly optimizerStates: readonly string[];
-  /** True if an average of the parameters is kept. */
   readonly hasAverage: boolean;
-  /** Shapes of the states that are carried from batch to batch. */
   readonly carried: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Diagnostics for each tensor that is missing from `tensors` or has another type or shape. */
 export function unfitTensors(
   file: string,
   tensors: Tensors,

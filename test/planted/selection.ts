@@ -26,8 +26,8 @@ export const selection = plantsOf({
   ],
   'src/train/checkpoints': [
     [
-      '...(Object.keys(history).length > 0 && { history })',
-      '...(Object.keys(history).length < 0 && { history })',
+      '...(Object.keys(history.saved).length > 0 && { history: history.saved })',
+      '...(Object.keys(history.saved).length < 0 && { history: history.saved })',
       'a resumed run counts its patience from zero',
       'validation',
     ],

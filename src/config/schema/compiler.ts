@@ -13,7 +13,6 @@ export function compileValidator(schema: object): ValidateFunction {
   return ajv(require('ajv') as AjvModule).compile(schema);
 }
 
-/** The source of a CommonJS module whose only export is the validator. */
 export function validatorSource(schema: object): string {
   const library = ajv(require('ajv') as AjvModule, { code: { source: true } });
   return sourceOf(library, library.compile(schema));

@@ -1,5 +1,4 @@
 /** A whole config. */
-
 import { datasetConfig } from '../../data/table.js';
 import { lossConfig } from '../../math/losses/index.js';
 import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index.js';

@@ -10,7 +10,6 @@ export type SchemaError = ErrorObject;
 const require = createRequire(import.meta.url);
 const whole = new Map<string, object>();
 
-/** Reads `schemas/NAME.schema.json` of the package. */
 export function readSchema(name: string): object {
   return JSON.parse(readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8')) as object;
 }
@@ -84,7 +83,6 @@ function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: 
   return { ...whole, ...(isLean && { properties: all }), oneOf: forms };
 }
 
-/** Merges two schemas; the properties of `inner` come first. */
 function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema {
   return {
     ...outer,

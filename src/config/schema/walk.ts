@@ -1,7 +1,4 @@
-/**
- * Queries a schema, by default that of a config: the schema of a path, given the values of a file.
- */
-
+/** Queries a schema, by default that of a config. */
 import type { Path } from '../yaml/tree.js';
 import { wholeSchema } from './schema.js';
 
@@ -39,18 +36,15 @@ export interface Schema {
   readonly 'x-excludes'?: readonly string[];
 }
 
-/** The whole schema of a config. */
 export function experimentSchema(): Schema {
   return wholeSchema('experiment');
 }
 
-/** The whole schema of a sweep. */
 export function sweepSchema(): Schema {
   return wholeSchema('sweep');
 }
 
 export interface Branch {
-  /** The tag's value, such as `adam`. */
   readonly tag: string;
   readonly schema: Schema;
 }
@@ -142,7 +136,6 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The properties of an object schema. */
 export function propertiesOf(schema: Schema): ReadonlyMap<string, Schema> {
   const found = new Map<string, Schema>();
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
@@ -167,7 +160,6 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
   return schema;
 }
 
-/** The part of a plain value at a path, if there is one. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (at, step) => (isRecord(at) || Array.isArray(at) ? Reflect.get(at, step) : undefined),
@@ -199,7 +191,6 @@ function formsOf(schema: Schema): readonly Schema[] {
   return schema.oneOf === undefined ? [schema] : schema.oneOf.flatMap(formsOf);
 }
 
-/** A key of the schema. */
 export interface KnownKey {
   /** Keys from the root, without indices of lists. */
   readonly path: readonly string[];
@@ -210,7 +201,6 @@ export interface KnownKey {
 
 const keys = new WeakMap<Schema, readonly KnownKey[]>();
 
-/** All keys of a schema. */
 export function allKeys(root = experimentSchema()): readonly KnownKey[] {
   const known = keys.get(root) ?? collect(root, []);
   keys.set(root, known);

@@ -11,7 +11,6 @@ export class Locator {
     return { code, message, ...positionOf(valuePlace(this.tree, path)), ...more };
   }
 
-  /** A diagnostic at the key of `path`, or at the nearest key above. */
   atKey(path: Path, code: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
     return { code, message, ...positionOf(keyPlace(this.tree, path)), ...more };
   }
@@ -21,7 +20,6 @@ export class Locator {
     return this.atKey(path, code, `\`${other}\` and \`${path.at(-1)}\` cannot be combined`);
   }
 
-  /** True if the config sets `path`. */
   isGiven(path: Path): boolean {
     return nodeAt(this.tree, path) !== undefined;
   }

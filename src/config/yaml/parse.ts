@@ -9,7 +9,6 @@ import { type Entry, type MapNode, type Node, PROTOTYPE_KEYS, type Scalar } from
 /** With aliases expanded. A config has about fifty; more are an attack or an accident. */
 const MAX_NODES = 10_000;
 
-/** Maximum number of characters of the config that a message quotes. */
 const MAX_QUOTED = 80;
 
 /** `root` is undefined if the text is not a YAML mapping. Else each problem is about one node. */
@@ -18,7 +17,6 @@ export interface Parsed {
   readonly problems: readonly Diagnostic[];
 }
 
-/** Parses a whole config file. Never throws for bad text. */
 export function parseConfig(source: SourceText): Parsed {
   const { node, problems } = parseText(source);
   if (node === undefined || node.kind === 'broken') return { problems };
@@ -138,7 +136,6 @@ class TreeBuilder {
     return entries;
   }
 
-  /** Returns the key's text, or reports a problem and returns undefined. */
   private keyName(key: YamlNode | null, place: Place): string | undefined {
     const name = isScalar(key) ? key.value : undefined;
     if (typeof name !== 'string') {

@@ -36,7 +36,6 @@ export class SourceText {
     return { text: this, start, end };
   }
 
-  /** 1-based line and column of an offset, and the line's text without its end. */
   locate(offset: number): { line: number; column: number; source: string } {
     const line = this.lineAt(offset);
     const start = this.lineStarts[line - 1];
@@ -45,7 +44,6 @@ export class SourceText {
     return { line, column: offset - start + 1, source: this.text.slice(start, end) };
   }
 
-  /** 1-based. */
   lineAt(offset: number): number {
     let low = 0;
     let high = this.lineStarts.length - 1;
@@ -58,10 +56,7 @@ export class SourceText {
   }
 }
 
-/**
- * The position fields of a diagnostic. A place that spans lines is underlined to the end of its
- * first line.
- */
+/** A place that spans lines is underlined to the end of its first line. */
 export function positionOf(place: Place): Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'> {
   const { line, column, source } = place.text.locate(place.start);
   const rest = Math.max(1, source.trimEnd().length - column + 1);

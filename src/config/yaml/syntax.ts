@@ -50,7 +50,6 @@ export function findDeepNesting(source: SourceText, text: string): Diagnostic | 
   return undefined;
 }
 
-/** Further syntax errors mostly follow from the first ones. */
 const MAX_SYNTAX_ERRORS = 10;
 
 /** Located diagnostics for the parser's errors, one per line. @param text the parsed text */

@@ -39,12 +39,9 @@ export interface Entry {
 /** Keys from the root: strings in mappings, numbers in lists. */
 export type Path = readonly (string | number)[];
 
-/**
- * Keys that would reach an object's prototype. Rejected everywhere, so that plain objects are safe.
- */
+/** Keys that would reach an object's prototype are rejected everywhere. */
 export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** The plain value of a tree; a broken node becomes null. */
 export function toPlain(node: Node): unknown {
   switch (node.kind) {
     case 'scalar':
@@ -60,10 +57,7 @@ export function toPlain(node: Node): unknown {
   }
 }
 
-/**
- * A lazy `toPlain`, for reading a few values of a large tree by key or index. Its keys cannot be
- * listed.
- */
+/** For reading a few values of a large tree by key or index. Its keys cannot be listed. */
 export function plainView(node: Node): unknown {
   if (node.kind !== 'map' && node.kind !== 'list') return toPlain(node);
   return new Proxy<object>(node.kind === 'list' ? [] : {}, {
@@ -104,10 +98,7 @@ export function valuePlace(root: Node, path: Path): Place {
   return (path.length > 0 && nodeAt(root, path)?.value.place) || keyPlace(root, path);
 }
 
-/**
- * Place of the key at a path, or of the nearest key above if there is none; for the root, of the
- * first key.
- */
+/** Of the nearest key above if there is none; of the first key for the root. */
 export function keyPlace(root: Node, path: Path): Place {
   for (let length = path.length; length > 0; length--) {
     const found = nodeAt(root, path.slice(0, length));
@@ -117,7 +108,6 @@ export function keyPlace(root: Node, path: Path): Place {
   return first?.key ?? root.place;
 }
 
-/** `optimizer.betas.0` */
 export function formatPath(path: Path): string {
   return path.join('.');
 }
