@@ -14,19 +14,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, delimiter, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { programName } from '../../src/cli/command/command-line.js';
 import type { Io } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { resolveCheckpoint } from '../../src/run/checkpoint-files.js';
 import { RunDirectory } from '../../src/run/directory.js';
-import { judgeGate } from '../../src/run/gates.js';
-import { gateSentence } from '../../src/run/words.js';
 import { closeFailed } from '../../src/train/ending.js';
 import { TrainingState } from '../../src/train/loop.js';
 import { runExperiment } from '../../src/train/run.js';
@@ -157,40 +153,6 @@ async function runOnSmallDisk(t: Test, config: object, before: string) {
   if (finished === undefined) t.comment('this process may not mount a small disk');
   return finished && { finished, saved };
 }
-
-t.test('a disk that fills up with checkpoints: exit 1 with the file name, older files intact', async t => {
-  const filling = {
-    ...small,
-    model: { ...small.model, hidden_size: 20 },
-    training: { ...small.training, num_epochs: 100 },
-    checkpoint: { every: { steps: 1 }, keep: { last: 1000 } },
-  };
-  const run = await runOnSmallDisk(t, filling, '');
-  if (run === undefined) return;
-  const { code, stdout, stderr } = run.finished;
-  t.equal(code, EXIT.unexpected, stderr);
-  t.match(
-    stderr,
-    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\nResume with: node \S+main\.js resume \S+\n$/,
-  );
-  const directory = onlyRun(run.saved);
-  const events = readLog(directory);
-  const saved = events.filter(({ event }) => event === 'checkpoint.saved').map(({ step }) => Number(step));
-  t.ok(saved.length > 1, `${saved.length} checkpoints went well`);
-  const last = loadCheckpoint(resolveCheckpoint(join(directory, 'checkpoints'), 'last'));
-  t.ok(last.step >= (saved.at(-1) ?? 0), 'the last one is whole');
-  t.same(
-    readdirSync(join(directory, 'checkpoints')).filter(name => name.startsWith('.')),
-    [],
-    'no half of a file',
-  );
-  const summary = summaryIn(directory);
-  t.same(JSON.parse(stdout), summary, '--json says what the summary says');
-  t.match(summary, { status: 'failed', exit_code: 1, checkpoints: { last: /step-\d+\.safetensors$/ } });
-  t.ok(stderr.includes(summary.message), 'the summary says it too');
-  t.same(validateAgainst('summary', summary), []);
-  t.match(events.at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
-});
 
 t.test('a disk without space for the log', async t => {
   const chatty = { ...small, training: { ...small.training, num_epochs: 10_000 } };
@@ -417,16 +379,6 @@ const options = {
   signal: new AbortController().signal,
 } as const;
 
-t.test('usage names the program as it was called', async t => {
-  const env = { PATH: `/usr/bin${delimiter}/opt/bin` };
-  t.equal(programName(['node', '/opt/bin/cellrun'], env), 'cellrun');
-  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], env), 'npx cellrun');
-  const inNpm = { PATH: `/home/x/node_modules/.bin${delimiter}/usr/bin` };
-  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], inNpm), 'npx cellrun');
-  t.equal(programName(['node', '/c d/main.js'], env), "node '/c d/main.js'");
-  t.equal(programName(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
-});
-
 t.test('an unwritable stdout is named in the error', async t => {
   const full = await execute('bash', ['-c', `${program} schema > /dev/full`], surroundings);
   t.match(full, { code: EXIT.unexpected, stderr: 'cellrun: stdout: no space left on the disk\n' });
@@ -549,40 +501,6 @@ t.test('validate refuses what a run would only detect later', parallel, async t 
   }
 });
 
-t.test('a gate shows four digits, on the same side of its bounds as the value', async t => {
-  const say = (value: number, bounds: { min?: number; max?: number }) =>
-    gateSentence(judgeGate({ metric: 'test.loss', over: 'last', origin: 'x.yaml:1:1', ...bounds }, value));
-  const cases: [number, { min?: number; max?: number }, string][] = [
-    [0.95999999, { min: 0.96 }, 'failed: 0.9599 < 0.96'],
-    [0.96000001, { max: 0.96 }, 'failed: 0.9601 > 0.96'],
-    [0.960000004, { min: 0.96 }, 'passed: 0.96 >= 0.96'],
-    [0.97, { min: 0.96 }, 'passed: 0.97 >= 0.96'],
-    [0.123456789012345, { max: 1e-6 }, 'failed: 0.1235 > 0.000001'],
-    [0.9612344, { min: 0.96123435 }, 'passed: 0.9613 >= 0.96123435'],
-    [0, { min: 0, max: 1 }, 'passed: 0 >= 0 and <= 1'],
-    [-1234567.8, { min: -1234567.7 }, 'failed: -1235000 < -1234567.7'],
-    [123456.74, { min: 123456.73, max: 123456.75 }, 'passed: 123456.74 >= 123456.73 and <= 123456.75'],
-    [Number.NaN, { min: 0 }, 'inconclusive: it is NaN; required: >= 0'],
-  ];
-  for (const [value, bounds, told] of cases) {
-    const place = told.startsWith('passed') ? '' : ' (x.yaml:1:1)';
-    t.equal(say(value, bounds), `Gate test.loss ${told}${place}.`);
-  }
-  const property = fc.property(
-    fc.double({ min: -1e9, max: 1e9, noNaN: true }),
-    fc.double({ min: -1e-5, max: 1e-5, noNaN: true }),
-    fc.boolean(),
-    (value, distance, least) => {
-      const bound = value * (1 + distance);
-      const told = say(value, least ? { min: bound } : { max: bound });
-      const shown = Number(/: (\S+) [<>]/.exec(told)?.[1]);
-      const near = Math.abs(shown - value) <= 1e-3 * Math.abs(value);
-      return near && (least ? shown >= bound === value >= bound : shown <= bound === value <= bound);
-    },
-  );
-  t.doesNotThrow(() => fc.assert(property));
-});
-
 function recordedIo(columns: number, interactive: boolean): Io & { text: string } {
   return {
     text: '',
@@ -625,29 +543,6 @@ epoch 2/2  step 3/4  400 samples/s  0:22 left
   );
 });
 
-t.test('rate and time left exclude the start of a process', async t => {
-  const io = recordedIo(80, false);
-  let now = 0;
-  const progress = createProgress(io, { totalSteps: 44, numEpochs: 2, quiet: false }, () => now);
-  const after = (seconds: number): void => {
-    now += 1000 * seconds;
-  };
-  // a resumed run first repeats the interrupted evaluation
-  after(60);
-  progress.evaluated({ split: 'test', left: 1, text: 'evaluated' });
-  after(30);
-  progress.step({ epoch: 2, step: 41, samples: 2000, loss: 1 });
-  after(5);
-  progress.step({ epoch: 2, step: 42, samples: 2000, loss: 1 });
-  t.equal(
-    io.text,
-    `evaluated
-epoch 2/2  step 41/44  loss 1.000
-epoch 2/2  step 42/44  loss 1.000  400 samples/s  0:10 left
-`,
-  );
-});
-
 t.test('the logged rate excludes the first step, which compiles', async t => {
   const times = new StepTimes();
   times.add(10, 5);
@@ -679,56 +574,4 @@ t.test('the progress of an evaluation is shown only on a terminal', async t => {
     drawn.every(line => line.length <= 40),
     'a line and its end',
   );
-});
-
-const hasScript = (process.env.PATH ?? '').split(delimiter).some(bin => existsSync(join(bin, 'script')));
-
-/**
- * The program's output on a terminal with `columns` columns, both streams, split where a line is
- * redrawn.
- */
-async function onTerminal(columns: number, ...args: string[]) {
-  const words = args.map(word => `'${word}'`).join(' ');
-  const command = `stty cols ${columns} rows 24; ${program} ${words}`;
-  const env = { ...surroundings.env, TERM: 'xterm', SHELL: '/bin/sh' };
-  const ran = await execute('script', ['-qefc', command, '/dev/null'], { ...surroundings, env });
-  const drawn = (ran?.stdout ?? '').split(ERASED).filter(text => text !== '');
-  return { code: ran?.code, drawn };
-}
-
-const ERASED = new RegExp(`${'\u001b'}\\[\\d+A\r${'\u001b'}\\[J|\r?\n`);
-
-/** Width of a text in columns, without color codes. */
-const width = (text: string): number => text.replaceAll(new RegExp(`${'\u001b'}\\[[\\d;]*m`, 'g'), '').length;
-
-t.test('the bar on a real terminal, and evaluate with and without it', { skip: !hasScript }, async t => {
-  const config = work.config({
-    ...small,
-    dataset: { kind: 'npz', path: work.file('wide.npz', dataset(2000, 20000)) },
-    training: { num_epochs: 1, batch_size: 4, eval_batch_size: 4 },
-  });
-  const output = work.folder();
-  for (const columns of [80, 10]) {
-    const { code, drawn } = await onTerminal(columns, 'run', config, '--output', output, ...webasm);
-    t.equal(code, 0, drawn.join(''));
-    const redrawn = drawn.filter(text => /^(epoch \d+\/|evalua|[━─])/.test(text));
-    t.ok(redrawn.length > (columns === 80 ? 2 : 0), `${redrawn.length} times`);
-    t.same(
-      redrawn.filter(text => width(text) >= columns),
-      [],
-      `never wrapped at ${columns}`,
-    );
-    t.match(drawn.join('\n'), columns === 80 ? /samples\/s {2}\d+:\d\d left/ : /^epoch 1\/1$/m);
-    if (columns === 80) t.match(drawn.join(''), /[━─].*evaluating \d+\/20000/, 'evaluations are shown too');
-  }
-  const run = join(output, 'small', readdirSync(join(output, 'small'))[0]);
-  const shown = await onTerminal(60, 'evaluate', run, ...webasm);
-  t.equal(shown.code, 0, shown.drawn.join(''));
-  t.match(shown.drawn.join(''), /[━─].*evaluating \d+\/20000/);
-  t.match(shown.drawn.at(-1), /^step 500: test loss [\d.]+/, 'the bar is gone, the result stays');
-  const quiet = await onTerminal(60, 'evaluate', run, '--quiet', ...webasm);
-  t.match(quiet, { code: 0, drawn: [/^step 500: test loss [\d.]+/] });
-  t.equal(quiet.drawn.length, 1, 'nothing was drawn');
-  const piped = await work.cellrun('evaluate', run, ...webasm);
-  t.match(piped, { code: 0, stderr: '' });
 });
