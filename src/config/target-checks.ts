@@ -30,14 +30,14 @@ export function* strayLabels(
 }
 
 function stray(
-  { name, value, place, note = '' }: PlacedLabel,
+  { name, value, place }: PlacedLabel,
   why: string,
   expected: string,
   numClasses: number,
 ): Diagnostic {
   return {
     code: 'data/stray-label',
-    message: `${name} is ${value}, ${why}${note}`,
+    message: `${name} is ${value}, ${why}`,
     ...place,
     expected: `${expected}, or \`model.num_classes: ${numClasses}\` if intended`,
   };

@@ -1,7 +1,6 @@
 /** Datasets: their interface, opening them, and forming batches. */
 export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
 export {
-  type Column,
   type DataScaling,
   type Dataset,
   IGNORED,
@@ -21,11 +20,10 @@ export {
   type NewSequence,
   type NewSequencesOptions,
   type ReadSequence,
-  type RejectedSequence,
   type SequenceReader,
 } from './core/pipeline.js';
-export { fitScaling, inDataUnits, isConstant, newSplit, scaleStep } from './core/scaling.js';
-export { eachChunk, inMemory, type Values } from './core/values.js';
+export { inDataUnits, newSplit, scaleStep } from './core/scaling.js';
+export { eachChunk, type Values } from './core/values.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
 export {
   type ColumnSummary,

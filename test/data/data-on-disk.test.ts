@@ -111,7 +111,6 @@ const perSplit = Object.fromEntries(
   ]),
 );
 
-const pixels = Buffer.from(below(N * 4 * 3, 256));
 const labels = Buffer.from(below(N, 3));
 const floatPixels = Buffer.alloc(N * 4 * 3 * 4);
 uniform(N * 4 * 3).forEach((value, i) => void floatPixels.writeFloatBE(value, 4 * i));
@@ -190,7 +189,6 @@ const CASES: Readonly<Record<string, Case>> = {
     dataset: { kind: 'npy', ...files(npz(perSplit)), normalize: 'standard' },
     model: perStep,
   },
-  'npy, a drawn split': { dataset: { kind: 'npy', ...files(npz(arrays)), test_fraction: 0.2 } },
   'jsonl, numbers and values for each step, a drawn split': {
     dataset: {
       ...records(() => {
@@ -232,17 +230,6 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     model: { ...embedded, ...perStep },
   },
-  'jsonl, a class for each sequence': {
-    dataset: {
-      ...records(i => ({ x: below(3, 4), y: i % 3 })),
-      input: 'x',
-      input_kind: 'symbol',
-      target: 'y',
-      target_kind: 'class',
-      test_fraction: 0.3,
-    },
-    model: embedded,
-  },
   'text, words of two files, continued from batch to batch': {
     dataset: {
       kind: 'text',
@@ -267,22 +254,6 @@ const CASES: Readonly<Record<string, Case>> = {
       limit: 60,
     },
     model: { ...embedded, ...perStep },
-  },
-  'text, bytes': {
-    dataset: {
-      kind: 'text',
-      path: prose(4096),
-      level: 'byte',
-      min_count: 20,
-      sequence_length: 50,
-      test_fraction: 0.5,
-    },
-    model: { ...embedded, ...perStep },
-    loss: { kind: 'cross_entropy', class_weights: 'balanced' },
-  },
-  'idx, bytes': { dataset: { ...imageFiles(8, pixels), sequence: 'rows' } },
-  'idx, bytes, pixels in random order': {
-    dataset: { ...imageFiles(8, pixels), sequence: 'permuted_pixels' },
   },
   'idx, floats, pixel by pixel': {
     dataset: { ...imageFiles(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },

@@ -66,24 +66,6 @@ t.test('the numbers are those of scikit-learn, fitted on the training split alon
   }
 });
 
-t.test('what is scaled leads back to the units of the data', async t => {
-  const raw = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize: 'none' });
-  t.equal(raw.scaling, undefined);
-  t.equal(raw.columns, undefined);
-  for (const normalize of METHODS) {
-    const { test } = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize });
-    if (test.targets.kind !== 'value') throw new Error('the fixture has values');
-    const { values, scaling, size } = test.targets;
-    for (let i = 0; i < test.count; i++) {
-      const scaled = values.slice(i * size, (i + 1) * size);
-      if (typeof scaling !== 'object') throw new Error('all sequences are scaled alike');
-      const back = scaled.map((value, j) => value * scaling.scale[j] + scaling.offset[j]);
-      const want = raw.test.targets.values.subarray(i * size, (i + 1) * size);
-      t.ok(back.every((value, j) => closeTo(value, want[j], 1e-5 * Math.abs(want[j]))));
-    }
-  }
-});
-
 t.test('neither validation sequences nor what a limit leaves out count', async t => {
   const x = floats([6, 1, 1], [1, 2, 4, 8, 100, 1000]);
   const path = work.file(

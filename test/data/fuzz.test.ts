@@ -148,7 +148,7 @@ t.test('large files made to take long or much', async t => {
   for (let i = 0; i < values.length; i += 7) values[i] = (i * 2_654_435_761) >>> 24;
   const zipped = gzipSync(Buffer.concat([head, values]), { level: 1 });
   zipped[zipped.length >> 1] ^= 64;
-  t.match(await refusal(images(file('large.gz', zipped)), 500_000), /offset \d+: the gzip stream is damaged/);
+  t.match(await refusal(images(file('large.gz', zipped)), 500_000), /the gzip stream is damaged/);
 
   const member = { name: 'x.npy', content: Buffer.alloc(1), method: 0 } as const;
   const many = file('many.npz', zipArchive(Array.from({ length: 4000 }, () => member)));

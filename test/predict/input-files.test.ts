@@ -132,23 +132,6 @@ t.test('each file of the input is a recording', async t => {
   );
 });
 
-t.test('recordings with equal names are told apart by their folders', async t => {
-  const nest = folderOf({
-    ...{ 'p1/rec01.csv': recording(1), 'p1/rec02.csv': recording(2), 'p2/rec02.csv': recording(3) },
-    ...{ 'p2/more/rec03.csv': recording(4) },
-  });
-  const want = ['p1/rec01.csv', 'p1/rec02.csv', 'more/rec03.csv', 'p2/rec02.csv'];
-  const { summary } = await train(work, config(perFile(`${nest}/**/*.csv`), crossEntropy));
-  for (const flags of [[], ['--input', `${nest}/**/*.csv`]]) {
-    const { code, stdout } = await work.cellrun('predict', summary.directory, ...flags, ...webasm);
-    t.same([code, idsOf(stdout)], [0, want]);
-  }
-  const some = await predict('--input', `${nest}/p1/*.csv`);
-  t.same(idsOf(some.stdout), ['rec01.csv', 'rec02.csv'], 'not longer than it must be');
-  const mixed = folderOf({ 'a.csv': recording(1), 'p/a.csv': recording(2) });
-  t.same(idsOf((await predict('--input', `${mixed}/**/*.csv`)).stdout), ['a.csv', 'p/a.csv']);
-});
-
 t.test('a damaged recording is left out, and its file is named', async t => {
   const folder = folderOf({
     ...{ 'a.csv': recording(1), 'b.csv': '', 'c.csv': 's,x\n', 'd.csv': 's,x\n1,2\n2,y\n' },
@@ -214,17 +197,6 @@ t.test('what differs from the first row of another file is located in both', asy
     t.match(valid, { code: 5, stderr: told });
     t.match(await predict('--input', folder), { code: 5, stderr: told });
   }
-});
-
-t.test('a problem of a recording names its file', async t => {
-  const rec1 = 's,x,activity\n1,1,a\n2,1,a\n2,1,a\n';
-  const tied = folderOf({ 'rec0.csv': recording(1), 'rec1.csv': rec1 });
-  const differing = folderOf({ 'rec0.csv': recording(1), 'rec1.csv': 's,x,activity\n1,1,a\n2,1,b\n' });
-  const valid = (path: string) => work.cellrun('validate', work.config(config(perFile(path), crossEntropy)));
-  const twoRows = /rec1\.csv:4:1: two rows of file "rec1\.csv" have the same value in column "s"/;
-  t.match(await valid(tied), { code: 5, stderr: twoRows });
-  t.match(await predict('--input', tied), { code: 5, stderr: twoRows });
-  t.match(await valid(differing), { code: 5, stderr: /the rows of file "rec1\.csv" have different targets/ });
 });
 
 t.test('an exact name is no pattern; what has no files, or a file twice, is refused', async t => {

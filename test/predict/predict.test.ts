@@ -299,39 +299,6 @@ t.test('ids of the rows of a table are passed through', async t => {
   t.match(refused, { code: 2, stderr: /the key `id` cannot be combined with the other keys here/ });
 });
 
-t.test('each file of a folder is a recording', async t => {
-  const folders = ['train', 'test'].map(() => work.folder());
-  for (const [f, folder] of folders.entries()) {
-    for (let i = 0; i < 8; i++) {
-      const rows = Array.from(
-        { length: 3 + ((i + f) % 4) },
-        (_, row) => `${row % 3},${((i + f) * row) % 5},${(i + f) % 2 ? 'walk' : 'run'}\n`,
-      );
-      writeFileSync(join(folder, `${i}.csv`), `s,x,activity\n${rows.reverse().join('')}`);
-    }
-  }
-  const [path, test_path] = folders;
-  const recordings = {
-    ...{ kind: 'csv', path, test_path, features: ['x'], target: 'activity', target_kind: 'class' },
-    sequence: { per_file: true },
-  };
-  const validated = (dataset: object) => work.cellrun('validate', work.config(config(dataset, crossEntropy)));
-  t.notMatch((await validated(recordings)).stderr, 'in both', 'folders number their files alike');
-  const predict = await predictAfter(recordings, crossEntropy);
-  const all = await predict();
-  t.same(
-    all.ids,
-    Array.from({ length: 8 }, (_, i) => `${i}.csv`),
-  );
-  for (const line of all.lines) {
-    const { lines } = await predict({ path: join(test_path, line.id as string) });
-    t.same(unlabelled(lines.map(one => ({ ...one, index: line.index }))), unlabelled([line]));
-  }
-  t.match(await predict('s,x\n1,2\n1\n', ...SKIP), { code: 5, said: /FILE:3:1: .*too few/ });
-  for (const sequence of [{ per_file: true, group: 's' }, { per_file: false }])
-    t.match(await validated({ ...recordings, sequence }), { code: 2, stderr: /group/ });
-});
-
 t.test('steps that are missing in the input of a forecast are warned of', async t => {
   const series = (name: string, without?: number) =>
     Array.from({ length: 30 }, (_, i) => (i === without ? '' : `${name},${i},${i % 7}\n`)).join('');
@@ -503,32 +470,6 @@ t.test('an input without sequences is warned of, and generating needs a language
   t.match(await predict(NAMED, undefined, '--generate', '--prompt', 'a'), {
     code: 2,
     said: /only language models can generate.*\n {2}expected: a model trained on `dataset\.kind: text`/,
-  });
-});
-
-t.test('line ends, a byte order mark, a last line without its end', async t => {
-  const rows = ['recording,t,a,b', 'r1,0,1,2', 'r1,1,3,4', '"r 2",0,5,6'];
-  const want = await predict(NAMED, `${rows.join('\n')}\n`);
-  t.equal(want.lines.length, 2);
-  for (const [name, content] of Object.entries({
-    'no end': rows.join('\n'),
-    CRLF: rows.join('\r\n'),
-    CR: rows.join('\r'),
-    'byte order mark': `\uFEFF${rows.join('\n')}`,
-    'empty lines': `${rows.join('\n\n')}\n\n`,
-    'other columns': rows
-      .map((row, i) => `${i},${row},x`)
-      .join('\n')
-      .replace('0,', 'n,'),
-    gzip: gzipSync(rows.join('\n')),
-  }))
-    t.equal((await predict(NAMED, content)).stdout, want.stdout, name);
-  const mixed = table(0, 9);
-  const [plain, zipped] = [await predict(NAMED, mixed), await predict(NAMED, gzipSync(mixed))];
-  t.equal(zipped.stdout, plain.stdout, 'mixed groups in gzip');
-  t.match(await predict(NAMED, gzipSync(mixed + '\n'.repeat(2 ** 24))), {
-    code: 5,
-    said: /appears again after other groups/,
   });
 });
 

@@ -13,8 +13,6 @@ export interface PlacedLabel {
   readonly name: string;
   /** As written in the file. */
   readonly value: string;
-  /** A note about the position, for example that the offset refers to the decompressed file. */
-  readonly note?: string;
   readonly place: Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source' | 'offset'>;
 }
 

@@ -6,7 +6,8 @@ import { Socket } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import { isGzip, unreadableFile } from './files.js';
+import { codeOf } from '../../util/system-errors.js';
+import { damagedGzip, isGzip, unreadableFile } from './files.js';
 import { shortNames } from './input-files.js';
 import { MAX_BYTES } from './limits.js';
 
@@ -156,18 +157,8 @@ async function* decompressed(name: string, chunks: AsyncIterable<Buffer>): Async
   try {
     for await (const chunk of gunzip) yield chunk;
   } catch (error) {
-    throw damagedOr(name, error);
+    throw codeOf(error)?.startsWith('Z_') ? damagedGzip(name, error) : error;
   }
-}
-
-function damagedOr(name: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (!(error instanceof Error) || !code.startsWith('Z_')) return error;
-  const message =
-    code === 'Z_BUF_ERROR'
-      ? 'the gzip stream ends too early'
-      : `the gzip stream is damaged (${error.message})`;
-  return damagedError({ code: 'data/gzip', message, file: name });
 }
 
 /**

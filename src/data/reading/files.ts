@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, read as readCallback, readFileSync, statSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, gunzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf, MISSING_FILE, readingReason } from '../../util/system-errors.js';
@@ -103,7 +103,7 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
 
 /**
  * Returns the content of a gzip file; any other file unchanged.
- * @throws UserError (exit 5) if the stream is damaged (with the offset in the compressed file) or
+ * @throws UserError (exit 5) if the stream is damaged or
  *   expands to more than `maxBytes`
  */
 export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLimit()): Buffer {
@@ -120,7 +120,7 @@ export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLi
         got: `more than that from ${bytes.length} bytes`,
       });
     }
-    throw damagedGzip(bytes, file, error, maxBytes);
+    throw damagedGzip(file, error);
   }
 }
 
@@ -128,56 +128,12 @@ export function isGzip(bytes: Buffer): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-/** Decompresses the first `length` bytes; undefined if they are damaged. */
-function partly(bytes: Buffer, length: number, maxOutputLength: number): Buffer | undefined {
-  try {
-    const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength };
-    return gunzipSync(bytes.subarray(0, length), options);
-  } catch {
-    return undefined;
-  }
-}
-
-function damagedGzip(bytes: Buffer, file: string, error: unknown, maxBytes: number): UserError {
-  const offset = damageOffset(bytes, maxBytes);
+/** The error (exit 5) of a gzip stream. */
+export function damagedGzip(file: string, error: unknown): UserError {
   const reason = error instanceof Error ? error.message : String(error);
-  const message =
-    offset === bytes.length
-      ? 'the gzip stream ends too early'
-      : `the gzip stream is damaged (${reason}; the offset is that of the compressed file)`;
-  return damagedError({ code: 'data/gzip', message, file, offset });
-}
-
-/** Size of the trailer: checksum and length of the content. */
-const TRAILER_BYTES = 8;
-
-/** Maximum total size to decompress in the search for the damaged byte; about half a second. */
-const SEARCH_BYTES = 2 ** 27;
-
-/**
- * Offset of the damage: the longest prefix that decompresses, or the file's length if the stream
- * only ends too early. zlib does not report the offset, but accepts truncated streams, so this
- * bisects. In large files, the search stops early: the result may be before the damage, never after
- * it.
- */
-function damageOffset(bytes: Buffer, maxBytes: number): number {
-  if (partly(bytes, bytes.length, maxBytes)) return bytes.length;
-  let good = 0;
-  let bad = bytes.length;
-  let spent = 0;
-  let last = 0;
-  const probe = (length: number): void => {
-    const content = partly(bytes, length, maxBytes);
-    if (content) {
-      good = length;
-      last = content.length;
-    } else bad = length;
-    spent += last;
-  };
-  // most damage is detected only by the checksum, at the end
-  if (bytes.length > TRAILER_BYTES) probe(bytes.length - TRAILER_BYTES);
-  while (bad - good > 1 && spent < SEARCH_BYTES) probe((good + bad) >>> 1);
-  return good;
+  const isCut = codeOf(error) === 'Z_BUF_ERROR';
+  const message = isCut ? 'the gzip stream ends too early' : `the gzip stream is damaged (${reason})`;
+  return damagedError({ code: 'data/gzip', message, file });
 }
 
 function reasonOf(error: unknown): string {
