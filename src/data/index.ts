@@ -23,7 +23,7 @@ export {
   type SequenceReader,
 } from './core/pipeline.js';
 export { inDataUnits, newSplit, scaleStep } from './core/scaling.js';
-export { eachChunk, type Values } from './core/values.js';
+export { eachChunk } from './core/values.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
 export {
   type ColumnSummary,
