@@ -2,7 +2,6 @@
 import { createReadStream, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { validateAgainst } from '../src/config/schema/schema.js';
 import * as library from '../src/index.js';
 import { computeInThreads } from '../src/train/pool.js';
 import { Workplace } from './support/cli.js';
@@ -150,18 +149,6 @@ t.test('a signal stops a run, which can be resumed', async t => {
   await refuses(t, resume(work.folder()), { exitCode: 2 });
 });
 
-t.test('what a callback throws ends the run', async t => {
-  const output = work.folder();
-  const failing = run(config, {
-    ...webasm,
-    output,
-    onProgress: ({ type }) => {
-      if (type === 'step') throw new Error('enough');
-    },
-  });
-  await t.rejects(failing, { message: 'enough' });
-});
-
 t.test('a trained run is evaluated, predicted and read', async t => {
   const file = work.file('series.csv', csvOf(12));
   const series = {
@@ -271,72 +258,6 @@ t.test('a closed model rejects every call', async t => {
 t.test('wrong arguments of JavaScript callers are errors with a sentence', async t => {
   // biome-ignore lint/suspicious/noExplicitAny: no compiler has checked these calls
   const js = library as any;
-  const argument = (message: RegExp) => ({
-    exitCode: 2,
-    diagnostics: [{ code: 'library/argument' }],
-    message,
-  });
-  const unknown = (suggestion: string | undefined, message: RegExp) => ({
-    exitCode: 2,
-    diagnostics: [{ code: 'library/unknown-option', suggestion }],
-    message,
-  });
-  const next = (call: string, ...args: unknown[]) => js[call](...args).next();
-  await refuses(t, js.run(), argument(/^run\(\): `config` must be the path .*, not undefined$/));
-  await refuses(t, js.run(''), argument(/not ""$/));
-  await refuses(t, js.run([config]), argument(/not a list$/));
-  await refuses(
-    t,
-    js.run(config, null),
-    argument(/^run\(\): `options` must be an object of options, not null$/),
-  );
-  await refuses(
-    t,
-    js.run(config, { threads: '2' }),
-    argument(/`threads` must be a whole number from 1, not "2"$/),
-  );
-  await refuses(t, js.run(config, { onProgress: true }), argument(/must be a function/));
-  await refuses(t, js.run(config, { signal: {} }), argument(/must be an AbortSignal, not an object/));
-  await refuses(t, js.run(config, { set: ['a=1'] }), argument(/`set` must be an object such as/));
-  await refuses(
-    t,
-    js.run(config, { backend: 'gpu' }),
-    argument(/one of auto, webgpu, webasm, cpu, not "gpu"$/),
-  );
-  await refuses(
-    t,
-    js.run(config, { bakend: 'cpu' }),
-    unknown('backend', /^run\(\): .* did you mean `backend`\?$/),
-  );
-  await refuses(t, js.run(config, { zzz: 1 }), unknown(undefined, /^run\(\): there is no option `zzz`$/));
-  await refuses(t, js.run(config, { thread: 0, outptu: 'x' }), {
-    diagnostics: [{ suggestion: 'threads' }, { suggestion: 'output' }],
-  });
-  await refuses(t, js.resume(), argument(/^resume\(\): `directory` must be a path, not undefined$/));
-  await refuses(t, js.resume('x', { allowChange: 'seed' }), argument(/must be a list of strings/));
-  await refuses(t, js.evaluate(7), argument(/^evaluate\(\): `directory`/));
-  await refuses(
-    t,
-    js.evaluate('x', { split: 'tset' }),
-    argument(/one of train, validation, test, not "tset"$/),
-  );
-  await refuses(t, js.evaluate('x', { checkpoint: 'bset' }), argument(/'last', 'best' or the step/));
-  await refuses(t, js.sweep(), argument(/^sweep\(\): `sweep` must be the path/));
-  await refuses(t, js.sweep({}, { paralel: 2 }), unknown(undefined, /no option `paralel`/));
-  await refuses(t, js.loadModel(), argument(/^loadModel\(\): `run`/));
-  await refuses(t, js.loadModel('x', { wieghts: 'average' }), unknown('weights', /did you mean `weights`/));
-  await refuses(t, next('predict', 'x'), argument(/^predict\(\): `source` must be a path, a stream/));
-  await refuses(t, next('predict', 'x', {}), argument(/not an object$/));
-  await refuses(t, next('predict', 'x', { split: 'all' }), argument(/`source`/));
-  t.throws(() => js.loadRun(), argument(/^loadRun\(\): `directory`/));
-  t.match(await js.validate(), {
-    valid: false,
-    exitCode: 2,
-    diagnostics: [{ code: 'library/argument', file: 'validate()', got: 'undefined' }],
-  });
-  t.match(await js.validate(config, { sett: {} }), { diagnostics: [{ suggestion: 'set' }] });
-  t.match(await validate(config, { set: undefined }), { valid: true }, 'an option may be undefined');
-
   const { directory } = await run(config, {
     ...webasm,
     output: work.folder(),
@@ -344,22 +265,33 @@ t.test('wrong arguments of JavaScript callers are errors with a sentence', async
   });
   const model = await js.loadModel(directory, webasm);
   t.teardown(() => model.close());
-  t.throws(() => model.predict(), argument(/^predict\(\): `sequences` must be an iterable/));
-  t.throws(() => model.predict([], { onRejcted: 1 }), unknown('onRejected', /onRejcted/));
-  t.throws(() => model.predictFile(5), argument(/^predictFile\(\): `input`/));
-  t.throws(() => model.generate('a', { length: 1 }), argument(/`prompt` must be a list of symbol numbers/));
-  t.throws(() => model.generate([0], 5), argument(/`options` must be/));
-  t.throws(
-    () => model.generate([0], { length: -1 }),
-    argument(/`length` must be a whole number from 0, not/),
-  );
-  await refuses(t, model.generateText(5, { length: 1 }).next(), argument(/^generateText\(\): `prompt`/));
-  await refuses(t, model.predict([null]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });
-  await refuses(t, model.predict([{}]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });
-  await refuses(t, model.predict([[undefined]]).next(), {
-    message: 'sequence 0, step 0 does not fit the model',
-  });
-  await refuses(t, model.session().step(), { exitCode: 5, message: 'step 0 does not fit the model' });
+  const wrong: readonly (readonly [call: () => unknown, message: RegExp])[] = [
+    [() => js.run(), /^run\(\): `config` must be the path .*, not undefined$/],
+    [() => js.run(''), /not ""$/],
+    [() => js.run([config]), /not a list$/],
+    [() => js.run(config, null), /^run\(\): `options` must be an object of options, not null$/],
+    [() => js.run(config, { threads: '2' }), /`threads` must be a whole number from 1, not "2"$/],
+    [() => js.run(config, { signal: {} }), /must be an AbortSignal, not an object/],
+    [() => js.run(config, { backend: 'gpu' }), /one of auto, webgpu, webasm, cpu, not "gpu"$/],
+    [() => js.run(config, { bakend: 'cpu' }), /^run\(\): .* did you mean `backend`\?$/],
+    [() => js.run(config, { zzz: 1 }), /^run\(\): there is no option `zzz`$/],
+    [() => js.run(config, { thread: 0, outptu: 'x' }), /`threads`\?\n.*`output`\?$/],
+    [() => js.resume('x', { allowChange: 'seed' }), /must be a list of strings/],
+    [() => js.evaluate('x', { checkpoint: 'bset' }), /'last', 'best' or the step/],
+    [() => js.sweep(), /^sweep\(\): `sweep` must be the path/],
+    [() => js.loadModel('x', { wieghts: 'average' }), /did you mean `weights`/],
+    [() => js.predict('x').next(), /^predict\(\): `source` must be a path, a stream/],
+    [() => js.predict('x', { split: 'all' }).next(), /`source`/],
+    [() => js.loadRun(), /^loadRun\(\): `directory`/],
+    [() => model.predict(), /^predict\(\): `sequences` must be an iterable/],
+    [() => model.predictFile(5), /^predictFile\(\): `input`/],
+    [() => model.generate([0], { length: -1 }), /`length` must be a whole number from 0, not/],
+    [() => model.predict([{}]).next(), /^sequence 0 is not a sequence$/],
+    [() => model.session().step(), /^step 0 does not fit the model$/],
+  ];
+  for (const [call, message] of wrong) await refuses(t, (async () => call())(), { message });
+  t.match(await js.validate(config, { sett: {} }), { valid: false, diagnostics: [{ suggestion: 'set' }] });
+  t.match(await validate(config, { set: undefined }), { valid: true }, 'an option may be undefined');
 });
 
 function stepsOf(sequence: number): number[][] {
@@ -371,30 +303,3 @@ function csvOf(sequences: number): string {
   const rows = Array.from({ length: sequences }, (_, i) => stepsOf(i).map(([x]) => `s${i},${x},${i / 10}`));
   return `id,x,y\n${rows.flat().join('\n')}\n`;
 }
-
-t.test('the type of a sweep has the keys of a sweep file', t => {
-  const given: library.SweepObject = {
-    name: 'x',
-    base: 'a.yaml',
-    method: { kind: 'tpe', n_startup_trials: 3 },
-    pruner: 'asha',
-    parameters: {
-      'model.hidden_size': { kind: 'int', low: 8, high: 16 },
-      'optimizer.learning_rate': { kind: 'log_uniform', low: 1e-3, high: 1e-1 },
-      'optimizer.kind': ['sgd', 'adam'],
-    },
-    budget: { trials: 4, time: '10m' },
-  };
-  const parts = { name: 'x', method: 'grid' } as const;
-  const wrong = [
-    // @ts-expect-error this is an option of the command line
-    { threads: 1 } satisfies library.SweepObject,
-    // @ts-expect-error a config has no such key
-    { ...parts, base: { modle: {} } } satisfies library.SweepObject,
-    // @ts-expect-error there is no such method
-    { ...parts, base: 'a.yaml', method: 'gird' } satisfies library.SweepObject,
-  ];
-  t.equal(wrong.length, 3, 'the compiler has refused them');
-  t.same(validateAgainst('sweep', { version: 1, ...given }), []);
-  t.end();
-});

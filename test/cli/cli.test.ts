@@ -1,5 +1,5 @@
 /** The command line through the real binary, the launcher, and the parts that print. */
-import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -22,11 +22,9 @@ import { withVerb } from '../../src/cli/program.js';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
 import { type Io, processIo } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
-import { exists } from '../../src/sweep/process-identity.js';
 import { formatDuration } from '../../src/util/numbers.js';
 import { packageRoot } from '../../src/util/root.js';
 import { callInProcess, main } from '../support/in-process.js';
-import { comesTrue } from '../support/programs.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -583,58 +581,6 @@ t.test('an older Node on the PATH is replaced, if possible and allowed', async t
   const script = join(root, 'dist/src/cli/main.js');
   const scripts = launch(join(root, 'tools/node/exec'), [script], { path: failing, node: '' });
   t.match(scripts, { stdout: 'pinned\n' }, 'the scripts of npm use it too');
-});
-
-t.test('two first starts at once do not disturb each other', async t => {
-  const root = clone('twice');
-  symlinkSync(join(packageRoot, 'node_modules'), join(root, 'node_modules'));
-  const starts = [1, 2, 3].map(
-    n =>
-      new Promise<[number | null, string, string]>(resolve => {
-        const env = { ...cleanEnv, CELLRUN_NODE: 'system' };
-        const child = spawn(join(root, 'run'), [String(n)], { env, cwd: folder });
-        const text = { out: '', err: '' };
-        child.stdout.on('data', chunk => {
-          text.out += chunk;
-        });
-        child.stderr.on('data', chunk => {
-          text.err += chunk;
-        });
-        child.on('close', code => resolve([code, text.out, text.err]));
-      }),
-  );
-  const results = await Promise.all(starts);
-  t.same(
-    results.map(([code, out]) => [code, out]),
-    [1, 2, 3].map(n => [0, `${folder} ${n}\n`]),
-  );
-  t.equal(results.filter(([, , err]) => err !== '').length, 1, 'one of them built');
-});
-
-t.test('a signal during an installation ends the installation too', async t => {
-  const root = clone('stopped');
-  const number = join(root, 'npm-process');
-  const npm = command('npm', `echo $$ > "${number}"; exec sleep 1000`);
-  const child = spawn(join(root, 'run'), [], {
-    env: { ...cleanEnv, PATH: `${npm}:${process.env.PATH}`, CELLRUN_NODE: 'system' },
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const ended = new Promise(resolve => child.on('close', resolve));
-  let said = '';
-  for await (const chunk of child.stderr) {
-    said += chunk;
-    if (!said.includes('installing') || child.killed) continue;
-    // the file is there before what is in it
-    await comesTrue(() => /\n$/.test(existsSync(number) ? readFileSync(number, 'utf8') : ''));
-    child.kill('SIGTERM');
-  }
-  t.equal(await ended, 130);
-  t.equal(said, 'cellrun: installing and building, once\ncellrun: SIGTERM: stopped\n');
-  const installer = Number(readFileSync(number, 'utf8'));
-  // its parent may not have reaped it yet
-  await comesTrue(() => !exists(installer));
-  t.pass('nothing continues in the background');
 });
 
 t.test('the launcher reports problems of the machine', async t => {

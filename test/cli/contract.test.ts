@@ -5,8 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readSchema, validateAgainst } from '../../src/config/schema/schema.js';
-import type { LogEvent } from '../../src/run/summary.js';
+import { readSchema } from '../../src/config/schema/schema.js';
 import { packageRoot } from '../../src/util/root.js';
 
 type Schema = { readonly [key: string]: unknown };
@@ -20,126 +19,6 @@ const events = new Map(
     return known?.event?.const === undefined ? [] : [[String(known.event.const), known] as const];
   }),
 );
-
-/** One line of each event. The compiler checks their type. */
-const head = { level: 'info', time: '2026-01-31T12:00:00.000Z', v: 1, seq: 0 } as const;
-const hash = 'a'.repeat(64);
-const speed = { ms_per_step: null, calibration_ms: null };
-const times = { duration_s: 1, train_s: 1, eval_s: 0, ...speed, peak_rss_mb: 1 };
-const lines: readonly LogEvent[] = [
-  { ...head, event: 'run.start', run_id: 'r', name: 'n', seed: 0, config_hash: hash, version: '0.1.0' },
-  {
-    ...head,
-    event: 'run.resume',
-    run_id: 'r',
-    step: 1,
-    config_hash: hash,
-    version: '0.1.0',
-    replaced_records: 0,
-    replaced_file: null,
-    changes: null,
-    ...times,
-  },
-  {
-    ...head,
-    event: 'data.ready',
-    train_count: 1,
-    test_count: 1,
-    input_size: 1,
-    sequence_length: 1,
-    num_classes: null,
-    duration_s: 0,
-  },
-  {
-    ...head,
-    event: 'graph.compiled',
-    backend: 'cpu',
-    backend_reason: 'asked for',
-    executor: 'cpu',
-    parameters: 1,
-    nodes: 1,
-    kernels_per_step: 1,
-    flops_per_step: 1,
-    bytes: 4,
-    duration_s: 0,
-  },
-  {
-    ...head,
-    level: 'warn',
-    event: 'train.step',
-    epoch: 1,
-    step: 1,
-    loss: null,
-    loss_nonfinite: 'nan',
-    learning_rate: 0.1,
-    grad_norm: null,
-    grad_norm_nonfinite: 'inf',
-    samples_per_s: 1,
-  },
-  { ...head, event: 'train.epoch', epoch: 1, step: 1, loss: 1, samples: 1, duration_s: 0 },
-  {
-    ...head,
-    event: 'eval',
-    split: 'test',
-    epoch: 1,
-    step: 1,
-    loss: 1,
-    accuracy: 0.5,
-    samples: 2,
-    duration_s: 0,
-  },
-  {
-    ...head,
-    event: 'eval.trained',
-    split: 'validation',
-    epoch: 1,
-    step: 1,
-    loss: 1,
-    samples: 2,
-    duration_s: 0,
-  },
-  {
-    ...head,
-    event: 'checkpoint.saved',
-    epoch: 1,
-    step: 1,
-    path: 'checkpoints/step-00000001.safetensors',
-    bytes: 1,
-    metric: 'test.loss',
-    value: null,
-    best: false,
-    temporary: true,
-    duration_s: 0,
-  },
-  { ...head, event: 'early_stop', epoch: 1, step: 1, metric: 'test.loss', value: 1, best: 1, patience: 1 },
-  { ...head, level: 'warn', event: 'warning', code: 'a/b', message: 'odd' },
-  {
-    ...head,
-    event: 'gate',
-    metric: 'test.loss',
-    over: 'last',
-    value: 1,
-    max: 2,
-    verdict: 'passed',
-    origin: 'c.yaml:1:1',
-  },
-  {
-    ...head,
-    event: 'run.end',
-    status: 'completed',
-    exit_code: 0,
-    epochs: 1,
-    steps: 1,
-    duration_s: 1,
-    ...speed,
-    step_ratio: null,
-  },
-];
-
-t.test('the type of a log line accepts the same as the schema', async t => {
-  for (const line of lines) t.same(validateAgainst('log-event', line), [], line.event);
-  t.same(lines.map(({ event }) => event).sort(), [...events.keys()].sort(), 'one of each');
-});
 
 /**
  * Properties at any depth of a schema without a description. Conditions do not need one.

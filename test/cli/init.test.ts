@@ -60,9 +60,6 @@ t.test('the sample of waves trains to better than its baseline', async t => {
 });
 
 const day = (i: number) => new Date(Date.UTC(2024, 0, 1) + i * 86_400_000).toISOString().slice(0, 10);
-const hours = (i: number) =>
-  new Date(Date.UTC(2024, 0, 1) + i * 3_600_000).toISOString().slice(0, 16).replace('T', ' ');
-
 /** Tables, and what their configs say; `null` for keys that are not there. */
 const GUESSES: readonly {
   readonly what: string;
@@ -101,12 +98,6 @@ const GUESSES: readonly {
     csv: table('id,value,label', 300, i => `s${Math.floor(i / 10)},${(i * i) % 97},${i % 3 ? 'up' : 'down'}`),
     config: { model: { head: { from: 'every' } } },
     dataset: { sequence: { group: 'id', per_step: true } },
-  },
-  {
-    what: 'numbers of rows without a group',
-    csv: table('length,width,price', 120, i => `${i % 11},${(i * 7) % 13},${(i * 31) % 97}.5`),
-    config: { loss: { kind: 'mse' } },
-    dataset: { features: ['length', 'width'], target: 'price', target_kind: 'value', sequence: null },
   },
   {
     what: 'symbols',
@@ -149,22 +140,6 @@ const GUESSES: readonly {
     },
   },
   {
-    what: 'several series of hours',
-    csv: table(
-      'store,time,load',
-      800,
-      i => `${i < 400 ? 'north' : 'south'},${hours(i % 400)},${(i * 7) % 50}`,
-    ),
-    dataset: {
-      kind: 'forecast',
-      target: 'load',
-      series: 'store',
-      time: 'time',
-      season: 24,
-      calendar: ['hour', 'day_of_week'],
-    },
-  },
-  {
     what: 'a forecast is of a measure, not of a flag or an identifier',
     csv: table(
       'date,sales,holiday,store_id',
@@ -174,20 +149,6 @@ const GUESSES: readonly {
     dataset: { kind: 'forecast', target: 'sales', features: ['holiday'] },
     stdout:
       /^forecast +sales\norder +date\n(.*\n)*The columns are guesses\. To correct one: .* init --from data\.csv --force --target COLUMN \(or --time, --group\)$/m,
-  },
-  {
-    what: 'of two measures, the last',
-    csv: table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`),
-    dataset: { target: 'cold', features: ['heat'] },
-    stdout: /; other targets: heat$/m,
-  },
-  {
-    what: 'columns of a forecast named by the user',
-    csv: table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`),
-    flags: ['--target', 'heat', '--time', 'date'],
-    dataset: { target: 'heat' },
-    stdout:
-      /^The columns are guesses\. To correct one: .* init .*--force --target heat --time date --group COLUMN$/m,
   },
   {
     what: 'a group named by the user',
@@ -238,15 +199,6 @@ const GUESSES: readonly {
     stdout: /; other targets: a, b$/m,
   },
   {
-    what: 'several columns of texts describe a number',
-    csv: table(
-      'style,city,area,cost',
-      90,
-      i => `${'xyz'[i % 3]},${'uv'[i % 2]},${i % 23}.5,${(i * 5) % 31}.5`,
-    ),
-    dataset: { target: 'cost', target_kind: 'value' },
-  },
-  {
     what: 'a bad number is named',
     csv: table('id,a,b,kind', 60, i => {
       const group = i >> 2;
@@ -254,12 +206,6 @@ const GUESSES: readonly {
     }),
     dataset: { target: 'kind', features: ['b'] },
     stdout: /^not used +a: not a number in 1 row, first in line 22$/m,
-  },
-  {
-    what: 'a bad date is named',
-    csv: table('date,a,b', 60, i => `${i === 9 ? 'unknown' : day(i)},${i % 7},${(i * 5) % 31}.5`),
-    dataset: {},
-    stdout: /^not used +date: not a date in 1 row, first in line 11$/m,
   },
   {
     what: 'unused columns are reported',
@@ -291,12 +237,6 @@ t.test('a series that moves is measured from its level', async t => {
     gates: [{ metric: 'test.mase', max: 1 }],
   });
   t.equal(seasonal.found, 'exit 0');
-  const rising = await moving(i => 0.1 * i + noise(i));
-  t.match(rising.config, {
-    dataset: { relative_to: 'last_value' },
-    gates: [{ metric: 'test.mean_absolute_error', beats: 'trivial' }],
-  });
-  t.equal(rising.found, 'exit 0');
   const [still, constant] = [await moving(i => weekly(i) + noise(i)), await moving(() => 3)];
   for (const one of [still, constant]) t.notOk('relative_to' in one.config.dataset);
   // the test split has no say: the last 15 % of the rows
