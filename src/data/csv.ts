@@ -2,16 +2,17 @@
 
 import { shortestDecimal } from '../util/decimals.js';
 import * as key from '../util/schema.js';
-import type { Dataset, TextLevel } from './core/dataset.js';
-import { type ClassMapping, classesByCode, type LabelsConfig, type LabelTexts } from './core/labels.js';
+import type { Dataset } from './core/dataset.js';
+import { type ClassMapping, classesByCode, type LabelTexts } from './core/labels.js';
 import type { DataRecord, DatasetContext, DatasetKind, SequenceReader } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
-import type { NormalizeConfig } from './core/scaling.js';
-import type { TrainingPartConfig } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import {
   DATA,
   delimiter,
+  file,
+  givenFile,
+  labelsAsText,
   limit,
   normalize,
   obtain,
@@ -19,50 +20,13 @@ import {
   textLevel,
   VOCABULARY,
   validation,
+  type WithDefaults,
 } from './core/settings.js';
 import { TextCodes } from './core/values.js';
 import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
-import type { Delimiter } from './formats/csv-records.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
-import { symbolReader, type VocabularyConfig } from './vocabulary.js';
-
-export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig, LabelsConfig {
-  readonly kind: 'csv' | 'parquet';
-  readonly path: string;
-  readonly validation_path?: string;
-  /**
-   * File of the test split. Without it, `test_fraction` of the sequences are drawn with the
-   * experiment's seed.
-   */
-  readonly test_path?: string;
-  readonly test_fraction?: number;
-  /** Delimiter of the fields in all files. */
-  readonly delimiter?: Delimiter;
-  readonly features: readonly string[];
-  /** Type of the features; `symbol` and `text` allow only one column. Default: `number`. */
-  readonly input_kind?: 'number' | 'symbol' | 'text';
-  /** How `text` is split into symbols. */
-  readonly level?: TextLevel;
-  /** One column, or several for values. */
-  readonly target: string | readonly string[];
-  readonly target_kind: 'class' | 'value';
-  /** Absent: every row is a sequence of one step. */
-  readonly sequence?: {
-    /** True if each file is a sequence. */
-    readonly per_file?: boolean;
-    /** Present otherwise. */
-    readonly group?: string;
-    readonly order?: string;
-    /**
-     * True if each row has the target of its step. Default: all rows of a group have the same
-     * target.
-     */
-    readonly per_step?: boolean;
-  };
-  /** Names the rows, if each is a sequence. */
-  readonly id?: string;
-}
+import { symbolReader } from './vocabulary.js';
 
 const settings = key.section(
   {
@@ -72,36 +36,23 @@ const settings = key.section(
       required: true,
       ...DATA,
     }),
-    path: key.text({
+    path: givenFile({
       description:
         'The table: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/readings.csv'],
       aliases: ['file'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    delimiter: delimiter,
-    validation_path: key.text({
+    delimiter,
+    validation_path: file({
       description: 'Table with the validation split. Set this or `validation`, or neither.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/readings-validation.csv'],
       aliases: ['validation_file', 'val_path'],
-      path: true,
-      ...DATA,
     }),
-    test_path: key.text({
+    test_path: file({
       description: 'Table with the test split. Set this or test_fraction.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/readings-test.csv'],
       aliases: ['test_file'],
       excludes: ['test_fraction'],
-      path: true,
-      ...DATA,
     }),
     test_fraction: testFraction,
     features: key.list(key.text({ minLength: 1 }), {
@@ -151,14 +102,7 @@ const settings = key.section(
       required: true,
       ...DATA,
     }),
-    labels_as_text: key.boolean({
-      description:
-        'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
-      examples: [true],
-      aliases: ['text_labels', 'string_labels'],
-      effects: ['data'],
-      resume: { never: 'its classes were numbered with labels compared in this way' },
-    }),
+    labels_as_text: labelsAsText,
     sequence: key.section(
       {
         per_file: key.boolean({
@@ -209,10 +153,10 @@ const settings = key.section(
       aliases: ['key'],
       ...DATA,
     }),
-    normalize: normalize,
-    validation: validation,
-    obtain: obtain,
-    limit: limit,
+    normalize,
+    validation,
+    obtain,
+    limit,
   },
   {
     title: 'CsvDataset',
@@ -230,6 +174,8 @@ const settings = key.section(
     },
   },
 );
+
+export type CsvConfig = WithDefaults<key.TypeOf<typeof settings>, 'delimiter' | 'sequence' | 'validation'>;
 
 export const csv: DatasetKind<CsvConfig, typeof settings> = {
   settings,

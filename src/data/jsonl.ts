@@ -1,15 +1,23 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
-import { type DataFile, type Dataset, IGNORED, type TextLevel } from './core/dataset.js';
-import type { ClassMapping, LabelsConfig } from './core/labels.js';
-import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { type DataFile, type Dataset, IGNORED } from './core/dataset.js';
+import type { ClassMapping } from './core/labels.js';
+import type {
+  DataRecord,
+  DatasetContext,
+  DatasetKind,
+  ReadSequence,
+  SequenceReader,
+} from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
-import type { NormalizeConfig } from './core/scaling.js';
-import type { TrainingPartConfig } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import {
   DATA,
+  file,
+  givenFile,
+  kind,
+  labelsAsText,
   limit,
   memory,
   minCount,
@@ -18,80 +26,38 @@ import {
   testFraction,
   textLevel,
   validation,
+  type WithDefaults,
 } from './core/settings.js';
 import type { Place, SequenceStore } from './core/store.js';
 import { FloatList, TextCodes } from './core/values.js';
-import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from './formats/json-lines.js';
-import { addSteps, attemptField, finite, jsonlSequences, labelOf, textOf, Unfit } from './jsonl-sequences.js';
-import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
-import { inputFiles, shortNames } from './reading/input-files.js';
+import { type JsonRecord, jsonLines, type LinePlace, type RecordLine } from './formats/json-lines.js';
+import { addSteps, attemptField, finite, labelOf, textOf, Unfit } from './jsonl-fields.js';
+import { inTurn, placeNames } from './reading/byte-sources.js';
+import { readContent, staysOnDisk } from './reading/files.js';
+import { inputFiles } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { RangedFile } from './reading/ranged-file.js';
-import type { VocabularyConfig } from './vocabulary.js';
-
-export interface JsonlConfig
-  extends TrainingPartConfig,
-    NormalizeConfig,
-    VocabularyConfig,
-    LabelsConfig,
-    MemoryConfig {
-  readonly kind: 'jsonl';
-  readonly path: string;
-  readonly validation_path?: string;
-  /**
-   * File of the test split. Without it, `test_fraction` of the sequences are drawn with the
-   * experiment's seed.
-   */
-  readonly test_path?: string;
-  readonly test_fraction?: number;
-  /** Field with the sequence. */
-  readonly input: string;
-  /**
-   * A step is a number or a list of F numbers, a symbol, or a symbol that `level` cuts from a text.
-   */
-  readonly input_kind: 'number' | 'symbol' | 'text';
-  /** Required for text. */
-  readonly level?: TextLevel;
-  readonly target: string;
-  readonly target_kind: 'class' | 'value';
-  /** True if the target is a list with one target per step. Default: one target per sequence. */
-  readonly per_step?: boolean;
-  /** Field with the name of a sequence. */
-  readonly id?: string;
-}
+import { symbolReader } from './vocabulary.js';
 
 const settings = key.section(
   {
-    kind: key.literal('jsonl', { description: 'JSON Lines.', examples: ['jsonl'], ...DATA }),
-    path: key.text({
+    kind: kind('jsonl', 'JSON Lines.'),
+    path: givenFile({
       description:
         'The records: a file, a directory (all its files), or a pattern such as data/*.jsonl. Gzip files are decompressed.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/sentences.jsonl'],
       aliases: ['file'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    validation_path: key.text({
+    validation_path: file({
       description: 'File with the validation split. Set this or `validation`, or neither.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/sentences-validation.jsonl'],
       aliases: ['validation_file', 'val_path'],
-      path: true,
-      ...DATA,
     }),
-    test_path: key.text({
+    test_path: file({
       description: 'File with the test split. Set this or test_fraction.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/sentences-test.jsonl'],
       aliases: ['test_file'],
       excludes: ['test_fraction'],
-      path: true,
-      ...DATA,
     }),
     test_fraction: testFraction,
     input: key.text({
@@ -127,14 +93,7 @@ const settings = key.section(
       required: true,
       ...DATA,
     }),
-    labels_as_text: key.boolean({
-      description:
-        'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
-      examples: [true],
-      aliases: ['text_labels', 'string_labels'],
-      effects: ['data'],
-      resume: { never: 'its classes were numbered with labels compared in this way' },
-    }),
+    labels_as_text: labelsAsText,
     per_step: key.boolean({
       description:
         'Whether the target is a list with an entry for each step (a class, or numbers), for a head with an output at every step. null entries are ignored.',
@@ -149,11 +108,11 @@ const settings = key.section(
       aliases: ['name', 'key'],
       ...DATA,
     }),
-    normalize: normalize,
-    validation: validation,
-    memory: memory,
-    obtain: obtain,
-    limit: limit,
+    normalize,
+    validation,
+    memory,
+    obtain,
+    limit,
   },
   {
     title: 'JsonlDataset',
@@ -171,6 +130,8 @@ const settings = key.section(
   },
 );
 
+export type JsonlConfig = WithDefaults<key.TypeOf<typeof settings>, 'min_count' | 'per_step' | 'validation'>;
+
 export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
   settings,
   open,
@@ -179,7 +140,7 @@ export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
     targetKind: target_kind,
     perStep: per_step,
   }),
-  newSequences: jsonlSequences,
+  newSequences,
   leaks,
   symbols: null,
   dividesItself: false,
@@ -220,6 +181,48 @@ async function open(config: JsonlConfig, context: DatasetContext): Promise<Datas
   };
 }
 
+/** Reads the field `input` of each record. */
+function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): SequenceReader {
+  const codeOf = symbolReader(vocabulary);
+  const shape = input.kind === 'number' ? { features: input.size } : {};
+  return {
+    hasIds: true,
+    hasTimes: false,
+    async *read(sources) {
+      let done: ReadSequence[] = [];
+      const nameOf = placeNames(sources.map(({ name }) => name));
+      for await (const { name: file, chunks } of inTurn(sources)) {
+        const lines = jsonLines(file, {
+          record(record, line) {
+            const problems = new Problems();
+            const out = new FloatList(64);
+            const hasId = config.id !== undefined && Object.hasOwn(record, config.id);
+            const given = hasId ? attemptField(record, config.id, { problems, line }, textOf) : '';
+            // an empty one names nothing
+            const id = given === '' ? nameOf({ file, line: line.number }) : given;
+            const length =
+              attemptField(record, config.input, { problems, line }, value =>
+                addSteps(value, config, { shape, codeOf, out }),
+              ) ?? 0;
+            const named = id !== undefined && { id };
+            const read = { length, values: out.toArray(), ...named, place: line.place() };
+            done.push(problems.all.length > 0 ? { problems: problems.all, ...named } : read);
+          },
+          broken: problem => done.push({ problems: [problem] }),
+        });
+        for await (const chunk of chunks) {
+          lines.push(chunk);
+          yield done;
+          done = [];
+        }
+        lines.end();
+        yield done;
+        done = [];
+      }
+    },
+  };
+}
+
 /** A target must not be an input. */
 function leaks({ input, target }: JsonlConfig): ConfigDiagnostic[] {
   if (input !== target) return [];
@@ -255,9 +258,6 @@ interface Common {
   readonly symbols: TextCodes;
 }
 
-/** Maximum number of fields that a message lists. */
-const MAX_NAMED = 30;
-
 /**
  * Reads all files that `path` matches.
  * @throws UserError (exit 2) if a file is missing or the first record lacks a field
@@ -269,18 +269,29 @@ async function readJsonlTable(
   common: Common,
   isOnDisk: boolean,
 ): Promise<SequenceTable> {
-  const problems = new Problems();
   const files = await inputFiles(path);
-  const reader = new TableReader(files[0], config, common, problems, isOnDisk);
+  const reader = new TableReader(files, config, common);
+  const { problems } = reader;
   const sources: DataFile[] = [];
   for (const file of files) {
-    reader.startFile(file);
+    const before = reader.count;
     const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
-    const scan = new JsonlScan(file, (record, line) => reader.record(record, line, ranged), problems);
+    const lines = jsonLines(file, {
+      record: (record, line) => {
+        reader.record(record, line, ranged);
+        if (problems.full) problems.throwIfAny();
+      },
+      broken(problem) {
+        problems.add(problem);
+        if (problems.full) problems.throwIfAny();
+      },
+    });
     const source = ranged ? undefined : await readContent(file, MAX_TEXT_BYTES);
-    if (source) scan.push(source.bytes);
-    const sha256 = source?.sha256 ?? (await ranged?.scan(piece => scan.push(piece))) ?? '';
-    scan.end();
+    if (source) lines.push(source.bytes);
+    const sha256 = source?.sha256 ?? (await ranged?.scan(piece => lines.push(piece))) ?? '';
+    lines.end();
+    if (reader.count === before && problems.all.length === 0)
+      problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file });
     sources.push({ name: file, sha256 });
   }
   const table = reader.table();
@@ -292,45 +303,41 @@ async function readJsonlTable(
 const NO_LABEL = -1;
 
 class TableReader {
+  readonly problems = new Problems();
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
   private readonly starts: number[] = [];
   private readonly lengths: number[] = [];
   private readonly ids: string[] = [];
-  /** Line of each record; empty if records have ids. */
-  private readonly lines: number[] = [];
-  /** The files read so far, and the index of the first record of each. */
-  private readonly files: { readonly name: string; readonly first: number }[] = [];
-  /** Of all files, once they have been read. */
-  private names: readonly string[] | undefined;
   /** Targets that are null before the first number, whose size is not known yet. */
   private pendingNulls = 0;
   private readonly labels = new TextCodes();
   /** Position of the first occurrence of each label, by code. */
   private readonly labelPlaces: LinePlace[] = [];
   private rows = 0;
-  private readonly records: Place[] | undefined;
+  /** Of records that stay on disk. */
+  private readonly records: Place[] = [];
+  private readonly nameOf: ReturnType<typeof placeNames>;
 
   constructor(
-    private readonly file: string,
+    private readonly files: readonly string[],
     private readonly config: JsonlConfig,
     private readonly common: Common,
-    private readonly problems: Problems,
-    isOnDisk: boolean,
   ) {
-    this.records = isOnDisk ? [] : undefined;
+    this.nameOf = placeNames(files);
   }
 
-  startFile(name: string): void {
-    this.files.push({ name, first: this.starts.length });
+  get count(): number {
+    return this.starts.length;
   }
 
   /** @param file the file that the record stays in, if it stays on disk */
   record(record: JsonRecord, line: RecordLine, file: RangedFile | undefined): void {
-    if (this.starts.length === 0) this.checkFields(record);
     const { config, common, problems, features: out } = this;
+    const at = line.place();
+    if (this.count === 0) checkFields(record, at.file, config);
     const attempt = <T>(name: string, read: (value: unknown) => T): T | undefined =>
-      attemptField(record, name, { read, problems, line });
+      attemptField(record, name, { problems, line }, read);
     const codeOf = (text: string): number => common.symbols.code(text);
     const length =
       attempt(config.input, value => addSteps(value, config, { shape: common, codeOf, out })) ?? 0;
@@ -339,62 +346,34 @@ class TableReader {
     this.rows += length;
     const before = this.targets.size;
     attempt(config.target, value => this.target(value, length, line));
-    if (file && this.records) {
+    if (file) {
       this.records.push({ file, from: line.from, to: line.to });
       out.truncate(0);
       if (config.per_step && config.target_kind === 'class') this.targets.truncate(before);
     }
-    if (config.id === undefined) this.lines.push(line.number);
-    else attempt(config.id, value => this.ids.push(textOf(value)));
+    const id = config.id === undefined ? this.nameOf(at) : attempt(config.id, textOf);
+    this.ids.push(id ?? '');
   }
 
   table(): Omit<SequenceTable, 'sources'> {
-    const { file, features, targets, starts, lengths, labels, labelPlaces } = this;
+    const { files, features, targets, starts, lengths, labels, labelPlaces, records } = this;
     if (this.pendingNulls > 0) {
-      const message = `every target in the field ${JSON.stringify(this.config.target)} is null`;
       this.problems.add({
         code: 'data/jsonl-value',
-        message,
-        file,
+        message: `every target in the field ${JSON.stringify(this.config.target)} is null`,
+        file: files[0],
         expected: 'a number in at least one step',
       });
     }
     return {
       features: features.toArray(),
-      records: this.records,
+      records: records.length > 0 ? records : undefined,
       starts,
       lengths,
       targets: targets.toArray(),
-      labels: { file, labels: labels.texts, placeOf: code => labelPlaces[code] },
-      idOf: row => this.ids[row] ?? this.placeOf(row),
+      labels: { file: files[0], labels: labels.texts, placeOf: code => labelPlaces[code] },
+      idOf: index => this.ids[index],
     };
-  }
-
-  /** `line 5`, or `part-2.jsonl:5` if there are several files. */
-  private placeOf(row: number): string {
-    const { files, lines } = this;
-    if (files.length === 1) return `line ${lines[row]}`;
-    this.names ??= shortNames(files.map(({ name }) => name));
-    return `${this.names[files.findLastIndex(({ first }) => first <= row)]}:${lines[row]}`;
-  }
-
-  /** Reports fields that the first record lacks as an error of the config. */
-  private checkFields(record: JsonRecord): void {
-    const { input, target, id } = this.config;
-    const names = Object.keys(record);
-    const missing = Object.entries({ input, target, id }).filter(
-      ([, name]) => name !== undefined && !Object.hasOwn(record, name),
-    );
-    if (missing.length === 0) return;
-    throw configError(
-      ...missing.map(([key, name]) => ({
-        code: 'data/jsonl-missing-field',
-        keyPath: ['dataset', key],
-        message: `the first record of ${this.file} has no field ${JSON.stringify(name)}`,
-        expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
-        alternatives: names,
-      })),
-    );
   }
 
   private target(value: unknown, length: number, line: RecordLine): void {
@@ -441,4 +420,25 @@ class TableReader {
     if (code === this.labelPlaces.length) this.labelPlaces.push(line.place(this.config.target));
     this.targets.push(code);
   }
+}
+
+/** Maximum number of fields that a message lists. */
+const MAX_NAMED = 30;
+
+/** @throws UserError (exit 2) if the first record lacks fields: the config is wrong */
+function checkFields(record: JsonRecord, file: string, { input, target, id }: JsonlConfig): void {
+  const names = Object.keys(record);
+  const missing = Object.entries({ input, target, id }).filter(
+    ([, name]) => name !== undefined && !Object.hasOwn(record, name),
+  );
+  if (missing.length === 0) return;
+  throw configError(
+    ...missing.map(([key, name]) => ({
+      code: 'data/jsonl-missing-field',
+      keyPath: ['dataset', key],
+      message: `the first record of ${file} has no field ${JSON.stringify(name)}`,
+      expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
+      alternatives: names,
+    })),
+  );
 }

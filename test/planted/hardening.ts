@@ -68,7 +68,7 @@ export const hardening = plantsOf({
   ],
   'src/util/table': ['!isRaw && FORMULA.test(cell)', 'false', 'cells of a csv are formulas', 'outputs'],
   'src/util/markdown': [".replaceAll('://', '&#58;//')", '', 'an address in a name is a link', 'outputs'],
-  'src/data/jsonl-sequences': [
+  'src/data/jsonl-fields': [
     '!(error instanceof RangeError)',
     'true',
     'a deeply nested value is a bug',

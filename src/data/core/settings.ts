@@ -1,5 +1,15 @@
 /** Keys of several kinds of data, and the facts of such keys. */
-import { choice, integer, type KeyFacts, literal, named, number, section, text } from '../../util/schema.js';
+import {
+  boolean,
+  choice,
+  integer,
+  type KeyFacts,
+  literal,
+  named,
+  number,
+  section,
+  text,
+} from '../../util/schema.js';
 
 export const NO_EFFECT = { effects: [] } as const satisfies KeyFacts;
 export const DATA = { effects: ['data'] } as const satisfies KeyFacts;
@@ -11,6 +21,11 @@ export const VOCABULARY = {
   effects: ['data'],
   resume: { never: 'its weights were trained with this vocabulary' },
 } as const satisfies KeyFacts;
+
+/** A config in which the keys `K` may be absent or incomplete: they have defaults. */
+export type WithDefaults<T, K extends keyof T> = Omit<T, K> & {
+  readonly [P in K]?: NonNullable<T[P]> extends object ? Partial<NonNullable<T[P]>> : T[P];
+};
 
 export const kind = <const K extends string>(name: K, description: string) =>
   literal(name, { description, examples: [name], ...DATA });
@@ -212,5 +227,18 @@ export const imageSequence = named(
     default: 'rows',
     examples: ['rows'],
     ...DATA,
+  }),
+);
+
+export const labelsAsText = named(
+  'labels_as_text',
+  boolean({
+    title: 'LabelsAsText',
+    description:
+      'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
+    examples: [true],
+    aliases: ['text_labels', 'string_labels'],
+    effects: ['data'],
+    resume: { never: 'its classes were numbered with labels compared in this way' },
   }),
 );

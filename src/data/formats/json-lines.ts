@@ -1,7 +1,6 @@
 /** JSON Lines: one JSON object per line, UTF-8; empty lines are skipped. */
-import { type Diagnostic, damagedError } from '../../util/errors.js';
-import type { Problems } from '../core/problems.js';
-import { LinePieces, type TextLine } from './utf8.js';
+import type { Diagnostic } from '../../util/errors.js';
+import { LinePieces } from './utf8.js';
 
 /** A position in the file, with its source line. */
 export type LinePlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
@@ -25,84 +24,23 @@ export interface JsonlHandlers {
   broken(problem: Diagnostic): void;
 }
 
-/** Reads a file in chunks; see {@link LinePieces}. Errors of the handlers propagate. */
-export class JsonlPieces {
-  private readonly lines: LinePieces;
-
-  constructor(
-    private readonly file: string,
-    private readonly handlers: JsonlHandlers,
-  ) {
-    this.lines = new LinePieces(file, true, {
-      line: line => this.line(line),
-      broken: problem => handlers.broken(problem),
-    });
-  }
-
-  push(piece: Buffer): void {
-    this.lines.push(piece);
-  }
-
-  /** Call after the last chunk. */
-  end(): void {
-    this.lines.end();
-  }
-
-  private line({ bytes, from, number }: TextLine): void {
-    const source = bytes.toString('utf8');
-    if (!/\S/.test(source)) return;
-    const place = (name?: string) => placeInLine(source, { file: this.file, line: number }, name);
-    const record = parseRecord(source);
-    if (typeof record !== 'string')
-      this.handlers.record(record, { number, from, to: from + bytes.length, place });
-    else {
-      const expected = 'one JSON object per line';
-      this.handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
-    }
-  }
-}
-
-/** Reads the records of a dataset's file in chunks. Errors of `onRecord` propagate. */
-export class JsonlScan {
-  private count = 0;
-  private readonly pieces: JsonlPieces;
-
-  /** Adds broken lines to `problems`, and throws these once they are full. */
-  constructor(
-    private readonly file: string,
-    onRecord: JsonlHandlers['record'],
-    private readonly problems: Problems,
-  ) {
-    this.pieces = new JsonlPieces(file, {
-      record: (record, line) => {
-        this.count++;
-        onRecord(record, line);
-        if (problems.full) problems.throwIfAny();
-      },
-      broken(problem) {
-        problems.add(problem);
-        if (problems.full) problems.throwIfAny();
-      },
-    });
-  }
-
-  /** @throws UserError (exit 5) if `problems` are full */
-  push(piece: Buffer): void {
-    this.pieces.push(piece);
-  }
-
-  /** @throws UserError (exit 5) if there are problems (with all of them) or no records */
-  end(): void {
-    this.pieces.end();
-    this.problems.throwIfAny();
-    if (this.count > 0) return;
-    throw damagedError({
-      code: 'data/jsonl-empty',
-      message: 'the file has no records',
-      file: this.file,
-      expected: 'one JSON object per line',
-    });
-  }
+/** Returns the reader of a file in chunks. Errors of the handlers propagate. */
+export function jsonLines(file: string, handlers: JsonlHandlers): LinePieces {
+  return new LinePieces(file, true, {
+    broken: problem => handlers.broken(problem),
+    line({ bytes, from, number }) {
+      const source = bytes.toString('utf8');
+      if (!/\S/.test(source)) return;
+      const place = (name?: string) => placeInLine(source, { file, line: number }, name);
+      const record = parseRecord(source);
+      if (typeof record !== 'string')
+        handlers.record(record, { number, from, to: from + bytes.length, place });
+      else {
+        const expected = 'one JSON object per line';
+        handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
+      }
+    },
+  });
 }
 
 /** Returns the record, or a message if it is invalid. */
