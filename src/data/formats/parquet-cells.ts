@@ -14,8 +14,6 @@ export interface CellForm {
   readonly element: SchemaElement;
   /** True if the library decodes text. */
   readonly isText?: true;
-  /** Bytes of a value; 0 for a bit or if values differ in it. */
-  readonly width: number;
   text(value: number | bigint | boolean | string | Uint8Array): string;
 }
 
@@ -37,9 +35,8 @@ export function cellForm(element: SchemaElement): CellForm | string {
     ...(repetition_type && { repetition_type }),
   };
   const kind = logical?.type;
-  const form = (width: number, text: CellForm['text'], more?: Partial<CellForm>): CellForm => ({
+  const form = (text: CellForm['text'], more?: Partial<CellForm>): CellForm => ({
     element: bare,
-    width,
     text,
     ...more,
   });
@@ -52,47 +49,46 @@ export function cellForm(element: SchemaElement): CellForm | string {
     converted?.startsWith('UINT_') === true || (logical?.type === 'INTEGER' && !logical.isSigned);
   switch (type) {
     case 'BOOLEAN':
-      return form(0, value => (value ? '1' : '0'));
+      return form(value => (value ? '1' : '0'));
     case 'INT32':
-      if (isDecimal) return form(4, value => decimalText(BigInt(value as number), scale));
+      if (isDecimal) return form(value => decimalText(BigInt(value as number), scale));
       if (kind === 'DATE' || converted === 'DATE')
-        return form(4, value => dateText(Number(value) * MS_OF_DAY).slice(0, DATE_LENGTH));
-      return form(4, value => String(isUnsigned ? Number(value) >>> 0 : value));
+        return form(value => dateText(Number(value) * MS_OF_DAY).slice(0, DATE_LENGTH));
+      return form(value => String(isUnsigned ? Number(value) >>> 0 : value));
     case 'INT64':
-      if (isDecimal) return form(8, value => decimalText(value as bigint, scale));
+      if (isDecimal) return form(value => decimalText(value as bigint, scale));
       if (logical?.type === 'TIMESTAMP') {
         const digits = DIGITS[logical.unit];
         const zone = logical.isAdjustedToUTC ? 'Z' : '';
-        return form(8, value => timeText(value as bigint, digits) + zone);
+        return form(value => timeText(value as bigint, digits) + zone);
       }
-      if (converted === 'TIMESTAMP_MILLIS') return form(8, value => `${timeText(value as bigint, 3)}Z`);
-      if (converted === 'TIMESTAMP_MICROS') return form(8, value => `${timeText(value as bigint, 6)}Z`);
-      return form(8, value => String(isUnsigned ? BigInt.asUintN(64, value as bigint) : value));
+      if (converted === 'TIMESTAMP_MILLIS') return form(value => `${timeText(value as bigint, 3)}Z`);
+      if (converted === 'TIMESTAMP_MICROS') return form(value => `${timeText(value as bigint, 6)}Z`);
+      return form(value => String(isUnsigned ? BigInt.asUintN(64, value as bigint) : value));
     case 'INT96':
-      return form(12, value => timeText(value as bigint, 9));
+      return form(value => timeText(value as bigint, 9));
     case 'FLOAT':
-      return form(4, value => numberText(shortestDecimal(value as number)));
+      return form(value => numberText(shortestDecimal(value as number)));
     case 'DOUBLE':
-      return form(8, value => numberText(value as number));
+      return form(value => numberText(value as number));
     case 'BYTE_ARRAY':
-      if (isDecimal) return form(0, value => decimalText(integerOf(value as Uint8Array), scale));
+      if (isDecimal) return form(value => decimalText(integerOf(value as Uint8Array), scale));
       if (kind === 'STRING' || kind === 'ENUM' || kind === 'JSON') break;
       if (kind !== undefined || converted === 'BSON') return `values of type ${kind ?? converted}`;
       break;
     case 'FIXED_LEN_BYTE_ARRAY':
-      if (isDecimal)
-        return form(type_length ?? 0, value => decimalText(integerOf(value as Uint8Array), scale));
+      if (isDecimal) return form(value => decimalText(integerOf(value as Uint8Array), scale));
       if (kind === 'FLOAT16')
-        return form(2, value => numberText(value as number), {
+        return form(value => numberText(value as number), {
           element: { ...bare, logical_type: { type: kind } },
         });
       if (kind === 'UUID')
-        return form(16, value => value as string, { element: { ...bare, logical_type: { type: kind } } });
+        return form(value => value as string, { element: { ...bare, logical_type: { type: kind } } });
       return converted === 'INTERVAL' ? 'intervals' : 'bytes';
     default:
       return 'values of an unknown type';
   }
-  return form(0, value => value as string, { isText: true });
+  return form(value => value as string, { isText: true });
 }
 
 /** Maximum number of digits after the point of a decimal; writers have 76 at most. */
@@ -112,7 +108,7 @@ export function cellTexts(pieces: readonly Piece[], form: CellForm, rows: number
   if (total !== rows) throw new BrokenParquet(`it has ${total} values instead of ${rows}`);
   const sample = pieces.flatMap(piece => Array.prototype.find.call(piece, isPresent) ?? []).at(0);
   // times of 96 bits may not fit into 64
-  const isWide = form.width > 8;
+  const isWide = form.element.type === 'INT96';
   if ((typeof sample !== 'number' && typeof sample !== 'bigint') || isWide) {
     const texts: string[] = [];
     for (const piece of pieces) {

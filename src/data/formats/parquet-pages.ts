@@ -1,13 +1,10 @@
 /**
- * Checks the metadata and pages of Parquet files before the library decodes them. It trusts the
- * sizes and counts in a file, so that one damaged byte could take all memory or all time.
- *
- * Limits around the library instead would need a thread of its own, with a limit of memory, that is
- * ended when it takes too long: an endless loop throws nothing. What is too long depends on the
- * machine, all cells would be copied between threads, and no message could say what is damaged.
- * These checks read headers and runs only.
+ * Checks the pages of Parquet files before the library decodes them. It trusts the sizes and counts
+ * in a file, so that one damaged byte could take all memory or all time. What reads beyond the end
+ * of a page throws there; these checks are for what would not.
  */
 import zlib from 'node:zlib';
+import type { PageHeader } from 'hyparquet';
 import { crc32 } from './zip.js';
 
 /** What the checks of a column's pages need to know. */
@@ -15,12 +12,12 @@ export interface ChunkForm {
   /** Physical type. */
   readonly type: string;
   readonly codec: string;
+  /** Reads the header of a page. */
+  readonly header: (reader: { readonly view: DataView; offset: number }) => PageHeader;
   /** Decompressor of Snappy. */
   readonly snappy: (bytes: Uint8Array, content: Uint8Array) => void;
   /** True if it may have nulls. */
   readonly isOptional: boolean;
-  /** Bytes of a value if all have the same; 0 for a bit or if they differ. */
-  readonly width: number;
   /** Number of values, with nulls. */
   readonly rows: number;
   /** Maximum total size of the decompressed pages. */
@@ -30,51 +27,47 @@ export interface ChunkForm {
 /** Decompressed pages by the offset of their compressed bytes. */
 export type Pages = ReadonlyMap<number, Uint8Array>;
 
-const [DATA, DICTIONARY, DATA_V2] = [0, 2, 3];
-const [PLAIN, PLAIN_DICTIONARY, RLE, DELTA_BINARY, DELTA_LENGTH, RLE_DICTIONARY, BYTE_STREAM_SPLIT] = [
-  0, 2, 3, 5, 6, 8, 9,
-];
-
 /**
  * Checks the pages of a column in a row group, and decompresses them.
  * @throws BrokenParquet if they are damaged, or of a kind that is not supported
  */
 export function checkedPages(chunk: Uint8Array, form: ChunkForm): Pages {
   const pages = new Map<number, Uint8Array>();
-  const thrift = new Thrift(chunk);
+  const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };
   let [rows, total, hasDictionary] = [0, 0, false];
   while (rows < form.rows) {
-    const header = thrift.struct();
-    const [type, size, compressed] = [1, 2, 3].map(id => count(header, id));
-    const stored = chunk.subarray(thrift.at, thrift.at + compressed);
-    const checksum = header.get(4);
-    const from = thrift.at;
-    thrift.skip(compressed);
-    if (typeof checksum === 'number' && crc32(stored) !== checksum >>> 0)
+    const header = form.header(reader);
+    const { uncompressed_page_size: size, compressed_page_size: compressed, crc, type } = header;
+    const from = reader.offset;
+    if (!(size >= 0 && compressed >= 0 && from + compressed <= chunk.length))
+      throw new BrokenParquet('the header of a page is wrong');
+    const stored = chunk.subarray(from, from + compressed);
+    reader.offset += compressed;
+    if (crc !== undefined && crc32(stored) !== crc >>> 0)
       throw new BrokenParquet('the checksum of a page is wrong');
     total += size;
     if (total > form.maxBytes) throw new BrokenParquet('a column expands to too much data');
-    if (type === DICTIONARY) {
-      const values = count(structOf(header, 7), 1);
+    if (type === 'DICTIONARY_PAGE') {
+      const values = header.dictionary_page_header?.num_values ?? 0;
       const content = decompressed(stored, size, form);
       // the least is a bit
-      if (values > 8 * content.length) throw new BrokenParquet('a dictionary ends too early');
+      if (!(values <= 8 * content.length)) throw new BrokenParquet('a dictionary ends too early');
       hasDictionary = values > 0;
       pages.set(from, content);
       continue;
     }
-    const page =
-      type === DATA ? firstForm(header) : type === DATA_V2 ? secondForm(header, compressed) : undefined;
-    if (page === undefined) throw new BrokenParquet(`a page has type ${type}`);
-    const { levels, isCompressed } = page;
-    rows += page.values;
-    if (rows > form.rows) throw new BrokenParquet('a column has more values than the row group has rows');
-    const isStored = !isCompressed || size === levels;
+    const page = pageOf(header);
+    const { levels, values } = page;
+    rows += values;
+    if (!(values >= 0 && rows <= form.rows && levels >= 0 && levels <= compressed))
+      throw new BrokenParquet('a column has more values than the row group has rows');
+    const isStored = !page.isCompressed || size === levels;
     const content = isStored
       ? stored.subarray(levels)
       : decompressed(stored.subarray(levels), size - levels, form);
     if (!isStored) pages.set(from + levels, content);
-    checkValues(page, stored, content, form, hasDictionary);
+    if (form.isOptional && levels > 0) checkRuns(new Bytes(stored.subarray(0, levels)), 1, values);
+    checkValues(page, content, form, hasDictionary);
   }
   return pages;
 }
@@ -83,79 +76,62 @@ export function checkedPages(chunk: Uint8Array, form: ChunkForm): Pages {
 interface Page {
   /** Number of values, with nulls. */
   readonly values: number;
-  readonly encoding: number;
-  /** Encoding of the levels of nulls, if it may differ. */
-  readonly levelEncoding?: number;
-  /** Bytes of the levels before the compressed content; 0 if they are in it. */
+  readonly encoding: string;
+  /** Encoding of the levels of nulls, if they are in the content. */
+  readonly levelEncoding?: string;
+  /** Bytes of the levels before the compressed content. */
   readonly levels: number;
   readonly isCompressed: boolean;
-  /** Number of nulls; undefined if only the levels tell. */
-  readonly nulls?: number;
 }
 
-function firstForm(header: Struct): Page {
-  const data = structOf(header, 5);
+function pageOf({ type, data_page_header: v1, data_page_header_v2: v2 }: PageHeader): Page {
+  if (type === 'DATA_PAGE' && v1) {
+    const { num_values: values, encoding, definition_level_encoding: levelEncoding } = v1;
+    return { values, encoding, levelEncoding, levels: 0, isCompressed: true };
+  }
+  if (type !== 'DATA_PAGE_V2' || !v2) throw new BrokenParquet(`a page has type ${type}`);
+  const { num_values: values, num_nulls, num_rows, encoding, is_compressed } = v2;
+  if (num_rows !== values || num_nulls > values || v2.repetition_levels_byte_length !== 0)
+    throw new BrokenParquet('the header of a page is wrong');
   return {
-    values: count(data, 1),
-    encoding: count(data, 2),
-    levelEncoding: count(data, 3),
-    levels: 0,
-    isCompressed: true,
+    values,
+    encoding,
+    levels: v2.definition_levels_byte_length,
+    isCompressed: is_compressed !== false,
   };
 }
 
-function secondForm(header: Struct, compressed: number): Page {
-  const data = structOf(header, 8);
-  const [values, nulls, rows, encoding, levels, repetitions] = [1, 2, 3, 4, 5, 6].map(id => count(data, id));
-  if (rows !== values || nulls > values || repetitions !== 0 || levels > compressed)
-    throw new BrokenParquet('the header of a page is wrong');
-  return { values, nulls, encoding, levels, isCompressed: data.get(7) !== 0 };
-}
-
-/** Checks that the runs of levels and of values have as many as the header of the page says. */
-function checkValues(
-  page: Page,
-  stored: Uint8Array,
-  content: Uint8Array,
-  form: ChunkForm,
-  hasDictionary: boolean,
-): void {
-  const { values, encoding, levels, nulls } = page;
-  const data = new Thrift(content);
-  let present = values;
-  if (form.isOptional && nulls === undefined) {
-    if (page.levelEncoding !== RLE) throw new UnsupportedEncoding(page.levelEncoding ?? RLE);
-    const end = lengthThere(content, 0) + 4;
-    present = bitsOf(new Thrift(content.subarray(0, end), 4), values);
-    data.skip(end);
-  } else if (form.isOptional) {
-    present = bitsOf(new Thrift(stored.subarray(0, levels)), values);
-    if (present !== values - (nulls ?? 0)) throw new BrokenParquet('a page has another number of nulls');
-  } else if (levels > 0 || (nulls ?? 0) > 0) throw new BrokenParquet('a page has nulls in a column without');
-  if (present === 0) return;
+/** Checks the runs of levels and of values. */
+function checkValues(page: Page, content: Uint8Array, form: ChunkForm, hasDictionary: boolean): void {
+  const { values, encoding, levelEncoding } = page;
+  const data = new Bytes(content);
+  if (form.isOptional && levelEncoding !== undefined) {
+    if (levelEncoding !== 'RLE') throw new UnsupportedEncoding(levelEncoding);
+    const end = data.uint32() + 4;
+    checkRuns(new Bytes(content.subarray(4, end)), 1, values);
+    data.at = end;
+  }
   switch (encoding) {
-    case PLAIN:
+    case 'PLAIN':
+    case 'BYTE_STREAM_SPLIT':
       return;
-    case PLAIN_DICTIONARY:
-    case RLE_DICTIONARY: {
+    case 'PLAIN_DICTIONARY':
+    case 'RLE_DICTIONARY': {
+      if (!data.hasMore) return;
       if (!hasDictionary) throw new BrokenParquet('a page needs a dictionary, and there is none');
       const width = data.byte();
       if (width > 31) throw new BrokenParquet('the numbers of a dictionary have too many bits');
-      checkRuns(data, width, present);
+      checkRuns(data, width, values);
       return;
     }
-    case RLE:
+    case 'RLE':
       if (form.type !== 'BOOLEAN') break;
-      lengthThere(content, data.at);
-      data.skip(4);
-      checkRuns(data, 1, present);
+      data.at += 4;
+      checkRuns(data, 1, values);
       return;
-    case DELTA_BINARY:
-    case DELTA_LENGTH:
-      checkDeltas(data, present, form.type);
-      return;
-    case BYTE_STREAM_SPLIT:
-      data.skip(form.width * present);
+    case 'DELTA_BINARY_PACKED':
+    case 'DELTA_LENGTH_BYTE_ARRAY':
+      if (data.hasMore) checkDeltas(data, form.type);
       return;
   }
   throw new UnsupportedEncoding(encoding);
@@ -165,73 +141,35 @@ function checkValues(
 export class UnsupportedEncoding extends Error {
   override readonly name = 'UnsupportedEncoding';
 
-  constructor(readonly encoding: number) {
+  constructor(readonly encoding: string) {
     super(`encoding ${encoding}`);
   }
-}
-
-function lengthThere(bytes: Uint8Array, at: number): number {
-  if (bytes.length < at + 4) throw new BrokenParquet('a page ends too early');
-  const length = new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
-  if (length > bytes.length - at - 4) throw new BrokenParquet('a page ends too early');
-  return length;
 }
 
 /** Maximum number of values that fill up packed ones; DuckDB packs 256 together. */
 const MAX_FILLING = 512;
 
-/** Calls `visit` for the runs of `values` numbers of `width` bits, until there are as many. */
-function checkRuns(
-  data: Thrift,
-  width: number,
-  values: number,
-  visit: (length: number, isRepeated: boolean, from: number) => void = () => {},
-): void {
-  const bytes = Math.ceil(width / 8);
-  for (let left = values; left > 0; ) {
+/** Checks the runs of up to `values` numbers of `width` bits. */
+function checkRuns(data: Bytes, width: number, values: number): void {
+  for (let left = values; left > 0 && data.hasMore; ) {
     const head = data.varint();
     const isRepeated = head % 2 === 0;
     const length = isRepeated ? head / 2 : 8 * ((head - 1) / 2);
     if (length > left + (isRepeated ? 0 : MAX_FILLING)) throw new BrokenParquet('a run has too many values');
-    const from = data.at;
-    data.skip(isRepeated ? bytes : (length / 8) * width);
-    visit(Math.min(length, left), isRepeated, from);
+    data.at += isRepeated ? Math.ceil(width / 8) : (length / 8) * width;
     left -= length;
   }
 }
 
-/** Number of levels of 1: the values that are not null. */
-function bitsOf(data: Thrift, values: number): number {
-  let set = 0;
-  checkRuns(data, 1, values, (length, isRepeated, from) => {
-    if (isRepeated) set += data.bitAt(from, 0) * length;
-    else for (let i = 0; i < length; i++) set += data.bitAt(from, i);
-  });
-  return set;
-}
-
 const MAX_BLOCK = 2 ** 16;
 
-/** Checks the blocks of differences of `values` numbers. */
-function checkDeltas(data: Thrift, values: number, type: string): void {
-  const [block, parts] = [data.varint(), data.varint()];
-  data.varint();
-  const first = data.varint();
+function checkDeltas(data: Bytes, type: string): void {
+  const [block, parts, , first] = [data.varint(), data.varint(), data.varint(), data.varint()];
   // DuckDB writes unsigned numbers so, which the library would take for others
-  if (type !== 'INT64' && first >= 2 ** 32) throw new UnsupportedEncoding(DELTA_BINARY);
+  if (type !== 'INT64' && first >= 2 ** 32) throw new UnsupportedEncoding('DELTA_BINARY_PACKED');
   const length = block / parts;
   if (!(block <= MAX_BLOCK && length >= 8 && length % 8 === 0))
     throw new BrokenParquet('a block of differences has a wrong size');
-  for (let left = values - 1; left > 0; ) {
-    data.varint();
-    const widths = Array.from({ length: parts }, () => data.byte());
-    for (const width of widths) {
-      if (left <= 0) break;
-      if (width > 64) throw new BrokenParquet('differences have too many bits');
-      data.skip((length * width) / 8);
-      left -= length;
-    }
-  }
 }
 
 /** Bytes of content that one byte of Snappy can contain at most. */
@@ -244,7 +182,7 @@ const COPY_BYTES = [0, 1, 2, 4];
  * Checks the elements of a Snappy stream: the library would take the length of a literal for a
  * negative number, and go back.
  */
-function checkSnappy(data: Thrift, size: number): void {
+function checkSnappy(data: Bytes, size: number): void {
   if (data.varint() !== size) throw new Error('it has another size');
   while (data.hasMore) {
     const tag = data.byte();
@@ -255,7 +193,7 @@ function checkSnappy(data: Thrift, size: number): void {
       length = 1;
       for (let i = 0; i <= short - 60; i++) length += data.byte() * 2 ** (8 * i);
     }
-    data.skip(isLiteral ? length : COPY_BYTES[tag % 4]);
+    data.at += isLiteral ? length : COPY_BYTES[tag % 4];
   }
 }
 
@@ -279,7 +217,7 @@ function decompressed(bytes: Uint8Array, size: number, { codec, snappy }: ChunkF
   try {
     const inflate = INFLATE[codec];
     if (inflate) return inflate(bytes, { maxOutputLength: size });
-    checkSnappy(new Thrift(bytes), size);
+    checkSnappy(new Bytes(bytes), size);
     if (size > SNAPPY_RATIO * bytes.length) throw new Error('it expands to too much data');
     const content = new Uint8Array(size);
     snappy(bytes, content);
@@ -289,58 +227,28 @@ function decompressed(bytes: Uint8Array, size: number, { codec, snappy }: ChunkF
   }
 }
 
-function structOf(fields: Struct, id: number): Struct {
-  const found = fields.get(id);
-  if (!(found instanceof Map)) throw new BrokenParquet('the header of a page is wrong');
-  return found;
-}
-
-function count(fields: Struct, id: number): number {
-  const found = fields.get(id);
-  if (typeof found !== 'number' || found < 0) throw new BrokenParquet('the header of a page is wrong');
-  return found;
-}
-
 /** Problem in a file, without its location. */
 export class BrokenParquet extends Error {
   override readonly name = 'BrokenParquet';
 }
 
-type Field = number | Struct | undefined;
-/** Fields of a structure by their number; undefined: of a type that is not needed. */
-export type Struct = ReadonlyMap<number, Field>;
+/** Reads numbers; all methods throw `BrokenParquet` if the bytes end too early. */
+class Bytes {
+  at = 0;
 
-const MAX_DEPTH = 16;
-const MAX_INT32 = 2 ** 31;
-
-/**
- * Reads bytes in Thrift's compact protocol, whose numbers Parquet uses elsewhere, too. All methods
- * throw `BrokenParquet` if the bytes end too early.
- */
-export class Thrift {
-  constructor(
-    private readonly bytes: Uint8Array,
-    public at = 0,
-  ) {}
-
-  struct(depth = 0): Struct {
-    if (depth > MAX_DEPTH) throw new BrokenParquet('structures are nested too deeply');
-    const fields = new Map<number, Field>();
-    for (let id = 0; ; ) {
-      const head = this.byte();
-      if (head % 16 === 0) return fields;
-      id = head < 16 ? this.int32() : id + (head >> 4);
-      fields.set(id, this.value(head % 16, depth));
-    }
-  }
+  constructor(private readonly bytes: Uint8Array) {}
 
   get hasMore(): boolean {
     return this.at < this.bytes.length;
   }
 
   byte(): number {
-    if (this.at >= this.bytes.length) throw new BrokenParquet('a structure ends too early');
+    if (!this.hasMore) throw new BrokenParquet('a page ends too early');
     return this.bytes[this.at++];
+  }
+
+  uint32(): number {
+    return this.byte() + 2 ** 8 * this.byte() + 2 ** 16 * this.byte() + 2 ** 24 * this.byte();
   }
 
   /** Unsigned; exact below 2^53. */
@@ -352,62 +260,5 @@ export class Thrift {
       if (byte < 128) return value;
     }
     throw new BrokenParquet('a number is too long');
-  }
-
-  /** Passes over `length` bytes. */
-  skip(length: number): void {
-    if (length > this.bytes.length - this.at) throw new BrokenParquet('a value ends too late');
-    this.at += length;
-  }
-
-  /** Bit `index` after byte `from`, from the least significant. */
-  bitAt(from: number, index: number): number {
-    return (this.bytes[from + (index >> 3)] >> (index & 7)) & 1;
-  }
-
-  private integer(): number {
-    const value = this.varint();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-
-  private int32(): number {
-    const value = this.integer();
-    if (value < -MAX_INT32 || value >= MAX_INT32) throw new BrokenParquet('a number is too large');
-    return value;
-  }
-
-  private value(type: number, depth: number): Field {
-    switch (type) {
-      case 1:
-      case 2:
-        return type === 1 ? 1 : 0;
-      case 3:
-        return this.byte();
-      case 4:
-      case 5:
-        return this.int32();
-      case 6:
-        return this.integer();
-      case 7:
-        return this.skip(8) as undefined;
-      case 8:
-        return this.skip(this.varint()) as undefined;
-      case 9:
-        return this.list(depth + 1) as undefined;
-      case 12:
-        return this.struct(depth + 1);
-      default:
-        throw new BrokenParquet(`a value has type ${type}`);
-    }
-  }
-
-  private list(depth: number): void {
-    if (depth > MAX_DEPTH) throw new BrokenParquet('lists are nested too deeply');
-    const head = this.byte();
-    const size = head < 0xf0 ? head >> 4 : this.varint();
-    // every element has a byte at least
-    if (size > this.bytes.length - this.at) throw new BrokenParquet('a list ends too late');
-    const type = head % 16;
-    for (let i = 0; i < size; i++) this.value(type === 1 || type === 2 ? 3 : type, depth);
   }
 }

@@ -8,9 +8,9 @@ import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
 import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
-import { BrokenParquet, checkedPages, hasCodec, Thrift, UnsupportedEncoding } from './parquet-pages.js';
+import { BrokenParquet, checkedPages, hasCodec, UnsupportedEncoding } from './parquet-pages.js';
 
-type Library = typeof import('hyparquet');
+type Library = typeof import('hyparquet') & Pick<typeof import('hyparquet/src/column.js'), 'parquetHeader'>;
 
 const MAGIC = 'PAR1';
 const ENCRYPTED_MAGIC = 'PARE';
@@ -142,9 +142,9 @@ export class ParquetFile {
     const pages = checkedPages(chunk, {
       type,
       codec,
+      header: library.parquetHeader,
       snappy: library.snappyUncompress,
       isOptional: element.repetition_type === 'OPTIONAL',
-      width: form?.width ?? 0,
       rows,
       maxBytes: expansionLimit(),
     });
@@ -211,8 +211,11 @@ function textOf(bytes: Uint8Array | null | undefined): string | null | undefined
 }
 
 async function loadLibrary(file: string): Promise<Library> {
-  const found = optionalFile('hyparquet');
-  if (found !== undefined) return (await import(pathToFileURL(found).href)) as Library;
+  const [found, column] = ['hyparquet', 'hyparquet/src/column.js'].map(optionalFile);
+  if (found !== undefined && column !== undefined) {
+    const { parquetHeader } = await import(pathToFileURL(column).href);
+    return { ...(await import(pathToFileURL(found).href)), parquetHeader };
+  }
   throw usageError({
     code: 'data/parquet-missing',
     message:
@@ -251,7 +254,6 @@ function readMetadata(library: Library, bytes: Buffer, file: string): FileMetaDa
       got: `${length} bytes`,
     });
   try {
-    new Thrift(bytes.subarray(start, bytes.length - TRAILER_BYTES)).struct();
     const metadata = library.parquetMetadata(bytes.subarray(start), { geoparquet: false });
     if (metadata.row_groups.some(({ num_rows }) => !(num_rows >= 0n)))
       throw new BrokenParquet('a row group has no number of rows');
