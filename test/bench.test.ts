@@ -12,7 +12,6 @@ import { allCases, type BenchCase, benchCase, flopsOf, REFERENCE } from './bench
 import { Child, ContenderError } from './bench/child.js';
 import { contenders, lacksModel, sparedFrom } from './bench/contenders.js';
 import { type BenchOptions, parseOptions } from './bench/options.js';
-import { logTicks, scalingPlot } from './bench/plot.js';
 import {
   type Figure,
   noiseOf,
@@ -23,7 +22,6 @@ import {
   type Spread,
   spreadOf,
 } from './bench/results.js';
-import { memoryAfter } from './bench/soak.js';
 import { caseTable, checkText, noteText, renderTable, targetTable } from './bench/table.js';
 import { compare, judge, verdictOf } from './bench/targets.js';
 
@@ -180,11 +178,11 @@ t.test('targets', t => {
     [
       { id: 'whole/start', what: 'start', unit: 's', ours: sharp(0.9) },
       {
-        id: 'soak/rss',
-        what: 'memory',
-        unit: 'MB',
+        id: 'disk/step',
+        what: 'a step',
+        unit: 'ms',
         ours: sharp(200),
-        other: { name: 'after 500 steps', value: sharp(200) },
+        other: { name: 'in memory', value: sharp(200) },
         ratio: sharp(1),
       },
     ],
@@ -276,33 +274,6 @@ t.test('tables', t => {
   // 3.544 GFLOP in 60 ms
   t.equal(table[2], '| train_step | 128 | 100 | 28 | 2 | 60.0 ±0.0 % | 59.1 | 2.00 ±5.0 % | left out |');
   t.match(noteText(measured), `${reference.id}: TensorFlow.js left out: one call takes about 9 s`);
-  t.end();
-});
-
-t.test('soak takes the memory between two logged steps', t => {
-  const steps = [100, 200, 300].map(step => ({ step, time: step * 10 }));
-  const samples = [900, 1000, 1500, 2000, 2500].map(time => ({ time, megabytes: time / 10 }));
-  t.same(memoryAfter(100, steps, samples), [100, 150, 200]);
-  t.throws(() => memoryAfter(150, steps, samples), /step 150 is not in the log/);
-  t.throws(() => memoryAfter(300, steps, samples), /step 300/);
-  t.throws(() => memoryAfter(100, steps, []), /no memory was sampled/);
-  t.end();
-});
-
-t.test('the chart', t => {
-  t.same(logTicks([3, 40]), [2, 5, 10, 20, 50]);
-  t.same(logTicks([0.3, 400]), [0.1, 1, 10, 100, 1000]);
-  t.same(logTicks([5]), [5, 10]);
-  const at = (sizes: Partial<typeof REFERENCE>, ms: number) =>
-    row(benchCase('train_step', { ...REFERENCE, threads: 2, ...sizes }), ms, sharp(2));
-  const svg =
-    scalingPlot(results([at({}, 60), at({ hidden_size: 512 }, 800), at({ threads: 1 }, 110)])) ?? '';
-  t.match(svg, '>hidden units<');
-  t.match(svg, '>threads<');
-  t.notMatch(svg, '>time steps<', 'an axis of one size is no chart');
-  t.match(svg, /prefers-color-scheme:dark/);
-  t.notMatch(svg, /NaN|undefined|Infinity/);
-  t.equal(scalingPlot(results([])), undefined);
   t.end();
 });
 

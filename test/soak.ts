@@ -1,57 +1,186 @@
 /**
- * `npm run soak`: the long form of test/train/faults.test.ts, test/data/fuzz.test.ts and
- * test/train/kills.test.ts. One table of figures on stdout, progress and what failed on stderr.
- * Exit codes: 0, 1 on any failure, 2 for wrong arguments.
+ * `npm run soak`: the long form of the tests of faults, fuzz, kills and invariants. One table on
+ * stdout, failures on stderr. Exit codes: 0, 1 on any failure, 2 for wrong arguments.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { formatDiagnostics } from '../src/cli/terminal/diagnostics.js';
-import { EXIT, UserError } from '../src/util/errors.js';
+import { EXIT, UserError, usageError } from '../src/util/errors.js';
 import { renderTable } from './bench/table.js';
-import { HELP, parseOptions } from './soak/options.js';
-import { type Figures, runs } from './soak/parts.js';
+import { finishedRuns, tryDamages } from './soak/damages.js';
+import { injectFaults } from './soak/faults.js';
+import type { Extent, Figures } from './soak/figures.js';
+import { flipCheckpoint, flipIndex } from './soak/flips.js';
+import { boundedFuzz, TARGETS } from './soak/fuzz.js';
+import { casesOf } from './soak/fuzz-target.js';
+import { HOSTILE, tryHostile } from './soak/hostile.js';
+import { createWorld, trySequences } from './soak/invariants.js';
+import { inOwnProcess } from './soak/killable.js';
+import { growth, sampleMemory } from './soak/memory.js';
+import { SCENARIOS } from './soak/scenarios.js';
+import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './soak/stops.js';
+import { manySweepKills } from './soak/sweep-kills.js';
+import { Workplace } from './support/cli.js';
 
-const HEAD = ['', 'cases', 'failed', 'slowest ms', 'peak MiB', ''];
+interface Given extends Extent {
+  readonly from: number;
+  readonly target: string | undefined;
+  /** An empty folder, another one each time. */
+  readonly folder: string;
+  readonly work: Workplace;
+}
+
+interface Part {
+  /** Default of `--cases`; 0 if it is not a matter of choice. */
+  readonly cases: number;
+  run(given: Given): AsyncGenerator<Figures> | Promise<Figures> | Figures;
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  faults: {
+    cases: 0,
+    async *run({ folder }) {
+      for (const scenario of SCENARIOS) yield injectFaults(scenario, folder, { twice: true });
+    },
+  },
+  flips: {
+    cases: 0,
+    async *run({ folder }) {
+      yield flipCheckpoint(join(folder, 'checkpoint'));
+      yield flipIndex(join(folder, 'index'));
+    },
+  },
+  damages: {
+    cases: 10_000,
+    run: async ({ work, folder, ...extent }) => tryDamages(await finishedRuns(work), folder, extent),
+  },
+  fuzz: {
+    cases: 100_000,
+    async *run({ cases, from, target, seed }) {
+      const chosen = TARGETS.filter(({ name }) => target === undefined || name === target);
+      if (chosen.length === 0) throw wrong('target', target, TARGETS.map(({ name }) => name).join(', '));
+      for (const one of chosen) yield boundedFuzz(one.name, seed, casesOf(one, cases), from);
+    },
+  },
+  hostile: { cases: 0, run: ({ folder }) => tryHostile(HOSTILE, folder) },
+  kills: { cases: 1000, run: ({ folder, ...extent }) => manyKills(folder, extent, inOwnProcess) },
+  seams: { cases: 0, run: ({ folder, ...extent }) => killsAtSeams(folder, extent, inOwnProcess) },
+  'every-step': {
+    cases: 200,
+    run: ({ folder, ...extent }) => killsAtEveryStep(folder, extent, inOwnProcess),
+  },
+  signals: { cases: 300, run: ({ folder, ...extent }) => manySignals(folder, extent, inOwnProcess) },
+  sweeps: { cases: 50, run: ({ folder, ...extent }) => manySweepKills(folder, extent) },
+  invariants: {
+    cases: 10_000,
+    /** A hundred at a time, each of a seed of its own, so that a failure is found again soon. */
+    async *run({ cases, seed, work }) {
+      const world = await createWorld(work);
+      try {
+        for (let done = 0; done < cases; done += 100)
+          yield await trySequences(world, Math.min(100, cases - done), seed + done / 100);
+      } finally {
+        world.end();
+      }
+    },
+  },
+  memory: {
+    cases: 0,
+    async run({ folder }) {
+      const samples = await sampleMemory(folder, 1_000, 10_000);
+      return { what: 'after steps', cases: samples.length, failures: growth(samples) };
+    },
+  },
+};
+
+const NAMES = Object.keys(PARTS);
+
+const HELP = `Usage: npm run soak -- [options]
+
+Tries to lose what a run has written and to break every reader; prints one table of figures, exits 1 on any failure.
+
+  --parts LIST     which of ${NAMES.join(',')} (default: all of them)
+  --cases N        cases of each part (default: ${NAMES.filter(name => PARTS[name].cases > 0)
+    .map(name => `${name} ${PARTS[name].cases}`)
+    .join(', ')})
+  --from N         of fuzz: number of the first case (default 0)
+  --target NAME    of fuzz: only this reader, such as npz or config.yaml
+  --seed N         other damage, other moments (default 1)
+  --jobs N         runs at a time (default 2)
+`;
+
+function wrong(option: string, value: unknown, expected: string): UserError {
+  return usageError({ code: 'soak/option', message: `--${option} is '${value}'`, expected });
+}
+
+function parse(args: readonly string[]) {
+  const text = (value: string) => ({ type: 'string', default: value }) as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      parts: text(NAMES.join(',')),
+      cases: { type: 'string' },
+      from: text('0'),
+      target: { type: 'string' },
+      seed: text('1'),
+      jobs: text('2'),
+    },
+  });
+  const whole = (name: 'cases' | 'from' | 'seed' | 'jobs'): number => {
+    if (!/^\d{1,9}$/.test(values[name] ?? '')) throw wrong(name, values[name], 'a whole number');
+    return Number(values[name]);
+  };
+  const parts = values.parts.split(',');
+  if (!parts.every(name => name in PARTS)) throw wrong('parts', values.parts, `some of ${NAMES.join(',')}`);
+  const { help, target } = values;
+  const cases = values.cases === undefined ? undefined : whole('cases');
+  return { help, parts, target, cases, from: whole('from'), seed: whole('seed'), jobs: whole('jobs') };
+}
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args);
-  if (options.help) {
+  const { help, parts, cases, ...options } = parse(args);
+  if (help) {
     process.stdout.write(HELP);
     return EXIT.done;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'cellrun-soak-'));
+  const root = mkdtempSync(join(tmpdir(), 'cellrun-soak-'));
+  const work = new Workplace();
   const rows: string[][] = [];
   let failed = 0;
   try {
-    for (const part of options.parts) {
-      for await (const figures of runs[part](options, folder)) {
-        tell(`${part}: ${figures.what}`, figures);
-        failed += figures.failed;
-        rows.push(rowOf(`${part}: ${figures.what}`, figures));
+    for (const name of parts) {
+      const folder = join(root, name);
+      mkdirSync(folder);
+      const found = PARTS[name].run({ ...options, cases: cases ?? PARTS[name].cases, folder, work });
+      for await (const figures of Symbol.asyncIterator in found ? found : [found]) {
+        failed += figures.failures.length;
+        rows.push(rowOf(name, figures));
       }
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true });
+    work.remove();
   }
-  process.stdout.write(renderTable({ head: HEAD, rows }, false));
+  const head = ['', 'cases', 'failed', 'slowest ms', 'peak MiB', ''];
+  process.stdout.write(renderTable({ head, rows }, false));
   return failed > 0 ? EXIT.unexpected : EXIT.done;
 }
 
-function tell(what: string, { cases, failed, failures }: Figures): void {
-  process.stderr.write(`${what}: ${cases} cases, ${failed} failed\n`);
+function rowOf(name: string, { what, cases, failures, slowestMs, peakMb, note = '' }: Figures): string[] {
+  process.stderr.write(`${name}: ${what}: ${cases} cases, ${failures.length} failed\n`);
   for (const failure of failures.slice(0, 10)) process.stderr.write(`  ${failure}\n`);
-}
-
-function rowOf(what: string, { cases, failed, slowestMs, peakMb, note }: Figures): string[] {
-  const rounded = (value: number | undefined) => (value === undefined ? '' : value.toFixed(0));
-  return [what, String(cases), String(failed), rounded(slowestMs), rounded(peakMb), note];
+  const rounded = (value: number | undefined) => value?.toFixed(0) ?? '';
+  return [`${name}: ${what}`, `${cases}`, `${failures.length}`, rounded(slowestMs), rounded(peakMb), note];
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof UserError)) throw error;
-  process.stderr.write(formatDiagnostics(error.diagnostics, { color: false }));
-  process.exitCode = error.exitCode;
+  if (error instanceof UserError)
+    process.stderr.write(formatDiagnostics(error.diagnostics, { color: false }));
+  else process.stderr.write(`${error instanceof Error ? error.message : error}\n${HELP}`);
+  process.exitCode = EXIT.usage;
 }

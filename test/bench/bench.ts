@@ -8,15 +8,15 @@ import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
 import { measureCalibrated, measureChecks } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
-import { measureDashboard } from './dashboard.js';
+import { measureList, measureRun } from './dashboard.js';
 import { measureFromDisk } from './from-disk.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
 import { measurePredict } from './predict.js';
 import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
 import { measureReview } from './review.js';
-import { measureSoak } from './soak.js';
-import { measureWhole } from './whole.js';
+import { measureParallel, measureStatus, measureSuggestion, measureTrial } from './sweeps.js';
+import { measureRuns, measureStart } from './whole.js';
 
 /** Seconds of calls of each contender in each round. */
 const SECONDS = { full: 0.4, quick: 0.15 };
@@ -27,27 +27,46 @@ const BUSY = 0.5;
 /** More threads than this are measured where they are asked for. */
 const DEFAULT_THREADS = 2;
 
-/** What is no case, by the option that asks for it; without one it is always measured. */
-const FIGURES = [
-  [undefined, 'checks/step'],
-  [undefined, 'step/calibration'],
-  ...BUCKETED_LENGTHS.map(length => [undefined, bucketedId(length)] as const),
-  ['whole', 'whole/start'],
-  ['whole', 'whole/run'],
-  ['whole', 'whole/peak-rss'],
-  ['whole', 'whole/review'],
-  ['whole', 'whole/predict'],
-  ['whole', 'whole/predict-jsonl'],
-  ['whole', 'whole/status'],
-  ['whole', 'whole/suggestion'],
-  ['whole', 'whole/trial'],
-  ['whole', 'whole/parallel-trials'],
-  ['soak', 'soak/rss'],
-  ['disk', 'disk/step'],
-  ['disk', 'disk/rss'],
-  ['dashboard', 'dashboard/list'],
-  ['dashboard', 'dashboard/run'],
-] as const;
+interface Given {
+  readonly options: BenchOptions;
+  readonly threads: number;
+  readonly rounds: number;
+  note(text: string): void;
+}
+
+/** What is no case: its id, the option that asks for it (else it is always measured), and how. */
+const FIGURES: readonly (readonly [
+  id: string,
+  flag: 'whole' | 'disk' | 'dashboard' | undefined,
+  measure: (given: Given) => Figure | Promise<Figure | readonly Figure[]>,
+])[] = [
+  ['checks/step', undefined, ({ threads, rounds }) => measureChecks(threads, rounds)],
+  ['step/calibration', undefined, ({ threads, rounds }) => measureCalibrated(threads, rounds)],
+  ...BUCKETED_LENGTHS.map(
+    length =>
+      [
+        bucketedId(length),
+        undefined,
+        ({ threads, rounds }: Given) => measureBucketed(length, threads, rounds),
+      ] as const,
+  ),
+  ['whole/start', 'whole', ({ threads, rounds }) => measureStart(threads, rounds)],
+  [
+    'whole/run',
+    'whole',
+    ({ threads, options, note }) => measureRuns(threads, options.peers ? options.python : undefined, note),
+  ],
+  ['whole/status', 'whole', ({ rounds }) => measureStatus(rounds)],
+  ['whole/suggestion', 'whole', ({ rounds }) => measureSuggestion(rounds)],
+  ['whole/trial', 'whole', ({ threads, rounds }) => measureTrial(threads, rounds)],
+  ['whole/parallel-trials', 'whole', ({ rounds }) => measureParallel(rounds)],
+  ['whole/review', 'whole', ({ rounds }) => measureReview(rounds)],
+  ['whole/predict', 'whole', () => measurePredict('csv', 'whole/predict')],
+  ['whole/predict-jsonl', 'whole', () => measurePredict('jsonl', 'whole/predict-jsonl')],
+  ['disk/step', 'disk', ({ options }) => measureFromDisk(options.gigabytes, DISK_ROUNDS)],
+  ['dashboard/list', 'dashboard', ({ rounds }) => measureList(rounds)],
+  ['dashboard/run', 'dashboard', ({ rounds }) => measureRun(rounds)],
+];
 
 /** Measures what `options` want; `progress` gets a line now and then. */
 export async function runBench(options: BenchOptions, progress: (text: string) => void): Promise<Results> {
@@ -57,13 +76,13 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   const wanted = (id: string) => options.only?.test(id) ?? true;
   const cases = (options.quick ? quickCases(threads) : allCases(threads)).filter(({ id }) => wanted(id));
   const figuresWanted = FIGURES.filter(
-    ([flag, id]) => (!flag || options[flag]) && wanted(id) && !(options.quick && id === bucketedId(128)),
+    ([id, flag]) => (!flag || options[flag]) && wanted(id) && !(options.quick && id === bucketedId(128)),
   );
   if (cases.length + figuresWanted.length === 0) {
     throw usageError({
       code: 'bench/option',
       message: '--only matches nothing that is measured',
-      expected: `part of an id such as ${allCases(threads)[0].id}, or whole/, soak/, disk/ or dashboard/ with the flag of that name`,
+      expected: `part of an id such as ${allCases(threads)[0].id}, or whole/, disk/ or dashboard/ with the flag of that name`,
     });
   }
   const [load] = loadavg();
@@ -77,45 +96,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     version: versionsOf => Object.assign(found, versionsOf),
   });
   const figures: Figure[] = [];
-  if (figuresWanted.some(([, id]) => id === 'checks/step')) {
-    progress('checks/step');
-    figures.push(await measureChecks(threads, options.rounds));
-  }
-  if (figuresWanted.some(([, id]) => id === 'step/calibration')) {
-    progress('step/calibration');
-    figures.push(await measureCalibrated(threads, options.rounds));
-  }
-  for (const length of BUCKETED_LENGTHS) {
-    const id = bucketedId(length);
-    if (!figuresWanted.some(one => one[1] === id)) continue;
+  const given = { options, threads, rounds: options.rounds, note: (text: string) => notes.add(text) };
+  for (const [id, , measure] of figuresWanted) {
     progress(id);
-    figures.push(await measureBucketed(length, threads, options.rounds));
-  }
-  if (figuresWanted.some(([flag]) => flag === 'whole')) {
-    progress('whole program');
-    const python = options.peers ? options.python : undefined;
-    const note = (text: string) => notes.add(text);
-    figures.push(...(await measureWhole({ threads, rounds: options.rounds, python, wanted, note })));
-  }
-  if (figuresWanted.some(([, id]) => id === 'whole/review')) {
-    progress('review of a long log');
-    figures.push(...(await measureReview(options.rounds)));
-  }
-  if (figuresWanted.some(([, id]) => id.startsWith('whole/predict'))) {
-    progress('prediction of a gigabyte');
-    figures.push(...(await measurePredict(id => figuresWanted.some(one => one[1] === id))));
-  }
-  if (figuresWanted.some(([flag]) => flag === 'disk')) {
-    progress(`training on ${options.gigabytes} GB on the disk`);
-    figures.push(...(await measureFromDisk(options.gigabytes, DISK_ROUNDS)));
-  }
-  if (figuresWanted.some(([flag]) => flag === 'soak')) {
-    progress('memory over 10,000 steps');
-    figures.push(...(await measureSoak(threads)));
-  }
-  if (figuresWanted.some(([flag]) => flag === 'dashboard')) {
-    progress('dashboard');
-    figures.push(...(await measureDashboard(options.rounds, wanted)));
+    figures.push(...[await measure(given)].flat());
   }
   return {
     version: RESULTS_VERSION,

@@ -4,12 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../src/util/root.js';
 import { logLines, makeRun } from '../support/dashboard.js';
+import { inFolder } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './results.js';
 
@@ -19,26 +18,12 @@ const STEPS = 100_000;
 const STEPS_PER_EPOCH = 1_000;
 const program = join(packageRoot, 'dist', 'src', 'cli', 'main.js');
 
-/**
- * Each round in a server of its own, which has read nothing yet; the files are in the system's
- * memory.
- */
-export async function measureDashboard(
-  rounds: number,
-  wanted: (id: string) => boolean,
-): Promise<readonly Figure[]> {
-  const root = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
-  try {
-    const figures: Figure[] = [];
-    if (wanted('dashboard/list')) figures.push(...(await measureList(join(root, 'many'), rounds)));
-    if (wanted('dashboard/run')) figures.push(await measureRun(join(root, 'long'), rounds));
-    return figures;
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
+/** Each round in a server of its own, which has read nothing; the files are in the system's memory. */
+export function measureList(rounds: number): Promise<Figure[]> {
+  return inFolder(root => measureListIn(root, rounds));
 }
 
-async function measureList(root: string, rounds: number): Promise<readonly Figure[]> {
+async function measureListIn(root: string, rounds: number): Promise<Figure[]> {
   const log = logLines(2, 3);
   for (let i = 0; i < RUNS; i++) {
     const id = `20260131T${String(i).padStart(6, '0')}Z-00000000`;
@@ -65,7 +50,11 @@ async function measureList(root: string, rounds: number): Promise<readonly Figur
   ];
 }
 
-async function measureRun(root: string, rounds: number): Promise<Figure> {
+export function measureRun(rounds: number): Promise<Figure> {
+  return inFolder(root => measureRunIn(root, rounds));
+}
+
+async function measureRunIn(root: string, rounds: number): Promise<Figure> {
   const id = '20260131T000000Z-00000000';
   makeRun(root, {
     name: 'long',

@@ -2,16 +2,13 @@
  * Training on gigabytes that stay on the disk: memory, and the time of a step compared with the
  * same model on data in memory.
  */
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { RandomStream } from '../../src/util/random.js';
-import { packageRoot } from '../../src/util/root.js';
-import { runProgram } from './programs.js';
+import { inFolder, launcher, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { ratioOf, spreadOf } from './results.js';
 
-const launcher = join(packageRoot, 'run');
 const [STEPS, FEATURES] = [32, 64];
 const SEQUENCE_BYTES = STEPS * FEATURES * 4;
 /** Of the data in memory; enough that a batch is rarely in the processor's cache. */
@@ -30,9 +27,8 @@ interface Measured {
 }
 
 /** @param gigabytes of the data on the disk */
-export async function measureFromDisk(gigabytes: number, rounds: number): Promise<Figure[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
-  try {
+export function measureFromDisk(gigabytes: number, rounds: number): Promise<Figure[]> {
+  return inFolder(async folder => {
     const [large, small] = [
       writeArrays(folder, 'large', gigabytes * 1e9),
       writeArrays(folder, 'small', IN_MEMORY_BYTES),
@@ -60,9 +56,7 @@ export async function measureFromDisk(gigabytes: number, rounds: number): Promis
         ours: spreadOf(disk.map(({ peak_rss_mb }) => peak_rss_mb)),
       },
     ];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function train(folder: string, files: object): Promise<Measured> {

@@ -8,7 +8,6 @@ import { dirname } from 'node:path';
 import { EXIT, placeOf, UserError } from '../../src/util/errors.js';
 import { runBench } from './bench.js';
 import { HELP, parseOptions } from './options.js';
-import { scalingPlot } from './plot.js';
 import { readResults } from './results.js';
 import { caseTable, checkText, figureTable, noteText, renderTable, targetTable } from './table.js';
 import { compare, judge } from './targets.js';
@@ -33,10 +32,10 @@ async function main(args: readonly string[]): Promise<number> {
   if (results.rows.length > 0) out(`${renderTable(caseTable(results), options.markdown)}\n`);
   if (results.figures.length > 0) out(`${renderTable(figureTable(results.figures), options.markdown)}\n`);
   out(`${renderTable(targetTable(judge(results)), options.markdown)}\n${noteText(results)}`);
-  if (options.json !== undefined) write(options.json, `${JSON.stringify(results, null, 1)}\n`);
-  const plot = options.plot === undefined ? undefined : scalingPlot(results);
-  if (options.plot !== undefined && plot !== undefined) write(options.plot, plot);
-  if (options.plot !== undefined && plot === undefined) out('- nothing to plot: no axis has two sizes\n');
+  if (options.json !== undefined) {
+    mkdirSync(dirname(options.json), { recursive: true });
+    writeFileSync(options.json, `${JSON.stringify(results, null, 1)}\n`);
+  }
   if (!baseline) return EXIT.done;
   if (baseline.machine.cpu !== machine.cpu)
     out(`- the baseline is from another processor: ${baseline.machine.cpu}\n`);
@@ -45,11 +44,6 @@ async function main(args: readonly string[]): Promise<number> {
   // a machine that nobody keeps quiet may be too busy to say anything
   const saysNothing = check.compared === 0 && !(options.loosely && check.noisy.length > 0);
   return check.regressions.length > 0 || saysNothing ? EXIT.unexpected : EXIT.done;
-}
-
-function write(file: string, content: string): void {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, content);
 }
 
 try {

@@ -2,28 +2,9 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Diagnostic, usageError } from '../../src/util/errors.js';
-import { contenderOf, type PeerOptions } from './contenders.js';
+import { contenderOf } from './contenders.js';
 
-export interface BenchOptions extends PeerOptions {
-  readonly help: boolean;
-  readonly quick: boolean;
-  readonly whole: boolean;
-  readonly soak: boolean;
-  readonly disk: boolean;
-  /** Of the data on the disk. */
-  readonly gigabytes: number;
-  readonly dashboard: boolean;
-  /** Only cases and figures whose id matches. */
-  readonly only: RegExp | undefined;
-  readonly rounds: number;
-  readonly threads: number | undefined;
-  readonly json: string | undefined;
-  readonly check: string | undefined;
-  /** Whether --check allows twice the ratio, as on machines that nobody keeps quiet. */
-  readonly loosely: boolean;
-  readonly plot: string | undefined;
-  readonly markdown: boolean;
-}
+export type BenchOptions = ReturnType<typeof parseOptions>;
 
 export const HELP = `Usage: npm run bench -- [options]
 
@@ -37,7 +18,6 @@ taking turns round by round; prints our time over theirs.
   --against DIR     also another checkout of cellrun, built, such as an older commit's
   --quick           the reference sizes only, short rounds: a smoke test
   --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB
-  --soak            also the memory after 10,000 steps
   --disk            also training on data that stay on the disk
   --gigabytes N     with --disk: how much data (default 8); as much is written, and half a gigabyte
   --dashboard       also how long the dashboard lets one wait
@@ -47,7 +27,6 @@ taking turns round by round; prints our time over theirs.
   --json FILE       write everything as JSON
   --check BASELINE  exit 1 where a ratio is worse than in this JSON by more than its noise
   --loosely         with --check: only where it is worse than twice as large
-  --plot FILE       draw how a training step grows with its sizes, as SVG
   --markdown        print the tables as Markdown
 
 CELLRUN_NODE=system npm run bench measures with the Node.js on the PATH, CELLRUN_NODE=FILE with another.
@@ -59,7 +38,7 @@ const DEFAULT_ROUNDS = 7;
 const DEFAULT_GIGABYTES = 8;
 
 /** Throws UserError (exit 2), all mistakes at once. */
-export function parseOptions(args: readonly string[]): BenchOptions {
+export function parseOptions(args: readonly string[]) {
   const values = parse(args);
   const problems: Diagnostic[] = [];
   const complain = (message: string, expected: string) =>
@@ -108,7 +87,6 @@ function parse(args: readonly string[]) {
         against: text,
         quick: flag,
         whole: flag,
-        soak: flag,
         disk: flag,
         gigabytes: text,
         dashboard: flag,
@@ -118,13 +96,12 @@ function parse(args: readonly string[]) {
         json: text,
         check: text,
         loosely: flag,
-        plot: text,
         markdown: flag,
       },
     });
-    const { tfjs, against, only, rounds, threads, gigabytes, json, check, plot } = values;
+    const { tfjs, against, only, rounds, threads, gigabytes, json, check } = values;
     const torchVariants = values['torch-variants'];
-    return { ...values, torchVariants, tfjs, against, only, rounds, threads, gigabytes, json, check, plot };
+    return { ...values, torchVariants, tfjs, against, only, rounds, threads, gigabytes, json, check };
   } catch (error) {
     const [message] = (error as Error).message.split('. ');
     throw usageError({ code: 'bench/option', message, suggestion: '--help lists the options' });

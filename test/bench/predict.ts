@@ -1,21 +1,15 @@
 /** Time and memory of `predict --input` for a gigabyte, as a whole process. */
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/util/root.js';
-import { peakMemory, runProgram } from './programs.js';
+import { inFolder, launcher, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './results.js';
 
-const launcher = join(packageRoot, 'run');
 const BYTES = 2 ** 30;
 /** Recordings that are written at once. */
 const BLOCK = 1000;
 /** Of the small file that the model is trained on. */
 const TRAINED_BLOCKS = 2;
-/** A run takes minutes, and its memory hardly differs from that of another one. */
-const ROUNDS = 1;
-
 /** A file of recordings: how each is written, and the keys of the dataset that reads it. */
 interface Format {
   readonly head?: string;
@@ -49,39 +43,20 @@ const FORMATS = {
 
 type FormatName = keyof typeof FORMATS;
 
-/** @param wanted by the id of a figure */
-export async function measurePredict(wanted: (id: string) => boolean): Promise<Figure[]> {
-  const figures: Figure[] = [];
-  if (wanted('whole/predict')) figures.push(...(await measure('csv', 'whole/predict')));
-  if (wanted('whole/predict-jsonl')) figures.push(...(await measure('jsonl', 'whole/predict-jsonl')));
-  return figures;
-}
-
-async function measure(format: FormatName, id: string): Promise<Figure[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
-  try {
+/** Once: it takes minutes, and its memory hardly differs from that of another one. */
+export function measurePredict(format: FormatName, id: string): Promise<Figure[]> {
+  return inFolder(async folder => {
     const run = await trainedRun(folder, format);
     const input = join(folder, `input.${format}`);
     writeRecordings(input, format, size => size < BYTES);
-    const seconds: number[] = [];
-    const megabytes: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      let peak = 0;
-      const watch = (pid: number) => {
-        peak = Math.max(peak, peakMemory(pid));
-      };
-      const args = ['predict', run, '--input', input, '--format', 'csv'];
-      seconds.push((await runProgram(launcher, args, { watch, keepsOutput: false })).seconds);
-      megabytes.push(peak);
-    }
+    const args = ['predict', run, '--input', input, '--format', 'csv'];
+    const { seconds, peakMb } = await runProgram(launcher, args, { keepsOutput: false });
     const what = `./run predict --input of 1 GiB of ${format}, a small LSTM`;
     return [
-      { id, what, unit: 's', ours: spreadOf(seconds) },
-      { id: `${id}-rss`, what: 'peak RSS of that prediction', unit: 'MB', ours: spreadOf(megabytes) },
+      { id, what, unit: 's', ours: spreadOf([seconds]) },
+      { id: `${id}-rss`, what: 'peak RSS of that prediction', unit: 'MB', ours: spreadOf([peakMb]) },
     ];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The directory of a run that reads what `writeRecordings` writes. */

@@ -3,12 +3,10 @@
  * weights, whose digests it checks, and how much memory.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/util/root.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
-import { peakMemory, runProgram } from './programs.js';
+import { inFolder, launcher, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './results.js';
 
@@ -17,14 +15,6 @@ const LINES = 1_000_000;
 const BYTES = 300;
 const WEIGHTS = 'checkpoints/step-00000008.safetensors';
 const WEIGHTS_BYTES = 1 << 28;
-/** No gate is written in it, and the run completed. */
-const DONE = [0];
-
-interface Measured {
-  readonly seconds: number[];
-  readonly megabytes: number[];
-}
-
 export async function measureReview(rounds: number): Promise<Figure[]> {
   const long = await measured(rounds, LINES, 0);
   const large = await measured(rounds, 2, WEIGHTS_BYTES);
@@ -37,25 +27,18 @@ export async function measureReview(rounds: number): Promise<Figure[]> {
   ];
 }
 
-async function measured(rounds: number, lines: number, weights: number): Promise<Measured> {
-  const folder = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
-  const found: Measured = { seconds: [], megabytes: [] };
-  try {
+function measured(rounds: number, lines: number, weights: number) {
+  return inFolder(async folder => {
+    const found = { seconds: [] as number[], megabytes: [] as number[] };
     const run = writeRun(folder, lines, weights);
     for (let round = 0; round < rounds; round++) {
-      let peak = 0;
-      const watch = (pid: number) => {
-        peak = Math.max(peak, peakMemory(pid));
-      };
-      const finished = await runProgram(join(packageRoot, 'run'), ['review', run], { allowed: DONE, watch });
-      if (!finished.stdout.includes('Review: passed.')) throw new Error(finished.stdout);
-      found.seconds.push(finished.seconds);
-      found.megabytes.push(peak);
+      const { stdout, seconds, peakMb } = await runProgram(launcher, ['review', run]);
+      if (!stdout.includes('Review: passed.')) throw new Error(stdout);
+      found.seconds.push(seconds);
+      found.megabytes.push(peakMb);
     }
     return found;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** A completed run as a long training leaves it; returns its directory. */

@@ -1,27 +1,17 @@
 /** What a sweep costs besides its trainings, and what training several trials at once is worth. */
-
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { SweepDirectory } from '../../src/sweep/directory.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import { createSampler } from '../../src/sweep/search/index.js';
-import { packageRoot } from '../../src/util/root.js';
 import { readRecord, recordedProblems, search, TPE } from '../search-bench/comparison.js';
 import { budgetOf, planOf } from '../support/schedules.js';
 import { PLAN as TRIED } from '../support/sweep-stories.js';
-import { runProgram } from './programs.js';
+import { inFolder, launcher, runProgram } from './programs.js';
 import { type Figure, ratioOf, spreadOf } from './results.js';
 
-const launcher = join(packageRoot, 'run');
 const CONFIG = 'configs/mnist-lstm.yaml';
 const OBJECTIVE = ['--objective', 'test.loss:min'];
-
-export interface SweepBenchOptions {
-  readonly threads: number;
-  readonly rounds: number;
-}
 
 /** A second or two of training, so that its own scatter does not hide the difference. */
 const SHORT = ['dataset.limit=1000', 'model.hidden_size=32', 'training.num_epochs=1'];
@@ -30,7 +20,7 @@ const SHORT = ['dataset.limit=1000', 'model.hidden_size=32', 'training.num_epoch
  * A sweep of one trial less the same run alone: the whole of what a sweep adds, its own start and
  * end included.
  */
-export async function measureTrial({ threads, rounds }: SweepBenchOptions): Promise<Figure> {
+export async function measureTrial(threads: number, rounds: number): Promise<Figure> {
   const [alone, within]: number[][] = [[], []];
   const run = async () => void alone.push(await secondsOf('run', [], SHORT, threads));
   const sweep = async () =>
@@ -51,7 +41,7 @@ export async function measureTrial({ threads, rounds }: SweepBenchOptions): Prom
 const LONGER = ['dataset.limit=3000', 'training.num_epochs=1'];
 
 /** Two trials of one thread each at the same time, and one after the other with two. */
-export async function measureParallel({ rounds }: Pick<SweepBenchOptions, 'rounds'>): Promise<Figure> {
+export async function measureParallel(rounds: number): Promise<Figure> {
   const [both, each]: number[][] = [[], []];
   const of = (times: number[], parallel: string) => async () => {
     const words = ['optimizer.learning_rate=0.01,0.005', ...OBJECTIVE, '--parallel', parallel];
@@ -75,22 +65,19 @@ async function inTurns(rounds: number, ...turns: (() => Promise<void>)[]): Promi
   }
 }
 
-/** Of one command on the reference config, in a folder that is gone afterwards. */
-async function secondsOf(
+/** Of one command on the reference config. */
+function secondsOf(
   verb: 'run' | 'sweep',
   words: readonly string[],
   settings: readonly string[],
   threads: number,
 ): Promise<number> {
-  const output = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
-  try {
+  return inFolder(async output => {
     // the gate of the reference experiment is not for so short a training
     const set = [...settings, 'gates=[]'].flatMap(setting => ['--set', setting]);
     const args = [verb, CONFIG, ...words, ...set, '--threads', `${threads}`, '--output', output, '--quiet'];
     return (await runProgram(launcher, args)).seconds;
-  } finally {
-    rmSync(output, { recursive: true, force: true });
-  }
+  });
 }
 
 const TRIALS = 10_000;
@@ -147,18 +134,15 @@ function recordsOf(trial: number): JournalRecord[] {
   ];
 }
 
-export async function measureStatus(rounds: number): Promise<Figure> {
-  const folder = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
-  try {
+export function measureStatus(rounds: number): Promise<Figure> {
+  return inFolder(async folder => {
     const sweep = writeLongSweep(folder);
     const seconds: number[] = [];
     for (let round = 0; round < rounds; round++)
-      seconds.push((await runProgram(join(packageRoot, 'run'), ['sweep', 'status', sweep])).seconds);
+      seconds.push((await runProgram(launcher, ['sweep', 'status', sweep])).seconds);
     const what = `./run sweep status, ${TRIALS.toLocaleString('en')} trials`;
     return { id: 'whole/status', what, unit: 's', ours: spreadOf(seconds) };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Each suggestion is of the trial after the last, as in a sweep. */

@@ -2,7 +2,7 @@
 import { BUCKETED_LENGTHS, bucketedId } from './bucketed.js';
 import { benchCase, type ModelName, REFERENCE } from './cases.js';
 import type { Other } from './contenders.js';
-import { noiseOf, type Results, ratioOf, ratiosOf, type Spread } from './results.js';
+import { type Figure, noiseOf, type Results, ratioOf, ratiosOf, type Spread } from './results.js';
 
 export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured' | 'too noisy';
 
@@ -12,18 +12,25 @@ export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured
  */
 export const MAX_NOISE = 0.15;
 
-export interface Target {
-  readonly what: string;
-  /** The most that is acceptable; less on a Node whose V8 merges vectors. */
-  readonly floor: number | { readonly merging: number; readonly older: number };
-  readonly aim: number;
-  readonly unit: '' | 's' | 'ms' | 'MB';
-  /** The measured value; smaller is better. */
-  value(results: Results): Spread | undefined;
-}
+type Unit = Figure['unit'];
 
-export interface Judged extends Omit<Target, 'value' | 'floor'> {
+/** The most that is acceptable; less on a Node whose V8 merges vectors. */
+type Floor = number | { readonly merging: number; readonly older: number };
+
+/** `value` is the measured one; smaller is better. */
+type Target = readonly [
+  what: string,
+  floor: Floor,
+  aim: number,
+  unit: Unit,
+  value: (results: Results) => Spread | undefined,
+];
+
+export interface Judged {
+  readonly what: string;
   readonly floor: number;
+  readonly aim: number;
+  readonly unit: Unit;
   readonly measured: Spread | undefined;
   readonly verdict: Verdict;
 }
@@ -59,235 +66,140 @@ function twoThreadsOverOne({ rows }: Results): Spread | undefined {
 /** The first version of Node whose V8 merges vectors. */
 const MERGING_NODE = 24;
 
+const node = (merging: number, older: number): Floor => ({ merging, older });
+
 const stepOverPyTorch = (
   what: string,
-  { floor, aim }: Pick<Target, 'floor' | 'aim'>,
+  floor: Floor,
+  aim: number,
   ...sizes: [Partial<typeof REFERENCE>?, ModelName?]
-): Target => ({
-  what: `training step of ${what} over PyTorch CPU, same threads`,
+): Target => [
+  `training step of ${what} over PyTorch CPU, same threads`,
   floor,
   aim,
-  unit: '',
-  value: ratio(reference('train_step', 'PyTorch', ...sizes)),
-});
+  '',
+  ratio(reference('train_step', 'PyTorch', ...sizes)),
+];
 
-/**
- * Only on processors with, or without, vectors of 512 bits: with them PyTorch computes 16 lanes at
- * once.
- */
-const onlyWith = (vectors: Results['vectors'], target: Target): Target => ({
-  ...target,
-  what: `${target.what}, ${vectors}`,
-  value: results => (results.vectors === vectors ? target.value(results) : undefined),
-});
+/** With vectors of 512 bits PyTorch computes 16 lanes at once. */
+const onlyWith = (vectors: Results['vectors'], [what, floor, aim, unit, value]: Target): Target => [
+  `${what}, ${vectors}`,
+  floor,
+  aim,
+  unit,
+  results => (results.vectors === vectors ? value(results) : undefined),
+];
 
+const EXPERIMENT = 'the reference experiment';
 const TARGETS: readonly Target[] = [
-  onlyWith(
-    'AVX2',
-    stepOverPyTorch('the reference experiment', { floor: { merging: 0.8, older: 1.15 }, aim: 0.5 }),
+  onlyWith('AVX2', stepOverPyTorch(EXPERIMENT, node(0.8, 1.15), 0.5)),
+  onlyWith('AVX-512', stepOverPyTorch(EXPERIMENT, node(1.25, 1.8), 1)),
+  onlyWith('AVX2', [
+    'training step of the reference experiment over PyTorch CPU, one thread each',
+    node(0.85, 1.2),
+    0.6,
+    '',
+    results => ratiosOf(results).get(reference('train_step', 'PyTorch')(1)),
+  ]),
+  stepOverPyTorch('a GRU of the same sizes', node(1, 1.4), 0.7, {}, 'gru'),
+  stepOverPyTorch('an RNN of the same sizes', node(1, 1.4), 0.7, {}, 'rnn'),
+  stepOverPyTorch('a bidirectional LSTM of the same sizes', node(1, 1.4), 0.7, {}, 'bilstm'),
+  stepOverPyTorch('hidden size 512', node(1.2, 2), 0.9, { hidden_size: 512 }),
+  stepOverPyTorch('batch size 1', node(1.5, 2), 1, { batch_size: 1 }),
+  ...BUCKETED_LENGTHS.map(
+    (steps): Target => [
+      `step with lengths uniform in 1..${steps}, batches by length, over one of full lengths`,
+      0.65,
+      0.6,
+      '',
+      ratioAgainst(`${bucketedId(steps)} : `),
+    ],
   ),
-  onlyWith(
-    'AVX-512',
-    stepOverPyTorch('the reference experiment', { floor: { merging: 1.25, older: 1.8 }, aim: 1 }),
-  ),
-  onlyWith('AVX2', {
-    ...stepOverPyTorch('the reference experiment', { floor: { merging: 0.85, older: 1.2 }, aim: 0.6 }),
-    what: 'training step of the reference experiment over PyTorch CPU, one thread each',
-    value: results => ratiosOf(results).get(reference('train_step', 'PyTorch')(1)),
-  }),
-  stepOverPyTorch('a GRU of the same sizes', { floor: { merging: 1, older: 1.4 }, aim: 0.7 }, {}, 'gru'),
-  stepOverPyTorch('an RNN of the same sizes', { floor: { merging: 1, older: 1.4 }, aim: 0.7 }, {}, 'rnn'),
-  stepOverPyTorch(
-    'a bidirectional LSTM of the same sizes',
-    { floor: { merging: 1, older: 1.4 }, aim: 0.7 },
-    {},
-    'bilstm',
-  ),
-  stepOverPyTorch('hidden size 512', { floor: { merging: 1.2, older: 2 }, aim: 0.9 }, { hidden_size: 512 }),
-  stepOverPyTorch('batch size 1', { floor: { merging: 1.5, older: 2 }, aim: 1 }, { batch_size: 1 }),
-  ...BUCKETED_LENGTHS.map(steps => ({
-    what: `step with lengths uniform in 1..${steps}, batches by length, over one of full lengths`,
-    floor: 0.65,
-    aim: 0.6,
-    unit: '' as const,
-    value: ratioAgainst(`${bucketedId(steps)} : `),
-  })),
-  {
-    what: 'training step of the reference experiment over another build',
-    floor: 1.02,
-    aim: 1,
-    unit: '',
-    value: ratio(reference('train_step', 'other build')),
-  },
-  {
-    what: 'training step of 784 steps over another build',
-    floor: 1,
-    aim: 0.9,
-    unit: '',
-    value: ratio(reference('train_step', 'other build', { sequence_length: 784 })),
-  },
-  {
-    what: 'training step of the reference experiment over TensorFlow.js wasm',
-    floor: { merging: 1 / 40, older: 1 / 28 },
-    aim: 1 / 60,
-    unit: '',
-    value: ratio(reference('train_step', 'TensorFlow.js')),
-  },
-  {
-    what: 'gate product 100 x 512 x 256, one thread, over gpu.js as shipped',
-    floor: 1 / 12,
-    aim: 1 / 18,
-    unit: '',
-    value: ratio(reference('matmul', 'gpu.js')),
-  },
-  {
-    what: 'two threads over one, training step of the reference experiment',
-    floor: 1 / 1.8,
-    aim: 1 / 1.9,
-    unit: '',
-    value: twoThreadsOverOne,
-  },
-  {
-    what: 'finding what is not finite over the training step of the reference experiment',
-    floor: 0.02,
-    aim: 0.01,
-    unit: '',
-    value: ratioAgainst('checks/step : '),
-  },
-  {
-    what: 'evaluation of 10,000 images over PyTorch CPU',
-    floor: { merging: 0.9, older: 1.5 },
-    aim: 0.6,
-    unit: '',
-    value: ratio(reference('evaluate', 'PyTorch')),
-  },
-  {
-    what: 'whole run of configs/mnist-lstm.yaml over the PyTorch program',
-    floor: { merging: 1.1, older: 1.6 },
-    aim: 0.8,
-    unit: '',
-    value: ratioAgainst('whole/run : '),
-  },
-  {
-    what: 'start of ./run to first training step done',
-    floor: { merging: 1, older: 1.2 },
-    aim: 0.6,
-    unit: 's',
-    value: figure('whole/start'),
-  },
-  {
-    what: 'peak RSS of the reference run',
-    floor: 300,
-    aim: 220,
-    unit: 'MB',
-    value: figure('whole/peak-rss'),
-  },
-  {
-    what: 'review of 1,000,000 log lines, 300 MB',
-    floor: 5,
-    aim: 2.5,
-    unit: 's',
-    value: figure('whole/review'),
-  },
-  {
-    what: 'peak RSS of that review',
-    floor: 150,
-    aim: 100,
-    unit: 'MB',
-    value: figure('whole/review-rss'),
-  },
-  {
-    what: 'review of a run with a checkpoint of 256 MiB',
-    floor: 2,
-    aim: 0.6,
-    unit: 's',
-    value: figure('whole/review-weights'),
-  },
-  {
-    what: 'peak RSS of predicting 1 GiB of csv',
-    floor: 300,
-    aim: 250,
-    unit: 'MB',
-    value: figure('whole/predict-rss'),
-  },
-  {
-    what: 'peak RSS of predicting 1 GiB of jsonl',
-    floor: 300,
-    aim: 250,
-    unit: 'MB',
-    value: figure('whole/predict-jsonl-rss'),
-  },
-  {
-    what: 'training step on data on the disk over data in memory',
-    floor: 1 / 0.9,
-    aim: 1,
-    unit: '',
-    value: ratioAgainst('disk/step : '),
-  },
-  {
-    what: 'peak RSS of training on data on the disk',
-    floor: 700,
-    aim: 400,
-    unit: 'MB',
-    value: figure('disk/rss'),
-  },
-  {
-    what: 'status of a sweep of 10,000 trials',
-    floor: 1,
-    aim: 0.5,
-    unit: 's',
-    value: figure('whole/status'),
-  },
-  {
-    what: 'next suggestion of TPE with 1,000 finished trials',
-    floor: 50,
-    aim: 20,
-    unit: 'ms',
-    value: figure('whole/suggestion'),
-  },
-  {
-    what: 'what a sweep of one trial takes longer than the same run alone',
-    floor: 0.5,
-    aim: 0.25,
-    unit: 's',
-    value: figure('whole/trial'),
-  },
-  {
-    what: 'two trials of one thread at a time over one after the other with two',
-    floor: 1,
-    aim: 0.85,
-    unit: '',
-    value: ratioAgainst('whole/parallel-trials : '),
-  },
-  {
-    what: 'RSS after 10,000 steps over RSS after 500',
-    floor: 1.05,
-    aim: 1.01,
-    unit: '',
-    value: ratioAgainst('soak/rss : '),
-  },
-  {
-    what: 'start of serve to a list of 5,000 runs',
-    floor: 1,
-    aim: 0.5,
-    unit: 's',
-    value: figure('dashboard/list'),
-  },
-  {
-    what: 'document of a run of 100,000 steps',
-    floor: 1,
-    aim: 0.5,
-    unit: 's',
-    value: figure('dashboard/run'),
-  },
+  [
+    'training step of the reference experiment over another build',
+    1.02,
+    1,
+    '',
+    ratio(reference('train_step', 'other build')),
+  ],
+  [
+    'training step of 784 steps over another build',
+    1,
+    0.9,
+    '',
+    ratio(reference('train_step', 'other build', { sequence_length: 784 })),
+  ],
+  [
+    'training step of the reference experiment over TensorFlow.js wasm',
+    node(1 / 40, 1 / 28),
+    1 / 60,
+    '',
+    ratio(reference('train_step', 'TensorFlow.js')),
+  ],
+  [
+    'gate product 100 x 512 x 256, one thread, over gpu.js as shipped',
+    1 / 12,
+    1 / 18,
+    '',
+    ratio(reference('matmul', 'gpu.js')),
+  ],
+  [
+    'two threads over one, training step of the reference experiment',
+    1 / 1.8,
+    1 / 1.9,
+    '',
+    twoThreadsOverOne,
+  ],
+  [
+    'finding what is not finite over the training step of the reference experiment',
+    0.02,
+    0.01,
+    '',
+    ratioAgainst('checks/step : '),
+  ],
+  [
+    'evaluation of 10,000 images over PyTorch CPU',
+    node(0.9, 1.5),
+    0.6,
+    '',
+    ratio(reference('evaluate', 'PyTorch')),
+  ],
+  [
+    'whole run of configs/mnist-lstm.yaml over the PyTorch program',
+    node(1.1, 1.6),
+    0.8,
+    '',
+    ratioAgainst('whole/run : '),
+  ],
+  ['start of ./run to first training step done', node(1, 1.2), 0.6, 's', figure('whole/start')],
+  ['peak RSS of the reference run', 300, 220, 'MB', figure('whole/peak-rss')],
+  ['review of 1,000,000 log lines, 300 MB', 5, 2.5, 's', figure('whole/review')],
+  ['peak RSS of that review', 150, 100, 'MB', figure('whole/review-rss')],
+  ['review of a run with a checkpoint of 256 MiB', 2, 0.6, 's', figure('whole/review-weights')],
+  ['peak RSS of predicting 1 GiB of csv', 300, 250, 'MB', figure('whole/predict-rss')],
+  ['peak RSS of predicting 1 GiB of jsonl', 300, 250, 'MB', figure('whole/predict-jsonl-rss')],
+  ['training step on data on the disk over data in memory', 1 / 0.9, 1, '', ratioAgainst('disk/step : ')],
+  ['peak RSS of training on data on the disk', 700, 400, 'MB', figure('disk/rss')],
+  ['status of a sweep of 10,000 trials', 1, 0.5, 's', figure('whole/status')],
+  ['next suggestion of TPE with 1,000 finished trials', 50, 20, 'ms', figure('whole/suggestion')],
+  ['what a sweep of one trial takes longer than the same run alone', 0.5, 0.25, 's', figure('whole/trial')],
+  [
+    'two trials of one thread at a time over one after the other with two',
+    1,
+    0.85,
+    '',
+    ratioAgainst('whole/parallel-trials : '),
+  ],
+  ['start of serve to a list of 5,000 runs', 1, 0.5, 's', figure('dashboard/list')],
+  ['document of a run of 100,000 steps', 1, 0.5, 's', figure('dashboard/run')],
 ];
 
 export function judge(results: Results): Judged[] {
   const merges = Number.parseInt(results.versions.node ?? '', 10) >= MERGING_NODE;
-  return TARGETS.map(({ value, floor: either, ...target }) => {
+  return TARGETS.map(([what, either, aim, unit, value]) => {
     const measured = value(results);
     const floor = typeof either === 'number' ? either : either[merges ? 'merging' : 'older'];
-    return { ...target, floor, measured, verdict: verdictOf(measured, { ...target, floor }) };
+    return { what, floor, aim, unit, measured, verdict: verdictOf(measured, { floor, aim }) };
   });
 }
 

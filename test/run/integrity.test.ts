@@ -242,8 +242,8 @@ t.test('a damaged file of a complete run: review and resume end with exit 5', as
 });
 
 t.test('random damage of a finished run', async t => {
-  const [run, foreign] = await finishedRuns(work);
-  const { cases, found, failures } = tryDamages(run, foreign, work.folder(), { seed: 1, count: 280 });
+  const runs = await finishedRuns(work);
+  const { cases, found, failures } = tryDamages(runs, work.folder(), { seed: 1, cases: 280 });
   t.same(failures, []);
   t.ok(found > 0.7 * cases, `${found} of ${cases} found`);
 });

@@ -9,13 +9,7 @@ import { reviewRuns } from '../../src/judge/judging/review.js';
 import { RandomStream } from '../../src/util/random.js';
 import type { Workplace } from '../support/cli.js';
 import { longerConfig, randomDataset, train } from '../support/runs.js';
-
-export interface DamageReport {
-  readonly cases: number;
-  /** How many a review found. */
-  readonly found: number;
-  readonly failures: readonly string[];
-}
+import type { Extent, Figures } from './figures.js';
 
 /** Directories of two finished runs with files of the same names. */
 export async function finishedRuns(work: Workplace): Promise<[run: string, other: string]> {
@@ -33,17 +27,12 @@ interface Damaged {
   readonly files: Readonly<Record<string, Buffer>>;
 }
 
-/**
- * @param run directory of a completed run
- * @param other directory of another run with files of the same names
- * @param folder to work in; empty
- */
+/** Damages a copy of `run` in the empty `folder`, also with files of the run `other`. */
 export function tryDamages(
-  run: string,
-  other: string,
+  [run, other]: readonly [run: string, other: string],
   folder: string,
-  { seed, count }: { readonly seed: number; readonly count: number },
-): DamageReport {
+  { seed, cases }: Pick<Extent, 'seed' | 'cases'>,
+): Figures & { readonly found: number } {
   const names = readdirSync(run, { recursive: true, encoding: 'utf8' })
     .filter(name => statSync(join(run, name)).isFile())
     .sort();
@@ -53,7 +42,7 @@ export function tryDamages(
   const sound = reviewed(copy);
   const failures: string[] = [];
   let found = 0;
-  for (let number = 0; number < count; number++) {
+  for (let number = 0; number < cases; number++) {
     const random = RandomStream.of(seed, `soak/damages/${number}`);
     const { what, files } = damage(random, original, other);
     for (const [name, content] of Object.entries(files)) writeFileSync(join(copy, name), content);
@@ -65,7 +54,7 @@ export function tryDamages(
     for (const name of Object.keys(files)) writeFileSync(join(copy, name), original.get(name) ?? '');
   }
   rmSync(copy, { recursive: true });
-  return { cases: count, found, failures };
+  return { what: 'a finished run', cases, failures, found, note: `${found} found` };
 }
 
 function reviewed(directory: string): { readonly exitCode: number; readonly document: string } {

@@ -1,8 +1,8 @@
 /**
- * Every operation of every scenario, with every fault: what was there before is still there or has
- * been replaced whole, whatever fails is said, and the same once more succeeds.
+ * Every operation of a scenario with every fault: what was there before is still there or has been
+ * replaced whole, whatever fails is said, and the same once more succeeds.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../src/util/errors.js';
 import {
@@ -13,36 +13,22 @@ import {
   FaultyFiles,
   type Operation,
 } from '../support/faulty-files.js';
+import type { Figures } from './figures.js';
 import type { Attempt, Scenario } from './scenarios.js';
-
-export interface FaultReport {
-  readonly scenario: string;
-  /** Operations of the file system in it. */
-  readonly operations: number;
-  readonly cases: number;
-  /** What went wrong, the first few in words. */
-  readonly failures: readonly string[];
-}
-
-export interface FaultOptions {
-  /** An empty folder to work in. */
-  readonly folder: string;
-  /** Whether the attempt after a fault meets every fault as well. */
-  readonly twice: boolean;
-}
 
 const ERRORS: readonly Fault[] = ['EIO', 'ENOSPC', 'EACCES'];
 const OF_WRITES: readonly Fault[] = ['short write', 'empty write', 'full disk', 'torn write'];
 
-export function injectFaults(scenario: Scenario, options: FaultOptions): FaultReport {
-  const bench = new Bench(scenario, options.folder);
+/** In the empty `folder`; `twice` if the attempt after a fault meets every fault as well. */
+export function injectFaults(scenario: Scenario, folder: string, { twice = false } = {}): Figures {
+  const bench = new Bench(scenario, folder);
   const operations = bench.operations();
   const plans = operations.flatMap((operation, at) => plansFor(operation, at, scenario));
   for (const plan of plans) bench.tryOnce(plan);
-  if (options.twice) for (const plan of plans) bench.tryTwice(plan);
+  if (twice) for (const plan of plans) bench.tryTwice(plan);
   if (scenario.survivesCrash) for (let at = 0; at <= operations.length; at++) bench.losePower(at);
   const { cases, failures } = bench;
-  return { scenario: scenario.name, operations: operations.length, cases, failures };
+  return { what: scenario.name, cases, failures, note: `${operations.length} operations` };
 }
 
 function plansFor(operation: Operation, at: number, { survivesCrash }: Scenario): FaultPlan[] {
@@ -59,7 +45,6 @@ type Outcome = 'done' | 'reported' | 'crashed';
 class Bench {
   cases = 0;
   readonly failures: string[] = [];
-  private made = 0;
 
   constructor(
     private readonly scenario: Scenario,
@@ -100,16 +85,12 @@ class Bench {
           const outcome = attempted(first, attempt.act);
           if (outcome === 'done') return;
           const second = first.next({ fault, at, lasting: false });
-          const again = attempted(second, () => attempt.again(outcome === 'crashed'));
+          const next = attempted(second, () => again(attempt, outcome === 'crashed'));
           reached ||= second.operations.length > at;
           const what = `${words(plan, first.operations)}, then ${fault} at ${at}`;
           this.expect(what, attempt.lost('EIO'));
-          this.recover(
-            what,
-            attempt,
-            again === 'done' ? again : outcome === 'crashed' ? outcome : again,
-            second,
-          );
+          const isAnew = next !== 'done' && outcome === 'crashed';
+          this.recover(what, attempt, isAnew ? outcome : next, second);
         });
       }
     }
@@ -128,15 +109,14 @@ class Bench {
         files.durable.lose(losses[index]);
         const what = `power lost before operation ${at} (${JSON.stringify(losses[index])})`;
         const isFinished = files.operations.length <= at;
-        this.expect(what, attempt.lost() ?? (isFinished ? attempt.undone() : undefined));
+        this.expect(what, attempt.lost() ?? (isFinished ? attempt.undone?.() : undefined));
         this.recover(what, attempt, 'crashed', files);
       });
     }
   }
 
   private prepare(): { attempt: Attempt; files: FaultyFiles } {
-    const path = join(this.folder, String(this.made++));
-    mkdirSync(path);
+    const path = mkdtempSync(join(this.folder, 'case-'));
     const files = new FaultyFiles(path);
     const attempt = files.during(() => this.scenario.prepare(path));
     return { attempt, files };
@@ -159,7 +139,7 @@ class Bench {
     if (anew) files.close();
     try {
       // without faults, but also without fsync, which costs milliseconds
-      if (outcome !== 'done') files.next().during(() => attempt.again(anew));
+      if (outcome !== 'done') files.next().during(() => again(attempt, anew));
     } catch (error) {
       this.expect(what, `another attempt fails: ${error}`);
       return;
@@ -170,6 +150,10 @@ class Bench {
   private expect(what: string, complaint: string | undefined): void {
     if (complaint !== undefined) this.failures.push(`${this.scenario.name}, ${what}: ${complaint}`);
   }
+}
+
+function again({ act, again = act }: Attempt, anew: boolean): unknown {
+  return again(anew);
 }
 
 /** What is wrong about how a fault was told. */

@@ -5,15 +5,7 @@ import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/run/che
 import { CheckpointStore, latestCheckpoint } from '../../src/run/checkpoints.js';
 import type { Tensor } from '../../src/run/safetensors.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
-
-export interface FlipReport {
-  readonly file: string;
-  readonly flips: number;
-  readonly truncations: number;
-  readonly failures: readonly string[];
-  /** The longest that one took to be detected. */
-  readonly slowestMs: number;
-}
+import type { Figures } from './figures.js';
 
 /** A fresh folder with two checkpoints; the newest is the better one. */
 function checkpoints(folder: string): { first: string; newest: string } {
@@ -34,9 +26,9 @@ function checkpoints(folder: string): { first: string; newest: string } {
  * The newest of two: damage is said with exit 5, file and offset, and the run can go on from the
  * one before.
  */
-export function flipCheckpoint(folder: string): FlipReport {
+export function flipCheckpoint(folder: string): Figures {
   const { newest } = checkpoints(folder);
-  return flipAll(newest, () => detection(newest) ?? fallback(folder));
+  return flipAll('a checkpoint', newest, () => detection(newest) ?? fallback(folder));
 }
 
 function detection(path: string): string | undefined {
@@ -64,7 +56,7 @@ function fallback(folder: string): string | undefined {
 /**
  * The index is never believed: each checkpoint is found as if it was not there, or said to be lost.
  */
-export function flipIndex(folder: string): FlipReport {
+export function flipIndex(folder: string): Figures {
   const { first, newest } = checkpoints(folder);
   const right: readonly (readonly [Which, string])[] = [
     ['last', newest],
@@ -79,7 +71,7 @@ export function flipIndex(folder: string): FlipReport {
     const { checkpoint } = latestCheckpoint(folder, { strict: false });
     return checkpoint?.step === 200 ? undefined : 'it changes the checkpoint to resume from';
   };
-  return flipAll(join(folder, 'index.json'), check);
+  return flipAll('index.json', join(folder, 'index.json'), check);
 }
 
 function isFoundOrLost(folder: string, which: Which, path: string): boolean {
@@ -91,26 +83,25 @@ function isFoundOrLost(folder: string, which: Which, path: string): boolean {
   }
 }
 
-function flipAll(path: string, check: () => string | undefined): FlipReport {
+/** Each flipped bit, and each length, of the file at `path`. */
+function flipAll(what: string, path: string, check: () => string | undefined): Figures {
   const whole = readFileSync(path);
   const failures: string[] = [];
   let slowestMs = 0;
-  const attempt = (what: string, bytes: Buffer) => {
+  const attempt = (change: string, bytes: Buffer) => {
     writeFileSync(path, bytes);
     const began = process.cpuUsage();
     const complaint = check();
     const { user, system } = process.cpuUsage(began);
     slowestMs = Math.max(slowestMs, (user + system) / 1000);
-    if (complaint !== undefined) failures.push(`${what}: ${complaint}`);
+    if (complaint !== undefined) failures.push(`${change}: ${complaint}`);
   };
-  const flips = whole.length * 8;
-  for (let bit = 0; bit < flips; bit++) {
+  for (let bit = 0; bit < whole.length * 8; bit++) {
     const bytes = Buffer.from(whole);
     bytes[bit >> 3] ^= 1 << (bit & 7);
     attempt(`bit ${bit}`, bytes);
   }
   for (let length = 0; length < whole.length; length++)
     attempt(`length ${length}`, whole.subarray(0, length));
-  writeFileSync(path, whole);
-  return { file: path, flips, truncations: whole.length, failures, slowestMs };
+  return { what, cases: whole.length * 9, failures, slowestMs };
 }

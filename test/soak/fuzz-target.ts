@@ -17,14 +17,9 @@ export function casesOf({ isCostly }: FuzzTarget, cases: number): number {
 /** Damages something as `random` says; what is given back reads it. */
 export type FuzzCases = (random: RandomStream) => FuzzRead;
 
-/** Throws what the reader throws, and Unsound where that takes for good what cannot be. */
+/** Throws what the reader throws, and fails if that takes for good what cannot be. */
 export type FuzzRead = () => unknown;
 
-/** A reader said yes to something that breaks what it promises. */
-export class Unsound extends Error {
-  override readonly name = 'Unsound';
-}
-
 export function ensure(holds: boolean, promise: string): void {
-  if (!holds) throw new Unsound(promise);
+  if (!holds) throw new Error(`unsound: ${promise}`);
 }

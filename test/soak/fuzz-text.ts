@@ -1,72 +1,27 @@
 /** JSON Lines and texts, whole and in pieces. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type DatasetConfig, isRejected, newSequences } from '../../src/data/index.js';
+import type { DataRecord, DatasetConfig } from '../../src/data/index.js';
 import type { RandomStream } from '../../src/util/random.js';
-import { asInput } from '../support/data-files.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
-import { CSV_TOKENS, openSoundly } from './fuzz-tables.js';
-import { ensure, type FuzzTarget } from './fuzz-target.js';
+import { openSoundly, predictFrom } from './fuzz-sound.js';
+import type { FuzzTarget } from './fuzz-target.js';
 
-const TOKENS = [
-  '\n',
-  '\r\n',
-  '\r',
-  '\uFEFF',
-  '"',
-  '{',
-  '}',
-  '[',
-  ']',
-  ',',
-  'null',
-  '1e999',
-  '-0',
-  '\\ud800',
-  '\0',
-  '\u2028',
-  '🥊',
-  '__proto__',
-  '<unk>',
-  '<eos>',
-  ' ',
-];
-
-/**
- * Reads the file as an input to predict, in pieces of some size; whatever it holds must be told.
- */
-async function readToPredict(config: DatasetConfig, path: string, size: number): Promise<void> {
-  const bytes = readFileSync(path);
-  const chunks = async function* () {
-    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
-  };
-  const isNumber = config.kind === 'jsonl' && config.input_kind === 'number';
+/** What a model that was trained with `config` reads. */
+function recordOf(config: DatasetConfig): Partial<DataRecord> {
+  if (config.kind === 'jsonl' && config.input_kind === 'number') return { sequence_length: 5 };
   const level = 'level' in config ? (config.level ?? null) : null;
-  const reader = newSequences(config, {
-    input: isNumber ? { kind: 'number', size: 1 } : { kind: 'symbol', count: 3 },
+  return {
+    input: { kind: 'symbol', count: 3 },
     sequence_length: 5,
-    variable_length: true,
-    output_size: 2,
-    ...(!isNumber && { vocabulary: { level, symbols: ['<unk>', 'a', 'b'] } }),
-  });
-  for await (const sequences of reader.read(asInput({ name: path, size: bytes.length, chunks: chunks() }))) {
-    for (const one of sequences) {
-      if (isRejected(one)) ensure(one.problems.length > 0, 'what is rejected has a reason');
-      else {
-        ensure(one.length >= 1 && one.values.length === one.length, 'a step has its number');
-        ensure(
-          one.values.every(value => Number.isFinite(value) && (isNumber || value <= 2)),
-          'all are known',
-        );
-      }
-    }
-  }
+    vocabulary: { level, symbols: ['<unk>', 'a', 'b'] },
+  };
 }
 
 /** Written as it is, damaged or cut off, perhaps as gzip. */
 function write(path: string, text: string, random: RandomStream): void {
-  const mutated = onceIn(random, 3) ? text : mutateText(text, random, TOKENS);
+  const mutated = onceIn(random, 3) ? text : mutateText(text, random);
   const bytes = onceIn(random, 6) ? mutateBytes(Buffer.from(mutated), random) : Buffer.from(mutated);
   const cut = onceIn(random, 8) ? bytes.subarray(0, random.integer(bytes.length + 1)) : bytes;
   writeFileSync(path, onceIn(random, 10) ? gzipSync(cut) : cut);
@@ -122,8 +77,9 @@ export const jsonlFiles: FuzzTarget = {
         per_step,
         ...(onceIn(random, 2) && { id: 'id' }),
       };
-      const size = 1 + random.integer(60);
-      return onceIn(random, 3) ? () => readToPredict(config, path, size) : () => openSoundly(config);
+      return onceIn(random, 3)
+        ? predictFrom(path, config, recordOf(config), random)
+        : () => openSoundly(config);
     };
   },
 };
@@ -149,8 +105,9 @@ export const textFiles: FuzzTarget = {
         ...(onceIn(random, 3) && { validation: { fraction: 0.3 } }),
         ...(onceIn(random, 5) && { limit: 1 + random.integer(3) }),
       };
-      const size = 1 + random.integer(60);
-      return onceIn(random, 4) ? () => readToPredict(config, path, size) : () => openSoundly(config);
+      return onceIn(random, 4)
+        ? predictFrom(path, config, recordOf(config), random)
+        : () => openSoundly(config);
     };
   },
 };
@@ -169,7 +126,7 @@ export const forecastFiles: FuzzTarget = {
         i % 3,
       ]);
       const text = ['s,t,y,x,k', ...rows.map(row => row.join(','))].join(pick(random, ['\n', '\r\n']));
-      const mutated = onceIn(random, 2) ? text : mutateText(text, random, CSV_TOKENS);
+      const mutated = onceIn(random, 2) ? text : mutateText(text, random);
       writeFileSync(path, onceIn(random, 6) ? mutateBytes(Buffer.from(mutated), random) : mutated);
       const config: DatasetConfig = {
         kind: 'forecast',
@@ -190,30 +147,9 @@ export const forecastFiles: FuzzTarget = {
         test_fraction: pick(random, [0.2, 0.4]),
         ...(onceIn(random, 2) && { validation: { fraction: 0.3 } }),
       };
-      return onceIn(random, 3) ? () => forecastFrom(config, path) : () => openSoundly(config);
+      return onceIn(random, 3)
+        ? predictFrom(path, config, { sequence_length: 3, output_size: 1 }, random)
+        : () => openSoundly(config);
     };
   },
 };
-
-/** Reads the file as one to forecast from. */
-async function forecastFrom(config: DatasetConfig, path: string): Promise<void> {
-  const bytes = readFileSync(path);
-  const chunks = async function* () {
-    yield bytes;
-  };
-  const record = {
-    input: { kind: 'number', size: 1 },
-    sequence_length: 3,
-    variable_length: false,
-    output_size: 1,
-  } as const;
-  for await (const list of newSequences(config, record).read(
-    asInput({ name: path, size: bytes.length, chunks: chunks() }),
-  )) {
-    for (const one of list) {
-      if (isRejected(one)) ensure(one.problems.length > 0, 'what is rejected has a reason');
-      else
-        ensure(one.values.every(Number.isFinite) && one.values.length % one.length === 0, 'steps are whole');
-    }
-  }
-}

@@ -10,50 +10,25 @@ import { RandomStream } from '../../src/util/random.js';
 import { execute } from '../support/programs.js';
 import type { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import type { Figures } from './figures.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
-import { idxFiles, idxGzipFiles, npyFiles, npzFiles } from './fuzz-data.js';
-import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
+import { idxFiles, idxGzipFiles, idxInputs, npyFiles, npzFiles, npzInputs } from './fuzz-data.js';
 import { checkpointFiles, jsonFiles, logFiles, runDirectories, safetensorsFiles } from './fuzz-run-files.js';
-import { csvFiles, parquetFiles } from './fuzz-tables.js';
+import { csvFiles, csvInputs, parquetFiles } from './fuzz-tables.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
 import { forecastFiles, jsonlFiles, textFiles } from './fuzz-text.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
-  yamlConfigs,
-  jsonConfigs,
-  setArguments,
-  npzFiles,
-  npyFiles,
-  idxFiles,
-  idxGzipFiles,
-  csvFiles,
-  csvInputs,
-  parquetFiles,
-  npzInputs,
-  idxInputs,
-  jsonlFiles,
-  textFiles,
-  forecastFiles,
-  safetensorsFiles,
-  checkpointFiles,
-  logFiles,
-  jsonFiles,
-  runDirectories,
+  ...[yamlConfigs, jsonConfigs, setArguments],
+  ...[npzFiles, npyFiles, idxFiles, idxGzipFiles, csvFiles, parquetFiles],
+  ...[csvInputs, npzInputs, idxInputs],
+  ...[jsonlFiles, textFiles, forecastFiles],
+  ...[safetensorsFiles, checkpointFiles, logFiles, jsonFiles, runDirectories],
 ];
 
-export interface FuzzReport {
-  readonly target: string;
-  readonly cases: number;
-  /** How many were taken for good, and how many refused. */
+export interface FuzzReport extends Figures {
   readonly accepted: number;
   readonly refused: number;
-  /** How often something went wrong, and the first few in words. */
-  readonly failed: number;
-  readonly failures: readonly string[];
-  /** Processor time of the slowest case. */
-  readonly slowestMs: number;
-  /** Largest resident set of the process so far, MiB; NaN where the system does not tell. */
-  readonly peakMb: number;
 }
 
 /** Cases whose steps are counted together, since asking for them takes longer than some cases. */
@@ -64,7 +39,6 @@ const COUNTED_TOGETHER = 10;
 const MAX_STEPS = 5_000_000;
 /** Nobody reads more characters than this, all complaints together. */
 const MAX_TEXT = 100_000;
-const MAX_SHOWN = 20;
 
 /**
  * Cases `from` to `from + count`; each is the same whatever the others are. Those that take too
@@ -79,11 +53,8 @@ export async function fuzz(
   const folder = temporaryFolder();
   try {
     const cases = await target.open(folder);
-    const tally = { accepted: 0, refused: 0, failed: 0, slowestMs: 0 };
+    const tally = { accepted: 0, refused: 0, slowestMs: 0 };
     const failures: string[] = [];
-    const fail = (what: string) => {
-      if (++tally.failed <= MAX_SHOWN) failures.push(what);
-    };
     await steps?.take();
     for (let number = from; number < from + count; number++) {
       const read = cases(RandomStream.of(seed, `fuzz/${target.name}/${number}`));
@@ -92,14 +63,15 @@ export async function fuzz(
       const { user, system } = process.cpuUsage(began);
       tally.slowestMs = Math.max(tally.slowestMs, (user + system) / 1000);
       if (outcome === 'accepted' || outcome === 'refused') tally[outcome]++;
-      else fail(`case ${number}: ${outcome}`);
+      else failures.push(`case ${number}: ${outcome}`);
       const done = number + 1 - from;
       if (done % COUNTED_TOGETHER > 0 && done < count) continue;
       const taken = (await steps?.take()) ?? 0;
       if (taken > MAX_STEPS)
-        fail(`case ${number} or one of the ${COUNTED_TOGETHER - 1} before it: took ${taken} steps`);
+        failures.push(`case ${number} or one of the ${COUNTED_TOGETHER - 1} before it: took ${taken} steps`);
     }
-    return { target: target.name, cases: count, ...tally, failures, peakMb: peakMemory() };
+    const note = `${tally.accepted} taken, ${tally.refused} refused`;
+    return { what: target.name, cases: count, ...tally, failures, peakMb: peakMemory(), note };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -121,14 +93,11 @@ async function attempt(read: FuzzRead): Promise<string> {
   }
 }
 
-/** Of this process alone; what getrusage says begins with its parent's. Linux only. */
+/** MiB, of this process alone; what getrusage says begins with its parent's. Linux only. */
 function peakMemory(): number {
-  try {
-    const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-    return Number(kilobytes ?? Number.NaN) / 1024;
-  } catch {
-    return Number.NaN;
-  }
+  if (process.platform !== 'linux') return Number.NaN;
+  const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return Number(kilobytes) / 1024;
 }
 
 const child = fileURLToPath(new URL('./fuzz-child.js', import.meta.url));
@@ -137,23 +106,17 @@ const child = fileURLToPath(new URL('./fuzz-child.js', import.meta.url));
 const HEAP_MB = 128;
 const LIMIT_MB = 256;
 
-export async function boundedFuzz(
-  target: string,
-  seed: number,
-  count: number,
-  from = 0,
-): Promise<FuzzReport> {
+/** In a process of its own. */
+export async function boundedFuzz(what: string, seed: number, count: number, from = 0): Promise<FuzzReport> {
   const flags = [`--max-old-space-size=${HEAP_MB}`, '--max-semi-space-size=4'];
-  const args = [...flags, child, target, ...[seed, count, from].map(String)];
+  const args = [...flags, child, what, ...[seed, count, from].map(String)];
   const finished = await execute(process.execPath, args, { cwd: process.cwd(), env: process.env });
-  if (finished?.code !== 0) return broken(target, `the process ended: ${finished?.stderr.slice(-2000)}`);
+  if (finished?.code !== 0) {
+    const failures = [`the process ended: ${finished?.stderr.slice(-2000)}`];
+    return { what, cases: 0, accepted: 0, refused: 0, failures };
+  }
   const report = JSON.parse(finished.stdout) as FuzzReport;
-  if (!(report.peakMb > LIMIT_MB)) return report;
-  const failures = [`the process took ${Math.round(report.peakMb)} MiB`, ...report.failures];
-  return { ...report, failed: report.failed + 1, failures };
-}
-
-function broken(target: string, why: string): FuzzReport {
-  const none = { cases: 0, accepted: 0, refused: 0, slowestMs: Number.NaN, peakMb: Number.NaN };
-  return { target, ...none, failed: 1, failures: [why] };
+  const { peakMb = 0, failures } = report;
+  if (!(peakMb > LIMIT_MB)) return report;
+  return { ...report, failures: [`the process took ${Math.round(peakMb)} MiB`, ...failures] };
 }

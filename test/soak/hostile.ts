@@ -30,9 +30,10 @@ import { EXIT, UserError } from '../../src/util/errors.js';
 import { modelOf } from '../support/models.js';
 import { recordedWrites } from '../support/recorded-writes.js';
 import { zipArchive } from '../support/zip.js';
+import type { Figures } from './figures.js';
 
 /** A fresh pair of folders. */
-export interface Place {
+interface Place {
   /** Where may be written. */
   readonly root: string;
   /** Beside it, with files that must stay as they are. */
@@ -47,14 +48,11 @@ export interface HostileCase {
   act(place: Place): unknown;
 }
 
-export interface HostileReport {
-  readonly cases: number;
-  /** Writes that were tried, all told. */
-  readonly writes: number;
-  readonly failures: readonly string[];
-}
-
-export async function tryHostile(cases: readonly HostileCase[], folder: string): Promise<HostileReport> {
+/** Gives also how many writes were tried, all told. */
+export async function tryHostile(
+  cases: readonly HostileCase[],
+  folder: string,
+): Promise<Figures & { readonly writes: number }> {
   const failures: string[] = [];
   let writes = 0;
   for (const [number, one] of cases.entries()) {
@@ -72,7 +70,8 @@ export async function tryHostile(cases: readonly HostileCase[], folder: string):
     if (complaint !== undefined) failures.push(`${one.name}: ${complaint}`);
     rmSync(join(folder, String(number)), { recursive: true });
   }
-  return { cases: cases.length, writes, failures };
+  const note = `${writes} writes, all inside`;
+  return { what: 'names, paths, links', cases: cases.length, failures, writes, note };
 }
 
 /** What came out that is no user's error. */
@@ -81,16 +80,11 @@ async function attempt(one: HostileCase, place: Place): Promise<string | undefin
     await one.act(place);
     return undefined;
   } catch (error) {
-    return isAnswer(error) ? undefined : String(error instanceof Error ? error.stack : error);
+    // a link in the way of a write is a file that cannot be written
+    const answers: readonly number[] = [EXIT.usage, EXIT.damaged, EXIT.unexpected];
+    if (error instanceof UserError && answers.includes(error.exitCode)) return undefined;
+    return String(error instanceof Error ? error.stack : error);
   }
-}
-
-function isAnswer(error: unknown): boolean {
-  // a link in the way of a write is a file that cannot be written
-  return (
-    error instanceof UserError &&
-    [EXIT.usage, EXIT.damaged, EXIT.unexpected].some(code => code === error.exitCode)
-  );
 }
 
 function makePlace(base: string): Place {
@@ -117,22 +111,10 @@ function fingerprint(folder: string): string {
 }
 
 const LEADING_OUT = [
-  '../../x',
-  '../outside/file',
-  '../../outside/file',
-  '../../outside/folder/step-00000009.safetensors',
-  'step-00000001.safetensors/../../../outside/file',
-  '/etc/passwd',
-  '/tmp/cellrun-hostile',
-  './step-00000001.safetensors',
-  '',
-  '.',
-  '..',
-  '__proto__',
-  'step-00000001.safetensors\u0000',
-  'step-1.safetensors',
-  'step-99999999999999999999.safetensors',
-  '..\\..\\outside\\file',
+  ...'../../x ../outside/file ../../outside/file ../../outside/folder/step-00000009.safetensors'.split(' '),
+  ...'step-00000001.safetensors/../../../outside/file /etc/passwd /tmp/cellrun-hostile . ..'.split(' '),
+  ...'./step-00000001.safetensors __proto__ step-1.safetensors ..\\..\\outside\\file'.split(' '),
+  ...['', 'step-00000001.safetensors\u0000', 'step-99999999999999999999.safetensors'],
 ];
 
 /** `latest` keeps one, so that each save removes what it takes for an older one. */
@@ -147,7 +129,7 @@ function savedSteps(folder: string, ...steps: readonly number[]): void {
 }
 
 /** An index that names what lies elsewhere is neither read by nor cleaned up by. */
-export function indexCases(): HostileCase[] {
+function indexCases(): HostileCase[] {
   const fields = ['last', 'best', 'file', 'all'] as const;
   return LEADING_OUT.flatMap(entry =>
     fields.map(
@@ -173,7 +155,7 @@ export function indexCases(): HostileCase[] {
 }
 
 /** Nothing is unpacked to the disk, whatever a member is called. */
-export function zipCases(): HostileCase[] {
+function zipCases(): HostileCase[] {
   return LEADING_OUT.flatMap(name =>
     [0, 8].map(
       (method): HostileCase => ({
@@ -191,30 +173,15 @@ export function zipCases(): HostileCase[] {
   );
 }
 
+const FILES = ['config.resolved.yaml', 'manifest.json', 'summary.json', 'log.jsonl', 'log.replaced-1.jsonl'];
+const IN_CHECKPOINTS = ['step-00000001.safetensors', 'index.json'];
 /** Every name that a run writes to, and the folders on the way. */
 const POSITIONS = [
-  'config.resolved.yaml',
-  `.tmp-${process.pid}-config.resolved.yaml`,
-  'config.resolved.yaml.next',
-  `.tmp-${process.pid}-config.resolved.yaml.next`,
-  'manifest.json',
-  `.tmp-${process.pid}-manifest.json`,
-  'summary.json',
-  `.tmp-${process.pid}-summary.json`,
-  'log.jsonl',
-  `.tmp-${process.pid}-log.jsonl`,
-  'log.replaced-1.jsonl',
-  `.tmp-${process.pid}-log.replaced-1.jsonl`,
-  'run.lock',
-  'checkpoints',
-  'checkpoints/step-00000001.safetensors',
-  `checkpoints/.tmp-${process.pid}-step-00000001.safetensors`,
-  'checkpoints/.tmp-1-step-00000001.safetensors',
-  'checkpoints/index.json',
-  `checkpoints/.tmp-${process.pid}-index.json`,
-  'checkpoints/step-00000000.safetensors',
-  'checkpoints/step-00000000.safetensors.damaged',
-] as const;
+  ...[...FILES, 'config.resolved.yaml.next'].flatMap(name => [name, `.tmp-${process.pid}-${name}`]),
+  ...IN_CHECKPOINTS.flatMap(name => [`checkpoints/${name}`, `checkpoints/.tmp-${process.pid}-${name}`]),
+  ...['run.lock', 'checkpoints', 'checkpoints/.tmp-1-step-00000001.safetensors'],
+  ...['checkpoints/step-00000000.safetensors', 'checkpoints/step-00000000.safetensors.damaged'],
+];
 
 type Target = (place: Place, link: string) => string;
 
@@ -233,7 +200,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
 };
 
 /** In a run of its own below the root, all that a run writes is tried. */
-export function linkCases(): HostileCase[] {
+function linkCases(): HostileCase[] {
   return POSITIONS.flatMap(position =>
     Object.entries(TARGETS).map(([what, target]): HostileCase => {
       const run = ({ root }: Place) => join(root, 'experiment', 'run');
@@ -289,67 +256,14 @@ function attempted<T>(action: () => T): T | undefined {
   }
 }
 
-const UPWARDS = [
-  '..',
-  '.',
-  '',
-  '../',
-  '../../outside/x',
-  '../outside',
-  './../outside',
-  'a/../../outside/x',
-  '..\\outside',
-  'a/..',
-  '../root/../outside/x',
+const NAMES = [
+  ...'.. . ../ ../../outside/x ../outside ./../outside a/../../outside/x ..\\outside a/..'.split(' '),
+  ...'../root/../outside/x / /tmp/cellrun-hostile //outside C:\\x file:///tmp/x ~ ~/x $HOME/x'.split(' '),
+  ...'%2e%2e%2foutside \\\\server\\share a/b a\\b -rf --output=x .hidden ..hidden a..b é ‥ ．．'.split(' '),
+  ...'con nul.txt sweeps SWEEPS verify a:b a|b a* a? `id` $(id) ; &'.split(' '),
+  ...['', ' ', 'a ', 'a\nb', 'a\u0000b', 'a\u0000/../../outside', '\u0000', 'a\u202eb', '\uD800'],
+  ...['x'.repeat(101), 'x'.repeat(5000)],
 ];
-const ABSOLUTE = [
-  '/',
-  '/tmp/cellrun-hostile',
-  '//outside',
-  'C:\\x',
-  'file:///tmp/x',
-  '~',
-  '~/x',
-  '$HOME/x',
-  '%2e%2e%2foutside',
-  '\\\\server\\share',
-];
-const ODD = [
-  'a/b',
-  'a\\b',
-  'a\u0000b',
-  'a\u0000/../../outside',
-  '\u0000',
-  'a\nb',
-  ' ',
-  'a ',
-  '-rf',
-  '--output=x',
-  '.hidden',
-  '..hidden',
-  'a..b',
-  'é',
-  '‥',
-  '．．',
-  'a\u202eb',
-  'con',
-  'nul.txt',
-  'x'.repeat(101),
-  'x'.repeat(5000),
-  'sweeps',
-  'SWEEPS',
-  'verify',
-  'a:b',
-  'a|b',
-  'a*',
-  'a?',
-  '`id`',
-  '$(id)',
-  ';',
-  '&',
-  '\uD800',
-];
-const NAMES = [...UPWARDS, ...ABSOLUTE, ...ODD];
 
 const HASH = '0123456789abcdef'.repeat(4);
 
@@ -373,34 +287,24 @@ const CONFIG = {
   training: { num_epochs: 1, batch_size: 2 },
 };
 
-/**
- * By the run's directory alone; by a config that says it; by `--set`; and the directory that a
- * loaded config leads to.
- */
-export function nameCases(): HostileCase[] {
+/** By the run's directory alone; by a config that says it; by `--set`. */
+function nameCases(): HostileCase[] {
+  const byConfig = (name: string, set: readonly string[]) => ({
+    prepare: ({ root }: Place) =>
+      writeFileSync(join(root, 'config.yaml'), JSON.stringify({ ...CONFIG, name })),
+    act: ({ root }: Place) =>
+      create(loadExperiment(join(root, 'config.yaml'), { set }).experiment.name, root),
+  });
   return NAMES.flatMap((name): HostileCase[] => {
     const shown = JSON.stringify(name.slice(0, 40));
     const deeper = name.replaceAll('..', 'up').replace(/^[/~]+/, '');
-    const below: HostileCase = {
-      name: `output below ${shown}`,
-      act: ({ root }) => create('x', join(root, 'deep', 'deeper', deeper)),
-    };
+    const below = ({ root }: Place) => create('x', join(root, 'deep', 'deeper', deeper));
     return [
       // the system takes no argument with a NUL in it
-      ...(name.includes('\u0000') ? [] : [below]),
+      ...(name.includes('\u0000') ? [] : [{ name: `output below ${shown}`, act: below }]),
       { name: `directory ${shown}`, act: ({ root }) => create(name, root) },
-      {
-        name: `config ${shown}`,
-        prepare: ({ root }) => writeFileSync(join(root, 'config.yaml'), JSON.stringify({ ...CONFIG, name })),
-        act: ({ root }) => create(loadExperiment(join(root, 'config.yaml')).experiment.name, root),
-      },
-      {
-        name: `--set name ${shown}`,
-        prepare: ({ root }) =>
-          writeFileSync(join(root, 'config.yaml'), JSON.stringify({ ...CONFIG, name: 'x' })),
-        act: ({ root }) =>
-          create(loadExperiment(join(root, 'config.yaml'), { set: [`name=${name}`] }).experiment.name, root),
-      },
+      { name: `config ${shown}`, ...byConfig(name, []) },
+      { name: `--set name ${shown}`, ...byConfig('x', [`name=${name}`]) },
     ];
   });
 }
@@ -409,20 +313,12 @@ const layout = new ParameterLayout(modelOf({ cell: 'lstm', hidden_size: 1 }, { o
 
 /** What is no file, or gives no end of bytes. */
 const DEVICES = [
-  '/dev/null',
-  '/dev/zero',
-  '/dev/full',
-  '/dev/random',
-  '/dev/tty',
-  '/proc/self/mem',
-  '/proc/kcore',
-  '/proc/self/environ',
-  '/proc/self/fd/0',
-  '/',
+  ...'/dev/null /dev/zero /dev/full /dev/random /dev/tty / /proc/self/mem /proc/kcore'.split(' '),
+  ...'/proc/self/environ /proc/self/fd/0'.split(' '),
 ];
 
 /** Reading never writes, whatever it is pointed at. */
-export function pathCases(): HostileCase[] {
+function pathCases(): HostileCase[] {
   const paths = [...NAMES.filter(name => name.length < 4000), ...DEVICES];
   const reads: readonly (readonly [string, (path: string) => unknown])[] = [
     ['npz', path => openDataset({ kind: 'npz', path }, { seed: 0 })],

@@ -1,7 +1,4 @@
-/**
- * Small runs of every kind that matters to a resume, each with a run of it that nothing ever
- * stopped.
- */
+/** Small runs of every kind that matters to a resume, each with one that nothing ever stopped. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Summary } from '../../src/run/summary.js';
@@ -12,9 +9,8 @@ import { PROGRAM } from './moments.js';
 
 export interface Killable {
   readonly name: string;
-  /** Arguments of a new run, up to `--output` and `--threads`. */
+  /** Of a new run, up to `--output` and `--threads`. */
   readonly args: readonly string[];
-  /** Of the run that was not stopped. */
   readonly straight: Summary;
 }
 
@@ -112,7 +108,7 @@ export async function killable(folder: string, name: string, more: object = {}):
   return { name, args, straight };
 }
 
-/** Runs `cellrun ARGS` to its end and gives its summary. Throws where it fails. */
+/** Runs `cellrun ARGS` to its end. Throws if it fails. */
 export type Finish = (args: readonly string[]) => Promise<Summary>;
 
 export const inOwnProcess: Finish = args => finish(PROGRAM, args);

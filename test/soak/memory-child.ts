@@ -2,7 +2,7 @@
  * A program of its own, `memory-child.js FOLDER EARLY LATE`: trains a small model in two threads in
  * the empty folder FOLDER, and prints what memory it has after EARLY and after LATE steps, as JSON.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -68,30 +68,6 @@ function sample(step: number): MemorySample {
   collect();
   collect();
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-  return {
-    step,
-    heap: heapUsed,
-    external,
-    arrayBuffers,
-    resident: residentBytes(),
-    files: openFiles(),
-  };
-}
-
-/** Of what is mapped now, as `VmRSS`; `process.memoryUsage` elsewhere. */
-function residentBytes(): number {
-  try {
-    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-    return Number(kilobytes) * 1024;
-  } catch {
-    return process.memoryUsage().rss;
-  }
-}
-
-function openFiles(): number {
-  try {
-    return readdirSync('/proc/self/fd').length;
-  } catch {
-    return 0;
-  }
+  const files = existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0;
+  return { step, heap: heapUsed, external, arrayBuffers, resident: process.memoryUsage.rss(), files };
 }

@@ -4,13 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 export interface MemorySample {
-  /** Steps made. */
   readonly step: number;
   /** Bytes, after a collection of garbage. */
   readonly heap: number;
   readonly external: number;
   readonly arrayBuffers: number;
-  /** Of the process, its threads included. */
   readonly resident: number;
   /** Open file descriptors. */
   readonly files: number;

@@ -1,11 +1,7 @@
-/**
- * Moments of a run's life at which a signal reaches it: by the clock, by what its log says, or at
- * an exact operation on files.
- */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+/** Moments at which a signal reaches a run: by the clock, its log, or an operation on files. */
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAbsent } from '../../src/run/files.js';
 import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/resume.js';
 import { main } from '../support/in-process.js';
 
@@ -47,17 +43,11 @@ export interface LastRecord {
 
 export interface Sent {
   readonly outcome: Outcome;
-  /**
-   * What the process was about to do, where the moment was an operation: `SIGKILL at renameSync
-   * log.jsonl`.
-   */
+  /** `SIGKILL at renameSync log.jsonl`, if the moment was an operation. */
   readonly at: string | undefined;
 }
 
-/**
- * Starts the program, sends it `signal` at `moment`, and waits for its end; what comes after `then`
- * ms is sent as well.
- */
+/** Starts the program, sends it `signal` at `moment`, and again `then` ms later; waits for its end. */
 export async function signalled(
   args: readonly string[],
   where: { readonly output: string; readonly directory: string | undefined },
@@ -67,15 +57,17 @@ export async function signalled(
 ): Promise<Sent> {
   const running = startRun(programFor(moment, signal), args);
   const { child, ended } = running;
-  if (moment.kind === 'clock') await Promise.race([sleep(moment.delay), ended]);
   if (moment.kind === 'log') {
     const last = () => lastRecord(where.directory ?? runUnder(where.output));
-    if (await cameTo(running, () => moment.isReached(last())))
-      await Promise.race([sleep(moment.delay), ended]);
+    await cameTo(running, () => moment.isReached(last()));
   }
-  if (moment.kind !== 'operation') child.kill(signal);
+  if (moment.kind === 'operation') {
+    if (then !== undefined) await Promise.race([said(child.stderr, `${signal} at `), ended]);
+  } else {
+    await Promise.race([sleep(moment.delay), ended]);
+    child.kill(signal);
+  }
   if (then !== undefined) {
-    if (moment.kind === 'operation') await Promise.race([said(child.stderr, `${signal} at `), ended]);
     await Promise.race([sleep(then), ended]);
     child.kill(signal);
   }
@@ -94,8 +86,11 @@ function said(stream: NodeJS.ReadableStream | null, text: string): Promise<void>
 }
 
 /** The program that sends itself `signal` at an operation; as it is for any other moment. */
-export function programFor(moment: AtOperation | { readonly kind: string }, signal: NodeJS.Signals): Program {
-  if (!isOperation(moment)) return PROGRAM;
+export function programFor(
+  moment: AtOperation | { readonly kind: 'clock' | 'log' | 'ends' },
+  signal: NodeJS.Signals,
+): Program {
+  if (moment.kind !== 'operation') return PROGRAM;
   return [process.execPath, '--import', preloadFor(moment, signal), main];
 }
 
@@ -113,16 +108,9 @@ export function preloadFor(
   return preload.href;
 }
 
-/**
- * A module for `node --import` with which a program stops itself once it has written what `after`
- * matches, until SIGCONT: however fast it is, it goes no further.
- */
+/** The same with which it stops itself once it has written what `after` matches, until SIGCONT. */
 export function holdAfter(after: string): string {
   return preloadFor({ at: 0, after }, 'SIGSTOP');
-}
-
-function isOperation(moment: AtOperation | { readonly kind: string }): moment is AtOperation {
-  return moment.kind === 'operation';
 }
 
 /** In words, for a failure to be found again. */
@@ -133,25 +121,21 @@ export function momentInWords(moment: Moment): string {
   return `operation ${at}${only === undefined ? '' : ` of ${only}`}${after === undefined ? '' : ` after ${after}`}${torn ? ', torn' : ''}`;
 }
 
-export const NO_RECORD: LastRecord = { event: '', step: -1, seq: -1 };
+const NO_RECORD: LastRecord = { event: '', step: -1, seq: -1 };
 /** More than a record has. */
 const TAIL_BYTES = 2048;
 
 /** The last whole record of a run's log. */
-export function lastRecord(run: string | undefined): LastRecord {
-  const path = run === undefined ? undefined : join(run, 'log.jsonl');
-  if (path === undefined || isAbsent(path)) return NO_RECORD;
+function lastRecord(run: string | undefined): LastRecord {
+  const path = join(run ?? '', 'log.jsonl');
+  if (run === undefined || !existsSync(path)) return NO_RECORD;
   const tail = Buffer.alloc(TAIL_BYTES);
   const file = openSync(path, 'r');
-  try {
-    const { size } = fstatSync(file);
-    const read = readSync(file, tail, 0, TAIL_BYTES, Math.max(0, size - TAIL_BYTES));
-    const text = tail.toString('utf8', 0, read);
-    const line = text.slice(0, text.lastIndexOf('\n')).split('\n').at(-1) ?? '';
-    const [, seq, event] = /"seq":(\d+),"event":"([\w.]+)"/.exec(line) ?? [];
-    if (event === undefined) return NO_RECORD;
-    return { event, seq: Number(seq), step: Number(/"step":(\d+)/.exec(line)?.[1] ?? -1) };
-  } finally {
-    closeSync(file);
-  }
+  const read = readSync(file, tail, 0, TAIL_BYTES, Math.max(0, fstatSync(file).size - TAIL_BYTES));
+  closeSync(file);
+  const text = tail.toString('utf8', 0, read);
+  const line = text.slice(0, text.lastIndexOf('\n')).split('\n').at(-1) ?? '';
+  const [, seq, event] = /"seq":(\d+),"event":"([\w.]+)"/.exec(line) ?? [];
+  if (event === undefined) return NO_RECORD;
+  return { event, seq: Number(seq), step: Number(/"step":(\d+)/.exec(line)?.[1] ?? -1) };
 }

@@ -1,7 +1,4 @@
-/**
- * What is done to a run's files while faults are injected: each scenario knows what must be there
- * afterwards, whatever went wrong.
- */
+/** What is done to a run's files while faults are injected, and what must be there afterwards. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/run/checkpoint-files.js';
@@ -21,25 +18,21 @@ export interface Scenario {
   readonly name: string;
   /** Makes the empty `folder` what it is before. */
   prepare(folder: string): Attempt;
-  /**
-   * Whether a process that ends in the middle can be told by the same process, which still lives.
-   */
+  /** Whether a process that ends in the middle can be told by the same process, which lives on. */
   readonly survivesCrash: boolean;
 }
 
+/** Complaints are undefined if nothing is wrong. */
 export interface Attempt {
   /** What faults are injected into. */
   act(): unknown;
-  /** The same once more, by this process or by one that begins anew. */
-  again(anew: boolean): unknown;
-  /**
-   * What is wrong after `act`, however that ended, and whatever the fault; undefined where nothing
-   * is lost.
-   */
+  /** The same once more, by this process or by one that begins anew. Default: `act`. */
+  again?(anew: boolean): unknown;
+  /** What is wrong after `act`, however that ended, and whatever the fault. */
   lost(fault?: Fault): string | undefined;
   /** What is wrong after `act` has succeeded and the power was lost. */
-  undone(): string | undefined;
-  /** What is wrong after `again` has succeeded, or after `act` has where `again` was not needed. */
+  undone?(): string | undefined;
+  /** What is wrong once `act` or `again` has succeeded. */
   unfinished(): string | undefined;
 }
 
@@ -66,10 +59,7 @@ function isWhole(path: string, { step, tensors, metric }: CheckpointInput): bool
   );
 }
 
-/**
- * Saving `next` after `before`, which left some checkpoints; `opened` while faults are injected, or
- * before.
- */
+/** Saving `next` after `before`; the folder is `opened` while faults are injected, or before. */
 function saving(
   name: string,
   before: readonly CheckpointInput[],
@@ -139,7 +129,6 @@ const settingAside: Scenario = {
     const [first, second, damaged] = paths;
     bytes[2][bytes[2].length - 3] ^= 4;
     writeFileSync(damaged, bytes[2]);
-    const act = () => latestCheckpoint(folder, { strict: false }).setAside();
     const lost = (fault?: Fault) => {
       const gone = paths.find((path, i) => {
         const found = [path, `${path}.damaged`].find(one => existsSync(one));
@@ -151,10 +140,8 @@ const settingAside: Scenario = {
       return aside && fault !== 'EIO' ? `${aside} is set aside` : undefined;
     };
     return {
-      act,
-      again: act,
+      act: () => latestCheckpoint(folder, { strict: false }).setAside(),
       lost,
-      undone: () => undefined,
       unfinished: () => (existsSync(damaged) ? 'the damaged one is in its place' : undefined),
     };
   },
@@ -171,11 +158,9 @@ const cutting: Scenario = {
   prepare: folder => {
     const log = join(folder, 'log.jsonl');
     writeFileSync(log, `${LOG_LINES.join('')}{"torn`);
-    const act = () => cutLog(log, { step: 3, evaluationIsDue: false });
     const isReplaced = (name: string) => name.startsWith('log.replaced');
     return {
-      act,
-      again: act,
+      act: () => cutLog(log, { step: 3, evaluationIsDue: false }),
       lost: () => {
         const text = readFileSync(log, 'utf8');
         const aside = readdirSync(folder).filter(isReplaced);
@@ -183,7 +168,6 @@ const cutting: Scenario = {
         const gone = [...LOG_LINES, '{"torn'].find(one => !texts.some(kept => kept.includes(one)));
         return gone && `the line ${gone.trimEnd()} is in none of ${aside}`;
       },
-      undone: () => undefined,
       unfinished: () => {
         const text = readFileSync(log, 'utf8');
         const names = readdirSync(folder).filter(name => name !== 'log.jsonl' && !isReplaced(name));
@@ -221,7 +205,6 @@ const logging: Scenario = {
         write();
       },
       lost: () => (readFileSync(log, 'utf8').startsWith(first) ? undefined : 'the first line is gone'),
-      undone: () => undefined,
       unfinished: () => {
         const text = readFileSync(log, 'utf8');
         return text === first + second ? undefined : `the log is ${JSON.stringify(text)}`;
@@ -250,7 +233,6 @@ const locking: Scenario = {
         act();
       },
       lost: () => undefined,
-      undone: () => undefined,
       unfinished: () => {
         const names = readdirSync(folder);
         return names.length === 0 ? undefined : `${names} is left`;

@@ -1,135 +1,289 @@
 /**
- * SIGKILL at random moments of a sweep: it is resumed, killed again, and compared at its end
- * with one that never was.
+ * SIGKILL at random moments of a sweep: it is resumed, killed again, and compared at its end with
+ * one that never was.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readJournal } from '../../src/sweep/journal.js';
+import { decisionsOf, type JournalRecord } from '../../src/sweep/schedule/records.js';
 import { RandomStream } from '../../src/util/random.js';
-import { PROGRAM } from './moments.js';
-import type { Figures } from './parts.js';
-import { Tally } from './stopped-runs.js';
-import {
-  countEpochs,
-  type EpochCount,
-  endOfSweep,
-  type KillableSweep,
-  killableSweep,
-  killedSweep,
-  type SweepMoment,
-  type SweepStanding,
-  sweepDifferences,
-  sweepMomentInWords,
-  sweepOutcome,
-  sweepStanding,
-  sweepUnder,
-  type Victims,
-} from './sweep-process.js';
+import { compareRuns } from '../../src/verify/compare-runs.js';
+import { cameTo, type Outcome, runUnder, startRun } from '../../src/verify/resume.js';
+import { comesTrue, isStopped } from '../support/programs.js';
+import { randomDataset } from '../support/runs.js';
+import { sweepComplaints } from '../support/sweep-files.js';
+import type { Extent, Figures } from './figures.js';
+import { type AtOperation, momentInWords, PROGRAM, programFor } from './moments.js';
 
-/** What became of one sweep that was killed again and again. */
-export interface KilledSweepReport {
-  readonly kills: number;
-  /** What each kill hit. */
-  readonly hits: readonly string[];
-  readonly epochs: EpochCount;
-  /** In what it differs, what it lost, what kept it from going on by itself. */
-  readonly failures: readonly string[];
+/** Whom a kill ends: the process that decides, or all that belong to the sweep at one moment. */
+type Victims = 'the sweep alone' | 'the sweep and its trials';
+
+export type SweepMoment =
+  /** Milliseconds after the journal has so many more records of ends, or after the start. */
+  | { readonly kind: 'ends'; readonly more: number; readonly delay: number; readonly victims: Victims }
+  /** Right after the process has recorded the end of a segment: it waits there. */
+  | { readonly kind: 'end'; readonly victims: Victims }
+  /** Of the sweep's own process, which alone is ended. */
+  | AtOperation;
+
+/** The one sweep below an output root; undefined before it has a plan. */
+export function sweepUnder(output: string): string | undefined {
+  const found = runUnder(join(output, 'sweeps'));
+  return found !== undefined && existsSync(join(found, 'plan.json')) ? found : undefined;
 }
 
-/** Gives the moment of the next kill. */
-export type NextMoment = (pace: Pace) => SweepMoment;
+export function recordsOf(directory: string): readonly JournalRecord[] {
+  return readJournal(join(directory, 'journal.jsonl')).records;
+}
+
+/** Segments that have ended. */
+function endsOf(directory: string | undefined): number {
+  const records = directory === undefined ? [] : recordsOf(directory);
+  return records.filter(({ event }) => event === 'segment.end').length;
+}
+
+/** The directory of a sweep that came to its end. Throws if it did not. */
+function directoryOf({ code, stdout, stderr }: Outcome): string {
+  const { status, directory } = code === 0 ? JSON.parse(stdout) : { status: `exit code ${code}: ${stderr}` };
+  if (status !== 'completed') throw new Error(`the sweep ended: ${status}`);
+  return directory;
+}
+
+/** Starts the program and kills it at `moment`; waits for its end, not for that of its trials. */
+async function killedSweep(
+  args: readonly string[],
+  directory: () => string | undefined,
+  moment: SweepMoment,
+): Promise<Outcome> {
+  const before = endsOf(directory());
+  const program =
+    moment.kind === 'end'
+      ? programFor({ kind: 'operation', after: '"event":"segment.end"', at: 0 }, 'SIGSTOP')
+      : programFor(moment, 'SIGKILL');
+  const running = startRun(program, args);
+  const { child, ended } = running;
+  if (moment.kind === 'operation') return ended;
+  if (moment.kind === 'end') await cameTo(running, () => isStopped(Number(child.pid)));
+  else {
+    const isReached = () => moment.more === 0 || endsOf(directory()) >= before + moment.more;
+    if (await cameTo(running, isReached)) await Promise.race([sleep(moment.delay), ended]);
+  }
+  if (moment.victims === 'the sweep and its trials') await killWithTrials(child);
+  else child.kill('SIGKILL');
+  return ended;
+}
+
+/** All at one moment, as far as any of them can tell: nobody sees another one end. */
+async function killWithTrials(sweep: ChildProcess): Promise<void> {
+  // false if it has ended
+  if (!sweep.kill('SIGSTOP')) return;
+  // on a busy machine a process goes on for a while before the signal reaches it
+  await comesTrue(() => /^[TZ]/.test(processes().find(({ pid }) => pid === sweep.pid)?.state ?? 'Z'));
+  // each trial leads a group of its own
+  for (const { pid, parent } of processes()) if (parent === sweep.pid) endGroup(pid);
+  sweep.kill('SIGKILL');
+}
+
+/** `state` as ps(1) writes it. */
+function processes() {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,state='], { encoding: 'utf8' });
+  return stdout
+    .trim()
+    .split('\n')
+    .map(line => line.trim().split(/\s+/))
+    .map(([pid, parent, state]) => ({ pid: Number(pid), parent: Number(parent), state }));
+}
+
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    // it has just ended, or is not the leader of a group yet
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function inWords(moment: SweepMoment): string {
+  if (moment.kind === 'operation') return `the sweep alone at ${momentInWords(moment)}`;
+  if (moment.kind === 'end') return `${moment.victims} at the end of a segment`;
+  return `${moment.victims} ${moment.delay.toFixed(1)} ms after ${moment.more} more ends`;
+}
+
+export interface KillableSweep {
+  /** Of a new sweep, up to `--output`. */
+  readonly args: readonly string[];
+  /** The directory of the sweep that was never killed. */
+  readonly straight: string;
+}
+
+/** Conducts it in `folder`, never killed; those to be killed go to folders beside it. */
+export async function killableSweep(folder: string, trials: number, epochs = 8): Promise<KillableSweep> {
+  mkdirSync(folder, { recursive: true });
+  const set = ['--set', `training.num_epochs=${epochs}`];
+  const args = ['sweep', writeSweep(folder, trials), ...set, '--backend', 'webasm', '--threads', '2'];
+  // as far from the data as those that are killed: checkpoints have the way there in the hash of
+  // their config
+  const output = join(folder, 'straight', 'output');
+  return { args, straight: directoryOf(await startRun(PROGRAM, [...args, '--output', output]).ended) };
+}
+
+/** Writes the sweep's file, its base config and its data; gives the path of the file. */
+export function writeSweep(folder: string, trials: number, more: object = {}): string {
+  const data = join(folder, 'data.npz');
+  writeFileSync(data, randomDataset('soak/sweeps', { train: 200, test: 40, seed: 1 }));
+  const base = {
+    version: 1,
+    name: 'killed',
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    // every step is told, so that one that is made twice can be seen
+    training: { num_epochs: 8, batch_size: 10, log_every: 1 },
+  };
+  writeFileSync(join(folder, 'base.yaml'), JSON.stringify(base));
+  const sweep = {
+    version: 1,
+    name: 'killed',
+    seed: 3,
+    base: 'base.yaml',
+    parameters: {
+      'optimizer.learning_rate': { kind: 'log_uniform', low: 0.001, high: 0.1 },
+      'model.hidden_size': [4, 8],
+    },
+    method: { kind: 'tpe', n_startup_trials: Math.ceil(trials / 3) },
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
+    budget: { trials },
+    parallel: 2,
+    ...more,
+  };
+  const file = join(folder, 'sweep.yaml');
+  writeFileSync(file, JSON.stringify(sweep));
+  return file;
+}
+
+export interface EpochCount {
+  /** In the logs, all runs together. */
+  readonly trained: number;
+  /** Trained in vain: the kill came before any checkpoint had them. */
+  readonly cutOff: number;
+  /** Epochs that are missing or told twice, and steps made again although a checkpoint had them. */
+  readonly wrong: readonly string[];
+}
+
+/** Where a decision differs, all else follows from it. */
+function sweepDifferences(straight: string, killed: string): string[] {
+  const both = [straight, killed];
+  const [then, now] = both.map(sweep => decisionsOf(recordsOf(sweep)).map(one => JSON.stringify(one)));
+  const at = then.findIndex((decision, i) => decision !== now[i]);
+  if (at >= 0) return [`decision ${at + 1} is ${now[at] ?? 'missing'}, not ${then[at]}`];
+  if (now.length > then.length) return [`decision ${now[then.length]} is one too many`];
+  const [trials, killedTrials] = both.map(sweep => readdirSync(join(sweep, 'trials')).sort());
+  if (trials.join() !== killedTrials.join()) return [`trials are ${killedTrials}, not ${trials}`];
+  // without its head, which names the sweep
+  const best = both.map(sweep => readFileSync(join(sweep, 'best.yaml'), 'utf8').replace(/^#.*\n/gm, ''));
+  const expected = readdirSync(straight);
+  const left = readdirSync(killed).filter(name => !expected.includes(name));
+  return [
+    ...(best[0] === best[1] ? [] : ['best.yaml is another']),
+    ...left.map(name => `${name} is left over`),
+    ...sweepComplaints(killed),
+    ...trials.flatMap(run =>
+      compareRuns(join(straight, 'trials', run), join(killed, 'trials', run)).map(
+        ({ file, what }) => `${run}/${file} ${what}`,
+      ),
+    ),
+  ];
+}
+
+interface Event {
+  readonly event: string;
+  readonly epoch?: number;
+  readonly step?: number;
+}
 
 /**
- * Kills a sweep in `folder`, which is made, `most` times, or until it comes to its end before that.
+ * By `log.jsonl` and the `log.replaced-N.jsonl` beside it, which has what was written after the
+ * checkpoint that the run went on from.
  */
-export async function killSweep(
-  sweep: KillableSweep,
-  folder: string,
-  most: number,
-  next: NextMoment,
-): Promise<KilledSweepReport> {
-  mkdirSync(folder);
-  return new SweepKilling(sweep, folder, next).go(most);
+export function countEpochs(straight: string, killed: string): EpochCount {
+  let [trained, cutOff] = [0, 0];
+  const wrong: string[] = [];
+  for (const name of readdirSync(join(killed, 'trials'))) {
+    const run = join(killed, 'trials', name);
+    const [then, now] = [join(straight, 'trials', name), run].map(one =>
+      numbersOf(eventsOf(join(one, 'log.jsonl')), 'train.epoch', 'epoch'),
+    );
+    trained += now.length;
+    if (now.join() !== then.join()) wrong.push(`${name} has the epochs ${now}, not ${then}`);
+    for (const file of readdirSync(run).filter(one => /^log\.replaced-\d+\.jsonl$/.test(one))) {
+      const events = eventsOf(join(run, file));
+      const steps = numbersOf(events, 'train.step', 'step');
+      // the record alone is told again after a stop within the evaluation
+      cutOff += numbersOf(events, 'train.epoch', 'step').filter(step => steps.includes(step)).length;
+      const saved = Math.max(...numbersOf(events, 'checkpoint.saved', 'step'));
+      wrong.push(...steps.filter(step => step <= saved).map(step => `${name} made step ${step} again`));
+    }
+  }
+  return { trained, cutOff, wrong };
+}
+
+function numbersOf(events: readonly Event[], event: string, key: 'step' | 'epoch'): number[] {
+  return events.flatMap(one => (one.event === event ? [Number(one[key])] : []));
+}
+
+/** Without a torn last line. */
+function eventsOf(log: string): Event[] {
+  if (!existsSync(log)) return [];
+  const lines = readFileSync(log, 'utf8').split('\n');
+  return lines.slice(0, -1).map(line => JSON.parse(line) as Event);
 }
 
 /** Differences that are told; of more, nobody reads the rest. */
 const MAX_TOLD = 5;
 
-class SweepKilling {
-  private readonly hits: string[] = [];
-  /** What led to where the sweep stands. */
-  private readonly history: string[] = [];
-  /** Of new sweeps, each with an output root of its own. */
-  private begun = 0;
-  private directory: string | undefined;
-
-  constructor(
-    private readonly sweep: KillableSweep,
-    private readonly folder: string,
-    private readonly nextMoment: NextMoment,
-  ) {}
-
-  async go(most: number): Promise<KilledSweepReport> {
-    const failures: string[] = [];
-    try {
-      while (this.hits.length < most && (await this.killOnce(most - this.hits.length)));
-      const { directory, status } = endOfSweep(await sweepOutcome(PROGRAM, this.next()));
-      if (status !== 'completed') failures.push(`its status is ${status}`);
-      failures.push(...sweepDifferences(this.sweep.straight, directory));
-      return this.report(failures, countEpochs(this.sweep.straight, directory));
-    } catch (error) {
-      return this.report([...failures, `needs repair: ${error}`], { trained: 0, cutOff: 0, wrong: [] });
+/**
+ * Kills a sweep in `folder`, which is made, until `next` gives no moment or it comes to its end.
+ * `next` is told the kills so far and the segments that are still to be trained.
+ */
+export async function killSweep(
+  { args, straight }: KillableSweep,
+  folder: string,
+  next: (kills: number, segments: number) => SweepMoment | undefined,
+): Promise<{ readonly kills: number; readonly epochs?: EpochCount; readonly failures: readonly string[] }> {
+  mkdirSync(folder);
+  const history: string[] = [];
+  const told = (found: readonly string[]) =>
+    found.length === 0 ? [] : [`${found.slice(0, MAX_TOLD).join('; ')}; killed ${history.join('; ')}`];
+  const all = endsOf(straight);
+  let directory: string | undefined;
+  try {
+    for (let begun = 0; ; begun++) {
+      const output = join(folder, `output-${begun}`);
+      const found = () => directory ?? sweepUnder(output);
+      const command = directory
+        ? ['sweep', 'resume', directory, '--backend', 'webasm', '--threads', '2']
+        : [...args, '--output', output];
+      const moment = next(history.length, all - endsOf(directory));
+      const outcome = moment
+        ? await killedSweep(command, found, moment)
+        : await startRun(PROGRAM, command).ended;
+      if (moment && outcome.signal === 'SIGKILL') {
+        history.push(inWords(moment));
+        directory = found();
+        continue;
+      }
+      const end = directoryOf(outcome);
+      const epochs = countEpochs(straight, end);
+      const failures = told([...sweepDifferences(straight, end), ...epochs.wrong]);
+      return { kills: history.length, epochs, failures };
     }
+  } catch (error) {
+    return { kills: history.length, failures: told([`needs repair: ${error}`]) };
   }
-
-  private report(failures: readonly string[], epochs: EpochCount): KilledSweepReport {
-    const found = [...failures, ...epochs.wrong];
-    const shown = found.slice(0, MAX_TOLD).join('; ');
-    const told = found.length === 0 ? [] : [`${shown}; killed ${this.history.join('; ')}`];
-    return { kills: this.hits.length, hits: this.hits, epochs, failures: told };
-  }
-
-  /** Gives whether the sweep has not come to its end. */
-  private async killOnce(left: number): Promise<boolean> {
-    const before = sweepStanding(this.directory);
-    const moment = this.nextMoment({ kills: left, segments: this.sweep.segments - before.ended });
-    const args = this.next();
-    const outcome = await killedSweep(args, () => this.found(), moment);
-    if (outcome.signal !== 'SIGKILL') {
-      endOfSweep(outcome);
-      return false;
-    }
-    this.history.push(sweepMomentInWords(moment));
-    this.hits.push(hit(moment, before, sweepStanding(this.found())));
-    this.directory = this.found();
-    return true;
-  }
-
-  private found(): string | undefined {
-    return this.directory ?? sweepUnder(this.output);
-  }
-
-  private get output(): string {
-    return join(this.folder, `output-${this.begun}`);
-  }
-
-  private next(): string[] {
-    if (this.directory !== undefined)
-      return ['sweep', 'resume', this.directory, '--backend', 'webasm', '--threads', '2'];
-    this.begun += 1;
-    return [...this.sweep.args, '--output', this.output];
-  }
-}
-
-/** What the process was doing, told by what it left. */
-function hit(moment: SweepMoment, before: SweepStanding, now: SweepStanding): string {
-  const whom = moment.kind === 'operation' ? 'the sweep alone' : moment.victims;
-  const where =
-    now.records === 0
-      ? 'before it had begun'
-      : now.records === before.records
-        ? 'in a start-up'
-        : `with ${now.underWay} trials under way`;
-  return `${whom} ${where}`;
 }
 
 /** What a process takes from its start until trials train, on a busy machine. */
@@ -137,89 +291,40 @@ const START_MS = 2500;
 /** About a segment of a trial. */
 const SEGMENT_MS = 900;
 
-/** How far a sweep is. */
-export interface Pace {
-  /** Kills that are still to come, this one included. */
-  readonly kills: number;
-  /** Segments that are still to be trained. */
-  readonly segments: number;
+function drawSweepKill(random: RandomStream, kills: number, segments: number): SweepMoment {
+  const victims = random.uniform() < 0.6 ? 'the sweep and its trials' : 'the sweep alone';
+  const draw = random.integer(9);
+  if (draw < 2) return { kind: 'ends', more: 0, delay: random.uniform() * START_MS, victims };
+  if (draw < 6) {
+    // as far ahead as leaves something for every other kill
+    const more = Math.floor((random.uniform() * 2 * segments) / kills);
+    return { kind: 'ends', more, delay: random.uniform() * SEGMENT_MS, victims };
+  }
+  // the process of a trial has been started, and the journal does not know of it
+  if (draw < 7)
+    return { kind: 'operation', only: 'writeSync journal.jsonl segment.start', at: 1 + random.integer(2) };
+  // the lock, the journal's records and their flushing, the results at the end
+  return { kind: 'operation', at: 1 + random.integer(24), ...(random.uniform() < 0.5 && { torn: true }) };
 }
 
-type Draw = (random: RandomStream, pace: Pace) => SweepMoment;
+const TRIALS = 24;
 
-/** Each as often as it stands here. */
-const DRAWS: readonly Draw[] = [
-  atAnyTime,
-  atAnyTime,
-  afterEnds,
-  afterEnds,
-  afterEnds,
-  afterEnds,
-  betweenStartAndRecord,
-  atOperation,
-  atOperation,
-];
-
-export function drawSweepKill(random: RandomStream, pace: Pace): SweepMoment {
-  return DRAWS[random.integer(DRAWS.length)](random, pace);
-}
-
-function victims(random: RandomStream): Victims {
-  return random.uniform() < 0.6 ? 'the sweep and its trials' : 'the sweep alone';
-}
-
-function atAnyTime(random: RandomStream): SweepMoment {
-  return { kind: 'clock', delay: random.uniform() * START_MS, victims: victims(random) };
-}
-
-/** As far ahead as leaves something for every other kill. */
-function afterEnds(random: RandomStream, { kills, segments }: Pace): SweepMoment {
-  const more = Math.floor((random.uniform() * 2 * segments) / kills);
-  return { kind: 'ends', more, delay: random.uniform() * SEGMENT_MS, victims: victims(random) };
-}
-
-/** The process of a trial has been started, and the journal does not know of it. */
-function betweenStartAndRecord(random: RandomStream): SweepMoment {
-  return { kind: 'operation', only: 'writeSync journal.jsonl segment.start', at: 1 + random.integer(2) };
-}
-
-/** The lock, the journal's records and their flushing, the results at the end. */
-function atOperation(random: RandomStream): SweepMoment {
-  return {
-    kind: 'operation',
-    at: 1 + random.integer(24),
-    ...(random.uniform() < 0.5 && { torn: true }),
-  };
-}
-
-export interface SweepExtent {
-  readonly seed: number;
-  /** Kills. */
-  readonly count: number;
-  /** Of each sweep. */
-  readonly trials: number;
-}
-
-export async function manySweepKills(folder: string, { seed, count, trials }: SweepExtent): Promise<Figures> {
-  const sweep = await killableSweep(folder, trials);
-  const hits = new Tally();
+export async function manySweepKills(folder: string, { seed, cases }: Extent): Promise<Figures> {
+  const sweep = await killableSweep(folder, TRIALS);
   const failures: string[] = [];
-  let [kills, sweeps, trained, cutOff] = [0, 0, 0, 0];
-  while (kills < count && failures.length === 0) {
+  let kills = 0;
+  for (let sweeps = 0; kills < cases && failures.length === 0; sweeps++) {
     const random = RandomStream.of(seed, `soak/sweeps/${sweeps}`);
     const path = join(folder, `killed-${sweeps}`);
-    const report = await killSweep(sweep, path, count - kills, pace => drawSweepKill(random, pace));
+    const most = cases - kills;
+    const report = await killSweep(sweep, path, (done, segments) =>
+      done < most ? drawSweepKill(random, most - done, segments) : undefined,
+    );
     rmSync(path, { recursive: true });
-    sweeps += 1;
     kills += report.kills;
-    trained += report.epochs.trained;
-    cutOff += report.epochs.cutOff;
-    for (const what of report.hits) hits.add(what);
     failures.push(...report.failures);
     // without a kill there is nothing to see, and there never will be
-    if (report.kills === 0 && report.failures.length === 0)
-      failures.push('a sweep came to its end before it was killed');
+    if (report.kills === 0) failures.push('a sweep came to its end before it was killed');
   }
-  const note = `${sweeps} of ${trials} trials and ${sweep.segments} segments, ${trained} epochs, ${cutOff} more cut off; ${hits.words}`;
-  return { what: 'killed at random moments', cases: kills, failed: failures.length, failures, note };
+  return { what: 'killed at random moments', cases: kills, failures };
 }

@@ -19,29 +19,14 @@ function rounds(random: RandomStream): number {
 }
 
 /** Values at which sizes, counts and offsets overflow. */
-const EDGES = [
-  0n,
-  1n,
-  0x7fn,
-  0x80n,
-  0xffn,
-  0x7fffn,
-  0xffffn,
-  0x7fffffffn,
-  0x80000000n,
-  0xfffffffen,
-  0xffffffffn,
-  1n << 53n,
-  (1n << 63n) - 1n,
-  (1n << 64n) - 1n,
-];
+const EDGES = [0, 1, 7, 8, 15, 16, 31, 32, 53, 63, 64].flatMap(bits => [
+  1n << BigInt(bits),
+  (1n << BigInt(bits)) - 1n,
+]);
 
 const NOTHING = Buffer.alloc(0);
 
-/**
- * A copy of `bytes` with one or a few changes, some of which insert a part of `other`. At most
- * 4 KiB longer.
- */
+/** A copy of `bytes` with one or a few changes, some of which insert a part of `other`. */
 export function mutateBytes(bytes: Buffer, random: RandomStream, other: Buffer = bytes): Buffer {
   let result = bytes;
   for (let left = rounds(random); left > 0; left--) result = changeBytes(result, random, other);
@@ -103,15 +88,25 @@ function spliced(bytes: Buffer, at: number, remove: number, insert: Buffer): Buf
   return Buffer.concat([bytes.subarray(0, at), insert, bytes.subarray(at + remove)]);
 }
 
-/**
- * A copy of `text` with parts of it, and `tokens` of its language, inserted, removed, repeated and
- * swapped.
- */
-export function mutateText(text: string, random: RandomStream, tokens: readonly string[]): string {
+/** Pieces of YAML, JSON, CSV, headers of arrays, and texts. */
+const TOKENS = [
+  ...'[ ] { } ( ) : , ,, ? " "" | >- # ; = @ ` ~ // / \\ . a g w'.split(' '),
+  ...'0 -0 -1 -100 1e9 1e999 9007199254740993 0x1 0o7 1_0 nan inf .nan -.inf null true yes None 1L'.split(
+    ' ',
+  ),
+  ..."2024-01-01 2024-02-31 2024-01-01T25:00 2001-01-01 F32 BF16 <f4 |O >i8 <U9999 'descr'".split(' '),
+  ...'"a": {"a": [[ "seq":0 "event":"run.end" "shape" "w": __metadata__ completed webasm'.split(' '),
+  ...'&a *a <<: extends: kind: constructor: "__proto__": __proto__ <unk> <eos> \\u0000 \\ud800'.split(' '),
+  ...['- ', ': ', ', ', '!t ', '!!binary ', '%YAML 1.1\n', '---\n', '...\n', '{}\n', '[]\n', '1\n', '[0]'],
+  ...[' ', '  ', '\n', '\r\n', '\r', '\t', '\0', '\uFEFF', '\u2028', '٣', '🥊', "'", '9'.repeat(20)],
+];
+
+/** A copy of `text` with parts of it, and tokens, inserted, removed, repeated and swapped. */
+export function mutateText(text: string, random: RandomStream): string {
   let result = text;
   for (let left = rounds(random); left > 0; left--) {
     const at = random.integer(result.length + 1);
-    const piece = onceIn(random, 4) ? result.slice(at, at + random.integer(40)) : pick(random, tokens);
+    const piece = onceIn(random, 4) ? result.slice(at, at + random.integer(40)) : pick(random, TOKENS);
     const times = onceIn(random, 6) ? 1 + random.integer(200) : 1;
     const remove = onceIn(random, 2) ? 0 : random.integer(24);
     result = result.slice(0, at) + piece.repeat(times) + result.slice(at + remove);
@@ -137,39 +132,14 @@ const NAMES = [
   'x'.repeat(300),
   '0',
   'a.b',
-  '\u0000',
+  '\0',
 ];
 
 /** Values that a reader may mistake for valid ones. */
 const VALUES: readonly Json[] = [
-  null,
-  true,
-  false,
-  0,
-  -0,
-  -1,
-  1,
-  0.5,
-  1e308,
-  5e-324,
-  2 ** 31,
-  2 ** 32,
-  2 ** 53,
-  2 ** 53 + 2,
-  '',
-  '0',
-  'nan',
-  '../../x',
-  '/dev/zero',
-  'a\u0000b',
-  '\ud800',
-  'x'.repeat(5000),
-  [],
-  {},
-  [[]],
-  [null],
-  [-1],
-  { kind: null },
+  ...[null, true, false, [], {}, [[]], [null], [-1], { kind: null }],
+  ...[0, -0, -1, 1, 0.5, 1e308, 5e-324, 2 ** 31, 2 ** 32, 2 ** 53, 2 ** 53 + 2],
+  ...['', '0', 'nan', '../../x', '/dev/zero', 'a\u0000b', '\ud800', 'x'.repeat(5000)],
 ];
 
 /**
