@@ -121,7 +121,7 @@ export function predictFrom(
   };
   const isCompared = ['csv', 'npz', 'idx'].includes(config.kind);
   // bytes one by one, or in a few pieces
-  const piece = isCompared && onceIn(random, 4) ? 1 : 1 + random.integer(60);
+  const piece = isCompared && onceIn(random, 4) ? 1 : 8 + random.integer(60);
   const isStream = onceIn(random, 2);
   return async () => {
     const bytes = readFileSync(path);
