@@ -33,10 +33,8 @@ export interface FuzzReport extends Figures {
 
 /** Cases whose steps are counted together, since asking for them takes longer than some cases. */
 const COUNTED_TOGETHER = 10;
-/**
- * More than so many cases may take together. A case takes some ten thousand, and 400,000 at most.
- */
-const MAX_STEPS = 5_000_000;
+/** More than so many cases may take together. Most take ten thousand; texts on the disk, millions. */
+const MAX_STEPS = 20_000_000;
 /** Nobody reads more characters than this, all complaints together. */
 const MAX_TEXT = 100_000;
 

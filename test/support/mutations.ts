@@ -109,7 +109,7 @@ export function mutateText(text: string, random: RandomStream): string {
     const piece = onceIn(random, 4) ? result.slice(at, at + random.integer(40)) : pick(random, TOKENS);
     const times = onceIn(random, 6) ? 1 + random.integer(200) : 1;
     const remove = onceIn(random, 2) ? 0 : random.integer(24);
-    result = result.slice(0, at) + piece.repeat(times) + result.slice(at + remove);
+    result = result.slice(0, at) + piece.repeat(times).slice(0, 2000) + result.slice(at + remove);
     if (onceIn(random, 8)) result = swapLines(result, random);
   }
   return result.slice(0, 65_000);
