@@ -18,7 +18,7 @@ const STEPS = 100_000;
 const STEPS_PER_EPOCH = 1_000;
 const program = join(packageRoot, 'dist', 'src', 'cli', 'main.js');
 
-/** Each round in a server of its own, which has read nothing; the files are in the system's memory. */
+/** Each round in a server of its own, which has read nothing; files are in the system's memory. */
 export function measureList(rounds: number): Promise<Figure[]> {
   return inFolder(root => measureListIn(root, rounds));
 }

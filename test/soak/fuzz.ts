@@ -33,7 +33,7 @@ export interface FuzzReport extends Figures {
 
 /** Cases whose steps are counted together, since asking for them takes longer than some cases. */
 const COUNTED_TOGETHER = 10;
-/** More than so many cases may take together. Most take ten thousand; texts on the disk, millions. */
+/** Steps of so many cases together. Most take ten thousand; texts on the disk take millions. */
 const MAX_STEPS = 20_000_000;
 /** Nobody reads more characters than this, all complaints together. */
 const MAX_TEXT = 100_000;

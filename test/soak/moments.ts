@@ -47,7 +47,7 @@ export interface Sent {
   readonly at: string | undefined;
 }
 
-/** Starts the program, sends it `signal` at `moment`, and again `then` ms later; waits for its end. */
+/** Starts the program, sends it `signal` at `moment`, and again `then` ms later; awaits its end. */
 export async function signalled(
   args: readonly string[],
   where: { readonly output: string; readonly directory: string | undefined },
