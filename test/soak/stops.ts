@@ -404,7 +404,7 @@ function snapshot(directory: string): string {
     .join('\n');
 }
 
-/** Calls `action` with 0, 1, 2 ... and a folder of its own until it gives false; `jobs` at a time. */
+/** Calls `action` with 0, 1, 2 ... and a folder of its own until it gives false; `jobs` at once. */
 async function inTurn(
   jobs: number,
   folder: string,
