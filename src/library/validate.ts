@@ -1,16 +1,10 @@
 /** Validates a config without training, including its data. */
-import {
-  checkAgainstData,
-  type LoadedExperiment,
-  loadExperiment,
-  locateInConfig,
-  measuredMetrics,
-} from '../config/index.js';
+import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { checkName } from '../run/folders.js';
-import { gateReferences, gateWarnings } from '../train/gates.js';
-import { initialParameters, lossSettings, modelSpec, openData } from '../train/session.js';
+import { gateReferences } from '../train/gates.js';
+import { initialParameters, modelSpec, openData } from '../train/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
@@ -112,14 +106,8 @@ export async function checkedData(
     const data = await openData(experiment);
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
-    const found = [...selectionWarnings(loaded), ...warnings];
-    if (diagnostics.length === 0) {
-      const spec = modelSpec(loaded, sizes);
-      initialParameters(loaded, spec);
-      const loss = lossSettings(loaded, data.train, spec);
-      found.push(...gateWarnings(loaded, data, { spec, loss, metrics: measuredMetrics(experiment) }));
-    }
-    return { data, diagnostics, warnings: found };
+    if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
+    return { data, diagnostics, warnings: [...selectionWarnings(loaded), ...warnings] };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }

@@ -3,13 +3,9 @@
  */
 import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
-import type { Dataset } from '../data/index.js';
-import { largerIsBetter, rangeOf } from '../math/metrics/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
-import { hardestTrivial, type WrittenGate } from '../run/gates.js';
-import type { SplitBaselines } from '../run/summary.js';
+import type { WrittenGate } from '../run/gates.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
-import { type BaselineSubject, trivialBaselines } from './baselines.js';
 
 export interface GateReferences {
   /** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
@@ -39,38 +35,6 @@ export function gateReferences(
   if (problems.length === 0) return { references, baselines };
   const exitCode = problems.find(({ exitCode }) => exitCode === EXIT.damaged)?.exitCode ?? EXIT.usage;
   throw new UserError(exitCode, withoutEchoes(problems.flatMap(({ diagnostics }) => diagnostics)));
-}
-
-/**
- * Warns of gates that no model can pass: the trivial baseline plus `by` is outside the metric's
- * range, such as 0.9 above an accuracy of 0.5.
- */
-export function gateWarnings(
-  { experiment, locator }: LoadedExperiment,
-  dataset: Dataset,
-  subject: BaselineSubject,
-): Diagnostic[] {
-  const measured = new Map<string, SplitBaselines>();
-  return experiment.gates.flatMap(({ metric, beats, by = 0 }, index): Diagnostic[] => {
-    const [name] = metric.split('.');
-    const split = name === 'validation' || name === 'test' ? dataset[name] : undefined;
-    if (beats === undefined || by === 0 || split === undefined) return [];
-    const baselines = measured.get(name) ?? trivialBaselines(subject, dataset, split);
-    measured.set(name, baselines);
-    const reference = hardestTrivial(metric, { baselines: { test: baselines, [name]: baselines } });
-    if (reference === undefined) return [];
-    const { min, max } = rangeOf(metric);
-    const room = largerIsBetter(metric) ? max - reference : reference - min;
-    if (by <= room) return [];
-    const [side, end] = largerIsBetter(metric) ? ['above', max] : ['below', min];
-    const message = `no model can pass this gate: a trivial baseline has ${metric} ${Number(reference.toPrecision(4))}, and nothing is ${side} ${end}`;
-    return [
-      locator.atValue(['gates', index, 'by'], 'config/unreachable-gate', message, {
-        expected: `at most ${Number(room.toPrecision(4))}`,
-        got: String(by),
-      }),
-    ];
-  });
 }
 
 export function gateOrigins({

@@ -30,7 +30,7 @@ import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
-import { type GateReferences, gateReferences, gateWarnings } from './gates.js';
+import { type GateReferences, gateReferences } from './gates.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions, type TrainerParts } from './trainer.js';
@@ -109,7 +109,7 @@ export function sessionWith(
     choice,
     run,
     ...gates,
-    warnings: [...warnings, ...gateWarnings(loaded, dataset, run)],
+    warnings,
   };
 }
 

@@ -78,47 +78,47 @@ export function loadWeights(
   }: { readonly which?: WeightsName; readonly all?: boolean; readonly tensors?: Tensors } = {},
 ): void {
   const prefix = which === 'average' ? AVERAGE : commonPrefix(tensors, layout);
-  const problems: Diagnostic[] = [];
-  for (const parameter of layout.parameters) {
-    const { name, shape } = parameter;
-    const tensor = tensors.get(`${prefix}${name}`);
-    if (!tensor) {
-      problems.push({ code: 'weights/missing', file, message: `the weight '${prefix}${name}' is missing` });
-    } else if (tensor.shape.join() !== shape.join()) {
-      problems.push({
-        code: 'weights/shape',
-        file,
-        message: `the weight '${prefix}${name}' has another shape than the model`,
-        expected: shapeText(shape),
-        got: shapeText(tensor.shape),
-      });
-    } else if (tensor.dtype !== 'F32' && tensor.dtype !== 'F64') {
-      const got = tensor.dtype;
-      problems.push({
-        code: 'weights/type',
-        file,
-        message: `the weight '${prefix}${name}' is not a float`,
-        expected: 'F32 or F64',
-        got,
-      });
-    } else {
-      const values = Float32Array.from(tensor.data);
-      if (!values.every(Number.isFinite)) {
-        throw damagedError({
-          code: 'weights/not-finite',
-          file,
-          message: `the weight '${prefix}${name}' has a value that is not finite`,
-        });
-      }
-      layout.write(parameter, values, flat);
-    }
-  }
-  if (all) {
-    const known = new Set(layout.parameters.map(({ name }) => `${prefix}${name}`));
-    const surplus = [...weightsAlone(tensors, which).keys()].filter(name => !known.has(name)).sort();
-    if (surplus.length > 0) problems.push(surplusWeights(file, surplus));
-  }
+  const shapes = layout.parameters.map(({ name, shape }) => [`${prefix}${name}`, shape] as const);
+  const problems = misfits(file, tensors, shapes, ['F32', 'F64']);
+  const known = new Set(shapes.map(([name]) => name));
+  const surplus = [...weightsAlone(tensors, which).keys()].filter(name => !known.has(name)).sort();
+  if (all && surplus.length > 0)
+    problems.push({
+      code: 'weights/surplus',
+      file,
+      message: `the file has weights that the model has not: ${surplus.join(', ')}`,
+      expected: 'a model with all weights of the file, or a file without them',
+    });
   if (problems.length > 0) throw usageError(...problems);
+  for (const parameter of layout.parameters) {
+    const name = `${prefix}${parameter.name}`;
+    const values = Float32Array.from(tensors.get(name)?.data as ArrayLike<number>);
+    if (!values.every(Number.isFinite)) {
+      const message = `the weight '${name}' has a value that is not finite`;
+      throw damagedError({ code: 'weights/not-finite', file, message });
+    }
+    layout.write(parameter, values, flat);
+  }
+}
+
+/** Tensors that are missing or have another type or shape. */
+function misfits(
+  file: string,
+  tensors: Tensors,
+  shapes: readonly (readonly [name: string, shape: readonly number[]])[],
+  types: readonly Tensor['dtype'][],
+): Diagnostic[] {
+  return shapes.flatMap(([name, shape]) => {
+    const tensor = tensors.get(name);
+    if (tensor && types.includes(tensor.dtype) && tensor.shape.join() === shape.join()) return [];
+    return {
+      code: 'weights/unfit',
+      file,
+      message: `the tensor '${name}' does not fit the model`,
+      expected: `${types.join(' or ')} ${shapeText(shape)}`,
+      got: tensor ? `${tensor.dtype} ${shapeText(tensor.shape)}` : 'nothing',
+    };
+  });
 }
 
 export function weightsChanged(file: string, then: string | undefined, now: string | undefined): Diagnostic {
@@ -128,16 +128,6 @@ export function weightsChanged(file: string, then: string | undefined, now: stri
     message: 'the initial weights have changed since the run started',
     expected: `SHA-256 ${then ?? 'of the file that was there'}`,
     got: now ?? 'no file',
-  };
-}
-
-function surplusWeights(file: string, names: readonly string[]): Diagnostic {
-  const which = names.map(name => `'${name}'`).join(', ');
-  return {
-    code: 'weights/surplus',
-    file,
-    message: `the model has no ${names.length === 1 ? 'weight' : 'weights'} ${which}, which the file has`,
-    expected: 'a model with all weights of the file, or a file without them',
   };
 }
 
@@ -164,17 +154,7 @@ export function unfitTensors(
     ),
     ...[...carried].map(([name, shape]) => [`${CARRIED}${name}`, shape] as const),
   ];
-  return expected.flatMap(([name, shape]) => {
-    const tensor = tensors.get(name);
-    if (tensor?.dtype === 'F32' && tensor.shape.join() === shape.join()) return [];
-    return {
-      code: 'checkpoint/tensor',
-      file,
-      message: `the tensor '${name}' of the checkpoint does not fit the model that resumes`,
-      expected: `F32 ${shapeText(shape)}`,
-      got: describeTensor(tensor),
-    };
-  });
+  return misfits(file, tensors, expected, ['F32']);
 }
 
 /**
@@ -197,10 +177,6 @@ export function restoreTraining(
   if (average) fill(average, AVERAGE);
   const carried = [...tensors].filter(([name]) => name.startsWith(CARRIED));
   return new Map(carried.map(([name, tensor]) => [name.slice(CARRIED.length), tensor]));
-}
-
-function describeTensor(tensor: Tensor | undefined): string {
-  return tensor ? `${tensor.dtype} ${shapeText(tensor.shape)}` : 'nothing';
 }
 
 /** The prefix of the first weight in the file; empty if it has none or is missing. */

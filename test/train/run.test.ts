@@ -333,7 +333,7 @@ const bad: [what: string, sections: object, code: number, told: RegExp][] = [
       },
     },
     2,
-    /weights\.safetensors: the weight 'lstm\.bias_hh_l1' is missing/,
+    /weights\.safetensors: the tensor 'lstm\.bias_hh_l1' does not fit the model/,
   ],
   [
     'weights of a layer that the model lacks',
@@ -345,7 +345,7 @@ const bad: [what: string, sections: object, code: number, told: RegExp][] = [
     'weights of another size',
     { model: { ...expectedShape, hidden_size: 7, init_from: whole } },
     2,
-    /'lstm\.weight_ih_l0' has another shape than the model(.|\n)*'fc\.weight' has another shape/,
+    /'lstm\.weight_ih_l0' does not fit the model(.|\n)*'fc\.weight' does not fit/,
   ],
   [
     'a weight that is not a number',
