@@ -19,7 +19,6 @@ import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
 import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
 import type { Json } from '../../src/run/json.js';
 import { UserError } from '../../src/util/errors.js';
-import { nearest, nearestFile } from '../../src/util/nearest.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
@@ -401,41 +400,6 @@ t.test('labels that would silently enlarge the model', async t => {
     [/^loss mse needs value targets/, 10],
     'no label matters to mse',
   );
-});
-
-t.test('warns of a limit that exceeds the data', async t => {
-  const file = write('limit.yaml', MINIMAL.replace('a.npz }', 'a.npz, limit: 11 }'));
-  const split = { count: 11, targets: { kind: 'class', numClasses: 2, perStep: false } } as const;
-  const data = { input: { kind: 'number', size: 1 } as const, sequenceLength: 1, train: split, test: split };
-  const warnings = (count: number) =>
-    checkAgainstData(loadExperiment(file), { ...data, train: { ...split, count } }).warnings;
-  t.same(warnings(11), []);
-  t.match(warnings(10), [
-    {
-      code: 'data/limit',
-      message: 'dataset.limit is 11, but there are only 10 training sequences; all are used',
-      line: 3,
-      column: 43,
-    },
-  ]);
-});
-
-t.test('suggests similar names', async t => {
-  const near: [string, string[], string | undefined][] = [
-    ['nmae', ['name', 'seed'], 'name'],
-    ['sede', ['seed'], 'seed'],
-    ['lstm', ['gru', 'lstm'], 'lstm'],
-    ['lsmt', ['gru', 'lstm'], 'lstm'],
-    ['emna', ['name'], undefined],
-    ['learning_raet', ['learning_rate'], 'learning_rate'],
-    ['ab', ['ba'], 'ba'],
-    ['a', ['b'], undefined],
-  ];
-  for (const [word, candidates, wanted] of near) t.equal(nearest(word, candidates), wanted, word);
-
-  const folder = t.testdir({ broken: t.fixture('symlink', 'gone') });
-  t.equal(nearestFile(join(folder, 'brokne')), join(folder, 'broken'));
-  t.equal(nearestFile(join(folder, 'broken')), undefined, 'not the path itself');
 });
 
 t.test('every key of the schema has a description, and every object is closed', async t => {

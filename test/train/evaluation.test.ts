@@ -1,5 +1,5 @@
 /** The files of an evaluation, the output of `predict`, and the calibration of step times. */
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
@@ -18,7 +18,6 @@ import type {
   WorstValue,
 } from '../../src/run/evaluation.js';
 import { spellNonFinite } from '../../src/run/json.js';
-import { addTimes, NO_TIMES, stepRatio } from '../../src/run/run-times.js';
 import { evaluationCollector } from '../../src/train/evaluation-document.js';
 import { computeInThreads } from '../../src/train/pool.js';
 import type { PredictedSequence } from '../../src/train/predictions.js';
@@ -29,9 +28,7 @@ import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
-import { main } from '../support/in-process.js';
 import { modelOf } from '../support/models.js';
-import { execute } from '../support/programs.js';
 import { randomDataset, randomSequences } from '../support/runs.js';
 
 const work = new Workplace();
@@ -271,24 +268,6 @@ for (const one of cases.filter(({ name }) => name !== 'without ties')) {
     t.ok(Math.abs(Number(document[whole]) - Number(one.metrics[whole])) < 1e-12, whole);
   });
 }
-
-t.test('pairs are lists for several targets and numbers for one', async t => {
-  const [several, one] = ['three targets', 'a constant target'].map(
-    name => cases.find(given => given.name === name) as Case,
-  );
-  for (const given of [several, one]) {
-    const { sample } = documentOf(t, given) as {
-      sample: { index: number; target: unknown; prediction: unknown }[];
-    };
-    t.equal(sample.length, given.outputs.length);
-    t.same(sample[4], { index: 4, target: given.targets[4], prediction: given.outputs[4] });
-  }
-  const single = { ...several, size: 1, outputs: [[1], [2]], targets: [[3], [4]] };
-  t.same(documentOf(t, single).sample, [
-    { index: 0, target: 3, prediction: 1 },
-    { index: 1, target: 4, prediction: 2 },
-  ]);
-});
 
 t.test('leaves out data that are too large', async t => {
   for (const [classes, known] of [
@@ -534,11 +513,6 @@ t.test('evaluation.json agrees with predict, for any number of threads', async t
   );
   t.equal(evaluationIn(threads).text, text);
   t.same(compareRuns(run.directory, threads.directory), []);
-  const other = join(work.folder(), 'other');
-  cpSync(run.directory, other, { recursive: true });
-  writeFileSync(join(other, 'evaluation.json'), text.replace('"classes"', ' "classes"'));
-  t.same(compareRuns(run.directory, other), [{ file: 'evaluation.json', what: 'has other bytes' }]);
-
   const csv = await work.cellrun('predict', run.directory, '--format', 'csv', '--limit', '3', ...webasm);
   const rows = lines
     .slice(0, 3)
@@ -562,23 +536,6 @@ t.test('evaluation.json agrees with predict, for any number of threads', async t
     linesOf(train.stdout).map(({ label }) => label.at(-1)),
     Array.from({ length: 9 }, (_, i) => i * 5 + (i % 5)).map(at => (at % 7 === 0 ? null : (at * at + 1) % 3)),
   );
-
-  const quoted = (word: string) => `'${word}'`;
-  const predict = [process.execPath, main, 'predict', run.directory, ...webasm].map(quoted).join(' ');
-  const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
-  const script = `set -o pipefail; ${predict} --split train | head -n 1`;
-  const cut = await execute('bash', ['-c', script], surroundings);
-  t.match(cut, { code: 0, stderr: '' }, 'a reader that has enough is no failure');
-  t.equal(cut?.stdout.split('\n').length, 2);
-
-  const none = await work.cellrun('predict', run.directory, '--checkpoint', '999');
-  t.match(none, { code: 2, stdout: '' });
-  const wrongFlag = await work.cellrun('predict', run.directory, '--format', 'xml');
-  t.match(wrongFlag, { code: 2, stderr: /jsonl, csv/ });
-  writeFileSync(data, readFileSync(stepsData(3)));
-  const changed = await work.cellrun('predict', run.directory, ...webasm);
-  t.equal(changed.code, 5, changed.stderr);
-  t.equal(changed.stdout, '');
 });
 
 t.test('values: evaluation.json agrees with predict', async t => {
@@ -626,38 +583,6 @@ t.test('values: evaluation.json agrees with predict', async t => {
     csv.stdout,
     `index,id,predicted_0,target_0\n0,x_test[0],${printed[0].predicted[0]},${printed[0].target[0]}\n`,
   );
-});
-
-t.test('class names in evaluation.json and predict', async t => {
-  const rows = Array.from({ length: 24 }, (_, i) => `${i / 24},${i % 2 ? '"a, ""b"""' : 'plain'}`);
-  const path = work.file('named.csv', `x,kind\n${rows.join('\n')}\n`);
-  const dataset = {
-    kind: 'csv',
-    path,
-    features: ['x'],
-    target: 'kind',
-    target_kind: 'class',
-    test_fraction: 0.5,
-  };
-  const run = await work.train({ ...config(path, 'last', 'cross_entropy'), dataset }, ...webasm);
-  if (!t.equal(run.code, 0, run.finished.stderr)) return;
-  const { document } = evaluationIn(run);
-  t.same(validateAgainst('evaluation', document), []);
-  const names: string[] = document.class_names;
-  t.same([...names].sort(), ['a, "b"', 'plain']);
-  const said = await work.cellrun('predict', run.directory, ...webasm);
-  for (const line of said.stdout.trimEnd().split('\n')) {
-    const { predicted, predicted_name, label, label_name } = JSON.parse(line);
-    t.same([predicted_name, label_name], [names[predicted], names[label]]);
-  }
-  const csv = await work.cellrun('predict', run.directory, '--format', 'csv', ...webasm);
-  const [head, ...lines] = csv.stdout.trimEnd().split('\n');
-  t.equal(
-    head,
-    'index,id,predicted,predicted_name,probability,label,label_name,"probability_a, ""b""",probability_plain',
-  );
-  const named = /^\d+,line \d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b"""),[\d.e-]+,[\d.e-]+$/;
-  for (const line of lines) t.match(line, named);
 });
 
 /** The bytes of an IDX file; `type` is 08 for bytes, 0d for floats. */
@@ -739,17 +664,4 @@ t.test('calibration and step ratio in summary and log', async t => {
     t.equal(step_ratio, ms_per_step / calibration_ms);
     t.match(run.events.at(-1), { event: 'run.end', ms_per_step, calibration_ms, step_ratio });
   }
-});
-
-t.test('step and calibration times are of the same process', async t => {
-  const times = (ms_per_step: number | null, calibration_ms: number | null) => ({
-    ...NO_TIMES,
-    ms_per_step,
-    calibration_ms,
-  });
-  const [first, second, unmeasured, idle] = [times(12, 3), times(20, 4), times(20, null), NO_TIMES];
-  t.equal(stepRatio(addTimes(first, second)), 5);
-  t.equal(stepRatio(addTimes(first, idle)), 4);
-  t.equal(stepRatio(addTimes(first, unmeasured)), null, 'never of two');
-  t.equal(stepRatio(idle), null);
 });

@@ -135,10 +135,6 @@ t.test('verify gradients and backends hold with embedding, dropout, directions a
   await checkOf(t, 'backends', bucketed, '--steps', '4', '--backends', 'webasm,cpu');
 });
 
-t.test('verify backends holds with carried states', t =>
-  checkOf(t, 'backends', carried, '--steps', '6', '--backends', 'webasm,cpu'),
-);
-
 interface Prediction {
   readonly predicted: readonly number[];
   readonly probability: readonly number[];

@@ -14,26 +14,15 @@ import fs, {
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
-import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { main } from '../support/in-process.js';
 import { comesTrue } from '../support/programs.js';
-import {
-  copies,
-  randomDataset,
-  resume,
-  seal,
-  stopAt,
-  type Trained,
-  train,
-  trainUntil,
-} from '../support/runs.js';
+import { copies, randomDataset, resume, seal, type Trained, train, trainUntil } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -151,23 +140,6 @@ function runIn(output: string): string {
   const [id] = readdirSync(join(output, 'resumed'));
   return join(output, 'resumed', id);
 }
-
-t.test('three stops in one epoch', async t => {
-  const long = { ...config, training: { ...config.training, batch_size: 8 } };
-  const straight = await run(long);
-  let { summary } = await interrupted(long, 11);
-  for (const step of [13, 16]) {
-    const { signal, observer } = stopAt(step);
-    const result = await resume(summary.directory, { signal }, observer);
-    t.match(result, { exitCode: 130, summary: { status: 'interrupted', steps: step } });
-    summary = result.summary;
-  }
-  const result = await resume(summary.directory);
-  t.equal(result.summary.status, 'completed');
-  t.same(compareRuns(straight.summary.directory, summary.directory), []);
-  t.equal(events(summary.directory).filter(({ event }) => event === 'run.resume').length, 3);
-  sound(t, summary.directory);
-});
 
 t.test('a stop during the evaluation of an epoch: the resumed run repeats it', async t => {
   const stop = new AbortController();
@@ -653,53 +625,6 @@ t.test('a crash between writing the two files of a config change', async t => {
   }
 });
 
-t.test('the log is flushed before a checkpoint', async t => {
-  const calls: string[] = [];
-  const { fsyncSync, openSync, renameSync: rename } = fs;
-  const names = new Map<number, string>();
-  const noted = {
-    openSync: (path: fs.PathLike, ...others: [fs.OpenMode, fs.Mode?]) => {
-      const file = openSync(path, ...others);
-      names.set(file, basename(String(path)));
-      return file;
-    },
-    fsyncSync: (file: number) => {
-      calls.push(`flush ${names.get(file)}`);
-      fsyncSync(file);
-    },
-    renameSync: (from: fs.PathLike, to: fs.PathLike) => {
-      calls.push(`rename ${basename(String(to))}`);
-      rename(from, to);
-    },
-  };
-  Object.assign(fs, noted);
-  syncBuiltinESMExports();
-  try {
-    await run(config);
-  } finally {
-    Object.assign(fs, { fsyncSync, openSync, renameSync: rename });
-    syncBuiltinESMExports();
-  }
-  const saved = calls.flatMap((call, i) => (/^rename step-/.test(call) ? [i] : []));
-  t.ok(saved.length > 5);
-  for (const [i, at] of saved.entries()) {
-    const since = calls.slice(i === 0 ? 0 : saved[i - 1], at);
-    t.ok(since.includes('flush log.jsonl'), calls[at]);
-  }
-});
-
-t.test('a finished run whose metrics are not finite', async t => {
-  const directory = await whole();
-  const file = join(directory, 'summary.json');
-  const written = JSON.parse(readFileSync(file, 'utf8'));
-  written.metrics.test = { ...written.metrics.test, loss: null, loss_nonfinite: 'inf' };
-  writeFileSync(file, JSON.stringify(written));
-  seal(directory);
-  const again = await resume(directory);
-  const { test } = straight.summary.metrics;
-  t.same(again.summary.metrics.test, { ...test, loss: Number.POSITIVE_INFINITY });
-});
-
 t.test('a save that fails briefly is retried and reported', async t => {
   const output = work.folder();
   const { summary } = await run(config, {
@@ -725,25 +650,6 @@ t.test('a save that fails briefly is retried and reported', async t => {
       },
     ],
   );
-});
-
-t.test('verify resume: processes killed at any moment', async t => {
-  const program = [process.execPath, main] as const;
-  const sgd = {
-    ...config,
-    optimizer: { kind: 'sgd', learning_rate: 0.1, momentum: 0.9 },
-    training: { num_epochs: 20, batch_size: 16, last_batch: 'drop' },
-    checkpoint: { every: 'epoch', keep: { last: 2, best: 2 }, metric: 'test.loss', mode: 'min' },
-  };
-  const results = await verifyResume(work.config(sgd), {
-    program,
-    flags: ['--backend', 'webasm', '--threads', '1'],
-    kills: 2,
-    seed: 1,
-    stop: new AbortController().signal,
-    note: text => t.comment(text),
-  });
-  t.match(results, { identical: true, steps: 80, kept: null });
 });
 
 t.test('initial weights are an input: their digest is in the manifest, the hash and compare', async t => {

@@ -11,7 +11,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -168,31 +167,6 @@ t.test('a disk without space for the log', async t => {
   const full = await runOnSmallDisk(t, small, 'head -c 250000 /dev/zero > "$0/filling";');
   t.equal(full?.finished.code, EXIT.unexpected);
   t.match(full?.finished.stderr ?? '', /^\S+: the file cannot be written: no space left on the disk\n$/);
-});
-
-t.test('an unwritable output root is one message and exit 2', parallel, async t => {
-  const config = work.config(small);
-  const dangling = join(work.folder(), 'link');
-  symlinkSync(join(work.path, 'nowhere', 'at', 'all'), dangling);
-  const file = work.file('file', '');
-  for (const [output, told] of [
-    [dangling, 'or a broken symbolic link'],
-    [file, 'a component of the path is a file'],
-    [join(file, 'below'), 'a component of the path is a file'],
-  ]) {
-    const { code, stdout, stderr } = await work.cellrun('run', config, '--output', output, ...webasm);
-    t.match({ code, stdout }, { code: 2, stdout: '' }, stderr);
-    t.ok(stderr.startsWith(`${output}: the output directory cannot be created: `), stderr);
-    t.match(stderr, told);
-  }
-  t.notOk(existsSync(join(work.path, 'nowhere')));
-  const script = `mount -o remount,ro "$0" && ${program} run "${config}" --output "$0" ${webasm.join(' ')}`;
-  const readOnly = await onSmallDisk(work.folder(), '64k', script, surroundings);
-  if (readOnly === undefined) t.comment('this process may not mount a read-only disk');
-  else {
-    t.match(readOnly, { code: 2, stdout: '' });
-    t.match(readOnly.stderr, /^\S+: the output directory cannot be created: the file system is read-only\n$/);
-  }
 });
 
 t.test('a read-only path that the user named for output is a usage error', parallel, async t => {
@@ -556,22 +530,4 @@ t.test('the logged rate excludes the first step, which compiles', async t => {
   others.add(8, 0.5);
   t.equal(others.takeRate(), 16, 'also of an event that tells of several steps');
   t.equal(others.total, 5.5);
-});
-
-t.test('the progress of an evaluation is shown only on a terminal', async t => {
-  const io = recordedIo(40, true);
-  let now = 0;
-  const plan = { totalSteps: 4, numEpochs: 2, quiet: false };
-  const progress = createProgress(io, plan, () => now);
-  for (let done = 1; done <= 1000; done++) {
-    now += 1;
-    progress.evaluating({ done, total: 1000 });
-  }
-  const drawn = io.text.split('\u001b[1A\r\u001b[J');
-  t.equal(drawn.length, 10, 'ten times a second');
-  t.match(drawn.at(-1) ?? '', /^━+─* evaluating 901\/1000\n$/);
-  t.ok(
-    drawn.every(line => line.length <= 40),
-    'a line and its end',
-  );
 });

@@ -1,22 +1,18 @@
 /**
  * Files and messages of runs whose process is killed, stopped or suspended, or whose disk fails.
  */
-import fs, { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import type { LoggedEvent } from '../../src/run/log.js';
 import { timesSoFar } from '../../src/run/run-times.js';
 import type { Summary } from '../../src/run/summary.js';
-import { runExperiment } from '../../src/train/run.js';
 import { preloadFor } from '../soak/moments.js';
 import { type LogLine, readLog, TrainedRun, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
-import { randomDataset, silentObserver, train } from '../support/runs.js';
+import { randomDataset, train } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -231,64 +227,6 @@ t.test('a disk that is full before the first step: suggests no resume', async t 
   t.match(finished.stderr, /^\S+: the file cannot be written: no space left on the disk\n$/);
 });
 
-t.test('a run directory that vanishes: names the file, exit 1, suggests no resume', async t => {
-  const output = work.folder();
-  const config = work.config({ ...endless, checkpoint: { every: { steps: 200 } } });
-  const running = work.start('run', config, '--output', output, ...webasm);
-  await running.logged(20, output);
-  // it must not make or miss single files while the others are removed
-  await bringToRest(Number(running.child.pid));
-  rmSync(onlyRun(output), { recursive: true });
-  running.child.kill('SIGCONT');
-  const { code, stdout, stderr } = await running.finished;
-  t.match({ code, stdout }, { code: 1, stdout: '' });
-  t.match(
-    stderr,
-    /\/(log\.jsonl: this file was removed|(evaluation\.json|index\.json|step-\d+\.safetensors): the file cannot be written: its directory no longer exists)/,
-  );
-  t.notOk(existsSync(join(output, 'small', 'checkpoints')));
-});
-
-t.test('a disk that becomes read-only: names the file to write, not the remaining lock', async t => {
-  const output = work.folder();
-  const names = ['openSync', 'writeSync', 'renameSync', 'rmSync', 'linkSync'] as const;
-  const table = fs as unknown as Record<string, (...args: unknown[]) => unknown>;
-  const originals = Object.fromEntries(names.map(name => [name, table[name]]));
-  const refuse = () => {
-    for (const name of names) {
-      table[name] = (...args) => {
-        const reads = name === 'openSync' && args[1] === 'r';
-        const isOurs = typeof args[0] === 'number' || String(args[0]).startsWith(output);
-        if (reads || !isOurs) return originals[name](...args);
-        throw Object.assign(new Error('injected'), { code: 'EROFS', syscall: name });
-      };
-    }
-    syncBuiltinESMExports();
-  };
-  const resumable: string[] = [];
-  const options = { output, commandLine: [], started: new Date(), signal: new AbortController().signal };
-  const run = runExperiment(
-    loadExperiment(work.config(small)),
-    { ...options, backend: 'webasm', threads: 1 },
-    {
-      ...silentObserver,
-      step: ({ step }) => step === 4 && refuse(),
-      resumable: directory => resumable.push(directory),
-    } as typeof silentObserver,
-  );
-  const error: unknown = await run.catch((thrown: unknown) => thrown);
-  Object.assign(table, originals);
-  syncBuiltinESMExports();
-  const directory = onlyRun(output);
-  t.match(error, {
-    exitCode: 1,
-    diagnostics: [
-      { file: join(directory, 'log.jsonl'), message: /cannot be written: the file system is read-only$/ },
-    ],
-  });
-  t.same(resumable, [directory]);
-});
-
 t.test('a stop before the first step prints how to resume', async t => {
   const output = work.folder();
   const slow = { ...small, model: { ...small.model, hidden_size: 200, num_layers: 4 } };
@@ -336,57 +274,6 @@ t.test('pipes without a reader: the run continues to its end', async t => {
   rmSync(output, { recursive: true });
   await piped(`run "${config}" ${flags}`, both);
   t.match(summaryIn(onlyRun(output)), { status: 'completed', steps: 6 });
-});
-
-t.test('a suspended process still owns its run, and its numbers stay right', async t => {
-  const output = work.folder();
-  const config = { ...endless, checkpoint: { every: { seconds: 1 }, keep: { last: 1 } } };
-  const running = work.start('run', work.config(config), '--json', '--output', output, ...webasm);
-  await running.logged(100, output);
-  await bringToRest(Number(running.child.pid));
-  const directory = onlyRun(output);
-  const before = readFileSync(join(directory, 'log.jsonl'));
-  const other = await work.cellrun('resume', directory, '--threads', '1');
-  t.match(other, { code: 2, stdout: '' });
-  t.ok(other.stderr.includes(`another process (${running.child.pid} on `), other.stderr);
-  await sleep(2500);
-  t.ok(readFileSync(join(directory, 'log.jsonl')).equals(before), 'it does sleep');
-  const asleep = before.toString().split('\n').length - 1;
-  running.child.kill('SIGCONT');
-  const savesAfter = (events: readonly LogLine[]) =>
-    events
-      .filter(
-        ({ event, temporary, value }) =>
-          event === 'checkpoint.saved' && temporary === false && value === null,
-      )
-      .filter(({ seq }) => Number(seq) >= asleep)
-      .map(({ time }) => Date.parse(String(time)));
-  // the last line may be incomplete
-  while (savesAfter(allRecords(directory)).length < 2) await sleep(100);
-  running.child.kill('SIGINT');
-  const run = new TrainedRun(await running.finished, output);
-  t.equal(run.code, 130, run.finished.stderr);
-  const wrong = run.events.flatMap(line => {
-    const below = Object.entries(line).filter(([, value]) => typeof value === 'number' && !(value >= 0));
-    const isStill = line.event === 'train.step' && line.step !== 1 && !(Number(line.samples_per_s) > 0);
-    return below.length > 0 || isStill ? [line] : [];
-  });
-  t.ok(run.events.length > 100, `${run.events.length} records`);
-  t.same(wrong, [], 'no number is below zero, and every step but the first has a speed');
-  const times = run.events.map(({ time }) => Date.parse(String(time)));
-  t.same(
-    times,
-    times.toSorted((a, b) => a - b),
-  );
-  const saves = savesAfter(run.events);
-  t.ok(saves.length >= 2, 'saves go on');
-  // the time counts from the end of a save, which is between its record and the one before
-  const recordBefore = (save: number) => times[times.indexOf(save) - 1];
-  for (let i = 1; i < saves.length; i++)
-    t.ok(saves[i] - recordBefore(saves[i - 1]) >= 990, 'the others in their time');
-  const last = summaryIn(directory);
-  t.ok(last.train_s + last.eval_s <= last.duration_s);
-  t.notMatch(run.finished.stderr, /NaN|Infinity|-\d+:/);
 });
 
 t.test('a resumed copy of a run is a separate run; a renamed directory is not', async t => {

@@ -4,7 +4,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { loadExperiment } from '../../src/config/index.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { readLog, Workplace } from '../support/cli.js';
@@ -112,22 +111,6 @@ t.test('a longer training changes results if the rates depend on the planned len
   }
 });
 
-t.test('otherwise a longer training changes nothing up to the old end', async t => {
-  for (const schedule of [
-    { kind: 'step', every: { steps: 4 }, factor: 0.5 },
-    { kind: 'cosine', length: { epochs: 4 } },
-  ]) {
-    const { summary } = await train(work, config(schedule, { num_epochs: 2 }));
-    await resume(summary.directory, { set: ['training.num_epochs=3'] });
-    const whole = await train(work, config(schedule, { num_epochs: 3 }));
-    t.strictSame(
-      ratesOf(summary.directory),
-      ratesOf(whole.summary.directory),
-      `${JSON.stringify(schedule)}: the rates of a run that was planned so`,
-    );
-  }
-});
-
 t.test('refuses a warm-up in updates as long as the training, once the data are known', async t => {
   const long = { kind: 'constant', warmup: { steps: 20 } };
   const finished = await work.cellrun('run', work.config(config(long)), '--output', work.folder());
@@ -150,13 +133,5 @@ t.test('max_steps may end training within the warm-up, with a warning', async t 
       ratesOf(whole.summary.directory).slice(0, 4),
       'the rates of the first steps',
     );
-  }
-});
-
-t.test('a warm-up in epochs is accepted before the data are known', async t => {
-  const warm = { kind: 'constant', warmup: { epochs: 1 } };
-  for (const training of [{}, { max_steps: 40 }]) {
-    const one = { ...config(warm, training), dataset: { kind: 'npz', path: 'later.npz' } };
-    t.doesNotThrow(() => loadExperiment(work.config(one)));
   }
 });
