@@ -31,46 +31,26 @@ type Numbers = Extract<Targets, { kind: 'value' }>;
 
 export type BaselineSubject = Pick<ModelRun, 'loss' | 'metrics' | 'spec'>;
 
-interface Constant {
-  /** [C], in the model's units. */
-  readonly outputs: Float32Array;
-  /** True if some class has probability 0. A smoothed loss needs all of them. */
-  readonly hasZero?: boolean;
-  /**
-   * Returns true if every target of a split has a probability above 0; absent if this always holds.
-   */
-  isPossible?(targets: Targets): boolean;
-}
-
 /** Used for log 0 (and its negative for the logit of 1), so that sums never become NaN. */
 const LOG_OF_ZERO = -1e4;
 
 export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split: Split): SplitBaselines {
   const { targets } = split;
-  const measure = (constant: Constant): SplitMetrics => {
-    const { outputs, hasZero = false } = constant;
-    const isPossible = constant.isPossible?.(targets) ?? true;
-    const hasLoss = isPossible && !(hasZero && isSmoothed(run.loss));
-    return {
-      ...(hasLoss && finite('loss', meanLoss(run.loss, outputs, targets))),
-      // LOG_OF_ZERO would make these finite although they are infinite
-      ...measured(
-        run,
-        split,
-        () => outputs,
-        run.metrics.filter(name => isPossible || !OF_LIKELIHOOD.has(name)),
-      ),
-    };
-  };
-  const found: [BaselineName, SplitMetrics][] = constants(run, train.targets).map(([name, constant]) => [
-    name,
-    measure(constant),
-  ]);
+  const task = taskOf(run.loss);
+  const priors = constants(run, train.targets);
+  const found: [BaselineName, SplitMetrics][] = priors.map(([name, outputs]) => {
+    const isPossible = task === 'values' || hasProbability(targets, outputs);
+    // a smoothed loss needs the probabilities of all classes
+    const hasLoss = isPossible && !(isSmoothed(run.loss) && outputs.includes(LOG_OF_ZERO));
+    const metrics = run.metrics.filter(metric => isPossible || !OF_LIKELIHOOD.has(metric));
+    const loss = hasLoss && finite('loss', meanLoss(run.loss, outputs, targets));
+    return [name, { ...loss, ...measured(run, split, () => outputs, metrics) }];
+  });
   if (targets.kind === 'class' && targets.perStep) {
-    const [[, first]] = constants(run, train.targets);
+    const [[, first]] = priors;
     // a single predicted class has no probabilities, so only these metrics are defined
     const metrics = run.metrics.filter(name => OF_DECISIONS.has(name));
-    const outputsAt = stepBefore(targets, split.count, first.outputs);
+    const outputsAt = stepBefore(targets, split.count, first);
     found.push(['previous', measured(run, split, outputsAt, metrics)]);
   }
   for (const name of ['last_value', 'seasonal_naive'] as const) {
@@ -81,7 +61,8 @@ export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split
   return Object.fromEntries(found);
 }
 
-function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineName, Constant][] {
+/** Constant predictions [C], in the model's units. */
+function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineName, Float32Array][] {
   const { outputSize } = spec;
   if (train.kind === 'class') return [['majority', classPrior(train, outputSize)]];
   if (taskOf(loss) === 'labels') return [['majority', labelPrior(train)]];
@@ -89,12 +70,11 @@ function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineNa
     train.values.filter((value, at) => at % train.size === i && !Number.isNaN(value)),
   );
   const perTarget = outputSize / train.size;
-  const outputs = (of: (column: Float32Array, which: number) => number): Constant => ({
-    outputs: Float32Array.from({ length: outputSize }, (_, i) =>
+  const outputs = (of: (column: Float32Array, which: number) => number) =>
+    Float32Array.from({ length: outputSize }, (_, i) =>
       of(columns[Math.floor(i / perTarget)], i % perTarget),
-    ),
-  });
-  const constant: [BaselineName, Constant][] = [['mean', outputs(meanOf)]];
+    );
+  const constant: [BaselineName, Float32Array][] = [['mean', outputs(meanOf)]];
   const { bestConstant } = lossKind(loss);
   const { quantiles: predicted = [] } = lossOf(loss);
   if (bestConstant === 'median') constant.push(['median', outputs(column => quantileOf(column, 0.5))]);
@@ -112,22 +92,16 @@ function countsOf(values: Classes['values']): ReadonlyMap<number, number> {
   return counts;
 }
 
-function classPrior({ values }: Classes, classes: number): Constant {
+function classPrior({ values }: Classes, classes: number): Float32Array {
   const counts = countsOf(values);
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const outputs = Float32Array.from({ length: classes }, (_, label) => {
+  return Float32Array.from({ length: classes }, (_, label) => {
     const count = counts.get(label);
     return count === undefined ? LOG_OF_ZERO : Math.log(count / total);
   });
-  return {
-    outputs,
-    hasZero: counts.size < classes,
-    isPossible: split =>
-      split.kind !== 'class' || isEach(split.values, label => label === IGNORED || counts.has(label)),
-  };
 }
 
-function labelPrior({ values: all, size }: Numbers): Constant {
+function labelPrior({ values: all, size }: Numbers): Float32Array {
   const values = all.filter(value => !Number.isNaN(value));
   const sums = new Float64Array(size);
   values.forEach((label, at) => {
@@ -137,14 +111,17 @@ function labelPrior({ values: all, size }: Numbers): Constant {
   const fractions = sums.map(sum => (sum * size) / values.length);
   const logit = (fraction: number) =>
     Math.max(LOG_OF_ZERO, Math.min(-LOG_OF_ZERO, Math.log(fraction / (1 - fraction))));
-  return {
-    outputs: Float32Array.from(fractions, logit),
-    isPossible: split =>
-      isEach(split.values, (label, at) => {
-        const fraction = fractions[at % size];
-        return Number.isNaN(label) || ((fraction > 0 || label === 0) && (fraction < 1 || label === 1));
-      }),
-  };
+  return Float32Array.from(fractions, logit);
+}
+
+/** False if LOG_OF_ZERO would make a loss finite although it is infinite. */
+function hasProbability(targets: Targets, outputs: Float32Array): boolean {
+  if (targets.kind === 'class')
+    return isEach(targets.values, label => label === IGNORED || outputs[label] > LOG_OF_ZERO);
+  return isEach(targets.values, (label, at) => {
+    const logit = outputs[at % targets.size];
+    return !(logit === LOG_OF_ZERO && label > 0) && !(logit === -LOG_OF_ZERO && label < 1);
+  });
 }
 
 function isEach(values: Iterable<number>, is: (value: number, at: number) => boolean): boolean {

@@ -10,41 +10,24 @@ export interface Measurement {
   readonly value: number;
 }
 
-export interface Patience {
-  /** The best value so far; undefined before the first finite one. */
-  readonly best: number | undefined;
-  readonly stale: number;
-}
-
-/**
- * The state of early stopping after `history`. A value improves if it is better than the best by
- * more than `min_delta`; a value that is not finite never improves.
- */
-export function patienceAfter(
-  history: readonly Measurement[],
-  { metric, min_delta }: Pick<EarlyStopping, 'metric' | 'min_delta'>,
-): Patience {
-  const sign = largerIsBetter(metric) ? 1 : -1;
-  let best: number | undefined;
-  let stale = 0;
-  for (const { value } of history) {
-    const improves = Number.isFinite(value) && (best === undefined || sign * (value - best) > min_delta);
-    if (improves) {
-      best = value;
-      stale = 0;
-    } else stale++;
-  }
-  return { best, stale };
-}
-
 export type EarlyStop = Omit<EventFields['early_stop'], 'epoch' | 'step'>;
 
-/** The reason to stop: the last `patience` evaluations did not improve. Undefined if they did. */
+/**
+ * The reason to stop: the last `patience` evaluations did not improve. A value improves if it is
+ * better than the best by more than `min_delta`; a value that is not finite never improves.
+ */
 export function earlyStop(history: readonly Measurement[], settings: EarlyStopping): EarlyStop | undefined {
-  const patience = patienceAfter(history, settings);
-  if (!(patience.stale >= settings.patience)) return undefined;
-  const { best = Number.NaN, stale } = patience;
-  return { metric: settings.metric, value: history.at(-1)?.value ?? Number.NaN, best, patience: stale };
+  const { metric, min_delta } = settings;
+  const sign = largerIsBetter(metric) ? 1 : -1;
+  let best = Number.NaN;
+  let stale = 0;
+  for (const { value } of history) {
+    const improves = Number.isFinite(value) && (Number.isNaN(best) || sign * (value - best) > min_delta);
+    if (improves) best = value;
+    stale = improves ? 0 : stale + 1;
+  }
+  if (!(stale >= settings.patience)) return undefined;
+  return { metric, value: history.at(-1)?.value ?? Number.NaN, best, patience: stale };
 }
 
 export function watchedMetrics({ training, optimizer }: Experiment): ReadonlySet<string> {

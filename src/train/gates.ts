@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
-import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
+import { EXIT, UserError, usageError } from '../util/errors.js';
 
 export interface GateReferences {
   /** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
@@ -34,7 +34,10 @@ export function gateReferences(
   });
   if (problems.length === 0) return { references, baselines };
   const exitCode = problems.find(({ exitCode }) => exitCode === EXIT.damaged)?.exitCode ?? EXIT.usage;
-  throw new UserError(exitCode, withoutEchoes(problems.flatMap(({ diagnostics }) => diagnostics)));
+  throw new UserError(
+    exitCode,
+    problems.flatMap(({ diagnostics }) => diagnostics),
+  );
 }
 
 export function gateOrigins({
@@ -85,10 +88,4 @@ function referenceOf(
       expected: Object.keys(metrics).join(' | '),
     }),
   );
-}
-
-/** Removes duplicates: two gates may name the same damaged file. */
-function withoutEchoes(diagnostics: readonly Diagnostic[]): Diagnostic[] {
-  const texts = diagnostics.map(d => JSON.stringify(d));
-  return diagnostics.filter((_, i) => texts.indexOf(texts[i]) === i);
 }

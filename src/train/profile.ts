@@ -133,16 +133,8 @@ function summarize(
         found.bytes += elements * Float32Array.BYTES_PER_ELEMENT * perStep;
       });
       const { calls, ms, flops, bytes } = found;
-      const name = kernel.name;
-      return {
-        program,
-        kernel: name,
-        calls,
-        ms,
-        share: ms / stepMs,
-        flops_per_s: (flops / ms) * 1000,
-        bytes,
-      };
+      const rates = { share: ms / stepMs, flops_per_s: (flops / ms) * 1000 };
+      return { program, kernel: kernel.name, calls, ms, ...rates, bytes };
     });
   });
   kernels.sort((a, b) => b.ms - a.ms);

@@ -31,8 +31,7 @@ export class StepTimes {
   }
 
   get medianMilliseconds(): number | null {
-    const { value } = this.median;
-    return value === null ? null : 1000 * value;
+    return this.median.value && 1000 * this.median.value;
   }
 
   /** Sequences per second since the last call, without a process's first step. */
@@ -120,8 +119,7 @@ export class Calibration {
   }
 
   get medianMilliseconds(): number | null {
-    const { value } = this.median;
-    return value === null ? null : 1000 * value;
+    return this.median.value && 1000 * this.median.value;
   }
 }
 

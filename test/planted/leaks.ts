@@ -59,8 +59,8 @@ export const leaks = plantsOf({
     ],
   ],
   'src/train/baselines': [
-    'constants(run, train.targets).map',
-    'constants(run, split.targets).map',
+    'constants(run, train.targets);',
+    'constants(run, split.targets);',
     'trivial baselines are fitted on the split that they are measured on',
     'baselines',
   ],
