@@ -37,6 +37,17 @@ import { isClosed, unexplained } from '../support/schemas.js';
 process.chdir(packageRoot);
 const write = writerIn(t.testdir({}));
 
+const classes = (numClasses: number) => ({ kind: 'class', numClasses, perStep: false }) as const;
+
+/** Data of one number per sequence, with as many sequences in each split. */
+const dataOf = (count: number, numClasses = 2, more: Partial<DataShape> = {}): DataShape => ({
+  input: { kind: 'number', size: 1 },
+  sequenceLength: 1,
+  train: { count, targets: classes(numClasses) },
+  test: { count, targets: classes(numClasses) },
+  ...more,
+});
+
 t.test('a config against its data', async t => {
   const file = write('data.yaml', MINIMAL);
   const shape = (targets: DataShape['train']['targets'], count = 100): DataShape => ({
@@ -45,29 +56,29 @@ t.test('a config against its data', async t => {
     train: { count, targets },
     test: { count: 10, targets },
   });
-  const classes = { kind: 'class', numClasses: 4, perStep: false } as const;
+  const four = classes(4);
   const check = (data: DataShape, ...set: string[]): string[] =>
     checkAgainstData(loadExperiment(file, { set }), data).diagnostics.map(
       d => `${d.code} ${d.file === '--set' ? '--set' : 'file'} ${d.line}:${d.column}`,
     );
-  t.same(checkAgainstData(loadExperiment(file), shape(classes)), {
+  t.same(checkAgainstData(loadExperiment(file), shape(four)), {
     diagnostics: [],
     warnings: [],
     sizes: { input: { kind: 'number', size: 3 }, sequenceLength: 5, outputSize: 4 },
   });
-  const unevenClasses = { ...shape(classes), test: { count: 1, targets: { ...classes, numClasses: 6 } } };
+  const unevenClasses = { ...shape(four), test: { count: 1, targets: classes(6) } };
   t.equal(checkAgainstData(loadExperiment(file), unevenClasses).sizes.outputSize, 6);
   const wider = loadExperiment(file, { set: ['model.num_classes=9'] });
-  t.equal(checkAgainstData(wider, shape(classes)).sizes.outputSize, 9);
-  t.same(check(shape(classes), 'model.num_classes=3'), ['config/num-classes --set 1:19']);
-  t.same(check(shape(classes), 'model.num_classes=4'), []);
+  t.equal(checkAgainstData(wider, shape(four)).sizes.outputSize, 9);
+  t.same(check(shape(four), 'model.num_classes=3'), ['config/num-classes --set 1:19']);
+  t.same(check(shape(four), 'model.num_classes=4'), []);
   t.same(check(shape({ kind: 'value', size: 2 })), ['config/loss-target file 5:15']);
-  t.same(check(shape(classes), 'loss.kind=mse'), ['config/loss-target --set 1:11']);
-  t.same(check(shape({ ...classes, perStep: true })), ['config/head-target file 4:1']);
-  t.same(check(shape(classes), 'model.head.from=every'), ['config/head-target --set 1:17']);
-  t.same(check(shape(classes, 9), 'training.last_batch=drop'), ['config/batch-size file 7:40']);
-  t.same(check(shape(classes, 9)), [], 'a partial batch may be trained on');
-  const mixed = { ...shape(classes), test: { count: 1, targets: { kind: 'value', size: 1 } as const } };
+  t.same(check(shape(four), 'loss.kind=mse'), ['config/loss-target --set 1:11']);
+  t.same(check(shape({ ...four, perStep: true })), ['config/head-target file 4:1']);
+  t.same(check(shape(four), 'model.head.from=every'), ['config/head-target --set 1:17']);
+  t.same(check(shape(four, 9), 'training.last_batch=drop'), ['config/batch-size file 7:40']);
+  t.same(check(shape(four, 9)), [], 'a partial batch may be trained on');
+  const mixed = { ...shape(four), test: { count: 1, targets: { kind: 'value', size: 1 } as const } };
   t.same(check(mixed), ['config/split-targets file 3:1']);
   const values = loadExperiment(file, { set: ['loss.kind=mse'] });
   t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
@@ -105,17 +116,13 @@ t.test('a split whose labels are all ignored', async t => {
   const told = (train: number[], validation: number[], test: number[], ...set: string[]) => {
     const split = (labels: number[]) => ({
       count: labels.length,
-      targets: { kind: 'class', numClasses: 2, perStep: false, values: Int32Array.from(labels) } as const,
+      targets: { ...classes(2), values: Int32Array.from(labels) },
     });
-    const data = {
-      input: { kind: 'number', size: 1 } as const,
-      sequenceLength: 1,
-      train: split(train),
-      validation: split(validation),
-      test: split(test),
-    };
+    const data = { train: split(train), validation: split(validation), test: split(test) };
     const loaded = loadExperiment(write('ignored.yaml', MINIMAL), { set });
-    return checkAgainstData(loaded, data).diagnostics.map(d => `${d.file}:${d.line} ${d.message}`);
+    return checkAgainstData(loaded, dataOf(0, 2, data)).diagnostics.map(
+      d => `${d.file}:${d.line} ${d.message}`,
+    );
   };
   t.same(told([0, 1, -100], [-100, 1], [0]), []);
   const [validation, ...others] = told([0, 1], [-100, -100], [0], 'loss.ignored_index=1');
@@ -130,15 +137,12 @@ t.test('a split whose labels are all ignored', async t => {
 t.test('warns of very small splits and very large batches', async t => {
   const warnings = (train: number, test: number, validation: number, ...set: string[]) => {
     const loaded = loadExperiment(write('sizes.yaml', MINIMAL), { set });
-    const targets = { kind: 'class', numClasses: 2, perStep: false } as const;
-    const data = {
-      input: { kind: 'number', size: 1 } as const,
-      sequenceLength: 1,
-      train: { count: train, targets },
+    const targets = classes(2);
+    const others = {
       ...(validation > 0 && { validation: { count: validation, targets } }),
       test: { count: test, targets },
     };
-    return checkAgainstData(loaded, data).warnings;
+    return checkAgainstData(loaded, dataOf(train, 2, others)).warnings;
   };
   const told = (train: number, test: number, ...set: string[]) =>
     warnings(train, test, 0, ...set).map(d => `${d.code} ${d.file}: ${d.message}`);
@@ -194,14 +198,7 @@ t.test('warns of a patience that exceeds the run', async t => {
     if (every !== undefined) training.push(`evaluate_every.steps=${every}`);
     if (max !== undefined) training.push(`max_steps=${max}`);
     const loaded = loadExperiment(file, { set: [...training.map(one => `training.${one}`), ...set] });
-    const split = { count, targets: { kind: 'class', numClasses: 9, perStep: false } } as const;
-    const data = {
-      input: { kind: 'number', size: 1 } as const,
-      sequenceLength: 1,
-      train: split,
-      test: split,
-    };
-    return checkAgainstData(loaded, data)
+    return checkAgainstData(loaded, dataOf(count, 9))
       .warnings.filter(d => d.code === 'config/unreached-patience')
       .map(d => d.message);
   };
@@ -244,14 +241,7 @@ t.test('warns of a patience that exceeds the run', async t => {
 t.test('warns of top-k accuracy with at most k classes', async t => {
   const told = (numClasses: number, ...set: string[]) => {
     const loaded = loadExperiment(write('ranks.yaml', MINIMAL), { set });
-    const split = { count: 1000, targets: { kind: 'class', numClasses, perStep: false } } as const;
-    const data = {
-      input: { kind: 'number', size: 1 } as const,
-      sequenceLength: 1,
-      train: split,
-      test: split,
-    };
-    return checkAgainstData(loaded, data).warnings.map(d => `${d.source}: ${d.message}`);
+    return checkAgainstData(loaded, dataOf(1000, numClasses)).warnings.map(d => `${d.source}: ${d.message}`);
   };
   const metrics = 'training.metrics=[accuracy, top_3_accuracy, top_5_accuracy]';
   t.same(told(6, metrics), []);
@@ -263,40 +253,16 @@ t.test('warns of top-k accuracy with at most k classes', async t => {
 t.test('suggests keys for names of other libraries and for bare numbers', async t => {
   const told = (...set: string[]) =>
     printed(failure(() => loadExperiment(write('names.yaml', MINIMAL), { set })));
-  const names: Record<string, readonly [meant: string, word: string][]> = {
-    'loss.kind': [
-      ['cross_entropy', 'CrossEntropyLoss'],
-      ['cross_entropy', 'nn.NLLLoss'],
-      ['binary_cross_entropy', 'BCEWithLogitsLoss'],
-      ['binary_cross_entropy', 'BCELoss'],
-      ['mse', 'MSELoss'],
-      ['mae', 'L1Loss'],
-      ['huber', 'SmoothL1Loss'],
-      ['huber', 'HuberLoss'],
-    ],
-    'optimizer.kind': [
-      ['sgd', 'SGD'],
-      ['adam', 'torch.optim.Adam'],
-      ['adamw', 'AdamW'],
-      ['rmsprop', 'RMSprop'],
-      ['adagrad', 'Adagrad'],
-      ['nadam', 'NAdam'],
-      ['lion', 'Lion'],
-    ],
-    'optimizer.schedule.kind': [
-      ['constant', 'ConstantLR'],
-      ['step', 'StepLR'],
-      ['exponential', 'ExponentialLR'],
-      ['cosine', 'CosineAnnealingLR'],
-      ['linear', 'LinearLR'],
-      ['one_cycle', 'torch.optim.lr_scheduler.OneCycleLR'],
-      ['plateau', 'ReduceLROnPlateau'],
-    ],
-  };
-  for (const [key, pairs] of Object.entries(names)) {
-    for (const [meant, word] of pairs)
-      t.match(told(`${key}=${word}`), new RegExp(`did you mean ${meant}\\?`), word);
-  }
+  const names = [
+    ['loss.kind', 'cross_entropy', 'CrossEntropyLoss', 'nn.NLLLoss'],
+    ['loss.kind', 'binary_cross_entropy', 'BCEWithLogitsLoss', 'BCELoss'],
+    ['loss.kind', 'huber', 'SmoothL1Loss', 'HuberLoss'],
+    ['optimizer.kind', 'adam', 'torch.optim.Adam'],
+    ['optimizer.schedule.kind', 'cosine', 'CosineAnnealingLR'],
+    ['optimizer.schedule.kind', 'one_cycle', 'torch.optim.lr_scheduler.OneCycleLR'],
+  ];
+  for (const [key, meant, ...words] of names)
+    for (const word of words) t.match(told(`${key}=${word}`), new RegExp(`did you mean ${meant}\\?`), word);
   t.match(told('optimizer.schedule=StepLR'), /did you mean \{ kind: step \}\?/);
   const bare: Record<string, string> = {
     'dataset.validation=0.1': '{ fraction: 0.1 }',
@@ -352,14 +318,7 @@ t.test('labels that would silently enlarge the model', async t => {
   const judge = (labels: number[], test: number[], ...set: string[]) => {
     const facts = labelFacts(train(labels), train(test));
     const numClasses = Math.max(...labels, ...test) + 1;
-    const split = { count: 10, targets: { kind: 'class', numClasses, perStep: false } } as const;
-    const data = {
-      input: { kind: 'number', size: 1 } as const,
-      sequenceLength: 1,
-      train: split,
-      test: split,
-      labels: facts,
-    };
+    const data = dataOf(10, numClasses, { labels: facts });
     try {
       const { diagnostics, warnings, sizes } = checkAgainstData(loadExperiment(file, { set }), data);
       return [
@@ -528,38 +487,8 @@ t.test('any damaged config leads to a UserError or a result', async () => {
     readFileSync(`${VALID_FOLDER}/anchors.yaml`, 'utf8'),
     readFileSync(`${VALID_FOLDER}/same-as-base.json`, 'utf8'),
   ];
-  const pieces = [
-    '[',
-    ']',
-    '{',
-    '}',
-    ':',
-    ': ',
-    '- ',
-    '? ',
-    '"',
-    "'",
-    '|',
-    '>',
-    '#',
-    '\n',
-    '\t',
-    '  ',
-    '&a ',
-    '*a',
-    '!t ',
-    '%',
-    '---\n',
-    '<<: ',
-    '...',
-    '\0',
-    '\uFEFF',
-    'null',
-    '1e999',
-    '-1',
-    '"__proto__": ',
-    ',',
-  ];
+  const words = `[ ] { } : " ' | > # & * % < , \n \t \0 \uFEFF --- <<: ... !t *a &a null 1e999 -1 "__proto__":`;
+  const pieces = [...words.split(' '), '- ', '? ', ': ', '  ', '\n', '\t'];
   const edit = fc.record({
     at: fc.nat(1500),
     remove: fc.nat(12),
