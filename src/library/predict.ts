@@ -160,57 +160,41 @@ export async function* predict(
     onRejected: callback,
     limit: integer(1),
   });
-  const { signal, limit = Number.POSITIVE_INFINITY } = options;
+  const { checkpoint, weights, set, backend = 'auto', threads, onRejected, signal } = options;
+  const { limit = Number.POSITIVE_INFINITY } = options;
   signal?.throwIfAborted();
-  let predicted = 0;
-  for await (const prediction of predictions(directory, source, options)) {
-    yield prediction;
-    predicted += 1;
-    if (predicted === limit) return;
-    signal?.throwIfAborted();
-  }
-}
-
-async function* predictions(
-  directory: string,
-  source: PredictionSource,
-  {
-    checkpoint,
-    weights,
-    set,
-    backend = 'auto',
-    threads,
-    onRejected,
-    limit = Number.POSITIVE_INFINITY,
-  }: PredictOptions,
-): AsyncGenerator<SequencePrediction, void> {
-  if (isSplit(source)) {
-    const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
+  const place = { checkpoint, weights };
+  let close: () => Promise<void>;
+  let read: () => AsyncIterable<SequencePrediction>;
+  if (typeof source === 'object' && 'split' in source) {
+    const saved = openModel(directory, { ...place, set: assignments(set) });
     const { model, dataset } = await openWithData(saved, { backend, threads });
-    try {
-      const split = splitOf(dataset, source.split);
-      for await (const batch of new Predictor(model).split(split, limit)) yield* batch;
-    } finally {
-      await model.close();
-    }
-    return;
+    close = () => model.close();
+    read = () => flat(new Predictor(model).split(splitOf(dataset, source.split), limit));
+  } else {
+    const model = await loadModel(directory, {
+      ...place,
+      backend,
+      ...(threads !== undefined && { threads }),
+    });
+    close = () => model.close();
+    // a byte stream has a method `read`; an iterable of sequences does not
+    const isFile = typeof source === 'string' || 'read' in source;
+    read = () => (isFile ? model.predictFile(source, { onRejected }) : model.predict(source, { onRejected }));
   }
-  const places = { checkpoint, weights, backend, ...(threads !== undefined && { threads }) };
-  const model = await loadModel(directory, places);
   try {
-    yield* isFile(source) ? model.predictFile(source, { onRejected }) : model.predict(source, { onRejected });
+    let left = limit;
+    for await (const prediction of read()) {
+      yield prediction;
+      left -= 1;
+      if (left === 0) return;
+      signal?.throwIfAborted();
+    }
   } finally {
-    await model.close();
+    await close();
   }
 }
 
-function isSplit(source: PredictionSource): source is { readonly split: SplitName } {
-  return typeof source === 'object' && 'split' in source;
-}
-
-/** A byte stream has a method `read`; an iterable of sequences does not. */
-function isFile(
-  source: Exclude<PredictionSource, { readonly split: SplitName }>,
-): source is string | Readable {
-  return typeof source === 'string' || 'read' in source;
+async function* flat<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T, void> {
+  for await (const batch of batches) yield* batch;
 }
