@@ -15,7 +15,6 @@ export class Call {
   private readonly io: Io;
   private readonly verbose: boolean;
 
-  /** @param argv without node and script */
   constructor(
     private readonly argv: readonly string[],
     private readonly terminal: Terminal,
@@ -24,7 +23,6 @@ export class Call {
     this.verbose = argv.includes('--verbose') || Boolean(terminal.env.DEBUG);
   }
 
-  /** Runs the command line and prints errors. */
   async run(): Promise<ExitCode> {
     try {
       if (this.terminal.env[UNLOCKED] === '1') allowUnlocked();
@@ -35,7 +33,6 @@ export class Call {
     }
   }
 
-  /** Prints an error and returns its exit code. */
   fail(error: unknown): ExitCode {
     const { err, color } = this.io;
     if (error instanceof HintedError) {

@@ -22,7 +22,6 @@ function verb(summary: string, load: () => Promise<{ readonly verb: Verb }>): En
   return { summary, load: async () => (await load()).verb };
 }
 
-/** One of several verbs of a module. */
 function part<K extends string>(
   summary: string,
   name: K,
@@ -36,7 +35,6 @@ const configVerbs = () => import('./verbs/config.js');
 const sweepVerbs = () => import('./sweep/sweep.js');
 const statusVerbs = () => import('./sweep/status.js');
 
-/** All verbs, in the order of the help. */
 const VERBS: Catalogue = {
   run: verb('train a model, evaluate it and check its gates', () => import('./verbs/run.js')),
   resume: verb('continue a stopped run exactly where it stopped', () => import('./verbs/resume.js')),
@@ -112,10 +110,7 @@ const VERBS: Catalogue = {
 const CONFIG_FILE = /\.(ya?ml|json)$|^\/dev\/(stdin|fd\/\d+)$/i;
 const HELP = 'help';
 
-/**
- * Runs the verb that `argv` (without node and script) names. Passes on errors of the verb.
- * @throws UserError (exit 2) if the command line is wrong
- */
+/** Runs the verb that `argv` (without node and script) names. Passes on errors of the verb. */
 export async function runCommandLine(argv: readonly string[], io: Io, version: string): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
   const shell: Shell = {
@@ -228,7 +223,6 @@ function unknownVerb(word: string, command: Command): Error {
   });
 }
 
-/** Turns commander's message into a diagnostic. */
 async function asUsageError(
   { code, message: full }: CommanderError,
   program: Command,

@@ -18,11 +18,7 @@ export class SweepModels {
 
   constructor(private readonly sweep: LoadedSweep) {}
 
-  /**
-   * Checks the points against their data, and returns warnings.
-   * @throws UserError (exit 2) if points are invalid, with the problems of all of them
-   * @throws UserError (exit 5) if data are damaged
-   */
+  /** Checks the points against their data, and returns warnings. */
   async check(): Promise<readonly Diagnostic[]> {
     checkName(this.sweep.plan.name);
     const problems = new PointDiagnostics();
@@ -41,10 +37,7 @@ export class SweepModels {
     return [...warnings.values()];
   }
 
-  /**
-   * The number of parameters of the point's model.
-   * @throws UserError (exit 2) if the config of the point does not fit its data
-   */
+  /** The number of parameters of the point's model. */
   async parametersAt(point: Point): Promise<number> {
     const { spec } = await this.open(point);
     return new ParameterLayout(spec).size;

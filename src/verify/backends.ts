@@ -21,7 +21,6 @@ export interface VerifyBackendsOptions {
   readonly threads: number | undefined;
   /** Optimizer steps; at most those of the config. */
   readonly steps: number;
-  /** Shows progress. */
   note(text: string): void;
 }
 
@@ -30,7 +29,6 @@ export type BackendsResults = Awaited<ReturnType<typeof verifyBackends>>;
 /**
  * Stops after the first step with a difference beyond tolerance: later ones would be its
  * consequence.
- * @throws UserError (exit 4) if the config diverges on all backends
  */
 export async function verifyBackends(config: string, options: VerifyBackendsOptions) {
   const { set, threads, note } = options;
@@ -48,7 +46,6 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
   const trainers: { readonly backend: Backend; readonly trainer: Trainer }[] = [];
   const steps: {
     readonly step: number;
-    /** By backend. */
     readonly loss: Readonly<Record<string, number>>;
     readonly gradient_norm: Readonly<Record<string, number>>;
     /** The difference closest to its tolerance, or furthest beyond it. */
@@ -119,7 +116,6 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
   }
 }
 
-/** The state of one backend after a step. */
 export interface Standing {
   readonly backend: string;
   readonly result: Pick<StepResult, 'loss' | 'gradientNorm' | 'updated'>;
@@ -127,7 +123,6 @@ export interface Standing {
   readonly parameters: Float32Array;
 }
 
-/** Difference of one result of a step between two backends. */
 export interface Apart {
   /** `loss`, `gradient_norm`, `update` (made or skipped) or the name of a parameter. */
   readonly tensor: string;

@@ -8,7 +8,6 @@ import { digestOfFile } from '../run/files.js';
 import type { Summary } from '../run/summary.js';
 
 export interface Difference {
-  /** A file of the run directory. */
   readonly file: string;
   readonly what: string;
 }

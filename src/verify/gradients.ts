@@ -28,13 +28,10 @@ export interface VerifyGradientsOptions {
    * Number of sequences of the first batch to use; undefined: as many as float64 computes quickly.
    */
   readonly rows: number | undefined;
-  /** Seed of the random directions. */
   readonly seed: number;
-  /** Shows progress. */
   note(text: string): void;
 }
 
-/** Maximum errors. */
 const TOLERANCES = {
   /**
    * Of the kernels' loss and gradient, relative to float64; the same as in the comparisons with
@@ -52,7 +49,6 @@ const TOLERANCES = {
  */
 const MIN_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
 
-/** Default number of sequences. */
 const FEW_ROWS = 4;
 /**
  * Floating-point operations of one float64 loss; each tensor needs about four. The references are
@@ -62,7 +58,6 @@ const FEW_FLOPS = 2.5e7;
 
 export type GradientsResults = Awaited<ReturnType<typeof verifyGradients>>;
 
-/** @throws UserError (exit 2) if no prediction of the first batch counts */
 export async function verifyGradients(config: string, options: VerifyGradientsOptions) {
   const { set, note, seed } = options;
   const loaded = loadExperiment(config, { set });
@@ -192,7 +187,6 @@ async function checkTensor({ name, shape, offset, size }: Parameter, given: Ingr
   return {
     name,
     shape,
-    /** Norm of the float64 gradient. */
     gradient_norm: gradientNorm,
     /** ||kernels - float64|| / ||float64||. */
     kernel_error: kernelError,

@@ -18,7 +18,6 @@ export interface ReferenceBatch extends InputOptions {
   readonly rows: number;
   /** T. */
   readonly steps: number;
-  /** The model's declared inputs by name. */
   readonly inputs: Readonly<Record<string, Float64Array>>;
 }
 
@@ -129,14 +128,12 @@ export function spread(candidates: readonly number[], count: number): number[] {
   return range(count).map(i => candidates[Math.round(i * apart)]);
 }
 
-/** Sets the weights of all rows except `rows` to 0. */
 export function keepRows({ shape, shards }: BatchInShards, rows: readonly number[]): void {
   for (const [s, { inputs }] of shards.entries())
     for (const at of inputs.weight.keys())
       if (!rows.includes(s * shape.batch + (at % shape.batch))) inputs.weight[at] = 0;
 }
 
-/** Copies `rows` into a separate batch. */
 export function readRows(
   { spec, loss, shape, shards }: BatchInShards,
   rows: readonly number[],

@@ -14,28 +14,21 @@ import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import { compareRuns, type Difference, resultDigests } from './compare-runs.js';
 
-/** An executable and its first arguments. */
 export type Program = readonly [executable: string, ...first: readonly string[]];
 
 export interface VerifyResumeOptions {
-  /** The command that starts this program. */
   readonly program: Program;
-  /** Flags of the runs, such as `--set` and `--backend`. */
   readonly flags: readonly string[];
-  /** Total number of kills over all runs. */
   readonly kills: number;
-  /** Seed of the moments. */
   readonly seed: number;
   /** Aborted to kill the running program and start no other. */
   readonly stop: AbortSignal;
-  /** Shows progress. */
   note(text: string): void;
 }
 
 interface KilledRun {
   /** The last step in the log at each SIGKILL; -1 before the first. */
   readonly killed_after: readonly number[];
-  /** Differences from the uninterrupted run. */
   readonly differences: readonly Difference[];
 }
 
@@ -46,11 +39,6 @@ const MAX_KILLS = 3;
 /** Logs every step, so that the step at each kill is known. */
 const LOG_EVERY_STEP = ['--set', 'training.log_every=1'];
 
-/**
- * Keeps the runs only if they differ.
- * @throws UserError (exit 1, 2, 4 or 5) with its error messages if a run fails
- * @throws UserError (exit 130) if `stop` is aborted
- */
 export async function verifyResume(config: string, options: VerifyResumeOptions) {
   const { flags, program, seed, note, stop } = options;
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));
@@ -76,11 +64,9 @@ export async function verifyResume(config: string, options: VerifyResumeOptions)
     return {
       config_hash,
       seed,
-      /** Optimizer steps of each run. */
       steps,
       kills: runs.reduce((total, run) => total + run.killed_after.length, 0),
       runs,
-      /** Result files of the uninterrupted run. */
       files: resultDigests(directory),
       identical,
       /** Folder of the kept runs; null if they were deleted. */
@@ -135,7 +121,6 @@ async function runAndKill(
   return { directory: directory ?? summary.directory, killedAfter };
 }
 
-/** Runs the program to its end and returns the summary that it prints. */
 export async function finish(
   program: Program,
   args: readonly string[],
@@ -147,7 +132,6 @@ export async function finish(
 }
 
 export interface Outcome {
-  /** Null if a signal ended the process. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
@@ -159,7 +143,6 @@ export interface RunningProgram {
   readonly ended: Promise<Outcome>;
 }
 
-/** Starts `run` or `resume` with only the summary on stdout. */
 export function startRun(
   [executable, ...first]: Program,
   args: readonly string[],
@@ -178,7 +161,6 @@ export function startRun(
   return { child, ended };
 }
 
-/** Returns true if `condition` became true while the program was running. */
 export async function cameTo({ child }: RunningProgram, condition: () => boolean): Promise<boolean> {
   while (child.exitCode === null && child.signalCode === null) {
     if (condition()) return true;

@@ -68,7 +68,6 @@ const OTHER_NAMES = {
   doctor: 'info',
 };
 
-/** The verb that `name` probably means; undefined if unknown. */
 export function verbMeant(name: string): string | undefined {
   return Object.entries(OTHER_NAMES).find(([, names]) => names.split(' ').includes(name))?.[0];
 }
@@ -90,7 +89,6 @@ export function programName(
   return PATH.split(delimiter).includes(dirname(script)) ? quoted(basename(script)) : quoted(script);
 }
 
-/** Quotes a word for a shell, if necessary. */
 export function quoted(path: string): string {
   // line breaks would split the line, and other control characters could drive the terminal
   if (/\p{Cc}/u.test(path)) {

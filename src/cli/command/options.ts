@@ -11,7 +11,6 @@ export const set = list('<key.path=value>', 'override a value of the config; --s
 
 export const backend = choice('<name>', BACKEND_REQUESTS, 'compute backend').default('auto');
 
-/** @param subject the thing that is resumed, such as `the run` */
 export function sameBackend(subject: string): VerbOption<BackendRequest | undefined> {
   return choice('<name>', BACKEND_REQUESTS, `compute backend (default: the one ${subject} started with)`);
 }
@@ -51,12 +50,10 @@ export const split = choice('<name>', ['test', 'validation', 'train'], 'dataset 
 
 export const pauseAfterEpoch = count('<n>', 'stop after this epoch; the run can be resumed');
 
-/** @param what content of the document, such as `the summary` */
 export function json(what: string): VerbOption<boolean> {
   return flag(`print ${what} as JSON`);
 }
 
-/** For verbs with a `--format`. */
 export const jsonFormat = flag('short for --format json').conflicts('format');
 
 export const quiet = flag('no progress on stderr').short('-q');

@@ -44,7 +44,6 @@ export function printProblems({ summary, advice }: RunResult, json: boolean, io:
 
 export interface RepeatedFlags {
   readonly flags: readonly string[];
-  /** A sentence about missing flags; empty if none is missing. */
   readonly note: string;
 }
 

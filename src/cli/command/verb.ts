@@ -4,21 +4,16 @@ import { type ExitCode, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import type { Io } from '../terminal/io.js';
 
-/** The context of one call of the program. */
 export interface Shell {
   readonly io: Io;
-  /** The arguments after the program's name. */
   readonly commandLine: readonly string[];
   readonly version: string;
-  /** Called once, by the verb that ran. */
   finish(code: ExitCode): void;
 }
 
 interface Settings {
-  /** Parses one value; undefined if it is not `expected`. */
   readonly parse?: (text: string) => unknown;
   readonly expected?: string;
-  /** True if each occurrence adds a value. */
   readonly isRepeatable?: boolean;
   readonly choices?: readonly string[];
   readonly default?: unknown;
@@ -54,17 +49,14 @@ export class VerbOption<T> {
     return this.with({ env }) as VerbOption<NonNullable<T>>;
   }
 
-  /** @param letter such as `-q` */
   short(letter: string): VerbOption<T> {
     return this.with({ short: letter });
   }
 
-  /** @param keys options that it cannot be combined with */
   conflicts(...keys: readonly string[]): VerbOption<T> {
     return this.with({ conflicts: keys });
   }
 
-  /** @param key an option without which it has no meaning */
   requires(key: string): VerbOption<T> {
     return this.with({ requires: key });
   }
@@ -101,7 +93,6 @@ export class VerbOption<T> {
   }
 }
 
-/** An option without a value. */
 export function flag(description: string): VerbOption<boolean> {
   return new VerbOption('', description, { absent: false });
 }
@@ -157,14 +148,11 @@ export function number(
   });
 }
 
-/**
- * Refuses an empty name: it is usually an unset variable, and would mean the working directory.
- */
+/** Refuses an empty name: it is usually an unset variable, and would mean the working directory. */
 export function folder(argument: string, description: string): VerbOption<string | undefined> {
   return parsed(argument, description, 'a directory', text => (text.trim() === '' ? undefined : text));
 }
 
-/** A repeatable option. */
 export function list<T extends string = string>(
   argument: string,
   description: string,
@@ -179,7 +167,6 @@ export function list<T extends string = string>(
 
 type Options = Readonly<Record<string, VerbOption<unknown>>>;
 
-/** The values of declared options. */
 export type Values<O extends Options> = { readonly [K in keyof O]: O[K]['type'] };
 
 /** The values of `<config> [key]`: `[string, string | undefined]`. */
@@ -197,12 +184,10 @@ interface Declaration<A extends string, O extends Options> {
   /** Arguments as in the usage line, such as `<config> [key]`. */
   readonly arguments?: A;
   readonly options: O;
-  /** Shown below the options. */
   readonly help?: string;
   action(args: Arguments<A>, options: Values<O>, shell: Shell): ExitCode | Promise<ExitCode>;
 }
 
-/** Adds the arguments, options, help and action of a verb to a command. */
 export type Verb = (command: Command, shell: Shell) => void;
 
 export function defineVerb<const A extends string = '', O extends Options = Options>(
@@ -237,16 +222,13 @@ export function defineVerb<const A extends string = '', O extends Options = Opti
   };
 }
 
-/**
- * Adds the options of every verb. `call.ts` reads them itself, before anything can fail.
- */
+/** Adds the options of every verb. `call.ts` reads them itself, before anything can fail. */
 export function withSharedOptions(command: Command): Command {
   return command
     .option('--no-color', 'disable colors')
     .option('--verbose', 'print stack traces of unexpected errors');
 }
 
-/** Adds a subcommand, with the declaration of its verb if given. */
 export function addCommand(
   parent: Command,
   name: string,

@@ -18,23 +18,19 @@ import { counted } from '../../util/words.js';
 export interface Column {
   readonly name: string;
   readonly cells: readonly string[];
-  /** True if all cells are numbers. */
   readonly isNumber: boolean;
   readonly isTime: boolean;
   readonly isFull: boolean;
   readonly distinct: number;
-  /** What is wrong with some cells, or with the column. */
   readonly problem?: string;
 }
 
-/** Columns named by the user. The others are guessed. */
 export interface NamedColumns {
   readonly target?: string | undefined;
   readonly group?: string | undefined;
   readonly time?: string | undefined;
 }
 
-/** What orders the rows. */
 interface Order {
   readonly columns: readonly Column[];
   /** By row; of dates, milliseconds since 1970. */
@@ -44,21 +40,18 @@ interface Order {
   readonly isColumn: boolean;
 }
 
-/** A table, and the roles of its columns. */
 export interface Table {
   /** `csv`: sequences with a class or a number to predict; `forecast`: time series. */
   readonly kind: 'csv' | 'forecast';
   readonly delimiter: Delimiter;
   readonly target: Column;
   readonly isClass: boolean;
-  /** True if the target differs within a sequence. */
   readonly perStep: boolean;
   /** Further columns that could be the target; empty if the user named it. */
   readonly otherTargets: readonly string[];
   readonly features: readonly string[];
   /** `symbol` and `text`: the only feature is a column of symbols or texts. */
   readonly inputKind: 'number' | 'symbol' | 'text';
-  /** Columns that are not used, with the reason. */
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
   readonly group: string | undefined;
   readonly time: string | undefined;
@@ -70,7 +63,6 @@ export interface Table {
   readonly interval: number | undefined;
 }
 
-/** Common names of columns by role. */
 const USUAL = {
   group:
     /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item)$/i,
@@ -83,15 +75,9 @@ const USUAL = {
   measure:
     /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|revenue|visitors|quantity|amount)$/i,
 } as const;
-/** A column of integers or texts with more distinct values is not guessed to be a class. */
 const MAX_GUESSED_CLASSES = 20;
-/** Minimum length of the shortest series of a forecast. */
 const MIN_FORECAST_STEPS = 40;
 
-/**
- * @throws UserError (exit 2) if a named column does not exist, or nothing can be predicted
- * @throws UserError (exit 5) if the table is damaged
- */
 export async function readTable(path: string, named: NamedColumns): Promise<Table> {
   const { columns, delimiter } = await readColumns(path);
   const [asked, askedGroup, askedTime] = (['target', 'group', 'time'] as const).map(role =>
@@ -347,7 +333,6 @@ function isMeasure(column: Column): boolean {
   return isNumber && distinct > 2 && !ofDates.some(usual => usual.test(name)) && !isIdentifier(column);
 }
 
-/** Texts that repeat. */
 function isLabel({ isNumber, isTime, distinct, cells }: Column): boolean {
   const areFew = distinct >= 2 && distinct <= MAX_GUESSED_CLASSES && 2 * distinct <= cells.length;
   return !isNumber && !isTime && areFew;
@@ -393,7 +378,6 @@ function isForecast(target: Column, { order, isOrdered, group, rows }: Roles): b
   return group ? !isConstantWithin(rows, target) : order.isDate || target.distinct > 2;
 }
 
-/** Of the shortest series. */
 function stepsOf(rows: readonly (readonly number[])[]): number {
   return Math.min(...rows.map(list => list.length));
 }
@@ -415,7 +399,6 @@ function columnOfWords(
     .toSorted((a, b) => size(b) - size(a))[0];
 }
 
-/** @param ordering the columns that order the rows */
 function featuresOf(
   target: Column,
   { columns, group }: Roles,

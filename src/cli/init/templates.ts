@@ -16,17 +16,14 @@ export interface Plan {
   readonly epochs: number;
   readonly batchSize: number;
   readonly training?: Lines;
-  /** The metric that selects the best weights. */
   readonly metric: string;
   /** A gate on the test split, as YAML. */
   readonly gate: string;
 }
 
 export interface Head {
-  /** Path or URL of the schema, for editors. */
   readonly schema: string;
   readonly name: string;
-  /** The command that trains it. */
   readonly command: string;
 }
 
@@ -291,7 +288,6 @@ function escaped(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
-/** By the template of `init`. */
 export const SAMPLES = {
   csv: { file: 'waves.csv', content: waves },
   text: { file: 'sentences.txt', content: sentences },

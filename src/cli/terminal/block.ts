@@ -1,7 +1,6 @@
 /** Lines at the end of a terminal that are redrawn in place. */
 import type { Io } from './io.js';
 
-/** For a terminal of unknown size. */
 const SIZE = { columns: 80, rows: 24 };
 
 export class Block {
@@ -35,7 +34,6 @@ export class Block {
     this.drawn = [];
   }
 
-  /** Moves to the block's first line and clears from there. */
   private get erasure(): string {
     if (this.drawn.length === 0) return '';
     // lines wrap if the window was narrowed

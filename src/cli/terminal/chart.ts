@@ -15,7 +15,6 @@ export interface ChartStyle {
   readonly axis: string;
 }
 
-/** Drawn in cells with several lines. */
 const SHARED = '*';
 const BRAILLE = 0x2800;
 /** Bits of the dots of a braille pattern by row, left and right (Unicode, "Braille Patterns"). */

@@ -15,11 +15,8 @@ export interface Io {
   /** Resolves when stdout's buffer has room; absent if there is no buffer. */
   drained?(): Promise<void>;
   readonly stdin?: Readable;
-  /** True for each stream that may be colored. */
   readonly color: { readonly out: boolean; readonly err: boolean };
-  /** True if stderr is a terminal that can redraw a line. */
   readonly interactive: boolean;
-  /** Size of the terminal, if stderr is one. */
   readonly columns?: number;
   readonly rows?: number;
   /** True if the terminal shows characters beyond ASCII. Undefined counts as false. */
@@ -37,7 +34,6 @@ export interface OutputStream {
   once?(event: 'drain' | 'close', listener: () => void): unknown;
 }
 
-/** The streams and environment of a process. */
 export interface Terminal {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
@@ -89,7 +85,6 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
 const ESC = '\\u001b\\[';
 /** Erases the lines of a block; at the start of a text. */
 const ERASURE = new RegExp(`^(?:${ESC}\\d+A\\r${ESC}J)?`);
-/** Colors of picocolors. */
 const COLORS = new RegExp(`(${ESC}(?:[12]|22|3\\d)m)`);
 
 /** Replaces control characters that cellrun did not write itself. */

@@ -7,7 +7,6 @@ import { Block } from './block.js';
 import type { Io } from './io.js';
 
 export interface ProgressPlan {
-  /** Optimizer steps of the training. */
   readonly totalSteps: number;
   readonly numEpochs: number;
   readonly quiet: boolean;
@@ -15,13 +14,10 @@ export interface ProgressPlan {
 
 export type Progress = ReturnType<typeof createProgress>;
 
-/** Milliseconds between two bars, or two lines. */
 const INTERVALS = { bar: 100, line: 5000 };
 const WIDTH = 24;
-/** Shorter bars are not drawn. */
 const MIN_WIDTH = 6;
 
-/** @param clock milliseconds since any fixed time */
 export function createProgress(
   io: Io,
   { totalSteps, numEpochs, quiet }: ProgressPlan,
@@ -92,7 +88,6 @@ export function createProgress(
         ].join('  '),
       );
     },
-    /** In sequences. */
     evaluating({ done, total }: { readonly done: number; readonly total: number }): void {
       if (block) show(done / total, () => `evaluating ${done}/${total}`);
     },
@@ -117,9 +112,7 @@ export function createProgress(
         line(text);
       }
     },
-    /** A checkpoint has been written. */
     saved: pause,
-    /** Writes a line, above the bar if there is one. */
     line,
     /** Clears the bar; the last call. */
     end(): void {
@@ -129,7 +122,6 @@ export function createProgress(
   };
 }
 
-/** A bar for `fraction` (0..1), if there is room. */
 function bar(fraction: number, room: number): string {
   const width = Math.min(WIDTH, room);
   if (width < MIN_WIDTH) return '';

@@ -6,14 +6,11 @@ import type { Block, Subject } from '../../view/blocks.js';
 import { lineChart } from './chart.js';
 
 export interface TextStyle {
-  /** Columns of the terminal. */
   readonly width?: number;
-  /** Of charts; see `lineChart`. */
   readonly color?: boolean;
   readonly unicode?: boolean;
 }
 
-/** Rows of a chart, and its maximum width. */
 const CHART = { height: 14, width: 120 };
 
 /** Blocks with an empty line before and after them. */

@@ -14,7 +14,6 @@ const CAPACITY = 512;
  * Charts of learning curves.
  * @param requested names of curves; if empty, the training loss and the metric that selects the
  *   first side's checkpoints
- * @throws UserError (exit 2) if no run has a requested curve
  */
 export function comparedCurves(
   sides: readonly Side[],
@@ -45,7 +44,6 @@ export function comparedCurves(
   });
 }
 
-/** Warns of logs that cannot be read, and of damaged lines. */
 function historiesOf(side: Side, io: Io): RunHistory[] {
   const warn = (...diagnostics: readonly Diagnostic[]): void =>
     io.err(formatDiagnostics(diagnostics, { color: io.color.err, severity: 'warning' }));

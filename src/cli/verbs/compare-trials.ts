@@ -1,6 +1,4 @@
-/**
- * The trials of a sweep as a table, with remarks, from the sweep's files only.
- */
+/** The trials of a sweep as a table, with remarks, from the sweep's files only. */
 
 import { relative } from 'node:path';
 import {
@@ -26,11 +24,7 @@ export function widthOf(io: Io): number {
   return Math.max(80, io.columns ?? 120);
 }
 
-/**
- * Reads a sweep and warns about damage in its journal and about runs that are missing.
- * @throws UserError (exit 2) if `path` is not a sweep
- * @throws UserError (exit 5) if its plan is damaged
- */
+/** Reads a sweep and warns about damage in its journal and about runs that are missing. */
 export function readResults(path: string, io: Io): SweepResults {
   const results = readSweepResults(path);
   const missing = missingRuns(results.directory, results.records).map(
@@ -61,7 +55,6 @@ export function remarks(results: SweepResults): string {
   ]);
 }
 
-/** Lines after an empty line; empty without lines. */
 export function paragraph(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
 }
@@ -105,20 +98,13 @@ function unsuccessful({ records: { rows } }: SweepResults): string[] {
 export interface TrialTableOptions {
   /** Name or title of a column; with a leading hyphen descending. `undefined`: best first. */
   readonly sort: string | undefined;
-  /** Bounds of the objective. */
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly top: number | undefined;
   readonly format: TableFormat;
-  /** True to show parameters that are equal in all trials too. */
   readonly all: boolean;
 }
 
-/**
- * Prints the trials of a sweep.
- * @throws UserError (exit 2) if `path` is not a sweep, or an option is wrong
- * @throws UserError (exit 5) if the sweep's plan is damaged
- */
 export function compareTrials(path: string, options: TrialTableOptions, io: Io): void {
   const { min, max } = options;
   if (min !== undefined && max !== undefined && min > max)

@@ -35,7 +35,6 @@ const options = {
 
 type CompareOptions = Values<typeof options>;
 
-/** Tables with more sides are not readable. */
 const MAX_SIDES = 26;
 
 export const verb = defineVerb({
@@ -92,7 +91,6 @@ before those with fewer: values after different numbers of epochs are not compar
 
 type Refusable = 'metric' | 'curves' | 'sort' | 'min' | 'max' | 'top';
 
-/** @throws UserError (exit 2) if one of the options `names` is given */
 function refuse(options: CompareOptions, names: readonly Refusable[], why: string): void {
   const isGiven = (value: unknown) => (Array.isArray(value) ? value.length > 0 : value !== undefined);
   const given = names.filter(name => isGiven(options[name]));

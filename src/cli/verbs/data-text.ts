@@ -8,7 +8,6 @@ import { counted, printable } from '../../util/words.js';
 const MAX_ROWS = 20;
 const MAX_TARGETS = 5;
 const MAX_HISTOGRAMS = 3;
-/** Width in columns of a bar, and of a sparkline. */
 const BAR = 30;
 const SPARKS = 60;
 

@@ -79,7 +79,6 @@ function describe({ versions, machine, backends, datasets, faster_by }: Findings
   return `${aligned(rows, { isRight: () => false }).join('\n')}\n`;
 }
 
-/** What the advice depends on. */
 export interface Speed {
   readonly node: string;
   readonly arch: string;
@@ -98,7 +97,6 @@ export interface Speed {
 /** The first Node.js whose V8 merges vectors to 256 bits on x64. */
 const FAST_NODE = 24;
 
-/** Sentences, the most effective first; empty if nothing is known to help. */
 export function fasterBy(found: Speed): readonly string[] {
   const { node, arch, cpu, cores, usable, width, hasGpu, hasPackage, hasAdapter } = found;
   const advice: string[] = [];

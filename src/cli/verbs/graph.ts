@@ -116,7 +116,6 @@ function json(summary: object, layout: ParameterLayout, programs: readonly Plann
 
 /** Enough steps for each kernel to run undisturbed at least once. */
 const PROFILED_STEPS = 10;
-/** Maximum number of kernels with their own line. The others are summed. */
 const MAX_PRINTED = 20;
 
 function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {

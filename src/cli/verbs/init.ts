@@ -87,7 +87,6 @@ function refuseExisting(files: readonly string[]): void {
     );
 }
 
-/** @param place path of the data in the config */
 async function planFor(
   data: string | undefined,
   place: string,
@@ -112,7 +111,6 @@ async function planFor(
   return { plan: tablePlan(place, table), table };
 }
 
-/** Checks the config for the data in `from`, before it is written. */
 async function checkWithData(path: string, text: string, from: string): Promise<void> {
   const { loadExperiment } = await import('../../config/index.js');
   const { SourceText } = await import('../../config/yaml/source.js');
@@ -133,7 +131,6 @@ async function checkWithData(path: string, text: string, from: string): Promise<
 
 const NO_CONFIG = 'no config can be made for these data';
 
-/** Describes the guesses, for the user to correct. */
 function describe({ target, features, unused, time, group, rows, kind, ...table }: Table): string[] {
   const isSeries = kind === 'forecast';
   const sort = table.isClass ? `${target.distinct} classes` : 'a number';

@@ -67,7 +67,6 @@ const options = {
 
 type PredictOptions = Values<typeof options>;
 
-/** Standard input in `--input`. */
 const STDIN = '-';
 
 export const verb = defineVerb({
@@ -161,11 +160,9 @@ async function openInput(
 
 interface LineOptions extends PredictOptions {
   readonly limit: number;
-  /** To which the warnings of what is written are added. */
   readonly warnings: Diagnostic[];
 }
 
-/** Returns the number of predictions written. */
 async function writeLines(
   form: OutputForm,
   predictions: AsyncIterable<readonly SequencePrediction[]>,
@@ -202,10 +199,8 @@ async function writeLines(
   return written;
 }
 
-/** Maximum number of rejected sequences whose problems are shown. */
 const MAX_SHOWN = 5;
 
-/** Counts skipped sequences and shows the problems of the first ones. */
 function rejections(io: Io) {
   const state = { count: 0 };
   /** A row may spoil several sequences, but is shown once. */

@@ -10,15 +10,12 @@ import {
 import type { OutputForm } from '../../predict/predictor.js';
 import { spellNonFinite } from '../../run/json.js';
 
-/** The values of one line, by column. */
 type Fields = Readonly<Record<string, number | string | null>>;
 
 export interface PredictionStyle extends OutputForm {
-  /** Number of most probable classes to print; undefined to print all probabilities. */
   readonly top: number | undefined;
 }
 
-/** With more classes, probabilities are printed only with `top`. */
 const MAX_PROBABILITIES = 100;
 
 /**
@@ -35,12 +32,10 @@ export function jsonLine(style: PredictionStyle, { index, id, predictions }: Seq
   return `${JSON.stringify(spellNonFinite({ index, id, ...fields }))}\n`;
 }
 
-/** The target of a step, or null if it has none. */
 function known(target: number): number | null {
   return Number.isNaN(target) ? null : target;
 }
 
-/** Transposes a list of objects to an object of lists. */
 function listed(first: object, steps: readonly object[]): object {
   return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
 }
@@ -110,7 +105,6 @@ function valueColumns({ values, quantiles, target }: ValuePrediction, style: Pre
   ]);
 }
 
-/** Unknown classes are null. */
 function classFields(
   { predicted, probability, label }: ClassPrediction,
   { classNames }: PredictionStyle,

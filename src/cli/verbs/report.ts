@@ -40,10 +40,7 @@ export const verb = defineVerb({
 /** Number of bytes to read from a file's start to recognize a report. */
 const HEAD_BYTES = 4096;
 
-/**
- * Creates the parent directory of `path`, or checks that an existing file may be replaced.
- * @throws UserError (exit 2) if `path` is a directory or a file of another kind
- */
+/** Creates the parent directory of `path`, or checks that an existing file may be replaced. */
 function prepare(path: string, isReport: (head: string) => boolean): void {
   const refuse = (message: string, expected: string) =>
     usageError({ code: 'cli/output', message, file: path, expected });

@@ -89,11 +89,9 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
   }
 }
 
-/** Paths that GitHub Actions passes in the environment. */
 export interface GithubPlace {
   /** Directory of the checkout. Paths of annotations are relative to it. */
   readonly workspace: string | undefined;
-  /** File of the job summary; undefined outside GitHub Actions. */
   readonly summary: string | undefined;
 }
 

@@ -119,10 +119,7 @@ export async function startDashboardBeside(
   return { done: keepDashboard ? keep : end, end };
 }
 
-/**
- * Warns if a folder has runs too deep to be shown.
- * @throws UserError (exit 2) if the folder cannot be read
- */
+/** Warns if a folder has runs too deep to be shown. */
 export function warnOfDeeper(folder: string, io: Io): void {
   const deeper = kindOf(folder) === undefined ? deeperFolder(folder, findRuns(folder)) : undefined;
   if (deeper !== undefined)

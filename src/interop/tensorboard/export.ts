@@ -54,8 +54,6 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
 /**
  * Writes the event files of `run` below the folder `target`, replacing those of an earlier export.
  * Returns their paths. Also throws errors of reading the log.
- * @throws UserError (exit 2) if the folder contains event files of another run or program
- * @throws UserError (exit 1) if a file cannot be written
  */
 export function exportRun(run: RunRecord, target: string): string[] {
   const started = secondsOf(run.manifest?.started) ?? 0;
