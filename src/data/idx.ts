@@ -8,7 +8,6 @@ import { arraySequences } from './array-sequences.js';
 import { ArrayFiles } from './arrays.js';
 import type { Dataset } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
-import { configError } from './core/problems.js';
 import { file, givenFile, imageSequence, kind, limit, memory, obtain, validation } from './core/settings.js';
 import { idxForm } from './formats/idx-array.js';
 import { imageLayout } from './images.js';
@@ -71,7 +70,6 @@ export const idx: DatasetKind<IdxConfig, typeof settings> = {
 };
 
 async function open(config: IdxConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
-  refuseHalf(config);
   const pairs = SPLITS.map(split =>
     [config[`${split}_images`], config[`${split}_labels`]].filter(path => path !== undefined),
   );
@@ -91,14 +89,4 @@ async function open(config: IdxConfig, { seed, ignoredLabel }: DatasetContext): 
     },
   );
   return { ...dataset, digests: files.digestsOf(pairs) };
-}
-
-function refuseHalf({ validation_images: images, validation_labels: labels }: IdxConfig): void {
-  if ((images === undefined) === (labels === undefined)) return;
-  throw configError({
-    code: 'data/validation',
-    keyPath: ['dataset', images === undefined ? 'validation_labels' : 'validation_images'],
-    message: 'validation images and labels are two files',
-    expected: 'both dataset.validation_images and dataset.validation_labels',
-  });
 }

@@ -231,20 +231,6 @@ function checkSize(config: SyntheticConfig, width: number): void {
   });
 }
 
-function stepsOf(config: SyntheticConfig): number {
-  const adding = config.problem === 'adding';
-  const [option, given, other] = adding
-    ? (['sequence_length', config.sequence_length, config.delay] as const)
-    : (['delay', config.delay, config.sequence_length] as const);
-  const least = adding ? 2 : 1;
-  if (other !== undefined || given === undefined || given < least) {
-    throw configError({
-      code: 'data/synthetic-steps',
-      keyPath: ['dataset', other === undefined ? option : adding ? 'delay' : 'sequence_length'],
-      message: `problem ${config.problem} sets its length with dataset.${option} only`,
-      expected: `${option} of ${least} or more${adding ? '' : '; the sequences are delay + 20 long'}`,
-      got: other === undefined ? String(given) : adding ? 'delay' : 'sequence_length',
-    });
-  }
-  return adding ? given : given + 2 * SYMBOLS;
+function stepsOf({ problem, sequence_length = 0, delay = 0 }: SyntheticConfig): number {
+  return problem === 'adding' ? sequence_length : delay + 2 * SYMBOLS;
 }

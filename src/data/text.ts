@@ -194,17 +194,9 @@ function lengthOf({ from, to }: SymbolRange): number {
 
 /** Splits the training stream: training symbols first, then validation, then test. */
 function partsOf(
-  { sequence_length: steps, test_path, test_fraction, validation, limit }: TextConfig,
+  { sequence_length: steps, test_fraction, validation, limit }: TextConfig,
   streams: Partial<OfSplits<SymbolStream>> & { readonly train: SymbolStream },
 ): OfSplits<Part> {
-  if ((test_path === undefined) === (test_fraction === undefined)) {
-    throw configError({
-      code: 'data/test-split',
-      keyPath: ['dataset'],
-      message: 'the test split is not defined',
-      expected: 'either dataset.test_path or dataset.test_fraction',
-    });
-  }
   const whole = (stream: SymbolStream): Part => ({ stream, range: { from: 0, to: stream.length } });
   /** A part without its last `held` symbols, and those. */
   const cut = ({ stream, range: { from, to } }: Part, held: number): readonly [Part, Part] => {

@@ -213,20 +213,7 @@ t.test('what cannot be set aside is told', async t => {
       { ...lone, validation: { fraction: 0.5, select: 'random' } },
       /at least two training sequences.*got 1 training seq/,
     ],
-    ['no size', 2, { ...config, validation: { select: 'random' } }, /either fraction or count/],
-    [
-      'two sizes',
-      2,
-      { ...config, validation: { count: 2, fraction: 0.1, select: 'random' } },
-      /either fraction or count/,
-    ],
     ['data of their own', 2, own, /has x_validation.*validation_arrays: true, or false/],
-    [
-      'data of their own and others',
-      2,
-      { ...own, validation_arrays: true, validation: { count: 1, select: 'random' } },
-      /already contain a validation split/,
-    ],
     ['no data of their own', 2, { ...config, validation_arrays: true }, /has no x_validation/],
     [
       'strata of values',

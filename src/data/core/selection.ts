@@ -29,43 +29,21 @@ export interface TestPartConfig {
   readonly test_fraction?: number;
 }
 
-/**
- * Divides `count` sequences into training and test split; undefined if the test split has its own
- * file.
- * @throws UserError (exit 2) if the config does not set exactly one of `test_path` and
- *   `test_fraction`
- */
-export function testSelection(config: TestPartConfig, count: number, seed: number): Selection | undefined {
-  const { path, test_path, test_fraction } = config;
-  if ((test_path === undefined) === (test_fraction === undefined)) {
-    throw configError({
-      code: 'data/test-split',
-      keyPath: test_path === undefined ? ['dataset'] : TEST_FRACTION,
-      message:
-        test_path === undefined
-          ? 'the test split is not defined'
-          : 'dataset.test_path and dataset.test_fraction cannot be combined',
-      expected: 'either dataset.test_path or dataset.test_fraction',
-    });
-  }
+/** Undefined if the test split has its own file. */
+export function testSelection(
+  { path, test_fraction }: TestPartConfig,
+  count: number,
+  seed: number,
+): Selection | undefined {
   return test_fraction === undefined ? undefined : holdOut(count, test_fraction, seed, path);
 }
 
 /**
  * Draws `round(count * fraction)` of `count` sequences for the test split; both splits get at least
  * one. The same seed draws the same sequences.
- * @throws UserError (exit 2) if there are fewer than two sequences or the fraction is not between 0
- *   and 1
+ * @throws UserError (exit 2) if there are fewer than two sequences
  */
 export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
-  if (!(fraction > 0 && fraction < 1)) {
-    throw configError({
-      code: 'data/test-fraction',
-      keyPath: TEST_FRACTION,
-      message: 'test_fraction must be between 0 and 1 (exclusive)',
-      got: String(fraction),
-    });
-  }
   if (count < 2) {
     throw configError({
       code: 'data/test-fraction',
@@ -136,14 +114,6 @@ export function trainingCount(
 
 function setAside(dataset: Dataset, config: ValidationConfig, seed: number): Dataset {
   const { train, sequenceLength } = dataset;
-  if (dataset.validation !== undefined) {
-    throw configError({
-      code: 'data/two-validation-splits',
-      keyPath: VALIDATION,
-      message: 'the data already contain a validation split',
-      expected: 'either dataset.validation or such data',
-    });
-  }
   const count = validationCount(config, train.count);
   const stream = RandomStream.of(seed, 'data/validation');
   const [validation, rest] = SELECTIONS[config.select ?? 'random'](train, count, stream);
@@ -155,13 +125,6 @@ function setAside(dataset: Dataset, config: ValidationConfig, seed: number): Dat
 }
 
 function validationCount(config: ValidationConfig, total: number): number {
-  if ((config.fraction === undefined) === (config.count === undefined)) {
-    throw configError({
-      code: 'data/validation',
-      keyPath: VALIDATION,
-      message: 'set either fraction or count for the validation split',
-    });
-  }
   if (total < 2) {
     throw configError({
       code: 'data/validation',
