@@ -376,38 +376,6 @@ t.test('npy files are read as the archive of the same arrays, which NumPy wrote'
   }
 });
 
-t.test('what is wrong with arrays on the disk is told as in memory', async t => {
-  const y = integers([N], below(N, 3));
-  const bad = floats(
-    [N, T, 2],
-    uniform(N * T * 2).map((value, i) => (i === 77 ? Number.NaN : value)),
-  );
-  const sound = files(npz(arrays));
-  const truncated = work.file('cut.npy', readFileSync(sound.x).subarray(0, -4));
-  const label = integers(
-    [N],
-    [...y.values].map((value, i) => (i === 4 ? -5 : Number(value))),
-  );
-  for (const [what, paths] of Object.entries({
-    'not finite': { ...files(npz({ x: bad, y })) },
-    'cut off': { ...sound, x: truncated },
-    'no label': { ...sound, y: files(npz({ y: label })).y },
-    'too few labels': { ...sound, y: files(npz({ y: integers([N - 1], below(N - 1, 3)) })).y },
-    'no array': { ...sound, y: work.file('y.npy', 'nothing') },
-    empty: { ...sound, x: work.file('x.npy', '') },
-  })) {
-    const { x = '', y: labels = '' }: Record<string, string> = paths;
-    const tell = (memory: number) =>
-      complaints(5, () => open({ kind: 'npy', x, y: labels, test_fraction: 0.2, memory }));
-    const expected = await tell(4096);
-    t.not(expected[0], 'no error', what);
-    t.strictSame(await tell(0), expected, what);
-  }
-  const { x, y: labels } = sound;
-  const first = await complaints(2, () => open({ kind: 'npy', x, y: labels, x_test: x, memory: 0 }));
-  t.match(first[0], '`x_test` needs `y_test` as well');
-});
-
 t.test('jsonl is padded to the longest sequence that is used', async t => {
   const path = work.file('long.jsonl', '{"x":[1],"y":1}\n{"x":[1,2],"y":2}\n{"x":[1,2,3,4],"y":1}\n');
   const config = {

@@ -1,5 +1,5 @@
 /** Texts and language models. */
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -187,17 +187,6 @@ t.test('text: what does not fit is told at its place', async t => {
     ),
     ['data/text-empty | the file is empty'],
   );
-  t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/the file does not exist/]);
-  const link = join(directory, 'broken');
-  symlinkSync('gone', link);
-  for (const path of [link, directory])
-    for (const more of [{}, { memory: 0 }])
-      t.match(await complaints(2, () => open(text(path, more))), [
-        /^data\/unreadable \| cannot read the file: the symbolic link to gone leads nowhere$/,
-      ]);
-  t.match(await complaints(2, () => open(text(join(directory, 'brokn')))), [
-    `data/unreadable | the file does not exist | try ${link}`,
-  ]);
 });
 
 interface Golden {

@@ -127,21 +127,6 @@ t.test('beside a test split that is drawn, no sequence is in two splits', async 
   t.same(parts[2], rowsOf(plain, plain.test), 'the validation split does not move the test split');
 });
 
-t.test('generated data with a seed of their own do not depend on the seed of the experiment', async t => {
-  const config: DatasetConfig = {
-    kind: 'synthetic',
-    problem: 'copy_memory',
-    delay: 2,
-    train_size: 20,
-    test_size: 2,
-    seed: 7,
-    validation: { count: 5, select: 'random' },
-  };
-  const [one, other] = [await open(config, 1), await open(config, 2)];
-  t.same(one.validation && classes(one.validation), other.validation && classes(other.validation));
-  t.equal(one.validation && classes(one.validation).length, 5 * 22, 'one label per step');
-});
-
 t.test('data may have validation sequences of their own', async t => {
   const config = numbered('own', [0, 1, 0], splitArrays('_validation', [1, 3, 0, 2], 100));
   const left = await open({ ...config, validation_arrays: false });

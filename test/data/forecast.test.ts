@@ -343,38 +343,6 @@ t.test('a backtest forecasts each step of a split once', async t => {
   t.match(table.stdout, /\nmean of 5 +\d/);
 });
 
-t.test(
-  'the evaluation keeps a sample of the predictions of all windows, and the run can be pinned',
-  async t => {
-    const rows = Array.from({ length: 400 }, (_, i) => `${dayOf(i)},${(i * 13) % 11}`);
-    const path = work.file('long.csv', ['day,y', ...rows].join('\n'));
-    const { series: _s, features: _f, known: _k, validation: _v, ...rest } = relative;
-    const { summary } = await train(
-      work,
-      config(
-        { ...rest, path, target: 'y', stride: 1 },
-        { kind: 'mae' },
-        { cell: 'gru', hidden_size: 2, head: { from: 'every' } },
-        { num_epochs: 1, max_steps: 2, batch_size: 8, metrics: ['mase'] },
-      ),
-    );
-    const { sample } = JSON.parse(readFileSync(join(summary.directory, 'evaluation.json'), 'utf8'));
-    t.equal(sample.length, 200);
-    const places = sample.map(
-      (one: { index: number; step_in_sequence: number }) => `${one.index} ${one.step_in_sequence}`,
-    );
-    t.equal(new Set(places).size, 200);
-    t.ok(sample[0].index <= 1 && sample.at(-1).index >= 96, 'from the first windows to the last');
-    const baseline = join(work.folder(), 'long.json');
-    const { code, stderr } = await work.cellrun('review', summary.directory, '--pin', baseline);
-    t.equal(code, 0, stderr);
-    t.ok(
-      JSON.parse(readFileSync(baseline, 'utf8')).metrics['test.mase'],
-      'without the metric that its loss has by default',
-    );
-  },
-);
-
 t.test('nothing of a later split changes what an earlier one holds', async t => {
   const path = join(t.testdir(), 'a.csv');
   const table = fc.record({
