@@ -5,7 +5,7 @@ import type { Curve } from '../../run/curve.js';
 import { formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
 import { type Column, Table, useHeading, Value } from './components.js';
 import { type Line, type Places, placeText, ticksOf, tickText, valueAt, type XAxis } from './curve-data.js';
-import { dotsOf, type Frame, Plot, pathOf } from './plot.js';
+import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { linear, logarithmic, nearest, type Scale, withMargin } from './scales.js';
 
 export interface ChartSeries {
@@ -23,8 +23,6 @@ export interface DrawnSeries extends ChartSeries {
   readonly line: Line;
   readonly smooth: Line | undefined;
 }
-
-type Range = readonly [low: number, high: number];
 
 /** State that all charts of a run share. */
 export interface SharedPlace {
@@ -121,11 +119,17 @@ interface ContentProps extends Pick<ChartProps, 'series' | 'cursor' | 'setCursor
   readonly y: Scale;
 }
 
-const CLICK = 4;
-
 /** The curves, the cursor, and what reacts to the pointer. */
 function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: ContentProps) {
-  const [drag, setDrag] = useState<Range | null>(null);
+  const [selection, setSelection] = useState<Range | null>(null);
+  const drag = useDrag({
+    onMove: place => setCursor(places[nearest(places, x.at(place))] ?? null),
+    onDrag: (range, isDone) => {
+      setSelection(isDone ? null : range);
+      if (isDone) setRange([x.at(range[0]), x.at(range[1])]);
+    },
+  });
+  const handlers = { ...drag, onPointerLeave: () => setCursor(null), onDblClick: () => setRange(null) };
   const { left, top, right, bottom } = frame;
   const [width, height] = [right - left, bottom - top];
   const points = (line: Line) =>
@@ -149,10 +153,6 @@ function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: C
       }),
     [series, x, y, left, width],
   );
-  const placeOf = (event: { readonly clientX: number; readonly currentTarget: SVGElement }): number => {
-    const box = event.currentTarget.getBoundingClientRect();
-    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-  };
   const at = cursor === null ? undefined : x.place(cursor);
   return (
     <>
@@ -166,41 +166,17 @@ function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: C
       >
         {drawn}
         {at !== undefined && <line class="cursor" x1={frame.x(at)} x2={frame.x(at)} y1={top} y2={bottom} />}
-        {drag && (
+        {selection && (
           <rect
             class="selection"
-            x={frame.x(Math.min(...drag))}
+            x={frame.x(selection[0])}
             y={top}
-            width={Math.abs(drag[1] - drag[0]) * width}
+            width={frame.x(selection[1]) - frame.x(selection[0])}
             height={height}
           />
         )}
       </svg>
-      <rect
-        class="over"
-        aria-hidden="true"
-        x={left}
-        y={top}
-        width={width}
-        height={height}
-        onPointerDown={event => {
-          event.currentTarget.setPointerCapture(event.pointerId);
-          setDrag([placeOf(event), placeOf(event)]);
-        }}
-        onPointerMove={event => {
-          const place = placeOf(event);
-          if (drag) setDrag([drag[0], place]);
-          setCursor(places[nearest(places, x.at(place))] ?? null);
-        }}
-        onPointerUp={() => {
-          if (drag && Math.abs(drag[1] - drag[0]) * width > CLICK)
-            setRange([x.at(Math.min(...drag)), x.at(Math.max(...drag))]);
-          setDrag(null);
-        }}
-        onPointerCancel={() => setDrag(null)}
-        onPointerLeave={() => setCursor(null)}
-        onDblClick={() => setRange(null)}
-      />
+      <rect class="over" aria-hidden="true" x={left} y={top} width={width} height={height} {...handlers} />
     </>
   );
 }

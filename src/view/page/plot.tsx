@@ -1,6 +1,7 @@
 /** Charts as SVG: axes, lines, points, curves within text. */
 
 import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
 import { formatMetric } from '../../util/numbers.js';
 import type { RunRow } from '../document.js';
 import { useWidth } from './components.js';
@@ -214,4 +215,46 @@ export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']
       <path class="end" d={dotsOf([points.findLast(point => point !== undefined)])} />
     </svg>
   );
+}
+
+export type Range = readonly [low: number, high: number];
+
+/** A shorter drag is a click. */
+const CLICK = 0.015;
+
+interface DragOptions {
+  readonly isVertical?: boolean;
+  /** The pointer is over this position. */
+  onMove?(place: number): void;
+  onDrag(range: Range, isDone: boolean): void;
+  onClick?(): void;
+}
+
+type DragEvent = PointerEvent & { readonly currentTarget: SVGElement };
+
+/** Handlers of an element along which ranges are dragged; positions are between 0 and 1. */
+export function useDrag({ isVertical = false, onMove, onDrag, onClick }: DragOptions) {
+  const [start, setStart] = useState<number | null>(null);
+  const placeOf = (event: DragEvent): number => {
+    const { left, bottom, width, height } = event.currentTarget.getBoundingClientRect();
+    const place = isVertical ? (bottom - event.clientY) / height : (event.clientX - left) / width;
+    return Math.max(0, Math.min(1, place));
+  };
+  const drag = (event: DragEvent, isDone: boolean): void => {
+    const place = placeOf(event);
+    onMove?.(place);
+    if (start === null) return;
+    if (Math.abs(place - start) > CLICK) onDrag([Math.min(start, place), Math.max(start, place)], isDone);
+    else if (isDone) onClick?.();
+    if (isDone) setStart(null);
+  };
+  return {
+    onPointerDown: (event: DragEvent) => {
+      event.currentTarget.setPointerCapture(event.pointerId);
+      setStart(placeOf(event));
+    },
+    onPointerMove: (event: DragEvent) => drag(event, false),
+    onPointerUp: (event: DragEvent) => drag(event, true),
+    onPointerCancel: () => setStart(null),
+  };
 }

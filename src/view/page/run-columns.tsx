@@ -18,7 +18,6 @@ import {
 
 export interface RunColumn extends Column<RunLine> {
   readonly title: string;
-  readonly section: 'Run' | 'Config' | 'Metrics';
   readonly isDefault: boolean;
 }
 
@@ -86,7 +85,6 @@ export function runColumns(rows: readonly RunLine[], link: Link): readonly RunCo
   const fact = (column: Column<RunLine>, isDefault = hasAny(rows, column)): RunColumn => ({
     ...column,
     title: String(column.title ?? column.name),
-    section: 'Run',
     isDefault,
   });
   const ifTelling = (name: 'epochs' | 'steps' | 'seed') =>
@@ -116,7 +114,6 @@ function configColumns(rows: readonly RunLine[]): readonly RunColumn[] {
     return {
       name: key,
       title: titleOf(key, keys),
-      section: 'Config',
       isText: rows.some(row => numberIn(read(row) ?? '0') === undefined),
       isDefault: shown.includes(key),
       sortBy: row => numberIn(read(row) ?? '') ?? read(row),
@@ -133,7 +130,6 @@ function metricColumn(metric: string, isDefault: boolean): RunColumn {
   return {
     name: metric,
     title: words(metric),
-    section: 'Metrics',
     isDefault,
     sortBy: read,
     show: row => <Value metric={metric} value={metricOf(row, metric)} />,

@@ -175,16 +175,13 @@ function SearchHelp() {
   return (
     <details class="search-help">
       <summary>How to search</summary>
-      <dl>
+      <ul>
         {EXAMPLES.map(([search, meaning]) => (
-          <div key={search}>
-            <dt>
-              <code>{search}</code>
-            </dt>
-            <dd>{meaning}</dd>
-          </div>
+          <li key={search}>
+            <code>{search}</code> {meaning}
+          </li>
         ))}
-      </dl>
+      </ul>
     </details>
   );
 }
@@ -258,23 +255,19 @@ function RunTable({ rows, link, groupBy, choice }: RunTableProps) {
     <>
       <details class="columns">
         <summary>Columns</summary>
-        {(['Run', 'Config', 'Metrics'] as const).map(section => (
-          <fieldset key={section}>
-            <legend>{section}</legend>
-            {others
-              .filter(column => column.section === section)
-              .map(column => (
-                <Toggle
-                  key={column.name}
-                  title={column.name}
-                  isOn={isShown(column)}
-                  set={isOn => change({ ...shown, [column.name]: isOn })}
-                >
-                  {section === 'Config' ? column.name : column.title}
-                </Toggle>
-              ))}
-          </fieldset>
-        ))}
+        <fieldset>
+          <legend>Shown</legend>
+          {others.map(column => (
+            <Toggle
+              key={column.name}
+              title={column.name}
+              isOn={isShown(column)}
+              set={isOn => change({ ...shown, [column.name]: isOn })}
+            >
+              {column.title}
+            </Toggle>
+          ))}
+        </fieldset>
         <button type="button" disabled={Object.keys(shown).length === 0} onClick={() => change({})}>
           Reset
         </button>

@@ -1,10 +1,10 @@
 /** Charts of a sweep: trials by their parameters and over their epochs. */
 
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { counted, linearTicks } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
 import { Scroll, useWidth } from './components.js';
-import { LINE, Mark, Plot, PointPlot, pathOf } from './plot.js';
+import { LINE, Mark, Plot, PointPlot, pathOf, type Range, useDrag } from './plot.js';
 import { linear, measuredScale, NO_VALUE, parameterScale, type Scale, spaced } from './scales.js';
 
 export interface SweepAxis {
@@ -17,8 +17,6 @@ export interface SweepAxis {
   placeOf(trial: TrialReport): number | undefined;
   valueIn(trial: TrialReport): number | string | null | undefined;
 }
-
-type Range = readonly [low: number, high: number];
 
 /** Ranges of positions by axis name; an axis without a range accepts every trial. */
 export type Brushes = Readonly<Record<string, Range>>;
@@ -77,7 +75,6 @@ const PARALLEL_HEIGHT = 340;
 const NO_VALUE_TOP = PARALLEL_HEIGHT + 12;
 const [TOP, BOTTOM] = [48, PARALLEL_HEIGHT - 26];
 const REACH = 14;
-const CLICK = 0.015;
 /** Minimum distance of axes; wider charts scroll. */
 const MIN_GAP = 104;
 const MIN_EDGE = 60;
@@ -167,13 +164,9 @@ interface BrushedAxisProps {
 }
 
 function BrushedAxis({ axis, left, brush, setBrush }: BrushedAxisProps) {
-  const [start, setStart] = useState<number | null>(null);
   const [low, high] = brush;
   const [top, bottom] = [topOf(1), topOf(0)];
-  const placeOf = (event: { readonly clientY: number; readonly currentTarget: SVGElement }): number => {
-    const box = event.currentTarget.getBoundingClientRect();
-    return Math.max(0, Math.min(1, 1 - (event.clientY - box.top) / box.height));
-  };
+  const drag = useDrag({ isVertical: true, onDrag: setBrush, onClick: () => setBrush(ALL) });
   return (
     <g class="brushed-axis" data-axis={axis.name}>
       <g aria-hidden="true">
@@ -200,26 +193,7 @@ function BrushedAxis({ axis, left, brush, setBrush }: BrushedAxisProps) {
             height={Math.max(2, topOf(low) - topOf(high))}
           />
         )}
-        <rect
-          class="catcher"
-          x={left - REACH}
-          width={2 * REACH}
-          y={top}
-          height={bottom - top}
-          onPointerDown={event => {
-            event.currentTarget.setPointerCapture(event.pointerId);
-            setStart(placeOf(event));
-          }}
-          onPointerMove={event => {
-            const to = placeOf(event);
-            if (start !== null && Math.abs(to - start) > CLICK) setBrush([start, to]);
-          }}
-          onPointerUp={event => {
-            if (start !== null && Math.abs(placeOf(event) - start) <= CLICK) setBrush(ALL);
-            setStart(null);
-          }}
-          onPointerCancel={() => setStart(null)}
-        />
+        <rect class="catcher" x={left - REACH} width={2 * REACH} y={top} height={bottom - top} {...drag} />
       </g>
       <End axis={axis} which="lowest" left={left} brush={brush} setBrush={setBrush} />
       <End axis={axis} which="highest" left={left} brush={brush} setBrush={setBrush} />
