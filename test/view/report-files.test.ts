@@ -117,39 +117,15 @@ t.test('a log of 100,000 steps and epochs becomes a small page that keeps its sp
   for (let step = 1; step <= 100_000; step++) {
     const noise = Math.sin(step * 12.9898) / 3;
     const loss = step === 77_777 ? 1234.5 : 2 / Math.sqrt(step) + Math.abs(noise);
-    lines.push(
-      JSON.stringify({
-        event: 'train.step',
-        epoch: step,
-        step,
-        loss,
-        learning_rate: 0.01 / step,
-        grad_norm: loss * 3.3,
-        samples_per_s: 1000 + 100 * noise,
-      }),
-    );
-    lines.push(
-      JSON.stringify({
-        event: 'train.epoch',
-        epoch: step,
-        step,
-        loss: loss * 1.1,
-        samples: 1,
-        duration_s: 1,
-      }),
-    );
-    lines.push(
-      JSON.stringify({
-        event: 'eval',
-        split: 'test',
-        epoch: step,
-        step,
-        loss: loss * 1.2,
-        accuracy: Math.abs(noise),
-        samples: 1,
-        duration_s: 1,
-      }),
-    );
+    const place = { epoch: step, step };
+    const rates = { learning_rate: 0.01 / step, grad_norm: loss * 3.3, samples_per_s: 1000 + 100 * noise };
+    const measured = { samples: 1, duration_s: 1 };
+    for (const event of [
+      { event: 'train.step', ...place, loss, ...rates },
+      { event: 'train.epoch', ...place, loss: loss * 1.1, ...measured },
+      { event: 'eval', split: 'test', ...place, loss: loss * 1.2, accuracy: Math.abs(noise), ...measured },
+    ])
+      lines.push(JSON.stringify(event));
   }
   writeFileSync(join(long, 'log.jsonl'), `${lines.join('\n')}\n`);
   const report = buildReport(long) as RunReport;

@@ -368,22 +368,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     );
   });
 
-  t.test('evaluations of the runs', async t => {
-    const ofClasses = await openPage(browser, reportOf(classRun));
-    const { confusion, per_class } = readJson<{
-      confusion: number[][];
-      per_class: Record<'precision' | 'recall' | 'f1' | 'support', number>[];
-    }>(classRun, 'evaluation.json');
-    const rows = await cellsOf(part(ofClasses.page, 'Confusion matrix').locator('tbody tr'));
-    t.same(
-      rows.map(cells => cells.slice(1, -1).map(Number)),
-      confusion,
-    );
-    t.same(
-      await valuesIn(part(ofClasses.page, 'Each class').locator('td data')),
-      per_class.flatMap(({ precision, recall, f1, support }) => [precision, recall, f1, support]),
-    );
-    await ofClasses.close();
+  t.test('values: pairs, the worst predictions and scores', async t => {
     const ofValues = await shared('values');
     const { worst, sample, per_output } = readJson<{
       per_output: Record<'mean_absolute_error' | 'rmse' | 'r2', number>[];

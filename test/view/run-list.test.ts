@@ -174,32 +174,18 @@ t.test('keys that distinguish runs', async t => {
   t.same(distinguishingKeys(aside), [], 'not what has no part in the results');
 });
 
-t.test('keys that depend on a kind are hidden; the most varied key comes first', async t => {
-  const optimizers: readonly Config[] = [
-    { kind: 'adam', betas: '[0.9,0.999]', eps: '1e-8' },
-    { kind: 'lion', betas: '[0.9,0.99]' },
-    { kind: 'rmsprop', eps: '1e-10', centered: 'false' },
-  ];
-  const rows = [...optimizers, ...optimizers].map((optimizer, i) =>
+t.test('keys that depend on a kind are hidden', async t => {
+  const rows = ['adam', 'lion', 'adam', 'lion'].map((kind, i) =>
     run(String(i), {
-      'training.clip': i === 0 ? '5' : '1',
-      'model.hidden_size': String(8 * (i % 2)),
-      ...Object.fromEntries(Object.entries(optimizer).map(([key, value]) => [`optimizer.${key}`, value])),
+      'optimizer.kind': kind,
       'optimizer.learning_rate': String(i),
+      ...(kind === 'adam' && { 'optimizer.eps': '1e-8' }),
     }),
   );
-  t.same(distinguishingKeys(rows), [
-    'optimizer.learning_rate',
-    'optimizer.kind',
-    'model.hidden_size',
-    'training.clip',
-  ]);
-  const tuned = run('6', {
-    'optimizer.kind': 'adam',
-    'optimizer.betas': '[0.8,0.9]',
-    'optimizer.eps': '1e-8',
-  });
-  t.ok(distinguishingKeys([...rows, tuned]).includes('optimizer.betas'), 'one that was chosen');
+  const telling = ['optimizer.learning_rate', 'optimizer.kind'];
+  t.same(distinguishingKeys(rows), telling);
+  const tuned = run('4', { 'optimizer.kind': 'adam', 'optimizer.learning_rate': '4', 'optimizer.eps': '1' });
+  t.same(distinguishingKeys([...rows, tuned]).toSorted(), [...telling, 'optimizer.eps'].toSorted(), 'chosen');
 });
 
 t.test('short titles of keys', async t => {
