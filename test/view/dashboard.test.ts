@@ -197,7 +197,7 @@ t.test('a log that is not a file: the list and the run report the same', async t
   const outside = join(newFolder(), 'log.jsonl');
   writeFileSync(outside, logLines(2, 3).join(''));
   const odd: readonly ((path: string) => void)[] = [
-    path => execFileSync('mkfifo', [path]),
+    path => execFileSync('sh', ['-c', 'mkfifo "$0"', path]),
     path => symlinkSync(outside, path),
     path => mkdirSync(path),
   ];

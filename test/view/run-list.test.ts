@@ -82,11 +82,7 @@ t.test('a search', async t => {
     ),
     run('d', {}, { config: null, state: 'damaged' }),
   ];
-  const found = (text: string): string =>
-    rows
-      .filter(searchFor(text, rows).matches)
-      .map(({ id }) => id)
-      .join('');
+  const found = (text: string): string => [...searchFor(text, rows).found].map(({ id }) => id).join('');
   for (const [text, ids] of [
     ['', 'abcd'],
     ['lr=0.01', 'a'],

@@ -17,21 +17,28 @@ export function numberIn(text: string): number | undefined {
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : undefined;
 }
 
-type Reader = (row: RunLine) => number | string | readonly string[] | null | undefined;
+/** Other names of facts. */
+const ALIASES: Readonly<Record<string, string>> = {
+  experiment: 'name',
+  run: 'id',
+  status: 'state',
+  tags: 'tag',
+  gate: 'gates',
+  epoch: 'epochs',
+  step: 'steps',
+  duration: 'time',
+  date: 'started',
+};
 
-const OWN: readonly (readonly [names: readonly string[], read: Reader])[] = [
-  [['name', 'experiment'], row => row.name],
-  [['id', 'run'], row => row.id],
-  [['state', 'status'], row => row.state],
-  [['tag', 'tags'], row => row.tags],
-  [['note'], row => row.note],
-  [['gates', 'gate'], row => row.gates],
-  [['seed'], row => row.seed],
-  [['epochs', 'epoch'], row => row.epochs],
-  [['steps', 'step'], row => row.steps],
-  [['time', 'duration'], row => row.duration_s],
-  [['started', 'date'], row => row.started],
-];
+type FieldValue = number | string | readonly string[] | null;
+
+/** What a search can name: the facts of a run, its metrics, and the keys of its config. */
+function fieldsOf(row: RunLine): Readonly<Record<string, FieldValue>> {
+  const { name, id, state, tags: tag, note, gates, seed, epochs, steps, duration_s: time, started } = row;
+  const metrics = row.metrics.map(metric => [metric.name, metric.value]);
+  const facts = { name, id, state, tag, note, gates, seed, epochs, steps, time, started };
+  return { ...row.config, ...Object.fromEntries(metrics), ...facts };
+}
 
 const MATCHES: readonly ((name: string, wanted: string) => boolean)[] = [
   (name, wanted) => name === wanted,
@@ -47,36 +54,14 @@ const MATCHES: readonly ((name: string, wanted: string) => boolean)[] = [
 ];
 
 /**
- * Resolves the name of a field: a fact of the run, otherwise metrics and config keys by their full
- * name, their last words (`accuracy`, `learning_rate`) or the initials of the last word (`lr`),
- * whichever matches first. Several if it is ambiguous, none if it is unknown.
+ * The fields of a name: its full name, its last words (`accuracy`, `learning_rate`) or the initials
+ * of the last word (`lr`), whichever matches first. Several if it is ambiguous, none if it is
+ * unknown.
  */
-function readersOf(name: string, rows: readonly RunLine[]): readonly Reader[] {
-  const wanted = name.toLowerCase();
-  const own = OWN.find(([names]) => names.includes(wanted));
-  if (own !== undefined) return [own[1]];
-  const metrics = distinct(rows.flatMap(row => row.metrics.map(metric => metric.name)));
-  const keys = distinct(rows.flatMap(({ config }) => Object.keys(config ?? {})));
-  for (const matches of MATCHES) {
-    const found = [
-      ...metrics
-        .filter(metric => matches(metric, wanted))
-        .map(
-          (metric): Reader =>
-            row =>
-              metricOf(row, metric),
-        ),
-      ...keys
-        .filter(key => matches(key, wanted))
-        .map(
-          (key): Reader =>
-            row =>
-              row.config?.[key],
-        ),
-    ];
-    if (found.length > 0) return found;
-  }
-  return [];
+function resolve(name: string, fields: readonly string[]): readonly string[] {
+  const wanted = ALIASES[name.toLowerCase()] ?? name.toLowerCase();
+  const found = MATCHES.map(matches => fields.filter(field => matches(field, wanted)));
+  return found.find(some => some.length > 0) ?? [];
 }
 
 export function distinct<T>(values: readonly T[]): readonly T[] {
@@ -92,23 +77,29 @@ type Operator = '=' | '!=' | ':' | '<' | '<=' | '>' | '>=';
 const TERM = /(-?)(?:([A-Za-z][\w.]*)(!=|<=|>=|[=:<>]))?(?:"([^"]*)"?|(\S*))/g;
 
 export interface Search {
-  matches(row: RunLine): boolean;
+  readonly found: ReadonlySet<RunLine>;
+  /** Names that are no fields. */
   readonly unknown: readonly string[];
 }
 
 /** Ignores incomplete terms, such as `lr=`. */
 export function searchFor(text: string, rows: readonly RunLine[]): Search {
   const unknown: string[] = [];
-  const terms = [...text.matchAll(TERM)].flatMap(([, minus, field, operator, quoted, bare]) => {
+  const records = rows.map(row => ({ row, fields: fieldsOf(row) }));
+  const known = distinct(records.flatMap(({ fields }) => Object.keys(fields)));
+  let left: readonly (typeof records)[number][] = records;
+  for (const [, minus, field, operator, quoted, bare] of text.matchAll(TERM)) {
     const value = quoted ?? bare ?? '';
-    if (value === '') return [];
-    const readers = field === undefined ? undefined : readersOf(field, rows);
-    if (readers?.length === 0 && !unknown.includes(field)) unknown.push(field);
-    const test = (row: RunLine) =>
-      readers === undefined ? hasText(row, value) : hasValue(row, readers, operator as Operator, value);
-    return [(row: RunLine) => test(row) !== (minus === '-')];
-  });
-  return { matches: row => terms.every(test => test(row)), unknown };
+    if (value === '') continue;
+    const names = field === undefined ? undefined : resolve(field, known);
+    if (names?.length === 0) unknown.push(field);
+    left = left.filter(({ row, fields }) => {
+      const values = names?.flatMap(name => fields[name] ?? []);
+      const isMatch = values ? hasValue(values, operator as Operator, value) : hasText(row, value);
+      return (isMatch && names?.length !== 0) !== (minus === '-');
+    });
+  }
+  return { found: new Set(left.map(({ row }) => row)), unknown: distinct(unknown) };
 }
 
 function hasText(row: RunLine, text: string): boolean {
@@ -122,12 +113,11 @@ function hasText(row: RunLine, text: string): boolean {
   );
 }
 
-function hasValue(row: RunLine, readers: readonly Reader[], operator: Operator, value: string): boolean {
-  if (readers.length === 0) return false;
-  const values = readers.flatMap(read => read(row) ?? []);
+function hasValue(values: readonly (number | string)[], operator: Operator, wanted: string): boolean {
   // a run without the field has another value
-  if (operator === '!=') return !values.some(one => compares(one, '=', value));
-  return values.some(one => compares(one, operator, value));
+  return operator === '!='
+    ? !values.some(value => compares(value, '=', wanted))
+    : values.some(value => compares(value, operator, wanted));
 }
 
 function compares(found: number | string, operator: Operator, wanted: string): boolean {
@@ -209,14 +199,17 @@ function followsKind(key: string, rows: readonly RunLine[]): boolean {
 }
 
 /** Last words of keys that say too little alone. */
-const VAGUE = 'kind from every path metric mode min max fraction count last best seed limit'.split(' ');
+const VAGUE =
+  'kind from every path metric mode min max fraction count last best seed limit run state epochs steps time'.split(
+    ' ',
+  );
 
 /** The last word of a key, if that is unique; otherwise the key. */
 export function titleOf(key: string, keys: readonly string[]): string {
   const lastOf = (one: string) => one.slice(one.lastIndexOf('.') + 1);
   const title = lastOf(key);
   const isUnique = keys.every(other => other === key || lastOf(other) !== title);
-  return isUnique && !VAGUE.includes(title) && OWN.every(([names]) => !names.includes(title)) ? title : key;
+  return isUnique && !VAGUE.includes(title) ? title : key;
 }
 
 export interface Group<Row> {

@@ -28,7 +28,7 @@ export function RunLists({ list, filter, change }: RunListsProps) {
   const isSelected = (row: RunLine) =>
     (filter.state === '' || row.state === filter.state) &&
     (filter.experiment === '' || row.name === filter.experiment) &&
-    search.matches(row);
+    search.found.has(row);
   const runs = useMemo(() => lines.runs.filter(isSelected), [search, filter.state, filter.experiment]);
   const sweeps = lines.sweeps.filter(isSelected);
   const running = lines.runs.filter(({ state }) => state === 'running').length;
