@@ -6,6 +6,7 @@ import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepDirectory } from '../../sweep/directory.js';
 import { bestRow, summaryOf, troubleOf, writeResults } from '../../sweep/index.js';
 import { readJournal } from '../../sweep/journal.js';
+import type { Launcher } from '../../sweep/launcher.js';
 import { parseQueue } from '../../sweep/launchers/queue.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';
 import { usableCores } from '../../train/threads.js';
@@ -84,21 +85,6 @@ export function checkLauncher(options: LauncherOptions & { readonly width: unkno
   if (queue !== undefined) parseQueue(queue);
 }
 
-/** The flags to repeat when the sweep is resumed. */
-function repeated(options: SweepRunOptions): RepeatedFlags {
-  const { backend, threads, width } = options;
-  const { flags, note } = launcherFlags(options);
-  return {
-    flags: [
-      ...flags,
-      ...(backend === undefined || backend === 'auto' ? [] : ['--backend', backend]),
-      ...(threads === undefined ? [] : ['--threads', String(threads)]),
-      ...(width === undefined ? [] : ['--width', String(width)]),
-    ],
-    note,
-  };
-}
-
 type Start = (options: SweepOptions, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
 
 /**
@@ -115,7 +101,7 @@ export async function runToEnd(
   let view: ReturnType<typeof createSweepView> | undefined;
   // messages must not move the table, which is redrawn in place
   const above = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
-  const hint = (path: string) => resumeHint('sweep resume', path, repeated(options));
+  const hint = (path: string) => resumeHint('sweep resume', path, repeatedFlags(options));
   const stop = onStopSignal({ ...above, interactive: false }, () =>
     directory === undefined ? '' : hint(directory.path),
   );
@@ -132,7 +118,7 @@ export async function runToEnd(
         threads: options.threads ?? usableCores(),
         backend: options.backend,
         width: options.width,
-        launcher: launcherOf(options),
+        launcher: (directory, warn) => launcherOf(options, directory, warn),
         observer: {
           recorded: record => view?.recorded(record),
           warning: text => view?.warning(text),
@@ -182,42 +168,49 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
   if (trouble !== undefined) io.err(`cellrun: ${printable(trouble.message)}\n`);
 }
 
-/** The options as flags, without the queue's password, which would stay in terminals and logs. */
-export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): RepeatedFlags {
+/**
+ * The flags to repeat when the sweep is resumed, without the queue's password, which would stay in
+ * terminals and logs.
+ */
+export function repeatedFlags(options: Partial<SweepRunOptions>): RepeatedFlags {
+  const { launcher = 'local', queue, sbatch = [], backend, threads, width } = options;
   const address = queue !== undefined && URL.canParse(queue) ? new URL(queue) : undefined;
   const isSecret = address !== undefined && address.password !== '';
   if (address !== undefined) address.password = '';
+  const valued = {
+    '--launcher': launcher === 'local' ? undefined : launcher,
+    '--queue': isSecret ? String(address) : queue,
+    '--backend': backend === 'auto' ? undefined : backend,
+    '--threads': threads,
+    '--width': width,
+  };
   return {
     flags: [
-      ...(launcher === 'local' ? [] : ['--launcher', launcher]),
-      ...(queue === undefined ? [] : ['--queue', isSecret ? String(address) : queue]),
+      ...Object.entries(valued).flatMap(([flag, value]) =>
+        value === undefined ? [] : [flag, String(value)],
+      ),
       ...sbatch.map(option => `--sbatch=${option}`),
     ],
     note: isSecret ? "Add the queue's password: it is not shown here." : '',
   };
 }
 
-/**
- * Returns a function that creates the launcher and loads its packages. The options must have passed
- * `checkLauncher`.
- */
-function launcherOf({ launcher, queue, sbatch }: LauncherOptions): SweepOptions['launcher'] {
-  return async (directory, warn) => {
-    switch (launcher) {
-      case 'local': {
-        const { LocalLauncher } = await import('../../sweep/launchers/local.js');
-        return new LocalLauncher();
-      }
-      case 'slurm': {
-        const { SlurmLauncher } = await import('../../sweep/launchers/slurm.js');
-        return new SlurmLauncher({ directory: directory.path, sbatch });
-      }
-      case 'bullmq': {
-        const { BullmqLauncher } = await import('../../sweep/launchers/bullmq.js');
-        return new BullmqLauncher({ queue: queue ?? '', folder: directory.outputRoot, warn });
-      }
-      default:
-        return launcher satisfies never;
+/** Creates the launcher, whose packages are loaded only here. */
+async function launcherOf(
+  { launcher, queue = '', sbatch }: LauncherOptions,
+  { path, outputRoot }: SweepDirectory,
+  warn: (text: string) => void,
+): Promise<Launcher> {
+  switch (launcher) {
+    case 'local':
+      return new (await import('../../sweep/launchers/local.js')).LocalLauncher();
+    case 'slurm':
+      return new (await import('../../sweep/launchers/slurm.js')).SlurmLauncher({ directory: path, sbatch });
+    case 'bullmq': {
+      const { BullmqLauncher } = await import('../../sweep/launchers/bullmq.js');
+      return new BullmqLauncher({ queue, folder: outputRoot, warn });
     }
-  };
+    default:
+      return launcher satisfies never;
+  }
 }

@@ -81,10 +81,8 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     const warnings = [...loaded.warnings, ...(await models.check())];
     if (warnings.length > 0)
       shell.io.err(`${formatDiagnostics(warnings, { color: shell.io.color.err, severity: 'warning' })}\n`);
+    if (given.dryRun) return dryRun(loaded, models, given.json, shell.io);
     const { plan, bases, givenYaml } = loaded;
-    if (given.dryRun) {
-      return dryRun(loaded, models, given.json, shell.io);
-    }
     return runToEnd(options, output, shell, (shared, opened) =>
       runSweep({ plan, bases, givenYaml, output }, shared, directory => {
         addNotes(directory.path, change);
@@ -101,7 +99,7 @@ function load(
   const assignments = words.filter(word => word.includes('='));
   const files = words.filter(word => !word.includes('=')).flatMap(configsIn);
   if (files.length === 0) {
-    const expected = 'a sweep file, or configs and KEY=VALUE,VALUE…';
+    const expected = 'a sweep file; or configs, or a directory of them, and KEY=VALUE,VALUE…';
     throw usageError({ code: 'cli/sweep', message: 'no config to sweep over', expected });
   }
   const sweeps = files.filter(file => kindOfFile(file) !== 'config');
@@ -116,20 +114,11 @@ function load(
 
 const CONFIG = /\.(ya?ml|json)$/i;
 
-/**
- * The configs in a directory, sorted by name; or the file itself.
- * @throws UserError (exit 2) if a directory has none
- */
+/** The configs in a directory, sorted by name; or the file itself. */
 function configsIn(path: string): readonly string[] {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
   const names = readdirSync(path).filter(name => CONFIG.test(name));
-  if (names.length > 0) return names.toSorted().map(name => join(path, name));
-  throw usageError({
-    code: 'cli/sweep',
-    message: 'this directory contains no config',
-    file: path,
-    expected: 'files ending in .yaml, .yml or .json',
-  });
+  return names.toSorted().map(name => join(path, name));
 }
 
 /** `sweep resume SWEEP`: continues a stopped sweep. */
@@ -206,21 +195,17 @@ function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
 }
 
 function sentences(
-  { pruner, seeds, parallel, epochs, budget, method }: LoadedSweep['plan'],
+  { pruner, seeds, parallel, epochs, budget }: LoadedSweep['plan'],
   listed: number,
   trials: number | null,
 ): string {
   const lines: string[] = [''];
   if (trials === null || trials > listed) {
-    const of = trials === null ? '' : `of ${trials} `;
-    const why =
-      listed === blindTrials(method)
-        ? `later points of ${method.kind} depend on results`
-        : 'more follow until the time is up';
-    lines.push(`Only the first ${listed} ${of}trials are listed: ${why}.`);
+    const of = trials === null ? '' : ` of ${trials}`;
+    lines.push(`Only the first ${listed}${of} trials are listed: more depend on results or on the time.`);
   }
-  const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
   if (trials !== null) {
+    const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
     const pruned = pruner.kind === 'none' ? '' : `, or less: ${pruner.kind} stops some early`;
     lines.push(`${counted(trials, 'trial')} of ${each}, ${parallel} at a time${pruned}.`);
   }

@@ -14,6 +14,7 @@ import {
   required,
   type Shape,
   type TypeOf,
+  tag,
   text,
   union,
   word,
@@ -59,6 +60,13 @@ const low = named('low', number({ ...LOW, ...REAL, examples: [0] }));
 const positiveLow = named('positive_low', number({ ...LOW, above: 0, max: 1e300, examples: [0.0001] }));
 const high = named('high', number({ ...HIGH, ...REAL, examples: [0.1] }));
 const intLow = named('int_low', integer({ ...LOW, ...WHOLE, examples: [32] }));
+const logIntLow = integer({
+  ...LOW,
+  min: 1,
+  max: Number.MAX_SAFE_INTEGER,
+  required: true,
+  examples: [8],
+});
 const intHigh = named('int_high', integer({ ...HIGH, ...WHOLE, examples: [256] }));
 
 const valueLike = (example: Value) =>
@@ -71,12 +79,46 @@ const valueList = <S extends Shape>(item: S, example: Value, more: object = {}) 
 /** A distribution by its kind. */
 function distribution<const K extends string, P extends Readonly<Record<string, Shape>>>(
   kind: K,
-  [title, description, short]: readonly [title: string, description: string, short: string],
+  title: string,
+  description: string,
   keys: P,
 ) {
-  const kindKey = literal(kind, { description: short, examples: [kind] });
-  return named(kind, object({ kind: kindKey, ...keys, when }, { title, description }));
+  return named(kind, object({ kind: tag(kind, { description }), ...keys, when }, { title, description }));
 }
+
+const choices = required(
+  valueList(valueLike('adam'), ['adam', 'sgd'], {
+    description: 'The values.',
+    aliases: ['choices', 'options'],
+  }),
+);
+
+const pairs = [
+  [64, 100],
+  [128, 50],
+];
+const pairedValues = required(
+  valueList(list(valueLike(64), { minItems: 2 as number, maxItems: 100 }), pairs, {
+    description: 'Lists with one value per key.',
+    aliases: ['choices', 'options', 'pairs'],
+  }),
+);
+
+const step = integer({
+  description: 'Step between two values.',
+  min: 1,
+  max: Number.MAX_SAFE_INTEGER,
+  default: 1,
+  examples: [32],
+  aliases: ['q', 'stride'],
+});
+
+const ANY = 'One of several values. A plain list is short for it.';
+const REAL_NUMBER = 'A number between two bounds, uniformly distributed.';
+const LOG_NUMBER = 'A number between two positive bounds, uniformly distributed on a log scale.';
+const STEPS = 'An integer: low, low + step, and so on up to high.';
+const LOG_INTEGER = 'An integer between two positive bounds, uniformly distributed on a log scale.';
+const TOGETHER = "Several keys that vary together. The parameter's name lists the keys, separated by commas.";
 
 const parameter = named(
   'parameter',
@@ -88,87 +130,15 @@ const parameter = named(
         union(
           'kind',
           [
-            distribution(
-              'choice',
-              ['Choice', 'One of several values. A plain list is short for it.', 'One of several values.'],
-              {
-                values: required(
-                  valueList(valueLike('adam'), ['adam', 'sgd'], {
-                    description: 'The values.',
-                    aliases: ['choices', 'options'],
-                  }),
-                ),
-              },
-            ),
-            distribution(
-              'uniform',
-              [
-                'Uniform',
-                'A number between two bounds, uniformly distributed.',
-                'A uniformly distributed number.',
-              ],
-              { low: required(low), high: required(high) },
-            ),
-            distribution(
-              'log_uniform',
-              [
-                'LogUniform',
-                'A number between two positive bounds, uniformly distributed on a log scale.',
-                'A number on a log scale.',
-              ],
-              { low: required(positiveLow), high: required(high) },
-            ),
-            distribution(
-              'int',
-              ['Int', 'An integer: low, low + step, and so on up to high.', 'An integer.'],
-              {
-                low: required(intLow),
-                high: required(intHigh),
-                step: integer({
-                  description: 'Step between two values.',
-                  min: 1,
-                  max: Number.MAX_SAFE_INTEGER,
-                  default: 1,
-                  examples: [32],
-                  aliases: ['q', 'stride'],
-                }),
-              },
-            ),
-            distribution(
-              'log_int',
-              [
-                'LogInt',
-                'An integer between two positive bounds, uniformly distributed on a log scale.',
-                'An integer on a log scale.',
-              ],
-              {
-                low: integer({ ...LOW, min: 1, max: Number.MAX_SAFE_INTEGER, required: true, examples: [8] }),
-                high: required(intHigh),
-              },
-            ),
-            distribution(
-              'paired',
-              [
-                'Paired',
-                "Several keys that vary together. The parameter's name lists the keys, separated by commas.",
-                'Several keys that vary together.',
-              ],
-              {
-                values: required(
-                  valueList(
-                    list(valueLike(64), { minItems: 2 as number, maxItems: 100 }),
-                    [
-                      [64, 100],
-                      [128, 50],
-                    ],
-                    {
-                      description: 'Lists with one value per key.',
-                      aliases: ['choices', 'options', 'pairs'],
-                    },
-                  ),
-                ),
-              },
-            ),
+            distribution('choice', 'Choice', ANY, { values: choices }),
+            distribution('uniform', 'Uniform', REAL_NUMBER, { low: required(low), high: required(high) }),
+            distribution('log_uniform', 'LogUniform', LOG_NUMBER, {
+              low: required(positiveLow),
+              high: required(high),
+            }),
+            distribution('int', 'Int', STEPS, { low: required(intLow), high: required(intHigh), step }),
+            distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: required(intHigh) }),
+            distribution('paired', 'Paired', TOGETHER, { values: pairedValues }),
           ],
           { examples: [{ kind: 'uniform', low: 0, high: 0.9 }] },
         ),
