@@ -25,10 +25,6 @@ export class DecisionRecord {
     this.recorded = decisionsOf(parts.records);
   }
 
-  /**
-   * @throws UserError (exit 5) if the journal has a different decision here although none is known
-   * to be lost
-   */
   add(decision: Decision): void {
     this.decided.push(decision);
     const recorded = this.recorded.shift();
@@ -36,10 +32,7 @@ export class DecisionRecord {
     else if (JSON.stringify(decision) !== JSON.stringify(recorded)) this.redecide(decision, recorded);
   }
 
-  /**
-   * Call this after adding all decisions that follow from the journal's results. A result is
-   * recorded before the decisions that follow from it.
-   */
+  /** Call this after adding all decisions that follow from the journal's results. */
   warnOfLostResults(): void {
     const { length } = this.recorded;
     if (length > 0)
@@ -107,10 +100,7 @@ export type Replay =
       readonly replayed: string | undefined;
     };
 
-/**
- * Repeats the decisions from the results in `records` (and the end of the time budget). The
- * recorded decisions are only compared, byte by byte.
- */
+/** Repeats the decisions from the results; the recorded ones are only compared, byte by byte. */
 export function replay(
   { plan, sampler, costPerEpoch }: ScheduleParts,
   records: readonly JournalRecord[],

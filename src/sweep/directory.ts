@@ -1,6 +1,4 @@
-/**
- * The directory of a sweep: its plan, frozen base configs, journal and the trials' run directories.
- */
+/** The directory of a sweep: plan, frozen configs, journal, run directories of the trials. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -48,11 +46,7 @@ export class SweepDirectory {
     };
   }
 
-  /**
-   * Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with configs and plan. The plan is written
-   * last, so a directory without one is a sweep that never started.
-   * @throws UserError (exit 2) if the name is not allowed or the root is not writable
-   */
+  /** Creates `<outputRoot>/sweeps/<name>/<UTC time>/`. A directory without a plan never started. */
   static create(
     plan: SweepPlan,
     {
@@ -79,8 +73,7 @@ export class SweepDirectory {
     return existsSync(new SweepDirectory(resolve(path)).files.plan);
   }
 
-  /** Opens an existing sweep.
-   * @throws UserError (exit 2) if `path` is not a sweep */
+  /** Opens an existing sweep. */
   static open(path: string): SweepDirectory {
     const directory = new SweepDirectory(resolve(path));
     const fail = (message: string) => usageError({ code: 'sweep/not-a-sweep', message, file: path });
@@ -90,7 +83,6 @@ export class SweepDirectory {
     return directory;
   }
 
-  /** @throws UserError (exit 5) if the plan is damaged, (exit 2) if it cannot be read */
   readPlan(): SweepPlan {
     const { plan: file } = this.files;
     const text = readText(file, { follow: false });
@@ -107,11 +99,7 @@ export class SweepDirectory {
     return plan as SweepPlan;
   }
 
-  /**
-   * Path of a base config.
-   * @throws UserError (exit 5) if it was edited: trials after that would differ from those before
-   * @throws UserError (exit 2) if it cannot be read
-   */
+  /** Path of a base config. An edited one is refused: later trials would differ. */
   baseFile({ name, sha256 }: Base): string {
     const file = join(this.files.configs, name);
     const text = readText(file, { follow: false });

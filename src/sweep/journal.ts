@@ -1,9 +1,8 @@
 /**
- * `journal.jsonl`, the append-only record of a sweep's decisions and events. Its process may be
- * killed at any time, and another appends: each record starts with its own line break, so that an
- * incomplete line cannot corrupt the next record. Readers skip incomplete lines, and damaged lines
- * with a warning. They check only the version and kind of a record: validating against
- * schemas/journal.schema.json, as tests do, takes longer than reading most journals.
+ * `journal.jsonl`, the append-only record of a sweep's decisions and events. Each record starts
+ * with its own line break, so that an incomplete line of a killed process cannot corrupt the next.
+ * Readers skip incomplete lines, and damaged lines with a warning; they check only version and kind
+ * of a record, since validating takes longer than reading.
  */
 import { existsSync } from 'node:fs';
 import { eachLine, LogFile } from '../run/lines.js';
@@ -99,10 +98,7 @@ const JOURNAL = 'journal.jsonl';
 /** Maximum number of sentences about damage. */
 const MAX_DAMAGE = 5;
 
-/**
- * Reads all complete records in order, each once.
- * @throws UserError (exit 2) if it cannot be read, (exit 5) if another version wrote the journal
- */
+/** Reads all complete records in order, each once. */
 export function readJournal(path: string): JournalContent {
   const records: JournalRecord[] = [];
   const damage: string[] = [];

@@ -32,10 +32,7 @@ export interface TaskEnd {
 export interface RunningTask {
   /** Identifies the process for people and for a later `sweep resume`: a process id or job id. */
   readonly process: string;
-  /**
-   * Rejects only if the launcher itself fails (Redis is gone, sbatch refuses), not if the process
-   * does.
-   */
+  /** Rejects only if the launcher itself fails, not if the process does. */
   readonly end: Promise<TaskEnd>;
   /** Asks the process to stop so that it can be resumed (SIGINT), or kills it. */
   stop(how: 'interrupt' | 'kill'): Promise<void>;
@@ -43,8 +40,7 @@ export interface RunningTask {
 
 export interface Launcher {
   readonly name: 'local' | 'slurm' | 'bullmq';
-  /** Called once, first.
-   * @throws UserError (exit 2) if the service is unreachable */
+  /** Called once, first. */
   open(): Promise<void>;
   start(task: Task): Promise<RunningTask>;
   /** Adopts a task that an earlier process of this sweep started; undefined if it is gone. */

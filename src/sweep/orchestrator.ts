@@ -69,10 +69,6 @@ export class Orchestrator {
         this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
   }
 
-  /**
-   * @throws if the launcher or the journal fails; the sweep can then be resumed
-   * @throws UserError (exit 5) if a file of data or initial weights changed between trials
-   */
   async run(): Promise<SweepEnd> {
     const { signal, scheduler, records, retryFailed } = this.parts;
     const interrupt = () => {
@@ -268,9 +264,7 @@ export function idOf({ trial, seed, to }: Pick<Segment, 'trial' | 'seed' | 'to'>
   return `t${String(trial).padStart(4, '0')}-s${seed}-e${to}`;
 }
 
-/**
- * A full disk is not a result of the trial: the sweep stops and can be resumed once there is space.
- */
+/** A full disk is not a result of the trial. */
 function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
   const message = `the sweep stops because trial ${trial}, seed ${seed} found no space on the disk: ${why}`;
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);

@@ -8,10 +8,7 @@ export function processIdentity(pid: number): string {
   return `${pid}@${processInfo(pid)?.started ?? ''} ${hostname()}`;
 }
 
-/**
- * True if the process with this identity still runs here. If the system has no start times, true
- * for any process with that id.
- */
+/** True if it still runs here. Without start times, true for any process with that id. */
 export function isSameProcess(identity: string): boolean {
   const [, number, started, host] = /^(\d+)@(\d*) (\S*)$/.exec(identity) ?? [];
   if (number === undefined || host !== hostname() || !exists(Number(number))) return false;
@@ -29,10 +26,7 @@ export function exists(pid: number): boolean {
   }
 }
 
-/**
- * Reads /proc/PID/stat (proc(5)), whose second field, a name, may contain spaces and brackets;
- * undefined if there is no such file.
- */
+/** Reads /proc/PID/stat (proc(5)), whose second field may contain spaces and brackets. */
 export function processInfo(pid: number): { readonly ended: boolean; readonly started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,7 +1,4 @@
-/**
- * The results of a sweep, read from its directory whether or not a process is working on it:
- * `trials.csv`, `summary.json` and `best.yaml`.
- */
+/** The results of a sweep, whether or not a process is working on it. */
 
 import { join } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
@@ -57,7 +54,6 @@ function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): st
   return `${head.map(line => `# ${line}\n`).join('')}${trialConfig(plan, directory, row).resolvedYaml}`;
 }
 
-/** @throws UserError (exit 2) if the sweep's frozen configs were changed or are missing */
 export function trialConfig(
   plan: SweepPlan,
   directory: SweepDirectory,
@@ -146,10 +142,7 @@ function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
 /** Trials whose runs are read for baselines, which pruned runs do not have. */
 const READ_TRIALS = 10;
 
-/**
- * The best trivial baseline, from the runs of the best completed trial; undefined if there is none,
- * or if the objective is a training metric.
- */
+/** The best trivial baseline of a validation or test metric, from the best completed trial. */
 export function objectiveBaseline(
   plan: SweepPlan,
   directory: SweepDirectory,
@@ -201,10 +194,7 @@ const MAX_TRIALS = 300;
 const MIN_TRIALS = 20;
 const MIN_TRIALS_PER_PARAMETER = 10;
 
-/**
- * The importance of each parameter; null if too few trials have a value after the same number of
- * epochs, or if all values are equal.
- */
+/** Null if too few trials have a value after the same number of epochs, or all are equal. */
 export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly Importance[] | null {
   // values after different numbers of epochs are different measures: take the most frequent number
   const byEpochs = new Map<number, TrialRow[]>();

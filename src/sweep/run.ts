@@ -25,9 +25,7 @@ export interface SweepObserver {
 export interface SweepOptions {
   /** Threads of all trials together, divided evenly; each trial has at least one. */
   readonly threads: number;
-  /**
-   * As for `run --backend`; undefined for the sweep's previous backend, which its journal records.
-   */
+  /** As for `run --backend`; undefined for the one in the journal. */
   readonly backend: string | undefined;
   /** Vector width in bits on webasm; undefined for the best one where a trial runs. */
   readonly width?: 128 | 256 | undefined;
@@ -57,10 +55,7 @@ export interface SweepResult {
   readonly directory: SweepDirectory;
 }
 
-/**
- * Runs a new sweep.
- * @param opened called with the sweep's directory before anything runs
- */
+/** Runs a new sweep. `opened` is called with its directory before anything runs. */
 export async function runSweep(
   { plan, bases, givenYaml, output }: NewSweep,
   options: SweepOptions,
@@ -71,12 +66,7 @@ export async function runSweep(
   return resumeSweep(directory.path, options);
 }
 
-/**
- * Resumes a sweep. Runs that were interrupted resume from their checkpoints.
- * @throws UserError (exit 2) if `path` is not a sweep or is in use, or if failed trials cannot be
- * retried
- * @throws UserError (exit 5) if a run is missing that the journal has a result of
- */
+/** Resumes a sweep. Runs that were interrupted resume from their checkpoints. */
 export async function resumeSweep(path: string, options: SweepOptions): Promise<SweepResult> {
   const directory = SweepDirectory.open(path);
   return whileLocked(directory.files.lock, () => runLocked(directory, options));
@@ -165,8 +155,8 @@ function refuseRetry({ method, on_trial_error }: SweepPlan, { path }: SweepDirec
 }
 
 /**
- * Seconds that earlier processes worked: as measured by those that could end, and from the first to
- * the last record of those that were killed, by a clock that may have been changed meanwhile.
+ * Seconds that earlier processes worked: as measured by those that could end, from the first to the
+ * last record of those that were killed.
  */
 export function secondsOf(records: readonly JournalRecord[]): number {
   let seconds = 0;

@@ -1,7 +1,4 @@
-/**
- * What a segment's run directory tells: its result, regardless of the process and machine that
- * trained it, and whether another process holds it.
- */
+/** What a segment's run directory tells: its result, and whether another process holds it. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,10 +19,7 @@ export type SegmentResult = Omit<
   'event' | 'time' | 'attempt'
 >;
 
-/**
- * The result of a finished segment, from its run directory; undefined if it still has to be
- * trained.
- */
+/** Undefined if the segment still has to be trained. */
 export function finishedSegment(
   segment: Segment,
   directory: string,
@@ -61,9 +55,7 @@ function valueAtEnd(
   return wentFurther ? loggedValue(segment, directory, objective) : undefined;
 }
 
-/**
- * The value from the log of a run that has continued since, if the journal lost the segment's end.
- */
+/** For a run that has continued since, if the journal lost the segment's end. */
 function loggedValue({ to }: Segment, directory: string, objective: Objective): number | undefined {
   const at = (metric: string) =>
     epochValues({ objective: { ...objective, metric } }, directory).find(({ epoch }) => epoch === to);
@@ -123,9 +115,8 @@ function summaryOf(directory: string): Summary | undefined {
 const POLL_MS = 50;
 
 /**
- * Waits until no process works on the run in `directory`, which need not exist, or until `signal`.
- * A sweep that is killed between starting a process and recording it leaves a process that its
- * journal does not know, and the process of a worker that lost its job may not have noticed yet.
+ * Waits until no process works on the run, or until `signal`: a killed sweep leaves processes that
+ * its journal does not know.
  */
 export async function untilFree(directory: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && isLocked(join(directory, 'run.lock'))) await sleep(POLL_MS);
@@ -137,10 +128,7 @@ interface EpochValue {
   readonly value: number | null;
 }
 
-/**
- * The objective after each epoch, from the log of the run in `directory`; empty if it does not
- * exist or its log cannot be read.
- */
+/** The objective after each epoch, from the log of a run; empty without a readable log. */
 export function epochValues(
   { objective }: Pick<SweepPlan, 'objective'>,
   directory: string,

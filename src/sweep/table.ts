@@ -5,10 +5,7 @@ import type { SweepPlan } from './schedule/plan.js';
 import { canonical, describeValue, type Point } from './search/space.js';
 import type { TrialRow } from './trials.js';
 
-/**
- * The trials in the order given. `changed`: of the parameters only those that differ between these
- * trials.
- */
+/** `changed`: of the parameters only those that differ between these trials. */
 export function trialTable(
   plan: SweepPlan,
   rows: readonly TrialRow[],

@@ -9,8 +9,7 @@ import { manifestOf } from './trials.js';
 /** The parameter whose values are the names of the base configs, if there are several. */
 export const VARIANT = 'config';
 
-/** The base of a point.
- * @throws Error if the plan has no such base, which is a bug */
+/** The base of a point. */
 export function baseOf<B extends Pick<Base, 'name'>>(
   { bases }: { readonly bases: readonly B[] },
   point: Point,
@@ -20,9 +19,7 @@ export function baseOf<B extends Pick<Base, 'name'>>(
   return base;
 }
 
-/**
- * The values of a point as arguments of `--set`. JSON is YAML, and its quotes keep strings strings.
- */
+/** Arguments of `--set`. JSON is YAML, and its quotes keep strings strings. */
 export function overridesOf({ space }: Pick<SweepPlan, 'space'>, point: Point): readonly string[] {
   return assignments(space, point)
     .filter(([key]) => key !== VARIANT)
@@ -57,11 +54,9 @@ export function backendOfRun(path: string): string | undefined {
 }
 
 /**
- * The relative cost of an epoch at a point: the number of weights of its recurrent layers, which
- * account for nearly all multiplications of a step. It determines the order in which trials end in
- * virtual time (`schedule/`). If the real order differs, a trial waits for another, with no other
- * effect. So the cost must be reproducible rather than exact. It ignores the batch size, the data,
- * the kind of cell, the embedding and the head.
+ * The relative cost of an epoch: the number of recurrent weights. It determines the order in which
+ * trials end in virtual time; if the real order differs, a trial waits for another. So it must be
+ * reproducible rather than exact.
  */
 export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: Point) => number {
   const models = new Map(
@@ -86,10 +81,7 @@ const MODEL = 'model.';
 
 type Mapping = Readonly<Record<string, Value>>;
 
-/**
- * The model of a config with one of its keys set. Setting `cell` replaces listed layers, as in a
- * config.
- */
+/** A model with one of its keys set. Setting `cell` replaces listed layers, as in a config. */
 function changed(model: Mapping, [key, value]: readonly [key: string, value: Value]): Mapping {
   const { layers, ...rest } = model;
   return key === 'cell' ? { ...rest, cell: value } : (withValue(model, key.split('.'), value) as Mapping);

@@ -59,10 +59,7 @@ export interface SweepRecords {
   readonly running: readonly { readonly trial: number; readonly seed: number; readonly to: number }[];
 }
 
-/**
- * The winner, or the current leader by the same rule: the best value among the trials with the most
- * epochs, the oldest if several are equal.
- */
+/** The winner, or the current leader by the same rule. */
 export function bestRow(
   plan: Pick<SweepPlan, 'objective'>,
   { rows, winner }: Pick<SweepRecords, 'rows' | 'winner'>,
@@ -87,10 +84,7 @@ export function betterEarlier(
   return better === best ? undefined : better;
 }
 
-/**
- * Best first: by epochs, since values after different numbers of epochs are not comparable, then by
- * value; trials without a value last.
- */
+/** Best first: by epochs, since other values are not comparable, then by value. */
 export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): TrialRow[] {
   const sign = signOf(objective);
   const rank = ({ value, rung, epochs, trial }: TrialRow): readonly number[] =>
@@ -272,10 +266,7 @@ export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecor
   );
 }
 
-/**
- * The files of data and initial weights that the runs of a sweep were trained with. A file must be
- * the same for all of them, or their results could not be compared.
- */
+/** The files that the runs of a sweep were trained with: the same for all of them. */
 export class TrialFiles {
   /** By path: the digest, and the first trial with it. */
   private readonly known = new Map<string, { readonly sha256: string; readonly trial: number }>();

@@ -34,11 +34,7 @@ interface NamedConfig {
   readonly content?: object | undefined;
 }
 
-/**
- * The configs of `base` or `variants`, named by their files.
- * @param tree valid against the schema
- * @param contents the configs that are objects, at their places in `variants`
- */
+/** The configs of `base` or `variants`; `contents` are those that are objects. */
 export function baseConfigs(
   tree: MapNode,
   contents: readonly (object | undefined)[] = [],
@@ -125,11 +121,7 @@ export function commonObjective(bases: readonly LoadedBase[]): Objective | undef
   return { metric: first.metric, goal: first.mode === 'max' ? 'maximize' : 'minimize' };
 }
 
-/**
- * The base with `metric` in `training.metrics`, as a gate would add it to its own run; the base
- * itself if it measures the metric already or cannot measure it.
- * @param place of the objective
- */
+/** The base with `metric` in `training.metrics`, if it can measure it and does not. */
 export function measuring(base: LoadedBase, metric: string, place: Place): LoadedBase {
   const { experiment } = base.source.load();
   const { loss, dataset } = experiment;

@@ -88,10 +88,7 @@ function nearestKey(key: string): string | undefined {
   return near ?? elsewhere?.path.join('.');
 }
 
-/**
- * The result of two parameters for one value, or for a mapping and its key, would depend on their
- * order.
- */
+/** Two parameters for one value, or for a mapping and its key, would depend on their order. */
 function checkOverlaps(parameters: readonly LocatedParameter[]): Diagnostic[] {
   const set = parameters.flatMap(({ keys, keyPlace }) => keys.map(key => ({ key, keyPlace })));
   return set.flatMap(({ key, keyPlace }, i) => {
@@ -155,10 +152,7 @@ function isPossible(value: Value, distribution: Distribution): boolean {
   return value >= low && value <= high && (value - low) % step === 0;
 }
 
-/**
- * Checks the parts of a sweep with each other.
- * @param objective undefined if the configs differ in it, or cannot be read
- */
+/** Checks the parts of a sweep with each other. */
 export function checkPlan(
   { base, variants, seeds, method, budget }: SweepSettings,
   objective: Objective | undefined,

@@ -1,7 +1,6 @@
 /**
  * From a sweep file or command line to its plan. Checking stops after the first stage with errors:
- * the sweep against its schema, its parameters and configs, each value against the schema of a
- * config, each point as a complete config.
+ * the sweep against its schema, its parameters and configs, each point as a complete config.
  */
 import { createHash } from 'node:crypto';
 import { failed, type LoadedExperiment } from '../../config/load.js';
@@ -51,17 +50,11 @@ export interface LoadedSweep {
   readonly warnings: readonly Diagnostic[];
   /** The checked points: all of a finite space, otherwise its corners and a sample. */
   readonly points: readonly Point[];
-  /**
-   * The config of a point with one of the seeds, by default the plan's first. Its diagnostics point
-   * into the sweep.
-   */
+  /** The config of a point; its diagnostics point into the sweep. */
   configAt(point: Point, seed?: number): LoadedExperiment;
 }
 
-/**
- * Loads a sweep, from a file or from an object, and checks its points, without reading data.
- * @throws UserError (exit 2) if anything is wrong
- */
+/** Loads a sweep, from a file or from an object, and checks its points, without reading data. */
 export function loadSweep(
   sweep: string | object,
   { set = [], flags = {}, configs }: LoadOptions = {},
@@ -69,10 +62,7 @@ export function loadSweep(
   return checkSweep(readSweep(sweep, set, flags), configs);
 }
 
-/**
- * Loads a sweep of configs and `key=value,value…` from the command line.
- * @throws UserError (exit 2) if anything is wrong
- */
+/** Loads a sweep of configs and `key=value,value…` from the command line. */
 export function fromCommandLine(
   configs: readonly string[],
   assignments: readonly string[],

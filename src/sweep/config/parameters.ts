@@ -158,10 +158,7 @@ function located(nodes: readonly Node[], keys: readonly string[]): readonly Writ
   return nodes.map(node => ({ value: absoluteValue(node, keys), node }));
 }
 
-/**
- * Resolves paths against the directory of the file that contains them, since a trial starts
- * elsewhere.
- */
+/** Resolves paths against the folder of the file that has them: a trial starts elsewhere. */
 function absoluteValue(node: Node, keys: readonly string[]): Value {
   if (keys.length > 1 && node.kind === 'list')
     return node.items.map((item, i) => absoluteValue(item, [keys[i] ?? '']));

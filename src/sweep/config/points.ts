@@ -21,9 +21,8 @@ const MAX_CORNERS = 4_096;
 const SAMPLES = 256;
 
 /**
- * All points if they can be listed. Otherwise the first few thousand corners (combinations of
- * listed values and bounds), and points that have each of these values; then a sample, which is
- * checked if they are valid.
+ * All points if they can be listed. Otherwise corners (combinations of listed values and bounds)
+ * and points that have each of these values; then a sample, which is checked if they are valid.
  */
 export function pointsToCheck(space: Space, seed: number): readonly (readonly Point[])[] {
   if ((gridSize(space) ?? Number.POSITIVE_INFINITY) <= MAX_LISTED) return [[...gridPoints(space)]];

@@ -38,10 +38,6 @@ const FLAGS = {
 /** The values of flags as text. Each overrides the sweep file. */
 export type SweepFlags = { readonly [K in keyof typeof FLAGS]?: string | undefined };
 
-/**
- * @param sweep the path of a file, or its content as an object
- * @throws UserError (exit 2) if the file is not a YAML mapping
- */
 export function readSweep(sweep: string | object, set: readonly string[], flags: SweepFlags): SweepText {
   const source =
     typeof sweep === 'string'
@@ -57,10 +53,7 @@ export function readSweep(sweep: string | object, set: readonly string[], flags:
 /** Keys that only sweeps have. */
 const SWEEP_KEYS = ['base', 'variants', 'parameters', 'method', 'objective', 'pruner', 'budget', 'seeds'];
 
-/**
- * Whether a file is a sweep or a config; undefined if it has keys of neither.
- * @throws UserError (exit 2) if it cannot be read
- */
+/** Whether a file is a sweep or a config; undefined if it has keys of neither. */
 export function kindOfFile(file: string): 'sweep' | 'config' | undefined {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));
@@ -130,9 +123,7 @@ function mapping(values: Readonly<Record<string, Node>>, place: Place): MapNode 
 
 /**
  * `configs/a.yaml model.hidden_size=64,128`: a grid, unless a flag sets another method. Several
- * configs are variants. A single value for a key that cannot be varied overrides it in every trial.
- * @param assignments `key=value,value…`, or `key=log_uniform(LOW,HIGH)`, and likewise `uniform`,
- * `int` and `log_int`
+ * configs are variants. One value for a key that cannot be varied overrides it in every trial.
  */
 export function sweepOfArguments(
   configs: readonly string[],

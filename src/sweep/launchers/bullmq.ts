@@ -1,7 +1,7 @@
 /**
- * Runs trials as jobs of a BullMQ queue, executed by workers (`cellrun worker`) on any machine that
- * has the sweep's directory at the same path. Jobs live in Redis: they survive this process, their
- * worker and, if the server persists its data (`appendonly yes`), a restart of the server.
+ * Runs trials as jobs of a BullMQ queue for workers (`cellrun worker`) on machines that have the
+ * sweep's directory at the same path. Jobs survive this process, their worker and, if Redis
+ * persists its data (`appendonly yes`), a restart of Redis.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
@@ -50,7 +50,6 @@ export class BullmqLauncher implements Launcher {
     this.giveUp = reject;
   });
 
-  /** @throws UserError (exit 2) if `queue` is not an address */
   constructor(private readonly options: BullmqOptions) {
     this.address = parseQueue(options.queue);
     this.gone.catch(() => {});

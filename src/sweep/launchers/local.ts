@@ -1,7 +1,4 @@
-/**
- * Runs trials on this machine, each in its own process group that ends with the sweep, even if the
- * sweep is killed.
- */
+/** Runs trials on this machine, each in a process group that ends with the sweep. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { programFile } from '../../util/root.js';

@@ -1,9 +1,8 @@
 /**
- * The queue of the BullMQ launcher and its workers: its Redis server and its jobs. BullMQ and
- * ioredis are optional packages, loaded on use. Anyone who can write to Redis can put anything
- * there, so a job only names a sweep, one of its trials and how far to train it. The worker takes
- * everything else (config, values, seed and backend) from the sweep's frozen plan and journal,
- * which are within the worker's root.
+ * The queue of the BullMQ launcher and its workers. BullMQ and ioredis are optional packages.
+ * Anyone who can write to Redis can put anything there, so a job only names a sweep, one of its
+ * trials and how far to train it. The worker takes everything else from the sweep's frozen plan and
+ * journal, which are within the worker's root.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
@@ -52,10 +51,7 @@ export const queueJobShape = object(
 
 export type QueueJob = TypeOf<typeof queueJobShape>;
 
-/**
- * Equal for the same task of the same sweep, whichever process asks, so that a queue never holds a
- * task twice.
- */
+/** Equal for the same task of a sweep, so that a queue never holds a task twice. */
 export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string {
   return `${id}-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`;
 }
@@ -66,12 +62,7 @@ export function queueJob(task: Task): QueueJob {
   return { version: 2, id, trial, seed, from, to, attempt, sweep, threads, stop: null };
 }
 
-/**
- * The task that `data` names, completed from its sweep.
- * @param root absolute
- * @throws UserError (exit 2) if `data` is not a job, or one that this worker must refuse
- * @throws UserError (exit 5) if the sweep's files are damaged
- */
+/** The task that `data` names, completed from its sweep. `root` is absolute. */
 export function taskOfJob(data: unknown, root: string): { task: Task; stop: StopRequest | null } {
   const [violation] = validateAgainst('queue-job', data);
   if (violation !== undefined) throw refusal(`job data${violation.instancePath} ${violation.message}`);
@@ -181,10 +172,7 @@ export type QueueLibrary = typeof import('bullmq') & {
   connect(address: QueueAddress): Redis;
 };
 
-/**
- * Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS.
- * @throws UserError (exit 2) for anything else
- */
+/** Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS. */
 export function parseQueue(text: string): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const name = url?.searchParams.get('queue') ?? QUEUE;
@@ -204,10 +192,6 @@ export function parseQueue(text: string): QueueAddress {
   return { url: url.href, name, shown: `${shown.href} (queue ${name})`, argument };
 }
 
-/**
- * @throws UserError (exit 2) if the packages are not installed, or if the server is unreachable or
- *   rejects the login
- */
 export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {
   const library = await loadLibrary();
   await checkServer(library, address);

@@ -167,8 +167,8 @@ export class SlurmLauncher implements Launcher {
   }
 
   /**
-   * Reads the scripts' end files often, which costs Slurm nothing, and asks Slurm rarely, to find
-   * jobs whose script could not write one: cancelled, out of memory, timed out, or on a lost node.
+   * Reads the end files often, which costs Slurm nothing, and asks Slurm rarely, to find jobs whose
+   * script could not write one.
    */
   private async watch(): Promise<void> {
     const { pace } = this.options;
@@ -269,19 +269,13 @@ function exitByState(state: string | undefined, stopped: Stop | undefined) {
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
-/**
- * Reads a shell's `$?`: 128 plus the number of the signal that ended the process, except 130, the
- * exit code of an interrupted run.
- */
+/** Reads a shell's `$?`: 128 plus the number of a signal; 130 is that of an interrupted run. */
 function exitOf(code: number): Pick<TaskEnd, 'exitCode' | 'signal'> {
   const signal = code === 130 ? undefined : SIGNALS.get(code - 128);
   return signal === undefined ? { exitCode: code, signal: null } : { exitCode: null, signal };
 }
 
-/**
- * How the script ended, and why: the task exited, the time limit was near, or Slurm ended the job,
- * which it may start again. Undefined while it runs, or if this machine does not see the file yet.
- */
+/** How the script ended, and why; `slurm` may start it again. Undefined while it runs. */
 function scriptEnd(folder: string): { readonly code: number; readonly reason: string } | undefined {
   const [, code, reason] = /^(\d+) (exit|timeout|slurm)\n$/.exec(textOf(join(folder, 'end'))) ?? [];
   return code === undefined ? undefined : { code: Number(code), reason };
@@ -355,7 +349,6 @@ async function cancel(...args: string[]): Promise<void> {
 
 const run = promisify(execFile);
 
-/** @throws UserError (exit 2) with the reason if Slurm is not installed or refuses */
 async function slurm(command: string, args: readonly string[]): Promise<string> {
   try {
     return (await run(command, args, { timeout: COMMAND_MS })).stdout;

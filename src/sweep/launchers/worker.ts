@@ -1,6 +1,6 @@
 /**
- * A worker of a queue: takes jobs and runs each in a child process, so that its own process stays
- * free to renew its locks. BullMQ assigns jobs to workers, and reassigns those of a lost worker.
+ * A worker of a queue: runs each job in a child process, so that its own process stays free to
+ * renew its locks. BullMQ assigns jobs to workers, and reassigns those of a lost worker.
  */
 import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -24,10 +24,7 @@ import {
 
 /** Milliseconds between checks for requests to stop a job. */
 const POLL_MS = 1_000;
-/**
- * Workers that a job may lose. It is usually not the job's fault, but a job that takes down every
- * worker must end.
- */
+/** Workers that a job may lose: one that takes down every worker must end. */
 const MAX_LOSSES = 10;
 
 export interface WorkerPlan {
@@ -43,10 +40,7 @@ export interface WorkerPlan {
   log(line: string): void;
 }
 
-/**
- * Works until `signal` is aborted, then interrupts running jobs and returns them to the queue.
- * @throws UserError (exit 2) if the queue cannot be reached
- */
+/** Works until `signal` is aborted, then returns running jobs to the queue. */
 export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<void> {
   const address = parseQueue(plan.queue);
   const library = await openQueue(address);

@@ -1,10 +1,9 @@
 /**
  * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018):
- * bracket b is a separate ASHA whose lowest rung is rung b, so the last bracket never stops a trial
- * early. A trial's number determines its bracket. Each bracket gets the fraction of trials that
- * algorithm 1 of the Hyperband paper assigns, distributed as evenly as whole trials allow. At most
- * one bracket has a promotable trial at a time: the end of a segment makes at most one promotable,
- * and the lane it frees takes that one.
+ * bracket b is an ASHA whose lowest rung is rung b. A trial's number determines its bracket; each
+ * gets the fraction of trials of the paper's algorithm 1, as evenly as whole trials allow. At most
+ * one bracket has a promotable trial: the end of a segment makes at most one promotable, and the
+ * lane it frees takes that one.
  */
 import { like, object } from '../../util/schema.js';
 import { Asha, halving, rungEpochs } from './asha.js';
@@ -54,10 +53,7 @@ class Hyperband extends Pruning {
   }
 }
 
-/**
- * n = ceil((s_max + 1) / (s + 1) * eta^s) trials of bracket b = s_max - s: the paper counts the
- * brackets from the other end.
- */
+/** n = ceil((s_max + 1) / (s + 1) * eta^s) trials of bracket b = s_max - s. */
 export function bracketSizes(brackets: number, reductionFactor: number): readonly number[] {
   return Array.from({ length: brackets }, (_, b) => {
     const s = brackets - 1 - b;
@@ -65,10 +61,7 @@ export function bracketSizes(brackets: number, reductionFactor: number): readonl
   });
 }
 
-/**
- * Assigns each trial to the bracket that is furthest behind its fraction; if several are, to the
- * first.
- */
+/** Assigns each trial to the first bracket that is furthest behind its fraction. */
 function dealOut(sizes: readonly number[]): readonly number[] {
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const given = sizes.map(() => 0);

@@ -1,7 +1,4 @@
-/**
- * A sweep with all defaults filled in and independent of the machine. Stored in the sweep's
- * directory.
- */
+/** A sweep with all defaults filled in, independent of the machine: plan.json. */
 import {
   all,
   choice,

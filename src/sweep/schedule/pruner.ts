@@ -4,28 +4,19 @@ import { literal, type Shape, type TypeOf } from '../../util/schema.js';
 export interface Measured {
   readonly trial: number;
   readonly epochs: number;
-  /**
-   * The value to minimize; null if the trial diverged or the value is not finite, which is worse
-   * than any number.
-   */
+  /** The value to minimize; null, if there is none, is worse than any number. */
   readonly value: number | null;
 }
 
 /** A paused trial waits and may be promoted later. */
 export type Verdict = 'advance' | 'prune' | 'pause';
 
-/**
- * Decides which trials continue. It only keeps records, in the order of virtual time: no clock, no
- * randomness.
- */
+/** Decides which trials continue, in the order of virtual time: no clock, no randomness. */
 export abstract class Pruning {
   /** Epochs after which the trial is measured, ascending; the last one is its last epoch. */
   abstract rungs(trial: number): readonly number[];
 
-  /**
-   * Records that a trial has reached a rung below its last. A diverged trial counts, but its
-   * verdict is ignored.
-   */
+  /** Called at each rung below the last; the verdict on a diverged trial is ignored. */
   abstract judge(measured: Measured): Verdict;
 
   /** The trial's bracket; undefined for pruners without brackets. */
@@ -36,10 +27,7 @@ export abstract class Pruning {
   /** Records that a trial was trained to its last epoch without diverging. */
   completed(_measured: Measured): void {}
 
-  /**
-   * The paused trial that the next free lane continues; undefined if the lane takes a new one. Has
-   * no side effects.
-   */
+  /** The paused trial that the next free lane continues, if any. */
   promotable(): number | undefined {
     return undefined;
   }
@@ -68,10 +56,7 @@ export const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => k
 export const prunerName = <const K extends string>(kind: K, description: string) =>
   literal(kind, { description, examples: [kind] });
 
-/**
- * Orders numbers before null, and equal values by trial: a total order, so that ties are replayed
- * equally.
- */
+/** Numbers before null, equal values by trial, so that ties are replayed equally. */
 export function isBetter(a: Omit<Measured, 'epochs'>, b: Omit<Measured, 'epochs'>): boolean {
   if (a.value === b.value) return a.trial < b.trial;
   if (a.value === null || b.value === null) return b.value === null;

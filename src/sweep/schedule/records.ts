@@ -1,7 +1,5 @@
 /**
- * Records of a sweep's journal. Decisions have no time and no machine: they follow only from the
- * plan and the results, so a replay writes the same bytes. All other records are events on the
- * machine.
+ * Records of a sweep's journal: decisions, which a replay writes again byte by byte, and events.
  */
 import {
   all,
@@ -188,9 +186,7 @@ const events = [
 export type Decision = TypeOf<(typeof decisions)[number]>;
 export type JournalRecord = Decision | TypeOf<(typeof events)[number]>;
 
-/**
- * One training process: a trial's run with one of the seeds, from its last epoch to the next rung.
- */
+/** One training process: a trial's run with one seed, to the next rung. */
 export type Segment = Pick<
   Extract<JournalRecord, { event: 'segment.end' }>,
   'trial' | 'seed' | 'from' | 'to'
@@ -228,9 +224,7 @@ function isDecision(record: JournalRecord): record is Decision {
   return DECISIONS.has(record.event);
 }
 
-/**
- * The last result of each segment, in the order of their first, without failures that are retried.
- */
+/** The last result of each segment, without failures that are retried. */
 export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[] {
   const outcomes = new Map<string, Outcome>();
   for (const record of records) {

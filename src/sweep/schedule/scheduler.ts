@@ -43,10 +43,7 @@ interface Measurement {
 /** The segments of a trial with all seeds. */
 type Stretch = Omit<Segment, 'seed'>;
 
-/**
- * A trial that is trained to its next rung on a lane of the virtual clock, with all seeds one after
- * the other. Its times follow from the plan's costs alone, independent of the machine.
- */
+/** A trial on a lane of the virtual clock, trained to its next rung with one seed after another. */
 interface Job extends Stretch {
   /** Virtual time. */
   readonly start: number;
@@ -82,10 +79,7 @@ export class Scheduler {
   /** The highest trial that was ever started or has an outcome. */
   private highestTrial = -1;
 
-  /**
-   * @param costPerEpoch virtual time of one epoch of a point with one seed; above 0, and the same
-   *   whenever the sweep is resumed
-   */
+  /** @param costPerEpoch virtual time of an epoch with one seed, the same at each resume */
   constructor(
     private readonly plan: SweepPlan,
     private readonly sampler: Sampler,
@@ -100,10 +94,7 @@ export class Scheduler {
     return this.isFinished;
   }
 
-  /**
-   * Adds the outcome of a segment, in any order, including segments that an earlier process
-   * started.
-   */
+  /** Adds the outcome of a segment, in any order. */
   report(outcome: Outcome): void {
     const key = segmentKey(outcome);
     this.outcomes.set(key, outcome);
@@ -114,10 +105,9 @@ export class Scheduler {
   }
 
   /**
-   * Starts no new segments. Running segments finish; paused trials are not promoted. Returns the
-   * position at which this takes effect, the number of `trial.advanced` decisions by then, for the
-   * journal's `budget.time`. A scheduler that gets this position before its first `advance` makes
-   * the same decisions. Further calls have no effect.
+   * Starts no new segments; running ones finish. Returns the position at which this takes effect,
+   * the number of `trial.advanced` decisions by then. A scheduler that gets this position before
+   * its first `advance` makes the same decisions. Further calls have no effect.
    */
   endBudget(reason: 'time', position?: number): number {
     // a trial that started early has the advance with its number
@@ -153,10 +143,7 @@ export class Scheduler {
     return decisions;
   }
 
-  /**
-   * Returns the segments to start now, in the order of virtual time. With the running ones they are
-   * at most `parallel`; each is returned once.
-   */
+  /** Returns the segments to start now, in the order of virtual time, each once. */
   ready(): Segment[] {
     const taken: Segment[] = [];
     if (this.isFinished || !this.hasStarted || this.running.size >= this.plan.parallel) return taken;
@@ -172,7 +159,6 @@ export class Scheduler {
     return taken;
   }
 
-  /** @throws Error if the trial has no point, which is a bug */
   pointOf(trial: number): Point {
     const point = this.points[trial];
     if (!point) throw new Error(`trial ${trial} has no point yet`);
@@ -228,10 +214,7 @@ export class Scheduler {
     return point;
   }
 
-  /**
-   * A method that does not use results gets every earlier trial as one without a result, so that no
-   * point depends on results.
-   */
+  /** A method that does not use results gets every earlier trial as one without a result. */
   private suggest(trial: number): Point | undefined {
     if (!this.usesResults) return this.sampler.suggest(trial, [], this.points);
     const finished: Observation[] = [];
@@ -334,10 +317,7 @@ export class Scheduler {
     }
   }
 
-  /**
-   * Once nothing runs and nothing is promotable: continues the best paused trial to its next rung
-   * if no trial was trained to its last epoch. Returns whether it does.
-   */
+  /** Once nothing runs: continues the best paused trial if none was trained to its last epoch. */
   private startFinalist(): boolean {
     if (this.decided.some(({ state }) => state === 'completed')) return false;
     const best = this.bestOf(this.decided.filter(({ state }) => state === 'paused'));
@@ -388,9 +368,8 @@ export class Scheduler {
   }
 
   /**
-   * The best value among the trials with the most epochs; of equal ones the oldest. Values after
-   * fewer epochs are not comparable: a trial that leads early may end behind, and retraining its
-   * config with all epochs would not reproduce the value.
+   * The best value among the trials with the most epochs: others are not comparable, since a trial
+   * that leads early may end behind. Of equal ones the oldest.
    */
   private bestOf(trials: readonly Trial[]): Trial | undefined {
     const measured = ({ trial, last }: Trial) => ({ trial, value: this.minimized(last?.value ?? null) });

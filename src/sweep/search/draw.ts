@@ -5,10 +5,7 @@ import { gridPoints, pointsAtMost } from './grid.js';
 import type { Observation } from './method.js';
 import { canonical, exists, isExcluded, type Point, type Space, valueAtFraction } from './space.js';
 
-/**
- * Consecutive draws that `exclude` may reject before the remaining points are listed, or the space
- * counts as empty.
- */
+/** Consecutive draws that `exclude` may reject before the remaining points are listed. */
 export const MAX_DRAWS = 1000;
 /** Maximum number of points to list in search of the remaining ones. */
 const MAX_LISTED = 1_000_000;
@@ -16,10 +13,7 @@ const MAX_LISTED = 1_000_000;
 /** The points that must not be chosen again, as canonical text. */
 export type Taken = ReadonlySet<string>;
 
-/**
- * The earlier points. Training is deterministic, so a repeated point could only repeat its result.
- * Empty for a space with a real parameter, where points practically never repeat.
- */
+/** The earlier points; none in a space with a real parameter, where they do not repeat. */
 export function takenPoints(
   space: Space,
   finished: readonly Observation[],
@@ -49,7 +43,7 @@ function allowedPoints(space: Space, taken: Taken): readonly Point[] {
 
 /**
  * Draws each parameter from its distribution; undefined if a finite space has no points left.
- * @param listed returns the allowed points; called if these are so few that draws miss them
+ * `listed` is called if these are so few that draws miss them.
  */
 export function drawPoint(
   space: Space,

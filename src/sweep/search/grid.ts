@@ -1,16 +1,10 @@
-/**
- * Lists the points of a finite space: the last parameter changes fastest, and parameters that do
- * not exist at a point are skipped.
- */
+/** Lists the points of a finite space: the last parameter changes fastest. */
 
 import { object } from '../../util/schema.js';
 import { listingSampler, methodName, searchMethod } from './method.js';
 import { countOf, exists, isExcluded, type Point, type Space, valueAt } from './space.js';
 
-/**
- * An upper bound of the number of points, computed quickly: it ignores conditions and `exclude`.
- * Infinite with a real parameter.
- */
+/** An upper bound of the number of points, without conditions and `exclude`. */
 export function pointsAtMost({ parameters }: Space): number {
   return parameters.reduce((product, { distribution }) => product * countOf(distribution), 1);
 }

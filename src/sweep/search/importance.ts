@@ -79,10 +79,7 @@ export function importance(space: Space, observations: readonly Observation[]): 
     .sort((a, b) => b.importance - a.importance);
 }
 
-/**
- * Scales to mean 0 and maximum magnitude 1, so that squares do not overflow; undefined if all are
- * equal.
- */
+/** Scales to mean 0 and maximum magnitude 1; undefined if all are equal. */
 function standardized(values: readonly number[]): Float64Array | undefined {
   const scale = values.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0) || 1;
   const scaled = values.map(value => value / scale);
@@ -119,10 +116,7 @@ function randomFeature(choices: FeatureKind, random: RandomStream): number {
   return choices > 0 ? choiceFeature(random.integer(choices), choices) : random.uniform();
 }
 
-/**
- * The variance of each parameter's marginal as a fraction of the tree's variance; zeros if the tree
- * is a single leaf.
- */
+/** Each marginal's variance as a fraction of the tree's; zeros for a single leaf. */
 function mainEffects(leaves: readonly Leaf[], parameters: number): readonly number[] {
   const extents = leaves.map(({ sides }) =>
     sides.map(side => side.reduce((sum, [low, high]) => sum + (high - low), 0)),
@@ -246,10 +240,7 @@ function numberCut(values: Float64Array, targets: Float64Array, [[low, high]]: S
   return { gain: found.gain, left: [[low, middle]], right: [[middle, high]] };
 }
 
-/**
- * Choices sorted by their mean: the best subset is one of the first few (W. D. Fisher, JASA 53,
- * 1958).
- */
+/** By mean, the best subset is one of the first few (W. D. Fisher, JASA 53, 1958). */
 function choiceCut(values: Float64Array, targets: Float64Array, side: Side, choices: number): FeatureCut {
   const counts = new Float64Array(choices);
   const sums = new Float64Array(choices);
@@ -273,9 +264,7 @@ function choiceCut(values: Float64Array, targets: Float64Array, side: Side, choi
   return { gain: found.gain, left: side.filter(isLeft), right: side.filter(part => !isLeft(part)) };
 }
 
-/**
- * The end of the first of two parts that minimize the sum of squared deviations from their means.
- */
+/** Cuts in two parts with the least squared deviations from their means. */
 function bestPrefix(
   sums: Float64Array,
   counts: Float64Array,

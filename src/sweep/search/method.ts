@@ -9,10 +9,7 @@ export interface Observation {
   readonly epochs: number;
   /** `pruned` includes trials that are paused at a rung: they have not seen all epochs. */
   readonly state: 'complete' | 'pruned' | 'failed';
-  /**
-   * The value to minimize. Null if it is not finite or was not reached, which is worse than any
-   * number.
-   */
+  /** The value to minimize; null, if there is none, is worse than any number. */
   readonly value: number | null;
 }
 
@@ -23,7 +20,6 @@ export interface Sampler {
    * seed and these arguments, not on the order of observations, so that a replay chooses the same.
    * Undefined if every point of a finite space was chosen.
    * @param pending points of trials without a result
-   * @throws UserError (exit 2) if `exclude` leaves (almost) no points
    */
   suggest(trial: number, finished: readonly Observation[], pending: readonly Point[]): Point | undefined;
 }
@@ -36,7 +32,6 @@ export interface SearchMethod<S extends Shape = Shape> {
   readonly isExhaustive?: true;
   /** Number of first trials that are chosen without results; absent if all are. */
   blindTrials?(settings: TypeOf<S>): number;
-  /** @throws UserError (exit 2) if the method cannot search the space */
   create(space: Space, settings: TypeOf<S>, seed: number): Sampler;
 }
 

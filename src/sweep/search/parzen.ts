@@ -81,10 +81,7 @@ export class ParzenEstimator {
   }
 }
 
-/**
- * The weights of the observations, oldest first, and of the prior. The last 25 weigh the same;
- * older ones fall linearly to 1/n for the oldest. They sum to 1.
- */
+/** Equal for the prior and the last 25 observations; older ones fall linearly to 1/n. */
 function mixtureWeights(n: number): Float64Array {
   const ramp = Math.max(n - RECENT, 0);
   const weights = Float64Array.from({ length: n + 1 }, (_, i) => {
@@ -96,23 +93,14 @@ function mixtureWeights(n: number): Float64Array {
   return weights.map(weight => weight / total);
 }
 
-/**
- * Below this width, in standard deviations, a cell's probability is computed as its density times
- * its width, since the difference would cancel.
- */
+/** Below this width in standard deviations, a difference of masses would cancel. */
 const NARROW = 1e-4;
 
-/**
- * The kernels of one parameter: kernels 0 … n-1 belong to the observed values; kernel n is the
- * prior.
- */
+/** The kernels of one parameter: one for each observed value, the last for the prior. */
 export interface Kernels {
   /** A value drawn from kernel number `kernel`. */
   sample(kernel: number, random: RandomStream): Value;
-  /**
-   * Adds to `sums[kernel]`, for each kernel, the logarithm of its density (for a real parameter) or
-   * probability at `value`.
-   */
+  /** Adds the logarithm of each kernel's density or probability at `value`. */
   addLogDensities(value: Value, sums: Float64Array): void;
 }
 

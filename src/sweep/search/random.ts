@@ -1,7 +1,4 @@
-/**
- * Random search: Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13
- * (2012).
- */
+/** Random search: Bergstra and Bengio, JMLR 13 (2012). */
 import { RandomStream } from '../../util/random.js';
 import { object } from '../../util/schema.js';
 import { Untried } from './draw.js';

@@ -1,7 +1,4 @@
-/**
- * Quasi-random search: the points of a scrambled Sobol sequence, which fill the space more evenly
- * than random ones.
- */
+/** Quasi-random search: a scrambled Sobol sequence fills the space evenly. */
 import { usageError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
 import { object } from '../../util/schema.js';
@@ -84,10 +81,7 @@ export function sobolSequence(dimensions: number, random?: RandomStream): SobolS
   };
 }
 
-/**
- * v_k = m_k / 2^k as 32-bit fractions, by the recurrence of the dimension's polynomial; all m_k are
- * 1 in the first dimension.
- */
+/** v_k = m_k / 2^k as 32-bit fractions; all m_k are 1 in the first dimension. */
 function directionsOf(dimension: number): Uint32Array {
   const v = new Uint32Array(BITS);
   if (dimension === 0) return v.map((_, k) => 2 ** (BITS - 1 - k));
@@ -104,10 +98,7 @@ function directionsOf(dimension: number): Uint32Array {
   return v;
 }
 
-/**
- * Multiplies the direction numbers by a random matrix: digit i becomes itself plus a random sum of
- * the digits before it.
- */
+/** Multiplies by a random matrix: each digit gets a random sum of those before it. */
 function scrambled(directions: Uint32Array, random: RandomStream): Uint32Array {
   const rows = Uint32Array.from({ length: BITS }, (_, digit) => {
     const diagonal = 2 ** (BITS - 1 - digit);

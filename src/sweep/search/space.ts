@@ -1,7 +1,4 @@
-/**
- * The search space of a sweep: parameters, their conditions and values, points, and positions on
- * the axis that is searched.
- */
+/** The search space of a sweep: parameters, points, positions on the axes. */
 
 import {
   all,
@@ -139,10 +136,7 @@ export function isExcluded({ exclude }: Space, point: Point): boolean {
   );
 }
 
-/**
- * The keys and values that a point sets, in the order of the parameters, with `paired` values split
- * up.
- */
+/** The keys and values that a point sets, with `paired` values split up. */
 export function assignments(
   { parameters }: Space,
   point: Point,
@@ -161,10 +155,7 @@ const RESOLUTION_DIGITS = 6;
 export type Numeric = Exclude<Distribution, { readonly kind: 'choice' }>;
 export type Choice = Extract<Distribution, { readonly kind: 'choice' }>;
 
-/**
- * The interval of a numeric parameter on its axis, which is logarithmic for `log_*`. Integers
- * extend it by half a step on each side.
- */
+/** An interval, logarithmic for `log_*`; integers extend it by half a step on each side. */
 export interface Axis {
   readonly low: number;
   readonly high: number;
@@ -198,10 +189,7 @@ export function choiceIndexer({ values }: Choice): (value: Value) => number {
   return value => indices.get(canonical(value)) ?? -1;
 }
 
-/**
- * The value at the fraction `u` in [0, 1) of the parameter's axis: uniform `u` produces the
- * parameter's distribution.
- */
+/** The value at the fraction `u` in [0, 1): uniform `u` produces the distribution. */
 export function valueAtFraction(distribution: Distribution, u: number): Value {
   if (distribution.kind === 'log_int' || !Number.isFinite(countOf(distribution))) {
     const numeric = distribution as Numeric;
@@ -231,9 +219,7 @@ export function coordinateOf({ kind }: Numeric, value: number): number {
   return kind === 'log_uniform' || kind === 'log_int' ? Math.log(value) : value;
 }
 
-/**
- * The value nearest to a position on the axis: an integer, or a real number rounded to few digits.
- */
+/** The nearest value: an integer, or a real number rounded to few digits. */
 export function valueAtCoordinate(distribution: Numeric, coordinate: number): number {
   const isLog = distribution.kind === 'log_uniform' || distribution.kind === 'log_int';
   const number = isLog ? Math.exp(coordinate) : coordinate;
@@ -250,8 +236,7 @@ function lastOf(distribution: Numeric): number {
 }
 
 /**
- * Rounds to the fewest digits with an error below a millionth of the range, so that a printed value
- * is short and exactly the one that is trained.
+ * To the fewest digits with an error below a millionth of the range: what is printed is trained.
  */
 function roundedReal({ kind, low, high }: Numeric, number: number): number {
   if (kind === 'uniform') {

@@ -101,10 +101,7 @@ function byMerit(a: Observation, b: Observation): number {
   return x === y ? 0 : x - y;
 }
 
-/**
- * Parameters with the same condition, which exist at the same points. A group follows the one that
- * its condition names.
- */
+/** Parameters with the same condition, which exist at the same points. */
 function groupsOf({ parameters }: Space): readonly (readonly Parameter[])[] {
   const groups = new Map<string, Parameter[]>();
   for (const parameter of parameters) {
@@ -139,9 +136,7 @@ class Search {
     return inOrder(this.space, point);
   }
 
-  /**
-   * The point extended by the candidate for `group` with the largest ratio of the two densities.
-   */
+  /** The point with the candidate that has the largest ratio of the two densities. */
   private extended(point: Point, group: readonly Parameter[]): Point | undefined {
     const single = group.filter(({ distribution }) => countOf(distribution) === 1);
     const fixed = Object.fromEntries(
