@@ -58,8 +58,8 @@ export function validateLoaded(load: () => LoadedExperiment): Promise<Validation
 }
 
 async function checkFile(file: string, set: readonly string[]): Promise<Found> {
-  const { kindOfFile, loadSweep } = await import('../sweep/config/index.js');
-  if (kindOfFile(file) !== 'sweep') return checkWithData(loadExperiment(file, { set }));
+  const { isSweepFile, loadSweep } = await import('../sweep/config/index.js');
+  if (!isSweepFile(file)) return checkWithData(loadExperiment(file, { set }));
   const { SweepModels } = await import('./sweep-models.js');
   const sweep = loadSweep(file, { set });
   return { diagnostics: [], warnings: [...sweep.warnings, ...(await new SweepModels(sweep).check())] };

@@ -1,5 +1,6 @@
 /** Runs a sweep, or resumes one. */
 
+import { hostname } from 'node:os';
 import { whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
 import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
@@ -7,7 +8,6 @@ import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, now, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd } from './orchestrator.js';
-import { processIdentity } from './process-identity.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf } from './schedule/records.js';
 import { Scheduler } from './schedule/scheduler.js';
@@ -90,7 +90,7 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions): Prom
     warn(
       `the sweep used --backend ${before}; trials that have not started will run on ${backend}, whose results can differ in the last digits`,
     );
-  const self = processIdentity(process.pid);
+  const self = `${process.pid} ${hostname()}`;
   const time = now().toISOString();
   const launcher = await options.launcher(directory, warn);
   await launcher.open();

@@ -29,22 +29,17 @@ export const TRIAL_STATES = [
 
 export type TrialState = (typeof TRIAL_STATES)[number];
 
+const count = (description: string) => integer({ description, min: 0 });
+
 const trial = named(
   'summarized_trial',
   object(
     all({
       trial: trialNumber,
       state: choice(TRIAL_STATES, { description: 'State of the trial.' }),
-      epochs: integer({
-        description:
-          'Epochs up to the last measurement, the largest over its seeds; fewer than planned if early stopping ended them.',
-        min: 0,
-      }),
+      epochs: count('Trained up to the last measurement, the largest over its seeds.'),
       value: nullable(
-        number({
-          description:
-            'Mean of the objective over the seeds at the last measurement; null if there is none or it is not finite.',
-        }),
+        number({ description: 'Mean of the objective over the seeds at the last measurement, if any.' }),
       ),
       spread,
       point,
@@ -55,8 +50,6 @@ const trial = named(
     { description: 'A trial.' },
   ),
 );
-
-const count = (description: string) => integer({ description, min: 0 });
 
 const baseline = object(
   all({
@@ -105,16 +98,9 @@ export const sweepSummary = object(
       ),
       epochs_trained: count('Epochs trained, summed over all seeds.'),
       duration_s: nullable(
-        number({
-          description:
-            'Seconds of work, summed over all processes; null if the last one did not end normally.',
-          min: 0,
-        }),
+        number({ description: 'Seconds of work; null if the last process did not end normally.', min: 0 }),
       ),
-      best: nullable(trial, {
-        description:
-          'The winner, or the best so far while the sweep is running; null if no trial has a value.',
-      }),
+      best: nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),
       better_earlier: nullable(trial, {
         description:
           'A better value that another trial had after fewer epochs (the best trial is chosen among those with the most epochs); null if there is none.',

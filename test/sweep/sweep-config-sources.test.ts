@@ -6,7 +6,7 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
 import { SweepModels } from '../../src/library/sweep-models.js';
-import { fromCommandLine, kindOfFile, loadSweep } from '../../src/sweep/config/index.js';
+import { fromCommandLine, isSweepFile, loadSweep } from '../../src/sweep/config/index.js';
 import { overridesOf } from '../../src/sweep/trial-runs.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -330,9 +330,9 @@ t.test('corners and a sample of infinite spaces are checked', async t => {
 });
 
 t.test('sweep files are distinguished from configs', async t => {
-  t.equal(kindOfFile('configs/sweeps/mnist-lstm.yaml'), 'sweep');
-  t.equal(kindOfFile('configs/mnist-lstm.yaml'), 'config');
-  t.equal(kindOfFile('configs/mnist-lstm-quick.yaml'), 'config');
+  t.equal(isSweepFile('configs/sweeps/mnist-lstm.yaml'), true);
+  t.equal(isSweepFile('configs/mnist-lstm.yaml'), false);
+  t.equal(isSweepFile('configs/mnist-lstm-quick.yaml'), false);
 });
 
 t.test('the sample sweeps and variants are valid', async t => {

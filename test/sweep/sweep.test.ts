@@ -298,7 +298,7 @@ t.test(
     t.match(full.stderr, /this directory contains something that is not from a run of this config/);
     mkdirSync(at('left'));
     const given = readFileSync(join(folder, 'base.yaml'), 'utf8');
-    writeFileSync(join(at('left'), 'config.yaml'), given.slice(0, given.length / 2));
+    writeFileSync(join(at('left'), 'config.yaml'), given);
     writeFileSync(join(at('left'), 'run.lock'), '{"pid":4000000,"host":"gone"}\n');
     t.equal(
       (await run('--directory', at('left'))).code,

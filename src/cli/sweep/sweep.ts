@@ -6,7 +6,7 @@ import type { SweepModels } from '../../library/sweep-models.js';
 import { checkNotesChange } from '../../run/notes.js';
 import {
   fromCommandLine,
-  kindOfFile,
+  isSweepFile,
   type LoadedSweep,
   loadSweep,
   type SweepFlags,
@@ -102,7 +102,7 @@ function load(
     const expected = 'a sweep file; or configs, or a directory of them, and KEY=VALUE,VALUE…';
     throw usageError({ code: 'cli/sweep', message: 'no config to sweep over', expected });
   }
-  const sweeps = files.filter(file => kindOfFile(file) !== 'config');
+  const sweeps = files.filter(isSweepFile);
   if (files.length === 1 && sweeps.length === 1 && assignments.length === 0)
     return loadSweep(files[0], options);
   if (sweeps.length > 0) {

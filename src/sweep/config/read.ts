@@ -50,17 +50,12 @@ export function readSweep(sweep: string | object, set: readonly string[], flags:
   return { file: source.file, tree, givenYaml: source.text, set, problems: ofFlags };
 }
 
-/** Keys that only sweeps have. */
-const SWEEP_KEYS = ['base', 'variants', 'parameters', 'method', 'objective', 'pruner', 'budget', 'seeds'];
-
-/** Whether a file is a sweep or a config; undefined if it has keys of neither. */
-export function kindOfFile(file: string): 'sweep' | 'config' | undefined {
+/** Whether a file is a sweep, not a config. */
+export function isSweepFile(file: string): boolean {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));
-  const has = (key: string): boolean => root?.entries.has(key) === true;
-  if (has('dataset') || has('model')) return 'config';
-  if (SWEEP_KEYS.some(has)) return 'sweep';
-  return has('extends') ? 'config' : undefined;
+  const hasOne = (...keys: string[]): boolean => keys.some(key => root?.entries.has(key));
+  return hasOne('base', 'variants', 'parameters', 'method') && !hasOne('dataset', 'model');
 }
 
 function withFlags(tree: MapNode, flags: SweepFlags, problems: Diagnostic[]): MapNode {

@@ -151,9 +151,9 @@ export class BullmqLauncher implements Launcher {
     this.hasWarned = true;
     this.hasWarned = (await this.queue.getWorkersCount()) === 0;
     if (!this.hasWarned) return;
-    const { shown, argument } = this.address;
+    const { shown } = this.address;
     this.options.warn(
-      `tasks wait in ${shown}, but no worker is running; start one with: cellrun worker --queue '${argument}' --root '${this.options.folder}'`,
+      `tasks wait in ${shown}, but no worker is running; start one with: cellrun worker --queue '${shown}' --root '${this.options.folder}'`,
     );
   }
 }

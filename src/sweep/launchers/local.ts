@@ -3,11 +3,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { programFile } from '../../util/root.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
-import { isSameProcess, processIdentity } from '../process-identity.js';
 
 /** Milliseconds between interrupting a hung process and killing it. */
 const GRACE_MS = 10_000;
-const POLL_MS = 100;
 /** Length of the end of stderr that messages quote, in UTF-16 code units. */
 const TAIL_LENGTH = 4_000;
 
@@ -27,17 +25,14 @@ export class LocalLauncher implements Launcher {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     return {
-      process: processIdentity(child.pid ?? 0),
+      process: String(child.pid),
       end: ended(child, timeout),
       stop: how => stop(child.pid, how),
     };
   }
 
-  async find(_task: Task, identity: string): Promise<RunningTask | undefined> {
-    if (!isSameProcess(identity)) return undefined;
-    const pid = Number.parseInt(identity, 10);
-    return { process: identity, end: gone(identity), stop: how => stop(pid, how) };
-  }
+  /** A process that a killed sweep left behind stops by itself, and has the lock of its run. */
+  async find(): Promise<undefined> {}
 
   async close(): Promise<void> {}
 }
@@ -69,11 +64,6 @@ function ended(child: ChildProcess, timeout: number | null): Promise<TaskEnd> {
     });
     child.on('close', finish);
   });
-}
-
-async function gone(identity: string): Promise<TaskEnd> {
-  while (isSameProcess(identity)) await new Promise(resolve => setTimeout(resolve, POLL_MS));
-  return { exitCode: null, signal: null, timedOut: false, stderr: '' };
 }
 
 async function stop(pid: number | undefined, how: 'interrupt' | 'kill'): Promise<void> {

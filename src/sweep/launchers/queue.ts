@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { basename, dirname, resolve, sep } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { type UserError, usageError } from '../../util/errors.js';
@@ -15,10 +15,8 @@ import { codeOf } from '../../util/system-errors.js';
 import { SweepDirectory } from '../directory.js';
 import { readJournal } from '../journal.js';
 import type { Task, TaskEnd } from '../launcher.js';
-import type { SweepPlan } from '../schedule/plan.js';
-import { type JournalRecord, segment } from '../schedule/records.js';
-import { type Point, sameValue } from '../search/space.js';
-import { backendOf, backendOfRun, baseOf, placeArguments, trialArguments } from '../trial-runs.js';
+import { segment } from '../schedule/records.js';
+import { backendOf, backendOfRun, placeArguments, trialArguments } from '../trial-runs.js';
 
 export type StopRequest = 'interrupt' | 'kill';
 
@@ -69,48 +67,24 @@ export function taskOfJob(data: unknown, root: string): { task: Task; stop: Stop
   const { sweep, stop, version: _, ...segment } = data as QueueJob;
   checkInside(root, sweep);
   const directory = SweepDirectory.open(sweep);
-  const { plan: planFile, journal, configs } = directory.files;
-  for (const path of [planFile, journal, configs]) checkInside(root, path);
   const plan = directory.readPlan();
-  const { records } = readJournal(journal);
-  const point = pointOf(records, segment);
-  checkSegment(plan, point, segment);
+  const { trial, seed, from, to, threads } = segment;
+  const { records } = readJournal(directory.files.journal);
+  const chosen = records.findLast(record => record.event === 'trial.chosen' && record.trial === trial);
+  // the sweep records the point before it adds the job to the queue
+  if (chosen?.event !== 'trial.chosen') throw refusal(`the sweep's journal has no trial ${trial}`);
+  if (!plan.seeds.includes(seed)) throw refusal(`the sweep has no seed ${seed}`);
+  if (!(from < to && to <= plan.epochs))
+    throw refusal(`the sweep has no segment from epoch ${from} to ${to}`);
   const path = directory.runPath(segment);
-  const base = baseOf(plan, point);
-  if (base.name !== basename(base.name)) throw refusal(`the plan's config ${base.name} is not a file name`);
-  for (const file of [path, directory.baseFile(base)]) checkInside(root, file);
-  const backend = backendOfRun(path) ?? backendOf(records) ?? 'auto';
+  checkInside(root, path);
   const args = [
-    ...trialArguments(plan, directory, point, segment.seed),
+    ...trialArguments(plan, directory, chosen.point, seed),
     '--backend',
-    backend,
-    ...placeArguments(path, segment.to, segment.threads),
+    backendOfRun(path) ?? backendOf(records) ?? 'auto',
+    ...placeArguments(path, to, threads),
   ];
   return { task: { ...segment, directory: path, args, timeout: plan.trial_timeout }, stop };
-}
-
-/** The point from the journal, into which the sweep wrote it before adding the job to the queue. */
-function pointOf(records: readonly JournalRecord[], { trial }: Pick<QueueJob, 'trial'>): Point {
-  const chosen = records.findLast(record => record.event === 'trial.chosen' && record.trial === trial);
-  if (chosen?.event !== 'trial.chosen') throw refusal(`the sweep's journal has no trial ${trial}`);
-  return chosen.point;
-}
-
-/** Refuses a segment that the sweep would never request. */
-function checkSegment(
-  { seeds, epochs, space }: SweepPlan,
-  point: Point,
-  { seed, from, to }: Pick<QueueJob, 'seed' | 'from' | 'to'>,
-): void {
-  if (!seeds.includes(seed)) throw refusal(`the sweep has no seed ${seed}`);
-  if (!(from < to && to <= epochs)) throw refusal(`the sweep has no segment from epoch ${from} to ${to}`);
-  for (const { name, distribution } of space.parameters) {
-    const value = point[name];
-    if (value === undefined || distribution.kind !== 'choice') continue;
-    // choices include paths
-    if (!distribution.values.some(one => sameValue(one, value)))
-      throw refusal(`the value of ${name} in the journal is not a choice of the plan`);
-  }
 }
 
 /** Resolves links, also for a path that does not exist yet: its nearest existing folder counts. */
@@ -161,10 +135,8 @@ export interface QueueAddress {
   readonly url: string;
   /** Name of the queue on the server. */
   readonly name: string;
-  /** For messages, without the password. */
+  /** The value of `--queue` without the password, for messages. */
   readonly shown: string;
-  /** The value of `--queue` for messages, without the password. */
-  readonly argument: string;
 }
 
 /** BullMQ, and a function that opens a connection. */
@@ -188,8 +160,7 @@ export function parseQueue(text: string): QueueAddress {
   url.searchParams.delete('queue');
   const shown = new URL(url);
   shown.password = '';
-  const argument = name === QUEUE ? shown.href : `${shown.href}?queue=${name}`;
-  return { url: url.href, name, shown: `${shown.href} (queue ${name})`, argument };
+  return { url: url.href, name, shown: name === QUEUE ? shown.href : `${shown.href}?queue=${name}` };
 }
 
 export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {

@@ -86,7 +86,7 @@ export class SlurmLauncher implements Launcher {
 
   async start(task: Task): Promise<RunningTask> {
     const folder = this.folderOf(task);
-    const earlier = await this.submitted(folder);
+    const earlier = jobOf(folder);
     if (earlier !== undefined && (await isAlive(earlier))) return this.running(earlier, task);
     rmSync(folder, { recursive: true, force: true });
     makeFolder(folder, folder, 'the folder of a job');
@@ -101,7 +101,7 @@ export class SlurmLauncher implements Launcher {
 
   async find(task: Task, id: string): Promise<RunningTask | undefined> {
     const folder = this.folderOf(task);
-    if ((await this.submitted(folder)) !== id) return undefined;
+    if (jobOf(folder) !== id) return undefined;
     return scriptEnd(folder) !== undefined || (await isAlive(id)) ? this.running(id, task) : undefined;
   }
 
@@ -113,27 +113,10 @@ export class SlurmLauncher implements Launcher {
     return join(this.options.directory, 'slurm', `${id}-${attempt}`);
   }
 
-  /** The job of the folder, even if its submitting process was killed before recording it. */
-  private async submitted(folder: string): Promise<string | undefined> {
-    if (!existsSync(folder)) return undefined;
-    const recorded = textOf(join(folder, 'job')).trim();
-    if (recorded !== '') return recorded;
-    const columns = ['--noheader', '--states=all', '--sort=i', '--format=%A %Z'];
-    const jobs = pairsOf(await slurm('squeue', [...columns, `--name=${this.nameOf(folder)}`]));
-    const own = jobs.findLast(([, submittedFrom]) => submittedFrom === this.options.directory)?.[0];
-    if (own !== undefined) writeAtomic(join(folder, 'job'), [`${own}\n`]);
-    return own;
-  }
-
-  private nameOf(folder: string): string {
-    const { directory } = this.options;
-    return ['cellrun', basename(dirname(directory)), basename(directory), basename(folder)].join('-');
-  }
-
   private optionsFor({ threads, timeout }: Task, folder: string): string[] {
     const { directory, sbatch } = this.options;
     return [
-      `--job-name=${this.nameOf(folder)}`,
+      `--job-name=cellrun-${basename(dirname(directory))}-${basename(folder)}`,
       `--chdir=${directory}`,
       '--ntasks=1',
       `--cpus-per-task=${threads}`,
@@ -281,6 +264,11 @@ function scriptEnd(folder: string): { readonly code: number; readonly reason: st
   return code === undefined ? undefined : { code: Number(code), reason };
 }
 
+/** The job that was submitted for the folder; undefined if none was, or is not recorded. */
+function jobOf(folder: string): string | undefined {
+  return textOf(join(folder, 'job')).trim() || undefined;
+}
+
 function textOf(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
@@ -291,14 +279,11 @@ function textOf(path: string): string {
  * which Slurm ends or requeues a job: Slurm sends it to every process of the job, and a second one
  * would end a run before its checkpoint.
  */
-function batchScript({ args, directory }: Task, program: readonly string[], folder: string): string {
+function batchScript({ args }: Task, program: readonly string[], folder: string): string {
   return `#!/bin/sh
 # A task of a sweep. Written by cellrun.
 end=${quoted(join(folder, 'end'))}
-lock=${quoted(join(directory, 'run.lock'))}
 rm -f "$end"
-# Slurm never runs a task twice at once, so a lock of another machine is left from a lost job.
-grep -qF "\\"$(uname -n)\\"" "$lock" 2>/dev/null || rm -f "$lock"
 
 reason=exit
 stopping=

@@ -10,7 +10,7 @@ import type { Job, Queue } from 'bullmq';
 import { isLocked } from '../../run/lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import type { RunningTask, Task, TaskEnd } from '../launcher.js';
-import { foundInUse, untilFree } from '../segment.js';
+import { foundInUse } from '../segment.js';
 import { LocalLauncher } from './local.js';
 import {
   lostEnd,
@@ -151,16 +151,9 @@ class Work {
    * (`run/lock.ts`).
    */
   private async takeOver({ directory }: Task): Promise<void> {
-    // not `AbortSignal.any`: on Node 20 a timeout signal that only it references may be
-    // garbage-collected and never fire
-    const limit = new AbortController();
-    const stopWaiting = () => limit.abort();
-    const timer = setTimeout(stopWaiting, this.plan.lease * 1000);
-    this.signal.addEventListener('abort', stopWaiting);
-    await untilFree(directory, limit.signal);
-    clearTimeout(timer);
-    this.signal.removeEventListener('abort', stopWaiting);
     const lock = join(directory, 'run.lock');
+    const end = performance.now() + this.plan.lease * 1000;
+    while (isLocked(lock) && !this.signal.aborted && performance.now() < end) await sleep(POLL_MS);
     if (!this.signal.aborted && isLocked(lock)) rmSync(lock, { force: true });
   }
 

@@ -25,17 +25,12 @@ const time = named(
     pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
   }),
 );
-export const trialNumber = named('trial', integer({ description: 'Number of the trial, from 0.', min: 0 }));
-const from = named('from', integer({ description: 'Completed epochs at the start.', min: 0 }));
-const to = named('to', integer({ description: 'Completed epochs at the end.', min: 1 }));
-const epochs = named('epochs', integer({ description: 'Completed epochs.', min: 0 }));
-const attempt = named(
-  'attempt',
-  integer({
-    description: "Sequence number of the segment's process, from 1; 0 if the segment was found completed.",
-    min: 0,
-  }),
-);
+const count = (description: string, min = 0) => integer({ description, min });
+export const trialNumber = named('trial', count('Number of the trial, from 0.'));
+const from = named('from', count('Completed epochs at the start.'));
+const to = named('to', count('Completed epochs at the end.', 1));
+const epochs = named('epochs', count('Completed epochs.'));
+const attempt = named('attempt', count("Number of the segment's process; 0 if it was found completed."));
 const seconds = named(
   'seconds',
   number({ description: 'Seconds of work, all processes of the sweep together.', min: 0 }),
@@ -49,7 +44,7 @@ const status = named(
 );
 const backend = named(
   'backend',
-  text({ description: 'The backend of all trials from here on, as for `run --backend`.' }),
+  text({ description: 'As for `run --backend`, of all trials from here on.' }),
 );
 const version = named('version', text({ description: 'Version of cellrun.' }));
 export const spread = nullable(
@@ -76,16 +71,14 @@ const decisions = [
     'trial.chosen',
     'A point was chosen. Like all decisions it has no time: it follows only from the plan and the results.',
     { trial, point },
-    { bracket: integer({ description: 'Bracket of Hyperband.', min: 0 }) },
+    { bracket: count('Bracket of Hyperband.') },
   ),
   record('trial.advanced', 'The trial is trained to its next rung, with each seed.', { trial, from, to }),
   record('trial.measured', 'All seeds of a trial have reached a rung.', {
     trial,
     epochs,
     value: nullable(
-      number({
-        description: 'Mean of the objective over the seeds; null if not finite or not measured.',
-      }),
+      number({ description: 'Mean of the objective over the seeds; null if not finite or not measured.' }),
     ),
     spread,
     status,
@@ -115,53 +108,36 @@ const events = [
   }),
   record('sweep.resume', 'Another process resumed the sweep.', {
     time,
-    process: text({ description: 'Which: PID@TICKS HOST.' }),
+    process: text({ description: 'Which: PID HOST.' }),
     backend,
     version,
   }),
   record(
     'sweep.redecided',
-    'Decisions before this line no longer count, because some were lost or failed trials are retried. Those that follow from the results are repeated after it.',
+    'Earlier decisions no longer count: some were lost, or failed trials are retried. Those that follow from the results are repeated after this line.',
     {
       time,
       retry_failed: boolean({ description: 'Whether failed segments before this line are forgotten.' }),
     },
   ),
-  record(
-    'segment.start',
-    "A process started a segment: a trial's run with one of the seeds, from its last epoch to the next rung.",
-    {
-      time,
-      ...segment,
-      attempt,
-      directory: text({ description: 'Absolute path of the run directory.' }),
-      launcher: text({ description: 'What started it: local, slurm or bullmq.' }),
-      process: nullable(
-        text({
-          description:
-            'Name of the worker, such as a process or a job, for people and for a process that resumes the sweep; null if unknown.',
-        }),
-      ),
-    },
-  ),
+  record('segment.start', "A process started a segment: a trial's run with one seed, to the next rung.", {
+    time,
+    ...segment,
+    attempt,
+    directory: text({ description: 'Absolute path of the run directory.' }),
+    launcher: text({ description: 'What started it: local, slurm or bullmq.' }),
+    process: nullable(text({ description: 'Name of the process or job; null if unknown.' })),
+  }),
   record('segment.end', 'A segment ended, according to its run directory.', {
     time,
     ...segment,
     status,
-    value: nullable(
-      number({
-        description: 'The measured objective; null if the segment is not completed or the value not finite.',
-      }),
-    ),
+    value: nullable(number({ description: 'The objective; null if not measured or not finite.' })),
     attempt,
-    exit_code: nullable(integer({ description: 'Exit code of the run; null if it did not record one.' })),
+    exit_code: nullable(integer({ description: 'Of the run; null if it did not record one.' })),
     message: nullable(text({ description: 'What went wrong, if anything.' })),
     epochs: nullable(
-      integer({
-        description:
-          'Completed epochs of the run at its end: fewer than `to` if it diverged, or if early stopping or `training.max_steps` ended it. null if it left no summary.',
-        min: 0,
-      }),
+      count('Completed epochs of the run, fewer than `to` if it ended early; null if unknown.'),
     ),
     train_s: nullable(
       number({ description: 'Seconds of training steps of the run so far; null if not recorded.', min: 0 }),
@@ -170,10 +146,7 @@ const events = [
   record('budget.time', 'The time budget is used up.', {
     time,
     seconds,
-    advances: integer({
-      description: 'When it takes effect: the number of trial.advanced decisions by then.',
-      min: 0,
-    }),
+    advances: count('When it takes effect: the number of trial.advanced decisions by then.'),
   }),
   record('sweep.stop', 'A process stopped; the sweep can be resumed.', {
     time,
@@ -199,11 +172,11 @@ export function segmentKey({ trial, seed, from, to }: Segment): string {
 
 export type SegmentStatus = TypeOf<typeof status>;
 
-export interface Outcome extends Segment {
-  readonly status: SegmentStatus;
-  /** The measured objective; null if the segment is not `done` or the metric is not finite. */
-  readonly value: number | null;
-}
+/** `value` is the measured objective; null if the segment is not `done` or it is not finite. */
+export type Outcome = Pick<
+  Extract<JournalRecord, { event: 'segment.end' }>,
+  keyof Segment | 'status' | 'value'
+>;
 
 /** The definitions of all records. */
 export const recordShapes: readonly Shape[] = [...decisions, ...events];
@@ -218,10 +191,6 @@ const EVENTS: ReadonlySet<unknown> = new Set(recordShapes.map(eventOf));
 
 export function isEvent(name: unknown): name is JournalRecord['event'] {
   return EVENTS.has(name);
-}
-
-function isDecision(record: JournalRecord): record is Decision {
-  return DECISIONS.has(record.event);
 }
 
 /** The last result of each segment, without failures that are retried. */
@@ -241,5 +210,5 @@ export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[
 /** The decisions that count, in order. */
 export function decisionsOf(records: readonly JournalRecord[]): Decision[] {
   const again = records.findLastIndex(({ event }) => event === 'sweep.redecided');
-  return records.slice(again + 1).filter(isDecision);
+  return records.slice(again + 1).filter((record): record is Decision => DECISIONS.has(record.event));
 }

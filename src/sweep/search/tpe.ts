@@ -60,10 +60,13 @@ export const tpe = searchMethod({
         const stream = RandomStream.of(seed, `sweep/tpe/${trial}`);
         const taken = takenPoints(space, finished, pending);
         const split = splitObservations(finished, pending);
-        const search = new Search(space, groups, split, n_ei_candidates, taken, stream);
+        const estimated = groups.map(group => estimatedGroup(group, split));
         for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-          const point = search.attempt();
-          if (point) return point;
+          let point: Point | undefined = {};
+          for (const group of estimated)
+            if (point && exists(group.first, point))
+              point = extended(space, taken, point, group, n_ei_candidates, stream);
+          if (point) return inOrder(space, point);
         }
         return drawPoint(space, taken, stream);
       },
@@ -112,60 +115,45 @@ function groupsOf({ parameters }: Space): readonly (readonly Parameter[])[] {
   return [...groups.values()];
 }
 
-/** The search for one point, group by group. */
-class Search {
-  private readonly estimators = new Map<readonly Parameter[], readonly [ParzenEstimator, ParzenEstimator]>();
+interface EstimatedGroup {
+  readonly first: Parameter;
+  /** The parameters with one value. */
+  readonly fixed: Point;
+  readonly good: ParzenEstimator;
+  readonly bad: ParzenEstimator;
+}
 
-  constructor(
-    private readonly space: Space,
-    private readonly groups: readonly (readonly Parameter[])[],
-    private readonly split: Split,
-    private readonly candidates: number,
-    private readonly taken: Taken,
-    private readonly random: RandomStream,
-  ) {}
-
-  /** Undefined if no candidate of a group was allowed. */
-  attempt(): Point | undefined {
-    let point: Point | undefined = {};
-    for (const group of this.groups) {
-      if (!exists(group[0], point)) continue;
-      point = this.extended(point, group);
-      if (!point) return undefined;
-    }
-    return inOrder(this.space, point);
-  }
-
-  /** The point with the candidate that has the largest ratio of the two densities. */
-  private extended(point: Point, group: readonly Parameter[]): Point | undefined {
-    const single = group.filter(({ distribution }) => countOf(distribution) === 1);
-    const fixed = Object.fromEntries(
-      single.map(({ name, distribution }) => [name, valueAt(distribution, 0)]),
+function estimatedGroup(group: readonly Parameter[], { best, rest }: Split): EstimatedGroup {
+  const single = group.filter(({ distribution }) => countOf(distribution) === 1);
+  const searched = group.filter(({ distribution }) => countOf(distribution) > 1);
+  const estimator = (points: readonly Point[]) =>
+    new ParzenEstimator(
+      searched,
+      points.filter(point => group.every(({ name }) => point[name] !== undefined)),
     );
-    const [good, bad] = this.estimatorsOf(group);
-    let chosen: Point | undefined;
-    let greatest = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < this.candidates; i++) {
-      const candidate = good.sample(this.random);
-      const extended = { ...point, ...fixed, ...candidate };
-      if (!isAllowed(this.space, this.taken, extended)) continue;
-      const merit = good.logDensity(candidate) - bad.logDensity(candidate);
-      if (merit > greatest) [chosen, greatest] = [extended, merit];
-    }
-    return chosen;
-  }
+  const fixed = Object.fromEntries(single.map(({ name, distribution }) => [name, valueAt(distribution, 0)]));
+  return { first: group[0], fixed, good: estimator(best), bad: estimator(rest) };
+}
 
-  private estimatorsOf(group: readonly Parameter[]): readonly [ParzenEstimator, ParzenEstimator] {
-    const known = this.estimators.get(group);
-    if (known) return known;
-    const searched = group.filter(({ distribution }) => countOf(distribution) > 1);
-    const [good, bad] = [this.split.best, this.split.rest].map(points => {
-      const having = points.filter(point => group.every(({ name }) => point[name] !== undefined));
-      return new ParzenEstimator(searched, having);
-    });
-    this.estimators.set(group, [good, bad]);
-    return [good, bad];
+/** The point with the allowed candidate that has the largest ratio of the two densities. */
+function extended(
+  space: Space,
+  taken: Taken,
+  point: Point,
+  { fixed, good, bad }: EstimatedGroup,
+  candidates: number,
+  random: RandomStream,
+): Point | undefined {
+  let chosen: Point | undefined;
+  let greatest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < candidates; i++) {
+    const candidate = good.sample(random);
+    const whole = { ...point, ...fixed, ...candidate };
+    if (!isAllowed(space, taken, whole)) continue;
+    const merit = good.logDensity(candidate) - bad.logDensity(candidate);
+    if (merit > greatest) [chosen, greatest] = [whole, merit];
   }
+  return chosen;
 }
 
 function inOrder({ parameters }: Space, point: Point): Point {
