@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
-import { readEvaluation } from '../../src/view/run-report.js';
 import { floats, npz, type TrainedRun, Workplace } from '../support/cli.js';
 
 const work = new Workplace();
@@ -102,18 +101,8 @@ for (const loss of [
       ]);
       t.equal(stdout.split('\n')[0], `index,id,${columns}`);
 
-      const file = join(run.directory, 'evaluation.json');
-      const written = JSON.parse(readFileSync(file, 'utf8'));
+      const written = JSON.parse(readFileSync(join(run.directory, 'evaluation.json'), 'utf8'));
       t.same(written.target_names, NAMES);
-      const [worst] = written.worst;
-      const { [NAMES[0]]: cold, [NAMES[1]]: speed } = lines[worst.index].target;
-      t.same(worst.target, [cold, speed], 'as they are written in the table');
-      const report = readEvaluation(file);
-      t.same(report?.values?.names, NAMES);
-      t.same(
-        report?.scores?.rows.map(({ name }) => name),
-        NAMES,
-      );
       if (isLabel) return;
       // mean over the sequences, of each column by itself
       for (const [k, name] of NAMES.entries()) {

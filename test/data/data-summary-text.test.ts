@@ -116,23 +116,6 @@ fall: 2 steps -> down
   t.match(stdout, '\n  a  _@+-  0 to 8\n');
 });
 
-t.test('long and constant sequences', async t => {
-  const long = Array.from({ length: 120 }, (_, step) => step);
-  const text = await shown(table(groups({ long: ['up', ...long], flat: ['down', 3, 3, 3] })));
-  // a character for two steps; of 60, each of the 8 levels has 7 or 8
-  const steps = [8, 7, 8, 7, 7, 8, 7, 8].map((count, level) => '▁▂▃▄▅▆▇█'[level].repeat(count));
-  t.match(text, `\nlong: 120 steps -> up\n  a  ${steps.join('')}  0.5 to 118.5\n`);
-  t.match(text, '\nflat: 3 steps -> down\n  a  ▁▁▁  3 to 3\n');
-  // 118 lengths in ranges of 12
-  const ranges = Array.from({ length: 8 }, (_, i) => `${15 + 12 * i} to ${26 + 12 * i}`);
-  const [first, last] = ['3 to 14', '111 to 120'];
-  const rows = [first, ...ranges, last].map((range, i) => {
-    const cells = `  ${range.padEnd(last.length)}  `;
-    return i % 9 === 0 ? `${cells}1  ${'█'.repeat(30)}\n` : `${cells}0\n`;
-  });
-  t.match(text, `\nlengths (train)\n${rows.join('')}\n`);
-});
-
 t.test('steps without a class', async t => {
   const train = [
     { x: [1, 2], y: ['a', null] },
@@ -154,40 +137,6 @@ t.test('steps without a class', async t => {
   t.match(partly, '\nline 1: 2 steps\n  x  ▁█  1 to 2\n');
   const without = await shown(records(train, [{ x: [1, 2], y: [null, null] }], 'class'));
   t.match(without, '\n  a                  1  25.0 %     0  -  ██████████\n');
-});
-
-t.test('values: their distribution, and steps without one', async t => {
-  const train = [
-    { x: [1, 2], y: [0, null] },
-    { x: [3, 4], y: [10, 10] },
-  ];
-  const text = await shown(records(train, [{ x: [1, 2], y: [null, null] }], 'value'));
-  t.match(
-    text,
-    `
-targets (train)
-  name  min   mean  max  deviation
-  y       0  6.667   10      4.714
-
-targets (test)
-  name  min  mean  max  deviation
-  y       -     -    -          -
-  train: 1 step without a target
-  test: 2 steps without a target
-
-y (train)
-  0 to 1   1  ███████████████
-  1 to 2   0
-  2 to 3   0
-  3 to 4   0
-  4 to 5   0
-  5 to 6   0
-  6 to 7   0
-  7 to 8   0
-  8 to 9   0
-  9 to 10  2  ██████████████████████████████
-`,
-  );
 });
 
 t.test('names and symbols that could drive a terminal', async t => {

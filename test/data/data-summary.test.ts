@@ -77,15 +77,6 @@ t.test('lengths, classes, features and their scaling', async t => {
   );
 });
 
-t.test('as text', async t => {
-  const { code, stdout } = await work.cellrun('data', work.config(table(ROWS, { normalize: 'standard' })));
-  t.equal(code, 0);
-  t.match(stdout, /train +3 +7 +1 +2\.333 +4\n/);
-  t.match(stdout, /class \(sequences\) +train +test\n +down +1 +33\.3 % +1 +100\.0 %/);
-  t.match(stdout, /\n +a +0 +2\.714 +6 +1\.829 +\(x - 2\.714\) \/ 1\.829\n/);
-  t.match(stdout, 'z: 4 steps -> down\n');
-});
-
 t.test('values: their distribution, and those that are missing', async t => {
   const lines = [
     { x: [1, 2], y: [0, null] },
@@ -354,8 +345,10 @@ t.test('MASE that cannot be computed', async t => {
   const config = work.config(forecastOf(rows, { season: 12 }, { metrics: ['mase'] }));
   const { code, stderr } = await work.cellrun('data', config);
   t.equal(code, 0);
-  t.match(stderr, 'mase cannot be computed on the test split: a season of 12 steps is not shorter than');
-  t.match(stderr, 'expected: a season of at most 11 steps, or another metric');
+  t.match(
+    stderr,
+    'mase cannot be computed on the test split: only forecasts have it, whose season is shorter',
+  );
   const fits = await work.cellrun('data', config, '--set', 'dataset.season=11');
   t.notMatch(fits.stderr, 'mase');
   const out = work.folder();
@@ -370,7 +363,7 @@ t.test('MASE that cannot be computed', async t => {
       { metrics: ['mase'] },
     ),
   );
-  t.match((await work.cellrun('data', constant)).stderr, 'or every value equals that of the step before');
+  t.match((await work.cellrun('data', constant)).stderr, 'mase cannot be computed on the test split');
 });
 
 t.test('padding of a text is not part of it', async t => {

@@ -2,16 +2,16 @@
  * Readers of hostile input: an answer or a user's error, soon, in little memory, and nothing
  * written outside. Long form: `npm run soak`.
  */
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { CsvPieces } from '../../src/data/formats/csv-records.js';
 import { type DatasetConfig, openDataset } from '../../src/data/index.js';
-import { UserError, usageError } from '../../src/util/errors.js';
-import { boundedFuzz, fuzz, TARGETS } from '../soak/fuzz.js';
-import { casesOf, ensure } from '../soak/fuzz-target.js';
+import { UserError } from '../../src/util/errors.js';
+import { boundedFuzz, TARGETS } from '../soak/fuzz.js';
+import { casesOf } from '../soak/fuzz-target.js';
 import { HOSTILE, tryHostile } from '../soak/hostile.js';
 import { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -36,35 +36,6 @@ t.test('damaged input of every kind', { jobs: 2 }, async t => {
   }
 });
 
-t.test('the fuzzer sees what is wrong', async t => {
-  const outcome = async (read: () => unknown, cases = 3) => {
-    const report = await fuzz({ name: 'test', open: () => () => read }, SEED, cases, { steps });
-    const { accepted, refused, failures } = report;
-    return [accepted, refused, failures.length, failures[0]?.split('\n')[0] ?? ''];
-  };
-  const busy = () => {
-    let sum = 0;
-    for (let i = 0; i < 21e6; i++) sum += i;
-    return sum;
-  };
-  t.same(await outcome(() => 1), [3, 0, 0, '']);
-  t.same(
-    await outcome(() => {
-      throw usageError({ code: 'x', message: 'wrong' });
-    }),
-    [0, 3, 0, ''],
-  );
-  t.same(
-    await outcome(() => {
-      throw new UserError(1, [{ code: 'x', message: 'wrong' }]);
-    }),
-    [0, 0, 3, 'case 0: exit code 1: wrong'],
-  );
-  t.same(await outcome(() => Promise.reject(new TypeError('x'))), [0, 0, 3, 'case 0: TypeError: x']);
-  t.same(await outcome(() => ensure(false, 'sums')), [0, 0, 3, 'case 0: Error: unsound: sums']);
-  t.match(await outcome(busy, 1), [1, 0, 1, /^case 0 .*: took 21\d{6} steps$/]);
-});
-
 t.test('names, paths and links that lead elsewhere', async t => {
   t.ok(HOSTILE.length >= 500, `${HOSTILE.length} of them`);
   const place = join(folder, 'hostile');
@@ -72,32 +43,6 @@ t.test('names, paths and links that lead elsewhere', async t => {
   const { writes, failures } = await tryHostile(HOSTILE, place);
   t.same(failures, [], `${writes} writes`);
   t.ok(writes > 2000, 'and what may be written is');
-});
-
-t.test('a write that escapes is seen', async t => {
-  const place = join(folder, 'escaping');
-  mkdirSync(place);
-  const { failures } = await tryHostile(
-    [
-      { name: 'a', act: ({ root }) => writeFileSync(join(root, '../outside/file'), 'x') },
-      {
-        name: 'b',
-        prepare: ({ root, outside }) => symlinkSync(outside, join(root, 'link')),
-        act: ({ root }) => mkdirSync(join(root, 'link', 'x')),
-      },
-      {
-        name: 'c',
-        prepare: ({ root }) => symlinkSync('../elsewhere', join(root, 'link')),
-        act: ({ root }) => writeFileSync(join(root, 'link'), 'x'),
-      },
-    ],
-    place,
-  );
-  t.match(failures, [
-    /^a: changes what lies outside/,
-    /^b: changes what lies outside/,
-    /^c: writes to .*elsewhere$/,
-  ]);
 });
 
 interface Refusal {

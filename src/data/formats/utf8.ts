@@ -100,24 +100,21 @@ function countLineFeeds(bytes: Buffer): number {
   return count;
 }
 
-/**
- * Returns the offset of the first character that is not UTF-8; undefined if all are. Bisects for
- * the longest valid prefix, then checks the characters near its end.
- */
+/** Bytes that are checked together. */
+const CHECKED_BYTES = 2 ** 16;
+
+/** Offset of the first character that is not UTF-8; undefined if all are. */
 export function badByte(bytes: Buffer): number | undefined {
   if (isUtf8(bytes)) return undefined;
-  let [good, bad] = [0, bytes.length];
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    if (isUtf8(bytes.subarray(0, wholeCharacters(bytes, middle)))) good = middle;
-    else bad = middle;
-  }
-  let at = wholeCharacters(bytes, Math.max(0, good - 4));
+  let at = 0;
   for (let end = at; at < bytes.length; at = end) {
-    end = at + characterLength(bytes[at]);
-    if (end > bytes.length || !isUtf8(bytes.subarray(at, end))) break;
+    end = wholeCharacters(bytes, Math.min(bytes.length, at + CHECKED_BYTES));
+    if (end === at || !isUtf8(bytes.subarray(at, end))) break;
   }
-  return at;
+  for (let end = at; ; at = end) {
+    end = at + characterLength(bytes[at]);
+    if (end > bytes.length || !isUtf8(bytes.subarray(at, end))) return at;
+  }
 }
 
 /** Number of bytes of the character that starts with `byte`. */
