@@ -2,7 +2,6 @@
 import { type Diagnostic, usageError } from './errors.js';
 import { nearest } from './nearest.js';
 
-/** Type of an argument. */
 export interface Kind {
   /** Such as `a path`. */
   readonly expected: string;
@@ -36,7 +35,6 @@ export const overrides: Kind = {
   accepts: isPlainObject,
 };
 
-/** @param min minimum */
 export function integer(min: number): Kind {
   return {
     expected: `a whole number from ${min}`,
@@ -51,24 +49,16 @@ export function oneOf(...names: readonly string[]): Kind {
   };
 }
 
-/** An object that is neither a list nor a function. */
 export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/**
- * @param call the function, such as `run`
- * @throws UserError (exit 2) if `value` is of another kind
- */
+/** @param call the function, such as `run` */
 export function checkArgument(call: string, name: string, value: unknown, kind: Kind): void {
   if (!kind.accepts(value)) throw usageError(wrong(call, name, value, kind));
 }
 
-/**
- * Checks every option that is given; each may be undefined.
- * @param kinds of all options
- * @throws UserError (exit 2) with everything that is wrong
- */
+/** Checks every option that is given; each may be undefined. */
 export function checkOptions<O>(
   call: string,
   options: unknown,

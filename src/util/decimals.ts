@@ -1,6 +1,4 @@
-/**
- * Converts float32 numbers to the decimals that people would write: 21.3, not 21.299999237060547.
- */
+/** Float32 numbers as the decimals that people would write: 21.3, not 21.299999237060547. */
 
 /**
  * The shortest decimal that rounds to the float32 `value`; with an `error`, one within that

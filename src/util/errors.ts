@@ -1,8 +1,4 @@
-/**
- * Errors that a user can cause, as data: what is wrong, where, what would be right.
- * Everything else that is thrown is a bug in cellrun and ends with exit code 1.
- * This file depends on nothing; printing is the command line's job (`cli/`).
- */
+/** Errors that a user can cause, as data. Everything else that is thrown is a bug (exit code 1). */
 
 /** Exit codes of the program; the numbers are part of the public contract. */
 export const EXIT = {
@@ -17,9 +13,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/**
- * A located problem. Only `code` and `message` are always present; an unknown location is omitted.
- */
+/** A located problem. */
 export interface Diagnostic {
   /** Stable identifier for tests and tools, such as `config/unknown-key`. */
   readonly code: string;
@@ -48,10 +42,7 @@ export interface Diagnostic {
   readonly suggestion?: string;
 }
 
-/**
- * One or more diagnostics and the exit code they lead to. All problems of one input are reported
- * together.
- */
+/** All problems of one input are reported together. */
 export class UserError extends Error {
   override readonly name = 'UserError';
 

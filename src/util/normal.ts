@@ -1,7 +1,4 @@
-/**
- * The normal distribution: probabilities with about 13 digits, including the tails, and draws
- * within bounds.
- */
+/** The normal distribution: probabilities with about 13 digits, and draws within bounds. */
 import type { RandomStream } from './random.js';
 
 export const SQRT_2PI = Math.sqrt(2 * Math.PI);
@@ -9,24 +6,18 @@ export const SQRT_2PI = Math.sqrt(2 * Math.PI);
 const SERIES_END = 2;
 const FRACTION_TERMS = 60;
 
-/** The standard normal density. */
 export function normalDensity(z: number): number {
   return Math.exp((-z * z) / 2) / SQRT_2PI;
 }
 
-/**
- * The probability of [a, b], a <= b, under the standard normal; computed on the side that avoids
- * cancellation.
- */
+/** The probability of [a, b], a <= b; computed on the side that avoids cancellation. */
 export function normalMass(a: number, b: number): number {
   if (a > 0) return upperTail(a) - upperTail(b);
   if (b < 0) return upperTail(-b) - upperTail(-a);
   return 1 - upperTail(-a) - upperTail(b);
 }
 
-/**
- * The z with P(Z <= z) = p for the standard normal, 0 < p < 1, by bisection; infinite at the ends.
- */
+/** The z with P(Z <= z) = p, by bisection; infinite at the ends. */
 export function normalQuantile(p: number): number {
   if (p <= 0 || p >= 1) return p <= 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   // the lower half mirrors the upper one, so that both are equally exact
@@ -40,9 +31,8 @@ export function normalQuantile(p: number): number {
 }
 
 /**
- * A normal number of mean `mu` and deviation `sigma` within [low, high], by rejection. `mu` must
- * lie in the interval and `sigma` must not be greater than its length: then a draw is within with
- * probability 0.34 at least.
+ * Within [low, high], by rejection. `mu` must lie in it and `sigma` not be greater than its length:
+ * then a draw is within with probability 0.34 at least.
  */
 export function truncatedNormal(
   random: RandomStream,
@@ -52,15 +42,9 @@ export function truncatedNormal(
   high: number,
 ): number {
   for (;;) {
-    const x = mu + sigma * standardNormal(random);
+    const x = mu + sigma * random.normal();
     if (x >= low && x <= high) return x;
   }
-}
-
-/** Box and Muller (1958). */
-function standardNormal(random: RandomStream): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()));
-  return radius * Math.cos(2 * Math.PI * random.uniform());
 }
 
 /** P(Z > z) for z >= 0. */

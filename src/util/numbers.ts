@@ -17,10 +17,7 @@ export function percent(fraction: number, decimals = 1): string {
   return `${(100 * fraction).toFixed(decimals)} %`;
 }
 
-/**
- * `digits` significant digits without trailing zeros; very large and very small numbers with an
- * exponent.
- */
+/** Without trailing zeros; very large and very small numbers with an exponent. */
 export function formatNumber(value: number, digits = 4): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
@@ -72,10 +69,7 @@ function range(first: number, last: number): readonly number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
-/**
- * Formats the ticks of an axis exactly and uniformly: without exponents, or with exponents for all
- * of ten and more, and below one.
- */
+/** Formats the ticks of an axis exactly and uniformly. */
 export function formatTicks(values: readonly number[]): readonly string[] {
   // rounds off errors of sums beyond the twelfth digit
   const exact = values.map(value => Number(value.toPrecision(12)));
@@ -138,10 +132,7 @@ export function formatBytes(bytes: number): string {
   return `${formatNumber(bytes / 1000 ** exponent, 3)} ${['B', 'kB', 'MB', 'GB'][exponent]}`;
 }
 
-/**
- * `31 Jan 2026, 12:00:05 UTC`, independent of the reader's language and time zone, so that pages
- * are identical for everyone.
- */
+/** `31 Jan 2026, 12:00:05 UTC`, for every reader. */
 export function formatTime(iso: string): string {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)/.exec(iso);
   if (match === null) return iso;

@@ -1,8 +1,6 @@
 /**
- * The only source of randomness: xoroshiro128+ streams split from a seed. Every consumer
- * (initialisation, shuffling, synthetic data) requests its own stream by name, so that a new draw
- * in one place never shifts the draws of another. A stream's state can be saved and restored
- * exactly.
+ * The only source of randomness: xoroshiro128+ streams split from a seed. Every consumer requests
+ * its own stream by name, so that a new draw in one place never shifts the draws of another.
  */
 import { createHash } from 'node:crypto';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
@@ -14,7 +12,6 @@ export type RandomState = readonly number[];
 export class RandomStream {
   private constructor(private readonly generator: JumpableRandomGenerator) {}
 
-  /** The stream `name` of experiment seed `seed`; the same pair always returns the same stream. */
   static of(seed: number, name: string): RandomStream {
     const digest = createHash('sha256').update(`${seed}/${name}`).digest();
     return RandomStream.restore([0, 4, 8, 12].map(at => digest.readInt32LE(at)));
@@ -41,12 +38,12 @@ export class RandomStream {
     return radius * Math.cos(2 * Math.PI * this.uniform());
   }
 
-  /** Uniform integer in [0, bound). `bound` must be between 1 and 2^32. */
+  /** Uniform in [0, bound), for a bound of at most 2^32. */
   integer(bound: number): number {
     return Math.floor(this.uniform() * bound);
   }
 
-  /** Fisher-Yates shuffle of `values` in place. */
+  /** Fisher-Yates, in place. */
   shuffle(values: Uint32Array): Uint32Array {
     for (let i = values.length - 1; i > 0; i--) {
       const j = this.integer(i + 1);
@@ -59,9 +56,8 @@ export class RandomStream {
 }
 
 /**
- * Random numbers as a function of counters, such as the step, the row and the unit of a dropout
- * mask: equal in any order of computation and after any interruption. The mixing is the finalizer
- * of MurmurHash3 (Appleby, 2011).
+ * Random numbers as a function of counters, such as the step and row of a dropout mask: equal in
+ * any order of computation. The mixing is the finalizer of MurmurHash3 (Appleby, 2011).
  */
 export class CounterRandom {
   private readonly seed: number;

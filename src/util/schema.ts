@@ -8,10 +8,6 @@
  *       eps: number({ above: 0, max: 1, default: 1e-8, description: '…', effects: ['numerics'] }),
  *     });
  *     type Adam = TypeOf<typeof adam>; // { readonly kind: 'adam'; readonly eps: number }
- *
- * TypeBox was tried with the losses. It writes `anyOf` without `discriminator`, its types do not
- * know that a default makes a key present, and it has no place for facts that must not be
- * forgotten: each needed a wrapper that is longer than the function below.
  */
 
 /** A JSON Schema as it is written to its file. */
@@ -365,35 +361,7 @@ export const named = <S extends Shape>(name: string, part: S): S =>
 /** A schema as the content of its file. @param heading identifies it */
 export function schemaText(heading: JsonSchema, { schema, definitions }: Shape): string {
   const isNamed = Object.keys(definitions).length > 0;
-  return `${printed({ ...heading, ...schema, ...(isNamed && { definitions }) }, '')}\n`;
-}
-
-const MAX_COLUMNS = 110;
-
-/** JSON as Biome formats it: lists without mappings are on one line if they fit. */
-function printed(value: unknown, indent: string, before = indent.length): string {
-  if (typeof value === 'number') return String(value).replace('e+', 'e');
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const inner = `${indent}  `;
-  if (Array.isArray(value)) {
-    const line = onOneLine(value);
-    // a comma may follow
-    if (line !== undefined && before + line.length < MAX_COLUMNS) return line;
-    return `[\n${value.map(item => inner + printed(item, inner)).join(',\n')}\n${indent}]`;
-  }
-  const entries = Object.entries(value).map(([key, item]) => {
-    const start = `${inner}${JSON.stringify(key)}: `;
-    return start + printed(item, inner, start.length);
-  });
-  return entries.length === 0 ? '{}' : `{\n${entries.join(',\n')}\n${indent}}`;
-}
-
-/** Undefined for a mapping, or a list with one. */
-function onOneLine(value: unknown): string | undefined {
-  if (!Array.isArray(value))
-    return typeof value === 'object' && value !== null ? undefined : printed(value, '');
-  const items = value.map(onOneLine);
-  return items.includes(undefined) ? undefined : `[${items.join(', ')}]`;
+  return `${JSON.stringify({ ...heading, ...schema, ...(isNamed && { definitions }) }, undefined, 2)}\n`;
 }
 
 /** All keys below a definition that have facts, by their paths without the indexes of lists. */

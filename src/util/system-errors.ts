@@ -42,10 +42,7 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
-/**
- * The reason of a system error; undefined for other errors.
- * @param own reasons of codes that have another meaning in the failed operation
- */
+/** @param own reasons of codes that have another meaning in the failed operation */
 export function systemReason(error: unknown, own: Readonly<Record<string, string>> = {}): string | undefined {
   const code = codeOf(error) ?? '';
   return own[code] ?? REASONS[code];
@@ -57,7 +54,6 @@ export function readingReason(error: unknown, path: string): string | undefined 
   return target === undefined ? systemReason(error, READING) : `the symbolic link to ${target} leads nowhere`;
 }
 
-/** The path in a symbolic link; undefined if `path` is no link. */
 function linkTarget(path: string): string | undefined {
   try {
     return readlinkSync(path);

@@ -1,7 +1,4 @@
-/**
- * Interface of recurrent cells: one time step, written with ops. A cell handles neither batches nor
- * the loop over time.
- */
+/** Interface of recurrent cells: one time step, written with ops. */
 import {
   boolean,
   integer,
@@ -22,9 +19,7 @@ export interface ParameterShape {
   readonly name: string;
   /** PyTorch's shape. */
   readonly shape: TensorShape;
-  /**
-   * Shape with the gates as a separate axis; same elements in the same order, at most three axes.
-   */
+  /** With the gates as a separate axis: the same elements in the same order. */
   readonly graphShape: TensorShape;
   /**
    * True if the last axis is the layer's input. Such a weight is read through `StepInput.times`.
@@ -36,7 +31,6 @@ export interface ParameterShape {
 
 /** Input of one step, which may consist of several parts. */
 export interface StepInput {
-  /** B. */
   readonly batch: number;
   /** x W^T for the weight `name`: [G, B, J] for a graph shape [G, J, K], [B, J] for [J, K]. */
   times(name: string): Node;
@@ -45,9 +39,9 @@ export interface StepInput {
 /** Parameters of one direction of a layer by name, except those that read the input. */
 export type CellWeights = Readonly<Record<string, Node>>;
 
+/** `[B, size]`. */
 export interface CellState {
   readonly name: string;
-  /** Size per row: the state is `[B, size]`. */
   readonly size: number;
 }
 
@@ -59,10 +53,7 @@ export interface Cell<Settings> {
   states(settings: Settings): readonly CellState[];
   /** Parameters of one direction of a layer, in PyTorch's order. */
   parameters(inputSize: number, settings: Settings): readonly ParameterShape[];
-  /**
-   * Returns the states after one step, in the order of `states`. `states` is null at the start of a
-   * sequence, where all states are zero.
-   */
+  /** The next states; `states` is null at the start of a sequence, where all are zero. */
   step(
     input: StepInput,
     states: readonly Node[] | null,
@@ -71,12 +62,10 @@ export interface Cell<Settings> {
   ): readonly Node[];
 }
 
-/** A weight of `gates` gates with `rows` rows each. */
 export function gateWeight(name: string, gates: number, rows: number, columns: number): ParameterShape {
   return { name, shape: [gates * rows, columns], graphShape: [gates, rows, columns] };
 }
 
-/** A bias of `gates` gates with `rows` values each. */
 export function gateBias(name: string, gates: number, rows: number): ParameterShape {
   return { name, shape: [gates * rows], graphShape: [gates, rows] };
 }

@@ -3,7 +3,7 @@ import { broadcast } from '../ops/broadcast.js';
 import { add, multiply, softplus } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
 import { sum } from '../ops/sum.js';
-import { BUILT, type Loss, loss } from './loss.js';
+import { BUILT, loss, OF_VALUES } from './loss.js';
 
 /**
  * Binary cross-entropy of several labels, each with its own logit, as torch.nn.BCEWithLogitsLoss:
@@ -36,19 +36,15 @@ export const binaryCrossEntropy = loss({
   formula:
     '(1/(N C)) sum_n sum_k [ -p_k y_nk log sigma(z_nk) - (1 - y_nk) log(1 - sigma(z_nk)) ], where p = `positive_weights` or 1',
   pytorch: 'BCEWithLogitsLoss',
-  make({ positive_weights: weights }): Loss {
-    return {
-      target: 'value',
-      targetWidth: outputSize => outputSize,
-      ...(weights && { constants: () => ({ weights }) }),
-      rows(z, y, constants) {
-        const negative = softplus(scale(z, -1));
-        const p = constants.weights && broadcast(constants.weights, z.shape, [1]);
-        const weighted = p ? multiply(affine(multiply(affine(p, 1, -1), y), 1, 1), negative) : negative;
-        return sum(add(multiply(affine(y, -1, 1), z), weighted), [0]);
-      },
-      weight: outputSize => outputSize,
-      point: outputs => outputs.map(z => 1 / (1 + Math.exp(-z))),
-    };
-  },
+  make: ({ positive_weights: weights }) => ({
+    ...OF_VALUES,
+    ...(weights && { constants: () => ({ weights }) }),
+    rows(z, y, constants) {
+      const negative = softplus(scale(z, -1));
+      const p = constants.weights && broadcast(constants.weights, z.shape, [1]);
+      const weighted = p ? multiply(affine(multiply(affine(p, 1, -1), y), 1, 1), negative) : negative;
+      return sum(add(multiply(affine(y, -1, 1), z), weighted), [0]);
+    },
+    point: outputs => outputs.map(z => 1 / (1 + Math.exp(-z))),
+  }),
 });

@@ -3,7 +3,7 @@ import { relu } from '../ops/activate.js';
 import { absolute, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
 import { sum } from '../ops/sum.js';
-import { BUILT, type Loss, loss } from './loss.js';
+import { BUILT, loss, OF_VALUES } from './loss.js';
 
 /**
  * Huber loss over all values of all rows, as torch.nn.HuberLoss: with a = |z - y|, the mean of
@@ -39,17 +39,13 @@ export const huber = loss({
   formula: '(1/(N C)) sum_n sum_k h_nk, where h = a^2 / 2 if a <= d, else d (a - d / 2), and d = `delta`',
   pytorch: 'HuberLoss',
   bestConstant: 'median',
-  make({ delta = 1 }): Loss {
-    return {
-      target: 'value',
-      targetWidth: outputSize => outputSize,
-      rows(z, y) {
-        const a = absolute(subtract(z, y));
-        // both cases are m (a - m / 2) with m = min(a, delta)
-        const m = subtract(a, relu(affine(a, 1, -delta)));
-        return sum(multiply(m, subtract(a, scale(m, 0.5))), [0]);
-      },
-      weight: outputSize => outputSize,
-    };
-  },
+  make: ({ delta = 1 }) => ({
+    ...OF_VALUES,
+    rows(z, y) {
+      const a = absolute(subtract(z, y));
+      // both cases are m (a - m / 2) with m = min(a, delta)
+      const m = subtract(a, relu(affine(a, 1, -delta)));
+      return sum(multiply(m, subtract(a, scale(m, 0.5))), [0]);
+    },
+  }),
 });

@@ -37,27 +37,21 @@ export const lossConfig = named(
 
 export type LossConfig = TypeOf<typeof lossConfig>;
 
-/** Settings of any loss, see `MadeFrom`. */
 export type LossSettings = {
   [K in LossConfig['kind']]: MadeFrom<Extract<LossConfig, { kind: K }>>;
 }[LossConfig['kind']];
 
-/** What is known of a kind of loss. */
 export function lossKind({ kind }: { readonly kind: LossConfig['kind'] }): LossKind {
   return losses[kind] as LossKind;
 }
 
-/** What the predictions of a loss are. */
 export function taskOf(loss: { readonly kind: LossConfig['kind'] }): Task {
   return lossKind(loss).task;
 }
 
 const made = new Recent<Loss>(20);
 
-/**
- * Returns the loss for `settings`; the same object for equal settings, so that compiled programs
- * are shared.
- */
+/** The same object for equal settings, so that compiled programs are shared. */
 export function lossOf(settings: LossSettings): Loss {
   return made.get(JSON.stringify(settings), () => lossKind(settings).make(settings));
 }

@@ -3,7 +3,6 @@ import type { KeyFacts, Shape, TypeOf } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import type { Task } from '../metrics/task.js';
 
-/** A kind of loss: all that is known of it. */
 export interface LossKind<S extends Shape<{ readonly kind: string }> = Shape<{ readonly kind: string }>> {
   /** Its keys in a config. */
   readonly settings: S;
@@ -11,16 +10,15 @@ export interface LossKind<S extends Shape<{ readonly kind: string }> = Shape<{ r
   readonly task: Task;
   /** As Markdown, for the reference. */
   readonly formula: string;
-  /** Its class in torch.nn; absent if there is none. */
+  /** Its class in torch.nn. */
   readonly pytorch?: string;
-  /** The best constant prediction, a trivial baseline besides the mean. */
+  /** A trivial baseline besides the mean. */
   readonly bestConstant?: 'median' | 'quantiles';
   /** Outputs for each number of a target; absent: 1. */
   outputs?(settings: MadeFrom<TypeOf<S>>): number;
   make(settings: MadeFrom<TypeOf<S>>): Loss;
 }
 
-/** Defines a loss. */
 export const loss = <S extends Shape<{ readonly kind: string }>>(kind: LossKind<S>): LossKind<S> => kind;
 
 /** The facts of most keys of a loss. */
@@ -48,34 +46,32 @@ export interface Loss {
   /** Kind of the targets: a class index per prediction, or numbers. */
   readonly target: 'class' | 'value';
   /**
-   * Number of target values in the graph for C outputs, as an axis of its own; null for a class:
-   * one number without an axis. A target of the data with fewer values is repeated: each value
-   * occurs once for each of its outputs.
+   * Target values in the graph for C outputs, as an axis; null for a class, which has no axis. A
+   * target of the data with fewer values is repeated, once for each output of a value.
    */
   targetWidth(outputSize: number): number | null;
   /** Vectors passed to `rows`, for C outputs. */
   constants?(outputSize: number): Constants<readonly number[]>;
-  /**
-   * Loss of each prediction, summed over its values: prediction `[B, C]`, target `[B]` or `[B, C]`,
-   * result `[B]`.
-   */
+  /** Summed over the values of a prediction: `[B, C]`, target `[B]` or `[B, C]` -> `[B]`. */
   rows(prediction: Node, target: Node, constants: Constants<Node>): Node;
-  /**
-   * Weight in the mean of a prediction with C outputs and class `label`: the sum of all `rows` is
-   * divided by the sum of these weights.
-   */
+  /** The sum of all `rows` is divided by the sum of these weights. */
   weight(outputSize: number, label: number): number;
   /**
    * Converts C outputs to a prediction in the form of the target. Absent: the outputs themselves.
    */
   readonly point?: (outputs: Float32Array) => Float32Array;
-  /** Predicted quantiles, in the order of the config; absent for other losses. */
+  /** In the order of the config: the quantile of each target value, from C outputs. */
   readonly quantiles?: readonly PredictedQuantile[];
 }
 
 export interface PredictedQuantile {
-  /** Between 0 and 1. */
   readonly level: number;
-  /** Quantile of each target value, from C outputs. */
   readonly point: (outputs: Float32Array) => Float32Array;
 }
+
+/** What losses of value targets have in common: a mean over all values. */
+export const OF_VALUES = {
+  target: 'value',
+  targetWidth: (outputSize: number) => outputSize,
+  weight: (outputSize: number) => outputSize,
+} as const satisfies Partial<Loss>;

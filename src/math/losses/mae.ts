@@ -1,7 +1,7 @@
 import { section, tag } from '../../util/schema.js';
 import { absolute, subtract } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
-import { BUILT, type Loss, loss } from './loss.js';
+import { BUILT, loss, OF_VALUES } from './loss.js';
 
 /** Mean absolute error over all values of all rows, as torch.nn.L1Loss: mean of |z - y|. */
 export const mae = loss({
@@ -17,12 +17,5 @@ export const mae = loss({
   formula: '(1/(N C)) sum_n sum_k a_nk, where a = abs(z - y)',
   pytorch: 'L1Loss',
   bestConstant: 'median',
-  make(): Loss {
-    return {
-      target: 'value',
-      targetWidth: outputSize => outputSize,
-      rows: (z, y) => sum(absolute(subtract(z, y)), [0]),
-      weight: outputSize => outputSize,
-    };
-  },
+  make: () => ({ ...OF_VALUES, rows: (z, y) => sum(absolute(subtract(z, y)), [0]) }),
 });

@@ -1,7 +1,7 @@
 import { section, tag } from '../../util/schema.js';
 import { multiply, subtract } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
-import { BUILT, type Loss, loss } from './loss.js';
+import { BUILT, loss, OF_VALUES } from './loss.js';
 
 /** Mean squared error over all values of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
 export const mse = loss({
@@ -16,15 +16,11 @@ export const mse = loss({
   task: 'values',
   formula: '(1/(N C)) sum_n sum_k (z_nk - y_nk)^2',
   pytorch: 'MSELoss',
-  make(): Loss {
-    return {
-      target: 'value',
-      targetWidth: outputSize => outputSize,
-      rows(z, y) {
-        const difference = subtract(z, y);
-        return sum(multiply(difference, difference), [0]);
-      },
-      weight: outputSize => outputSize,
-    };
-  },
+  make: () => ({
+    ...OF_VALUES,
+    rows(z, y) {
+      const difference = subtract(z, y);
+      return sum(multiply(difference, difference), [0]);
+    },
+  }),
 });

@@ -4,7 +4,7 @@ import { broadcast } from '../ops/broadcast.js';
 import { add, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
 import { sum } from '../ops/sum.js';
-import { BUILT, type Loss, loss } from './loss.js';
+import { BUILT, type Loss, loss, OF_VALUES } from './loss.js';
 
 /**
  * Quantile or pinball loss (Koenker and Bassett, 1978): the mean over all targets y and quantiles q
@@ -48,8 +48,7 @@ export const quantile = loss({
       point: (outputs: Float32Array) => outputs.filter((_, i) => i % quantiles.length === k),
     }));
     return {
-      target: 'value',
-      targetWidth: outputSize => outputSize,
+      ...OF_VALUES,
       constants: outputSize => ({
         quantiles: Array.from({ length: outputSize }, (_, i) => quantiles[i % quantiles.length]),
       }),
@@ -59,14 +58,13 @@ export const quantile = loss({
         const below = scale(above, -1);
         return sum(add(multiply(q, relu(above)), multiply(affine(q, -1, 1), relu(below))), [0]);
       },
-      weight: outputSize => outputSize,
       point: predicted[nearest(quantiles, 0.5)].point,
       quantiles: predicted,
     };
   },
 });
 
-/** Index of the value nearest to `to`; the first one if equal. */
+/** The index. */
 function nearest(values: readonly number[], to: number): number {
   const distances = values.map(value => Math.abs(value - to));
   return distances.indexOf(Math.min(...distances));

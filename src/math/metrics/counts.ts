@@ -8,16 +8,13 @@ export interface ClassScores {
   readonly precision: number;
   /** Fraction of the class that was predicted correctly; 0 if the class does not occur. */
   readonly recall: number;
-  /**
-   * Harmonic mean of precision and recall: 2 right / (predicted + support); 0 if both counts are 0.
-   */
+  /** 2 right / (predicted + support); 0 if both counts are 0. */
   readonly f1: number;
-  /** Number of predictions whose true class this is. */
+  /** Predictions whose true class this is. */
   readonly support: number;
 }
 
 export class Counts {
-  /** Counts by class. */
   private readonly right: Float64Array;
   private readonly predicted: Float64Array;
   private readonly support: Float64Array;
@@ -28,7 +25,7 @@ export class Counts {
     this.support = new Float64Array(classes);
   }
 
-  /** Counts a predicted class. @param predicted -1 if there is none */
+  /** @param predicted -1 if there is none */
   addClass(label: number, predicted: number): void {
     this.support[label]++;
     if (predicted < 0) return;
@@ -36,14 +33,12 @@ export class Counts {
     if (predicted === label) this.right[label]++;
   }
 
-  /** Counts the prediction of label `at`. */
   addLabel(at: number, applies: boolean, predicted: boolean): void {
     if (applies) this.support[at]++;
     if (predicted) this.predicted[at]++;
     if (applies && predicted) this.right[at]++;
   }
 
-  /** Scores of each class. */
   get scores(): readonly ClassScores[] {
     return Array.from({ length: this.classes }, (_, k) => {
       const [right, predicted, support] = [this.right[k], this.predicted[k], this.support[k]];

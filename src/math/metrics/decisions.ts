@@ -18,7 +18,6 @@ export function predictedClass(logits: ArrayLike<number>): number {
 /** A label applies if its target or probability is at least this. */
 export const APPLIES = 0.5;
 
-/** Counts each label of a prediction. */
 export function addLabels(counts: Counts, { point, target }: Pick<Scored, 'point' | 'target'>): void {
   for (let i = 0; i < target.length; i++) counts.addLabel(i, target[i] >= APPLIES, point[i] >= APPLIES);
 }

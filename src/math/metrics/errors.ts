@@ -37,17 +37,13 @@ export const mase = metric({
   },
 });
 
-/** Mean of |z - y|. */
 export function absoluteError({ point, target }: Pick<Scored, 'point' | 'target'>): number {
   let sum = 0;
   for (let i = 0; i < target.length; i++) sum += Math.abs(point[i] - target[i]);
   return sum / target.length;
 }
 
-/**
- * MASE: mean of |z - y| / q, where q is the error of the naive forecast in training (Hyndman and
- * Koehler, 2006). Predictions without q do not count.
- */
+/** MASE. Predictions without q, the error of the naive forecast in training, do not count. */
 function scaledError(): Accumulator {
   let [sum, count] = [0, 0];
   return {
@@ -65,18 +61,12 @@ function scaledError(): Accumulator {
 
 /** Errors of the predictions of one target. */
 export interface OutputErrors {
-  /** Mean of |z - y|. */
   readonly mean_absolute_error: number;
-  /** Root of the mean of (z - y)^2. */
   readonly rmse: number;
-  /**
-   * 1 - sum (z - y)^2 / sum (y - mean of y)^2. If all y are equal: 1 if all z equal them, else 0,
-   * as in scikit-learn. Undefined with fewer than two predictions.
-   */
+  /** As in scikit-learn if all y are equal; undefined with fewer than two predictions. */
   readonly r2: number | undefined;
 }
 
-/** Accumulates the errors of each target. */
 export class Errors {
   private count = 0;
   private readonly absolute: Float64Array;

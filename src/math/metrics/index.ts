@@ -36,7 +36,6 @@ export const metrics = {
 };
 
 type Metrics = typeof metrics;
-/** A metric other than the loss. */
 export type MeasuredMetric = keyof Metrics;
 export type Metric = MeasuredMetric | 'loss';
 type Means = {
@@ -51,34 +50,27 @@ export type MetricName = `train.${TrainedMetric}` | `${'validation' | 'test'}.${
 
 const MEASURED = Object.keys(metrics) as MeasuredMetric[];
 
-/** What is known of a metric. */
-function kindOf(name: MeasuredMetric): MetricKind {
-  return metrics[name];
-}
+const kindOf = (name: MeasuredMetric): MetricKind => metrics[name];
 
-/** The metrics of a task. */
 export function metricsOfTask(task: Task): readonly MeasuredMetric[] {
   return MEASURED.filter(name => kindOf(name).tasks[task]);
 }
 
-/** The default metrics of a task. */
 export function defaultMetrics(task: Task): readonly MeasuredMetric[] {
   return TASKS[task].metrics;
 }
 
-/** True if training also measures `name`. */
 export function isTrained(name: MeasuredMetric): name is Means {
   return Object.values(kindOf(name).tasks).every(computed => 'mean' in computed);
 }
 
-/** All names of metrics, the most informative first. */
+/** The most informative first. */
 export const METRICS: readonly MetricName[] = [
   ...[...MEASURED, 'loss' as const].flatMap(metric => `test.${metric}` as const),
   ...[...MEASURED, 'loss' as const].flatMap(metric => `validation.${metric}` as const),
   ...[...MEASURED.filter(isTrained), 'loss' as const].map(metric => `train.${metric}` as const),
 ];
 
-/** Performance figures, which every run reports. */
 export const PERFORMANCE = [
   'performance.step_ratio',
   'performance.ms_per_step',
@@ -115,16 +107,13 @@ function computedFor(task: Task, name: MeasuredMetric): Computed {
   return computed;
 }
 
-/**
- * Creates the accumulator of metric `name` of a task.
- * @param size number of classes, labels or targets
- */
+/** @param size number of classes, labels or targets */
 export function accumulator(task: Task, name: MeasuredMetric, size: number): Accumulator {
   const computed = computedFor(task, name);
   return 'mean' in computed ? meanOf(computed.mean) : computed.make(size);
 }
 
-/** Returns the metrics in `names` that are available during training, with their names. */
+/** Those of `names` that are available during training. */
 export function trainedMetrics(
   task: Task,
   names: readonly MeasuredMetric[],

@@ -8,34 +8,26 @@ export type Computed = { readonly formula: string } & (
   | { make(size: number): Accumulator }
 );
 
-/** A metric and all that is known of it. Means are also measured in training. */
+/** Means are also measured in training. */
 export interface MetricKind {
   readonly largerIsBetter: boolean;
-  /** Smallest and largest possible value. */
   readonly min: number;
   readonly max: number;
   /** The tasks that it is measured for, each with its formula, as Markdown. */
   readonly tasks: Partial<Readonly<Record<Task, Computed>>>;
 }
 
-/** Defines a metric. */
 export const metric = <const M extends MetricKind>(kind: M): M => kind;
 
-/** Facts of metrics that are fractions, and of those that are errors. */
 export const FRACTION = { largerIsBetter: true, min: 0, max: 1 } as const;
 export const ERROR = { largerIsBetter: false, min: 0, max: Number.POSITIVE_INFINITY } as const;
 
-/** Numbers of a prediction or target. */
 export type Numbers = Float32Array | Float64Array | Int32Array;
 
-/** A prediction to score, and its target. */
 export interface Scored {
-  /** `[C]` outputs of the model: logits of classes or labels, or values. */
+  /** `[C]`: logits of classes or labels, or values. */
   readonly outputs: Numbers;
-  /**
-   * The prediction in the form of the target: probabilities of labels, or values in the units of
-   * the data.
-   */
+  /** In the form of the target: probabilities of labels, or values in the units of the data. */
   readonly point: Numbers;
   /** The class `[1]`, or numbers in the form of `point`. */
   readonly target: Numbers;
@@ -43,20 +35,16 @@ export interface Scored {
   readonly errorScale?: number | undefined;
 }
 
-/**
- * Accumulates predictions one by one in the order of the data, so that sums do not depend on
- * batches.
- */
+/** Accumulates predictions in the order of the data, so that sums do not depend on batches. */
 export interface Accumulator {
   add(prediction: Scored): void;
-  /** Value over all added predictions; undefined if the metric is not defined for them. */
+  /** Undefined if the metric is not defined for what was added. */
   readonly value: number | undefined;
 }
 
 /** A metric that is the mean of one value per prediction. */
 export type PredictionMetric = (prediction: Scored) => number;
 
-/** Mean of `metric`, summed in float64; undefined without predictions. */
 export function meanOf(metric: PredictionMetric): Accumulator {
   let [sum, count] = [0, 0];
   return {

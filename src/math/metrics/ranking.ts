@@ -27,9 +27,8 @@ export class Ranking {
   }
 
   /**
-   * Area under the receiver operating characteristic: the probability that a positive has a larger
-   * score than a negative; equal scores count half (Mann and Whitney, 1947). Undefined without
-   * positives or without negatives; NaN if a score is NaN.
+   * The probability that a positive has a larger score than a negative; equal scores count half
+   * (Mann and Whitney, 1947). Undefined without positives or negatives; NaN if a score is NaN.
    */
   get rocArea(): number | undefined {
     const [positives, negatives] = this.sorted();

@@ -6,7 +6,6 @@ interface TaskFacts {
   readonly metrics: readonly string[];
   /** The metric that chooses the best checkpoint, unless a config names another. */
   readonly selects: 'accuracy' | 'loss';
-  /** The kind of targets. */
   readonly target: 'class' | 'value';
 }
 

@@ -10,10 +10,7 @@ export const top3Accuracy = topAccuracy(
 );
 export const top5Accuracy = topAccuracy(5, 'the same with 5');
 
-/**
- * 1 if fewer than k logits rank before that of y, else 0. Equal logits rank in the order of
- * classes.
- */
+/** Equal logits rank in the order of classes. */
 function isAmong(k: number): PredictionMetric {
   return ({ outputs, target }) => {
     const y = target[0];

@@ -1,7 +1,6 @@
 /**
- * Interface of optimizers: named state for each parameter, and one update written with ops.
- * Everything that changes from step to step, or that a schedule or sweep may change, is a scalar
- * argument of the kernels.
+ * Interface of optimizers: named state and one update written with ops. What changes from step to
+ * step is a scalar argument of the kernels.
  */
 import {
   boolean,
@@ -27,9 +26,8 @@ export interface Update {
 export interface Optimizer<Settings> {
   /** Names of the buffers for each parameter, as in PyTorch; all start at zero. */
   state(settings: Settings): readonly string[];
-  /** Scalars at `step` (1 for the first), computed in float64. */
+  /** At `step`, from 1; in float64. */
   scalars(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
-  /** Returns the new parameters and state. */
   update(settings: Settings, values: UpdateInputs): Update;
 }
 

@@ -1,14 +1,11 @@
-/**
- * Parts of an optimizer, chained to an optimizer. Each part reads the results of the parts before
- * it and changes some of them.
- */
+/** Parts that are chained to an optimizer; each changes some results of the parts before it. */
 import type { Node } from '../graph/node.js';
 import { relu } from '../ops/activate.js';
 import { add, divide, maximum, multiply, squareRoot, subtract } from '../ops/elementwise.js';
 import type { Optimizer, UpdateInputs } from './optimizer.js';
 
 /** Values that the parts of one update pass on. */
-export interface Motion {
+interface Motion {
   readonly parameter: Node;
   /** The gradient, including coupled weight decay. */
   readonly gradient: Node;
@@ -16,18 +13,14 @@ export interface Motion {
   readonly direction: Node;
 }
 
-/** Values that a part changes, and its new state. */
-export interface Change extends Partial<Motion> {
+interface Change extends Partial<Motion> {
   readonly state?: Readonly<Record<string, Node>>;
 }
 
 export interface Part<Settings> {
   /** Names of its buffers. Default: none. */
   state?(settings: Settings): readonly string[];
-  /**
-   * Its scalars at `step` (1 for the first), computed in float64. Parts with the same scalar name
-   * share the value.
-   */
+  /** Parts with the same scalar name share the value. */
   scalars?(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
   apply(
     settings: Settings,
@@ -36,7 +29,6 @@ export interface Part<Settings> {
   ): Change;
 }
 
-/** Creates the optimizer that applies `parts` in order. */
 export function chain<Settings>(...parts: readonly Part<Settings>[]): Optimizer<Settings> {
   return {
     state: settings => parts.flatMap(part => part.state?.(settings) ?? []),
@@ -76,9 +68,8 @@ export const coupledDecay: Part<DecaySettings> = {
 };
 
 /**
- * Decoupled weight decay of Loshchilov and Hutter (2019): theta <- theta - lr lambda theta.
- * Subtracts the product lr lambda theta, because the factor 1 - lr lambda would keep only a few
- * digits of lr lambda in float32.
+ * Loshchilov and Hutter (2019): theta <- theta - lr lambda theta. The factor 1 - lr lambda would
+ * keep only a few digits of lr lambda in float32.
  */
 export const decoupledDecay: Part<DecaySettings> = {
   scalars: ({ weight_decay }, _step, learningRate) => ({ decay: learningRate * weight_decay }),
@@ -92,8 +83,6 @@ export const decoupledDecay: Part<DecaySettings> = {
 function only(decayed: Node | undefined, parameter: Node): Node {
   return decayed === undefined ? parameter : multiply(parameter, decayed);
 }
-
-// Running sums and means of the direction.
 
 export interface MomentumSettings {
   readonly momentum: number;
@@ -136,12 +125,10 @@ export const gradientMean: Part<MeanSettings> = {
   scalars: ({ betas: [beta1] }) => ({ beta1, rest1: 1 - beta1 }),
 
   apply(_settings, { gradient }, { state, scalars }) {
-    const exp_avg = add(multiply(state.exp_avg, scalars.beta1), multiply(gradient, scalars.rest1));
+    const exp_avg = runningMean(state.exp_avg, gradient, scalars.beta1, scalars.rest1);
     return { direction: exp_avg, state: { exp_avg } };
   },
 };
-
-// Scaling of a direction: the learning rate, and division by the magnitude of past gradients.
 
 /** theta <- theta - d; the last part of every optimizer. */
 export const descend: Part<unknown> = {

@@ -1,34 +1,21 @@
-/**
- * The update of all parameters as a separate graph. All parameters are in one flat array, so each
- * result is one kernel.
- */
+/** The update of all parameters, in one flat array, as a graph: each result is one kernel. */
 import { Graph, type Node, type Program } from '../graph/node.js';
 import { broadcast } from '../ops/broadcast.js';
 import { add, multiply } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
 import type { Optimizer } from './optimizer.js';
 
-/**
- * Row width of the flat arrays as seen by kernels: keeps each dimension small, and is a multiple of
- * every vector width.
- */
+/** Row width of the flat arrays as seen by kernels, a multiple of every vector width. */
 export const ROW = 1024;
 
-/**
- * Output with the sum over all other outputs and their rows, [ROW]: finite only if each of their
- * elements is.
- */
+/** The sum over all other outputs and their rows, [ROW]: finite only if each of them is. */
 export const TOTAL = 'total';
 
-/** Length of a flat array of `size` parameters, padded to whole rows. */
 export function paddedSize(size: number): number {
   return Math.ceil(size / ROW) * ROW;
 }
 
-/**
- * Sums the gradients of `shards` shards, in order. Inputs: `shard.0`, `shard.1`, ... [rows, ROW];
- * output: `gradient` [rows, ROW].
- */
+/** In order. Inputs: `shard.0`, `shard.1`, ... [rows, ROW]; output: `gradient` [rows, ROW]. */
 export function gradientSumProgram(size: number, shards: number): Program {
   const graph = new Graph();
   const shape = [paddedSize(size) / ROW, ROW];
@@ -37,8 +24,6 @@ export function gradientSumProgram(size: number, shards: number): Program {
 }
 
 /**
- * Returns the program of an update.
- *
  * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by
  * name, and `gradient_scale` (1, or less if the gradient norm is clipped); with `decaysSome` also
  * `decayed` [rows, ROW] (1 for elements to which weight decay applies, else 0). Outputs:

@@ -31,7 +31,6 @@ export const scheduleConfig = named(
 
 export type ScheduleConfig = TypeOf<typeof scheduleConfig>;
 
-/** True if the learning rate of an update depends on the planned number of updates. */
 export function dependsOnLength(settings: ScheduleConfig | undefined): boolean {
   if (settings === undefined) return false;
   const kind: { dependsOnLength?(settings: never): boolean } = schedules[settings.kind];
@@ -40,15 +39,11 @@ export function dependsOnLength(settings: ScheduleConfig | undefined): boolean {
 
 /** Everything that the learning rate of an update depends on. */
 export interface UpdatePlace {
-  /** Number of the update, from 1. */
+  /** From 1. */
   readonly update: number;
-  /** Planned updates of the whole run. */
   readonly totalUpdates: number;
   readonly updatesPerEpoch: number;
-  /**
-   * Values of the metric that the schedule monitors, in order; may include values measured after
-   * the update.
-   */
+  /** Values of the monitored metric, in order; may include ones measured after the update. */
   history(): readonly Observation[];
 }
 
@@ -56,7 +51,6 @@ export interface UpdatePlace {
  * Returns the learning rate of an update. A warm-up of w updates is PyTorch's `SequentialLR` of
  * `LinearLR` and the schedule: update k (0 for the first) has the rate base (start_factor + (1 -
  * start_factor) k / w), and the schedule starts at update w.
- * @param base learning rate of the optimizer's settings
  */
 export function rateOf(base: number, settings: ScheduleConfig | undefined, place: UpdatePlace): number {
   if (settings === undefined) return base;

@@ -1,7 +1,4 @@
-/**
- * Interface of schedules: the learning rate as a function of training progress. A schedule has no
- * state, so a resumed run continues with the same rates.
- */
+/** Schedules: the learning rate as a function of progress, without a state to resume. */
 import {
   integer,
   type KeyFacts,
@@ -21,9 +18,9 @@ export interface Observation {
 
 /** Progress of training after the warm-up, whose updates are not counted. */
 export interface Progress {
-  /** Number of updates before this one: 0 for the first. */
+  /** Updates before this one. */
   readonly done: number;
-  /** Number of planned updates. */
+  /** Planned updates. */
   readonly total: number;
   readonly updatesPerEpoch: number;
   /** Values measured before this update, in order. */
@@ -31,7 +28,6 @@ export interface Progress {
 }
 
 export interface Schedule<Settings> {
-  /** @param base learning rate of the optimizer's settings */
   rate(base: number, settings: Settings, progress: Progress): number;
 }
 
@@ -41,7 +37,6 @@ export interface UpdatesOrEpochs {
   readonly epochs?: number;
 }
 
-/** Converts to a number of updates. */
 export function updatesIn(
   { steps, epochs = 0 }: UpdatesOrEpochs,
   { updatesPerEpoch }: Pick<Progress, 'updatesPerEpoch'>,
@@ -49,10 +44,7 @@ export function updatesIn(
   return steps ?? epochs * updatesPerEpoch;
 }
 
-/**
- * Completed fraction of a decay, 0 to 1. It ends after `length`, or after all planned updates if
- * absent.
- */
+/** Completed fraction of a decay, which ends after `length`, by default all planned updates. */
 export function fractionDone(length: UpdatesOrEpochs | undefined, progress: Progress): number {
   const updates = length === undefined ? progress.total : updatesIn(length, progress);
   return Math.min(1, progress.done / updates);
@@ -72,7 +64,6 @@ export function alongCosine(start: number, end: number, fraction: number): numbe
   return end + ((start - end) * (1 + Math.cos(Math.PI * fraction))) / 2;
 }
 
-/** A schedule and all that is known of it. */
 export interface ScheduleKind<S extends Shape> extends Schedule<TypeOf<S>> {
   /** Its keys in a config. */
   readonly settings: S;
@@ -84,12 +75,9 @@ export interface ScheduleKind<S extends Shape> extends Schedule<TypeOf<S>> {
   dependsOnLength?(settings: TypeOf<S>): boolean;
 }
 
-/** Defines a schedule. */
 export const schedule = <S extends Shape>(kind: ScheduleKind<S>): ScheduleKind<S> => kind;
 
 export const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;
-
-// keys that several schedules share
 
 export const scheduleSteps = named(
   'schedule_steps',
