@@ -152,39 +152,6 @@ t.test('listed and equal layers cannot be combined', async t => {
   ]);
 });
 
-t.test('suggests keys for common names', async t => {
-  const tried: [model: string, meant: string][] = [
-    ['{ cell: lstm, hidden_size: 8, proj_size: 3 }', 'projection_size'],
-    ['{ cell: lstm, hidden_size: 8, bi: true }', 'bidirectional'],
-    ['{ cell: lstm, hidden_size: 8, dropout_p: 0.1 }', 'dropout'],
-    ['{ cell: lstm, hidden_size: 8, embedding_dim: 3 }', 'embedding'],
-    ['{ cell: lstm, hidden_size: 8, layernorm: true }', 'layer_norm'],
-    ['{ cell: rnn, hidden_size: 8, activation: relu }', 'nonlinearity'],
-    ['{ cell: lstm, hidden_size: 8, embedding: { size: 1, vocab_size: 3 } }', 'num_symbols'],
-    ['{ cell: lstm, hidden_size: 8, embedding: { size: 1, num_embeddings: 3 } }', 'num_symbols'],
-    ['{ cell: lstm, hidden_size: 8, embedding: { embedding_dim: 3 } }', 'size'],
-    ['{ cell: lstm, hidden_size: 8, head: { pooling: max } }', 'from'],
-    ['{ cell: lstm, hidden_size: 8, head: { hidden: [3] } }', 'hidden_sizes'],
-  ];
-  for (const [model, meant] of tried) {
-    t.match(complaints(model), [new RegExp(`^unknown-key .*\\| ${meant}$`)], model);
-  }
-  t.match(
-    complaints(
-      '{ cell: gru, hidden_size: 8 }',
-      'num_epochs: 1, batch_size: 1, stateful: true, bucketing: true',
-    ),
-    [/^unknown-key \| stateful .*\| carry_state$/, /^unknown-key \| bucketing .*\| bucket_by_length$/],
-  );
-  t.match(complaints('{ cell: gru, hidden_size: 8, head: { hidden_sizes: 64 } }'), [
-    /^type \| 64 \| .* \| a list of integers \| \[64\]$/,
-  ]);
-  t.match(complaints('{ cell: gru, hidden_size: 8, head: { from: average } }'), [
-    /last \| final \| mean \| max \| every/,
-  ]);
-  t.match(complaints('{ cell: gru, hidden_size: 8, dropout: 1 }'), [/^range \| 1 .* must be < 1/]);
-});
-
 t.test('--set and extends remove keys of the other form', async t => {
   const equal = '{ cell: lstm, hidden_size: 8, projection_size: 3, num_layers: 2, dropout: 0.5 }';
   t.match(modelOf(equal, 'model.bidirectional=true'), { bidirectional: true, projection_size: 3 });
@@ -225,26 +192,6 @@ t.test('--set and extends remove keys of the other form', async t => {
   t.same(loadExperiment(derived).experiment.model, { layers: [gru], dropout: 0.5, head: HEAD });
   const back = write('back.yaml', `extends: ${derived}\nmodel: { cell: gru, hidden_size: 3 }\n`);
   t.same(loadExperiment(back).experiment.model, { ...gru, num_layers: 1, dropout: 0.5, head: HEAD });
-});
-
-t.test('explain and diff', async t => {
-  const [a, b] = [
-    write('a.yaml', config('{ layers: [{ cell: gru, hidden_size: 3 }, { cell: gru, hidden_size: 3 }] }')),
-    write('b.yaml', config('{ layers: [{ cell: gru, hidden_size: 3 }, { cell: rnn, hidden_size: 3 }] }')),
-  ];
-  const explained = recorder();
-  await callWith(explained, 'config', 'explain', a, 'model.layers.1.bidirectional', '--json');
-  t.match(JSON.parse(explained.outText()), {
-    key: 'model.layers.1.bidirectional',
-    default: false,
-    values: [{ value: false, origin: 'default' }],
-  });
-  const differing = recorder();
-  await callWith(differing, 'config', 'diff', a, b, '--json').catch(() => undefined);
-  const keys = (JSON.parse(differing.outText()) as { differences: { key: string }[] }).differences.map(
-    ({ key }) => key,
-  );
-  t.same(keys, ['model.layers.1.cell', 'model.layers.1.nonlinearity']);
 });
 
 t.test('keys that cannot be combined with layer norm, projections and carried state', async t => {

@@ -189,19 +189,6 @@ t.test('the reference config matches the design', async t => {
   });
 });
 
-t.test('sample configs load, name their schema, and are named after their file', async t => {
-  for (const name of SAMPLES) {
-    const loaded = loadExperiment(join('configs', name));
-    t.equal(loaded.experiment.name, basename(name, '.yaml'));
-    t.match(
-      loaded.givenYaml,
-      /^# yaml-language-server: \$schema=\.\.\/schemas\/experiment\.schema\.json\n/,
-      name,
-    );
-    t.ok(loaded.experiment.description, `${name} says what it is`);
-  }
-});
-
 t.test('errors do not show the content of an extended file that is not a config', async t => {
   write('secret.txt', 'root:x:0:0\n');
   const file = write('extends-secret.yaml', 'extends: secret.txt\n');

@@ -14,7 +14,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { Io } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
@@ -27,9 +26,9 @@ import { TrainingState } from '../../src/train/loop.js';
 import { runExperiment } from '../../src/train/run.js';
 import { openSession } from '../../src/train/session.js';
 import { StepTimes } from '../../src/train/timing.js';
-import { EXIT, type ExitCode } from '../../src/util/errors.js';
+import { EXIT } from '../../src/util/errors.js';
 import { preloadFor } from '../soak/moments.js';
-import { type Finished, floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
+import { floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
 import { callInProcess, main } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
 import { randomDataset, randomSequences, silentObserver } from '../support/runs.js';
@@ -38,8 +37,6 @@ const work = new Workplace();
 t.teardown(() => work.remove());
 t.jobs = 2;
 const parallel = { buffered: true };
-/** A program that makes the given calls. */
-const CALLS = fileURLToPath(new URL('../support/calls.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
@@ -167,65 +164,6 @@ t.test('a disk without space for the log', async t => {
   const full = await runOnSmallDisk(t, small, 'head -c 250000 /dev/zero > "$0/filling";');
   t.equal(full?.finished.code, EXIT.unexpected);
   t.match(full?.finished.stderr ?? '', /^\S+: the file cannot be written: no space left on the disk\n$/);
-});
-
-t.test('a read-only path that the user named for output is a usage error', parallel, async t => {
-  const run = await work.train(small, ...webasm);
-  const long = await work.cellrun('report', run.directory, '-o', 'x'.repeat(300));
-  t.equal(long.code, EXIT.usage);
-  t.match(long.stderr, /^x+: the file cannot be written: the path is too long\n$/);
-  const exported = await work.cellrun('export', run.directory, '--tensorboard');
-  t.equal(exported.code, EXIT.done, exported.stderr);
-  const disk = work.folder();
-  const inside = join(disk, basename(run.directory));
-  const cases: readonly [string[], ExitCode, RegExp][] = [
-    [['report', inside], EXIT.usage, /\/report\.html: the file cannot be written/],
-    [
-      ['report', inside, '-o', join(disk, 'new/page.html')],
-      EXIT.usage,
-      /\/new\/page\.html: its folder cannot be created/,
-    ],
-    [
-      ['review', inside, '--pin', join(disk, 'pinned.json')],
-      EXIT.usage,
-      /\/pinned\.json: the file cannot be written/,
-    ],
-    [
-      ['export', inside, '--tensorboard'],
-      EXIT.usage,
-      /\/tensorboard\/events\.out\.\S+: the file cannot be written/,
-    ],
-    [
-      ['export', inside, '--tensorboard', '-o', join(disk, 'board')],
-      EXIT.usage,
-      /\/board: this folder cannot be created/,
-    ],
-    [['resume', inside], EXIT.unexpected, /\/run\.lock: the file cannot be written/],
-  ];
-  const commands = work.file('commands.json', JSON.stringify(cases.map(([command]) => command)));
-  const script = `cp -r "${run.directory}" "$0" && mount -o remount,ro "$0" &&
-    "${process.execPath}" "${CALLS}" "$(cat "${commands}")"`;
-  const finished = await onSmallDisk(disk, '8M', script, surroundings);
-  if (finished === undefined) {
-    t.comment('this process may not mount a read-only disk');
-    return;
-  }
-  const ended: Finished[] = JSON.parse(finished.stdout);
-  for (const [i, [command, code, place]] of cases.entries()) {
-    t.equal(ended[i].code, code, command.join(' '));
-    const [message, ...others] = ended[i].stderr.trimEnd().split('\n');
-    t.match(message, new RegExp(`${place.source}: the file system is read-only$`));
-    t.same(others, [], 'one message');
-  }
-});
-
-t.test('a closed stderr does not stop anything', parallel, async t => {
-  const output = work.folder();
-  const script = `${program} run "${work.config(small)}" --json --output "${output}" ${webasm.join(' ')} 2>&-`;
-  const closed = await execute('bash', ['-c', script], surroundings);
-  t.equal(closed?.code, 0);
-  t.match(JSON.parse(closed?.stdout ?? ''), { status: 'completed', steps: 6 });
-  t.match(readLog(onlyRun(output)).at(-1), { event: 'run.end', status: 'completed' });
 });
 
 t.test('evaluate refuses files that the run did not write', parallel, async t => {
