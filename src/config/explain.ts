@@ -73,7 +73,10 @@ export interface ConfigDifference {
 /** Sorted by key. `1e-2` equals `0.01`, and defaults are filled in. */
 export function configDifferences(a: LoadedExperiment, b: LoadedExperiment): readonly ConfigDifference[] {
   const [inA, inB] = [valuesByKey(a), valuesByKey(b)];
-  const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort(byKeyPath);
+  const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort((one, other) =>
+    // items of lists by number, `gates.10` after `gates.9`
+    one.localeCompare(other, 'en', { numeric: true }),
+  );
   return keys
     .map((key): ConfigDifference => {
       const [before, after] = [valueIn(inA, inB, key), valueIn(inB, inA, key)];
@@ -95,13 +98,4 @@ function valueIn(own: Values, other: Values, key: string): ConfigDifference['a']
   const isEmpty = Array.isArray(found.value) && found.value.length === 0;
   if (isEmpty && [...other.keys()].some(longer => longer.startsWith(`${key}.`))) return undefined;
   return { value: found.value, origin: found.origin };
-}
-
-/** Sorts items of lists by number, `gates.10` after `gates.9`. */
-function byKeyPath(a: string, b: string): number {
-  const [left, right] = [a.split('.'), b.split('.')];
-  const at = left.findIndex((step, i) => step !== right[i]);
-  if (at < 0) return left.length - right.length;
-  const [x, y] = [left[at], right[at] ?? ''];
-  return Number(x) - Number(y) || (x < y ? -1 : 1);
 }

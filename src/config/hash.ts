@@ -8,38 +8,28 @@ import { flatValues } from './flat.js';
 import { changesResults, onResume } from './key-facts.js';
 import { mapPaths } from './paths.js';
 
-export interface Hashes {
-  readonly hash: string;
-  /** Without what may change freely when a run resumes. */
-  readonly stepHash: string;
-}
-
 /**
  * SHA-256 (hex) of all keys that change results (`key-facts.ts`). Paths are hashed relative to the
  * config's directory, so that a checkout elsewhere has the same hash.
  * @param folder directory of the config; absolute
  * @param weights digest of the file `model.init_from`, which is hashed instead of its path
  */
-export function hashExperiment(experiment: Experiment, folder: string, weights?: string): Hashes {
+export function hashExperiment(experiment: Experiment, folder: string, weights?: string) {
   const portable = mapPaths(experiment, path => relative(folder, path).split(sep).join('/'));
   const decisive = flatValues(portable)
     .filter(([key]) => changesResults(key, experiment))
-    .map(([key, value]) => ({ key, value: key === INIT_FROM ? (weights ?? value) : value }))
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
-  return {
-    hash: digest(decisive),
-    stepHash: digest(decisive.filter(({ key }) => onResume(key, UNKNOWN, experiment) !== 'safe')),
-  };
+    .map(([key, value]) => [key, key === INIT_FROM ? (weights ?? value) : value] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  // without what may change freely when a run resumes
+  const ofSteps = decisive.filter(([key]) => onResume(key, UNKNOWN, experiment) !== 'safe');
+  const digest = (values: typeof decisive) =>
+    createHash('sha256').update(JSON.stringify(values)).digest('hex');
+  return { hash: digest(decisive), stepHash: digest(ofSteps) };
 }
 
 const UNKNOWN = { from: undefined, to: undefined };
 
 const INIT_FROM = 'model.init_from';
-
-function digest(values: readonly { readonly key: string; readonly value: unknown }[]): string {
-  const text = JSON.stringify(values.map(({ key, value }) => [key, value]));
-  return createHash('sha256').update(text).digest('hex');
-}
 
 const digests = new Recent<string>(20);
 

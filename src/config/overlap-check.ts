@@ -122,16 +122,6 @@ export interface SequenceShape {
   readonly width: number;
 }
 
-export interface SharedSequences<Split> {
-  readonly of: Split;
-  /** An earlier split. */
-  readonly among: Split;
-  /** Number of sequences of `of` that are also in `among`. */
-  readonly count: number;
-  /** Positions of the first pair in their splits. */
-  readonly example: { readonly of: number; readonly among: number };
-}
-
 /** Maximum number of sequences of a split that are searched for in earlier splits. */
 const MAX_HASHED = 2 ** 20;
 
@@ -149,7 +139,7 @@ const MAX_REPETITIVE = 0.25;
 export function sharedSequences<Split extends ComparedSequences>(
   splits: readonly Split[],
   shape: SequenceShape,
-): readonly SharedSequences<Split>[] {
+) {
   const found = splits.flatMap((of, later) => {
     if (later === 0) return [];
     const known = new Map<number, { readonly index: number; count: number }>();

@@ -1,14 +1,6 @@
 /** The splits of a config, and its selections by their metrics. */
 import { kindOf } from '../data/table.js';
-import type {
-  DatasetConfig,
-  Experiment,
-  GateConfig,
-  LossConfig,
-  MetricName,
-  PartialExperiment,
-  SplitName,
-} from './experiment.js';
+import type { DatasetConfig, LossConfig, MetricName, PartialExperiment, SplitName } from './experiment.js';
 import { reportableMetrics } from './losses.js';
 import type { Path } from './yaml/tree.js';
 
@@ -45,44 +37,35 @@ export function selectingMetrics(
   return reportableMetrics(loss, ['train', hasValidation(dataset) ? 'validation' : 'test']);
 }
 
-export interface TestSelection {
+interface TestSelection {
+  /** The key that requests it. */
   readonly path: Path;
+  /** The selected thing, as the subject of a sentence. */
   readonly what: string;
 }
 
 /** Selections by the test split; empty if there is a validation split. */
-export function testSelections({
-  dataset,
-  training,
-  optimizer,
-  checkpoint,
-  gates = [],
-}: PartialExperiment): TestSelection[] {
-  const stopping = training?.early_stopping;
-  const schedule = optimizer?.schedule;
-  const isSelected = (metric: string | undefined) => metric?.startsWith('test.') === true;
+export function testSelections(config: PartialExperiment): TestSelection[] {
+  const { dataset, training, optimizer, checkpoint, gates = [] } = config;
   if (hasValidation(dataset)) return [];
-  return [
-    ...(isSelected(stopping?.metric)
-      ? [{ path: ['training', 'early_stopping'], what: 'the end of training' }]
-      : []),
-    ...(schedule?.kind === 'plateau' && isSelected(schedule.metric)
-      ? [{ path: ['optimizer', 'schedule'], what: 'the learning rate' }]
-      : []),
-    ...(isSelected(checkpoint?.metric) && hasChoice(training) && (checkpoint?.keep.best ?? 0) > 0
-      ? [{ path: ['checkpoint', 'metric'], what: 'the best checkpoint' }]
-      : []),
-    ...gates.flatMap(({ over, metric }: GateConfig, index) =>
-      over === 'best' && isSelected(metric)
-        ? [{ path: ['gates', index, 'over'], what: `the value of a gate, the best ${metric}` }]
-        : [],
-    ),
+  const schedule = optimizer?.schedule;
+  // only of several evaluations one is the best
+  const hasChoice = training && (training.num_epochs > 1 || training.evaluate_every !== undefined);
+  const hasBest = hasChoice && (checkpoint?.keep.best ?? 0) > 0;
+  const selections: readonly (readonly [metric: string | undefined, path: Path, what: string])[] = [
+    [training?.early_stopping?.metric, ['training', 'early_stopping'], 'the end of training'],
+    [
+      schedule?.kind === 'plateau' ? schedule.metric : undefined,
+      ['optimizer', 'schedule'],
+      'the learning rate',
+    ],
+    [hasBest ? checkpoint?.metric : undefined, ['checkpoint', 'metric'], 'the best checkpoint'],
+    ...gates.flatMap(({ over, metric }, index) => {
+      const path = ['gates', index, 'over'];
+      return over === 'best' ? [[metric, path, `the value of a gate, the best ${metric}`] as const] : [];
+    }),
   ];
-}
-
-/** True if there is more than one evaluation to select from. */
-function hasChoice(training: Experiment['training'] | undefined): boolean {
-  return training !== undefined && (training.num_epochs > 1 || training.evaluate_every !== undefined);
+  return selections.flatMap(([metric, path, what]) => (metric?.startsWith('test.') ? [{ path, what }] : []));
 }
 
 /** Note on a value that was measured on the split it was selected on. */

@@ -195,8 +195,6 @@ export interface KnownKey {
   /** Keys from the root, without indices of lists. */
   readonly path: readonly string[];
   readonly schema: Schema;
-  /** The tag that this key depends on, such as `kind: sgd`. */
-  readonly branch?: { readonly key: string; readonly tag: string };
 }
 
 const keys = new WeakMap<Schema, readonly KnownKey[]>();
@@ -207,20 +205,11 @@ export function allKeys(root = experimentSchema()): readonly KnownKey[] {
   return known;
 }
 
-function collect(schema: Schema, path: readonly string[], branch?: KnownKey['branch']): KnownKey[] {
-  const found: KnownKey[] = [];
-  for (const [key, property] of propertiesOf(schema)) {
+function collect(schema: Schema, path: readonly string[]): KnownKey[] {
+  const own = [...propertiesOf(schema)].flatMap(([key, property]) => {
     const here = [...path, key];
-    found.push({ path: here, schema: property, ...(branch === undefined ? {} : { branch }) });
-    found.push(...collect(property, here, branch));
-  }
-  if (schema.items !== undefined) found.push(...collect(schema.items, path, branch));
-  const union = branchesOf(schema);
-  for (const { tag, schema: inner } of union?.branches ?? []) {
-    found.push(...collect(inner, path, { key: union?.key ?? '', tag }));
-  }
-  if (union === undefined) {
-    for (const inner of schema.oneOf ?? []) found.push(...collect(inner, path, branch));
-  }
-  return found;
+    return [{ path: here, schema: property }, ...collect(property, here)];
+  });
+  const inner = [...(schema.items ? [schema.items] : []), ...(schema.oneOf ?? [])];
+  return [...own, ...inner.flatMap(part => collect(part, path))];
 }
