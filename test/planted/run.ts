@@ -1,8 +1,8 @@
 /**
- * Plants the errors of plants.ts one by one into a copy of the build and runs the tests that should
- * catch them. Prints a table; exits 1 if one survives, or if a text to be replaced is not there
- * exactly once. Takes half an hour. Arguments pick plants by a part of their file's name or of what
- * is wrong then.
+ * Plants the errors of plants.jsonl one by one into a copy of the build and runs the tests that
+ * should catch them. Prints a table; exits 1 if one survives, or if a text to be replaced is not
+ * there exactly once. Takes half an hour. Arguments pick plants by a part of their file's name or
+ * of what is wrong then.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -19,8 +19,26 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../src/util/root.js';
-import type { Plant, TestName } from './plant.js';
-import { plants } from './plants.js';
+
+interface Plant {
+  /** Compiled file below the build folder, without its ending. */
+  readonly file: string;
+  /** Text that stands in it exactly once, and what is put in its place. */
+  readonly find: string;
+  readonly replace: string;
+  /** What is wrong then. */
+  readonly why: string;
+  /** test/NAME.test.ts: run in this order until one fails. */
+  readonly tests: readonly string[];
+}
+
+const plants = readFileSync(join(packageRoot, 'test/planted/plants.jsonl'), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line): Plant => {
+    const [file, find, replace, why, ...tests] = JSON.parse(line);
+    return { file, find, replace, why, tests };
+  });
 
 /** Limit for a test without a planted error. The machine may be busy. */
 const TIMEOUT_MS = 900_000;
@@ -49,7 +67,7 @@ function copyBuild(to: string): string {
 }
 
 /** The compiled file of a test, in whichever folder it is. */
-function testFile(build: string, test: TestName): string {
+function testFile(build: string, test: string): string {
   const files = readdirSync(join(build, 'test'), { recursive: true, encoding: 'utf8' });
   const file = files.find(path => basename(path) === `${test}.test.js`);
   if (!file) throw new Error(`no test is called ${test}`);
@@ -57,7 +75,7 @@ function testFile(build: string, test: TestName): string {
 }
 
 /** Null if the test passes; else its first failure. */
-function failure(build: string, test: TestName, timeout: number): string | null {
+function failure(build: string, test: string, timeout: number): string | null {
   const { status, stdout, error } = spawnSync(process.execPath, [testFile(build, test)], {
     encoding: 'utf8',
     timeout,
@@ -78,7 +96,7 @@ function failure(build: string, test: TestName, timeout: number): string | null 
 function caughtBy(
   build: string,
   { file, find, replace, tests }: Plant,
-  usual: ReadonlyMap<TestName, number>,
+  usual: ReadonlyMap<string, number>,
 ): string | null {
   const path = join(build, `${file}.js`);
   const before = readFileSync(path, 'utf8');
@@ -106,7 +124,7 @@ function main(build: string): boolean {
     ({ file, find }) => readFileSync(join(build, `${file}.js`), 'utf8').split(find).length !== 2,
   );
   for (const { file, find } of missing) console.log(`NOT FOUND ONCE  ${file}: ${find}`);
-  const usual = new Map<TestName, number>();
+  const usual = new Map<string, number>();
   let isBroken = false;
   for (const test of new Set(chosen.flatMap(({ tests }) => tests))) {
     const began = performance.now();
