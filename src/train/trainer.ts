@@ -22,7 +22,7 @@ import {
   type ShardPool,
 } from './shards.js';
 import { BatchMetrics, type MetricSums, NO_METRICS } from './training-metrics.js';
-import { clipFactor, gradientNorm, Updater, WeightAverage } from './updater.js';
+import { clipFactor, createUpdater, gradientNorm, type Updater, WeightAverage } from './updater.js';
 
 export interface TrainerOptions extends ModelRun {
   readonly train: Split;
@@ -108,7 +108,7 @@ export class Trainer {
     const own = engine ?? (await Engine.start(options.backend, { width: options.width }));
     const layout = new ParameterLayout(options.spec);
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
-    const makeUpdater = () => Updater.create(own, optimizer, settings, layout.size, decayed);
+    const makeUpdater = () => createUpdater(own, optimizer, settings, layout.size, decayed);
     return new Trainer(options, own, makePool, makeUpdater);
   }
 

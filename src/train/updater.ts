@@ -1,5 +1,3 @@
-/** Applies gradients to parameters: norm, clipping, the optimizer's state, the weights' average. */
-import type { Executable } from '../engine/executable.js';
 import type { Engine } from '../engine/index.js';
 import type { Value } from '../engine/linked-executable.js';
 import type { Optimizer } from '../math/optimizers/optimizer.js';
@@ -28,69 +26,59 @@ export function clipFactor(norm: number, most: number | undefined): number {
   return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
 }
 
-export class Updater {
+export interface Updater {
   /** The optimizer's buffers by name, each flat and padded like the parameters. */
-  readonly state: Record<string, Float32Array>;
-
-  private constructor(
-    private readonly executable: Executable,
-    private readonly scalars: (step: number, learningRate: number) => Readonly<Record<string, number>>,
-    private readonly masks: Readonly<Record<string, Float32Array>>,
-    state: Record<string, Float32Array>,
-  ) {
-    this.state = state;
-  }
-
-  /**
-   * @param size parameters without padding
-   * @param decayed 1 for each parameter that weight decay applies to, else 0; flat and padded to
-   * whole rows. Absent: weight decay applies to all.
-   */
-  static create<S>(
-    engine: Engine,
-    optimizer: Optimizer<S>,
-    settings: S,
-    size: number,
-    decayed?: Float32Array,
-  ): Updater {
-    return new Updater(
-      engine.compile(updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined })),
-      (step, learningRate) => optimizer.scalars(settings, step, learningRate),
-      decayed === undefined ? {} : { decayed },
-      Object.fromEntries(
-        optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
-      ),
-    );
-  }
-
+  readonly state: Readonly<Record<string, Float32Array>>;
   /**
    * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat
    * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
    * finite, changes nothing and returns the results that are not; returns an empty array otherwise.
    */
-  async apply(
+  apply(
     parameters: Float32Array,
     gradient: Float32Array,
-    { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
-  ): Promise<readonly Float32Array[]> {
-    const values: Record<string, Value> = {
-      ...this.scalars(step, learningRate),
-      ...this.masks,
-      gradient_scale: scale,
-      parameter: parameters,
-      gradient,
-    };
-    for (const [name, buffer] of Object.entries(this.state)) values[`state.${name}`] = buffer;
-    const { [TOTAL]: total, ...out } = await this.executable.run(values);
-    // the total may overflow float32 although no result does
-    const notFinite = isFiniteThroughout(total)
-      ? []
-      : Object.values(out).filter(array => !isFiniteThroughout(array));
-    if (notFinite.length > 0) return notFinite;
-    parameters.set(out.parameter);
-    for (const [name, buffer] of Object.entries(this.state)) buffer.set(out[`state.${name}`]);
-    return notFinite;
-  }
+    at: { readonly step: number; readonly learningRate: number; readonly scale: number },
+  ): Promise<readonly Float32Array[]>;
+}
+
+/**
+ * @param size parameters without padding
+ * @param decayed 1 for each parameter that weight decay applies to, else 0; padded. Absent: all.
+ */
+export function createUpdater<S>(
+  engine: Engine,
+  optimizer: Optimizer<S>,
+  settings: S,
+  size: number,
+  decayed?: Float32Array,
+): Updater {
+  const program = updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined });
+  const executable = engine.compile(program);
+  const state = Object.fromEntries(
+    optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
+  );
+  return {
+    state,
+    async apply(parameter, gradient, { step, learningRate, scale }) {
+      const values: Record<string, Value> = {
+        ...optimizer.scalars(settings, step, learningRate),
+        ...(decayed && { decayed }),
+        gradient_scale: scale,
+        parameter,
+        gradient,
+      };
+      for (const [name, buffer] of Object.entries(state)) values[`state.${name}`] = buffer;
+      const { [TOTAL]: total, ...out } = await executable.run(values);
+      // the total may overflow float32 although no result does
+      const notFinite = isFiniteThroughout(total)
+        ? []
+        : Object.values(out).filter(array => !isFiniteThroughout(array));
+      if (notFinite.length > 0) return notFinite;
+      parameter.set(out.parameter);
+      for (const [name, buffer] of Object.entries(state)) buffer.set(out[`state.${name}`]);
+      return notFinite;
+    },
+  };
 }
 
 /** A sum is finite only if every term is; sums of float32 do not overflow float64. */

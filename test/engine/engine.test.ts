@@ -12,7 +12,7 @@ import { predictsEachStep } from '../../src/math/model/heads.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { optimizerOf } from '../../src/math/optimizers/index.js';
 import { passOn, resetStates, ShardComputer } from '../../src/train/shards.js';
-import { clipFactor, gradientNorm, Updater } from '../../src/train/updater.js';
+import { clipFactor, createUpdater, gradientNorm } from '../../src/train/updater.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
 import { batchMajor, goldenShard, initialParameters, lossOf } from '../support/shards.js';
 import '../support/software-gpu.js';
@@ -100,7 +100,7 @@ for (const { backend, width } of ENGINES) {
         await t.test(`${name}: 10 steps of ${optimizerName}`, async t => {
           const flat = initialParameters(expected);
           const { kind, learning_rate: learningRate } = settings;
-          const updater = Updater.create(engine, optimizerOf(settings), settings, layout.size);
+          const updater = createUpdater(engine, optimizerOf(settings), settings, layout.size);
           for (let step = 1; step <= 10; step++) {
             const memory = batches[(step - 1) % batches.length];
             if (memory === batches[0]) resetStates(carried);

@@ -12,7 +12,7 @@ import { interpret } from '../../src/math/graph/interpret.js';
 import { optimizers } from '../../src/math/optimizers/index.js';
 import type { Optimizer } from '../../src/math/optimizers/optimizer.js';
 import { paddedSize, updateProgram } from '../../src/math/optimizers/program.js';
-import { Updater, WeightAverage } from '../../src/train/updater.js';
+import { createUpdater, WeightAverage } from '../../src/train/updater.js';
 import { packageRoot } from '../../src/util/root.js';
 import '../support/software-gpu.js';
 
@@ -102,7 +102,7 @@ for (const backend of BACKENDS) {
     const engine = await Engine.start(backend);
     t.teardown(() => engine.close());
     for (const one of cases) {
-      const updater = Updater.create(engine, optimizerFor(one), one.settings, SIZE, decayedBy(one));
+      const updater = createUpdater(engine, optimizerFor(one), one.settings, SIZE, decayedBy(one));
       const parameters = padded(start);
       const average =
         one.average_decay === undefined ? undefined : new WeightAverage(ROWS, one.average_decay);

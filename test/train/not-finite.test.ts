@@ -26,7 +26,7 @@ import { resumeExperiment } from '../../src/train/resume.js';
 import { runExperiment } from '../../src/train/run.js';
 import type { GroupSize, ShardGroup, ShardJob, ShardMemory, ShardPool } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';
-import { Updater } from '../../src/train/updater.js';
+import { createUpdater } from '../../src/train/updater.js';
 import { RandomStream } from '../../src/util/random.js';
 import { compareRuns, resultDigests } from '../../src/verify/compare-runs.js';
 import { floats, npz, readLog, Workplace } from '../support/cli.js';
@@ -365,7 +365,7 @@ t.test('checks each result of an update, not their sum', async t => {
   const zeros = () => new Float32Array(2 * ROW);
   const settings = { momentum: 0.9, nesterov: false, weight_decay: 0 };
   const scalars = { step: 1, learningRate: 1, scale: 1 };
-  const updater = Updater.create(engine, sgd, settings, 2 * ROW);
+  const updater = createUpdater(engine, sgd, settings, 2 * ROW);
   const parameters = zeros();
   parameters[5] = 3e38;
   parameters[ROW + 5] = 3e38;
