@@ -73,19 +73,6 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
     }),
   ]);
   const { threads, width, baselineAt } = options;
-  return sessionWith(loaded, dataset, { choice, threads, width, baselineAt });
-}
-
-export function sessionWith(
-  loaded: LoadedExperiment,
-  dataset: Dataset,
-  {
-    choice,
-    threads,
-    width,
-    baselineAt,
-  }: { readonly choice: BackendChoice } & Pick<SessionOptions, 'threads' | 'width' | 'baselineAt'>,
-): Session {
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
   const gates = baselineAt === 'none' ? NO_GATES : gateReferences(loaded, baselineAt);
@@ -99,18 +86,9 @@ export function sessionWith(
     metrics: measuredMetrics(loaded.experiment),
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
-    variableLength: [dataset.train, dataset.validation, dataset.test].some(
-      split => split?.lengths !== undefined,
-    ),
+    variableLength: [dataset.train, dataset.validation, dataset.test].some(split => split?.lengths),
   };
-  return {
-    dataset,
-    spec,
-    choice,
-    run,
-    ...gates,
-    warnings,
-  };
+  return { dataset, spec, choice, run, ...gates, warnings };
 }
 
 const NO_GATES: GateReferences = { references: [], baselines: new Map() };
