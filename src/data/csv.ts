@@ -8,6 +8,8 @@ import type { DataRecord, DatasetContext, DatasetKind, SequenceReader } from './
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import {
+  column,
+  columns,
   DATA,
   delimiter,
   file,
@@ -55,15 +57,11 @@ const settings = key.section(
       excludes: ['test_fraction'],
     }),
     test_fraction: testFraction,
-    features: key.list(key.text({ minLength: 1 }), {
+    features: columns({
       description: 'Names of the feature columns, in the order in which the model reads them.',
-      minItems: 1,
-      maxItems: 65536,
-      unique: true,
       examples: [['temperature', 'humidity']],
       aliases: ['columns', 'inputs'],
       required: true,
-      ...DATA,
     }),
     input_kind: key.choice(['number', 'symbol', 'text'], {
       description:
@@ -112,19 +110,15 @@ const settings = key.section(
           aliases: ['by_file'],
           ...DATA,
         }),
-        group: key.text({
+        group: column({
           description: 'Column whose equal values form one sequence.',
-          minLength: 1,
           examples: ['recording'],
           aliases: ['group_by', 'id'],
-          ...DATA,
         }),
-        order: key.text({
+        order: column({
           description: 'Column to sort the steps of a sequence by. Default: the order of the file.',
-          minLength: 1,
           examples: ['second'],
           aliases: ['order_by', 'time'],
-          ...DATA,
         }),
         per_step: key.boolean({
           description:
@@ -145,13 +139,11 @@ const settings = key.section(
         ),
       },
     ),
-    id: key.text({
+    id: column({
       description:
         'Column that names the rows in predictions, if each row is a sequence. Default: their lines. Groups are named by `sequence.group`.',
-      minLength: 1,
       examples: ['id'],
       aliases: ['key'],
-      ...DATA,
     }),
     normalize,
     validation,

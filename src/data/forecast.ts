@@ -32,6 +32,8 @@ import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { columnScaling, columnsOf } from './core/scaling.js';
 import { shareOf } from './core/selection.js';
 import {
+  column,
+  columns,
   DATA,
   delimiter,
   givenFile,
@@ -39,6 +41,7 @@ import {
   limit,
   obtain,
   scalingMethod,
+  steps,
   testShare,
   validationAtEnd,
 } from './core/settings.js';
@@ -69,48 +72,34 @@ const settings = key.section(
       aliases: ['file'],
     }),
     delimiter,
-    target: key.text({
+    target: column({
       description: 'Name of the column to forecast.',
-      minLength: 1,
       examples: ['births'],
       aliases: ['label', 'output', 'value'],
       required: true,
-      ...DATA,
     }),
-    series: key.text({
+    series: column({
       description:
         'Column whose equal values form one series. Each series is scaled separately. Default: the table is one series.',
-      minLength: 1,
       examples: ['region'],
       aliases: ['group', 'group_by', 'id'],
-      ...DATA,
     }),
-    time: key.text({
+    time: column({
       description:
         'Column to sort the steps by: numbers, or ISO 8601 dates or times. Default: the order of the file.',
-      minLength: 1,
       examples: ['date'],
       aliases: ['order', 'order_by', 'date', 'timestamp'],
-      ...DATA,
     }),
-    features: key.list(key.text({ minLength: 1 }), {
+    features: columns({
       description: 'Further columns that the model reads, up to the last input step.',
-      minItems: 1,
-      maxItems: 65536,
-      unique: true,
       examples: [['temperature']],
       aliases: ['columns', 'inputs'],
-      ...DATA,
     }),
-    known: key.list(key.text({ minLength: 1 }), {
+    known: columns({
       description:
         'Columns known in advance, such as holidays. The model reads them up to the last step of the forecast.',
-      minItems: 1,
-      maxItems: 65536,
-      unique: true,
       examples: [['holiday']],
       aliases: ['known_features', 'future', 'known_in_advance', 'future_covariates'],
-      ...DATA,
     }),
     calendar: key.list(key.choice(['hour', 'day_of_week', 'day_of_month', 'day_of_year', 'month'], {}), {
       description:
@@ -122,41 +111,33 @@ const settings = key.section(
       aliases: ['time_features', 'calendar_features'],
       ...DATA,
     }),
-    input_steps: key.integer({
+    input_steps: steps({
       description: 'Steps that the model reads per window.',
       min: 1,
-      max: 65536,
       examples: [56],
       aliases: ['window', 'lookback', 'history', 'context_length', 'input_length'],
       required: true,
-      ...DATA,
     }),
-    horizon: key.integer({
+    horizon: steps({
       description: 'Steps that the model forecasts per window, all at once.',
       min: 1,
-      max: 65536,
       examples: [28],
       aliases: ['output_steps', 'forecast_steps', 'prediction_length', 'steps_ahead'],
       required: true,
-      ...DATA,
     }),
-    stride: key.integer({
+    stride: steps({
       description: 'Steps between the starts of two windows of a series.',
-      min: 1,
-      max: 65536,
       default: 1,
+      min: 1,
       examples: [1],
       aliases: ['step', 'hop'],
-      ...DATA,
     }),
-    season: key.integer({
+    season: steps({
       description:
         'Steps per season, such as 7 for daily data with a weekly pattern. Used by the seasonal naive forecast and by MASE; without it, MASE compares with the last value.',
       min: 2,
-      max: 65536,
       examples: [7],
       aliases: ['seasonality', 'period', 'season_length'],
-      ...DATA,
     }),
     relative_to: key.choice(['last_value', 'season'], {
       description:

@@ -13,6 +13,7 @@ import type {
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import {
+  column,
   DATA,
   file,
   givenFile,
@@ -60,13 +61,11 @@ const settings = key.section(
       excludes: ['test_fraction'],
     }),
     test_fraction: testFraction,
-    input: key.text({
+    input: column({
       description: 'Field that contains the sequence.',
-      minLength: 1,
       examples: ['words'],
       aliases: ['features', 'sequence', 'field', 'text', 'tokens'],
       required: true,
-      ...DATA,
     }),
     input_kind: key.choice(['number', 'symbol', 'text'], {
       description:
@@ -78,13 +77,11 @@ const settings = key.section(
     }),
     level: textLevel,
     min_count: minCount,
-    target: key.text({
+    target: column({
       description: 'Field to predict.',
-      minLength: 1,
       examples: ['tags'],
       aliases: ['label', 'labels', 'output', 'tags'],
       required: true,
-      ...DATA,
     }),
     target_kind: key.choice(['class', 'value'], {
       description: 'Whether the target is a class, or one or more numbers.',
@@ -101,12 +98,10 @@ const settings = key.section(
       examples: [true],
       ...DATA,
     }),
-    id: key.text({
+    id: column({
       description: 'Field that names the sequence in predictions.',
-      minLength: 1,
       examples: ['id'],
       aliases: ['name', 'key'],
-      ...DATA,
     }),
     normalize,
     validation,

@@ -13,7 +13,7 @@ import { arraySequences, sequenceLayout } from './array-sequences.js';
 import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import { DATA, kind, validation } from './core/settings.js';
+import { DATA, kind, steps, validation } from './core/settings.js';
 import { packedSplit } from './core/store.js';
 import { sha256 } from './reading/files.js';
 import { MAX_ELEMENTS } from './reading/limits.js';
@@ -42,23 +42,19 @@ const settings = key.section(
       required: true,
       ...DATA,
     }),
-    sequence_length: key.integer({
+    sequence_length: steps({
       description: 'Steps per sequence of the adding problem.',
       min: 2,
-      max: 65536,
       examples: [100],
       aliases: ['seq_len', 'length', 'steps', 'time_steps'],
-      ...DATA,
       resume: { never: 'its batches have this length' },
     }),
-    delay: key.integer({
+    delay: steps({
       description:
         'Blank steps between the symbols and their repetition in the copy-memory problem. A sequence has delay + 20 steps.',
       min: 1,
-      max: 65536,
       examples: [50],
       aliases: ['lag', 'blank'],
-      ...DATA,
     }),
     train_size: key.integer({
       description: 'Number of training sequences.',

@@ -13,7 +13,7 @@ import { checkUtf8, FILE_START, markLength, placeAfter, START_BYTES, wholeLength
 import { readContent } from './reading/files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { RangedFile } from './reading/ranged-file.js';
-import { LINE_BREAK, LINE_END, symbolAt, symbolsOf } from './vocabulary.js';
+import { LINE_END, symbolAt, symbolsOf } from './vocabulary.js';
 
 export interface SymbolRange {
   readonly from: number;
@@ -289,13 +289,9 @@ export class PieceReader {
     const { buffer } = this;
     let count = 0;
     if (level === 'word') {
+      for (const word of symbolsOf(text, 'word', true)) buffer[count++] = codes.code(word);
       // like Python: text after the last line end is a line if it is not empty
-      const lines = text.split(LINE_BREAK);
-      lines.forEach((line, i) => {
-        if (i > 0) buffer[count++] = codes.code(LINE_END);
-        for (const word of symbolsOf(line, 'word')) buffer[count++] = codes.code(word);
-      });
-      if (isLast && lines.at(-1) !== '') buffer[count++] = codes.code(LINE_END);
+      if (isLast && /[^\r\n]$/.test(text)) buffer[count++] = codes.code(LINE_END);
       return buffer.subarray(0, count);
     }
     for (let at = 0; at < text.length; count++) {

@@ -27,6 +27,7 @@ import {
   memory,
   minCount,
   obtain,
+  steps,
   testShare,
   textLevel,
   validationAtEnd,
@@ -80,15 +81,13 @@ const settings = key.section(
     }),
     level: key.required(textLevel),
     min_count: minCount,
-    sequence_length: key.integer({
+    sequence_length: steps({
       description:
         'Steps per sequence. With `training.carry_state` the state carries over to the next sequence; gradients reach back this many steps.',
       min: 1,
-      max: 65536,
       examples: [100],
       aliases: ['seq_len', 'bptt', 'block_size', 'context_length', 'window'],
       required: true,
-      ...DATA,
       resume: { never: 'its batches have this length' },
     }),
     validation: validationAtEnd(

@@ -20,24 +20,28 @@ export const UNKNOWN = 0;
 const UNKNOWN_TEXT = '<unk>';
 export const LINE_END = '<eos>';
 
-export const LINE_BREAK = /\r\n|\n|\r/;
+const LINE_BREAK = /\r\n|\n|\r/;
 
 /** White space as defined by Python's `str.split()`. */
 const SPACES = `\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
-const WHITE_SPACE = new RegExp(`[${SPACES}]+`);
 const WORD = new RegExp(`[^${SPACES}]+`, 'g');
+const WORD_OR_BREAK = new RegExp(`\r\n|[\r\n]|${WORD.source}`, 'g');
+const CHARACTER = /./gsu;
 
 /**
- * Splits a text into symbols: code points, bytes of its UTF-8, or words separated by white space.
+ * Splits a text into symbols: code points, bytes of its UTF-8, or words separated by white space;
+ * if it has several lines, each line end is a word too.
  */
-export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<string> {
+export function symbolsOf(text: string | Buffer, level: TextLevel, hasLines = false): Iterable<string> {
   if (level === 'byte') return Buffer.from(text).toString('latin1');
   const decoded = text.toString();
-  return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
+  if (level === 'character') return decoded;
+  return (decoded.match(hasLines ? WORD_OR_BREAK : WORD) ?? []).map(lineEnd);
 }
 
-const CHARACTER = /./gsu;
-const WORD_OR_BREAK = new RegExp(`\r\n|[\r\n]|${WORD.source}`, 'g');
+function lineEnd(word: string): string {
+  return LINE_BREAK.test(word) ? LINE_END : word;
+}
 
 export interface TextSymbol {
   readonly symbol: string;
@@ -61,22 +65,10 @@ export function symbolAt(
   let at = 0;
   for (const { 0: symbol, index: units } of decoded.matchAll(pattern)) {
     if (at++ < index) continue;
-    const isBreak = level === 'word' && LINE_BREAK.test(symbol);
-    return { symbol: isBreak ? LINE_END : symbol, offset: Buffer.byteLength(decoded.slice(0, units)) };
+    const found = level === 'word' ? lineEnd(symbol) : symbol;
+    return { symbol: found, offset: Buffer.byteLength(decoded.slice(0, units)) };
   }
   return { symbol: LINE_END, offset: text.length };
-}
-
-/** Splits a text of several lines into symbols; at level `word`, each line end is a symbol too. */
-function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
-  if (level !== 'word') {
-    yield* symbolsOf(text, level);
-    return;
-  }
-  for (const [i, line] of text.split(LINE_BREAK).entries()) {
-    if (i > 0) yield LINE_END;
-    yield* symbolsOf(line, level);
-  }
 }
 
 /** A symbol to predict that the model has not learned to read. */
@@ -105,13 +97,11 @@ const NO_SYMBOLS: Vocabulary = { level: null, symbols: [] };
  * unknown symbols if the model has learned to read them.
  */
 export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: string) => number {
-  const numbers = symbolNumbers(vocabulary);
-  const { level, has_unknown = false } = vocabulary;
+  const { code, refused } = inputCodes(vocabulary);
   return symbol => {
-    const number = numbers.get(symbol);
-    if (number !== undefined) return number;
-    if (has_unknown) return UNKNOWN;
-    throw new UnknownSymbol(symbol, level);
+    const number = code(symbol);
+    if (number === refused) throw new UnknownSymbol(symbol, vocabulary.level);
+    return number;
   };
 }
 
@@ -132,8 +122,7 @@ export function inputCodes(vocabulary: Vocabulary = NO_SYMBOLS) {
  */
 export function encodeText(text: string, vocabulary: Vocabulary): number[] {
   const { level } = vocabulary;
-  const symbols = level === null ? symbolsOf(text, 'word') : symbolsOfLines(text, level);
-  return Array.from(symbols, symbolReader(vocabulary));
+  return Array.from(symbolsOf(text, level ?? 'word', level !== null), symbolReader(vocabulary));
 }
 
 /**
@@ -187,20 +176,20 @@ export function fitVocabulary(
 ): Vocabulary {
   const known = [...texts.keys()].filter(code => counts[code] >= min_count && texts[code] !== UNKNOWN_TEXT);
   if (known.length === 0 || known.length >= MAX_SYMBOLS) {
-    const most = known.length === 0 ? texts.reduce((max, _, code) => Math.max(max, counts[code]), 0) : 0;
-    throw configError({
-      code: 'data/vocabulary',
-      keyPath: ['dataset', 'min_count'],
-      message:
-        known.length === 0
-          ? 'no symbol of the training split occurs that often'
-          : 'there are too many symbols',
-      expected:
-        known.length === 0
-          ? `at most ${most}, the count of the most frequent symbol`
-          : `fewer than ${MAX_SYMBOLS} that occur \`min_count\` times`,
-      got: known.length === 0 ? String(min_count) : String(known.length),
-    });
+    const most = texts.reduce((max, _, code) => Math.max(max, counts[code]), 0);
+    const problem =
+      known.length === 0
+        ? {
+            message: 'no symbol of the training split occurs that often',
+            expected: `at most ${most}, the count of the most frequent symbol`,
+            got: String(min_count),
+          }
+        : {
+            message: 'there are too many symbols',
+            expected: `fewer than ${MAX_SYMBOLS} that occur \`min_count\` times`,
+            got: String(known.length),
+          };
+    throw configError({ code: 'data/vocabulary', keyPath: ['dataset', 'min_count'], ...problem });
   }
   const byFrequency = known.toSorted((a, b) => counts[b] - counts[a] || (texts[a] < texts[b] ? -1 : 1));
   const hasUnknown = texts.some(
@@ -236,7 +225,11 @@ export function withVocabulary(
   const symbols = symbolsByCode(texts, vocabulary);
   const encoded = (split: Split): Split => ({
     ...split,
-    read: encodedRead(split, symbols, sequenceLength),
+    read(index, out, offset, stepStride) {
+      split.read(index, out, offset, stepStride);
+      const end = offset + (split.lengths?.[index] ?? sequenceLength) * stepStride;
+      for (let at = offset; at < end; at += stepStride) out[at] = symbols[out[at]];
+    },
     ...mappedLoad(split, encoded),
   });
   const splits = {
@@ -251,14 +244,6 @@ export function withVocabulary(
     input: { kind: 'symbol', count: vocabulary.symbols.length },
     vocabulary,
     unknownShares: Object.fromEntries(unknown),
-  };
-}
-
-function encodedRead({ read, lengths }: Split, symbols: Int32Array, steps: number): Split['read'] {
-  return (index, out, offset, stepStride) => {
-    read(index, out, offset, stepStride);
-    const end = offset + (lengths?.[index] ?? steps) * stepStride;
-    for (let at = offset; at < end; at += stepStride) out[at] = symbols[out[at]];
   };
 }
 

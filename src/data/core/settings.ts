@@ -4,6 +4,7 @@ import {
   choice,
   integer,
   type KeyFacts,
+  list,
   literal,
   named,
   number,
@@ -35,6 +36,19 @@ export const file = <const O extends { description: string; examples: readonly s
 
 export const givenFile = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
   file({ ...options, required: true });
+
+type About = { description: string; examples: readonly unknown[] };
+
+/** Name of a column. */
+export const column = <const O extends About>(options: O) => text({ minLength: 1, ...DATA, ...options });
+
+/** Names of columns. */
+export const columns = <const O extends About>(options: O) =>
+  list(text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...DATA, ...options });
+
+/** A number of steps. */
+export const steps = <const O extends About & { min: number }>(options: O) =>
+  integer({ max: 65536, ...DATA, ...options });
 
 export const obtain = named(
   'obtain',
