@@ -110,19 +110,11 @@ t.test('a wrong command line is one located message and exit 2', async t => {
       "--backend: invalid value 'gpu'\n  expected: one of auto, webgpu, webasm, cpu\n  did you mean webgpu?\n",
     ],
     [
-      ['run', 'x', '--backend', 'wbgpu'],
-      "--backend: invalid value 'wbgpu'\n  expected: one of auto, webgpu, webasm, cpu\n  did you mean webgpu?\n",
-    ],
-    [
       ['resume', 'x', 'training.num_epochs', '5'],
       "cellrun: unexpected argument 'training.num_epochs'\n  expected: resume <run>\n",
     ],
     [['run', 'x', '--output', ''], "--output: invalid value ''\n  expected: a directory\n"],
     [['help', 'nope'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
-    [
-      ['help', 'valdate'],
-      "cellrun: unknown command 'valdate'\n  expected: VERBS\n  did you mean validate?\n",
-    ],
     [['nope', '--help'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
     [
       ['config', 'help', 'sho'],
@@ -138,20 +130,12 @@ t.test('a wrong command line is one located message and exit 2', async t => {
       "--threads: invalid value '0'\n  expected: a whole number from 1 to 1024\n",
     ],
     [
-      ['run', 'x', '--threads', '2.5'],
-      "--threads: invalid value '2.5'\n  expected: a whole number from 1 to 1024\n",
-    ],
-    [
       ['evaluate', 'x', '--checkpoint', 'first'],
       "--checkpoint: invalid value 'first'\n  expected: 'last', 'best' or a step number\n",
     ],
     [
       ['schema', 'sumary'],
       "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
-    ],
-    [
-      ['schema', '../package'],
-      "cellrun: there is no schema '../package'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n",
     ],
   ];
   for (const [args, stderr] of cases) {
@@ -162,37 +146,18 @@ t.test('a wrong command line is one located message and exit 2', async t => {
 });
 
 t.test('a config file alone is a run', async t => {
-  const verbs = ['help', 'run', 'validate'];
-  const cases: [string[], string[]][] = [
-    [['a.yaml'], ['run', 'a.yaml']],
-    [
-      ['a.YML', '--json'],
-      ['run', 'a.YML', '--json'],
-    ],
-    [
-      ['dir/a.json', '--output', 'run'],
-      ['run', 'dir/a.json', '--output', 'run'],
-    ],
-    [
-      ['--set', 'seed=1', 'a.yaml'],
-      ['run', '--set', 'seed=1', 'a.yaml'],
-    ],
-    [
-      ['validate', 'a.yaml'],
-      ['validate', 'a.yaml'],
-    ],
-    [
-      ['--no-color', 'validate', 'a.yaml'],
-      ['--no-color', 'validate', 'a.yaml'],
-    ],
-    [['--help'], ['--help']],
-    [['yaml'], ['yaml']],
+  const cases: [given: string, meant: string][] = [
+    ['a.yaml', 'run a.yaml'],
+    ['a.YML --json', 'run a.YML --json'],
+    ['dir/a.json --output run', 'run dir/a.json --output run'],
+    ['--set seed=1 a.yaml', 'run --set seed=1 a.yaml'],
+    ['validate a.yaml', 'validate a.yaml'],
+    ['--no-color validate a.yaml', '--no-color validate a.yaml'],
+    ['--help', '--help'],
+    ['yaml', 'yaml'],
   ];
-  for (const [given, meant] of cases) t.same(withVerb(given, verbs), meant);
-  const missing = binary('absent.yaml');
-  t.equal(missing.status, 2);
-  t.match(missing.stderr, 'absent.yaml');
-  t.notMatch(missing.stderr, /^ +at /m);
+  for (const [given, meant] of cases)
+    t.same(withVerb(given.split(' '), ['help', 'run', 'validate']), meant.split(' '));
 });
 
 t.test('--json prints exactly one document', async t => {
@@ -290,38 +255,18 @@ data.bin: offset 16: too short
   t.equal(colored.replaceAll(new RegExp(`${'\u001b'}\\[\\d+m`, 'g'), ''), plain([one]));
 });
 
-t.test('warnings differ from errors', async t => {
+t.test('warnings differ from errors; of those that are alike, five are shown', async t => {
   const one = { code: 'x', message: 'fewer', file: 'a.yaml', line: 1, column: 2, source: 'abc' };
-  const plain = formatDiagnostics([one], { color: false, severity: 'warning' });
-  t.equal(plain, 'a.yaml:1:2: warning: fewer\n  1 | abc\n    |  ^\n');
-  const many = Array.from({ length: 300 }, (_, i) => ({ code: 'x', message: `number ${i}` }));
-  const lines = formatDiagnostics([...many, { code: 'y', message: 'other' }], {
-    color: false,
-    severity: 'warning',
-  }).split(/\n+/);
-  t.same(lines.slice(4), [
-    'cellrun: warning: number 4',
-    'cellrun: warning: other',
-    'warning: 295 more like these',
-    '',
-  ]);
-});
-
-t.test('identical errors are shown five times, then counted', async t => {
-  const at = (line: number, message = 'no number') => ({
-    code: 'x',
-    message,
-    file: 'a.csv',
-    line,
-    column: 1,
-  });
-  const lines = (count: number) =>
-    formatDiagnostics([...Array.from({ length: count }, (_, i) => at(i + 1)), at(99, 'other')], {
-      color: false,
-    }).split(/\n+/);
-  const five = [1, 2, 3, 4, 5].map(n => `a.csv:${n}:1: no number`).concat('a.csv:99:1: other');
-  t.same(lines(5), [...five, '']);
-  t.same(lines(7), [...five, '2 more like these', '']);
+  const format = (severity: 'error' | 'warning', ...all: Parameters<typeof formatDiagnostics>[0]) =>
+    formatDiagnostics(all, { color: false, severity });
+  t.equal(format('warning', one), 'a.yaml:1:2: warning: fewer\n  1 | abc\n    |  ^\n');
+  const alike = Array.from({ length: 7 }, (_, i) => ({ code: 'x', message: `number ${i}` }));
+  t.match(
+    format('warning', ...alike, { code: 'y', message: 'other' }),
+    /number 4\n.*other\n\nwarning: 2 more/s,
+  );
+  t.notMatch(format('error', ...alike), /more/, 'errors are alike by their messages');
+  t.match(format('error', ...alike.map(() => one)), /\n2 more like these\n$/);
 });
 
 t.test('the caret is below its position in any line', async t => {

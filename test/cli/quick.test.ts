@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { countsOf, everything, failuresOnly, runFile, selectTests, totals } from '../support/test-files.js';
+import { countsOf, everything, failuresOnly, runFile, selectTests } from '../support/test-files.js';
 
 t.test('tests are selected by their files, their paths or the first word of several', async t => {
   const files = ['config/config-cli', 'config/config-yaml', 'train/run', 'train/run-ends'];
@@ -47,19 +47,6 @@ t.test('a file fails by an assertion, by its exit code, and by having no test', 
   );
   t.notMatch(told, /^ *(ok |1\.\.|# Subtest)/m, 'nothing of what passed');
   t.match(told, /\nnot ok 4 - .*failing\.mjs: exit code 1 # time/);
-
-  const ends = [
-    [
-      await run('exits', 't.ok(1); await new Promise(r => setTimeout(r, 9)); process.exit(3);'),
-      'exit code 3',
-    ],
-    [await run('killed', "process.kill(process.pid, 'SIGKILL');"), 'SIGKILL'],
-    [await run('empty', ''), /exit code 1|no test ran/],
-    [await run('skipped', "t.test('later', { skip: true }, async () => {});"), ''],
-  ] as const;
-  for (const [result, end] of ends) t.match(result, end === '' ? { isOk: true } : { isOk: false, end });
-  const all = totals([passing, failing, ...ends.map(([result]) => result)]);
-  t.match(all, /^# \{ total: \d+, pass: \d+, fail: 4, todo: 0, skip: 1 \}\n$/);
 });
 
 t.test(
