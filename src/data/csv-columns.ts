@@ -1,6 +1,5 @@
 /** Columns of tables by their names in the header, and the cells in them; for all purposes. */
 import { type Diagnostic, damagedError } from '../util/errors.js';
-import { nearest } from '../util/nearest.js';
 import { NUMBER } from './core/labels.js';
 import type { Purpose } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
@@ -68,48 +67,33 @@ function missingColumns(
   columns: readonly NamedColumn[],
   { delimiter, purpose }: { readonly delimiter: Delimiter; readonly purpose: Purpose },
 ): ConfigDiagnostic[] {
-  const needed = columns.filter(({ isOptional }) => !isOptional);
-  const wanted = needed.map(({ name }) => name);
-  const missing = needed.filter(({ name }) => !names.includes(name));
-  const { file } = header.row;
+  const missing = columns.filter(({ name, isOptional }) => !isOptional && !names.includes(name));
   const [right, wrong] = [otherDelimiter(names, delimiter), delimiter].map(one => JSON.stringify(one));
   const isSplit = right === undefined;
-  // the wrong file, or no table
-  const isOther =
-    isSplit &&
-    new Set(wanted).size > 1 &&
-    wanted.every(name => !names.includes(name) && !nearest(name, names));
-  return missing.slice(0, isSplit && !isOther ? MAX_MISSING : 1).map(({ name, keyPath = [] }) => {
-    const code = 'data/csv-missing-column';
-    const none = `none of the columns ${listed(wanted)}`;
-    if (purpose === 'predict') {
-      const place = header.place(0);
-      const training = `${'line' in place ? 'a header line with ' : ''}the column names of the training data`;
-      const separated = `fields separated by ${wrong}, as in the training data; `;
-      const set = `\`predict --set 'dataset.delimiter=${right?.slice(1, -1)}'\` reads these`;
-      return {
-        code,
-        keyPath,
-        message: `there is ${isOther ? none : `no column ${JSON.stringify(name)}`}, which the model reads`,
-        ...place,
-        expected: isSplit ? training : `${separated}${set}`,
-        got: names.join(', ').slice(0, 200),
-      };
-    }
-    const message = `${file} has ${isOther ? none : `no column ${JSON.stringify(name)}`}`;
-    if (isSplit) {
-      const expected = `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
-      return { code, keyPath, message, expected, alternatives: names };
-    }
-    const split = `its fields are separated by ${right}, not by ${wrong}`;
-    return { code, keyPath, message: `${message}; ${split}`, expected: `\`dataset.delimiter: ${right}\`` };
+  const split = isSplit ? '' : `; its fields are separated by ${right}, not by ${wrong}`;
+  const listed = `${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
+  // a table with none of them is another one
+  const told = isSplit && missing.length < columns.length ? MAX_MISSING : 1;
+  return missing.slice(0, told).map(({ name, keyPath = [] }) => {
+    const common = { code: 'data/csv-missing-column', keyPath };
+    const none = `no column ${JSON.stringify(name)}`;
+    return purpose === 'predict'
+      ? {
+          ...common,
+          message: `there is ${none}, which the model reads${split}`,
+          ...header.place(0),
+          expected: isSplit
+            ? 'the column names of the training data'
+            : `fields as in the training data, or \`predict --set 'dataset.delimiter=${right.slice(1, -1)}'\``,
+          got: names.join(', ').slice(0, 200),
+        }
+      : {
+          ...common,
+          message: `${header.row.file} has ${none}${split}`,
+          expected: isSplit ? `one of ${listed}` : `\`dataset.delimiter: ${right}\``,
+          ...(isSplit && { alternatives: names }),
+        };
   });
-}
-
-/** Names in quotes, the first of them if there are many. */
-function listed(names: readonly string[]): string {
-  const some = [...new Set(names)].slice(0, MAX_NAMED).map(name => JSON.stringify(name));
-  return `${some.join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
 }
 
 /** Problem: a file contains several tables. */

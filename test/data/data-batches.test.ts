@@ -122,13 +122,7 @@ t.test('batches: each index once an epoch, resumable anywhere', async t => {
     /one batch/,
   ]);
   const { state } = order;
-  for (const bad of [
-    { position: 25 },
-    { epoch: -1 },
-    { count: 99, position: 1 },
-    { generator: [0, 0, 0, 0] },
-    { generator: [1] },
-  ]) {
+  for (const bad of [{ position: 25 }, { count: 99, position: 1 }]) {
     const restore = () => BatchOrder.restore({ ...options, count: 100 }, { ...state, ...bad });
     t.match(await complaints(5, restore), [/^data\/batch-state/], JSON.stringify(bad));
   }

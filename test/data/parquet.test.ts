@@ -234,8 +234,7 @@ t.test('a run predicts a table in either format', async t => {
   t.equal(parquet.stdout.replaceAll(times, ''), csv.stdout.replaceAll(times, ''));
   t.match(await predict('types.parquet'), {
     code: 5,
-    stderr:
-      /there is none of the columns .*\n {2}expected: the column names of the training data\n {2}got: \S+, /,
+    stderr: /there is no column .*\n {2}expected: the column names of the training data\n {2}got: \S+, /,
   });
   const shown = await work.cellrun('data', work.config(config));
   t.match(shown, { code: 0, stdout: /\b22\b/ }, shown.stderr);

@@ -98,8 +98,14 @@ export class ParquetFile {
     for (const group of this.metadata.row_groups) {
       const rows = Number(group.num_rows);
       total += rows * columns.length;
-      if (rows > MAX_GROUP_ROWS || rows * columns.length > MAX_GROUP_CELLS) throw this.largeGroup(rows);
-      if (total > MAX_ELEMENTS) throw this.tooLarge();
+      if (rows > MAX_GROUP_ROWS || rows * columns.length > MAX_GROUP_CELLS || total > MAX_ELEMENTS)
+        throw damagedError({
+          code: 'data/too-large',
+          message: 'the table takes too much memory',
+          file: this.file,
+          expected: `at most ${MAX_ELEMENTS} cells in columns that are read, and ${MAX_GROUP_ROWS} rows and ${MAX_GROUP_CELLS} cells in a row group`,
+          got: `${total} cells, in a row group with ${rows} rows`,
+        });
       const cells: ((row: number) => string)[] = [];
       for (const column of columns) cells.push(await this.read(group, column, rows));
       yield { count: rows, cell: (column, row) => cells[column](row) };
@@ -172,24 +178,6 @@ export class ParquetFile {
       onChunk: ({ columnData }) => void pieces.push(columnData as Piece),
     });
     return pieces;
-  }
-
-  private largeGroup(rows: number): UserError {
-    return damagedError({
-      code: 'data/too-large',
-      message: `a row group has ${rows} rows, which take too much memory`,
-      file: this.file,
-      expected: `at most ${MAX_GROUP_ROWS} rows and ${MAX_GROUP_CELLS} cells in columns that are read; write the table with a smaller row group size`,
-    });
-  }
-
-  private tooLarge(): UserError {
-    return damagedError({
-      code: 'data/too-large',
-      message: 'the table has too many cells',
-      file: this.file,
-      expected: `at most ${MAX_ELEMENTS} cells in columns that are read`,
-    });
   }
 }
 
