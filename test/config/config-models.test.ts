@@ -3,8 +3,7 @@ import { checkAgainstData, type DataShape, loadExperiment } from '../../src/conf
 import { effectsOf } from '../../src/config/key-facts.js';
 import { branchesOf, schemaAt } from '../../src/config/schema/walk.js';
 import { layersOf } from '../../src/math/model/settings.js';
-import { failure, recorder, writerIn } from '../support/config-texts.js';
-import { callWith } from '../support/in-process.js';
+import { failure, writerIn } from '../support/config-texts.js';
 
 const scratch = t.testdir({});
 const write = writerIn(scratch);
@@ -112,20 +111,6 @@ t.test('each cell has the same keys in both forms of a model', async t => {
   t.match(complaints('gru'), [
     /^type \| gru .*a mapping with `layers`, or a mapping with `cell`: lstm.*\{ cell: gru \}$/,
   ]);
-});
-
-t.test('a key of another cell is reported with the cell that has it', async t => {
-  t.match(complaints('{ cell: gru, hidden_size: 8, projection_size: 3 }'), [
-    /^unknown-key \| projection_size \| .* it belongs to `cell: lstm`, but `cell` is gru here/,
-  ]);
-  t.match(
-    complaints(
-      '{ layers: [{ cell: lstm, hidden_size: 8 }, { cell: lstm, hidden_size: 8, nonlinearity: relu }] }',
-    ),
-    [
-      /^unknown-key \| nonlinearity \| unknown key `nonlinearity` in `model\.layers\.1`; it belongs to `cell: rnn`, but `cell` is lstm here/,
-    ],
-  );
 });
 
 t.test('listed and equal layers cannot be combined', async t => {
@@ -255,33 +240,5 @@ t.test('warns of keys without effect', async t => {
   t.match(
     warnings('{ cell: gru, hidden_size: 8 }', { lengths: undefined }, 'training.bucket_by_length=true'),
     [/^data\/one-length .*`bucket_by_length` has no effect/],
-  );
-});
-
-t.test('validate checks facts about the kind of data without reading data', async t => {
-  const io = recorder();
-  const mnist = write(
-    'mnist.yaml',
-    config('{ cell: gru, hidden_size: 8, embedding: { size: 3 } }').replace(
-      'kind: npz, path: a.npz',
-      'kind: mnist',
-    ),
-  );
-  t.equal(await callWith(io, 'validate', mnist), 2);
-  t.match(
-    io.errText(),
-    /mnist\.yaml:4:\d+: `embedding` needs symbols, but the steps of the dataset are vectors of numbers/,
-  );
-  const steps = write(
-    'steps.yaml',
-    config('{ cell: gru, hidden_size: 8, head: { from: mean } }').replace(
-      'kind: npz, path: a.npz',
-      'kind: synthetic, problem: copy_memory, delay: 3, train_size: 8, test_size: 4',
-    ),
-  );
-  t.equal(await callWith(io, 'validate', steps), 2);
-  t.match(
-    io.errText(),
-    /the head has one output per sequence, but the dataset has one target per step[\s\S]*expected: from: every/,
   );
 });

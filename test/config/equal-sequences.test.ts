@@ -1,6 +1,5 @@
 /** Warnings of sequences that are in two splits. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { type ComparedSequences, sharedSequences } from '../../src/config/overlap-check.js';
@@ -108,20 +107,6 @@ t.test('warnings about a leak in an archive or a table name a pair', async t => 
   t.match(await warned({ ...csv, test_path: table('test.csv', [5, 3, 6]) }, 'mse'), [
     /1 sequence of the test split is also in the training split, with the same target: line 3 of \S+test\.csv equals line 5 of \S+train\.csv$/,
   ]);
-  const [train, test] = ['train', 'test'].map((name, i) => {
-    const folder = join(work.folder(), name);
-    mkdirSync(folder);
-    // not the same file: another column differs
-    for (const part of [0, 1, 2, 3])
-      writeFileSync(
-        join(folder, `rec0${part}.csv`),
-        `a,y,note\n${row(part === 0 ? 0 : 10 * i + part)},${i}\n`,
-      );
-    return folder;
-  });
-  const files = { ...csv, path: train, test_path: test, sequence: { per_file: true } };
-  const [leak] = await warned(files, 'mse');
-  t.ok(leak.endsWith(`rec00.csv of ${test} equals rec00.csv of ${train}`), leak);
 });
 
 t.test('shared names are reported before equal sequences', async t => {

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
 import { readSafetensors, type Tensors } from '../../src/run/safetensors.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { resume, train } from '../support/runs.js';
 
@@ -132,12 +131,6 @@ t.test('evaluates with the average, and logs the metrics of the weights', async 
 });
 
 // kills.test.ts covers resumes
-t.test('averages are byte-identical with two threads', async t => {
-  const whole = await train(work, config());
-  const threaded = await train(work, config(), { threads: 2 });
-  t.strictSame(compareRuns(whole.summary.directory, threaded.summary.directory), []);
-});
-
 t.test('an average cannot start in the middle of a run', async t => {
   const { summary } = await train(work, config(null, { num_epochs: 1 }));
   const set = ['training.average={kind: ema}', 'training.num_epochs=2'];

@@ -10,7 +10,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -19,19 +18,16 @@ import type { Io } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { resolveCheckpoint } from '../../src/run/checkpoint-files.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import { closeFailed } from '../../src/train/ending.js';
 import { TrainingState } from '../../src/train/loop.js';
-import { runExperiment } from '../../src/train/run.js';
 import { openSession } from '../../src/train/session.js';
-import { StepTimes } from '../../src/train/timing.js';
 import { EXIT } from '../../src/util/errors.js';
 import { preloadFor } from '../soak/moments.js';
 import { floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
 import { callInProcess, main } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
-import { randomDataset, randomSequences, silentObserver } from '../support/runs.js';
+import { randomDataset, randomSequences } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -327,39 +323,6 @@ t.test('a signal before a run starts, and during a check', async t => {
   t.same(folders(), [], 'nothing is left behind');
 });
 
-t.test('two runs in one process are byte-identical', async t => {
-  const loaded = loadExperiment(
-    work.config({ ...small, training: { ...small.training, eval_batch_size: 20 } }),
-  );
-  const output = work.folder();
-  const told: string[] = [];
-  const observer = {
-    ...silentObserver,
-    evaluating: ({ done, total }: { done: number; total: number }) => told.push(`${done}/${total}`),
-    evaluated: ({ left }: { left: number }) => told.push(`left ${left}`),
-    end: () => told.push('end'),
-  };
-  const first = await runExperiment(loaded, { ...options, output }, observer);
-  const second = await runExperiment(loaded, { ...options, output }, silentObserver);
-  const bytes = ({ summary }: typeof first) =>
-    readFileSync(resolveCheckpoint(join(summary.directory, 'checkpoints'), 'last'));
-  t.equal(first.exitCode, EXIT.done);
-  t.not(first.summary.directory, second.summary.directory);
-  t.ok(bytes(first).equals(bytes(second)));
-  t.same(first.summary.metrics, second.summary.metrics);
-  const evaluation = ['20/30', '30/30'];
-  t.same(
-    told,
-    [...evaluation, 'left 1', ...evaluation, 'left 0', 'end'],
-    'an observer sees evaluations go on',
-  );
-
-  const { directory } = first.summary;
-  const [start] = readLog(directory);
-  const written = statSync(join(directory, 'manifest.json')).mtimeMs;
-  t.ok(written <= Date.parse(String(start.time)) + 1, 'the manifest was there before anything else');
-});
-
 t.test('a run that ends before it has a log still writes a summary', async t => {
   const loaded = loadExperiment(work.config(small));
   const session = await openSession(loaded, options);
@@ -453,19 +416,4 @@ evaluated
 epoch 2/2  step 3/4  400 samples/s  0:22 left
 `,
   );
-});
-
-t.test('the logged rate excludes the first step, which compiles', async t => {
-  const times = new StepTimes();
-  times.add(10, 5);
-  t.equal(times.takeRate(), undefined);
-  times.add(10, 0.125);
-  times.add(6, 0.125);
-  t.equal(times.takeRate(), 64);
-  t.equal(times.takeRate(), undefined);
-  const others = new StepTimes();
-  others.add(10, 5);
-  others.add(8, 0.5);
-  t.equal(others.takeRate(), 16, 'also of an event that tells of several steps');
-  t.equal(others.total, 5.5);
 });

@@ -1,5 +1,3 @@
-/** Training steps: partial batches, shards and threads, dropout, carried states. */
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { Split } from '../../src/data/core/dataset.js';
@@ -13,9 +11,7 @@ import { TrainingState, trainingLoop } from '../../src/train/loop.js';
 import { allocateShards, type ShardShape } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
-import { packageRoot } from '../../src/util/root.js';
 import { Reference, readRows } from '../../src/verify/reference.js';
-import { Workplace } from '../support/cli.js';
 import { relativeError, splitOf } from '../support/goldens.js';
 import { modelOf, type ShortModel } from '../support/models.js';
 
@@ -233,29 +229,4 @@ t.test('the next batch is read while a step runs', async t => {
     ...['step 2 begins', 'batch 3', 'step 2 ends'],
     ...['step 3 begins', 'step 3 ends'],
   ]);
-});
-
-t.test('digits pixel by pixel, 784 steps, in bounded memory', async t => {
-  const work = new Workplace();
-  t.teardown(() => work.remove());
-  const overrides = [
-    'dataset.limit=100',
-    'model.hidden_size=8',
-    'training.max_steps=2',
-    'training.batch_size=50',
-  ];
-  // a separate process, so that its memory is only the run's
-  const { code, stdout, stderr } = await work.start(
-    'run',
-    join(packageRoot, 'configs/mnist-pixels.yaml'),
-    ...overrides.flatMap(override => ['--set', override]),
-    '--json',
-    '--backend',
-    'webasm',
-  ).finished;
-  t.equal(code, 0, stderr);
-  const summary = JSON.parse(stdout);
-  t.match(summary, { status: 'completed', steps: 2 });
-  t.ok(summary.metrics.train.loss > 0 && summary.metrics.test.loss > 0);
-  t.ok(summary.peak_rss_mb < 700, `${summary.peak_rss_mb} MB`);
 });
