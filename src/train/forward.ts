@@ -93,13 +93,6 @@ export interface Computed<B> {
   readonly slot: number;
 }
 
-interface Running<B> extends Computed<B> {
-  readonly computed: Promise<void>;
-}
-
-/** A batch, or the end of a source, with its error if it failed. */
-type Next<B> = { readonly batch: B } | { readonly end: readonly unknown[] };
-
 /**
  * Computes `batches` in two alternating slots and yields each in order, as soon as it is computed.
  * A yielded batch is valid until the next is requested. If the source fails, the batches computed
@@ -110,34 +103,35 @@ export async function* inTurn<B>(
   compute: (slot: number, batch: B) => Promise<void>,
 ): AsyncGenerator<Computed<B>, void> {
   const source = batches[Symbol.asyncIterator]();
-  const ask = (): Promise<Next<B>> =>
-    source.next().then(
-      ({ value, done }) => (done ? { end: [] } : { batch: value }),
-      (error: unknown) => ({ end: [error] }),
-    );
-  let running: Running<B> | undefined;
+  const ask = () => Promise.allSettled([source.next()]);
+  let running: (Computed<B> & { readonly computed: Promise<void> }) | undefined;
   let slot = 0;
   let next = ask();
   try {
     for (;;) {
-      // yield a finished batch while the source is still producing the next one
-      if (running && (await isDoneBefore(running, next))) {
-        yield await finished(running);
-        running = undefined;
-      }
-      const arrived = await next;
-      if ('end' in arrived) {
-        if (running) yield await finished(running);
-        for (const error of arrived.end) throw error;
-        return;
-      }
       const before = running;
-      running = { batch: arrived.batch, slot, computed: compute(slot, arrived.batch) };
-      // if the previous batch fails, its error is the one thrown
-      running.computed.catch(() => {});
-      slot = 1 - slot;
-      next = ask();
-      if (before) yield await finished(before);
+      const computed = before?.computed.catch(() => {}).then(() => true);
+      // yield a finished batch while the source is still producing the next one
+      if (before && (await Promise.race([next.then(() => false), computed]))) {
+        running = undefined;
+        await before.computed;
+        yield before;
+        continue;
+      }
+      const [arrived] = await next;
+      const isEnd = arrived.status === 'rejected' || arrived.value.done === true;
+      if (!isEnd) {
+        const batch: B = arrived.value.value;
+        running = { batch, slot, computed: compute(slot, batch) };
+        // if the previous batch fails, its error is the one thrown
+        running.computed.catch(() => {});
+        slot = 1 - slot;
+        next = ask();
+      }
+      await before?.computed;
+      if (before) yield before;
+      if (arrived.status === 'rejected') throw arrived.reason;
+      if (isEnd) return;
     }
   } finally {
     // a consumer that stops early may reuse the slots
@@ -145,17 +139,4 @@ export async function* inTurn<B>(
     // not awaited: a source waiting for its next batch ends only when that arrives
     source.return?.().catch(() => {});
   }
-}
-
-function isDoneBefore<B>({ computed }: Running<B>, next: Promise<unknown>): Promise<boolean> {
-  const done = computed.then(
-    () => true,
-    () => true,
-  );
-  return Promise.race([next.then(() => false), done]);
-}
-
-async function finished<B>(running: Running<B>): Promise<Running<B>> {
-  await running.computed;
-  return running;
 }
