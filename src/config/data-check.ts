@@ -105,7 +105,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     diagnostics: [...diagnostics, ...damage],
     warnings: [
       ...dataWarnings(loaded, data),
-      ...trainingWarnings(loaded, train, outputSize),
+      ...trainingWarnings(loaded, train),
       ...checkOverlap(loaded, data.digests, splits, { steps: sequenceLength, width: inputWidth(input) }),
       ...[...(isClassLoss ? labelWarnings(data, isGiven) : [])].map(({ code, message }) =>
         locator.atValue(placeOfData, code, message),

@@ -1,23 +1,15 @@
 /** Warns of keys of `training` that have no effect, or an unintended one, with this data. */
-import { taskOf } from '../math/losses/index.js';
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { batchesPerEpoch, warmupOf } from './data-facts.js';
 import type { Experiment } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
-import { measuredMetrics } from './losses.js';
-
-const RANKS = [
-  ['top_3_accuracy', 3],
-  ['top_5_accuracy', 5],
-] as const;
 
 export function* trainingWarnings(
   { experiment, locator }: LoadedExperiment,
   { count, lengths }: { readonly count: number; readonly lengths?: Int32Array },
-  outputSize: number,
 ): Iterable<Diagnostic> {
-  const { training, optimizer, loss } = experiment;
+  const { training, optimizer } = experiment;
   const { batch_size, last_batch, bucket_by_length, early_stopping, max_steps } = training;
   if (batch_size > count && last_batch !== 'drop') {
     const message = `\`batch_size\` exceeds the training split (${counted(count, 'sequence')}), so an epoch is one step`;
@@ -27,16 +19,6 @@ export function* trainingWarnings(
   if (bucket_by_length && lengths === undefined) {
     const message = '`bucket_by_length` has no effect: all training sequences have the same length';
     yield locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message);
-  }
-  const measured = measuredMetrics(experiment);
-  for (const [metric, k] of RANKS) {
-    if (taskOf(loss) !== 'classes' || outputSize > k || !measured.includes(metric)) continue;
-    const at = training.metrics?.indexOf(metric) ?? -1;
-    const path = ['training', 'metrics', ...(at < 0 ? [] : [at])];
-    const message = `${metric} is always 1, since there are only ${outputSize} classes`;
-    yield locator.atValue(path, 'config/trivial-metric', message, {
-      expected: 'accuracy, or another metric',
-    });
   }
   const { schedule } = optimizer;
   // the first evaluation is always the best so far, and the one at the end of training is too late

@@ -238,18 +238,6 @@ t.test('warns of a patience that exceeds the run', async t => {
   fc.assert(property, { numRuns: 60 });
 });
 
-t.test('warns of top-k accuracy with at most k classes', async t => {
-  const told = (numClasses: number, ...set: string[]) => {
-    const loaded = loadExperiment(write('ranks.yaml', MINIMAL), { set });
-    return checkAgainstData(loaded, dataOf(1000, numClasses)).warnings.map(d => `${d.source}: ${d.message}`);
-  };
-  const metrics = 'training.metrics=[accuracy, top_3_accuracy, top_5_accuracy]';
-  t.same(told(6, metrics), []);
-  t.match(told(4, metrics), [/top_5_accuracy is always 1, since there are only 4 classes/]);
-  t.match(told(3, metrics), [/top_3_accuracy is always 1, .* only 3 classes/, /top_5_accuracy is always 1/]);
-  t.match(told(3, 'checkpoint.metric=test.top_3_accuracy'), [/top_3_accuracy is always 1/]);
-});
-
 t.test('suggests keys for names of other libraries and for bare numbers', async t => {
   const told = (...set: string[]) =>
     printed(failure(() => loadExperiment(write('names.yaml', MINIMAL), { set })));
