@@ -4,7 +4,7 @@ import { momentsOf } from '../../run/baseline.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
 import type { FlatConfig } from './deciding.js';
-import { ownGates, sameGate } from './own-gates.js';
+import { recordedGate, sameGate } from './judge-run.js';
 import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
 export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
@@ -69,9 +69,12 @@ interface SeedsGate {
 
 /** Those of the runs' configs, without duplicates, and those of the command line. */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
-  const own = runs
-    .flatMap(run => ownGates(run))
-    .map(({ asked, recorded }) => ({ asked, gate: recorded && { ...recorded, origin: asked.origin } }));
+  const own = runs.flatMap(run =>
+    run.asked.map((asked, i) => {
+      const recorded = recordedGate(run, i);
+      return { asked, gate: recorded && { ...recorded, origin: asked.origin } };
+    }),
+  );
   const known = new Map<string, SeedsGate>();
   for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
     const key = sameGate(one.asked);

@@ -1,9 +1,8 @@
-/** Judges one run: its completion, its own gates and those of the command line. */
-
+/** Judges one run: its completion, the gates of its config and those of the command line. */
 import type { Verdict } from '../../run/events.js';
-import { inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
+import { type Gate, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
+import type { RunRecord } from '../../run/run.js';
 import type { GateResult } from '../../run/summary.js';
-import { judgeOwn, ownGates } from './own-gates.js';
 import { notCompleted, type ReviewedRun, type RunFacts } from './run-facts.js';
 
 export interface RunReview extends RunFacts {
@@ -35,13 +34,39 @@ function completion(run: ReviewedRun, stopped: string | undefined): RunReview['c
 }
 
 function gatesOf(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): GateResult[] {
-  const own = ownGates(run);
   const isUndone = notCompleted(run) !== undefined;
   if (isUndone || stopped !== undefined) {
     const why = stopped === undefined ? 'the run did not complete' : 'the run is not judged';
-    return [...own.map(({ asked }) => asked), ...given].map(gate => inconclusive(gate, null, why));
+    return [...run.asked, ...given].map(gate => inconclusive(gate, null, why));
   }
   const measured = (gate: WrittenGate) =>
     gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric);
-  return [...own.map(gate => judgeOwn(gate, run)), ...given.map(gate => judgeGate(gate, measured(gate)))];
+  const own = run.asked.map((gate, i) => judgeOwn(gate, recordedGate(run, i)));
+  return [...own, ...given.map(gate => judgeGate(gate, measured(gate)))];
+}
+
+/**
+ * Judges a gate again, from the values that the run recorded, so that the baseline's file is not
+ * needed and its changes do not matter.
+ */
+function judgeOwn(asked: WrittenGate, recorded: GateResult | undefined): GateResult {
+  if (recorded === undefined) return inconclusive(asked, null, 'the run recorded no verdict for it');
+  const gate = { ...recorded, origin: asked.origin };
+  return gate.verdict === 'inconclusive' || gate.value === null ? gate : judgeGate(gate, gate.value);
+}
+
+/** The verdict that a run recorded on gate `i` of its config. */
+export function recordedGate({ summary }: Pick<ReviewedRun, 'summary'>, i: number): GateResult | undefined {
+  return summary?.gates[i];
+}
+
+/** The gates of the config, in order. */
+export function askedGates({ config, manifest }: RunRecord): WrittenGate[] {
+  const asked = (config.gates ?? []) as readonly Gate[];
+  return asked.map((gate, i) => ({ ...gate, origin: manifest?.gate_origins[i] ?? 'config.resolved.yaml' }));
+}
+
+/** Equal for gates with the same conditions. */
+export function sameGate({ origin: _, ...gate }: WrittenGate): string {
+  return JSON.stringify(Object.entries(gate).sort());
 }

@@ -1,29 +1,21 @@
 /** Reviews runs: judges them from their files. */
 
-import { join, resolve, sep } from 'node:path';
-import type { Baseline } from '../../run/baseline.js';
-import { readBaseline } from '../../run/baseline.js';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { type Baseline, readBaseline } from '../../run/baseline.js';
 import type { Verdict } from '../../run/events.js';
 import { runPaths } from '../../run/find.js';
 import type { WrittenGate } from '../../run/gates.js';
 import type { Curves } from '../../run/history.js';
 import type { GateResult, SummaryFile } from '../../run/summary.js';
-import type { ExitCode } from '../../util/errors.js';
-import { EXIT, usageError } from '../../util/errors.js';
-import type { Comparison, Limits } from './against.js';
-import { compareWith } from './against.js';
+import { type Diagnostic, EXIT, type ExitCode, placeOf, UserError, usageError } from '../../util/errors.js';
+import { type Comparison, compareWith, type Limits } from './against.js';
 import { commandGates } from './command-gate.js';
 import type { FlatConfig } from './deciding.js';
-import type { LeftOut } from './groups.js';
-import { distinctOf, groupsOf, judgeGroup, newestOfSeeds } from './groups.js';
-import type { RunReview } from './judge-run.js';
-import { judgeRun } from './judge-run.js';
+import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './groups.js';
+import { judgeRun, type RunReview } from './judge-run.js';
 import { pin } from './pin.js';
-import type { DamagedRun } from './reading.js';
-import { readRuns } from './reading.js';
-import type { Doubt, ReviewedRun } from './run-facts.js';
-import type { SweepReview } from './trials.js';
-import { withRunsChecked } from './trials.js';
+import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
+import { type SweepReview, Trials, withRunsChecked } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   readonly gates: readonly string[];
@@ -68,23 +60,43 @@ export interface Reviewed {
   readonly curves: readonly Curves[];
 }
 
+export interface DamagedRun {
+  readonly directory: string;
+  readonly run_id: string;
+  readonly name: string;
+  readonly message: string;
+}
+
 /** Lists damaged runs in the review, unless a baseline is pinned. */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);
   checkLimits(options);
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
-  const read = readRuns(runPaths(paths), options.doubts);
-  const { runs, damaged } = read;
-  const sweeps = read.sweeps.map(sweep => (isAsked(sweep, paths) ? withRunsChecked(sweep) : sweep));
-  if (options.pin !== undefined) read.refuseDamage();
-  const judged = runs.filter(run => read.stopped(run) === undefined);
+  const trials = new Trials();
+  const runs: ReviewedRun[] = [];
+  const damaged: DamagedRun[] = [];
+  const problems: Diagnostic[] = [];
+  for (const directory of runPaths(paths)) {
+    try {
+      runs.push(trials.placed(reviewedRun(directory, options.doubts?.get(directory))));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(...error.diagnostics);
+      const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
+      damaged.push({ directory, run_id: basename(directory), name: basename(dirname(directory)), message });
+    }
+  }
+  const stopped = new Map(runs.map(run => [run, trials.notJudged(run.facts)]));
+  const sweeps = trials.reviews.map(sweep => (isAsked(sweep, paths) ? withRunsChecked(sweep) : sweep));
+  if (options.pin !== undefined && problems.length > 0) throw new UserError(EXIT.damaged, problems);
+  const judged = runs.filter(run => stopped.get(run) === undefined);
   const grouped = groupsOf(judged);
   const distinct = distinctOf(grouped);
   const groups = grouped.map((members, i) => ({
     ...reviewGroup(members, gates, baseline, options),
     distinct: distinct[i],
   }));
-  const reviews = runs.map(run => judgeRun(run, gates, read.stopped(run)));
+  const reviews = runs.map(run => judgeRun(run, gates, stopped.get(run)));
   if (options.pin !== undefined) pin(options.pin, runs);
   const isDamaged =
     damaged.length > 0 ||

@@ -16,7 +16,7 @@ import type { Summary } from '../../run/summary.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
 import { type Deciding, decidingOf } from './deciding.js';
-import { askedGates } from './own-gates.js';
+import { askedGates } from './judge-run.js';
 
 export interface RunFacts {
   readonly directory: string;

@@ -4,7 +4,6 @@
  */
 import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
-import type { RunState } from '../../run/run.js';
 import {
   bestRow,
   changedFiles,
@@ -17,7 +16,7 @@ import {
 } from '../../sweep/index.js';
 import { placeOf, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { ReviewedRun } from './run-facts.js';
+import type { ReviewedRun, RunFacts } from './run-facts.js';
 
 export interface SweepReview {
   readonly directory: string;
@@ -40,9 +39,9 @@ interface KnownSweep {
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
-  notJudged(run: string, state: RunState): string | undefined {
-    const sweep = this.sweepOf(run);
-    const row = sweep?.rows.get(run);
+  notJudged({ directory, state }: RunFacts): string | undefined {
+    const sweep = this.sweepOf(directory);
+    const row = sweep?.rows.get(directory);
     if (sweep === undefined || row === undefined) return undefined;
     // any other state means trouble, whatever was decided about the trial
     if (state !== 'interrupted' && state !== 'completed') return undefined;
