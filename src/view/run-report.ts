@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/defaults.js';
-import { lineOf } from '../config/plain.js';
 import { isRecord } from '../config/schema/walk.js';
+import { askedGates } from '../judge/judging/run-facts.js';
 import { readIndex } from '../run/checkpoint-files.js';
 import type {
   ClassEvaluation,
@@ -126,20 +126,11 @@ function measured(value: number): Measured {
 }
 
 /** The gates as the run judged them; before that, as the config requests them. */
-function gatesOf({ config, summary, state, directory }: RunRecord): readonly GateReport[] {
+function gatesOf(record: RunRecord): readonly GateReport[] {
+  const { summary, state } = record;
   if (summary !== undefined && state !== 'running') return summary.gates.map(judgedGate);
-  const file = directory.files.resolvedConfig;
-  const asked = Array.isArray(config.gates) ? config.gates.filter(isRecord) : [];
-  return asked.map((gate, i) => {
-    const origin = [basename(file), lineOf(file, ['gates', i])].filter(part => part !== undefined).join(':');
-    // an unchecked file may be of another version
-    const { reason: _, ...told } = judgedGate({
-      over: 'last',
-      value: null,
-      verdict: 'inconclusive',
-      ...gate,
-      origin,
-    } as GateResult);
+  return askedGates(record).map(gate => {
+    const told = judgedGate({ ...gate, value: null, verdict: 'inconclusive' });
     return { ...told, verdict: null, reason: null };
   });
 }

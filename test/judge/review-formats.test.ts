@@ -1,7 +1,6 @@
 /** The formats of a review and the verb. */
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { parseDocument } from 'yaml';
 import { githubPlace, writeJobSummary } from '../../src/cli/verbs/review.js';
@@ -11,17 +10,12 @@ import { junitOf } from '../../src/view/junit.js';
 import { markdownOf } from '../../src/view/markdown.js';
 import { reviewDocument } from '../../src/view/review-document.js';
 import { Workplace } from '../support/cli.js';
-import { execute } from '../support/programs.js';
 import { copierInto, failure, judge, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
 const { folder, config, experiment, runs } = await trainSmallRuns(work);
 const copyOf = copierInto(work);
-
-const surroundings = { cwd: work.path, env: process.env };
-const hasPython = (await execute('/usr/bin/python3', ['--version'], surroundings))?.code === 0;
-const skip = !hasPython && 'there is no python3';
 
 t.test('a review without gates and baseline does not pass', async t => {
   const run = copyOf(runs[0], withoutGates);
@@ -126,58 +120,6 @@ t.test('foreign text breaks out of no format', async t => {
   const { stdout } = await work.cellrun('review', path);
   t.notMatch(stdout, /^::/m);
   t.notMatch(stdout, '\u0007');
-});
-
-/**
- * Prints the document as read by Python's XML parser (expat): the attributes of all suites, and the
- * cases with the attributes and text of their elements.
- */
-const READ_JUNIT = `
-import json, sys, xml.etree.ElementTree as tree
-root = tree.parse(sys.argv[1]).getroot()
-print(json.dumps([[suite.attrib, [[case.attrib, [[inner.tag, inner.attrib, inner.text] for inner in case]] for case in suite.findall("testcase")], [[one.attrib["name"], one.attrib["value"]] for one in suite.find("properties")]] for suite in root]))
-`;
-
-t.test('another XML parser can read JUnit reports with any text', { skip }, async t => {
-  const { review: judged, curves } = judge([runs[0]]);
-  const [run] = judged.runs;
-  const texts = fc.sample(
-    fc.string({ unit: fc.oneof(fc.nat(0xff), fc.nat(0xffff), fc.nat(0x10ffff)).map(String.fromCodePoint) }),
-    { numRuns: 300, seed: 20260101 },
-  );
-  const named = texts.map(text => ({
-    ...run,
-    name: text,
-    completed: { verdict: 'failed' as const, reason: text },
-  }));
-  const junit = junitOf(reviewDocument({ review: { ...judged, runs: named }, curves }));
-  const file = work.file('junit.xml', junit);
-  const { stdout, stderr } = (await execute('/usr/bin/python3', ['-c', READ_JUNIT, file], surroundings))!;
-  t.equal(stderr, '');
-  // characters that XML 1.0 forbids are replaced
-  const kept = (text: string) => text.replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd');
-  const suites: [
-    Record<string, string>,
-    [Record<string, string>, [string, Record<string, string>, string][]][],
-    [string, string][],
-  ][] = JSON.parse(stdout);
-  t.equal(suites.length, texts.length + judged.groups.length);
-  t.equal(new Set(suites.map(([{ name }]) => name)).size, suites.length);
-  for (const [i, [suite, cases, properties]] of suites.slice(0, texts.length).entries()) {
-    const text = kept(texts[i]);
-    t.ok(suite.name.startsWith(`${text}.seed-0`));
-    t.same(properties, [
-      ['about', `${text}/${run.run_id}`],
-      ['directory', run.directory],
-      ['run_id', run.run_id],
-    ]);
-    t.equal(Number(suite.tests), cases.length);
-    t.equal(Number(suite.failures), cases.filter(([, [inner]]) => inner?.[0] === 'failure').length);
-    const [[head, [[tag, attributes, content]]]] = cases;
-    t.match({ ...head, tag }, { name: 'completed', classname: suite.name, tag: 'failure' });
-    t.equal(attributes.message, `Not completed: ${text}.`);
-    t.equal(content, attributes.message);
-  }
 });
 
 t.test('test cases have unique names, the same in every review', async t => {

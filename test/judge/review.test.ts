@@ -1,7 +1,6 @@
 /** Reviews of real runs: completion, gates, baselines, noise, and changes since the baseline. */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { textOf } from '../../src/cli/terminal/text.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
@@ -13,16 +12,7 @@ import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
 import { markdownOf } from '../../src/view/markdown.js';
 import { Workplace } from '../support/cli.js';
-import {
-  copierInto,
-  documentOf,
-  failure,
-  judge,
-  reach,
-  trainSmallRuns,
-  withoutGates,
-  withoutVerdicts,
-} from '../support/reviewed-runs.js';
+import { copierInto, documentOf, failure, judge, reach, trainSmallRuns } from '../support/reviewed-runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -141,35 +131,6 @@ t.test(
   },
 );
 
-t.test('an edited summary is not trusted, neither against a baseline nor to be pinned', async t => {
-  const file = join(work.folder(), 'b.json');
-  judge(runs, { pin: file });
-  const edited = damagedCopy(runs[0], summary => {
-    Object.assign(summary, { metrics: { train: { loss: 1 }, test: { loss: 0.05, accuracy: 1 } } });
-  });
-  const gates = ['test.loss <= 100 over seeds'];
-  const { runs: judged, groups } = judge([edited, ...runs.slice(1)], { baseline: file, gates }).review;
-  const doubt = 'its summary.json does not match its digest in log.jsonl';
-  t.match(judged[0].completed, {
-    verdict: 'inconclusive',
-    reason: `the run claims to be complete, but ${doubt}`,
-  });
-  const unjudged = {
-    verdict: 'inconclusive',
-    value: null,
-    reason: `${basename(edited)} is in doubt: ${doubt}`,
-  };
-  t.match(groups[0].comparison?.metrics, [unjudged, unjudged]);
-  t.match(groups[0].gates.at(-1), unjudged);
-  t.match(
-    failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
-    {
-      exitCode: 2,
-      diagnostics: [{ code: 'review/pin', message: /only runs whose files agree are pinned/ }],
-    },
-  );
-});
-
 t.test('the newest of several runs with one seed counts', async t => {
   const again = copyOf(runs[0], (summary, directory) => {
     reach({ loss: 7, accuracy: 0.5 }, summary, directory);
@@ -275,117 +236,6 @@ t.test('gates of a run that did not complete are listed with their positions', a
     t.equal(junitOf(documentOf(judged)).match(/<testcase /g)?.length, 4);
     t.equal(junitOf(documentOf(judged)).match(/<skipped /g)?.length, 2);
   }
-});
-
-t.test('a run with a damaged log is in doubt', async t => {
-  const log = (by: (text: string) => string) => (_: unknown, directory: string) => {
-    const file = join(directory, 'log.jsonl');
-    writeFileSync(file, by(readFileSync(file, 'utf8')));
-  };
-  const noEnd = /but its log\.jsonl does not end with the end of the run$/;
-  const cases: [RegExp, Parameters<typeof copyOf>[1]][] = [
-    [/but its manifest\.json is missing$/, (_, directory) => rmSync(join(directory, 'manifest.json'))],
-    [/but its log\.jsonl is missing$/, (_, directory) => rmSync(join(directory, 'log.jsonl'))],
-    [noEnd, log(() => '')],
-    [noEnd, log(() => 'x\n'.repeat(100))],
-    [noEnd, log(text => text.slice(0, -20))],
-    [noEnd, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
-    [
-      /but its log\.jsonl belongs to another run, x$/,
-      log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"')),
-    ],
-  ];
-  for (const [reason, by] of cases) {
-    const { review: judged } = judge([damagedCopy(runs[0], by)]);
-    t.match(judged.runs[0].completed, { verdict: 'inconclusive', reason }, String(reason));
-    t.equal(judged.exit_code, 5);
-  }
-  const odd = damagedCopy(
-    runs[0],
-    log(text => text.replace('\n', '\njunk\n')),
-  );
-  const { review: judgedReview } = judge([odd]);
-  const [judgedOdd] = judgedReview.runs;
-  const edited = { verdict: 'inconclusive', reason: /a line was changed, added or removed$/ };
-  t.match(judgedOdd, { completed: edited, damaged_lines: 1 });
-  const told = (lines: number, warnings: number) =>
-    textOf(
-      documentOf({
-        ...judgedReview,
-        runs: [
-          { ...judgedOdd, cautions: [], damaged_lines: lines, warnings: { count: warnings, first: [] } },
-        ],
-      }),
-    ).match(/^ .*(?:more warning|of the log).*$/gm);
-  t.same(told(1, 1), ['  warning: 1 line of the log is not an event', '  1 more warning']);
-  t.same(told(2, 2), ['  warning: 2 lines of the log are not events', '  2 more warnings']);
-});
-
-t.test('a gate without a verdict, or whose value differs from the metric, is inconclusive', async t => {
-  const set = (loss: number | null) =>
-    copyOf(runs[0], summary => {
-      const { test } = summary.metrics as { test: Record<string, unknown> };
-      Object.assign(test, { accuracy: loss });
-    });
-  const [recorded] = judge([runs[0]]).review.runs[0].gates;
-  t.match(judge([set(1)]).review.runs[0].gates[0], {
-    verdict: 'inconclusive',
-    value: recorded.value,
-    reason: 'summary.json has this value for the gate, but 1 for the metric',
-  });
-  t.match(judge([set(null)]).review.runs[0].gates[0], {
-    verdict: 'inconclusive',
-    reason: /summary\.json has this value for the gate, but none for the metric$/,
-  });
-  const best = copyOf(runs[0], summary => {
-    for (const gate of summary.gates as { over: string; value: number }[])
-      if (gate.over === 'best') gate.value = 0;
-  });
-  t.match(judge([best]).review.runs[0].gates[1], {
-    verdict: 'inconclusive',
-    reason: /the log has this value for the gate, but \d\.\d+ for the metric$/,
-  });
-  const none = copyOf(runs[0], withoutVerdicts);
-  const { review: judged } = judge([none]);
-  t.match(judged.runs[0].gates, [
-    { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict for it' },
-    { metric: 'test.loss', verdict: 'inconclusive' },
-  ]);
-  t.match(judged.groups[0].gates, [{ verdict: 'inconclusive', reason: 'the runs did not record it' }]);
-});
-
-t.test('a metric that is missing or not finite never passes, whatever the limits', async () => {
-  const nan = copyOf(runs[0], (summary, directory) => {
-    summary.metrics = { train: {}, test: { loss: null, loss_nonfinite: 'nan' } };
-    summary.step_ratio = null;
-    withoutGates(summary, directory);
-  });
-  const pinned = join(work.folder(), 'new', 'b.json');
-  judge(runs, { pin: pinned });
-  const bound = fc.double({ noNaN: true, noDefaultInfinity: true });
-  fc.assert(
-    fc.property(
-      fc.constantFrom('test.loss', 'test.accuracy', 'train.loss', 'performance.step_ratio'),
-      fc.constantFrom('>=', '<='),
-      bound,
-      fc.constantFrom(undefined, 0, 1e300),
-      (metric, comparison, limit, max_drop) => {
-        const gates = [`${metric} ${comparison} ${limit}`];
-        const { review } = judge([nan], {
-          gates,
-          baseline: pinned,
-          ...(max_drop !== undefined && { max_drop }),
-        });
-        const verdicts = [...review.runs[0].gates, ...(review.groups[0].comparison?.metrics ?? [])];
-        return (
-          review.exit_code === 3 &&
-          verdicts.length === 3 &&
-          verdicts.every(({ verdict }) => verdict === 'inconclusive')
-        );
-      },
-    ),
-    { numRuns: 15 },
-  );
 });
 
 t.test('errors point to the mistake in a gate of the command line', async t => {

@@ -30,7 +30,6 @@ import type { Summary } from '../../src/run/summary.js';
 import { RunningMedian } from '../../src/train/timing.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { onSmallDisk } from '../support/programs.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-experiment-')));
@@ -445,35 +444,6 @@ t.test('a file that cannot be written is named, with exit 1', async t => {
     t.ok(error.message.startsWith(message), error.message);
   }
   t.same(readdirSync(taken), [], 'and nothing is left behind');
-});
-
-t.test('a log on a full disk has complete lines, and continues when space is freed', async t => {
-  const module = new URL('../../src/run/event-log.js', import.meta.url).href;
-  const program = `
-    import { EventLog } from ${JSON.stringify(module)};
-    import { rmSync, writeFileSync } from 'node:fs';
-    writeFileSync('filling', Buffer.alloc(56 * 1024));
-    const log = EventLog.open('log.jsonl');
-    const event = { event: 'warning', code: 'x/y', message: 'z'.repeat(3000) };
-    let refused;
-    for (let i = 0; i < 9 && !refused; i++) try { log.emit(event); } catch (error) { refused = error.message; }
-    console.log(refused);
-    rmSync('filling');
-    log.emit(event);`;
-  const script = `"${process.execPath}" --input-type=module -e '${program.replaceAll("'", `'"'"'`)}' && cat log.jsonl`;
-  const run = await onSmallDisk(fresh(), '64k', `cd "$0" && ${script}`, { cwd: folder, env: process.env });
-  if (run === undefined) {
-    t.comment('this process may not mount a small disk');
-    return;
-  }
-  const [refused, ...lines] = run.stdout.trimEnd().split('\n');
-  t.equal(refused, 'log.jsonl: the file cannot be written: no space left on the disk', run.stderr);
-  t.ok(lines.length > 1 && lines.length < 9, `${lines.length} lines`);
-  t.same(
-    lines.map(line => JSON.parse(line).seq),
-    lines.map((_, i) => i),
-    'whole lines, their numbers without a gap',
-  );
 });
 
 t.test('the median of any step times is accurate to half a percent', async t => {

@@ -3,7 +3,7 @@
  * has lost its lock stops.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -243,17 +243,6 @@ t.test('a run whose lock is taken over stops, and leaves its files to the other 
   rmSync(files.lock);
   lockRun(files.lock)();
   t.equal((await resume(directory)).summary.status, 'completed');
-});
-
-t.test('a clock that jumps does not affect locks', async (t: Test) => {
-  const { lock, log } = place();
-  const held = holder(lock);
-  await held.said();
-  for (const date of [new Date(0), new Date('2100-01-01')]) {
-    utimesSync(lock, date, date);
-    t.ok(isLocked(lock));
-    t.equal(await held.ask('write', log), 'ok');
-  }
 });
 
 t.test('what is no regular file is no lock, and a pipe does not block', async t => {

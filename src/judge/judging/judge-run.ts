@@ -1,7 +1,6 @@
 /** Judges one run: its completion, the gates of its config and those of the command line. */
 import type { Verdict } from '../../run/events.js';
-import { type Gate, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
-import type { RunRecord } from '../../run/run.js';
+import { inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
 import { notCompleted, type ReviewedRun, type RunFacts } from './run-facts.js';
 
@@ -58,12 +57,6 @@ function judgeOwn(asked: WrittenGate, recorded: GateResult | undefined): GateRes
 /** The verdict that a run recorded on gate `i` of its config. */
 export function recordedGate({ summary }: Pick<ReviewedRun, 'summary'>, i: number): GateResult | undefined {
   return summary?.gates[i];
-}
-
-/** The gates of the config, in order. */
-export function askedGates({ config, manifest }: RunRecord): WrittenGate[] {
-  const asked = (config.gates ?? []) as readonly Gate[];
-  return asked.map((gate, i) => ({ ...gate, origin: manifest?.gate_origins[i] ?? 'config.resolved.yaml' }));
 }
 
 /** Equal for gates with the same conditions. */

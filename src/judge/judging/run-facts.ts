@@ -1,7 +1,7 @@
 /** Reads the facts about a run that a review reports and judges. */
 
 import type { RunStatus } from '../../run/events.js';
-import { BestValues, lastValue, type WrittenGate } from '../../run/gates.js';
+import { BestValues, type Gate, lastValue, type WrittenGate } from '../../run/gates.js';
 import {
   type Curves,
   finalName,
@@ -16,7 +16,6 @@ import type { Summary } from '../../run/summary.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
 import { type Deciding, decidingOf } from './deciding.js';
-import { askedGates } from './judge-run.js';
 
 export interface RunFacts {
   readonly directory: string;
@@ -90,6 +89,12 @@ export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
     last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
     best: metric => best.get(metric),
   };
+}
+
+/** The gates of the config, in order. */
+export function askedGates({ config, manifest }: RunRecord): WrittenGate[] {
+  const asked = (config.gates ?? []) as readonly Gate[];
+  return asked.map((gate, i) => ({ ...gate, origin: manifest?.gate_origins[i] ?? 'config.resolved.yaml' }));
 }
 
 function readLogOf(record: RunRecord): {
