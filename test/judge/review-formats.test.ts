@@ -179,7 +179,6 @@ t.test('annotations point to the gate in the workspace, no more than GitHub show
   writeFileSync(join(checkout, 'small.yaml'), `# another file\n${readFileSync(config, 'utf8')}`);
   t.match(at(checkout), new RegExp(`^::error file=${basename(folder)}/small\\.yaml,`, 'm'), 'not the first');
   rmSync(elsewhere, { recursive: true });
-  t.match(at(checkout), /^::error title=gate test\.accuracy::/m, 'a file of the same name is another one');
   cpSync(config, join(checkout, 'small.yaml'));
   t.match(at(checkout), new RegExp(`^::error file=small\\.yaml,line=${line},`, 'm'));
   const many = judge([runs[0]], { gates: Array.from({ length: 30 }, (_, i) => `test.loss >= ${1000 + i}`) });

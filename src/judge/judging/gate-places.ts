@@ -1,9 +1,6 @@
 /** Locates gates in the configs of a checkout. The runs may be from another machine. */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
-import { itemsAt } from '../../config/plain.js';
-import { isRecord } from '../../config/schema/walk.js';
-import type { Gate } from '../../run/gates.js';
 
 export interface GatePlace {
   /** Relative to the checkout, with forward slashes. */
@@ -13,24 +10,23 @@ export interface GatePlace {
 }
 
 /**
- * The position of a gate in the checkout `workspace`; undefined if no file there has that gate at
- * that position.
+ * The position of a gate in the checkout `workspace`; undefined if it has no such file.
  * @param configFiles absolute paths on the machine of the run. For a path outside the checkout,
  *   uses the file whose path shares the longest end with it
  */
 export function placeOfGate(
-  gate: Gate & { readonly origin: string },
+  { origin }: { readonly origin: string },
   configFiles: readonly string[],
   workspace: string,
 ): GatePlace | undefined {
-  const [, named, line, col] = /^(.+):(\d+):(\d+)$/.exec(gate.origin) ?? [];
-  if (named === undefined || !existsSync(workspace)) return undefined;
-  const place = { line: Number(line), col: Number(col) };
-  const file = configFiles
-    .filter(path => endsWith(path, named))
-    .flatMap(path => candidates(path, workspace))
-    .find(path => holds(path, place, gate));
-  return file === undefined ? undefined : { file: relativeTo(workspace, file) ?? file, ...place };
+  const [, named, line, col] = /^(.+):(\d+):(\d+)$/.exec(origin) ?? [];
+  if (named === undefined) return undefined;
+  const wanted = partsOf(normalize(named)).filter(part => part !== '..');
+  const files = configFiles
+    .filter(path => partsOf(path).slice(-wanted.length).join('/') === wanted.join('/'))
+    .flatMap(path => [path, ...partsOf(path).map((_, i, parts) => join(workspace, ...parts.slice(i)))]);
+  const file = files.flatMap(path => relativeTo(workspace, path) ?? []).at(0);
+  return file === undefined ? undefined : { file, line: Number(line), col: Number(col) };
 }
 
 /** With forward slashes, as GitHub requires; undefined if it is outside or does not exist. */
@@ -41,28 +37,6 @@ export function relativeTo(root: string, path: string): string | undefined {
   return inside.split(sep).join('/');
 }
 
-/** True if `path` ends with `named`, which is relative to an unknown directory. */
-function endsWith(path: string, named: string): boolean {
-  const wanted = partsOf(normalize(named)).filter(part => part !== '..');
-  return partsOf(path).slice(-wanted.length).join('/') === wanted.join('/');
-}
-
-/** The file itself, and files of the checkout whose path ends the same, longest match first. */
-function candidates(path: string, workspace: string): string[] {
-  const parts = partsOf(path);
-  const ends = parts.map((_, i) => join(workspace, ...parts.slice(i)));
-  return [path, ...ends].filter(one => relativeTo(workspace, one) !== undefined);
-}
-
 function partsOf(path: string): string[] {
   return path.split(/[\\/]/).filter(part => part !== '' && part !== '.');
-}
-
-const SAID = ['metric', 'min', 'max', 'max_drop', 'max_regress', 'beats', 'by'] as const;
-
-/** False for another file of the same name, or one that was changed. */
-function holds(file: string, { line, col }: Pick<GatePlace, 'line' | 'col'>, gate: Gate): boolean {
-  const there = itemsAt(file, ['gates']).find(item => item.line === line && item.column === col);
-  const said = there?.value;
-  return isRecord(said) && SAID.every(key => said[key] === gate[key]) && (said.over ?? 'last') === gate.over;
 }
