@@ -108,7 +108,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         `${bare.length} trials without optimizer.momentum; ${without.length} trials without test.loss`,
       );
       await page
-        .getByRole('group', { name: `Parallel coordinates of ${sweep.trials.length} trials;` })
+        .getByRole('img', { name: `Parallel coordinates of ${sweep.trials.length} trials;` })
         .waitFor();
       const plot = (name: string): Locator => page.getByRole('img', { name: `test.loss by ${name}` });
       t.equal(await plot('optimizer.learning_rate').locator('.mark').count(), sweep.trials.length);

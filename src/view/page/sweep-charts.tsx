@@ -71,7 +71,7 @@ function classOf({ trial, state }: TrialReport, { best }: SweepReport): string {
 }
 
 const PARALLEL_HEIGHT = 340;
-/** For trials without a value: below each axis and its end's keyboard target. */
+/** For trials without a value: below each axis. */
 const NO_VALUE_TOP = PARALLEL_HEIGHT + 12;
 const [TOP, BOTTOM] = [48, PARALLEL_HEIGHT - 26];
 const REACH = 14;
@@ -118,10 +118,10 @@ export function Parallel({ report, axes, chosen, brushes, setBrushes }: Parallel
           <svg
             width={width}
             height={gaps.length > 0 ? NO_VALUE_TOP + 14 : PARALLEL_HEIGHT}
-            role="group"
+            role="img"
             aria-label={`Parallel coordinates of ${report.trials.length} trials; the table of trials has the same values`}
           >
-            <g aria-hidden="true">
+            <g>
               {order.map(trial => (
                 <path
                   key={trial.trial}
@@ -152,6 +152,7 @@ export function Parallel({ report, axes, chosen, brushes, setBrushes }: Parallel
           </svg>
         </div>
       </Scroll>
+      <Ends axes={axes} brushes={brushes} setBrushes={setBrushes} />
     </>
   );
 }
@@ -168,86 +169,69 @@ function BrushedAxis({ axis, left, brush, setBrush }: BrushedAxisProps) {
   const [top, bottom] = [topOf(1), topOf(0)];
   const drag = useDrag({ isVertical: true, onDrag: setBrush, onClick: () => setBrush(ALL) });
   return (
-    <g class="brushed-axis" data-axis={axis.name}>
-      <g aria-hidden="true">
-        <text class="title" x={left} y={16} text-anchor="middle">
-          {axis.title}
+    <g class="brushed-axis" data-axis={axis.name} aria-hidden="true">
+      <text class="title" x={left} y={16} text-anchor="middle">
+        {axis.title}
+      </text>
+      <line class="base" x1={left} x2={left} y1={bottom} y2={top} />
+      {spaced(axis.scale.ticks, () => LINE / (bottom - top)).map(({ place, text }) => (
+        <text key={text} class="tick" x={left + 7} y={topOf(place) + 4}>
+          {text}
         </text>
-        <line class="base" x1={left} x2={left} y1={bottom} y2={top} />
-        {spaced(axis.scale.ticks, () => LINE / (bottom - top)).map(({ place, text }) => (
-          <text key={text} class="tick" x={left + 7} y={topOf(place) + 4}>
-            {text}
-          </text>
-        ))}
-        {axis.without.length > 0 && (
-          <text class="tick no-value" x={left + 7} y={NO_VALUE_TOP + 4}>
-            {NO_VALUE}
-          </text>
-        )}
-        {brush !== ALL && (
-          <rect
-            class="brush"
-            x={left - 7}
-            width={14}
-            y={topOf(high)}
-            height={Math.max(2, topOf(low) - topOf(high))}
-          />
-        )}
-        <rect class="catcher" x={left - REACH} width={2 * REACH} y={top} height={bottom - top} {...drag} />
-      </g>
-      <End axis={axis} which="lowest" left={left} brush={brush} setBrush={setBrush} />
-      <End axis={axis} which="highest" left={left} brush={brush} setBrush={setBrush} />
+      ))}
+      {axis.without.length > 0 && (
+        <text class="tick no-value" x={left + 7} y={NO_VALUE_TOP + 4}>
+          {NO_VALUE}
+        </text>
+      )}
+      {brush !== ALL && (
+        <rect
+          class="brush"
+          x={left - 7}
+          width={14}
+          y={topOf(high)}
+          height={Math.max(2, topOf(low) - topOf(high))}
+        />
+      )}
+      <rect class="catcher" x={left - REACH} width={2 * REACH} y={top} height={bottom - top} {...drag} />
     </g>
   );
 }
 
-/** An end of the range: a slider for the keyboard. */
-function End({
-  axis,
-  which,
-  left,
-  brush: [low, high],
-  setBrush,
-}: BrushedAxisProps & { readonly which: 'lowest' | 'highest' }) {
-  const isLow = which === 'lowest';
-  const at = isLow ? low : high;
-  const set = (to: number) =>
-    setBrush(isLow ? [Math.max(0, Math.min(high, to)), high] : [low, Math.max(low, Math.min(1, to))]);
-  const step = axis.scale.keyStep;
-  const keys: Readonly<Record<string, number>> = {
-    ArrowUp: at + step,
-    ArrowRight: at + step,
-    ArrowDown: at - step,
-    ArrowLeft: at - step,
-    PageUp: at + 4 * step,
-    PageDown: at - 4 * step,
-    Home: 0,
-    End: 1,
-  };
-  const y = topOf(at);
-  const tip = isLow ? 8 : -8;
+/** The ends of the ranges, for keyboard and touch. */
+function Ends({ axes, brushes, setBrushes }: Pick<ParallelProps, 'axes' | 'brushes' | 'setBrushes'>) {
   return (
-    <g
-      class="end"
-      role="slider"
-      tabindex={0}
-      aria-orientation="vertical"
-      aria-label={`${which} ${axis.title} chosen`}
-      aria-valuemin={0}
-      aria-valuemax={100}
-      aria-valuenow={Math.round(100 * at)}
-      aria-valuetext={axis.scale.textAt(at)}
-      onKeyDown={event => {
-        if (event.ctrlKey || event.metaKey || event.altKey) return;
-        if (event.key === 'Escape') setBrush(ALL);
-        else if (event.key in keys) set(keys[event.key]);
-        else return;
-        event.preventDefault();
-      }}
-    >
-      <rect class="target" x={left - 12} y={isLow ? y : y - 24} width={24} height={24} />
-      <path d={`M${left - 6} ${y + tip}h12l-6 ${-tip}z`} />
-    </g>
+    <details class="values">
+      <summary>Choose with sliders</summary>
+      <div class="facts">
+        {axes.map(({ name, title, scale }) => {
+          const brush = brushes[name] ?? ALL;
+          const end = (which: 'lowest' | 'highest', at: number, rangeTo: (to: number) => Range) => (
+            <label>
+              {which} {title}{' '}
+              <input
+                type="range"
+                min={0}
+                max={1}
+                step={scale.keyStep}
+                value={at}
+                aria-valuetext={scale.textAt(at)}
+                onInput={event =>
+                  setBrushes(withBrush(brushes, name, rangeTo(Number(event.currentTarget.value))))
+                }
+              />
+              {scale.textAt(at)}
+            </label>
+          );
+          return (
+            <div key={name}>
+              {end('lowest', brush[0], to => [Math.min(to, brush[1]), brush[1]])}
+              {end('highest', brush[1], to => [brush[0], Math.max(to, brush[0])])}
+            </div>
+          );
+        })}
+      </div>
+    </details>
   );
 }
 

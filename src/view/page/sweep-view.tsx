@@ -70,7 +70,7 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
           <Key report={report} />
           <Section
             title="Parameters and objective"
-            note="Each line is a trial. Drag along an axis to choose trials, or move the ends of an axis by the arrow keys; click an axis to choose all again."
+            note="Each line is a trial. Drag along an axis to choose trials; click it to choose all again."
           >
             <div class="toolbar">
               <output>{`${chosen.length} of ${counted(report.trials.length, 'trial')} chosen`}</output>
