@@ -3,9 +3,10 @@
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/curve.js';
 import { formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
-import { type Column, Table, useHeading, Value } from './components.js';
+import { type Column, Details, Table, useHeading, Value } from './components.js';
 import { type Line, type Places, placeText, ticksOf, tickText, valueAt, type XAxis } from './curve-data.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
+import { distinct } from './run-list.js';
 import { linear, logarithmic, nearest, type Scale, withMargin } from './scales.js';
 
 export interface ChartSeries {
@@ -56,7 +57,7 @@ export function Chart(props: ChartProps) {
   const y = useMemo(() => yScale(shown, range, { isLog, isShare }), [shown, ...range, isLog, isShare]);
   const places = useMemo(() => {
     const all = shown.flatMap(({ line }) => line.places).filter(one => one >= range[0] && one <= range[1]);
-    return [...new Set(all)].sort((a, b) => a - b);
+    return distinct(all).toSorted((a, b) => a - b);
   }, [shown, ...range]);
   const show = (value: number) => formatMetric(isShare ? 'accuracy' : series[0].name, value);
   return (
@@ -84,7 +85,16 @@ export function Chart(props: ChartProps) {
           {frame => <Content {...props} series={shown} places={places} frame={frame} x={x} y={y} />}
         </Plot>
       </div>
-      <ValuesTable title={title} series={series} isShare={isShare} />
+      <Details
+        kind="values"
+        summary={
+          <>
+            Table<span class="hidden"> of {title}</span>
+          </>
+        }
+      >
+        {() => <Values title={title} series={series} isShare={isShare} />}
+      </Details>
     </figure>
   );
 }
@@ -184,13 +194,12 @@ function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: C
 /** Curves with more points have none drawn, unless no line leads to them. */
 const MAX_DOTS = 60;
 
-function CurvePaths({
-  points,
-  className,
-}: {
+interface CurveProps {
   readonly points: Parameters<typeof pathOf>[0];
   readonly className: string;
-}) {
+}
+
+function CurvePaths({ points, className }: CurveProps) {
   const few = points.length <= MAX_DOTS && !/faint|behind/.test(className);
   const dots = points.filter((_, i) => few || (!points[i - 1] && !points[i + 1]));
   return (
@@ -282,28 +291,7 @@ function zoomed([min, max]: Range, center: number, factor: number, axis: XAxis):
   return [center - (center - min) * factor, center + (max - center) * factor];
 }
 
-type ValuesProps = Pick<ChartProps, 'title' | 'series' | 'isShare'>;
-
-function ValuesTable(props: ValuesProps) {
-  const [isOpen, setOpen] = useState(false);
-  return (
-    <details class="values" onToggle={event => setOpen(event.currentTarget.open)}>
-      <summary>
-        Table<span class="hidden"> of {props.title}</span>
-      </summary>
-      {isOpen && <Values {...props} />}
-    </details>
-  );
-}
-
-/** At most this many rows, evenly selected, including the last. */
-const MAX_ROWS = 100;
-
-function Values({ title, series, isShare }: ValuesProps) {
-  const kept = series.flatMap(({ curve: { steps } }) => {
-    const every = Math.max(1, Math.ceil(steps.length / MAX_ROWS));
-    return steps.filter((_, i) => (steps.length - 1 - i) % every === 0);
-  });
+function Values({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 'isShare'>) {
   const columns = series.map(({ name, label, curve }): Column<number> => {
     const values = new Map(curve.steps.map((step, i) => [step, curve.values[i]]));
     return {
@@ -320,8 +308,9 @@ function Values({ title, series, isShare }: ValuesProps) {
     <Table
       label={`Values of ${title}`}
       columns={[{ name: 'step', show: step => step }, ...columns]}
-      rows={[...new Set(kept)].sort((a, b) => a - b)}
+      rows={distinct(series.flatMap(({ curve }) => curve.steps)).toSorted((a, b) => a - b)}
       keyOf={step => step}
+      most={100}
     />
   );
 }

@@ -70,6 +70,23 @@ export function Toggle({
   );
 }
 
+interface DetailsProps {
+  readonly kind: string;
+  readonly summary: ComponentChildren;
+  children(): ComponentChildren;
+}
+
+/** Details that are created when they are opened. */
+export function Details({ kind, summary, children }: DetailsProps) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details class={kind} onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>{summary}</summary>
+      {isOpen && children()}
+    </details>
+  );
+}
+
 const SIGNS: Readonly<Record<string, string>> = {
   completed: '✓',
   passed: '✓',
@@ -157,7 +174,6 @@ export interface Column<Row> {
   readonly name: string;
   readonly title?: ComponentChildren;
   readonly isText?: boolean;
-  isBest?(row: Row): boolean;
   /** What the reader can sort by; missing values come last in either order. */
   sortBy?(row: Row): SortValue;
   /** Default: what it is sorted by. */
@@ -301,7 +317,7 @@ function TableRows<Row>({ columns, rows, keyOf, classOf }: TableProps<Row>) {
             key={column.name}
             {...(k === 0 && { scope: 'row' })}
             data-column={column.name}
-            class={column.isText ? 'text' : column.isBest?.(row) ? 'best' : undefined}
+            class={column.isText ? 'text' : undefined}
           >
             {shownIn(column, row, i)}
           </Cell>

@@ -15,14 +15,14 @@ import { distinct } from './run-list.js';
 type Compared = ComparisonReport['runs'][number];
 
 export function ComparisonView({ report }: { readonly report: ComparisonReport }) {
-  const { runs, comparison, blocks } = report;
+  const { runs, blocks } = report;
   const plans = useMemo(() => comparedCurves(runs), [runs]);
   return (
     <article class="comparison wide">
       <header>
         <h1>Comparison of {runs.length} runs</h1>
       </header>
-      <Runs runs={runs} metrics={comparison.metrics} />
+      <Runs runs={runs} />
       <Charts plans={plans} />
       {blocks.map((block, i) => (
         <BlockView key={String(i)} block={block} />
@@ -31,9 +31,7 @@ export function ComparisonView({ report }: { readonly report: ComparisonReport }
   );
 }
 
-type Metrics = ComparisonReport['comparison']['metrics'];
-
-function Runs({ runs, metrics }: { readonly runs: readonly Compared[]; readonly metrics: Metrics }) {
+function Runs({ runs }: { readonly runs: readonly Compared[] }) {
   const names = distinct(runs.flatMap(({ report }) => report.metrics.map(({ name }) => name)));
   return (
     <TableSection
@@ -54,7 +52,14 @@ function Runs({ runs, metrics }: { readonly runs: readonly Compared[]; readonly 
         },
         { name: 'side', isText: true, show: ({ side }) => side },
         { name: 'state', isText: true, show: ({ report }) => <Badge of={report.state} /> },
-        ...names.toSorted(byImportance).map(name => metricColumn(name, runs, metrics)),
+        ...names.toSorted(byImportance).map(
+          (name): Column<Compared> => ({
+            name,
+            show: ({ report }) => (
+              <Value metric={name} value={report.metrics.find(metric => metric.name === name)?.value} />
+            ),
+          }),
+        ),
         { name: 'epochs', show: ({ report }) => report.epochs },
         { name: 'seed', show: ({ report }) => report.seed ?? '–' },
       ]}
@@ -62,25 +67,6 @@ function Runs({ runs, metrics }: { readonly runs: readonly Compared[]; readonly 
       keyOf={({ path }) => path}
     />
   );
-}
-
-function metricColumn(name: string, runs: readonly Compared[], metrics: Metrics): Column<Compared> {
-  const valueIn = ({ report }: Compared) => report.metrics.find(metric => metric.name === name)?.value;
-  const finite = runs.map(valueIn).filter(value => typeof value === 'number');
-  const direction = metrics.find(({ metric }) => metric === name);
-  const best = direction?.larger_is_better ? Math.max(...finite) : Math.min(...finite);
-  const isBest = (one: Compared) =>
-    direction !== undefined && new Set(finite).size > 1 && valueIn(one) === best;
-  return {
-    name,
-    isBest,
-    show: one => (
-      <>
-        <Value metric={name} value={valueIn(one)} />
-        {isBest(one) && <span class="hidden"> (best)</span>}
-      </>
-    ),
-  };
 }
 
 function BlockView({ block }: { readonly block: Block }) {

@@ -2,9 +2,9 @@
 import './style.css';
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
-import type { IndexReport, Report, RunReport } from '../document.js';
+import type { IndexReport, Report } from '../document.js';
 import { NO_FILTER } from './address.js';
-import { Badge, Level, Section } from './components.js';
+import { Badge, Details, Level, Section } from './components.js';
 import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
 import { SweepView } from './sweep-view.js';
@@ -45,27 +45,25 @@ function IndexView({ report }: { readonly report: IndexReport }) {
       {report.details.length > 0 && (
         <Section title="Each run">
           {report.details.map(run => (
-            <Detail key={`${run.name}/${run.id}`} run={run} />
+            <Details
+              key={`${run.name}/${run.id}`}
+              kind="detail"
+              summary={
+                <>
+                  {run.name} <span class="id">{run.id}</span> <Badge of={run.state} />
+                </>
+              }
+            >
+              {() => (
+                <Level.Provider value={3}>
+                  <RunView report={run} />
+                </Level.Provider>
+              )}
+            </Details>
           ))}
         </Section>
       )}
     </article>
-  );
-}
-
-function Detail({ run }: { readonly run: RunReport }) {
-  const [isOpen, setOpen] = useState(false);
-  return (
-    <details class="detail" onToggle={event => setOpen(event.currentTarget.open)}>
-      <summary>
-        {run.name} <span class="id">{run.id}</span> <Badge of={run.state} />
-      </summary>
-      {isOpen && (
-        <Level.Provider value={3}>
-          <RunView report={run} />
-        </Level.Provider>
-      )}
-    </details>
   );
 }
 

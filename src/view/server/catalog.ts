@@ -1,6 +1,6 @@
-/** Keeps track of the runs and sweeps under the root. One is read again only if the time, size or
- * number of a file changed, so a refresh costs little more than stat calls. Paths from a browser
- * are looked up here and never opened directly.
+/**
+ * Keeps track of the runs and sweeps under the root. One is read again only if the time, size or
+ * number of a file changed. Paths from a browser are looked up here and never opened directly.
  */
 
 import { existsSync, lstatSync } from 'node:fs';
@@ -39,7 +39,6 @@ interface Known {
 export class Catalog {
   /** Increases with every change of the list. */
   version = 0;
-  /** The list at the last refresh. */
   list: ListDocument;
   private known = new Map<string, Known>();
   private places = new Map<string, Place>();
@@ -60,10 +59,7 @@ export class Catalog {
     };
   }
 
-  /**
-   * Reads all changed files.
-   * @throws UserError (exit 2) if the root cannot be read
-   */
+  /** Reads all changed files. */
   refresh(): Promise<void> {
     this.refreshing ??= this.look().finally(() => {
       this.refreshing = undefined;

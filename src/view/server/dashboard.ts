@@ -15,29 +15,21 @@ import { type Source, sourceOf } from './sources.js';
 export { isLoopback } from './requests.js';
 
 interface DashboardOptions {
-  /** A folder of experiments, a run or a sweep. */
   readonly root: string;
-  /** The address or name of this machine to listen on. */
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  /**
-   * Called with errors that neither a user nor a file caused: the request fails, the server
-   * continues.
-   */
+  /** Called with errors that neither a user nor a file caused. */
   readonly onBug: (error: unknown) => void;
-  /** Milliseconds between polls of the files. */
   readonly pollMs?: number;
 }
 
 export interface Dashboard {
   /** Such as `http://127.0.0.1:7420/`. */
   readonly url: string;
-  /** Stops the server and closes all connections. */
   close(): Promise<void>;
 }
 
-/** @throws UserError (exit 2) if the root cannot be read, or the address or port cannot be used */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const catalog = new Catalog(options.root);
   await catalog.refresh();
@@ -66,7 +58,6 @@ class Handler {
     private readonly catalog: Catalog,
   ) {}
 
-  /** Handles a request. Never throws: errors become responses. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [key, value] of Object.entries(HEADERS)) response.setHeader(key, value);
     const { method, headers, url = '' } = request;
@@ -190,10 +181,7 @@ function urlOf({ address, port }: AddressInfo, host: string): string {
   return `http://${isIPv6(name) ? `[${name}]` : name}:${port}/`;
 }
 
-/**
- * Sent with every response. The page uses only its own script and style, cannot be framed and sends
- * no referrer.
- */
+/** The page uses only its own script and style, cannot be framed and sends no referrer. */
 const HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -206,7 +194,6 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-/** Node omits the body of responses to HEAD. */
 function respond(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, {
     'Content-Type': `${type}; charset=utf-8`,
@@ -216,7 +203,6 @@ function respond(response: ServerResponse, status: number, type: string, body: s
   response.end(body);
 }
 
-/** Sends an error as `{"error": …}`. */
 function refuse(response: ServerResponse, status: number, message: string): void {
   respond(response, status, 'application/json', JSON.stringify({ error: message }));
 }
@@ -244,7 +230,6 @@ const PAGE = `<!DOCTYPE html>
 </html>
 `;
 
-/** The page, and the files that the build writes next to the assets of reports. */
 const ASSETS: Readonly<Record<string, { readonly type: string; read(): string } | undefined>> = {
   '/': { type: 'text/html', read: () => PAGE },
   '/dashboard.js': { type: 'text/javascript', read: () => assetAt('dashboard.js') },

@@ -41,13 +41,11 @@ export const SWEEP_FILES = [
   'trials',
 ] as const;
 
-/** Directories among them. */
 const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
 
 /**
- * The inode, size and modification time of each file of `folder`: equal texts for unchanged files.
- * @throws UserError (exit 2) if one is a link, which could lead out of the folder, or not a regular
- *   file, such as a pipe, which could block its reader
+ * The inode, size and modification time of each file of `folder`. Throws if one is a link, which
+ * could lead out of the folder, or a pipe, which could block its reader.
  */
 export function signatureOf(folder: string, files: readonly string[]): string {
   return files.map(name => signatureOfFile(join(folder, name))).join(' ');
@@ -72,7 +70,6 @@ export function isFileProblem(error: unknown): error is Error {
   return error instanceof UserError || (error instanceof Error && 'syscall' in error);
 }
 
-/** Null if it cannot be read. */
 export function configOf(folder: string): CommonConfig | null {
   try {
     // links are not followed
@@ -86,16 +83,11 @@ export function configOf(folder: string): CommonConfig | null {
 
 export interface Place {
   readonly kind: 'run' | 'sweep';
-  /** Relative to the root, with slashes. */
   readonly path: string;
-  /** Absolute. */
   readonly folder: string;
 }
 
-/**
- * The entry without its config, which takes longest to read.
- * @throws UserError (exit 2 or 5) if a file cannot be read
- */
+/** The entry without its config, which takes longest to read. */
 export function listRun({ path, folder }: Place, isWorkedOn: boolean): ListedRun {
   const run = Run.open(folder);
   const { directory } = run;
@@ -120,9 +112,7 @@ export function listRun({ path, folder }: Place, isWorkedOn: boolean): ListedRun
   };
 }
 
-/**
- * The start time from a run's ID, such as `20260131T120000Z-2a58fd13`; undefined for other names.
- */
+/** The start time in a run's ID, such as `20260131T120000Z-2a58fd13`. */
 function startOf(id: string): string | undefined {
   const [, year, month, day, hours, minutes, seconds] =
     /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(id) ?? [];
@@ -163,7 +153,6 @@ function linesAtEnd(file: OpenedFile): readonly string[] {
 
 const NO_RESULTS = { steps: 0, epochs: 0, metrics: [], gates: null, duration_s: null, message: null };
 
-/** @throws UserError (exit 2 or 5) if a file cannot be read */
 export function listSweep({ path, folder }: Place): ListedSweep {
   const results = readSweepResults(folder);
   const { plan, state, records } = results;

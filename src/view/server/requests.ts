@@ -14,10 +14,7 @@ interface Refusal {
   readonly message: string;
 }
 
-/**
- * The reason to reject a request; undefined if it is allowed.
- * @param host what the server listens on, as the user named it
- */
+/** @param host what the server listens on, as the user named it */
 export function refusalOf(
   method: string | undefined,
   headers: IncomingHttpHeaders,
@@ -57,7 +54,6 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
-/** What a page shows. */
 export type Subject =
   | { readonly kind: 'list' }
   | { readonly kind: 'run' | 'sweep'; readonly path: string }
@@ -69,9 +65,8 @@ const MAX_COMPARED = 12;
 
 /**
  * Parses `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH` and
- * `/api/comparison?run=PATH&run=PATH`, each also with `/events` at the end of its path. Undefined
- * for another address.
- * @throws URIError if it is malformed
+ * `/api/comparison?run=PATH&run=PATH`, each also with `/events` at the end of its path. Throws a
+ * URIError if it is malformed.
  */
 export function subjectOf(address: string): { readonly subject: Subject; isStream: boolean } | undefined {
   const [, what, events, query] = /^\/api\/([^?]+?)(\/events)?(?:\?(.*))?$/.exec(address) ?? [];

@@ -23,7 +23,6 @@ export interface Source {
   close(): void;
 }
 
-/** Undefined if the subject does not exist. */
 export async function sourceOf(subject: Subject, catalog: Catalog): Promise<Source | undefined> {
   switch (subject.kind) {
     case 'list':
@@ -76,7 +75,6 @@ function sweepSource(folder: string): Source {
 /** Longer curves are reduced to their extremes; twice the columns of a wide screen. */
 const CAPACITY = 1000;
 
-/** Reads only what is new in the log. */
 class RunSource implements Source {
   private readonly log: LogFollower;
 
