@@ -211,31 +211,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       }
     },
   );
-
-  t.test('a sweep in which no trial has a value', async t => {
-    const trials = sweep.trials.map(
-      (trial): TrialReport => ({
-        ...trial,
-        state: 'diverged',
-        value: null,
-        curve: { epochs: [], values: [] },
-      }),
-    );
-    const states = { ...sweep.states, completed: 0, diverged: trials.length };
-    await view({ ...sweep, trials, states, best: null }, {}, async page => {
-      t.same(
-        await page.locator('[data-axis="test.loss"] .tick').allTextContents(),
-        ['no value'],
-        'no numbers beside an axis that has none',
-      );
-      const rate = page.getByRole('img', { name: 'test.loss by optimizer.learning_rate' });
-      t.equal(await rate.locator('.mark').count(), trials.length);
-      t.match(
-        await page.locator('.pruning [data-note]').textContent(),
-        `Not shown: ${trials.length} trials without test.loss after any epoch.`,
-      );
-    });
-  });
 });
 
 /** Pairs of texts beside axes of which one lies over the other. */

@@ -488,17 +488,17 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         `trial ${trial}: a point for each epoch`,
       );
     }
-    const marks = await page.locator('.multiples .point-plot').first().locator('.mark').count();
+    const marks = await page.locator('.multiples svg').first().locator('.mark').count();
     t.equal(marks, csv.filter(row => row['test.loss'] !== '').length);
   });
 
   t.test('a directory: its runs, its sweeps, and each run in short', async t => {
     const page = await shared('index');
     const rows = page.locator('.scroll[aria-label="Runs"] tbody tr');
-    const summaries = [classRun, valueRun, divergedRun].map(directory =>
-      readJson<RunSummary>(directory, 'summary.json'),
-    );
-    const newestFirst = summaries.toSorted((a, b) => (a.run_id < b.run_id ? 1 : -1));
+    const started = (directory: string) => readJson<{ started: string }>(directory, 'manifest.json').started;
+    const newestFirst = [classRun, valueRun, divergedRun]
+      .toSorted((a, b) => started(b).localeCompare(started(a)))
+      .map(directory => readJson<RunSummary>(directory, 'summary.json'));
     t.same(
       await rows.locator('[data-column="id"]').allInnerTexts(),
       newestFirst.map(({ run_id: id }) => id),

@@ -142,11 +142,7 @@ function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: C
   const handlers = { ...drag, onPointerLeave: () => setCursor(null), onDblClick: () => setRange(null) };
   const { left, top, right, bottom } = frame;
   const [width, height] = [right - left, bottom - top];
-  const points = (line: Line) =>
-    line.values.map((value, i) => {
-      const [atX, atY] = [x.place(line.places[i]), y.place(value)];
-      return atX === undefined || atY === undefined ? undefined : { left: frame.x(atX), top: frame.y(atY) };
-    });
+  const points = ({ places, values }: Line) => values.map((value, i) => frame.at(places[i], value));
   const drawn = useMemo(
     () =>
       series.map(one => {

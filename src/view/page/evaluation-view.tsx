@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { formatMetric, grouped, words } from '../../util/numbers.js';
 import type { ClassesReport, EvaluationReport, Measured, MistakeReport, ValuesReport } from '../document.js';
 import { type Column, Section, Table, TableSection, Toggle, Value } from './components.js';
-import { PointPlot } from './plot.js';
+import { Plot } from './plot.js';
 import { measuredScale } from './scales.js';
 
 /** Maximum number of rows; the file has all. */
@@ -134,14 +134,19 @@ function TrueAndPredicted({ values, place }: { readonly values: ValuesReport; re
       {pairs.map((ofTarget, k) => {
         const scale = measuredScale(ofTarget.flat());
         return (
-          <PointPlot
-            key={titles[k]}
-            label={`${ofTarget.length} pairs of a true value and its prediction${suffix(k)}`}
-            x={{ title: `true${suffix(k)}`, scale }}
-            y={{ title: `predicted${suffix(k)}`, scale }}
-            points={ofTarget.map(([x, y], i) => ({ id: i, x, y, className: 'completed' }))}
-            diagonal
-          />
+          <div key={titles[k]} class="square">
+            <Plot
+              label={`${ofTarget.length} pairs of a true value and its prediction${suffix(k)}`}
+              x={{ title: `true${suffix(k)}`, scale }}
+              y={{ title: `predicted${suffix(k)}`, scale }}
+              height={width => width}
+              points={ofTarget.map(([x, y], i) => ({ id: i, x, y, className: 'completed' }))}
+            >
+              {({ left, bottom, right, top }) => (
+                <line class="diagonal" x1={left} y1={bottom} x2={right} y2={top} />
+              )}
+            </Plot>
+          </div>
         );
       })}
       {worst.length > 0 && (

@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { formatMetric } from '../../util/numbers.js';
 import type { RunRow } from '../document.js';
 import { useWidth } from './components.js';
-import { NO_VALUE, type Scale, spaced } from './scales.js';
+import { linear, NO_VALUE, type Scale, spaced } from './scales.js';
 
 /** Where the axes are within a chart, in pixels from its left and its top. */
 export interface Frame {
@@ -15,8 +15,8 @@ export interface Frame {
   readonly bottom: number;
   x(place: number): number;
   y(place: number): number;
-  /** Of points without a value on the y axis, below its low end. */
-  readonly noValue: number;
+  /** Of values; undefined if one is outside of its scale. */
+  at(x: number | string, y: number | null): Point | undefined;
 }
 
 export interface Axis {
@@ -29,20 +29,28 @@ const LETTER = 7.5;
 export const LINE = 15;
 const STRIP = 26;
 
+export interface PlotPoint {
+  readonly id: number;
+  readonly x: number | string;
+  readonly y: number | null;
+  /** Such as a trial's state; determines colour and shape. */
+  readonly className: string;
+}
+
 interface PlotProps {
   /** Description for screen readers; without it they skip the chart. */
   readonly label?: string;
   readonly x: Axis;
   readonly y: Axis;
   height(width: number): number;
-  /** Whether points lack a y value; the chart is then higher. */
-  readonly hasNoValue?: boolean;
-  children(frame: Frame): ComponentChildren;
+  readonly points?: readonly PlotPoint[];
+  children?(frame: Frame): ComponentChildren;
 }
 
-export function Plot({ label, x, y, height, hasNoValue = false, children }: PlotProps) {
+export function Plot({ label, x, y, height, points = [], children }: PlotProps) {
   const { ref, width } = useWidth<HTMLDivElement>(300);
   const rows = spaced(y.scale.ticks, () => LINE / height(width));
+  const hasNoValue = points.some(point => point.y === null);
   const strip = hasNoValue ? STRIP : 0;
   const longest = Math.max(...rows.map(({ text }) => text.length), hasNoValue ? NO_VALUE.length : 0);
   const ends = Math.max(0, ...x.scale.ticks.map(({ text }) => text.length));
@@ -57,7 +65,11 @@ export function Plot({ label, x, y, height, hasNoValue = false, children }: Plot
     bottom,
     x: place => left + place * (right - left),
     y: place => bottom - place * (bottom - top),
-    noValue: bottom + STRIP / 2,
+    at: (valueX, valueY) => {
+      const [placeX, placeY] = [x.scale.place(valueX), y.scale.place(valueY)];
+      if (placeX === undefined || placeY === undefined) return undefined;
+      return { left: frame.x(placeX), top: frame.y(placeY) };
+    },
   };
   const columns = spaced(x.scale.ticks, ({ text }) => (LETTER * text.length + 8) / (right - left));
   return (
@@ -81,7 +93,7 @@ export function Plot({ label, x, y, height, hasNoValue = false, children }: Plot
           {hasNoValue && (
             <>
               <line class="base" x1={left} x2={right} y1={bottom} y2={bottom} />
-              <text class="no-value" x={left - 8} y={frame.noValue + 4} text-anchor="end">
+              <text class="no-value" x={left - 8} y={bottom + STRIP / 2 + 4} text-anchor="end">
                 {NO_VALUE}
               </text>
             </>
@@ -99,60 +111,17 @@ export function Plot({ label, x, y, height, hasNoValue = false, children }: Plot
             {x.title}
           </text>
         </g>
-        {children(frame)}
+        {children?.(frame)}
+        {points.map(({ id, x: valueX, y: valueY, className }) => (
+          <Mark
+            key={id}
+            id={id}
+            left={frame.x(x.scale.place(valueX) ?? 0)}
+            top={valueY === null ? bottom + STRIP / 2 : frame.y(y.scale.place(valueY) ?? 0)}
+            className={className}
+          />
+        ))}
       </svg>
-    </div>
-  );
-}
-
-export interface PlotPoint {
-  readonly id: number;
-  readonly x: number | string;
-  readonly y: number | null;
-  /** Such as a trial's state; determines colour and shape. */
-  readonly className: string;
-}
-
-interface PointPlotProps {
-  readonly label: string;
-  readonly x: Axis;
-  readonly y: Axis;
-  readonly points: readonly PlotPoint[];
-  readonly diagonal?: boolean;
-}
-
-export function PointPlot({ label, x, y, points, diagonal = false }: PointPlotProps) {
-  return (
-    <div class={diagonal ? 'point-plot square' : 'point-plot'}>
-      <Plot
-        x={x}
-        y={y}
-        height={width => (diagonal ? Math.min(width, 420) : 220)}
-        hasNoValue={points.some(point => point.y === null)}
-        label={label}
-      >
-        {frame => (
-          <>
-            {diagonal && (
-              <line class="diagonal" x1={frame.left} y1={frame.bottom} x2={frame.right} y2={frame.top} />
-            )}
-            {points.map(({ id, x: valueX, y: valueY, className }) => {
-              const [atX, atY] = [x.scale.place(valueX), y.scale.place(valueY)];
-              return (
-                atX !== undefined && (
-                  <Mark
-                    key={id}
-                    id={id}
-                    left={frame.x(atX)}
-                    top={atY === undefined ? frame.noValue : frame.y(atY)}
-                    className={className}
-                  />
-                )
-              );
-            })}
-          </>
-        )}
-      </Plot>
     </div>
   );
 }
@@ -202,11 +171,11 @@ export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']
   if (finite.length === 0) return null;
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
   const [first, last] = [of.steps[0], of.steps[of.steps.length - 1]];
+  const [x, y] = [linear(first, last), linear(low, high)];
   const points = of.values.map((value, i) => {
-    if (value === null) return undefined;
-    const left = (of.steps[i] - first) / (last - first);
-    const top = high === low ? 0.5 : 1 - (value - low) / (high - low);
-    return { left: edge + left * (width - 2 * edge), top: edge + top * (height - 2 * edge) };
+    const [left = 0, top] = [x.place(of.steps[i]), y.place(value)];
+    if (top === undefined) return undefined;
+    return { left: edge + left * (width - 2 * edge), top: edge + (1 - top) * (height - 2 * edge) };
   });
   const described = `${of.metric}: from ${formatMetric(of.metric, finite[0])} to ${formatMetric(of.metric, finite[finite.length - 1])}`;
   return (

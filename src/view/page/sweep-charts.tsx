@@ -4,7 +4,7 @@ import { useMemo } from 'preact/hooks';
 import { counted, linearTicks } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
 import { Scroll, useWidth } from './components.js';
-import { LINE, Mark, Plot, PointPlot, pathOf, type Range, useDrag } from './plot.js';
+import { LINE, Mark, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { linear, measuredScale, NO_VALUE, parameterScale, type Scale, spaced } from './scales.js';
 
 export interface SweepAxis {
@@ -251,10 +251,11 @@ export function Scatter({ report, axes, chosen }: SweepParts) {
         }));
         return (
           <div key={axis.name}>
-            <PointPlot
+            <Plot
               label={`${objective.name} by ${axis.name} of ${counted(shown.length, 'trial')}; the table of trials has the values`}
               x={axis}
               y={objective}
+              height={() => 220}
               points={points}
             />
             <LeftOut count={chosen.length - shown.length} without={axis.name} />
@@ -295,12 +296,7 @@ export function Pruning({ report, chosen }: SweepParts) {
       >
         {frame =>
           drawn.map(trial => {
-            const points = trial.curve.epochs.map((epoch, i) => {
-              const [atX, atY] = [x.scale.place(epoch), y.scale.place(trial.curve.values[i])];
-              return atX === undefined || atY === undefined
-                ? undefined
-                : { left: frame.x(atX), top: frame.y(atY) };
-            });
+            const points = trial.curve.epochs.map((epoch, i) => frame.at(epoch, trial.curve.values[i]));
             const last = points.findLast(point => point !== undefined);
             const className = classOf(trial, report);
             return (
