@@ -6,7 +6,7 @@ import { usableCores } from '../../src/train/threads.js';
 import { usageError } from '../../src/util/errors.js';
 import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
-import { measureCalibrated, measureChecks } from './checks.js';
+import { measureCalibrated } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureList, measureRun } from './dashboard.js';
 import { measureFromDisk } from './from-disk.js';
@@ -40,7 +40,6 @@ const FIGURES: readonly (readonly [
   flag: 'whole' | 'disk' | 'dashboard' | undefined,
   measure: (given: Given) => Figure | Promise<Figure | readonly Figure[]>,
 ])[] = [
-  ['checks/step', undefined, ({ threads, rounds }) => measureChecks(threads, rounds)],
   ['step/calibration', undefined, ({ threads, rounds }) => measureCalibrated(threads, rounds)],
   ...BUCKETED_LENGTHS.map(
     length =>

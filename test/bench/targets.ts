@@ -151,13 +151,6 @@ const TARGETS: readonly Target[] = [
     twoThreadsOverOne,
   ],
   [
-    'finding what is not finite over the training step of the reference experiment',
-    0.02,
-    0.01,
-    '',
-    ratioAgainst('checks/step : '),
-  ],
-  [
     'evaluation of 10,000 images over PyTorch CPU',
     node(0.9, 1.5),
     0.6,

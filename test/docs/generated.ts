@@ -1,19 +1,25 @@
-/** Every document that is generated, or has generated parts. */
-import { readFileSync } from 'node:fs';
+/** Documents with generated parts: texts between `<!-- begin NAME -->` and `<!-- end NAME -->`. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/util/root.js';
-import { withMeasurements } from './measurements.js';
-import { referencePages } from './reference.js';
+import { measuredTexts } from './measurements.js';
+import { referenceTexts } from './reference.js';
 
 const MEASURED = ['README.md', 'docs/guide/reproducibility.md', 'docs/internals/measurements.md'];
 
 /** The text that each file must have, by its path in the repository. */
 export function generatedPages(): Readonly<Record<string, string>> {
-  const reference = Object.entries(referencePages()).map(
-    ([name, text]) => [`docs/reference/${name}`, text] as const,
-  );
-  const measured = MEASURED.map(
-    path => [path, withMeasurements(readFileSync(join(packageRoot, path), 'utf8'))] as const,
-  );
-  return Object.fromEntries([...reference, ...measured]);
+  const texts: Readonly<Record<string, string>> = { ...measuredTexts(), ...referenceTexts() };
+  const reference = readdirSync(join(packageRoot, 'docs/reference')).map(name => `docs/reference/${name}`);
+  const pages = [...MEASURED, ...reference].map(path => {
+    const page = readFileSync(join(packageRoot, path), 'utf8').replaceAll(
+      /(<!-- begin (\w+) -->\n)[\s\S]*?(<!-- end \2 -->)/g,
+      (_, begin: string, name: string, end: string) => {
+        if (!(name in texts)) throw new Error(`no generated text is called ${name}`);
+        return `${begin}${texts[name]}\n${end}`;
+      },
+    );
+    return [path, page] as const;
+  });
+  return Object.fromEntries(pages);
 }

@@ -7,21 +7,8 @@ import { cell, table } from './schema-tables.js';
 
 const experiments = join(packageRoot, 'experiments');
 
-/** Texts between `<!-- begin NAME -->` and `<!-- end NAME -->` of a page. */
 export function measuredTexts(): Readonly<Record<string, string>> {
   return { results: results(), pace: pace(), speed: speed(), reference: reference(), bench: benchTables() };
-}
-
-/** `page` with the text of each of its marked parts. */
-export function withMeasurements(page: string): string {
-  const texts = measuredTexts();
-  return page.replaceAll(
-    /(<!-- begin (\w+) -->\n)[\s\S]*?(<!-- end \2 -->)/g,
-    (_, begin: string, name: string, end: string) => {
-      if (!(name in texts)) throw new Error(`no measurement is called ${name}`);
-      return `${begin}${texts[name]}\n${end}`;
-    },
-  );
 }
 
 interface ReferenceRun {
