@@ -53,7 +53,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['pino-in-run', 'src/train/planted-g.ts', 'pino'],
     ['bullmq-in-launchers', 'src/sweep/planted-r.ts', 'bullmq'],
     ['browser-packages-in-page', 'src/view/planted-u.ts', 'preact'],
-    ['page-is-bundled', 'src/cli/planted-v.ts', '../view/page/changes.js'],
+    ['page-is-bundled', 'src/cli/planted-v.ts', '../view/page/address.js'],
     ['page-knows-documents', 'src/view/page/planted-w.ts', '../html.js'],
     ['commander-in-cli', 'src/train/planted-h.ts', 'commander'],
     ['library-is-for-programs', 'src/train/planted-z.ts', '../library/validate.js'],

@@ -169,7 +169,7 @@ function* scaleWarnings({ experiment, locator }: LoadedExperiment, data: DataSha
   for (const name of ['validation', 'test'] as const) {
     const { count = 0, errorScale } = data[name] ?? {};
     if (count === 0 || Array.from({ length: count }, (_, i) => errorScale?.(i)).some(Boolean)) continue;
-    const message = `mase cannot be computed on the ${name} split: only forecasts have it, whose season is shorter than the training part of a series and whose values differ from those a season before`;
+    const message = `mase cannot be computed on the ${name} split: it needs a forecast with a season that is shorter than the training part of a series, and values that differ from those one season earlier`;
     const expected = 'another metric, such as mean_absolute_error, or a shorter season';
     yield locator.atValue(path, 'data/no-error-scale', message, { expected });
   }

@@ -347,7 +347,7 @@ t.test('MASE that cannot be computed', async t => {
   t.equal(code, 0);
   t.match(
     stderr,
-    'mase cannot be computed on the test split: only forecasts have it, whose season is shorter',
+    'mase cannot be computed on the test split: it needs a forecast with a season that is shorter',
   );
   const fits = await work.cellrun('data', config, '--set', 'dataset.season=11');
   t.notMatch(fits.stderr, 'mase');
