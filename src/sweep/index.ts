@@ -14,7 +14,6 @@ export {
   readSweepResults,
   type SweepResults,
   summaryOf,
-  trialConfig,
   writeResults,
 } from './results.js';
 export { epochValues } from './segment.js';

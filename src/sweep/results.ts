@@ -54,7 +54,7 @@ function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): st
   return `${head.map(line => `# ${line}\n`).join('')}${trialConfig(plan, directory, row).resolvedYaml}`;
 }
 
-export function trialConfig(
+function trialConfig(
   plan: SweepPlan,
   directory: SweepDirectory,
   { point }: Pick<TrialRow, 'point'>,

@@ -1,9 +1,10 @@
 /** The command lines of a trial's runs, and their relative cost. */
-import { loadExperiment } from '../config/index.js';
+import type { PartialExperiment } from '../config/experiment.js';
+import { openConfig } from '../config/load.js';
 import type { SweepDirectory } from './directory.js';
 import type { Base, SweepPlan } from './schedule/plan.js';
 import type { JournalRecord } from './schedule/records.js';
-import { assignments, type Point, type Value } from './search/space.js';
+import { assignments, type Point } from './search/space.js';
 import { manifestOf } from './trials.js';
 
 /** The parameter whose values are the names of the base configs, if there are several. */
@@ -59,60 +60,37 @@ export function backendOfRun(path: string): string | undefined {
  * reproducible rather than exact.
  */
 export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: Point) => number {
-  const models = new Map(
-    plan.bases.map(base => [base.name, loadExperiment(directory.baseFile(base)).experiment.model]),
-  );
+  const known = new Map<string, number>();
   return point => {
-    const base = models.get(baseOf(plan, point).name);
-    if (!base) return 1;
-    // as with `--set`: a key of the model, or the whole model; the last one wins
-    const set = assignments(plan.space, point).flatMap(([key, value]) =>
-      key === 'model' && isMapping(value)
-        ? Object.entries(value)
-        : key.startsWith(MODEL)
-          ? [[key.slice(MODEL.length), value] as const]
-          : [],
-    );
-    return costOf(set.reduce(changed, base as unknown as Mapping));
+    const base = baseOf(plan, point);
+    const set = overridesOf(plan, point).filter(override => /^model[.=]/.test(override));
+    const key = [base.name, ...set].join('\n');
+    const cost = known.get(key) ?? costOf(openConfig(directory.baseFile(base), { set }).check().experiment);
+    known.set(key, cost);
+    return cost;
   };
 }
 
-const MODEL = 'model.';
-
-type Mapping = Readonly<Record<string, Value>>;
-
-/** A model with one of its keys set. Setting `cell` replaces listed layers, as in a config. */
-function changed(model: Mapping, [key, value]: readonly [key: string, value: Value]): Mapping {
-  const { layers, ...rest } = model;
-  return key === 'cell' ? { ...rest, cell: value } : (withValue(model, key.split('.'), value) as Mapping);
-}
-
-function withValue(value: Value | undefined, [step, ...rest]: readonly string[], set: Value): Value {
-  if (step === undefined) return set;
-  if (Array.isArray(value))
-    return value.toSpliced(Number(step), 1, withValue(value[Number(step)], rest, set));
-  const mapping = isMapping(value) ? value : {};
-  return { ...mapping, [step]: withValue(mapping[step], rest, set) };
-}
-
-function costOf(model: Mapping): number {
-  const { layers, num_layers } = model;
-  const all = Array.isArray(layers) ? layers : new Array<Value>(numberAt(num_layers, 1)).fill(model);
+function costOf({ model }: PartialExperiment): number {
+  const {
+    layers,
+    num_layers = 1,
+    ...one
+  } = (model ?? {}) as Partial<LayerSizes> & {
+    readonly layers?: readonly Partial<LayerSizes>[];
+    readonly num_layers?: number;
+  };
   let below = 0;
   let cost = 0;
-  for (const layer of all.filter(isMapping)) {
-    const size = numberAt(layer.hidden_size, 1);
-    const directions = layer.bidirectional === true ? 2 : 1;
-    cost += directions * size * (size + below);
-    below = directions * size;
+  for (const { hidden_size = 1, bidirectional } of layers ?? Array(num_layers).fill(one)) {
+    const directions = bidirectional ? 2 : 1;
+    cost += directions * hidden_size * (hidden_size + below);
+    below = directions * hidden_size;
   }
   return cost;
 }
 
-function isMapping(value: Value | undefined): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function numberAt(value: Value | undefined, otherwise: number): number {
-  return typeof value === 'number' && value > 0 ? value : otherwise;
+interface LayerSizes {
+  readonly hidden_size: number;
+  readonly bidirectional: boolean;
 }

@@ -460,32 +460,6 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     t.equal(epochs(), 2 * HELD_EPOCHS, 'each epoch is there once');
   });
 
-  t.test('Redis forgets a job whose worker is suspended: another worker takes the run over', async t => {
-    const server = await RedisServer.start(work.folder(), false);
-    t.teardown(() => server.kill());
-    const queue = queueOf('suspends', server);
-    const first = await workerWith(HELD, t, queue, '--lease', SHORT_LEASE);
-    const output = join(root, 'suspends');
-    const flags = ['--objective', 'test.loss:min', '--backend', 'webasm', '--output', output];
-    const sweep = work.start(
-      ...['sweep', work.config(longerConfig(data, HELD_EPOCHS)), 'optimizer.learning_rate=0.01', ...flags],
-      ...['--launcher', 'bullmq', '--queue', queue],
-    );
-    t.teardown(() => sweep.child.kill('SIGKILL'));
-    const pid = await heldBy(output, sweep, first);
-    t.teardown(() => process.kill(pid, 'SIGKILL'));
-    await bringToRest(Number(first.child.pid));
-    await server.command('FLUSHALL');
-    await startWorker(t, queue, '--lease', SHORT_LEASE);
-    const { code, stderr } = await sweep.finished;
-    t.equal(code, 0, stderr);
-    const [log] = readdirSync(output, { recursive: true, encoding: 'utf8' }).filter(
-      path => basename(path) === 'log.jsonl',
-    );
-    const text = readFileSync(join(output, log), 'utf8');
-    t.equal(text.split('"event":"train.epoch"').length - 1, HELD_EPOCHS, 'each epoch once');
-  });
-
   t.test('a suspended worker: another worker takes the run over, and its process stops', async t => {
     const queue = queueOf('sleeps');
     const launcher = await open(t, queue);

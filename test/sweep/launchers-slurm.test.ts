@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import type { Task, TaskEnd } from '../../src/sweep/launcher.js';
+import type { Task } from '../../src/sweep/launcher.js';
 import { SlurmLauncher } from '../../src/sweep/launchers/slurm.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { comesTrue, signalAtRest } from '../support/programs.js';
@@ -12,7 +12,6 @@ import { SlurmCluster, slurmMissing } from '../support/slurm.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };
-const OK: TaskEnd = { exitCode: 0, signal: null, timedOut: false, stderr: '' };
 t.setTimeout(300_000);
 
 const work = new Workplace();
@@ -144,17 +143,6 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     t.strictSame(ends.map(({ timedOut }) => timedOut).filter(Boolean), [], 'nothing timed out');
     for (const [i, { args }] of tasks.entries())
       t.strictSame(JSON.parse(ends[i].stderr.split('\n')[0]), args, `arguments of ${args[0]}`);
-  });
-
-  t.test("the program's exit codes and output", async t => {
-    const launcher = await open();
-    const tasks = [task(['--version']), task(['validate', config]), task(['validate', '/no/such.yaml'])];
-    const [version, valid, absent] = await Promise.all(
-      tasks.map(async task => (await launcher.start(task)).end),
-    );
-    t.strictSame(version, OK);
-    t.match(valid, { exitCode: 0 });
-    t.match(absent, { exitCode: 2, stderr: /no\/such\.yaml/ });
   });
 
   t.test('requests the resources of a task', async t => {

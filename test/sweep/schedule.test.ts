@@ -12,12 +12,10 @@ import { bracketSizes, hyperband } from '../../src/sweep/schedule/hyperband.js';
 import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { Decision, Outcome, Segment } from '../../src/sweep/schedule/records.js';
-import { createSampler } from '../../src/sweep/search/index.js';
 import type { Sampler } from '../../src/sweep/search/method.js';
 import { recordsOf } from '../../src/sweep/trials.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
-  ASHA,
   brief,
   budgetOf,
   counting,
@@ -127,18 +125,6 @@ t.test('decisions do not depend on the order of real ends or on kills; no epoch 
     Object.values(reached).every(count => count > 5),
     `every end was reached: ${JSON.stringify(reached)}`,
   );
-});
-
-t.test('ASHA by hand: one lane', async t => {
-  // rungs 1, 3, 9: of three trials at a rung the best goes on, of four still one
-  const values = [0.5, 0.3, 0.4, 0.2];
-  const plan = planOf({ budget: budgetOf(4) });
-  const decisions = drive(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
-  t.strictSame(brief(decisions), [
-    ...['+0', '0:0-1', '0p', '+1', '1:0-1', '1p', '+2', '2:0-1', '2p', '1:1-3'],
-    ...['1p', '+3', '3:0-1', '3:1-3', '3p'],
-    ...['3:3-9', '3c', '0x', '1x', '2x', 'trials 3'], // no trial was trained to its end: the best is
-  ]);
 });
 
 /** A sweep that was not cut off has a trial with all epochs, if one could be trained that far. */
@@ -320,23 +306,6 @@ t.test('Hyperband: the brackets of the paper', async t => {
   t.strictSame(counts, [162, 68, 30, 16, 10]);
 });
 
-t.test('Hyperband by hand', async t => {
-  // rungs 1, 3: of four trials, ceil(2 * 3 / 2) = 3 begin in bracket 0 and 2 in bracket 1, which
-  // stops none: dealt 0, 1, 0, 1, 0
-  const pruner: Pruner = { kind: 'hyperband', min_epochs: 1, reduction_factor: 3 };
-  const plan = planOf({ pruner, epochs: 3, budget: budgetOf(5) });
-  const values = [0.3, 0.9, 0.2, 0.8, 0.4];
-  const decisions = drive(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
-  t.strictSame(brief(decisions), [
-    ...['+0', '0:0-1', '0p', '+1', '1:0-3', '1c', '+2', '2:0-1', '2p', '+3', '3:0-3', '3c'],
-    ...['+4', '4:0-1', '4p', '2:1-3', '2c', '0x', '4x', 'trials 2'],
-  ]);
-  const brackets = decisions.flatMap(decision =>
-    decision.event === 'trial.chosen' ? [decision.bracket] : [],
-  );
-  t.strictSame(brackets, [0, 1, 0, 1, 0]);
-});
-
 t.test('median: stops the same trials as Optuna', async t => {
   const file = join(packageRoot, 'test', 'fixtures', 'schedule', 'optuna-median.json');
   const { cases } = JSON.parse(readFileSync(file, 'utf8'));
@@ -394,20 +363,6 @@ t.test('without a pruner nothing waits for anything', async t => {
   const decisions = scheduler.advance();
   t.match(decisions.at(-1), { event: 'sweep.decided', reason: 'trials' });
   t.equal(scheduler.finished, true);
-});
-
-t.test('points of a finite space do not repeat, started early or not', async t => {
-  const values = [1, 2, 3, 4, 5, 6, 7, 8];
-  const distribution = { kind: 'choice', values } as const;
-  const space = { parameters: [{ keys: ['x'], name: 'x', distribution }], exclude: [] };
-  for (const pruner of [ASHA, { kind: 'none' } as const]) {
-    const plan = planOf({ pruner, space, parallel: 3, budget: budgetOf(9) });
-    const scheduler = schedulerOf(partsOf(plan, () => 1, createSampler(space, plan.method, plan.seed)));
-    const decisions = drive(scheduler, worldOf(1, 0));
-    const points = recordsOf(decisions).rows.map(({ point }) => point.x as number);
-    t.strictSame([...points].sort(), values, pruner.kind);
-    t.match(decisions.at(-1), { reason: 'exhausted' });
-  }
 });
 
 t.test('nothing starts early once the end is known', async t => {

@@ -5,7 +5,7 @@
 import '../support/quick.js';
 import fc from 'fast-check';
 import t from 'tap';
-import { drawPoint, takenPoints } from '../../src/sweep/search/draw.js';
+
 import { gridPoints, gridSize } from '../../src/sweep/search/grid.js';
 import { importance } from '../../src/sweep/search/importance.js';
 import type { Method } from '../../src/sweep/search/index.js';
@@ -323,26 +323,6 @@ t.test('a grid lists what gridSize counts, the last parameter fastest', async t 
   fc.assert(fc.property(finite, counted), { numRuns: 100, seed: 1 });
 });
 
-t.test('each point of a finite space is suggested once', async t => {
-  const space = spaceOf(
-    [parameter('a', choice('x', 'y')), parameter('b', int(1, 9), ['a', 'y'])],
-    [{ b: 4 }],
-  );
-  for (const method of METHODS) {
-    const sampler = createSampler(space, method, 3);
-    const finished: Observation[] = [];
-    const pending: Point[] = [];
-    for (let trial = 0; trial < 9; trial++) {
-      const point = sampler.suggest(trial, finished, pending)!;
-      if (trial > 6) pending.push(point);
-      else finished.push(observed(trial, point, trial));
-    }
-    const points = [...finished.map(({ point }) => point), ...pending].map(canonical);
-    t.strictSame(points.toSorted(), [...gridPoints(space)].map(canonical).toSorted(), method.kind);
-    t.equal(sampler.suggest(9, finished, pending), undefined, method.kind);
-  }
-});
-
 t.test('errors for an empty space and for too many dimensions', async t => {
   const empty = spaceOf(
     [parameter('a', choice('x', 'y')), parameter('r', uniform(0, 1))],
@@ -365,36 +345,6 @@ t.test('errors for an empty space and for too many dimensions', async t => {
     65,
     'TPE then starts at random',
   );
-});
-
-t.test('random search draws each point once, without iterating over the earlier ones', async t => {
-  const space = spaceOf(
-    [
-      parameter('a', int(1, 40)),
-      parameter('k', choice('p', 'q', 'r')),
-      parameter('b', int(1, 9), ['k', 'p']),
-    ],
-    [{ k: 'q', a: 7 }],
-  );
-  const seed = 5;
-  const sampler = createSampler(space, { kind: 'random' }, seed);
-  const unreadable = new Proxy<Point[]>([], {
-    get: () => {
-      throw new Error('it looks at what was given out');
-    },
-  });
-  const before: Point[] = [];
-  // 40 * 9 with p, 39 with q, 40 with r
-  for (let trial = 0; trial < 439; trial++) {
-    const point = sampler.suggest(trial, [], unreadable);
-    // the rule as it reads: a stream for each trial, and no point twice
-    const taken = takenPoints(space, [], before);
-    const wanted = drawPoint(space, taken, RandomStream.of(seed, `sweep/random/${trial}`));
-    if (JSON.stringify(point) !== JSON.stringify(wanted)) t.same(point, wanted, `trial ${trial}`);
-    before.push(point!);
-  }
-  t.equal(new Set(before.map(point => JSON.stringify(point))).size, 439);
-  t.equal(sampler.suggest(439, [], unreadable), undefined);
 });
 
 t.test('random points have the declared distributions', async t => {
@@ -439,32 +389,6 @@ t.test('random points have the declared distributions', async t => {
       'few digits',
     );
   }
-});
-
-t.test('rounded numbers stay within bounds', async t => {
-  const [low, high] = [0.12345642, 0.98765458];
-  for (const kind of ['uniform', 'log_uniform'] as const) {
-    t.equal(valueAtFraction({ kind, low, high }, 0), low);
-    t.equal(valueAtFraction({ kind, low, high }, 1 - 1e-12), high);
-  }
-  t.equal(valueAtFraction(int(1, 10, 4), 1 - 1e-12), 9, 'the last step that fits');
-});
-
-t.test('concurrent trials explore different points', async t => {
-  const space = spaceOf([parameter('x', uniform(0, 1))]);
-  const told = Array.from({ length: 30 }, (_, i) => observed(i, { x: i / 29 }, Math.abs(i / 29 - 0.5)));
-  const distance = (pending: readonly Point[]) => {
-    const found = Array.from(
-      { length: 40 },
-      (_, seed) => createSampler(space, TPE, seed).suggest(30, told, pending)!,
-    );
-    return median(found.map(({ x }) => Math.abs((x as number) - 0.45)));
-  };
-  const crowd = Array.from({ length: 6 }, () => ({ x: 0.45 }));
-  t.ok(
-    distance(crowd) > 1.5 * distance([]),
-    `${distance(crowd)} with pending trials, ${distance([])} without`,
-  );
 });
 
 t.test('the problems match those of the recorded searches', async t => {

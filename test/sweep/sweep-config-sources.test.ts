@@ -6,7 +6,7 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
 import { SweepModels } from '../../src/library/sweep-models.js';
-import { fromCommandLine, isSweepFile, loadSweep } from '../../src/sweep/config/index.js';
+import { fromCommandLine, loadSweep } from '../../src/sweep/config/index.js';
 import { overridesOf } from '../../src/sweep/trial-runs.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -183,13 +183,6 @@ t.test('errors in a command line have their position in it', async t => {
   t.same(told(await error(varied, { objective: 'test.los:min' })), ['config/choice 1:1 --objective']);
 });
 
-t.test('a long command line is not mistaken for deep nesting', async t => {
-  const sizes = Array.from({ length: 200 }, (_, i) => i + 1);
-  const words = [`model.hidden_size=${sizes.join(',')}`, 'model.num_layers=1,2'];
-  const { points } = fromCommandLine(['configs/mnist-lstm.yaml'], words);
-  t.equal(points.length, 400);
-});
-
 t.test('several configs are variants', async t => {
   write('wide.yaml', 'version: 1\nextends: base.yaml\nname: wide\nmodel: { hidden_size: 32 }\n');
   const [base, wide] = [join(scratch, 'base.yaml'), join(scratch, 'wide.yaml')];
@@ -329,12 +322,6 @@ t.test('corners and a sample of infinite spaces are checked', async t => {
   t.same(load(lines).points, points, 'the same each time');
 });
 
-t.test('sweep files are distinguished from configs', async t => {
-  t.equal(isSweepFile('configs/sweeps/mnist-lstm.yaml'), true);
-  t.equal(isSweepFile('configs/mnist-lstm.yaml'), false);
-  t.equal(isSweepFile('configs/mnist-lstm-quick.yaml'), false);
-});
-
 t.test('the sample sweeps and variants are valid', async t => {
   for (const name of readdirSync('configs/sweeps')) {
     const { plan } = loadSweep(join('configs/sweeps', name));
@@ -372,35 +359,6 @@ t.test("the schema's own examples are valid", async t => {
     for (const example of schema.examples ?? [])
       t.same(validateAgainst('sweep', { ...minimal, [path[0]]: example }), [], path[0]);
   }
-});
-
-t.test('a damaged sweep file yields a plan or a UserError', async () => {
-  const text = sweepText(
-    'method: tpe\nbudget: { trials: 3 }\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: { kind: uniform, low: 0, high: 0.9, when: { optimizer.kind: sgd } }\n  model.hidden_size,model.num_layers: { kind: paired, values: [[1, 2], [2, 1]] }\nexclude: [{ optimizer.kind: sgd }]\npruner: { kind: asha, min_epochs: 2 }\n',
-  );
-  const words = '[ ] { } , " # *a null -1 0 1e999 . kind paired config when low __proto__'.split(' ');
-  const pieces = [...words, ': ', '- ', '&a ', '\n', ' '];
-  const edit = fc.record({
-    at: fc.nat(600),
-    remove: fc.nat(10),
-    insert: fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 5 })),
-  });
-  fc.assert(
-    fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), edits => {
-      const mutated = edits.reduce((now, { at, remove, insert }) => {
-        const from = at % (now.length + 1);
-        return now.slice(0, from) + insert + now.slice(from + remove);
-      }, text);
-      try {
-        loadSweep(write('mutated.yaml', mutated));
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        if (error.exitCode !== 2 || error.diagnostics.length === 0) throw new Error('an empty error');
-        printed(error);
-      }
-    }),
-    { numRuns: 250, seed: 20261124 },
-  );
 });
 
 t.test('a command line yields a plan or a UserError', async () => {

@@ -1,7 +1,5 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { readSchema, wholeSchema } from '../../src/config/schema/schema.js';
 import { Journal, readJournal } from '../../src/sweep/journal.js';
@@ -11,44 +9,6 @@ import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import type { UserError } from '../../src/util/errors.js';
 import { isClosed, undescribed } from '../support/schemas.js';
 import { complaints } from '../support/sweep-files.js';
-
-const WRITER = fileURLToPath(new URL('../support/journal-writer.js', import.meta.url));
-
-t.test(
-  '16 processes append at once, a third of them are killed: nothing is lost, torn or doubled',
-  async t => {
-    const path = join(t.testdir(), 'journal.jsonl');
-    const count = 1000;
-    const said = await Promise.all(
-      Array.from({ length: 16 }, (_, trial) =>
-        // those that are killed never end by themselves, however late the kill is
-        trial % 3 === 0
-          ? writer(path, trial, Number.POSITIVE_INFINITY, 50 + trial * 40)
-          : writer(path, trial, count, undefined),
-      ),
-    );
-    const { records } = readJournal(path);
-    const found = new Map<number, number[]>();
-    for (const record of records) {
-      if (record.event !== 'trial.chosen') throw new Error(`an unexpected ${record.event}`);
-      const i = record.point.i as number;
-      if ((record.point.padding as string).length !== (i * 37) % 9000)
-        t.fail(`record ${i} of ${record.trial} is not whole`);
-      found.set(record.trial, [...(found.get(record.trial) ?? []), i]);
-    }
-    said.forEach(({ killed, last }, trial) => {
-      const numbers = found.get(trial) ?? [];
-      t.same(
-        numbers,
-        numbers.map((_, at) => at + 1),
-        `the records of process ${trial} are there once and in order`,
-      );
-      t.ok(numbers.length >= last, `process ${trial} said ${last}, ${numbers.length} are there`);
-      if (!killed) t.equal(numbers.length, count);
-    });
-    t.equal(said.filter(({ killed }) => killed).length, 6, 'a third was killed');
-  },
-);
 
 t.test('an incomplete line of a killed process does not corrupt the next one', async t => {
   const path = join(t.testdir(), 'journal.jsonl');
@@ -246,25 +206,6 @@ t.test('damaged lines are skipped with a warning; another version is rejected', 
   const error = t.throws(() => readJournal(path)) as unknown as UserError;
   t.match(error, { exitCode: 5, diagnostics: [{ code: 'sweep/version', file: path, line: 4 }] });
 });
-
-interface Said {
-  readonly killed: boolean;
-  /** The number of the last record that the process said to have written. */
-  readonly last: number;
-}
-
-function writer(path: string, trial: number, count: number, killAt: number | undefined): Promise<Said> {
-  const child: ChildProcess = fork(WRITER, [path, String(trial), String(count)]);
-  let last = 0;
-  child.on('message', message => {
-    last = message as number;
-    if (last === killAt) child.kill('SIGKILL');
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (_, signal) => resolve({ killed: signal === 'SIGKILL', last }));
-  });
-}
 
 t.test('a change of the clock adds nothing to the time of a sweep that could end', t => {
   const at = (event: JournalRecord['event'], time: string, more = {}) =>

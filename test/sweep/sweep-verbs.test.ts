@@ -1,10 +1,9 @@
 /** The verbs that read sweeps, the view of one that runs, dry runs, and flags. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { resumeHint } from '../../src/cli/command/result.js';
-import { buildProgram } from '../../src/cli/program.js';
 import { repeatedFlags, type SweepRunOptions } from '../../src/cli/sweep/runner.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compare-trials.js';
@@ -28,7 +27,6 @@ import {
   BASE,
   begun,
   chosen,
-  measured,
   PLAN,
   recorder,
   STORY,
@@ -325,23 +323,6 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   rmSync(base);
 });
 
-t.test("a flag behind a verb of sweep is the verb's", async t => {
-  const { path } = directoryOf([
-    begun(),
-    chosen(0, 0.01, 4),
-    ...segment(0, [0, 1], 0.5),
-    measured(0, 1, 0.5),
-  ]);
-  for (const verb of ['status', 'replay']) {
-    const { out } = await said('sweep', verb, path, '--json');
-    t.doesNotThrow(() => JSON.parse(out), `sweep ${verb} --json`);
-  }
-  // sweep itself has it too, with another meaning
-  const queueless = said('sweep', 'resume', path, '--launcher', 'bullmq');
-  await t.rejects(queueless, /bullmq requires --queue/);
-  await t.rejects(said('sweep', 'status', path, '--set', 'a=1'), /unknown option/);
-});
-
 t.test('flags of a sweep that do not go together', async t => {
   const base = join(scratch, 'flags.yaml');
   writeFileSync(base, BASE);
@@ -382,17 +363,6 @@ t.test('flags of a sweep that do not go together', async t => {
     { code: 'ENOENT' },
     'nothing is made before that is known',
   );
-});
-
-t.test('a replay needs a journal', async t => {
-  const { path, files } = directoryOf(STORY);
-  rmSync(files.journal);
-  for (const flags of [[], ['--json']])
-    await t.rejects(said('sweep', 'replay', path, ...flags), {
-      exitCode: 5,
-      message: /^\S+\/journal\.jsonl: the sweep has no journal/,
-    });
-  t.match(await said('sweep', 'status', path), { code: 0, out: /: not begun\n/ });
 });
 
 t.test('damage in a journal is reported, an incomplete last line is not', async t => {
@@ -467,53 +437,6 @@ t.test('a sweep is not resumed with an edited base config', async t => {
   t.same(readdirSync(directory.files.trials), []);
 });
 
-t.test('every flag of a verb below another is its own', async t => {
-  type Command = Awaited<ReturnType<typeof buildProgram>>;
-  const shell = (): Promise<Command> =>
-    buildProgram({ io: recorder(), commandLine: [], version: '0', finish: () => {} });
-  const nested = (await shell()).commands.flatMap(above =>
-    above.commands.map(below => [above.name(), below.name()]),
-  );
-  t.ok(nested.length >= 9, 'config, verify and sweep have some');
-  for (const [above, below] of nested) {
-    const find = (program: Command) => {
-      const parent = program.commands.find(command => command.name() === above);
-      const verb = parent?.commands.find(command => command.name() === below);
-      if (!parent || !verb) throw new Error(`${above} ${below} is gone`);
-      return { parent, verb };
-    };
-    const { verb } = find(await shell());
-    const words = verb.registeredArguments.filter(({ required }) => required).map(() => 'x');
-    for (const { long, required, argChoices } of verb.options) {
-      const values = required ? (argChoices ?? ['8', '128', 'x=1', 'cpu,webasm']) : [undefined];
-      const taken = await Promise.all(
-        values.map(async value => {
-          const program = await shell();
-          const { parent, verb: tried } = find(program);
-          tried.action(() => {});
-          try {
-            await program.parseAsync(
-              [above, below, ...words, long ?? '', ...(value === undefined ? [] : [value])],
-              { from: 'user' },
-            );
-          } catch {
-            return false;
-          }
-          const source = (command: Command): string | undefined =>
-            command.options
-              .filter(option => option.long === long)
-              .map(option => command.getOptionValueSource(option.attributeName()))
-              .at(0);
-          return source(tried) === 'cli' && source(parent) !== 'cli';
-        }),
-      );
-      t.ok(taken.includes(true), `${above} ${below} ${long}`);
-    }
-  }
-  const path = directoryOf(STORY).path;
-  t.match(await said('--no-color', 'sweep', '--verbose', 'status', path), { code: 0 });
-});
-
 t.test('the resume command includes the flags', async t => {
   const hint = (options: Partial<SweepRunOptions>): string =>
     resumeHint('sweep resume', 'out/x y', repeatedFlags(options)).replace(/: .* sweep/, ': ./run sweep');
@@ -554,16 +477,6 @@ t.test('a directory of variants is a sweep', async t => {
   const empty = join(scratch, 'nothing');
   mkdirSync(empty);
   await t.rejects(said('sweep', empty), /no config to sweep over/);
-});
-
-t.test('a worker creates its directory', async t => {
-  const root = join(scratch, 'made', 'root');
-  const words = ['worker', '--queue', 'redis://127.0.0.1:1', '--root', root];
-  await t.rejects(said(...words), {
-    exitCode: 2,
-    message: /cannot reach|not installed/,
-  });
-  t.ok(existsSync(root));
 });
 
 t.test('every journal that was written here fits its schema', async t => {

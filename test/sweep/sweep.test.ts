@@ -5,7 +5,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
@@ -46,32 +46,6 @@ t.test('a killed sweep ends like one that was never killed', async t => {
   const decided = records.find(({ event }) => event === 'sweep.decided');
   t.match(decided, { reason: 'trials', best: { value: Number } });
   t.same(sweepComplaints(sweep.straight), []);
-
-  await t.test('what would be a lost or a repeated epoch, and an epoch that was cut off', async t => {
-    const found = (file: string, change: (log: string) => string) => {
-      const copy = join(folder, 'copy');
-      cpSync(sweep.straight, copy, { recursive: true });
-      const run = join(copy, 'trials', 't0000-s0');
-      writeFileSync(join(run, file), change(readFileSync(join(run, 'log.jsonl'), 'utf8')));
-      const { wrong, cutOff } = countEpochs(sweep.straight, copy);
-      rmSync(copy, { recursive: true });
-      return { wrong: wrong.length, cutOff };
-    };
-    const step = '{"event":"train.step","epoch":1,"step":20}\n';
-    const epoch = '{"event":"train.epoch","epoch":1,"step":20}\n';
-    const saved = '{"event":"checkpoint.saved","epoch":1,"step":20}\n';
-    const lost = (log: string) => log.replace(/.*"train\.epoch".*\n/, '');
-    t.same(found('log.jsonl', String), { wrong: 0, cutOff: 0 });
-    t.same(found('log.jsonl', lost), { wrong: 1, cutOff: 0 });
-    t.same(
-      found('log.jsonl', log => `${log}${epoch}`),
-      { wrong: 1, cutOff: 0 },
-    );
-    const replaced = (text: string) => found('log.replaced-1.jsonl', () => text);
-    t.same(replaced(step + epoch), { wrong: 0, cutOff: 1 });
-    t.same(replaced(step + epoch + saved), { wrong: 1, cutOff: 1 });
-    t.same(replaced(epoch + saved), { wrong: 0, cutOff: 0 }, 'no step was made again');
-  });
 
   await t.test('at one moment of each kind, one after another', async t => {
     /** After a trial was started, and before the journal knows of it. */
@@ -289,22 +263,6 @@ t.test(
         ),
         name,
       );
-
-    const other = await run('--directory', at('straight'), '--set', 'seed=1');
-    t.equal(other.code, 2);
-    t.match(other.stderr, /the run in this directory was started with another config/);
-    const full = await run('--directory', folder);
-    t.equal(full.code, 2);
-    t.match(full.stderr, /this directory contains something that is not from a run of this config/);
-    mkdirSync(at('left'));
-    const given = readFileSync(join(folder, 'base.yaml'), 'utf8');
-    writeFileSync(join(at('left'), 'config.yaml'), given);
-    writeFileSync(join(at('left'), 'run.lock'), '{"pid":4000000,"host":"gone"}\n');
-    t.equal(
-      (await run('--directory', at('left'))).code,
-      0,
-      'a process that was killed at its start left nothing that matters',
-    );
   },
 );
 

@@ -195,7 +195,9 @@ export class SlurmLauncher implements Launcher {
       const end = scriptEnd(job.folder);
       job.endSeen ??= performance.now();
       if (end === undefined && performance.now() - job.endSeen < this.options.pace.grace) continue;
-      const exit = end === undefined ? exitByState(state, job.stopped) : exitOf(end.code);
+      // the script was killed
+      const signal = job.stopped === 'interrupt' ? 'SIGINT' : 'SIGKILL';
+      const exit = end === undefined ? { exitCode: null, signal } : exitOf(end.code);
       const timedOut = state === 'TIMEOUT' && job.limited;
       this.settle(id, { ...exit, timedOut }, `Slurm reports state ${state ?? 'forgotten'} for job ${id}`);
     }
@@ -241,13 +243,6 @@ async function statesOf(ids: readonly string[]): Promise<ReadonlyMap<string, str
 /** Lines of two columns. */
 function pairsOf(listed: string): [string, string][] {
   return [...listed.matchAll(/^(\S+) (.*)$/gm)].map(([, first, second]) => [first, second]);
-}
-
-/** How a job ended whose script was killed: known only from its state. */
-function exitByState(state: string | undefined, stopped: Stop | undefined) {
-  if (stopped === 'interrupt') return { exitCode: null, signal: 'SIGINT' };
-  const killed = stopped === 'kill' || ['CANCELLED', 'OUT_OF_MEMORY', 'TIMEOUT'].includes(state ?? '');
-  return { exitCode: null, signal: killed ? 'SIGKILL' : null };
 }
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
