@@ -5,17 +5,16 @@
  * time, so a trial that was passed over may be promoted once its rung has more trials. When there
  * are no new points, promotions continue until no trial is promotable; the rest is pruned.
  */
-import { integer, named, object } from '../../util/schema.js';
-import { isBetter, type Measured, Pruning, pruner, prunerName } from './pruner.js';
+import { integer, named, object, tag } from '../../util/schema.js';
+import { isBetter, type Measured, type Pruning, pruner } from './pruner.js';
 
-export class Asha extends Pruning {
+export class Asha implements Pruning {
   private readonly halvings: readonly Rung[];
 
   constructor(
     private readonly rungEpochs: readonly number[],
     reductionFactor: number,
   ) {
-    super();
     this.halvings = rungEpochs.slice(0, -1).map(epochs => new Rung(epochs, reductionFactor));
   }
 
@@ -24,33 +23,17 @@ export class Asha extends Pruning {
   }
 
   judge(measured: Measured): 'pause' {
-    this.rungAt(measured.epochs).add(measured);
+    this.halvings.find(({ epochs }) => epochs === measured.epochs)?.add(measured);
     return 'pause';
   }
 
-  override promotable(): number | undefined {
-    return this.candidateRung()?.candidate();
+  /** The candidate of the highest rung that has one. */
+  promotable(): number | undefined {
+    return this.halvings.map(rung => rung.candidate()).findLast(trial => trial !== undefined);
   }
 
-  override promoted(trial: number): void {
-    const rung = this.candidateRung();
-    if (rung?.candidate() !== trial) throw new Error(`trial ${trial} is not the one to promote`);
-    rung.promote();
-  }
-
-  override withdrawn(trial: number): void {
+  continued(trial: number): void {
     for (const rung of this.halvings) rung.withdraw(trial);
-  }
-
-  /** The highest rung with a candidate. */
-  private candidateRung(): Rung | undefined {
-    return this.halvings.findLast(rung => rung.candidate() !== undefined);
-  }
-
-  private rungAt(epochs: number): Rung {
-    const rung = this.halvings.find(one => one.epochs === epochs);
-    if (!rung) throw new Error(`no rung at ${epochs} epochs`);
-    return rung;
   }
 }
 
@@ -79,12 +62,6 @@ class Rung {
     return rankIn(this.ranking, first) < best ? first.trial : undefined;
   }
 
-  /** Removes the candidate, which continues. */
-  promote(): void {
-    this.waiting.shift();
-  }
-
-  /** Removes a trial if it waits here. */
   withdraw(trial: number): void {
     const at = this.waiting.findIndex(one => one.trial === trial);
     if (at >= 0) this.waiting.splice(at, 1);
@@ -125,36 +102,23 @@ export const halving = {
   }),
 };
 
-interface HalvingSettings {
-  readonly min_epochs: number;
-  readonly reduction_factor: number;
-}
-
 /** min_epochs * eta^k below `epochs`, rounded down to whole epochs, followed by `epochs`. */
 export function rungEpochs(
-  { min_epochs, reduction_factor }: HalvingSettings,
+  { min_epochs, reduction_factor }: { readonly min_epochs: number; readonly reduction_factor: number },
   epochs: number,
 ): readonly number[] {
-  if (!(min_epochs >= 1 && reduction_factor > 1))
-    throw new Error(
-      `rungs cannot start at ${min_epochs} epochs with a reduction factor of ${reduction_factor}`,
-    );
   const rungs: number[] = [];
-  for (let rung = min_epochs; rung < epochs; rung *= reduction_factor) {
-    const whole = Math.floor(rung);
-    // with a factor below 2, rungs may differ by less than an epoch
-    if (whole !== rungs.at(-1)) rungs.push(whole);
-  }
+  for (let rung = min_epochs; rung < epochs; rung *= reduction_factor) rungs.push(rung);
   return [...rungs, epochs];
 }
 
 export const asha = pruner({
   settings: object(
     {
-      kind: prunerName(
-        'asha',
-        'Asynchronous successive halving (Li et al. 2018): at each rung the best 1 / reduction_factor continue, the rest wait.',
-      ),
+      kind: tag('asha', {
+        description:
+          'Asynchronous successive halving (Li et al. 2018): at each rung the best 1 / reduction_factor continue, the rest wait.',
+      }),
       ...halving,
     },
     { title: 'Asha' },

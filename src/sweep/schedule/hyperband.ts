@@ -5,51 +5,38 @@
  * one bracket has a promotable trial: the end of a segment makes at most one promotable, and the
  * lane it frees takes that one.
  */
-import { like, object } from '../../util/schema.js';
+import { like, object, tag } from '../../util/schema.js';
 import { Asha, halving, rungEpochs } from './asha.js';
-import { type Measured, Pruning, pruner, prunerName, type Verdict } from './pruner.js';
+import { type Measured, type Pruning, pruner } from './pruner.js';
 
-class Hyperband extends Pruning {
+class Hyperband implements Pruning {
   private readonly brackets: readonly Asha[];
   /** The brackets of trials 0, 1, …, repeated. */
   private readonly deal: readonly number[];
 
   constructor(rungs: readonly number[], reductionFactor: number) {
-    super();
     this.brackets = rungs.map((_, b) => new Asha(rungs.slice(b), reductionFactor));
     this.deal = dealOut(bracketSizes(rungs.length, reductionFactor));
   }
 
-  override bracket(trial: number): number {
+  bracket(trial: number): number {
     return this.deal[trial % this.deal.length];
   }
 
   rungs(trial: number): readonly number[] {
-    return this.bracketOf(trial).rungs();
+    return this.brackets[this.bracket(trial)].rungs();
   }
 
-  judge(measured: Measured): Verdict {
-    return this.bracketOf(measured.trial).judge(measured);
+  judge(measured: Measured): 'pause' {
+    return this.brackets[this.bracket(measured.trial)].judge(measured);
   }
 
-  override promotable(): number | undefined {
-    for (const bracket of this.brackets) {
-      const trial = bracket.promotable();
-      if (trial !== undefined) return trial;
-    }
-    return undefined;
+  promotable(): number | undefined {
+    return this.brackets.map(bracket => bracket.promotable()).find(trial => trial !== undefined);
   }
 
-  override promoted(trial: number): void {
-    this.bracketOf(trial).promoted(trial);
-  }
-
-  override withdrawn(trial: number): void {
-    this.bracketOf(trial).withdrawn(trial);
-  }
-
-  private bracketOf(trial: number): Asha {
-    return this.brackets[this.bracket(trial)];
+  continued(trial: number): void {
+    this.brackets[this.bracket(trial)].continued(trial);
   }
 }
 
@@ -76,10 +63,9 @@ function dealOut(sizes: readonly number[]): readonly number[] {
 export const hyperband = pruner({
   settings: object(
     {
-      kind: prunerName(
-        'hyperband',
-        'Successive halving in brackets that start at different rungs (Li et al. 2017).',
-      ),
+      kind: tag('hyperband', {
+        description: 'Successive halving in brackets that start at different rungs (Li et al. 2017).',
+      }),
       ...halving,
       reduction_factor: like(halving.reduction_factor, { default: 3 }),
     },

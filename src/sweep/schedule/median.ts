@@ -5,12 +5,14 @@
  * are judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
  * `n_startup_trials` are completed. Only values at these epochs count.
  */
-import { integer, object, type TypeOf } from '../../util/schema.js';
-import { type Measured, Pruning, pruner, prunerName, type Verdict } from './pruner.js';
+import { integer, object, type TypeOf, tag } from '../../util/schema.js';
+import { type Measured, type Pruning, pruner, type Verdict } from './pruner.js';
 
 const settings = object(
   {
-    kind: prunerName('median', 'Stop a trial that is worse than the median of the others at the same epoch.'),
+    kind: tag('median', {
+      description: 'Stop a trial that is worse than the median of the others at the same epoch.',
+    }),
     n_startup_trials: integer({
       description: 'Number of trials that must finish before the first is judged.',
       min: 0,
@@ -38,7 +40,7 @@ const settings = object(
   { title: 'Median' },
 );
 
-class MedianPruning extends Pruning {
+class MedianPruning implements Pruning {
   private readonly rungEpochs: readonly number[];
   /** Finite values of running trials, by trial, in the order of the epochs. */
   private readonly values = new Map<number, Measured[]>();
@@ -50,7 +52,6 @@ class MedianPruning extends Pruning {
     private readonly options: TypeOf<typeof settings>,
     epochs: number,
   ) {
-    super();
     const rungs: number[] = [];
     for (let rung = options.n_warmup_epochs + 1; rung < epochs; rung += options.interval_epochs)
       rungs.push(rung);
@@ -73,7 +74,7 @@ class MedianPruning extends Pruning {
     return best > middleOf(others) ? 'prune' : 'advance';
   }
 
-  override completed({ trial }: Measured): void {
+  completed({ trial }: Measured): void {
     this.completedTrials += 1;
     for (const { epochs, value } of this.values.get(trial) ?? []) {
       const values = this.completedValues.get(epochs) ?? [];

@@ -1,5 +1,5 @@
 /** What every pruner is. */
-import { literal, type Shape, type TypeOf } from '../../util/schema.js';
+import type { Shape, TypeOf } from '../../util/schema.js';
 
 export interface Measured {
   readonly trial: number;
@@ -12,31 +12,19 @@ export interface Measured {
 export type Verdict = 'advance' | 'prune' | 'pause';
 
 /** Decides which trials continue, in the order of virtual time: no clock, no randomness. */
-export abstract class Pruning {
+export interface Pruning {
   /** Epochs after which the trial is measured, ascending; the last one is its last epoch. */
-  abstract rungs(trial: number): readonly number[];
-
+  rungs(trial: number): readonly number[];
   /** Called at each rung below the last; the verdict on a diverged trial is ignored. */
-  abstract judge(measured: Measured): Verdict;
-
-  /** The trial's bracket; undefined for pruners without brackets. */
-  bracket(_trial: number): number | undefined {
-    return undefined;
-  }
-
-  /** Records that a trial was trained to its last epoch without diverging. */
-  completed(_measured: Measured): void {}
-
+  judge(measured: Measured): Verdict;
+  /** The trial's bracket, if there are brackets. */
+  bracket?(trial: number): number;
+  /** A trial was trained to its last epoch without diverging. */
+  completed?(measured: Measured): void;
   /** The paused trial that the next free lane continues, if any. */
-  promotable(): number | undefined {
-    return undefined;
-  }
-
-  /** Records that the trial that `promotable` returned continues. */
-  promoted(_trial: number): void {}
-
-  /** Records that a paused trial continues although it is not promotable. */
-  withdrawn(_trial: number): void {}
+  promotable?(): number | undefined;
+  /** A paused trial continues. */
+  continued?(trial: number): void;
 }
 
 /** A pruner and all that is known of it. */
@@ -51,10 +39,6 @@ export interface PrunerKind<S extends Shape = Shape> {
 
 /** Defines a pruner. */
 export const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
-
-/** The key `kind` of a pruner. */
-export const prunerName = <const K extends string>(kind: K, description: string) =>
-  literal(kind, { description, examples: [kind] });
 
 /** Numbers before null, equal values by trial, so that ties are replayed equally. */
 export function isBetter(a: Omit<Measured, 'epochs'>, b: Omit<Measured, 'epochs'>): boolean {

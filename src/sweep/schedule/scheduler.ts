@@ -281,7 +281,7 @@ export class Scheduler {
     const measured = { trial: number, epochs, value: this.minimized(value) };
     const isLast = epochs === this.plan.epochs;
     if (isLast && status === 'done') {
-      this.pruning.completed(measured);
+      this.pruning.completed?.(measured);
       trial.state = 'completed';
       this.decide({ event: 'trial.completed', trial: number, epochs });
       return;
@@ -293,7 +293,7 @@ export class Scheduler {
     else {
       trial.state = 'paused';
       // a trial that the free lane continues at once was not paused
-      const continues = this.pruning.promotable() === number && this.mayStart;
+      const continues = this.pruning.promotable?.() === number && this.mayStart;
       if (!continues) this.decide({ event: 'trial.paused', trial: number, epochs });
     }
   }
@@ -306,12 +306,12 @@ export class Scheduler {
   /** Starts a promoted or new trial on each free lane, at virtual time `now`. */
   private fillLanes(now: number): void {
     while (this.jobs.length < this.plan.parallel) {
-      const promotable = this.pruning.promotable();
+      const promotable = this.pruning.promotable?.();
       const point = promotable === undefined ? this.nextPoint() : undefined;
       if (promotable === undefined && point === undefined) return;
       if (!this.isAffordable()) return;
       if (promotable !== undefined) {
-        this.pruning.promoted(promotable);
+        this.pruning.continued?.(promotable);
         this.start(this.decided[promotable], now);
       } else if (point) this.start(this.choose(point), now);
     }
@@ -322,7 +322,7 @@ export class Scheduler {
     if (this.decided.some(({ state }) => state === 'completed')) return false;
     const best = this.bestOf(this.decided.filter(({ state }) => state === 'paused'));
     if (best === undefined || !this.isAffordable()) return false;
-    this.pruning.withdrawn(best.trial);
+    this.pruning.continued?.(best.trial);
     this.start(best, this.now);
     return true;
   }
@@ -347,7 +347,7 @@ export class Scheduler {
 
   private choose(point: Point): Trial {
     const number = this.decided.length;
-    const bracket = this.pruning.bracket(number);
+    const bracket = this.pruning.bracket?.(number);
     const costPerEpoch = this.costPerEpoch(point);
     const trial: Trial = { trial: number, point, costPerEpoch, state: 'running' };
     this.decided.push(trial);

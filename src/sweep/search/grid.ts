@@ -1,7 +1,7 @@
 /** Lists the points of a finite space: the last parameter changes fastest. */
 
-import { object } from '../../util/schema.js';
-import { listingSampler, methodName, searchMethod } from './method.js';
+import { object, tag } from '../../util/schema.js';
+import { listingSampler, searchMethod } from './method.js';
 import { countOf, exists, isExcluded, type Point, type Space, valueAt } from './space.js';
 
 /** An upper bound of the number of points, without conditions and `exclude`. */
@@ -42,7 +42,7 @@ export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<
 
 export const grid = searchMethod({
   settings: object(
-    { kind: methodName('grid', 'Every point; the last parameter varies fastest.') },
+    { kind: tag('grid', { description: 'Every point; the last parameter varies fastest.' }) },
     { title: 'Grid' },
   ),
   isExhaustive: true,

@@ -1,5 +1,5 @@
 /** What every search method is. */
-import { literal, type Shape, type TypeOf } from '../../util/schema.js';
+import type { Shape, TypeOf } from '../../util/schema.js';
 import type { Point, Space } from './space.js';
 
 export interface Observation {
@@ -37,10 +37,6 @@ export interface SearchMethod<S extends Shape = Shape> {
 
 /** Defines a search method. */
 export const searchMethod = <S extends Shape>(method: SearchMethod<S>): SearchMethod<S> => method;
-
-/** The key `kind` of a method. */
-export const methodName = <const K extends string>(kind: K, description: string) =>
-  literal(kind, { description, examples: [kind] });
 
 /** The points that `next` returns, one for each trial, regardless of results. */
 export function listingSampler(next: (trial: number) => Point | undefined): Sampler {

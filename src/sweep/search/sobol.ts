@@ -1,9 +1,9 @@
 /** Quasi-random search: a scrambled Sobol sequence fills the space evenly. */
 import { usageError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
-import { object } from '../../util/schema.js';
+import { object, tag } from '../../util/schema.js';
 import { MAX_DRAWS, pointAtFractions, Untried } from './draw.js';
-import { listingSampler, methodName, searchMethod } from './method.js';
+import { listingSampler, searchMethod } from './method.js';
 import type { Point } from './space.js';
 
 /**
@@ -12,7 +12,7 @@ import type { Point } from './space.js';
  * Each parameter has its own dimension, used or not.
  */
 export const sobol = searchMethod({
-  settings: object({ kind: methodName('sobol', 'Scrambled Sobol points.') }, { title: 'Sobol' }),
+  settings: object({ kind: tag('sobol', { description: 'Scrambled Sobol points.' }) }, { title: 'Sobol' }),
   create(space, _, seed) {
     const dimensions = space.parameters.length;
     if (dimensions > MAX_SOBOL_DIMENSIONS) throw tooManyError(dimensions);

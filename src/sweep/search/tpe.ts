@@ -8,9 +8,9 @@
  */
 
 import { RandomStream } from '../../util/random.js';
-import { integer, object } from '../../util/schema.js';
+import { integer, object, tag } from '../../util/schema.js';
 import { drawPoint, isAllowed, type Taken, takenPoints } from './draw.js';
-import { methodName, type Observation, searchMethod } from './method.js';
+import { type Observation, searchMethod } from './method.js';
 import { ParzenEstimator } from './parzen.js';
 import { random } from './random.js';
 import { MAX_SOBOL_DIMENSIONS, sobol } from './sobol.js';
@@ -25,7 +25,7 @@ const MAX_BEST = 25;
 export const tpe = searchMethod({
   settings: object(
     {
-      kind: methodName('tpe', 'Tree-structured Parzen estimator.'),
+      kind: tag('tpe', { description: 'Tree-structured Parzen estimator.' }),
       n_startup_trials: integer({
         description: 'Number of first trials that are chosen without results.',
         min: 1,
