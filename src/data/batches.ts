@@ -50,7 +50,6 @@ export class BatchOrder {
   private currentPosition = 0;
   private arranged = false;
 
-  /** @throws UserError (exit 2) if the sequences do not fill a single batch */
   constructor(private readonly options: BatchOptions) {
     const { count, batchSize, lastBatch, seed } = options;
     const batches = count / batchSize;
@@ -72,7 +71,6 @@ export class BatchOrder {
   /**
    * Restores an order from `state`; its next batches are those that the saved order would have
    * returned.
-   * @throws UserError (exit 5) if `state` does not belong to an order with these `options`
    */
   static restore(options: BatchOptions, state: BatchOrderState): BatchOrder {
     const restored = new BatchOrder(options);

@@ -30,9 +30,6 @@ export interface NamedColumn {
 /**
  * Returns the function from a column to its index in a table; {@link ABSENT} without a column.
  * @param header the column names of the table
- * @throws UserError (exit 2 in training, else 5) if columns are missing, with all of them; only one
- *   problem if the header was not split, or is that of another table
- * @throws UserError (exit 5) if columns occur twice, or the header is blank
  */
 export function findColumns(
   header: TableRecord,

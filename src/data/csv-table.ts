@@ -41,7 +41,7 @@ export interface TableColumns {
   readonly purpose: Purpose;
   readonly delimiter?: Delimiter | undefined;
   readonly features: readonly NamedColumn[];
-  /** Numbers a symbol; absent if features are numbers. @throws UnknownSymbol */
+  /** Numbers a symbol; absent if features are numbers. */
   readonly symbol?: ((text: string) => number) | undefined;
   /** Set if the only feature is a column of texts, to be split into symbols. */
   readonly level?: TextLevel | undefined;
@@ -495,11 +495,7 @@ export interface TrainingTable {
   readonly lists: readonly RowList[];
 }
 
-/**
- * Reads the files that `path` matches, as one table.
- * @throws UserError (exit 2) if a file or a column is missing
- * @throws UserError (exit 5) if rows are invalid, with all of them
- */
+/** Reads the files that `path` matches, as one table. */
 export async function readTrainingTable(
   path: string,
   columns: Omit<TableColumns, 'purpose'>,

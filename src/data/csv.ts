@@ -187,11 +187,7 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
   expandsPaths: true,
 };
 
-/**
- * Opens the dataset.
- * @throws UserError (exit 2) if a file or column is missing or the test split is not defined
- * @throws UserError (exit 5) if a cell is invalid, with its line and column
- */
+/** Opens the dataset. */
 async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset> {
   checkOptions(config);
   const { features, sequence, id } = config;
@@ -342,7 +338,6 @@ function labelTexts({ sources, rows: { labels, labelPlaces } }: TrainingTable): 
   return { file: sources[0].name, labels: labels.texts, placeOf: code => labelPlaces[code] };
 }
 
-/** @throws UserError (exit 5) with the first row of each group whose target differs */
 function checkConstant(
   table: TrainingTable,
   names: readonly string[],

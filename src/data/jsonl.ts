@@ -142,12 +142,7 @@ export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
   expandsPaths: true,
 };
 
-/**
- * Opens the dataset. The null of a step is ignored.
- * @throws UserError (exit 2) if a file is missing, the first record lacks a field or the test split
- *   is not defined
- * @throws UserError (exit 5) if a record is invalid, with its line
- */
+/** Opens the dataset. The null of a step is ignored. */
 async function open(config: JsonlConfig, context: DatasetContext): Promise<Dataset> {
   const common: Common = { symbols: new TextCodes() };
   const { path, validation_path, test_path } = config;
@@ -253,11 +248,7 @@ interface Common {
   readonly symbols: TextCodes;
 }
 
-/**
- * Reads all files that `path` matches.
- * @throws UserError (exit 2) if a file is missing or the first record lacks a field
- * @throws UserError (exit 5) if a record is invalid, with its line
- */
+/** Reads all files that `path` matches. */
 async function readJsonlTable(
   path: string,
   config: JsonlConfig,
@@ -420,7 +411,6 @@ class TableReader {
 /** Maximum number of fields that a message lists. */
 const MAX_NAMED = 30;
 
-/** @throws UserError (exit 2) if the first record lacks fields: the config is wrong */
 function checkFields(record: JsonRecord, file: string, { input, target, id }: JsonlConfig): void {
   const names = Object.keys(record);
   const missing = Object.entries({ input, target, id }).filter(

@@ -1,7 +1,4 @@
-/**
- * The dataset kinds. To add one: a file in this folder, a line in the table, a
- * test.
- */
+/** The dataset kinds. To add one: a file in this folder, a line in the table, a test. */
 
 import { usageError } from '../util/errors.js';
 import { named, union } from '../util/schema.js';
@@ -87,8 +84,6 @@ export const datasetConfig = named(
 /**
  * Opens the dataset that `config` describes. Relative paths are resolved against the working
  * directory.
- * @throws UserError (exit 2) if the config asks for something that does not exist
- * @throws UserError (exit 5) if data are damaged
  */
 export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
   const whole = await kindOf(config).open(config, context);
@@ -148,8 +143,6 @@ export function newSequences(
 /**
  * Returns the files of `paths` to predict for a run with `config`: folders and patterns are
  * expanded like those of the dataset.
- * @throws UserError (exit 2) if a folder or pattern has no files, a file is named twice, or there
- *   are several for a dataset that is read from one
  */
 export async function newSequenceFiles(
   config: DatasetConfig,

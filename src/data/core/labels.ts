@@ -96,12 +96,6 @@ export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 const BOOLEAN = /^(?:true|false)$/i;
 
-/** Config keys of the dataset kinds whose class labels are texts. */
-export interface LabelsConfig {
-  /** True to compare labels as texts, so that `1`, `01` and `1.0` are three classes. */
-  readonly labels_as_text?: boolean;
-}
-
 /** The labels of one file. */
 export interface LabelTexts {
   readonly file: string;
@@ -127,11 +121,10 @@ export interface ClassMapping {
  * other labels are compared as texts and sorted by UTF-16 code units.
  * @param tables the labels of the training file first
  * @param ignoredLabel label to ignore besides {@link IGNORED}
- * @throws UserError (exit 5) if no label is left or there are too many
  */
 export function classMapping(
   tables: readonly LabelTexts[],
-  { labels_as_text: asText = false }: LabelsConfig,
+  { labels_as_text: asText = false }: { readonly labels_as_text?: boolean },
   ignoredLabel: number = IGNORED,
 ): ClassMapping {
   const written = [...new Set(tables.flatMap(table => table.labels))];

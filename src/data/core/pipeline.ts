@@ -128,8 +128,6 @@ export interface SequenceReader {
   /**
    * Yields the sequences of an input in order, one or more sources, which are read like the files
    * of a split. Each list contains those that one chunk completes, and may be empty.
-   * @throws UserError (exit 2) if a source cannot be opened
-   * @throws UserError (exit 5) if the rest of the input cannot be read
    */
   read(sources: readonly InputSource[]): AsyncIterable<readonly ReadSequence[]>;
 }
@@ -171,8 +169,6 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
   /**
    * Opens the dataset that `config` describes, with all its training sequences: the caller applies
    * `validation` and `limit`. Relative paths are resolved against the working directory.
-   * @throws UserError (exit 2) if the config asks for something that does not exist
-   * @throws UserError (exit 5) if data are damaged
    */
   open(config: Config, context: DatasetContext): Promise<Dataset>;
   /**

@@ -11,24 +11,16 @@ import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../.
 const MAX_SHOWN = 20;
 
 export class Problems {
-  private readonly shown: Diagnostic[] = [];
-  private total = 0;
+  /** The problems to report. */
+  readonly all: Diagnostic[] = [];
 
   /** True if reading the input further would not add to the report. */
   get full(): boolean {
-    return this.total >= MAX_SHOWN;
+    return this.all.length >= MAX_SHOWN;
   }
 
   add(...diagnostics: readonly Diagnostic[]): void {
-    for (const diagnostic of diagnostics) {
-      this.total++;
-      if (this.total <= MAX_SHOWN) this.shown.push(diagnostic);
-    }
-  }
-
-  /** The problems to report. */
-  get all(): readonly Diagnostic[] {
-    return this.shown;
+    this.all.push(...diagnostics.slice(0, MAX_SHOWN - this.all.length));
   }
 
   /**
@@ -45,9 +37,8 @@ export class Problems {
     }
   }
 
-  /** @throws UserError (exit 5) if problems were added, with all of them */
   throwIfAny(): void {
-    if (this.total > 0) throw damagedError(...this.shown);
+    if (this.all.length > 0) throw damagedError(...this.all);
   }
 }
 

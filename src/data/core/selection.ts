@@ -41,7 +41,6 @@ export function testSelection(
 /**
  * Draws `round(count * fraction)` of `count` sequences for the test split; both splits get at least
  * one. The same seed draws the same sequences.
- * @throws UserError (exit 2) if there are fewer than two sequences
  */
 export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
   if (count < 2) {
@@ -94,7 +93,6 @@ const VALIDATION = ['dataset', 'validation'];
 /**
  * Holds out validation sequences and applies the limit.
  * @param seed of the random draw, which has its own stream
- * @throws UserError (exit 2) if the validation split that the config asks for is impossible
  */
 export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, seed: number): Dataset {
   const divided = config.validation === undefined ? dataset : setAside(dataset, config.validation, seed);

@@ -13,20 +13,14 @@ import {
   type Targets,
   type TextLevel,
 } from './dataset.js';
-import {
-  type ClassMapping,
-  classesByCode,
-  classMapping,
-  type LabelsConfig,
-  type LabelTexts,
-  labelsOf,
-} from './labels.js';
+import { type ClassMapping, classesByCode, classMapping, type LabelTexts, labelsOf } from './labels.js';
 import type { DatasetContext } from './pipeline.js';
 import { Problems } from './problems.js';
 import { range, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
 import { type Place, packedSplit, type SequenceStore, storedSplit } from './store.js';
 
-export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig, LabelsConfig {
+export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {
+  readonly labels_as_text?: boolean;
   readonly validation_path?: string;
   readonly target_kind: 'class' | 'value';
   readonly input_kind?: 'number' | 'symbol' | 'text';

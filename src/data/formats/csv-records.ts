@@ -159,10 +159,7 @@ export class CsvPieces implements CsvRecord {
     this.parser = new RecordParser(delimiter, (fields, end) => this.record(fields, end - this.base));
   }
 
-  /**
-   * Passes the completed records to the handlers, including those before an error.
-   * @throws UserError (exit 5) if the rest of the file cannot be read
-   */
+  /** Passes the completed records to the handlers, including those before an error. */
   push(piece: Buffer): void {
     this.window = this.window.length === 0 ? piece : Buffer.concat([this.window, piece]);
     const whole = this.window.subarray(0, wholeLength(this.window));
@@ -179,10 +176,7 @@ export class CsvPieces implements CsvRecord {
     this.to = 0;
   }
 
-  /**
-   * Call after the last chunk.
-   * @throws UserError (exit 5) if the file is empty or its rest cannot be read
-   */
+  /** Call after the last chunk. */
   end(): void {
     this.checkText();
     // the parser calls back without an error or a record if there was nothing
@@ -247,7 +241,6 @@ export class CsvPieces implements CsvRecord {
     throw damagedError(broken(error.code, this.place(typeof error.column === 'number' ? error.column : 0)));
   }
 
-  /** @throws UserError (exit 5) if the text after the current record is not UTF-8 */
   private checkText(): void {
     const { window, to, base, line } = this;
     const place = { offset: base + to, line, column: 1 };

@@ -101,7 +101,6 @@ const DIGITS = { MILLIS: 3, MICROS: 6, NANOS: 9 } as const;
 /**
  * Returns the function from a row to the text of its cell, empty for nulls. Numbers are kept as
  * such, since texts take more memory.
- * @throws BrokenParquet if there are more or fewer values than `rows`
  */
 export function cellTexts(pieces: readonly Piece[], form: CellForm, rows: number): (row: number) => string {
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
@@ -132,7 +131,6 @@ export function cellTexts(pieces: readonly Piece[], form: CellForm, rows: number
   return at => (isNull[at] === 1 ? '' : form.text(values[at]));
 }
 
-/** @throws BrokenParquet if the value is neither there nor null */
 function isPresent<T extends Value>(value: T): value is Exclude<T, null | undefined> {
   if (value === undefined) throw new BrokenParquet('it has a value that is not in its dictionary');
   return value !== null;

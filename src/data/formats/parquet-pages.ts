@@ -27,10 +27,7 @@ export interface ChunkForm {
 /** Decompressed pages by the offset of their compressed bytes. */
 export type Pages = ReadonlyMap<number, Uint8Array>;
 
-/**
- * Checks the pages of a column in a row group, and decompresses them.
- * @throws BrokenParquet if they are damaged, or of a kind that is not supported
- */
+/** Checks the pages of a column in a row group, and decompresses them. */
 export function checkedPages(chunk: Uint8Array, form: ChunkForm): Pages {
   const pages = new Map<number, Uint8Array>();
   const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };

@@ -67,11 +67,7 @@ export class ParquetFile {
     readonly columns: readonly OpenColumn[],
   ) {}
 
-  /**
-   * @param file name for messages
-   * @throws UserError (exit 2) if the package that reads it is not installed
-   * @throws UserError (exit 5) if it is damaged or encrypted, or its metadata are too large
-   */
+  /** @param file name for messages */
   static async open(bytes: Buffer, file: string): Promise<ParquetFile> {
     const library = await loadLibrary(file);
     const metadata = readMetadata(library, bytes, file);
@@ -87,7 +83,6 @@ export class ParquetFile {
   /**
    * Yields the rows of each row group.
    * @param indices of the columns to read
-   * @throws UserError (exit 5) if a column cannot be read, or the file is damaged
    */
   async *groups(indices: readonly number[]): AsyncGenerator<ParquetRows> {
     const columns = indices.map(index => this.columns[index]);

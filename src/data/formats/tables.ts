@@ -47,8 +47,6 @@ const ROWS_TOGETHER = 4096;
 
 /**
  * Passes the records of a table to the handlers, whose errors propagate; yields after some of them.
- * @throws UserError (exit 2) if a package for Parquet is not installed
- * @throws UserError (exit 5) if the rest of the table cannot be read
  */
 export async function* readTable(
   given: ByteSource,

@@ -41,8 +41,6 @@ function codeUnits(bytes: Buffer): number {
  * Checks that `bytes` are UTF-8.
  * @param place of `bytes` in the file
  * @param start first bytes of the file
- * @throws UserError (exit 5) if they are not, with the place of the first invalid or truncated
- *   character
  */
 export function checkUtf8(bytes: Buffer, file: string, place = FILE_START, start = bytes): void {
   const bad = badByte(bytes);

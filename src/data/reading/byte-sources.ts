@@ -33,14 +33,11 @@ export function oneChunk(name: string, bytes: Buffer): ByteSource {
 export interface InputSource {
   /** As in {@link ByteSource}. */
   readonly name: string;
-  /** @throws UserError (exit 2) if it cannot be read */
   open(): Promise<ByteSource>;
 }
 
 /**
  * Reads the file at `path`, which may be a pipe. The errors may also occur while chunks are read.
- * @throws UserError (exit 2) if it cannot be read
- * @throws UserError (exit 5) if a gzip stream is damaged
  */
 export async function fileBytes(path: string): Promise<ByteSource> {
   try {
@@ -70,27 +67,16 @@ function openPipe(path: string): Socket {
  * Reads `stream`, decompressed if it is gzip. The errors may also occur while chunks are read.
  * @param name of the source, for messages
  * @param size in bytes, of a file
- * @throws UserError (exit 2) if it cannot be read
- * @throws UserError (exit 5) if a gzip stream is damaged
  */
 export async function streamBytes(name: string, stream: Readable, size?: number): Promise<ByteSource> {
-  const raw = namedErrors(name, stream);
-  let first: Buffer = Buffer.alloc(0);
-  // a pipe may deliver the two magic bytes of gzip one by one
-  for (let next = await raw.next(); !next.done; next = await raw.next()) {
-    first = first.length === 0 ? next.value : Buffer.concat([first, next.value]);
-    if (first.length >= 2) break;
-  }
-  const chunks = prepended(first, raw);
-  return isGzip(first)
-    ? { name, size: undefined, isDecompressedFile: size !== undefined, chunks: decompressed(name, chunks) }
-    : { name, size, chunks };
+  const raw = { name, size, chunks: namedErrors(name, stream) };
+  const { start, source } = await beginning(raw, 2);
+  if (!isGzip(start)) return source;
+  const chunks = decompressed(name, source.chunks);
+  return { name, size: undefined, isDecompressedFile: size !== undefined, chunks };
 }
 
-/**
- * Reads all bytes of `source`.
- * @throws UserError (exit 5) if there are more than `maxBytes`
- */
+/** Reads all bytes of `source`. */
 export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTES): Promise<Buffer> {
   const parts: Buffer[] = [];
   let total = 0;
@@ -161,10 +147,7 @@ async function* decompressed(name: string, chunks: AsyncIterable<Buffer>): Async
   }
 }
 
-/**
- * Opens each source once the one before it has been read.
- * @throws UserError (exit 2) if one cannot be read
- */
+/** Opens each source once the one before it has been read. */
 export async function* inTurn(sources: readonly InputSource[]): AsyncGenerator<ByteSource> {
   for (const source of sources) yield source.open();
 }

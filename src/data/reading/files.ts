@@ -22,11 +22,7 @@ const read = promisify(readCallback);
 /** Maximum number of bytes that operating systems read at once. */
 const MAX_REQUEST = 2 ** 30;
 
-/**
- * Reads the file at `path`.
- * @throws UserError (exit 2) if it cannot be read, is not a regular file or is larger than
- *   `maxBytes`
- */
+/** Reads the file at `path`. */
 export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
     const info = statSync(path);
@@ -74,12 +70,7 @@ async function readWhole(path: string, size: number): Promise<Buffer> {
   }
 }
 
-/**
- * Reads the file at `path`, decompressed if it is gzip. The digest is that of the file itself.
- * @throws UserError (exit 2) if it cannot be read, is not a regular file or is larger than
- *   `maxBytes`
- * @throws UserError (exit 5) if the gzip stream is damaged or expands to more than `maxBytes`
- */
+/** Reads the file at `path`, decompressed if it is gzip. The digest is that of the file itself. */
 export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   const source = await readSource(path, maxBytes);
   return { ...source, bytes: decompressed(source.bytes, path, Math.min(maxBytes, expansionLimit())) };
@@ -101,11 +92,7 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
   return hash.digest('hex');
 }
 
-/**
- * Returns the content of a gzip file; any other file unchanged.
- * @throws UserError (exit 5) if the stream is damaged or
- *   expands to more than `maxBytes`
- */
+/** Returns the content of a gzip file; any other file unchanged. */
 export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLimit()): Buffer {
   if (!isGzip(bytes)) return bytes;
   try {

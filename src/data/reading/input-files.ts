@@ -11,7 +11,6 @@ import { usageError } from '../../util/errors.js';
  * Returns the files of `paths`, in the order of the paths. The files of a folder (without
  * subfolders and hidden files) and the matches of a pattern such as `data/*.txt` are sorted by
  * UTF-16 code units.
- * @throws UserError (exit 2) if a folder or pattern has no files
  */
 export async function inputFiles(paths: string | readonly string[]): Promise<readonly string[]> {
   const lists = await Promise.all([paths].flat().map(filesOf));
@@ -37,10 +36,7 @@ async function filesOf(path: string): Promise<readonly string[]> {
   return some(path, 'no file matches the pattern', found.sort());
 }
 
-/**
- * Returns `files`.
- * @throws UserError (exit 2) if one of them is there twice, perhaps through a symbolic link
- */
+/** Returns `files`. */
 export async function distinctFiles(files: readonly string[]): Promise<readonly string[]> {
   const known = new Map<string, string>();
   for (const file of files) {

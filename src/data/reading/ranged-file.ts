@@ -58,7 +58,6 @@ export class RangedFile implements Bytes {
     private readonly known: KnownFile,
   ) {}
 
-  /** @throws UserError (exit 2) if the file cannot be read or is not a regular file */
   static async open(path: string): Promise<RangedFile> {
     try {
       const stats = await stat(path);
@@ -87,8 +86,6 @@ export class RangedFile implements Bytes {
    * Reads the whole file; calls `visit` with each chunk and its offset. A chunk is valid until
    * `visit` returns. Errors of `visit` propagate.
    * @returns the SHA-256 of the file, lower-case hex
-   * @throws UserError (exit 2) if it cannot be read
-   * @throws UserError (exit 5) if it has changed
    */
   async scan(visit: (piece: Buffer, from: number) => void): Promise<string> {
     const hash = createHash('sha256');
@@ -114,11 +111,7 @@ export class RangedFile implements Bytes {
     return this.known.sha256;
   }
 
-  /**
-   * Reads the bytes of each range.
-   * @throws UserError (exit 2) if they cannot be read
-   * @throws UserError (exit 5) if the file has changed
-   */
+  /** Reads the bytes of each range. */
   async read(ranges: readonly ByteRange[]): Promise<Buffer[]> {
     const found = new Array<Buffer>(ranges.length);
     const order = [...ranges.keys()].sort((a, b) => ranges[a].from - ranges[b].from);
@@ -157,8 +150,6 @@ export class RangedFile implements Bytes {
   /**
    * Reads the bytes of a range synchronously; valid until the next call. Reads ahead if ranges are
    * sequential.
-   * @throws UserError (exit 2) if they cannot be read
-   * @throws UserError (exit 5) if the file has changed
    */
   readNow({ from, to }: ByteRange): Buffer {
     const { window, windowStart } = this;
