@@ -196,7 +196,8 @@ interface TableProps<Row> {
   readonly caption?: ComponentChildren;
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
-  keyOf(row: Row, i: number): string | number;
+  /** Default: the number of the row. */
+  keyOf?(row: Row, i: number): string | number;
   classOf?(row: Row): string;
   /** The same rows in groups; absent for a single table. */
   readonly groups?: readonly Group<Row>[] | undefined;
@@ -226,7 +227,6 @@ export function Table<Row>(props: TableProps<Row>) {
   const { label, kind = 'numbers', caption, columns, rows, groups, most = Number.POSITIVE_INFINITY } = props;
   const [order, setOrder] = useState<Order | null>(null);
   const [isWhole, setWhole] = useState(false);
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const column = columns.find(({ name }) => name === order?.column);
   const sort = <T,>(items: readonly T[], keyFor: (item: T) => SortValue) =>
     column ? sorted(items, keyFor, order?.isDown ?? false) : items;
@@ -239,8 +239,6 @@ export function Table<Row>(props: TableProps<Row>) {
       if (old?.column !== name) return { column: name, isDown: false };
       return old.isDown ? null : { column: name, isDown: true };
     });
-  const toggle = (key: string): void =>
-    setOpen(old => new Set(old.has(key) ? [...old].filter(one => one !== key) : [...old, key]));
   const longest = Math.max(...(groups ?? [{ rows }]).map(group => group.rows.length));
   return (
     <>
@@ -260,15 +258,9 @@ export function Table<Row>(props: TableProps<Row>) {
             </tbody>
           ) : (
             sort(groups, group => column && summaryValue(column, group.rows)).map(group => (
-              <tbody key={group.label} data-group={group.label}>
-                <GroupRow
-                  group={group}
-                  columns={columns}
-                  isOpen={open.has(group.label)}
-                  toggle={() => toggle(group.label)}
-                />
-                {open.has(group.label) && <TableRows {...props} rows={shown(group.rows)} />}
-              </tbody>
+              <GroupBody key={group.label} group={group} columns={columns}>
+                {() => <TableRows {...props} rows={shown(group.rows)} />}
+              </GroupBody>
             ))
           )}
         </table>
@@ -289,25 +281,23 @@ interface HeadProps<Row> {
 }
 
 function Head<Row>({ column: { name, title = name, isText, sortBy }, order, next }: HeadProps<Row>) {
-  const className = isText ? 'text' : undefined;
-  if (sortBy === undefined)
-    return (
-      <th scope="col" class={className}>
-        {title}
-      </th>
-    );
   const direction = order?.column !== name ? 'none' : order.isDown ? 'descending' : 'ascending';
+  const sign = { none: '', ascending: ' ▲', descending: ' ▼' }[direction];
   return (
-    <th scope="col" aria-sort={direction} class={className}>
-      <button type="button" title={name} onClick={next}>
-        {title}
-        <span aria-hidden="true">{{ none: '', ascending: ' ▲', descending: ' ▼' }[direction]}</span>
-      </button>
+    <th scope="col" aria-sort={sortBy && direction} class={isText ? 'text' : undefined}>
+      {sortBy ? (
+        <button type="button" title={name} onClick={next}>
+          {title}
+          <span aria-hidden="true">{sign}</span>
+        </button>
+      ) : (
+        title
+      )}
     </th>
   );
 }
 
-function TableRows<Row>({ columns, rows, keyOf, classOf }: TableProps<Row>) {
+function TableRows<Row>({ columns, rows, keyOf = (_, i) => i, classOf }: TableProps<Row>) {
   return rows.map((row, i) => (
     <tr key={keyOf(row, i)} data-row={keyOf(row, i)} class={classOf?.(row)}>
       {columns.map((column, k) => {
@@ -331,28 +321,31 @@ function shownIn<Row>({ show, sortBy }: Column<Row>, row: Row, i: number): Compo
   return show ? show(row, i) : (sortBy?.(row) ?? '–');
 }
 
-interface GroupRowProps<Row> {
+interface GroupBodyProps<Row> {
   readonly group: Group<Row>;
   readonly columns: readonly Column<Row>[];
-  readonly isOpen: boolean;
-  toggle(): void;
+  children(): ComponentChildren;
 }
 
-function GroupRow<Row>({ group: { label, rows }, columns, isOpen, toggle }: GroupRowProps<Row>) {
+function GroupBody<Row>({ group: { label, rows }, columns, children }: GroupBodyProps<Row>) {
+  const [isOpen, setOpen] = useState(false);
   return (
-    <tr class="group">
-      <th scope="rowgroup" class="text">
-        <button type="button" aria-expanded={isOpen} onClick={toggle}>
-          <span aria-hidden="true">{isOpen ? '▾' : '▸'}</span> {label}
-        </button>{' '}
-        <small>{counted(rows.length, 'run')}</small>
-      </th>
-      {columns.slice(1).map(column => (
-        <td key={column.name} data-column={column.name} class={column.isText ? 'text' : undefined}>
-          {column.summary?.show(rows) ?? (isSame(column, rows) ? shownIn(column, rows[0], 0) : '')}
-        </td>
-      ))}
-    </tr>
+    <tbody data-group={label}>
+      <tr class="group">
+        <th scope="rowgroup" class="text">
+          <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+            <span aria-hidden="true">{isOpen ? '▾' : '▸'}</span> {label}
+          </button>{' '}
+          <small>{counted(rows.length, 'run')}</small>
+        </th>
+        {columns.slice(1).map(column => (
+          <td key={column.name} data-column={column.name} class={column.isText ? 'text' : undefined}>
+            {column.summary?.show(rows) ?? (isSame(column, rows) ? shownIn(column, rows[0], 0) : '')}
+          </td>
+        ))}
+      </tr>
+      {isOpen && children()}
+    </tbody>
   );
 }
 

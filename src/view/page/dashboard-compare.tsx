@@ -89,15 +89,7 @@ function BlockView({ block }: { readonly block: Block }) {
           show: (row, k) => (i === 0 ? <Breakable text={nameOf(table.rows, k)} /> : (row[i] ?? '–')),
         }),
       );
-      return (
-        <TableSection
-          title={title}
-          kind="differences"
-          columns={columns}
-          rows={table.rows}
-          keyOf={(row, i) => `${i} ${row[0]}`}
-        />
-      );
+      return <TableSection title={title} kind="differences" columns={columns} rows={table.rows} />;
     }
     default:
       return null;

@@ -61,7 +61,6 @@ export function MeasuredTable({ title, note, of, columns, format = '', rows }: M
         ),
       ]}
       rows={rows}
-      keyOf={({ name }, i) => `${i} ${name}`}
     />
   );
 }
@@ -112,7 +111,6 @@ function Confusion({ classes: { names, undecided }, counts, place }: ConfusionPr
           },
         ]}
         rows={counts.map((_, row) => row)}
-        keyOf={row => row}
       />
     </Section>
   );
@@ -163,7 +161,6 @@ function TrueAndPredicted({ values, place }: { readonly values: ValuesReport; re
             },
           ]}
           rows={worst}
-          keyOf={({ index }) => index}
         />
       )}
     </Section>
@@ -200,7 +197,6 @@ function Mistakes({ classes, place }: { readonly classes: ClassesReport; readonl
       kind="numbers mistakes"
       columns={columns.filter(column => !!column)}
       rows={mistakes}
-      keyOf={({ index, step_in_sequence: step }) => `${index}/${step}`}
     />
   );
 }

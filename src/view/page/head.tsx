@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact';
 import type { Measured, RunReport, SweepReport } from '../document.js';
 import { Badge, useHeading, Value } from './components.js';
 import { Tags } from './run-columns.js';
@@ -16,10 +15,9 @@ interface HeadProps {
   readonly report: RunReport | SweepReport;
   readonly tiles: readonly (Tile | null | undefined)[];
   readonly notes: readonly (string | null)[];
-  readonly children?: ComponentChildren;
 }
 
-export function Head({ kind, report, tiles, notes, children }: HeadProps) {
+export function Head({ kind, report, tiles, notes }: HeadProps) {
   const { id, name, state, tags, note } = report;
   const Heading = useHeading(0);
   const { description = null, message = null } = report.kind === 'run' ? report : {};
@@ -57,7 +55,6 @@ export function Head({ kind, report, tiles, notes, children }: HeadProps) {
             ),
         )}
       </dl>
-      {children}
       {notes.map(text => text && <p class="note">{text}</p>)}
     </header>
   );

@@ -24,14 +24,9 @@ export function RunView({ report }: { readonly report: RunReport }) {
   return (
     <article class="run" data-run={report.id}>
       <RunHead report={report} />
+      <TableSection title="Gates" columns={GATES} rows={report.gates} />
       <Curves report={report} />
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
-      <TableSection
-        title="Gates"
-        columns={GATES}
-        rows={report.gates}
-        keyOf={({ name }, i) => `${i} ${name}`}
-      />
       <Baselines report={report} />
       <Warnings report={report} />
       <Config report={report} />
@@ -39,7 +34,6 @@ export function RunView({ report }: { readonly report: RunReport }) {
         title="Checkpoints"
         columns={CHECKPOINTS(report.checkpoints[0]?.metric)}
         rows={report.checkpoints}
-        keyOf={({ file }) => file}
       />
       <Facts title="Environment" facts={report.environment} />
     </article>
@@ -47,7 +41,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
 }
 
 function RunHead({ report }: { readonly report: RunReport }) {
-  const { metrics, best, started, gates } = report;
+  const { metrics, best, started } = report;
   const order = metrics.toSorted((a, b) => byImportance(a.name, b.name));
   return (
     <Head
@@ -68,17 +62,7 @@ function RunHead({ report }: { readonly report: RunReport }) {
         ...report.cautions,
         [started === null ? '' : formatTime(started), ...spans(report)].filter(Boolean).join(' · '),
       ]}
-    >
-      {gates.length > 0 && (
-        <p class="verdicts">
-          {gates.map((gate, i) => (
-            <span key={`${i} ${gate.name}`}>
-              <Badge of={gate.verdict ?? 'not judged yet'} /> {gate.name}
-            </span>
-          ))}
-        </p>
-      )}
-    </Head>
+    />
   );
 }
 
