@@ -11,7 +11,7 @@ import {
   type SplitName,
   type Vocabulary,
 } from './core/dataset.js';
-import { inDataUnits, trainingColumns } from './core/scaling.js';
+import { columnsOf, inDataUnits, trainingColumns } from './core/scaling.js';
 import { eachChunk } from './core/values.js';
 
 export interface DataSummary {
@@ -207,32 +207,28 @@ function targetSummary(dataset: Dataset, split: Split): TargetSummary {
     return { kind: 'class', per_step: perStep, classes, missing };
   }
   const { size } = targets;
-  const columns = Array.from({ length: size }, () => new Moments());
   const width = perStep ? steps * size : size;
-  const eachTarget = (visit: (values: ArrayLike<number>) => void): void =>
+  const eachTarget = (visit: (values: ArrayLike<number>, at: number) => void): void =>
     eachChunk(targets.values, width, (values, from) => {
+      missing = from === 0 ? 0 : missing;
       for (let at = 0; at < values.length; at += size) {
         const row = values.subarray(at, at + size);
         const index = (from + at) / size;
         if (!Number.isNaN(row[0]))
-          visit(targets.given?.(index) ?? inDataUnits(row, scalingOf(targets, index)));
+          visit(targets.given?.(index) ?? inDataUnits(row, scalingOf(targets, index)), 0);
         else if (!hasNone(index)) missing++;
       }
     });
-  eachTarget(row => columns.forEach((column, c) => column.add(row[c])));
-  missing = 0;
-  const histograms = columns.map(column => new Bins(column.min, column.max));
+  const columns = columnsOf(size, eachTarget, c => targetName(dataset, c));
+  const histograms = columns.map(({ min, max }) => new Bins(min, max));
   eachTarget(row => {
-    columns.forEach((column, c) => {
-      column.addSquare(row[c]);
-      histograms[c].add(row[c]);
-    });
+    for (let c = 0; c < size; c++) histograms[c].add(row[c]);
   });
   return {
     kind: 'value',
     per_step: perStep,
     columns: columns.map((column, c) => ({
-      ...column.column(targetName(dataset, c)),
+      ...column,
       histogram: count === 0 ? [] : histograms[c].histogram,
       ...(typeof targets.scaling === 'object' &&
         dataset.scaling && {
@@ -254,32 +250,6 @@ function targetName({ targetNames, columnNames }: Dataset, index: number): strin
 function scalingOf(targets: Split['targets'], index: number) {
   const scaling = targets.kind === 'value' ? targets.scaling : undefined;
   return typeof scaling === 'function' ? scaling(index) : scaling;
-}
-
-/** Statistics of a column in two passes; see {@link Column}. */
-class Moments {
-  min = Number.POSITIVE_INFINITY;
-  max = Number.NEGATIVE_INFINITY;
-  private sum = 0;
-  private squares = 0;
-  private count = 0;
-
-  add(value: number): void {
-    this.sum += value;
-    this.count++;
-    if (value < this.min) this.min = value;
-    if (value > this.max) this.max = value;
-  }
-
-  /** Call after all values have been added. */
-  addSquare(value: number): void {
-    this.squares += (value - this.sum / this.count) ** 2;
-  }
-
-  column(name: string): Column {
-    const { sum, count, squares, min, max } = this;
-    return { name, mean: sum / count, deviation: Math.sqrt(squares / count), min, max };
-  }
 }
 
 class Bins {

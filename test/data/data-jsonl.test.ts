@@ -13,7 +13,7 @@ import {
   openDataset,
   type ReadSequence,
 } from '../../src/data/index.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { Workplace } from '../support/cli.js';
 import {
   asInput,
   classes,
@@ -583,16 +583,6 @@ t.test('folders, patterns and compressed files', async t => {
   };
   const [plain, packed] = [await open(csv('t.csv', table)), await open(csv('t.csv.gz', gzipSync(table)))];
   t.same(sequence(packed, packed.train, 1), sequence(plain, plain.train, 1));
-  const arrays = npz({ x: floats([4, 2, 1], [1, 2, 3, 4, 5, 6, 7, 8]), y: integers([4], [0, 1, 0, 1]) });
-  const archive = (name: string, content: Uint8Array): DatasetConfig => {
-    writeFileSync(at(name), content);
-    return { kind: 'npz', path: at(name), test_fraction: 0.5 };
-  };
-  const [whole, small] = [
-    await open(archive('a.npz', arrays)),
-    await open(archive('b.npz.gz', gzipSync(arrays))),
-  ];
-  t.same(sequence(small, small.train, 1), sequence(whole, whole.train, 1));
   t.match(await complaints(5, () => open(csv('bad.csv.gz', gzipSync(table).subarray(0, 30)))), [
     /the gzip stream ends too early/,
   ]);

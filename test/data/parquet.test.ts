@@ -214,32 +214,6 @@ t.test('sequences to predict are those of the CSV file, from files and streams',
   t.same(simple(await inputs('readings-gzip.parquet', 100, true)), expected, 'a stream');
 });
 
-t.test('a run predicts a table in either format', async t => {
-  const config = {
-    version: 1,
-    name: 'parquet',
-    dataset: readings('readings-snappy.parquet'),
-    model: { cell: 'lstm', hidden_size: 4 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: 1, batch_size: 8 },
-  };
-  const run = await work.train(config, '--backend', 'webasm');
-  const predict = (name: string) =>
-    work.cellrun('predict', run.directory, '--input', fixture(name), '--backend', 'webasm');
-  const [csv, parquet] = [await predict('readings.csv'), await predict('readings-plain.parquet')];
-  t.equal(parquet.code, 0, parquet.stderr);
-  t.match(csv.stdout, /"id":"r00"/);
-  const times = /"time":"[^"]*"/g;
-  t.equal(parquet.stdout.replaceAll(times, ''), csv.stdout.replaceAll(times, ''));
-  t.match(await predict('types.parquet'), {
-    code: 5,
-    stderr: /there is no column .*\n {2}expected: the column names of the training data\n {2}got: \S+, /,
-  });
-  const shown = await work.cellrun('data', work.config(config));
-  t.match(shown, { code: 0, stdout: /\b22\b/ }, shown.stderr);
-});
-
 t.test('errors name the row and the column', async t => {
   const typed = (features: string[], more: Partial<CsvConfig> = {}, name = 'types.parquet') =>
     refusal(() =>

@@ -169,17 +169,6 @@ t.test('a file of a folder that is no table is one message', async t => {
     t.match(valid.stderr, new RegExp(message));
     t.equal(valid.stderr.match(/b\.csv/g)?.length, 1, valid.stderr);
   }
-  const read = { ...perFile(tested), ...columns, path: folderOf(recordings(8)) };
-  const { summary } = await train(work, config(read, crossEntropy));
-  for (const [content, message] of [
-    ['   \n', 'b\\.csv: the first line is blank'],
-    ['# Recordings\n', 'b\\.csv:1:1: there is no column "x", which the model reads'],
-  ]) {
-    const input = work.file('b.csv', content);
-    const { stderr } = await work.cellrun('predict', summary.directory, '--input', input, ...webasm);
-    t.match(stderr, new RegExp(`^[^\n]*${message}`));
-    t.equal(stderr.match(/b\.csv/g)?.length, 1, stderr);
-  }
 });
 
 t.test('what differs from the first row of another file is located in both', async t => {

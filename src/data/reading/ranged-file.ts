@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, read, readSync, type Stats } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { damagedError, usageError } from '../../util/errors.js';
 import { unreadableFile } from './files.js';
 
@@ -89,23 +89,14 @@ export class RangedFile implements Bytes {
    */
   async scan(visit: (piece: Buffer, from: number) => void): Promise<string> {
     const hash = createHash('sha256');
-    await this.opened(async handle => {
-      const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)];
-      const read = async (from: number, turn: number): Promise<Buffer> => {
-        const piece = buffers[turn % 2].subarray(0, Math.min(CHUNK_BYTES, this.size - from));
-        await this.fill(handle, piece, from);
-        return piece;
-      };
-      let next = read(0, 0);
-      for (let from = 0, turn = 1; from < this.size; from += CHUNK_BYTES, turn++) {
-        const piece = await next;
-        next = read(Math.min(this.size, from + CHUNK_BYTES), turn);
-        // the error is thrown when `next` is awaited
-        next.catch(() => {});
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+    await this.opened(async file => {
+      for (let from = 0; from < this.size; from += CHUNK_BYTES) {
+        const piece = buffer.subarray(0, Math.min(CHUNK_BYTES, this.size - from));
+        await this.fillAll(file, [{ piece, from }]);
         hash.update(piece);
         visit(piece, from);
       }
-      await next;
     });
     this.known.sha256 = hash.digest('hex');
     return this.known.sha256;
@@ -132,18 +123,7 @@ export class RangedFile implements Bytes {
       for (const i of members) found[i] = piece.subarray(ranges[i].from - from, ranges[i].to - from);
       return { piece, from };
     });
-    try {
-      // not with promises: each that waits for a thread costs 0.1 ms beside busy threads
-      const file = openSync(this.name, 'r');
-      try {
-        this.checkSame(file);
-        await this.fillAll(file, pieces.slice(this.fillCached(file, pieces)));
-      } finally {
-        closeSync(file);
-      }
-    } catch (error) {
-      throw isSystemError(error) ? unreadableFile(this.name, error) : error;
-    }
+    await this.opened(file => this.fillAll(file, pieces.slice(this.fillCached(file, pieces))));
     return found;
   }
 
@@ -186,25 +166,18 @@ export class RangedFile implements Bytes {
     return bytes;
   }
 
-  private async opened<T>(use: (handle: FileHandle) => Promise<T>): Promise<T> {
+  private async opened(use: (file: number) => Promise<void>): Promise<void> {
     try {
-      const handle = await open(this.name, 'r');
+      // not with promises: each that waits for a thread costs 0.1 ms beside busy threads
+      const file = openSync(this.name, 'r');
       try {
-        this.checkSame(handle.fd);
-        return await use(handle);
+        this.checkSame(file);
+        await use(file);
       } finally {
-        await handle.close();
+        closeSync(file);
       }
     } catch (error) {
       throw isSystemError(error) ? unreadableFile(this.name, error) : error;
-    }
-  }
-
-  private async fill(handle: FileHandle, bytes: Buffer, from: number): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, from + done);
-      if (bytesRead === 0) throw this.changed();
-      done += bytesRead;
     }
   }
 
