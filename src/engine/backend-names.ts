@@ -2,6 +2,5 @@
 export const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
-/** What can be asked for. */
 export const BACKEND_REQUESTS = ['auto', ...BACKENDS] as const;
 export type BackendRequest = (typeof BACKEND_REQUESTS)[number];

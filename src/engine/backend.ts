@@ -148,7 +148,6 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
   return { vendor, architecture, device, description, software };
 }
 
-/** `values` as an array argument of a kernel. */
 export function tensorInput(values: Float32Array, shape: Shape): Input {
   // gpu.js accepts any typed array, its types only arrays of numbers
   return new (gpuLibrary().Input)(values as unknown as number[], gpuSize(shape));

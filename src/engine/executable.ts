@@ -12,7 +12,6 @@ import type { Value } from './linked-executable.js';
 import type { Kernel, Plan, Step } from './plan.js';
 import type { KernelArgument } from './source.js';
 
-/** An executable program. */
 export interface Executable {
   /**
    * Runs the program on `values`, one for each of the graph's inputs by name. A result is written

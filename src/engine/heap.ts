@@ -35,7 +35,6 @@ function newMemory(): WasmMemory {
   return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
 }
 
-/** In bytes; infinite if there is no limit or it is unknown. */
 function addressSpaceLimit(): number {
   try {
     const [, limit] = /^Max address space +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
@@ -79,7 +78,6 @@ export class Heap {
     return at;
   }
 
-  /** The array at `span`, which any thread may have allocated. */
   open({ at, length }: HeapSpan): Float32Array {
     if (at + length * FLOAT_BYTES > this.buffer.byteLength) {
       this.buffer = this.memory.buffer;

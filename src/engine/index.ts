@@ -1,4 +1,3 @@
-/** The interface of the engine for the rest of the program. */
 import type { GPU } from 'gpu.js';
 import type { Program } from '../math/graph/node.js';
 import { gpuLibrary, installWebGpu } from './backend.js';

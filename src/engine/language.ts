@@ -10,7 +10,6 @@ export type Axis = 'x' | 'y' | 'z';
 
 export type BinaryOperator = '+' | '-' | '*' | '/';
 
-/** Functions of one argument, then of two. */
 export const UNARY_FUNCTIONS = ['abs', 'exp', 'log', 'sqrt', 'tanh'] as const;
 export const BINARY_FUNCTIONS = ['max', 'min'] as const;
 export type UnaryFunction = (typeof UNARY_FUNCTIONS)[number];

@@ -14,7 +14,6 @@ import type { KernelCode, SimdKernel } from './simd-kernel.js';
 
 export interface LinkedInput {
   readonly name: string;
-  /** Number of floats; undefined for a scalar. */
   readonly size: number | undefined;
 }
 

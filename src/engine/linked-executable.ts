@@ -82,7 +82,6 @@ export class LinkedExecutable {
     });
   }
 
-  /** As `Executable.run`. */
   run(
     values: Readonly<Record<string, Value>>,
     into: Readonly<Record<string, Float32Array>> = {},

@@ -7,7 +7,6 @@ import { LinkedExecutable, type LinkedRuntime } from './linked-executable.js';
 
 type Arrays = Readonly<Record<string, Float32Array>>;
 
-/** Compiles a program when it is first run. */
 export class KernelMachine {
   private readonly compiled = new Map<string, Executable>();
 
@@ -17,7 +16,6 @@ export class KernelMachine {
     return this.engine.heap.allocate(size);
   }
 
-  /** As `Executable.run`. */
   run({ key, make }: KeyedProgram, values: Arrays, into: Arrays): Promise<Record<string, Float32Array>> {
     const executable = this.compiled.get(key) ?? this.engine.compile(make());
     this.compiled.set(key, executable);
@@ -39,7 +37,6 @@ export class LinkedMachine {
     return this.runtime.heap.allocate(size);
   }
 
-  /** As `LinkedExecutable.run`. */
   async run({ key }: KeyedProgram, values: Arrays, into: Arrays): Promise<Record<string, Float32Array>> {
     const executable = this.linked.get(key);
     if (!executable) throw new Error('a program was not sent to this thread');

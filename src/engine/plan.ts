@@ -100,12 +100,10 @@ function fusedFlops(nodes: readonly Node[], isStored: (node: Node) => boolean): 
 
 const FLOAT_BYTES = 4;
 
-/** The cost of a plan, counted from the plan itself. */
 export interface PlanCosts {
   /** Nodes of the graph that the results depend on. */
   readonly nodes: number;
   readonly distinctKernels: number;
-  /** Kernels that one run executes. */
   readonly kernels: number;
   readonly flops: number;
   /** Inputs and buffers on the device; buffers are reused once their last reader has run. */

@@ -158,7 +158,6 @@ export class FunctionAssembler {
     return this.hoisted(floatBytes(value), () => `v128.const f32x4 ${Math.fround(value)}`);
   }
 
-  /** Four floats, lane 0 first. */
   floats(values: readonly number[]): this {
     return this.write(
       () => `v128.const f32x4 ${values.join(' ')}`,

@@ -1,7 +1,3 @@
-/**
- * Compiles a kernel's source to a WebAssembly module: parses, lowers, chooses a tile and writes the
- * loops over tiles.
- */
 import { type Axis, parseKernel } from './language.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './simd-assembler.js';
 import type { KernelIr } from './simd-ir.js';
@@ -100,7 +96,6 @@ function kernelFunction(
   return { f, spareBytes };
 }
 
-/** Copies each float argument into all lanes of a vector, once. */
 function splats(f: FunctionAssembler, given: readonly Parameter[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   given.forEach(({ name, type }, parameter) => {

@@ -7,7 +7,6 @@
 import type { Arithmetic } from './simd-arithmetic.js';
 import type { FunctionAssembler } from './simd-assembler.js';
 
-/** Vector locals, which the caller reuses between calls. */
 export type Scratch = readonly [number, number, number, number];
 
 /** (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; error 7.6e-9 in e^r. */

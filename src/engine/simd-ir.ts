@@ -25,9 +25,7 @@ export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide' | 'min'
 
 export type Value = { readonly varies: Variation } & (
   | { readonly kind: 'constant'; readonly value: number }
-  /** A float argument. */
   | { readonly kind: 'scalar'; readonly name: string }
-  /** An integer as a float. */
   | { readonly kind: 'integer'; readonly value: Affine }
   /** Element `element` of `array`, plus the offsets that `gathered` adds. */
   | {

@@ -1,4 +1,3 @@
-/** Lowers a kernel's tree and arguments to the intermediate representation. */
 import { type Axis, type Expression, KernelError, type KernelTree, type Statement } from './language.js';
 import {
   type Affine,

@@ -23,15 +23,12 @@ export interface Place {
  * loop only advances its pointers.
  */
 export class Pointers {
-  /** Locals by their dependencies. */
   private readonly locals = new Map<string, number>();
   private readonly counters = new Map<string, number>();
-  /** Variables of the enclosing loops. */
   private readonly entered = new Set<string>();
 
   constructor(
     private readonly f: FunctionAssembler,
-    /** The locals of the kernel's arguments. */
     private readonly parameters: ReadonlyMap<string, number>,
     private readonly origin: Origin,
   ) {}

@@ -10,7 +10,6 @@ export interface Tile {
 }
 
 export interface Tiling {
-  /** Maximum number of vectors. */
   readonly vectors: number;
   /** Maximum number of rows of a tile with this many vectors. */
   rows(vectors: number): number;

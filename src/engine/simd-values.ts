@@ -37,7 +37,6 @@ function isNumber(value: Value): boolean {
   return value.kind === 'constant' && !Number.isNaN(value.value);
 }
 
-/** The locals of a kernel's parameters. */
 export interface KernelParameters {
   /** By the name of the argument. */
   readonly arguments: ReadonlyMap<string, number>;
@@ -48,7 +47,6 @@ export interface KernelParameters {
   readonly spare: number;
 }
 
-/** A position inside the tile. */
 export interface Place {
   readonly row: number;
   readonly vector: number;
@@ -90,7 +88,6 @@ export class Values {
     this.gatheredAddress = f.local('i32');
   }
 
-  /** The addresses that `value` reads. */
   addressesOf(value: Value): Address[] {
     const all = (load: Load): Address[] => [
       this.addressOf(load),
@@ -154,7 +151,6 @@ export class Values {
     return found;
   }
 
-  /** Leaves `value` at `place` on the stack. */
   emit(value: Value, place: Place): void {
     const { f } = this;
     switch (value.kind) {

@@ -18,7 +18,6 @@ export interface KernelText {
   /** A JavaScript function expression in the subset that gpu.js compiles. */
   readonly source: string;
   readonly arguments: readonly KernelArgument[];
-  /** The value of each argument. */
   readonly operands: readonly Operand[];
 }
 

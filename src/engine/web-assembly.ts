@@ -6,7 +6,6 @@ export interface WasmMemory {
   grow(pages: number): number;
 }
 
-/** A `WebAssembly.Module`, which can be sent to another thread. */
 export type WasmModule = object;
 
 interface Limits {

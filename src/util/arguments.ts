@@ -58,7 +58,6 @@ export function checkArgument(call: string, name: string, value: unknown, kind: 
   if (!kind.accepts(value)) throw usageError(wrong(call, name, value, kind));
 }
 
-/** Checks every option that is given; each may be undefined. */
 export function checkOptions<O>(
   call: string,
   options: unknown,

@@ -47,7 +47,6 @@ export function truncatedNormal(
   }
 }
 
-/** P(Z > z) for z >= 0. */
 function upperTail(z: number): number {
   return erfc(z / Math.SQRT2) / 2;
 }

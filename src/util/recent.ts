@@ -5,7 +5,6 @@ export class Recent<V> {
   /** @param max values kept; beyond it the least recently used is dropped */
   constructor(private readonly max: number) {}
 
-  /** The value of `key`; calls `make` if it is not cached. */
   get(key: string, make: () => V): V {
     const value = this.values.has(key) ? (this.values.get(key) as V) : make();
     // a map keeps its insertion order

@@ -76,7 +76,6 @@ declare const type: unique symbol;
  */
 export interface Shape<T = unknown, Present extends boolean = boolean, Known extends boolean = boolean> {
   readonly schema: JsonSchema;
-  /** Named parts that `schema` refers to. */
   readonly definitions: Readonly<Record<string, JsonSchema>>;
   /** Of a key with plain values. */
   readonly facts: KeyFacts | undefined;
@@ -100,7 +99,6 @@ interface Options {
   readonly runDefault?: true;
   readonly required?: true;
   readonly examples?: readonly unknown[];
-  /** Names in other tools. */
   readonly aliases?: readonly string[];
   /** Keys that are not inherited from an extended config if this key is set. */
   readonly excludes?: readonly string[];
@@ -259,7 +257,6 @@ type Mapping<P extends Readonly<Record<string, Shape>>> = Flat<
   }
 >;
 
-/** The keys of a section of a config. */
 export type Keys = Readonly<Record<string, Shape<unknown, boolean, true>>>;
 
 interface ObjectOptions extends Options, Pick<Limits, 'minKeys' | 'maxKeys'> {
@@ -342,7 +339,6 @@ export const extended = <
   return shape<TypeOf<S> & Mapping<P>, O, true>(options, schema, { keys, parts: bases });
 };
 
-/** One of several forms. */
 export const either = <S extends Shape, const O extends Options>(parts: readonly S[], options: O) =>
   shape<TypeOf<S>, O, Either<HasFacts<O>, AllKnown<S>>>(
     options,
@@ -377,7 +373,6 @@ export const object = <P extends Readonly<Record<string, Shape>>, const O extend
   options: O,
 ) => shape<Mapping<P>, O>(options, () => mappingSchema(keys, options), { keys });
 
-/** Any JSON value. */
 export const anything = <T, const O extends Options = Options>(options: O) =>
   shape<T, O>(options, () => ({}));
 

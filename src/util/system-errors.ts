@@ -34,7 +34,6 @@ const OF_THE_PATH: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'E
 
 const OF_A_FULL_DISK: readonly string[] = ['ENOSPC', 'EDQUOT'];
 
-/** The reasons that `systemReason` returns for a full disk. */
 export const FULL_DISK_REASONS: readonly string[] = OF_A_FULL_DISK.map(code => REASONS[code]);
 
 /** The error's `code`, such as `ENOENT`; undefined if it has none. */

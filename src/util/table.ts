@@ -23,7 +23,6 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** A column with the cell of each row. */
 export interface Field<R> extends Column {
   of(row: R, index: number): Cell;
 }
@@ -51,7 +50,6 @@ export function formatTable(table: Table, format: TableFormat, width = Number.PO
   }
 }
 
-/** Each row as an object by the columns' names. */
 export function recordsOf({ columns, rows }: Table): readonly Readonly<Record<string, Cell>>[] {
   return rows.map(row => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
 }

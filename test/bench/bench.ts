@@ -1,4 +1,3 @@
-/** One run of the benchmark, from its options to its results. */
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { gitState, machine, versions } from '../../src/run/manifest.js';
@@ -67,7 +66,6 @@ const FIGURES: readonly (readonly [
   ['dashboard/run', 'dashboard', ({ rounds }) => measureRun(rounds)],
 ];
 
-/** Measures what `options` want; `progress` gets a line now and then. */
 export async function runBench(options: BenchOptions, progress: (text: string) => void): Promise<Results> {
   const threads = options.threads ?? Math.min(DEFAULT_THREADS, usableCores());
   const notes = new Set<string>();
@@ -167,7 +165,6 @@ async function measureRows(
   return rows;
 }
 
-/** The fastest of PyTorch's ways on one case; undefined if none was measured. */
 function fastestTorch({ timings }: Row): string | undefined {
   const [best] = Object.entries(timings)
     .filter(([name]) => name.startsWith('PyTorch'))

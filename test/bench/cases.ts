@@ -22,16 +22,11 @@ export interface BenchCase {
   readonly id: string;
   readonly benchmark: Benchmark;
   readonly model: ModelName;
-  /** H. */
   readonly hidden_size: number;
-  /** B. */
   readonly batch_size: number;
-  /** T. */
   readonly sequence_length: number;
   readonly num_layers: number;
-  /** F. */
   readonly input_size: number;
-  /** C. */
   readonly num_classes: number;
   readonly threads: number;
   /** Sequences in all: one batch, or the whole test set. */

@@ -1,4 +1,3 @@
-/** A contender's process, as the harness sees it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { BenchCase } from './cases.js';
@@ -9,7 +8,6 @@ export interface Command {
   readonly arguments: readonly string[];
 }
 
-/** The contender could not be started, failed or ended; the message is its own. */
 export class ContenderError extends Error {
   override readonly name = 'ContenderError';
 }
@@ -54,7 +52,6 @@ export class Child {
     return this.ask({ op: 'measure', budget_s: budgetSeconds, most }) as Promise<Measured>;
   }
 
-  /** Contenders end when their stdin does. */
   close(): void {
     this.process.stdin?.end();
   }

@@ -1,4 +1,3 @@
-/** Who is measured, how each is started, and what each is spared. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,13 +15,10 @@ export type Other = (typeof OTHERS)[number];
 export type ContenderName = typeof OURS | Other;
 
 export interface PeerOptions {
-  /** Another checkout of cellrun, built, whose own contender is measured too. */
   readonly against: string | undefined;
   /** Whether to measure PyTorch and TensorFlow.js too. */
   readonly peers: boolean;
-  /** Whether to measure PyTorch without oneDNN and with `torch.compile`, too. */
   readonly torchVariants: boolean;
-  /** The Python that has PyTorch. */
   readonly python: string;
   /** The folder in which TensorFlow.js was installed; undefined: it is not measured. */
   readonly tfjs: string | undefined;

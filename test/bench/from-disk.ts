@@ -18,7 +18,6 @@ const BLOCK = 1024;
 /** Numbers by which each block is rotated; odd, so that no sequences of 2048 blocks are equal. */
 const ROTATION = 449;
 const TRAINED_STEPS = 1000;
-/** As in most configs of `configs/`. */
 const HIDDEN = 128;
 
 interface Measured {
@@ -26,7 +25,6 @@ interface Measured {
   readonly peak_rss_mb: number;
 }
 
-/** @param gigabytes of the data on the disk */
 export function measureFromDisk(gigabytes: number, rounds: number): Promise<Figure[]> {
   return inFolder(async folder => {
     const [large, small] = [

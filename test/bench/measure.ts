@@ -1,4 +1,3 @@
-/** The measuring itself: contenders take turns, round by round. */
 import { setTimeout } from 'node:timers/promises';
 import type { BenchCase } from './cases.js';
 import { ContenderError } from './child.js';

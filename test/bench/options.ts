@@ -1,4 +1,3 @@
-/** The arguments of `npm run bench`. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Diagnostic, usageError } from '../../src/util/errors.js';

@@ -6,7 +6,6 @@ import type { Figure } from './results.js';
 import { spreadOf } from './results.js';
 
 const BYTES = 2 ** 30;
-/** Recordings that are written at once. */
 const BLOCK = 1000;
 /** Of the small file that the model is trained on. */
 const TRAINED_BLOCKS = 2;
@@ -59,7 +58,6 @@ export function measurePredict(format: FormatName, id: string): Promise<Figure[]
   });
 }
 
-/** The directory of a run that reads what `writeRecordings` writes. */
 async function trainedRun(folder: string, format: FormatName): Promise<string> {
   const path = join(folder, `train.${format}`);
   let blocks = 0;

@@ -21,7 +21,6 @@ export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<
 export interface Finished {
   readonly seconds: number;
   readonly stdout: string;
-  /** Milliseconds since the epoch when it was started. */
   readonly started: number;
   /** The greatest resident memory, looked at every quarter of a second. */
   readonly peakMb: number;

@@ -16,7 +16,6 @@ export type Request =
    */
   | { readonly op: 'measure'; readonly budget_s: number; readonly most: number };
 
-/** Sent once, unasked, when the contender is ready for requests. */
 export interface Hello {
   readonly versions: Readonly<Record<string, string>>;
   /** Threads that it really computes with. */
@@ -26,7 +25,6 @@ export interface Hello {
 }
 
 export interface Prepared {
-  /** Compiling and the first calls. */
   readonly seconds: number;
 }
 
@@ -35,7 +33,6 @@ export interface Measured {
   readonly times_ms: readonly number[];
 }
 
-/** In place of any answer. */
 export interface Failure {
   readonly error: string;
 }

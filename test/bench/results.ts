@@ -15,7 +15,6 @@ export interface Timing {
   readonly rounds_ms: readonly number[];
 }
 
-/** One case of the table. */
 export interface Row {
   readonly case: BenchCase;
   readonly timings: Readonly<Partial<Record<ContenderName, Timing>>>;
@@ -27,7 +26,6 @@ export interface Row {
 
 /** A figure of the whole program rather than of a part. */
 export interface Figure {
-  /** Such as `whole/run`. */
   readonly id: string;
   readonly what: string;
   readonly unit: 's' | 'ms' | 'MB' | '';
@@ -45,7 +43,6 @@ export interface Figure {
 
 export interface Results {
   readonly version: typeof RESULTS_VERSION;
-  /** ISO. */
   readonly date: string;
   readonly machine: Machine;
   /** The widest vectors of the processor; absent in older files. */
@@ -71,7 +68,6 @@ export function ratiosOf({ rows, figures }: Pick<Results, 'rows' | 'figures'>): 
   return ratios;
 }
 
-/** Reads what `--json` wrote. Throws UserError (exit 2) where `file` is not that. */
 export function readResults(file: string): Results {
   const problem = (message: string, got?: string) =>
     usageError({
@@ -102,8 +98,6 @@ export function readResults(file: string): Results {
   }
   return parsed as Results;
 }
-
-/** Medians, quartiles and the noise of ratios. */
 
 export interface Spread {
   readonly q1: number;

@@ -13,7 +13,6 @@ import { type Figure, ratioOf, spreadOf } from './results.js';
 const CONFIG = 'configs/mnist-lstm.yaml';
 const OBJECTIVE = ['--objective', 'test.loss:min'];
 
-/** A second or two of training, so that its own scatter does not hide the difference. */
 const SHORT = ['dataset.limit=1000', 'model.hidden_size=32', 'training.num_epochs=1'];
 
 /**
@@ -37,7 +36,6 @@ export async function measureTrial(threads: number, rounds: number): Promise<Fig
   };
 }
 
-/** Some seconds of training of the reference model. */
 const LONGER = ['dataset.limit=3000', 'training.num_epochs=1'];
 
 /** Two trials of one thread each at the same time, and one after the other with two. */
@@ -65,7 +63,6 @@ async function inTurns(rounds: number, ...turns: (() => Promise<void>)[]): Promi
   }
 }
 
-/** Of one command on the reference config. */
 function secondsOf(
   verb: 'run' | 'sweep',
   words: readonly string[],

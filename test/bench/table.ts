@@ -1,4 +1,3 @@
-/** Results as tables, for a terminal or as Markdown. */
 import { flopsOf } from './cases.js';
 import { OTHERS, OURS } from './contenders.js';
 import type { Figure, Results, Row } from './results.js';
@@ -102,7 +101,6 @@ function percent(fraction: number): string {
   return `${(100 * fraction).toFixed(fraction < 0.0995 ? 1 : 0)} %`;
 }
 
-/** Three significant digits, without an exponent. */
 function digits(value: number): string {
   if (value === 0) return '0';
   const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));

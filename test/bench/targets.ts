@@ -1,4 +1,3 @@
-/** What was promised, and whether it holds. */
 import { BUCKETED_LENGTHS, bucketedId } from './bucketed.js';
 import { benchCase, type ModelName, REFERENCE } from './cases.js';
 import type { Other } from './contenders.js';
@@ -17,7 +16,6 @@ type Unit = Figure['unit'];
 /** The most that is acceptable; less on a Node whose V8 merges vectors. */
 type Floor = number | { readonly merging: number; readonly older: number };
 
-/** `value` is the measured one; smaller is better. */
 type Target = readonly [
   what: string,
   floor: Floor,

@@ -14,7 +14,6 @@ const EPOCHS = 2;
 /** A run of one step misses its gate. */
 const GATE_MISSED = 3;
 
-/** Runs `./run` on the reference config in a folder of its own. */
 function runReference<R>(
   settings: readonly string[],
   threads: number,

@@ -41,7 +41,6 @@ const PYTHON_STUBS = join(packageRoot, 'test', 'fixtures', 'python');
 export interface Block {
   readonly language: string;
   readonly title?: string;
-  /** What stands after the language, such as `exit=3`; a word alone has the value ''. */
   readonly marks: ReadonlyMap<string, string>;
   readonly text: string;
   /** 1-based line of the fence. */
@@ -50,7 +49,6 @@ export interface Block {
 
 const FENCE = /^( *)(`{3,})(.*)$/;
 
-/** The fenced code blocks of a page. */
 export function blocksOf(markdown: string): Block[] {
   const blocks: Block[] = [];
   const lines = markdown.split('\n');
@@ -232,7 +230,6 @@ function commandsOf(script: string): string[] {
     .filter(line => line !== '' && !line.startsWith('#'));
 }
 
-/** The words of a command that needs no shell; undefined for any other. */
 function plainWords(line: string): string[] | undefined {
   const words: string[] = [];
   const parts = line.matchAll(/\s*(?:#.*$|((?:'[^']*'|"[^"$`\\]*"|[^\s'"|&;<>$`*?(){}\\])+))|(\S)/g);
@@ -252,7 +249,6 @@ const io = {
 };
 const program = await buildProgram({ io, commandLine: [], version: '', finish: () => {} });
 
-/** That the verb of a `./run` command and its flags exist. */
 function checkWords(line: string): void {
   const [, rest] = /^(?:\.\/run|npx cellrun) (.*)$/.exec(line) ?? [];
   if (rest === undefined) return;
@@ -278,7 +274,6 @@ function checkWords(line: string): void {
   }
 }
 
-/** The folder below `root` with the newest file of that name. */
 function newest(root: string, name: string, except?: string): string {
   const paths = existsSync(root) ? readdirSync(root, { recursive: true, encoding: 'utf8' }) : [];
   const found = paths
@@ -296,7 +291,6 @@ export function linksOf(markdown: string): string[] {
   return [...prose.matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)].map(([, a, b]) => a ?? b);
 }
 
-/** The address of each heading, as GitHub makes it. */
 export function anchorsOf(markdown: string): string[] {
   const prose = markdown.replaceAll(/^( *)(`{3,})[\s\S]*?^\1\2$/gm, '');
   const seen = new Map<string, number>();

@@ -63,7 +63,6 @@ function benchTables(): string {
     .replace(/\| measured \| {2}\|$/m, '| measured | verdict |');
 }
 
-/** The cells of the row that begins with `name`, its spread left out. */
 function benchRow(name: string): readonly string[] {
   const line = benchLines().find(one => one.startsWith(`| ${name} |`));
   if (line === undefined) throw new Error(`experiments/bench/table.md has no row \`${name}\``);
@@ -78,7 +77,6 @@ function results(): string {
   return table(['Task', 'cellrun', 'PyTorch', 'Baseline'], briefRows());
 }
 
-/** Each row with its own row of the benchmark. */
 function speed(): string {
   const [, run, , runRatio] = benchRow('./run configs/mnist-lstm.yaml');
   const [, memory] = benchRow('peak RSS of that run');
@@ -103,7 +101,6 @@ function speed(): string {
   );
 }
 
-/** The README's sentence about speed. */
 function pace(): string {
   const [, run, , runRatio] = benchRow('./run configs/mnist-lstm.yaml');
   const step = benchRow('train_step | 128 | 100 | 28 | 2')[8];

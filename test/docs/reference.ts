@@ -38,7 +38,6 @@ const REVIEW_FILES: readonly Described[] = [
 
 const COMMON_FIELDS = ['level', 'time', 'v', 'seq'];
 
-/** By the names that the marks of pages have. */
 export function referenceTexts(): Readonly<Record<string, string>> {
   return {
     config: new SchemaTables('experiment', true).whole('Top level', 2),

@@ -44,14 +44,12 @@ export function anchorOf(heading: string): string {
     .replaceAll(' ', '-');
 }
 
-/** Writes the sections of one schema, each definition once. */
 export class SchemaTables {
   private readonly root: Schema;
   /** Headings by definition, so that a second mention links to the first. */
   private readonly headings = new Map<string, string>();
   private readonly lines: string[] = [];
 
-  /** @param withDefaults whether tables have a column for defaults, as those of configs do */
   constructor(
     name: string,
     private readonly withDefaults: boolean,
@@ -97,7 +95,6 @@ export class SchemaTables {
     return this.lines.join('\n').trimEnd();
   }
 
-  /** A table of definitions that every branch shares. */
   commonFields(names: readonly string[]): string {
     return table(
       ['Field', 'Type', 'Meaning'],
@@ -343,7 +340,6 @@ export function text(prose: string): string {
     .join('');
 }
 
-/** With a full stop, and a capital unless it begins with the name of a file. */
 export function sentence(words: string): string {
   if (words === '') return '';
   const ended = /[.!?:…]$/.test(words) ? words : `${words}.`;

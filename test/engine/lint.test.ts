@@ -15,7 +15,6 @@ const ARGUMENTS: Record<string, Argument> = {
   f: { kind: 'float' },
 };
 
-/** The kernel of `body` over an output of 4 rows and 6 columns. */
 function lint(body: string, more: Record<string, Argument> = {}): void {
   const named = { ...ARGUMENTS, ...more };
   const source = `function (${Object.keys(named).join(', ')}) {\n${body}\n}`;

@@ -32,7 +32,6 @@ declare const WebAssembly: {
 
 type Run = (...operands: number[]) => void;
 
-/** The kernel of `request`, in a memory of its own. */
 function instantiate(
   request: Omit<CompileRequest, 'memory'>,
   pages: number,
@@ -44,7 +43,6 @@ function instantiate(
   return { run: exports.run, memory: memory.buffer, spareBytes };
 }
 
-/** A function of one number as a kernel over `count` of them. */
 function vectorFunction(
   target: Target,
   expression: string,
@@ -66,7 +64,6 @@ function vectorFunction(
   };
 }
 
-/** Distance between the float32 numbers around `value`. */
 function ulpOf(value: number): number {
   const exponent = Math.max(Math.floor(Math.log2(Math.abs(value))), -126);
   return 2 ** (exponent - 23);
@@ -184,7 +181,6 @@ interface Prepared {
   readonly outputOffset: number;
   readonly cells: number;
   readonly spare: { readonly begin: number; readonly end: number };
-  /** The value at a flat cell and how far float32 may be from it. */
   expected(cell: number): { value: number; error: number };
 }
 

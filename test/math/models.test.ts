@@ -144,7 +144,6 @@ function specOf({ model, symbols, carriesState }: Case): ModelSpec {
   });
 }
 
-/** Fills the shard's memory, and computes it on webasm. */
 async function byKernels(given: Case, engine: Engine) {
   const spec = specOf(given);
   const { loss, steps, batch, lengths, seed } = given;
@@ -201,7 +200,6 @@ t.test('kernels in blocks compute the loss and gradient of the whole graph in fl
   });
 });
 
-/** Checks random cases one after the other; a failing one is made smaller. */
 async function holds(
   t: Test,
   numRuns: number,

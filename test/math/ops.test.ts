@@ -252,7 +252,6 @@ async function available(backend: Backend): Promise<string | false> {
 }
 
 interface TestedEngine {
-  /** The backend, and the width of vectors where there are several. */
   readonly name: string;
   readonly backend: Backend;
   readonly skip: string | false;

@@ -19,7 +19,6 @@ import '../support/software-gpu.js';
 interface Case {
   readonly settings: { readonly kind: keyof typeof optimizers; readonly [key: string]: unknown };
   readonly weight_decay_on: 'all' | 'weights';
-  /** After each update. */
   readonly parameters: readonly (readonly number[])[];
   readonly average_decay?: number;
   readonly averages?: readonly (readonly number[])[];

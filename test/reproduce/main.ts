@@ -82,7 +82,6 @@ function pin({ name }: Experiment, run: string): void {
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 
-/** Returns the run directory. */
 function train(experiment: Experiment, seed: number): string {
   const { name, config, set = [], metric, summaries } = experiment;
   const options = [config, ...[...set, `seed=${seed}`].flatMap(one => ['--set', one])];

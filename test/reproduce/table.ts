@@ -35,7 +35,6 @@ export interface Experiment {
   };
 }
 
-/** What one training reached on its test split. */
 export interface Outcome {
   readonly seed: number;
   readonly metrics: Readonly<Record<string, number>>;
@@ -44,7 +43,6 @@ export interface Outcome {
   readonly duration_s: number;
 }
 
-/** MASE over all origins, of the model and of naive forecasts. */
 export interface Backtest {
   readonly origins: number;
   readonly model: number;
@@ -64,7 +62,6 @@ interface OwnOutcome extends Outcome {
   readonly backtest?: Backtest;
 }
 
-/** experiments/results/NAME.json. */
 interface Results {
   readonly ours: readonly OwnOutcome[];
   /** Of the first seed; of the test split. */
@@ -139,7 +136,6 @@ export function reached({ name, metric, target }: Experiment): boolean | undefin
   return mean >= Math.max(lowest, target.min ?? mean) && mean <= (target.max ?? mean);
 }
 
-/** experiments/results.md. */
 export function table(): string {
   const rows = experiments.map(rowOf);
   const notes = experiments.flatMap(experiment => {

@@ -64,7 +64,6 @@ export function recordedFurther(record: OptunaRecord): readonly Problem[] {
   return furtherProblems.filter(({ name }) => record.problems[name] !== undefined);
 }
 
-/** Trials one after the other, each trained in full. */
 export function search(problem: Problem, sampler: Sampler, trials: number): readonly Observation[] {
   const observations: Observation[] = [];
   for (let trial = 0; trial < trials; trial++) {

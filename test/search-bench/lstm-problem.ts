@@ -9,7 +9,6 @@ export const EPOCHS = 9;
 const TRAIN_COUNT = 2000;
 export const TEST_COUNT = 1000;
 
-/** Everything but what a point says. */
 export const problem = {
   version: 1,
   name: 'lstm-table',

@@ -9,7 +9,6 @@ export interface Problem {
   readonly space: Space;
   /** Points tried in one search. */
   readonly budget: number;
-  /** The least value. */
   readonly optimum: number;
   value(point: Point): number;
 }

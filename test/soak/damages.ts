@@ -23,7 +23,6 @@ export async function finishedRuns(work: Workplace): Promise<[run: string, other
 
 interface Damaged {
   readonly what: string;
-  /** New contents by name. */
   readonly files: Readonly<Record<string, Buffer>>;
 }
 

@@ -9,7 +9,6 @@ import { packageRoot } from '../../src/util/root.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import type { FuzzTarget } from './fuzz-target.js';
 
-/** Words that mean something in a config. */
 const WORDS: readonly Json[] = [
   ...'mnist npz csv idx synthetic adam sgd lstm mse cross_entropy last every max epoch test.accuracy'.split(
     ' ',

@@ -286,7 +286,6 @@ function command(name: string, run: Run, check: (model: Model) => boolean = () =
   };
 }
 
-/** Of a run that has begun. */
 function afterwards(name: string, run: Run): Command {
   return command(name, run, model => model.begun);
 }

@@ -10,7 +10,6 @@ export interface MemorySample {
   readonly external: number;
   readonly arrayBuffers: number;
   readonly resident: number;
-  /** Open file descriptors. */
   readonly files: number;
 }
 
@@ -42,7 +41,6 @@ export async function sampleMemory(
   return JSON.parse(stdout) as readonly MemorySample[];
 }
 
-/** What has grown more than it may, in words. */
 export function growth([early, late]: readonly MemorySample[]): string[] {
   return (Object.keys(MOST) as (keyof typeof MOST)[])
     .filter(name => late[name] - early[name] > MOST[name])

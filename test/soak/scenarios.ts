@@ -16,7 +16,6 @@ import type { Fault } from '../support/faulty-files.js';
 
 export interface Scenario {
   readonly name: string;
-  /** Makes the empty `folder` what it is before. */
   prepare(folder: string): Attempt;
   /** Whether a process that ends in the middle can be told by the same process, which lives on. */
   readonly survivesCrash: boolean;
@@ -24,7 +23,6 @@ export interface Scenario {
 
 /** Complaints are undefined if nothing is wrong. */
 export interface Attempt {
-  /** What faults are injected into. */
   act(): unknown;
   /** The same once more, by this process or by one that begins anew. Default: `act`. */
   again?(anew: boolean): unknown;

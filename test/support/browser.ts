@@ -22,22 +22,18 @@ export interface Look {
   readonly width?: number;
   readonly height?: number;
   readonly scheme?: 'light' | 'dark';
-  /** False to disable scripts. */
   readonly scripts?: boolean;
-  /** A script to run before those of the page. */
   readonly before?: string;
 }
 
 export interface OpenPage {
   readonly page: Page;
-  /** Console messages and uncaught errors. */
   readonly said: readonly string[];
   /** URLs requested by the page, except its own. */
   readonly requested: readonly string[];
   close(): Promise<void>;
 }
 
-/** Opens `url` on a screen with these properties. */
 export async function openPage(browser: Browser, url: string, look: Look = {}): Promise<OpenPage> {
   const { width = 1280, height = 900, scheme = 'light', scripts = true, before } = look;
   const context = await browser.newContext({
@@ -68,7 +64,6 @@ export async function changeLook(
   await nextFrames(page);
 }
 
-/** Waits until changes of the page are drawn. */
 export async function nextFrames(page: Page): Promise<void> {
   await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
 }

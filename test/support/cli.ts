@@ -55,7 +55,6 @@ export class Workplace {
     rmSync(this.path, { recursive: true, force: true });
   }
 
-  /** Creates an empty folder. */
   folder(): string {
     this.made += 1;
     const path = join(this.path, String(this.made));
@@ -63,7 +62,6 @@ export class Workplace {
     return path;
   }
 
-  /** Writes `content` to a file in a new folder and returns its path. */
   file(name: string, content: string | Uint8Array): string {
     const path = join(this.folder(), name);
     writeFileSync(path, content);
@@ -75,7 +73,6 @@ export class Workplace {
     return this.file('config.yaml', JSON.stringify(content, null, 2));
   }
 
-  /** Starts the program in a separate process. */
   start(...args: string[]): Running {
     return this.startWith([], args);
   }
@@ -181,7 +178,6 @@ export class TrainedRun {
     return this.finished.code;
   }
 
-  /** The JSON document on stdout. */
   get summary(): RunSummary {
     if (this.finished.stdout === '') throw new Error(`no summary: ${this.finished.stderr}`);
     return JSON.parse(this.finished.stdout);

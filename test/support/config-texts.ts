@@ -30,7 +30,6 @@ export function printed(error: UserError): string {
   return formatDiagnostics(error.diagnostics, { color: false });
 }
 
-/** Writes a file in `folder`; returns its path. */
 export function writerIn(folder: string) {
   return (name: string, content: string | Uint8Array): string => {
     const path = join(folder, name);

@@ -21,7 +21,6 @@ export const asInput = (source: ByteSource): readonly InputSource[] => [
 export const fixtures = join(packageRoot, 'test/fixtures/data');
 export const fixture = (name: string): string => join(fixtures, name);
 export const textFixture = (name: string): string => join(packageRoot, 'test/fixtures/text', name);
-/** The content of a file of JSON among the fixtures of texts. */
 export const textExpectation = (name: string) => JSON.parse(readFileSync(textFixture(name), 'utf8'));
 export const TEXT_LEVELS = ['character', 'byte', 'word'] as const;
 export const open = (config: DatasetConfig, seed = 0): Promise<Dataset> => openDataset(config, { seed });

@@ -71,7 +71,6 @@ export class DurableState {
     }
   }
 
-  /** All possible outcomes of a power failure now. */
   losses(): Loss[] {
     const subsets = 2 ** this.pending.length;
     return Array.from({ length: subsets }, (_, bits) =>
@@ -79,7 +78,6 @@ export class DurableState {
     ).flatMap(survives => CONTENTS.map(content => ({ survives, content })));
   }
 
-  /** Changes the folder to its state after a power failure. */
   lose({ survives, content }: Loss): void {
     const left: Names = new Map(this.fixed);
     this.pending

@@ -45,7 +45,6 @@ export class BlockCounter {
     for (const compiler of OPTIMIZERS) setFlagsFromString(`--${compiler}`);
   }
 
-  /** Blocks since the last call. */
   private take(): number {
     let blocks = 0;
     // a session in this thread answers before `post` returns

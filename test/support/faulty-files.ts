@@ -14,7 +14,6 @@ export type Fault =
   | 'EIO'
   | 'ENOSPC'
   | 'EACCES'
-  /** A write that writes half of its data. */
   | 'short write'
   /** A write that writes nothing and returns 0. */
   | 'empty write'
@@ -35,14 +34,10 @@ export interface FaultPlan {
 
 /** One call below the folder. */
 export interface Operation {
-  /** Name without `Sync`, such as `rename`. */
   readonly call: string;
   readonly path: string;
 }
 
-/**
- * Thrown when the plan ends the process. All later calls throw it too, so that no clean-up runs.
- */
 export class Crash extends Error {
   override readonly name = 'Crash';
 }
@@ -70,7 +65,6 @@ const CALLS = [
   'existsSync',
 ] as const;
 
-/** Operations that change nothing. */
 const READING: ReadonlySet<string> = new Set([
   'readFile',
   'read',

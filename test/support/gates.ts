@@ -1,4 +1,3 @@
-/** Baselines and configs for tests of gates and reviews. */
 import type { Baseline } from '../../src/run/baseline.js';
 import { summarizeSeeds } from '../../src/run/baseline.js';
 

@@ -29,9 +29,7 @@ export interface Golden {
   readonly model: ModelConfig;
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
-  /** Rows of a batch. */
   readonly batch: number;
-  /** T. */
   readonly steps: number;
   /** Sequences: one batch, or two if states are carried from the first to the second. */
   readonly split: Split;
@@ -159,7 +157,6 @@ function describe(metadata: Readonly<Record<string, string>>): Description {
 }
 
 interface Sequences {
-  /** [N, T, F]; symbols [N, T]. */
   readonly x: Float32Array;
   readonly count: number;
   readonly steps: number;

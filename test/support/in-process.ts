@@ -14,7 +14,6 @@ import { packageRoot } from '../../src/util/root.js';
 export const main = join(packageRoot, 'dist', isBundleCurrent() ? 'bundle' : 'src', 'cli', 'main.js');
 
 export interface Place {
-  /** The working directory, absolute. */
   readonly cwd: string;
   /** All environment variables that the program sees. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -92,7 +91,6 @@ function enter(args: readonly string[], { cwd, env }: Place, program: ProgramMod
   };
 }
 
-/** Captures output. Not a terminal, like the pipes of a child process. */
 class Captured implements OutputStream {
   text = '';
 

@@ -243,7 +243,6 @@ function unary(name: FunctionName, operand: Term): Term {
   };
 }
 
-/** The error bound of a function's value, from the operand and its bound. */
 function boundOf(name: FunctionName): (a: number, aError: number, value: number) => number {
   switch (name) {
     case 'abs':

@@ -1,4 +1,3 @@
-/** Models for tests, written as in a config, without defaults. */
 import type { ModelConfig } from '../../src/config/index.js';
 import { describeModel, type ModelContext, type ModelSpec } from '../../src/math/model/spec.js';
 
@@ -21,7 +20,6 @@ const layer = (given: object & { cell?: string }) => ({
   ...given,
 });
 
-/** `model` as it is in a resolved config. */
 export function fullModel({ head, layers, ...rest }: ShortModel): ModelConfig {
   const recurrent = layers ? { layers: layers.map(layer), ...rest } : { num_layers: 1, ...layer(rest) };
   return {

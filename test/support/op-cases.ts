@@ -296,7 +296,6 @@ export const suites: Readonly<Record<string, OpSuite>> = {
   },
 };
 
-/** Adds the graph input for an op's input. */
 export function inputOf(graph: Graph, name: string, { shape, domain }: OpInput): Node {
   const symbols = typeof domain === 'object' && 'symbols' in domain ? domain.symbols : undefined;
   return graph.input(name, shape, { symbols });

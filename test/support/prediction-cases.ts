@@ -5,7 +5,6 @@ import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, type Workplace } from './cli.js';
 import { idx } from './data-files.js';
 
-/** A printed prediction. */
 export interface Line {
   readonly index: number;
   readonly id?: string;
@@ -104,7 +103,6 @@ const pick = <T>(items: readonly T[], i: number): T => items[Math.floor((noise(i
 
 const WORDS = ['sea', 'öl', 'the', 'whale', 'a'];
 
-/** Models of JSON records: a class for a text, a tag for each word, and numbers. */
 function recordCases(work: Workplace) {
   const split = (name: string, record: (i: number) => object, from: number, count: number) => {
     const lines = Array.from({ length: count }, (_, i) => JSON.stringify(record(from + i)));
@@ -158,7 +156,6 @@ function recordCases(work: Workplace) {
   };
 }
 
-/** Models of a symbol in each row, and of a text in each row. */
 function symbolTables(work: Workplace, csvData: (more: object) => object) {
   const texts = (from: number, count: number): string => {
     const rows = Array.from({ length: count }, (_, i) => from + i).map(i => {

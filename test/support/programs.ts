@@ -44,7 +44,6 @@ export async function onSmallDisk(
   return { ...done, stderr: done.stderr.slice('mounted\n'.length) };
 }
 
-/** Milliseconds between two checks. */
 const POLL_MS = 20;
 
 /** Waits until `condition` is true. If it never is, the test reaches its time limit. */
@@ -52,7 +51,6 @@ export async function comesTrue(condition: () => boolean | Promise<boolean>): Pr
   while (!(await condition())) await sleep(POLL_MS);
 }
 
-/** The process that holds the lock of a run; undefined if none does. */
 export function holderOf(run: string): number | undefined {
   try {
     return JSON.parse(readFileSync(join(run, 'run.lock'), 'utf8')).pid;
@@ -62,7 +60,6 @@ export function holderOf(run: string): number | undefined {
   }
 }
 
-/** Whether a process is stopped, such as by SIGSTOP. */
 export function isStopped(pid: number): boolean {
   try {
     return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -12,7 +12,6 @@ export interface RandomKernel {
   readonly integers: Readonly<Record<string, number>>;
 }
 
-/** An integer variable with its range, from 0 to `most`. */
 interface Variable {
   readonly name: string;
   readonly most: number;

@@ -83,7 +83,6 @@ function ownPath(path: string): string {
   return join(real(dirname(resolve(path))), basename(resolve(path)));
 }
 
-/** The target of the entry, through any number of links. */
 function followed(path: string): string {
   const own = ownPath(path);
   if (!lstatSync(own, { throwIfNoEntry: false })?.isSymbolicLink()) return own;

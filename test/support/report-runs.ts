@@ -1,4 +1,3 @@
-/** Runs and a sweep for tests of reports. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { floats, npz, type RunSummary, type Workplace } from './cli.js';

@@ -55,7 +55,6 @@ export function resume(
   return withThreads(all.threads, () => resumeExperiment(path, all, { ...silentObserver, ...observer }));
 }
 
-/** Trains until `step`, then stops like Ctrl-C. */
 export function trainUntil(work: Workplace, config: object, step: number): Promise<RunResult> {
   return train(work, config, stopAt(step));
 }

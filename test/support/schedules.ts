@@ -237,7 +237,6 @@ export const twoLanes = {
   values: [0.1, 0.5, 0.4, 0.3, 0.6, 0.2],
 };
 
-/** The complete journal of a sweep. */
 export function journalOf(parts: ScheduleParts, world: World): JournalRecord[] {
   const machine = new Machine(parts, world, [1, 2, 3], undefined);
   machine.run();

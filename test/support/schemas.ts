@@ -1,4 +1,3 @@
-/** Requirements on all schemas. */
 import type { Schema } from '../../src/config/schema/walk.js';
 
 /** Lists missing annotations of the key at `path`: description, example, bounds of a number. */

@@ -46,12 +46,10 @@ export class SlurmCluster {
     return cluster;
   }
 
-  /** The value of SLURM_CONF with which commands find the cluster. */
   get config(): string {
     return join(this.folder, 'slurm.conf');
   }
 
-  /** Runs `scontrol`, `squeue` or another command of Slurm. */
   async command(program: string, ...args: string[]): Promise<string> {
     const { stdout } = await run(program, args, { env: { ...process.env, SLURM_CONF: this.config } });
     return stdout;

@@ -24,7 +24,6 @@ export class StepCounter {
     return ranges.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Counts the steps of `action`. */
   async of(action: () => unknown): Promise<number> {
     await this.take();
     await action();

@@ -1,4 +1,3 @@
-/** Checks the files of a sweep's directory. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { validateAgainst } from '../../src/config/schema/schema.js';

@@ -40,9 +40,7 @@ export const PLAN = planOf({
   bases: [{ name: 'base.yaml', file: 'base.yaml', sha256: createHash('sha256').update(BASE).digest('hex') }],
 });
 
-/** Makes directories of sweeps in `folder`. */
 export class SweepStories {
-  /** All directories made so far. */
   readonly directories: string[] = [];
 
   constructor(private readonly folder: string) {}

@@ -1,4 +1,3 @@
-/** Temporary folders of tests. */
 import { accessSync, constants, mkdtempSync, realpathSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -5,16 +5,13 @@ import { packageRoot } from '../../src/util/root.js';
 
 /** Time limit of a test, unless its file sets another. The test then fails. */
 const TIMEOUT_S = 600;
-/** After this time, a process is killed. */
 const KILL_AFTER_S = TIMEOUT_S + 60;
 
 export interface FileResult {
   readonly file: string;
   readonly isOk: boolean;
-  /** How the process ended, if it failed. */
   readonly end: string;
   readonly seconds: number;
-  /** Output of the file: TAP with a line of totals at the end. */
   readonly output: string;
 }
 
@@ -53,12 +50,10 @@ export function runFile(
   });
 }
 
-/** A subtest for the file, with all its lines. */
 export function everything(result: FileResult, number: number): string {
   return `# Subtest: ${result.file}\n${indented(result.output)}${resultLine(result, number)}`;
 }
 
-/** A line for the file, after its failures. */
 export function failuresOnly(result: FileResult, number: number): string {
   return `${result.isOk ? '' : indented(failedLines(result.output))}${resultLine(result, number)}`;
 }

@@ -5,17 +5,14 @@
 import { deflateRawSync } from 'node:zlib';
 import { crc32 } from '../../src/data/formats/zip.js';
 
-/** Fields of a member in its headers. */
 interface Claims {
   readonly method: number;
   readonly flags: number;
   readonly crc: number;
-  /** Size of the stored bytes. */
   readonly size: number;
   readonly originalSize: number;
   readonly nameLength: number;
   readonly extra: Buffer;
-  /** Offset of the local header. */
   readonly offset: number;
 }
 
@@ -23,9 +20,7 @@ export interface ZipMember {
   readonly name: string;
   readonly content: Buffer;
   readonly method: 0 | 8;
-  /** Wrong fields in the local header. */
   readonly local?: Partial<Claims>;
-  /** Wrong fields in the central directory. */
   readonly central?: Partial<Claims>;
 }
 

@@ -1,4 +1,3 @@
-/** Cells by their name in a config. */
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { gru } from './gru.js';
 import { lstm } from './lstm.js';
@@ -8,7 +7,6 @@ import { rnn } from './rnn.js';
 
 export const cells = { lstm, gru, rnn, min_gru: minGru, min_lstm: minLstm };
 
-/** A layer of a config. */
 export const layerConfig = named(
   'layer',
   union(
@@ -22,6 +20,5 @@ export const layerConfig = named(
   ),
 );
 
-/** A recurrent layer, a union over its `cell`. */
 export type LayerConfig = TypeOf<typeof layerConfig>;
 export type CellName = LayerConfig['cell'];

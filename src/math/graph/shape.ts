@@ -1,7 +1,6 @@
 /** Shapes of dense, row-major tensors: the last axis is contiguous. [] is a scalar. */
 export type Shape = readonly number[];
 
-/** A float64 tensor, for the references. */
 export interface Tensor {
   readonly shape: Shape;
   readonly data: Float64Array;

@@ -5,13 +5,7 @@ import { affine, scale } from '../ops/polynomial.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, loss, OF_VALUES } from './loss.js';
 
-/**
- * Binary cross-entropy of several labels, each with its own logit, as torch.nn.BCEWithLogitsLoss:
- * with logits z, targets y between 0 and 1 and weights p of the positive labels, the mean over all
- * labels of
- *
- *     -p y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) = (1 - y) z + (1 + (p - 1) y) softplus(-z)
- */
+/** For weights p of positive labels, computed as (1 - y) z + (1 + (p - 1) y) softplus(-z). */
 export const binaryCrossEntropy = loss({
   settings: section(
     {

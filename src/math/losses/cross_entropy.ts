@@ -8,15 +8,6 @@ import { scale } from '../ops/polynomial.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
-/**
- * Cross-entropy between softmax(z) and the class y, as torch.nn.CrossEntropyLoss. With weights w
- * and label smoothing s, the loss of a prediction is
- *
- *     (1 - s) w_y l_y + s / C * (sum over k of w_k l_k)
- *     l_k = log(sum over j of e^z_j) - z_k
- *
- * and the mean is the sum of these divided by the sum of w_y. Without weights, every w is 1.
- */
 export const crossEntropy = loss({
   settings: section(
     {

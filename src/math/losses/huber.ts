@@ -5,12 +5,6 @@ import { affine, scale } from '../ops/polynomial.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, loss, OF_VALUES } from './loss.js';
 
-/**
- * Huber loss over all values of all rows, as torch.nn.HuberLoss: with a = |z - y|, the mean of
- *
- *     a^2 / 2                 if a <= delta
- *     delta (a - delta / 2)   else
- */
 export const huber = loss({
   settings: section(
     {

@@ -1,4 +1,3 @@
-/** Losses by the `kind` of a config. */
 import { Recent } from '../../util/recent.js';
 import { named, type TypeOf, union } from '../../util/schema.js';
 import type { Task } from '../metrics/task.js';
@@ -19,7 +18,6 @@ export const losses = {
   quantile,
 };
 
-/** `loss` of a config. */
 export const lossConfig = named(
   'loss',
   union(

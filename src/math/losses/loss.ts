@@ -4,9 +4,7 @@ import type { Node } from '../graph/node.js';
 import type { Task } from '../metrics/task.js';
 
 export interface LossKind<S extends Shape<{ readonly kind: string }> = Shape<{ readonly kind: string }>> {
-  /** Its keys in a config. */
   readonly settings: S;
-  /** What its predictions are. */
   readonly task: Task;
   /** As Markdown, for the reference. */
   readonly formula: string;
@@ -39,7 +37,6 @@ type Numeric<T> = { readonly [Key in keyof T]: NumberList<Exclude<T[Key], 'balan
 /** Converts tuples to lists of any length. */
 type NumberList<T> = T extends readonly number[] ? readonly number[] : T;
 
-/** Vectors that the graph of a loss reads, by name. */
 export type Constants<T> = Readonly<Record<string, T>>;
 
 export interface Loss {

@@ -3,7 +3,6 @@ import { absolute, subtract } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, loss, OF_VALUES } from './loss.js';
 
-/** Mean absolute error over all values of all rows, as torch.nn.L1Loss: mean of |z - y|. */
 export const mae = loss({
   settings: section(
     { kind: tag('mae', { description: 'For value targets; robust against outliers.', ...BUILT }) },

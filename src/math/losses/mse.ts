@@ -3,7 +3,6 @@ import { multiply, subtract } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, loss, OF_VALUES } from './loss.js';
 
-/** Mean squared error over all values of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
 export const mse = loss({
   settings: section(
     { kind: tag('mse', { description: 'For value targets.', ...BUILT }) },

@@ -7,13 +7,8 @@ import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss, OF_VALUES } from './loss.js';
 
 /**
- * Quantile or pinball loss (Koenker and Bassett, 1978): the mean over all targets y and quantiles q
- * of
- *
- *     q (y - z)         if y > z
- *     (1 - q) (z - y)   else
- *
- * The outputs are the quantiles of the first target, then those of the second, and so on.
+ * Koenker and Bassett (1978). Outputs: the quantiles of the first target, then those of the second,
+ * and so on.
  */
 export const quantile = loss({
   settings: section(

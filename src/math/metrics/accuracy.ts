@@ -1,7 +1,6 @@
 import { APPLIES, predictedClass } from './decisions.js';
 import { FRACTION, metric } from './metric.js';
 
-/** Fraction of predictions, or of labels, that are correct. */
 export const accuracy = metric({
   ...FRACTION,
   tasks: {

@@ -94,7 +94,6 @@ export class Errors {
     }
   }
 
-  /** Errors of each target; NaN without predictions. */
   get outputs(): readonly OutputErrors[] {
     const { count } = this;
     return Array.from(this.squared, (squared, i) => ({
@@ -110,7 +109,6 @@ function explained(squared: number, spread: number): number {
   return squared === 0 ? 1 : Number.isNaN(squared) ? squared : 0;
 }
 
-/** Mean over the targets. */
 function macro(error: keyof OutputErrors): (targets: number) => Accumulator {
   return targets => {
     const errors = new Errors(targets);

@@ -1,4 +1,3 @@
-/** Metrics by name, the most informative first, and what is measured for which task. */
 import { choice, named } from '../../util/schema.js';
 import { accuracy } from './accuracy.js';
 import { mase, meanAbsoluteError, r2, rmse } from './errors.js';
@@ -77,7 +76,6 @@ export const PERFORMANCE = [
   'performance.peak_rss_mb',
 ] as const;
 
-/** A metric or a performance figure, which a gate may judge. */
 export type GateMetricName = MetricName | (typeof PERFORMANCE)[number];
 
 export function isPerformance(metric: string): boolean {

@@ -24,7 +24,6 @@ export const bitsPerSymbol = metric({
   },
 });
 
-/** Applies a function to the mean cross-entropy, without the weights and smoothing of a loss. */
 function ofCrossEntropy(result: (mean: number) => number): Accumulator {
   const mean = meanOf(({ outputs, target }: Scored) => logSumExp(outputs) - outputs[target[0]]);
   return {
@@ -35,7 +34,6 @@ function ofCrossEntropy(result: (mean: number) => number): Accumulator {
   };
 }
 
-/** log(sum of e^z), in float64. */
 export function logSumExp(z: ArrayLike<number>): number {
   let largest = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < z.length; i++) largest = Math.max(largest, z[i]);

@@ -42,7 +42,6 @@ export interface Accumulator {
   readonly value: number | undefined;
 }
 
-/** A metric that is the mean of one value per prediction. */
 export type PredictionMetric = (prediction: Scored) => number;
 
 export function meanOf(metric: PredictionMetric): Accumulator {
@@ -58,7 +57,6 @@ export function meanOf(metric: PredictionMetric): Accumulator {
   };
 }
 
-/** Mean of the defined values; undefined if there are none. */
 export function meanOfDefined(values: readonly (number | undefined)[]): number | undefined {
   const defined = values.filter(value => value !== undefined);
   return defined.length === 0 ? undefined : defined.reduce((sum, value) => sum + value, 0) / defined.length;

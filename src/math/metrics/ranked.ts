@@ -60,7 +60,6 @@ function oneAgainstRest(score: 'rocArea' | 'averagePrecision'): (classes: number
   };
 }
 
-/** Mean over the labels for which the score is defined. */
 function eachLabel(score: 'rocArea' | 'averagePrecision'): (labels: number) => Accumulator {
   return labels => {
     const areas = Array.from({ length: labels }, () => new Ranking());

@@ -1,4 +1,3 @@
-/** Growing list of numbers, eight bytes each. */
 class NumberList {
   private values = new Float64Array(1024);
   private count = 0;
@@ -66,7 +65,6 @@ export class Ranking {
     return sum / positives.length;
   }
 
-  /** Scores in ascending order, NaN last. */
   private sorted(): readonly [Float64Array, Float64Array] {
     return [this.positives.all.toSorted(), this.negatives.all.toSorted()];
   }

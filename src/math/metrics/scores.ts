@@ -16,7 +16,6 @@ export const precision = scored('precision', 'macro average of t / p, with 0 / 0
 export const recall = scored('recall', 'macro average of t / s, with 0 / 0 = 0');
 export const f1 = scored('f1', 'macro average of 2 t / (p + s), with 0 / 0 = 0');
 
-/** Mean over the classes that occur as label or prediction. */
 function ofClasses(score: keyof ClassScores): (classes: number) => Accumulator {
   return classes => {
     const counts = new Counts(classes);
@@ -29,7 +28,6 @@ function ofClasses(score: keyof ClassScores): (classes: number) => Accumulator {
   };
 }
 
-/** Mean over all labels. */
 function ofLabels(score: keyof ClassScores): (labels: number) => Accumulator {
   return labels => {
     const counts = new Counts(labels);

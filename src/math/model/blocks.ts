@@ -6,10 +6,8 @@ import type { Block } from './schedule.js';
 import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
 export interface BlockOptions {
-  /** B. */
   readonly batch: number;
   readonly variableLength: boolean;
-  /** Whether dropout is on. */
   readonly training: boolean;
   readonly gradient: boolean;
 }
@@ -19,7 +17,6 @@ export interface StateSpec {
   readonly name: string;
   /** In the block's program. */
   readonly local: string;
-  /** Numbers in a row. */
   readonly size: number;
   readonly start: number;
 }

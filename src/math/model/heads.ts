@@ -56,7 +56,6 @@ const table = {
   every: { reads: 'each', stepWeight: within },
 } as const satisfies Readonly<Record<string, Head>>;
 
-/** The values of `model.head.from`. */
 export type HeadName = keyof typeof table;
 
 export const heads: Readonly<Record<HeadName, Head>> = table;

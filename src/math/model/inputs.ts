@@ -14,7 +14,6 @@ export type InputRole =
   | 'pool'
   /** 0 if dropped, else 1 / (1 - p). */
   | 'dropout'
-  /** The target of a prediction. */
   | 'target'
   /** The weight of a prediction's loss in the mean; 0 if it is ignored or pads the batch. */
   | 'weight';
@@ -40,7 +39,6 @@ export interface DropoutPlace {
 
 export interface InputOptions {
   readonly variableLength: boolean;
-  /** Whether dropout is on. */
   readonly training: boolean;
 }
 

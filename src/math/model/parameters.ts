@@ -30,7 +30,6 @@ export interface Parameter {
   /** PyTorch's state_dict name, such as `lstm.weight_ih_l0`. */
   readonly name: string;
   readonly owner: string;
-  /** PyTorch's shape. */
   readonly shape: Shape;
   /** In the flat array, where one block follows the other. */
   readonly offset: number;
@@ -39,7 +38,6 @@ export interface Parameter {
   readonly initial: Initial;
 }
 
-/** A parameter without an offset. */
 interface Description extends Pick<Parameter, 'name' | 'owner' | 'shape' | 'initial'> {
   /** Its name in the owner's program. */
   readonly local: string;
@@ -74,7 +72,6 @@ export class ParameterLayout {
     }
   }
 
-  /** The elements of a parameter in PyTorch's order. */
   read<A extends Float32Array | Float64Array>({ shape, size, blocks }: Parameter, flat: A): A {
     const values = flat.slice(0, size) as A;
     const width = shape[shape.length - 1];
@@ -82,7 +79,6 @@ export class ParameterLayout {
     return values;
   }
 
-  /** Writes `values`, in PyTorch's order, to a parameter. */
   write({ shape, blocks }: Parameter, values: Float32Array, flat: Float32Array): void {
     const width = shape[shape.length - 1];
     forEachRow(blocks, width, (at, from, columns) => flat.set(values.subarray(at, at + columns), from));

@@ -180,7 +180,6 @@ class BlockBuilder {
     });
   }
 
-  /** Stores the last states in `finals`. */
   private walk(
     unit: Unit,
     below: Sequence,

@@ -1,4 +1,3 @@
-/** `model` of a config. */
 import {
   choice,
   extended,

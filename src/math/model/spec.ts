@@ -5,7 +5,6 @@ import type { LayerConfig } from '../cells/index.js';
 import { cells } from '../cells/index.js';
 import { layersOf, type ModelConfig } from './settings.js';
 
-/** A step of a sequence. */
 export type ModelInput =
   | { readonly kind: 'number'; readonly size: number }
   /** One of `count` symbols, which an embedding of `size` numbers represents. */
@@ -54,7 +53,6 @@ export function cellOf({ settings }: LayerSpec): Cell<LayerConfig> {
   return cells[settings.cell] as Cell<LayerConfig>;
 }
 
-/** The directions of a layer: forward, then reverse. */
 export function unitsOf({ layers }: ModelSpec, layer: number): Unit[] {
   const forward = { layer, reverse: false };
   return layers[layer].settings.bidirectional ? [forward, { layer, reverse: true }] : [forward];

@@ -15,7 +15,6 @@ export interface WalkBatch<A> {
   readonly states?: Readonly<Arrays<A>>;
 }
 
-/** Filled by a walk. */
 export interface WalkResult<A> {
   /** Loss of each prediction before weighting, [S, B]. */
   readonly rows: A;
@@ -59,7 +58,6 @@ export class Tape<A extends Numbers> {
     for (const [key, array] of this.arrays) if (key.startsWith(SUMMED)) array.fill(0);
   }
 
-  /** States and sequences that enter a block. */
   inputs({ block, links }: PlannedBlock): Arrays<A> {
     const values: Arrays<A> = {};
     for (const { name, local, size, start } of links.incoming) {
@@ -72,7 +70,6 @@ export class Tape<A extends Numbers> {
     return values;
   }
 
-  /** Where a block writes its outgoing states and sequences. */
   outputs({ index, block, links }: PlannedBlock): Arrays<A> {
     const places: Arrays<A> = {};
     for (const { name, local, size } of links.outgoing) {

@@ -31,7 +31,6 @@ export interface Machine<A extends Numbers> {
 }
 
 export interface WalkShape extends InputOptions {
-  /** B. */
   readonly batch: number;
   /** Steps of the longest batch. */
   readonly sequenceLength: number;

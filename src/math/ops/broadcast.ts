@@ -5,7 +5,6 @@ import { sum } from './sum.js';
 
 interface Attributes {
   readonly shape: Shape;
-  /** For each axis of the input, its axis in the result, ascending. */
   readonly axes: readonly number[];
 }
 

@@ -114,7 +114,6 @@ export const absolute = unary({
   gradient: ({ inputs: [x] }, cotangent) => [multiply(cotangent, sign(x))],
 });
 
-/** e^x. */
 export const exponential = unary({
   name: 'exponential',
   expression: x => `Math.exp(${x})`,
@@ -130,7 +129,6 @@ export const squareRoot = unary({
   gradient: (node, cotangent) => [scale(divide(cotangent, node), 0.5)],
 });
 
-/** log(1 + e^x). */
 export const softplus = unary({
   name: 'softplus',
   cost: 4,

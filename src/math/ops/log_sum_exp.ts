@@ -37,7 +37,6 @@ export const logSumExpOp: Op<undefined> = {
   flops: ({ inputs: [x] }) => 4 * sizeOf(x.shape),
 };
 
-/** log of the sum of e^x over the last axis: [..., C] -> [...]. */
 export function logSumExp(x: Node): Node {
   return x.graph.apply(logSumExpOp, [x], undefined);
 }

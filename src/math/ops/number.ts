@@ -1,5 +1,3 @@
-/** Number literals in kernel source. */
-
 /**
  * `value` as a literal that every backend reads as a float: gpu.js reads a lone `2` as an integer,
  * but not the factor of `2 * x`. Throws RangeError if it is not finite.

@@ -71,12 +71,10 @@ export function polynomial(x: Node, coefficients: readonly Coefficients[]): Node
   return x.graph.apply(polynomialOp, [x], { coefficients });
 }
 
-/** factor * x. */
 export function scale(x: Node, factor: number): Node {
   return polynomial(x, [[0, factor]]);
 }
 
-/** factor * x + offset. */
 export function affine(x: Node, factor: number, offset: number): Node {
   return polynomial(x, [[offset, factor]]);
 }

@@ -36,7 +36,6 @@ function inverse(axes: readonly number[]): number[] {
   return axes.map((_, axis) => axes.indexOf(axis));
 }
 
-/** `x` with its axes in the order `axes`, as a row-major copy. */
 export function transpose(x: Node, axes: readonly number[]): Node {
   if (axes.every((axis, i) => axis === i)) return x;
   if (x.op?.name === transposeOp.name) {

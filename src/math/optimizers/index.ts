@@ -1,4 +1,3 @@
-/** Optimizers by the `kind` of a config. */
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { adagrad } from './adagrad.js';
 import { adam } from './adam.js';
@@ -11,7 +10,6 @@ import { sgd } from './sgd.js';
 
 export const optimizers = { sgd, adam, adamw, rmsprop, adagrad, nadam, lion };
 
-/** `optimizer` of a config. */
 export const optimizerConfig = named(
   'optimizer',
   union(

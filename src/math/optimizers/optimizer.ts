@@ -42,7 +42,6 @@ export interface UpdateInputs {
 }
 
 export interface OptimizerFacts<S extends Shape> {
-  /** Its keys in a config. */
   readonly settings: S;
   /** What it follows, as Markdown, for the reference. */
   readonly reference: string;

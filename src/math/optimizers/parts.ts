@@ -150,7 +150,6 @@ export const correctedRate: Part<MeanSettings> = {
 };
 
 export interface AdaptiveSettings extends MeanSettings {
-  /** Added to the denominator. */
   readonly eps: number;
   /** Divides by the largest mean so far (Reddi et al., 2018). Default: false. */
   readonly amsgrad?: boolean;
@@ -183,7 +182,6 @@ export const overRootMeanSquare: Part<AdaptiveSettings> = {
 export interface RootMeanSquareSettings {
   /** Decay rate of the running mean of the squared gradient. */
   readonly alpha: number;
-  /** Added to the denominator. */
   readonly eps: number;
   /** Divides by the standard deviation: subtracts the square of the mean gradient. */
   readonly centered: boolean;
@@ -225,7 +223,6 @@ function square(x: Node): Node {
   return multiply(x, x);
 }
 
-/** decay * mean + rest * value. */
 function runningMean(mean: Node, value: Node, decay: Node, rest: Node): Node {
   return add(multiply(mean, decay), multiply(value, rest));
 }

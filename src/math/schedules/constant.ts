@@ -1,7 +1,6 @@
 import { required, section, tag } from '../../util/schema.js';
 import { NUMERICS, schedule, warmup } from './schedule.js';
 
-/** Constant learning rate, for a warm-up without decay. */
 export const constant = schedule({
   settings: section(
     {

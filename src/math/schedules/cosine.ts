@@ -9,12 +9,7 @@ import {
   warmup,
 } from './schedule.js';
 
-/**
- * torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov and Hutter, 2017, without restarts). At
- * update k (0 for the first) of n:
- *
- *     rate = min + (base - min) (1 + cos(pi k / n)) / 2, and min from update n on
- */
+/** Loshchilov and Hutter (2017), without restarts. */
 export const cosine = schedule({
   settings: section(
     {

@@ -9,12 +9,6 @@ import {
   warmup,
 } from './schedule.js';
 
-/**
- * torch.optim.lr_scheduler.ExponentialLR, stepped after each interval of n updates. At update k (0
- * for the first):
- *
- *     rate = base factor^floor(k / n)
- */
 export const exponential = schedule({
   settings: section(
     {

@@ -1,4 +1,3 @@
-/** Schedules by the `kind` of a config. */
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { constant } from './constant.js';
 import { cosine } from './cosine.js';
@@ -13,7 +12,6 @@ export type { Observation } from './schedule.js';
 
 export const schedules = { constant, step, exponential, cosine, linear, one_cycle, plateau };
 
-/** `optimizer.schedule` of a config. */
 export const scheduleConfig = named(
   'schedule',
   union(
@@ -39,7 +37,6 @@ export function dependsOnLength(settings: ScheduleConfig | undefined): boolean {
 
 /** Everything that the learning rate of an update depends on. */
 export interface UpdatePlace {
-  /** From 1. */
   readonly update: number;
   readonly totalUpdates: number;
   readonly updatesPerEpoch: number;

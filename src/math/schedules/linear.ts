@@ -1,11 +1,6 @@
 import { number, section, tag } from '../../util/schema.js';
 import { fractionDone, NUMERICS, schedule, scheduleLength, warmup } from './schedule.js';
 
-/**
- * torch.optim.lr_scheduler.LinearLR from 1 to `end_factor`. At update k (0 for the first) of n:
- *
- *     rate = base (1 + (end_factor - 1) min(k / n, 1))
- */
 export const linear = schedule({
   settings: section(
     {

@@ -5,10 +5,7 @@ import { minLearningRate, NUMERICS, schedule, warmup } from './schedule.js';
 /** PyTorch's `eps`: smaller reductions are skipped. */
 const MIN_REDUCTION = 1e-8;
 
-/**
- * torch.optim.lr_scheduler.ReduceLROnPlateau with `threshold_mode="abs"`, computed from all values
- * of the metric so far. A value that is not finite is not an improvement.
- */
+/** Computed from all values of the metric so far; one that is not finite is no improvement. */
 export const plateau = schedule({
   settings: section(
     {

@@ -18,9 +18,7 @@ export interface Observation {
 
 /** Progress of training after the warm-up, whose updates are not counted. */
 export interface Progress {
-  /** Updates before this one. */
   readonly done: number;
-  /** Planned updates. */
   readonly total: number;
   readonly updatesPerEpoch: number;
   /** Values measured before this update, in order. */
@@ -65,7 +63,6 @@ export function alongCosine(start: number, end: number, fraction: number): numbe
 }
 
 export interface ScheduleKind<S extends Shape> extends Schedule<TypeOf<S>> {
-  /** Its keys in a config. */
   readonly settings: S;
   /** The learning rate as Markdown, for the reference. */
   readonly formula: string;

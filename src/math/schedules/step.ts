@@ -1,11 +1,6 @@
 import { number, required, section, tag } from '../../util/schema.js';
 import { atIntervals, NUMERICS, schedule, scheduleEvery, warmup } from './schedule.js';
 
-/**
- * torch.optim.lr_scheduler.StepLR. At update k (0 for the first) with intervals of n updates:
- *
- *     rate = base factor^floor(k / n)
- */
 export const step = schedule({
   settings: section(
     {

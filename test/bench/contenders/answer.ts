@@ -3,9 +3,7 @@ import { createInterface } from 'node:readline';
 import type { BenchCase } from '../cases.js';
 import type { Failure, Hello, Measured, Prepared, Request } from '../protocol.js';
 
-/** A case made ready. */
 export interface Workload {
-  /** What is timed. */
   call(): Promise<void>;
   close(): Promise<void>;
 }

@@ -22,7 +22,6 @@ async function openModel(one: BenchCase): Promise<Workload> {
     const random = RandomStream.of(0, 'bench/order');
     const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
     let step = 0;
-    // as the training loop does: the next batch is written while the step runs
     let next = await trainer.prepare(random.shuffle(indices), 1, true);
     const call = async () => {
       const done = trainer.step(next, ++step, LEARNING_RATE);

@@ -1,5 +1,3 @@
-/** The model that is measured, ready to be trained. */
-
 import { arrayDataset } from '../../../src/data/array-dataset.js';
 import { FileArray } from '../../../src/data/arrays.js';
 import type { Split } from '../../../src/data/core/dataset.js';
@@ -45,7 +43,6 @@ export async function randomSplit(one: BenchCase): Promise<Split> {
   return dataset.train;
 }
 
-/** A trainer of the case's model on `split`, with random parameters. */
 export async function openTrainer(one: BenchCase, split: Split, threads: number): Promise<Trainer> {
   const { layer, from } = MODELS[one.model];
   const trainer = await Trainer.create(

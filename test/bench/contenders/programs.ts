@@ -1,4 +1,3 @@
-/** The kernels of the benchmarks `matmul` and `gates` as graphs. */
 import { Graph, type Node, type Program } from '../../../src/math/graph/node.js';
 import { sizeOf } from '../../../src/math/graph/shape.js';
 import { activate } from '../../../src/math/ops/activate.js';
