@@ -151,21 +151,6 @@ t.test('embedding and vocabulary are held against the data', async t => {
   t.match(await lines(symbols, 'model.embedding={size: 3}', 'model.embedding.num_symbols=12'), [
     /^config\/num-symbols 12 \| the data contain symbols outside the vocabulary: x_test\[0, 1\] in .*symbols\.npz is 12 \| at least 13$/,
   ]);
-  t.match(await lines(symbols, 'model.embedding={size: 3}', 'model.head.from=every'), [
-    /^config\/head-target .*from: last \| final \| mean \| max/,
-  ]);
-  t.match(
-    await lines(
-      archive({
-        x: npy('|i1', '(2, 2)', Int8Array.of(1, 1, 1, 1)),
-        y: npy('|i1', '(2, 2)', Int8Array.of(1, 0, 1, 1)),
-        y_test: npy('|i1', '(2, 2)', Int8Array.of(1, 0, 1, 1)),
-      }).path,
-      'model.embedding={size: 3}',
-      'model.head.from=final',
-    ),
-    [/^config\/head-target final \| the head has one output per sequence, .*\| from: every$/],
-  );
 });
 
 let written = 0;

@@ -171,23 +171,6 @@ t.test('a file of a folder that is no table is one message', async t => {
   }
 });
 
-t.test('what differs from the first row of another file is located in both', async t => {
-  const dated = 's,x,activity\n2024-01-01,1,a\n2024-01-02,1,a\n';
-  const other = 's,x,activity\n1,1,b\n2,1,b\n';
-  for (const [first, second, expected] of [
-    [dated, other, 'ISO 8601 dates or times'],
-    [other, dated, 'numbers'],
-  ]) {
-    const folder = folderOf({ 'rec0.csv': first, 'rec1.csv': second });
-    const valid = await work.cellrun('validate', work.config(config(perFile(folder), crossEntropy)));
-    const told = new RegExp(
-      `rec1\\.csv:2:1: .*\n.*\n.*\n  expected: ${expected}, as in line 2 of .*/rec0\\.csv\n`,
-    );
-    t.match(valid, { code: 5, stderr: told });
-    t.match(await predict('--input', folder), { code: 5, stderr: told });
-  }
-});
-
 t.test('an exact name is no pattern; what has no files, or a file twice, is refused', async t => {
   const folder = folderOf({ 'rec[1].csv': recording(1), 'rec1.csv': recording(2) });
   const exact = await predict('--input', join(folder, 'rec[1].csv'));

@@ -299,23 +299,6 @@ t.test('ids of the rows of a table are passed through', async t => {
   t.match(refused, { code: 2, stderr: /the key `id` cannot be combined with the other keys here/ });
 });
 
-t.test('steps that are missing in the input of a forecast are warned of', async t => {
-  const series = (name: string, without?: number) =>
-    Array.from({ length: 30 }, (_, i) => (i === without ? '' : `${name},${i},${i % 7}\n`)).join('');
-  const sales = work.file('timed.csv', `shop,day,sold\n${series('north')}${series('south')}`);
-  const forecast = {
-    ...{ kind: 'forecast', path: sales, target: 'sold', series: 'shop', time: 'day', normalize: 'standard' },
-    ...{ input_steps: 4, horizon: 1, stride: 1, test_fraction: 0.2 },
-  };
-  const predict = await predictAfter(forecast, { kind: 'mse' });
-  const { code, lines, said } = await predict(`shop,day,sold\n${series('north', 5)}${series('south', 27)}`);
-  t.same([code, lines.length], [0, 2]);
-  t.match(
-    said,
-    /^FILE:58:1: warning: 1 step is missing between 26 and 28 in series "south"\. .*\n +expected: .*\n$/,
-  );
-});
-
 t.test('a run predicts without its data, and finds them where they have gone', async t => {
   const moved = work.file('table.csv', table(0, 40));
   const test = work.file('table.csv', csvTest);
