@@ -1,5 +1,5 @@
 /** Models of a sweep's points and their data; points with the same data share a dataset. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import type { LoadedExperiment } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
@@ -7,8 +7,9 @@ import { checkName } from '../run/folders.js';
 import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
 import type { Point } from '../sweep/search/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
-import { initialParameters, modelSpec, openData, streamsOf } from '../train/session.js';
+import { openData, streamsOf } from '../train/session.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
+import { checkedData } from './validate.js';
 
 /** Keys that determine whether a config fits its data, and the size of the model. */
 const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];
@@ -55,16 +56,9 @@ export class SweepModels {
 
   private async open(point: Point): Promise<{ spec: ModelSpec; warnings: readonly Diagnostic[] }> {
     const loaded = this.sweep.configAt(point);
-    try {
-      const dataset = await this.dataset(loaded);
-      const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
-      if (diagnostics.length > 0) throw usageError(...diagnostics);
-      const spec = modelSpec(loaded, sizes);
-      if (loaded.experiment.model.init_from !== undefined) initialParameters(loaded, spec);
-      return { spec, warnings };
-    } catch (error) {
-      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-    }
+    const { diagnostics, warnings, spec } = await checkedData(loaded, () => this.dataset(loaded));
+    if (spec === undefined) throw usageError(...diagnostics);
+    return { spec, warnings };
   }
 
   private dataset({ experiment }: LoadedExperiment): Promise<Dataset> {

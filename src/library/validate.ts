@@ -1,7 +1,7 @@
 /** Validates a config without training, including its data. */
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/splits.js';
-import type { Dataset, SplitName } from '../data/index.js';
+import type { SplitName } from '../data/index.js';
 import { checkName } from '../run/folders.js';
 import { gateReferences } from '../train/gates.js';
 import { initialParameters, modelSpec, openData } from '../train/session.js';
@@ -80,34 +80,28 @@ async function reported(check: () => Promise<Found>): Promise<Validation> {
 }
 
 async function checkWithData(loaded: LoadedExperiment): Promise<Found> {
-  const {
-    data: { train, validation, test },
-    ...found
-  } = await checkedData(loaded);
-  const sequences = {
-    train: train.count,
-    ...(validation && { validation: validation.count }),
-    test: test.count,
-  };
-  return { ...found, sequences };
+  const { data, diagnostics, warnings } = await checkedData(loaded);
+  const { train, validation, test } = data;
+  const counts = { train: train.count, ...(validation && { validation: validation.count }) };
+  const all = [...selectionWarnings(loaded), ...warnings];
+  return { diagnostics, warnings: all, sequences: { ...counts, test: test.count } };
 }
 
 /**
- * Opens the data of a config, and returns problems and warnings about both.
- * @throws UserError (exit 2) if the data cannot be opened
- * @throws UserError (exit 5) if the data are damaged
+ * Opens the data of a config, and returns problems and warnings about both; `spec` if there are no
+ * problems.
+ * @throws UserError (exit 2 or 5) if the data cannot be opened or are damaged
  */
-export async function checkedData(
-  loaded: LoadedExperiment,
-): Promise<Pick<Validation, 'diagnostics' | 'warnings'> & { readonly data: Dataset }> {
+export async function checkedData(loaded: LoadedExperiment, open = () => openData(loaded.experiment)) {
   const { experiment } = loaded;
   try {
     checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
-    const data = await openData(experiment);
+    const data = await open();
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
-    if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
-    return { data, diagnostics, warnings: [...selectionWarnings(loaded), ...warnings] };
+    const spec = diagnostics.length > 0 ? undefined : modelSpec(loaded, sizes);
+    if (spec) initialParameters(loaded, spec);
+    return { data, diagnostics, warnings, spec };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
