@@ -9,7 +9,7 @@ import type { Point } from '../sweep/search/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
 import { openData, streamsOf } from '../train/session.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
-import { checkedData } from './validate.js';
+import { checkedData } from './checked-data.js';
 
 /** Keys that determine whether a config fits its data, and the size of the model. */
 const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];

@@ -1,12 +1,10 @@
 /** Validates a config without training, including its data. */
-import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
+import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/splits.js';
 import type { SplitName } from '../data/index.js';
-import { checkName } from '../run/folders.js';
-import { gateReferences } from '../train/gates.js';
-import { initialParameters, modelSpec, openData } from '../train/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
+import { checkedData } from './checked-data.js';
 import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
 
 export interface ValidateOptions {
@@ -85,26 +83,6 @@ async function checkWithData(loaded: LoadedExperiment): Promise<Found> {
   const counts = { train: train.count, ...(validation && { validation: validation.count }) };
   const all = [...selectionWarnings(loaded), ...warnings];
   return { diagnostics, warnings: all, sequences: { ...counts, test: test.count } };
-}
-
-/**
- * Opens the data of a config, and returns problems and warnings about both; `spec` if there are no
- * problems.
- * @throws UserError (exit 2 or 5) if the data cannot be opened or are damaged
- */
-export async function checkedData(loaded: LoadedExperiment, open = () => openData(loaded.experiment)) {
-  const { experiment } = loaded;
-  try {
-    checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
-    const data = await open();
-    const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
-    gateReferences(loaded);
-    const spec = diagnostics.length > 0 ? undefined : modelSpec(loaded, sizes);
-    if (spec) initialParameters(loaded, spec);
-    return { data, diagnostics, warnings, spec };
-  } catch (error) {
-    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-  }
 }
 
 function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {

@@ -2,7 +2,7 @@
 
 import { loadExperiment } from '../../config/index.js';
 import { summarize } from '../../data/index.js';
-import { checkedData } from '../../library/validate.js';
+import { checkedData } from '../../library/checked-data.js';
 import { taskOf } from '../../math/losses/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import { json, set } from '../command/options.js';
