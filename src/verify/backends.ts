@@ -12,7 +12,7 @@ import { batchOrder, learningRates, totalSteps } from '../train/plan.js';
 import { createTrainer, initialParameters, openSession } from '../train/session.js';
 import type { StepResult, Trainer } from '../train/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
-import { norm, relative } from './norms.js';
+import { norm, relative } from './reference.js';
 
 export interface VerifyBackendsOptions {
   readonly set: readonly string[];

@@ -17,8 +17,16 @@ import { allocateParameters, planShards } from '../train/shards.js';
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
-import { norm, relative } from './norms.js';
-import { countedRows, type Gradient, keepRows, Reference, readRows, spread } from './reference.js';
+import {
+  countedRows,
+  type Gradient,
+  keepRows,
+  norm,
+  Reference,
+  readRows,
+  relative,
+  spread,
+} from './reference.js';
 
 export interface VerifyGradientsOptions {
   readonly set: readonly string[];

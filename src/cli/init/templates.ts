@@ -12,11 +12,11 @@ export interface Plan {
   readonly dataset: Lines;
   readonly model: Lines;
   readonly loss: string;
-  readonly learningRate: number;
+  readonly learningRate?: number;
   readonly epochs: number;
   readonly batchSize: number;
   readonly training?: Lines;
-  readonly metric: string;
+  readonly metric?: string;
   /** A gate on the test split, as YAML. */
   readonly gate: string;
 }
@@ -28,43 +28,38 @@ export interface Head {
 }
 
 export function configText({ schema, name, command }: Head, plan: Plan): string {
-  const { description, dataset, model, loss, learningRate, epochs, metric, training = [], gate } = plan;
-  const patience = Math.ceil(epochs / 4);
-  const lines: Lines = [
-    `# yaml-language-server: $schema=${schema}`,
-    `#   ${command}`,
-    'version: 1',
-    `name: ${name}`,
-    `description: ${scalar(description)}`,
-    'seed: 0',
-    '',
-    'dataset:',
-    ...indented(dataset),
-    '',
-    'model:',
-    ...indented(model),
-    '',
-    `loss: { kind: ${loss} }`,
-    `optimizer: { kind: adam, learning_rate: ${learningRate} }`,
-    '',
-    'training:',
-    `  num_epochs: ${epochs}`,
-    `  batch_size: ${plan.batchSize}`,
-    ...indented(training),
-    '  gradient_clip_norm: 1',
-    epochs >= 10 && `  early_stopping: { metric: ${metric}, patience: ${patience}, restore_best: true }`,
-    '',
-    'checkpoint:',
-    `  metric: ${metric}`,
-    '',
-    'gates: # a run that fails one exits with 3',
-    `  - ${gate}`,
+  const { epochs, learningRate = 0.003, metric = 'validation.loss', training = [] } = plan;
+  const indented = (lines: Lines) => lines.flatMap(line => (line ? [`  ${line}\n`] : [])).join('');
+  const stopping = `metric: ${metric}, patience: ${Math.ceil(epochs / 4)}, restore_best: true`;
+  const trained = [
+    `num_epochs: ${epochs}`,
+    `batch_size: ${plan.batchSize}`,
+    ...training,
+    'gradient_clip_norm: 1',
+    epochs >= 10 && `early_stopping: { ${stopping} }`,
   ];
-  return lines.flatMap(line => (typeof line === 'string' ? [`${line}\n`] : [])).join('');
-}
+  return `# yaml-language-server: $schema=${schema}
+#   ${command}
+version: 1
+name: ${name}
+description: ${scalar(plan.description)}
+seed: 0
 
-function indented(lines: Lines): Lines {
-  return lines.map(line => line && `  ${line}`);
+dataset:
+${indented(plan.dataset)}
+model:
+${indented(plan.model)}
+loss: { kind: ${plan.loss} }
+optimizer: { kind: adam, learning_rate: ${learningRate} }
+
+training:
+${indented(trained)}
+checkpoint:
+  metric: ${metric}
+
+gates: # a run that fails one exits with 3
+  - ${plan.gate}
+`;
 }
 
 export function mnistPlan(): Plan {
@@ -77,7 +72,6 @@ export function mnistPlan(): Plan {
     ],
     model: ['cell: lstm', 'hidden_size: 64', 'head: { from: last }'],
     loss: 'cross_entropy',
-    learningRate: 0.003,
     epochs: 3,
     batchSize: 50,
     metric: 'validation.accuracy',
@@ -104,11 +98,9 @@ export function textPlan(path: string, symbols: number): Plan {
       'head: { from: every } # predicts the next character at every step',
     ],
     loss: 'cross_entropy',
-    learningRate: 0.003,
     epochs: 10,
     batchSize: isShort ? 8 : 32,
     training: ['shuffle: false', 'carry_state: true # each batch starts with the states of the batch before'],
-    metric: 'validation.loss',
     gate: '{ metric: test.loss, beats: trivial } # better than the frequencies of the characters',
   };
 }
@@ -155,7 +147,6 @@ function sequencePlan(path: string, table: Table): Plan {
     learningRate: 0.005,
     epochs: isSmall ? 40 : 20,
     batchSize: batchSize(0.6 * rows.length),
-    metric: 'validation.loss',
     gate: isClass
       ? '{ metric: test.accuracy, beats: trivial } # better than always the most frequent class'
       : '{ metric: test.mean_absolute_error, beats: trivial } # better than always the same value',
@@ -200,10 +191,8 @@ function forecastPlan(path: string, table: Table): Plan {
     ],
     model: ['cell: gru', 'hidden_size: 32'],
     loss: 'mae',
-    learningRate: 0.003,
     epochs: 30,
     batchSize: batchSize(0.6 * steps),
-    metric: 'validation.loss',
     // the constant that is best with `relative_to: season` is more than a trivial forecast
     training: [level === 'season' && 'metrics: [mean_absolute_error, rmse, mase]'],
     gate:
@@ -294,53 +283,43 @@ export const SAMPLES = {
   forecast: { file: 'sales.csv', content: sales },
 } as const;
 
-const SEED = 0;
-
 /** 200 waves of 24 points: sine, square or saw, of any phase and period, with noise. */
 function waves(): string {
-  const random = RandomStream.of(SEED, 'init waves');
-  const shapes = {
-    sine: (turn: number) => Math.sin(2 * Math.PI * turn),
-    square: (turn: number) => (turn < 0.5 ? 1 : -1),
-    saw: (turn: number) => 2 * turn - 1,
-  };
-  const names = Object.keys(shapes) as (keyof typeof shapes)[];
+  const random = RandomStream.of(0, 'init waves');
+  const shapes: readonly (readonly [name: string, at: (turn: number) => number])[] = [
+    ['sine', turn => Math.sin(2 * Math.PI * turn)],
+    ['square', turn => (turn < 0.5 ? 1 : -1)],
+    ['saw', turn => 2 * turn - 1],
+  ];
   const rows = Array.from({ length: 200 }, (_, wave) => {
-    const name = names[wave % names.length];
+    const [name, shape] = shapes[wave % shapes.length];
     const [phase, period] = [random.uniform(), 8 + 8 * random.uniform()];
     return Array.from({ length: 24 }, (_, step) => {
-      const value = shapes[name]((phase + step / period) % 1) + 0.4 * (random.uniform() - 0.5);
-      return `wave-${wave},${step},${value.toFixed(3)},${name}`;
+      const value = shape((phase + step / period) % 1) + 0.4 * (random.uniform() - 0.5);
+      return `wave-${wave},${step},${value.toFixed(3)},${name}\n`;
     });
   });
-  return `id,step,value,label\n${rows.flat().join('\n')}\n`;
+  return `id,step,value,label\n${rows.flat().join('')}`;
 }
-
-const DAYS = 730;
 
 /** Two years of daily sales: a trend, a weekly and a yearly pattern, noise. */
 function sales(): string {
-  const random = RandomStream.of(SEED, 'init sales');
-  const first = Date.UTC(2023, 0, 1);
-  const rows = Array.from({ length: DAYS }, (_, day) => {
-    const date = new Date(first + day * 86_400_000);
+  const random = RandomStream.of(0, 'init sales');
+  const rows = Array.from({ length: 730 }, (_, day) => {
+    const date = new Date(Date.UTC(2023, 0, 1 + day));
     const weekend = [0, 6].includes(date.getUTCDay()) ? 40 : 0;
     const year = 20 * Math.sin((2 * Math.PI * day) / 365.25);
     const value = 200 + 0.02 * day + weekend + year + 60 * (random.uniform() - 0.5);
-    return `${date.toISOString().slice(0, 10)},${Math.round(value)}`;
+    return `${date.toISOString().slice(0, 10)},${Math.round(value)}\n`;
   });
-  return `date,sales\n${rows.join('\n')}\n`;
+  return `date,sales\n${rows.join('')}`;
 }
 
 /** 1,500 sentences of a small grammar. */
 function sentences(): string {
-  const random = RandomStream.of(SEED, 'init sentences');
-  const pick = (words: readonly string[]): string => words[random.integer(words.length)];
-  const noun = (): string =>
-    `${pick(['the', 'a', 'every'])} ${pick(['old', 'small', 'green', 'quiet'])} ${pick(['cat', 'bird', 'river', 'house', 'child'])}`;
-  const lines = Array.from(
-    { length: 1500 },
-    () => `${noun()} ${pick(['sees', 'finds', 'follows', 'forgets'])} ${noun()}.`,
-  );
-  return `${lines.join('\n')}\n`;
+  const random = RandomStream.of(0, 'init sentences');
+  const noun = ['the a every', 'old small green quiet', 'cat bird river house child'];
+  const grammar = [...noun, 'sees finds follows forgets', ...noun].map(words => words.split(' '));
+  const sentence = () => grammar.map(words => words[random.integer(words.length)]).join(' ');
+  return Array.from({ length: 1500 }, () => `${sentence()}.\n`).join('');
 }
