@@ -7,7 +7,7 @@ import { type Column, Details, Table, useHeading, Value } from './components.js'
 import { type Line, type Places, placeText, ticksOf, tickText, valueAt, type XAxis } from './curve-data.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { distinct } from './run-list.js';
-import { linear, logarithmic, nearest, type Scale, withMargin } from './scales.js';
+import { nearest, numeric, type Scale, withMargin } from './scales.js';
 
 export interface ChartSeries {
   /** Name of the curve, such as `test.loss`, or of the run in a chart of several runs. */
@@ -52,7 +52,7 @@ export function Chart(props: ChartProps) {
   const x = useMemo(() => {
     const ticks = ticksOf(axis, ...range);
     const texts = ticks.map(tick => tickText(axis, tick));
-    return linear(...range, ticks, texts);
+    return numeric(...range, { ticks, texts });
   }, [axis, ...range]);
   const y = useMemo(() => yScale(shown, range, { isLog, isShare }), [shown, ...range, isLog, isShare]);
   const places = useMemo(() => {
@@ -116,10 +116,8 @@ function yScale(
   if (low > high) [low, high] = [0.1, 1];
   const bounds = withMargin(low, high, isLog);
   const ticks = (isLog ? logTicks : linearTicks)(...bounds);
-  const texts = isShare
-    ? formatTicks(ticks.map(tick => 100 * tick)).map(text => `${text} %`)
-    : formatTicks(ticks);
-  return (isLog ? logarithmic : linear)(...bounds, ticks, texts);
+  const percents = formatTicks(ticks.map(tick => 100 * tick)).map(text => `${text} %`);
+  return numeric(...bounds, { isLog, ticks, ...(isShare && { texts: percents }) });
 }
 
 interface ContentProps extends Pick<ChartProps, 'series' | 'cursor' | 'setCursor' | 'setRange'> {

@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { formatMetric } from '../../util/numbers.js';
 import type { RunRow } from '../document.js';
 import { useWidth } from './components.js';
-import { linear, NO_VALUE, type Scale, spaced } from './scales.js';
+import { NO_VALUE, numeric, type Scale, spaced } from './scales.js';
 
 /** Where the axes are within a chart, in pixels from its left and its top. */
 export interface Frame {
@@ -171,7 +171,7 @@ export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']
   if (finite.length === 0) return null;
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
   const [first, last] = [of.steps[0], of.steps[of.steps.length - 1]];
-  const [x, y] = [linear(first, last), linear(low, high)];
+  const [x, y] = [numeric(first, last), numeric(low, high)];
   const points = of.values.map((value, i) => {
     const [left = 0, top] = [x.place(of.steps[i]), y.place(value)];
     if (top === undefined) return undefined;

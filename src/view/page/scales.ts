@@ -17,49 +17,28 @@ export interface Scale {
   at(place: number): number;
   textAt(place: number): string;
   readonly ticks: readonly Tick[];
-  readonly keyStep: number;
 }
 
-export function linear(
-  low: number,
-  high: number,
-  ticks: readonly number[] = linearTicks(low, high),
-  texts: readonly string[] = formatTicks(ticks),
-): Scale {
-  const width = high - low;
-  return numeric(
-    value => (width === 0 ? 0.5 : (value - low) / width),
-    place => low + place * width,
-    ticks,
-    texts,
-  );
+interface NumericOptions {
+  readonly isLog?: boolean;
+  readonly ticks?: readonly number[];
+  /** Of the ticks. */
+  readonly texts?: readonly string[];
 }
 
-export function logarithmic(
-  low: number,
-  high: number,
-  ticks: readonly number[] = logTicks(low, high),
-  texts: readonly string[] = formatTicks(ticks),
-): Scale {
+export function numeric(low: number, high: number, { isLog = false, ...given }: NumericOptions = {}): Scale {
+  const { ticks = (isLog ? logTicks : linearTicks)(low, high), texts = formatTicks(ticks) } = given;
   // of the logarithms, since the ratio may overflow
-  const [start, width] = [Math.log(low), Math.log(high) - Math.log(low)];
-  const placeOf = (value: number) => (width === 0 ? 0.5 : (Math.log(value) - start) / width);
-  return numeric(placeOf, place => Math.exp(start + place * width), ticks, texts);
-}
-
-function numeric(
-  placeOf: (value: number) => number,
-  at: (place: number) => number,
-  ticks: readonly number[],
-  texts: readonly string[],
-): Scale {
+  const [sizeOf, inverse] = isLog ? [Math.log, Math.exp] : [Number, Number];
+  const [start, width] = [sizeOf(low), sizeOf(high) - sizeOf(low)];
+  const placeOf = (value: number) => (width === 0 ? 0.5 : (sizeOf(value) - start) / width);
+  const at = (place: number) => inverse(start + place * width);
   return {
     place: value =>
       typeof value === 'number' && Number.isFinite(placeOf(value)) ? placeOf(value) : undefined,
     at,
     textAt: place => formatNumber(at(place), 3),
     ticks: ticks.map((tick, i) => ({ place: placeOf(tick), text: texts[i] })),
-    keyStep: 0.05,
   };
 }
 
@@ -70,14 +49,13 @@ function categories(values: readonly string[]): Scale {
     at: place => nearest(places, place),
     textAt: place => values[nearest(places, place)] ?? NO_VALUE,
     ticks: values.map((text, i) => ({ place: places[i], text })),
-    keyStep: 1 / Math.max(1, values.length),
   };
 }
 
 export function parameterScale({ scale, low, high, values }: ParameterReport): Scale {
   if (scale === 'category') return categories(values);
   const [from, to] = [low ?? 0, high ?? 1];
-  return scale === 'log' && from > 0 ? logarithmic(from, to) : linear(from, to);
+  return numeric(from, to, { isLog: scale === 'log' && from > 0 });
 }
 
 /** Of measured values; logarithmic if they span more than two powers of ten. */
@@ -87,7 +65,7 @@ export function measuredScale(values: readonly (number | null)[]): Scale {
   if (finite.length === 0) return categories([]);
   const [low, high] = [finite.reduce((a, b) => Math.min(a, b)), finite.reduce((a, b) => Math.max(a, b))];
   const isLog = low > 0 && high / low > 100;
-  return (isLog ? logarithmic : linear)(...withMargin(low, high, isLog));
+  return numeric(...withMargin(low, high, isLog), { isLog });
 }
 
 /** A constant gets a margin as well. */

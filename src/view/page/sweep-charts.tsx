@@ -5,7 +5,7 @@ import { counted, linearTicks } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
 import { Scroll, useWidth } from './components.js';
 import { LINE, Mark, Plot, pathOf, type Range, useDrag } from './plot.js';
-import { linear, measuredScale, NO_VALUE, parameterScale, type Scale, spaced } from './scales.js';
+import { measuredScale, NO_VALUE, numeric, parameterScale, type Scale, spaced } from './scales.js';
 
 export interface SweepAxis {
   /** A parameter's name, or the objective's metric. */
@@ -213,7 +213,7 @@ function Ends({ axes, brushes, setBrushes }: Pick<ParallelProps, 'axes' | 'brush
                 type="range"
                 min={0}
                 max={1}
-                step={scale.keyStep}
+                step={0.01}
                 value={at}
                 aria-valuetext={scale.textAt(at)}
                 onInput={event =>
@@ -281,7 +281,7 @@ export function Pruning({ report, chosen }: SweepParts) {
     const longest = Math.max(report.epochs, ...report.trials.map(({ curve }) => curve.epochs.at(-1) ?? 0));
     const ticks = linearTicks(0, longest).filter(Number.isInteger);
     return [
-      { title: 'epoch', scale: linear(0, longest, ticks, ticks.map(String)) },
+      { title: 'epoch', scale: numeric(0, longest, { ticks, texts: ticks.map(String) }) },
       { title: metric, scale: measuredScale(report.trials.flatMap(({ curve }) => curve.values)) },
     ];
   }, [report, metric]);
