@@ -3,7 +3,6 @@
  * the back button works.
  */
 
-/** The filter of the list; empty texts filter nothing. */
 export interface Filter {
   readonly find: string;
   readonly state: string;

@@ -25,12 +25,10 @@ export interface DrawnSeries extends ChartSeries {
   readonly smooth: Line | undefined;
 }
 
-/** State that all charts of a run share. */
 export interface SharedPlace {
   readonly axis: XAxis;
   readonly cursor: number | null;
   setCursor(place: number | null): void;
-  /** The visible part of the axis. */
   readonly range: Range;
   setRange(range: Range | null): void;
 }
@@ -40,7 +38,6 @@ interface ChartProps extends SharedPlace {
   readonly series: readonly DrawnSeries[];
   readonly isShare: boolean;
   readonly isLog: boolean;
-  /** Shows or hides a series in all charts. */
   toggle(name: string): void;
 }
 
@@ -127,7 +124,6 @@ interface ContentProps extends Pick<ChartProps, 'series' | 'cursor' | 'setCursor
   readonly y: Scale;
 }
 
-/** The curves, the cursor, and what reacts to the pointer. */
 function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: ContentProps) {
   const [selection, setSelection] = useState<Range | null>(null);
   const drag = useDrag({
@@ -244,10 +240,7 @@ function valueText(
   return `${placeText(axis, cursor)}: ${parts.join(', ')}`;
 }
 
-/**
- * Returns whether the key was handled.
- * @param places visible ones
- */
+/** @returns whether the key was handled */
 function onKey(
   key: string,
   places: readonly number[],

@@ -76,7 +76,6 @@ interface DetailsProps {
   children(): ComponentChildren;
 }
 
-/** Details that are created when they are opened. */
 export function Details({ kind, summary, children }: DetailsProps) {
   const [isOpen, setOpen] = useState(false);
   return (
@@ -105,7 +104,6 @@ const SIGNS: Readonly<Record<string, string>> = {
   'cannot tell': '?',
 };
 
-/** A state or verdict as a symbol and a word, so that it does not depend on colour. */
 export function Badge({ of }: { readonly of: string }) {
   return (
     <span class={`badge ${of.replace(' ', '-')}`}>
@@ -141,7 +139,6 @@ interface LinkedProps {
   readonly children: ComponentChildren;
 }
 
-/** A link if there is an address. */
 export function Linked({ href, children }: LinkedProps) {
   return href === undefined ? <span>{children}</span> : <a href={href}>{children}</a>;
 }
@@ -169,23 +166,17 @@ export const Links = createContext<PageLinks>({
 
 type SortValue = number | string | null | undefined;
 
-/** A column of a table. The first column names the row. */
 export interface Column<Row> {
   readonly name: string;
   readonly title?: ComponentChildren;
   readonly isText?: boolean;
   /** What the reader can sort by; missing values come last in either order. */
   sortBy?(row: Row): SortValue;
-  /** Default: what it is sorted by. */
   show?(row: Row, i: number): ComponentChildren;
   /** What a group shows and is sorted by. Default: the value that its rows share. */
-  readonly summary?: {
-    value(rows: readonly Row[]): SortValue;
-    show(rows: readonly Row[]): ComponentChildren;
-  };
+  summary?(rows: readonly Row[]): { readonly value: SortValue; readonly text: ComponentChildren };
 }
 
-/** A column of a field that the reader can sort by. */
 export function field<Row>(name: keyof Row & string, more: Partial<Column<Row>> = {}): Column<Row> {
   return { name, sortBy: row => row[name] as SortValue, ...more };
 }
@@ -196,15 +187,12 @@ interface TableProps<Row> {
   readonly caption?: ComponentChildren;
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
-  /** Default: the number of the row. */
   keyOf?(row: Row, i: number): string | number;
   classOf?(row: Row): string;
-  /** The same rows in groups; absent for a single table. */
   readonly groups?: readonly Group<Row>[] | undefined;
   readonly most?: number;
 }
 
-/** A section with a table; nothing without rows. */
 export function TableSection<Row>({
   title,
   note,
@@ -340,7 +328,7 @@ function GroupBody<Row>({ group: { label, rows }, columns, children }: GroupBody
         </th>
         {columns.slice(1).map(column => (
           <td key={column.name} data-column={column.name} class={column.isText ? 'text' : undefined}>
-            {column.summary?.show(rows) ?? (isSame(column, rows) ? shownIn(column, rows[0], 0) : '')}
+            {column.summary?.(rows).text ?? (isSame(column, rows) ? shownIn(column, rows[0], 0) : '')}
           </td>
         ))}
       </tr>
@@ -354,7 +342,7 @@ function isSame<Row>({ sortBy }: Column<Row>, rows: readonly Row[]): boolean {
 }
 
 function summaryValue<Row>(column: Column<Row>, rows: readonly Row[]): SortValue {
-  if (column.summary !== undefined) return column.summary.value(rows);
+  if (column.summary) return column.summary(rows).value;
   return isSame(column, rows) ? column.sortBy?.(rows[0]) : null;
 }
 
@@ -368,7 +356,6 @@ function sorted<T>(items: readonly T[], keyFor: (item: T) => SortValue, isDown: 
   });
 }
 
-/** @param start width until the element is on the page */
 export function useWidth<E extends Element>(start: number) {
   const ref = useRef<E>(null);
   const [width, setWidth] = useState(start);

@@ -6,7 +6,6 @@ import type { RunReport } from '../document.js';
 export const X_AXES = ['step', 'epoch', 'time'] as const;
 export type XAxis = (typeof X_AXES)[number];
 
-/** The fields of a run that locate its steps. */
 export type Places = Pick<RunReport, 'steps_per_epoch' | 'elapsed'>;
 
 /** Whether the run supports the axis; epochs need one complete epoch, and the same steps in all. */
@@ -27,7 +26,6 @@ export function placesOf(
   return axis === 'step' ? steps : steps.map(step => step / (steps_per_epoch ?? 1));
 }
 
-/** Linear between known steps; outside of them the nearest one. */
 function interpolated(
   steps: readonly number[],
   { steps: known, values }: Pick<Curve, 'steps' | 'values'>,
@@ -70,12 +68,10 @@ export function tickText(axis: XAxis, x: number): string {
   }
 }
 
-/** With its unit: `step 8`. */
 export function placeText(axis: XAxis, x: number): string {
   return axis === 'time' ? tickText(axis, x) : `${axis} ${tickText(axis, x)}`;
 }
 
-/** Values over ascending positions on the axis. */
 export interface Line {
   readonly places: readonly number[];
   readonly values: readonly (number | null)[];

@@ -35,7 +35,6 @@ interface Settings {
 const AT_FIRST: Settings = { axis: 'step', isLog: false, weight: 0, hidden: [], cursor: null, range: null };
 const AXIS_WORDS: Readonly<Record<XAxis, string>> = { step: 'steps', epoch: 'epochs', time: 'time' };
 
-/** Charts that share axis, cursor, zoom and smoothing. */
 export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
   const [settings, setSettings] = useState<Settings>(AT_FIRST);
   const { axis, isLog, weight, hidden, cursor, range } = settings;
@@ -112,7 +111,6 @@ export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
   );
 }
 
-/** The epoch of a step, if it is the same in all runs. */
 function epochText(axis: XAxis, cursor: number, runs: readonly Places[]): string {
   const each = runs[0].steps_per_epoch;
   const isKnown = axis === 'step' && each !== null && runs.every(run => run.steps_per_epoch === each);
@@ -146,7 +144,6 @@ function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[])
   return first === last ? [first - 1, last + 1] : [first, last];
 }
 
-/** Such as a learning rate without a schedule, which the config shows already. */
 export function isConstant({ values: [first, ...others] }: Curve): boolean {
   return first !== null && others.every(value => value === first);
 }
@@ -175,7 +172,6 @@ export function Curves({ report: { curves, steps_per_epoch, elapsed } }: { reado
   return <Charts plans={plans} />;
 }
 
-/** The loss first, then the other metrics of each split, then what has one curve. */
 function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPlan[] {
   const planOf = (title: string, named: readonly Named[], isShare = false): ChartPlan => ({
     title,

@@ -96,7 +96,6 @@ function BlockView({ block }: { readonly block: Block }) {
   }
 }
 
-/** An empty name is that of the row before. */
 function nameOf(rows: readonly (readonly Cell[])[], at: number): string {
   return String(rows.slice(0, at + 1).findLast(([name]) => name !== '')?.[0]);
 }

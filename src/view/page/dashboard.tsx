@@ -96,7 +96,6 @@ function View({ route: { kind, path, filter }, report }: { readonly route: Route
 }
 
 const launcher = document.documentElement.dataset.launcher ?? './run';
-/** The folder of the sample configs, seen from where users call the program. */
 const configs = launcher === './run' ? 'configs' : 'node_modules/cellrun/configs';
 
 function RunPage({ path, report }: { readonly path: string; readonly report: RunReport }) {

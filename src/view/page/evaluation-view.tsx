@@ -7,7 +7,6 @@ import { type Column, Section, Table, TableSection, Toggle, Value } from './comp
 import { Plot } from './plot.js';
 import { measuredScale } from './scales.js';
 
-/** Maximum number of rows; the file has all. */
 const MAX_ROWS = 100;
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
@@ -40,7 +39,6 @@ interface MeasuredTableProps {
   readonly note: string;
   readonly of: string;
   readonly columns: readonly string[];
-  /** Comes before a column's name in the name of its metric, which determines its format. */
   readonly format?: string;
   readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];
 }

@@ -8,7 +8,6 @@ export type Connection = 'connecting' | 'live' | 'lost';
 
 interface Live<T> {
   readonly document: T | undefined;
-  /** Why it is not up to date, except for the connection. */
   readonly trouble: string | undefined;
 }
 

@@ -7,7 +7,6 @@ import type { RunRow } from '../document.js';
 import { useWidth } from './components.js';
 import { NO_VALUE, numeric, type Scale, spaced } from './scales.js';
 
-/** Where the axes are within a chart, in pixels from its left and its top. */
 export interface Frame {
   readonly left: number;
   readonly right: number;
@@ -15,7 +14,6 @@ export interface Frame {
   readonly bottom: number;
   x(place: number): number;
   y(place: number): number;
-  /** Of values; undefined if one is outside of its scale. */
   at(x: number | string, y: number | null): Point | undefined;
 }
 
@@ -24,7 +22,6 @@ export interface Axis {
   readonly scale: Scale;
 }
 
-/** Approximate width of a digit, and height of a line. */
 const LETTER = 7.5;
 export const LINE = 15;
 const STRIP = 26;
@@ -33,12 +30,10 @@ export interface PlotPoint {
   readonly id: number;
   readonly x: number | string;
   readonly y: number | null;
-  /** Such as a trial's state; determines colour and shape. */
   readonly className: string;
 }
 
 interface PlotProps {
-  /** Description for screen readers; without it they skip the chart. */
   readonly label?: string;
   readonly x: Axis;
   readonly y: Axis;
@@ -147,14 +142,12 @@ export interface Point {
   readonly top: number;
 }
 
-/** A line with gaps where a value is not finite. */
 export function pathOf(points: readonly (Point | undefined)[]): string {
   return points
     .map((point, i) => point && `${points[i - 1] === undefined ? 'M' : 'L'}${placeOf(point)}`)
     .join('');
 }
 
-/** Dots, for a stroke with round ends. */
 export function dotsOf(points: readonly (Point | undefined)[]): string {
   return points.map(point => point && `M${placeOf(point)}h0`).join('');
 }
@@ -193,7 +186,6 @@ const CLICK = 0.015;
 
 interface DragOptions {
   readonly isVertical?: boolean;
-  /** The pointer is over this position. */
   onMove?(place: number): void;
   onDrag(range: Range, isDone: boolean): void;
   onClick?(): void;
@@ -201,7 +193,6 @@ interface DragOptions {
 
 type DragEvent = PointerEvent & { readonly currentTarget: SVGElement };
 
-/** Handlers of an element along which ranges are dragged; positions are between 0 and 1. */
 export function useDrag({ isVertical = false, onMove, onDrag, onClick }: DragOptions) {
   const [start, setStart] = useState<number | null>(null);
   const placeOf = (event: DragEvent): number => {

@@ -11,6 +11,7 @@ import {
   metricOf,
   numberIn,
   type RunLine,
+  type Summary,
   settingsOf,
   summarize,
   titleOf,
@@ -46,7 +47,6 @@ const GATES = field<RunLine>('gates', {
   isText: true,
   show: ({ gates }) => (gates === null ? '–' : <Badge of={gates} />),
 });
-/** Of runs and sweeps; shown if any has them. */
 const FACTS: readonly Column<RunLine>[] = [
   field('tags', {
     isText: true,
@@ -57,11 +57,9 @@ const FACTS: readonly Column<RunLine>[] = [
     name: 'duration',
     title: 'time',
     show: ({ duration_s: seconds }) => shownSeconds(seconds),
-    summary: {
-      value: rows => summarize(rows.map(row => row.duration_s))?.mean,
-      show: rows => (
-        <span title="mean">{shownSeconds(summarize(rows.map(row => row.duration_s))?.mean)}</span>
-      ),
+    summary: rows => {
+      const value = summarize(rows.map(row => row.duration_s))?.mean;
+      return { value, text: <span title="mean">{shownSeconds(value)}</span> };
     },
   }),
   field('started', {
@@ -79,7 +77,6 @@ function shownSeconds(seconds: number | null | undefined): string {
 const MAX_METRICS = 4;
 const MAX_SETTINGS = 6;
 
-/** All columns: the name, then metrics, distinguishing settings and times. */
 export function runColumns(rows: readonly RunLine[], link: Link): readonly RunColumn[] {
   const metrics = distinct(rows.flatMap(row => row.metrics.map(({ name }) => name))).toSorted(byImportance);
   const fact = (column: Column<RunLine>, isDefault = hasAny(rows, column)): RunColumn => ({
@@ -133,17 +130,14 @@ function metricColumn(metric: string, isDefault: boolean): RunColumn {
     isDefault,
     sortBy: read,
     show: row => <Value metric={metric} value={metricOf(row, metric)} />,
-    summary: {
-      value: rows => summarize(rows.map(read))?.mean,
-      show: rows => <Mean metric={metric} values={rows.map(read)} />,
+    summary: rows => {
+      const told = summarize(rows.map(read));
+      return { value: told?.mean, text: told ? <Mean metric={metric} of={told} /> : '–' };
     },
   };
 }
 
-function Mean({ metric, values }: { readonly metric: string; readonly values: readonly (number | null)[] }) {
-  const told = summarize(values);
-  if (told === undefined) return '–';
-  const { mean, spread, count } = told;
+function Mean({ metric, of: { mean, spread, count } }: { readonly metric: string; readonly of: Summary }) {
   return (
     <span title={`mean of ${count}${spread === null ? '' : ' ± standard deviation'}`}>
       <Value metric={metric} value={mean} />

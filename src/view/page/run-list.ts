@@ -7,7 +7,6 @@ import type { Measured, RunRow } from '../document.js';
 export interface RunLine extends Omit<RunRow, 'state'> {
   readonly state: string;
   readonly message?: string | null;
-  /** Of a sweep. */
   readonly trials?: number;
   readonly objective?: string;
 }
@@ -17,7 +16,6 @@ export function numberIn(text: string): number | undefined {
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : undefined;
 }
 
-/** Other names of facts. */
 const ALIASES: Readonly<Record<string, string>> = {
   experiment: 'name',
   run: 'id',
@@ -78,7 +76,6 @@ const TERM = /(-?)(?:([A-Za-z][\w.]*)(!=|<=|>=|[=:<>]))?(?:"([^"]*)"?|(\S*))/g;
 
 export interface Search {
   readonly found: ReadonlySet<RunLine>;
-  /** Names that are no fields. */
   readonly unknown: readonly string[];
 }
 
@@ -159,7 +156,6 @@ export function settingsOf(rows: readonly RunLine[]): readonly string[] {
   );
 }
 
-/** Keys without effect on results, and seeds. */
 const ASIDE = /^(gates$|checkpoint\.|training\.(log_every|eval_batch_size)$)|\.seed$/;
 /** The parts of a config, most often varied first. */
 const PARTS = ['dataset', 'training', 'loss', 'optimizer', 'model'];
@@ -259,7 +255,6 @@ export interface Summary {
   readonly spread: number | null;
 }
 
-/** The mean of the finite values; undefined if there are none. */
 export function summarize(values: readonly unknown[]): Summary | undefined {
   const finite = values.filter((value): value is number => Number.isFinite(value));
   if (finite.length === 0) return undefined;

@@ -77,7 +77,6 @@ export function RunLists({ list, filter, change }: RunListsProps) {
   );
 }
 
-/** With their whole configs, the newest first. */
 function linesOf({ runs, sweeps, common_config: common }: RunListsProps['list']) {
   const newestFirst = (rows: readonly RunLine[]) =>
     rows.toSorted((a, b) => (b.started ?? '').localeCompare(a.started ?? '') || b.id.localeCompare(a.id));
@@ -156,7 +155,6 @@ function ListFilter({ lines, runs, filter, change }: ListFilterProps) {
 
 type Option = readonly [value: string, text?: string];
 
-/** A value from the address is listed even if no run has it. */
 function withChosen(options: readonly Option[], chosen: string): readonly Option[] {
   return options.some(([value]) => value === chosen) ? options : [...options, [chosen]];
 }
@@ -226,10 +224,10 @@ function choiceColumn(
     isText: true,
     sortBy: ({ path }) => Number(!chosen.includes(path)),
     show: row => box(`compare ${row.id}`, [row]),
-    summary: {
-      value: () => null,
-      show: rows => box(`compare all ${counted(rows.length, 'run')} of this group`, rows),
-    },
+    summary: rows => ({
+      value: null,
+      text: box(`compare all ${counted(rows.length, 'run')} of this group`, rows),
+    }),
   };
 }
 
@@ -237,7 +235,6 @@ interface RunTableProps {
   readonly rows: readonly RunLine[];
   link(path: string): string | undefined;
   readonly groupBy: string;
-  /** A column after the first, which is always shown. */
   readonly choice: readonly Column<RunLine>[];
 }
 

@@ -22,7 +22,6 @@ export interface Scale {
 interface NumericOptions {
   readonly isLog?: boolean;
   readonly ticks?: readonly number[];
-  /** Of the ticks. */
   readonly texts?: readonly string[];
 }
 
@@ -78,7 +77,6 @@ export function withMargin(low: number, high: number, isLog: boolean): [low: num
   return [low >= 0 && low < margin ? 0 : low - margin, high + margin];
 }
 
-/** The ticks without those closer than `least` to the one before. */
 export function spaced(ticks: readonly Tick[], least: (tick: Tick) => number): readonly Tick[] {
   let before = Number.NEGATIVE_INFINITY;
   return ticks.filter(tick => {

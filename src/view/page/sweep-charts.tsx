@@ -8,7 +8,6 @@ import { LINE, Mark, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { measuredScale, NO_VALUE, numeric, parameterScale, type Scale, spaced } from './scales.js';
 
 export interface SweepAxis {
-  /** A parameter's name, or the objective's metric. */
   readonly name: string;
   readonly title: string;
   readonly scale: Scale;
@@ -27,7 +26,6 @@ export interface SweepParts {
   readonly chosen: readonly TrialReport[];
 }
 
-/** The parameters that differ between any trials, then the objective. */
 export function sweepAxes({ parameters, objective, trials }: SweepReport): readonly SweepAxis[] {
   const axisOf = (name: string, title: string, scale: Scale, valueIn: SweepAxis['valueIn']): SweepAxis => {
     const placeOf = (trial: TrialReport) => scale.place(valueIn(trial));
@@ -57,7 +55,6 @@ export function isChosen(trial: TrialReport, axes: readonly SweepAxis[], brushes
   });
 }
 
-/** The brushes with one changed; a full range is removed. */
 function withBrush(brushes: Brushes, name: string, range: Range): Brushes {
   const { [name]: _, ...others } = brushes;
   const [low, high] = [Math.max(0, Math.min(...range)), Math.min(1, Math.max(...range))];
@@ -71,14 +68,11 @@ function classOf({ trial, state }: TrialReport, { best }: SweepReport): string {
 }
 
 const PARALLEL_HEIGHT = 340;
-/** For trials without a value: below each axis. */
 const NO_VALUE_TOP = PARALLEL_HEIGHT + 12;
 const [TOP, BOTTOM] = [48, PARALLEL_HEIGHT - 26];
 const REACH = 14;
-/** Minimum distance of axes; wider charts scroll. */
 const MIN_GAP = 104;
 const MIN_EDGE = 60;
-/** Half the width of a character in a title, at most. */
 const HALF_CHARACTER = 4;
 
 function topOf(place: number): number {
@@ -198,7 +192,6 @@ function BrushedAxis({ axis, left, brush, setBrush }: BrushedAxisProps) {
   );
 }
 
-/** The ends of the ranges, for keyboard and touch. */
 function Ends({ axes, brushes, setBrushes }: Pick<ParallelProps, 'axes' | 'brushes' | 'setBrushes'>) {
   return (
     <details class="values">
@@ -235,7 +228,6 @@ function Ends({ axes, brushes, setBrushes }: Pick<ParallelProps, 'axes' | 'brush
   );
 }
 
-/** The objective by each parameter; omits trials without the parameter. */
 export function Scatter({ report, axes, chosen }: SweepParts) {
   const objective = axes[axes.length - 1];
   return (
