@@ -67,8 +67,8 @@ function isMarkedQuick(file: string): boolean {
  * blocks: V8 counts none in code from a cache.
  */
 function compileCacheOf(file: string): Record<string, string> {
-  const countsBlocks = /\/support\/(executed-blocks|steps)\.js'/.test(textOf(file));
-  return countsBlocks ? { NODE_DISABLE_COMPILE_CACHE: '1' } : { NODE_COMPILE_CACHE: compileCache };
+  const countsSteps = /\/support\/steps\.js'/.test(textOf(file));
+  return countsSteps ? { NODE_DISABLE_COMPILE_CACHE: '1' } : { NODE_COMPILE_CACHE: compileCache };
 }
 
 const { quick, tap, jobs, wanted } = options();

@@ -30,9 +30,9 @@ import {
   VALID_FOLDER,
   writerIn,
 } from '../support/config-texts.js';
-import { BlockCounter } from '../support/executed-blocks.js';
 import { mutateJson, pick } from '../support/mutations.js';
 import { isClosed, unexplained } from '../support/schemas.js';
+import { StepCounter } from '../support/steps.js';
 
 process.chdir(packageRoot);
 const write = writerIn(t.testdir({}));
@@ -447,10 +447,10 @@ t.test('hostile files are rejected in time proportional to their size', async t 
     };
   };
   for (const [name, text] of Object.entries(HOSTILE)) t.doesNotThrow(refusal(text)(65_000), name);
-  const blocks = new BlockCounter();
-  t.teardown(() => blocks.close());
+  const steps = new StepCounter(true);
+  t.teardown(() => steps.stop());
   for (const [name, text] of Object.entries(HOSTILE)) {
-    const times = blocks.growth(2000, refusal(text));
+    const times = await steps.growth(2000, refusal(text));
     t.ok(times < 6, `${name}: four times the size is ${times.toFixed(1)} times the work`);
   }
   const wide = Array.from({ length: 31 }, () => 'wide.yaml').join(', ');

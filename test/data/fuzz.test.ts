@@ -17,7 +17,7 @@ import { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { zipArchive } from '../support/zip.js';
 
-const steps = await StepCounter.start();
+const steps = new StepCounter();
 const folder = temporaryFolder();
 t.teardown(() => rmSync(folder, { recursive: true }));
 

@@ -4,7 +4,7 @@
  */
 import { StepCounter } from '../support/steps.js';
 
-const steps = await StepCounter.start();
+const steps = new StepCounter();
 // loaded only now: blocks are counted in what is compiled from here on
 const { fuzz, TARGETS } = await import('./fuzz.js');
 

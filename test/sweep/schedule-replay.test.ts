@@ -11,7 +11,6 @@ import type { Point } from '../../src/sweep/search/space.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import type { LstmTable } from '../search-bench/lstm-problem.js';
-import { BlockCounter } from '../support/executed-blocks.js';
 import {
   ASHA,
   brief,
@@ -26,6 +25,7 @@ import {
   twoLanes,
   type World,
 } from '../support/schedules.js';
+import { StepCounter } from '../support/steps.js';
 
 t.test('budgets', async t => {
   const world: World = segment => done(segment, 1 / (1 + segment.trial));
@@ -169,15 +169,15 @@ t.test(
 );
 
 t.test('the cost of decisions is linear in the number of trials', async t => {
-  const blocks = new BlockCounter();
-  t.teardown(() => blocks.close());
+  const steps = new StepCounter(true);
+  t.teardown(() => steps.stop());
   for (const pruner of [{ kind: 'none' }, { ...ASHA, kind: 'hyperband' }] as const) {
     const decide = (trials: number) => {
       const plan = planOf({ pruner, parallel: 8, budget: budgetOf(trials) });
       return () =>
         void drive(schedulerOf(partsOf(plan)), segment => done(segment, (segment.trial * 7919) % 10_007));
     };
-    const times = blocks.growth(1000, decide);
+    const times = await steps.growth(1000, decide);
     t.ok(times < 6, `${pruner.kind}: four times the trials are ${times.toFixed(1)} times the work`);
   }
 });

@@ -12,7 +12,7 @@ import { SCENARIOS } from '../soak/scenarios.js';
 import { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const steps = await StepCounter.start();
+const steps = new StepCounter();
 const folder = temporaryFolder();
 t.teardown(() => rmSync(folder, { recursive: true }));
 let made = 0;
