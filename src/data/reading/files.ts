@@ -154,12 +154,17 @@ export async function staysOnDisk(
   return isLarge && !files.some(({ isCompressed }) => isCompressed);
 }
 
-/** Undefined for a missing file, which the reader reports. */
+/** Undefined for a missing or unreadable file, which the reader reports. */
 async function sizeOf(path: string): Promise<{ size: number; isCompressed: boolean } | undefined> {
   const info = await stat(path).catch(() => undefined);
   const file = info?.isFile() ? await open(path).catch(() => undefined) : undefined;
   if (!info || !file) return undefined;
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-  await file.close();
-  return { size: info.size, isCompressed: isGzip(buffer.subarray(0, bytesRead)) };
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return { size: info.size, isCompressed: isGzip(buffer.subarray(0, bytesRead)) };
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
 }
