@@ -2,11 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type LoadedExperiment, loadExperiment, locateInConfig } from '../../src/config/index.js';
 import { configError } from '../../src/data/core/problems.js';
 import { packageRoot } from '../../src/util/root.js';
-import { BROKEN, MISFIT } from '../support/config-expected.js';
 import {
   BROKEN_FOLDER,
   failure,
@@ -25,25 +24,27 @@ process.chdir(packageRoot);
 const scratch = t.testdir({});
 const write = writerIn(scratch);
 
+/** The text beside `config` has codes and places of its problems, then the messages. */
+function checkGolden(t: Test, config: string, text: string): void {
+  const golden = config.replace(/\.\w+$/, '.txt');
+  if (process.env.UPDATE_GOLDENS === '1') writeFileSync(golden, text);
+  t.equal(text, readFileSync(golden, 'utf8'), config);
+}
+
 t.test('broken configs: every problem at its place, with the committed message', async t => {
   const files = readdirSync(BROKEN_FOLDER).filter(name => !name.endsWith('.txt'));
-  t.same(files.sort(), Object.keys(BROKEN).sort(), 'each fixture has its expectation');
   t.ok(files.length >= 100);
   for (const name of files) {
     const file = join(BROKEN_FOLDER, name);
     const error = failure(() => loadExperiment(file));
     t.equal(error.exitCode, 2, `${name}: exit code`);
-    t.same(told(error), BROKEN[name], `${name}: codes and places`);
-    const golden = file.replace(/\.\w+$/, '.txt');
-    if (process.env.UPDATE_GOLDENS === '1') writeFileSync(golden, printed(error));
-    t.equal(printed(error), readFileSync(golden, 'utf8'), `${name}: message`);
+    checkGolden(t, file, [...told(error), printed(error)].join('\n'));
     t.notMatch(printed(error), /^\s+at .*\.js/m, `${name}: no stack`);
   }
 });
 
 t.test('configs that do not fit their data: errors at the place to fix', async t => {
   const files = readdirSync(MISFIT_FOLDER).filter(name => name.endsWith('.yaml'));
-  t.same(files.sort(), Object.keys(MISFIT).sort(), 'each fixture has its expectation');
   for (const name of files) {
     const file = join(MISFIT_FOLDER, name);
     const [text, json] = [recorder(), recorder()];
@@ -53,11 +54,7 @@ t.test('configs that do not fit their data: errors at the place to fix', async t
     const told = [...diagnostics, ...warnings].map(
       d => `${code} ${basename(d.file)}:${d.line}:${d.column} ${d.code}`,
     );
-    t.same(told, MISFIT[name], `${name}: codes and places`);
-    const message = text.errText().replaceAll(`${packageRoot}/`, '');
-    const golden = file.replace(/\.\w+$/, '.txt');
-    if (process.env.UPDATE_GOLDENS === '1') writeFileSync(golden, message);
-    t.equal(message, readFileSync(golden, 'utf8'), `${name}: message`);
+    checkGolden(t, file, [...told, text.errText().replaceAll(`${packageRoot}/`, '')].join('\n'));
   }
 });
 
