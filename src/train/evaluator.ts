@@ -4,12 +4,11 @@ import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/selection.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
-import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
-import type { Accumulator } from '../math/metrics/metric.js';
+import { accumulator } from '../math/metrics/index.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
-import { type Forwarded, ForwardPass, inTurn, type SplitBatch } from './forward.js';
-import { type PredictedSequence, type PredictionObserver, Readout } from './predictions.js';
+import { ForwardPass, inTurn, type SplitBatch } from './forward.js';
+import { type PredictionObserver, Readout } from './predictions.js';
 import type { ModelRun, ShardPool } from './shards.js';
 
 export interface Evaluation {
@@ -72,27 +71,42 @@ export class Evaluator {
     { signal, observe }: EvaluationOptions = {},
   ): AsyncGenerator<EvaluationProgress, Evaluation | null> {
     const { forward } = this;
-    const totals = new Totals(this.run, this.loss);
+    const { spec, metrics, loss: settings, sequenceLength } = this.run;
+    const size = targetSize(settings, spec.outputSize);
+    const measured = metrics.map(name => [name, accumulator(taskOf(settings), name, size)] as const);
+    const targets = predictionsOf(spec, sequenceLength);
+    let [loss, weight, count, done] = [0, 0, 0, 0];
     forward.resetStates();
     const batches = batchesOf(split, this.batchSize, signal);
-    const targets = predictionsOf(this.run.spec, this.run.sequenceLength);
-    let done = 0;
     for await (const { batch, slot } of inTurn(batches, (to, one) => forward.compute(to, one))) {
       const readout = new Readout(this.loss, batch.split.targets);
       batch.indices.forEach((index, at) => {
-        const predictions = forward.predictions(slot, at, batch.split.lengths?.[index]);
-        const sequence = withTargets(split, batch.position(index), {
-          first: index * targets,
-          predictions,
-          readout,
+        const position = batch.position(index);
+        const errorScale = split.errorScale?.(position);
+        const predictions = forward.predictions(slot, at, batch.split.lengths?.[index]).map(one => {
+          const from = index * targets + one.step;
+          return {
+            ...one,
+            point: readout.point(one.outputs, from),
+            target: readout.target(from),
+            errorScale,
+          };
         });
-        totals.add(sequence);
-        observe?.(sequence);
+        for (const prediction of predictions) {
+          if (!prediction.counts) continue;
+          loss += prediction.loss;
+          weight += this.loss.weight(spec.outputSize, prediction.target[0]);
+          count++;
+          for (const [, metric] of measured) metric.add(prediction);
+        }
+        observe?.({ index: position, ...(split.id && { id: split.id(position) }), predictions });
       });
       done += batch.indices.length;
       yield { kind: 'progress', done, total: split.count };
     }
-    return done < split.count ? null : totals.means();
+    if (done < split.count) return null;
+    const found = measured.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
+    return { loss: loss / weight, metrics: Object.fromEntries(found), count };
   }
 }
 
@@ -114,61 +128,5 @@ export async function* batchesOf(
     yield loaded
       ? { split: loaded, indices: range(length), position: index => from + index }
       : { split, indices, position: index => index };
-  }
-}
-
-interface OfSequence {
-  /** Index of its first target among the readout's targets. */
-  readonly first: number;
-  readonly predictions: readonly Forwarded[];
-  readonly readout: Readout;
-}
-
-function withTargets(
-  { id, errorScale }: Split,
-  position: number,
-  { first, predictions, readout }: OfSequence,
-): PredictedSequence {
-  return {
-    index: position,
-    ...(id && { id: id(position) }),
-    predictions: predictions.map(one => ({
-      ...one,
-      point: readout.point(one.outputs, first + one.step),
-      target: readout.target(first + one.step),
-      errorScale: errorScale?.(position),
-    })),
-  };
-}
-
-class Totals {
-  private loss = 0;
-  private weight = 0;
-  private count = 0;
-  private readonly outputSize: number;
-  private readonly metrics: readonly (readonly [MeasuredMetric, Accumulator])[];
-
-  constructor(
-    { loss, metrics, spec }: ModelRun,
-    private readonly of: Loss,
-  ) {
-    const task = taskOf(loss);
-    this.metrics = metrics.map(name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))]);
-    this.outputSize = spec.outputSize;
-  }
-
-  add({ predictions }: PredictedSequence): void {
-    for (const prediction of predictions) {
-      if (!prediction.counts) continue;
-      this.loss += prediction.loss;
-      this.weight += this.of.weight(this.outputSize, prediction.target[0]);
-      this.count++;
-      for (const [, metric] of this.metrics) metric.add(prediction);
-    }
-  }
-
-  means(): Evaluation {
-    const metrics = this.metrics.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
-    return { loss: this.loss / this.weight, metrics: Object.fromEntries(metrics), count: this.count };
   }
 }
