@@ -20,6 +20,7 @@ import {
   ShardComputer,
   type ShardGroup,
   type ShardJob,
+  type ShardMemory,
   type ShardPool,
   type ShardSpans,
 } from './shards.js';
@@ -88,14 +89,9 @@ export interface WorkerSetup {
   readonly parameters: HeapSpan;
 }
 
-export interface LinkedPrograms {
-  readonly group: number;
-  readonly plans: readonly (readonly [key: string, plan: LinkedPlan])[];
-}
-
 export type WorkerRequest =
   | { readonly group: number; readonly job: ShardJob; readonly slots: readonly (readonly ShardSpans[])[] }
-  | LinkedPrograms
+  | { readonly group: number; readonly plans: readonly (readonly [key: string, plan: LinkedPlan])[] }
   | { readonly group: number; readonly slot: number; readonly shards: readonly number[] }
   | { readonly calibrate: LinkedPlan | undefined };
 
@@ -110,8 +106,6 @@ const YOUNG_GENERATION_MB = 8;
 
 export class ThreadPool implements ShardPool {
   private readonly computers: Computer[] = [];
-  /** Messages posted to every thread, repeated for threads that start later. */
-  private readonly posted: WorkerRequest[] = [];
   private groups = 0;
 
   /** Uses at most `threads` threads, and starts only as many as a group has shards. */
@@ -121,39 +115,29 @@ export class ThreadPool implements ShardPool {
     private readonly threads: number,
   ) {}
 
-  /**
-   * Shard s of a group always goes to thread s modulo the number of threads, so its data stay
-   * cached.
-   */
+  /** Shard s of a group always goes to the same thread, so that its data stay cached. */
   group(job: ShardJob, size: GroupSize): ShardGroup {
-    const { heap } = this.engine;
+    const { heap, links } = this.engine;
     const slots = allocateShards(job, size, heap);
     const group = this.groups++;
-    const described = slots.map(shards => shards.map(memory => describeShard(memory, heap)));
-    this.post({ group, job, slots: described });
-    while (this.computers.length < Math.min(this.threads, size.shards)) this.computers.push(this.start());
+    const count = Math.min(this.threads, size.shards);
+    while (this.computers.length < count) this.computers.push(this.start());
+    const own = this.computers.slice(0, count);
+    const shares = own.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));
+    const post = (request: WorkerRequest) => {
+      for (const computer of own) computer.post(request);
+    };
+    post({ group, job, slots: slots.map(shards => shards.map(memory => describeShard(memory, heap))) });
     const known = new Set<string>();
-    const compute = (slot: number) => {
-      for (const { batch } of slots[slot]) this.provide(group, job, batch.steps[0], known);
-      return this.compute(group, slot, size.shards);
+    const compute = async (slot: number) => {
+      // compiles the programs for the steps of the batch, once for all threads
+      const missing = links ? programsOf(job, slots[slot]).filter(({ key }) => !known.has(key)) : [];
+      for (const { key } of missing) known.add(key);
+      const plans = missing.map(({ key, make }) => [key, this.engine.link(make())] as const);
+      if (plans.length > 0) post({ group, plans });
+      await Promise.all(own.map((computer, w) => computer.ask({ group, slot, shards: shares[w] })));
     };
     return { slots, compute };
-  }
-
-  /** Compiles the programs for a batch of `steps` steps, once for all threads. */
-  private provide(group: number, job: ShardJob, steps: number, known: Set<string>): void {
-    if (!this.engine.links) return;
-    const { spec, loss, shape, withGradient } = job;
-    const programs = batchPrograms(spec, lossOf(loss), shape, steps, withGradient);
-    const missing = programs.filter(({ key }) => !known.has(key));
-    if (missing.length === 0) return;
-    for (const { key } of missing) known.add(key);
-    this.post({ group, plans: missing.map(({ key, make }) => [key, this.engine.link(make())]) });
-  }
-
-  private post(request: WorkerRequest): void {
-    for (const computer of this.computers) computer.post(request);
-    this.posted.push(request);
   }
 
   async calibrate(shards: number): Promise<number> {
@@ -171,18 +155,13 @@ export class ThreadPool implements ShardPool {
   private start(): Computer {
     const { backend, links, heap } = this.engine;
     const parameters = heap.spanOf(this.parameters) as HeapSpan;
-    const computer = new Computer({ backend, links, memory: heap.memory, parameters });
-    for (const request of this.posted) computer.post(request);
-    return computer;
+    return new Computer({ backend, links, memory: heap.memory, parameters });
   }
+}
 
-  private async compute(group: number, slot: number, count: number): Promise<void> {
-    const threads = Math.min(this.computers.length, count);
-    const shares = Array.from({ length: threads }, (_, w) =>
-      Array.from({ length: count }, (_, s) => s).filter(s => s % threads === w),
-    );
-    await Promise.all(shares.map((shards, w) => this.computers[w].ask({ group, slot, shards })));
-  }
+/** The shards of a batch have the same number of steps. */
+function programsOf({ spec, loss, shape, withGradient }: ShardJob, [{ batch }]: readonly ShardMemory[]) {
+  return batchPrograms(spec, lossOf(loss), shape, batch.steps[0], withGradient);
 }
 
 interface Waiting {

@@ -19,7 +19,7 @@ interface Group {
   readonly slots: readonly (readonly ShardMemory[])[];
 }
 
-const groups = new Map<number, Promise<Group>>();
+const groups = new Map<number, Group>();
 let engine: Promise<Engine> | undefined;
 let kernel: CalibrationKernel | undefined;
 /** Settles when all requests so far are done. */
@@ -29,26 +29,6 @@ let last: Promise<void> = Promise.resolve();
 function startEngine(): Promise<Engine> {
   engine ??= import('../engine/index.js').then(({ Engine }) => Engine.start(setup.backend, { heap }));
   return engine;
-}
-
-async function open({ job, slots }: Extract<WorkerRequest, { job: unknown }>): Promise<Group> {
-  const machine = setup.links ? new LinkedMachine(runtime) : new KernelMachine(await startEngine());
-  return {
-    machine,
-    computer: new ShardComputer(machine, job),
-    slots: slots.map(shards => shards.map(spans => openShard(spans, heap))),
-  };
-}
-
-async function groupOf(group: number): Promise<Group> {
-  const found = groups.get(group);
-  if (!found) throw new Error(`group ${group} is not set up`);
-  return found;
-}
-
-async function compute(group: number, slot: number, shards: readonly number[]): Promise<void> {
-  const { computer, slots } = await groupOf(group);
-  for (const shard of shards) await computer.compute(parameters, slots[slot][shard]);
 }
 
 async function calibrate({
@@ -64,18 +44,21 @@ async function calibrate({
   return kernel.measure();
 }
 
+/** The result of a request; undefined if it gets no reply. */
 async function handle(request: WorkerRequest): Promise<number | null | undefined> {
+  if ('calibrate' in request) return calibrate(request);
   if ('job' in request) {
-    groups.set(request.group, open(request));
+    const machine = setup.links ? new LinkedMachine(runtime) : new KernelMachine(await startEngine());
+    const slots = request.slots.map(shards => shards.map(spans => openShard(spans, heap)));
+    groups.set(request.group, { machine, computer: new ShardComputer(machine, request.job), slots });
     return undefined;
   }
+  const { machine, computer, slots } = groups.get(request.group) as Group;
   if ('plans' in request) {
-    const { machine } = await groupOf(request.group);
     if (machine instanceof LinkedMachine) for (const [key, plan] of request.plans) machine.add(key, plan);
     return undefined;
   }
-  if ('calibrate' in request) return calibrate(request);
-  await compute(request.group, request.slot, request.shards);
+  for (const shard of request.shards) await computer.compute(parameters, slots[request.slot][shard]);
   return null;
 }
 
