@@ -21,7 +21,7 @@ import {
   type ShardGroup,
   type ShardPool,
 } from './shards.js';
-import { BatchMetrics, type MetricSums, NO_METRICS } from './training-metrics.js';
+import { batchMetrics, type MetricSums, NO_METRICS } from './training-metrics.js';
 import { clipFactor, createUpdater, gradientNorm, type Updater, WeightAverage } from './updater.js';
 
 export interface TrainerOptions extends ModelRun {
@@ -72,7 +72,6 @@ export class Trainer {
   private readonly pool: ShardPool;
   private readonly shards: ShardGroup;
   private readonly writer: BatchWriter;
-  private readonly measured: BatchMetrics;
   private evaluates: Evaluator | undefined;
   private slot = 0;
 
@@ -94,7 +93,6 @@ export class Trainer {
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
     this.updater = makeUpdater();
     if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
-    this.measured = new BatchMetrics(options, job.shape.batch);
     this.writer = new BatchWriter(options.spec, options.loss, job.shape, options.seed);
   }
 
@@ -187,7 +185,7 @@ export class Trainer {
       this.averaged?.add(this.parameters, update);
       for (const { carried } of shards) passOn(carried);
     }
-    const metrics = updated ? this.measured.of(split, indices, shards) : NO_METRICS;
+    const metrics = updated ? batchMetrics(this.options, split, indices, shards) : NO_METRICS;
     return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
   }
 

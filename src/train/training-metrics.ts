@@ -1,8 +1,7 @@
 /** Training metrics: scores of predictions before their update, of a batch and over an epoch. */
 import type { Split } from '../data/index.js';
 import { lossOf, taskOf } from '../math/losses/index.js';
-import { type MeasuredMetric, trainedMetrics } from '../math/metrics/index.js';
-import type { PredictionMetric } from '../math/metrics/metric.js';
+import { trainedMetrics } from '../math/metrics/index.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { Readout } from './predictions.js';
@@ -17,60 +16,39 @@ export interface MetricSums {
 
 export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
 
-/** Adds two sums. Keeps only metrics that both have, unless `a` has no predictions. */
-export function addSums(a: MetricSums, b: MetricSums): MetricSums {
-  if (a.predictions === 0) return b;
-  const both = Object.entries(a.sums).filter(([name]) => name in b.sums);
-  return {
-    sums: Object.fromEntries(both.map(([name, sum]) => [name, sum + b.sums[name]])),
-    predictions: a.predictions + b.predictions,
-  };
-}
-
-export function meansOf({ sums, predictions }: MetricSums): SplitMetrics {
-  if (predictions === 0) return {};
-  return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / predictions]));
-}
-
-export class BatchMetrics {
-  private readonly metrics: readonly (readonly [MeasuredMetric, PredictionMetric])[];
-
-  constructor(
-    private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'sequenceLength'>,
-    private readonly rows: number,
-  ) {
-    this.metrics = trainedMetrics(taskOf(run.loss), run.metrics);
-  }
-
-  /**
-   * Metric sums of the batch with the sequences `indices` of `split`, which `shards` have computed.
-   * Summed in batch order, so byte-identical for any number of threads and shards.
-   */
-  of({ targets }: Split, indices: Uint32Array, shards: readonly ShardMemory[]): MetricSums {
-    const { metrics, rows } = this;
-    if (metrics.length === 0) return NO_METRICS;
-    const { loss, spec, sequenceLength } = this.run;
-    const readout = new Readout(lossOf(loss), targets);
-    const width = spec.outputSize;
-    const each = predictionsOf(spec, sequenceLength);
-    const steps = predictionsOf(spec, shards[0].batch.steps[0]);
-    const sums = metrics.map(() => 0);
-    let predictions = 0;
-    indices.forEach((index, inBatch) => {
-      const { batch, predictions: all } = shards[Math.floor(inBatch / rows)];
-      const { weight } = batch.inputs;
-      for (let step = 0; step < steps; step++) {
-        const row = step * rows + (inBatch % rows);
-        if (weight[row] === 0) continue;
-        const outputs = all.subarray(row * width, (row + 1) * width);
-        const at = index * each + step;
-        const scored = { outputs, point: readout.point(outputs, at), target: readout.target(at) };
-        for (let m = 0; m < sums.length; m++) sums[m] += metrics[m][1](scored);
-        predictions++;
-      }
-    });
-    return { sums: Object.fromEntries(metrics.map(([name], m) => [name, sums[m]])), predictions };
-  }
+/**
+ * Metric sums of the batch with the sequences `indices` of `split`, which `shards` have
+ * computed. Summed in batch order, so byte-identical for any number of threads and shards.
+ */
+export function batchMetrics(
+  { loss, metrics: names, spec, sequenceLength }: ModelRun,
+  { targets }: Split,
+  indices: Uint32Array,
+  shards: readonly ShardMemory[],
+): MetricSums {
+  const metrics = trainedMetrics(taskOf(loss), names);
+  if (metrics.length === 0) return NO_METRICS;
+  const rows = shards[0].batch.inputs.weight.length / predictionsOf(spec, sequenceLength);
+  const readout = new Readout(lossOf(loss), targets);
+  const width = spec.outputSize;
+  const each = predictionsOf(spec, sequenceLength);
+  const steps = predictionsOf(spec, shards[0].batch.steps[0]);
+  const sums = metrics.map(() => 0);
+  let predictions = 0;
+  indices.forEach((index, inBatch) => {
+    const { batch, predictions: all } = shards[Math.floor(inBatch / rows)];
+    const { weight } = batch.inputs;
+    for (let step = 0; step < steps; step++) {
+      const row = step * rows + (inBatch % rows);
+      if (weight[row] === 0) continue;
+      const outputs = all.subarray(row * width, (row + 1) * width);
+      const at = index * each + step;
+      const scored = { outputs, point: readout.point(outputs, at), target: readout.target(at) };
+      for (let m = 0; m < sums.length; m++) sums[m] += metrics[m][1](scored);
+      predictions++;
+    }
+  });
+  return { sums: Object.fromEntries(metrics.map(([name], m) => [name, sums[m]])), predictions };
 }
 
 export interface EpochTotals {
@@ -105,7 +83,14 @@ export class EpochSums {
     if (!updated) return;
     this.loss += loss * samples;
     this.samples += samples;
-    this.metrics = addSums(this.metrics, metrics);
+    const before = this.metrics;
+    if (before.predictions === 0) this.metrics = metrics;
+    else {
+      // only metrics that both have
+      const both = Object.entries(before.sums).filter(([name]) => name in metrics.sums);
+      const sums = Object.fromEntries(both.map(([name, sum]) => [name, sum + metrics.sums[name]]));
+      this.metrics = { sums, predictions: before.predictions + metrics.predictions };
+    }
   }
 
   get totals(): EpochTotals {
@@ -116,6 +101,8 @@ export class EpochSums {
   /** Means over the epoch. `seconds` counts only this process. */
   means(): EpochMeans {
     const { loss, samples, seconds, metrics } = this;
-    return { loss: loss / samples, metrics: meansOf(metrics), samples, seconds };
+    const sums = metrics.predictions === 0 ? [] : Object.entries(metrics.sums);
+    const means = Object.fromEntries(sums.map(([name, sum]) => [name, sum / metrics.predictions]));
+    return { loss: loss / samples, metrics: means, samples, seconds };
   }
 }
