@@ -3,7 +3,6 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -526,26 +525,4 @@ t.test('an older Node on the PATH is replaced, if possible and allowed', async t
   const script = join(root, 'dist/src/cli/main.js');
   const scripts = launch(join(root, 'tools/node/exec'), [script], { path: failing, node: '' });
   t.match(scripts, { stdout: 'pinned\n' }, 'the scripts of npm use it too');
-});
-
-t.test('the launcher reports problems of the machine', async t => {
-  const root = clone('machine');
-  const program = join(root, 'run');
-  const failing = launch(program, [], {
-    path: command('npm', 'echo "npm error network unreachable"; exit 7'),
-  });
-  t.match(failing, {
-    status: 1,
-    stdout: '',
-    stderr: /npm error network unreachable\ncellrun: npm ci failed/,
-  });
-  t.notOk(existsSync(join(root, 'dist/src')));
-  const old = launch(program, [], { path: command('node', 'echo v18.19.0') });
-  t.match(old, { status: 1, stderr: 'cellrun: Node.js 20 or later is needed; this is v18.19.0\n' });
-  const none = launch(program, [], { path: command('node', 'exit 127') });
-  t.match(none, {
-    status: 1,
-    stderr: 'cellrun: Node.js 20 or later is needed, and there is no node on the PATH\n',
-  });
-  t.ok(statSync(join(packageRoot, 'run')).mode & 0o100, 'and it is executable');
 });

@@ -360,23 +360,6 @@ t.test('planted errors', async t => {
     t.match(words.stdout, /\nNOT within tolerance: loss, lstm\.weight_ih_l0, .*, fc\.bias\.\n/);
   });
 
-  await t.test('in what webasm makes of kernels: it parts from cpu at once', async t => {
-    const start = await brokenProgram('engine/simd-functions', '0.16666576646360912', '0.16');
-    const [{ code, results }, webasm, cpu] = await Promise.all([
-      verified<BackendsResults>(t, 'backends', config, CPU_AND_WEBASM, start),
-      verified<GradientsResults>(t, 'gradients', config, WEBASM, start),
-      verified<GradientsResults>(t, 'gradients', config, ['--backend', 'cpu'], start),
-    ]);
-    t.equal(code, 1);
-    t.match(results, {
-      holds: false,
-      first_beyond: { step: 1, tensor: 'loss', backends: ['cpu', 'webasm'] },
-    });
-    t.equal(results.steps.length, 1, 'it ends there');
-    t.equal(webasm.code, 1);
-    t.equal(cpu.code, 0);
-  });
-
   await t.test('in one update of one backend: that step, that tensor', async t => {
     const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
     const wrong = `${scale} * (update === 3 && this.options.backend === 'webasm' ? 1.02 : 1)`;
