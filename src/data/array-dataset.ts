@@ -100,6 +100,7 @@ class Part {
   targets: Targets | undefined;
   largestClass = -1;
   private readonly y: FileArray;
+  private readonly hasClasses: boolean;
   private readonly hasStepClasses: boolean;
 
   constructor(
@@ -117,25 +118,22 @@ class Part {
       if (problem) problems.add(problem);
       if (problem) break;
     }
-    const [rows, steps] = y.shape;
-    this.hasStepClasses = y.integer && y.shape.length === 2 && rows === count && steps === layout.steps;
+    const [rows, steps = layout.steps] = y.shape;
+    const isOne = y.shape.length === 1;
+    this.hasClasses =
+      y.integer && rows === count && (isOne || (y.shape.length === 2 && steps === layout.steps));
+    this.hasStepClasses = this.hasClasses && !isOne;
     if (this.hasStepClasses) problems.attempt(() => y.refuseFortranOrder());
     this.y = this.hasStepClasses ? y : y.loaded();
-    if (!this.hasStepClasses) this.targets = problems.attempt(() => this.targetsOf());
+    if (!this.hasClasses) this.targets = problems.attempt(() => this.valuesOf());
     const added = (problem: Diagnostic | undefined): boolean => {
       if (problem) problems.add(problem);
       return problem === undefined;
     };
+    const labels = (values: NumberArray, index: number) => added(this.labelsProblem(values, index));
     this.checks = [
+      ...(this.hasClasses ? [{ array: this.y, row: labels }] : []),
       { array: x, row: (values, index) => added(sequences.rowProblem(values, index)) },
-      ...(this.hasStepClasses
-        ? [
-            {
-              array: y,
-              row: (values: NumberArray, index: number) => added(this.labelsProblem(values, index)),
-            },
-          ]
-        : []),
     ];
   }
 
@@ -154,11 +152,11 @@ class Part {
   finish(): void {
     const { problems, y, largestClass } = this;
     problems.throwIfAny();
-    if (largestClass < 0 && this.targets?.kind !== 'value') {
+    if (this.hasClasses && largestClass < 0) {
       const message = `array ${y.name} contains only ignored labels`;
       throw damagedError({ code: 'data/label-range', message, file: y.file });
     }
-    this.targets ??= this.storesClasses ? this.split(largestClass + 1).targets : this.stepClasses();
+    this.targets ??= this.storesClasses ? this.split(largestClass + 1).targets : this.classes();
   }
 
   /** True if classes per step are read with their sequences. */
@@ -190,17 +188,23 @@ class Part {
     };
   }
 
-  private stepClasses(): Targets {
-    const { count, layout } = this.sequences;
-    const values = new Int32Array(count * layout.steps).fill(IGNORED);
-    for (let index = 0; index < count; index++)
-      this.writeClasses(this.y.row(index), index, values.subarray(index * layout.steps));
-    return { kind: 'class', numClasses: this.largestClass + 1, values, perStep: true };
+  private classes(): Targets {
+    const { sequences, y, hasStepClasses: perStep } = this;
+    const width = perStep ? sequences.layout.steps : 1;
+    const values = new Int32Array(sequences.count * width).fill(IGNORED);
+    for (let index = 0; index < sequences.count; index++)
+      this.writeClasses(y.row(index), index, values.subarray(index * width));
+    return { kind: 'class', numClasses: this.largestClass + 1, values, perStep };
   }
 
   private writeClasses(labels: NumberArray, index: number, out: Int32Array): void {
-    const length = this.sequences.lengthOf(index);
+    const length = this.labelled(index);
     for (let step = 0; step < length; step++) out[step] = this.classOf(labels[step]);
+  }
+
+  /** Number of labels of a sequence, without padding. */
+  private labelled(index: number): number {
+    return this.hasStepClasses ? this.sequences.lengthOf(index) : 1;
   }
 
   private classOf(label: number): number {
@@ -209,7 +213,7 @@ class Part {
 
   private labelsProblem(labels: NumberArray, index: number): Diagnostic | undefined {
     const { y, ignored } = this;
-    const length = this.hasStepClasses ? this.sequences.lengthOf(index) : 1;
+    const length = this.labelled(index);
     for (const [i, label] of labels.entries()) {
       if (!(label === IGNORED || label === ignored || (label >= 0 && label < MAX_CLASSES))) {
         const at = index * labels.length + i;
@@ -222,32 +226,19 @@ class Part {
     return undefined;
   }
 
-  /**
-   * Returns targets that are not classes per step: integers `[N]` are classes, floats `[N, C]` or
-   * `[N, T, C]` values. A step may be all NaN (no target); padding becomes NaN.
-   */
-  private targetsOf(): Targets {
+  /** Floats `[N, C]` or `[N, T, C]`. A step may be all NaN (no target); padding becomes NaN. */
+  private valuesOf(): Targets {
     const { y, sequences } = this;
     const { count, layout } = sequences;
     const { steps } = layout;
-    const { shape, integer } = y;
+    const { shape } = y;
     const perStep = shape.length === 3 && shape[1] === steps;
     const size = shape.at(-1) ?? 0;
-    const isClasses = shape.length === 1 && integer;
-    if (shape[0] !== count || !(isClasses || (!integer && size > 0 && (perStep || shape.length === 2))))
+    if (shape[0] !== count || y.integer || size === 0 || !(perStep || shape.length === 2))
       throw y.wrongShape(
         `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C] or [${count}, ${steps}, C]`,
       );
-    const given = y.whole();
-    if (isClasses) {
-      for (let index = 0; index < count; index++) {
-        const problem = this.labelsProblem(given.subarray(index, index + 1), index);
-        if (problem) throw damagedError(problem);
-      }
-      const values = Int32Array.from(given, (label: number) => this.classOf(label));
-      return { kind: 'class', numClasses: this.largestClass + 1, values, perStep: false };
-    }
-    const values = Float32Array.from(given);
+    const values = Float32Array.from(y.whole());
     for (let at = 0; at < values.length; at += size) {
       const target = values.subarray(at, at + size);
       const step = at / size;
