@@ -221,12 +221,15 @@ export class ArrayFiles {
     private readonly parse: ParseForm,
   ) {}
 
-  async array(path: string, name: string): Promise<FileArray> {
-    return FileArray.open(name, await this.source(path), { parse: this.parse });
+  /** Returns an array; undefined without a path. Adds problems of its header. */
+  async array(path: string | undefined, name: string, problems: Problems): Promise<FileArray | undefined> {
+    const source = path === undefined ? undefined : await this.source(path);
+    return source && problems.attempt(() => FileArray.open(name, source, { parse: this.parse }));
   }
 
-  async texts(path: string, name: string): Promise<FileTexts> {
-    return textsOf(name, await this.source(path));
+  async texts(path: string | undefined, name: string, problems: Problems): Promise<FileTexts | undefined> {
+    const source = path === undefined ? undefined : await this.source(path);
+    return source && problems.attempt(() => textsOf(name, source));
   }
 
   /** Reads the files on disk from start to end, and runs the checks of their rows. */

@@ -8,6 +8,7 @@ import { arraySequences } from './array-sequences.js';
 import { ArrayFiles } from './arrays.js';
 import type { Dataset } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { Problems } from './core/problems.js';
 import { file, givenFile, imageSequence, kind, limit, memory, obtain, validation } from './core/settings.js';
 import { idxForm } from './formats/idx-array.js';
 import { imageLayout } from './images.js';
@@ -74,13 +75,15 @@ async function open(config: IdxConfig, { seed, ignoredLabel }: DatasetContext): 
     [config[`${split}_images`], config[`${split}_labels`]].filter(path => path !== undefined),
   );
   const files = new ArrayFiles(await staysOnDisk(pairs.flat(), config, MAX_BYTES), idxForm);
+  const problems = new Problems();
   const [train, validation, test] = await Promise.all(
     pairs.map(async ([images, labels], i) => {
-      if (images === undefined) return undefined;
-      const x = await files.array(images, `${SPLITS[i]}_images`);
-      return { x, y: await files.array(labels, `${SPLITS[i]}_labels`) };
+      const x = await files.array(images, `${SPLITS[i]}_images`, problems);
+      const y = await files.array(labels, `${SPLITS[i]}_labels`, problems);
+      return x && y && { x, y };
     }),
   );
+  problems.throwIfAny();
   const dataset = await arrayDataset(
     { train: train as SplitArrays, validation, test },
     {

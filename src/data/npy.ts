@@ -81,7 +81,6 @@ export const npy: DatasetKind<NpyConfig, typeof settings> = {
 
 const SPLITS = ['', '_validation', '_test'] as const;
 const ARRAYS = ['y', 'lengths', 'ids', 'x'] as const;
-type ArrayName = (typeof ARRAYS)[number];
 
 async function open(config: NpyConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const paths = SPLITS.map(suffix => ARRAYS.flatMap(array => config[`${array}${suffix}`] ?? []));
@@ -91,18 +90,10 @@ async function open(config: NpyConfig, { seed, ignoredLabel }: DatasetContext): 
   const splits: (SplitArrays | undefined)[] = [];
   for (const suffix of SPLITS) {
     checkPair(config, suffix);
-    const opened = async <T>(array: ArrayName, read: (path: string, name: string) => Promise<T>) => {
-      const path = config[`${array}${suffix}`];
-      if (path === undefined) return undefined;
-      const [result] = await Promise.allSettled([read(path, array + suffix)]);
-      return problems.attempt(() => {
-        if (result.status === 'rejected') throw result.reason;
-        return result.value;
-      });
-    };
-    const array = (name: ArrayName) => opened(name, (path, named) => files.array(path, named));
+    const array = (name: 'x' | 'y' | 'lengths') =>
+      files.array(config[`${name}${suffix}`], name + suffix, problems);
     const [x, y, lengths] = [await array('x'), await array('y'), await array('lengths')];
-    const ids = await opened('ids', (path, named) => files.texts(path, named));
+    const ids = await files.texts(config[`ids${suffix}`], `ids${suffix}`, problems);
     splits.push(x && y && { x, y, lengths, ids });
   }
   problems.throwIfAny();
