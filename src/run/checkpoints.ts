@@ -38,7 +38,6 @@ export interface CheckpointPolicy {
 }
 
 export interface CheckpointInput extends Omit<CheckpointHeader, 'path' | 'metric'> {
-  /** Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`. */
   readonly tensors: Tensors;
   readonly metric: number | null;
 }
@@ -73,10 +72,6 @@ export class CheckpointStore {
     return new CheckpointStore(folder, policy);
   }
 
-  /**
-   * Writes a checkpoint; replaces one of the same step. Older ones are removed only after it is
-   * flushed to disk.
-   */
   save({ tensors, metric: measured, step, epoch, temporary, metadata }: CheckpointInput): SavedCheckpoint {
     const path = join(this.folder, checkpointName(step));
     const { metric: name, mode } = this.policy;
@@ -179,7 +174,6 @@ export function savedCheckpoints(
 interface LatestCheckpoint {
   readonly checkpoint: Checkpoint | undefined;
   readonly whole: readonly CheckpointHeader[];
-  /** Problems: damaged and missing checkpoints. */
   readonly damaged: readonly Diagnostic[];
   setAside(): void;
 }

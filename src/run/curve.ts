@@ -14,7 +14,6 @@ interface Bucket {
   min: number;
   maxStep: number;
   max: number;
-  /** Step of the first measurement that was not finite; -1 if all were. */
   gap: number;
 }
 
@@ -31,13 +30,11 @@ export class CurveBuilder {
   private first: Point | undefined;
   private last: Point | undefined;
 
-  /** @param capacity even, so that buckets can be merged in pairs */
   constructor(private readonly capacity: number) {
     if (capacity < 2 || capacity % 2 !== 0)
       throw new RangeError(`${capacity} is not an even number of at least 2`);
   }
 
-  /** Steps must not decrease. */
   add(step: number, value: number): void {
     this.count += 1;
     this.last = { step, value };

@@ -8,7 +8,6 @@ interface EvaluationFacts {
   readonly split: 'train' | 'validation' | 'test';
   readonly epoch: number;
   readonly step: number;
-  /** Predictions that counted. */
   readonly predictions: number;
   readonly loss: number;
   /** True if the model predicts the same for every input. */
@@ -16,10 +15,8 @@ interface EvaluationFacts {
 }
 
 export interface PredictionPlace {
-  /** Position of its sequence in the split, from 0. */
   readonly index: number;
   readonly id?: string;
-  /** From 0; present if the model predicts at every step. */
   readonly step_in_sequence?: number;
 }
 
@@ -72,7 +69,6 @@ export interface ClassEvaluation extends EvaluationFacts {
 export interface WorstValue extends PredictionPlace {
   readonly target: readonly number[];
   readonly prediction: readonly number[];
-  /** Mean over all its numbers. */
   readonly absolute_error: number;
 }
 
@@ -88,7 +84,6 @@ export interface ValueEvaluation extends EvaluationFacts {
   readonly worst: readonly WorstValue[];
   readonly target_names: readonly string[] | null;
   readonly per_output: readonly OutputScores[] | null;
-  /** Pairs spread evenly over the split. */
   readonly sample: readonly ValuePair[];
 }
 

@@ -43,7 +43,6 @@ export interface EventFields {
    */
   'run.resume': {
     readonly run_id: string;
-    /** Optimizer steps of the checkpoint that it resumes from; 0 if there is none. */
     readonly step: number;
     readonly config_hash: string;
     readonly version: string;
@@ -76,7 +75,6 @@ export interface EventFields {
     readonly nodes: number;
     readonly kernels_per_step: number;
     readonly flops_per_step: number;
-    /** Bytes of the buffers of the training plan. */
     readonly bytes: number;
     readonly duration_s: number;
   };
@@ -107,7 +105,6 @@ export interface EventFields {
   'checkpoint.saved': {
     readonly epoch: number;
     readonly step: number;
-    /** Relative to the run directory, with forward slashes. */
     readonly path: string;
     readonly bytes: number;
     readonly metric: string;
@@ -122,7 +119,6 @@ export interface EventFields {
     readonly step: number;
     readonly metric: string;
     readonly value: number;
-    /** The best value; NaN if none was finite. */
     readonly best: number;
     readonly patience: number;
   };
@@ -130,7 +126,6 @@ export interface EventFields {
     /** Stable identifier such as `backend/slow`. */
     readonly code: string;
     readonly message: string;
-    /** The step that it concerns; absent, like the fields below, if it concerns none. */
     readonly step?: number;
     readonly epoch?: number;
     readonly loss?: number;
@@ -154,9 +149,7 @@ export interface EventFields {
     readonly ms_per_step: number | null;
     readonly calibration_ms: number | null;
     readonly step_ratio: number | null;
-    /** SHA-256 (hex) of summary.json. Absent if it could not be written. */
     readonly summary_sha256?: string;
-    /** What went wrong, in one line; absent if nothing did. */
     readonly message?: string;
   };
 }

@@ -14,14 +14,12 @@ export interface Gate {
   readonly baseline?: string;
   readonly max_drop?: number;
   readonly max_regress?: number;
-  /** The metric must be better than the best trivial baseline on its split. */
   readonly beats?: 'trivial';
   readonly by?: number;
 }
 
 export interface WrittenGate extends Gate {
   readonly origin: string;
-  /** The baseline's mean, or the trivial baseline's value; absent without either. */
   readonly reference?: number;
 }
 

@@ -16,7 +16,6 @@ export interface RunHistory {
   readonly events: number;
   readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
   readonly resumes: number;
-  /** Seconds since the log's first line by step, without the time between a stop and a resume. */
   readonly elapsed: Pick<Curve, 'steps' | 'values'>;
   readonly epochs: readonly { readonly epoch: number; readonly step: number }[];
   readonly last: { readonly step: number; readonly epoch: number; readonly time: string | null };

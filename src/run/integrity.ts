@@ -64,10 +64,8 @@ function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damag
 }
 
 interface LogEnd {
-  /** The last record; undefined if the last line is none. */
   readonly last: LogRecord | undefined;
   readonly before: { readonly records: number; readonly sha256: string };
-  /** The first run id in the log that is not the run's. */
   readonly other: string | undefined;
 }
 

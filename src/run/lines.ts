@@ -23,7 +23,6 @@ export class LogFile {
     return withFileErrors(path, () => new LogFile(path, openSync(path, APPENDING, 0o644)));
   }
 
-  /** Appends `line`, after removing what a failed write has left. */
   write(line: string): void {
     refuseUnlessOwned(this.path);
     withFileErrors(this.path, () => {
@@ -85,7 +84,6 @@ class Lines {
 
   constructor(private readonly chunk: number) {}
 
-  /** Empty at the end of the file, and inside a line that is too long. */
   next(read: (position: number, length: number) => Buffer): readonly Line[] {
     for (let length = this.chunk; ; length *= 4) {
       const bytes = read(this.offset, length);
@@ -145,7 +143,6 @@ export class LineTail {
 
   constructor(private readonly path: string) {}
 
-  /** Lines added since the last call; none if the file is missing or not regular. */
   read(): TailNews {
     const before = this.lines.offset;
     if (!this.isSame()) this.reopen();

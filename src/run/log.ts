@@ -77,7 +77,6 @@ export interface LogPoint {
   readonly step: number;
   /** True if the epoch's record and the evaluation after that step are still due. */
   readonly evaluationIsDue: boolean;
-  /** With a validation split, the test split is evaluated again at the end of the run. */
   readonly hasValidation?: boolean;
 }
 

@@ -24,11 +24,9 @@ export interface Manifest {
   readonly step_hash: string;
   /** Absolute path of the directory when the run started; a copy has another path. */
   readonly directory: string;
-  /** SHA-256 (hex) of the files written at the start of the run, by name. */
   readonly digests: Readonly<Record<string, string>>;
   readonly config_files: readonly string[];
   readonly log_every: number;
-  /** Where each gate is written, so that a resumed run reports the same places. */
   readonly gate_origins: readonly string[];
   readonly backend: {
     readonly name: string;

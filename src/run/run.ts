@@ -35,7 +35,6 @@ interface Parts {
    */
   readonly summary: Summary;
   readonly evaluation: SplitEvaluation;
-  /** As plain values, not checked against the current schema. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly notes: Notes;
 }
@@ -112,7 +111,6 @@ export class Run {
     return new LogFollower(this.directory.files.log, capacity);
   }
 
-  /** Checks the files that everything which computes with the run relies on. */
   refuseChanges(): void {
     if (this.manifest) refuseChangedInputs(this.directory, this.manifest);
   }

@@ -36,7 +36,6 @@ export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>
 export interface SummaryDigests {
   /** The output of `head -n RECORDS log.jsonl | sha256sum`: all lines before `run.end`. */
   readonly log: { readonly records: number; readonly sha256: string } | null;
-  /** SHA-256 (hex) of manifest.json, evaluation.json, checkpoints and their index, by name. */
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -55,17 +54,14 @@ export interface Summary {
   readonly backend: string | null;
   readonly executor: string | null;
   readonly seed: number;
-  /** Completed optimizer steps, including skipped ones. */
   readonly steps: number;
   readonly epochs: number;
   /** Steps without an update, since something was not finite; included in `steps`. */
   readonly skipped_batches: number;
-  /** If false, `metrics` are from an earlier epoch. */
   readonly evaluated: boolean;
   /** With a validation split, `test` is empty until the end. Of the restored weights, if any. */
   readonly metrics: BySplit<SplitMetrics>;
   readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
-  /** Present if the model predicts the same for every test input in the final evaluation. */
   readonly constant_outputs?: true;
   /** The checkpoint whose weights the run restored at its end. */
   readonly restored?: { readonly step: number; readonly epoch: number };
@@ -83,11 +79,9 @@ export interface Summary {
     readonly epoch: number;
   } | null;
   readonly gates: readonly GateResult[];
-  /** Of all processes that worked on the run. */
   readonly duration_s: number;
   readonly train_s: number;
   readonly eval_s: number;
-  /** Median training step of the last process that completed one and was not killed. */
   readonly ms_per_step: number | null;
   readonly calibration_ms: number | null;
   /** `ms_per_step` / `calibration_ms`, comparable between machines. */

@@ -125,7 +125,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   checkAllowed(changes, allowChange, loaded);
   if (saved) checkUse(saved, loaded, session, changes);
   const events = readEvents(directory.files.log);
-  const spent = timesSoFar(events, left.summary, loaded.experiment.training.batch_size);
+  const spent = timesSoFar(events, left.summary);
   const step = saved?.position.step ?? 0;
   const state = new TrainingState(watchedMetrics(loaded.experiment), spent);
   // the config's interval, else the one that the run started with

@@ -8,8 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { programFile } from '../util/root.js';
 import type { Cell } from '../util/table.js';
-import type { Block } from './blocks.js';
-import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
+import type { Report } from './document.js';
 
 export interface PageAssets {
   readonly script: string;
@@ -44,12 +43,12 @@ export function renderPage(report: Report, { script, style }: PageAssets): strin
 <meta name="color-scheme" content="light dark">
 ${GENERATOR}
 <link rel="icon" href="data:,">
-<title>${escapeHtml(titleOf(report))}</title>
+<title>${escapeHtml(ESSENTIALS[report.kind](report as never).title)}</title>
 <style>${style}</style>
 </head>
 <body>
 <main>
-${essentials(report).map(htmlOf).join('\n')}
+${essentials(report)}
 <noscript><p>Charts need JavaScript; this file contains all their data.</p></noscript>
 </main>
 <script type="application/json" id="report">${inData(JSON.stringify(report))}</script>
@@ -57,19 +56,6 @@ ${essentials(report).map(htmlOf).join('\n')}
 </body>
 </html>
 `;
-}
-
-function titleOf(report: Report): string {
-  switch (report.kind) {
-    case 'run':
-      return `${report.name} ${report.id}: ${report.state}`;
-    case 'sweep':
-      return `${report.name} ${report.id}: sweep`;
-    case 'index':
-      return report.title;
-    default:
-      return report satisfies never;
-  }
 }
 
 /** Escapes data so that no text can end the element or start a comment in it. */
@@ -99,87 +85,68 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, character => ENTITIES[character]);
 }
 
-/** What a page shows where scripts do not run. */
-function essentials(report: Report): readonly Block[] {
-  switch (report.kind) {
-    case 'run':
-      return ofRun(report);
-    case 'sweep':
-      return ofSweep(report);
-    case 'index':
-      return ofIndex(report);
-    default:
-      return report satisfies never;
-  }
-}
-
-function ofRun(report: RunReport): readonly Block[] {
-  const { name, id, state, message, steps, epochs, metrics, gates, tags, note } = report;
-  const facts: Cell[][] = [
-    ['status', state],
-    ['steps', steps],
-    ['epochs', epochs],
-    ...(tags.length > 0 ? [['tags', tags.join(', ')]] : []),
-    ...(note === null ? [] : [['note', note]]),
-    ...metrics.map(metric => [metric.name, metric.value]),
-  ];
-  const verdicts = gates.map(gate => [gate.name, gate.value, gate.required, gate.verdict, gate.place]);
+/** What a page shows where scripts do not run: a title, a paragraph and a table. */
+function essentials(report: Report): string {
+  const { title, text, rows } = ESSENTIALS[report.kind](report as never);
+  const cell = (content: Cell, i: number) => {
+    const tag = i === 0 ? 'th' : 'td';
+    return `<${tag}>${escapeHtml(String(content ?? '-'))}</${tag}>`;
+  };
   return [
-    { kind: 'heading', text: `${name} ${id}` },
-    ...(message === null ? [] : [{ kind: 'paragraph' as const, text: message }]),
-    table(['', ''], facts),
-    ...(gates.length === 0
-      ? []
-      : [table(['gate', 'value', 'required', 'verdict', 'requested in'], verdicts)]),
-  ];
+    `<h1>${escapeHtml(title)}</h1>`,
+    ...(text ? [`<p>${escapeHtml(text)}</p>`] : []),
+    '<table>',
+    ...rows.map(row => `<tr>${row.map(cell).join('')}</tr>`),
+    '</table>',
+  ].join('\n');
 }
 
-function ofSweep({ name, id, state, objective, parameters, trials }: SweepReport): readonly Block[] {
-  const head = ['trial', 'state', 'epochs', objective.metric, ...parameters.map(({ title }) => title)];
-  const rows = trials.map(({ trial, state: became, epochs, value, point }) => [
-    trial,
-    became,
-    epochs,
-    value,
-    ...parameters.map(parameter => point[parameter.name] ?? null),
-  ]);
-  return [{ kind: 'heading', text: `${name} ${id}: ${state}` }, table(head, rows)];
+interface Essentials {
+  readonly title: string;
+  readonly text?: string | null;
+  readonly rows: readonly (readonly Cell[])[];
 }
 
-function ofIndex({ title, runs, sweeps }: IndexReport): readonly Block[] {
-  const rows = [
-    ...runs.map(({ name, id, state, metrics }) => [
-      name,
-      id,
-      state,
-      metrics.map(metric => `${metric.name} ${metric.value}`).join(', '),
-    ]),
-    ...sweeps.map(({ name, id, state, metric, best }) => [
-      name,
-      id,
-      state,
-      `best ${metric} ${best?.value ?? '-'}`,
-    ]),
-  ];
-  return [{ kind: 'heading', text: title }, table(['name', 'id', 'status', 'metrics'], rows)];
-}
-
-function table(head: readonly string[], rows: readonly (readonly Cell[])[]): Block {
-  return { kind: 'table', table: { columns: head.map(name => ({ name })), rows } };
-}
-
-/** A block as HTML; what else a document can contain, pages draw with scripts. */
-function htmlOf(block: Block): string {
-  if (block.kind === 'heading') return `<h1>${escapeHtml(block.text)}</h1>`;
-  if (block.kind === 'paragraph') return `<p>${escapeHtml(block.text)}</p>`;
-  if (block.kind !== 'table') throw new Error(`no ${block.kind} in a page without scripts`);
-  const { columns, rows } = block.table;
-  const cell = (tag: string) => (content: Cell) => `<${tag}>${escapeHtml(String(content ?? '-'))}</${tag}>`;
-  const lines = [
-    ...(columns.every(({ name }) => name === '')
-      ? []
-      : [columns.map(({ name }) => cell('th')(name)).join('')]),
-    ...rows.map(([first, ...rest]) => [cell('th')(first), ...rest.map(cell('td'))].join('')),
-  ];
-  return `<table>\n${lines.map(line => `<tr>${line}</tr>\n`).join('')}</table>`;
-}
+const ESSENTIALS: {
+  readonly [K in Report['kind']]: (report: Extract<Report, { kind: K }>) => Essentials;
+} = {
+  run: ({ name, id, state, message, steps, epochs, metrics, gates, tags, note }) => ({
+    title: `${name} ${id}`,
+    text: message,
+    rows: [
+      ['status', state],
+      ['steps', steps],
+      ['epochs', epochs],
+      ...(tags.length > 0 ? [['tags', tags.join(', ')]] : []),
+      ...(note === null ? [] : [['note', note]]),
+      ...metrics.map(metric => [metric.name, metric.value]),
+      ...gates.map(gate => [`gate ${gate.name}`, gate.value, gate.required, gate.verdict, gate.place]),
+    ],
+  }),
+  sweep: ({ name, id, state, objective, parameters, trials }) => ({
+    title: `${name} ${id}: ${state}`,
+    rows: [
+      ['trial', 'state', 'epochs', objective.metric, ...parameters.map(one => one.title)],
+      ...trials.map(({ trial, state: became, epochs, value, point }) => [
+        trial,
+        became,
+        epochs,
+        value,
+        ...parameters.map(parameter => point[parameter.name] ?? null),
+      ]),
+    ],
+  }),
+  index: ({ title, runs, sweeps }) => ({
+    title,
+    rows: [
+      ['name', 'id', 'status', 'metrics'],
+      ...runs.map(({ name, id, state, metrics }) => [
+        name,
+        id,
+        state,
+        metrics.map(metric => `${metric.name} ${metric.value}`).join(', '),
+      ]),
+      ...sweeps.map(one => [one.name, one.id, one.state, `best ${one.metric} ${one.best?.value ?? '-'}`]),
+    ],
+  }),
+};

@@ -312,7 +312,7 @@ t.test("gates of trials are reported and annotated in the user's config", async 
     for (const { run_id } of judge(sweep).runs) {
       const file = join(directory, 'trials', run_id, 'summary.json');
       const summary = JSON.parse(readFileSync(file, 'utf8'));
-      for (const gate of summary.gates) gate.value = -1;
+      for (const gate of summary.gates) gate.verdict = 'inconclusive';
       writeFileSync(file, JSON.stringify(summary));
     }
   });

@@ -1,12 +1,13 @@
 /** Differences between sides other than results: configs, data, code, versions and machines. */
 import { dirname, isAbsolute, relative } from 'node:path';
+import { flatValues } from '../../config/flat.js';
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { isChosenByRun } from '../../config/schema/walk.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';
+import { earlierValues } from '../judging/deciding.js';
 import type { ConfigDifference, FactDifference } from './document.js';
-import { earlierValues } from './earlier-values.js';
 import { type ConfigValues, distinguishingRuns, type Side, valuesOf } from './sides.js';
 
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
@@ -62,24 +63,25 @@ interface Fact {
  * computes the exponentials on the cpu backend. The processor affects results only through
  * `backend.arithmetic`.
  */
-const FACTS: readonly Fact[] = [
-  { key: 'parameters', changesResults: true, of: ({ parameters }) => parameters },
-  { key: 'versions.cellrun', changesResults: true, of: ({ versions }) => versions.cellrun },
-  { key: 'versions.gpu.js', changesResults: true, of: ({ versions }) => versions['gpu.js'] },
-  { key: 'versions.node', changesResults: true, of: ({ versions }) => versions.node },
-  { key: 'git.revision', changesResults: true, of: ({ git }) => git?.revision ?? null },
-  { key: 'git.dirty', changesResults: true, of: ({ git }) => git?.dirty ?? null },
-  { key: 'backend.name', changesResults: true, of: ({ backend }) => backend.name },
-  { key: 'backend.executor', changesResults: true, of: ({ backend }) => backend.executor },
-  { key: 'backend.arithmetic', changesResults: true, of: ({ backend }) => backend.arithmetic },
-  { key: 'backend.adapter', changesResults: true, of: ({ backend }) => backend.adapter },
-  { key: 'backend.threads', changesResults: false, of: ({ backend }) => backend.threads },
-  { key: 'machine.platform', changesResults: false, of: ({ machine }) => machine.platform },
-  { key: 'machine.arch', changesResults: false, of: ({ machine }) => machine.arch },
-  { key: 'machine.cpu', changesResults: false, of: ({ machine }) => machine.cpu },
-  { key: 'machine.cores', changesResults: false, of: ({ machine }) => machine.cores },
-  { key: 'machine.memory_mb', changesResults: false, of: ({ machine }) => machine.memory_mb },
+const CHANGING = [
+  'parameters',
+  'versions.cellrun',
+  'versions.gpu.js',
+  'versions.node',
+  'git.revision',
+  'git.dirty',
+  'backend.name',
+  'backend.executor',
+  'backend.arithmetic',
+  'backend.adapter',
 ];
+const OTHERS = ['backend.threads', 'machine.platform', 'machine.arch', 'machine.cpu', 'machine.cores'];
+
+const FACTS: readonly Fact[] = [...CHANGING, ...OTHERS, 'machine.memory_mb'].map(key => ({
+  key,
+  changesResults: CHANGING.includes(key),
+  of: manifest => (new Map(flatValues(manifest)).get(key) ?? null) as Json,
+}));
 
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
   return [...inputFacts(sides), ...FACTS]

@@ -6,8 +6,8 @@ import { kindOf, runsAt } from '../../run/find.js';
 import { Run, type RunRecord } from '../../run/run.js';
 import { bestRow, readSweepResults } from '../../sweep/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import { earlierValues, followsSeed } from '../judging/deciding.js';
 import type { Comparison } from './document.js';
-import { earlierValues } from './earlier-values.js';
 
 export interface Group {
   readonly argument: string;
@@ -69,7 +69,7 @@ function split(runs: readonly RunRecord[]): Part[] {
   const byConfig = groupBy(runs, run => without(decisiveValues(run), DATASET_SEED));
   return byConfig.flatMap(alike => {
     // data that follow the experiment's seed do not distinguish sides
-    const follows = alike.every(run => drawsWithSeed(valuesOf(run.config)));
+    const follows = alike.every(run => followsSeed(run.config));
     const parts = follows ? [alike] : groupBy(alike, decisiveValues);
     return parts.map(part => {
       const values = decisiveValues(part[0]);
@@ -178,11 +178,6 @@ export type ConfigValues = ReadonlyMap<string, unknown>;
 /** The values of a config by key paths such as `gates.0.min`, in the config's order. */
 export function valuesOf(config: RunRecord['config']): ConfigValues {
   return new Map(flatValues(config));
-}
-
-/** True if the dataset is generated from the experiment's seed. */
-export function drawsWithSeed(values: ConfigValues): boolean {
-  return values.has('dataset.seed') && values.get('dataset.seed') === values.get('seed');
 }
 
 /**

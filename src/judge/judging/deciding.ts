@@ -1,12 +1,11 @@
 /** What determines a run's results, read from its files: config, data, code and backend. */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { flatValues } from '../../config/flat.js';
-import { changesResults, isEarlier, isInputPath } from '../../config/key-facts.js';
+import { changesResults, effectsOf, isEarlier, isInputPath } from '../../config/key-facts.js';
 import { mapPaths } from '../../config/paths.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';
-import { earlierValues } from '../comparison/earlier-values.js';
 
 export type FlatConfig = Readonly<Record<string, Json>>;
 
@@ -39,7 +38,8 @@ export function decidingOf({ config, manifest, directory }: RunRecord): Deciding
   };
 }
 
-function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
+/** True if the data are drawn with the experiment's seed. */
+export function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
   const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
   return made.seed === seed;
 }
@@ -107,4 +107,15 @@ function differences(
 /** `config model.hidden_size: 64 -> 128` */
 export function movedWords({ what, key, from, to }: Moved): string {
   return `${what} ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}
+
+/**
+ * Keys such as `optimizer.learning_rate until step 36` with their earlier values. Only for keys
+ * that change results, and values with which at least one step was made.
+ */
+export function earlierValues(config: object, manifest: Manifest | undefined): [key: string, value: Json][] {
+  return (manifest?.changes ?? [])
+    .filter(({ key, step }) => step > 0 && changesResults(key, config))
+    .filter(({ key }) => effectsOf(key, config).some(effect => effect !== 'length'))
+    .map(({ key, step, from }) => [`${key} until step ${step}`, from]);
 }

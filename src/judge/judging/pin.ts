@@ -5,7 +5,6 @@ import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/losses.js';
 import { PERFORMANCE } from '../../math/metrics/index.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../../run/baseline.js';
-import { RunDirectory } from '../../run/directory.js';
 import { atNamedPlace } from '../../run/file-errors.js';
 import { writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
@@ -23,13 +22,6 @@ export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
 
 /** Only a valid baseline is overwritten. A damaged one is refused, since it may be another file. */
 function refuseForeign(file: string): void {
-  if (!existsSync(file) && RunDirectory.isOwnFile(file))
-    throw usageError({
-      code: 'review/pin',
-      message: 'a file of the run has this name',
-      file,
-      expected: 'another name',
-    });
   if (!existsSync(file)) return;
   try {
     readBaseline(file);
@@ -68,21 +60,21 @@ export function baselineOf(given: readonly ReviewedRun[]): Baseline {
   };
 }
 
+function refusal({ facts }: ReviewedRun, message: string): Diagnostic {
+  return { code: 'review/pin', message, file: facts.directory };
+}
+
 function incomplete(run: ReviewedRun): Diagnostic[] {
-  const file = run.facts.directory;
   const why = notCompleted(run) ?? (run.deciding === undefined ? 'the run has no manifest' : undefined);
-  if (why !== undefined)
-    return [{ code: 'review/pin', message: `${why}, and only completed runs are pinned`, file }];
-  const unfit = quality(run)
-    .filter(metric => !Number.isFinite(run.last(metric)))
-    .map(metric => ({
-      code: 'review/pin',
-      message: `${metric} ${run.last(metric) === undefined ? 'was not measured' : `is ${run.last(metric)}`}, and only finite values are pinned`,
-      file,
-    }));
-  if (unfit.length > 0 || run.doubt === undefined) return unfit;
+  if (why !== undefined) return [refusal(run, `${why}, and only completed runs are pinned`)];
+  const unfit = quality(run).filter(metric => !Number.isFinite(run.last(metric)));
+  const doubt = unfit.length > 0 ? undefined : run.doubt;
   return [
-    { code: 'review/pin', message: `${run.doubt.reason}, and only runs whose files agree are pinned`, file },
+    ...unfit.map(metric => {
+      const found = run.last(metric) === undefined ? 'was not measured' : `is ${run.last(metric)}`;
+      return refusal(run, `${metric} ${found}, and only finite values are pinned`);
+    }),
+    ...(doubt ? [refusal(run, `${doubt.reason}, and only runs whose files agree are pinned`)] : []),
   ];
 }
 
@@ -103,19 +95,17 @@ function quality({ deciding, facts }: ReviewedRun): readonly string[] {
   return [...new Set([...always, ...measured])];
 }
 
-function different(before: Deciding, { facts, deciding }: ReviewedRun): Diagnostic[] {
-  const moved = movedBetween(before, deciding as Deciding);
-  return moved.map(one => ({
-    code: 'review/pin',
-    message: `${movedWords(one)}: runs of a baseline may differ only in their seed`,
-    file: facts.directory,
-  }));
+function different(before: Deciding, run: ReviewedRun): Diagnostic[] {
+  const moved = movedBetween(before, run.deciding as Deciding);
+  return moved.map(one =>
+    refusal(run, `${movedWords(one)}: runs of a baseline may differ only in their seed`),
+  );
 }
 
-function sameSeed(before: ReviewedRun, { facts }: ReviewedRun): Diagnostic[] {
-  if (before.facts.seed !== facts.seed) return [];
-  const message = `seed ${facts.seed} is also that of ${before.facts.directory}; pin one of them`;
-  return [{ code: 'review/pin', message, file: facts.directory }];
+function sameSeed(before: ReviewedRun, run: ReviewedRun): Diagnostic[] {
+  const { seed } = run.facts;
+  if (before.facts.seed !== seed) return [];
+  return [refusal(run, `seed ${seed} is also that of ${before.facts.directory}; pin one of them`)];
 }
 
 function measured(runs: readonly ReviewedRun[]): Baseline['metrics'] {
