@@ -139,8 +139,8 @@ const MAX_NUMBERS = 2 ** 24;
  */
 export const MAX_GATHERED_BYTES = 2 ** 24;
 
-/** Maximum number of groups whose return is noticed; their names take about 100 MiB. */
-const MAX_ENDED = 2 ** 20;
+/** Maximum number of groups whose return is noticed; their names take about 50 MiB. */
+const MAX_ENDED = 2 ** 19;
 
 /** Makes sequences of the rows of an input. */
 export class TableReader implements Assembler<TableRecord>, TableHandlers {
