@@ -3,6 +3,7 @@
 import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
+import { MAX_COMPARED } from './address.js';
 import {
   Badge,
   type Column,
@@ -143,15 +144,11 @@ function SweepHead({ report, total }: { readonly report: SweepReport; readonly t
   );
 }
 
-function Key({ report }: { readonly report: SweepReport }) {
+function Key({ report: { best, states } }: { readonly report: SweepReport }) {
+  const shown = STATES.filter(state => states[state] > 0);
   return (
     <ul class="legend key">
-      {report.best !== null && (
-        <li>
-          <span class="swatch best" aria-hidden="true" /> best
-        </li>
-      )}
-      {STATES.filter(state => report.states[state] > 0).map(state => (
+      {[...(best === null ? [] : ['best']), ...shown].map(state => (
         <li key={state}>
           <span class={`swatch ${state}`} aria-hidden="true" /> {state}
         </li>
@@ -160,13 +157,10 @@ function Key({ report }: { readonly report: SweepReport }) {
   );
 }
 
-/** More curves cannot be distinguished in one chart. */
-const MAX_CURVES = 6;
-
 /** The learning curves of the best of the chosen trials, where runs can be compared. */
 function CurvesOfTrials({ chosen }: { readonly chosen: readonly TrialReport[] }) {
   const { comparison } = useContext(Links);
-  const best = chosen.filter(({ runs }) => runs.length > 0).slice(0, MAX_CURVES);
+  const best = chosen.filter(({ runs }) => runs.length > 0).slice(0, MAX_COMPARED);
   const href = comparison(best.map(({ runs: [{ path }] }) => path));
   if (best.length < 2 || href === undefined) return null;
   const which = best.length < chosen.length ? `the best ${best.length} of the chosen trials` : 'these trials';
