@@ -7,14 +7,10 @@ import { type Column, Section, Table, TableSection, Toggle, Value } from './comp
 import { Plot } from './plot.js';
 import { measuredScale } from './scales.js';
 
-const MAX_ROWS = 100;
-
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
   const { split, epoch, step, classes, values, scores } = evaluation;
   const where = [`${split} split`, epoch !== null && `epoch ${epoch}`, step !== null && `step ${step}`];
   const place = where.filter(Boolean).join(', ');
-  const rows = scores?.rows ?? [];
-  const more = rows.length > MAX_ROWS ? `; the first ${MAX_ROWS} of ${rows.length}` : '';
   return (
     <>
       {classes?.confusion && <Confusion classes={classes} counts={classes.confusion} place={place} />}
@@ -23,11 +19,11 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
       {scores !== null && (
         <MeasuredTable
           title={`Each ${scores.of}`}
-          note={`${place}${more}.`}
+          note={`${place}.`}
           of={scores.of}
           columns={scores.columns}
           format="score."
-          rows={rows.slice(0, MAX_ROWS)}
+          rows={scores.rows}
         />
       )}
     </>
@@ -59,6 +55,7 @@ export function MeasuredTable({ title, note, of, columns, format = '', rows }: M
         ),
       ]}
       rows={rows}
+      most={100}
     />
   );
 }

@@ -219,7 +219,8 @@ function TrialTable({ report, chosen }: SweepParts) {
         title,
         isText: scale === 'category' && values.some(value => Number.isNaN(Number(value))),
         sortBy: ({ point }) => point[name],
-        show: ({ point }) => pointValue(point[name]),
+        show: ({ point: { [name]: value = '–' } }) =>
+          typeof value === 'number' ? <data value={String(value)}>{formatNumber(value)}</data> : value,
       }),
     ),
     field('seconds', { show: ({ seconds }) => seconds.toFixed(seconds < 10 ? 1 : 0) }),
@@ -237,9 +238,4 @@ function TrialTable({ report, chosen }: SweepParts) {
       most={50}
     />
   );
-}
-
-function pointValue(value: number | string | undefined) {
-  if (value === undefined) return '–';
-  return typeof value === 'number' ? <data value={String(value)}>{formatNumber(value)}</data> : value;
 }
