@@ -147,10 +147,7 @@ function quantileOf(values: Float32Array, quantile: number): number {
   return sorted[below] + (at - below) * (above - sorted[below]);
 }
 
-/**
- * Returns the outputs for prediction `at` of a split, a view that is valid until the next call.
- * Predictions without outputs are not scored.
- */
+/** A view that is valid until the next call; undefined for predictions that are not scored. */
 type OutputsAt = (at: number) => Float32Array | undefined;
 
 function stepBefore({ values }: Classes, count: number, first: Float32Array): OutputsAt {
@@ -230,10 +227,7 @@ function finite(name: string, value: number | undefined): SplitMetrics {
 /** Maximum elements of a tensor: rows are computed in chunks. */
 const MAX_NUMBERS = 2 ** 20;
 
-/**
- * The mean loss over the predictions of a split that count; NaN if none does.
- * @param outputs `[C]`, predicted for every input
- */
+/** NaN if no prediction counts. `outputs` [C] are predicted for every input. */
 export function meanLoss(settings: LossSettings, outputs: Float32Array, targets: Targets): number {
   const loss = lossOf(settings);
   const size = outputs.length;

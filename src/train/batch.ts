@@ -33,10 +33,7 @@ export function trainingShards(batchSize: number): ShardRows {
   return { shards: even, rows: Math.ceil(batchSize / even) };
 }
 
-/**
- * One shard per thread: evaluation sums nothing over rows, and each shard costs a copy of the
- * parameters.
- */
+/** One shard per thread: each costs a copy of the parameters. */
 export function evaluationShards(batchSize: number, threads: number): ShardRows {
   const shards = Math.max(1, Math.min(threads, Math.floor(batchSize / MIN_ROWS)));
   return { shards, rows: Math.ceil(batchSize / shards) };
@@ -87,10 +84,7 @@ export class BatchWriter {
     this.dropout = new CounterRandom(seed, 'model/dropout');
   }
 
-  /**
-   * Writes the sequences `indices` of `split` into `shards`, one shard after the other. Unused rows
-   * are set to 0 and have weight 0.
-   */
+  /** Shard by shard. Unused rows are set to 0 and have weight 0. */
   write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
     const total = this.totalShare(split, indices);
     const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(split, index)), 1);

@@ -73,10 +73,7 @@ export function refuseImpossible(
     throw usageError(...describeChanges(changes, allowed, loaded));
 }
 
-/**
- * Refuses changes that alter results and are not in `allowed`, and keys in `allowed` that have not
- * changed: these are probably typos.
- */
+/** Also refuses keys in `allowed` that have not changed: these are probably typos. */
 export function checkAllowed(
   changes: readonly Change[],
   allowed: readonly string[],

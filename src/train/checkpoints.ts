@@ -1,7 +1,4 @@
-/**
- * Saves and restores the checkpoints of a run. Besides its tensors, a checkpoint stores the run's
- * position and metrics as plain JSON without timestamps.
- */
+/** Besides tensors, a checkpoint has the position and metrics of its run as JSON without times. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchOrderState } from '../data/index.js';
 import { bestOf, listCheckpoints, loadCheckpoint } from '../run/checkpoint-files.js';
@@ -98,10 +95,7 @@ export function logCheckpoint(
   });
 }
 
-/**
- * Gives `trainer` the weights of the best checkpoint in `folder`, and returns its state; undefined
- * if no value of the metric was finite, so there is no best checkpoint.
- */
+/** Undefined if no value of the metric was finite, so that there is no best checkpoint. */
 export function restoreBest(
   folder: string,
   { layout, parameters, average }: Pick<Trainer, 'layout' | 'parameters' | 'average'>,

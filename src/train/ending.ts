@@ -45,10 +45,7 @@ export function closeRun(run: Closing, end: LoopEnd, events: RunEvents): RunResu
   return { exitCode, summary, advice: divergedAdvice(updates, run.loaded) };
 }
 
-/**
- * Writes what it can of the summary and the log of a run that `error` has ended, and returns the
- * summary. Never throws. `events` is undefined if no log was opened.
- */
+/** Writes what it can and never throws. `events` is undefined if no log was opened. */
 export function closeFailed(run: Closing, error: unknown, events: RunEvents | undefined): Summary {
   const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
   const [message] = (error instanceof Error ? error.message : String(error)).split('\n');

@@ -28,10 +28,7 @@ export interface Forwarded {
 /** One batch is computed while the next is written and queued for threads that finish early. */
 const SLOTS = 2;
 
-/**
- * A model compiled for batches of one shape: `batchSize` sequences of up to `run.sequenceLength`
- * steps.
- */
+/** A model compiled for batches of up to `run.sequenceLength` steps. */
 export class ForwardPass {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
@@ -61,10 +58,7 @@ export class ForwardPass {
     for (const { carried } of this.shards.slots[0]) resetStates(carried);
   }
 
-  /**
-   * Writes a batch into `slot` and computes it; resolves when that is done. Batches are computed in
-   * the order of the calls.
-   */
+  /** Batches are computed in the order of the calls. */
   async compute(slot: number, { split, indices }: SplitBatch): Promise<void> {
     this.writer.write(
       split,

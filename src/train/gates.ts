@@ -47,10 +47,7 @@ export function gateOrigins({
   return experiment.gates.map((_, index) => origin(`gates.${index}`));
 }
 
-/**
- * The same config with the gates' locations from `origins`: a config loaded from a run directory
- * has only locations in its own file.
- */
+/** A config loaded from a run directory has only locations in its own file. */
 export function withGateOrigins(loaded: LoadedExperiment, origins: readonly string[]): LoadedExperiment {
   const places = new Map(origins.map((place, index) => [`gates.${index}`, place]));
   return { ...loaded, origin: key => places.get(key) ?? loaded.origin(key) };

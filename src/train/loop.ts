@@ -1,7 +1,4 @@
-/**
- * The training loop: takes the batches in order, evaluates when it is due, and decides when to
- * stop. It yields what happened, and writes nothing: `recorder.ts` does.
- */
+/** The training loop. It yields what happened, and writes nothing: `recorder.ts` does. */
 import { setImmediate } from 'node:timers/promises';
 import type { EarlyStopping } from '../config/index.js';
 import type { BatchOrder, BatchOrderState, Dataset } from '../data/index.js';
@@ -156,10 +153,7 @@ export type TrainingEvent =
 
 const INTERRUPTED: LoopEnd = { kind: 'end', status: 'interrupted' };
 
-/**
- * Trains until the plan is complete, the run diverges or it is interrupted, and yields what
- * happened; the last event is the end. The next batch is written while a step runs.
- */
+/** The last event is the end. The next batch is written while a step runs. */
 export async function* trainingLoop(training: Training): AsyncGenerator<TrainingEvent, void> {
   const { trainer, order, plan, state, signal } = training;
   const { totalSteps, evaluateEvery, maxSkippedBatches = 0, pauseAfterEpoch = Infinity } = plan;
@@ -248,10 +242,7 @@ async function* evaluateEpoch(
   return true;
 }
 
-/**
- * Restores the best weights if the config says so, and evaluates the test split unless these
- * weights already were. Returns false if the evaluation was interrupted.
- */
+/** Evaluates the test split unless its weights already were. Returns false if interrupted. */
 async function* finish(training: Training): AsyncGenerator<TrainingEvent, boolean> {
   const { trainer, state, evaluation, plan } = training;
   const { position } = state;

@@ -70,10 +70,7 @@ export function divergedSentence(
   return `training diverged at step ${step}: ${notFiniteWords(result)}; ${kept}; ${skips}; ${rate}, ${clip}`;
 }
 
-/**
- * Advice against divergence. Before the first update, neither the learning rate nor the size of the
- * gradient can be the cause.
- */
+/** Before the first update, neither the learning rate nor the gradient can be the cause. */
 export function divergedAdvice(updates: number, { experiment }: LoadedExperiment): string {
   if (updates === 0) {
     const from = experiment.model.init_from === undefined ? '' : ', or in the weights of model.init_from';

@@ -24,10 +24,7 @@ export function batchOrder(
   return state ? BatchOrder.restore(options, state) : new BatchOrder(options);
 }
 
-/**
- * Optimizer steps of the whole run, which has completed `done` and continues with the next batch of
- * `order`. Earlier epochs may have had other batches.
- */
+/** Of the whole run, which has completed `done`. Earlier epochs may have had other batches. */
 export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, done = 0): number {
   const { max_steps, num_epochs } = experiment.training;
   const left = (num_epochs - order.epoch) * order.batchesPerEpoch - order.position;

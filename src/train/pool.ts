@@ -1,7 +1,4 @@
-/**
- * Where the shards of a run are computed: in this thread, or in worker threads that share
- * parameters, inputs and results with it. A message only names the shards to compute.
- */
+/** Computes shards in this thread, or in worker threads that share all arrays with it. */
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../engine/backend-names.js';
 import type { HeapSpan } from '../engine/heap.js';
@@ -28,10 +25,7 @@ import { CalibrationKernel, calibrationProgram } from './timing.js';
 
 let inThreads = true;
 
-/**
- * Sets whether later runs compute in worker threads; returns the previous setting. For tests: a
- * thread takes longer to start than a test's run takes to train. Results are byte-identical.
- */
+/** For tests: a thread takes longer to start than a test's run takes to train. */
 export function computeInThreads(isOn: boolean): boolean {
   const before = inThreads;
   inThreads = isOn;
@@ -98,10 +92,7 @@ export type WorkerRequest =
 /** The reply to a request for shards (null), or for calibration (milliseconds). */
 export type WorkerReply = { readonly result: number | null } | { readonly error: Error };
 
-/**
- * A computing thread creates little garbage, and its large arrays are outside this heap. With
- * Node's default, each thread would keep 50 MB of garbage before collecting.
- */
+/** With Node's default, each thread would keep 50 MB of garbage before collecting. */
 const YOUNG_GENERATION_MB = 8;
 
 export class ThreadPool implements ShardPool {
@@ -212,10 +203,7 @@ class Computer {
     await this.worker.terminate();
   }
 
-  /**
-   * Called when no request is pending. A closing thread keeps the process alive until it has ended:
-   * otherwise code that awaits its end, such as printing an error, would never run.
-   */
+  /** A closing thread must end: otherwise code that awaits it would never run. */
   private rest(): void {
     if (!this.isClosing) this.worker.unref();
   }

@@ -48,10 +48,7 @@ export class Readout {
     private readonly targets: Targets,
   ) {}
 
-  /**
-   * The values that `outputs` predict at index `at` (as in {@link target}): a view of `outputs`
-   * unless they must be converted.
-   */
+  /** A view of `outputs` unless they must be converted. */
   point(outputs: Float32Array, at: number): Numbers {
     return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling(at));
   }
@@ -80,10 +77,7 @@ export class Readout {
     return typeof scaling === 'function' ? scaling(index) : scaling;
   }
 
-  /**
-   * The shortest decimals that round to `values`, which are a `point`, a quantile or a `target` at
-   * `at`: those are float32, so 21.299999237060547 becomes 21.3.
-   */
+  /** The shortest decimals that round to float32: 21.299999237060547 becomes 21.3. */
   decimals(values: Numbers, at: number): number[] {
     const scaling = this.scaling(at);
     return Array.from(values, (value, i) => {

@@ -76,10 +76,7 @@ const WARM_UP = 3;
 
 const UPDATE = 'sum of gradients and update';
 
-/**
- * Trains `steps` steps in this thread and times each kernel. The fastest time of each call counts,
- * because other load on the machine only makes it slower.
- */
+/** The fastest time of each call counts: other load only makes it slower. */
 export async function profileStep(
   loaded: LoadedExperiment,
   session: Session,

@@ -161,10 +161,7 @@ export class Recorder {
     }
   }
 
-  /**
-   * Number of evaluations left: one after each epoch, including a partial last one, those of
-   * `evaluate_every` in between, and a final one of the test split.
-   */
+  /** After each epoch, those of `evaluate_every` in between, and a final one of the test split. */
   private evaluationsAfter({ step }: Position): number {
     const { loaded, session } = this.parts;
     const { totalSteps, batchesPerEpoch } = this.length;
@@ -180,10 +177,7 @@ export class Recorder {
     this.parts.observer.saved();
   }
 
-  /**
-   * Writes evaluation.json, always before a checkpoint: a run that resumes from one then has the
-   * evaluations up to it and repeats the later ones.
-   */
+  /** Always before a checkpoint: a run that resumes from one repeats the later evaluations. */
   private async writeEvaluation(): Promise<void> {
     const { unwritten } = this;
     const { directory, events } = this.parts;

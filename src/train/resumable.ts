@@ -24,10 +24,7 @@ export function refuseLostCheckpoints({ files }: RunDirectory): void {
   });
 }
 
-/**
- * Refuses changes that need another model, optimizer or batch order than the checkpoint's, or that
- * end the run before its step; without changes, an unfit checkpoint is damaged (exit 5).
- */
+/** Without changes, a checkpoint that does not fit is damaged (exit 5). */
 export function checkResumable(
   { path, tensors }: Checkpoint,
   { position }: SavedState,
@@ -66,10 +63,7 @@ export function checkResumable(
   throw usageError(loaded.locator.atValue(['training', decides], 'resume/past-end', message, { expected }));
 }
 
-/**
- * Refuses a change that would alter results although no step is left to run: the manifest would
- * record settings that the run was not trained with.
- */
+/** Otherwise the manifest would record settings that the run was not trained with. */
 export function checkUse(
   { position, evaluated }: SavedState,
   loaded: LoadedExperiment,

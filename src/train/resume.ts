@@ -65,10 +65,7 @@ export interface ResumeOptions {
   readonly signal: AbortSignal;
 }
 
-/**
- * Resumes the run in the directory `path` from its newest intact checkpoint, or from the start if
- * it has none. Returns the existing result if the run is already complete.
- */
+/** From its newest intact checkpoint, or from the start if it has none. */
 export async function resumeExperiment(
   path: string,
   options: ResumeOptions,
@@ -198,10 +195,7 @@ function manifestOf({ manifest, directory }: Run): Manifest {
   });
 }
 
-/**
- * The summary that a run's last process wrote, whose times a resume reads, or why it is unusable:
- * then it is replaced at the end.
- */
+/** The summary of the last process, or why it is unusable: then it is replaced at the end. */
 function leftSummary(
   run: Run,
   runId: string,

@@ -32,11 +32,7 @@ export interface RunOptions extends BackendOptions {
   readonly signal: AbortSignal;
 }
 
-/**
- * Trains, evaluates, judges the gates and writes the run directory. Mistakes of the config or the
- * data are thrown before it exists; then every end, even an unexpected one, writes a summary and a
- * closing event if possible.
- */
+/** Mistakes of the config or the data are thrown before the run directory exists. */
 export async function runExperiment(
   loaded: LoadedExperiment,
   options: RunOptions,

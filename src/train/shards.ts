@@ -1,8 +1,4 @@
-/**
- * The shards of a batch: their jobs, their memory and the interface of pools that compute them. The
- * thread that computes a shard does not affect results; the number of shards would, so in training
- * it depends only on the batch size.
- */
+/** Shards of batches. In training, their number depends only on the batch size. */
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
 import type { Width } from '../engine/simd-target.js';
@@ -114,11 +110,7 @@ export interface GroupSize {
 
 export interface ShardPool {
   group(job: ShardJob, plan: GroupSize): ShardGroup;
-  /**
-   * Milliseconds of the calibration kernel, run at the same time on all threads that compute that
-   * many `shards`: the slowest thread's, which a training step would wait for. Nothing else may be
-   * running.
-   */
+  /** The slowest thread's milliseconds of the calibration kernel. Nothing else may be running. */
   calibrate(shards: number): Promise<number>;
   close(): Promise<void>;
 }

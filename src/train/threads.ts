@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
-/**
- * The number of cores this process can use: those in its affinity mask, or fewer if a container's
- * quota (cgroup v2 `cpu.max`, or v1) is lower. At least 1.
- */
+/** The cores in the affinity mask, or fewer if a container's quota (cgroup) is lower. */
 export function usableCores(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(quota() + 0.5)));
 }

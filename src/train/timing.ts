@@ -49,10 +49,7 @@ const MAX_VALUE = 1e9;
 const LOG_GROWTH = Math.log(1.01);
 const BINS = Math.ceil(Math.log(MAX_VALUE / MIN_VALUE) / LOG_GROWTH) + 1;
 
-/**
- * A running median of positive numbers, within 0.5 % and in constant memory: a histogram whose bins
- * grow by 1 % each.
- */
+/** Within 0.5 % and in constant memory: a histogram whose bins grow by 1 % each. */
 export class RunningMedian {
   /** Bin `i` counts values from `MIN_VALUE * 1.01 ** i` up to the next bin's. */
   private readonly counts = new Float64Array(BINS);
@@ -85,10 +82,7 @@ export class RunningMedian {
 const MAX_FRACTION = 0.005;
 /** Earlier steps compile and warm up, and so does other measuring code. */
 const FIRST_STEP = 4;
-/**
- * A run of 100 steps has a dozen measurements or more, one of 1000 two dozen: fewer yield no stable
- * median on a busy machine.
- */
+/** Fewer measurements yield no stable median of short runs on a busy machine. */
 const GROWTH = 1.3;
 /** Assumed duration of a measurement until the first one. */
 const EXPECTED_SECONDS = 0.02;
@@ -99,11 +93,7 @@ export class Calibration {
   private measured = 0;
   private spentSeconds = EXPECTED_SECONDS;
 
-  /**
-   * True if a measurement is due after `steps` steps of this process, which took `trainedSeconds`:
-   * as often as `MAX_FRACTION` allows, which spreads measurements over the run, and at least
-   * each time the steps have grown by `GROWTH`.
-   */
+  /** As often as `MAX_FRACTION` allows, and each time the steps have grown by `GROWTH`. */
   isDue(steps: number, trainedSeconds: number): boolean {
     return (
       steps >= FIRST_STEP * GROWTH ** this.measured || this.spentSeconds <= MAX_FRACTION * trainedSeconds
@@ -126,10 +116,7 @@ export class Calibration {
 /** The gates of an LSTM of 128 units in batches of 100, 26.2 MFLOP. */
 const [ROWS, INNER, COLUMNS] = [100, 256, 512];
 
-/**
- * Products per measurement: a few milliseconds, like a thread's part of a small step. The number is
- * fixed: a measurement of fixed duration would contain fewer products exactly when it is disturbed.
- */
+/** Fixed: a fixed duration would contain fewer products exactly when it is disturbed. */
 const PRODUCTS: Readonly<Record<Backend, number>> = { webasm: 6, webgpu: 6, cpu: 1 };
 
 export function calibrationProgram(): Program {
@@ -138,10 +125,7 @@ export function calibrationProgram(): Program {
   return { graph, outputs: new Map([['product', product]]) };
 }
 
-/**
- * Measures how fast this machine currently computes, other load included, with a matrix product of
- * fixed size.
- */
+/** A matrix product of fixed size, to measure how fast this machine is, other load included. */
 export class CalibrationKernel {
   private readonly values = {
     x: new Float32Array(ROWS * INNER).fill(0.5),

@@ -33,11 +33,7 @@ export interface RunContext {
 /** The first weights of a run, or the checkpoint that it resumes from. */
 export type RunStart = Float32Array | { readonly checkpoint: Checkpoint; readonly saved: SavedState };
 
-/**
- * Trains the run. This process must hold the lock of the run directory. An unexpected error is
- * rethrown after the summary and the closing event have been written, if possible.
- * @param open opens the log and writes its first events
- */
+/** Needs the lock of the run. An unexpected error is rethrown after all has been written. */
 export async function trainRun(
   context: RunContext,
   start: RunStart,

@@ -118,10 +118,7 @@ export class Trainer {
     return this.averaged?.values;
   }
 
-  /**
-   * Replaces the parameters by their average, if one is kept, until the returned function is
-   * called. No step may be running.
-   */
+  /** Until the returned function is called. No step may be running. */
   useAverage(): () => void {
     if (this.average === undefined) return () => {};
     const trained = this.parameters.slice();
@@ -134,10 +131,7 @@ export class Trainer {
     return this.engine.refuted;
   }
 
-  /**
-   * Writes the sequences `indices` as the batch of optimizer step `step` (from 1, counting skipped
-   * steps), at most one step ahead of the running one. Reads sequences on disk in the background.
-   */
+  /** For optimizer step `step`, from 1, at most one ahead of the running one. */
   async prepare(indices: Uint32Array, step: number, startsEpoch: boolean): Promise<PreparedBatch> {
     this.slot = (this.slot + 1) % SLOTS;
     const { slot } = this;
@@ -155,10 +149,7 @@ export class Trainer {
     return { split, indices: written, slot, startsEpoch };
   }
 
-  /**
-   * Runs one optimizer step. `update` is the number of the update, from 1, without skipped steps. A
-   * skipped update changes nothing.
-   */
+  /** `update` counts from 1 without skipped steps. A skipped update changes nothing. */
   async step(
     { split, indices, slot, startsEpoch }: PreparedBatch,
     update: number,
@@ -189,10 +180,7 @@ export class Trainer {
     return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
   }
 
-  /**
-   * The initial states of the next batch by name, [B, size] each; empty unless the model carries
-   * states from batch to batch.
-   */
+  /** Initial states of the next batch by name, [B, size]; empty unless the model carries them. */
   get carriedStates(): ReadonlyMap<string, Tensor> {
     const shards = this.shards.slots[0].map(({ carried }) => carried.before);
     return new Map(

@@ -16,10 +16,7 @@ export interface MetricSums {
 
 export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
 
-/**
- * Metric sums of the batch with the sequences `indices` of `split`, which `shards` have
- * computed. Summed in batch order, so byte-identical for any number of threads and shards.
- */
+/** Summed in batch order, so byte-identical for any number of threads and shards. */
 export function batchMetrics(
   { loss, metrics: names, spec, sequenceLength }: ModelRun,
   { targets }: Split,

@@ -6,10 +6,7 @@ import { paddedSize, TOTAL, updateProgram } from '../math/optimizers/program.js'
 /** Added to the norm before dividing by it, like torch.nn.utils.clip_grad_norm_. */
 const CLIP_EPSILON = 1e-6;
 
-/**
- * Euclidean norm of an array padded to whole rows, accumulated in float64 in four independent sums;
- * not finite if an element is not.
- */
+/** In float64, in four independent sums; `gradient` is padded to whole rows. */
 export function gradientNorm(gradient: Float32Array): number {
   let [a, b, c, d] = [0, 0, 0, 0];
   for (let i = 0; i < gradient.length; i += 4) {

@@ -25,10 +25,7 @@ export interface TrainingState {
   readonly average: Float32Array | undefined;
 }
 
-/**
- * All tensors of a model in training for a checkpoint. `carried` are the initial states of the next
- * batch.
- */
+/** For a checkpoint. `carried` are the initial states of the next batch. */
 export function trainingTensors(
   layout: ParameterLayout,
   { parameters, optimizerState, average }: TrainingState,
@@ -157,10 +154,7 @@ export function unfitTensors(
   return misfits(file, tensors, expected, ['F32']);
 }
 
-/**
- * Fills the training state from a checkpoint's tensors, made by `trainingTensors`; they must fit
- * (`unfitTensors`). Returns the initial states of the next batch.
- */
+/** The tensors must fit (`unfitTensors`). Returns the initial states of the next batch. */
 export function restoreTraining(
   tensors: Tensors,
   layout: ParameterLayout,
