@@ -101,7 +101,7 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set:
   if (problems.length > 0) throw usageError(...problems);
 }
 
-export function dataPlaces({ experiment: { dataset } }: Pick<LoadedExperiment, 'experiment'>): string[] {
+function dataPlaces({ experiment: { dataset } }: Pick<LoadedExperiment, 'experiment'>): string[] {
   const places: string[] = [];
   mapPaths({ dataset }, (path, at) => {
     places.push(at.join('.'));

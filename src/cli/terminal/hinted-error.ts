@@ -11,28 +11,17 @@ export class HintedError extends Error {
   }
 }
 
-/**
- * Runs `use`. Adds advice to the error if the run's data cannot be read.
- * @param keysOf keys of the config that are paths of data
- */
-export async function hintingAtMovedData<T>(
-  keysOf: () => readonly string[],
-  use: () => Promise<T>,
-): Promise<T> {
+const MOVED = `If the data have moved, say where they are: --set dataset.path=FILE, or the key that names them.
+\`predict RUN --input FILE\` does not need them.
+`;
+
+/** Runs `use`. Adds advice to the error if the run's data cannot be read. */
+export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
     const isLost =
       error instanceof UserError && error.diagnostics.some(({ code }) => code === 'data/unreadable');
-    throw isLost ? new HintedError(error, movedHint(keysOf())) : error;
+    throw isLost ? new HintedError(error, MOVED) : error;
   }
-}
-
-function movedHint(keys: readonly string[]): string {
-  // a dataset may have a default place
-  const flags = (keys.length === 0 ? ['dataset.path'] : keys).map(key => `--set ${key}=FILE`).join(' ');
-  return (
-    `If the data have moved, say where they are: ${flags}\n` +
-    '`predict RUN --input FILE` does not need them.\n'
-  );
 }

@@ -40,13 +40,9 @@ export const verb = defineVerb({
       if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...result }))}\n`);
       else io.out(text);
     };
-    const { dataPlaces, openModel } = await import('../../predict/open.js');
-    const keysOf = () => dataPlaces(openModel(run, options).loaded);
     if (options.backtest) {
       const { backtest } = await import('../../predict/evaluate.js');
-      const { saved, horizon, origins, mean } = await hintingAtMovedData(keysOf, () =>
-        backtest(run, options),
-      );
+      const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
       const { file, step, epoch } = saved;
       const rows = [...origins, { id: `mean of ${origins.length}`, ...mean }].map(({ id, ...errors }) => [
         id,
@@ -58,10 +54,11 @@ export const verb = defineVerb({
       return EXIT.done;
     }
     const { evaluateCheckpoint } = await import('../../predict/evaluate.js');
+    const { openModel } = await import('../../predict/open.js');
     const model = openModel(run, options);
     const { file, step, epoch } = model;
     const display = createProgress(io, { totalSteps: 0, numEpochs: 0, quiet: options.quiet });
-    const { loss, metrics, count, naive } = await hintingAtMovedData(keysOf, () =>
+    const { loss, metrics, count, naive } = await hintingAtMovedData(() =>
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());
     const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(name => !(name in metrics));

@@ -1,7 +1,7 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
 import { loadModel } from '../../predict/model.js';
-import { dataPlaces, openModel, type SavedModel } from '../../predict/open.js';
+import { openModel, type SavedModel } from '../../predict/open.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import { type OutputForm, predictInput, predictSplit } from '../../predict/predictor.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
@@ -87,10 +87,7 @@ export const verb = defineVerb({
     const write = (form: OutputForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
       writeLines(form, predictions, { ...options, limit, warnings }, io);
     if (input.length === 0) {
-      await hintingAtMovedData(
-        () => dataPlaces(saved.loaded),
-        () => predictSplit(saved, { ...options, limit }, write),
-      );
+      await hintingAtMovedData(() => predictSplit(saved, { ...options, limit }, write));
       return EXIT.done;
     }
     const rejected = rejections(io);
