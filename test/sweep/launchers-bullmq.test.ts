@@ -1,7 +1,7 @@
 /** The BullMQ launcher and its workers against a Redis server: the real program on both ends. */
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { lockRun } from '../../src/run/lock.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
@@ -10,16 +10,13 @@ import type { RunningTask, Task } from '../../src/sweep/launcher.js';
 import { BullmqLauncher, type BullmqOptions } from '../../src/sweep/launchers/bullmq.js';
 import { jobId, parseQueue, queueJob, readEnd, taskOfJob } from '../../src/sweep/launchers/queue.js';
 import { workOn } from '../../src/sweep/launchers/worker.js';
-import { holdAfter } from '../soak/moments.js';
-import { type Finished, type Running, readLog, Workplace } from '../support/cli.js';
-import { bringToRest, comesTrue, hasEnded, holderOf, isStopped } from '../support/programs.js';
+import { type Running, readLog, Workplace } from '../support/cli.js';
+import { bringToRest, comesTrue, hasEnded } from '../support/programs.js';
 import { RedisServer, redisMissing } from '../support/redis.js';
 import { longerConfig, randomDataset } from '../support/runs.js';
 import { PLAN } from '../support/sweep-stories.js';
 
 const EPOCHS = 60;
-/** Of trials that are held after an epoch, some of them again and again. */
-const HELD_EPOCHS = 5;
 const epochNumbers = (length: number): number[] => Array.from({ length }, (_, i) => i + 1);
 const EVERY_EPOCH = epochNumbers(EPOCHS);
 /** Seconds; for cases that wait for a lease to run out. */
@@ -97,30 +94,6 @@ const hasTrained = (task: Task) => comesTrue(() => epochsSoFar(task) > 0);
 /** The process that holds the run of a task. */
 function pidOf({ directory }: Task): number {
   return (JSON.parse(readFileSync(join(directory, 'run.lock'), 'utf8')) as { pid: number }).pid;
-}
-
-/** Of a worker whose processes stop themselves after they have saved, until SIGCONT. */
-const HELD = { NODE_OPTIONS: `--import=${holdAfter('"event":"checkpoint.saved"')}` };
-
-/** The processes of the runs under `output` that are held. */
-function heldUnder(output: string): number[] {
-  const names = existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [];
-  return names
-    .filter(name => basename(name) === 'run.lock')
-    .flatMap(name => holderOf(dirname(join(output, name))) ?? [])
-    .filter(isStopped);
-}
-
-/** Waits for a held process; rejects if one of `others`, without which there is none, ends. */
-async function heldBy(output: string, ...others: readonly Running[]): Promise<number> {
-  let ended: Finished | undefined;
-  for (const { finished } of others)
-    void finished.then(end => {
-      ended = end;
-    });
-  await comesTrue(() => ended !== undefined || heldUnder(output).length > 0);
-  if (ended !== undefined) throw new Error(`nothing was held: exit ${ended.code}, ${ended.stderr}`);
-  return heldUnder(output)[0];
 }
 
 /**
@@ -407,57 +380,6 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     t.strictSame(epochsOf(task), EVERY_EPOCH);
     t.strictSame(epochsOf(next), [1, 2]);
     t.equal(count(task, 'run.start') + count(next, 'run.start'), 2, 'nothing ran twice');
-  });
-
-  t.test('Redis forgets everything in the middle of a sweep, more often than trials are retried', async t => {
-    const server = await RedisServer.start(work.folder(), false);
-    t.teardown(() => server.kill());
-    const queue = queueOf('forgets', server);
-    const worker = await workerWith(HELD, t, queue, '--lease', SHORT_LEASE);
-    const config = work.config(longerConfig(data, HELD_EPOCHS));
-    const output = join(root, 'forgets');
-    const flags = ['--objective', 'test.loss:min', '--backend', 'webasm', '--output', output];
-    const sweep = work.start(
-      ...['sweep', config, 'optimizer.learning_rate=0.01,0.02', ...flags],
-      ...['--launcher', 'bullmq', '--queue', queue],
-    );
-    t.teardown(() => sweep.child.kill('SIGKILL'));
-    const read = (name: string): string =>
-      (existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [])
-        .filter(path => basename(path) === name)
-        .map(path => readFileSync(join(output, path), 'utf8'))
-        .join('');
-    const epochs = () => read('log.jsonl').split('"event":"train.epoch"').length - 1;
-    for (let restart = 0; restart < 3; restart++) {
-      const pid = await heldBy(output, sweep, worker);
-      await server.kill();
-      await server.startAgain();
-      // its worker ends it, since the lock on its job is gone
-      await comesTrue(() => hasEnded(pid));
-    }
-    let isOver = false;
-    const over = sweep.finished.finally(() => {
-      isOver = true;
-    });
-    await comesTrue(() => {
-      for (const pid of heldUnder(output)) process.kill(pid, 'SIGCONT');
-      return isOver;
-    });
-    const { code, stderr } = await over;
-    t.equal(code, 0, stderr);
-    const records = read('journal.jsonl')
-      .split('\n')
-      .filter(line => line !== '')
-      .map(line => JSON.parse(line));
-    const ends = records.filter(({ event }) => event === 'segment.end');
-    t.same(
-      ends.map(({ status, epochs: trained }) => [status, trained]),
-      [
-        ['done', HELD_EPOCHS],
-        ['done', HELD_EPOCHS],
-      ],
-    );
-    t.equal(epochs(), 2 * HELD_EPOCHS, 'each epoch is there once');
   });
 
   t.test('a suspended worker: another worker takes the run over, and its process stops', async t => {

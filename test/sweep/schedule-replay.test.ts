@@ -1,16 +1,8 @@
 /** How a sweep ends, and its decisions made again from a journal. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import t from 'tap';
 import { replay } from '../../src/sweep/decisions.js';
 import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
-import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
-import type { Sampler } from '../../src/sweep/search/method.js';
-import type { Point } from '../../src/sweep/search/space.js';
-import { RandomStream } from '../../src/util/random.js';
-import { packageRoot } from '../../src/util/root.js';
-import type { LstmTable } from '../search-bench/lstm-problem.js';
 import {
   ASHA,
   brief,
@@ -127,46 +119,6 @@ t.test('replay', async t => {
     t.match(replay(parts, [...records, more]), { same: false, index: decided.length, replayed: undefined });
   });
 });
-
-t.test(
-  'ASHA finds what random search finds, with a third of the epochs: 500 recorded LSTM trainings',
-  async t => {
-    const file = join(packageRoot, 'test', 'fixtures', 'schedule', 'lstm-table.json');
-    const { trainings }: LstmTable = JSON.parse(readFileSync(file, 'utf8'));
-    const rows = Uint32Array.from(trainings.keys());
-    const objective = { metric: 'test.accuracy', goal: 'maximize' } as const;
-    const search = (pruner: Pruner, order: Uint32Array) => {
-      const plan = planOf({ pruner, objective, parallel: 4, budget: budgetOf(60) });
-      const sampler: Sampler = { suggest: trial => trainings[order[trial]].point };
-      const cost = (point: Point) => point['model.hidden_size'] as number;
-      let epochs = 0;
-      const scheduler = new Scheduler(plan, sampler, cost);
-      const world: World = segment => {
-        const value = trainings[order[segment.trial]].accuracy[segment.to - 1];
-        return value === undefined ? { ...segment, status: 'diverged', value: null } : done(segment, value);
-      };
-      const decided = drive(scheduler, world, ({ from, to }) => {
-        epochs += to - from;
-      }).at(-1);
-      return { epochs, best: (decided?.event === 'sweep.decided' && decided.best?.value) || 0 };
-    };
-    const searches = Array.from({ length: 30 }, (_, seed) => {
-      const order = RandomStream.of(seed, 'order').shuffle(rows.slice());
-      return { random: search({ kind: 'none' }, order), asha: search(ASHA, order) };
-    });
-    const shares = searches.map(({ random, asha }) => asha.epochs / random.epochs).sort((a, b) => a - b);
-    const missed = searches.map(({ random, asha }) => random.best - asha.best);
-    const median = (shares[14] + shares[15]) / 2;
-    t.ok(median <= 1 / 3, `median share of the epochs ${median}`);
-    const sum = (kind: 'random' | 'asha') => searches.reduce((all, one) => all + one[kind].epochs, 0);
-    t.ok(sum('asha') / sum('random') <= 1 / 3, 'and of all epochs together');
-    const found = missed.filter(loss => loss === 0).length;
-    t.ok(found >= 27, `the same best in ${found} of 30, at most ${Math.max(...missed)} less accurate`);
-    t.comment(
-      `share of the epochs ${shares[0]} to ${shares[29]}, all together ${sum('asha') / sum('random')}`,
-    );
-  },
-);
 
 t.test('the cost of decisions is linear in the number of trials', async t => {
   const steps = new StepCounter(true);

@@ -347,50 +347,6 @@ t.test('errors for an empty space and for too many dimensions', async t => {
   );
 });
 
-t.test('random points have the declared distributions', async t => {
-  const space = spaceOf([
-    parameter('l', { kind: 'log_uniform', low: 1e-4, high: 1 }),
-    parameter('i', int(1, 4)),
-    parameter('li', { kind: 'log_int', low: 1, high: 100, step: 1 }),
-    parameter('u', uniform(-1, 3)),
-  ]);
-  for (const kind of ['random', 'sobol'] as const) {
-    const sampler = createSampler(space, { kind }, 7);
-    const points = Array.from({ length: 4096 }, (_, trial) => sampler.suggest(trial, [], [])!) as Record<
-      string,
-      number
-    >[];
-    const share = (wanted: (point: Record<string, number>) => boolean) =>
-      points.filter(wanted).length / points.length;
-    const close = (actual: number, expected: number, what: string) =>
-      t.ok(Math.abs(actual - expected) < 0.03, `${kind}: ${what} ${actual}, not ${expected}`);
-    close(
-      share(({ l }) => l < 1e-3),
-      0.25,
-      'log_uniform below 1e-3',
-    );
-    close(
-      share(({ i }) => i === 4),
-      0.25,
-      'int at its end',
-    );
-    close(
-      share(({ li }) => li <= 10),
-      Math.log(10.5 / 0.5) / Math.log(100.5 / 0.5),
-      'log_int up to 10',
-    );
-    close(
-      share(({ u }) => u < 0),
-      0.25,
-      'uniform below 0',
-    );
-    t.ok(
-      points.every(({ l, u }) => String(l).length <= 12 && String(u).length <= 9),
-      'few digits',
-    );
-  }
-});
-
 t.test('the problems match those of the recorded searches', async t => {
   for (const { name, value } of [...recordedProblems(record), ...recordedFurther(record)])
     for (const check of record.problems[name].checks)

@@ -408,24 +408,21 @@ function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): NewSweep
   return { ...loaded, output: work.folder() };
 }
 
-t.test('a trial that was stopped from outside is resumed with a warning', async t => {
+t.test('a trial that was stopped from outside, or whose job is lost, is resumed', async t => {
   const warnings: string[] = [];
   let starts = 0;
   const launcher = pretending(({ directory }) => {
     starts += 1;
-    const isThrough = starts === 2;
+    if (starts === 2) return { ...ENDED, exitCode: null, stderr: 'job is lost', wasForgotten: true };
+    const isThrough = starts === 3;
     const status = isThrough ? 'completed' : 'interrupted';
-    leave(directory, { steps: starts, epochs: starts, status });
+    leave(directory, { steps: starts, epochs: isThrough ? 2 : 1, status });
     return { ...ENDED, exitCode: isThrough ? 0 : 130 };
   });
-  const sweep = newlyLoaded(['model.hidden_size=4']);
-  const { exitCode } = await runSweep(
-    sweep,
-    sweepOptions(launcher, { warning: text => warnings.push(text) }),
-    () => {},
-  );
+  const options = sweepOptions(launcher, { warning: text => warnings.push(text) });
+  const { exitCode } = await runSweep(newlyLoaded(['model.hidden_size=4']), options, () => {});
   t.equal(exitCode, 0);
-  t.same(warnings, ['trial 0, seed 0: stopped from outside; resuming it']);
+  t.match(warnings, [/stopped from outside; resuming it$/, /job is lost; queueing it again$/]);
 });
 
 t.test('a full disk stops the sweep instead of failing a trial, and the sweep can be resumed', async t => {

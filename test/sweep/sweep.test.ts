@@ -3,32 +3,27 @@
  * sweeps`.
  */
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { lockRun } from '../../src/run/lock.js';
-import type { Summary } from '../../src/run/summary.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { LocalLauncher } from '../../src/sweep/launchers/local.js';
 import { runSweep, type SweepObserver, type SweepResult } from '../../src/sweep/run.js';
-import { finishedSegment } from '../../src/sweep/segment.js';
-import { type AtOperation, holdAfter, PROGRAM, signalled } from '../soak/moments.js';
+import { PROGRAM } from '../soak/moments.js';
 import {
   countEpochs,
   killableSweep,
   killSweep,
   recordsOf,
   type SweepMoment,
-  sweepUnder,
   writeSweep,
 } from '../soak/sweep-kills.js';
-import { readLog, Workplace } from '../support/cli.js';
-import { comesTrue, holderOf, isStopped } from '../support/programs.js';
+import { Workplace } from '../support/cli.js';
 import { planOf } from '../support/schedules.js';
-import { screens } from '../support/screen.js';
 import { sweepComplaints } from '../support/sweep-files.js';
 import { sweepOptions } from '../support/sweeps.js';
 
@@ -116,32 +111,6 @@ t.test('a trial waits for an unknown process that holds its run', async t => {
   );
 });
 
-t.test('a run stopped during an evaluation has no result yet', async t => {
-  const folder = work.folder();
-  writeSweep(folder, 1);
-  const directory = join(folder, 'run');
-  const run = ['run', join(folder, 'base.yaml'), '--backend', 'webasm', '--directory', directory];
-  const paused = [...run, '--set', 'training.eval_batch_size=1', '--pause-after-epoch', '2'];
-  const afterTraining: AtOperation = {
-    kind: 'operation',
-    after: '"event":"train.epoch","epoch":2,',
-    at: 0,
-  };
-  const segment = { trial: 0, seed: 0, from: 0, to: 2 };
-  const result = () => finishedSegment(segment, directory, { metric: 'test.loss', goal: 'minimize' });
-  const evaluated = () => readLog(directory).filter(({ event }) => event === 'eval');
-
-  const { outcome } = await signalled(paused, { output: '', directory }, afterTraining, 'SIGINT');
-  t.equal(outcome.code, 130, outcome.stderr);
-  const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8')) as Summary;
-  t.match(summary, { status: 'interrupted', epochs: 2, metrics: { test: { loss: Number } } });
-  t.equal(evaluated().length, 1, 'what it says of the test split is from the epoch before');
-  t.equal(result(), undefined);
-  t.equal((await work.cellrun(...paused)).code, 130);
-  t.equal(evaluated().length, 2);
-  t.match(result(), { status: 'done', value: evaluated()[1].loss });
-});
-
 t.test('a trial stops if its sweep ended before it starts', async t => {
   const folder = work.folder();
   writeSweep(folder, 1);
@@ -160,68 +129,6 @@ t.test('a trial stops if its sweep ended before it starts', async t => {
   child.disconnect();
   t.equal(await new Promise(resolve => child.on('exit', resolve)), 130);
 });
-
-/** Begins each redraw of a table. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what terminals are sent
-const CURSOR_UP = /\u001b\[\d+A/g;
-/** Of util-linux; it gives its command a terminal. */
-const SCRIPT = 'script';
-const hasScript = /util-linux/.test(spawnSync(SCRIPT, ['--version'], { encoding: 'utf8' }).stdout ?? '');
-
-t.test(
-  'on a terminal there is one table, which is redrawn in its place',
-  { skip: hasScript ? false : 'there is no script of util-linux' },
-  async t => {
-    const folder = work.folder();
-    const file = writeSweep(folder, 2, { method: 'random', pruner: 'none' });
-    // trials wait after an epoch, so that the sweep does not end before its table is drawn again
-    const env = {
-      PATH: process.env.PATH,
-      TERM: 'xterm',
-      NODE_OPTIONS: `--import=${holdAfter('"event":"train.epoch"')}`,
-    };
-    for (const columns of [70, 40]) {
-      const output = work.folder();
-      const flags = ['--set', 'training.num_epochs=2', '--backend', 'webasm', '--output', output];
-      const command = [...PROGRAM, 'sweep', file, ...flags].map(word => `'${word}'`).join(' ');
-      const child = spawn(
-        SCRIPT,
-        ['-qec', `stty cols ${columns} rows 20 && ${command} >/dev/null`, '/dev/null'],
-        { env, stdio: ['ignore', 'pipe', 'inherit'] },
-      );
-      let stdout = '';
-      child.stdout.setEncoding('utf8').on('data', text => {
-        stdout += text;
-      });
-      let status: number | null | undefined;
-      child.on('close', code => {
-        status = code;
-      });
-      await comesTrue(() => {
-        const trials = join(sweepUnder(output) ?? output, 'trials');
-        const held = existsSync(trials) ? readdirSync(trials).map(run => holderOf(join(trials, run))) : [];
-        const isDrawn = (stdout.match(CURSOR_UP)?.length ?? 0) >= 2;
-        for (const pid of isDrawn ? held : [])
-          if (pid !== undefined && isStopped(pid)) process.kill(pid, 'SIGCONT');
-        return status !== undefined;
-      });
-      t.equal(status, 0, stdout);
-      const [path, ...shown] = screens(stdout, columns).map(text => text.split(/\n(?=killed )/));
-      t.equal(path[0].replaceAll('\n', '').startsWith(output), true, path[0]);
-      const tables = shown.flatMap(([, ...found]) => [found]);
-      t.ok(tables.length > 1, `drawn ${tables.length} times`);
-      for (const [table, more] of tables.slice(0, -1)) {
-        t.match(table, /^killed {2}trial \d\/2 {2}\d epochs? {2}\d:\d\d(?: {2}best|\n|$)/);
-        t.notOk(more, 'one at a time');
-        t.ok(
-          table.split('\n').every(line => line.length < columns),
-          table,
-        );
-      }
-      t.same(tables.at(-1), [], 'it is gone at the end');
-    }
-  },
-);
 
 t.test(
   'a run that pauses after epochs ends as one that does not, in the directory that is named',
