@@ -8,9 +8,7 @@ import type { Sampler } from './search/method.js';
 import type { Point } from './search/space.js';
 
 interface DecisionRecordParts {
-  /** Records of earlier processes. */
   readonly records: readonly JournalRecord[];
-  /** Whether some of them may be missing. */
   readonly isDamaged: boolean;
   append(...records: readonly JournalRecord[]): void;
   warn(text: string): void;
@@ -77,7 +75,6 @@ export function recall(scheduler: Scheduler, records: readonly JournalRecord[], 
   if (ended) scheduler.endBudget('time', ended.advances);
 }
 
-/** Arguments of a scheduler. */
 export interface ScheduleParts {
   readonly plan: SweepPlan;
   readonly sampler: Sampler;

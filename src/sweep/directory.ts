@@ -16,10 +16,7 @@ export interface FrozenBase extends Pick<Base, 'name'> {
 }
 
 export class SweepDirectory {
-  private constructor(
-    /** Absolute. */
-    readonly path: string,
-  ) {}
+  private constructor(readonly path: string) {}
 
   get id(): string {
     return basename(this.path);
@@ -73,7 +70,6 @@ export class SweepDirectory {
     return existsSync(new SweepDirectory(resolve(path)).files.plan);
   }
 
-  /** Opens an existing sweep. */
   static open(path: string): SweepDirectory {
     const directory = new SweepDirectory(resolve(path));
     const fail = (message: string) => usageError({ code: 'sweep/not-a-sweep', message, file: path });
@@ -111,7 +107,6 @@ export class SweepDirectory {
     });
   }
 
-  /** Directory of a trial's run with one of the seeds. */
   runPath({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): string {
     return join(this.files.trials, `t${String(trial).padStart(4, '0')}-s${seed}`);
   }

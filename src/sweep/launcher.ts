@@ -11,9 +11,7 @@ export interface Task extends Segment {
   readonly directory: string;
   /** Arguments after the program's name. Running them again does not repeat completed work. */
   readonly args: readonly string[];
-  /** Number of threads of the process. */
   readonly threads: number;
-  /** Seconds; null for no limit. */
   readonly timeout: number | null;
 }
 
@@ -21,7 +19,6 @@ export interface TaskEnd {
   /** Null if a signal ended the process, or if its machine was lost. */
   readonly exitCode: number | null;
   readonly signal: string | null;
-  /** Whether `timeout` ended it. */
   readonly timedOut: boolean;
   /** The last lines of stderr for a message; may be empty. */
   readonly stderr: string;
@@ -40,7 +37,6 @@ export interface RunningTask {
 
 export interface Launcher {
   readonly name: 'local' | 'slurm' | 'bullmq';
-  /** Called once, first. */
   open(): Promise<void>;
   start(task: Task): Promise<RunningTask>;
   /** Adopts a task that an earlier process of this sweep started; undefined if it is gone. */

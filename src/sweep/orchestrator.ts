@@ -31,14 +31,10 @@ export interface OrchestratorParts {
   readonly launcher: Launcher;
   /** Aborted to stop the sweep so that it can be resumed. */
   readonly signal: AbortSignal;
-  /** Threads of one trial. */
   readonly threads: number;
-  /** Of earlier processes of the sweep. */
   readonly records: readonly JournalRecord[];
-  /** Whether some of them may be missing. */
   readonly isDamaged: boolean;
   readonly retryFailed: boolean;
-  /** Seconds that earlier processes worked. */
   readonly seconds: number;
   append(...records: readonly JournalRecord[]): void;
   warn(text: string): void;

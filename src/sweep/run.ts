@@ -16,7 +16,6 @@ import { backendOf, backendOfRun, costModel, trialArguments } from './trial-runs
 import { missingRuns, recordsOf, troubleOf } from './trials.js';
 
 export interface SweepObserver {
-  /** Called with each record that is added to the journal. */
   recorded?(record: JournalRecord): void;
   /** Called with one line about a problem that does not stop the sweep. */
   warning(text: string): void;
@@ -29,22 +28,17 @@ export interface SweepOptions {
   readonly backend: string | undefined;
   /** Vector width in bits on webasm; undefined for the best one where a trial runs. */
   readonly width?: 128 | 256 | undefined;
-  /** Whether to retry failed trials of a sweep that is resumed. */
   readonly retryFailed?: boolean;
-  /** Creates the launcher for the trials of a sweep; `warn` prints a line. */
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
   /** Aborted to stop the sweep so that it can be resumed. */
   readonly signal: AbortSignal;
 }
 
-/** A sweep that has not started. */
 export interface NewSweep {
   readonly plan: SweepPlan;
   readonly bases: readonly FrozenBase[];
-  /** The sweep file as given; null for a sweep from the command line. */
   readonly givenYaml: string | null;
-  /** The output root, as the user named it. */
   readonly output: string;
 }
 

@@ -13,7 +13,6 @@ import type { TaskEnd } from './launcher.js';
 import type { Objective, SweepPlan } from './schedule/plan.js';
 import type { JournalRecord, Segment } from './schedule/records.js';
 
-/** The end of a segment as the journal has it. */
 export type SegmentResult = Omit<
   Extract<JournalRecord, { event: 'segment.end' }>,
   'event' | 'time' | 'attempt'
@@ -64,7 +63,6 @@ function loggedValue({ to }: Segment, directory: string, objective: Objective): 
   return at(objective.metric)?.value ?? Number.NaN;
 }
 
-/** One line on why a process ended without a result. */
 export function failureSentence(
   { exitCode, signal, timedOut, stderr }: TaskEnd,
   timeout: number | null,
@@ -96,7 +94,6 @@ export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
   return exitCode === EXIT.unexpected && stderr.includes(LOCK_LOST);
 }
 
-/** Completed optimizer steps of a run; 0 if there is none. */
 export function trainedSteps(directory: string): number {
   return summaryOf(directory)?.steps ?? 0;
 }

@@ -1,4 +1,3 @@
-/** The trials of a sweep as a table: their results and parameters. */
 import { rounded } from '../util/numbers.js';
 import { type Field, type Table, tableOf } from '../util/table.js';
 import type { SweepPlan } from './schedule/plan.js';

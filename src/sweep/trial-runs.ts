@@ -10,7 +10,6 @@ import { manifestOf } from './trials.js';
 /** The parameter whose values are the names of the base configs, if there are several. */
 export const VARIANT = 'config';
 
-/** The base of a point. */
 export function baseOf<B extends Pick<Base, 'name'>>(
   { bases }: { readonly bases: readonly B[] },
   point: Point,

@@ -1,5 +1,3 @@
-/** The results of a sweep's trials, from its plan and journal. */
-
 import { isAbsolute } from 'node:path';
 import { OPTIMISTIC } from '../config/splits.js';
 import { RunDirectory } from '../run/directory.js';
@@ -51,7 +49,6 @@ export interface SweepRecords {
   readonly started: string | undefined;
   readonly isComplete: boolean;
   readonly isStopped: boolean;
-  /** Summed over all seeds. */
   readonly epochsTrained: number;
   /** Seconds of all processes of the sweep, if it ended normally. */
   readonly seconds: number | undefined;

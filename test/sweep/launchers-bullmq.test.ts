@@ -8,7 +8,7 @@ import { SweepDirectory } from '../../src/sweep/directory.js';
 import { Journal } from '../../src/sweep/journal.js';
 import type { RunningTask, Task } from '../../src/sweep/launcher.js';
 import { BullmqLauncher, type BullmqOptions } from '../../src/sweep/launchers/bullmq.js';
-import { jobId, parseQueue, queueJob, readEnd, taskOfJob } from '../../src/sweep/launchers/queue.js';
+import { jobId, parseQueue, queueJob, taskOfJob } from '../../src/sweep/launchers/queue.js';
 import { workOn } from '../../src/sweep/launchers/worker.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { bringToRest, comesTrue, hasEnded } from '../support/programs.js';
@@ -206,7 +206,6 @@ t.test('a worker runs valid jobs and refuses others', async t => {
     'a run directory that links to another place',
   );
   t.not(jobId({ ...task, directory: join(root, 'elsewhere') }), jobId(task), 'sweeps do not share jobs');
-  t.match(readEnd({ exitCode: 'x' }), { exitCode: null, signal: null }, 'results are validated');
 });
 
 t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async t => {

@@ -44,7 +44,6 @@ export const runnerOptions = {
 };
 
 export interface SweepRunOptions extends Values<typeof runnerOptions> {
-  /** `undefined`: the backend that the sweep started with. */
   readonly backend: BackendRequest | undefined;
 }
 

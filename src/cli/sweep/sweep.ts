@@ -29,7 +29,6 @@ import { widthOf } from '../verbs/compare-trials.js';
 import { addNotes } from '../verbs/tag.js';
 import { checkLauncher, runnerOptions, runToEnd, withQueue } from './runner.js';
 
-/** `sweep WORDS…`: trains variants of a config and finds the best. */
 export const sweep = defineVerb({
   arguments: '<words...>',
   options: {
@@ -140,7 +139,6 @@ export const resume = defineVerb({
   },
 });
 
-/** Number of points to list if the sweep has no maximum number of trials. */
 const LISTED = 20;
 
 interface ListedPoint {
@@ -148,7 +146,6 @@ interface ListedPoint {
   readonly parameters: number;
 }
 
-/** Lists the points of a sweep with the sizes of their models. */
 async function dryRun({ plan }: LoadedSweep, models: SweepModels, json: boolean, io: Io): Promise<ExitCode> {
   const points: ListedPoint[] = [];
   for (const point of chosenPoints(plan))

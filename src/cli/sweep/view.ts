@@ -15,10 +15,8 @@ import { counted, printable } from '../../util/words.js';
 import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';
 
-/** Minimum and maximum milliseconds between two redraws. */
 const REDRAW_MS = 250;
 const TICK_MS = 1000;
-/** Maximum number of running and of best trials in the table. */
 const MAX_SHOWN = 5;
 
 /**
@@ -31,7 +29,6 @@ const PROGRESS_LINES = 20;
 export interface SweepView extends Required<SweepObserver> {
   /** Writes a line, above the table if there is one. */
   line(text: string): void;
-  /** Clears the table; the last call. */
   end(): void;
 }
 

@@ -15,7 +15,6 @@ import { VARIANT } from '../trial-runs.js';
 import type { LocatedParameter } from './parameters.js';
 import type { PointRule } from './points.js';
 
-/** The pseudo file of everything on the command line. */
 export const COMMAND_LINE = 'command line';
 
 export function isCommandLine(tree: MapNode): boolean {
@@ -27,7 +26,6 @@ export interface LoadedBase extends FrozenBase, Omit<Base, 'sha256'> {
 }
 
 interface NamedConfig {
-  /** Within the sweep's `configs` directory. */
   readonly name: string;
   readonly node: Node;
   /** The config itself; absent if it is read from the file that `node` names. */
@@ -134,7 +132,6 @@ export function measuring(base: LoadedBase, metric: string, place: Place): Loade
   return { ...base, source, yaml: source.portableYaml };
 }
 
-/** Checks that a run of the config reports the metric of the objective. */
 export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
   return ({ loss, dataset, ...config }) => {
     if (loss === undefined) return [];

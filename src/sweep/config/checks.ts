@@ -52,7 +52,6 @@ function meant(suggestion: string | undefined): Partial<Diagnostic> {
   return suggestion === undefined ? {} : { suggestion };
 }
 
-/** Checks parameters, their conditions and exclusions. */
 export function checkParameters(
   tree: MapNode,
   settings: SweepSettings,
@@ -152,7 +151,6 @@ function isPossible(value: Value, distribution: Distribution): boolean {
   return value >= low && value <= high && (value - low) % step === 0;
 }
 
-/** Checks the parts of a sweep with each other. */
 export function checkPlan(
   { base, variants, seeds, method, budget }: SweepSettings,
   objective: Objective | undefined,
@@ -231,7 +229,6 @@ export function checkSet(
   });
 }
 
-/** A space must have points, and a grid not too many. */
 export function checkSize(space: Space, { method }: SweepSettings, locator: Locator): Diagnostic[] {
   const size = gridSize(space);
   if (size === 0) return [locator.atKey(['exclude'], 'sweep/nothing-left', '`exclude` excludes every point')];

@@ -72,11 +72,9 @@ const intHigh = named('int_high', integer({ ...HIGH, ...WHOLE, examples: [256] }
 const valueLike = (example: Value) =>
   anything<Value>({ description: 'A value that is valid in the config.', examples: [example] });
 
-/** A list of values. */
 const valueList = <S extends Shape>(item: S, example: Value, more: object = {}) =>
   list(item, { maxItems: 1000, unique: true, examples: [example], ...more, minItems: 1 as number });
 
-/** A distribution by its kind. */
 function distribution<const K extends string, P extends Readonly<Record<string, Shape>>>(
   kind: K,
   title: string,
@@ -354,10 +352,8 @@ export const sweepFile = object(
   },
 );
 
-/** A parameter as written. */
 export type GivenParameter = TypeOf<typeof parameter>;
 
-/** A sweep file that is valid against the schema, with constant defaults filled in. */
 export type SweepSettings = Omit<TypeOf<typeof sweepFile>, 'method' | 'pruner'> & {
   readonly method: Method;
   readonly pruner: Pruner;

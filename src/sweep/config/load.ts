@@ -35,7 +35,6 @@ import { PointConfigs, pointsToCheck } from './points.js';
 import { readSweep, type SweepFlags, type SweepText, sweepOfArguments } from './read.js';
 
 interface LoadOptions {
-  /** Arguments `key.path=value` for every config. */
   readonly set?: readonly string[];
   readonly flags?: SweepFlags;
   /** The configs of `base` or `variants` that are objects; the others are read from files. */
@@ -45,7 +44,6 @@ interface LoadOptions {
 export interface LoadedSweep {
   readonly plan: SweepPlan;
   readonly bases: readonly LoadedBase[];
-  /** The sweep file as given; null for a sweep from the command line. */
   readonly givenYaml: string | null;
   readonly warnings: readonly Diagnostic[];
   /** The checked points: all of a finite space, otherwise its corners and a sample. */
@@ -62,7 +60,6 @@ export function loadSweep(
   return checkSweep(readSweep(sweep, set, flags), configs);
 }
 
-/** Loads a sweep of configs and `key=value,value…` from the command line. */
 export function fromCommandLine(
   configs: readonly string[],
   assignments: readonly string[],

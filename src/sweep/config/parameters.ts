@@ -8,7 +8,6 @@ import { type MapNode, type Node, nodeAt, toPlain } from '../../config/yaml/tree
 import { canonical, type Distribution, type Parameter, type Point, type Value } from '../search/space.js';
 import type { GivenParameter, SweepSettings } from './definition.js';
 
-/** A parameter by name, and values of it, in a condition or an exclusion. */
 export interface Reference {
   readonly name: string;
   readonly keyPlace: Place;
@@ -19,7 +18,6 @@ export interface LocatedParameter extends Parameter {
   /** The key as written; `variants` for the parameter `config`. */
   readonly given: string;
   readonly keyPlace: Place;
-  /** The value of the key. */
   readonly node: Node;
   /** The listed values or the bounds, each with its node. */
   readonly written: readonly WrittenValue[];
@@ -31,7 +29,6 @@ interface WrittenValue {
   readonly node: Node;
 }
 
-/** In the order of the file. */
 export function locatedParameters(
   tree: MapNode,
   { parameters }: Pick<SweepSettings, 'parameters'>,
@@ -91,7 +88,6 @@ function writtenValues(
   return list.kind === 'list' ? located(list.items, keys) : [];
 }
 
-/** @param written with absolute paths */
 function distributionOf(parameter: GivenParameter, written: readonly WrittenValue[]): Distribution {
   if (isList(parameter) || 'values' in parameter)
     return { kind: 'choice', values: written.map(({ value }) => value) };
@@ -175,7 +171,6 @@ function resolved(node: Node, path: readonly string[]): Value {
   return isPath ? resolve(node.place.text.folder, plain) : plain;
 }
 
-/** @param tree valid against the schema */
 export function settingsOf(tree: MapNode): SweepSettings {
   const plain = toPlain(tree) as { readonly method: unknown; readonly pruner?: unknown };
   // a word is short for the mapping with only this kind

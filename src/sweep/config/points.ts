@@ -51,7 +51,6 @@ export function pointsToCheck(space: Space, seed: number): readonly (readonly Po
   return [points, sample.filter(point => point !== undefined)];
 }
 
-/** A rule of the sweep about the config of a point. */
 export type PointRule = (experiment: PartialExperiment) => readonly Diagnostic[];
 
 interface Checked {

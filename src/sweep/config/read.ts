@@ -11,19 +11,16 @@ import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { COMMAND_LINE } from './bases.js';
 import { fixedKey } from './checks.js';
 
-/** A sweep that has been read but not checked. */
 export interface SweepText {
   /** As the user named it; diagnostics about it come first. */
   readonly file: string;
   readonly tree: MapNode;
   readonly givenYaml: string | null;
-  /** Arguments `key.path=value` for every config. */
   readonly set: readonly string[];
   /** Problems of single nodes, which are broken in the tree. */
   readonly problems: readonly Diagnostic[];
 }
 
-/** The key that each flag sets. */
 const FLAGS = {
   objective: ['objective'],
   method: ['method'],
@@ -50,7 +47,6 @@ export function readSweep(sweep: string | object, set: readonly string[], flags:
   return { file: source.file, tree, givenYaml: source.text, set, problems: ofFlags };
 }
 
-/** Whether a file is a sweep, not a config. */
 export function isSweepFile(file: string): boolean {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));

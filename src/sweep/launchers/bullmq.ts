@@ -15,7 +15,6 @@ import {
   type QueueAddress,
   type QueueJob,
   queueJob,
-  readEnd,
   type StopRequest,
   stoppedEnd,
   unreachableError,
@@ -25,11 +24,9 @@ import {
 const KEPT = { age: 14 * 24 * 3600 };
 
 export interface BullmqOptions {
-  /** `redis://…`, see `parseQueue`. */
   readonly queue: string;
   /** The sweep's directory or one above it: the `--root` that a worker needs. */
   readonly folder: string;
-  /** Prints a warning. */
   warn(text: string): void;
   /** Milliseconds between checks of a job. */
   readonly poll?: number;
@@ -40,7 +37,7 @@ export interface BullmqOptions {
 export class BullmqLauncher implements Launcher {
   readonly name = 'bullmq';
   private readonly address: QueueAddress;
-  private service: { readonly connection: Redis; readonly queue: Queue<QueueJob, unknown> } | undefined;
+  private service: { readonly connection: Redis; readonly queue: Queue<QueueJob, TaskEnd> } | undefined;
   /** Jobs that were stopped before a worker took them. */
   private readonly stopped = new Map<string, StopRequest>();
   private isClosed = false;
@@ -68,7 +65,7 @@ export class BullmqLauncher implements Launcher {
       clearTimeout(timer);
       timer = undefined;
     });
-    const queue = new library.Queue<QueueJob, unknown>(this.address.name, { connection });
+    const queue = new library.Queue<QueueJob, TaskEnd>(this.address.name, { connection });
     queue.on('error', () => {});
     await queue.waitUntilReady();
     this.service = { connection, queue };
@@ -103,7 +100,7 @@ export class BullmqLauncher implements Launcher {
     connection.disconnect();
   }
 
-  private get queue(): Queue<QueueJob, unknown> {
+  private get queue(): Queue<QueueJob, TaskEnd> {
     if (this.service === undefined) throw new Error('the launcher is not open');
     return this.service.queue;
   }
@@ -129,7 +126,7 @@ export class BullmqLauncher implements Launcher {
     const state = await this.queue.getJobState(id);
     if (state === 'unknown' && !this.stopped.has(id))
       return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
-    if (state === 'completed') return readEnd((await this.queue.getJob(id))?.returnvalue);
+    if (state === 'completed') return (await this.queue.getJob(id))?.returnvalue;
     if (state === 'failed') return lostEnd((await this.queue.getJob(id))?.failedReason ?? '');
     if (state === 'waiting' && !this.hasWarned) await this.warnIfAlone();
     return undefined;

@@ -20,7 +20,6 @@ import { backendOf, backendOfRun, placeArguments, trialArguments } from '../tria
 
 export type StopRequest = 'interrupt' | 'kill';
 
-/** A job of the queue. */
 export const queueJobShape = object(
   all({
     version: literal(2, { description: 'Version of this format.' }),
@@ -116,17 +115,6 @@ export function lostEnd(reason: string): TaskEnd {
   return { exitCode: null, signal: null, timedOut: false, stderr: reason };
 }
 
-/** Reads the result that a worker returned for a job. */
-export function readEnd(result: unknown): TaskEnd {
-  const { exitCode, signal, timedOut, stderr } = (result ?? {}) as Partial<Record<keyof TaskEnd, unknown>>;
-  const isEnd =
-    (exitCode === null || Number.isInteger(exitCode)) &&
-    (signal === null || typeof signal === 'string') &&
-    typeof timedOut === 'boolean' &&
-    typeof stderr === 'string';
-  return isEnd ? (result as TaskEnd) : lostEnd(`the job has an invalid result: ${JSON.stringify(result)}`);
-}
-
 const CONNECT_MS = 5_000;
 const QUEUE = 'cellrun';
 
@@ -139,7 +127,6 @@ export interface QueueAddress {
   readonly shown: string;
 }
 
-/** BullMQ, and a function that opens a connection. */
 export type QueueLibrary = typeof import('bullmq') & {
   connect(address: QueueAddress): Redis;
 };

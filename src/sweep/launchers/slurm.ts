@@ -46,34 +46,24 @@ export interface Pace {
 const USUAL_PACE: Pace = { files: 500, slurm: 10_000, grace: 60_000, patience: 900_000 };
 
 export interface SlurmOptions {
-  /** The sweep's directory, absolute. */
   readonly directory: string;
   /** Further options of sbatch, such as `--partition=long`; they override those of the launcher. */
   readonly sbatch?: readonly string[];
-  /** The program that runs the tasks. */
   readonly program?: string;
   readonly pace?: Pace;
 }
 
 type Stop = 'interrupt' | 'kill';
 
-interface Watched {
-  readonly folder: string;
-  /** Whether the task has a time limit of its own, besides the partition's. */
-  readonly limited: boolean;
-  stopped?: Stop;
-  /** When Slurm first reported its end, on the clock of `performance`. */
-  endSeen?: number;
-  settle(end: TaskEnd): void;
-  fail(reason: unknown): void;
-}
-
 export class SlurmLauncher implements Launcher {
   readonly name = 'slurm';
-  /** By job ID. */
-  private readonly watched = new Map<string, Watched>();
   private readonly options: Required<SlurmOptions>;
-  private isWatching = false;
+  /** The jobs that are awaited, and how they were asked to stop. */
+  private readonly awaited = new Map<string, Stop | undefined>();
+  private states: ReadonlyMap<string, string> = new Map();
+  /** When Slurm was last asked, and last asked with a response, on the clock of `performance`. */
+  private asked = Number.NEGATIVE_INFINITY;
+  private responded = performance.now();
   private isClosed = false;
 
   constructor(options: SlurmOptions) {
@@ -132,87 +122,62 @@ export class SlurmLauncher implements Launcher {
   }
 
   private running(id: string, task: Task): RunningTask {
-    const [folder, limited] = [this.folderOf(task), task.timeout !== null];
-    const end = new Promise<TaskEnd>((settle, fail) =>
-      this.watched.set(id, { folder, limited, settle, fail }),
-    );
-    if (!this.isWatching) void this.watch();
+    this.awaited.set(id, undefined);
+    const end = this.ended(id, this.folderOf(task), task.timeout !== null);
     return { process: id, end, stop: how => this.stop(id, how) };
   }
 
   /** An interrupted job saves a checkpoint; a pending one is removed from the queue. */
   private async stop(id: string, how: Stop): Promise<void> {
-    const job = this.watched.get(id);
-    if (job !== undefined) job.stopped = how;
+    if (this.awaited.has(id)) this.awaited.set(id, how);
     if (how === 'kill') return cancel(id);
     await cancel('--state=PENDING', id);
     await cancel('--batch', '--signal=INT', id);
   }
 
   /**
-   * Reads the end files often, which costs Slurm nothing, and asks Slurm rarely, to find jobs whose
+   * Reads the end file often, which costs Slurm nothing, and asks Slurm rarely, to find jobs whose
    * script could not write one.
+   * @param limited whether the task has a time limit of its own, besides the partition's
    */
-  private async watch(): Promise<void> {
-    const { pace } = this.options;
-    this.isWatching = true;
-    let responded = performance.now();
-    let asked = responded;
-    for (; this.watched.size > 0 && !this.isClosed; await sleep(pace.files)) {
-      this.readEnds();
-      if (performance.now() - asked < pace.slurm) continue;
-      try {
+  private async ended(id: string, folder: string, limited: boolean): Promise<TaskEnd> {
+    const { files, grace } = this.options.pace;
+    const since = performance.now();
+    let endSeen: number | undefined;
+    for (; !this.isClosed; await sleep(files)) {
+      const end = scriptEnd(folder);
+      const isFinal = end !== undefined && end.reason !== 'slurm';
+      if (!isFinal) {
         await this.askSlurm();
-        responded = performance.now();
-      } catch (error) {
-        // the controller may be restarting; the end files still arrive
-        if (performance.now() - responded > pace.patience) this.giveUp(error);
+        if (this.responded < since || !hasEnded(this.states.get(id))) endSeen = undefined;
+        else endSeen ??= performance.now();
+        // the end file may become visible here later
+        if (endSeen === undefined || (end === undefined && performance.now() - endSeen < grace)) continue;
       }
-      asked = performance.now();
+      const state = isFinal ? undefined : (this.states.get(id) ?? 'forgotten');
+      const remark = state === undefined ? '' : `Slurm reports state ${state} for job ${id}`;
+      const signal = this.awaited.get(id) === 'interrupt' ? 'SIGINT' : 'SIGKILL';
+      this.awaited.delete(id);
+      const stderr = `${textOf(join(folder, 'stderr')).slice(-TAIL_LENGTH).trim()}\n${remark}`.trim();
+      const timedOut = limited && (end?.reason === 'timeout' || state === 'TIMEOUT');
+      return { ...(end === undefined ? { exitCode: null, signal } : exitOf(end.code)), timedOut, stderr };
     }
-    this.isWatching = false;
+    return new Promise(() => {});
   }
 
-  private readEnds(): void {
-    for (const [id, job] of this.watched) {
-      const end = scriptEnd(job.folder);
-      if (end !== undefined && end.reason !== 'slurm')
-        this.settle(id, { ...exitOf(end.code), timedOut: end.reason === 'timeout' && job.limited });
-    }
-  }
-
+  /** Asks for the states of all jobs, if that is due. */
   private async askSlurm(): Promise<void> {
-    const asked = [...this.watched];
-    const states = await statesOf(asked.map(([id]) => id));
-    this.readEnds();
-    for (const [id, job] of asked) {
-      if (!this.watched.has(id)) continue;
-      const state = states.get(id);
-      if (!hasEnded(state)) {
-        job.endSeen = undefined;
-        continue;
-      }
-      const end = scriptEnd(job.folder);
-      job.endSeen ??= performance.now();
-      if (end === undefined && performance.now() - job.endSeen < this.options.pace.grace) continue;
-      // the script was killed
-      const signal = job.stopped === 'interrupt' ? 'SIGINT' : 'SIGKILL';
-      const exit = end === undefined ? { exitCode: null, signal } : exitOf(end.code);
-      const timedOut = state === 'TIMEOUT' && job.limited;
-      this.settle(id, { ...exit, timedOut }, `Slurm reports state ${state ?? 'forgotten'} for job ${id}`);
+    const { slurm: every, patience } = this.options.pace;
+    const now = performance.now();
+    if (now - this.asked < every) return;
+    this.asked = now;
+    try {
+      this.states = await statesOf([...this.awaited.keys()]);
+      this.responded = now;
+    } catch (error) {
+      // the controller may be restarting; the end files still arrive
+      if (now - this.responded > patience) throw error;
     }
-  }
-
-  private settle(id: string, end: Omit<TaskEnd, 'stderr'>, remark = ''): void {
-    const job = this.watched.get(id);
-    this.watched.delete(id);
-    const stderr = textOf(join(job?.folder ?? '', 'stderr')).slice(-TAIL_LENGTH);
-    job?.settle({ ...end, stderr: `${stderr.trim()}\n${remark}`.trim() });
-  }
-
-  private giveUp(reason: unknown): void {
-    for (const job of this.watched.values()) job.fail(reason);
-    this.watched.clear();
   }
 }
 
@@ -240,7 +205,6 @@ async function statesOf(ids: readonly string[]): Promise<ReadonlyMap<string, str
   }
 }
 
-/** Lines of two columns. */
 function pairsOf(listed: string): [string, string][] {
   return [...listed.matchAll(/^(\S+) (.*)$/gm)].map(([, first, second]) => [first, second]);
 }
@@ -313,7 +277,6 @@ exit "$code"
 `;
 }
 
-/** Quotes a text for sh. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -28,15 +28,12 @@ const POLL_MS = 1_000;
 const MAX_LOSSES = 10;
 
 export interface WorkerPlan {
-  /** `redis://…`, see `parseQueue`. */
   readonly queue: string;
   /** Absolute path without links; no run outside of it is touched. */
   readonly root: string;
-  /** Maximum number of concurrent jobs. */
   readonly concurrency: number;
   /** Seconds without a heartbeat after which a worker's jobs go to other workers. */
   readonly lease: number;
-  /** Prints a line. */
   log(line: string): void;
 }
 

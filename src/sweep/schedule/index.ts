@@ -1,4 +1,3 @@
-/** The pruners by name. */
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { asha } from './asha.js';
 import { hyperband } from './hyperband.js';
@@ -8,7 +7,6 @@ import type { PrunerKind, Pruning } from './pruner.js';
 
 export const pruners = { none, median, asha, hyperband };
 
-/** A pruner with its settings. */
 export const prunerSettings = union(
   'kind',
   Object.entries(pruners).map(([kind, { settings }]) =>
@@ -20,7 +18,6 @@ export const prunerSettings = union(
 /** Pruners count epochs. A rung is an epoch after which a trial is judged. */
 export type Pruner = TypeOf<typeof prunerSettings>;
 
-/** All that is known of a pruner. */
 export function prunerOf({ kind }: Pruner): PrunerKind {
   return pruners[kind] as PrunerKind;
 }

@@ -1,4 +1,3 @@
-/** What every pruner is. */
 import type { Shape, TypeOf } from '../../util/schema.js';
 
 export interface Measured {
@@ -27,9 +26,7 @@ export interface Pruning {
   continued?(trial: number): void;
 }
 
-/** A pruner and all that is known of it. */
 export interface PrunerKind<S extends Shape = Shape> {
-  /** Its keys in a sweep file; a plan has all of them. */
   readonly settings: S;
   /** The setting that decides when a trial is first judged, and that epoch; absent if none is. */
   firstJudged?(settings: TypeOf<S>): readonly [setting: keyof TypeOf<S> & string, epoch: number];
@@ -37,7 +34,6 @@ export interface PrunerKind<S extends Shape = Shape> {
   create(settings: TypeOf<S>, epochs: number): Pruning;
 }
 
-/** Defines a pruner. */
 export const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
 
 /** Numbers before null, equal values by trial, so that ties are replayed equally. */

@@ -165,7 +165,6 @@ export type Segment = Pick<
   'trial' | 'seed' | 'from' | 'to'
 >;
 
-/** A unique key of the segment. */
 export function segmentKey({ trial, seed, from, to }: Segment): string {
   return `${trial}/${seed}/${from}-${to}`;
 }
@@ -178,10 +177,8 @@ export type Outcome = Pick<
   keyof Segment | 'status' | 'value'
 >;
 
-/** The definitions of all records. */
 export const recordShapes: readonly Shape[] = [...decisions, ...events];
 
-/** The event of a record's definition. */
 export function eventOf({ keys }: Shape): string {
   return String(keys.event.schema.const);
 }
@@ -207,7 +204,6 @@ export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[
   return [...outcomes.values()];
 }
 
-/** The decisions that count, in order. */
 export function decisionsOf(records: readonly JournalRecord[]): Decision[] {
   const again = records.findLastIndex(({ event }) => event === 'sweep.redecided');
   return records.slice(again + 1).filter((record): record is Decision => DECISIONS.has(record.event));

@@ -45,7 +45,6 @@ type Stretch = Omit<Segment, 'seed'>;
 
 /** A trial on a lane of the virtual clock, trained to its next rung with one seed after another. */
 interface Job extends Stretch {
-  /** Virtual time. */
   readonly start: number;
   readonly end: number;
 }
@@ -89,12 +88,10 @@ export class Scheduler {
     this.pruning = createPruning(plan);
   }
 
-  /** Whether the sweep is decided; segments that are still running have no further effect. */
   get finished(): boolean {
     return this.isFinished;
   }
 
-  /** Adds the outcome of a segment, in any order. */
   report(outcome: Outcome): void {
     const key = segmentKey(outcome);
     this.outcomes.set(key, outcome);
@@ -174,7 +171,6 @@ export class Scheduler {
     return this.advances < (this.budgetEnd?.advances ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Whether points depend on results. */
   private get usesResults(): boolean {
     return Number.isFinite(blindTrials(this.plan.method));
   }
@@ -327,7 +323,6 @@ export class Scheduler {
     return true;
   }
 
-  /** Whether the budget allows another segment. */
   private isAffordable(): boolean {
     if (!this.mayStart) this.cutOff = true;
     return this.mayStart;
@@ -355,7 +350,6 @@ export class Scheduler {
     return trial;
   }
 
-  /** Starts a trial's segment to its next rung. */
   private start(trial: Trial, now: number): void {
     const from = trial.last?.epochs ?? 0;
     const to = this.pruning.rungs(trial.trial).find(epochs => epochs > from);

@@ -1,4 +1,3 @@
-/** Draws random points of a space. */
 import { usageError } from '../../util/errors.js';
 import type { RandomStream } from '../../util/random.js';
 import { gridPoints, pointsAtMost } from './grid.js';
@@ -78,7 +77,6 @@ export class Untried {
     return isAllowed(this.space, this.taken, point);
   }
 
-  /** A random one; undefined if there is none. */
   draw(random: RandomStream): Point | undefined {
     return drawPoint(this.space, this.taken, random, () => {
       this.rest = (this.rest ?? [...gridPoints(this.space)]).filter(point => this.has(point));

@@ -24,7 +24,6 @@ export function gridSize(space: Space): number | null {
   return size;
 }
 
-/** Generates the points. */
 export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<Point, void, undefined> {
   if (at === space.parameters.length) {
     if (!isExcluded(space, point)) yield point;

@@ -19,7 +19,6 @@ import {
 const TREES = 64;
 /** Trees that share the same random values for absent parameters. */
 const TREES_A_FILL = 4;
-/** Minimum number of complete trials. */
 const MIN_TRIALS = 4;
 /** Maximum number of rows per tree; more take time and change little. */
 const MAX_ROWS = 1000;
@@ -196,7 +195,6 @@ function leavesOf(data: Data, orders: readonly Uint32Array[], sides: readonly Si
 
 interface Cut {
   readonly feature: number;
-  /** Reduction of the sum of squares. */
   readonly gain: number;
   readonly left: Side;
   readonly right: Side;

@@ -1,4 +1,3 @@
-/** The search methods by name. */
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { grid } from './grid.js';
 import type { Sampler, SearchMethod } from './method.js';
@@ -9,7 +8,6 @@ import { tpe } from './tpe.js';
 
 export const methods = { grid, random, sobol, tpe };
 
-/** A method with its settings. */
 export const method = union(
   'kind',
   Object.entries(methods).map(([kind, { settings }]) => named(kind, settings)),
@@ -18,7 +16,6 @@ export const method = union(
 
 export type Method = TypeOf<typeof method>;
 
-/** All that is known of a method. */
 export function methodOf({ kind }: Method): SearchMethod {
   return methods[kind] as SearchMethod;
 }

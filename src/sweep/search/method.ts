@@ -1,4 +1,3 @@
-/** What every search method is. */
 import type { Shape, TypeOf } from '../../util/schema.js';
 import type { Point, Space } from './space.js';
 
@@ -13,7 +12,6 @@ export interface Observation {
   readonly value: number | null;
 }
 
-/** Chooses the points of a sweep. */
 export interface Sampler {
   /**
    * The point of trial `trial`, requested in the order 0, 1, 2, …. It depends only on the sweep's
@@ -24,9 +22,7 @@ export interface Sampler {
   suggest(trial: number, finished: readonly Observation[], pending: readonly Point[]): Point | undefined;
 }
 
-/** A search method and all that is known of it. */
 export interface SearchMethod<S extends Shape = Shape> {
-  /** Its keys in a sweep file; a plan has all of them. */
   readonly settings: S;
   /** Whether it lists all points, which ends it, and is impossible with a real parameter. */
   readonly isExhaustive?: true;
@@ -35,7 +31,6 @@ export interface SearchMethod<S extends Shape = Shape> {
   create(space: Space, settings: TypeOf<S>, seed: number): Sampler;
 }
 
-/** Defines a search method. */
 export const searchMethod = <S extends Shape>(method: SearchMethod<S>): SearchMethod<S> => method;
 
 /** The points that `next` returns, one for each trial, regardless of results. */

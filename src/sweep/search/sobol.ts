@@ -146,5 +146,4 @@ const DIRECTION_NUMBERS = `
   .split(/\s+/)
   .map(entry => entry.split(/[:,]/).map(Number));
 
-/** Number of dimensions with direction numbers. */
 export const MAX_SOBOL_DIMENSIONS = DIRECTION_NUMBERS.length + 1;

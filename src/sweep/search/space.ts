@@ -15,7 +15,6 @@ import {
   union,
 } from '../../util/schema.js';
 
-/** A value of YAML or JSON. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
 export const value = named('value', anything<Value>({ description: 'A value that is valid in the config.' }));
@@ -177,13 +176,11 @@ export function countOf(distribution: Distribution): number {
   }
 }
 
-/** The value at `index` of a parameter with finitely many values. */
 export function valueAt(distribution: Distribution, index: number): Value {
   if (distribution.kind === 'choice') return distribution.values[index];
   return isWhole(distribution) ? distribution.low + index * distribution.step : distribution.low;
 }
 
-/** Index of a choice's value; -1 if it is not in the list. */
 export function choiceIndexer({ values }: Choice): (value: Value) => number {
   const indices = new Map(values.map((value, index) => [canonical(value), index] as const));
   return value => indices.get(canonical(value)) ?? -1;
@@ -229,7 +226,6 @@ export function valueAtCoordinate(distribution: Numeric, coordinate: number): nu
   return Math.min(Math.max(rounded, distribution.low), lastOf(distribution));
 }
 
-/** The largest value that the steps reach. */
 function lastOf(distribution: Numeric): number {
   if (!isWhole(distribution)) return distribution.high;
   return distribution.low + (countOf(distribution) - 1) * distribution.step;

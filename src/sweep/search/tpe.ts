@@ -18,10 +18,8 @@ import { canonical, countOf, exists, type Parameter, type Point, type Space, val
 
 /** Attempts to find an allowed new point before one is drawn at random. */
 const MAX_ATTEMPTS = 20;
-/** Maximum number of good observations. */
 const MAX_BEST = 25;
 
-/** Names and defaults as in Optuna's TPESampler. */
 export const tpe = searchMethod({
   settings: object(
     {
@@ -104,7 +102,6 @@ function byMerit(a: Observation, b: Observation): number {
   return x === y ? 0 : x - y;
 }
 
-/** Parameters with the same condition, which exist at the same points. */
 function groupsOf({ parameters }: Space): readonly (readonly Parameter[])[] {
   const groups = new Map<string, Parameter[]>();
   for (const parameter of parameters) {
