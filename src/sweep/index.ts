@@ -1,9 +1,6 @@
 /**
- * Sweeps, for what reads them. `search/` chooses points of a space, `schedule/` decides which trial
- * trains how far (pure, on a virtual clock), the files here carry that out, record it in the
- * journal and read results back, `config/` makes plans from sweep files, `launchers/` start
- * processes. Imports go from `config/` and `launchers/` to the files here, to `schedule/`, to
- * `search/`.
+ * Sweeps, for what reads them. Imports go from `config/` and `launchers/` to the files here, to
+ * `schedule/`, to `search/`.
  */
 
 export {

@@ -72,9 +72,7 @@ function headline({ plan, directory, state, records }: SweepResults): string {
 function importances({ plan, records }: SweepResults): string {
   const importance = importanceOf(plan, records.rows);
   if (importance === null || importance.length < 2) return '';
-  const parts = importance
-    .toSorted((a, b) => b.importance - a.importance)
-    .map(one => `${one.name} ${(100 * one.importance).toFixed(0)} %`);
+  const parts = importance.map(one => `${one.name} ${(100 * one.importance).toFixed(0)} %`);
   return `\nimportance: ${parts.join(', ')}\n`;
 }
 

@@ -84,27 +84,23 @@ export function openBases(
 ): { bases: readonly LoadedBase[]; problems: readonly Diagnostic[] } {
   const bases: LoadedBase[] = [];
   const problems: Diagnostic[] = [];
-  for (const config of configs) {
+  for (const { name, node, content } of configs) {
+    const { text } = node.place;
+    const written = fileOf(node);
+    const isArgument = text.file === COMMAND_LINE;
+    const file = isAbsolute(written) || isArgument ? written : join(dirname(text.file), written);
     try {
-      bases.push(openBase(config, set));
+      const source = openConfig(content ?? file, { set, ...(!isArgument && { asked: node.place }) });
+      const { experiment, files, origin } = source.load();
+      const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
+      const ofGates = origins.length > 0 && { gate_origins: origins, config_files: files };
+      bases.push({ name, file, ...ofGates, source, yaml: source.portableYaml });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.push(...error.diagnostics);
     }
   }
   return { bases, problems };
-}
-
-function openBase({ name, node, content }: NamedConfig, set: readonly string[]): LoadedBase {
-  const { text } = node.place;
-  const written = fileOf(node);
-  const isArgument = text.file === COMMAND_LINE;
-  const file = isAbsolute(written) || isArgument ? written : join(dirname(text.file), written);
-  const source = openConfig(content ?? file, { set, ...(!isArgument && { asked: node.place }) });
-  const { experiment, files, origin } = source.load();
-  const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
-  const ofGates = origins.length > 0 && { gate_origins: origins, config_files: files };
-  return { name, file, ...ofGates, source, yaml: source.portableYaml };
 }
 
 function fileOf(node: Node): string {
