@@ -1,6 +1,6 @@
 /**
  * What holds for every cell besides PyTorch's values (engine.test, verify.test): its parameters,
- * and its first step.
+ * their initial values, and its first step.
  */
 import t from 'tap';
 import type { Cell, CellWeights, StepInput } from '../../src/math/cells/cell.js';
@@ -9,9 +9,11 @@ import { differentiate } from '../../src/math/graph/differentiate.js';
 import { interpret } from '../../src/math/graph/interpret.js';
 import { Graph, type Node } from '../../src/math/graph/node.js';
 import { sizeOf } from '../../src/math/graph/shape.js';
+import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { contract } from '../../src/math/ops/contract.js';
 import { addAll } from '../../src/math/ops/index.js';
 import { RandomStream } from '../../src/util/random.js';
+import { modelOf } from '../support/models.js';
 
 type AnyCell = Cell<{ readonly hidden_size: number }>;
 
@@ -100,4 +102,31 @@ t.test("the first step is that of states that are zero, and so are the parameter
       t.ok(close(data(gradients[0][i]), data(gradient)), `${name}: gradient ${i}`);
     });
   }
+});
+
+t.test('initial values are uniform within the bounds of torch.nn.RNNBase and torch.nn.Linear', async t => {
+  const spec = modelOf({ cell: 'lstm', hidden_size: 50, num_layers: 2 }, { inputSize: 7, outputSize: 40 });
+  const layout = new ParameterLayout(spec);
+  const flat = new Float32Array(layout.size);
+  layout.initialise(flat, RandomStream.of(3, 'initialise'));
+  for (const { name, offset, size } of layout.parameters) {
+    const values = flat.subarray(offset, offset + size);
+    const bound = 1 / Math.sqrt(50);
+    const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    t.ok(most <= bound && most > 0.8 * bound, `${name}: ${most} within ${bound}`);
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    t.ok(Math.abs(mean) < (3 * bound) / Math.sqrt(values.length), `${name} has mean ${mean}`);
+  }
+  const names = layout.parameters.map(({ name, shape }) => `${name} ${shape.join('x')}`);
+  const cell = (layer: number, inputs: number) => [
+    `lstm.weight_ih_l${layer} 200x${inputs}`,
+    `lstm.weight_hh_l${layer} 200x50`,
+    `lstm.bias_ih_l${layer} 200`,
+    `lstm.bias_hh_l${layer} 200`,
+  ];
+  t.same(
+    names,
+    [...cell(0, 7), ...cell(1, 50), 'fc.weight 40x50', 'fc.bias 40'],
+    "PyTorch's names and shapes",
+  );
 });
