@@ -132,7 +132,7 @@ export function withoutCommon<Row extends WithConfig>(
   };
 }
 
-export function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
+function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
   const [first = {}, ...others] = configs;
   // compares only the remaining entries, which soon are few
   let left = Object.entries(first);
@@ -140,6 +140,6 @@ export function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
   return Object.fromEntries(left);
 }
 
-export function restOf(config: CommonConfig, common: CommonConfig): CommonConfig {
+function restOf(config: CommonConfig, common: CommonConfig): CommonConfig {
   return Object.fromEntries(Object.entries(config).filter(([key]) => !(key in common)));
 }

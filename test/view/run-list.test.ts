@@ -6,7 +6,6 @@ import '../support/quick.js';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { commonConfig, restOf, withoutCommon } from '../../src/view/index-report.js';
 import type { RunLine } from '../../src/view/page/run-list.js';
 import {
   differingKeys,
@@ -190,29 +189,6 @@ t.test('short titles of keys', async t => {
   t.same(titles('model.dropout', 'model.head.dropout'), ['model.dropout', 'model.head.dropout']);
   t.same(titles('optimizer.kind'), ['optimizer.kind'], 'a kind of what?');
   t.same(titles('training.epochs'), ['training.epochs'], 'the title of another column');
-});
-
-t.test('common values of all configs are sent once', async t => {
-  const configs: readonly Config[] = [
-    { a: '1', b: '2', c: '3' },
-    { a: '1', b: '4', c: '3' },
-    { a: '1', c: '3', d: '5' },
-  ];
-  const common = commonConfig(configs);
-  t.same(common, { a: '1', c: '3' });
-  for (const config of configs) t.same({ ...common, ...restOf(config, common) }, config);
-  t.same(commonConfig([]), {});
-  t.same(commonConfig([configs[0]]), configs[0]);
-  const rows = [...configs, null].map((config, id) => ({ id, config }));
-  t.same(withoutCommon(rows), {
-    common_config: common,
-    rows: [
-      { id: 0, config: { b: '2' } },
-      { id: 1, config: { b: '4' } },
-      { id: 2, config: { d: '5' } },
-      { id: 3, config: null },
-    ],
-  });
 });
 
 t.test('groups', async t => {
