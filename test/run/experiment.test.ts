@@ -1,5 +1,5 @@
 /** The run directory: its files are complete and stay inside it. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -77,41 +77,6 @@ t.test('a run directory is named after the time and the config', async t => {
   t.equal(utcStamp(new Date(0)), '19700101T000000Z');
   t.equal(RunDirectory.open(run.path).path, run.path);
   t.equal(run.readSummary(), undefined);
-});
-
-t.test('eight processes at the same instant get eight directories', async t => {
-  const root = fresh();
-  const module = new URL('../../src/run/directory.js', import.meta.url).href;
-  const script = `
-    import { RunDirectory } from ${JSON.stringify(module)};
-    process.stdin.once('data', () => {
-      const run = RunDirectory.create({ name: 'x', outputRoot: ${JSON.stringify(root)}, configHash: ${JSON.stringify(HASH)},
-        givenYaml: String(process.pid), resolvedYaml: '', started: new Date(0) });
-      process.stdout.write('\\n' + run.path);
-      process.exit(0);
-    });
-    process.stdout.write('ready');`;
-  const children = Array.from({ length: 8 }, () =>
-    spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }),
-  );
-  const ready = children.map(child => new Promise(resolve => child.stdout.once('data', resolve)));
-  await Promise.all(ready);
-  const answers = children.map(
-    child =>
-      new Promise<string>(resolve => {
-        let text = '';
-        child.stdout.on('data', chunk => {
-          text += chunk;
-        });
-        child.on('close', () => resolve(text.trim()));
-      }),
-  );
-  for (const child of children) child.stdin.write('go');
-  const paths = await Promise.all(answers);
-  t.equal(new Set(paths).size, 8);
-  t.equal(readdirSync(join(root, 'x')).length, 8);
-  const owners = paths.map(path => readFileSync(join(path, 'config.yaml'), 'utf8')).sort();
-  t.same(owners, children.map(child => String(child.pid)).sort(), 'and each holds its own config');
 });
 
 t.test('hostile names and outputs never leave the output root', async t => {
