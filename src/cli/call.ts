@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { allowUnlocked, UNLOCKED } from '../run/lock.js';
-import { EXIT, type ExitCode, UserError } from '../util/errors.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
 import { systemReason } from '../util/system-errors.js';
 import { printable } from '../util/words.js';
@@ -26,6 +26,7 @@ export class Call {
   async run(): Promise<ExitCode> {
     try {
       if (this.terminal.env[UNLOCKED] === '1') allowUnlocked();
+      checkFolder();
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());
     } catch (error) {
@@ -52,6 +53,19 @@ export class Call {
     else if (system === undefined)
       err('This is a bug in cellrun. Please report it with the output of --verbose.\n');
     return EXIT.unexpected;
+  }
+}
+
+/** Libraries ask for the working directory while they load, and would fail as with a bug. */
+function checkFolder(): void {
+  try {
+    process.cwd();
+  } catch {
+    throw usageError({
+      code: 'cli/no-folder',
+      message: 'the working directory has been removed',
+      expected: 'a directory that exists',
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Problems around a run: threads that end, file systems that become read-only, memory limits, data
- * that change, names that are not UTF-8, and runs of another version. Each time there is one
- * message, the files stay intact, and the resumed run is byte-identical to an uninterrupted one.
+ * Problems around a run: threads that end, data that change, a removed working directory, and runs of
+ * another version. Each time there is one message, the files stay intact, and the resumed run is
+ * byte-identical to an uninterrupted one.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -79,6 +79,18 @@ t.test('data that change during a run: it keeps the data that it has read', asyn
   writeFileSync(own, bytesOfData);
   const resumed = await resume(directory);
   t.same(resumed.summary.metrics, (await straight).summary.metrics);
+});
+
+t.test('a working directory that has been removed', t => {
+  const script = `mkdir gone; cd gone; rmdir ../gone; ${process.execPath} ${main} review .`;
+  const { status, stderr } = spawnSync('sh', ['-c', script], {
+    ...work.place,
+    cwd: work.folder(),
+    encoding: 'utf8',
+  });
+  t.equal(status, 2);
+  t.match(stderr, /cellrun: the working directory has been removed\n/);
+  t.end();
 });
 
 t.test('a run of another version resumes only if allowed', async t => {
