@@ -77,7 +77,9 @@ export class SlurmLauncher implements Launcher {
   async start(task: Task): Promise<RunningTask> {
     const folder = this.folderOf(task);
     const earlier = jobOf(folder);
-    if (earlier !== undefined && (await isAlive(earlier))) return this.running(earlier, task);
+    // Slurm reports a job as running for a moment after its script has ended
+    if (earlier !== undefined && !isFinal(scriptEnd(folder)) && (await isAlive(earlier)))
+      return this.running(earlier, task);
     rmSync(folder, { recursive: true, force: true });
     makeFolder(folder, folder, 'the folder of a job');
     const script = join(folder, 'script.sh');
@@ -146,15 +148,15 @@ export class SlurmLauncher implements Launcher {
     let endSeen: number | undefined;
     for (; !this.isClosed; await sleep(files)) {
       const end = scriptEnd(folder);
-      const isFinal = end !== undefined && end.reason !== 'slurm';
-      if (!isFinal) {
+      const isDecided = isFinal(end);
+      if (!isDecided) {
         await this.askSlurm();
         if (this.responded < since || !hasEnded(this.states.get(id))) endSeen = undefined;
         else endSeen ??= performance.now();
         // the end file may become visible here later
         if (endSeen === undefined || (end === undefined && performance.now() - endSeen < grace)) continue;
       }
-      const state = isFinal ? undefined : (this.states.get(id) ?? 'forgotten');
+      const state = isDecided ? undefined : (this.states.get(id) ?? 'forgotten');
       const remark = state === undefined ? '' : `Slurm reports state ${state} for job ${id}`;
       const signal = this.awaited.get(id) === 'interrupt' ? 'SIGINT' : 'SIGKILL';
       this.awaited.delete(id);
@@ -217,8 +219,18 @@ function exitOf(code: number): Pick<TaskEnd, 'exitCode' | 'signal'> {
   return signal === undefined ? { exitCode: code, signal: null } : { exitCode: null, signal };
 }
 
-/** How the script ended, and why; `slurm` may start it again. Undefined while it runs. */
-function scriptEnd(folder: string): { readonly code: number; readonly reason: string } | undefined {
+interface ScriptEnd {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** False while the script runs, and if Slurm may start it again. */
+function isFinal(end: ScriptEnd | undefined): boolean {
+  return end !== undefined && end.reason !== 'slurm';
+}
+
+/** How the script ended, and why; undefined while it runs. */
+function scriptEnd(folder: string): ScriptEnd | undefined {
   const [, code, reason] = /^(\d+) (exit|timeout|slurm)\n$/.exec(textOf(join(folder, 'end'))) ?? [];
   return code === undefined ? undefined : { code: Number(code), reason };
 }
