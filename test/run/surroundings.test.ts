@@ -1,6 +1,6 @@
 /**
- * Problems around a run: threads that end, data that change, a removed working directory, and runs of
- * another version. Each time there is one message, the files stay intact, and the resumed run is
+ * Problems around a run: threads that end, data that change, a removed working directory, and runs
+ * of another version. Each time there is one message, the files stay intact, and the resumed run is
  * byte-identical to an uninterrupted one.
  */
 import { spawnSync } from 'node:child_process';
