@@ -45,7 +45,7 @@ function stray(
 
 const MAX_NAMED = 5;
 
-/** @param isGiven true if the config gives the number of classes */
+/** @param isGiven true if the config sets the number of classes */
 export function* labelWarnings(data: DataShape, isGiven: boolean): Iterable<Warning> {
   if (data.labels === undefined) return;
   const { trainClasses, gap } = data.labels;

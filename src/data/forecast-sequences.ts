@@ -183,7 +183,7 @@ class Rows implements TableHandlers {
   }
 }
 
-/** The steps in the order of their times, of which no two may be equal. */
+/** Sorts the steps by time. Throws if two have the same time. */
 function ordered({ steps: unordered, name }: InputSeries, column = ''): readonly Step[] {
   const compare = (a: Step, b: Step): number => a.key - b.key || a.rest - b.rest;
   const steps = unordered.toSorted(compare);

@@ -94,7 +94,7 @@ export async function verifyGradients(config: string, options: VerifyGradientsOp
     backend: session.choice.backend,
     seed,
     sequence_length: session.run.sequenceLength,
-    /** Sequences of the first training batch, all of which the kernels compute. */
+    /** Sequences of the first training batch; the kernels compute all of them. */
     batch_size: loaded.experiment.training.batch_size,
     /** The rows of the batch that were used, from 0. */
     rows,

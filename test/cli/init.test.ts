@@ -267,7 +267,7 @@ t.test('other delimiters than the comma are found', async t => {
   t.notOk('delimiter' in commas.config.dataset);
 });
 
-/** Tables of which no config can be made: exit code and message. */
+/** Tables that `init` refuses: exit code and message. */
 const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ...flags: string[]])[] = [
   [table('date,sales', 30, i => `${day(i)},${i}`), 2, /its shortest series has 30 steps/],
   [

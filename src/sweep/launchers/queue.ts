@@ -42,7 +42,7 @@ export const queueJobShape = object(
   {
     title: 'Queue job',
     description:
-      "A job that a sweep puts into a queue for a worker: which trial of which sweep to train, and how far. Everything else is in the sweep's directory.",
+      "A job in the queue of a sweep: the trial that a worker trains, and up to which epoch. Everything else is in the sweep's directory.",
   },
 );
 

@@ -79,7 +79,7 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
 
 class Work {
   private readonly running = new Map<string, RunningTask>();
-  /** Jobs that this worker no longer has: BullMQ gives them to another. */
+  /** Jobs that this worker has lost: BullMQ passes them to another worker. */
   private readonly lost = new Set<string>();
   private readonly launcher = new LocalLauncher();
 
