@@ -1,7 +1,7 @@
 /** Finds runs and sweeps under an output root, from directory listings only. */
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { type Diagnostic, UserError, usageError } from '../util/errors.js';
+import { caught, forAll, UserError, usageError } from '../util/errors.js';
 import { RunDirectory } from './directory.js';
 import { isAbsent, unreadable } from './files.js';
 import { CHECKS } from './folders.js';
@@ -45,7 +45,8 @@ export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]
     const below: string[] = [];
     for (const folder of level) {
       if (looked++ >= LOOK.folders) return undefined;
-      for (const name of readableIn(folder)) {
+      const names = caught(() => foldersIn(folder));
+      for (const name of names instanceof UserError ? [] : names) {
         const path = join(folder, name);
         if (known.has(path) || name === CHECKS || name === 'node_modules' || name.startsWith('.')) continue;
         if (kindOf(path) !== undefined) return relative(top, rootOf(path)) || relative(top, dirname(path));
@@ -123,27 +124,7 @@ function foldersIn(path: string): string[] {
     .sort();
 }
 
-function readableIn(path: string): string[] {
-  try {
-    return foldersIn(path);
-  } catch (error) {
-    if (error instanceof UserError) return [];
-    throw error;
-  }
-}
-
 /** Absolute run directories, in the order of `paths`, without duplicates. */
 export function runPaths(paths: readonly string[]): string[] {
-  const problems: Diagnostic[] = [];
-  const found = paths.flatMap(path => {
-    try {
-      return runsAt(path).map(run => run.path);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(...error.diagnostics);
-      return [];
-    }
-  });
-  if (problems.length > 0) throw usageError(...problems);
-  return [...new Set(found)];
+  return [...new Set(forAll(paths, runsAt).flatMap(runs => runs.map(({ path }) => path)))];
 }

@@ -5,28 +5,20 @@
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
 import { readPlainConfig } from '../config/plain.js';
-import { damagedError, UserError } from '../util/errors.js';
+import { caught, damagedError, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, retried } from './checkpoint-files.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
 import { digestOfFile, isAbsent } from './files.js';
-import { LogFollower, type RunHistory, readHistory } from './history.js';
+import { type RunHistory, readHistory } from './history.js';
 import { changedInputs, refuseChangedInputs, refuseDamage } from './integrity.js';
 import { isLocked } from './lock.js';
 import type { Manifest } from './manifest.js';
-import type { Notes } from './notes.js';
 import type { Summary } from './summary.js';
 
 /** `killed`: no process is running it, and none recorded its end. */
 export type RunState = RunStatus | 'running' | 'killed';
-
-/** What reading a file of a run gave: its value, that there is none, or why it cannot be read. */
-export type Read<T> =
-  | { readonly value: T }
-  | { readonly absent: true }
-  /** Exit 5 if it is damaged, exit 2 if the system refuses to read it. */
-  | { readonly problem: UserError };
 
 interface Parts {
   readonly manifest: Manifest;
@@ -36,7 +28,6 @@ interface Parts {
   readonly summary: Summary;
   readonly evaluation: SplitEvaluation;
   readonly config: Readonly<Record<string, unknown>>;
-  readonly notes: Notes;
 }
 
 type Part = keyof Parts;
@@ -47,7 +38,7 @@ type Part = keyof Parts;
  * hide the others.
  */
 export class Run {
-  private readonly parts = new Map<Part, Read<unknown>>();
+  private readonly parts = new Map<Part, unknown>();
 
   private constructor(readonly directory: RunDirectory) {}
 
@@ -63,10 +54,14 @@ export class Run {
     return run;
   }
 
-  read<P extends Part>(part: P): Read<Parts[P]> {
-    const known = this.parts.get(part) ?? readOf(() => this.load(part));
-    this.parts.set(part, known);
-    return known as Read<Parts[P]>;
+  /** The part; undefined if there is none, an error (exit 5 or 2) if it cannot be read. */
+  read<P extends Part>(part: P): Parts[P] | UserError | undefined {
+    if (!this.parts.has(part))
+      this.parts.set(
+        part,
+        caught(() => this.load(part)),
+      );
+    return this.parts.get(part) as Parts[P] | UserError | undefined;
   }
 
   get manifest(): Manifest | undefined {
@@ -107,10 +102,6 @@ export class Run {
     return readHistory(this.directory.files.log, { capacity });
   }
 
-  follow(capacity: number): LogFollower {
-    return new LogFollower(this.directory.files.log, capacity);
-  }
-
   refuseChanges(): void {
     if (this.manifest) refuseChangedInputs(this.directory, this.manifest);
   }
@@ -123,8 +114,6 @@ export class Run {
         return this.directory.readSummary();
       case 'evaluation':
         return this.directory.readEvaluation();
-      case 'notes':
-        return this.directory.notes.read();
       case 'config':
         return this.plainConfig();
     }
@@ -136,29 +125,20 @@ export class Run {
     } catch (error) {
       // a damaged file is no mistake of the user
       const manifest = this.read('manifest');
-      if ('value' in manifest) refuseDamage(this.directory, changedInputs(this.directory, manifest.value));
+      if (manifest !== undefined && !(manifest instanceof UserError))
+        refuseDamage(this.directory, changedInputs(this.directory, manifest));
       throw error;
     }
   }
 
   private valueOf<P extends Part>(part: P): Parts[P] | undefined {
     const read = this.read(part);
-    if ('problem' in read) throw read.problem;
-    return 'value' in read ? read.value : undefined;
+    if (read instanceof UserError) throw read;
+    return read;
   }
 }
 
 export type RunRecord = Pick<Run, 'directory' | 'id' | 'name' | 'state' | 'config' | 'manifest' | 'summary'>;
-
-function readOf<T>(action: () => T | undefined): Read<T> {
-  try {
-    const value = action();
-    return value === undefined ? { absent: true } : { value };
-  } catch (error) {
-    if (error instanceof UserError) return { problem: error };
-    throw error;
-  }
-}
 
 /** So that its hash is the original's: paths are relative to the folder of the original file. */
 export function frozenOptions(
@@ -192,10 +172,6 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
 /** True if `config.yaml` is not the one that the run began with: a run resumes without it. */
 export function isGivenConfigEdited(directory: RunDirectory, { digests }: Manifest): boolean {
   const name = directory.nameOf(directory.files.config);
-  try {
-    return ![undefined, digests[name]].includes(directory.digestOf(name));
-  } catch (error) {
-    if (error instanceof UserError) return true;
-    throw error;
-  }
+  // an unreadable one is edited too
+  return ![undefined, digests[name]].includes(caught(() => directory.digestOf(name)) as string | undefined);
 }

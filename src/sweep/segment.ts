@@ -7,7 +7,7 @@ import { IN_USE, isLocked, LOCK_LOST } from '../run/lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
-import { EXIT, UserError } from '../util/errors.js';
+import { caught, EXIT, UserError } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';
 import type { TaskEnd } from './launcher.js';
 import type { Objective, SweepPlan } from './schedule/plan.js';
@@ -145,10 +145,6 @@ export function epochValues(
 }
 
 function eventsOf(path: string): readonly LoggedEvent[] {
-  try {
-    return readEvents(join(path, 'log.jsonl'));
-  } catch (error) {
-    if (error instanceof UserError) return [];
-    throw error;
-  }
+  const events = caught(() => readEvents(join(path, 'log.jsonl')));
+  return events instanceof UserError ? [] : events;
 }

@@ -296,13 +296,9 @@ function filesOf(path: string): readonly { readonly name: string; readonly sha25
 /** The manifest of a run that has started; undefined if it has not, or if it is damaged. */
 export function manifestOf(path: string): Manifest | undefined {
   if (!RunDirectory.hasBegun(path)) return undefined;
-  try {
-    return Run.open(path).manifest;
-  } catch (error) {
-    // the run reports problems of its own files
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
+  const manifest = Run.open(path).read('manifest');
+  // the run reports problems of its own files
+  return manifest instanceof UserError ? undefined : manifest;
 }
 
 /** Files that changed between the trials of a sweep. */

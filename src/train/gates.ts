@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
-import { EXIT, UserError, usageError } from '../util/errors.js';
+import { caught, forAll, UserError, usageError } from '../util/errors.js';
 
 export interface GateReferences {
   /** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
@@ -18,26 +18,15 @@ export function gateReferences(
   loaded: LoadedExperiment,
   baselineAt: (path: string) => string = path => path,
 ): GateReferences {
-  const problems: UserError[] = [];
   const baselines = new Map<string, string>();
-  const references = loaded.experiment.gates.map(({ baseline }, index) => {
+  const references = forAll(loaded.experiment.gates, ({ baseline }, index) => {
     if (baseline === undefined) return undefined;
-    try {
-      const { mean, text } = referenceOf(loaded, index, baselineAt(baseline));
-      baselines.set(baseline, text);
-      return mean;
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(locateInConfig(error, loaded));
-      return undefined;
-    }
+    const found = caught(() => referenceOf(loaded, index, baselineAt(baseline)));
+    if (found instanceof UserError) throw locateInConfig(found, loaded);
+    baselines.set(baseline, found.text);
+    return found.mean;
   });
-  if (problems.length === 0) return { references, baselines };
-  const exitCode = problems.find(({ exitCode }) => exitCode === EXIT.damaged)?.exitCode ?? EXIT.usage;
-  throw new UserError(
-    exitCode,
-    problems.flatMap(({ diagnostics }) => diagnostics),
-  );
+  return { references, baselines };
 }
 
 export function gateOrigins({

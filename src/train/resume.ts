@@ -23,7 +23,7 @@ import { versions } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, isGivenConfigEdited, Run } from '../run/run.js';
 import { timesSoFar } from '../run/run-times.js';
 import type { Summary } from '../run/summary.js';
-import { damagedError, type ExitCode, type UserError, usageError } from '../util/errors.js';
+import { damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
 import {
   type Change,
   checkAllowed,
@@ -202,9 +202,8 @@ function leftSummary(
   { strict }: ResumeOptions,
 ): { readonly summary?: Summary | undefined; readonly problem?: string } {
   const read = run.read('summary');
-  const summary = 'value' in read ? read.value : undefined;
-  const problem = 'problem' in read ? read.problem : summary && otherSummary(run, summary, runId);
-  if (problem === undefined) return { summary };
+  const problem = read instanceof UserError ? read : read && otherSummary(run, read, runId);
+  if (problem === undefined) return { summary: run.summary };
   if (strict) throw problem;
   return { problem: `${problem.message}; it is ignored, and the times of its process are lost` };
 }

@@ -74,3 +74,31 @@ export function placeOf(d: Partial<Diagnostic>): string {
   if (d.offset !== undefined) return `${d.file}: offset ${d.offset}: `;
   return `${d.file}: ${column}`;
 }
+
+/** What `action` returns, or the UserError that it throws. */
+export function caught<T>(action: () => T): T | UserError {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+}
+
+/** Runs `action` on all items, and then throws the problems of all of them together. */
+export function forAll<I, T>(items: readonly I[], action: (item: I, index: number) => T): T[] {
+  const results = items.map((item, index) => caught(() => action(item, index)));
+  const errors = results.filter(one => one instanceof UserError);
+  if (errors.length > 0) throw joined(errors);
+  return results as T[];
+}
+
+/** One error with all diagnostics of at least one error; exit 5 if any of them is about damage. */
+export function joined(errors: readonly UserError[]): UserError {
+  const isDamage = errors.some(({ exitCode }) => exitCode === EXIT.damaged);
+  const exitCode = isDamage ? EXIT.damaged : errors[0].exitCode;
+  return new UserError(
+    exitCode,
+    errors.flatMap(({ diagnostics }) => diagnostics),
+  );
+}

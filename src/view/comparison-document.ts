@@ -1,7 +1,8 @@
 /** A comparison as a document: its tables and sentences. */
-import type { Comparison } from '../judge/comparison/document.js';
-import { describeSide, effectWords, listed, sentencesOf } from '../judge/comparison/sentences.js';
+import type { Comparison, SideComparison, SideInfo } from '../judge/comparison/document.js';
+import type { Json } from '../run/json.js';
 import { formatDuration, rounded } from '../util/numbers.js';
+import type { Effect } from '../util/schema.js';
 import type { Cell, Table } from '../util/table.js';
 import type { Block } from './blocks.js';
 
@@ -101,4 +102,122 @@ function digits(value: number | null, count = 4): string | null {
 function signed(value: number | null, count = 3): string | null {
   const text = digits(value, count);
   return text === null || text.startsWith('-') || text === '0' ? text : `+${text}`;
+}
+
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  numerics: 'numerics',
+  data: 'data',
+  data_order: 'data order',
+  initialisation: 'initialisation',
+  length: 'length',
+  evaluations: 'best values',
+  selection: 'the best checkpoint',
+  unknown: 'not known',
+};
+
+/** The effects of a difference in words; `nothing` if it cannot change results. */
+export function effectWords(changes: readonly Effect[]): string {
+  return changes.length === 0 ? 'nothing' : changes.map(effect => EFFECTS[effect]).join(', ');
+}
+
+function describeSide({ runs, seeds }: SideInfo): string {
+  const counted = runs.filter(run => run.left_out === null).length;
+  const of = counted === runs.length ? '' : `${counted} of `;
+  const words = `${of}${runs.length} run${runs.length === 1 ? '' : 's'}`;
+  return seeds.length === 0 ? words : `${words}, seed${seeds.length === 1 ? '' : 's'} ${ranges(seeds)}`;
+}
+
+/** `0 to 3, 7` */
+function ranges(seeds: readonly number[]): string {
+  const parts: string[] = [];
+  for (let from = 0; from < seeds.length; ) {
+    let to = from;
+    while (to + 1 < seeds.length && seeds[to + 1] === seeds[to] + 1) to += 1;
+    if (to - from < 2) to = from;
+    parts.push(to === from ? String(seeds[from]) : `${seeds[from]} to ${seeds[to]}`);
+    from = to + 1;
+  }
+  return parts.join(', ');
+}
+
+export function sentencesOf(comparison: Comparison): string[] {
+  return [
+    ...methodSentences(comparison),
+    ...reasonSentences(comparison),
+    ...leftOutSentences(comparison).map(sentence => `left out: ${sentence}`),
+    ...comparison.notes.map(note => `note: ${note}`),
+  ];
+}
+
+function listed(values: readonly Json[]): string {
+  if (values.length === 0) return 'not set';
+  const isSeeds = values.length > 3 && values.every(Number.isInteger);
+  if (isSeeds) return ranges(values as readonly number[]);
+  return values.map(value => brief(typeof value === 'string' ? value : JSON.stringify(value))).join(', ');
+}
+
+/** Shortens digests and revisions to 8 digits. */
+function brief(text: string): string {
+  return /^[0-9a-f]{40,64}$/.test(text) ? text.slice(0, 8) : text;
+}
+
+function leftOutSentences({ sides, metrics, left_out }: Comparison): string[] {
+  const nowhere = left_out.map(({ run, reason }) => `${run}: ${reason}`);
+  const ofSides = sides.flatMap(({ id, runs }) =>
+    runs.flatMap(run => (run.left_out === null ? [] : [`${id}, ${run.run_id}: ${run.left_out}`])),
+  );
+  const ofMetrics = metrics.flatMap(({ metric, sides: measured }) =>
+    measured.flatMap(({ side, left_out: runs }) =>
+      runs.map(({ run_id, reason }) => `${side}, ${run_id}, ${metric}: ${reason}`),
+    ),
+  );
+  return [...nowhere, ...ofSides, ...ofMetrics];
+}
+
+/** Reasons for inconclusive verdicts, each once for all its sides and metrics. */
+function reasonSentences({ metrics }: Comparison): string[] {
+  const told = new Map<string, { sides: Set<string>; metrics: Set<string> }>();
+  for (const { metric, comparisons } of metrics)
+    for (const compared of comparisons)
+      for (const reason of reasonsOf(compared)) {
+        const known = told.get(reason) ?? { sides: new Set(), metrics: new Set() };
+        told.set(reason, known);
+        known.sides.add(compared.side);
+        known.metrics.add(metric);
+      }
+  return [...told].map(([reason, of]) => {
+    const only = of.metrics.size === metrics.length ? '' : ` (${[...of.metrics].join(', ')})`;
+    return `${[...of.sides].join(', ')}: ${reason}${only}`;
+  });
+}
+
+function reasonsOf({ reason, unpaired, against }: SideComparison): string[] {
+  const unused = `${unpaired} ${unpaired === 1 ? 'run has a seed' : 'runs have seeds'} that only one of it and ${against} has`;
+  return [...(reason === null ? [] : [reason]), ...(unpaired === 0 ? [] : [unused])];
+}
+
+function methodSentences({ metrics, sides }: Comparison): string[] {
+  const all = metrics.flatMap(({ comparisons }) => comparisons);
+  const isPaired = (wanted: boolean): boolean =>
+    all.some(({ paired, test }) => test !== null && paired === wanted);
+  const tests = [
+    ...(isPaired(true) ? ['Wilcoxon signed-rank over pairs of the same seed'] : []),
+    ...(isPaired(false) ? ['Mann-Whitney if no seeds are shared'] : []),
+  ];
+  if (tests.length === 0) return [];
+  const [{ id }] = sides;
+  const paired = `the mean of the differences to ${id} with the same seed`;
+  const means = `of the mean to that of ${id}`;
+  const difference = !isPaired(true)
+    ? means
+    : isPaired(false)
+      ? `${paired}; if none is shared, ${means}`
+      : paired;
+  // only p is corrected, so an interval may exclude zero although p does not reach the level
+  const single = sides.length > 2 ? ', each at 95 % by itself, not corrected' : '';
+  const corrected = sides.length > 2 ? `, corrected for ${sides.length - 1} comparisons (Holm)` : '';
+  return [
+    `difference: ${difference}, with its bootstrap interval (BCa)${single}`,
+    `p: ${tests.join('; ')}; exact, two-sided${corrected}; the verdict is at 5 %`,
+  ];
 }

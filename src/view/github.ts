@@ -2,7 +2,8 @@
  * GitHub workflow commands, which annotate the lines of a pull request. GitHub limits a step to 10
  * errors, 10 warnings and 10 notices (docs.github.com, "Workflow commands for GitHub Actions").
  */
-import { relativeTo } from '../judge/judging/gate-places.js';
+import { existsSync, realpathSync } from 'node:fs';
+import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import type { Diagnostic } from '../util/errors.js';
 import { printable } from '../util/words.js';
 import type { Block, Finding, Judgement, Subject } from './blocks.js';
@@ -94,4 +95,36 @@ function escapeMessage(text: string): string {
 
 function escapeProperty(text: string): string {
   return escapeMessage(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+/**
+ * The position of a gate in the checkout `workspace`; undefined if it has no such file.
+ * @param configFiles absolute paths on the machine of the run. For a path outside the checkout,
+ *   uses the file whose path shares the longest end with it
+ */
+export function placeOfGate(
+  { origin }: { readonly origin: string },
+  configFiles: readonly string[],
+  workspace: string,
+): Judgement['place'] {
+  const [, named, line, col] = /^(.+):(\d+):(\d+)$/.exec(origin) ?? [];
+  if (named === undefined) return undefined;
+  const wanted = partsOf(normalize(named)).filter(part => part !== '..');
+  const files = configFiles
+    .filter(path => partsOf(path).slice(-wanted.length).join('/') === wanted.join('/'))
+    .flatMap(path => [path, ...partsOf(path).map((_, i, parts) => join(workspace, ...parts.slice(i)))]);
+  const file = files.flatMap(path => relativeTo(workspace, path) ?? []).at(0);
+  return file === undefined ? undefined : { file, line: Number(line), col: Number(col) };
+}
+
+/** With forward slashes, as GitHub requires; undefined if it is outside or does not exist. */
+function relativeTo(root: string, path: string): string | undefined {
+  if (!existsSync(path) || !existsSync(root)) return undefined;
+  const inside = relative(realpathSync(root), realpathSync(path));
+  if (isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) return undefined;
+  return inside.split(sep).join('/');
+}
+
+function partsOf(path: string): string[] {
+  return path.split(/[\\/]/).filter(part => part !== '' && part !== '.');
 }

@@ -1,10 +1,9 @@
 /** A review as a document: each run, damaged run and group of runs is a subject. */
 
 import { basename, sep } from 'node:path';
+import { movedWords } from '../judge/deciding.js';
 import type { MetricVerdict } from '../judge/judging/against.js';
-import { movedWords } from '../judge/judging/deciding.js';
-import { placeOfGate } from '../judge/judging/gate-places.js';
-import type { RunReview } from '../judge/judging/judge-run.js';
+import type { RunReview } from '../judge/judging/gates.js';
 import type { DamagedRun, GroupReview, Review, Reviewed } from '../judge/judging/review.js';
 import type { RunFacts } from '../judge/judging/run-facts.js';
 import { largerIsBetter } from '../math/metrics/index.js';
@@ -14,6 +13,7 @@ import { EXIT } from '../util/errors.js';
 import { rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import type { Block, Chart, Fact, Judgement, Subject } from './blocks.js';
+import { placeOfGate } from './github.js';
 
 interface ReviewStyle {
   nameOf?(directory: string): string;

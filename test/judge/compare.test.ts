@@ -16,7 +16,6 @@ import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema } from '../../src/config/schema/walk.js';
 import { compareCurves, comparisonOf } from '../../src/judge/comparison/compare.js';
 import type { Comparison } from '../../src/judge/comparison/document.js';
-import { effectWords, sentencesOf } from '../../src/judge/comparison/sentences.js';
 import {
   differenceInterval,
   holm,
@@ -30,6 +29,7 @@ import { Run, type RunRecord } from '../../src/run/run.js';
 import { UserError } from '../../src/util/errors.js';
 import { normalQuantile } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';
+import { effectWords, sentencesOf } from '../../src/view/comparison-document.js';
 import { Workplace } from '../support/cli.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 

@@ -4,7 +4,7 @@ import { comparisonOf } from '../../judge/comparison/compare.js';
 import { readGroups } from '../../judge/comparison/sides.js';
 import { METRICS } from '../../math/metrics/index.js';
 import { kindOf } from '../../run/find.js';
-import { EXIT, usageError } from '../../util/errors.js';
+import { EXIT, joined, usageError } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
 import { comparisonBlocks, metricsRecords } from '../../view/comparison-document.js';
 import { markdownOf } from '../../view/markdown.js';
@@ -56,7 +56,7 @@ before those with fewer: values after different numbers of epochs are not compar
       return EXIT.done;
     }
     refuse(options, ['sort', 'min', 'max', 'top'], 'can only be used with a single sweep');
-    const { groups, leftOut, warnings, error } = readGroups(paths);
+    const { groups, leftOut, errors } = readGroups(paths);
     const { comparison, sides } = comparisonOf(groups, {
       metrics: [...new Set(options.metric)],
       all: options.all,
@@ -67,13 +67,15 @@ before those with fewer: values after different numbers of epochs are not compar
       const why = sides[0]?.runs.length === 1 ? 'this is a single run' : 'all its runs have the same config';
       const expected = 'two or more runs, experiments or sweeps, or one with several configs';
       const message = `nothing to compare: ${why}`;
-      throw error ?? usageError({ code: 'compare/one-side', message, file, expected });
+      if (errors.length > 0) throw joined(errors);
+      throw usageError({ code: 'compare/one-side', message, file, expected });
     }
     if (sides.length > MAX_SIDES) {
       const message = `too many configs to compare: ${sides.length}`;
       const expected = `at most ${MAX_SIDES}; \`compare SWEEP\` lists all trials of a sweep`;
       throw usageError({ code: 'compare/too-many', message, file, expected });
     }
+    const warnings = errors.flatMap(({ diagnostics }) => diagnostics);
     if (warnings.length > 0)
       io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
     switch (format) {

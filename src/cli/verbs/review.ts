@@ -4,8 +4,7 @@ import { relative, resolve } from 'node:path';
 import { type Reviewed, reviewRuns } from '../../judge/judging/review.js';
 import { withFileErrors } from '../../run/file-errors.js';
 import { spellNonFinite } from '../../run/json.js';
-import type { Diagnostic } from '../../util/errors.js';
-import { UserError } from '../../util/errors.js';
+import { caught, type Diagnostic, UserError } from '../../util/errors.js';
 import type { Block } from '../../view/blocks.js';
 import { annotationsOf } from '../../view/github.js';
 import { junitOf } from '../../view/junit.js';
@@ -114,14 +113,10 @@ export function writeJobSummary(
   { summary }: Pick<GithubPlace, 'summary'>,
 ): readonly Diagnostic[] {
   if (summary === undefined) return [];
-  try {
-    withFileErrors(summary, () => {
-      const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
-      appendFileSync(summary, markdownOf(blocks, MAX_SUMMARY_BYTES - used));
-    });
-    return [];
-  } catch (error) {
-    if (error instanceof UserError) return error.diagnostics;
-    throw error;
-  }
+  const append = () => {
+    const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
+    appendFileSync(summary, markdownOf(blocks, MAX_SUMMARY_BYTES - used));
+  };
+  const problem = caught(() => withFileErrors(summary, append));
+  return problem instanceof UserError ? problem.diagnostics : [];
 }

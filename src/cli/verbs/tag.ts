@@ -2,10 +2,9 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
-import type { NotesFile } from '../../run/notes.js';
-import { checkNotesChange, type Notes, type NotesChange } from '../../run/notes.js';
+import { checkNotesChange, type Notes, type NotesChange, type NotesFile } from '../../run/notes.js';
 import { SweepDirectory } from '../../sweep/directory.js';
-import { EXIT, UserError } from '../../util/errors.js';
+import { EXIT, forAll } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { json } from '../command/options.js';
 import { defineVerb, list, text } from '../command/verb.js';
@@ -46,22 +45,10 @@ function changedRuns(paths: readonly string[], change: NotesChange) {
   checkNotesChange(change);
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;
   const distinct = new Map(paths.map(path => [realPath(path), path]));
-  const problems: UserError[] = [];
-  const runs = [...distinct.values()].flatMap(path => {
-    try {
-      const file = notesOf(path);
-      return [{ path, file, notes: isChange ? file.changed(change, path) : file.read() }];
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(error);
-      return [];
-    }
+  const runs = forAll([...distinct.values()], path => {
+    const file = notesOf(path);
+    return { path, file, notes: isChange ? file.changed(change, path) : file.read() };
   });
-  if (problems.length > 0)
-    throw new UserError(
-      problems[0].exitCode,
-      problems.flatMap(({ diagnostics }) => diagnostics),
-    );
   return isChange ? runs.map(({ path, file }) => ({ path, notes: file.change(change, path) })) : runs;
 }
 

@@ -1,14 +1,13 @@
 /** Differences between sides other than results: configs, data, code, versions and machines. */
-import { dirname, isAbsolute, relative } from 'node:path';
 import { flatValues } from '../../config/flat.js';
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { isChosenByRun } from '../../config/schema/walk.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';
-import { earlierValues } from '../judging/deciding.js';
+import { earlierValues, portable } from '../deciding.js';
 import type { ConfigDifference, FactDifference } from './document.js';
-import { type ConfigValues, distinguishingRuns, type Side, valuesOf } from './sides.js';
+import { distinguishingRuns, type Side } from './sides.js';
 
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
   const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
@@ -43,13 +42,15 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
 const GATES_BASELINE = /^gates\.\d+\.baseline$/;
 
 /** With earlier values; baselines of gates relative to the config, which may have moved. */
-function portableValues({ config, manifest }: RunRecord): ConfigValues {
-  const file = manifest?.config_files.at(-1);
-  const entries = [...valuesOf(config), ...earlierValues(config, manifest)].map(([key, value]) => {
-    const isPath = GATES_BASELINE.test(key) && typeof value === 'string' && isAbsolute(value);
-    return [key, isPath && file !== undefined ? relative(dirname(file), value) : value] as const;
-  });
-  return new Map(entries);
+function portableValues(record: RunRecord): ReadonlyMap<string, unknown> {
+  const { config, manifest } = record;
+  const values = [...flatValues(config), ...earlierValues(config, manifest)];
+  return new Map(
+    values.map(([key, value]) => [
+      key,
+      GATES_BASELINE.test(key) && typeof value === 'string' ? portable(record, value) : value,
+    ]),
+  );
 }
 
 interface Fact {

@@ -1,13 +1,35 @@
-/** Judges runs of one config against a baseline, and lists what changed since. */
+/**
+ * Judges runs of one config against a baseline, and lists what changed since. Unless a limit is
+ * given, a metric fails if it is worse by more than the noise between seeds.
+ *
+ * The rule for the mean of k runs against the n runs of a baseline (mean m, sample standard
+ * deviation s) if higher is better:
+ *
+ * 1. inconclusive if any of the k runs has no finite value;
+ * 2. failed if a run with the config, data, code, backend, arithmetic and seed of a pinned run has
+ *    another value, else identical;
+ * 3. passed if the mean is at least m;
+ * 4. inconclusive if n = 1: one run has no spread;
+ * 5. failed if a one-sided test at 5 % rejects, else passed as not distinguishable.
+ *
+ * For k = 1 the test is the prediction interval of a new observation, t = (m - x) / (s sqrt(1 +
+ * 1/n)) with n - 1 degrees of freedom (Hahn and Meeker, Statistical Intervals, section 4.7). For
+ * k > 1 it is Welch's test, t = (m - mean) / sqrt(s^2/n + s'^2/k), with the degrees of freedom of
+ * Welch and Satterthwaite (Welch, Biometrika 34, 1947). Both assume that the values of different
+ * seeds are independent and normal.
+ */
 
-import type { Baseline } from '../../run/baseline.js';
+import { largerIsBetter } from '../../math/metrics/index.js';
+import { type Baseline, type BaselineMetric, momentsOf } from '../../run/baseline.js';
 import type { Verdict } from '../../run/events.js';
 import { judgeGate } from '../../run/gates.js';
 import { usageError } from '../../util/errors.js';
-import { judgeNoise, type SeedValue } from '../noise.js';
-import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from './deciding.js';
-import { seedValues } from './groups.js';
+import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
+import { upperQuantile, upperTail } from '../statistics.js';
+import { meanOf } from './gates.js';
 import { notJudgeable, type ReviewedRun } from './run-facts.js';
+
+const SIGNIFICANCE = 0.05;
 
 export interface Limits {
   readonly max_drop?: number;
@@ -29,6 +51,8 @@ export interface MetricVerdict {
    */
   readonly p?: number;
 }
+
+type Judged = Pick<MetricVerdict, 'verdict' | 'reason' | 'value' | 'limit' | 'p'>;
 
 export interface Comparison {
   readonly file: string;
@@ -74,7 +98,11 @@ export function compareWith(
           ? ({ verdict: 'inconclusive', value: null, reason: why } as const)
           : other === undefined
             ? judgeMetric(metric, baseline, runs, limits)
-            : ({ verdict: 'inconclusive', value: meanOf(metric, runs) ?? null, reason: other } as const);
+            : ({
+                verdict: 'inconclusive',
+                value: meanOf(runs, run => run.last(metric)) ?? null,
+                reason: other,
+              } as const);
       return { metric, ...verdict, reference, spread, count };
     }),
   };
@@ -85,10 +113,10 @@ function judgeMetric(
   baseline: Baseline,
   runs: readonly ReviewedRun[],
   limits: Limits,
-): Pick<MetricVerdict, 'verdict' | 'reason' | 'value' | 'limit' | 'p'> {
+): Judged {
   if (limits.max_drop === undefined && limits.max_regress === undefined)
     return judgeNoise(metric, seedsOf(metric, baseline, runs), baseline.metrics[metric]);
-  const mean = meanOf(metric, runs);
+  const mean = meanOf(runs, run => run.last(metric));
   const { mean: reference } = baseline.metrics[metric];
   const gate = { metric, over: 'last', baseline: '', reference, origin: '', ...limits } as const;
   const { verdict, value, limit, reason } = judgeGate(gate, mean);
@@ -100,12 +128,6 @@ function judgeMetric(
     reason: reason ?? `${verdict === 'passed' ? 'within' : 'beyond'} ${allowed}`,
     ...(limit !== undefined && { limit }),
   };
-}
-
-function meanOf(metric: string, runs: readonly ReviewedRun[]): number | undefined {
-  const values = [...seedValues(runs, run => run.last(metric)).values()];
-  if (values.includes(undefined)) return undefined;
-  return (values as number[]).reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function otherTaskThan(baseline: Baseline, runs: readonly ReviewedRun[]): string | undefined {
@@ -169,4 +191,72 @@ function movedRevision({ git }: Baseline, now: ReviewedRun['facts']['git']): Mov
   const before = git.map(words);
   if (before.includes(words(now)) || (now === null && git.length === 0)) return [];
   return [{ what: 'code', key: 'git', from: before.join(', ') || null, to: words(now) }];
+}
+
+/** `pinned` is set if the run repeats a run of the baseline; both must then be identical. */
+export interface SeedValue {
+  readonly seed: number;
+  readonly value: number | undefined;
+  readonly pinned: number | undefined;
+}
+
+/** @param runs at least one */
+export function judgeNoise(metric: string, runs: readonly SeedValue[], baseline: BaselineMetric): Judged {
+  const values = runs
+    .map(({ value }) => value)
+    .filter(value => value !== undefined && Number.isFinite(value));
+  if (values.length < runs.length)
+    return {
+      verdict: 'inconclusive',
+      value: null,
+      reason: 'at least one run has no finite value',
+    };
+  const numbers = values as number[];
+  const value = momentsOf(numbers).mean;
+  const other = runs.find(run => run.pinned !== undefined && !Object.is(run.pinned, run.value));
+  if (other)
+    return {
+      verdict: 'failed',
+      value,
+      reason: `not identical: seed ${other.seed} reached ${other.pinned} with the same config, data and code`,
+    };
+  if (runs.every(({ pinned }) => pinned !== undefined))
+    return { verdict: 'passed', value, reason: 'identical' };
+  return judgeDifference(metric, numbers, baseline);
+}
+
+function judgeDifference(metric: string, values: readonly number[], baseline: BaselineMetric): Judged {
+  const value = momentsOf(values).mean;
+  const worse = largerIsBetter(metric) ? baseline.mean - value : value - baseline.mean;
+  const noise = noiseOf(values, baseline);
+  const limit = noise && { limit: limitOf(metric, baseline, noise) };
+  if (worse <= 0)
+    return { verdict: 'passed', value, reason: worse === 0 ? 'equal' : 'better than the mean', ...limit };
+  if (!noise)
+    return { verdict: 'inconclusive', value, reason: 'worse, but one run gives no estimate of the noise' };
+  const p = noise.error === 0 ? 0 : upperTail(worse / noise.error, noise.df);
+  return p < SIGNIFICANCE
+    ? { verdict: 'failed', value, reason: 'worse by more than the noise', p, ...limit }
+    : { verdict: 'passed', value, reason: 'not distinguishable', p, ...limit };
+}
+
+interface Noise {
+  readonly error: number;
+  readonly df: number;
+}
+
+function noiseOf(values: readonly number[], { count: n, spread }: BaselineMetric): Noise | undefined {
+  if (spread === null) return undefined;
+  const k = values.length;
+  const own = momentsOf(values).spread;
+  if (own === null) return { error: spread * Math.sqrt(1 + 1 / n), df: n - 1 };
+  const [a, b] = [spread ** 2 / n, own ** 2 / k];
+  // without any noise, the degrees of freedom do not matter
+  const df = a + b === 0 ? n + k - 2 : (a + b) ** 2 / (a ** 2 / (n - 1) + b ** 2 / (k - 1));
+  return { error: Math.sqrt(a + b), df };
+}
+
+function limitOf(metric: string, { mean }: BaselineMetric, { error, df }: Noise): number {
+  const slack = error === 0 ? 0 : upperQuantile(SIGNIFICANCE, df) * error;
+  return largerIsBetter(metric) ? mean - slack : mean + slack;
 }

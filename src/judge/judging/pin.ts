@@ -9,7 +9,7 @@ import { atNamedPlace } from '../../run/file-errors.js';
 import { writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
-import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
+import { type Deciding, movedBetween, movedWords, sorted } from '../deciding.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {

@@ -8,11 +8,9 @@ import type { WrittenGate } from '../../run/gates.js';
 import type { Curves } from '../../run/history.js';
 import type { GateResult, SummaryFile } from '../../run/summary.js';
 import { type Diagnostic, EXIT, type ExitCode, placeOf, UserError, usageError } from '../../util/errors.js';
+import { type FlatConfig, keysApart, replacedRuns, replicatesOf } from '../deciding.js';
 import { type Comparison, compareWith, type Limits } from './against.js';
-import { commandGates } from './command-gate.js';
-import type { FlatConfig } from './deciding.js';
-import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './groups.js';
-import { judgeRun, type RunReview } from './judge-run.js';
+import { commandGates, judgeGroup, judgeRun, type RunReview } from './gates.js';
 import { pin } from './pin.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
 import { type SweepReview, Trials, withRunsChecked } from './trials.js';
@@ -30,7 +28,7 @@ export interface GroupReview {
   readonly distinct: FlatConfig;
   readonly runs: readonly string[];
   readonly seeds: readonly (number | null)[];
-  readonly left_out: readonly LeftOut[];
+  readonly left_out: readonly { readonly run_id: string; readonly reason: string }[];
   readonly gates: readonly GateResult[];
   readonly comparison?: Comparison;
 }
@@ -90,12 +88,15 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const sweeps = trials.reviews.map(sweep => (isAsked(sweep, paths) ? withRunsChecked(sweep) : sweep));
   if (options.pin !== undefined && problems.length > 0) throw new UserError(EXIT.damaged, problems);
   const judged = runs.filter(run => stopped.get(run) === undefined);
-  const grouped = groupsOf(judged);
-  const distinct = distinctOf(grouped);
-  const groups = grouped.map((members, i) => ({
-    ...reviewGroup(members, gates, baseline, options),
-    distinct: distinct[i],
-  }));
+  const names = [...new Set(judged.map(({ facts }) => facts.name))];
+  const groups = names.flatMap(name => {
+    const parts = replicatesOf(judged.filter(({ facts }) => facts.name === name));
+    const apart = keysApart(parts);
+    return parts.map(({ values, runs }) => ({
+      ...reviewGroup(runs, gates, baseline, options),
+      distinct: Object.fromEntries([...values].filter(([key]) => apart.includes(key))),
+    }));
+  });
   const reviews = runs.map(run => judgeRun(run, gates, stopped.get(run)));
   if (options.pin !== undefined) pin(options.pin, runs);
   const isDamaged =
@@ -131,12 +132,13 @@ function reviewGroup(
   { baseline: file, max_drop, max_regress }: ReviewOptions,
 ): Omit<GroupReview, 'distinct'> {
   const limits = { max_drop, max_regress };
-  const { counted: members, leftOut } = newestOfSeeds(all);
+  const replaced = replacedRuns(all.map(({ record }) => record));
+  const members = all.filter(({ record }) => !replaced.has(record));
   return {
     name: members[0].facts.name,
     runs: members.map(({ facts }) => facts.run_id),
     seeds: members.map(({ facts }) => facts.seed),
-    left_out: leftOut,
+    left_out: [...replaced].map(([{ id }, reason]) => ({ run_id: id, reason })),
     gates: judgeGroup(members, gates),
     ...(baseline &&
       file !== undefined && {

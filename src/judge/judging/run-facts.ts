@@ -15,7 +15,7 @@ import { Run, type RunRecord, type RunState } from '../../run/run.js';
 import type { Summary } from '../../run/summary.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
-import { type Deciding, decidingOf } from './deciding.js';
+import { type Deciding, decidingOf } from '../deciding.js';
 
 export interface RunFacts {
   readonly directory: string;
@@ -60,6 +60,7 @@ export interface Doubt {
 }
 
 export interface ReviewedRun {
+  readonly record: RunRecord;
   readonly facts: RunFacts;
   readonly summary: Summary | undefined;
   readonly deciding: Deciding | undefined;
@@ -80,6 +81,7 @@ export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
   const { history, doubt } = readLogOf(record);
   const best = bestOf(history.curves);
   return {
+    record,
     facts: { ...factsOf(record), ...oddities(history) },
     summary,
     deciding: decidingOf(record),

@@ -7,7 +7,7 @@ import { objectText, openConfig } from '../../config/load.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
 import type { Entry, MapNode, Node } from '../../config/yaml/tree.js';
-import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { COMMAND_LINE } from './bases.js';
 import { fixedKey } from './checks.js';
 
@@ -179,10 +179,6 @@ function nameOf(configs: readonly string[], set: readonly string[]): string {
 
 /** Undefined if the config cannot be read, which is reported when the sweep opens it. */
 function nameIn(file: string, set: readonly string[]): string | undefined {
-  try {
-    return openConfig(file, { set }).check().experiment.name;
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
+  const name = caught(() => openConfig(file, { set }).check().experiment.name);
+  return name instanceof UserError ? undefined : name;
 }

@@ -1,0 +1,216 @@
+/** What determines a run's results, read from its files: config, data, code and backend. */
+import { dirname, isAbsolute, relative, sep } from 'node:path';
+import stableStringify from 'safe-stable-stringify';
+import { flatValues } from '../config/flat.js';
+import { changesResults, effectsOf, isEarlier, isInputPath } from '../config/key-facts.js';
+import { mapPaths } from '../config/paths.js';
+import type { Json } from '../run/json.js';
+import type { Manifest } from '../run/manifest.js';
+import type { RunRecord } from '../run/run.js';
+
+export type FlatConfig = Readonly<Record<string, Json>>;
+
+export interface Deciding {
+  readonly config: FlatConfig;
+  readonly datasets: Manifest['datasets'];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
+}
+
+export function decidingOf(record: RunRecord): Deciding | undefined {
+  const { config, manifest } = record;
+  if (manifest === undefined) return undefined;
+  const isMade = followsSeed(config);
+  const values = decidingValues(record).filter(([key]) => !(isMade && key === DATASET_SEED));
+  const { name, executor, arithmetic, adapter } = manifest.backend;
+  return {
+    config: sorted(Object.fromEntries(values)),
+    // data generated from the seed differ with it
+    datasets: isMade ? [] : manifest.datasets.map(one => ({ ...one, name: portable(record, one.name) })),
+    versions: sorted({ ...manifest.versions }),
+    backend: { name, executor, arithmetic, adapter },
+  };
+}
+
+/**
+ * The values of the config that determine the results, without the seed, and those that a resume
+ * changed. Paths are relative to the config; initial weights have their digest.
+ */
+function decidingValues(record: RunRecord): (readonly [key: string, value: Json])[] {
+  const { config, manifest } = record;
+  const values = flatValues(mapPaths(config, path => portable(record, path))) as [string, Json][];
+  return [...values, ...earlierValues(config, manifest)]
+    .filter(([key]) => key !== 'seed' && changesResults(key, config))
+    .map(([key, value]) => [
+      key,
+      key === 'model.init_from' ? (manifest?.initial_weights?.sha256 ?? value) : value,
+    ]);
+}
+
+/** An absolute path, relative to the config: checkouts differ between machines. */
+export function portable({ manifest, directory }: RunRecord, path: string): string {
+  const folder = dirname(manifest?.config_files.at(-1) ?? directory.path);
+  return isAbsolute(path) ? relative(folder, path).split(sep).join('/') : path;
+}
+
+const DATASET_SEED = 'dataset.seed';
+
+/** True if the data are drawn with the experiment's seed. */
+function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
+  const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
+  return made.seed === seed;
+}
+
+export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
+}
+
+export interface Moved {
+  readonly what: 'config' | 'data' | 'code' | 'backend';
+  readonly key: string;
+  readonly from: Json;
+  readonly to: Json;
+}
+
+export function movedBetween(before: Deciding, after: Deciding): Moved[] {
+  const digests = ({ datasets }: Deciding) =>
+    Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
+  return [
+    ...differences('config', before.config, after.config),
+    ...differences('data', digests(before), digests(after)),
+    ...differences('code', before.versions, after.versions),
+    ...differences('backend', before.backend, after.backend),
+  ];
+}
+
+/** Another loss, test data, or other keys of the dataset; training data and paths may differ. */
+export function otherTask(before: Deciding, after: Deciding): Moved[] {
+  const [tested, now] = [before, after].map(({ datasets }) => testedFiles(datasets));
+  const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
+  const sameTest = sums(tested) === sums(now);
+  const names = new Set([...tested, ...now].map(({ name }) => name));
+  return movedBetween(before, after).filter(({ what, key }) => {
+    if (what === 'data') return !sameTest && names.has(key);
+    // the test split is that of the final config
+    if (what !== 'config' || isEarlier(key)) return false;
+    if (key.startsWith('dataset.') && isInputPath(key)) return !sameTest;
+    return key === 'loss.kind' || (key.startsWith('dataset.') && !DIVIDES_TRAINING.test(key));
+  });
+}
+
+function testedFiles(datasets: Deciding['datasets']): Deciding['datasets'] {
+  const own = datasets.filter(({ split }) => split === 'test');
+  return own.length > 0 ? own : datasets.filter(({ split }) => split === 'train');
+}
+
+/** Keys that only select training sequences. */
+const DIVIDES_TRAINING = /^dataset\.(?:limit$|validation\.)/;
+
+function differences(
+  what: Moved['what'],
+  before: Readonly<Record<string, Json>>,
+  after: Readonly<Record<string, Json>>,
+): Moved[] {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return keys
+    .map(key => ({ what, key, from: before[key] ?? null, to: after[key] ?? null }))
+    .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
+}
+
+/** `config model.hidden_size: 64 -> 128` */
+export function movedWords({ what, key, from, to }: Moved): string {
+  return `${what} ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}
+
+/**
+ * Keys such as `optimizer.learning_rate until step 36` with their earlier values. Only for keys
+ * that change results, and values with which at least one step was made.
+ */
+export function earlierValues(config: object, manifest: Manifest | undefined): [key: string, value: Json][] {
+  return (manifest?.changes ?? [])
+    .filter(({ key, step }) => step > 0 && changesResults(key, config))
+    .filter(({ key }) => effectsOf(key, config).some(effect => effect !== 'length'))
+    .map(({ key, step, from }) => [`${key} until step ${step}`, from]);
+}
+
+type Values = ReadonlyMap<string, Json>;
+
+/** Runs that differ at most in their seed. */
+export interface Replicates<R> {
+  /** The values that determine their results. */
+  readonly values: Values;
+  readonly runs: readonly R[];
+}
+
+interface Recorded {
+  readonly record: RunRecord;
+}
+
+export function replicatesOf<R extends Recorded>(runs: readonly R[]): Replicates<R>[] {
+  const valued = runs.map(run => ({ run, values: decisiveValues(run.record) }));
+  return groupBy(valued, ({ values }) => withoutDataSeed(values)).flatMap(alike => {
+    // data that follow the experiment's seed do not distinguish runs
+    const follows = alike.every(({ run }) => followsSeed(run.record.config));
+    const parts = follows ? [alike] : groupBy(alike, ({ values }) => values);
+    return parts.map(part => ({
+      values: follows ? withoutDataSeed(part[0].values) : part[0].values,
+      runs: part.map(({ run }) => run),
+    }));
+  });
+}
+
+/** The keys in which they differ. */
+export function keysApart(parts: readonly Replicates<unknown>[]): string[] {
+  const keys = new Set(parts.flatMap(({ values }) => [...values.keys()]));
+  return [...keys].filter(
+    key => new Set(parts.map(({ values }) => JSON.stringify(values.get(key)))).size > 1,
+  );
+}
+
+/** The deciding values, with the digests of the data files instead of their paths. */
+function decisiveValues(record: RunRecord): Values {
+  const digests = record.manifest?.datasets.map(({ sha256 }) => sha256.slice(0, 8)).join(' ');
+  const values = decidingValues(record).filter(([key]) => digests === undefined || !isInputPath(key));
+  // generated data have a different digest for each seed
+  const isGenerated = values.some(([key]) => key === DATASET_SEED);
+  return new Map(digests === undefined || isGenerated ? values : [...values, ['data', digests]]);
+}
+
+function withoutDataSeed(values: Values): Values {
+  return new Map([...values].filter(([key]) => key !== DATASET_SEED));
+}
+
+function groupBy<R>(runs: readonly R[], valuesOf: (run: R) => Values): R[][] {
+  const groups = new Map<string, R[]>();
+  for (const run of runs) {
+    const key = String(stableStringify(Object.fromEntries(valuesOf(run))));
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()];
+}
+
+export function seedOf({ config, manifest }: RunRecord): number | null {
+  return typeof config.seed === 'number' ? config.seed : (manifest?.seeds.experiment ?? null);
+}
+
+/**
+ * Of runs with one seed only the newest counts: results are the same, unless code changed. Returns
+ * why the others do not count.
+ */
+export function replacedRuns(runs: readonly RunRecord[]): ReadonlyMap<RunRecord, string> {
+  const newest = new Map<number | null, RunRecord>();
+  for (const run of runs.toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1))) newest.set(seedOf(run), run);
+  return new Map(
+    runs.flatMap(run => {
+      const seed = seedOf(run);
+      const counted = newest.get(seed);
+      if (seed === null || counted === undefined || counted === run) return [];
+      return [[run, `replaced by ${counted.id} with the same seed ${seed}`] as const];
+    }),
+  );
+}
+
+/** Sorts by age: an id starts with the time. */
+function ageOf({ manifest, id, directory }: RunRecord): string {
+  return `${manifest?.started ?? ''}\n${id}\n${directory.path}`;
+}

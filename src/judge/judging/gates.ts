@@ -1,0 +1,154 @@
+/** Judges runs: their completion, the gates of their config and those of the command line. */
+
+import type { GateMetricName } from '../../config/experiment.js';
+import { schemaAt } from '../../config/schema/walk.js';
+import { positionOf, SourceText } from '../../config/yaml/source.js';
+import { isPerformance } from '../../math/metrics/index.js';
+import { momentsOf } from '../../run/baseline.js';
+import type { Verdict } from '../../run/events.js';
+import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
+import type { GateResult } from '../../run/summary.js';
+import { type Diagnostic, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
+import { notCompleted, notJudgeable, type ReviewedRun, type RunFacts } from './run-facts.js';
+
+const GATE_OPTION = '--gate';
+const OVER = ['last', 'best', 'seeds'] as const;
+/** METRIC, comparison, NUMBER as in YAML and JSON (`0x10` is a mistake), and what it is over. */
+const FORM = /^\s*([\w.]*)\s*(>=|<=)?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)?(?:\s+over\s+(\w+))?\s*$/i;
+
+/** Throws all mistakes. */
+export function commandGates(texts: readonly string[]): WrittenGate[] {
+  const parsed = texts.map(commandGate);
+  const problems = parsed.filter((one): one is Diagnostic => 'code' in one);
+  if (problems.length > 0) throw usageError(...problems);
+  return parsed.filter((one): one is WrittenGate => 'metric' in one);
+}
+
+function commandGate(text: string): WrittenGate | Diagnostic {
+  const [, metric = text.trim().split(/\s/)[0], comparison, number, which = 'last'] = FORM.exec(text) ?? [];
+  const known = (schemaAt(['gates', 0, 'metric'], {})?.enum ?? []) as readonly GateMetricName[];
+  const wrong = (message: string, expected: string, meant?: string): Diagnostic => ({
+    code: 'cli/gate',
+    message,
+    ...positionOf(new SourceText(GATE_OPTION, text, '').place(0, Math.max(1, text.length))),
+    expected,
+    ...(meant !== undefined && { suggestion: meant }),
+  });
+  if (!known.some(one => one === metric)) {
+    // `ms_per_step` means `performance.ms_per_step`; a name that several splits have is ambiguous
+    const [alike, ...others] = known.filter(one => one.endsWith(`.${metric}`));
+    const meant = alike !== undefined && others.length === 0 ? alike : nearest(metric, known);
+    return wrong(`there is no metric ${metric}`, known.join(' | '), meant);
+  }
+  const over = OVER.find(one => one === which);
+  if (comparison === undefined || number === undefined || over === undefined)
+    return wrong(
+      'this is not a gate',
+      `${metric} >= NUMBER, or ${metric} <= NUMBER, then nothing, \`over last\`, \`over best\` or \`over seeds\``,
+    );
+  if (over === 'best' && isPerformance(metric))
+    return wrong(`${metric} is measured once, so it has no best value`, 'over last, or over seeds');
+  return { metric, over, [comparison === '>=' ? 'min' : 'max']: Number(number), origin: GATE_OPTION };
+}
+
+export interface RunReview extends RunFacts {
+  readonly not_judged: string | null;
+  readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
+  readonly gates: readonly GateResult[];
+}
+
+/** @param stopped why the run is not judged */
+export function judgeRun(
+  run: ReviewedRun,
+  given: readonly WrittenGate[],
+  stopped: string | undefined,
+): RunReview {
+  return {
+    ...run.facts,
+    not_judged: stopped ?? null,
+    completed: completion(run, stopped),
+    gates: gatesOf(run, given, stopped).filter(({ over }) => over !== 'seeds'),
+  };
+}
+
+function completion(run: ReviewedRun, stopped: string | undefined): RunReview['completed'] {
+  if (stopped !== undefined) return { verdict: 'inconclusive', reason: stopped };
+  const why = notCompleted(run);
+  if (why !== undefined) return { verdict: 'failed', reason: why };
+  if (run.doubt === undefined) return { verdict: 'passed', reason: null };
+  return { verdict: 'inconclusive', reason: `the run claims to be complete, but ${run.doubt.reason}` };
+}
+
+function gatesOf(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): GateResult[] {
+  const isUndone = notCompleted(run) !== undefined;
+  if (isUndone || stopped !== undefined) {
+    const why = stopped === undefined ? 'the run did not complete' : 'the run is not judged';
+    return [...run.asked, ...given].map(gate => inconclusive(gate, null, why));
+  }
+  const measured = (gate: WrittenGate) =>
+    gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric);
+  const own = run.asked.map((gate, i) => judgeOwn(gate, run.summary?.gates[i]));
+  return [...own, ...given.map(gate => judgeGate(gate, measured(gate)))];
+}
+
+/**
+ * Judges a gate again, from the values that the run recorded, so that the baseline's file is not
+ * needed and its changes do not matter.
+ */
+function judgeOwn(asked: WrittenGate, recorded: GateResult | undefined): GateResult {
+  if (recorded === undefined) return inconclusive(asked, null, 'the run recorded no verdict for it');
+  const gate = { ...recorded, origin: asked.origin };
+  return gate.verdict === 'inconclusive' || gate.value === null ? gate : judgeGate(gate, gate.value);
+}
+
+/** A gate over seeds. `gate` has its recorded reference; undefined if no run recorded the gate. */
+interface SeedsGate {
+  readonly asked: WrittenGate;
+  readonly gate: WrittenGate | undefined;
+}
+
+/** Those of the runs' configs, without duplicates, and those of the command line. */
+export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
+  const own = runs.flatMap(({ asked: gates, summary }) =>
+    gates.map((asked, i) => {
+      const recorded = summary?.gates[i];
+      return { asked, gate: recorded && { ...recorded, origin: asked.origin } };
+    }),
+  );
+  const known = new Map<string, SeedsGate>();
+  for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
+    const key = sameGate(one.asked);
+    // a run that did not complete recorded nothing
+    if (one.asked.over === 'seeds' && known.get(key)?.gate === undefined) known.set(key, one);
+  }
+  return [...known.values()].map(gate => judgeSeeds(gate, runs));
+}
+
+/** Equal for gates with the same conditions. */
+function sameGate({ origin: _, ...gate }: WrittenGate): string {
+  return JSON.stringify(Object.entries(gate).sort());
+}
+
+function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): GateResult {
+  const why = notJudgeable(runs);
+  if (why !== undefined) return inconclusive(asked, null, why);
+  if (gate === undefined) return inconclusive(asked, null, 'the runs did not record it');
+  if (runs.length < 2) return inconclusive(gate, null, 'a mean over seeds needs at least two seeds');
+  const mean = meanOf(runs, run => run.last(gate.metric));
+  if (gate.beats === undefined) return judgeGate(gate, mean);
+  // trivial baselines differ if splits depend on the seed
+  const { reference: _, ...others } = gate;
+  const reference = meanOf(runs, ({ summary }) => summary && hardestTrivial(gate.metric, summary));
+  return judgeGate(reference === undefined ? gate : { ...others, reference }, mean);
+}
+
+/** Summed in seed order; undefined if a run has no value. */
+export function meanOf(
+  runs: readonly ReviewedRun[],
+  measure: (run: ReviewedRun) => number | undefined,
+): number | undefined {
+  const values = runs.toSorted((a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0)).map(measure);
+  const known = values.filter(value => value !== undefined);
+  return known.length < values.length ? undefined : momentsOf(known).mean;
+}
