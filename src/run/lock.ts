@@ -85,7 +85,6 @@ export function allowUnlocked(): void {
 interface Holding {
   readonly lock: string;
   readonly file: number;
-  lost: boolean;
 }
 
 const holdings = new Map<string, Holding>();
@@ -134,7 +133,7 @@ function openLock(path: string): number {
 }
 
 function hold(path: string, file: number, folders: readonly string[]): () => void {
-  const holding: Holding = { lock: path, file, lost: false };
+  const holding: Holding = { lock: path, file };
   for (const folder of folders) holdings.set(folder, holding);
   return () => {
     if (!folders.some(folder => holdings.get(folder) === holding)) return;
@@ -186,11 +185,9 @@ function leadsTo(path: string, file: number): boolean {
 export function refuseUnlessOwned(path: string): void {
   const holding = holdingOf(path);
   if (holding === undefined) return;
-  if (holding.lost) throw lostLock(holding.lock);
   if (leadsTo(holding.lock, holding.file)) return;
   // if the directory is gone, no process can own it; the write itself reports that
   if (!existsSync(dirname(holding.lock))) return;
-  holding.lost = true;
   throw lostLock(holding.lock);
 }
 
