@@ -31,13 +31,12 @@ export interface RunningTask {
   readonly process: string;
   /** Rejects only if the launcher itself fails, not if the process does. */
   readonly end: Promise<TaskEnd>;
-  /** Asks the process to stop so that it can be resumed (SIGINT), or kills it. */
-  stop(how: 'interrupt' | 'kill'): Promise<void>;
+  /** Asks the process to stop so that it can be resumed. */
+  stop(): Promise<void>;
 }
 
 export interface Launcher {
   readonly name: 'local' | 'slurm' | 'bullmq';
-  open(): Promise<void>;
   start(task: Task): Promise<RunningTask>;
   /** Adopts a task that an earlier process of this sweep started; undefined if it is gone. */
   find(task: Task, process: string): Promise<RunningTask | undefined>;

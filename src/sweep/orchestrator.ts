@@ -68,7 +68,7 @@ export class Orchestrator {
   async run(): Promise<SweepEnd> {
     const { signal, scheduler, records, retryFailed } = this.parts;
     const interrupt = () => {
-      for (const task of this.tasks) void task.stop('interrupt');
+      for (const task of this.tasks) void task.stop();
     };
     signal.addEventListener('abort', interrupt);
     const timer = this.watchTime();
@@ -208,7 +208,7 @@ export class Orchestrator {
 
   private async watch(task: RunningTask): Promise<TaskEnd> {
     this.tasks.add(task);
-    if (this.isStopping) await task.stop('interrupt');
+    if (this.isStopping) await task.stop();
     return task.end.finally(() => this.tasks.delete(task));
   }
 

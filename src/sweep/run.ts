@@ -87,7 +87,6 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions): Prom
   const self = `${process.pid} ${hostname()}`;
   const time = now().toISOString();
   const launcher = await options.launcher(directory, warn);
-  await launcher.open();
   // the time distinguishes a process that resumes the same sweep twice
   const journal = Journal.open(directory.files.journal, `${self} ${time}`);
   const append = (...added: readonly JournalRecord[]): void => {

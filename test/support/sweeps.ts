@@ -18,8 +18,6 @@ class InProcessLauncher implements Launcher {
     private readonly gate: Gate,
   ) {}
 
-  async open(): Promise<void> {}
-
   async start(task: Task): Promise<RunningTask> {
     const end = this.gate(task)
       .then(() => this.work.cellrun(...task.args))

@@ -102,10 +102,12 @@ function eachEpochOnce(t: Test, { directory }: Task): void {
 
 t.test('without Slurm: one clear message', async t => {
   const { PATH } = process.env;
-  const open = () => new SlurmLauncher({ directory: work.folder() }).open();
   process.env.PATH = work.folder();
   t.teardown(() => Object.assign(process.env, { PATH }));
-  await t.rejects(open(), { exitCode: 2, message: 'the command `scontrol` was not found in PATH' });
+  await t.rejects(SlurmLauncher.open({ directory: work.folder() }), {
+    exitCode: 2,
+    message: 'the command `scontrol` was not found in PATH',
+  });
 });
 
 t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async t => {
@@ -115,8 +117,12 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
   process.env.SLURM_CONF = cluster.config;
 
   const open = async (options: { directory?: string; program?: string; sbatch?: string[] } = {}) => {
-    const launcher = new SlurmLauncher({ directory: work.folder(), program: MAIN, pace: PACE, ...options });
-    await launcher.open();
+    const launcher = await SlurmLauncher.open({
+      directory: work.folder(),
+      program: MAIN,
+      pace: PACE,
+      ...options,
+    });
     t.teardown(() => launcher.close());
     return launcher;
   };
@@ -157,16 +163,10 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     t.match(ours, /Comment=mine/);
     t.match(ours, /TimeLimit=00:09:00/, "the user's options win");
     const ends = [limited.end, unlimited.end];
-    await limited.stop('interrupt');
-    await unlimited.stop('kill');
-    t.strictSame(
-      (await Promise.all(ends)).map(({ exitCode, signal }) => [exitCode, signal]),
-      [
-        [null, 'SIGINT'],
-        [null, 'SIGKILL'],
-      ],
-      'pending jobs can be stopped',
-    );
+    await limited.stop();
+    await unlimited.stop();
+    for (const end of await Promise.all(ends))
+      t.match(end, { exitCode: null, stderr: /CANCELLED/ }, 'pending jobs can be stopped');
   });
 
   t.test('interrupted training saves a checkpoint and resumes', async t => {
@@ -178,14 +178,14 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
       await signalAtRest(
         queued.directory,
         () => true,
-        () => running.stop('interrupt'),
+        () => running.stop(),
       ),
     );
     t.match(await running.end, { exitCode: 130, signal: null, timedOut: false });
     const again = await launcher.start(queued);
     t.not(again.process, running.process);
     await hasLogged(queued, 'run.resume');
-    await again.stop('interrupt');
+    await again.stop();
     t.match(await again.end, { exitCode: 130, signal: null, timedOut: false });
     eachEpochOnce(t, queued);
   });
@@ -202,7 +202,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     await cluster.command('scontrol', 'requeue', running.process);
     await hasLogged(queued, 'run.resume');
     t.notOk(hasEnded);
-    await running.stop('interrupt');
+    await running.stop();
     t.match(await end, { exitCode: 130, signal: null, timedOut: false });
     eachEpochOnce(t, queued);
     const resumes = readLog(queued.directory).filter(({ event }) => event === 'run.resume');
@@ -232,7 +232,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     const tasks = [waiting(), waiting()];
     const [ours, theirs] = await Promise.all(tasks.map(task => launcher.start(task)));
     await Promise.all(tasks.map(isReady));
-    await ours.stop('kill');
+    await cluster.command('scancel', ours.process);
     t.match(await ours.end, { exitCode: null, signal: 'SIGTERM', timedOut: false, stderr: /CANCELLED/ });
     await cluster.command('scancel', '--batch', '--signal=KILL', theirs.process);
     t.match(
@@ -240,7 +240,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
       { exitCode: null, timedOut: false, stderr: /Slurm reports state (FAILED|CANCELLED) for job \S+/ },
       'not even its script lives',
     );
-    await ours.stop('interrupt');
+    await ours.stop();
     t.pass('stopping an ended task has no effect');
   });
 
@@ -257,8 +257,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     const adopted = await second.start(unsaid);
     t.equal(adopted.process, own.process, 'not submitted twice');
     await Promise.all([queued, unsaid].map(isReady));
-    await adopted.stop('kill');
-    await found?.stop('kill');
+    await cluster.command('scancel', own.process, known.process);
     t.match(await adopted.end, { exitCode: null });
     t.match(await found?.end, { exitCode: null });
 
@@ -278,7 +277,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     t.equal(await third.find(queued, known.process), undefined, 'gone, without a trace');
     const again = await third.start(queued);
     t.not(again.process, known.process);
-    await again.stop('kill');
+    await cluster.command('scancel', again.process);
     await again.end;
   });
 

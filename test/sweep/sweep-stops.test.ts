@@ -384,7 +384,6 @@ t.test('failed trials: exit code and closing line, without missing files', async
 function pretending(act: (task: Task) => TaskEnd): Launcher {
   return {
     name: 'local',
-    open: async () => {},
     close: async () => {},
     find: async () => undefined,
     start: async task => ({ process: '1', end: Promise.resolve(act(task)), stop: async () => {} }),

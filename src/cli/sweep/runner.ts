@@ -204,10 +204,10 @@ async function launcherOf(
     case 'local':
       return new (await import('../../sweep/launchers/local.js')).LocalLauncher();
     case 'slurm':
-      return new (await import('../../sweep/launchers/slurm.js')).SlurmLauncher({ directory: path, sbatch });
+      return (await import('../../sweep/launchers/slurm.js')).SlurmLauncher.open({ directory: path, sbatch });
     case 'bullmq': {
       const { BullmqLauncher } = await import('../../sweep/launchers/bullmq.js');
-      return new BullmqLauncher({ queue, folder: outputRoot, warn });
+      return BullmqLauncher.open({ queue, folder: outputRoot, warn });
     }
     default:
       return launcher satisfies never;

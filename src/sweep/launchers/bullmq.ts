@@ -4,19 +4,14 @@
  * persists its data (`appendonly yes`), a restart of Redis.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
 import {
   jobId,
   lostEnd,
   openQueue,
   parseQueue,
-  type QueueAddress,
-  type QueueJob,
   queueJob,
-  type StopRequest,
-  stoppedEnd,
+  type TaskQueue,
   unreachableError,
 } from './queue.js';
 
@@ -36,49 +31,47 @@ export interface BullmqOptions {
 
 export class BullmqLauncher implements Launcher {
   readonly name = 'bullmq';
-  private readonly address: QueueAddress;
-  private service: { readonly connection: Redis; readonly queue: Queue<QueueJob, TaskEnd> } | undefined;
-  /** Jobs that were stopped before a worker took them. */
-  private readonly stopped = new Map<string, StopRequest>();
   private isClosed = false;
   private hasWarned = false;
-  private giveUp: (reason: unknown) => void = () => {};
-  private readonly gone = new Promise<never>((_, reject) => {
-    this.giveUp = reject;
-  });
+  /** Rejects once the server has been gone for too long. */
+  private readonly gone: Promise<never>;
 
-  constructor(private readonly options: BullmqOptions) {
-    this.address = parseQueue(options.queue);
+  private constructor(
+    private readonly options: BullmqOptions,
+    /** The address for messages. */
+    private readonly shown: string,
+    private readonly service: TaskQueue,
+  ) {
+    const { patience = 900_000 } = options;
+    const { connection, queue } = service;
+    this.gone = new Promise((_, reject) => {
+      const giveUp = () => reject(unreachableError(shown, 'the connection was lost'));
+      let timer: NodeJS.Timeout | undefined;
+      connection.on('close', () => {
+        if (!this.isClosed) timer ??= setTimeout(giveUp, patience);
+      });
+      connection.on('ready', () => {
+        clearTimeout(timer);
+        timer = undefined;
+      });
+    });
     this.gone.catch(() => {});
+    queue.on('error', () => {});
   }
 
-  async open(): Promise<void> {
-    const { patience = 900_000 } = this.options;
-    const library = await openQueue(this.address);
-    const connection = library.connect(this.address);
-    let timer: NodeJS.Timeout | undefined;
-    connection.on('close', () => {
-      const reason = unreachableError(this.address.shown, 'the connection was lost');
-      if (!this.isClosed) timer ??= setTimeout(() => this.giveUp(reason), patience);
-    });
-    connection.on('ready', () => {
-      clearTimeout(timer);
-      timer = undefined;
-    });
-    const queue = new library.Queue<QueueJob, TaskEnd>(this.address.name, { connection });
-    queue.on('error', () => {});
-    await queue.waitUntilReady();
-    this.service = { connection, queue };
+  static async open(options: BullmqOptions): Promise<BullmqLauncher> {
+    const address = parseQueue(options.queue);
+    return new BullmqLauncher(options, address.shown, await openQueue(address));
   }
 
   async start(task: Task): Promise<RunningTask> {
     const id = jobId(task);
-    const state = await this.queue.getJobState(id);
+    const { queue } = this.service;
+    const state = await queue.getJobState(id);
     // stopped before its task was done, retried by the sweep, or in a list that the server has lost
-    if (state === 'completed' || state === 'failed' || state === 'unknown') await this.queue.remove(id);
-    this.stopped.delete(id);
+    if (state === 'completed' || state === 'failed' || state === 'unknown') await queue.remove(id);
     // has no effect if a job with this ID exists
-    await this.queue.add('task', queueJob(task), {
+    await queue.add('task', queueJob(task), {
       jobId: id,
       removeOnComplete: KEPT,
       removeOnFail: KEPT,
@@ -88,25 +81,19 @@ export class BullmqLauncher implements Launcher {
 
   async find(task: Task, process: string): Promise<RunningTask | undefined> {
     const id = jobId(task);
-    return process === id && (await this.queue.getJob(id)) ? this.running(id) : undefined;
+    return process === id && (await this.service.queue.getJob(id)) ? this.running(id) : undefined;
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
-    if (this.service === undefined) return;
     const { connection, queue } = this.service;
     // closing would wait for a server that is gone
     if (connection.status === 'ready') await queue.close();
     connection.disconnect();
   }
 
-  private get queue(): Queue<QueueJob, TaskEnd> {
-    if (this.service === undefined) throw new Error('the launcher is not open');
-    return this.service.queue;
-  }
-
   private running(id: string): RunningTask {
-    return { process: id, end: Promise.race([this.ended(id), this.gone]), stop: how => this.stop(id, how) };
+    return { process: id, end: Promise.race([this.ended(id), this.gone]), stop: () => this.stop(id) };
   }
 
   private async ended(id: string): Promise<TaskEnd> {
@@ -121,36 +108,30 @@ export class BullmqLauncher implements Launcher {
   }
 
   private async endOf(id: string): Promise<TaskEnd | undefined> {
-    const stopped = this.stopped.get(id);
-    if (stopped !== undefined) return stoppedEnd(stopped);
-    const state = await this.queue.getJobState(id);
-    if (state === 'unknown' && !this.stopped.has(id))
-      return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
-    if (state === 'completed') return (await this.queue.getJob(id))?.returnvalue;
-    if (state === 'failed') return lostEnd((await this.queue.getJob(id))?.failedReason ?? '');
+    const state = await this.service.queue.getJobState(id);
+    if (state === 'unknown') return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
+    if (state === 'completed') return (await this.service.queue.getJob(id))?.returnvalue;
+    if (state === 'failed') return lostEnd((await this.service.queue.getJob(id))?.failedReason ?? '');
     if (state === 'waiting' && !this.hasWarned) await this.warnIfAlone();
     return undefined;
   }
 
   /** A waiting job is removed; the worker of an active one reads the request from it. */
-  private async stop(id: string, how: StopRequest): Promise<void> {
-    const job = await this.queue.getJob(id);
+  private async stop(id: string): Promise<void> {
+    const job = await this.service.queue.getJob(id);
     if (!job || job.finishedOn !== undefined) return;
-    await job.updateData({ ...job.data, stop: how });
-    if (await job.isActive()) return;
-    this.stopped.set(id, how);
-    // if a worker has just taken it, it reads the request too
-    await job.remove().catch(() => this.stopped.delete(id));
+    await job.updateData({ ...job.data, stop: true });
+    // fails if a worker has it, also if it has just taken it
+    await job.remove().catch(() => {});
   }
 
   private async warnIfAlone(): Promise<void> {
     // also while a slow server has not answered
     this.hasWarned = true;
-    this.hasWarned = (await this.queue.getWorkersCount()) === 0;
+    this.hasWarned = (await this.service.queue.getWorkersCount()) === 0;
     if (!this.hasWarned) return;
-    const { shown } = this.address;
     this.options.warn(
-      `tasks wait in ${shown}, but no worker is running; start one with: cellrun worker --queue '${shown}' --root '${this.options.folder}'`,
+      `tasks wait in ${this.shown}, but no worker is running; start one with: cellrun worker --queue '${this.shown}' --root '${this.options.folder}'`,
     );
   }
 }

@@ -9,14 +9,17 @@ const GRACE_MS = 10_000;
 /** Length of the end of stderr that messages quote, in UTF-16 code units. */
 const TAIL_LENGTH = 4_000;
 
+export interface LocalTask extends RunningTask {
+  /** Kills the whole group: a run's threads and helpers must not outlive it. */
+  kill(): void;
+}
+
 export class LocalLauncher implements Launcher {
   readonly name = 'local';
 
   constructor(private readonly program: string = programFile('cli/main.js')) {}
 
-  async open(): Promise<void> {}
-
-  async start({ args, timeout }: Task): Promise<RunningTask> {
+  async start({ args, timeout }: Task): Promise<LocalTask> {
     // Its own group, since Ctrl-C at the terminal must reach only the sweep, which stops its
     // trials. The channel closes when the sweep is gone, and the trial then stops
     // (`cli/signals.ts`).
@@ -27,7 +30,8 @@ export class LocalLauncher implements Launcher {
     return {
       process: String(child.pid),
       end: ended(child, timeout),
-      stop: how => stop(child.pid, how),
+      stop: async () => send(child.pid, 'SIGINT'),
+      kill: () => kill(child),
     };
   }
 
@@ -48,8 +52,8 @@ function ended(child: ChildProcess, timeout: number | null): Promise<TaskEnd> {
     timers.push(
       setTimeout(() => {
         timedOut = true;
-        stop(child.pid, 'interrupt');
-        timers.push(setTimeout(() => stop(child.pid, 'kill'), GRACE_MS));
+        send(child.pid, 'SIGINT');
+        timers.push(setTimeout(() => kill(child), GRACE_MS));
       }, timeout * 1000),
     );
   }
@@ -66,12 +70,15 @@ function ended(child: ChildProcess, timeout: number | null): Promise<TaskEnd> {
   });
 }
 
-async function stop(pid: number | undefined, how: 'interrupt' | 'kill'): Promise<void> {
+function kill({ pid }: ChildProcess): void {
+  send(pid && -pid, 'SIGKILL');
+}
+
+/** @param pid negative for a process group; undefined if the process could not be started */
+function send(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
-    // kills the whole group: a run's threads and helpers must not outlive it
-    if (how === 'kill') process.kill(-pid, 'SIGKILL');
-    else process.kill(pid, 'SIGINT');
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

@@ -7,18 +7,17 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
+import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { type UserError, usageError } from '../../util/errors.js';
-import { all, choice, integer, literal, object, type TypeOf, text } from '../../util/schema.js';
+import { all, boolean, integer, literal, object, type TypeOf, text } from '../../util/schema.js';
 import { codeOf } from '../../util/system-errors.js';
 import { SweepDirectory } from '../directory.js';
 import { readJournal } from '../journal.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import { segment } from '../schedule/records.js';
 import { backendOf, backendOfRun, placeArguments, trialArguments } from '../trial-runs.js';
-
-export type StopRequest = 'interrupt' | 'kill';
 
 export const queueJobShape = object(
   all({
@@ -35,9 +34,7 @@ export const queueJobShape = object(
       pattern: '^/',
     }),
     threads: integer({ description: 'Threads that the process may use.', min: 1 }),
-    stop: choice([null, 'interrupt', 'kill'] as const, {
-      description: 'What the sweep requests of the process; null to continue.',
-    }),
+    stop: boolean({ description: 'Whether the sweep requests that the process stops.' }),
   }),
   {
     title: 'Queue job',
@@ -56,11 +53,11 @@ export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string
 export function queueJob(task: Task): QueueJob {
   const { id, trial, seed, from, to, attempt, directory, threads } = task;
   const sweep = dirname(dirname(directory));
-  return { version: 2, id, trial, seed, from, to, attempt, sweep, threads, stop: null };
+  return { version: 2, id, trial, seed, from, to, attempt, sweep, threads, stop: false };
 }
 
 /** The task that `data` names, completed from its sweep. `root` is absolute. */
-export function taskOfJob(data: unknown, root: string): { task: Task; stop: StopRequest | null } {
+export function taskOfJob(data: unknown, root: string): { task: Task; stop: boolean } {
   const [violation] = validateAgainst('queue-job', data);
   if (violation !== undefined) throw refusal(`job data${violation.instancePath} ${violation.message}`);
   const { sweep, stop, version: _, ...segment } = data as QueueJob;
@@ -105,12 +102,7 @@ function refusal(message: string, expected?: string): UserError {
   });
 }
 
-/** The result of a task that was stopped before it started. */
-export function stoppedEnd(how: StopRequest): TaskEnd {
-  return { exitCode: null, signal: how === 'kill' ? 'SIGKILL' : 'SIGINT', timedOut: false, stderr: '' };
-}
-
-/** The result of a task whose job is lost or failed outside of the task. */
+/** The end of a task that is lost, stopped before its start, or failed outside of its process. */
 export function lostEnd(reason: string): TaskEnd {
   return { exitCode: null, signal: null, timedOut: false, stderr: reason };
 }
@@ -127,9 +119,12 @@ export interface QueueAddress {
   readonly shown: string;
 }
 
-export type QueueLibrary = typeof import('bullmq') & {
-  connect(address: QueueAddress): Redis;
-};
+/** A queue on a server that was reached, and the library of its workers. */
+export interface TaskQueue {
+  readonly library: typeof import('bullmq');
+  readonly connection: Redis;
+  readonly queue: Queue<QueueJob, TaskEnd>;
+}
 
 /** Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS. */
 export function parseQueue(text: string): QueueAddress {
@@ -150,18 +145,28 @@ export function parseQueue(text: string): QueueAddress {
   return { url: url.href, name, shown: name === QUEUE ? shown.href : `${shown.href}?queue=${name}` };
 }
 
-export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {
-  const library = await loadLibrary();
-  await checkServer(library, address);
-  return library;
+export async function openQueue({ url, name, shown }: QueueAddress): Promise<TaskQueue> {
+  const [library, { Redis }] = await loadPackages();
+  // BullMQ requires a client that waits for the server without a limit
+  const options = { maxRetriesPerRequest: null, connectTimeout: CONNECT_MS, lazyConnect: true };
+  const connection = new Redis(url, options);
+  // `connect` rejects only with "connection is closed"; the event has the reason
+  let reason: Error | undefined;
+  connection.on('error', error => {
+    reason = error;
+  });
+  try {
+    await connection.connect();
+  } catch (error) {
+    connection.disconnect();
+    throw unreachableError(shown, (reason ?? (error as Error)).message);
+  }
+  return { library, connection, queue: new library.Queue(name, { connection }) };
 }
 
-async function loadLibrary(): Promise<QueueLibrary> {
+async function loadPackages() {
   try {
-    const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]);
-    // BullMQ requires a client that waits for the server without a limit
-    const options = { maxRetriesPerRequest: null, connectTimeout: CONNECT_MS, lazyConnect: true };
-    return { ...bullmq, connect: ({ url }) => new ioredis.Redis(url, options) };
+    return await Promise.all([import('bullmq'), import('ioredis')]);
   } catch (error) {
     if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw usageError({
@@ -169,24 +174,6 @@ async function loadLibrary(): Promise<QueueLibrary> {
       message: 'queues need the packages bullmq and ioredis, which are not installed',
       expected: '`npm install --include=optional` in the folder of this program',
     });
-  }
-}
-
-/** Connects once, without retries. */
-async function checkServer(library: QueueLibrary, address: QueueAddress): Promise<void> {
-  const client = library.connect(address);
-  client.options.retryStrategy = () => null;
-  // `connect` rejects only with "connection is closed"; the event has the reason
-  let reason: Error | undefined;
-  client.on('error', error => {
-    reason = error;
-  });
-  try {
-    await client.connect();
-  } catch (error) {
-    throw unreachableError(address.shown, (reason ?? (error as Error)).message);
-  } finally {
-    client.disconnect();
   }
 }
 

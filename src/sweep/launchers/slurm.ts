@@ -53,25 +53,24 @@ export interface SlurmOptions {
   readonly pace?: Pace;
 }
 
-type Stop = 'interrupt' | 'kill';
-
 export class SlurmLauncher implements Launcher {
   readonly name = 'slurm';
   private readonly options: Required<SlurmOptions>;
-  /** The jobs that are awaited, and how they were asked to stop. */
-  private readonly awaited = new Map<string, Stop | undefined>();
+  /** The jobs that are awaited. */
+  private readonly awaited = new Set<string>();
   private states: ReadonlyMap<string, string> = new Map();
   /** When Slurm was last asked, and last asked with a response, on the clock of `performance`. */
   private asked = Number.NEGATIVE_INFINITY;
   private responded = performance.now();
   private isClosed = false;
 
-  constructor(options: SlurmOptions) {
+  private constructor(options: SlurmOptions) {
     this.options = { sbatch: [], program: PROGRAM, pace: USUAL_PACE, ...options };
   }
 
-  async open(): Promise<void> {
+  static async open(options: SlurmOptions): Promise<SlurmLauncher> {
     await slurm('scontrol', ['show', 'config']);
+    return new SlurmLauncher(options);
   }
 
   async start(task: Task): Promise<RunningTask> {
@@ -124,17 +123,9 @@ export class SlurmLauncher implements Launcher {
   }
 
   private running(id: string, task: Task): RunningTask {
-    this.awaited.set(id, undefined);
+    this.awaited.add(id);
     const end = this.ended(id, this.folderOf(task), task.timeout !== null);
-    return { process: id, end, stop: how => this.stop(id, how) };
-  }
-
-  /** An interrupted job saves a checkpoint; a pending one is removed from the queue. */
-  private async stop(id: string, how: Stop): Promise<void> {
-    if (this.awaited.has(id)) this.awaited.set(id, how);
-    if (how === 'kill') return cancel(id);
-    await cancel('--state=PENDING', id);
-    await cancel('--batch', '--signal=INT', id);
+    return { process: id, end, stop: () => stop(id) };
   }
 
   /**
@@ -158,11 +149,14 @@ export class SlurmLauncher implements Launcher {
       }
       const state = isDecided ? undefined : (this.states.get(id) ?? 'forgotten');
       const remark = state === undefined ? '' : `Slurm reports state ${state} for job ${id}`;
-      const signal = this.awaited.get(id) === 'interrupt' ? 'SIGINT' : 'SIGKILL';
       this.awaited.delete(id);
       const stderr = `${textOf(join(folder, 'stderr')).slice(-TAIL_LENGTH).trim()}\n${remark}`.trim();
       const timedOut = limited && (end?.reason === 'timeout' || state === 'TIMEOUT');
-      return { ...(end === undefined ? { exitCode: null, signal } : exitOf(end.code)), timedOut, stderr };
+      return {
+        ...(end === undefined ? { exitCode: null, signal: 'SIGKILL' } : exitOf(end.code)),
+        timedOut,
+        stderr,
+      };
     }
     return new Promise(() => {});
   }
@@ -174,7 +168,7 @@ export class SlurmLauncher implements Launcher {
     if (now - this.asked < every) return;
     this.asked = now;
     try {
-      this.states = await statesOf([...this.awaited.keys()]);
+      this.states = await statesOf([...this.awaited]);
       this.responded = now;
     } catch (error) {
       // the controller may be restarting; the end files still arrive
@@ -291,6 +285,12 @@ exit "$code"
 
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** An interrupted job saves a checkpoint; a pending one is removed from the queue. */
+async function stop(id: string): Promise<void> {
+  await cancel('--state=PENDING', id);
+  await cancel('--batch', '--signal=INT', id);
 }
 
 async function cancel(...args: string[]): Promise<void> {

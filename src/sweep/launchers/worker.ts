@@ -6,21 +6,13 @@ import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job, Queue } from 'bullmq';
+import type { Job } from 'bullmq';
 import { isLocked } from '../../run/lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
-import type { RunningTask, Task, TaskEnd } from '../launcher.js';
+import type { Task, TaskEnd } from '../launcher.js';
 import { foundInUse } from '../segment.js';
-import { LocalLauncher } from './local.js';
-import {
-  lostEnd,
-  openQueue,
-  parseQueue,
-  type QueueJob,
-  type QueueLibrary,
-  stoppedEnd,
-  taskOfJob,
-} from './queue.js';
+import { LocalLauncher, type LocalTask } from './local.js';
+import { lostEnd, openQueue, parseQueue, type QueueJob, type TaskQueue, taskOfJob } from './queue.js';
 
 /** Milliseconds between checks for requests to stop a job. */
 const POLL_MS = 1_000;
@@ -40,10 +32,9 @@ export interface WorkerPlan {
 /** Works until `signal` is aborted, then returns running jobs to the queue. */
 export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<void> {
   const address = parseQueue(plan.queue);
-  const library = await openQueue(address);
-  const connection = library.connect(address);
-  const queue = new library.Queue<QueueJob, TaskEnd>(address.name, { connection });
-  const work = new Work(plan, library, queue, signal);
+  const service = await openQueue(address);
+  const { library, connection, queue } = service;
+  const work = new Work(plan, service, signal);
   const worker = new library.Worker<QueueJob, TaskEnd>(
     address.name,
     (job, token) => work.process(job, token),
@@ -78,27 +69,26 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
 }
 
 class Work {
-  private readonly running = new Map<string, RunningTask>();
+  private readonly running = new Map<string, LocalTask>();
   /** Jobs that this worker has lost: BullMQ passes them to another worker. */
   private readonly lost = new Set<string>();
   private readonly launcher = new LocalLauncher();
 
   constructor(
     private readonly plan: WorkerPlan,
-    private readonly library: QueueLibrary,
-    private readonly queue: Queue<QueueJob, TaskEnd>,
+    private readonly service: TaskQueue,
     private readonly signal: AbortSignal,
   ) {}
 
   interrupt(): void {
-    for (const task of this.running.values()) void task.stop('interrupt');
+    for (const task of this.running.values()) void task.stop();
   }
 
   lose(ids: readonly string[]): void {
     for (const id of ids) {
       if (!this.running.has(id) || this.lost.has(id)) continue;
       this.lost.add(id);
-      void this.running.get(id)?.stop('kill');
+      this.running.get(id)?.kill();
     }
   }
 
@@ -122,7 +112,7 @@ class Work {
   private taskOf(job: Job<QueueJob, TaskEnd>): Task | TaskEnd {
     try {
       const { task, stop } = taskOfJob(job.data, this.plan.root);
-      return stop === null ? task : stoppedEnd(stop);
+      return stop ? lostEnd('stopped before it started') : task;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.plan.log(`${job.id}: ${error.message}`);
@@ -135,7 +125,7 @@ class Work {
     this.running.set(id, running);
     void this.watchRequests(id, running);
     try {
-      if (this.signal.aborted) await running.stop('interrupt');
+      if (this.signal.aborted) await running.stop();
       return await running.end;
     } finally {
       this.running.delete(id);
@@ -157,18 +147,16 @@ class Work {
   private async requeue(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<never> {
     await job.moveToWait(token);
     this.plan.log(`${job.data.id}: returned to the queue`);
-    throw new this.library.WaitingError();
+    throw new this.service.library.WaitingError();
   }
 
   /** Stops a job whose sweep has written a request into it. */
-  private async watchRequests(id: string, running: RunningTask): Promise<void> {
-    let asked: QueueJob['stop'] = null;
+  private async watchRequests(id: string, running: LocalTask): Promise<void> {
     while (this.running.get(id) === running) {
       await sleep(POLL_MS, undefined, { ref: false });
       // an outage is reported by the error events
-      const stop = (await this.queue.getJob(id).catch(() => undefined))?.data.stop ?? null;
-      if (stop !== null && stop !== asked) await running.stop(stop);
-      asked = stop;
+      const job = await this.service.queue.getJob(id).catch(() => undefined);
+      if (job?.data.stop) return running.stop();
     }
   }
 }
