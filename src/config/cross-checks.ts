@@ -9,9 +9,8 @@ import { checkFacts, warmupOf } from './data-facts.js';
 import type { DatasetConfig, LayerConfig, PartialExperiment } from './experiment.js';
 import { checkPaths } from './file-checks.js';
 import { checkGate, checkSelectingMetric } from './gate-checks.js';
-import { validationKeys } from './splits.js';
-import type { Locator } from './yaml/locator.js';
-import type { Path } from './yaml/tree.js';
+import { validationKeys } from './metrics.js';
+import type { Locator, Path } from './yaml/tree.js';
 
 type Found = Iterable<Diagnostic>;
 
@@ -31,13 +30,14 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
 
 function* checkDataset(dataset: DatasetConfig, locator: Locator): Found {
   const { test_path, test_fraction } = dataset as Partial<TestPartConfig>;
-  const hasTestFile = 'test_path' in kindOf(dataset).settings.keys;
-  if (hasTestFile && test_path === undefined && test_fraction === undefined) {
-    const expected = '`test_path`: a second file, or `test_fraction`, such as 0.2';
-    yield locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected });
+  if ('test_path' in kindOf(dataset).settings.keys) {
+    if (test_path === undefined && test_fraction === undefined) {
+      const expected = '`test_path`: a second file, or `test_fraction`, such as 0.2';
+      yield locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected });
+    }
+    if (test_path !== undefined && test_fraction !== undefined)
+      yield locator.atBoth(['dataset', 'test_fraction'], 'config/two-test-splits', 'test_path');
   }
-  if (hasTestFile && test_path !== undefined && test_fraction !== undefined)
-    yield locator.atBoth(['dataset', 'test_fraction'], 'config/two-test-splits', 'test_path');
   for (const { keyPath, code, message, ...more } of kindOf(dataset).leaks(dataset))
     yield locator.atValue(keyPath, code, message, more);
   yield* checkPaths(dataset, locator);
@@ -61,23 +61,16 @@ function* checkDataset(dataset: DatasetConfig, locator: Locator): Found {
 /** The smallest normal float32. Smaller numbers lose precision, and GPUs may flush them to 0. */
 const MIN_NORMAL = 2 ** -126;
 
+/**
+ * Numbers that kernels do not compute with, or that are computed in float64: rates of a schedule,
+ * whose float32 value depends on the step.
+ */
+const FLOAT64 = /^(gates|checkpoint|training\.early_stopping|optimizer\.schedule\.(?!min_learning_rate))/;
+
 /** Rejects numbers that become 0 or 1 in float32, in which kernels compute: they have no effect. */
 function* checkFloats(experiment: PartialExperiment, locator: Locator): Found {
-  const { dataset, optimizer, training, model, loss } = experiment;
-  // rates of a schedule are computed in float64; their float32 value depends on the step
-  const { schedule, ...steps } = optimizer ?? {};
-  const min_learning_rate = schedule && 'min_learning_rate' in schedule && schedule.min_learning_rate;
-  const { test_fraction, validation } = { ...dataset } as Partial<TestPartConfig & DatasetConfig>;
-  const { gradient_clip_norm, average } = training ?? {};
-  const numbers = numbersIn({
-    // no data are so large that such a fraction of them means anything
-    dataset: { test_fraction, validation },
-    optimizer: { ...steps, schedule: { min_learning_rate } },
-    training: { gradient_clip_norm, average },
-    model,
-    loss,
-  });
-  for (const [path, value] of numbers) {
+  for (const [path, value] of numbersIn(experiment)) {
+    if (FLOAT64.test(path.join('.'))) continue;
     const isZero = value !== 0 && Math.abs(value) < MIN_NORMAL;
     if (!isZero && (value === 1 || Math.fround(value) !== 1)) continue;
     const message = `this number becomes ${isZero ? 0 : 1} in float32`;

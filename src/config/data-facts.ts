@@ -8,8 +8,7 @@ import { predictsEachStep } from '../math/model/heads.js';
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { Experiment, PartialExperiment, ScheduleConfig } from './experiment.js';
-import { lossFor } from './losses.js';
-import type { Locator } from './yaml/locator.js';
+import type { Locator } from './yaml/tree.js';
 
 export interface DataFacts extends DatasetFacts {
   /** Required size of the vocabulary: the largest symbol + 1. */
@@ -26,9 +25,9 @@ export function* checkFacts(
   const { targetKind, perStep, inputKind, numSymbols = 0, numClasses = 0, trainCount } = facts;
   const needed = loss && TASKS[taskOf(loss)].target;
   if (loss && targetKind !== undefined && targetKind !== needed) {
-    const suggestion = lossFor(targetKind);
+    const suggestion = targetKind === 'class' ? 'cross_entropy' : 'mse';
     const message = `loss ${loss.kind} needs ${needed} targets, but the dataset has ${targetKind} targets`;
-    yield locator.atValue(['loss', 'kind'], 'config/loss-target', message, suggestion && { suggestion });
+    yield locator.atValue(['loss', 'kind'], 'config/loss-target', message, { suggestion });
   }
   if (model && perStep !== undefined && predictsEachStep(model.head) !== perStep) {
     const message = `the head has one output per ${perStep ? 'sequence' : 'step'}, but the dataset has one target per ${perStep ? 'step' : 'sequence'}`;

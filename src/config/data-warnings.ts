@@ -1,30 +1,22 @@
 /** Warns of data, and of keys about them, that are probably not what was meant. */
-import type { Column, TimeGaps } from '../data/core/dataset.js';
+import type { Column, Dataset } from '../data/core/dataset.js';
 import { isConstant } from '../data/core/scaling.js';
 import { gapWords } from '../data/forecast-gaps.js';
 import { layersOf } from '../math/model/settings.js';
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { DataShape } from './data-check.js';
+import { batchesPerEpoch, warmupOf } from './data-facts.js';
+import type { Experiment } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
-import { measuredMetrics } from './losses.js';
-import type { Locator } from './yaml/locator.js';
-
-export interface ColumnFacts {
-  readonly features: readonly Column[];
-  readonly targets: readonly Column[];
-}
-
-export interface SeriesShape {
-  readonly gaps?: TimeGaps;
-}
+import { measuredMetrics } from './metrics.js';
+import type { Locator } from './yaml/tree.js';
 
 /** More held-out sequences than this per training sequence are probably a mistake. */
 const MAX_HELD_OUT = 20;
 /** With fewer training sequences, a validation split of one sequence is no sign of a mistake. */
 const MIN_SELECTABLE = 10;
 
-export function* dataWarnings(loaded: LoadedExperiment, data: DataShape): Iterable<Diagnostic> {
+export function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagnostic> {
   const { experiment, locator } = loaded;
   const { model } = experiment;
   const dataset: Partial<Record<string, unknown>> = { ...experiment.dataset };
@@ -66,6 +58,7 @@ export function* dataWarnings(loaded: LoadedExperiment, data: DataShape): Iterab
     yield locator.atValue(['dataset', 'time'], 'data/time-gaps', message, { expected });
   }
   yield* scaleWarnings(loaded, data);
+  yield* trainingWarnings(loaded, train);
 }
 
 /** Larger absolute means or deviations are far from normalized data (mean 0, deviation 1). */
@@ -78,7 +71,7 @@ const MAX_NAMED = 5;
 
 /** Warns of columns whose scale makes learning hard, or costs them digits. */
 function* columnWarnings(
-  { features, targets }: ColumnFacts,
+  { features, targets }: NonNullable<Dataset['columns']>,
   isScaled: boolean,
   locator: Locator,
 ): Iterable<Diagnostic> {
@@ -141,7 +134,7 @@ const MAX_UNKNOWN = 0.05;
  * Warns of splits with many symbols unknown to training, such as text in another language, and of
  * unknown symbols that the model cannot learn to read, because training has none.
  */
-function* unknownWarnings({ unknownShares = {} }: DataShape, locator: Locator): Iterable<Diagnostic> {
+function* unknownWarnings({ unknownShares = {} }: Dataset, locator: Locator): Iterable<Diagnostic> {
   const { train = 0, ...others } = unknownShares;
   const percent = (of: number): string => `${of < 0.001 ? '< 0.1' : (100 * of).toFixed(1)} %`;
   for (const [name, fraction = 0] of Object.entries(others)) {
@@ -162,7 +155,7 @@ function* unknownWarnings({ unknownShares = {} }: DataShape, locator: Locator): 
  * depends on the data: all other metrics are computed, and one of several points of a sweep may be
  * affected.
  */
-function* scaleWarnings({ experiment, locator }: LoadedExperiment, data: DataShape): Iterable<Diagnostic> {
+function* scaleWarnings({ experiment, locator }: LoadedExperiment, data: Dataset): Iterable<Diagnostic> {
   if (!measuredMetrics(experiment).includes('mase')) return;
   const listed = experiment.training.metrics?.indexOf('mase') ?? -1;
   const path = listed < 0 ? ['training'] : ['training', 'metrics', listed];
@@ -173,4 +166,55 @@ function* scaleWarnings({ experiment, locator }: LoadedExperiment, data: DataSha
     const expected = 'another metric, such as mean_absolute_error, or a shorter season';
     yield locator.atValue(path, 'data/no-error-scale', message, { expected });
   }
+}
+
+/** Warns of keys of `training` that have no effect, or an unintended one, with this data. */
+function* trainingWarnings(
+  { experiment, locator }: LoadedExperiment,
+  { count, lengths }: { readonly count: number; readonly lengths?: Int32Array },
+): Iterable<Diagnostic> {
+  const { training, optimizer } = experiment;
+  const { batch_size, last_batch, bucket_by_length, early_stopping, max_steps } = training;
+  if (batch_size > count && last_batch !== 'drop') {
+    const message = `\`batch_size\` exceeds the training split (${counted(count, 'sequence')}), so an epoch is one step`;
+    const more = { expected: `at most ${count}`, got: String(batch_size) };
+    yield locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more);
+  }
+  if (bucket_by_length && lengths === undefined) {
+    const message = '`bucket_by_length` has no effect: all training sequences have the same length';
+    yield locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message);
+  }
+  const { schedule } = optimizer;
+  // the first evaluation is always the best so far, and the one at the end of training is too late
+  const patient = [
+    [['training', 'early_stopping', 'patience'], early_stopping?.patience, 1],
+    [['optimizer', 'schedule', 'patience'], schedule?.kind === 'plateau' ? schedule.patience : undefined, 2],
+  ] as const;
+  const evaluations = evaluationsOf(training, count);
+  for (const [path, patience, more] of patient) {
+    if (patience === undefined || patience + more < evaluations) continue;
+    const message = `\`${path.join('.')}: ${patience}\` has no effect in this run: it needs ${counted(patience + more, 'evaluation')} before the last, but the run has ${evaluations} in total`;
+    yield locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) });
+  }
+  const { steps, epochs = 0 } = warmupOf(schedule) ?? {};
+  const updates = steps ?? epochs * batchesPerEpoch(training, count);
+  if (updates > 0 && max_steps !== undefined && updates >= max_steps) {
+    const message = `\`max_steps\` ends training within the warm-up (${counted(updates, 'update')})`;
+    const got = counted(max_steps, 'update');
+    yield locator.atValue(['training', 'max_steps'], 'config/cut-warmup', message, { got });
+  }
+}
+
+/** Number of evaluations of a run: after each epoch, every N steps, and after the last step. */
+function evaluationsOf(training: Experiment['training'], trainCount: number): number {
+  const { num_epochs, max_steps = Number.POSITIVE_INFINITY, evaluate_every } = training;
+  const perEpoch = batchesPerEpoch(training, trainCount);
+  const steps = Math.min(num_epochs * perEpoch, max_steps);
+  const every = evaluate_every?.steps ?? perEpoch;
+  let [a, b] = [perEpoch, every];
+  while (b > 0) [a, b] = [b, a % b];
+  // `a` is the greatest common divisor, so the last term counts steps that are multiples of both
+  const regular =
+    Math.floor(steps / perEpoch) + Math.floor(steps / every) - Math.floor(steps / ((perEpoch / a) * every));
+  return regular + Number(steps % perEpoch > 0 && steps % every > 0);
 }

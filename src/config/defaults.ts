@@ -3,8 +3,8 @@ import { kindOf } from '../data/table.js';
 import { lossKind } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import type { DatasetConfig, LossConfig, MetricName, PartialExperiment } from './experiment.js';
+import { hasValidation, onValidation } from './metrics.js';
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, sweepSchema } from './schema/walk.js';
-import { hasValidation, onValidation } from './splits.js';
 
 /** A deep copy, so that freezing it does not freeze the schema. */
 export function fillDefaults(config: unknown): PartialExperiment {

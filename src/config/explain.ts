@@ -2,9 +2,8 @@
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { describeExpected } from './expected.js';
-import { flatValues } from './flat.js';
 import type { LoadedExperiment } from './load.js';
-import { allKeys, isRecord, type Schema, schemaAt, valueAt } from './schema/walk.js';
+import { allKeys, flatValues, isRecord, type Schema, schemaAt, valueAt } from './schema/walk.js';
 
 export interface ExplainedValue {
   readonly key: string;

@@ -4,15 +4,14 @@ import { type ConfigDiagnostic, configError } from '../data/core/problems.js';
 import { inputFiles, realPath } from '../data/reading/input-files.js';
 import { datasets } from '../data/table.js';
 import type { Diagnostic } from '../util/errors.js';
-import type { Experiment, PartialExperiment } from './experiment.js';
-import { mapPaths } from './paths.js';
-import type { Locator } from './yaml/locator.js';
-import type { Path } from './yaml/tree.js';
+import type { Experiment } from './experiment.js';
+import { pathsIn } from './schema/walk.js';
+import type { Locator, Path } from './yaml/tree.js';
 
 /** Rejects equal paths. Reads no data, see {@link refuseRepeatedFiles}. */
 export function* checkPaths(dataset: Experiment['dataset'], locator: Locator): Iterable<Diagnostic> {
   const keys = new Map<string, Path>();
-  for (const [path, at] of pathsOf(dataset)) {
+  for (const [path, at] of pathsIn({ dataset })) {
     const other = keys.get(resolve(path));
     keys.set(resolve(path), other ?? at);
     if (other === undefined) continue;
@@ -26,7 +25,7 @@ export async function refuseRepeatedFiles(dataset: Experiment['dataset']): Promi
   const isOne = datasets[dataset.kind].expandsPaths !== true;
   const first = new Map<string, { readonly name: string; readonly at: Path }>();
   const problems = new Map<string, ConfigDiagnostic>();
-  for (const [path, at] of pathsOf(dataset)) {
+  for (const [path, at] of pathsIn({ dataset })) {
     for (const name of isOne ? [path] : await inputFiles(path)) {
       const real = await realPath(name);
       const other = first.get(real);
@@ -43,15 +42,6 @@ export async function refuseRepeatedFiles(dataset: Experiment['dataset']): Promi
     }
   }
   if (problems.size > 0) throw configError(...problems.values());
-}
-
-function pathsOf(dataset: PartialExperiment['dataset']): (readonly [path: string, at: Path])[] {
-  const paths: (readonly [string, Path])[] = [];
-  mapPaths({ dataset }, (path, at) => {
-    paths.push([path, at]);
-    return path;
-  });
-  return paths;
 }
 
 function nameOf(at: Path): string {

@@ -4,9 +4,8 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { Recent } from '../util/recent.js';
 import type { Experiment } from './experiment.js';
-import { flatValues } from './flat.js';
 import { changesResults, onResume } from './key-facts.js';
-import { mapPaths } from './paths.js';
+import { flatValues, mapPaths } from './schema/walk.js';
 
 /**
  * SHA-256 (hex) of all keys that change results (`key-facts.ts`). Paths are hashed relative to the

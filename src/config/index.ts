@@ -1,6 +1,6 @@
 /** Configs: loading them, their types, and the checks against data. */
 
-export { checkAgainstData, type DataShape, type ModelSizes } from './data-check.js';
+export { checkAgainstData, type ModelSizes } from './data-check.js';
 export type {
   DatasetConfig,
   EarlyStopping,
@@ -13,5 +13,5 @@ export { refuseRepeatedFiles } from './file-checks.js';
 export { fileDigest } from './hash.js';
 export { changesResults, effectsOf } from './key-facts.js';
 export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
-export { ignoredLabel, measuredMetrics } from './losses.js';
+export { measuredMetrics } from './metrics.js';
 export { locateInConfig } from './relocate.js';

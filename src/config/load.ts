@@ -8,12 +8,12 @@ import type { Experiment, PartialExperiment } from './experiment.js';
 import { fileDigest, hashExperiment } from './hash.js';
 import { type Layers, readLayers } from './layers.js';
 import { type Assignment, applyAssignments, applyOverrides } from './overrides.js';
-import { mapPaths } from './paths.js';
 import { validateAgainst } from './schema/schema.js';
+import { mapPaths } from './schema/walk.js';
 import { explainSchemaErrors } from './schema-errors.js';
-import { Locator } from './yaml/locator.js';
-import { type Place, SourceText } from './yaml/source.js';
-import { type MapNode, nodeAt, toPlain } from './yaml/tree.js';
+import { parseConfig } from './yaml/parse.js';
+import { type Place, readSource, SourceText } from './yaml/source.js';
+import { Locator, type MapNode, nodeAt, toPlain } from './yaml/tree.js';
 
 /** Nobody reads more at once. The others appear once the first are fixed. */
 const MAX_DIAGNOSTICS = 100;
@@ -169,4 +169,12 @@ function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   Object.values(value).forEach(deepFreeze);
   return Object.freeze(value);
+}
+
+/** Reads a resolved config of any version, as values, without the files that it extends. */
+export function readPlainConfig(path: string): Readonly<Record<string, unknown>> {
+  const absolute = resolve(path);
+  const { root, problems } = parseConfig(readSource(path, absolute, dirname(absolute)));
+  if (root === undefined || problems.length > 0) throw failed(problems, path);
+  return toPlain(root) as Readonly<Record<string, unknown>>;
 }

@@ -1,13 +1,13 @@
 /** Warns of splits that share data, which makes reported results too good. */
+import type { Dataset, Split } from '../data/core/dataset.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';
-import type { DataShape, SplitShape } from './data-check.js';
 import type { DatasetConfig } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
 import type { Path } from './yaml/tree.js';
 
-type Splits<S = SplitShape> = readonly (readonly [name: string, split: S])[];
+type Splits = readonly (readonly [name: string, split: Split])[];
 
 const MAX_NAMED = 3;
 
@@ -17,8 +17,8 @@ const MAX_NAMED = 3;
  */
 export function checkOverlap(
   { experiment: { dataset }, locator }: LoadedExperiment,
-  digests: DataShape['digests'],
-  splits: Readonly<Record<string, SplitShape>>,
+  digests: Dataset['digests'],
+  splits: Readonly<Record<string, Split>>,
   shape: SequenceShape,
 ): Iterable<Diagnostic> {
   const all = Object.entries(splits);
@@ -68,7 +68,7 @@ function* sharedNames(dataset: DatasetConfig, splits: Splits): Iterable<Overlap>
 /** Sequences without names are not compared, since a warning could not name them. */
 function* equalSequences(dataset: DatasetConfig, all: Splits, shape: SequenceShape): Iterable<Overlap> {
   const splits = all.flatMap(([name, { count, targets, read, id }]) =>
-    read && id ? [{ name, count, targets, read, id }] : [],
+    id ? [{ name, count, targets, read, id }] : [],
   );
   const files: Readonly<Record<string, unknown>> = { ...dataset };
   const fileOf = (name: string): unknown => files[`${name}_path`] ?? files.path;
@@ -92,7 +92,7 @@ function* equalSequences(dataset: DatasetConfig, all: Splits, shape: SequenceSha
 const OFTEN_IDENTICAL = /_labels$|^(?:y|lengths|ids)(?:_|$)/;
 
 /** One pair of files of each split. */
-function* copies(dataset: DatasetConfig, digests: DataShape['digests'] = []): Iterable<Overlap> {
+function* copies(dataset: DatasetConfig, digests: Dataset['digests'] = []): Iterable<Overlap> {
   const often = Object.entries(dataset).flatMap(([key, file]) => (OFTEN_IDENTICAL.test(key) ? [file] : []));
   const files = digests.filter(({ name }) => !often.includes(name));
   for (const split of ['validation', 'test']) {
@@ -109,13 +109,8 @@ function* copies(dataset: DatasetConfig, digests: DataShape['digests'] = []): It
   }
 }
 
-export interface ComparedSequences {
-  readonly count: number;
-  readonly targets: {
-    readonly values?: { length: number; subarray(from: number, to: number): ArrayLike<number> };
-  };
-  read(index: number, out: Float32Array, offset: number, stepStride: number): void;
-}
+/** What is compared of a split. */
+export type ComparedSequences = Pick<Split, 'count' | 'targets' | 'read'>;
 
 export interface SequenceShape {
   readonly steps: number;
@@ -178,14 +173,13 @@ function* hashes(
   most = split.count,
 ): Generator<[index: number, hash: number]> {
   const { count, targets } = split;
-  const { values } = targets;
   const size = steps * width;
-  const targetWidth = (values?.length ?? 0) / count;
+  const targetWidth = targets.values.length / count;
   const numbers = new Float32Array(size + targetWidth);
   const bits = new Uint32Array(numbers.buffer);
   for (let index = 0; index < Math.min(count, most); index++) {
     split.read(index, numbers, 0, width);
-    if (values) numbers.set(values.subarray(index * targetWidth, (index + 1) * targetWidth), size);
+    numbers.set(targets.values.subarray(index * targetWidth, (index + 1) * targetWidth), size);
     yield [index, hashOf(bits)];
   }
 }

@@ -3,25 +3,15 @@ import { type ConfigDiagnostic, isConfigDiagnostic } from '../data/core/problems
 import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import type { LoadedExperiment } from './load.js';
-import { mapPaths } from './paths.js';
-import { valueAt } from './schema/walk.js';
+import { pathsIn, valueAt } from './schema/walk.js';
 import type { Path } from './yaml/tree.js';
 
 /** Moves diagnostics about a value of the config, or about a whole file, to that value or path. */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;
-  const named = namedFiles(loaded);
+  const named = new Map(pathsIn(loaded.experiment));
   const diagnostics = error.diagnostics.map(diagnostic => relocate(diagnostic, named, loaded));
   return new UserError(error.exitCode, diagnostics, { cause: error });
-}
-
-function namedFiles({ experiment }: LoadedExperiment): ReadonlyMap<string, Path> {
-  const named = new Map<string, Path>();
-  mapPaths(experiment, (path, at) => {
-    named.set(path, at);
-    return path;
-  });
-  return named;
 }
 
 function relocate(d: Diagnostic, named: ReadonlyMap<string, Path>, loaded: LoadedExperiment): Diagnostic {

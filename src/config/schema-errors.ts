@@ -15,11 +15,11 @@ import {
   valueAt,
 } from './schema/walk.js';
 import { findElsewhere, meantKey, meantTag, suggestValue } from './suggest.js';
-import { Locator } from './yaml/locator.js';
 import {
   describeValue,
   formatPath,
   isBroken,
+  Locator,
   type MapNode,
   nodeAt,
   type Path,

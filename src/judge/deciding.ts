@@ -1,9 +1,8 @@
 /** What determines a run's results, read from its files: config, data, code and backend. */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import stableStringify from 'safe-stable-stringify';
-import { flatValues } from '../config/flat.js';
 import { changesResults, effectsOf, isEarlier, isInputPath } from '../config/key-facts.js';
-import { mapPaths } from '../config/paths.js';
+import { flatValues, mapPaths } from '../config/schema/walk.js';
 import type { Json } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
 import type { RunRecord } from '../run/run.js';

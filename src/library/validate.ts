@@ -1,6 +1,6 @@
 /** Validates a config without training, including its data. */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { OPTIMISTIC, testSelections } from '../config/splits.js';
+import { OPTIMISTIC, testSelections } from '../config/metrics.js';
 import type { SplitName } from '../data/index.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';

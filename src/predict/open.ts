@@ -1,7 +1,7 @@
 /** Opens a saved model for computation: one of a run's checkpoints, with or without its data. */
 import { configDifferences } from '../config/explain.js';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { mapPaths } from '../config/paths.js';
+import { mapPaths } from '../config/schema/walk.js';
 import {
   type DataRecord,
   type DataScaling,
@@ -24,8 +24,7 @@ import { checkSameData, fittedBy } from '../train/same-data.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import { allocateParameters, type ModelRun, type ShardPool } from '../train/shards.js';
 import { usableCores } from '../train/threads.js';
-import type { WeightsName } from '../train/weights.js';
-import { loadWeights } from '../train/weights.js';
+import { loadWeights, type WeightsName } from '../train/weights.js';
 import { damagedError, usageError } from '../util/errors.js';
 import type { WhichWeights } from './predictions.js';
 

@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
-import { readPlainConfig } from '../config/plain.js';
+import { readPlainConfig } from '../config/load.js';
 import { caught, damagedError, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, retried } from './checkpoint-files.js';
 import { RunDirectory } from './directory.js';

@@ -1,7 +1,7 @@
 /** Sentences about results: metrics, gates, baselines and cautions. */
 
 import { basename, isAbsolute } from 'node:path';
-import { OPTIMISTIC } from '../config/splits.js';
+import { OPTIMISTIC } from '../config/metrics.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { isShare, percent, rounded } from '../util/numbers.js';
 import type { GateResult, SplitBaselines, SplitMetrics, Summary } from './summary.js';

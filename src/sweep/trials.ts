@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path';
-import { OPTIMISTIC } from '../config/splits.js';
+import { OPTIMISTIC } from '../config/metrics.js';
 import { RunDirectory } from '../run/directory.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';

@@ -1,6 +1,6 @@
 /** Ends a run: judges the gates, writes the summary and the closing event. */
 import type { Experiment } from '../config/index.js';
-import { testSelections } from '../config/splits.js';
+import { testSelections } from '../config/metrics.js';
 import { EXECUTORS } from '../engine/executable.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { savedCheckpoints } from '../run/checkpoints.js';

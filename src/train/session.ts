@@ -4,7 +4,6 @@ import {
   checkAgainstData,
   type Experiment,
   fileDigest,
-  ignoredLabel,
   type LoadedExperiment,
   locateInConfig,
   type ModelSizes,
@@ -23,8 +22,7 @@ import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
 import { measuredWidth, type Width } from '../engine/simd-target.js';
-import type { LossSettings } from '../math/losses/index.js';
-import { taskOf } from '../math/losses/index.js';
+import { type LossSettings, taskOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
@@ -182,7 +180,7 @@ export async function openData(
     scaling,
     vocabulary,
     hasLabelTargets,
-    ignoredLabel: ignoredLabel(loss),
+    ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
   });
 }
 

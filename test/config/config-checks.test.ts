@@ -6,7 +6,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import fc from 'fast-check';
 import t from 'tap';
 import { type Document, parseDocument } from 'yaml';
-import { checkAgainstData, type DataShape, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import { compileValidator } from '../../src/config/schema/compiler.js';
 import {
   builtValidator,
@@ -16,6 +16,7 @@ import {
   validateAgainst,
 } from '../../src/config/schema/schema.js';
 import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
+import type { Dataset, Targets } from '../../src/data/core/dataset.js';
 import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
 import type { Json } from '../../src/run/json.js';
 import { UserError } from '../../src/util/errors.js';
@@ -23,10 +24,13 @@ import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
   BROKEN_FOLDER,
+  classData,
   failure,
+  labelsOf,
   MINIMAL,
   printed,
   SAMPLES,
+  splitOf,
   VALID_FOLDER,
   writerIn,
 } from '../support/config-texts.js';
@@ -37,51 +41,40 @@ import { StepCounter } from '../support/steps.js';
 process.chdir(packageRoot);
 const write = writerIn(t.testdir({}));
 
-const classes = (numClasses: number) => ({ kind: 'class', numClasses, perStep: false }) as const;
-
-/** Data of one number per sequence, with as many sequences in each split. */
-const dataOf = (count: number, numClasses = 2, more: Partial<DataShape> = {}): DataShape => ({
-  input: { kind: 'number', size: 1 },
-  sequenceLength: 1,
-  train: { count, targets: classes(numClasses) },
-  test: { count, targets: classes(numClasses) },
-  ...more,
-});
-
 t.test('a config against its data', async t => {
   const file = write('data.yaml', MINIMAL);
-  const shape = (targets: DataShape['train']['targets'], count = 100): DataShape => ({
-    input: { kind: 'number', size: 3 } as const,
-    sequenceLength: 5,
-    train: { count, targets },
-    test: { count: 10, targets },
+  const shape = (targets: Targets, count = 100): Dataset => ({
+    ...classData(0, 0),
+    train: splitOf(count, targets),
+    test: splitOf(10, targets),
   });
-  const four = classes(4);
-  const check = (data: DataShape, ...set: string[]): string[] =>
+  const four = labelsOf(100, 4);
+  const values = (size: number) => ({ kind: 'value', size, values: new Float32Array(10 * size) }) as const;
+  const check = (data: Dataset, ...set: string[]): string[] =>
     checkAgainstData(loadExperiment(file, { set }), data).diagnostics.map(
       d => `${d.code} ${d.file === '--set' ? '--set' : 'file'} ${d.line}:${d.column}`,
     );
   t.same(checkAgainstData(loadExperiment(file), shape(four)), {
     diagnostics: [],
     warnings: [],
-    sizes: { input: { kind: 'number', size: 3 }, sequenceLength: 5, outputSize: 4 },
+    sizes: { input: { kind: 'number', size: 1 }, sequenceLength: 1, outputSize: 4 },
   });
-  const unevenClasses = { ...shape(four), test: { count: 1, targets: classes(6) } };
+  const unevenClasses = { ...shape(four), test: splitOf(1, labelsOf(1, 6)) };
   t.equal(checkAgainstData(loadExperiment(file), unevenClasses).sizes.outputSize, 6);
   const wider = loadExperiment(file, { set: ['model.num_classes=9'] });
   t.equal(checkAgainstData(wider, shape(four)).sizes.outputSize, 9);
   t.same(check(shape(four), 'model.num_classes=3'), ['config/num-classes --set 1:19']);
   t.same(check(shape(four), 'model.num_classes=4'), []);
-  t.same(check(shape({ kind: 'value', size: 2 })), ['config/loss-target file 5:15']);
+  t.same(check(shape(values(2))), ['config/loss-target file 5:15']);
   t.same(check(shape(four), 'loss.kind=mse'), ['config/loss-target --set 1:11']);
   t.same(check(shape({ ...four, perStep: true })), ['config/head-target file 4:1']);
   t.same(check(shape(four), 'model.head.from=every'), ['config/head-target --set 1:17']);
   t.same(check(shape(four, 9), 'training.last_batch=drop'), ['config/batch-size file 7:40']);
   t.same(check(shape(four, 9)), [], 'a partial batch may be trained on');
-  const mixed = { ...shape(four), test: { count: 1, targets: { kind: 'value', size: 1 } as const } };
+  const mixed = { ...shape(four), test: splitOf(1, values(1)) };
   t.same(check(mixed), ['config/split-targets file 3:1']);
-  const values = loadExperiment(file, { set: ['loss.kind=mse'] });
-  t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
+  const regression = loadExperiment(file, { set: ['loss.kind=mse'] });
+  t.equal(checkAgainstData(regression, shape(values(2))).sizes.outputSize, 2);
 });
 
 t.test('numbers that become 0 or 1 in float32 are rejected', async t => {
@@ -114,13 +107,11 @@ t.test('numbers that become 0 or 1 in float32 are rejected', async t => {
 
 t.test('a split whose labels are all ignored', async t => {
   const told = (train: number[], validation: number[], test: number[], ...set: string[]) => {
-    const split = (labels: number[]) => ({
-      count: labels.length,
-      targets: { ...classes(2), values: Int32Array.from(labels) },
-    });
+    const split = (labels: number[]) =>
+      splitOf(labels.length, { ...labelsOf(0), values: Int32Array.from(labels) });
     const data = { train: split(train), validation: split(validation), test: split(test) };
     const loaded = loadExperiment(write('ignored.yaml', MINIMAL), { set });
-    return checkAgainstData(loaded, dataOf(0, 2, data)).diagnostics.map(
+    return checkAgainstData(loaded, { ...classData(0, 0), ...data }).diagnostics.map(
       d => `${d.file}:${d.line} ${d.message}`,
     );
   };
@@ -137,12 +128,8 @@ t.test('a split whose labels are all ignored', async t => {
 t.test('warns of very small splits and very large batches', async t => {
   const warnings = (train: number, test: number, validation: number, ...set: string[]) => {
     const loaded = loadExperiment(write('sizes.yaml', MINIMAL), { set });
-    const targets = classes(2);
-    const others = {
-      ...(validation > 0 && { validation: { count: validation, targets } }),
-      test: { count: test, targets },
-    };
-    return checkAgainstData(loaded, dataOf(train, 2, others)).warnings;
+    const held = validation > 0 && { validation: splitOf(validation, labelsOf(validation)) };
+    return checkAgainstData(loaded, { ...classData(train, test), ...held }).warnings;
   };
   const told = (train: number, test: number, ...set: string[]) =>
     warnings(train, test, 0, ...set).map(d => `${d.code} ${d.file}: ${d.message}`);
@@ -198,7 +185,7 @@ t.test('warns of a patience that exceeds the run', async t => {
     if (every !== undefined) training.push(`evaluate_every.steps=${every}`);
     if (max !== undefined) training.push(`max_steps=${max}`);
     const loaded = loadExperiment(file, { set: [...training.map(one => `training.${one}`), ...set] });
-    return checkAgainstData(loaded, dataOf(count, 9))
+    return checkAgainstData(loaded, classData(count, count, 9))
       .warnings.filter(d => d.code === 'config/unreached-patience')
       .map(d => d.message);
   };
@@ -306,7 +293,7 @@ t.test('labels that would silently enlarge the model', async t => {
   const judge = (labels: number[], test: number[], ...set: string[]) => {
     const facts = labelFacts(train(labels), train(test));
     const numClasses = Math.max(...labels, ...test) + 1;
-    const data = dataOf(10, numClasses, { labels: facts });
+    const data = { ...classData(10, 10, numClasses), labels: facts };
     try {
       const { diagnostics, warnings, sizes } = checkAgainstData(loadExperiment(file, { set }), data);
       return [

@@ -1,9 +1,10 @@
 import t from 'tap';
-import { checkAgainstData, type DataShape, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import { effectsOf } from '../../src/config/key-facts.js';
 import { branchesOf, schemaAt } from '../../src/config/schema/walk.js';
+import type { Dataset } from '../../src/data/core/dataset.js';
 import { layersOf } from '../../src/math/model/settings.js';
-import { failure, writerIn } from '../support/config-texts.js';
+import { classData, failure, writerIn } from '../support/config-texts.js';
 
 const scratch = t.testdir({});
 const write = writerIn(scratch);
@@ -210,22 +211,11 @@ t.test('keys that cannot be combined with layer norm, projections and carried st
   t.ok(load('{ cell: gru, hidden_size: 8, head: { from: every } }', 'training.carry_state=true'));
 });
 
-const SHAPE: DataShape = {
-  input: { kind: 'number', size: 3 },
-  sequenceLength: 5,
-  train: {
-    count: 9,
-    targets: { kind: 'class', numClasses: 2, perStep: false },
-    lengths: Int32Array.of(5, 4),
-  },
-  test: { count: 9, targets: { kind: 'class', numClasses: 2, perStep: false } },
-};
-
 t.test('warns of keys without effect', async t => {
-  const warnings = (model: string, train: Partial<DataShape['train']> = {}, ...set: string[]) =>
-    checkAgainstData(load(model, ...set), { ...SHAPE, train: { ...SHAPE.train, ...train } }).warnings.map(
-      d => `${d.code} ${d.message}`,
-    );
+  const data = classData(9, 9);
+  const uneven: Dataset = { ...data, train: { ...data.train, lengths: Int32Array.of(5, 4) } };
+  const warnings = (model: string, train = uneven, ...set: string[]) =>
+    checkAgainstData(load(model, ...set), train).warnings.map(d => `${d.code} ${d.message}`);
   t.same(
     warnings(
       '{ cell: gru, hidden_size: 8, num_layers: 2, dropout: 0.5, head: { hidden_sizes: [3], dropout: 0.5 } }',
@@ -236,9 +226,8 @@ t.test('warns of keys without effect', async t => {
     /^config\/no-dropout `model\.dropout` has no effect: it applies between recurrent layers/,
     /^config\/no-dropout `model\.head\.dropout` has no effect: it applies to the layers of `hidden_sizes`/,
   ]);
-  t.same(warnings('{ cell: gru, hidden_size: 8 }', {}, 'training.bucket_by_length=true'), []);
-  t.match(
-    warnings('{ cell: gru, hidden_size: 8 }', { lengths: undefined }, 'training.bucket_by_length=true'),
-    [/^data\/one-length .*`bucket_by_length` has no effect/],
-  );
+  t.same(warnings('{ cell: gru, hidden_size: 8 }', uneven, 'training.bucket_by_length=true'), []);
+  t.match(warnings('{ cell: gru, hidden_size: 8 }', data, 'training.bucket_by_length=true'), [
+    /^data\/one-length .*`bucket_by_length` has no effect/,
+  ]);
 });

@@ -14,7 +14,12 @@ const STEPS = 2;
 function split(rows: readonly (readonly number[])[]): ComparedSequences {
   return {
     count: rows.length,
-    targets: { values: Int32Array.from(rows, row => row[STEPS]) },
+    targets: {
+      kind: 'class',
+      numClasses: 2,
+      perStep: false,
+      values: Int32Array.from(rows, row => row[STEPS]),
+    },
     read(index, out, offset, stepStride) {
       for (let step = 0; step < STEPS; step++) out[offset + step * stepStride] = rows[index][step];
     },

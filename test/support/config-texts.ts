@@ -6,6 +6,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
 import type { Io } from '../../src/cli/terminal/io.js';
+import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
 import { UserError } from '../../src/util/errors.js';
 
 export const BROKEN_FOLDER = 'test/fixtures/configs/broken';
@@ -35,6 +36,27 @@ export function writerIn(folder: string) {
     const path = join(folder, name);
     writeFileSync(path, content);
     return path;
+  };
+}
+
+/** A split without features. */
+export function splitOf(count: number, targets: Targets): Split {
+  return { count, targets, read: () => {} };
+}
+
+/** `count` labels, all of class 0 of `numClasses`. */
+export function labelsOf(count: number, numClasses = 2) {
+  return { kind: 'class', numClasses, perStep: false, values: new Int32Array(count) } as const;
+}
+
+/** Data of one number per step, with as many sequences in each split. */
+export function classData(train: number, test: number, numClasses = 2): Dataset {
+  return {
+    input: { kind: 'number', size: 1 },
+    sequenceLength: 1,
+    train: splitOf(train, labelsOf(train, numClasses)),
+    test: splitOf(test, labelsOf(test, numClasses)),
+    digests: [],
   };
 }
 

@@ -5,10 +5,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { flatValues } from '../../src/config/flat.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { onResume } from '../../src/config/key-facts.js';
-import { allKeys, type Schema } from '../../src/config/schema/walk.js';
+import { allKeys, flatValues, type Schema } from '../../src/config/schema/walk.js';
 import { comparisonOf } from '../../src/judge/comparison/compare.js';
 import { reviewedRun } from '../../src/judge/judging/run-facts.js';
 import { listCheckpoints } from '../../src/run/checkpoint-files.js';

@@ -213,3 +213,41 @@ function collect(schema: Schema, path: readonly string[]): KnownKey[] {
   const inner = [...(schema.items ? [schema.items] : []), ...(schema.oneOf ?? [])];
   return [...own, ...inner.flatMap(part => collect(part, path))];
 }
+
+/**
+ * Lists all values in `value` with their key paths, such as `gates.0.min`, in order. A list of
+ * plain values, such as `betas`, counts as one value.
+ * @param path of `value` itself
+ */
+export function flatValues(value: unknown, path: readonly string[] = []): [key: string, value: unknown][] {
+  const inner = isRecord(value) ? Object.entries(value) : Array.isArray(value) ? [...value.entries()] : [];
+  const isDeep = isRecord(value) || inner.some(([, item]) => typeof item === 'object');
+  if (isDeep) return inner.flatMap(([key, item]) => flatValues(item, [...path, String(key)]));
+  return [[path.join('.'), value]];
+}
+
+/** A copy of a config with every file path, which the schema marks with `x-path`, changed. */
+export function mapPaths<T>(config: T, change: (path: string, at: Path) => string): T {
+  const walk = (schema: Schema, value: unknown, at: Path): unknown => {
+    if (schema['x-path'] === true && typeof value === 'string') return change(value, at);
+    const { items } = schema;
+    if (Array.isArray(value) && items) return value.map((item, i) => walk(items, item, [...at, i]));
+    if (!isRecord(value)) return value;
+    const properties = propertiesOf(narrow(schema, value) ?? {});
+    const entries = Object.entries(value).map(([key, inner]) => {
+      return [key, walk(properties.get(key) ?? {}, inner, [...at, key])];
+    });
+    return Object.fromEntries(entries);
+  };
+  return walk(experimentSchema(), config, []) as T;
+}
+
+/** The file paths in a config. */
+export function pathsIn(config: unknown): (readonly [path: string, at: Path])[] {
+  const found: (readonly [string, Path])[] = [];
+  mapPaths(config, (path, at) => {
+    found.push([path, at]);
+    return path;
+  });
+  return found;
+}

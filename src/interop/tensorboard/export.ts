@@ -6,12 +6,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
-import { flatValues } from '../../config/flat.js';
+import { flatValues } from '../../config/schema/walk.js';
 import { AtomicFile, isAbsent } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { nonFinite } from '../../run/json.js';
-import type { LogRecord } from '../../run/log.js';
-import { metricsIn, readLog } from '../../run/log.js';
+import { type LogRecord, metricsIn, readLog } from '../../run/log.js';
 import type { RunRecord, RunState } from '../../run/run.js';
 import { usageError } from '../../util/errors.js';
 import {

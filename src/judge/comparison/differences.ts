@@ -1,7 +1,6 @@
 /** Differences between sides other than results: configs, data, code, versions and machines. */
-import { flatValues } from '../../config/flat.js';
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
-import { isChosenByRun } from '../../config/schema/walk.js';
+import { flatValues, isChosenByRun } from '../../config/schema/walk.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';

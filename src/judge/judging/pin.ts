@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { metricsOfKind } from '../../config/losses.js';
+import { metricsOfKind } from '../../config/metrics.js';
 import { PERFORMANCE } from '../../math/metrics/index.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../../run/baseline.js';
 import { atNamedPlace } from '../../run/file-errors.js';

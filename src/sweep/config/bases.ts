@@ -2,11 +2,9 @@
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
 import { type ConfigSource, openConfig } from '../../config/load.js';
-import { measuredMetrics, metricsOf } from '../../config/losses.js';
-import { possibleMetrics, splitsOf } from '../../config/splits.js';
-import type { Locator } from '../../config/yaml/locator.js';
+import { measuredMetrics, metricsOf, possibleMetrics, splitsOf } from '../../config/metrics.js';
 import type { Place } from '../../config/yaml/source.js';
-import { type MapNode, type Node, nodeAt } from '../../config/yaml/tree.js';
+import { type Locator, type MapNode, type Node, nodeAt } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import type { FrozenBase } from '../directory.js';

@@ -1,8 +1,8 @@
 /** The configs of a sweep's points: which are checked before the first trial, what they share. */
 import type { Experiment, PartialExperiment } from '../../config/experiment.js';
-import { flatValues } from '../../config/flat.js';
 import type { LoadedExperiment } from '../../config/load.js';
 import type { Assignment } from '../../config/overrides.js';
+import { flatValues } from '../../config/schema/walk.js';
 import type { Place } from '../../config/yaml/source.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';

@@ -1,0 +1,102 @@
+/** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
+import { kindOf } from '../data/table.js';
+import { losses, lossKind } from '../math/losses/index.js';
+import { defaultMetrics, isTrained, type MeasuredMetric, metricsOfTask } from '../math/metrics/index.js';
+import type { DatasetConfig, LossConfig, MetricName, PartialExperiment, SplitName } from './experiment.js';
+import type { Path } from './yaml/tree.js';
+
+type Kind = Pick<LossConfig, 'kind'>;
+
+export function hasValidation(dataset: DatasetConfig | undefined): boolean {
+  return dataset !== undefined && (dataset.validation !== undefined || validationKeys(dataset).length > 0);
+}
+
+/** The keys that are set and define a validation split apart from `validation`. */
+export function validationKeys(dataset: DatasetConfig): readonly string[] {
+  const values: Readonly<Record<string, unknown>> = { ...dataset };
+  return Object.keys(kindOf(dataset).settings.keys).filter(
+    key => /^validation_|_validation$/.test(key) && (values[key] ?? false) !== false,
+  );
+}
+
+/** Training metrics are returned unchanged. */
+export function onValidation(metric: MetricName): MetricName {
+  return metric.replace(/^test\./, 'validation.') as MetricName;
+}
+
+export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
+  return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
+}
+
+export type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates'> & {
+  readonly loss: Kind;
+};
+
+/** Besides the loss: the listed ones, or those of the task, and those that something uses. */
+export function measuredMetrics(config: Measuring): readonly MeasuredMetric[] {
+  const { loss, training, checkpoint, gates = [] } = config;
+  const { task } = lossKind(loss);
+  const used = [checkpoint?.metric, training?.early_stopping?.metric, ...gates.map(gate => gate.metric)];
+  const named = used.map(name => name?.slice(name.indexOf('.') + 1));
+  const needed = metricsOfTask(task).filter(metric => named.includes(metric));
+  return [...new Set([...(training?.metrics ?? defaultMetrics(task)), ...needed])];
+}
+
+export function metricsOf(
+  config: Measuring,
+  splits: readonly SplitName[] = ['train', 'test'],
+): readonly MetricName[] {
+  return namesOf(measuredMetrics(config), splits);
+}
+
+export function possibleMetrics(loss: Kind, dataset: DatasetConfig | undefined): readonly MetricName[] {
+  return namesOf(metricsOfTask(lossKind(loss).task), splitsOf(dataset));
+}
+
+/** Metrics that a run can select by, because it measures them repeatedly during training. */
+export function selectingMetrics(loss: Kind, dataset: DatasetConfig | undefined): readonly MetricName[] {
+  return namesOf(metricsOfTask(lossKind(loss).task), [
+    'train',
+    hasValidation(dataset) ? 'validation' : 'test',
+  ]);
+}
+
+/** Metrics that all runs with this loss report; empty for an unknown loss. */
+export function metricsOfKind(kind: unknown): readonly MetricName[] {
+  if (typeof kind !== 'string' || !Object.hasOwn(losses, kind)) return [];
+  const [first] = defaultMetrics(lossKind({ kind: kind as LossConfig['kind'] }).task);
+  return ['train.loss', 'test.loss', `test.${first}`];
+}
+
+function namesOf(metrics: readonly MeasuredMetric[], splits: readonly SplitName[]): MetricName[] {
+  return splits.flatMap(split => {
+    if (split === 'train')
+      return ['loss' as const, ...metrics.filter(isTrained)].map(metric => `train.${metric}` as const);
+    return ['loss' as const, ...metrics].map(metric => `${split}.${metric}` as const);
+  });
+}
+
+/** Selections by the test split; empty if there is a validation split. */
+export function testSelections(config: PartialExperiment) {
+  const { dataset, training, optimizer, checkpoint, gates = [] } = config;
+  if (hasValidation(dataset)) return [];
+  const { schedule } = optimizer ?? {};
+  // only of several evaluations one is the best
+  const hasChoice = training && (training.num_epochs > 1 || training.evaluate_every !== undefined);
+  const hasBest = hasChoice && (checkpoint?.keep.best ?? 0) > 0;
+  const rate = schedule?.kind === 'plateau' ? schedule.metric : undefined;
+  /** The metric, the key that asks for it, and what it selects, as the subject of a sentence. */
+  const selections: readonly (readonly [metric: string | undefined, path: Path, what: string])[] = [
+    [training?.early_stopping?.metric, ['training', 'early_stopping'], 'the end of training'],
+    [rate, ['optimizer', 'schedule'], 'the learning rate'],
+    [hasBest ? checkpoint?.metric : undefined, ['checkpoint', 'metric'], 'the best checkpoint'],
+    ...gates.map(({ over, metric }, index) => {
+      const best = over === 'best' ? metric : undefined;
+      return [best, ['gates', index, 'over'], `the value of a gate, the best ${metric}`] as const;
+    }),
+  ];
+  return selections.flatMap(([metric, path, what]) => (metric?.startsWith('test.') ? [{ path, what }] : []));
+}
+
+/** Note on a value that was measured on the split it was selected on. */
+export const OPTIMISTIC = 'selected on the test split: this value is optimistic';
