@@ -1,43 +1,67 @@
 /** Builds a dataset from the arrays of its splits. */
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { ArraySequences, type LayoutOf, notFinite, type SequenceArrays } from './array-sequences.js';
-import type { FileArray, RowCheck } from './arrays.js';
+import { type ArrayContainer, type FileArray, type RowCheck, rowChecks, type SplitNames } from './arrays.js';
 import { type Dataset, IGNORED, type Split, type Targets } from './core/dataset.js';
 import { type FileLabels, labelFacts, type PlacedLabel } from './core/labels.js';
-import { Problems } from './core/problems.js';
-import { holdOut, range } from './core/selection.js';
+import type { DatasetContext } from './core/pipeline.js';
+import { configError, Problems } from './core/problems.js';
+import { holdOut } from './core/selection.js';
 import { type SequenceStore, storedSplit, subset } from './core/store.js';
-import type { NumberArray } from './formats/npy-array.js';
+import type { Values } from './core/values.js';
+import type { NumberArray } from './formats/number-arrays.js';
 import { MAX_CLASSES } from './reading/limits.js';
 
-export interface SplitArrays extends SequenceArrays {
+interface SplitArrays extends SequenceArrays {
   readonly y: FileArray;
 }
 
-export interface ArraySplits {
+interface ArraySplits {
   readonly train: SplitArrays;
   readonly validation?: SplitArrays | undefined;
   /** Absent: training sequences are held out. */
   readonly test?: SplitArrays | undefined;
 }
 
-interface ArrayOptions {
+interface ArrayOptions extends Pick<DatasetContext, 'seed' | 'ignoredLabel'> {
   readonly layoutOf: LayoutOf;
-  readonly testFraction?: number | undefined;
-  readonly seed: number;
-  /** Label to ignore besides -100; becomes -100. */
-  readonly ignored?: number | undefined;
-  scan(checks: readonly RowCheck[]): Promise<void>;
+  readonly files: Pick<ArrayContainer, 'scan' | 'digests'>;
+}
+
+/**
+ * Opens the arrays of the training, validation and test split.
+ * @throws UserError (exit 2 or 5) with the problems of all headers
+ */
+export async function openSplits(
+  files: ArrayContainer,
+  names: readonly (SplitNames | undefined)[],
+): Promise<ArraySplits> {
+  const all = new Problems();
+  const opened = await Promise.all(
+    names.map(async split => {
+      const problems = new Problems();
+      const array = async (name = '') => (name === '' ? undefined : files.array(name, problems));
+      const [x, y, lengths] = [await array(split?.x), await array(split?.y), await array(split?.lengths)];
+      const ids = split?.ids === undefined ? undefined : await files.texts(split.ids, problems);
+      return { arrays: x && y && { x, y, lengths, ids }, problems };
+    }),
+  );
+  for (const { problems } of opened) all.add(...problems.all);
+  all.throwIfAny();
+  const [train, validation, test] = opened.map(({ arrays }) => arrays);
+  return { train: train as SplitArrays, validation, test };
 }
 
 export async function arrayDataset(
   splits: ArraySplits,
-  { layoutOf, testFraction = 0, seed, ignored = IGNORED, scan }: ArrayOptions,
-): Promise<Omit<Dataset, 'digests'>> {
+  config: { readonly test_fraction?: number },
+  { layoutOf, seed, ignoredLabel = IGNORED, files }: ArrayOptions,
+): Promise<Dataset> {
+  checkTestSplit(config, splits.test !== undefined);
   const problems = new Problems();
   const parts = [splits.train, splits.validation ?? [], splits.test ?? []]
     .flat()
-    .flatMap(arrays => problems.attempt(() => new Part(arrays, layoutOf, ignored)) ?? []);
+    .flatMap(arrays => problems.attempt(() => new Part(arrays, layoutOf, ignoredLabel)) ?? []);
   problems.throwIfAny();
   const [stored, inMemory] = [true, false].map(isStored =>
     parts.flatMap(({ checks }) => checks).filter(({ array }) => array.isOnDisk === isStored),
@@ -45,156 +69,152 @@ export async function arrayDataset(
   // without reading all of a large file first
   if (stored.length > 0) for (const part of parts) problems.add(...part.problems.all);
   problems.throwIfAny();
-  for (const check of inMemory) check.array.check(check);
-  await scan(stored);
+  rowChecks(inMemory)(Number.POSITIVE_INFINITY);
+  await files.scan(stored);
   for (const part of parts) problems.attempt(() => part.finish());
   problems.throwIfAny();
   const [train, ...others] = parts;
-  const partOf = (of: SplitArrays | undefined) => parts.find(({ sequences }) => sequences.arrays === of);
-  const [validation, test] = [partOf(splits.validation), partOf(splits.test)];
   for (const part of others) refuseOtherShape(train, part);
-  const { steps, size, image } = train.sequences.layout;
   const numClasses = Math.max(...parts.map(({ largestClass }) => largestClass)) + 1;
-  const split = (part: Part, chosen?: Uint32Array): Split => {
-    const { sequences } = part;
-    const rows = chosen ?? range(sequences.count);
-    const whole = part.split(numClasses);
-    return {
-      ...(chosen ? subset(whole, chosen, sequences.layout.steps) : whole),
-      ...(!image && { id: index => sequences.idOf(rows[index]) }),
-      ...(!image && !sequences.arrays.ids && { idIsPlace: true }),
-    };
-  };
-  const { sequences, targets } = train;
-  const held = test ? undefined : holdOut(sequences.count, testFraction, seed, sequences.arrays.x.file);
-  const { largest, arrays } = parts
-    .map(part => part.sequences)
-    .reduce((a, b) => (b.largest[0] > a.largest[0] ? b : a));
-  const [labels, ...otherLabels] = parts.flatMap((part): FileLabels[] => [part.labels ?? []].flat());
+  const wholes = parts.map(part => part.split(numClasses));
+  const wholeOf = (of: SplitArrays | undefined) => wholes[parts.findIndex(({ arrays }) => arrays === of)];
+  const [whole, validation, given] = [splits.train, splits.validation, splits.test].map(wholeOf);
+  const { steps, size, image } = train.layout;
+  const held = given ? undefined : holdOut(train.count, config.test_fraction ?? 0, seed, splits.train.x.file);
+  const symbols = parts.reduce((a, b) => (b.largest[0] > a.largest[0] ? b : a));
+  const [symbol, at] = symbols.largest;
+  const labels = parts.map((part, i) => part.labelsOf(wholes[i]));
   return {
-    input: size === undefined ? { kind: 'symbol', count: largest[0] + 1 } : { kind: 'number', size },
+    input: size === undefined ? { kind: 'symbol', count: symbol + 1 } : { kind: 'number', size },
     sequenceLength: steps,
-    train: split(train, held?.train),
-    ...(validation && { validation: split(validation) }),
-    test: test ? split(test) : split(train, held?.test),
+    digests: files.digests,
+    train: held ? subset(whole, held.train, steps) : whole,
+    ...(validation && { validation }),
+    test: held ? subset(whole, held.test, steps) : given,
     columnNames: {
       features: i => `x[:, :, ${i}]`,
-      targets: i => (targets?.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
+      targets: i => (whole.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
     },
     ...(image && { image: { height: image.height, width: image.width } }),
-    ...(labels && { labels: labelFacts(labels, ...otherLabels) }),
-    ...(size === undefined && { largestSymbol: placed(arrays.x, largest[1], String(largest[0])) }),
+    ...(train.hasClasses && { labels: labelFacts(labels[0], ...labels.slice(1)) }),
+    ...(size === undefined && { largestSymbol: placed(symbols.arrays.x, at, String(symbol)) }),
   };
+}
+
+function checkTestSplit({ test_fraction }: { readonly test_fraction?: number }, isGiven: boolean): void {
+  if (isGiven === (test_fraction === undefined)) return;
+  throw configError({
+    code: 'data/test-split',
+    keyPath: isGiven ? ['dataset', 'test_fraction'] : ['dataset'],
+    message: isGiven
+      ? 'x_test is the test split, so remove dataset.test_fraction'
+      : 'there is no x_test, so the test split is not defined',
+    expected: isGiven ? undefined : 'x_test and y_test, or dataset.test_fraction',
+  });
 }
 
 function placed(array: FileArray, at: number, value: string): PlacedLabel {
   return { name: array.nameOf(at), value, place: { file: array.file } };
 }
 
-/** The sequences of one split, complete once all rows have been checked. */
-class Part {
-  readonly sequences: ArraySequences;
+/** The sequences of one split; all rows are checked before `split`. */
+class Part extends ArraySequences {
   readonly problems = new Problems();
   readonly checks: readonly RowCheck[];
-  /** Undefined if they are classes per step, until these are checked; those on disk stay there. */
-  targets: Targets | undefined;
+  /** True if targets are classes, not values. */
+  readonly hasClasses: boolean;
+  readonly perStep: boolean;
   largestClass = -1;
   private readonly y: FileArray;
-  private readonly hasClasses: boolean;
-  private readonly hasStepClasses: boolean;
+  /** Undefined for classes. */
+  private readonly values: Targets | undefined;
 
   constructor(
     arrays: SplitArrays,
     layoutOf: LayoutOf,
     private readonly ignored: number,
   ) {
-    this.sequences = new ArraySequences(arrays, layoutOf);
-    const { problems, sequences } = this;
+    super(arrays, layoutOf);
+    const { problems, count, layout } = this;
     const { x, y } = arrays;
-    const { count, layout } = sequences;
     if (count === 0) throw x.wrongShape('at least one sequence');
-    for (let index = 0; index < count; index++) {
-      const problem = sequences.lengthProblem(index);
-      if (problem) problems.add(problem);
-      if (problem) break;
-    }
-    const [rows, steps = layout.steps] = y.shape;
-    const isOne = y.shape.length === 1;
-    this.hasClasses =
-      y.integer && rows === count && (isOne || (y.shape.length === 2 && steps === layout.steps));
-    this.hasStepClasses = this.hasClasses && !isOne;
-    if (this.hasStepClasses) problems.attempt(() => y.refuseFortranOrder());
-    this.y = this.hasStepClasses ? y : y.loaded();
-    if (!this.hasClasses) this.targets = problems.attempt(() => this.valuesOf());
     const added = (problem: Diagnostic | undefined): boolean => {
       if (problem) problems.add(problem);
       return problem === undefined;
     };
+    for (let index = 0; index < count && added(this.lengthProblem(index)); ) index++;
+    const { integer, shape } = y;
+    const [rows, steps] = shape;
+    this.perStep = shape.length === (integer ? 2 : 3) && steps === layout.steps;
+    this.hasClasses = integer && rows === count && (shape.length === 1 || this.perStep);
+    const hasStepClasses = this.hasClasses && this.perStep;
+    if (hasStepClasses) problems.attempt(() => y.refuseFortranOrder());
+    this.y = hasStepClasses ? y : y.loaded();
+    this.values = this.hasClasses ? undefined : problems.attempt(() => this.valuesOf());
     const labels = (values: NumberArray, index: number) => added(this.labelsProblem(values, index));
     this.checks = [
       ...(this.hasClasses ? [{ array: this.y, row: labels }] : []),
-      { array: x, row: (values, index) => added(sequences.rowProblem(values, index)) },
+      { array: x, row: (values, index) => added(this.rowProblem(values, index)) },
     ];
   }
 
-  get labels(): FileLabels | undefined {
-    const { targets, y, ignored } = this;
-    if (targets?.kind !== 'class') return undefined;
-    const { values } = targets;
+  /** Its labels, to be compared with those of other splits. @param split the whole split */
+  labelsOf({ targets }: Split): FileLabels {
+    const values = targets.values as Values<Int32Array>;
+    const at = (index: number) => placed(this.y, index, String(values.subarray(index, index + 1)[0]));
+    return { ignored: this.ignored, values, at };
+  }
+
+  /** Shapes that all splits share. */
+  get shapes(): Readonly<Record<'x' | 'y', string>> {
+    const { hasClasses, perStep, y, arrays, layout } = this;
+    const x = `[N, ${arrays.x.shape.slice(1).join(', ')}]`;
+    const what = hasClasses ? 'one class' : `${y.shape.at(-1)} values`;
     return {
-      ignored,
-      values,
-      at: index => placed(y, index, String(values.subarray(index, index + 1)[0])),
+      x: layout.size === undefined ? `${x} (symbols)` : x,
+      y: `${what} a ${perStep ? 'step' : 'sequence'}`,
     };
   }
 
   /** @throws UserError (exit 5) if a row is invalid, or all labels are ignored */
   finish(): void {
-    const { problems, y, largestClass } = this;
-    problems.throwIfAny();
-    if (this.hasClasses && largestClass < 0) {
-      const message = `array ${y.name} contains only ignored labels`;
-      throw damagedError({ code: 'data/label-range', message, file: y.file });
-    }
-    this.targets ??= this.storesClasses ? this.split(largestClass + 1).targets : this.classes();
-  }
-
-  /** True if classes per step are read with their sequences. */
-  private get storesClasses(): boolean {
-    return this.hasStepClasses && this.y.isOnDisk && this.sequences.arrays.x.isOnDisk;
+    this.problems.throwIfAny();
+    if (!this.hasClasses || this.largestClass >= 0) return;
+    const message = `array ${this.y.name} contains only ignored labels`;
+    throw damagedError({ code: 'data/label-range', message, file: this.y.file });
   }
 
   /** @param numClasses number of classes over all splits, if targets are classes */
   split(numClasses: number): Split {
-    const { sequences, y, storesClasses } = this;
-    const { arrays, layout, count } = sequences;
-    const { x } = arrays;
+    const { y, arrays, layout, count, hasClasses, perStep } = this;
+    const { x, ids } = arrays;
     const { steps, size = 1, image } = layout;
-    const lengths = sequences.lengths && Int32Array.from(sequences.lengths);
+    const isStored = hasClasses && perStep && y.isOnDisk && x.isOnDisk;
+    const lengths = this.lengths && Int32Array.from(this.lengths);
     const store: SequenceStore = {
       ...{ count, steps, inputSize: size, isInMemory: !x.isOnDisk },
       lengths: lengths?.some(length => length < steps) ? lengths : undefined,
-      places: index => (storesClasses ? [x, y] : [x]).map(array => array.place(index)),
+      places: index => (isStored ? [x, y] : [x]).map(array => array.place(index)),
       decode: (index, [row, labels], out, classes) => {
         layout.write(x.form.decode(row), out);
         if (classes) this.writeClasses(y.form.decode(labels), index, classes);
       },
     };
-    const targets = this.targets as Targets;
-    const known = targets?.kind === 'class' ? { ...targets, numClasses } : targets;
     return {
-      ...storedSplit(store, storesClasses ? { numClasses } : known),
-      ...(image && { image: index => image.greys(x, index) }),
+      ...storedSplit(store, isStored ? { numClasses } : (this.values ?? this.classes(numClasses))),
+      ...(image
+        ? { image: index => image.greys(x, index) }
+        : { id: index => this.idOf(index), ...(!ids && { idIsPlace: true }) }),
     };
   }
 
-  private classes(): Targets {
-    const { sequences, y, hasStepClasses: perStep } = this;
-    const width = perStep ? sequences.layout.steps : 1;
-    const values = new Int32Array(sequences.count * width).fill(IGNORED);
-    for (let index = 0; index < sequences.count; index++)
+  private classes(numClasses: number): Targets {
+    const { y, count, perStep } = this;
+    const width = perStep ? this.layout.steps : 1;
+    const values = new Int32Array(count * width).fill(IGNORED);
+    for (let index = 0; index < count; index++)
       this.writeClasses(y.row(index), index, values.subarray(index * width));
-    return { kind: 'class', numClasses: this.largestClass + 1, values, perStep };
+    return { kind: 'class', numClasses, values, perStep };
   }
 
   private writeClasses(labels: NumberArray, index: number, out: Int32Array): void {
@@ -204,7 +224,7 @@ class Part {
 
   /** Number of labels of a sequence, without padding. */
   private labelled(index: number): number {
-    return this.hasStepClasses ? this.sequences.lengthOf(index) : 1;
+    return this.perStep ? this.lengthOf(index) : 1;
   }
 
   private classOf(label: number): number {
@@ -228,13 +248,11 @@ class Part {
 
   /** Floats `[N, C]` or `[N, T, C]`. A step may be all NaN (no target); padding becomes NaN. */
   private valuesOf(): Targets {
-    const { y, sequences } = this;
-    const { count, layout } = sequences;
-    const { steps } = layout;
-    const { shape } = y;
-    const perStep = shape.length === 3 && shape[1] === steps;
+    const { y, perStep, count } = this;
+    const { steps } = this.layout;
+    const { shape, integer } = y;
     const size = shape.at(-1) ?? 0;
-    if (shape[0] !== count || y.integer || size === 0 || !(perStep || shape.length === 2))
+    if (shape[0] !== count || integer || size === 0 || !(perStep || shape.length === 2))
       throw y.wrongShape(
         `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C] or [${count}, ${steps}, C]`,
       );
@@ -242,7 +260,7 @@ class Part {
     for (let at = 0; at < values.length; at += size) {
       const target = values.subarray(at, at + size);
       const step = at / size;
-      const isPadding = perStep && step % steps >= sequences.lengthOf(Math.floor(step / steps));
+      const isPadding = perStep && step % steps >= this.lengthOf(Math.floor(step / steps));
       if (isPadding) target.fill(Number.NaN);
       if (perStep && target.every(Number.isNaN)) continue;
       const bad = target.findIndex(value => !Number.isFinite(value));
@@ -254,22 +272,13 @@ class Part {
 
 /** @throws UserError (exit 5) if two splits differ in T, F or the kind of targets */
 function refuseOtherShape(train: Part, other: Part): void {
-  const problems: Diagnostic[] = [];
-  const compare = (array: 'x' | 'y', words: (part: Part) => string): void => {
-    const [expected, got] = [train, other].map(words);
-    if (expected === got) return;
-    const { name, file } = other.sequences.arrays[array as 'x'];
-    const message = `array ${name} does not fit the training array`;
-    problems.push({ code: 'data/shape-mismatch', message, file, expected, got });
-  };
-  compare('x', ({ sequences: { layout, arrays } }) =>
-    layout.size === undefined
-      ? `[N, ${layout.steps}] (symbols)`
-      : `[N, ${arrays.x.shape.slice(1).join(', ')}]`,
-  );
-  compare('y', ({ targets }) => {
-    if (targets?.kind === 'value') return `${targets.size} values a ${targets.perStep ? 'step' : 'sequence'}`;
-    return targets?.perStep ? 'one class a step' : 'one class a sequence';
+  const problems = (['x', 'y'] as const).flatMap((name): Diagnostic[] => {
+    const [expected, got] = [train, other].map(part => part.shapes[name]);
+    const array = (other.arrays as SplitArrays)[name];
+    const message = `array ${array.name} does not fit the training array`;
+    return expected === got
+      ? []
+      : [{ code: 'data/shape-mismatch', message, file: array.file, expected, got }];
   });
   if (problems.length > 0) throw damagedError(...problems);
 }

@@ -2,13 +2,12 @@
  * Sequences in an array `x`, with optional lengths and names: the same for training and for
  * prediction, which has no `y`.
  */
-import type { Diagnostic } from '../util/errors.js';
+import { type Diagnostic, damagedError } from '../util/errors.js';
 import { ArrayArchive, FileArray, type FileTexts } from './arrays.js';
 import type { SequenceInput } from './core/dataset.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
-import { idxForm } from './formats/idx-array.js';
-import { isNpy, type NumberArray, npyForm } from './formats/npy-array.js';
+import { idxForm, isNpy, type NumberArray, npyForm } from './formats/number-arrays.js';
 import { allBytes, inTurn } from './reading/byte-sources.js';
 import { MAX_SYMBOLS } from './reading/limits.js';
 import { memoryBytes } from './reading/ranged-file.js';
@@ -53,9 +52,12 @@ export const sequenceLayout: LayoutOf = x => {
   );
 };
 
-export const ARRAY_SYMBOLS = {
-  how: 'integers [N, T] as x',
-  orNumbers: 'numbers [N, T, F] as x',
+/** Facts of all kinds of arrays. */
+export const ARRAY_KIND = {
+  leaks: () => [],
+  symbols: null,
+  dividesItself: false,
+  expandsPaths: false,
 } as const;
 
 export class ArraySequences {
@@ -170,7 +172,7 @@ export function arraySequences({ input, image }: DataRecord, layoutOf: LayoutOf)
     hasTimes: false,
     async *read(sources) {
       for await (const source of inTurn(sources)) {
-        const sequences = new ArraySequences(arraysOf(await allBytes(source), source.name), fits);
+        const sequences = new ArraySequences(await arraysOf(await allBytes(source), source.name), fits);
         const { count, layout } = sequences;
         const perList = Math.max(1, Math.floor(LIST_VALUES / (layout.steps * (layout.size ?? 1))));
         for (let from = 0; from < count; from += perList) {
@@ -189,17 +191,19 @@ function inputWords(input: SequenceInput): string {
   return input.kind === 'number' ? `numbers [N, T, ${input.size}]` : 'integers [N, T] (symbols)';
 }
 
-function arraysOf(bytes: Buffer, file: string): SequenceArrays {
+async function arraysOf(bytes: Buffer, file: string): Promise<SequenceArrays> {
   const source = memoryBytes(file, bytes);
   const isZip = bytes.toString('latin1', 0, 2) === 'PK';
   if (!isZip) return { x: FileArray.open('x', source, { parse: isNpy(bytes) ? npyForm : idxForm }) };
   const archive = new ArrayArchive(source);
   const problems = new Problems();
-  const x = archive.array('x', problems);
-  const [lengths, ids] = [archive.array('lengths', problems), archive.texts('ids', problems)];
+  const x = await archive.array('x', problems);
+  const lengths = await archive.array('lengths', problems);
+  const ids = await archive.texts('ids', problems);
   problems.throwIfAny();
   if (x) return { x, lengths, ids };
-  throw archive.missing('x', 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length');
+  const expected = 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length';
+  throw damagedError(archive.missing('x', expected));
 }
 
 function sequenceAt(sequences: ArraySequences, index: number, input: SequenceInput): ReadSequence {

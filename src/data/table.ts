@@ -15,11 +15,9 @@ import { fitScaling, type NormalizeConfig, scaledDataset, trainingColumns } from
 import { dividedTraining, trainingCount } from './core/selection.js';
 import { type CsvConfig, csv } from './csv.js';
 import { type ForecastConfig, forecast } from './forecast.js';
-import { type IdxConfig, idx } from './idx.js';
+import { type IdxConfig, idx, type MnistConfig, mnist } from './images.js';
 import { type JsonlConfig, jsonl } from './jsonl.js';
-import { type MnistConfig, mnist } from './mnist.js';
-import { type NpyConfig, npy } from './npy.js';
-import { type NpzConfig, npz } from './npz.js';
+import { type NpyConfig, type NpzConfig, npy, npz } from './numpy.js';
 import type { InputSource } from './reading/byte-sources.js';
 import { fileBytes } from './reading/byte-sources.js';
 import { distinctFiles, inputFiles } from './reading/input-files.js';

@@ -8,7 +8,7 @@ import t from 'tap';
 import { FileArray } from '../../src/data/arrays.js';
 import { type Dataset, inputWidth } from '../../src/data/core/dataset.js';
 import { CsvPieces } from '../../src/data/formats/csv-records.js';
-import { idxForm } from '../../src/data/formats/idx-array.js';
+import { idxForm } from '../../src/data/formats/number-arrays.js';
 import { ZipArchive } from '../../src/data/formats/zip.js';
 import { decompressed } from '../../src/data/reading/files.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';

@@ -1,7 +1,7 @@
 import { arrayDataset } from '../../../src/data/array-dataset.js';
 import { FileArray } from '../../../src/data/arrays.js';
 import type { Split } from '../../../src/data/core/dataset.js';
-import { idxForm } from '../../../src/data/formats/idx-array.js';
+import { idxForm } from '../../../src/data/formats/number-arrays.js';
 import { imageLayout } from '../../../src/data/images.js';
 import { memoryBytes } from '../../../src/data/reading/ranged-file.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
@@ -38,7 +38,8 @@ export async function randomSplit(one: BenchCase): Promise<Split> {
   };
   const dataset = await arrayDataset(
     { train, test: train },
-    { layoutOf: imageLayout('rows'), seed: 0, scan: async () => {} },
+    {},
+    { layoutOf: imageLayout('rows'), seed: 0, files: { scan: async () => {}, digests: [] } },
   );
   return dataset.train;
 }

@@ -1,7 +1,4 @@
-/**
- * NumPy's .npy format, versions 1 to 3: magic, version, header length, a Python dict literal with
- * `descr`, `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.)
- */
+/** Arrays of numbers in the formats .npy and IDX: their headers, and how to decode values. */
 import { damagedError, type UserError } from '../../util/errors.js';
 
 export type NumberArray =
@@ -60,8 +57,8 @@ const TEXTS = '<U8, |S8, or any other length, or integers';
 const MAGIC = '\x93NUMPY';
 const MAX_RANK = 32;
 
-/** Returns the form of an array of numbers; undefined if its type is not supported. */
-export function arrayForm(
+/** Undefined if the type is not supported. */
+function arrayForm(
   dtype: string,
   { shape, dataOffset, fortranOrder = false }: Pick<ArrayForm, 'shape' | 'dataOffset'> & Partial<ArrayForm>,
 ): ArrayForm | undefined {
@@ -105,7 +102,9 @@ export function isNpy(bytes: Buffer): boolean {
 }
 
 /**
- * Parses the header of an array of numbers.
+ * Parses the header of an array of numbers in NumPy's .npy format, versions 1 to 3: magic, version,
+ * header length, a Python dict literal with `descr`, `fortran_order` and `shape`. (NumPy
+ * Enhancement Proposal 1.)
  * @param head the start of the array, at least its header
  */
 export function npyForm(head: Buffer, place: ArrayPlace): ArrayForm {
@@ -200,4 +199,43 @@ function dictOf(text: string): Omit<Header, 'dataOffset'> | undefined {
 
 function damaged({ file, name }: ArrayPlace, message: string, expected?: string, got?: string): UserError {
   return damagedError({ code: 'data/npy', message: `array ${name}: ${message}`, file, expected, got });
+}
+
+const IDX_TYPES: Readonly<Record<number, string>> = {
+  8: '|u1',
+  9: '|i1',
+  11: '>i2',
+  12: '>i4',
+  13: '>f4',
+  14: '>f8',
+};
+const IDX_HEADER_BYTES = 4;
+
+/**
+ * Parses the header of an array in the IDX format of the MNIST files: two zero bytes, a type byte,
+ * the number of dimensions, each dimension as a big-endian 32-bit integer; then the values in C
+ * order, big-endian. (LeCun, Cortes, Burges: THE MNIST DATABASE.)
+ * @param head the start of the file, at least its header
+ */
+export function idxForm(head: Buffer, { file, bytes }: ArrayPlace): ArrayForm {
+  const fail = (code: string, offset: number, message: string, expected: string, got: string): UserError =>
+    damagedError({ code, message, file, offset, expected, got });
+  const cutAt = (length: number) =>
+    fail('data/truncated', bytes, 'the file ends too early', `${length} bytes or more`, `${bytes} bytes`);
+  if (head.length < IDX_HEADER_BYTES) throw cutAt(IDX_HEADER_BYTES);
+  const rank = head[3];
+  const dataOffset = IDX_HEADER_BYTES + 4 * rank;
+  const type = IDX_TYPES[head[2]];
+  if (head.readUInt16BE(0) !== 0 || type === undefined || rank === 0) {
+    const expected = '0x000008 and the number of dimensions (or another type: 09, 0b, 0c, 0d, 0e)';
+    throw fail('data/idx-magic', 0, 'this is no IDX file', expected, `0x${head.toString('hex', 0, 4)}`);
+  }
+  if (head.length < dataOffset) throw cutAt(dataOffset);
+  const shape = Array.from({ length: rank }, (_, i) => head.readUInt32BE(IDX_HEADER_BYTES + 4 * i));
+  const form = arrayForm(type, { shape, dataOffset }) as ArrayForm;
+  const expected = dataOffset + shape.reduce((product, size) => product * size, form.itemSize);
+  if (bytes < expected) throw cutAt(expected);
+  if (bytes === expected) return form;
+  const message = `bytes follow the last value of ${shape.join(' x ')}`;
+  throw fail('data/idx-length', expected, message, `${expected} bytes`, `${bytes} bytes`);
 }

@@ -1,0 +1,178 @@
+/** Dataset kinds of NumPy arrays: `npz`, one archive, and `npy`, a file for each array. */
+import { damagedError } from '../util/errors.js';
+import * as key from '../util/schema.js';
+import { arrayDataset, openSplits } from './array-dataset.js';
+import { ARRAY_KIND, arraySequences, sequenceLayout } from './array-sequences.js';
+import { ArrayArchive, ArrayFiles } from './arrays.js';
+import type { Dataset } from './core/dataset.js';
+import type { DataRecord, DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError } from './core/problems.js';
+import {
+  file,
+  givenFile,
+  kind,
+  limit,
+  memory,
+  normalize,
+  obtain,
+  testFraction,
+  VALIDATION,
+  validation,
+} from './core/settings.js';
+import { npyForm } from './formats/number-arrays.js';
+
+const npzSettings = key.section(
+  {
+    kind: kind('npz', 'A NumPy archive.'),
+    path: givenFile({
+      description: 'Path of the archive.',
+      examples: ['data/sequences.npz'],
+      aliases: ['file'],
+    }),
+    test_fraction: testFraction,
+    normalize,
+    validation_arrays: key.boolean({
+      description:
+        'Whether to use the arrays x_validation, y_validation and lengths_validation as the validation split or ignore them. Required if the archive has them. Set this or `validation`, or neither.',
+      examples: [true],
+      ...VALIDATION,
+    }),
+    validation,
+    memory,
+    obtain,
+    limit,
+  },
+  {
+    title: 'NpzDataset',
+    description:
+      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N] and ids [N] (names of the sequences: strings or integers). The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
+  },
+);
+
+export type NpzConfig = key.TypeOf<typeof npzSettings>;
+
+const ofSplit = (array: string, split: string) =>
+  file({
+    description: `The \`${array}\` of the ${split} split.`,
+    examples: [`data/${array}_${split}.npy`],
+  });
+
+const npySettings = key.section(
+  {
+    kind: kind('npy', 'NumPy arrays in files of their own.'),
+    x: givenFile({
+      description: 'The sequences: [N,T,F] numbers or [N,T] integer symbols.',
+      examples: ['data/x.npy'],
+    }),
+    y: givenFile({
+      description:
+        'The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.',
+      examples: ['data/y.npy'],
+    }),
+    lengths: file({
+      description: 'Steps of each sequence, [N]; without it all have T.',
+      examples: ['data/lengths.npy'],
+    }),
+    ids: file({
+      description: 'What the sequences are called: texts or integers [N].',
+      examples: ['data/ids.npy'],
+    }),
+    x_validation: ofSplit('x', 'validation'),
+    y_validation: ofSplit('y', 'validation'),
+    lengths_validation: ofSplit('lengths', 'validation'),
+    ids_validation: ofSplit('ids', 'validation'),
+    x_test: ofSplit('x', 'test'),
+    y_test: ofSplit('y', 'test'),
+    lengths_test: ofSplit('lengths', 'test'),
+    ids_test: ofSplit('ids', 'test'),
+    test_fraction: testFraction,
+    normalize,
+    validation,
+    memory,
+    obtain,
+    limit,
+  },
+  { title: 'NpyDataset', description: 'The arrays of a NumPy archive, each in an .npy file, raw or gzip.' },
+);
+
+export type NpyConfig = key.TypeOf<typeof npySettings>;
+
+const NUMPY_KIND = {
+  ...ARRAY_KIND,
+  facts: () => ({}),
+  newSequences: (_: unknown, data: DataRecord) => arraySequences(data, sequenceLayout),
+  symbols: { how: 'integers [N, T] as x', orNumbers: 'numbers [N, T, F] as x' },
+};
+
+export const npz: DatasetKind<NpzConfig, typeof npzSettings> = {
+  ...NUMPY_KIND,
+  settings: npzSettings,
+  open: openNpz,
+};
+
+export const npy: DatasetKind<NpyConfig, typeof npySettings> = {
+  ...NUMPY_KIND,
+  settings: npySettings,
+  open: openNpy,
+};
+
+const namesOf = <S extends string>(suffix: S) =>
+  ({ y: `y${suffix}`, lengths: `lengths${suffix}`, ids: `ids${suffix}`, x: `x${suffix}` }) as const;
+const [TRAIN, VALIDATED, TEST] = [namesOf(''), namesOf('_validation'), namesOf('_test')];
+
+async function openNpz(config: NpzConfig, context: DatasetContext): Promise<Dataset> {
+  const { path, validation_arrays } = config;
+  const archive = await ArrayArchive.open(path, config);
+  const isGiven = (names: object) => Object.values(names).some(name => archive.has(name));
+  const missing = [TRAIN, ...[VALIDATED, TEST].filter(isGiven)].flatMap(({ x, y }) =>
+    [x, y].filter(name => !archive.has(name)).map(name => archive.missing(name, EXPECTED)),
+  );
+  if (missing.length > 0) throw damagedError(...missing);
+  checkValidationArrays(isGiven(VALIDATED), config);
+  const { train, validation, test } = await openSplits(archive, [TRAIN, VALIDATED, TEST]);
+  const splits = { train, validation: validation_arrays ? validation : undefined, test };
+  return arrayDataset(splits, config, { ...context, layoutOf: sequenceLayout, files: archive });
+}
+
+const EXPECTED =
+  'x ([N, T, F] or [N, T]) and y ([N], [N, T], [N, C] or [N, T, C]); x_test needs y_test, x_validation y_validation';
+
+/**
+ * The config alone must define whether there is a validation split, since defaults of other keys
+ * depend on it.
+ */
+function checkValidationArrays(inFile: boolean, { path, validation_arrays }: NpzConfig): void {
+  if (inFile && validation_arrays === undefined) {
+    throw configError({
+      code: 'data/validation-split',
+      keyPath: ['dataset', 'path'],
+      message: `${path} has x_validation, but the config does not say whether to use it`,
+      expected: 'dataset.validation_arrays: true, or false to ignore it',
+    });
+  }
+  if (!inFile && validation_arrays) {
+    throw configError({
+      code: 'data/validation-split',
+      keyPath: ['dataset', 'validation_arrays'],
+      message: `${path} has no x_validation`,
+      expected: 'arrays x_validation and y_validation, or dataset.validation: { fraction: 0.1 }',
+    });
+  }
+}
+
+async function openNpy(config: NpyConfig, context: DatasetContext): Promise<Dataset> {
+  const names = [TRAIN, VALIDATED, TEST];
+  for (const { x, y, lengths, ids } of names) {
+    const given = [y, lengths, ids, x].find(array => config[array] !== undefined);
+    const missing = [x, y].find(array => config[array] === undefined);
+    if (given === undefined || missing === undefined) continue;
+    throw configError({
+      code: 'data/npy-arrays',
+      keyPath: ['dataset', given],
+      message: `\`${given}\` needs \`${missing}\` as well`,
+    });
+  }
+  const files = await ArrayFiles.open(config, names, npyForm);
+  const splits = await openSplits(files, names);
+  return arrayDataset(splits, config, { ...context, layoutOf: sequenceLayout, files });
+}
