@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
 import { findRuns } from '../src/run/find.js';
 import { packageRoot } from '../src/util/root.js';
-import { buildReport, readPageAssets, renderPage } from '../src/view/index.js';
+import { buildReport, readPageAssets, renderPage } from '../src/view/html.js';
 import { startDashboard } from '../src/view/server/dashboard.js';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 

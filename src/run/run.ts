@@ -85,8 +85,8 @@ export class Run {
   }
 
   get name(): string {
-    const { name } = this.config;
-    return this.manifest?.name ?? this.summary?.name ?? (typeof name === 'string' ? name : this.directory.id);
+    const known = this.manifest?.name ?? this.summary?.name ?? this.config.name;
+    return typeof known === 'string' ? known : this.directory.id;
   }
 
   get state(): RunState {

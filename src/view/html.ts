@@ -1,14 +1,26 @@
 /**
- * Writes a document as one self-contained HTML file: it embeds script, style and data, and its
+ * Reports: documents built from the files of runs and sweeps, each written as one self-contained
+ * HTML file. It embeds script, style and data, and its
  * policy allows nothing else. Where scripts do not run, such as in a mail program, it shows the
  * essentials.
  */
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { kindOf } from '../run/find.js';
 import { programFile } from '../util/root.js';
 import type { Cell } from '../util/table.js';
-import type { Report } from './document.js';
+import { buildIndexReport, type IndexReport } from './index-report.js';
+import { buildRunReport, type RunReport } from './run-report.js';
+import { buildSweepReport, type SweepReport } from './sweep-report.js';
+
+export type Report = RunReport | SweepReport | IndexReport;
+
+export function buildReport(path: string): Report {
+  const kind = kindOf(path);
+  if (kind === 'run') return buildRunReport(path);
+  return kind === 'sweep' ? buildSweepReport(path) : buildIndexReport(path);
+}
 
 export interface PageAssets {
   readonly script: string;

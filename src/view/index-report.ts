@@ -1,14 +1,16 @@
 /** A table of the runs and sweeps in a folder, and the reports of the runs if they are few. */
 
 import { basename, relative, resolve, sep } from 'node:path';
-import type { Verdict } from '../run/events.js';
-import { type Found, findRuns, runsAt } from '../run/find.js';
+import { findRuns, runsAt } from '../run/find.js';
 import type { RunHistory } from '../run/history.js';
-import { Run, type RunRecord } from '../run/run.js';
-import { readSweepResults, type SweepResults, summaryOf } from '../sweep/index.js';
+import { Run } from '../run/run.js';
+import { readSweepResults } from '../sweep/index.js';
 import { UserError } from '../util/errors.js';
-import type { CommonConfig, IndexReport, RunReport, RunRow, SweepRow } from './document.js';
-import { configTexts, runReportOf } from './run-report.js';
+import { configTexts, endOf, type RunReport, runFacts, runReportOf } from './run-report.js';
+import { type SweepRow, sweepRowOf } from './sweep-report.js';
+
+export type IndexReport = ReturnType<typeof buildIndexReport>;
+export type RunRow = ReturnType<typeof runRowOf>;
 
 /** Number of pieces of a curve in a short report, and in a sparkline. */
 const SHORT = 60;
@@ -17,7 +19,7 @@ const SPARK = 24;
 const MAX_DETAILS = 20;
 
 /** Of an output root, or the folder of an experiment. Unreadable runs are listed. */
-export function buildIndexReport(root: string): IndexReport {
+export function buildIndexReport(root: string) {
   const found = findRuns(root);
   // throws if there are none
   const all = found.length > 0 ? found : runsAt(root);
@@ -25,70 +27,58 @@ export function buildIndexReport(root: string): IndexReport {
   const runs: RunRow[] = [];
   const sweeps: SweepRow[] = [];
   const details: RunReport[] = [];
-  const unreadable: { path: string; message: string }[] = [];
+  const unreadable: Unreadable[] = [];
   for (const one of all) {
-    const path = pathOf(root, one);
+    const path = pathUnder(root, one.path);
     try {
       if (one.kind === 'sweep') sweeps.push(sweepRowOf(readSweepResults(one.path), path));
       else {
-        const record = Run.read(one.path);
-        const history = record.history(SHORT);
-        runs.push(runRowOf(record, history, path));
-        if (withDetails) details.push({ ...runReportOf(record, history), evaluation: null });
+        const run = Run.read(one.path);
+        const history = run.history(SHORT);
+        const row = runRowOf(run, path, () => history);
+        runs.push({ ...row, config: configTexts(run.config), sparkline: sparklineOf(history) });
+        if (withDetails) details.push({ ...runReportOf(run, history), evaluation: null });
       }
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       unreadable.push({ path, message: error.diagnostics.map(({ message }) => message).join('; ') });
     }
   }
-  const { common_config, rows } = withoutCommon(runs);
-  return {
-    kind: 'index',
-    version: 1,
-    title: basename(resolve(root)),
-    common_config,
-    runs: rows,
-    sweeps,
-    unreadable,
-    details,
-  };
+  const title = basename(resolve(root));
+  return { kind: 'index' as const, version: 1 as const, title, ...listOf(runs, sweeps, unreadable), details };
 }
 
-function pathOf(root: string, { path }: Found): string {
+/** The path below `root`, with forward slashes. */
+export function pathUnder(root: string, path: string): string {
   return relative(resolve(root), path).split(sep).join('/');
 }
 
-/** @param path of its directory in the table */
-export function runRowOf(record: RunRecord, history: RunHistory, path: string): RunRow {
-  const { id, name, state, started, seed, tags, note, steps, epochs, metrics, gates, timings } = runReportOf(
-    record,
-    history,
-  );
+export interface Sparkline {
+  readonly metric: string;
+  readonly steps: readonly number[];
+  readonly values: readonly (number | null)[];
+}
+
+/** Values of a config by key path, in YAML's flow style. */
+export type ConfigTexts = Readonly<Record<string, string>>;
+
+/** A run in a table, without what takes longest to read: its config and its curve. */
+export function runRowOf(run: Run, path: string, historyOf: () => RunHistory) {
+  const ended = endOf(run);
+  const verdicts = (ended?.gates ?? []).map(({ verdict }) => verdict);
+  const worst = (['failed', 'inconclusive', 'passed'] as const).find(one => verdicts.includes(one));
   return {
-    id,
-    name,
+    ...runFacts(run, ended, historyOf),
     path,
-    state,
-    started,
-    seed,
-    tags,
-    note,
-    steps,
-    epochs,
-    config: configTexts(record.config),
-    metrics,
-    gates: worstOf(gates.flatMap(({ verdict }) => (verdict === null ? [] : [verdict]))),
-    duration_s: timings?.duration_s ?? null,
-    sparkline: sparklineOf(history),
+    config: null as ConfigTexts | null,
+    gates: worst ?? null,
+    duration_s: ended?.duration_s ?? null,
+    sparkline: null as Sparkline | null,
   };
 }
 
-export function worstOf(verdicts: readonly Verdict[]): Verdict | null {
-  return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
-}
-
 /** The first of these curves with more than one point. */
-function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
+function sparklineOf({ curves }: RunHistory): Sparkline | null {
   const metric = ['validation.loss', 'test.loss', 'epoch.loss', 'train.loss'].find(
     name => (curves[name]?.steps.length ?? 0) > 1,
   );
@@ -99,47 +89,27 @@ function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
   return { metric, steps: kept.map(i => steps[i]), values: kept.map(i => values[i]) };
 }
 
-export function sweepRowOf(results: SweepResults, path: string): SweepRow {
-  const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);
-  const { tags, note } = results.directory.notes.read();
-  return {
-    id: sweep_id,
-    name,
-    path,
-    state: status,
-    started: results.records.started ?? null,
-    metric: objective.metric,
-    goal: objective.goal,
-    trials,
-    states,
-    best: best === null || best.value === null ? null : { trial: best.trial, value: best.value },
-    duration_s,
-    tags,
-    note,
-  };
+export interface Unreadable {
+  readonly path: string;
+  readonly message: string;
 }
 
-type WithConfig = Pick<RunRow, 'config'>;
-
-/** @param rows with their whole configs */
-export function withoutCommon<Row extends WithConfig>(
-  rows: readonly Row[],
-): { readonly common_config: CommonConfig; readonly rows: readonly Row[] } {
-  const common_config = commonConfig(rows.flatMap(({ config }) => (config === null ? [] : [config])));
-  return {
-    common_config,
-    rows: rows.map(row => ({ ...row, config: row.config && restOf(row.config, common_config) })),
-  };
+/** The list without what is common to all configs, which stands there once. */
+export function listOf<Row extends Pick<RunRow, 'config'>>(
+  runs: readonly Row[],
+  sweeps: readonly SweepRow[],
+  unreadable: readonly Unreadable[],
+) {
+  const common_config = commonOf(runs.flatMap(({ config }) => (config === null ? [] : [config])));
+  const restOf = (config: ConfigTexts): ConfigTexts =>
+    Object.fromEntries(Object.entries(config).filter(([key]) => !(key in common_config)));
+  const rows = runs.map(run => ({ ...run, config: run.config && restOf(run.config) }));
+  return { common_config, runs: rows, sweeps, unreadable };
 }
 
-function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
-  const [first = {}, ...others] = configs;
+function commonOf([first = {}, ...others]: readonly ConfigTexts[]): ConfigTexts {
   // compares only the remaining entries, which soon are few
   let left = Object.entries(first);
   for (const config of others) left = left.filter(([key, value]) => config[key] === value);
   return Object.fromEntries(left);
-}
-
-function restOf(config: CommonConfig, common: CommonConfig): CommonConfig {
-  return Object.fromEntries(Object.entries(config).filter(([key]) => !(key in common)));
 }

@@ -1,3 +1,4 @@
+/** The report of one run, from its files. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/defaults.js';
@@ -10,28 +11,25 @@ import type {
   SplitEvaluation,
   ValueEvaluation,
 } from '../run/evaluation.js';
-import { type Curves, finalName, type RunHistory } from '../run/history.js';
-import { nonFiniteName, readJson } from '../run/json.js';
+import type { WrittenGate } from '../run/gates.js';
+import { finalName, type RunHistory } from '../run/history.js';
+import { nonFiniteName } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
-import { Run, type RunRecord } from '../run/run.js';
-import type { GateResult, SplitBaselines } from '../run/summary.js';
+import { Run } from '../run/run.js';
+import type { GateResult, SplitBaselines, Summary } from '../run/summary.js';
 import { cautionsOf, endingOf, gateName, requiredWords } from '../run/words.js';
 import { canonical, type Value } from '../sweep/search/space.js';
 import { counted } from '../util/words.js';
-import type {
-  BaselineReport,
-  CheckpointReport,
-  ClassesReport,
-  ConfigValue,
-  EvaluationReport,
-  Fact,
-  GateReport,
-  Measured,
-  Metric,
-  RunReport,
-  ScoresReport,
-  ValuesReport,
-} from './document.js';
+
+export type RunReport = ReturnType<typeof runReportOf>;
+
+/** A measured number, or the name of one that JSON lacks; null if it was not measured. */
+export type Measured = number | 'nan' | 'inf' | '-inf' | null;
+
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+}
 
 /** Pieces of a curve, of two points each: more than the pixels of an ordinary chart. */
 const CAPACITY = 600;
@@ -41,38 +39,28 @@ export function buildRunReport(path: string, { capacity = CAPACITY } = {}): RunR
   return runReportOf(run, run.history(capacity));
 }
 
-export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
-  const { summary, manifest, config, directory } = record;
-  // a resumed run still has its old summary
-  const ended = record.state === 'running' ? undefined : summary;
-  const { tags, note } = directory.notes.read();
+export function runReportOf(run: Run, history: RunHistory) {
+  const { manifest, config, directory } = run;
+  const ended = endOf(run);
   return {
-    kind: 'run',
-    version: 1,
-    id: record.id,
-    name: record.name,
-    description: textOr(config.description, null),
-    state: record.state,
+    kind: 'run' as const,
+    version: 1 as const,
+    ...runFacts(run, ended, () => history),
     message: ended?.message ?? null,
-    started: manifest?.started ?? null,
-    seed: summary?.seed ?? numberOr(config.seed, null),
-    tags,
-    note,
-    steps: ended?.steps ?? history.last.step,
-    epochs: ended?.epochs ?? history.epochs.at(-1)?.epoch ?? 0,
-    planned_epochs: isRecord(config.training) ? numberOr(config.training.num_epochs, null) : null,
+    description: typeof config.description === 'string' ? config.description : null,
+    planned_epochs: isRecord(config.training) ? numberOrNull(config.training.num_epochs) : null,
     steps_per_epoch: stepsPerEpoch(history),
     skipped_batches: ended?.skipped_batches ?? 0,
     resumes: history.resumes,
-    metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
     baselines: baselinesOf(ended?.baselines),
     best: ended?.best ?? null,
     ending: ended === undefined ? null : endingOf(ended),
     cautions: ended === undefined ? [] : cautionsOf(ended),
-    gates: gatesOf(record),
+    gates: ended?.gates.map(gateReport) ?? askedGates(run).map(undecided),
+    // by name, see run/history.ts
     curves: history.curves,
     elapsed: history.elapsed,
-    evaluation: readEvaluation(directory.files.evaluation),
+    evaluation: run.evaluation === undefined ? null : evaluationOf(run.evaluation),
     config: configValues(config, manifest?.command_line ?? []),
     environment: environmentOf(manifest),
     timings: ended === undefined ? null : timingsOf(ended),
@@ -88,24 +76,61 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
   };
 }
 
-type Summary = NonNullable<RunRecord['summary']>;
+/** The summary of a run that has ended; one that was resumed still has its old summary. */
+export function endOf(run: Run): Summary | undefined {
+  return run.state === 'running' ? undefined : run.summary;
+}
 
-function timingsOf({ duration_s, train_s, eval_s, ms_per_step, peak_rss_mb }: Summary): RunReport['timings'] {
+/**
+ * What reports and lists say about a run.
+ * @param ended see `endOf`
+ * @param historyOf called unless the run has ended
+ */
+export function runFacts(run: Run, ended: Summary | undefined, historyOf: () => RunHistory) {
+  const { id, name, state, manifest, summary, directory } = run;
+  const { tags, note } = directory.notes.read();
+  const started = manifest?.started ?? null;
+  const seed = summary?.seed ?? manifest?.seeds.experiment ?? numberOrNull(run.config.seed);
+  return { id, name, state, started, seed, tags, note, ...(ended ? results(ended) : reached(historyOf())) };
+}
+
+function results({ steps, epochs, metrics }: Summary) {
+  return { steps, epochs, metrics: finalMetrics(metrics) };
+}
+
+function reached({ last, epochs, curves }: RunHistory) {
+  const metrics = Object.entries(curves).flatMap(([curve, { values }]) => {
+    const name = finalName(curve);
+    return name === undefined ? [] : [{ name, value: values.at(-1) ?? null }];
+  });
+  return { steps: last.step, epochs: epochs.at(-1)?.epoch ?? 0, metrics: byName(metrics) };
+}
+
+function timingsOf({ duration_s, train_s, eval_s, ms_per_step, peak_rss_mb }: Summary) {
   return { duration_s, train_s, eval_s, ms_per_step, peak_rss_mb };
 }
 
-/** Sorted by name, so that equal runs have equal reports. */
-export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
-  const named = (['test', 'validation', 'train'] as const).flatMap(split =>
-    Object.entries(metrics[split] ?? {}).map(([name, value]) => ({
-      name: `${split}.${name}`,
-      value: measured(value),
-    })),
-  );
-  return named.sort((a, b) => (a.name < b.name ? -1 : 1));
+export interface Metric {
+  readonly name: string;
+  readonly value: Measured;
 }
 
-function baselinesOf(baselines: Summary['baselines']): readonly BaselineReport[] {
+function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
+  const named = Object.entries(metrics).flatMap(([split, values]) =>
+    Object.entries(values ?? {}).map(([name, value]) => ({
+      name: `${split}.${name}`,
+      value: nonFiniteName(value) ?? value,
+    })),
+  );
+  return byName(named);
+}
+
+/** So that equal runs have equal reports. */
+function byName(metrics: readonly Metric[]): readonly Metric[] {
+  return metrics.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function baselinesOf(baselines: Summary['baselines']) {
   const { validation = {}, test = {} } = baselines ?? {};
   return Object.keys(test).map(name => {
     const of = (split: SplitBaselines) => split[name as keyof SplitBaselines] ?? {};
@@ -113,31 +138,14 @@ function baselinesOf(baselines: Summary['baselines']): readonly BaselineReport[]
   });
 }
 
-export function newestOf(curves: Curves): readonly Metric[] {
-  const metrics = Object.entries(curves).flatMap(([curve, { values }]): Metric[] => {
-    const name = finalName(curve);
-    return name === undefined ? [] : [{ name, value: values.at(-1) ?? null }];
-  });
-  return metrics.sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function measured(value: number): Measured {
-  return nonFiniteName(value) ?? value;
-}
-
-/** The gates as the run judged them; before that, as the config requests them. */
-function gatesOf(record: RunRecord): readonly GateReport[] {
-  const { summary, state } = record;
-  if (summary !== undefined && state !== 'running') return summary.gates.map(judgedGate);
-  return askedGates(record).map(gate => {
-    const told = judgedGate({ ...gate, value: null, verdict: 'inconclusive' });
-    return { ...told, verdict: null, reason: null };
-  });
-}
-
-function judgedGate(gate: GateResult): GateReport {
+function gateReport(gate: GateResult) {
   const { value, verdict, reason = null, origin } = gate;
   return { name: gateName(gate), value, required: requiredWords(gate), verdict, reason, place: origin };
+}
+
+/** A gate that the run has not judged yet. */
+function undecided(gate: WrittenGate) {
+  return { ...gateReport({ ...gate, value: null, verdict: 'inconclusive' }), verdict: null };
 }
 
 /** Null if they differ; the last epoch of a run may be shorter. */
@@ -148,87 +156,75 @@ function stepsPerEpoch({ epochs }: RunHistory): number | null {
   return epochs.slice(0, -1).every(({ epoch, step }) => step === epoch * each) ? each : null;
 }
 
-function checkpointsOf(folder: string): readonly CheckpointReport[] {
+function checkpointsOf(folder: string) {
   const { metric = '', last, best, checkpoints = [] } = readIndex(folder) ?? {};
   return checkpoints.flatMap(({ file, metric: value, ...place }) => {
     const path = join(folder, file);
     if (!existsSync(path)) return [];
     const bytes = statSync(path).size;
     const is = { last: file === last, best: file === best };
+    // the file is relative to the run directory
     return [{ file: `${basename(folder)}/${file}`, ...place, metric, value, ...is, bytes }];
   });
 }
 
-function textOr<T>(value: unknown, otherwise: T): string | T {
-  return typeof value === 'string' ? value : otherwise;
+function numberOrNull(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
 }
 
-function numberOr<T>(value: unknown, otherwise: T): number | T {
-  return typeof value === 'number' ? value : otherwise;
-}
-
-export function readEvaluation(path: string): EvaluationReport | null {
-  const written = readJson<SplitEvaluation>(path, 'evaluation');
-  if (written === undefined) return null;
+function evaluationOf(written: SplitEvaluation) {
   const { split, step, epoch, predictions } = written;
   const nothing = { classes: null, values: null, scores: null };
-  const details = DETAILS[written.kind] as (written: SplitEvaluation) => Details;
-  return { split, step, epoch, predictions, ...nothing, ...details(written) };
+  return { split, step, epoch, predictions, ...nothing, ...detailsOf(written) };
 }
 
-type Details = Partial<Pick<EvaluationReport, 'classes' | 'values' | 'scores'>>;
-
-/** By the kind of the targets; the type requires all kinds. */
-const DETAILS: {
-  readonly [K in SplitEvaluation['kind']]: (written: Extract<SplitEvaluation, { kind: K }>) => Details;
-} = {
-  class: written => ({
-    classes: classesOf(written),
-    scores: scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written)),
-  }),
-  value: written => ({
-    values: valuesOf(written, pairsOf(written.sample)),
-    scores: scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names),
-  }),
-  label: written => ({
-    values: valuesOf(written, []),
-    scores: scoresOf('label', CLASS_SCORES, written.per_label, written.target_names),
-  }),
-};
+function detailsOf(written: SplitEvaluation) {
+  switch (written.kind) {
+    case 'class': {
+      const scores = scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written));
+      return { classes: classesOf(written), scores };
+    }
+    case 'value': {
+      const scores = scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names);
+      return { values: valuesOf(written, pairsOf(written.sample)), scores };
+    }
+    case 'label': {
+      const scores = scoresOf('label', CLASS_SCORES, written.per_label, written.target_names);
+      return { values: valuesOf(written, []), scores };
+    }
+    default:
+      return written satisfies never;
+  }
+}
 
 const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
 const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
 
-function valuesOf(
-  { target_names: names, worst }: ValueEvaluation | LabelEvaluation,
-  pairs: ValuesReport['pairs'],
-): ValuesReport {
-  return { names, pairs, worst: worstOf(worst) };
-}
-
 /** @param names of the rows; their numbers if absent */
 function scoresOf<C extends string>(
-  of: ScoresReport['of'],
+  of: 'class' | 'label' | 'target',
   columns: readonly C[],
   rows: readonly { readonly [K in C]?: number }[] | null | undefined,
-  names?: readonly string[] | null,
-): ScoresReport | null {
+  names: readonly string[] | null,
+) {
   if (!rows) return null;
-  return {
-    of,
-    columns,
-    rows: rows.map((row, i) => ({
-      name: names?.[i] ?? String(i),
-      values: columns.map(column => row[column] ?? Reflect.get(row, `${column}_nonfinite`) ?? null),
-    })),
-  };
+  const told = rows.map((row, i) => ({
+    name: names?.[i] ?? String(i),
+    values: columns.map((column): Measured => row[column] ?? nameIn(row, column) ?? null),
+  }));
+  return { of, columns: columns as readonly string[], rows: told };
+}
+
+/** The name of a number that JSON lacks, beside its key. */
+function nameIn(record: object, key: string) {
+  return Reflect.get(record, `${key}_nonfinite`) as Exclude<Measured, number>;
 }
 
 function namesOf({ class_names: names, classes }: ClassEvaluation): readonly string[] {
   return names ?? Array.from({ length: classes }, (_, i) => String(i));
 }
 
-function classesOf(written: ClassEvaluation): ClassesReport {
+function classesOf(written: ClassEvaluation) {
   const { confusion, undecided, mistakes, images } = written;
   return {
     names: namesOf(written),
@@ -244,63 +240,57 @@ function classesOf(written: ClassEvaluation): ClassesReport {
   };
 }
 
+function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pairs: readonly Pair[][]) {
+  const apart = worst.map(({ index, id = null, target, prediction, absolute_error: error }, i) => ({
+    ...{ index, id, target, prediction },
+    absolute_error: error ?? nameIn(worst[i], 'absolute_error'),
+  }));
+  return { names: target_names, pairs, worst: apart };
+}
+
+type Pair = readonly [target: number, prediction: number];
+
 /** By target, without values that are not finite, which are spelled out. */
-function pairsOf(sample: ValueEvaluation['sample']): ValuesReport['pairs'] {
+function pairsOf(sample: ValueEvaluation['sample']): readonly Pair[][] {
   const numbers = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
   const targets = Math.max(0, ...sample.map(({ target }) => numbers(target).length));
   return Array.from({ length: targets }, (_, k) =>
-    sample.flatMap(({ target, prediction }): (readonly [number, number])[] => {
+    sample.flatMap(({ target, prediction }): Pair[] => {
       const [y, z] = [numbers(target)[k], numbers(prediction)[k]];
       return typeof y === 'number' && typeof z === 'number' ? [[y, z]] : [];
     }),
   );
 }
 
-function worstOf(worst: ValueEvaluation['worst']): ValuesReport['worst'] {
-  return worst.map(one => ({
-    index: one.index,
-    id: one.id ?? null,
-    target: one.target,
-    prediction: one.prediction,
-    absolute_error: one.absolute_error ?? Reflect.get(one, 'absolute_error_nonfinite'),
-  }));
-}
-
-export function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
+function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
   if (manifest === undefined) return [];
   const { backend, machine, versions, git, datasets, seeds } = manifest;
-  const facts: readonly (readonly [label: string, value: string | null])[] = [
-    ['Backend', `${backend.name}: ${backend.reason}`],
-    [
-      'Executor',
-      [backend.executor, backend.threads === null ? '' : threads(backend.threads)].filter(Boolean).join(', '),
-    ],
-    ['Arithmetic', backend.arithmetic],
-    ['Adapter', backend.adapter],
-    ['Processor', `${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memory_mb / 1024)} GiB`],
-    ['System', `${machine.platform} ${machine.arch}`],
-    ['Versions', `cellrun ${versions.cellrun}, Node ${versions.node}, gpu.js ${versions['gpu.js']}`],
-    [
-      'Source',
-      git === null ? null : `${git.revision.slice(0, 12)}${git.dirty ? ', with uncommitted changes' : ''}`,
-    ],
-    ['Parameters', String(manifest.parameters)],
-    ['Data', datasets.map(({ name, sha256 }) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`).join(', ')],
-    [
-      'Seeds',
-      Object.entries(seeds)
-        .map(([name, seed]) => `${name} ${seed}`)
-        .join(', '),
-    ],
-    ['Config files', manifest.config_files.join(', ')],
-    ['Config hash', manifest.config_hash],
-    ['Command line', ['cellrun', ...manifest.command_line].map(quoted).join(' ')],
-  ];
-  return facts.flatMap(([label, value]) => (value === null || value === '' ? [] : [{ label, value }]));
+  const threads = backend.threads === null ? '' : `, ${counted(backend.threads, 'thread')}`;
+  const edits = git?.dirty ? ', with uncommitted changes' : '';
+  const digests = datasets.map(({ name, sha256 }) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`);
+  return factsIn({
+    Backend: `${backend.name}: ${backend.reason}`,
+    Executor: `${backend.executor}${threads}`,
+    Arithmetic: backend.arithmetic,
+    Adapter: backend.adapter,
+    Processor: `${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memory_mb / 1024)} GiB`,
+    System: `${machine.platform} ${machine.arch}`,
+    Versions: `cellrun ${versions.cellrun}, Node ${versions.node}, gpu.js ${versions['gpu.js']}`,
+    Source: git && `${git.revision.slice(0, 12)}${edits}`,
+    Parameters: String(manifest.parameters),
+    Data: digests.join(', '),
+    Seeds: Object.entries(seeds)
+      .map(([name, seed]) => `${name} ${seed}`)
+      .join(', '),
+    'Config files': manifest.config_files.join(', '),
+    'Config hash': manifest.config_hash,
+    'Command line': ['cellrun', ...manifest.command_line].map(quoted).join(' '),
+  });
 }
 
-function threads(count: number): string {
-  return counted(count, 'thread');
+/** The facts that are known, by label. */
+export function factsIn(values: Readonly<Record<string, string | null>>): readonly Fact[] {
+  return Object.entries(values).flatMap(([label, value]) => (value ? [{ label, value }] : []));
 }
 
 function quoted(word: string): string {
@@ -309,11 +299,11 @@ function quoted(word: string): string {
 
 type Path = readonly string[];
 
-/** @param commandLine of the run, which shows what was overridden */
-export function configValues(
-  config: Readonly<Record<string, unknown>>,
-  commandLine: readonly string[],
-): readonly ConfigValue[] {
+/**
+ * The values of a config in YAML's flow style.
+ * @param commandLine of the run, which shows what was overridden
+ */
+function configValues(config: Readonly<Record<string, unknown>>, commandLine: readonly string[]) {
   const overridden = overriddenKeys(commandLine);
   return leavesOf(config, []).map(({ path, value }) => {
     const key = path.join('.');

@@ -4,10 +4,10 @@ import {
   beatsBaseline,
   bestRow,
   epochValues,
-  importanceOf,
   ranked,
   readSweepResults,
   type SweepResults,
+  type SweepSummary,
   summaryOf,
   sweepCautions,
   type TrialRow,
@@ -19,54 +19,70 @@ import type { SweepPlan } from '../sweep/schedule/plan.js';
 import type { Method } from '../sweep/search/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
 import { counted } from '../util/words.js';
-import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
+import { type Fact, factsIn } from './run-report.js';
 
 /** Beyond, the best and an even selection: more lines could not be distinguished. */
 const MAX_TRIALS = 500;
 
-export function buildSweepReport(path: string): SweepReport {
-  return sweepReportOf(readSweepResults(path));
-}
+export type SweepReport = ReturnType<typeof buildSweepReport>;
+export type TrialReport = SweepReport['trials'][number];
+export type SweepRow = ReturnType<typeof sweepRowOf>;
 
-export function sweepReportOf(results: SweepResults): SweepReport {
-  const { plan, directory, state, records } = results;
+export function buildSweepReport(path: string) {
+  const results = readSweepResults(path);
+  const { plan, records } = results;
+  const summary = summaryOf(results);
+  const { objective, epochs_trained, baseline = null, importance } = summary;
   const rows = ranked(plan, records.rows);
-  const { baseline, states } = summaryOf(results);
-  const { tags, note } = directory.notes.read();
+  const best = bestRow(plan, records);
   return {
-    kind: 'sweep',
-    version: 1,
-    id: directory.id,
-    name: plan.name,
-    state,
+    kind: 'sweep' as const,
+    version: 1 as const,
+    ...factsOf(results, summary),
     reason: whyEnded(records) ?? null,
-    started: records.started ?? null,
-    objective: plan.objective,
+    objective,
     epochs: plan.epochs,
-    epochs_trained: records.epochsTrained,
-    duration_s: records.seconds ?? null,
+    epochs_trained,
     settings: settingsOf(plan),
     parameters: parametersOf(plan, rows),
     trials: thinned(rows).map(row => trialOf(row, results)),
-    states,
     cautions: [
       ...sweepCautions(plan, records.rows),
-      ...(beatsBaseline(plan, bestRow(plan, records), baseline) === false
+      ...(beatsBaseline(plan, best, summary.baseline) === false
         ? ['the best trial is no better than the trivial baseline']
         : []),
     ],
-    baseline: baseline ?? null,
-    tags,
-    note,
-    best: bestRow(plan, records)?.trial ?? null,
-    importance: importancesOf(plan, records.rows),
+    baseline,
+    best: best?.trial ?? null,
+    importance: importance && sharesOf(importance),
   };
 }
 
-function importancesOf(plan: SweepPlan, rows: readonly TrialRow[]): SweepReport['importance'] {
-  const found = importanceOf(plan, rows);
-  if (found === null) return null;
-  return found.map(({ name, importance }) => ({ name, share: importance })).sort((a, b) => b.share - a.share);
+/** @param path of its directory in the table */
+export function sweepRowOf(results: SweepResults, path: string) {
+  const summary = summaryOf(results);
+  const { objective, trials, best } = summary;
+  return {
+    ...factsOf(results, summary),
+    path,
+    metric: objective.metric,
+    goal: objective.goal,
+    trials,
+    best: best === null || best.value === null ? null : { trial: best.trial, value: best.value },
+  };
+}
+
+/** What reports and lists say about a sweep. */
+function factsOf({ records, directory }: SweepResults, summary: SweepSummary) {
+  const { sweep_id: id, name, status: state, states, duration_s } = summary;
+  const { tags, note } = directory.notes.read();
+  return { id, name, state, started: records.started ?? null, duration_s, states, tags, note };
+}
+
+function sharesOf(importance: NonNullable<SweepSummary['importance']>) {
+  return importance
+    .map(({ name, importance: share }) => ({ name, share }))
+    .toSorted((a, b) => b.share - a.share);
 }
 
 function thinned(rows: readonly TrialRow[]): readonly TrialRow[] {
@@ -76,19 +92,15 @@ function thinned(rows: readonly TrialRow[]): readonly TrialRow[] {
   return rows.filter((_, i) => i < best || (i - best) % every === 0);
 }
 
-function trialOf(row: TrialRow, results: SweepResults): TrialReport {
+function trialOf(row: TrialRow, results: SweepResults) {
   const { plan, directory } = results;
   const { trial, state, epochs, value, spread, seconds, point, message } = row;
-  const point_ = Object.entries(point).map(([name, set]) => [name, shown(set)] as const);
+  const points = Object.entries(point).map(([name, set]) => [name, shown(set)] as const);
   return {
-    trial,
-    state,
-    epochs,
-    value,
-    spread,
-    seconds,
-    point: Object.fromEntries(point_),
+    ...{ trial, state, epochs, value, spread, seconds },
+    point: Object.fromEntries(points) as Readonly<Record<string, number | string>>,
     message,
+    // paths relative to the sweep's directory
     runs: plan.seeds.map(seed => {
       const result = row.seeds.find(one => one.seed === seed);
       const path = relative(directory.path, directory.runPath({ trial, seed })).split(sep).join('/');
@@ -99,7 +111,7 @@ function trialOf(row: TrialRow, results: SweepResults): TrialReport {
 }
 
 /** The mean over the seeds that have reached an epoch; null if one of them was not finite. */
-function curveOf(trial: number, { plan, directory }: SweepResults): TrialReport['curve'] {
+function curveOf(trial: number, { plan, directory }: SweepResults) {
   const byEpoch = new Map<number, (number | null)[]>();
   for (const seed of plan.seeds) {
     for (const { epoch, value } of epochValues(plan, directory.runPath({ trial, seed })))
@@ -127,6 +139,15 @@ function parametersOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly Para
     .map(parameter => parameterOf(parameter, title.get(parameter.name) ?? parameter.name));
 }
 
+export interface ParameterReport {
+  readonly name: string;
+  readonly title: string;
+  readonly scale: 'linear' | 'log' | 'category';
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly values: readonly string[];
+}
+
 function parameterOf({ name, distribution }: Parameter, title: string): ParameterReport {
   if (distribution.kind !== 'choice') {
     const { kind, low, high } = distribution;
@@ -137,31 +158,20 @@ function parameterOf({ name, distribution }: Parameter, title: string): Paramete
   return { name, title, scale: 'category', low: null, high: null, values: values.map(String) };
 }
 
-function settingsOf({
-  method,
-  pruner,
-  seeds,
-  budget,
-  epochs,
-  parallel,
-  seed,
-  bases,
-  objective,
-}: SweepPlan): readonly Fact[] {
-  return [
-    { label: 'Objective', value: `${objective.goal} ${objective.metric}` },
-    { label: 'Method', value: described(method) },
-    { label: 'Pruner', value: described(pruner) },
-    { label: 'Epochs of a trial', value: String(epochs) },
-    { label: 'Budget', value: describeBudget(budget) },
-    { label: seeds.length === 1 ? 'Seed of the trials' : 'Seeds of each trial', value: seeds.join(', ') },
-    { label: 'Seed of the sweep', value: String(seed) },
-    { label: 'Trials at the same time', value: String(parallel) },
-    {
-      label: bases.length === 1 ? 'Base config' : 'Base configs',
-      value: bases.map(({ file }) => file).join(', '),
-    },
-  ];
+function settingsOf(plan: SweepPlan): readonly Fact[] {
+  const { objective, seeds, bases } = plan;
+  const settings = {
+    Objective: `${objective.goal} ${objective.metric}`,
+    Method: described(plan.method),
+    Pruner: described(plan.pruner),
+    'Epochs of a trial': String(plan.epochs),
+    Budget: describeBudget(plan.budget),
+    [seeds.length === 1 ? 'Seed of the trials' : 'Seeds of each trial']: seeds.join(', '),
+    'Seed of the sweep': String(plan.seed),
+    'Trials at the same time': String(plan.parallel),
+    [bases.length === 1 ? 'Base config' : 'Base configs']: bases.map(({ file }) => file).join(', '),
+  };
+  return factsIn(settings);
 }
 
 function described({ kind, ...settings }: Method | Pruner): string {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Split } from '../../src/data/core/dataset.js';
-import { readEvaluation } from '../../src/view/run-report.js';
+import { buildRunReport } from '../../src/view/run-report.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 
@@ -68,11 +68,10 @@ t.test('predictions, mistakes and worst values have the names of the groups', as
     test,
   );
   t.same(
-    readEvaluation(join(directory, 'evaluation.json'))?.values?.worst.map(({ id }) => id),
+    buildRunReport(directory).evaluation?.values?.worst.map(({ id }) => id),
     worst.map(({ id }: { id: string }) => id),
   );
-  const mistakes =
-    readEvaluation(join(classes.summary.directory, 'evaluation.json'))?.classes?.mistakes ?? [];
+  const mistakes = buildRunReport(classes.summary.directory).evaluation?.classes?.mistakes ?? [];
   t.ok(mistakes.length > 0, 'an untrained model is wrong somewhere');
   for (const { id, index } of mistakes) t.equal(id, test[index]);
 });

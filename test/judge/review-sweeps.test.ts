@@ -11,7 +11,6 @@ import { bestRow, readSweepResults, sweepCautions } from '../../src/sweep/index.
 import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
 import { reviewDocument } from '../../src/view/review-document.js';
-import { listSweep } from '../../src/view/server/listed.js';
 import { buildSweepReport } from '../../src/view/sweep-report.js';
 import { Workplace } from '../support/cli.js';
 import { documentOf } from '../support/reviewed-runs.js';
@@ -186,10 +185,6 @@ t.test('a sweep has tags and a note', async t => {
   t.match(buildSweepReport(tagged), { tags: ['x', 'y'], note: 'for the paper' });
   const { stdout } = await work.cellrun('report', output, '--json');
   t.match(JSON.parse(stdout).sweeps, [{ tags: ['x', 'y'], note: 'for the paper' }]);
-  t.match(listSweep({ kind: 'sweep', path: 'a', folder: tagged }), {
-    tags: ['x', 'y'],
-    note: 'for the paper',
-  });
   t.match(await work.cellrun('sweep', 'replay', tagged), { code: 0 }, 'nothing that is decided reads them');
   writeFileSync(join(tagged, 'notes.json'), '{');
   t.match(await work.cellrun('tag', tagged), { code: 5, stderr: /notes\.json/ });

@@ -517,10 +517,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     const dashboard = await start(root);
     t.teardown(() => dashboard.close());
     await view(dashboard.url, '', {}, async page => {
-      await page.waitForSelector('tr[data-row]');
-      t.equal(await page.locator('.badge.damaged').count(), 2);
-      t.match(await cell(page, 'a/20260101T000000Z-00000000', 'message').textContent(), 'not JSON');
-      await page.getByRole('link', { name: '20260101T000000Z-00000000' }).click();
+      await page.locator('.warnings').waitFor();
+      t.match(await page.locator('.warnings li').allInnerTexts(), [
+        /^a\/20260101T000000Z-00000000 .*not JSON/,
+        /^sweeps\/s\/x /,
+      ]);
+      await page.goto(`${dashboard.url}#/run/a/20260101T000000Z-00000000`);
       await page.getByRole('alert').waitFor();
       t.match(await page.getByRole('alert').textContent(), 'not JSON');
       // mended while it is looked at

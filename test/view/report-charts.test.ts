@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Locator, Page } from 'playwright-core';
 import t from 'tap';
-import type { Report, RunReport, SweepReport, TrialReport } from '../../src/view/document.js';
-import { buildReport, readPageAssets, renderPage } from '../../src/view/index.js';
+import { buildReport, type Report, readPageAssets, renderPage } from '../../src/view/html.js';
+import type { RunReport } from '../../src/view/run-report.js';
+import type { SweepReport, TrialReport } from '../../src/view/sweep-report.js';
 import {
   changeLook,
   chromiumMissing,

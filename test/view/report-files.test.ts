@@ -5,8 +5,8 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { RunReport } from '../../src/view/document.js';
-import { buildReport, readPageAssets, renderPage } from '../../src/view/index.js';
+import { buildReport, readPageAssets, renderPage } from '../../src/view/html.js';
+import type { RunReport } from '../../src/view/run-report.js';
 import { Workplace } from '../support/cli.js';
 import { classesConfig, trainInto, trainSweep } from '../support/report-runs.js';
 

@@ -9,7 +9,7 @@ import { parse } from 'csv-parse/sync';
 import type { Locator, Page } from 'playwright-core';
 import t from 'tap';
 import type { Summary } from '../../src/run/summary.js';
-import { buildReport, readPageAssets, renderPage } from '../../src/view/index.js';
+import { buildReport, readPageAssets, renderPage } from '../../src/view/html.js';
 import {
   changeLook,
   chromiumMissing,

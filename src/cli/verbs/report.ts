@@ -18,7 +18,7 @@ export const verb = defineVerb({
     json: json("the report's data"),
   },
   async action([path], { output, json }, { io }) {
-    const { buildReport, GENERATOR, readPageAssets, renderPage } = await import('../../view/index.js');
+    const { buildReport, GENERATOR, readPageAssets, renderPage } = await import('../../view/html.js');
     const document = buildReport(path);
     if (document.kind === 'index') warnOfDeeper(path, io);
     const page = json ? `${JSON.stringify(document)}\n` : renderPage(document, readPageAssets());

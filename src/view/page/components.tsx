@@ -1,7 +1,7 @@
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { counted, formatMetric } from '../../util/numbers.js';
-import type { Fact, Measured } from '../document.js';
+import type { Fact, Measured } from '../run-report.js';
 import type { Group } from './run-list.js';
 
 /** The heading level above the sections, so that a run can be part of another page. */

@@ -1,7 +1,7 @@
 /** Curves before they are drawn: positions on an axis, ticks, smoothing, order. */
 import type { Curve } from '../../run/curve.js';
 import { formatNumber, formatSeconds, grouped, linearTicks } from '../../util/numbers.js';
-import type { RunReport } from '../document.js';
+import type { RunReport } from '../run-report.js';
 
 export const X_AXES = ['step', 'epoch', 'time'] as const;
 export type XAxis = (typeof X_AXES)[number];

@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/curve.js';
 import { capital, isShare, words } from '../../util/numbers.js';
-import type { RunReport } from '../document.js';
+import type { RunReport } from '../run-report.js';
 import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';
 import { Section, Toggle } from './components.js';
 import {

@@ -4,7 +4,7 @@ import { useMemo } from 'preact/hooks';
 import { capital, isShare, words } from '../../util/numbers.js';
 import type { Cell } from '../../util/table.js';
 import type { Block } from '../blocks.js';
-import type { ComparisonReport } from '../document.js';
+import type { ComparisonReport } from '../server/sources.js';
 import { pathHash } from './address.js';
 import type { ChartSeries } from './chart.js';
 import { Badge, Breakable, type Column, TableSection, Value } from './components.js';

@@ -3,7 +3,10 @@ import './dashboard.css';
 import './style.css';
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ComparisonReport, ListDocument, RunReport, SweepReport } from '../document.js';
+import type { RunReport } from '../run-report.js';
+import type { ListDocument } from '../server/catalog.js';
+import type { ComparisonReport } from '../server/sources.js';
+import type { SweepReport } from '../sweep-report.js';
 import { comparisonHash, type Filter, listHash, parseRoute, pathHash, type Route } from './address.js';
 import { Links } from './components.js';
 import { ComparisonView } from './dashboard-compare.js';
@@ -126,7 +129,7 @@ function ListView({ list, filter }: { readonly list: ListDocument; readonly filt
     dispatchEvent(new HashChangeEvent('hashchange'));
   };
   const { root, exists, deeper } = list;
-  const isEmpty = list.runs.length + list.sweeps.length === 0;
+  const isEmpty = list.runs.length + list.sweeps.length + list.unreadable.length === 0;
   return (
     <article class="list wide">
       <header>

@@ -2,10 +2,15 @@
 
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { formatMetric, grouped, words } from '../../util/numbers.js';
-import type { ClassesReport, EvaluationReport, Measured, MistakeReport, ValuesReport } from '../document.js';
+import type { Measured, RunReport } from '../run-report.js';
 import { type Column, Section, Table, TableSection, Toggle, Value } from './components.js';
 import { Plot } from './plot.js';
 import { measuredScale } from './scales.js';
+
+type EvaluationReport = NonNullable<RunReport['evaluation']>;
+type ClassesReport = NonNullable<EvaluationReport['classes']>;
+type ValuesReport = NonNullable<EvaluationReport['values']>;
+type Mistake = ClassesReport['mistakes'][number];
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
   const { split, epoch, step, classes, values, scores } = evaluation;
@@ -169,7 +174,7 @@ function listed(values: readonly Measured[]): string {
 function Mistakes({ classes, place }: { readonly classes: ClassesReport; readonly place: string }) {
   const { mistakes, images, names } = classes;
   const perStep = mistakes.some(({ step_in_sequence: step }) => step !== null);
-  const columns: readonly (Column<MistakeReport> | false | null)[] = [
+  const columns: readonly (Column<Mistake> | false | null)[] = [
     { name: 'sequence', show: ({ id, index }) => id ?? `#${index}` },
     images && {
       name: 'image',
@@ -197,7 +202,7 @@ function Mistakes({ classes, place }: { readonly classes: ClassesReport; readonl
 }
 
 interface MistakeImageProps {
-  readonly mistake: MistakeReport;
+  readonly mistake: Mistake;
   readonly size: { readonly width: number; readonly height: number };
   readonly name: string;
 }

@@ -1,4 +1,5 @@
-import type { Measured, RunReport, SweepReport } from '../document.js';
+import type { Measured, RunReport } from '../run-report.js';
+import type { SweepReport } from '../sweep-report.js';
 import { Badge, useHeading, Value } from './components.js';
 import { Tags } from './run-columns.js';
 

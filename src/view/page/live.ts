@@ -1,7 +1,6 @@
 /** Documents that follow the files: they come as server-sent events, each whole. */
 
 import { useEffect, useState } from 'preact/hooks';
-import type { Trouble } from '../document.js';
 
 /** `lost`, and reconnecting. */
 export type Connection = 'connecting' | 'live' | 'lost';
@@ -36,7 +35,7 @@ export function useLive<T>(address: string, setConnection: (state: Connection) =
         setLive({ address, document: JSON.parse(data) as T, trouble: undefined }),
       );
       made.addEventListener('trouble', ({ data }) => {
-        const { message: trouble } = JSON.parse(data) as Trouble;
+        const { message: trouble } = JSON.parse(data);
         setLive(old => ({ document: old.address === address ? old.document : undefined, address, trouble }));
       });
       // reconnects here: the browser stops trying if the response is not a stream

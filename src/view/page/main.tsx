@@ -2,7 +2,8 @@
 import './style.css';
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
-import type { IndexReport, Report } from '../document.js';
+import type { Report } from '../html.js';
+import type { IndexReport } from '../index-report.js';
 import { NO_FILTER } from './address.js';
 import { Badge, Details, Level, Section } from './components.js';
 import { RunLists } from './run-lists.js';
@@ -31,17 +32,6 @@ function IndexView({ report }: { readonly report: IndexReport }) {
         <h1>{report.title}</h1>
       </header>
       <RunLists list={report} filter={filter} change={setFilter} />
-      {report.unreadable.length > 0 && (
-        <Section title="Not readable">
-          <ul class="warnings">
-            {report.unreadable.map(({ path, message }) => (
-              <li key={path}>
-                <code>{path}</code> {message}
-              </li>
-            ))}
-          </ul>
-        </Section>
-      )}
       {report.details.length > 0 && (
         <Section title="Each run">
           {report.details.map(run => (

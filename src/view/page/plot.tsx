@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { formatMetric } from '../../util/numbers.js';
-import type { RunRow } from '../document.js';
+import type { Sparkline as Line } from '../index-report.js';
 import { useWidth } from './components.js';
 import { NO_VALUE, numeric, type Scale, spaced } from './scales.js';
 
@@ -158,7 +158,7 @@ function placeOf({ left, top }: Point): string {
 
 const SPARKLINE = { width: 96, height: 24, edge: 3 };
 
-export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']> }) {
+export function Sparkline({ of }: { readonly of: Line }) {
   const { width, height, edge } = SPARKLINE;
   const finite = of.values.filter(value => value !== null);
   if (finite.length === 0) return null;

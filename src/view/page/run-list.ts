@@ -1,7 +1,8 @@
 /**
  * Lists of runs as data: fields, search and groups, and the config keys that distinguish the runs.
  */
-import type { Measured, RunRow } from '../document.js';
+import type { RunRow } from '../index-report.js';
+import type { Measured } from '../run-report.js';
 
 /** A run with its whole config, or a sweep, which has fewer facts. */
 export interface RunLine extends Omit<RunRow, 'state'> {

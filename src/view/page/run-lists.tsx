@@ -2,7 +2,7 @@
 
 import { useContext, useMemo, useState } from 'preact/hooks';
 import { counted } from '../../util/numbers.js';
-import type { CommonConfig, ListedRun, ListedSweep, RunRow, SweepRow } from '../document.js';
+import type { IndexReport } from '../index-report.js';
 import { type Filter, MAX_COMPARED } from './address.js';
 import { type Column, Links, Section, Table, Toggle } from './components.js';
 import { type RunColumn, runColumns, sweepColumns } from './run-columns.js';
@@ -11,11 +11,7 @@ import { differingKeys, distinct, groupRows, type RunLine, searchFor } from './r
 const MOST = 100;
 
 interface RunListsProps {
-  readonly list: {
-    readonly common_config: CommonConfig;
-    readonly runs: readonly (RunRow | ListedRun)[];
-    readonly sweeps: readonly (SweepRow | ListedSweep)[];
-  };
+  readonly list: Pick<IndexReport, 'common_config' | 'runs' | 'sweeps' | 'unreadable'>;
   readonly filter: Filter;
   change(filter: Filter): void;
 }
@@ -50,6 +46,17 @@ export function RunLists({ list, filter, change }: RunListsProps) {
         {running > 0 && `, ${running} running`}
       </p>
       <SearchHelp />
+      {list.unreadable.length > 0 && (
+        <Section title="Not readable">
+          <ul class="warnings">
+            {list.unreadable.map(({ path, message }) => (
+              <li key={path}>
+                <code>{path}</code> {message}
+              </li>
+            ))}
+          </ul>
+        </Section>
+      )}
       {sweeps.length > 0 && (
         <Section title="Sweeps">
           <Table
@@ -72,7 +79,7 @@ export function RunLists({ list, filter, change }: RunListsProps) {
           />
         </Section>
       )}
-      {runs.length + sweeps.length === 0 && <p>Nothing here fits the filter.</p>}
+      {lines.all.length > 0 && runs.length + sweeps.length === 0 && <p>Nothing here fits the filter.</p>}
     </>
   );
 }
@@ -87,7 +94,7 @@ function linesOf({ runs, sweeps, common_config: common }: RunListsProps['list'])
   return { ...lines, all: [...lines.runs, ...lines.sweeps] };
 }
 
-function asLine({ metric, best, ...facts }: SweepRow | ListedSweep): RunLine {
+function asLine({ metric, best, ...facts }: IndexReport['sweeps'][number]): RunLine {
   return {
     ...facts,
     objective: metric,

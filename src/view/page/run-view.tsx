@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
-import type { CheckpointReport, ConfigValue, GateReport, RunReport } from '../document.js';
+import type { RunReport } from '../run-report.js';
 import {
   Badge,
   Breakable,
@@ -89,7 +89,7 @@ function spans(report: RunReport): readonly string[] {
   ];
 }
 
-const GATES: readonly Column<GateReport>[] = [
+const GATES: readonly Column<RunReport['gates'][number]>[] = [
   { name: 'metric', show: ({ name }) => name },
   { name: 'value', show: ({ value }) => <Value metric="gate" value={value} /> },
   { name: 'required', show: ({ required }) => required },
@@ -149,7 +149,7 @@ function Warnings({ report: { warnings, damaged } }: { readonly report: RunRepor
   );
 }
 
-const CHECKPOINTS = (metric: string | undefined): readonly Column<CheckpointReport>[] => [
+const CHECKPOINTS = (metric: string | undefined): readonly Column<RunReport['checkpoints'][number]>[] => [
   {
     name: 'file',
     show: ({ file, last, best }) => (
@@ -165,7 +165,7 @@ const CHECKPOINTS = (metric: string | undefined): readonly Column<CheckpointRepo
   { name: 'size', show: ({ bytes }) => formatBytes(bytes) },
 ];
 
-const CONFIG: readonly Column<ConfigValue>[] = [
+const CONFIG: readonly Column<RunReport['config'][number]>[] = [
   { name: 'key', show: ({ key }) => <Breakable text={key} /> },
   {
     name: 'value',

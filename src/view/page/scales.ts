@@ -1,6 +1,6 @@
 /** Scales of charts: from values to positions between 0 and 1, with their ticks. */
 import { formatNumber, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
-import type { ParameterReport } from '../document.js';
+import type { ParameterReport } from '../sweep-report.js';
 
 /** The label of the position at which points without a value are drawn. */
 export const NO_VALUE = 'no value';

@@ -2,7 +2,7 @@
 
 import { useMemo } from 'preact/hooks';
 import { counted, linearTicks } from '../../util/numbers.js';
-import type { SweepReport, TrialReport } from '../document.js';
+import type { SweepReport, TrialReport } from '../sweep-report.js';
 import { Scroll, useWidth } from './components.js';
 import { LINE, Mark, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { measuredScale, NO_VALUE, numeric, parameterScale, type Scale, spaced } from './scales.js';

@@ -2,7 +2,7 @@
 
 import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
-import type { SweepReport, TrialReport } from '../document.js';
+import type { SweepReport, TrialReport } from '../sweep-report.js';
 import { MAX_COMPARED } from './address.js';
 import {
   Badge,

@@ -1,26 +1,23 @@
 /**
- * Keeps track of the runs and sweeps under the root. One is read again only if the time, size or
- * number of a file changed. Paths from a browser are looked up here and never opened directly.
+ * Keeps track of the runs and sweeps under the root: runs from their summary and manifest, or from
+ * the end of their log until they have ended; sweeps from their plan and journal. One is read again
+ * only if the time, size or number of a file changed. Paths from a browser are looked up here and
+ * never opened directly.
  */
 
 import { existsSync, lstatSync } from 'node:fs';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
+import { isAbsent, type OpenedFile, withFile } from '../../run/files.js';
 import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../run/find.js';
+import { HistoryCollector, type RunHistory } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
-import { isSweepWorkedOn } from '../../sweep/index.js';
-import type { CommonConfig, ListDocument, Listed } from '../document.js';
-import { withoutCommon } from '../index-report.js';
-import {
-  configOf,
-  damaged,
-  isFileProblem,
-  listRun,
-  listSweep,
-  type Place,
-  RUN_FILES,
-  SWEEP_FILES,
-  signatureOf,
-} from './listed.js';
+import { parseEvent } from '../../run/log.js';
+import { Run } from '../../run/run.js';
+import { isSweepWorkedOn, readSweepResults } from '../../sweep/index.js';
+import { UserError, usageError } from '../../util/errors.js';
+import { type ConfigTexts, listOf, pathUnder, runRowOf } from '../index-report.js';
+import { configTexts, endOf } from '../run-report.js';
+import { type SweepRow, sweepRowOf } from '../sweep-report.js';
 
 /** Entries that are read before other work gets a turn: some ten milliseconds. */
 const TURN = 200;
@@ -28,35 +25,36 @@ const FRESH_MS = 250;
 /** Configs read in one refresh, the newest runs first: about 300 ms. */
 const MAX_CONFIGS = 100;
 
-interface Known {
+export type ListDocument = ReturnType<typeof documentOf>;
+
+interface Place {
+  readonly kind: Found['kind'];
+  /** In the list. */
+  readonly path: string;
   readonly folder: string;
+}
+
+interface Known extends Place {
   readonly signature: string;
-  readonly listed: Listed;
+  readonly run?: ReturnType<typeof listedRun>;
+  readonly sweep?: SweepRow;
+  /** Why it cannot be read. */
+  readonly message?: string;
   /** Undefined until it is read, null if it cannot be; the run's own page shows the reason. */
-  config: CommonConfig | null | undefined;
+  config?: ConfigTexts | null;
 }
 
 export class Catalog {
   /** Increases with every change of the list. */
   version = 0;
   list: ListDocument;
-  private known = new Map<string, Known>();
-  private places = new Map<string, Place>();
+  private known: ReadonlyMap<string, Known> = new Map();
   private refreshing: Promise<void> | undefined;
   private lookedAt = Number.NEGATIVE_INFINITY;
 
   /** @param root a folder of experiments, a run or a sweep; it need not exist yet */
   constructor(root: string) {
-    this.list = {
-      version: 1,
-      root: resolve(root),
-      exists: false,
-      depth: DEPTH,
-      deeper: null,
-      common_config: {},
-      runs: [],
-      sweeps: [],
-    };
+    this.list = documentOf(resolve(root), false, null, []);
   }
 
   /** Reads all changed files. */
@@ -85,10 +83,10 @@ export class Catalog {
   }
 
   private folderOf(kind: Found['kind'], path: string): string | undefined {
-    const place = this.places.get(path);
-    if (place !== undefined) return place.kind === kind ? place.folder : undefined;
+    const found = this.known.get(path);
+    if (found !== undefined) return found.kind === kind ? found.folder : undefined;
     const [, sweep = '', id] = /^(.+)\/trials\/([^/]+)$/.exec(path) ?? [];
-    const owner = this.places.get(sweep);
+    const owner = this.known.get(sweep);
     if (kind !== 'run' || owner?.kind !== 'sweep' || isLink(join(owner.folder, 'trials'))) return undefined;
     return findTrials(owner.folder).find(found => found.id === id)?.path;
   }
@@ -101,8 +99,8 @@ export class Catalog {
       if (i % TURN === TURN - 1) await nextTurn();
       known.set(place.path, lookAt(place, this.known.get(place.path)));
     }
-    const unread = [...known.values()].filter(({ config }) => config === undefined);
-    unread.sort((a, b) => (a.listed.id < b.listed.id ? 1 : -1));
+    const unread = [...known.values()].filter(({ run, config }) => run && config === undefined);
+    unread.sort((a, b) => (basename(a.folder) < basename(b.folder) ? 1 : -1));
     for (const one of unread.slice(0, MAX_CONFIGS)) {
       one.config = configOf(one.folder);
       await nextTurn();
@@ -115,17 +113,24 @@ export class Catalog {
       known.size === this.known.size &&
       [...known].every(([path, one]) => this.known.get(path) === one);
     this.known = known;
-    this.places = new Map(places.map(place => [place.path, place]));
     this.lookedAt = performance.now();
     if (isSame) return;
     this.version += 1;
-    const all = [...known.values()];
-    const { common_config, rows } = withoutCommon(
-      all.flatMap(({ listed, config = null }) => (listed.kind === 'run' ? [{ ...listed, config }] : [])),
-    );
-    const sweeps = all.flatMap(({ listed }) => (listed.kind === 'sweep' ? [listed] : []));
-    this.list = { ...this.list, ...now, common_config, runs: rows, sweeps };
+    this.list = documentOf(root, now.exists, now.deeper, [...known.values()]);
   }
+}
+
+function documentOf(root: string, exists: boolean, deeper: string | null, known: readonly Known[]) {
+  return {
+    version: 1 as const,
+    ...{ root, exists, deeper },
+    depth: DEPTH,
+    ...listOf(
+      known.flatMap(({ run, config = null }) => (run ? [{ ...run, config }] : [])),
+      known.flatMap(({ sweep }) => sweep ?? []),
+      known.flatMap(({ path, message }) => (message === undefined ? [] : [{ path, message }])),
+    ),
+  };
 }
 
 function nextTurn(): Promise<void> {
@@ -140,11 +145,7 @@ function placesUnder(root: string): readonly Place[] {
   if (!existsSync(root)) return [];
   const kind = kindOf(root);
   if (kind !== undefined) return [{ kind, path: basename(root), folder: root }];
-  return findRuns(root).map(({ kind, path }) => ({
-    kind,
-    path: relative(root, path).split(sep).join('/'),
-    folder: path,
-  }));
+  return findRuns(root).map(({ kind, path }) => ({ kind, path: pathUnder(root, path), folder: path }));
 }
 
 function deeperUnder(root: string, places: readonly Place[]): string | null {
@@ -155,18 +156,114 @@ function deeperUnder(root: string, places: readonly Place[]): string | null {
 
 /** A run that cannot be read, or disappears meanwhile, must not hide the others. */
 function lookAt(place: Place, before: Known | undefined): Known {
-  const { folder } = place;
+  const { kind, path, folder } = place;
+  const isRun = kind === 'run';
   try {
-    const isRun = place.kind === 'run';
     const isWorkedOn = isRun ? isLocked(join(folder, 'run.lock')) : isSweepWorkedOn(folder);
     const signature = `${signatureOf(folder, isRun ? RUN_FILES : SWEEP_FILES)} ${isWorkedOn}`;
     if (before?.signature === signature) return before;
     return isRun
-      ? { folder, signature, listed: listRun(place, isWorkedOn), config: undefined }
-      : { folder, signature, listed: listSweep(place), config: null };
+      ? { ...place, signature, run: listedRun(place) }
+      : { ...place, signature, sweep: sweepRowOf(readSweepResults(folder), path) };
   } catch (error) {
     if (!isFileProblem(error)) throw error;
-    if (before?.signature === error.message) return before;
-    return { folder, signature: error.message, listed: damaged(place, error.message), config: null };
+    const { message } = error;
+    return before?.signature === message ? before : { ...place, signature: message, message };
   }
+}
+
+function listedRun({ path, folder }: Place) {
+  const run = Run.open(folder);
+  const row = runRowOf(run, path, () => historyAtEnd(run.directory.files.log));
+  // of a copy the name of its folder, since its files have the id of the original
+  return { ...row, id: basename(folder), message: endOf(run)?.message ?? null };
+}
+
+/** Bytes read from the end of a log: some hundred events, including any recent evaluation. */
+const END_BYTES = 65_536;
+
+function historyAtEnd(path: string): RunHistory {
+  const collector = new HistoryCollector(END_BYTES);
+  const lines = isAbsent(path) ? [] : withFile(path, linesAtEnd, { maxBytes: Number.POSITIVE_INFINITY });
+  for (const line of lines) {
+    const event = parseEvent(line);
+    if (typeof event !== 'string') collector.add(event);
+  }
+  const { history } = collector;
+  const { step, epoch } = history.last;
+  // the last epoch may have ended before what was read
+  return history.epochs.length > 0
+    ? history
+    : { ...history, epochs: [{ step, epoch: Math.max(0, epoch - 1) }] };
+}
+
+/** The first line may be cut and is skipped, like text after the last line break. */
+function linesAtEnd(file: OpenedFile): readonly string[] {
+  const from = Math.max(0, file.bytes - END_BYTES);
+  const lines = file.read(from, END_BYTES).toString('utf8').split('\n');
+  return lines.slice(from === 0 ? 0 : 1, -1);
+}
+
+function configOf(folder: string): ConfigTexts | null {
+  try {
+    // links are not followed
+    signatureOf(folder, ['config.resolved.yaml']);
+    return configTexts(Run.open(folder).config);
+  } catch (error) {
+    if (isFileProblem(error)) return null;
+    throw error;
+  }
+}
+
+/** Files that the list and the report of a run read. */
+export const RUN_FILES = [
+  'config.resolved.yaml',
+  'config.yaml',
+  'manifest.json',
+  'summary.json',
+  'log.jsonl',
+  'run.lock',
+  'evaluation.json',
+  'notes.json',
+  'checkpoints',
+] as const;
+
+export const SWEEP_FILES = [
+  'plan.json',
+  'journal.jsonl',
+  'sweep.yaml',
+  'sweep.lock',
+  'summary.json',
+  'notes.json',
+  'configs',
+  'trials',
+] as const;
+
+const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
+
+/**
+ * The inode, size and modification time of each file of `folder`. Throws if one is a link, which
+ * could lead out of the folder, or a pipe, which could block its reader.
+ */
+export function signatureOf(folder: string, files: readonly string[]): string {
+  return files.map(name => signatureOfFile(join(folder, name))).join(' ');
+}
+
+function signatureOfFile(path: string): string {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return '-';
+  const name = basename(path);
+  const isExpected = FOLDERS.includes(name) ? found.isDirectory() : found.isFile();
+  if (!isExpected)
+    throw usageError({
+      code: 'serve/special',
+      message: `${name}: this is ${found.isSymbolicLink() ? 'a symbolic link, which cellrun does not follow' : 'not a regular file'}`,
+      file: path,
+    });
+  return `${found.ino}:${found.size}:${found.mtimeMs}`;
+}
+
+/** A file that is damaged or cannot be read, rather than a defect of the program. */
+export function isFileProblem(error: unknown): error is Error {
+  return error instanceof UserError || (error instanceof Error && 'syscall' in error);
 }

@@ -1,18 +1,25 @@
-/** The HTTP server of the dashboard, over the catalog. It only reads files. */
+/**
+ * The HTTP server of the dashboard, over the catalog. It only reads files. A page of another origin
+ * can make a browser send requests to this server. It must learn nothing from them: CORS is never
+ * granted, its origin is rejected, and so is a host name that it has pointed at this machine's
+ * address (DNS rebinding), which shows in the `Host` header.
+ */
 
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, isIPv6 } from 'node:net';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { type AddressInfo, isIP, isIPv6 } from 'node:net';
+import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { usageError } from '../../util/errors.js';
 import { launcher, programFile } from '../../util/root.js';
-import type { Trouble } from '../document.js';
-import { Catalog } from './catalog.js';
-import { isFileProblem } from './listed.js';
-import { refusalOf, type Subject, subjectOf } from './requests.js';
-import { type Source, sourceOf } from './sources.js';
-
-export { isLoopback } from './requests.js';
+import { Catalog, isFileProblem } from './catalog.js';
+import { type Source, type Subject, sourceOf, subjectOf } from './sources.js';
 
 interface DashboardOptions {
   readonly root: string;
@@ -112,7 +119,7 @@ class Handler {
         version = now;
       } catch (error) {
         version = undefined;
-        send('trouble', { message: this.reasonOf(error) } satisfies Trouble);
+        send('trouble', { message: this.reasonOf(error) });
       }
     };
     while (!response.destroyed) {
@@ -136,14 +143,54 @@ class Handler {
 }
 
 function missing(subject: Subject): string {
-  switch (subject.kind) {
-    case 'list':
-      return 'the list does not exist yet';
-    case 'comparison':
-      return 'one of these runs does not exist';
-    default:
-      return `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`;
-  }
+  return 'path' in subject
+    ? `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`
+    : 'one of these runs does not exist';
+}
+
+interface Refusal {
+  readonly status: 403 | 405 | 421;
+  readonly message: string;
+}
+
+/** @param host what the server listens on, as the user named it */
+export function refusalOf(
+  method: string | undefined,
+  headers: IncomingHttpHeaders,
+  host: string,
+): Refusal | undefined {
+  if (!isOwnHost(headers.host, host))
+    return { status: 421, message: 'this server does not have the host name of the request' };
+  if (!isOwnOrigin(headers)) return { status: 403, message: 'requests from other origins are refused' };
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'only GET and HEAD are allowed' };
+  return undefined;
+}
+
+/**
+ * A name can resolve to any machine, an address cannot. Only names that certainly mean this machine
+ * are allowed.
+ */
+function isOwnHost(given: string | undefined, host: string): boolean {
+  const [, bracketed, plain] =
+    /^(?:\[([0-9a-f:.]+)\]|([^:[\]/?#@\s]+))(?::\d{1,5})?$/i.exec(given ?? '') ?? [];
+  const name = (bracketed ?? plain)?.toLowerCase();
+  if (name === undefined) return false;
+  if (isIP(name) > 0 || name === 'localhost') return true;
+  return !isLoopback(host) && [host.toLowerCase(), hostname().toLowerCase()].includes(name);
+}
+
+/** Browsers send `Origin` with everything except plain navigation, and `Sec-Fetch-Site` always. */
+function isOwnOrigin(headers: IncomingHttpHeaders): boolean {
+  const { origin, host, 'sec-fetch-site': site, 'sec-fetch-mode': mode, 'sec-fetch-dest': dest } = headers;
+  // a proxy that terminates TLS keeps the host name
+  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) return false;
+  if (site === undefined || site === 'same-origin' || site === 'none') return true;
+  // somebody follows a link to here; the page that has the link cannot see what comes
+  return mode === 'navigate' && dest === 'document';
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
 function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host' | 'port'>): Promise<void> {

@@ -2,24 +2,49 @@
 
 import { join } from 'node:path';
 import { comparisonOf } from '../../judge/comparison/compare.js';
-import type { Comparison } from '../../judge/comparison/document.js';
 import { findTrials } from '../../run/find.js';
 import { LogFollower } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
-import { Run, type RunRecord } from '../../run/run.js';
+import { Run } from '../../run/run.js';
 import { isSweepWorkedOn } from '../../sweep/index.js';
 import { comparisonBlocks } from '../comparison-document.js';
-import type { ComparisonReport, RunReport } from '../document.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
-import type { Catalog } from './catalog.js';
-import { RUN_FILES, SWEEP_FILES, signatureOf } from './listed.js';
-import type { Subject } from './requests.js';
+import { type Catalog, RUN_FILES, SWEEP_FILES, signatureOf } from './catalog.js';
+
+export type Subject =
+  | { readonly kind: 'list' }
+  | { readonly kind: 'run' | 'sweep'; readonly path: string }
+  /** 2 to `MAX_COMPARED` runs. */
+  | { readonly kind: 'comparison'; readonly paths: readonly string[] };
+
+/** More curves cannot be distinguished in one chart. */
+const MAX_COMPARED = 12;
+
+/**
+ * Parses `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH` and
+ * `/api/comparison?run=PATH&run=PATH`, each also with `/events` at the end of its path. Throws a
+ * URIError if it is malformed.
+ */
+export function subjectOf(address: string): { readonly subject: Subject; isStream: boolean } | undefined {
+  const [, what, events, query] = /^\/api\/([^?]+?)(\/events)?(?:\?(.*))?$/.exec(address) ?? [];
+  const isStream = events !== undefined;
+  if (what === 'list') return { subject: { kind: 'list' }, isStream };
+  if (what === 'comparison') {
+    const paths = [...new Set(new URLSearchParams(query).getAll('run'))];
+    const isPossible = paths.length >= 2 && paths.length <= MAX_COMPARED;
+    return isPossible ? { subject: { kind: 'comparison', paths }, isStream } : undefined;
+  }
+  const [, kind, path] = /^(run|sweep)s\/(.+)$/.exec(what ?? '') ?? [];
+  if (path === undefined) return undefined;
+  const decoded = path.split('/').map(decodeURIComponent).join('/');
+  return { subject: { kind: kind as 'run' | 'sweep', path: decoded }, isStream };
+}
 
 export interface Source {
   /** Differs if the document may have changed. */
-  version(): Promise<string>;
-  document(): Promise<object>;
+  version(): string | Promise<string>;
+  document(): object | Promise<object>;
   close(): void;
 }
 
@@ -33,14 +58,14 @@ export async function sourceOf(subject: Subject, catalog: Catalog): Promise<Sour
     }
     case 'run': {
       const folder = await catalog.find('run', subject.path);
-      return folder === undefined ? undefined : new RunSource(folder);
+      return folder === undefined ? undefined : new RunSource(subject.path, folder);
     }
     case 'comparison': {
-      const runs = new Map<string, RunSource>();
+      const runs: RunSource[] = [];
       for (const path of subject.paths) {
         const folder = await catalog.find('run', path);
         if (folder === undefined) return undefined;
-        runs.set(path, new RunSource(folder));
+        runs.push(new RunSource(path, folder));
       }
       return comparisonSource(runs);
     }
@@ -55,19 +80,19 @@ function listSource(catalog: Catalog): Source {
       await catalog.freshen();
       return String(catalog.version);
     },
-    document: async () => catalog.list,
+    document: () => catalog.list,
     close: () => {},
   };
 }
 
 function sweepSource(folder: string): Source {
   return {
-    version: async () => {
+    version: () => {
       const own = signatureOf(folder, SWEEP_FILES);
       const logs = findTrials(folder).map(({ path }) => signatureOf(path, ['log.jsonl']));
       return [own, isSweepWorkedOn(folder), ...logs].join(' ');
     },
-    document: async () => buildSweepReport(folder),
+    document: () => buildSweepReport(folder),
     close: () => {},
   };
 }
@@ -78,23 +103,26 @@ const CAPACITY = 1000;
 class RunSource implements Source {
   private readonly log: LogFollower;
 
-  constructor(private readonly folder: string) {
+  constructor(
+    readonly path: string,
+    private readonly folder: string,
+  ) {
     this.log = new LogFollower(join(folder, 'log.jsonl'), CAPACITY);
   }
 
-  async version(): Promise<string> {
+  version(): string {
     return `${signatureOf(this.folder, RUN_FILES)} ${isLocked(join(this.folder, 'run.lock'))}`;
   }
 
-  async document(): Promise<RunReport> {
+  async document() {
     return (await this.read()).report;
   }
 
-  async read(): Promise<{ readonly run: Run; readonly report: RunReport }> {
+  async read() {
     // other work gets a turn after each megabyte
     while (this.log.poll()) await new Promise(resolve => setImmediate(resolve));
     const run = Run.read(this.folder);
-    return { run, report: runReportOf(run, this.log.history) };
+    return { path: this.path, run, report: runReportOf(run, this.log.history) };
   }
 
   close(): void {
@@ -102,36 +130,35 @@ class RunSource implements Source {
   }
 }
 
-function comparisonSource(runs: ReadonlyMap<string, RunSource>): Source {
+function comparisonSource(runs: readonly RunSource[]): Source {
   return {
-    version: async () => {
-      const versions = await Promise.all([...runs.values()].map(run => run.version()));
-      return versions.join(' ');
-    },
-    document: async () => {
-      const read = [];
-      for (const [path, source] of runs) read.push({ path, ...(await source.read()) });
-      const comparison = comparisonOfRuns(read.map(({ run }) => run));
-      return {
-        kind: 'comparison',
-        version: 1,
-        comparison,
-        blocks: comparisonBlocks(comparison),
-        runs: read.map(({ path, run, report }) => ({ path, side: sideOf(run, comparison), report })),
-      } satisfies ComparisonReport;
-    },
+    version: () => runs.map(run => run.version()).join(' '),
+    document: () => compared(runs),
     close: () => {
-      for (const run of runs.values()) run.close();
+      for (const run of runs) run.close();
     },
   };
 }
 
-function comparisonOfRuns(runs: readonly RunRecord[]): Comparison {
-  const names = [...new Set(runs.map(({ name }) => name))];
-  const groups = names.map(name => ({ argument: name, runs: runs.filter(run => run.name === name) }));
-  return comparisonOf(groups, { metrics: [], all: false, leftOut: [] }).comparison;
-}
+export type ComparisonReport = Awaited<ReturnType<typeof compared>>;
 
-function sideOf({ directory: { path } }: RunRecord, { sides }: Comparison): string | null {
-  return sides.find(({ runs }) => runs.some(({ directory }) => directory === path))?.id ?? null;
+/** Runs compared as by `compare`; those that differ only in their seed are one side. */
+async function compared(sources: readonly RunSource[]) {
+  const read = [];
+  for (const source of sources) read.push(await source.read());
+  const all = read.map(({ run }) => run);
+  const names = [...new Set(all.map(({ name }) => name))];
+  const groups = names.map(name => ({ argument: name, runs: all.filter(run => run.name === name) }));
+  const { comparison, sides } = comparisonOf(groups, { metrics: [], all: false, leftOut: [] });
+  const runs = read.map(({ path, run, report }) => {
+    const side = sides.find(({ runs }) => runs.some(({ record }) => record === run));
+    return { path, side: side?.id ?? null, report };
+  });
+  return {
+    kind: 'comparison' as const,
+    version: 1 as const,
+    comparison,
+    blocks: comparisonBlocks(comparison),
+    runs,
+  };
 }
