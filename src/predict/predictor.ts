@@ -17,10 +17,10 @@ import {
 } from '../data/index.js';
 import { lossOf, targetSize } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
-import { batchesOf } from '../train/evaluator.js';
-import { ForwardPass, inTurn, type SplitBatch } from '../train/forward.js';
+import { batchesOf, inTurn } from '../train/evaluator.js';
 import { Readout } from '../train/predictions.js';
 import type { BackendOptions } from '../train/session.js';
+import { ShardedBatches, type SplitBatch } from '../train/shards.js';
 import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { splitOf } from './evaluate.js';
@@ -51,7 +51,7 @@ interface PredictedRow extends Pick<NewSequence, 'id' | 'times' | 'warnings'> {
 interface PredictedBatch extends SplitBatch {
   readonly rows: readonly PredictedRow[];
   readonly hasLabels: boolean;
-  readonly pass: ForwardPass;
+  readonly pass: ShardedBatches;
 }
 
 interface Placed {
@@ -61,7 +61,7 @@ interface Placed {
 
 export class Predictor {
   readonly form: PredictionForm;
-  private readonly passes = new Map<string, ForwardPass>();
+  private readonly passes = new Map<string, ShardedBatches>();
 
   constructor(private readonly model: PredictingModel) {
     const { run, data } = model;
@@ -86,7 +86,7 @@ export class Predictor {
     batches: AsyncIterable<PredictedBatch>,
   ): AsyncGenerator<readonly SequencePrediction[]> {
     for (const pass of this.passes.values()) pass.resetStates();
-    for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
+    for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
       const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
       // a row of a text that has ended has no steps
       yield batch.rows.flatMap((row, at) =>
@@ -102,7 +102,7 @@ export class Predictor {
     { at, slot }: { readonly at: number; readonly slot: number },
   ): SequencePrediction {
     const { form } = this;
-    const base = indices[at] * (form.perStep ? pass.steps : 1);
+    const base = indices[at] * (form.perStep ? pass.model.sequenceLength : 1);
     const first = this.model.data.first_prediction ?? 0;
     const computed = pass.predictions(slot, at, length).slice(first);
     const room = form.kind === 'class' ? new PredictionRoom(computed.length, form.size) : undefined;
@@ -218,11 +218,12 @@ export class Predictor {
     };
   }
 
-  private pass(steps: number, variableLength: boolean, rows: number): ForwardPass {
+  private pass(steps: number, variableLength: boolean, rows: number): ShardedBatches {
     const key = `${steps} ${variableLength}`;
     const { run, pool } = this.model;
     const pass =
-      this.passes.get(key) ?? new ForwardPass(pool, { ...run, sequenceLength: steps, variableLength }, rows);
+      this.passes.get(key) ??
+      new ShardedBatches(pool, { ...run, sequenceLength: steps, variableLength }, rows);
     this.passes.set(key, pass);
     return pass;
   }

@@ -7,9 +7,8 @@ import type { Loss } from '../math/losses/loss.js';
 import { accumulator } from '../math/metrics/index.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
-import { ForwardPass, inTurn, type SplitBatch } from './forward.js';
 import { type PredictionObserver, Readout } from './predictions.js';
-import type { ModelRun, ShardPool } from './shards.js';
+import { type ModelRun, ShardedBatches, type ShardPool, type SplitBatch } from './shards.js';
 
 export interface Evaluation {
   readonly loss: number;
@@ -30,7 +29,7 @@ export interface EvaluationOptions {
 }
 
 export class Evaluator {
-  private readonly forward: ForwardPass;
+  private readonly batches: ShardedBatches;
   private readonly loss: Loss;
   private warm: Promise<void> | undefined;
 
@@ -40,13 +39,13 @@ export class Evaluator {
     private readonly run: ModelRun,
     readonly batchSize: number,
   ) {
-    this.forward = new ForwardPass(pool, run, batchSize);
+    this.batches = new ShardedBatches(pool, run, batchSize);
     this.loss = lossOf(run.loss);
   }
 
   /** Called first, so that a run allocates all its memory at the start. */
   warmUp(): Promise<void> {
-    this.warm ??= this.forward.warmUp();
+    this.warm ??= this.batches.compute(0);
     return this.warm;
   }
 
@@ -70,20 +69,19 @@ export class Evaluator {
     split: Split,
     { signal, observe }: EvaluationOptions = {},
   ): AsyncGenerator<EvaluationProgress, Evaluation | null> {
-    const { forward } = this;
     const { spec, metrics, loss: settings, sequenceLength } = this.run;
     const size = targetSize(settings, spec.outputSize);
     const measured = metrics.map(name => [name, accumulator(taskOf(settings), name, size)] as const);
     const targets = predictionsOf(spec, sequenceLength);
     let [loss, weight, count, done] = [0, 0, 0, 0];
-    forward.resetStates();
-    const batches = batchesOf(split, this.batchSize, signal);
-    for await (const { batch, slot } of inTurn(batches, (to, one) => forward.compute(to, one))) {
+    this.batches.resetStates();
+    const all = batchesOf(split, this.batchSize, signal);
+    for await (const { batch, slot } of inTurn(all, () => this.batches)) {
       const readout = new Readout(this.loss, batch.split.targets);
       batch.indices.forEach((index, at) => {
         const position = batch.position(index);
         const errorScale = split.errorScale?.(position);
-        const predictions = forward.predictions(slot, at, batch.split.lengths?.[index]).map(one => {
+        const predictions = this.batches.predictions(slot, at, batch.split.lengths?.[index]).map(one => {
           const from = index * targets + one.step;
           return {
             ...one,
@@ -128,5 +126,58 @@ export async function* batchesOf(
     yield loaded
       ? { split: loaded, indices: range(length), position: index => from + index }
       : { split, indices, position: index => index };
+  }
+}
+
+export interface InSlot<B> {
+  readonly batch: B;
+  readonly slot: number;
+}
+
+/**
+ * Computes `batches` in two alternating slots and yields each in order, as soon as it is computed.
+ * A yielded batch is valid until the next is requested. If the source fails, the batches computed
+ * before are yielded before its error is thrown.
+ */
+export async function* inTurn<B extends SplitBatch>(
+  batches: AsyncIterable<B>,
+  computerOf: (batch: B) => ShardedBatches,
+): AsyncGenerator<InSlot<B>, void> {
+  const source = batches[Symbol.asyncIterator]();
+  const ask = () => Promise.allSettled([source.next()]);
+  let running: (InSlot<B> & { readonly computed: Promise<void> }) | undefined;
+  let slot = 0;
+  let next = ask();
+  try {
+    for (;;) {
+      const before = running;
+      const computed = before?.computed.catch(() => {}).then(() => true);
+      // yield a finished batch while the source is still producing the next one
+      if (before && (await Promise.race([next.then(() => false), computed]))) {
+        running = undefined;
+        await before.computed;
+        yield before;
+        continue;
+      }
+      const [arrived] = await next;
+      const isEnd = arrived.status === 'rejected' || arrived.value.done === true;
+      if (!isEnd) {
+        const batch: B = arrived.value.value;
+        running = { batch, slot, computed: computerOf(batch).run(slot, batch) };
+        // if the previous batch fails, its error is the one thrown
+        running.computed.catch(() => {});
+        slot = 1 - slot;
+        next = ask();
+      }
+      await before?.computed;
+      if (before) yield before;
+      if (arrived.status === 'rejected') throw arrived.reason;
+      if (isEnd) return;
+    }
+  } finally {
+    // a consumer that stops early may reuse the slots
+    await running?.computed.catch(() => {});
+    // not awaited: a source waiting for its next batch ends only when that arrives
+    source.return?.().catch(() => {});
   }
 }

@@ -1,4 +1,5 @@
 /** Shards of batches. In training, their number depends only on the batch size. */
+import type { Split } from '../data/core/dataset.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
 import type { Width } from '../engine/simd-target.js';
@@ -9,7 +10,7 @@ import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
-import { evaluationShards, type ShardRows, trainingShards } from './batch.js';
+import { BatchWriter, evaluationShards, type ShardRows, trainingShards } from './batch.js';
 
 export interface ModelRun {
   readonly backend: Backend;
@@ -88,10 +89,6 @@ export function passOn({ before, after }: CarriedStates): void {
   for (const [name, state] of Object.entries(before)) state.set(after[name]);
 }
 
-export function resetStates({ before }: CarriedStates): void {
-  for (const state of Object.values(before)) state.fill(0);
-}
-
 /** The shards of one kind of batch. Each has the memory of one batch and its results per slot. */
 export interface ShardGroup {
   /** By slot, then by shard. The slots of a shard share one gradient and the carried states. */
@@ -130,6 +127,98 @@ function cut(backend: Backend, threads: number, batchSize: number, withGradient:
   // a GPU parallelizes by itself
   if (backend === 'webgpu') return { shards: 1, rows: batchSize };
   return withGradient ? trainingShards(batchSize) : evaluationShards(batchSize, threads);
+}
+
+export interface SplitBatch {
+  readonly split: Split;
+  readonly indices: Uint32Array;
+}
+
+/** A computed prediction. `outputs` [C] is a view that is valid until its slot is written again. */
+export interface Computed {
+  /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
+  readonly step: number;
+  readonly counts: boolean;
+  /** Before weighting; meaningless if the prediction does not count. */
+  readonly loss: number;
+  readonly outputs: Float32Array;
+}
+
+/** One batch is computed while the next is written and queued for threads that finish early. */
+export const SLOTS = 2;
+
+/** A model compiled for batches of up to `batchSize` sequences of `run.sequenceLength` steps. */
+export class ShardedBatches {
+  private readonly job: ShardJob;
+  private readonly group: ShardGroup;
+  private readonly writer: BatchWriter;
+
+  /** Reads the current parameters of `pool` at each batch. */
+  constructor(
+    pool: ShardPool,
+    readonly model: ModelRun,
+    batchSize: number,
+    withGradient = false,
+  ) {
+    const { shards, job } = planShards(model, batchSize, withGradient);
+    this.job = job;
+    this.group = pool.group(job, { shards, slots: SLOTS });
+    this.writer = new BatchWriter(model.spec, model.loss, job.shape, model.seed);
+  }
+
+  /** The shards of `slot`. All slots share gradients and carried states. */
+  shards(slot: number): readonly ShardMemory[] {
+    return this.group.slots[slot];
+  }
+
+  /** `step` is the optimizer step that the batch is for, from 1. */
+  write(slot: number, { split, indices }: SplitBatch, step?: number): void {
+    const batches = this.shards(slot).map(memory => memory.batch);
+    this.writer.write(split, indices, batches, step);
+  }
+
+  /** Slots are computed in the order of the calls. */
+  compute(slot: number): Promise<void> {
+    return this.group.compute(slot);
+  }
+
+  /** Writes and computes a batch. */
+  async run(slot: number, batch: SplitBatch): Promise<void> {
+    this.write(slot, batch);
+    await this.compute(slot);
+  }
+
+  resetStates(): void {
+    for (const { carried } of this.shards(0))
+      for (const state of Object.values(carried.before)) state.fill(0);
+  }
+
+  /** Sum of weight times loss: the mean loss of the batch in `slot`. */
+  loss(slot: number): number {
+    let loss = 0;
+    for (const { rows, batch } of this.shards(slot)) {
+      const { weight } = batch.inputs;
+      for (let i = 0; i < rows.length; i++) {
+        // a padding row has weight 0, but its loss may be NaN
+        if (weight[i] !== 0) loss += rows[i] * weight[i];
+      }
+    }
+    return loss;
+  }
+
+  /** Predictions of sequence `at` of the batch, which has `length` steps. */
+  predictions(slot: number, at: number, length = this.model.sequenceLength): Computed[] {
+    const { batch: rowsOfShard } = this.job.shape;
+    const { rows, predictions, batch } = this.shards(slot)[Math.floor(at / rowsOfShard)];
+    const { spec } = this.model;
+    const width = spec.outputSize;
+    const { weight } = batch.inputs;
+    return Array.from({ length: predictionsOf(spec, length) }, (_, step) => {
+      const i = step * rowsOfShard + (at % rowsOfShard);
+      const outputs = predictions.subarray(i * width, (i + 1) * width);
+      return { step, counts: weight[i] !== 0, loss: rows[i], outputs };
+    });
+  }
 }
 
 export function allocateParameters({ size }: ParameterLayout, heap: Heap): Float32Array {

@@ -9,17 +9,16 @@ import { carriedStates } from '../math/model/walk.js';
 import type { Optimizer } from '../math/optimizers/optimizer.js';
 import { gradientSumProgram, paddedSize } from '../math/optimizers/program.js';
 import type { Tensor } from '../run/safetensors.js';
-import { BatchWriter } from './batch.js';
 import { Evaluator } from './evaluator.js';
 import { createPool } from './pool.js';
 import {
   allocateParameters,
   type ModelRun,
   passOn,
-  planShards,
-  resetStates,
-  type ShardGroup,
+  ShardedBatches,
   type ShardPool,
+  SLOTS,
+  type SplitBatch,
 } from './shards.js';
 import { batchMetrics, type MetricSums, NO_METRICS } from './training-metrics.js';
 import { clipFactor, createUpdater, gradientNorm, type Updater, WeightAverage } from './updater.js';
@@ -38,12 +37,7 @@ export interface TrainerParts {
   readonly makePool?: typeof createPool;
 }
 
-/** One batch is computed while the next is written. */
-const SLOTS = 2;
-
-export interface PreparedBatch {
-  readonly indices: Uint32Array;
-  readonly split: Split;
+export interface PreparedBatch extends SplitBatch {
   readonly slot: number;
   /** True if the states carried from batch to batch start from zero. */
   readonly startsEpoch: boolean;
@@ -70,8 +64,7 @@ export class Trainer {
   private readonly averaged: WeightAverage | undefined;
   private readonly updater: Updater;
   private readonly pool: ShardPool;
-  private readonly shards: ShardGroup;
-  private readonly writer: BatchWriter;
+  private readonly batches: ShardedBatches;
   private evaluates: Evaluator | undefined;
   private slot = 0;
 
@@ -87,13 +80,12 @@ export class Trainer {
     const { averageDecay } = options;
     this.averaged =
       averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
-    const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = makePool(engine, options, this.parameters);
     // the pool's threads start while this one compiles
-    this.shards = this.pool.group(job, { shards, slots: SLOTS });
+    this.batches = new ShardedBatches(this.pool, options, options.batchSize, true);
     this.updater = makeUpdater();
+    const { length: shards } = this.batches.shards(0);
     if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
-    this.writer = new BatchWriter(options.spec, options.loss, job.shape, options.seed);
   }
 
   /** `engine` is closed with the trainer; `makePool` chooses where shards are computed. */
@@ -137,28 +129,20 @@ export class Trainer {
     const { slot } = this;
     const { train } = this.options;
     const loaded = await train.load?.(indices);
-    const split = loaded ?? train;
     // copied: the order may overwrite its indices with the next epoch's before the step runs
-    const written = loaded ? range(loaded.count) : indices.slice();
-    this.writer.write(
-      split,
-      written,
-      this.shards.slots[slot].map(memory => memory.batch),
-      step,
-    );
-    return { split, indices: written, slot, startsEpoch };
+    const batch = loaded
+      ? { split: loaded, indices: range(loaded.count) }
+      : { split: train, indices: indices.slice() };
+    this.batches.write(slot, batch, step);
+    return { ...batch, slot, startsEpoch };
   }
 
   /** `update` counts from 1 without skipped steps. A skipped update changes nothing. */
-  async step(
-    { split, indices, slot, startsEpoch }: PreparedBatch,
-    update: number,
-    learningRate: number,
-  ): Promise<StepResult> {
-    const shards = this.shards.slots[slot];
-    if (startsEpoch) for (const { carried } of shards) resetStates(carried);
-    await this.shards.compute(slot);
-    const loss = this.weightedLoss(slot);
+  async step(batch: PreparedBatch, update: number, learningRate: number): Promise<StepResult> {
+    const { batches } = this;
+    if (batch.startsEpoch) batches.resetStates();
+    await batches.compute(batch.slot);
+    const loss = batches.loss(batch.slot);
     await this.sumGradients();
     const norm = gradientNorm(this.gradient);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
@@ -174,15 +158,15 @@ export class Trainer {
     const updated = bad.length === 0;
     if (updated) {
       this.averaged?.add(this.parameters, update);
-      for (const { carried } of shards) passOn(carried);
+      for (const { carried } of batches.shards(0)) passOn(carried);
     }
-    const metrics = updated ? batchMetrics(this.options, split, indices, shards) : NO_METRICS;
+    const metrics = updated ? batchMetrics(batches, batch) : NO_METRICS;
     return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
   }
 
   /** Initial states of the next batch by name, [B, size]; empty unless the model carries them. */
   get carriedStates(): ReadonlyMap<string, Tensor> {
-    const shards = this.shards.slots[0].map(({ carried }) => carried.before);
+    const shards = this.batches.shards(0).map(({ carried }) => carried.before);
     return new Map(
       carriedStates(this.options.spec).map(({ name, size }) => {
         const rows = shards.flatMap(states => [...states[name]]);
@@ -194,7 +178,7 @@ export class Trainer {
   }
 
   restoreCarriedStates(states: ReadonlyMap<string, Tensor>): void {
-    this.shards.slots[0].forEach(({ carried }, shard) => {
+    this.batches.shards(0).forEach(({ carried }, shard) => {
       for (const [name, before] of Object.entries(carried.before)) {
         const { data } = states.get(name) as { data: Float32Array };
         before.set(data.subarray(shard * before.length, (shard + 1) * before.length));
@@ -210,7 +194,7 @@ export class Trainer {
 
   /** Milliseconds of the calibration kernel on the threads that train. No step may be running. */
   calibrate(): Promise<number> {
-    return this.pool.calibrate(this.shards.slots[0].length);
+    return this.pool.calibrate(this.batches.shards(0).length);
   }
 
   async close(): Promise<void> {
@@ -226,22 +210,10 @@ export class Trainer {
       .map(({ name }) => name);
   }
 
-  private weightedLoss(slot: number): number {
-    let loss = 0;
-    for (const { rows, batch } of this.shards.slots[slot]) {
-      const { weight } = batch.inputs;
-      for (let i = 0; i < rows.length; i++) {
-        // a padding row has weight 0, but its loss may be NaN
-        if (weight[i] !== 0) loss += rows[i] * weight[i];
-      }
-    }
-    return loss;
-  }
-
   /** Sums in shard order, so byte-identical for any number of threads. */
   private async sumGradients(): Promise<void> {
     const { gradient, gradientSum } = this;
-    const parts = this.shards.slots[0].map(memory => memory.gradient);
+    const parts = this.batches.shards(0).map(memory => memory.gradient);
     if (gradientSum) {
       const values = Object.fromEntries(parts.map((part, s) => [`shard.${s}`, part]));
       await gradientSum.run(values, { gradient });

@@ -1,12 +1,11 @@
 /** Training metrics: scores of predictions before their update, of a batch and over an epoch. */
-import type { Split } from '../data/index.js';
 import { lossOf, taskOf } from '../math/losses/index.js';
 import { trainedMetrics } from '../math/metrics/index.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { Readout } from './predictions.js';
-import type { ModelRun, ShardMemory } from './shards.js';
-import type { StepResult } from './trainer.js';
+import type { ShardedBatches } from './shards.js';
+import type { PreparedBatch, StepResult } from './trainer.js';
 
 /** Sums over predictions; the metrics are their means. */
 export interface MetricSums {
@@ -17,28 +16,17 @@ export interface MetricSums {
 export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
 
 /** Summed in batch order, so byte-identical for any number of threads and shards. */
-export function batchMetrics(
-  { loss, metrics: names, spec, sequenceLength }: ModelRun,
-  { targets }: Split,
-  indices: Uint32Array,
-  shards: readonly ShardMemory[],
-): MetricSums {
+export function batchMetrics(batches: ShardedBatches, { split, indices, slot }: PreparedBatch): MetricSums {
+  const { loss, metrics: names, spec, sequenceLength } = batches.model;
   const metrics = trainedMetrics(taskOf(loss), names);
   if (metrics.length === 0) return NO_METRICS;
-  const rows = shards[0].batch.inputs.weight.length / predictionsOf(spec, sequenceLength);
-  const readout = new Readout(lossOf(loss), targets);
-  const width = spec.outputSize;
+  const readout = new Readout(lossOf(loss), split.targets);
   const each = predictionsOf(spec, sequenceLength);
-  const steps = predictionsOf(spec, shards[0].batch.steps[0]);
   const sums = metrics.map(() => 0);
   let predictions = 0;
   indices.forEach((index, inBatch) => {
-    const { batch, predictions: all } = shards[Math.floor(inBatch / rows)];
-    const { weight } = batch.inputs;
-    for (let step = 0; step < steps; step++) {
-      const row = step * rows + (inBatch % rows);
-      if (weight[row] === 0) continue;
-      const outputs = all.subarray(row * width, (row + 1) * width);
+    for (const { step, counts, outputs } of batches.predictions(slot, inBatch, split.lengths?.[index])) {
+      if (!counts) continue;
       const at = index * each + step;
       const scored = { outputs, point: readout.point(outputs, at), target: readout.target(at) };
       for (let m = 0; m < sums.length; m++) sums[m] += metrics[m][1](scored);

@@ -23,20 +23,7 @@ export function clipFactor(norm: number, most: number | undefined): number {
   return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
 }
 
-export interface Updater {
-  /** The optimizer's buffers by name, each flat and padded like the parameters. */
-  readonly state: Readonly<Record<string, Float32Array>>;
-  /**
-   * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat
-   * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
-   * finite, changes nothing and returns the results that are not; returns an empty array otherwise.
-   */
-  apply(
-    parameters: Float32Array,
-    gradient: Float32Array,
-    at: { readonly step: number; readonly learningRate: number; readonly scale: number },
-  ): Promise<readonly Float32Array[]>;
-}
+export type Updater = ReturnType<typeof createUpdater>;
 
 /**
  * @param size parameters without padding
@@ -48,15 +35,27 @@ export function createUpdater<S>(
   settings: S,
   size: number,
   decayed?: Float32Array,
-): Updater {
+) {
   const program = updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined });
   const executable = engine.compile(program);
   const state = Object.fromEntries(
     optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
   );
   return {
+    /** The optimizer's buffers by name, each flat and padded like the parameters. */
     state,
-    async apply(parameter, gradient, { step, learningRate, scale }) {
+
+    /**
+     * Updates `parameter` and the state in place with `gradient` times `scale`. All arrays are flat
+     * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
+     * finite, changes nothing and returns the results that are not; otherwise returns an empty
+     * array.
+     */
+    async apply(
+      parameter: Float32Array,
+      gradient: Float32Array,
+      { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
+    ): Promise<readonly Float32Array[]> {
       const values: Record<string, Value> = {
         ...optimizer.scalars(settings, step, learningRate),
         ...(decayed && { decayed }),

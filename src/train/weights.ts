@@ -4,20 +4,6 @@ import type { ParameterLayout } from '../math/model/parameters.js';
 import { readSafetensors, type Tensor, type Tensors } from '../run/safetensors.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
-/** `flat` as one F32 tensor per parameter, in PyTorch's shapes; names begin with `prefix`. */
-export function parameterTensors(
-  layout: ParameterLayout,
-  flat: Float32Array,
-  prefix = '',
-): Map<string, Tensor> {
-  return new Map(
-    layout.parameters.map(parameter => [
-      `${prefix}${parameter.name}`,
-      { dtype: 'F32', shape: [...parameter.shape], data: layout.read(parameter, flat) },
-    ]),
-  );
-}
-
 export interface TrainingState {
   /** Flat, in the layout's order, and padded. */
   readonly parameters: Float32Array;
@@ -25,19 +11,27 @@ export interface TrainingState {
   readonly average: Float32Array | undefined;
 }
 
+/** The arrays with one value per parameter, by the prefix of their tensors. */
+function flatArrays({ parameters, optimizerState, average }: TrainingState): Map<string, Float32Array> {
+  const arrays = new Map([['', parameters]]);
+  for (const [name, flat] of Object.entries(optimizerState)) arrays.set(`${OPTIMIZER}${name}.`, flat);
+  if (average) arrays.set(AVERAGE, average);
+  return arrays;
+}
+
 /** For a checkpoint. `carried` are the initial states of the next batch. */
 export function trainingTensors(
   layout: ParameterLayout,
-  { parameters, optimizerState, average }: TrainingState,
+  state: TrainingState,
   carried: ReadonlyMap<string, Tensor>,
 ): Map<string, Tensor> {
-  const tensors = parameterTensors(layout, parameters);
-  for (const [state, flat] of Object.entries(optimizerState)) {
-    for (const [name, tensor] of parameterTensors(layout, flat, `${OPTIMIZER}${state}.`))
-      tensors.set(name, tensor);
+  const tensors = new Map<string, Tensor>();
+  for (const [prefix, flat] of flatArrays(state)) {
+    for (const parameter of layout.parameters) {
+      const data = layout.read(parameter, flat);
+      tensors.set(`${prefix}${parameter.name}`, { dtype: 'F32', shape: [...parameter.shape], data });
+    }
   }
-  if (average)
-    for (const [name, tensor] of parameterTensors(layout, average, AVERAGE)) tensors.set(name, tensor);
   for (const [name, tensor] of carried) tensors.set(`${CARRIED}${name}`, tensor);
   return tensors;
 }
@@ -158,17 +152,14 @@ export function unfitTensors(
 export function restoreTraining(
   tensors: Tensors,
   layout: ParameterLayout,
-  { parameters, optimizerState, average }: TrainingState,
+  state: TrainingState,
 ): ReadonlyMap<string, Tensor> {
-  const fill = (flat: Float32Array, prefix: string) => {
+  for (const [prefix, flat] of flatArrays(state)) {
     for (const parameter of layout.parameters) {
       const { data } = tensors.get(`${prefix}${parameter.name}`) as { data: Float32Array };
       layout.write(parameter, data, flat);
     }
-  };
-  fill(parameters, '');
-  for (const [state, flat] of Object.entries(optimizerState)) fill(flat, `${OPTIMIZER}${state}.`);
-  if (average) fill(average, AVERAGE);
+  }
   const carried = [...tensors].filter(([name]) => name.startsWith(CARRIED));
   return new Map(carried.map(([name, tensor]) => [name.slice(CARRIED.length), tensor]));
 }

@@ -12,7 +12,7 @@ import type { ModelSpec } from '../math/model/spec.js';
 import { type Machine, ScheduleWalk } from '../math/model/walk.js';
 import type { ShardBatch, ShardShape } from '../train/shards.js';
 
-/** Like the batch of a shard (`train/step/shards.ts`), in float64. */
+/** Like the batch of a shard (`train/shards.ts`), in float64. */
 export interface ReferenceBatch extends InputOptions {
   /** B. */
   readonly rows: number;
