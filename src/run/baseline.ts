@@ -2,10 +2,8 @@
  * A baseline: results of runs of one config in a small file, which is committed and which gates
  * compare with. Written by `review --pin`.
  */
-import { validateAgainst } from '../config/schema/schema.js';
-import { damagedError } from '../util/errors.js';
 import { readText } from './files.js';
-import { type Json, placeInJson } from './json.js';
+import { type Json, parseValid } from './json.js';
 import type { Manifest } from './manifest.js';
 
 export interface BaselineMetric {
@@ -36,8 +34,6 @@ export interface Baseline {
   };
   readonly git: readonly { readonly revision: string; readonly dirty: boolean }[];
 }
-
-const VERSION = 1;
 
 const MAX_BYTES = 16 * 2 ** 20;
 
@@ -73,18 +69,5 @@ export function readBaselineText(path: string): string {
 }
 
 export function parseBaseline(path: string, text: string): Baseline {
-  const damaged = (message: string) => damagedError({ code: 'baseline/damaged', message, file: path });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    const message = 'this is not JSON';
-    throw damagedError({ code: 'baseline/damaged', message, file: path, ...placeInJson(text, error) });
-  }
-  const { version } = Object(value) as { version?: unknown };
-  if (typeof version === 'number' && version !== VERSION)
-    throw damaged(`baseline format version ${version} is not supported (supported: ${VERSION})`);
-  const [wrong] = validateAgainst('baseline', value);
-  if (wrong) throw damaged(`this is not a baseline: ${wrong.instancePath} ${wrong.message}`);
-  return value as Baseline;
+  return parseValid<Baseline>(path, text, 'baseline');
 }

@@ -1,7 +1,10 @@
 /**
- * Judges gates in runs and reviews. A metric that was not measured or is not finite never passes.
+ * Judges gates in runs and reviews, and says so. A metric that was not measured or is not finite
+ * never passes.
  */
+import { basename, isAbsolute } from 'node:path';
 import { largerIsBetter } from '../math/metrics/index.js';
+import { rounded } from '../util/numbers.js';
 import type { Verdict } from './events.js';
 import { metricsIn } from './log.js';
 import type { BySplit, GateResult, SplitMetrics, Summary } from './summary.js';
@@ -54,7 +57,8 @@ export function judgeRun(
   best: (metric: string) => number | undefined,
 ): GateResult[] {
   return gates.map(written => {
-    const gate = written.beats === undefined ? written : withTrivial(written, measured);
+    const trivial = written.beats && hardestTrivial(written.metric, measured.baselines);
+    const gate = trivial ? { ...written, reference: trivial.value } : written;
     if (gate.over === 'seeds') return inconclusive(gate, null, LEFT_TO_REVIEW);
     return judgeGate(gate, gate.over === 'best' ? best(gate.metric) : lastValue(measured, gate.metric));
   });
@@ -64,36 +68,75 @@ export function judgeRun(
 export function judgeGate(gate: WrittenGate, value: number | undefined): GateResult {
   if (value === undefined) return inconclusive(gate, null, 'it was not measured');
   if (!Number.isFinite(value)) return inconclusive(gate, value, `it is ${value}`);
-  const within =
-    value >= (gate.min ?? Number.NEGATIVE_INFINITY) && value <= (gate.max ?? Number.POSITIVE_INFINITY);
-  if (gate.beats !== undefined) return judgeBeating(gate, value);
-  if (gate.baseline === undefined) return result(gate, value, within ? 'passed' : 'failed');
-  const limit = worstAllowed(gate);
-  if (limit === undefined) return inconclusive(gate, value, 'the baseline does not have it');
-  const reached = largerIsBetter(gate.metric) ? value >= limit : value <= limit;
-  return { ...result(gate, value, within && reached ? 'passed' : 'failed'), limit };
+  const limit = limitOf(gate);
+  if (limit === undefined && gate.beats !== undefined)
+    return inconclusive(gate, value, 'no trivial baseline has it');
+  if (limit === undefined && gate.baseline !== undefined)
+    return inconclusive(gate, value, 'the baseline does not have it');
+  const reached = boundsOf(gate).every(bound => holds(value, bound));
+  return { ...result(gate, value, reached ? 'passed' : 'failed'), ...(limit !== undefined && { limit }) };
 }
 
-function withTrivial(gate: WrittenGate, measured: Measured): WrittenGate {
-  const reference = hardestTrivial(gate.metric, measured);
-  return reference === undefined ? gate : { ...gate, reference };
+interface Bound {
+  readonly relation: '>=' | '<=' | '>' | '<';
+  readonly limit: number;
+  /** Bounds of a config in full, computed limits rounded. */
+  readonly text: string;
 }
 
-/** The value of the trivial baseline that is hardest to beat; undefined if none has `name`. */
-export function hardestTrivial(name: string, { baselines }: Pick<Measured, 'baselines'>): number | undefined {
-  const [split, metric] = name.split('.');
+/** What a value must hold, as far as it is known. */
+function boundsOf(gate: WrittenGate): readonly Bound[] {
+  const { metric, min, max, beats, by = 0 } = gate;
+  const limit = limitOf(gate);
+  // a trivial baseline has to be beaten, not only reached
+  const equal = beats !== undefined && by === 0 ? '' : '=';
+  const bounds: Bound[] = [];
+  if (limit !== undefined)
+    bounds.push({
+      relation: largerIsBetter(metric) ? `>${equal}` : `<${equal}`,
+      limit,
+      text: rounded(limit, LIMIT_DIGITS),
+    });
+  if (min !== undefined) bounds.push({ relation: '>=', limit: min, text: String(min) });
+  if (max !== undefined) bounds.push({ relation: '<=', limit: max, text: String(max) });
+  return bounds;
+}
+
+/**
+ * The worst value that a baseline allows: its mean minus (plus, if smaller is better) `max_drop`,
+ * or `max_regress` times its absolute value. For a trivial baseline, its value plus `by`.
+ */
+function limitOf(gate: WrittenGate): number | undefined {
+  const { metric, reference, beats, by = 0, max_drop, max_regress = 0 } = gate;
+  if (reference === undefined) return undefined;
+  const slack = beats === undefined ? (max_drop ?? max_regress * Math.abs(reference)) : -by;
+  return largerIsBetter(metric) ? reference - slack : reference + slack;
+}
+
+function holds(value: number, { relation, limit }: Bound): boolean {
+  if (relation === '>=') return value >= limit;
+  if (relation === '<=') return value <= limit;
+  return relation === '>' ? value > limit : value < limit;
+}
+
+interface TrivialValue {
+  readonly name: string;
+  readonly value: number;
+}
+
+/** The trivial baselines of the split that have the metric, such as `test.loss`. */
+export function trivialValues(metric: string, baselines: Measured['baselines']): TrivialValue[] {
+  const [split, name] = metric.split('.');
   const known = split === 'validation' || split === 'test' ? baselines?.[split] : undefined;
-  const values = Object.values(known ?? {}).flatMap(one => one[metric] ?? []);
-  if (values.length === 0) return undefined;
-  return largerIsBetter(name) ? Math.max(...values) : Math.min(...values);
+  return Object.entries(known ?? {}).flatMap(([baseline, { [name]: value }]) =>
+    value === undefined ? [] : [{ name: baseline, value }],
+  );
 }
 
-function judgeBeating(gate: WrittenGate, value: number): GateResult {
-  const { metric, reference, by = 0 } = gate;
-  if (reference === undefined) return inconclusive(gate, value, 'no trivial baseline has it');
-  const limit = largerIsBetter(metric) ? reference + by : reference - by;
-  const lead = largerIsBetter(metric) ? value - limit : limit - value;
-  return { ...result(gate, value, lead > 0 || (by > 0 && lead === 0) ? 'passed' : 'failed'), limit };
+/** The one that is hardest to beat. */
+export function hardestTrivial(metric: string, baselines: Measured['baselines']): TrivialValue | undefined {
+  const sign = largerIsBetter(metric) ? 1 : -1;
+  return trivialValues(metric, baselines).toSorted((a, b) => sign * (b.value - a.value))[0];
 }
 
 export function inconclusive(gate: WrittenGate, value: number | null, reason: string): GateResult {
@@ -103,16 +146,6 @@ export function inconclusive(gate: WrittenGate, value: number | null, reason: st
 /** Gates that keep a run from exit 0. Gates over seeds cannot be judged by a single run. */
 export function missedIn(gates: readonly GateResult[]): GateResult[] {
   return gates.filter(({ over, verdict }) => over !== 'seeds' && verdict !== 'passed');
-}
-
-/**
- * The worst value that a baseline allows: its mean minus (plus, if smaller is better) `max_drop`,
- * or `max_regress` times its absolute value.
- */
-function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate): number | undefined {
-  if (reference === undefined) return undefined;
-  const slack = max_drop ?? (max_regress ?? 0) * Math.abs(reference);
-  return largerIsBetter(metric) ? reference - slack : reference + slack;
 }
 
 function result(
@@ -148,4 +181,82 @@ export class BestValues {
   get(metric: string): number | undefined {
     return this.values.get(metric);
   }
+}
+
+const OPPOSITE = { '>=': '<', '<=': '>', '>': '<=', '<': '>=' } as const;
+
+const VALUE_DIGITS = 4;
+const LIMIT_DIGITS = 6;
+
+/**
+ * `Gate test.accuracy failed: 0.8833 < 0.95 (configs/x.yaml:17:5).`; a gate that passed needs no
+ * location.
+ */
+export function gateSentence(gate: GateResult): string {
+  const { verdict, origin } = gate;
+  const location = verdict === 'passed' ? '' : ` (${origin})`;
+  return `Gate ${gateName(gate)} ${verdict}: ${comparison(gate)}${location}.`;
+}
+
+/** `test.accuracy`, `test.accuracy over seeds` */
+export function gateName({ metric, over }: Pick<GateResult, 'metric' | 'over'>): string {
+  return over === 'last' ? metric : `${metric} over ${over}`;
+}
+
+/** `>= 0.96 and <= 1`; with a reference, also how the limit follows from it. */
+export function requiredWords(gate: GateResult): string {
+  const bounds = boundsOf(gate);
+  const source = sourceOf(gate);
+  if (bounds.length === 0) return source;
+  const words = bounds.map(({ relation, text }) => `${relation} ${text}`).join(' and ');
+  return source === '' ? words : `${words} (${source})`;
+}
+
+function comparison(gate: GateResult): string {
+  const { value, reason, verdict } = gate;
+  if (verdict === 'inconclusive' || value === null) {
+    const why = reason ?? 'not measured';
+    return `${value !== null && Number.isFinite(value) ? `${value}, ${why}` : why}; required: ${requiredWords(gate)}`;
+  }
+  const bounds = boundsOf(gate);
+  const shown = formatMeasured(value, bounds);
+  const words =
+    verdict === 'passed'
+      ? bounds.map(({ relation, text }) => `${relation} ${text}`)
+      : bounds
+          .filter(bound => !holds(value, bound))
+          .map(({ relation, text }) => `${OPPOSITE[relation]} ${text}`);
+  const source = sourceOf(gate);
+  const because = reason === undefined ? '' : `, ${reason}`;
+  return `${[shown, words.join(' and ')].filter(Boolean).join(' ')}${source === '' ? '' : `, ${source}`}${because}`;
+}
+
+/** How the limit follows from a baseline or a trivial baseline; empty for bounds of the config. */
+function sourceOf({ metric, baseline, beats, by = 0, reference, max_drop, max_regress }: GateResult): string {
+  const isLarger = largerIsBetter(metric);
+  const of = reference === undefined ? 'the mean' : rounded(reference, LIMIT_DIGITS);
+  if (beats !== undefined) {
+    if (reference === undefined) return 'better than the trivial baseline';
+    return by === 0
+      ? 'the trivial baseline'
+      : `${by} ${isLarger ? 'above' : 'below'} ${of} of the trivial baseline`;
+  }
+  if (baseline === undefined) return '';
+  const slack = max_drop ?? `${rounded(100 * (max_regress ?? 0), 15)} %`;
+  return `at most ${slack} ${isLarger ? 'below' : 'above'} ${of} in ${nameOf(baseline)}`;
+}
+
+/**
+ * The baseline's name. An absolute path is meaningless on other machines, and the gate's location
+ * identifies the file.
+ */
+function nameOf(baseline: string): string {
+  return isAbsolute(baseline) ? basename(baseline) : baseline;
+}
+
+/** Four significant digits; in full if those are on another side of a bound. */
+function formatMeasured(value: number, bounds: readonly Bound[]): string {
+  const short = Number(value.toPrecision(VALUE_DIGITS));
+  const isAlike = bounds.every(bound => holds(short, bound) === holds(value, bound));
+  return String(isAlike && !bounds.some(({ limit }) => limit === short || limit === value) ? short : value);
 }

@@ -6,23 +6,6 @@ import { isAbsent, readText } from './files.js';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-/** The message that `what` is not JSON. The text there may be confidential. */
-export function notJson(what: string, error: unknown): string {
-  const told = error instanceof SyntaxError ? error.message : '';
-  const [where] = /at position \d+( \(line \d+ column \d+\))?/.exec(told) ?? [];
-  return `${what} is not JSON${where === undefined ? '' : `, ${where}`}`;
-}
-
-/** Where `JSON.parse` failed in `text`, as far as its error says so. */
-export function placeInJson(text: string, error: unknown): { line?: number; column?: number } {
-  const told = error instanceof SyntaxError ? error.message : '';
-  const end = told.includes('end of JSON') ? text.length - 1 : undefined;
-  const [, at = end] = /at position (\d+)/.exec(told) ?? [];
-  if (at === undefined) return {};
-  const lines = text.slice(0, Number(at)).split('\n');
-  return { line: lines.length, column: lines[lines.length - 1].length + 1 };
-}
-
 /** Name of a number that JSON cannot represent, stored next to its `null`. */
 export type NonFinite = 'nan' | 'inf' | '-inf';
 
@@ -76,21 +59,37 @@ const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
   ['-inf', Number.NEGATIVE_INFINITY],
 ]);
 
+type Schema = 'summary' | 'manifest' | 'evaluation' | 'notes' | 'checkpoints' | 'baseline';
+
 /** Reads a file and validates it with the schema that describes `T`; undefined if it is missing. */
-export function readJson<T>(
-  path: string,
-  schema: 'summary' | 'manifest' | 'evaluation' | 'notes' | 'checkpoints',
-): T | undefined {
-  if (isAbsent(path)) return undefined;
-  const text = readText(path, { follow: false });
-  const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw damaged(notJson('this', error));
-  }
+export function readJson<T>(path: string, schema: Schema): T | undefined {
+  return isAbsent(path) ? undefined : parseValid<T>(path, readText(path, { follow: false }), schema);
+}
+
+/** Throws (exit 5) if the text of `file` is not valid against the schema that describes `T`. */
+export function parseValid<T>(file: string, text: string, schema: Schema): T {
+  const value = parseJson(file, text);
   const [wrong] = validateAgainst(schema, value);
-  if (wrong) throw damaged(`this is not the ${schema} of a run: ${wrong.instancePath} ${wrong.message}`);
-  return value as T;
+  if (wrong === undefined) return value as T;
+  const message = `this is not a valid ${schema} file: ${wrong.instancePath} ${wrong.message}`;
+  throw damagedError({ code: 'run/damaged', message, file });
+}
+
+/** Throws (exit 5) with the place if the text of `file` is not JSON. It may be confidential. */
+export function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const told = error instanceof SyntaxError ? error.message : '';
+    const end = told.includes('end of JSON') ? text.length - 1 : undefined;
+    const [, at = end] = /at position (\d+)/.exec(told) ?? [];
+    const lines = text.slice(0, Number(at ?? 0)).split('\n');
+    const place = { line: lines.length, column: lines[lines.length - 1].length + 1 };
+    throw damagedError({
+      code: 'run/damaged',
+      message: 'this is not JSON',
+      file,
+      ...(at !== undefined && place),
+    });
+  }
 }

@@ -10,7 +10,6 @@
 import { createHash } from 'node:crypto';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { type OpenedFile, type Opening, withFile, writeAtomic } from './files.js';
-import { notJson } from './json.js';
 
 /** Element types that our files can contain. */
 const ARRAYS = {
@@ -239,8 +238,8 @@ function parseHeader(
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch (error) {
-    throw damaged(notJson('the header', error));
+  } catch {
+    throw damaged('the header is not JSON');
   }
   if (!isRecord(header)) throw damaged('the header is not a JSON object');
   return header;

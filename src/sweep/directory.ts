@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { checkName, createStamped } from '../run/folders.js';
-import { notJson } from '../run/json.js';
+import { parseJson } from '../run/json.js';
 import { NotesFile } from '../run/notes.js';
 import { damagedError, usageError } from '../util/errors.js';
 import { type Base, plan as planShape, type SweepPlan } from './schedule/plan.js';
@@ -81,17 +81,11 @@ export class SweepDirectory {
 
   readPlan(): SweepPlan {
     const { plan: file } = this.files;
-    const text = readText(file, { follow: false });
-    const damaged = (message: string) => damagedError({ code: 'sweep/damaged', message, file });
-    let plan: unknown;
-    try {
-      plan = JSON.parse(text);
-    } catch (error) {
-      throw damaged(notJson('the plan of the sweep', error));
-    }
+    const plan = parseJson(file, readText(file, { follow: false }));
     const missing = Object.keys(planShape.keys).find(key => !Object.hasOwn(Object(plan), key));
-    if (missing !== undefined) throw damaged(`the plan of the sweep has no \`${missing}\``);
-    return plan as SweepPlan;
+    if (missing === undefined) return plan as SweepPlan;
+    const message = `the plan of the sweep has no \`${missing}\``;
+    throw damagedError({ code: 'sweep/damaged', message, file });
   }
 
   /** Path of a base config. An edited one is refused: later trials would differ. */

@@ -11,13 +11,13 @@ import type {
   SplitEvaluation,
   ValueEvaluation,
 } from '../run/evaluation.js';
-import type { WrittenGate } from '../run/gates.js';
+import { gateName, requiredWords, type WrittenGate } from '../run/gates.js';
 import { finalName, type RunHistory } from '../run/history.js';
 import { nonFiniteName } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';
 import type { GateResult, SplitBaselines, Summary } from '../run/summary.js';
-import { cautionsOf, endingOf, gateName, requiredWords } from '../run/words.js';
+import { cautionsOf, endingOf } from '../run/words.js';
 import { canonical, type Value } from '../sweep/search/space.js';
 import { counted } from '../util/words.js';
 

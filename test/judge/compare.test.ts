@@ -627,7 +627,7 @@ t.test('real runs, from the command line', async t => {
     writeFileSync(join(copy, first, 'summary.json'), '{');
     const { code, out, err } = await compared(fast, copy, '--no-curves');
     t.equal(code, 0);
-    t.match(err, `${join(copy, first, 'summary.json')}: warning: this is not JSON`);
+    t.match(err, `${join(copy, first, 'summary.json')}:1:2: warning: this is not JSON`);
     t.match(out, `left out: ${join(copy, first)}: it cannot be read`);
     t.match(out, /^B: 1 run has a seed that only one of it and A has$/m);
     appendFileSync(join(copy, rest[0], 'log.jsonl'), 'junk\n');

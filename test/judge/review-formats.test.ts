@@ -10,7 +10,7 @@ import { junitOf } from '../../src/view/junit.js';
 import { markdownOf } from '../../src/view/markdown.js';
 import { reviewDocument } from '../../src/view/review-document.js';
 import { Workplace } from '../support/cli.js';
-import { copierInto, failure, judge, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
+import { copierInto, judge, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -214,18 +214,6 @@ t.test('the verb, also as a process', async t => {
   const wrong = await work.cellrun('review', runs[0], '--gate', 'test.acuracy >= 1');
   t.equal(wrong.code, 2);
   t.match(wrong.stderr, /^--gate:1:1: there is no metric test\.acuracy\n/);
-});
-
-t.test('a baseline of a newer format is refused', t => {
-  const newer = work.file('b2.json', JSON.stringify({ version: 2 }));
-  t.match(
-    failure(() => judge([runs[0]], { baseline: newer })),
-    {
-      exitCode: 5,
-      diagnostics: [{ message: /baseline format version 2 is not supported/ }],
-    },
-  );
-  t.end();
 });
 
 t.test('the example workflows use only existing verbs and options', async t => {

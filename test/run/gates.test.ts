@@ -5,8 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { judgeGate, judgeRun, missedIn, type WrittenGate } from '../../src/run/gates.js';
-import { gateSentence } from '../../src/run/words.js';
+import { gateSentence, judgeGate, judgeRun, missedIn, type WrittenGate } from '../../src/run/gates.js';
 import type { UserError } from '../../src/util/errors.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { baselineOf } from '../support/gates.js';
@@ -206,7 +205,7 @@ t.test('a baseline that is missing, damaged or lacks the metric ends a run befor
     ],
     [folder, 2, /config\.yaml:\d+:\d+: .*this is a directory/],
     [at('no.json', '{\n  x'), 5, /no\.json:2:3: this is not JSON$/m],
-    [at('other.json', '{"version":1}'), 5, /other\.json: this is not a baseline/],
+    [at('other.json', '{"version":1}'), 5, /other\.json: this is not a valid baseline file/],
     [at('lacks.json', JSON.stringify(sound)), 2, /config\.yaml:\d+:\d+: .*lacks\.json has no test\.accuracy/],
   ];
   for (const [baseline, code, told] of cases) {

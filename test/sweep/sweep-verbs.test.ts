@@ -385,7 +385,7 @@ t.test('a damaged plan is reported', async t => {
   const { path, files } = directoryOf(STORY);
   const whole = readFileSync(files.plan, 'utf8');
   for (const [text, message] of [
-    ['{\n  x', /: the plan of the sweep is not JSON/],
+    ['{\n  x', /plan\.json:2:3: this is not JSON/],
     ['[]', /: the plan of the sweep has no `name`/],
     [whole.replace('"objective"', '"other"'), /: the plan of the sweep has no `objective`/],
   ] as const) {

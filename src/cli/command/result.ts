@@ -1,7 +1,8 @@
 /** Prints the result of a run, and the command that resumes it. */
 import { relative } from 'node:path';
+import { gateSentence } from '../../run/gates.js';
 import type { Summary } from '../../run/summary.js';
-import { baselinesSentence, cautionsOf, gateSentence, mainMetric, metricSentence } from '../../run/words.js';
+import { baselinesSentence, cautionsOf, mainMetric, metricSentence } from '../../run/words.js';
 import type { RunResult } from '../../train/recorder.js';
 import { formatDuration } from '../../util/numbers.js';
 import { counted, printable } from '../../util/words.js';
@@ -13,13 +14,13 @@ import { programName, quoted } from './command-line.js';
  * stdout.
  */
 export function printResult(summary: Summary, quiet: boolean, io: Io): void {
-  const { status, metrics, baselines, steps, restored, duration_s, gates, directory, digests } = summary;
+  const { status, metrics, steps, restored, duration_s, gates, directory, digests } = summary;
   if (status === 'completed') {
     const weights = restored ? ` with the weights of step ${restored.step},` : '';
     io.out(
       `${closingSentence(metrics.test)}${weights} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`,
     );
-    const trivial = baselines ? baselinesSentence(metrics.test, baselines.test) : '';
+    const trivial = baselinesSentence(summary);
     if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
@@ -59,6 +60,6 @@ export function resumeHint(
 
 /** A sentence with the first metric besides the loss, or with the loss if there is no other. */
 function closingSentence(metrics: Summary['metrics']['test']): string {
-  const metric = mainMetric(metrics) ?? 'loss';
+  const metric = mainMetric(metrics);
   return metricSentence('Test', metric, metrics[metric]);
 }

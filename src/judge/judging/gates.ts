@@ -139,7 +139,7 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
   if (gate.beats === undefined) return judgeGate(gate, mean);
   // trivial baselines differ if splits depend on the seed
   const { reference: _, ...others } = gate;
-  const reference = meanOf(runs, ({ summary }) => summary && hardestTrivial(gate.metric, summary));
+  const reference = meanOf(runs, ({ summary }) => hardestTrivial(gate.metric, summary?.baselines)?.value);
   return judgeGate(reference === undefined ? gate : { ...others, reference }, mean);
 }
 
