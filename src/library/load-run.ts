@@ -1,6 +1,6 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
-import { bestOf } from '../run/checkpoint-files.js';
+import { bestOf } from '../run/checkpoints.js';
 import type { Curve } from '../run/curve.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import type { Manifest } from '../run/manifest.js';

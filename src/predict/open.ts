@@ -13,7 +13,7 @@ import {
 import { chooseBackend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoint-files.js';
+import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, Run } from '../run/run.js';

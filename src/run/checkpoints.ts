@@ -1,35 +1,54 @@
 /**
- * Writes checkpoints: each file is complete or absent, `last` and `best` can always be resolved,
- * and old ones are removed according to a policy. Finds the one that a run resumes from.
+ * The `checkpoints/` folder of a run. The checkpoint files are authoritative: each has its step,
+ * epoch and metric in its checked header, so nothing depends on an up-to-date list. Each file is
+ * complete or absent. `index.json` is written for other readers; here it only reveals missing
+ * files. It is replaced before a file is removed, so it never names one that the run itself
+ * removed.
  */
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
-import {
-  ASIDE,
-  bestOf,
-  type Checkpoint,
-  type CheckpointHeader,
-  type CheckpointIndex,
-  checkpointName,
-  checkpointNames,
-  indexPath,
-  listCheckpoints,
-  loadCheckpoint,
-  lostCheckpoints,
-  lostProblem,
-  rankByMetric,
-  STATE_KEY,
-  selectCheckpoint,
-  type Which,
-} from './checkpoint-files.js';
-import type { RunDirectory } from './directory.js';
+import { caught, type Diagnostic, damagedError, EXIT, UserError, usageError } from '../util/errors.js';
 import { withFileErrors } from './file-errors.js';
-import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from './files.js';
-import { spellNonFinite } from './json.js';
+import { flushFolder, isAbsent, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
+import { type JsonObject, readJson, spellNonFinite } from './json.js';
 import { refuseUnlessOwned } from './lock.js';
-import { type Tensors, writeSafetensors } from './safetensors.js';
+import { readSafetensors, readSafetensorsMetadata, type Tensors, writeSafetensors } from './safetensors.js';
 import type { SavedCheckpoints } from './summary.js';
+
+export interface CheckpointHeader {
+  readonly path: string;
+  readonly step: number;
+  readonly epoch: number;
+  readonly metric: {
+    readonly name: string;
+    readonly mode: 'min' | 'max';
+    /** Null if it was not measured or not finite: such a checkpoint is never the best. */
+    readonly value: number | null;
+  };
+  /** True for a checkpoint that only serves to resume; the next one replaces it. */
+  readonly temporary: boolean;
+  readonly metadata: JsonObject;
+}
+
+export interface Checkpoint extends CheckpointHeader {
+  readonly tensors: Tensors;
+}
+
+/** `index.json`; schema in schemas/checkpoints.schema.json. */
+interface CheckpointIndex {
+  readonly version: 1;
+  readonly metric: string;
+  readonly mode: 'min' | 'max';
+  readonly last: string;
+  readonly best: string | null;
+  readonly checkpoints: readonly {
+    readonly file: string;
+    readonly step: number;
+    readonly epoch: number;
+    readonly metric: number | null;
+  }[];
+}
 
 export interface CheckpointPolicy {
   readonly keep: { readonly last: number; readonly best: number };
@@ -37,8 +56,7 @@ export interface CheckpointPolicy {
   readonly mode: 'min' | 'max';
 }
 
-export interface CheckpointInput extends Omit<CheckpointHeader, 'path' | 'metric'> {
-  readonly tensors: Tensors;
+export interface CheckpointInput extends Omit<Checkpoint, 'path' | 'metric'> {
   readonly metric: number | null;
 }
 
@@ -48,11 +66,12 @@ export interface SavedCheckpoint {
   readonly best: boolean;
 }
 
+/** Writes checkpoints, and removes old ones according to a policy. */
 export class CheckpointStore {
   private entries: CheckpointHeader[];
 
   private constructor(
-    readonly folder: string,
+    private readonly folder: string,
     private readonly policy: CheckpointPolicy,
   ) {
     this.entries = listCheckpoints(folder);
@@ -80,59 +99,36 @@ export class CheckpointStore {
     const text = JSON.stringify(spellNonFinite({ version: 1, ...state }));
     const bytes = writeSafetensors(path, tensors, { format: 'pt', [STATE_KEY]: text });
     const entry = { path, ...state };
-    const others = this.entries.filter(e => e.step !== step);
+    const others = this.entries.filter(other => other.step !== step);
     this.entries = [...others, entry].sort((a, b) => a.step - b.step);
     this.prune();
     return { path, bytes, best: bestOf(this.entries) === entry };
   }
 
   wouldBeBest(value: number): boolean {
-    const best = bestOf(this.entries)?.metric.value;
-    if (best === undefined || best === null) return Number.isFinite(value);
+    const best = bestOf(this.entries)?.metric.value ?? undefined;
+    if (best === undefined) return Number.isFinite(value);
     return this.policy.mode === 'max' ? value > best : value < best;
   }
 
-  resolve(which: Which): string {
-    return selectCheckpoint(this.folder, this.entries, which).path;
-  }
-
-  load(which: Which): Checkpoint {
-    return loadCheckpoint(this.resolve(which));
-  }
-
-  /**
-   * Removes old checkpoints. The index is replaced first, so it never names a missing file. Files
-   * that could not be removed stay in `entries`, and the next save retries.
-   */
+  /** Removes old checkpoints. The next save retries files that could not be removed. */
   private prune(): void {
-    const { keep } = this.policy;
+    const { keep, metric, mode } = this.policy;
     const lasting = this.entries.filter(entry => !entry.temporary);
-    const kept = new Set([
+    const keeps = new Set([
       ...lasting.slice(-Math.max(1, keep.last)),
       ...this.entries.slice(-1),
       ...rankByMetric(this.entries).slice(0, keep.best),
     ]);
-    this.writeIndex(this.entries.filter(entry => kept.has(entry)));
-    for (const entry of this.entries) if (!kept.has(entry)) remove(entry.path);
-    this.entries = this.entries.filter(entry => kept.has(entry));
-  }
-
-  private writeIndex(entries: readonly CheckpointHeader[]): void {
-    const best = bestOf(entries);
-    const index: CheckpointIndex = {
-      version: 1,
-      metric: this.policy.metric,
-      mode: this.policy.mode,
-      last: basename(selectCheckpoint(this.folder, entries, 'last').path),
-      best: best === undefined ? null : basename(best.path),
-      checkpoints: entries.map(({ path, step, epoch, metric }) => ({
-        file: basename(path),
-        step,
-        epoch,
-        metric: metric.value,
-      })),
-    };
-    writeJsonAtomic(indexPath(this.folder), index);
+    const kept = this.entries.filter(entry => keeps.has(entry));
+    const nameOf = (entry: CheckpointHeader | undefined) => (entry ? basename(entry.path) : null);
+    const listed = kept.map(({ path, step, epoch, metric: { value } }) => ({
+      ...{ file: basename(path), step, epoch, metric: value },
+    }));
+    const names = { last: nameOf(kept.at(-1)), best: nameOf(bestOf(kept)) };
+    writeJsonAtomic(indexPath(this.folder), { version: 1, metric, mode, ...names, checkpoints: listed });
+    for (const entry of this.entries) if (!keeps.has(entry)) remove(entry.path);
+    this.entries = kept;
   }
 }
 
@@ -152,22 +148,163 @@ function refuseLink(folder: string): void {
   });
 }
 
+/** The one with the best finite metric, the earliest of equal ones. */
+export function bestOf(entries: readonly CheckpointHeader[]): CheckpointHeader | undefined {
+  return rankByMetric(entries)[0];
+}
+
+/** Those with a finite metric, best first; of equal ones the earlier first. */
+function rankByMetric(entries: readonly CheckpointHeader[]): CheckpointHeader[] {
+  const cost = ({ metric: { mode, value } }: CheckpointHeader) => (value ?? 0) * (mode === 'max' ? -1 : 1);
+  return entries
+    .filter(entry => entry.metric.value !== null)
+    .sort((a, b) => cost(a) - cost(b) || a.step - b.step);
+}
+
 /** The fields of summary.json about existing checkpoints. Throws (exit 5) if one is damaged. */
-export function savedCheckpoints(
-  directory: RunDirectory,
-  entries: readonly CheckpointHeader[] = listCheckpoints(directory.files.checkpoints),
-): SavedCheckpoints {
-  const last = entries.at(-1);
-  const best = bestOf(entries);
+export function savedCheckpoints(folder: string): SavedCheckpoints {
+  const entries = listCheckpoints(folder);
+  const [last, best] = [entries.at(-1), bestOf(entries)];
+  const nameOf = (entry: CheckpointHeader | undefined) =>
+    entry ? `${basename(folder)}/${basename(entry.path)}` : null;
   return {
     best: best
       ? { metric: best.metric.name, value: best.metric.value as number, step: best.step, epoch: best.epoch }
       : null,
-    checkpoints: {
-      last: last ? directory.nameOf(last.path) : null,
-      best: best ? directory.nameOf(best.path) : null,
-    },
+    checkpoints: { last: nameOf(last), best: nameOf(best) },
   };
+}
+
+/** In ascending order of steps. */
+export function listCheckpoints(folder: string): CheckpointHeader[] {
+  return checkpointNames(folder).map(name => headerOf(join(folder, name)));
+}
+
+/**
+ * Names of the checkpoints in `folder` by ascending step; empty if there is no such folder. An
+ * unreadable folder is not treated as empty, or a run would start over.
+ */
+export function checkpointNames(folder: string): string[] {
+  if (isAbsent(folder)) return [];
+  try {
+    // steps of more than eight digits have longer names
+    const byStep = (a: string, b: string) => a.length - b.length || (a < b ? -1 : 1);
+    return readdirSync(folder)
+      .filter(name => FILE_NAME.test(name))
+      .sort(byStep);
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
+}
+
+const FILE_NAME = /^step-\d{8,16}\.safetensors$/;
+
+function checkpointName(step: number): string {
+  return `step-${String(step).padStart(8, '0')}.safetensors`;
+}
+
+/**
+ * The file of a checkpoint of `folder`. Throws if it is absent: exit 5 if `index.json` names it,
+ * else exit 2 with the available steps.
+ */
+export function resolveCheckpoint(folder: string, which: 'last' | 'best' | number): string {
+  const names = checkpointNames(folder);
+  // names have the step, so only `best` depends on the headers of other checkpoints
+  const wanted = which === 'last' ? names.at(-1) : which === 'best' ? undefined : checkpointName(which);
+  const isThere = wanted !== undefined && names.includes(wanted);
+  const known = isThere ? headerOf(join(folder, wanted)) : undefined;
+  const found = which === 'best' ? bestOf(listCheckpoints(folder)) : known;
+  // after the headers: a run in training may have replaced its checkpoints since they were listed
+  const index = readIndex(folder);
+  const named = typeof which === 'number' ? checkpointName(which) : index?.[which];
+  const lost = lostCheckpoints(folder, index).filter(({ file }) => basename(file) === named);
+  if (lost.length > 0) throw damagedError(...lost);
+  if (found !== undefined) return found.path;
+  const steps = listCheckpoints(folder).map(({ step }) => step);
+  const what = typeof which === 'number' ? `of step ${which}` : `'${which}'`;
+  throw usageError({
+    code: 'checkpoint/missing',
+    message: steps.length === 0 ? 'there is no checkpoint here' : `there is no checkpoint ${what} here`,
+    file: folder,
+    ...(steps.length > 0 && { expected: `one of the steps ${steps.join(', ')}` }),
+  });
+}
+
+/** Runs `read` again if it fails: a run in training may replace its checkpoints meanwhile. */
+export function retried<T>(read: () => T): T {
+  const result = caught(read);
+  return result instanceof UserError ? read() : result;
+}
+
+export function loadCheckpoint(path: string): Checkpoint {
+  const { tensors, metadata } = readSafetensors(path, { follow: false });
+  return { ...stateOf(path, metadata), tensors };
+}
+
+function headerOf(path: string): CheckpointHeader {
+  return stateOf(path, readSafetensorsMetadata(path, { follow: false }));
+}
+
+/** The header key whose value has step, epoch, metric and the caller's metadata as JSON. */
+export const STATE_KEY = 'cellrun';
+
+function stateOf(path: string, { [STATE_KEY]: text }: Readonly<Record<string, string>>): CheckpointHeader {
+  const state = parsed(text);
+  if (state === undefined)
+    throw damagedError({
+      code: 'checkpoint/no-state',
+      message: `not a checkpoint: the header of this safetensors file has no valid '${STATE_KEY}' entry`,
+      file: path,
+      offset: 8,
+    });
+  const { step, epoch, metric, temporary, metadata } = state;
+  // a resume sorts by name, a listing by the step in the file
+  if (FILE_NAME.test(basename(path)) && basename(path) !== checkpointName(step))
+    throw damagedError({
+      code: 'checkpoint/step',
+      message: `this file holds the checkpoint of step ${step}, but its name says another step`,
+      file: path,
+      offset: 8,
+      expected: checkpointName(step),
+    });
+  return { path, step, epoch, metric, temporary, metadata };
+}
+
+/** Its digest was checked, so its values are trusted. */
+function parsed(text = ''): Omit<CheckpointHeader, 'path'> | undefined {
+  try {
+    const state = JSON.parse(text);
+    const isState = [state.step, state.epoch].every(Number.isSafeInteger) && 'value' in state.metric;
+    return isState && typeof state.metadata === 'object' && state.metadata !== null ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function indexPath(folder: string): string {
+  return join(folder, 'index.json');
+}
+
+/** Undefined if it is absent or damaged: checkpoints are not found through it. */
+export function readIndex(folder: string): CheckpointIndex | undefined {
+  const index = caught(() => readJson<CheckpointIndex>(indexPath(folder), 'checkpoints'));
+  if (!(index instanceof UserError)) return index;
+  if (index.exitCode === EXIT.damaged) return undefined;
+  throw index;
+}
+
+const ASIDE = '.damaged';
+
+/** Files that the index names but that do not exist, not even as set aside. */
+function lostCheckpoints(folder: string, index = readIndex(folder)) {
+  const paths = (index?.checkpoints ?? []).map(({ file }) => join(folder, file));
+  return paths
+    .filter(path => !['', ASIDE].some(end => existsSync(path + end)))
+    .map(file => ({
+      code: 'checkpoint/lost',
+      message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
+      file,
+    }));
 }
 
 /** The checkpoint that a run resumes from: the newest intact one. */
@@ -186,26 +323,23 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   const whole: CheckpointHeader[] = [];
   for (const name of checkpointNames(folder).toReversed()) {
     const path = join(folder, name);
-    try {
-      const loaded = loadCheckpoint(path);
+    const loaded = caught(() => loadCheckpoint(path));
+    if (!(loaded instanceof UserError)) {
       checkpoint ??= loaded;
-      const { tensors: _, ...rest } = loaded;
-      whole.push(rest);
-    } catch (error) {
-      if (!(error instanceof UserError) || error.exitCode !== EXIT.damaged) throw error;
-      damaged.set(path, error.diagnostics);
-    }
+      const { tensors: _, ...header } = loaded;
+      whole.push(header);
+    } else if (loaded.exitCode === EXIT.damaged) damaged.set(path, loaded.diagnostics);
+    else throw loaded;
   }
-  const lost = lostCheckpoints(folder).map(file => lostProblem(folder, file));
-  const found = [...damaged.values(), lost].flat();
+  const found = [...damaged.values(), lostCheckpoints(folder)].flat();
   const noneLeft = {
     code: 'checkpoint/none-whole',
     message: 'no intact checkpoint is left to resume from',
     file: folder,
     expected: 'an intact checkpoint restored from a backup, or a new run of this config',
   };
-  if (found.length > 0 && !checkpoint) throw new UserError(EXIT.damaged, [...found, noneLeft]);
-  if (found.length > 0 && strict) throw new UserError(EXIT.damaged, found);
+  if (found.length > 0 && !checkpoint) throw damagedError(...found, noneLeft);
+  if (found.length > 0 && strict) throw damagedError(...found);
   const setAside = () => {
     for (const path of damaged.keys()) refuseUnlessOwned(path);
     for (const path of damaged.keys()) withFileErrors(path, () => renameSync(path, `${path}${ASIDE}`));

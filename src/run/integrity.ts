@@ -13,7 +13,7 @@
  */
 import { createHash } from 'node:crypto';
 import { damagedError } from '../util/errors.js';
-import { type CheckpointHeader, checkpointNames, indexPath } from './checkpoint-files.js';
+import { type CheckpointHeader, checkpointNames, indexPath } from './checkpoints.js';
 import type { RunDirectory } from './directory.js';
 import { isAbsent } from './files.js';
 import { eachLine } from './lines.js';

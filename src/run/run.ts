@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
 import { readPlainConfig } from '../config/load.js';
 import { caught, damagedError, UserError } from '../util/errors.js';
-import { type CheckpointHeader, listCheckpoints, retried } from './checkpoint-files.js';
+import { type CheckpointHeader, listCheckpoints, retried } from './checkpoints.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';

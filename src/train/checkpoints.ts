@@ -1,8 +1,13 @@
 /** Besides tensors, a checkpoint has the position and metrics of its run as JSON without times. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchOrderState } from '../data/index.js';
-import { bestOf, listCheckpoints, loadCheckpoint } from '../run/checkpoint-files.js';
-import { CheckpointStore, type SavedCheckpoint } from '../run/checkpoints.js';
+import {
+  bestOf,
+  CheckpointStore,
+  listCheckpoints,
+  loadCheckpoint,
+  type SavedCheckpoint,
+} from '../run/checkpoints.js';
 import type { Metrics } from '../run/gates.js';
 import { type JsonObject, spellNonFinite } from '../run/json.js';
 import { unspellMetrics } from '../run/log.js';

@@ -29,7 +29,7 @@ interface Outcome {
 type Closing = Pick<RunContext, 'loaded' | 'session' | 'directory' | 'runId' | 'state' | 'began'>;
 
 export function closeRun(run: Closing, end: LoopEnd, events: RunEvents): RunResult {
-  const saved = savedCheckpoints(run.directory);
+  const saved = savedCheckpoints(run.directory.files.checkpoints);
   const measured = summaryOf(run, outcomeOf(run, end, saved), saved);
   const judged = end.status === 'completed' ? judgedSummary(run, measured) : measured;
   for (const gate of judged.gates) events.emit({ event: 'gate', ...gate });
@@ -49,7 +49,7 @@ export function closeRun(run: Closing, end: LoopEnd, events: RunEvents): RunResu
 export function closeFailed(run: Closing, error: unknown, events: RunEvents | undefined): Summary {
   const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
   const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
-  const saved = attempt(() => savedCheckpoints(run.directory));
+  const saved = attempt(() => savedCheckpoints(run.directory.files.checkpoints));
   const none = { best: null, checkpoints: { last: null, best: null } };
   const told = summaryOf(run, { status: 'failed', exitCode, message }, saved ?? none);
   const summary = { ...told, digests: attempt(() => digestsOf(run, events)) ?? told.digests };

@@ -3,7 +3,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';
 import { optimizerOf } from '../math/optimizers/index.js';
-import type { Checkpoint } from '../run/checkpoint-files.js';
+import type { Checkpoint } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
 import { readEvents } from '../run/log.js';
 import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';

@@ -3,8 +3,7 @@ import { statSync } from 'node:fs';
 import { effectsOf, type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import type { Width } from '../engine/simd-target.js';
-import { bestOf, listCheckpoints } from '../run/checkpoint-files.js';
-import { latestCheckpoint } from '../run/checkpoints.js';
+import { bestOf, latestCheckpoint, listCheckpoints } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
 import { isAbsent } from '../run/files.js';
 import {

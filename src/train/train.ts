@@ -1,7 +1,7 @@
 /** Trains a run and closes it, however it ends; shared by new and resumed runs. */
 import type { LoadedExperiment } from '../config/index.js';
 import { DeviceLostError } from '../engine/executable.js';
-import type { Checkpoint } from '../run/checkpoint-files.js';
+import type { Checkpoint } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
 import { counted } from '../util/words.js';
 import { RunCheckpoints, type SavedState } from './checkpoints.js';

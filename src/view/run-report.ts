@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/defaults.js';
 import { isRecord } from '../config/schema/walk.js';
 import { askedGates } from '../judge/judging/run-facts.js';
-import { readIndex } from '../run/checkpoint-files.js';
+import { readIndex } from '../run/checkpoints.js';
 import type {
   ClassEvaluation,
   LabelEvaluation,

@@ -16,8 +16,13 @@ import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { listCheckpoints, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
-import { type CheckpointPolicy, CheckpointStore } from '../../src/run/checkpoints.js';
+import {
+  type CheckpointPolicy,
+  CheckpointStore,
+  listCheckpoints,
+  loadCheckpoint,
+  resolveCheckpoint,
+} from '../../src/run/checkpoints.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import { EventLog } from '../../src/run/event-log.js';
 import type { EventName, RunEvent } from '../../src/run/events.js';
@@ -449,23 +454,12 @@ const tensors = new Map<string, Tensor>([
 ]);
 const max: CheckpointPolicy = { keep: { last: 1, best: 1 }, metric: 'test.accuracy', mode: 'max' };
 
-function filled(
-  path: string,
-  policy: CheckpointPolicy,
-  metrics: readonly (number | null)[],
-): CheckpointStore {
+function filled(path: string, policy: CheckpointPolicy, metrics: readonly (number | null)[]): void {
   const store = CheckpointStore.open(path, policy);
   for (const [i, metric] of metrics.entries()) {
-    store.save({
-      step: (i + 1) * 100,
-      epoch: i + 1,
-      tensors,
-      metadata: { config_hash: HASH, order: [1, 2] },
-      metric,
-      temporary: false,
-    });
+    const place = { step: (i + 1) * 100, epoch: i + 1, temporary: false };
+    store.save({ ...place, tensors, metadata: { config_hash: HASH, order: [1, 2] }, metric });
   }
-  return store;
 }
 
 const stepsIn = (path: string): number[] => listCheckpoints(path).map(entry => entry.step);
@@ -494,7 +488,7 @@ t.test('a checkpoint loads as saved', async t => {
   t.same([...loaded.tensors.keys()].sort(), [...tensors.keys()].sort());
   t.same([...loaded.tensors.get('optimizer.exp_avg.fc.bias')!.data], [3, 4]);
   t.equal(resolveCheckpoint(path, 'last'), saved.path);
-  t.equal(store.load('best').step, 600);
+  t.equal(loadCheckpoint(resolveCheckpoint(path, 'best')).step, 600);
   const again = readFileSync(saved.path);
   store.save({ step: 600, epoch: 1, tensors, metadata: { a: { b: 1 } }, metric: 0.9, temporary: false });
   t.ok(readFileSync(saved.path).equals(again), 'the same content is the same bytes');
@@ -539,17 +533,17 @@ t.test('keeps the last and the best, whatever the metrics', async t => {
   ];
   for (const [policy, metrics, kept, best] of cases) {
     const path = fresh();
-    const store = filled(path, policy, metrics);
+    filled(path, policy, metrics);
     const name = JSON.stringify([policy, metrics]);
     t.same(stepsIn(path), kept, name);
-    t.equal(loadCheckpoint(store.resolve('last')).step, kept.at(-1));
+    t.equal(loadCheckpoint(resolveCheckpoint(path, 'last')).step, kept.at(-1));
     if (best === null)
-      t.match(failureOf(() => store.resolve('best')).message, "there is no checkpoint 'best' here");
-    else t.equal(loadCheckpoint(store.resolve('best')).step, best, name);
+      t.match(failureOf(() => resolveCheckpoint(path, 'best')).message, "there is no checkpoint 'best' here");
+    else t.equal(loadCheckpoint(resolveCheckpoint(path, 'best')).step, best, name);
     const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8'));
     t.same(validateAgainst('checkpoints', index), []);
-    t.equal(index.last, basename(store.resolve('last')));
-    t.equal(index.best, best === null ? null : basename(store.resolve('best')));
+    t.equal(index.last, basename(resolveCheckpoint(path, 'last')));
+    t.equal(index.best, best === null ? null : basename(resolveCheckpoint(path, 'best')));
     t.same(
       index.checkpoints.map((entry: { step: number }) => entry.step),
       kept,
@@ -563,9 +557,9 @@ t.test('remains of an interrupted write do no harm', async t => {
   writeFileSync(join(path, '.tmp-1-step-00000300.safetensors'), 'half');
   rmSync(join(path, 'index.json'));
   t.same(stepsIn(path), [100, 200], 'readers do not see the temporary file, nor need the index');
-  const store = CheckpointStore.open(path, max);
+  CheckpointStore.open(path, max);
   t.notOk(existsSync(join(path, '.tmp-1-step-00000300.safetensors')));
-  t.equal(basename(store.resolve('best')), 'step-00000100.safetensors');
+  t.equal(basename(resolveCheckpoint(path, 'best')), 'step-00000100.safetensors');
 });
 
 t.test('a damaged or missing checkpoint is always an error', async t => {

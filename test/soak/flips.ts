@@ -1,8 +1,12 @@
 /** Every single flipped bit and every length of a small checkpoint, and of the index beside it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/run/checkpoint-files.js';
-import { CheckpointStore, latestCheckpoint } from '../../src/run/checkpoints.js';
+import {
+  CheckpointStore,
+  latestCheckpoint,
+  loadCheckpoint,
+  resolveCheckpoint,
+} from '../../src/run/checkpoints.js';
 import type { Tensor } from '../../src/run/safetensors.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import type { Figures } from './figures.js';
@@ -73,6 +77,8 @@ export function flipIndex(folder: string): Figures {
   };
   return flipAll('index.json', join(folder, 'index.json'), check);
 }
+
+type Which = Parameters<typeof resolveCheckpoint>[1];
 
 function isFoundOrLost(folder: string, which: Which, path: string): boolean {
   try {

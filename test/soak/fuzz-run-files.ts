@@ -8,12 +8,13 @@ import { loadExperiment } from '../../src/config/index.js';
 import { BatchOrder } from '../../src/data/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import {
+  CheckpointStore,
+  latestCheckpoint,
   listCheckpoints,
   loadCheckpoint,
   resolveCheckpoint,
   STATE_KEY,
-} from '../../src/run/checkpoint-files.js';
-import { CheckpointStore, latestCheckpoint } from '../../src/run/checkpoints.js';
+} from '../../src/run/checkpoints.js';
 import type { Json } from '../../src/run/json.js';
 import { lockRun } from '../../src/run/lock.js';
 import { type CutLog, cutLog } from '../../src/run/log.js';

@@ -16,8 +16,12 @@ import { dirname, join, relative, sep } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
-import { CheckpointStore, latestCheckpoint } from '../../src/run/checkpoints.js';
+import {
+  CheckpointStore,
+  latestCheckpoint,
+  loadCheckpoint,
+  resolveCheckpoint,
+} from '../../src/run/checkpoints.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import { writeJsonAtomic } from '../../src/run/files.js';
 import { LogFile } from '../../src/run/lines.js';

@@ -21,7 +21,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { reviewRuns } from '../../src/judge/judging/review.js';
-import { loadCheckpoint } from '../../src/run/checkpoint-files.js';
+import { loadCheckpoint } from '../../src/run/checkpoints.js';
 import { isLocked } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import { readJournal } from '../../src/sweep/journal.js';

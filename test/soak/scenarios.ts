@@ -1,12 +1,14 @@
 /** What is done to a run's files while faults are injected, and what must be there afterwards. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/run/checkpoint-files.js';
 import {
+  bestOf,
   type CheckpointInput,
   type CheckpointPolicy,
   CheckpointStore,
   latestCheckpoint,
+  listCheckpoints,
+  loadCheckpoint,
 } from '../../src/run/checkpoints.js';
 import { LogFile } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/lock.js';

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkpointNames, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { checkpointNames, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints.js';
 import { TEMPORARY_PREFIX } from '../../src/run/files.js';
 import { EXIT } from '../../src/util/errors.js';
 import { RandomStream } from '../../src/util/random.js';

@@ -15,7 +15,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zipSync } from 'fflate';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { type Checkpoint, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { type Checkpoint, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints.js';
 import { callInProcess, main, type Place } from './in-process.js';
 import { temporaryFolder } from './temporary-folder.js';
 

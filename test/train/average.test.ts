@@ -1,7 +1,7 @@
 /** Averaged weights: checkpoints, evaluation, and byte-identical resumes. */
 import { join } from 'node:path';
 import t from 'tap';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints.js';
 import { readSafetensors, type Tensors } from '../../src/run/safetensors.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { resume, train } from '../support/runs.js';

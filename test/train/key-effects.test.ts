@@ -10,7 +10,7 @@ import { onResume } from '../../src/config/key-facts.js';
 import { allKeys, flatValues, type Schema } from '../../src/config/schema/walk.js';
 import { comparisonOf } from '../../src/judge/comparison/compare.js';
 import { reviewedRun } from '../../src/judge/judging/run-facts.js';
-import { listCheckpoints } from '../../src/run/checkpoint-files.js';
+import { listCheckpoints } from '../../src/run/checkpoints.js';
 import { Run } from '../../src/run/run.js';
 import { readSafetensors } from '../../src/run/safetensors.js';
 import { RandomStream } from '../../src/util/random.js';
