@@ -152,7 +152,7 @@ const globals: readonly GlobalRule[] = [
       'run/',
       'train/',
       'verify/gradients.ts',
-      'sweep/orchestrator.ts',
+      'sweep/run.ts',
       'sweep/launchers/',
       'view/server/',
     ],

@@ -1,19 +1,32 @@
 /** Runs a sweep, or resumes one. */
 
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { whileLocked } from '../run/lock.js';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isLocked, whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
-import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
+import { damagedError, EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, now, readJournal } from './journal.js';
-import type { Launcher } from './launcher.js';
-import { Orchestrator, type SweepEnd } from './orchestrator.js';
+import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './schedule/plan.js';
-import { type JournalRecord, outcomesOf } from './schedule/records.js';
-import { Scheduler } from './schedule/scheduler.js';
-import { blindTrials, createSampler } from './search/index.js';
-import { backendOf, backendOfRun, costModel, trialArguments } from './trial-runs.js';
-import { missingRuns, recordsOf, troubleOf } from './trials.js';
+import { type JournalRecord, outcomesOf, type Segment } from './schedule/records.js';
+import { type Replay, replay, Scheduler } from './schedule/scheduler.js';
+import { blindTrials } from './search/index.js';
+import {
+  failureSentence,
+  finishedSegment,
+  foundInUse,
+  isOutOfSpace,
+  type SegmentResult,
+  trainedSteps,
+} from './segment.js';
+import { backendOf, backendOfRun, costModel, placeArguments, trialArguments } from './trial-runs.js';
+import { missingRuns, recordsOf, TrialFiles, troubleOf } from './trials.js';
+
+/** Milliseconds between checks whether another process still works on a run. */
+const LOCK_POLL_MS = 50;
 
 export interface SweepObserver {
   recorded?(record: JournalRecord): void;
@@ -45,7 +58,7 @@ export interface NewSweep {
 export interface SweepResult {
   /** 130 if it was stopped, otherwise that of `troubleOf`. */
   readonly exitCode: ExitCode;
-  readonly end: SweepEnd;
+  readonly end: 'completed' | 'interrupted';
   readonly directory: SweepDirectory;
 }
 
@@ -67,7 +80,7 @@ export async function resumeSweep(path: string, options: SweepOptions): Promise<
 }
 
 async function runLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
-  const { observer, signal } = options;
+  const { observer } = options;
   const warn = (text: string): void => observer.warning(text);
   const version = versions().cellrun;
   const plan = directory.readPlan();
@@ -97,20 +110,10 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions): Prom
     if (records.length === 0)
       append({ event: 'sweep.start', time, id: directory.id, plan, backend, version });
     else append({ event: 'sweep.resume', time, process: self, backend, version });
-    const sampler = createSampler(plan.space, plan.method, plan.seed);
-    const scheduler = new Scheduler(plan, sampler, costModel(plan, directory));
     const orchestrator = new Orchestrator({
-      ...{ plan, directory, scheduler, launcher, signal, records, retryFailed, append, warn },
+      ...options,
+      ...{ directory, plan, records, retryFailed, backend, launcher, append, warn },
       isDamaged: damage.length > 0,
-      seconds: secondsOf(records),
-      threads: Math.max(1, Math.floor(options.threads / plan.parallel)),
-      argsOf: ({ trial, seed }) => [
-        ...trialArguments(plan, directory, scheduler.pointOf(trial), seed),
-        '--backend',
-        // a run keeps its backend, since only there it stays byte-identical
-        backendOfRun(directory.runPath({ trial, seed })) ?? backend,
-        ...(options.width === undefined ? [] : ['--width', String(options.width)]),
-      ],
     });
     const end = await orchestrator.run();
     const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
@@ -126,6 +129,263 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions): Prom
     journal.close();
     await launcher.close();
   }
+}
+
+interface OrchestratorParts extends Pick<SweepOptions, 'signal' | 'threads' | 'width'> {
+  readonly directory: SweepDirectory;
+  readonly plan: SweepPlan;
+  readonly records: readonly JournalRecord[];
+  readonly isDamaged: boolean;
+  readonly retryFailed: boolean;
+  readonly backend: string;
+  readonly launcher: Launcher;
+  append(...records: readonly JournalRecord[]): void;
+  warn(text: string): void;
+}
+
+/**
+ * Starts the segments of the scheduler, reports their results to it, and records both in the
+ * journal before acting on them, so that it can be killed at any time. It makes no decisions.
+ */
+class Orchestrator {
+  private readonly scheduler: Scheduler;
+  private readonly waiting: Segment[] = [];
+  private readonly running = new Set<Promise<void>>();
+  private readonly tasks = new Set<RunningTask>();
+  /** Number of starts of each segment, and the process of the last. */
+  private readonly attempts = new Map<string, { count: number; process: string | null }>();
+  private readonly began = performance.now();
+  /** Seconds of work of earlier processes. */
+  private readonly before: number;
+  /** What the trials with a recorded result were trained with. */
+  private readonly files: TrialFiles;
+  /** Whether trials are stopped and not restarted: the sweep is over or interrupted. */
+  private isStopping = false;
+
+  constructor(private readonly parts: OrchestratorParts) {
+    const { plan, directory, records } = parts;
+    this.scheduler = new Scheduler(plan, costModel(plan, directory));
+    this.files = new TrialFiles(directory);
+    this.before = secondsOf(records);
+    for (const record of records)
+      if (record.event === 'segment.start')
+        this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
+  }
+
+  async run(): Promise<SweepResult['end']> {
+    const { signal, records } = this.parts;
+    const stop = () => {
+      this.isStopping = true;
+      for (const task of this.tasks) void task.stop();
+    };
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    const timer = this.watchTime();
+    try {
+      this.recall();
+      for (const run of outcomesOf(records)) if (run.status !== 'failed') this.addFiles(run);
+      for (;;) {
+        this.parts.append(...this.scheduler.advance());
+        if (this.scheduler.finished) return 'completed';
+        this.waiting.push(...this.scheduler.ready());
+        if (this.isStopping && this.running.size === 0) return 'interrupted';
+        this.launch();
+        if (this.running.size === 0) throw new Error('the sweep has nothing to run but is not finished');
+        await Promise.race(this.running);
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+      // leaves no trial running, whether the sweep ended or an error occurred
+      if (!this.isStopping) stop();
+      await Promise.allSettled(this.running);
+    }
+  }
+
+  /** Decides again what earlier processes decided, and compares it with what they recorded. */
+  private recall(): void {
+    const { records, retryFailed, isDamaged, append, warn } = this.parts;
+    const replayed = replay(this.scheduler, records, retryFailed);
+    const { decisions } = replayed;
+    if (replayed.same && !retryFailed) {
+      append(...decisions.slice(decisions.length - replayed.unwritten));
+      return;
+    }
+    if (!replayed.same && !retryFailed) {
+      if (!isDamaged) throw otherDecision(replayed);
+      warn('the journal has lost decisions; all are made again from the results');
+    }
+    const time = now().toISOString();
+    append({ event: 'sweep.redecided', time, retry_failed: retryFailed }, ...decisions);
+  }
+
+  private launch(): void {
+    while (!this.isStopping && this.running.size < this.parts.plan.parallel) {
+      const segment = this.waiting.shift();
+      if (!segment) return;
+      const work = this.train(segment).finally(() => this.running.delete(work));
+      this.running.add(work);
+    }
+  }
+
+  /** Runs a segment until its result is known, or until the sweep stops. */
+  private async train(segment: Segment): Promise<void> {
+    const { directory, plan, launcher } = this.parts;
+    const path = directory.runPath(segment);
+    const before = this.attempts.get(idOf(segment));
+    if (before?.process) {
+      // one that an earlier process of the sweep left behind: two must not work on one run
+      const task = await launcher.find(this.task(segment, before.count), before.process);
+      if (task) await this.watch(task);
+    }
+    let isLost = false;
+    for (let tries = 0; ; ) {
+      // also for processes of a killed sweep that its journal does not know; the next worker of a
+      // lost job waits itself, and takes the run over from a suspended one
+      while (!isLost && !this.isStopping && isLocked(join(path, 'run.lock'))) await sleep(LOCK_POLL_MS);
+      this.dropOther(segment, path);
+      const done = finishedSegment(segment, path, plan.objective);
+      if (done) return this.finish(done);
+      if (this.isStopping) return;
+      const steps = trainedSteps(path);
+      const end = await this.attempt(segment);
+      const result = finishedSegment(segment, path, plan.objective);
+      if (result) return this.finish(result);
+      if (this.isStopping) return;
+      // another process locked the run in the meantime: wait for it again
+      if (foundInUse(end)) continue;
+      // by a limit of its environment; its progress is kept
+      const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
+      if (wasStopped && trainedSteps(path) > steps) {
+        this.warnOf(segment, 'stopped from outside; resuming it');
+        continue;
+      }
+      const why = failureSentence(end, plan.trial_timeout);
+      // not the trial's fault: Redis without persistence was restarted
+      if (end.wasForgotten) {
+        isLost = true;
+        this.warnOf(segment, `${why}; queueing it again`);
+        continue;
+      }
+      if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
+      // not if the config or command line is wrong
+      const mayRetry = tries < plan.retries && end.exitCode !== EXIT.usage;
+      this.warnOf(segment, `${why}${mayRetry ? '; retrying' : ''}`);
+      if (!mayRetry) {
+        const nothing = { value: null, epochs: null, train_s: null };
+        const failed = { exit_code: end.exitCode, message: why };
+        return this.finish({ ...segment, status: 'failed', ...nothing, ...failed });
+      }
+      tries += 1;
+    }
+  }
+
+  /** Removes a run that a stopped sweep trained with a changed file: it has no recorded result. */
+  private dropOther(segment: Segment, path: string): void {
+    const [other] = this.isStopping ? [] : this.files.add(segment);
+    if (other === undefined) return;
+    this.warnOf(segment, `trained with another ${other.file}; training it again`);
+    rmSync(path, { recursive: true });
+  }
+
+  private addFiles(run: Pick<Segment, 'trial' | 'seed'>): void {
+    const found = this.files.add(run);
+    const expected = 'the unchanged file; put it back and resume the sweep, or start a new one';
+    if (found.length > 0) throw damagedError(...found.map(one => ({ ...one, expected })));
+  }
+
+  private warnOf({ trial, seed }: Segment, what: string): void {
+    this.parts.warn(`trial ${trial}, seed ${seed}: ${what}`);
+  }
+
+  private async attempt(segment: Segment): Promise<TaskEnd> {
+    const { launcher, append } = this.parts;
+    const attempt = (this.attempts.get(idOf(segment))?.count ?? 0) + 1;
+    const task = this.task(segment, attempt);
+    const running = await launcher.start(task);
+    const { process } = running;
+    this.attempts.set(task.id, { count: attempt, process });
+    const { trial, seed, from, to, directory } = task;
+    append({
+      ...{ event: 'segment.start', time: now().toISOString(), trial, seed, from, to, attempt, directory },
+      launcher: launcher.name,
+      process,
+    });
+    return this.watch(running);
+  }
+
+  private async watch(task: RunningTask): Promise<TaskEnd> {
+    this.tasks.add(task);
+    if (this.isStopping) await task.stop();
+    return task.end.finally(() => this.tasks.delete(task));
+  }
+
+  private task(segment: Segment, attempt: number): Task {
+    const { directory, plan, backend, width } = this.parts;
+    const { trial, seed, from, to } = segment;
+    const path = directory.runPath(segment);
+    const threads = Math.max(1, Math.floor(this.parts.threads / plan.parallel));
+    return {
+      ...{ trial, seed, from, to, id: idOf(segment), attempt, directory: path, threads },
+      args: [
+        ...trialArguments(plan, directory, this.scheduler.pointOf(trial), seed),
+        '--backend',
+        // a run keeps its backend, since only there it stays byte-identical
+        backendOfRun(path) ?? backend,
+        ...(width === undefined ? [] : ['--width', String(width)]),
+        ...placeArguments(path, to, threads),
+      ],
+      timeout: plan.trial_timeout,
+    };
+  }
+
+  private finish(result: SegmentResult): void {
+    if (result.status !== 'failed') this.addFiles(result);
+    const attempt = this.attempts.get(idOf(result))?.count ?? 0;
+    this.parts.append({ event: 'segment.end', time: now().toISOString(), ...result, attempt });
+    const { trial, seed, from, to, status, value } = result;
+    this.scheduler.report({ trial, seed, from, to, status, value });
+  }
+
+  /** The time budget applies to all processes of the sweep together. */
+  private watchTime(): NodeJS.Timeout | undefined {
+    const { seconds } = this.parts.plan.budget;
+    if (seconds === null) return undefined;
+    const end = () => {
+      if (this.scheduler.finished) return;
+      const advances = this.scheduler.endBudget('time');
+      const time = now().toISOString();
+      this.parts.append({ event: 'budget.time', time, seconds: this.elapsed, advances });
+    };
+    const left = Math.max(0, seconds - this.elapsed) * 1000;
+    return setTimeout(end, Math.min(left, 2 ** 31 - 1));
+  }
+
+  /** Seconds of work, including earlier processes. */
+  get elapsed(): number {
+    return this.before + (performance.now() - this.began) / 1000;
+  }
+}
+
+/** `t0007-s0-e3`. */
+function idOf({ trial, seed, to }: Pick<Segment, 'trial' | 'seed' | 'to'>): string {
+  return `t${String(trial).padStart(4, '0')}-s${seed}-e${to}`;
+}
+
+function otherDecision({ replayed, recorded }: Extract<Replay, { same: false }>): UserError {
+  return damagedError({
+    code: 'sweep/other-decision',
+    message:
+      "this decision does not follow from the journal's results: it was changed, or written by another version of cellrun. Remove the line to decide it again",
+    expected: replayed ?? 'none',
+    got: recorded,
+  });
+}
+
+/** A full disk is not a result of the trial. */
+function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
+  const message = `the sweep stops because trial ${trial}, seed ${seed} found no space on the disk: ${why}`;
+  return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
 }
 
 /** A run that is trained again could differ from the result that led to later decisions. */

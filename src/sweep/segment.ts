@@ -1,9 +1,8 @@
 /** What a segment's run directory tells: its result, and whether another process holds it. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { metricValue } from '../run/gates.js';
-import { IN_USE, isLocked, LOCK_LOST } from '../run/lock.js';
+import { IN_USE, LOCK_LOST } from '../run/lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
@@ -107,16 +106,6 @@ function summaryOf(directory: string): Summary | undefined {
     // handles it
     return undefined;
   }
-}
-
-const POLL_MS = 50;
-
-/**
- * Waits until no process works on the run, or until `signal`: a killed sweep leaves processes that
- * its journal does not know.
- */
-export async function untilFree(directory: string, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && isLocked(join(directory, 'run.lock'))) await sleep(POLL_MS);
 }
 
 interface EpochValue {

@@ -3,13 +3,19 @@
  * killed.
  */
 
-import type { ScheduleParts } from '../../src/sweep/decisions.js';
 import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/schedule/records.js';
-import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
+import { replay, Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Sampler } from '../../src/sweep/search/method.js';
+import type { Point } from '../../src/sweep/search/space.js';
 import { RandomStream } from '../../src/util/random.js';
+
+interface ScheduleParts {
+  readonly plan: SweepPlan;
+  readonly sampler: Sampler;
+  readonly costPerEpoch: (point: Point) => number;
+}
 
 export const ASHA = { kind: 'asha', min_epochs: 1, reduction_factor: 3 } as const satisfies Pruner;
 
@@ -51,7 +57,7 @@ export function partsOf(
 }
 
 export function schedulerOf({ plan, sampler, costPerEpoch }: ScheduleParts): Scheduler {
-  return new Scheduler(plan, sampler, costPerEpoch);
+  return new Scheduler(plan, costPerEpoch, sampler);
 }
 
 /** Simulated training: the outcome of a segment. */
@@ -109,7 +115,7 @@ export function brief(decisions: readonly Decision[]): string[] {
   });
 }
 
-/** A journal like the orchestrator's, with dummy values in fields that decisions do not use. */
+/** A journal like that of a real sweep, with dummy values in fields that decisions do not use. */
 class Journal {
   readonly records: JournalRecord[] = [];
 
@@ -191,13 +197,9 @@ export class Machine {
     this.scheduler = schedulerOf(this.parts);
     this.running = [];
     this.given = new Set(this.trained.map(segment => JSON.stringify(segment)));
-    for (const segment of this.trained) this.scheduler.report(this.world(segment));
-    if (this.budgetEnd !== undefined) this.scheduler.endBudget('time', this.budgetEnd);
-    const decisions = this.scheduler.advance();
-    const known = decisions.slice(0, this.decisions.length);
-    if (JSON.stringify(known) !== JSON.stringify(this.decisions))
-      throw new Error('a scheduler that is built again decides otherwise');
-    this.record(decisions.slice(known.length));
+    const { same, decisions } = replay(this.scheduler, this.journal.records);
+    if (!same) throw new Error('a scheduler that is built again decides otherwise');
+    this.record(decisions.slice(this.decisions.length));
   }
 }
 

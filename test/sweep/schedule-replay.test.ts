@@ -1,8 +1,8 @@
 /** How a sweep ends, and its decisions made again from a journal. */
 import t from 'tap';
-import { replay } from '../../src/sweep/decisions.js';
 import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
+import { replay } from '../../src/sweep/schedule/scheduler.js';
 import {
   ASHA,
   brief,
@@ -86,12 +86,12 @@ t.test('replay', async t => {
   const decided = records.filter(
     record => record.event.startsWith('trial.') || record.event === 'sweep.decided',
   );
-  t.strictSame(replay(parts, records), { same: true, decisions: decided, unwritten: 0 });
+  t.strictSame(replay(schedulerOf(parts), records), { same: true, decisions: decided, unwritten: 0 });
 
   await t.test('a journal that ends before its last decisions', async t => {
     const end = records.findLastIndex(({ event }) => event === 'segment.end');
     // trial 5 measured and completed, three pruned, the sweep decided
-    t.match(replay(parts, records.slice(0, end + 1)), { same: true, unwritten: 6 });
+    t.match(replay(schedulerOf(parts), records.slice(0, end + 1)), { same: true, unwritten: 6 });
   });
   await t.test('a decision that was changed', async t => {
     const changed = records.map(record =>
@@ -99,7 +99,7 @@ t.test('replay', async t => {
         ? { ...record, event: 'trial.pruned' as const }
         : record,
     );
-    t.match(replay(parts, changed), {
+    t.match(replay(schedulerOf(parts), changed), {
       same: false,
       recorded: '{"event":"trial.pruned","trial":2,"epochs":2}',
       replayed: '{"event":"trial.paused","trial":2,"epochs":2}',
@@ -111,12 +111,16 @@ t.test('replay', async t => {
         ? { ...record, value: 0.7 }
         : record,
     );
-    const result = replay(parts, changed);
+    const result = replay(schedulerOf(parts), changed);
     t.match(result, { same: false, replayed: /"value":0.7/ });
   });
   await t.test('an extra decision', async t => {
     const more: JournalRecord = { event: 'trial.failed', trial: 9 };
-    t.match(replay(parts, [...records, more]), { same: false, index: decided.length, replayed: undefined });
+    t.match(replay(schedulerOf(parts), [...records, more]), {
+      same: false,
+      index: decided.length,
+      replayed: undefined,
+    });
   });
 });
 

@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { replay } from '../../src/sweep/decisions.js';
 import { rungEpochs } from '../../src/sweep/schedule/asha.js';
 import { bracketSizes, hyperband } from '../../src/sweep/schedule/hyperband.js';
 import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { Decision, Outcome, Segment } from '../../src/sweep/schedule/records.js';
+import { replay } from '../../src/sweep/schedule/scheduler.js';
 import type { Sampler } from '../../src/sweep/search/method.js';
 import { recordsOf } from '../../src/sweep/trials.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -107,7 +107,7 @@ t.test('decisions do not depend on the order of real ends or on kills; no epoch 
     if (machine.budgetEnd !== undefined) inOrder.endBudget('time', machine.budgetEnd);
     if (linesOf(drive(inOrder, world)) !== linesOf(machine.decisions))
       throw new Error('another order leads to other decisions');
-    const again = replay(parts, machine.journal.records);
+    const again = replay(schedulerOf(parts), machine.journal.records);
     if (!again.same || again.unwritten > 0) throw new Error('the journal does not replay');
     for (const runs of byRun(machine.trained)) {
       const ordered = runs.sort((a, b) => a.from - b.from);

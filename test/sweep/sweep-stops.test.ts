@@ -9,13 +9,12 @@ import t, { type Test } from 'tap';
 import { lockRun } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import { fromCommandLine, type SweepFlags } from '../../src/sweep/config/index.js';
-import { replay } from '../../src/sweep/decisions.js';
 import { readSweepResults, summaryOf } from '../../src/sweep/index.js';
 import { readJournal } from '../../src/sweep/journal.js';
 import type { Launcher, Task, TaskEnd } from '../../src/sweep/launcher.js';
 import { type NewSweep, resumeSweep, runSweep } from '../../src/sweep/run.js';
 import { decisionsOf } from '../../src/sweep/schedule/records.js';
-import { createSampler } from '../../src/sweep/search/index.js';
+import { replay, Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { holdAfter } from '../soak/moments.js';
@@ -278,7 +277,7 @@ t.test('a sweep with a damaged journal continues with a warning', async t => {
   const again = await resume(shortened);
   t.equal(again.code, 0, again.stderr);
   t.match(again.stderr, /^warning: journal\.jsonl is missing 1 record before line \d+$/m);
-  t.match(again.stderr, /^warning: the journal has lost the results behind \d+ of its decisions/m);
+  t.match(again.stderr, /^warning: the journal has lost decisions; all are made again/m);
   checkSame(t, shortened, straight);
 
   const contradicting = damaged(lines => {
@@ -543,8 +542,7 @@ t.test('--retry-failed retries failed trials', async t => {
     await again(warnings);
     t.same(warnings, ['--retry-failed has no effect: no trial has failed']);
     const { plan, directory, journal } = readSweepResults(paths[0]);
-    const sampler = createSampler(plan.space, plan.method, plan.seed);
-    t.match(replay({ plan, sampler, costPerEpoch: costModel(plan, directory) }, journal), { same: true });
+    t.match(replay(new Scheduler(plan, costModel(plan, directory)), journal), { same: true });
   }
 });
 

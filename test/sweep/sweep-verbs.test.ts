@@ -13,7 +13,6 @@ import { readSweepResults } from '../../src/sweep/index.js';
 import { Journal } from '../../src/sweep/journal.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
-import { createSampler } from '../../src/sweep/search/index.js';
 import type { Point } from '../../src/sweep/search/space.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { computeInThreads } from '../../src/train/pool.js';
@@ -52,11 +51,7 @@ async function said(...words: string[]): Promise<{ code: number; out: string; er
 /** A journal as a real sweep writes it: the decisions of a scheduler, the values of a formula. */
 function simulated(plan: SweepPlan): SweepDirectory {
   const directory = directoryOf([begun(plan)], plan);
-  const scheduler = new Scheduler(
-    plan,
-    createSampler(plan.space, plan.method, plan.seed),
-    costModel(plan, directory),
-  );
+  const scheduler = new Scheduler(plan, costModel(plan, directory));
   const journal = Journal.open(directory.files.journal, 'simulated');
   while (!scheduler.finished) {
     journal.append(...scheduler.advance());

@@ -4,9 +4,8 @@
  */
 
 import { existsSync } from 'node:fs';
-import { replay as repeat, type ScheduleParts } from '../../sweep/decisions.js';
 import { bestRow, importanceOf, type SweepResults, summaryOf, whyEnded } from '../../sweep/index.js';
-import { createSampler } from '../../sweep/search/index.js';
+import { replay as repeat, Scheduler } from '../../sweep/schedule/scheduler.js';
 import { costModel } from '../../sweep/trial-runs.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
@@ -96,21 +95,13 @@ export const replay = defineVerb({
 });
 
 function repeated({ plan, directory, journal }: SweepResults, json: boolean, io: Io): ExitCode {
-  const parts: ScheduleParts = {
-    plan,
-    sampler: createSampler(plan.space, plan.method, plan.seed),
-    costPerEpoch: costModel(plan, directory),
-  };
-  const verdict = repeat(parts, journal);
+  const { decisions, ...verdict } = repeat(new Scheduler(plan, costModel(plan, directory)), journal);
   if (json) {
-    const { same } = verdict;
-    const result = same
-      ? { version: 1, same, decisions: verdict.decisions.length, unwritten: verdict.unwritten }
-      : { version: 1, ...verdict };
-    io.data(`${JSON.stringify(result)}\n`);
+    const count = verdict.same && { decisions: decisions.length };
+    io.data(`${JSON.stringify({ version: 1, ...verdict, ...count })}\n`);
   } else if (verdict.same) {
     const unwritten = verdict.unwritten === 0 ? '' : `; the journal lacks the last ${verdict.unwritten}`;
-    io.out(`${verdict.decisions.length} decisions, byte-identical${unwritten}.\n`);
+    io.out(`${decisions.length} decisions, byte-identical${unwritten}.\n`);
   } else {
     io.out(
       `Decision ${verdict.index} differs.\n  journal: ${verdict.recorded}\n  replay:  ${verdict.replayed ?? 'none'}\n`,

@@ -7,13 +7,22 @@
  * and nothing waits: trials start before they are decided.
  */
 
-import { blindTrials } from '../search/index.js';
+import { blindTrials, createSampler } from '../search/index.js';
 import type { Observation, Sampler } from '../search/method.js';
 import type { Point } from '../search/space.js';
 import { createPruning, prunerOf } from './index.js';
 import { type SweepPlan, signOf } from './plan.js';
 import { isBetter, type Pruning } from './pruner.js';
-import { type Decision, type Outcome, type Segment, type SegmentStatus, segmentKey } from './records.js';
+import {
+  type Decision,
+  decisionsOf,
+  type JournalRecord,
+  type Outcome,
+  outcomesOf,
+  type Segment,
+  type SegmentStatus,
+  segmentKey,
+} from './records.js';
 
 type Reason = Extract<Decision, { event: 'sweep.decided' }>['reason'];
 
@@ -81,8 +90,8 @@ export class Scheduler {
   /** @param costPerEpoch virtual time of an epoch with one seed, the same at each resume */
   constructor(
     private readonly plan: SweepPlan,
-    private readonly sampler: Sampler,
     private readonly costPerEpoch: (point: Point) => number,
+    private readonly sampler: Sampler = createSampler(plan.space, plan.method, plan.seed),
   ) {
     this.sign = signOf(plan.objective);
     this.pruning = createPruning(plan);
@@ -389,6 +398,41 @@ export class Scheduler {
   private decide(decision: Decision): void {
     this.decisions.push(decision);
   }
+}
+
+export type Replay = { readonly decisions: readonly Decision[] } & (
+  | {
+      readonly same: true;
+      /** Number of last decisions that the journal lacks: it ends before they were written. */
+      readonly unwritten: number;
+    }
+  | {
+      readonly same: false;
+      /** Index of the first decision that differs. */
+      readonly index: number;
+      /** JSON lines; `replayed` is undefined if the results lead to no further decision. */
+      readonly recorded: string;
+      readonly replayed: string | undefined;
+    }
+);
+
+/**
+ * Tells a new scheduler what earlier processes of the sweep recorded. Repeats the decisions from
+ * the results; the recorded ones are only compared, byte by byte.
+ */
+export function replay(scheduler: Scheduler, records: readonly JournalRecord[], retryFailed = false): Replay {
+  for (const outcome of outcomesOf(records))
+    if (outcome.status !== 'failed' || !retryFailed) scheduler.report(outcome);
+  const ended = records.find(record => record.event === 'budget.time');
+  if (ended) scheduler.endBudget('time', ended.advances);
+  const decisions = scheduler.advance();
+  const before = decisionsOf(records);
+  for (const [index, decision] of before.entries()) {
+    const recorded = JSON.stringify(decision);
+    const replayed = index < decisions.length ? JSON.stringify(decisions[index]) : undefined;
+    if (recorded !== replayed) return { decisions, same: false, index, recorded, replayed };
+  }
+  return { decisions, same: true, unwritten: decisions.length - before.length };
 }
 
 /** The job that ends first; if several do, the one of the oldest trial. */
