@@ -46,12 +46,12 @@ export type {
 export type { GenerateOptions, Session } from './predict/session.js';
 export type { Baseline } from './run/baseline.js';
 export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './run/evaluation.js';
-export type { EventName, RunStatus, Verdict } from './run/events.js';
+export type { EventName, LogEvent, RunStatus, Verdict } from './run/events.js';
 export { allowUnlocked } from './run/lock.js';
 export type { Manifest } from './run/manifest.js';
 export type { Notes } from './run/notes.js';
 export type { Tensor } from './run/safetensors.js';
-export type { GateResult, LogEvent, Summary, SummaryFile } from './run/summary.js';
+export type { GateResult, Summary, SummaryFile } from './run/summary.js';
 export type { SweepSummary } from './sweep/index.js';
 export type { JournalRecord } from './sweep/schedule/records.js';
 export { type Diagnostic, type ExitCode, UserError } from './util/errors.js';

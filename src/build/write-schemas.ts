@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { experiment } from '../config/schema/experiment.js';
+import { logEvent } from '../run/events.js';
 import { sweepFile } from '../sweep/config/definition.js';
 import { journalLine } from '../sweep/journal.js';
 import { queueJobShape } from '../sweep/launchers/queue.js';
@@ -21,6 +22,7 @@ function written(name: string, shape: Shape, draft = DRAFT_7): string {
 const TEXTS = {
   experiment: written('experiment', experiment, 'https://json-schema.org/draft/2019-09/schema'),
   journal: written('journal', journalLine),
+  'log-event': written('log-event', logEvent),
   'queue-job': written('queue-job', queueJobShape),
   sweep: written('sweep', sweepFile),
   'sweep-summary': written('sweep-summary', sweepSummary),

@@ -6,7 +6,7 @@ export type { DataScaling } from '../data/core/dataset.js';
 export type { DataRecord } from '../data/core/pipeline.js';
 export type { LayerConfig } from '../math/cells/index.js';
 export type { LossConfig } from '../math/losses/index.js';
-export type { GateMetricName, Metric, MetricName } from '../math/metrics/index.js';
+export type { GateMetricName, MetricName } from '../math/metrics/index.js';
 export type { ModelConfig } from '../math/model/settings.js';
 export type { OptimizerConfig } from '../math/optimizers/index.js';
 export type { ScheduleConfig } from '../math/schedules/index.js';

@@ -1,160 +1,328 @@
 /**
- * The events of `log.jsonl`, as passed to the logger, which adds `level`, `time`, `v` and `seq`.
- * Fields are flat, names are snake_case, durations are seconds. `schemas/log-event.schema.json` is
- * the same contract for readers in any language.
+ * The events of `log.jsonl` (`schemas/log-event.schema.json`), as passed to the logger, which adds
+ * `level`, `time`, `v` and `seq`. Fields are flat, names are snake_case, durations are seconds.
  */
 
-import type { Metric, SplitName } from '../config/experiment.js';
-import type { TrainedMetric } from '../math/metrics/index.js';
-import type { Gate } from './gates.js';
+import { kindOf, MEASURED, type MeasuredMetric, TRAINED } from '../math/metrics/index.js';
+import {
+  boolean,
+  choice,
+  count,
+  integer,
+  type JsonSchema,
+  literal,
+  measured,
+  named,
+  nullable,
+  number,
+  optional,
+  perhapsMeasured,
+  type Shape,
+  type Spelled,
+  type Struct,
+  sha256,
+  struct,
+  type TypeOf,
+  text,
+  union,
+  when,
+} from '../util/schema.js';
 
 export const EVENT_VERSION = 1;
 
+const head = {
+  level: named('level', choice(['info', 'warn', 'error'], 'Severity of the event.')),
+  time: named(
+    'time',
+    text({
+      description: 'When it was written: ISO 8601, UTC, milliseconds.',
+      pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
+    }),
+  ),
+  v: named('v', literal(EVENT_VERSION, 'Version of this format.')),
+  seq: named('seq', count('Line number from 0, without gaps.')),
+};
+
 /** How a run ended; also `status` in summary.json. */
-export type RunStatus = 'completed' | 'interrupted' | 'diverged' | 'failed';
+export const runStatus = named(
+  'status',
+  choice(['completed', 'interrupted', 'diverged', 'failed'], 'How the run ended.'),
+);
 
-/** `inconclusive`: its metric was not measured, is not finite, or needs several runs. */
-export type Verdict = 'passed' | 'failed' | 'inconclusive';
+export const verdict = named(
+  'verdict',
+  choice(
+    ['passed', 'failed', 'inconclusive'],
+    'inconclusive: the metric was not measured or is not finite, or a single run cannot decide.',
+  ),
+);
 
-type EvaluationFields = {
-  readonly split: SplitName;
-  readonly epoch: number;
-  readonly step: number;
-  readonly loss: number;
-  readonly samples: number;
-  /** The step of the checkpoint whose weights were restored before this evaluation. */
-  readonly restored_step?: number;
-  readonly duration_s: number;
-} & { readonly [M in Exclude<Metric, 'loss'>]?: number };
+/** A gate of a config with its verdict. */
+export const gateFields = {
+  metric: text('The metric judged.'),
+  over: choice(
+    ['last', 'best', 'seeds'],
+    'Which value is judged: the last, the best of all evaluations, or the mean over seeds, which only `review` can judge.',
+  ),
+  value: perhapsMeasured('Its value; null if it was not measured, is not finite, or needs several runs.'),
+  min: optional(number('Smallest value that passes.')),
+  max: optional(number('Largest value that passes.')),
+  baseline: optional(text('Baseline file that the metric is compared with.')),
+  max_drop: optional(number("How much worse than the baseline's mean the metric may be.")),
+  max_regress: optional(
+    number("How much worse than the baseline's mean the metric may be, as a fraction of it."),
+  ),
+  beats: optional(
+    literal('trivial', 'What the metric must beat: trivial, the best trivial baseline on the same split.'),
+  ),
+  by: optional(number('Minimum margin over the trivial baseline.')),
+  reference: optional(number("The baseline's mean, or the value of the trivial baseline.")),
+  limit: optional(
+    number('The worst value that passes, by the baseline; with beats and no by, the best value that fails.'),
+  ),
+  verdict,
+  reason: optional(text('Why the verdict is inconclusive.')),
+  origin: text('Where the gate is defined: FILE:LINE:COL, or the command-line option.'),
+};
 
-/**
- * Fields of each event by its name. Any number may be NaN or infinite; the logger spells those out.
- */
-export interface EventFields {
-  'run.start': {
-    readonly run_id: string;
-    readonly name: string;
-    readonly seed: number;
-    readonly config_hash: string;
-    readonly version: string;
-  };
-  /**
-   * The run resumes in another process. The following records replace those logged after `step`.
-   */
-  'run.resume': {
-    readonly run_id: string;
-    readonly step: number;
-    readonly config_hash: string;
-    readonly version: string;
-    readonly replaced_records: number;
-    /** The file, in the same folder, that the records after that checkpoint were moved to. */
-    readonly replaced_file: string | null;
-    readonly changes: string | null;
-    /** Times of the run so far over all its processes, named as in summary.json. */
-    readonly duration_s: number;
-    readonly train_s: number;
-    readonly eval_s: number;
-    readonly ms_per_step: number | null;
-    readonly calibration_ms: number | null;
-    readonly peak_rss_mb: number;
-  };
-  'data.ready': {
-    readonly train_count: number;
-    readonly validation_count?: number;
-    readonly test_count: number;
-    readonly input_size: number;
-    readonly sequence_length: number;
-    readonly num_classes: number | null;
-    readonly duration_s: number;
-  };
-  'graph.compiled': {
-    readonly backend: string;
-    readonly backend_reason: string;
-    readonly executor: string;
-    readonly parameters: number;
-    readonly nodes: number;
-    readonly kernels_per_step: number;
-    readonly flops_per_step: number;
-    readonly bytes: number;
-    readonly duration_s: number;
-  };
-  'train.step': {
-    readonly epoch: number;
-    readonly step: number;
-    /** Mean loss of this step's batch. */
-    readonly loss: number;
-    readonly learning_rate: number;
-    /** L2 norm over all gradients, before clipping. */
-    readonly grad_norm: number;
-    readonly samples_per_s?: number;
-  };
-  /** With the training metrics: those of the epoch's batches before their updates. */
-  'train.epoch': {
-    readonly epoch: number;
-    readonly step: number;
-    /** Mean loss over the epoch's samples; NaN if every batch was skipped. */
-    readonly loss: number;
-    readonly samples: number;
-    readonly duration_s: number;
-  } & { readonly [M in Exclude<TrainedMetric, 'loss'>]?: number };
-  eval: EvaluationFields;
-  /**
-   * Precedes `eval` in a run that is evaluated with averaged weights: of the weights themselves.
-   */
-  'eval.trained': EvaluationFields;
-  'checkpoint.saved': {
-    readonly epoch: number;
-    readonly step: number;
-    readonly path: string;
-    readonly bytes: number;
-    readonly metric: string;
-    readonly value: number | null;
-    readonly best: boolean;
-    /** True for a checkpoint that only serves to resume; the next one replaces it. */
-    readonly temporary: boolean;
-    readonly duration_s: number;
-  };
-  early_stop: {
-    readonly epoch: number;
-    readonly step: number;
-    readonly metric: string;
-    readonly value: number;
-    readonly best: number;
-    readonly patience: number;
-  };
-  warning: {
-    /** Stable identifier such as `backend/slow`. */
-    readonly code: string;
-    readonly message: string;
-    readonly step?: number;
-    readonly epoch?: number;
-    readonly loss?: number;
-    readonly grad_norm?: number;
-  };
-  /** As in summary.json; the fields of a baseline are present if the gate has one. */
-  gate: Gate & {
-    readonly value: number | null;
-    readonly reference?: number;
-    readonly limit?: number;
-    readonly verdict: Verdict;
-    readonly reason?: string;
-    readonly origin: string;
-  };
-  'run.end': {
-    readonly status: RunStatus;
-    readonly exit_code: number;
-    readonly epochs: number;
-    readonly steps: number;
-    readonly duration_s: number;
-    readonly ms_per_step: number | null;
-    readonly calibration_ms: number | null;
-    readonly step_ratio: number | null;
-    readonly summary_sha256?: string;
-    readonly message?: string;
-  };
+/** A number that is not negative. */
+const amount = (description: string) => number({ description, min: 0 });
+const duration_s = amount('Seconds taken.');
+const version = text('Version of cellrun.');
+const place = {
+  epoch: count('The epoch, from 1; 0 before training.'),
+  step: count('Completed optimizer steps, including this one.'),
+};
+
+function metricFields<M extends MeasuredMetric>(names: readonly M[]) {
+  const fields = names.map(name => {
+    const { description, min, max } = kindOf(name);
+    const limits = { ...(Number.isFinite(min) && { min }), ...(Number.isFinite(max) && { max }) };
+    return [name, optional(measured({ description, ...limits }))] as const;
+  });
+  return Object.fromEntries(fields) as { readonly [Name in M]: (typeof fields)[number][1] };
 }
 
-export type EventName = keyof EventFields;
+const evaluation = {
+  split: choice(['train', 'validation', 'test'], 'Which split.'),
+  ...place,
+  loss: measured('Mean loss.'),
+  ...metricFields(MEASURED),
+  samples: count('Sequences evaluated.'),
+  restored_step: optional(
+    count('Step of the checkpoint whose weights were restored before this evaluation; absent if none were.'),
+  ),
+  duration_s,
+};
+
+const batchLoss = measured("Mean loss of the step's batch.");
+const gradientNorm = measured('L2 norm over all gradients, before clipping.');
+
+const EVENTS = {
+  'run.start': {
+    description: 'A run directory has been created.',
+    fields: {
+      run_id: text('Name of the run directory.'),
+      name: text('Name of the experiment.'),
+      seed: integer("The experiment's seed."),
+      config_hash: sha256('SHA-256 of the resolved config.'),
+      version,
+    },
+  },
+  'run.resume': {
+    description:
+      'Another process resumed the run. The following lines replace those logged after the checkpoint of this step.',
+    fields: {
+      run_id: text('Name of the run directory.'),
+      step: count(
+        'Completed optimizer steps in the checkpoint that the run resumes from; 0 if there was none.',
+      ),
+      config_hash: text('SHA-256 of the current resolved config, hex.'),
+      version,
+      replaced_records: count(
+        'Lines after that checkpoint, including an incomplete one, that were removed from this log.',
+      ),
+      replaced_file: nullable(text('File beside this log that contains them; null if there were none.')),
+      changes: nullable(
+        text(
+          'Changes since the last process, such as `training.num_epochs: 2 -> 4`, separated by semicolons; null if nothing changed.',
+        ),
+      ),
+      duration_s: amount(
+        'Seconds that earlier processes worked on the run, as far as known. The same applies to the fields below.',
+      ),
+      train_s: amount('Seconds of training.'),
+      eval_s: amount('Seconds of evaluation.'),
+      ms_per_step: nullable(amount('Median training step in milliseconds; null if unknown.')),
+      calibration_ms: optional(
+        nullable(
+          amount('Median of the calibration kernel in milliseconds, as in summary.json; null if unknown.'),
+        ),
+      ),
+      peak_rss_mb: amount('Peak resident memory, MiB; 0 if unknown.'),
+    },
+  },
+  'data.ready': {
+    description: 'The dataset has been read and checked.',
+    fields: {
+      train_count: count('Training sequences.'),
+      validation_count: optional(count('Validation sequences; absent if there is no validation split.', 1)),
+      test_count: count('Test sequences.'),
+      input_size: count('Features per step.'),
+      sequence_length: count('Steps of the longest sequence.'),
+      num_classes: nullable(count('Number of classes; null if the targets are values.', 1)),
+      duration_s,
+    },
+  },
+  'graph.compiled': {
+    description: 'The training graph has been planned for a backend.',
+    fields: {
+      backend: text('The chosen backend.'),
+      backend_reason: text('Why it was chosen.'),
+      executor: text('What executes the kernels.'),
+      parameters: count('Number of trainable parameters.'),
+      nodes: count('Nodes of the training graph.'),
+      kernels_per_step: count('Kernel calls of one training step.'),
+      flops_per_step: amount('Floating-point operations of one training step.'),
+      bytes: amount("Bytes of the plan's buffers."),
+      duration_s,
+    },
+  },
+  'train.step': {
+    description: 'One optimizer step, each log_every steps.',
+    fields: {
+      ...place,
+      loss: batchLoss,
+      learning_rate: measured('The learning rate of this step.'),
+      grad_norm: gradientNorm,
+      samples_per_s: optional(
+        measured(
+          'Sequences per second since the last such event. The first step of each process, which compiles, does not count; absent if there was no other step.',
+        ),
+      ),
+    },
+  },
+  'train.epoch': {
+    description: 'An epoch has ended.',
+    fields: {
+      ...place,
+      loss: measured(
+        "Mean loss over the epoch's samples; null with loss_nonfinite nan if every batch was skipped.",
+      ),
+      ...metricFields(TRAINED),
+      samples: count('Sequences trained on in this epoch, without those of skipped batches.'),
+      duration_s: amount('Seconds of training in this epoch.'),
+    },
+  },
+  eval: { description: 'A split has been evaluated.', fields: evaluation },
+  'eval.trained': {
+    description:
+      'A split has been evaluated with the trained weights, in a run whose evaluations use their average (training.average).',
+    fields: evaluation,
+  },
+  'checkpoint.saved': {
+    description: 'A checkpoint has been written completely.',
+    fields: {
+      ...place,
+      path: text('File relative to the run directory, with forward slashes.'),
+      bytes: count('Size of the file.'),
+      metric: text('Metric that determines the best checkpoint.'),
+      value: perhapsMeasured('Its value; null if not measured or not finite.'),
+      best: boolean('Whether this is the best checkpoint so far.'),
+      temporary: boolean(
+        'Whether the checkpoint exists only to resume from and is replaced by the next one, such as the one that a stopped run leaves.',
+      ),
+      duration_s,
+    },
+  },
+  early_stop: {
+    description: 'Training stops because a metric no longer improves.',
+    fields: {
+      ...place,
+      metric: text('The watched metric.'),
+      value: measured('Its last value.'),
+      best: measured('Its best value.'),
+      patience: count('Evaluations in a row that did not improve.'),
+    },
+  },
+  warning: {
+    description: 'A problem that did not stop the run.',
+    fields: {
+      code: text('Stable identifier, such as `backend/slow`.'),
+      message: text('One sentence.'),
+      step: optional(count('The step concerned, if any. The same applies to the fields below.')),
+      epoch: optional(count('The epoch, from 1.')),
+      loss: optional(batchLoss),
+      grad_norm: optional(gradientNorm),
+    },
+  },
+  gate: { description: 'A gate has been judged.', fields: gateFields },
+  'run.end': {
+    description: 'The run has ended. The last line.',
+    fields: {
+      status: runStatus,
+      exit_code: integer({ description: "The program's exit code.", min: 0, max: 255 }),
+      epochs: count('Completed epochs.'),
+      steps: count('Completed optimizer steps, including skipped ones.'),
+      duration_s: amount('Seconds from start to end.'),
+      ms_per_step: optional(
+        nullable(
+          amount('Median training step in milliseconds, as in summary.json; null if there was no step.'),
+        ),
+      ),
+      calibration_ms: optional(
+        nullable(
+          amount(
+            'Median of the calibration kernel in milliseconds, as in summary.json; null if nothing was measured.',
+          ),
+        ),
+      ),
+      step_ratio: optional(nullable(amount('ms_per_step / calibration_ms; null if either is.'))),
+      summary_sha256: optional(sha256('SHA-256 (hex) of summary.json; absent if it could not be written.')),
+      message: optional(text('What went wrong, if anything.')),
+    },
+  },
+};
+
+type Events = typeof EVENTS;
+export type EventName = keyof Events;
+
+/** Fields of each event. Any number may be NaN or infinite; the logger spells those out. */
+export type EventFields = { readonly [E in EventName]: Struct<Events[E]['fields']> };
 
 /** One event, discriminated by `event`. */
 export type RunEvent = { readonly [E in EventName]: { readonly event: E } & EventFields[E] }[EventName];
+
+/** A line of `log.jsonl`, discriminated by `event`: numbers that JSON cannot represent are null. */
+export type LogEvent = {
+  readonly [E in EventName]: Struct<typeof head> & { readonly event: E } & Spelled<Events[E]['fields']>;
+}[EventName];
+
+export type RunStatus = TypeOf<typeof runStatus>;
+export type Verdict = TypeOf<typeof verdict>;
+
+/** A number that is null has its name beside it, and only then. */
+function spelling(fields: Readonly<Record<string, Shape>>): JsonSchema {
+  const always = Object.keys(fields).filter(key => fields[key].measured === 'always');
+  const rules = always.map(key =>
+    when(
+      { required: [key], properties: { [key]: { type: 'null' } } },
+      { required: [`${key}_nonfinite`] },
+      { properties: { [`${key}_nonfinite`]: false } },
+    ),
+  );
+  return rules.length === 0 ? {} : { allOf: rules };
+}
+
+export const logEvent = union(
+  'event',
+  Object.entries(EVENTS).map(([name, { description, fields }]) => {
+    const all = { ...head, event: literal(name, {}), ...fields };
+    return named(name.replace('.', '_'), struct(all, { description, rules: spelling(fields) }));
+  }),
+  {
+    title: 'Log event',
+    description:
+      "One line of log.jsonl: UTF-8, one JSON object without spaces between tokens, one newline (0x0A). The keys come in this order: level, time, v, seq, event, then the event's own fields. A number that is not finite is written as null with a key <field>_nonfinite beside it, and the line's level is then at least warn. Lines are appended whole.",
+  },
+);

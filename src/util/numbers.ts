@@ -105,8 +105,7 @@ export function formatMetric(
   return !isPlain && MEASURED.test(metric) ? value.toPrecision(4) : formatNumber(value);
 }
 
-const MEASURED =
-  /loss|error|norm|\.(precision|recall|f1|auroc|average_precision|perplexity|bits_per_symbol|rmse|r2|mase)$/;
+const MEASURED = /loss|error|norm|^(train|validation|test)\./;
 
 /** `1:05`, `2:03:04`; below ten seconds with one decimal. */
 export function formatSeconds(seconds: number): string {

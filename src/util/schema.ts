@@ -83,6 +83,9 @@ export interface Shape<T = unknown, Present extends boolean = boolean, Known ext
   readonly keys: Readonly<Record<string, Shape>>;
   readonly parts: readonly Shape[];
   readonly required: boolean;
+  /** Of a key of a `struct`. */
+  readonly optional?: true;
+  readonly measured?: 'always' | 'perhaps';
   readonly [type]?: { readonly value: T; readonly present: Present; readonly known: Known };
 }
 
@@ -165,6 +168,7 @@ function define(
   part: Omit<Shape, 'schema' | 'definitions'>,
   schema: () => JsonSchema,
   definitions: () => Shape['definitions'],
+  { optional, measured }: Pick<Shape, 'optional' | 'measured'> = part,
 ) {
   const { facts, keys, parts, required } = part;
   return {
@@ -172,6 +176,8 @@ function define(
     keys,
     parts,
     required,
+    ...(optional && { optional }),
+    ...(measured && { measured }),
     get schema() {
       return schema();
     },
@@ -181,11 +187,12 @@ function define(
   };
 }
 
-function shape<T, O extends Options, Known extends boolean = HasFacts<O>>(
-  options: O,
+function shape<T, O extends Options | string, Known extends boolean = HasFacts<O>>(
+  given: O,
   schema: () => JsonSchema,
   { keys = {}, parts = [] }: Partial<Pick<Shape, 'keys' | 'parts'>> = {},
 ): Shape<T, IsPresent<O>, Known> {
+  const options = optionsOf(given);
   const whole = (): JsonSchema => {
     const { title, description, ...rest } = keywords(options, ANNOTATIONS);
     const heading = {
@@ -199,34 +206,41 @@ function shape<T, O extends Options, Known extends boolean = HasFacts<O>>(
   return define(part, whole, () => Object.assign({}, ...inner()));
 }
 
+/** @param options those of a definition, or its description alone */
+function optionsOf<O extends Options>(options: O | string): O | Options {
+  return typeof options === 'string' ? { description: options } : options;
+}
+
 function factsOf({ effects, resume }: Options): KeyFacts | undefined {
   return effects && { effects, ...(resume && { resume }) };
 }
 
 type NumberOptions = Options & Pick<Limits, 'min' | 'above' | 'max' | 'below'>;
 
-export const number = <const O extends NumberOptions>(options: O) =>
+export const number = <const O extends NumberOptions | string>(options: O) =>
   shape<number, O>(options, () => ({ type: 'number' }));
 
-export const integer = <const O extends NumberOptions>(options: O) =>
+export const integer = <const O extends NumberOptions | string>(options: O) =>
   shape<number, O>(options, () => ({ type: 'integer' }));
 
-export const boolean = <const O extends Options>(options: O) =>
+export const boolean = <const O extends Options | string>(options: O) =>
   shape<boolean, O>(options, () => ({ type: 'boolean' }));
 
 type TextOptions = Options & Pick<Limits, 'minLength' | 'maxLength' | 'pattern'>;
 
-export const text = <const O extends TextOptions>(options: O) =>
+export const text = <const O extends TextOptions | string>(options: O) =>
   shape<string, O>(options, () => ({ type: 'string' }));
 
-export const literal = <const T, const O extends Options>(value: T, options: O) =>
-  shape<T, O & { required: true }>({ ...options, required: true }, () => ({ const: value }));
+export const literal = <const T, const O extends Options>(value: T, options: O | string) =>
+  shape<T, O & { required: true }>({ ...(optionsOf(options) as O), required: true }, () => ({
+    const: value,
+  }));
 
 /** A literal that tells mappings apart; it is its own example. */
 export const tag = <const T, const O extends Options>(value: T, options: O) =>
   literal(value, { ...options, examples: [value] });
 
-export const choice = <const T, const O extends Options>(values: readonly T[], options: O) =>
+export const choice = <const T, const O extends Options | string>(values: readonly T[], options: O) =>
   shape<T, O>(options, () => ({ enum: values }));
 
 /** A choice of texts among other forms of a value. */
@@ -236,7 +250,7 @@ export const word = <const T extends string, const O extends Options>(values: re
 type ListOptions = Options & Pick<Limits, 'minItems' | 'maxItems' | 'unique'>;
 type Items<T, O> = O extends { minItems: 2; maxItems: 2 } ? readonly [T, T] : readonly T[];
 
-export const list = <S extends Shape, const O extends ListOptions>(item: S, options: O) =>
+export const list = <S extends Shape, const O extends ListOptions | string>(item: S, options: O) =>
   shape<Items<TypeOf<S>, O>, O, Either<HasFacts<O>, AllKnown<S>>>(
     options,
     () => ({ type: 'array', items: item.schema }),
@@ -373,11 +387,11 @@ export const object = <P extends Readonly<Record<string, Shape>>, const O extend
   options: O,
 ) => shape<Mapping<P>, O>(options, () => mappingSchema(keys, options), { keys });
 
-export const anything = <T, const O extends Options = Options>(options: O) =>
+export const anything = <T, const O extends Options | string = Options | string>(options: O) =>
   shape<T, O>(options, () => ({}));
 
 /** A mapping from any key to values of one kind. */
-export const mapOf = <S extends Shape, const O extends ObjectOptions>(value: S, options: O) =>
+export const mapOf = <S extends Shape, const O extends ObjectOptions | string>(value: S, options: O) =>
   shape<Readonly<Record<string, TypeOf<S>>>, O>(
     options,
     () => ({ type: 'object', additionalProperties: value.schema }),
@@ -393,7 +407,7 @@ export function nullable<T, P extends boolean, K extends boolean>(
     const { type: kind, enum: values, description, ...rest } = part.schema;
     const text = options.description ?? description;
     const heading = text === undefined ? {} : { description: text };
-    if (kind !== undefined) return { ...heading, type: [kind, 'null'], ...rest };
+    if (kind !== undefined) return { ...heading, type: [...new Set([kind, 'null'].flat())], ...rest };
     if (Array.isArray(values)) return { ...heading, enum: [...values, null], ...rest };
     return { ...heading, anyOf: [part.schema, { type: 'null' }] };
   };
@@ -407,3 +421,111 @@ export const all = <P extends Readonly<Record<string, Shape>>>(keys: P): AllRequ
   Object.fromEntries(
     Object.entries(keys).map(([key, part]) => [key, required(part)]),
   ) as unknown as AllRequired<P>;
+
+// what programs write
+
+/** A whole number of things. */
+export const count = (description: string, min = 0) => integer({ description, min });
+
+export const sha256 = (description: string) => text({ description, pattern: '^[0-9a-f]{64}$' });
+
+/** A key that a `struct` may lack. */
+export const optional = <S extends Shape>(part: S) => marked(part, { optional: true });
+
+/** The name of a number that is not finite, which JSON cannot represent. */
+export const nonFinite = named(
+  'nonfinite',
+  choice(['nan', 'inf', '-inf'], 'The value that JSON cannot represent; the field itself is null.'),
+);
+
+/**
+ * A number that may be not finite. In a file it is then null, and `KEY_nonfinite` in the same
+ * `struct` has its name.
+ */
+export const measured = (options: NumberOptions | string) => spelledOut(number(options), 'always');
+
+/** The same, or null if it was not measured. */
+export const perhapsMeasured = (options: NumberOptions | string) =>
+  spelledOut(nullable(number(options)), 'perhaps');
+
+export const listedNumber = shape<number, Options>(
+  { description: 'A number, or its name if it is not finite.' },
+  () => ({ anyOf: [{ type: 'number' }, nonFinite.schema] }),
+  { parts: [nonFinite] },
+);
+
+/** Numbers by name that may be not finite. */
+export const measurements = named(
+  'metrics',
+  shape<Readonly<Record<string, number>>, Options>(
+    {
+      description:
+        'Values of one split by name; a value that is not finite is null with <name>_nonfinite beside it.',
+    },
+    () => ({
+      type: 'object',
+      additionalProperties: false,
+      patternProperties: {
+        '^[a-z][a-z0-9_]*_nonfinite$': nonFinite.schema,
+        '^(?!.*_nonfinite$)[a-z][a-z0-9_]*$': { type: ['number', 'null'] },
+      },
+    }),
+    { parts: [nonFinite] },
+  ),
+);
+
+function spelledOut<T>(part: Shape<T>, measured: 'always' | 'perhaps') {
+  const schema = () => nullable(part).schema;
+  const inFile: Shape<T, false, false> = define(part, schema, () => nonFinite.definitions);
+  return marked(inFile, { measured });
+}
+
+function marked<S extends Shape, M extends Pick<Shape, 'optional' | 'measured'>>(part: S, marks: M): S & M {
+  const { optional, measured } = part;
+  const all = { optional, measured, ...marks };
+  return define(
+    part,
+    () => part.schema,
+    () => part.definitions,
+    all,
+  ) as unknown as S & M;
+}
+
+type Fields = Readonly<Record<string, Shape>>;
+type Optional<P> = { [K in keyof P]: P[K] extends { readonly optional: true } ? K : never }[keyof P];
+export type Struct<P extends Fields> = Flat<
+  { readonly [K in Exclude<keyof P, Optional<P>>]: TypeOf<P[K]> } & {
+    readonly [K in Optional<P>]?: TypeOf<P[K]>;
+  }
+>;
+
+/** A mapping that programs write, with each of these keys that is not `optional` and no others. */
+export function struct<P extends Fields, const O extends ObjectOptions | string>(fields: P, options: O) {
+  const schema = () => {
+    const properties = Object.entries(fields).flatMap(([key, { schema, measured }]) => [
+      [key, schema] as const,
+      ...(measured ? [[`${key}_nonfinite`, nonFinite.schema] as const] : []),
+    ]);
+    return {
+      type: 'object',
+      additionalProperties: false,
+      required: Object.keys(fields).filter(key => !fields[key].optional),
+      properties: Object.fromEntries(properties),
+      ...(optionsOf(options) as ObjectOptions).rules,
+    };
+  };
+  return shape<Struct<P>, O>(options, schema, { keys: fields });
+}
+
+/** The fields of a `struct` as its file has them. */
+export type Spelled<P extends Fields> = Flat<
+  {
+    readonly [K in keyof Struct<P>]: P[K] extends { readonly measured: string }
+      ? Struct<P>[K] | null
+      : Struct<P>[K];
+  } & {
+    readonly [K in keyof P & string as P[K] extends { readonly measured: string }
+      ? `${K}_nonfinite`
+      : never]?: TypeOf<typeof nonFinite>;
+  }
+>;

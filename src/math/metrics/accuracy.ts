@@ -2,6 +2,7 @@ import { APPLIES, predictedClass } from './decisions.js';
 import { FRACTION, metric } from './metric.js';
 
 export const accuracy = metric({
+  description: 'Fraction of correct predictions.',
   ...FRACTION,
   tasks: {
     classes: {

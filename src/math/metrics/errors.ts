@@ -2,11 +2,13 @@
 import { type Accumulator, ERROR, meanOfDefined, metric, type Scored } from './metric.js';
 
 export const meanAbsoluteError = metric({
+  description: 'Mean absolute difference from the targets.',
   ...ERROR,
   tasks: { values: { formula: '(1/(N C)) sum_n sum_k abs(z_nk - y_nk)', mean: absoluteError } },
 });
 
 export const rmse = metric({
+  description: 'Root mean squared difference from the targets.',
   ...ERROR,
   tasks: {
     values: { formula: 'mean over k of sqrt((1/N) sum_n (z_nk - y_nk)^2)', make: macro('rmse') },
@@ -14,6 +16,7 @@ export const rmse = metric({
 });
 
 export const r2 = metric({
+  description: 'Coefficient of determination, mean over the outputs.',
   largerIsBetter: true,
   min: Number.NEGATIVE_INFINITY,
   max: 1,
@@ -27,6 +30,7 @@ export const r2 = metric({
 });
 
 export const mase = metric({
+  description: 'Mean absolute scaled error of forecasts.',
   ...ERROR,
   tasks: {
     values: {

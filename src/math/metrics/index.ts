@@ -47,9 +47,9 @@ export type TrainedMetric = Means | 'loss';
 /** A split and a metric of it, such as `test.accuracy`. */
 export type MetricName = `train.${TrainedMetric}` | `${'validation' | 'test'}.${Metric}`;
 
-const MEASURED = Object.keys(metrics) as MeasuredMetric[];
+export const MEASURED = Object.keys(metrics) as MeasuredMetric[];
 
-const kindOf = (name: MeasuredMetric): MetricKind => metrics[name];
+export const kindOf = (name: MeasuredMetric): MetricKind => metrics[name];
 
 export function metricsOfTask(task: Task): readonly MeasuredMetric[] {
   return MEASURED.filter(name => kindOf(name).tasks[task]);
@@ -63,11 +63,13 @@ export function isTrained(name: MeasuredMetric): name is Means {
   return Object.values(kindOf(name).tasks).every(computed => 'mean' in computed);
 }
 
+export const TRAINED = MEASURED.filter(isTrained);
+
 /** The most informative first. */
 export const METRICS: readonly MetricName[] = [
   ...[...MEASURED, 'loss' as const].flatMap(metric => `test.${metric}` as const),
   ...[...MEASURED, 'loss' as const].flatMap(metric => `validation.${metric}` as const),
-  ...[...MEASURED.filter(isTrained), 'loss' as const].map(metric => `train.${metric}` as const),
+  ...[...TRAINED, 'loss' as const].map(metric => `train.${metric}` as const),
 ];
 
 export const PERFORMANCE = [
@@ -127,7 +129,7 @@ export function trainedMetrics(
 const either = (names: readonly string[]) => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 const NAMES = (['train', 'validation', 'test'] as const).flatMap((split): MetricName[] =>
   split === 'train'
-    ? (['loss', ...MEASURED.filter(isTrained)] as const).map(metric => `${split}.${metric}` as const)
+    ? (['loss', ...TRAINED] as const).map(metric => `${split}.${metric}` as const)
     : (['loss', ...MEASURED] as const).map(metric => `${split}.${metric}` as const),
 );
 const form = `SPLIT.METRIC such as test.accuracy; SPLIT is \`train\`, \`validation\` or \`test\`; METRIC is ${either(['loss', ...MEASURED].map(name => `\`${name}\``))}`;

@@ -2,6 +2,7 @@
 import { type Accumulator, ERROR, meanOf, metric, type Scored } from './metric.js';
 
 export const perplexity = metric({
+  description: 'e to the mean cross-entropy.',
   ...ERROR,
   // exp of a cross-entropy, which is at least 0
   min: 1,
@@ -15,6 +16,7 @@ export const perplexity = metric({
 });
 
 export const bitsPerSymbol = metric({
+  description: 'Mean cross-entropy in bits.',
   ...ERROR,
   tasks: {
     classes: {

@@ -10,6 +10,7 @@ export type Computed = { readonly formula: string } & (
 
 /** Means are also measured in training. */
 export interface MetricKind {
+  readonly description: string;
   readonly largerIsBetter: boolean;
   readonly min: number;
   readonly max: number;

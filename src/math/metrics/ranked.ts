@@ -5,6 +5,7 @@ import { type Accumulator, FRACTION, meanOfDefined, metric } from './metric.js';
 import { Ranking } from './ranking.js';
 
 export const auroc = metric({
+  description: 'Area under the receiver operating characteristic, mean over the classes.',
   ...FRACTION,
   tasks: {
     classes: {
@@ -20,6 +21,8 @@ export const auroc = metric({
 });
 
 export const averagePrecision = metric({
+  description:
+    'Mean over the positives of the precision at their score, averaged over the classes or labels.',
   ...FRACTION,
   tasks: {
     classes: {

@@ -3,8 +3,9 @@ import { type ClassScores, Counts } from './counts.js';
 import { addLabels, predictedClass } from './decisions.js';
 import { type Accumulator, FRACTION, meanOfDefined, metric } from './metric.js';
 
-const scored = (score: keyof ClassScores, formula: string) =>
+const scored = (score: keyof ClassScores, name: string, formula: string) =>
   metric({
+    description: `${name}, mean over the classes.`,
     ...FRACTION,
     tasks: {
       classes: { formula, make: ofClasses(score) },
@@ -12,9 +13,9 @@ const scored = (score: keyof ClassScores, formula: string) =>
     },
   });
 
-export const precision = scored('precision', 'macro average of t / p, with 0 / 0 = 0');
-export const recall = scored('recall', 'macro average of t / s, with 0 / 0 = 0');
-export const f1 = scored('f1', 'macro average of 2 t / (p + s), with 0 / 0 = 0');
+export const precision = scored('precision', 'Precision', 'macro average of t / p, with 0 / 0 = 0');
+export const recall = scored('recall', 'Recall', 'macro average of t / s, with 0 / 0 = 0');
+export const f1 = scored('f1', 'F1', 'macro average of 2 t / (p + s), with 0 / 0 = 0');
 
 function ofClasses(score: keyof ClassScores): (classes: number) => Accumulator {
   return classes => {

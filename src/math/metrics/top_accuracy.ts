@@ -2,7 +2,11 @@ import { FRACTION, metric, type PredictionMetric } from './metric.js';
 
 /** Fraction of predictions whose class is among the k largest outputs. */
 const topAccuracy = (k: number, formula: string) =>
-  metric({ ...FRACTION, tasks: { classes: { formula, mean: isAmong(k) } } });
+  metric({
+    description: `Fraction of predictions whose label is among the ${k} largest logits.`,
+    ...FRACTION,
+    tasks: { classes: { formula, mean: isAmong(k) } },
+  });
 
 export const top3Accuracy = topAccuracy(
   3,

@@ -27,7 +27,7 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
           note={`${place}.`}
           of={scores.of}
           columns={scores.columns}
-          format="score."
+          format="test."
           rows={scores.rows}
         />
       )}
