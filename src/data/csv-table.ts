@@ -57,6 +57,11 @@ export interface TableColumns {
   readonly order?: NamedColumn | undefined;
   /** Names rows that are sequences. */
   readonly id?: NamedColumn | undefined;
+  /**
+   * True if predictions read only some rows of a group: a feature may be no number (`Rows.texts`),
+   * and a row without a group concerns no other.
+   */
+  readonly isPartlyRead?: boolean;
 }
 
 /** Row indices of one sequence, in the order of its steps. */
@@ -66,6 +71,8 @@ export type RowList = readonly number[];
 export class Rows {
   /** The numbers or symbols of all rows. */
   readonly features: GrowingList<Float32Array | Float64Array>;
+  /** Cells that are no numbers, by their index in `features`, which has NaN for them. */
+  readonly texts = new Map<number, string>();
   /** Start of each row in `features`, and the end of the last. */
   readonly starts: number[] = [0];
   /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
@@ -277,7 +284,7 @@ export class TableReader implements Assembler<TableRecord>, TableHandlers {
     if (id !== ABSENT) rows.ids.push(fields[id].trim());
     if (name !== undefined) rows.groups.push(key);
     rows.end(record.row);
-    if (this.isTraining || rows.features.size <= MAX_NUMBERS) return;
+    if (this.isTraining || this.columns.isPartlyRead || rows.features.size <= MAX_NUMBERS) return;
     this.complain(key, () => tooLong(this.ownerOf(key), record.row));
     this.isOver = true;
   }
@@ -365,12 +372,13 @@ export class TableReader implements Assembler<TableRecord>, TableHandlers {
 
   /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
   private addFeature(text: string): CellProblem | undefined {
-    const { symbol, level } = this.columns;
-    const { features } = this.rows;
+    const { symbol, level, isPartlyRead } = this.columns;
+    const { features, texts } = this.rows;
     if (symbol === undefined) {
       const value = cellNumber(text);
-      if (value === undefined) return place => badNumber(text, place);
-      features.push(value);
+      if (value === undefined && !isPartlyRead) return place => badNumber(text, place);
+      if (value === undefined) texts.set(features.size, text);
+      features.push(value ?? Number.NaN);
       return undefined;
     }
     if (text === '') return place => missingCell(text, place);
@@ -429,6 +437,7 @@ export class TableReader implements Assembler<TableRecord>, TableHandlers {
   /** Reports a row without a group: that before it or that after it lacks a step. */
   private stray(problem: Diagnostic): void {
     if (this.isTraining) this.complain(0, () => problem);
+    else if (this.columns.isPartlyRead) this.done.push({ problems: [problem] });
     else if (this.group === undefined) {
       this.emit();
       this.done.push({ problems: [problem] });

@@ -2,8 +2,12 @@
  * Finds steps that are missing in the series of a forecast. A window counts steps as rows, so it
  * reads across a gap as if nothing were missing.
  */
+import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { SeriesGap, TimeGaps } from './core/dataset.js';
+import { NUMBER } from './core/labels.js';
+import type { RowList, Rows } from './csv-table.js';
+import type { ForecastConfig } from './forecast.js';
 import { dateParts } from './row-order.js';
 
 export const MS_OF_DAY = 86_400_000;
@@ -13,16 +17,11 @@ interface TimedSeries {
   readonly rows: readonly number[];
 }
 
+/** The time of each row. */
 interface Times {
-  /** Point in time of each row: numbers, or milliseconds since 1970. */
-  readonly keys: Float64Array;
-  readonly cells: readonly string[];
-  readonly isNumeric: boolean;
-}
-
-interface StepRange {
-  readonly first: number;
-  readonly last: number;
+  /** Numbers, or milliseconds since 1970. */
+  readonly keys: ArrayLike<number>;
+  readonly order: readonly string[];
 }
 
 /** Less than this many usual steps is jitter, or a pattern such as Monday, Wednesday, Friday. */
@@ -32,13 +31,14 @@ const MIN_FRACTION = 0.25;
 
 /**
  * Returns the gaps of all series; undefined if there are none.
- * @param range the first and the last step between which gaps count; absent: all. The usual step is
- *   that of the whole series
+ * @param first the first step of a series whose gaps count; the usual step is that of all steps
+ * @param last the last such step
  */
 export function timeGaps(
   all: readonly TimedSeries[],
   times: Times,
-  { first, last }: StepRange = { first: 0, last: Number.POSITIVE_INFINITY },
+  first = 0,
+  last = Number.POSITIVE_INFINITY,
 ): TimeGaps | undefined {
   let [count, missing] = [0, 0];
   let largest: SeriesGap | undefined;
@@ -53,7 +53,7 @@ export function timeGaps(
       count++;
       missing += lacking;
       if (largest !== undefined && largest.missing >= lacking) continue;
-      const [after, before] = [times.cells[rows[i - 1]], times.cells[rows[i]]];
+      const [after, before] = [times.order[rows[i - 1]], times.order[rows[i]]];
       largest = { series: name, missing: lacking, after, before, step: words(step) };
     }
   }
@@ -72,6 +72,52 @@ export function gapWords({ count, missing, largest }: TimeGaps): {
   return { lacking: lacking + where, expected: `a row for each step (usual step: ${step})` };
 }
 
+/** A series to predict. */
+export interface InputSeries {
+  /** Empty if the table is one series. */
+  readonly name: string;
+  /** Its rows, in the order of their times. */
+  readonly list: RowList;
+  readonly rows: Rows;
+}
+
+/** Steps of a series that a window reads. */
+export interface WindowRange {
+  readonly first: number;
+  /** The last one with a target. */
+  readonly last: number;
+  /** Number of steps after it. */
+  readonly ahead: number;
+}
+
+/**
+ * Steps that are missing in a window. They are warned of, as before training: some series lack
+ * steps for a reason, such as the holidays of a market, and the model learned to read across them.
+ * But what comes after a gap that is longer than the window does not continue it.
+ */
+export function gapWarnings(
+  { name, list, rows }: InputSeries,
+  { input_steps, horizon, time }: ForecastConfig,
+  { first, last, ahead }: WindowRange,
+): readonly Diagnostic[] {
+  if (time === undefined) return [];
+  const series = [{ name, rows: list }];
+  const leap = timeGaps(series, rows, last, last + Math.min(1, ahead));
+  const gaps = timeGaps(series, rows, first, last + ahead);
+  if (gaps === undefined) return [];
+  const isTooLong = leap !== undefined && leap.missing >= input_steps + horizon;
+  const told = isTooLong ? leap : gaps;
+  const { lacking, expected } = gapWords(told);
+  const place = rows.place(list.find(row => rows.order[row] === told.largest.before) ?? list[0]);
+  const code = isTooLong ? 'data/forecast-steps' : 'data/time-gaps';
+  const effect = isTooLong
+    ? 'The rows without a target do not continue the series'
+    : 'The forecast reads the rows as if nothing were missing';
+  const problem = { code, message: `${lacking}. ${effect}`, ...place, expected };
+  if (isTooLong) throw damagedError(problem);
+  return [problem];
+}
+
 /** Numbers whose differences are steps, and words for a difference. */
 interface Positions {
   readonly positions: readonly number[];
@@ -79,12 +125,12 @@ interface Positions {
 }
 
 /** Counts dates in months or workdays if a series has only these, else in days and less. */
-function positionsOf(rows: readonly number[], { keys, cells, isNumeric }: Times): Positions {
+function positionsOf(rows: readonly number[], { keys, order }: Times): Positions {
   const positions = rows.map(row => keys[row]);
-  if (isNumeric) return { positions, words: step => String(Number(step.toPrecision(6))) };
+  if (NUMBER.test(order[rows[0]])) return { positions, words: step => String(Number(step.toPrecision(6))) };
   const smallest = differences(positions).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   // the dates as written: in UTC, midnight elsewhere is another day
-  const dates = () => rows.map(row => dateParts(cells[row]));
+  const dates = () => rows.map(row => dateParts(order[row]));
   if (smallest >= SHORTEST_MONTH) {
     const months = monthsOf(dates());
     if (months) return { positions: months, words: step => counted(step, 'month') };

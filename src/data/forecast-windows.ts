@@ -1,11 +1,23 @@
 /**
  * Windows of a forecast: what they consist of (numbers of their steps, calendar features and
- * levels), which of them a split has, and the split that reads them.
+ * levels), which of them a split has, the split that reads them, and those to predict: for each
+ * series of a table, its last steps with a target. Inputs known in advance come from the rows after
+ * them, whose target is empty.
  */
+import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
-import { configError } from './core/problems.js';
+import { NUMBER } from './core/labels.js';
+import type { DataRecord, NewSequence, SequenceReader } from './core/pipeline.js';
+import { configError, Problems } from './core/problems.js';
+import { repeated } from './core/scaling.js';
+import { badNumber } from './csv-columns.js';
+import { type RowList, type TableColumns, TableReader } from './csv-table.js';
 import type { CalendarFeature, ForecastConfig } from './forecast.js';
-import { MS_OF_DAY } from './forecast-gaps.js';
+import { gapWarnings, type InputSeries, MS_OF_DAY, type WindowRange } from './forecast-gaps.js';
+import type { RowPlace } from './formats/tables.js';
+import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
+import { MAX_TEXT_BYTES } from './reading/limits.js';
 
 const DAYS_OF_YEAR = 365.2425;
 
@@ -124,6 +136,55 @@ export interface Series {
   readonly naiveError: number | undefined;
 }
 
+/** A series of rows, without the facts about its training. */
+export function scaledSeries(
+  rows: RowList,
+  valueAt: (row: number, column: number) => number,
+  scalings: Series['scalings'],
+): Series {
+  const width = scalings.length;
+  const values = new Float64Array(rows.length * width);
+  rows.forEach((row, step) => {
+    scalings.forEach(([offset, scale], column) => {
+      values[step * width + column] = (valueAt(row, column) - offset) / scale;
+    });
+  });
+  return {
+    name: '',
+    rows,
+    values,
+    targetAt: step => valueAt(rows[step], 0),
+    scalings,
+    naiveError: undefined,
+  };
+}
+
+/** The columns to read: the target, then the features and those known in advance. */
+export function tableColumns({
+  target,
+  features = [],
+  known = [],
+  series,
+  time,
+  delimiter,
+}: ForecastConfig): Omit<TableColumns, 'purpose'> {
+  const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
+  return {
+    delimiter,
+    features: [
+      named(target, 'target'),
+      ...features.map((name, i) => named(name, 'features', i)),
+      ...known.map((name, i) => named(name, 'known', i)),
+    ],
+    targets: [],
+    targetKind: 'value',
+    keepsFloat64: true,
+    group: series === undefined ? 'table' : named(series, 'series'),
+    groupWord: 'series',
+    order: time === undefined ? undefined : named(time, 'time'),
+  };
+}
+
 /** A window; its first predicted step is step `origin` of the series. */
 export interface Window {
   readonly series: Series;
@@ -138,7 +199,7 @@ export interface Cuts {
 
 export function windowsOf(
   all: readonly Series[],
-  keys: Float64Array,
+  keys: ArrayLike<number>,
   { validation, test }: Cuts,
   name: SplitName,
   { input_steps, horizon, stride, limit = Number.POSITIVE_INFINITY }: ForecastConfig,
@@ -174,7 +235,7 @@ interface ForecastSplit extends Split {
 
 export function forecastSplit(
   windows: readonly Window[],
-  keys: Float64Array,
+  keys: ArrayLike<number>,
   config: ForecastConfig,
   id: (index: number) => string,
 ): ForecastSplit {
@@ -282,4 +343,129 @@ export function unscaledWindow({ series, origin }: Window, config: ForecastConfi
 export function idOf({ series, origin }: Window, order: readonly string[]): string {
   const row = series.rows[origin];
   return [series.name, order[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');
+}
+
+export function forecastSequences(config: ForecastConfig, { series_scaling }: DataRecord): SequenceReader {
+  const scalings = new Map(series_scaling?.series.map(one => [one.name, one]));
+  const columns = { ...tableColumns(config), purpose: 'predict', isPartlyRead: true } as const;
+  return {
+    hasIds: config.series !== undefined,
+    hasTimes: config.time !== undefined,
+    async *read(sources) {
+      const files = sources.map(({ name }) => name);
+      const reader = new TableReader(columns, files, true);
+      for await (const source of inTurn(sources)) {
+        const bytes = await allBytes(source, MAX_TEXT_BYTES);
+        for await (const _ of reader.read(oneChunk(source.name, bytes)));
+      }
+      const lists = reader.lists();
+      const { rows } = reader;
+      const sequences = lists.map((list, key) => {
+        const name = rows.groupNames.texts[key];
+        const id = config.series !== undefined && { id: name };
+        try {
+          rows.problems.get(key)?.throwIfAny();
+          const window = windowToPredict(
+            { name, list, rows },
+            config,
+            scalings.get(name) ?? series_scaling?.pooled,
+          );
+          const isNew = series_scaling !== undefined && id !== false && !scalings.has(name);
+          const warnings = [...window.warnings, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
+          return { ...window, ...id, warnings };
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+          return { problems: error.diagnostics, ...id };
+        }
+      });
+      yield [...sequences, ...reader.take()];
+    },
+  };
+}
+
+/** Warning: the training data do not have this series. */
+function notTrained(series: string, place: RowPlace): Diagnostic {
+  const message = `the series ${JSON.stringify(series)} is not in the training data: expect a poor forecast`;
+  return { code: 'data/new-series', message, ...place };
+}
+
+/** @throws UserError (exit 5) if the series has no window that a model can read */
+function windowToPredict(
+  series: InputSeries,
+  config: ForecastConfig,
+  scaling: Scaling | undefined,
+): NewSequence & { readonly warnings: readonly Diagnostic[] } {
+  const { name, list, rows } = series;
+  const { input_steps, horizon } = config;
+  const { size, width, observed, hasFuture, steps } = windowShape(config);
+  checkDates(series, config);
+  const last = list.findLastIndex(row => rows.texts.get(row * width) !== '');
+  const range = { first: last + 1 - input_steps, last, ahead: hasFuture ? horizon : 0 };
+  refuseLacking(series, config, range);
+  const window = list.slice(range.first, last + 1 + range.ahead);
+  const { features: columns } = tableColumns(config);
+  const wrong = new Problems();
+  window.forEach((row, step) => {
+    for (let column = step < input_steps ? 0 : observed; column < width; column++) {
+      const text = rows.texts.get(row * width + column);
+      if (text !== undefined)
+        wrong.add(badNumber(text, { ...rows.place(row), columnName: columns[column].name }));
+    }
+  });
+  wrong.throwIfAny();
+  const valueAt = (row: number, column: number) => rows.features.at(row * width + column);
+  const { offset, scale } = scaling ?? repeated([0, 1], width);
+  const scaled = scaledSeries(
+    window,
+    valueAt,
+    offset.map((one, column) => [one, scale[column]]),
+  );
+  const { read, targets } = forecastSplit(
+    [{ series: scaled, origin: input_steps }],
+    rows.keys,
+    config,
+    () => name,
+  );
+  const values = new Float32Array(steps * size);
+  read(0, values, 0, size);
+  // a prediction for the whole horizon has the time of the last known target
+  const predicted = config.per_step ? window : window.slice(0, input_steps);
+  return {
+    ...{ length: steps, values, place: rows.place(list[0]), targetScaling: targets.scaling },
+    ...(config.time !== undefined && { times: predicted.map(row => rows.order[row]) }),
+    warnings: gapWarnings(series, config, range),
+  };
+}
+
+/** The model reads calendar features of dates. */
+function checkDates({ list, rows }: InputSeries, { calendar = [], time }: ForecastConfig): void {
+  const [row] = list;
+  if (calendar.length === 0 || row === undefined || !NUMBER.test(rows.order[row])) return;
+  throw damagedError({
+    code: 'data/calendar',
+    message: 'the model reads calendar features, so times must be dates',
+    ...rows.place(row),
+    ...(time !== undefined && { columnName: time }),
+    expected: 'ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
+    got: JSON.stringify(rows.order[row].slice(0, 60)),
+  });
+}
+
+/** @throws UserError (exit 5) if a series is too short for a window */
+function refuseLacking(
+  { name, list, rows }: InputSeries,
+  { input_steps, known = [], series }: ForecastConfig,
+  { first, last, ahead }: WindowRange,
+): void {
+  const future = list.length - 1 - last;
+  if (first >= 0 && future >= ahead) return;
+  const columns = known.length > 0 ? ` and ${known.join(', ')}, which the model reads in advance` : '';
+  const after = ahead === 0 ? '' : `, then ${counted(ahead, 'row')} without a target${columns}`;
+  throw damagedError({
+    code: 'data/forecast-steps',
+    message: `${series === undefined ? 'the table' : `series ${JSON.stringify(name)}`} has too few rows to forecast from`,
+    ...rows.place(list[first < 0 ? 0 : list.length - 1]),
+    expected: `${counted(input_steps, 'row')} with a target${after}`,
+    got: `${last + 1}${ahead === 0 ? '' : `, then ${future}`}`,
+  });
 }

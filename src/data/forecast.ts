@@ -47,15 +47,17 @@ import {
 } from './core/settings.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
-import { forecastSequences } from './forecast-sequences.js';
 import {
   type Cuts,
+  forecastSequences,
   forecastSplit,
   idOf,
   type Levels,
   levelAt,
   levelsOf,
   type Series,
+  scaledSeries,
+  tableColumns,
   unscaledWindow,
   type Window,
   windowShape,
@@ -200,16 +202,15 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
   const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
   const levels = levelsOf(config);
-  const table = await readTable(config);
+  const table = await readTrainingTable(config.path, tableColumns(config));
   const { rows: cells, lists } = table;
   const keys = timeKeys(table, config);
   const cuts = cutsOf(keys, config);
   const trainEnd = cuts.validation ?? cuts.test;
   const shape = windowShape(config);
   const { width } = shape;
-  const features64 = cells.features.toArray();
-  const value = (row: number, column: number): number =>
-    column === 0 ? cells.targets[row] : features64[row * (width - 1) + column - 1];
+  const values = cells.features.toArray();
+  const value = (row: number, column: number): number => values[row * width + column];
   const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]) =>
     Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
       if (normalize === 'none') return [0, 1];
@@ -227,28 +228,12 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     const trained = histories[i];
     // a series that starts after the training split has no data to fit a scaling
     const scalings = trained.length <= reach ? pooled : fit(trained);
-    const values = new Float64Array(rows.length * width);
-    rows.forEach((row, step) => {
-      for (let c = 0; c < width; c++)
-        values[step * width + c] = (value(row, c) - scalings[c][0]) / scalings[c][1];
-    });
-    return {
-      name: cells.groupNames.texts[i],
-      rows,
-      values,
-      targetAt: step => cells.targets[rows[step]],
-      scalings,
-      naiveError: naiveErrorOf(
-        trained.map(row => cells.targets[row]),
-        config.season,
-      ),
-    };
+    const targets = trained.map(row => value(row, 0));
+    const naiveError = naiveErrorOf(targets, config.season);
+    return { ...scaledSeries(rows, value, scalings), name: cells.groupNames.texts[i], naiveError };
   });
   // in the order of the file no step is missing
-  const gaps =
-    config.time === undefined
-      ? undefined
-      : timeGaps(all, { keys, cells: cells.order, isNumeric: hasNumbers(cells.order) });
+  const gaps = config.time === undefined ? undefined : timeGaps(all, cells);
   const { size, steps } = shape;
   const split = (windows: readonly Window[]): Split =>
     forecastSplit(windows, keys, config, index => idOf(windows[index], cells.order));
@@ -319,31 +304,6 @@ function leaks({ target, features = [], known = [] }: ForecastConfig): ConfigDia
 
 function scalingOf(pairs: readonly (readonly [offset: number, scale: number])[]): Scaling {
   return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
-}
-
-function readTable({
-  path,
-  target,
-  series,
-  time,
-  features = [],
-  known = [],
-  delimiter,
-}: ForecastConfig): Promise<TrainingTable> {
-  const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
-  return readTrainingTable(path, {
-    delimiter,
-    features: [
-      ...features.map((name, i) => named(name, 'features', i)),
-      ...known.map((name, i) => named(name, 'known', i)),
-    ],
-    targets: [named(target, 'target')],
-    targetKind: 'value',
-    keepsFloat64: true,
-    group: series === undefined ? 'table' : named(series, 'series'),
-    groupWord: 'series',
-    order: time === undefined ? undefined : named(time, 'time'),
-  });
 }
 
 /** Point in time of each row: from the `time` column, else its position in its series. */

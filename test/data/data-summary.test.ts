@@ -265,7 +265,7 @@ t.test('what is a gap', async t => {
   const found = (cells: readonly string[]): string => {
     const isNumeric = !cells[0].includes('-');
     const keys = Float64Array.from(cells, cell => (isNumeric ? Number(cell) : Date.parse(cell)));
-    const gaps = timeGaps([{ name: '', rows: [...cells.keys()] }], { keys, cells, isNumeric });
+    const gaps = timeGaps([{ name: '', rows: [...cells.keys()] }], { keys, order: cells });
     return gaps ? `${gaps.missing} of ${gaps.largest.step}` : 'none';
   };
   const dates = (count: number, at: (i: number) => number): string[] =>

@@ -511,12 +511,11 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     ],
   ]);
   const numbered = [...days, ...ahead].map((text, i) => text.replace(/2024-01-\d+/, `${i}`));
-  const [undated] = await told([head, ...numbered].join('\n'));
-  t.equal(undated.length, numbered.length);
-  t.match(
-    undated[0],
-    /^data\/calendar 2:3\+1 \| the model reads calendar features, so times must be dates \| expected ISO 8601 .* \| got "0"$/,
-  );
+  t.match(await told([head, ...numbered].join('\n')), [
+    [
+      /^data\/calendar 2 \| the model reads calendar features, so times must be dates \| expected ISO 8601 .* \| got "0"$/,
+    ],
+  ]);
   const plain = { ...sales, features: [], known: [], calendar: [] };
   const [counted] = await read([head, ...numbered].join('\n'), plain);
   t.same(isRejected(counted), false, 'other models need no dates');

@@ -104,6 +104,10 @@ export class GrowingList<T extends TypedArray> {
     this.length = length;
   }
 
+  at(index: number): number {
+    return this.values[index];
+  }
+
   /** Keeps only the first `length` values, without freeing memory. */
   truncate(length: number): void {
     this.length = length;
