@@ -365,14 +365,14 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
         const id = config.series !== undefined && { id: name };
         try {
           rows.problems.get(key)?.throwIfAny();
-          const window = windowToPredict(
+          const { gaps, ...window } = windowToPredict(
             { name, list, rows },
             config,
             scalings.get(name) ?? series_scaling?.pooled,
           );
           const isNew = series_scaling !== undefined && id !== false && !scalings.has(name);
-          const warnings = [...window.warnings, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
-          return { ...window, ...id, warnings };
+          const warnings = [...gaps, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
+          return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
         } catch (error) {
           if (!(error instanceof UserError)) throw error;
           return { problems: error.diagnostics, ...id };
@@ -394,7 +394,7 @@ function windowToPredict(
   series: InputSeries,
   config: ForecastConfig,
   scaling: Scaling | undefined,
-): NewSequence & { readonly warnings: readonly Diagnostic[] } {
+): NewSequence & { readonly gaps: readonly Diagnostic[] } {
   const { name, list, rows } = series;
   const { input_steps, horizon } = config;
   const { size, width, observed, hasFuture, steps } = windowShape(config);
@@ -433,7 +433,7 @@ function windowToPredict(
   return {
     ...{ length: steps, values, place: rows.place(list[0]), targetScaling: targets.scaling },
     ...(config.time !== undefined && { times: predicted.map(row => rows.order[row]) }),
-    warnings: gapWarnings(series, config, range),
+    gaps: gapWarnings(series, config, range),
   };
 }
 
