@@ -7,7 +7,7 @@
 import { type Diagnostic, damagedError, EXIT, UserError } from '../util/errors.js';
 import type { TextLevel } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
-import type { Assembler, Purpose, ReadSequence } from './core/pipeline.js';
+import type { Purpose, ReadSequence } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/values.js';
 import {
@@ -150,7 +150,7 @@ export const MAX_GATHERED_BYTES = 2 ** 24;
 const MAX_ENDED = 2 ** 19;
 
 /** Makes sequences of the rows of an input. */
-export class TableReader implements Assembler<TableRecord>, TableHandlers {
+export class TableReader implements TableHandlers {
   rows: Rows;
   private indices = {
     features: [] as readonly number[],

@@ -33,11 +33,11 @@ import type { Place, SequenceStore } from './core/store.js';
 import { FloatList, TextCodes } from './core/values.js';
 import { type JsonRecord, jsonLines, type LinePlace, type RecordLine } from './formats/json-lines.js';
 import { addSteps, attemptField, finite, labelOf, textOf, Unfit } from './jsonl-fields.js';
-import { inTurn, placeNames } from './reading/byte-sources.js';
-import { readContent, staysOnDisk } from './reading/files.js';
+import { placeNames, readInTurn } from './reading/byte-sources.js';
+import { staysOnDisk } from './reading/files.js';
 import { inputFiles } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
-import { RangedFile } from './reading/ranged-file.js';
+import { RangedFile, readPieces } from './reading/ranged-file.js';
 import { symbolReader } from './vocabulary.js';
 
 const settings = key.section(
@@ -181,8 +181,8 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
     async *read(sources) {
       let done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
-      for await (const { name: file, chunks } of inTurn(sources)) {
-        const lines = jsonLines(file, {
+      const piecesOf = (file: string) =>
+        jsonLines(file, {
           record(record, line) {
             const problems = new Problems();
             const out = new FloatList(64);
@@ -200,12 +200,7 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
           },
           broken: problem => done.push({ problems: [problem] }),
         });
-        for await (const chunk of chunks) {
-          lines.push(chunk);
-          yield done;
-          done = [];
-        }
-        lines.end();
+      for await (const _ of readInTurn(sources, piecesOf)) {
         yield done;
         done = [];
       }
@@ -272,13 +267,9 @@ async function readJsonlTable(
         if (problems.full) problems.throwIfAny();
       },
     });
-    const source = ranged ? undefined : await readContent(file, MAX_TEXT_BYTES);
-    if (source) lines.push(source.bytes);
-    const sha256 = source?.sha256 ?? (await ranged?.scan(piece => lines.push(piece))) ?? '';
-    lines.end();
+    sources.push(await readPieces(file, ranged, lines));
     if (reader.count === before && problems.all.length === 0)
       problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file });
-    sources.push({ name: file, sha256 });
   }
   const table = reader.table();
   problems.throwIfAny();

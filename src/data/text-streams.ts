@@ -1,34 +1,49 @@
 /**
  * Symbols of several text files, concatenated and encoded as numbers: in memory, or read from the
- * files by range.
+ * files by range; and the sequences to predict that are cut from such a stream.
  *
  * Text is read in pieces of whole symbols. For files on disk, memory holds the start of each piece,
  * in bytes and in symbols.
  */
 import { type Diagnostic, damagedError } from '../util/errors.js';
-import type { DataFile, TextLevel } from './core/dataset.js';
+import type { DataFile, TextLevel, Vocabulary } from './core/dataset.js';
+import type { DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from './core/pipeline.js';
 import type { Place } from './core/store.js';
 import { GrowingList } from './core/values.js';
-import { checkUtf8, FILE_START, markLength, placeAfter, START_BYTES, wholeLength } from './formats/utf8.js';
-import { readContent } from './reading/files.js';
-import { MAX_TEXT_BYTES } from './reading/limits.js';
-import { RangedFile } from './reading/ranged-file.js';
-import { LINE_END, symbolAt, symbolsOf } from './vocabulary.js';
+import {
+  checkUtf8,
+  FILE_START,
+  LinePieces,
+  markLength,
+  placeAfter,
+  START_BYTES,
+  wholeLength,
+} from './formats/utf8.js';
+import { type InputSource, type Pieces, placeNames, readInTurn } from './reading/byte-sources.js';
+import { RangedFile, readPieces } from './reading/ranged-file.js';
+import type { TextConfig } from './text.js';
+import { inputCodes, LINE_END, symbolAt, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
 export interface SymbolRange {
   readonly from: number;
   readonly to: number;
 }
 
-export interface SymbolStream {
+export interface SymbolStream extends SymbolReader {
   readonly sources: readonly DataFile[];
   readonly length: number;
-  /** The codes of the symbols in a range; valid until the next call. */
-  read(range: SymbolRange): Uint32Array;
-  counts(range: SymbolRange): Float64Array;
-  /** Byte ranges with the symbols of a range; absent if the codes are in memory. */
-  places?(range: SymbolRange): readonly Place[];
-  decode?(range: SymbolRange, parts: readonly Buffer[]): Uint32Array;
+  /** Occurrences of each code. */
+  readonly totals: readonly number[];
+}
+
+export interface SymbolReader {
+  /** Byte ranges with the symbols of a range; none if the codes are in memory. */
+  places(range: SymbolRange): readonly Place[];
+  /**
+   * The codes of the symbols in a range; valid until the next call.
+   * @param parts the bytes of its places
+   */
+  decode(range: SymbolRange, parts: readonly Buffer[]): Uint32Array;
 }
 
 /** Numbers the texts of symbols; streams that share them have the same codes. */
@@ -54,129 +69,76 @@ const PIECE_BYTES = 2048;
 const MAX_WORD_BYTES = 2 ** 26;
 const CHUNK = 2 ** 16;
 
-export async function streamInMemory(files: readonly string[], reader: PieceReader): Promise<SymbolStream> {
-  const sources: DataFile[] = [];
-  const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
-  for (const file of files) {
-    const { name, sha256, bytes } = await readContent(file, MAX_TEXT_BYTES);
-    sources.push({ name, sha256 });
-    const pieces = new TextPieces(name, reader, ({ codes }) => list.append(codes));
-    pieces.push(bytes);
-    pieces.end();
-  }
-  return { sources, ...wholeStream(list.toArray(), reader) };
-}
-
-export function wholeStream(all: Uint32Array, { codes }: PieceReader): Omit<SymbolStream, 'sources'> {
-  return {
-    length: all.length,
-    read: ({ from, to }) => all.subarray(from, to),
-    counts({ from, to }) {
-      const counts = new Float64Array(codes.size);
-      for (let i = from; i < to; i++) counts[all[i]]++;
-      return counts;
-    },
-  };
-}
-
 /** @param onPiece called with each piece in order */
-export async function streamOnDisk(
+export async function readStream(
   files: readonly string[],
   reader: PieceReader,
+  isOnDisk: boolean,
   onPiece?: (piece: CodedPiece) => void,
 ): Promise<SymbolStream> {
   const sources: DataFile[] = [];
   const positions = new GrowingList(length => new Float64Array(length));
   const offsets = new GrowingList(length => new Float64Array(length));
+  const all = new GrowingList<Uint32Array>(length => new Uint32Array(length));
   const totals: number[] = [];
-  const parts: StoredPieces['files'][number][] = [];
+  const parts: PiecesOnDisk['files'][number][] = [];
   let length = 0;
   for (const path of files) {
-    const file = await RangedFile.open(path);
+    const file = isOnDisk ? await RangedFile.open(path) : undefined;
     const first = positions.size;
     const pieces = new TextPieces(path, reader, piece => {
-      positions.push(length);
-      offsets.push(piece.offset);
+      if (file) {
+        positions.push(length);
+        offsets.push(piece.offset);
+      } else all.append(piece.codes);
       for (const code of piece.codes) totals[code] = (totals[code] ?? 0) + 1;
       length += piece.codes.length;
       onPiece?.(piece);
     });
-    const sha256 = await file.scan(chunk => pieces.push(chunk));
-    pieces.end();
-    sources.push({ name: path, sha256 });
-    parts.push({ file, first, end: positions.size });
+    sources.push(await readPieces(path, file, pieces));
+    if (file) parts.push({ file, first, end: positions.size });
   }
-  return new StoredStream(sources, length, {
-    ...{ files: parts, positions: positions.toArray(), offsets: offsets.toArray(), totals, reader },
-  });
+  const stored = { files: parts, positions: positions.toArray(), offsets: offsets.toArray(), reader };
+  return { sources, length, totals, ...(isOnDisk ? streamOnDisk(stored) : streamInMemory(all.toArray())) };
 }
 
-interface StoredPieces {
+export function streamInMemory(codes: Uint32Array): SymbolReader {
+  return { places: () => [], decode: ({ from, to }) => codes.subarray(from, to) };
+}
+
+/** The codes of the symbols in a range; valid until the next call. */
+export function codesIn(stream: SymbolReader, range: SymbolRange): Uint32Array {
+  const parts = stream.places(range).map(({ file, ...bytes }) => file.readNow(bytes));
+  return stream.decode(range, parts);
+}
+
+/** Occurrences of each code in a range. @param size number of codes */
+export function countSymbols(stream: SymbolStream, { from, to }: SymbolRange, size: number): Float64Array {
+  const counts = new Float64Array(size);
+  if (to - from <= stream.length / 2) {
+    for (let at = from; at < to; at += CHUNK)
+      for (const code of codesIn(stream, { from: at, to: Math.min(to, at + CHUNK) })) counts[code]++;
+    return counts;
+  }
+  // counting the symbols outside the range reads less
+  const before = countSymbols(stream, { from: 0, to: from }, size);
+  const after = countSymbols(stream, { from: to, to: stream.length }, size);
+  return counts.map((_, code) => (stream.totals[code] ?? 0) - before[code] - after[code]);
+}
+
+interface PiecesOnDisk {
   /** Files with their pieces `first` to `end`, exclusive. */
   readonly files: readonly { readonly file: RangedFile; readonly first: number; readonly end: number }[];
   /** Symbols of the stream before each piece. */
   readonly positions: Float64Array;
+  /** Offset of each piece in its file. */
   readonly offsets: Float64Array;
-  readonly totals: readonly number[];
   readonly reader: PieceReader;
 }
 
-class StoredStream implements SymbolStream {
-  constructor(
-    readonly sources: readonly DataFile[],
-    readonly length: number,
-    private readonly pieces: StoredPieces,
-  ) {}
-
-  places({ from, to }: SymbolRange): Place[] {
-    const { files, offsets } = this.pieces;
-    if (from >= to) return [];
-    const [first, last] = [this.pieceAt(from), this.pieceAt(to - 1)];
-    return files.flatMap(({ file, ...own }) => {
-      const [low, high] = [Math.max(first, own.first), Math.min(last + 1, own.end)];
-      return low < high
-        ? [{ file, from: offsets[low], to: high === own.end ? file.size : offsets[high] }]
-        : [];
-    });
-  }
-
-  decode(range: SymbolRange, parts: readonly Buffer[]): Uint32Array {
-    const { reader, positions } = this.pieces;
-    const out = new Uint32Array(range.to - range.from);
-    const places = this.places(range);
-    let skipped = range.from - positions[this.pieceAt(range.from)];
-    let at = 0;
-    parts.forEach((bytes, i) => {
-      const { file, from, to } = places[i];
-      const codes = reader.codesOf(bytes, { isFirst: from === 0, isLast: to === file.size });
-      const own = codes.subarray(skipped, skipped + out.length - at);
-      out.set(own, at);
-      [at, skipped] = [at + own.length, Math.max(0, skipped - codes.length)];
-    });
-    return out;
-  }
-
-  read(range: SymbolRange): Uint32Array {
-    const parts = this.places(range).map(({ file, ...bytes }) => file.readNow(bytes));
-    return this.decode(range, parts);
-  }
-
-  counts({ from, to }: SymbolRange): Float64Array {
-    const { reader, totals } = this.pieces;
-    const counts = new Float64Array(reader.codes.size);
-    if (to - from <= this.length / 2) {
-      for (let at = from; at < to; at += CHUNK)
-        for (const code of this.read({ from: at, to: Math.min(to, at + CHUNK) })) counts[code]++;
-      return counts;
-    }
-    // counting the symbols outside the range reads less
-    const [before, after] = [this.counts({ from: 0, to: from }), this.counts({ from: to, to: this.length })];
-    return counts.map((_, code) => (totals[code] ?? 0) - before[code] - after[code]);
-  }
-
+function streamOnDisk({ files, positions, offsets, reader }: PiecesOnDisk): SymbolReader {
   /** The last piece that starts at or before symbol `position`; earlier ones may be empty. */
-  private pieceAt(position: number): number {
-    const { positions } = this.pieces;
+  const pieceAt = (position: number): number => {
     let [low, high] = [0, positions.length];
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
@@ -184,11 +146,33 @@ class StoredStream implements SymbolStream {
       else high = middle;
     }
     return low;
-  }
+  };
+  const places = ({ from, to }: SymbolRange): Place[] => {
+    if (from >= to) return [];
+    const [first, last] = [pieceAt(from), pieceAt(to - 1)];
+    return files.flatMap(({ file, ...own }) => {
+      const [low, high] = [Math.max(first, own.first), Math.min(last + 1, own.end)];
+      const end = high === own.end ? file.size : offsets[high];
+      return low < high ? [{ file, from: offsets[low], to: end }] : [];
+    });
+  };
+  const decode = (range: SymbolRange, parts: readonly Buffer[]): Uint32Array => {
+    const out = new Uint32Array(range.to - range.from);
+    let skipped = range.from - positions[pieceAt(range.from)];
+    let at = 0;
+    places(range).forEach(({ file, from, to }, i) => {
+      const codes = reader.codesOf(parts[i], { isFirst: from === 0, isLast: to === file.size });
+      const own = codes.subarray(skipped, skipped + out.length - at);
+      out.set(own, at);
+      [at, skipped] = [at + own.length, Math.max(0, skipped - codes.length)];
+    });
+    return out;
+  };
+  return { places, decode };
 }
 
 /** Cuts a file that is read chunk by chunk into pieces that hold whole symbols. */
-export class TextPieces {
+class TextPieces implements Pieces {
   private rest: Buffer = Buffer.alloc(0);
   /** Where `rest` begins in the file. */
   private start = FILE_START;
@@ -302,4 +286,209 @@ export class PieceReader {
     }
     return buffer.subarray(0, count);
   }
+}
+
+const MAX_TOLD = 20;
+
+export interface Layout {
+  /** T. */
+  readonly steps: number;
+  /** B. */
+  readonly rows: number;
+}
+
+interface InputLayout extends Layout {
+  /** Code of the symbols that the model has not learned to read. */
+  readonly refused: number;
+}
+
+export function cutOf(
+  numTargets: number,
+  { steps, rows }: Layout,
+): { readonly count: number; inputsOf(index: number): SymbolRange } {
+  const rowLength = Math.max(0, Math.ceil(numTargets / rows));
+  return {
+    count: Math.ceil(rowLength / steps) * rows,
+    inputsOf(index) {
+      const inRow = Math.floor(index / rows) * steps;
+      const from = (index % rows) * rowLength + inRow;
+      return { from, to: from + Math.max(0, Math.min(steps, rowLength - inRow, numTargets - from)) };
+    },
+  };
+}
+
+/**
+ * Reads sequences to predict. The input is one stream, cut like the stream of a split: that is what
+ * the model learned, line ends included, and so a run's own test file gets the predictions of its
+ * evaluation. With `lines`, each line is a separate text, such as a prompt or a sentence to score.
+ */
+export function textSequences(
+  { level, sequence_length: steps }: TextConfig,
+  { vocabulary }: DataRecord,
+  { rows = 1, lines = false }: NewSequencesOptions = {},
+): SequenceReader {
+  if (lines) return linesToPredict(level, vocabulary);
+  return {
+    hasIds: false,
+    hasTimes: false,
+    continues: true,
+    read(sources) {
+      const codes = inputCodes(vocabulary);
+      const layout = { steps, rows, refused: codes.refused };
+      return (rows === 1 ? cutStream : cutRows)(sources, new PieceReader(level, codes), layout);
+    },
+  };
+}
+
+function refusal(piece: CodedPiece, index: number, level: TextLevel): Diagnostic {
+  const { symbol, place } = piece.symbolAt(index);
+  return { ...new UnknownSymbol(symbol, level).problem, ...place };
+}
+
+/** Cuts a stream into sequences as it arrives. The last symbol is only a target, as in a split. */
+async function* cutStream(
+  sources: readonly InputSource[],
+  reader: PieceReader,
+  { refused, steps }: InputLayout,
+): AsyncGenerator<readonly ReadSequence[]> {
+  const cutter = new StreamCutter(reader.level, refused, steps);
+  const piecesOf = (name: string) => new TextPieces(name, reader, piece => cutter.add(piece));
+  for await (const _ of readInTurn(sources, piecesOf)) yield cutter.take();
+  cutter.end();
+  yield cutter.take();
+}
+
+class StreamCutter {
+  private done: ReadSequence[] = [];
+  private values: Float32Array;
+  private length = 0;
+  private problems: { readonly step: number; readonly problem: Diagnostic }[] = [];
+
+  constructor(
+    private readonly level: TextLevel,
+    private readonly refused: number,
+    private readonly steps: number,
+  ) {
+    this.values = new Float32Array(steps);
+  }
+
+  add(piece: CodedPiece): void {
+    piece.codes.forEach((code, i) => {
+      if (this.length === this.steps) this.emit(this.steps);
+      if (code === this.refused && this.problems.length < MAX_TOLD)
+        this.problems.push({ step: this.length, problem: refusal(piece, i, this.level) });
+      this.values[this.length++] = code;
+    });
+  }
+
+  end(): void {
+    if (this.length > 1) this.emit(this.length - 1);
+  }
+
+  take(): readonly ReadSequence[] {
+    const { done } = this;
+    this.done = [];
+    return done;
+  }
+
+  private emit(length: number): void {
+    const problems = this.problems.flatMap(({ step, problem }) => (step < length ? [problem] : []));
+    this.done.push(problems.length > 0 ? { problems } : { length, values: this.values.subarray(0, length) });
+    [this.values, this.length, this.problems] = [new Float32Array(this.steps), 0, []];
+  }
+}
+
+/**
+ * Cuts a stream into rows that continue from batch to batch. All of it is read first: where a row
+ * starts depends on the length. A file is then read by range; other inputs, and several files, are
+ * kept in memory, 4 bytes a symbol.
+ */
+async function* cutRows(
+  sources: readonly InputSource[],
+  reader: PieceReader,
+  layout: InputLayout,
+): AsyncGenerator<readonly ReadSequence[]> {
+  const check = pieceCheck(reader.level, layout.refused);
+  const first = await sources[0].open();
+  let stream: Pick<SymbolStream, 'length' | 'places' | 'decode'>;
+  if (first.path !== undefined && sources.length === 1) {
+    // closes the file, which is opened again for each range
+    for await (const _ of first.chunks) break;
+    stream = await readStream([first.path], reader, true, check);
+  } else {
+    const codes = new GrowingList<Uint32Array>(length => new Uint32Array(length));
+    const piecesOf = (name: string) =>
+      new TextPieces(name, reader, piece => {
+        check(piece);
+        codes.append(piece.codes);
+      });
+    const opened = { name: first.name, open: async () => first };
+    for await (const _ of readInTurn([opened, ...sources.slice(1)], piecesOf));
+    stream = { length: codes.size, ...streamInMemory(codes.toArray()) };
+  }
+  const { count, inputsOf } = cutOf(stream.length - 1, layout);
+  for (let index = 0; index < count; index++) {
+    const { from, to } = inputsOf(index);
+    // only the last rows of a batch have no symbols left
+    if (from === to) continue;
+    const values = Float32Array.from(codesIn(stream, { from, to }));
+    yield [{ length: to - from, values, position: index, startsBatch: index % layout.rows === 0 }];
+  }
+}
+
+/**
+ * Returns a check of the pieces of a stream in order. The last symbol of the stream is only a
+ * target, so it may be unknown.
+ */
+function pieceCheck(level: TextLevel, refused: number): (piece: CodedPiece) => void {
+  let last: Diagnostic | undefined;
+  return piece => {
+    const { codes } = piece;
+    if (codes.length === 0) return;
+    const problems = last ? [last] : [];
+    const end = codes.length - 1;
+    for (let at = codes.indexOf(refused); at >= 0 && at < end; at = codes.indexOf(refused, at + 1))
+      if (problems.push(refusal(piece, at, level)) === MAX_TOLD) break;
+    if (problems.length > 0) throw damagedError(...problems);
+    last = codes[end] === refused ? refusal(piece, end, level) : undefined;
+  };
+}
+
+function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): SequenceReader {
+  const numberOf = symbolReader(vocabulary);
+  return {
+    // blank lines are no texts, so the index of a text is not its line
+    hasIds: true,
+    hasTimes: false,
+    async *read(sources) {
+      let done: ReadSequence[] = [];
+      const nameOf = placeNames(sources.map(({ name }) => name));
+      const linesOf = (file: string) =>
+        new LinePieces(file, level !== 'byte', {
+          line({ bytes, number }) {
+            const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
+            const place = { file, line: number };
+            const id = nameOf(place);
+            let at = 0;
+            try {
+              const values = Float32Array.from(symbols, (symbol, i) => {
+                at = i;
+                return numberOf(symbol);
+              });
+              if (values.length > 0) done.push({ length: values.length, values, id, place });
+            } catch (error) {
+              if (!(error instanceof UnknownSymbol)) throw error;
+              const { offset } = symbolAt(bytes, level, at, { hasLines: false });
+              const { column } = placeAfter(bytes.subarray(0, offset), { ...FILE_START, line: number });
+              done.push({ problems: [{ ...error.problem, ...place, column }], id });
+            }
+          },
+          broken: problem => done.push({ problems: [problem] }),
+        });
+      for await (const _ of readInTurn(sources, linesOf)) {
+        yield done;
+        done = [];
+      }
+    },
+  };
 }

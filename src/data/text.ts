@@ -37,13 +37,15 @@ import { TextCodes } from './core/values.js';
 import { staysOnDisk } from './reading/files.js';
 import { inputFiles } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
-import { cutOf, type Layout, textSequences } from './text-sequences.js';
 import {
+  countSymbols,
+  cutOf,
+  type Layout,
   PieceReader,
+  readStream,
   type SymbolRange,
   type SymbolStream,
-  streamInMemory,
-  streamOnDisk,
+  textSequences,
 } from './text-streams.js';
 import { fitVocabulary, symbolsByCode, UNKNOWN } from './vocabulary.js';
 
@@ -133,7 +135,7 @@ async function open(
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
   const reader = new PieceReader(level, codes);
   const read = async (of: readonly string[]): Promise<SymbolStream> => {
-    const stream = await (isOnDisk ? streamOnDisk : streamInMemory)(of, reader);
+    const stream = await readStream(of, reader, isOnDisk);
     if (stream.length > 0) return stream;
     throw damagedError(...of.map(file => ({ code: 'data/text-empty', message: 'the file is empty', file })));
   };
@@ -144,7 +146,7 @@ async function open(
   };
   const parts = partsOf(config, streams);
   const texts = { level, texts: codes.texts };
-  const countsOf = ({ stream, range }: Part): Float64Array => stream.counts(range);
+  const countsOf = ({ stream, range }: Part): Float64Array => countSymbols(stream, range, codes.size);
   const trained = countsOf(parts.train);
   const vocabulary = given ?? fitVocabulary(texts, trained, config);
   const symbols = symbolsByCode(texts, vocabulary);
@@ -157,7 +159,7 @@ async function open(
     const counts = name === 'train' ? trained : countsOf(part);
     unknownShares[name] =
       counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
-    return streamSplit(part, symbols, layout, count);
+    return streamSplit(part, symbols, layout, { numClasses: count, isInMemory: !isOnDisk });
   };
   return {
     input: { kind: 'symbol', count },
@@ -250,47 +252,32 @@ function streamSplit(
   { stream, range }: Part,
   symbols: Int32Array,
   layout: Layout,
-  numClasses: number,
+  { numClasses, isInMemory }: { readonly numClasses: number; readonly isInMemory: boolean },
 ): Split {
   const { steps } = layout;
-  const { count, inputsOf: inPart } = cutOf(lengthOf(range) - 1, layout);
-  /** The symbols that sequence `index` reads, without the last target; perhaps none. */
-  const inputsOf = (index: number): SymbolRange => {
-    const { from, to } = inPart(index);
-    return { from: range.from + from, to: range.from + to };
-  };
-  const write = (codes: Uint32Array, features: Float32Array | undefined, classes: Int32Array | undefined) => {
-    for (let step = 0; step + 1 < codes.length; step++) {
-      if (features) features[step] = symbols[codes[step]];
-      if (classes) classes[step] = symbols[codes[step + 1]];
-    }
-  };
-  /** The symbols of a sequence with its last target. */
+  const { count, inputsOf } = cutOf(lengthOf(range) - 1, layout);
+  /** The symbols of a sequence with its last target; perhaps none. */
   const symbolsOf = (index: number): SymbolRange => {
     const { from, to } = inputsOf(index);
-    return { from, to: to > from ? to + 1 : to };
+    return { from: range.from + from, to: range.from + (to > from ? to + 1 : to) };
   };
-  const realSteps = (index: number): number => lengthOf(inputsOf(index));
-  const { places, decode } = stream;
-  if (places && decode) {
-    const store: SequenceStore = {
-      ...{ count, steps, inputSize: 1 },
-      places: index => places.call(stream, symbolsOf(index)),
-      decode(index, parts, features, classes) {
-        write(decode.call(stream, symbolsOf(index), parts), features.fill(0), classes);
-      },
-    };
-    return { ...storedSplit(store, { numClasses }), realSteps };
-  }
-  const values = new Int32Array(count * steps).fill(IGNORED);
-  for (let index = 0; index < count; index++)
-    write(stream.read(symbolsOf(index)), undefined, values.subarray(index * steps));
-  return {
-    ...{ count, realSteps, targets: { kind: 'class', numClasses, values, perStep: true } },
-    read(index, out, offset, stepStride) {
-      const codes = stream.read(inputsOf(index));
-      for (let step = 0; step < steps; step++)
-        out[offset + step * stepStride] = step < codes.length ? symbols[codes[step]] : 0;
+  const store: SequenceStore = {
+    ...{ count, steps, inputSize: 1, isInMemory },
+    places: index => stream.places(symbolsOf(index)),
+    decode(index, parts, features, classes) {
+      const codes = stream.decode(symbolsOf(index), parts);
+      features.fill(0);
+      for (let step = 0; step + 1 < codes.length; step++) {
+        features[step] = symbols[codes[step]];
+        if (classes) classes[step] = symbols[codes[step + 1]];
+      }
     },
   };
+  const realSteps = (index: number): number => lengthOf(inputsOf(index));
+  if (!isInMemory) return { ...storedSplit(store, { numClasses }), realSteps };
+  const values = new Int32Array(count * steps).fill(IGNORED);
+  const unused = new Float32Array(steps);
+  for (let index = 0; index < count; index++)
+    store.decode(index, [], unused, values.subarray(index * steps, (index + 1) * steps));
+  return { ...storedSplit(store, { kind: 'class', numClasses, values, perStep: true }), realSteps };
 }

@@ -36,15 +36,6 @@ import type { ConfigDiagnostic } from './problems.js';
 /** What data are read for. */
 export type Purpose = 'train' | 'predict';
 
-/** Makes sequences of items, which are valid only during `add`. */
-export interface Assembler<Item> {
-  add(item: Item): void;
-  /** Call after the last item. */
-  end(): void;
-  /** Returns the sequences completed since the last call. */
-  take(): readonly ReadSequence[];
-}
-
 /** Everything about a run's data that prediction needs, except their scaling. */
 export interface DataRecord {
   readonly input: SequenceInput;

@@ -152,6 +152,29 @@ export async function* inTurn(sources: readonly InputSource[]): AsyncGenerator<B
   for (const source of sources) yield source.open();
 }
 
+/** Takes a file or stream in chunks, each valid only during the call. */
+export interface Pieces {
+  push(chunk: Buffer): void;
+  /** Call after the last chunk. */
+  end(): void;
+}
+
+/** Passes each source to the pieces of its name; yields after each chunk. */
+export async function* readInTurn(
+  sources: readonly InputSource[],
+  piecesOf: (name: string) => Pieces,
+): AsyncGenerator<void> {
+  for await (const { name, chunks } of inTurn(sources)) {
+    const pieces = piecesOf(name);
+    for await (const chunk of chunks) {
+      pieces.push(chunk);
+      yield;
+    }
+    pieces.end();
+    yield;
+  }
+}
+
 /** Position of a sequence in an input. */
 type Place = Required<Pick<Diagnostic, 'file'>> & Pick<Diagnostic, 'line' | 'row'>;
 

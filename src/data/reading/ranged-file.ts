@@ -6,7 +6,9 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, read, readSync, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { damagedError, usageError } from '../../util/errors.js';
-import { unreadableFile } from './files.js';
+import type { Pieces } from './byte-sources.js';
+import { readContent, type SourceFile, unreadableFile } from './files.js';
+import { MAX_TEXT_BYTES } from './limits.js';
 
 /** Bytes from `from` to `to`, exclusive. */
 export interface ByteRange {
@@ -25,6 +27,22 @@ export interface Bytes {
 
 export function memoryBytes(name: string, bytes: Buffer): Bytes {
   return { name, size: bytes.length, readNow: ({ from, to }) => bytes.subarray(from, to) };
+}
+
+/**
+ * Passes a whole text file to `pieces`.
+ * @param file the file at `path` if it is too large for memory
+ */
+export async function readPieces(
+  path: string,
+  file: RangedFile | undefined,
+  pieces: Pieces,
+): Promise<Pick<SourceFile, 'name' | 'sha256'>> {
+  const push = (chunk: Buffer): void => pieces.push(chunk);
+  const content = file ? { sha256: await file.scan(push) } : await readContent(path, MAX_TEXT_BYTES);
+  if ('bytes' in content) push(content.bytes);
+  pieces.end();
+  return { name: path, sha256: content.sha256 };
 }
 
 /** Number of bytes that a scan reads at a time. */
