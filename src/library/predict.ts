@@ -169,7 +169,7 @@ export async function* predict(
   if (typeof source === 'object' && 'split' in source) {
     const saved = openModel(directory, { ...place, set: assignments(set) });
     const { model, dataset } = await openWithData(saved, { backend, threads });
-    close = () => model.close();
+    close = () => model.pool.close();
     read = () => flat(new Predictor(model).split(splitOf(dataset, source.split), limit));
   } else {
     const model = await loadModel(directory, {

@@ -265,7 +265,7 @@ export class Model {
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
-    await this.opened.close();
+    await this.opened.pool.close();
   }
 
   private refuseIfClosed(): void {

@@ -11,18 +11,16 @@ import {
   type SequenceReader,
 } from '../data/index.js';
 import { chooseBackend } from '../engine/backend.js';
-import { Engine } from '../engine/index.js';
-import { ParameterLayout } from '../math/model/parameters.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, Run } from '../run/run.js';
 import type { Tensors } from '../run/safetensors.js';
 import { dataRecord } from '../train/manifest.js';
-import { createPool } from '../train/pool.js';
+import { ShardPool } from '../train/pool.js';
 import { checkSameData, fittedBy } from '../train/same-data.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
-import { allocateParameters, type ModelRun, type ShardPool } from '../train/shards.js';
+import type { ModelRun } from '../train/shards.js';
 import { usableCores } from '../train/threads.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
 import { damagedError, usageError } from '../util/errors.js';
@@ -109,20 +107,13 @@ function dataPlaces({ experiment: { dataset } }: Pick<LoadedExperiment, 'experim
   return places;
 }
 
-/** A model with its weights and its knowledge of the data. */
-export interface PredictingModel {
+/** A model with its weights and its knowledge of the data, until its pool is closed. */
+export interface OpenedModel {
   readonly run: ModelRun;
   readonly pool: ShardPool;
   readonly batchSize: number;
   readonly data: DataRecord;
   readonly scaling: DataScaling | undefined;
-}
-
-/** A model that can compute until it is closed. */
-export interface OpenedModel extends PredictingModel {
-  readonly parameters: Float32Array;
-  readonly engine: Engine;
-  close(): Promise<void>;
 }
 
 /** Runs `use` with the model and the data of its run, then closes the model. */
@@ -132,7 +123,7 @@ export async function withData<T>(
   use: (model: OpenedModel, dataset: Dataset) => Promise<T>,
 ): Promise<T> {
   const { model, dataset } = await openWithData(saved, options);
-  return use(model, dataset).finally(() => model.close());
+  return use(model, dataset).finally(() => model.pool.close());
 }
 
 /** Opens the model and the data of its run. */
@@ -186,11 +177,11 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
  * Returns the reader of an input for the model, and the model with carried states if the input is
  * one stream.
  */
-export function readerFor<M extends PredictingModel>(
+export function readerFor(
   { loaded: { experiment } }: SavedModel,
-  model: M,
+  model: OpenedModel,
   { lines }: Pick<NewSequencesOptions, 'lines'> = {},
-): { readonly reader: SequenceReader; readonly model: M } {
+): { readonly reader: SequenceReader; readonly model: OpenedModel } {
   const { dataset, training } = experiment;
   const reader = newSequences(dataset, model.data, { rows: streamsOf(training), ...(lines && { lines }) });
   const { run } = model;
@@ -201,17 +192,9 @@ export function readerFor<M extends PredictingModel>(
 async function start(
   { loaded, file, tensors, weights }: SavedModel,
   run: ModelRun,
-  of: Pick<PredictingModel, 'data' | 'scaling'>,
+  of: Pick<OpenedModel, 'data' | 'scaling'>,
 ): Promise<OpenedModel> {
-  const layout = new ParameterLayout(run.spec);
-  const engine = await Engine.start(run.backend, { width: run.width });
-  const parameters = allocateParameters(layout, engine.heap);
-  loadWeights(file, layout, parameters, { which: weights, tensors });
-  const pool = createPool(engine, run, parameters);
-  const close = async (): Promise<void> => {
-    await pool.close();
-    await engine.close();
-  };
-  const batchSize = loaded.experiment.training.eval_batch_size;
-  return { run, pool, parameters, engine, close, batchSize, ...of };
+  const pool = await ShardPool.open(run);
+  loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
+  return { run, pool, batchSize: loaded.experiment.training.eval_batch_size, ...of };
 }

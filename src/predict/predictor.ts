@@ -25,8 +25,8 @@ import { type Diagnostic, damagedError, type UserError, usageError } from '../ut
 import { counted } from '../util/words.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
-import type { SavedModel } from './open.js';
-import { openWithoutData, type PredictingModel, readerFor, withData } from './open.js';
+import type { OpenedModel, SavedModel } from './open.js';
+import { openWithoutData, readerFor, withData } from './open.js';
 import {
   type Prediction,
   type PredictionForm,
@@ -63,7 +63,7 @@ export class Predictor {
   readonly form: PredictionForm;
   private readonly passes = new Map<string, ShardedBatches>();
 
-  constructor(private readonly model: PredictingModel) {
+  constructor(private readonly model: OpenedModel) {
     const { run, data } = model;
     this.form = predictionForm(run.spec, run.loss, data);
   }
@@ -282,7 +282,7 @@ function isWithin(promise: Promise<unknown>, milliseconds: number): Promise<bool
  * with the shape and scaling of real ones.
  */
 export function noTargets(
-  { run: { spec, loss }, scaling }: Pick<PredictingModel, 'run' | 'scaling'>,
+  { run: { spec, loss }, scaling }: Pick<OpenedModel, 'run' | 'scaling'>,
   steps: number,
 ): (count: number) => Targets {
   const perStep = predictsEachStep(spec.head);
@@ -344,6 +344,6 @@ export async function predictInput<T>(
     const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
     return await use(form, predictor.sequences(reader.read(sources), options));
   } finally {
-    await model.close();
+    await model.pool.close();
   }
 }

@@ -44,7 +44,7 @@ export class StepModel {
     private readonly form: PredictionForm,
     private readonly steps: StepForm,
   ) {
-    const { run, engine } = model;
+    const { run, pool } = model;
     if (run.spec.layers.some(({ settings }) => settings.bidirectional)) {
       throw usageError({
         code: 'model/bidirectional',
@@ -55,9 +55,9 @@ export class StepModel {
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };
     this.job = { backend: run.backend, spec, loss: run.loss, shape, withGradient: false };
-    const [[memory]] = allocateShards(this.job, { shards: 1, slots: 1 }, engine.heap);
+    const [[memory]] = allocateShards(this.job, { shards: 1, slots: 1 }, pool.engine.heap);
     this.memory = memory;
-    this.computer = new ShardComputer(new KernelMachine(engine), this.job);
+    this.computer = new ShardComputer(new KernelMachine(pool.engine), this.job);
     this.readout = new Readout(lossOf(run.loss), noTargets(model, 1)(1));
   }
 
@@ -106,7 +106,7 @@ export class StepModel {
         for (let i = 0; i < pooled.length; i++) pooled[i] = (pooled[i] * step) / (step + 1);
       }
     }
-    await this.computer.compute(this.model.parameters, this.memory);
+    await this.computer.compute(this.model.pool.parameters, this.memory);
     for (const [name, state] of states) state.set(carried.before[name]);
     return predictionOf(this.form, this.readout, { step, outputs: predictions, at: 0 });
   }

@@ -1,14 +1,14 @@
 /** Evaluates a model on a split in batches: loss and metrics. */
 import { setImmediate } from 'node:timers/promises';
 import type { Split } from '../data/core/dataset.js';
-import { range } from '../data/core/selection.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { accumulator } from '../math/metrics/index.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
+import type { ShardPool } from './pool.js';
 import { type PredictionObserver, Readout } from './predictions.js';
-import { type ModelRun, ShardedBatches, type ShardPool, type SplitBatch } from './shards.js';
+import { loadBatch, type ModelRun, ShardedBatches, type SplitBatch } from './shards.js';
 
 export interface Evaluation {
   readonly loss: number;
@@ -122,10 +122,9 @@ export async function* batchesOf(
     const length = Math.min(batchSize, split.count - from);
     const indices = Uint32Array.from({ length }, (_, i) => from + i);
     // results that threads return quickly would keep signals and timers waiting
-    const [loaded] = await Promise.all([split.load?.(indices), setImmediate()]);
-    yield loaded
-      ? { split: loaded, indices: range(length), position: index => from + index }
-      : { split, indices, position: index => index };
+    const [batch] = await Promise.all([loadBatch(split, indices), setImmediate()]);
+    const first = batch.split === split ? 0 : from;
+    yield { ...batch, position: index => first + index };
   }
 }
 

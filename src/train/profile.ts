@@ -6,7 +6,7 @@ import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
 import { type StepProgram, stepPrograms } from '../math/model/walk.js';
 import { batchOrder } from './plan.js';
-import { createLocalPool } from './pool.js';
+import { ShardPool } from './pool.js';
 import { createTrainer, initialParameters, type Session } from './session.js';
 import { type ModelRun, planShards, type ShardJob } from './shards.js';
 
@@ -84,7 +84,8 @@ export async function profileStep(
 ): Promise<StepProfile> {
   const { run, spec } = session;
   const engine = await Engine.start(run.backend, { width: run.width, profiled: true });
-  const trainer = await createTrainer(loaded, session, { engine, makePool: createLocalPool });
+  const pool = await ShardPool.open(run, { engine, isLocal: true });
+  const trainer = await createTrainer(loaded, session, pool);
   try {
     trainer.parameters.set(initialParameters(loaded, spec));
     const order = batchOrder(loaded, session);

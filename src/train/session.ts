@@ -29,9 +29,10 @@ import { optimizerOf } from '../math/optimizers/index.js';
 import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { type GateReferences, gateReferences } from './gates.js';
+import type { ShardPool } from './pool.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
-import { Trainer, type TrainerOptions, type TrainerParts } from './trainer.js';
+import { Trainer, type TrainerOptions } from './trainer.js';
 import { loadWeights, weightsChanged } from './weights.js';
 
 export interface BackendOptions {
@@ -107,7 +108,7 @@ export function widthOn(backend: Backend, asked: Width | undefined): Width | und
 export async function createTrainer(
   loaded: LoadedExperiment,
   { dataset, run }: Session,
-  parts?: TrainerParts,
+  pool?: ShardPool,
 ): Promise<Trainer> {
   const { training, optimizer } = loaded.experiment;
   const clip = training.gradient_clip_norm;
@@ -119,7 +120,7 @@ export async function createTrainer(
     weightDecayOn: optimizer.weight_decay_on,
     ...(training.average && { averageDecay: training.average.decay }),
   };
-  return Trainer.create(options, optimizerOf(optimizer), optimizer, parts);
+  return Trainer.create(options, optimizerOf(optimizer), optimizer, pool);
 }
 
 /** 1 GiB: they fit into one flat array and leave room for a gradient per shard. */

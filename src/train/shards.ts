@@ -1,5 +1,6 @@
 /** Shards of batches. In training, their number depends only on the batch size. */
 import type { Split } from '../data/core/dataset.js';
+import { range } from '../data/core/selection.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
 import type { Width } from '../engine/simd-target.js';
@@ -11,6 +12,7 @@ import type { ModelSpec } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
 import { BatchWriter, evaluationShards, type ShardRows, trainingShards } from './batch.js';
+import type { ShardPool } from './pool.js';
 
 export interface ModelRun {
   readonly backend: Backend;
@@ -105,13 +107,6 @@ export interface GroupSize {
   readonly slots: number;
 }
 
-export interface ShardPool {
-  group(job: ShardJob, plan: GroupSize): ShardGroup;
-  /** The slowest thread's milliseconds of the calibration kernel. Nothing else may be running. */
-  calibrate(shards: number): Promise<number>;
-  close(): Promise<void>;
-}
-
 export function planShards(
   run: ModelRun,
   batchSize: number,
@@ -134,6 +129,12 @@ export interface SplitBatch {
   readonly indices: Uint32Array;
 }
 
+/** Reads the sequences of a batch if they are on the disk. */
+export async function loadBatch(split: Split, indices: Uint32Array): Promise<SplitBatch> {
+  const loaded = await split.load?.(indices);
+  return loaded ? { split: loaded, indices: range(loaded.count) } : { split, indices };
+}
+
 /** A computed prediction. `outputs` [C] is a view that is valid until its slot is written again. */
 export interface Computed {
   /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
@@ -149,7 +150,7 @@ export const SLOTS = 2;
 
 /** A model compiled for batches of up to `batchSize` sequences of `run.sequenceLength` steps. */
 export class ShardedBatches {
-  private readonly job: ShardJob;
+  readonly job: ShardJob;
   private readonly group: ShardGroup;
   private readonly writer: BatchWriter;
 
@@ -219,10 +220,6 @@ export class ShardedBatches {
       return { step, counts: weight[i] !== 0, loss: rows[i], outputs };
     });
   }
-}
-
-export function allocateParameters({ size }: ParameterLayout, heap: Heap): Float32Array {
-  return heap.allocate(paddedSize(size));
 }
 
 /** By slot, then by shard. */

@@ -3,8 +3,8 @@
  * nothing depends on them.
  */
 import type { Backend } from '../engine/backend-names.js';
-import type { Executable } from '../engine/executable.js';
-import { Graph, type Program } from '../math/graph/node.js';
+import { Graph, type KeyedProgram } from '../math/graph/node.js';
+import type { Machine } from '../math/model/walk.js';
 import { contract } from '../math/ops/contract.js';
 
 export class StepTimes {
@@ -119,11 +119,14 @@ const [ROWS, INNER, COLUMNS] = [100, 256, 512];
 /** Fixed: a fixed duration would contain fewer products exactly when it is disturbed. */
 const PRODUCTS: Readonly<Record<Backend, number>> = { webasm: 6, webgpu: 6, cpu: 1 };
 
-export function calibrationProgram(): Program {
-  const graph = new Graph();
-  const product = contract('bk,kj->bj', graph.input('x', [ROWS, INNER]), graph.input('w', [INNER, COLUMNS]));
-  return { graph, outputs: new Map([['product', product]]) };
-}
+export const CALIBRATION: KeyedProgram = {
+  key: 'calibration',
+  make() {
+    const graph = new Graph();
+    const [x, w] = [graph.input('x', [ROWS, INNER]), graph.input('w', [INNER, COLUMNS])];
+    return { graph, outputs: new Map([['product', contract('bk,kj->bj', x, w)]]) };
+  },
+};
 
 /** A matrix product of fixed size, to measure how fast this machine is, other load included. */
 export class CalibrationKernel {
@@ -135,7 +138,7 @@ export class CalibrationKernel {
 
   constructor(
     private readonly backend: Backend,
-    private readonly executable: Pick<Executable, 'run'>,
+    private readonly machine: Machine<Float32Array>,
   ) {}
 
   async measure(): Promise<number> {
@@ -148,7 +151,7 @@ export class CalibrationKernel {
   private async mean(): Promise<number> {
     const products = PRODUCTS[this.backend];
     const began = performance.now();
-    for (let i = 0; i < products; i++) await this.executable.run(this.values);
+    for (let i = 0; i < products; i++) await this.machine.run(CALIBRATION, this.values, {});
     return (performance.now() - began) / products;
   }
 }

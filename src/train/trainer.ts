@@ -1,25 +1,15 @@
 /** A model in training and one optimizer step, without files or schedules. */
 import type { Split } from '../data/core/dataset.js';
-import { range } from '../data/core/selection.js';
 import type { Executable } from '../engine/executable.js';
-import { Engine } from '../engine/index.js';
 import { sizeOf } from '../math/graph/shape.js';
-import { ParameterLayout } from '../math/model/parameters.js';
+import type { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';
 import type { Optimizer } from '../math/optimizers/optimizer.js';
 import { gradientSumProgram, paddedSize } from '../math/optimizers/program.js';
 import type { Tensor } from '../run/safetensors.js';
 import { Evaluator } from './evaluator.js';
-import { createPool } from './pool.js';
-import {
-  allocateParameters,
-  type ModelRun,
-  passOn,
-  ShardedBatches,
-  type ShardPool,
-  SLOTS,
-  type SplitBatch,
-} from './shards.js';
+import { ShardPool } from './pool.js';
+import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatch } from './shards.js';
 import { batchMetrics, type MetricSums, NO_METRICS } from './training-metrics.js';
 import { clipFactor, createUpdater, gradientNorm, type Updater, WeightAverage } from './updater.js';
 
@@ -30,11 +20,6 @@ export interface TrainerOptions extends ModelRun {
   readonly weightDecayOn?: 'all' | 'weights';
   /** Keep a moving average of the parameters; each update keeps this fraction of it. */
   readonly averageDecay?: number;
-}
-
-export interface TrainerParts {
-  readonly engine?: Engine;
-  readonly makePool?: typeof createPool;
 }
 
 export interface PreparedBatch extends SplitBatch {
@@ -55,51 +40,52 @@ export interface StepResult {
 }
 
 export class Trainer {
-  readonly layout: ParameterLayout;
-  /** Flat, padded to whole rows. */
-  readonly parameters: Float32Array;
   private readonly gradient: Float32Array;
   /** Undefined if there is only one shard. */
   private readonly gradientSum: Executable | undefined;
   private readonly averaged: WeightAverage | undefined;
   private readonly updater: Updater;
-  private readonly pool: ShardPool;
   private readonly batches: ShardedBatches;
   private evaluates: Evaluator | undefined;
   private slot = 0;
 
   private constructor(
     private readonly options: TrainerOptions,
-    private readonly engine: Engine,
-    makePool: typeof createPool,
+    private readonly pool: ShardPool,
     makeUpdater: () => Updater,
   ) {
-    this.layout = new ParameterLayout(options.spec);
-    this.parameters = allocateParameters(this.layout, engine.heap);
-    this.gradient = engine.heap.allocate(this.parameters.length);
+    const { engine, parameters, layout } = pool;
+    this.gradient = engine.heap.allocate(parameters.length);
     const { averageDecay } = options;
     this.averaged =
-      averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
-    this.pool = makePool(engine, options, this.parameters);
+      averageDecay === undefined ? undefined : new WeightAverage(parameters.length, averageDecay);
     // the pool's threads start while this one compiles
-    this.batches = new ShardedBatches(this.pool, options, options.batchSize, true);
+    this.batches = new ShardedBatches(pool, options, options.batchSize, true);
     this.updater = makeUpdater();
     const { length: shards } = this.batches.shards(0);
-    if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
+    if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(layout.size, shards));
   }
 
-  /** `engine` is closed with the trainer; `makePool` chooses where shards are computed. */
+  /** `pool` is closed with the trainer. */
   static async create<S>(
     options: TrainerOptions,
     optimizer: Optimizer<S>,
     settings: S,
-    { engine, makePool = createPool }: TrainerParts = {},
+    pool?: ShardPool,
   ): Promise<Trainer> {
-    const own = engine ?? (await Engine.start(options.backend, { width: options.width }));
-    const layout = new ParameterLayout(options.spec);
+    const own = pool ?? (await ShardPool.open(options));
+    const { layout, engine } = own;
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
-    const makeUpdater = () => createUpdater(own, optimizer, settings, layout.size, decayed);
-    return new Trainer(options, own, makePool, makeUpdater);
+    const makeUpdater = () => createUpdater(engine, optimizer, settings, layout.size, decayed);
+    return new Trainer(options, own, makeUpdater);
+  }
+
+  get layout(): ParameterLayout {
+    return this.pool.layout;
+  }
+
+  get parameters(): Float32Array {
+    return this.pool.parameters;
   }
 
   get optimizerState(): Readonly<Record<string, Float32Array>> {
@@ -120,19 +106,15 @@ export class Trainer {
 
   /** The kernel whose 256-bit code failed its check, if any. */
   get refuted(): string | undefined {
-    return this.engine.refuted;
+    return this.pool.engine.refuted;
   }
 
   /** For optimizer step `step`, from 1, at most one ahead of the running one. */
   async prepare(indices: Uint32Array, step: number, startsEpoch: boolean): Promise<PreparedBatch> {
     this.slot = (this.slot + 1) % SLOTS;
     const { slot } = this;
-    const { train } = this.options;
-    const loaded = await train.load?.(indices);
     // copied: the order may overwrite its indices with the next epoch's before the step runs
-    const batch = loaded
-      ? { split: loaded, indices: range(loaded.count) }
-      : { split: train, indices: indices.slice() };
+    const batch = await loadBatch(this.options.train, indices.slice());
     this.batches.write(slot, batch, step);
     return { ...batch, slot, startsEpoch };
   }
@@ -197,9 +179,8 @@ export class Trainer {
     return this.pool.calibrate(this.batches.shards(0).length);
   }
 
-  async close(): Promise<void> {
-    await this.pool.close();
-    await this.engine.close();
+  close(): Promise<void> {
+    return this.pool.close();
   }
 
   private notFiniteIn(arrays: readonly Float32Array[]): string[] {

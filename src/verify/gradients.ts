@@ -6,14 +6,12 @@
  */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import { Engine } from '../engine/index.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
-import { BatchWriter } from '../train/batch.js';
 import { batchOrder } from '../train/plan.js';
-import { createPool } from '../train/pool.js';
+import { ShardPool } from '../train/pool.js';
 import { stepCosts } from '../train/profile.js';
 import { initialParameters, openSession, type Session } from '../train/session.js';
-import { allocateParameters, planShards } from '../train/shards.js';
+import { loadBatch, ShardedBatches } from '../train/shards.js';
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
@@ -116,18 +114,14 @@ async function compiledGradient(
   parameters: Float32Array,
   { rows: wanted, note }: VerifyGradientsOptions,
 ) {
-  const { run, spec, dataset, choice } = session;
+  const { run, dataset, choice } = session;
   const { batch_size } = loaded.experiment.training;
-  const { shards, job } = planShards(run, batch_size, true);
-  const indices = batchOrder(loaded, session).next();
-  const engine = await Engine.start(run.backend, { width: run.width });
-  const shared = allocateParameters(new ParameterLayout(spec), engine.heap);
-  const pool = createPool(engine, run, shared);
+  const pool = await ShardPool.open(run);
   try {
-    const group = pool.group(job, { shards, slots: 1 });
-    const [slot] = group.slots;
-    const batch = { spec, loss: run.loss, shape: job.shape, shards: slot.map(memory => memory.batch) };
-    new BatchWriter(spec, run.loss, job.shape, run.seed).write(dataset.train, indices, batch.shards);
+    const batches = new ShardedBatches(pool, run, batch_size, true);
+    const shards = batches.shards(0);
+    batches.write(0, await loadBatch(dataset.train, batchOrder(loaded, session).next()));
+    const batch = { ...batches.job, shards: shards.map(memory => memory.batch) };
     const candidates = countedRows(batch);
     if (candidates.length === 0) {
       throw usageError({
@@ -143,20 +137,13 @@ async function compiledGradient(
     const rows = spread(candidates, wanted ?? affordable);
     keepRows(batch, rows);
     note(`${choice.backend}: the gradient of ${rows.length} of ${counted(candidates.length, 'sequence')}`);
-    shared.set(parameters);
-    await group.compute(0);
+    pool.parameters.set(parameters);
+    await batches.compute(0);
     const gradient = new Float64Array(parameters.length);
-    let loss = 0;
-    for (const { rows, batch, gradient: part } of slot) {
-      const { weight } = batch.inputs;
-      for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
-      // a row that does not count has weight 0, but its loss may be NaN
-      for (let i = 0; i < rows.length; i++) if (weight[i] !== 0) loss += rows[i] * weight[i];
-    }
-    return { rows, batch: readRows(batch, rows), compiled: { loss, gradient } };
+    for (const { gradient: part } of shards) for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
+    return { rows, batch: readRows(batch, rows), compiled: { loss: batches.loss(0), gradient } };
   } finally {
     await pool.close();
-    await engine.close();
   }
 }
 

@@ -20,11 +20,11 @@ import {
   TrainingState,
   trainingLoop,
 } from '../../src/train/loop.js';
-import { createPool } from '../../src/train/pool.js';
+import { ShardPool } from '../../src/train/pool.js';
 import type { RunObserver, RunResult } from '../../src/train/recorder.js';
 import { resumeExperiment } from '../../src/train/resume.js';
 import { runExperiment } from '../../src/train/run.js';
-import type { GroupSize, ShardGroup, ShardJob, ShardMemory, ShardPool } from '../../src/train/shards.js';
+import type { ModelRun, ShardMemory } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { createUpdater } from '../../src/train/updater.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -65,31 +65,17 @@ interface Fault {
   readonly step: number;
 }
 
-/** Sits between the threads and the trainer, and corrupts the results of a step's shards. */
-class FaultyPool implements ShardPool {
-  spoil: ((shards: readonly ShardMemory[]) => void) | undefined;
+/** Corrupts the results of a step's shards before the trainer reads them. */
+let spoil: ((shards: readonly ShardMemory[]) => void) | undefined;
 
-  constructor(private readonly inner: ShardPool) {}
-
-  group(job: ShardJob, size: GroupSize): ShardGroup {
-    const { slots, compute } = this.inner.group(job, size);
-    return {
-      slots,
-      compute: async slot => {
-        const report = await compute(slot);
-        this.spoil?.(slots[slot]);
-        return report;
-      },
-    };
-  }
-
-  calibrate(shards: number): Promise<number> {
-    return this.inner.calibrate(shards);
-  }
-
-  close(): Promise<void> {
-    return this.inner.close();
-  }
+async function faultyPool(run: ModelRun): Promise<ShardPool> {
+  const pool = await ShardPool.open(run);
+  const group = pool.group.bind(pool);
+  pool.group = (job, size) => {
+    const { slots, compute } = group(job, size);
+    return { slots, compute: slot => compute(slot).then(() => spoil?.(slots[slot])) };
+  };
+  return pool;
 }
 
 /** Random sequences; one number of one of them can be replaced. */
@@ -129,38 +115,27 @@ interface Outcome {
 class Bench {
   private constructor(
     readonly trainer: Trainer,
-    private readonly pool: FaultyPool,
     private readonly split: FaultySplit,
     private readonly initial: Arrays,
   ) {}
 
   static async open(): Promise<Bench> {
     const split = new FaultySplit();
-    let pool: FaultyPool | undefined;
-    const trainer = await Trainer.create(
-      {
-        backend: 'webasm',
-        threads: 1,
-        spec: modelOf({ cell: 'lstm', hidden_size: 3, num_layers: 2 }, { inputSize: F, outputSize: 3 }),
-        seed: 0,
-        loss: { kind: 'cross_entropy' },
-        metrics: [],
-        sequenceLength: T,
-        variableLength: false,
-        train: split,
-        batchSize: BATCH,
-      },
-      adam,
-      ADAM,
-      {
-        makePool: (...given) => {
-          pool = new FaultyPool(createPool(...given));
-          return pool;
-        },
-      },
-    );
+    const options = {
+      backend: 'webasm',
+      threads: 1,
+      spec: modelOf({ cell: 'lstm', hidden_size: 3, num_layers: 2 }, { inputSize: F, outputSize: 3 }),
+      seed: 0,
+      loss: { kind: 'cross_entropy' },
+      metrics: [],
+      sequenceLength: T,
+      variableLength: false,
+      train: split,
+      batchSize: BATCH,
+    } as const;
+    const trainer = await Trainer.create(options, adam, ADAM, await faultyPool(options));
     trainer.layout.initialise(trainer.parameters, RandomStream.of(0, 'model/init'));
-    return new Bench(trainer, pool as FaultyPool, split, arraysOf(trainer));
+    return new Bench(trainer, split, arraysOf(trainer));
   }
 
   /**
@@ -184,7 +159,7 @@ class Bench {
     const order = from ? BatchOrder.restore(options, from.at.order) : new BatchOrder(options);
     this.restore(from?.arrays ?? this.initial);
     let step = from?.at.step ?? 0;
-    this.pool.spoil = shards => {
+    spoil = shards => {
       step++;
       const fault = faults.find(one => one.step === step);
       if (fault?.source === 'loss') shards[1].rows[5] = fault.value;
@@ -213,7 +188,7 @@ class Bench {
   /** The same without a loop: trains on all batches after `from`, except that of step `without`. */
   async trainWithout(without: number, from: Arrays): Promise<Arrays[]> {
     this.restore(from);
-    this.pool.spoil = undefined;
+    spoil = undefined;
     this.split.fault = undefined;
     const after: Arrays[] = [];
     for (let batch = without; batch < STEPS; batch++) {
