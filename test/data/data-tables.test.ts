@@ -422,7 +422,7 @@ t.test('csv: groups become sequences, ordered and padded', async t => {
   const head = '\ufefftime, who ,"x,1",y,class\r\n';
   writeFileSync(
     path,
-    `${head}10,b,1,2,dog\r\n9,"a",3,4,cat\r\n\r\n2,b,5,6,dog\r\n1e1,a,-.5,8e0,cat\r\n1,b,9,10,dog`,
+    `${head}10,b,1,2,dog\n9,"a",3,4,cat\r\n\r\n2,b,5,6,dog\r\n1e1,a,-.5,8e0,cat\r\n1,b,9,10,dog`,
   );
   writeFileSync(test_path, `${head}1,c,1,1,eel\n`);
   const base = {
