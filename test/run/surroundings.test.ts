@@ -1,6 +1,6 @@
 /**
- * Problems around a run: threads that end, data that change, a removed working directory, and runs
- * of another version. Each time there is one message, the files stay intact, and the resumed run is
+ * Problems around a run: threads that end, a read-only file system, data that change, a removed
+ * working directory, and runs of another version. Each time there is one message, the files stay intact, and the resumed run is
  * byte-identical to an uninterrupted one.
  */
 import { spawnSync } from 'node:child_process';
@@ -60,6 +60,29 @@ t.test('a thread that ends for any reason', async t => {
     t.match(stderr, /^Resume with: /m, how);
     await finishes(t, onlyRun(output));
   }
+});
+
+const [UNSHARE, ...NAMESPACE] = ['unshare', '-r', '--user', '--mount'];
+const noMounts =
+  spawnSync(UNSHARE, [...NAMESPACE, 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0
+    ? false
+    : 'this system lets nobody mount file systems of their own';
+
+t.test('a run on a file system that is read-only', { skip: noMounts }, async t => {
+  const { summary } = await train(work, config, { pauseAfterEpoch: 1 });
+  const { directory } = summary;
+  const program = `${process.execPath} ${main}`;
+  const script = `
+    mount --bind ${directory} ${directory} && mount -o remount,bind,ro ${directory} || exit
+    ${program} resume ${directory} --quiet 2>&1; echo $?
+    ${program} evaluate ${directory} --json 2>&1; echo $?`;
+  const options = { ...work.place, encoding: 'utf8' } as const;
+  const { stdout } = spawnSync(UNSHARE, [...NAMESPACE, 'sh', '-c', script], options);
+  t.match(
+    stdout,
+    /run\.lock: the file cannot be written: the file system is read-only\n1\n.*"accuracy".*\n0\n$/s,
+  );
+  await finishes(t, directory);
 });
 
 t.test('data that change during a run: it keeps the data that it has read', async t => {
