@@ -139,6 +139,10 @@ t.test('a text with carried states is predicted alike from a file and from a str
   const { input: path } = cases[CARRIED];
   const file = await predict(CARRIED, { path });
   t.ok(file.lines.length > 8);
+  t.ok(
+    file.lines.some(({ index }, i) => index !== i),
+    'a row that ended leaves gaps',
+  );
   // a compressed file cannot be read by range, as a pipe cannot
   t.match(await predict(CARRIED, gzipSync(readFileSync(path))), { code: 0, stdout: file.stdout });
   if (process.platform !== 'linux') return;

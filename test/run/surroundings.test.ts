@@ -1,7 +1,7 @@
 /**
  * Problems around a run: threads that end, a read-only file system, data that change, a removed
- * working directory, and runs of another version. Each time there is one message, the files stay intact, and the resumed run is
- * byte-identical to an uninterrupted one.
+ * working directory, and runs of another version. Each time there is one message, the files stay
+ * intact, and the resumed run is byte-identical to an uninterrupted one.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -85,10 +85,12 @@ function textCases(work: Workplace) {
     }).join('');
   // its rare symbol teaches the models to read unknown ones
   const path = work.file('book.txt', `${written(0, 900)}q`);
-  const test_path = work.file('book-test.txt', `\uFEFF${written(2000, 700)}end`);
+  const test_path = work.file('book-test.txt', `\uFEFF${written(2000, 702)}end`);
   const cases = (['character', 'byte', 'word'] as const).flatMap(level =>
     [false, true].map(carry_state => {
-      const dataset = { kind: 'text', path, test_path, level, sequence_length: 12, min_count: 2 };
+      // steps fewer than rows: the last row can end batches before the others
+      const sequence_length = carry_state ? 3 : 12;
+      const dataset = { kind: 'text', path, test_path, level, sequence_length, min_count: 2 };
       const model = { embedding: { size: 4 }, head: { from: 'every' } };
       const training = { carry_state, shuffle: false, eval_batch_size: 8 };
       const name = `text, ${level} level${carry_state ? ', states that pass from batch to batch' : ''}`;
