@@ -1,13 +1,14 @@
 /** Describes in words which values a schema allows. */
 import { branchesOf, type Schema } from './schema/walk.js';
 
-const NOUNS: Readonly<Record<string, string>> = {
-  string: 'a string',
-  integer: 'an integer',
-  number: 'a number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a mapping',
+/** One value of a type, and several. */
+const NOUNS: Readonly<Partial<Record<string, readonly [one: string, several: string]>>> = {
+  string: ['a string', 'strings'],
+  integer: ['an integer', 'integers'],
+  number: ['a number', 'numbers'],
+  boolean: ['true or false', 'values'],
+  array: ['a list', 'values'],
+  object: ['a mapping', 'mappings'],
 };
 
 /** `an integer from 1 to 64`, `adam | sgd`, `a list of 2 numbers`. */
@@ -16,15 +17,13 @@ export function describeExpected(schema: Schema): string {
   if (schema['x-form'] !== undefined) return schema['x-form'];
   if (schema.enum !== undefined) return schema.enum.map(choice).join(' | ');
   const union = branchesOf(schema);
-  if (union !== undefined) {
+  if (union !== undefined)
     return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
-  }
-  if (schema.oneOf !== undefined) {
-    return schema.oneOf.map(describeForm).join(', or ');
-  }
-  if (schema.type === 'array') return describeList(schema);
-  if (schema.type === 'object') return describeMapping(schema);
-  return `${NOUNS[String(schema.type)] ?? 'a value'}${describeBounds(schema)}`;
+  if (schema.oneOf !== undefined) return schema.oneOf.map(describeExpected).join(', or ');
+  const [noun] = NOUNS[String(schema.type)] ?? ['a value'];
+  if (schema.type === 'array') return `${noun} of ${describeItems(schema)}`;
+  if (schema.type === 'object') return `${noun}${describeKeys(schema)}`;
+  return `${noun}${describeBounds(schema)}`;
 }
 
 /** Control characters, such as the tab of `delimiter`, would be invisible. */
@@ -33,49 +32,32 @@ function choice(value: unknown): string {
   return /\p{Cc}/u.test(text) ? JSON.stringify(text) : text;
 }
 
-/** One of several forms. Mappings are distinguished by their required keys. */
-function describeForm(schema: Schema): string {
-  const { type, required = [] } = schema;
-  return type === 'object' && schema.oneOf === undefined && required.length > 0
-    ? `a mapping with ${required.map(key => `\`${key}\``).join(' and ')}`
-    : describeExpected(schema);
+function describeItems({ minItems = 0, maxItems, items = {} }: Schema): string {
+  const [, nouns] = NOUNS[String(items.type)] ?? ['', 'values'];
+  return minItems === maxItems ? `${minItems} ${nouns}${describeBounds(items)}` : nouns;
 }
 
-const PLURALS: Readonly<Record<string, string>> = {
-  object: 'mappings',
-  string: 'strings',
-  number: 'numbers',
-  integer: 'integers',
-};
-
-function describeList(schema: Schema): string {
-  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
-  const item = schema.items ?? {};
-  const items = PLURALS[String(item.type)] ?? 'values';
-  return minItems === maxItems
-    ? `a list of ${minItems} ${items}${describeBounds(item)}`
-    : `a list of ${items}`;
-}
-
-function describeMapping(schema: Schema): string {
-  const { required = [], properties = {} } = schema;
+/** The required keys of a mapping, else all of a few. */
+function describeKeys({ required = [], properties = {} }: Schema): string {
   const all = Object.keys(properties);
-  if (all.length === 0 || all.length > 4) return 'a mapping';
-  const keys = required.length > 0 ? required : all;
-  return `a mapping with ${keys.map(key => `\`${key}\``).join(required.length > 0 ? ' and ' : ' or ')}`;
+  const [keys, word] = required.length > 0 ? [required, ' and '] : [all.length > 4 ? [] : all, ' or '];
+  return keys.length === 0 ? '' : ` with ${keys.map(key => `\`${key}\``).join(word)}`;
 }
 
 /** ` from 1 to 64`, ` above 0, at most 1000`; empty without bounds. */
-export function describeBounds(schema: Schema): string {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+function describeBounds({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string {
   if (minimum !== undefined && maximum !== undefined) {
     if (maximum === Number.MAX_SAFE_INTEGER) return `, at least ${minimum} and below 2^53`;
     return Math.abs(maximum) >= 1e300 ? '' : ` from ${minimum} to ${maximum}`;
   }
-  const parts: string[] = [];
-  if (minimum !== undefined) parts.push(`at least ${minimum}`);
-  if (exclusiveMinimum !== undefined) parts.push(`above ${exclusiveMinimum}`);
-  if (maximum !== undefined) parts.push(`at most ${maximum}`);
-  if (exclusiveMaximum !== undefined) parts.push(`below ${exclusiveMaximum}`);
+  const bounds = {
+    'at least': minimum,
+    above: exclusiveMinimum,
+    'at most': maximum,
+    below: exclusiveMaximum,
+  };
+  const parts = Object.entries(bounds).flatMap(([word, bound]) =>
+    bound === undefined ? [] : `${word} ${bound}`,
+  );
   return parts.length === 0 ? '' : `, ${parts.join(' and ')}`;
 }

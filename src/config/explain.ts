@@ -3,7 +3,7 @@ import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { describeExpected } from './expected.js';
 import type { LoadedExperiment } from './load.js';
-import { allKeys, flatValues, isRecord, type Schema, schemaAt, valueAt } from './schema/walk.js';
+import { allKeys, flatValues, isRecord, schemaAt, valueAt } from './schema/walk.js';
 
 export interface ExplainedValue {
   readonly key: string;
@@ -12,54 +12,41 @@ export interface ExplainedValue {
   readonly origin: string;
 }
 
-export interface ExplainedKey {
-  readonly key: string;
-  readonly description: string;
-  readonly expected: string;
-  /** In words if it depends on other keys; absent if the key has none. */
-  readonly default?: unknown;
-  readonly examples: readonly unknown[];
-  /** The key's value, or the values below it; empty if it is not set. */
-  readonly values: readonly ExplainedValue[];
+/** The value at `path`, or the values below it. */
+export function explainValues(
+  { experiment, origin }: LoadedExperiment,
+  path: readonly string[] = [],
+): readonly ExplainedValue[] {
+  const value = valueAt(experiment, path);
+  if (value === undefined) return [];
+  return flatValues(value, path).map(([key, value]) => ({ key, value, origin: origin(key) }));
 }
 
-export function explainValues(loaded: LoadedExperiment): readonly ExplainedValue[] {
-  return leaves(loaded, loaded.experiment, []);
-}
+export type ExplainedKey = ReturnType<typeof explainKey>;
 
-export function explainKey(loaded: LoadedExperiment, key: string): ExplainedKey {
+/** `values` is empty if the key is not set; its default may be in words, or absent. */
+export function explainKey(loaded: LoadedExperiment, key: string) {
   const path = key.replace(/\[(\d+)\]/g, '.$1').split('.');
   const schema = schemaAt(path, loaded.experiment);
   if (schema === undefined || key === 'extends') throw unknownKey(key);
-  const value = valueAt(loaded.experiment, path);
+  const given: unknown = schema['x-default'] ?? schema.default;
+  const isEmpty = given === undefined || (isRecord(given) && Object.keys(given).length === 0);
   return {
     key: path.join('.'),
     description: schema.description ?? 'An item of a list.',
     expected: describeExpected(schema),
-    ...defaultOf(schema),
+    ...(!isEmpty && { default: given }),
     examples: schema.examples ?? [],
-    values: value === undefined ? [] : leaves(loaded, value, path),
+    values: explainValues(loaded, path),
   };
-}
-
-function defaultOf(schema: Schema): { default?: unknown } {
-  const value = schema['x-default'] ?? schema.default;
-  return value === undefined || (isRecord(value) && Object.keys(value).length === 0)
-    ? {}
-    : { default: value };
-}
-
-function leaves(loaded: LoadedExperiment, value: unknown, path: readonly string[]): ExplainedValue[] {
-  return flatValues(value, path).map(([key, inner]) => ({ key, value: inner, origin: loaded.origin(key) }));
 }
 
 function unknownKey(key: string): Error {
   const known = [...new Set(allKeys().map(({ path }) => path.join('.')))].filter(path => path !== 'extends');
-  const suggestion = nearest(key, known) ?? known.find(path => path.endsWith(`.${key}`));
   return usageError({
     code: 'config/unknown-key',
     message: `a config has no key \`${key}\``,
-    ...(suggestion === undefined ? {} : { suggestion }),
+    suggestion: nearest(key, known) ?? known.find(path => path.endsWith(`.${key}`)),
   });
 }
 
@@ -71,7 +58,7 @@ export interface ConfigDifference {
 
 /** Sorted by key. `1e-2` equals `0.01`, and defaults are filled in. */
 export function configDifferences(a: LoadedExperiment, b: LoadedExperiment): readonly ConfigDifference[] {
-  const [inA, inB] = [valuesByKey(a), valuesByKey(b)];
+  const [inA, inB] = [a, b].map(one => new Map(explainValues(one).map(({ key, ...value }) => [key, value])));
   const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort((one, other) =>
     // items of lists by number, `gates.10` after `gates.9`
     one.localeCompare(other, 'en', { numeric: true }),
@@ -81,20 +68,14 @@ export function configDifferences(a: LoadedExperiment, b: LoadedExperiment): rea
       const [before, after] = [valueIn(inA, inB, key), valueIn(inB, inA, key)];
       return { key, ...(before && { a: before }), ...(after && { b: after }) };
     })
-    .filter(difference => JSON.stringify(difference.a?.value) !== JSON.stringify(difference.b?.value));
+    .filter(({ a, b }) => JSON.stringify(a?.value) !== JSON.stringify(b?.value));
 }
 
-type Values = ReadonlyMap<string, ExplainedValue>;
-
-function valuesByKey(loaded: LoadedExperiment): Values {
-  return new Map(explainValues(loaded).map(explained => [explained.key, explained]));
-}
+type Values = ReadonlyMap<string, Omit<ExplainedValue, 'key'>>;
 
 /** An empty list has no value if the other side has items: then the items differ. */
 function valueIn(own: Values, other: Values, key: string): ConfigDifference['a'] {
   const found = own.get(key);
-  if (found === undefined) return undefined;
-  const isEmpty = Array.isArray(found.value) && found.value.length === 0;
-  if (isEmpty && [...other.keys()].some(longer => longer.startsWith(`${key}.`))) return undefined;
-  return { value: found.value, origin: found.origin };
+  const isEmpty = Array.isArray(found?.value) && found.value.length === 0;
+  return isEmpty && [...other.keys()].some(longer => longer.startsWith(`${key}.`)) ? undefined : found;
 }

@@ -1,9 +1,9 @@
 /** `--set key.path=value`: typed by the schema, merged last, with positions in the argument. */
-import { type Diagnostic, UserError, usageError } from '../util/errors.js';
+import { caught, type Diagnostic, UserError, usageError } from '../util/errors.js';
 import { mergeTrees } from './layers.js';
 import { decidingKeys, type Schema, schemaAt } from './schema/walk.js';
 import { parseText } from './yaml/parse.js';
-import { type Place, positionOf, SourceText } from './yaml/source.js';
+import { diagnosticAt, type Place, SourceText } from './yaml/source.js';
 import {
   describeValue,
   formatPath,
@@ -12,7 +12,7 @@ import {
   nodeAt,
   type Path,
   PROTOTYPE_KEYS,
-  plainView,
+  toPlain,
 } from './yaml/tree.js';
 
 interface Step {
@@ -43,12 +43,11 @@ interface Applied {
  * @param folder absolute; paths in values are relative to it
  */
 export function applyOverrides(tree: MapNode, set: readonly string[], folder: string): Applied {
-  const parsed = set.map(argument => attempt(() => [parseArgument(argument, folder)], []));
-  const applied = applyChanges(
-    tree,
-    parsed.flatMap(({ value }) => value),
-  );
-  return { tree: applied.tree, problems: [...parsed.flatMap(one => one.problems), ...applied.problems] };
+  const parsed = set.map(argument => caught(() => parseArgument(argument, folder)));
+  const changes = parsed.flatMap(one => (one instanceof UserError ? [] : [one]));
+  const unread = parsed.flatMap(one => (one instanceof UserError ? one.diagnostics : []));
+  const applied = applyChanges(tree, changes);
+  return { tree: applied.tree, problems: [...unread, ...applied.problems] };
 }
 
 /** Like `applyOverrides`, with values already parsed elsewhere; diagnostics point there. */
@@ -63,30 +62,18 @@ export function applyAssignments(tree: MapNode, assignments: readonly Assignment
 function applyChanges(tree: MapNode, changes: readonly Change[]): Applied {
   const problems: Diagnostic[] = [];
   let result = tree;
-  const isFirst = ({ steps }: Change) => {
-    const names = steps.map(({ name }) => name);
-    return isDeciding(names.slice(0, -1), names[names.length - 1]);
-  };
+  const decides = ({ steps }: Change) => isDeciding(steps.map(({ name }) => name));
   // a changed kind drops inherited keys: applied first, it never drops keys of another --set
-  for (const change of changes.toSorted((a, b) => Number(isFirst(b)) - Number(isFirst(a)))) {
-    const outcome = attempt(() => apply(result, change), result);
-    problems.push(...outcome.problems);
-    result = outcome.value;
+  for (const change of changes.toSorted((a, b) => Number(decides(b)) - Number(decides(a)))) {
+    const changed = caught(() => apply(result, change));
+    if (changed instanceof UserError) problems.push(...changed.diagnostics);
+    else result = changed;
   }
   return { tree: result, problems };
 }
 
-function attempt<T>(action: () => T, otherwise: T): { value: T; problems: readonly Diagnostic[] } {
-  try {
-    return { value: action(), problems: [] };
-  } catch (error) {
-    if (error instanceof UserError) return { value: otherwise, problems: error.diagnostics };
-    throw error;
-  }
-}
-
 function fail(code: string, message: string, place: Place, expected?: string): UserError {
-  return usageError({ code, message, ...positionOf(place), ...(expected !== undefined && { expected }) });
+  return usageError(diagnosticAt(place, code, message, { expected }));
 }
 
 const FORM = 'KEY.PATH=VALUE';
@@ -114,14 +101,15 @@ function parseArgument(argument: string, folder: string): Change {
   return { steps, valueFor: schema => parseValue(source, equals + 1, schema) };
 }
 
-/** True if the key `name` of the mapping at `path` decides which other keys it has. */
-function isDeciding(path: Path, name: string): boolean {
-  return decidingKeys(schemaAt(path, undefined) ?? {}).includes(name);
+/** True if the key at `path` decides which other keys its mapping has. */
+function isDeciding(path: Path): boolean {
+  const around = schemaAt(path.slice(0, -1), undefined) ?? {};
+  return decidingKeys(around).includes(String(path.at(-1)));
 }
 
 function apply(tree: MapNode, { steps, valueFor }: Change): MapNode {
   const names = steps.map(step => step.name);
-  const schema = schemaAt(names, plainView(tree));
+  const schema = schemaAt(names, toPlain(tree));
   const value = valueFor(schema);
   const removes = value.kind === 'scalar' && value.value === null;
   // removing an absent key is allowed, so that null can be a value of a sweep's parameter
@@ -138,13 +126,9 @@ function put(node: Node | undefined, steps: readonly Step[], value: Node, path: 
   if (node?.kind === 'list' || (!isGiven && schema?.type === 'array')) {
     const items = node?.kind === 'list' ? node.items : [];
     const index = /^\d{1,6}$/.test(name) ? Number(name) : -1;
+    const expected = `an index from 0 to ${items.length}`;
     if (index < 0 || index > items.length)
-      throw fail(
-        'config/set-path',
-        `\`${whole}\` has no item ${name}`,
-        place,
-        `an index from 0 to ${items.length}`,
-      );
+      throw fail('config/set-path', `\`${whole}\` has no item ${name}`, place, expected);
     const item = rest.length === 0 ? value : put(items[index], rest, value, [...path, index]);
     const changed = [...items.slice(0, index), item, ...items.slice(index + 1)];
     return { kind: 'list', items: changed, place: node?.place ?? place };
@@ -156,13 +140,10 @@ function put(node: Node | undefined, steps: readonly Step[], value: Node, path: 
     throw fail('config/set-path', `\`${whole}\` has no key \`${name}\``, place);
   const map: MapNode = node?.kind === 'map' ? node : { kind: 'map', entries: new Map(), place };
   if (rest.length === 0) {
-    const merged = mergeTrees(
-      map,
-      { kind: 'map', entries: new Map([[name, { key: place, value }]]), place },
-      path,
-    );
+    const above: MapNode = { kind: 'map', entries: new Map([[name, { key: place, value }]]), place };
+    const merged = mergeTrees(map, above, path);
     // the mapping stays where it is written, unless another kind makes it another one
-    return isDeciding(path, name) ? merged : { ...merged, place: map.place };
+    return isDeciding([...path, name]) ? merged : { ...merged, place: map.place };
   }
   const entry = map.entries.get(name);
   const inner = put(entry?.value, rest, value, [...path, name]);

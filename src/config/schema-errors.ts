@@ -6,7 +6,6 @@ import {
   decidingKeys,
   experimentSchema,
   formFor,
-  isRecord,
   narrow,
   propertiesOf,
   type Schema,
@@ -41,11 +40,10 @@ export function explainSchemaErrors(
   const found = errors
     .filter(error => !unions.some(union => isInOtherBranch(error, union)))
     .flatMap(error => explainer.explain(error) ?? []);
-  const byText = found.map(({ file, line, column, message }) => [
-    `${file}:${line}:${column}:${message}`,
-    file,
-  ]);
-  return found.filter((_, i) => byText.findIndex(([text]) => text === byText[i][0]) === i);
+  const seen = new Set<string>();
+  return found.filter(({ file, line, column, message }) => {
+    return seen.size < seen.add(`${file}:${line}:${column}:${message}`).size;
+  });
 }
 
 /** True if the error is in a branch of an untagged union that the value does not match. */
@@ -91,7 +89,7 @@ class Explainer {
       case 'required':
         return this.missingKey(path, String(missingProperty));
       case 'discriminator':
-        return this.wrongTag(path, String(tag));
+        return this.wrongTag([...path, String(tag)]);
       case 'false schema': {
         const message = `the key \`${path.at(-1)}\` cannot be combined with the other keys here`;
         return this.locator.atKey(path, 'config/foreign-key', message);
@@ -112,19 +110,19 @@ class Explainer {
     const { note, suggestion } = this.hintFor(path, key, properties);
     const message = `unknown key \`${key.slice(0, 80)}\`${inside(path)}${note === undefined ? '' : `; ${note}`}`;
     const expected = [...properties.keys()].join(', ');
-    return this.locator.atKey([...path, key], 'config/unknown-key', message, {
-      expected,
-      ...(suggestion !== undefined && { suggestion }),
-    });
+    return this.locator.atKey([...path, key], 'config/unknown-key', message, { expected, suggestion });
   }
 
-  private hintFor(path: Path, key: string, properties: ReadonlyMap<string, Schema>): Hint {
+  private hintFor(
+    path: Path,
+    key: string,
+    properties: ReadonlyMap<string, Schema>,
+  ): { readonly note?: string; readonly suggestion?: string } {
     const union = this.taggedAt(path);
-    const value = valueAt(this.config, path);
     const owners = (union?.branches ?? []).filter(({ schema }) => propertiesOf(schema).has(key));
     if (union && owners.length > 0) {
       const tags = owners.map(({ tag }) => `\`${union.key}: ${tag}\``).join(' or ');
-      const tag = properties.has(union.key) && isRecord(value) ? value[union.key] : undefined;
+      const tag = properties.has(union.key) && valueAt(this.config, [...path, union.key]);
       return {
         note: tag
           ? `it belongs to ${tags}, but \`${union.key}\` is ${tag} here`
@@ -147,59 +145,53 @@ class Explainer {
   }
 
   private missingKey(path: Path, key: string): Diagnostic | undefined {
-    if (this.taggedAt(path)?.key === key) return this.missingTag(path, key);
+    const message = `the key \`${key}\` is missing${inside(path)}`;
+    const union = this.taggedAt(path);
+    if (union?.key === key) {
+      // it may have another name, such as `type`, or `kind` instead of `cell`
+      const names = ['kind', 'type', 'name', 'class', 'cell', '_target_'].filter(name => name !== key);
+      const misnamed = names.filter(name => nodeAt(this.tree, [...path, name]) !== undefined).slice(0, 1);
+      const forms = decidingKeys(schemaAt(path, undefined, this.root) ?? {}).filter(one => one !== key);
+      const tags = `\`${key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
+      return this.locator.atKey([...path, ...misnamed], 'config/missing-key', message, {
+        expected: [tags, ...forms.map(one => `or \`${one}\``)].join(', '),
+        suggestion: misnamed.length > 0 ? key : undefined,
+      });
+    }
     // an unknown key that probably means the missing one is reported itself
     const properties = this.propertiesAt(path);
-    const here = valueAt(this.config, path);
-    const given = isRecord(here) ? Object.keys(here).filter(one => !properties.has(one)) : [];
+    const given = Object.keys(valueAt(this.config, path) ?? {}).filter(one => !properties.has(one));
     if (given.some(one => meantKey(one, properties) === key)) return undefined;
     const schema = schemaAt([...path, key], this.config, this.root);
-    const message = `the key \`${key}\` is missing${inside(path)}`;
     const expected = schema && `\`${key}\`: ${describeExpected(schema)}`;
-    return this.locator.atKey(path, 'config/missing-key', message, expected ? { expected } : {});
+    return this.locator.atKey(path, 'config/missing-key', message, { expected });
   }
 
-  /** The tag is missing, or has another name (`type`, or `kind` instead of `cell`). */
-  private missingTag(path: Path, tag: string): Diagnostic {
-    const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
-    const names = ['kind', 'type', 'name', 'class', 'cell', '_target_'].filter(name => name !== tag);
-    const misnamed = names.find(name => nodeAt(this.tree, [...path, name]) !== undefined);
-    const forms = decidingKeys(schemaAt(path, undefined, this.root) ?? {}).filter(key => key !== tag);
-    const message = `the key \`${tag}\` is missing${inside(path)}`;
-    const at = misnamed === undefined ? path : [...path, misnamed];
-    return this.locator.atKey(at, 'config/missing-key', message, {
-      expected: [`\`${tag}\`: ${tags.join(' | ')}`, ...forms.map(key => `or \`${key}\``)].join(', '),
-      ...(misnamed !== undefined && { suggestion: tag }),
-    });
-  }
-
-  private wrongTag(path: Path, tag: string): Diagnostic | undefined {
-    const at = [...path, tag];
+  private wrongTag(at: readonly string[]): Diagnostic | undefined {
+    const path = at.slice(0, -1);
     const found = nodeAt(this.tree, at);
-    if (found === undefined) return this.missingTag(path, tag);
+    if (found === undefined) return this.missingKey(path, at[path.length]);
     const branches = this.taggedAt(path)?.branches ?? [];
     const given = toPlain(found.value);
-    const suggestion = typeof given === 'string' ? meantTag(given, branches) : undefined;
     const got = describeValue(found.value);
     const message = `\`${formatPath(at)}\` cannot be ${got.replace(/^the (string|number) /, '')}`;
     return this.locator.atValue(at, 'config/unknown-kind', message, {
       expected: branches.map(branch => branch.tag).join(' | '),
       got,
-      ...(suggestion !== undefined && { suggestion }),
+      suggestion: typeof given === 'string' ? meantTag(given, branches) : undefined,
     });
   }
 
   private wrongValue(path: Path, error: SchemaError): Diagnostic {
     const node = nodeAt(this.tree, path)?.value ?? this.tree;
     const schema = error.parentSchema as Schema;
-    const suggestion = suggestValue(node, schema, schemaAt(path, this.config, this.root) ?? schema);
     const what = path.length === 0 ? 'the config' : `\`${formatPath(path)}\``;
     const words = error.message?.replace('NOT', 'not').replace('## ', '');
     const [, code, fault = words] = FAULTS.find(([keyword]) => keyword.test(error.keyword)) ?? [];
     return this.locator.atValue(path, `config/${code ?? 'value'}`, `${what} ${fault ?? 'is not valid'}`, {
       expected: describeExpected(schema),
       got: describeValue(node),
-      ...(suggestion !== undefined && { suggestion }),
+      suggestion: suggestValue(node, schema, schemaAt(path, this.config, this.root) ?? schema),
     });
   }
 
@@ -211,11 +203,6 @@ class Explainer {
     const schema = schemaAt(path, this.config, this.root);
     return propertiesOf((schema && narrow(schema, valueAt(this.config, path))) ?? {});
   }
-}
-
-interface Hint {
-  readonly note?: string;
-  readonly suggestion?: string;
 }
 
 function inside(path: Path): string {

@@ -1,8 +1,7 @@
 /** Parses YAML 1.2 into a tree with positions. Rejects features that a config does not need. */
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type YAMLMap, type Node as YamlNode } from 'yaml';
 import type { Diagnostic } from '../../util/errors.js';
-
-import { type Place, positionOf, type SourceText } from './source.js';
+import { diagnosticAt, type Place, type SourceText } from './source.js';
 import { describeSyntaxErrors, findDeepNesting, MAX_DEPTH } from './syntax.js';
 import { type Entry, type MapNode, type Node, PROTOTYPE_KEYS, type Scalar } from './tree.js';
 
@@ -22,12 +21,9 @@ export function parseConfig(source: SourceText): Parsed {
   if (node === undefined || node.kind === 'broken') return { problems };
   if (node.kind === 'map') return { root: node, problems };
   const text = source.text.slice(node.place.start, node.place.end).trim().split('\n')[0];
-  const problem = {
-    ...report('config/not-a-mapping', 'a config must be a mapping of keys to values', node.place),
-    expected: 'lines such as `name: my-experiment`',
-    got: shorten(text),
-  };
-  return { problems: [...problems, problem] };
+  const message = 'a config must be a mapping of keys to values';
+  const more = { expected: 'lines such as `name: my-experiment`', got: shorten(text) };
+  return { problems: [...problems, diagnosticAt(node.place, 'config/not-a-mapping', message, more)] };
 }
 
 /**
@@ -40,43 +36,26 @@ export function parseText(
 ): { node?: Node; problems: readonly Diagnostic[] } {
   const deep = findDeepNesting(source, text);
   if (deep !== undefined) return { problems: [deep] };
-  const document = withoutStacks(() =>
-    parseDocument(text, {
-      version: '1.2',
-      schema: 'core',
-      merge: false,
-      prettyErrors: false,
-      // checked below: the library's check is quadratic and does not report where the first key is
-      uniqueKeys: false,
-      // lets the library report further documents; it prints nothing here
-      logLevel: 'error',
-    }),
-  );
+  const document = parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    prettyErrors: false,
+    // checked below: the library's check is quadratic and does not report where the first key is
+    uniqueKeys: false,
+    // lets the library report further documents; it prints nothing here
+    logLevel: 'error',
+  });
   const directives = document.warnings.filter(warning => warning.code === 'BAD_DIRECTIVE');
   const errors = [...document.errors, ...directives];
   if (errors.length > 0) return { problems: describeSyntaxErrors(source, text, errors) };
   const { contents } = document;
   if (contents === null || (isScalar(contents) && contents.value === null && !contents.source))
-    return { problems: [report('config/empty', 'the file is empty', source.place(0))] };
+    return { problems: [diagnosticAt(source.place(0), 'config/empty', 'the file is empty')] };
   const builder = new TreeBuilder(source);
   const node = builder.build(contents as YamlNode, 0);
   const { problems, exhausted } = builder;
   return exhausted ? { problems } : { node, problems };
-}
-
-/** Turns off stack traces, which take a second if the library creates thousands of errors. */
-function withoutStacks<T>(action: () => T): T {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
-  try {
-    return action();
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
-  }
-}
-
-function report(code: string, message: string, place: Place): Diagnostic {
-  return { code, message, ...positionOf(place) };
 }
 
 /** Walks the library's document in order: an alias refers to the last anchor of its name. */
@@ -84,7 +63,7 @@ class TreeBuilder {
   readonly problems: Diagnostic[] = [];
   /** True once `MAX_NODES` is exceeded. The tree is then incomplete. */
   exhausted = false;
-  private readonly anchors = new Map<string, { node?: Node; size: number }>();
+  private readonly anchors = new Map<string, { readonly node: Node; readonly size: number }>();
   private count = 0;
 
   constructor(private readonly source: SourceText) {}
@@ -98,11 +77,10 @@ class TreeBuilder {
     if (node === null) return { kind: 'scalar', value: null, written: '', place };
     if (isAlias(node)) return this.resolveAlias(node.source, place);
     if (node.tag !== undefined) return this.unsupportedTag(node.tag, place);
-    const anchor = 'anchor' in node && typeof node.anchor === 'string' ? node.anchor : undefined;
-    const before = this.count;
-    if (anchor !== undefined) this.anchors.set(anchor, { size: 0 });
+    const before = this.count - 1;
     const built = this.buildPlain(node, depth, place);
-    if (anchor !== undefined) this.anchors.set(anchor, { node: built, size: this.count - before + 1 });
+    if ('anchor' in node && typeof node.anchor === 'string')
+      this.anchors.set(node.anchor, { node: built, size: this.count - before });
     return built;
   }
 
@@ -176,10 +154,10 @@ class TreeBuilder {
 
   private resolveAlias(name: string, place: Place): Node {
     const target = this.anchors.get(name);
-    if (target?.node === undefined) {
-      const what = target === undefined ? 'has no anchor before it' : 'is inside its own anchor';
+    if (target === undefined) {
+      const message = `the alias *${shorten(name)} has no anchor before it`;
       const expected = `\`&name\` earlier in the file, or quotes: "*${shorten(name)}"`;
-      return this.broken('config/alias', `the alias *${shorten(name)} ${what}`, place, expected);
+      return this.broken('config/alias', message, place, expected);
     }
     this.count += target.size;
     return this.count > MAX_NODES ? this.giveUp(place) : target.node;
@@ -193,7 +171,7 @@ class TreeBuilder {
   }
 
   private broken(code: string, message: string, place: Place, expected?: string): Node {
-    this.problems.push({ ...report(code, message, place), ...(expected !== undefined && { expected }) });
+    this.problems.push(diagnosticAt(place, code, message, { expected }));
     return { kind: 'broken', place };
   }
 

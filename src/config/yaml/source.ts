@@ -1,6 +1,7 @@
-/** Named texts and the places in them that diagnostics point to. Does not know YAML. */
+/** Named texts and the places in them that diagnostics point to. */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
+import { LineCounter } from 'yaml';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf } from '../../util/system-errors.js';
@@ -20,7 +21,7 @@ export interface Place {
 
 /** A named text whose offsets can be converted to lines and columns. */
 export class SourceText {
-  private readonly lineStarts: number[] = [0];
+  private readonly lines = new LineCounter();
 
   constructor(
     /** The file as the user named it, or a pseudo file such as `--set`. */
@@ -29,30 +30,23 @@ export class SourceText {
     /** Directory that paths in this text are relative to; absolute. */
     readonly folder: string,
   ) {
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
+    this.lines.addNewLine(0);
+    for (const { index } of text.matchAll(/\n/g)) this.lines.addNewLine(index + 1);
   }
 
   place(start: number, end: number = start + 1): Place {
     return { text: this, start, end };
   }
 
-  locate(offset: number): { line: number; column: number; source: string } {
-    const line = this.lineAt(offset);
-    const start = this.lineStarts[line - 1];
-    const next = this.lineStarts[line] ?? this.text.length + 1;
-    const end = this.text[next - 2] === '\r' ? next - 2 : next - 1;
-    return { line, column: offset - start + 1, source: this.text.slice(start, end) };
+  lineAt(offset: number): number {
+    return this.lines.linePos(offset).line;
   }
 
-  lineAt(offset: number): number {
-    let low = 0;
-    let high = this.lineStarts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.lineStarts[middle] <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return low + 1;
+  locate(offset: number): { line: number; column: number; source: string } {
+    const { line, col: column } = this.lines.linePos(offset);
+    const end = this.lines.lineStarts[line] ?? this.text.length;
+    const source = this.text.slice(offset - column + 1, end).replace(/\r?\n$|\r$/, '');
+    return { line, column, source };
   }
 }
 
@@ -64,11 +58,13 @@ export function positionOf(place: Place): Pick<Diagnostic, 'file' | 'line' | 'co
   return { file: place.text.file, line, column, length, source };
 }
 
-/** `FILE:LINE:COL` of a place; the pseudo file `--set` has no lines. */
-export function describePlace(place: Place): string {
-  if (place.text.file === '--set') return '--set';
-  const { line, column } = place.text.locate(place.start);
-  return `${place.text.file}:${line}:${column}`;
+export function diagnosticAt(
+  place: Place,
+  code: string,
+  message: string,
+  more: Partial<Diagnostic> = {},
+): Diagnostic {
+  return { code, message, ...positionOf(place), ...more };
 }
 
 /**
@@ -84,12 +80,12 @@ export function readSource(file: string, path: string, folder: string, asked?: P
   const at = source.text.search(isText ? /(?![\t\n\r])\p{Cc}|\uFEFF/u : /\uFFFD/);
   if (at < 0) return source;
   const code = source.text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');
-  throw usageError({
-    ...(isText
-      ? { code: 'config/control-character', message: `control character U+${code} is not allowed` }
-      : { code: 'config/encoding', message: 'not valid UTF-8', expected: 'UTF-8' }),
-    ...positionOf(source.place(at)),
-  });
+  const place = source.place(at);
+  throw usageError(
+    isText
+      ? diagnosticAt(place, 'config/control-character', `control character U+${code} is not allowed`)
+      : diagnosticAt(place, 'config/encoding', 'not valid UTF-8', { expected: 'UTF-8' }),
+  );
 }
 
 function readBytes(file: string, path: string, asked: Place | undefined): Buffer {
@@ -103,16 +99,13 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
     const stats = statSync(path);
     if (!stats.isFile() || STREAM.test(path))
       throw refusal('not-a-file', 'is not a regular file', { expected: 'a YAML file' });
-    if (stats.size > MAX_BYTES)
-      throw refusal('too-large', 'is too large for a config', {
-        expected: `at most ${MAX_BYTES / 1024} KiB`,
-      });
+    const expected = `at most ${MAX_BYTES / 1024} KiB`;
+    if (stats.size > MAX_BYTES) throw refusal('too-large', 'is too large for a config', { expected });
     return readFileSync(path);
   } catch (error) {
     const code = codeOf(error);
     if (code === undefined) throw error;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw refusal('unreadable', `cannot be read (${code})`);
-    const suggestion = nearestFile(file);
-    throw refusal('missing-file', 'does not exist', suggestion === undefined ? {} : { suggestion });
+    throw refusal('missing-file', 'does not exist', { suggestion: nearestFile(file) });
   }
 }

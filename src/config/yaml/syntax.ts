@@ -1,7 +1,7 @@
 /** YAML syntax errors: nesting that is too deep, found before parsing, and the parser's errors. */
 import { type ErrorCode, Lexer, type YAMLError } from 'yaml';
 import type { Diagnostic } from '../../util/errors.js';
-import { positionOf, type SourceText } from './source.js';
+import { diagnosticAt, type SourceText } from './source.js';
 
 /** Far more than a config needs (five levels), and far less than fits on the stack. */
 export const MAX_DEPTH = 32;
@@ -39,12 +39,8 @@ export function findDeepNesting(source: SourceText, text: string): Diagnostic | 
     if (token === '\n' || token === '\r\n') lineStart = offset + token.length;
     const indent = offset === lineStart && BLANK.test(token) ? token.length : 0;
     if (flow > MAX_DEPTH || opened > MAX_DEPTH || indent > MAX_INDENT) {
-      return {
-        code: 'config/too-deep',
-        message: 'the nesting is too deep',
-        ...positionOf(source.place(offset)),
-        expected: `at most ${MAX_DEPTH} levels`,
-      };
+      const expected = `at most ${MAX_DEPTH} levels`;
+      return diagnosticAt(source.place(offset), 'config/too-deep', 'the nesting is too deep', { expected });
     }
   }
   return undefined;
@@ -78,19 +74,15 @@ function described(source: SourceText, text: string, error: YAMLError): Diagnost
   const opener = findOpener(text, error);
   if (opener) {
     const message = `the ${/["']/.test(opener.sign) ? 'quote' : 'bracket'} ${opener.sign} is not closed`;
-    const place = positionOf(source.place(opener.offset));
-    return { code: 'config/syntax', message, ...place, expected: CLOSERS[opener.sign] };
+    const expected = CLOSERS[opener.sign];
+    return diagnosticAt(source.place(opener.offset), 'config/syntax', message, { expected });
   }
   const key = findIndentedKey(text, error);
-  const position = positionOf(source.place(key ?? at, Math.max(end, (key ?? at) + 1)));
+  const place = source.place(key ?? at, Math.max(end, (key ?? at) + 1));
   const words = WORDS.find(([code, when]) => code === error.code && when.test(error.message));
   const [message, expected] = key === undefined ? [words?.[2], words?.[3]] : TOO_FAR;
-  return {
-    code: CODES[error.code] ?? 'config/syntax',
-    message: message ?? error.message.replace(/^[A-Z]/, first => first.toLowerCase()),
-    ...position,
-    ...(expected !== undefined && { expected }),
-  };
+  const plain = message ?? error.message.replace(/^[A-Z]/, first => first.toLowerCase());
+  return diagnosticAt(place, CODES[error.code] ?? 'config/syntax', plain, { expected });
 }
 
 const TOO_FAR = [

@@ -1,6 +1,6 @@
 /** A config as a tree of values with their positions. Layers of a config are merged as trees. */
 import type { Diagnostic } from '../../util/errors.js';
-import { describePlace, type Place, positionOf } from './source.js';
+import { diagnosticAt, type Place, positionOf } from './source.js';
 
 export type Scalar = string | number | boolean | null;
 
@@ -58,35 +58,16 @@ export function toPlain(node: Node): unknown {
   }
 }
 
-/** For reading a few values of a large tree by key or index. Its keys cannot be listed. */
-export function plainView(node: Node): unknown {
-  if (node.kind !== 'map' && node.kind !== 'list') return toPlain(node);
-  return new Proxy<object>(node.kind === 'list' ? [] : {}, {
-    get(_, key) {
-      const child = typeof key === 'string' ? childOf(node, key) : undefined;
-      return child && plainView(child.value);
-    },
-  });
-}
-
 /** The value at a path and, in a mapping, the place of its key. Undefined if there is none. */
 export function nodeAt(root: Node, path: Path): { key?: Place; value: Node } | undefined {
-  let found: { key?: Place; value: Node } = { value: root };
+  let found: { key?: Place; value: Node } | undefined = { value: root };
   for (const step of path) {
-    const next = childOf(found.value, step);
-    if (next === undefined) return undefined;
-    found = next;
+    const node: Node = found.value;
+    const item: Node | undefined = node.kind === 'list' ? node.items[Number(step)] : undefined;
+    found = node.kind === 'map' ? node.entries.get(String(step)) : item && { value: item };
+    if (found === undefined) return undefined;
   }
   return found;
-}
-
-function childOf(node: Node, step: string | number): { key?: Place; value: Node } | undefined {
-  if (node.kind === 'map') return node.entries.get(String(step));
-  if (node.kind === 'list') {
-    const item = node.items[Number(step)];
-    return item === undefined ? undefined : { value: item };
-  }
-  return undefined;
 }
 
 /** True if a value at or above the path is broken. */
@@ -139,11 +120,11 @@ export class Locator {
 
   /** A diagnostic at the value of `path`, or at the nearest key above if the value is a default. */
   atValue(path: Path, code: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
-    return { code, message, ...positionOf(valuePlace(this.tree, path)), ...more };
+    return diagnosticAt(valuePlace(this.tree, path), code, message, more);
   }
 
   atKey(path: Path, code: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
-    return { code, message, ...positionOf(keyPlace(this.tree, path)), ...more };
+    return diagnosticAt(keyPlace(this.tree, path), code, message, more);
   }
 
   /** A diagnostic at the key of `path`, which excludes the key `other` beside it. */
@@ -158,6 +139,8 @@ export class Locator {
   /** `FILE:LINE:COL` of the value, `--set`, or `default`. */
   origin(path: Path): string {
     const found = nodeAt(this.tree, path);
-    return found === undefined ? 'default' : describePlace(found.value.place);
+    if (found === undefined) return 'default';
+    const { file, line, column } = positionOf(found.value.place);
+    return file === '--set' ? file : `${file}:${line}:${column}`;
   }
 }

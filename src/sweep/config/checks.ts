@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
 import { allKeys, experimentSchema, schemaAt } from '../../config/schema/walk.js';
 import { findElsewhere } from '../../config/suggest.js';
-import { type Place, positionOf, SourceText } from '../../config/yaml/source.js';
+import { diagnosticAt, positionOf, SourceText } from '../../config/yaml/source.js';
 import { describeValue, Locator, type MapNode, type Path } from '../../config/yaml/tree.js';
 import { largerIsBetter, rangeOf } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
@@ -43,14 +43,6 @@ function isWithin(key: string, other: string): boolean {
   return `${key}.`.startsWith(`${other}.`);
 }
 
-function at(place: Place, code: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
-  return { code, message, ...positionOf(place), ...more };
-}
-
-function meant(suggestion: string | undefined): Partial<Diagnostic> {
-  return suggestion === undefined ? {} : { suggestion };
-}
-
 export function checkParameters(
   tree: MapNode,
   settings: SweepSettings,
@@ -64,7 +56,7 @@ export function checkParameters(
     ...own.flatMap(parameter => checkForm(parameter, settings.parameters[parameter.given])),
     ...references.flatMap(reference => checkReference(reference, parameters)),
     ...inOrder(parameters).circular.map(({ keyPlace, name }) =>
-      at(keyPlace, 'sweep/condition-cycle', `the condition of \`${name}\` depends on itself`),
+      diagnosticAt(keyPlace, 'sweep/condition-cycle', `the condition of \`${name}\` depends on itself`),
     ),
   ];
 }
@@ -73,10 +65,10 @@ function checkKeys({ keys, keyPlace }: LocatedParameter): Diagnostic[] {
   return keys.flatMap(key => {
     const fixed = fixedKey(key);
     if (fixed !== undefined)
-      return [at(keyPlace, 'sweep/fixed-key', `\`${fixed}\` cannot be varied: ${FIXED[fixed]}`)];
+      return [diagnosticAt(keyPlace, 'sweep/fixed-key', `\`${fixed}\` cannot be varied: ${FIXED[fixed]}`)];
     if (schemaAt(key.split('.'), undefined) !== undefined) return [];
     const message = `a config has no key \`${key.slice(0, 80)}\``;
-    return [at(keyPlace, 'config/unknown-key', message, meant(nearestKey(key)))];
+    return [diagnosticAt(keyPlace, 'config/unknown-key', message, { suggestion: nearestKey(key) })];
   });
 }
 
@@ -93,7 +85,9 @@ function checkOverlaps(parameters: readonly LocatedParameter[]): Diagnostic[] {
     const earlier = set.slice(0, i).find(({ key: other }) => isWithin(key, other) || isWithin(other, key));
     if (earlier === undefined) return [];
     const { line } = positionOf(earlier.keyPlace);
-    return [at(keyPlace, 'sweep/overlap', `\`${key}\` is also set as \`${earlier.key}\` on line ${line}`)];
+    return [
+      diagnosticAt(keyPlace, 'sweep/overlap', `\`${key}\` is also set as \`${earlier.key}\` on line ${line}`),
+    ];
   });
 }
 
@@ -104,18 +98,18 @@ function checkForm(
   const isPaired = 'kind' in form && form.kind === 'paired';
   if (isPaired !== keys.length > 1) {
     const message = 'several keys need `kind: paired`, and `kind: paired` needs several keys';
-    return [at(keyPlace, 'sweep/paired', message)];
+    return [diagnosticAt(keyPlace, 'sweep/paired', message)];
   }
   if (isPaired)
     return written
       .filter(({ value }) => !Array.isArray(value) || value.length !== keys.length)
       .map(({ node }) => {
         const more = { expected: `a list of ${keys.length}`, got: describeValue(node) };
-        return at(node.place, 'sweep/paired', `the parameter has ${keys.length} keys`, more);
+        return diagnosticAt(node.place, 'sweep/paired', `the parameter has ${keys.length} keys`, more);
       });
   if (distribution.kind === 'choice' || distribution.low <= distribution.high) return [];
   const { low, high } = distribution;
-  return [at(written[1].node.place, 'sweep/bounds', `high (${high}) is less than low (${low})`)];
+  return [diagnosticAt(written[1].node.place, 'sweep/bounds', `high (${high}) is less than low (${low})`)];
 }
 
 /** A condition or exclusion that no point can match is a mistake. */
@@ -126,9 +120,9 @@ function checkReference(
   const target = parameters.find(parameter => parameter.name === name);
   if (target === undefined) {
     const names = parameters.map(parameter => parameter.name);
-    const more = { expected: names.join(', '), ...meant(nearest(name, names)) };
+    const more = { expected: names.join(', '), suggestion: nearest(name, names) };
     const message = `the sweep has no parameter \`${name.slice(0, 80)}\``;
-    return [at(keyPlace, 'sweep/unknown-parameter', message, more)];
+    return [diagnosticAt(keyPlace, 'sweep/unknown-parameter', message, more)];
   }
   const { distribution } = target;
   const expected =
@@ -139,7 +133,7 @@ function checkReference(
     .filter(({ value }) => !isPossible(value, distribution))
     .map(({ value, node }) => {
       const more = { expected, got: canonical(value) };
-      return at(node.place, 'sweep/impossible-value', `\`${name}\` never has this value`, more);
+      return diagnosticAt(node.place, 'sweep/impossible-value', `\`${name}\` never has this value`, more);
     });
 }
 
@@ -173,7 +167,7 @@ export function checkPlan(
     for (const { name, keyPlace, distribution } of parameters)
       if (!Number.isFinite(countOf(distribution))) {
         const message = `a ${method.kind} cannot list the values of \`${name}\`, which is continuous`;
-        found.push(at(keyPlace, 'sweep/endless-grid', message, { expected }));
+        found.push(diagnosticAt(keyPlace, 'sweep/endless-grid', message, { expected }));
       }
   } else if (budget.trials === undefined && budget.time === undefined) {
     const expected = inWords('`budget` with `trials`, `time` or both', '`--trials`, `--time` or both');
@@ -224,7 +218,7 @@ export function checkSet(
     const key = varied.find(one => isWithin(written.replaceAll(/\[(\d+)\]/g, '.$1'), one));
     if (key === undefined) return [];
     const place = new SourceText('--set', argument, resolve('.')).place(0, written.length);
-    return [at(place, 'sweep/set', `the sweep varies \`${key}\`, so --set has no effect on it`)];
+    return [diagnosticAt(place, 'sweep/set', `the sweep varies \`${key}\`, so --set has no effect on it`)];
   });
 }
 
