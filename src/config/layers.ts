@@ -33,7 +33,7 @@ export function readLayers(given: string | SourceText, asked?: Place): Layers {
   /** @param chain absolute paths from the config down to this file, which is the last */
   const read = (from: SourceText, chain: readonly string[]): MapNode | undefined => {
     const { root, problems: found } = parseConfig(from);
-    // an extended file that is not a config may be any file of the machine: its content is not shown
+    // a base that is not a config may be any file of the machine: its content is not shown
     const isForeign = chain.length > 1 && root === undefined;
     problems.push(...(isForeign ? found.map(({ source: _, got: __, ...rest }) => rest) : found));
     const bases = root ? extendedFiles(root) : [];
@@ -114,7 +114,7 @@ function isNull(node: Node): boolean {
   return node.kind === 'scalar' && node.value === null;
 }
 
-/** Whether the branch of a union that `above` chooses has a key; any key if it is the one of `below`. */
+/** Whether the branch of a union that `above` chooses has a key; true if `below` chooses the same. */
 function keysAllowed(below: MapNode, above: MapNode, path: Path): (key: string) => boolean {
   const schema = schemaAt(path, undefined);
   if (schema?.oneOf === undefined) return () => true;
