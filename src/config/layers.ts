@@ -114,7 +114,7 @@ function isNull(node: Node): boolean {
   return node.kind === 'scalar' && node.value === null;
 }
 
-/** Whether the branch of a union that `above` chooses has a key; true if `below` chooses the same. */
+/** Whether the branch that `above` chooses has a key; true if `below` chooses the same. */
 function keysAllowed(below: MapNode, above: MapNode, path: Path): (key: string) => boolean {
   const schema = schemaAt(path, undefined);
   if (schema?.oneOf === undefined) return () => true;
