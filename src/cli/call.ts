@@ -7,8 +7,7 @@ import { packageRoot } from '../util/root.js';
 import { systemReason } from '../util/system-errors.js';
 import { printable } from '../util/words.js';
 import { asTyped } from './command/command-line.js';
-import { formatDiagnostics } from './terminal/diagnostics.js';
-import { HintedError } from './terminal/hinted-error.js';
+import { formatDiagnostics, HintedError } from './terminal/diagnostics.js';
 import { type Io, processIo, type Terminal } from './terminal/io.js';
 
 export class Call {

@@ -4,31 +4,17 @@
  * `cli/terminal/text.ts`.
  */
 import type { Verdict } from '../run/events.js';
-import type { Diagnostic } from '../util/errors.js';
 import type { Table } from '../util/table.js';
 
-export type Block = Heading | Paragraph | List | TableBlock | Chart | Finding | Subject | Outcome;
-
-export interface Heading {
-  readonly kind: 'heading';
-  readonly text: string;
-}
-
-export interface Paragraph {
-  readonly kind: 'paragraph';
-  readonly text: string;
-}
-
-export interface List {
-  readonly kind: 'list';
-  readonly items: readonly string[];
-}
-
-export interface TableBlock {
-  readonly kind: 'table';
-  readonly title?: string;
-  readonly table: Table;
-}
+export type Block =
+  | { readonly kind: 'paragraph'; readonly text: string }
+  | { readonly kind: 'list'; readonly items: readonly string[] }
+  | { readonly kind: 'table'; readonly title?: string; readonly table: Table }
+  | { readonly kind: 'warning'; readonly code: string; readonly text: string }
+  /** The verdict on everything: the last line in a terminal, the title elsewhere. */
+  | { readonly kind: 'outcome'; readonly text: string }
+  | Chart
+  | Subject;
 
 export interface Chart {
   readonly kind: 'chart';
@@ -41,19 +27,6 @@ export interface ChartLine {
   /** One or two letters. */
   readonly label: string;
   readonly points: readonly { readonly x: number; readonly y: number }[];
-}
-
-/** Something that needs attention, besides verdicts. */
-export interface Finding {
-  readonly kind: 'finding';
-  readonly severity: 'error' | 'warning';
-  readonly diagnostic: Diagnostic;
-}
-
-/** The verdict on everything: the last line in a terminal, the title elsewhere. */
-export interface Outcome {
-  readonly kind: 'outcome';
-  readonly text: string;
 }
 
 /** Something that was judged. */
@@ -73,6 +46,8 @@ export interface Subject {
     readonly started: string | null;
     readonly duration_s: number | null;
   };
+  /** Absolute paths on the machine of the run, in which the gates stand. */
+  readonly configFiles: readonly string[];
   readonly facts: readonly Fact[];
   readonly notes: readonly string[];
   readonly judgements: readonly Judgement[];
@@ -99,5 +74,6 @@ export interface Judgement {
   readonly verdict: Verdict | 'not judged';
   readonly sentence: string;
   readonly isInHead: boolean;
-  readonly place?: { readonly file: string; readonly line: number; readonly col: number } | undefined;
+  /** `FILE:LINE:COL` of a gate. */
+  readonly origin?: string;
 }

@@ -6,17 +6,20 @@ import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import type { Diagnostic } from '../util/errors.js';
 import { printable } from '../util/words.js';
-import type { Block, Finding, Judgement, Subject } from './blocks.js';
+import type { Block, Subject } from './blocks.js';
 
 const MAX_ANNOTATIONS = 10;
 
-/** One command per line. Annotations beyond the limit are counted in plain lines. */
-export function annotationsOf(blocks: readonly Block[]): string {
+/**
+ * One command per line. Annotations beyond the limit are counted in plain lines.
+ * @param workspace the checkout, for the places of gates
+ */
+export function annotationsOf(blocks: readonly Block[], workspace?: string): string {
   const subjects = blocks.filter(block => block.kind === 'subject');
-  const findings = blocks.filter(block => block.kind === 'finding');
-  const errors = subjects.flatMap(errorLines);
+  const findings = blocks.filter(block => block.kind === 'warning');
+  const errors = subjects.flatMap(subject => errorLines(subject, workspace));
   const warnings = [
-    ...findings.map(finding => annotation(finding.diagnostic, finding)),
+    ...findings.map(({ code, text }) => command('warning', { title: code }, text)),
     ...subjects.flatMap(({ about, warnings: { first } }) =>
       first.map(({ code, message }) => command('warning', { title: code }, `${about}: ${message}`)),
     ),
@@ -42,18 +45,18 @@ function limited(lines: readonly string[], count: number, what: string): string[
   ];
 }
 
-function errorLines({ about, judgements }: Subject): string[] {
-  const isWrong = ({ verdict }: Judgement) => verdict === 'failed' || verdict === 'inconclusive';
+function errorLines({ about, configFiles, judgements }: Subject, workspace?: string): string[] {
   return judgements
-    .filter(isWrong)
-    .map(({ name, sentence, place }) =>
-      command('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`),
-    );
+    .filter(({ verdict }) => verdict === 'failed' || verdict === 'inconclusive')
+    .map(({ name, sentence, origin }) => {
+      const place = origin && workspace ? placeOfGate(origin, configFiles, workspace) : {};
+      return command('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`);
+    });
 }
 
 interface Annotating {
   readonly file?: string;
-  readonly severity?: Finding['severity'];
+  readonly severity?: 'error' | 'warning';
   readonly workspace?: string | undefined;
 }
 
@@ -80,7 +83,7 @@ function annotation(d: Diagnostic, { file, severity = 'error', workspace }: Anno
 
 /** One workflow command, without a newline. */
 function command(
-  kind: Finding['severity'] | 'notice',
+  kind: 'error' | 'warning' | 'notice',
   properties: Readonly<Record<string, unknown>>,
   message: string,
 ): string {
@@ -102,11 +105,7 @@ function escapeProperty(text: string): string {
  * @param configFiles absolute paths on the machine of the run. For a path outside the checkout,
  *   uses the file whose path shares the longest end with it
  */
-export function placeOfGate(
-  { origin }: { readonly origin: string },
-  configFiles: readonly string[],
-  workspace: string,
-): Judgement['place'] {
+function placeOfGate(origin: string, configFiles: readonly string[], workspace: string) {
   const [, named, line, col] = /^(.+):(\d+):(\d+)$/.exec(origin) ?? [];
   if (named === undefined) return undefined;
   const wanted = partsOf(normalize(named)).filter(part => part !== '..');

@@ -54,16 +54,14 @@ function cut(lines: readonly string[], maxBytes: number): string {
 /** The lines of a block; tables of all subjects stand before them. */
 function part(block: Block): readonly string[] {
   switch (block.kind) {
-    case 'heading':
-      return [`# ${plainMarkdown(block.text)}`];
     case 'paragraph':
       return [plainMarkdown(block.text)];
     case 'list':
       return block.items.map(listed);
     case 'table':
       return [...(block.title === undefined ? [] : [`### ${block.title}`, '']), ...table(block.table)];
-    case 'finding':
-      return [`**${block.severity}**: ${plainMarkdown(block.diagnostic.message)}`];
+    case 'warning':
+      return [`**warning**: ${plainMarkdown(block.text)}`];
     case 'subject':
       return notesOf(block);
     case 'chart':

@@ -13,34 +13,24 @@ import { EXIT } from '../util/errors.js';
 import { rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import type { Block, Chart, Fact, Judgement, Subject } from './blocks.js';
-import { placeOfGate } from './github.js';
 
-interface ReviewStyle {
-  nameOf?(directory: string): string;
-  readonly workspace?: string;
-}
-
-/** Charts of curves come last, of the runs that have any. Text from the runs is not escaped. */
-export function reviewDocument({ review, curves }: Reviewed, style: ReviewStyle = {}): readonly Block[] {
+/**
+ * Charts of curves come last, of the runs that have any. Text from the runs is not escaped.
+ * @param nameOf names directories
+ */
+export function reviewDocument(
+  { review, curves }: Reviewed,
+  nameOf = (directory: string): string => directory,
+): readonly Block[] {
   const { runs, damaged, groups, sweeps, pinned } = review;
-  const nameOf = style.nameOf ?? (directory => directory);
-  const place = (gate: GateResult, files: readonly string[]): Judgement['place'] =>
-    style.workspace === undefined ? undefined : placeOfGate(gate, files, style.workspace);
   return [
-    ...runs.map(run => runSubject(run, { nameOf, identity: identityOf(run, sweeps), place })),
-    ...damaged.map(run => damagedSubject(run, nameOf)),
-    ...groups.map(group => groupSubject(group, runs, place)).filter(isTelling),
-    ...sweeps.flatMap(({ name, directory, message }): Block[] =>
-      message === null
-        ? []
-        : [
-            {
-              kind: 'finding',
-              severity: 'warning',
-              diagnostic: { code: 'sweep', message: `sweep ${name}/${basename(directory)}: ${message}` },
-            },
-          ],
-    ),
+    ...runs.map(run => runSubject(run, nameOf(run.directory), identityOf(run, sweeps))),
+    ...damaged.map(run => damagedSubject(run, nameOf(run.directory))),
+    ...groups.map(group => groupSubject(group, runs)).filter(isTelling),
+    ...sweeps.flatMap(({ name, directory, message }): Block[] => {
+      if (message === null) return [];
+      return [{ kind: 'warning', code: 'sweep', text: `sweep ${name}/${basename(directory)}: ${message}` }];
+    }),
     ...(pinned === null ? [] : [{ kind: 'paragraph' as const, text: `Pinned: ${pinned}` }]),
     { kind: 'outcome', text: outcomeOf(review) },
     ...groups.flatMap(group => chartsOf(group, runs, curves)),
@@ -56,44 +46,46 @@ function isTelling({ judgements, notes }: Subject): boolean {
   return judgements.length + notes.length > 0;
 }
 
-type PlaceOf = (gate: GateResult, files: readonly string[]) => Judgement['place'];
+const SUBJECT = {
+  kind: 'subject' as const,
+  isBrief: false,
+  configFiles: [],
+  facts: [],
+  notes: [],
+  warnings: { count: 0, first: [] },
+};
 
-interface RunStyle {
-  readonly nameOf: (directory: string) => string;
-  readonly identity: string;
-  readonly place: PlaceOf;
-}
-
-function runSubject(run: RunReview, { nameOf, identity, place }: RunStyle): Subject {
-  const { name, run_id, directory, seed, started, duration_s, completed, not_judged, warnings } = run;
+function runSubject(run: RunReview, directory: string, identity: string): Subject {
+  const { name, run_id, seed, completed, not_judged } = run;
   const isJudged = not_judged === null;
   const doubted = completed.verdict === 'inconclusive' ? 'Not certain' : 'Not completed';
-  const first: Judgement = {
-    name: 'completed',
-    id: 'completed',
-    verdict: isJudged ? completed.verdict : 'not judged',
-    sentence:
-      completed.reason === null
-        ? 'The run completed.'
-        : `${isJudged ? doubted : 'Not judged'}: ${completed.reason}.`,
-    isInHead: true,
-  };
-  const gates = run.gates.map((gate): Judgement => {
-    const judged = gateJudgement(gate, place(gate, run.config_files));
-    return isJudged && run.state === 'completed' ? judged : { ...judged, verdict: 'not judged' };
-  });
+  const sentence =
+    completed.reason === null
+      ? 'The run completed.'
+      : `${isJudged ? doubted : 'Not judged'}: ${completed.reason}.`;
+  const gates = run.gates.map(gateJudgement);
   return {
-    kind: 'subject',
+    ...SUBJECT,
     about: `${name}/${run_id}`,
-    head: `${nameOf(directory)}${seed === null ? '' : `, seed ${seed}`}: ${completed.reason ?? 'completed'}`,
+    head: `${directory}${seed === null ? '' : `, seed ${seed}`}: ${completed.reason ?? 'completed'}`,
     isBrief: !isJudged,
     identity,
-    run: { directory, run_id, started, duration_s },
+    run,
+    configFiles: run.config_files,
     facts: factsOf(run),
     notes: notesOf(run),
-    judgements: [first, ...gates],
-    warnings,
+    judgements: [
+      headJudgement('completed', isJudged ? completed.verdict : 'not judged', sentence),
+      ...(isJudged && run.state === 'completed'
+        ? gates
+        : gates.map(gate => ({ ...gate, verdict: 'not judged' as const }))),
+    ],
+    warnings: run.warnings,
   };
+}
+
+function headJudgement(name: string, verdict: Judgement['verdict'], sentence: string): Judgement {
+  return { name, id: name, verdict, sentence, isInHead: true };
 }
 
 /** Uses the id only for trials, since other ids contain the time. */
@@ -169,51 +161,35 @@ function notesOf({ cautions, damaged_lines: damaged }: RunReview): string[] {
   ];
 }
 
-const NO_WARNINGS = { count: 0, first: [] };
-
-function damagedSubject(run: DamagedRun, nameOf: (directory: string) => string): Subject {
+function damagedSubject({ name, run_id, message }: DamagedRun, directory: string): Subject {
   return {
-    kind: 'subject',
-    about: `${run.name}/${run.run_id}`,
-    head: `${nameOf(run.directory)}: damaged: ${run.message}`,
+    ...SUBJECT,
+    about: `${name}/${run_id}`,
+    head: `${directory}: damaged: ${message}`,
     isBrief: true,
-    identity: `${run.name}.damaged`,
-    facts: [],
-    notes: [],
-    judgements: [
-      {
-        name: 'readable',
-        id: 'readable',
-        verdict: 'inconclusive',
-        sentence: `Damaged: ${run.message}.`,
-        isInHead: true,
-      },
-    ],
-    warnings: NO_WARNINGS,
+    identity: `${name}.damaged`,
+    judgements: [headJudgement('readable', 'inconclusive', `Damaged: ${message}.`)],
   };
 }
 
-function groupSubject(group: GroupReview, runs: readonly RunReview[], place: PlaceOf): Subject {
+function groupSubject(group: GroupReview, runs: readonly RunReview[]): Subject {
   const { name, seeds, gates, comparison } = group;
   const members = runs.filter(run => run.name === name && group.runs.includes(run.run_id));
-  const files = [...new Set(members.flatMap(({ config_files }) => config_files))];
   const which = seeds.map(seed => seed ?? '?').join(', ');
   const what = [name, ...distinctWords(group, ' ')].join(', ');
   const about =
     group.runs.length === 1 ? `${what}, seed ${which}` : `${what}, ${group.runs.length} runs, seeds ${which}`;
   return {
-    kind: 'subject',
+    ...SUBJECT,
     about,
     head: about,
-    isBrief: false,
     identity: [name, ...distinctWords(group, '='), 'over-seeds'].join('.'),
-    facts: [],
+    configFiles: [...new Set(members.flatMap(({ config_files }) => config_files))],
     notes: groupNotes(group),
     judgements: [
-      ...gates.map(gate => gateJudgement(gate, place(gate, files))),
+      ...gates.map(gateJudgement),
       ...(comparison?.metrics ?? []).map(metric => comparisonJudgement(metric, comparison?.file ?? '')),
     ],
-    warnings: NO_WARNINGS,
   };
 }
 
@@ -247,27 +223,20 @@ function groupNotes({ left_out, comparison }: GroupReview): string[] {
   return [...leftOut, `${known.slice(0, -1).join(', ')} and ${known.at(-1)} are those of ${file}`, ...drawn];
 }
 
-function gateJudgement(gate: GateResult, place: Judgement['place']): Judgement {
-  return {
-    name: gateName(gate),
-    id: `${gateName(gate)} ${askedWords(gate)}`,
-    verdict: gate.verdict,
-    sentence: gateSentence(gate),
-    isInHead: false,
-    place,
-  };
+function gateJudgement(gate: GateResult): Judgement {
+  const { verdict, origin } = gate;
+  const name = gateName(gate);
+  const sentence = gateSentence(gate);
+  return { name, id: `${name} ${askedWords(gate)}`, verdict, sentence, isInHead: false, origin };
 }
 
 /** `>= 0.97 and <= 1`, `max_drop 0.005 of b.json` */
 function askedWords({ min, max, max_drop, max_regress, beats, by, baseline }: GateResult): string {
-  const bounds = [
-    ...(min === undefined ? [] : [`>= ${min}`]),
-    ...(max === undefined ? [] : [`<= ${max}`]),
-    ...(max_drop === undefined ? [] : [`max_drop ${max_drop}`]),
-    ...(max_regress === undefined ? [] : [`max_regress ${max_regress}`]),
-    ...(beats === undefined ? [] : [`beats ${beats}${by === undefined ? '' : ` by ${by}`}`]),
-  ];
-  return `${bounds.join(' and ')}${baseline === undefined ? '' : ` of ${basename(baseline)}`}`;
+  const bounds = Object.entries({ '>=': min, '<=': max, max_drop, max_regress, beats })
+    .filter(([, bound]) => bound !== undefined)
+    .map(([relation, bound]) => `${relation} ${bound}`);
+  const margin = beats === undefined || by === undefined ? '' : ` by ${by}`;
+  return `${bounds.join(' and ')}${margin}${baseline === undefined ? '' : ` of ${basename(baseline)}`}`;
 }
 
 function comparisonJudgement(result: MetricVerdict, file: string): Judgement {
@@ -277,13 +246,8 @@ function comparisonJudgement(result: MetricVerdict, file: string): Judgement {
   const chance = p === undefined ? '' : `, p ${rounded(p, 2)}`;
   const worst = limit === undefined ? '' : `; up to ${rounded(limit, 6)} passes`;
   const name = `${metric} against ${file}`;
-  return {
-    name,
-    id: name,
-    verdict,
-    sentence: `${metric}${measured} ${verdict} against ${rounded(reference, 6)}${noise} (${counted(count, 'run')} of ${file}): ${reason}${chance}${worst}.`,
-    isInHead: false,
-  };
+  const sentence = `${metric}${measured} ${verdict} against ${rounded(reference, 6)}${noise} (${counted(count, 'run')} of ${file}): ${reason}${chance}${worst}.`;
+  return { name, id: name, verdict, sentence, isInHead: false };
 }
 
 /** More lines cannot be distinguished. */
@@ -299,18 +263,13 @@ function chartsOf(group: GroupReview, runs: readonly RunReview[], curves: Review
     kind: 'chart',
     title: `${group.name}: ${name}, ${largerIsBetter(name) ? 'larger' : 'smaller'} is better`,
     axis: 'step',
-    lines: members.flatMap(({ [name]: curve }, i) =>
-      curve === undefined
-        ? []
-        : [
-            {
-              label: String(i + 1),
-              points: curve.steps.flatMap((x, k) => {
-                const y = curve.values[k];
-                return y === null ? [] : [{ x, y }];
-              }),
-            },
-          ],
-    ),
+    lines: members.flatMap(({ [name]: curve }, i) => {
+      if (curve === undefined) return [];
+      const points = curve.steps.flatMap((x, k) => {
+        const y = curve.values[k];
+        return y === null ? [] : [{ x, y }];
+      });
+      return [{ label: String(i + 1), points }];
+    }),
   }));
 }

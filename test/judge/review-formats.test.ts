@@ -154,7 +154,7 @@ t.test('test cases have unique names, the same in every review', async t => {
 
 t.test('annotations point to the gate in the workspace, no more than GitHub shows', async t => {
   const reviewed = judge([runs[0]]);
-  const at = (workspace: string) => annotationsOf(reviewDocument(reviewed, { workspace }));
+  const at = (workspace: string) => annotationsOf(reviewDocument(reviewed), workspace);
   const line = Number(/small\.yaml:(\d+):5/.exec(reviewed.review.runs[0].gates[0].origin)?.[1]);
   t.equal(readFileSync(config, 'utf8').split('\n')[line - 1].trim(), '{', 'the line of the gate');
   t.match(
@@ -182,7 +182,7 @@ t.test('annotations point to the gate in the workspace, no more than GitHub show
   cpSync(config, join(checkout, 'small.yaml'));
   t.match(at(checkout), new RegExp(`^::error file=small\\.yaml,line=${line},`, 'm'));
   const many = judge([runs[0]], { gates: Array.from({ length: 30 }, (_, i) => `test.loss >= ${1000 + i}`) });
-  const annotations = annotationsOf(reviewDocument(many, { workspace: folder }));
+  const annotations = annotationsOf(reviewDocument(many), folder);
   t.equal(annotations.match(/^::error /gm)?.length, 10);
   t.match(annotations, /^22 more verdicts that did not pass are not annotated\.$/m);
   const summary = join(work.folder(), 'summary.md');

@@ -312,7 +312,7 @@ t.test("gates of trials are reported and annotated in the user's config", async 
     }
   });
   t.match(
-    annotationsOf(reviewDocument({ review: judge(failing), curves: [] }, { workspace: folder })),
+    annotationsOf(reviewDocument({ review: judge(failing), curves: [] }), folder),
     new RegExp(`^::error file=base\\.yaml,line=${line},col=5,title=gate test\\.loss::`, 'm'),
   );
   const older = copyOf(directory => {

@@ -16,7 +16,7 @@ import {
   ticksOf,
   tickText,
   X_AXES,
-} from '../../src/view/page/curve-data.js';
+} from '../../src/view/page/scales.js';
 
 interface Case {
   readonly steps: readonly number[];

@@ -17,7 +17,7 @@ import { dashboards, json, quiet, width } from '../command/options.js';
 import { type RepeatedFlags, resumeHint } from '../command/result.js';
 import { onStopSignal } from '../command/signals.js';
 import { choice, integer, list, type Shell, text, type Values } from '../command/verb.js';
-import { HintedError } from '../terminal/hinted-error.js';
+import { HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { bestTable, remarks, widthOf } from '../verbs/compare-trials.js';
 import { startDashboardBeside } from '../verbs/serve.js';

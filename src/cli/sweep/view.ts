@@ -12,8 +12,8 @@ import { describePoint } from '../../sweep/search/space.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, type Table } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
-import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';
+import { Block } from '../terminal/progress.js';
 
 const REDRAW_MS = 250;
 const TICK_MS = 1000;

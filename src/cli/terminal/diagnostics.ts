@@ -9,7 +9,7 @@
  *       did you mean learning_rate?
  */
 import pico from 'picocolors';
-import { type Diagnostic, placeOf } from '../../util/errors.js';
+import { type Diagnostic, placeOf, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 
 /** Longer source lines are cut around the caret. */
@@ -84,4 +84,30 @@ function crop(
   const shifted = column - start + (start > 0 ? 1 : 0);
   // The caret may be one column past the end, but no further.
   return { text, column: shifted, length: Math.max(1, Math.min(length, text.length - shifted + 1)) };
+}
+
+/** An error with advice. */
+export class HintedError extends Error {
+  /** @param hint complete lines, printed after the message of `cause` */
+  constructor(
+    override readonly cause: unknown,
+    readonly hint: string,
+  ) {
+    super('see the cause', { cause });
+  }
+}
+
+const MOVED = `If the data have moved, say where they are: --set dataset.path=FILE, or the key that names them.
+\`predict RUN --input FILE\` does not need them.
+`;
+
+/** Runs `use`. Adds advice to the error if the run's data cannot be read. */
+export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    const isLost =
+      error instanceof UserError && error.diagnostics.some(({ code }) => code === 'data/unreadable');
+    throw isLost ? new HintedError(error, MOVED) : error;
+  }
 }

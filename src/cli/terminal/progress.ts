@@ -3,7 +3,6 @@
  * every few seconds; nothing if quiet. The clock affects only what is shown.
  */
 import { formatDuration } from '../../util/numbers.js';
-import { Block } from './block.js';
 import type { Io } from './io.js';
 
 export interface ProgressPlan {
@@ -127,4 +126,47 @@ function bar(fraction: number, room: number): string {
   if (width < MIN_WIDTH) return '';
   const full = Math.round(Math.min(1, fraction) * width);
   return `${'━'.repeat(full)}${'─'.repeat(width - full)} `;
+}
+
+const SIZE = { columns: 80, rows: 24 };
+
+/** Lines at the end of a terminal that are redrawn in place. */
+export class Block {
+  private drawn: readonly string[] = [];
+
+  constructor(private readonly io: Pick<Io, 'err' | 'columns' | 'rows'>) {}
+
+  /** Usable columns: after the last one, some terminals start a new line. */
+  get width(): number {
+    return (this.io.columns ?? SIZE.columns) - 1;
+  }
+
+  /** Replaces the block in one write, so that it does not flicker. */
+  draw(lines: readonly string[]): void {
+    // the cursor is below the block and cannot return to lines that scrolled off the screen
+    const max = Math.max(1, (this.io.rows ?? SIZE.rows) - 1);
+    const shown = lines.slice(0, max).map(line => line.slice(0, this.width));
+    if (shown.join('\n') === this.drawn.join('\n')) return;
+    this.io.err(`${this.erasure}${shown.map(line => `${line}\n`).join('')}`);
+    this.drawn = shown;
+  }
+
+  /** Writes a line above the block, which returns with the next `draw`. */
+  line(text: string): void {
+    this.io.err(`${this.erasure}${text}\n`);
+    this.drawn = [];
+  }
+
+  clear(): void {
+    if (this.drawn.length > 0) this.io.err(this.erasure);
+    this.drawn = [];
+  }
+
+  private get erasure(): string {
+    if (this.drawn.length === 0) return '';
+    // lines wrap if the window was narrowed
+    const columns = this.io.columns ?? SIZE.columns;
+    const height = this.drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
+    return `\u001b[${height}A\r\u001b[J`;
+  }
 }

@@ -35,7 +35,6 @@ function part(
   { width = Number.POSITIVE_INFINITY, color = false, unicode = false }: TextStyle,
 ): string {
   switch (block.kind) {
-    case 'heading':
     case 'paragraph':
     case 'outcome':
       return lines([block.text]);
@@ -43,8 +42,8 @@ function part(
       return lines(block.items);
     case 'table':
       return formatTable(block.table, 'text', width);
-    case 'finding':
-      return lines([`${block.severity}: ${block.diagnostic.message}`]);
+    case 'warning':
+      return lines([`warning: ${block.text}`]);
     case 'subject':
       return lines(subjectLines(block));
     case 'chart': {

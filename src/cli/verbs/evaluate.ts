@@ -17,7 +17,7 @@ import {
   width,
 } from '../command/options.js';
 import { defineVerb, flag } from '../command/verb.js';
-import { hintingAtMovedData } from '../terminal/hinted-error.js';
+import { hintingAtMovedData } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({

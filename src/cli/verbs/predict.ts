@@ -21,8 +21,7 @@ import {
   text,
   type Values,
 } from '../command/verb.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
-import { hintingAtMovedData } from '../terminal/hinted-error.js';
+import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { csvRecords, jsonLine } from './prediction-lines.js';
 

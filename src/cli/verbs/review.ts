@@ -72,14 +72,15 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
       io.data(junitOf(reviewDocument(reviewed)));
       return;
     case 'github': {
-      io.out(annotationsOf(reviewDocument(reviewed, { workspace: github.workspace ?? resolve('.') })));
-      const problems = writeJobSummary(reviewDocument(reviewed), github);
+      const blocks = reviewDocument(reviewed);
+      io.out(annotationsOf(blocks, github.workspace ?? resolve('.')));
+      const problems = writeJobSummary(blocks, github);
       if (problems.length > 0)
         io.err(`${formatDiagnostics(problems, { color: io.color.err, severity: 'warning' })}\n`);
       return;
     }
     case 'text': {
-      const blocks = reviewDocument(reviewed, { nameOf: path => relative('.', path) || '.' });
+      const blocks = reviewDocument(reviewed, path => relative('.', path) || '.');
       io.out(textOf(blocks.filter(({ kind }) => kind !== 'chart')));
       return;
     }

@@ -20,7 +20,7 @@ import {
 import { printProblems, printResult, resumeHint } from '../command/result.js';
 import { onStopSignal } from '../command/signals.js';
 import { defineVerb, folder } from '../command/verb.js';
-import { HintedError } from '../terminal/hinted-error.js';
+import { HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { type DashboardOptions, startDashboardBeside } from './serve.js';

@@ -1,13 +1,36 @@
-/** A chart of curves, described by a legend and a table. */
+/** Charts of curves with one axis, cursor, zoom and smoothing; each has a legend and a table. */
 
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/curve.js';
 import { formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
-import { type Column, Details, Table, useHeading, Value } from './components.js';
-import { type Line, type Places, placeText, ticksOf, tickText, valueAt, type XAxis } from './curve-data.js';
+import { type Column, Details, Section, Table, Toggle, useHeading, Value } from './components.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { distinct } from './run-list.js';
-import { nearest, numeric, type Scale, withMargin } from './scales.js';
+import {
+  extentOf,
+  hasAxis,
+  type Line,
+  nearest,
+  numeric,
+  type Places,
+  placesOf,
+  placeText,
+  type Scale,
+  smoothed,
+  spacingOf,
+  ticksOf,
+  tickText,
+  valueAt,
+  withMargin,
+  X_AXES,
+  type XAxis,
+} from './scales.js';
+
+export interface ChartPlan {
+  readonly title: string;
+  readonly series: readonly ChartSeries[];
+  readonly isShare: boolean;
+}
 
 export interface ChartSeries {
   /** Name of the curve, such as `test.loss`, or of the run in a chart of several runs. */
@@ -19,49 +42,161 @@ export interface ChartSeries {
   readonly places: Places;
 }
 
-export interface DrawnSeries extends ChartSeries {
-  readonly isHidden: boolean;
-  readonly line: Line;
-  readonly smooth: Line | undefined;
-}
-
-export interface SharedPlace {
+interface Settings {
   readonly axis: XAxis;
-  readonly cursor: number | null;
-  setCursor(place: number | null): void;
-  readonly range: Range;
-  setRange(range: Range | null): void;
-}
-
-interface ChartProps extends SharedPlace {
-  readonly title: string;
-  readonly series: readonly DrawnSeries[];
-  readonly isShare: boolean;
   readonly isLog: boolean;
-  toggle(name: string): void;
+  readonly weight: number;
+  readonly hidden: readonly string[];
+  readonly cursor: number | null;
+  /** The visible part of the axis; null for all. */
+  readonly range: Range | null;
 }
 
-export function Chart(props: ChartProps) {
-  const { title, series, isShare, isLog, axis, cursor, range } = props;
+const AT_FIRST: Settings = { axis: 'step', isLog: false, weight: 0, hidden: [], cursor: null, range: null };
+const AXIS_WORDS: Readonly<Record<XAxis, string>> = { step: 'steps', epoch: 'epochs', time: 'time' };
+
+/** What all charts show alike. */
+interface View extends Settings {
+  readonly range: Range;
+  change(changes: Partial<Settings>): void;
+}
+
+export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
+  const [settings, setSettings] = useState<Settings>(AT_FIRST);
+  const { axis, isLog, weight, hidden, cursor, range } = settings;
+  const drawn = useMemo(() => drawnPlans(plans, settings), [plans, axis, weight, hidden]);
+  if (plans.length === 0) return null;
+  const [first, last] = extentOfAll(drawn);
+  const change = ({ range: to, ...changes }: Partial<Settings>) => {
+    // a range as wide as the data is not a zoom
+    const isZoom = to && to[1] - to[0] < last - first;
+    const zoom = isZoom ? ([Math.max(first, to[0]), Math.min(last, to[1])] as const) : null;
+    setSettings(old => ({ ...old, ...changes, ...(to !== undefined && { range: zoom }) }));
+  };
+  const view = { ...settings, range: range ?? ([first, last] as const), change };
+  const runs = plans.flatMap(({ series }) => series.map(({ places }) => places));
+  return (
+    <Section title="Curves">
+      <div class="toolbar">
+        <label>
+          over{' '}
+          <select
+            value={axis}
+            onChange={event =>
+              change({ axis: event.currentTarget.value as XAxis, range: null, cursor: null })
+            }
+          >
+            {X_AXES.map(one => (
+              <option key={one} value={one} disabled={!runs.every(places => hasAxis(places, one))}>
+                {AXIS_WORDS[one]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          smoothing{' '}
+          <input
+            type="range"
+            min={0}
+            max={0.999}
+            step={0.001}
+            value={weight}
+            onInput={event => change({ weight: Number(event.currentTarget.value) })}
+          />
+          <span class="amount">{weight === 0 ? 'off' : weight}</span>
+        </label>
+        <Toggle isOn={isLog} set={on => change({ isLog: on })}>
+          logarithmic
+        </Toggle>
+        <button type="button" disabled={range === null} onClick={() => change({ range: null })}>
+          Show all {AXIS_WORDS[axis]}
+        </button>
+        <output class="step" data-cursor={cursor ?? ''}>
+          {cursor !== null && placeText(axis, cursor) + epochText(axis, cursor, runs)}
+        </output>
+      </div>
+      <div class="charts">
+        {drawn.map(plan => (
+          <Chart key={plan.title} plan={plan} view={view} />
+        ))}
+      </div>
+      <p class="note screen">
+        Drag over a chart to zoom in, double click to zoom out; click a name to hide its curve. By keyboard:
+        arrow keys move the cursor, Page Up and Page Down by more, + and − zoom, 0 shows all.
+        {weight > 0 && ' Smoothed curves are exponential moving averages; the measurements are behind them.'}
+      </p>
+    </Section>
+  );
+}
+
+function epochText(axis: XAxis, cursor: number, runs: readonly Places[]): string {
+  const each = runs[0].steps_per_epoch;
+  const isKnown = axis === 'step' && each !== null && runs.every(run => run.steps_per_epoch === each);
+  return isKnown ? `, epoch ${Math.max(1, Math.ceil(cursor / each))}` : '';
+}
+
+/** The weight of an earlier measurement below which a curve looks the same smoothed. */
+const MIN_SMOOTHING = 0.02;
+
+type Drawn = ReturnType<typeof drawnPlans>[number];
+type Series = Drawn['series'][number];
+
+/** All curves are smoothed over the same number of steps: of the most frequent measurements. */
+function drawnPlans(plans: readonly ChartPlan[], { axis, weight, hidden }: Settings) {
+  const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
+  const drawnSeries = (series: ChartSeries) => {
+    const { curve, name } = series;
+    const places = placesOf(curve.steps, axis, series.places);
+    const isSmooth = weight > 0 && weight ** (spacingOf(curve) / spacing) > MIN_SMOOTHING;
+    const line: Line = { places, values: curve.values };
+    const smooth: Line | undefined = isSmooth
+      ? { places, values: smoothed(curve, weight, spacing) }
+      : undefined;
+    return { ...series, isHidden: hidden.includes(name), line, smooth };
+  };
+  return plans.map(plan => ({ ...plan, series: plan.series.map(drawnSeries) }));
+}
+
+function extentOfAll(plans: readonly Drawn[]): Range {
+  const ends = plans.flatMap(({ series }) =>
+    series.flatMap(({ line: { places } }) => extentOf(places) ?? []),
+  );
+  const [first, last] = extentOf(ends) ?? [0, 0];
+  return first === last ? [first - 1, last + 1] : [first, last];
+}
+
+interface ChartProps {
+  readonly plan: Drawn;
+  readonly view: View;
+}
+
+function Chart({ plan, view }: ChartProps) {
+  const { title, series, isShare } = plan;
+  const { axis, isLog, cursor, range, change } = view;
   const id = useId();
   const Heading = useHeading(2);
   const shown = useMemo(() => series.filter(({ isHidden }) => !isHidden), [series]);
   const x = useMemo(() => {
     const ticks = ticksOf(axis, ...range);
-    const texts = ticks.map(tick => tickText(axis, tick));
-    return numeric(...range, { ticks, texts });
+    return numeric(...range, { ticks, texts: ticks.map(tick => tickText(axis, tick)) });
   }, [axis, ...range]);
-  const y = useMemo(() => yScale(shown, range, { isLog, isShare }), [shown, ...range, isLog, isShare]);
+  const y = useMemo(() => yScale(shown, range, isLog, isShare), [shown, ...range, isLog, isShare]);
   const places = useMemo(() => {
     const all = shown.flatMap(({ line }) => line.places).filter(one => one >= range[0] && one <= range[1]);
     return distinct(all).toSorted((a, b) => a - b);
   }, [shown, ...range]);
-  const show = (value: number) => formatMetric(isShare ? 'accuracy' : series[0].name, value);
+  const show = (value: number | null | undefined) => {
+    if (value === undefined) return '–';
+    return value === null ? 'not finite' : formatMetric(isShare ? 'accuracy' : series[0].name, value);
+  };
+  const said = shown.map(
+    ({ label, line }) => `${label} ${cursor === null ? '' : show(valueAt(line, cursor))}`,
+  );
   return (
     <figure class="chart" data-chart={title}>
       <figcaption>
         <Heading id={id}>{title}</Heading>
-        <Legend {...props} show={show} />
+        <Legend plan={plan} view={view} show={show} />
       </figcaption>
       <div
         class="plot"
@@ -71,15 +206,20 @@ export function Chart(props: ChartProps) {
         aria-valuemin={range[0]}
         aria-valuemax={range[1]}
         aria-valuenow={Math.min(range[1], Math.max(range[0], cursor ?? range[1]))}
-        aria-valuetext={valueText(shown, axis, cursor, show)}
+        aria-valuetext={
+          cursor === null ? `no ${axis} chosen` : `${placeText(axis, cursor)}: ${said.join(', ')}`
+        }
         onKeyDown={event => {
-          if (!event.ctrlKey && !event.metaKey && !event.altKey && onKey(event.key, places, props))
-            event.preventDefault();
+          const changes =
+            event.ctrlKey || event.metaKey || event.altKey ? undefined : changesOf(event.key, places, view);
+          if (changes === undefined) return;
+          change(changes);
+          event.preventDefault();
         }}
-        onBlur={() => props.setCursor(null)}
+        onBlur={() => change({ cursor: null })}
       >
         <Plot x={{ scale: x }} y={{ scale: y }} height={() => HEIGHT}>
-          {frame => <Content {...props} series={shown} places={places} frame={frame} x={x} y={y} />}
+          {frame => <Content series={shown} view={view} places={places} frame={frame} x={x} y={y} />}
         </Plot>
       </div>
       <Details
@@ -90,7 +230,7 @@ export function Chart(props: ChartProps) {
           </>
         }
       >
-        {() => <Values title={title} series={series} isShare={isShare} />}
+        {() => <Values plan={plan} />}
       </Details>
     </figure>
   );
@@ -98,56 +238,50 @@ export function Chart(props: ChartProps) {
 
 const HEIGHT = 210;
 
-function yScale(
-  series: readonly DrawnSeries[],
-  [from, to]: Range,
-  { isLog, isShare }: Pick<ChartProps, 'isLog' | 'isShare'>,
-): Scale {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const { places, values } of series.flatMap(({ line, smooth = line }) => [line, smooth]))
-    for (const [i, value] of values.entries()) {
-      if (value === null || (isLog && value <= 0) || places[i] < from || places[i] > to) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-  if (low > high) [low, high] = [0.1, 1];
-  const bounds = withMargin(low, high, isLog);
+function yScale(series: readonly Series[], [from, to]: Range, isLog: boolean, isShare: boolean): Scale {
+  const values = series
+    .flatMap(({ line, smooth = line }) => [line, smooth])
+    .flatMap(({ places, values }) => values.filter((_, i) => places[i] >= from && places[i] <= to))
+    .filter(value => !isLog || Number(value) > 0);
+  const bounds = withMargin(...(extentOf(values) ?? [0.1, 1]), isLog);
   const ticks = (isLog ? logTicks : linearTicks)(...bounds);
   const percents = formatTicks(ticks.map(tick => 100 * tick)).map(text => `${text} %`);
   return numeric(...bounds, { isLog, ticks, ...(isShare && { texts: percents }) });
 }
 
-interface ContentProps extends Pick<ChartProps, 'series' | 'cursor' | 'setCursor' | 'setRange'> {
+interface ContentProps {
+  readonly series: readonly Series[];
+  readonly view: View;
   readonly places: readonly number[];
   readonly frame: Frame;
   readonly x: Scale;
   readonly y: Scale;
 }
 
-function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: ContentProps) {
+function Content({ series, view: { cursor, change }, places, frame, x, y }: ContentProps) {
   const [selection, setSelection] = useState<Range | null>(null);
   const drag = useDrag({
-    onMove: place => setCursor(places[nearest(places, x.at(place))] ?? null),
+    onMove: place => change({ cursor: places[nearest(places, x.at(place))] ?? null }),
     onDrag: (range, isDone) => {
       setSelection(isDone ? null : range);
-      if (isDone) setRange([x.at(range[0]), x.at(range[1])]);
+      if (isDone) change({ range: [x.at(range[0]), x.at(range[1])] });
     },
   });
-  const handlers = { ...drag, onPointerLeave: () => setCursor(null), onDblClick: () => setRange(null) };
+  const handlers = {
+    ...drag,
+    onPointerLeave: () => change({ cursor: null }),
+    onDblClick: () => change({ range: null }),
+  };
   const { left, top, right, bottom } = frame;
   const [width, height] = [right - left, bottom - top];
-  const points = ({ places, values }: Line) => values.map((value, i) => frame.at(places[i], value));
   const drawn = useMemo(
     () =>
-      series.map(one => {
-        const className = `curve ${one.color}${one.isDashed ? ' dashed' : ''}`;
+      series.map(({ name, color, isDashed, line, smooth }) => {
+        const className = `curve ${color}${isDashed ? ' dashed' : ''}`;
         return (
-          <g key={one.name}>
-            <CurvePaths
-              points={points(one.line)}
-              className={one.smooth ? `${className} behind` : className}
-            />
-            {one.smooth && <CurvePaths points={points(one.smooth)} className={className} />}
+          <g key={name}>
+            <CurvePaths line={line} frame={frame} className={smooth ? `${className} behind` : className} />
+            {smooth && <CurvePaths line={smooth} frame={frame} className={className} />}
           </g>
         );
       }),
@@ -185,11 +319,13 @@ function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: C
 const MAX_DOTS = 60;
 
 interface CurveProps {
-  readonly points: Parameters<typeof pathOf>[0];
+  readonly line: Line;
+  readonly frame: Frame;
   readonly className: string;
 }
 
-function CurvePaths({ points, className }: CurveProps) {
+function CurvePaths({ line: { places, values }, frame, className }: CurveProps) {
+  const points = values.map((value, i) => frame.at(places[i], value));
   const few = points.length <= MAX_DOTS && !/faint|behind/.test(className);
   const dots = points.filter((_, i) => few || (!points[i - 1] && !points[i + 1]));
   return (
@@ -200,54 +336,38 @@ function CurvePaths({ points, className }: CurveProps) {
   );
 }
 
-function Legend({
-  series,
-  cursor,
-  toggle,
-  show,
-}: Pick<ChartProps, 'series' | 'cursor' | 'toggle'> & { show(value: number): string }) {
+type LegendProps = ChartProps & { show(value: number | null | undefined): string };
+
+function Legend({ plan: { series }, view: { cursor, hidden, change }, show }: LegendProps) {
   const valueUnder = (line: Line) => valueAt(line, cursor ?? Number.POSITIVE_INFINITY);
   return (
     <ul class="legend">
       {series.map(({ name, label, color, isDashed = false, isHidden, line, smooth }) => (
         <li key={name} data-series={name}>
-          <button type="button" aria-pressed={!isHidden} onClick={() => toggle(name)}>
+          <button
+            type="button"
+            aria-pressed={!isHidden}
+            onClick={() =>
+              change({ hidden: isHidden ? hidden.filter(one => one !== name) : [...hidden, name] })
+            }
+          >
             <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" /> {label}
           </button>{' '}
           <data class="number" value={String(valueUnder(line) ?? '')}>
-            {textOf(valueUnder(line), show)}
+            {show(valueUnder(line))}
           </data>
-          {smooth !== undefined && <span class="smooth"> smoothed {textOf(valueUnder(smooth), show)}</span>}
+          {smooth !== undefined && <span class="smooth"> smoothed {show(valueUnder(smooth))}</span>}
         </li>
       ))}
     </ul>
   );
 }
 
-function textOf(value: number | null | undefined, show: (value: number) => string): string {
-  if (value === undefined) return '–';
-  return value === null ? 'not finite' : show(value);
-}
-
-function valueText(
-  series: readonly DrawnSeries[],
-  axis: XAxis,
-  cursor: number | null,
-  show: (value: number) => string,
-): string {
-  if (cursor === null) return `no ${axis} chosen`;
-  const parts = series.map(({ label, line }) => `${label} ${textOf(valueAt(line, cursor), show)}`);
-  return `${placeText(axis, cursor)}: ${parts.join(', ')}`;
-}
-
-/** @returns whether the key was handled */
-function onKey(
-  key: string,
-  places: readonly number[],
-  { axis, cursor, setCursor, range, setRange }: SharedPlace,
-): boolean {
+/** What a key changes; undefined if nothing. */
+function changesOf(key: string, places: readonly number[], view: View): Partial<Settings> | undefined {
+  const { axis, cursor, range } = view;
   const last = places.length - 1;
-  if (last < 0) return false;
+  if (last < 0) return undefined;
   const at = cursor === null ? last : nearest(places, cursor);
   // the first key shows the cursor at its position
   const step = cursor === null ? 0 : 1;
@@ -263,13 +383,10 @@ function onKey(
     End: last,
   };
   const factor = { '+': 0.5, '=': 0.5, '-': 2 }[key];
-  if (key in moves) setCursor(places[Math.max(0, Math.min(last, moves[key]))]);
-  else if (factor !== undefined) setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, factor, axis));
-  else if (key === '0' || key === 'Escape') {
-    setRange(null);
-    setCursor(null);
-  } else return false;
-  return true;
+  if (key in moves) return { cursor: places[Math.max(0, Math.min(last, moves[key]))] };
+  if (factor !== undefined)
+    return { range: zoomed(range, cursor ?? (range[0] + range[1]) / 2, factor, axis) };
+  return key === '0' || key === 'Escape' ? { range: null, cursor: null } : undefined;
 }
 
 /** The range around `center`, which keeps its relative position; at least two steps. */
@@ -278,7 +395,7 @@ function zoomed([min, max]: Range, center: number, factor: number, axis: XAxis):
   return [center - (center - min) * factor, center + (max - center) * factor];
 }
 
-function Values({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 'isShare'>) {
+function Values({ plan: { title, series, isShare } }: Pick<ChartProps, 'plan'>) {
   const columns = series.map(({ name, label, curve }): Column<number> => {
     const values = new Map(curve.steps.map((step, i) => [step, curve.values[i]]));
     return {

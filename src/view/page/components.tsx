@@ -1,7 +1,8 @@
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { counted, formatMetric } from '../../util/numbers.js';
-import type { Fact, Measured } from '../run-report.js';
+import type { Fact, Measured, RunReport } from '../run-report.js';
+import type { SweepReport } from '../sweep-report.js';
 import type { Group } from './run-list.js';
 
 /** The heading level above the sections, so that a run can be part of another page. */
@@ -236,7 +237,7 @@ export function Table<Row>(props: TableProps<Row>) {
           <thead>
             <tr>
               {columns.map(one => (
-                <Head key={one.name} column={one} order={order} next={() => next(one.name)} />
+                <ColumnHead key={one.name} column={one} order={order} next={() => next(one.name)} />
               ))}
             </tr>
           </thead>
@@ -262,13 +263,14 @@ export function Table<Row>(props: TableProps<Row>) {
   );
 }
 
-interface HeadProps<Row> {
+interface ColumnHeadProps<Row> {
   readonly column: Column<Row>;
   readonly order: Order | null;
   next(): void;
 }
 
-function Head<Row>({ column: { name, title = name, isText, sortBy }, order, next }: HeadProps<Row>) {
+function ColumnHead<Row>({ column, order, next }: ColumnHeadProps<Row>) {
+  const { name, title = name, isText, sortBy } = column;
   const direction = order?.column !== name ? 'none' : order.isDown ? 'descending' : 'ascending';
   const sign = { none: '', ascending: ' ▲', descending: ' ▼' }[direction];
   return (
@@ -371,4 +373,71 @@ export function useWidth<E extends Element>(start: number) {
     return () => observer.disconnect();
   }, []);
   return { ref, width };
+}
+
+export function Tags({ tags }: { readonly tags: readonly string[] }) {
+  return tags.flatMap((tag, i) => [
+    i > 0 && ' ',
+    <span key={tag} class="label">
+      {tag}
+    </span>,
+  ]);
+}
+
+interface Tile {
+  readonly name: string;
+  readonly title: string;
+  readonly metric: string;
+  readonly value: Measured;
+  readonly more?: string | null;
+}
+
+interface HeadProps {
+  readonly kind: 'Run' | 'Sweep';
+  readonly report: RunReport | SweepReport;
+  readonly tiles: readonly (Tile | null | undefined)[];
+  readonly notes: readonly (string | null)[];
+}
+
+export function Head({ kind, report, tiles, notes }: HeadProps) {
+  const { id, name, state, tags, note } = report;
+  const Heading = useHeading(0);
+  const { description = null, message = null } = report.kind === 'run' ? report : {};
+  return (
+    <header>
+      <p class="eyebrow">
+        {kind} <span class="id">{id}</span>
+      </p>
+      <Heading>
+        {name} <Badge of={state} />
+      </Heading>
+      {description !== null && <p class="lead">{description}</p>}
+      {tags.length > 0 && (
+        <p class="tags">
+          <Tags tags={tags} />
+        </p>
+      )}
+      {note !== null && <p class="remarks">{note}</p>}
+      {message !== null && (
+        <p class="alert" role="note">
+          {message}
+        </p>
+      )}
+      <dl class="tiles">
+        {tiles.map(
+          tile =>
+            tile && (
+              <div key={tile.name} data-metric={tile.name}>
+                <dt>{tile.title}</dt>
+                <dd>
+                  <Value metric={tile.metric} value={tile.value} />
+                  {tile.more && <small> {tile.more}</small>}
+                </dd>
+              </div>
+            ),
+        )}
+      </dl>
+      {notes.map(text => text && <p class="note">{text}</p>)}
+    </header>
+  );
 }

@@ -6,11 +6,10 @@ import type { Cell } from '../../util/table.js';
 import type { Block } from '../blocks.js';
 import type { ComparisonReport } from '../server/sources.js';
 import { pathHash } from './address.js';
-import type { ChartSeries } from './chart.js';
+import { type ChartPlan, type ChartSeries, Charts } from './chart.js';
 import { Badge, Breakable, type Column, TableSection, Value } from './components.js';
-import { byImportance } from './curve-data.js';
-import { type ChartPlan, Charts, isConstant } from './curves.js';
-import { distinct } from './run-list.js';
+import { byImportance, distinct } from './run-list.js';
+import { isConstant } from './scales.js';
 
 type Compared = ComparisonReport['runs'][number];
 

@@ -10,7 +10,6 @@ import type { SweepReport } from '../sweep-report.js';
 import { comparisonHash, type Filter, listHash, parseRoute, pathHash, type Route } from './address.js';
 import { Links } from './components.js';
 import { ComparisonView } from './dashboard-compare.js';
-import { type Connection, useLive } from './live.js';
 import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
 import { SweepView } from './sweep-view.js';
@@ -70,6 +69,64 @@ function Dashboard() {
       </main>
     </Links.Provider>
   );
+}
+
+/** `lost`, and reconnecting. */
+type Connection = 'connecting' | 'live' | 'lost';
+
+interface Live<T> {
+  readonly document: T | undefined;
+  readonly trouble: string | undefined;
+}
+
+const NOTHING = { document: undefined, trouble: undefined };
+const RETRY_MS = 1000;
+
+/**
+ * Follows the document whose events are at `address`. A hidden page holds no connection, since a
+ * browser opens at most six to a server in all its windows; when visible again, it receives the
+ * document anew.
+ */
+function useLive<T>(address: string, setConnection: (state: Connection) => void): Live<T> {
+  const [live, setLive] = useState<Live<T> & { address?: string }>(NOTHING);
+  useEffect(() => {
+    let source: EventSource | undefined;
+    let timer: number | undefined;
+    const close = (): void => {
+      clearTimeout(timer);
+      source?.close();
+    };
+    const open = (): void => {
+      const made = new EventSource(address);
+      source = made;
+      made.onopen = () => setConnection('live');
+      made.addEventListener('document', ({ data }) =>
+        setLive({ address, document: JSON.parse(data) as T, trouble: undefined }),
+      );
+      made.addEventListener('trouble', ({ data }) => {
+        const { message: trouble } = JSON.parse(data);
+        setLive(old => ({ document: old.address === address ? old.document : undefined, address, trouble }));
+      });
+      // reconnects here: the browser stops trying if the response is not a stream
+      made.onerror = () => {
+        close();
+        setConnection('lost');
+        timer = window.setTimeout(open, RETRY_MS);
+      };
+    };
+    const onVisibility = (): void => {
+      close();
+      if (!document.hidden) open();
+    };
+    document.addEventListener('visibilitychange', onVisibility);
+    onVisibility();
+    return () => {
+      document.removeEventListener('visibilitychange', onVisibility);
+      close();
+    };
+  }, [address, setConnection]);
+  // of the previous address, until the new one has sent something
+  return live.address === address ? live : NOTHING;
 }
 
 type Shown = ListDocument | RunReport | SweepReport | ComparisonReport;

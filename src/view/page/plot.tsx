@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { formatMetric } from '../../util/numbers.js';
 import type { Sparkline as Line } from '../index-report.js';
 import { useWidth } from './components.js';
-import { NO_VALUE, numeric, type Scale, spaced } from './scales.js';
+import { extentOf, NO_VALUE, numeric, type Scale, spaced } from './scales.js';
 
 export interface Frame {
   readonly left: number;
@@ -160,11 +160,11 @@ const SPARKLINE = { width: 96, height: 24, edge: 3 };
 
 export function Sparkline({ of }: { readonly of: Line }) {
   const { width, height, edge } = SPARKLINE;
+  const extent = extentOf(of.values);
+  if (extent === undefined) return null;
   const finite = of.values.filter(value => value !== null);
-  if (finite.length === 0) return null;
-  const [low, high] = [Math.min(...finite), Math.max(...finite)];
   const [first, last] = [of.steps[0], of.steps[of.steps.length - 1]];
-  const [x, y] = [numeric(first, last), numeric(low, high)];
+  const [x, y] = [numeric(first, last), numeric(...extent)];
   const points = of.values.map((value, i) => {
     const [left = 0, top] = [x.place(of.steps[i]), y.place(value)];
     if (top === undefined) return undefined;

@@ -1,10 +1,10 @@
 /** The columns of lists of runs and sweeps, and which of them are shown by default. */
 
 import { formatMetric, formatSeconds, formatTime, isShare, words } from '../../util/numbers.js';
-import { Badge, type Column, field, Linked, Value } from './components.js';
-import { byImportance } from './curve-data.js';
+import { Badge, type Column, field, Linked, Tags, Value } from './components.js';
 import { Sparkline } from './plot.js';
 import {
+  byImportance,
   differingKeys,
   distinct,
   distinguishingKeys,
@@ -149,15 +149,6 @@ function Mean({ metric, of: { mean, spread, count } }: { readonly metric: string
       )}
     </span>
   );
-}
-
-export function Tags({ tags }: { readonly tags: readonly string[] }) {
-  return tags.flatMap((tag, i) => [
-    i > 0 && ' ',
-    <span key={tag} class="label">
-      {tag}
-    </span>,
-  ]);
 }
 
 export function sweepColumns(rows: readonly RunLine[], link: Link): readonly Column<RunLine>[] {

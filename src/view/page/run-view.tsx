@@ -1,13 +1,24 @@
 /** A run: its result, metrics, curves, gates, config and environment. */
 
-import { useState } from 'preact/hooks';
-import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
+import { useMemo, useState } from 'preact/hooks';
+import {
+  capital,
+  counted,
+  formatBytes,
+  formatNumber,
+  formatSeconds,
+  formatTime,
+  isShare,
+  words,
+} from '../../util/numbers.js';
 import type { RunReport } from '../run-report.js';
+import { type ChartPlan, type ChartSeries, Charts } from './chart.js';
 import {
   Badge,
   Breakable,
   type Column,
   Facts,
+  Head,
   Section,
   Table,
   TableSection,
@@ -15,10 +26,9 @@ import {
   useHeading,
   Value,
 } from './components.js';
-import { byImportance } from './curve-data.js';
-import { Curves } from './curves.js';
 import { EvaluationView, MeasuredTable } from './evaluation-view.js';
-import { Head } from './head.js';
+import { byImportance, distinct } from './run-list.js';
+import { isConstant, type Places } from './scales.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   return (
@@ -213,4 +223,51 @@ function Config({ report: { config, changes } }: { readonly report: RunReport })
       )}
     </Section>
   );
+}
+
+type Named = readonly [name: string, label: string, color: ChartSeries['color']];
+
+/** In display order; the colour shows the split, in every chart. */
+const SPLITS: readonly Named[] = [
+  ['epoch', 'train, mean of the epoch', 'train'],
+  ['train_set', 'train set', 'other'],
+  ['validation', 'validation', 'validation'],
+  ['test', 'test', 'test'],
+];
+const BATCHES: Named = ['train', 'train, each batch', 'faint'];
+const SINGLE: readonly (readonly [curve: string, title: string])[] = [
+  ['learning_rate', 'Learning rate'],
+  ['grad_norm', 'Gradient norm'],
+  ['samples_per_s', 'Samples per second'],
+];
+
+function Curves({ report: { curves, steps_per_epoch, elapsed } }: { readonly report: RunReport }) {
+  const plans = useMemo(
+    () => plansOf(curves, { steps_per_epoch, elapsed }),
+    [curves, steps_per_epoch, elapsed],
+  );
+  return <Charts plans={plans} />;
+}
+
+function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPlan[] {
+  const planOf = (title: string, named: readonly Named[], isShare = false): ChartPlan => ({
+    title,
+    isShare,
+    series: named.flatMap(([name, label, color]) => {
+      const curve = curves[name];
+      return curve === undefined ? [] : [{ name, label, color, curve, places }];
+    }),
+  });
+  const measured = Object.keys(curves)
+    .filter(name => name.includes('.'))
+    .map(name => name.slice(name.indexOf('.') + 1));
+  const metrics = distinct(['loss', ...measured.sort()]).map(metric => {
+    const splits = metric === 'loss' ? [BATCHES, ...SPLITS] : SPLITS;
+    const named = splits.map(([split, label, color]): Named => [`${split}.${metric}`, label, color]);
+    return planOf(capital(words(metric)), named, isShare(metric));
+  });
+  const single = SINGLE.filter(
+    ([name]) => !(name === 'learning_rate' && name in curves && isConstant(curves[name])),
+  ).map(([name, title]) => planOf(title, [[name, title.toLowerCase(), 'train']]));
+  return [...metrics, ...single].filter(({ series }) => series.length > 0);
 }

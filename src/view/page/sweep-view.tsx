@@ -9,6 +9,7 @@ import {
   type Column,
   Facts,
   field,
+  Head,
   Linked,
   Links,
   Section,
@@ -16,7 +17,6 @@ import {
   TableSection,
   Value,
 } from './components.js';
-import { Head } from './head.js';
 import {
   type Brushes,
   isChosen,
