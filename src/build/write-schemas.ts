@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { experiment } from '../config/schema/experiment.js';
 import { logEvent } from '../run/events.js';
+import { summary } from '../run/summary.js';
 import { sweepFile } from '../sweep/config/definition.js';
 import { journalLine } from '../sweep/journal.js';
 import { queueJobShape } from '../sweep/launchers/queue.js';
@@ -24,6 +25,7 @@ const TEXTS = {
   journal: written('journal', journalLine),
   'log-event': written('log-event', logEvent),
   'queue-job': written('queue-job', queueJobShape),
+  summary: written('summary', summary),
   sweep: written('sweep', sweepFile),
   'sweep-summary': written('sweep-summary', sweepSummary),
 };

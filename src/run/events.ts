@@ -86,7 +86,7 @@ export const gateFields = {
 };
 
 /** A number that is not negative. */
-const amount = (description: string) => number({ description, min: 0 });
+export const amount = (description: string) => number({ description, min: 0 });
 const duration_s = amount('Seconds taken.');
 const version = text('Version of cellrun.');
 const place = {

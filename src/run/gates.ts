@@ -9,22 +9,8 @@ import type { Verdict } from './events.js';
 import { metricsIn } from './log.js';
 import type { BySplit, GateResult, SplitMetrics, Summary } from './summary.js';
 
-export interface Gate {
-  readonly metric: string;
-  readonly over: 'last' | 'best' | 'seeds';
-  readonly min?: number;
-  readonly max?: number;
-  readonly baseline?: string;
-  readonly max_drop?: number;
-  readonly max_regress?: number;
-  readonly beats?: 'trivial';
-  readonly by?: number;
-}
-
-export interface WrittenGate extends Gate {
-  readonly origin: string;
-  readonly reference?: number;
-}
+export type WrittenGate = Omit<GateResult, 'value' | 'limit' | 'verdict' | 'reason'>;
+export type Gate = Omit<WrittenGate, 'origin' | 'reference'>;
 
 export type Metrics = BySplit<SplitMetrics>;
 

@@ -1,102 +1,192 @@
-/**
- * `summary.json`: the results of a run; schema in schemas/summary.schema.json. Also the output of
- * `--json`.
- */
+/** `summary.json`: the results of a run. Also the output of `--json`. */
 
-import type { EventFields, RunStatus } from './events.js';
+import {
+  boolean,
+  count,
+  integer,
+  list,
+  literal,
+  mapOf,
+  measurements,
+  nullable,
+  number,
+  optional,
+  sha256,
+  struct,
+  type TypeOf,
+  text,
+} from '../util/schema.js';
+import { amount, gateFields, runStatus } from './events.js';
 import type { NonFinite } from './json.js';
 
-/**
- * A gate's verdict and its reasons. `value` is null if it was not measured or needs several runs;
- * `reference` is the baseline's mean or the trivial baseline's value, `limit` the worst allowed
- * value, `reason` why there is no verdict, `origin` the gate's location.
- */
-export type GateResult = EventFields['gate'];
-
-/** Such as `{ loss, accuracy }`; values that are not finite are spelled out in files. */
-export type SplitMetrics = Readonly<Record<string, number>>;
+/** Of one split. */
+export type SplitMetrics = TypeOf<typeof measurements>;
 
 /** One value per split; a run may have no validation split. */
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
-export type BaselineName =
-  | 'majority'
-  | 'previous'
-  | 'mean'
-  | 'median'
-  | 'quantiles'
-  | 'last_value'
-  | 'seasonal_naive';
+export const bySplit = (description: string) =>
+  struct({ train: measurements, validation: optional(measurements), test: measurements }, description);
 
+const trivial = optional(measurements);
+const BASELINES = {
+  majority: trivial,
+  previous: trivial,
+  mean: trivial,
+  median: trivial,
+  quantiles: trivial,
+  last_value: trivial,
+  seasonal_naive: trivial,
+};
+const baselines = struct(
+  {
+    validation: optional(struct(BASELINES, 'On the validation split.')),
+    test: struct(BASELINES, 'On the test split.'),
+  },
+  'Metrics of trivial predictions, fitted on the training split: majority (the class prior), previous (the class of the previous step), mean, median and quantiles (of each target); for forecasts, last_value and seasonal_naive. Metrics that are not finite are left out. Absent in runs that did not complete.',
+);
+
+export type BaselineName = keyof typeof BASELINES;
 /** Baselines for the targets of a split, by name; without metrics that are not finite. */
-export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;
+export type SplitBaselines = TypeOf<typeof baselines>['test'];
 
-/** Digests of the files that a run wrote; see integrity.ts. */
-export interface SummaryDigests {
-  /** The output of `head -n RECORDS log.jsonl | sha256sum`: all lines before `run.end`. */
-  readonly log: { readonly records: number; readonly sha256: string } | null;
-  readonly files: Readonly<Record<string, string>>;
-}
+export const best = nullable(
+  struct(
+    {
+      metric: text('Such as test.accuracy.'),
+      value: number('Its value.'),
+      step: count('The step where it was measured.'),
+      epoch: count('The epoch in which it was measured.'),
+    },
+    'The best value of the checkpoint metric; null if it was never finite.',
+  ),
+);
 
+const digests = struct(
+  {
+    log: nullable(
+      struct(
+        { records: count('Number of lines in the digest.'), sha256: sha256('SHA-256, hex.') },
+        "Digest of the log's lines before `run.end`: the output of `head -n RECORDS log.jsonl | sha256sum`. null if no log was opened.",
+      ),
+    ),
+    files: mapOf(
+      sha256('SHA-256, hex.'),
+      'SHA-256 (hex) of manifest.json, evaluation.json, the checkpoints and their index, by name.',
+    ),
+  },
+  'Digests of the files that the run wrote, by which a damaged or exchanged file is noticed.',
+);
+
+export const summary = struct(
+  {
+    version: literal(1, 'Version of this format.'),
+    run_id: text('Name of the run directory.'),
+    name: text('Name of the experiment.'),
+    description: optional(text("The config's description.")),
+    status: runStatus,
+    exit_code: integer({ description: "The program's exit code.", min: 0, max: 255 }),
+    message: optional(text('What went wrong, if anything.')),
+    directory: text('The run directory, absolute or relative to the working directory of the command.'),
+    config_hash: sha256('SHA-256 of the resolved config.'),
+    backend: nullable(text('The backend; null if the run ended before one was chosen.')),
+    executor: nullable(text('What executed the kernels.')),
+    seed: integer("The experiment's seed."),
+    steps: count('Completed optimizer steps, including skipped ones.'),
+    epochs: count('Completed epochs.'),
+    skipped_batches: count(
+      'Steps without an update because their loss, gradient or update was not finite. They count in steps.',
+    ),
+    evaluated: boolean(
+      'Whether the model was evaluated after the last step. If not, metrics are those of an earlier epoch, if any.',
+    ),
+    metrics: bySplit(
+      'Final values by split, measured with the restored weights if any were restored. If there is a validation split, the test split is measured only at the end.',
+    ),
+    baselines: optional(baselines),
+    constant_outputs: optional(
+      literal(
+        true,
+        'Present if the model answers every test input alike although the targets differ (`constant` in evaluation.json).',
+      ),
+    ),
+    restored: optional(
+      struct(
+        {
+          step: count('Its step.'),
+          epoch: count('The epoch in progress, or the one that ended there.'),
+        },
+        'The checkpoint whose weights the run restored at the end; absent if it kept the weights of its last step.',
+      ),
+    ),
+    selected_on_test: optional(
+      list(text({}), {
+        description:
+          'What was selected by a metric of the test split, which makes its test values optimistic; each item is the subject of a sentence. Absent if nothing was.',
+        minItems: 1,
+      }),
+    ),
+    stopped_early: optional(
+      struct(
+        {
+          metric: text('The metric that no longer improved.'),
+          patience: count('Evaluations in a row that did not improve.', 1),
+          best: nullable(number('The best value; null if none was finite.')),
+        },
+        'Why training ended before its last step; absent if it did not.',
+      ),
+    ),
+    best,
+    gates: list(struct(gateFields, 'A gate with its verdict.'), 'Every gate of the config with its verdict.'),
+    duration_s: amount(
+      'Seconds from start to end over all processes of the run, without the time between them. A killed process counts as far as its log covers it.',
+    ),
+    train_s: amount(
+      'Seconds of training in those processes. A killed process counts as far as its log covers it.',
+    ),
+    eval_s: amount('Seconds of evaluation in those processes.'),
+    ms_per_step: nullable(
+      amount(
+        'Median training step in milliseconds, of the last process that made a step and ended normally; null if there was none.',
+      ),
+    ),
+    calibration_ms: nullable(
+      amount(
+        'Median time of the calibration kernel in milliseconds, measured throughout the training in the process of ms_per_step: the product of float32 matrices [100, 256] x [256, 512] through the same engine, copies included, on as many threads as training uses (the slowest counts). A measurement is the mean of six products (of one on the backend cpu). null if nothing was measured.',
+      ),
+    ),
+    step_ratio: nullable(
+      amount(
+        'ms_per_step / calibration_ms: a training step in units of the calibration kernel, comparable across machines. null if either is.',
+      ),
+    ),
+    parameters: count('Number of trainable parameters.'),
+    peak_rss_mb: amount('Peak resident memory, MiB: the largest of the processes that ended normally.'),
+    checkpoints: struct(
+      {
+        last: nullable(text('The newest checkpoint, relative to the run directory; null if there is none.')),
+        best: nullable(
+          text(
+            'The checkpoint with the best `checkpoint.metric`, relative to the run directory; null if there is none.',
+          ),
+        ),
+      },
+      'Checkpoint files.',
+    ),
+    digests,
+  },
+  {
+    title: 'Run summary',
+    description: 'summary.json of a run: its results. Also the output of `run --json`.',
+  },
+);
+
+export type Summary = TypeOf<typeof summary>;
 export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
+/** A gate of a config with its verdict. */
+export type GateResult = Summary['gates'][number];
 
-export interface Summary {
-  readonly version: 1;
-  readonly run_id: string;
-  readonly name: string;
-  readonly description?: string;
-  readonly status: RunStatus;
-  readonly exit_code: number;
-  readonly message?: string;
-  readonly directory: string;
-  readonly config_hash: string;
-  readonly backend: string | null;
-  readonly executor: string | null;
-  readonly seed: number;
-  readonly steps: number;
-  readonly epochs: number;
-  /** Steps without an update, since something was not finite; included in `steps`. */
-  readonly skipped_batches: number;
-  readonly evaluated: boolean;
-  /** With a validation split, `test` is empty until the end. Of the restored weights, if any. */
-  readonly metrics: BySplit<SplitMetrics>;
-  readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
-  readonly constant_outputs?: true;
-  /** The checkpoint whose weights the run restored at its end. */
-  readonly restored?: { readonly step: number; readonly epoch: number };
-  /** What was selected by a metric of the test split; each is the subject of a sentence. */
-  readonly selected_on_test?: readonly string[];
-  readonly stopped_early?: {
-    readonly metric: string;
-    readonly patience: number;
-    readonly best: number | null;
-  };
-  readonly best: {
-    readonly metric: string;
-    readonly value: number;
-    readonly step: number;
-    readonly epoch: number;
-  } | null;
-  readonly gates: readonly GateResult[];
-  readonly duration_s: number;
-  readonly train_s: number;
-  readonly eval_s: number;
-  readonly ms_per_step: number | null;
-  readonly calibration_ms: number | null;
-  /** `ms_per_step` / `calibration_ms`, comparable between machines. */
-  readonly step_ratio: number | null;
-  readonly parameters: number;
-  readonly peak_rss_mb: number;
-  readonly checkpoints: { readonly last: string | null; readonly best: string | null };
-  readonly digests: SummaryDigests;
-}
-
-/*
- * Types of a run's files as readers see them: numbers that JSON cannot represent are null, with
- * their names in a second key (`json.ts`).
- */
-
-/** `summary.json`; same as schemas/summary.schema.json. */
+/** `summary.json` as read: numbers that are not finite are null, with their names beside them. */
 export type SummaryFile = Omit<Summary, 'metrics'> & {
   readonly metrics: BySplit<Readonly<Record<string, number | null | NonFinite>>>;
 };
