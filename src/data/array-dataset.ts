@@ -1,14 +1,20 @@
 /** Builds a dataset from the arrays of its splits. */
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { ArraySequences, type LayoutOf, notFinite, type SequenceArrays } from './array-sequences.js';
-import { type ArrayContainer, type FileArray, type RowCheck, rowChecks, type SplitNames } from './arrays.js';
+import {
+  type ArrayContainer,
+  type FileArray,
+  openArrays,
+  type RowCheck,
+  rowChecks,
+  type SplitNames,
+} from './arrays.js';
 import { type Dataset, IGNORED, type Split, type Targets } from './core/dataset.js';
 import { type FileLabels, labelFacts, type PlacedLabel } from './core/labels.js';
 import type { DatasetContext } from './core/pipeline.js';
 import { configError, Problems } from './core/problems.js';
-import { holdOut } from './core/selection.js';
+import { testSelection } from './core/selection.js';
 import { type SequenceStore, storedSplit, subset } from './core/store.js';
-import type { Values } from './core/values.js';
 import type { NumberArray } from './formats/number-arrays.js';
 import { MAX_CLASSES } from './reading/limits.js';
 
@@ -32,23 +38,13 @@ interface ArrayOptions extends Pick<DatasetContext, 'seed' | 'ignoredLabel'> {
  * Opens the arrays of the training, validation and test split.
  * @throws UserError (exit 2 or 5) with the problems of all headers
  */
-export async function openSplits(
-  files: ArrayContainer,
-  names: readonly (SplitNames | undefined)[],
-): Promise<ArraySplits> {
-  const all = new Problems();
-  const opened = await Promise.all(
-    names.map(async split => {
-      const problems = new Problems();
-      const array = async (name = '') => (name === '' ? undefined : files.array(name, problems));
-      const [x, y, lengths] = [await array(split?.x), await array(split?.y), await array(split?.lengths)];
-      const ids = split?.ids === undefined ? undefined : await files.texts(split.ids, problems);
-      return { arrays: x && y && { x, y, lengths, ids }, problems };
-    }),
-  );
-  for (const { problems } of opened) all.add(...problems.all);
-  all.throwIfAny();
-  const [train, validation, test] = opened.map(({ arrays }) => arrays);
+export function openSplits(files: ArrayContainer, names: readonly (SplitNames | undefined)[]): ArraySplits {
+  const problems = new Problems();
+  const [train, validation, test] = names.map((split): SplitArrays | undefined => {
+    const { x, y, ...others } = openArrays(files, { ...split }, problems);
+    return x && y && { x, y, ...others };
+  });
+  problems.throwIfAny();
   return { train: train as SplitArrays, validation, test };
 }
 
@@ -75,15 +71,14 @@ export async function arrayDataset(
   problems.throwIfAny();
   const [train, ...others] = parts;
   for (const part of others) refuseOtherShape(train, part);
-  const numClasses = Math.max(...parts.map(({ largestClass }) => largestClass)) + 1;
+  const numClasses = Math.max(-1, ...parts.flatMap(({ firsts }) => [...firsts.keys()])) + 1;
   const wholes = parts.map(part => part.split(numClasses));
   const wholeOf = (of: SplitArrays | undefined) => wholes[parts.findIndex(({ arrays }) => arrays === of)];
   const [whole, validation, given] = [splits.train, splits.validation, splits.test].map(wholeOf);
   const { steps, size, image } = train.layout;
-  const held = given ? undefined : holdOut(train.count, config.test_fraction ?? 0, seed, splits.train.x.file);
+  const held = testSelection(config, train.count, seed, splits.train.x.file);
   const symbols = parts.reduce((a, b) => (b.largest[0] > a.largest[0] ? b : a));
   const [symbol, at] = symbols.largest;
-  const labels = parts.map((part, i) => part.labelsOf(wholes[i]));
   return {
     input: size === undefined ? { kind: 'symbol', count: symbol + 1 } : { kind: 'number', size },
     sequenceLength: steps,
@@ -96,8 +91,8 @@ export async function arrayDataset(
       targets: i => (whole.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
     },
     ...(image && { image: { height: image.height, width: image.width } }),
-    ...(train.hasClasses && { labels: labelFacts(labels[0], ...labels.slice(1)) }),
-    ...(size === undefined && { largestSymbol: placed(symbols.arrays.x, at, String(symbol)) }),
+    ...(train.hasClasses && { labels: labelFacts(train, ...others) }),
+    ...(size === undefined && { largestSymbol: placed(symbols.arrays.x, at) }),
   };
 }
 
@@ -113,18 +108,19 @@ function checkTestSplit({ test_fraction }: { readonly test_fraction?: number }, 
   });
 }
 
-function placed(array: FileArray, at: number, value: string): PlacedLabel {
-  return { name: array.nameOf(at), value, place: { file: array.file } };
+function placed(array: FileArray, at: number): PlacedLabel {
+  return { name: array.nameOf(at), value: array.exactly(at), place: { file: array.file } };
 }
 
 /** The sequences of one split; all rows are checked before `split`. */
-class Part extends ArraySequences {
+class Part extends ArraySequences implements FileLabels {
   readonly problems = new Problems();
   readonly checks: readonly RowCheck[];
   /** True if targets are classes, not values. */
   readonly hasClasses: boolean;
   readonly perStep: boolean;
-  largestClass = -1;
+  /** Position of the first label of each class. */
+  readonly firsts = new Map<number, number>();
   private readonly y: FileArray;
   /** Undefined for classes. */
   private readonly values: Targets | undefined;
@@ -132,7 +128,7 @@ class Part extends ArraySequences {
   constructor(
     arrays: SplitArrays,
     layoutOf: LayoutOf,
-    private readonly ignored: number,
+    readonly ignored: number,
   ) {
     super(arrays, layoutOf);
     const { problems, count, layout } = this;
@@ -158,11 +154,8 @@ class Part extends ArraySequences {
     ];
   }
 
-  /** Its labels, to be compared with those of other splits. @param split the whole split */
-  labelsOf({ targets }: Split): FileLabels {
-    const values = targets.values as Values<Int32Array>;
-    const at = (index: number) => placed(this.y, index, String(values.subarray(index, index + 1)[0]));
-    return { ignored: this.ignored, values, at };
+  at(position: number): PlacedLabel {
+    return placed(this.y, position);
   }
 
   /** Shapes that all splits share. */
@@ -179,7 +172,7 @@ class Part extends ArraySequences {
   /** @throws UserError (exit 5) if a row is invalid, or all labels are ignored */
   finish(): void {
     this.problems.throwIfAny();
-    if (!this.hasClasses || this.largestClass >= 0) return;
+    if (!this.hasClasses || this.firsts.size > 0) return;
     const message = `array ${this.y.name} contains only ignored labels`;
     throw damagedError({ code: 'data/label-range', message, file: this.y.file });
   }
@@ -203,7 +196,7 @@ class Part extends ArraySequences {
     return {
       ...storedSplit(store, isStored ? { numClasses } : (this.values ?? this.classes(numClasses))),
       ...(image
-        ? { image: index => image.greys(x, index) }
+        ? { image: index => image.greys(index) }
         : { id: index => this.idOf(index), ...(!ids && { idIsPlace: true }) }),
     };
   }
@@ -219,7 +212,8 @@ class Part extends ArraySequences {
 
   private writeClasses(labels: NumberArray, index: number, out: Int32Array): void {
     const length = this.labelled(index);
-    for (let step = 0; step < length; step++) out[step] = this.classOf(labels[step]);
+    for (let step = 0; step < length; step++)
+      out[step] = labels[step] === this.ignored ? IGNORED : labels[step];
   }
 
   /** Number of labels of a sequence, without padding. */
@@ -227,21 +221,18 @@ class Part extends ArraySequences {
     return this.perStep ? this.lengthOf(index) : 1;
   }
 
-  private classOf(label: number): number {
-    return label === this.ignored ? IGNORED : label;
-  }
-
   private labelsProblem(labels: NumberArray, index: number): Diagnostic | undefined {
     const { y, ignored } = this;
     const length = this.labelled(index);
     for (const [i, label] of labels.entries()) {
+      const at = index * labels.length + i;
       if (!(label === IGNORED || label === ignored || (label >= 0 && label < MAX_CLASSES))) {
-        const at = index * labels.length + i;
         const message = `${y.nameOf(at)} is not a class label`;
         const expected = `0 to ${MAX_CLASSES - 1}, or ${ignored} (ignored)`;
         return { code: 'data/label-range', message, file: y.file, expected, got: y.exactly(at) };
       }
-      if (i < length) this.largestClass = Math.max(this.largestClass, this.classOf(label));
+      const isClass = i < length && label !== IGNORED && label !== ignored;
+      if (isClass && !this.firsts.has(label)) this.firsts.set(label, at);
     }
     return undefined;
   }

@@ -3,7 +3,7 @@
  * prediction, which has no `y`.
  */
 import { type Diagnostic, damagedError } from '../util/errors.js';
-import { ArrayArchive, FileArray, type FileTexts } from './arrays.js';
+import { ArrayArchive, FileArray, type FileTexts, openArrays } from './arrays.js';
 import type { SequenceInput } from './core/dataset.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
@@ -31,7 +31,7 @@ export interface RowLayout {
   readonly image?: {
     readonly height: number;
     readonly width: number;
-    greys(x: FileArray, index: number): Uint8Array;
+    greys(index: number): Uint8Array;
   };
 }
 
@@ -172,7 +172,7 @@ export function arraySequences({ input, image }: DataRecord, layoutOf: LayoutOf)
     hasTimes: false,
     async *read(sources) {
       for await (const source of inTurn(sources)) {
-        const sequences = new ArraySequences(await arraysOf(await allBytes(source), source.name), fits);
+        const sequences = new ArraySequences(arraysOf(await allBytes(source), source.name), fits);
         const { count, layout } = sequences;
         const perList = Math.max(1, Math.floor(LIST_VALUES / (layout.steps * (layout.size ?? 1))));
         for (let from = 0; from < count; from += perList) {
@@ -191,17 +191,15 @@ function inputWords(input: SequenceInput): string {
   return input.kind === 'number' ? `numbers [N, T, ${input.size}]` : 'integers [N, T] (symbols)';
 }
 
-async function arraysOf(bytes: Buffer, file: string): Promise<SequenceArrays> {
+function arraysOf(bytes: Buffer, file: string): SequenceArrays {
   const source = memoryBytes(file, bytes);
   const isZip = bytes.toString('latin1', 0, 2) === 'PK';
-  if (!isZip) return { x: FileArray.open('x', source, { parse: isNpy(bytes) ? npyForm : idxForm }) };
+  if (!isZip) return { x: FileArray.open('x', { source }, isNpy(bytes) ? npyForm : idxForm) };
   const archive = new ArrayArchive(source);
   const problems = new Problems();
-  const x = await archive.array('x', problems);
-  const lengths = await archive.array('lengths', problems);
-  const ids = await archive.texts('ids', problems);
+  const { x, ...others } = openArrays(archive, { x: 'x', lengths: 'lengths', ids: 'ids' }, problems);
   problems.throwIfAny();
-  if (x) return { x, lengths, ids };
+  if (x) return { x, ...others };
   const expected = 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length';
   throw damagedError(archive.missing('x', expected));
 }

@@ -27,6 +27,13 @@ const MAX_WHOLE_BYTES = 2 ** 30;
 
 type ParseForm = (head: Buffer, place: ArrayPlace) => ArrayForm;
 
+/** The bytes of an array with its header: from `start` to `end` of `source`, by default all. */
+interface ArrayBytes {
+  readonly source: Bytes;
+  readonly start?: number;
+  readonly end?: number;
+}
+
 export class FileArray {
   readonly shape: readonly number[];
   readonly integer: boolean;
@@ -43,12 +50,8 @@ export class FileArray {
     this.rowBytes = shape.slice(1).reduce((product, size) => product * size, itemSize);
   }
 
-  /** Opens the array at bytes `start` to `end` of a source. */
-  static open(
-    name: string,
-    source: Bytes,
-    { start = 0, end = source.size, parse = npyForm as ParseForm } = {},
-  ): FileArray {
+  static open(name: string, bytes: ArrayBytes, parse: ParseForm): FileArray {
+    const { source, start = 0, end = source.size } = bytes;
     const place = { file: source.name, name, bytes: end - start };
     const read = (length: number) => source.readNow({ from: start, to: Math.min(end, start + length) });
     let head = read(HEAD_BYTES);
@@ -195,25 +198,50 @@ export interface SplitNames<Name extends string = string> {
 
 /** Where the arrays of a dataset are. */
 export interface ArrayContainer {
-  /** Returns an array; undefined if there is none. Adds problems of its header. */
-  array(name: string, problems: Problems): Promise<FileArray | undefined>;
-  texts(name: string, problems: Problems): Promise<FileTexts | undefined>;
+  readonly parse: ParseForm;
+  /** Undefined if there is no such array. */
+  find(name: string): ArrayBytes | undefined;
   /** Reads the files on disk from start to end, and runs the checks of their rows. */
   scan(checks: readonly RowCheck[]): Promise<void>;
   /** Digests of all files, once they have been read. */
   readonly digests: readonly SplitFile[];
 }
 
+/** Opens the arrays of a split that `files` has; adds problems of their headers. */
+export function openArrays(
+  files: ArrayContainer,
+  { x, y, lengths, ids }: Partial<SplitNames>,
+  problems: Problems,
+) {
+  const open = <T>(name: string | undefined, read: (name: string, bytes: ArrayBytes) => T): T | undefined =>
+    problems.attempt(() => {
+      const bytes = name === undefined ? undefined : files.find(name);
+      return bytes && read(name as string, bytes);
+    });
+  const numbers = (name: string, bytes: ArrayBytes) => FileArray.open(name, bytes, files.parse);
+  return {
+    x: open(x, numbers),
+    y: open(y, numbers),
+    lengths: open(lengths, numbers),
+    ids: open(ids, textsOf),
+  };
+}
+
+function textsOf(name: string, { source, start = 0, end = source.size }: ArrayBytes): FileTexts {
+  const bytes = Buffer.from(source.readNow({ from: start, to: end }));
+  const place = { file: source.name, name, bytes: bytes.length };
+  return { name, file: source.name, texts: npyTexts(bytes, place) };
+}
+
 /** Arrays that each have a file of their own, in memory or on disk. */
 export class ArrayFiles implements ArrayContainer {
+  private readonly sources = new Map<string, Bytes>();
   private readonly digestOf = new Map<string, string>();
-  private readonly stored: RangedFile[] = [];
 
   private constructor(
     private readonly paths: Readonly<Partial<Record<string, string>>>,
     private readonly splits: readonly (SplitNames | undefined)[],
-    private readonly isOnDisk: boolean,
-    private readonly parse: ParseForm,
+    readonly parse: ParseForm,
   ) {}
 
   /** @param config path of each array */
@@ -222,23 +250,22 @@ export class ArrayFiles implements ArrayContainer {
     splits: readonly (SplitNames<N> | undefined)[],
     parse: ParseForm,
   ): Promise<ArrayFiles> {
+    const files = new ArrayFiles(config, splits, parse);
     const names: N[] = splits.flatMap(split => Object.values({ ...split }));
     const paths = names.flatMap(name => config[name] ?? []);
-    return new ArrayFiles(config, splits, await staysOnDisk(paths, config, MAX_BYTES), parse);
+    const isOnDisk = await staysOnDisk(paths, config, MAX_BYTES);
+    await Promise.all(paths.map(path => files.read(path, isOnDisk)));
+    return files;
   }
 
-  async array(name: string, problems: Problems): Promise<FileArray | undefined> {
-    const source = await this.source(name);
-    return source && problems.attempt(() => FileArray.open(name, source, { parse: this.parse }));
-  }
-
-  async texts(name: string, problems: Problems): Promise<FileTexts | undefined> {
-    const source = await this.source(name);
-    return source && problems.attempt(() => textsOf(name, source));
+  find(name: string): ArrayBytes | undefined {
+    const source = this.sources.get(this.paths[name] ?? '');
+    return source && { source };
   }
 
   async scan(checks: readonly RowCheck[]): Promise<void> {
-    for (const file of this.stored) {
+    for (const file of this.sources.values()) {
+      if (!(file instanceof RangedFile)) continue;
       const check = rowChecks(checks.filter(({ array }) => array.file === file.name));
       this.digestOf.set(file.name, await file.scan((piece, from) => check(from + piece.length)));
     }
@@ -253,31 +280,20 @@ export class ArrayFiles implements ArrayContainer {
     return splitFiles({ train, validation, test });
   }
 
-  private async source(array: string): Promise<Bytes | undefined> {
-    const path = this.paths[array];
-    if (path === undefined) return undefined;
-    if (this.isOnDisk) {
-      const file = await RangedFile.open(path);
-      this.stored.push(file);
-      return file;
+  private async read(path: string, isOnDisk: boolean): Promise<void> {
+    if (isOnDisk) {
+      this.sources.set(path, await RangedFile.open(path));
+      return;
     }
     const { bytes, sha256 } = await readContent(path, MAX_BYTES);
+    this.sources.set(path, memoryBytes(path, bytes));
     this.digestOf.set(path, sha256);
-    return memoryBytes(path, bytes);
   }
-}
-
-function textsOf(name: string, source: Bytes, start = 0, end = source.size): FileTexts {
-  const bytes = Buffer.from(source.readNow({ from: start, to: end }));
-  return {
-    name,
-    file: source.name,
-    texts: npyTexts(bytes, { file: source.name, name, bytes: bytes.length }),
-  };
 }
 
 /** Arrays in an archive, in memory or on disk. */
 export class ArrayArchive implements ArrayContainer {
+  readonly parse = npyForm;
   private readonly zip: ZipArchive;
   private readonly stored: Member[] = [];
 
@@ -302,18 +318,11 @@ export class ArrayArchive implements ArrayContainer {
     return this.zip.names.includes(`${name}.npy`);
   }
 
-  async array(name: string, problems: Problems): Promise<FileArray | undefined> {
-    return problems.attempt(() => {
-      const member = this.member(name);
-      return member && FileArray.open(name, member.source, member);
-    });
-  }
-
-  async texts(name: string, problems: Problems): Promise<FileTexts | undefined> {
-    return problems.attempt(() => {
-      const member = this.member(name);
-      return member && textsOf(name, member.source, member.start, member.end);
-    });
+  find(name: string): ArrayBytes | undefined {
+    if (!this.has(name)) return undefined;
+    const member = this.zip.open(`${name}.npy`);
+    if (member.source instanceof RangedFile) this.stored.push(member);
+    return member;
   }
 
   missing(name: string, expected: string): Diagnostic {
@@ -347,12 +356,5 @@ export class ArrayArchive implements ArrayContainer {
 
   get digests(): SplitFile[] {
     return splitFiles({ train: [{ name: this.source.name, sha256: this.sha256 }] });
-  }
-
-  private member(name: string): Member | undefined {
-    if (!this.has(name)) return undefined;
-    const member = this.zip.open(`${name}.npy`);
-    if (member.source instanceof RangedFile) this.stored.push(member);
-    return member;
   }
 }

@@ -46,8 +46,10 @@ export class BatchOrder {
   private readonly order: Uint32Array;
   private generator: RandomStream;
   private beforeShuffle: RandomState;
-  private currentEpoch = 0;
-  private currentPosition = 0;
+  /** 0-based epoch of the batch that {@link next} returns. */
+  epoch = 0;
+  /** 0-based position of that batch in its epoch; 0 right after the end of an epoch. */
+  position = 0;
   private arranged = false;
 
   constructor(private readonly options: BatchOptions) {
@@ -87,25 +89,15 @@ export class BatchOrder {
     }
     restored.generator = RandomStream.restore(generator);
     restored.beforeShuffle = restored.generator.state;
-    restored.currentEpoch = epoch;
-    restored.currentPosition = position;
+    restored.epoch = epoch;
+    restored.position = position;
     return restored;
-  }
-
-  /** 0-based epoch of the batch that {@link next} returns. */
-  get epoch(): number {
-    return this.currentEpoch;
-  }
-
-  /** 0-based position of that batch in its epoch; 0 right after the end of an epoch. */
-  get position(): number {
-    return this.currentPosition;
   }
 
   get state(): BatchOrderState {
     return {
-      epoch: this.currentEpoch,
-      position: this.currentPosition,
+      epoch: this.epoch,
+      position: this.position,
       generator: [...this.beforeShuffle],
       count: this.options.count,
     };
@@ -117,10 +109,10 @@ export class BatchOrder {
    */
   next(): Uint32Array {
     this.arrangeOnce();
-    const from = this.currentPosition * this.options.batchSize;
+    const from = this.position * this.options.batchSize;
     const batch = this.order.subarray(from, from + this.options.batchSize);
-    this.currentPosition++;
-    if (this.currentPosition === this.batchesPerEpoch) this.endEpoch();
+    this.position++;
+    if (this.position === this.batchesPerEpoch) this.endEpoch();
     return batch;
   }
 
@@ -162,18 +154,9 @@ export class BatchOrder {
   }
 
   private endEpoch(): void {
-    this.currentEpoch++;
-    this.currentPosition = 0;
+    this.epoch++;
+    this.position = 0;
     this.beforeShuffle = this.generator.state;
     this.arranged = false;
   }
-}
-
-/** Batches of an evaluation: 0..N-1 in order; the last batch may be smaller. */
-export function* sequentialBatches(
-  count: number,
-  batchSize: number,
-): Generator<Uint32Array, void, undefined> {
-  const order = range(count);
-  for (let from = 0; from < count; from += batchSize) yield order.subarray(from, from + batchSize);
 }

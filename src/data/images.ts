@@ -77,7 +77,7 @@ async function openIdx(config: IdxConfig, context: DatasetContext): Promise<Data
   );
   const files = await ArrayFiles.open(config, names, idxForm);
   const layoutOf = imageLayout(config.sequence);
-  return arrayDataset(await openSplits(files, names), {}, { ...context, layoutOf, files });
+  return arrayDataset(openSplits(files, names), {}, { ...context, layoutOf, files });
 }
 
 const mnistSettings = key.section(
@@ -132,7 +132,7 @@ async function openMnist(config: MnistConfig, context: DatasetContext): Promise<
   const [x, y, testX, testY] = paths.map(([name]) => name);
   const names = [{ x, y }, undefined, { x: testX, y: testY }];
   const files = await ArrayFiles.open(Object.fromEntries(paths), names, idxForm);
-  const splits = await openSplits(files, names);
+  const splits = openSplits(files, names);
   // after the structure: "ends too early at offset N" is more helpful than a digest
   for (const arrays of [splits.train, splits.test])
     if (arrays) for (const array of [arrays.x, arrays.y]) refuseOther(array);
@@ -194,18 +194,19 @@ export const imageLayout =
         out[at] = x.integer ? SCALE[pixel] : pixel;
       }
     };
+    /** Floats have no fixed range: the least of all images is black, the most white. */
+    let bounds: readonly [least: number, most: number] | undefined;
+    const greys = (index: number): Uint8Array => {
+      if (x.integer) return Uint8Array.from(x.row(index));
+      bounds ??= boundsOf(x);
+      const [least, most] = bounds;
+      const scale = most > least ? 255 / (most - least) : 0;
+      return Uint8Array.from(x.row(index), (pixel: number) =>
+        Math.round((Math.fround(pixel) - least) * scale),
+      );
+    };
     return { steps, size, write, image: { height, width, greys } };
   };
-
-const known = new WeakMap<FileArray, readonly [least: number, most: number]>();
-
-/** Floats have no fixed range: the minimum over all images is black, the maximum white. */
-function greys(x: FileArray, index: number): Uint8Array {
-  if (x.integer) return Uint8Array.from(x.row(index));
-  const [least, most] = known.get(x) ?? boundsOf(x);
-  const scale = most > least ? 255 / (most - least) : 0;
-  return Uint8Array.from(x.row(index), (pixel: number) => Math.round((Math.fround(pixel) - least) * scale));
-}
 
 function boundsOf(x: FileArray): readonly [least: number, most: number] {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -216,6 +217,5 @@ function boundsOf(x: FileArray): readonly [least: number, most: number] {
       if (pixel > most) most = pixel;
     }
   }
-  known.set(x, [least, most]);
   return [least, most];
 }

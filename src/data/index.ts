@@ -1,5 +1,5 @@
 /** Datasets: their interface, opening them, and forming batches. */
-export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
+export { type BatchOptions, BatchOrder, type BatchOrderState } from './batches.js';
 export {
   type DataScaling,
   type Dataset,

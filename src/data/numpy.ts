@@ -129,7 +129,7 @@ async function openNpz(config: NpzConfig, context: DatasetContext): Promise<Data
   );
   if (missing.length > 0) throw damagedError(...missing);
   checkValidationArrays(isGiven(VALIDATED), config);
-  const { train, validation, test } = await openSplits(archive, [TRAIN, VALIDATED, TEST]);
+  const { train, validation, test } = openSplits(archive, [TRAIN, VALIDATED, TEST]);
   const splits = { train, validation: validation_arrays ? validation : undefined, test };
   return arrayDataset(splits, config, { ...context, layoutOf: sequenceLayout, files: archive });
 }
@@ -173,6 +173,6 @@ async function openNpy(config: NpyConfig, context: DatasetContext): Promise<Data
     });
   }
   const files = await ArrayFiles.open(config, names, npyForm);
-  const splits = await openSplits(files, names);
+  const splits = openSplits(files, names);
   return arrayDataset(splits, config, { ...context, layoutOf: sequenceLayout, files });
 }

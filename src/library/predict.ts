@@ -2,12 +2,12 @@
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import { evaluateCheckpoint, splitOf } from '../predict/evaluate.js';
+import { evaluateCheckpoint } from '../predict/evaluate.js';
 import type { RejectionOptions, SequenceValues } from '../predict/given-values.js';
-import { backendKind, checkpointKind, loadModel, weightsKind } from '../predict/model.js';
-import { openModel, openWithData } from '../predict/open.js';
+import { backendKind, checkpointKind, loadModel, type Model, weightsKind } from '../predict/model.js';
+import { openModel } from '../predict/open.js';
 import type { SequencePrediction, WhichCheckpoint } from '../predict/predictions.js';
-import { Predictor } from '../predict/predictor.js';
+import { predictSplit } from '../predict/predictor.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';
 import {
@@ -163,38 +163,40 @@ export async function* predict(
   const { checkpoint, weights, set, backend = 'auto', threads, onRejected, signal } = options;
   const { limit = Number.POSITIVE_INFINITY } = options;
   signal?.throwIfAborted();
-  const place = { checkpoint, weights };
-  let close: () => Promise<void>;
-  let read: () => AsyncIterable<SequencePrediction>;
-  if (typeof source === 'object' && 'split' in source) {
-    const saved = openModel(directory, { ...place, set: assignments(set) });
-    const { model, dataset } = await openWithData(saved, { backend, threads });
-    close = () => model.pool.close();
-    read = () => flat(new Predictor(model).split(splitOf(dataset, source.split), limit));
-  } else {
-    const model = await loadModel(directory, {
-      ...place,
-      backend,
-      ...(threads !== undefined && { threads }),
-    });
-    close = () => model.close();
-    // a byte stream has a method `read`; an iterable of sequences does not
-    const isFile = typeof source === 'string' || 'read' in source;
-    read = () => (isFile ? model.predictFile(source, { onRejected }) : model.predict(source, { onRejected }));
-  }
-  try {
-    let left = limit;
-    for await (const prediction of read()) {
-      yield prediction;
-      left -= 1;
-      if (left === 0) return;
-      signal?.throwIfAborted();
-    }
-  } finally {
-    await close();
+  const which = { checkpoint, weights };
+  let left = limit;
+  const found =
+    typeof source === 'object' && 'split' in source
+      ? ofSplit(openModel(directory, { ...which, set: assignments(set) }), {
+          ...{ split: source.split, limit, backend, threads },
+        })
+      : ofModel(
+          await loadModel(directory, { ...which, backend, ...(threads !== undefined && { threads }) }),
+          source,
+          { onRejected },
+        );
+  for await (const prediction of found) {
+    yield prediction;
+    left -= 1;
+    if (left === 0) return;
+    signal?.throwIfAborted();
   }
 }
 
-async function* flat<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T, void> {
-  for await (const batch of batches) yield* batch;
+async function* ofSplit(...of: Parameters<typeof predictSplit>): AsyncGenerator<SequencePrediction> {
+  for await (const { predictions } of predictSplit(...of)) yield* predictions;
+}
+
+async function* ofModel(
+  model: Model,
+  source: Exclude<PredictionSource, { readonly split: SplitName }>,
+  options: RejectionOptions,
+): AsyncGenerator<SequencePrediction> {
+  try {
+    // a byte stream has a method `read`; an iterable of sequences does not
+    const isFile = typeof source === 'string' || 'read' in source;
+    yield* isFile ? model.predictFile(source, options) : model.predict(source, options);
+  } finally {
+    await model.close();
+  }
 }

@@ -2,14 +2,13 @@
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError } from '../math/metrics/errors.js';
-import type { Numbers } from '../math/metrics/metric.js';
 import type { SplitBaselines } from '../run/summary.js';
 import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { type Evaluation, type EvaluationProgress, Evaluator } from '../train/evaluator.js';
-import { type Prediction, Readout } from '../train/predictions.js';
+import { Readout } from '../train/predictions.js';
 import type { BackendOptions } from '../train/session.js';
 import { usageError } from '../util/errors.js';
-import { type OpenModelOptions, openModel, type SavedModel, withData } from './open.js';
+import { type OpenedModel, type OpenModelOptions, openModel, openWithData, type SavedModel } from './open.js';
 
 /** An evaluation and, for a forecast, what the naive forecasts reach on the same split. */
 export interface CheckpointEvaluation extends Evaluation {
@@ -20,14 +19,16 @@ export interface CheckpointEvaluation extends Evaluation {
  * Computes the metrics of `model` on a split of its experiment, exactly as the run does. `watch` is
  * called after each batch.
  */
-export function evaluateCheckpoint(
-  model: SavedModel,
+export async function evaluateCheckpoint(
+  saved: SavedModel,
   { split, ...options }: BackendOptions & { readonly split: SplitName },
   watch: (progress: EvaluationProgress) => void,
 ): Promise<CheckpointEvaluation> {
-  return withData(model, options, async ({ run, pool, batchSize }, dataset) => {
-    const evaluator = new Evaluator(pool, run, batchSize);
+  const model = await openWithData(saved, options);
+  try {
+    const { run, pool, batchSize, dataset } = model;
     const of = splitOf(dataset, split);
+    const evaluator = new Evaluator(pool, run, batchSize);
     const evaluation = (await evaluator.evaluate(of, { progress: watch })) as Evaluation;
     if (of.naive === undefined) return evaluation;
     const { last_value, seasonal_naive } = trivialBaselines(run, dataset, of);
@@ -35,7 +36,9 @@ export function evaluateCheckpoint(
       ...evaluation,
       naive: { ...(last_value && { last_value }), ...(seasonal_naive && { seasonal_naive }) },
     };
-  });
+  } finally {
+    await model.pool.close();
+  }
 }
 
 export function splitOf(dataset: Dataset, name: SplitName): Split {
@@ -58,13 +61,10 @@ export interface ForecastErrors {
   readonly mase?: number;
 }
 
-/**
- * Errors of the model and of the naive forecasts; one is absent if the series is too short for it.
- */
-export type ForecastsErrors = Readonly<{ model: ForecastErrors } & Partial<Record<Naive, ForecastErrors>>>;
+const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
 
-const NAIVE = ['last_value', 'seasonal_naive'] as const;
-type Naive = (typeof NAIVE)[number];
+/** A naive forecast is absent if the series is too short for it. */
+export type ForecastsErrors = Readonly<Partial<Record<(typeof FORECASTS)[number], ForecastErrors>>>;
 
 export interface Backtest {
   readonly saved: SavedModel;
@@ -80,7 +80,7 @@ export interface Backtest {
  * horizon apart, so that each step of the split is forecast once. Weights do not change. The data
  * are those of the run in directory `path`.
  */
-export function backtest(
+export async function backtest(
   path: string,
   { split, set = [], ...options }: BackendOptions & OpenModelOptions & { readonly split: SplitName },
 ): Promise<Backtest> {
@@ -96,66 +96,63 @@ export function backtest(
   }
   const { horizon } = dataset;
   const saved = openModel(path, { ...options, set: [...set, `dataset.stride=${horizon}`] });
-  return withData(saved, options, async ({ run, pool, batchSize }, data) => {
-    const windows = splitOf(data, split);
-    const origins: (ForecastsErrors & { id: string })[] = [];
-    const { targets, count, naive } = windows;
-    const readout = new Readout(lossOf(run.loss), targets);
-    const perWindow = targets.values.length / targetSize(run.loss, run.spec.outputSize) / count;
-    await new Evaluator(pool, run, batchSize).evaluate(windows, {
-      observe: ({ index, id = '', predictions }) => {
-        const scored = predictions.filter(({ counts }) => counts);
-        const errors = (pointOf: (prediction: Prediction, at: number) => Numbers | undefined) =>
-          meanError(
-            scored.map(prediction => {
-              const at = index * perWindow + prediction.step;
-              return [pointOf(prediction, at), readout.target(at)] as const;
-            }),
-            windows.errorScale?.(index),
-          );
-        const naiveErrors = NAIVE.flatMap(name => {
-          const found = errors((_, at) => {
-            const outputs = naiveOutputs(windows, name, at, run.spec.outputSize);
-            return outputs && readout.point(outputs, at);
-          });
-          return naive?.[name] === undefined || found === undefined ? [] : [[name, found] as const];
-        });
-        const model = errors(({ point }) => point) as ForecastErrors;
-        origins.push({ id, model, ...Object.fromEntries(naiveErrors) });
-      },
-    });
-    return { saved, horizon, origins, mean: meanOf(origins) };
-  });
-}
-
-function meanError(
-  steps: readonly (readonly [point: Numbers | undefined, target: Numbers])[],
-  scale: number | undefined,
-): ForecastErrors | undefined {
-  let sum = 0;
-  for (const [point, target] of steps) {
-    if (point === undefined) return undefined;
-    sum += absoluteError({ point, target });
+  const model = await openWithData(saved, options);
+  try {
+    const windows = splitOf(model.dataset, split);
+    const origins = await originsOf(model, windows);
+    const mean = eachForecast(name => meanOf(origins.flatMap(({ [name]: errors }) => errors ?? [])));
+    return { saved, horizon, origins, mean };
+  } finally {
+    await model.pool.close();
   }
-  const error = sum / steps.length;
-  return { mean_absolute_error: error, ...(scale !== undefined && { mase: error / scale }) };
 }
 
-function meanOf(origins: readonly ForecastsErrors[]): ForecastsErrors {
-  const mean = (name: 'model' | Naive): ForecastErrors | undefined => {
-    const all = origins.flatMap(({ [name]: errors }) => (errors === undefined ? [] : [errors]));
-    const average = (values: readonly number[]) =>
-      values.reduce((sum, value) => sum + value, 0) / values.length;
-    const scaled = all.flatMap(({ mase }) => (mase === undefined ? [] : [mase]));
-    if (all.length === 0) return undefined;
-    return {
-      mean_absolute_error: average(all.map(errors => errors.mean_absolute_error)),
-      ...(scaled.length > 0 && { mase: average(scaled) }),
-    };
-  };
-  const naive = NAIVE.flatMap(name => {
-    const errors = mean(name);
-    return errors === undefined ? [] : [[name, errors] as const];
+async function originsOf(
+  { run, pool, batchSize }: OpenedModel,
+  windows: Split,
+): Promise<Backtest['origins']> {
+  const origins: Backtest['origins'][number][] = [];
+  const { targets, count, naive } = windows;
+  const readout = new Readout(lossOf(run.loss), targets);
+  const perWindow = targets.values.length / targetSize(run.loss, run.spec.outputSize) / count;
+  await new Evaluator(pool, run, batchSize).evaluate(windows, {
+    observe: ({ index, id = '', predictions }) => {
+      const scored = predictions.filter(({ counts }) => counts);
+      const scale = windows.errorScale?.(index);
+      const errors = eachForecast(name => {
+        if (name !== 'model' && naive?.[name] === undefined) return undefined;
+        const steps = scored.flatMap(({ step, point }) => {
+          const at = index * perWindow + step;
+          const outputs = name === 'model' ? undefined : naiveOutputs(windows, name, at, run.spec.outputSize);
+          const forecast = name === 'model' ? point : outputs && readout.point(outputs, at);
+          return forecast ? [absoluteError({ point: forecast, target: readout.target(at) })] : [];
+        });
+        if (steps.length < scored.length) return undefined;
+        const error = average(steps);
+        return { mean_absolute_error: error, ...(scale !== undefined && { mase: error / scale }) };
+      });
+      origins.push({ id, ...errors });
+    },
   });
-  return { model: mean('model') as ForecastErrors, ...Object.fromEntries(naive) };
+  return origins;
+}
+
+function eachForecast(
+  errorsOf: (name: (typeof FORECASTS)[number]) => ForecastErrors | undefined,
+): ForecastsErrors {
+  const found = FORECASTS.map(name => [name, errorsOf(name)] as const);
+  return Object.fromEntries(found.filter(([, errors]) => errors !== undefined));
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function meanOf(all: readonly ForecastErrors[]): ForecastErrors | undefined {
+  if (all.length === 0) return undefined;
+  const scaled = all.flatMap(({ mase }) => mase ?? []);
+  return {
+    mean_absolute_error: average(all.map(errors => errors.mean_absolute_error)),
+    ...(scaled.length > 0 && { mase: average(scaled) }),
+  };
 }

@@ -116,28 +116,17 @@ export interface OpenedModel {
   readonly scaling: DataScaling | undefined;
 }
 
-/** Runs `use` with the model and the data of its run, then closes the model. */
-export async function withData<T>(
-  saved: SavedModel,
-  options: BackendOptions,
-  use: (model: OpenedModel, dataset: Dataset) => Promise<T>,
-): Promise<T> {
-  const { model, dataset } = await openWithData(saved, options);
-  return use(model, dataset).finally(() => model.pool.close());
-}
-
 /** Opens the model and the data of its run. */
 export async function openWithData(
   saved: SavedModel,
   options: BackendOptions,
-): Promise<{ readonly model: OpenedModel; readonly dataset: Dataset }> {
+): Promise<OpenedModel & { readonly dataset: Dataset }> {
   const { loaded, manifest } = saved;
   const session = await openSession(loaded, { ...options, ...fittedBy(manifest), baselineAt: 'none' });
   const { dataset, run } = session;
   if (manifest) checkSameData(dataset, manifest);
-  const data = dataRecord(session);
-  const model = await start(saved, run, { data, scaling: dataset.scaling });
-  return { model, dataset };
+  const model = await start(saved, run, { data: dataRecord(session), scaling: dataset.scaling });
+  return { ...model, dataset };
 }
 
 /** Opens the model without the data of its run. */

@@ -153,20 +153,22 @@ export class PredictionRoom {
   }
 }
 
-interface Outcome extends PredictionPlace {
+interface Outcome {
+  readonly step: number;
+  readonly time?: string | undefined;
   /** `[C]`; may be overwritten afterwards. */
   readonly outputs: Float32Array;
   /** Its position among all predictions of the split. */
   readonly at: number;
-  /** Memory for the prediction's lists of C numbers; absent: their own. */
-  readonly room?: PredictionRoom;
-  readonly target?: Numbers;
+  /** Memory for the lists of C numbers of a class prediction; absent: their own. */
+  readonly room?: PredictionRoom | undefined;
+  readonly target?: Numbers | undefined;
 }
 
 export function predictionOf(
   { kind, classNames }: PredictionForm,
   readout: Readout,
-  { step, time, outputs, target, at, room = new PredictionRoom(1, outputs.length) }: Outcome,
+  { step, time, outputs, target, at, room }: Outcome,
 ): Prediction {
   const place = { step, ...(time !== undefined && { time }) };
   const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
@@ -180,7 +182,7 @@ export function predictionOf(
     };
   }
   const best = predictedClass(outputs);
-  const { logits, probabilities } = room.copyOf(outputs);
+  const { logits, probabilities } = (room ?? new PredictionRoom(1, outputs.length)).copyOf(outputs);
   return {
     kind,
     ...place,

@@ -25,8 +25,7 @@ import { type Diagnostic, damagedError, type UserError, usageError } from '../ut
 import { counted } from '../util/words.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
-import type { OpenedModel, SavedModel } from './open.js';
-import { openWithoutData, readerFor, withData } from './open.js';
+import { type OpenedModel, openWithData, openWithoutData, readerFor, type SavedModel } from './open.js';
 import {
   type Prediction,
   type PredictionForm,
@@ -108,11 +107,14 @@ export class Predictor {
     const room = form.kind === 'class' ? new PredictionRoom(computed.length, form.size) : undefined;
     const predictions = computed.map(({ step, outputs }): Prediction => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
+      const target = hasLabels ? readout.target(base + step) : undefined;
       return predictionOf(form, readout, {
-        ...{ step: step - first, outputs, at: base + step },
-        ...(room && { room }),
-        ...(time !== undefined && { time }),
-        ...(hasLabels && { target: readout.target(base + step) }),
+        step: step - first,
+        time,
+        outputs,
+        at: base + step,
+        room,
+        target,
       });
     });
     return { index: position, ...(id !== undefined && { id }), predictions, ...(warnings && { warnings }) };
@@ -307,42 +309,46 @@ export function noTargets(
 export interface OutputForm extends PredictionForm {
   readonly hasIds: boolean;
   readonly hasTimes: boolean;
-  readonly hasLabels: boolean;
 }
 
-type Use<T> = (form: OutputForm, predictions: AsyncIterable<readonly SequencePrediction[]>) => Promise<T>;
+/** The predictions of one batch. */
+export interface Predicted {
+  readonly form: OutputForm;
+  readonly predictions: readonly SequencePrediction[];
+}
 
 /** Predicts the first `limit` sequences of a split. */
-export function predictSplit<T>(
+export async function* predictSplit(
   saved: SavedModel,
   { split, limit, ...options }: BackendOptions & { readonly split: SplitName; readonly limit: number },
-  use: Use<T>,
-): Promise<T> {
-  return withData(saved, options, (model, dataset) => {
-    const all = splitOf(dataset, split);
+): AsyncGenerator<Predicted> {
+  const model = await openWithData(saved, options);
+  try {
+    const of = splitOf(model.dataset, split);
     const predictor = new Predictor(model);
-    const form = { ...predictor.form, hasIds: all.id !== undefined, hasTimes: false, hasLabels: true };
-    return use(form, predictor.split(all, limit));
-  });
+    const form = { ...predictor.form, hasIds: of.id !== undefined, hasTimes: false };
+    for await (const predictions of predictor.split(of, limit)) yield { form, predictions };
+  } finally {
+    await model.pool.close();
+  }
 }
 
 /**
  * Predicts the sequences of `sources`, which have the format of the run's data. The data themselves
  * are not needed.
  */
-export async function predictInput<T>(
+export async function* predictInput(
   saved: SavedModel,
   sources: readonly InputSource[],
   options: BackendOptions & RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
-  use: Use<T>,
-): Promise<T> {
+): AsyncGenerator<Predicted> {
   const model = await openWithoutData(saved, options);
   try {
     const { reader, model: reading } = readerFor(saved, model, options);
     const predictor = new Predictor(reading);
-    const { hasIds, hasTimes } = reader;
-    const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
-    return await use(form, predictor.sequences(reader.read(sources), options));
+    const form = { ...predictor.form, hasIds: reader.hasIds, hasTimes: reader.hasTimes };
+    const batches = predictor.sequences(reader.read(sources), options);
+    for await (const predictions of batches) yield { form, predictions };
   } finally {
     await model.pool.close();
   }

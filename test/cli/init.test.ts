@@ -307,7 +307,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('id,x,label', 4, i => `${i >> 1},${i},${i >> 1 ? 'up' : 'down'}`),
     2,
-    /^data\.csv: no config can be made for these data: a validation split needs at least two /,
+    /^data\.csv: no config can be made for these data: validation needs at least two sequences/,
   ],
 ];
 

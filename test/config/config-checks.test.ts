@@ -287,7 +287,8 @@ t.test('a wrong `per_file` is one error', t => {
 t.test('labels that would silently enlarge the model', async t => {
   const file = write('labels.yaml', MINIMAL);
   const train = (values: number[]): FileLabels => ({
-    values: Int32Array.from(values),
+    ignored: -100,
+    firsts: new Map(values.map((label, i) => [label, i] as const).filter(([label]) => label >= 0)),
     at: index => ({ name: `y[${index}]`, value: String(values[index]), place: { file: 'a.npz' } }),
   });
   const judge = (labels: number[], test: number[], ...set: string[]) => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { type BatchOptions, BatchOrder, inputWidth, sequentialBatches } from '../../src/data/index.js';
+import { type BatchOptions, BatchOrder, inputWidth } from '../../src/data/index.js';
 import { classes, closeTo, complaints, open, sequence } from '../support/data-files.js';
 
 t.test('synthetic: the adding problem', async t => {
@@ -110,14 +110,6 @@ t.test('batches: each index once an epoch, resumable anywhere', async t => {
   const dropping = new BatchOrder({ ...options, lastBatch: 'drop' });
   t.same([dropping.batchesPerEpoch, dropping.droppedPerEpoch, epochOf(dropping).length], [2, 2, 8]);
   t.same(epochOf(new BatchOrder({ ...options, shuffle: false })), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  t.same(
-    [...sequentialBatches(10, 4)].map(b => [...b]),
-    [
-      [0, 1, 2, 3],
-      [4, 5, 6, 7],
-      [8, 9],
-    ],
-  );
   t.match(await complaints(2, () => new BatchOrder({ ...options, lastBatch: 'drop', batchSize: 11 })), [
     /one batch/,
   ]);

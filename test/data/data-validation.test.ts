@@ -196,7 +196,7 @@ t.test('what cannot be set aside is told', async t => {
       'one sequence',
       2,
       { ...lone, validation: { fraction: 0.5, select: 'random' } },
-      /at least two training sequences.*got 1 training seq/,
+      /validation needs at least two sequences.*got 1 sequence for training/,
     ],
     ['data of their own', 2, own, /has x_validation.*validation_arrays: true, or false/],
     ['no data of their own', 2, { ...config, validation_arrays: true }, /has no x_validation/],

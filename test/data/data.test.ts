@@ -8,7 +8,7 @@ import t from 'tap';
 import { FileArray } from '../../src/data/arrays.js';
 import { type Dataset, inputWidth } from '../../src/data/core/dataset.js';
 import { CsvPieces } from '../../src/data/formats/csv-records.js';
-import { idxForm } from '../../src/data/formats/number-arrays.js';
+import { idxForm, npyForm } from '../../src/data/formats/number-arrays.js';
 import { ZipArchive } from '../../src/data/formats/zip.js';
 import { decompressed } from '../../src/data/reading/files.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';
@@ -210,19 +210,15 @@ t.test('no reader answers damage with anything but a user error', async t => {
     pieces.push(bytes);
     pieces.end();
   };
-  const array = (bytes: Buffer, options = {}) =>
-    FileArray.open('x', memoryBytes('f', bytes), options).whole();
+  const array = (bytes: Buffer, parse = npyForm) =>
+    FileArray.open('x', { source: memoryBytes('f', bytes) }, parse).whole();
   const unzipped = (bytes: Buffer): void => {
     const archive = new ZipArchive(memoryBytes('f', bytes), 1e6);
     for (const name of archive.names) archive.open(name);
   };
   const readers: [string, Buffer, (bytes: Buffer) => unknown][] = [
-    ['idx', idx(0x0d, [2, 3, 2], Buffer.alloc(48)), b => array(b, { parse: idxForm })],
-    [
-      'gzip',
-      gzipSync(idx(8, [9], Buffer.from('123456789'))),
-      b => array(decompressed(b, 'f', 1e6), { parse: idxForm }),
-    ],
+    ['idx', idx(0x0d, [2, 3, 2], Buffer.alloc(48)), b => array(b, idxForm)],
+    ['gzip', gzipSync(idx(8, [9], Buffer.from('123456789'))), b => array(decompressed(b, 'f', 1e6), idxForm)],
     ['npy', Buffer.from(npy('<i8', '(2, 2)', BigInt64Array.of(1n, 2n, 3n, 4n), 'True')), b => array(b)],
     ['zip', readFileSync(fixture('steps.npz')), unzipped],
     ['zip64', readFileSync(fixture('classes.npz')), unzipped],

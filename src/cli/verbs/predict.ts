@@ -1,9 +1,10 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
+import { taskOf } from '../../math/losses/index.js';
 import { loadModel } from '../../predict/model.js';
 import { openModel, type SavedModel } from '../../predict/open.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
-import { type OutputForm, predictInput, predictSplit } from '../../predict/predictor.js';
+import { type OutputForm, type Predicted, predictInput, predictSplit } from '../../predict/predictor.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
@@ -82,23 +83,18 @@ export const verb = defineVerb({
         message: `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
         file: '--lines',
       });
-    const warnings: Diagnostic[] = [];
-    const write = (form: OutputForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
-      writeLines(form, predictions, { ...options, limit, warnings }, io);
+    if (options.top !== undefined && taskOf(saved.loaded.experiment.loss) !== 'classes') {
+      const message = 'this model predicts values, not classes';
+      throw usageError({ code: 'cli/top', message, file: '--top' });
+    }
     if (input.length === 0) {
-      await hintingAtMovedData(() => predictSplit(saved, { ...options, limit }, write));
+      await hintingAtMovedData(() => writeLines(predictSplit(saved, { ...options, limit }), options, io));
       return EXIT.done;
     }
     const rejected = rejections(io);
     const onRejected = options.onError === 'skip' ? rejected.add : undefined;
     const sources = await openInput(saved, input, io);
-    const predicted = await predictInput(saved, sources, { ...options, onRejected }, write).finally(
-      () =>
-        void (
-          warnings.length > 0 &&
-          io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }))
-        ),
-    );
+    const predicted = await writeLines(predictInput(saved, sources, { ...options, onRejected }), options, io);
     const { count } = rejected.state;
     if (count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
@@ -154,43 +150,39 @@ async function openInput(
   return [{ name: '<stdin>', open: () => streamBytes('<stdin>', stdin) }];
 }
 
-interface LineOptions extends PredictOptions {
-  readonly limit: number;
-  readonly warnings: Diagnostic[];
-}
-
+/** Writes a line for each prediction, or a line for each step as csv. @returns their number */
 async function writeLines(
-  form: OutputForm,
-  predictions: AsyncIterable<readonly SequencePrediction[]>,
-  { format, top, raw, limit, warnings }: LineOptions,
+  batches: AsyncIterable<Predicted>,
+  { format, top, raw, limit = Number.POSITIVE_INFINITY }: PredictOptions,
   io: Io,
 ): Promise<number> {
-  if (top !== undefined && form.kind !== 'class') {
-    const message = 'this model predicts values, not classes';
-    throw usageError({ code: 'cli/top', message, file: '--top' });
-  }
-  const style = { ...form, top };
   const spelled = (value: number | string | null) =>
     typeof value === 'number' ? (nonFiniteName(value) ?? value) : value;
   let hasHeader = false;
-  const csv = (sequence: SequencePrediction): string =>
-    csvRecords(style, sequence)
+  const csv = (form: OutputForm, sequence: SequencePrediction): string =>
+    csvRecords({ ...form, top }, sequence)
       .map(record => {
         const header = hasHeader ? '' : csvLine(Object.keys(record), raw);
         hasHeader = true;
         return header + csvLine(Object.values(record).map(spelled), raw);
       })
       .join('');
-  const line = (sequence: SequencePrediction) =>
-    format === 'csv' ? csv(sequence) : jsonLine(style, sequence);
+  const warnings: Diagnostic[] = [];
   let written = 0;
-  for await (const batch of predictions) {
-    const shown = batch.slice(0, limit - written);
-    io.data(shown.map(line).join(''));
-    for (const prediction of shown) warnings.push(...(prediction.warnings ?? []));
-    written += shown.length;
-    if (written >= limit || io.outClosed?.aborted) break;
-    await io.drained?.();
+  try {
+    for await (const { form, predictions } of batches) {
+      const shown = predictions.slice(0, limit - written);
+      const line = (one: SequencePrediction) =>
+        format === 'csv' ? csv(form, one) : jsonLine({ ...form, top }, one);
+      io.data(shown.map(line).join(''));
+      warnings.push(...shown.flatMap(prediction => prediction.warnings ?? []));
+      written += shown.length;
+      if (written >= limit || io.outClosed?.aborted) break;
+      await io.drained?.();
+    }
+  } finally {
+    if (warnings.length > 0)
+      io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
   }
   return written;
 }

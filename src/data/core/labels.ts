@@ -5,7 +5,6 @@
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { MAX_CLASSES } from '../reading/limits.js';
 import { type Dataset, IGNORED } from './dataset.js';
-import type { Values } from './values.js';
 
 /** A label or symbol and its position. */
 export interface PlacedLabel {
@@ -35,13 +34,13 @@ export interface LabelFacts {
   readonly foreign?: PlacedLabel;
 }
 
-/** Labels of one file, and the position of each flat index. */
+/** Labels of one file that are classes, starting at 0. */
 export interface FileLabels {
   /** Label that the config ignores; it is not reported as a gap. */
-  readonly ignored?: number | undefined;
-  /** Classes, starting at 0; negative values are ignored. */
-  readonly values: Values<Int32Array>;
-  at(index: number): PlacedLabel;
+  readonly ignored: number;
+  /** Position of the first label of each class. */
+  readonly firsts: ReadonlyMap<number, number>;
+  at(position: number): PlacedLabel;
 }
 
 /** Number of missing classes to list. */
@@ -49,43 +48,26 @@ const MAX_NAMED = 5;
 
 /** @param others labels of the splits that have files of their own, in the order of the splits */
 export function labelFacts(train: FileLabels, ...others: readonly FileLabels[]): LabelFacts {
-  const largest = largestOf(train);
-  const trainClasses = Math.max(0, largest.value + 1);
-  const absent = absentClasses(train.values, trainClasses).filter(label => label !== train.ignored);
-  const foreign = others.map(file => firstForeign(file, trainClasses)).find(label => label !== undefined);
-  const largestOfAll = others.map(largestOf).reduce((a, b) => (b.value > a.value ? b : a), largest);
+  const { value, place: largest } = largestOf(train);
+  const trainClasses = value + 1;
+  const classes = Array.from({ length: trainClasses }, (_, label) => label);
+  const absent = classes.filter(label => !train.firsts.has(label) && label !== train.ignored);
+  const foreign = others.flatMap(file => {
+    const positions = [...file.firsts].flatMap(([label, at]) => (label < trainClasses ? [] : [at]));
+    return positions.length > 0 ? [file.at(Math.min(...positions))] : [];
+  });
   return {
     trainClasses,
-    largest: largestOfAll.place(),
-    ...(absent.length > 0 && {
-      gap: { count: absent.length, first: absent.slice(0, MAX_NAMED), largest: largest.place() },
-    }),
-    ...(foreign !== undefined && { foreign }),
+    largest: others.map(largestOf).reduce((a, b) => (b.value > a.value ? b : a), { value, place: largest })
+      .place,
+    ...(absent.length > 0 && { gap: { count: absent.length, first: absent.slice(0, MAX_NAMED), largest } }),
+    ...(foreign.length > 0 && { foreign: foreign[0] }),
   };
 }
 
-function firstForeign({ values, at }: FileLabels, classes: number): PlacedLabel | undefined {
-  let index = 0;
-  for (const label of values) {
-    if (label >= classes) return at(index);
-    index++;
-  }
-  return undefined;
-}
-
-function largestOf({ values, at }: FileLabels): { readonly value: number; place(): PlacedLabel } {
-  let [value, index, i] = [Number.NEGATIVE_INFINITY, 0, 0];
-  for (const label of values) {
-    if (label > value) [value, index] = [label, i];
-    i++;
-  }
-  return { value, place: () => at(index) };
-}
-
-function absentClasses(values: Values<Int32Array>, numClasses: number): number[] {
-  const seen = new Uint8Array(numClasses);
-  for (const value of values) if (value >= 0) seen[value] = 1;
-  return Array.from(seen.keys()).filter(label => seen[label] === 0);
+function largestOf(file: FileLabels): { readonly value: number; readonly place: PlacedLabel } {
+  const value = [...file.firsts.keys()].reduce((a, b) => Math.max(a, b));
+  return { value, place: file.at(file.firsts.get(value) as number) };
 }
 
 /**
@@ -177,29 +159,11 @@ function nameFor(labels: readonly string[], areNumbers: boolean): (text: string)
   return text => text;
 }
 
-/**
- * The usual spelling of a decimal number: `1` for `+01.0` and `1e0`. Exact: numbers with more
- * digits than float64 has stay apart.
- */
+/** The usual spelling of a decimal number: `1` for `+01.0` and `1e0`. Integers keep all digits. */
 function decimalOf(text: string): string {
-  const [, sign, whole, fraction = '', exponent = '0'] =
-    /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
-  const digits = `${whole}${fraction}`.replace(/^0+/, '');
-  const significant = digits.replace(/0+$/, '');
-  if (significant === '') return '0';
-  /** Position of the decimal point after the first of the significant digits. */
-  const point = digits.length - fraction.length + Number(exponent);
-  const minus = sign === '-' ? '-' : '';
-  if (point > MAX_PLAIN || point <= -MAX_ZEROS)
-    return `${minus}${significant[0]}${significant.length > 1 ? `.${significant.slice(1)}` : ''}e${point > 0 ? '+' : ''}${point - 1}`;
-  if (point <= 0) return `${minus}0.${'0'.repeat(-point)}${significant}`;
-  if (point >= significant.length) return `${minus}${significant.padEnd(point, '0')}`;
-  return `${minus}${significant.slice(0, point)}.${significant.slice(point)}`;
+  const whole = /^([+-]?\d+)(?:\.0*)?$/.exec(text)?.[1];
+  return String(whole === undefined ? Number(text) : BigInt(whole));
 }
-
-/** Digits before the point and zeros after it, without an exponent, as in JavaScript. */
-const MAX_PLAIN = 21;
-const MAX_ZEROS = 6;
 
 /** Class of each label code of a file; {@link IGNORED} for ignored labels. */
 export function classesByCode({ labels }: LabelTexts, { classes }: ClassMapping): Int32Array {

@@ -7,8 +7,6 @@ import type { Dataset, Split } from './dataset.js';
 import { configError } from './problems.js';
 import { subset } from './store.js';
 
-const TEST_FRACTION = ['dataset', 'test_fraction'];
-
 /** Sequence indices of each split, in the order of the file. */
 export interface Selection {
   readonly train: Uint32Array;
@@ -29,30 +27,20 @@ export interface TestPartConfig {
   readonly test_fraction?: number;
 }
 
-/** Undefined if the test split has its own file. */
+/**
+ * Draws `round(count * test_fraction)` of `count` sequences for the test split; both splits get at
+ * least one. The same seed draws the same sequences. Undefined if the test split has its own file.
+ */
 export function testSelection(
-  { path, test_fraction }: TestPartConfig,
+  { test_fraction }: Pick<TestPartConfig, 'test_fraction'>,
   count: number,
   seed: number,
+  file: string,
 ): Selection | undefined {
-  return test_fraction === undefined ? undefined : holdOut(count, test_fraction, seed, path);
-}
-
-/**
- * Draws `round(count * fraction)` of `count` sequences for the test split; both splits get at least
- * one. The same seed draws the same sequences.
- */
-export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
-  if (count < 2) {
-    throw configError({
-      code: 'data/test-fraction',
-      keyPath: TEST_FRACTION,
-      message: 'test_fraction needs at least two sequences',
-      got: `${count} sequence${count === 1 ? '' : 's'} in ${file}`,
-    });
-  }
+  if (test_fraction === undefined) return undefined;
+  refuseFewer(count, 'test_fraction', 'data/test-fraction', ` in ${file}`);
   const stream = RandomStream.of(seed, 'data/test_fraction');
-  const { drawn, rest } = draw(range(count), shareOf(count, fraction), stream);
+  const { drawn, rest } = draw(range(count), shareOf(count, test_fraction), stream);
   return { test: drawn, train: rest };
 }
 
@@ -122,15 +110,19 @@ function setAside(dataset: Dataset, config: ValidationConfig, seed: number): Dat
   };
 }
 
+/** @throws UserError (exit 2) if there are fewer than two sequences to divide by `key` */
+function refuseFewer(count: number, key: string, code: string, where: string): void {
+  if (count >= 2) return;
+  throw configError({
+    code,
+    keyPath: ['dataset', key],
+    message: `${key} needs at least two sequences`,
+    got: `${count} sequence${count === 1 ? '' : 's'}${where}`,
+  });
+}
+
 function validationCount(config: ValidationConfig, total: number): number {
-  if (total < 2) {
-    throw configError({
-      code: 'data/validation',
-      keyPath: VALIDATION,
-      message: 'a validation split needs at least two training sequences',
-      got: `${total} training sequence${total === 1 ? '' : 's'}`,
-    });
-  }
+  refuseFewer(total, 'validation', 'data/validation', ' for training');
   const count = requestedCount(config, total);
   if (count < total) return count;
   throw configError({

@@ -76,7 +76,7 @@ export async function openTables(
   const train = await tables.read(config.path, problems);
   const [validation, given] = [await read(config.validation_path), await read(config.test_path)];
   problems.throwIfAny();
-  const selection = testSelection(config, train.lengths.length, seed);
+  const selection = testSelection(config, train.lengths.length, seed, config.path);
   const labels = [train, validation ?? [], given ?? []].flat().map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
   // pads to the longest sequence in use; `limit` may exclude longer ones

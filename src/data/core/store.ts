@@ -132,23 +132,35 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
     values,
     perStep: true,
   });
-  const current = new Current(store, inMemory === undefined);
+  // keeps the sequence read last, since its targets are read after its features
+  let current = -1;
+  const features = new Float32Array(steps * inputSize);
+  const classes = new Int32Array(inMemory ? 0 : steps);
+  const readNow = (index: number): void => {
+    if (index === current) return;
+    current = -1;
+    const parts = store.places(index).map(({ file, ...bytes }) => file.readNow(bytes));
+    const own = features.subarray(0, lengthOf(index) * inputSize);
+    store.decode(index, parts, own, inMemory ? undefined : classes.fill(IGNORED));
+    current = index;
+  };
   const onDisk = new RowValues(
     count,
     steps,
     length => new Int32Array(length),
-    index => current.read(index).classes,
+    index => {
+      readNow(index);
+      return classes;
+    },
   );
   const split: Split = {
     count,
     targets: inMemory ?? stepClasses(onDisk),
     ...(lengths && { lengths }),
     read(index, out, offset, stepStride) {
-      const { features } = current.read(index);
-      writeSteps(features.subarray(0, lengthOf(index) * inputSize), { inputSize, steps }, out, {
-        offset,
-        stepStride,
-      });
+      readNow(index);
+      const row = features.subarray(0, lengthOf(index) * inputSize);
+      writeSteps(row, { inputSize, steps }, out, { offset, stepStride });
     },
   };
   if (store.isInMemory) return split;
@@ -173,39 +185,6 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
       return lengths ? { ...part, lengths: own } : part;
     },
   };
-}
-
-/** Caches the sequence read last, since its targets are read after its features. */
-class Current {
-  private index = -1;
-  private readonly features: Float32Array;
-  private readonly classes: Int32Array;
-
-  constructor(
-    private readonly store: SequenceStore,
-    private readonly hasClasses: boolean,
-  ) {
-    this.features = new Float32Array(store.steps * store.inputSize);
-    this.classes = new Int32Array(hasClasses ? store.steps : 0);
-  }
-
-  read(index: number): { readonly features: Float32Array; readonly classes: Int32Array } {
-    const { store, features, classes } = this;
-    if (index !== this.index) {
-      this.index = -1;
-      const parts = store.places(index).map(({ file, ...bytes }) => file.readNow(bytes));
-      const length = store.lengths?.[index] ?? store.steps;
-      classes.fill(IGNORED);
-      store.decode(
-        index,
-        parts,
-        features.subarray(0, length * store.inputSize),
-        this.hasClasses ? classes : undefined,
-      );
-      this.index = index;
-    }
-    return { features, classes };
-  }
 }
 
 async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Buffer[][]> {
@@ -237,19 +216,16 @@ async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Bu
  * @param steps T, the row width of targets per step
  */
 export function subset(split: Split, indices: Uint32Array, steps: number): Split {
-  const lengths = split.lengths && Int32Array.from(indices, i => (split.lengths as Int32Array)[i]);
+  const { id, idIsPlace, image, load, lengths: all } = split;
+  const lengths = all && Int32Array.from(indices, i => all[i]);
   return {
     count: indices.length,
     targets: selectTargets(split.targets, indices, steps),
     ...(lengths?.some(length => length < steps) && { lengths }),
     read: (index, out, offset, stepStride) => split.read(indices[index], out, offset, stepStride),
-    ...(split.load && {
-      load: chosen => (split.load as NonNullable<Split['load']>)(chosen.map(index => indices[index])),
-    }),
-    ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
-    ...(split.idIsPlace && { idIsPlace: true }),
-    ...(split.image && {
-      image: index => (split.image as NonNullable<Split['image']>)(indices[index]),
-    }),
+    ...(load && { load: chosen => load(chosen.map(index => indices[index])) }),
+    ...(id && { id: index => id(indices[index]) }),
+    ...(idIsPlace && { idIsPlace }),
+    ...(image && { image: index => image(indices[index]) }),
   };
 }

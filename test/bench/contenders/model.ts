@@ -30,7 +30,7 @@ export async function randomSplit(one: BenchCase): Promise<Split> {
     const values = Buffer.from(
       Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound)),
     );
-    return FileArray.open('random', memoryBytes('random', idx(8, dims, values)), { parse: idxForm });
+    return FileArray.open('random', { source: memoryBytes('random', idx(8, dims, values)) }, idxForm);
   };
   const train = {
     x: array([sequences, sequence_length, input_size], 256),
