@@ -3,7 +3,7 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
 import { frozenNames } from '../sweep/config/bases.js';
 import type { GivenParameter, SweepSettings } from '../sweep/config/definition.js';
-import { loadSweep } from '../sweep/config/index.js';
+import { loadSweep } from '../sweep/config/load.js';
 import { SweepDirectory } from '../sweep/directory.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/index.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';

@@ -56,8 +56,9 @@ export function validateLoaded(load: () => LoadedExperiment): Promise<Validation
 }
 
 async function checkFile(file: string, set: readonly string[]): Promise<Found> {
-  const { isSweepFile, loadSweep } = await import('../sweep/config/index.js');
+  const { isSweepFile } = await import('../sweep/config/read.js');
   if (!isSweepFile(file)) return checkWithData(loadExperiment(file, { set }));
+  const { loadSweep } = await import('../sweep/config/load.js');
   const { SweepModels } = await import('./sweep-models.js');
   const sweep = loadSweep(file, { set });
   return { diagnostics: [], warnings: [...sweep.warnings, ...(await new SweepModels(sweep).check())] };

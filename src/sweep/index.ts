@@ -11,11 +11,11 @@ export {
   readSweepResults,
   type SweepResults,
   summaryOf,
+  trialTable,
   writeResults,
 } from './results.js';
 export { epochValues } from './segment.js';
 export type { SweepSummary } from './summary.js';
-export { trialTable } from './table.js';
 export {
   bestRow,
   betterEarlier,

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
-import { type LoadedSweep, loadSweep } from '../../src/sweep/config/index.js';
+import { type LoadedSweep, loadSweep } from '../../src/sweep/config/load.js';
 import { UserError } from '../../src/util/errors.js';
 
 export async function failure(action: () => unknown): Promise<UserError> {

@@ -2,7 +2,7 @@
  * Runs sweeps whose trials train in this process: the search, the runs and the files are real, but
  * segments start no processes.
  */
-import { loadSweep } from '../../src/sweep/config/index.js';
+import { loadSweep } from '../../src/sweep/config/load.js';
 import { writeResults } from '../../src/sweep/index.js';
 import type { Launcher, RunningTask, Task } from '../../src/sweep/launcher.js';
 import { resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';

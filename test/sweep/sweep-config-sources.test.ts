@@ -6,7 +6,7 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
 import { SweepModels } from '../../src/library/sweep-models.js';
-import { fromCommandLine, loadSweep } from '../../src/sweep/config/index.js';
+import { fromCommandLine, loadSweep } from '../../src/sweep/config/load.js';
 import { overridesOf } from '../../src/sweep/trial-runs.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';

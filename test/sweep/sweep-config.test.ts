@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import { loadExperiment } from '../../src/config/index.js';
-import { loadSweep } from '../../src/sweep/config/index.js';
+import { loadSweep } from '../../src/sweep/config/load.js';
 import { overridesOf } from '../../src/sweep/trial-runs.js';
 import { packageRoot } from '../../src/util/root.js';
 import { BASE, failure, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';

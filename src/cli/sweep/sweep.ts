@@ -4,19 +4,14 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SweepModels } from '../../library/sweep-models.js';
 import { checkNotesChange } from '../../run/notes.js';
-import {
-  fromCommandLine,
-  isSweepFile,
-  type LoadedSweep,
-  loadSweep,
-  type SweepFlags,
-} from '../../sweep/config/index.js';
+import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
+import { isSweepFile, type SweepFlags } from '../../sweep/config/read.js';
 import { SweepDirectory } from '../../sweep/directory.js';
+import { parameterFields } from '../../sweep/results.js';
 import { resumeSweep, runSweep } from '../../sweep/run.js';
 import { gridSize } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/search/space.js';
-import { parameterFields } from '../../sweep/table.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';

@@ -6,8 +6,7 @@ import { flatValues } from '../../config/schema/walk.js';
 import type { Place } from '../../config/yaml/source.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
-import { drawPoint } from '../search/draw.js';
-import { gridPoints, gridSize } from '../search/grid.js';
+import { gridPoints, gridSize, Untried } from '../search/grid.js';
 import { describePoint, exists, isExcluded, type Point, type Space } from '../search/space.js';
 import { baseOf, VARIANT } from '../trial-runs.js';
 import type { LoadedBase } from './bases.js';
@@ -47,7 +46,8 @@ export function pointsToCheck(space: Space, seed: number): readonly (readonly Po
     if (!isExcluded(space, point)) points.push(point);
   }
   const random = RandomStream.of(seed, 'sweep/judged');
-  const sample = Array.from({ length: SAMPLES }, () => drawPoint(space, new Set(), random));
+  const untried = new Untried(space);
+  const sample = Array.from({ length: SAMPLES }, () => untried.draw(random));
   return [points, sample.filter(point => point !== undefined)];
 }
 

@@ -1,9 +1,7 @@
 import { named, type TypeOf, union } from '../../util/schema.js';
-import { asha } from './asha.js';
-import { hyperband } from './hyperband.js';
+import { asha, hyperband } from './asha.js';
 import { median } from './median.js';
-import { none } from './none.js';
-import type { PrunerKind, Pruning } from './pruner.js';
+import { none, type PrunerKind } from './pruner.js';
 
 export const pruners = { none, median, asha, hyperband };
 
@@ -20,15 +18,4 @@ export type Pruner = TypeOf<typeof prunerSettings>;
 
 export function prunerOf({ kind }: Pruner): PrunerKind {
   return pruners[kind] as PrunerKind;
-}
-
-/** @param plan.epochs of a trial that is not pruned */
-export function createPruning({
-  pruner,
-  epochs,
-}: {
-  readonly pruner: Pruner;
-  readonly epochs: number;
-}): Pruning {
-  return prunerOf(pruner).create(pruner, epochs);
 }

@@ -1,4 +1,4 @@
-import type { Shape, TypeOf } from '../../util/schema.js';
+import { object, type Shape, type TypeOf, tag } from '../../util/schema.js';
 
 export interface Measured {
   readonly trial: number;
@@ -35,6 +35,14 @@ export interface PrunerKind<S extends Shape = Shape> {
 }
 
 export const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
+
+export const none = pruner({
+  settings: object(
+    { kind: tag('none', { description: 'Train every trial to the end.' }) },
+    { title: 'NoPruner' },
+  ),
+  create: (_, epochs) => ({ rungs: () => [epochs], judge: () => 'advance' }),
+});
 
 /** Numbers before null, equal values by trial, so that ties are replayed equally. */
 export function isBetter(a: Omit<Measured, 'epochs'>, b: Omit<Measured, 'epochs'>): boolean {

@@ -10,7 +10,7 @@
 import { blindTrials, createSampler } from '../search/index.js';
 import type { Observation, Sampler } from '../search/method.js';
 import type { Point } from '../search/space.js';
-import { createPruning, prunerOf } from './index.js';
+import { prunerOf } from './index.js';
 import { type SweepPlan, signOf } from './plan.js';
 import { isBetter, type Pruning } from './pruner.js';
 import {
@@ -94,7 +94,7 @@ export class Scheduler {
     private readonly sampler: Sampler = createSampler(plan.space, plan.method, plan.seed),
   ) {
     this.sign = signOf(plan.objective);
-    this.pruning = createPruning(plan);
+    this.pruning = prunerOf(plan.pruner).create(plan.pruner, plan.epochs);
   }
 
   get finished(): boolean {

@@ -1,16 +1,30 @@
-/** Lists the points of a finite space: the last parameter changes fastest. */
-
+/** The points of a space: listed, drawn at random, and those that were not tried yet. */
+import { usageError } from '../../util/errors.js';
+import { RandomStream } from '../../util/random.js';
 import { object, tag } from '../../util/schema.js';
 import { listingSampler, searchMethod } from './method.js';
-import { countOf, exists, isExcluded, type Point, type Space, valueAt } from './space.js';
+import {
+  canonical,
+  countOf,
+  exists,
+  isExcluded,
+  type Point,
+  type Space,
+  valueAt,
+  valueAtFraction,
+} from './space.js';
 
-/** An upper bound of the number of points, without conditions and `exclude`. */
-export function pointsAtMost({ parameters }: Space): number {
-  return parameters.reduce((product, { distribution }) => product * countOf(distribution), 1);
-}
-
+/** Consecutive draws that `exclude` may reject before the remaining points are listed. */
+export const MAX_DRAWS = 1000;
+/** Maximum number of points to list in search of the remaining ones. */
+const MAX_LISTED = 1_000_000;
 /** More points are not counted: listing them would take seconds. */
 const MAX_COUNTED = 200_000;
+
+/** An upper bound of the number of points, without conditions and `exclude`. */
+function pointsAtMost({ parameters }: Space): number {
+  return parameters.reduce((product, { distribution }) => product * countOf(distribution), 1);
+}
 
 /** The number of points; null with a real parameter, infinite if it would take long to count. */
 export function gridSize(space: Space): number | null {
@@ -24,6 +38,7 @@ export function gridSize(space: Space): number | null {
   return size;
 }
 
+/** The last parameter changes fastest. */
 export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<Point, void, undefined> {
   if (at === space.parameters.length) {
     if (!isExcluded(space, point)) yield point;
@@ -39,6 +54,56 @@ export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<
     yield* gridPoints(space, { ...point, [name]: valueAt(distribution, i) }, at + 1);
 }
 
+/** The point whose parameter i is at the fraction `fraction(i)` of its axis, in [0, 1). */
+export function pointAtFractions({ parameters }: Space, fraction: (parameter: number) => number): Point {
+  let point: Point = {};
+  for (const [i, parameter] of parameters.entries())
+    if (exists(parameter, point))
+      point = { ...point, [parameter.name]: valueAtFraction(parameter.distribution, fraction(i)) };
+  return point;
+}
+
+/** The points that may still be chosen: in a finite space those not taken before, else all. */
+export class Untried {
+  private readonly taken = new Set<string>();
+  private readonly isFinite: boolean;
+  /** The last few points, listed once and not for each of them. */
+  private rest: readonly Point[] | undefined;
+
+  constructor(
+    private readonly space: Space,
+    taken: readonly Point[] = [],
+  ) {
+    this.isFinite = Number.isFinite(pointsAtMost(space));
+    taken.forEach(this.take, this);
+  }
+
+  has(point: Point): boolean {
+    return !isExcluded(this.space, point) && !(this.taken.size > 0 && this.taken.has(canonical(point)));
+  }
+
+  /** Draws each parameter from its distribution; undefined if a finite space has no points left. */
+  draw(random: RandomStream): Point | undefined {
+    for (let draw = 0; draw < MAX_DRAWS; draw++) {
+      const point = pointAtFractions(this.space, () => random.uniform());
+      if (this.has(point)) return point;
+    }
+    if (pointsAtMost(this.space) > MAX_LISTED)
+      throw usageError({
+        code: 'sweep/nothing-left',
+        message: `exclude leaves too little of the space: it rejected ${MAX_DRAWS} random points in a row`,
+        expected: 'patterns that leave more points',
+        got: JSON.stringify(this.space.exclude),
+      });
+    this.rest = (this.rest ?? [...gridPoints(this.space)]).filter(point => this.has(point));
+    return this.rest.length > 0 ? this.rest[random.integer(this.rest.length)] : undefined;
+  }
+
+  take(point: Point): void {
+    if (this.isFinite) this.taken.add(canonical(point));
+  }
+}
+
 export const grid = searchMethod({
   settings: object(
     { kind: tag('grid', { description: 'Every point; the last parameter varies fastest.' }) },
@@ -48,5 +113,19 @@ export const grid = searchMethod({
   create(space) {
     const points = gridPoints(space);
     return listingSampler(() => points.next().value ?? undefined);
+  },
+});
+
+/** Random search: Bergstra and Bengio, JMLR 13 (2012). */
+export const random = searchMethod({
+  settings: object({ kind: tag('random', { description: 'Random points.' }) }, { title: 'Random' }),
+  /** Each trial draws from its own random stream. Points of a finite space do not repeat. */
+  create(space, _, seed) {
+    const untried = new Untried(space);
+    return listingSampler(trial => {
+      const point = untried.draw(RandomStream.of(seed, `sweep/random/${trial}`));
+      if (point) untried.take(point);
+      return point;
+    });
   },
 });

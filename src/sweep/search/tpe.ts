@@ -9,10 +9,9 @@
 
 import { RandomStream } from '../../util/random.js';
 import { integer, object, tag } from '../../util/schema.js';
-import { drawPoint, isAllowed, type Taken, takenPoints } from './draw.js';
+import { random, Untried } from './grid.js';
 import { type Observation, searchMethod } from './method.js';
 import { ParzenEstimator } from './parzen.js';
-import { random } from './random.js';
 import { MAX_SOBOL_DIMENSIONS, sobol } from './sobol.js';
 import { canonical, countOf, exists, type Parameter, type Point, type Space, valueAt } from './space.js';
 
@@ -56,17 +55,17 @@ export const tpe = searchMethod({
         const told = finished.filter(({ state }) => state !== 'failed').length;
         if (told < n_startup_trials) return startup.suggest(trial, finished, pending);
         const stream = RandomStream.of(seed, `sweep/tpe/${trial}`);
-        const taken = takenPoints(space, finished, pending);
+        const untried = new Untried(space, [...finished.map(({ point }) => point), ...pending]);
         const split = splitObservations(finished, pending);
         const estimated = groups.map(group => estimatedGroup(group, split));
         for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
           let point: Point | undefined = {};
           for (const group of estimated)
             if (point && exists(group.first, point))
-              point = extended(space, taken, point, group, n_ei_candidates, stream);
+              point = extended(untried, point, group, n_ei_candidates, stream);
           if (point) return inOrder(space, point);
         }
-        return drawPoint(space, taken, stream);
+        return untried.draw(stream);
       },
     };
   },
@@ -134,8 +133,7 @@ function estimatedGroup(group: readonly Parameter[], { best, rest }: Split): Est
 
 /** The point with the allowed candidate that has the largest ratio of the two densities. */
 function extended(
-  space: Space,
-  taken: Taken,
+  untried: Untried,
   point: Point,
   { fixed, good, bad }: EstimatedGroup,
   candidates: number,
@@ -146,7 +144,7 @@ function extended(
   for (let i = 0; i < candidates; i++) {
     const candidate = good.sample(random);
     const whole = { ...point, ...fixed, ...candidate };
-    if (!isAllowed(space, taken, whole)) continue;
+    if (!untried.has(whole)) continue;
     const merit = good.logDensity(candidate) - bad.logDensity(candidate);
     if (merit > greatest) [chosen, greatest] = [whole, merit];
   }
