@@ -1,76 +1,30 @@
-/** Summarizes a dataset for inspection before training. */
+/** Summarizes a dataset for inspection before training; numbers are in the units of the data. */
 
-import type { RelativeTo, TimeGaps } from './core/dataset.js';
 import {
   type Column,
   type Dataset,
   IGNORED,
   inputWidth,
+  type RelativeTo,
   type Scaling,
   type Split,
   type SplitName,
+  type Targets,
   type Vocabulary,
 } from './core/dataset.js';
 import { columnsOf, inDataUnits, trainingColumns } from './core/scaling.js';
 import { eachChunk } from './core/values.js';
+import { eachSymbol, realLength } from './vocabulary.js';
 
-export interface DataSummary {
-  readonly input: Dataset['input'];
-  /** T, steps of the longest sequence. */
-  readonly sequence_length: number;
-  readonly splits: Readonly<Partial<Record<SplitName, SplitSummary>>>;
-  /** Features of the training split in the units of the data; empty if steps are symbols. */
-  readonly features: readonly ColumnSummary[];
-  readonly vocabulary?: VocabularySummary;
-  /** Class labels that the data write in several ways; absent if there are none. */
-  readonly label_spellings?: NonNullable<Dataset['spellings']>;
-  /** Names of the series of a forecast. */
-  readonly series?: readonly string[];
-  /** Steps that are missing in the series of a forecast; absent if there are none, or no times. */
-  readonly gaps?: TimeGaps;
-  readonly examples: readonly Example[];
-}
-
-export interface SplitSummary {
-  readonly sequences: number;
-  /** Steps of all sequences without padding. */
-  readonly steps: number;
-  readonly lengths: {
-    readonly min: number;
-    readonly max: number;
-    readonly mean: number;
-    readonly histogram: Histogram;
-  };
-  readonly targets: TargetSummary;
-  /** Fraction of symbols that the vocabulary lacks; absent without a vocabulary. */
-  readonly unknown_share?: number;
-}
-
-/** Bins of equal width with their counts. The upper bound of the last bin is inclusive. */
-export type Histogram = readonly { readonly from: number; readonly to: number; readonly count: number }[];
-
-export type TargetSummary =
-  | {
-      readonly kind: 'class';
-      readonly per_step: boolean;
-      readonly classes: readonly { readonly label: string; readonly count: number }[];
-      /** Sequences or steps without a label, excluding padding. */
-      readonly missing: number;
-    }
-  | {
-      readonly kind: 'value';
-      readonly per_step: boolean;
-      readonly columns: readonly (ColumnSummary & { readonly histogram: Histogram })[];
-      readonly missing: number;
-    };
+export type DataSummary = ReturnType<typeof summarize>;
+export type SplitSummary = ReturnType<typeof splitSummary>;
 
 /** A column and its scaling: stored = (value - offset) / scale. */
 export interface ColumnSummary extends Column {
-  /** Absent also if there are several series. */
   readonly scaling?: ScalingMethod & OffsetAndScale;
-  /** The scaling of each of several series. */
+  /** If there are several series. */
   readonly series_scaling?: ScalingMethod & {
-    readonly series: readonly ({ readonly name: string } & OffsetAndScale)[];
+    readonly series: readonly (OffsetAndScale & { readonly name: string })[];
   };
 }
 
@@ -85,28 +39,23 @@ interface OffsetAndScale {
   readonly scale: number;
 }
 
-export interface VocabularySummary {
-  readonly level: Vocabulary['level'];
-  /** Number of symbols, including the one for unknown symbols. */
-  readonly size: number;
-  readonly most_frequent: readonly { readonly symbol: string; readonly count: number }[];
-}
-
-/** A training sequence in the units of the data. */
+/** A training sequence. */
 export interface Example {
   readonly id?: string;
   readonly steps: number;
   /**
    * Values of each feature, or the mean if there are many features (of a forecast, the first
-   * features); absent if steps are symbols. Features of a forecast that are unknown in the horizon
-   * end before it.
+   * features). Features of a forecast that are unknown in the horizon end before it.
    */
   readonly values?: readonly { readonly name: string; readonly values: readonly number[] }[];
   /** Texts or numbers of the symbols. */
   readonly symbols?: readonly string[];
-  /** The target class or values; absent for targets per step, or if there is no label. */
+  /** The class or values; absent for targets per step, or if there is no label. */
   readonly target?: readonly (string | number)[];
 }
+
+/** Bins of equal width with their counts. The upper bound of the last bin is inclusive. */
+export type Histogram = readonly { readonly from: number; readonly to: number; readonly count: number }[];
 
 /** Number of histogram bins. */
 const BINS = 10;
@@ -118,7 +67,7 @@ const MAX_FEATURES = 8;
 const MAX_STEPS = 2 ** 12;
 
 /** @param labelTargets true if value targets are labels of 0 and 1 */
-export function summarize(dataset: Dataset, labelTargets = false): DataSummary {
+export function summarize(dataset: Dataset, labelTargets = false) {
   const { input, train, validation, test, sequenceLength: steps, vocabulary } = dataset;
   const { seriesScaling, seriesFacts } = dataset;
   const columns = dataset.columns ?? trainingColumns(dataset, { hasLabelTargets: labelTargets });
@@ -143,10 +92,7 @@ export function summarize(dataset: Dataset, labelTargets = false): DataSummary {
 
 function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSummary {
   const { scaling, seriesScaling, seriesFacts } = dataset;
-  const ofColumn = ({ offset, scale }: Scaling): OffsetAndScale => ({
-    offset: offset[index],
-    scale: scale[index],
-  });
+  const ofColumn = ({ offset, scale }: Scaling) => ({ offset: offset[index], scale: scale[index] });
   if (scaling?.features)
     return { ...column, scaling: { method: scaling.method, ...ofColumn(scaling.features) } };
   if (!seriesScaling || !seriesFacts) return column;
@@ -159,31 +105,23 @@ function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSu
     : { ...column, series_scaling: { ...how, series } };
 }
 
-function splitSummary(dataset: Dataset, split: Split, name: SplitName): SplitSummary {
+function splitSummary(dataset: Dataset, split: Split, name: SplitName) {
   const { sequenceLength: steps, unknownShares } = dataset;
-  const lengths = realLengths(split, steps);
+  const lengths = Int32Array.from({ length: split.count }, (_, i) => realLength(split, i, steps));
   const total = lengths.reduce((sum, length) => sum + length, 0);
-  const [min, max] = rangeOf(lengths);
+  const min = lengths.reduce((a, b) => Math.min(a, b));
+  const max = lengths.reduce((a, b) => Math.max(a, b));
   const unknown = unknownShares?.[name];
   return {
     sequences: split.count,
     steps: total,
-    lengths: { min, max, mean: total / split.count, histogram: countedHistogram(lengths) },
+    lengths: { min, max, mean: total / split.count, histogram: countedHistogram(lengths, min, max) },
     targets: targetSummary(dataset, split),
     ...(unknown !== undefined && { unknown_share: unknown }),
   };
 }
 
-/** Steps of each sequence without padding. */
-function realLengths(split: Split, steps: number): Int32Array {
-  return split.lengths ?? Int32Array.from({ length: split.count }, (_, i) => realLength(split, i, steps));
-}
-
-function realLength({ lengths, realSteps }: Split, index: number, steps: number): number {
-  return lengths?.[index] ?? realSteps?.(index) ?? steps;
-}
-
-function targetSummary(dataset: Dataset, split: Split): TargetSummary {
+function targetSummary(dataset: Dataset, split: Split) {
   const { sequenceLength: steps, firstPrediction = 0, classLabels } = dataset;
   const { targets, count } = split;
   const perStep = targets.perStep ?? false;
@@ -204,52 +142,40 @@ function targetSummary(dataset: Dataset, split: Split): TargetSummary {
       label: classLabels?.[label] ?? String(label),
       count: found,
     }));
-    return { kind: 'class', per_step: perStep, classes, missing };
+    return { kind: 'class', per_step: perStep, classes, missing } as const;
   }
-  const { size } = targets;
-  const width = perStep ? steps * size : size;
-  const eachTarget = (visit: (values: ArrayLike<number>, at: number) => void): void =>
-    eachChunk(targets.values, width, (values, from) => {
-      missing = from === 0 ? 0 : missing;
-      for (let at = 0; at < values.length; at += size) {
-        const row = values.subarray(at, at + size);
-        const index = (from + at) / size;
-        if (!Number.isNaN(row[0]))
-          visit(targets.given?.(index) ?? inDataUnits(row, scalingOf(targets, index)), 0);
-        else if (!hasNone(index)) missing++;
-      }
-    });
-  const columns = columnsOf(size, eachTarget, c => targetName(dataset, c));
+  const { size, values } = targets;
+  const eachTarget = (visit: (values: ArrayLike<number>, at: number) => void): void => {
+    missing = 0;
+    for (let at = 0; at * size < values.length; at++) {
+      if (!Number.isNaN(values[at * size])) visit(valuesAt(targets, at), 0);
+      else if (!hasNone(at)) missing++;
+    }
+  };
+  const { targetNames, columnNames } = dataset;
+  const nameOf = (c: number) => targetNames?.[c] ?? columnNames?.targets(c) ?? `target ${c}`;
+  const columns = columnsOf(size, eachTarget, nameOf);
   const histograms = columns.map(({ min, max }) => new Bins(min, max));
   eachTarget(row => {
     for (let c = 0; c < size; c++) histograms[c].add(row[c]);
   });
-  return {
-    kind: 'value',
-    per_step: perStep,
-    columns: columns.map((column, c) => ({
-      ...column,
-      histogram: count === 0 ? [] : histograms[c].histogram,
-      ...(typeof targets.scaling === 'object' &&
-        dataset.scaling && {
-          scaling: {
-            method: dataset.scaling.method,
-            offset: targets.scaling.offset[c],
-            scale: targets.scaling.scale[c],
-          },
-        }),
-    })),
-    missing,
-  };
+  const { scaling } = targets;
+  const isScaled = typeof scaling === 'object' && dataset.scaling;
+  const described = columns.map((column, c): ColumnSummary & { readonly histogram: Histogram } => ({
+    ...column,
+    histogram: count === 0 ? [] : histograms[c].histogram,
+    ...(isScaled && {
+      scaling: { method: isScaled.method, offset: scaling.offset[c], scale: scaling.scale[c] },
+    }),
+  }));
+  return { kind: 'value', per_step: perStep, columns: described, missing } as const;
 }
 
-function targetName({ targetNames, columnNames }: Dataset, index: number): string {
-  return targetNames?.[index] ?? columnNames?.targets(index) ?? `target ${index}`;
-}
-
-function scalingOf(targets: Split['targets'], index: number) {
-  const scaling = targets.kind === 'value' ? targets.scaling : undefined;
-  return typeof scaling === 'function' ? scaling(index) : scaling;
+/** The values of target `at` in the units of the data. */
+function valuesAt(targets: Extract<Targets, { readonly kind: 'value' }>, at: number): ArrayLike<number> {
+  const { given, values, size, scaling } = targets;
+  const stored = values.subarray(at * size, (at + 1) * size);
+  return given?.(at) ?? inDataUnits(stored, typeof scaling === 'function' ? scaling(at) : scaling);
 }
 
 class Bins {
@@ -258,9 +184,8 @@ class Bins {
   constructor(
     private readonly min: number,
     private readonly max: number,
-    bins = BINS,
   ) {
-    this.counts = new Array<number>(max > min ? bins : 1).fill(0);
+    this.counts = new Array<number>(max > min ? BINS : 1).fill(0);
   }
 
   add(value: number): void {
@@ -276,13 +201,8 @@ class Bins {
   }
 }
 
-function rangeOf(values: Int32Array): readonly [min: number, max: number] {
-  return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-}
-
 /** Histogram of integers: one bin per integer, or bins of several integers. */
-function countedHistogram(values: Int32Array): Histogram {
-  const [min, max] = rangeOf(values);
+function countedHistogram(values: Int32Array, min: number, max: number): Histogram {
   const width = Math.ceil((max - min + 1) / BINS);
   const counts = new Array<number>(Math.ceil((max - min + 1) / width)).fill(0);
   for (const value of values) counts[Math.floor((value - min) / width)]++;
@@ -293,25 +213,20 @@ function countedHistogram(values: Int32Array): Histogram {
   }));
 }
 
-function vocabularySummary(vocabulary: Vocabulary, train: Split, steps: number): VocabularySummary {
-  const { level, symbols } = vocabulary;
+function vocabularySummary({ level, symbols }: Vocabulary, train: Split, steps: number) {
   const counts = new Float64Array(symbols.length);
-  const row = new Float32Array(steps);
-  for (let index = 0; index < train.count; index++) {
-    train.read(index, row, 0, 1);
-    const length = realLength(train, index, steps);
-    for (let step = 0; step < length; step++) counts[row[step]]++;
-  }
+  eachSymbol(train, steps, symbol => counts[symbol]++);
   const frequent = [...counts.keys()].sort((a, b) => counts[b] - counts[a] || a - b).slice(0, MAX_FREQUENT);
   return {
     level,
+    // with the one for unknown symbols
     size: symbols.length,
     most_frequent: frequent.map(symbol => ({ symbol: symbols[symbol], count: counts[symbol] })),
   };
 }
 
 /** The first, middle and last training sequences. */
-function examplesOf(dataset: Dataset): Example[] {
+function examplesOf(dataset: Dataset) {
   const { count } = dataset.train;
   const places = Array.from({ length: EXAMPLES }, (_, i) => Math.floor((i * (count - 1)) / (EXAMPLES - 1)));
   return [...new Set(places)].map(index => exampleOf(dataset, index));
@@ -325,12 +240,10 @@ function exampleOf(dataset: Dataset, index: number): Example {
   const steps = realLength(train, index, sequenceLength);
   const shown = Math.min(steps, MAX_STEPS);
   const id = train.id?.(index);
-  const common = { ...(id !== undefined && { id }), steps, ...targetOf(dataset, index) };
+  const target = targetOf(dataset, index);
+  const common = { ...(id !== undefined && { id }), steps, ...(target && { target }) };
   if (input.kind === 'symbol') {
-    const symbols = Array.from(
-      row.subarray(0, shown),
-      symbol => vocabulary?.symbols[symbol] ?? String(symbol),
-    );
+    const symbols = Array.from(row.subarray(0, shown), code => vocabulary?.symbols[code] ?? String(code));
     return { ...common, symbols };
   }
   const valueAt = (step: number, feature: number): number => {
@@ -354,15 +267,9 @@ function exampleOf(dataset: Dataset, index: number): Example {
   return { ...common, values };
 }
 
-function targetOf({ train: { targets }, classLabels }: Dataset, index: number): Pick<Example, 'target'> {
-  if (targets.perStep) return {};
-  if (targets.kind === 'class') {
-    const [label] = targets.values.subarray(index, index + 1);
-    return label === IGNORED ? {} : { target: [classLabels?.[label] ?? label] };
-  }
-  const { size } = targets;
-  const values =
-    targets.given?.(index) ??
-    inDataUnits(targets.values.subarray(index * size, (index + 1) * size), scalingOf(targets, index));
-  return { target: Array.from(values) };
+function targetOf({ train: { targets }, classLabels }: Dataset, index: number) {
+  if (targets.perStep) return undefined;
+  if (targets.kind === 'value') return Array.from(valuesAt(targets, index));
+  const [label] = targets.values.subarray(index, index + 1);
+  return label === IGNORED ? undefined : [classLabels?.[label] ?? label];
 }

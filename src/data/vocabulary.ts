@@ -247,11 +247,16 @@ export function withVocabulary(
   };
 }
 
-function eachSymbol({ count, lengths, read }: Split, steps: number, visit: (symbol: number) => void): void {
+/** Steps of a sequence without padding. */
+export function realLength({ lengths, realSteps }: Split, index: number, steps: number): number {
+  return lengths?.[index] ?? realSteps?.(index) ?? steps;
+}
+
+export function eachSymbol(split: Split, steps: number, visit: (symbol: number) => void): void {
   const row = new Float32Array(steps);
-  for (let index = 0; index < count; index++) {
-    read(index, row, 0, 1);
-    const length = lengths?.[index] ?? steps;
+  for (let index = 0; index < split.count; index++) {
+    split.read(index, row, 0, 1);
+    const length = realLength(split, index, steps);
     for (let step = 0; step < length; step++) visit(row[step]);
   }
 }

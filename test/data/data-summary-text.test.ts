@@ -1,6 +1,6 @@
 /** `data` as text: tables, bars and sparklines of data small enough to draw by hand. */
 import t from 'tap';
-import { summaryText } from '../../src/cli/verbs/data-text.js';
+import { summaryText } from '../../src/cli/verbs/data.js';
 import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
 
@@ -158,8 +158,8 @@ t.test('names and symbols that could drive a terminal', async t => {
   };
   const split = { sequences: 1, steps: 1, lengths, unknown_share: 0 };
   const histogram = lengths.histogram;
-  const values = { kind: 'value', per_step: false, columns: [{ ...column, histogram }], missing: 0 } as const;
-  const kinds = [{ kind: 'class', per_step: false, classes, missing: 0 }, values] as const;
+  const values = { kind: 'value' as const, per_step: false, columns: [{ ...column, histogram }], missing: 0 };
+  const kinds = [{ kind: 'class' as const, per_step: false, classes, missing: 0 }, values];
   for (const targets of kinds) {
     const text = summaryText(
       'csv',

@@ -1,15 +1,27 @@
-/** `data CONFIG`: shows the data of a config, to look at before training. */
+/**
+ * `data CONFIG`: shows the data of a config, to look at before training: tables, histograms, and
+ * sequences as sparklines.
+ */
 
 import { loadExperiment } from '../../config/index.js';
-import { summarize } from '../../data/index.js';
+import {
+  type ColumnSummary,
+  type DataSummary,
+  type Example,
+  type Histogram,
+  type SplitSummary,
+  summarize,
+} from '../../data/index.js';
 import { checkedData } from '../../library/checked-data.js';
 import { taskOf } from '../../math/losses/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import { percent as fractionText, grouped, rounded } from '../../util/numbers.js';
+import { aligned } from '../../util/table.js';
+import { counted, printable } from '../../util/words.js';
 import { json, set } from '../command/options.js';
 import { defineVerb } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { summaryText } from './data-text.js';
 
 export const verb = defineVerb({
   arguments: '<config>',
@@ -42,4 +54,221 @@ function printProblems(diagnostics: readonly Diagnostic[], warnings: readonly Di
   const color = io.color.err;
   if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
   if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
+}
+
+/** Maximum number of rows of a list; `--json` has all of them. */
+const MAX_ROWS = 20;
+const MAX_TARGETS = 5;
+const MAX_HISTOGRAMS = 3;
+const BAR = 30;
+const SPARKS = 60;
+
+type Named = readonly (readonly [name: string, split: SplitSummary])[];
+
+/**
+ * The text of a summary for people; its lines end with newlines.
+ * @param kind kind of the dataset
+ * @param unicode false to use ASCII characters only for bars and sparklines
+ */
+export function summaryText(kind: string, summary: DataSummary, unicode: boolean): string {
+  const { input, sequence_length, features, vocabulary, series, gaps, label_spellings = [] } = summary;
+  const step = input.kind === 'number' ? counted(input.size, 'feature') : `a symbol, one of ${input.count}`;
+  const splits = Object.entries(summary.splits);
+  const [[first, { lengths }]] = splits;
+  const rows = splits.map(([name, { sequences, steps, lengths }]) => [
+    ...[name, grouped(sequences), grouped(steps)],
+    ...[grouped(lengths.min), round(lengths.mean), grouped(lengths.max)],
+  ]);
+  const named = (series ?? []).filter(name => name !== '').map(printable);
+  const more = named.length > 5 ? ', …' : '';
+  const names = named.length === 0 ? '' : ` (${named.slice(0, 5).join(', ')}${more})`;
+  return [
+    `${kind}: sequences of up to ${counted(sequence_length, 'step')}; each step is ${step}`,
+    ...(series ? [`series: ${series.length}${names}`] : []),
+    ...(gaps ? [gapLine(gaps)] : []),
+    '',
+    ...table([['split', series ? 'windows' : 'sequences', 'steps', 'shortest', 'mean', 'longest'], ...rows]),
+    ...(lengths.min === lengths.max
+      ? []
+      : ['', `lengths (${first})`, ...histogramLines(lengths.histogram, unicode)]),
+    ...targetLines(splits, unicode),
+    // labels that are written in several ways, which may be a mistake in the data
+    ...label_spellings
+      .slice(0, MAX_ROWS)
+      .map(({ label, as }) => `  class ${printable(label)} is written as ${as.map(printable).join(', ')}`),
+    ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
+    ...vocabularyLines(vocabulary, splits),
+    ...summary.examples.flatMap(example => ['', ...exampleLines(example, unicode, vocabulary?.level)]),
+  ]
+    .map(line => `${line}\n`)
+    .join('');
+}
+
+function gapLine({ count, missing, largest }: NonNullable<DataSummary['gaps']>): string {
+  const { series, after, before, step } = largest;
+  const where = `from ${printable(after)} to ${printable(before)}${series === '' ? '' : ` in ${printable(series)}`}`;
+  return `gaps: ${count} (${counted(missing, 'missing step')}); the largest: ${counted(largest.missing, 'step')} of ${step}, ${where}`;
+}
+
+/** The classes of all splits side by side, or the numbers of each split. */
+function targetLines(splits: Named, unicode: boolean): string[] {
+  const [[first, { targets: trained }]] = splits;
+  const columns = splits.flatMap(([name, { targets }]) =>
+    targets.kind === 'value' ? ['', `targets (${name})`, ...columnLines(targets.columns, MAX_TARGETS)] : [],
+  );
+  const missing = splits.flatMap(([name, { targets }]) =>
+    targets.missing > 0
+      ? [`  ${name}: ${counted(targets.missing, targets.per_step ? 'step' : 'sequence')} without a target`]
+      : [],
+  );
+  const histograms = trained.kind === 'value' ? trained.columns.slice(0, MAX_HISTOGRAMS) : [];
+  return [
+    ...classLines(splits, unicode),
+    ...columns,
+    ...missing,
+    ...histograms.flatMap(({ name, histogram }) => [
+      '',
+      `${printable(name)} (${first})`,
+      ...histogramLines(histogram, unicode),
+    ]),
+  ];
+}
+
+/** In the order of the classes, or, if there are many, the most frequent ones first. */
+function classLines(splits: Named, unicode: boolean): string[] {
+  const lists = splits.flatMap(([name, { targets }]) =>
+    targets.kind === 'class' ? [{ name, classes: targets.classes, perStep: targets.per_step }] : [],
+  );
+  if (lists.length === 0) return [];
+  const [{ classes: trained, perStep }] = lists;
+  const order = [...trained.keys()];
+  if (order.length > MAX_ROWS) order.sort((a, b) => trained[b].count - trained[a].count);
+  const totals = lists.map(({ classes }) => classes.reduce((sum, { count }) => sum + count, 0));
+  const most = Math.max(...trained.map(({ count }) => count));
+  const rows = order.slice(0, MAX_ROWS).map(label => [
+    printable(trained[label].label),
+    ...lists.flatMap(({ classes }, i) => {
+      const { count } = classes[label];
+      return [grouped(count), percent(count / totals[i])];
+    }),
+    bar(trained[label].count / most, unicode),
+  ]);
+  const header = [`class (${perStep ? 'steps' : 'sequences'})`, ...lists.flatMap(({ name }) => [name, ''])];
+  return ['', ...table([header, ...rows]), ...omitted(order.length, MAX_ROWS)];
+}
+
+function columnLines(columns: readonly ColumnSummary[], most = MAX_ROWS): string[] {
+  const isScaled = columns.some(({ scaling, series_scaling }) => scaling ?? series_scaling);
+  const rows = columns.slice(0, most).map(column => {
+    const { name, min, mean, max, deviation } = column;
+    const numbers = [min, mean, max, deviation].map(value => round(value));
+    return [printable(name), ...numbers, ...(isScaled ? [scalingWords(column)] : [])];
+  });
+  const header = ['name', 'min', 'mean', 'max', 'deviation', ...(isScaled ? ['scaled to'] : [])];
+  return [...table([header, ...rows]), ...omitted(columns.length, most)];
+}
+
+const LEVELS = { last_value: 'last value', season: 'mean of its season' };
+
+/** How a column is scaled; of several series, the range of their offsets and scales. */
+function scalingWords({ scaling, series_scaling }: ColumnSummary): string {
+  const method = scaling ?? series_scaling;
+  if (method === undefined) return '';
+  const all = scaling ? [scaling] : (series_scaling?.series ?? []);
+  const range = (key: 'offset' | 'scale'): string => {
+    const values = all.map(one => one[key]);
+    const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    return [...new Set([round(low), round(high)])].join('..');
+  };
+  const { relative_to } = method;
+  const offset = relative_to === undefined ? range('offset') : LEVELS[relative_to];
+  return `(x - ${offset}) / ${range('scale')}${series_scaling ? ' by series' : ''}`;
+}
+
+function vocabularyLines(vocabulary: DataSummary['vocabulary'], splits: Named): string[] {
+  if (!vocabulary) return [];
+  const { level, size, most_frequent } = vocabulary;
+  const unknown = splits.flatMap(([name, { unknown_share }]) =>
+    unknown_share === undefined ? [] : [`${name} ${percent(unknown_share)}`],
+  );
+  const frequent = most_frequent.map(
+    ({ symbol, count }) => `${printable(JSON.stringify(symbol))} ${grouped(count)}`,
+  );
+  return [
+    '',
+    `vocabulary: ${size} symbols${level === null ? '' : ` (${level})`}`,
+    `  unknown: ${unknown.join(', ')}`,
+    `  most frequent: ${frequent.join(', ')}`,
+  ];
+}
+
+function exampleLines(
+  { id, steps, values = [], symbols, target }: Example,
+  unicode: boolean,
+  level: NonNullable<DataSummary['vocabulary']>['level'] | undefined,
+): string[] {
+  const shown = target?.map(one => (typeof one === 'number' ? round(one) : printable(one))).join(', ');
+  const arrow = shown === undefined ? '' : ` -> ${shown}`;
+  const title = `${id === undefined ? 'example' : printable(id)}: ${counted(steps, 'step')}${arrow}`;
+  if (symbols) {
+    const isText = level === 'character' || level === 'byte';
+    const text = printable(symbols.join(isText ? '' : ' ').replaceAll('\n', '\\n'));
+    return [title, `  ${text.length > 100 ? `${text.slice(0, 100)}…` : text}`];
+  }
+  const lines = values.map(({ name, values }) => [printable(name), sparkline(values, unicode)]);
+  return [title, ...aligned(lines, { isRight: () => false }).map(line => `  ${line}`)];
+}
+
+const SPARK_LEVELS = { unicode: '▁▂▃▄▅▆▇█', ascii: '_.-=+*#@' };
+
+/** The means of equal parts of a series as characters of different heights, with their range. */
+function sparkline(values: readonly number[], unicode: boolean): string {
+  const columns = Math.min(SPARKS, values.length);
+  const parts = Array.from({ length: columns }, (_, i) => {
+    const at = (i: number) => Math.floor((i * values.length) / columns);
+    const part = values.slice(at(i), at(i + 1));
+    return part.reduce((sum, value) => sum + value, 0) / part.length;
+  });
+  const [min, max] = [Math.min(...parts), Math.max(...parts)];
+  const levels = unicode ? SPARK_LEVELS.unicode : SPARK_LEVELS.ascii;
+  const level = (value: number): number =>
+    max > min ? Math.min(levels.length - 1, Math.floor(((value - min) / (max - min)) * levels.length)) : 0;
+  return `${parts.map(value => levels[level(value)]).join('')}  ${round(min)} to ${round(max)}`;
+}
+
+function histogramLines(histogram: Histogram, unicode: boolean): string[] {
+  const most = Math.max(...histogram.map(({ count }) => count));
+  return table(
+    histogram.map(({ from, to, count }) => [
+      from === to ? round(from) : `${round(from)} to ${round(to)}`,
+      grouped(count),
+      bar(count / most, unicode),
+    ]),
+  );
+}
+
+function bar(fraction: number, unicode: boolean): string {
+  return (unicode ? '█' : '#').repeat(Math.round(fraction * BAR));
+}
+
+/** Names and bars to the left, numbers to the right. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  return aligned(rows, { isRight: (i, text) => i > 0 && !/^[█#(]/.test(text) }).map(line => `  ${line}`);
+}
+
+function omitted(count: number, shown: number): string[] {
+  return count > shown ? [`  and ${count - shown} more; --json has all of them`] : [];
+}
+
+/** Statistics of no values, such as the mean of a split without targets. */
+const NONE = '-';
+
+/** Large numbers that are close, such as dates, stay different. */
+function round(value: number): string {
+  if (!Number.isFinite(value)) return NONE;
+  return Math.abs(value) >= 1000 ? value.toFixed(0) : rounded(value);
+}
+
+function percent(fraction: number): string {
+  return Number.isFinite(fraction) ? fractionText(fraction) : NONE;
 }
