@@ -97,12 +97,12 @@ function machineOf({ manifest }: RunRecord): string[] {
   return [[device, `${machine.cores} cores`, backend.name, ...threads].join(', ')];
 }
 
-export function metricsOf(sides: readonly Side[]): MetricName[] {
+function metricsOf(sides: readonly Side[]): MetricName[] {
   const runs = sides.flatMap(countedRuns);
   return METRICS.filter(metric => runs.some(({ record }) => metricOf(record, metric) !== undefined));
 }
 
-export function compareMetric(sides: readonly Side[], metric: MetricName): MetricComparison {
+function compareMetric(sides: readonly Side[], metric: MetricName): MetricComparison {
   const measured = sides.map(side => measure(side, metric));
   return {
     metric,
@@ -113,23 +113,21 @@ export function compareMetric(sides: readonly Side[], metric: MetricName): Metri
 }
 
 function measure(side: Side, metric: MetricName): MetricOfSide {
-  const values: MetricOfSide['values'][number][] = [];
-  const leftOut: MetricOfSide['left_out'][number][] = [];
-  for (const { record, seed } of countedRuns(side)) {
+  const runs = countedRuns(side).map(({ record, seed }) => {
     const value = metricOf(record, metric);
-    const reason = reasonToLeaveOut(value, seed);
-    if (value === undefined || seed === null || reason !== null)
-      leftOut.push({ run_id: record.id, reason: reason ?? 'it was not measured' });
-    else values.push({ seed, run_id: record.id, value });
-  }
+    return { run_id: record.id, seed, value, reason: reasonToLeaveOut(value, seed) };
+  });
+  const values = runs.flatMap(({ run_id, seed, value, reason }) =>
+    reason !== null || value === undefined || seed === null ? [] : [{ seed, run_id, value }],
+  );
   const numbers = values.map(({ value }) => value);
   return {
     side: side.id,
     n: numbers.length,
     ...(numbers.length === 0 ? { mean: null, spread: null } : momentsOf(numbers)),
-    best: numbers.length === 0 ? null : numbers.reduce(largerIsBetter(metric) ? maximum : minimum),
+    best: numbers.length === 0 ? null : Math[largerIsBetter(metric) ? 'max' : 'min'](...numbers),
     values,
-    left_out: leftOut,
+    left_out: runs.flatMap(({ run_id, reason }) => (reason === null ? [] : [{ run_id, reason }])),
   };
 }
 
@@ -144,14 +142,12 @@ function reasonToLeaveOut(value: number | undefined, seed: number | null): strin
   return seed === null ? 'its seed is not known' : null;
 }
 
-const maximum = (a: number, b: number): number => Math.max(a, b);
-const minimum = (a: number, b: number): number => Math.min(a, b);
-
 /** Probability, over all comparisons, of reporting a difference if there is none. */
-export const ALPHA = 0.05;
+const ALPHA = 0.05;
 const MANY = 100;
 
-interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
+interface Compared {
+  readonly told: Omit<SideComparison, 'test' | 'verdict' | 'reason'>;
   readonly test: Omit<TestResult, 'p_adjusted'> | null;
   /** 1 if the side has larger values by ranks and mean, -1 if smaller, 0 if these disagree. */
   readonly direction: number;
@@ -161,23 +157,18 @@ interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
   leastP(n: number): number;
 }
 
-export function compareValues(sides: readonly MetricOfSide[], largerIsBetter: boolean): SideComparison[] {
-  const [first, ...others] = sides;
+function compareValues(
+  [first, ...others]: readonly MetricOfSide[],
+  largerIsBetter: boolean,
+): SideComparison[] {
   const compared = others.map(other => compareSides(first, other));
-  const tested = compared.flatMap(({ test }) => test ?? []);
-  const adjusted = holm(tested.map(({ p }) => p));
+  const tested = compared.filter(({ test }) => test !== null);
+  const ps = tested.flatMap(({ test }) => test?.p ?? []);
+  const adjusted = holm(ps);
   return compared.map(one => {
-    const at = one.test === null ? -1 : tested.indexOf(one.test);
-    const test = one.test === null ? null : { ...one.test, p_adjusted: adjusted[at] };
-    const {
-      direction: _direction,
-      isIdentical: _isIdentical,
-      smaller: _smaller,
-      leastP: _leastP,
-      ...told
-    } = one;
-    const others = tested.filter((_, i) => i !== at).map(({ p }) => p);
-    return { ...told, test, ...judge(one, test, { largerIsBetter, others }) };
+    const at = tested.indexOf(one);
+    const test = one.test && { ...one.test, p_adjusted: adjusted[at] };
+    return { ...one.told, test, ...judge(one, test, { largerIsBetter, others: ps.toSpliced(at, 1) }) };
   });
 }
 
@@ -187,55 +178,41 @@ function compareSides(first: MetricOfSide, second: MetricOfSide): Compared {
     const before = bySeed.get(seed);
     return before === undefined ? [] : [[before, value] as const];
   });
+  const both = first.n + second.n;
   const smaller = Math.min(first.n, second.n);
   // pairing by few shared seeds would discard most values
   const paired = pairs.length > 0 && 2 * pairs.length >= smaller;
-  const names = { side: second.side, against: first.side, paired, smaller };
-  return paired
-    ? { ...names, unpaired: first.n + second.n - 2 * pairs.length, ...comparePairs(pairs) }
-    : { ...names, unpaired: 0, ...compareSamples(valuesOf(first), valuesOf(second)) };
-}
-
-type Outcome = Omit<Compared, 'side' | 'against' | 'paired' | 'unpaired' | 'smaller'>;
-
-function comparePairs(pairs: readonly (readonly [number, number])[]): Outcome {
-  const differences = differencesOf(pairs);
-  const { positive, negative, nonzero, p } = wilcoxonSignedRank(differences);
-  return {
-    n: pairs.length,
-    difference: momentsOf(differences).mean,
-    interval: meanInterval(differences),
-    test: { name: 'wilcoxon_signed_rank', p, p_least: leastSignedRankP(nonzero) },
-    direction: agreed(positive - negative, momentsOf(differences).mean),
-    isIdentical: pairs.every(([a, b]) => a === b),
-    leastP: n => leastSignedRankP(n),
-  };
-}
-
-function compareSamples(first: readonly number[], second: readonly number[]): Outcome {
-  const n = first.length + second.length;
-  const isComparable = first.length > 0 && second.length > 0;
-  if (!isComparable) {
+  const names = { side: second.side, against: first.side, paired };
+  if (paired) {
+    const differences = differencesOf(pairs);
+    const difference = momentsOf(differences).mean;
+    const { positive, negative, nonzero, p } = wilcoxonSignedRank(differences);
+    const counts = { n: pairs.length, unpaired: both - 2 * pairs.length };
     return {
-      n,
-      difference: null,
-      interval: null,
-      test: null,
-      direction: 0,
-      isIdentical: false,
-      leastP: () => 1,
+      told: { ...names, ...counts, difference, interval: meanInterval(differences) },
+      test: { name: 'wilcoxon_signed_rank', p, p_least: leastSignedRankP(nonzero) },
+      direction: agreed(positive - negative, difference),
+      isIdentical: pairs.every(([a, b]) => a === b),
+      smaller,
+      leastP: leastSignedRankP,
     };
   }
-  const { larger, smaller, p } = mannWhitney(first, second);
-  const difference = momentsOf(second).mean - momentsOf(first).mean;
+  const unpaired = { ...names, n: both, unpaired: 0 };
+  const leastP = (n: number) => leastRankSumP(n, n);
+  if (smaller === 0) {
+    const told = { ...unpaired, difference: null, interval: null };
+    return { told, test: null, direction: 0, isIdentical: false, smaller, leastP };
+  }
+  const [a, b] = [first, second].map(({ values }) => values.map(({ value }) => value));
+  const { larger, smaller: fewer, p } = mannWhitney(a, b);
+  const difference = momentsOf(b).mean - momentsOf(a).mean;
   return {
-    n,
-    difference,
-    interval: differenceInterval(first, second),
-    test: { name: 'mann_whitney', p, p_least: leastRankSumP(first.length, second.length) },
-    direction: agreed(larger - smaller, difference),
+    told: { ...unpaired, difference, interval: differenceInterval(a, b) },
+    test: { name: 'mann_whitney', p, p_least: leastRankSumP(a.length, b.length) },
+    direction: agreed(larger - fewer, difference),
     isIdentical: false,
-    leastP: one => leastRankSumP(one, one),
+    smaller,
+    leastP,
   };
 }
 
@@ -280,7 +257,7 @@ function judge(
   return { verdict: 'not distinguishable', reason: tooFew(compared, test, others) };
 }
 
-function oneSeed({ paired, leastP }: Compared, others: readonly number[]): string {
+function oneSeed({ told: { paired }, leastP }: Compared, others: readonly number[]): string {
   const needed = neededFor(leastP, others);
   const enough = paired ? `${needed} seeds on both sides` : `${needed} seeds a side`;
   return `one seed: cannot tell; ${enough} can reach the 5 % level`;
@@ -298,7 +275,11 @@ function reaches(p: number, others: readonly number[]): boolean {
 }
 
 /** Explains that no values could have reached the level; null if some could. */
-function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: readonly number[]): string | null {
+function tooFew(
+  { told: { paired, n }, leastP }: Compared,
+  test: TestResult,
+  others: readonly number[],
+): string | null {
   if (reaches(test.p_least, others)) return null;
   const needed = neededFor(leastP, others);
   const corrected = others.length > 0 ? `, corrected for ${others.length + 1} comparisons` : '';
@@ -306,26 +287,6 @@ function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: reado
   const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';
   const enough = paired ? `${needed} pairs` : `${needed} runs per side`;
   return `${what}${zeros} cannot reach the 5 % level${corrected}; ${enough} can`;
-}
-
-function valuesOf({ values }: MetricOfSide): number[] {
-  return values.map(({ value }) => value);
-}
-
-export interface SideCurve {
-  readonly side: string;
-  readonly points: readonly CurvePoint[];
-}
-
-interface CurvePoint {
-  readonly x: number;
-  readonly y: number;
-  readonly runs: number;
-}
-
-export interface ComparedCurves {
-  readonly axis: 'step' | 'epoch';
-  readonly sides: readonly SideCurve[];
 }
 
 export interface SideHistories {
@@ -339,55 +300,47 @@ export function curveNames(sides: readonly SideHistories[]): string[] {
   ].sort();
 }
 
-export function compareCurves(sides: readonly SideHistories[], name: string): ComparedCurves {
+/** The mean curve of each side that has one, by epoch if the lengths of epochs differ. */
+export function compareCurves(sides: readonly SideHistories[], name: string) {
   const lengths = new Set(sides.flatMap(({ histories }) => histories.map(stepsPerEpoch)));
   const byEpoch = lengths.size > 1 && !lengths.has(undefined);
   const curves = sides.map(({ side, histories }) => {
     const scaled = histories.flatMap(history => {
-      const curve = history.curves[name];
-      return curve === undefined ? [] : [inUnits(curve, byEpoch ? (stepsPerEpoch(history) ?? 1) : 1)];
+      const { [name]: curve } = history.curves;
+      const unit = byEpoch ? (stepsPerEpoch(history) ?? 1) : 1;
+      return curve === undefined ? [] : [{ ...curve, steps: curve.steps.map(step => step / unit) }];
     });
     return { side, points: meanCurve(scaled) };
   });
   return {
-    axis: byEpoch ? 'epoch' : 'step',
+    axis: byEpoch ? ('epoch' as const) : ('step' as const),
     sides: curves.filter(({ points }) => points.length > 0),
   };
 }
 
-function stepsPerEpoch({ epochs }: RunHistory): number | undefined {
-  const [first] = epochs;
-  return first === undefined ? undefined : first.step / first.epoch;
+function stepsPerEpoch({ epochs: [first] }: RunHistory): number | undefined {
+  return first && first.step / first.epoch;
 }
 
-interface Line {
-  readonly xs: readonly number[];
-  readonly ys: readonly (number | null)[];
-}
-
-function inUnits({ steps, values }: Curve, unit: number): Line {
-  return { xs: steps.map(step => step / unit), ys: values };
-}
-
-/** At every x where any line was measured; lines are interpolated. */
-function meanCurve(lines: readonly Line[]): CurvePoint[] {
-  const places = [...new Set(lines.flatMap(({ xs }) => xs))].sort((a, b) => a - b);
-  const readers = lines.map(line => lineReader(line));
+/** At every x where any curve was measured; curves are interpolated. */
+function meanCurve(curves: readonly Curve[]) {
+  const places = [...new Set(curves.flatMap(({ steps }) => steps))].sort((a, b) => a - b);
+  const readers = curves.map(curveReader);
   return places.flatMap(x => {
     const values = readers.flatMap(read => read(x) ?? []);
     return values.length === 0 ? [] : [{ x, y: momentsOf(values).mean, runs: values.length }];
   });
 }
 
-/** Reads a line at ascending x; null outside of it and next to values that are not finite. */
-function lineReader({ xs, ys }: Line): (x: number) => number | null {
+/** Reads a curve at ascending x; null outside of it and next to values that are not finite. */
+function curveReader({ steps: xs, values: ys }: Curve): (x: number) => number | null {
   let at = 0;
   return x => {
     while (at + 1 < xs.length && xs[at + 1] <= x) at += 1;
     if (at >= xs.length || x < xs[at]) return null;
     const here = ys[at];
     if (x === xs[at] || here === null) return here;
-    const next = at + 1 < ys.length ? ys[at + 1] : null;
+    const next = ys[at + 1] ?? null;
     return next === null ? null : here + ((next - here) * (x - xs[at])) / (xs[at + 1] - xs[at]);
   };
 }

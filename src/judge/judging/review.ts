@@ -7,13 +7,13 @@ import { runPaths } from '../../run/find.js';
 import type { WrittenGate } from '../../run/gates.js';
 import type { Curves } from '../../run/history.js';
 import type { GateResult, SummaryFile } from '../../run/summary.js';
-import { type Diagnostic, EXIT, type ExitCode, placeOf, UserError, usageError } from '../../util/errors.js';
+import { caught, type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { type FlatConfig, keysApart, replacedRuns, replicatesOf } from '../deciding.js';
 import { type Comparison, compareWith, type Limits } from './against.js';
 import { commandGates, judgeGroup, judgeRun, type RunReview } from './gates.js';
 import { pin } from './pin.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
-import { type SweepReview, Trials, withRunsChecked } from './trials.js';
+import { inWords, type SweepReview, Trials, withRunsChecked } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   readonly gates: readonly string[];
@@ -75,13 +75,12 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const damaged: DamagedRun[] = [];
   const problems: Diagnostic[] = [];
   for (const directory of runPaths(paths)) {
-    try {
-      runs.push(trials.placed(reviewedRun(directory, options.doubts?.get(directory))));
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(...error.diagnostics);
-      const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
-      damaged.push({ directory, run_id: basename(directory), name: basename(dirname(directory)), message });
+    const run = caught(() => trials.placed(reviewedRun(directory, options.doubts?.get(directory))));
+    if (!(run instanceof UserError)) runs.push(run);
+    else {
+      problems.push(...run.diagnostics);
+      const names = { run_id: basename(directory), name: basename(dirname(directory)) };
+      damaged.push({ directory, ...names, message: inWords(run) });
     }
   }
   const stopped = new Map(runs.map(run => [run, trials.notJudged(run.facts)]));

@@ -14,7 +14,7 @@ import {
   type TrialRow,
   troubleOf,
 } from '../../sweep/index.js';
-import { placeOf, UserError } from '../../util/errors.js';
+import { caught, placeOf, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { ReviewedRun, RunFacts } from './run-facts.js';
 
@@ -27,12 +27,10 @@ export interface SweepReview {
 
 interface KnownSweep {
   readonly review: SweepReview;
-  readonly bases: SweepResults['plan']['bases'];
+  /** Undefined if they cannot be read. */
+  readonly results?: SweepResults & { readonly best: TrialRow | undefined };
+  /** By the directories of their runs. */
   readonly rows: ReadonlyMap<string, TrialRow>;
-  readonly epochs: number;
-  readonly metric: string;
-  readonly best: TrialRow | undefined;
-  readonly cautions: readonly string[];
 }
 
 /** Reads the sweeps of the runs that it is asked about, each once. */
@@ -40,69 +38,63 @@ export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
   notJudged({ directory, state }: RunFacts): string | undefined {
-    const sweep = this.sweepOf(directory);
-    const row = sweep?.rows.get(directory);
-    if (sweep === undefined || row === undefined) return undefined;
+    const { row, plan } = this.trialOf(directory) ?? {};
     // any other state means trouble, whatever was decided about the trial
-    if (state !== 'interrupted' && state !== 'completed') return undefined;
+    if (row === undefined || (state !== 'interrupted' && state !== 'completed')) return undefined;
     if (row.state !== 'paused' && row.state !== 'pruned') return undefined;
-    return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
+    return `${row.state} by its sweep after ${row.epochs} of ${counted(plan?.epochs ?? 0, 'epoch')}`;
   }
 
   placed(run: ReviewedRun): ReviewedRun {
-    const placed = this.withCautions(this.withOrigins(run));
-    const contradiction = run.doubt === undefined ? this.contradiction(run) : undefined;
-    return contradiction === undefined
-      ? placed
-      : { ...placed, doubt: { reason: contradiction, isDamage: true } };
-  }
-
-  private withCautions(run: ReviewedRun): ReviewedRun {
-    const { facts } = run;
-    const sweep = this.sweepOf(facts.directory);
-    if (sweep?.best === undefined || sweep.rows.get(facts.directory) !== sweep.best) return run;
-    return { ...run, facts: { ...facts, cautions: [...facts.cautions, ...sweep.cautions] } };
-  }
-
-  /** How a completed run contradicts the records of its sweep; undefined if it does not. */
-  private contradiction({ facts, last }: ReviewedRun): string | undefined {
-    const sweep = this.sweepOf(facts.directory);
-    const row = sweep?.rows.get(facts.directory);
-    const told = row?.seeds.find(({ seed }) => seed === facts.seed);
-    if (sweep === undefined || row === undefined || told === undefined || facts.state !== 'completed')
-      return undefined;
-    if (facts.epochs !== null && facts.epochs > told.epochs)
-      return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
-    const value = last(sweep.metric);
-    const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
-    return isSame ? undefined : `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
-  }
-
-  /** Moves gates to the user's config; to the whole file if the sweep lacks their positions. */
-  private withOrigins(run: ReviewedRun): ReviewedRun {
-    const copy = run.facts.config_files.at(-1);
-    const base = this.sweepOf(run.facts.directory)?.bases.find(({ name }) =>
-      copy?.endsWith(`configs/${name}`),
-    );
-    if (base === undefined) return run;
-    const asked = run.asked.map((gate, i) => {
-      const isOfCopy = gate.origin.startsWith(`${copy}:`);
-      return isOfCopy ? { ...gate, origin: base.gate_origins?.[i] ?? base.file } : gate;
-    });
-    return { ...run, asked, facts: { ...run.facts, config_files: base.config_files ?? [] } };
+    const trial = this.trialOf(run.facts.directory);
+    if (trial === undefined) return run;
+    const { plan, records, row, best } = trial;
+    const { facts, asked } = withOrigins(run, plan);
+    const ofSweep = row === best ? sweepCautions(plan, records.rows) : [];
+    const cautions = [...facts.cautions, ...ofSweep];
+    const reason = contradiction(run, trial);
+    const doubt = run.doubt ?? (reason === undefined ? undefined : { reason, isDamage: true });
+    return { ...run, asked, facts: { ...facts, cautions }, doubt };
   }
 
   get reviews(): SweepReview[] {
     return [...this.sweeps.values()].map(({ review }) => review);
   }
 
-  private sweepOf(run: string): KnownSweep | undefined {
+  private trialOf(run: string): Trial | undefined {
     const folder = sweepFolder(run);
     if (folder === undefined) return undefined;
-    const known = this.sweeps.get(folder) ?? readSound(folder);
+    const known = this.sweeps.get(folder) ?? readSweep(folder);
     this.sweeps.set(folder, known);
-    return known;
+    const row = known.rows.get(run);
+    return row && known.results && { ...known.results, row };
   }
+}
+
+type Trial = NonNullable<KnownSweep['results']> & { readonly row: TrialRow };
+
+/** How a completed run contradicts the records of its sweep; undefined if it does not. */
+function contradiction({ facts, last }: ReviewedRun, { plan, row }: Trial): string | undefined {
+  const told = row.seeds.find(({ seed }) => seed === facts.seed);
+  if (told === undefined || facts.state !== 'completed') return undefined;
+  if (facts.epochs !== null && facts.epochs > told.epochs)
+    return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
+  const { metric } = plan.objective;
+  const value = last(metric);
+  const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
+  return isSame ? undefined : `its sweep recorded ${metric} ${told.value}, but the run has ${value}`;
+}
+
+/** Moves gates to the user's config; to the whole file if the sweep lacks their positions. */
+function withOrigins({ facts, asked }: ReviewedRun, { bases }: Trial['plan']) {
+  const copy = facts.config_files.at(-1);
+  const base = bases.find(({ name }) => copy?.endsWith(`configs/${name}`));
+  if (base === undefined) return { facts, asked };
+  const placed = asked.map((gate, i) => {
+    const isOfCopy = gate.origin.startsWith(`${copy}:`);
+    return isOfCopy ? { ...gate, origin: base.gate_origins?.[i] ?? base.file } : gate;
+  });
+  return { asked: placed, facts: { ...facts, config_files: base.config_files ?? [] } };
 }
 
 /**
@@ -121,34 +113,23 @@ export function withRunsChecked(sweep: SweepReview): SweepReview {
   return { ...sweep, state: 'damaged', message };
 }
 
-function readSound(folder: string): KnownSweep {
-  try {
-    return readSweep(folder);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
-    const review = { directory: folder, name: basename(dirname(folder)), state: 'damaged', message } as const;
-    return { review, bases: [], rows: new Map(), epochs: 0, metric: '', best: undefined, cautions: [] };
+function readSweep(directory: string): KnownSweep {
+  const results = caught(() => readSweepResults(directory));
+  if (results instanceof UserError) {
+    const name = basename(dirname(directory));
+    return { review: { directory, name, state: 'damaged', message: inWords(results) }, rows: new Map() };
   }
+  const { plan, state, records } = results;
+  const rows = records.rows.flatMap(row =>
+    plan.seeds.map(seed => [results.directory.runPath({ trial: row.trial, seed }), row] as const),
+  );
+  const review = { directory, name: plan.name, state, message: messageOf(results) };
+  return { review, results: { ...results, best: bestRow(plan, records) }, rows: new Map(rows) };
 }
 
-function readSweep(folder: string): KnownSweep {
-  const results = readSweepResults(folder);
-  const { directory, plan, state, records } = results;
-  const rows = records.rows.flatMap(row =>
-    plan.seeds.map(seed => [directory.runPath({ trial: row.trial, seed }), row] as const),
-  );
-  const review = { directory: folder, name: plan.name, state, message: messageOf(results) };
-  const { metric } = plan.objective;
-  return {
-    review,
-    bases: plan.bases,
-    rows: new Map(rows),
-    epochs: plan.epochs,
-    metric,
-    best: bestRow(plan, records),
-    cautions: sweepCautions(plan, records.rows),
-  };
+/** The problems with their places, in one line. */
+export function inWords({ diagnostics }: UserError): string {
+  return diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
 }
 
 function messageOf({ state, records, damage }: SweepResults): string | null {
