@@ -1,8 +1,8 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
 import { bestOf } from '../run/checkpoints.js';
-import type { Curve } from '../run/curve.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
+import type { Curve } from '../run/history.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run, type RunState } from '../run/run.js';
 import { readSafetensors, type Tensor } from '../run/safetensors.js';

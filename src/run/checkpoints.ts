@@ -9,7 +9,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { caught, type Diagnostic, damagedError, EXIT, UserError, usageError } from '../util/errors.js';
-import { withFileErrors } from './file-errors.js';
+import { withFileErrors } from '../util/system-errors.js';
 import { flushFolder, isAbsent, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
 import { type JsonObject, readJson, spellNonFinite } from './json.js';
 import { refuseUnlessOwned } from './lock.js';

@@ -7,9 +7,9 @@ import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
+import { withFileErrors } from '../util/system-errors.js';
 import { checkpointNames } from './checkpoints.js';
 import type { SplitEvaluation } from './evaluation.js';
-import { withFileErrors } from './file-errors.js';
 import {
   digestOfFile,
   flushFolder,

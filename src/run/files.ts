@@ -20,8 +20,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
-import { codeOf, readingReason } from '../util/system-errors.js';
-import { tidyUp, withFileErrors, writeWhole } from './file-errors.js';
+import { codeOf, readingReason, tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
 import { refuseUnlessOwned } from './lock.js';
 
 /** Prefix of temporary files. Readers of a folder skip them; a crash may leave one behind. */

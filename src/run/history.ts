@@ -1,6 +1,7 @@
-/** What the log of a run says, read in one pass with curves in constant memory. */
+/**
+ * What the log of a run says, read in one pass, with curves of any length in constant memory.
+ */
 
-import { type Curve, CurveBuilder } from './curve.js';
 import { isAbsent } from './files.js';
 import { LineTail } from './lines.js';
 import { type DamagedLine, type LogRecord, metricsIn, parseLine, readLog } from './log.js';
@@ -193,7 +194,6 @@ function isNumber(value: unknown): value is number {
 }
 
 /** A history while its log is written. After each poll, it equals that of `readHistory`. */
-
 export class LogFollower {
   private readonly tail: LineTail;
   private collector: HistoryCollector;
@@ -235,4 +235,87 @@ export class LogFollower {
     if (typeof parsed === 'string') this.collector.addDamage({ line: this.line, message: parsed });
     else this.collector.add(parsed);
   }
+}
+
+export interface Curve {
+  readonly steps: readonly number[];
+  readonly values: readonly (number | null)[];
+  readonly count: number;
+}
+
+interface Point {
+  readonly step: number;
+  readonly value: number;
+}
+
+interface Bucket {
+  /** The first that is not finite. */
+  gap?: Point;
+  min?: Point;
+  max?: Point;
+}
+
+/**
+ * Keeps all measurements up to `capacity`. Beyond that, keeps the smallest and the largest of each
+ * of at most `capacity` buckets of equal size, and the first and the last measurement, so that a
+ * single spike in a million steps stays visible.
+ */
+export class CurveBuilder {
+  private buckets: Bucket[] = [];
+  private width = 1;
+  private filled = 0;
+  private count = 0;
+  private first: Point | undefined;
+  private last: Point | undefined;
+
+  constructor(private readonly capacity: number) {
+    if (capacity < 2 || capacity % 2 !== 0)
+      throw new RangeError(`${capacity} is not an even number of at least 2`);
+  }
+
+  add(step: number, value: number): void {
+    this.count += 1;
+    const point = { step, value };
+    this.last = point;
+    this.first ??= point;
+    if (this.filled === this.width || this.count === 1) this.open();
+    this.filled += 1;
+    include(this.buckets[this.buckets.length - 1], point);
+  }
+
+  get curve(): Curve {
+    const points = this.buckets.flatMap(pointsIn);
+    if (this.first && points[0]?.step !== this.first.step) points.unshift(this.first);
+    if (this.last && points[points.length - 1]?.step !== this.last.step) points.push(this.last);
+    return {
+      steps: points.map(({ step }) => step),
+      values: points.map(({ value }) => (Number.isFinite(value) ? value : null)),
+      count: this.count,
+    };
+  }
+
+  private open(): void {
+    if (this.buckets.length === this.capacity) {
+      const odd = this.buckets.filter((_, i) => i % 2 === 1);
+      this.buckets = this.buckets.filter((_, i) => i % 2 === 0);
+      for (const [i, bucket] of this.buckets.entries())
+        for (const point of pointsIn(odd[i])) include(bucket, point);
+      this.width *= 2;
+    }
+    this.buckets.push({});
+    this.filled = 0;
+  }
+}
+
+function include(bucket: Bucket, point: Point): void {
+  if (!Number.isFinite(point.value)) bucket.gap ??= point;
+  else {
+    if (bucket.min === undefined || point.value < bucket.min.value) bucket.min = point;
+    if (bucket.max === undefined || point.value > bucket.max.value) bucket.max = point;
+  }
+}
+
+function pointsIn({ gap, min, max }: Bucket): Point[] {
+  const points = [gap, min, max?.step === min?.step ? undefined : max].filter(point => point !== undefined);
+  return points.sort((a, b) => a.step - b.step);
 }

@@ -1,8 +1,7 @@
 /** Files of lines: one writer, and one reader of whole and of growing files. */
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, lstatSync, openSync } from 'node:fs';
 import { EXIT, UserError } from '../util/errors.js';
-import { codeOf } from '../util/system-errors.js';
-import { tidyUp, withFileErrors, writeWhole } from './file-errors.js';
+import { codeOf, tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
 import { type OpenedFile, readAt, withFile } from './files.js';
 import { refuseUnlessOwned } from './lock.js';
 

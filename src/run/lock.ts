@@ -30,7 +30,7 @@ import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { EXIT, UserError, usageError } from '../util/errors.js';
-import { tidyUp, withFileErrors, writeWhole } from './file-errors.js';
+import { tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
 
 interface Binding {
   tryLock(file: number, offset: number, length: number, options?: { readonly shared: boolean }): boolean;

@@ -6,7 +6,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
-import { withFileErrors } from './file-errors.js';
+import { withFileErrors } from '../util/system-errors.js';
 import { writeJsonAtomic } from './files.js';
 import { readJson } from './json.js';
 import { pause, tryFileLock } from './lock.js';

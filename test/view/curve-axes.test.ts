@@ -3,8 +3,7 @@ import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { CurveBuilder } from '../../src/run/curve.js';
-import { HistoryCollector } from '../../src/run/history.js';
+import { CurveBuilder, HistoryCollector } from '../../src/run/history.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
   hasAxis,

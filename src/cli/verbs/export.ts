@@ -2,13 +2,13 @@
 import { join, resolve, sep } from 'node:path';
 import { exportRun } from '../../interop/tensorboard/export.js';
 import { openModel } from '../../predict/open.js';
-import { atNamedPlace } from '../../run/file-errors.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { makeFolder } from '../../run/folders.js';
 import { Run } from '../../run/run.js';
 import { writeSafetensors } from '../../run/safetensors.js';
 import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
+import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { checkpoint, json, WEIGHTS } from '../command/options.js';

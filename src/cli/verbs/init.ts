@@ -1,11 +1,11 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { atNamedPlace, withFileErrors } from '../../run/file-errors.js';
 import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { optionalFile, packageRoot } from '../../util/root.js';
+import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';

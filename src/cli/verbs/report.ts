@@ -2,10 +2,10 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
-import { atNamedPlace, withFileErrors } from '../../run/file-errors.js';
 import { writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { EXIT, usageError } from '../../util/errors.js';
+import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { json } from '../command/options.js';
 import { defineVerb, text } from '../command/verb.js';

@@ -2,9 +2,9 @@
 import { appendFileSync, statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { type Reviewed, reviewRuns } from '../../judge/judging/review.js';
-import { withFileErrors } from '../../run/file-errors.js';
 import { spellNonFinite } from '../../run/json.js';
 import { caught, type Diagnostic, UserError } from '../../util/errors.js';
+import { withFileErrors } from '../../util/system-errors.js';
 import type { Block } from '../../view/blocks.js';
 import { annotationsOf } from '../../view/github.js';
 import { junitOf } from '../../view/junit.js';

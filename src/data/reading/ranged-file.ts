@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, read, readSync, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { damagedError, usageError } from '../../util/errors.js';
+import { isSystemError } from '../../util/system-errors.js';
 import type { Pieces } from './byte-sources.js';
 import { readContent, type SourceFile, unreadableFile } from './files.js';
 import { MAX_TEXT_BYTES } from './limits.js';
@@ -283,8 +284,4 @@ export class RangedFile implements Bytes {
     const message = 'the file was changed or replaced while it was in use';
     return damagedError({ code: 'data/file-changed', message, file: this.name });
   }
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
 }

@@ -5,10 +5,10 @@ import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/metrics.js';
 import { PERFORMANCE } from '../../math/metrics/index.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../../run/baseline.js';
-import { atNamedPlace } from '../../run/file-errors.js';
 import { writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
+import { atNamedPlace } from '../../util/system-errors.js';
 import { type Deciding, movedBetween, movedWords, sorted } from '../deciding.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 

@@ -1,7 +1,7 @@
 /** Charts of curves with one axis, cursor, zoom and smoothing; each has a legend and a table. */
 
 import { useId, useMemo, useState } from 'preact/hooks';
-import type { Curve } from '../../run/curve.js';
+import type { Curve } from '../../run/history.js';
 import { formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
 import { type Column, Details, Section, Table, Toggle, useHeading, Value } from './components.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';

@@ -2,7 +2,7 @@
  * Scales of charts, from values to positions between 0 and 1, with their ticks; and curves before
  * they are drawn: their places on an axis, smoothed.
  */
-import type { Curve } from '../../run/curve.js';
+import type { Curve } from '../../run/history.js';
 import {
   formatNumber,
   formatSeconds,
