@@ -8,7 +8,7 @@ import module from 'node:module';
 import { join } from 'node:path';
 import v8 from 'node:v8';
 import { packageRoot } from '../util/root.js';
-import { SIGNALS, stopAtOnce } from './command/stop-at-once.js';
+import { SIGNALS, stopAtOnce } from './command/signals.js';
 
 // Loading takes most of a second, before a run can listen for signals itself.
 for (const name of SIGNALS) process.on(name, stopAtOnce);

@@ -3,7 +3,7 @@
  * only if the verb is named.
  */
 import { Command, CommanderError } from 'commander';
-import { EXIT, type ExitCode, usageError } from '../util/errors.js';
+import { type Diagnostic, EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { commandOf, programName, quoted, verbMeant, withAssignments } from './command/command-line.js';
 import { addCommand, type Shell, type Verb, withSharedOptions } from './command/verb.js';
@@ -113,16 +113,11 @@ const HELP = 'help';
 /** Runs the verb that `argv` (without node and script) names. Passes on errors of the verb. */
 export async function runCommandLine(argv: readonly string[], io: Io, version: string): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
-  const shell: Shell = {
-    io,
-    commandLine: argv,
-    version,
-    finish: finished => {
-      code = finished;
-    },
+  const finish = (finished: ExitCode) => {
+    code = finished;
   };
   const typed = withVerb(argv, [HELP, ...Object.keys(VERBS)]);
-  const program = await buildProgram(shell, typed);
+  const program = await buildProgram({ io, commandLine: argv, version, finish }, typed);
   const words = withAssignments(typed, program);
   if (argv.length === 0) {
     io.err(program.helpInformation({ error: true }));
@@ -198,29 +193,27 @@ async function addVerbs(
 function explainedCommand(program: Command, argv: readonly string[]): Command | undefined {
   const words = argv.filter(word => !word.startsWith('-'));
   const at = words.indexOf(HELP);
+  const before = commandOf(words.slice(0, at), program);
   // after a verb that is no group, `help` is an argument
-  const isAsked = at >= 0 && isGroup(commandOf(words.slice(0, at), program), at);
+  const isAsked = at >= 0 && before.depth === at && before.command.commands.length > 0;
   const isFlagged = argv.includes('--help') || argv.includes('-h');
   const named = isAsked ? words.toSpliced(at, 1) : words;
   const { command, depth } = commandOf(named, program);
-  const isUnknown = command.commands.length > 0 && depth < named.length;
-  if (isUnknown && (isAsked || (isFlagged && depth === 0))) throw unknownVerb(named[depth], command);
+  const names = namesBelow(command);
+  if (names.length > 0 && depth < named.length && (isAsked || (isFlagged && depth === 0))) {
+    const word = named[depth];
+    throw usageError({
+      code: 'cli/unknownCommand',
+      message: `unknown command '${word}'`,
+      expected: names.join(', '),
+      suggestion: (depth === 0 ? verbMeant(word) : undefined) ?? nearest(word, names),
+    });
+  }
   return isAsked ? command : undefined;
 }
 
-function isGroup({ command, depth }: ReturnType<typeof commandOf>, words: number): boolean {
-  return depth === words && command.commands.length > 0;
-}
-
-function unknownVerb(word: string, command: Command): Error {
-  const names = command.commands.map(verb => verb.name());
-  const suggestion = (command.parent === null ? verbMeant(word) : undefined) ?? nearest(word, names);
-  return usageError({
-    code: 'cli/unknownCommand',
-    message: `unknown command '${word}'`,
-    expected: names.join(', '),
-    ...(suggestion !== undefined && { suggestion }),
-  });
+function namesBelow(command: Command): string[] {
+  return command.commands.map(verb => verb.name());
 }
 
 async function asUsageError(
@@ -231,27 +224,26 @@ async function asUsageError(
   const plain = words.filter(word => !word.startsWith('-'));
   const { command } = commandOf(plain, program);
   const [first, ...rest] = full.replace(/^error: /, '').split('\n');
-  const named = {
+  const corrected = {
     'commander.unknownCommand': () => unknownWord(command, plain[0]),
     'commander.unknownOption': () => keyMeant(first, words, command),
     'commander.excessArguments': () => unexpectedArgument(command),
   }[code];
-  const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
   return usageError({
     code: `cli/${code.replace('commander.', '')}`,
     message: first.replace(/\.$/, ''),
-    ...(similar !== undefined && { suggestion: similar }),
-    ...(await named?.()),
+    suggestion: /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1],
+    ...(await corrected?.()),
   });
 }
 
-type Correction = { readonly message?: string; readonly expected?: string; readonly suggestion?: string };
+type Correction = Partial<Diagnostic>;
 
 function unknownWord(command: Command, word: string): Correction {
-  if (command.parent !== null) return { expected: command.commands.map(verb => verb.name()).join(', ') };
-  const suggestion = /\.(csv|tsv|parquet|txt)(\.gz)?$/i.test(word)
-    ? `${programName(process.argv, process.env)} init --from ${quoted(word)}`
-    : verbMeant(word);
+  if (command.parent !== null) return { expected: namesBelow(command).join(', ') };
+  const isData = /\.(csv|tsv|parquet|txt)(\.gz)?$/i.test(word);
+  const init = `${programName(process.argv, process.env)} init --from ${quoted(word)}`;
+  const suggestion = isData ? init : verbMeant(word);
   const expected = 'a verb (see --help), or a config file ending in .yaml, .yml or .json';
   return { expected, ...(suggestion !== undefined && { suggestion }) };
 }
@@ -273,11 +265,8 @@ async function keyMeant(
 ): Promise<Correction | undefined> {
   const [, option, name] = /'(--([\w-]+))/.exec(message) ?? [];
   if (name === undefined || !options.some(({ long }) => long === '--set')) return undefined;
-  const [{ findElsewhere }, { experimentSchema }] = await Promise.all([
-    import('../config/suggest.js'),
-    import('../config/schema/walk.js'),
-  ]);
-  const [key] = findElsewhere(name, experimentSchema()).toSorted((a, b) => a.path.length - b.path.length);
+  const { findElsewhere } = await import('../config/suggest.js');
+  const [key] = findElsewhere(name).toSorted((a, b) => a.path.length - b.path.length);
   if (key === undefined) return undefined;
   const at = words.findIndex(word => word === option || word.startsWith(`${option}=`));
   const value = words[at] === option ? words[at + 1] : words[at]?.slice(option.length + 1);

@@ -34,11 +34,9 @@ export async function refuseRepeatedFiles(dataset: Experiment['dataset']): Promi
       const [key, otherKey] = [nameOf(at), nameOf(other.at)];
       const alias = name === other.name ? '' : `, the same file as ${other.name}`;
       const what = key === otherKey ? `${key} has a file twice` : `${key} and ${otherKey} share a file`;
-      const message = `${what}: ${name}${alias}`;
-      const expected = separation(at, other.at);
+      const found = { code: 'config/same-file', keyPath: at, message: `${what}: ${name}${alias}` };
       // one file of several is enough
-      if (!problems.has(what))
-        problems.set(what, { code: 'config/same-file', keyPath: at, message, expected });
+      if (!problems.has(what)) problems.set(what, { ...found, expected: separation(at, other.at) });
     }
   }
   if (problems.size > 0) throw configError(...problems.values());

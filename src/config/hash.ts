@@ -1,6 +1,6 @@
 /** Configs with the same hash lead to the same weights and metrics on the same data. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { Recent } from '../util/recent.js';
 import type { Experiment } from './experiment.js';
@@ -21,9 +21,7 @@ export function hashExperiment(experiment: Experiment, folder: string, weights?:
     .sort(([a], [b]) => (a < b ? -1 : 1));
   // without what may change freely when a run resumes
   const ofSteps = decisive.filter(([key]) => onResume(key, UNKNOWN, experiment) !== 'safe');
-  const digest = (values: typeof decisive) =>
-    createHash('sha256').update(JSON.stringify(values)).digest('hex');
-  return { hash: digest(decisive), stepHash: digest(ofSteps) };
+  return { hash: sha256(JSON.stringify(decisive)), stepHash: sha256(JSON.stringify(ofSteps)) };
 }
 
 const UNKNOWN = { from: undefined, to: undefined };
@@ -36,21 +34,12 @@ const digests = new Recent<string>(20);
 export function fileDigest(path: string): string | undefined {
   try {
     const { ino, size, mtimeMs, ctimeMs } = statSync(path);
-    return digests.get(JSON.stringify([path, ino, size, mtimeMs, ctimeMs]), () => readDigest(path));
+    return digests.get(JSON.stringify([path, ino, size, mtimeMs, ctimeMs]), () => sha256(readFileSync(path)));
   } catch {
     return undefined;
   }
 }
 
-function readDigest(path: string): string {
-  const hash = createHash('sha256');
-  const file = openSync(path, 'r');
-  try {
-    const chunk = Buffer.allocUnsafe(1 << 20);
-    for (let read = readSync(file, chunk); read > 0; read = readSync(file, chunk))
-      hash.update(chunk.subarray(0, read));
-  } finally {
-    closeSync(file);
-  }
-  return hash.digest('hex');
+function sha256(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
 }

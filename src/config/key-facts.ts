@@ -8,17 +8,9 @@ import {
   type ValueChange,
 } from '../util/schema.js';
 import { experiment } from './schema/experiment.js';
-import { experimentSchema, schemaAt } from './schema/walk.js';
+import { schemaAt } from './schema/walk.js';
 
-let known: ReadonlyMap<string, readonly KeyFacts[]> | undefined;
-
-function knownKeys(): ReadonlyMap<string, readonly KeyFacts[]> {
-  if (known !== undefined) return known;
-  const found = new Map<string, KeyFacts[]>();
-  for (const [path, facts] of factsByKey(experiment)) found.set(path, [...(found.get(path) ?? []), facts]);
-  known = found;
-  return found;
-}
+let known: ReturnType<typeof factsByKey> | undefined;
 
 const UNTIL = / until step \d+$/;
 
@@ -29,10 +21,11 @@ export function isEarlier(key: string): boolean {
 
 /** The facts of a key such as `gates.0.min`; those of all keys below it for `gates`. */
 function factsOf(key: string): readonly KeyFacts[] {
+  known ??= factsByKey(experiment);
   const plain = key.replace(UNTIL, '').replace(/\.\d+(?=\.|$)/g, '');
-  const own = knownKeys().get(plain);
-  if (own !== undefined) return own;
-  return [...knownKeys()].flatMap(([one, facts]) => (one.startsWith(`${plain}.`) ? facts : []));
+  const own = known.filter(([path]) => path === plain);
+  const found = own.length > 0 ? own : known.filter(([path]) => path.startsWith(`${plain}.`));
+  return found.map(([, facts]) => facts);
 }
 
 /**
@@ -55,24 +48,22 @@ export function changesResults(key: string, config: object): boolean {
 }
 
 /** True if a key changes the steps of training, beyond their number. */
-export function changesSteps(key: string, config: object): boolean {
+function changesSteps(key: string, config: object): boolean {
   return effectsOf(key, config).some(effect => !['length', 'evaluations', 'selection'].includes(effect));
 }
 
 /** Whether a key may change in this way when a run resumes with `config`. */
 export function onResume(key: string, change: ValueChange, config: object): OnResume {
-  const isSafe = !changesSteps(key, config);
-  const asked = factsOf(key).map(
-    ({ resume }) =>
-      (typeof resume === 'function' ? resume(change, config as FactsContext) : resume) ??
-      (isSafe ? 'safe' : 'unsafe'),
-  );
+  const usual = changesSteps(key, config) ? 'unsafe' : 'safe';
+  const asked = factsOf(key).map(({ resume }) => {
+    return (typeof resume === 'function' ? resume(change, config as FactsContext) : resume) ?? usual;
+  });
   const rank = (one: OnResume) => (typeof one === 'object' && 'never' in one ? 0 : one === 'safe' ? 2 : 1);
   return asked.sort((a, b) => rank(a) - rank(b))[0] ?? 'unsafe';
 }
 
 /** The path of a file that determines results, whose digest the manifest contains. */
 export function isInputPath(key: string): boolean {
-  const isPath = schemaAt(key.split('.'), undefined, experimentSchema())?.['x-path'] === true;
+  const isPath = schemaAt(key.split('.'), undefined)?.['x-path'] === true;
   return isPath && effectsOf(key, {}).length > 0;
 }

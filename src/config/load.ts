@@ -64,65 +64,48 @@ export function openConfig(config: string | object, options: OpenOptions = {}): 
   return new ConfigSource(layers, options, tree, [...layers.problems, ...problems]);
 }
 
-export interface CheckedConfig {
-  /** The sections that are valid by themselves, with all defaults. */
-  readonly experiment: PartialExperiment;
-  readonly schemaProblems: readonly Diagnostic[];
-  /** All problems: those above and violated rules between keys. */
-  readonly problems: readonly Diagnostic[];
-}
-
 /** A config that is read once and can be checked many times with different values. */
 export class ConfigSource {
   constructor(
     private readonly layers: Layers,
     private readonly options: OpenOptions,
     private readonly tree: MapNode,
-    private readonly problems: readonly Diagnostic[],
+    private readonly unread: readonly Diagnostic[],
   ) {}
 
-  get file(): string {
-    return this.layers.source.file;
+  /** A copy with `assignments` applied. */
+  with(assignments: readonly Assignment[]): ConfigSource {
+    const { tree, problems } = applyAssignments(this.tree, assignments);
+    return new ConfigSource(this.layers, this.options, tree, [...this.unread, ...problems]);
   }
 
-  get locator(): Locator {
-    return new Locator(this.tree);
-  }
-
-  check(assignments: readonly Assignment[] = []): CheckedConfig {
-    const { tree, problems: unread } = this.with(assignments);
+  /** All problems, and the sections that are valid by themselves, with all defaults. */
+  check(): { readonly experiment: PartialExperiment; readonly problems: readonly Diagnostic[] } {
+    const { tree } = this;
     const plain = toPlain(tree) as Record<string, unknown>;
     const errors = validateAgainst('experiment', plain);
     // without sections that have schema errors, which rules would mostly repeat
     const broken = new Set(errors.map(error => error.instancePath.split('/')[1]));
     const valid = Object.fromEntries(Object.entries(plain).filter(([section]) => !broken.has(section)));
     const experiment = fillDefaults(absolutePaths(valid, tree));
-    const schemaProblems = [...unread, ...explainSchemaErrors(errors, tree)];
-    const problems = [...schemaProblems, ...crossCheck(experiment, new Locator(tree))];
-    return { experiment, schemaProblems, problems };
+    const violations = crossCheck(experiment, new Locator(tree));
+    return { experiment, problems: [...this.unread, ...explainSchemaErrors(errors, tree), ...violations] };
   }
 
-  /** A copy with `assignments` applied. */
-  with(assignments: readonly Assignment[]): ConfigSource {
-    if (assignments.length === 0) return this;
-    const { tree, problems } = applyAssignments(this.tree, assignments);
-    return new ConfigSource(this.layers, this.options, tree, [...this.problems, ...problems]);
-  }
-
-  load(assignments: readonly Assignment[] = []): LoadedExperiment {
-    const { tree } = this.with(assignments);
-    const { experiment, problems } = this.check(assignments);
-    const { file, options, layers } = this;
+  load(): LoadedExperiment {
+    const { experiment, problems } = this.check();
+    const { options, layers } = this;
+    const { file, text } = layers.source;
     if (problems.length > 0) throw failed(problems, file);
     // complete, since only sections with problems are left out
     const whole = deepFreeze(experiment as Experiment);
-    const locator = new Locator(tree);
+    const locator = new Locator(this.tree);
     const { init_from } = whole.model;
     const weightsDigest = init_from === undefined ? undefined : (options.weights ?? fileDigest(init_from));
     return {
       experiment: whole,
       resolvedYaml: stringify(whole, { lineWidth: 0 }),
-      givenYaml: layers.source.text,
+      givenYaml: text,
       ...hashExperiment(whole, options.folder ?? dirname(resolve(file)), weightsDigest),
       weightsDigest,
       file,

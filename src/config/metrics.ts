@@ -19,11 +19,6 @@ export function validationKeys(dataset: DatasetConfig): readonly string[] {
   );
 }
 
-/** Training metrics are returned unchanged. */
-export function onValidation(metric: MetricName): MetricName {
-  return metric.replace(/^test\./, 'validation.') as MetricName;
-}
-
 export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
   return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
 }

@@ -5,7 +5,7 @@ import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';
 import type { DatasetConfig } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
-import type { Path } from './yaml/tree.js';
+import type { Locator, Path } from './yaml/tree.js';
 
 type Splits = readonly (readonly [name: string, split: Split])[];
 
@@ -20,19 +20,12 @@ export function checkOverlap(
   digests: Dataset['digests'],
   splits: Readonly<Record<string, Split>>,
   shape: SequenceShape,
-): Iterable<Diagnostic> {
+): Diagnostic[] {
   const all = Object.entries(splits);
-  let found = [...copies(dataset, digests)];
-  if (found.length === 0) found = [...sharedNames(dataset, all)];
-  if (found.length === 0) found = [...equalSequences(dataset, all, shape)];
-  return found.map(({ at, code, message, expected }) => locator.atValue(at, code, message, { expected }));
-}
-
-interface Overlap {
-  readonly at: Path;
-  readonly code: string;
-  readonly message: string;
-  readonly expected: string;
+  const copied = [...copies(dataset, digests, locator)];
+  if (copied.length > 0) return copied;
+  const shared = [...sharedNames(dataset, all, locator)];
+  return shared.length > 0 ? shared : equalSequences(dataset, all, shape, locator);
 }
 
 /** The key that makes a held-out split. */
@@ -43,7 +36,7 @@ function keyOf(dataset: DatasetConfig, split: string): Path {
 }
 
 /** Sequences with the same name in two splits may be parts of one recording. */
-function* sharedNames(dataset: DatasetConfig, splits: Splits): Iterable<Overlap> {
+function* sharedNames(dataset: DatasetConfig, splits: Splits, locator: Locator): Iterable<Diagnostic> {
   const isGrouped = 'sequence' in dataset && typeof dataset.sequence === 'object';
   const what = isGrouped ? 'group' : 'id';
   const named = splits.flatMap(([name, { count, id, idIsPlace }]) =>
@@ -55,44 +48,49 @@ function* sharedNames(dataset: DatasetConfig, splits: Splits): Iterable<Overlap>
       if (common.length === 0) continue;
       const words = common.slice(0, MAX_NAMED).map(id => JSON.stringify(id));
       const rest = common.length > MAX_NAMED ? ', …' : '';
-      yield {
-        at: isGrouped ? ['dataset', 'sequence', 'group'] : keyOf(dataset, name),
-        code: `data/shared-${what}s`,
-        message: `${counted(common.length, what)} ${common.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${words.join(', ')}${rest}`,
-        expected: `each ${what} in only one split, unless the splits number their ${what}s separately`,
-      };
+      const at = isGrouped ? ['dataset', 'sequence', 'group'] : keyOf(dataset, name);
+      const message = `${counted(common.length, what)} ${common.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${words.join(', ')}${rest}`;
+      const expected = `each ${what} in only one split, unless the splits number their ${what}s separately`;
+      yield locator.atValue(at, `data/shared-${what}s`, message, { expected });
     }
   }
 }
 
 /** Sequences without names are not compared, since a warning could not name them. */
-function* equalSequences(dataset: DatasetConfig, all: Splits, shape: SequenceShape): Iterable<Overlap> {
+function equalSequences(
+  dataset: DatasetConfig,
+  all: Splits,
+  shape: SequenceShape,
+  locator: Locator,
+): Diagnostic[] {
   const splits = all.flatMap(([name, { count, targets, read, id }]) =>
     id ? [{ name, count, targets, read, id }] : [],
   );
   const files: Readonly<Record<string, unknown>> = { ...dataset };
   const fileOf = (name: string): unknown => files[`${name}_path`] ?? files.path;
-  for (const { of, among, count, example } of sharedSequences(splits, shape)) {
+  return sharedSequences(splits, shape).map(({ of, among, count, example }) => {
     const ids = [of.id(example.of), among.id(example.among)];
     // one of several files is named already
     const isVague = ids[0] === ids[1] || ids.some(id => /^(?:line|row) \d+$/.test(id));
     const [one, other] = [of, among].map(({ name }, i) =>
       isVague && fileOf(of.name) !== fileOf(among.name) ? `${ids[i]} of ${fileOf(name)}` : ids[i],
     );
-    yield {
-      at: ['dataset', Object.hasOwn(dataset, `${of.name}_path`) ? `${of.name}_path` : 'path'],
-      code: 'data/equal-sequences',
-      message: `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ${among.name} split, with the same target: ${one} equals ${other}`,
-      expected: 'each sequence in only one split',
-    };
-  }
+    const at = ['dataset', Object.hasOwn(dataset, `${of.name}_path`) ? `${of.name}_path` : 'path'];
+    const message = `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ${among.name} split, with the same target: ${one} equals ${other}`;
+    const expected = 'each sequence in only one split';
+    return locator.atValue(at, 'data/equal-sequences', message, { expected });
+  });
 }
 
 /** Files that may be identical, such as labels of balanced classes in order. */
 const OFTEN_IDENTICAL = /_labels$|^(?:y|lengths|ids)(?:_|$)/;
 
 /** One pair of files of each split. */
-function* copies(dataset: DatasetConfig, digests: Dataset['digests'] = []): Iterable<Overlap> {
+function* copies(
+  dataset: DatasetConfig,
+  digests: Dataset['digests'],
+  locator: Locator,
+): Iterable<Diagnostic> {
   const often = Object.entries(dataset).flatMap(([key, file]) => (OFTEN_IDENTICAL.test(key) ? [file] : []));
   const files = digests.filter(({ name }) => !often.includes(name));
   for (const split of ['validation', 'test']) {
@@ -100,12 +98,9 @@ function* copies(dataset: DatasetConfig, digests: Dataset['digests'] = []): Iter
     const own = files.find(file => file.split === split && files.some(one => isCopy(file, one)));
     const other = own && files.find(one => isCopy(own, one));
     if (!other) continue;
-    yield {
-      at: keyOf(dataset, split),
-      code: 'data/same-file',
-      message: `a file of the ${split} split is identical to one of the ${other.split} split: ${own.name} and ${other.name}`,
-      expected: 'different sequences in each split',
-    };
+    const message = `a file of the ${split} split is identical to one of the ${other.split} split: ${own.name} and ${other.name}`;
+    const expected = 'different sequences in each split';
+    yield locator.atValue(keyOf(dataset, split), 'data/same-file', message, { expected });
   }
 }
 

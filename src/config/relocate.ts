@@ -4,26 +4,27 @@ import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import type { LoadedExperiment } from './load.js';
 import { pathsIn, valueAt } from './schema/walk.js';
-import type { Path } from './yaml/tree.js';
 
 /** Moves diagnostics about a value of the config, or about a whole file, to that value or path. */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;
-  const named = new Map(pathsIn(loaded.experiment));
-  const diagnostics = error.diagnostics.map(diagnostic => relocate(diagnostic, named, loaded));
+  const diagnostics = error.diagnostics.map(d =>
+    isConfigDiagnostic(d) ? atKeyPath(d, loaded) : atPath(d, loaded),
+  );
   return new UserError(error.exitCode, diagnostics, { cause: error });
 }
 
-function relocate(d: Diagnostic, named: ReadonlyMap<string, Path>, loaded: LoadedExperiment): Diagnostic {
-  if (isConfigDiagnostic(d)) return atKeyPath(d, loaded);
-  if (d.file === undefined || d.line !== undefined || d.offset !== undefined) return d;
-  const at = named.get(d.file) ?? [...named].find(([path]) => d.file?.startsWith(`${path}/`))?.[1];
-  if (at === undefined) return d;
-  const { dataset } = loaded.experiment;
-  const obtain = 'obtain' in dataset && d.code === 'data/unreadable' ? dataset.obtain : undefined;
+function atPath(d: Diagnostic, { experiment, locator }: LoadedExperiment): Diagnostic {
+  const { file, code } = d;
+  if (file === undefined || d.line !== undefined || d.offset !== undefined) return d;
+  const paths = pathsIn(experiment);
+  const found = paths.find(([path]) => path === file) ?? paths.find(([path]) => file.startsWith(`${path}/`));
+  if (found === undefined) return d;
+  const { dataset } = experiment;
+  const obtain = 'obtain' in dataset && code === 'data/unreadable' ? dataset.obtain : undefined;
   return {
     ...d,
-    ...loaded.locator.atValue(at, d.code, `${d.file}: ${d.message}`),
+    ...locator.atValue(found[1], code, `${file}: ${d.message}`),
     ...(obtain !== undefined && { expected: `the data, by: ${obtain}` }),
   };
 }
@@ -34,8 +35,6 @@ function atKeyPath(
 ): Diagnostic {
   const value = valueAt(experiment, keyPath);
   const near = typeof value === 'string' ? nearest(value, alternatives) : undefined;
-  return locator.atValue(keyPath, d.code, d.message, {
-    ...d,
-    ...(near !== undefined && { suggestion: near }),
-  });
+  const more = near === undefined ? d : { ...d, suggestion: near };
+  return locator.atValue(keyPath, d.code, d.message, more);
 }

@@ -1,6 +1,14 @@
 /** Guesses the key, kind or value that the user meant. */
 import { nearest, normalize } from '../util/nearest.js';
-import { allKeys, type Branch, branchesOf, type KnownKey, type Schema, taggedWithin } from './schema/walk.js';
+import {
+  allKeys,
+  type Branch,
+  branchesOf,
+  hasType,
+  type KnownKey,
+  type Schema,
+  taggedWithin,
+} from './schema/walk.js';
 import type { Node } from './yaml/tree.js';
 
 function hasAlias({ 'x-aliases': aliases = [] }: Schema, word: string): boolean {
@@ -25,7 +33,7 @@ export function meantTag(word: string, branches: readonly Branch[]): string | un
  * Keys anywhere in the schema with this name or this alias, whichever is less nested; if there are
  * none, with a similar spelling.
  */
-export function findElsewhere(word: string, root: Schema): readonly KnownKey[] {
+export function findElsewhere(word: string, root?: Schema): readonly KnownKey[] {
   const keys = allKeys(root);
   const name = (key: KnownKey): string => key.path[key.path.length - 1];
   const same = keys.filter(key => normalize(name(key)) === normalize(word));
@@ -80,15 +88,10 @@ export function suggestValue(node: Node, asked: Schema, whole: Schema): string |
 }
 
 function accepts(schema: Schema | boolean | undefined, value: number): boolean {
-  if (typeof schema !== 'object') return false;
-  const { type, minimum = value, maximum = value, exclusiveMinimum, exclusiveMaximum } = schema;
-  return (
-    (type === 'number' || (type === 'integer' && Number.isInteger(value))) &&
-    value >= minimum &&
-    value <= maximum &&
-    !(exclusiveMinimum !== undefined && value <= exclusiveMinimum) &&
-    !(exclusiveMaximum !== undefined && value >= exclusiveMaximum)
-  );
+  if (typeof schema !== 'object' || schema.type === undefined || !hasType(schema, value)) return false;
+  const { minimum = value, maximum = value, exclusiveMinimum: above, exclusiveMaximum: below } = schema;
+  const isWithin = (above === undefined || value > above) && (below === undefined || value < below);
+  return isWithin && value >= minimum && value <= maximum;
 }
 
 /** 0.999 for 99.9, without the rounding error of the division. */

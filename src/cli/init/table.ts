@@ -2,7 +2,7 @@
 import { Problems } from '../../data/core/problems.js';
 import { badNumber, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-columns.js';
 import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
-import { isParquet, type ParquetColumn } from '../../data/formats/parquet.js';
+import { isParquet } from '../../data/formats/parquet.js';
 import {
   type RowPlace,
   readTable as readRows,
@@ -22,7 +22,7 @@ export interface Column {
   readonly isTime: boolean;
   readonly isFull: boolean;
   readonly distinct: number;
-  readonly problem?: string;
+  readonly problem: string | undefined;
 }
 
 export interface NamedColumns {
@@ -91,10 +91,13 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
   const dates = time ? orderBy(time) : splitDates(free);
   const group = askedGroup ?? free.find(column => !dates?.columns.includes(column) && isGroup(column));
   const rows = rowsOf(columns[0].cells, group);
-  const order = dates && (dates.isColumn || ascends(dates, rows)) ? dates : orderOfSteps(free, group);
+  const steps = free.find(column => column !== group && column.isNumber && USUAL.time.test(column.name));
+  const hasDates = dates && (dates.isColumn || ascends(dates, rows));
+  const order = hasDates ? dates : steps && orderBy(steps);
   if (order) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
-  const isOrdered = order !== undefined && rows.every(list => isStrict(list.map(row => order.at[row])));
-  const roles: Roles = { columns, group, rows, order, isOrdered };
+  const shortest = Math.min(...rows.map(list => list.length));
+  const isOrdered = order !== undefined && ascends(order, rows);
+  const roles: Roles = { columns, group, rows, shortest, order, isOrdered };
   const candidates = columns.filter(column => column !== group && !order?.columns.includes(column));
   const target = asked ?? guessTarget(candidates, roles);
   if (target === undefined) throw nothing(path, 'it has no column to predict');
@@ -102,10 +105,14 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
     column => !asked && column !== target && !column.problem && (isMeasure(column) || isLabel(column)),
   );
   const isSeries = isForecast(target, roles);
+  if (isSeries && shortest < MIN_FORECAST_STEPS) {
+    const needed = `a forecast needs ${MIN_FORECAST_STEPS}`;
+    throw nothing(path, `its shortest series has ${shortest} steps, and ${needed}`);
+  }
   const orderedBy = order?.isColumn ? order.columns[0] : undefined;
   const { features, unused } = featuresOf(target, roles, isSeries ? (order?.columns ?? []) : [orderedBy]);
   const words = isSeries || features.length > 0 ? undefined : columnOfWords(target, roles, orderedBy);
-  const why = isSeries ? tooShort(rows) : unusable(target, words ? [words] : features);
+  const why = isSeries ? undefined : unusable(target, words ? [words] : features);
   if (why !== undefined) throw nothing(path, why);
   const isAlone = !isSeries && group === undefined;
   if (isAlone && orderedBy)
@@ -116,16 +123,20 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
     target,
     isClass: !target.isNumber || (target.distinct <= MAX_GUESSED_CLASSES && isWhole(target)),
     perStep: group !== undefined && !isConstantWithin(rows, target),
-    otherTargets: otherTargets.map(({ name }) => name),
-    features: (words ? [words] : features).map(({ name }) => name),
+    otherTargets: namesOf(otherTargets),
+    features: namesOf(words ? [words] : features),
     inputKind: words === undefined ? 'number' : group === undefined ? 'text' : 'symbol',
     unused: unused.filter(({ name }) => name !== words?.name),
     group: group?.name,
     time: !isAlone && orderedBy?.isFull ? orderedBy.name : undefined,
-    fileOrder: isSeries && order && !order.isColumn ? order.columns.map(({ name }) => name) : [],
+    fileOrder: isSeries && order && !order.isColumn ? namesOf(order.columns) : [],
     rows: isAlone ? target.cells.map((_, row) => [row]) : rows,
     interval: isSeries && order?.isDate ? medianInterval(rows[0].map(row => order.at[row])) : undefined,
   };
+}
+
+function namesOf(columns: readonly Column[]): string[] {
+  return columns.map(({ name }) => name);
 }
 
 interface Roles {
@@ -133,15 +144,11 @@ interface Roles {
   readonly group: Column | undefined;
   /** Rows of each group, in the order of time; all of them without a group. */
   readonly rows: readonly (readonly number[])[];
+  /** Number of rows of the smallest group. */
+  readonly shortest: number;
   readonly order: Order | undefined;
   /** True if each time occurs once in its group. */
   readonly isOrdered: boolean;
-}
-
-function tooShort(rows: Roles['rows']): string | undefined {
-  const steps = stepsOf(rows);
-  const why = `its shortest series has ${steps} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
-  return steps < MIN_FORECAST_STEPS ? why : undefined;
 }
 
 function unusable(target: Column, features: readonly Column[]): string | undefined {
@@ -157,25 +164,22 @@ async function readColumns(path: string): Promise<{ columns: readonly Column[]; 
   const { bytes } = await readContent(path);
   const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
   const problems = new Problems();
-  let names: readonly string[] = [];
-  let cells: string[][] = [];
+  const found: { name: string; cells: string[]; unreadable: string | undefined }[] = [];
   const places: RowPlace[] = [];
-  let parquet: readonly ParquetColumn[] | undefined;
   const handlers: TableHandlers = {
-    header({ fields }, columns) {
-      names = [...fields];
-      cells = names.map(() => []);
-      parquet = columns;
+    header({ fields }, parquet) {
+      for (const [i, name] of fields.entries())
+        found.push({ name, cells: [], unreadable: parquet?.[i].unreadable });
     },
     add({ fields, row }) {
       places.push(row);
-      for (const [i, field] of fields.entries()) cells[i].push(field.trim());
+      for (const [i, { cells }] of found.entries()) cells.push(fields[i].trim());
     },
     ragged: (_, problem) => problems.add(problem),
   };
   for await (const _ of readRows(oneChunk(path, bytes), handlers, delimiter));
   problems.throwIfAny();
-  const isHeadless = !parquet && names.every(name => cellNumber(name) !== undefined);
+  const isHeadless = !isParquet(bytes) && found.every(({ name }) => cellNumber(name) !== undefined);
   if (places.length === 0 || isHeadless)
     throw damagedError({
       code: 'init/table',
@@ -183,15 +187,13 @@ async function readColumns(path: string): Promise<{ columns: readonly Column[]; 
       file: path,
       expected: 'a line with the names of the columns, and rows below it',
     });
-  for (const [index, column] of cells.entries()) {
-    const comma = column.findIndex(cell => COMMA_NUMBER.test(cell));
-    const numbers = column.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
-    if (comma >= 0 && 2 * numbers.length > column.length)
-      throw damagedError(badNumber(column[comma], { ...places[comma], columnName: names[index] }));
+  for (const { name, cells } of found) {
+    const comma = cells.findIndex(cell => COMMA_NUMBER.test(cell));
+    const numbers = cells.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
+    if (comma >= 0 && 2 * numbers.length > cells.length)
+      throw damagedError(badNumber(cells[comma], { ...places[comma], columnName: name }));
   }
-  const columns = names.map((name, index) =>
-    columnOf(name, cells[index], parquet?.[index].unreadable, row => rowName(places[row])),
-  );
+  const columns = found.map(({ name, cells, unreadable }) => columnOf(name, cells, unreadable, places));
   return { columns, delimiter };
 }
 
@@ -199,7 +201,7 @@ function columnOf(
   name: string,
   cells: readonly string[],
   unreadable: string | undefined,
-  place: (row: number) => string,
+  places: readonly RowPlace[],
 ): Column {
   const rowsWhere = (test: (cell: string) => boolean): number[] =>
     cells.flatMap((cell, row) => (test(cell) ? [row] : []));
@@ -213,9 +215,7 @@ function columnOf(
     : areFew(undated)
       ? ['not a date', undated]
       : ['empty', empty];
-  const problem =
-    unreadable ??
-    (bad.length === 0 ? undefined : `${what} in ${counted(bad.length, 'row')}, first in ${place(bad[0])}`);
+  const where = () => `${what} in ${counted(bad.length, 'row')}, first in ${rowName(places[bad[0]])}`;
   return {
     name,
     cells,
@@ -223,7 +223,7 @@ function columnOf(
     isTime: present > 0 && undated.length === 0,
     isFull: empty.length === 0,
     distinct: new Set(cells).size,
-    ...(problem !== undefined && { problem }),
+    problem: unreadable ?? (bad.length === 0 ? undefined : where()),
   };
 }
 
@@ -249,11 +249,6 @@ function orderBy(column: Column): Order {
   const keyOf = (cell: string) => (isMissing(cell) ? Number.NaN : Number(cell));
   const at = column.cells.map(column.isTime ? timeOf : keyOf);
   return { columns: [column], at, isDate: column.isTime, isColumn: true };
-}
-
-function orderOfSteps(free: readonly Column[], group: Column | undefined): Order | undefined {
-  const steps = free.find(column => column !== group && column.isNumber && USUAL.time.test(column.name));
-  return steps && orderBy(steps);
 }
 
 const LOCAL_DATE = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
@@ -288,12 +283,11 @@ function splitDates(columns: readonly Column[]): Order | undefined {
   return undefined;
 }
 
+/** True if each group has its rows in this order, each time once. */
 function ascends({ at }: Order, rows: readonly (readonly number[])[]): boolean {
-  return rows.every(list => isStrict(list.map(row => at[row])));
-}
-
-function isStrict(times: readonly number[]): boolean {
-  return times.every((time, i) => (i === 0 ? !Number.isNaN(time) : time > times[i - 1]));
+  return rows.every(list =>
+    list.every((row, i) => (i === 0 ? !Number.isNaN(at[row]) : at[row] > at[list[i - 1]])),
+  );
 }
 
 function medianInterval(times: readonly number[]): number {
@@ -306,7 +300,7 @@ function medianInterval(times: readonly number[]): number {
  * else the last number.
  */
 function guessTarget(candidates: readonly Column[], roles: Roles): Column | undefined {
-  const { group, rows, order, isOrdered } = roles;
+  const { group, rows, shortest, order, isOrdered } = roles;
   const whole = candidates.filter(({ problem }) => problem === undefined);
   const usual = whole.find(({ name }) => USUAL.target.test(name));
   if (usual) return usual;
@@ -316,7 +310,7 @@ function guessTarget(candidates: readonly Column[], roles: Roles): Column | unde
     measures.findLast(({ name }) => USUAL.measure.test(name)) ??
     measures.findLast(column => column.distinct > MAX_GUESSED_CLASSES || !isWhole(column)) ??
     measures.at(-1);
-  if (order?.isDate && isOrdered && measure && stepsOf(rows) >= MIN_FORECAST_STEPS) return measure;
+  if (order?.isDate && isOrdered && measure && shortest >= MIN_FORECAST_STEPS) return measure;
   const ofGroups = group && labels.findLast(column => isConstantWithin(rows, column));
   if (ofGroups) return ofGroups;
   // several columns of words describe what a number belongs to
@@ -376,10 +370,6 @@ function isConstantWithin(rows: readonly (readonly number[])[], { cells }: Colum
 function isForecast(target: Column, { order, isOrdered, group, rows }: Roles): boolean {
   if (order === undefined || !isOrdered || !target.isNumber || target.problem) return false;
   return group ? !isConstantWithin(rows, target) : order.isDate || target.distinct > 2;
-}
-
-function stepsOf(rows: readonly (readonly number[])[]): number {
-  return Math.min(...rows.map(list => list.length));
 }
 
 /**

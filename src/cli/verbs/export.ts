@@ -41,6 +41,7 @@ export const verb = defineVerb({
     const print = (format: string, exports: readonly object[], places: readonly string[]) => {
       if (json) io.data(`${JSON.stringify({ version: 1, format, exports })}\n`);
       else for (const place of places) io.out(`${printable(place)}\n`);
+      return EXIT.done;
     };
     if (tensorboard) {
       const written = runs.map(({ path, target }) => {
@@ -49,10 +50,9 @@ export const verb = defineVerb({
         return { run: path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
       });
       const directories = written.map(({ directory }) => directory);
-      print('tensorboard', written, directories);
       const folder = output ?? commonFolder(directories);
       if (!json) io.err(`View it with: tensorboard --logdir ${quoted(folder)}\n`);
-      return EXIT.done;
+      return print('tensorboard', written, directories);
     }
     // commander reads a bare --weights as true
     const which = WEIGHTS.find(name => name === weights);
@@ -66,12 +66,8 @@ export const verb = defineVerb({
       atNamedPlace(() => writeSafetensors(file, tensors, { format: 'pt' }));
       return { run: path, file, weights, step, tensors: tensors.size };
     });
-    print(
-      'weights',
-      written,
-      written.map(({ file }) => file),
-    );
-    return EXIT.done;
+    const files = written.map(({ file }) => file);
+    return print('weights', written, files);
   },
 });
 

@@ -1,7 +1,7 @@
 /** `validate CONFIG…`: checks configs, or sweeps, and their data without training. */
 import { type Validation, validateFile } from '../../library/validate.js';
 import { EXIT } from '../../util/errors.js';
-import { printable } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import { formatAnnotations } from '../../view/github.js';
 import { asTyped } from '../command/command-line.js';
 import { jsonFormat, set } from '../command/options.js';
@@ -61,10 +61,7 @@ function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, i
   const color = io.color.err;
   if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
   if (!valid) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
-  const count = diagnostics.length;
-  const verdict = valid
-    ? `valid${countWords(sequences)}`
-    : `${count} ${count === 1 ? 'problem' : 'problems'}`;
+  const verdict = valid ? `valid${countWords(sequences)}` : counted(diagnostics.length, 'problem');
   io.out(`${printable(file)}: ${verdict}\n`);
 }
 

@@ -154,8 +154,7 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
   for (const step of path) {
     schema = stepInto(schema, step, value);
     if (schema === undefined) return undefined;
-    value =
-      isRecord(value) || Array.isArray(value) ? (value as Record<string | number, unknown>)[step] : undefined;
+    value = valueAt(value, [step]);
   }
   return schema;
 }
@@ -167,20 +166,12 @@ export function valueAt(value: unknown, path: Path): unknown {
   );
 }
 
-/** True if a run chooses the value of a key that its config lacks, such as `training.log_every`. */
-export function isChosenByRun(path: string): boolean {
-  return schemaAt(path.split('.'), undefined)?.['x-run-default'] === true;
-}
-
 /** The schema of a key or item, narrowed like in `schemaAt`. */
 export function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
-  const narrowed = narrow(schema, value);
-  const candidates = [...(narrowed === undefined ? [] : [narrowed]), ...formsOf(schema)];
-  for (const candidate of candidates) {
-    if (candidate.items !== undefined && /^\d+$/.test(String(step))) return candidate.items;
-    const { additionalProperties } = candidate;
-    const open = typeof additionalProperties === 'object' ? additionalProperties : undefined;
-    const property = propertiesOf(candidate).get(String(step)) ?? open;
+  for (const form of [narrow(schema, value) ?? [], formsOf(schema)].flat()) {
+    const { items, additionalProperties: open } = form;
+    if (items !== undefined && /^\d+$/.test(String(step))) return items;
+    const property = propertiesOf(form).get(String(step)) ?? (typeof open === 'object' ? open : undefined);
     if (property !== undefined) return property;
   }
   return undefined;

@@ -1,6 +1,6 @@
 /** Differences between sides other than results: configs, data, code, versions and machines. */
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
-import { flatValues, isChosenByRun } from '../../config/schema/walk.js';
+import { flatValues, schemaAt } from '../../config/schema/walk.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';
@@ -159,7 +159,8 @@ function distinct(values: readonly Json[]): Json[] {
 
 /** Ignores sides that lack a key whose default the run chooses. */
 function isDifference(key: string, values: readonly (readonly Json[])[]): boolean {
-  return differs(values) && differs(isChosenByRun(key) ? values.filter(of => of.length > 0) : values);
+  const isChosenByRun = schemaAt(key.split('.'), undefined)?.['x-run-default'] === true;
+  return differs(values) && differs(isChosenByRun ? values.filter(of => of.length > 0) : values);
 }
 
 function differs(values: readonly (readonly Json[])[]): boolean {

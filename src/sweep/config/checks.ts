@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
-import { allKeys, experimentSchema, schemaAt } from '../../config/schema/walk.js';
+import { allKeys, schemaAt } from '../../config/schema/walk.js';
 import { findElsewhere } from '../../config/suggest.js';
 import { diagnosticAt, positionOf, SourceText } from '../../config/yaml/source.js';
 import { describeValue, Locator, type MapNode, type Path } from '../../config/yaml/tree.js';
@@ -74,7 +74,7 @@ function checkKeys({ keys, keyPlace }: LocatedParameter): Diagnostic[] {
 
 function nearestKey(key: string): string | undefined {
   const near = nearest(key, [...new Set(allKeys().map(({ path }) => path.join('.')))]);
-  const [elsewhere] = findElsewhere(key.split('.').at(-1) ?? key, experimentSchema());
+  const [elsewhere] = findElsewhere(key.split('.').at(-1) ?? key);
   return near ?? elsewhere?.path.join('.');
 }
 

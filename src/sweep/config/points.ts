@@ -84,12 +84,12 @@ export class PointConfigs {
   configAt(point: Point, seed: number, place: Place): LoadedExperiment {
     const node = { kind: 'scalar', value: seed, written: String(seed), place } as const;
     const { source } = baseOf(this.checked, point);
-    return source.load([{ key: 'seed', keyPlace: place, value: node }, ...this.assignments(point)]);
+    return source.with([{ key: 'seed', keyPlace: place, value: node }, ...this.assignments(point)]).load();
   }
 
   private check(point: Point): void {
     const base = baseOf(this.checked, point);
-    const { experiment, problems } = base.source.check(this.assignments(point));
+    const { experiment, problems } = base.source.with(this.assignments(point)).check();
     const found = [...problems, ...this.checked.rule(experiment)];
     this.found.add(found, point);
     if (found.length > 0) return;
