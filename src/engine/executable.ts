@@ -25,7 +25,6 @@ export interface Executable {
     values: Readonly<Record<string, Value>>,
     into?: Readonly<Record<string, Float32Array>>,
   ): Promise<Record<string, Float32Array>>;
-  destroy(): Promise<void>;
 }
 
 /** The executor that gpu.js must have used for a pipeline; any other is a silent degradation. */

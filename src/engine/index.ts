@@ -33,8 +33,8 @@ export class Engine {
   /** Whether new engines run gpu.js's own code in its own pipelines, for benchmarks. */
   static asShipped = false;
 
-  private readonly open = new Set<Executable>();
-  private readonly runtime: LinkedRuntime;
+  private readonly pipelines: PipelineExecutable[] = [];
+  readonly runtime: LinkedRuntime;
   private readonly linked = new WeakMap<Program, LinkedPlan>();
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
@@ -80,14 +80,11 @@ export class Engine {
     if (this.links) {
       const linked = new LinkedExecutable(this.runtime, this.link(program));
       if (this.isProfiled) this.timed.push({ plan: makePlan(program), linked });
-      return {
-        run: async (values, into) => linked.run(values, into),
-        destroy: async () => {},
-      };
+      return linked;
     }
-    const executable = new PipelineExecutable(this.gpu, this.backend, makePlan(program));
-    this.open.add(executable);
-    return executable;
+    const pipeline = new PipelineExecutable(this.gpu, this.backend, makePlan(program));
+    this.pipelines.push(pipeline);
+    return pipeline;
   }
 
   /** The program compiled for the heap; only if the engine `links`. */
@@ -124,8 +121,7 @@ export class Engine {
 
   /** Releases all compiled programs and, on webgpu, the device: the process can end. */
   async close(): Promise<void> {
-    for (const executable of this.open) await executable.destroy();
-    this.open.clear();
+    for (const pipeline of this.pipelines.splice(0)) await pipeline.destroy();
     await this.gpu.destroy();
   }
 }

@@ -6,9 +6,8 @@
  * step.
  */
 import { sizeOf } from '../math/graph/shape.js';
-import { ALIGNMENT, type Heap } from './heap.js';
+import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
 import type { Step } from './plan.js';
-import { type WasmModule, WebAssembly } from './web-assembly.js';
 
 /** A prime, so that no two rows of an array are equal. */
 const PATTERN_LENGTH = 4093;

@@ -1,8 +1,4 @@
-/**
- * The language of kernels: the subset of JavaScript that the ops write, as a tree. One parser
- * serves the lint, which proves that a kernel avoids gpu.js's silent errors, and our
- * compiler for the webasm backend.
- */
+/** The language of kernels: the subset of JavaScript that the ops write, as a tree. */
 import * as acorn from 'acorn';
 import { Recent } from '../util/recent.js';
 
@@ -67,7 +63,7 @@ export class KernelError extends Error {
   override readonly name = 'KernelError';
 }
 
-/** Cached, since many steps of a plan share a source, and each is linted and compiled. */
+/** Cached, since many steps of a plan share a source, and each is checked and compiled. */
 const trees = new Recent<KernelTree>(1000);
 
 /** @throws KernelError with the position of unsupported syntax */

@@ -7,9 +7,8 @@ import type { Node } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { tensorInput } from './backend.js';
 import { createKernel, ExecutionError } from './executable.js';
-import { ALIGNMENT } from './heap.js';
 import type { KernelChecker } from './kernel-check.js';
-import { type Kernel, lastReads, type Plan, type Step } from './plan.js';
+import { type Kernel, type Plan, placeArrays, type Step } from './plan.js';
 import type { KernelCode, SimdKernel } from './simd-kernel.js';
 
 export interface LinkedInput {
@@ -114,31 +113,4 @@ function compile(gpu: GPU, step: Step, checker: KernelChecker): KernelCode {
   // equal kernels of a process share their code
   compiled.unchecked = undefined;
   return compiled.code;
-}
-
-/**
- * Places the arrays that steps write. An array reuses the memory of one whose last reader has run,
- * if it fits; results keep theirs.
- */
-function placeArrays(plan: Plan): { offsets: number[]; scratchBytes: number } {
-  const lastRead = lastReads(plan);
-  const places: { at: number; bytes: number; until: number }[] = [];
-  let scratchBytes = 0;
-  const offsets = plan.steps.map(({ node }, i) => {
-    const bytes = Math.ceil((sizeOf(node.shape) * Float32Array.BYTES_PER_ELEMENT) / ALIGNMENT) * ALIGNMENT;
-    const until = lastRead.get(node) ?? i;
-    // the smallest free one; a step never writes to an array that it reads
-    const free = places
-      .filter(place => place.until < i && place.bytes >= bytes)
-      .sort((a, b) => a.bytes - b.bytes)[0];
-    if (free && free.bytes < 2 * bytes) {
-      free.until = until;
-      return free.at;
-    }
-    const place = { at: scratchBytes, bytes, until };
-    places.push(place);
-    scratchBytes += bytes;
-    return place.at;
-  });
-  return { offsets, scratchBytes };
 }

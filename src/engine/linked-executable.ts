@@ -1,8 +1,9 @@
 /** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
+import type { Executable } from './executable.js';
 import type { Heap } from './heap.js';
+import { WebAssembly } from './heap.js';
 import type { LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
 import type { KernelCode } from './simd-kernel.js';
-import { WebAssembly } from './web-assembly.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
 export type Value = Float32Array | number;
@@ -51,7 +52,7 @@ interface BoundOutput extends LinkedOutput {
   readonly scratch: number | undefined;
 }
 
-export class LinkedExecutable {
+export class LinkedExecutable implements Executable {
   private readonly slots: number[];
   private readonly steps: readonly BoundStep[];
   private readonly outputs: readonly BoundOutput[];
@@ -82,10 +83,10 @@ export class LinkedExecutable {
     });
   }
 
-  run(
+  async run(
     values: Readonly<Record<string, Value>>,
     into: Readonly<Record<string, Float32Array>> = {},
-  ): Record<string, Float32Array> {
+  ): Promise<Record<string, Float32Array>> {
     const { plan, slots, runtime } = this;
     plan.inputs.forEach((input, slot) => {
       slots[slot] = this.operand(input, values[input.name]);

@@ -1,45 +1,33 @@
-/** Machines that run the programs of a model's blocks in this thread. */
-import type { KeyedProgram } from '../math/graph/node.js';
+/** Runs the programs of a model's blocks in this thread. */
+import type { KeyedProgram, Program } from '../math/graph/node.js';
 import type { Executable } from './executable.js';
-import type { Engine } from './index.js';
-import type { LinkedPlan } from './link.js';
-import { LinkedExecutable, type LinkedRuntime } from './linked-executable.js';
+import type { Heap } from './heap.js';
 
 type Arrays = Readonly<Record<string, Float32Array>>;
 
-export class KernelMachine {
-  private readonly compiled = new Map<string, Executable>();
+/** What runs programs over a heap: an engine, or a thread that is sent linked programs. */
+export interface ProgramCompiler {
+  readonly heap: Heap;
+  compile(program: Program): Executable;
+}
 
-  constructor(private readonly engine: Engine) {}
+export class KernelMachine {
+  private readonly known = new Map<string, Executable>();
+
+  constructor(private readonly compiler: ProgramCompiler) {}
+
+  /** Adds a program that was compiled elsewhere. */
+  add(key: string, executable: Executable): void {
+    this.known.set(key, executable);
+  }
 
   allocate(size: number): Float32Array {
-    return this.engine.heap.allocate(size);
+    return this.compiler.heap.allocate(size);
   }
 
   run({ key, make }: KeyedProgram, values: Arrays, into: Arrays): Promise<Record<string, Float32Array>> {
-    const executable = this.compiled.get(key) ?? this.engine.compile(make());
-    this.compiled.set(key, executable);
-    return executable.run(values, into);
-  }
-}
-
-/** Runs programs that another thread has linked. */
-export class LinkedMachine {
-  private readonly linked = new Map<string, LinkedExecutable>();
-
-  constructor(private readonly runtime: LinkedRuntime) {}
-
-  add(key: string, plan: LinkedPlan): void {
-    this.linked.set(key, new LinkedExecutable(this.runtime, plan));
-  }
-
-  allocate(size: number): Float32Array {
-    return this.runtime.heap.allocate(size);
-  }
-
-  async run({ key }: KeyedProgram, values: Arrays, into: Arrays): Promise<Record<string, Float32Array>> {
-    const executable = this.linked.get(key);
-    if (!executable) throw new Error('a program was not sent to this thread');
+    const executable = this.known.get(key) ?? this.compiler.compile(make());
+    this.known.set(key, executable);
     return executable.run(values, into);
   }
 }

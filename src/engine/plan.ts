@@ -2,8 +2,9 @@
 import { type Node, type Program, reachable } from '../math/graph/node.js';
 import { requireShape, type Shape, shapeText, sizeOf } from '../math/graph/shape.js';
 import { fuse } from './fuse.js';
-import { type KernelTree, parseKernel } from './language.js';
-import { type Argument, lintKernel } from './lint.js';
+import { ALIGNMENT } from './heap.js';
+import { type Axis, parseKernel } from './language.js';
+import { checkKernel, type Parameter } from './simd-lower.js';
 import { type KernelText, MAX_AXES, type Operand, writeKernel } from './source.js';
 
 /** A kernel: steps with equal source and shapes share one. */
@@ -41,7 +42,7 @@ function newPlan(program: Program): Plan {
   const nodes = reachable(program.outputs.values());
   const fusion = fuse(program);
   const kernels = new Map<string, Kernel>();
-  const trees = new Map<Kernel, KernelTree>();
+  const checked = new Set<string>();
   const flops = fusedFlops(nodes, fusion.isStored);
   const steps = fusion.kernels.map((node): Step => {
     requireShape(
@@ -57,9 +58,12 @@ function newPlan(program: Program): Plan {
       const name = `k${kernels.size}_${node.op?.name}`;
       kernel = { name, text: { source, arguments: args }, output: node.shape };
       kernels.set(key, kernel);
-      trees.set(kernel, parseKernel(source));
     }
-    lint(kernel, trees.get(kernel) as KernelTree, operands);
+    // the operands of a step decide whether its reads are inside their arrays
+    const parameters = parametersOf(kernel, operands);
+    const use = `${key}|${JSON.stringify(parameters)}`;
+    if (!checked.has(use)) checkKernel(parseKernel(source), parameters, extentsOf(kernel));
+    checked.add(use);
     return { kernel, node, operands, flops: flops.get(node) ?? 0 };
   });
   return {
@@ -70,18 +74,20 @@ function newPlan(program: Program): Plan {
   };
 }
 
-/** Lints every step, since its operands determine whether the kernel's reads are in bounds. */
-function lint(kernel: Kernel, tree: KernelTree, operands: readonly Operand[]): void {
-  const describe = (operand: Operand): Argument => {
-    if (typeof operand === 'number') return { kind: 'integer', value: operand };
+/** The parameters of `kernel` as the compiler sees them in a step with `operands`. */
+export function parametersOf({ text }: Kernel, operands: readonly Operand[]): Parameter[] {
+  return text.arguments.map(({ name }, i): Parameter => {
+    const operand = operands[i];
+    if (typeof operand === 'number') return { name, type: 'integer', value: operand };
     const { shape, symbols } = operand;
-    return shape.length === 0 ? { kind: 'float' } : { kind: 'array', shape, symbols };
-  };
-  lintKernel({
-    tree,
-    output: kernel.output,
-    arguments: new Map(kernel.text.arguments.map(({ name }, i) => [name, describe(operands[i])])),
+    if (shape.length === 0) return { name, type: 'float' };
+    return { name, type: 'array', extents: [...shape].reverse(), symbols };
   });
+}
+
+export function extentsOf({ output }: Kernel): Readonly<Record<Axis, number>> {
+  const [x, y = 1, z = 1] = [...output].reverse();
+  return { x, y, z };
 }
 
 /** Operations of each stored node, including fused ones as often as they are computed. */
@@ -106,7 +112,7 @@ export interface PlanCosts {
   readonly distinctKernels: number;
   readonly kernels: number;
   readonly flops: number;
-  /** Inputs and buffers on the device; buffers are reused once their last reader has run. */
+  /** Inputs and arrays that steps write; these are reused once their last reader has run. */
   readonly bytes: number;
   /** Inputs and results, which gpu.js copies to a GPU and back in every run. */
   readonly transferredBytes: number;
@@ -120,37 +126,39 @@ export function describePlan(program: Program, plan: Plan = makePlan(program)): 
     distinctKernels: plan.kernels.length,
     kernels: plan.steps.length,
     flops: plan.steps.reduce((total, step) => total + step.flops, 0),
-    bytes: (inputs + bufferElements(plan)) * FLOAT_BYTES,
+    bytes: inputs * FLOAT_BYTES + placeArrays(plan).scratchBytes,
     transferredBytes: (inputs + elements([...plan.outputs.values()])) * FLOAT_BYTES,
   };
 }
 
-/** The index of the last step that reads each node; infinite for results. */
-export function lastReads({ steps, outputs }: Plan): Map<Node, number> {
+/**
+ * Places the arrays that steps write. An array reuses the memory of one whose last reader has run,
+ * if it fits; results keep theirs.
+ */
+export function placeArrays(plan: Plan): { offsets: number[]; scratchBytes: number } {
+  // infinite for results
   const lastRead = new Map<Node, number>();
-  steps.forEach(({ operands }, i) => {
+  plan.steps.forEach(({ operands }, i) => {
     for (const operand of operands) if (typeof operand !== 'number') lastRead.set(operand, i);
   });
-  for (const node of outputs.values()) lastRead.set(node, Number.POSITIVE_INFINITY);
-  return lastRead;
-}
-
-/** As gpu.js assigns buffers: a step reuses one of its own shape whose last reader has run. */
-function bufferElements(plan: Plan): number {
-  const lastRead = lastReads(plan);
-  const free = new Map<string, number[]>();
-  let elements = 0;
-  plan.steps.forEach(({ node }, i) => {
-    const shape = node.shape.join();
-    const slots = free.get(shape) ?? [];
-    free.set(shape, slots);
-    const reused = slots.findIndex(until => until < i);
+  for (const node of plan.outputs.values()) lastRead.set(node, Number.POSITIVE_INFINITY);
+  const places: { at: number; bytes: number; until: number }[] = [];
+  let scratchBytes = 0;
+  const offsets = plan.steps.map(({ node }, i) => {
+    const bytes = Math.ceil((sizeOf(node.shape) * FLOAT_BYTES) / ALIGNMENT) * ALIGNMENT;
     const until = lastRead.get(node) ?? i;
-    if (reused >= 0) slots[reused] = until;
-    else {
-      slots.push(until);
-      elements += sizeOf(node.shape);
+    // the smallest free one; a step never writes to an array that it reads
+    const free = places
+      .filter(place => place.until < i && place.bytes >= bytes)
+      .sort((a, b) => a.bytes - b.bytes)[0];
+    if (free && free.bytes < 2 * bytes) {
+      free.until = until;
+      return free.at;
     }
+    const place = { at: scratchBytes, bytes, until };
+    places.push(place);
+    scratchBytes += bytes;
+    return place.at;
   });
-  return elements;
+  return { offsets, scratchBytes };
 }

@@ -4,8 +4,9 @@
  * (test/engine/simd.test.ts): exp, tanh, log at most 4 ULP or 3e-7 absolute; NaN in, NaN out. The
  * polynomials are minimax fits in float64 of the remainders named beside them.
  */
-import type { Arithmetic } from './simd-arithmetic.js';
+
 import type { FunctionAssembler } from './simd-assembler.js';
+import type { Arithmetic } from './simd-target.js';
 
 export type Scratch = readonly [number, number, number, number];
 

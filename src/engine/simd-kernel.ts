@@ -5,14 +5,14 @@
  */
 import { createRequire } from 'node:module';
 import { Recent } from '../util/recent.js';
+import type { WasmModule } from './heap.js';
 import { MAX_PAGES } from './heap.js';
 import type { KernelPair } from './kernel-check.js';
-import type { Kernel, Step } from './plan.js';
+import { extentsOf, type Kernel, parametersOf, type Step } from './plan.js';
 import { type CompileRequest, compileKernel } from './simd-compile.js';
 import type { Parameter } from './simd-lower.js';
 import { machineTarget, makeBaselineModule, makeModule, type Target } from './simd-target.js';
 import type { KernelArgument } from './source.js';
-import type { WasmModule } from './web-assembly.js';
 
 const require = createRequire(import.meta.url);
 
@@ -127,17 +127,10 @@ export function simdKernelClass(target: Target): KernelClass {
 
 /** The compiled code of `kernel`, for people, as its step `step` uses it. */
 export function kernelListing(kernel: Kernel, step: Step): string {
-  const parameters = kernel.text.arguments.map(({ name, type }, i): Parameter => {
-    const operand = step.operands[i];
-    if (type === 'Integer' || typeof operand === 'number') return { name, type: 'integer' };
-    if (type === 'Float') return { name, type: 'float' };
-    return { name, type: 'array', extents: [...operand.shape].reverse() };
-  });
-  const [x, y = 1, z = 1] = [...kernel.output].reverse();
   return compileKernel({
     source: kernel.text.source,
-    parameters,
-    extents: { x, y, z },
+    parameters: parametersOf(kernel, step.operands),
+    extents: extentsOf(kernel),
     target: machineTarget(),
     memory: { initial: 1, maximum: 1, shared: true },
   }).listing();

@@ -14,11 +14,17 @@ import {
   type Variation,
 } from './simd-ir.js';
 
-/** An argument of a kernel; the extents of an array are x (contiguous) first. */
+/**
+ * An argument of a kernel; the extents of an array are x (contiguous) first. `symbols` and `value`
+ * are those of one use: the elements are integers from 0 to `symbols` - 1.
+ */
 export type Parameter = { readonly name: string } & (
-  | { readonly type: 'array'; readonly extents: readonly number[] }
-  | { readonly type: 'float' | 'integer' }
+  | { readonly type: 'array'; readonly extents: readonly number[]; readonly symbols?: number | undefined }
+  | { readonly type: 'integer'; readonly value?: number }
+  | { readonly type: 'float' }
 );
+
+type Extents = Readonly<Record<Axis, number>>;
 
 const NOWHERE: Variation = { x: false, y: false };
 
@@ -30,12 +36,8 @@ const OPERATIONS: Readonly<Record<string, BinaryOperation>> = {
 };
 
 /** @throws KernelError if this compiler does not support the kernel */
-export function lower(
-  tree: KernelTree,
-  parameters: readonly Parameter[],
-  extents: Readonly<Record<Axis, number>>,
-): KernelIr {
-  const lowering = new Lowering(new Map(parameters.map(one => [one.name, one])));
+export function lower(tree: KernelTree, parameters: readonly Parameter[], extents: Extents): KernelIr {
+  const lowering = new Lowering(parameters, extents);
   const body = lowering.settle(tree.body);
   return {
     extents,
@@ -46,14 +48,42 @@ export function lower(
   };
 }
 
-type Binding = { readonly kind: 'local'; readonly local: number } | { readonly kind: 'loop' };
+/**
+ * Checks one use of a kernel for what gpu.js does not check and silently computes wrongly:
+ * - every read is inside its array: outside, each backend differs: it clamps, reads a neighbour or
+ *   returns NaN
+ * - the argument of tanh is bounded: some drivers return NaN beyond 88
+ *
+ * @throws KernelError at the first rule that the kernel breaks
+ */
+export function checkKernel(tree: KernelTree, parameters: readonly Parameter[], extents: Extents): void {
+  const lowering = new Lowering(parameters, extents, true);
+  lowering.settle(tree.body);
+  lowering.float(tree.result);
+}
+
+const TANH_SAFE = 80;
+
+type Interval = readonly [low: number, high: number];
+
+type Binding =
+  | { readonly kind: 'local'; readonly local: number }
+  | { readonly kind: 'loop'; readonly range: Interval };
 
 class Lowering {
   readonly locals: Variation[] = [];
   readonly integers = new Set<string>();
   private scopes: Map<string, Binding>[] = [new Map()];
 
-  constructor(private readonly parameters: ReadonlyMap<string, Parameter>) {}
+  private readonly parameters: ReadonlyMap<string, Parameter>;
+
+  constructor(
+    parameters: readonly Parameter[],
+    private readonly extents: Extents,
+    private readonly isChecked = false,
+  ) {
+    this.parameters = new Map(parameters.map(one => [one.name, one]));
+  }
 
   /**
    * Lowers `statements` until the variation of every local is settled: a local that is added to in
@@ -93,6 +123,7 @@ class Lowering {
       case 'call': {
         const [first, second] = expression.operands.map(operand => this.float(operand));
         const name = expression.function;
+        if (name === 'tanh') this.checkTanh(expression.operands[0]);
         return name === 'max' || name === 'min' ? binary(name, first, second) : this.unary(name, first);
       }
       case 'thread':
@@ -107,8 +138,8 @@ class Lowering {
     return statements.map(statement => this.statement(statement));
   }
 
-  private inner(statements: readonly Statement[], variable?: string): Instruction[] {
-    this.scopes.push(new Map(variable ? [[variable, { kind: 'loop' }]] : []));
+  private inner(statements: readonly Statement[], loop: readonly [string, Binding][] = []): Instruction[] {
+    this.scopes.push(new Map(loop));
     const body = this.statements(statements);
     this.scopes.pop();
     return body;
@@ -134,7 +165,8 @@ class Lowering {
       }
       case 'loop': {
         const { variable, from, to, body } = statement;
-        return { kind: 'loop', variable, from, to, body: this.inner(body, variable) };
+        const loop: [string, Binding] = [variable, { kind: 'loop', range: [from, to - 1] }];
+        return { kind: 'loop', variable, from, to, body: to > from ? this.inner(body, [loop]) : [] };
       }
       case 'branch': {
         const selector = this.integer(statement.selector);
@@ -180,12 +212,16 @@ class Lowering {
   private load(array: string, index: readonly Expression[]): Load {
     const parameter = this.parameters.get(array);
     if (parameter?.type !== 'array') throw new KernelError(`'${array}' is not an array`);
+    const { extents } = parameter;
+    if (this.isChecked && index.length !== extents.length)
+      throw new KernelError(`'${array}' has ${extents.length} axes and is read with ${index.length} indices`);
     let element: Affine = { constant: 0, terms: new Map() };
     const gathered: GatheredIndex[] = [];
     let stride = 1;
     [...index].reverse().forEach((one, axis) => {
-      if (one.kind === 'read') gathered.push({ index: this.gatheredIndex(array, one), stride });
-      else element = addAffine(element, this.index(array, one), stride);
+      const name = `index ${index.length - 1 - axis} of '${array}'`;
+      if (one.kind === 'read') gathered.push({ index: this.gatheredIndex(name, one, extents[axis]), stride });
+      else element = addAffine(element, this.index(name, one, extents[axis]), stride);
       stride *= parameter.extents[axis];
     });
     const varies = gathered.reduce(
@@ -195,20 +231,51 @@ class Lowering {
     return { kind: 'load', array, element, gathered, varies };
   }
 
-  private gatheredIndex(array: string, { array: from, index }: Extract<Expression, { kind: 'read' }>): Load {
-    const load = this.load(from, index);
+  private gatheredIndex(
+    name: string,
+    { array, index }: Extract<Expression, { kind: 'read' }>,
+    extent: number,
+  ): Load {
+    const load = this.load(array, index);
     // its lanes could be read from anywhere
-    if (load.varies.x) throw new KernelError(`an index of '${array}' that is read differs within a vector`);
+    if (load.varies.x) throw new KernelError(`${name} is read and differs within a vector`);
+    if (this.isChecked) {
+      const { symbols } = this.parameters.get(array) as Extract<Parameter, { type: 'array' }>;
+      if (symbols === undefined) throw new KernelError(`${name} is not an integer`);
+      checkRange(name, [0, symbols - 1], extent);
+    }
     return load;
   }
 
-  private index(array: string, expression: Expression): Affine {
+  private index(name: string, expression: Expression, extent: number): Affine {
     const affine = this.integer(expression);
-    if (!affine) throw new KernelError(`an index of '${array}' is not affine`);
-    if ([...affine.terms.values()].some(factor => factor < 0)) {
-      throw new KernelError(`an index of '${array}' falls as a variable rises`);
+    if (!affine) throw new KernelError(`${name} is not affine`);
+    if ([...affine.terms.values()].some(factor => factor < 0))
+      throw new KernelError(`${name} falls as a variable rises`);
+    if (this.isChecked) {
+      const [low, high] = [0, 1].map(end =>
+        [...affine.terms].reduce(
+          (sum, [variable, factor]) => sum + factor * this.rangeOf(variable)[end],
+          affine.constant,
+        ),
+      );
+      checkRange(name, [low, high], extent);
     }
     return affine;
+  }
+
+  private rangeOf(variable: string): Interval {
+    const binding = this.find(variable);
+    if (binding?.kind === 'loop') return binding.range;
+    if (variable in this.extents) return [0, this.extents[variable as Axis] - 1];
+    const { value = Number.NaN } = this.parameters.get(variable) as Extract<Parameter, { type: 'integer' }>;
+    return [value, value];
+  }
+
+  private checkTanh(operand: Expression): void {
+    const [low, high] = limitsOf(operand);
+    if (this.isChecked && !(low >= -TANH_SAFE && high <= TANH_SAFE))
+      throw new KernelError(`the argument of tanh is not bounded to +-${TANH_SAFE}`);
   }
 
   /** `expression` as an affine integer; undefined for a float. */
@@ -254,6 +321,25 @@ class Lowering {
   private affineVariation(affine: Affine): Variation {
     return { x: coefficient(affine, 'x') !== 0, y: coefficient(affine, 'y') !== 0 };
   }
+}
+
+function checkRange(name: string, [low, high]: Interval, extent: number): void {
+  if (!(low >= 0 && high < extent))
+    throw new KernelError(`${name} reaches ${low}..${high}, the axis has 0..${extent - 1}`);
+}
+
+/** The limits that minima and maxima with numbers set. */
+function limitsOf(expression: Expression): Interval {
+  if (expression.kind === 'number') return [expression.value, expression.value];
+  if (expression.kind === 'negate') {
+    const [low, high] = limitsOf(expression.operand);
+    return [-high, -low];
+  }
+  const pick = expression.kind === 'call' && (expression.function === 'min' || expression.function === 'max');
+  if (!pick) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const [a, b] = expression.operands.map(limitsOf);
+  const of = Math[expression.function as 'min' | 'max'];
+  return [of(a[0], b[0]), of(a[1], b[1])];
 }
 
 function binary(operation: BinaryOperation, left: Value, right: Value): Value {

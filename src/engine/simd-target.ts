@@ -7,10 +7,9 @@
  * are slower.
  */
 import v8 from 'node:v8';
-import { MAX_PAGES } from './heap.js';
-import { type Arithmetic, machineArithmetic } from './simd-arithmetic.js';
+import { MAX_PAGES, type WasmModule, WebAssembly } from './heap.js';
+import { assembleModule, FunctionAssembler } from './simd-assembler.js';
 import { compileKernel } from './simd-compile.js';
-import { type WasmModule, WebAssembly } from './web-assembly.js';
 
 /** Bits of the operations that the machine is expected to execute. */
 export type Width = 128 | 256;
@@ -118,4 +117,39 @@ function timeProduct(width: Width): number {
     best = Math.min(best, performance.now() - began);
   }
   return (best / RUNS) * 1000;
+}
+
+/**
+ * How this machine adds a product: rounded once (fused), if WebAssembly's relaxed multiply-add does
+ * so here, or product and sum rounded each. Fused is up to a third faster and slightly more
+ * accurate; processors have it since about 2013.
+ */
+export type Arithmetic = 'fused' | 'separate';
+
+/** Node 20 needs this flag for the instruction; later versions do not know the flag. */
+const RELAXED = '--experimental-wasm-relaxed-simd';
+
+let arithmetic: Arithmetic | undefined;
+
+export function machineArithmetic(): Arithmetic {
+  arithmetic ??= probeArithmetic();
+  return arithmetic;
+}
+
+/** The square of this needs more bits than a float has. */
+const FACTOR = 1 + 2 ** -12;
+/** The remainder of the square's lowest bit if it was rounded only after this was added. */
+const ADDEND = -(1 + 2 ** -11);
+
+function probeArithmetic(): Arithmetic {
+  const f = new FunctionAssembler('run', []);
+  f.i32(0).float(FACTOR).float(FACTOR).float(ADDEND).op('f32x4.relaxed_madd').memory('v128.store', 0);
+  const limits = { initial: 1, maximum: 1 };
+  const bytes = assembleModule({ ...limits, shared: false }, f);
+  if (!WebAssembly.validate(bytes)) v8.setFlagsFromString(RELAXED);
+  if (!WebAssembly.validate(bytes)) return 'separate';
+  const memory = new WebAssembly.Memory(limits);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  exports.run();
+  return new Float32Array(memory.buffer)[0] === 2 ** -24 ? 'fused' : 'separate';
 }

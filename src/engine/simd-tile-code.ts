@@ -2,7 +2,7 @@
  * The code of one tile: the kernel's instructions, each written once for every row and vector along
  * which it varies.
  */
-import type { Arithmetic } from './simd-arithmetic.js';
+
 import type { FunctionAssembler } from './simd-assembler.js';
 import {
   type Affine,
@@ -14,6 +14,7 @@ import {
 } from './simd-ir.js';
 import type { Pack } from './simd-pack.js';
 import { type Origin, type Place, Pointers } from './simd-pointers.js';
+import type { Arithmetic } from './simd-target.js';
 import { LANES, type Tile } from './simd-tile.js';
 import { type KernelParameters, Values } from './simd-values.js';
 

@@ -2,7 +2,7 @@
  * Writes the code of values: each for a position in the tile, with shared loads done once. On the
  * stack a value is always a vector of four lanes, adjacent along x.
  */
-import type { Arithmetic } from './simd-arithmetic.js';
+
 import type { FunctionAssembler } from './simd-assembler.js';
 import { emitExp, emitLog, emitTanh, multiplyAdd, type Scratch } from './simd-functions.js';
 import {
@@ -18,6 +18,7 @@ import {
 } from './simd-ir.js';
 import { type Pack, packedElement } from './simd-pack.js';
 import type { Place as Address, Pointers } from './simd-pointers.js';
+import type { Arithmetic } from './simd-target.js';
 import { LANES, type Tile } from './simd-tile.js';
 
 const FLOAT_BYTES = 4;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { LoadedExperiment } from '../config/index.js';
 import type { DataRecord } from '../data/index.js';
 import { EXECUTORS } from '../engine/executable.js';
-import { machineArithmetic } from '../engine/simd-arithmetic.js';
+import { machineArithmetic } from '../engine/simd-target.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { RunDirectory } from '../run/directory.js';
 import { type GitState, type Manifest, machine, versions } from '../run/manifest.js';

@@ -2,7 +2,6 @@
 import { Worker } from 'node:worker_threads';
 import type { HeapSpan } from '../engine/heap.js';
 import { Engine } from '../engine/index.js';
-import { KernelMachine } from '../engine/machine.js';
 import { lossOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { batchPrograms } from '../math/model/walk.js';
@@ -118,7 +117,7 @@ export class ShardPool {
       const span = heap.spanOf(parameters) as HeapSpan;
       return new ThreadComputer({ backend, links, memory: heap.memory, parameters: span });
     }
-    const server = new ShardServer(backend, heap, parameters, async () => new KernelMachine(engine));
+    const server = new ShardServer(backend, engine.runtime, parameters, async () => engine);
     return { ask: request => server.handle(request), end: async () => {} };
   }
 }

@@ -1,9 +1,9 @@
 /** Computes shards on request, in a thread or beside other work. */
 import type { Backend } from '../engine/backend-names.js';
-import type { Heap, HeapSpan } from '../engine/heap.js';
+import type { HeapSpan, WasmMemory } from '../engine/heap.js';
 import type { LinkedPlan } from '../engine/link.js';
-import { type KernelMachine, LinkedMachine } from '../engine/machine.js';
-import type { WasmMemory } from '../engine/web-assembly.js';
+import { LinkedExecutable, type LinkedRuntime } from '../engine/linked-executable.js';
+import { KernelMachine, type ProgramCompiler } from '../engine/machine.js';
 import { openShard, ShardComputer, type ShardJob, type ShardMemory, type ShardSpans } from './shards.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 
@@ -24,10 +24,8 @@ export type ShardRequest =
 
 export type ThreadReply = { readonly result: number | null } | { readonly error: Error };
 
-type ShardMachine = LinkedMachine | KernelMachine;
-
 interface Group {
-  readonly machine: ShardMachine;
+  readonly machine: KernelMachine;
   readonly computer: ShardComputer;
   readonly slots: readonly (readonly ShardMemory[])[];
 }
@@ -40,9 +38,10 @@ export class ShardServer {
 
   constructor(
     private readonly backend: Backend,
-    private readonly heap: Heap,
+    private readonly runtime: LinkedRuntime,
     private readonly parameters: Float32Array,
-    private readonly newMachine: () => Promise<ShardMachine>,
+    /** Compiles programs that are not sent linked. */
+    private readonly compiler: () => Promise<ProgramCompiler>,
   ) {}
 
   /** Handles requests one at a time, in order. Returns the milliseconds of a calibration. */
@@ -58,25 +57,25 @@ export class ShardServer {
       return this.kernel.measure();
     }
     if ('job' in request) {
-      const machine = await this.newMachine();
-      const slots = request.slots.map(shards => shards.map(spans => openShard(spans, this.heap)));
+      const machine = new KernelMachine(await this.compiler());
+      const slots = request.slots.map(shards => shards.map(spans => openShard(spans, this.runtime.heap)));
       this.groups.set(request.group, { machine, computer: new ShardComputer(machine, request.job), slots });
       return null;
     }
     const { machine, computer, slots } = this.groups.get(request.group) as Group;
-    if ('plans' in request) for (const [key, plan] of request.plans) addPlan(machine, key, plan);
+    if ('plans' in request) for (const [key, plan] of request.plans) this.addPlan(machine, key, plan);
     else
       for (const shard of request.shards) await computer.compute(this.parameters, slots[request.slot][shard]);
     return null;
   }
 
   private async calibration(plan: LinkedPlan | undefined): Promise<CalibrationKernel> {
-    const machine = await this.newMachine();
-    if (plan) addPlan(machine, CALIBRATION.key, plan);
+    const machine = new KernelMachine(await this.compiler());
+    if (plan) this.addPlan(machine, CALIBRATION.key, plan);
     return new CalibrationKernel(this.backend, machine);
   }
-}
 
-function addPlan(machine: ShardMachine, key: string, plan: LinkedPlan): void {
-  if (machine instanceof LinkedMachine) machine.add(key, plan);
+  private addPlan(machine: KernelMachine, key: string, plan: LinkedPlan): void {
+    machine.add(key, new LinkedExecutable(this.runtime, plan));
+  }
 }

@@ -3,7 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Heap } from '../engine/heap.js';
 import type { Engine } from '../engine/index.js';
 import { LinkedRuntime } from '../engine/linked-executable.js';
-import { KernelMachine, LinkedMachine } from '../engine/machine.js';
 import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shard-server.js';
 
 const { backend, links, memory, parameters } = workerData as ThreadSetup;
@@ -17,9 +16,13 @@ function startEngine(): Promise<Engine> {
   return engine;
 }
 
-const server = new ShardServer(backend, heap, heap.open(parameters), async () =>
-  links ? new LinkedMachine(runtime) : new KernelMachine(await startEngine()),
+const server = new ShardServer(backend, runtime, heap.open(parameters), async () =>
+  links ? { heap, compile: unsent } : startEngine(),
 );
+
+function unsent(): never {
+  throw new Error('a program was not sent to this thread');
+}
 
 parentPort?.on('message', async (request: ShardRequest) => {
   const reply: ThreadReply = await server.handle(request).then(

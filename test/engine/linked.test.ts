@@ -77,7 +77,7 @@ t.test('a plan is compiled once and runs on the heap of any thread', async t => 
     each => new LinkedExecutable(new LinkedRuntime(each), linked),
   );
   const values = { a: new Float32Array(35).fill(2), b: new Float32Array(56).fill(0.5) };
-  for (const executable of threads) t.same(Array.from(executable.run(values).y), Array(40).fill(49));
+  for (const executable of threads) t.same(Array.from((await executable.run(values)).y), Array(40).fill(49));
 });
 
 t.test('a heap grows, and its arrays do not overlap', t => {

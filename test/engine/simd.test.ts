@@ -5,11 +5,11 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { KernelError, parseKernel } from '../../src/engine/language.js';
-import { machineArithmetic } from '../../src/engine/simd-arithmetic.js';
 import { type CompileRequest, compileKernel } from '../../src/engine/simd-compile.js';
 import type { Parameter } from '../../src/engine/simd-lower.js';
 import { type Pack, packedElement } from '../../src/engine/simd-pack.js';
 import type { Target } from '../../src/engine/simd-target.js';
+import { machineArithmetic } from '../../src/engine/simd-target.js';
 import { LANES } from '../../src/engine/simd-tile.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -399,11 +399,11 @@ t.test('unsupported expressions are refused with their position', async t => {
   });
   const named: Record<string, string> = {
     'return b[0];': "'b' is not an array",
-    'return a[f];': "an index of 'a' is not affine",
-    'return a[a[0] + 1];': "an index of 'a' is not affine",
-    'return a[a[this.thread.x]];': "an index of 'a' that is read differs within a vector",
-    'return a[p * p];': "an index of 'a' is not affine",
-    'return a[1 - p];': "an index of 'a' falls as a variable rises",
+    'return a[f];': "index 0 of 'a' is not affine",
+    'return a[a[0] + 1];': "index 0 of 'a' is not affine",
+    'return a[a[this.thread.x]];': "index 0 of 'a' is read and differs within a vector",
+    'return a[p * p];': "index 0 of 'a' is not affine",
+    'return a[1 - p];': "index 0 of 'a' falls as a variable rises",
     'let s = 0;\n  if (f === 0) { s = 1; } else { s = 2; }\n  return s;': 'a branch tests an integer',
     'return g;': "'g' is not a number",
     'f = 2;\n  return f;': "'f' cannot be assigned",

@@ -5,8 +5,7 @@
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
-import { machineArithmetic } from '../../engine/simd-arithmetic.js';
-import { measuredWidth } from '../../engine/simd-target.js';
+import { machineArithmetic, measuredWidth } from '../../engine/simd-target.js';
 import { machine, versions } from '../../run/manifest.js';
 import { usableCores } from '../../train/threads.js';
 import { EXIT } from '../../util/errors.js';

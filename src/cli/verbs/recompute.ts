@@ -1,7 +1,7 @@
 /** `review --recompute`: evaluates the final weights of completed runs again. */
 import { resolve } from 'node:path';
 import type { BackendRequest } from '../../engine/backend-names.js';
-import { machineArithmetic } from '../../engine/simd-arithmetic.js';
+import { machineArithmetic } from '../../engine/simd-target.js';
 import type { Doubt } from '../../judge/judging/run-facts.js';
 import { evaluateCheckpoint } from '../../predict/evaluate.js';
 import { openModel } from '../../predict/open.js';
