@@ -9,6 +9,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { caught, type Diagnostic, damagedError, EXIT, UserError, usageError } from '../util/errors.js';
+import { choice, count, list, literal, nullable, number, struct, type TypeOf, text } from '../util/schema.js';
 import { withFileErrors } from '../util/system-errors.js';
 import { flushFolder, isAbsent, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
 import { type JsonObject, readJson, spellNonFinite } from './json.js';
@@ -35,20 +36,37 @@ export interface Checkpoint extends CheckpointHeader {
   readonly tensors: Tensors;
 }
 
-/** `index.json`; schema in schemas/checkpoints.schema.json. */
-interface CheckpointIndex {
-  readonly version: 1;
-  readonly metric: string;
-  readonly mode: 'min' | 'max';
-  readonly last: string;
-  readonly best: string | null;
-  readonly checkpoints: readonly {
-    readonly file: string;
-    readonly step: number;
-    readonly epoch: number;
-    readonly metric: number | null;
-  }[];
-}
+const fileName = { pattern: '^step-\\d{8,}\\.safetensors$' };
+
+export const checkpointIndex = struct(
+  {
+    version: literal(1, 'Version of this format.'),
+    metric: text('The metric that determines the best checkpoint.'),
+    mode: choice(['min', 'max'], 'Whether less or more is better.'),
+    last: text({ description: 'File of the newest checkpoint.', ...fileName }),
+    best: nullable(text('File of the best checkpoint; null if no metric was finite.')),
+    checkpoints: list(
+      struct(
+        {
+          file: text({ description: 'Its name in this folder.', ...fileName }),
+          step: count('Completed optimizer steps.'),
+          epoch: count('Completed epochs.'),
+          metric: nullable(number('null if not measured or not finite.')),
+        },
+        'A checkpoint.',
+      ),
+      { description: 'All checkpoints, by ascending step.', minItems: 1 },
+    ),
+  },
+  {
+    title: 'Checkpoint index',
+    description:
+      'checkpoints/index.json of a run. The checkpoint files carry the same facts in their headers, under the key cellrun of __metadata__; the program itself reads those.',
+  },
+);
+
+/** `index.json` */
+type CheckpointIndex = TypeOf<typeof checkpointIndex>;
 
 export interface CheckpointPolicy {
   readonly keep: { readonly last: number; readonly best: number };

@@ -1,22 +1,15 @@
 /**
- * `notes.json`: tags and a note that users add to a run or a sweep; schema in
- * schemas/notes.schema.json. They do not affect results.
+ * `notes.json`: tags and a note that users add to a run or a sweep. They do not affect results.
  */
 
 import { closeSync, openSync } from 'node:fs';
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
+import { list, literal, nullable, struct, type TypeOf, text } from '../util/schema.js';
 import { withFileErrors } from '../util/system-errors.js';
 import { writeJsonAtomic } from './files.js';
 import { readJson } from './json.js';
 import { pause, tryFileLock } from './lock.js';
-
-export interface Notes {
-  readonly version: 1;
-  /** Sorted, each once. */
-  readonly tags: readonly string[];
-  readonly note: string | null;
-}
 
 export interface NotesChange {
   readonly add: readonly string[];
@@ -25,12 +18,39 @@ export interface NotesChange {
   readonly note: string | undefined;
 }
 
-export const NO_NOTES: Notes = { version: 1, tags: [], note: null };
-
 const MAX_TAGS = 50;
 const MAX_NOTE = 2000;
 /** No spaces, commas or quotes, so that a search can name a tag without quoting it. */
 const TAG = /^[^\s,"]{1,50}$/;
+
+export const notes = struct(
+  {
+    version: literal(1, 'Version of this format.'),
+    tags: list(text({ pattern: TAG.source }), {
+      description: 'Sorted, each once.',
+      maxItems: MAX_TAGS,
+      unique: true,
+      examples: [['baseline', 'paper']],
+    }),
+    note: nullable(
+      text({
+        description: 'Free text; null if there is none.',
+        minLength: 1,
+        maxLength: MAX_NOTE,
+        examples: ['the first run with the new preprocessing'],
+      }),
+    ),
+  },
+  {
+    title: 'Notes',
+    description:
+      'notes.json of a run: tags and a note by its users. It may change after the run has ended; no hash, gate, review or comparison reads it.',
+  },
+);
+
+export type Notes = TypeOf<typeof notes>;
+
+export const NO_NOTES: Notes = { version: 1, tags: [], note: null };
 
 /** Checks what does not depend on the current notes. */
 export function checkNotesChange({ add, remove, note }: NotesChange): void {

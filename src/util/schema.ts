@@ -409,7 +409,7 @@ export function nullable<T, P extends boolean, K extends boolean>(
     const heading = text === undefined ? {} : { description: text };
     if (kind !== undefined) return { ...heading, type: [...new Set([kind, 'null'].flat())], ...rest };
     if (Array.isArray(values)) return { ...heading, enum: [...values, null], ...rest };
-    return { ...heading, anyOf: [part.schema, { type: 'null' }] };
+    return { ...heading, oneOf: [part.schema, { type: 'null' }] };
   };
   return define(part, schema, () => part.definitions);
 }
@@ -449,8 +449,8 @@ export const perhapsMeasured = (options: NumberOptions | string) =>
   spelledOut(nullable(number(options)), 'perhaps');
 
 export const listedNumber = shape<number, Options>(
-  { description: 'A number, or its name if it is not finite.' },
-  () => ({ anyOf: [{ type: 'number' }, nonFinite.schema] }),
+  { description: 'A number, or its name if it is not finite.', form: 'number' },
+  () => ({ oneOf: [{ type: 'number' }, nonFinite.schema] }),
   { parts: [nonFinite] },
 );
 
@@ -474,7 +474,7 @@ export const measurements = named(
   ),
 );
 
-function spelledOut<T>(part: Shape<T>, measured: 'always' | 'perhaps') {
+export function spelledOut<T>(part: Shape<T>, measured: 'always' | 'perhaps') {
   const schema = () => nullable(part).schema;
   const inFile: Shape<T, false, false> = define(part, schema, () => nonFinite.definitions);
   return marked(inFile, { measured });
