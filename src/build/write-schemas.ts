@@ -5,7 +5,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { experiment } from '../config/schema/experiment.js';
+import { baseline } from '../run/baseline.js';
+import { checkpointIndex } from '../run/checkpoints.js';
+import { evaluation } from '../run/evaluation.js';
 import { logEvent } from '../run/events.js';
+import { manifest } from '../run/manifest.js';
+import { notes } from '../run/notes.js';
 import { summary } from '../run/summary.js';
 import { sweepFile } from '../sweep/config/definition.js';
 import { journalLine } from '../sweep/journal.js';
@@ -21,9 +26,14 @@ function written(name: string, shape: Shape, draft = DRAFT_7): string {
 }
 
 const TEXTS = {
+  baseline: written('baseline', baseline),
+  checkpoints: written('checkpoints', checkpointIndex),
+  evaluation: written('evaluation', evaluation),
   experiment: written('experiment', experiment, 'https://json-schema.org/draft/2019-09/schema'),
   journal: written('journal', journalLine),
   'log-event': written('log-event', logEvent),
+  manifest: written('manifest', manifest),
+  notes: written('notes', notes),
   'queue-job': written('queue-job', queueJobShape),
   summary: written('summary', summary),
   sweep: written('sweep', sweepFile),

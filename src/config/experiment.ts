@@ -2,8 +2,7 @@
 import type { SplitName } from '../data/core/dataset.js';
 import type { Experiment } from './schema/experiment.js';
 
-export type { DataScaling } from '../data/core/dataset.js';
-export type { DataRecord } from '../data/core/pipeline.js';
+export { dataRecord, dataScaling } from '../data/core/record.js';
 export type { LayerConfig } from '../math/cells/index.js';
 export type { LossConfig } from '../math/losses/index.js';
 export type { GateMetricName, MetricName } from '../math/metrics/index.js';

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, relative, sep } from 'node:path';
 import stableStringify from 'safe-stable-stringify';
 import { changesResults, effectsOf, isEarlier, isInputPath } from '../config/key-facts.js';
 import { flatValues, mapPaths } from '../config/schema/walk.js';
+import type { Baseline } from '../run/baseline.js';
 import type { Json } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
 import type { RunRecord } from '../run/run.js';
@@ -11,7 +12,7 @@ export type FlatConfig = Readonly<Record<string, Json>>;
 
 export interface Deciding {
   readonly config: FlatConfig;
-  readonly datasets: Manifest['datasets'];
+  readonly datasets: Baseline['datasets'];
   readonly versions: Readonly<Record<string, string>>;
   readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
 }

@@ -2,38 +2,94 @@
  * A baseline: results of runs of one config in a small file, which is committed and which gates
  * compare with. Written by `review --pin`.
  */
+import {
+  anything,
+  choice,
+  count,
+  integer,
+  list,
+  literal,
+  mapOf,
+  nullable,
+  number,
+  optional,
+  sha256,
+  struct,
+  type TypeOf,
+  text,
+} from '../util/schema.js';
+import { amount } from './events.js';
 import { readText } from './files.js';
 import { type Json, parseValid } from './json.js';
-import type { Manifest } from './manifest.js';
+import { repository } from './manifest.js';
 
-export interface BaselineMetric {
-  readonly count: number;
-  readonly mean: number;
-  /** Sample standard deviation, with n - 1; `null` for a single value. */
-  readonly spread: number | null;
-  readonly by_seed: Readonly<Record<string, number>>;
-}
+const metric = struct(
+  {
+    count: count('Runs, one for each seed.', 1),
+    mean: number('Their mean.'),
+    spread: nullable(amount('Their sample standard deviation, with n - 1; null for a single run.')),
+    by_seed: mapOf(number({}), { description: 'The value of each run, by its seed.', minKeys: 1 }),
+  },
+  'A metric.',
+);
 
-export interface Baseline {
-  readonly version: 1;
-  readonly name: string;
-  readonly metrics: Readonly<Record<string, BaselineMetric>>;
-  readonly config_hash_by_seed: Readonly<Record<string, string>>;
-  /**
-   * Values that determine the results, by key path, without the seed; paths relative to the config.
-   */
-  readonly config: Readonly<Record<string, Json>>;
-  readonly datasets: Manifest['datasets'];
-  readonly versions: Readonly<Record<string, string>>;
-  readonly backend: {
-    readonly name: string;
-    readonly executor: string;
-    readonly arithmetic: string | null;
-    readonly adapter: string | null;
-    readonly threads: readonly (number | null)[];
-  };
-  readonly git: readonly { readonly revision: string; readonly dirty: boolean }[];
-}
+export const baseline = struct(
+  {
+    version: literal(1, 'Version of this format.'),
+    name: text('Name of the experiment.'),
+    metrics: mapOf(metric, {
+      description: 'Final values, such as test.accuracy and performance.ms_per_step, by metric.',
+      minKeys: 1,
+    }),
+    config_hash_by_seed: mapOf(sha256('SHA-256, hex.'), {
+      description: 'SHA-256 of the resolved config of each run, by its seed.',
+      minKeys: 1,
+    }),
+    config: mapOf(
+      anything<Json>({}),
+      'The parts of the resolved config that affect results, by key path such as optimizer.learning_rate; file paths are relative to the config. Without the seed, and without keys that only name, log or judge a run.',
+    ),
+    datasets: list(
+      struct(
+        {
+          name: text('File or array.'),
+          sha256: text('SHA-256 of its bytes.'),
+          split: optional(
+            choice(
+              ['train', 'validation', 'test'],
+              'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
+            ),
+          ),
+        },
+        'A file.',
+      ),
+      'The data that were read.',
+    ),
+    versions: mapOf(text({}), 'Of the program and what decides its results.'),
+    backend: struct(
+      {
+        name: text('Such as webasm.'),
+        executor: text('What executed the kernels.'),
+        arithmetic: nullable(text('fused or separate on webasm, as in the manifest; null elsewhere.')),
+        adapter: nullable(text('The GPU as its driver names it; null without one.')),
+        threads: list(
+          nullable(integer({})),
+          'Threads of the runs, ascending, each once; no result depends on them.',
+        ),
+      },
+      'What executed the kernels.',
+    ),
+    git: list(repository, 'States of the repository that contains the runs; empty outside a repository.'),
+  },
+  {
+    title: 'Baseline',
+    description:
+      'Results of the runs of one config, to commit and to judge later runs against; written by `review --pin`. Keys are sorted and there are no timestamps: the same runs produce the same bytes.',
+  },
+);
+
+export type BaselineMetric = TypeOf<typeof metric>;
+export type Baseline = TypeOf<typeof baseline>;
 
 const MAX_BYTES = 16 * 2 ** 20;
 

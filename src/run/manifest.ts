@@ -1,7 +1,4 @@
-/**
- * `manifest.json`: everything needed to explain and repeat a run; schema in
- * schemas/manifest.schema.json.
- */
+/** `manifest.json`: everything needed to explain and repeat a run. */
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -9,66 +6,156 @@ import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { DataRecord, DataScaling } from '../config/experiment.js';
+import { dataRecord, dataScaling } from '../config/experiment.js';
 import { packageRoot } from '../util/root.js';
+import {
+  anything,
+  boolean,
+  choice,
+  count,
+  integer,
+  list,
+  literal,
+  mapOf,
+  nullable,
+  optional,
+  sha256,
+  struct,
+  type TypeOf,
+  text,
+} from '../util/schema.js';
 import type { Json } from './json.js';
 
-export interface Manifest {
-  readonly version: 1;
-  /** ISO 8601, UTC. */
-  readonly started: string;
-  readonly run_id: string;
-  readonly name: string;
-  readonly config_hash: string;
-  /** SHA-256 (hex) of everything that determines a training step; each checkpoint has it too. */
-  readonly step_hash: string;
-  /** Absolute path of the directory when the run started; a copy has another path. */
-  readonly directory: string;
-  readonly digests: Readonly<Record<string, string>>;
-  readonly config_files: readonly string[];
-  readonly log_every: number;
-  readonly gate_origins: readonly string[];
-  readonly backend: {
-    readonly name: string;
-    readonly reason: string;
-    readonly executor: string;
-    /** On webasm; results are byte-identical only if this is equal. */
-    readonly arithmetic: 'fused' | 'separate' | null;
-    /** On webasm, in bits; does not change results. */
-    readonly width: 128 | 256 | null;
-    readonly threads: number | null;
-    readonly adapter: string | null;
-  };
-  readonly datasets: readonly {
-    readonly name: string;
-    readonly sha256: string;
-    /** Split that it was given for; the test split may be a part of the files for `train`. */
-    readonly split: 'train' | 'validation' | 'test';
-  }[];
-  readonly initial_weights?: { readonly name: string; readonly sha256: string };
-  readonly data: DataRecord;
-  /** scaled = (value - offset) / scale, by column; null if the data are symbols or classes. */
-  readonly scaling?: DataScaling;
-  readonly seeds: Readonly<Record<string, number>>;
-  readonly parameters: number;
-  readonly command_line: readonly string[];
-  readonly versions: Versions;
-  readonly git: GitState | null;
-  readonly machine: Machine;
-  /** From before config changes; earlier checkpoints have them. */
-  readonly earlier_step_hashes?: readonly string[];
-  readonly changes?: readonly ManifestChange[];
-}
+const hash = (description: string) => sha256(`SHA-256 (hex) ${description}`);
+const texts = (description: string) => list(text({}), description);
 
-export interface ManifestChange {
-  readonly time: string;
-  readonly step: number;
-  readonly key: string;
-  readonly from: Json;
-  readonly to: Json;
-}
+const datasets = list(
+  struct(
+    {
+      name: text('The file, or the generated data.'),
+      sha256: sha256("Of the file's bytes, or of the generated values."),
+      split: choice(
+        ['train', 'validation', 'test'],
+        'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
+      ),
+    },
+    'A file.',
+  ),
+  'The data that were read.',
+);
 
-/* The environment of a run, without names of hosts or people. */
+export const backendFields = {
+  name: text('webgpu, webasm or cpu.'),
+  reason: text('Why it was chosen.'),
+  executor: text('What executes the kernels.'),
+  arithmetic: choice(
+    ['fused', 'separate', null],
+    'How multiply-add rounds on webasm: once (fused), or after the product too (separate); null on other backends. Results are byte-identical only between runs with the same value.',
+  ),
+  width: choice(
+    [128, 256, null],
+    'Vector width in bits of the kernels on webasm; it does not affect results. null on other backends.',
+  ),
+  threads: nullable(count('Threads used; null if the program cannot choose.', 1)),
+  adapter: nullable(text('The GPU as its driver names it.')),
+};
+
+export const repository = struct(
+  {
+    revision: text('Full commit id.'),
+    dirty: boolean('Whether tracked files differ from it; untracked files, such as runs, do not count.'),
+  },
+  'The repository that contains the config; null outside a repository.',
+);
+
+/** The environment of a run, without names of hosts or people. */
+export const environment = {
+  versions: struct(
+    {
+      cellrun: text('Of this program.'),
+      node: text('Of Node.js.'),
+      'gpu.js': text('Of gpu.js, whose kernels are run.'),
+    },
+    'Of the program and what decides its results.',
+  ),
+  git: nullable(repository),
+  machine: struct(
+    {
+      platform: text('Operating system, as Node.js names it: linux, darwin, win32.'),
+      arch: text('Instruction set, as Node.js names it: x64, arm64.'),
+      cpu: text('Model of the processor.'),
+      cores: count('CPU cores available to the process.'),
+      memory_mb: count('Memory of the machine, MiB.'),
+    },
+    'What it ran on.',
+  ),
+};
+
+const change = struct(
+  {
+    time: text('ISO 8601, UTC.'),
+    step: count('Completed optimizer steps before it.'),
+    key: text('A key of the config, or `backend`, `arithmetic`, `width`, `version`, `gpu.js`.'),
+    from: anything<Json>('The old value.'),
+    to: anything<Json>('The new value.'),
+  },
+  'A change.',
+);
+
+export const manifest = struct(
+  {
+    version: literal(1, 'Version of this format.'),
+    run_id: text('Name of the run directory.'),
+    name: text('Name of the experiment.'),
+    started: text('When the run started: ISO 8601, UTC.'),
+    config_hash: sha256('SHA-256 of the resolved config.'),
+    digests: mapOf(
+      sha256('SHA-256, hex.'),
+      'SHA-256 (hex) of the files written at the start of the run, by name: config.yaml, config.resolved.yaml and the baselines of its gates. Resuming uses config.resolved.yaml, and warns if config.yaml was edited.',
+    ),
+    config_files: texts('The config and the files that it extends, as named.'),
+    log_every: count('Steps between two logged training steps when the run began.', 1),
+    step_hash: hash(
+      'of everything that determines a training step: config, seed and names of the data, without the length. Each checkpoint contains it.',
+    ),
+    earlier_step_hashes: optional(
+      list(sha256('A hash.'), 'Hashes of earlier configs of the run, which its checkpoints may have.'),
+    ),
+    directory: text('The run directory, absolute, when the run started. It identifies copies.'),
+    gate_origins: texts('Where each gate is defined, in order: FILE:LINE:COL, or the command-line option.'),
+    ...environment,
+    backend: struct(backendFields, 'What executed the kernels.'),
+    datasets,
+    initial_weights: optional(
+      struct(
+        {
+          name: text('Path of the file.'),
+          sha256: hash('of its content. Part of `config_hash`, in place of its path.'),
+        },
+        'The file that `model.init_from` names, which the run started from.',
+      ),
+    ),
+    data: dataRecord,
+    scaling: optional(dataScaling),
+    seeds: mapOf(integer('A seed.'), 'Every seed, by its use.'),
+    parameters: count('Number of trainable parameters.'),
+    command_line: texts("The arguments after the program's name."),
+    changes: optional(
+      list(
+        change,
+        'Changes allowed on resume, in order; absent if there were none. The other fields, except config_hash, describe how the run started.',
+      ),
+    ),
+  },
+  {
+    title: 'Run manifest',
+    description: 'manifest.json of a run: everything needed to explain and repeat it.',
+  },
+);
+
+export type Manifest = TypeOf<typeof manifest>;
+export type ManifestChange = TypeOf<typeof change>;
+export type GitState = TypeOf<typeof repository>;
 
 const require = createRequire(import.meta.url);
 
@@ -78,27 +165,7 @@ const execute = promisify(execFile);
 const STATUS = ['status', '--porcelain=v2', '--branch', '--untracked-files=no'];
 const MAX_STATUS = 2 ** 26;
 
-export interface Versions {
-  readonly cellrun: string;
-  readonly node: string;
-  readonly 'gpu.js': string;
-}
-
-export interface Machine {
-  readonly platform: string;
-  readonly arch: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memory_mb: number;
-}
-
-export interface GitState {
-  readonly revision: string;
-  /** True if tracked files differ from it; untracked files, such as runs, do not count. */
-  readonly dirty: boolean;
-}
-
-export function versions(): Versions {
+export function versions(): Manifest['versions'] {
   return {
     cellrun: versionIn(join(packageRoot, 'package.json')),
     node: process.versions.node,
@@ -106,7 +173,7 @@ export function versions(): Versions {
   };
 }
 
-export function machine(): Machine {
+export function machine(): Manifest['machine'] {
   return {
     platform: platform(),
     arch: arch(),

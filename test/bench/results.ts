@@ -1,6 +1,6 @@
 /** What a benchmark run leaves behind: the JSON that `--json` writes and `--check` reads. */
 import { readFileSync } from 'node:fs';
-import type { Machine } from '../../src/run/manifest.js';
+import type { Manifest } from '../../src/run/manifest.js';
 import { usageError } from '../../src/util/errors.js';
 import type { BenchCase } from './cases.js';
 import type { ContenderName, Other } from './contenders.js';
@@ -44,7 +44,7 @@ export interface Figure {
 export interface Results {
   readonly version: typeof RESULTS_VERSION;
   readonly date: string;
-  readonly machine: Machine;
+  readonly machine: Manifest['machine'];
   /** The widest vectors of the processor; absent in older files. */
   readonly vectors?: 'AVX-512' | 'AVX2' | 'other';
   readonly versions: Readonly<Record<string, string>>;

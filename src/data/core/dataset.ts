@@ -5,31 +5,13 @@
  */
 
 import type { LabelFacts, PlacedLabel } from './labels.js';
+import type { DataScaling, Scaling, SequenceInput, SeriesScaling, TextLevel, Vocabulary } from './record.js';
 import type { Values } from './values.js';
+
+export type { DataScaling, Scaling, SequenceInput, SeriesScaling, TextLevel, Vocabulary };
 
 /** Class label of a sequence or step that is excluded from the loss and from metrics. */
 export const IGNORED = -100;
-
-/** Reverses a scaling: original = stored * scale + offset, with one scale and offset per number. */
-export interface Scaling {
-  readonly offset: readonly number[];
-  readonly scale: readonly number[];
-}
-
-/** Scaling of a dataset, fitted on the training split; null for symbols or classes. */
-export interface DataScaling {
-  readonly method: 'standard' | 'min_max';
-  readonly features: Scaling | null;
-  readonly targets: Scaling | null;
-}
-
-/**
- * Scaling of the columns of each series, and the pooled one for series that training did not have.
- */
-export interface SeriesScaling {
-  readonly pooled: Scaling;
-  readonly series: readonly (Scaling & { readonly name: string })[];
-}
 
 /**
  * `last_value`: the last value that a window reads; `season`: the mean of the values that it reads
@@ -107,37 +89,12 @@ export type Targets =
 
 export type NaiveForecast = 'last_value' | 'seasonal_naive';
 
-export type SequenceInput =
-  | {
-      readonly kind: 'number';
-      readonly size: number;
-    }
-  | {
-      readonly kind: 'symbol';
-      readonly count: number;
-    };
-
 /** Number of values that `Split.read` writes per step. */
 export function inputWidth(input: SequenceInput): number {
   return input.kind === 'number' ? input.size : 1;
 }
 
 export type SplitName = 'train' | 'validation' | 'test';
-
-/** Unit of a text's symbols. A byte is represented by the character with its code. */
-export type TextLevel = 'character' | 'byte' | 'word';
-
-export interface Vocabulary {
-  /** How text is split into symbols; null if the data list their symbols. */
-  readonly level: TextLevel | null;
-  /** Text of each symbol, by its number; the first represents all unknown symbols. */
-  readonly symbols: readonly string[];
-  /**
-   * True if some symbols of the training split are unknown, so that a model learns to read them;
-   * absent: false.
-   */
-  readonly has_unknown?: boolean;
-}
 
 export interface SymbolTexts {
   readonly level: TextLevel | null;

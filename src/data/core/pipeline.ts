@@ -27,37 +27,16 @@ import type {
   IGNORED,
   Scaling,
   SequenceInput,
-  SeriesScaling,
   Targets,
   Vocabulary,
 } from './dataset.js';
 import type { ConfigDiagnostic } from './problems.js';
+import type { DataRecord } from './record.js';
+
+export type { DataRecord };
 
 /** What data are read for. */
 export type Purpose = 'train' | 'predict';
-
-/** Everything about a run's data that prediction needs, except their scaling. */
-export interface DataRecord {
-  readonly input: SequenceInput;
-  /** T, steps of the longest sequence of the run. */
-  readonly sequence_length: number;
-  /** True if its sequences differ in length. */
-  readonly variable_length: boolean;
-  /** First step with a prediction; absent: 0. */
-  readonly first_prediction?: number;
-  /** C, outputs of the model. */
-  readonly output_size: number;
-  /** Label of each class; absent if the data do not name them. */
-  readonly class_names?: readonly string[];
-  /** Name of each target value; absent if the data do not name them. */
-  readonly target_names?: readonly string[];
-  /** Present if the sequences are images. */
-  readonly image?: { readonly height: number; readonly width: number };
-  /** Present if the data give symbols as text. */
-  readonly vocabulary?: Vocabulary;
-  /** Present if each series is scaled by itself. */
-  readonly series_scaling?: SeriesScaling;
-}
 
 /** A sequence in the units of the data, not scaled. */
 export interface NewSequence {
