@@ -4,7 +4,7 @@
 
 import { isAbsent } from './files.js';
 import { LineTail } from './lines.js';
-import { type DamagedLine, type LogRecord, metricsIn, parseLine, readLog } from './log.js';
+import { type DamagedLine, type LogRecord, metricsIn, parseEvent, readLog } from './log.js';
 
 /**
  * Curves by name, such as `test.accuracy`. `train.loss` is the loss of single batches; `epoch.loss`
@@ -231,7 +231,7 @@ export class LogFollower {
 
   private add(text: string | undefined): void {
     this.line += 1;
-    const parsed = parseLine(text);
+    const parsed = parseEvent(text);
     if (typeof parsed === 'string') this.collector.addDamage({ line: this.line, message: parsed });
     else this.collector.add(parsed);
   }

@@ -17,7 +17,7 @@ import { type CheckpointHeader, checkpointNames, indexPath } from './checkpoints
 import type { RunDirectory } from './directory.js';
 import { isAbsent } from './files.js';
 import { eachLine } from './lines.js';
-import { type DamagedLine, type LogRecord, lastRecord, parseLine } from './log.js';
+import { type DamagedLine, type LogRecord, lastRecord, parseEvent } from './log.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
 
@@ -92,7 +92,7 @@ export function readLogEnd(
       hash.update(pending);
       pending = '';
     }
-    const parsed = parseLine(text);
+    const parsed = parseEvent(text);
     last = typeof parsed === 'string' ? undefined : parsed;
     if (typeof parsed === 'string') return damaged({ line, message: parsed });
     const { event, run_id } = parsed;

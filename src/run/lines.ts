@@ -1,9 +1,9 @@
 /** Files of lines: one writer, and one reader of whole and of growing files. */
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, lstatSync, openSync } from 'node:fs';
 import { EXIT, UserError } from '../util/errors.js';
-import { codeOf, tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
+import { tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
 import { type OpenedFile, readAt, withFile } from './files.js';
-import { refuseUnlessOwned } from './lock.js';
+import { leadsTo, refuseUnlessOwned } from './lock.js';
 
 /** A link could lead anywhere, and opening a pipe would block. (Windows has neither flag.) */
 const SAFELY = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -11,6 +11,7 @@ const APPENDING = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (c
 
 /** A file to append to. Its methods throw UserError (exit 1) if the system refuses. */
 export class LogFile {
+  /** Where a write failed in the middle of a line. */
   private tornAt: number | undefined;
 
   private constructor(
@@ -25,34 +26,27 @@ export class LogFile {
   write(line: string): void {
     refuseUnlessOwned(this.path);
     withFileErrors(this.path, () => {
-      const { size } = this.refuseUnlessThere();
+      // what is written to a removed file is lost
+      if (!leadsTo(this.path, this.file))
+        throw new UserError(EXIT.unexpected, [
+          {
+            code: 'log/gone',
+            message: 'this file was removed or replaced while it was written to',
+            file: this.path,
+            expected: 'the file, restored from a copy',
+          },
+        ]);
       if (this.tornAt !== undefined) ftruncateSync(this.file, this.tornAt);
-      const end = this.tornAt ?? size;
-      this.tornAt = end;
+      this.tornAt = fstatSync(this.file).size;
       try {
         writeWhole(this.file, line);
       } catch (error) {
         // if this fails, the next write does it
-        tidyUp(() => ftruncateSync(this.file, end));
+        tidyUp(() => ftruncateSync(this.file, this.tornAt));
         throw error;
       }
       this.tornAt = undefined;
     });
-  }
-
-  /** What is written to a removed file is lost. */
-  private refuseUnlessThere(): { readonly size: number } {
-    const own = fstatSync(this.file);
-    const there = lstatSync(this.path, { throwIfNoEntry: false });
-    if (there?.ino === own.ino && there.dev === own.dev) return own;
-    throw new UserError(EXIT.unexpected, [
-      {
-        code: 'log/gone',
-        message: 'this file was removed or replaced while it was written to',
-        file: this.path,
-        expected: 'the file, restored from a copy',
-      },
-    ]);
   }
 
   flush(): void {
@@ -137,55 +131,33 @@ export interface TailNews {
  * means another file.
  */
 export class LineTail {
-  private opened: { readonly file: number; readonly dev: bigint; readonly ino: bigint } | undefined;
+  private file: number | undefined;
   private lines = new Lines(TAIL_CHUNK_BYTES);
 
   constructor(private readonly path: string) {}
 
   read(): TailNews {
     const before = this.lines.offset;
-    if (!this.isSame()) this.reopen();
-    if (this.opened === undefined) return { restarted: before > 0, lines: [], more: false };
-    const { file } = this.opened;
+    if (this.file === undefined || !leadsTo(this.path, this.file)) this.reopen();
+    const { file } = this;
+    if (file === undefined) return { restarted: before > 0, lines: [], more: false };
     const { size } = fstatSync(file);
     if (size < this.lines.offset) this.lines = new Lines(TAIL_CHUNK_BYTES);
     const restarted = before > 0 && this.lines.offset === 0;
     const lines = this.lines.next((position, length) => readAt(file, position, length));
-    return {
-      restarted,
-      lines,
-      more: (lines.length > 0 || this.lines.isSkipping) && this.lines.offset < size,
-    };
+    const more = (lines.length > 0 || this.lines.isSkipping) && this.lines.offset < size;
+    return { restarted, lines, more };
   }
 
   close(): void {
-    if (this.opened !== undefined) closeSync(this.opened.file);
-    this.opened = undefined;
-  }
-
-  private isSame(): boolean {
-    if (this.opened === undefined) return false;
-    const found = lstatSync(this.path, { bigint: true, throwIfNoEntry: false });
-    return found?.dev === this.opened.dev && found.ino === this.opened.ino;
+    if (this.file !== undefined) closeSync(this.file);
+    this.file = undefined;
   }
 
   private reopen(): void {
     this.close();
     this.lines = new Lines(TAIL_CHUNK_BYTES);
-    const file = openIfThere(this.path);
-    if (file === undefined) return;
-    const info = fstatSync(file, { bigint: true });
-    if (info.isFile()) this.opened = { file, dev: info.dev, ino: info.ino };
-    else closeSync(file);
-  }
-}
-
-function openIfThere(path: string): number | undefined {
-  try {
-    return openSync(path, constants.O_RDONLY | SAFELY);
-  } catch (error) {
-    // ELOOP: a link, which O_NOFOLLOW does not follow; ENXIO: a socket
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(codeOf(error) ?? '')) return undefined;
-    throw error;
+    const isFile = lstatSync(this.path, { throwIfNoEntry: false })?.isFile() === true;
+    if (isFile) this.file = openSync(this.path, constants.O_RDONLY | SAFELY);
   }
 }

@@ -46,31 +46,17 @@ const PAUSE_MS = 20;
 
 const require = createRequire(import.meta.url);
 
-let loaded: Binding | null | undefined;
-
-function binding(): Binding | null {
-  if (loaded === undefined) {
-    try {
-      loaded = require('fs-native-extensions') as Binding;
-    } catch (error) {
-      // not a machine without locks
-      if (/EMFILE|too many open files/i.test(String(error))) throw error;
-      loaded = null;
-    }
-  }
-  return loaded;
-}
-
 /**
  * Locks the open file until it is closed. Returns false if another open file has the lock,
  * undefined if there are no locks here. `shared` locks exclude only exclusive ones.
  */
 export function tryFileLock(file: number, shared = false): boolean | undefined {
-  const locks = binding();
   try {
-    return locks?.tryLock(file, OFFSET, 1, { shared });
-  } catch {
-    // a file system without locks, or a lock manager that does not respond
+    const locks: Binding = require('fs-native-extensions');
+    return locks.tryLock(file, OFFSET, 1, { shared });
+  } catch (error) {
+    if (/EMFILE|too many open files/i.test(String(error))) throw error;
+    // a system or a file system without locks, or a lock manager that does not respond
     return undefined;
   }
 }
@@ -91,31 +77,44 @@ const holdings = new Map<string, Holding>();
 
 /** Makes the file at `path` the lock of this process. Returns a function that releases it. */
 export function lockRun(path: string): () => void {
-  const folders = [resolve(dirname(path)), withFileErrors(path, () => realpathSync(dirname(path)))];
-  for (let tries = 1; ; tries++) {
-    const file = openLock(path);
-    const state = taken(path, file);
-    if (state === 'taken') return hold(path, file, folders);
-    withFileErrors(path, () => closeSync(file));
-    if (tries >= TRIES) throw inUse(path);
-    if (state === 'in use') pause(PAUSE_MS);
-  }
+  return withFileErrors(path, () => {
+    const folders = [resolve(dirname(path)), realpathSync(dirname(path))];
+    for (let tries = 1; tries <= TRIES; tries++) {
+      const isOther = lstatSync(path, { throwIfNoEntry: false })?.isFile() === false;
+      if (isOther)
+        throw usageError({
+          code: 'run/no-lock',
+          message: 'this is not a regular file, so it cannot be the lock of this directory',
+          file: path,
+          expected: 'no file of that name while no process works here; remove it',
+        });
+      const file = openSync(path, constants.O_RDWR | constants.O_CREAT | SAFELY, 0o644);
+      if (isTaken(path, file)) return hold(path, file, folders);
+      closeSync(file);
+      pause(PAUSE_MS);
+    }
+    throw inUse(path);
+  });
 }
 
 /**
- * `gone`: another process has released it and so removed the file. Closes the file if it throws.
+ * Locks the open file. Returns false if another process has the lock, or has just released and so
+ * removed it. Closes the file if it throws.
  */
-function taken(path: string, file: number): 'taken' | 'in use' | 'gone' {
+function isTaken(path: string, file: number): boolean {
   try {
     const isFree = tryFileLock(file);
-    if (isFree === false) return 'in use';
-    if (isFree === undefined && !isUnlockedAllowed) throw unlocked(path);
-    return withFileErrors(path, () => {
-      if (!leadsTo(path, file)) return 'gone';
-      ftruncateSync(file);
-      writeWhole(file, `${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
-      return 'taken';
-    });
+    if (isFree === undefined && !isUnlockedAllowed)
+      throw usageError({
+        code: 'run/unlocked',
+        message: 'files cannot be locked here, so a second process in this directory would not be noticed',
+        file: path,
+        expected: `a file system with locks; or ${UNLOCKED}=1 in the environment if no other process writes here`,
+      });
+    if (isFree === false || !leadsTo(path, file)) return false;
+    ftruncateSync(file);
+    writeWhole(file, `${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
+    return true;
   } catch (error) {
     tidyUp(() => {
       // of another process without locks, it names an owner
@@ -126,24 +125,18 @@ function taken(path: string, file: number): 'taken' | 'in use' | 'gone' {
   }
 }
 
-function openLock(path: string): number {
-  const isOther = withFileErrors(path, () => lstatSync(path, { throwIfNoEntry: false })?.isFile() === false);
-  if (isOther) throw noLock(path);
-  return withFileErrors(path, () => openSync(path, constants.O_RDWR | constants.O_CREAT | SAFELY, 0o644));
-}
-
 function hold(path: string, file: number, folders: readonly string[]): () => void {
   const holding: Holding = { lock: path, file };
   for (const folder of folders) holdings.set(folder, holding);
-  return () => {
-    if (!folders.some(folder => holdings.get(folder) === holding)) return;
-    // if removal fails, this process still owns the lock and can release it again
+  return () =>
     withFileErrors(path, () => {
+      const own = folders.filter(folder => holdings.get(folder) === holding);
+      if (own.length === 0) return;
+      // if removal fails, this process still owns the lock and can release it again
       if (leadsTo(path, file)) rmSync(path, { force: true });
+      for (const folder of own) holdings.delete(folder);
+      closeSync(file);
     });
-    for (const folder of folders) if (holdings.get(folder) === holding) holdings.delete(folder);
-    withFileErrors(path, () => closeSync(file));
-  };
 }
 
 /** Throws what `lockRun` or `action` throws; an error of `action` takes precedence. */
@@ -176,7 +169,8 @@ export function isLocked(path: string): boolean {
   }
 }
 
-function leadsTo(path: string, file: number): boolean {
+/** Whether the path still has the open file. */
+export function leadsTo(path: string, file: number): boolean {
   const [own, there] = [fstatSync(file), lstatSync(path, { throwIfNoEntry: false })];
   return there?.ino === own.ino && there.dev === own.dev;
 }
@@ -188,7 +182,14 @@ export function refuseUnlessOwned(path: string): void {
   if (leadsTo(holding.lock, holding.file)) return;
   // if the directory is gone, no process can own it; the write itself reports that
   if (!existsSync(dirname(holding.lock))) return;
-  throw lostLock(holding.lock);
+  throw new UserError(EXIT.unexpected, [
+    {
+      code: 'run/lock-lost',
+      message: `${LOCK_LOST}: another process took it over, or the lock file was removed`,
+      file: holding.lock,
+      expected: 'this process writes nothing more here',
+    },
+  ]);
 }
 
 /** The lock of the nearest folder: a sweep's directory contains those of its runs. */
@@ -206,36 +207,7 @@ export function pause(milliseconds: number): void {
 
 export const LOCK_LOST = 'this process has lost its lock';
 
-function lostLock(file: string): UserError {
-  return new UserError(EXIT.unexpected, [
-    {
-      code: 'run/lock-lost',
-      message: `${LOCK_LOST}: another process took it over, or the lock file was removed`,
-      file,
-      expected: 'this process writes nothing more here',
-    },
-  ]);
-}
-
-function noLock(path: string): UserError {
-  return usageError({
-    code: 'run/no-lock',
-    message: 'this is not a regular file, so it cannot be the lock of this directory',
-    file: path,
-    expected: 'no file of that name while no process works here; remove it',
-  });
-}
-
 export const UNLOCKED = 'CELLRUN_UNLOCKED';
-
-function unlocked(path: string): UserError {
-  return usageError({
-    code: 'run/unlocked',
-    message: 'files cannot be locked here, so a second process in this directory would not be noticed',
-    file: path,
-    expected: `a file system with locks; or ${UNLOCKED}=1 in the environment if no other process writes here`,
-  });
-}
 
 const WORKING_ON = 'is working on this';
 /** End of the message if another process works on the run. */

@@ -19,10 +19,12 @@ export interface LoggedEvent extends LogRecord {
 }
 
 /**
- * Parses a line, without its line end. Returns a message if it is not an event. Events are flat:
- * converting a nested field to text would overflow the stack if it is nested deeply.
+ * Parses a line, without its line end; undefined for a line of more than 4 MiB. Returns a message
+ * if it is not an event. Events are flat: converting a nested field to text would overflow the
+ * stack if it is nested deeply.
  */
-export function parseEvent(text: string): LogRecord | string {
+export function parseEvent(text: string | undefined): LogRecord | string {
+  if (text === undefined) return 'the line is longer than an event can be';
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -41,15 +43,7 @@ function isObject(value: unknown): value is object {
 }
 
 /** Numeric fields of `train.epoch` and `eval` that are not metrics. */
-const OTHERS: ReadonlySet<string> = new Set([
-  'v',
-  'seq',
-  'epoch',
-  'step',
-  'samples',
-  'restored_step',
-  'duration_s',
-]);
+const OTHERS: ReadonlySet<string> = new Set('v seq epoch step samples restored_step duration_s'.split(' '));
 
 /** Names of the metrics in a `train.epoch` or an `eval`, including those that are not finite. */
 export function metricsIn(event: { readonly [field: string]: unknown }): string[] {
@@ -184,18 +178,28 @@ export interface DamagedLine {
   readonly message: string;
 }
 
+/** Some hundred events, including any recent evaluation. */
 const TAIL_BYTES = 1 << 16;
 
-/**
- * The record in the last line of the log at `path`; undefined if the line is incomplete or none.
- */
-export function lastRecord(path: string): LogRecord | undefined {
-  if (isAbsent(path)) return undefined;
+/** The last lines of the log at `path`. The first may be cut; the last is empty if none is. */
+function lastLines(path: string): string[] {
+  if (isAbsent(path)) return [];
   const open = { maxBytes: Number.POSITIVE_INFINITY, follow: false };
   const tail = withFile(path, file => file.read(Math.max(0, file.bytes - TAIL_BYTES), TAIL_BYTES), open);
-  const [line, rest] = tail.toString('utf8').split('\n').slice(-2);
+  return tail.toString('utf8').split('\n');
+}
+
+/** The event in the last line; undefined if the line is incomplete or none. */
+export function lastRecord(path: string): LogRecord | undefined {
+  const [line, rest] = lastLines(path).slice(-2);
   const parsed = rest === '' ? parseEvent(line) : 'incomplete';
   return typeof parsed === 'string' ? undefined : parsed;
+}
+
+/** The events in the last complete lines. */
+export function lastRecords(path: string): LogRecord[] {
+  const parsed = lastLines(path).slice(0, -1).map(parseEvent);
+  return parsed.filter(one => typeof one !== 'string');
 }
 
 /** Calls `visit` for each event, in order, and `damaged` for each complete line that is none. */
@@ -205,13 +209,8 @@ export function readLog(
   damaged: (line: DamagedLine) => void = () => {},
 ): void {
   eachLine(path, (text, line) => {
-    const parsed = parseLine(text);
+    const parsed = parseEvent(text);
     if (typeof parsed === 'string') damaged({ line, message: parsed });
     else visit(parsed);
   });
-}
-
-/** Like `parseEvent`. @param text undefined for a line of more than 4 MiB */
-export function parseLine(text: string | undefined): LogRecord | string {
-  return text === undefined ? 'the line is longer than an event can be' : parseEvent(text);
 }

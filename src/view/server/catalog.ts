@@ -7,11 +7,10 @@
 
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, resolve, sep } from 'node:path';
-import { isAbsent, type OpenedFile, withFile } from '../../run/files.js';
 import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../run/find.js';
 import { HistoryCollector, type RunHistory } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
-import { parseEvent } from '../../run/log.js';
+import { lastRecords } from '../../run/log.js';
 import { Run } from '../../run/run.js';
 import { isSweepWorkedOn, readSweepResults } from '../../sweep/index.js';
 import { UserError, usageError } from '../../util/errors.js';
@@ -179,29 +178,18 @@ function listedRun({ path, folder }: Place) {
   return { ...row, id: basename(folder), message: endOf(run)?.message ?? null };
 }
 
-/** Bytes read from the end of a log: some hundred events, including any recent evaluation. */
-const END_BYTES = 65_536;
+/** More than the lines of a log of which the end is read. */
+const CAPACITY = 65_536;
 
 function historyAtEnd(path: string): RunHistory {
-  const collector = new HistoryCollector(END_BYTES);
-  const lines = isAbsent(path) ? [] : withFile(path, linesAtEnd, { maxBytes: Number.POSITIVE_INFINITY });
-  for (const line of lines) {
-    const event = parseEvent(line);
-    if (typeof event !== 'string') collector.add(event);
-  }
+  const collector = new HistoryCollector(CAPACITY);
+  for (const event of lastRecords(path)) collector.add(event);
   const { history } = collector;
   const { step, epoch } = history.last;
   // the last epoch may have ended before what was read
   return history.epochs.length > 0
     ? history
     : { ...history, epochs: [{ step, epoch: Math.max(0, epoch - 1) }] };
-}
-
-/** The first line may be cut and is skipped, like text after the last line break. */
-function linesAtEnd(file: OpenedFile): readonly string[] {
-  const from = Math.max(0, file.bytes - END_BYTES);
-  const lines = file.read(from, END_BYTES).toString('utf8').split('\n');
-  return lines.slice(from === 0 ? 0 : 1, -1);
 }
 
 function configOf(folder: string): ConfigTexts | null {
