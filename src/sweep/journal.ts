@@ -106,7 +106,7 @@ export function readJournal(path: string): JournalContent {
   const visit = (text: string | undefined, line: number): void => {
     if (text === '') return;
     const parsed = parse(text);
-    if (isOfAnotherVersion(parsed)) throw unknownVersion(path, line, parsed.v);
+    if (Number.isSafeInteger(parsed.v) && parsed.v !== VERSION) throw unknownVersion(path, line, parsed.v);
     if (!isStamped(parsed)) {
       damage.push(`line ${line} of ${JOURNAL} is damaged and was skipped`);
       return;
@@ -125,7 +125,7 @@ export function readJournal(path: string): JournalContent {
   return { records, damage };
 }
 
-function unknownVersion(file: string, line: number, v: number): UserError {
+function unknownVersion(file: string, line: number, v: unknown): UserError {
   return damagedError({
     code: 'sweep/version',
     message: 'the journal was written by another version of cellrun',
@@ -136,22 +136,17 @@ function unknownVersion(file: string, line: number, v: number): UserError {
   });
 }
 
-function isOfAnotherVersion(line: unknown): line is { readonly v: number } {
-  if (typeof line !== 'object' || line === null || !('v' in line)) return false;
-  return Number.isSafeInteger(line.v) && line.v !== VERSION;
-}
-
-function isStamped(line: unknown): line is JournalRecord & Stamp {
-  if (typeof line !== 'object' || line === null) return false;
-  const { event, v, writer, n } = line as Readonly<Record<string, unknown>>;
+function isStamped(line: Readonly<Record<string, unknown>>): line is JournalRecord & Stamp {
+  const { event, v, writer, n } = line;
   const isCount = Number.isSafeInteger(n) && (n as number) >= 1;
   return v === VERSION && typeof writer === 'string' && isCount && isEvent(event);
 }
 
-function parse(text: string | undefined): unknown {
+/** Empty for a line that is no object. */
+function parse(text = ''): Readonly<Record<string, unknown>> {
   try {
-    return text === undefined ? undefined : JSON.parse(text);
+    return Object(JSON.parse(text));
   } catch {
-    return undefined;
+    return {};
   }
 }

@@ -1,7 +1,7 @@
 /** The results of a sweep, whether or not a process is working on it. */
 
 import { join } from 'node:path';
-import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { loadExperiment } from '../config/index.js';
 import { isLocked } from '../run/lock.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
@@ -51,17 +51,9 @@ function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): st
     `  ${describePoint(row.point)}`,
     `  ${launcher} best.yaml`,
   ];
-  return `${head.map(line => `# ${line}\n`).join('')}${trialConfig(plan, directory, row).resolvedYaml}`;
-}
-
-function trialConfig(
-  plan: SweepPlan,
-  directory: SweepDirectory,
-  { point }: Pick<TrialRow, 'point'>,
-  seed = plan.seeds[0],
-): LoadedExperiment {
-  const set = [...overridesOf(plan, point), `seed=${seed}`];
-  return loadExperiment(directory.baseFile(baseOf(plan, point)), { set });
+  const set = [...overridesOf(plan, row.point), `seed=${plan.seeds[0]}`];
+  const { resolvedYaml } = loadExperiment(directory.baseFile(baseOf(plan, row.point)), { set });
+  return `${head.map(line => `# ${line}\n`).join('')}${resolvedYaml}`;
 }
 
 /** The content of `summary.json` and `sweep --json`. */
@@ -205,18 +197,10 @@ export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readon
   if (all.length < needed) return null;
   const every = Math.max(1, Math.ceil(all.length / MAX_TRIALS));
   const sign = signOf(plan.objective);
-  const observations = all
+  const trials = all
     .filter((_, i) => i % every === 0)
-    .map(({ trial, point, epochs, value }) => {
-      return {
-        trial,
-        point,
-        epochs,
-        state: 'complete' as const,
-        value: value === null ? null : sign * value,
-      };
-    });
-  const found = importance(plan.space, observations);
+    .map(({ point, value }) => ({ point, value: sign * (value as number) }));
+  const found = importance(plan.space, trials);
   return found.length === 0 ? null : found;
 }
 

@@ -22,7 +22,7 @@ import {
   type SegmentResult,
   trainedSteps,
 } from './segment.js';
-import { backendOf, backendOfRun, costModel, placeArguments, trialArguments } from './trial-runs.js';
+import { backendOf, costModel, trialArguments } from './trial-runs.js';
 import { missingRuns, recordsOf, TrialFiles, troubleOf } from './trials.js';
 
 /** Milliseconds between checks whether another process still works on a run. */
@@ -323,18 +323,12 @@ class Orchestrator {
   private task(segment: Segment, attempt: number): Task {
     const { directory, plan, backend, width } = this.parts;
     const { trial, seed, from, to } = segment;
-    const path = directory.runPath(segment);
     const threads = Math.max(1, Math.floor(this.parts.threads / plan.parallel));
+    const settings = { backend, width, threads };
     return {
-      ...{ trial, seed, from, to, id: idOf(segment), attempt, directory: path, threads },
-      args: [
-        ...trialArguments(plan, directory, this.scheduler.pointOf(trial), seed),
-        '--backend',
-        // a run keeps its backend, since only there it stays byte-identical
-        backendOfRun(path) ?? backend,
-        ...(width === undefined ? [] : ['--width', String(width)]),
-        ...placeArguments(path, to, threads),
-      ],
+      ...{ trial, seed, from, to, id: idOf(segment), attempt, threads },
+      directory: directory.runPath(segment),
+      args: trialArguments(plan, directory, this.scheduler.pointOf(trial), segment, settings),
       timeout: plan.trial_timeout,
     };
   }

@@ -3,7 +3,7 @@ import type { PartialExperiment } from '../config/experiment.js';
 import { openConfig } from '../config/load.js';
 import type { SweepDirectory } from './directory.js';
 import type { Base, SweepPlan } from './schedule/plan.js';
-import type { JournalRecord } from './schedule/records.js';
+import type { JournalRecord, Segment } from './schedule/records.js';
 import { assignments, type Point } from './search/space.js';
 import { manifestOf } from './trials.js';
 
@@ -26,31 +26,38 @@ export function overridesOf({ space }: Pick<SweepPlan, 'space'>, point: Point): 
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
 
-/** The arguments of `run` for a point and a seed, without those of `placeArguments`. */
+export interface TrialSettings {
+  /** Of runs that have not started. */
+  readonly backend: string;
+  readonly width?: number | undefined;
+  readonly threads: number;
+}
+
+/** The arguments of the process that trains a segment of the trial at `point`. */
 export function trialArguments(
   plan: SweepPlan,
   directory: SweepDirectory,
   point: Point,
-  seed: number,
+  segment: Omit<Segment, 'from'>,
+  { backend, width, threads }: TrialSettings,
 ): readonly string[] {
-  const set = [...overridesOf(plan, point), `seed=${seed}`].flatMap(override => ['--set', override]);
-  return ['run', directory.baseFile(baseOf(plan, point)), ...set];
-}
-
-/** The flags for a run's directory and for the end of its segment. */
-export function placeArguments(path: string, to: number, threads: number): readonly string[] {
-  return ['--directory', path, '--pause-after-epoch', String(to), '--threads', String(threads), '--quiet'];
+  const path = directory.runPath(segment);
+  const set = [...overridesOf(plan, point), `seed=${segment.seed}`];
+  return [
+    ...['run', directory.baseFile(baseOf(plan, point))],
+    ...set.flatMap(override => ['--set', override]),
+    // a run keeps its backend, since only there it stays byte-identical
+    ...['--backend', manifestOf(path)?.backend.name ?? backend],
+    ...(width === undefined ? [] : ['--width', String(width)]),
+    ...['--directory', path, '--pause-after-epoch', String(segment.to)],
+    ...['--threads', String(threads), '--quiet'],
+  ];
 }
 
 /** The last backend of the trials; undefined before the first trial. */
 export function backendOf(records: readonly JournalRecord[]): string | undefined {
   const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
   return last !== undefined && 'backend' in last ? last.backend : undefined;
-}
-
-/** The backend of a run that has started; undefined if it has not, or did not record it. */
-export function backendOfRun(path: string): string | undefined {
-  return manifestOf(path)?.backend.name;
 }
 
 /**

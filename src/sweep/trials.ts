@@ -7,7 +7,7 @@ import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
-import { decisionsOf, type JournalRecord, type Outcome, segmentKey } from './schedule/records.js';
+import { type JournalRecord, type Segment, segmentKey } from './schedule/records.js';
 import type { Point } from './search/space.js';
 import type { SweepSummary, TrialState } from './summary.js';
 
@@ -102,8 +102,11 @@ const STATES = {
   'trial.failed': 'failed',
 } as const;
 
+/** What the decisions say about a trial. */
+type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
+
+/** What became of a trial's runs, by seed. */
 interface Training {
-  /** By seed. */
   readonly results: Map<number, SeedResult>;
   readonly seconds: Map<number, number>;
   message: string | null;
@@ -111,87 +114,100 @@ interface Training {
 
 /** @param records in the order of the journal */
 export function recordsOf(records: readonly JournalRecord[]): SweepRecords {
+  const decided = new Map<number, DecidedRow>();
   const trainings = new Map<number, Training>();
   const running = new Map<string, SweepRecords['running'][number]>();
   const trained = new Set<string>();
   let [started, spent]: [string | undefined, number | undefined] = [undefined, undefined];
+  let [reason, winner]: [SweepRecords['reason'], number | undefined] = [undefined, undefined];
   let epochsTrained = 0;
-  for (const record of records) {
-    if (record.event === 'sweep.start') started = record.time;
-    if (record.event === 'sweep.stop' || record.event === 'sweep.end') spent = record.seconds;
-    if (record.event !== 'segment.start' && record.event !== 'segment.end') continue;
-    const { trial, seed, from, to } = record;
-    const key = segmentKey(record);
-    if (record.event === 'segment.start') {
-      running.set(key, { trial, seed, to });
-      continue;
+  const change = (trial: number, changes: Partial<DecidedRow>): void => {
+    const row = decided.get(trial);
+    if (row !== undefined) decided.set(trial, { ...row, ...changes });
+  };
+  for (const record of records)
+    switch (record.event) {
+      case 'sweep.start':
+        started = record.time;
+        break;
+      case 'sweep.stop':
+      case 'sweep.end':
+        spent = record.seconds;
+        break;
+      case 'sweep.redecided':
+        decided.clear();
+        [reason, winner] = [undefined, undefined];
+        break;
+      case 'segment.start': {
+        const { trial, seed, to } = record;
+        running.set(segmentKey(record), { trial, seed, to });
+        break;
+      }
+      case 'segment.end': {
+        const { trial, seed, from, to, status, value, train_s: seconds, message } = record;
+        const key = segmentKey(record);
+        running.delete(key);
+        const training = trainings.get(trial) ?? { results: new Map(), seconds: new Map(), message: null };
+        trainings.set(trial, training);
+        // a run's summary counts from its start, so the last one is the total
+        if (seconds !== null) training.seconds.set(seed, seconds);
+        training.message = message ?? training.message;
+        if (status === 'failed') break;
+        const epochs = Math.min(to, record.epochs ?? to);
+        training.results.set(seed, { seed, rung: to, epochs, value });
+        // a segment's end may be recorded twice after a kill
+        if (!trained.has(key)) epochsTrained += Math.max(0, epochs - from);
+        trained.add(key);
+        break;
+      }
+      case 'trial.chosen': {
+        const { trial, point } = record;
+        decided.set(trial, { trial, point, state: 'running', rung: 0, value: null, spread: null });
+        break;
+      }
+      case 'trial.measured': {
+        const { trial, epochs: rung, value, spread, status } = record;
+        change(trial, { rung, value, spread, ...(status === 'diverged' && { state: 'diverged' }) });
+        break;
+      }
+      case 'trial.advanced':
+      case 'trial.paused':
+      case 'trial.pruned':
+      case 'trial.completed':
+      case 'trial.failed': {
+        // a diverged trial is also pruned, but `diverged` is more specific
+        const isDiverged = decided.get(record.trial)?.state === 'diverged';
+        if (record.event !== 'trial.pruned' || !isDiverged)
+          change(record.trial, { state: STATES[record.event] });
+        break;
+      }
+      case 'sweep.decided':
+        [reason, winner] = [record.reason, record.best?.trial];
+        break;
+      default:
     }
-    running.delete(key);
-    const { status, value, train_s: seconds, message } = record;
-    const training = trainings.get(trial) ?? { results: new Map(), seconds: new Map(), message: null };
-    trainings.set(trial, training);
-    // a run's summary counts from its start, so the last one is the total
-    if (seconds !== null) training.seconds.set(seed, seconds);
-    training.message = message ?? training.message;
-    if (status === 'failed') continue;
-    const epochs = Math.min(to, record.epochs ?? to);
-    training.results.set(seed, { seed, rung: to, epochs, value });
-    // a segment's end may be recorded twice after a kill
-    if (!trained.has(key)) epochsTrained += Math.max(0, epochs - from);
-    trained.add(key);
-  }
-  const { rows, reason, winner } = decidedOf(records);
   const last = records.at(-1)?.event;
+  const rows = [...decided.values()].map(row => rowOf(row, trainings.get(row.trial)));
   return {
-    rows: rows.map(row => {
-      const { results, seconds, message } = trainings.get(row.trial) ?? {};
-      const seeds = [...(results?.values() ?? [])].toSorted((a, b) => a.seed - b.seed);
-      const epochs = seeds.length === 0 ? row.rung : Math.max(...seeds.map(seed => seed.epochs));
-      return {
-        ...row,
-        epochs: Math.min(row.rung, epochs),
-        seeds,
-        seconds: [...(seconds?.values() ?? [])].reduce((sum, one) => sum + one, 0),
-        message: row.state === 'failed' ? (message ?? null) : null,
-      };
-    }),
-    reason,
-    winner,
-    started,
+    rows: rows.toSorted((a, b) => a.trial - b.trial),
+    ...{ reason, winner, started, epochsTrained },
     isComplete: last === 'sweep.end',
     isStopped: last === 'sweep.stop',
-    epochsTrained,
     seconds: spent,
     running: [...running.values()],
   };
 }
 
-type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
-
-function decidedOf(
-  records: readonly JournalRecord[],
-): Pick<SweepRecords, 'reason' | 'winner'> & { readonly rows: readonly DecidedRow[] } {
-  const rows = new Map<number, DecidedRow>();
-  let [reason, winner]: [SweepRecords['reason'], number | undefined] = [undefined, undefined];
-  const change = (trial: number, changes: Partial<DecidedRow>): void => {
-    const row = rows.get(trial);
-    if (row !== undefined) rows.set(trial, { ...row, ...changes });
+function rowOf(row: DecidedRow, training: Training | undefined): TrialRow {
+  const seeds = [...(training?.results.values() ?? [])].toSorted((a, b) => a.seed - b.seed);
+  const epochs = seeds.length === 0 ? row.rung : Math.max(...seeds.map(seed => seed.epochs));
+  return {
+    ...row,
+    epochs: Math.min(row.rung, epochs),
+    seeds,
+    seconds: [...(training?.seconds.values() ?? [])].reduce((sum, one) => sum + one, 0),
+    message: row.state === 'failed' ? (training?.message ?? null) : null,
   };
-  for (const decision of decisionsOf(records)) {
-    if (decision.event === 'trial.chosen') {
-      const { trial, point } = decision;
-      rows.set(trial, { trial, point, state: 'running', rung: 0, value: null, spread: null });
-    } else if (decision.event === 'trial.measured') {
-      const { trial, epochs: rung, value, spread, status } = decision;
-      change(trial, { rung, value, spread, ...(status === 'diverged' && { state: 'diverged' }) });
-    } else if (decision.event === 'sweep.decided') {
-      reason = decision.reason;
-      winner = decision.best?.trial;
-      // a diverged trial is also pruned, but `diverged` is more specific
-    } else if (decision.event !== 'trial.pruned' || rows.get(decision.trial)?.state !== 'diverged')
-      change(decision.trial, { state: STATES[decision.event] });
-  }
-  return { rows: [...rows.values()].toSorted((a, b) => a.trial - b.trial), reason, winner };
 }
 
 /** Why a finished sweep counts as failed, in one line. */
@@ -271,7 +287,7 @@ export class TrialFiles {
   constructor(private readonly directory: SweepDirectory) {}
 
   /** Adds a run, and returns its differences from those before. */
-  add({ trial, seed }: RunOfTrial): Diagnostic[] {
+  add({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): Diagnostic[] {
     return filesOf(this.directory.runPath({ trial, seed })).flatMap(({ name, sha256 }) => {
       const first = this.known.get(name) ?? { sha256, trial };
       this.known.set(name, first);
@@ -283,8 +299,6 @@ export class TrialFiles {
     });
   }
 }
-
-type RunOfTrial = Pick<Outcome, 'trial' | 'seed'>;
 
 /** Generated data have names that are no paths, and can differ between trials. */
 function filesOf(path: string): readonly { readonly name: string; readonly sha256: string }[] {

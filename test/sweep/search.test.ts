@@ -449,11 +449,4 @@ t.test('importance: empty without results, and a diverged trial counts as the wo
   );
   t.equal(huge[0].name, 'a');
   t.ok(huge[0].importance > 0.9);
-  t.strictSame(
-    importance(space, told(({ a }) => a as number).toReversed()),
-    importance(
-      space,
-      told(({ a }) => a as number),
-    ),
-  );
 });

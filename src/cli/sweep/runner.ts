@@ -10,7 +10,7 @@ import type { Launcher } from '../../sweep/launcher.js';
 import { parseQueue } from '../../sweep/launchers/queue.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';
 import { usableCores } from '../../train/threads.js';
-import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
+import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
 import { printable } from '../../util/words.js';
 import { dashboards, json, quiet, width } from '../command/options.js';
@@ -60,27 +60,17 @@ export function withQueue<T extends LauncherOptions>(options: T): T {
 export function checkLauncher(options: LauncherOptions & { readonly width: unknown }): void {
   const { launcher, queue, sbatch, width } = options;
   const isQueue = launcher === 'bullmq';
-  const problems: readonly (readonly [isWrong: boolean, message: string, expected: string])[] = [
-    [isQueue && queue === undefined, '--launcher bullmq requires --queue', '--queue redis://HOST:6379'],
-    [
-      !isQueue && queue !== undefined,
-      `--queue cannot be used with --launcher ${launcher}`,
-      '--launcher bullmq',
-    ],
-    [
-      launcher !== 'slurm' && sbatch.length > 0,
-      `--sbatch cannot be used with --launcher ${launcher}`,
-      '--launcher slurm',
-    ],
-    [
-      isQueue && width !== undefined,
-      '--width cannot be used with --launcher bullmq: each worker measures its own',
-      'no --width',
-    ],
-  ];
-  const found = problems.filter(([isWrong]) => isWrong);
-  if (found.length > 0)
-    throw usageError(...found.map(([, message, expected]) => ({ code: 'cli/launcher', message, expected })));
+  const problems: Diagnostic[] = [];
+  const refuseIf = (isWrong: boolean, message: string, expected: string): void => {
+    if (isWrong) problems.push({ code: 'cli/launcher', message, expected });
+  };
+  const cannot = (flag: string) => `${flag} cannot be used with --launcher ${launcher}`;
+  refuseIf(isQueue && queue === undefined, '--launcher bullmq requires --queue', '--queue redis://HOST:6379');
+  refuseIf(!isQueue && queue !== undefined, cannot('--queue'), '--launcher bullmq');
+  refuseIf(launcher !== 'slurm' && sbatch.length > 0, cannot('--sbatch'), '--launcher slurm');
+  const ownWidth = `${cannot('--width')}: each worker measures its own`;
+  refuseIf(isQueue && width !== undefined, ownWidth, 'no --width');
+  if (problems.length > 0) throw usageError(...problems);
   if (queue !== undefined) parseQueue(queue);
 }
 

@@ -62,17 +62,9 @@ export function variantParameter(
   const found = nodeAt(tree, ['variants']);
   if (nodeAt(tree, ['base']) !== undefined || found?.key === undefined) return [];
   const written = configs.map(({ name, node }) => ({ value: name, node }));
-  return [
-    {
-      given: 'variants',
-      keys: [VARIANT],
-      name: VARIANT,
-      distribution: { kind: 'choice', values: written.map(({ value }) => value) },
-      keyPlace: found.key,
-      node: found.value,
-      written,
-    },
-  ];
+  const distribution = { kind: 'choice' as const, values: configs.map(({ name }) => name) };
+  const places = { keyPlace: found.key, node: found.value, written };
+  return [{ given: 'variants', keys: [VARIANT], name: VARIANT, distribution, ...places }];
 }
 
 /** Reads all configs; each must be valid by itself. */

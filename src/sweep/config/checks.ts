@@ -210,7 +210,7 @@ export function checkSet(
   parameters: readonly LocatedParameter[],
 ): Diagnostic[] {
   const varied = [
-    ...parameters.filter(({ condition }) => condition === undefined).flatMap(({ keys }) => keys),
+    ...parameters.filter(({ when }) => when === undefined).flatMap(({ keys }) => keys),
     ...(seeds === undefined ? [] : ['seed']),
   ];
   return set.flatMap(argument => {

@@ -102,7 +102,10 @@ function checkSweep(
   const points = pointsToCheck(space, settings.seed);
   const rule = objectiveRule(objective, locator);
   const [split] = objective.metric.split('.');
-  const checked = new PointConfigs({ points, bases, parameters, rule, splitKeys: SPLIT_KEYS[split] });
+  const checked = new PointConfigs(bases, parameters);
+  for (const part of points)
+    if (checked.diagnostics.length === 0)
+      for (const point of part) checked.check(point, rule, SPLIT_KEYS[split]);
   // where `exclude` may leave no point among those that are checked
   const [epochs = bases[0].source.load().experiment.training.num_epochs] = checked.epochs.keys();
   stopIf([...checked.diagnostics, ...checkCommon(settings, checked, epochs, locator)]);

@@ -5,7 +5,7 @@ import type { Assignment } from '../../config/overrides.js';
 import { schemaAt } from '../../config/schema/walk.js';
 import type { Place } from '../../config/yaml/source.js';
 import { type MapNode, type Node, nodeAt, toPlain } from '../../config/yaml/tree.js';
-import { canonical, type Distribution, type Parameter, type Point, type Value } from '../search/space.js';
+import { canonical, type Parameter, type Point, type Value } from '../search/space.js';
 import type { GivenParameter, SweepSettings } from './definition.js';
 
 export interface Reference {
@@ -14,14 +14,14 @@ export interface Reference {
   readonly written: readonly WrittenValue[];
 }
 
-export interface LocatedParameter extends Parameter {
+export interface LocatedParameter extends Omit<Parameter, 'condition'> {
   /** The key as written; `variants` for the parameter `config`. */
   readonly given: string;
   readonly keyPlace: Place;
   readonly node: Node;
   /** The listed values or the bounds, each with its node. */
   readonly written: readonly WrittenValue[];
-  readonly when?: Reference;
+  readonly when?: Reference | undefined;
 }
 
 interface WrittenValue {
@@ -33,25 +33,38 @@ export function locatedParameters(
   tree: MapNode,
   { parameters }: Pick<SweepSettings, 'parameters'>,
 ): readonly LocatedParameter[] {
-  return Object.entries(parameters).map(([given, parameter]) => {
+  return entriesOf(nodeAt(tree, ['parameters'])?.value).map(([given, { key: keyPlace, value: node }]) => {
     const name = nameOf(given);
     const keys = name.split(',');
-    const found = nodeAt(tree, ['parameters', given]);
-    if (found?.key === undefined) throw new Error(`the sweep has no parameter ${given}`);
-    const { key: keyPlace, value: node } = found;
-    const written = writtenValues(parameter, node, keys);
     const [when] = referencesIn(nodeAt(node, ['when'])?.value, true);
-    const condition = when && { name: when.name, values: when.written.map(({ value }) => value) };
-    const distribution = distributionOf(parameter, written);
-    return {
-      ...{ given, keys, name, distribution, keyPlace, node, written },
-      ...(when && { when }),
-      ...(condition && { condition }),
-    };
+    return { given, keys, name, keyPlace, node, when, ...valuesOf(parameters[given], node, keys) };
   });
 }
 
-export function withoutPlaces({ keys, name, distribution, condition }: LocatedParameter): Parameter {
+function entriesOf(map: Node | undefined) {
+  return map?.kind === 'map' ? [...map.entries] : [];
+}
+
+function valuesOf(
+  parameter: GivenParameter,
+  node: Node,
+  keys: readonly string[],
+): Pick<LocatedParameter, 'distribution' | 'written'> {
+  const at = (key: string): Node => nodeAt(node, [key])?.value ?? node;
+  if ('low' in parameter) {
+    const { when: _, ...bounds } = parameter;
+    return {
+      distribution: bounds.kind === 'log_int' ? { ...bounds, step: 1 } : bounds,
+      written: (['low', 'high'] as const).map(bound => ({ value: bounds[bound], node: at(bound) })),
+    };
+  }
+  const list = node.kind === 'list' ? node : at('values');
+  const written = list.kind === 'list' ? located(list.items, keys) : [];
+  return { distribution: { kind: 'choice', values: written.map(({ value }) => value) }, written };
+}
+
+export function withoutPlaces({ keys, name, distribution, when }: LocatedParameter): Parameter {
+  const condition = when && { name: when.name, values: when.written.map(({ value }) => value) };
   return { keys, name, distribution, ...(condition && { condition }) };
 }
 
@@ -76,29 +89,9 @@ export function assignmentsOf(
   return keys.map((key, i) => ({ key, keyPlace, value: items[i] }));
 }
 
-function writtenValues(
-  parameter: GivenParameter,
-  node: Node,
-  keys: readonly string[],
-): readonly WrittenValue[] {
-  const at = (path: string): Node => nodeAt(node, [path])?.value ?? node;
-  if (!isList(parameter) && 'low' in parameter)
-    return (['low', 'high'] as const).map(bound => ({ value: parameter[bound], node: at(bound) }));
-  const list = isList(parameter) ? node : at('values');
-  return list.kind === 'list' ? located(list.items, keys) : [];
-}
-
-function distributionOf(parameter: GivenParameter, written: readonly WrittenValue[]): Distribution {
-  if (isList(parameter) || 'values' in parameter)
-    return { kind: 'choice', values: written.map(({ value }) => value) };
-  const { when: _, ...bounds } = parameter;
-  return bounds.kind === 'log_int' ? { ...bounds, step: 1 } : bounds;
-}
-
 /** @param mayList whether a list has several values, not one that is a list */
 function referencesIn(map: Node | undefined, mayList: boolean): readonly Reference[] {
-  const entries = map?.kind === 'map' ? [...map.entries] : [];
-  return entries.map(([given, { key, value }]) => {
+  return entriesOf(map).map(([given, { key, value }]) => {
     const name = nameOf(given);
     const nodes = mayList && value.kind === 'list' ? value.items : [value];
     return { name, keyPlace: key, written: located(nodes, name.split(',')) };
@@ -137,17 +130,11 @@ export function inOrder(parameters: readonly LocatedParameter[]): {
   let left = parameters;
   for (;;) {
     // taking the first keeps the order of the file as far as conditions allow
-    const next = left.find(
-      ({ condition }) => condition === undefined || !names.has(condition.name) || ordered.has(condition.name),
-    );
+    const next = left.find(({ when }) => !when || !names.has(when.name) || ordered.has(when.name));
     if (next === undefined) return { parameters: [...ordered.values()], circular: left };
     ordered.set(next.name, next);
     left = left.filter(parameter => parameter !== next);
   }
-}
-
-function isList(parameter: GivenParameter): parameter is Extract<GivenParameter, readonly unknown[]> {
-  return Array.isArray(parameter);
 }
 
 function located(nodes: readonly Node[], keys: readonly string[]): readonly WrittenValue[] {
@@ -162,10 +149,10 @@ function absoluteValue(node: Node, keys: readonly string[]): Value {
 }
 
 function resolved(node: Node, path: readonly string[]): Value {
-  if (node.kind === 'map') {
-    const entries = [...node.entries].map(([key, { value }]) => [key, resolved(value, [...path, key])]);
-    return Object.fromEntries(entries);
-  }
+  if (node.kind === 'map')
+    return Object.fromEntries(
+      entriesOf(node).map(([key, { value }]) => [key, resolved(value, [...path, key])]),
+    );
   const plain = toPlain(node) as Value;
   const isPath = typeof plain === 'string' && schemaAt(path, undefined)?.['x-path'] === true;
   return isPath ? resolve(node.place.text.folder, plain) : plain;

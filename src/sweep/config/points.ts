@@ -53,15 +53,6 @@ export function pointsToCheck(space: Space, seed: number): readonly (readonly Po
 
 export type PointRule = (experiment: PartialExperiment) => readonly Diagnostic[];
 
-interface Checked {
-  readonly points: ReturnType<typeof pointsToCheck>;
-  readonly bases: readonly LoadedBase[];
-  readonly parameters: readonly LocatedParameter[];
-  readonly rule: PointRule;
-  /** The keys that decide which sequences the objective is measured on. */
-  readonly splitKeys: RegExp;
-}
-
 export class PointConfigs {
   /** The different numbers of epochs and seeds of valid points, each with a base that has it. */
   readonly epochs = new Map<number, LoadedBase>();
@@ -71,10 +62,10 @@ export class PointConfigs {
   endsBySteps = false;
   private readonly found = new PointDiagnostics();
 
-  constructor(private readonly checked: Checked) {
-    for (const part of checked.points)
-      if (this.diagnostics.length === 0) for (const point of part) this.check(point);
-  }
+  constructor(
+    readonly bases: readonly LoadedBase[],
+    private readonly parameters: readonly LocatedParameter[],
+  ) {}
 
   get diagnostics(): readonly Diagnostic[] {
     return this.found.diagnostics;
@@ -83,26 +74,26 @@ export class PointConfigs {
   /** @param place that diagnostics about the seed point to */
   configAt(point: Point, seed: number, place: Place): LoadedExperiment {
     const node = { kind: 'scalar', value: seed, written: String(seed), place } as const;
-    const { source } = baseOf(this.checked, point);
+    const { source } = baseOf(this, point);
     return source.with([{ key: 'seed', keyPlace: place, value: node }, ...this.assignments(point)]).load();
   }
 
-  private check(point: Point): void {
-    const base = baseOf(this.checked, point);
+  /** @param splitKeys that decide which sequences the objective is measured on */
+  check(point: Point, rule: PointRule, splitKeys: RegExp): void {
+    const base = baseOf(this, point);
     const { experiment, problems } = base.source.with(this.assignments(point)).check();
-    const found = [...problems, ...this.checked.rule(experiment)];
+    const found = [...problems, ...rule(experiment)];
     this.found.add(found, point);
     if (found.length > 0) return;
     const { training, seed, dataset } = experiment as Experiment;
     if (!this.epochs.has(training.num_epochs)) this.epochs.set(training.num_epochs, base);
     if (!this.seeds.has(seed)) this.seeds.set(seed, base);
-    const split = flatValues({ dataset }).filter(([key]) => this.checked.splitKeys.test(key));
-    this.splits.add(JSON.stringify(split));
+    this.splits.add(JSON.stringify(flatValues({ dataset }).filter(([key]) => splitKeys.test(key))));
     if (training.max_steps !== undefined) this.endsBySteps = true;
   }
 
   private assignments(point: Point): readonly Assignment[] {
-    return this.checked.parameters.flatMap(parameter => {
+    return this.parameters.flatMap(parameter => {
       const value = point[parameter.name];
       return parameter.name === VARIANT || value === undefined ? [] : assignmentsOf(parameter, value);
     });

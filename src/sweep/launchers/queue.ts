@@ -17,7 +17,7 @@ import { SweepDirectory } from '../directory.js';
 import { readJournal } from '../journal.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import { segment } from '../schedule/records.js';
-import { backendOf, backendOfRun, placeArguments, trialArguments } from '../trial-runs.js';
+import { backendOf, trialArguments } from '../trial-runs.js';
 
 export const queueJobShape = object(
   all({
@@ -74,12 +74,8 @@ export function taskOfJob(data: unknown, root: string): { task: Task; stop: bool
     throw refusal(`the sweep has no segment from epoch ${from} to ${to}`);
   const path = directory.runPath(segment);
   checkInside(root, path);
-  const args = [
-    ...trialArguments(plan, directory, chosen.point, seed),
-    '--backend',
-    backendOfRun(path) ?? backendOf(records) ?? 'auto',
-    ...placeArguments(path, to, threads),
-  ];
+  const settings = { backend: backendOf(records) ?? 'auto', threads };
+  const args = trialArguments(plan, directory, chosen.point, segment, settings);
   return { task: { ...segment, directory: path, args, timeout: plan.trial_timeout }, stop };
 }
 

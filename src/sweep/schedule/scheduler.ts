@@ -34,8 +34,6 @@ interface Trial {
   state: 'running' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
   /** At the last rung that it has reached. */
   last?: Measurement;
-  /** Since its last finished segment. */
-  observation?: Observation;
 }
 
 /** A trial at a rung, over all of its seeds. */
@@ -140,8 +138,6 @@ export class Scheduler {
       this.jobs.splice(this.jobs.indexOf(job), 1);
       this.now = job.end;
       this.conclude(job, measurement);
-      const trial = this.decided[job.trial];
-      trial.observation = this.observe(trial);
       if (!this.isFinished) this.fillLanes(job.end);
     }
     const decisions = this.decisions;
@@ -224,9 +220,9 @@ export class Scheduler {
     if (!this.usesResults) return this.sampler.suggest(trial, [], this.points);
     const finished: Observation[] = [];
     const pending: Point[] = [];
-    for (const { observation, point } of this.decided) {
-      if (observation) finished.push(observation);
-      else pending.push(point);
+    for (const one of this.decided) {
+      if (one.last !== undefined || one.state === 'failed') finished.push(this.observe(one));
+      else pending.push(one.point);
     }
     return this.sampler.suggest(trial, finished, pending);
   }
@@ -248,7 +244,7 @@ export class Scheduler {
     return { epochs: to, status, ...average(outcomes.map(({ value }) => value)) };
   }
 
-  /** What a sampler learns from a trial after its segment has ended. */
+  /** What a sampler learns from a trial that has ended a segment. */
   private observe({ trial, point, state, last }: Trial): Observation {
     const seen = { trial, point, epochs: last?.epochs ?? 0 };
     if (state === 'failed') return { ...seen, state, value: null };

@@ -42,19 +42,19 @@ interface Leaf {
 
 /**
  * Each parameter's fraction of the main effects, largest first. Interactions are ignored, so a
- * parameter that acts only through others has a small one. Only complete trials count, since values
- * after different epochs are not comparable; a null value counts as the worst value of the others.
- * Where a parameter does not exist it has no effect: there it gets random values. A parameter's
- * measure is uniform on its axis (logarithmic for `log_*`). Empty if fewer than 4 complete trials
- * have a value or all are equal.
+ * parameter that acts only through others has a small one. A null value counts as the worst value
+ * of the others. Where a parameter does not exist it has no effect: there it gets random values. A
+ * parameter's measure is uniform on its axis (logarithmic for `log_*`). Empty if fewer than 4
+ * trials have a value or all are equal.
+ * @param trials measured after the same number of epochs, in their order
  */
-export function importance(space: Space, observations: readonly Observation[]): readonly Importance[] {
-  const complete = observations
-    .filter(({ state }) => state === 'complete')
-    .toSorted((a, b) => a.trial - b.trial);
-  const finite = complete.flatMap(({ value }) => (value === null ? [] : [value]));
+export function importance(
+  space: Space,
+  trials: readonly Pick<Observation, 'point' | 'value'>[],
+): readonly Importance[] {
+  const finite = trials.flatMap(({ value }) => (value === null ? [] : [value]));
   const worst = finite.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const targets = standardized(complete.map(({ value }) => value ?? worst));
+  const targets = standardized(trials.map(({ value }) => value ?? worst));
   if (finite.length < MIN_TRIALS || !targets) return [];
 
   const { parameters } = space;
@@ -63,7 +63,7 @@ export function importance(space: Space, observations: readonly Observation[]): 
   const encoders = parameters.map(encoderOf);
   const totals = new Float64Array(parameters.length);
   for (let fill = 0; fill < TREES / TREES_A_FILL; fill++) {
-    const rows = complete.map(({ point }) =>
+    const rows = trials.map(({ point }) =>
       Float64Array.from(encoders, (encode, i) => encode(point) ?? randomFeature(kinds[i], random)),
     );
     for (let tree = 0; tree < TREES_A_FILL; tree++) {

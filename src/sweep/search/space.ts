@@ -10,6 +10,7 @@ import {
   named,
   number,
   object,
+  type Shape,
   type TypeOf,
   text,
   union,
@@ -33,24 +34,23 @@ const whole = {
   step: integer({ description: 'Step between two values; 1 on a log scale.', min: 1 }),
 };
 
+/** A distribution as in a plan, with all of its keys. */
+const kind = <const K extends string, P extends Readonly<Record<string, Shape>>>(
+  name: K,
+  description: string,
+  keys: P,
+) => object(all({ kind: literal(name, {}), ...keys }), { description });
+
 const distribution = named(
   'distribution',
   union(
     'kind',
     [
-      object(all({ kind: literal('choice', {}), values: list(value, { description: 'The values.' }) }), {
-        description: 'One of several values.',
-      }),
-      object(all({ kind: literal('uniform', {}), ...real }), {
-        description: 'A uniformly distributed number.',
-      }),
-      object(all({ kind: literal('log_uniform', {}), ...real }), {
-        description: 'A number on a log scale.',
-      }),
-      object(all({ kind: literal('int', {}), ...whole }), { description: 'An integer.' }),
-      object(all({ kind: literal('log_int', {}), ...whole }), {
-        description: 'An integer on a log scale.',
-      }),
+      kind('choice', 'One of several values.', { values: list(value, { description: 'The values.' }) }),
+      kind('uniform', 'A uniformly distributed number.', real),
+      kind('log_uniform', 'A number on a log scale.', real),
+      kind('int', 'An integer.', whole),
+      kind('log_int', 'An integer on a log scale.', whole),
     ],
     { description: "How a parameter's values are distributed." },
   ),
