@@ -4,10 +4,9 @@ import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { evaluateCheckpoint } from '../predict/evaluate.js';
 import type { RejectionOptions, SequenceValues } from '../predict/given-values.js';
-import { backendKind, checkpointKind, loadModel, type Model, weightsKind } from '../predict/model.js';
-import { openModel } from '../predict/open.js';
+import { backendKind, checkpointKind, flat, Model, weightsKind } from '../predict/model.js';
+import { openModel, openWithData, openWithoutData } from '../predict/open.js';
 import type { SequencePrediction, WhichCheckpoint } from '../predict/predictions.js';
-import { predictSplit } from '../predict/predictor.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';
 import {
@@ -163,40 +162,29 @@ export async function* predict(
   const { checkpoint, weights, set, backend = 'auto', threads, onRejected, signal } = options;
   const { limit = Number.POSITIVE_INFINITY } = options;
   signal?.throwIfAborted();
-  const which = { checkpoint, weights };
-  let left = limit;
-  const found =
-    typeof source === 'object' && 'split' in source
-      ? ofSplit(openModel(directory, { ...which, set: assignments(set) }), {
-          ...{ split: source.split, limit, backend, threads },
-        })
-      : ofModel(
-          await loadModel(directory, { ...which, backend, ...(threads !== undefined && { threads }) }),
-          source,
-          { onRejected },
-        );
-  for await (const prediction of found) {
-    yield prediction;
-    left -= 1;
-    if (left === 0) return;
-    signal?.throwIfAborted();
-  }
-}
-
-async function* ofSplit(...of: Parameters<typeof predictSplit>): AsyncGenerator<SequencePrediction> {
-  for await (const { predictions } of predictSplit(...of)) yield* predictions;
-}
-
-async function* ofModel(
-  model: Model,
-  source: Exclude<PredictionSource, { readonly split: SplitName }>,
-  options: RejectionOptions,
-): AsyncGenerator<SequencePrediction> {
+  const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
+  const opened = isSplit(source) ? openWithData : openWithoutData;
+  const model = new Model(await opened(saved, { backend, threads }));
   try {
-    // a byte stream has a method `read`; an iterable of sequences does not
-    const isFile = typeof source === 'string' || 'read' in source;
-    yield* isFile ? model.predictFile(source, options) : model.predict(source, options);
+    let left = limit;
+    for await (const prediction of predicted(model, source, { onRejected })) {
+      yield prediction;
+      left -= 1;
+      if (left === 0) return;
+      signal?.throwIfAborted();
+    }
   } finally {
     await model.close();
   }
+}
+
+function isSplit(source: PredictionSource): source is { readonly split: SplitName } {
+  return typeof source === 'object' && 'split' in source;
+}
+
+function predicted(model: Model, source: PredictionSource, options: RejectionOptions) {
+  if (isSplit(source)) return flat(model.ofSplit(source.split).batches);
+  // a byte stream has a method `read`; an iterable of sequences does not
+  const isFile = typeof source === 'string' || 'read' in source;
+  return isFile ? model.predictFile(source, options) : model.predict(source, options);
 }

@@ -2,11 +2,15 @@
 import type { Readable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
 import {
+  type Dataset,
   decodeText,
   encodeText,
+  type InputSource,
+  type NewSequencesOptions,
   newSequenceFiles,
   type ReadSequence,
   type SequenceInput,
+  type SplitName,
   streamBytes,
   UNKNOWN,
   UnknownSymbol,
@@ -23,8 +27,9 @@ import {
   text,
 } from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';
+import { splitOf } from './evaluate.js';
 import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
-import { type OpenedModel, openModel, openWithoutData, readerFor, type SavedModel } from './open.js';
+import { type OpenedModel, openModel, openWithoutData, readerFor } from './open.js';
 import type { PredictionForm, SequencePrediction, WhichWeights } from './predictions.js';
 import { Predictor } from './predictor.js';
 import { type GenerateOptions, generateSymbols, type Session, StepModel } from './session.js';
@@ -93,8 +98,18 @@ export async function loadModel(run: string, options: LoadModelOptions = {}): Pr
     threads: integer(1),
   });
   const { backend = 'auto', threads, ...which } = options;
-  const saved = openModel(run, which);
-  return new Model(saved, await openWithoutData(saved, { backend, threads }));
+  return new Model(await openWithoutData(openModel(run, which), { backend, threads }));
+}
+
+/** Form of all predictions of a split or an input. */
+export interface OutputForm extends PredictionForm {
+  readonly hasIds: boolean;
+  readonly hasTimes: boolean;
+}
+
+export interface Predicted {
+  readonly form: OutputForm;
+  readonly batches: AsyncIterable<readonly SequencePrediction[]>;
 }
 
 const STREAM = '<stream>';
@@ -113,14 +128,11 @@ export class Model {
   };
 
   /** @internal Use {@link loadModel}. */
-  constructor(
-    private readonly saved: SavedModel,
-    private readonly opened: OpenedModel,
-  ) {
+  constructor(private readonly opened: OpenedModel) {
     const predictor = new Predictor(opened);
     this.idle.sequences.push(predictor);
     this.form = predictor.form;
-    const { dataset } = saved.loaded.experiment;
+    const { dataset } = opened.experiment;
     const { input, vocabulary } = opened.data;
     if (dataset.kind === 'forecast') return;
     this.stepForm = {
@@ -155,7 +167,7 @@ export class Model {
   ): AsyncGenerator<SequencePrediction> {
     checkArgument('predict', 'sequences', sequences, iterable);
     checkOptions<RejectionOptions>('predict', options, { onRejected: callback });
-    return this.sequences(sequencesOf(sequences, this.givenForm), options);
+    return flat(this.batches(sequencesOf(sequences, this.givenForm), options));
   }
 
   /**
@@ -171,17 +183,33 @@ export class Model {
   predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
     checkArgument('predictFile', 'input', input, fileInput);
     checkOptions<RejectionOptions>('predictFile', options, { onRejected: callback });
-    const { reader, model } = readerFor(this.saved, this.opened);
-    const of = reader.continues ? { model, idle: this.idle.streams } : undefined;
-    const { dataset } = this.saved.loaded.experiment;
+    const { dataset } = this.opened.experiment;
+    const sources = async () =>
+      typeof input === 'string'
+        ? newSequenceFiles(dataset, [input])
+        : [{ name: STREAM, open: () => streamBytes(STREAM, input) }];
+    return flat(this.ofSources(sources, options).batches);
+  }
+
+  /** @internal Like {@link predictFile}, batch by batch. */
+  ofSources(
+    sources: () => Promise<readonly InputSource[]>,
+    { lines, ...options }: RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
+  ): Predicted {
+    const { reader, model } = readerFor(this.opened, lines);
+    const { hasIds, hasTimes, continues } = reader;
     const read = async function* () {
-      yield* reader.read(
-        typeof input === 'string'
-          ? await newSequenceFiles(dataset, [input])
-          : [{ name: STREAM, open: () => streamBytes(STREAM, input) }],
-      );
+      yield* reader.read(await sources());
     };
-    return this.sequences(read(), options, of);
+    const of = continues ? { model, idle: this.idle.streams } : undefined;
+    return { form: { ...this.form, hasIds, hasTimes }, batches: this.batches(read(), options, of) };
+  }
+
+  /** @internal Predicts the first sequences of a split of the run's data, with labels. */
+  ofSplit(name: SplitName, limit = Number.POSITIVE_INFINITY): Predicted {
+    const split = splitOf(this.opened.dataset as Dataset, name);
+    const form = { ...this.form, hasIds: split.id !== undefined, hasTimes: false };
+    return { form, batches: new Predictor(this.opened).split(split, limit) };
   }
 
   /**
@@ -289,11 +317,11 @@ export class Model {
     }
   }
 
-  private async *sequences(
+  private async *batches(
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions,
     { model, idle } = { model: this.opened, idle: this.idle.sequences },
-  ): AsyncGenerator<SequencePrediction> {
+  ): AsyncGenerator<readonly SequencePrediction[]> {
     this.refuseIfClosed();
     const predictor = idle.pop() ?? new Predictor(model);
     const batches = predictor.sequences(lists, options);
@@ -301,7 +329,7 @@ export class Model {
       for (;;) {
         const { done, value } = await this.whileOpen(() => batches.next());
         if (done) return;
-        yield* value;
+        yield value;
       }
     } finally {
       await batches.return(undefined);
@@ -316,4 +344,8 @@ async function* sequencesOf(
 ): AsyncGenerator<readonly ReadSequence[]> {
   let index = 0;
   for await (const sequence of given) yield [givenSequence(sequence, index++, form)];
+}
+
+export async function* flat<T>(lists: AsyncIterable<readonly T[]>): AsyncGenerator<T, void> {
+  for await (const list of lists) yield* list;
 }

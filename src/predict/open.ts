@@ -1,12 +1,11 @@
 /** Opens a saved model for computation: one of a run's checkpoints, with or without its data. */
 import { configDifferences } from '../config/explain.js';
-import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { mapPaths } from '../config/schema/walk.js';
 import {
   type DataRecord,
   type DataScaling,
   type Dataset,
-  type NewSequencesOptions,
   newSequences,
   type SequenceReader,
 } from '../data/index.js';
@@ -109,6 +108,9 @@ function dataPlaces({ experiment: { dataset } }: Pick<LoadedExperiment, 'experim
 
 /** A model with its weights and its knowledge of the data, until its pool is closed. */
 export interface OpenedModel {
+  readonly experiment: Experiment;
+  /** Absent if it was opened without the data of its run. */
+  readonly dataset?: Dataset;
   readonly run: ModelRun;
   readonly pool: ShardPool;
   readonly batchSize: number;
@@ -167,12 +169,11 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
  * one stream.
  */
 export function readerFor(
-  { loaded: { experiment } }: SavedModel,
   model: OpenedModel,
-  { lines }: Pick<NewSequencesOptions, 'lines'> = {},
+  lines = false,
 ): { readonly reader: SequenceReader; readonly model: OpenedModel } {
-  const { dataset, training } = experiment;
-  const reader = newSequences(dataset, model.data, { rows: streamsOf(training), ...(lines && { lines }) });
+  const { dataset, training } = model.experiment;
+  const reader = newSequences(dataset, model.data, { rows: streamsOf(training), lines });
   const { run } = model;
   const carriesState = reader.continues ? training.carry_state : run.spec.carriesState;
   return { reader, model: { ...model, run: { ...run, spec: { ...run.spec, carriesState } } } };
@@ -185,5 +186,6 @@ async function start(
 ): Promise<OpenedModel> {
   const pool = await ShardPool.open(run);
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
-  return { run, pool, batchSize: loaded.experiment.training.eval_batch_size, ...of };
+  const { experiment } = loaded;
+  return { experiment, run, pool, batchSize: experiment.training.eval_batch_size, ...of };
 }

@@ -4,28 +4,23 @@
  */
 import {
   IGNORED,
-  type InputSource,
   inputWidth,
   isRejected,
   type NewSequence,
-  type NewSequencesOptions,
   newSplit,
   type ReadSequence,
   type Split,
-  type SplitName,
   type Targets,
 } from '../data/index.js';
 import { lossOf, targetSize } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { batchesOf, inTurn } from '../train/evaluator.js';
 import { Readout } from '../train/predictions.js';
-import type { BackendOptions } from '../train/session.js';
 import { ShardedBatches, type SplitBatch } from '../train/shards.js';
 import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
-import { type OpenedModel, openWithData, openWithoutData, readerFor, type SavedModel } from './open.js';
+import type { OpenedModel } from './open.js';
 import {
   type Prediction,
   type PredictionForm,
@@ -303,53 +298,4 @@ export function noTargets(
       ...(own && { scaling: own }),
     };
   };
-}
-
-/** Form of all predictions of a split or an input, known before the first one. */
-export interface OutputForm extends PredictionForm {
-  readonly hasIds: boolean;
-  readonly hasTimes: boolean;
-}
-
-/** The predictions of one batch. */
-export interface Predicted {
-  readonly form: OutputForm;
-  readonly predictions: readonly SequencePrediction[];
-}
-
-/** Predicts the first `limit` sequences of a split. */
-export async function* predictSplit(
-  saved: SavedModel,
-  { split, limit, ...options }: BackendOptions & { readonly split: SplitName; readonly limit: number },
-): AsyncGenerator<Predicted> {
-  const model = await openWithData(saved, options);
-  try {
-    const of = splitOf(model.dataset, split);
-    const predictor = new Predictor(model);
-    const form = { ...predictor.form, hasIds: of.id !== undefined, hasTimes: false };
-    for await (const predictions of predictor.split(of, limit)) yield { form, predictions };
-  } finally {
-    await model.pool.close();
-  }
-}
-
-/**
- * Predicts the sequences of `sources`, which have the format of the run's data. The data themselves
- * are not needed.
- */
-export async function* predictInput(
-  saved: SavedModel,
-  sources: readonly InputSource[],
-  options: BackendOptions & RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
-): AsyncGenerator<Predicted> {
-  const model = await openWithoutData(saved, options);
-  try {
-    const { reader, model: reading } = readerFor(saved, model, options);
-    const predictor = new Predictor(reading);
-    const form = { ...predictor.form, hasIds: reader.hasIds, hasTimes: reader.hasTimes };
-    const batches = predictor.sequences(reader.read(sources), options);
-    for await (const predictions of batches) yield { form, predictions };
-  } finally {
-    await model.pool.close();
-  }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, npz, type TrainedRun, Workplace } from '../support/cli.js';
+import { config } from '../support/prediction-cases.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -49,16 +50,6 @@ const csv = (train: Part, test: Part, more: object = {}) => ({
   target_kind: 'value',
   sequence: { group: 'group' },
   ...more,
-});
-
-const config = (dataset: object, loss: object) => ({
-  version: 1,
-  name: 'targets',
-  dataset,
-  model: { cell: 'gru', hidden_size: 3 },
-  loss,
-  optimizer: { kind: 'adam', learning_rate: 0.1 },
-  training: { num_epochs: 1, batch_size: 8 },
 });
 
 const train = (dataset: object, loss: object) => work.train(config(dataset, loss), '--backend', 'webasm');

@@ -25,6 +25,7 @@ import {
   open,
   sequence,
 } from '../support/data-files.js';
+import { crossEntropy, config as smallConfig } from '../support/prediction-cases.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -138,17 +139,9 @@ t.test('the vocabulary is that of the sequences that train', async t => {
   t.same(sequence(data, data.validation!, 0), [[0], [0], [0]], 'what only others have is unknown');
   t.same(sequence(data, data.test, 3), [[0], [0], [0]]);
   t.same(data.unknownShares, { train: 0, validation: 1, test: 1 / 8 });
-  const loaded = loadExperiment(
-    work.config({
-      version: 1,
-      name: 'unknown-symbols',
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.03 },
-      model: { cell: 'gru', hidden_size: 8, embedding: { size: 3 } },
-      training: { num_epochs: 1, batch_size: 4 },
-      dataset: config({ test_path: 'other.jsonl' }),
-    }),
-  );
+  const dataset = config({ test_path: 'other.jsonl' });
+  const all = smallConfig(dataset, crossEntropy, { embedding: { size: 3 } }, { batch_size: 4 });
+  const loaded = loadExperiment(work.config(all));
   const { warnings } = checkAgainstData(loaded, data);
   t.match(warnings.filter(({ code }) => code === 'data/unknown-symbols').map(line), [
     /^data\/unknown-symbols .*\| 100\.0 % of the symbols in the validation split are unknown, and none in the training split, so the model does not learn to read them/,

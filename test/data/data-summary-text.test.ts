@@ -3,20 +3,13 @@ import t from 'tap';
 import { summaryText } from '../../src/cli/verbs/data.js';
 import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
+import { config as smallConfig } from '../support/prediction-cases.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
 
 const config = (dataset: object, loss = 'cross_entropy', model: object = {}) =>
-  work.config({
-    version: 1,
-    name: 'look',
-    dataset,
-    model: { cell: 'rnn', hidden_size: 2, ...model },
-    loss: { kind: loss },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: 1, batch_size: 1 },
-  });
+  work.config(smallConfig(dataset, { kind: loss }, model, { batch_size: 1 }));
 
 /** One group of rows `name,value,label` for each series. */
 const groups = (series: Readonly<Record<string, readonly [label: string, ...values: number[]]>>) => {

@@ -7,6 +7,7 @@ import { loadExperiment } from '../../src/config/index.js';
 import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
 import { checkedData } from '../../src/library/checked-data.js';
 import { classes, complaints, idx, idxFolder, npy, open, sequence } from '../support/data-files.js';
+import { config, crossEntropy } from '../support/prediction-cases.js';
 
 const folder = t.testdir();
 
@@ -230,16 +231,8 @@ t.test('files and groups that two splits have in common', async t => {
   const other = table('other.csv', 'rec4', 'rec5', 'rec6', 'rec7');
   const apart = table('apart.csv', 'rec8', 'rec9');
   const judge = async (dataset: object): Promise<string[]> => {
-    const config = {
-      version: 1,
-      name: 'overlap',
-      dataset,
-      model: { cell: 'lstm', hidden_size: 2 },
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
-      training: { num_epochs: 1, batch_size: 1 },
-    };
-    const loaded = loadExperiment(write('overlap.json', JSON.stringify(config, null, 1)));
+    const all = config(dataset, crossEntropy, {}, { batch_size: 1 });
+    const loaded = loadExperiment(write('overlap.json', JSON.stringify(all, null, 1)));
     const { warnings } = await checkedData(loaded);
     return warnings
       .filter(({ code }) => code.startsWith('data/'))
@@ -307,21 +300,9 @@ t.test('splits that share a file are refused, however the file is named', async 
   };
   const check = (dataset: Readonly<Record<string, unknown>>): Promise<string[]> => {
     const isText = dataset.kind === 'text';
-    const isValue = dataset.kind === 'forecast';
-    const config = {
-      version: 1,
-      name: 'shared',
-      dataset,
-      model: {
-        cell: 'lstm',
-        hidden_size: 2,
-        ...(isText && { embedding: { size: 2 }, head: { from: 'every' } }),
-      },
-      loss: { kind: isValue ? 'mse' : 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
-      training: { num_epochs: 1, batch_size: 1 },
-    };
-    writeFileSync(at('shared.json'), JSON.stringify(config, null, 1));
+    const model = isText ? { embedding: { size: 2 }, head: { from: 'every' } } : {};
+    const all = config(dataset, crossEntropy, model, { batch_size: 1 });
+    writeFileSync(at('shared.json'), JSON.stringify(all, null, 1));
     return complaints(2, () => checkedData(loadExperiment(at('shared.json'))));
   };
   const keyOf = (complaint: string): string | undefined => {

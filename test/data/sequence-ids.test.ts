@@ -6,6 +6,7 @@ import type { Split } from '../../src/data/core/dataset.js';
 import { buildRunReport } from '../../src/view/run-report.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
+import { config } from '../support/prediction-cases.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -16,27 +17,14 @@ const TABLE = `recording,a,label,level\n${Array.from({ length: 24 }, (_, row) =>
   return `rec${String(recording).padStart(2, '0')},${row % 3},${recording % 3 ? 'x' : 'y'},${recording}.5`;
 }).join('\n')}\n`;
 
-const config = (dataset: object, loss: string) => ({
-  version: 1,
-  name: 'named',
-  dataset: {
-    kind: 'csv',
-    path: work.file('table.csv', TABLE),
-    test_fraction: 0.25,
-    features: ['a'],
-    sequence: { group: 'recording' },
-    normalize: 'none',
-    ...dataset,
-  },
-  model: { cell: 'lstm', hidden_size: 2 },
-  loss: { kind: loss },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
-  training: { num_epochs: 1, batch_size: 4 },
-});
+const named = (dataset: object, kind: string) => {
+  const table = { kind: 'csv', path: work.file('table.csv', TABLE), test_fraction: 0.25, features: ['a'] };
+  return config({ ...table, sequence: { group: 'recording' }, normalize: 'none', ...dataset }, { kind });
+};
 
 t.test('predictions, mistakes and worst values have the names of the groups', async t => {
-  const classes = await work.train(config({ target: 'label', target_kind: 'class' }, 'cross_entropy'));
-  const values = await work.train(config({ target: 'level', target_kind: 'value' }, 'mse'));
+  const classes = await work.train(named({ target: 'label', target_kind: 'class' }, 'cross_entropy'));
+  const values = await work.train(named({ target: 'level', target_kind: 'value' }, 'mse'));
   const ids = async (directory: string, split: string): Promise<string[]> => {
     const { stdout } = await work.cellrun('predict', directory, '--split', split);
     return stdout
@@ -77,7 +65,7 @@ t.test('predictions, mistakes and worst values have the names of the groups', as
 });
 
 t.test('rows that are sequences have their lines', async t => {
-  const rows = config({ target: 'level', target_kind: 'value', sequence: undefined }, 'mse');
+  const rows = named({ target: 'level', target_kind: 'value', sequence: undefined }, 'mse');
   const { summary } = await work.train(rows);
   const { stdout } = await work.cellrun('predict', summary.directory, '--format', 'csv');
   const [head, ...lines] = stdout.trimEnd().split('\n');
@@ -127,7 +115,7 @@ t.test('arrays name their sequences: texts and integers that NumPy wrote', async
   t.same([...names(bytes.train), ...names(bytes.test)].sort(), ['a', 'bc', 'd', 'ä']);
 
   const run = await work.train({
-    ...config({}, 'cross_entropy'),
+    ...named({}, 'cross_entropy'),
     dataset: { kind: 'npz', path, validation_arrays: true, normalize: 'none' },
   });
   t.equal(run.code, 0, run.finished.stderr);

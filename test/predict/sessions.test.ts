@@ -4,6 +4,7 @@ import { loadModel, type Model, type Prediction, UserError } from '../../src/ind
 import { drawClass } from '../../src/predict/session.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { config, crossEntropy } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 
 const work = new Workplace();
@@ -70,15 +71,12 @@ const CASES: Readonly<Record<string, Case>> = {
 };
 
 async function modelOf({ data: kind, model, loss, training, normalize }: Case): Promise<Model> {
-  const { summary } = await train(work, {
-    version: 1,
-    name: 'session',
-    dataset: { kind: 'npz', path: data(kind), ...(normalize && { normalize }) },
-    model: { cell: 'lstm', hidden_size: 7, ...model },
-    loss: loss ?? { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.05 },
-    training: { num_epochs: 1, batch_size: 8, ...training },
-  });
+  const dataset = { kind: 'npz', path: data(kind), ...(normalize && { normalize }) };
+  return trained(config(dataset, loss ?? crossEntropy, { hidden_size: 7, ...model }, training));
+}
+
+async function trained(config: object): Promise<Model> {
+  const { summary } = await train(work, config);
   return loadModel(summary.directory, { backend: 'webasm', threads: 1 });
 }
 
@@ -182,19 +180,9 @@ t.test('a language model goes on', async t => {
     y: integers([count, T], i => (i < 5 ? i : random.integer(5))),
   });
   const [first, test] = [part(16), part(4)];
-  const { summary } = await train(work, {
-    version: 1,
-    name: 'language',
-    dataset: {
-      kind: 'npz',
-      path: work.file('text.npz', npz({ ...first, x_test: test.x, y_test: test.y })),
-    },
-    model: { cell: 'gru', hidden_size: 7, embedding: { size: 3 }, head: { from: 'every' } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.05 },
-    training: { num_epochs: 1, batch_size: 8 },
-  });
-  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  const path = work.file('text.npz', npz({ ...first, x_test: test.x, y_test: test.y }));
+  const every = { cell: 'gru', embedding: { size: 3 }, head: { from: 'every' } };
+  const model = await trained(config({ kind: 'npz', path }, crossEntropy, every));
   t.teardown(() => model.close());
   const made = async (prompt: number[], options?: Parameters<Model['generate']>[1]) => {
     const symbols = [];
@@ -249,25 +237,11 @@ t.test('symbols are drawn as often as they are likely', t => {
 t.test('texts are symbols as those of the data', async t => {
   const words = ['tern', 'auk', 'owl', 'kite', 'rook', 'swan', 'crow', 'lark'];
   const lines = words.map((text, i) => JSON.stringify({ text, y: i % 2 ? 'a' : 'b' })).join('\n');
-  const { summary } = await train(work, {
-    version: 1,
-    name: 'texts',
-    dataset: {
-      kind: 'jsonl',
-      path: work.file('birds.jsonl', lines),
-      test_fraction: 0.25,
-      input: 'text',
-      input_kind: 'text',
-      level: 'character',
-      target: 'y',
-      target_kind: 'class',
-    },
-    model: { cell: 'gru', hidden_size: 4, embedding: { size: 3 } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.05 },
-    training: { num_epochs: 1, batch_size: 4 },
-  });
-  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  const dataset = {
+    ...{ kind: 'jsonl', path: work.file('birds.jsonl', lines), test_fraction: 0.25 },
+    ...{ input: 'text', input_kind: 'text', level: 'character', target: 'y', target_kind: 'class' },
+  };
+  const model = await trained(config(dataset, crossEntropy, { embedding: { size: 3 } }, { batch_size: 4 }));
   t.teardown(() => model.close());
   const texts = ['crane', 'tart', 'owl'];
   const input = work.file('new.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'));
@@ -298,24 +272,11 @@ t.test('texts are symbols as those of the data', async t => {
 
 t.test('a model that forecasts takes no values', async t => {
   const rows = Array.from({ length: 60 }, (_, i) => `${i},${i}`);
-  const { summary } = await train(work, {
-    version: 1,
-    name: 'forecast',
-    dataset: {
-      kind: 'forecast',
-      path: work.file('load.csv', ['day,load', ...rows].join('\n')),
-      time: 'day',
-      target: 'load',
-      input_steps: 4,
-      horizon: 2,
-      test_fraction: 0.25,
-    },
-    model: { cell: 'gru', hidden_size: 3 },
-    loss: { kind: 'mse' },
-    optimizer: { kind: 'adam', learning_rate: 0.05 },
-    training: { num_epochs: 1, batch_size: 4 },
-  });
-  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  const dataset = {
+    ...{ kind: 'forecast', path: work.file('load.csv', ['day,load', ...rows].join('\n')), time: 'day' },
+    ...{ target: 'load', input_steps: 4, horizon: 2, test_fraction: 0.25 },
+  };
+  const model = await trained(config(dataset, { kind: 'mse' }));
   t.teardown(() => model.close());
   t.throws(() => model.session(), { message: /a forecasting model reads windows of a table/ });
   t.throws(() => model.predict([[[1]]]), { message: /a forecasting model reads windows of a table/ });

@@ -1,10 +1,9 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
 import { taskOf } from '../../math/losses/index.js';
-import { loadModel } from '../../predict/model.js';
-import { openModel, type SavedModel } from '../../predict/open.js';
+import { loadModel, Model, type Predicted } from '../../predict/model.js';
+import { openModel, openWithData, openWithoutData, type SavedModel } from '../../predict/open.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
-import { type OutputForm, type Predicted, predictInput, predictSplit } from '../../predict/predictor.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
@@ -88,13 +87,19 @@ export const verb = defineVerb({
       throw usageError({ code: 'cli/top', message, file: '--top' });
     }
     if (input.length === 0) {
-      await hintingAtMovedData(() => writeLines(predictSplit(saved, { ...options, limit }), options, io));
+      await hintingAtMovedData(async () => {
+        const model = new Model(await openWithData(saved, options));
+        await writeLines(model.ofSplit(options.split, limit), options, io).finally(() => model.close());
+      });
       return EXIT.done;
     }
+    const { lines, onError } = options;
     const rejected = rejections(io);
-    const onRejected = options.onError === 'skip' ? rejected.add : undefined;
+    const onRejected = onError === 'skip' ? rejected.add : undefined;
     const sources = await openInput(saved, input, io);
-    const predicted = await writeLines(predictInput(saved, sources, { ...options, onRejected }), options, io);
+    const model = new Model(await openWithoutData(saved, options));
+    const found = model.ofSources(async () => sources, { lines, onRejected });
+    const predicted = await writeLines(found, options, io).finally(() => model.close());
     const { count } = rejected.state;
     if (count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
@@ -152,15 +157,16 @@ async function openInput(
 
 /** Writes a line for each prediction, or a line for each step as csv. @returns their number */
 async function writeLines(
-  batches: AsyncIterable<Predicted>,
+  { form, batches }: Predicted,
   { format, top, raw, limit = Number.POSITIVE_INFINITY }: PredictOptions,
   io: Io,
 ): Promise<number> {
   const spelled = (value: number | string | null) =>
     typeof value === 'number' ? (nonFiniteName(value) ?? value) : value;
   let hasHeader = false;
-  const csv = (form: OutputForm, sequence: SequencePrediction): string =>
-    csvRecords({ ...form, top }, sequence)
+  const style = { ...form, top };
+  const csv = (sequence: SequencePrediction): string =>
+    csvRecords(style, sequence)
       .map(record => {
         const header = hasHeader ? '' : csvLine(Object.keys(record), raw);
         hasHeader = true;
@@ -170,10 +176,9 @@ async function writeLines(
   const warnings: Diagnostic[] = [];
   let written = 0;
   try {
-    for await (const { form, predictions } of batches) {
+    for await (const predictions of batches) {
       const shown = predictions.slice(0, limit - written);
-      const line = (one: SequencePrediction) =>
-        format === 'csv' ? csv(form, one) : jsonLine({ ...form, top }, one);
+      const line = (one: SequencePrediction) => (format === 'csv' ? csv(one) : jsonLine(style, one));
       io.data(shown.map(line).join(''));
       warnings.push(...shown.flatMap(prediction => prediction.warnings ?? []));
       written += shown.length;

@@ -1,5 +1,6 @@
 /** Formats predictions as lines of JSON or CSV. */
 
+import type { OutputForm } from '../../predict/model.js';
 import {
   type ClassPrediction,
   type Prediction,
@@ -7,7 +8,6 @@ import {
   topClasses,
   type ValuePrediction,
 } from '../../predict/predictions.js';
-import type { OutputForm } from '../../predict/predictor.js';
 import { spellNonFinite } from '../../run/json.js';
 
 type Fields = Readonly<Record<string, number | string | null>>;

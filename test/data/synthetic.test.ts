@@ -1,8 +1,7 @@
-/** Synthetic problems, and which sequences form which batch. */
-import { createHash } from 'node:crypto';
+/** Synthetic problems. */
 import fc from 'fast-check';
 import t from 'tap';
-import { type BatchOptions, BatchOrder, inputWidth } from '../../src/data/index.js';
+import { inputWidth } from '../../src/data/index.js';
 import { classes, closeTo, complaints, open, sequence } from '../support/data-files.js';
 
 t.test('synthetic: the adding problem', async t => {
@@ -73,55 +72,4 @@ t.test('synthetic: the copy-memory problem', async t => {
   // Chi-squared with 7 degrees of freedom: 24.3 is passed once in a thousand seeds.
   t.ok(counts.reduce((a, n) => a + (n - 375) ** 2 / 375, 0) < 24.3, `symbols ${counts}`);
   t.match(data.train.targets, { kind: 'class', numClasses: 9, perStep: true });
-});
-
-t.test('batches: each index once an epoch, resumable anywhere', async t => {
-  const options: BatchOptions = { count: 10, batchSize: 4, shuffle: true, lastBatch: 'train', seed: 3 };
-  const epochOf = (order: BatchOrder): number[] =>
-    Array.from({ length: order.batchesPerEpoch }, () => [...order.next()]).flat();
-  const property = fc.property(
-    fc.integer({ min: 1, max: 60 }),
-    fc.integer({ min: 1, max: 20 }),
-    fc.boolean(),
-    fc.nat(30),
-    (count, batchSize, shuffle, taken) => {
-      const all = { ...options, count, batchSize, shuffle };
-      const order = new BatchOrder(all);
-      const indices = epochOf(order).sort((a, b) => a - b);
-      if (indices.some((index, i) => index !== i) || indices.length !== count) return false;
-      for (let i = 0; i < taken; i++) order.next();
-      const restored = BatchOrder.restore(all, JSON.parse(JSON.stringify(order.state)));
-      return Array.from({ length: 9 }).every(() => {
-        if (JSON.stringify(restored.state) !== JSON.stringify(order.state)) return false;
-        return [...restored.next()].join() === [...order.next()].join();
-      });
-    },
-  );
-  fc.assert(property, { numRuns: 200, seed: 1 });
-  const order = new BatchOrder({ ...options, count: 100 });
-  const first = epochOf(order);
-  t.same([order.epoch, order.position], [1, 0]);
-  t.not(first.join(), epochOf(order).join(), 'epochs differ');
-  t.equal(
-    createHash('sha256').update(Uint32Array.from(first)).digest('hex'),
-    '05184ac43923d105ffa2a3aa72fc0bccb41f607cf4a65961332550727675af17',
-    'the first permutation of this seed never changes',
-  );
-  const dropping = new BatchOrder({ ...options, lastBatch: 'drop' });
-  t.same([dropping.batchesPerEpoch, dropping.droppedPerEpoch, epochOf(dropping).length], [2, 2, 8]);
-  t.same(epochOf(new BatchOrder({ ...options, shuffle: false })), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  t.match(await complaints(2, () => new BatchOrder({ ...options, lastBatch: 'drop', batchSize: 11 })), [
-    /one batch/,
-  ]);
-  const { state } = order;
-  for (const bad of [{ position: 25 }, { count: 99, position: 1 }]) {
-    const restore = () => BatchOrder.restore({ ...options, count: 100 }, { ...state, ...bad });
-    t.match(await complaints(5, restore), [/^data\/batch-state/], JSON.stringify(bad));
-  }
-  const places = new Array(5).fill(0);
-  for (let seed = 0; seed < 500; seed++) {
-    places[epochOf(new BatchOrder({ ...options, count: 5, seed })).indexOf(0)]++;
-  }
-  // Chi-squared with 4 degrees of freedom: 18.5 is passed once in a thousand.
-  t.ok(places.reduce((a, n) => a + (n - 100) ** 2 / 100, 0) < 18.5, `places ${places}`);
 });
