@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { experiment } from '../config/schema/experiment.js';
+import { comparison } from '../judge/comparison/document.js';
 import { baseline } from '../run/baseline.js';
 import { checkpointIndex } from '../run/checkpoints.js';
 import { evaluation } from '../run/evaluation.js';
@@ -28,6 +29,7 @@ function written(name: string, shape: Shape, draft = DRAFT_7): string {
 const TEXTS = {
   baseline: written('baseline', baseline),
   checkpoints: written('checkpoints', checkpointIndex),
+  comparison: written('comparison', comparison),
   evaluation: written('evaluation', evaluation),
   experiment: written('experiment', experiment, 'https://json-schema.org/draft/2019-09/schema'),
   journal: written('journal', journalLine),

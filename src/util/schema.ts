@@ -13,27 +13,19 @@
 /** A JSON Schema as it is written to its file. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/**
- * The effect of a key of a config:
- *
- * - `numerics`: changes the computation
- * - `data`: changes the data, or the part of them that is used
- * - `data_order`: changes the sequences of a batch, or the order of batches
- * - `initialisation`: changes the initial weights
- * - `length`: changes the number of steps, or the step whose weights are kept
- * - `evaluations`: changes the steps that are evaluated, and so the best values of metrics
- * - `selection`: changes only which checkpoint is the best
- * - `unknown`: a key of another version
- */
-export type Effect =
-  | 'numerics'
-  | 'data'
-  | 'data_order'
-  | 'initialisation'
-  | 'length'
-  | 'evaluations'
-  | 'selection'
-  | 'unknown';
+/** What a change of a key of a config affects. */
+export const EFFECTS = {
+  numerics: 'the computation itself',
+  data: 'what is read',
+  data_order: 'which sequences are in which batch, and when',
+  initialisation: 'the initial weights',
+  length: 'the length of training',
+  evaluations: 'the steps that are evaluated, and so the best values',
+  selection: 'which checkpoint is the best',
+  unknown: 'a key that this version does not know',
+};
+
+export type Effect = keyof typeof EFFECTS;
 
 /**
  * Whether a key may change when a run resumes. `safe`: results up to the previous end stay the
