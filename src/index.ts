@@ -5,7 +5,7 @@
  */
 export type { DatasetConfig, Experiment } from './config/index.js';
 export type { Comparison } from './judge/comparison/document.js';
-export type { ReviewFile } from './judge/judging/review.js';
+export type { ReviewFile } from './judge/judging/document.js';
 export type { Config, ConfigObject, Overrides } from './library/config.js';
 export { type LoadedRun, loadRun, type RunCheckpoint } from './library/load-run.js';
 export {

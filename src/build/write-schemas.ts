@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { experiment } from '../config/schema/experiment.js';
 import { comparison } from '../judge/comparison/document.js';
+import { review } from '../judge/judging/document.js';
 import { baseline } from '../run/baseline.js';
 import { checkpointIndex } from '../run/checkpoints.js';
 import { evaluation } from '../run/evaluation.js';
@@ -37,6 +38,7 @@ const TEXTS = {
   manifest: written('manifest', manifest),
   notes: written('notes', notes),
   'queue-job': written('queue-job', queueJobShape),
+  review: written('review', review),
   summary: written('summary', summary),
   sweep: written('sweep', sweepFile),
   'sweep-summary': written('sweep-summary', sweepSummary),

@@ -7,6 +7,7 @@ import type { Baseline } from '../run/baseline.js';
 import type { Json } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
 import type { RunRecord } from '../run/run.js';
+import type { Moved } from './judging/document.js';
 
 export type FlatConfig = Readonly<Record<string, Json>>;
 
@@ -63,13 +64,6 @@ function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
 
 export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
-}
-
-export interface Moved {
-  readonly what: 'config' | 'data' | 'code' | 'backend';
-  readonly key: string;
-  readonly from: Json;
-  readonly to: Json;
 }
 
 export function movedBetween(before: Deciding, after: Deciding): Moved[] {

@@ -43,11 +43,9 @@ const head = {
   seq: named('seq', count('Line number from 0, without gaps.')),
 };
 
+export const STATUSES = ['completed', 'interrupted', 'diverged', 'failed'] as const;
 /** How a run ended; also `status` in summary.json. */
-export const runStatus = named(
-  'status',
-  choice(['completed', 'interrupted', 'diverged', 'failed'], 'How the run ended.'),
-);
+export const runStatus = named('status', choice(STATUSES, 'How the run ended.'));
 
 export const verdict = named(
   'verdict',

@@ -15,7 +15,7 @@ export {
   writeResults,
 } from './results.js';
 export { epochValues } from './segment.js';
-export type { SweepSummary } from './summary.js';
+export { SWEEP_STATES, type SweepSummary } from './summary.js';
 export {
   bestRow,
   betterEarlier,

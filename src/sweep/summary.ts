@@ -27,6 +27,8 @@ export const TRIAL_STATES = [
   'failed',
 ] as const;
 
+export const SWEEP_STATES = ['running', 'completed', 'failed', 'interrupted', 'killed', 'not begun'] as const;
+
 export type TrialState = (typeof TRIAL_STATES)[number];
 
 const count = (description: string) => integer({ description, min: 0 });
@@ -76,7 +78,7 @@ export const sweepSummary = object(
       version: literal(1, { description: 'Version of this format.' }),
       sweep_id: text({ description: "Name of the sweep's directory." }),
       name: text({ description: 'Name of the sweep.' }),
-      status: choice(['running', 'completed', 'failed', 'interrupted', 'killed', 'not begun'] as const, {
+      status: choice(SWEEP_STATES, {
         description:
           'running: a process is working on it. failed: it ended because a failed trial stopped it, or no trial has a value of the objective. interrupted: stopped and can be resumed. killed: its process ended without recording it.',
       }),

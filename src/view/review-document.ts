@@ -2,10 +2,15 @@
 
 import { basename, sep } from 'node:path';
 import { movedWords } from '../judge/deciding.js';
-import type { MetricVerdict } from '../judge/judging/against.js';
-import type { RunReview } from '../judge/judging/gates.js';
-import type { DamagedRun, GroupReview, Review, Reviewed } from '../judge/judging/review.js';
-import type { RunFacts } from '../judge/judging/run-facts.js';
+import type {
+  DamagedRun,
+  GroupReview,
+  MetricVerdict,
+  Review,
+  RunFacts,
+  RunReview,
+} from '../judge/judging/document.js';
+import type { Reviewed } from '../judge/judging/review.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { gateName, gateSentence } from '../run/gates.js';
 import type { GateResult } from '../run/summary.js';

@@ -1,12 +1,8 @@
 /** Runs for tests of reviews, changed copies of them, and their reviews. */
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import {
-  type Review,
-  type Reviewed,
-  type ReviewOptions,
-  reviewRuns,
-} from '../../src/judge/judging/review.js';
+import type { Review } from '../../src/judge/judging/document.js';
+import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/judge/judging/review.js';
 import type { Summary } from '../../src/run/summary.js';
 import { UserError } from '../../src/util/errors.js';
 import type { Block } from '../../src/view/blocks.js';

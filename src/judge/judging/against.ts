@@ -21,11 +21,11 @@
 
 import { largerIsBetter } from '../../math/metrics/index.js';
 import { type Baseline, type BaselineMetric, momentsOf } from '../../run/baseline.js';
-import type { Verdict } from '../../run/events.js';
 import { judgeGate } from '../../run/gates.js';
 import { usageError } from '../../util/errors.js';
-import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
+import { type Deciding, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
 import { upperQuantile, upperTail } from '../statistics.js';
+import type { Comparison, MetricVerdict, Moved } from './document.js';
 import { meanOf } from './gates.js';
 import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
@@ -36,30 +36,7 @@ export interface Limits {
   readonly max_regress?: number;
 }
 
-export interface MetricVerdict {
-  readonly metric: string;
-  readonly verdict: Verdict;
-  readonly reason: string;
-  readonly value: number | null;
-  readonly reference: number;
-  readonly spread: number | null;
-  readonly count: number;
-  /** The worst value that passes; absent if unknown. */
-  readonly limit?: number;
-  /**
-   * Probability of a value this bad or worse if nothing changed; absent if noise was not tested.
-   */
-  readonly p?: number;
-}
-
 type Judged = Pick<MetricVerdict, 'verdict' | 'reason' | 'value' | 'limit' | 'p'>;
-
-export interface Comparison {
-  readonly file: string;
-  readonly moved: readonly Moved[];
-  readonly not_pinned: readonly 'data'[];
-  readonly metrics: readonly MetricVerdict[];
-}
 
 /**
  * Judges runs against a baseline.

@@ -5,12 +5,12 @@ import { schemaAt } from '../../config/schema/walk.js';
 import { positionOf, SourceText } from '../../config/yaml/source.js';
 import { isPerformance } from '../../math/metrics/index.js';
 import { momentsOf } from '../../run/baseline.js';
-import type { Verdict } from '../../run/events.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
-import { notCompleted, notJudgeable, type ReviewedRun, type RunFacts } from './run-facts.js';
+import type { RunReview } from './document.js';
+import { notCompleted, notJudgeable, type ReviewedRun } from './run-facts.js';
 
 const GATE_OPTION = '--gate';
 const OVER = ['last', 'best', 'seeds'] as const;
@@ -50,12 +50,6 @@ function commandGate(text: string): WrittenGate | Diagnostic {
   if (over === 'best' && isPerformance(metric))
     return wrong(`${metric} is measured once, so it has no best value`, 'over last, or over seeds');
   return { metric, over, [comparison === '>=' ? 'min' : 'max']: Number(number), origin: GATE_OPTION };
-}
-
-export interface RunReview extends RunFacts {
-  readonly not_judged: string | null;
-  readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
-  readonly gates: readonly GateResult[];
 }
 
 /** @param stopped why the run is not judged */

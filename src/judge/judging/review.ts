@@ -6,14 +6,14 @@ import type { Verdict } from '../../run/events.js';
 import { runPaths } from '../../run/find.js';
 import type { WrittenGate } from '../../run/gates.js';
 import type { Curves } from '../../run/history.js';
-import type { GateResult, SummaryFile } from '../../run/summary.js';
-import { caught, type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
-import { type FlatConfig, keysApart, replacedRuns, replicatesOf } from '../deciding.js';
-import { type Comparison, compareWith, type Limits } from './against.js';
-import { commandGates, judgeGroup, judgeRun, type RunReview } from './gates.js';
+import { caught, type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
+import { keysApart, replacedRuns, replicatesOf } from '../deciding.js';
+import { compareWith, type Limits } from './against.js';
+import type { DamagedRun, GroupReview, Review, RunReview, SweepReview } from './document.js';
+import { commandGates, judgeGroup, judgeRun } from './gates.js';
 import { pin } from './pin.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
-import { inWords, type SweepReview, Trials, withRunsChecked } from './trials.js';
+import { inWords, Trials, withRunsChecked } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   readonly gates: readonly string[];
@@ -22,47 +22,9 @@ export interface ReviewOptions extends Limits {
   readonly doubts?: ReadonlyMap<string, Doubt>;
 }
 
-/** Runs that differ only in their seed. Those that are not judged are in no group. */
-export interface GroupReview {
-  readonly name: string;
-  readonly distinct: FlatConfig;
-  readonly runs: readonly string[];
-  readonly seeds: readonly (number | null)[];
-  readonly left_out: readonly { readonly run_id: string; readonly reason: string }[];
-  readonly gates: readonly GateResult[];
-  readonly comparison?: Comparison;
-}
-
-/** As parsed from `--json`: metrics that are not finite are null, with their names beside them. */
-export type ReviewFile = Omit<Review, 'runs'> & {
-  readonly runs: readonly (Omit<RunReview, 'metrics'> & {
-    readonly metrics: SummaryFile['metrics'] | null;
-  })[];
-};
-
-/** The document that `--json` prints. Its schema is schemas/review.schema.json. */
-export interface Review {
-  readonly version: 1;
-  /** `no gate`: every run completed, but no gate and no baseline judged any of them. */
-  readonly verdict: Verdict | 'no gate';
-  readonly exit_code: ExitCode;
-  readonly runs: readonly RunReview[];
-  readonly damaged: readonly DamagedRun[];
-  readonly groups: readonly GroupReview[];
-  readonly sweeps: readonly SweepReview[];
-  readonly pinned: string | null;
-}
-
 export interface Reviewed {
   readonly review: Review;
   readonly curves: readonly Curves[];
-}
-
-export interface DamagedRun {
-  readonly directory: string;
-  readonly run_id: string;
-  readonly name: string;
-  readonly message: string;
 }
 
 /** Lists damaged runs in the review, unless a baseline is pinned. */

@@ -2,56 +2,14 @@
 
 import type { RunStatus } from '../../run/events.js';
 import { BestValues, type Gate, lastValue, type WrittenGate } from '../../run/gates.js';
-import {
-  type Curves,
-  finalName,
-  HistoryCollector,
-  type LoggedWarning,
-  type RunHistory,
-} from '../../run/history.js';
+import { type Curves, finalName, HistoryCollector, type RunHistory } from '../../run/history.js';
 import { damageOf, readLogEnd } from '../../run/integrity.js';
-import type { Manifest } from '../../run/manifest.js';
-import { Run, type RunRecord, type RunState } from '../../run/run.js';
+import { Run, type RunRecord } from '../../run/run.js';
 import type { Summary } from '../../run/summary.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
 import { type Deciding, decidingOf } from '../deciding.js';
-
-export interface RunFacts {
-  readonly directory: string;
-  readonly run_id: string;
-  readonly name: string;
-  /** How the run ended, or `running` or `killed`. */
-  readonly state: RunState;
-  readonly message: string | null;
-  readonly seed: number | null;
-  readonly config_hash: string | null;
-  /**
-   * Absolute paths, on the machine of the run, of the files that the config extends and, last, of
-   * the config.
-   */
-  readonly config_files: readonly string[];
-  readonly started: string | null;
-  readonly backend: Manifest['backend'] | null;
-  readonly machine: Manifest['machine'] | null;
-  readonly versions: Manifest['versions'] | null;
-  readonly git: Manifest['git'];
-  readonly steps: number | null;
-  readonly epochs: number | null;
-  readonly duration_s: number | null;
-  readonly metrics: Summary['metrics'] | null;
-  readonly best: Summary['best'];
-  readonly ending: string | null;
-  readonly cautions: readonly string[];
-  readonly performance: {
-    readonly ms_per_step: number | null;
-    readonly step_ratio: number | null;
-    readonly peak_rss_mb: number | null;
-  };
-  readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
-  readonly damaged_lines: number;
-  readonly resumes: number;
-}
+import type { RunFacts } from './document.js';
 
 export interface Doubt {
   readonly reason: string;

@@ -16,14 +16,8 @@ import {
 } from '../../sweep/index.js';
 import { caught, placeOf, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { ReviewedRun, RunFacts } from './run-facts.js';
-
-export interface SweepReview {
-  readonly directory: string;
-  readonly name: string;
-  readonly state: SweepResults['state'] | 'damaged';
-  readonly message: string | null;
-}
+import type { RunFacts, SweepReview } from './document.js';
+import type { ReviewedRun } from './run-facts.js';
 
 interface KnownSweep {
   readonly review: SweepReview;
