@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/defaults.js';
-import { isRecord } from '../config/schema/walk.js';
+import { isRecord, valueAt } from '../config/schema/walk.js';
 import { askedGates } from '../judge/judging/run-facts.js';
 import { readIndex } from '../run/checkpoints.js';
 import type {
@@ -322,30 +322,19 @@ export function configTexts(config: Readonly<Record<string, unknown>>): Readonly
   return Object.fromEntries(leavesOf(config, []).map(({ path, value }) => [path.join('.'), shown(value)]));
 }
 
-interface Leaf {
-  readonly path: Path;
-  readonly value: unknown;
-}
-
 /** Lists, such as `betas` and `gates`, count as one value. */
-function leavesOf(value: unknown, path: Path): readonly Leaf[] {
+function leavesOf(value: unknown, path: Path): readonly { readonly path: Path; readonly value: unknown }[] {
   if (!isRecord(value) || Object.keys(value).length === 0) return [{ path, value }];
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
 }
 
 function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unknown {
+  const last = path[path.length - 1];
   // other defaults depend on kinds, which have none
-  if (path.at(-1) === 'kind') return undefined;
-  let filled: unknown = fillDefaults(without(config, path));
-  for (const step of path) filled = isRecord(filled) ? filled[step] : undefined;
-  return filled;
-}
-
-function without(config: Readonly<Record<string, unknown>>, [first, ...rest]: Path): Record<string, unknown> {
-  const { [first]: inner, ...others } = config;
-  if (rest.length === 0 || !isRecord(inner)) return others;
-  // in place, since keys are shown in order
-  return { ...config, [first]: without(inner, rest) };
+  if (last === 'kind') return undefined;
+  const others = structuredClone(config);
+  Reflect.deleteProperty(valueAt(others, path.slice(0, -1)) as object, last);
+  return valueAt(fillDefaults(others), path);
 }
 
 /** The keys of `--set key=value` and `--set=key=value`. */
@@ -358,15 +347,12 @@ function overriddenKeys(commandLine: readonly string[]): readonly string[] {
 
 /** Plain strings without quotes, everything else as JSON, which is YAML. */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return JSON.stringify(value);
-  return value.length === 0
-    ? '[]'
-    : `[${value.map(item => (isRecord(item) ? mapping(item) : shown(item))).join(', ')}]`;
+  if (Array.isArray(value))
+    return `[${value.map(item => (isRecord(item) ? mapping(item) : shown(item))).join(', ')}]`;
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function mapping(record: Readonly<Record<string, unknown>>): string {
-  return `{ ${Object.entries(record)
-    .map(([key, value]) => `${key}: ${shown(value)}`)
-    .join(', ')} }`;
+  const entries = Object.entries(record).map(([key, value]) => `${key}: ${shown(value)}`);
+  return `{ ${entries.join(', ')} }`;
 }

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import type { Test } from 'tap';
 
 const PROGRAM = '/usr/bin/chromium';
 
@@ -102,4 +103,51 @@ export async function violationsOf(page: Page): Promise<{ violations: string[]; 
     nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`),
   );
   return { violations: lines, passes: passes.length };
+}
+
+/** Widths of a phone, a tablet and a desktop, each scheme at least once. */
+const LOOKS = [
+  { width: 360, scheme: 'dark' },
+  { width: 768, scheme: 'light' },
+  { width: 1280, scheme: 'light' },
+  { width: 1280, scheme: 'dark' },
+] as const;
+
+/** At every look: axe finds nothing, the page is not wider than the screen, and `check` passes. */
+export async function checkLooks(
+  t: Test,
+  page: Page,
+  name: string,
+  check: () => Promise<unknown> = async () => {},
+): Promise<void> {
+  for (const { width, scheme } of LOOKS) {
+    const look = `${name}-${width}-${scheme}`;
+    await changeLook(page, { width, scheme });
+    const { violations, passes } = await violationsOf(page);
+    t.same(violations, [], look);
+    t.ok(passes > 10, 'there was something to look at');
+    t.equal(await page.evaluate('document.documentElement.scrollWidth'), width, `${look} fits`);
+    await check();
+    await keepScreenshot(page, look);
+  }
+}
+
+/** The section with a title. */
+export function part(page: Page, title: string): Locator {
+  return page
+    .locator('section.part')
+    .filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+}
+
+export async function cellsOf(rows: Locator): Promise<string[][]> {
+  return Promise.all((await rows.all()).map(row => row.locator('th, td').allInnerTexts()));
+}
+
+export function attributes(all: Locator, name: string): Promise<(string | null)[]> {
+  return all.evaluateAll((elements, name) => elements.map(one => one.getAttribute(name)), name);
+}
+
+/** The numbers behind the texts of `data` elements. */
+export async function valuesIn(data: Locator): Promise<number[]> {
+  return (await attributes(data, 'value')).map(Number);
 }

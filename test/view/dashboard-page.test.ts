@@ -10,13 +10,14 @@ import type { Comparison } from '../../src/judge/comparison/document.js';
 import { type Dashboard, startDashboard } from '../../src/view/server/dashboard.js';
 import { holdAfter } from '../soak/moments.js';
 import {
-  changeLook,
+  attributes,
+  cellsOf,
+  checkLooks,
   chromiumMissing,
-  keepScreenshot,
   type Look,
   openPage,
+  part,
   startChromium,
-  violationsOf,
 } from '../support/browser.js';
 import { type RunSummary, readLog, Workplace } from '../support/cli.js';
 import { logLines, makeRun } from '../support/dashboard.js';
@@ -120,9 +121,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     cell(page, path, column).locator('data').getAttribute('value');
   const title = (page: Page) => page.locator('main h1').textContent();
   const paths = (page: Page) =>
-    page
-      .locator('.sortable tr[data-row], .compared tr[data-row]')
-      .evaluateAll(rows => rows.map(row => row.getAttribute('data-row')));
+    attributes(page.locator('.sortable tr[data-row], .compared tr[data-row]'), 'data-row');
 
   t.test('the list, a run and a comparison match the files', async t => {
     const root = trained;
@@ -140,19 +139,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
         t.match(await cell(page, path(run), 'gates').textContent(), run.gates[0].verdict);
       }
       t.same(
-        await page.locator('thead th').evaluateAll(all => all.map(one => one.textContent)),
+        await page.locator('thead th').allTextContents(),
         [
           ...['experiment', 'compare', 'run', 'state'],
           ...['test mean absolute error', 'test rmse', 'test loss'],
-          ...[
-            'train mean absolute error',
-            'train loss',
-            'learning_rate',
-            'gates',
-            'time',
-            'started',
-            'message',
-          ],
+          ...['train mean absolute error', 'train loss'],
+          ...['learning_rate', 'gates', 'time', 'started', 'message'],
         ],
         'what differs, and nothing that is empty or the same in all rows',
       );
@@ -161,35 +153,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       await page.getByRole('link', { name: runs[0].run_id }).click();
       await page.waitForSelector('article.run');
       t.match(await title(page), 'adding');
-      for (const [name, value] of Object.entries(runs[0].metrics.test))
-        t.equal(await page.locator(`[data-metric="test.${name}"] data`).getAttribute('value'), String(value));
-      const logged = readLog(runs[0].directory);
-      const steps = logged.filter(({ event }) => event === 'train.step');
-      const loss = page.locator('[data-chart="Loss"] [data-series="train.loss"] data');
-      t.equal(await loss.getAttribute('value'), String(steps.at(-1)?.loss));
-      await page.locator('[data-chart="Loss"] summary').click();
-      // the rows are made only once the table is open
-      await page.locator('[data-chart="Loss"] tbody tr').first().waitFor();
-      const shown = await page
-        .locator('[data-chart="Loss"] tbody tr td:nth-child(2) data')
-        .evaluateAll(all => all.map(one => one.getAttribute('value')));
-      t.same(
-        shown,
-        steps.map(step => String(step.loss)),
-        'every step of the log',
-      );
     });
     const query = runs.map(run => `run=${encodeURIComponent(path(run))}`).join('&');
     await view(dashboard.url, `#/compare?${query}`, {}, async page => {
-      const cellsOf = async (title: string) => {
-        const part = page
-          .locator('section.part')
-          .filter({ has: page.getByRole('heading', { name: title, exact: true }) });
-        const rows = await part.locator('tbody tr').all();
-        return Promise.all(rows.map(row => row.locator('th, td').allTextContents()));
-      };
+      const rowsOf = (title: string) => cellsOf(part(page, title).locator('tbody tr'));
       await page.waitForSelector('.differences tr[data-row]');
-      t.same(await cellsOf('What differs'), [['optimizer.learning_rate', '0.003', '0.01', 'numerics']]);
+      t.same(await rowsOf('What differs'), [['optimizer.learning_rate', '0.003', '0.01', 'numerics']]);
       for (const run of runs) {
         t.equal(await exact(page, path(run), 'test.loss'), String(run.metrics.test.loss));
         const line = page.locator(`[data-chart="Test loss"] [data-series="${path(run)}"] data`);
@@ -202,11 +171,11 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       t.equal(told.code, 0, told.stderr);
       const { metrics, sides } = JSON.parse(told.stdout) as Comparison;
       t.same(
-        (await cellsOf('Sides')).map(([id]) => id),
+        (await rowsOf('Sides')).map(([id]) => id),
         sides.map(({ id }) => id),
       );
       t.same(
-        (await cellsOf('Metrics')).map(cells => [cells[1], cells[9]]),
+        (await rowsOf('Metrics')).map(cells => [cells[1], cells[9]]),
         metrics.flatMap(({ sides: measured, comparisons }) =>
           measured.map(({ side }) => [
             side,
@@ -379,8 +348,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     t.teardown(() => dashboard.close());
     await view(dashboard.url, '', {}, async page => {
       await page.waitForSelector('tr[data-row]');
-      const heads = () =>
-        page.locator('thead button').evaluateAll(all => all.map(one => one.getAttribute('title')));
+      const heads = () => attributes(page.locator('thead button'), 'title');
       t.notOk((await heads()).includes('tags'), 'nothing is tagged');
       const tagged = await work.cellrun('tag', join(root, 'a', id(2)), '--add', 'odd', '--note', 'too fast');
       t.equal(tagged.code, 0, tagged.stderr);
@@ -405,7 +373,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       );
       await page.getByRole('button', { name: 'test accuracy' }).click();
       t.same(
-        await page.locator('[data-group]').evaluateAll(all => all.map(one => one.getAttribute('data-group'))),
+        await attributes(page.locator('[data-group]'), 'data-group'),
         ['0.02', '0.01'],
         'groups are sorted by their means',
       );
@@ -473,7 +441,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const lines = page.locator('[data-chart="Test loss"] [data-series]');
       await lines.first().waitFor();
       t.same(
-        await lines.evaluateAll(all => all.map(one => one.getAttribute('data-series'))),
+        await attributes(lines, 'data-series'),
         top.map(({ runs: [path] }: { runs: string[] }) => relative(root, path)),
         'the best first',
       );
@@ -567,28 +535,11 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       compare: [`#/compare?run=${path}&run=${other}`, '.differences tr[data-row]'],
       nothing: ['#/list?find=nothing+like+this', 'article.list'],
     } as const;
-    const looks: readonly Required<Pick<Look, 'width' | 'scheme'>>[] = [
-      { width: 360, scheme: 'dark' },
-      { width: 768, scheme: 'light' },
-      { width: 1280, scheme: 'light' },
-      { width: 1280, scheme: 'dark' },
-    ];
     for (const [name, [hash, selector]] of Object.entries(views)) {
-      await view(dashboard.url, hash, looks[0], async page => {
+      await view(dashboard.url, hash, {}, async page => {
         await page.locator(selector).first().waitFor();
         await page.locator('[data-connection=live]').waitFor();
-        for (const look of looks) {
-          await changeLook(page, look);
-          const { violations, passes } = await violationsOf(page);
-          t.same(violations, [], `${name} ${look.width} ${look.scheme}`);
-          t.ok(passes > 10);
-          t.equal(
-            await page.evaluate('document.documentElement.scrollWidth'),
-            look.width,
-            `${name} fits ${look.width}`,
-          );
-          await keepScreenshot(page, `dashboard-${name}-${look.width}-${look.scheme}`);
-        }
+        await checkLooks(t, page, `dashboard-${name}`);
       });
     }
   });

@@ -1,11 +1,10 @@
 /** `report PATH`: writes a self-contained HTML file about a run, a sweep or a directory of them. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
-import { writeAtomic } from '../../run/files.js';
+import { isAbsent, withFile, writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { EXIT, usageError } from '../../util/errors.js';
-import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
+import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { json } from '../command/options.js';
 import { defineVerb, text } from '../command/verb.js';
@@ -44,27 +43,15 @@ const HEAD_BYTES = 4096;
 function prepare(path: string, isReport: (head: string) => boolean): void {
   const refuse = (message: string, expected: string) =>
     usageError({ code: 'cli/output', message, file: path, expected });
-  const found = withFileErrors(path, () => statSync(path, { throwIfNoEntry: false }));
-  if (found === undefined) {
+  if (isAbsent(path)) {
     if (RunDirectory.isOwnFile(path)) throw refuse('a file of the run has this name', 'another name');
     makeFolder(dirname(path), path, 'its folder');
     return;
   }
-  if (found.isDirectory()) throw refuse('this is a directory', 'a file name for the report');
-  // a device or pipe would be replaced, not written to
-  if (!found.isFile()) throw refuse('this is not a regular file', 'a file name for the report');
-  if (found.size > 0 && !isReport(headOf(path)))
-    throw refuse('this file is not a report and is not overwritten', 'a report, or a new file');
-}
-
-function headOf(path: string): string {
-  return withFileErrors(path, () => {
-    const file = openSync(path, 'r');
-    try {
-      const bytes = Buffer.alloc(HEAD_BYTES);
-      return bytes.toString('utf8', 0, readSync(file, bytes, 0, HEAD_BYTES, 0));
-    } finally {
-      closeSync(file);
-    }
+  // refuses devices and pipes, which would be replaced, not written to
+  const head = withFile(path, file => file.read(0, HEAD_BYTES).toString('utf8'), {
+    maxBytes: Number.POSITIVE_INFINITY,
   });
+  if (head !== '' && !isReport(head))
+    throw refuse('this file is not a report and is not overwritten', 'a report, or a new file');
 }

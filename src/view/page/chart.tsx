@@ -175,16 +175,17 @@ function Chart({ plan, view }: ChartProps) {
   const { axis, isLog, cursor, range, change } = view;
   const id = useId();
   const Heading = useHeading(2);
-  const shown = useMemo(() => series.filter(({ isHidden }) => !isHidden), [series]);
-  const x = useMemo(() => {
+  const { shown, x, y, places } = useMemo(() => {
+    const shown = series.filter(({ isHidden }) => !isHidden);
     const ticks = ticksOf(axis, ...range);
-    return numeric(...range, { ticks, texts: ticks.map(tick => tickText(axis, tick)) });
-  }, [axis, ...range]);
-  const y = useMemo(() => yScale(shown, range, isLog, isShare), [shown, ...range, isLog, isShare]);
-  const places = useMemo(() => {
     const all = shown.flatMap(({ line }) => line.places).filter(one => one >= range[0] && one <= range[1]);
-    return distinct(all).toSorted((a, b) => a - b);
-  }, [shown, ...range]);
+    return {
+      shown,
+      x: numeric(...range, { ticks, texts: ticks.map(tick => tickText(axis, tick)) }),
+      y: yScale(shown, range, isLog, isShare),
+      places: distinct(all).toSorted((a, b) => a - b),
+    };
+  }, [series, axis, ...range, isLog, isShare]);
   const show = (value: number | null | undefined) => {
     if (value === undefined) return '–';
     return value === null ? 'not finite' : formatMetric(isShare ? 'accuracy' : series[0].name, value);
@@ -366,24 +367,19 @@ function Legend({ plan: { series }, view: { cursor, hidden, change }, show }: Le
 /** What a key changes; undefined if nothing. */
 function changesOf(key: string, places: readonly number[], view: View): Partial<Settings> | undefined {
   const { axis, cursor, range } = view;
-  const last = places.length - 1;
-  if (last < 0) return undefined;
-  const at = cursor === null ? last : nearest(places, cursor);
-  // the first key shows the cursor at its position
-  const step = cursor === null ? 0 : 1;
-  const page = Math.max(2, Math.round(places.length / 10));
-  const moves: Readonly<Record<string, number>> = {
-    ArrowLeft: at - step,
-    ArrowDown: at - step,
-    ArrowRight: at + step,
-    ArrowUp: at + step,
-    PageDown: at - page,
-    PageUp: at + page,
-    Home: 0,
-    End: last,
-  };
+  const count = places.length;
+  if (count === 0) return undefined;
+  const page = Math.max(2, Math.round(count / 10));
+  const move = {
+    ...{ ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 },
+    ...{ PageDown: -page, PageUp: page, Home: -count, End: count },
+  }[key];
+  if (move !== undefined) {
+    // the first arrow leads to the last place
+    const at = move + (cursor === null ? count : nearest(places, cursor));
+    return { cursor: places[Math.max(0, Math.min(count - 1, at))] };
+  }
   const factor = { '+': 0.5, '=': 0.5, '-': 2 }[key];
-  if (key in moves) return { cursor: places[Math.max(0, Math.min(last, moves[key]))] };
   if (factor !== undefined)
     return { range: zoomed(range, cursor ?? (range[0] + range[1]) / 2, factor, axis) };
   return key === '0' || key === 'Escape' ? { range: null, cursor: null } : undefined;

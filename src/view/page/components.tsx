@@ -15,15 +15,13 @@ export function useHeading(below: 0 | 1 | 2): HeadingTag {
   return `h${useContext(Level) + below}` as HeadingTag;
 }
 
-export function Section({
-  title,
-  note,
-  children,
-}: {
-  readonly title: string;
-  readonly note?: string | undefined;
+interface Content {
   readonly children: ComponentChildren;
-}) {
+}
+
+type SectionProps = Content & { readonly title: string; readonly note?: string | undefined };
+
+export function Section({ title, note, children }: SectionProps) {
   const id = useId();
   const Heading = useHeading(1);
   // landmarks need unique names, and other runs on the page have the same sections
@@ -38,13 +36,7 @@ export function Section({
 }
 
 /** A wide element that scrolls by itself, also by keyboard, so that the page does not. */
-export function Scroll({
-  label,
-  children,
-}: {
-  readonly label: string;
-  readonly children: ComponentChildren;
-}) {
+export function Scroll({ label, children }: Content & { readonly label: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: else what scrolls could not be reached without a mouse
     <div class="scroll" role="group" aria-label={label} tabIndex={0}>
@@ -53,17 +45,13 @@ export function Scroll({
   );
 }
 
-export function Toggle({
-  isOn,
-  set,
-  title,
-  children,
-}: {
+interface ToggleProps extends Content {
   readonly isOn: boolean;
-  readonly set: (isOn: boolean) => void;
+  set(isOn: boolean): void;
   readonly title?: string;
-  readonly children: ComponentChildren;
-}) {
+}
+
+export function Toggle({ isOn, set, title, children }: ToggleProps) {
   return (
     <label title={title}>
       <input type="checkbox" checked={isOn} onChange={event => set(event.currentTarget.checked)} /> {children}
@@ -135,12 +123,7 @@ export function Facts({ title, facts }: { readonly title: string; readonly facts
   );
 }
 
-interface LinkedProps {
-  readonly href: string | undefined;
-  readonly children: ComponentChildren;
-}
-
-export function Linked({ href, children }: LinkedProps) {
+export function Linked({ href, children }: Content & { readonly href: string | undefined }) {
   return href === undefined ? <span>{children}</span> : <a href={href}>{children}</a>;
 }
 
@@ -149,21 +132,17 @@ export function Breakable({ text }: { readonly text: string }) {
   return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
 }
 
+interface PageLinks {
+  run(path: string): string;
+  sweep(path: string): string;
+  comparison(paths: readonly string[]): string;
+}
+
 /**
  * Addresses of other views of the page, by paths relative to the one that is shown; undefined in a
  * standalone file.
  */
-interface PageLinks {
-  run(path: string): string | undefined;
-  sweep(path: string): string | undefined;
-  comparison(paths: readonly string[]): string | undefined;
-}
-
-export const Links = createContext<PageLinks>({
-  run: () => undefined,
-  sweep: () => undefined,
-  comparison: () => undefined,
-});
+export const Links = createContext<PageLinks | undefined>(undefined);
 
 type SortValue = number | string | null | undefined;
 
@@ -175,7 +154,12 @@ export interface Column<Row> {
   sortBy?(row: Row): SortValue;
   show?(row: Row, i: number): ComponentChildren;
   /** What a group shows and is sorted by. Default: the value that its rows share. */
-  summary?(rows: readonly Row[]): { readonly value: SortValue; readonly text: ComponentChildren };
+  summary?(rows: readonly Row[]): Summary;
+}
+
+interface Summary {
+  readonly value: SortValue;
+  readonly text: ComponentChildren;
 }
 
 export function field<Row>(name: keyof Row & string, more: Partial<Column<Row>> = {}): Column<Row> {
@@ -194,11 +178,9 @@ interface TableProps<Row> {
   readonly most?: number;
 }
 
-export function TableSection<Row>({
-  title,
-  note,
-  ...table
-}: Omit<TableProps<Row>, 'label'> & { readonly title: string; readonly note?: string }) {
+type TableSectionProps<Row> = Omit<TableProps<Row>, 'label'> & Omit<SectionProps, 'children'>;
+
+export function TableSection<Row>({ title, note, ...table }: TableSectionProps<Row>) {
   if (table.rows.length === 0) return null;
   return (
     <Section title={title} note={note}>
@@ -246,7 +228,7 @@ export function Table<Row>(props: TableProps<Row>) {
               <TableRows {...props} rows={shown(rows)} />
             </tbody>
           ) : (
-            sort(groups, group => column && summaryValue(column, group.rows)).map(group => (
+            sort(groups, group => column && summaryOf(column, group.rows).value).map(group => (
               <GroupBody key={group.label} group={group} columns={columns}>
                 {() => <TableRows {...props} rows={shown(group.rows)} />}
               </GroupBody>
@@ -330,7 +312,7 @@ function GroupBody<Row>({ group: { label, rows }, columns, children }: GroupBody
         </th>
         {columns.slice(1).map(column => (
           <td key={column.name} data-column={column.name} class={column.isText ? 'text' : undefined}>
-            {column.summary?.(rows).text ?? (isSame(column, rows) ? shownIn(column, rows[0], 0) : '')}
+            {summaryOf(column, rows).text}
           </td>
         ))}
       </tr>
@@ -339,13 +321,12 @@ function GroupBody<Row>({ group: { label, rows }, columns, children }: GroupBody
   );
 }
 
-function isSame<Row>({ sortBy }: Column<Row>, rows: readonly Row[]): boolean {
-  return rows.every(row => sortBy?.(row) === sortBy?.(rows[0]));
-}
-
-function summaryValue<Row>(column: Column<Row>, rows: readonly Row[]): SortValue {
-  if (column.summary) return column.summary(rows).value;
-  return isSame(column, rows) ? column.sortBy?.(rows[0]) : null;
+/** What a group shows in a column, and is sorted by. */
+function summaryOf<Row>(column: Column<Row>, rows: readonly Row[]): Summary {
+  if (column.summary) return column.summary(rows);
+  const value = column.sortBy?.(rows[0]);
+  const isSame = rows.every(row => column.sortBy?.(row) === value);
+  return isSame ? { value, text: shownIn(column, rows[0], 0) } : { value: null, text: '' };
 }
 
 function sorted<T>(items: readonly T[], keyFor: (item: T) => SortValue, isDown: boolean): readonly T[] {

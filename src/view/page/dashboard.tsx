@@ -14,7 +14,7 @@ import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
 import { SweepView } from './sweep-view.js';
 
-const CONNECTIONS: Readonly<Record<Connection, string>> = {
+const CONNECTIONS = {
   connecting: 'connecting',
   live: 'live',
   lost: 'connection lost, trying again',
@@ -24,8 +24,7 @@ function Dashboard() {
   const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
   useEffect(() => addEventListener('hashchange', () => setRoute(parseRoute(location.hash))), []);
   const { kind, path, events } = route;
-  const [connection, setConnection] = useState<Connection>('connecting');
-  const { document: report, trouble } = useLive<Shown>(events, setConnection);
+  const { connection, document: report, trouble } = useLive(events);
   const main = useRef<HTMLElement>(null);
   const shown = useRef(events);
   // moves the focus of keyboard and screen reader users to the new view
@@ -71,24 +70,22 @@ function Dashboard() {
   );
 }
 
-/** `lost`, and reconnecting. */
-type Connection = 'connecting' | 'live' | 'lost';
-
-interface Live<T> {
-  readonly document: T | undefined;
-  readonly trouble: string | undefined;
+interface Live {
+  readonly address?: string;
+  readonly document?: Shown | undefined;
+  readonly trouble?: string;
 }
 
-const NOTHING = { document: undefined, trouble: undefined };
 const RETRY_MS = 1000;
 
 /**
- * Follows the document whose events are at `address`. A hidden page holds no connection, since a
- * browser opens at most six to a server in all its windows; when visible again, it receives the
- * document anew.
+ * Follows the document whose server-sent events, each with all of it, are at `address`. A hidden
+ * page holds no connection, since a browser opens at most six to a server in all its windows; when
+ * visible again, it receives the document anew.
  */
-function useLive<T>(address: string, setConnection: (state: Connection) => void): Live<T> {
-  const [live, setLive] = useState<Live<T> & { address?: string }>(NOTHING);
+function useLive(address: string) {
+  const [connection, setConnection] = useState<keyof typeof CONNECTIONS>('connecting');
+  const [live, setLive] = useState<Live>({});
   useEffect(() => {
     let source: EventSource | undefined;
     let timer: number | undefined;
@@ -100,9 +97,7 @@ function useLive<T>(address: string, setConnection: (state: Connection) => void)
       const made = new EventSource(address);
       source = made;
       made.onopen = () => setConnection('live');
-      made.addEventListener('document', ({ data }) =>
-        setLive({ address, document: JSON.parse(data) as T, trouble: undefined }),
-      );
+      made.addEventListener('document', ({ data }) => setLive({ address, document: JSON.parse(data) }));
       made.addEventListener('trouble', ({ data }) => {
         const { message: trouble } = JSON.parse(data);
         setLive(old => ({ document: old.address === address ? old.document : undefined, address, trouble }));
@@ -124,9 +119,9 @@ function useLive<T>(address: string, setConnection: (state: Connection) => void)
       document.removeEventListener('visibilitychange', onVisibility);
       close();
     };
-  }, [address, setConnection]);
+  }, [address]);
   // of the previous address, until the new one has sent something
-  return live.address === address ? live : NOTHING;
+  return { connection, ...(live.address === address && live) };
 }
 
 type Shown = ListDocument | RunReport | SweepReport | ComparisonReport;

@@ -22,7 +22,8 @@ export interface RunColumn extends Column<RunLine> {
   readonly isDefault: boolean;
 }
 
-type Link = (path: string) => string | undefined;
+/** The address of a run or a sweep, if it has one. */
+export type Link = ((path: string) => string) | undefined;
 
 function idColumn(title: string, link: Link): Column<RunLine> {
   return field('id', {
@@ -30,7 +31,7 @@ function idColumn(title: string, link: Link): Column<RunLine> {
     isText: true,
     show: ({ path, id }) => (
       <span class="id">
-        <Linked href={link(path)}>{id}</Linked>
+        <Linked href={link?.(path)}>{id}</Linked>
       </span>
     ),
   });
@@ -41,11 +42,11 @@ const CURVE: Column<RunLine> = {
   name: 'curve',
   isText: true,
   sortBy: row => row.sparkline?.metric,
-  show: row => (row.sparkline === null ? '–' : <Sparkline of={row.sparkline} />),
+  show: ({ sparkline }) => (sparkline ? <Sparkline of={sparkline} /> : '–'),
 };
 const GATES = field<RunLine>('gates', {
   isText: true,
-  show: ({ gates }) => (gates === null ? '–' : <Badge of={gates} />),
+  show: ({ gates }) => (gates ? <Badge of={gates} /> : '–'),
 });
 const FACTS: readonly Column<RunLine>[] = [
   field('tags', {

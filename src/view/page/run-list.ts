@@ -4,8 +4,11 @@
 import type { RunRow } from '../index-report.js';
 import type { Measured } from '../run-report.js';
 
-/** A run with its whole config, or a sweep, which has fewer facts. */
-export interface RunLine extends Omit<RunRow, 'state'> {
+/** What sweeps lack. */
+type OfRuns = 'seed' | 'steps' | 'epochs' | 'gates' | 'sparkline';
+
+/** A run with its whole config, or a sweep. */
+export interface RunLine extends Omit<RunRow, 'state' | OfRuns>, Partial<Pick<RunRow, OfRuns>> {
   readonly state: string;
   readonly message?: string | null;
   readonly trials?: number;
@@ -29,7 +32,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   date: 'started',
 };
 
-type FieldValue = number | string | readonly string[] | null;
+type FieldValue = number | string | readonly string[] | null | undefined;
 
 /** What a search can name: the facts of a run, its metrics, and the keys of its config. */
 function fieldsOf(row: RunLine): Readonly<Record<string, FieldValue>> {
@@ -75,13 +78,8 @@ type Operator = '=' | '!=' | ':' | '<' | '<=' | '>' | '>=';
 
 const TERM = /(-?)(?:([A-Za-z][\w.]*)(!=|<=|>=|[=:<>]))?(?:"([^"]*)"?|(\S*))/g;
 
-export interface Search {
-  readonly found: ReadonlySet<RunLine>;
-  readonly unknown: readonly string[];
-}
-
 /** Ignores incomplete terms, such as `lr=`. */
-export function searchFor(text: string, rows: readonly RunLine[]): Search {
+export function searchFor(text: string, rows: readonly RunLine[]) {
   const unknown: string[] = [];
   const records = rows.map(row => ({ row, fields: fieldsOf(row) }));
   const known = distinct(records.flatMap(({ fields }) => Object.keys(fields)));

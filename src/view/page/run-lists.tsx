@@ -17,8 +17,7 @@ interface RunListsProps {
 }
 
 export function RunLists({ list, filter, change }: RunListsProps) {
-  const { run, sweep, comparison } = useContext(Links);
-  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const links = useContext(Links);
   const lines = useMemo(() => linesOf(list), [list]);
   const search = useMemo(() => searchFor(filter.find, lines.all), [lines, filter.find]);
   const isSelected = (row: RunLine) =>
@@ -28,10 +27,6 @@ export function RunLists({ list, filter, change }: RunListsProps) {
   const runs = useMemo(() => lines.runs.filter(isSelected), [search, filter.state, filter.experiment]);
   const sweeps = lines.sweeps.filter(isSelected);
   const running = lines.runs.filter(({ state }) => state === 'running').length;
-  const choose = (rows: readonly RunLine[], isChosen: boolean): void => {
-    const paths = rows.map(({ path }) => path);
-    setChosen(old => [...old.filter(path => !paths.includes(path)), ...(isChosen ? paths : [])]);
-  };
   return (
     <>
       <ListFilter lines={lines.all} runs={runs} filter={filter} change={change} />
@@ -61,24 +56,14 @@ export function RunLists({ list, filter, change }: RunListsProps) {
         <Section title="Sweeps">
           <Table
             label="Sweeps"
-            columns={sweepColumns(sweeps, sweep)}
+            columns={sweepColumns(sweeps, links?.sweep)}
             rows={sweeps}
             keyOf={row => row.path}
             most={MOST}
           />
         </Section>
       )}
-      {runs.length > 0 && (
-        <Section title="Runs">
-          {comparison([]) !== undefined && <Choice chosen={chosen} clear={() => setChosen([])} />}
-          <RunTable
-            rows={runs}
-            link={run}
-            groupBy={filter.group}
-            choice={comparison([]) === undefined ? [] : [choiceColumn(chosen, choose)]}
-          />
-        </Section>
-      )}
+      <RunTable rows={runs} groupBy={filter.group} />
       {lines.all.length > 0 && runs.length + sweeps.length === 0 && <p>Nothing here fits the filter.</p>}
     </>
   );
@@ -95,17 +80,8 @@ function linesOf({ runs, sweeps, common_config: common }: RunListsProps['list'])
 }
 
 function asLine({ metric, best, ...facts }: IndexReport['sweeps'][number]): RunLine {
-  return {
-    ...facts,
-    objective: metric,
-    seed: null,
-    steps: 0,
-    epochs: 0,
-    config: {},
-    metrics: best === null ? [] : [{ name: metric, value: best.value }],
-    gates: null,
-    sparkline: null,
-  };
+  const metrics = best === null ? [] : [{ name: metric, value: best.value }];
+  return { ...facts, objective: metric, config: {}, metrics };
 }
 
 interface ListFilterProps {
@@ -191,21 +167,27 @@ function SearchHelp() {
   );
 }
 
-function Choice({ chosen, clear }: { readonly chosen: readonly string[]; clear(): void }) {
-  const { comparison } = useContext(Links);
+interface ChoiceProps {
+  readonly chosen: readonly string[];
+  setChosen(paths: readonly string[]): void;
+}
+
+function Choice({ chosen, setChosen }: ChoiceProps) {
+  const links = useContext(Links);
   const isPossible = chosen.length >= 2 && chosen.length <= MAX_COMPARED;
+  if (links === undefined) return null;
   return (
     <div class="toolbar">
       <button
         type="button"
         disabled={!isPossible}
         onClick={() => {
-          location.hash = comparison(chosen) ?? '';
+          location.hash = links.comparison(chosen);
         }}
       >
         Compare {chosen.length > 0 ? counted(chosen.length, 'run') : ''}
       </button>
-      <button type="button" disabled={chosen.length === 0} onClick={clear}>
+      <button type="button" disabled={chosen.length === 0} onClick={() => setChosen([])}>
         Choose none
       </button>
       <output>{isPossible ? '' : `choose 2 to ${MAX_COMPARED} runs to compare them`}</output>
@@ -213,18 +195,19 @@ function Choice({ chosen, clear }: { readonly chosen: readonly string[]; clear()
   );
 }
 
-function choiceColumn(
-  chosen: readonly string[],
-  choose: (rows: readonly RunLine[], isChosen: boolean) => void,
-): Column<RunLine> {
-  const box = (label: string, rows: readonly RunLine[]) => (
-    <input
-      type="checkbox"
-      aria-label={label}
-      checked={rows.every(({ path }) => chosen.includes(path))}
-      onChange={event => choose(rows, event.currentTarget.checked)}
-    />
-  );
+function choiceColumn({ chosen, setChosen }: ChoiceProps): Column<RunLine> {
+  const box = (label: string, rows: readonly RunLine[]) => {
+    const paths = rows.map(({ path }) => path);
+    const others = chosen.filter(path => !paths.includes(path));
+    return (
+      <input
+        type="checkbox"
+        aria-label={label}
+        checked={paths.every(path => chosen.includes(path))}
+        onChange={event => setChosen(event.currentTarget.checked ? [...others, ...paths] : others)}
+      />
+    );
+  };
   return {
     name: 'chosen',
     title: 'compare',
@@ -238,25 +221,23 @@ function choiceColumn(
   };
 }
 
-interface RunTableProps {
-  readonly rows: readonly RunLine[];
-  link(path: string): string | undefined;
-  readonly groupBy: string;
-  readonly choice: readonly Column<RunLine>[];
-}
-
-function RunTable({ rows, link, groupBy, choice }: RunTableProps) {
+function RunTable({ rows, groupBy }: { readonly rows: readonly RunLine[]; readonly groupBy: string }) {
+  const links = useContext(Links);
+  const [chosen, setChosen] = useState<readonly string[]>([]);
   const [shown, setShown] = useState(storedColumns);
-  const offered = useMemo(() => runColumns(rows, link), [rows, link]);
+  const offered = useMemo(() => runColumns(rows, links?.run), [rows, links]);
   const groups = useMemo(() => (groupBy === '' ? undefined : groupRows(rows, groupBy)), [rows, groupBy]);
   const [first, ...others] = offered;
+  const choice = links ? [choiceColumn({ chosen, setChosen })] : [];
   const isShown = ({ name, isDefault }: RunColumn) => shown[name] ?? isDefault;
   const change = (columns: ShownColumns): void => {
     setShown(columns);
     storeColumns(columns);
   };
+  if (rows.length === 0) return null;
   return (
-    <>
+    <Section title="Runs">
+      <Choice chosen={chosen} setChosen={setChosen} />
       <details class="columns">
         <summary>Columns</summary>
         <fieldset>
@@ -284,7 +265,7 @@ function RunTable({ rows, link, groupBy, choice }: RunTableProps) {
         keyOf={row => row.path}
         most={MOST}
       />
-    </>
+    </Section>
   );
 }
 

@@ -60,10 +60,7 @@ function RunHead({ report }: { readonly report: RunReport }) {
       tiles={[
         ...order.map(({ name, value }) => ({ name, title: words(name), metric: name, value })),
         best && {
-          name: 'best',
-          title: `best ${words(best.metric)}`,
-          metric: best.metric,
-          value: best.value,
+          ...{ name: 'best', title: `best ${words(best.metric)}`, metric: best.metric, value: best.value },
           more: `epoch ${best.epoch}, step ${best.step}`,
         },
       ]}

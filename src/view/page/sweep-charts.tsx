@@ -7,15 +7,7 @@ import { Scroll, useWidth } from './components.js';
 import { LINE, Mark, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { measuredScale, NO_VALUE, numeric, parameterScale, type Scale, spaced } from './scales.js';
 
-export interface SweepAxis {
-  readonly name: string;
-  readonly title: string;
-  readonly scale: Scale;
-  /** Trials without a value on the axis: diverged ones, or points without the parameter. */
-  readonly without: readonly TrialReport[];
-  placeOf(trial: TrialReport): number | undefined;
-  valueIn(trial: TrialReport): number | string | null | undefined;
-}
+type SweepAxis = ReturnType<typeof sweepAxes>[number];
 
 /** Ranges of positions by axis name; an axis without a range accepts every trial. */
 export type Brushes = Readonly<Record<string, Range>>;
@@ -26,22 +18,20 @@ export interface SweepParts {
   readonly chosen: readonly TrialReport[];
 }
 
-export function sweepAxes({ parameters, objective, trials }: SweepReport): readonly SweepAxis[] {
-  const axisOf = (name: string, title: string, scale: Scale, valueIn: SweepAxis['valueIn']): SweepAxis => {
+export function sweepAxes({ parameters, objective, trials }: SweepReport) {
+  type Value = number | string | null | undefined;
+  const axisOf = (name: string, title: string, scale: Scale, valueIn: (trial: TrialReport) => Value) => {
     const placeOf = (trial: TrialReport) => scale.place(valueIn(trial));
+    // diverged trials, or points without the parameter
     const without = trials.filter(trial => placeOf(trial) === undefined);
     return { name, title, scale, without, placeOf, valueIn };
   };
   const { metric } = objective;
   return [
-    ...parameters.map(parameter =>
-      axisOf(
-        parameter.name,
-        parameter.title,
-        parameterScale(parameter),
-        ({ point }) => point[parameter.name],
-      ),
-    ),
+    ...parameters.map(parameter => {
+      const { name, title } = parameter;
+      return axisOf(name, title, parameterScale(parameter), ({ point }) => point[name]);
+    }),
     axisOf(metric, metric, measuredScale(trials.map(({ value }) => value)), ({ value }) => value),
   ];
 }

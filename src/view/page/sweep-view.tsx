@@ -113,26 +113,14 @@ function SweepHead({ report, total }: { readonly report: SweepReport; readonly t
       kind="Sweep"
       report={report}
       tiles={[
-        baseline && {
-          name: 'baseline',
-          title: 'trivial baseline',
-          metric,
-          value: baseline.value,
-          more: baseline.name,
-        },
+        baseline && { ...baseline, name: 'baseline', title: 'trivial baseline', metric, more: baseline.name },
         leader && {
-          name: 'best',
-          title: `best ${words(metric)}`,
-          metric,
-          value: leader.value,
+          ...{ name: 'best', title: `best ${words(metric)}`, metric, value: leader.value },
           more: `trial ${leader.trial}, ${leader.epochs} of ${counted(epochs, 'epoch')}`,
         },
         { name: 'trials', title: 'trials', metric: '', value: total, more: counts.join(', ') },
         {
-          name: 'epochs',
-          title: 'epochs trained',
-          metric: '',
-          value: report.epochs_trained,
+          ...{ name: 'epochs', title: 'epochs trained', metric: '', value: report.epochs_trained },
           more: seconds === null ? null : `in ${formatSeconds(seconds)}`,
         },
       ]}
@@ -159,14 +147,13 @@ function Key({ report: { best, states } }: { readonly report: SweepReport }) {
 
 /** The learning curves of the best of the chosen trials, where runs can be compared. */
 function CurvesOfTrials({ chosen }: { readonly chosen: readonly TrialReport[] }) {
-  const { comparison } = useContext(Links);
+  const links = useContext(Links);
   const best = chosen.filter(({ runs }) => runs.length > 0).slice(0, MAX_COMPARED);
-  const href = comparison(best.map(({ runs: [{ path }] }) => path));
-  if (best.length < 2 || href === undefined) return null;
+  if (best.length < 2 || links === undefined) return null;
   const which = best.length < chosen.length ? `the best ${best.length} of the chosen trials` : 'these trials';
   return (
     <p>
-      <a href={href}>Compare the curves of {which}</a>
+      <a href={links.comparison(best.map(({ runs: [{ path }] }) => path))}>Compare the curves of {which}</a>
     </p>
   );
 }
@@ -197,14 +184,14 @@ function Importance({ report: { importance, parameters, objective } }: { readonl
 }
 
 function TrialTable({ report, chosen }: SweepParts) {
-  const { run: link } = useContext(Links);
+  const links = useContext(Links);
   const { metric } = report.objective;
   const measured = (name: string, key: 'value' | 'spread', title = name) =>
     field<TrialReport>(key, { name, title, show: row => <Value metric={metric} value={row[key]} /> });
   const columns: readonly Column<TrialReport>[] = [
     field('trial', {
       show: ({ trial, runs }) => (
-        <Linked href={runs.length === 1 ? link(runs[0].path) : undefined}>{trial}</Linked>
+        <Linked href={runs.length === 1 ? links?.run(runs[0].path) : undefined}>{trial}</Linked>
       ),
     }),
     field('state', { isText: true, show: ({ state }) => <Badge of={state} /> }),

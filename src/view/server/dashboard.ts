@@ -18,6 +18,7 @@ import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { usageError } from '../../util/errors.js';
 import { launcher, programFile } from '../../util/root.js';
+import { systemReason } from '../../util/system-errors.js';
 import { Catalog, isFileProblem } from './catalog.js';
 import { type Source, type Subject, sourceOf, subjectOf } from './sources.js';
 
@@ -31,13 +32,10 @@ interface DashboardOptions {
   readonly pollMs?: number;
 }
 
-export interface Dashboard {
-  /** Such as `http://127.0.0.1:7420/`. */
-  readonly url: string;
-  close(): Promise<void>;
-}
+export type Dashboard = Awaited<ReturnType<typeof startDashboard>>;
 
-export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
+/** @returns its URL, such as `http://127.0.0.1:7420/`, and how to close it */
+export async function startDashboard(options: DashboardOptions) {
   const catalog = new Catalog(options.root);
   await catalog.refresh();
   const handler = new Handler(options, catalog);
@@ -148,17 +146,8 @@ function missing(subject: Subject): string {
     : 'one of these runs does not exist';
 }
 
-interface Refusal {
-  readonly status: 403 | 405 | 421;
-  readonly message: string;
-}
-
 /** @param host what the server listens on, as the user named it */
-export function refusalOf(
-  method: string | undefined,
-  headers: IncomingHttpHeaders,
-  host: string,
-): Refusal | undefined {
+export function refusalOf(method: string | undefined, headers: IncomingHttpHeaders, host: string) {
   if (!isOwnHost(headers.host, host))
     return { status: 421, message: 'this server does not have the host name of the request' };
   if (!isOwnOrigin(headers)) return { status: 403, message: 'requests from other origins are refused' };
@@ -202,14 +191,13 @@ function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host'
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is already in use',
-  EACCES: 'permission denied',
   EADDRNOTAVAIL: 'not an address of this machine',
   ENOTFOUND: 'host not found',
   EAI_AGAIN: 'the host name cannot be resolved',
 };
 
 function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const reason = REASONS[error.code ?? ''];
+  const reason = systemReason(error, REASONS);
   if (reason === undefined) return error;
   return usageError({
     code: error.code === 'EADDRINUSE' ? PORT_TAKEN : 'serve/address',
