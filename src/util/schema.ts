@@ -93,7 +93,7 @@ interface Options {
   /** True if the run chooses the default: a complete mapping may lack the key. */
   readonly runDefault?: true;
   readonly required?: true;
-  readonly examples?: readonly unknown[];
+  readonly examples?: readonly unknown[] | undefined;
   readonly aliases?: readonly string[];
   /** Keys that are not inherited from an extended config if this key is set. */
   readonly excludes?: readonly string[];
@@ -186,7 +186,7 @@ function shape<T, O extends Options | string, Known extends boolean = HasFacts<O
 ): Shape<T, IsPresent<O>, Known> {
   const options = optionsOf(given);
   const whole = (): JsonSchema => {
-    const { title, description, ...rest } = keywords(options, ANNOTATIONS);
+    const { title, description, ...rest } = keywords(withExample(options), ANNOTATIONS);
     const heading = {
       ...(title !== undefined && { title }),
       ...(description !== undefined && { description }),
@@ -201,6 +201,12 @@ function shape<T, O extends Options | string, Known extends boolean = HasFacts<O
 /** @param options those of a definition, or its description alone */
 function optionsOf<O extends Options>(options: O | string): O | Options {
   return typeof options === 'string' ? { description: options } : options;
+}
+
+/** A default of a plain value is an example of it, unless there are others. */
+function withExample({ default: value, examples, ...others }: Options): Options {
+  const isPlain = value !== undefined && typeof value !== 'object';
+  return { ...others, default: value, examples: examples ?? (isPlain ? [value] : undefined) };
 }
 
 function factsOf({ effects, resume }: Options): KeyFacts | undefined {

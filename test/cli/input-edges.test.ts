@@ -10,30 +10,18 @@ import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, readLog, Workplace } from '../support/cli.js';
+import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
-const webasm = ['--backend', 'webasm', '--threads', '1'];
-
-/** A dataset with labels `y`, one step and one feature; the test split has the same labels. */
-function labelled(y: number[]): string {
-  const rows = (first: number) =>
-    floats(
-      [y.length, 1, 1],
-      Float32Array.from(y, (_, i) => first + i / 10),
-    );
-  const labels = integers([y.length], y);
-  return work.file('data.npz', npz({ x: rows(0), y: labels, x_test: rows(1), y_test: labels }));
-}
 
 const config = {
   version: 1,
   name: 'edges',
-  dataset: { kind: 'npz', path: labelled([0, 1, 0, 1]) },
+  dataset: { kind: 'npz', path: 'data.npz' },
   model: { cell: 'lstm', hidden_size: 2, num_layers: 1, head: { from: 'last' } },
   loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.01 },
@@ -88,30 +76,6 @@ t.test('integers that a double cannot hold are refused', async t => {
     return refused === (BigInt(Number(number)) !== number);
   });
   t.doesNotThrow(() => fc.assert(property, { numRuns: 200 }));
-});
-
-t.test('labels that are all of one class cause a warning, in the log and on stderr', async t => {
-  const run = (y: number[], model: object = {}) =>
-    work.train(
-      { ...config, dataset: { kind: 'npz', path: labelled(y) }, model: { ...config.model, ...model } },
-      ...webasm,
-    );
-  for (const [one, codes] of [
-    [await run([0, 0, 0, 0]), ['data/one-class']],
-    [await run([0, -100, 0, 0]), ['data/one-class']],
-    [await run([2, 2, 2, 2], { num_classes: 4 }), ['data/one-class']],
-    [await run([1, 1, 1, 1]), ['data/absent-classes', 'data/one-class']],
-    [await run([0, 1, 0, 0]), []],
-  ] as const) {
-    t.equal(one.code, 0, one.finished.stderr);
-    const warnings = readLog(one.directory).filter(({ event }) => event === 'warning');
-    t.same(
-      warnings.map(({ code }) => code),
-      codes,
-    );
-    const told = /^warning: all training labels have the same class, /m;
-    t.equal(told.test(one.finished.stderr), codes.length > 0);
-  }
 });
 
 t.test('big-endian NumPy arrays', async t => {

@@ -7,12 +7,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import { type Document, parseDocument } from 'yaml';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
-import { compileValidator } from '../../src/config/schema/compiler.js';
 import {
   builtValidator,
   isValidQuickly,
   readSchema,
-  schemaToValidate,
   validateAgainst,
 } from '../../src/config/schema/schema.js';
 import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
@@ -82,26 +80,18 @@ t.test('numbers that become 0 or 1 in float32 are rejected', async t => {
   const told = (...set: string[]) =>
     failure(() => loadExperiment(file, { set })).diagnostics.map(({ code, message }) => `${code} ${message}`);
   const cases: [set: string, becomes: number][] = [
-    ['optimizer.learning_rate=1e-320', 0],
     ['optimizer.learning_rate=1e-39', 0],
     ['training.gradient_clip_norm=1e-50', 0],
     ['optimizer.betas=[0.9, 0.99999999]', 1],
-    ['optimizer.eps=1e-60', 0],
     ['model.dropout=0.99999999999', 1],
     ['optimizer.schedule={ kind: cosine, min_learning_rate: 1e-50 }', 0],
     ['dataset={ kind: npy, x: a.npy, y: b.npy, test_fraction: 1e-320 }', 0],
   ];
   for (const [set, becomes] of cases)
     t.match(told(set), [new RegExp(`^config/float32 this number becomes ${becomes} in float32`)], set);
-  const expected = (set: string) =>
-    failure(() => loadExperiment(file, { set: [set] })).diagnostics.map(problem => problem.expected);
-  t.same(expected('optimizer.learning_rate=1e-320'), ['an absolute value of at least 1.18e-38']);
-  t.same(expected('optimizer.weight_decay=1e-320'), ['an absolute value of at least 1.18e-38']);
-  for (const set of [
-    'optimizer.betas=[0.9, 0.9999999]',
-    'optimizer.betas=[0, 0.5]',
-    'optimizer.learning_rate=1e-37',
-  ])
+  const { diagnostics } = failure(() => loadExperiment(file, { set: ['optimizer.weight_decay=1e-320'] }));
+  t.match(diagnostics, [{ expected: 'an absolute value of at least 1.18e-38' }]);
+  for (const set of ['optimizer.betas=[0, 0.9999999]', 'optimizer.learning_rate=1e-37'])
     t.ok(loadExperiment(file, { set: [set] }), set);
 });
 
@@ -319,6 +309,9 @@ t.test('labels that would silently enlarge the model', async t => {
   t.same(judge([0, 7, 1, 2, 3, 255, 4], [0, 255]), [
     '5 a.npz: y[5] is 255, but 249 of the classes 0 to 255 have no training label | labels that start at 0, or `model.num_classes: 256` if intended',
   ]);
+  const one = 'warning: all training labels have the same class, so there is nothing to learn';
+  t.same(judge([0, 0, -100], [0]), [one, 1]);
+  t.same(judge([2, 2], [2], 'model.num_classes=4'), [one, 4]);
   t.match(judge([0, 3], [0]), [/^warning: 2 of 4 classes/, 4], 'half of the classes is not yet absurd');
   t.match(judge([0, 4], [0]), [/^5 .*y\[1\] is 4, but 3 of the classes 0 to 4/], 'more than half is');
   t.same(judge([0, 1], [1, 2, 3, 0]), [
@@ -344,22 +337,17 @@ t.test('every key of the schema has a description, and every object is closed', 
   t.ok(isClosed(experimentSchema()), 'every object is closed');
 });
 
-t.test('every schema is valid and compiles', async t => {
+t.test('every schema is valid', async t => {
   const drafts = [new Ajv(), new Ajv2019()];
   const files = readdirSync(join(packageRoot, 'schemas')).filter(file => file.endsWith('.schema.json'));
-  const names = files.map(file => file.replace('.schema.json', ''));
-  t.ok(names.length > 5);
-  const parsed = parseDocument(MINIMAL).toJS() as object;
-  for (const name of names) {
+  t.ok(files.length > 5);
+  for (const file of files) {
+    const name = file.replace('.schema.json', '');
     // compiling does not check schemas
     const schema = readSchema(name) as { readonly $schema: string };
     const metaSchema = drafts[schema.$schema.includes('2019-09') ? 1 : 0];
     t.ok(metaSchema.validateSchema(schema), metaSchema.errorsText());
-    const [built, fresh] = [builtValidator(name), compileValidator(schemaToValidate(name))];
-    for (const value of [1, {}, { version: 1, kind: 'x', event: 'x' }, { ...parsed, steps: [1] }, parsed]) {
-      t.equal(built(value), fresh(value), name);
-      t.same(built.errors, fresh.errors, `${name}: as compiled now`);
-    }
+    t.notOk(builtValidator(name)(1), name);
   }
   for (const metaSchema of drafts) t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
 });

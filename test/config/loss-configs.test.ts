@@ -65,33 +65,6 @@ t.test('loss.ignored_index is ignored like -100', async t => {
   t.match(unknown.finished.stderr, /y\[1\] is not a class label/);
 });
 
-t.test('an ignored label of a table', async t => {
-  const rows = (ignored: string) =>
-    labels.map((label, i) => `${numbersOf(i)},${label === -100 ? ignored : label}`).join('\n');
-  const numbersOf = (i: number) => `${x.values[2 * i]},${x.values[2 * i + 1]}`;
-  const run = (ignored: string, loss: object) =>
-    work.train(
-      {
-        ...config('', loss),
-        dataset: {
-          kind: 'csv',
-          path: work.file('table.csv', `a,b,label\n${rows(ignored)}\n`),
-          features: ['a', 'b'],
-          target: 'label',
-          target_kind: 'class',
-          test_fraction: 0.3,
-        },
-      },
-      '--backend',
-      'webasm',
-    );
-  const usual = await run('-100', { kind: 'cross_entropy' });
-  t.equal(usual.code, 0, usual.finished.stderr);
-  const own = await run('9', { kind: 'cross_entropy', ignored_index: 9 });
-  t.equal(own.code, 0, own.finished.stderr);
-  t.same(own.summary.metrics, usual.summary.metrics);
-});
-
 t.test('balanced weights are those of the training labels', async t => {
   const path = data(integers([N], labels));
   const counts = [0, 1, 2].map(k => labels.filter(label => label === k).length);

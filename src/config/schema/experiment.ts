@@ -92,7 +92,6 @@ const emaAverage = named(
         min: 0,
         below: 1,
         default: 0.999,
-        examples: [0.999],
         aliases: ['alpha', 'beta', 'ema_decay', 'momentum'],
         ...AVERAGE,
       }),
@@ -148,13 +147,11 @@ const training = named(
       shuffle: boolean({
         description: 'Whether to shuffle the training sequences before each epoch.',
         default: true,
-        examples: [true],
         ...ORDER,
       }),
       last_batch: choice(['train', 'drop'], {
         description: 'Whether to train on the last batch of an epoch if it is not full, or drop it.',
         default: 'train',
-        examples: ['train'],
         aliases: ['drop_last', 'drop_remainder'],
         ...ORDER,
       }),
@@ -264,7 +261,6 @@ const training = named(
             description:
               'Whether to restore the weights of the best checkpoint at the end of training. The final metrics are then measured with them.',
             default: true,
-            examples: [true],
             aliases: ['restore_best_weights'],
             effects: ['length'],
             resume: 'unsafe',
@@ -346,7 +342,6 @@ const checkpoint = named(
             min: 1,
             max: 100000,
             default: 1,
-            examples: [1],
             ...NO_EFFECT,
           }),
           best: integer({
@@ -354,7 +349,6 @@ const checkpoint = named(
             min: 0,
             max: 100000,
             default: 1,
-            examples: [1],
             ...KEPT,
           }),
         },

@@ -239,7 +239,6 @@ export const imageSequence = named(
     description:
       'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
     default: 'rows',
-    examples: ['rows'],
     ...DATA,
   }),
 );

@@ -55,7 +55,6 @@ const head = named(
         description:
           "What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.",
         default: 'last',
-        examples: ['last'],
         aliases: ['pool', 'pooling', 'reduce', 'reduction'],
         ...MODEL,
       }),
@@ -70,7 +69,6 @@ const head = named(
       activation: choice(['relu', 'tanh'], {
         description: 'Activation function of the hidden dense layers.',
         default: 'relu',
-        examples: ['relu'],
         aliases: ['nonlinearity', 'act'],
         ...MODEL,
       }),

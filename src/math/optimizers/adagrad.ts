@@ -45,7 +45,6 @@ export const adagrad = optimizer(
           above: 0,
           max: 1,
           default: 1e-10,
-          examples: [1e-10],
           aliases: ['epsilon'],
           ...NUMERICS,
         }),

@@ -64,7 +64,6 @@ export const nadam = optimizer(
           min: 0,
           max: 1000,
           default: 0.004,
-          examples: [0.004],
           aliases: ['psi', 'schedule_decay'],
           ...NUMERICS,
         }),

@@ -30,7 +30,6 @@ export const rmsprop = optimizer(
           min: 0,
           below: 1,
           default: 0.99,
-          examples: [0.99],
           aliases: ['rho', 'beta'],
           ...NUMERICS,
         }),

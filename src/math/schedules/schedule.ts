@@ -171,7 +171,6 @@ export const warmup = named(
         min: 0,
         max: 1,
         default: 0.1,
-        examples: [0.1],
         aliases: ['start', 'init_factor', 'warmup_factor'],
         ...NUMERICS,
       }),

@@ -234,7 +234,6 @@ export const sweepFile = object(
       max: 9007199254740991,
       default: 0,
       aliases: ['random_seed'],
-      examples: [0],
     }),
     seeds: list(integer({ min: 0, max: 9007199254740991 }), {
       description:
@@ -335,14 +334,12 @@ export const sweepFile = object(
       max: 100,
       default: 1,
       aliases: ['max_retries', 'attempts'],
-      examples: [1],
     }),
     on_trial_error: choice(['continue', 'stop'] as const, {
       description:
         'Whether to continue or stop the sweep after a failed trial. A trial whose loss diverged has a result and has not failed.',
       default: 'continue',
       aliases: ['on_error', 'on_failure'],
-      examples: ['continue'],
     }),
   },
   {

@@ -88,7 +88,6 @@ const halving = {
       min: 1,
       max: 1_000_000,
       default: 1,
-      examples: [1],
       aliases: ['min_resource', 'grace_period'],
     }),
   ),

@@ -18,7 +18,6 @@ const settings = object(
       min: 0,
       max: 1_000_000,
       default: 5,
-      examples: [5],
     }),
     n_warmup_epochs: integer({
       description: 'Epochs before a trial is first judged.',
@@ -33,7 +32,6 @@ const settings = object(
       min: 1,
       max: 1_000_000,
       default: 1,
-      examples: [1],
       aliases: ['interval_steps', 'interval'],
     }),
   },

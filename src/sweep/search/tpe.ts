@@ -28,7 +28,6 @@ export const tpe = searchMethod({
         min: 1,
         max: 1_000_000,
         default: 10,
-        examples: [10],
         aliases: ['startup', 'n_initial_points'],
       }),
       n_ei_candidates: integer({
@@ -36,7 +35,6 @@ export const tpe = searchMethod({
         min: 1,
         max: 10_000,
         default: 24,
-        examples: [24],
         aliases: ['candidates'],
       }),
     },
