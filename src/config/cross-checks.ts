@@ -8,7 +8,7 @@ import type { Diagnostic } from '../util/errors.js';
 import { checkFacts, warmupOf } from './data-facts.js';
 import type { DatasetConfig, LayerConfig, PartialExperiment } from './experiment.js';
 import { checkPaths } from './file-checks.js';
-import { checkGate, checkSelectingMetric } from './gate-checks.js';
+import { checkGate, checkMetric } from './gate-checks.js';
 import { validationKeys } from './metrics.js';
 import type { Locator, Path } from './yaml/tree.js';
 
@@ -139,7 +139,7 @@ function* checkOptimizer(experiment: PartialExperiment, locator: Locator): Found
     yield locator.atValue([...path, 'min_learning_rate'], 'config/schedule', message, more);
   }
   if (schedule.kind === 'plateau')
-    yield* checkSelectingMetric(experiment, schedule.metric, [...path, 'metric'], locator);
+    yield* checkMetric(experiment, schedule.metric, [...path, 'metric'], locator);
   const warmup = warmupOf(schedule);
   if (warmup && warmup.steps === undefined && warmup.epochs === undefined) {
     const expected = '`steps` or `epochs`';
@@ -161,7 +161,7 @@ function* checkTraining(experiment: PartialExperiment, locator: Locator): Found 
   const stopping = training?.early_stopping;
   if (stopping === undefined) return;
   const path = ['training', 'early_stopping', 'metric'];
-  yield* checkSelectingMetric(experiment, stopping.metric, path, locator);
+  yield* checkMetric(experiment, stopping.metric, path, locator);
   if (!stopping.restore_best || checkpoint === undefined) return;
   if (checkpoint.metric !== stopping.metric) {
     const message = `\`restore_best\` restores the best checkpoint by ${checkpoint.metric}, but training stops by ${stopping.metric}`;
@@ -181,7 +181,7 @@ function* checkCheckpoint(experiment: PartialExperiment, locator: Locator): Foun
   const path = ['checkpoint', 'metric'];
   // a metric inherited from early stopping is reported there
   if (locator.isGiven(path) || training?.early_stopping === undefined)
-    yield* checkSelectingMetric(experiment, metric, path, locator);
+    yield* checkMetric(experiment, metric, path, locator);
   const expected = largerIsBetter(metric) ? 'max' : 'min';
   if (mode === expected) return;
   const message = `${expected === 'max' ? 'larger' : 'smaller'} values of ${metric} are better`;

@@ -4,7 +4,7 @@ import { lossKind } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import type { MetricName, PartialExperiment } from './experiment.js';
 import { hasValidation } from './metrics.js';
-import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, sweepSchema } from './schema/walk.js';
+import { experimentSchema, mapBySchema, type Schema, sweepSchema } from './schema/walk.js';
 
 /** A deep copy, so that freezing it does not freeze the schema. */
 export function fillDefaults(config: unknown): PartialExperiment {
@@ -20,21 +20,8 @@ export function fillSweepDefaults(sweep: unknown): unknown {
   return fill(sweepSchema(), sweep);
 }
 
-const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'examples']);
-
-function fill(schema: Schema, value: unknown): unknown {
-  const target = narrow(schema, value);
-  if (target === undefined || Object.keys(target).every(key => ANNOTATIONS.has(key))) return value;
-  const { items, additionalProperties: open } = target;
-  if (Array.isArray(value)) return items === undefined ? value : value.map(item => fill(items, item));
-  if (!isRecord(value)) return value;
-  const properties = propertiesOf(target);
-  const known = [...properties].flatMap(([key, property]) => {
-    const given = value[key] ?? property.default;
-    return given === undefined ? [] : [[key, fill(property, given)]];
-  });
-  const free = Object.entries(value).filter(([key]) => typeof open === 'object' && !properties.has(key));
-  return Object.fromEntries([...known, ...free.map(([key, inner]) => [key, fill(open as Schema, inner)])]);
+function fill(schema: Schema, whole: unknown): unknown {
+  return mapBySchema(schema, whole, (part, value) => value ?? part.default ?? value);
 }
 
 /** Fills in the defaults that depend on other keys, which the schema describes in words. */

@@ -8,13 +8,13 @@ import { hasValidation, possibleMetrics, selectingMetrics } from './metrics.js';
 import { fromPercent } from './suggest.js';
 import type { Locator, Path } from './yaml/tree.js';
 
-/** Checks that a run can measure a metric. @param choices by default all that a run can measure */
+/** Checks that a metric is one of `choices`, by default those that a run can select by. */
 export function* checkMetric(
   { loss, dataset }: PartialExperiment,
   metric: GateMetricName,
   path: Path,
   locator: Locator,
-  choices = possibleMetrics,
+  choices = selectingMetrics,
 ): Iterable<Diagnostic> {
   if (loss === undefined) return;
   const measured: readonly string[] = choices(loss, dataset);
@@ -37,15 +37,6 @@ export function* checkMetric(
   });
 }
 
-export function checkSelectingMetric(
-  config: PartialExperiment,
-  metric: GateMetricName,
-  path: Path,
-  locator: Locator,
-): Iterable<Diagnostic> {
-  return checkMetric(config, metric, path, locator, selectingMetrics);
-}
-
 const BOUNDS = ['min', 'max', 'baseline', 'max_drop', 'max_regress', 'beats', 'by'] as const;
 const FORMS = /^(min|max|min,max|baseline,max_drop|baseline,max_regress|beats|beats,by)$/;
 const FORM =
@@ -62,10 +53,8 @@ export function* checkGate(
 ): Iterable<Diagnostic> {
   const { metric, over, min, max, baseline, beats } = gate;
   const isMeasuredOnce = isPerformance(metric);
-  if (!isMeasuredOnce) {
-    const check = over === 'best' ? checkSelectingMetric : checkMetric;
-    yield* check(config, metric, [...path, 'metric'], locator);
-  }
+  const choices = over === 'best' ? selectingMetrics : possibleMetrics;
+  if (!isMeasuredOnce) yield* checkMetric(config, metric, [...path, 'metric'], locator, choices);
   const given = BOUNDS.filter(key => gate[key] !== undefined);
   if (!FORMS.test(given.join())) {
     const message = given.length > 0 ? 'these keys of a gate do not belong together' : 'a gate needs a bound';

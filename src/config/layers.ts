@@ -118,9 +118,7 @@ function isNull(node: Node): boolean {
 function keysAllowed(below: MapNode, above: MapNode, path: Path): (key: string) => boolean {
   const schema = schemaAt(path, undefined);
   if (schema?.oneOf === undefined) return () => true;
-  const [was, becomes] = [below, above].map(tree =>
-    decidedBranch(schema, toPlain(tree) as Readonly<Record<string, unknown>>),
-  );
+  const [was, becomes] = [below, above].map(tree => decidedBranch(schema, toPlain(tree)));
   if (becomes === undefined || becomes === was) return () => true;
   const known = propertiesOf(becomes);
   return key => known.has(key);

@@ -107,15 +107,9 @@ export function decidingKeys(schema: Schema): readonly string[] {
 }
 
 /** The branch that a mapping chooses by one of its keys, if any. */
-export function decidedBranch(schema: Schema, value: Readonly<Record<string, unknown>>): Schema | undefined {
-  const union = branchesOf(schema);
-  if (union !== undefined) return union.branches.find(({ tag }) => tag === value[union.key])?.schema;
-  for (const form of schema.oneOf ?? []) {
-    const isDecided = form.oneOf === undefined && form.required?.length && hasRequired(form, value);
-    const decided = isDecided ? form : decidedBranch(form, value);
-    if (decided !== undefined) return decided;
-  }
-  return undefined;
+export function decidedBranch(schema: Schema, value: unknown): Schema | undefined {
+  const isDecided = decidingKeys(schema).some(key => valueAt(value, [key]) !== undefined);
+  return isDecided ? narrow(schema, value) : undefined;
 }
 
 /** True if a value has the JSON type of a schema without `oneOf`. */
@@ -217,20 +211,35 @@ export function flatValues(value: unknown, path: readonly string[] = []): [key: 
   return [[path.join('.'), value]];
 }
 
+/**
+ * A copy of a value with all values in it changed, from the outside in, with keys in the order of
+ * the schema. `change` also gets an undefined value for each absent key.
+ */
+export function mapBySchema(
+  schema: Schema,
+  value: unknown,
+  change: (schema: Schema, value: unknown, at: Path) => unknown,
+  at: Path = [],
+): unknown {
+  const changed = change(schema, value, at);
+  const { items, additionalProperties: open, ...target } = narrow(schema, changed) ?? {};
+  if (Array.isArray(changed))
+    return changed.map((item, i) => mapBySchema(items ?? {}, item, change, [...at, i]));
+  if (!isRecord(changed)) return changed;
+  const properties = propertiesOf(target);
+  const keys = [...new Set([...properties.keys(), ...Object.keys(changed)])];
+  const entries = keys.map(key => {
+    const part = properties.get(key) ?? (typeof open === 'object' ? open : {});
+    return [key, mapBySchema(part, changed[key], change, [...at, key])];
+  });
+  return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
+}
+
 /** A copy of a config with every file path, which the schema marks with `x-path`, changed. */
 export function mapPaths<T>(config: T, change: (path: string, at: Path) => string): T {
-  const walk = (schema: Schema, value: unknown, at: Path): unknown => {
-    if (schema['x-path'] === true && typeof value === 'string') return change(value, at);
-    const { items } = schema;
-    if (Array.isArray(value) && items) return value.map((item, i) => walk(items, item, [...at, i]));
-    if (!isRecord(value)) return value;
-    const properties = propertiesOf(narrow(schema, value) ?? {});
-    const entries = Object.entries(value).map(([key, inner]) => {
-      return [key, walk(properties.get(key) ?? {}, inner, [...at, key])];
-    });
-    return Object.fromEntries(entries);
-  };
-  return walk(experimentSchema(), config, []) as T;
+  return mapBySchema(experimentSchema(), config, (schema, value, at) =>
+    schema['x-path'] === true && typeof value === 'string' ? change(value, at) : value,
+  ) as T;
 }
 
 /** The file paths in a config. */
