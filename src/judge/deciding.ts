@@ -7,7 +7,7 @@ import type { Baseline } from '../run/baseline.js';
 import type { Json } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
 import type { RunRecord } from '../run/run.js';
-import type { Moved } from './judging/document.js';
+import { anything, choice, struct, type TypeOf, text } from '../util/schema.js';
 
 export type FlatConfig = Readonly<Record<string, Json>>;
 
@@ -65,6 +65,18 @@ function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
 export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
 }
+
+export const moved = struct(
+  {
+    what: choice(['config', 'data', 'code', 'backend'], 'What it is part of.'),
+    key: text('Key path, file, or package.'),
+    from: anything<Json>('The old value; null if it was absent.'),
+    to: anything<Json>('The new value.'),
+  },
+  'Something that has changed since the baseline was pinned.',
+);
+
+export type Moved = TypeOf<typeof moved>;
 
 export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const digests = ({ datasets }: Deciding) =>

@@ -23,9 +23,9 @@ import { largerIsBetter } from '../../math/metrics/index.js';
 import { type Baseline, type BaselineMetric, momentsOf } from '../../run/baseline.js';
 import { judgeGate } from '../../run/gates.js';
 import { usageError } from '../../util/errors.js';
-import { type Deciding, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
+import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
 import { upperQuantile, upperTail } from '../statistics.js';
-import type { Comparison, MetricVerdict, Moved } from './document.js';
+import type { Comparison, MetricVerdict } from './document.js';
 import { meanOf } from './gates.js';
 import { notJudgeable, type ReviewedRun } from './run-facts.js';
 

@@ -22,6 +22,7 @@ import {
   type TypeOf,
   text,
 } from '../../util/schema.js';
+import { moved } from '../deciding.js';
 
 const gates = (description: string) =>
   list(named('gate', struct(gateFields, 'A gate with its verdict, as in summary.json.')), description);
@@ -108,16 +109,6 @@ const damagedRun = struct(
     message: text('What is wrong, with file and place.'),
   },
   'A run with a damaged or unreadable file.',
-);
-
-const moved = struct(
-  {
-    what: choice(['config', 'data', 'code', 'backend'], 'What it is part of.'),
-    key: text('Key path, file, or package.'),
-    from: anything<Json>('The old value; null if it was absent.'),
-    to: anything<Json>('The new value.'),
-  },
-  'Something that has changed since the baseline was pinned.',
 );
 
 const metricVerdict = struct(
@@ -209,7 +200,6 @@ export type GroupReview = TypeOf<typeof group>;
 export type MetricVerdict = TypeOf<typeof metricVerdict>;
 /** Of runs with a baseline. */
 export type Comparison = TypeOf<typeof comparison>;
-export type Moved = TypeOf<typeof moved>;
 export type SweepReview = TypeOf<typeof sweepReview>;
 export type DamagedRun = TypeOf<typeof damagedRun>;
 
