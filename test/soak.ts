@@ -9,7 +9,6 @@ import { parseArgs } from 'node:util';
 import { formatDiagnostics } from '../src/cli/terminal/diagnostics.js';
 import { EXIT, UserError, usageError } from '../src/util/errors.js';
 import { renderTable } from './bench/table.js';
-import { finishedRuns, tryDamages } from './soak/damages.js';
 import { injectFaults } from './soak/faults.js';
 import type { Extent, Figures } from './soak/figures.js';
 import { flipCheckpoint, flipIndex } from './soak/flips.js';
@@ -51,10 +50,6 @@ const PARTS: Readonly<Record<string, Part>> = {
       yield flipCheckpoint(join(folder, 'checkpoint'));
       yield flipIndex(join(folder, 'index'));
     },
-  },
-  damages: {
-    cases: 10_000,
-    run: async ({ work, folder, ...extent }) => tryDamages(await finishedRuns(work), folder, extent),
   },
   fuzz: {
     cases: 100_000,

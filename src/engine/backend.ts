@@ -3,8 +3,9 @@
  * implementation that it expects. Nothing else does.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import type { GPU, Input } from 'gpu.js';
 import type { Shape } from '../math/graph/shape.js';
@@ -156,4 +157,26 @@ export function tensorInput(values: Float32Array, shape: Shape): Input {
 /** gpu.js names the contiguous axis first. */
 export function gpuSize(shape: Shape): [number] | [number, number] | [number, number, number] {
   return [...shape].reverse() as ReturnType<typeof gpuSize>;
+}
+
+/** The cores in the affinity mask, or fewer if a container's quota (cgroup) is lower. */
+export function usableCores(): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(quota() + 0.5)));
+}
+
+function quota(): number {
+  const [most, period] = read('/sys/fs/cgroup/cpu.max')?.split(' ') ?? [
+    read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us'),
+    read('/sys/fs/cgroup/cpu/cpu.cfs_period_us'),
+  ];
+  const cores = Number(most) / Number(period);
+  return cores > 0 ? cores : Number.POSITIVE_INFINITY;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined; // no such limit on this system
+  }
 }

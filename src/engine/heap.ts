@@ -112,6 +112,11 @@ export class Heap {
     return new Float32Array(this.buffer, at, length);
   }
 
+  /** An array of this heap that another thread allocated, or this one before the heap grew. */
+  adopt({ byteOffset, length }: Float32Array): Float32Array {
+    return this.open({ at: byteOffset, length });
+  }
+
   /** The location of `array`; undefined if it is not in this heap. */
   spanOf(array: Float32Array): HeapSpan | undefined {
     if (!this.known.has(array.buffer)) return undefined;

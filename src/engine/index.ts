@@ -4,7 +4,6 @@ import { gpuLibrary, installWebGpu } from './backend.js';
 import type { Backend } from './backend-names.js';
 import { type Executable, PipelineExecutable } from './executable.js';
 import { Heap } from './heap.js';
-import { KernelChecker } from './kernel-check.js';
 import { type LinkedPlan, linkPlan, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
@@ -40,7 +39,6 @@ export class Engine {
   private isProfiled = false;
   /** The kernel whose 256-bit code failed its check; undefined if none did. */
   refuted: string | undefined;
-  private readonly checker: KernelChecker;
 
   private constructor(
     readonly backend: Backend,
@@ -50,7 +48,6 @@ export class Engine {
     readonly links: boolean,
   ) {
     this.runtime = new LinkedRuntime(heap);
-    this.checker = new KernelChecker(heap, bytes => this.runtime.scratchAt(bytes));
   }
 
   /** Prepares what an engine on webasm needs, once per process; optional. */
@@ -96,12 +93,12 @@ export class Engine {
 
   private linkChecked(plan: Plan): LinkedPlan {
     try {
-      return linkPlan(this.gpu, plan, this.checker);
+      return linkPlan(this.gpu, plan, this.runtime);
     } catch (error) {
       if (!(error instanceof WidthError)) throw error;
       this.refuted = error.kernel;
       this.compileFor(machineTarget(128));
-      return linkPlan(this.gpu, plan, this.checker);
+      return linkPlan(this.gpu, plan, this.runtime);
     }
   }
 

@@ -7,7 +7,7 @@ import type { Node } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { tensorInput } from './backend.js';
 import { createKernel, ExecutionError } from './executable.js';
-import type { KernelChecker } from './kernel-check.js';
+import type { LinkedRuntime } from './linked-executable.js';
 import { type Kernel, type Plan, placeArrays, type Step } from './plan.js';
 import type { KernelCode, SimdKernel } from './simd-kernel.js';
 
@@ -53,8 +53,8 @@ export class WidthError extends Error {
   }
 }
 
-/** @throws WidthError if a kernel fails the check of `checker` */
-export function linkPlan(gpu: GPU, plan: Plan, checker: KernelChecker): LinkedPlan {
+/** @throws WidthError if a kernel fails the check of 256-bit code */
+export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime): LinkedPlan {
   const slots = new Map<Node, number>();
   for (const node of plan.inputs) slots.set(node, slots.size);
   const numbers: number[] = [];
@@ -72,7 +72,7 @@ export function linkPlan(gpu: GPU, plan: Plan, checker: KernelChecker): LinkedPl
     typeof operand === 'number' ? operand : (slots.get(operand) as number);
   const firstUse = new Map<Kernel, Step>();
   for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
-  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(gpu, step, checker)]));
+  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(gpu, step, runtime)]));
   const order = [...codes.keys()];
   return {
     inputs: plan.inputs.map(({ name, shape }) => ({
@@ -94,7 +94,7 @@ export function linkPlan(gpu: GPU, plan: Plan, checker: KernelChecker): LinkedPl
   };
 }
 
-function compile(gpu: GPU, step: Step, checker: KernelChecker): KernelCode {
+function compile(gpu: GPU, step: Step, runtime: LinkedRuntime): KernelCode {
   const { kernel } = step;
   const shortcut = createKernel(gpu, 'webasm', kernel);
   // gpu.js takes the sizes of arrays from a kernel's first call
@@ -109,7 +109,7 @@ function compile(gpu: GPU, step: Step, checker: KernelChecker): KernelCode {
   built.build(...samples);
   const { compiled } = built;
   if (!compiled) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
-  if (compiled.unchecked && !checker.agree(step, compiled.unchecked)) throw new WidthError(kernel.name);
+  if (compiled.unchecked && !runtime.agree(step, compiled.unchecked)) throw new WidthError(kernel.name);
   // equal kernels of a process share their code
   compiled.unchecked = undefined;
   return compiled.code;

@@ -1,14 +1,32 @@
 /** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
+import { sizeOf } from '../math/graph/shape.js';
 import type { Executable } from './executable.js';
-import type { Heap } from './heap.js';
-import { WebAssembly } from './heap.js';
+import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
 import type { LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
+import type { Step } from './plan.js';
 import type { KernelCode } from './simd-kernel.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
 export type Value = Float32Array | number;
 
 type Run = (...operands: number[]) => void;
+
+/** A prime, so that no two rows of an array are equal. */
+const PATTERN_LENGTH = 4093;
+const SCALAR = 0.375;
+const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
+
+/** Distinct numbers in -1..1 from a multiplicative hash (Knuth, 6.4). */
+const pattern = Float32Array.from(
+  { length: PATTERN_LENGTH },
+  (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 8) / 2 ** 23,
+);
+
+/** Two modules of one kernel, and how much memory each needs for copies. */
+export interface KernelPair {
+  readonly modules: readonly [WasmModule, WasmModule];
+  readonly spareBytes: number;
+}
 
 /** Modules instantiated over one heap, and the memory that plans share while they run. */
 export class LinkedRuntime {
@@ -37,6 +55,50 @@ export class LinkedRuntime {
   spareAt(bytes: number): number {
     if (bytes > this.spare.bytes) this.spare = { at: this.heap.reserve(bytes), bytes };
     return this.spare.at;
+  }
+
+  /**
+   * Whether both modules of `step`'s kernel write identical bytes for the same operands: that for
+   * 256 bits and that for 128 bits by V8's baseline compiler, which merges nothing. V8's merging is
+   * experimental. It has lost the start of a sum in the upper half of a merged vector
+   * (test/engine/miscompilation.test.ts); this finds any other miscompilation before the first
+   * step.
+   */
+  agree(step: Step, { modules, spareBytes }: KernelPair): boolean {
+    const { heap } = this;
+    let bytes = 0;
+    const reserve = (size: number) => {
+      const at = bytes;
+      bytes += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+      return at;
+    };
+    const places = step.operands.map(operand =>
+      typeof operand === 'number' ? 0 : reserve(sizeOf(operand.shape) * FLOAT_BYTES),
+    );
+    const size = sizeOf(step.node.shape);
+    const outputs = modules.map(() => reserve(size * FLOAT_BYTES));
+    const spare = reserve(spareBytes);
+    const base = this.scratchAt(bytes);
+    const all = heap.open({ at: base, length: bytes / FLOAT_BYTES });
+    for (let from = 0; from < all.length; from += PATTERN_LENGTH)
+      all.set(pattern.subarray(0, all.length - from), from);
+    const operands = step.operands.map((operand, i) => {
+      if (typeof operand === 'number') return operand;
+      if (operand.shape.length === 0) return SCALAR;
+      const { symbols } = operand;
+      const at = base + places[i];
+      if (symbols !== undefined)
+        heap.open({ at, length: sizeOf(operand.shape) }).forEach((_, k, array) => {
+          array[k] = (k * 7) % symbols;
+        });
+      return at;
+    });
+    modules.forEach((module, i) => {
+      const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
+      exports.run(...operands, base + outputs[i], base + spare);
+    });
+    const [one, other] = outputs.map(at => heap.open({ at: base + at, length: size }));
+    return one.every((value, i) => Object.is(value, other[i]));
   }
 }
 

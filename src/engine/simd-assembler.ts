@@ -214,13 +214,20 @@ export class FunctionAssembler {
     return this;
   }
 
-  loop(): this {
+  private loop(): this {
     this.write(() => 'loop', [0x03, 0x40]);
     this.depth++;
     return this;
   }
 
-  branchIf(depth: number): this {
+  /** A loop whose `body` runs at least once, with `local` from its value up to `to` by `step`. */
+  count(local: number, step: number, to: number, body: () => void): void {
+    this.loop();
+    body();
+    this.get(local).i32(step).op('i32.add').tee(local).i32(to).op('i32.lt_s').branchIf(0).op('end');
+  }
+
+  private branchIf(depth: number): this {
     return this.write(() => `br_if ${depth}`, [0x0d, ...unsigned(depth)]);
   }
 

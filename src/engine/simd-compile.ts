@@ -119,12 +119,7 @@ function over(
 ): void {
   for (const { from, to, size } of pieces) {
     f.i32(from).set(local);
-    if (to - from === size) {
-      body(size);
-      continue;
-    }
-    f.loop();
-    body(size);
-    f.get(local).i32(size).op('i32.add').tee(local).i32(to).op('i32.lt_s').branchIf(0).op('end');
+    if (to - from === size) body(size);
+    else f.count(local, size, to, () => body(size));
   }
 }

@@ -94,6 +94,18 @@ export interface KernelIr {
   readonly result: Value;
 }
 
+/** The element of the output that is computed. */
+export function outputElement({ x, y }: KernelIr['extents']): Affine {
+  return {
+    constant: 0,
+    terms: new Map([
+      ['x', 1],
+      ['y', x],
+      ['z', x * y],
+    ]),
+  };
+}
+
 export function coefficient(affine: Affine, variable: string): number {
   return affine.terms.get(variable) ?? 0;
 }

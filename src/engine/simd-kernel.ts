@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { Recent } from '../util/recent.js';
 import type { WasmModule } from './heap.js';
 import { MAX_PAGES } from './heap.js';
-import type { KernelPair } from './kernel-check.js';
+import type { KernelPair } from './linked-executable.js';
 import { extentsOf, type Kernel, parametersOf, type Step } from './plan.js';
 import { type CompileRequest, compileKernel } from './simd-compile.js';
 import type { Parameter } from './simd-lower.js';

@@ -114,11 +114,11 @@ export function emitPack(
     const start = f.local('i32');
     f.get(source).set(start);
     f.i32(0).set(counter);
-    f.loop();
-    f.get(start).set(source);
-    nest(inner);
-    f.get(start).i32(step).op('i32.add').set(start);
-    f.get(counter).i32(1).op('i32.add').tee(counter).i32(to).op('i32.lt_s').branchIf(0).op('end');
+    f.count(counter, 1, to, () => {
+      f.get(start).set(source);
+      nest(inner);
+      f.get(start).i32(step).op('i32.add').set(start);
+    });
   };
   nest(pack.loops);
 }

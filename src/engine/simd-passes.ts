@@ -1,5 +1,13 @@
 /** Passes over the code of a kernel: fused multiply-adds, and a second pass after the sums. */
-import { assignments, type Instruction, type KernelIr, type Load, type Value, valuesOf } from './simd-ir.js';
+import {
+  assignments,
+  type Instruction,
+  type KernelIr,
+  type Load,
+  outputElement,
+  type Value,
+  valuesOf,
+} from './simd-ir.js';
 
 /**
  * Fuses a product and its sum into one multiply-add. All sums of a kernel are fused alike, in tiles
@@ -81,16 +89,10 @@ export function splitAfterSums(ir: KernelIr): SplitKernel {
   if (carried.size !== 1) return { sums: ir };
   const [local] = carried;
   const everywhere = { x: true, y: true };
-  const { x, y } = ir.extents;
-  const terms = new Map([
-    ['x', 1],
-    ['y', x],
-    ['z', x * y],
-  ]);
   const stored: Load = {
     kind: 'load',
     array: OUTPUT,
-    element: { constant: 0, terms },
+    element: outputElement(ir.extents),
     gathered: [],
     varies: everywhere,
   };

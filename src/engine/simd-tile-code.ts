@@ -5,11 +5,11 @@
 
 import type { FunctionAssembler } from './simd-assembler.js';
 import {
-  type Affine,
   assignments,
   type Instruction,
   type KernelIr,
   type Load,
+  outputElement,
   type Value,
 } from './simd-ir.js';
 import type { Pack } from './simd-pack.js';
@@ -60,15 +60,7 @@ export class TileCode {
    */
   emit({ isRaw = false } = {}): void {
     const { extents, body, result } = this.ir;
-    const element: Affine = {
-      constant: 0,
-      terms: new Map([
-        ['x', 1],
-        ['y', extents.x],
-        ['z', extents.x * extents.y],
-      ]),
-    };
-    const output = { base: this.parameters.output, element };
+    const output = { base: this.parameters.output, element: outputElement(extents) };
     this.pointers.enterTile([output, ...this.addresses(body), ...this.values.addressesOf(result)]);
     this.instructions(body);
     this.values.prefetch(result, { x: true, y: true });
@@ -169,10 +161,10 @@ export class TileCode {
     const stepping = pointers.enterLoop(variable, from, this.addresses(body));
     const counter = pointers.counter(variable);
     f.i32(from).set(counter);
-    f.loop();
-    this.instructions(body);
-    for (const [pointer, bytes] of stepping) f.get(pointer).i32(bytes).op('i32.add').set(pointer);
-    f.get(counter).i32(1).op('i32.add').tee(counter).i32(to).op('i32.lt_s').branchIf(0).op('end');
+    f.count(counter, 1, to, () => {
+      this.instructions(body);
+      for (const [pointer, bytes] of stepping) f.get(pointer).i32(bytes).op('i32.add').set(pointer);
+    });
     pointers.leaveLoop(variable);
   }
 

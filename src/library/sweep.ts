@@ -1,4 +1,6 @@
 /** Sweeps for programs: `sweep`. */
+
+import { usableCores } from '../engine/backend.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
 import { frozenNames } from '../sweep/config/bases.js';
@@ -15,7 +17,6 @@ import {
 } from '../sweep/run.js';
 import type { Pruner } from '../sweep/schedule/index.js';
 import type { Method } from '../sweep/search/index.js';
-import { usableCores } from '../train/threads.js';
 import {
   callback,
   checkArgument,

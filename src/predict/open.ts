@@ -9,18 +9,16 @@ import {
   newSequences,
   type SequenceReader,
 } from '../data/index.js';
-import { chooseBackend } from '../engine/backend.js';
+import { chooseBackend, usableCores } from '../engine/backend.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, Run } from '../run/run.js';
 import type { Tensors } from '../run/safetensors.js';
-import { dataRecord } from '../train/manifest.js';
+import { checkSameData, dataRecord, fittedBy } from '../train/manifest.js';
 import { ShardPool } from '../train/pool.js';
-import { checkSameData, fittedBy } from '../train/same-data.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
-import { usableCores } from '../train/threads.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
 import { damagedError, usageError } from '../util/errors.js';
 import type { WhichWeights } from './predictions.js';

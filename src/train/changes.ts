@@ -1,11 +1,26 @@
-/** What changed since a run started: safe changes, and those that a user must allow by name. */
+/**
+ * What changed since a run started: safe changes, and those that a user must allow by name. Whether
+ * a run can resume with them is found out before anything is changed on the disk.
+ */
 import { configDifferences } from '../config/explain.js';
-import type { LoadedExperiment } from '../config/index.js';
+import { changesResults, type LoadedExperiment } from '../config/index.js';
 import { onResume } from '../config/key-facts.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import { carriedStates } from '../math/model/walk.js';
+import { optimizerOf } from '../math/optimizers/index.js';
+import type { Checkpoint } from '../run/checkpoints.js';
+import type { RunDirectory } from '../run/directory.js';
 import type { Json } from '../run/json.js';
+import { readEvents } from '../run/log.js';
 import type { Manifest, ManifestChange } from '../run/manifest.js';
-import { type Diagnostic, usageError } from '../util/errors.js';
+import { frozenConfig } from '../run/run.js';
+import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
 import type { OnResume } from '../util/schema.js';
+import { counted } from '../util/words.js';
+import type { SavedState } from './checkpoints.js';
+import { batchOrder, totalSteps } from './plan.js';
+import type { Session } from './session.js';
+import { unfitTensors, weightsChanged } from './weights.js';
 
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 
@@ -140,4 +155,102 @@ export function describeChanges(
 /** For example `training.num_epochs: 2 -> 4`. */
 export function inWords({ key, from, to }: Change): string {
   return `${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}
+
+/** Refuses another config, and lists every key that differs and what to do. */
+export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
+  const manifest = directory.readManifest();
+  if (manifest === undefined) return;
+  const { initial_weights: then, config_hash } = manifest;
+  const { experiment, weightsDigest: now } = loaded;
+  if (then && experiment.model.init_from === then.name && now !== undefined && now !== then.sha256)
+    throw damagedError(weightsChanged(then.name, then.sha256, now));
+  // with equal hashes, only data paths may differ, as in another checkout
+  const changes = configChanges(frozenConfig(directory, manifest), loaded).filter(
+    ({ key }) => config_hash !== loaded.hash || !changesResults(key, experiment),
+  );
+  if (changes.length === 0) return;
+  const isHopeless =
+    changes.some(change => kindOf(change, loaded) === 'impossible') ||
+    changes.some(({ to }) => to === null || typeof to === 'object');
+  const set = changes.map(({ key, to }) => `--set ${key}=${String(to)}`);
+  const unsafe = changes.filter(change => kindOf(change, loaded) === 'unsafe');
+  const flags = [...set, ...unsafe.map(({ key }) => `--allow-change ${key}`)].join(' ');
+  const advice = isHopeless
+    ? '`resume` continues the run with its own config; this config needs a directory of its own'
+    : `\`resume ${flags}\` resumes the run with the changes`;
+  throw usageError(
+    {
+      code: 'run/other-config',
+      message: `the run in this directory was started with another config; ${advice}`,
+      file: directory.path,
+    },
+    ...describeChanges(changes, [], loaded),
+  );
+}
+
+/** Without this check, a run that lost its checkpoints would silently start over. */
+export function refuseLostCheckpoints({ files }: RunDirectory): void {
+  if (!readEvents(files.log).some(({ event }) => event === 'checkpoint.saved')) return;
+  throw damagedError({
+    code: 'resume/checkpoints-lost',
+    message: 'the log records checkpoints, but none exists: restore one, or start a new run',
+    file: files.checkpoints,
+  });
+}
+
+/** Without changes, a checkpoint that does not fit is damaged (exit 5). */
+export function checkResumable(
+  { path, tensors }: Checkpoint,
+  { position }: SavedState,
+  loaded: LoadedExperiment,
+  session: Session,
+  changes: readonly Change[],
+): void {
+  const { optimizer, training } = loaded.experiment;
+  const problems: Diagnostic[] = unfitTensors(path, tensors, {
+    layout: new ParameterLayout(session.spec),
+    optimizerStates: optimizerOf(optimizer).state(optimizer),
+    hasAverage: training.average !== undefined,
+    carried: new Map(
+      carriedStates(session.spec).map(({ name, size }) => [name, [training.batch_size, size]]),
+    ),
+  });
+  let end = 0;
+  try {
+    end = totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(...error.diagnostics);
+  }
+  const [first] = problems;
+  if (first && changes.length === 0) throw damagedError(...problems);
+  if (first)
+    throw usageError({
+      ...first,
+      code: 'resume/unfit',
+      message: `the run cannot resume from its checkpoint with these changes (${changes.map(inWords).join('; ')}): ${first.message}`,
+    });
+  if (position.step <= end) return;
+  const decides = end === training.max_steps ? 'max_steps' : 'num_epochs';
+  const message = `the run has completed ${counted(position.step, 'step')}, but the new config ends after ${end}`;
+  const expected = 'larger training.num_epochs or training.max_steps';
+  throw usageError(loaded.locator.atValue(['training', decides], 'resume/past-end', message, { expected }));
+}
+
+/** Otherwise the manifest would record settings that the run was not trained with. */
+export function checkUse(
+  { position, evaluated }: SavedState,
+  loaded: LoadedExperiment,
+  session: Session,
+  changes: readonly Change[],
+): void {
+  const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
+  if (change === undefined || !evaluated) return;
+  if (position.step < totalSteps(loaded, batchOrder(loaded, session, position.order), position.step)) return;
+  throw usageError({
+    code: 'resume/nothing-left',
+    message: `the run has completed all of its ${counted(position.step, 'step')}, so changing \`${change.key}\` has no effect`,
+    expected: 'more steps as well: --set training.num_epochs=N or training.max_steps=N; or a new run',
+  });
 }

@@ -1,13 +1,7 @@
 /** Besides tensors, a checkpoint has the position and metrics of its run as JSON without times. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchOrderState } from '../data/index.js';
-import {
-  bestOf,
-  CheckpointStore,
-  listCheckpoints,
-  loadCheckpoint,
-  type SavedCheckpoint,
-} from '../run/checkpoints.js';
+import { bestOf, listCheckpoints, loadCheckpoint, type SavedCheckpoint } from '../run/checkpoints.js';
 import type { Metrics } from '../run/gates.js';
 import { type JsonObject, spellNonFinite } from '../run/json.js';
 import { unspellMetrics } from '../run/log.js';
@@ -15,70 +9,26 @@ import type { BySplit } from '../run/summary.js';
 import { damagedError, UserError } from '../util/errors.js';
 import type { SavedHistory } from './early-stopping.js';
 import type { RunEvents } from './events.js';
-import type { Position } from './loop.js';
+import type { Position, TrainingState } from './loop.js';
 import type { RunContext } from './train.js';
 import type { Trainer } from './trainer.js';
 import type { EpochTotals } from './training-metrics.js';
-import { loadWeights, trainingTensors } from './weights.js';
+import { loadWeights } from './weights.js';
 
-/** The checkpoints of a run whose state is at its last checkpoint, or before its first step. */
-export class RunCheckpoints {
-  private readonly store: CheckpointStore;
-  private saved: { readonly step: number; readonly time: number };
-
-  constructor(
-    private readonly run: RunContext,
-    private readonly trainer: Trainer,
-    private readonly events: RunEvents,
-  ) {
-    const { keep, metric, mode } = run.loaded.experiment.checkpoint;
-    this.store = CheckpointStore.open(run.directory.files.checkpoints, { keep, metric, mode });
-    this.saved = { step: run.state.position?.step ?? -1, time: performance.now() };
-  }
-
-  isDue(step: number): boolean {
-    const { every } = this.run.loaded.experiment.checkpoint;
-    if (every === 'epoch') return false;
-    if (every.steps !== undefined) return step % every.steps === 0;
-    return every.seconds !== undefined && performance.now() - this.saved.time >= every.seconds * 1000;
-  }
-
-  wouldBeBest(value: number): boolean {
-    return this.store.wouldBeBest(value);
-  }
-
-  /**
-   * Saves the current state. Does nothing before the first step, or if this step is already saved
-   * and `value` is null.
-   * @param value of the checkpoint metric; null if it was not measured
-   * @param temporary true for a checkpoint that only serves to resume; the next one replaces it
-   */
-  async save(value: number | null, temporary: boolean): Promise<void> {
-    const { state, loaded } = this.run;
-    const { position, metrics, evaluated, history } = state;
-    if (position === undefined || (this.saved.step === position.step && value === null)) return;
-    const { step, epoch, epochEnded, order, totals, skipped } = position;
-    const began = performance.now();
-    const metadata = spellNonFinite({
-      step_hash: loaded.stepHash,
-      batch_order: order,
-      skipped_batches: skipped,
-      epoch: { number: epoch, ended: epochEnded, evaluated, ...totals },
-      metrics,
-      ...(Object.keys(history.saved).length > 0 && { history: history.saved }),
-    });
-    const tensors = trainingTensors(this.trainer.layout, this.trainer, this.trainer.carriedStates);
-    const saved = await retryWrite(this.events, 'checkpoint/retry', () => {
-      // a power failure must not lose records older than a saved checkpoint
-      this.events.log.flush();
-      return this.store.save({ step, epoch, tensors, metadata, metric: value, temporary });
-    });
-    this.saved = { step, time: performance.now() };
-    logCheckpoint(this.run, this.events, position, {
-      ...{ ...saved, value, temporary },
-      seconds: (this.saved.time - began) / 1000,
-    });
-  }
+/** What a checkpoint says of the state of its run; `savedState` reads it. */
+export function checkpointMetadata(
+  { metrics, evaluated, history }: TrainingState,
+  { epoch, epochEnded, order, totals, skipped }: Position,
+  stepHash: string,
+): JsonObject {
+  return spellNonFinite({
+    step_hash: stepHash,
+    batch_order: order,
+    skipped_batches: skipped,
+    epoch: { number: epoch, ended: epochEnded, evaluated, ...totals },
+    metrics,
+    ...(Object.keys(history.saved).length > 0 && { history: history.saved }),
+  });
 }
 
 export function logCheckpoint(

@@ -1,6 +1,5 @@
 /** Computes shards in worker threads that share all arrays with this thread, or in this thread. */
 import { Worker } from 'node:worker_threads';
-import type { HeapSpan } from '../engine/heap.js';
 import { Engine } from '../engine/index.js';
 import { lossOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
@@ -10,7 +9,6 @@ import { programFile } from '../util/root.js';
 import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shard-server.js';
 import {
   allocateShards,
-  describeShard,
   type GroupSize,
   type ModelRun,
   type ShardGroup,
@@ -63,18 +61,14 @@ export class ShardPool {
    * group always goes to the same thread, so that its data stay cached.
    */
   group(job: ShardJob, size: GroupSize): ShardGroup {
-    const { heap } = this.engine;
-    const slots = allocateShards(job, size, heap);
+    const slots = allocateShards(job, size, this.engine.heap);
     const group = this.groups++;
     const count = this.isLocal ? 1 : Math.min(this.run.threads, size.shards);
     while (this.computers.length < count) this.computers.push(this.start());
     const own = this.computers.slice(0, count);
     const shares = own.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));
     const askAll = (request: ShardRequest) => Promise.all(own.map(computer => computer.ask(request)));
-    const opened = askAll({
-      ...{ group, job },
-      slots: slots.map(shards => shards.map(memory => describeShard(memory, heap))),
-    });
+    const opened = askAll({ group, job, slots });
     // the first computation throws it
     opened.catch(() => {});
     const known = new Set<string>();
@@ -114,8 +108,7 @@ export class ShardPool {
     const { engine, parameters, links } = this;
     const { backend, heap } = engine;
     if (!this.isLocal) {
-      const span = heap.spanOf(parameters) as HeapSpan;
-      return new ThreadComputer({ backend, links, memory: heap.memory, parameters: span });
+      return new ThreadComputer({ backend, links, memory: heap.memory, parameters });
     }
     const server = new ShardServer(backend, engine.runtime, parameters, async () => engine);
     return { ask: request => server.handle(request), end: async () => {} };

@@ -1,23 +1,25 @@
 /**
  * Records what happens in training: events, evaluations, checkpoints, and what an observer sees.
  */
+
+import { CheckpointStore } from '../run/checkpoints.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { metricValue } from '../run/gates.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import type { ExitCode } from '../util/errors.js';
-import { type RunCheckpoints, retryWrite } from './checkpoints.js';
+import { checkpointMetadata, logCheckpoint, retryWrite } from './checkpoints.js';
 import type { RunEvents } from './events.js';
 import type { EvaluationReport, Position, StepReport, TrainedWeightsReport, TrainingEvent } from './loop.js';
 import { earlyStopSentence, evaluationSentence, notFiniteMetrics, skippedSentence } from './messages.js';
 import type { RunLength } from './plan.js';
 import type { RunContext } from './train.js';
 import type { Trainer } from './trainer.js';
+import { trainingTensors } from './weights.js';
 
 /** The parts of a run. Each is closed by its creator. */
 export interface RunParts extends RunContext {
   readonly trainer: Trainer;
   readonly events: RunEvents;
-  readonly checkpoints: RunCheckpoints;
 }
 
 const MAX_SKIP_WARNINGS = 5;
@@ -27,11 +29,19 @@ export class Recorder {
   private skips = 0;
   /** The latest evaluation, until its file is written. */
   private unwritten: SplitEvaluation | undefined;
+  private readonly store: CheckpointStore;
+  /** The last checkpoint; at first that which the run resumes from. */
+  private saved: { readonly step: number; readonly time: number };
 
   constructor(
     private readonly parts: RunParts,
     private readonly length: RunLength,
-  ) {}
+  ) {
+    const { loaded, directory, state } = parts;
+    const { keep, metric, mode } = loaded.experiment.checkpoint;
+    this.store = CheckpointStore.open(directory.files.checkpoints, { keep, metric, mode });
+    this.saved = { step: state.position?.step ?? -1, time: performance.now() };
+  }
 
   async record(event: TrainingEvent): Promise<void> {
     const { events, observer, loaded, state } = this.parts;
@@ -69,7 +79,7 @@ export class Recorder {
 
   private async step(report: StepReport): Promise<void> {
     const { step, epoch, samples, seconds, updated, loss, evaluationIsDue } = report;
-    const { state, events, observer, checkpoints, trainer, loaded, logEvery } = this.parts;
+    const { state, events, observer, trainer, loaded, logEvery } = this.parts;
     const { stepTimes, calibration } = state;
     stepTimes.add(samples, seconds);
     if (!updated) this.skipped(report);
@@ -84,7 +94,7 @@ export class Recorder {
     this.stepped = true;
     observer.step({ epoch, step, samples, ...(updated && { loss }) });
     // if an evaluation is due, the checkpoint is saved after it
-    if (!evaluationIsDue && checkpoints.isDue(step)) await this.save(null);
+    if (!evaluationIsDue && this.isCheckpointDue(step)) await this.save(null);
     if (calibration.isDue(stepTimes.count, stepTimes.total))
       await calibration.measure(() => trainer.calibrate());
   }
@@ -117,7 +127,7 @@ export class Recorder {
   }
 
   private async evaluation(report: EvaluationReport): Promise<void> {
-    const { state, events, observer, loaded, checkpoints } = this.parts;
+    const { state, events, observer, loaded } = this.parts;
     const { split, position, metrics, stop, stage, isLast } = report;
     const { epoch, step } = position;
     this.unwritten = report.document;
@@ -135,8 +145,8 @@ export class Recorder {
     if (stage === 'end') return this.writeEvaluation();
     const { every, metric } = loaded.experiment.checkpoint;
     const value = metricValue(state.metrics, metric) ?? null;
-    const due = isLast || (every === 'epoch' && position.epochEnded) || checkpoints.isDue(step);
-    if (due || (value !== null && checkpoints.wouldBeBest(value))) await this.save(value);
+    const due = isLast || (every === 'epoch' && position.epochEnded) || this.isCheckpointDue(step);
+    if (due || (value !== null && this.store.wouldBeBest(value))) await this.save(value);
   }
 
   private logEvaluation(
@@ -171,10 +181,38 @@ export class Recorder {
     return atEpochs + between + (session.dataset.validation ? 1 : 0);
   }
 
+  private isCheckpointDue(step: number): boolean {
+    const { every } = this.parts.loaded.experiment.checkpoint;
+    if (every === 'epoch') return false;
+    if (every.steps !== undefined) return step % every.steps === 0;
+    return every.seconds !== undefined && performance.now() - this.saved.time >= every.seconds * 1000;
+  }
+
+  /**
+   * Saves the current state. Does nothing before the first step, or if this step is already saved
+   * and `value` is null.
+   * @param value of the checkpoint metric; null if it was not measured
+   * @param temporary true for a checkpoint that only serves to resume; the next one replaces it
+   */
   private async save(value: number | null, temporary = false): Promise<void> {
+    const { state, loaded, trainer, events, observer } = this.parts;
+    const { position } = state;
     await this.writeEvaluation();
-    await this.parts.checkpoints.save(value, temporary);
-    this.parts.observer.saved();
+    if (position !== undefined && (this.saved.step !== position.step || value !== null)) {
+      const { step, epoch } = position;
+      const began = performance.now();
+      const metadata = checkpointMetadata(state, position, loaded.stepHash);
+      const tensors = trainingTensors(trainer.layout, trainer, trainer.carriedStates);
+      const saved = await retryWrite(events, 'checkpoint/retry', () => {
+        // a power failure must not lose records older than a saved checkpoint
+        events.log.flush();
+        return this.store.save({ step, epoch, tensors, metadata, metric: value, temporary });
+      });
+      this.saved = { step, time: performance.now() };
+      const seconds = (this.saved.time - began) / 1000;
+      logCheckpoint(this.parts, events, position, { ...saved, value, temporary, seconds });
+    }
+    observer.saved();
   }
 
   /** Always before a checkpoint: a run that resumes from one repeats the later evaluations. */

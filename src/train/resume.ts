@@ -26,10 +26,13 @@ import { damagedError, type ExitCode, UserError, usageError } from '../util/erro
 import {
   type Change,
   checkAllowed,
+  checkResumable,
+  checkUse,
   configChanges,
   inWords,
   machineChanges,
   refuseImpossible,
+  refuseLostCheckpoints,
   widthChanges,
 } from './changes.js';
 import { logCheckpoint, savedState } from './checkpoints.js';
@@ -37,11 +40,16 @@ import { watchedMetrics } from './early-stopping.js';
 import { RunEvents } from './events.js';
 import { gateOrigins, withGateOrigins } from './gates.js';
 import { TrainingState } from './loop.js';
-import { backendFacts, dataRecord, resolvedDigest } from './manifest.js';
+import {
+  backendFacts,
+  checkSameData,
+  dataRecord,
+  digestChanges,
+  fittedBy,
+  resolvedDigest,
+} from './manifest.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
 import type { RunObserver, RunResult } from './recorder.js';
-import { checkResumable, checkUse, refuseLostCheckpoints } from './resumable.js';
-import { checkSameData, digestChanges, fittedBy } from './same-data.js';
 import { initialParameters, openSession } from './session.js';
 import { type RunContext, trainRun } from './train.js';
 

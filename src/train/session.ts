@@ -18,7 +18,7 @@ import {
   openDataset,
   type Split,
 } from '../data/index.js';
-import { type BackendChoice, chooseBackend } from '../engine/backend.js';
+import { type BackendChoice, chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
 import { measuredWidth, type Width } from '../engine/simd-target.js';
@@ -31,7 +31,6 @@ import { RandomStream } from '../util/random.js';
 import { type GateReferences, gateReferences } from './gates.js';
 import type { ShardPool } from './pool.js';
 import type { ModelRun } from './shards.js';
-import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 import { loadWeights, weightsChanged } from './weights.js';
 

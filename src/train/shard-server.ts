@@ -1,10 +1,10 @@
 /** Computes shards on request, in a thread or beside other work. */
 import type { Backend } from '../engine/backend-names.js';
-import type { HeapSpan, WasmMemory } from '../engine/heap.js';
+import type { WasmMemory } from '../engine/heap.js';
 import type { LinkedPlan } from '../engine/link.js';
 import { LinkedExecutable, type LinkedRuntime } from '../engine/linked-executable.js';
 import { KernelMachine, type ProgramCompiler } from '../engine/machine.js';
-import { openShard, ShardComputer, type ShardJob, type ShardMemory, type ShardSpans } from './shards.js';
+import { openShard, ShardComputer, type ShardJob, type ShardMemory } from './shards.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 
 /** What a computing thread is started with. */
@@ -13,11 +13,11 @@ export interface ThreadSetup {
   /** True if the thread is sent linked programs; otherwise it compiles them itself. */
   readonly links: boolean;
   readonly memory: WasmMemory;
-  readonly parameters: HeapSpan;
+  readonly parameters: Float32Array;
 }
 
 export type ShardRequest =
-  | { readonly group: number; readonly job: ShardJob; readonly slots: readonly (readonly ShardSpans[])[] }
+  | { readonly group: number; readonly job: ShardJob; readonly slots: Group['slots'] }
   | { readonly group: number; readonly plans: readonly (readonly [key: string, plan: LinkedPlan])[] }
   | { readonly group: number; readonly slot: number; readonly shards: readonly number[] }
   | { readonly calibrate: LinkedPlan | undefined };
@@ -58,7 +58,7 @@ export class ShardServer {
     }
     if ('job' in request) {
       const machine = new KernelMachine(await this.compiler());
-      const slots = request.slots.map(shards => shards.map(spans => openShard(spans, this.runtime.heap)));
+      const slots = request.slots.map(shards => shards.map(one => openShard(one, this.runtime.heap)));
       this.groups.set(request.group, { machine, computer: new ShardComputer(machine, request.job), slots });
       return null;
     }

@@ -2,7 +2,7 @@
 import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/selection.js';
 import type { Backend } from '../engine/backend-names.js';
-import type { Heap, HeapSpan } from '../engine/heap.js';
+import type { Heap } from '../engine/heap.js';
 import type { Width } from '../engine/simd-target.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
@@ -255,28 +255,12 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
   return { steps, inputs: Object.fromEntries(inputs) };
 }
 
-/** The memory of a shard, with the heap span of each array, in a form for another thread. */
-export interface ShardSpans {
-  readonly [part: string]: HeapSpan | Int32Array | ShardSpans;
-}
-
-export function describeShard(memory: object, heap: Heap): ShardSpans {
-  return mapValues(memory, part => {
+/** The memory of a shard in this thread's `heap`, whichever thread allocated it. */
+export function openShard(memory: ShardMemory, heap: Heap): ShardMemory {
+  const open = (part: object): object => {
     if (part instanceof Int32Array) return part;
-    return part instanceof Float32Array ? heap.spanOf(part) : describeShard(part, heap);
-  }) as ShardSpans;
-}
-
-/** Opens in this thread the memory that `describeShard` described. */
-export function openShard(spans: ShardSpans, heap: Heap): ShardMemory {
-  const open = (parts: object): object =>
-    mapValues(parts, part => {
-      if (part instanceof Int32Array) return part;
-      return 'at' in part ? heap.open(part as HeapSpan) : open(part);
-    });
-  return open(spans) as ShardMemory;
-}
-
-function mapValues(record: object, of: (value: object) => unknown): object {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, of(value)]));
+    if (part instanceof Float32Array) return heap.adopt(part);
+    return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, open(value)]));
+  };
+  return open(memory) as ShardMemory;
 }

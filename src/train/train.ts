@@ -4,7 +4,7 @@ import { DeviceLostError } from '../engine/executable.js';
 import type { Checkpoint } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
 import { counted } from '../util/words.js';
-import { RunCheckpoints, type SavedState } from './checkpoints.js';
+import type { SavedState } from './checkpoints.js';
 import { closeFailed, closeRun } from './ending.js';
 import type { RunEvents } from './events.js';
 import { type LoopEnd, type TrainingState, trainingLoop } from './loop.js';
@@ -50,8 +50,7 @@ export async function trainRun(
       trainer.restoreCarriedStates(restoreTraining(start.checkpoint.tensors, trainer.layout, trainer));
       state.restore(start.saved);
     }
-    const checkpoints = new RunCheckpoints(context, trainer, events);
-    const end = await train({ ...context, trainer, events, checkpoints });
+    const end = await train({ ...context, trainer, events });
     return closeRun(context, end, events);
   } catch (error) {
     observer.failed(closeFailed(context, error, events));

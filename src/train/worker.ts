@@ -16,7 +16,7 @@ function startEngine(): Promise<Engine> {
   return engine;
 }
 
-const server = new ShardServer(backend, runtime, heap.open(parameters), async () =>
+const server = new ShardServer(backend, runtime, heap.adopt(parameters), async () =>
   links ? { heap, compile: unsent } : startEngine(),
 );
 

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
+import { usableCores } from '../../src/engine/backend.js';
 import { gitState, machine, versions } from '../../src/run/manifest.js';
-import { usableCores } from '../../src/train/threads.js';
 import { usageError } from '../../src/util/errors.js';
-import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
 import { measureCalibrated } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
@@ -40,14 +39,6 @@ const FIGURES: readonly (readonly [
   measure: (given: Given) => Figure | Promise<Figure | readonly Figure[]>,
 ])[] = [
   ['step/calibration', undefined, ({ threads, rounds }) => measureCalibrated(threads, rounds)],
-  ...BUCKETED_LENGTHS.map(
-    length =>
-      [
-        bucketedId(length),
-        undefined,
-        ({ threads, rounds }: Given) => measureBucketed(length, threads, rounds),
-      ] as const,
-  ),
   ['whole/start', 'whole', ({ threads, rounds }) => measureStart(threads, rounds)],
   [
     'whole/run',
@@ -72,9 +63,7 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   const found: Record<string, string> = { ...versions() };
   const wanted = (id: string) => options.only?.test(id) ?? true;
   const cases = (options.quick ? quickCases(threads) : allCases(threads)).filter(({ id }) => wanted(id));
-  const figuresWanted = FIGURES.filter(
-    ([id, flag]) => (!flag || options[flag]) && wanted(id) && !(options.quick && id === bucketedId(128)),
-  );
+  const figuresWanted = FIGURES.filter(([id, flag]) => (!flag || options[flag]) && wanted(id));
   if (cases.length + figuresWanted.length === 0) {
     throw usageError({
       code: 'bench/option',

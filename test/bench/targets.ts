@@ -1,4 +1,3 @@
-import { BUCKETED_LENGTHS, bucketedId } from './bucketed.js';
 import { benchCase, type ModelName, REFERENCE } from './cases.js';
 import type { Other } from './contenders.js';
 import { type Figure, noiseOf, type Results, ratioOf, ratiosOf, type Spread } from './results.js';
@@ -104,15 +103,6 @@ const TARGETS: readonly Target[] = [
   stepOverPyTorch('a bidirectional LSTM of the same sizes', node(1, 1.4), 0.7, {}, 'bilstm'),
   stepOverPyTorch('hidden size 512', node(1.2, 2), 0.9, { hidden_size: 512 }),
   stepOverPyTorch('batch size 1', node(1.5, 2), 1, { batch_size: 1 }),
-  ...BUCKETED_LENGTHS.map(
-    (steps): Target => [
-      `step with lengths uniform in 1..${steps}, batches by length, over one of full lengths`,
-      0.65,
-      0.6,
-      '',
-      ratioAgainst(`${bucketedId(steps)} : `),
-    ],
-  ),
   [
     'training step of the reference experiment over another build',
     1.02,

@@ -7,7 +7,7 @@
 import t from 'tap';
 import { Heap } from '../../src/engine/heap.js';
 import { Engine } from '../../src/engine/index.js';
-import { KernelChecker } from '../../src/engine/kernel-check.js';
+import { LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
 import { FunctionAssembler } from '../../src/engine/simd-assembler.js';
 import { compileKernel } from '../../src/engine/simd-compile.js';
@@ -103,9 +103,7 @@ t.test('results are right even if sums share a start constant', async t => {
 });
 
 t.test('two modules agree only if all their results agree', async t => {
-  const heap = new Heap();
-  const scratch = heap.reserve(65536);
-  const checker = new KernelChecker(heap, () => scratch);
+  const runtime = new LinkedRuntime(new Heap());
   const graph = new Graph();
   const x = graph.input('x', [3, 9]);
   const node = graph.apply({ ...sumOp, shape: () => [3, 9] }, [x], { start: 0, rows: 3, columns: 9 });
@@ -122,7 +120,7 @@ t.test('two modules agree only if all their results agree', async t => {
     return makeModule(bytes, 128);
   };
   const agree = (one: string, other: string) =>
-    checker.agree(step, { modules: [moduleOf(one), moduleOf(other)], spareBytes: 0 });
+    runtime.agree(step, { modules: [moduleOf(one), moduleOf(other)], spareBytes: 0 });
   const read = 'a[this.thread.y][this.thread.x]';
   t.ok(agree(`${read} * 2`, `${read} + ${read}`));
   t.ok(agree(`Math.log(${read} - 2)`, `Math.log(${read} - 3)`), 'what is not a number is that in both');
@@ -132,10 +130,10 @@ t.test('two modules agree only if all their results agree', async t => {
 });
 
 t.test('a kernel with wrong results makes the engine compile for 128 bits', async t => {
-  const { agree } = KernelChecker.prototype;
-  KernelChecker.prototype.agree = () => false;
+  const { agree } = LinkedRuntime.prototype;
+  LinkedRuntime.prototype.agree = () => false;
   t.teardown(() => {
-    KernelChecker.prototype.agree = agree;
+    LinkedRuntime.prototype.agree = agree;
   });
   const sum = { start: 3, rows: 5, columns: 20 };
   const { y, refuted } = await computed(sum, 256);

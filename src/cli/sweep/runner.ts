@@ -2,6 +2,8 @@
  * Runs the trials of a sweep for `sweep` and `sweep resume`, with the launcher that `--launcher`
  * selects.
  */
+
+import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepDirectory } from '../../sweep/directory.js';
 import { bestRow, summaryOf, troubleOf, writeResults } from '../../sweep/index.js';
@@ -9,7 +11,6 @@ import { readJournal } from '../../sweep/journal.js';
 import type { Launcher } from '../../sweep/launcher.js';
 import { parseQueue } from '../../sweep/launchers/queue.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';
-import { usableCores } from '../../train/threads.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
 import { printable } from '../../util/words.js';

@@ -4,10 +4,15 @@
  */
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
+import {
+  type AdapterInfo,
+  type BackendChoice,
+  chooseBackend,
+  usableCores,
+  webGpuAdapter,
+} from '../../engine/backend.js';
 import { machineArithmetic, measuredWidth } from '../../engine/simd-target.js';
 import { machine, versions } from '../../run/manifest.js';
-import { usableCores } from '../../train/threads.js';
 import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { aligned } from '../../util/table.js';
