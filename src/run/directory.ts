@@ -24,7 +24,6 @@ import { readJson, spellNonFinite } from './json.js';
 import { isLocked } from './lock.js';
 import { unspellMetrics } from './log.js';
 import type { Manifest } from './manifest.js';
-import { NotesFile } from './notes.js';
 import type { Summary } from './summary.js';
 
 export interface GivenConfigs {
@@ -51,6 +50,12 @@ const FILES = {
   baselines: 'baselines',
   checkpoints: 'checkpoints',
 } as const;
+
+interface Documents {
+  readonly manifest: Manifest;
+  readonly summary: Summary;
+  readonly evaluation: SplitEvaluation;
+}
 
 export class RunDirectory {
   /** Absolute paths of its files. */
@@ -188,7 +193,7 @@ export class RunDirectory {
   /** Replaces the resolved config together with the manifest that has its digest. */
   changeConfig(resolvedYaml: string, manifest: Manifest): void {
     writeAtomic(this.nextConfig, [resolvedYaml]);
-    this.writeManifest(manifest);
+    this.write('manifest', manifest);
     this.settleResolvedConfig(manifest);
   }
 
@@ -218,7 +223,7 @@ export class RunDirectory {
     try {
       const [here, there] = [this.path, directory].map(path => statSync(path));
       if (here.dev === there.dev && here.ino === there.ino) return undefined;
-      const original = new RunDirectory(directory).readManifest();
+      const original = new RunDirectory(directory).read('manifest');
       return original?.run_id === run_id && original.started === started ? directory : undefined;
     } catch {
       return undefined;
@@ -244,35 +249,18 @@ export class RunDirectory {
     );
   }
 
-  writeManifest(manifest: Manifest): void {
-    writeJsonAtomic(this.files.manifest, spellNonFinite(manifest));
+  write<F extends keyof Documents>(file: F, document: Documents[F]): void {
+    writeJsonAtomic(this.files[file], spellNonFinite(document));
   }
 
-  writeSummary(summary: Summary): void {
-    writeJsonAtomic(this.files.summary, spellNonFinite(summary));
+  /** Undefined if it is missing. Throws exit 5 if it is damaged, exit 2 if it cannot be read. */
+  read<F extends keyof Documents>(file: F): Documents[F] | undefined {
+    return readJson<Documents[F]>(this.files[file], file);
   }
-
-  writeEvaluation(evaluation: SplitEvaluation): void {
-    writeJsonAtomic(this.files.evaluation, spellNonFinite(evaluation));
-  }
-
-  /* Readers throw UserError (exit 5) if a file is damaged, (exit 2) if it cannot be read. */
 
   readSummary(): Summary | undefined {
-    const summary = readJson<Summary>(this.files.summary, 'summary');
+    const summary = this.read('summary');
     return summary && { ...summary, metrics: unspellMetrics(summary.metrics) };
-  }
-
-  readEvaluation(): SplitEvaluation | undefined {
-    return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
-  }
-
-  readManifest(): Manifest | undefined {
-    return readJson<Manifest>(this.files.manifest, 'manifest');
-  }
-
-  get notes(): NotesFile {
-    return new NotesFile(this.files.notes, this.files.config);
   }
 
   /** The path relative to the directory, with forward slashes; `pathOf` is its inverse. */

@@ -2,7 +2,8 @@
  * `notes.json`: tags and a note that users add to a run or a sweep. They do not affect results.
  */
 
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { list, literal, nullable, struct, type TypeOf, text } from '../util/schema.js';
@@ -50,7 +51,7 @@ export const notes = struct(
 
 export type Notes = TypeOf<typeof notes>;
 
-export const NO_NOTES: Notes = { version: 1, tags: [], note: null };
+const NO_NOTES: Notes = { version: 1, tags: [], note: null };
 
 /** Checks what does not depend on the current notes. */
 export function checkNotesChange({ add, remove, note }: NotesChange): void {
@@ -74,8 +75,14 @@ export function checkNotesChange({ add, remove, note }: NotesChange): void {
     });
 }
 
-/** Applies a change. @param file named in errors */
-function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: string): Notes {
+/** The notes of the run or sweep in `folder`; empty if there are none. */
+export function readNotes(folder: string): Notes {
+  return readJson<Notes>(join(folder, 'notes.json'), 'notes') ?? NO_NOTES;
+}
+
+/** The notes with a change applied, which is not written. @param file named in errors */
+export function changedNotes(folder: string, { add, remove, note }: NotesChange, file: string): Notes {
+  const before = readNotes(folder);
   const missing = remove.find(tag => !before.tags.includes(tag));
   if (missing !== undefined) {
     const suggestion = nearest(missing, before.tags);
@@ -101,34 +108,18 @@ function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: s
 /** Tries to lock, 5 ms apart: another program changes notes within milliseconds. */
 const TRIES = 2000;
 
-/** `notes.json` of a run or a sweep. */
-export class NotesFile {
-  /** @param anchor another file of the directory, which stays the same: the lock is on that */
-  constructor(
-    private readonly path: string,
-    private readonly anchor: string,
-  ) {}
-
-  /** The notes; empty if there are none. Throws what `readJson` throws. */
-  read(): Notes {
-    return readJson<Notes>(this.path, 'notes') ?? NO_NOTES;
-  }
-
-  /** The notes with `change` applied. @param file named in errors */
-  changed(change: NotesChange, file: string): Notes {
-    return changedNotes(this.read(), change, file);
-  }
-
-  /** Writes the changed notes. Programs that do so at once wait for each other. */
-  change(change: NotesChange, file: string): Notes {
-    const lock = withFileErrors(this.anchor, () => openSync(this.anchor, 'r+'));
-    try {
-      for (let tries = 0; tries < TRIES && tryFileLock(lock) === false; tries++) pause(5);
-      const notes = this.changed(change, file);
-      writeJsonAtomic(this.path, notes);
-      return notes;
-    } finally {
-      closeSync(lock);
-    }
+/** Writes the changed notes. Programs that do so at once wait for each other. */
+export function changeNotes(folder: string, change: NotesChange, file: string): Notes {
+  // the lock is on a file that stays the same
+  const [plan, config] = [join(folder, 'plan.json'), join(folder, 'config.yaml')];
+  const anchor = existsSync(plan) ? plan : config;
+  const lock = withFileErrors(anchor, () => openSync(anchor, 'r+'));
+  try {
+    for (let tries = 0; tries < TRIES && tryFileLock(lock) === false; tries++) pause(5);
+    const notes = changedNotes(folder, change, file);
+    writeJsonAtomic(join(folder, 'notes.json'), notes);
+    return notes;
+  } finally {
+    closeSync(lock);
   }
 }

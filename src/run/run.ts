@@ -107,16 +107,8 @@ export class Run {
   }
 
   private load(part: Part): Parts[Part] | undefined {
-    switch (part) {
-      case 'manifest':
-        return this.directory.readManifest();
-      case 'summary':
-        return this.directory.readSummary();
-      case 'evaluation':
-        return this.directory.readEvaluation();
-      case 'config':
-        return this.plainConfig();
-    }
+    if (part === 'config') return this.plainConfig();
+    return part === 'summary' ? this.directory.readSummary() : this.directory.read(part);
   }
 
   private plainConfig(): Parts['config'] {

@@ -5,7 +5,6 @@ import { basename, join, resolve } from 'node:path';
 import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { checkName, createStamped } from '../run/folders.js';
 import { parseJson } from '../run/json.js';
-import { NotesFile } from '../run/notes.js';
 import { damagedError, usageError } from '../util/errors.js';
 import { type Base, plan as planShape, type SweepPlan } from './schedule/plan.js';
 import type { Segment } from './schedule/records.js';
@@ -103,10 +102,6 @@ export class SweepDirectory {
 
   runPath({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): string {
     return join(this.files.trials, `t${String(trial).padStart(4, '0')}-s${seed}`);
-  }
-
-  get notes(): NotesFile {
-    return new NotesFile(this.files.notes, this.files.plan);
   }
 
   write(file: 'summary' | 'table' | 'best', text: string): void {

@@ -159,7 +159,7 @@ export function inWords({ key, from, to }: Change): string {
 
 /** Refuses another config, and lists every key that differs and what to do. */
 export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
-  const manifest = directory.readManifest();
+  const manifest = directory.read('manifest');
   if (manifest === undefined) return;
   const { initial_weights: then, config_hash } = manifest;
   const { experiment, weightsDigest: now } = loaded;

@@ -34,7 +34,7 @@ export function closeRun(run: Closing, end: LoopEnd, events: RunEvents): RunResu
   const judged = end.status === 'completed' ? judgedSummary(run, measured) : measured;
   for (const gate of judged.gates) events.emit({ event: 'gate', ...gate });
   const summary = { ...judged, digests: digestsOf(run, events) };
-  run.directory.writeSummary(summary);
+  run.directory.write('summary', summary);
   logEnd(run, summary, events, true);
   const exitCode = summary.exit_code as ExitCode;
   if (summary.status !== 'diverged') return { exitCode, summary };
@@ -54,7 +54,7 @@ export function closeFailed(run: Closing, error: unknown, events: RunEvents | un
   const told = summaryOf(run, { status: 'failed', exitCode, message }, saved ?? none);
   const summary = { ...told, digests: attempt(() => digestsOf(run, events)) ?? told.digests };
   const isWritten = attempt(() => {
-    run.directory.writeSummary(summary);
+    run.directory.write('summary', summary);
     return true;
   });
   attempt(() => events && logEnd(run, summary, events, isWritten));
@@ -101,7 +101,7 @@ function judgedSummary({ loaded, session, state, directory }: Closing, summary: 
     test: trivialBaselines(run, dataset, test),
   };
   // a damaged evaluation file is no reason to fail
-  const { split, constant } = attempt(() => directory.readEvaluation()) ?? {};
+  const { split, constant } = attempt(() => directory.read('evaluation')) ?? {};
   const isConstant = split === 'test' && constant === true;
   const measured: Summary = { ...summary, baselines, ...(isConstant && { constant_outputs: true }) };
   const gates = judgeRun(writtenGates(loaded, references), measured, metric => state.best.get(metric));

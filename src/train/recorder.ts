@@ -219,7 +219,8 @@ export class Recorder {
   private async writeEvaluation(): Promise<void> {
     const { unwritten } = this;
     const { directory, events } = this.parts;
-    if (unwritten) await retryWrite(events, 'evaluation/retry', () => directory.writeEvaluation(unwritten));
+    if (unwritten)
+      await retryWrite(events, 'evaluation/retry', () => directory.write('evaluation', unwritten));
     this.unwritten = undefined;
   }
 }

@@ -64,7 +64,7 @@ export async function runExperiment(
       directory.takeConfigs({ givenYaml, resolvedYaml });
     }
     return trainRun(context, initial, () => {
-      directory.writeManifest(newManifest(context, options, git));
+      directory.write('manifest', newManifest(context, options, git));
       const events = RunEvents.open(context);
       events.begin(dataSeconds);
       for (const { code, message } of session.warnings) events.warn(code, message);

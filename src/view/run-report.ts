@@ -1,4 +1,5 @@
 /** The report of one run, from its files. */
+
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/defaults.js';
@@ -15,6 +16,7 @@ import { gateName, requiredWords, type WrittenGate } from '../run/gates.js';
 import { finalName, type RunHistory } from '../run/history.js';
 import { nonFiniteName } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
+import { readNotes } from '../run/notes.js';
 import { Run } from '../run/run.js';
 import type { GateResult, SplitBaselines, Summary } from '../run/summary.js';
 import { cautionsOf, endingOf } from '../run/words.js';
@@ -88,7 +90,7 @@ export function endOf(run: Run): Summary | undefined {
  */
 export function runFacts(run: Run, ended: Summary | undefined, historyOf: () => RunHistory) {
   const { id, name, state, manifest, summary, directory } = run;
-  const { tags, note } = directory.notes.read();
+  const { tags, note } = readNotes(directory.path);
   const started = manifest?.started ?? null;
   const seed = summary?.seed ?? manifest?.seeds.experiment ?? numberOrNull(run.config.seed);
   return { id, name, state, started, seed, tags, note, ...(ended ? results(ended) : reached(historyOf())) };

@@ -1,5 +1,7 @@
 /** The report of one sweep, from its plan, its journal and the logs of its trials. */
+
 import { relative, sep } from 'node:path';
+import { readNotes } from '../run/notes.js';
 import {
   beatsBaseline,
   bestRow,
@@ -75,7 +77,7 @@ export function sweepRowOf(results: SweepResults, path: string) {
 /** What reports and lists say about a sweep. */
 function factsOf({ records, directory }: SweepResults, summary: SweepSummary) {
   const { sweep_id: id, name, status: state, states, duration_s } = summary;
-  const { tags, note } = directory.notes.read();
+  const { tags, note } = readNotes(directory.path);
   return { id, name, state, started: records.started ?? null, duration_s, states, tags, note };
 }
 

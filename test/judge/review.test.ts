@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { textOf } from '../../src/cli/terminal/text.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { judgeNoise } from '../../src/judge/judging/against.js';
+import { judgeNoise } from '../../src/judge/judging/baselines.js';
 import { upperQuantile, upperTail } from '../../src/judge/statistics.js';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
 import { packageRoot } from '../../src/util/root.js';

@@ -166,14 +166,14 @@ const summary: Summary = {
 
 t.test('summary and manifest fit their schemas', async t => {
   const run = RunDirectory.create(newRun(fresh()));
-  run.writeSummary(summary);
+  run.write('summary', summary);
   const written = JSON.parse(readFileSync(run.files.summary, 'utf8'));
   t.same(run.readSummary(), summary);
   t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
   t.same(validateAgainst('summary', written), []);
   t.not(validateAgainst('summary', { ...written, extra: 1 }).length, 0);
-  run.writeManifest(MANIFEST);
-  t.same(validateAgainst('manifest', run.readManifest()), []);
+  run.write('manifest', MANIFEST);
+  t.same(validateAgainst('manifest', run.read('manifest')), []);
   t.same(
     readdirSync(run.path).filter(name => name.startsWith('.')),
     [],

@@ -4,6 +4,7 @@
  */
 
 import { existsSync } from 'node:fs';
+import { readNotes } from '../../run/notes.js';
 import { bestRow, importanceOf, type SweepResults, summaryOf, whyEnded } from '../../sweep/index.js';
 import { replay as repeat, Scheduler } from '../../sweep/schedule/scheduler.js';
 import { costModel } from '../../sweep/trial-runs.js';
@@ -59,7 +60,7 @@ function headline({ plan, directory, state, records }: SweepResults): string {
       `best ${plan.objective.metric} ${Number(best.value.toPrecision(5))}${spread}: trial ${best.trial} after ${best.epochs} of ${counted(plan.epochs, 'epoch')}`,
     );
   }
-  const notes = directory.notes.read();
+  const notes = readNotes(directory.path);
   if (notes.tags.length > 0 || notes.note !== null) lines.push(`tagged: ${notesInWords(notes)}`);
   if (state === 'running' && running.length > 0)
     lines.push(`running: ${running.map(({ trial, to }) => `trial ${trial} to epoch ${to}`).join(', ')}`);

@@ -1,6 +1,6 @@
 /** `export RUN…`: writes TensorBoard event files, or weights for PyTorch. */
 import { join, resolve, sep } from 'node:path';
-import { exportRun } from '../../interop/tensorboard/export.js';
+import { exportRun } from '../../interop/tensorboard.js';
 import { openModel } from '../../predict/open.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { makeFolder } from '../../run/folders.js';

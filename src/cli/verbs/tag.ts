@@ -2,7 +2,13 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
-import { checkNotesChange, type Notes, type NotesChange, type NotesFile } from '../../run/notes.js';
+import {
+  changedNotes,
+  changeNotes,
+  checkNotesChange,
+  type Notes,
+  type NotesChange,
+} from '../../run/notes.js';
 import { SweepDirectory } from '../../sweep/directory.js';
 import { EXIT, forAll } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
@@ -36,8 +42,8 @@ function realPath(path: string): string {
   }
 }
 
-function notesOf(path: string): NotesFile {
-  return (SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path)).notes;
+function folderOf(path: string): string {
+  return (SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path)).path;
 }
 
 /** Changes all runs and sweeps, or none if one of them cannot be changed. */
@@ -46,16 +52,16 @@ function changedRuns(paths: readonly string[], change: NotesChange) {
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;
   const distinct = new Map(paths.map(path => [realPath(path), path]));
   const runs = forAll([...distinct.values()], path => {
-    const file = notesOf(path);
-    return { path, file, notes: isChange ? file.changed(change, path) : file.read() };
+    const folder = folderOf(path);
+    return { path, folder, notes: changedNotes(folder, change, path) };
   });
-  return isChange ? runs.map(({ path, file }) => ({ path, notes: file.change(change, path) })) : runs;
+  if (!isChange) return runs;
+  return runs.map(({ path, folder }) => ({ path, notes: changeNotes(folder, change, path) }));
 }
 
 /** Adds to the notes of a run or sweep. `checkNotesChange` must have accepted the change. */
 export function addNotes(directory: string, change: NotesChange): void {
-  if (change.add.length === 0 && change.note === undefined) return;
-  notesOf(directory).change(change, directory);
+  if (change.add.length > 0 || change.note !== undefined) changeNotes(directory, change, directory);
 }
 
 export function notesInWords({ tags, note }: Notes): string {

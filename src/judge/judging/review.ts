@@ -8,10 +8,9 @@ import type { WrittenGate } from '../../run/gates.js';
 import type { Curves } from '../../run/history.js';
 import { caught, type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
 import { keysApart, replacedRuns, replicatesOf } from '../deciding.js';
-import { compareWith, type Limits } from './against.js';
+import { compareWith, type Limits, pin } from './baselines.js';
 import type { DamagedRun, GroupReview, Review, RunReview, SweepReview } from './document.js';
 import { commandGates, judgeGroup, judgeRun } from './gates.js';
-import { pin } from './pin.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
 import { inWords, Trials, withRunsChecked } from './trials.js';
 

@@ -1,6 +1,6 @@
 /**
- * Judges runs of one config against a baseline, and lists what changed since. Unless a limit is
- * given, a metric fails if it is worse by more than the noise between seeds.
+ * Judges runs of one config against a baseline, and lists what changed since; pins baselines.
+ * Unless a limit is given, a metric fails if it is worse by more than the noise between seeds.
  *
  * The rule for the mean of k runs against the n runs of a baseline (mean m, sample standard
  * deviation s) if higher is better:
@@ -19,15 +19,27 @@
  * seeds are independent and normal.
  */
 
-import { largerIsBetter } from '../../math/metrics/index.js';
-import { type Baseline, type BaselineMetric, momentsOf } from '../../run/baseline.js';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { metricsOfKind } from '../../config/metrics.js';
+import { largerIsBetter, PERFORMANCE } from '../../math/metrics/index.js';
+import {
+  type Baseline,
+  type BaselineMetric,
+  momentsOf,
+  readBaseline,
+  summarizeSeeds,
+} from '../../run/baseline.js';
+import { writeAtomic } from '../../run/files.js';
+import { makeFolder } from '../../run/folders.js';
 import { judgeGate } from '../../run/gates.js';
-import { usageError } from '../../util/errors.js';
+import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { atNamedPlace } from '../../util/system-errors.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
 import { upperQuantile, upperTail } from '../statistics.js';
 import type { Comparison, MetricVerdict } from './document.js';
 import { meanOf } from './gates.js';
-import { notJudgeable, type ReviewedRun } from './run-facts.js';
+import { notCompleted, notJudgeable, type ReviewedRun } from './run-facts.js';
 
 const SIGNIFICANCE = 0.05;
 
@@ -236,4 +248,116 @@ function noiseOf(values: readonly number[], { count: n, spread }: BaselineMetric
 function limitOf(metric: string, { mean }: BaselineMetric, { error, df }: Noise): number {
   const slack = error === 0 ? 0 : upperQuantile(SIGNIFICANCE, df) * error;
   return largerIsBetter(metric) ? mean - slack : mean + slack;
+}
+
+/** Writes a baseline of the runs. Refuses to overwrite another file, or a damaged baseline. */
+export function pin(file: string, runs: readonly ReviewedRun[]): void {
+  if (existsSync(file) && caught(() => readBaseline(file)) instanceof UserError)
+    throw usageError({
+      code: 'review/pin',
+      message: 'this file is not a baseline and is not overwritten',
+      file,
+      expected: 'a baseline, or a file that does not exist yet',
+    });
+  const baseline = baselineOf(runs);
+  makeFolder(dirname(file), file, 'its folder');
+  atNamedPlace(() => writeAtomic(file, [`${JSON.stringify(baseline, null, 2)}\n`]));
+}
+
+function baselineOf(given: readonly ReviewedRun[]): Baseline {
+  const runs = [...given].sort(
+    (a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0) || (a.facts.directory < b.facts.directory ? -1 : 1),
+  );
+  const problems = runs.flatMap(run => incomplete(run));
+  if (problems.length > 0) throw usageError(...problems);
+  const [first] = runs;
+  // complete runs have a manifest
+  const deciding = first.deciding as Deciding;
+  const others = runs.slice(1).flatMap((run, i) => [...different(deciding, run), ...sameSeed(runs[i], run)]);
+  if (others.length > 0) throw usageError(...others);
+  return {
+    version: 1,
+    name: first.facts.name,
+    metrics: measured(runs),
+    config_hash_by_seed: bySeed(runs, ({ facts }) => facts.config_hash as string),
+    config: deciding.config,
+    datasets: deciding.datasets,
+    versions: deciding.versions,
+    backend: { ...deciding.backend, threads: threadsOf(runs) },
+    git: revisionsOf(runs),
+  };
+}
+
+function refusal({ facts }: ReviewedRun, message: string): Diagnostic {
+  return { code: 'review/pin', message, file: facts.directory };
+}
+
+function incomplete(run: ReviewedRun): Diagnostic[] {
+  const why = notCompleted(run) ?? (run.deciding === undefined ? 'the run has no manifest' : undefined);
+  if (why !== undefined) return [refusal(run, `${why}, and only completed runs are pinned`)];
+  const unfit = quality(run).filter(metric => !Number.isFinite(run.last(metric)));
+  const doubt = unfit.length > 0 ? undefined : run.doubt;
+  return [
+    ...unfit.map(metric => {
+      const found = run.last(metric) === undefined ? 'was not measured' : `is ${run.last(metric)}`;
+      return refusal(run, `${metric} ${found}, and only finite values are pinned`);
+    }),
+    ...(doubt ? [refusal(run, `${doubt.reason}, and only runs whose files agree are pinned`)] : []),
+  ];
+}
+
+/**
+ * The metrics that every run with this loss reports, and all others that were measured on the
+ * validation and test splits.
+ */
+function quality({ deciding, facts }: ReviewedRun): readonly string[] {
+  const { validation = {}, test = {} } = facts.metrics ?? {};
+  const measured = Object.entries({ validation, test }).flatMap(([split, metrics]) =>
+    Object.keys(metrics).map(metric => `${split}.${metric}`),
+  );
+  // a config may list other metrics than the default of its loss
+  const hasOwn = Object.keys(test).some(metric => metric !== 'loss');
+  const always = metricsOfKind(deciding?.config['loss.kind']).filter(
+    metric => !hasOwn || metric.endsWith('.loss'),
+  );
+  return [...new Set([...always, ...measured])];
+}
+
+function different(before: Deciding, run: ReviewedRun): Diagnostic[] {
+  const moved = movedBetween(before, run.deciding as Deciding);
+  return moved.map(one =>
+    refusal(run, `${movedWords(one)}: runs of a baseline may differ only in their seed`),
+  );
+}
+
+function sameSeed(before: ReviewedRun, run: ReviewedRun): Diagnostic[] {
+  const { seed } = run.facts;
+  if (before.facts.seed !== seed) return [];
+  return [refusal(run, `seed ${seed} is also that of ${before.facts.directory}; pin one of them`)];
+}
+
+function measured(runs: readonly ReviewedRun[]): Baseline['metrics'] {
+  const names = [...quality(runs[0]), ...PERFORMANCE];
+  // some machines and versions do not measure all of them
+  const known = names.filter(metric => runs.every(run => Number.isFinite(run.last(metric))));
+  const entries = known.map(
+    metric => [metric, summarizeSeeds(bySeed(runs, run => run.last(metric) as number))] as const,
+  );
+  return sorted(Object.fromEntries(entries));
+}
+
+function bySeed<T>(runs: readonly ReviewedRun[], measure: (run: ReviewedRun) => T): Record<string, T> {
+  return Object.fromEntries(runs.map(run => [String(run.facts.seed), measure(run)]));
+}
+
+function threadsOf(runs: readonly ReviewedRun[]): (number | null)[] {
+  const threads = new Set(runs.map(({ facts }) => facts.backend?.threads ?? null));
+  return [...threads].sort((a, b) => (a ?? 0) - (b ?? 0));
+}
+
+function revisionsOf(runs: readonly ReviewedRun[]): Baseline['git'] {
+  const texts = runs.flatMap(({ facts: { git } }) =>
+    git === null ? [] : [JSON.stringify({ revision: git.revision, dirty: git.dirty })],
+  );
+  return [...new Set(texts)].sort().map(text => JSON.parse(text) as Baseline['git'][number]);
 }
