@@ -17,7 +17,7 @@ import { summary } from '../run/summary.js';
 import { sweepFile } from '../sweep/config/definition.js';
 import { journalLine } from '../sweep/journal.js';
 import { queueJobShape } from '../sweep/launchers/queue.js';
-import { sweepSummary } from '../sweep/summary.js';
+import { sweepSummary } from '../sweep/results.js';
 import { packageRoot } from '../util/root.js';
 import { type Shape, schemaText } from '../util/schema.js';
 

@@ -3,9 +3,9 @@
 import { usableCores } from '../engine/backend.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
-import { frozenNames } from '../sweep/config/bases.js';
 import type { GivenParameter, SweepSettings } from '../sweep/config/definition.js';
 import { loadSweep } from '../sweep/config/load.js';
+import { frozenNames } from '../sweep/config/points.js';
 import { SweepDirectory } from '../sweep/directory.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/index.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
@@ -15,7 +15,7 @@ import {
   resumeSweep,
   runSweep,
 } from '../sweep/run.js';
-import type { Pruner } from '../sweep/schedule/index.js';
+import type { Pruner } from '../sweep/schedule/pruners.js';
 import type { Method } from '../sweep/search/index.js';
 import {
   callback,
@@ -28,8 +28,8 @@ import {
   signal,
 } from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
+import { SweepModels } from './checked-data.js';
 import { assignments, type Config, type Overrides, withVersion } from './config.js';
-import { SweepModels } from './sweep-models.js';
 
 /** Progress events of a sweep, distinguished by `type`. */
 export type SweepProgress =

@@ -59,7 +59,7 @@ async function checkFile(file: string, set: readonly string[]): Promise<Found> {
   const { isSweepFile } = await import('../sweep/config/read.js');
   if (!isSweepFile(file)) return checkWithData(loadExperiment(file, { set }));
   const { loadSweep } = await import('../sweep/config/load.js');
-  const { SweepModels } = await import('./sweep-models.js');
+  const { SweepModels } = await import('./checked-data.js');
   const sweep = loadSweep(file, { set });
   return { diagnostics: [], warnings: [...sweep.warnings, ...(await new SweepModels(sweep).check())] };
 }

@@ -3,19 +3,20 @@
  * `schedule/`, to `search/`.
  */
 
+export type { SweepSummary } from './results.js';
 export {
   beatsBaseline,
   importanceOf,
   isSweepWorkedOn,
   objectiveBaseline,
   readSweepResults,
+  SWEEP_STATES,
   type SweepResults,
   summaryOf,
   trialTable,
   writeResults,
 } from './results.js';
 export { epochValues } from './segment.js';
-export { SWEEP_STATES, type SweepSummary } from './summary.js';
 export {
   bestRow,
   betterEarlier,

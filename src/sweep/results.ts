@@ -7,16 +7,27 @@ import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
 import { rounded } from '../util/numbers.js';
 import { launcher } from '../util/root.js';
+import {
+  all,
+  choice,
+  integer,
+  list,
+  literal,
+  named,
+  nullable,
+  number,
+  object,
+  type TypeOf,
+  text,
+} from '../util/schema.js';
 import { type Field, formatTable, type Table, tableOf } from '../util/table.js';
 import { counted } from '../util/words.js';
-import { SweepDirectory } from './directory.js';
+import { baseOf, overridesOf, SweepDirectory } from './directory.js';
 import { readJournal } from './journal.js';
-import { type SweepPlan, signOf } from './schedule/plan.js';
-import type { JournalRecord } from './schedule/records.js';
+import { objective, type SweepPlan, signOf } from './schedule/plan.js';
+import { endReason, type JournalRecord, spread, trialNumber } from './schedule/records.js';
 import { type Importance, importance } from './search/importance.js';
-import { canonical, describePoint, describeValue, type Point } from './search/space.js';
-import { type ObjectiveBaseline, type SweepState, type SweepSummary, TRIAL_STATES } from './summary.js';
-import { baseOf, overridesOf } from './trial-runs.js';
+import { canonical, describePoint, describeValue, type Point, point } from './search/space.js';
 import {
   bestRow,
   betterEarlier,
@@ -25,6 +36,7 @@ import {
   type SweepRecords,
   selectedOnTest,
   sweepCautions,
+  TRIAL_STATES,
   type TrialRow,
   troubleOf,
 } from './trials.js';
@@ -62,7 +74,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const { rows } = records;
   const best = bestRow(plan, records);
   const better = betterEarlier(plan, rows, best);
-  const baseline = objectiveBaseline(plan, directory, records);
+  const baseline = objectiveBaseline(directory, records);
   const selected = selectedOnTest(plan, rows);
   const described = ({ trial, state, epochs, value, spread, point }: TrialRow) => {
     const runs = plan.seeds.map(seed => directory.runPath({ trial, seed }));
@@ -107,7 +119,7 @@ export interface SweepResults {
 /** Reads the undamaged parts of a sweep. */
 export function readSweepResults(path: string): SweepResults {
   const directory = SweepDirectory.open(path);
-  const plan = directory.readPlan();
+  const { plan } = directory;
   const { records: journal, damage } = readJournal(directory.files.journal);
   const records = recordsOf(journal);
   const state = stateOf(directory, records);
@@ -136,10 +148,10 @@ const READ_TRIALS = 10;
 
 /** The best trivial baseline of a validation or test metric, from the best completed trial. */
 export function objectiveBaseline(
-  plan: SweepPlan,
   directory: SweepDirectory,
   records: SweepRecords,
 ): ObjectiveBaseline | undefined {
+  const { plan } = directory;
   const [split, metric] = plan.objective.metric.split('.');
   if (split !== 'validation' && split !== 'test') return undefined;
   const best = bestRow(plan, records);
@@ -267,3 +279,106 @@ function differs(rows: readonly TrialRow[], name: string): boolean {
   const texts = rows.map(({ point }) => (point[name] === undefined ? '' : canonical(point[name])));
   return texts.some(text => text !== texts[0]);
 }
+
+export const SWEEP_STATES = ['running', 'completed', 'failed', 'interrupted', 'killed', 'not begun'] as const;
+
+const count = (description: string) => integer({ description, min: 0 });
+
+const trial = named(
+  'summarized_trial',
+  object(
+    all({
+      trial: trialNumber,
+      state: choice(TRIAL_STATES, { description: 'State of the trial.' }),
+      epochs: count('Trained up to the last measurement, the largest over its seeds.'),
+      value: nullable(
+        number({ description: 'Mean of the objective over the seeds at the last measurement, if any.' }),
+      ),
+      spread,
+      point,
+      runs: list(text({ description: 'A run directory.' }), {
+        description: 'Absolute paths of its run directories, in the order of the seeds.',
+      }),
+    }),
+    { description: 'A trial.' },
+  ),
+);
+
+const baseline = object(
+  all({
+    name: text({ description: 'Such as majority.' }),
+    value: number({ description: 'Its value of the objective, the mean over the seeds.' }),
+  }),
+  {
+    description:
+      'The best trivial baseline on the objective, from the runs of the best completed trial. Absent if no trial has completed, or if the objective is a training metric.',
+  },
+);
+
+const importanceShape = object(
+  all({
+    name: text({ description: 'The parameter.' }),
+    importance: number({ description: 'Its fraction of the total importance.', min: 0, max: 1 }),
+  }),
+  { description: 'A parameter.' },
+);
+
+export const sweepSummary = object(
+  {
+    ...all({
+      version: literal(1, { description: 'Version of this format.' }),
+      sweep_id: text({ description: "Name of the sweep's directory." }),
+      name: text({ description: 'Name of the sweep.' }),
+      status: choice(SWEEP_STATES, {
+        description:
+          'running: a process is working on it. failed: it ended because a failed trial stopped it, or no trial has a value of the objective. interrupted: stopped and can be resumed. killed: its process ended without recording it.',
+      }),
+      reason: nullable(endReason),
+      directory: text({ description: "Absolute path of the sweep's directory." }),
+      objective,
+      trials: count('Number of trials started.'),
+      states: object(
+        all({
+          running: count('Running.'),
+          stopped: count('Were running when the sweep ended, was stopped or was killed.'),
+          paused: count('Waiting at a rung.'),
+          pruned: count('Ended before their last epoch.'),
+          completed: count('Trained for all epochs.'),
+          diverged: count('Loss, gradient or parameters were not finite.'),
+          failed: count('Failed after all retries.'),
+        }),
+        { description: 'Number of trials in each state.' },
+      ),
+      epochs_trained: count('Epochs trained, summed over all seeds.'),
+      duration_s: nullable(
+        number({ description: 'Seconds of work; null if the last process did not end normally.', min: 0 }),
+      ),
+      best: nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),
+      better_earlier: nullable(trial, {
+        description:
+          'A better value that another trial had after fewer epochs (the best trial is chosen among those with the most epochs); null if there is none.',
+      }),
+      top: list(trial, { description: 'The five best trials with a value, best first.', maxItems: 5 }),
+      importance: nullable(
+        list(importanceShape, {
+          description:
+            'Importance of each parameter; null if fewer than 20 trials, or 10 per parameter, have a value after the same number of epochs.',
+        }),
+      ),
+    }),
+    selected_on_test: list(text({ description: 'Such as `the best trial`.' }), {
+      description:
+        'What was selected by a metric of the test split, which makes its test values optimistic; each item is the subject of a sentence. Absent if nothing was.',
+    }),
+    baseline,
+  },
+  {
+    title: 'Sweep summary',
+    description:
+      'summary.json of a sweep: its results. Also the output of `sweep --json` and `sweep status --json`.',
+  },
+);
+
+export type SweepSummary = TypeOf<typeof sweepSummary>;
+export type SweepState = SweepSummary['status'];
+export type ObjectiveBaseline = TypeOf<typeof baseline>;

@@ -7,13 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isLocked, whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
 import { damagedError, EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
-import { type FrozenBase, SweepDirectory } from './directory.js';
+import { backendOf, costModel, type FrozenBase, SweepDirectory, trialArguments } from './directory.js';
 import { Journal, now, readJournal } from './journal.js';
-import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf, type Segment } from './schedule/records.js';
 import { type Replay, replay, Scheduler } from './schedule/scheduler.js';
 import { blindTrials } from './search/index.js';
+import type { Launcher, RunningTask, Task, TaskEnd } from './segment.js';
 import {
   failureSentence,
   finishedSegment,
@@ -22,7 +22,6 @@ import {
   type SegmentResult,
   trainedSteps,
 } from './segment.js';
-import { backendOf, costModel, trialArguments } from './trial-runs.js';
 import { missingRuns, recordsOf, TrialFiles, troubleOf } from './trials.js';
 
 /** Milliseconds between checks whether another process still works on a run. */
@@ -83,14 +82,14 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions): Prom
   const { observer } = options;
   const warn = (text: string): void => observer.warning(text);
   const version = versions().cellrun;
-  const plan = directory.readPlan();
+  const { plan } = directory;
   const { records, damage } = readJournal(directory.files.journal);
   for (const sentence of damage) warn(sentence);
   refuseMissingRuns(directory, records);
   const hasFailures = outcomesOf(records).some(({ status }) => status === 'failed');
   const retryFailed = options.retryFailed === true && hasFailures;
   if (options.retryFailed && !hasFailures) warn('--retry-failed has no effect: no trial has failed');
-  if (retryFailed) refuseRetry(plan, directory);
+  if (retryFailed) refuseRetry(directory);
   const before = backendOf(records);
   const backend = options.backend ?? before ?? 'auto';
   if (before !== undefined && backend !== before)
@@ -164,7 +163,7 @@ class Orchestrator {
 
   constructor(private readonly parts: OrchestratorParts) {
     const { plan, directory, records } = parts;
-    this.scheduler = new Scheduler(plan, costModel(plan, directory));
+    this.scheduler = new Scheduler(plan, costModel(directory));
     this.files = new TrialFiles(directory);
     this.before = secondsOf(records);
     for (const record of records)
@@ -328,7 +327,7 @@ class Orchestrator {
     return {
       ...{ trial, seed, from, to, id: idOf(segment), attempt, threads },
       directory: directory.runPath(segment),
-      args: trialArguments(plan, directory, this.scheduler.pointOf(trial), segment, settings),
+      args: trialArguments(directory, this.scheduler.pointOf(trial), segment, settings),
       timeout: plan.trial_timeout,
     };
   }
@@ -391,7 +390,7 @@ function refuseMissingRuns(directory: SweepDirectory, records: readonly JournalR
 }
 
 /** Points that were chosen knowing of a failure depend on it, so the failure cannot be undone. */
-function refuseRetry({ method, on_trial_error }: SweepPlan, { path }: SweepDirectory): void {
+function refuseRetry({ plan: { method, on_trial_error }, path }: SweepDirectory): void {
   if (blindTrials(method) === Number.POSITIVE_INFINITY || on_trial_error === 'stop') return;
   throw usageError({
     code: 'sweep/no-retry',

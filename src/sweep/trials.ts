@@ -7,9 +7,21 @@ import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
-import { type JournalRecord, type Segment, segmentKey } from './schedule/records.js';
+import { type EndReason, type JournalRecord, type Segment, segmentKey } from './schedule/records.js';
 import type { Point } from './search/space.js';
-import type { SweepSummary, TrialState } from './summary.js';
+
+/** `stopped`: running when the sweep ended, was stopped or was killed. */
+export const TRIAL_STATES = [
+  'running',
+  'stopped',
+  'paused',
+  'pruned',
+  'completed',
+  'diverged',
+  'failed',
+] as const;
+
+export type TrialState = (typeof TRIAL_STATES)[number];
 
 /** The last result of a trial's run with one of the seeds. */
 export interface SeedResult {
@@ -44,7 +56,7 @@ export interface TrialRow {
 export interface SweepRecords {
   readonly rows: readonly TrialRow[];
   /** Why no more trials start; undefined while trials may still start. */
-  readonly reason: NonNullable<SweepSummary['reason']> | undefined;
+  readonly reason: EndReason | undefined;
   readonly winner: number | undefined;
   readonly started: string | undefined;
   readonly isComplete: boolean;
@@ -239,7 +251,7 @@ export function troubleOf({ rows, reason, winner }: SweepRecords): Trouble | und
   };
 }
 
-const REASONS: Readonly<Record<NonNullable<SweepSummary['reason']>, string>> = {
+const REASONS: Readonly<Record<EndReason, string>> = {
   exhausted: 'every point was tried',
   trials: 'the maximum number of trials was reached',
   time: 'the time limit was reached',
@@ -316,11 +328,7 @@ export function manifestOf(path: string): Manifest | undefined {
 }
 
 /** Files that changed between the trials of a sweep. */
-export function changedFiles(
-  directory: SweepDirectory,
-  { seeds }: Pick<SweepPlan, 'seeds'>,
-  { rows }: Pick<SweepRecords, 'rows'>,
-): Diagnostic[] {
+export function changedFiles(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
   const files = new TrialFiles(directory);
-  return rows.flatMap(({ trial }) => seeds.flatMap(seed => files.add({ trial, seed })));
+  return rows.flatMap(({ trial }) => directory.plan.seeds.flatMap(seed => files.add({ trial, seed })));
 }

@@ -16,8 +16,8 @@ import {
   trialTable,
   whyEnded,
 } from '../sweep/index.js';
-import type { Pruner } from '../sweep/schedule/index.js';
 import type { SweepPlan } from '../sweep/schedule/plan.js';
+import type { Pruner } from '../sweep/schedule/pruners.js';
 import type { Method } from '../sweep/search/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
 import { counted } from '../util/words.js';

@@ -13,7 +13,7 @@ import {
   readSchema,
   validateAgainst,
 } from '../../src/config/schema/schema.js';
-import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
+import { allKeys, experimentSchema, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
 import type { Dataset, Targets } from '../../src/data/core/dataset.js';
 import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
 import type { Json } from '../../src/run/json.js';
@@ -331,10 +331,14 @@ t.test('labels that would silently enlarge the model', async t => {
 });
 
 t.test('every key of the schema has a description, and every object is closed', async t => {
-  const keys = allKeys();
-  t.ok(keys.length > 10);
-  t.same(keys.flatMap(unexplained), []);
+  for (const schema of [experimentSchema(), sweepSchema()]) {
+    const keys = allKeys(schema);
+    t.ok(keys.length > 10);
+    t.same(keys.flatMap(unexplained), []);
+  }
   t.ok(isClosed(experimentSchema()), 'every object is closed');
+  const { parameters, ...others } = sweepSchema().properties ?? {};
+  t.ok(isClosed(others) && isClosed((parameters as Schema).additionalProperties), 'every object is closed');
 });
 
 t.test('every schema is valid', async t => {

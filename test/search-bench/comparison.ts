@@ -1,8 +1,8 @@
 /** Searches with our TPE on the problems, and the recorded ones of Optuna. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Observation, Sampler } from '../../src/sweep/search/grid.js';
 import { createSampler } from '../../src/sweep/search/index.js';
-import type { Observation, Sampler } from '../../src/sweep/search/method.js';
 import type { Point } from '../../src/sweep/search/space.js';
 import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable } from './lstm-problem.js';

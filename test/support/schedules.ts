@@ -3,11 +3,11 @@
  * killed.
  */
 
-import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { Pruner } from '../../src/sweep/schedule/pruners.js';
 import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/schedule/records.js';
 import { replay, Scheduler } from '../../src/sweep/schedule/scheduler.js';
-import type { Sampler } from '../../src/sweep/search/method.js';
+import type { Sampler } from '../../src/sweep/search/grid.js';
 import type { Point } from '../../src/sweep/search/space.js';
 import { RandomStream } from '../../src/util/random.js';
 

@@ -20,24 +20,3 @@ export function isClosed(schema: unknown): boolean {
   const isOpen = type === 'object' && properties !== undefined && additionalProperties !== false;
   return !isOpen && Object.values(schema).every(isClosed);
 }
-
-/** Fields below `path` without a description. */
-export function undescribed(schema: Schema, path: string): string[] {
-  const { properties = {}, items, oneOf = [] } = schema;
-  const parts: (readonly [where: string, part: Schema])[] = [
-    ...Object.entries(properties)
-      .filter((entry): entry is [string, Schema] => typeof entry[1] === 'object' && !isTag(...entry))
-      .map(([name, part]) => [`${path}.${name}`, part] as const),
-    ...oneOf.map((part, i) => [`${path} ${i}`, part] as const),
-    ...(items === undefined ? [] : [[`${path}[]`, items] as const]),
-  ];
-  return parts.flatMap(([where, part]) => [
-    ...(part.description ? [] : [`${where} is not described`]),
-    ...undescribed(part, where),
-  ]);
-}
-
-/** True for the tag of a branch, which the branch itself describes. */
-function isTag(name: string, field: Schema | boolean): boolean {
-  return (name === 'event' || name === 'kind') && typeof field === 'object' && field.const !== undefined;
-}

@@ -4,8 +4,8 @@
  */
 import { loadSweep } from '../../src/sweep/config/load.js';
 import { writeResults } from '../../src/sweep/index.js';
-import type { Launcher, RunningTask, Task } from '../../src/sweep/launcher.js';
 import { resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';
+import type { Launcher, RunningTask, Task } from '../../src/sweep/segment.js';
 import type { Workplace } from './cli.js';
 
 type Gate = (task: Task) => Promise<void>;

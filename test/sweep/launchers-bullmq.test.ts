@@ -6,10 +6,16 @@ import t, { type Test } from 'tap';
 import { lockRun } from '../../src/run/lock.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
 import { Journal } from '../../src/sweep/journal.js';
-import type { RunningTask, Task } from '../../src/sweep/launcher.js';
-import { BullmqLauncher, type BullmqOptions } from '../../src/sweep/launchers/bullmq.js';
-import { jobId, parseQueue, queueJob, taskOfJob } from '../../src/sweep/launchers/queue.js';
+import {
+  BullmqLauncher,
+  type BullmqOptions,
+  jobId,
+  parseQueue,
+  queueJob,
+  taskOfJob,
+} from '../../src/sweep/launchers/queue.js';
 import { workOn } from '../../src/sweep/launchers/worker.js';
+import type { RunningTask, Task } from '../../src/sweep/segment.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { bringToRest, comesTrue, hasEnded } from '../support/programs.js';
 import { RedisServer, redisMissing } from '../support/redis.js';

@@ -1,6 +1,6 @@
 /** How a sweep ends, and its decisions made again from a journal. */
 import t from 'tap';
-import type { Pruner } from '../../src/sweep/schedule/index.js';
+import type { Pruner } from '../../src/sweep/schedule/pruners.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import { replay } from '../../src/sweep/schedule/scheduler.js';
 import {

@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { bracketSizes, hyperband, rungEpochs } from '../../src/sweep/schedule/asha.js';
-import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { Pruner } from '../../src/sweep/schedule/pruners.js';
+import { bracketSizes, hyperband, rungEpochs } from '../../src/sweep/schedule/pruners.js';
 import type { Decision, Outcome, Segment } from '../../src/sweep/schedule/records.js';
 import { replay } from '../../src/sweep/schedule/scheduler.js';
-import type { Sampler } from '../../src/sweep/search/method.js';
+import type { Sampler } from '../../src/sweep/search/grid.js';
 import { recordsOf } from '../../src/sweep/trials.js';
 import { packageRoot } from '../../src/util/root.js';
 import {

@@ -5,13 +5,11 @@
 import '../support/quick.js';
 import fc from 'fast-check';
 import t from 'tap';
-
+import type { Observation } from '../../src/sweep/search/grid.js';
 import { gridPoints, gridSize } from '../../src/sweep/search/grid.js';
 import { importance } from '../../src/sweep/search/importance.js';
 import type { Method } from '../../src/sweep/search/index.js';
 import { createSampler } from '../../src/sweep/search/index.js';
-import type { Observation } from '../../src/sweep/search/method.js';
-import { kernelsOf, ParzenEstimator } from '../../src/sweep/search/parzen.js';
 import { sobolSequence } from '../../src/sweep/search/sobol.js';
 import {
   canonical,
@@ -25,7 +23,7 @@ import {
   type Value,
   valueAtFraction,
 } from '../../src/sweep/search/space.js';
-import { splitObservations } from '../../src/sweep/search/tpe.js';
+import { kernelsOf, ParzenEstimator, splitObservations } from '../../src/sweep/search/tpe.js';
 import { UserError } from '../../src/util/errors.js';
 import { normalMass, truncatedNormal } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';

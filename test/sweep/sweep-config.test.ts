@@ -8,7 +8,7 @@ import t from 'tap';
 import { parse, stringify } from 'yaml';
 import { loadExperiment } from '../../src/config/index.js';
 import { loadSweep } from '../../src/sweep/config/load.js';
-import { overridesOf } from '../../src/sweep/trial-runs.js';
+import { overridesOf } from '../../src/sweep/directory.js';
 import { packageRoot } from '../../src/util/root.js';
 import { BASE, failure, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';
 

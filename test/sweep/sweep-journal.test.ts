@@ -1,13 +1,13 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readSchema, wholeSchema } from '../../src/config/schema/schema.js';
+import { readSchema } from '../../src/config/schema/schema.js';
 import { Journal, readJournal } from '../../src/sweep/journal.js';
 import { secondsOf } from '../../src/sweep/run.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import type { UserError } from '../../src/util/errors.js';
-import { isClosed, undescribed } from '../support/schemas.js';
+import { isClosed } from '../support/schemas.js';
 import { complaints } from '../support/sweep-files.js';
 
 t.test('an incomplete line of a killed process does not corrupt the next one', async t => {
@@ -144,7 +144,6 @@ t.test('every record is a line that fits the schema', async t => {
   const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
   for (const line of lines.map(text => JSON.parse(text) as Record<string, unknown>)) {
     t.same(complaints('journal', line), []);
-    t.not(complaints('journal', { ...line, unknown: 1 }).length, 0, `${line.event} is closed`);
     for (const key of Object.keys(line).filter(name => name !== 'bracket')) {
       const { [key]: _, ...rest } = line;
       t.not(complaints('journal', rest).length, 0, `${line.event} without ${key}`);
@@ -154,7 +153,7 @@ t.test('every record is a line that fits the schema', async t => {
   t.equal(schema.oneOf.length, lines.length, 'the schema knows the same records as the type');
 });
 
-t.test('any plan fits the schema, and the schemas are closed and described', async t => {
+t.test('any plan fits the schema, and the schemas are closed', async t => {
   const started = (plan: object) =>
     complaints('journal', { ...SAMPLES['sweep.start'], plan, v: 1, writer: 'w', n: 1 });
   const asha = { min_epochs: 1, reduction_factor: 3 };
@@ -171,10 +170,8 @@ t.test('any plan fits the schema, and the schemas are closed and described', asy
     t.not(started(rest).length, 0, `a plan without ${key}`);
   }
   t.not(started({ ...PLAN, method: { kind: 'grid', ...asha } }).length, 0);
-  for (const name of ['journal', 'sweep-summary']) {
+  for (const name of ['journal', 'sweep-summary'])
     t.ok(isClosed(readSchema(name)), `every object of ${name} is closed`);
-    t.same(undescribed(wholeSchema(name), name), []);
-  }
 });
 
 t.test('damaged lines are skipped with a warning; another version is rejected', async t => {

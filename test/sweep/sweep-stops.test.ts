@@ -10,14 +10,14 @@ import { lockRun } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import { fromCommandLine } from '../../src/sweep/config/load.js';
 import type { SweepFlags } from '../../src/sweep/config/read.js';
+import { costModel } from '../../src/sweep/directory.js';
 import { readSweepResults, summaryOf } from '../../src/sweep/index.js';
 import { readJournal } from '../../src/sweep/journal.js';
-import type { Launcher, Task, TaskEnd } from '../../src/sweep/launcher.js';
 import { type NewSweep, resumeSweep, runSweep } from '../../src/sweep/run.js';
 import { decisionsOf } from '../../src/sweep/schedule/records.js';
 import { replay, Scheduler } from '../../src/sweep/schedule/scheduler.js';
+import type { Launcher, Task, TaskEnd } from '../../src/sweep/segment.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
-import { costModel } from '../../src/sweep/trial-runs.js';
 import { holdAfter } from '../soak/moments.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
@@ -543,7 +543,7 @@ t.test('--retry-failed retries failed trials', async t => {
     await again(warnings);
     t.same(warnings, ['--retry-failed has no effect: no trial has failed']);
     const { plan, directory, journal } = readSweepResults(paths[0]);
-    t.match(replay(new Scheduler(plan, costModel(plan, directory)), journal), { same: true });
+    t.match(replay(new Scheduler(plan, costModel(directory)), journal), { same: true });
   }
 });
 

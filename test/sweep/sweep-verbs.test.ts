@@ -4,17 +4,17 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { resumeHint } from '../../src/cli/command/result.js';
-import { repeatedFlags, type SweepRunOptions } from '../../src/cli/sweep/runner.js';
+import { repeatedFlags, type SweepRunOptions } from '../../src/cli/sweep/sweep.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compare-trials.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
+import { costModel } from '../../src/sweep/directory.js';
 import { readSweepResults } from '../../src/sweep/index.js';
 import { Journal } from '../../src/sweep/journal.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Point } from '../../src/sweep/search/space.js';
-import { costModel } from '../../src/sweep/trial-runs.js';
 import { computeInThreads } from '../../src/train/pool.js';
 import { UserError } from '../../src/util/errors.js';
 import { writeLongSweep } from '../bench/sweeps.js';
@@ -51,7 +51,7 @@ async function said(...words: string[]): Promise<{ code: number; out: string; er
 /** A journal as a real sweep writes it: the decisions of a scheduler, the values of a formula. */
 function simulated(plan: SweepPlan): SweepDirectory {
   const directory = directoryOf([begun(plan)], plan);
-  const scheduler = new Scheduler(plan, costModel(plan, directory));
+  const scheduler = new Scheduler(plan, costModel(directory));
   const journal = Journal.open(directory.files.journal, 'simulated');
   while (!scheduler.finished) {
     journal.append(...scheduler.advance());

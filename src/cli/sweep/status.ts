@@ -5,9 +5,9 @@
 
 import { existsSync } from 'node:fs';
 import { readNotes } from '../../run/notes.js';
+import { costModel } from '../../sweep/directory.js';
 import { bestRow, importanceOf, type SweepResults, summaryOf, whyEnded } from '../../sweep/index.js';
 import { replay as repeat, Scheduler } from '../../sweep/schedule/scheduler.js';
-import { costModel } from '../../sweep/trial-runs.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable } from '../../util/table.js';
@@ -95,8 +95,8 @@ export const replay = defineVerb({
   },
 });
 
-function repeated({ plan, directory, journal }: SweepResults, json: boolean, io: Io): ExitCode {
-  const { decisions, ...verdict } = repeat(new Scheduler(plan, costModel(plan, directory)), journal);
+function repeated({ directory, plan, journal }: SweepResults, json: boolean, io: Io): ExitCode {
+  const { decisions, ...verdict } = repeat(new Scheduler(plan, costModel(directory)), journal);
   if (json) {
     const count = verdict.same && { decisions: decisions.length };
     io.data(`${JSON.stringify({ version: 1, ...verdict, ...count })}\n`);

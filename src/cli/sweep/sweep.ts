@@ -2,27 +2,215 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SweepModels } from '../../library/sweep-models.js';
+import { usableCores } from '../../engine/backend.js';
+import type { BackendRequest } from '../../engine/backend-names.js';
+import type { SweepModels } from '../../library/checked-data.js';
 import { checkNotesChange } from '../../run/notes.js';
 import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
 import { isSweepFile, type SweepFlags } from '../../sweep/config/read.js';
 import { SweepDirectory } from '../../sweep/directory.js';
+import { bestRow, summaryOf, troubleOf, writeResults } from '../../sweep/index.js';
+import { readJournal } from '../../sweep/journal.js';
+import { LocalLauncher } from '../../sweep/launchers/local.js';
+import { BullmqLauncher, parseQueue } from '../../sweep/launchers/queue.js';
+import { SlurmLauncher } from '../../sweep/launchers/slurm.js';
 import { parameterFields } from '../../sweep/results.js';
-import { resumeSweep, runSweep } from '../../sweep/run.js';
+import { resumeSweep, runSweep, type SweepOptions, type SweepResult } from '../../sweep/run.js';
 import { gridSize } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/search/space.js';
-import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import type { Launcher } from '../../sweep/segment.js';
+import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';
-import { counted } from '../../util/words.js';
-import { backend, experiments, notes, sameBackend } from '../command/options.js';
-import { defineVerb, flag, list, text } from '../command/verb.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
+import { counted, printable } from '../../util/words.js';
+import {
+  backend,
+  dashboards,
+  experiments,
+  json,
+  notes,
+  quiet,
+  sameBackend,
+  width,
+} from '../command/options.js';
+import { type RepeatedFlags, resumeHint } from '../command/result.js';
+import { onStopSignal } from '../command/signals.js';
+import { choice, defineVerb, flag, integer, list, type Shell, text, type Values } from '../command/verb.js';
+import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { widthOf } from '../verbs/compare-trials.js';
+import { bestTable, remarks, widthOf } from '../verbs/compare-trials.js';
+import { startDashboardBeside } from '../verbs/serve.js';
 import { addNotes } from '../verbs/tag.js';
-import { checkLauncher, runnerOptions, runToEnd, withQueue } from './runner.js';
+import { createSweepView } from './view.js';
+
+const launcherOptions = {
+  launcher: choice('<name>', ['local', 'slurm', 'bullmq'], 'how trials are started').default('local'),
+  queue: text('<url>', 'queue for --launcher bullmq: redis://host:6379 (env: CELLRUN_QUEUE)'),
+  sbatch: list('<option>', 'option for sbatch, such as --partition=long'),
+};
+
+type LauncherOptions = Values<typeof launcherOptions>;
+
+const runnerOptions = {
+  ...launcherOptions,
+  threads: integer('<n>', 'compute threads of all trials together (default: all cores)', {
+    min: 1,
+    max: 1024,
+  }),
+  width,
+  ...dashboards,
+  json: json('the summary'),
+  quiet,
+};
+
+export interface SweepRunOptions extends Values<typeof runnerOptions> {
+  readonly backend: BackendRequest | undefined;
+}
+
+/**
+ * The options with the queue from the environment, which only `--launcher bullmq` reads, since it
+ * may be for workers.
+ * @throws UserError (exit 2) with all options that cannot be combined, or if the address is invalid
+ */
+function checkedOptions<T extends LauncherOptions & { readonly width: unknown }>(given: T): T {
+  const { launcher, sbatch, width } = given;
+  const isQueue = launcher === 'bullmq';
+  const queue = given.queue ?? (isQueue ? process.env.CELLRUN_QUEUE || undefined : undefined);
+  const problems: Diagnostic[] = [];
+  const refuseIf = (isWrong: boolean, message: string, expected: string): void => {
+    if (isWrong) problems.push({ code: 'cli/launcher', message, expected });
+  };
+  const cannot = (flag: string) => `${flag} cannot be used with --launcher ${launcher}`;
+  refuseIf(isQueue && queue === undefined, '--launcher bullmq requires --queue', '--queue redis://HOST:6379');
+  refuseIf(!isQueue && queue !== undefined, cannot('--queue'), '--launcher bullmq');
+  refuseIf(launcher !== 'slurm' && sbatch.length > 0, cannot('--sbatch'), '--launcher slurm');
+  const ownWidth = `${cannot('--width')}: each worker measures its own`;
+  refuseIf(isQueue && width !== undefined, ownWidth, 'no --width');
+  if (problems.length > 0) throw usageError(...problems);
+  if (queue !== undefined) parseQueue(queue);
+  return { ...given, queue };
+}
+
+type Start = (options: SweepOptions, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
+
+/**
+ * Runs a sweep, shows its progress and prints the result.
+ * @param watched the directory that a dashboard shows
+ */
+async function runToEnd(
+  options: SweepRunOptions,
+  watched: string,
+  { io }: Shell,
+  start: Start,
+): Promise<ExitCode> {
+  let directory: SweepDirectory | undefined;
+  let view: ReturnType<typeof createSweepView> | undefined;
+  // messages must not move the table, which is redrawn in place
+  const above = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
+  const hint = (path: string) => resumeHint('sweep resume', path, repeatedFlags(options));
+  const stop = onStopSignal({ ...above, interactive: false }, () =>
+    directory === undefined ? '' : hint(directory.path),
+  );
+  const watching = await startDashboardBeside(options, watched, io);
+  const opened = (made: SweepDirectory): void => {
+    directory = made;
+    const { records } = readJournal(made.files.journal);
+    view = createSweepView(io, made.plan, options.quiet, records);
+    if (!options.quiet) io.err(`${printable(made.path)}\n`);
+  };
+  try {
+    const result = await start(
+      {
+        threads: options.threads ?? usableCores(),
+        backend: options.backend,
+        width: options.width,
+        launcher: (directory, warn) => launcherOf(options, directory, warn),
+        observer: {
+          recorded: record => view?.recorded(record),
+          warning: text => view?.warning(text),
+        },
+        signal: stop.signal,
+      },
+      opened,
+    );
+    view?.end();
+    print(result.directory, options, io);
+    if (result.end === 'interrupted') io.err(hint(result.directory.path));
+    if (!stop.signal.aborted) {
+      // signals are now for the dashboard
+      stop.release();
+      await watching.done();
+    }
+    return result.exitCode;
+  } catch (error) {
+    view?.end();
+    // resuming does not repair damage, and another process may be at work
+    const cannotResume =
+      error instanceof UserError &&
+      (error.exitCode === EXIT.damaged || error.diagnostics.some(({ code }) => code === 'run/in-use'));
+    throw directory === undefined || cannotResume ? error : new HintedError(error, hint(directory.path));
+  } finally {
+    stop.release();
+    await watching.end();
+  }
+}
+
+function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): void {
+  const results = writeResults(directory);
+  const { plan, records } = results;
+  if (json) io.data(`${JSON.stringify(summaryOf(results))}\n`);
+  else {
+    const table = bestTable(results, 5);
+    if (table.rows.length > 0) io.out(formatTable(table, 'text', widthOf(io)));
+    io.out(remarks(results));
+    if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
+    else {
+      const { best, table } = directory.files;
+      const written = bestRow(plan, records) === undefined ? [table] : [best, table];
+      io.out(`\n${written.map(file => `${printable(file)}\n`).join('')}`);
+    }
+  }
+  const trouble = troubleOf(records);
+  if (trouble !== undefined) io.err(`cellrun: ${printable(trouble.message)}\n`);
+}
+
+/**
+ * The flags to repeat when the sweep is resumed, without the queue's password, which would stay in
+ * terminals and logs.
+ */
+export function repeatedFlags(options: Partial<SweepRunOptions>): RepeatedFlags {
+  const { launcher = 'local', queue, sbatch = [], backend, threads, width } = options;
+  const address = queue !== undefined && URL.canParse(queue) ? new URL(queue) : undefined;
+  const isSecret = address !== undefined && address.password !== '';
+  if (address !== undefined) address.password = '';
+  const valued = {
+    '--launcher': launcher === 'local' ? undefined : launcher,
+    '--queue': isSecret ? String(address) : queue,
+    '--backend': backend === 'auto' ? undefined : backend,
+    '--threads': threads,
+    '--width': width,
+  };
+  return {
+    flags: [
+      ...Object.entries(valued).flatMap(([flag, value]) =>
+        value === undefined ? [] : [flag, String(value)],
+      ),
+      ...sbatch.map(option => `--sbatch=${option}`),
+    ],
+    note: isSecret ? "Add the queue's password: it is not shown here." : '',
+  };
+}
+
+function launcherOf(
+  { launcher, queue = '', sbatch }: LauncherOptions,
+  { path, outputRoot }: SweepDirectory,
+  warn: (text: string) => void,
+): Promise<Launcher> | Launcher {
+  if (launcher === 'slurm') return SlurmLauncher.open({ directory: path, sbatch });
+  if (launcher === 'bullmq') return BullmqLauncher.open({ queue, folder: outputRoot, warn });
+  return new LocalLauncher();
+}
 
 export const sweep = defineVerb({
   arguments: '<words...>',
@@ -63,14 +251,13 @@ Exit codes: 0 a trial has a value, 1 no trial has a value, a failed trial stoppe
 disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resumed.`,
   async action([words], given, shell) {
     const { set, output, tag, note } = given;
-    const options = withQueue(given);
+    const options = checkedOptions(given);
     const change = { add: tag, remove: [], note };
-    checkLauncher(options);
     checkNotesChange(change);
     const { objective, method, trials, time, target, seeds, pruner, parallel } = given;
     const flags = { objective, method, trials, time, target, seeds, pruner, parallel };
     const loaded = load(words, { set, flags });
-    const { SweepModels } = await import('../../library/sweep-models.js');
+    const { SweepModels } = await import('../../library/checked-data.js');
     const models = new SweepModels(loaded);
     const warnings = [...loaded.warnings, ...(await models.check())];
     if (warnings.length > 0)
@@ -124,8 +311,7 @@ export const resume = defineVerb({
     ...runnerOptions,
   },
   async action([path], given, shell) {
-    const options = withQueue(given);
-    checkLauncher(options);
+    const options = checkedOptions(given);
     const directory = SweepDirectory.open(path);
     return runToEnd(options, path, shell, (shared, opened) => {
       opened(directory);

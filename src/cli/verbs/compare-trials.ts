@@ -61,7 +61,7 @@ export function paragraph(lines: readonly string[]): string {
 
 /** The value of the trivial baseline, with a warning if the best trial is no better. */
 function baselines({ plan, directory, records }: SweepResults): string[] {
-  const baseline = objectiveBaseline(plan, directory, records);
+  const baseline = objectiveBaseline(directory, records);
   if (baseline === undefined) return [];
   const value = Number(baseline.value.toPrecision(5));
   const line = `trivial baseline: ${plan.objective.metric} ${value} (${baseline.name})`;

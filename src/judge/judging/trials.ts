@@ -97,9 +97,9 @@ function withOrigins({ facts, asked }: ReviewedRun, { bases }: Trial['plan']) {
  */
 export function withRunsChecked(sweep: SweepReview): SweepReview {
   if (sweep.state === 'damaged') return sweep;
-  const { directory, plan, records } = readSweepResults(sweep.directory);
+  const { directory, records } = readSweepResults(sweep.directory);
   const missing = missingRuns(directory, records);
-  const found = [...missing, ...changedFiles(directory, plan, records)].map(
+  const found = [...missing, ...changedFiles(directory, records)].map(
     ({ message, file = '' }) => `${message}: ${relative(directory.path, file)}`,
   );
   if (found.length === 0) return sweep;

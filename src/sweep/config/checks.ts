@@ -9,16 +9,15 @@ import { describeValue, Locator, type MapNode, type Path } from '../../config/ya
 import { largerIsBetter, rangeOf } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
-import { prunerOf } from '../schedule/index.js';
+import { VARIANT } from '../directory.js';
 import type { Objective } from '../schedule/plan.js';
+import { prunerOf } from '../schedule/pruners.js';
 import { gridSize } from '../search/grid.js';
 import { methodOf } from '../search/index.js';
 import { canonical, countOf, type Distribution, type Space, sameValue, type Value } from '../search/space.js';
-import { VARIANT } from '../trial-runs.js';
-import { isCommandLine, type LoadedBase } from './bases.js';
 import type { SweepSettings } from './definition.js';
 import { exclusionsOf, inOrder, type LocatedParameter, type Reference } from './parameters.js';
-import { MAX_GRID, type PointConfigs } from './points.js';
+import { isCommandLine, type LoadedBase, MAX_GRID, type PointConfigs } from './points.js';
 
 /** Keys that a sweep cannot vary, and why; their children cannot be varied either. */
 const FIXED: Readonly<Record<string, string>> = {

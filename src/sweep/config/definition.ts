@@ -19,7 +19,7 @@ import {
   union,
   word,
 } from '../../util/schema.js';
-import { type Pruner, prunerSettings } from '../schedule/index.js';
+import { type Pruner, prunerSettings } from '../schedule/pruners.js';
 import { type Method, method } from '../search/index.js';
 import type { Value } from '../search/space.js';
 

@@ -11,15 +11,6 @@ import { Locator, toPlain, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { SweepPlan } from '../schedule/plan.js';
 import type { Point, Space } from '../search/space.js';
-import {
-  baseConfigs,
-  commonObjective,
-  type LoadedBase,
-  measuring,
-  objectiveRule,
-  openBases,
-  variantParameter,
-} from './bases.js';
 import { checkCommon, checkParameters, checkPlan, checkSet, checkSize } from './checks.js';
 import {
   exclusionsOf,
@@ -30,7 +21,17 @@ import {
   settingsOf,
   withoutPlaces,
 } from './parameters.js';
-import { PointConfigs, pointsToCheck } from './points.js';
+import {
+  baseConfigs,
+  commonObjective,
+  type LoadedBase,
+  measuring,
+  objectiveRule,
+  openBases,
+  PointConfigs,
+  pointsToCheck,
+  variantParameter,
+} from './points.js';
 import { readSweep, type SweepFlags, type SweepText, sweepOfArguments } from './read.js';
 
 interface LoadOptions {

@@ -8,8 +8,8 @@ import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
 import type { Entry, MapNode, Node } from '../../config/yaml/tree.js';
 import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
-import { COMMAND_LINE } from './bases.js';
 import { fixedKey } from './checks.js';
+import { COMMAND_LINE } from './points.js';
 
 export interface SweepText {
   /** As the user named it; diagnostics about it come first. */

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { programFile } from '../../util/root.js';
-import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
+import type { Launcher, RunningTask, Task, TaskEnd } from '../segment.js';
 
 /** Milliseconds between interrupting a hung process and killing it. */
 const GRACE_MS = 10_000;

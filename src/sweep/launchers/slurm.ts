@@ -16,7 +16,7 @@ import { writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { type UserError, usageError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
-import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
+import type { Launcher, RunningTask, Task, TaskEnd } from '../segment.js';
 
 const PROGRAM = programFile('cli/main.js');
 /** Seconds before the limit at which a run is asked to stop. */

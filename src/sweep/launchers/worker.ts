@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
 import { isLocked } from '../../run/lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
-import type { Task, TaskEnd } from '../launcher.js';
+import type { Task, TaskEnd } from '../segment.js';
 import { foundInUse } from '../segment.js';
 import { LocalLauncher, type LocalTask } from './local.js';
 import { lostEnd, openQueue, parseQueue, type QueueJob, type TaskQueue, taskOfJob } from './queue.js';

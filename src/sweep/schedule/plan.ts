@@ -15,7 +15,7 @@ import {
 } from '../../util/schema.js';
 import { method } from '../search/index.js';
 import { space } from '../search/space.js';
-import { prunerSettings } from './index.js';
+import { prunerSettings } from './pruners.js';
 
 export const objective = named(
   'objective',

@@ -54,6 +54,7 @@ export const endReason = choice(['exhausted', 'trials', 'time', 'target', 'trial
   description:
     'Why: all points were tried, the budget of trials or time is used up, the target was reached, or a failed trial stopped the sweep.',
 });
+export type EndReason = TypeOf<typeof endReason>;
 const trial = trialNumber;
 export const segment = { trial, seed, from, to };
 

@@ -7,12 +7,11 @@
  * and nothing waits: trials start before they are decided.
  */
 
+import type { Observation, Sampler } from '../search/grid.js';
 import { blindTrials, createSampler } from '../search/index.js';
-import type { Observation, Sampler } from '../search/method.js';
 import type { Point } from '../search/space.js';
-import { prunerOf } from './index.js';
 import { type SweepPlan, signOf } from './plan.js';
-import { isBetter, type Pruning } from './pruner.js';
+import { isBetter, type Pruning, prunerOf } from './pruners.js';
 import {
   type Decision,
   decisionsOf,

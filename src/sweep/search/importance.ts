@@ -5,7 +5,7 @@
  * variance of its marginal: the prediction averaged over all values of the other parameters.
  */
 import { RandomStream } from '../../util/random.js';
-import type { Observation } from './method.js';
+import type { Observation } from './grid.js';
 import {
   axisOf,
   choiceIndexer,

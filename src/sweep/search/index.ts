@@ -1,6 +1,6 @@
 import { named, type TypeOf, union } from '../../util/schema.js';
+import type { Sampler, SearchMethod } from './grid.js';
 import { grid, random } from './grid.js';
-import type { Sampler, SearchMethod } from './method.js';
 import { sobol } from './sobol.js';
 import type { Space } from './space.js';
 import { tpe } from './tpe.js';

@@ -2,8 +2,7 @@
 import { usageError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
 import { object, tag } from '../../util/schema.js';
-import { MAX_DRAWS, pointAtFractions, Untried } from './grid.js';
-import { listingSampler, searchMethod } from './method.js';
+import { listingSampler, MAX_DRAWS, pointAtFractions, searchMethod, Untried } from './grid.js';
 import type { Point } from './space.js';
 
 /**

@@ -1,19 +1,35 @@
 /**
  * The tree-structured Parzen estimator: chooses points that are much likelier among the best
- * results than among the rest. See Bergstra et al. (2011) and the papers in parzen.ts. Parameters
- * that exist at the same points form a group and are estimated together. Names and rules are those
- * of Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, with three differences:
- * the first points come from a Sobol sequence, kernels are narrower (parzen.ts), and points of a
- * finite space do not repeat.
+ * results than among the rest. See Bergstra et al. (2011) and the papers below. Parameters that
+ * exist at the same points form a group and are estimated together. Names and rules are those of
+ * Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, with three differences: the
+ * first points come from a Sobol sequence, kernels are narrower, and points of a finite space do
+ * not repeat.
  */
 
+import { normalDensity, normalMass, SQRT_2PI, truncatedNormal } from '../../util/normal.js';
 import { RandomStream } from '../../util/random.js';
 import { integer, object, tag } from '../../util/schema.js';
-import { random, Untried } from './grid.js';
-import { type Observation, searchMethod } from './method.js';
-import { ParzenEstimator } from './parzen.js';
+import { type Observation, random, searchMethod, Untried } from './grid.js';
 import { MAX_SOBOL_DIMENSIONS, sobol } from './sobol.js';
-import { canonical, countOf, exists, type Parameter, type Point, type Space, valueAt } from './space.js';
+import {
+  axisOf,
+  type Choice,
+  canonical,
+  choiceIndexer,
+  coordinateOf,
+  countOf,
+  type Distribution,
+  exists,
+  isWhole,
+  type Numeric,
+  type Parameter,
+  type Point,
+  type Space,
+  type Value,
+  valueAt,
+  valueAtCoordinate,
+} from './space.js';
 
 /** Attempts to find an allowed new point before one is drawn at random. */
 const MAX_ATTEMPTS = 20;
@@ -153,4 +169,176 @@ function inOrder({ parameters }: Space, point: Point): Point {
   return Object.fromEntries(
     parameters.flatMap(({ name }) => (point[name] === undefined ? [] : [[name, point[name]]])),
   );
+}
+
+/** Number of latest observations with full weight. */
+const RECENT = 25;
+const PRIOR_WEIGHT = 1;
+
+/**
+ * A density over points from observed ones: a mixture with one product of kernels for each
+ * observation and one for the prior. J. Bergstra et al., "Algorithms for Hyper-Parameter
+ * Optimization", NIPS 2011; multivariate as in S. Falkner et al., "BOHB", ICML 2018; the constants
+ * are those that S. Watanabe, "Tree-Structured Parzen Estimator", arXiv:2304.11127 (2023),
+ * describes and compares.
+ */
+export class ParzenEstimator {
+  private readonly kernels: readonly Kernels[];
+  private readonly weights: Float64Array;
+  private readonly logWeights: Float64Array;
+  private readonly sums: Float64Array;
+
+  /** `points` have all of `parameters`, oldest first. */
+  constructor(
+    private readonly parameters: readonly Parameter[],
+    points: readonly Point[],
+  ) {
+    this.weights = mixtureWeights(points.length);
+    this.logWeights = this.weights.map(Math.log);
+    this.sums = new Float64Array(points.length + 1);
+    this.kernels = parameters.map(({ name, distribution }) =>
+      kernelsOf(
+        distribution,
+        points.map(point => point[name]),
+        parameters.length,
+      ),
+    );
+  }
+
+  sample(random: RandomStream): Point {
+    const kernel = this.chosenKernel(random.uniform());
+    const entries = this.parameters.map(({ name }, i): [string, Value] => [
+      name,
+      this.kernels[i].sample(kernel, random),
+    ]);
+    return Object.fromEntries(entries);
+  }
+
+  /** The logarithm of the density at a point that has all the parameters. */
+  logDensity(point: Point): number {
+    const { sums } = this;
+    sums.set(this.logWeights);
+    for (const [i, { name }] of this.parameters.entries()) this.kernels[i].addLogDensities(point[name], sums);
+    // the prior's kernel is positive everywhere, so that the greatest sum is finite
+    let greatest = Number.NEGATIVE_INFINITY;
+    for (const sum of sums) greatest = Math.max(greatest, sum);
+    let total = 0;
+    for (const sum of sums) total += Math.exp(sum - greatest);
+    return greatest + Math.log(total);
+  }
+
+  private chosenKernel(u: number): number {
+    let left = u;
+    for (const [kernel, weight] of this.weights.entries()) {
+      left -= weight;
+      if (left < 0) return kernel;
+    }
+    return this.weights.length - 1;
+  }
+}
+
+/** Equal for the prior and the last 25 observations; older ones fall linearly to 1/n. */
+function mixtureWeights(n: number): Float64Array {
+  const ramp = Math.max(n - RECENT, 0);
+  const weights = Float64Array.from({ length: n + 1 }, (_, i) => {
+    if (i === n) return PRIOR_WEIGHT;
+    if (i >= ramp) return 1;
+    return ramp === 1 ? 1 / n : 1 / n + ((1 - 1 / n) * i) / (ramp - 1);
+  });
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map(weight => weight / total);
+}
+
+/** Below this width in standard deviations, a difference of masses would cancel. */
+const NARROW = 1e-4;
+
+/** The kernels of one parameter: one for each observed value, the last for the prior. */
+export interface Kernels {
+  /** A value drawn from kernel number `kernel`. */
+  sample(kernel: number, random: RandomStream): Value;
+  /** Adds the logarithm of each kernel's density or probability at `value`. */
+  addLogDensities(value: Value, sums: Float64Array): void;
+}
+
+/** @param dimensions number of parameters that are estimated together */
+export function kernelsOf(
+  distribution: Distribution,
+  observed: readonly Value[],
+  dimensions: number,
+): Kernels {
+  return distribution.kind === 'choice'
+    ? choiceKernels(distribution, observed)
+    : numericKernels(distribution, observed as readonly number[], dimensions);
+}
+
+/**
+ * In a kernel, each of the C choices has the weight w/(n+1) of the prior, and its own choice 1
+ * more; the prior weighs all equally. A choice that is not in the space (any more) counts as the
+ * prior.
+ */
+function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernels {
+  const choices = distribution.values.length;
+  const kernels = observed.length + 1;
+  const indexOf = choiceIndexer(distribution);
+  const owned = observed.map(indexOf);
+  const other = PRIOR_WEIGHT / kernels;
+  const total = choices * other + 1;
+  const [logOther, logOwn, logPrior] = [other / total, (1 + other) / total, 1 / choices].map(Math.log);
+  return {
+    sample(kernel, random) {
+      const own = owned[kernel] ?? -1;
+      if (own < 0 || random.uniform() * total >= 1) return distribution.values[random.integer(choices)];
+      return distribution.values[own];
+    },
+    addLogDensities(value, sums) {
+      const index = indexOf(value);
+      for (const [kernel, own] of owned.entries())
+        sums[kernel] += own < 0 ? logPrior : own === index ? logOwn : logOther;
+      sums[observed.length] += logPrior;
+    },
+  };
+}
+
+/**
+ * Normal kernels of equal width, truncated at the ends of the axis: σ = 0.14 R n^(-1/(d+4)),
+ * Scott's rule for n values of d parameters on an axis of length R, but at least R / min(100,
+ * (n+2)²). The prior is centred on the axis, with its length as σ. An integer has the probability
+ * of its cell. Optuna's rule differs in the factor 0.2 and n+2; test/search-bench/README.md
+ * compares them.
+ */
+function numericKernels(distribution: Numeric, observed: readonly number[], dimensions: number): Kernels {
+  const { low, high } = axisOf(distribution);
+  const range = high - low;
+  const n = observed.length;
+  const scott = 0.14 * Math.max(n, 1) ** (-1 / (dimensions + 4)) * range;
+  const sigma = Math.max(scott, range / Math.min(100, (n + 2) ** 2));
+  const mus = Float64Array.from([
+    ...observed.map(value => coordinateOf(distribution, value)),
+    (low + high) / 2,
+  ]);
+  const sigmas = new Float64Array(n + 1).fill(sigma);
+  sigmas[n] = range;
+  // the probability within the truncation
+  const masses = mus.map((mu, k) => normalMass((low - mu) / sigmas[k], (high - mu) / sigmas[k]));
+  const logScales = masses.map((mass, k) => Math.log(SQRT_2PI * sigmas[k] * mass));
+  const half = isWhole(distribution) ? distribution.step / 2 : 0;
+  return {
+    sample(kernel, random) {
+      return valueAtCoordinate(distribution, truncatedNormal(random, mus[kernel], sigmas[kernel], low, high));
+    },
+    addLogDensities(value, sums) {
+      const [left, x, right] = [-half, 0, half].map(by => coordinateOf(distribution, (value as number) + by));
+      for (let k = 0; k <= n; k++) {
+        const z = (x - mus[k]) / sigmas[k];
+        sums[k] += isWhole(distribution)
+          ? Math.log(cellMass(left - mus[k], right - mus[k], sigmas[k]) / masses[k])
+          : -((z * z) / 2 + logScales[k]);
+      }
+    },
+  };
+}
+
+function cellMass(left: number, right: number, sigma: number): number {
+  const [a, b] = [left / sigma, right / sigma];
+  return b - a < NARROW ? normalDensity((a + b) / 2) * (b - a) : normalMass(a, b);
 }

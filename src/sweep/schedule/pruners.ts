@@ -1,3 +1,57 @@
+/** Pruners: which trials stop before their last epoch. */
+import { integer, like, named, object, type Shape, type TypeOf, tag, union } from '../../util/schema.js';
+
+interface Measured {
+  readonly trial: number;
+  readonly epochs: number;
+  /** The value to minimize; null, if there is none, is worse than any number. */
+  readonly value: number | null;
+}
+
+/** A paused trial waits and may be promoted later. */
+type Verdict = 'advance' | 'prune' | 'pause';
+
+/** Decides which trials continue, in the order of virtual time: no clock, no randomness. */
+export interface Pruning {
+  /** Epochs after which the trial is measured, ascending; the last one is its last epoch. */
+  rungs(trial: number): readonly number[];
+  /** Called at each rung below the last; the verdict on a diverged trial is ignored. */
+  judge(measured: Measured): Verdict;
+  /** The trial's bracket, if there are brackets. */
+  bracket?(trial: number): number;
+  /** A trial was trained to its last epoch without diverging. */
+  completed?(measured: Measured): void;
+  /** The paused trial that the next free lane continues, if any. */
+  promotable?(): number | undefined;
+  /** A paused trial continues. */
+  continued?(trial: number): void;
+}
+
+interface PrunerKind<S extends Shape = Shape> {
+  readonly settings: S;
+  /** The setting that decides when a trial is first judged, and that epoch; absent if none is. */
+  firstJudged?(settings: TypeOf<S>): readonly [setting: keyof TypeOf<S> & string, epoch: number];
+  /** @param epochs of a trial that is not pruned */
+  create(settings: TypeOf<S>, epochs: number): Pruning;
+}
+
+const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
+
+const none = pruner({
+  settings: object(
+    { kind: tag('none', { description: 'Train every trial to the end.' }) },
+    { title: 'NoPruner' },
+  ),
+  create: (_, epochs) => ({ rungs: () => [epochs], judge: () => 'advance' }),
+});
+
+/** Numbers before null, equal values by trial, so that ties are replayed equally. */
+export function isBetter(a: Omit<Measured, 'epochs'>, b: Omit<Measured, 'epochs'>): boolean {
+  if (a.value === b.value) return a.trial < b.trial;
+  if (a.value === null || b.value === null) return b.value === null;
+  return a.value < b.value;
+}
+
 /**
  * Asynchronous successive halving: algorithm 2 of Li et al., "A System for Massively Parallel
  * Hyperparameter Tuning" (2018). A free lane takes the highest rung with a trial that is among its
@@ -5,9 +59,6 @@
  * time, so a trial that was passed over may be promoted once its rung has more trials. When there
  * are no new points, promotions continue until no trial is promotable; the rest is pruned.
  */
-import { integer, like, named, object, tag } from '../../util/schema.js';
-import { isBetter, type Measured, type Pruning, pruner } from './pruner.js';
-
 class Asha implements Pruning {
   private readonly halvings: readonly Rung[];
 
@@ -111,7 +162,7 @@ export function rungEpochs(
   return [...rungs, epochs];
 }
 
-export const asha = pruner({
+const asha = pruner({
   settings: object(
     {
       kind: tag('asha', {
@@ -198,3 +249,115 @@ export const hyperband = pruner({
   firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
   create: (settings, epochs) => new Hyperband(rungEpochs(settings, epochs), settings.reduction_factor),
 });
+
+const medianSettings = object(
+  {
+    kind: tag('median', {
+      description: 'Stop a trial that is worse than the median of the others at the same epoch.',
+    }),
+    n_startup_trials: integer({
+      description: 'Number of trials that must finish before the first is judged.',
+      min: 0,
+      max: 1_000_000,
+      default: 5,
+    }),
+    n_warmup_epochs: integer({
+      description: 'Epochs before a trial is first judged.',
+      min: 0,
+      max: 1_000_000,
+      default: 0,
+      examples: [1],
+      aliases: ['n_warmup_steps', 'warmup'],
+    }),
+    interval_epochs: integer({
+      description: 'Epochs between two judgements.',
+      min: 1,
+      max: 1_000_000,
+      default: 1,
+      aliases: ['interval_steps', 'interval'],
+    }),
+  },
+  { title: 'Median' },
+);
+
+/**
+ * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the defaults of Optuna's
+ * MedianPruner, whose steps count from 0: its step s is s + 1 epochs. A trial stops if its best
+ * value so far is worse than the median of the values of completed trials at the same epoch. Trials
+ * are judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
+ * `n_startup_trials` are completed. Only values at these epochs count.
+ */
+class MedianPruning implements Pruning {
+  private readonly rungEpochs: readonly number[];
+  /** Finite values of running trials, by trial, in the order of the epochs. */
+  private readonly values = new Map<number, Measured[]>();
+  /** Finite values of completed trials, by epochs. */
+  private readonly completedValues = new Map<number, number[]>();
+  private completedTrials = 0;
+
+  constructor(
+    private readonly options: TypeOf<typeof medianSettings>,
+    epochs: number,
+  ) {
+    const rungs: number[] = [];
+    for (let rung = options.n_warmup_epochs + 1; rung < epochs; rung += options.interval_epochs)
+      rungs.push(rung);
+    this.rungEpochs = [...rungs, epochs];
+  }
+
+  rungs(): readonly number[] {
+    return this.rungEpochs;
+  }
+
+  judge(measured: Measured): Verdict {
+    const values = this.values.get(measured.trial) ?? [];
+    this.values.set(measured.trial, values);
+    if (measured.value !== null) values.push(measured);
+    if (this.completedTrials === 0 || this.completedTrials < this.options.n_startup_trials) return 'advance';
+    if (values.length === 0) return 'prune';
+    const others = this.completedValues.get(measured.epochs) ?? [];
+    if (others.length === 0) return 'advance';
+    const best = Math.min(...values.map(({ value }) => value as number));
+    return best > middleOf(others) ? 'prune' : 'advance';
+  }
+
+  completed({ trial }: Measured): void {
+    this.completedTrials += 1;
+    for (const { epochs, value } of this.values.get(trial) ?? []) {
+      const values = this.completedValues.get(epochs) ?? [];
+      this.completedValues.set(epochs, values);
+      values.push(value as number);
+    }
+    this.values.delete(trial);
+  }
+}
+
+/** The median; for an even count the mean of the middle two, as in NumPy. */
+function middleOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const median = pruner({
+  settings: medianSettings,
+  firstJudged: ({ n_warmup_epochs }) => ['n_warmup_epochs', n_warmup_epochs + 1],
+  create: (given, epochs) => new MedianPruning(given, epochs),
+});
+
+const pruners = { none, median, asha, hyperband };
+
+export const prunerSettings = union(
+  'kind',
+  Object.entries(pruners).map(([kind, { settings }]) =>
+    named(kind === 'none' ? 'no_pruner' : kind, settings),
+  ),
+  {},
+);
+
+/** Pruners count epochs. A rung is an epoch after which a trial is judged. */
+export type Pruner = TypeOf<typeof prunerSettings>;
+
+export function prunerOf({ kind }: Pruner): PrunerKind {
+  return pruners[kind] as PrunerKind;
+}
