@@ -20,13 +20,7 @@ const ENTRIES = [
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
 /** Outputs of the other build steps that are read at run time. */
-const ASSETS = [
-  'config/validators',
-  'view/page.js',
-  'view/dashboard.js',
-  'view/page.css',
-  'view/dashboard.css',
-];
+const ASSETS = ['config/validators', 'view/page.js', 'view/page.css'];
 
 const compiled = join(packageRoot, 'dist', 'src');
 const bundle = join(packageRoot, 'dist', 'bundle');

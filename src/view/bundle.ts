@@ -1,5 +1,5 @@
 /**
- * Development tool: bundles the scripts and style sheets of report and dashboard, from the
+ * Development tool: bundles script and style sheet of reports and the dashboard, from the
  * browser's code in `page/`, into this file's compiled folder.
  */
 import { readFileSync } from 'node:fs';
@@ -13,10 +13,7 @@ const BUNDLED = ['preact'];
 
 await build({
   absWorkingDir: packageRoot,
-  entryPoints: {
-    page: join('src', 'view', 'page', 'main.tsx'),
-    dashboard: join('src', 'view', 'page', 'dashboard.tsx'),
-  },
+  entryPoints: { page: join('src', 'view', 'page', 'main.tsx') },
   outdir: fileURLToPath(new URL('.', import.meta.url)),
   tsconfig: join('src', 'view', 'page', 'tsconfig.json'),
   bundle: true,

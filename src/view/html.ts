@@ -37,6 +37,7 @@ export const GENERATOR = '<meta name="generator" content="cellrun">';
 
 /** The HTML; byte-identical for equal documents and assets. */
 export function renderPage(report: Report, { script, style }: PageAssets): string {
+  const shown = essentialsOf(report);
   const code = inScript(script);
   const policy = [
     "default-src 'none'",
@@ -55,12 +56,12 @@ export function renderPage(report: Report, { script, style }: PageAssets): strin
 <meta name="color-scheme" content="light dark">
 ${GENERATOR}
 <link rel="icon" href="data:,">
-<title>${escapeHtml(ESSENTIALS[report.kind](report as never).title)}</title>
+<title>${escapeHtml(shown.title)}</title>
 <style>${style}</style>
 </head>
 <body>
 <main>
-${essentials(report)}
+${essentials(shown)}
 <noscript><p>Charts need JavaScript; this file contains all their data.</p></noscript>
 </main>
 <script type="application/json" id="report">${inData(JSON.stringify(report))}</script>
@@ -98,8 +99,7 @@ export function escapeHtml(text: string): string {
 }
 
 /** What a page shows where scripts do not run: a title, a paragraph and a table. */
-function essentials(report: Report): string {
-  const { title, text, rows } = ESSENTIALS[report.kind](report as never);
+function essentials({ title, text, rows }: Essentials): string {
   const cell = (content: Cell, i: number) => {
     const tag = i === 0 ? 'th' : 'td';
     return `<${tag}>${escapeHtml(String(content ?? '-'))}</${tag}>`;
@@ -119,46 +119,44 @@ interface Essentials {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-const ESSENTIALS: {
-  readonly [K in Report['kind']]: (report: Extract<Report, { kind: K }>) => Essentials;
-} = {
-  run: ({ name, id, state, message, steps, epochs, metrics, gates, tags, note }) => ({
-    title: `${name} ${id}`,
-    text: message,
-    rows: [
-      ['status', state],
-      ['steps', steps],
-      ['epochs', epochs],
-      ...(tags.length > 0 ? [['tags', tags.join(', ')]] : []),
-      ...(note === null ? [] : [['note', note]]),
-      ...metrics.map(metric => [metric.name, metric.value]),
-      ...gates.map(gate => [`gate ${gate.name}`, gate.value, gate.required, gate.verdict, gate.place]),
-    ],
-  }),
-  sweep: ({ name, id, state, objective, parameters, trials }) => ({
-    title: `${name} ${id}: ${state}`,
-    rows: [
-      ['trial', 'state', 'epochs', objective.metric, ...parameters.map(one => one.title)],
-      ...trials.map(({ trial, state: became, epochs, value, point }) => [
-        trial,
-        became,
-        epochs,
-        value,
+function essentialsOf(report: Report): Essentials {
+  switch (report.kind) {
+    case 'run': {
+      const { name, id, state, message, steps, epochs, metrics, gates, tags, note } = report;
+      const rows = [
+        ['status', state],
+        ['steps', steps],
+        ['epochs', epochs],
+        ...(tags.length > 0 ? [['tags', tags.join(', ')]] : []),
+        ...(note === null ? [] : [['note', note]]),
+        ...metrics.map(metric => [metric.name, metric.value]),
+        ...gates.map(gate => [`gate ${gate.name}`, gate.value, gate.required, gate.verdict, gate.place]),
+      ];
+      return { title: `${name} ${id}`, text: message, rows };
+    }
+    case 'sweep': {
+      const { name, id, state, objective, parameters, trials } = report;
+      const rows = trials.map(({ trial, state: became, epochs, value, point }) => [
+        ...[trial, became, epochs, value],
         ...parameters.map(parameter => point[parameter.name] ?? null),
-      ]),
-    ],
-  }),
-  index: ({ title, runs, sweeps }) => ({
-    title,
-    rows: [
-      ['name', 'id', 'status', 'metrics'],
-      ...runs.map(({ name, id, state, metrics }) => [
-        name,
-        id,
-        state,
-        metrics.map(metric => `${metric.name} ${metric.value}`).join(', '),
-      ]),
-      ...sweeps.map(one => [one.name, one.id, one.state, `best ${one.metric} ${one.best?.value ?? '-'}`]),
-    ],
-  }),
-};
+      ]);
+      const titles = parameters.map(({ title }) => title);
+      const head = ['trial', 'state', 'epochs', objective.metric, ...titles];
+      return { title: `${name} ${id}: ${state}`, rows: [head, ...rows] };
+    }
+    case 'index': {
+      const { title, runs, sweeps } = report;
+      const rows = [
+        ['name', 'id', 'status', 'metrics'],
+        ...runs.map(({ name, id, state, metrics }) => {
+          const told = metrics.map(metric => `${metric.name} ${metric.value}`);
+          return [name, id, state, told.join(', ')];
+        }),
+        ...sweeps.map(one => [one.name, one.id, one.state, `best ${one.metric} ${one.best?.value ?? '-'}`]),
+      ];
+      return { title, rows };
+    }
+    default:
+      return report satisfies never;
+  }
+}

@@ -133,7 +133,7 @@ function shown(value: Value): number | string {
 }
 
 /** The parameters that differ between trials; all of them if there are no trials yet. */
-function parametersOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly ParameterReport[] {
+function parametersOf(plan: SweepPlan, rows: readonly TrialRow[]) {
   const { columns } = trialTable(plan, rows, { changed: rows.length > 1 });
   const title = new Map(columns.map(column => [column.name, column.title ?? column.name]));
   return plan.space.parameters
@@ -141,23 +141,16 @@ function parametersOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly Para
     .map(parameter => parameterOf(parameter, title.get(parameter.name) ?? parameter.name));
 }
 
-export interface ParameterReport {
-  readonly name: string;
-  readonly title: string;
-  readonly scale: 'linear' | 'log' | 'category';
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly values: readonly string[];
-}
+export type ParameterReport = ReturnType<typeof parameterOf>;
 
-function parameterOf({ name, distribution }: Parameter, title: string): ParameterReport {
+function parameterOf({ name, distribution }: Parameter, title: string) {
   if (distribution.kind !== 'choice') {
     const { kind, low, high } = distribution;
-    const scale = kind === 'log_uniform' || kind === 'log_int' ? 'log' : 'linear';
-    return { name, title, scale, low, high, values: [] };
+    const isLog = kind === 'log_uniform' || kind === 'log_int';
+    return { name, title, scale: isLog ? ('log' as const) : ('linear' as const), low, high, values: [] };
   }
-  const values = distribution.values.map(shown);
-  return { name, title, scale: 'category', low: null, high: null, values: values.map(String) };
+  const values = distribution.values.map(value => String(shown(value)));
+  return { name, title, scale: 'category' as const, low: null, high: null, values };
 }
 
 function settingsOf(plan: SweepPlan): readonly Fact[] {

@@ -3,7 +3,6 @@
 import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../sweep-report.js';
-import { MAX_COMPARED } from './address.js';
 import {
   Badge,
   type Column,
@@ -17,6 +16,7 @@ import {
   TableSection,
   Value,
 } from './components.js';
+import { MAX_COMPARED } from './run-list.js';
 import {
   type Brushes,
   isChosen,

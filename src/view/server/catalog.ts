@@ -121,6 +121,7 @@ export class Catalog {
 
 function documentOf(root: string, exists: boolean, deeper: string | null, known: readonly Known[]) {
   return {
+    kind: 'list' as const,
     version: 1 as const,
     ...{ root, exists, deeper },
     depth: DEPTH,

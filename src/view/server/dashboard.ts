@@ -5,7 +5,6 @@
  * address (DNS rebinding), which shows in the `Host` header.
  */
 
-import { readFileSync } from 'node:fs';
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -17,8 +16,9 @@ import { type AddressInfo, isIP, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { usageError } from '../../util/errors.js';
-import { launcher, programFile } from '../../util/root.js';
+import { launcher } from '../../util/root.js';
 import { systemReason } from '../../util/system-errors.js';
+import { readPageAssets } from '../html.js';
 import { Catalog, isFileProblem } from './catalog.js';
 import { type Source, type Subject, sourceOf, subjectOf } from './sources.js';
 
@@ -250,9 +250,9 @@ const PAGE = `<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="cellrun">
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/dashboard.css">
+<link rel="stylesheet" href="/page.css">
 <title>Experiments</title>
-<script src="/dashboard.js" defer></script>
+<script src="/page.js" defer></script>
 </head>
 <body>
 <div id="page">
@@ -267,10 +267,6 @@ const PAGE = `<!DOCTYPE html>
 
 const ASSETS: Readonly<Record<string, { readonly type: string; read(): string } | undefined>> = {
   '/': { type: 'text/html', read: () => PAGE },
-  '/dashboard.js': { type: 'text/javascript', read: () => assetAt('dashboard.js') },
-  '/dashboard.css': { type: 'text/css', read: () => assetAt('dashboard.css') },
+  '/page.js': { type: 'text/javascript', read: () => readPageAssets().script },
+  '/page.css': { type: 'text/css', read: () => readPageAssets().style },
 };
-
-function assetAt(name: string): string {
-  return readFileSync(programFile(`view/${name}`), 'utf8');
-}
