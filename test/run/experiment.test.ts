@@ -25,7 +25,7 @@ import {
 } from '../../src/run/checkpoints.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import { EventLog } from '../../src/run/event-log.js';
-import type { EventName, RunEvent } from '../../src/run/events.js';
+import type { RunEvent } from '../../src/run/events.js';
 import { AtomicFile, writeJsonAtomic } from '../../src/run/files.js';
 import { checkName, utcStamp } from '../../src/run/folders.js';
 import { spellNonFinite } from '../../src/run/json.js';
@@ -86,29 +86,8 @@ t.test('a run directory is named after the time and the config', async t => {
 
 t.test('hostile names and outputs never leave the output root', async t => {
   const root = join(fresh(), 'root');
-  const hostile = [
-    '',
-    '.',
-    '..',
-    '../../x',
-    'a/b',
-    'a\\b',
-    '/etc',
-    'a..b',
-    '-rf',
-    '.hidden',
-    'a b',
-    'a\0b',
-    'a\nb',
-    'é',
-    'sweeps',
-    'Sweeps',
-    '~',
-    '$HOME',
-    'x'.repeat(101),
-    'a%2f',
-    'C:x',
-  ];
+  const words = '. .. ../../x a/b a\\b /etc a..b -rf .hidden é sweeps Sweeps ~ $HOME a%2f C:x'.split(' ');
+  const hostile = ['', 'a b', 'a\0b', 'a\nb', 'x'.repeat(101), ...words];
   for (const name of hostile) {
     const error = failureOf(() => RunDirectory.create(newRun(root, name)));
     t.equal(error.exitCode, EXIT.usage, JSON.stringify(name));
@@ -213,118 +192,35 @@ t.test('machine, versions and git state', async t => {
   t.notOk(existsSync(trap), 'what the repository would have started is not started');
 });
 
-/** A sample of each event; the type requires all of them. */
-const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = {
-  'run.start': { event: 'run.start', run_id: 'x', name: 'y', seed: 0, config_hash: HASH, version: '0.1.0' },
-  'run.resume': {
-    event: 'run.resume',
-    run_id: 'x',
-    step: 600,
-    config_hash: HASH,
-    version: '0.1.0',
-    replaced_records: 3,
-    replaced_file: 'log.replaced-1.jsonl',
-    changes: 'training.num_epochs: 2 -> 4',
-    duration_s: 15.5,
-    train_s: 12,
-    eval_s: 1,
-    ms_per_step: null,
-    calibration_ms: null,
-    peak_rss_mb: 200,
-  },
-  'data.ready': {
-    event: 'data.ready',
-    train_count: 5,
-    test_count: 2,
-    input_size: 28,
-    sequence_length: 28,
-    num_classes: null,
-    duration_s: 0.1,
-  },
-  'graph.compiled': {
-    event: 'graph.compiled',
-    backend: 'cpu',
-    backend_reason: 'as requested',
-    executor: 'JavaScript',
-    parameters: 1,
-    nodes: 2,
-    kernels_per_step: 3,
-    flops_per_step: 4e9,
-    bytes: 5,
-    duration_s: 0.5,
-  },
-  'train.step': {
-    event: 'train.step',
-    epoch: 1,
-    step: 100,
-    loss: 0.5,
-    learning_rate: 0.01,
-    grad_norm: 1.5,
-    samples_per_s: 5000,
-  },
-  'train.epoch': { event: 'train.epoch', epoch: 1, step: 600, loss: 0.4, samples: 60000, duration_s: 12 },
-  eval: {
-    event: 'eval',
-    split: 'test',
-    epoch: 1,
-    step: 600,
-    loss: 0.2,
-    accuracy: 0.95,
-    samples: 10000,
-    duration_s: 1,
-  },
-  'eval.trained': {
-    event: 'eval.trained',
-    split: 'test',
-    epoch: 1,
-    step: 600,
-    loss: 0.25,
-    accuracy: 0.94,
-    samples: 10000,
-    duration_s: 1,
-  },
-  'checkpoint.saved': {
-    event: 'checkpoint.saved',
-    epoch: 1,
-    step: 600,
-    path: 'checkpoints/step-00000600.safetensors',
-    bytes: 9,
-    metric: 'test.accuracy',
-    value: 0.95,
-    best: true,
-    temporary: false,
-    duration_s: 0.01,
-  },
-  early_stop: {
-    event: 'early_stop',
-    epoch: 9,
-    step: 5400,
-    metric: 'test.loss',
-    value: 0.2,
-    best: 0.1,
-    patience: 3,
-  },
-  warning: { event: 'warning', code: 'x/y', message: 'z' },
-  gate: {
-    event: 'gate',
-    metric: 'test.accuracy',
-    over: 'last',
-    value: 0.95,
-    min: 0.96,
-    verdict: 'failed',
-    origin: 'x.yaml:9:5',
-  },
-  'run.end': {
-    event: 'run.end',
-    status: 'completed',
-    exit_code: 0,
-    epochs: 2,
-    steps: 1200,
-    duration_s: 30,
-    ms_per_step: null,
-    calibration_ms: null,
-    step_ratio: null,
-  },
+const warning: RunEvent = { event: 'warning', code: 'x/y', message: 'z' };
+const step = {
+  event: 'train.step',
+  epoch: 1,
+  step: 100,
+  loss: 0.5,
+  learning_rate: 0.01,
+  grad_norm: 1.5,
+  samples_per_s: 5000,
+} as const;
+const gate: RunEvent = {
+  event: 'gate',
+  metric: 'test.accuracy',
+  over: 'last',
+  value: 0.95,
+  min: 0.96,
+  verdict: 'failed',
+  origin: 'x.yaml:9:5',
+};
+const end: RunEvent = {
+  event: 'run.end',
+  status: 'completed',
+  exit_code: 0,
+  epochs: 2,
+  steps: 1200,
+  duration_s: 30,
+  ms_per_step: null,
+  calibration_ms: null,
+  step_ratio: null,
 };
 
 function logged(events: readonly RunEvent[]): Record<string, unknown>[] {
@@ -340,25 +236,23 @@ function logged(events: readonly RunEvent[]): Record<string, unknown>[] {
     .map(line => JSON.parse(line));
 }
 
-t.test('every event is a line that fits the schema', async t => {
-  const lines = logged(Object.values(samples));
-  for (const [seq, line] of lines.entries()) {
+// tests of runs validate all events (`readLog`)
+t.test('an event is a line that fits the schema, which is closed', async t => {
+  for (const [seq, line] of logged([warning, step, gate, end]).entries()) {
     t.same(validateAgainst('log-event', line), [], String(line.event));
     t.match(line, { seq, v: 1, time: '2026-01-31T23:59:58.765Z' });
-    t.not(validateAgainst('log-event', { ...line, unknown: 1 }).length, 0, 'and the schema is closed');
+    t.not(validateAgainst('log-event', { ...line, unknown: 1 }).length, 0);
     for (const key of ['v', 'seq', 'time', 'level', 'event']) {
       const { [key]: _, ...rest } = line;
       t.not(validateAgainst('log-event', rest).length, 0, `${line.event} without ${key}`);
     }
   }
-  const schema = JSON.parse(readFileSync(join(packageRoot, 'schemas/log-event.schema.json'), 'utf8'));
-  t.equal(schema.oneOf.length, lines.length, 'the schema knows the same events as the type');
 });
 
 t.test('the bytes of a line are as documented', async t => {
   const path = join(fresh(), 'log.jsonl');
   const log = EventLog.open(path, { clock: () => started });
-  log.emit(samples.warning);
+  log.emit(warning);
   t.equal(
     readFileSync(path, 'utf8'),
     '{"level":"warn","time":"2026-01-31T23:59:58.765Z","v":1,"seq":0,"event":"warning","code":"x/y","message":"z"}\n',
@@ -367,7 +261,6 @@ t.test('the bytes of a line are as documented', async t => {
 });
 
 t.test('a number that is not finite is spelled out and raises the level', async t => {
-  const step = samples['train.step'];
   const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const lines = logged([step, ...values.map(loss => ({ ...step, loss }))]);
   t.same(
@@ -406,7 +299,7 @@ t.test('a file that cannot be written is named, with exit 1', async t => {
   if (existsSync('/dev/full')) {
     const log = EventLog.open('/dev/full');
     const full = '/dev/full: the file cannot be written: no space left on the disk';
-    refused.push([() => log.emit(samples.warning), full]);
+    refused.push([() => log.emit(warning), full]);
   }
   for (const [action, message] of refused) {
     const error = failureOf(action);
@@ -436,11 +329,10 @@ t.test('the median of any step times is accurate to half a percent', async t => 
 });
 
 t.test('levels of events', async t => {
-  const end = samples['run.end'];
   const lines = logged([
     ...(['completed', 'interrupted', 'diverged', 'failed'] as const).map(status => ({ ...end, status })),
-    samples.gate,
-    { ...samples.gate, verdict: 'passed' },
+    gate,
+    { ...gate, verdict: 'passed' },
   ]);
   t.same(
     lines.map(line => line.level),

@@ -172,11 +172,8 @@ const DAMAGE: readonly (readonly [
   ['log.jsonl', by(/"grad_norm":[\d.]+/, '"grad_norm":1'), /a line was changed, added or removed/],
   ['log.jsonl', by(/^.*"train\.step".*\n/m, ''), /a line was changed, added or removed/],
   ['log.jsonl', text => `${text}{"event":"train.step","step":3}\n`, /does not end with the end of the run/],
-  ['log.jsonl', text => `${text}# looks good to me\n`, /does not end with the end of the run/],
   ['log.jsonl', text => text.subarray(0, -9), /does not end with the end of the run/],
   ['summary.json', by('"seed": 0', '"seed": 1'), /summary\.json does not match its digest in log\.jsonl/],
-  ['summary.json', by('"verdict": "failed"', '"verdict": "passed"'), /summary\.json does not match/],
-  ['summary.json', by(/("best": \{[^}]*"value": )[\d.]+/, '$10.999'), /summary\.json does not match/],
   [
     'evaluation.json',
     by(/"confusion": \[\s*\[\s*\d+/, '"confusion": [[77'),
@@ -186,15 +183,8 @@ const DAMAGE: readonly (readonly [
   ['manifest.json', by(/"run_id": "[^"]+"/, '"run_id": "x"'), /log\.jsonl belongs to another run/],
   ['config.resolved.yaml', by('0.01', '0.1'), /config\.resolved\.yaml does not match/],
   ['config.yaml', by('0.01', '0.1'), /config\.yaml does not match its digest in manifest\.json/],
-  ['config.yaml', text => text.subarray(0, -9), /config\.yaml does not match/],
-  ['config.yaml', text => `${text}# mine\n`, /config\.yaml does not match/],
   ['checkpoints/index.json', by(/"metric": [\d.]+/, '"metric": 0.999'), /index\.json does not match/],
   ['checkpoints/step-00000006.safetensors', flipped, /step-00000006\.safetensors does not match/],
-  [
-    'checkpoints/step-00000006.safetensors',
-    text => text.subarray(0, 100),
-    /step-00000006\.safetensors does not/,
-  ],
 ];
 
 function by(from: string | RegExp, to: string): (content: Buffer) => string {
