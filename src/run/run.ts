@@ -20,6 +20,16 @@ import type { Summary } from './summary.js';
 /** `killed`: no process is running it, and none recorded its end. */
 export type RunState = RunStatus | 'running' | 'killed';
 
+/** What happened to a run or a sweep that is not complete. */
+export const STATE_WORDS = {
+  running: 'is still running',
+  killed: 'was killed before it ended',
+  interrupted: 'was interrupted',
+  diverged: 'diverged',
+  failed: 'failed',
+  'not begun': 'has not begun',
+} as const;
+
 interface Parts {
   readonly manifest: Manifest;
   /**

@@ -1,7 +1,7 @@
 /** Reads the runs that the arguments of `compare` name, and groups replicates to sides. */
 import { kindOf, runsAt } from '../../run/find.js';
 import type { Json } from '../../run/json.js';
-import { Run, type RunRecord } from '../../run/run.js';
+import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
 import { bestRow, readSweepResults } from '../../sweep/index.js';
 import { caught, forAll, UserError } from '../../util/errors.js';
 import { keysApart, type Replicates, replacedRuns, replicatesOf, seedOf } from '../deciding.js';
@@ -103,15 +103,8 @@ function counting(runs: readonly PlacedRun[]): PlacedRun[] {
 
 function reasonToLeaveOut({ state, summary }: RunRecord): string | null {
   if (state === 'completed') return summary === undefined ? 'it has no summary' : null;
-  const place = summary === undefined ? '' : ` after step ${summary.steps}`;
-  const REASONS: Readonly<Record<Exclude<typeof state, 'completed'>, string>> = {
-    running: 'it is still running',
-    killed: 'its process ended without an exit status',
-    interrupted: `it was interrupted${place}`,
-    diverged: `it diverged${place}`,
-    failed: `it failed${place}`,
-  };
-  return REASONS[state];
+  const hasEnded = state !== 'running' && state !== 'killed' && summary !== undefined;
+  return `it ${STATE_WORDS[state]}${hasEnded ? ` after step ${summary.steps}` : ''}`;
 }
 
 function compareIds(a: PlacedRun, b: PlacedRun): number {

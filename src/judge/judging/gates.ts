@@ -82,7 +82,7 @@ function gatesOf(run: ReviewedRun, given: readonly WrittenGate[], stopped: strin
   }
   const measured = (gate: WrittenGate) =>
     gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric);
-  const own = run.asked.map((gate, i) => judgeOwn(gate, run.summary?.gates[i]));
+  const own = run.asked.map((gate, i) => judgeOwn(gate, run.record.summary?.gates[i]));
   return [...own, ...given.map(gate => judgeGate(gate, measured(gate)))];
 }
 
@@ -104,9 +104,9 @@ interface SeedsGate {
 
 /** Those of the runs' configs, without duplicates, and those of the command line. */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
-  const own = runs.flatMap(({ asked: gates, summary }) =>
+  const own = runs.flatMap(({ asked: gates, record }) =>
     gates.map((asked, i) => {
-      const recorded = summary?.gates[i];
+      const recorded = record.summary?.gates[i];
       return { asked, gate: recorded && { ...recorded, origin: asked.origin } };
     }),
   );
@@ -133,7 +133,10 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
   if (gate.beats === undefined) return judgeGate(gate, mean);
   // trivial baselines differ if splits depend on the seed
   const { reference: _, ...others } = gate;
-  const reference = meanOf(runs, ({ summary }) => hardestTrivial(gate.metric, summary?.baselines)?.value);
+  const reference = meanOf(
+    runs,
+    ({ record }) => hardestTrivial(gate.metric, record.summary?.baselines)?.value,
+  );
   return judgeGate(reference === undefined ? gate : { ...others, reference }, mean);
 }
 

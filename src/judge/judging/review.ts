@@ -72,13 +72,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
       : EXIT.gate;
   return {
     review: {
-      version: 1,
-      verdict,
-      exit_code,
-      runs: reviews,
-      damaged,
-      groups,
-      sweeps,
+      ...{ version: 1, verdict, exit_code, runs: reviews, damaged, groups, sweeps },
       pinned: options.pin ?? null,
     },
     curves: runs.map(({ curves }) => curves),
@@ -108,25 +102,19 @@ function reviewGroup(
 }
 
 function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
-  const file = max_drop === undefined ? '--max-regress' : '--max-drop';
-  if (max_drop !== undefined && max_regress !== undefined)
-    throw usageError({
-      code: 'cli/limits',
-      message: '--max-drop and --max-regress cannot be combined',
-      file,
-    });
-  if (baseline === undefined && (max_drop ?? max_regress) !== undefined)
-    throw usageError({
-      code: 'cli/limits',
-      message: '--max-drop and --max-regress need a baseline',
-      file,
-      expected: '--baseline FILE',
-    });
+  const given = [max_drop, max_regress].filter(limit => limit !== undefined);
+  if (given.length === 0 || (given.length === 1 && baseline !== undefined)) return;
+  throw usageError({
+    code: 'cli/limits',
+    message: 'a limit needs a baseline, and there can be only one',
+    file: max_drop === undefined ? '--max-regress' : '--max-drop',
+    expected: '--baseline FILE with either --max-drop or --max-regress',
+  });
 }
 
 /** A gate of the config with a baseline of its own decides, instead of the noise. */
 function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
-  const gates = runs.flatMap(({ summary }) => summary?.gates ?? []);
+  const gates = runs.flatMap(({ record }) => record.summary?.gates ?? []);
   return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
 }
 

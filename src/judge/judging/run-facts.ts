@@ -1,14 +1,12 @@
 /** Reads the facts about a run that a review reports and judges. */
 
-import type { RunStatus } from '../../run/events.js';
 import { BestValues, type Gate, lastValue, type WrittenGate } from '../../run/gates.js';
 import { type Curves, finalName, HistoryCollector, type RunHistory } from '../../run/history.js';
 import { damageOf, readLogEnd } from '../../run/integrity.js';
-import { Run, type RunRecord } from '../../run/run.js';
-import type { Summary } from '../../run/summary.js';
+import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
-import { type Deciding, decidingOf } from '../deciding.js';
+import { type Deciding, decidingOf, seedOf } from '../deciding.js';
 import type { RunFacts } from './document.js';
 
 export interface Doubt {
@@ -20,7 +18,6 @@ export interface Doubt {
 export interface ReviewedRun {
   readonly record: RunRecord;
   readonly facts: RunFacts;
-  readonly summary: Summary | undefined;
   readonly deciding: Deciding | undefined;
   readonly curves: Curves;
   readonly asked: readonly WrittenGate[];
@@ -35,18 +32,32 @@ const POINTS = 64;
 /** @param more a reason, other than its files, to doubt the run */
 export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
   const record = Run.read(path);
-  const { summary } = record;
-  const { history, doubt } = readLogOf(record);
-  const best = bestOf(history.curves);
+  const { directory, manifest, summary, state } = record;
+  const collector = new HistoryCollector(POINTS);
+  const log = readLogEnd(
+    directory.files.log,
+    manifest?.run_id,
+    event => collector.add(event),
+    line => collector.addDamage(line),
+  );
+  const { history } = collector;
+  // files of an unfinished run still change
+  const isOver = state === 'completed' && summary !== undefined;
+  const [damage] = isOver ? damageOf(directory, manifest, summary, log) : [];
+  // curves keep their extremes, so they contain the best values
+  const best = new BestValues();
+  for (const [name, { values }] of Object.entries(history.curves)) {
+    const metric = finalName(name);
+    if (metric !== undefined) for (const value of values) best.add(metric, value);
+  }
   return {
     record,
-    facts: { ...factsOf(record), ...oddities(history) },
-    summary,
+    facts: factsOf(record, history),
     deciding: decidingOf(record),
     curves: history.curves,
     asked: askedGates(record),
-    doubt: doubt === undefined ? more : { reason: doubt, isDamage: true },
-    last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
+    doubt: damage ? { reason: `its ${damage.file} ${damage.what}`, isDamage: true } : more,
+    last: metric => summary && lastValue(summary, metric),
     best: metric => best.get(metric),
   };
 }
@@ -57,30 +68,11 @@ export function askedGates({ config, manifest }: RunRecord): WrittenGate[] {
   return asked.map((gate, i) => ({ ...gate, origin: manifest?.gate_origins[i] ?? 'config.resolved.yaml' }));
 }
 
-function readLogOf(record: RunRecord): {
-  readonly history: RunHistory;
-  readonly doubt: string | undefined;
-} {
-  const { directory, state, manifest, summary } = record;
-  const collector = new HistoryCollector(POINTS);
-  const log = readLogEnd(
-    directory.files.log,
-    manifest?.run_id,
-    event => collector.add(event),
-    line => collector.addDamage(line),
-  );
-  // files of an unfinished run still change
-  const isOver = state === 'completed' && summary !== undefined;
-  const [damage] = isOver ? damageOf(directory, manifest, summary, log) : [];
-  return { history: collector.history, doubt: damage && `its ${damage.file} ${damage.what}` };
-}
-
 /** Why a run cannot pass; undefined if it completed. */
 export function notCompleted({ facts }: ReviewedRun): string | undefined {
   const { state, message } = facts;
   if (state === 'completed') return undefined;
-  const said = message === null ? '' : `: ${message}`;
-  return `${STATES[state]}${said}`;
+  return `the run ${STATE_WORDS[state]}${message === null ? '' : `: ${message}`}`;
 }
 
 /** Why these runs cannot be judged together; undefined if they can. */
@@ -91,35 +83,17 @@ export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
   return doubted && `${doubted.facts.run_id} is in doubt: ${doubted.doubt?.reason}`;
 }
 
-const STATES: Readonly<Record<Exclude<RunStatus, 'completed'> | 'running' | 'killed', string>> = {
-  running: 'the run is still running',
-  killed: 'the run was killed before it ended',
-  interrupted: 'the run was interrupted',
-  diverged: 'the run diverged',
-  failed: 'the run failed',
-};
-
-function oddities({ warnings, damaged, resumes }: RunHistory) {
-  return { warnings, damaged_lines: damaged.count, resumes };
-}
-
-function factsOf({
-  directory,
-  id,
-  name,
-  state,
-  config,
-  manifest,
-  summary,
-}: RunRecord): Omit<RunFacts, 'warnings' | 'damaged_lines' | 'resumes'> {
+function factsOf(record: RunRecord, { warnings, damaged, resumes }: RunHistory): RunFacts {
+  const { directory, state, manifest, summary } = record;
   const isOver = state !== 'running' && state !== 'killed';
+  const original = manifest && directory.originalBy(manifest);
   return {
     directory: directory.path,
-    run_id: id,
-    name,
+    run_id: record.id,
+    name: record.name,
     state,
     message: (isOver && state !== 'completed' && summary?.message) || null,
-    seed: manifest?.seeds.experiment ?? (typeof config.seed === 'number' ? config.seed : null),
+    seed: seedOf(record),
     config_hash: manifest?.config_hash ?? null,
     config_files: manifest?.config_files ?? [],
     started: manifest?.started ?? null,
@@ -133,26 +107,17 @@ function factsOf({
     metrics: summary?.metrics ?? null,
     best: summary?.best ?? null,
     ending: summary ? endingOf(summary) : null,
-    cautions: [...(summary ? cautionsOf(summary) : []), ...copyCaution({ directory, manifest })],
+    cautions: [
+      ...(summary ? cautionsOf(summary) : []),
+      ...(original === undefined ? [] : [`this is a copy of the run in ${original}`]),
+    ],
     performance: {
       ms_per_step: summary?.ms_per_step ?? null,
-      step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,
+      step_ratio: summary?.step_ratio ?? null,
       peak_rss_mb: summary?.peak_rss_mb ?? null,
     },
+    warnings,
+    damaged_lines: damaged.count,
+    resumes,
   };
-}
-
-function copyCaution({ directory, manifest }: Pick<RunRecord, 'directory' | 'manifest'>): string[] {
-  const original = manifest && directory.originalBy(manifest);
-  return original === undefined ? [] : [`this is a copy of the run in ${original}`];
-}
-
-/** The best value of each metric. Curves keep their extremes, so they contain it. */
-function bestOf(curves: Curves): BestValues {
-  const best = new BestValues();
-  for (const [name, { values }] of Object.entries(curves)) {
-    const metric = finalName(name);
-    if (metric !== undefined) for (const value of values) best.add(metric, value);
-  }
-  return best;
 }

@@ -4,6 +4,7 @@
  */
 import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
+import { STATE_WORDS } from '../../run/run.js';
 import {
   bestRow,
   changedFiles,
@@ -128,15 +129,8 @@ export function inWords({ diagnostics }: UserError): string {
 
 function messageOf({ state, records, damage }: SweepResults): string | null {
   const trouble = troubleOf(records)?.message;
-  const ended = state === 'completed' ? undefined : `${STATES[state]}${trouble ? `: ${trouble}` : ''}`;
+  const ended =
+    state === 'completed' ? undefined : `the sweep ${STATE_WORDS[state]}${trouble ? `: ${trouble}` : ''}`;
   const parts = [ended, ...damage].filter(part => part !== undefined);
   return parts.length === 0 ? null : parts.join('; ');
 }
-
-const STATES: Readonly<Record<Exclude<SweepResults['state'], 'completed'>, string>> = {
-  running: 'the sweep is still running',
-  failed: 'the sweep failed',
-  interrupted: 'the sweep was interrupted',
-  killed: 'the sweep was killed before it ended',
-  'not begun': 'the sweep has not begun',
-};
