@@ -1,7 +1,6 @@
 /** Converts values of Parquet columns to the text that a cell of a CSV file would have. */
 import type { SchemaElement } from 'hyparquet';
 import { shortestDecimal } from '../../util/decimals.js';
-import { BrokenParquet } from './parquet-pages.js';
 
 type Value = number | bigint | boolean | string | Uint8Array | null | undefined;
 
@@ -104,7 +103,7 @@ const DIGITS = { MILLIS: 3, MICROS: 6, NANOS: 9 } as const;
  */
 export function cellTexts(pieces: readonly Piece[], form: CellForm, rows: number): (row: number) => string {
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
-  if (total !== rows) throw new BrokenParquet(`it has ${total} values instead of ${rows}`);
+  if (total !== rows) throw new Error(`it has ${total} values instead of ${rows}`);
   const sample = pieces.flatMap(piece => Array.prototype.find.call(piece, isPresent) ?? []).at(0);
   // times of 96 bits may not fit into 64
   const isWide = form.element.type === 'INT96';
@@ -132,7 +131,7 @@ export function cellTexts(pieces: readonly Piece[], form: CellForm, rows: number
 }
 
 function isPresent<T extends Value>(value: T): value is Exclude<T, null | undefined> {
-  if (value === undefined) throw new BrokenParquet('it has a value that is not in its dictionary');
+  if (value === undefined) throw new Error('it has a value that is not in its dictionary');
   return value !== null;
 }
 

@@ -8,9 +8,7 @@ import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
 import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
-import { BrokenParquet, checkedPages, hasCodec, UnsupportedEncoding } from './parquet-pages.js';
-
-type Library = typeof import('hyparquet') & Pick<typeof import('hyparquet/src/column.js'), 'parquetHeader'>;
+import { checkedPages, hasCodec, type Library, UnsupportedEncoding } from './parquet-pages.js';
 
 const MAGIC = 'PAR1';
 const ENCRYPTED_MAGIC = 'PARE';
@@ -116,7 +114,7 @@ export class ParquetFile {
       if (error instanceof UserError) throw error;
       if (error instanceof UnsupportedEncoding)
         throw unsupported(file, column.name, `the column has encoding ${error.encoding}`, REWRITTEN);
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof RangeError ? 'it ends too early' : (error as Error).message;
       throw broken(file, `the column is damaged: ${reason}`, column.name);
     }
   }
@@ -129,29 +127,28 @@ export class ParquetFile {
     if (crypto !== undefined) throw refused('the column is encrypted', REWRITTEN);
     if (other !== undefined) throw refused('the column is in another file', REWRITTEN);
     if (meta === undefined || meta.path_in_schema.join() !== column.name || meta.type !== column.element.type)
-      throw new BrokenParquet('the metadata contradict each other');
+      throw new Error('the metadata contradict each other');
     if (rows === 0) return [];
     const { type, codec, data_page_offset, total_compressed_size: size } = meta;
     if (!hasCodec(codec)) throw refused(`the column is compressed with ${codec}`, CODECS);
     const start = Number(meta.dictionary_page_offset || data_page_offset);
     const end = start + Number(size);
     if (!(start >= MAGIC.length && end > start && end <= bytes.length - TRAILER_BYTES))
-      throw new BrokenParquet('its position is outside of the file');
+      throw new Error('its position is outside of the file');
     // in a buffer of its own, so that no value can reach beyond it
     const chunk = new Uint8Array(bytes.subarray(start, end));
     const { element, form } = column;
     const pages = checkedPages(chunk, {
+      library,
       type,
       codec,
-      header: library.parquetHeader,
-      snappy: library.snappyUncompress,
       isOptional: element.repetition_type === 'OPTIONAL',
       rows,
       maxBytes: expansionLimit(),
     });
     const inflate = (compressed: Uint8Array): Uint8Array => {
       const page = pages.get(compressed.byteOffset);
-      if (page === undefined) throw new BrokenParquet('a page is somewhere else');
+      if (page === undefined) throw new Error('a page is somewhere else');
       return page;
     };
     const pieces: Piece[] = [];
@@ -189,16 +186,14 @@ function textOf(bytes: Uint8Array | null | undefined): string | null | undefined
   try {
     return decoder.decode(bytes);
   } catch {
-    throw new BrokenParquet('a text is not UTF-8');
+    throw new Error('a text is not UTF-8');
   }
 }
 
 async function loadLibrary(file: string): Promise<Library> {
-  const [found, column] = ['hyparquet', 'hyparquet/src/column.js'].map(optionalFile);
-  if (found !== undefined && column !== undefined) {
-    const { parquetHeader } = await import(pathToFileURL(column).href);
-    return { ...(await import(pathToFileURL(found).href)), parquetHeader };
-  }
+  const found = ['hyparquet', 'hyparquet/src/column.js', 'hyparquet/src/thrift.js'].map(optionalFile);
+  const parts = found.flatMap(path => (path === undefined ? [] : [import(pathToFileURL(path).href)]));
+  if (parts.length === found.length) return Object.assign({}, ...(await Promise.all(parts)));
   throw usageError({
     code: 'data/parquet-missing',
     message:
@@ -239,7 +234,7 @@ function readMetadata(library: Library, bytes: Buffer, file: string): FileMetaDa
   try {
     const metadata = library.parquetMetadata(bytes.subarray(start), { geoparquet: false });
     if (metadata.row_groups.some(({ num_rows }) => !(num_rows >= 0n)))
-      throw new BrokenParquet('a row group has no number of rows');
+      throw new Error('a row group has no number of rows');
     return metadata;
   } catch (error) {
     throw broken(file, `the metadata are damaged: ${(error as Error).message}`);
