@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { type ConfigDiagnostic, configError } from '../data/core/problems.js';
 import { inputFiles, realPath } from '../data/reading/input-files.js';
-import { datasets } from '../data/table.js';
+import { kindOf } from '../data/table.js';
 import type { Diagnostic } from '../util/errors.js';
 import type { Experiment } from './experiment.js';
 import { pathsIn } from './schema/walk.js';
@@ -22,7 +22,7 @@ export function* checkPaths(dataset: Experiment['dataset'], locator: Locator): I
 
 /** Throws (exit 2) if a file is read twice, perhaps through a folder or a symbolic link. */
 export async function refuseRepeatedFiles(dataset: Experiment['dataset']): Promise<void> {
-  const isOne = datasets[dataset.kind].expandsPaths !== true;
+  const isOne = !kindOf(dataset).expandsPaths;
   const first = new Map<string, { readonly name: string; readonly at: Path }>();
   const problems = new Map<string, ConfigDiagnostic>();
   for (const [path, at] of pathsIn({ dataset })) {

@@ -100,30 +100,6 @@ export function levelAt(
   return sum / count;
 }
 
-/**
- * The numbers of a step that its time determines: sine and cosine of each calendar feature at
- * `key`, and the flag.
- */
-function timeValues(
-  key: number,
-  {
-    calendar,
-    isFuture,
-    hasFuture,
-  }: {
-    readonly calendar: readonly CalendarFeature[];
-    readonly isFuture: boolean;
-    readonly hasFuture: boolean;
-  },
-): number[] {
-  const time = new Date(key);
-  const cycles = calendar.flatMap(feature => {
-    const angle = 2 * Math.PI * CYCLES[feature](time);
-    return [Math.sin(angle), Math.cos(angle)];
-  });
-  return [...cycles, ...(hasFuture ? [isFuture ? 1 : 0] : [])];
-}
-
 export interface Series {
   readonly name: string;
   readonly rows: readonly number[];
@@ -242,37 +218,44 @@ export function forecastSplit(
   const { input_steps, horizon, season, calendar = [], per_step = false } = config;
   const { steps, size, width, observed, hasFuture } = windowShape(config);
   const levels = levelsOf(config);
-  const level = (i: number, step: number): number => {
-    const { series, origin } = windows[i];
-    if (levels === undefined) return 0;
-    return levelAt(levels, one => series.values[one * width], { origin, step });
+  const level = ({ series, origin }: Window, step: number): number =>
+    levels ? levelAt(levels, one => series.values[one * width], { origin, step }) : 0;
+  /** The values of a step that its time determines: calendar features and the flag. */
+  const rest = (row: number, isFuture: boolean): number[] => {
+    const time = new Date(keys[row]);
+    const angles = calendar.map(feature => 2 * Math.PI * CYCLES[feature](time));
+    return [
+      ...angles.flatMap(angle => [Math.sin(angle), Math.cos(angle)]),
+      ...(hasFuture ? [isFuture ? 1 : 0] : []),
+    ];
   };
-  // the step's values except its columns, which are in the series
-  const rest = (row: number, isFuture: boolean): number[] =>
-    timeValues(keys[row], { calendar, isFuture, hasFuture });
-  const targetAt = (i: number, step: number): number =>
-    windows[i].series.values[step * width] - level(i, step);
   // with `per_step`, a window has one prediction per step
   const [predictions, first] = per_step ? [steps, input_steps] : [1, 0];
   const numTargets = per_step ? 1 : horizon;
   const targets = new Float32Array(windows.length * predictions * numTargets).fill(Number.NaN);
-  windows.forEach(({ origin }, i) => {
-    const from = i * predictions + first;
-    for (let h = 0; h < horizon; h++) targets[from * numTargets + h] = targetAt(i, origin + h);
+  windows.forEach((window, i) => {
+    const { series, origin } = window;
+    const from = (i * predictions + first) * numTargets;
+    for (let h = 0; h < horizon; h++)
+      targets[from + h] = series.values[(origin + h) * width] - level(window, origin + h);
   });
+  /** The window of prediction `at`, and the steps that it predicts: the first is `h` after the origin. */
+  const predictionOf = (at: number) => {
+    const window = windows[Math.floor(at / predictions)];
+    const h = (at % predictions) - first;
+    return { window, h, ahead: Array.from({ length: numTargets }, (_, more) => window.origin + h + more) };
+  };
   const naive =
     (stepOf: (origin: number, h: number) => number) =>
     (at: number): Float32Array | undefined => {
-      const i = Math.floor(at / predictions);
-      const h = (at % predictions) - first;
-      const { origin } = windows[i];
+      const { window, h, ahead } = predictionOf(at);
+      const { series, origin } = window;
       if (h < 0 || stepOf(origin, 0) < 0) return undefined;
-      const { values } = windows[i].series;
       // relative to the level of the step that is forecast
-      return Float32Array.from({ length: numTargets }, (_, more) => {
-        const step = origin + h + more;
-        return values[stepOf(origin, h + more) * width] - level(i, step);
-      });
+      return Float32Array.from(
+        ahead,
+        step => series.values[stepOf(origin, step - origin) * width] - level(window, step),
+      );
     };
   return {
     count: windows.length,
@@ -282,20 +265,16 @@ export function forecastSplit(
       values: targets,
       ...(per_step && { perStep: true }),
       scaling: at => {
-        const i = Math.floor(at / predictions);
-        const { series, origin } = windows[i];
-        const [offset, scale] = series.scalings[0];
-        const from = origin + (at % predictions) - first;
-        const steps = Array.from({ length: numTargets }, (_, more) => from + more);
+        const { window, ahead } = predictionOf(at);
+        const [offset, scale] = window.series.scalings[0];
         return {
-          offset: steps.map(step => offset + level(i, step) * scale),
-          scale: steps.map(() => scale),
+          offset: ahead.map(step => offset + level(window, step) * scale),
+          scale: ahead.map(() => scale),
         };
       },
       given: at => {
-        const { series, origin } = windows[Math.floor(at / predictions)];
-        const from = origin + (at % predictions) - first;
-        return Array.from({ length: numTargets }, (_, more) => series.targetAt(from + more));
+        const { window, ahead } = predictionOf(at);
+        return ahead.map(step => window.series.targetAt(step));
       },
     },
     id,
@@ -314,7 +293,9 @@ export function forecastSplit(
         const to = offset + step * stepStride;
         for (let c = 0; c < width; c++)
           out[to + c] =
-            isFuture && c < observed ? 0 : series.values[at * width + c] - (c === 0 ? level(index, at) : 0);
+            isFuture && c < observed
+              ? 0
+              : series.values[at * width + c] - (c === 0 ? level(windows[index], at) : 0);
         if (size > width) out.set(rest(series.rows[at], isFuture), to + width);
       }
     },

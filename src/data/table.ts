@@ -13,37 +13,17 @@ import type {
 } from './core/pipeline.js';
 import { fitScaling, type NormalizeConfig, scaledDataset, trainingColumns } from './core/scaling.js';
 import { dividedTraining, trainingCount } from './core/selection.js';
-import { type CsvConfig, csv } from './csv.js';
-import { type ForecastConfig, forecast } from './forecast.js';
-import { type IdxConfig, idx, type MnistConfig, mnist } from './images.js';
-import { type JsonlConfig, jsonl } from './jsonl.js';
-import { type NpyConfig, type NpzConfig, npy, npz } from './numpy.js';
+import { csv } from './csv.js';
+import { forecast } from './forecast.js';
+import { idx, mnist } from './images.js';
+import { jsonl } from './jsonl.js';
+import { npy, npz } from './numpy.js';
 import type { InputSource } from './reading/byte-sources.js';
 import { fileBytes } from './reading/byte-sources.js';
 import { distinctFiles, inputFiles } from './reading/input-files.js';
-import { type SyntheticConfig, synthetic } from './synthetic.js';
-import { type TextConfig, text } from './text.js';
+import { synthetic } from './synthetic.js';
+import { text } from './text.js';
 import { withVocabulary } from './vocabulary.js';
-
-export type DatasetConfig =
-  | MnistConfig
-  | IdxConfig
-  | NpzConfig
-  | NpyConfig
-  | CsvConfig
-  | JsonlConfig
-  | TextConfig
-  | ForecastConfig
-  | SyntheticConfig;
-
-/** Config of a kind; one config may have several kinds. */
-type ConfigOf<K, C = DatasetConfig> = C extends { readonly kind: infer Kinds }
-  ? K extends Kinds
-    ? C
-    : never
-  : never;
-
-type DatasetTable = { readonly [K in DatasetConfig['kind']]: DatasetKind<ConfigOf<K>> };
 
 const kinds = {
   mnist,
@@ -56,9 +36,11 @@ const kinds = {
   text,
   forecast,
   synthetic,
-} satisfies DatasetTable;
+};
 
-export const datasets: DatasetTable = kinds;
+type Kinds = typeof kinds;
+
+export type DatasetConfig = { [K in keyof Kinds]: Parameters<Kinds[K]['open']>[0] }[keyof Kinds];
 
 /** `dataset` of a config. */
 export const datasetConfig = named(
@@ -162,5 +144,5 @@ export async function newSequenceFiles(
 
 /** The table's entry for a config's kind; the table's type guarantees that they match. */
 export function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
-  return datasets[config.kind] as DatasetKind<C>;
+  return kinds[config.kind] as unknown as DatasetKind<C>;
 }

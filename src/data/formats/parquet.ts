@@ -3,7 +3,7 @@
  * time. The optional package hyparquet decodes them.
  */
 import { pathToFileURL } from 'node:url';
-import type { FileMetaData, ParquetParsers, RowGroup, SchemaElement } from 'hyparquet';
+import type { FileMetaData, ParquetParsers, RowGroup, SchemaElement, SchemaTree } from 'hyparquet';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
@@ -51,8 +51,6 @@ export interface ParquetRows {
 interface OpenColumn extends ParquetColumn {
   readonly element: SchemaElement;
   readonly form: CellForm | undefined;
-  /** Index among the columns that have values. */
-  readonly leaf: number;
 }
 
 /** An open Parquet file. */
@@ -69,13 +67,7 @@ export class ParquetFile {
   static async open(bytes: Buffer, file: string): Promise<ParquetFile> {
     const library = await loadLibrary(file);
     const metadata = readMetadata(library, bytes, file);
-    const columns = columnsOf(metadata, file);
-    const names = new Set<string>();
-    for (const { name } of columns) {
-      if (names.has(name)) throw broken(file, 'two columns have this name', name);
-      names.add(name);
-    }
-    return new ParquetFile(library, bytes, file, metadata, columns);
+    return new ParquetFile(library, bytes, file, metadata, columnsOf(library, metadata, file));
   }
 
   /**
@@ -122,11 +114,14 @@ export class ParquetFile {
   /** Values of a column in a row group. */
   private async decode(group: RowGroup, column: OpenColumn, rows: number): Promise<readonly Piece[]> {
     const { library, bytes, file } = this;
-    const { meta_data: meta, file_path: other, crypto_metadata: crypto } = group.columns[column.leaf] ?? {};
+    const chunks = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column.name);
+    // the path of an encrypted one may be encrypted, too
+    const chunk = chunks[0] ?? group.columns.find(({ meta_data }) => meta_data === undefined);
+    const { meta_data: meta, file_path: other, crypto_metadata: crypto } = chunk ?? {};
     const refused = (message: string, expected: string) => unsupported(file, column.name, message, expected);
     if (crypto !== undefined) throw refused('the column is encrypted', REWRITTEN);
     if (other !== undefined) throw refused('the column is in another file', REWRITTEN);
-    if (meta === undefined || meta.path_in_schema.join() !== column.name || meta.type !== column.element.type)
+    if (meta === undefined || chunks.length > 1 || meta.type !== column.element.type)
       throw new Error('the metadata contradict each other');
     if (rows === 0) return [];
     const { type, codec, data_page_offset, total_compressed_size: size } = meta;
@@ -136,9 +131,9 @@ export class ParquetFile {
     if (!(start >= MAGIC.length && end > start && end <= bytes.length - TRAILER_BYTES))
       throw new Error('its position is outside of the file');
     // in a buffer of its own, so that no value can reach beyond it
-    const chunk = new Uint8Array(bytes.subarray(start, end));
+    const stored = new Uint8Array(bytes.subarray(start, end));
     const { element, form } = column;
-    const pages = checkedPages(chunk, {
+    const pages = checkedPages(stored, {
       library,
       type,
       codec,
@@ -156,7 +151,7 @@ export class ParquetFile {
       file: {
         byteLength: bytes.length,
         slice: (from, to = bytes.length) =>
-          from === start && to === end ? chunk.buffer : chunk.buffer.slice(from - start, to - start),
+          from === start && to === end ? stored.buffer : stored.buffer.slice(from - start, to - start),
       },
       metadata: {
         ...this.metadata,
@@ -241,33 +236,27 @@ function readMetadata(library: Library, bytes: Buffer, file: string): FileMetaDa
   }
 }
 
-/** The columns at the top of the schema, which lists all nested ones before the next. */
-function columnsOf({ schema }: FileMetaData, file: string): OpenColumn[] {
-  const columns: OpenColumn[] = [];
-  let [at, leaf] = [1, 0];
-  /** Passes over an element with all that is nested in it. */
-  const pass = (): void => {
-    for (let open = 1; open > 0; open--) {
-      const element = schema[at++];
-      if (element === undefined) throw broken(file, 'the schema ends too early');
-      if (element.num_children) open += Math.min(element.num_children, schema.length);
-      else leaf++;
-    }
-  };
-  while (at < schema.length) {
-    const [element, first] = [schema[at], leaf];
-    pass();
-    if (typeof element.name !== 'string') throw broken(file, 'a column has no name');
-    const form = element.num_children ? 'a list, map or struct' : cellForm(element);
-    columns.push({
-      name: element.name,
-      element,
-      isBoolean: element.type === 'BOOLEAN',
-      leaf: first,
-      ...(typeof form === 'string' ? { unreadable: form, form: undefined } : { form }),
-    });
+/** The columns at the top of the schema. */
+function columnsOf(library: Library, metadata: FileMetaData, file: string): OpenColumn[] {
+  const names = new Set<string>();
+  return schemaOf(library, metadata, file).map(({ element, children }) => {
+    const { name, type } = element;
+    if (typeof name !== 'string') throw broken(file, 'a column has no name');
+    if (names.has(name)) throw broken(file, 'two columns have this name', name);
+    names.add(name);
+    const form = children.length > 0 ? 'a list, map or struct' : cellForm(element);
+    const isBoolean = type === 'BOOLEAN';
+    if (typeof form === 'string') return { name, element, isBoolean, unreadable: form, form: undefined };
+    return { name, element, isBoolean, form };
+  });
+}
+
+function schemaOf(library: Library, metadata: FileMetaData, file: string): readonly SchemaTree[] {
+  try {
+    return library.parquetSchema(metadata).children;
+  } catch {
+    throw broken(file, 'the schema ends too early');
   }
-  return columns;
 }
 
 function broken(file: string, message: string, columnName?: string): UserError {
