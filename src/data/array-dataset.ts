@@ -16,7 +16,7 @@ import { configError, Problems } from './core/problems.js';
 import { testSelection } from './core/selection.js';
 import { type SequenceStore, storedSplit, subset } from './core/store.js';
 import type { NumberArray } from './formats/number-arrays.js';
-import { MAX_CLASSES } from './reading/limits.js';
+import { MAX_CLASSES } from './reading/files.js';
 
 interface SplitArrays extends SequenceArrays {
   readonly y: FileArray;

@@ -9,7 +9,7 @@ import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.j
 import { Problems } from './core/problems.js';
 import { idxForm, isNpy, type NumberArray, npyForm } from './formats/number-arrays.js';
 import { allBytes, inTurn } from './reading/byte-sources.js';
-import { MAX_SYMBOLS } from './reading/limits.js';
+import { MAX_SYMBOLS } from './reading/files.js';
 import { memoryBytes } from './reading/ranged-file.js';
 
 export interface SequenceArrays {

@@ -17,8 +17,7 @@ import {
   npyTexts,
 } from './formats/number-arrays.js';
 import { crc32, type Member, verify, ZipArchive } from './formats/zip.js';
-import { readContent, staysOnDisk } from './reading/files.js';
-import { MAX_BYTES } from './reading/limits.js';
+import { MAX_BYTES, readContent, staysOnDisk } from './reading/files.js';
 import { type ByteRange, type Bytes, memoryBytes, RangedFile } from './reading/ranged-file.js';
 
 const HEAD_BYTES = 4096;

@@ -14,11 +14,16 @@ import {
   ABSENT,
   badNumber,
   cellNumber,
+  type FirstOrder,
   findColumns,
   isMissing,
   missingCell,
+  mixedOrder,
   type NamedColumn,
+  orderKey,
+  orderRest,
   repeatedHeader,
+  sameOrder,
 } from './csv-columns.js';
 import type { Delimiter } from './formats/csv-records.js';
 import type { ParquetColumn } from './formats/parquet.js';
@@ -30,10 +35,7 @@ import {
   type TableRecord,
 } from './formats/tables.js';
 import { type ByteSource, oneChunk, placeNames } from './reading/byte-sources.js';
-import { readContent, type SourceFile } from './reading/files.js';
-import { inputFiles, shortNames } from './reading/input-files.js';
-import { MAX_TEXT_BYTES } from './reading/limits.js';
-import { type FirstOrder, mixedOrder, orderKey, orderRest, sameOrder } from './row-order.js';
+import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
 import { symbolsOf, UnknownSymbol } from './vocabulary.js';
 
 /** What is read of a table. */

@@ -6,9 +6,9 @@ import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { SeriesGap, TimeGaps } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
+import { dateParts } from './csv-columns.js';
 import type { RowList, Rows } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
-import { dateParts } from './row-order.js';
 
 export const MS_OF_DAY = 86_400_000;
 

@@ -17,7 +17,7 @@ import type { CalendarFeature, ForecastConfig } from './forecast.js';
 import { gapWarnings, type InputSeries, MS_OF_DAY, type WindowRange } from './forecast-gaps.js';
 import type { RowPlace } from './formats/tables.js';
 import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
-import { MAX_TEXT_BYTES } from './reading/limits.js';
+import { MAX_TEXT_BYTES } from './reading/files.js';
 
 const DAYS_OF_YEAR = 365.2425;
 
@@ -239,7 +239,7 @@ export function forecastSplit(
     for (let h = 0; h < horizon; h++)
       targets[from + h] = series.values[(origin + h) * width] - level(window, origin + h);
   });
-  /** The window of prediction `at`, and the steps that it predicts: the first is `h` after the origin. */
+  /** The window of prediction `at`, and its steps: the first is `h` after the origin. */
   const predictionOf = (at: number) => {
     const window = windows[Math.floor(at / predictions)];
     const h = (at % predictions) - first;
@@ -286,17 +286,17 @@ export function forecastSplit(
       }),
     },
     read(index, out, offset, stepStride) {
-      const { series, origin } = windows[index];
+      const window = windows[index];
+      const { rows, values } = window.series;
       for (let step = 0; step < steps; step++) {
-        const at = origin - input_steps + step;
+        const at = window.origin - input_steps + step;
         const isFuture = step >= input_steps;
         const to = offset + step * stepStride;
-        for (let c = 0; c < width; c++)
-          out[to + c] =
-            isFuture && c < observed
-              ? 0
-              : series.values[at * width + c] - (c === 0 ? level(windows[index], at) : 0);
-        if (size > width) out.set(rest(series.rows[at], isFuture), to + width);
+        for (let c = 0; c < width; c++) {
+          const value = values[at * width + c] - (c === 0 ? level(window, at) : 0);
+          out[to + c] = isFuture && c < observed ? 0 : value;
+        }
+        if (size > width) out.set(rest(rows[at], isFuture), to + width);
       }
     },
   };

@@ -31,12 +31,20 @@ import {
 } from './core/settings.js';
 import type { Place, SequenceStore } from './core/store.js';
 import { FloatList, TextCodes } from './core/values.js';
-import { type JsonRecord, jsonLines, type LinePlace, type RecordLine } from './formats/json-lines.js';
-import { addSteps, attemptField, finite, labelOf, textOf, Unfit } from './jsonl-fields.js';
+import {
+  addSteps,
+  attemptField,
+  finite,
+  type JsonRecord,
+  jsonLines,
+  type LinePlace,
+  labelOf,
+  type RecordLine,
+  textOf,
+  Unfit,
+} from './jsonl-records.js';
 import { placeNames, readInTurn } from './reading/byte-sources.js';
-import { staysOnDisk } from './reading/files.js';
-import { inputFiles } from './reading/input-files.js';
-import { MAX_TEXT_BYTES } from './reading/limits.js';
+import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
 import { symbolReader } from './vocabulary.js';
 

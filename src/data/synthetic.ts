@@ -15,8 +15,7 @@ import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import { DATA, kind, steps, validation } from './core/settings.js';
 import { packedSplit } from './core/store.js';
-import { sha256 } from './reading/files.js';
-import { MAX_ELEMENTS } from './reading/limits.js';
+import { MAX_ELEMENTS, sha256 } from './reading/files.js';
 
 interface Generated {
   readonly split: Split;

@@ -20,7 +20,7 @@ import { jsonl } from './jsonl.js';
 import { npy, npz } from './numpy.js';
 import type { InputSource } from './reading/byte-sources.js';
 import { fileBytes } from './reading/byte-sources.js';
-import { distinctFiles, inputFiles } from './reading/input-files.js';
+import { distinctFiles, inputFiles } from './reading/files.js';
 import { synthetic } from './synthetic.js';
 import { text } from './text.js';
 import { withVocabulary } from './vocabulary.js';

@@ -34,9 +34,7 @@ import {
 } from './core/settings.js';
 import { type SequenceStore, storedSplit } from './core/store.js';
 import { TextCodes } from './core/values.js';
-import { staysOnDisk } from './reading/files.js';
-import { inputFiles } from './reading/input-files.js';
-import { MAX_TEXT_BYTES } from './reading/limits.js';
+import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import {
   countSymbols,
   cutOf,

@@ -9,7 +9,7 @@ import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from './core/
 import { configError } from './core/problems.js';
 import { mappedLoad } from './core/store.js';
 import { wholeCharacters } from './formats/utf8.js';
-import { MAX_SYMBOLS } from './reading/limits.js';
+import { MAX_SYMBOLS } from './reading/files.js';
 
 export interface VocabularyConfig {
   readonly min_count?: number;

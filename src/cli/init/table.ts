@@ -1,6 +1,6 @@
 /** Reads a table and guesses the roles of its columns for `init`. */
 import { Problems } from '../../data/core/problems.js';
-import { badNumber, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-columns.js';
+import { badNumber, COMMA_NUMBER, cellNumber, isMissing, orderKey } from '../../data/csv-columns.js';
 import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
@@ -11,7 +11,6 @@ import {
 } from '../../data/formats/tables.js';
 import { oneChunk } from '../../data/reading/byte-sources.js';
 import { readContent } from '../../data/reading/files.js';
-import { orderKey } from '../../data/row-order.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 

@@ -3,7 +3,7 @@
  * are texts, over all files of a dataset.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import { MAX_CLASSES } from '../reading/limits.js';
+import { MAX_CLASSES } from '../reading/files.js';
 import { type Dataset, IGNORED } from './dataset.js';
 
 /** A label or symbol and its position. */

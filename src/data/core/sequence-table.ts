@@ -3,7 +3,7 @@
  * that all tables share, and splits that select sequences of a table.
  */
 import { damagedError } from '../../util/errors.js';
-import { MAX_ELEMENTS } from '../reading/limits.js';
+import { MAX_ELEMENTS } from '../reading/files.js';
 import {
   type DataFile,
   type Dataset,

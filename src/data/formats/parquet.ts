@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { FileMetaData, ParquetParsers, RowGroup, SchemaElement, SchemaTree } from 'hyparquet';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
-import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
+import { expansionLimit, MAX_ELEMENTS } from '../reading/files.js';
 import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
 import { checkedPages, hasCodec, type Library, UnsupportedEncoding } from './parquet-pages.js';
 

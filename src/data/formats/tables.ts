@@ -1,7 +1,7 @@
 /** Reads tables with named columns: Parquet files by their first bytes, all others as CSV. */
 import type { Diagnostic } from '../../util/errors.js';
 import { allBytes, type ByteSource, beginning } from '../reading/byte-sources.js';
-import { MAX_TEXT_BYTES } from '../reading/limits.js';
+import { MAX_TEXT_BYTES } from '../reading/files.js';
 import { CsvPieces, type CsvPlace, type Delimiter } from './csv-records.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
 

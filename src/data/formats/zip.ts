@@ -4,7 +4,7 @@
  */
 import zlib, { inflateRawSync } from 'node:zlib';
 import { damagedError, type UserError } from '../../util/errors.js';
-import { expansionLimit } from '../reading/limits.js';
+import { expansionLimit } from '../reading/files.js';
 import { type Bytes, memoryBytes, RangedFile } from '../reading/ranged-file.js';
 
 const DIRECTORY_END = Buffer.from('PK\x05\x06', 'latin1');

@@ -7,9 +7,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { codeOf } from '../../util/system-errors.js';
-import { damagedGzip, isGzip, unreadableFile } from './files.js';
-import { shortNames } from './input-files.js';
-import { MAX_BYTES } from './limits.js';
+import { damagedGzip, isGzip, MAX_BYTES, shortNames, unreadableFile } from './files.js';
 
 /** The bytes of a file, or of a stream that may never end. */
 export interface ByteSource {

@@ -8,8 +8,7 @@ import { stat } from 'node:fs/promises';
 import { damagedError, usageError } from '../../util/errors.js';
 import { isSystemError } from '../../util/system-errors.js';
 import type { Pieces } from './byte-sources.js';
-import { readContent, type SourceFile, unreadableFile } from './files.js';
-import { MAX_TEXT_BYTES } from './limits.js';
+import { MAX_TEXT_BYTES, readContent, type SourceFile, unreadableFile } from './files.js';
 
 /** Bytes from `from` to `to`, exclusive. */
 export interface ByteRange {
