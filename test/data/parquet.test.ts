@@ -295,8 +295,10 @@ t.test('without the package, the error says what to install', async t => {
   const folder = work.folder();
   cpSync(join(packageRoot, 'dist/src/data'), join(folder, 'data'), { recursive: true });
   cpSync(join(packageRoot, 'dist/src/util'), join(folder, 'util'), { recursive: true });
-  const near = 'node_modules/fastest-levenshtein';
-  cpSync(join(packageRoot, near), join(folder, near), { recursive: true });
+  for (const name of ['fastest-levenshtein', 'tinyglobby', 'fdir', 'picomatch']) {
+    const near = join('node_modules', name);
+    cpSync(join(packageRoot, near), join(folder, near), { recursive: true });
+  }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   const { ParquetFile } = await import(pathToFileURL(join(folder, 'data/formats/parquet.js')).href);
   const before = process.cwd();
