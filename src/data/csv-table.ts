@@ -25,12 +25,12 @@ import {
   repeatedHeader,
   sameOrder,
 } from './csv-columns.js';
-import type { Delimiter } from './formats/csv-records.js';
 import type { ParquetColumn } from './formats/parquet.js';
 import {
   type CellPlace,
   type RowPlace,
   readTable,
+  type TableFormat,
   type TableHandlers,
   type TableRecord,
 } from './formats/tables.js';
@@ -39,9 +39,8 @@ import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } 
 import { symbolsOf, UnknownSymbol } from './vocabulary.js';
 
 /** What is read of a table. */
-export interface TableColumns {
+export interface TableColumns extends TableFormat {
   readonly purpose: Purpose;
-  readonly delimiter?: Delimiter | undefined;
   readonly features: readonly NamedColumn[];
   /** Numbers a symbol; absent if features are numbers. */
   readonly symbol?: ((text: string) => number) | undefined;
@@ -203,13 +202,13 @@ export class TableReader implements TableHandlers {
    * predict. Yields when sequences may be complete.
    */
   async *read(source: ByteSource): AsyncGenerator<void> {
-    const { group, delimiter } = this.columns;
+    const { group } = this.columns;
     this.recording = group === 'file' ? this.recordings.get(source.name) : group === 'table' ? '' : undefined;
     const firstRow = this.rows.count;
     const key = this.recording === undefined ? 0 : this.rows.groupNames.code(this.recording);
     const isAlone = this.isTraining || group === 'file';
     try {
-      yield* readTable(source, this, delimiter);
+      yield* readTable(source, this, this.columns);
       if (isAlone && this.rows.count === firstRow && !this.rows.problems.has(key))
         this.complain(key, () => noRows(source.name));
     } catch (error) {

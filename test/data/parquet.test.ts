@@ -49,7 +49,7 @@ async function cellsOf(path: string, wanted?: string[]): Promise<Record<string, 
     add: ({ fields }) => void rows.push(Object.fromEntries(names.map((name, i) => [name, fields[i]]))),
     ragged() {},
   };
-  for await (const _ of readTable(oneChunk(path, readFileSync(path)), handlers, undefined));
+  for await (const _ of readTable(oneChunk(path, readFileSync(path)), handlers, {}));
   return rows;
 }
 

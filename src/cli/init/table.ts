@@ -176,7 +176,7 @@ async function readColumns(path: string): Promise<{ columns: readonly Column[]; 
     },
     ragged: (_, problem) => problems.add(problem),
   };
-  for await (const _ of readRows(oneChunk(path, bytes), handlers, delimiter));
+  for await (const _ of readRows(oneChunk(path, bytes), handlers, { delimiter }));
   problems.throwIfAny();
   const isHeadless = !isParquet(bytes) && found.every(({ name }) => cellNumber(name) !== undefined);
   if (places.length === 0 || isHeadless)

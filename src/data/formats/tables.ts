@@ -29,6 +29,12 @@ export interface TableRecord {
   place(field: number): Partial<CellPlace>;
 }
 
+/** How a table is read, if its first bytes do not say so. */
+export interface TableFormat {
+  /** Of CSV. Default: a comma. */
+  readonly delimiter?: Delimiter | undefined;
+}
+
 export interface TableHandlers {
   /** Names of columns; the fields of others may be empty. Absent: all that can be read. */
   readonly wanted?: readonly string[] | undefined;
@@ -51,7 +57,7 @@ const ROWS_TOGETHER = 4096;
 export async function* readTable(
   given: ByteSource,
   handlers: TableHandlers,
-  delimiter: Delimiter | undefined,
+  { delimiter }: TableFormat,
 ): AsyncGenerator<void> {
   const { start, source } = await beginning(given, MAGIC_BYTES);
   if (isParquet(start)) {
