@@ -7,15 +7,15 @@
 import { existsSync } from 'node:fs';
 import { eachLine, LogFile } from '../run/lines.js';
 import { damagedError, type UserError } from '../util/errors.js';
-import { all, integer, literal, named, object, type TypeOf, text, union } from '../util/schema.js';
+import { integer, literal, named, struct, type TypeOf, text, union } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { eventOf, isEvent, type JournalRecord, recordShapes } from './schedule/records.js';
 
 const VERSION = 1 as const;
 
 /** What the writer of a line adds to its record. */
-const stamp = all({
-  v: named('v', literal(VERSION, { description: 'Version of this format.' })),
+const stamp = {
+  v: named('v', literal(VERSION, 'Version of this format.')),
   writer: named(
     'writer',
     text({
@@ -32,7 +32,7 @@ const stamp = all({
       min: 1,
     }),
   ),
-});
+};
 
 type Stamp = { readonly [K in keyof typeof stamp]: TypeOf<(typeof stamp)[K]> };
 
@@ -42,7 +42,7 @@ export const journalLine = union(
   recordShapes.map(shape =>
     named(
       eventOf(shape).replace('.', '_'),
-      object({ ...shape.keys, ...stamp }, { description: String(shape.schema.description) }),
+      struct({ ...shape.keys, ...stamp }, String(shape.schema.description)),
     ),
   ),
   {

@@ -12,16 +12,16 @@ import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { type UserError, usageError } from '../../util/errors.js';
-import { all, boolean, integer, literal, object, type TypeOf, text } from '../../util/schema.js';
+import { boolean, integer, literal, struct, type TypeOf, text } from '../../util/schema.js';
 import { codeOf } from '../../util/system-errors.js';
 import { backendOf, SweepDirectory, trialArguments } from '../directory.js';
 import { readJournal } from '../journal.js';
 import { segment } from '../schedule/records.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../segment.js';
 
-export const queueJobShape = object(
-  all({
-    version: literal(2, { description: 'Version of this format.' }),
+export const queueJobShape = struct(
+  {
+    version: literal(2, 'Version of this format.'),
     id: text({
       description: 'The task, unique within its sweep.',
       pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$',
@@ -34,8 +34,8 @@ export const queueJobShape = object(
       pattern: '^/',
     }),
     threads: integer({ description: 'Threads that the process may use.', min: 1 }),
-    stop: boolean({ description: 'Whether the sweep requests that the process stops.' }),
-  }),
+    stop: boolean('Whether the sweep requests that the process stops.'),
+  },
   {
     title: 'Queue job',
     description:

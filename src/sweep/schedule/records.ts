@@ -2,16 +2,17 @@
  * Records of a sweep's journal: decisions, which a replay writes again byte by byte, and events.
  */
 import {
-  all,
   boolean,
   choice,
+  count,
   integer,
   literal,
   named,
   nullable,
   number,
-  object,
+  optional,
   type Shape,
+  struct,
   type TypeOf,
   text,
 } from '../../util/schema.js';
@@ -25,7 +26,6 @@ const time = named(
     pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
   }),
 );
-const count = (description: string, min = 0) => integer({ description, min });
 export const trialNumber = named('trial', count('Number of the trial, from 0.'));
 const from = named('from', count('Completed epochs at the start.'));
 const to = named('to', count('Completed epochs at the end.', 1));
@@ -37,50 +37,39 @@ const seconds = named(
 );
 const status = named(
   'status',
-  choice(['done', 'diverged', 'failed'] as const, {
-    description:
-      'done: reached `to`. diverged: loss, gradient or parameters were not finite, which is a result. failed: failed after all retries.',
-  }),
+  choice(
+    ['done', 'diverged', 'failed'] as const,
+    'done: reached `to`. diverged: loss, gradient or parameters were not finite, which is a result. failed: failed after all retries.',
+  ),
 );
-const backend = named(
-  'backend',
-  text({ description: 'As for `run --backend`, of all trials from here on.' }),
+const backend = named('backend', text('As for `run --backend`, of all trials from here on.'));
+const version = named('version', text('Version of cellrun.'));
+export const spread = nullable(number('Sample standard deviation over the seeds; null for a single seed.'));
+export const endReason = choice(
+  ['exhausted', 'trials', 'time', 'target', 'trial_error'] as const,
+  'Why: all points were tried, the budget of trials or time is used up, the target was reached, or a failed trial stopped the sweep.',
 );
-const version = named('version', text({ description: 'Version of cellrun.' }));
-export const spread = nullable(
-  number({ description: 'Sample standard deviation over the seeds; null for a single seed.' }),
-);
-export const endReason = choice(['exhausted', 'trials', 'time', 'target', 'trial_error'] as const, {
-  description:
-    'Why: all points were tried, the budget of trials or time is used up, the target was reached, or a failed trial stopped the sweep.',
-});
 export type EndReason = TypeOf<typeof endReason>;
 const trial = trialNumber;
 export const segment = { trial, seed, from, to };
 
-/** A record with all of `keys`, and some of `more`. */
-function record<
-  const E extends string,
-  P extends Readonly<Record<string, Shape>>,
-  M extends Readonly<Record<string, Shape>> = Record<never, Shape>,
->(event: E, description: string, keys: P, more?: M) {
-  return object({ event: literal(event, {}), ...all(keys), ...(more as M) }, { description });
-}
+const record = <const E extends string, P extends Readonly<Record<string, Shape>>>(
+  event: E,
+  description: string,
+  fields: P,
+) => struct({ event: literal(event, {}), ...fields }, description);
 
 const decisions = [
   record(
     'trial.chosen',
     'A point was chosen. Like all decisions it has no time: it follows only from the plan and the results.',
-    { trial, point },
-    { bracket: count('Bracket of Hyperband.') },
+    { trial, point, bracket: optional(count('Bracket of Hyperband.')) },
   ),
   record('trial.advanced', 'The trial is trained to its next rung, with each seed.', { trial, from, to }),
   record('trial.measured', 'All seeds of a trial have reached a rung.', {
     trial,
     epochs,
-    value: nullable(
-      number({ description: 'Mean of the objective over the seeds; null if not finite or not measured.' }),
-    ),
+    value: nullable(number('Mean of the objective over the seeds; null if not finite or not measured.')),
     spread,
     status,
   }),
@@ -91,9 +80,9 @@ const decisions = [
   record('sweep.decided', 'Nothing is left to train. The last decision.', {
     reason: endReason,
     best: nullable(
-      object(
-        all({ trial, value: number({ description: 'Mean of the objective over the seeds.' }), spread }),
-        { description: 'The winner; null if no trial has a value.' },
+      struct(
+        { trial, value: number('Mean of the objective over the seeds.'), spread },
+        'The winner; null if no trial has a value.',
       ),
     ),
   }),
@@ -102,14 +91,14 @@ const decisions = [
 const events = [
   record('sweep.start', 'The sweep started. The first line.', {
     time,
-    id: text({ description: "Name of the sweep's directory." }),
+    id: text("Name of the sweep's directory."),
     plan,
     backend,
     version,
   }),
   record('sweep.resume', 'Another process resumed the sweep.', {
     time,
-    process: text({ description: 'Which: PID HOST.' }),
+    process: text('Which: PID HOST.'),
     backend,
     version,
   }),
@@ -118,25 +107,25 @@ const events = [
     'Earlier decisions no longer count: some were lost, or failed trials are retried. Those that follow from the results are repeated after this line.',
     {
       time,
-      retry_failed: boolean({ description: 'Whether failed segments before this line are forgotten.' }),
+      retry_failed: boolean('Whether failed segments before this line are forgotten.'),
     },
   ),
   record('segment.start', "A process started a segment: a trial's run with one seed, to the next rung.", {
     time,
     ...segment,
     attempt,
-    directory: text({ description: 'Absolute path of the run directory.' }),
-    launcher: text({ description: 'What started it: local, slurm or bullmq.' }),
-    process: nullable(text({ description: 'Name of the process or job; null if unknown.' })),
+    directory: text('Absolute path of the run directory.'),
+    launcher: text('What started it: local, slurm or bullmq.'),
+    process: nullable(text('Name of the process or job; null if unknown.')),
   }),
   record('segment.end', 'A segment ended, according to its run directory.', {
     time,
     ...segment,
     status,
-    value: nullable(number({ description: 'The objective; null if not measured or not finite.' })),
+    value: nullable(number('The objective; null if not measured or not finite.')),
     attempt,
-    exit_code: nullable(integer({ description: 'Of the run; null if it did not record one.' })),
-    message: nullable(text({ description: 'What went wrong, if anything.' })),
+    exit_code: nullable(integer('Of the run; null if it did not record one.')),
+    message: nullable(text('What went wrong, if anything.')),
     epochs: nullable(
       count('Completed epochs of the run, fewer than `to` if it ended early; null if unknown.'),
     ),
@@ -152,7 +141,7 @@ const events = [
   record('sweep.stop', 'A process stopped; the sweep can be resumed.', {
     time,
     seconds,
-    reason: literal('interrupted', { description: 'Why.' }),
+    reason: literal('interrupted', 'Why.'),
   }),
   record('sweep.end', 'The sweep ended. The last line.', { time, seconds }),
 ];

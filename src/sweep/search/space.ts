@@ -1,7 +1,6 @@
 /** The search space of a sweep: parameters, points, positions on the axes. */
 
 import {
-  all,
   anything,
   integer,
   list,
@@ -9,8 +8,9 @@ import {
   mapOf,
   named,
   number,
-  object,
+  optional,
   type Shape,
+  struct,
   type TypeOf,
   text,
   union,
@@ -18,19 +18,17 @@ import {
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
-export const value = named('value', anything<Value>({ description: 'A value that is valid in the config.' }));
+export const value = named('value', anything<Value>('A value that is valid in the config.'));
 
 export const point = named(
   'point',
-  mapOf(value, {
-    description: 'The value of each parameter by name. A parameter whose condition does not hold is absent.',
-  }),
+  mapOf(value, 'The value of each parameter by name. A parameter whose condition does not hold is absent.'),
 );
 
-const real = { low: number({ description: 'Inclusive.' }), high: number({ description: 'Inclusive.' }) };
+const real = { low: number('Inclusive.'), high: number('Inclusive.') };
 const whole = {
-  low: integer({ description: 'Inclusive.' }),
-  high: integer({ description: 'Inclusive.' }),
+  low: integer('Inclusive.'),
+  high: integer('Inclusive.'),
   step: integer({ description: 'Step between two values; 1 on a log scale.', min: 1 }),
 };
 
@@ -39,14 +37,14 @@ const kind = <const K extends string, P extends Readonly<Record<string, Shape>>>
   name: K,
   description: string,
   keys: P,
-) => object(all({ kind: literal(name, {}), ...keys }), { description });
+) => struct({ kind: literal(name, {}), ...keys }, description);
 
 const distribution = named(
   'distribution',
   union(
     'kind',
     [
-      kind('choice', 'One of several values.', { values: list(value, { description: 'The values.' }) }),
+      kind('choice', 'One of several values.', { values: list(value, 'The values.') }),
       kind('uniform', 'A uniformly distributed number.', real),
       kind('log_uniform', 'A number on a log scale.', real),
       kind('int', 'An integer.', whole),
@@ -56,38 +54,32 @@ const distribution = named(
   ),
 );
 
-const parameter = object(
+const parameter = struct(
   {
-    ...all({
-      keys: list(text({ description: 'A dotted key of the config.' }), {
-        description:
-          'The dotted keys that it sets; if there are several, its values are lists with one element per key.',
-      }),
-      name: text({ description: 'The keys, separated by commas; unique within a space.' }),
-      distribution,
-    }),
-    condition: object(
-      all({
-        name: text({ description: 'That parameter.' }),
-        values: list(value, { description: 'Its values.' }),
-      }),
-      {
-        description:
-          'The parameter exists only if the parameter named here exists and has one of these values.',
-      },
+    keys: list(
+      text('A dotted key of the config.'),
+      'The dotted keys that it sets; if there are several, its values are lists with one element per key.',
+    ),
+    name: text('The keys, separated by commas; unique within a space.'),
+    distribution,
+    condition: optional(
+      struct(
+        { name: text('That parameter.'), values: list(value, 'Its values.') },
+        'The parameter exists only if the parameter named here exists and has one of these values.',
+      ),
     ),
   },
-  { description: 'A parameter.' },
+  'A parameter.',
 );
 
 export const space = named(
   'space',
-  object(
-    all({
-      parameters: list(parameter, { description: 'A parameter follows the one that its condition names.' }),
-      exclude: list(point, { description: 'A point that has all values of one of these is excluded.' }),
-    }),
-    { description: 'What varies.' },
+  struct(
+    {
+      parameters: list(parameter, 'A parameter follows the one that its condition names.'),
+      exclude: list(point, 'A point that has all values of one of these is excluded.'),
+    },
+    'What varies.',
   ),
 );
 
