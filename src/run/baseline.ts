@@ -2,60 +2,44 @@
  * A baseline: results of runs of one config in a small file, which is committed and which gates
  * compare with. Written by `review --pin`.
  */
-import {
-  anything,
-  choice,
-  count,
-  integer,
-  list,
-  literal,
-  mapOf,
-  nullable,
-  number,
-  optional,
-  sha256,
-  struct,
-  type TypeOf,
-  text,
-} from '../util/schema.js';
-import { amount } from './events.js';
+import * as s from '../util/schema.js';
 import { readText } from './files.js';
 import { type Json, parseValid } from './json.js';
 import { repository } from './manifest.js';
 
-const metric = struct(
+const metric = s.struct(
   {
-    count: count('Runs, one for each seed.', 1),
-    mean: number('Their mean.'),
-    spread: nullable(amount('Their sample standard deviation, with n - 1; null for a single run.')),
-    by_seed: mapOf(number({}), { description: 'The value of each run, by its seed.', minKeys: 1 }),
+    count: s.count('Runs, one for each seed.', 1),
+    mean: s.number('Their mean.'),
+    spread: s.nullable(s.amount('Their sample standard deviation, with n - 1; null for a single run.')),
+    by_seed: s.mapOf(s.number({}), { description: 'The value of each run, by its seed.', minKeys: 1 }),
   },
   'A metric.',
 );
 
-export const baseline = struct(
+export const baseline = s.struct(
   {
-    version: literal(1, 'Version of this format.'),
-    name: text('Name of the experiment.'),
-    metrics: mapOf(metric, {
+    version: s.literal(1, 'Version of this format.'),
+    name: s.text('Name of the experiment.'),
+    metrics: s.mapOf(metric, {
       description: 'Final values, such as test.accuracy and performance.ms_per_step, by metric.',
       minKeys: 1,
     }),
-    config_hash_by_seed: mapOf(sha256('SHA-256, hex.'), {
+    config_hash_by_seed: s.mapOf(s.sha256('SHA-256, hex.'), {
       description: 'SHA-256 of the resolved config of each run, by its seed.',
       minKeys: 1,
     }),
-    config: mapOf(
-      anything<Json>({}),
+    config: s.mapOf(
+      s.anything<Json>({}),
       'The parts of the resolved config that affect results, by key path such as optimizer.learning_rate; file paths are relative to the config. Without the seed, and without keys that only name, log or judge a run.',
     ),
-    datasets: list(
-      struct(
+    datasets: s.list(
+      s.struct(
         {
-          name: text('File or array.'),
-          sha256: text('SHA-256 of its bytes.'),
-          split: optional(
-            choice(
+          name: s.text('File or array.'),
+          sha256: s.text('SHA-256 of its bytes.'),
+          split: s.optional(
+            s.choice(
               ['train', 'validation', 'test'],
               'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
             ),
@@ -65,21 +49,21 @@ export const baseline = struct(
       ),
       'The data that were read.',
     ),
-    versions: mapOf(text({}), 'Of the program and what decides its results.'),
-    backend: struct(
+    versions: s.mapOf(s.text({}), 'Of the program and what decides its results.'),
+    backend: s.struct(
       {
-        name: text('Such as webasm.'),
-        executor: text('What executed the kernels.'),
-        arithmetic: nullable(text('fused or separate on webasm, as in the manifest; null elsewhere.')),
-        adapter: nullable(text('The GPU as its driver names it; null without one.')),
-        threads: list(
-          nullable(integer({})),
+        name: s.text('Such as webasm.'),
+        executor: s.text('What executed the kernels.'),
+        arithmetic: s.nullable(s.text('fused or separate on webasm, as in the manifest; null elsewhere.')),
+        adapter: s.nullable(s.text('The GPU as its driver names it; null without one.')),
+        threads: s.list(
+          s.nullable(s.integer({})),
           'Threads of the runs, ascending, each once; no result depends on them.',
         ),
       },
       'What executed the kernels.',
     ),
-    git: list(repository, 'States of the repository that contains the runs; empty outside a repository.'),
+    git: s.list(repository, 'States of the repository that contains the runs; empty outside a repository.'),
   },
   {
     title: 'Baseline',
@@ -88,8 +72,8 @@ export const baseline = struct(
   },
 );
 
-export type BaselineMetric = TypeOf<typeof metric>;
-export type Baseline = TypeOf<typeof baseline>;
+export type BaselineMetric = s.TypeOf<typeof metric>;
+export type Baseline = s.TypeOf<typeof baseline>;
 
 const MAX_BYTES = 16 * 2 ** 20;
 

@@ -4,52 +4,30 @@
  */
 
 import { kindOf, MEASURED, type MeasuredMetric, TRAINED } from '../math/metrics/index.js';
-import {
-  boolean,
-  choice,
-  count,
-  integer,
-  type JsonSchema,
-  literal,
-  measured,
-  named,
-  nullable,
-  number,
-  optional,
-  perhapsMeasured,
-  type Shape,
-  type Spelled,
-  type Struct,
-  sha256,
-  struct,
-  type TypeOf,
-  text,
-  union,
-  when,
-} from '../util/schema.js';
+import * as s from '../util/schema.js';
 
 export const EVENT_VERSION = 1;
 
 const head = {
-  level: named('level', choice(['info', 'warn', 'error'], 'Severity of the event.')),
-  time: named(
+  level: s.named('level', s.choice(['info', 'warn', 'error'], 'Severity of the event.')),
+  time: s.named(
     'time',
-    text({
+    s.text({
       description: 'When it was written: ISO 8601, UTC, milliseconds.',
       pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
     }),
   ),
-  v: named('v', literal(EVENT_VERSION, 'Version of this format.')),
-  seq: named('seq', count('Line number from 0, without gaps.')),
+  v: s.named('v', s.literal(EVENT_VERSION, 'Version of this format.')),
+  seq: s.named('seq', s.count('Line number from 0, without gaps.')),
 };
 
 export const STATUSES = ['completed', 'interrupted', 'diverged', 'failed'] as const;
 /** How a run ended; also `status` in summary.json. */
-export const runStatus = named('status', choice(STATUSES, 'How the run ended.'));
+export const runStatus = s.named('status', s.choice(STATUSES, 'How the run ended.'));
 
-export const verdict = named(
+export const verdict = s.named(
   'verdict',
-  choice(
+  s.choice(
     ['passed', 'failed', 'inconclusive'],
     'inconclusive: the metric was not measured or is not finite, or a single run cannot decide.',
   ),
@@ -57,73 +35,75 @@ export const verdict = named(
 
 /** A gate of a config with its verdict. */
 export const gateFields = {
-  metric: text('The metric judged.'),
-  over: choice(
+  metric: s.text('The metric judged.'),
+  over: s.choice(
     ['last', 'best', 'seeds'],
     'Which value is judged: the last, the best of all evaluations, or the mean over seeds, which only `review` can judge.',
   ),
-  value: perhapsMeasured('Its value; null if it was not measured, is not finite, or needs several runs.'),
-  min: optional(number('Smallest value that passes.')),
-  max: optional(number('Largest value that passes.')),
-  baseline: optional(text('Baseline file that the metric is compared with.')),
-  max_drop: optional(number("How much worse than the baseline's mean the metric may be.")),
-  max_regress: optional(
-    number("How much worse than the baseline's mean the metric may be, as a fraction of it."),
+  value: s.perhapsMeasured('Its value; null if it was not measured, is not finite, or needs several runs.'),
+  min: s.optional(s.number('Smallest value that passes.')),
+  max: s.optional(s.number('Largest value that passes.')),
+  baseline: s.optional(s.text('Baseline file that the metric is compared with.')),
+  max_drop: s.optional(s.number("How much worse than the baseline's mean the metric may be.")),
+  max_regress: s.optional(
+    s.number("How much worse than the baseline's mean the metric may be, as a fraction of it."),
   ),
-  beats: optional(
-    literal('trivial', 'What the metric must beat: trivial, the best trivial baseline on the same split.'),
+  beats: s.optional(
+    s.literal('trivial', 'What the metric must beat: trivial, the best trivial baseline on the same split.'),
   ),
-  by: optional(number('Minimum margin over the trivial baseline.')),
-  reference: optional(number("The baseline's mean, or the value of the trivial baseline.")),
-  limit: optional(
-    number('The worst value that passes, by the baseline; with beats and no by, the best value that fails.'),
+  by: s.optional(s.number('Minimum margin over the trivial baseline.')),
+  reference: s.optional(s.number("The baseline's mean, or the value of the trivial baseline.")),
+  limit: s.optional(
+    s.number(
+      'The worst value that passes, by the baseline; with beats and no by, the best value that fails.',
+    ),
   ),
   verdict,
-  reason: optional(text('Why the verdict is inconclusive.')),
-  origin: text('Where the gate is defined: FILE:LINE:COL, or the command-line option.'),
+  reason: s.optional(s.text('Why the verdict is inconclusive.')),
+  origin: s.text('Where the gate is defined: FILE:LINE:COL, or the command-line option.'),
 };
 
-/** A number that is not negative. */
-export const amount = (description: string) => number({ description, min: 0 });
-const duration_s = amount('Seconds taken.');
-const version = text('Version of cellrun.');
+const duration_s = s.amount('Seconds taken.');
+const version = s.text('Version of cellrun.');
 const place = {
-  epoch: count('The epoch, from 1; 0 before training.'),
-  step: count('Completed optimizer steps, including this one.'),
+  epoch: s.count('The epoch, from 1; 0 before training.'),
+  step: s.count('Completed optimizer steps, including this one.'),
 };
 
 function metricFields<M extends MeasuredMetric>(names: readonly M[]) {
   const fields = names.map(name => {
     const { description, min, max } = kindOf(name);
     const limits = { ...(Number.isFinite(min) && { min }), ...(Number.isFinite(max) && { max }) };
-    return [name, optional(measured({ description, ...limits }))] as const;
+    return [name, s.optional(s.measured({ description, ...limits }))] as const;
   });
   return Object.fromEntries(fields) as { readonly [Name in M]: (typeof fields)[number][1] };
 }
 
 const evaluation = {
-  split: choice(['train', 'validation', 'test'], 'Which split.'),
+  split: s.choice(['train', 'validation', 'test'], 'Which split.'),
   ...place,
-  loss: measured('Mean loss.'),
+  loss: s.measured('Mean loss.'),
   ...metricFields(MEASURED),
-  samples: count('Sequences evaluated.'),
-  restored_step: optional(
-    count('Step of the checkpoint whose weights were restored before this evaluation; absent if none were.'),
+  samples: s.count('Sequences evaluated.'),
+  restored_step: s.optional(
+    s.count(
+      'Step of the checkpoint whose weights were restored before this evaluation; absent if none were.',
+    ),
   ),
   duration_s,
 };
 
-const batchLoss = measured("Mean loss of the step's batch.");
-const gradientNorm = measured('L2 norm over all gradients, before clipping.');
+const batchLoss = s.measured("Mean loss of the step's batch.");
+const gradientNorm = s.measured('L2 norm over all gradients, before clipping.');
 
 const EVENTS = {
   'run.start': {
     description: 'A run directory has been created.',
     fields: {
-      run_id: text('Name of the run directory.'),
-      name: text('Name of the experiment.'),
-      seed: integer("The experiment's seed."),
-      config_hash: sha256('SHA-256 of the resolved config.'),
+      run_id: s.text('Name of the run directory.'),
+      name: s.text('Name of the experiment.'),
+      seed: s.integer("The experiment's seed."),
+      config_hash: s.sha256('SHA-256 of the resolved config.'),
       version,
     },
   },
@@ -131,58 +111,60 @@ const EVENTS = {
     description:
       'Another process resumed the run. The following lines replace those logged after the checkpoint of this step.',
     fields: {
-      run_id: text('Name of the run directory.'),
-      step: count(
+      run_id: s.text('Name of the run directory.'),
+      step: s.count(
         'Completed optimizer steps in the checkpoint that the run resumes from; 0 if there was none.',
       ),
-      config_hash: text('SHA-256 of the current resolved config, hex.'),
+      config_hash: s.text('SHA-256 of the current resolved config, hex.'),
       version,
-      replaced_records: count(
+      replaced_records: s.count(
         'Lines after that checkpoint, including an incomplete one, that were removed from this log.',
       ),
-      replaced_file: nullable(text('File beside this log that contains them; null if there were none.')),
-      changes: nullable(
-        text(
+      replaced_file: s.nullable(s.text('File beside this log that contains them; null if there were none.')),
+      changes: s.nullable(
+        s.text(
           'Changes since the last process, such as `training.num_epochs: 2 -> 4`, separated by semicolons; null if nothing changed.',
         ),
       ),
-      duration_s: amount(
+      duration_s: s.amount(
         'Seconds that earlier processes worked on the run, as far as known. The same applies to the fields below.',
       ),
-      train_s: amount('Seconds of training.'),
-      eval_s: amount('Seconds of evaluation.'),
-      ms_per_step: nullable(amount('Median training step in milliseconds; null if unknown.')),
-      calibration_ms: optional(
-        nullable(
-          amount('Median of the calibration kernel in milliseconds, as in summary.json; null if unknown.'),
+      train_s: s.amount('Seconds of training.'),
+      eval_s: s.amount('Seconds of evaluation.'),
+      ms_per_step: s.nullable(s.amount('Median training step in milliseconds; null if unknown.')),
+      calibration_ms: s.optional(
+        s.nullable(
+          s.amount('Median of the calibration kernel in milliseconds, as in summary.json; null if unknown.'),
         ),
       ),
-      peak_rss_mb: amount('Peak resident memory, MiB; 0 if unknown.'),
+      peak_rss_mb: s.amount('Peak resident memory, MiB; 0 if unknown.'),
     },
   },
   'data.ready': {
     description: 'The dataset has been read and checked.',
     fields: {
-      train_count: count('Training sequences.'),
-      validation_count: optional(count('Validation sequences; absent if there is no validation split.', 1)),
-      test_count: count('Test sequences.'),
-      input_size: count('Features per step.'),
-      sequence_length: count('Steps of the longest sequence.'),
-      num_classes: nullable(count('Number of classes; null if the targets are values.', 1)),
+      train_count: s.count('Training sequences.'),
+      validation_count: s.optional(
+        s.count('Validation sequences; absent if there is no validation split.', 1),
+      ),
+      test_count: s.count('Test sequences.'),
+      input_size: s.count('Features per step.'),
+      sequence_length: s.count('Steps of the longest sequence.'),
+      num_classes: s.nullable(s.count('Number of classes; null if the targets are values.', 1)),
       duration_s,
     },
   },
   'graph.compiled': {
     description: 'The training graph has been planned for a backend.',
     fields: {
-      backend: text('The chosen backend.'),
-      backend_reason: text('Why it was chosen.'),
-      executor: text('What executes the kernels.'),
-      parameters: count('Number of trainable parameters.'),
-      nodes: count('Nodes of the training graph.'),
-      kernels_per_step: count('Kernel calls of one training step.'),
-      flops_per_step: amount('Floating-point operations of one training step.'),
-      bytes: amount("Bytes of the plan's buffers."),
+      backend: s.text('The chosen backend.'),
+      backend_reason: s.text('Why it was chosen.'),
+      executor: s.text('What executes the kernels.'),
+      parameters: s.count('Number of trainable parameters.'),
+      nodes: s.count('Nodes of the training graph.'),
+      kernels_per_step: s.count('Kernel calls of one training step.'),
+      flops_per_step: s.amount('Floating-point operations of one training step.'),
+      bytes: s.amount("Bytes of the plan's buffers."),
       duration_s,
     },
   },
@@ -191,10 +173,10 @@ const EVENTS = {
     fields: {
       ...place,
       loss: batchLoss,
-      learning_rate: measured('The learning rate of this step.'),
+      learning_rate: s.measured('The learning rate of this step.'),
       grad_norm: gradientNorm,
-      samples_per_s: optional(
-        measured(
+      samples_per_s: s.optional(
+        s.measured(
           'Sequences per second since the last such event. The first step of each process, which compiles, does not count; absent if there was no other step.',
         ),
       ),
@@ -204,12 +186,12 @@ const EVENTS = {
     description: 'An epoch has ended.',
     fields: {
       ...place,
-      loss: measured(
+      loss: s.measured(
         "Mean loss over the epoch's samples; null with loss_nonfinite nan if every batch was skipped.",
       ),
       ...metricFields(TRAINED),
-      samples: count('Sequences trained on in this epoch, without those of skipped batches.'),
-      duration_s: amount('Seconds of training in this epoch.'),
+      samples: s.count('Sequences trained on in this epoch, without those of skipped batches.'),
+      duration_s: s.amount('Seconds of training in this epoch.'),
     },
   },
   eval: { description: 'A split has been evaluated.', fields: evaluation },
@@ -222,12 +204,12 @@ const EVENTS = {
     description: 'A checkpoint has been written completely.',
     fields: {
       ...place,
-      path: text('File relative to the run directory, with forward slashes.'),
-      bytes: count('Size of the file.'),
-      metric: text('Metric that determines the best checkpoint.'),
-      value: perhapsMeasured('Its value; null if not measured or not finite.'),
-      best: boolean('Whether this is the best checkpoint so far.'),
-      temporary: boolean(
+      path: s.text('File relative to the run directory, with forward slashes.'),
+      bytes: s.count('Size of the file.'),
+      metric: s.text('Metric that determines the best checkpoint.'),
+      value: s.perhapsMeasured('Its value; null if not measured or not finite.'),
+      best: s.boolean('Whether this is the best checkpoint so far.'),
+      temporary: s.boolean(
         'Whether the checkpoint exists only to resume from and is replaced by the next one, such as the one that a stopped run leaves.',
       ),
       duration_s,
@@ -237,21 +219,21 @@ const EVENTS = {
     description: 'Training stops because a metric no longer improves.',
     fields: {
       ...place,
-      metric: text('The watched metric.'),
-      value: measured('Its last value.'),
-      best: measured('Its best value.'),
-      patience: count('Evaluations in a row that did not improve.'),
+      metric: s.text('The watched metric.'),
+      value: s.measured('Its last value.'),
+      best: s.measured('Its best value.'),
+      patience: s.count('Evaluations in a row that did not improve.'),
     },
   },
   warning: {
     description: 'A problem that did not stop the run.',
     fields: {
-      code: text('Stable identifier, such as `backend/slow`.'),
-      message: text('One sentence.'),
-      step: optional(count('The step concerned, if any. The same applies to the fields below.')),
-      epoch: optional(count('The epoch, from 1.')),
-      loss: optional(batchLoss),
-      grad_norm: optional(gradientNorm),
+      code: s.text('Stable identifier, such as `backend/slow`.'),
+      message: s.text('One sentence.'),
+      step: s.optional(s.count('The step concerned, if any. The same applies to the fields below.')),
+      epoch: s.optional(s.count('The epoch, from 1.')),
+      loss: s.optional(batchLoss),
+      grad_norm: s.optional(gradientNorm),
     },
   },
   gate: { description: 'A gate has been judged.', fields: gateFields },
@@ -259,25 +241,27 @@ const EVENTS = {
     description: 'The run has ended. The last line.',
     fields: {
       status: runStatus,
-      exit_code: integer({ description: "The program's exit code.", min: 0, max: 255 }),
-      epochs: count('Completed epochs.'),
-      steps: count('Completed optimizer steps, including skipped ones.'),
-      duration_s: amount('Seconds from start to end.'),
-      ms_per_step: optional(
-        nullable(
-          amount('Median training step in milliseconds, as in summary.json; null if there was no step.'),
+      exit_code: s.integer({ description: "The program's exit code.", min: 0, max: 255 }),
+      epochs: s.count('Completed epochs.'),
+      steps: s.count('Completed optimizer steps, including skipped ones.'),
+      duration_s: s.amount('Seconds from start to end.'),
+      ms_per_step: s.optional(
+        s.nullable(
+          s.amount('Median training step in milliseconds, as in summary.json; null if there was no step.'),
         ),
       ),
-      calibration_ms: optional(
-        nullable(
-          amount(
+      calibration_ms: s.optional(
+        s.nullable(
+          s.amount(
             'Median of the calibration kernel in milliseconds, as in summary.json; null if nothing was measured.',
           ),
         ),
       ),
-      step_ratio: optional(nullable(amount('ms_per_step / calibration_ms; null if either is.'))),
-      summary_sha256: optional(sha256('SHA-256 (hex) of summary.json; absent if it could not be written.')),
-      message: optional(text('What went wrong, if anything.')),
+      step_ratio: s.optional(s.nullable(s.amount('ms_per_step / calibration_ms; null if either is.'))),
+      summary_sha256: s.optional(
+        s.sha256('SHA-256 (hex) of summary.json; absent if it could not be written.'),
+      ),
+      message: s.optional(s.text('What went wrong, if anything.')),
     },
   },
 };
@@ -286,24 +270,24 @@ type Events = typeof EVENTS;
 export type EventName = keyof Events;
 
 /** Fields of each event. Any number may be NaN or infinite; the logger spells those out. */
-export type EventFields = { readonly [E in EventName]: Struct<Events[E]['fields']> };
+export type EventFields = { readonly [E in EventName]: s.Struct<Events[E]['fields']> };
 
 /** One event, discriminated by `event`. */
 export type RunEvent = { readonly [E in EventName]: { readonly event: E } & EventFields[E] }[EventName];
 
 /** A line of `log.jsonl`, discriminated by `event`: numbers that JSON cannot represent are null. */
 export type LogEvent = {
-  readonly [E in EventName]: Struct<typeof head> & { readonly event: E } & Spelled<Events[E]['fields']>;
+  readonly [E in EventName]: s.Struct<typeof head> & { readonly event: E } & s.Spelled<Events[E]['fields']>;
 }[EventName];
 
-export type RunStatus = TypeOf<typeof runStatus>;
-export type Verdict = TypeOf<typeof verdict>;
+export type RunStatus = s.TypeOf<typeof runStatus>;
+export type Verdict = s.TypeOf<typeof verdict>;
 
 /** A number that is null has its name beside it, and only then. */
-function spelling(fields: Readonly<Record<string, Shape>>): JsonSchema {
+function spelling(fields: Readonly<Record<string, s.Shape>>): s.JsonSchema {
   const always = Object.keys(fields).filter(key => fields[key].measured === 'always');
   const rules = always.map(key =>
-    when(
+    s.when(
       { required: [key], properties: { [key]: { type: 'null' } } },
       { required: [`${key}_nonfinite`] },
       { properties: { [`${key}_nonfinite`]: false } },
@@ -312,11 +296,11 @@ function spelling(fields: Readonly<Record<string, Shape>>): JsonSchema {
   return rules.length === 0 ? {} : { allOf: rules };
 }
 
-export const logEvent = union(
+export const logEvent = s.union(
   'event',
   Object.entries(EVENTS).map(([name, { description, fields }]) => {
-    const all = { ...head, event: literal(name, {}), ...fields };
-    return named(name.replace('.', '_'), struct(all, { description, rules: spelling(fields) }));
+    const all = { ...head, event: s.literal(name, {}), ...fields };
+    return s.named(name.replace('.', '_'), s.struct(all, { description, rules: spelling(fields) }));
   }),
   {
     title: 'Log event',

@@ -8,33 +8,18 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { dataRecord, dataScaling } from '../config/experiment.js';
 import { packageRoot } from '../util/root.js';
-import {
-  anything,
-  boolean,
-  choice,
-  count,
-  integer,
-  list,
-  literal,
-  mapOf,
-  nullable,
-  optional,
-  sha256,
-  struct,
-  type TypeOf,
-  text,
-} from '../util/schema.js';
+import * as s from '../util/schema.js';
 import type { Json } from './json.js';
 
-const hash = (description: string) => sha256(`SHA-256 (hex) ${description}`);
-const texts = (description: string) => list(text({}), description);
+const hash = (description: string) => s.sha256(`SHA-256 (hex) ${description}`);
+const texts = (description: string) => s.list(s.text({}), description);
 
-const datasets = list(
-  struct(
+const datasets = s.list(
+  s.struct(
     {
-      name: text('The file, or the generated data.'),
-      sha256: sha256("Of the file's bytes, or of the generated values."),
-      split: choice(
+      name: s.text('The file, or the generated data.'),
+      sha256: s.sha256("Of the file's bytes, or of the generated values."),
+      split: s.choice(
         ['train', 'validation', 'test'],
         'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
       ),
@@ -45,103 +30,103 @@ const datasets = list(
 );
 
 export const backendFields = {
-  name: text('webgpu, webasm or cpu.'),
-  reason: text('Why it was chosen.'),
-  executor: text('What executes the kernels.'),
-  arithmetic: choice(
+  name: s.text('webgpu, webasm or cpu.'),
+  reason: s.text('Why it was chosen.'),
+  executor: s.text('What executes the kernels.'),
+  arithmetic: s.choice(
     ['fused', 'separate', null],
     'How multiply-add rounds on webasm: once (fused), or after the product too (separate); null on other backends. Results are byte-identical only between runs with the same value.',
   ),
-  width: choice(
+  width: s.choice(
     [128, 256, null],
     'Vector width in bits of the kernels on webasm; it does not affect results. null on other backends.',
   ),
-  threads: nullable(count('Threads used; null if the program cannot choose.', 1)),
-  adapter: nullable(text('The GPU as its driver names it.')),
+  threads: s.nullable(s.count('Threads used; null if the program cannot choose.', 1)),
+  adapter: s.nullable(s.text('The GPU as its driver names it.')),
 };
 
-export const repository = struct(
+export const repository = s.struct(
   {
-    revision: text('Full commit id.'),
-    dirty: boolean('Whether tracked files differ from it; untracked files, such as runs, do not count.'),
+    revision: s.text('Full commit id.'),
+    dirty: s.boolean('Whether tracked files differ from it; untracked files, such as runs, do not count.'),
   },
   'The repository that contains the config; null outside a repository.',
 );
 
 /** The environment of a run, without names of hosts or people. */
 export const environment = {
-  versions: struct(
+  versions: s.struct(
     {
-      cellrun: text('Of this program.'),
-      node: text('Of Node.js.'),
-      'gpu.js': text('Of gpu.js, whose kernels are run.'),
+      cellrun: s.text('Of this program.'),
+      node: s.text('Of Node.js.'),
+      'gpu.js': s.text('Of gpu.js, whose kernels are run.'),
     },
     'Of the program and what decides its results.',
   ),
-  git: nullable(repository),
-  machine: struct(
+  git: s.nullable(repository),
+  machine: s.struct(
     {
-      platform: text('Operating system, as Node.js names it: linux, darwin, win32.'),
-      arch: text('Instruction set, as Node.js names it: x64, arm64.'),
-      cpu: text('Model of the processor.'),
-      cores: count('CPU cores available to the process.'),
-      memory_mb: count('Memory of the machine, MiB.'),
+      platform: s.text('Operating system, as Node.js names it: linux, darwin, win32.'),
+      arch: s.text('Instruction set, as Node.js names it: x64, arm64.'),
+      cpu: s.text('Model of the processor.'),
+      cores: s.count('CPU cores available to the process.'),
+      memory_mb: s.count('Memory of the machine, MiB.'),
     },
     'What it ran on.',
   ),
 };
 
-const change = struct(
+const change = s.struct(
   {
-    time: text('ISO 8601, UTC.'),
-    step: count('Completed optimizer steps before it.'),
-    key: text('A key of the config, or `backend`, `arithmetic`, `width`, `version`, `gpu.js`.'),
-    from: anything<Json>('The old value.'),
-    to: anything<Json>('The new value.'),
+    time: s.text('ISO 8601, UTC.'),
+    step: s.count('Completed optimizer steps before it.'),
+    key: s.text('A key of the config, or `backend`, `arithmetic`, `width`, `version`, `gpu.js`.'),
+    from: s.anything<Json>('The old value.'),
+    to: s.anything<Json>('The new value.'),
   },
   'A change.',
 );
 
-export const manifest = struct(
+export const manifest = s.struct(
   {
-    version: literal(1, 'Version of this format.'),
-    run_id: text('Name of the run directory.'),
-    name: text('Name of the experiment.'),
-    started: text('When the run started: ISO 8601, UTC.'),
-    config_hash: sha256('SHA-256 of the resolved config.'),
-    digests: mapOf(
-      sha256('SHA-256, hex.'),
+    version: s.literal(1, 'Version of this format.'),
+    run_id: s.text('Name of the run directory.'),
+    name: s.text('Name of the experiment.'),
+    started: s.text('When the run started: ISO 8601, UTC.'),
+    config_hash: s.sha256('SHA-256 of the resolved config.'),
+    digests: s.mapOf(
+      s.sha256('SHA-256, hex.'),
       'SHA-256 (hex) of the files written at the start of the run, by name: config.yaml, config.resolved.yaml and the baselines of its gates. Resuming uses config.resolved.yaml, and warns if config.yaml was edited.',
     ),
     config_files: texts('The config and the files that it extends, as named.'),
-    log_every: count('Steps between two logged training steps when the run began.', 1),
+    log_every: s.count('Steps between two logged training steps when the run began.', 1),
     step_hash: hash(
       'of everything that determines a training step: config, seed and names of the data, without the length. Each checkpoint contains it.',
     ),
-    earlier_step_hashes: optional(
-      list(sha256('A hash.'), 'Hashes of earlier configs of the run, which its checkpoints may have.'),
+    earlier_step_hashes: s.optional(
+      s.list(s.sha256('A hash.'), 'Hashes of earlier configs of the run, which its checkpoints may have.'),
     ),
-    directory: text('The run directory, absolute, when the run started. It identifies copies.'),
+    directory: s.text('The run directory, absolute, when the run started. It identifies copies.'),
     gate_origins: texts('Where each gate is defined, in order: FILE:LINE:COL, or the command-line option.'),
     ...environment,
-    backend: struct(backendFields, 'What executed the kernels.'),
+    backend: s.struct(backendFields, 'What executed the kernels.'),
     datasets,
-    initial_weights: optional(
-      struct(
+    initial_weights: s.optional(
+      s.struct(
         {
-          name: text('Path of the file.'),
+          name: s.text('Path of the file.'),
           sha256: hash('of its content. Part of `config_hash`, in place of its path.'),
         },
         'The file that `model.init_from` names, which the run started from.',
       ),
     ),
     data: dataRecord,
-    scaling: optional(dataScaling),
-    seeds: mapOf(integer('A seed.'), 'Every seed, by its use.'),
-    parameters: count('Number of trainable parameters.'),
+    scaling: s.optional(dataScaling),
+    seeds: s.mapOf(s.integer('A seed.'), 'Every seed, by its use.'),
+    parameters: s.count('Number of trainable parameters.'),
     command_line: texts("The arguments after the program's name."),
-    changes: optional(
-      list(
+    changes: s.optional(
+      s.list(
         change,
         'Changes allowed on resume, in order; absent if there were none. The other fields, except config_hash, describe how the run started.',
       ),
@@ -153,9 +138,9 @@ export const manifest = struct(
   },
 );
 
-export type Manifest = TypeOf<typeof manifest>;
-export type ManifestChange = TypeOf<typeof change>;
-export type GitState = TypeOf<typeof repository>;
+export type Manifest = s.TypeOf<typeof manifest>;
+export type ManifestChange = s.TypeOf<typeof change>;
+export type GitState = s.TypeOf<typeof repository>;
 
 const require = createRequire(import.meta.url);
 

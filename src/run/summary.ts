@@ -1,34 +1,22 @@
 /** `summary.json`: the results of a run. Also the output of `--json`. */
 
-import {
-  boolean,
-  count,
-  integer,
-  list,
-  literal,
-  mapOf,
-  measurements,
-  nullable,
-  number,
-  optional,
-  sha256,
-  struct,
-  type TypeOf,
-  text,
-} from '../util/schema.js';
-import { amount, gateFields, runStatus } from './events.js';
+import * as s from '../util/schema.js';
+import { gateFields, runStatus } from './events.js';
 import type { NonFinite } from './json.js';
 
 /** Of one split. */
-export type SplitMetrics = TypeOf<typeof measurements>;
+export type SplitMetrics = s.TypeOf<typeof s.measurements>;
 
 /** One value per split; a run may have no validation split. */
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
 export const bySplit = (description: string) =>
-  struct({ train: measurements, validation: optional(measurements), test: measurements }, description);
+  s.struct(
+    { train: s.measurements, validation: s.optional(s.measurements), test: s.measurements },
+    description,
+  );
 
-const trivial = optional(measurements);
+const trivial = s.optional(s.measurements);
 const BASELINES = {
   majority: trivial,
   previous: trivial,
@@ -38,135 +26,140 @@ const BASELINES = {
   last_value: trivial,
   seasonal_naive: trivial,
 };
-const baselines = struct(
+const baselines = s.struct(
   {
-    validation: optional(struct(BASELINES, 'On the validation split.')),
-    test: struct(BASELINES, 'On the test split.'),
+    validation: s.optional(s.struct(BASELINES, 'On the validation split.')),
+    test: s.struct(BASELINES, 'On the test split.'),
   },
   'Metrics of trivial predictions, fitted on the training split: majority (the class prior), previous (the class of the previous step), mean, median and quantiles (of each target); for forecasts, last_value and seasonal_naive. Metrics that are not finite are left out. Absent in runs that did not complete.',
 );
 
 export type BaselineName = keyof typeof BASELINES;
 /** Baselines for the targets of a split, by name; without metrics that are not finite. */
-export type SplitBaselines = TypeOf<typeof baselines>['test'];
+export type SplitBaselines = s.TypeOf<typeof baselines>['test'];
 
-export const best = nullable(
-  struct(
+export const best = s.nullable(
+  s.struct(
     {
-      metric: text('Such as test.accuracy.'),
-      value: number('Its value.'),
-      step: count('The step where it was measured.'),
-      epoch: count('The epoch in which it was measured.'),
+      metric: s.text('Such as test.accuracy.'),
+      value: s.number('Its value.'),
+      step: s.count('The step where it was measured.'),
+      epoch: s.count('The epoch in which it was measured.'),
     },
     'The best value of the checkpoint metric; null if it was never finite.',
   ),
 );
 
-const digests = struct(
+const digests = s.struct(
   {
-    log: nullable(
-      struct(
-        { records: count('Number of lines in the digest.'), sha256: sha256('SHA-256, hex.') },
+    log: s.nullable(
+      s.struct(
+        { records: s.count('Number of lines in the digest.'), sha256: s.sha256('SHA-256, hex.') },
         "Digest of the log's lines before `run.end`: the output of `head -n RECORDS log.jsonl | sha256sum`. null if no log was opened.",
       ),
     ),
-    files: mapOf(
-      sha256('SHA-256, hex.'),
+    files: s.mapOf(
+      s.sha256('SHA-256, hex.'),
       'SHA-256 (hex) of manifest.json, evaluation.json, the checkpoints and their index, by name.',
     ),
   },
   'Digests of the files that the run wrote, by which a damaged or exchanged file is noticed.',
 );
 
-export const summary = struct(
+export const summary = s.struct(
   {
-    version: literal(1, 'Version of this format.'),
-    run_id: text('Name of the run directory.'),
-    name: text('Name of the experiment.'),
-    description: optional(text("The config's description.")),
+    version: s.literal(1, 'Version of this format.'),
+    run_id: s.text('Name of the run directory.'),
+    name: s.text('Name of the experiment.'),
+    description: s.optional(s.text("The config's description.")),
     status: runStatus,
-    exit_code: integer({ description: "The program's exit code.", min: 0, max: 255 }),
-    message: optional(text('What went wrong, if anything.')),
-    directory: text('The run directory, absolute or relative to the working directory of the command.'),
-    config_hash: sha256('SHA-256 of the resolved config.'),
-    backend: nullable(text('The backend; null if the run ended before one was chosen.')),
-    executor: nullable(text('What executed the kernels.')),
-    seed: integer("The experiment's seed."),
-    steps: count('Completed optimizer steps, including skipped ones.'),
-    epochs: count('Completed epochs.'),
-    skipped_batches: count(
+    exit_code: s.integer({ description: "The program's exit code.", min: 0, max: 255 }),
+    message: s.optional(s.text('What went wrong, if anything.')),
+    directory: s.text('The run directory, absolute or relative to the working directory of the command.'),
+    config_hash: s.sha256('SHA-256 of the resolved config.'),
+    backend: s.nullable(s.text('The backend; null if the run ended before one was chosen.')),
+    executor: s.nullable(s.text('What executed the kernels.')),
+    seed: s.integer("The experiment's seed."),
+    steps: s.count('Completed optimizer steps, including skipped ones.'),
+    epochs: s.count('Completed epochs.'),
+    skipped_batches: s.count(
       'Steps without an update because their loss, gradient or update was not finite. They count in steps.',
     ),
-    evaluated: boolean(
+    evaluated: s.boolean(
       'Whether the model was evaluated after the last step. If not, metrics are those of an earlier epoch, if any.',
     ),
     metrics: bySplit(
       'Final values by split, measured with the restored weights if any were restored. If there is a validation split, the test split is measured only at the end.',
     ),
-    baselines: optional(baselines),
-    constant_outputs: optional(
-      literal(
+    baselines: s.optional(baselines),
+    constant_outputs: s.optional(
+      s.literal(
         true,
         'Present if the model answers every test input alike although the targets differ (`constant` in evaluation.json).',
       ),
     ),
-    restored: optional(
-      struct(
+    restored: s.optional(
+      s.struct(
         {
-          step: count('Its step.'),
-          epoch: count('The epoch in progress, or the one that ended there.'),
+          step: s.count('Its step.'),
+          epoch: s.count('The epoch in progress, or the one that ended there.'),
         },
         'The checkpoint whose weights the run restored at the end; absent if it kept the weights of its last step.',
       ),
     ),
-    selected_on_test: optional(
-      list(text({}), {
+    selected_on_test: s.optional(
+      s.list(s.text({}), {
         description:
           'What was selected by a metric of the test split, which makes its test values optimistic; each item is the subject of a sentence. Absent if nothing was.',
         minItems: 1,
       }),
     ),
-    stopped_early: optional(
-      struct(
+    stopped_early: s.optional(
+      s.struct(
         {
-          metric: text('The metric that no longer improved.'),
-          patience: count('Evaluations in a row that did not improve.', 1),
-          best: nullable(number('The best value; null if none was finite.')),
+          metric: s.text('The metric that no longer improved.'),
+          patience: s.count('Evaluations in a row that did not improve.', 1),
+          best: s.nullable(s.number('The best value; null if none was finite.')),
         },
         'Why training ended before its last step; absent if it did not.',
       ),
     ),
     best,
-    gates: list(struct(gateFields, 'A gate with its verdict.'), 'Every gate of the config with its verdict.'),
-    duration_s: amount(
+    gates: s.list(
+      s.struct(gateFields, 'A gate with its verdict.'),
+      'Every gate of the config with its verdict.',
+    ),
+    duration_s: s.amount(
       'Seconds from start to end over all processes of the run, without the time between them. A killed process counts as far as its log covers it.',
     ),
-    train_s: amount(
+    train_s: s.amount(
       'Seconds of training in those processes. A killed process counts as far as its log covers it.',
     ),
-    eval_s: amount('Seconds of evaluation in those processes.'),
-    ms_per_step: nullable(
-      amount(
+    eval_s: s.amount('Seconds of evaluation in those processes.'),
+    ms_per_step: s.nullable(
+      s.amount(
         'Median training step in milliseconds, of the last process that made a step and ended normally; null if there was none.',
       ),
     ),
-    calibration_ms: nullable(
-      amount(
+    calibration_ms: s.nullable(
+      s.amount(
         'Median time of the calibration kernel in milliseconds, measured throughout the training in the process of ms_per_step: the product of float32 matrices [100, 256] x [256, 512] through the same engine, copies included, on as many threads as training uses (the slowest counts). A measurement is the mean of six products (of one on the backend cpu). null if nothing was measured.',
       ),
     ),
-    step_ratio: nullable(
-      amount(
+    step_ratio: s.nullable(
+      s.amount(
         'ms_per_step / calibration_ms: a training step in units of the calibration kernel, comparable across machines. null if either is.',
       ),
     ),
-    parameters: count('Number of trainable parameters.'),
-    peak_rss_mb: amount('Peak resident memory, MiB: the largest of the processes that ended normally.'),
-    checkpoints: struct(
+    parameters: s.count('Number of trainable parameters.'),
+    peak_rss_mb: s.amount('Peak resident memory, MiB: the largest of the processes that ended normally.'),
+    checkpoints: s.struct(
       {
-        last: nullable(text('The newest checkpoint, relative to the run directory; null if there is none.')),
-        best: nullable(
-          text(
+        last: s.nullable(
+          s.text('The newest checkpoint, relative to the run directory; null if there is none.'),
+        ),
+        best: s.nullable(
+          s.text(
             'The checkpoint with the best `checkpoint.metric`, relative to the run directory; null if there is none.',
           ),
         ),
@@ -181,7 +174,7 @@ export const summary = struct(
   },
 );
 
-export type Summary = TypeOf<typeof summary>;
+export type Summary = s.TypeOf<typeof summary>;
 export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
 /** A gate of a config with its verdict. */
 export type GateResult = Summary['gates'][number];

@@ -7,19 +7,7 @@ import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
 import { rounded } from '../util/numbers.js';
 import { launcher } from '../util/root.js';
-import {
-  choice,
-  count,
-  list,
-  literal,
-  named,
-  nullable,
-  number,
-  optional,
-  struct,
-  type TypeOf,
-  text,
-} from '../util/schema.js';
+import * as s from '../util/schema.js';
 import { type Field, formatTable, type Table, tableOf } from '../util/table.js';
 import { counted } from '../util/words.js';
 import { baseOf, overridesOf, SweepDirectory } from './directory.js';
@@ -282,18 +270,18 @@ function differs(rows: readonly TrialRow[], name: string): boolean {
 
 export const SWEEP_STATES = ['running', 'completed', 'failed', 'interrupted', 'killed', 'not begun'] as const;
 
-const trial = named(
+const trial = s.named(
   'summarized_trial',
-  struct(
+  s.struct(
     {
       trial: trialNumber,
-      state: choice(TRIAL_STATES, 'State of the trial.'),
-      epochs: count('Trained up to the last measurement, the largest over its seeds.'),
-      value: nullable(number('Mean of the objective over the seeds at the last measurement, if any.')),
+      state: s.choice(TRIAL_STATES, 'State of the trial.'),
+      epochs: s.count('Trained up to the last measurement, the largest over its seeds.'),
+      value: s.nullable(s.number('Mean of the objective over the seeds at the last measurement, if any.')),
       spread,
       point,
-      runs: list(
-        text('A run directory.'),
+      runs: s.list(
+        s.text('A run directory.'),
         'Absolute paths of its run directories, in the order of the seeds.',
       ),
     },
@@ -301,70 +289,68 @@ const trial = named(
   ),
 );
 
-const baseline = struct(
+const baseline = s.struct(
   {
-    name: text('Such as majority.'),
-    value: number('Its value of the objective, the mean over the seeds.'),
+    name: s.text('Such as majority.'),
+    value: s.number('Its value of the objective, the mean over the seeds.'),
   },
   'The best trivial baseline on the objective, from the runs of the best completed trial. Absent if no trial has completed, or if the objective is a training metric.',
 );
 
-const importanceShape = struct(
+const importanceShape = s.struct(
   {
-    name: text('The parameter.'),
-    importance: number({ description: 'Its fraction of the total importance.', min: 0, max: 1 }),
+    name: s.text('The parameter.'),
+    importance: s.number({ description: 'Its fraction of the total importance.', min: 0, max: 1 }),
   },
   'A parameter.',
 );
 
-export const sweepSummary = struct(
+export const sweepSummary = s.struct(
   {
-    version: literal(1, 'Version of this format.'),
-    sweep_id: text("Name of the sweep's directory."),
-    name: text('Name of the sweep.'),
-    status: choice(
+    version: s.literal(1, 'Version of this format.'),
+    sweep_id: s.text("Name of the sweep's directory."),
+    name: s.text('Name of the sweep.'),
+    status: s.choice(
       SWEEP_STATES,
       'running: a process is working on it. failed: it ended because a failed trial stopped it, or no trial has a value of the objective. interrupted: stopped and can be resumed. killed: its process ended without recording it.',
     ),
-    reason: nullable(endReason),
-    directory: text("Absolute path of the sweep's directory."),
+    reason: s.nullable(endReason),
+    directory: s.text("Absolute path of the sweep's directory."),
     objective,
-    trials: count('Number of trials started.'),
-    states: struct(
+    trials: s.count('Number of trials started.'),
+    states: s.struct(
       {
-        running: count('Running.'),
-        stopped: count('Were running when the sweep ended, was stopped or was killed.'),
-        paused: count('Waiting at a rung.'),
-        pruned: count('Ended before their last epoch.'),
-        completed: count('Trained for all epochs.'),
-        diverged: count('Loss, gradient or parameters were not finite.'),
-        failed: count('Failed after all retries.'),
+        running: s.count('Running.'),
+        stopped: s.count('Were running when the sweep ended, was stopped or was killed.'),
+        paused: s.count('Waiting at a rung.'),
+        pruned: s.count('Ended before their last epoch.'),
+        completed: s.count('Trained for all epochs.'),
+        diverged: s.count('Loss, gradient or parameters were not finite.'),
+        failed: s.count('Failed after all retries.'),
       },
       'Number of trials in each state.',
     ),
-    epochs_trained: count('Epochs trained, summed over all seeds.'),
-    duration_s: nullable(
-      number({ description: 'Seconds of work; null if the last process did not end normally.', min: 0 }),
-    ),
-    best: nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),
-    better_earlier: nullable(trial, {
+    epochs_trained: s.count('Epochs trained, summed over all seeds.'),
+    duration_s: s.nullable(s.amount('Seconds of work; null if the last process did not end normally.')),
+    best: s.nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),
+    better_earlier: s.nullable(trial, {
       description:
         'A better value that another trial had after fewer epochs (the best trial is chosen among those with the most epochs); null if there is none.',
     }),
-    top: list(trial, { description: 'The five best trials with a value, best first.', maxItems: 5 }),
-    importance: nullable(
-      list(
+    top: s.list(trial, { description: 'The five best trials with a value, best first.', maxItems: 5 }),
+    importance: s.nullable(
+      s.list(
         importanceShape,
         'Importance of each parameter; null if fewer than 20 trials, or 10 per parameter, have a value after the same number of epochs.',
       ),
     ),
-    selected_on_test: optional(
-      list(
-        text('Such as `the best trial`.'),
+    selected_on_test: s.optional(
+      s.list(
+        s.text('Such as `the best trial`.'),
         'What was selected by a metric of the test split, which makes its test values optimistic; each item is the subject of a sentence. Absent if nothing was.',
       ),
     ),
-    baseline: optional(baseline),
+    baseline: s.optional(baseline),
   },
   {
     title: 'Sweep summary',
@@ -373,6 +359,6 @@ export const sweepSummary = struct(
   },
 );
 
-export type SweepSummary = TypeOf<typeof sweepSummary>;
+export type SweepSummary = s.TypeOf<typeof sweepSummary>;
 export type SweepState = SweepSummary['status'];
-export type ObjectiveBaseline = TypeOf<typeof baseline>;
+export type ObjectiveBaseline = s.TypeOf<typeof baseline>;

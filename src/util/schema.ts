@@ -412,18 +412,13 @@ export function nullable<T, P extends boolean, K extends boolean>(
   return define(part, schema, () => part.definitions);
 }
 
-type AllRequired<P> = { readonly [K in keyof P]: Shape<P[K] extends Shape<infer T> ? T : never, true> };
-
-/** The keys of a mapping that programs write: each must be there. */
-export const all = <P extends Readonly<Record<string, Shape>>>(keys: P): AllRequired<P> =>
-  Object.fromEntries(
-    Object.entries(keys).map(([key, part]) => [key, required(part)]),
-  ) as unknown as AllRequired<P>;
-
 // what programs write
 
 /** A whole number of things. */
 export const count = (description: string, min = 0) => integer({ description, min });
+
+/** A number that is not negative. */
+export const amount = (description: string) => number({ description, min: 0 });
 
 export const sha256 = (description: string) => text({ description, pattern: '^[0-9a-f]{64}$' });
 

@@ -1,62 +1,47 @@
 /** What `compare --json` prints. */
 
 import type { Json } from '../../run/json.js';
-import {
-  anything,
-  boolean,
-  choice,
-  count,
-  EFFECTS,
-  type Effect,
-  integer,
-  list,
-  literal,
-  nullable,
-  number,
-  struct,
-  type TypeOf,
-  text,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 
-const sideRun = struct(
+const sideRun = s.struct(
   {
-    run_id: text('Name of the run directory.'),
-    directory: text('The run directory, absolute.'),
-    seed: nullable(integer('Its seed; null if unknown.')),
-    left_out: nullable(text('Why it does not count; null if it does.')),
+    run_id: s.text('Name of the run directory.'),
+    directory: s.text('The run directory, absolute.'),
+    seed: s.nullable(s.integer('Its seed; null if unknown.')),
+    left_out: s.nullable(s.text('Why it does not count; null if it does.')),
   },
   'A run.',
 );
 
-const side = struct(
+const side = s.struct(
   {
-    id: text({ description: 'A, B and so on: its id in the rest of the document.', pattern: '^[A-Z]+$' }),
-    name: text('The argument, with the values that distinguish the side if the argument has several.'),
-    seeds: list(integer('A seed.'), 'Seeds of the runs that count, ascending.'),
-    runs: list(sideRun, 'All its runs, by seed.'),
+    id: s.text({ description: 'A, B and so on: its id in the rest of the document.', pattern: '^[A-Z]+$' }),
+    name: s.text('The argument, with the values that distinguish the side if the argument has several.'),
+    seeds: s.list(s.integer('A seed.'), 'Seeds of the runs that count, ascending.'),
+    runs: s.list(sideRun, 'All its runs, by seed.'),
   },
   'A side.',
 );
 
 const difference = {
-  values: list(
-    list(
-      anything<Json>('As in the config or the manifest.'),
+  values: s.list(
+    s.list(
+      s.anything<Json>('As in the config or the manifest.'),
       "Empty if it is not set, several values if the side's runs differ.",
     ),
     'The values of each side, in the order of the sides.',
   ),
-  differs: boolean('Whether the sides differ in it.'),
+  differs: s.boolean('Whether the sides differ in it.'),
 };
 
-const configDifference = struct(
+const configDifference = s.struct(
   {
-    key: text('Key path such as optimizer.learning_rate.'),
+    key: s.text('Key path such as optimizer.learning_rate.'),
     ...difference,
-    changes: list(
-      choice(
-        Object.keys(EFFECTS) as Effect[],
-        `${Object.entries(EFFECTS)
+    changes: s.list(
+      s.choice(
+        Object.keys(s.EFFECTS) as s.Effect[],
+        `${Object.entries(s.EFFECTS)
           .map(effect => effect.join(': '))
           .join('; ')}.`,
       ),
@@ -66,47 +51,46 @@ const configDifference = struct(
   'A key.',
 );
 
-const factDifference = struct(
+const factDifference = s.struct(
   {
-    key: text('Such as versions.cellrun, or data and a file name.'),
+    key: s.text('Such as versions.cellrun, or data and a file name.'),
     ...difference,
-    changes_results: boolean('Whether it can change results.'),
+    changes_results: s.boolean('Whether it can change results.'),
   },
   'A fact.',
 );
 
-const sideId = text('Its id.');
-const metricOfSide = struct(
+const sideId = s.text('Its id.');
+const metricOfSide = s.struct(
   {
     side: sideId,
-    n: count('Values that count.'),
-    mean: nullable(number('Their mean; null if there are none.')),
-    spread: nullable(
-      number({
-        description: 'Their sample standard deviation; null if there are fewer than two.',
-        min: 0,
-      }),
-    ),
-    best: nullable(number("The best of them, by the metric's direction.")),
-    values: list(
-      struct(
-        { seed: integer("The run's seed."), run_id: text('The run.'), value: number('Its final value.') },
+    n: s.count('Values that count.'),
+    mean: s.nullable(s.number('Their mean; null if there are none.')),
+    spread: s.nullable(s.amount('Their sample standard deviation; null if there are fewer than two.')),
+    best: s.nullable(s.number("The best of them, by the metric's direction.")),
+    values: s.list(
+      s.struct(
+        {
+          seed: s.integer("The run's seed."),
+          run_id: s.text('The run.'),
+          value: s.number('Its final value.'),
+        },
         'A value.',
       ),
       'By seed.',
     ),
-    left_out: list(
-      struct({ run_id: text('The run.'), reason: text('Why.') }, 'A run.'),
+    left_out: s.list(
+      s.struct({ run_id: s.text('The run.'), reason: s.text('Why.') }, 'A run.'),
       'Runs that count but have no finite value here.',
     ),
   },
   'The results of a side.',
 );
 
-const probability = (description: string) => number({ description, above: 0, max: 1 });
-const test = struct(
+const probability = (description: string) => s.number({ description, above: 0, max: 1 });
+const test = s.struct(
   {
-    name: choice(
+    name: s.choice(
       ['wilcoxon_signed_rank', 'mann_whitney'],
       'wilcoxon_signed_rank: over pairs (Wilcoxon, 1945; zeros as in Pratt, 1959); mann_whitney: without pairs (Mann and Whitney, 1947).',
     ),
@@ -117,77 +101,82 @@ const test = struct(
   'Whether the difference is more than chance; null if a side has no value.',
 );
 
-const sideComparison = struct(
+const sideComparison = s.struct(
   {
     side: sideId,
-    against: text("The first side's id."),
-    paired: boolean(
+    against: s.text("The first side's id."),
+    paired: s.boolean(
       'Whether values were paired by seed, which requires at least half the seeds of the smaller side to be shared.',
     ),
-    n: count('Number of pairs; number of values of both sides if they are not paired.'),
-    unpaired: count('Values without a partner if the others are paired.'),
-    difference: nullable(
-      number('Mean of the differences, side minus first; difference of the means if values are not paired.'),
+    n: s.count('Number of pairs; number of values of both sides if they are not paired.'),
+    unpaired: s.count('Values without a partner if the others are paired.'),
+    difference: s.nullable(
+      s.number(
+        'Mean of the differences, side minus first; difference of the means if values are not paired.',
+      ),
     ),
-    interval: nullable(
-      struct(
-        { low: number('Its lower end.'), high: number('Its upper end.') },
+    interval: s.nullable(
+      s.struct(
+        { low: s.number('Its lower end.'), high: s.number('Its upper end.') },
         '95 % interval of that difference: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993); null of fewer than five values.',
       ),
     ),
-    test: nullable(test),
-    verdict: choice(
+    test: s.nullable(test),
+    verdict: s.choice(
       ['better', 'worse', 'not distinguishable', 'cannot tell', 'identical', 'no value'],
       "Of the side, by the metric's direction, where p_adjusted is at most 0.05; identical: the same value with every seed; no value: one of the sides has none that counts.",
     ),
-    reason: nullable(text('What is missing for a full verdict; null if nothing is.')),
+    reason: s.nullable(s.text('What is missing for a full verdict; null if nothing is.')),
   },
   'A side against the first.',
 );
 
-const metricComparison = struct(
+const metricComparison = s.struct(
   {
-    metric: text('Such as test.accuracy.'),
-    larger_is_better: boolean('Its direction.'),
-    sides: list(metricOfSide, 'One for each side.'),
-    comparisons: list(sideComparison, 'One for each side but the first.'),
+    metric: s.text('Such as test.accuracy.'),
+    larger_is_better: s.boolean('Its direction.'),
+    sides: s.list(metricOfSide, 'One for each side.'),
+    comparisons: s.list(sideComparison, 'One for each side but the first.'),
   },
   'A metric.',
 );
 
-const performance = struct(
+const performance = s.struct(
   {
     side: sideId,
-    ms_per_step: nullable(number('Median training step, milliseconds.')),
-    duration_s: nullable(number('Seconds from start to end.')),
-    peak_rss_mb: nullable(number('Peak resident memory, MiB.')),
-    machines: list(
-      text('A machine.'),
+    ms_per_step: s.nullable(s.number('Median training step, milliseconds.')),
+    duration_s: s.nullable(s.number('Seconds from start to end.')),
+    peak_rss_mb: s.nullable(s.number('Peak resident memory, MiB.')),
+    machines: s.list(
+      s.text('A machine.'),
       'Processor or GPU, cores, backend, threads; several where the runs differ.',
     ),
   },
   "A side's.",
 );
 
-export const comparison = struct(
+export const comparison = s.struct(
   {
-    version: literal(1, 'Version of this format.'),
-    sides: list(
+    version: s.literal(1, 'Version of this format.'),
+    sides: s.list(
       side,
       'Replicates: runs whose configs differ only in the seed and in keys that do not affect results. The other sides are compared with the first.',
     ),
-    config: list(configDifference, 'Config keys whose values differ between the sides; all keys with --all.'),
-    facts: list(
+    config: s.list(
+      configDifference,
+      'Config keys whose values differ between the sides; all keys with --all.',
+    ),
+    facts: s.list(
       factDifference,
       'Other differences: digests of the data, versions, code, backend, machine; all with --all.',
     ),
-    metrics: list(metricComparison, 'Final metrics.'),
-    performance: list(performance, 'Means over the runs that count; for information, not compared.'),
-    left_out: list(
-      struct({ run: text('Its path.'), reason: text('Why.') }, 'A run.'),
+    metrics: s.list(metricComparison, 'Final metrics.'),
+    performance: s.list(performance, 'Means over the runs that count; for information, not compared.'),
+    left_out: s.list(
+      s.struct({ run: s.text('Its path.'), reason: s.text('Why.') }, 'A run.'),
       'Runs that belong to no side because they cannot be read or are empty.',
     ),
-    notes: list(text('A sentence.'), 'What a reader should know.'),
+    notes: s.list(s.text('A sentence.'), 'What a reader should know.'),
   },
   {
     title: 'Comparison',
@@ -196,13 +185,13 @@ export const comparison = struct(
   },
 );
 
-export type Comparison = TypeOf<typeof comparison>;
-export type SideInfo = TypeOf<typeof side>;
-export type ConfigDifference = TypeOf<typeof configDifference>;
-export type FactDifference = TypeOf<typeof factDifference>;
-export type MetricComparison = TypeOf<typeof metricComparison>;
-export type MetricOfSide = TypeOf<typeof metricOfSide>;
-export type SideComparison = TypeOf<typeof sideComparison>;
+export type Comparison = s.TypeOf<typeof comparison>;
+export type SideInfo = s.TypeOf<typeof side>;
+export type ConfigDifference = s.TypeOf<typeof configDifference>;
+export type FactDifference = s.TypeOf<typeof factDifference>;
+export type MetricComparison = s.TypeOf<typeof metricComparison>;
+export type MetricOfSide = s.TypeOf<typeof metricOfSide>;
+export type SideComparison = s.TypeOf<typeof sideComparison>;
 export type ComparisonVerdict = SideComparison['verdict'];
-export type TestResult = TypeOf<typeof test>;
-export type Performance = TypeOf<typeof performance>;
+export type TestResult = s.TypeOf<typeof test>;
+export type Performance = s.TypeOf<typeof performance>;

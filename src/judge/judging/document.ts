@@ -5,203 +5,196 @@ import type { Json } from '../../run/json.js';
 import { backendFields, environment } from '../../run/manifest.js';
 import { best, bySplit, type SummaryFile } from '../../run/summary.js';
 import { SWEEP_STATES } from '../../sweep/index.js';
-import {
-  anything,
-  choice,
-  count,
-  integer,
-  list,
-  literal,
-  mapOf,
-  named,
-  nullable,
-  number,
-  optional,
-  perhapsMeasured,
-  struct,
-  type TypeOf,
-  text,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 import { moved } from '../deciding.js';
 
 const gates = (description: string) =>
-  list(named('gate', struct(gateFields, 'A gate with its verdict, as in summary.json.')), description);
+  s.list(s.named('gate', s.struct(gateFields, 'A gate with its verdict, as in summary.json.')), description);
 
-const warning = struct(
+const warning = s.struct(
   {
-    code: text('Stable identifier.'),
-    message: text('One sentence.'),
-    step: nullable(integer('The step that it is about.')),
+    code: s.text('Stable identifier.'),
+    message: s.text('One sentence.'),
+    step: s.nullable(s.integer('The step that it is about.')),
   },
   'A warning.',
 );
 
 /** What is recorded in the files of a run. */
 const facts = {
-  directory: text('The run directory, absolute.'),
-  run_id: text('Its name.'),
-  name: text('Name of the experiment.'),
-  state: choice([...STATUSES, 'running', 'killed'], 'How the run ended; running or killed if it has not.'),
-  message: nullable(text("The run's error message; null if there is none.")),
-  seed: nullable(integer('Its seed.')),
-  config_hash: nullable(text('SHA-256 of the resolved config.')),
-  config_files: list(
-    text({}),
+  directory: s.text('The run directory, absolute.'),
+  run_id: s.text('Its name.'),
+  name: s.text('Name of the experiment.'),
+  state: s.choice([...STATUSES, 'running', 'killed'], 'How the run ended; running or killed if it has not.'),
+  message: s.nullable(s.text("The run's error message; null if there is none.")),
+  seed: s.nullable(s.integer('Its seed.')),
+  config_hash: s.nullable(s.text('SHA-256 of the resolved config.')),
+  config_files: s.list(
+    s.text({}),
     'The config and the files that it extends, as absolute paths on the machine of the run; the config is the last.',
   ),
-  started: nullable(text('When it started: ISO 8601, UTC.')),
-  backend: nullable(
-    struct(
-      { ...backendFields, width: optional(backendFields.width) },
+  started: s.nullable(s.text('When it started: ISO 8601, UTC.')),
+  backend: s.nullable(
+    s.struct(
+      { ...backendFields, width: s.optional(backendFields.width) },
       'What executed the kernels; null if the run did not record it.',
     ),
   ),
-  machine: nullable(environment.machine),
-  versions: nullable(environment.versions),
+  machine: s.nullable(environment.machine),
+  versions: s.nullable(environment.versions),
   git: environment.git,
-  steps: nullable(integer('Completed optimizer steps.')),
-  epochs: nullable(integer('Completed epochs.')),
-  duration_s: nullable(number('Seconds from start to end, over all its processes.')),
-  metrics: nullable(bySplit('Final values by split.')),
-  ending: nullable(
-    text('A sentence if training stopped early or restored the weights of an earlier step; otherwise null.'),
+  steps: s.nullable(s.integer('Completed optimizer steps.')),
+  epochs: s.nullable(s.integer('Completed epochs.')),
+  duration_s: s.nullable(s.number('Seconds from start to end, over all its processes.')),
+  metrics: s.nullable(bySplit('Final values by split.')),
+  ending: s.nullable(
+    s.text(
+      'A sentence if training stopped early or restored the weights of an earlier step; otherwise null.',
+    ),
   ),
-  cautions: list(
-    text({}),
+  cautions: s.list(
+    s.text({}),
     'Cautions about the result, one sentence each: selected by the test split, no better than a trivial baseline, constant outputs.',
   ),
   best,
-  performance: struct(
+  performance: s.struct(
     {
-      ms_per_step: nullable(number('Median training step in milliseconds.')),
-      step_ratio: nullable(number('That step over the time of the calibration kernel in the same process.')),
-      peak_rss_mb: nullable(number('Peak resident memory, MiB.')),
+      ms_per_step: s.nullable(s.number('Median training step in milliseconds.')),
+      step_ratio: s.nullable(
+        s.number('That step over the time of the calibration kernel in the same process.'),
+      ),
+      peak_rss_mb: s.nullable(s.number('Peak resident memory, MiB.')),
     },
     'Performance figures.',
   ),
-  warnings: struct(
-    { count: count('All of them.'), first: list(warning, 'The first of them.') },
+  warnings: s.struct(
+    { count: s.count('All of them.'), first: s.list(warning, 'The first of them.') },
     'Warnings in the log.',
   ),
-  damaged_lines: count('Lines of the log that are not events.'),
-  resumes: count('Number of times it was resumed.'),
+  damaged_lines: s.count('Lines of the log that are not events.'),
+  resumes: s.count('Number of times it was resumed.'),
 };
 
-const runReview = struct(
+const runReview = s.struct(
   {
     ...facts,
-    not_judged: nullable(
-      text(
+    not_judged: s.nullable(
+      s.text(
         'Why the run is not judged, such as pruned by its sweep after 3 of 9 epochs; its checks and gates are then inconclusive. null if it is judged.',
       ),
     ),
-    completed: struct({ verdict, reason: nullable(text('Why it did not complete.')) }, 'The first check.'),
+    completed: s.struct(
+      { verdict, reason: s.nullable(s.text('Why it did not complete.')) },
+      'The first check.',
+    ),
     gates: gates('The gates of its config and of the command line, without those over seeds.'),
   },
   'A run, as recorded in its files, and its verdicts.',
 );
 
-const damagedRun = struct(
+const damagedRun = s.struct(
   {
-    directory: text('The run directory, absolute.'),
-    run_id: text('Its name.'),
-    name: text("The directory that contains it: the experiment's."),
-    message: text('What is wrong, with file and place.'),
+    directory: s.text('The run directory, absolute.'),
+    run_id: s.text('Its name.'),
+    name: s.text("The directory that contains it: the experiment's."),
+    message: s.text('What is wrong, with file and place.'),
   },
   'A run with a damaged or unreadable file.',
 );
 
-const metricVerdict = struct(
+const metricVerdict = s.struct(
   {
-    metric: text('Such as test.accuracy.'),
+    metric: s.text('Such as test.accuracy.'),
     verdict,
-    reason: text('How the verdict came about.'),
-    value: perhapsMeasured('Mean over the runs; null if unknown.'),
-    reference: number("The baseline's mean, or the value of the trivial baseline."),
-    spread: nullable(number("The baseline's sample standard deviation; null for a single run.")),
-    count: count('Runs of the baseline.', 1),
-    limit: optional(number('The worst value that passes, if known.')),
-    p: optional(
-      number('Probability of a value this bad or worse if nothing changed; present if noise was requested.'),
+    reason: s.text('How the verdict came about.'),
+    value: s.perhapsMeasured('Mean over the runs; null if unknown.'),
+    reference: s.number("The baseline's mean, or the value of the trivial baseline."),
+    spread: s.nullable(s.number("The baseline's sample standard deviation; null for a single run.")),
+    count: s.count('Runs of the baseline.', 1),
+    limit: s.optional(s.number('The worst value that passes, if known.')),
+    p: s.optional(
+      s.number(
+        'Probability of a value this bad or worse if nothing changed; present if noise was requested.',
+      ),
     ),
   },
   'A metric against the baseline.',
 );
 
-const comparison = struct(
+const comparison = s.struct(
   {
-    file: text('The baseline, as named.'),
-    moved: list(moved, 'What has changed since.'),
-    not_pinned: list(
-      choice(['data'], {}),
+    file: s.text('The baseline, as named.'),
+    moved: s.list(moved, 'What has changed since.'),
+    not_pinned: s.list(
+      s.choice(['data'], {}),
       'What the baseline does not record and may therefore have changed: data drawn from the seed.',
     ),
-    metrics: list(metricVerdict, 'The metrics of the test split.'),
+    metrics: s.list(metricVerdict, 'The metrics of the test split.'),
   },
   'The runs compared with a baseline, if one was given.',
 );
 
-const group = struct(
+const group = s.struct(
   {
-    name: text('Name of the experiment.'),
-    distinct: mapOf(
-      anything<Json>('The value of the key.'),
+    name: s.text('Name of the experiment.'),
+    distinct: s.mapOf(
+      s.anything<Json>('The value of the key.'),
       'The keys and values in which its config differs from other groups of the same name.',
     ),
-    left_out: list(
-      struct({ run_id: text('Its id.'), reason: text('Which run counts instead.') }, 'A run.'),
+    left_out: s.list(
+      s.struct({ run_id: s.text('Its id.'), reason: s.text('Which run counts instead.') }, 'A run.'),
       'Runs that do not count because a newer one has the same seed.',
     ),
-    runs: list(text({}), 'Ids of the runs that count.'),
-    seeds: list(nullable(integer({})), 'Their seeds.'),
+    runs: s.list(s.text({}), 'Ids of the runs that count.'),
+    seeds: s.list(s.nullable(s.integer({})), 'Their seeds.'),
     gates: gates('Gates over seeds.'),
-    comparison: optional(comparison),
+    comparison: s.optional(comparison),
   },
   'Runs that differ only in their seed.',
 );
 
-const sweepReview = struct(
+const sweepReview = s.struct(
   {
-    directory: text('Its directory, absolute.'),
-    name: text('Its name.'),
-    state: choice(
+    directory: s.text('Its directory, absolute.'),
+    name: s.text('Its name.'),
+    state: s.choice(
       [...SWEEP_STATES, 'damaged'],
       'How the sweep ended; running, killed or not begun if it has not.',
     ),
-    message: nullable(text('Why it does not count as completed; null if it does.')),
+    message: s.nullable(s.text('Why it does not count as completed; null if it does.')),
   },
   'A sweep.',
 );
 
-export const review = struct(
+export const review = s.struct(
   {
-    version: literal(1, 'Version of this format.'),
-    verdict: choice(
+    version: s.literal(1, 'Version of this format.'),
+    verdict: s.choice(
       ['passed', 'failed', 'inconclusive', 'no gate'],
       'The worst of all verdicts; `no gate` if every run completed and no gate or baseline judged any of them.',
     ),
-    exit_code: choice(
+    exit_code: s.choice(
       [0, 3, 5],
       "The program's exit code: 5 if a run or a sweep is damaged, else 0 if everything passed or there is no gate, else 3.",
     ),
-    runs: list(runReview, 'In the order given.'),
-    damaged: list(damagedRun, 'The runs that could not be read and are not judged.'),
-    groups: list(group, 'The judged runs, grouped by configs that differ only in the seed.'),
-    sweeps: list(sweepReview, 'The sweeps whose runs are reviewed.'),
-    pinned: nullable(text('The baseline that was written.')),
+    runs: s.list(runReview, 'In the order given.'),
+    damaged: s.list(damagedRun, 'The runs that could not be read and are not judged.'),
+    groups: s.list(group, 'The judged runs, grouped by configs that differ only in the seed.'),
+    sweeps: s.list(sweepReview, 'The sweeps whose runs are reviewed.'),
+    pinned: s.nullable(s.text('The baseline that was written.')),
   },
   { title: 'Review', description: 'Output of `review --json`: runs judged from their files.' },
 );
 
-export type Review = TypeOf<typeof review>;
-export type RunReview = TypeOf<typeof runReview>;
+export type Review = s.TypeOf<typeof review>;
+export type RunReview = s.TypeOf<typeof runReview>;
 export type RunFacts = Omit<RunReview, 'not_judged' | 'completed' | 'gates'>;
-export type GroupReview = TypeOf<typeof group>;
-export type MetricVerdict = TypeOf<typeof metricVerdict>;
+export type GroupReview = s.TypeOf<typeof group>;
+export type MetricVerdict = s.TypeOf<typeof metricVerdict>;
 /** Of runs with a baseline. */
-export type Comparison = TypeOf<typeof comparison>;
-export type SweepReview = TypeOf<typeof sweepReview>;
-export type DamagedRun = TypeOf<typeof damagedRun>;
+export type Comparison = s.TypeOf<typeof comparison>;
+export type SweepReview = s.TypeOf<typeof sweepReview>;
+export type DamagedRun = s.TypeOf<typeof damagedRun>;
 
 /** As parsed from `--json`: metrics that are not finite are null, with their names beside them. */
 export type ReviewFile = Omit<Review, 'runs'> & {

@@ -1,75 +1,60 @@
 /**
  * Records of a sweep's journal: decisions, which a replay writes again byte by byte, and events.
  */
-import {
-  boolean,
-  choice,
-  count,
-  integer,
-  literal,
-  named,
-  nullable,
-  number,
-  optional,
-  type Shape,
-  struct,
-  type TypeOf,
-  text,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 import { point } from '../search/space.js';
 import { plan, seed } from './plan.js';
 
-const time = named(
+const time = s.named(
   'time',
-  text({
+  s.text({
     description: 'When it was written: ISO 8601, UTC, milliseconds.',
     pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
   }),
 );
-export const trialNumber = named('trial', count('Number of the trial, from 0.'));
-const from = named('from', count('Completed epochs at the start.'));
-const to = named('to', count('Completed epochs at the end.', 1));
-const epochs = named('epochs', count('Completed epochs.'));
-const attempt = named('attempt', count("Number of the segment's process; 0 if it was found completed."));
-const seconds = named(
-  'seconds',
-  number({ description: 'Seconds of work, all processes of the sweep together.', min: 0 }),
-);
-const status = named(
+export const trialNumber = s.named('trial', s.count('Number of the trial, from 0.'));
+const from = s.named('from', s.count('Completed epochs at the start.'));
+const to = s.named('to', s.count('Completed epochs at the end.', 1));
+const epochs = s.named('epochs', s.count('Completed epochs.'));
+const attempt = s.named('attempt', s.count("Number of the segment's process; 0 if it was found completed."));
+const seconds = s.named('seconds', s.amount('Seconds of work, all processes of the sweep together.'));
+const status = s.named(
   'status',
-  choice(
+  s.choice(
     ['done', 'diverged', 'failed'] as const,
     'done: reached `to`. diverged: loss, gradient or parameters were not finite, which is a result. failed: failed after all retries.',
   ),
 );
-const backend = named('backend', text('As for `run --backend`, of all trials from here on.'));
-const version = named('version', text('Version of cellrun.'));
-export const spread = nullable(number('Sample standard deviation over the seeds; null for a single seed.'));
-export const endReason = choice(
+const backend = s.named('backend', s.text('As for `run --backend`, of all trials from here on.'));
+const version = s.named('version', s.text('Version of cellrun.'));
+export const spread = s.nullable(
+  s.number('Sample standard deviation over the seeds; null for a single seed.'),
+);
+export const endReason = s.choice(
   ['exhausted', 'trials', 'time', 'target', 'trial_error'] as const,
   'Why: all points were tried, the budget of trials or time is used up, the target was reached, or a failed trial stopped the sweep.',
 );
-export type EndReason = TypeOf<typeof endReason>;
+export type EndReason = s.TypeOf<typeof endReason>;
 const trial = trialNumber;
 export const segment = { trial, seed, from, to };
 
-const record = <const E extends string, P extends Readonly<Record<string, Shape>>>(
+const record = <const E extends string, P extends Readonly<Record<string, s.Shape>>>(
   event: E,
   description: string,
   fields: P,
-) => struct({ event: literal(event, {}), ...fields }, description);
+) => s.struct({ event: s.literal(event, {}), ...fields }, description);
 
 const decisions = [
   record(
     'trial.chosen',
     'A point was chosen. Like all decisions it has no time: it follows only from the plan and the results.',
-    { trial, point, bracket: optional(count('Bracket of Hyperband.')) },
+    { trial, point, bracket: s.optional(s.count('Bracket of Hyperband.')) },
   ),
   record('trial.advanced', 'The trial is trained to its next rung, with each seed.', { trial, from, to }),
   record('trial.measured', 'All seeds of a trial have reached a rung.', {
     trial,
     epochs,
-    value: nullable(number('Mean of the objective over the seeds; null if not finite or not measured.')),
+    value: s.nullable(s.number('Mean of the objective over the seeds; null if not finite or not measured.')),
     spread,
     status,
   }),
@@ -79,9 +64,9 @@ const decisions = [
   record('trial.failed', 'A segment failed after all retries, and the trial with it.', { trial }),
   record('sweep.decided', 'Nothing is left to train. The last decision.', {
     reason: endReason,
-    best: nullable(
-      struct(
-        { trial, value: number('Mean of the objective over the seeds.'), spread },
+    best: s.nullable(
+      s.struct(
+        { trial, value: s.number('Mean of the objective over the seeds.'), spread },
         'The winner; null if no trial has a value.',
       ),
     ),
@@ -91,14 +76,14 @@ const decisions = [
 const events = [
   record('sweep.start', 'The sweep started. The first line.', {
     time,
-    id: text("Name of the sweep's directory."),
+    id: s.text("Name of the sweep's directory."),
     plan,
     backend,
     version,
   }),
   record('sweep.resume', 'Another process resumed the sweep.', {
     time,
-    process: text('Which: PID HOST.'),
+    process: s.text('Which: PID HOST.'),
     backend,
     version,
   }),
@@ -107,47 +92,45 @@ const events = [
     'Earlier decisions no longer count: some were lost, or failed trials are retried. Those that follow from the results are repeated after this line.',
     {
       time,
-      retry_failed: boolean('Whether failed segments before this line are forgotten.'),
+      retry_failed: s.boolean('Whether failed segments before this line are forgotten.'),
     },
   ),
   record('segment.start', "A process started a segment: a trial's run with one seed, to the next rung.", {
     time,
     ...segment,
     attempt,
-    directory: text('Absolute path of the run directory.'),
-    launcher: text('What started it: local, slurm or bullmq.'),
-    process: nullable(text('Name of the process or job; null if unknown.')),
+    directory: s.text('Absolute path of the run directory.'),
+    launcher: s.text('What started it: local, slurm or bullmq.'),
+    process: s.nullable(s.text('Name of the process or job; null if unknown.')),
   }),
   record('segment.end', 'A segment ended, according to its run directory.', {
     time,
     ...segment,
     status,
-    value: nullable(number('The objective; null if not measured or not finite.')),
+    value: s.nullable(s.number('The objective; null if not measured or not finite.')),
     attempt,
-    exit_code: nullable(integer('Of the run; null if it did not record one.')),
-    message: nullable(text('What went wrong, if anything.')),
-    epochs: nullable(
-      count('Completed epochs of the run, fewer than `to` if it ended early; null if unknown.'),
+    exit_code: s.nullable(s.integer('Of the run; null if it did not record one.')),
+    message: s.nullable(s.text('What went wrong, if anything.')),
+    epochs: s.nullable(
+      s.count('Completed epochs of the run, fewer than `to` if it ended early; null if unknown.'),
     ),
-    train_s: nullable(
-      number({ description: 'Seconds of training steps of the run so far; null if not recorded.', min: 0 }),
-    ),
+    train_s: s.nullable(s.amount('Seconds of training steps of the run so far; null if not recorded.')),
   }),
   record('budget.time', 'The time budget is used up.', {
     time,
     seconds,
-    advances: count('When it takes effect: the number of trial.advanced decisions by then.'),
+    advances: s.count('When it takes effect: the number of trial.advanced decisions by then.'),
   }),
   record('sweep.stop', 'A process stopped; the sweep can be resumed.', {
     time,
     seconds,
-    reason: literal('interrupted', 'Why.'),
+    reason: s.literal('interrupted', 'Why.'),
   }),
   record('sweep.end', 'The sweep ended. The last line.', { time, seconds }),
 ];
 
-export type Decision = TypeOf<(typeof decisions)[number]>;
-export type JournalRecord = Decision | TypeOf<(typeof events)[number]>;
+export type Decision = s.TypeOf<(typeof decisions)[number]>;
+export type JournalRecord = Decision | s.TypeOf<(typeof events)[number]>;
 
 /** One training process: a trial's run with one seed, to the next rung. */
 export type Segment = Pick<
@@ -159,7 +142,7 @@ export function segmentKey({ trial, seed, from, to }: Segment): string {
   return `${trial}/${seed}/${from}-${to}`;
 }
 
-export type SegmentStatus = TypeOf<typeof status>;
+export type SegmentStatus = s.TypeOf<typeof status>;
 
 /** `value` is the measured objective; null if the segment is not `done` or it is not finite. */
 export type Outcome = Pick<
@@ -167,9 +150,9 @@ export type Outcome = Pick<
   keyof Segment | 'status' | 'value'
 >;
 
-export const recordShapes: readonly Shape[] = [...decisions, ...events];
+export const recordShapes: readonly s.Shape[] = [...decisions, ...events];
 
-export function eventOf({ keys }: Shape): string {
+export function eventOf({ keys }: s.Shape): string {
   return String(keys.event.schema.const);
 }
 

@@ -1,50 +1,36 @@
 /** The search space of a sweep: parameters, points, positions on the axes. */
 
-import {
-  anything,
-  integer,
-  list,
-  literal,
-  mapOf,
-  named,
-  number,
-  optional,
-  type Shape,
-  struct,
-  type TypeOf,
-  text,
-  union,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
-export const value = named('value', anything<Value>('A value that is valid in the config.'));
+export const value = s.named('value', s.anything<Value>('A value that is valid in the config.'));
 
-export const point = named(
+export const point = s.named(
   'point',
-  mapOf(value, 'The value of each parameter by name. A parameter whose condition does not hold is absent.'),
+  s.mapOf(value, 'The value of each parameter by name. A parameter whose condition does not hold is absent.'),
 );
 
-const real = { low: number('Inclusive.'), high: number('Inclusive.') };
+const real = { low: s.number('Inclusive.'), high: s.number('Inclusive.') };
 const whole = {
-  low: integer('Inclusive.'),
-  high: integer('Inclusive.'),
-  step: integer({ description: 'Step between two values; 1 on a log scale.', min: 1 }),
+  low: s.integer('Inclusive.'),
+  high: s.integer('Inclusive.'),
+  step: s.integer({ description: 'Step between two values; 1 on a log scale.', min: 1 }),
 };
 
 /** A distribution as in a plan, with all of its keys. */
-const kind = <const K extends string, P extends Readonly<Record<string, Shape>>>(
+const kind = <const K extends string, P extends Readonly<Record<string, s.Shape>>>(
   name: K,
   description: string,
   keys: P,
-) => struct({ kind: literal(name, {}), ...keys }, description);
+) => s.struct({ kind: s.literal(name, {}), ...keys }, description);
 
-const distribution = named(
+const distribution = s.named(
   'distribution',
-  union(
+  s.union(
     'kind',
     [
-      kind('choice', 'One of several values.', { values: list(value, 'The values.') }),
+      kind('choice', 'One of several values.', { values: s.list(value, 'The values.') }),
       kind('uniform', 'A uniformly distributed number.', real),
       kind('log_uniform', 'A number on a log scale.', real),
       kind('int', 'An integer.', whole),
@@ -54,17 +40,17 @@ const distribution = named(
   ),
 );
 
-const parameter = struct(
+const parameter = s.struct(
   {
-    keys: list(
-      text('A dotted key of the config.'),
+    keys: s.list(
+      s.text('A dotted key of the config.'),
       'The dotted keys that it sets; if there are several, its values are lists with one element per key.',
     ),
-    name: text('The keys, separated by commas; unique within a space.'),
+    name: s.text('The keys, separated by commas; unique within a space.'),
     distribution,
-    condition: optional(
-      struct(
-        { name: text('That parameter.'), values: list(value, 'Its values.') },
+    condition: s.optional(
+      s.struct(
+        { name: s.text('That parameter.'), values: s.list(value, 'Its values.') },
         'The parameter exists only if the parameter named here exists and has one of these values.',
       ),
     ),
@@ -72,21 +58,21 @@ const parameter = struct(
   'A parameter.',
 );
 
-export const space = named(
+export const space = s.named(
   'space',
-  struct(
+  s.struct(
     {
-      parameters: list(parameter, 'A parameter follows the one that its condition names.'),
-      exclude: list(point, 'A point that has all values of one of these is excluded.'),
+      parameters: s.list(parameter, 'A parameter follows the one that its condition names.'),
+      exclude: s.list(point, 'A point that has all values of one of these is excluded.'),
     },
     'What varies.',
   ),
 );
 
-export type Distribution = TypeOf<typeof distribution>;
-export type Parameter = TypeOf<typeof parameter>;
-export type Space = TypeOf<typeof space>;
-export type Point = TypeOf<typeof point>;
+export type Distribution = s.TypeOf<typeof distribution>;
+export type Parameter = s.TypeOf<typeof parameter>;
+export type Space = s.TypeOf<typeof space>;
+export type Point = s.TypeOf<typeof point>;
 
 /** Whether two values are equal, regardless of the order of keys. */
 export function sameValue(a: Value, b: Value): boolean {
