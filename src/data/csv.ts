@@ -1,6 +1,6 @@
 /** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 
-import { shortestDecimal } from '../util/decimals.js';
+import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
 import type { Dataset } from './core/dataset.js';
 import { type ClassMapping, classesByCode, type LabelTexts } from './core/labels.js';

@@ -9,7 +9,7 @@ import { EXIT, UserError } from '../util/errors.js';
 import { gpuSize, tensorInput } from './backend.js';
 import type { Backend } from './backend-names.js';
 import type { Value } from './linked-executable.js';
-import type { Kernel, Plan, Step } from './plan.js';
+import type { Kernel, Plan } from './plan.js';
 import type { KernelArgument } from './source.js';
 
 export interface Executable {
@@ -151,16 +151,15 @@ function orchestration(gpu: GPU, backend: Backend, plan: Plan) {
   const trace = (expected: unknown, ...given: unknown[]) => {
     const known = new Map<Node, unknown>(plan.inputs.map((node, i) => [node, given[i]]));
     const seen = call(canary, [expected]);
-    for (const step of plan.steps) known.set(step.node, call(kernels.get(step.kernel), bind(step, known)));
+    for (const { node, kernel, operands } of plan.steps) {
+      const bound = operands.map(operand => (typeof operand === 'number' ? operand : known.get(operand)));
+      known.set(node, call(kernels.get(kernel), bound));
+    }
     return [seen, ...[...plan.outputs.values()].map(node => known.get(node))];
   };
   // gpu.js creates one handle per declared parameter
   Object.defineProperty(trace, 'length', { value: plan.inputs.length + 1 });
   return trace as () => never;
-}
-
-function bind(step: Step, known: ReadonlyMap<Node, unknown>): unknown[] {
-  return step.operands.map(operand => (typeof operand === 'number' ? operand : known.get(operand)));
 }
 
 function call(kernel: IKernelRunShortcut | undefined, operands: unknown[]): unknown {

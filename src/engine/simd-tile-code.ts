@@ -1,22 +1,28 @@
 /**
  * The code of one tile: the kernel's instructions, each written once for every row and vector along
- * which it varies.
+ * which it varies, with shared loads done once. On the stack a value is always a vector of four
+ * lanes, adjacent along x.
  */
-
 import type { FunctionAssembler } from './simd-assembler.js';
+import { emitExp, emitLog, emitTanh, multiplyAdd, type Scratch } from './simd-functions.js';
 import {
+  type Affine,
   assignments,
+  type BinaryOperation,
+  coefficient,
+  type GatheredIndex,
   type Instruction,
   type KernelIr,
   type Load,
+  loadsOf,
   outputElement,
   type Value,
+  type Variation,
 } from './simd-ir.js';
-import type { Pack } from './simd-pack.js';
-import { type Origin, type Place, Pointers } from './simd-pointers.js';
+import { type Pack, packedElement } from './simd-pack.js';
+import { type Place as Address, type Origin, Pointers } from './simd-pointers.js';
 import type { Arithmetic } from './simd-target.js';
 import { LANES, type Tile } from './simd-tile.js';
-import { type KernelParameters, Values } from './simd-values.js';
 
 /**
  * Results closer to zero than this are stored as zero. Arithmetic on subnormal numbers is up to a
@@ -29,9 +35,51 @@ export const SMALLEST_RESULT = 2 ** -100;
 const FLOAT_BYTES = 4;
 const VECTOR_BYTES = LANES * FLOAT_BYTES;
 
+const OPCODES = {
+  add: 'f32x4.add',
+  subtract: 'f32x4.sub',
+  multiply: 'f32x4.mul',
+  divide: 'f32x4.div',
+  min: 'f32x4.min',
+  max: 'f32x4.max',
+} as const satisfies Record<BinaryOperation, string>;
+
+const LIMITS = { min: 'f32x4.pmin', max: 'f32x4.pmax' } as const;
+
+function isNumber(value: Value): boolean {
+  return value.kind === 'constant' && !Number.isNaN(value.value);
+}
+
+export interface KernelParameters {
+  /** By the name of the argument. */
+  readonly arguments: ReadonlyMap<string, number>;
+  /** Vectors of float arguments, each in all lanes. */
+  readonly splats: ReadonlyMap<string, number>;
+  readonly output: number;
+  /** The address of memory for copies. */
+  readonly spare: number;
+}
+
+export interface Place {
+  readonly row: number;
+  readonly vector: number;
+}
+
 export class TileCode {
   private readonly pointers: Pointers;
-  private readonly values: Values;
+  private readonly vectors = new Map<number, number[][]>();
+  private readonly withProduct: ReturnType<typeof multiplyAdd>;
+  private readonly scratch: Scratch;
+  private readonly argument: number;
+  /** The address of a load with gathered indices. */
+  private readonly gatheredAddress: number;
+  /** Values loaded ahead of a statement, by load and place. */
+  private ahead = new Map<Load, Map<string, number>>();
+  /** Locals for them, reused by each statement. */
+  private readonly temporaries: number[] = [];
+  private temporariesUsed = 0;
+  /** Copies that replace loads. */
+  private readonly packed = new Map<Load, Address & { readonly bytes: number }>();
   /** The vectors of a row before they are stored. */
   private readonly stored: readonly number[];
 
@@ -42,7 +90,7 @@ export class TileCode {
   constructor(
     private readonly f: FunctionAssembler,
     private readonly ir: KernelIr,
-    arithmetic: Arithmetic,
+    private readonly arithmetic: Arithmetic,
     private readonly parameters: KernelParameters,
     origin: Origin,
     private readonly tile: Tile,
@@ -50,7 +98,14 @@ export class TileCode {
     packs: readonly Pack[],
   ) {
     this.pointers = new Pointers(f, parameters.arguments, origin);
-    this.values = new Values(f, ir, arithmetic, this.pointers, tile, lanes, parameters, packs);
+    for (const pack of packs) {
+      const element = packedElement(pack, tile.vectors);
+      this.packed.set(pack.load, { base: parameters.spare, element, bytes: pack.at });
+    }
+    this.withProduct = multiplyAdd(f, arithmetic);
+    this.scratch = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
+    this.argument = f.local('v128');
+    this.gatheredAddress = f.local('i32');
     this.stored = Array.from({ length: tile.vectors }, () => f.local('v128'));
   }
 
@@ -61,13 +116,13 @@ export class TileCode {
   emit({ isRaw = false } = {}): void {
     const { extents, body, result } = this.ir;
     const output = { base: this.parameters.output, element: outputElement(extents) };
-    this.pointers.enterTile([output, ...this.addresses(body), ...this.values.addressesOf(result)]);
+    this.pointers.enterTile([output, ...this.addresses(body), ...this.addressesOf(result)]);
     this.instructions(body);
-    this.values.prefetch(result, { x: true, y: true });
+    this.prefetch(result, { x: true, y: true });
     const pointer = this.pointers.of(output);
     for (let row = 0; row < this.tile.rows; row++) {
       this.stored.forEach((local, vector) => {
-        this.values.emit(result, { row, vector });
+        this.value(result, { row, vector });
         if (isRaw) this.f.set(local);
         else this.flush(local);
       });
@@ -126,14 +181,14 @@ export class TileCode {
 
   private assign(local: number, value: Value): void {
     const varies = this.ir.locals[local];
-    this.values.prefetch(value, varies);
-    const targets = this.values.vectorsOf(local);
+    this.prefetch(value, varies);
+    const targets = this.vectorsOf(local);
     for (let row = 0; row < targets.length; row++) {
       for (let vector = 0; vector < targets[row].length; vector++) {
         // a local may be the start of a sum, and V8 has lost the upper half of a start that both
         // halves of a merged vector share (test/engine/miscompilation.test.ts)
         if (value.kind === 'constant') this.f.float(value.value);
-        else this.values.emit(value, { row, vector });
+        else this.value(value, { row, vector });
         this.f.set(targets[row][vector]);
       }
     }
@@ -168,7 +223,203 @@ export class TileCode {
     pointers.leaveLoop(variable);
   }
 
-  private addresses(instructions: readonly Instruction[]): Place[] {
-    return assignments(instructions).flatMap(({ value }) => this.values.addressesOf(value));
+  private addresses(instructions: readonly Instruction[]): Address[] {
+    return assignments(instructions).flatMap(({ value }) => this.addressesOf(value));
   }
+
+  private addressesOf(value: Value): Address[] {
+    const all = (load: Load): Address[] => [
+      this.addressOf(load),
+      ...load.gathered.flatMap(({ index }) => all(index)),
+    ];
+    return loadsOf(value).flatMap(all);
+  }
+
+  private addressOf(load: Load): Address & { readonly bytes: number } {
+    const base = this.parameters.arguments.get(load.array) as number;
+    return this.packed.get(load) ?? { base, element: load.element, bytes: 0 };
+  }
+
+  /**
+   * Loads ahead values that several rows or vectors of a statement share. Values that differ
+   * between rows but not along x are loaded by `value`, row by row, into one local.
+   */
+  private prefetch(value: Value, target: Variation): void {
+    this.ahead = new Map();
+    this.temporariesUsed = 0;
+    for (const load of loadsOf(value)) {
+      const shared = (target.x && !load.varies.x) || (target.y && !load.varies.y);
+      if (shared) this.ahead.set(load, new Map());
+    }
+    for (const [load, locals] of this.ahead) {
+      if (load.varies.y) continue;
+      for (const place of this.places(load.varies)) this.loadInto(load, place, locals);
+    }
+  }
+
+  private loadInto(load: Load, place: Place, locals: Map<string, number>): number {
+    const at = this.temporariesUsed++;
+    this.temporaries[at] ??= this.f.local('v128');
+    const local = this.temporaries[at];
+    this.load(load, place);
+    this.f.set(local);
+    locals.set(placeKey(load.varies, place), local);
+    return local;
+  }
+
+  /** All positions of the tile that a value varies over. */
+  private places({ x, y }: Variation): Place[] {
+    const rows = y ? this.tile.rows : 1;
+    const vectors = x ? this.tile.vectors : 1;
+    return Array.from({ length: rows * vectors }, (_, i) => ({
+      row: Math.floor(i / vectors),
+      vector: i % vectors,
+    }));
+  }
+
+  /** The vectors of a kernel's local, [row][vector]; a single one along axes without variation. */
+  private vectorsOf(local: number): number[][] {
+    let found = this.vectors.get(local);
+    if (!found) {
+      const { x, y } = this.ir.locals[local];
+      found = Array.from({ length: y ? this.tile.rows : 1 }, () =>
+        Array.from({ length: x ? this.tile.vectors : 1 }, () => this.f.local('v128')),
+      );
+      this.vectors.set(local, found);
+    }
+    return found;
+  }
+
+  /** Leaves `value` at `place` on the stack. */
+  private value(value: Value, place: Place): void {
+    const { f } = this;
+    switch (value.kind) {
+      case 'constant':
+        f.constant(value.value);
+        return;
+      case 'scalar':
+        f.get(this.parameters.splats.get(value.name) as number);
+        return;
+      case 'integer':
+        this.integerVector(value.value, place);
+        return;
+      case 'local': {
+        const rows = this.vectorsOf(value.local);
+        const vectors = rows[Math.min(place.row, rows.length - 1)];
+        f.get(vectors[Math.min(place.vector, vectors.length - 1)]);
+        return;
+      }
+      case 'load': {
+        const locals = this.ahead.get(value);
+        if (locals) f.get(locals.get(placeKey(value.varies, place)) ?? this.loadInto(value, place, locals));
+        else this.load(value, place);
+        return;
+      }
+      case 'unary':
+        this.unary(value, place);
+        return;
+      case 'binary':
+        this.binary(value, place);
+        return;
+      case 'multiply-add':
+        this.value(value.left, place);
+        this.value(value.right, place);
+        this.withProduct[value.negated ? 'minusProduct' : 'plusProduct'](() =>
+          this.value(value.addend, place),
+        );
+    }
+  }
+
+  private binary({ operation, left, right }: Extract<Value, { kind: 'binary' }>, place: Place): void {
+    const isLimit = (operation === 'min' || operation === 'max') && [left, right].some(isNumber);
+    // the second operand of pmin and pmax is never NaN, so that a NaN in the first passes through;
+    // min and max handle both operands, at eight instructions on x86-64
+    const swap = isLimit && isNumber(left);
+    this.value(swap ? right : left, place);
+    this.value(swap ? left : right, place);
+    this.f.op(isLimit ? LIMITS[operation as keyof typeof LIMITS] : OPCODES[operation]);
+  }
+
+  private unary({ operation, operand }: Extract<Value, { kind: 'unary' }>, place: Place): void {
+    this.value(operand, place);
+    switch (operation) {
+      case 'negate':
+        this.f.op('f32x4.neg');
+        return;
+      case 'abs':
+        this.f.op('f32x4.abs');
+        return;
+      case 'sqrt':
+        this.f.op('f32x4.sqrt');
+        return;
+      default: {
+        const emit = { exp: emitExp, log: emitLog, tanh: emitTanh }[operation];
+        this.f.set(this.argument);
+        emit(this.f, this.arithmetic, this.argument, this.scratch);
+      }
+    }
+  }
+
+  private integerVector(value: Affine, { row, vector }: Place): void {
+    const x = coefficient(value, 'x');
+    this.pointers.integer(value);
+    const offset = value.constant + row * coefficient(value, 'y') + vector * LANES * x;
+    this.f.i32(offset).op('i32.add').op('i32x4.splat').op('f32x4.convert_i32x4_s');
+    if (x !== 0) this.f.floats([0, x, 2 * x, 3 * x]).op('f32x4.add');
+  }
+
+  /** Leaves `load` at `place` on the stack: in one load if contiguous, otherwise lane by lane. */
+  private load(load: Load, { row, vector }: Place): void {
+    const address = this.addressOf(load);
+    const { element } = address;
+    const along = coefficient(load.element, 'x');
+    const offset = element.constant + row * coefficient(element, 'y') + vector * LANES * along;
+    const bytes = address.bytes + offset * FLOAT_BYTES;
+    const pointer = this.pointerTo(load, address, row);
+    const valid = vector === this.tile.vectors - 1 ? this.lanes : LANES;
+    if (along === 0) this.f.get(pointer).memory('v128.load32_splat', bytes);
+    else if (along === 1) this.f.get(pointer).memory('v128.load', bytes);
+    else {
+      // lanes beyond the output repeat the first; they are never stored
+      this.f.get(pointer).memory('v128.load32_splat', bytes).set(this.argument);
+      for (let lane = 1; lane < valid; lane++) {
+        this.f
+          .get(pointer)
+          .get(this.argument)
+          .loadLane(lane, bytes + lane * along * FLOAT_BYTES)
+          .set(this.argument);
+      }
+      this.f.get(this.argument);
+    }
+  }
+
+  /** A local with the address in the tile's first row and vector; gathered indices are of `row`. */
+  private pointerTo({ gathered }: Load, address: Address, row: number): number {
+    const pointer = this.pointers.of(address);
+    if (gathered.length === 0) return pointer;
+    this.f.get(pointer);
+    this.addGathered(gathered, row);
+    this.f.set(this.gatheredAddress);
+    return this.gatheredAddress;
+  }
+
+  /** Adds the offsets of `gathered` in `row` to the address on the stack. */
+  private addGathered(gathered: readonly GatheredIndex[], row: number): void {
+    for (const { index, stride } of gathered) {
+      const { element } = index;
+      const offset = element.constant + row * coefficient(element, 'y');
+      this.f.get(this.pointers.of(this.addressOf(index)));
+      this.addGathered(index.gathered, row);
+      this.f
+        .memory('f32.load', offset * FLOAT_BYTES)
+        .op('i32.trunc_sat_f32_s')
+        .i32(stride * FLOAT_BYTES)
+        .op('i32.mul')
+        .op('i32.add');
+    }
+  }
+}
+
+function placeKey({ x, y }: Variation, { row, vector }: Place): string {
+  return `${y ? row : 0},${x ? vector : 0}`;
 }

@@ -84,7 +84,7 @@ function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineNa
 }
 
 /** The number of targets of each class that occurs. */
-function countsOf(values: Classes['values']): ReadonlyMap<number, number> {
+export function countsOf(values: Classes['values']): ReadonlyMap<number, number> {
   const counts = new Map<number, number>();
   eachChunk(values, 1, labels => {
     for (const label of labels) if (label !== IGNORED) counts.set(label, (counts.get(label) ?? 0) + 1);

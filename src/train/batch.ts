@@ -15,30 +15,6 @@ import type { ModelSpec } from '../math/model/spec.js';
 import { CounterRandom } from '../util/random.js';
 import type { ShardBatch, ShardShape } from './shards.js';
 
-/** Minimum rows per shard: fewer would not fill the tiles of the kernels. */
-const MIN_ROWS = 16;
-/** Maximum shards: more help on no machine tested, and each costs one gradient buffer. */
-const MAX_SHARDS = 8;
-
-export interface ShardRows {
-  readonly shards: number;
-  readonly rows: number;
-}
-
-/** Depends only on the batch size, so that a gradient is the same sum for any number of threads. */
-export function trainingShards(batchSize: number): ShardRows {
-  const shards = Math.max(1, Math.min(MAX_SHARDS, Math.floor(batchSize / MIN_ROWS)));
-  // powers of two divide evenly among threads
-  const even = 2 ** Math.floor(Math.log2(shards));
-  return { shards: even, rows: Math.ceil(batchSize / even) };
-}
-
-/** One shard per thread: each costs a copy of the parameters. */
-export function evaluationShards(batchSize: number, threads: number): ShardRows {
-  const shards = Math.max(1, Math.min(threads, Math.floor(batchSize / MIN_ROWS)));
-  return { shards, rows: Math.ceil(batchSize / shards) };
-}
-
 interface Row {
   readonly index: number;
   readonly length: number;

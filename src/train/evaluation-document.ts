@@ -18,7 +18,7 @@ import type {
   ValuePair,
   WorstValue,
 } from '../run/evaluation.js';
-import { shortestDecimal } from '../util/decimals.js';
+import { shortestDecimal } from '../util/numbers.js';
 import type { Evaluation } from './evaluator.js';
 import type { Position } from './loop.js';
 import { type PredictedSequence, type Prediction, probabilityOf, Readout } from './predictions.js';

@@ -17,7 +17,6 @@ export interface Evaluation {
 }
 
 export interface EvaluationProgress {
-  readonly kind: 'progress';
   readonly done: number;
   readonly total: number;
 }
@@ -26,6 +25,8 @@ export interface EvaluationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with each sequence of the split in order; after an abort, not with the rest. */
   readonly observe?: PredictionObserver;
+  /** Called after each batch. */
+  readonly progress?: ((so: EvaluationProgress) => void) | undefined;
 }
 
 export class Evaluator {
@@ -55,20 +56,8 @@ export class Evaluator {
    */
   async evaluate(
     split: Split,
-    { progress, ...options }: EvaluationOptions & { progress?: (so: EvaluationProgress) => void } = {},
+    { signal, observe, progress }: EvaluationOptions = {},
   ): Promise<Evaluation | null> {
-    const events = this.progress(split, options);
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done) return value;
-      progress?.(value);
-    }
-  }
-
-  async *progress(
-    split: Split,
-    { signal, observe }: EvaluationOptions = {},
-  ): AsyncGenerator<EvaluationProgress, Evaluation | null> {
     const { spec, metrics, loss: settings, sequenceLength } = this.run;
     const size = targetSize(settings, spec.outputSize);
     const measured = metrics.map(name => [name, accumulator(taskOf(settings), name, size)] as const);
@@ -100,7 +89,7 @@ export class Evaluator {
         observe?.({ index: position, ...(split.id && { id: split.id(position) }), predictions });
       });
       done += batch.indices.length;
-      yield { kind: 'progress', done, total: split.count };
+      progress?.({ done, total: split.count });
     }
     if (done < split.count) return null;
     const found = measured.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));

@@ -86,6 +86,8 @@ export interface Training {
   readonly state: TrainingState;
   readonly evaluation?: EvaluationPlan;
   readonly signal?: AbortSignal;
+  /** Called after each batch of an evaluation. */
+  readonly evaluating?: (progress: EvaluationProgress) => void;
 }
 
 export interface StepReport extends Position, StepResult {
@@ -145,7 +147,6 @@ export type LoopEnd = { readonly kind: 'end' } & (
 export type TrainingEvent =
   | StepReport
   | EpochReport
-  | EvaluationProgress
   | TrainedWeightsReport
   | EvaluationReport
   | StopReport
@@ -292,7 +293,7 @@ async function* measure(
   const observe = collector.add.bind(collector);
   const restore = trainer.useAverage();
   try {
-    const evaluation = yield* evaluator.progress(split, { signal, observe });
+    const evaluation = await evaluator.evaluate(split, { signal, observe, progress: training.evaluating });
     if (!evaluation) return null;
     const seconds = (performance.now() - began) / 1000;
     const { loss, metrics, count: samples } = evaluation;

@@ -2,7 +2,7 @@
 import { inDataUnits, type Scaling, type Targets } from '../data/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import type { Numbers, Scored } from '../math/metrics/metric.js';
-import { roundingOf, shortestDecimal } from '../util/decimals.js';
+import { roundingOf, shortestDecimal } from '../util/numbers.js';
 
 export interface Prediction extends Scored {
   /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */

@@ -56,8 +56,6 @@ export class Recorder {
         if (samples > 0) state.best.addAll('train', { loss, ...metrics });
         return;
       }
-      case 'progress':
-        return observer.evaluating({ done: event.done, total: event.total });
       case 'trained weights':
         return this.logEvaluation('eval.trained', event);
       case 'evaluation':

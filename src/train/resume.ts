@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { effectsOf, type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import type { Width } from '../engine/simd-target.js';
 import { bestOf, latestCheckpoint, listCheckpoints } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
 import { isAbsent } from '../run/files.js';
@@ -50,26 +49,20 @@ import {
 } from './manifest.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
 import type { RunObserver, RunResult } from './recorder.js';
+import type { RunOptions } from './run.js';
 import { initialParameters, openSession } from './session.js';
 import { type RunContext, trainRun } from './train.js';
 
-export interface ResumeOptions {
+export interface ResumeOptions
+  extends Pick<RunOptions, 'threads' | 'width' | 'started' | 'pauseAfterEpoch' | 'signal'> {
   /** Undefined: the backend that the run started with. */
   readonly backend: BackendRequest | undefined;
-  readonly threads: number | undefined;
-  /** Undefined: the fastest on this machine. */
-  readonly width?: Width | undefined;
   /** Overrides of the run's config, `key.path=value`. */
   readonly set: readonly string[];
   /** Keys, or prefixes of keys, that may change although results will differ. */
   readonly allowChange: readonly string[];
   /** True if a damaged checkpoint is an error rather than a warning. */
   readonly strict: boolean;
-  readonly commandLine: readonly string[];
-  readonly started: Date;
-  /** Pause after this many epochs have been trained and evaluated. */
-  readonly pauseAfterEpoch?: number;
-  readonly signal: AbortSignal;
 }
 
 /** From its newest intact checkpoint, or from the start if it has none. */

@@ -10,14 +10,7 @@ import {
   measuredMetrics,
   refuseRepeatedFiles,
 } from '../config/index.js';
-import {
-  type Dataset,
-  type DatasetContext,
-  eachChunk,
-  IGNORED,
-  openDataset,
-  type Split,
-} from '../data/index.js';
+import { type Dataset, type DatasetContext, openDataset, type Split } from '../data/index.js';
 import { type BackendChoice, chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
@@ -28,6 +21,7 @@ import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
+import { countsOf } from './baselines.js';
 import { type GateReferences, gateReferences } from './gates.js';
 import type { ShardPool } from './pool.js';
 import type { ModelRun } from './shards.js';
@@ -206,19 +200,11 @@ export function lossSettings(
  * Balanced class weights, [C]: N / (K n) for a class with n of N labels, if K classes occur, like
  * scikit-learn's `compute_class_weight`; 1 for a class that does not occur.
  */
-export function balancedWeights({ targets, lengths }: Split, classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  if (targets.kind === 'class') {
-    const steps = targets.values.length / Math.max(1, lengths?.length ?? targets.values.length);
-    eachChunk(targets.values, steps, (labels, from) => {
-      labels.forEach((label, at) => {
-        const i = from + at;
-        const isPadding = targets.perStep && lengths && i % steps >= lengths[Math.floor(i / steps)];
-        if (label !== IGNORED && !isPadding) counts[label]++;
-      });
-    });
-  }
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const present = counts.filter(count => count > 0).length;
-  return counts.map(count => (count === 0 ? 1 : total / (present * count)));
+export function balancedWeights({ targets }: Split, classes: number): number[] {
+  const counts = targets.kind === 'class' ? countsOf(targets.values) : new Map<number, number>();
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  return Array.from({ length: classes }, (_, label) => {
+    const count = counts.get(label);
+    return count === undefined ? 1 : total / (counts.size * count);
+  });
 }

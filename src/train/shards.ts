@@ -11,7 +11,7 @@ import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
-import { BatchWriter, evaluationShards, type ShardRows, trainingShards } from './batch.js';
+import { BatchWriter } from './batch.js';
 import type { ShardPool } from './pool.js';
 
 export interface ModelRun {
@@ -107,21 +107,29 @@ export interface GroupSize {
   readonly slots: number;
 }
 
+/** Minimum rows per shard: fewer would not fill the tiles of the kernels. */
+const MIN_ROWS = 16;
+/** Maximum shards: more help on no machine tested, and each costs one gradient buffer. */
+const MAX_SHARDS = 8;
+
+/**
+ * In training, the number of shards depends only on the batch size, so that a gradient is the same
+ * sum for any number of threads. An evaluation has one per thread: each costs a copy of the
+ * parameters. A GPU parallelizes by itself.
+ */
 export function planShards(
-  run: ModelRun,
+  { backend, threads, spec, loss, sequenceLength, variableLength }: ModelRun,
   batchSize: number,
   withGradient: boolean,
 ): { shards: number; job: ShardJob } {
-  const { backend, threads, spec, loss, sequenceLength, variableLength } = run;
-  const { shards, rows } = cut(backend, threads, batchSize, withGradient);
-  const shape = { batch: rows, sequenceLength, variableLength, training: withGradient };
+  const most = withGradient ? MAX_SHARDS : threads;
+  const full = Math.max(1, Math.min(most, Math.floor(batchSize / MIN_ROWS)));
+  // powers of two divide evenly among threads
+  const even = withGradient ? 2 ** Math.floor(Math.log2(full)) : full;
+  const shards = backend === 'webgpu' ? 1 : even;
+  const batch = Math.ceil(batchSize / shards);
+  const shape = { batch, sequenceLength, variableLength, training: withGradient };
   return { shards, job: { backend, spec, loss, shape, withGradient } };
-}
-
-function cut(backend: Backend, threads: number, batchSize: number, withGradient: boolean): ShardRows {
-  // a GPU parallelizes by itself
-  if (backend === 'webgpu') return { shards: 1, rows: batchSize };
-  return withGradient ? trainingShards(batchSize) : evaluationShards(batchSize, threads);
 }
 
 export interface SplitBatch {

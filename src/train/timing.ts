@@ -10,24 +10,17 @@ import { contract } from '../math/ops/contract.js';
 export class StepTimes {
   private readonly median = new RunningMedian();
   private window = { samples: 0, seconds: 0 };
-  private all = 0;
-  private steps = 0;
+  /** Seconds of all steps. */
+  total = 0;
+  count = 0;
 
   add(samples: number, seconds: number): void {
-    this.all += seconds;
-    this.steps++;
+    this.total += seconds;
+    this.count++;
     this.median.add(seconds);
     // the first step of a process also compiles
-    if (this.steps > 1)
+    if (this.count > 1)
       this.window = { samples: this.window.samples + samples, seconds: this.window.seconds + seconds };
-  }
-
-  get count(): number {
-    return this.steps;
-  }
-
-  get total(): number {
-    return this.all;
   }
 
   get medianMilliseconds(): number | null {

@@ -65,7 +65,7 @@ export async function trainRun(
 
 async function train(parts: RunParts): Promise<LoopEnd> {
   const { loaded, session, directory, trainer, state, events, observer, signal, pauseAfterEpoch } = parts;
-  const { training } = loaded.experiment;
+  const { training: settings } = loaded.experiment;
   const { position } = state;
   const order = batchOrder(loaded, session, position?.order);
   const { batchesPerEpoch, droppedPerEpoch } = order;
@@ -77,23 +77,25 @@ async function train(parts: RunParts): Promise<LoopEnd> {
   observer.begin({
     directory: directory.path,
     totalSteps: length.totalSteps,
-    numEpochs: training.num_epochs,
+    numEpochs: settings.num_epochs,
   });
   const plan = {
     totalSteps: length.totalSteps,
     learningRate: learningRates(loaded.experiment, length, state.history),
-    maxSkippedBatches: training.max_skipped_batches,
-    evaluateEvery: training.evaluate_every?.steps,
+    maxSkippedBatches: settings.max_skipped_batches,
+    evaluateEvery: settings.evaluate_every?.steps,
     pauseAfterEpoch,
-    earlyStopping: training.early_stopping,
+    earlyStopping: settings.early_stopping,
   };
   const { run, dataset } = session;
   const { checkpoints } = directory.files;
-  const evaluation = { run, dataset, batchSize: training.eval_batch_size, checkpoints };
+  const evaluation = { run, dataset, batchSize: settings.eval_batch_size, checkpoints };
   const recorder = new Recorder(parts, length);
+  const evaluating = observer.evaluating.bind(observer);
+  const training = { trainer, order, plan, state, evaluation, signal, evaluating };
   let end: LoopEnd = { kind: 'end', status: 'interrupted' };
   try {
-    for await (const event of trainingLoop({ trainer, order, plan, state, evaluation, signal })) {
+    for await (const event of trainingLoop(training)) {
       await recorder.record(event);
       if (event.kind === 'end') end = event;
     }

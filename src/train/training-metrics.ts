@@ -52,42 +52,36 @@ export interface EpochMeans {
 }
 
 export class EpochSums {
-  private loss: number;
-  private samples: number;
-  private metrics: MetricSums;
+  totals: EpochTotals;
   private seconds = 0;
 
-  constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0, metrics: NO_METRICS }) {
-    this.loss = loss;
-    this.samples = samples;
-    this.metrics = samples === 0 ? NO_METRICS : metrics;
+  constructor(totals: EpochTotals = { loss: 0, samples: 0, metrics: NO_METRICS }) {
+    this.totals = totals.samples === 0 ? { ...totals, metrics: NO_METRICS } : totals;
   }
 
   add({ loss, updated, metrics }: StepResult, samples: number, seconds: number): void {
     this.seconds += seconds;
     if (!updated) return;
-    this.loss += loss * samples;
-    this.samples += samples;
-    const before = this.metrics;
-    if (before.predictions === 0) this.metrics = metrics;
-    else {
-      // only metrics that both have
-      const both = Object.entries(before.sums).filter(([name]) => name in metrics.sums);
-      const sums = Object.fromEntries(both.map(([name, sum]) => [name, sum + metrics.sums[name]]));
-      this.metrics = { sums, predictions: before.predictions + metrics.predictions };
-    }
-  }
-
-  get totals(): EpochTotals {
-    const { loss, samples, metrics } = this;
-    return { loss, samples, metrics };
+    const { totals } = this;
+    this.totals = {
+      loss: totals.loss + loss * samples,
+      samples: totals.samples + samples,
+      metrics: totals.metrics.predictions === 0 ? metrics : added(totals.metrics, metrics),
+    };
   }
 
   /** Means over the epoch. `seconds` counts only this process. */
   means(): EpochMeans {
-    const { loss, samples, seconds, metrics } = this;
+    const { loss, samples, metrics } = this.totals;
     const sums = metrics.predictions === 0 ? [] : Object.entries(metrics.sums);
     const means = Object.fromEntries(sums.map(([name, sum]) => [name, sum / metrics.predictions]));
-    return { loss: loss / samples, metrics: means, samples, seconds };
+    return { loss: loss / samples, metrics: means, samples, seconds: this.seconds };
   }
+}
+
+/** Only metrics that both have. */
+function added(before: MetricSums, now: MetricSums): MetricSums {
+  const both = Object.entries(before.sums).filter(([name]) => name in now.sums);
+  const sums = Object.fromEntries(both.map(([name, sum]) => [name, sum + now.sums[name]]));
+  return { sums, predictions: before.predictions + now.predictions };
 }

@@ -1,5 +1,4 @@
 /** Tables: formatted as aligned text and Markdown for people, as csv and json for programs. */
-import { plainMarkdown } from './markdown.js';
 import { printable } from './words.js';
 
 export type TableFormat = 'text' | 'csv' | 'json' | 'markdown';
@@ -145,4 +144,27 @@ function markdownTable(table: Table): string {
   );
   const rule = isNumeric.map(numeric => (numeric ? '---:' : '---'));
   return [head, rule, ...body].map(row => `| ${row.join(' | ')} |\n`).join('');
+}
+
+/**
+ * Escapes untrusted text for Markdown: prevents tables, HTML, links and mentions, and keeps it on
+ * one line.
+ */
+export function plainMarkdown(text: string): string {
+  const escaped = text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/\p{Cc}|\p{Bidi_Control}/gu, '\ufffd')
+    .replaceAll(/[\\|`*[\]~#]/g, '\\$&')
+    // underscores within a word are not emphasis
+    .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_');
+  return (
+    escaped
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      .replaceAll('@', '&#64;')
+      // renderers turn these into links without any brackets
+      .replaceAll('://', '&#58;//')
+      .replaceAll(/\bwww\./gi, match => `${match.slice(0, -1)}&#46;`)
+  );
 }

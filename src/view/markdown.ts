@@ -3,8 +3,7 @@
  * which GitHub and GitLab render (docs.github.com, "Creating diagrams"; docs.gitlab.com, "GitLab
  * Flavored Markdown"). Both strip inline SVG and images as data URIs.
  */
-import { plainMarkdown } from '../util/markdown.js';
-import { type Cell, formatTable, type Table } from '../util/table.js';
+import { type Cell, formatTable, plainMarkdown, type Table } from '../util/table.js';
 import { counted } from '../util/words.js';
 import type { Block, Chart, ChartLine, Judgement, Subject } from './blocks.js';
 

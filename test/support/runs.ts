@@ -47,7 +47,6 @@ export function resume(
     set: [],
     allowChange: [],
     strict: false,
-    commandLine: [],
     started: new Date(),
     signal: new AbortController().signal,
     ...options,

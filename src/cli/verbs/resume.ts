@@ -29,7 +29,7 @@ export const verb = defineVerb({
     json: json('the summary'),
     quiet,
   },
-  async action([run], options, { io, commandLine }) {
+  async action([run], options, { io }) {
     const sweep = sweepFolder(resolve(run));
     if (sweep !== undefined)
       io.err(
@@ -37,7 +37,7 @@ export const verb = defineVerb({
       );
     const { resumeExperiment } = await import('../../train/resume.js');
     return runToEnd(options, run, io, (signal, observer) =>
-      resumeExperiment(run, { ...options, commandLine, started: new Date(), signal }, observer),
+      resumeExperiment(run, { ...options, started: new Date(), signal }, observer),
     );
   },
 });

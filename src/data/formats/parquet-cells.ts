@@ -1,6 +1,6 @@
 /** Converts values of Parquet columns to the text that a cell of a CSV file would have. */
 import type { SchemaElement } from 'hyparquet';
-import { shortestDecimal } from '../../util/decimals.js';
+import { shortestDecimal } from '../../util/numbers.js';
 
 type Value = number | bigint | boolean | string | Uint8Array | null | undefined;
 
