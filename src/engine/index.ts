@@ -4,10 +4,9 @@ import { gpuLibrary, installWebGpu } from './backend.js';
 import type { Backend } from './backend-names.js';
 import { type Executable, PipelineExecutable } from './executable.js';
 import { Heap } from './heap.js';
-import { type LinkedPlan, linkPlan, WidthError } from './link.js';
+import { type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
-import { simdKernelClass } from './simd-kernel.js';
 import { machineTarget, type Target, type Width } from './simd-target.js';
 
 export interface EngineOptions {

@@ -1,10 +1,11 @@
 /** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
+
+import type { KeyedProgram, Program } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import type { Executable } from './executable.js';
 import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
-import type { LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
+import type { KernelCode, LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
 import type { Step } from './plan.js';
-import type { KernelCode } from './simd-kernel.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
 export type Value = Float32Array | number;
@@ -192,5 +193,34 @@ export class LinkedExecutable implements Executable {
     this.staged.set(name, copy);
     copy.set(values);
     return this.address(copy) as number;
+  }
+}
+
+type Arrays = Readonly<Record<string, Float32Array>>;
+
+/** What runs programs over a heap: an engine, or a thread that is sent linked programs. */
+export interface ProgramCompiler {
+  readonly heap: Heap;
+  compile(program: Program): Executable;
+}
+
+export class KernelMachine {
+  private readonly known = new Map<string, Executable>();
+
+  constructor(private readonly compiler: ProgramCompiler) {}
+
+  /** Adds a program that was compiled elsewhere. */
+  add(key: string, executable: Executable): void {
+    this.known.set(key, executable);
+  }
+
+  allocate(size: number): Float32Array {
+    return this.compiler.heap.allocate(size);
+  }
+
+  run({ key, make }: KeyedProgram, values: Arrays, into: Arrays): Promise<Record<string, Float32Array>> {
+    const executable = this.known.get(key) ?? this.compiler.compile(make());
+    this.known.set(key, executable);
+    return executable.run(values, into);
   }
 }

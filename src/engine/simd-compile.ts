@@ -2,10 +2,18 @@ import { type Axis, parseKernel } from './language.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './simd-assembler.js';
 import { fuseMultiplyAdd, type KernelIr, OUTPUT, splitAfterSums } from './simd-ir.js';
 import { lower, type Parameter } from './simd-lower.js';
-import { emitPack, planPacks } from './simd-pack.js';
 import type { Origin } from './simd-pointers.js';
 import type { Target } from './simd-target.js';
-import { chooseTiling, cutColumns, cutIntoPieces, hasLoops, LANES, type Piece } from './simd-tile.js';
+import {
+  chooseTiling,
+  cutColumns,
+  cutIntoPieces,
+  emitPack,
+  hasLoops,
+  LANES,
+  type Piece,
+  planPacks,
+} from './simd-tile.js';
 import { type KernelParameters, TileCode } from './simd-tile-code.js';
 
 export interface CompileRequest {

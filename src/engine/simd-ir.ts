@@ -1,7 +1,7 @@
 /**
- * The intermediate representation between a kernel's tree and its code, and passes over it. Integers
- * are affine in named variables, every read has an address, and it is known along which axes of the
- * output each value varies.
+ * The intermediate representation between a kernel's tree and its code, and passes over it.
+ * Integers are affine in named variables, every read has an address, and it is known along which
+ * axes of the output each value varies.
  */
 import type { Axis } from './language.js';
 

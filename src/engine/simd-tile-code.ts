@@ -19,10 +19,9 @@ import {
   type Value,
   type Variation,
 } from './simd-ir.js';
-import { type Pack, packedElement } from './simd-pack.js';
 import { type Place as Address, type Origin, Pointers } from './simd-pointers.js';
 import type { Arithmetic } from './simd-target.js';
-import { LANES, type Tile } from './simd-tile.js';
+import { LANES, type Pack, packedElement, type Tile } from './simd-tile.js';
 
 /**
  * Results closer to zero than this are stored as zero. Arithmetic on subnormal numbers is up to a

@@ -8,8 +8,7 @@ import type { LoadedSweep } from '../sweep/config/load.js';
 import { PointDiagnostics } from '../sweep/config/points.js';
 import { VARIANT } from '../sweep/directory.js';
 import type { Point } from '../sweep/search/space.js';
-import { gateReferences } from '../train/gates.js';
-import { initialParameters, modelSpec, openData, streamsOf } from '../train/session.js';
+import { gateReferences, initialParameters, modelSpec, openData, streamsOf } from '../train/session.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 
 /**

@@ -1,6 +1,6 @@
 /** Runs a model step by step; each prediction uses the steps so far. Also generates text. */
 import { scaleStep } from '../data/index.js';
-import { KernelMachine } from '../engine/machine.js';
+import { KernelMachine } from '../engine/linked-executable.js';
 import { lossOf } from '../math/losses/index.js';
 import { carriedStates } from '../math/model/walk.js';
 import { Readout } from '../train/predictions.js';

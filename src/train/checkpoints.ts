@@ -7,12 +7,11 @@ import { type JsonObject, spellNonFinite } from '../run/json.js';
 import { unspellMetrics } from '../run/log.js';
 import type { BySplit } from '../run/summary.js';
 import { damagedError, UserError } from '../util/errors.js';
-import type { SavedHistory } from './early-stopping.js';
-import type { RunEvents } from './events.js';
-import type { Position, TrainingState } from './loop.js';
+import type { EpochTotals, Position, TrainingState } from './loop.js';
+import type { SavedHistory } from './plan.js';
+import type { RunEvents } from './recorder.js';
 import type { RunContext } from './train.js';
 import type { Trainer } from './trainer.js';
-import type { EpochTotals } from './training-metrics.js';
 import { loadWeights } from './weights.js';
 
 /** What a checkpoint says of the state of its run; `savedState` reads it. */

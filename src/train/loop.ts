@@ -7,13 +7,12 @@ import { BestValues, type Metrics, metricValue } from '../run/gates.js';
 import { NO_TIMES, type RunTimes } from '../run/run-times.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import { restoreBest, type SavedState } from './checkpoints.js';
-import { type EarlyStop, earlyStop, MetricHistory } from './early-stopping.js';
 import { evaluationCollector } from './evaluation-document.js';
 import type { EvaluationProgress, Evaluator } from './evaluator.js';
+import { type EarlyStop, earlyStop, MetricHistory } from './plan.js';
 import type { ModelRun } from './shards.js';
 import { Calibration, StepTimes } from './timing.js';
-import type { StepResult, Trainer } from './trainer.js';
-import { type EpochMeans, EpochSums, type EpochTotals } from './training-metrics.js';
+import { type MetricSums, NO_METRICS, type StepResult, type Trainer } from './trainer.js';
 
 export interface LoopPlan {
   readonly totalSteps: number;
@@ -319,4 +318,54 @@ async function take(trainer: Trainer, order: BatchOrder, step: number) {
     order: order.state,
   };
   return { batch: await trainer.prepare(indices, step, startsEpoch), ...after };
+}
+
+export interface EpochTotals {
+  /** Loss summed over the sequences trained on. Skipped batches do not count here or below. */
+  readonly loss: number;
+  readonly samples: number;
+  readonly metrics: MetricSums;
+}
+
+export interface EpochMeans {
+  /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
+  readonly loss: number;
+  readonly metrics: SplitMetrics;
+  readonly samples: number;
+  readonly seconds: number;
+}
+
+export class EpochSums {
+  totals: EpochTotals;
+  private seconds = 0;
+
+  constructor(totals: EpochTotals = { loss: 0, samples: 0, metrics: NO_METRICS }) {
+    this.totals = totals.samples === 0 ? { ...totals, metrics: NO_METRICS } : totals;
+  }
+
+  add({ loss, updated, metrics }: StepResult, samples: number, seconds: number): void {
+    this.seconds += seconds;
+    if (!updated) return;
+    const { totals } = this;
+    this.totals = {
+      loss: totals.loss + loss * samples,
+      samples: totals.samples + samples,
+      metrics: totals.metrics.predictions === 0 ? metrics : added(totals.metrics, metrics),
+    };
+  }
+
+  /** Means over the epoch. `seconds` counts only this process. */
+  means(): EpochMeans {
+    const { loss, samples, metrics } = this.totals;
+    const sums = metrics.predictions === 0 ? [] : Object.entries(metrics.sums);
+    const means = Object.fromEntries(sums.map(([name, sum]) => [name, sum / metrics.predictions]));
+    return { loss: loss / samples, metrics: means, samples, seconds: this.seconds };
+  }
+}
+
+/** Only metrics that both have. */
+function added(before: MetricSums, now: MetricSums): MetricSums {
+  const both = Object.entries(before.sums).filter(([name]) => name in now.sums);
+  const sums = Object.fromEntries(both.map(([name, sum]) => [name, sum + now.sums[name]]));
+  return { sums, predictions: before.predictions + now.predictions };
 }

@@ -8,8 +8,7 @@ import { ParameterLayout } from '../math/model/parameters.js';
 import type { RunDirectory } from '../run/directory.js';
 import { type GitState, type Manifest, machine, versions } from '../run/manifest.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
-import { gateOrigins } from './gates.js';
-import type { Fitted, Session } from './session.js';
+import { type Fitted, gateOrigins, type Session } from './session.js';
 import type { RunContext } from './train.js';
 
 /** Also keeps the baselines of the gates. `git` is the state of the config's repository. */

@@ -4,8 +4,8 @@ import type { Metrics } from '../run/gates.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { metricSentence, metricSentences } from '../run/words.js';
 import { counted } from '../util/words.js';
-import type { EarlyStop } from './early-stopping.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
+import type { EarlyStop } from './plan.js';
 import type { StepResult } from './trainer.js';
 
 /** Printed after an evaluation. */

@@ -16,8 +16,7 @@ import {
 } from '../run/integrity.js';
 import { whileLocked } from '../run/lock.js';
 import { cutLog, lastRecord, readEvents } from '../run/log.js';
-import type { Manifest } from '../run/manifest.js';
-import { versions } from '../run/manifest.js';
+import { type Manifest, versions } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, isGivenConfigEdited, Run } from '../run/run.js';
 import { timesSoFar } from '../run/run-times.js';
 import type { Summary } from '../run/summary.js';
@@ -35,9 +34,6 @@ import {
   widthChanges,
 } from './changes.js';
 import { logCheckpoint, savedState } from './checkpoints.js';
-import { watchedMetrics } from './early-stopping.js';
-import { RunEvents } from './events.js';
-import { gateOrigins, withGateOrigins } from './gates.js';
 import { TrainingState } from './loop.js';
 import {
   backendFacts,
@@ -47,10 +43,10 @@ import {
   fittedBy,
   resolvedDigest,
 } from './manifest.js';
-import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
-import type { RunObserver, RunResult } from './recorder.js';
+import { batchOrder, defaultLogEvery, totalSteps, watchedMetrics } from './plan.js';
+import { RunEvents, type RunObserver, type RunResult } from './recorder.js';
 import type { RunOptions } from './run.js';
-import { initialParameters, openSession } from './session.js';
+import { gateOrigins, initialParameters, openSession, withGateOrigins } from './session.js';
 import { type RunContext, trainRun } from './train.js';
 
 export interface ResumeOptions

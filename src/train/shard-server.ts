@@ -2,8 +2,12 @@
 import type { Backend } from '../engine/backend-names.js';
 import type { WasmMemory } from '../engine/heap.js';
 import type { LinkedPlan } from '../engine/link.js';
-import { LinkedExecutable, type LinkedRuntime } from '../engine/linked-executable.js';
-import { KernelMachine, type ProgramCompiler } from '../engine/machine.js';
+import {
+  KernelMachine,
+  LinkedExecutable,
+  type LinkedRuntime,
+  type ProgramCompiler,
+} from '../engine/linked-executable.js';
 import { openShard, ShardComputer, type ShardJob, type ShardMemory } from './shards.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 

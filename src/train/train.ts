@@ -1,16 +1,24 @@
 /** Trains a run and closes it, however it ends; shared by new and resumed runs. */
-import type { LoadedExperiment } from '../config/index.js';
-import { DeviceLostError } from '../engine/executable.js';
-import type { Checkpoint } from '../run/checkpoints.js';
+import type { Experiment, LoadedExperiment } from '../config/index.js';
+import { testSelections } from '../config/metrics.js';
+import { DeviceLostError, EXECUTORS } from '../engine/executable.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import { type Checkpoint, savedCheckpoints } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
+import type { RunStatus } from '../run/events.js';
+import { judgeRun, metricValue, missedIn } from '../run/gates.js';
+import { writtenDigests } from '../run/integrity.js';
+import { addTimes, stepRatio } from '../run/run-times.js';
+import type { SavedCheckpoints, Summary } from '../run/summary.js';
+import { EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
+import { trivialBaselines } from './baselines.js';
 import type { SavedState } from './checkpoints.js';
-import { closeFailed, closeRun } from './ending.js';
-import type { RunEvents } from './events.js';
 import { type LoopEnd, type TrainingState, trainingLoop } from './loop.js';
+import { divergedAdvice, divergedSentence, notFiniteMetrics, settingSentence } from './messages.js';
 import { batchOrder, learningRates, totalSteps } from './plan.js';
-import { Recorder, type RunObserver, type RunParts, type RunResult } from './recorder.js';
-import { createTrainer, type Session } from './session.js';
+import { Recorder, type RunEvents, type RunObserver, type RunParts, type RunResult } from './recorder.js';
+import { createTrainer, type Session, writtenGates } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
 
@@ -105,4 +113,167 @@ async function train(parts: RunParts): Promise<LoopEnd> {
     throw error;
   }
   return end;
+}
+
+interface Outcome {
+  readonly status: RunStatus;
+  readonly exitCode: ExitCode;
+  /** What went wrong, in one line. */
+  readonly message?: string;
+}
+
+type Closing = Pick<RunContext, 'loaded' | 'session' | 'directory' | 'runId' | 'state' | 'began'>;
+
+export function closeRun(run: Closing, end: LoopEnd, events: RunEvents): RunResult {
+  const saved = savedCheckpoints(run.directory.files.checkpoints);
+  const measured = summaryOf(run, outcomeOf(run, end, saved), saved);
+  const judged = end.status === 'completed' ? judgedSummary(run, measured) : measured;
+  for (const gate of judged.gates) events.emit({ event: 'gate', ...gate });
+  const summary = { ...judged, digests: digestsOf(run, events) };
+  run.directory.write('summary', summary);
+  logEnd(run, summary, events, true);
+  const exitCode = summary.exit_code as ExitCode;
+  if (summary.status !== 'diverged') return { exitCode, summary };
+  // an overflow in the first update is caused by the learning rate, so the update counts here
+  const isUpdate =
+    end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
+  const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
+  return { exitCode, summary, advice: divergedAdvice(updates, run.loaded) };
+}
+
+/** Writes what it can and never throws. `events` is undefined if no log was opened. */
+export function closeFailed(run: Closing, error: unknown, events: RunEvents | undefined): Summary {
+  const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
+  const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const saved = attempt(() => savedCheckpoints(run.directory.files.checkpoints));
+  const none = { best: null, checkpoints: { last: null, best: null } };
+  const told = summaryOf(run, { status: 'failed', exitCode, message }, saved ?? none);
+  const summary = { ...told, digests: attempt(() => digestsOf(run, events)) ?? told.digests };
+  const isWritten = attempt(() => {
+    run.directory.write('summary', summary);
+    return true;
+  });
+  attempt(() => events && logEnd(run, summary, events, isWritten));
+  return summary;
+}
+
+/** Runs `action` and ignores its errors: they must not hide the error that ended the run. */
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
+}
+
+function logEnd({ directory }: Closing, summary: Summary, events: RunEvents, isWritten = false): void {
+  const { status, exit_code, epochs, steps, message, duration_s } = summary;
+  const { ms_per_step, calibration_ms, step_ratio } = summary;
+  const sha256 = isWritten ? attempt(() => directory.digestOf('summary.json')) : undefined;
+  events.emit({
+    ...{ event: 'run.end', status, exit_code, epochs, steps, duration_s },
+    ...{ ms_per_step, calibration_ms, step_ratio },
+    ...(sha256 !== undefined && { summary_sha256: sha256 }),
+    ...(message !== undefined && { message }),
+  });
+}
+
+function outcomeOf({ state, loaded }: Closing, end: LoopEnd, { checkpoints }: SavedCheckpoints): Outcome {
+  const { status } = end;
+  if (status === 'completed') return { status, exitCode: EXIT.done };
+  if (status === 'diverged')
+    return { status, exitCode: EXIT.diverged, message: divergedSentence(end, loaded, checkpoints.last) };
+  const step = state.position?.step ?? 0;
+  const kept = step === 0 ? 'nothing was trained' : 'the checkpoint of that step is saved';
+  return { status, exitCode: EXIT.interrupted, message: `interrupted after step ${step}; ${kept}` };
+}
+
+/** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
+function judgedSummary({ loaded, session, state, directory }: Closing, summary: Summary): Summary {
+  const { run, dataset, references } = session;
+  const { validation, test } = dataset;
+  const baselines = {
+    ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
+    test: trivialBaselines(run, dataset, test),
+  };
+  // a damaged evaluation file is no reason to fail
+  const { split, constant } = attempt(() => directory.read('evaluation')) ?? {};
+  const isConstant = split === 'test' && constant === true;
+  const measured: Summary = { ...summary, baselines, ...(isConstant && { constant_outputs: true }) };
+  const gates = judgeRun(writtenGates(loaded, references), measured, metric => state.best.get(metric));
+  const odd = notFiniteMetrics('test', measured.metrics.test);
+  // such a model is unusable, whatever the gates say
+  if (odd !== '') {
+    const message = `the model after the last step has ${odd}; ${settingSentence(loaded, 'optimizer', 'learning_rate')}`;
+    return { ...measured, status: 'diverged', exit_code: EXIT.diverged, message, gates };
+  }
+  const missed = missedIn(gates).length;
+  if (missed === 0) return { ...measured, gates };
+  const message = `${missed} of ${counted(gates.length, 'gate')} not passed`;
+  return { ...measured, exit_code: EXIT.gate, message, gates };
+}
+
+function digestsOf({ directory }: Closing, events: RunEvents | undefined): Summary['digests'] {
+  return { log: events?.log.digest() ?? null, files: writtenDigests(directory) };
+}
+
+function summaryOf(run: Closing, { status, exitCode, message }: Outcome, saved: SavedCheckpoints): Summary {
+  const { loaded, session, directory, runId, state, began } = run;
+  const { experiment, hash } = loaded;
+  const { backend } = session.choice;
+  const times = addTimes(state.before, {
+    duration_s: (performance.now() - began) / 1000,
+    train_s: state.stepTimes.total,
+    eval_s: state.evalSeconds,
+    ms_per_step: state.stepTimes.medianMilliseconds,
+    calibration_ms: state.calibration.medianMilliseconds,
+    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+  });
+  const selected = selectedOnTest(experiment, state, saved);
+  return {
+    version: 1,
+    run_id: runId,
+    name: experiment.name,
+    ...(experiment.description !== undefined && { description: experiment.description }),
+    status,
+    exit_code: exitCode,
+    ...(message !== undefined && { message }),
+    directory: directory.path,
+    config_hash: hash,
+    backend,
+    executor: EXECUTORS[backend],
+    seed: experiment.seed,
+    steps: state.position?.step ?? 0,
+    epochs: state.position?.epochsDone ?? 0,
+    skipped_batches: state.position?.skipped ?? 0,
+    evaluated: state.evaluated,
+    metrics: state.metrics,
+    ...(state.restored && {
+      restored: { step: state.restored.step, epoch: state.restored.epoch },
+    }),
+    ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
+    gates: [],
+    digests: { log: null, files: {} },
+    ...times,
+    step_ratio: stepRatio(times),
+    parameters: new ParameterLayout(session.spec).size,
+    ...saved,
+    ...(selected.length > 0 && { selected_on_test: selected }),
+  };
+}
+
+/** The parts of the result that were selected by metrics of the test split. */
+function selectedOnTest(
+  experiment: Experiment,
+  { position, stoppedEarly, restored, metrics }: TrainingState,
+  { best }: SavedCheckpoints,
+): string[] {
+  return testSelections(experiment).flatMap(({ path: [section], what }) => {
+    if (section === 'training' && stoppedEarly === undefined) return [];
+    if (section !== 'checkpoint') return [what];
+    if (best === null || best.step === position?.step) return [];
+    // the last step has the same value, so selection did not matter
+    if (restored === undefined && metricValue(metrics, best.metric) === best.value) return [];
+    return [`${what} (step ${best.step}, ${best.metric} ${Number(best.value.toPrecision(4))})`];
+  });
 }

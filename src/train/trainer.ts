@@ -1,17 +1,21 @@
 /** A model in training and one optimizer step, without files or schedules. */
 import type { Split } from '../data/core/dataset.js';
 import type { Executable } from '../engine/executable.js';
+import type { Engine } from '../engine/index.js';
+import type { Value } from '../engine/linked-executable.js';
 import { sizeOf } from '../math/graph/shape.js';
+import { lossOf, taskOf } from '../math/losses/index.js';
+import { trainedMetrics } from '../math/metrics/index.js';
+import { predictionsOf } from '../math/model/inputs.js';
 import type { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';
 import type { Optimizer } from '../math/optimizers/optimizer.js';
-import { gradientSumProgram, paddedSize } from '../math/optimizers/program.js';
+import { gradientSumProgram, paddedSize, TOTAL, updateProgram } from '../math/optimizers/program.js';
 import type { Tensor } from '../run/safetensors.js';
 import { Evaluator } from './evaluator.js';
 import { ShardPool } from './pool.js';
+import { Readout } from './predictions.js';
 import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatch } from './shards.js';
-import { batchMetrics, type MetricSums, NO_METRICS } from './training-metrics.js';
-import { clipFactor, createUpdater, gradientNorm, type Updater, WeightAverage } from './updater.js';
 
 export interface TrainerOptions extends ModelRun {
   readonly train: Split;
@@ -208,4 +212,146 @@ function weightMask(layout: ParameterLayout): Float32Array {
   for (const { shape, offset, size } of layout.parameters)
     if (shape.length > 1) mask.fill(1, offset, offset + size);
   return mask;
+}
+
+/** Added to the norm before dividing by it, like torch.nn.utils.clip_grad_norm_. */
+const CLIP_EPSILON = 1e-6;
+
+/** In float64, in four independent sums; `gradient` is padded to whole rows. */
+export function gradientNorm(gradient: Float32Array): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < gradient.length; i += 4) {
+    a += gradient[i] * gradient[i];
+    b += gradient[i + 1] * gradient[i + 1];
+    c += gradient[i + 2] * gradient[i + 2];
+    d += gradient[i + 3] * gradient[i + 3];
+  }
+  return Math.sqrt(a + b + (c + d));
+}
+
+/** Scales a gradient of norm `norm` down to `most`. */
+export function clipFactor(norm: number, most: number | undefined): number {
+  return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
+}
+
+export type Updater = ReturnType<typeof createUpdater>;
+
+/**
+ * @param size parameters without padding
+ * @param decayed 1 for each parameter that weight decay applies to, else 0; padded. Absent: all.
+ */
+export function createUpdater<S>(
+  engine: Engine,
+  optimizer: Optimizer<S>,
+  settings: S,
+  size: number,
+  decayed?: Float32Array,
+) {
+  const program = updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined });
+  const executable = engine.compile(program);
+  const state = Object.fromEntries(
+    optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
+  );
+  return {
+    /** The optimizer's buffers by name, each flat and padded like the parameters. */
+    state,
+
+    /**
+     * Updates `parameter` and the state in place with `gradient` times `scale`. All arrays are flat
+     * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
+     * finite, changes nothing and returns the results that are not; otherwise returns an empty
+     * array.
+     */
+    async apply(
+      parameter: Float32Array,
+      gradient: Float32Array,
+      { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
+    ): Promise<readonly Float32Array[]> {
+      const values: Record<string, Value> = {
+        ...optimizer.scalars(settings, step, learningRate),
+        ...(decayed && { decayed }),
+        gradient_scale: scale,
+        parameter,
+        gradient,
+      };
+      for (const [name, buffer] of Object.entries(state)) values[`state.${name}`] = buffer;
+      const { [TOTAL]: total, ...out } = await executable.run(values);
+      // the total may overflow float32 although no result does
+      const notFinite = isFiniteThroughout(total)
+        ? []
+        : Object.values(out).filter(array => !isFiniteThroughout(array));
+      if (notFinite.length > 0) return notFinite;
+      parameter.set(out.parameter);
+      for (const [name, buffer] of Object.entries(state)) buffer.set(out[`state.${name}`]);
+      return notFinite;
+    },
+  };
+}
+
+/** A sum is finite only if every term is; sums of float32 do not overflow float64. */
+export function isFiniteThroughout(values: Float32Array): boolean {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < values.length; i += 4) {
+    a += values[i];
+    b += values[i + 1];
+    c += values[i + 2];
+    d += values[i + 3];
+  }
+  return Number.isFinite(a + b + (c + d));
+}
+
+/** Exponential moving average of the weights over the updates of a training. */
+export class WeightAverage {
+  readonly values: Float32Array;
+
+  constructor(
+    size: number,
+    private readonly decay: number,
+  ) {
+    this.values = new Float32Array(size);
+  }
+
+  /**
+   * Adds the parameters after `update` (from 1). The first update copies them; later ones compute a
+   * <- a + (1 - decay) (theta - a), like torch.optim.swa_utils.AveragedModel with
+   * get_ema_multi_avg_fn. Computed in float64 and rounded once, so byte-identical on every backend.
+   */
+  add(parameters: Float32Array, update: number): void {
+    const { values } = this;
+    if (update === 1) {
+      values.set(parameters);
+      return;
+    }
+    const weight = 1 - this.decay;
+    for (let i = 0; i < values.length; i++) values[i] += weight * (parameters[i] - values[i]);
+  }
+}
+
+/** Sums over predictions; the metrics are their means. */
+export interface MetricSums {
+  readonly sums: Readonly<Record<string, number>>;
+  readonly predictions: number;
+}
+
+export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
+
+/** Summed in batch order, so byte-identical for any number of threads and shards. */
+export function batchMetrics(batches: ShardedBatches, { split, indices, slot }: PreparedBatch): MetricSums {
+  const { loss, metrics: names, spec, sequenceLength } = batches.model;
+  const metrics = trainedMetrics(taskOf(loss), names);
+  if (metrics.length === 0) return NO_METRICS;
+  const readout = new Readout(lossOf(loss), split.targets);
+  const each = predictionsOf(spec, sequenceLength);
+  const sums = metrics.map(() => 0);
+  let predictions = 0;
+  indices.forEach((index, inBatch) => {
+    for (const { step, counts, outputs } of batches.predictions(slot, inBatch, split.lengths?.[index])) {
+      if (!counts) continue;
+      const at = index * each + step;
+      const scored = { outputs, point: readout.point(outputs, at), target: readout.target(at) };
+      for (let m = 0; m < sums.length; m++) sums[m] += metrics[m][1](scored);
+      predictions++;
+    }
+  });
+  return { sums: Object.fromEntries(metrics.map(([name], m) => [name, sums[m]])), predictions };
 }

@@ -16,7 +16,7 @@ import {
 import { symbolsOf } from '../../src/data/vocabulary.js';
 import { loadModel } from '../../src/predict/model.js';
 import { type Diagnostic, UserError } from '../../src/util/errors.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
+import { compareRuns } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
 import {
   asInput,

@@ -20,7 +20,7 @@ import { resumeExperiment } from '../../src/train/resume.js';
 import { runExperiment } from '../../src/train/run.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
+import { compareRuns } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';

@@ -6,11 +6,10 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { Targets } from '../../src/data/core/dataset.js';
 import { Engine } from '../../src/engine/index.js';
-import { KernelMachine } from '../../src/engine/machine.js';
+import { KernelMachine } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
 import { cells } from '../../src/math/cells/index.js';
 import { type LossSettings, lossOf as lossOfSettings, targetSize } from '../../src/math/losses/index.js';
-
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { batchLengths, makeSchedule } from '../../src/math/model/schedule.js';
 import type { ModelSpec } from '../../src/math/model/spec.js';

@@ -12,7 +12,7 @@ import { interpret } from '../../src/math/graph/interpret.js';
 import { optimizers } from '../../src/math/optimizers/index.js';
 import type { Optimizer } from '../../src/math/optimizers/optimizer.js';
 import { paddedSize, updateProgram } from '../../src/math/optimizers/program.js';
-import { createUpdater, WeightAverage } from '../../src/train/updater.js';
+import { createUpdater, WeightAverage } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
 import '../support/software-gpu.js';
 

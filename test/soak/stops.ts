@@ -8,8 +8,7 @@ import { checkpointNames, loadCheckpoint, resolveCheckpoint } from '../../src/ru
 import { TEMPORARY_PREFIX } from '../../src/run/files.js';
 import { EXIT } from '../../src/util/errors.js';
 import { RandomStream } from '../../src/util/random.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
-import { isDone, type Outcome, runUnder } from '../../src/verify/resume.js';
+import { compareRuns, isDone, type Outcome, runUnder } from '../../src/verify/resume.js';
 import { type LogLine, readLog } from '../support/cli.js';
 import type { Extent, Figures } from './figures.js';
 import { type Finish, type Killable, killable, VARIANTS } from './killable.js';

@@ -25,7 +25,7 @@ import type { ModelRun } from '../../src/train/shards.js';
 import { Calibration } from '../../src/train/timing.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
+import { compareRuns } from '../../src/verify/resume.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';

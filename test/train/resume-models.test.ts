@@ -6,7 +6,7 @@ import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { RandomStream } from '../../src/util/random.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
+import { compareRuns } from '../../src/verify/resume.js';
 import { floats, integers, npz, readLog, Workplace } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { resume, stopAt, train } from '../support/runs.js';

@@ -19,7 +19,7 @@ import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { RunResult } from '../../src/train/recorder.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
+import { compareRuns } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { comesTrue } from '../support/programs.js';
 import { copies, randomDataset, resume, seal, type Trained, train, trainUntil } from '../support/runs.js';

@@ -3,9 +3,8 @@
  */
 import t from 'tap';
 import type { BatchOrder } from '../../src/data/index.js';
-import { type EpochReport, TrainingState, trainingLoop } from '../../src/train/loop.js';
+import { type EpochReport, type EpochTotals, TrainingState, trainingLoop } from '../../src/train/loop.js';
 import type { StepResult, Trainer } from '../../src/train/trainer.js';
-import type { EpochTotals } from '../../src/train/training-metrics.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 

@@ -5,8 +5,8 @@
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { earlyStop, type Measurement, MetricHistory } from '../../src/train/early-stopping.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
+import { earlyStop, type Measurement, MetricHistory } from '../../src/train/plan.js';
+import { compareRuns } from '../../src/verify/resume.js';
 import { buildRunReport } from '../../src/view/run-report.js';
 import { floats, integers, type LogLine, npz, readLog, Workplace } from '../support/cli.js';
 import { resume, stopAt, train } from '../support/runs.js';

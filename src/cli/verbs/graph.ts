@@ -1,7 +1,7 @@
 /** `graph CONFIG`: prints the computations and costs of a training step. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { kernelListing } from '../../engine/link.js';
 import { describePlan, makePlan } from '../../engine/plan.js';
-import { kernelListing } from '../../engine/simd-kernel.js';
 import { reachable } from '../../math/graph/node.js';
 import { shapeText } from '../../math/graph/shape.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
