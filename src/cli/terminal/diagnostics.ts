@@ -15,11 +15,6 @@ import { printable } from '../../util/words.js';
 /** Longer source lines are cut around the caret. */
 const MAX_SOURCE = 120;
 
-export interface DiagnosticFormat {
-  readonly color: boolean;
-  readonly severity?: 'error' | 'warning';
-}
-
 /** Maximum number of identical errors, and of warnings with the same code, that are shown. */
 const MAX_ALIKE = 5;
 
@@ -29,7 +24,7 @@ const MAX_ALIKE = 5;
  */
 export function formatDiagnostics(
   diagnostics: readonly Diagnostic[],
-  { color, severity = 'error' }: DiagnosticFormat,
+  { color, severity = 'error' }: { readonly color: boolean; readonly severity?: 'error' | 'warning' },
 ): string {
   const colors = pico.createColors(color);
   const counts = new Map<string, number>();
@@ -73,11 +68,7 @@ function excerpt(d: Diagnostic, colors: Colors): string[] {
 }
 
 /** Crops the line to MAX_SOURCE units around the caret, and moves the caret with it. */
-function crop(
-  source: string,
-  column: number,
-  length: number,
-): { text: string; column: number; length: number } {
+function crop(source: string, column: number, length: number) {
   const start = column + Math.min(length, MAX_SOURCE / 2) <= MAX_SOURCE ? 0 : column - 1 - MAX_SOURCE / 4;
   const end = start + MAX_SOURCE;
   const text = (start > 0 ? '…' : '') + source.slice(start, end) + (end < source.length ? '…' : '');

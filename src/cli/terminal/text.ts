@@ -137,10 +137,7 @@ export function lineChart(lines: readonly ChartLine[], style: ChartStyle): strin
   return `${body.join('')}${' '.repeat(margin)} ${corner}${rule}\n${xLabels(frame, margin, style.axis)}`;
 }
 
-interface Range {
-  readonly low: number;
-  readonly high: number;
-}
+type Range = ReturnType<typeof rangeOf>;
 
 interface Frame {
   readonly x: Range;
@@ -156,7 +153,7 @@ interface Cell {
 }
 
 /** The range of the values, widened if they are nearly equal. */
-function rangeOf(values: readonly number[]): Range {
+function rangeOf(values: readonly number[]) {
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   const size = Math.max(Math.abs(low), Math.abs(high));
   const room = high - low > Math.max(1e-9 * size, 1e-300) ? 0 : size > 1e-300 ? size / 2 : 1;

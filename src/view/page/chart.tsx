@@ -281,8 +281,8 @@ function Content({ series, view: { cursor, change }, places, frame, x, y }: Cont
         const className = `curve ${color}${isDashed ? ' dashed' : ''}`;
         return (
           <g key={name}>
-            <CurvePaths line={line} frame={frame} className={smooth ? `${className} behind` : className} />
-            {smooth && <CurvePaths line={smooth} frame={frame} className={className} />}
+            {curvePaths(line, frame, smooth ? `${className} behind` : className)}
+            {smooth && curvePaths(smooth, frame, className)}
           </g>
         );
       }),
@@ -319,13 +319,7 @@ function Content({ series, view: { cursor, change }, places, frame, x, y }: Cont
 /** Curves with more points have none drawn, unless no line leads to them. */
 const MAX_DOTS = 60;
 
-interface CurveProps {
-  readonly line: Line;
-  readonly frame: Frame;
-  readonly className: string;
-}
-
-function CurvePaths({ line: { places, values }, frame, className }: CurveProps) {
+function curvePaths({ places, values }: Line, frame: Frame, className: string) {
   const points = values.map((value, i) => frame.at(places[i], value));
   const few = points.length <= MAX_DOTS && !/faint|behind/.test(className);
   const dots = points.filter((_, i) => few || (!points[i - 1] && !points[i + 1]));

@@ -3,7 +3,7 @@ import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hoo
 import { counted, formatMetric } from '../../util/numbers.js';
 import type { Fact, Measured, RunReport } from '../run-report.js';
 import type { SweepReport } from '../sweep-report.js';
-import type { Group } from './run-list.js';
+import type { Group, linksFrom } from './run-list.js';
 
 /** The heading level above the sections, so that a run can be part of another page. */
 export const Level = createContext<1 | 3>(1);
@@ -132,17 +132,8 @@ export function Breakable({ text }: { readonly text: string }) {
   return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
 }
 
-interface PageLinks {
-  run(path: string): string;
-  sweep(path: string): string;
-  comparison(paths: readonly string[]): string;
-}
-
-/**
- * Addresses of other views of the page, by paths relative to the one that is shown; undefined in a
- * standalone file.
- */
-export const Links = createContext<PageLinks | undefined>(undefined);
+/** Addresses of other views; undefined in a standalone file. */
+export const Links = createContext<ReturnType<typeof linksFrom> | undefined>(undefined);
 
 type SortValue = number | string | null | undefined;
 
@@ -205,11 +196,26 @@ export function Table<Row>(props: TableProps<Row>) {
     const all = sort(some, row => column?.sortBy?.(row));
     return isWhole ? all : all.slice(0, most);
   };
-  const next = (name: string): void =>
-    setOrder(old => {
-      if (old?.column !== name) return { column: name, isDown: false };
-      return old.isDown ? null : { column: name, isDown: true };
-    });
+  const head = ({ name, title = name, isText, sortBy }: Column<Row>) => {
+    const direction = order?.column !== name ? 'none' : order.isDown ? 'descending' : 'ascending';
+    const next = {
+      none: { column: name, isDown: false },
+      ascending: { column: name, isDown: true },
+      descending: null,
+    };
+    return (
+      <th key={name} scope="col" aria-sort={sortBy && direction} class={isText ? 'text' : undefined}>
+        {sortBy ? (
+          <button type="button" title={name} onClick={() => setOrder(next[direction])}>
+            {title}
+            <span aria-hidden="true">{{ none: '', ascending: ' ▲', descending: ' ▼' }[direction]}</span>
+          </button>
+        ) : (
+          title
+        )}
+      </th>
+    );
+  };
   const longest = Math.max(...(groups ?? [{ rows }]).map(group => group.rows.length));
   return (
     <>
@@ -217,11 +223,7 @@ export function Table<Row>(props: TableProps<Row>) {
         <table class={columns.some(({ sortBy }) => sortBy !== undefined) ? `${kind} sortable` : kind}>
           {caption}
           <thead>
-            <tr>
-              {columns.map(one => (
-                <ColumnHead key={one.name} column={one} order={order} next={() => next(one.name)} />
-              ))}
-            </tr>
+            <tr>{columns.map(head)}</tr>
           </thead>
           {groups === undefined ? (
             <tbody>
@@ -242,30 +244,6 @@ export function Table<Row>(props: TableProps<Row>) {
         </button>
       )}
     </>
-  );
-}
-
-interface ColumnHeadProps<Row> {
-  readonly column: Column<Row>;
-  readonly order: Order | null;
-  next(): void;
-}
-
-function ColumnHead<Row>({ column, order, next }: ColumnHeadProps<Row>) {
-  const { name, title = name, isText, sortBy } = column;
-  const direction = order?.column !== name ? 'none' : order.isDown ? 'descending' : 'ascending';
-  const sign = { none: '', ascending: ' ▲', descending: ' ▼' }[direction];
-  return (
-    <th scope="col" aria-sort={sortBy && direction} class={isText ? 'text' : undefined}>
-      {sortBy ? (
-        <button type="button" title={name} onClick={next}>
-          {title}
-          <span aria-hidden="true">{sign}</span>
-        </button>
-      ) : (
-        title
-      )}
-    </th>
   );
 }
 

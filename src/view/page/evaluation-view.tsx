@@ -18,7 +18,7 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
   const place = where.filter(Boolean).join(', ');
   return (
     <>
-      {classes?.confusion && <Confusion classes={classes} counts={classes.confusion} place={place} />}
+      {classes !== null && <Confusion classes={classes} place={place} />}
       {classes !== null && <Mistakes classes={classes} place={place} />}
       {values !== null && <TrueAndPredicted values={values} place={place} />}
       {scores !== null && (
@@ -65,14 +65,14 @@ export function MeasuredTable({ title, note, of, columns, format = '', rows }: M
   );
 }
 
-interface ConfusionProps {
+interface OfClasses {
   readonly classes: ClassesReport;
-  readonly counts: NonNullable<ClassesReport['confusion']>;
   readonly place: string;
 }
 
-function Confusion({ classes: { names, undecided }, counts, place }: ConfusionProps) {
+function Confusion({ classes: { names, undecided, confusion: counts }, place }: OfClasses) {
   const [isShares, setShares] = useState(false);
+  if (counts === null) return null;
   const totals = counts.map(sum);
   const predictions = sum(totals) + undecided;
   const right = sum(counts.map((row, i) => row[i]));
@@ -171,7 +171,7 @@ function listed(values: readonly Measured[]): string {
   return values.map(value => formatMetric('value', value)).join(', ');
 }
 
-function Mistakes({ classes, place }: { readonly classes: ClassesReport; readonly place: string }) {
+function Mistakes({ classes, place }: OfClasses) {
   const { mistakes, images, names } = classes;
   const perStep = mistakes.some(({ step_in_sequence: step }) => step !== null);
   const columns: readonly (Column<Mistake> | false | null)[] = [

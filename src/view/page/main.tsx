@@ -27,9 +27,9 @@ import {
 } from './components.js';
 import {
   byImportance,
-  comparisonHash,
   distinct,
   type Filter,
+  linksFrom,
   listHash,
   NO_FILTER,
   parseRoute,
@@ -65,14 +65,8 @@ function Dashboard() {
   useEffect(() => {
     document.title = title;
   }, [title]);
-  const folder = kind === 'sweep' ? `${path}/` : '';
-  const links = {
-    run: (path: string) => pathHash('run', folder + path),
-    sweep: (path: string) => pathHash('sweep', path),
-    comparison: (paths: readonly string[]) => comparisonHash(paths.map(path => folder + path)),
-  };
   return (
-    <Links.Provider value={links}>
+    <Links.Provider value={linksFrom(kind === 'sweep' ? `${path}/` : '')}>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
         Skip to the content
       </button>

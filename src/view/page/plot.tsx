@@ -7,15 +7,7 @@ import type { Sparkline as Line } from '../index-report.js';
 import { useWidth } from './components.js';
 import { extentOf, NO_VALUE, numeric, type Scale, spaced } from './scales.js';
 
-export interface Frame {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-  x(place: number): number;
-  y(place: number): number;
-  at(x: number | string, y: number | null): Point | undefined;
-}
+export type Frame = ReturnType<typeof frameOf>;
 
 export interface Axis {
   readonly title?: string;
@@ -26,19 +18,17 @@ const LETTER = 7.5;
 export const LINE = 15;
 const STRIP = 26;
 
-export interface PlotPoint {
-  readonly id: number;
-  readonly x: number | string;
-  readonly y: number | null;
-  readonly className: string;
-}
-
 interface PlotProps {
   readonly label?: string;
   readonly x: Axis;
   readonly y: Axis;
   height(width: number): number;
-  readonly points?: readonly PlotPoint[];
+  readonly points?: readonly {
+    readonly id: number;
+    readonly x: number | string;
+    readonly y: number | null;
+    readonly className: string;
+  }[];
   children?(frame: Frame): ComponentChildren;
 }
 
@@ -53,19 +43,7 @@ export function Plot({ label, x, y, height, points = [], children }: PlotProps) 
   const right = Math.max(left, width - Math.max(14, (LETTER * ends) / 2 + 2));
   const top = y.title === undefined ? 8 : 26;
   const bottom = height(width) - (x.title === undefined ? 24 : 40);
-  const frame: Frame = {
-    left,
-    right,
-    top,
-    bottom,
-    x: place => left + place * (right - left),
-    y: place => bottom - place * (bottom - top),
-    at: (valueX, valueY) => {
-      const [placeX, placeY] = [x.scale.place(valueX), y.scale.place(valueY)];
-      if (placeX === undefined || placeY === undefined) return undefined;
-      return { left: frame.x(placeX), top: frame.y(placeY) };
-    },
-  };
+  const frame = frameOf({ left, right, top, bottom }, x.scale, y.scale);
   const columns = spaced(x.scale.ticks, ({ text }) => (LETTER * text.length + 8) / (right - left));
   return (
     <div ref={ref}>
@@ -121,12 +99,24 @@ export function Plot({ label, x, y, height, points = [], children }: PlotProps) 
   );
 }
 
-interface MarkProps {
-  readonly id?: number;
+interface Sides {
   readonly left: number;
+  readonly right: number;
   readonly top: number;
-  readonly className: string;
+  readonly bottom: number;
 }
+
+function frameOf({ left, right, top, bottom }: Sides, scaleX: Scale, scaleY: Scale) {
+  const x = (place: number) => left + place * (right - left);
+  const y = (place: number) => bottom - place * (bottom - top);
+  const at = (valueX: number | string, valueY: number | null): Point | undefined => {
+    const [placeX, placeY] = [scaleX.place(valueX), scaleY.place(valueY)];
+    return placeX === undefined || placeY === undefined ? undefined : { left: x(placeX), top: y(placeY) };
+  };
+  return { left, right, top, bottom, x, y, at };
+}
+
+type MarkProps = Point & { readonly id?: number; readonly className: string };
 
 /** A circle for completed trials, a cross for others: colour is never the only difference. */
 export function Mark({ id, left, top, className }: MarkProps) {

@@ -320,10 +320,19 @@ export function listHash(filter: Partial<Filter> = {}): string {
   return set.length === 0 ? '#/' : `#/list?${new URLSearchParams(set)}`;
 }
 
-export function comparisonHash(paths: readonly string[]): string {
+function comparisonHash(paths: readonly string[]): string {
   return `#/compare?${new URLSearchParams(paths.map((path): [string, string] => ['run', path]))}`;
 }
 
 export function pathHash(kind: 'run' | 'sweep', path: string): string {
   return `#/${kind}/${path.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** Addresses of views, by paths relative to `folder`. */
+export function linksFrom(folder: string) {
+  return {
+    run: (path: string) => pathHash('run', folder + path),
+    sweep: (path: string) => pathHash('sweep', path),
+    comparison: (paths: readonly string[]) => comparisonHash(paths.map(path => folder + path)),
+  };
 }

@@ -133,7 +133,7 @@ function documentOf(root: string, exists: boolean, deeper: string | null, known:
   };
 }
 
-function nextTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve));
 }
 

@@ -71,10 +71,10 @@ class Handler {
     const asset = ASSETS[url.split('?', 1)[0]];
     if (asset !== undefined) return respond(response, 200, asset.type, asset.read());
     try {
-      const route = subjectOf(url);
-      if (route === undefined) refuse(response, 404, 'nothing is at this address');
-      else if (route.isStream && method === 'GET') await this.follow(route.subject, response);
-      else await this.answer(route.subject, response);
+      const subject = subjectOf(url);
+      if (subject === undefined) refuse(response, 404, 'nothing is at this address');
+      else if (subject.isStream && method === 'GET') await this.follow(subject, response);
+      else await this.answer(subject, response);
     } catch (error) {
       if (error instanceof URIError) refuse(response, 400, 'the address is malformed');
       else refuse(response, isFileProblem(error) ? 409 : 500, this.reasonOf(error));
@@ -140,10 +140,10 @@ class Handler {
   }
 }
 
-function missing(subject: Subject): string {
-  return 'path' in subject
-    ? `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`
-    : 'one of these runs does not exist';
+function missing({ kind, paths }: Subject): string {
+  return kind === 'comparison'
+    ? 'one of these runs does not exist'
+    : `there is no ${kind} '${paths[0].slice(0, 200)}'`;
 }
 
 /** @param host what the server listens on, as the user named it */

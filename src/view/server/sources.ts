@@ -10,13 +10,14 @@ import { isSweepWorkedOn } from '../../sweep/index.js';
 import { comparisonBlocks } from '../comparison-document.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
-import { type Catalog, RUN_FILES, SWEEP_FILES, signatureOf } from './catalog.js';
+import { type Catalog, nextTurn, RUN_FILES, SWEEP_FILES, signatureOf } from './catalog.js';
 
-export type Subject =
-  | { readonly kind: 'list' }
-  | { readonly kind: 'run' | 'sweep'; readonly path: string }
-  /** 2 to `MAX_COMPARED` runs. */
-  | { readonly kind: 'comparison'; readonly paths: readonly string[] };
+export interface Subject {
+  readonly kind: 'list' | 'run' | 'sweep' | 'comparison';
+  /** In the list: none of it, one of a run or a sweep, 2 to `MAX_COMPARED` of runs to compare. */
+  readonly paths: readonly string[];
+  readonly isStream: boolean;
+}
 
 /** More curves cannot be distinguished in one chart. */
 const MAX_COMPARED = 12;
@@ -26,19 +27,19 @@ const MAX_COMPARED = 12;
  * `/api/comparison?run=PATH&run=PATH`, each also with `/events` at the end of its path. Throws a
  * URIError if it is malformed.
  */
-export function subjectOf(address: string): { readonly subject: Subject; isStream: boolean } | undefined {
-  const [, what, events, query] = /^\/api\/([^?]+?)(\/events)?(?:\?(.*))?$/.exec(address) ?? [];
+export function subjectOf(address: string): Subject | undefined {
+  const [, what = '', events, query] = /^\/api\/([^?]+?)(\/events)?(?:\?(.*))?$/.exec(address) ?? [];
   const isStream = events !== undefined;
-  if (what === 'list') return { subject: { kind: 'list' }, isStream };
+  if (what === 'list') return { kind: 'list', paths: [], isStream };
   if (what === 'comparison') {
     const paths = [...new Set(new URLSearchParams(query).getAll('run'))];
     const isPossible = paths.length >= 2 && paths.length <= MAX_COMPARED;
-    return isPossible ? { subject: { kind: 'comparison', paths }, isStream } : undefined;
+    return isPossible ? { kind: 'comparison', paths, isStream } : undefined;
   }
-  const [, kind, path] = /^(run|sweep)s\/(.+)$/.exec(what ?? '') ?? [];
+  const [, kind, path] = /^(run|sweep)s\/(.+)$/.exec(what) ?? [];
   if (path === undefined) return undefined;
   const decoded = path.split('/').map(decodeURIComponent).join('/');
-  return { subject: { kind: kind as 'run' | 'sweep', path: decoded }, isStream };
+  return { kind: kind as 'run' | 'sweep', paths: [decoded], isStream };
 }
 
 export interface Source {
@@ -48,30 +49,23 @@ export interface Source {
   close(): void;
 }
 
-export async function sourceOf(subject: Subject, catalog: Catalog): Promise<Source | undefined> {
-  switch (subject.kind) {
-    case 'list':
-      return listSource(catalog);
-    case 'sweep': {
-      const folder = await catalog.find('sweep', subject.path);
-      return folder === undefined ? undefined : sweepSource(folder);
-    }
-    case 'run': {
-      const folder = await catalog.find('run', subject.path);
-      return folder === undefined ? undefined : new RunSource(subject.path, folder);
-    }
-    case 'comparison': {
-      const runs: RunSource[] = [];
-      for (const path of subject.paths) {
-        const folder = await catalog.find('run', path);
-        if (folder === undefined) return undefined;
-        runs.push(new RunSource(path, folder));
-      }
-      return comparisonSource(runs);
-    }
-    default:
-      return subject satisfies never;
+export async function sourceOf({ kind, paths }: Subject, catalog: Catalog): Promise<Source | undefined> {
+  const folders: string[] = [];
+  for (const path of paths) {
+    const folder = await catalog.find(kind === 'sweep' ? 'sweep' : 'run', path);
+    if (folder === undefined) return undefined;
+    folders.push(folder);
   }
+  if (kind === 'list') return listSource(catalog);
+  if (kind === 'sweep') return sweepSource(folders[0]);
+  const runs = paths.map((path, i) => followedRun(path, folders[i]));
+  return {
+    version: () => runs.map(run => run.version()).join(' '),
+    document: async () => (kind === 'run' ? (await runs[0].read()).report : compared(runs)),
+    close: () => {
+      for (const run of runs) run.close();
+    },
+  };
 }
 
 function listSource(catalog: Catalog): Source {
@@ -100,50 +94,24 @@ function sweepSource(folder: string): Source {
 /** Longer curves are reduced to their extremes; twice the columns of a wide screen. */
 const CAPACITY = 1000;
 
-class RunSource implements Source {
-  private readonly log: LogFollower;
-
-  constructor(
-    readonly path: string,
-    private readonly folder: string,
-  ) {
-    this.log = new LogFollower(join(folder, 'log.jsonl'), CAPACITY);
-  }
-
-  version(): string {
-    return `${signatureOf(this.folder, RUN_FILES)} ${isLocked(join(this.folder, 'run.lock'))}`;
-  }
-
-  async document() {
-    return (await this.read()).report;
-  }
-
-  async read() {
-    // other work gets a turn after each megabyte
-    while (this.log.poll()) await new Promise(resolve => setImmediate(resolve));
-    const run = Run.read(this.folder);
-    return { path: this.path, run, report: runReportOf(run, this.log.history) };
-  }
-
-  close(): void {
-    this.log.close();
-  }
-}
-
-function comparisonSource(runs: readonly RunSource[]): Source {
+function followedRun(path: string, folder: string) {
+  const log = new LogFollower(join(folder, 'log.jsonl'), CAPACITY);
   return {
-    version: () => runs.map(run => run.version()).join(' '),
-    document: () => compared(runs),
-    close: () => {
-      for (const run of runs) run.close();
+    version: () => `${signatureOf(folder, RUN_FILES)} ${isLocked(join(folder, 'run.lock'))}`,
+    read: async () => {
+      // other work gets a turn after each megabyte
+      while (log.poll()) await nextTurn();
+      const run = Run.read(folder);
+      return { path, run, report: runReportOf(run, log.history) };
     },
+    close: () => log.close(),
   };
 }
 
 export type ComparisonReport = Awaited<ReturnType<typeof compared>>;
 
 /** Runs compared as by `compare`; those that differ only in their seed are one side. */
-async function compared(sources: readonly RunSource[]) {
+async function compared(sources: readonly ReturnType<typeof followedRun>[]) {
   const read = [];
   for (const source of sources) read.push(await source.read());
   const all = read.map(({ run }) => run);
