@@ -52,6 +52,6 @@ export type { Manifest } from './run/manifest.js';
 export type { Notes } from './run/notes.js';
 export type { Tensor } from './run/safetensors.js';
 export type { GateResult, Summary, SummaryFile } from './run/summary.js';
-export type { SweepSummary } from './sweep/index.js';
+export type { SweepSummary } from './sweep/results.js';
 export type { JournalRecord } from './sweep/schedule/records.js';
 export { type Diagnostic, type ExitCode, UserError } from './util/errors.js';

@@ -7,8 +7,8 @@ import type { GivenParameter, SweepSettings } from '../sweep/config/definition.j
 import { loadSweep } from '../sweep/config/load.js';
 import { frozenNames } from '../sweep/config/points.js';
 import { SweepDirectory } from '../sweep/directory.js';
-import { type SweepSummary, summaryOf, writeResults } from '../sweep/index.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
+import { type SweepSummary, summaryOf, writeResults } from '../sweep/results.js';
 import {
   type SweepResult as Conducted,
   type SweepOptions as Conducting,

@@ -13,7 +13,7 @@ import { counted } from '../util/words.js';
 import { baseOf, overridesOf, SweepDirectory } from './directory.js';
 import { readJournal } from './journal.js';
 import { objective, type SweepPlan, signOf } from './schedule/plan.js';
-import { endReason, type JournalRecord, spread, trialNumber } from './schedule/records.js';
+import { endReason, spread, trialNumber } from './schedule/records.js';
 import { type Importance, importance } from './search/importance.js';
 import { canonical, describePoint, describeValue, type Point, point } from './search/space.js';
 import {
@@ -93,19 +93,10 @@ export function summaryOf(results: SweepResults): SweepSummary {
   };
 }
 
-export interface SweepResults {
-  readonly directory: SweepDirectory;
-  readonly plan: SweepPlan;
-  readonly state: SweepState;
-  readonly records: SweepRecords;
-  /** All records of the journal. */
-  readonly journal: readonly JournalRecord[];
-  /** A sentence for each damaged place of the journal. */
-  readonly damage: readonly string[];
-}
+export type SweepResults = ReturnType<typeof readSweepResults>;
 
 /** Reads the undamaged parts of a sweep. */
-export function readSweepResults(path: string): SweepResults {
+export function readSweepResults(path: string) {
   const directory = SweepDirectory.open(path);
   const { plan } = directory;
   const { records: journal, damage } = readJournal(directory.files.journal);

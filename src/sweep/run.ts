@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isLocked, whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
-import { damagedError, EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
+import { damagedError, EXIT, UserError, usageError } from '../util/errors.js';
 import { backendOf, costModel, type FrozenBase, SweepDirectory, trialArguments } from './directory.js';
 import { Journal, now, readJournal } from './journal.js';
 import type { SweepPlan } from './schedule/plan.js';
@@ -27,12 +27,6 @@ import { missingRuns, recordsOf, TrialFiles, troubleOf } from './trials.js';
 /** Milliseconds between checks whether another process still works on a run. */
 const LOCK_POLL_MS = 50;
 
-export interface SweepObserver {
-  recorded?(record: JournalRecord): void;
-  /** Called with one line about a problem that does not stop the sweep. */
-  warning(text: string): void;
-}
-
 export interface SweepOptions {
   /** Threads of all trials together, divided evenly; each trial has at least one. */
   readonly threads: number;
@@ -42,7 +36,11 @@ export interface SweepOptions {
   readonly width?: 128 | 256 | undefined;
   readonly retryFailed?: boolean;
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
-  readonly observer: SweepObserver;
+  readonly observer: {
+    recorded?(record: JournalRecord): void;
+    /** Called with one line about a problem that does not stop the sweep. */
+    warning(text: string): void;
+  };
   /** Aborted to stop the sweep so that it can be resumed. */
   readonly signal: AbortSignal;
 }
@@ -54,12 +52,7 @@ export interface NewSweep {
   readonly output: string;
 }
 
-export interface SweepResult {
-  /** 130 if it was stopped, otherwise that of `troubleOf`. */
-  readonly exitCode: ExitCode;
-  readonly end: 'completed' | 'interrupted';
-  readonly directory: SweepDirectory;
-}
+export type SweepResult = Awaited<ReturnType<typeof runLocked>>;
 
 /** Runs a new sweep. `opened` is called with its directory before anything runs. */
 export async function runSweep(
@@ -78,7 +71,7 @@ export async function resumeSweep(path: string, options: SweepOptions): Promise<
   return whileLocked(directory.files.lock, () => runLocked(directory, options));
 }
 
-async function runLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
+async function runLocked(directory: SweepDirectory, options: SweepOptions) {
   const { observer } = options;
   const warn = (text: string): void => observer.warning(text);
   const version = versions().cellrun;
@@ -171,7 +164,7 @@ class Orchestrator {
         this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
   }
 
-  async run(): Promise<SweepResult['end']> {
+  async run(): Promise<'completed' | 'interrupted'> {
     const { signal, records } = this.parts;
     const stop = () => {
       this.isStopping = true;

@@ -53,20 +53,7 @@ export interface TrialRow {
 }
 
 /** What the records of a sweep say, which is not whether a process is still working on it. */
-export interface SweepRecords {
-  readonly rows: readonly TrialRow[];
-  /** Why no more trials start; undefined while trials may still start. */
-  readonly reason: EndReason | undefined;
-  readonly winner: number | undefined;
-  readonly started: string | undefined;
-  readonly isComplete: boolean;
-  readonly isStopped: boolean;
-  readonly epochsTrained: number;
-  /** Seconds of all processes of the sweep, if it ended normally. */
-  readonly seconds: number | undefined;
-  /** Segments running at the last record. */
-  readonly running: readonly { readonly trial: number; readonly seed: number; readonly to: number }[];
-}
+export type SweepRecords = ReturnType<typeof recordsOf>;
 
 /** The winner, or the current leader by the same rule. */
 export function bestRow(
@@ -125,13 +112,13 @@ interface Training {
 }
 
 /** @param records in the order of the journal */
-export function recordsOf(records: readonly JournalRecord[]): SweepRecords {
+export function recordsOf(records: readonly JournalRecord[]) {
   const decided = new Map<number, DecidedRow>();
   const trainings = new Map<number, Training>();
-  const running = new Map<string, SweepRecords['running'][number]>();
+  const running = new Map<string, Pick<Segment, 'trial' | 'seed' | 'to'>>();
   const trained = new Set<string>();
   let [started, spent]: [string | undefined, number | undefined] = [undefined, undefined];
-  let [reason, winner]: [SweepRecords['reason'], number | undefined] = [undefined, undefined];
+  let [reason, winner]: [EndReason | undefined, number | undefined] = [undefined, undefined];
   let epochsTrained = 0;
   const change = (trial: number, changes: Partial<DecidedRow>): void => {
     const row = decided.get(trial);
@@ -201,11 +188,15 @@ export function recordsOf(records: readonly JournalRecord[]): SweepRecords {
   const last = records.at(-1)?.event;
   const rows = [...decided.values()].map(row => rowOf(row, trainings.get(row.trial)));
   return {
-    rows: rows.toSorted((a, b) => a.trial - b.trial),
-    ...{ reason, winner, started, epochsTrained },
+    rows: rows.toSorted((a, b) => a.trial - b.trial) as readonly TrialRow[],
+    /** Why no more trials start; undefined while trials may still start. */
+    reason,
+    ...{ winner, started, epochsTrained },
     isComplete: last === 'sweep.end',
     isStopped: last === 'sweep.stop',
+    /** Seconds of all processes of the sweep, if it ended normally. */
     seconds: spent,
+    /** Segments running at the last record. */
     running: [...running.values()],
   };
 }

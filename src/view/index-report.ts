@@ -4,7 +4,7 @@ import { basename, relative, resolve, sep } from 'node:path';
 import { findRuns, runsAt } from '../run/find.js';
 import type { RunHistory } from '../run/history.js';
 import { Run } from '../run/run.js';
-import { readSweepResults } from '../sweep/index.js';
+import { readSweepResults } from '../sweep/results.js';
 import { UserError } from '../util/errors.js';
 import { configTexts, endOf, type RunReport, runFacts, runReportOf } from './run-report.js';
 import { type SweepRow, sweepRowOf } from './sweep-report.js';

@@ -4,22 +4,18 @@ import { relative, sep } from 'node:path';
 import { readNotes } from '../run/notes.js';
 import {
   beatsBaseline,
-  bestRow,
-  epochValues,
-  ranked,
   readSweepResults,
   type SweepResults,
   type SweepSummary,
   summaryOf,
-  sweepCautions,
-  type TrialRow,
   trialTable,
-  whyEnded,
-} from '../sweep/index.js';
+} from '../sweep/results.js';
 import type { SweepPlan } from '../sweep/schedule/plan.js';
 import type { Pruner } from '../sweep/schedule/pruners.js';
 import type { Method } from '../sweep/search/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
+import { epochValues } from '../sweep/segment.js';
+import { bestRow, ranked, sweepCautions, type TrialRow, whyEnded } from '../sweep/trials.js';
 import { counted } from '../util/words.js';
 import { type Fact, factsIn } from './run-report.js';
 

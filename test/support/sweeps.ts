@@ -3,7 +3,7 @@
  * segments start no processes.
  */
 import { loadSweep } from '../../src/sweep/config/load.js';
-import { writeResults } from '../../src/sweep/index.js';
+import { writeResults } from '../../src/sweep/results.js';
 import { resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';
 import type { Launcher, RunningTask, Task } from '../../src/sweep/segment.js';
 import type { Workplace } from './cli.js';

@@ -9,21 +9,17 @@ import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { costModel } from '../../src/sweep/directory.js';
 import {
-  bestRow,
-  betterEarlier,
-  epochValues,
   importanceOf,
-  ranked,
   readSweepResults,
   summaryOf,
   trialTable,
-  troubleOf,
   writeResults,
-} from '../../src/sweep/index.js';
+} from '../../src/sweep/results.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import type { Parameter, Point, Value } from '../../src/sweep/search/space.js';
-import { failureSentence } from '../../src/sweep/segment.js';
+import { epochValues, failureSentence } from '../../src/sweep/segment.js';
+import { bestRow, betterEarlier, ranked, troubleOf } from '../../src/sweep/trials.js';
 import { RandomStream } from '../../src/util/random.js';
 import { formatTable, type Table } from '../../src/util/table.js';
 import { Workplace } from '../support/cli.js';

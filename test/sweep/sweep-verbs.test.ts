@@ -10,8 +10,8 @@ import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compa
 import { lockRun } from '../../src/run/lock.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { costModel } from '../../src/sweep/directory.js';
-import { readSweepResults } from '../../src/sweep/index.js';
 import { Journal } from '../../src/sweep/journal.js';
+import { readSweepResults } from '../../src/sweep/results.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Point } from '../../src/sweep/search/space.js';

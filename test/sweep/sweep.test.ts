@@ -12,7 +12,7 @@ import { loadExperiment } from '../../src/config/index.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { LocalLauncher } from '../../src/sweep/launchers/local.js';
-import { runSweep, type SweepObserver, type SweepResult } from '../../src/sweep/run.js';
+import { runSweep, type SweepOptions, type SweepResult } from '../../src/sweep/run.js';
 import { PROGRAM } from '../soak/moments.js';
 import {
   countEpochs,
@@ -177,7 +177,7 @@ t.test(
 function conducted(
   folder: string,
   values: readonly number[],
-  observer: Partial<SweepObserver>,
+  observer: Partial<SweepOptions['observer']>,
   opened: (directory: SweepDirectory) => void = () => {},
 ): Promise<SweepResult> {
   writeSweep(folder, values.length);

@@ -6,8 +6,9 @@
 import { existsSync } from 'node:fs';
 import { readNotes } from '../../run/notes.js';
 import { costModel } from '../../sweep/directory.js';
-import { bestRow, importanceOf, type SweepResults, summaryOf, whyEnded } from '../../sweep/index.js';
+import { importanceOf, type SweepResults, summaryOf } from '../../sweep/results.js';
 import { replay as repeat, Scheduler } from '../../sweep/schedule/scheduler.js';
+import { bestRow, whyEnded } from '../../sweep/trials.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable } from '../../util/table.js';

@@ -4,11 +4,11 @@
  * clock affects only what is shown.
  */
 
-import { bestRow, ranked, recordsOf, type TrialRow, trialTable } from '../../sweep/index.js';
-import type { SweepObserver } from '../../sweep/run.js';
+import { trialTable } from '../../sweep/results.js';
 import type { SweepPlan } from '../../sweep/schedule/plan.js';
 import type { JournalRecord } from '../../sweep/schedule/records.js';
 import { describePoint } from '../../sweep/search/space.js';
+import { bestRow, ranked, recordsOf, type TrialRow } from '../../sweep/trials.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, type Table } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
@@ -25,12 +25,6 @@ const MAX_SHOWN = 5;
  */
 const MAX_TRIAL_LINES = 100;
 const PROGRESS_LINES = 20;
-
-export interface SweepView extends Required<SweepObserver> {
-  /** Writes a line, above the table if there is one. */
-  line(text: string): void;
-  end(): void;
-}
 
 /** Calls `action` regularly, until the returned function is called. */
 type Ticking = (action: () => void) => () => void;
@@ -52,7 +46,7 @@ export function createSweepView(
   earlier: readonly JournalRecord[] = [],
   clock: () => number = () => performance.now(),
   ticking: Ticking = everySecond,
-): SweepView {
+) {
   const records = [...earlier];
   const block = !quiet && io.interactive ? new Block(io) : undefined;
   const began = clock();
@@ -64,15 +58,16 @@ export function createSweepView(
   const stopTicking = block === undefined ? () => {} : ticking(redraw);
   const print = (text: string): void => (block === undefined ? io.err(`${text}\n`) : block.line(text));
   return {
-    recorded: record => {
+    recorded: (record: JournalRecord): void => {
       records.push(record);
       const text = block === undefined && !quiet ? sentence(plan, record, records) : undefined;
       if (text !== undefined) print(text);
       if (block !== undefined && clock() - drawn >= REDRAW_MS) redraw();
     },
-    warning: text => print(`warning: ${printable(text)}`),
+    warning: (text: string): void => print(`warning: ${printable(text)}`),
+    /** Writes a line, above the table if there is one. */
     line: print,
-    end: () => {
+    end: (): void => {
       stopTicking();
       block?.clear();
     },

@@ -3,17 +3,19 @@
 import { relative } from 'node:path';
 import {
   beatsBaseline,
+  objectiveBaseline,
+  readSweepResults,
+  type SweepResults,
+  trialTable,
+} from '../../sweep/results.js';
+import {
   bestRow,
   betterEarlier,
   missingRuns,
-  objectiveBaseline,
   ranked,
-  readSweepResults,
-  type SweepResults,
   sweepCautions,
   type TrialRow,
-  trialTable,
-} from '../../sweep/index.js';
+} from '../../sweep/trials.js';
 import { usageError } from '../../util/errors.js';
 import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';

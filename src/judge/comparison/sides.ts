@@ -2,7 +2,8 @@
 import { kindOf, runsAt } from '../../run/find.js';
 import type { Json } from '../../run/json.js';
 import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
-import { bestRow, readSweepResults } from '../../sweep/index.js';
+import { readSweepResults } from '../../sweep/results.js';
+import { bestRow } from '../../sweep/trials.js';
 import { caught, forAll, UserError } from '../../util/errors.js';
 import { keysApart, type Replicates, replacedRuns, replicatesOf, seedOf } from '../deciding.js';
 import type { Comparison } from './document.js';

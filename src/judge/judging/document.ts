@@ -4,7 +4,7 @@ import { gateFields, STATUSES, verdict } from '../../run/events.js';
 import type { Json } from '../../run/json.js';
 import { backendFields, environment } from '../../run/manifest.js';
 import { best, bySplit, type SummaryFile } from '../../run/summary.js';
-import { SWEEP_STATES } from '../../sweep/index.js';
+import { SWEEP_STATES } from '../../sweep/results.js';
 import * as s from '../../util/schema.js';
 import { moved } from '../deciding.js';
 

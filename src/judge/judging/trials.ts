@@ -5,16 +5,15 @@
 import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
 import { STATE_WORDS } from '../../run/run.js';
+import { readSweepResults, type SweepResults } from '../../sweep/results.js';
 import {
   bestRow,
   changedFiles,
   missingRuns,
-  readSweepResults,
-  type SweepResults,
   sweepCautions,
   type TrialRow,
   troubleOf,
-} from '../../sweep/index.js';
+} from '../../sweep/trials.js';
 import { caught, placeOf, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { RunFacts, SweepReview } from './document.js';

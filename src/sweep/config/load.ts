@@ -3,13 +3,12 @@
  * the sweep against its schema, its parameters and configs, each point as a complete config.
  */
 import { createHash } from 'node:crypto';
-import { failed, type LoadedExperiment } from '../../config/load.js';
+import { failed } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
 import { explainSchemaErrors } from '../../config/schema-errors.js';
 import { Locator, toPlain, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic } from '../../util/errors.js';
-import type { SweepPlan } from '../schedule/plan.js';
 import type { Point, Space } from '../search/space.js';
 import { checkCommon, checkParameters, checkPlan, checkSet, checkSize } from './checks.js';
 import {
@@ -24,7 +23,6 @@ import {
 import {
   baseConfigs,
   commonObjective,
-  type LoadedBase,
   measuring,
   objectiveRule,
   openBases,
@@ -41,22 +39,10 @@ interface LoadOptions {
   readonly configs?: readonly (object | undefined)[];
 }
 
-export interface LoadedSweep {
-  readonly plan: SweepPlan;
-  readonly bases: readonly LoadedBase[];
-  readonly givenYaml: string | null;
-  readonly warnings: readonly Diagnostic[];
-  /** The checked points: all of a finite space, otherwise its corners and a sample. */
-  readonly points: readonly Point[];
-  /** The config of a point; its diagnostics point into the sweep. */
-  configAt(point: Point, seed?: number): LoadedExperiment;
-}
+export type LoadedSweep = ReturnType<typeof checkSweep>;
 
 /** Loads a sweep, from a file or from an object, and checks its points, without reading data. */
-export function loadSweep(
-  sweep: string | object,
-  { set = [], flags = {}, configs }: LoadOptions = {},
-): LoadedSweep {
+export function loadSweep(sweep: string | object, { set = [], flags = {}, configs }: LoadOptions = {}) {
   return checkSweep(readSweep(sweep, set, flags), configs);
 }
 
@@ -64,14 +50,11 @@ export function fromCommandLine(
   configs: readonly string[],
   assignments: readonly string[],
   { set = [], flags = {} }: LoadOptions = {},
-): LoadedSweep {
+) {
   return checkSweep(sweepOfArguments(configs, assignments, set, flags));
 }
 
-function checkSweep(
-  { file, tree, givenYaml, set, problems }: SweepText,
-  contents?: LoadOptions['configs'],
-): LoadedSweep {
+function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, contents?: LoadOptions['configs']) {
   const stopIf = (found: readonly Diagnostic[]): void => {
     if (found.length > 0) throw failed(distinct(found), file);
   };
@@ -133,8 +116,10 @@ function checkSweep(
     bases,
     givenYaml,
     warnings: checked.splits.size > 1 ? [locator.atValue(['objective'], 'sweep/split', incomparable)] : [],
+    /** The checked points: all of a finite space, otherwise its corners and a sample. */
     points: points.flat(),
-    configAt: (point, seed = seeds[0]) => checked.configAt(point, seed, seedPlace),
+    /** The config of a point; its diagnostics point into the sweep. */
+    configAt: (point: Point, seed = seeds[0]) => checked.configAt(point, seed, seedPlace),
   };
 }
 

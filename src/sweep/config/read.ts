@@ -11,15 +11,7 @@ import { caught, type Diagnostic, UserError, usageError } from '../../util/error
 import { fixedKey } from './checks.js';
 import { COMMAND_LINE } from './points.js';
 
-export interface SweepText {
-  /** As the user named it; diagnostics about it come first. */
-  readonly file: string;
-  readonly tree: MapNode;
-  readonly givenYaml: string | null;
-  readonly set: readonly string[];
-  /** Problems of single nodes, which are broken in the tree. */
-  readonly problems: readonly Diagnostic[];
-}
+export type SweepText = ReturnType<typeof readSweep> | ReturnType<typeof sweepOfArguments>;
 
 const FLAGS = {
   objective: ['objective'],
@@ -35,7 +27,7 @@ const FLAGS = {
 /** The values of flags as text. Each overrides the sweep file. */
 export type SweepFlags = { readonly [K in keyof typeof FLAGS]?: string | undefined };
 
-export function readSweep(sweep: string | object, set: readonly string[], flags: SweepFlags): SweepText {
+export function readSweep(sweep: string | object, set: readonly string[], flags: SweepFlags) {
   const source =
     typeof sweep === 'string'
       ? readSource(sweep, resolve(sweep), dirname(resolve(sweep)))
@@ -121,7 +113,7 @@ export function sweepOfArguments(
   assignments: readonly string[],
   given: readonly string[],
   flags: SweepFlags,
-): SweepText {
+) {
   const sourceOf = (word: string): SourceText => new SourceText(COMMAND_LINE, word, resolve('.'));
   const place = sourceOf([...configs, ...assignments].join(' ')).place(0);
   const problems: Diagnostic[] = [];

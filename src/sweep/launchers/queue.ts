@@ -4,6 +4,7 @@
  * trials and how far to train it. The worker takes everything else from the sweep's frozen plan and
  * journal, which are within the worker's root.
  */
+
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
@@ -106,15 +107,6 @@ export function lostEnd(reason: string): TaskEnd {
 const CONNECT_MS = 5_000;
 const QUEUE = 'cellrun';
 
-export interface QueueAddress {
-  /** For ioredis, including the password. */
-  readonly url: string;
-  /** Name of the queue on the server. */
-  readonly name: string;
-  /** The value of `--queue` without the password, for messages. */
-  readonly shown: string;
-}
-
 /** A queue on a server that was reached, and the library of its workers. */
 export interface TaskQueue {
   readonly library: typeof import('bullmq');
@@ -123,7 +115,7 @@ export interface TaskQueue {
 }
 
 /** Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS. */
-export function parseQueue(text: string): QueueAddress {
+export function parseQueue(text: string) {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const name = url?.searchParams.get('queue') ?? QUEUE;
   const isKnown = url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '';
@@ -138,10 +130,17 @@ export function parseQueue(text: string): QueueAddress {
   url.searchParams.delete('queue');
   const shown = new URL(url);
   shown.password = '';
-  return { url: url.href, name, shown: name === QUEUE ? shown.href : `${shown.href}?queue=${name}` };
+  return {
+    /** For ioredis, including the password. */
+    url: url.href,
+    /** Name of the queue on the server. */
+    name,
+    /** The value of `--queue` without the password, for messages. */
+    shown: name === QUEUE ? shown.href : `${shown.href}?queue=${name}`,
+  };
 }
 
-export async function openQueue({ url, name, shown }: QueueAddress): Promise<TaskQueue> {
+export async function openQueue({ url, name, shown }: ReturnType<typeof parseQueue>): Promise<TaskQueue> {
   const [library, { Redis }] = await loadPackages();
   // BullMQ requires a client that waits for the server without a limit
   const options = { maxRetriesPerRequest: null, connectTimeout: CONNECT_MS, lazyConnect: true };

@@ -395,27 +395,15 @@ export class Scheduler {
   }
 }
 
-export type Replay = { readonly decisions: readonly Decision[] } & (
-  | {
-      readonly same: true;
-      /** Number of last decisions that the journal lacks: it ends before they were written. */
-      readonly unwritten: number;
-    }
-  | {
-      readonly same: false;
-      /** Index of the first decision that differs. */
-      readonly index: number;
-      /** JSON lines; `replayed` is undefined if the results lead to no further decision. */
-      readonly recorded: string;
-      readonly replayed: string | undefined;
-    }
-);
+export type Replay = ReturnType<typeof replay>;
 
 /**
  * Tells a new scheduler what earlier processes of the sweep recorded. Repeats the decisions from
- * the results; the recorded ones are only compared, byte by byte.
+ * the results; the recorded ones are only compared, byte by byte. Returns the first that differs,
+ * as JSON lines (`replayed` is undefined if the results lead to no further decision), or else how
+ * many of the last decisions the journal lacks: it ends before they were written.
  */
-export function replay(scheduler: Scheduler, records: readonly JournalRecord[], retryFailed = false): Replay {
+export function replay(scheduler: Scheduler, records: readonly JournalRecord[], retryFailed = false) {
   for (const outcome of outcomesOf(records))
     if (outcome.status !== 'failed' || !retryFailed) scheduler.report(outcome);
   const ended = records.find(record => record.event === 'budget.time');
@@ -425,9 +413,9 @@ export function replay(scheduler: Scheduler, records: readonly JournalRecord[], 
   for (const [index, decision] of before.entries()) {
     const recorded = JSON.stringify(decision);
     const replayed = index < decisions.length ? JSON.stringify(decisions[index]) : undefined;
-    if (recorded !== replayed) return { decisions, same: false, index, recorded, replayed };
+    if (recorded !== replayed) return { decisions, same: false as const, index, recorded, replayed };
   }
-  return { decisions, same: true, unwritten: decisions.length - before.length };
+  return { decisions, same: true as const, unwritten: decisions.length - before.length };
 }
 
 /** The job that ends first; if several do, the one of the oldest trial. */

@@ -47,11 +47,6 @@ const BITS = 32;
 /** 2^-32. */
 const UNIT = 2 ** -BITS;
 
-export interface SobolSequence {
-  /** Coordinate `dimension` of point `index`, both from 0; `index` is below 2^32. */
-  coordinate(index: number, dimension: number): number;
-}
-
 /**
  * Sobol's low-discrepancy sequence in [0, 1)^d, scrambled: I. M. Sobol, USSR Comput. Math. Math.
  * Phys. 7 (1967); the scrambling is Matoušek's, "On the L2-discrepancy for anchored boxes", J.
@@ -61,7 +56,7 @@ export interface SobolSequence {
  * @param dimensions at most MAX_SOBOL_DIMENSIONS
  * @param random for scrambling; without it the sequence is as published, and point 0 is the origin
  */
-export function sobolSequence(dimensions: number, random?: RandomStream): SobolSequence {
+export function sobolSequence(dimensions: number, random?: RandomStream) {
   const directions = Array.from({ length: dimensions }, (_, d) => directionsOf(d));
   const shifts = new Uint32Array(dimensions);
   if (random)
@@ -70,7 +65,8 @@ export function sobolSequence(dimensions: number, random?: RandomStream): SobolS
       shifts[d] = random.integer(2 ** BITS);
     }
   return {
-    coordinate(index, dimension) {
+    /** Coordinate `dimension` of point `index`, both from 0; `index` is below 2^32. */
+    coordinate(index: number, dimension: number): number {
       let bits = shifts[dimension];
       // Gray code (Antonov and Saleev 1979): the order in which other programs list the points
       const gray = (index ^ (index >>> 1)) >>> 0;

@@ -132,12 +132,6 @@ const RESOLUTION_DIGITS = 6;
 export type Numeric = Exclude<Distribution, { readonly kind: 'choice' }>;
 export type Choice = Extract<Distribution, { readonly kind: 'choice' }>;
 
-/** An interval, logarithmic for `log_*`; integers extend it by half a step on each side. */
-export interface Axis {
-  readonly low: number;
-  readonly high: number;
-}
-
 /** Number of values; infinite for a real parameter whose bounds differ. */
 export function countOf(distribution: Distribution): number {
   switch (distribution.kind) {
@@ -181,7 +175,8 @@ export function isWhole(
   return distribution.kind === 'int' || distribution.kind === 'log_int';
 }
 
-export function axisOf(distribution: Numeric): Axis {
+/** An interval, logarithmic for `log_*`; integers extend it by half a step on each side. */
+export function axisOf(distribution: Numeric) {
   const half = isWhole(distribution) ? distribution.step / 2 : 0;
   return {
     low: coordinateOf(distribution, distribution.low - half),

@@ -85,11 +85,7 @@ export const tpe = searchMethod({
   },
 });
 
-/** Good and other points, each from the oldest to the latest. */
-export interface Split {
-  readonly best: readonly Point[];
-  readonly rest: readonly Point[];
-}
+type Split = ReturnType<typeof splitObservations>;
 
 /**
  * Splits off the best tenth, at most 25. Complete trials rank before pruned ones, which rank by
@@ -97,7 +93,7 @@ export interface Split {
  * bad ("literal liar": Ginsbourger et al. 2010), so that concurrent trials explore different
  * points.
  */
-export function splitObservations(finished: readonly Observation[], pending: readonly Point[]): Split {
+export function splitObservations(finished: readonly Observation[], pending: readonly Point[]) {
   const byAge = finished.toSorted((a, b) => a.trial - b.trial);
   const ranked = byAge.filter(({ state }) => state !== 'failed').sort(byMerit);
   const count = Math.min(Math.ceil(0.1 * ranked.length), MAX_BEST);
@@ -125,15 +121,7 @@ function groupsOf({ parameters }: Space): readonly (readonly Parameter[])[] {
   return [...groups.values()];
 }
 
-interface EstimatedGroup {
-  readonly first: Parameter;
-  /** The parameters with one value. */
-  readonly fixed: Point;
-  readonly good: ParzenEstimator;
-  readonly bad: ParzenEstimator;
-}
-
-function estimatedGroup(group: readonly Parameter[], { best, rest }: Split): EstimatedGroup {
+function estimatedGroup(group: readonly Parameter[], { best, rest }: Split) {
   const single = group.filter(({ distribution }) => countOf(distribution) === 1);
   const searched = group.filter(({ distribution }) => countOf(distribution) > 1);
   const estimator = (points: readonly Point[]) =>
@@ -149,7 +137,7 @@ function estimatedGroup(group: readonly Parameter[], { best, rest }: Split): Est
 function extended(
   untried: Untried,
   point: Point,
-  { fixed, good, bad }: EstimatedGroup,
+  { fixed, good, bad }: ReturnType<typeof estimatedGroup>,
   candidates: number,
   random: RandomStream,
 ): Point | undefined {

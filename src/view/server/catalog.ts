@@ -12,7 +12,7 @@ import { HistoryCollector, type RunHistory } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
 import { lastRecords } from '../../run/log.js';
 import { Run } from '../../run/run.js';
-import { isSweepWorkedOn, readSweepResults } from '../../sweep/index.js';
+import { isSweepWorkedOn, readSweepResults } from '../../sweep/results.js';
 import { UserError, usageError } from '../../util/errors.js';
 import { type ConfigTexts, listOf, pathUnder, runRowOf } from '../index-report.js';
 import { configTexts, endOf } from '../run-report.js';

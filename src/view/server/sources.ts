@@ -6,7 +6,7 @@ import { findTrials } from '../../run/find.js';
 import { LogFollower } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
 import { Run } from '../../run/run.js';
-import { isSweepWorkedOn } from '../../sweep/index.js';
+import { isSweepWorkedOn } from '../../sweep/results.js';
 import { comparisonBlocks } from '../comparison-document.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
