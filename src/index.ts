@@ -33,7 +33,6 @@ export {
   run,
 } from './library/train.js';
 export { type ValidateOptions, type Validation, validate } from './library/validate.js';
-export type { RejectionOptions, SequenceValues, StepValues } from './predict/given-values.js';
 export { type LoadModelOptions, loadModel, type Model } from './predict/model.js';
 export type {
   ClassPrediction,
@@ -42,8 +41,14 @@ export type {
   RankedClass,
   SequencePrediction,
   ValuePrediction,
-} from './predict/predictions.js';
-export type { GenerateOptions, Session } from './predict/session.js';
+} from './predict/predictor.js';
+export type {
+  GenerateOptions,
+  RejectionOptions,
+  SequenceValues,
+  Session,
+  StepValues,
+} from './predict/session.js';
 export type { Baseline } from './run/baseline.js';
 export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './run/evaluation.js';
 export type { EventName, LogEvent, RunStatus, Verdict } from './run/events.js';

@@ -1,6 +1,6 @@
 /** Rules between keys that the schema cannot express. They need no data. */
 import type { TestPartConfig } from '../data/core/selection.js';
-import { datasetFacts, kindOf } from '../data/table.js';
+import { datasetFacts, kindOf } from '../data/index.js';
 import { taskOf } from '../math/losses/index.js';
 import { largerIsBetter, metricsOfTask } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';

@@ -8,7 +8,7 @@ import {
   type Targets,
 } from '../data/core/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/core/labels.js';
-import { eachChunk } from '../data/core/values.js';
+import { eachChunk } from '../data/core/store.js';
 import { outputsFor, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';

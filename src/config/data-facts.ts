@@ -1,7 +1,8 @@
 /** Rules about data, as the kind of dataset implies them and, once read, as they are. */
+
+import type { DatasetFacts } from '../data/core/dataset.js';
 import type { PlacedLabel } from '../data/core/labels.js';
-import type { DatasetFacts } from '../data/core/pipeline.js';
-import { kindOf } from '../data/table.js';
+import { kindOf } from '../data/index.js';
 import { taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { predictsEachStep } from '../math/model/heads.js';

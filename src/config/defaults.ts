@@ -1,5 +1,5 @@
 /** Fills in the defaults of a config, in the schema's order of keys. */
-import { kindOf } from '../data/table.js';
+import { kindOf } from '../data/index.js';
 import { lossKind } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import type { MetricName, PartialExperiment } from './experiment.js';

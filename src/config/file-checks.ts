@@ -1,8 +1,8 @@
 /** Each data file belongs to one split and is read once. */
 import { resolve } from 'node:path';
 import { type ConfigDiagnostic, configError } from '../data/core/problems.js';
+import { kindOf } from '../data/index.js';
 import { inputFiles, realPath } from '../data/reading/files.js';
-import { kindOf } from '../data/table.js';
 import type { Diagnostic } from '../util/errors.js';
 import type { Experiment } from './experiment.js';
 import { pathsIn } from './schema/walk.js';

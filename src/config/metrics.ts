@@ -1,5 +1,5 @@
 /** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
-import { kindOf } from '../data/table.js';
+import { kindOf } from '../data/index.js';
 import { losses, lossKind } from '../math/losses/index.js';
 import { defaultMetrics, isTrained, type MeasuredMetric, metricsOfTask } from '../math/metrics/index.js';
 import type { DatasetConfig, LossConfig, MetricName, PartialExperiment, SplitName } from './experiment.js';

@@ -161,11 +161,7 @@ export class FileArray {
   }
 }
 
-export interface FileTexts {
-  readonly name: string;
-  readonly file: string;
-  readonly texts: readonly string[];
-}
+export type FileTexts = ReturnType<typeof textsOf>;
 
 /** A check of an array's rows in order, until it returns false. */
 export interface RowCheck {
@@ -226,7 +222,7 @@ export function openArrays(
   };
 }
 
-function textsOf(name: string, { source, start = 0, end = source.size }: ArrayBytes): FileTexts {
+function textsOf(name: string, { source, start = 0, end = source.size }: ArrayBytes) {
   const bytes = Buffer.from(source.readNow({ from: start, to: end }));
   const place = { file: source.name, name, bytes: bytes.length };
   return { name, file: source.name, texts: npyTexts(bytes, place) };

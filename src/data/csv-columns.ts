@@ -3,8 +3,8 @@
  * of an order column; for all purposes.
  */
 import { type Diagnostic, damagedError } from '../util/errors.js';
+import type { Purpose } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
-import type { Purpose } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { blankHeader, type Delimiter, otherDelimiter } from './formats/csv-records.js';
 import { type CellPlace, type RowPlace, rowName, type TableRecord } from './formats/tables.js';

@@ -5,11 +5,10 @@
  * the targets are read.
  */
 import { type Diagnostic, damagedError, EXIT, UserError } from '../util/errors.js';
-import type { TextLevel } from './core/dataset.js';
+import type { Purpose, ReadSequence, TextLevel } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
-import type { Purpose, ReadSequence } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
-import { GrowingList, TextCodes } from './core/values.js';
+import { GrowingList, TextCodes } from './core/store.js';
 import {
   ABSENT,
   badNumber,

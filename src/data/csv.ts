@@ -2,9 +2,8 @@
 
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
-import type { Dataset } from './core/dataset.js';
+import type { DataRecord, Dataset, DatasetContext, DatasetKind, SequenceReader } from './core/dataset.js';
 import { type ClassMapping, classesByCode, type LabelTexts } from './core/labels.js';
-import type { DataRecord, DatasetContext, DatasetKind, SequenceReader } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import {
@@ -24,7 +23,7 @@ import {
   validation,
   type WithDefaults,
 } from './core/settings.js';
-import { TextCodes } from './core/values.js';
+import { TextCodes } from './core/store.js';
 import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';

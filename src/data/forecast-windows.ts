@@ -6,9 +6,16 @@
  */
 import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
+import type {
+  DataRecord,
+  NewSequence,
+  Scaling,
+  SequenceReader,
+  Split,
+  SplitName,
+  Targets,
+} from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
-import type { DataRecord, NewSequence, SequenceReader } from './core/pipeline.js';
 import { configError, Problems } from './core/problems.js';
 import { repeated } from './core/scaling.js';
 import { badNumber } from './csv-columns.js';

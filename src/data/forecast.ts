@@ -21,13 +21,14 @@ import * as key from '../util/schema.js';
 import {
   type Column,
   type Dataset,
+  type DatasetContext,
+  type DatasetKind,
   type Scaling,
   type Split,
   type SplitName,
   splitFiles,
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
-import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { columnScaling, columnsOf } from './core/scaling.js';
 import { shareOf } from './core/selection.js';

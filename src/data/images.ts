@@ -8,16 +8,15 @@ import { damagedError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { optionalFile } from '../util/root.js';
 import * as key from '../util/schema.js';
-import { arrayDataset, openSplits } from './array-dataset.js';
-import { ARRAY_KIND, arraySequences, type LayoutOf } from './array-sequences.js';
+import { ARRAY_KIND, arrayDataset, arraySequences, type LayoutOf } from './array-dataset.js';
 import { ArrayFiles, type FileArray } from './arrays.js';
-import { type Dataset, splitFiles } from './core/dataset.js';
-import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { type Dataset, type DatasetContext, type DatasetKind, splitFiles } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import { range } from './core/selection.js';
 import { file, givenFile, imageSequence, kind, limit, memory, obtain, validation } from './core/settings.js';
 import { idxForm, type NumberArray } from './formats/number-arrays.js';
 import { sha256 } from './reading/files.js';
+import type { Bytes } from './reading/ranged-file.js';
 
 const idxSettings = key.section(
   {
@@ -77,7 +76,7 @@ async function openIdx(config: IdxConfig, context: DatasetContext): Promise<Data
   );
   const files = await ArrayFiles.open(config, names, idxForm);
   const layoutOf = imageLayout(config.sequence);
-  return arrayDataset(openSplits(files, names), {}, { ...context, layoutOf, files });
+  return arrayDataset(files, names, {}, { ...context, layoutOf });
 }
 
 const mnistSettings = key.section(
@@ -132,27 +131,23 @@ async function openMnist(config: MnistConfig, context: DatasetContext): Promise<
   const [x, y, testX, testY] = paths.map(([name]) => name);
   const names = [{ x, y }, undefined, { x: testX, y: testY }];
   const files = await ArrayFiles.open(Object.fromEntries(paths), names, idxForm);
-  const splits = openSplits(files, names);
-  // after the structure: "ends too early at offset N" is more helpful than a digest
-  for (const arrays of [splits.train, splits.test])
-    if (arrays) for (const array of [arrays.x, arrays.y]) refuseOther(array);
   const layoutOf = imageLayout(config.sequence);
-  const dataset = await arrayDataset(splits, {}, { ...context, layoutOf, files });
+  const dataset = await arrayDataset(files, names, {}, { ...context, layoutOf });
+  // after the structure: "ends too early at offset N" is more helpful than a digest
+  for (const { name, sha256: expected } of originals) {
+    const { source } = files.find(name) as { readonly source: Bytes };
+    const got = sha256(source.readNow({ from: 0, to: source.size }));
+    if (got === expected) continue;
+    throw damagedError({
+      code: 'data/digest',
+      message: 'this is not the original MNIST file: its SHA-256 differs',
+      file: source.name,
+      expected,
+      got,
+      suggestion: 'dataset.kind: idx (other images in this format)',
+    });
+  }
   return { ...dataset, digests: splitFiles({ train: originals.slice(0, 2), test: originals.slice(2) }) };
-}
-
-function refuseOther({ name, source }: FileArray): void {
-  const expected = DIGESTS[name as keyof typeof DIGESTS];
-  const got = sha256(source.readNow({ from: 0, to: source.size }));
-  if (got === expected) return;
-  throw damagedError({
-    code: 'data/digest',
-    message: 'this is not the original MNIST file: its SHA-256 differs',
-    file: source.name,
-    expected,
-    got,
-    suggestion: 'dataset.kind: idx (other images in this format)',
-  });
 }
 
 function packageFolder(): string {

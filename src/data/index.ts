@@ -1,29 +1,53 @@
-/** Datasets: their interface, opening them, and forming batches. */
+/**
+ * The dataset kinds and what they open. To add one: a file in this folder, a line here, a test.
+ */
+import { usageError } from '../util/errors.js';
+import { named, union } from '../util/schema.js';
+import type {
+  DataRecord,
+  Dataset,
+  DatasetContext,
+  DatasetFacts,
+  DatasetKind,
+  NewSequencesOptions,
+  SequenceReader,
+} from './core/dataset.js';
+import { normalized } from './core/scaling.js';
+import { dividedTraining, trainingCount } from './core/selection.js';
+import { csv } from './csv.js';
+import { forecast } from './forecast.js';
+import { idx, mnist } from './images.js';
+import { jsonl } from './jsonl.js';
+import { npy, npz } from './numpy.js';
+import { fileBytes, type InputSource } from './reading/byte-sources.js';
+import { distinctFiles, inputFiles } from './reading/files.js';
+import { synthetic } from './synthetic.js';
+import { text } from './text.js';
+import { withVocabulary } from './vocabulary.js';
+
 export { type BatchOptions, BatchOrder, type BatchOrderState } from './batches.js';
+export type { DatasetContext } from './core/dataset.js';
 export {
+  type DataRecord,
   type DataScaling,
   type Dataset,
   IGNORED,
   inputWidth,
+  isRejected,
   type NaiveForecast,
+  type NewSequence,
+  type NewSequencesOptions,
+  type ReadSequence,
   type Scaling,
   type SequenceInput,
+  type SequenceReader,
   type Split,
   type SplitName,
   type Targets,
   type Vocabulary,
 } from './core/dataset.js';
-export type { DatasetContext } from './core/pipeline.js';
-export {
-  type DataRecord,
-  isRejected,
-  type NewSequence,
-  type NewSequencesOptions,
-  type ReadSequence,
-  type SequenceReader,
-} from './core/pipeline.js';
 export { inDataUnits, newSplit, scaleStep } from './core/scaling.js';
-export { eachChunk } from './core/values.js';
+export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
 export {
   type ColumnSummary,
@@ -33,5 +57,100 @@ export {
   type SplitSummary,
   summarize,
 } from './summary.js';
-export { type DatasetConfig, newSequenceFiles, newSequences, openDataset } from './table.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
+
+const kinds = {
+  mnist,
+  idx,
+  npz,
+  npy,
+  csv,
+  parquet: csv,
+  jsonl,
+  text,
+  forecast,
+  synthetic,
+};
+
+type Kinds = typeof kinds;
+
+export type DatasetConfig = { [K in keyof Kinds]: Parameters<Kinds[K]['open']>[0] }[keyof Kinds];
+
+/** `dataset` of a config. */
+export const datasetConfig = named(
+  'dataset',
+  union(
+    'kind',
+    Object.entries(kinds)
+      // a definition may be that of several kinds
+      .filter(([, { settings }], i, all) => all.findIndex(([, other]) => other.settings === settings) === i)
+      .map(([kind, { settings }]) => named(`${kind}_dataset`, settings)),
+    {
+      required: true,
+      title: 'DatasetConfig',
+      description: 'The dataset, by kind.',
+      examples: [{ kind: 'mnist', sequence: 'rows' }],
+      aliases: ['data'],
+    },
+  ),
+);
+
+/**
+ * Opens the dataset that `config` describes. Relative paths are resolved against the working
+ * directory.
+ */
+export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
+  const whole = await kindOf(config).open(config, context);
+  // generated data with their own seed are the same for every seed of the experiment
+  const { dividesItself, settings } = kindOf(config);
+  const seed = 'seed' in config ? config.seed : context.seed;
+  const divided = dividesItself ? whole : dividedTraining(whole, config, seed);
+  const { symbolTexts, ...rest } = divided;
+  const counted = 'min_count' in config ? config : {};
+  const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context.vocabulary) : divided;
+  if (dividesItself || !('normalize' in settings.keys)) return spelled;
+  return normalized(spelled, 'normalize' in config ? config.normalize : undefined, context);
+}
+
+/** Facts about the data that the config alone determines. */
+export function datasetFacts(config: DatasetConfig): DatasetFacts {
+  const facts = kindOf(config).facts(config);
+  const { trainCount: total } = facts;
+  return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
+}
+
+/** Returns a reader of sequences to predict for a run with `config` and the data record `data`. */
+export function newSequences(
+  config: DatasetConfig,
+  data: DataRecord,
+  options?: NewSequencesOptions,
+): SequenceReader {
+  return kindOf(config).newSequences(config, data, options);
+}
+
+/**
+ * Returns the files of `paths` to predict for a run with `config`: folders and patterns are
+ * expanded like those of the dataset.
+ */
+export async function newSequenceFiles(
+  config: DatasetConfig,
+  paths: readonly string[],
+): Promise<readonly InputSource[]> {
+  const expands = kindOf(config).expandsPaths;
+  if (!expands && paths.length > 1) {
+    throw usageError({
+      code: 'data/several-files',
+      message: `an input of \`dataset.kind: ${config.kind}\` is one file`,
+      file: paths[1],
+    });
+  }
+  const files = expands ? await distinctFiles(await inputFiles(paths)) : paths;
+  // a wrong name is an error before any prediction
+  const first = await fileBytes(files[0]);
+  return files.map((name, i) => ({ name, open: async () => (i === 0 ? first : fileBytes(name)) }));
+}
+
+/** The table's entry for a config's kind; the table's type guarantees that they match. */
+export function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
+  return kinds[config.kind] as unknown as DatasetKind<C>;
+}

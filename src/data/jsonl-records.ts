@@ -5,7 +5,7 @@
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { Problems } from './core/problems.js';
-import type { FloatList } from './core/values.js';
+import type { FloatList } from './core/store.js';
 import { LinePieces } from './formats/utf8.js';
 import type { JsonlConfig } from './jsonl.js';
 import { symbolsOf, UnknownSymbol } from './vocabulary.js';

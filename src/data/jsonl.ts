@@ -1,15 +1,17 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
-import { type DataFile, type Dataset, IGNORED } from './core/dataset.js';
+import {
+  type DataFile,
+  type DataRecord,
+  type Dataset,
+  type DatasetContext,
+  type DatasetKind,
+  IGNORED,
+  type ReadSequence,
+  type SequenceReader,
+} from './core/dataset.js';
 import type { ClassMapping } from './core/labels.js';
-import type {
-  DataRecord,
-  DatasetContext,
-  DatasetKind,
-  ReadSequence,
-  SequenceReader,
-} from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import {
@@ -29,8 +31,7 @@ import {
   validation,
   type WithDefaults,
 } from './core/settings.js';
-import type { Place, SequenceStore } from './core/store.js';
-import { FloatList, TextCodes } from './core/values.js';
+import { FloatList, type Place, type SequenceStore, TextCodes } from './core/store.js';
 import {
   addSteps,
   attemptField,

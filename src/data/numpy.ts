@@ -1,11 +1,9 @@
 /** Dataset kinds of NumPy arrays: `npz`, one archive, and `npy`, a file for each array. */
 import { damagedError } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { arrayDataset, openSplits } from './array-dataset.js';
-import { ARRAY_KIND, arraySequences, sequenceLayout } from './array-sequences.js';
+import { ARRAY_KIND, arrayDataset, arraySequences, sequenceLayout } from './array-dataset.js';
 import { ArrayArchive, ArrayFiles } from './arrays.js';
-import type { Dataset } from './core/dataset.js';
-import type { DataRecord, DatasetContext, DatasetKind } from './core/pipeline.js';
+import type { DataRecord, Dataset, DatasetContext, DatasetKind } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import {
   file,
@@ -129,9 +127,8 @@ async function openNpz(config: NpzConfig, context: DatasetContext): Promise<Data
   );
   if (missing.length > 0) throw damagedError(...missing);
   checkValidationArrays(isGiven(VALIDATED), config);
-  const { train, validation, test } = openSplits(archive, [TRAIN, VALIDATED, TEST]);
-  const splits = { train, validation: validation_arrays ? validation : undefined, test };
-  return arrayDataset(splits, config, { ...context, layoutOf: sequenceLayout, files: archive });
+  const names = [TRAIN, validation_arrays ? VALIDATED : undefined, TEST];
+  return arrayDataset(archive, names, config, { ...context, layoutOf: sequenceLayout });
 }
 
 const EXPECTED =
@@ -173,6 +170,5 @@ async function openNpy(config: NpyConfig, context: DatasetContext): Promise<Data
     });
   }
   const files = await ArrayFiles.open(config, names, npyForm);
-  const splits = openSplits(files, names);
-  return arrayDataset(splits, config, { ...context, layoutOf: sequenceLayout, files });
+  return arrayDataset(files, names, config, { ...context, layoutOf: sequenceLayout });
 }

@@ -13,7 +13,7 @@ import {
   type Vocabulary,
 } from './core/dataset.js';
 import { columnsOf, inDataUnits, trainingColumns } from './core/scaling.js';
-import { eachChunk } from './core/values.js';
+import { eachChunk } from './core/store.js';
 import { eachSymbol, realLength } from './vocabulary.js';
 
 export type DataSummary = ReturnType<typeof summarize>;
@@ -70,7 +70,7 @@ const MAX_STEPS = 2 ** 12;
 export function summarize(dataset: Dataset, labelTargets = false) {
   const { input, train, validation, test, sequenceLength: steps, vocabulary } = dataset;
   const { seriesScaling, seriesFacts } = dataset;
-  const columns = dataset.columns ?? trainingColumns(dataset, { hasLabelTargets: labelTargets });
+  const columns = dataset.columns ?? trainingColumns(dataset, labelTargets);
   const splits = { train, ...(validation && { validation }), test };
   return {
     input,

@@ -9,9 +9,15 @@
 
 import { RandomStream } from '../util/random.js';
 import * as key from '../util/schema.js';
-import { ARRAY_KIND, arraySequences, sequenceLayout } from './array-sequences.js';
-import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
-import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { ARRAY_KIND, arraySequences, sequenceLayout } from './array-dataset.js';
+import {
+  type Dataset,
+  type DatasetContext,
+  type DatasetKind,
+  IGNORED,
+  type Split,
+  splitFiles,
+} from './core/dataset.js';
 import { configError } from './core/problems.js';
 import { DATA, kind, steps, validation } from './core/settings.js';
 import { packedSplit } from './core/store.js';

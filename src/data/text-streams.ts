@@ -6,10 +6,16 @@
  * in bytes and in symbols.
  */
 import { type Diagnostic, damagedError } from '../util/errors.js';
-import type { DataFile, TextLevel, Vocabulary } from './core/dataset.js';
-import type { DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from './core/pipeline.js';
-import type { Place } from './core/store.js';
-import { GrowingList } from './core/values.js';
+import type {
+  DataFile,
+  DataRecord,
+  NewSequencesOptions,
+  ReadSequence,
+  SequenceReader,
+  TextLevel,
+  Vocabulary,
+} from './core/dataset.js';
+import { GrowingList, type Place } from './core/store.js';
 import {
   checkUtf8,
   FILE_START,

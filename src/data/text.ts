@@ -15,8 +15,15 @@
 
 import { damagedError } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { type Dataset, IGNORED, type Split, type SplitName, splitFiles } from './core/dataset.js';
-import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import {
+  type Dataset,
+  type DatasetContext,
+  type DatasetKind,
+  IGNORED,
+  type Split,
+  type SplitName,
+  splitFiles,
+} from './core/dataset.js';
 import { configError } from './core/problems.js';
 import { shareOf } from './core/selection.js';
 import {
@@ -32,8 +39,7 @@ import {
   textLevel,
   validationAtEnd,
 } from './core/settings.js';
-import { type SequenceStore, storedSplit } from './core/store.js';
-import { TextCodes } from './core/values.js';
+import { type SequenceStore, storedSplit, TextCodes } from './core/store.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import {
   countSymbols,

@@ -2,11 +2,10 @@
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import { evaluateCheckpoint } from '../predict/evaluate.js';
-import type { RejectionOptions, SequenceValues } from '../predict/given-values.js';
 import { backendKind, checkpointKind, flat, Model, weightsKind } from '../predict/model.js';
-import { openModel, openWithData, openWithoutData } from '../predict/open.js';
-import type { SequencePrediction, WhichCheckpoint } from '../predict/predictions.js';
+import { evaluateCheckpoint, openModel, openWithData, openWithoutData } from '../predict/open.js';
+import type { SequencePrediction, WhichCheckpoint } from '../predict/predictor.js';
+import type { RejectionOptions, SequenceValues } from '../predict/session.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';
 import {

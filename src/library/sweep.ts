@@ -28,8 +28,8 @@ import {
   signal,
 } from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
-import { SweepModels } from './checked-data.js';
 import { assignments, type Config, type Overrides, withVersion } from './config.js';
+import { SweepModels } from './validate.js';
 
 /** Progress events of a sweep, distinguished by `type`. */
 export type SweepProgress =

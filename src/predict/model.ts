@@ -27,12 +27,18 @@ import {
   text,
 } from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';
-import { splitOf } from './evaluate.js';
-import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
-import { type OpenedModel, openModel, openWithoutData, readerFor } from './open.js';
-import type { PredictionForm, SequencePrediction, WhichWeights } from './predictions.js';
-import { Predictor } from './predictor.js';
-import { type GenerateOptions, generateSymbols, type Session, StepModel } from './session.js';
+import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
+import { type PredictionForm, Predictor, type SequencePrediction, type WhichWeights } from './predictor.js';
+import {
+  type GenerateOptions,
+  generateSymbols,
+  givenSequence,
+  type RejectionOptions,
+  type SequenceValues,
+  type Session,
+  type StepForm,
+  StepModel,
+} from './session.js';
 
 export interface LoadModelOptions extends WhichWeights {
   /** Where kernels run. Default: `auto`. */

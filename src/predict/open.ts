@@ -1,4 +1,7 @@
-/** Opens a saved model for computation: one of a run's checkpoints, with or without its data. */
+/**
+ * Opens a saved model for computation: one of a run's checkpoints, with or without its data; and
+ * evaluates it on them.
+ */
 import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { mapPaths } from '../config/schema/walk.js';
@@ -8,45 +11,40 @@ import {
   type Dataset,
   newSequences,
   type SequenceReader,
+  type Split,
+  type SplitName,
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
+import { lossOf, targetSize } from '../math/losses/index.js';
+import { absoluteError } from '../math/metrics/errors.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
-import type { Manifest } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, Run } from '../run/run.js';
-import type { Tensors } from '../run/safetensors.js';
+import type { SplitBaselines } from '../run/summary.js';
+import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
+import { type Evaluation, type EvaluationProgress, Evaluator } from '../train/evaluator.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/manifest.js';
 import { ShardPool } from '../train/pool.js';
+import { Readout } from '../train/predictions.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
 import { damagedError, usageError } from '../util/errors.js';
-import type { WhichWeights } from './predictions.js';
-
-export interface SavedModel {
-  /** The run directory, as given by the user. */
-  readonly path: string;
-  readonly loaded: LoadedExperiment;
-  /** File of the checkpoint. A run in training may have removed it. */
-  readonly file: string;
-  readonly tensors: Tensors;
-  readonly weights: WeightsName;
-  /** The run's manifest; absent if the run was killed before it wrote one. */
-  readonly manifest: Manifest | undefined;
-  readonly step: number;
-  readonly epoch: number;
-}
+import type { WhichWeights } from './predictor.js';
 
 export interface OpenModelOptions extends WhichWeights {
   /** `key.path=value`: the current location of the run's data. */
   readonly set?: readonly string[];
 }
 
-/** @param path the run directory */
-export function openModel(
-  path: string,
-  { checkpoint, weights, set = [] }: OpenModelOptions = {},
-): SavedModel {
+export type SavedModel = ReturnType<typeof openModel>;
+
+/**
+ * Reads a checkpoint of a run. The run may have no manifest if it was killed early; one in training
+ * may have removed the file.
+ * @param path the run directory, as given by the user
+ */
+export function openModel(path: string, { checkpoint, weights, set = [] }: OpenModelOptions = {}) {
   const run = Run.open(path);
   const { directory, manifest } = run;
   const { files } = directory;
@@ -68,7 +66,7 @@ export function openModel(
     });
   }
   const { path: file, step, epoch, tensors } = saved;
-  const which = weights ?? (hasAverage ? 'average' : 'trained');
+  const which: WeightsName = weights ?? (hasAverage ? 'average' : 'trained');
   return { path, loaded, file, tensors, weights: which, manifest, step, epoch };
 }
 
@@ -186,4 +184,135 @@ async function start(
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
   const { experiment } = loaded;
   return { experiment, run, pool, batchSize: experiment.training.eval_batch_size, ...of };
+}
+
+/**
+ * Computes the metrics of `model` on a split of its experiment, exactly as the run does, and, for a
+ * forecast, those of the naive forecasts. `watch` is called after each batch.
+ */
+export async function evaluateCheckpoint(
+  saved: SavedModel,
+  { split, ...options }: BackendOptions & { readonly split: SplitName },
+  watch: (progress: EvaluationProgress) => void,
+): Promise<Evaluation & { readonly naive?: SplitBaselines }> {
+  const model = await openWithData(saved, options);
+  try {
+    const { run, pool, batchSize, dataset } = model;
+    const of = splitOf(dataset, split);
+    const evaluator = new Evaluator(pool, run, batchSize);
+    const evaluation = (await evaluator.evaluate(of, { progress: watch })) as Evaluation;
+    if (of.naive === undefined) return evaluation;
+    const { last_value, seasonal_naive } = trivialBaselines(run, dataset, of);
+    return {
+      ...evaluation,
+      naive: { ...(last_value && { last_value }), ...(seasonal_naive && { seasonal_naive }) },
+    };
+  } finally {
+    await model.pool.close();
+  }
+}
+
+export function splitOf(dataset: Dataset, name: SplitName): Split {
+  const split = dataset[name];
+  if (split) return split;
+  throw usageError({
+    code: 'data/no-split',
+    message: `this run has no ${name} split`,
+    file: '--split',
+    expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]).join(' | '),
+    got: name,
+  });
+}
+
+/** Errors of a forecast, in the units of the data. */
+export interface ForecastErrors {
+  /** Mean over the steps of the horizon. */
+  readonly mean_absolute_error: number;
+  /** Absent if the error of the naive forecast in training is unknown or 0. */
+  readonly mase?: number;
+}
+
+const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
+
+/** A naive forecast is absent if the series is too short for it. */
+export type ForecastsErrors = Readonly<Partial<Record<(typeof FORECASTS)[number], ForecastErrors>>>;
+
+/**
+ * Runs a rolling backtest of a forecasting model on a split: forecasts from successive origins one
+ * horizon apart, so that each step of the split is forecast once. Weights do not change. The data
+ * are those of the run in directory `path`. Returns the errors of each origin, series by series,
+ * and their means over the origins that have the respective forecast.
+ */
+export async function backtest(
+  path: string,
+  { split, set = [], ...options }: BackendOptions & OpenModelOptions & { readonly split: SplitName },
+) {
+  const { dataset } = openModel(path, { ...options, set }).loaded.experiment;
+  if (dataset.kind !== 'forecast') {
+    throw usageError({
+      code: 'cli/backtest',
+      message: '--backtest needs a forecasting run',
+      file: path,
+      expected: 'a run of `dataset.kind: forecast`',
+      got: dataset.kind,
+    });
+  }
+  const { horizon } = dataset;
+  const saved = openModel(path, { ...options, set: [...set, `dataset.stride=${horizon}`] });
+  const model = await openWithData(saved, options);
+  try {
+    const windows = splitOf(model.dataset, split);
+    const origins = await originsOf(model, windows);
+    const mean = eachForecast(name => meanOf(origins.flatMap(({ [name]: errors }) => errors ?? [])));
+    return { saved, horizon, origins, mean };
+  } finally {
+    await model.pool.close();
+  }
+}
+
+async function originsOf({ run, pool, batchSize }: OpenedModel, windows: Split) {
+  const origins: (ForecastsErrors & { readonly id: string })[] = [];
+  const { targets, count, naive } = windows;
+  const readout = new Readout(lossOf(run.loss), targets);
+  const perWindow = targets.values.length / targetSize(run.loss, run.spec.outputSize) / count;
+  await new Evaluator(pool, run, batchSize).evaluate(windows, {
+    observe: ({ index, id = '', predictions }) => {
+      const scored = predictions.filter(({ counts }) => counts);
+      const scale = windows.errorScale?.(index);
+      const errors = eachForecast(name => {
+        if (name !== 'model' && naive?.[name] === undefined) return undefined;
+        const steps = scored.flatMap(({ step, point }) => {
+          const at = index * perWindow + step;
+          const outputs = name === 'model' ? undefined : naiveOutputs(windows, name, at, run.spec.outputSize);
+          const forecast = name === 'model' ? point : outputs && readout.point(outputs, at);
+          return forecast ? [absoluteError({ point: forecast, target: readout.target(at) })] : [];
+        });
+        if (steps.length < scored.length) return undefined;
+        const error = average(steps);
+        return { mean_absolute_error: error, ...(scale !== undefined && { mase: error / scale }) };
+      });
+      origins.push({ id, ...errors });
+    },
+  });
+  return origins;
+}
+
+function eachForecast(
+  errorsOf: (name: (typeof FORECASTS)[number]) => ForecastErrors | undefined,
+): ForecastsErrors {
+  const found = FORECASTS.map(name => [name, errorsOf(name)] as const);
+  return Object.fromEntries(found.filter(([, errors]) => errors !== undefined));
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function meanOf(all: readonly ForecastErrors[]): ForecastErrors | undefined {
+  if (all.length === 0) return undefined;
+  const scaled = all.flatMap(({ mase }) => mase ?? []);
+  return {
+    mean_absolute_error: average(all.map(errors => errors.mean_absolute_error)),
+    ...(scaled.length > 0 && { mase: average(scaled) }),
+  };
 }

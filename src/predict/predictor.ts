@@ -3,6 +3,7 @@
  * forward passes, predictions.
  */
 import {
+  type DataRecord,
   IGNORED,
   inputWidth,
   isRejected,
@@ -12,23 +13,19 @@ import {
   type Split,
   type Targets,
 } from '../data/index.js';
-import { lossOf, targetSize } from '../math/losses/index.js';
+import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
+import { predictedClass } from '../math/metrics/decisions.js';
+import type { Numbers } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
+import type { ModelSpec } from '../math/model/spec.js';
 import { batchesOf, inTurn } from '../train/evaluator.js';
-import { Readout } from '../train/predictions.js';
+import { probabilities, Readout } from '../train/predictions.js';
 import { ShardedBatches, type SplitBatch } from '../train/shards.js';
+import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { RejectionOptions } from './given-values.js';
 import type { OpenedModel } from './open.js';
-import {
-  type Prediction,
-  type PredictionForm,
-  PredictionRoom,
-  predictionForm,
-  predictionOf,
-  type SequencePrediction,
-} from './predictions.js';
+import type { RejectionOptions } from './session.js';
 
 /** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
 const MAX_STEPS = 2 ** 18;
@@ -36,23 +33,18 @@ const MAX_STEPS = 2 ** 18;
 /** Maximum number of input values in a batch if its sequences are longer than those of the run. */
 const MAX_BATCH_NUMBERS = 2 ** 22;
 
-interface PredictedRow extends Pick<NewSequence, 'id' | 'times' | 'warnings'> {
-  readonly position: number;
-  /** Steps that are not padding; undefined: all steps of the batch. */
-  readonly length: number | undefined;
-}
+type Placed = NewSequence & { readonly position: number };
 
 interface PredictedBatch extends SplitBatch {
-  readonly rows: readonly PredictedRow[];
+  readonly rows: readonly (Pick<Placed, 'position' | 'id' | 'times' | 'warnings'> & {
+    /** Steps that are not padding; absent: the length of the sequence. */
+    readonly steps?: number | undefined;
+  })[];
   readonly hasLabels: boolean;
   readonly pass: ShardedBatches;
 }
 
-interface Placed {
-  readonly sequence: NewSequence;
-  readonly position: number;
-}
-
+/** @internal */
 export class Predictor {
   readonly form: PredictionForm;
   private readonly passes = new Map<string, ShardedBatches>();
@@ -79,40 +71,32 @@ export class Predictor {
   private async *predict(
     batches: AsyncIterable<PredictedBatch>,
   ): AsyncGenerator<readonly SequencePrediction[]> {
+    const { form, model } = this;
+    const { kind, perStep, size } = form;
+    const first = model.data.first_prediction ?? 0;
     for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
-      const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
-      // a row of a text that has ended has no steps
-      yield batch.rows.flatMap((row, at) =>
-        row.length === 0 ? [] : [this.prediction(batch, readout, row, { at, slot })],
-      );
-    }
-  }
-
-  private prediction(
-    { pass, hasLabels, indices }: PredictedBatch,
-    readout: Readout,
-    { position, id, times, length, warnings }: PredictedRow,
-    { at, slot }: { readonly at: number; readonly slot: number },
-  ): SequencePrediction {
-    const { form } = this;
-    const base = indices[at] * (form.perStep ? pass.model.sequenceLength : 1);
-    const first = this.model.data.first_prediction ?? 0;
-    const computed = pass.predictions(slot, at, length).slice(first);
-    const room = form.kind === 'class' ? new PredictionRoom(computed.length, form.size) : undefined;
-    const predictions = computed.map(({ step, outputs }): Prediction => {
-      const time = form.perStep ? times?.[step] : times?.at(-1);
-      const target = hasLabels ? readout.target(base + step) : undefined;
-      return predictionOf(form, readout, {
-        step: step - first,
-        time,
-        outputs,
-        at: base + step,
-        room,
-        target,
+      const { split, indices, pass, hasLabels } = batch;
+      const readout = new Readout(lossOf(model.run.loss), split.targets);
+      const perSequence = perStep ? pass.model.sequenceLength : 1;
+      yield batch.rows.flatMap(({ position, steps, id, times, warnings }, row) => {
+        const length = steps ?? split.lengths?.[indices[row]];
+        // a row of a text that has ended has no steps
+        if (length === 0) return [];
+        const computed = pass.predictions(slot, row, length).slice(first);
+        // with memory of their own for each, most of the heap would be garbage
+        const memory = classMemory(kind === 'class' ? computed.length * size : 0);
+        const predictions = computed.map(({ step, outputs }, i): Prediction => {
+          const at = indices[row] * perSequence + step;
+          const time = perStep ? times?.[step] : times?.at(-1);
+          const target = hasLabels ? readout.target(at) : undefined;
+          const own = memory.map(list => list.subarray(i * size, (i + 1) * size)) as typeof memory;
+          return predictionOf(form, readout, { step: step - first, time, outputs, at, target }, own);
+        });
+        const place = { index: position, ...(id !== undefined && { id }) };
+        return [{ ...place, predictions, ...(warnings && { warnings }) }];
       });
-    });
-    return { index: position, ...(id !== undefined && { id }), predictions, ...(warnings && { warnings }) };
+    }
   }
 
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
@@ -121,11 +105,10 @@ export class Predictor {
     // steps past the end of a text are no steps of its sequences
     const { realSteps } = this.form.perStep ? split : {};
     for await (const batch of batchesOf(split, batchSize)) {
-      const rows = Array.from(batch.indices, (index): PredictedRow => {
+      const rows = Array.from(batch.indices, index => {
         const position = batch.position(index);
         const id = split.id?.(position);
-        const length = realSteps?.(position) ?? batch.split.lengths?.[index];
-        return { position, length, ...(id !== undefined && { id }) };
+        return { position, steps: realSteps?.(position), ...(id !== undefined && { id }) };
       });
       yield { ...batch, rows, hasLabels: true, pass };
     }
@@ -156,7 +139,7 @@ export class Predictor {
           if (problems.length > 0 || isRejected(sequence)) continue;
           const steps = this.stepsFor(Math.max(longest(waiting), sequence.length));
           if (sequence.startsBatch || waiting.length >= this.rowsOf(steps)) yield* taken();
-          waiting.push({ sequence, position });
+          waiting.push({ ...sequence, position });
         }
       }
     } catch (error) {
@@ -193,26 +176,15 @@ export class Predictor {
     return steps;
   }
 
-  private batchOf(waiting: readonly Placed[]): PredictedBatch {
+  private batchOf(rows: readonly Placed[]): PredictedBatch {
     const { run, data, scaling } = this.model;
-    const steps = this.stepsFor(longest(waiting));
+    const steps = this.stepsFor(longest(rows));
     // carried states require one pass for all batches
     const isAny = run.variableLength || run.spec.carriesState;
-    const isVariable = isAny || waiting.some(({ sequence }) => sequence.length !== steps);
-    const sequences = waiting.map(({ sequence }) => sequence);
+    const pass = this.pass(steps, isAny || rows.some(({ length }) => length !== steps), this.rowsOf(steps));
     const targets = noTargets(this.model, steps);
-    const split = newSplit(sequences, { input: data.input, steps, scaling, targets });
-    return {
-      split,
-      indices: Uint32Array.from(waiting.keys()),
-      rows: waiting.map(({ sequence, position }, i) => ({
-        ...sequence,
-        position,
-        length: split.lengths?.[i],
-      })),
-      hasLabels: false,
-      pass: this.pass(steps, isVariable, this.rowsOf(steps)),
-    };
+    const split = newSplit(rows, { input: data.input, steps, scaling, targets });
+    return { split, indices: Uint32Array.from(rows.keys()), rows, hasLabels: false, pass };
   }
 
   private pass(steps: number, variableLength: boolean, rows: number): ShardedBatches {
@@ -240,7 +212,7 @@ function cannotSkip(): UserError {
 }
 
 function longest(waiting: readonly Placed[]): number {
-  return waiting.reduce((most, { sequence }) => Math.max(most, sequence.length), 0);
+  return waiting.reduce((most, { length }) => Math.max(most, length), 0);
 }
 
 /** Milliseconds without data after which a source counts as pausing. */
@@ -277,6 +249,7 @@ function isWithin(promise: Promise<unknown>, milliseconds: number): Promise<bool
 /**
  * Returns a function that creates placeholder targets for `count` sequences of up to `steps` steps,
  * with the shape and scaling of real ones.
+ * @internal
  */
 export function noTargets(
   { run: { spec, loss }, scaling }: Pick<OpenedModel, 'run' | 'scaling'>,
@@ -298,4 +271,197 @@ export function noTargets(
       ...(own && { scaling: own }),
     };
   };
+}
+
+export type WhichCheckpoint = 'last' | 'best' | number;
+
+/** Which weights of a run to use. */
+export interface WhichWeights {
+  /** Undefined: the checkpoint with the run's final weights. */
+  readonly checkpoint?: WhichCheckpoint | undefined;
+  /** Undefined: the average if the run keeps one, else the weights of the last update. */
+  readonly weights?: WeightsName | undefined;
+}
+
+/** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */
+class JsonFloat64Array extends Float64Array {
+  static override readonly name = 'Float64Array';
+
+  toJSON(): number[] {
+    return Array.from(this);
+  }
+}
+
+class JsonFloat32Array extends Float32Array {
+  static override readonly name = 'Float32Array';
+
+  toJSON(): number[] {
+    return Array.from(this);
+  }
+}
+
+interface PredictionPlace {
+  /**
+   * Step of its sequence, from 0 at the first step with a prediction (for forecasts, the first step
+   * of the horizon); 0 if the model has one prediction per sequence.
+   */
+  readonly step: number;
+  /**
+   * Time of the step, or of the last step if there is one prediction per sequence, as written in
+   * the data; absent if they have no times.
+   */
+  readonly time?: string;
+}
+
+/** Prediction of a model trained with `cross_entropy`. */
+export interface ClassPrediction extends PredictionPlace {
+  readonly kind: 'class';
+  /** Class with the largest output (the first of equal ones); null if an output is NaN. */
+  readonly predicted: number | null;
+  /** Name of that class; null if there is none, absent if the data do not name classes. */
+  readonly name?: string | null;
+  /** Probability of the predicted class; NaN if there is none. */
+  readonly probability: number;
+  /** `[C]`, softmax of the outputs: probability of each class. */
+  readonly probabilities: Float64Array;
+  /** `[C]`, raw outputs. */
+  readonly logits: Float32Array;
+  /** The true class; null if ignored, absent for sequences without labels. */
+  readonly label?: number | null;
+}
+
+export interface ValuePrediction extends PredictionPlace {
+  readonly kind: 'value';
+  /**
+   * The prediction in the units of the data, one number per target value: for labels their
+   * probabilities, for quantiles the one nearest to 0.5. Rounded to the shortest decimals that
+   * identify the model's float32 numbers.
+   */
+  readonly values: Float64Array;
+  /**
+   * The predicted quantiles in the same form, in the order of `loss.quantiles`; empty for other
+   * losses.
+   */
+  readonly quantiles: readonly Float64Array[];
+  /** The true values; absent for sequences without labels. */
+  readonly target?: Float64Array;
+}
+
+export type Prediction = ClassPrediction | ValuePrediction;
+
+/** Prediction for one sequence. */
+export interface SequencePrediction<A extends Prediction = Prediction> {
+  /** Position of the sequence in the input, from 0; skipped sequences count. */
+  readonly index: number;
+  /** Name of the sequence in the input; absent if it has none. */
+  readonly id?: string;
+  /** One prediction, or one per step (`head: { from: every }`). */
+  readonly predictions: readonly A[];
+  /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
+  readonly warnings?: readonly Diagnostic[];
+}
+
+/** Form of a model's predictions. */
+export interface PredictionForm {
+  readonly kind: Prediction['kind'];
+  /** True if there is one prediction per step. */
+  readonly perStep: boolean;
+  /** Number of classes, or of values per prediction. */
+  readonly size: number;
+  /** Levels of the predicted quantiles; empty if the loss predicts none. */
+  readonly quantiles: readonly number[];
+  /** Name of each class; absent if the data do not name them. */
+  readonly classNames?: readonly string[];
+  /** Name of each value; absent if there is only one, or the data do not name them. */
+  readonly targetNames?: readonly string[];
+}
+
+export function predictionForm(
+  { head, outputSize }: ModelSpec,
+  loss: LossSettings,
+  { class_names: classNames, target_names: targetNames }: DataRecord,
+): PredictionForm {
+  const { target, quantiles = [] } = lossOf(loss);
+  return {
+    kind: target,
+    perStep: predictsEachStep(head),
+    size: outputSize / Math.max(1, quantiles.length),
+    quantiles: quantiles.map(({ level }) => level),
+    ...(classNames && { classNames }),
+    ...(targetNames && targetNames.length > 1 && { targetNames }),
+  };
+}
+
+/** Memory for the lists of a class prediction: logits and probabilities. */
+function classMemory(length: number): [logits: Float32Array, probabilities: Float64Array] {
+  return [new JsonFloat32Array(length), new JsonFloat64Array(length)];
+}
+
+/**
+ * @param computed its outputs `[C]`, which may be overwritten afterwards, and its position `at`
+ *   among all predictions of the split
+ * @internal
+ */
+export function predictionOf(
+  { kind, size, classNames }: PredictionForm,
+  readout: Readout,
+  computed: {
+    readonly step: number;
+    readonly time?: string | undefined;
+    readonly outputs: Float32Array;
+    readonly at: number;
+    readonly target?: Numbers | undefined;
+  },
+  [logits, ofClasses] = classMemory(kind === 'class' ? size : 0),
+): Prediction {
+  const { step, time, outputs, at, target } = computed;
+  const place = { step, ...(time !== undefined && { time }) };
+  const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
+  if (kind === 'value') {
+    return {
+      kind,
+      ...place,
+      values: decimals(readout.point(outputs, at)),
+      quantiles: readout.quantiles(outputs, at).map(decimals),
+      ...(target && { target: JsonFloat64Array.from(readout.targetDecimals(at, target)) }),
+    };
+  }
+  const best = predictedClass(outputs);
+  logits.set(outputs);
+  probabilities(outputs, ofClasses);
+  return {
+    kind,
+    ...place,
+    predicted: best < 0 ? null : best,
+    ...(classNames && { name: classNames[best] ?? null }),
+    probability: best < 0 ? Number.NaN : ofClasses[best],
+    probabilities: ofClasses,
+    logits,
+    ...(target && { label: target[0] === IGNORED ? null : target[0] }),
+  };
+}
+
+export interface RankedClass {
+  readonly class: number;
+  /** Absent if the data do not name classes. */
+  readonly name?: string;
+  readonly probability: number;
+}
+
+/**
+ * Returns the `count` most probable classes of a prediction (lower class first if equal); empty if
+ * an output is NaN.
+ */
+export function topClasses(
+  { predicted, probabilities }: ClassPrediction,
+  count: number,
+  classNames?: readonly string[],
+): RankedClass[] {
+  if (predicted === null) return [];
+  const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
+  return order.slice(0, count).map(k => ({
+    class: k,
+    ...(classNames && { name: classNames[k] }),
+    probability: probabilities[k],
+  }));
 }

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { unzipSync } from 'fflate';
 import t from 'tap';
-import { TextCodes } from '../../src/data/core/values.js';
+import { TextCodes } from '../../src/data/core/store.js';
 import { openDataset } from '../../src/data/index.js';
 import { RangedFile } from '../../src/data/reading/ranged-file.js';
 import { codesIn, countSymbols, PieceReader, readStream } from '../../src/data/text-streams.js';

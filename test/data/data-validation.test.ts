@@ -5,7 +5,7 @@ import { zipSync } from 'fflate';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
-import { checkedData } from '../../src/library/checked-data.js';
+import { checkedData } from '../../src/library/validate.js';
 import { classes, complaints, idx, idxFolder, npy, open, sequence } from '../support/data-files.js';
 import { config, crossEntropy } from '../support/prediction-cases.js';
 

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, sweepSchema } from '../../src/config/schema/walk.js';
-import { SweepModels } from '../../src/library/checked-data.js';
+import { SweepModels } from '../../src/library/validate.js';
 import { fromCommandLine, loadSweep } from '../../src/sweep/config/load.js';
 import { overridesOf } from '../../src/sweep/directory.js';
 import { UserError } from '../../src/util/errors.js';

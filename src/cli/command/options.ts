@@ -1,7 +1,7 @@
 /** Options shared by several verbs. */
 import { BACKEND_REQUESTS, type BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd-target.js';
-import type { WhichCheckpoint } from '../../predict/predictions.js';
+import type { WhichCheckpoint } from '../../predict/predictor.js';
 import type { WeightsName } from '../../train/weights.js';
 import { choice, count, flag, folder, integer, list, parsed, text, type VerbOption } from './verb.js';
 

@@ -4,7 +4,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
-import type { SweepModels } from '../../library/checked-data.js';
+import type { SweepModels } from '../../library/validate.js';
 import { checkNotesChange } from '../../run/notes.js';
 import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
 import { isSweepFile, type SweepFlags } from '../../sweep/config/read.js';
@@ -257,7 +257,7 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     const { objective, method, trials, time, target, seeds, pruner, parallel } = given;
     const flags = { objective, method, trials, time, target, seeds, pruner, parallel };
     const loaded = load(words, { set, flags });
-    const { SweepModels } = await import('../../library/checked-data.js');
+    const { SweepModels } = await import('../../library/validate.js');
     const models = new SweepModels(loaded);
     const warnings = [...loaded.warnings, ...(await models.check())];
     if (warnings.length > 0)

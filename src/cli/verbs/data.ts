@@ -12,7 +12,7 @@ import {
   type SplitSummary,
   summarize,
 } from '../../data/index.js';
-import { checkedData } from '../../library/checked-data.js';
+import { checkedData } from '../../library/validate.js';
 import { taskOf } from '../../math/losses/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import { percent as fractionText, grouped, rounded } from '../../util/numbers.js';

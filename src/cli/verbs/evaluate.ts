@@ -1,6 +1,6 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 import { measuredMetrics } from '../../config/index.js';
-import type { ForecastsErrors } from '../../predict/evaluate.js';
+import type { ForecastsErrors } from '../../predict/open.js';
 import { spellNonFinite } from '../../run/json.js';
 import { metricSentence, metricSentences } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
@@ -41,7 +41,7 @@ export const verb = defineVerb({
       else io.out(text);
     };
     if (options.backtest) {
-      const { backtest } = await import('../../predict/evaluate.js');
+      const { backtest } = await import('../../predict/open.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
       const { file, step, epoch } = saved;
       const rows = [...origins, { id: `mean of ${origins.length}`, ...mean }].map(({ id, ...errors }) => [
@@ -53,7 +53,7 @@ export const verb = defineVerb({
       print(result, lines.map(line => `${line}\n`).join(''));
       return EXIT.done;
     }
-    const { evaluateCheckpoint } = await import('../../predict/evaluate.js');
+    const { evaluateCheckpoint } = await import('../../predict/open.js');
     const { openModel } = await import('../../predict/open.js');
     const model = openModel(run, options);
     const { file, step, epoch } = model;

@@ -1,5 +1,5 @@
 /** A whole config. */
-import { datasetConfig } from '../../data/table.js';
+import { datasetConfig } from '../../data/index.js';
 import { lossConfig } from '../../math/losses/index.js';
 import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index.js';
 import { modelConfig } from '../../math/model/settings.js';

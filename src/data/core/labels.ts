@@ -87,15 +87,7 @@ export interface LabelTexts {
   placeOf(code: number): PlacedLabel['place'];
 }
 
-export interface ClassMapping {
-  /** Label of each class. */
-  readonly labels: readonly string[];
-  /** Class of each label as written, {@link IGNORED} for ignored labels. */
-  readonly classes: ReadonlyMap<string, number>;
-  /** Classes whose label is written in several ways. */
-  readonly spellings: NonNullable<Dataset['spellings']>;
-  readonly facts: LabelFacts;
-}
+export type ClassMapping = ReturnType<typeof classMapping>;
 
 /**
  * Assigns classes to all labels except ignored ones, in sorted order. If all labels are numbers,
@@ -103,12 +95,14 @@ export interface ClassMapping {
  * other labels are compared as texts and sorted by UTF-16 code units.
  * @param tables the labels of the training file first
  * @param ignoredLabel label to ignore besides {@link IGNORED}
+ * @returns the label of each class, the class of each label as written ({@link IGNORED} for ignored
+ *   labels), and the labels that are written in several ways
  */
 export function classMapping(
   tables: readonly LabelTexts[],
   { labels_as_text: asText = false }: { readonly labels_as_text?: boolean },
   ignoredLabel: number = IGNORED,
-): ClassMapping {
+) {
   const written = [...new Set(tables.flatMap(table => table.labels))];
   const ignored = new Set([IGNORED, ignoredLabel].map(String));
   const isIgnored = (text: string): boolean =>

@@ -11,23 +11,16 @@ import {
   type Column,
   type DataScaling,
   type Dataset,
+  type DatasetContext,
   inputWidth,
+  type NewSequence,
   type Scaling,
   type SequenceInput,
   type Split,
   type Targets,
 } from './dataset.js';
-import type { NewSequence } from './pipeline.js';
 import { configError } from './problems.js';
 import { mappedLoad, packedSplit } from './store.js';
-
-export interface NormalizeConfig {
-  /**
-   * Default: no scaling, with a warning about columns far from zero mean and unit variance; `none`
-   * turns the warning off.
-   */
-  readonly normalize?: DataScaling['method'] | 'none';
-}
 
 const METHODS: Readonly<Record<DataScaling['method'], (column: Column) => [offset: number, scale: number]>> =
   {
@@ -37,22 +30,6 @@ const METHODS: Readonly<Record<DataScaling['method'], (column: Column) => [offse
 
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
-}
-
-/** Fits the scaling of a training split's columns. */
-export function fitScaling(
-  method: DataScaling['method'],
-  { features, targets }: NonNullable<Dataset['columns']>,
-): DataScaling {
-  if (features.length + targets.length === 0) {
-    throw configError({
-      code: 'data/normalize',
-      keyPath: ['dataset', 'normalize'],
-      message: 'nothing to normalize: the features are symbols and the targets classes',
-      expected: 'no `normalize`',
-    });
-  }
-  return { method, features: fitted(method, features), targets: fitted(method, targets) };
 }
 
 export function columnScaling(
@@ -73,15 +50,37 @@ function fitted(method: DataScaling['method'], columns: readonly Column[]): Scal
   return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
 }
 
-export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
+/** Number of values to read to judge columns of data that are not normalized. */
+const MAX_JUDGED = 2 ** 22;
+
+/**
+ * Scales a dataset with the scaling of a trained run, or fits one. Without a method, its columns
+ * are only judged.
+ */
+export function normalized(
+  dataset: Dataset,
+  method: DataScaling['method'] | 'none' | undefined,
+  { scaling: given, hasLabelTargets = false }: DatasetContext,
+): Dataset {
+  if (method === 'none') return dataset;
+  const columns = trainingColumns(dataset, hasLabelTargets, method === undefined ? MAX_JUDGED : undefined);
+  if (method === undefined) return { ...dataset, columns };
+  const [features, targets] = [columns.features, columns.targets].map(part => fitted(method, part));
+  if (!given && !features && !targets) {
+    throw configError({
+      code: 'data/normalize',
+      keyPath: ['dataset', 'normalize'],
+      message: 'nothing to normalize: the features are symbols and the targets classes',
+      expected: 'no `normalize`',
+    });
+  }
+  const scaling = given ?? { method, features, targets };
   const { train, validation, test, sequenceLength } = dataset;
   const scaled = (split: Split): Split => scaledSplit(split, scaling, sequenceLength);
   return {
     ...dataset,
-    scaling,
-    train: scaled(train),
+    ...{ columns, scaling, train: scaled(train), test: scaled(test) },
     ...(validation && { validation: scaled(validation) }),
-    test: scaled(test),
   };
 }
 
@@ -89,7 +88,7 @@ export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
  * Scales the features and value targets of a split; null leaves them unchanged.
  * @param steps T
  */
-export function scaledSplit(
+function scaledSplit(
   split: Split,
   { features, targets }: Pick<DataScaling, 'features' | 'targets'>,
   steps: number,
@@ -182,22 +181,16 @@ export function newSplit(
 /** Rows of numbers of equal width: calls `visit` for each row, which starts at `values[at]`. */
 type Rows = (visit: (values: ArrayLike<number>, at: number) => void) => void;
 
-interface StatisticsOptions {
-  /**
-   * Approximate number of feature values to read, from sequences spread evenly over the split.
-   * Default: all.
-   */
-  readonly maxNumbers?: number;
-  readonly hasLabelTargets?: boolean;
-}
-
 /**
  * Statistics of the training split's features (without padding) and value targets. A list is empty
  * if these are symbols, classes or labels.
+ * @param maxNumbers approximate number of feature values to read, from sequences spread evenly over
+ *   the split
  */
 export function trainingColumns(
   { input, train, sequenceLength, columnNames }: Dataset,
-  { maxNumbers = Number.POSITIVE_INFINITY, hasLabelTargets = false }: StatisticsOptions = {},
+  hasLabelTargets: boolean,
+  maxNumbers = Number.POSITIVE_INFINITY,
 ): NonNullable<Dataset['columns']> {
   const width = inputWidth(input);
   const row = new Float32Array(sequenceLength * width);

@@ -7,12 +7,6 @@ import type { Dataset, Split } from './dataset.js';
 import { configError } from './problems.js';
 import { subset } from './store.js';
 
-/** Sequence indices of each split, in the order of the file. */
-export interface Selection {
-  readonly train: Uint32Array;
-  readonly test: Uint32Array;
-}
-
 /** 0, 1, …, count-1. */
 export function range(count: number): Uint32Array {
   const all = new Uint32Array(count);
@@ -29,14 +23,15 @@ export interface TestPartConfig {
 
 /**
  * Draws `round(count * test_fraction)` of `count` sequences for the test split; both splits get at
- * least one. The same seed draws the same sequences. Undefined if the test split has its own file.
+ * least one. The same seed draws the same sequences. Returns their indices in the order of the
+ * file; undefined if the test split has its own file.
  */
 export function testSelection(
   { test_fraction }: Pick<TestPartConfig, 'test_fraction'>,
   count: number,
   seed: number,
   file: string,
-): Selection | undefined {
+) {
   if (test_fraction === undefined) return undefined;
   refuseFewer(count, 'test_fraction', 'data/test-fraction', ` in ${file}`);
   const stream = RandomStream.of(seed, 'data/test_fraction');

@@ -7,6 +7,7 @@ import { MAX_ELEMENTS } from '../reading/files.js';
 import {
   type DataFile,
   type Dataset,
+  type DatasetContext,
   IGNORED,
   type Split,
   splitFiles,
@@ -14,7 +15,6 @@ import {
   type TextLevel,
 } from './dataset.js';
 import { type ClassMapping, classesByCode, classMapping, type LabelTexts, labelsOf } from './labels.js';
-import type { DatasetContext } from './pipeline.js';
 import { Problems } from './problems.js';
 import { range, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
 import { type Place, packedSplit, type SequenceStore, storedSplit } from './store.js';

@@ -131,9 +131,6 @@ export interface SourceFile {
 
 const read = promisify(readCallback);
 
-/** Maximum number of bytes that operating systems read at once. */
-const MAX_REQUEST = 2 ** 30;
-
 /** Reads the file at `path`. */
 export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
@@ -167,16 +164,11 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
 async function readWhole(path: string, size: number): Promise<Buffer> {
   const file = openSync(path, 'r');
   try {
-    const bytes = Buffer.allocUnsafeSlow(size);
-    let at = 0;
-    while (at < size) {
-      const { bytesRead } = await read(file, bytes, at, Math.min(size - at, MAX_REQUEST), null);
-      if (bytesRead === 0) return bytes.subarray(0, at);
-      at += bytesRead;
-    }
+    const { bytesRead, buffer } = await read(file, Buffer.allocUnsafeSlow(size), 0, size, null);
     // some files have no known size, and others grow
     const rest = readFileSync(file);
-    return rest.length === 0 ? bytes : Buffer.concat([bytes, rest]);
+    if (rest.length === 0 && bytesRead === size) return buffer;
+    return Buffer.concat([buffer.subarray(0, bytesRead), rest]);
   } finally {
     closeSync(file);
   }

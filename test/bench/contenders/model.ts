@@ -1,5 +1,4 @@
 import { arrayDataset } from '../../../src/data/array-dataset.js';
-import { FileArray } from '../../../src/data/arrays.js';
 import type { Split } from '../../../src/data/core/dataset.js';
 import { idxForm } from '../../../src/data/formats/number-arrays.js';
 import { imageLayout } from '../../../src/data/images.js';
@@ -26,20 +25,24 @@ export const ADAM = {
 export async function randomSplit(one: BenchCase): Promise<Split> {
   const { sequences, sequence_length, input_size, num_classes } = one;
   const random = RandomStream.of(0, 'bench/pictures');
-  const array = (dims: number[], bound: number) => {
-    const values = Buffer.from(
-      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound)),
-    );
-    return FileArray.open('random', { source: memoryBytes('random', idx(8, dims, values)) }, idxForm);
+  const bytes = (dims: number[], bound: number) => {
+    const values = Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound));
+    return { source: memoryBytes('random', idx(8, dims, Buffer.from(values))) };
   };
-  const train = {
-    x: array([sequences, sequence_length, input_size], 256),
-    y: array([sequences], num_classes),
+  const x = bytes([sequences, sequence_length, input_size], 256);
+  const y = bytes([sequences], num_classes);
+  const files = {
+    parse: idxForm,
+    find: (name: string) => ({ x, y })[name],
+    scan: async () => {},
+    digests: [],
   };
+  const names = { x: 'x', y: 'y' };
   const dataset = await arrayDataset(
-    { train, test: train },
+    files,
+    [names, undefined, names],
     {},
-    { layoutOf: imageLayout('rows'), seed: 0, files: { scan: async () => {}, digests: [] } },
+    { layoutOf: imageLayout('rows'), seed: 0 },
   );
   return dataset.train;
 }
