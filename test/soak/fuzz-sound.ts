@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { CsvConfig } from '../../src/data/csv.js';
 import {
   type DataRecord,
   type Dataset,
@@ -164,10 +165,7 @@ function checkSequences(read: readonly ReadSequence[], data: DataRecord | undefi
 }
 
 /** A table that can be trained on gives the same sequences. */
-async function checkAgainstTraining(
-  config: Extract<DatasetConfig, { readonly kind: 'csv' | 'parquet' }>,
-  read: readonly ReadSequence[],
-): Promise<void> {
+async function checkAgainstTraining(config: CsvConfig, read: readonly ReadSequence[]): Promise<void> {
   const dataset = await attempt(() => openDataset({ ...config, test_path: config.path }, { seed: 0 }));
   if (dataset instanceof UserError) return;
   const { train, sequenceLength, input } = dataset;
