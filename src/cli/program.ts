@@ -19,7 +19,7 @@ interface Entry {
 type Catalogue = Readonly<Record<string, Entry>>;
 
 function verb(summary: string, load: () => Promise<{ readonly verb: Verb }>): Entry {
-  return { summary, load: async () => (await load()).verb };
+  return part(summary, 'verb', load);
 }
 
 function part<K extends string>(
@@ -30,34 +30,27 @@ function part<K extends string>(
   return { summary, load: async () => (await load())[name] };
 }
 
-const verifyVerbs = () => import('./verbs/verify.js');
-const configVerbs = () => import('./verbs/config.js');
+/** @param verbs the summaries of the verbs that a module exports */
+function group<K extends string>(
+  summary: string,
+  load: () => Promise<{ readonly [name in NoInfer<K>]: Verb }>,
+  verbs: Readonly<Record<K, string>>,
+): Entry {
+  const parts = (Object.keys(verbs) as K[]).map(name => [name, part(verbs[name], name, load)]);
+  return { summary, verbs: Object.fromEntries(parts) };
+}
+
 const sweepVerbs = () => import('./sweep/sweep.js');
 const statusVerbs = () => import('./sweep/status.js');
 
 const VERBS: Catalogue = {
   run: verb('train a model, evaluate it and check its gates', () => import('./verbs/run.js')),
   resume: verb('continue a stopped run exactly where it stopped', () => import('./verbs/resume.js')),
-  verify: {
-    summary: 'test resuming, backends or gradients on this machine',
-    verbs: {
-      resume: part(
-        'kill and resume runs, and compare every byte with an uninterrupted run',
-        'resume',
-        verifyVerbs,
-      ),
-      backends: part(
-        'train the same steps on several backends, and compare losses and parameters',
-        'backends',
-        verifyVerbs,
-      ),
-      gradients: part(
-        'compare the gradients of the kernels with float64 and finite differences',
-        'gradients',
-        verifyVerbs,
-      ),
-    },
-  },
+  verify: group('test resuming, backends or gradients on this machine', () => import('./verbs/verify.js'), {
+    resume: 'kill and resume runs, and compare every byte with an uninterrupted run',
+    backends: 'train the same steps on several backends, and compare losses and parameters',
+    gradients: 'compare the gradients of the kernels with float64 and finite differences',
+  }),
   validate: verb(
     'check configs or sweeps and their data without training',
     () => import('./verbs/validate.js'),
@@ -66,14 +59,11 @@ const VERBS: Catalogue = {
     'show the data of a config: counts, lengths, targets, features, examples',
     () => import('./verbs/data.js'),
   ),
-  config: {
-    summary: 'print, explain or compare resolved configs',
-    verbs: {
-      show: part('print a config with all defaults and overrides filled in', 'show', configVerbs),
-      explain: part('print where each value, or the value of one key, comes from', 'explain', configVerbs),
-      diff: part('print the differences between two resolved configs', 'diff', configVerbs),
-    },
-  },
+  config: group('print, explain or compare resolved configs', () => import('./verbs/config.js'), {
+    show: 'print a config with all defaults and overrides filled in',
+    explain: 'print where each value, or the value of one key, comes from',
+    diff: 'print the differences between two resolved configs',
+  }),
   graph: verb(
     'print the compiled graph: parameters, kernels, FLOPs and memory',
     () => import('./verbs/graph.js'),
@@ -265,7 +255,7 @@ async function keyMeant(
 ): Promise<Correction | undefined> {
   const [, option, name] = /'(--([\w-]+))/.exec(message) ?? [];
   if (name === undefined || !options.some(({ long }) => long === '--set')) return undefined;
-  const { findElsewhere } = await import('../config/suggest.js');
+  const { findElsewhere } = await import('../config/schema-errors.js');
   const [key] = findElsewhere(name).toSorted((a, b) => a.path.length - b.path.length);
   if (key === undefined) return undefined;
   const at = words.findIndex(word => word === option || word.startsWith(`${option}=`));

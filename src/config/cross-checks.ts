@@ -1,15 +1,31 @@
-/** Rules between keys that the schema cannot express. They need no data. */
+/**
+ * Rules between keys that the schema cannot express, and rules about data: as the kind of dataset
+ * implies them and, once read, as they are.
+ */
+
+import type { DatasetFacts } from '../data/core/dataset.js';
+import type { PlacedLabel } from '../data/core/labels.js';
 import type { TestPartConfig } from '../data/core/selection.js';
 import { datasetFacts, kindOf } from '../data/index.js';
 import { taskOf } from '../math/losses/index.js';
-import { largerIsBetter, metricsOfTask } from '../math/metrics/index.js';
+import { isPerformance, largerIsBetter, metricsOfTask, rangeOf, TASKS } from '../math/metrics/index.js';
+import { predictsEachStep } from '../math/model/heads.js';
 import { layersOf } from '../math/model/settings.js';
 import type { Diagnostic } from '../util/errors.js';
-import { checkFacts, warmupOf } from './data-facts.js';
-import type { DatasetConfig, LayerConfig, PartialExperiment } from './experiment.js';
+import { nearest } from '../util/nearest.js';
+import { counted } from '../util/words.js';
+import type {
+  DatasetConfig,
+  Experiment,
+  GateConfig,
+  GateMetricName,
+  LayerConfig,
+  PartialExperiment,
+  ScheduleConfig,
+} from './experiment.js';
 import { checkPaths } from './file-checks.js';
-import { checkGate, checkMetric } from './gate-checks.js';
-import { validationKeys } from './metrics.js';
+import { hasValidation, possibleMetrics, selectingMetrics, validationKeys } from './metrics.js';
+import { fromPercent } from './schema-errors.js';
 import type { Locator, Path } from './yaml/tree.js';
 
 type Found = Iterable<Diagnostic>;
@@ -186,4 +202,174 @@ function* checkCheckpoint(experiment: PartialExperiment, locator: Locator): Foun
   if (mode === expected) return;
   const message = `${expected === 'max' ? 'larger' : 'smaller'} values of ${metric} are better`;
   yield locator.atValue(['checkpoint', 'mode'], 'config/mode', message, { expected, got: mode });
+}
+
+export interface DataFacts extends DatasetFacts {
+  /** Required size of the vocabulary: the largest symbol + 1. */
+  readonly numSymbols?: number;
+  readonly largestSymbol?: PlacedLabel;
+  readonly largestLabel?: PlacedLabel;
+}
+
+export function* checkFacts(
+  { dataset, model, loss, training, optimizer }: PartialExperiment,
+  facts: DataFacts,
+  locator: Locator,
+): Iterable<Diagnostic> {
+  const { targetKind, perStep, inputKind, numSymbols = 0, numClasses = 0, trainCount } = facts;
+  const needed = loss && TASKS[taskOf(loss)].target;
+  if (loss && targetKind !== undefined && targetKind !== needed) {
+    const suggestion = targetKind === 'class' ? 'cross_entropy' : 'mse';
+    const message = `loss ${loss.kind} needs ${needed} targets, but the dataset has ${targetKind} targets`;
+    yield locator.atValue(['loss', 'kind'], 'config/loss-target', message, { suggestion });
+  }
+  if (model && perStep !== undefined && predictsEachStep(model.head) !== perStep) {
+    const message = `the head has one output per ${perStep ? 'sequence' : 'step'}, but the dataset has one target per ${perStep ? 'step' : 'sequence'}`;
+    const expected = `from: ${perStep ? 'every' : 'last | final | mean | max'}`;
+    yield locator.atValue(['model', 'head', 'from'], 'config/head-target', message, { expected });
+  }
+  const path = ['model', 'embedding'];
+  if (model && inputKind !== undefined && (inputKind === 'symbol') !== (model.embedding !== undefined)) {
+    const symbols = dataset && kindOf(dataset).symbols;
+    const [message, expected] =
+      inputKind === 'number'
+        ? [
+            '`embedding` needs symbols, but the steps of the dataset are vectors of numbers',
+            `no \`embedding\`, or ${symbols?.how ?? 'a dataset of symbols'}`,
+          ]
+        : [
+            'the steps of the dataset are symbols, but the model has no `embedding`',
+            `\`embedding: { size: … }\`${symbols ? `, or ${symbols.orNumbers}` : ''}`,
+          ];
+    yield locator.atKey(path, 'config/embedding', message, { expected });
+  }
+  const { num_symbols = numSymbols } = model?.embedding ?? {};
+  if (num_symbols < numSymbols) {
+    const message = `the data contain symbols outside the vocabulary${reasonOf(facts.largestSymbol)}`;
+    const more = { expected: `at least ${numSymbols}`, got: String(num_symbols) };
+    yield locator.atValue([...path, 'num_symbols'], 'config/num-symbols', message, more);
+  }
+  const { num_classes = numClasses } = model ?? {};
+  const classes = ['model', 'num_classes'];
+  if (model?.num_classes !== undefined && loss && needed !== 'class') {
+    const message = `\`num_classes\` cannot be combined with loss ${loss.kind}`;
+    yield locator.atKey(classes, 'config/num-classes', message);
+  } else if (loss && num_classes < numClasses) {
+    const message = `the labels need ${numClasses} classes${reasonOf(facts.largestLabel)}`;
+    const more = { expected: `at least ${numClasses}`, got: String(num_classes) };
+    yield locator.atValue(classes, 'config/num-classes', message, more);
+  }
+  if (training === undefined) return;
+  const { last_batch, batch_size, num_epochs } = training;
+  if (trainCount !== undefined && last_batch === 'drop' && batch_size > trainCount) {
+    const message = '`batch_size` exceeds the data, so `last_batch: drop` leaves no batch';
+    const more = {
+      expected: `at most ${trainCount}, the number of training sequences`,
+      got: String(batch_size),
+    };
+    yield locator.atValue(['training', 'batch_size'], 'config/batch-size', message, more);
+  }
+  const { steps = 0, epochs = 0 } = warmupOf(optimizer?.schedule) ?? {};
+  const total = num_epochs * batchesPerEpoch(training, trainCount ?? Number.POSITIVE_INFINITY);
+  const [key, unit, got, length] =
+    steps > 0 ? ['steps', 'update', steps, total] : ['epochs', 'epoch', epochs, num_epochs];
+  if (length < 1 || got < length) return;
+  const message = `the warm-up must be shorter than training (${counted(length, unit)})`;
+  const at = ['optimizer', 'schedule', 'warmup', key];
+  yield locator.atValue(at, 'config/schedule', message, { got: counted(got, unit) });
+}
+
+/** `: y[3] in a.npz is 7` */
+function reasonOf(largest: PlacedLabel | undefined): string {
+  return largest === undefined ? '' : `: ${largest.name} in ${largest.place.file} is ${largest.value}`;
+}
+
+export function batchesPerEpoch(
+  { batch_size, last_batch }: Pick<Experiment['training'], 'batch_size' | 'last_batch'>,
+  trainCount: number,
+): number {
+  const batches = trainCount / batch_size;
+  return last_batch === 'drop' ? Math.floor(batches) : Math.ceil(batches);
+}
+
+export function warmupOf(schedule: ScheduleConfig | undefined) {
+  return schedule !== undefined && 'warmup' in schedule ? schedule.warmup : undefined;
+}
+
+/** Checks that a metric is one of `choices`, by default those that a run can select by. */
+function* checkMetric(
+  { loss, dataset }: PartialExperiment,
+  metric: GateMetricName,
+  path: Path,
+  locator: Locator,
+  choices = selectingMetrics,
+): Iterable<Diagnostic> {
+  if (loss === undefined) return;
+  const measured: readonly string[] = choices(loss, dataset);
+  const metrics: readonly string[] = ['loss', ...metricsOfTask(taskOf(loss))];
+  const [split] = metric.split('.');
+  const isOfTask = metrics.includes(metric.slice(split.length + 1));
+  // what is wrong with an invalid dataset is reported elsewhere
+  if (measured.includes(metric) || (isOfTask && dataset === undefined && split === 'validation')) return;
+  const other = metric.replace(/^test\./, 'validation.');
+  const why = !isOfTask
+    ? `with loss ${loss.kind}`
+    : split === 'validation' && !hasValidation(dataset)
+      ? 'without a validation split'
+      : split === 'test'
+        ? 'during training: with a validation split, nothing is selected by the test split'
+        : 'in training';
+  yield locator.atValue(path, 'config/metric', `${metric} is not measured ${why}`, {
+    expected: (isOfTask ? measured : metrics).join(' | '),
+    suggestion: measured.includes(other) ? other : nearest(metric, measured),
+  });
+}
+
+const BOUNDS = ['min', 'max', 'baseline', 'max_drop', 'max_regress', 'beats', 'by'] as const;
+const FORMS = /^(min|max|min,max|baseline,max_drop|baseline,max_regress|beats|beats,by)$/;
+const FORM =
+  '`min`, `max` or both; or `baseline` with one of `max_drop` and `max_regress`; or `beats`, perhaps with `by`';
+
+/** A smaller number is probably not a percentage but another mistake. */
+const MIN_PERCENTAGE = 20;
+
+function* checkGate(
+  config: PartialExperiment,
+  gate: GateConfig,
+  path: Path,
+  locator: Locator,
+): Iterable<Diagnostic> {
+  const { metric, over, min, max, baseline, beats } = gate;
+  const isMeasuredOnce = isPerformance(metric);
+  const choices = over === 'best' ? selectingMetrics : possibleMetrics;
+  if (!isMeasuredOnce) yield* checkMetric(config, metric, [...path, 'metric'], locator, choices);
+  const given = BOUNDS.filter(key => gate[key] !== undefined);
+  if (!FORMS.test(given.join())) {
+    const message = given.length > 0 ? 'these keys of a gate do not belong together' : 'a gate needs a bound';
+    yield locator.atKey([...path, ...given.slice(-1)], 'config/gate', message, { expected: FORM });
+  }
+  if (beats !== undefined && !/^(?:validation|test)\./.test(metric)) {
+    const message = `trivial baselines do not have ${metric}`;
+    const expected = 'a metric of validation or test';
+    yield locator.atKey([...path, 'beats'], 'config/gate', message, { expected });
+  }
+  if (over === 'best' && (baseline !== undefined || isMeasuredOnce)) {
+    const message = `${isMeasuredOnce ? metric : 'a baseline'} has no best value`;
+    yield locator.atValue([...path, 'over'], 'config/gate', message, { expected: 'last | seeds', got: over });
+  }
+  if (min !== undefined && max !== undefined && min > max)
+    yield locator.atValue([...path, 'max'], 'config/gate', `max (${max}) is less than min (${min})`);
+  // a bound outside the metric's range is a mistake, such as an accuracy in percent
+  const range = rangeOf(metric);
+  const expected = `from ${range.min} to ${range.max}`;
+  if (min !== undefined && min > range.max) {
+    const isPercentage = min >= MIN_PERCENTAGE && min <= 100;
+    const suggestion = isPercentage ? String(fromPercent(min)) : undefined;
+    const more = { expected, got: String(min), suggestion };
+    yield locator.atValue([...path, 'min'], 'config/gate', `${metric} is never above ${range.max}`, more);
+  }
+  if (max !== undefined && max < range.min) {
+    const more = { expected, got: String(max) };
+    yield locator.atValue([...path, 'max'], 'config/gate', `${metric} is never below ${range.min}`, more);
+  }
 }

@@ -1,5 +1,6 @@
 /** Checks a config against its data, last before training, and determines the model's sizes. */
 import {
+  type Column,
   type Dataset,
   IGNORED,
   inputWidth,
@@ -8,14 +9,18 @@ import {
   type Targets,
 } from '../data/core/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/core/labels.js';
+import { isConstant } from '../data/core/scaling.js';
 import { eachChunk } from '../data/core/store.js';
+import { gapWords } from '../data/forecast-gaps.js';
 import { outputsFor, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
+import { layersOf } from '../math/model/settings.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import { checkFacts, type DataFacts } from './data-facts.js';
-import { dataWarnings } from './data-warnings.js';
+import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-checks.js';
+import type { Experiment } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
+import { measuredMetrics } from './metrics.js';
 import { checkOverlap } from './overlap-check.js';
 import type { Locator } from './yaml/tree.js';
 
@@ -205,4 +210,211 @@ function* checkLossTargets(
     yield locator.atValue(['loss', 'kind'], 'config/label-targets', message, { expected });
     return;
   }
+}
+
+/** More held-out sequences than this per training sequence are probably a mistake. */
+const MAX_HELD_OUT = 20;
+/** With fewer training sequences, a validation split of one sequence is no sign of a mistake. */
+const MIN_SELECTABLE = 10;
+
+function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagnostic> {
+  const { experiment, locator } = loaded;
+  const { model } = experiment;
+  const dataset: Partial<Record<string, unknown>> = { ...experiment.dataset };
+  if (model.dropout > 0 && layersOf(model).length === 1) {
+    const message =
+      '`model.dropout` has no effect: it applies between recurrent layers, and there is only one';
+    yield locator.atValue(['model', 'dropout'], 'config/no-dropout', message);
+  }
+  if (model.head.dropout > 0 && model.head.hidden_sizes.length === 0) {
+    const message = '`model.head.dropout` has no effect: it applies to the layers of `hidden_sizes`';
+    yield locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message);
+  }
+  const { train, validation, test, seriesFacts } = data;
+  const limit = typeof dataset.limit === 'number' ? dataset.limit : Number.POSITIVE_INFINITY;
+  if (limit > train.count && limit < Number.POSITIVE_INFINITY) {
+    const message = `dataset.limit is ${limit}, but there are only ${counted(train.count, 'training sequence')}; all are used`;
+    yield locator.atValue(['dataset', 'limit'], 'data/limit', message);
+  }
+  const heldOut = Object.entries({ test_fraction: test.count, validation: validation?.count ?? 0 })
+    .filter(([key]) => dataset[key] !== undefined)
+    .sort(([, a], [, b]) => b - a);
+  const held = heldOut.reduce((sum, [, count]) => sum + count, 0);
+  if (held > 0 && train.count < limit && (train.count === 1 || held > MAX_HELD_OUT * train.count)) {
+    const left = counted(train.count, 'training sequence');
+    const message = `only ${left} left, with ${held} held out for validation and testing`;
+    // at the key that holds out most
+    yield locator.atValue(['dataset', heldOut[0][0]], 'data/few-training-sequences', message);
+  }
+  const { fraction } = experiment.dataset.validation ?? {};
+  if (fraction !== undefined && validation?.count === 1 && train.count >= MIN_SELECTABLE) {
+    const message = `the validation split has only 1 sequence, of ${train.count + 1}: it alone selects the checkpoint`;
+    yield locator.atValue(['dataset', 'validation', 'fraction'], 'data/few-validation-sequences', message);
+  }
+  if (data.columns) yield* columnWarnings(data.columns, data.scaling !== undefined, locator);
+  yield* unknownWarnings(data, locator);
+  if (seriesFacts?.gaps) {
+    const { lacking, expected } = gapWords(seriesFacts.gaps);
+    const message = `${lacking}. Windows read across a gap as if nothing were missing`;
+    yield locator.atValue(['dataset', 'time'], 'data/time-gaps', message, { expected });
+  }
+  yield* scaleWarnings(loaded, data);
+  yield* trainingWarnings(loaded, train);
+}
+
+/** Larger absolute means or deviations are far from normalized data (mean 0, deviation 1). */
+const MAX_USUAL = 5;
+/** A column with only smaller values hardly affects a network, unlike a rare flag of 0 and 1. */
+const MIN_USUAL = 0.05;
+/** Columns of a few steps of float32 have lost most of what distinguishes their values. */
+const MIN_STEPS = 10;
+
+/** Warns of columns whose scale makes learning hard, or costs them digits. */
+function* columnWarnings(
+  { features, targets }: NonNullable<Dataset['columns']>,
+  isScaled: boolean,
+  locator: Locator,
+): Iterable<Diagnostic> {
+  const columns = [...features, ...targets];
+  const path = ['dataset', 'normalize'];
+  const found = columns.filter(isScaled ? isConstant : isFar);
+  if (found.length > 0 && isScaled) {
+    const which = named(found, ({ min }) => `${round(min)}`);
+    const message = `cannot scale columns that are constant in the training split: ${which}`;
+    yield locator.atValue(path, 'data/constant-column', message);
+  } else if (found.length > 0) {
+    const which = named(found, one => `mean ${round(one.mean)}, standard deviation ${round(one.deviation)}`);
+    const message = `columns far from mean 0 and variance 1 slow down or prevent learning: ${which}`;
+    const expected = '`normalize: standard` or `min_max` in `dataset`, or `none` if intended';
+    yield locator.atKey(path, 'data/not-normalized', message, { expected });
+  }
+  const coarse = columns.filter(isCoarse);
+  if (coarse.length === 0) return;
+  const which = named(coarse, one => `steps of ${round(stepOfFloat32(one))} near ${one.max}`);
+  const message = `float32 cannot tell nearby values of these columns apart: ${which}`;
+  const expected = 'smaller numbers, such as differences from the first value';
+  const at = ['dataset', 'features'];
+  yield locator.atValue(locator.isGiven(at) ? at : ['dataset'], 'data/coarse-column', message, { expected });
+}
+
+function isFar(column: Column): boolean {
+  const { mean, deviation, min, max } = column;
+  if (Math.abs(mean) > MAX_USUAL || deviation > MAX_USUAL) return true;
+  return !isConstant(column) && Math.max(Math.abs(min), Math.abs(max)) < MIN_USUAL;
+}
+
+function isCoarse(column: Column): boolean {
+  const { min, max, deviation } = column;
+  const step = stepOfFloat32(column);
+  // a step of at most 1 keeps integers
+  const keepsAll = step <= 1 && Number.isInteger(min) && Number.isInteger(max);
+  return isConstant(column) ? step > 1 : !keepsAll && deviation < MIN_STEPS * step;
+}
+
+/** Distance between neighbouring float32 numbers at the largest value of a column. */
+function stepOfFloat32({ min, max }: Column): number {
+  return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(min), Math.abs(max)))) - 23);
+}
+
+/** `temperature (mean 21.3, standard deviation 4.2), humidity (…) and 3 more` */
+function named(columns: readonly Column[], words: (column: Column) => string): string {
+  const first = columns.slice(0, MAX_NAMED).map(column => `${column.name} (${words(column)})`);
+  const rest = columns.length - first.length;
+  return `${first.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+function round(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+/** Above this fraction of unknown symbols, metrics say little about the model. */
+const MAX_UNKNOWN = 0.05;
+
+/**
+ * Warns of splits with many symbols unknown to training, such as text in another language, and of
+ * unknown symbols that the model cannot learn to read, because training has none.
+ */
+function* unknownWarnings({ unknownShares = {} }: Dataset, locator: Locator): Iterable<Diagnostic> {
+  const { train = 0, ...others } = unknownShares;
+  const percent = (of: number): string => `${of < 0.001 ? '< 0.1' : (100 * of).toFixed(1)} %`;
+  for (const [name, fraction = 0] of Object.entries(others)) {
+    const isHigh = fraction > MAX_UNKNOWN && fraction > 2 * train;
+    if (!isHigh && (fraction === 0 || train > 0)) continue;
+    const but =
+      train > 0
+        ? `but only ${percent(train)} in the training split`
+        : 'and none in the training split, so the model does not learn to read them: `predict` refuses new sequences that have them';
+    const message = `${percent(fraction)} of the symbols in the ${name} split are unknown, ${but}`;
+    const more = train > 0 ? {} : { expected: '2 or more, so that rare symbols become unknown' };
+    yield locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message, more);
+  }
+}
+
+/**
+ * Warns if MASE is asked for but no prediction of a split has a scale. It is not an error, since it
+ * depends on the data: all other metrics are computed, and one of several points of a sweep may be
+ * affected.
+ */
+function* scaleWarnings({ experiment, locator }: LoadedExperiment, data: Dataset): Iterable<Diagnostic> {
+  if (!measuredMetrics(experiment).includes('mase')) return;
+  const listed = experiment.training.metrics?.indexOf('mase') ?? -1;
+  const path = listed < 0 ? ['training'] : ['training', 'metrics', listed];
+  for (const name of ['validation', 'test'] as const) {
+    const { count = 0, errorScale } = data[name] ?? {};
+    if (count === 0 || Array.from({ length: count }, (_, i) => errorScale?.(i)).some(Boolean)) continue;
+    const message = `mase cannot be computed on the ${name} split: it needs a forecast with a season that is shorter than the training part of a series, and values that differ from those one season earlier`;
+    const expected = 'another metric, such as mean_absolute_error, or a shorter season';
+    yield locator.atValue(path, 'data/no-error-scale', message, { expected });
+  }
+}
+
+/** Warns of keys of `training` that have no effect, or an unintended one, with this data. */
+function* trainingWarnings(
+  { experiment, locator }: LoadedExperiment,
+  { count, lengths }: { readonly count: number; readonly lengths?: Int32Array },
+): Iterable<Diagnostic> {
+  const { training, optimizer } = experiment;
+  const { batch_size, last_batch, bucket_by_length, early_stopping, max_steps } = training;
+  if (batch_size > count && last_batch !== 'drop') {
+    const message = `\`batch_size\` exceeds the training split (${counted(count, 'sequence')}), so an epoch is one step`;
+    const more = { expected: `at most ${count}`, got: String(batch_size) };
+    yield locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more);
+  }
+  if (bucket_by_length && lengths === undefined) {
+    const message = '`bucket_by_length` has no effect: all training sequences have the same length';
+    yield locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message);
+  }
+  const { schedule } = optimizer;
+  // the first evaluation is always the best so far, and the one at the end of training is too late
+  const patient = [
+    [['training', 'early_stopping', 'patience'], early_stopping?.patience, 1],
+    [['optimizer', 'schedule', 'patience'], schedule?.kind === 'plateau' ? schedule.patience : undefined, 2],
+  ] as const;
+  const evaluations = evaluationsOf(training, count);
+  for (const [path, patience, more] of patient) {
+    if (patience === undefined || patience + more < evaluations) continue;
+    const message = `\`${path.join('.')}: ${patience}\` has no effect in this run: it needs ${counted(patience + more, 'evaluation')} before the last, but the run has ${evaluations} in total`;
+    yield locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) });
+  }
+  const { steps, epochs = 0 } = warmupOf(schedule) ?? {};
+  const updates = steps ?? epochs * batchesPerEpoch(training, count);
+  if (updates > 0 && max_steps !== undefined && updates >= max_steps) {
+    const message = `\`max_steps\` ends training within the warm-up (${counted(updates, 'update')})`;
+    const got = counted(max_steps, 'update');
+    yield locator.atValue(['training', 'max_steps'], 'config/cut-warmup', message, { got });
+  }
+}
+
+/** Number of evaluations of a run: after each epoch, every N steps, and after the last step. */
+function evaluationsOf(training: Experiment['training'], trainCount: number): number {
+  const { num_epochs, max_steps = Number.POSITIVE_INFINITY, evaluate_every } = training;
+  const perEpoch = batchesPerEpoch(training, trainCount);
+  const steps = Math.min(num_epochs * perEpoch, max_steps);
+  const every = evaluate_every?.steps ?? perEpoch;
+  let [a, b] = [perEpoch, every];
+  while (b > 0) [a, b] = [b, a % b];
+  // `a` is the greatest common divisor, so the last term counts steps that are multiples of both
+  const regular =
+    Math.floor(steps / perEpoch) + Math.floor(steps / every) - Math.floor(steps / ((perEpoch / a) * every));
+  return regular + Number(steps % perEpoch > 0 && steps % every > 0);
 }

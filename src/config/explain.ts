@@ -1,9 +1,9 @@
 /** Explains the keys and values of configs, and compares two configs. */
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
-import { describeExpected } from './expected.js';
 import type { LoadedExperiment } from './load.js';
 import { allKeys, flatValues, isRecord, schemaAt, valueAt } from './schema/walk.js';
+import { describeExpected } from './schema-errors.js';
 
 export interface ExplainedValue {
   readonly key: string;

@@ -1,11 +1,13 @@
-/** Each data file belongs to one split and is read once. */
+/** The files that a config names: each is read once, and problems with one point to the config. */
 import { resolve } from 'node:path';
-import { type ConfigDiagnostic, configError } from '../data/core/problems.js';
+import { type ConfigDiagnostic, configError, isConfigDiagnostic } from '../data/core/problems.js';
 import { kindOf } from '../data/index.js';
 import { inputFiles, realPath } from '../data/reading/files.js';
-import type { Diagnostic } from '../util/errors.js';
+import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
+import { nearest } from '../util/nearest.js';
 import type { Experiment } from './experiment.js';
-import { pathsIn } from './schema/walk.js';
+import type { LoadedExperiment } from './load.js';
+import { pathsIn, valueAt } from './schema/walk.js';
 import type { Locator, Path } from './yaml/tree.js';
 
 /** Rejects equal paths. Reads no data, see {@link refuseRepeatedFiles}. */
@@ -54,4 +56,38 @@ function separation(at: Path, other: Path): string {
 /** Several keys of a split hold its parts, such as inputs and targets. */
 function splitOf(at: Path): string {
   return /validation|test/.exec(String(at[1]))?.[0] ?? 'train';
+}
+
+/** Moves diagnostics about a value of the config, or about a whole file, to that value or path. */
+export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
+  if (error.exitCode !== EXIT.usage) return error;
+  const diagnostics = error.diagnostics.map(d =>
+    isConfigDiagnostic(d) ? atKeyPath(d, loaded) : atPath(d, loaded),
+  );
+  return new UserError(error.exitCode, diagnostics, { cause: error });
+}
+
+function atPath(d: Diagnostic, { experiment, locator }: LoadedExperiment): Diagnostic {
+  const { file, code } = d;
+  if (file === undefined || d.line !== undefined || d.offset !== undefined) return d;
+  const paths = pathsIn(experiment);
+  const found = paths.find(([path]) => path === file) ?? paths.find(([path]) => file.startsWith(`${path}/`));
+  if (found === undefined) return d;
+  const { dataset } = experiment;
+  const obtain = 'obtain' in dataset && code === 'data/unreadable' ? dataset.obtain : undefined;
+  return {
+    ...d,
+    ...locator.atValue(found[1], code, `${file}: ${d.message}`),
+    ...(obtain !== undefined && { expected: `the data, by: ${obtain}` }),
+  };
+}
+
+function atKeyPath(
+  { keyPath, alternatives = [], ...d }: ConfigDiagnostic,
+  { locator, experiment }: LoadedExperiment,
+): Diagnostic {
+  const value = valueAt(experiment, keyPath);
+  const near = typeof value === 'string' ? nearest(value, alternatives) : undefined;
+  const more = near === undefined ? d : { ...d, suggestion: near };
+  return locator.atValue(keyPath, d.code, d.message, more);
 }

@@ -9,9 +9,7 @@ export type {
   OptimizerConfig,
   ScheduleConfig,
 } from './experiment.js';
-export { refuseRepeatedFiles } from './file-checks.js';
-export { fileDigest } from './hash.js';
-export { changesResults, effectsOf } from './key-facts.js';
+export { locateInConfig, refuseRepeatedFiles } from './file-checks.js';
+export { changesResults, effectsOf, fileDigest } from './key-facts.js';
 export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
 export { measuredMetrics } from './metrics.js';
-export { locateInConfig } from './relocate.js';

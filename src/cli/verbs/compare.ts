@@ -10,9 +10,17 @@ import { formatTable } from '../../util/table.js';
 import type { Block } from '../../view/blocks.js';
 import { comparisonBlocks, metricsRecords } from '../../view/comparison-document.js';
 import { markdownOf } from '../../view/markdown.js';
-import { jsonFormat } from '../command/options.js';
-import type { Values } from '../command/verb.js';
-import { choice, count, defineVerb, flag, list, number, text } from '../command/verb.js';
+import {
+  choice,
+  count,
+  defineVerb,
+  flag,
+  jsonFormat,
+  list,
+  number,
+  text,
+  type Values,
+} from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { textOf } from '../terminal/text.js';

@@ -11,8 +11,7 @@ import {
 import { loadExperiment } from '../../config/index.js';
 import { EXIT } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { set } from '../command/options.js';
-import { defineVerb, flag } from '../command/verb.js';
+import { defineVerb, flag, set } from '../command/verb.js';
 
 const options = { set, json: flag('print JSON') };
 

@@ -18,8 +18,7 @@ import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import { percent as fractionText, grouped, rounded } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
-import { json, set } from '../command/options.js';
-import { defineVerb } from '../command/verb.js';
+import { defineVerb, json, set } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 

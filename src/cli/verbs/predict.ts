@@ -15,17 +15,23 @@ import { nonFiniteName, spellNonFinite } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
-import { backend, checkpoint, movedData, split, threads, weights, width } from '../command/options.js';
 import {
+  backend,
+  checkpoint,
   choice,
   count,
   defineVerb,
   flag,
   integer,
   list,
+  movedData,
   number,
+  split,
   text,
+  threads,
   type Values,
+  weights,
+  width,
 } from '../command/verb.js';
 import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';

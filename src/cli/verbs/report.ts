@@ -6,8 +6,7 @@ import { makeFolder } from '../../run/folders.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
-import { json } from '../command/options.js';
-import { defineVerb, text } from '../command/verb.js';
+import { defineVerb, json, text } from '../command/verb.js';
 import { warnOfDeeper } from './serve.js';
 
 export const verb = defineVerb({

@@ -4,15 +4,17 @@ import { sweepFolder } from '../../run/find.js';
 import { programName, quoted } from '../command/command-line.js';
 import {
   dashboards,
+  defineVerb,
+  flag,
   json,
+  list,
   pauseAfterEpoch,
   quiet,
   sameBackend,
   set,
   threads,
   width,
-} from '../command/options.js';
-import { defineVerb, flag, list } from '../command/verb.js';
+} from '../command/verb.js';
 import { runToEnd } from './run.js';
 
 export const verb = defineVerb({

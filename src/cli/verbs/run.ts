@@ -5,10 +5,14 @@ import { checkNotesChange } from '../../run/notes.js';
 import type { Summary } from '../../run/summary.js';
 import type { RunObserver, RunResult } from '../../train/recorder.js';
 import type { ExitCode } from '../../util/errors.js';
+import { printProblems, printResult, resumeHint } from '../command/result.js';
+import { onStopSignal } from '../command/signals.js';
 import {
   backend,
   dashboards,
+  defineVerb,
   experiments,
+  folder,
   json,
   notes,
   pauseAfterEpoch,
@@ -16,10 +20,7 @@ import {
   set,
   threads,
   width,
-} from '../command/options.js';
-import { printProblems, printResult, resumeHint } from '../command/result.js';
-import { onStopSignal } from '../command/signals.js';
-import { defineVerb, folder } from '../command/verb.js';
+} from '../command/verb.js';
 import { HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { createProgress, type Progress } from '../terminal/progress.js';

@@ -7,9 +7,8 @@ import { EXIT, UserError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { printable } from '../../util/words.js';
 import type { Dashboard } from '../../view/server/dashboard.js';
-import { json } from '../command/options.js';
 import { takeSignals } from '../command/signals.js';
-import { defineVerb, integer, text } from '../command/verb.js';
+import { defineVerb, integer, json, text } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 
 const DEFAULT_PORT = 7420;

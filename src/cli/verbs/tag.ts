@@ -12,8 +12,7 @@ import {
 import { SweepDirectory } from '../../sweep/directory.js';
 import { EXIT, forAll } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { json } from '../command/options.js';
-import { defineVerb, list, text } from '../command/verb.js';
+import { defineVerb, json, list, text } from '../command/verb.js';
 
 export const verb = defineVerb({
   arguments: '<run...>',

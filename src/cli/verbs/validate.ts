@@ -4,8 +4,7 @@ import { EXIT } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
 import { formatAnnotations } from '../../view/github.js';
 import { asTyped } from '../command/command-line.js';
-import { jsonFormat, set } from '../command/options.js';
-import { choice, defineVerb } from '../command/verb.js';
+import { choice, defineVerb, jsonFormat, set } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 

@@ -12,9 +12,20 @@ import { counted, printable } from '../../util/words.js';
 import type { BackendsResults } from '../../verify/backends.js';
 import type { GradientsResults } from '../../verify/gradients.js';
 import type { ResumeResults } from '../../verify/resume.js';
-import { backend, json, quiet, seed, set, threads } from '../command/options.js';
 import { onStopSignal } from '../command/signals.js';
-import { count, defineVerb, folder, parsed, type Values } from '../command/verb.js';
+import {
+  backend,
+  count,
+  defineVerb,
+  folder,
+  json,
+  parsed,
+  quiet,
+  seed,
+  set,
+  threads,
+  type Values,
+} from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 
 const sharedOptions = {

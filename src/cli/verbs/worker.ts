@@ -3,9 +3,8 @@ import { realpathSync } from 'node:fs';
 import { makeFolder } from '../../run/folders.js';
 import { EXIT } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { quiet } from '../command/options.js';
 import { onStopSignal } from '../command/signals.js';
-import { count, defineVerb, folder, integer, text } from '../command/verb.js';
+import { count, defineVerb, folder, integer, quiet, text } from '../command/verb.js';
 
 export const verb = defineVerb({
   options: {

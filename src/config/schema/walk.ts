@@ -161,7 +161,7 @@ export function valueAt(value: unknown, path: Path): unknown {
 }
 
 /** The schema of a key or item, narrowed like in `schemaAt`. */
-export function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
+function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
   for (const form of [narrow(schema, value) ?? [], formsOf(schema)].flat()) {
     const { items, additionalProperties: open } = form;
     if (items !== undefined && /^\d+$/.test(String(step))) return items;

@@ -1,9 +1,27 @@
 /** Parses YAML 1.2 into a tree with positions. Rejects features that a config does not need. */
-import { isAlias, isMap, isScalar, isSeq, parseDocument, type YAMLMap, type Node as YamlNode } from 'yaml';
-import type { Diagnostic } from '../../util/errors.js';
-import { diagnosticAt, type Place, type SourceText } from './source.js';
-import { describeSyntaxErrors, findDeepNesting, MAX_DEPTH } from './syntax.js';
-import { type Entry, type MapNode, type Node, PROTOTYPE_KEYS, type Scalar } from './tree.js';
+import {
+  type ErrorCode,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  parseDocument,
+  type YAMLError,
+  type YAMLMap,
+  type Node as YamlNode,
+} from 'yaml';
+import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import {
+  diagnosticAt,
+  type Entry,
+  type MapNode,
+  type Node,
+  type Place,
+  PROTOTYPE_KEYS,
+  type Scalar,
+  type SourceText,
+} from './tree.js';
 
 /** With aliases expanded. A config has about fifty; more are an attack or an accident. */
 const MAX_NODES = 10_000;
@@ -11,7 +29,7 @@ const MAX_NODES = 10_000;
 const MAX_QUOTED = 80;
 
 /** `root` is undefined if the text is not a YAML mapping. Else each problem is about one node. */
-export interface Parsed {
+interface Parsed {
   readonly root?: MapNode;
   readonly problems: readonly Diagnostic[];
 }
@@ -53,16 +71,14 @@ export function parseText(
   if (contents === null || (isScalar(contents) && contents.value === null && !contents.source))
     return { problems: [diagnosticAt(source.place(0), 'config/empty', 'the file is empty')] };
   const builder = new TreeBuilder(source);
-  const node = builder.build(contents as YamlNode, 0);
-  const { problems, exhausted } = builder;
-  return exhausted ? { problems } : { node, problems };
+  const { problems } = builder;
+  const node = caught(() => builder.build(contents as YamlNode, 0));
+  return node instanceof UserError ? { problems: [...problems, ...node.diagnostics] } : { node, problems };
 }
 
 /** Walks the library's document in order: an alias refers to the last anchor of its name. */
 class TreeBuilder {
   readonly problems: Diagnostic[] = [];
-  /** True once `MAX_NODES` is exceeded. The tree is then incomplete. */
-  exhausted = false;
   private readonly anchors = new Map<string, { readonly node: Node; readonly size: number }>();
   private count = 0;
 
@@ -70,8 +86,7 @@ class TreeBuilder {
 
   build(node: YamlNode | null, depth: number, fallback?: Place): Node {
     const place = this.placeOf(node, fallback);
-    this.count++;
-    if (this.count > MAX_NODES) return this.giveUp(place);
+    this.add(1, place);
     if (depth > MAX_DEPTH)
       return this.broken('config/too-deep', 'the nesting is too deep', place, `at most ${MAX_DEPTH} levels`);
     if (node === null) return { kind: 'scalar', value: null, written: '', place };
@@ -87,18 +102,13 @@ class TreeBuilder {
   private buildPlain(node: YamlNode, depth: number, place: Place): Node {
     if (isMap(node)) return { kind: 'map', entries: this.buildEntries(node, depth), place };
     if (!isSeq(node)) return this.buildScalar(isScalar(node) ? node.value : null, place);
-    const items: Node[] = [];
-    for (const item of node.items) {
-      if (this.exhausted) break;
-      items.push(this.build(item as YamlNode | null, depth + 1, place));
-    }
+    const items = node.items.map(item => this.build(item as YamlNode | null, depth + 1, place));
     return { kind: 'list', items, place };
   }
 
   private buildEntries(map: YAMLMap, depth: number): Map<string, Entry> {
     const entries = new Map<string, Entry>();
     for (const pair of map.items) {
-      if (this.exhausted) break;
       const key = this.placeOf(pair.key as YamlNode | null);
       const name = this.keyName(pair.key as YamlNode | null, key);
       // built even under a rejected key, so that its anchors are known and its errors reported
@@ -159,15 +169,16 @@ class TreeBuilder {
       const expected = `\`&name\` earlier in the file, or quotes: "*${shorten(name)}"`;
       return this.broken('config/alias', message, place, expected);
     }
-    this.count += target.size;
-    return this.count > MAX_NODES ? this.giveUp(place) : target.node;
+    this.add(target.size, place);
+    return target.node;
   }
 
-  private giveUp(place: Place): Node {
-    if (this.exhausted) return { kind: 'broken', place };
-    this.exhausted = true;
+  private add(nodes: number, place: Place): void {
+    this.count += nodes;
+    if (this.count <= MAX_NODES) return;
     const message = 'the config has too many values, with aliases expanded';
-    return this.broken('config/too-many-values', message, place, `at most ${MAX_NODES}`);
+    const expected = `at most ${MAX_NODES}`;
+    throw usageError(diagnosticAt(place, 'config/too-many-values', message, { expected }));
   }
 
   private broken(code: string, message: string, place: Place, expected?: string): Node {
@@ -191,3 +202,148 @@ function isRounded(value: number, written: string): boolean {
 function shorten(text: string): string {
   return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
 }
+
+/** Far more than a config needs: five levels. */
+const MAX_DEPTH = 32;
+
+/** Deeper nesting overflows the stack of the parser. */
+const MAX_OPEN = 500;
+const MANY_INDICATORS = new RegExp(`(?:[-?:][ \\t]+){${MAX_OPEN}}`);
+
+/**
+ * Reports nesting that the parser cannot read. Brackets in texts count, too: no config has so many
+ * that are not closed.
+ * @param text the text to parse, at the same offsets as in the source
+ */
+function findDeepNesting(source: SourceText, text: string): Diagnostic | undefined {
+  let at = text.search(MANY_INDICATORS);
+  let open = 0;
+  for (const { 0: sign, index } of text.matchAll(/[[\]{}]/g)) {
+    open = sign === '[' || sign === '{' ? open + 1 : Math.max(0, open - 1);
+    if (open > MAX_OPEN) at = index;
+    if (at >= 0) break;
+  }
+  if (at < 0) return undefined;
+  const expected = `at most ${MAX_DEPTH} levels`;
+  return diagnosticAt(source.place(at), 'config/too-deep', 'the nesting is too deep', { expected });
+}
+
+const MAX_SYNTAX_ERRORS = 10;
+
+/** Located diagnostics for the parser's errors, one per line. @param text the parsed text */
+function describeSyntaxErrors(source: SourceText, text: string, errors: readonly YAMLError[]): Diagnostic[] {
+  const byLine = new Map<number, Diagnostic>();
+  for (const error of errors) {
+    const line = source.lineAt(error.pos[0]);
+    if (!byLine.has(line) && !isEcho(error, errors)) byLine.set(line, described(source, text, error));
+    if (byLine.size >= MAX_SYNTAX_ERRORS) break;
+  }
+  return [...byLine.values()];
+}
+
+/** A value followed by a deeper key causes two errors. The other one is more specific. */
+function isEcho({ code, pos }: YAMLError, errors: readonly YAMLError[]): boolean {
+  if (code !== 'MULTILINE_IMPLICIT_KEY') return false;
+  return errors.some(other => other.code === 'BLOCK_AS_IMPLICIT_KEY' && other.pos[0] === pos[0]);
+}
+
+function described(source: SourceText, text: string, error: YAMLError): Diagnostic {
+  const [at, end] = error.pos;
+  const opener = findOpener(text, error);
+  if (opener) {
+    const message = `the ${/["']/.test(opener.sign) ? 'quote' : 'bracket'} ${opener.sign} is not closed`;
+    const expected = CLOSERS[opener.sign];
+    return diagnosticAt(source.place(opener.offset), 'config/syntax', message, { expected });
+  }
+  const key = findIndentedKey(text, error);
+  const place = source.place(key ?? at, Math.max(end, (key ?? at) + 1));
+  const words = WORDS.find(([code, when]) => code === error.code && when.test(error.message));
+  const [message, expected] = key === undefined ? [words?.[2], words?.[3]] : TOO_FAR;
+  const plain = message ?? error.message.replace(/^[A-Z]/, first => first.toLowerCase());
+  return diagnosticAt(place, CODES[error.code] ?? 'config/syntax', plain, { expected });
+}
+
+const TOO_FAR = [
+  'this line is indented more than the line above allows',
+  'the indentation of the other keys',
+];
+
+/** The parser reports a value that is followed by a deeper key. The mistake is in the next line. */
+function findIndentedKey(text: string, { code, pos: [at] }: YAMLError): number | undefined {
+  const lineEnd = text.indexOf('\n', at);
+  if (code !== 'BLOCK_AS_IMPLICIT_KEY' || lineEnd < 0 || /:\s/.test(text.slice(at, lineEnd)))
+    return undefined;
+  const next = text.slice(lineEnd).search(/\S/);
+  return next < 0 ? undefined : lineEnd + next;
+}
+
+const CLOSERS: Readonly<Record<string, string>> = { '[': ']', '{': '}', '"': '"', "'": "'" };
+
+/** The lexer's tokens with their offsets, without its marks of documents and scalars. */
+function* tokens(text: string): Generator<[token: string, offset: number]> {
+  let offset = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (['\u0002', '\u001f', '\u0018'].includes(token)) continue;
+    yield [token, offset];
+    offset += token.length;
+  }
+}
+
+/** The quote or bracket that is not closed. The parser reports it where its text ends. */
+function findOpener(text: string, { code, message, pos: [end] }: YAMLError) {
+  const isUnclosed = (code === 'MISSING_CHAR' && /quote/.test(message)) || /^Flow .* end with/.test(message);
+  if (!isUnclosed) return undefined;
+  const open: { sign: string; offset: number }[] = [];
+  for (const [token, offset] of tokens(text)) {
+    if (offset >= end) break;
+    if (offset + token.length >= end && /^["']/.test(token)) return { sign: token[0], offset };
+    if (token === '[' || token === '{') open.push({ sign: token, offset });
+    else if (token === ']' || token === '}') open.pop();
+  }
+  return open.at(-1);
+}
+
+const CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  BAD_COLLECTION_TYPE: 'config/tag',
+  MULTIPLE_DOCS: 'config/multiple-documents',
+  TAB_AS_INDENT: 'config/tab',
+  TAG_RESOLVE_FAILED: 'config/tag',
+};
+
+const ANY = /^/;
+const TAGS = 'tags are not supported in a config';
+const COLON = 'a separate line, or quotes around a value that contains ": "';
+
+/** The common mistakes in plain words; the others keep the parser's. */
+const WORDS: readonly (readonly [code: ErrorCode, when: RegExp, message: string, expected?: string])[] = [
+  ['MISSING_CHAR', /followed by map values/, 'a colon is missing after this key', '`key: value`'],
+  ['MISSING_CHAR', /^Missing , /, 'a comma is missing before this item', ','],
+  ['MISSING_CHAR', /space after :/, 'a space is missing after the colon', '`key: value`'],
+  ['MISSING_CHAR', /item without -/, 'a list item is missing its -', '- item'],
+  ['UNEXPECTED_TOKEN', /at node end/, 'unexpected text after the value', 'a separate line'],
+  ['UNEXPECTED_TOKEN', /scalar token$/, 'a comma or a line break is missing before this'],
+  ['UNEXPECTED_TOKEN', /same line with key/, 'a list cannot start on the line of its key', '`[a, b]`'],
+  ['UNEXPECTED_TOKEN', /empty item|Unexpected ,/, 'an item is missing before this comma', 'one comma'],
+  ['BAD_COLLECTION_TYPE', ANY, TAGS, 'a plain value'],
+  ['TAG_RESOLVE_FAILED', ANY, TAGS, 'a plain value'],
+  ['BAD_DIRECTIVE', ANY, 'directives are not supported in a config', 'no line that starts with %'],
+  ['BAD_DQ_ESCAPE', ANY, 'unknown escape sequence', '\\\\, or single quotes around the text'],
+  [
+    'BAD_INDENT',
+    ANY,
+    'the indentation does not match the lines above',
+    'the same for all keys or items of a group',
+  ],
+  ['BAD_SCALAR_START', ANY, 'a value cannot start with this character', 'quotes around the value'],
+  ['BLOCK_AS_IMPLICIT_KEY', ANY, 'a mapping cannot start in the middle of a line', COLON],
+  [
+    'BLOCK_IN_FLOW',
+    ANY,
+    'a comma is missing, or a mapping inside brackets has no braces',
+    '`{ a: 1, b: 2 }`',
+  ],
+  ['KEY_OVER_1024_CHARS', ANY, 'a key is longer than 1024 characters', COLON],
+  ['MULTILINE_IMPLICIT_KEY', ANY, 'a key spans several lines', '`key: value`, the key on one line'],
+  ['MULTIPLE_DOCS', ANY, 'a second document starts here, but a config is a single document'],
+  ['TAB_AS_INDENT', ANY, 'a tab is used as indentation', 'spaces'],
+];

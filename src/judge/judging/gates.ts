@@ -2,7 +2,7 @@
 
 import type { GateMetricName } from '../../config/experiment.js';
 import { schemaAt } from '../../config/schema/walk.js';
-import { positionOf, SourceText } from '../../config/yaml/source.js';
+import { positionOf, SourceText } from '../../config/yaml/tree.js';
 import { isPerformance } from '../../math/metrics/index.js';
 import { momentsOf } from '../../run/baseline.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';

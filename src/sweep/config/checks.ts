@@ -3,9 +3,16 @@
 import { resolve } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
 import { allKeys, schemaAt } from '../../config/schema/walk.js';
-import { findElsewhere } from '../../config/suggest.js';
-import { diagnosticAt, positionOf, SourceText } from '../../config/yaml/source.js';
-import { describeValue, Locator, type MapNode, type Path } from '../../config/yaml/tree.js';
+import { findElsewhere } from '../../config/schema-errors.js';
+import {
+  describeValue,
+  diagnosticAt,
+  Locator,
+  type MapNode,
+  type Path,
+  positionOf,
+  SourceText,
+} from '../../config/yaml/tree.js';
 import { largerIsBetter, rangeOf } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';

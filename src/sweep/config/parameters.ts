@@ -1,10 +1,9 @@
 /** The settings of a sweep file, and its parameters with the places that diagnostics point to. */
 import { resolve } from 'node:path';
-import { fillSweepDefaults } from '../../config/defaults.js';
-import type { Assignment } from '../../config/overrides.js';
+import type { Assignment } from '../../config/layers.js';
+import { fillSweepDefaults } from '../../config/load.js';
 import { schemaAt } from '../../config/schema/walk.js';
-import type { Place } from '../../config/yaml/source.js';
-import { type MapNode, type Node, nodeAt, toPlain } from '../../config/yaml/tree.js';
+import { type MapNode, type Node, nodeAt, type Place, toPlain } from '../../config/yaml/tree.js';
 import { canonical, type Parameter, type Point, type Value } from '../search/space.js';
 import type { GivenParameter, SweepSettings } from './definition.js';
 

@@ -1,17 +1,15 @@
 /** The configs that trials start from, and those of points: which are checked, what they share. */
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import type { Experiment, MetricName, PartialExperiment } from '../../config/experiment.js';
+import type { Assignment } from '../../config/layers.js';
 import { type ConfigSource, type LoadedExperiment, openConfig } from '../../config/load.js';
 import { measuredMetrics, metricsOf, possibleMetrics, splitsOf } from '../../config/metrics.js';
-import type { Assignment } from '../../config/overrides.js';
 import { flatValues } from '../../config/schema/walk.js';
-import type { Place } from '../../config/yaml/source.js';
-import { type Locator, type MapNode, type Node, nodeAt } from '../../config/yaml/tree.js';
+import { type Locator, type MapNode, type Node, nodeAt, type Place } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { RandomStream } from '../../util/random.js';
-import type { FrozenBase } from '../directory.js';
-import { baseOf, VARIANT } from '../directory.js';
+import { baseOf, type FrozenBase, VARIANT } from '../directory.js';
 import type { Base, Objective } from '../schedule/plan.js';
 import { gridPoints, gridSize, Untried } from '../search/grid.js';
 import { describePoint, exists, isExcluded, type Point, type Space } from '../search/space.js';

@@ -5,8 +5,15 @@
 import { basename, dirname, resolve } from 'node:path';
 import { objectText, openConfig } from '../../config/load.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
-import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
-import type { Entry, MapNode, Node } from '../../config/yaml/tree.js';
+import {
+  type Entry,
+  type MapNode,
+  type Node,
+  type Place,
+  positionOf,
+  readSource,
+  SourceText,
+} from '../../config/yaml/tree.js';
 import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { fixedKey } from './checks.js';
 import { COMMAND_LINE } from './points.js';
