@@ -20,7 +20,7 @@ import { normalMass, normalQuantile } from '../util/normal.js';
 import { RandomStream } from '../util/random.js';
 
 /** Twice the rank of each value, from 2. Ties share their mean rank; doubled, it is an integer. */
-export function doubledRanks(values: readonly number[]): number[] {
+function doubledRanks(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
   const ranks = new Array<number>(values.length);
   for (let from = 0; from < order.length; ) {
@@ -33,7 +33,7 @@ export function doubledRanks(values: readonly number[]): number[] {
 }
 
 /** Of a statistic at least as extreme as `at`. @param weights of 0, 1, 2 …, any sum */
-export function twoSided(weights: Float64Array, at: number): number {
+function twoSided(weights: Float64Array, at: number): number {
   let [below, above] = [0, 0];
   for (const [value, weight] of weights.entries()) {
     if (value <= at) below += weight;
@@ -44,19 +44,12 @@ export function twoSided(weights: Float64Array, at: number): number {
   return Math.max(Number.MIN_VALUE, Math.min(1, (2 * Math.min(below, above)) / total));
 }
 
-export interface SignedRanks {
-  readonly positive: number;
-  readonly negative: number;
-  readonly nonzero: number;
-  readonly p: number;
-}
-
 /**
  * Zeros are ranked with the others and then dropped (Pratt). Ties share their mean rank. The null
  * distribution is exact given the ranks, with ties: all 2^m assignments of signs to the m nonzero
  * differences are equally likely. Takes O(n³) time.
  */
-export function wilcoxonSignedRank(differences: readonly number[]): SignedRanks {
+export function wilcoxonSignedRank(differences: readonly number[]) {
   const ranks = doubledRanks(differences.map(Math.abs));
   const signed = differences
     .map((difference, i) => ({ difference, rank: ranks[i] }))
@@ -96,19 +89,12 @@ function signDistribution(ranks: readonly number[], total: number): Float64Array
   return probabilities;
 }
 
-export interface RankSums {
-  /** Number of pairs (x, y) with y > x, where y = x counts half: the statistic U of `second`. */
-  readonly larger: number;
-  readonly smaller: number;
-  readonly p: number;
-}
-
 /**
  * Ties share their mean rank. The null distribution is exact given the ranks, with ties: all ways
  * to split the values into the two samples are equally likely. Takes O(n⁴) time. Neither sample may
  * be empty.
  */
-export function mannWhitney(first: readonly number[], second: readonly number[]): RankSums {
+export function mannWhitney(first: readonly number[], second: readonly number[]) {
   const ranks = doubledRanks([...first, ...second]);
   const sum = (part: readonly number[]): number => part.reduce((total, rank) => total + rank, 0);
   const [ofFirst, ofSecond] = [ranks.slice(0, first.length), ranks.slice(first.length)];
@@ -116,6 +102,7 @@ export function mannWhitney(first: readonly number[], second: readonly number[])
   const counted = first.length < second.length ? ofFirst : ofSecond;
   const larger = sum(ofSecond) / 2 - (second.length * (second.length + 1)) / 2;
   return {
+    /** Number of pairs (x, y) with y > x, where y = x counts half: the statistic U of `second`. */
     larger,
     smaller: first.length * second.length - larger,
     p: twoSided(choices(ranks, counted.length), sum(counted)),

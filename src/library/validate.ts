@@ -4,7 +4,7 @@ import { OPTIMISTIC, testSelections } from '../config/metrics.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import { checkName } from '../run/folders.js';
+import { checkName } from '../run/directory.js';
 import { type LoadedSweep, loadSweep } from '../sweep/config/load.js';
 import { PointDiagnostics } from '../sweep/config/points.js';
 import { isSweepFile } from '../sweep/config/read.js';

@@ -78,11 +78,7 @@ export interface CheckpointInput extends Omit<Checkpoint, 'path' | 'metric'> {
   readonly metric: number | null;
 }
 
-export interface SavedCheckpoint {
-  readonly path: string;
-  readonly bytes: number;
-  readonly best: boolean;
-}
+export type SavedCheckpoint = ReturnType<CheckpointStore['save']>;
 
 /** Writes checkpoints, and removes old ones according to a policy. */
 export class CheckpointStore {
@@ -109,7 +105,7 @@ export class CheckpointStore {
     return new CheckpointStore(folder, policy);
   }
 
-  save({ tensors, metric: measured, step, epoch, temporary, metadata }: CheckpointInput): SavedCheckpoint {
+  save({ tensors, metric: measured, step, epoch, temporary, metadata }: CheckpointInput) {
     const path = join(this.folder, checkpointName(step));
     const { metric: name, mode } = this.policy;
     const value = Number.isFinite(measured) ? measured : null;
@@ -325,16 +321,11 @@ function lostCheckpoints(folder: string, index = readIndex(folder)) {
     }));
 }
 
-/** The checkpoint that a run resumes from: the newest intact one. */
-interface LatestCheckpoint {
-  readonly checkpoint: Checkpoint | undefined;
-  readonly whole: readonly CheckpointHeader[];
-  readonly damaged: readonly Diagnostic[];
-  setAside(): void;
-}
-
-/** Reads every checkpoint of `folder` and checks its digests; changes nothing. */
-export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }): LatestCheckpoint {
+/**
+ * The checkpoint that a run resumes from: the newest intact one. Reads every checkpoint of `folder`
+ * and checks its digests; changes nothing.
+ */
+export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }) {
   withFileErrors(folder, () => refuseLink(folder));
   const damaged = new Map<string, readonly Diagnostic[]>();
   let checkpoint: Checkpoint | undefined;

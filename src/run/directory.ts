@@ -3,23 +3,24 @@
  * before anything runs.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { damagedError, type UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
-import { withFileErrors } from '../util/system-errors.js';
+import { codeOf, withFileErrors } from '../util/system-errors.js';
 import { checkpointNames } from './checkpoints.js';
 import type { SplitEvaluation } from './evaluation.js';
 import {
   digestOfFile,
   flushFolder,
   isAbsent,
+  makeFolder,
+  outputError,
   readBytes,
   TEMPORARY_PREFIX,
   writeAtomic,
   writeJsonAtomic,
 } from './files.js';
-import { checkName, createStamped, makeFolder } from './folders.js';
 import { readJson, spellNonFinite } from './json.js';
 import { isLocked } from './lock.js';
 import { unspellMetrics } from './log.js';
@@ -297,4 +298,63 @@ function newestRunIn(folder: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Runs of one config in the same second take the next free one; more tries are a defect. */
+const MAX_COLLISIONS = 1000;
+
+/** `20260131T235959Z`: sorts by time and is a valid file name on all systems. */
+export function utcStamp(time: Date): string {
+  return time
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replaceAll(/[-:]/g, '');
+}
+
+/**
+ * Creates a new folder in `parent`, named after the time `started`; creates `parent` if it is
+ * missing. Returns the path.
+ * @param named the output root as the user named it
+ */
+export function createStamped(
+  parent: string,
+  started: Date,
+  named: string,
+  nameOf: (stamp: string) => string = stamp => stamp,
+): string {
+  makeFolder(parent, named);
+  for (let tries = 0; tries < MAX_COLLISIONS; tries++) {
+    const path = join(parent, nameOf(utcStamp(new Date(started.getTime() + tries * 1000))));
+    if (makeExclusively(path, named)) return path;
+  }
+  throw new Error(`no free run directory in ${parent} after ${MAX_COLLISIONS} tries`);
+}
+
+/** False if it exists. Not recursive, so that one that another process just created is refused. */
+function makeExclusively(path: string, named: string): boolean {
+  try {
+    mkdirSync(path);
+    flushFolder(dirname(path));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw outputError(error, named);
+  }
+}
+
+/** No hidden folder, flag or `..`. As in schemas/experiment.schema.json. */
+const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+export const CHECKS = 'verify';
+const RESERVED: readonly string[] = ['sweeps', CHECKS];
+
+/** @param place location of the name, for the error */
+export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
+  if (NAME.test(name) && !RESERVED.includes(name.toLowerCase())) return;
+  throw usageError({
+    ...place,
+    code: 'run/name',
+    message: 'this name cannot be a directory in the output directory',
+    expected: `at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row; not ${RESERVED.join(' or ')}`,
+    got: JSON.stringify(name),
+  });
 }

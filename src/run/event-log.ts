@@ -10,11 +10,6 @@ import { readBytes } from './files.js';
 import { type JsonObject, spellNonFinite } from './json.js';
 import { LogFile } from './lines.js';
 
-export interface LogOptions {
-  readonly seq?: number;
-  readonly clock?: () => Date;
-}
-
 export class EventLog {
   private readonly logger: Logger;
   private readonly hash = createHash('sha256');
@@ -42,7 +37,7 @@ export class EventLog {
   }
 
   /** Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps. */
-  static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
+  static open(path: string, seq = 0, clock = () => new Date()): EventLog {
     const log = new EventLog(LogFile.open(path), seq, clock);
     if (seq > 0) log.hash.update(readBytes(path));
     return log;

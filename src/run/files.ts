@@ -7,9 +7,11 @@ import { createHash, randomInt } from 'node:crypto';
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readSync,
   renameSync,
@@ -20,7 +22,16 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
-import { codeOf, readingReason, tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
+import {
+  codeOf,
+  isDiskFull,
+  isPathError,
+  readingReason,
+  systemReason,
+  tidyUp,
+  withFileErrors,
+  writeWhole,
+} from '../util/system-errors.js';
 import { refuseUnlessOwned } from './lock.js';
 
 /** Prefix of temporary files. Readers of a folder skip them; a crash may leave one behind. */
@@ -239,5 +250,47 @@ export function isAbsent(path: string): boolean {
     return lstatSync(path, { throwIfNoEntry: false }) === undefined;
   } catch (error) {
     throw unreadable(path, error);
+  }
+}
+
+export function makeFolder(path: string, named: string, what = 'the output directory'): void {
+  try {
+    makeFolders(path);
+  } catch (error) {
+    throw outputError(error, named, what);
+  }
+}
+
+const OF_A_FOLDER: Readonly<Record<string, string>> = {
+  EEXIST: 'a file or a broken symbolic link with that name exists',
+  ENOENT: 'cannot create a directory here',
+  ELOOP: 'too many symbolic links in the path',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
+};
+
+export function outputError(error: unknown, named: string, what = 'the output directory'): unknown {
+  const isCommon = isPathError(error) || isDiskFull(error);
+  const reason = isCommon ? systemReason(error) : OF_A_FOLDER[codeOf(error) ?? ''];
+  if (reason === undefined) return error;
+  return usageError({
+    code: 'run/output',
+    message: `${what} cannot be created: ${reason}`,
+    file: named,
+  });
+}
+
+/**
+ * Creates one folder after the other, from the first missing one. Node's `recursive` loops forever
+ * if a file system reports "no such folder" when creating one, as /proc does.
+ */
+function makeFolders(path: string): void {
+  if (!existsSync(dirname(path))) makeFolders(dirname(path));
+  try {
+    mkdirSync(path);
+    // otherwise a power failure may remove the folder and everything flushed in it
+    flushFolder(dirname(path));
+  } catch (error) {
+    // it exists, or another run has just created it
+    if (codeOf(error) !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }

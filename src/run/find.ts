@@ -1,10 +1,9 @@
 /** Finds runs and sweeps under an output root, from directory listings only. */
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { caught, forAll, UserError, usageError } from '../util/errors.js';
-import { RunDirectory } from './directory.js';
+import { CHECKS, RunDirectory } from './directory.js';
 import { isAbsent, unreadable } from './files.js';
-import { CHECKS } from './folders.js';
 
 export interface Found {
   readonly kind: 'run' | 'sweep';
@@ -39,21 +38,17 @@ export function findRuns(root: string): Found[] {
 export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]): string | undefined {
   const top = resolve(root);
   const known = new Set(found.map(({ path }) => path));
-  let level = [top];
-  let looked = 0;
-  for (let depth = 1; depth <= LOOK.depth; depth++) {
-    const below: string[] = [];
-    for (const folder of level) {
-      if (looked++ >= LOOK.folders) return undefined;
-      const names = caught(() => foldersIn(folder));
-      for (const name of names instanceof UserError ? [] : names) {
-        const path = join(folder, name);
-        if (known.has(path) || name === CHECKS || name === 'node_modules' || name.startsWith('.')) continue;
-        if (kindOf(path) !== undefined) return relative(top, rootOf(path)) || relative(top, dirname(path));
-        below.push(path);
-      }
+  // breadth first: folders that are found are looked into later
+  const folders = [top];
+  for (const folder of folders) {
+    const names = caught(() => foldersIn(folder));
+    for (const name of names instanceof UserError ? [] : names) {
+      const path = join(folder, name);
+      if (known.has(path) || name === CHECKS || name === 'node_modules' || name.startsWith('.')) continue;
+      if (kindOf(path) !== undefined) return relative(top, rootOf(path)) || relative(top, dirname(path));
+      const depth = relative(top, path).split(sep).length;
+      if (depth < LOOK.depth && folders.length < LOOK.folders) folders.push(path);
     }
-    level = below;
   }
   return undefined;
 }

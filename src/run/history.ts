@@ -3,8 +3,8 @@
  */
 
 import { isAbsent } from './files.js';
-import { LineTail } from './lines.js';
-import { type DamagedLine, type LogRecord, metricsIn, parseEvent, readLog } from './log.js';
+import { eachLine, LineTail } from './lines.js';
+import { type DamagedLine, type LogRecord, metricsIn, parseEvent } from './log.js';
 
 /**
  * Curves by name, such as `test.accuracy`. `train.loss` is the loss of single batches; `epoch.loss`
@@ -12,16 +12,7 @@ import { type DamagedLine, type LogRecord, metricsIn, parseEvent, readLog } from
  */
 export type Curves = Readonly<Record<string, Curve>>;
 
-export interface RunHistory {
-  readonly curves: Curves;
-  readonly events: number;
-  readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
-  readonly resumes: number;
-  readonly elapsed: Pick<Curve, 'steps' | 'values'>;
-  readonly epochs: readonly { readonly epoch: number; readonly step: number }[];
-  readonly last: { readonly step: number; readonly epoch: number; readonly time: string | null };
-  readonly damaged: { readonly count: number; readonly first: readonly DamagedLine[] };
-}
+export type RunHistory = HistoryCollector['history'];
 
 export interface LoggedWarning {
   readonly code: string;
@@ -77,9 +68,10 @@ function pointOf(curve: string, record: LogRecord, field: string): readonly Curv
 /** Collects records one by one, so that a log can be followed while it is written. */
 export class HistoryCollector {
   private readonly builders = new Map<string, CurveBuilder>();
-  private readonly warnings: { count: number; first: LoggedWarning[] } = { count: 0, first: [] };
-  private readonly damaged: { count: number; first: DamagedLine[] } = { count: 0, first: [] };
+  private readonly warnings = { count: 0, first: [] as LoggedWarning[] };
+  private readonly damaged = { count: 0, first: [] as DamagedLine[] };
   private readonly epochs: { epoch: number; step: number }[] = [];
+  private line = 0;
   private events = 0;
   private resumes = 0;
   private last = { step: 0, epoch: 0, time: null as string | null };
@@ -108,20 +100,28 @@ export class HistoryCollector {
     }
   }
 
+  /** Adds the next line of a log, as `eachLine` reads it. */
+  addLine(text: string | undefined): void {
+    this.line += 1;
+    const parsed = parseEvent(text);
+    if (typeof parsed === 'string') this.addDamage({ line: this.line, message: parsed });
+    else this.add(parsed);
+  }
+
   addDamage(line: DamagedLine): void {
     this.damaged.count += 1;
     if (this.damaged.first.length < FIRST) this.damaged.first.push(line);
   }
 
-  get history(): RunHistory {
+  get history() {
     const curves = [...this.builders].map(([name, builder]) => [name, builder.curve] as const);
-    const elapsed = this.elapsed.curve;
+    const { steps, values } = this.elapsed.curve;
     return {
-      curves: Object.fromEntries(curves),
+      curves: Object.fromEntries(curves) as Curves,
       events: this.events,
       warnings: { count: this.warnings.count, first: [...this.warnings.first] },
       resumes: this.resumes,
-      elapsed: { steps: elapsed.steps, values: elapsed.values },
+      elapsed: { steps, values },
       epochs: [...this.epochs],
       last: { ...this.last },
       damaged: { count: this.damaged.count, first: [...this.damaged.first] },
@@ -180,12 +180,7 @@ class LogClock {
 
 export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
   const collector = new HistoryCollector(capacity);
-  if (!isAbsent(path))
-    readLog(
-      path,
-      record => collector.add(record),
-      line => collector.addDamage(line),
-    );
+  if (!isAbsent(path)) eachLine(path, text => collector.addLine(text));
   return collector.history;
 }
 
@@ -197,7 +192,6 @@ function isNumber(value: unknown): value is number {
 export class LogFollower {
   private readonly tail: LineTail;
   private collector: HistoryCollector;
-  private line = 0;
 
   constructor(
     path: string,
@@ -213,11 +207,8 @@ export class LogFollower {
    */
   poll(): boolean {
     const { restarted, lines, more } = this.tail.read();
-    if (restarted) {
-      this.collector = new HistoryCollector(this.capacity);
-      this.line = 0;
-    }
-    for (const text of lines) this.add(text);
+    if (restarted) this.collector = new HistoryCollector(this.capacity);
+    for (const text of lines) this.collector.addLine(text);
     return more;
   }
 
@@ -227,13 +218,6 @@ export class LogFollower {
 
   close(): void {
     this.tail.close();
-  }
-
-  private add(text: string | undefined): void {
-    this.line += 1;
-    const parsed = parseEvent(text);
-    if (typeof parsed === 'string') this.collector.addDamage({ line: this.line, message: parsed });
-    else this.collector.add(parsed);
   }
 }
 

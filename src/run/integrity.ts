@@ -63,11 +63,7 @@ function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damag
   return changedFiles(directory, digests, 'manifest.json').filter(one => !isNext(one));
 }
 
-interface LogEnd {
-  readonly last: LogRecord | undefined;
-  readonly before: { readonly records: number; readonly sha256: string };
-  readonly other: string | undefined;
-}
+type LogEnd = NonNullable<ReturnType<typeof readLogEnd>>;
 
 const PIECE = 1 << 16;
 
@@ -77,7 +73,7 @@ export function readLogEnd(
   runId: string | undefined,
   visit: (record: LogRecord) => void = () => {},
   damaged: (line: DamagedLine) => void = () => {},
-): LogEnd | undefined {
+) {
   if (isAbsent(path)) return undefined;
   const hash = createHash('sha256');
   let [records, before, pending] = [-1, '', ''];

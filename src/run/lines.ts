@@ -117,14 +117,6 @@ export function eachLine(path: string, visit: (text: Line, line: number) => void
   return withFile(path, read, { maxBytes: Number.POSITIVE_INFINITY, follow: false });
 }
 
-export interface TailNews {
-  /** True if the file was replaced or truncated. Lines returned earlier are then invalid. */
-  readonly restarted: boolean;
-  readonly lines: readonly Line[];
-  /** True if more can be read immediately. */
-  readonly more: boolean;
-}
-
 /**
  * Follows a file of lines that another process appends to, or replaces with a shorter file. Keeps
  * it open between calls, so that its inode number is not reused: another number under the same name
@@ -136,7 +128,11 @@ export class LineTail {
 
   constructor(private readonly path: string) {}
 
-  read(): TailNews {
+  /**
+   * Reads the next lines. `restarted`: the file was replaced or truncated, so lines returned
+   * earlier are invalid; `more`: more can be read immediately.
+   */
+  read(): { restarted: boolean; lines: readonly Line[]; more: boolean } {
     const before = this.lines.offset;
     if (this.file === undefined || !leadsTo(this.path, this.file)) this.reopen();
     const { file } = this;

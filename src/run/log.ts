@@ -74,19 +74,8 @@ export interface LogPoint {
   readonly hasValidation?: boolean;
 }
 
-export interface CutLog {
-  readonly seq: number;
-  readonly kept: ReadonlySet<EventName>;
-  /** True if they have the saving of the step's checkpoint after its evaluation. */
-  readonly saved: boolean;
-  /** True if lines from before the point are missing or were moved: others changed the file. */
-  readonly lostHistory: boolean;
-  readonly replaced: number;
-  readonly replacedFile: string | null;
-}
-
 /** Cuts the log at `path` after the records up to `point`; creates an absent one. */
-export function cutLog(path: string, point: LogPoint): CutLog {
+export function cutLog(path: string, point: LogPoint) {
   // an unreadable log is not treated as empty, or its records would be written again
   const lines = isAbsent(path) ? [] : wholeLines(readBytes(path));
   const events = lines.map(parsedEvent);
@@ -98,7 +87,9 @@ export function cutLog(path: string, point: LogPoint): CutLog {
   const stay = {
     seq: end,
     kept: new Set(staying.map(({ event }) => event)),
+    /** True if they have the saving of the step's checkpoint after its evaluation. */
     saved: isSaved(staying, point.step),
+    /** True if lines from before the point are missing or were moved: others changed the file. */
     lostHistory: point.step > 0 && (end === 0 || events.slice(end).some(isBefore)),
   };
   if (isAbsent(path)) writeAtomic(path, []);

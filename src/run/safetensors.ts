@@ -43,11 +43,6 @@ export type Tensors = ReadonlyMap<string, Tensor>;
 
 type Metadata = Readonly<Record<string, string>>;
 
-export interface TensorFile {
-  readonly tensors: Tensors;
-  readonly metadata: Metadata;
-}
-
 /** Position of a tensor; `begin` and `end` count bytes from the end of the header. */
 interface Entry {
   readonly name: string;
@@ -57,12 +52,7 @@ interface Entry {
   readonly end: number;
 }
 
-interface Header {
-  readonly entries: readonly Entry[];
-  readonly metadata: Metadata;
-  /** Offset of the tensors' bytes in the file. */
-  readonly dataStart: number;
-}
+type Header = ReturnType<typeof readHeader>;
 
 const HEADER_DIGEST = 'sha256';
 const DIGEST_PREFIX = 'sha256.';
@@ -104,11 +94,11 @@ function sorted<T>(entries: Iterable<readonly [string, T]>): (readonly [string, 
   return [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}): TensorFile {
-  const read = (file: OpenedFile): TensorFile => {
+export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}) {
+  const read = (file: OpenedFile) => {
     const header = readHeader(file, path);
     const tensors = header.entries.map(entry => [entry.name, readTensor(file, header, entry, path)] as const);
-    return { tensors: new Map(tensors), metadata: withoutDigests(header.metadata) };
+    return { tensors: new Map(tensors) as Tensors, metadata: withoutDigests(header.metadata) };
   };
   return withFile(path, read, opening);
 }
@@ -170,7 +160,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 /** Reads the header, and no more of the file whatever length it states, and checks every rule. */
-function readHeader(file: OpenedFile, path: string): Header {
+function readHeader(file: OpenedFile, path: string) {
   const damaged = (offset: number, message: string): UserError =>
     damagedError({ code: 'safetensors/damaged', message, file: path, offset });
   const start = file.read(0, LENGTH_BYTES + 1);

@@ -273,7 +273,7 @@ export class RunEvents {
 
   /** Opens the log of the run, which has `seq` events, for appending. */
   static open(run: RunContext, seq = 0): RunEvents {
-    return new RunEvents(EventLog.open(run.directory.files.log, { seq }), run);
+    return new RunEvents(EventLog.open(run.directory.files.log, seq), run);
   }
 
   emit(event: RunEvent): void {

@@ -1,8 +1,7 @@
 /** Starts a new run from a loaded config. */
 import { dirname } from 'node:path';
 import type { LoadedExperiment } from '../config/index.js';
-import { type GivenConfigs, RunDirectory } from '../run/directory.js';
-import { checkName } from '../run/folders.js';
+import { checkName, type GivenConfigs, RunDirectory } from '../run/directory.js';
 import { whileLocked } from '../run/lock.js';
 import { gitState } from '../run/manifest.js';
 import { refuseOtherConfig } from './changes.js';

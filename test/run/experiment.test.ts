@@ -23,11 +23,10 @@ import {
   loadCheckpoint,
   resolveCheckpoint,
 } from '../../src/run/checkpoints.js';
-import { RunDirectory } from '../../src/run/directory.js';
+import { checkName, RunDirectory, utcStamp } from '../../src/run/directory.js';
 import { EventLog } from '../../src/run/event-log.js';
 import type { RunEvent } from '../../src/run/events.js';
 import { AtomicFile, writeJsonAtomic } from '../../src/run/files.js';
-import { checkName, utcStamp } from '../../src/run/folders.js';
 import { spellNonFinite } from '../../src/run/json.js';
 import { gitState, machine, versions } from '../../src/run/manifest.js';
 import type { Tensor } from '../../src/run/safetensors.js';
@@ -225,7 +224,7 @@ const end: RunEvent = {
 
 function logged(events: readonly RunEvent[]): Record<string, unknown>[] {
   const path = join(fresh(), 'log.jsonl');
-  const log = EventLog.open(path, { clock: () => started });
+  const log = EventLog.open(path, 0, () => started);
   for (const event of events) log.emit(event);
   const text = readFileSync(path, 'utf8');
   log.close();
@@ -251,7 +250,7 @@ t.test('an event is a line that fits the schema, which is closed', async t => {
 
 t.test('the bytes of a line are as documented', async t => {
   const path = join(fresh(), 'log.jsonl');
-  const log = EventLog.open(path, { clock: () => started });
+  const log = EventLog.open(path, 0, () => started);
   log.emit(warning);
   t.equal(
     readFileSync(path, 'utf8'),

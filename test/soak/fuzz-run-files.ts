@@ -17,7 +17,7 @@ import {
 } from '../../src/run/checkpoints.js';
 import type { Json } from '../../src/run/json.js';
 import { lockRun } from '../../src/run/lock.js';
-import { type CutLog, cutLog } from '../../src/run/log.js';
+import { cutLog } from '../../src/run/log.js';
 import {
   readSafetensors,
   readSafetensorsMetadata,
@@ -179,7 +179,7 @@ export const logFiles: FuzzTarget = {
   },
 };
 
-function checkCut(folder: string, bytes: Buffer, { seq, replacedFile }: CutLog): void {
+function checkCut(folder: string, bytes: Buffer, { seq, replacedFile }: ReturnType<typeof cutLog>): void {
   const read = (name: string) => readFileSync(join(folder, name));
   const kept = read('log.jsonl');
   const replaced = replacedFile === null ? Buffer.alloc(0) : read(replacedFile);

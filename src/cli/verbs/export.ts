@@ -2,8 +2,8 @@
 import { join, resolve, sep } from 'node:path';
 import { exportRun } from '../../interop/tensorboard.js';
 import { openModel } from '../../predict/open.js';
+import { makeFolder } from '../../run/files.js';
 import { kindOf, runsAt } from '../../run/find.js';
-import { makeFolder } from '../../run/folders.js';
 import { Run } from '../../run/run.js';
 import { writeSafetensors } from '../../run/safetensors.js';
 import { weightsAlone } from '../../train/weights.js';

@@ -1,8 +1,7 @@
 /** `report PATH`: writes a self-contained HTML file about a run, a sweep or a directory of them. */
 import { dirname, join, resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
-import { isAbsent, withFile, writeAtomic } from '../../run/files.js';
-import { makeFolder } from '../../run/folders.js';
+import { isAbsent, makeFolder, withFile, writeAtomic } from '../../run/files.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';

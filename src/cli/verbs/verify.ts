@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { BACKENDS } from '../../engine/backend-names.js';
 import { shapeText } from '../../math/graph/shape.js';
-import { writeJsonAtomic } from '../../run/files.js';
-import { CHECKS, makeFolder, utcStamp } from '../../run/folders.js';
+import { CHECKS, utcStamp } from '../../run/directory.js';
+import { makeFolder, writeJsonAtomic } from '../../run/files.js';
 import { spellNonFinite } from '../../run/json.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';

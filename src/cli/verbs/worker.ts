@@ -1,6 +1,6 @@
 /** `worker`: runs the trials that sweeps put into a queue. */
 import { realpathSync } from 'node:fs';
-import { makeFolder } from '../../run/folders.js';
+import { makeFolder } from '../../run/files.js';
 import { EXIT } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { onStopSignal } from '../command/signals.js';

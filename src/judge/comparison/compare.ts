@@ -34,16 +34,14 @@ import type {
 } from './document.js';
 import { countedRuns, type Group, type Side, sidesOf } from './sides.js';
 
-export interface CompareSettings {
-  readonly metrics: readonly MetricName[];
-  readonly all: boolean;
-  readonly leftOut: Comparison['left_out'];
-}
-
 export function comparisonOf(
   groups: readonly Group[],
-  { metrics, all, leftOut }: CompareSettings,
-): { readonly comparison: Comparison; readonly sides: readonly Side[] } {
+  {
+    metrics,
+    all,
+    leftOut,
+  }: { metrics: readonly MetricName[]; all: boolean; leftOut: Comparison['left_out'] },
+) {
   const { sides, notes } = sidesOf(groups);
   const wanted = metrics.length > 0 ? metrics : metricsOf(sides);
   const comparison: Comparison = {

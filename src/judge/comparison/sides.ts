@@ -119,14 +119,8 @@ function idOf(index: number): string {
   return index < 26 ? letter : idOf(Math.floor(index / 26) - 1) + letter;
 }
 
-export interface ReadGroups {
-  readonly groups: readonly Group[];
-  readonly leftOut: Comparison['left_out'];
-  /** Of the runs that cannot be read. */
-  readonly errors: readonly UserError[];
-}
-
-export function readGroups(paths: readonly string[]): ReadGroups {
+/** Of runs that cannot be read, it returns the errors. */
+export function readGroups(paths: readonly string[]) {
   const found = forAll(paths, runsAt);
   const leftOut: Comparison['left_out'][number][] = [];
   const errors: UserError[] = [];

@@ -30,8 +30,7 @@ import {
   readBaseline,
   summarizeSeeds,
 } from '../../run/baseline.js';
-import { writeAtomic } from '../../run/files.js';
-import { makeFolder } from '../../run/folders.js';
+import { makeFolder, writeAtomic } from '../../run/files.js';
 import { judgeGate } from '../../run/gates.js';
 import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { atNamedPlace } from '../../util/system-errors.js';
