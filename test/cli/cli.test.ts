@@ -23,7 +23,7 @@ import { type Io, processIo } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
 import { formatDuration } from '../../src/util/numbers.js';
 import { packageRoot } from '../../src/util/root.js';
-import { callInProcess, main } from '../support/in-process.js';
+import { callInProcess, main, recorder } from '../support/in-process.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -287,22 +287,6 @@ t.test('the caret is below its position in any line', async t => {
   t.doesNotThrow(() => fc.assert(property));
 });
 
-function recorder(parts: Partial<Io> = {}): Io & { text: string } {
-  const io = {
-    text: '',
-    out: () => {},
-    data: () => {},
-    err: (text: string) => {
-      io.text += text;
-    },
-    color: { out: false, err: false },
-    interactive: false,
-    columns: 80,
-    ...parts,
-  };
-  return io;
-}
-
 t.test('progress is a line each five seconds in a log, a bar on a terminal, nothing when quiet', async t => {
   const plan = { totalSteps: 400, numEpochs: 2, quiet: false };
   const play = (io: Io, quiet: boolean): void => {
@@ -324,7 +308,7 @@ t.test('progress is a line each five seconds in a log, a bar on a terminal, noth
   const log = recorder();
   play(log, false);
   t.equal(
-    log.text,
+    log.text.err,
     `epoch 1/2  step 26/400  2500 samples/s  0:15 left
 epoch 1/2  step 151/400  loss 0.01000  2500 samples/s  0:10 left
 epoch 1 done
@@ -333,16 +317,16 @@ epoch 2/2  step 276/400  loss 0.005000  2500 samples/s  0:05 left
   );
   const quiet = recorder();
   play(quiet, true);
-  t.equal(quiet.text, '');
+  t.equal(quiet.text.err, '');
   const bar = recorder({ interactive: true, columns: 60 });
   play(bar, false);
-  const drawn = bar.text.split('\u001b[1A\r\u001b[J');
+  const drawn = bar.text.err.split('\u001b[1A\r\u001b[J');
   t.ok(drawn.length > 100 && drawn.length < 163, 'redrawn at most each 100 ms');
   t.ok(
     drawn.every(text => text.split('\n').every(line => line.length < 60)),
     'and never wrapped',
   );
-  t.match(bar.text, '\u001b[1A\r\u001b[Jepoch 1 done\n');
+  t.match(bar.text.err, '\u001b[1A\r\u001b[Jepoch 1 done\n');
   t.equal(drawn.at(-1), '', 'and gone at the end');
   t.same([0, 4.2, 65, 3661].map(formatDuration), ['0:00', '0:05', '1:05', '1:01:01']);
 });
@@ -360,16 +344,16 @@ t.test('in a log, evaluations share the five seconds; the first and the last are
   };
   const frequent = recorder();
   evaluate(frequent, 1, 12, 12).end();
-  t.equal(frequent.text, [1, 5, 10, 12].map(epoch => `evaluation ${epoch}\n`).join(''));
+  t.equal(frequent.text.err, [1, 5, 10, 12].map(epoch => `evaluation ${epoch}\n`).join(''));
   const rare = recorder();
   evaluate(rare, 6, 3, 3).end();
   t.same(
-    rare.text.split('\n').filter(line => line.startsWith('evaluation')),
+    rare.text.err.split('\n').filter(line => line.startsWith('evaluation')),
     [1, 2, 3].map(epoch => `evaluation ${epoch}`),
   );
   const terminal = recorder({ interactive: true, columns: 60 });
   evaluate(terminal, 1, 12, 12).end();
-  t.equal(terminal.text.match(/evaluation \d+\n/g)?.length, 12, 'on a terminal each has its line');
+  t.equal(terminal.text.err.match(/evaluation \d+\n/g)?.length, 12, 'on a terminal each has its line');
 });
 
 t.test('NO_COLOR, CI and TERM determine colors and redrawn lines', async t => {

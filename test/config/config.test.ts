@@ -12,13 +12,12 @@ import {
   MINIMAL,
   MISFIT_FOLDER,
   printed,
-  recorder,
   SAMPLES,
   told,
   VALID_FOLDER,
   writerIn,
 } from '../support/config-texts.js';
-import { callWith } from '../support/in-process.js';
+import { callWith, recorder } from '../support/in-process.js';
 
 process.chdir(packageRoot);
 const scratch = t.testdir({});
@@ -50,11 +49,11 @@ t.test('configs that do not fit their data: errors at the place to fix', async t
     const [text, json] = [recorder(), recorder()];
     const code = await callWith(text, 'validate', file);
     await callWith(json, 'validate', file, '--format', 'json');
-    const [{ diagnostics, warnings }] = JSON.parse(json.outText()).configs;
+    const [{ diagnostics, warnings }] = JSON.parse(json.text.out).configs;
     const told = [...diagnostics, ...warnings].map(
       d => `${code} ${basename(d.file)}:${d.line}:${d.column} ${d.code}`,
     );
-    checkGolden(t, file, [...told, text.errText().replaceAll(`${packageRoot}/`, '')].join('\n'));
+    checkGolden(t, file, [...told, text.text.err.replaceAll(`${packageRoot}/`, '')].join('\n'));
   }
 });
 

@@ -32,7 +32,7 @@ import { parse } from 'yaml';
 import { buildProgram, withVerb } from '../../src/cli/program.js';
 import { packageRoot } from '../../src/util/root.js';
 import type { Finished, Workplace } from '../support/cli.js';
-import { main } from '../support/in-process.js';
+import { main, recorder } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
 
 /** Stands for Python packages that Debian lacks. */
@@ -240,14 +240,7 @@ function plainWords(line: string): string[] | undefined {
   return words;
 }
 
-const io = {
-  out: () => {},
-  data: () => {},
-  err: () => {},
-  color: { out: false, err: false },
-  interactive: false,
-};
-const program = await buildProgram({ io, commandLine: [], version: '', finish: () => {} });
+const program = await buildProgram({ io: recorder(), commandLine: [], version: '', finish: () => {} });
 
 function checkWords(line: string): void {
   const [, rest] = /^(?:\.\/run|npx cellrun) (.*)$/.exec(line) ?? [];

@@ -8,7 +8,6 @@ import { stripVTControlCharacters } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import t from 'tap';
-import { runCommandLine } from '../../src/cli/program.js';
 import { processIo } from '../../src/cli/terminal/io.js';
 import { lineChart } from '../../src/cli/terminal/text.js';
 import { effectsOf } from '../../src/config/key-facts.js';
@@ -31,6 +30,7 @@ import { normalQuantile } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';
 import { effectWords, sentencesOf } from '../../src/view/comparison-document.js';
 import { Workplace } from '../support/cli.js';
+import { callWith, recorder } from '../support/in-process.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 
 interface Expected {
@@ -524,21 +524,8 @@ t.test('charts: dots in color, letters without, ASCII without Unicode', async t 
 
 /** Runs `compare` and returns its exit code and output. */
 async function compared(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  const text = { out: '', err: '' };
-  const io = {
-    out: (more: string) => {
-      text.out += more;
-    },
-    data: (more: string) => {
-      text.out += more;
-    },
-    err: (more: string) => {
-      text.err += more;
-    },
-    color: { out: false, err: false },
-    interactive: false,
-  };
-  return { code: await runCommandLine(['compare', ...words], io, '0.0.0'), ...text };
+  const io = recorder();
+  return { code: await callWith(io, 'compare', ...words), ...io.text };
 }
 
 async function refused(...words: readonly string[]): Promise<UserError> {

@@ -5,7 +5,6 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
-import type { Io } from '../../src/cli/terminal/io.js';
 import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
 import { UserError } from '../../src/util/errors.js';
 
@@ -71,26 +70,6 @@ training: { num_epochs: 1, batch_size: 10 }
 
 /** The sample configs of experiments. Sweeps and variants are in separate folders. */
 export const SAMPLES = readdirSync('configs').filter(name => name.endsWith('.yaml'));
-
-export function recorder(): Io & { outText: () => string; errText: () => string } {
-  const text = { out: '', err: '' };
-  return {
-    out: part => {
-      text.out += part;
-    },
-    data: part => {
-      text.out += part;
-    },
-    err: part => {
-      text.err += part;
-    },
-    color: { out: false, err: false },
-    interactive: false,
-    columns: 80,
-    outText: () => text.out,
-    errText: () => text.err,
-  };
-}
 
 export const SYNTHETIC = MINIMAL.replace(
   '{ kind: npz, path: a.npz }',

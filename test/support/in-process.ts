@@ -76,6 +76,16 @@ export function callWith(io: Io, ...args: readonly string[]): Promise<number> {
   return runCommandLine(args, io, '0');
 }
 
+/** Streams that keep what is written to them. */
+export function recorder(parts: Partial<Io> = {}) {
+  const text = { out: '', err: '' };
+  const into = (stream: 'out' | 'err') => (more: string) => {
+    text[stream] += more;
+  };
+  const [out, err] = [into('out'), into('err')];
+  return { text, out, data: out, err, color: { out: false, err: false }, interactive: false, ...parts };
+}
+
 /** Makes this process look as if started with `args` at `place`. Returns a function to undo it. */
 function enter(args: readonly string[], { cwd, env }: Place, program: ProgramModules): () => void {
   const before = { cwd: process.cwd(), env: { ...process.env }, argv: process.argv };

@@ -150,22 +150,3 @@ export const STORY: readonly JournalRecord[] = [
   },
   { event: 'sweep.end', time: TIME, seconds: 75 },
 ];
-
-export function recorder(parts: { columns?: number; rows?: number; interactive?: boolean } = {}) {
-  const text = { out: '', err: '' };
-  return {
-    text,
-    out: (more: string) => {
-      text.out += more;
-    },
-    data: (more: string) => {
-      text.out += more;
-    },
-    err: (more: string) => {
-      text.err += more;
-    },
-    color: { out: false, err: false },
-    interactive: false,
-    ...parts,
-  };
-}

@@ -23,7 +23,7 @@ import { bestRow, betterEarlier, ranked, troubleOf } from '../../src/sweep/trial
 import { RandomStream } from '../../src/util/random.js';
 import { formatTable, type Table } from '../../src/util/table.js';
 import { Workplace } from '../support/cli.js';
-import { callWith } from '../support/in-process.js';
+import { callWith, recorder } from '../support/in-process.js';
 import { complaints, sweepComplaints } from '../support/sweep-files.js';
 
 import {
@@ -32,7 +32,6 @@ import {
   chosen,
   measured,
   PLAN,
-  recorder,
   STORY,
   SweepStories,
   segment,

@@ -20,19 +20,9 @@ import { UserError } from '../../src/util/errors.js';
 import { writeLongSweep } from '../bench/sweeps.js';
 
 import { Workplace } from '../support/cli.js';
-import { callWith } from '../support/in-process.js';
+import { callWith, recorder } from '../support/in-process.js';
 import { sweepComplaints } from '../support/sweep-files.js';
-import {
-  BASE,
-  begun,
-  chosen,
-  PLAN,
-  recorder,
-  STORY,
-  SweepStories,
-  segment,
-  TIME,
-} from '../support/sweep-stories.js';
+import { BASE, begun, chosen, PLAN, STORY, SweepStories, segment, TIME } from '../support/sweep-stories.js';
 
 computeInThreads(false);
 const work = new Workplace();

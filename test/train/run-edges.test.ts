@@ -14,7 +14,6 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { Io } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
@@ -25,7 +24,7 @@ import { closeFailed } from '../../src/train/train.js';
 import { EXIT } from '../../src/util/errors.js';
 import { preloadFor } from '../soak/moments.js';
 import { floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
-import { callInProcess, main } from '../support/in-process.js';
+import { callInProcess, main, recorder } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
 import { randomDataset, randomSequences } from '../support/runs.js';
 
@@ -376,22 +375,8 @@ t.test('validate refuses what a run would only detect later', parallel, async t 
   }
 });
 
-function recordedIo(columns: number, interactive: boolean): Io & { text: string } {
-  return {
-    text: '',
-    out: () => {},
-    data: () => {},
-    err(text) {
-      this.text += text;
-    },
-    color: { out: false, err: false },
-    interactive,
-    columns,
-  };
-}
-
 t.test('the rate is of training only, the time left of everything', async t => {
-  const io = recordedIo(80, false);
+  const io = recorder();
   let now = 0;
   const progress = createProgress(io, { totalSteps: 4, numEpochs: 2, quiet: false }, () => now);
   const after = (seconds: number): void => {
@@ -409,7 +394,7 @@ t.test('the rate is of training only, the time left of everything', async t => {
     }
   }
   t.equal(
-    io.text,
+    io.text.err,
     `epoch 1/2  step 1/4
 epoch 1/2  step 2/4  400 samples/s  0:14 left
 evaluated

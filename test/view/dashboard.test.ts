@@ -164,32 +164,6 @@ t.test('the list matches the files and rereads only changed ones', async t => {
   t.match(catalog.list, { depth: 2, deeper: 'old/lab' });
 });
 
-t.test('a changed list is sent again', async t => {
-  const root = join(newFolder(), 'later');
-  await withDashboard(root, async ({ url }) => {
-    const page = await EventReader.open(url, '/api/list/events');
-    const first = (await page.next(({ event }) => event === 'document')).data as ListDocument;
-    t.match(first, { exists: false, root, deeper: null, runs: [], sweeps: [] });
-    const states = (...expected: readonly string[]) =>
-      page.next(
-        ({ data }) =>
-          isDeepStrictEqual(
-            (data as ListDocument).runs.map(run => run.state),
-            expected,
-          ),
-        1,
-      );
-    const run = { name: 'a', id: '20260101T000000Z-00000000' };
-    const directory = makeRun(root, run);
-    await states('killed');
-    makeRun(root, { ...run, status: 'completed' });
-    await states('completed');
-    rmSync(directory, { recursive: true });
-    await states();
-    page.close();
-  });
-});
-
 t.test('a log that is not a file: the list and the run report the same', async t => {
   const root = newFolder();
   const outside = join(newFolder(), 'log.jsonl');
