@@ -70,27 +70,20 @@ export function betterEarlier(
   rows: readonly TrialRow[],
   best: TrialRow | undefined,
 ): TrialRow | undefined {
-  const sign = signOf(objective);
-  let better = best;
-  for (const row of rows) {
-    if (row.value === null || row.state === 'failed' || better === undefined || better.value === null)
-      continue;
-    if (sign * row.value < sign * better.value) better = row;
-  }
-  return better === best ? undefined : better;
+  const merit = ({ value, state }: TrialRow): number =>
+    value === null || state === 'failed' ? Number.POSITIVE_INFINITY : signOf(objective) * value;
+  const [first] = rows.toSorted((a, b) => Math.sign(merit(a) - merit(b)) || 0);
+  return best !== undefined && best.value !== null && merit(first) < merit(best) ? first : undefined;
 }
 
 /** Best first: by epochs, since other values are not comparable, then by value. */
 export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): TrialRow[] {
   const sign = signOf(objective);
-  const rank = ({ value, rung, epochs, trial }: TrialRow): readonly number[] =>
-    value === null ? [1, -epochs, 0, trial] : [0, -rung, sign * value, trial];
-  return rows.toSorted((a, b) => compareLists(rank(a), rank(b)));
-}
-
-function compareLists(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((part, i) => part !== b[i]);
-  return at < 0 ? 0 : a[at] - b[at];
+  return rows.toSorted((a, b) => {
+    if (a.value === null || b.value === null)
+      return Number(a.value === null) - Number(b.value === null) || b.epochs - a.epochs || a.trial - b.trial;
+    return b.rung - a.rung || sign * (a.value - b.value) || a.trial - b.trial;
+  });
 }
 
 const STATES = {

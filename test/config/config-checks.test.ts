@@ -335,7 +335,8 @@ t.test('every key of the schema has a description, and every object is closed', 
     t.ok(keys.length > 10);
     t.same(keys.flatMap(unexplained), []);
   }
-  t.ok(isClosed(experimentSchema()), 'every object is closed');
+  for (const schema of [experimentSchema(), readSchema('journal'), readSchema('sweep-summary')])
+    t.ok(isClosed(schema), 'every object is closed');
   const { parameters, ...others } = sweepSchema().properties ?? {};
   t.ok(isClosed(others) && isClosed((parameters as Schema).additionalProperties), 'every object is closed');
 });

@@ -1,33 +1,15 @@
 /** The definition of sweep files; `npm run generate` writes `schemas/sweep.schema.json` from it. */
 import { METRICS, metricName } from '../../math/metrics/index.js';
-import {
-  anything,
-  choice,
-  either,
-  integer,
-  list,
-  literal,
-  mapOf,
-  named,
-  number,
-  object,
-  required,
-  type Shape,
-  type TypeOf,
-  tag,
-  text,
-  union,
-  word,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 import { type Pruner, prunerSettings } from '../schedule/pruners.js';
 import { type Method, method } from '../search/index.js';
 import type { Value } from '../search/space.js';
 
-const seconds = named('seconds', number({ above: 0, max: 1000000000, examples: [600] }));
+const seconds = s.named('seconds', s.number({ above: 0, max: 1000000000, examples: [600] }));
 
-const duration = named(
+const duration = s.named(
   'duration',
-  text({
+  s.text({
     maxLength: 20,
     pattern: '^(?!0+(\\.0+)?[smhd])\\d{1,9}(\\.\\d{1,6})?[smhd]$',
     form: 'a duration such as 90s, 10m, 1.5h or 2d',
@@ -35,10 +17,10 @@ const duration = named(
   }),
 );
 
-const when = named(
+const when = s.named(
   'when',
-  mapOf(
-    anything<Value>({ description: 'A value of that parameter, or a list of values.', examples: ['sgd'] }),
+  s.mapOf(
+    s.anything<Value>({ description: 'A value of that parameter, or a list of values.', examples: ['sgd'] }),
     {
       title: 'When',
       description:
@@ -56,35 +38,38 @@ const HIGH = { description: 'Largest value.', aliases: ['max', 'maximum', 'to'] 
 const REAL = { min: -1e300, max: 1e300 };
 const WHOLE = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
 
-const low = named('low', number({ ...LOW, ...REAL, examples: [0] }));
-const positiveLow = named('positive_low', number({ ...LOW, above: 0, max: 1e300, examples: [0.0001] }));
-const high = named('high', number({ ...HIGH, ...REAL, examples: [0.1] }));
-const intLow = named('int_low', integer({ ...LOW, ...WHOLE, examples: [32] }));
-const logIntLow = integer({
+const low = s.named('low', s.number({ ...LOW, ...REAL, examples: [0] }));
+const positiveLow = s.named('positive_low', s.number({ ...LOW, above: 0, max: 1e300, examples: [0.0001] }));
+const high = s.named('high', s.number({ ...HIGH, ...REAL, examples: [0.1] }));
+const intLow = s.named('int_low', s.integer({ ...LOW, ...WHOLE, examples: [32] }));
+const logIntLow = s.integer({
   ...LOW,
   min: 1,
   max: Number.MAX_SAFE_INTEGER,
   required: true,
   examples: [8],
 });
-const intHigh = named('int_high', integer({ ...HIGH, ...WHOLE, examples: [256] }));
+const intHigh = s.named('int_high', s.integer({ ...HIGH, ...WHOLE, examples: [256] }));
 
 const valueLike = (example: Value) =>
-  anything<Value>({ description: 'A value that is valid in the config.', examples: [example] });
+  s.anything<Value>({ description: 'A value that is valid in the config.', examples: [example] });
 
-const valueList = <S extends Shape>(item: S, example: Value, more: object = {}) =>
-  list(item, { maxItems: 1000, unique: true, examples: [example], ...more, minItems: 1 as number });
+const valueList = <S extends s.Shape>(item: S, example: Value, more: object = {}) =>
+  s.list(item, { maxItems: 1000, unique: true, examples: [example], ...more, minItems: 1 as number });
 
-function distribution<const K extends string, P extends Readonly<Record<string, Shape>>>(
+function distribution<const K extends string, P extends Readonly<Record<string, s.Shape>>>(
   kind: K,
   title: string,
   description: string,
   keys: P,
 ) {
-  return named(kind, object({ kind: tag(kind, { description }), ...keys, when }, { title, description }));
+  return s.named(
+    kind,
+    s.object({ kind: s.tag(kind, { description }), ...keys, when }, { title, description }),
+  );
 }
 
-const choices = required(
+const choices = s.required(
   valueList(valueLike('adam'), ['adam', 'sgd'], {
     description: 'The values.',
     aliases: ['choices', 'options'],
@@ -95,14 +80,14 @@ const pairs = [
   [64, 100],
   [128, 50],
 ];
-const pairedValues = required(
-  valueList(list(valueLike(64), { minItems: 2 as number, maxItems: 100 }), pairs, {
+const pairedValues = s.required(
+  valueList(s.list(valueLike(64), { minItems: 2 as number, maxItems: 100 }), pairs, {
     description: 'Lists with one value per key.',
     aliases: ['choices', 'options', 'pairs'],
   }),
 );
 
-const step = integer({
+const step = s.integer({
   description: 'Step between two values.',
   min: 1,
   max: Number.MAX_SAFE_INTEGER,
@@ -118,24 +103,24 @@ const STEPS = 'An integer: low, low + step, and so on up to high.';
 const LOG_INTEGER = 'An integer between two positive bounds, uniformly distributed on a log scale.';
 const TOGETHER = "Several keys that vary together. The parameter's name lists the keys, separated by commas.";
 
-const parameter = named(
+const parameter = s.named(
   'parameter',
-  either(
+  s.either(
     [
-      named('values', valueList(valueLike(64), [64, 128])),
-      named(
+      s.named('values', valueList(valueLike(64), [64, 128])),
+      s.named(
         'distribution',
-        union(
+        s.union(
           'kind',
           [
             distribution('choice', 'Choice', ANY, { values: choices }),
-            distribution('uniform', 'Uniform', REAL_NUMBER, { low: required(low), high: required(high) }),
+            distribution('uniform', 'Uniform', REAL_NUMBER, { low: s.required(low), high: s.required(high) }),
             distribution('log_uniform', 'LogUniform', LOG_NUMBER, {
-              low: required(positiveLow),
-              high: required(high),
+              low: s.required(positiveLow),
+              high: s.required(high),
             }),
-            distribution('int', 'Int', STEPS, { low: required(intLow), high: required(intHigh), step }),
-            distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: required(intHigh) }),
+            distribution('int', 'Int', STEPS, { low: s.required(intLow), high: s.required(intHigh), step }),
+            distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: s.required(intHigh) }),
             distribution('paired', 'Paired', TOGETHER, { values: pairedValues }),
           ],
           { examples: [{ kind: 'uniform', low: 0, high: 0.9 }] },
@@ -150,17 +135,17 @@ const parameter = named(
   ),
 );
 
-const kindOf = ({ keys }: Shape): string => String(keys.kind.schema.const);
+const kindOf = ({ keys }: s.Shape): string => String(keys.kind.schema.const);
 
 /** A word, or a mapping with this kind. */
-const kinded = <S extends Shape>(name: string, settings: S, options: object) =>
-  named(name, either([word(settings.parts.map(kindOf), {}), settings], options));
+const kinded = <S extends s.Shape>(name: string, settings: S, options: object) =>
+  s.named(name, s.either([s.word(settings.parts.map(kindOf), {}), settings], options));
 
-export const sweepFile = object(
+export const sweepFile = s.object(
   {
-    version: literal(1, { description: 'Version of the sweep format.', examples: [1] }),
-    name: required(
-      text({
+    version: s.literal(1, { description: 'Version of the sweep format.', examples: [1] }),
+    name: s.required(
+      s.text({
         description:
           'Name of the sweep and of its directory below `sweeps` in the output directory: letters, digits, dots, underscores and hyphens, starting with a letter or digit, without two dots in a row.',
         maxLength: 100,
@@ -169,13 +154,13 @@ export const sweepFile = object(
         examples: ['mnist-lstm'],
       }),
     ),
-    description: text({
+    description: s.text({
       description: 'Free text for readers. It changes nothing.',
       maxLength: 10000,
       aliases: ['notes', 'comment'],
       examples: ['How fast may the reference experiment learn?'],
     }),
-    base: text({
+    base: s.text({
       description: 'The config that every trial starts from. Set this or `variants`.',
       minLength: 1,
       maxLength: 4096,
@@ -183,7 +168,7 @@ export const sweepFile = object(
       aliases: ['config', 'experiment', 'extends'],
       examples: ['../mnist-lstm.yaml'],
     }),
-    variants: list(text({ minLength: 1, maxLength: 4096, path: true }), {
+    variants: s.list(s.text({ minLength: 1, maxLength: 4096, path: true }), {
       description:
         'Several configs to start from; each is a value of the parameter `config`. `parameters` vary all of them. Set this or `base`.',
       minItems: 1 as number,
@@ -192,7 +177,7 @@ export const sweepFile = object(
       aliases: ['configs', 'bases'],
       examples: [['../variants/small.yaml', '../variants/deep.yaml']],
     }),
-    parameters: mapOf(parameter, {
+    parameters: s.mapOf(parameter, {
       description:
         'The parameters to vary: dotted keys of the config, each with a list of values or a mapping with a `kind`. Values must be valid in the config; null removes the key.',
       maxKeys: 100,
@@ -205,8 +190,8 @@ export const sweepFile = object(
         },
       ],
     }),
-    exclude: list(
-      mapOf(anything<Value>({ description: 'A value of the parameter.', examples: [128] }), {
+    exclude: s.list(
+      s.mapOf(s.anything<Value>({ description: 'A value of the parameter.', examples: [128] }), {
         title: 'Exclusion',
         minKeys: 1,
       }),
@@ -219,7 +204,7 @@ export const sweepFile = object(
         examples: [[{ 'model.hidden_size': 128, 'training.batch_size': 50 }]],
       },
     ),
-    method: required(
+    method: s.required(
       kinded('method', method, {
         title: 'Method',
         description:
@@ -228,14 +213,14 @@ export const sweepFile = object(
         examples: ['grid', { kind: 'tpe', n_startup_trials: 10 }],
       }),
     ),
-    seed: integer({
+    seed: s.integer({
       description: "Seed of the sweep's own random choices. Trials are trained with the seeds of `seeds`.",
       min: 0,
       max: 9007199254740991,
       default: 0,
       aliases: ['random_seed'],
     }),
-    seeds: list(integer({ min: 0, max: 9007199254740991 }), {
+    seeds: s.list(s.integer({ min: 0, max: 9007199254740991 }), {
       description:
         "Seeds to train each point with, as the config's `seed`. The objective is the mean over them.",
       minItems: 1 as number,
@@ -245,18 +230,18 @@ export const sweepFile = object(
       aliases: ['replicas', 'repeats'],
       examples: [[0, 1, 2]],
     }),
-    objective: object(
+    objective: s.object(
       {
-        metric: required(
-          choice(METRICS, {
+        metric: s.required(
+          s.choice(METRICS, {
             description: 'Metric to optimize. Trials measure it even if `training.metrics` does not list it.',
             form: String(metricName.definitions.metric_name['x-form']),
             aliases: ['name', 'monitor'],
             examples: ['test.accuracy'],
           }),
         ),
-        goal: required(
-          choice(['minimize', 'maximize'] as const, {
+        goal: s.required(
+          s.choice(['minimize', 'maximize'] as const, {
             description: 'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
             aliases: ['mode', 'direction'],
             examples: ['maximize'],
@@ -277,9 +262,9 @@ export const sweepFile = object(
       aliases: ['scheduler', 'early_stopping', 'pruning'],
       examples: ['asha', { kind: 'asha', min_epochs: 1, reduction_factor: 3 }],
     }),
-    budget: object(
+    budget: s.object(
       {
-        trials: integer({
+        trials: s.integer({
           description: 'Maximum number of trials.',
           min: 1,
           max: 1000000,
@@ -287,14 +272,14 @@ export const sweepFile = object(
           aliases: ['n_trials', 'max_trials', 'count', 'num_trials'],
           examples: [30],
         }),
-        time: either([seconds, duration], {
+        time: s.either([seconds, duration], {
           description:
             'Maximum wall time over all processes of the sweep: seconds, or a number with s, m, h or d. Running trials may still reach their next rung.',
           defaultText: 'no limit' as string | undefined,
           aliases: ['timeout', 'max_time', 'seconds', 'duration'],
           examples: ['10m', 600],
         }),
-        target: number({
+        target: s.number({
           description: "Stop the sweep once a trial's objective is at least this good.",
           min: -1e300,
           max: 1e300,
@@ -311,7 +296,7 @@ export const sweepFile = object(
         examples: [{ trials: 30, time: '1h', target: 0.98 }],
       },
     ),
-    parallel: integer({
+    parallel: s.integer({
       description:
         'Number of trials to run at the same time. It affects the search, since it determines which results are known when a point is chosen. Threads are divided evenly among the trials.',
       min: 1,
@@ -320,14 +305,14 @@ export const sweepFile = object(
       aliases: ['workers', 'concurrency', 'jobs', 'n_jobs'],
       examples: [2],
     }),
-    trial_timeout: either([seconds, duration], {
+    trial_timeout: s.either([seconds, duration], {
       description:
         "Maximum time for a trial's process to reach its next rung: seconds, or a number with s, m, h or d. After it the process counts as hung: it is asked to stop, and killed 10 s later.",
       defaultText: 'never' as string | undefined,
       aliases: ['timeout'],
       examples: ['30m', 1800],
     }),
-    retries: integer({
+    retries: s.integer({
       description:
         'Number of times to restart a crashed or hung process, from its checkpoint, before its trial counts as failed.',
       min: 0,
@@ -335,7 +320,7 @@ export const sweepFile = object(
       default: 1,
       aliases: ['max_retries', 'attempts'],
     }),
-    on_trial_error: choice(['continue', 'stop'] as const, {
+    on_trial_error: s.choice(['continue', 'stop'] as const, {
       description:
         'Whether to continue or stop the sweep after a failed trial. A trial whose loss diverged has a result and has not failed.',
       default: 'continue',
@@ -349,9 +334,9 @@ export const sweepFile = object(
   },
 );
 
-export type GivenParameter = TypeOf<typeof parameter>;
+export type GivenParameter = s.TypeOf<typeof parameter>;
 
-export type SweepSettings = Omit<TypeOf<typeof sweepFile>, 'method' | 'pruner'> & {
+export type SweepSettings = Omit<s.TypeOf<typeof sweepFile>, 'method' | 'pruner'> & {
   readonly method: Method;
   readonly pruner: Pruner;
 };

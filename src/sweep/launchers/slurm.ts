@@ -192,16 +192,13 @@ async function isAlive(id: string): Promise<boolean> {
 async function statesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const columns = ['--noheader', '--states=all', '--format=%A %T'];
   try {
-    return new Map(pairsOf(await slurm('squeue', [...columns, `--jobs=${ids.join(',')}`])));
+    const listed = await slurm('squeue', [...columns, `--jobs=${ids.join(',')}`]);
+    return new Map([...listed.matchAll(/^(\S+) (.*)$/gm)].map(([, id, state]) => [id, state]));
   } catch (error) {
     // Slurm has forgotten all of them
     if (/Invalid job id/i.test(String(error))) return new Map();
     throw error;
   }
-}
-
-function pairsOf(listed: string): [string, string][] {
-  return [...listed.matchAll(/^(\S+) (.*)$/gm)].map(([, first, second]) => [first, second]);
 }
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));

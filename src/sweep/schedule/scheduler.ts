@@ -28,8 +28,6 @@ type Reason = Extract<Decision, { event: 'sweep.decided' }>['reason'];
 interface Trial {
   readonly trial: number;
   readonly point: Point;
-  /** Virtual time of one epoch with one seed. */
-  readonly costPerEpoch: number;
   state: 'running' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
   /** At the last rung that it has reached. */
   last?: Measurement;
@@ -74,10 +72,10 @@ export class Scheduler {
   private cutOff = false;
   /** Whether a known result will end the sweep when virtual time reaches it. */
   private endIsNear = false;
-  private hasStarted = false;
   /** Virtual time at which the last segment ended. */
   private now = 0;
-  private isFinished = false;
+  /** Whether everything is decided. */
+  finished = false;
   /** Segments that were ever handed out, and those of them that have not ended. */
   private readonly started = new Set<string>();
   private readonly running = new Set<string>();
@@ -92,10 +90,6 @@ export class Scheduler {
   ) {
     this.sign = signOf(plan.objective);
     this.pruning = prunerOf(plan.pruner).create(plan.pruner, plan.epochs);
-  }
-
-  get finished(): boolean {
-    return this.isFinished;
   }
 
   report(outcome: Outcome): void {
@@ -121,12 +115,10 @@ export class Scheduler {
 
   /** Returns the decisions that follow from the outcomes so far, in order, each once. */
   advance(): Decision[] {
-    if (!this.hasStarted) {
-      this.hasStarted = true;
-      this.fillLanes(0);
-    }
-    while (!this.isFinished) {
-      const job = nextOf(this.jobs);
+    if (this.decided.length === 0) this.fillLanes(0);
+    while (!this.finished) {
+      // the one that ends first; if several do, that of the oldest trial
+      const [job] = this.jobs.toSorted((a, b) => a.end - b.end || a.trial - b.trial);
       if (!job) {
         if (this.startFinalist()) continue;
         this.finish(this.reason);
@@ -137,7 +129,7 @@ export class Scheduler {
       this.jobs.splice(this.jobs.indexOf(job), 1);
       this.now = job.end;
       this.conclude(job, measurement);
-      if (!this.isFinished) this.fillLanes(job.end);
+      if (!this.finished) this.fillLanes(job.end);
     }
     const decisions = this.decisions;
     this.decisions = [];
@@ -147,7 +139,7 @@ export class Scheduler {
   /** Returns the segments to start now, in the order of virtual time, each once. */
   ready(): Segment[] {
     const taken: Segment[] = [];
-    if (this.isFinished || !this.hasStarted || this.running.size >= this.plan.parallel) return taken;
+    if (this.finished || this.running.size >= this.plan.parallel) return taken;
     for (const segment of this.upcoming()) {
       const key = segmentKey(segment);
       if (this.started.has(key) || this.outcomes.has(key)) continue;
@@ -347,8 +339,7 @@ export class Scheduler {
   private choose(point: Point): Trial {
     const number = this.decided.length;
     const bracket = this.pruning.bracket?.(number);
-    const costPerEpoch = this.costPerEpoch(point);
-    const trial: Trial = { trial: number, point, costPerEpoch, state: 'running' };
+    const trial: Trial = { trial: number, point, state: 'running' };
     this.decided.push(trial);
     this.decide({ event: 'trial.chosen', trial: number, point, ...(bracket !== undefined && { bracket }) });
     return trial;
@@ -358,7 +349,7 @@ export class Scheduler {
     const from = trial.last?.epochs ?? 0;
     const to = this.pruning.rungs(trial.trial).find(epochs => epochs > from);
     if (to === undefined) throw new Error(`trial ${trial.trial} has no rung after ${from} epochs`);
-    const cost = (to - from) * trial.costPerEpoch * this.plan.seeds.length;
+    const cost = (to - from) * this.costPerEpoch(trial.point) * this.plan.seeds.length;
     this.jobs.push({ trial: trial.trial, from, to, start: now, end: now + cost });
     trial.state = 'running';
     this.advances += 1;
@@ -384,7 +375,7 @@ export class Scheduler {
   /** @param winner if it is not the best trial */
   private finish(reason: Reason, winner = this.bestOf(this.decided)): void {
     for (const trial of this.decided) if (trial.state === 'paused') this.prune(trial);
-    this.isFinished = true;
+    this.finished = true;
     const { value = null, spread = null } = winner?.last ?? {};
     const best = winner === undefined || value === null ? null : { trial: winner.trial, value, spread };
     this.decide({ event: 'sweep.decided', reason, best });
@@ -416,14 +407,6 @@ export function replay(scheduler: Scheduler, records: readonly JournalRecord[], 
     if (recorded !== replayed) return { decisions, same: false as const, index, recorded, replayed };
   }
   return { decisions, same: true as const, unwritten: decisions.length - before.length };
-}
-
-/** The job that ends first; if several do, the one of the oldest trial. */
-function nextOf(jobs: readonly Job[]): Job | undefined {
-  let next: Job | undefined;
-  for (const job of jobs)
-    if (!next || job.end < next.end || (job.end === next.end && job.trial < next.trial)) next = job;
-  return next;
 }
 
 function average(values: readonly (number | null)[]): Pick<Measurement, 'value' | 'spread'> {
