@@ -6,23 +6,7 @@ import type { DataRecord, Dataset, DatasetContext, DatasetKind, SequenceReader }
 import { type ClassMapping, classesByCode, type LabelTexts } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
-import {
-  column,
-  columns,
-  DATA,
-  delimiter,
-  file,
-  givenFile,
-  labelsAsText,
-  limit,
-  normalize,
-  obtain,
-  testFraction,
-  textLevel,
-  VOCABULARY,
-  validation,
-  type WithDefaults,
-} from './core/settings.js';
+import * as keys from './core/settings.js';
 import { TextCodes } from './core/store.js';
 import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import { rowName } from './formats/tables.js';
@@ -35,28 +19,28 @@ const settings = key.section(
       description: 'A table with named columns, in either format.',
       examples: ['csv'],
       required: true,
-      ...DATA,
+      ...keys.DATA,
     }),
-    path: givenFile({
+    path: keys.givenFile({
       description:
         'The table: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
       examples: ['data/readings.csv'],
       aliases: ['file'],
     }),
-    delimiter,
-    validation_path: file({
+    delimiter: keys.delimiter,
+    validation_path: keys.file({
       description: 'Table with the validation split. Set this or `validation`, or neither.',
       examples: ['data/readings-validation.csv'],
       aliases: ['validation_file', 'val_path'],
     }),
-    test_path: file({
+    test_path: keys.file({
       description: 'Table with the test split. Set this or test_fraction.',
       examples: ['data/readings-test.csv'],
       aliases: ['test_file'],
       excludes: ['test_fraction'],
     }),
-    test_fraction: testFraction,
-    features: columns({
+    test_fraction: keys.testFraction,
+    features: keys.columns({
       description: 'Names of the feature columns, in the order in which the model reads them.',
       examples: [['temperature', 'humidity']],
       aliases: ['columns', 'inputs'],
@@ -67,9 +51,9 @@ const settings = key.section(
         'Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the vocabulary; the rows of a group are the steps of a sequence. text: one column of texts, split into symbols by `level`; each row is a sequence.',
       examples: ['symbol'],
       aliases: ['input_type'],
-      ...DATA,
+      ...keys.DATA,
     }),
-    level: textLevel,
+    level: keys.textLevel,
     min_count: key.integer({
       description:
         'Symbols that occur less often in the training split become the unknown symbol. Without this key, all symbols are kept.',
@@ -77,7 +61,7 @@ const settings = key.section(
       max: 4294967295,
       examples: [5],
       aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
-      ...VOCABULARY,
+      ...keys.VOCABULARY,
     }),
     target: key.either(
       [
@@ -89,7 +73,7 @@ const settings = key.section(
         examples: ['activity', ['temperature', 'humidity']],
         aliases: ['label', 'output'],
         required: true,
-        ...DATA,
+        ...keys.DATA,
       },
     ),
     target_kind: key.choice(['class', 'value'], {
@@ -97,9 +81,9 @@ const settings = key.section(
       examples: ['class'],
       aliases: ['target_type'],
       required: true,
-      ...DATA,
+      ...keys.DATA,
     }),
-    labels_as_text: labelsAsText,
+    labels_as_text: keys.labelsAsText,
     sequence: key.section(
       {
         per_file: key.boolean({
@@ -107,14 +91,14 @@ const settings = key.section(
             'Whether each file is one sequence, named by its file. Without this key, `group` says which rows form a sequence.',
           examples: [true],
           aliases: ['by_file'],
-          ...DATA,
+          ...keys.DATA,
         }),
-        group: column({
+        group: keys.column({
           description: 'Column whose equal values form one sequence.',
           examples: ['recording'],
           aliases: ['group_by', 'id'],
         }),
-        order: column({
+        order: keys.column({
           description: 'Column to sort the steps of a sequence by. Default: the order of the file.',
           examples: ['second'],
           aliases: ['order_by', 'time'],
@@ -124,7 +108,7 @@ const settings = key.section(
             'Whether each row has its own target, for a head with an output at every step. Otherwise all rows of a sequence must have the same target.',
           default: false,
           examples: [true],
-          ...DATA,
+          ...keys.DATA,
         }),
       },
       {
@@ -138,16 +122,16 @@ const settings = key.section(
         ),
       },
     ),
-    id: column({
+    id: keys.column({
       description:
         'Column that names the rows in predictions, if each row is a sequence. Default: their lines. Groups are named by `sequence.group`.',
       examples: ['id'],
       aliases: ['key'],
     }),
-    normalize,
-    validation,
-    obtain,
-    limit,
+    normalize: keys.normalize,
+    validation: keys.validation,
+    obtain: keys.obtain,
+    limit: keys.limit,
   },
   {
     title: 'CsvDataset',
@@ -166,7 +150,10 @@ const settings = key.section(
   },
 );
 
-export type CsvConfig = WithDefaults<key.TypeOf<typeof settings>, 'delimiter' | 'sequence' | 'validation'>;
+export type CsvConfig = keys.WithDefaults<
+  key.TypeOf<typeof settings>,
+  'delimiter' | 'sequence' | 'validation'
+>;
 
 export const csv: DatasetKind<CsvConfig, typeof settings> = {
   settings,

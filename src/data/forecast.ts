@@ -32,20 +32,7 @@ import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { columnScaling, columnsOf } from './core/scaling.js';
 import { shareOf } from './core/selection.js';
-import {
-  column,
-  columns,
-  DATA,
-  delimiter,
-  givenFile,
-  kind,
-  limit,
-  obtain,
-  scalingMethod,
-  steps,
-  testShare,
-  validationAtEnd,
-} from './core/settings.js';
+import * as keys from './core/settings.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
 import {
@@ -67,38 +54,38 @@ import {
 
 const settings = key.section(
   {
-    kind: kind('forecast', 'Windows over time series.'),
-    path: givenFile({
+    kind: keys.kind('forecast', 'Windows over time series.'),
+    path: keys.givenFile({
       description:
         'The table, CSV with a header or Parquet: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
       examples: ['data/births.csv'],
       aliases: ['file'],
     }),
-    delimiter,
-    target: column({
+    delimiter: keys.delimiter,
+    target: keys.column({
       description: 'Name of the column to forecast.',
       examples: ['births'],
       aliases: ['label', 'output', 'value'],
       required: true,
     }),
-    series: column({
+    series: keys.column({
       description:
         'Column whose equal values form one series. Each series is scaled separately. Default: the table is one series.',
       examples: ['region'],
       aliases: ['group', 'group_by', 'id'],
     }),
-    time: column({
+    time: keys.column({
       description:
         'Column to sort the steps by: numbers, or ISO 8601 dates or times. Default: the order of the file.',
       examples: ['date'],
       aliases: ['order', 'order_by', 'date', 'timestamp'],
     }),
-    features: columns({
+    features: keys.columns({
       description: 'Further columns that the model reads, up to the last input step.',
       examples: [['temperature']],
       aliases: ['columns', 'inputs'],
     }),
-    known: columns({
+    known: keys.columns({
       description:
         'Columns known in advance, such as holidays. The model reads them up to the last step of the forecast.',
       examples: [['holiday']],
@@ -112,30 +99,30 @@ const settings = key.section(
       unique: true,
       examples: [['day_of_week', 'day_of_year']],
       aliases: ['time_features', 'calendar_features'],
-      ...DATA,
+      ...keys.DATA,
     }),
-    input_steps: steps({
+    input_steps: keys.steps({
       description: 'Steps that the model reads per window.',
       min: 1,
       examples: [56],
       aliases: ['window', 'lookback', 'history', 'context_length', 'input_length'],
       required: true,
     }),
-    horizon: steps({
+    horizon: keys.steps({
       description: 'Steps that the model forecasts per window, all at once.',
       min: 1,
       examples: [28],
       aliases: ['output_steps', 'forecast_steps', 'prediction_length', 'steps_ahead'],
       required: true,
     }),
-    stride: steps({
+    stride: keys.steps({
       description: 'Steps between the starts of two windows of a series.',
       default: 1,
       min: 1,
       examples: [1],
       aliases: ['step', 'hop'],
     }),
-    season: steps({
+    season: keys.steps({
       description:
         'Steps per season, such as 7 for daily data with a weekly pattern. Used by the seasonal naive forecast and by MASE; without it, MASE compares with the last value.',
       min: 2,
@@ -147,27 +134,27 @@ const settings = key.section(
         'Measure the values of a window relative to a reference, for series whose level changes: `last_value` subtracts the last input value, `season` the mean of the input values at the same position in the season. By default, values are not shifted.',
       examples: ['season'],
       aliases: ['level', 'difference', 'differencing', 'window_normalization'],
-      ...DATA,
+      ...keys.DATA,
     }),
     per_step: key.boolean({
       description:
         'Predict one step of the horizon at a time (`head: {from: every}`), reading the features known in advance for that step, instead of predicting all values at the last input step.',
       default: false,
       examples: [true],
-      ...DATA,
+      ...keys.DATA,
     }),
-    normalize: scalingMethod({
+    normalize: keys.scalingMethod({
       description:
         'How to scale the columns of each series, fitted on its rows in the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and other metrics are in the units of the data.',
       default: 'standard',
     }),
-    test_fraction: testShare({
+    test_fraction: keys.testShare({
       title: 'ForecastTestFraction',
       description: 'Fraction of the time points held out as the test split: the last ones.',
       examples: [0.1],
       required: true,
     }),
-    validation: validationAtEnd(
+    validation: keys.validationAtEnd(
       {
         title: 'ForecastValidation',
         description:
@@ -176,8 +163,8 @@ const settings = key.section(
       'Fraction of the time points outside the test split.',
       ['Number of time points.', 365],
     ),
-    obtain,
-    limit,
+    obtain: keys.obtain,
+    limit: keys.limit,
   },
   {
     title: 'ForecastDataset',

@@ -25,38 +25,12 @@ import { synthetic } from './synthetic.js';
 import { text } from './text.js';
 import { withVocabulary } from './vocabulary.js';
 
-export { type BatchOptions, BatchOrder, type BatchOrderState } from './batches.js';
-export type { DatasetContext } from './core/dataset.js';
-export {
-  type DataRecord,
-  type DataScaling,
-  type Dataset,
-  IGNORED,
-  inputWidth,
-  isRejected,
-  type NaiveForecast,
-  type NewSequence,
-  type NewSequencesOptions,
-  type ReadSequence,
-  type Scaling,
-  type SequenceInput,
-  type SequenceReader,
-  type Split,
-  type SplitName,
-  type Targets,
-  type Vocabulary,
-} from './core/dataset.js';
+export * from './batches.js';
+export * from './core/dataset.js';
 export { inDataUnits, newSplit, scaleStep } from './core/scaling.js';
 export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
-export {
-  type ColumnSummary,
-  type DataSummary,
-  type Example,
-  type Histogram,
-  type SplitSummary,
-  summarize,
-} from './summary.js';
+export * from './summary.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
 
 const kinds = {

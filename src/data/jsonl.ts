@@ -14,23 +14,7 @@ import {
 import type { ClassMapping } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
-import {
-  column,
-  DATA,
-  file,
-  givenFile,
-  kind,
-  labelsAsText,
-  limit,
-  memory,
-  minCount,
-  normalize,
-  obtain,
-  testFraction,
-  textLevel,
-  validation,
-  type WithDefaults,
-} from './core/settings.js';
+import * as keys from './core/settings.js';
 import { FloatList, type Place, type SequenceStore, TextCodes } from './core/store.js';
 import {
   addSteps,
@@ -51,26 +35,26 @@ import { symbolReader } from './vocabulary.js';
 
 const settings = key.section(
   {
-    kind: kind('jsonl', 'JSON Lines.'),
-    path: givenFile({
+    kind: keys.kind('jsonl', 'JSON Lines.'),
+    path: keys.givenFile({
       description:
         'The records: a file, a directory (all its files), or a pattern such as data/*.jsonl. Gzip files are decompressed.',
       examples: ['data/sentences.jsonl'],
       aliases: ['file'],
     }),
-    validation_path: file({
+    validation_path: keys.file({
       description: 'File with the validation split. Set this or `validation`, or neither.',
       examples: ['data/sentences-validation.jsonl'],
       aliases: ['validation_file', 'val_path'],
     }),
-    test_path: file({
+    test_path: keys.file({
       description: 'File with the test split. Set this or test_fraction.',
       examples: ['data/sentences-test.jsonl'],
       aliases: ['test_file'],
       excludes: ['test_fraction'],
     }),
-    test_fraction: testFraction,
-    input: column({
+    test_fraction: keys.testFraction,
+    input: keys.column({
       description: 'Field that contains the sequence.',
       examples: ['words'],
       aliases: ['features', 'sequence', 'field', 'text', 'tokens'],
@@ -82,11 +66,11 @@ const settings = key.section(
       examples: ['symbol'],
       aliases: ['input_type'],
       required: true,
-      ...DATA,
+      ...keys.DATA,
     }),
-    level: textLevel,
-    min_count: minCount,
-    target: column({
+    level: keys.textLevel,
+    min_count: keys.minCount,
+    target: keys.column({
       description: 'Field to predict.',
       examples: ['tags'],
       aliases: ['label', 'labels', 'output', 'tags'],
@@ -97,26 +81,26 @@ const settings = key.section(
       examples: ['class'],
       aliases: ['target_type'],
       required: true,
-      ...DATA,
+      ...keys.DATA,
     }),
-    labels_as_text: labelsAsText,
+    labels_as_text: keys.labelsAsText,
     per_step: key.boolean({
       description:
         'Whether the target is a list with an entry for each step (a class, or numbers), for a head with an output at every step. null entries are ignored.',
       default: false,
       examples: [true],
-      ...DATA,
+      ...keys.DATA,
     }),
-    id: column({
+    id: keys.column({
       description: 'Field that names the sequence in predictions.',
       examples: ['id'],
       aliases: ['name', 'key'],
     }),
-    normalize,
-    validation,
-    memory,
-    obtain,
-    limit,
+    normalize: keys.normalize,
+    validation: keys.validation,
+    memory: keys.memory,
+    obtain: keys.obtain,
+    limit: keys.limit,
   },
   {
     title: 'JsonlDataset',
@@ -134,7 +118,10 @@ const settings = key.section(
   },
 );
 
-export type JsonlConfig = WithDefaults<key.TypeOf<typeof settings>, 'min_count' | 'per_step' | 'validation'>;
+export type JsonlConfig = keys.WithDefaults<
+  key.TypeOf<typeof settings>,
+  'min_count' | 'per_step' | 'validation'
+>;
 
 export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
   settings,

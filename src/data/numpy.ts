@@ -5,40 +5,29 @@ import { ARRAY_KIND, arrayDataset, arraySequences, sequenceLayout } from './arra
 import { ArrayArchive, ArrayFiles } from './arrays.js';
 import type { DataRecord, Dataset, DatasetContext, DatasetKind } from './core/dataset.js';
 import { configError } from './core/problems.js';
-import {
-  file,
-  givenFile,
-  kind,
-  limit,
-  memory,
-  normalize,
-  obtain,
-  testFraction,
-  VALIDATION,
-  validation,
-} from './core/settings.js';
+import * as keys from './core/settings.js';
 import { npyForm } from './formats/number-arrays.js';
 
 const npzSettings = key.section(
   {
-    kind: kind('npz', 'A NumPy archive.'),
-    path: givenFile({
+    kind: keys.kind('npz', 'A NumPy archive.'),
+    path: keys.givenFile({
       description: 'Path of the archive.',
       examples: ['data/sequences.npz'],
       aliases: ['file'],
     }),
-    test_fraction: testFraction,
-    normalize,
+    test_fraction: keys.testFraction,
+    normalize: keys.normalize,
     validation_arrays: key.boolean({
       description:
         'Whether to use the arrays x_validation, y_validation and lengths_validation as the validation split or ignore them. Required if the archive has them. Set this or `validation`, or neither.',
       examples: [true],
-      ...VALIDATION,
+      ...keys.VALIDATION,
     }),
-    validation,
-    memory,
-    obtain,
-    limit,
+    validation: keys.validation,
+    memory: keys.memory,
+    obtain: keys.obtain,
+    limit: keys.limit,
   },
   {
     title: 'NpzDataset',
@@ -50,28 +39,28 @@ const npzSettings = key.section(
 export type NpzConfig = key.TypeOf<typeof npzSettings>;
 
 const ofSplit = (array: string, split: string) =>
-  file({
+  keys.file({
     description: `The \`${array}\` of the ${split} split.`,
     examples: [`data/${array}_${split}.npy`],
   });
 
 const npySettings = key.section(
   {
-    kind: kind('npy', 'NumPy arrays in files of their own.'),
-    x: givenFile({
+    kind: keys.kind('npy', 'NumPy arrays in files of their own.'),
+    x: keys.givenFile({
       description: 'The sequences: [N,T,F] numbers or [N,T] integer symbols.',
       examples: ['data/x.npy'],
     }),
-    y: givenFile({
+    y: keys.givenFile({
       description:
         'The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.',
       examples: ['data/y.npy'],
     }),
-    lengths: file({
+    lengths: keys.file({
       description: 'Steps of each sequence, [N]; without it all have T.',
       examples: ['data/lengths.npy'],
     }),
-    ids: file({
+    ids: keys.file({
       description: 'What the sequences are called: texts or integers [N].',
       examples: ['data/ids.npy'],
     }),
@@ -83,12 +72,12 @@ const npySettings = key.section(
     y_test: ofSplit('y', 'test'),
     lengths_test: ofSplit('lengths', 'test'),
     ids_test: ofSplit('ids', 'test'),
-    test_fraction: testFraction,
-    normalize,
-    validation,
-    memory,
-    obtain,
-    limit,
+    test_fraction: keys.testFraction,
+    normalize: keys.normalize,
+    validation: keys.validation,
+    memory: keys.memory,
+    obtain: keys.obtain,
+    limit: keys.limit,
   },
   { title: 'NpyDataset', description: 'The arrays of a NumPy archive, each in an .npy file, raw or gzip.' },
 );

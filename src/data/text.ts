@@ -26,19 +26,7 @@ import {
 } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import { shareOf } from './core/selection.js';
-import {
-  DATA,
-  file,
-  kind,
-  limit,
-  memory,
-  minCount,
-  obtain,
-  steps,
-  testShare,
-  textLevel,
-  validationAtEnd,
-} from './core/settings.js';
+import * as keys from './core/settings.js';
 import { type SequenceStore, storedSplit, TextCodes } from './core/store.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import {
@@ -55,7 +43,7 @@ import { fitVocabulary, symbolsByCode, UNKNOWN } from './vocabulary.js';
 
 const settings = key.section(
   {
-    kind: kind('text', 'Text for a language model.'),
+    kind: keys.kind('text', 'Text for a language model.'),
     path: key.oneOrMore(key.text({ minLength: 1, maxLength: 4096, path: true }), {
       description:
         'The text: a file, a directory, a pattern such as data/*.txt, or a list of them, concatenated. Gzip files are decompressed.',
@@ -67,27 +55,27 @@ const settings = key.section(
       aliases: ['file', 'files', 'paths'],
       path: true,
       required: true,
-      ...DATA,
+      ...keys.DATA,
     }),
-    validation_path: file({
+    validation_path: keys.file({
       description: 'File with the validation text. Set this or `validation`, or neither.',
       examples: ['data/validation.txt'],
       aliases: ['validation_file', 'val_path'],
     }),
-    test_path: file({
+    test_path: keys.file({
       description: 'File with the test text. Set this or test_fraction.',
       examples: ['data/test.txt'],
       aliases: ['test_file'],
       excludes: ['test_fraction'],
     }),
-    test_fraction: testShare({
+    test_fraction: keys.testShare({
       title: 'TextTestFraction',
       description: 'Fraction of the symbols held out as the test split: the last ones.',
       examples: [0.1],
     }),
-    level: key.required(textLevel),
-    min_count: minCount,
-    sequence_length: steps({
+    level: key.required(keys.textLevel),
+    min_count: keys.minCount,
+    sequence_length: keys.steps({
       description:
         'Steps per sequence. With `training.carry_state` the state carries over to the next sequence; gradients reach back this many steps.',
       min: 1,
@@ -96,7 +84,7 @@ const settings = key.section(
       required: true,
       resume: { never: 'its batches have this length' },
     }),
-    validation: validationAtEnd(
+    validation: keys.validationAtEnd(
       {
         title: 'TextValidation',
         description:
@@ -105,9 +93,9 @@ const settings = key.section(
       'Fraction of the symbols outside the test split.',
       ['Number of sequences.', 50],
     ),
-    memory,
-    obtain,
-    limit,
+    memory: keys.memory,
+    obtain: keys.obtain,
+    limit: keys.limit,
   },
   {
     title: 'TextDataset',

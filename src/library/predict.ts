@@ -8,18 +8,7 @@ import type { SequencePrediction, WhichCheckpoint } from '../predict/predictor.j
 import type { RejectionOptions, SequenceValues } from '../predict/session.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';
-import {
-  callback,
-  checkArgument,
-  checkOptions,
-  integer,
-  isPlainObject,
-  type Kind,
-  oneOf,
-  overrides,
-  path,
-  signal,
-} from '../util/arguments.js';
+import * as args from '../util/arguments.js';
 import { assignments, type Overrides } from './config.js';
 
 /** Selects the weights of a run, and where they compute. */
@@ -59,22 +48,22 @@ export interface EvaluationResult {
   readonly epoch: number;
 }
 
-const splitKind = oneOf('train', 'validation', 'test');
+const splitKind = args.oneOf('train', 'validation', 'test');
 
 const SAVED_MODEL_OPTIONS = {
   checkpoint: checkpointKind,
   weights: weightsKind,
   backend: backendKind,
-  threads: integer(1),
-  signal,
-  set: overrides,
+  threads: args.integer(1),
+  signal: args.signal,
+  set: args.overrides,
 } as const;
 
-const predictionSource: Kind = {
+const predictionSource: args.Kind = {
   expected: 'a path, a stream, an iterable of sequences, or { split }',
   accepts: value =>
-    path.accepts(value) ||
-    (isPlainObject(value) && 'split' in value && splitKind.accepts(value.split)) ||
+    args.path.accepts(value) ||
+    (args.isPlainObject(value) && 'split' in value && splitKind.accepts(value.split)) ||
     (typeof value === 'object' &&
       value !== null &&
       (Symbol.iterator in value || Symbol.asyncIterator in value)),
@@ -93,11 +82,11 @@ const predictionSource: Kind = {
  * @throws UserError (exit 5) if a file is damaged or the data have changed since the run
  */
 export async function evaluate(directory: string, options: EvaluateOptions = {}): Promise<EvaluationResult> {
-  checkArgument('evaluate', 'directory', directory, path);
-  checkOptions<EvaluateOptions>('evaluate', options, {
+  args.checkArgument('evaluate', 'directory', directory, args.path);
+  args.checkOptions<EvaluateOptions>('evaluate', options, {
     ...SAVED_MODEL_OPTIONS,
     split: splitKind,
-    onProgress: callback,
+    onProgress: args.callback,
   });
   const { split = 'test', checkpoint, weights, set, backend = 'auto', threads, signal, onProgress } = options;
   const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
@@ -151,12 +140,12 @@ export async function* predict(
   source: PredictionSource,
   options: PredictOptions = {},
 ): AsyncGenerator<SequencePrediction, void> {
-  checkArgument('predict', 'directory', directory, path);
-  checkArgument('predict', 'source', source, predictionSource);
-  checkOptions<PredictOptions>('predict', options, {
+  args.checkArgument('predict', 'directory', directory, args.path);
+  args.checkArgument('predict', 'source', source, predictionSource);
+  args.checkOptions<PredictOptions>('predict', options, {
     ...SAVED_MODEL_OPTIONS,
-    onRejected: callback,
-    limit: integer(1),
+    onRejected: args.callback,
+    limit: args.integer(1),
   });
   const { checkpoint, weights, set, backend = 'auto', threads, onRejected, signal } = options;
   const { limit = Number.POSITIVE_INFINITY } = options;

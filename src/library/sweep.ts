@@ -17,16 +17,7 @@ import {
 } from '../sweep/run.js';
 import type { Pruner } from '../sweep/schedule/pruners.js';
 import type { Method } from '../sweep/search/index.js';
-import {
-  callback,
-  checkArgument,
-  checkOptions,
-  integer,
-  isPlainObject,
-  overrides,
-  path,
-  signal,
-} from '../util/arguments.js';
+import * as args from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
 import { assignments, type Config, type Overrides, withVersion } from './config.js';
 import { SweepModels } from './validate.js';
@@ -142,17 +133,17 @@ export type SweepObject = (
  * @throws UserError (exit 5) if a data file is damaged; no trial was started
  */
 export async function sweep(sweep: string | SweepObject, options: SweepOptions = {}): Promise<SweepResult> {
-  checkArgument('sweep', 'sweep', sweep, {
+  args.checkArgument('sweep', 'sweep', sweep, {
     expected: 'the path of a sweep file or a sweep directory, or a sweep as an object',
-    accepts: value => path.accepts(value) || isPlainObject(value),
+    accepts: value => args.path.accepts(value) || args.isPlainObject(value),
   });
-  checkOptions<SweepOptions>('sweep', options, {
-    set: overrides,
-    output: path,
+  args.checkOptions<SweepOptions>('sweep', options, {
+    set: args.overrides,
+    output: args.path,
     backend: backendKind,
-    threads: integer(1),
-    signal,
-    onProgress: callback,
+    threads: args.integer(1),
+    signal: args.signal,
+    onProgress: args.callback,
   });
   const { set, output = 'experiments', onProgress = () => {} } = options;
   const begin = ({ path }: SweepDirectory): void => onProgress({ type: 'begin', directory: path });
@@ -177,10 +168,10 @@ function withConfigNames(sweep: SweepObject): [object, (object | undefined)[]] {
   const { base, variants } = sweep;
   const given: readonly unknown[] = base !== undefined ? [base] : Array.isArray(variants) ? variants : [];
   const names = frozenNames(
-    given.map(config => (isPlainObject(config) ? `${config.name ?? 'config'}.yaml` : String(config))),
+    given.map(config => (args.isPlainObject(config) ? `${config.name ?? 'config'}.yaml` : String(config))),
   );
-  const paths = given.map((config, i) => (isPlainObject(config) ? `configs/${names[i]}` : config));
-  const configs = given.map(config => (isPlainObject(config) ? withVersion(config) : undefined));
+  const paths = given.map((config, i) => (args.isPlainObject(config) ? `configs/${names[i]}` : config));
+  const configs = given.map(config => (args.isPlainObject(config) ? withVersion(config) : undefined));
   const named = base !== undefined ? { base: paths[0] } : variants !== undefined && { variants: paths };
   return [{ ...withVersion(sweep), ...named }, configs];
 }

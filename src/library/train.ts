@@ -6,17 +6,7 @@ import type { SplitMetrics, Summary } from '../run/summary.js';
 import type { RunResult as Result, RunObserver } from '../train/recorder.js';
 import { resumeExperiment } from '../train/resume.js';
 import { runExperiment } from '../train/run.js';
-import {
-  callback,
-  checkArgument,
-  checkOptions,
-  flag,
-  integer,
-  overrides,
-  path,
-  signal,
-  texts,
-} from '../util/arguments.js';
+import * as args from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
 import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
 
@@ -114,11 +104,11 @@ export interface RunResult {
 }
 
 const TRAIN_OPTIONS = {
-  set: overrides,
-  threads: integer(1),
-  signal,
-  onProgress: callback,
-  pauseAfterEpoch: integer(1),
+  set: args.overrides,
+  threads: args.integer(1),
+  signal: args.signal,
+  onProgress: args.callback,
+  pauseAfterEpoch: args.integer(1),
   backend: backendKind,
 } as const;
 
@@ -133,8 +123,12 @@ const TRAIN_OPTIONS = {
  * @throws UserError (exit 5) if a data file is damaged; nothing was trained
  */
 export async function run(config: Config, options: RunOptions = {}): Promise<RunResult> {
-  checkArgument('run', 'config', config, configKind);
-  checkOptions<RunOptions>('run', options, { ...TRAIN_OPTIONS, output: path, directory: path });
+  args.checkArgument('run', 'config', config, configKind);
+  args.checkOptions<RunOptions>('run', options, {
+    ...TRAIN_OPTIONS,
+    output: args.path,
+    directory: args.path,
+  });
   const { set, backend = 'auto', output = 'experiments', directory, ...training } = options;
   const place = { output, ...(directory !== undefined && { directory }) };
   const all = { ...prepared(training), ...place, backend };
@@ -155,8 +149,12 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
  * @throws UserError (exit 5) if a file is damaged
  */
 export async function resume(directory: string, options: ResumeOptions = {}): Promise<RunResult> {
-  checkArgument('resume', 'directory', directory, path);
-  checkOptions<ResumeOptions>('resume', options, { ...TRAIN_OPTIONS, allowChange: texts, strict: flag });
+  args.checkArgument('resume', 'directory', directory, args.path);
+  args.checkOptions<ResumeOptions>('resume', options, {
+    ...TRAIN_OPTIONS,
+    allowChange: args.texts,
+    strict: args.flag,
+  });
   const { set, backend, allowChange = [], strict = false, ...training } = options;
   const all = { ...prepared(training), set: assignments(set), backend, allowChange, strict };
   return ended(await resumeExperiment(directory, all, observer(training.onProgress)));

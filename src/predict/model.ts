@@ -16,16 +16,7 @@ import {
   UnknownSymbol,
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
-import {
-  callback,
-  checkArgument,
-  checkOptions,
-  integer,
-  type Kind,
-  oneOf,
-  path,
-  text,
-} from '../util/arguments.js';
+import * as args from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
 import { type PredictionForm, Predictor, type SequencePrediction, type WhichWeights } from './predictor.js';
@@ -47,16 +38,16 @@ export interface LoadModelOptions extends WhichWeights {
   readonly threads?: number;
 }
 
-export const checkpointKind: Kind = {
+export const checkpointKind: args.Kind = {
   expected: "'last', 'best' or the step of a checkpoint",
-  accepts: value => value === 'last' || value === 'best' || integer(0).accepts(value),
+  accepts: value => value === 'last' || value === 'best' || args.integer(0).accepts(value),
 };
 
-export const backendKind = oneOf(...BACKEND_REQUESTS);
+export const backendKind = args.oneOf(...BACKEND_REQUESTS);
 
-export const weightsKind = oneOf('trained', 'average');
+export const weightsKind = args.oneOf('trained', 'average');
 
-const iterable: Kind = {
+const iterable: args.Kind = {
   expected: 'an iterable of sequences',
   accepts: value =>
     typeof value === 'object' &&
@@ -64,22 +55,23 @@ const iterable: Kind = {
     (Symbol.iterator in value || Symbol.asyncIterator in value),
 };
 
-const fileInput: Kind = {
+const fileInput: args.Kind = {
   expected: 'a path, or a stream',
-  accepts: value => path.accepts(value) || (typeof value === 'object' && value !== null && 'read' in value),
+  accepts: value =>
+    args.path.accepts(value) || (typeof value === 'object' && value !== null && 'read' in value),
 };
 
-const symbols: Kind = {
+const symbols: args.Kind = {
   expected: 'a list of symbol numbers',
-  accepts: value => Array.isArray(value) && value.every(integer(0).accepts),
+  accepts: value => Array.isArray(value) && value.every(args.integer(0).accepts),
 };
 
-const temperature: Kind = {
+const temperature: args.Kind = {
   expected: 'a number of at least 0',
   accepts: value => typeof value === 'number' && value >= 0 && Number.isFinite(value),
 };
 
-const GENERATE_OPTIONS = { length: integer(0), temperature, seed: integer(0) } as const;
+const GENERATE_OPTIONS = { length: args.integer(0), temperature, seed: args.integer(0) } as const;
 
 /**
  * Loads the model of the run directory `run`, which may be a copy on another machine: nothing else
@@ -96,12 +88,12 @@ const GENERATE_OPTIONS = { length: integer(0), temperature, seed: integer(0) } a
  *   format
  */
 export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
-  checkArgument('loadModel', 'run', run, path);
-  checkOptions<LoadModelOptions>('loadModel', options, {
+  args.checkArgument('loadModel', 'run', run, args.path);
+  args.checkOptions<LoadModelOptions>('loadModel', options, {
     checkpoint: checkpointKind,
     weights: weightsKind,
     backend: backendKind,
-    threads: integer(1),
+    threads: args.integer(1),
   });
   const { backend = 'auto', threads, ...which } = options;
   return new Model(await openWithoutData(openModel(run, which), { backend, threads }));
@@ -171,8 +163,8 @@ export class Model {
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
     options: RejectionOptions = {},
   ): AsyncGenerator<SequencePrediction> {
-    checkArgument('predict', 'sequences', sequences, iterable);
-    checkOptions<RejectionOptions>('predict', options, { onRejected: callback });
+    args.checkArgument('predict', 'sequences', sequences, iterable);
+    args.checkOptions<RejectionOptions>('predict', options, { onRejected: args.callback });
     return flat(this.batches(sequencesOf(sequences, this.givenForm), options));
   }
 
@@ -187,8 +179,8 @@ export class Model {
    *   after the sequences before it have been predicted
    */
   predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
-    checkArgument('predictFile', 'input', input, fileInput);
-    checkOptions<RejectionOptions>('predictFile', options, { onRejected: callback });
+    args.checkArgument('predictFile', 'input', input, fileInput);
+    args.checkOptions<RejectionOptions>('predictFile', options, { onRejected: args.callback });
     const { dataset } = this.opened.experiment;
     const sources = async () =>
       typeof input === 'string'
@@ -237,8 +229,8 @@ export class Model {
    * @throws UserError (exit 5) if the model does not have a symbol of the prompt
    */
   generate(prompt: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number> {
-    checkArgument('generate', 'prompt', prompt, symbols);
-    checkOptions<GenerateOptions>('generate', options, GENERATE_OPTIONS);
+    args.checkArgument('generate', 'prompt', prompt, symbols);
+    args.checkOptions<GenerateOptions>('generate', options, GENERATE_OPTIONS);
     const count = this.refuseIfNotGenerative();
     const excluded = this.opened.data.vocabulary && UNKNOWN;
     return generateSymbols(this.session(), { symbols: count, excluded }, prompt, options);
@@ -250,8 +242,8 @@ export class Model {
    *   symbols are not text, or it has not learned to read a symbol of the prompt
    */
   async *generateText(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string> {
-    checkArgument('generateText', 'prompt', prompt, text);
-    checkOptions<GenerateOptions>('generateText', options, GENERATE_OPTIONS);
+    args.checkArgument('generateText', 'prompt', prompt, args.text);
+    args.checkOptions<GenerateOptions>('generateText', options, GENERATE_OPTIONS);
     const { vocabulary } = this.opened.data;
     this.refuseIfNotGenerative();
     if (vocabulary === undefined) {

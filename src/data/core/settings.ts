@@ -1,27 +1,16 @@
 /** Keys of several kinds of data, and the facts of such keys. */
-import {
-  boolean,
-  choice,
-  integer,
-  type KeyFacts,
-  list,
-  literal,
-  named,
-  number,
-  section,
-  text,
-} from '../../util/schema.js';
+import * as key from '../../util/schema.js';
 
-export const NO_EFFECT = { effects: [] } as const satisfies KeyFacts;
-export const DATA = { effects: ['data'] } as const satisfies KeyFacts;
+export const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
+export const DATA = { effects: ['data'] } as const satisfies key.KeyFacts;
 export const VALIDATION = {
   effects: ['data'],
   resume: { never: 'its best checkpoint was selected on this validation split' },
-} as const satisfies KeyFacts;
+} as const satisfies key.KeyFacts;
 export const VOCABULARY = {
   effects: ['data'],
   resume: { never: 'its weights were trained with this vocabulary' },
-} as const satisfies KeyFacts;
+} as const satisfies key.KeyFacts;
 
 /** A config in which the keys `K` may be absent or incomplete: they have defaults. */
 export type WithDefaults<T, K extends keyof T> = Omit<T, K> & {
@@ -29,10 +18,10 @@ export type WithDefaults<T, K extends keyof T> = Omit<T, K> & {
 };
 
 export const kind = <const K extends string>(name: K, description: string) =>
-  literal(name, { description, examples: [name], ...DATA });
+  key.literal(name, { description, examples: [name], ...DATA });
 
 export const file = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
-  text({ minLength: 1, maxLength: 4096, path: true, ...DATA, ...options });
+  key.text({ minLength: 1, maxLength: 4096, path: true, ...DATA, ...options });
 
 export const givenFile = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
   file({ ...options, required: true });
@@ -40,19 +29,19 @@ export const givenFile = <const O extends { description: string; examples: reado
 type About = { description: string; examples: readonly unknown[] };
 
 /** Name of a column. */
-export const column = <const O extends About>(options: O) => text({ minLength: 1, ...DATA, ...options });
+export const column = <const O extends About>(options: O) => key.text({ minLength: 1, ...DATA, ...options });
 
 /** Names of columns. */
 export const columns = <const O extends About>(options: O) =>
-  list(text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...DATA, ...options });
+  key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...DATA, ...options });
 
 /** A number of steps. */
 export const steps = <const O extends About & { min: number }>(options: O) =>
-  integer({ max: 65536, ...DATA, ...options });
+  key.integer({ max: 65536, ...DATA, ...options });
 
-export const obtain = named(
+export const obtain = key.named(
   'obtain',
-  text({
+  key.text({
     title: 'Obtain',
     description:
       'How to get the data, such as a command. Errors about missing data files quote it. It does not affect results.',
@@ -64,9 +53,9 @@ export const obtain = named(
   }),
 );
 
-export const limit = named(
+export const limit = key.named(
   'limit',
-  integer({
+  key.integer({
     title: 'Limit',
     description:
       'Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.',
@@ -78,9 +67,9 @@ export const limit = named(
   }),
 );
 
-export const memory = named(
+export const memory = key.named(
   'memory',
-  integer({
+  key.integer({
     title: 'Memory',
     description:
       "MiB that the dataset's files may have together to be read into memory. Larger ones stay on the disk, and sequences are read when their batch is next. Results are the same bytes. Compressed files are always read into memory.",
@@ -94,9 +83,9 @@ export const memory = named(
   }),
 );
 
-export const delimiter = named(
+export const delimiter = key.named(
   'delimiter',
-  choice([',', ';', '\t', '|'], {
+  key.choice([',', ';', '\t', '|'], {
     title: 'Delimiter',
     description: 'Character between the fields of the tables. Numbers have a decimal point with any of them.',
     default: ',',
@@ -108,9 +97,9 @@ export const delimiter = named(
 
 /** A fraction of the data for the test split. */
 export const testShare = <const O extends { title: string; description: string }>(options: O) =>
-  number({ above: 0, below: 1, aliases: ['test_split', 'test_size'], ...DATA, ...options });
+  key.number({ above: 0, below: 1, aliases: ['test_split', 'test_size'], ...DATA, ...options });
 
-export const testFraction = named(
+export const testFraction = key.named(
   'test_fraction',
   testShare({
     title: 'TestFraction',
@@ -121,7 +110,7 @@ export const testFraction = named(
 );
 
 const share = (description: string) =>
-  number({
+  key.number({
     description,
     above: 0,
     below: 1,
@@ -132,7 +121,7 @@ const share = (description: string) =>
   });
 
 const count = (description: string, example: number) =>
-  integer({
+  key.integer({
     description,
     min: 1,
     max: 4294967295,
@@ -152,13 +141,13 @@ const VALIDATION_ALIASES = [
   'holdout',
 ];
 
-export const validation = named(
+export const validation = key.named(
   'validation',
-  section(
+  key.section(
     {
       fraction: share('Fraction of the training sequences, rounded to a whole number, at least one.'),
       count: count('Number of sequences.', 5000),
-      select: choice(['random', 'stratified', 'last'], {
+      select: key.choice(['random', 'stratified', 'last'], {
         description:
           'Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones in the order of the data, such as the latest of a series.',
         default: 'random',
@@ -183,13 +172,13 @@ export const validationAtEnd = (
   fraction: string,
   [counted, example]: readonly [description: string, example: number],
 ) =>
-  section(
+  key.section(
     { fraction: share(fraction), count: count(counted, example) },
     { ...heading, examples: [{ fraction: 0.1 }], aliases: VALIDATION_ALIASES },
   );
 
 export const scalingMethod = <const O extends { description: string }>(options: O) =>
-  choice(['standard', 'min_max', 'none'], {
+  key.choice(['standard', 'min_max', 'none'], {
     examples: ['standard'],
     aliases: ['scale', 'scaling', 'scaler', 'standardize', 'normalization', 'normalise'],
     ...DATA,
@@ -197,7 +186,7 @@ export const scalingMethod = <const O extends { description: string }>(options: 
     ...options,
   });
 
-export const normalize = named(
+export const normalize = key.named(
   'normalize',
   scalingMethod({
     title: 'Normalize',
@@ -206,9 +195,9 @@ export const normalize = named(
   }),
 );
 
-export const textLevel = named(
+export const textLevel = key.named(
   'text_level',
-  choice(['character', 'byte', 'word'], {
+  key.choice(['character', 'byte', 'word'], {
     title: 'TextLevel',
     description:
       'The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words separated by white space.',
@@ -218,9 +207,9 @@ export const textLevel = named(
   }),
 );
 
-export const minCount = named(
+export const minCount = key.named(
   'min_count',
-  integer({
+  key.integer({
     title: 'MinCount',
     description: 'Symbols that occur less often in the training split become the unknown symbol.',
     min: 1,
@@ -232,9 +221,9 @@ export const minCount = named(
   }),
 );
 
-export const imageSequence = named(
+export const imageSequence = key.named(
   'image_sequence',
-  choice(['rows', 'pixels', 'permuted_pixels'], {
+  key.choice(['rows', 'pixels', 'permuted_pixels'], {
     title: 'ImageSequence',
     description:
       'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
@@ -243,9 +232,9 @@ export const imageSequence = named(
   }),
 );
 
-export const labelsAsText = named(
+export const labelsAsText = key.named(
   'labels_as_text',
-  boolean({
+  key.boolean({
     title: 'LabelsAsText',
     description:
       'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
