@@ -42,6 +42,7 @@ function group<K extends string>(
 
 const sweepVerbs = () => import('./sweep/sweep.js');
 const statusVerbs = () => import('./sweep/status.js');
+const configVerbs = () => import('./verbs/config.js');
 
 const VERBS: Catalogue = {
   run: verb('train a model, evaluate it and check its gates', () => import('./verbs/run.js')),
@@ -51,15 +52,12 @@ const VERBS: Catalogue = {
     backends: 'train the same steps on several backends, and compare losses and parameters',
     gradients: 'compare the gradients of the kernels with float64 and finite differences',
   }),
-  validate: verb(
-    'check configs or sweeps and their data without training',
-    () => import('./verbs/validate.js'),
-  ),
+  validate: part('check configs or sweeps and their data without training', 'validate', configVerbs),
   data: verb(
     'show the data of a config: counts, lengths, targets, features, examples',
     () => import('./verbs/data.js'),
   ),
-  config: group('print, explain or compare resolved configs', () => import('./verbs/config.js'), {
+  config: group('print, explain or compare resolved configs', configVerbs, {
     show: 'print a config with all defaults and overrides filled in',
     explain: 'print where each value, or the value of one key, comes from',
     diff: 'print the differences between two resolved configs',
@@ -91,7 +89,7 @@ const VERBS: Catalogue = {
   serve: verb('start the live dashboard', () => import('./verbs/serve.js')),
   worker: verb('run trials from a job queue', () => import('./verbs/worker.js')),
   export: verb('export weights for PyTorch, or curves for TensorBoard', () => import('./verbs/export.js')),
-  schema: verb('print a JSON Schema', () => import('./verbs/schema.js')),
+  schema: part('print a JSON Schema', 'schema', configVerbs),
   init: verb('write a first config and print the next command', () => import('./verbs/init.js')),
   doctor: verb("print this machine's hardware, backends and versions", () => import('./verbs/doctor.js')),
 };

@@ -24,13 +24,7 @@ import { measuredMetrics } from './metrics.js';
 import { checkOverlap } from './overlap-check.js';
 import type { Locator } from './yaml/tree.js';
 
-export interface ModelSizes {
-  readonly input: SequenceInput;
-  /** T, steps per sequence. */
-  readonly sequenceLength: number;
-  /** Outputs of the head: classes, or values of a target. */
-  readonly outputSize: number;
-}
+export type ModelSizes = ReturnType<typeof checkAgainstData>['sizes'];
 
 /**
  * Problems and warnings of a config and its data, and the sizes of the model, which are valid if
@@ -55,20 +49,16 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     largestLabel: labels?.largest,
     trainCount: train.count,
   };
-  const sizes: ModelSizes = {
-    input:
-      input.kind === 'symbol'
-        ? { kind: 'symbol', count: model.embedding?.num_symbols ?? input.count }
-        : input,
-    sequenceLength,
-    outputSize: targets.kind === 'class' ? (model.num_classes ?? numClasses) : outputsFor(loss, targets.size),
-  };
+  const modelInput: SequenceInput =
+    input.kind === 'symbol' ? { kind: 'symbol', count: model.embedding?.num_symbols ?? input.count } : input;
+  const outputSize =
+    targets.kind === 'class' ? (model.num_classes ?? numClasses) : outputsFor(loss, targets.size);
   const diagnostics = [...checkFacts(experiment, facts, locator)];
   for (const { name } of all.filter(split => formOf(split.targets) !== formOf(targets))) {
     const message = `the training split and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
-  if (diagnostics.length === 0) diagnostics.push(...checkLossTargets(loaded, splits, sizes.outputSize));
+  if (diagnostics.length === 0) diagnostics.push(...checkLossTargets(loaded, splits, outputSize));
   const ignored = ['loss', 'ignored_index'];
   for (const { name } of all.filter(split => isAllIgnored(split.targets))) {
     const message = `all labels of the ${name} split are ignored`;
@@ -86,7 +76,8 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
       ...checkOverlap(loaded, data.digests, splits, { steps: sequenceLength, width: inputWidth(input) }),
       ...(isClassLoss ? labelWarnings(data, isGiven, locator) : []),
     ],
-    sizes,
+    /** T steps per sequence; classes, or values of a target. */
+    sizes: { input: modelInput, sequenceLength, outputSize },
   };
 }
 

@@ -50,31 +50,24 @@ function unknownKey(key: string): Error {
   });
 }
 
-export interface ConfigDifference {
-  readonly key: string;
-  readonly a?: Omit<ExplainedValue, 'key'>;
-  readonly b?: Omit<ExplainedValue, 'key'>;
-}
+export type ConfigDifference = ReturnType<typeof configDifferences>[number];
 
 /** Sorted by key. `1e-2` equals `0.01`, and defaults are filled in. */
-export function configDifferences(a: LoadedExperiment, b: LoadedExperiment): readonly ConfigDifference[] {
+export function configDifferences(a: LoadedExperiment, b: LoadedExperiment) {
   const [inA, inB] = [a, b].map(one => new Map(explainValues(one).map(({ key, ...value }) => [key, value])));
   const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort((one, other) =>
     // items of lists by number, `gates.10` after `gates.9`
     one.localeCompare(other, 'en', { numeric: true }),
   );
   return keys
-    .map((key): ConfigDifference => {
-      const [before, after] = [valueIn(inA, inB, key), valueIn(inB, inA, key)];
-      return { key, ...(before && { a: before }), ...(after && { b: after }) };
-    })
+    .map(key => ({ key, a: valueIn(inA, inB, key), b: valueIn(inB, inA, key) }))
     .filter(({ a, b }) => JSON.stringify(a?.value) !== JSON.stringify(b?.value));
 }
 
 type Values = ReadonlyMap<string, Omit<ExplainedValue, 'key'>>;
 
 /** An empty list has no value if the other side has items: then the items differ. */
-function valueIn(own: Values, other: Values, key: string): ConfigDifference['a'] {
+function valueIn(own: Values, other: Values, key: string) {
   const found = own.get(key);
   const isEmpty = Array.isArray(found?.value) && found.value.length === 0;
   return isEmpty && [...other.keys()].some(longer => longer.startsWith(`${key}.`)) ? undefined : found;

@@ -91,7 +91,11 @@ export function hashExperiment(experiment: Experiment, folder: string, weights?:
     .sort(([a], [b]) => (a < b ? -1 : 1));
   // without what may change freely when a run resumes
   const ofSteps = decisive.filter(([key]) => onResume(key, UNKNOWN, experiment) !== 'safe');
-  return { hash: sha256(JSON.stringify(decisive)), stepHash: sha256(JSON.stringify(ofSteps)) };
+  return {
+    hash: sha256(JSON.stringify(decisive)),
+    /** Of everything that affects a training step; stored in checkpoints. */
+    stepHash: sha256(JSON.stringify(ofSteps)),
+  } as const;
 }
 
 const UNKNOWN = { from: undefined, to: undefined };

@@ -22,20 +22,11 @@ import {
 /** More files than anyone needs. Bounds the cost of files that are extended several times. */
 const MAX_FILES = 32;
 
-export interface Layers {
-  readonly tree?: MapNode;
-  readonly problems: readonly Diagnostic[];
-  /** Every file read, the config itself last; absolute. */
-  readonly files: readonly string[];
-  /** The config itself, as given. */
-  readonly source: SourceText;
-}
-
 /**
  * Reads `given`, a file or a text that is in no file, and everything it extends.
  * @param asked where the file is named, unless on the command line
  */
-export function readLayers(given: string | SourceText, asked?: Place): Layers {
+export function readLayers(given: string | SourceText, asked?: Place) {
   if (given === '')
     throw usageError({ code: 'config/missing-file', message: 'the name of the config is empty' });
   const path = typeof given === 'string' ? resolve(given) : join(given.folder, given.file);
@@ -80,7 +71,8 @@ export function readLayers(given: string | SourceText, asked?: Place): Layers {
     return undefined;
   };
   const tree = read(source, [path]);
-  return { ...(tree && { tree }), problems, files, source };
+  /** `files`: every file read, the config itself last; absolute. `source`: the config as given. */
+  return { tree, problems, files, source };
 }
 
 interface Base {
@@ -155,16 +147,11 @@ interface Change {
   valueFor(schema: Schema | undefined): Node;
 }
 
-interface Applied {
-  readonly tree: MapNode;
-  readonly problems: readonly Diagnostic[];
-}
-
 /**
  * Applies all overrides to a config, except those with problems.
  * @param folder absolute; paths in values are relative to it
  */
-export function applyOverrides(tree: MapNode, set: readonly string[], folder: string): Applied {
+export function applyOverrides(tree: MapNode, set: readonly string[], folder: string) {
   const parsed = set.map(argument => caught(() => parseArgument(argument, folder)));
   const changes = parsed.flatMap(one => (one instanceof UserError ? [] : [one]));
   const unread = parsed.flatMap(one => (one instanceof UserError ? one.diagnostics : []));
@@ -173,7 +160,7 @@ export function applyOverrides(tree: MapNode, set: readonly string[], folder: st
 }
 
 /** Like `applyOverrides`, with values already parsed elsewhere; diagnostics point there. */
-export function applyAssignments(tree: MapNode, assignments: readonly Assignment[]): Applied {
+export function applyAssignments(tree: MapNode, assignments: readonly Assignment[]) {
   const changes = assignments.map(({ key, keyPlace, value }) => {
     const names = key.replaceAll(/\[(\d+)\]/g, '.$1').split('.');
     return { steps: names.map(name => ({ name, place: keyPlace })), valueFor: () => value };
@@ -181,7 +168,7 @@ export function applyAssignments(tree: MapNode, assignments: readonly Assignment
   return applyChanges(tree, changes);
 }
 
-function applyChanges(tree: MapNode, changes: readonly Change[]): Applied {
+function applyChanges(tree: MapNode, changes: readonly Change[]) {
   const problems: Diagnostic[] = [];
   let result = tree;
   const decides = ({ steps }: Change) => isDeciding(steps.map(({ name }) => name));

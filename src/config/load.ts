@@ -8,7 +8,7 @@ import { type Diagnostic, type UserError, usageError } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
 import type { Experiment, MetricName, PartialExperiment } from './experiment.js';
 import { fileDigest, hashExperiment } from './key-facts.js';
-import { type Assignment, applyAssignments, applyOverrides, type Layers, readLayers } from './layers.js';
+import { type Assignment, applyAssignments, applyOverrides, readLayers } from './layers.js';
 import { hasValidation } from './metrics.js';
 import { validateAgainst } from './schema/schema.js';
 import { experimentSchema, mapBySchema, mapPaths, type Schema, sweepSchema } from './schema/walk.js';
@@ -19,23 +19,7 @@ import { Locator, type MapNode, nodeAt, type Place, readSource, SourceText, toPl
 /** Nobody reads more at once. The others appear once the first are fixed. */
 const MAX_DIAGNOSTICS = 100;
 
-export interface LoadedExperiment {
-  /** Validated, every default filled in, paths absolute, deeply frozen. */
-  readonly experiment: Experiment;
-  readonly resolvedYaml: string;
-  readonly givenYaml: string;
-  readonly hash: string;
-  /** SHA-256 (hex) of everything that affects a training step; stored in checkpoints. */
-  readonly stepHash: string;
-  /** SHA-256 (hex) of the file `model.init_from`, part of both hashes; undefined if unreadable. */
-  readonly weightsDigest: string | undefined;
-  readonly file: string;
-  /** Every file read, absolute; the config itself last. */
-  readonly files: readonly string[];
-  readonly locator: Locator;
-  /** Where the value at a key path came from: `FILE:LINE:COL`, `--set` or `default`. */
-  origin(keyPath: string): string;
-}
+export type LoadedExperiment = ReturnType<ConfigSource['load']>;
 
 export interface OpenOptions {
   /** Arguments `key.path=value`; paths in them are relative to the working directory. */
@@ -68,7 +52,7 @@ export function openConfig(config: string | object, options: OpenOptions = {}): 
 /** A config that is read once and can be checked many times with different values. */
 export class ConfigSource {
   constructor(
-    private readonly layers: Layers,
+    private readonly layers: ReturnType<typeof readLayers>,
     private readonly options: OpenOptions,
     private readonly tree: MapNode,
     private readonly unread: readonly Diagnostic[],
@@ -81,7 +65,7 @@ export class ConfigSource {
   }
 
   /** All problems, and the sections that are valid by themselves, with all defaults. */
-  check(): { readonly experiment: PartialExperiment; readonly problems: readonly Diagnostic[] } {
+  check() {
     const { tree } = this;
     const plain = toPlain(tree) as Record<string, unknown>;
     const errors = validateAgainst('experiment', plain);
@@ -93,7 +77,7 @@ export class ConfigSource {
     return { experiment, problems: [...this.unread, ...explainSchemaErrors(errors, tree), ...violations] };
   }
 
-  load(): LoadedExperiment {
+  load() {
     const { experiment, problems } = this.check();
     const { options, layers } = this;
     const { file, text } = layers.source;
@@ -104,16 +88,20 @@ export class ConfigSource {
     const { init_from } = whole.model;
     const weightsDigest = init_from === undefined ? undefined : (options.weights ?? fileDigest(init_from));
     return {
+      /** Validated, every default filled in, paths absolute, deeply frozen. */
       experiment: whole,
       resolvedYaml: stringify(whole, { lineWidth: 0 }),
       givenYaml: text,
       ...hashExperiment(whole, options.folder ?? dirname(resolve(file)), weightsDigest),
+      /** SHA-256 (hex) of the file `model.init_from`, part of both hashes. */
       weightsDigest,
       file,
+      /** Every file read, absolute; the config itself last. */
       files: layers.files,
       locator,
-      origin: keyPath => locator.origin(keyPath.split('.')),
-    };
+      /** Where the value at a key path came from: `FILE:LINE:COL`, `--set` or `default`. */
+      origin: (keyPath: string) => locator.origin(keyPath.split('.')),
+    } as const;
   }
 
   /**

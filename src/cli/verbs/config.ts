@@ -1,5 +1,7 @@
-/** `config show`, `config explain` and `config diff`: print resolved configs. */
+/** `validate`, `config` and `schema`: check, print, explain and compare configs. */
 
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type ConfigDifference,
   configDifferences,
@@ -9,9 +11,82 @@ import {
   explainValues,
 } from '../../config/explain.js';
 import { loadExperiment } from '../../config/index.js';
-import { EXIT } from '../../util/errors.js';
-import { printable } from '../../util/words.js';
-import { defineVerb, flag, set } from '../command/verb.js';
+import { type Validation, validateFile } from '../../library/validate.js';
+import { EXIT, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
+import { packageRoot } from '../../util/root.js';
+import { counted, printable } from '../../util/words.js';
+import { formatAnnotations } from '../../view/github.js';
+import { asTyped } from '../command/command-line.js';
+import { choice, defineVerb, flag, jsonFormat, set } from '../command/verb.js';
+import { formatDiagnostics } from '../terminal/diagnostics.js';
+import type { Io } from '../terminal/io.js';
+
+export const validate = defineVerb({
+  arguments: '<config...>',
+  options: {
+    set,
+    format: choice('<format>', ['text', 'json', 'github'], 'output format').default('text'),
+    json: jsonFormat,
+  },
+  help: 'Exit codes: 0 all configs are valid, 2 a config is wrong, 5 data is damaged.',
+  async action([configs], { set, format, json }, { io, commandLine }) {
+    const verdicts: Verdict[] = [];
+    for (const file of configs) {
+      const verdict = await validateFile(file, set);
+      const diagnostics = asTyped(verdict.diagnostics, commandLine);
+      verdicts.push({ file, ...verdict, diagnostics });
+    }
+    print(verdicts, json ? 'json' : format, io);
+    const codes = verdicts.map(verdict => verdict.exitCode);
+    if (codes.includes(EXIT.usage)) return EXIT.usage;
+    return codes.find(code => code !== EXIT.done) ?? EXIT.done;
+  },
+});
+
+type Verdict = Validation & { readonly file: string };
+
+function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github', io: Io): void {
+  switch (format) {
+    case 'json': {
+      const configs = verdicts.map(({ exitCode, ...config }) => config);
+      io.data(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
+      return;
+    }
+    case 'github': {
+      const workspace = process.env.GITHUB_WORKSPACE || undefined;
+      for (const { file, diagnostics, warnings } of verdicts) {
+        io.out(formatAnnotations(diagnostics, { file, workspace }));
+        io.out(formatAnnotations(warnings, { file, workspace, severity: 'warning' }));
+      }
+      return;
+    }
+    case 'text': {
+      for (const verdict of verdicts) printText(verdict, io);
+      return;
+    }
+    default:
+      format satisfies never;
+  }
+}
+
+function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
+  const color = io.color.err;
+  if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
+  if (!valid) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
+  const verdict = valid ? `valid${countWords(sequences)}` : counted(diagnostics.length, 'problem');
+  io.out(`${printable(file)}: ${verdict}\n`);
+}
+
+/** ` (54,000 training, 6,000 validation, 10,000 test sequences)` */
+function countWords(sequences: Verdict['sequences']): string {
+  if (sequences === undefined) return '';
+  const { train, validation, test } = sequences;
+  const counts = Object.entries({ training: train, validation, test }).flatMap(([name, count]) =>
+    count === undefined ? [] : `${count.toLocaleString('en')} ${name}`,
+  );
+  return ` (${counts.join(', ')} sequences)`;
+}
 
 const options = { set, json: flag('print JSON') };
 
@@ -77,3 +152,27 @@ function formatKey({ key, description, expected, values, examples, ...rest }: Ex
   ];
   return `${lines.join('\n')}\n\n${values.length === 0 ? 'not set\n' : formatValues(values)}`;
 }
+
+const SUFFIX = '.schema.json';
+
+export const schema = defineVerb({
+  arguments: '[name]',
+  options: { list: flag('list the names of all schemas') },
+  help: 'Without a name, prints the schema of configs (experiment).',
+  action([name = 'experiment'], { list }, { io }) {
+    const folder = join(packageRoot, 'schemas');
+    const files = readdirSync(folder).filter(file => file.endsWith(SUFFIX));
+    const names = files.map(file => file.slice(0, -SUFFIX.length)).sort();
+    const textOf = (known: string) => readFileSync(join(folder, `${known}${SUFFIX}`), 'utf8');
+    if (list) io.out(names.map(known => `${known.padEnd(14)}${JSON.parse(textOf(known)).title}\n`).join(''));
+    else if (names.includes(name)) io.data(textOf(name));
+    else
+      throw usageError({
+        code: 'cli/unknown-schema',
+        message: `there is no schema '${name}'`,
+        expected: names.join(', '),
+        suggestion: nearest(name, names),
+      });
+    return EXIT.done;
+  },
+});

@@ -1,7 +1,7 @@
 /** Reads a table and guesses the roles of its columns for `init`. */
 import { Problems } from '../../data/core/problems.js';
 import { badNumber, COMMA_NUMBER, cellNumber, isMissing, orderKey } from '../../data/csv-columns.js';
-import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
+import { guessDelimiter } from '../../data/formats/csv-records.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type RowPlace,
@@ -14,15 +14,7 @@ import { readContent } from '../../data/reading/files.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 
-export interface Column {
-  readonly name: string;
-  readonly cells: readonly string[];
-  readonly isNumber: boolean;
-  readonly isTime: boolean;
-  readonly isFull: boolean;
-  readonly distinct: number;
-  readonly problem: string | undefined;
-}
+type Column = ReturnType<typeof columnOf>;
 
 export interface NamedColumns {
   readonly target?: string | undefined;
@@ -39,28 +31,7 @@ interface Order {
   readonly isColumn: boolean;
 }
 
-export interface Table {
-  /** `csv`: sequences with a class or a number to predict; `forecast`: time series. */
-  readonly kind: 'csv' | 'forecast';
-  readonly delimiter: Delimiter;
-  readonly target: Column;
-  readonly isClass: boolean;
-  readonly perStep: boolean;
-  /** Further columns that could be the target; empty if the user named it. */
-  readonly otherTargets: readonly string[];
-  readonly features: readonly string[];
-  /** `symbol` and `text`: the only feature is a column of symbols or texts. */
-  readonly inputKind: 'number' | 'symbol' | 'text';
-  readonly unused: readonly { readonly name: string; readonly reason: string }[];
-  readonly group: string | undefined;
-  readonly time: string | undefined;
-  /** Columns of the dates that order the rows of the file. */
-  readonly fileOrder: readonly string[];
-  /** Rows of each sequence or series, in their order. */
-  readonly rows: readonly (readonly number[])[];
-  /** Milliseconds between two steps; undefined if there are no dates. */
-  readonly interval: number | undefined;
-}
+export type Table = Awaited<ReturnType<typeof readTable>>;
 
 const USUAL = {
   group:
@@ -77,7 +48,7 @@ const USUAL = {
 const MAX_GUESSED_CLASSES = 20;
 const MIN_FORECAST_STEPS = 40;
 
-export async function readTable(path: string, named: NamedColumns): Promise<Table> {
+export async function readTable(path: string, named: NamedColumns) {
   const { columns, delimiter } = await readColumns(path);
   const [asked, askedGroup, askedTime] = (['target', 'group', 'time'] as const).map(role =>
     columnNamed(role, named[role], columns, path),
@@ -117,21 +88,27 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
   if (isAlone && orderedBy)
     unused.push({ name: orderedBy.name, reason: 'it orders the rows of a group, and there is none' });
   return {
+    /** `csv`: sequences with a class or a number to predict; `forecast`: time series. */
     kind: isSeries ? 'forecast' : 'csv',
     delimiter,
     target,
     isClass: !target.isNumber || (target.distinct <= MAX_GUESSED_CLASSES && isWhole(target)),
     perStep: group !== undefined && !isConstantWithin(rows, target),
+    /** Further columns that could be the target; empty if the user named it. */
     otherTargets: namesOf(otherTargets),
     features: namesOf(words ? [words] : features),
+    /** `symbol` and `text`: the only feature is a column of symbols or texts. */
     inputKind: words === undefined ? 'number' : group === undefined ? 'text' : 'symbol',
     unused: unused.filter(({ name }) => name !== words?.name),
     group: group?.name,
     time: !isAlone && orderedBy?.isFull ? orderedBy.name : undefined,
+    /** Columns of the dates that order the rows of the file. */
     fileOrder: isSeries && order && !order.isColumn ? namesOf(order.columns) : [],
+    /** Rows of each sequence or series, in their order. */
     rows: isAlone ? target.cells.map((_, row) => [row]) : rows,
+    /** Milliseconds between two steps; undefined if there are no dates. */
     interval: isSeries && order?.isDate ? medianInterval(rows[0].map(row => order.at[row])) : undefined,
-  };
+  } as const;
 }
 
 function namesOf(columns: readonly Column[]): string[] {
@@ -159,7 +136,7 @@ function unusable(target: Column, features: readonly Column[]): string | undefin
   return features.length === 0 ? 'no column has a number or a text in every row' : undefined;
 }
 
-async function readColumns(path: string): Promise<{ columns: readonly Column[]; delimiter: Delimiter }> {
+async function readColumns(path: string) {
   const { bytes } = await readContent(path);
   const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
   const problems = new Problems();
@@ -201,7 +178,7 @@ function columnOf(
   cells: readonly string[],
   unreadable: string | undefined,
   places: readonly RowPlace[],
-): Column {
+) {
   const rowsWhere = (test: (cell: string) => boolean): number[] =>
     cells.flatMap((cell, row) => (test(cell) ? [row] : []));
   const empty = rowsWhere(isMissing);
@@ -254,7 +231,7 @@ const LOCAL_DATE = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
 
 /**
  * Columns for year, month and day, whose months and days are known in advance, or a column with
- * dates like 31.12.2024 or 12/31/2024.
+ * dates like 31.12.2024 or ../../2024.
  */
 function splitDates(columns: readonly Column[]): Order | undefined {
   const [year, month, ...rest] = (['year', 'month', 'day', 'weekday'] as const).map(part =>
