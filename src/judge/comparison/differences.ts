@@ -9,53 +9,49 @@ import type { ConfigDifference, FactDifference } from './document.js';
 import { distinguishingRuns, type Side } from './sides.js';
 
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
-  const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
-  const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
   const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
   const sameWeights = sameEverywhere(sides, manifest => manifest.initial_weights?.sha256 ?? null);
-  const drawn = configs.flat().some(values => values.has('dataset.test_fraction'));
+  const records = sides.flatMap(side => distinguishingRuns(side).map(({ record }) => record));
+  const drawn = records.some(({ config }) => Object(config.dataset).test_fraction !== undefined);
   const effects = (key: string) => {
     // the same bytes under another path
     if (isInputPath(key) && (key.startsWith('dataset.') ? sameData : sameWeights)) return [];
-    const found = sides.flatMap(side =>
-      distinguishingRuns(side).flatMap(({ record }) => effectsOf(key, record.config)),
-    );
+    const found = records.flatMap(({ config }) => effectsOf(key, config));
     // the seed determines the test split
     return [...new Set([...found, ...(key === 'seed' && drawn ? (['data'] as const) : [])])];
   };
-  return keys
-    .map(key => {
-      const values = configs.map(side =>
-        distinct(side.flatMap(one => (one.has(key) ? [one.get(key) as Json] : []))),
-      );
-      return {
-        key,
-        values,
-        differs: isDifference(key, values),
-        changes: effects(key),
-      };
+  return valuesBySide(sides, portableValues)
+    .map(({ key, values }) => {
+      // sides that lack a key whose default the run chooses do not count
+      const isChosenByRun = schemaAt(key.split('.'), undefined)?.['x-run-default'] === true;
+      const counted = isChosenByRun ? values.filter(of => of.length > 0) : values;
+      return { key, values, differs: differs(counted), changes: effects(key) };
     })
     .filter(difference => all || difference.differs);
+}
+
+/** The values of each key that a run of any side has; none for a side without the key. */
+function valuesBySide(sides: readonly Side[], valuesOf: (run: RunRecord) => ReadonlyMap<string, Json>) {
+  const known = sides.map(side => distinguishingRuns(side).map(({ record }) => valuesOf(record)));
+  const keys = [...new Set(known.flat().flatMap(values => [...values.keys()]))];
+  return keys.map(key => ({
+    key,
+    values: known.map(side => distinct(side.flatMap(of => (of.has(key) ? [of.get(key) as Json] : [])))),
+  }));
 }
 
 const GATES_BASELINE = /^gates\.\d+\.baseline$/;
 
 /** With earlier values; baselines of gates relative to the config, which may have moved. */
-function portableValues(record: RunRecord): ReadonlyMap<string, unknown> {
+function portableValues(record: RunRecord): ReadonlyMap<string, Json> {
   const { config, manifest } = record;
-  const values = [...flatValues(config), ...earlierValues(config, manifest)];
+  const values = [...flatValues(config), ...earlierValues(config, manifest)] as [string, Json][];
   return new Map(
     values.map(([key, value]) => [
       key,
       GATES_BASELINE.test(key) && typeof value === 'string' ? portable(record, value) : value,
     ]),
   );
-}
-
-interface Fact {
-  readonly key: string;
-  readonly changesResults: boolean;
-  of(manifest: Manifest): Json;
 }
 
 /**
@@ -75,31 +71,23 @@ const CHANGING = [
   'backend.arithmetic',
   'backend.adapter',
 ];
-const OTHERS = ['backend.threads', 'machine.platform', 'machine.arch', 'machine.cpu', 'machine.cores'];
-
-const FACTS: readonly Fact[] = [...CHANGING, ...OTHERS, 'machine.memory_mb'].map(key => ({
-  key,
-  changesResults: CHANGING.includes(key),
-  of: manifest => (new Map(flatValues(manifest)).get(key) ?? null) as Json,
-}));
+const OTHERS = [
+  'backend.threads',
+  ...['platform', 'arch', 'cpu', 'cores', 'memory_mb'].map(name => `machine.${name}`),
+];
 
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
-  return [...inputFacts(sides), ...FACTS]
-    .map(({ key, changesResults, of }) => {
-      const values = sides.map(side => distinct(manifestsOf(side).map(of)));
-      return { key, values, differs: differs(values), changes_results: changesResults };
-    })
+  return [...valuesBySide(sides, inputFacts), ...valuesBySide(sides, otherFacts)]
+    .map(one => ({ ...one, differs: differs(one.values), changes_results: !OTHERS.includes(one.key) }))
     .filter(difference => all || difference.differs);
 }
 
 /** Facts that differ within a side, and uncommitted changes on several sides. */
 export function factNotes(sides: readonly Side[]): string[] {
   const mixed = sides.flatMap(side => {
-    const keys = FACTS.filter(
-      ({ changesResults, of }) => changesResults && distinct(manifestsOf(side).map(of)).length > 1,
-    );
-    if (keys.length === 0) return [];
-    return [`the runs of ${side.id} differ in ${keys.map(({ key }) => key).join(', ')}`];
+    const found = valuesBySide([side], otherFacts).filter(({ values: [own] }) => own.length > 1);
+    const keys = found.map(({ key }) => key).filter(key => CHANGING.includes(key));
+    return keys.length === 0 ? [] : [`the runs of ${side.id} differ in ${keys.join(', ')}`];
   });
   const dirty = sides.filter(side => manifestsOf(side).some(({ git }) => git?.dirty === true));
   if (dirty.length < 2) return mixed;
@@ -110,32 +98,22 @@ export function factNotes(sides: readonly Side[]): string[] {
   ];
 }
 
-/** By base names, since directories differ between machines. */
-function inputFacts(sides: readonly Side[]): Fact[] {
-  const names = new Set(
-    sides.flatMap(side =>
-      manifestsOf(side).flatMap(({ datasets }) => datasets.map(({ name }) => lastName(name))),
-    ),
-  );
-  const data = [...names].map(name => ({
-    key: `data ${name}`,
-    changesResults: true,
-    of: ({ datasets }: Manifest) => {
-      const digests = datasets.filter(file => lastName(file.name) === name).map(({ sha256 }) => sha256);
-      return digests.length > 0 ? digests.join(' ') : null;
-    },
-  }));
-  const weights = {
-    key: 'initial weights',
-    changesResults: true,
-    of: ({ initial_weights }: Manifest) => initial_weights?.sha256 ?? null,
-  };
-  const haveWeights = sides.some(side => manifestsOf(side).some(weights.of));
-  return [...data, ...(haveWeights ? [weights] : [])];
+/** Digests of the data, by base names, since directories differ between machines. */
+function inputFacts({ manifest }: RunRecord): ReadonlyMap<string, Json> {
+  const facts = new Map<string, string>();
+  for (const { name, sha256 } of manifest?.datasets ?? []) {
+    const key = `data ${name.split(/[\\/]/).at(-1)}`;
+    const others = facts.get(key);
+    facts.set(key, others === undefined ? sha256 : `${others} ${sha256}`);
+  }
+  const weights = manifest?.initial_weights;
+  return weights ? facts.set('initial weights', weights.sha256) : facts;
 }
 
-function lastName(path: string): string {
-  return path.split(/[\\/]/).at(-1) ?? path;
+function otherFacts({ manifest }: RunRecord): ReadonlyMap<string, Json> {
+  if (manifest === undefined) return new Map();
+  const values = new Map(flatValues(manifest)) as ReadonlyMap<string, Json>;
+  return new Map([...CHANGING, ...OTHERS].map(key => [key, values.get(key) ?? null]));
 }
 
 function sameEverywhere(sides: readonly Side[], of: (manifest: Manifest) => Json): boolean {
@@ -155,12 +133,6 @@ function distinct(values: readonly Json[]): Json[] {
     const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
     return x < y ? -1 : Number(x > y);
   });
-}
-
-/** Ignores sides that lack a key whose default the run chooses. */
-function isDifference(key: string, values: readonly (readonly Json[])[]): boolean {
-  const isChosenByRun = schemaAt(key.split('.'), undefined)?.['x-run-default'] === true;
-  return differs(values) && differs(isChosenByRun ? values.filter(of => of.length > 0) : values);
 }
 
 function differs(values: readonly (readonly Json[])[]): boolean {
