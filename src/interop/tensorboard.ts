@@ -15,8 +15,8 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { SplitName } from '../config/experiment.js';
 import { flatValues } from '../config/schema/walk.js';
 import { AtomicFile, isAbsent, makeFolder } from '../run/files.js';
-import { nonFinite } from '../run/json.js';
-import { type LogRecord, metricsIn, readLog } from '../run/log.js';
+import { pointsOf } from '../run/history.js';
+import { type LogRecord, readLog } from '../run/log.js';
 import type { RunRecord, RunState } from '../run/run.js';
 import { usageError } from '../util/errors.js';
 
@@ -30,8 +30,6 @@ const PARTS = ['', 'train', 'test'] as const satisfies readonly Part[];
 
 /** TensorBoard recognizes files by `tfevents` in their names; our names end like this. */
 const FILE = /^events\.out\.tfevents\.\d+\.cellrun$/;
-
-const STEP_TAGS = ['loss', 'learning_rate', 'grad_norm', 'samples_per_s'];
 
 /** Sections of a config that affect results; the others name, monitor or judge a run. */
 const HYPERPARAMETERS = /^(seed|dataset|model|loss|optimizer|training)(\.|$)/;
@@ -110,23 +108,23 @@ function writeCurves(log: string, started: number, add: (part: Part, event: Uint
   if (isAbsent(log)) return time;
   const visit = (record: LogRecord): void => {
     time = secondsOf(record.time) ?? time;
-    const { event, step } = record;
+    const points = pointsOf(record);
     // TensorBoard's steps are integers
-    if (typeof step !== 'number' || !Number.isSafeInteger(step)) return;
-    const isEvaluation = event === 'eval';
-    if (!isEvaluation && event !== 'train.step' && event !== 'train.epoch') return;
-    const values = (event === 'train.step' ? STEP_TAGS : metricsIn(record)).flatMap(name => {
-      const value = record[name] ?? nonFinite(record[`${name}_nonfinite`]);
-      const tag = event === 'train.epoch' && name === 'loss' ? 'epoch_loss' : name;
-      return typeof value === 'number' ? [scalar(tag, value)] : [];
-    });
-    // records of other splits go to `test`
-    const evaluated = (['train', 'validation'] as const).find(split => split === record.split) ?? 'test';
-    add(isEvaluation ? evaluated : 'train', summaryEvent(time, step, values));
+    if (points.length === 0 || !Number.isSafeInteger(record.step)) return;
+    const scalars = points.map(({ curve, value }) => scalar(tagOf(curve), value));
+    add(partOf(points[0].curve), summaryEvent(time, points[0].step, scalars));
   };
   // `review` reports invalid lines of the log
   readLog(log, visit, () => {});
   return time;
+}
+
+function tagOf(curve: string): string {
+  return curve === 'epoch.loss' ? 'epoch_loss' : (curve.split('.')[1] ?? curve);
+}
+
+function partOf(curve: string): Part {
+  return (['validation', 'test'] as const).find(split => curve.startsWith(`${split}.`)) ?? 'train';
 }
 
 /** TensorBoard has no lists. */

@@ -22,16 +22,9 @@ export function metricValue(metrics: Metrics, name: string): number | undefined 
 export type Measured = Pick<Summary, 'metrics' | 'baselines' | 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'>;
 
 export function lastValue(measured: Measured, metric: string): number | undefined {
-  switch (metric) {
-    case 'performance.ms_per_step':
-      return measured.ms_per_step ?? undefined;
-    case 'performance.step_ratio':
-      return measured.step_ratio ?? undefined;
-    case 'performance.peak_rss_mb':
-      return measured.peak_rss_mb;
-    default:
-      return metricValue(measured.metrics, metric);
-  }
+  const [split, name] = metric.split('.');
+  if (split !== 'performance') return metricValue(measured.metrics, metric);
+  return measured[name as 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'] ?? undefined;
 }
 
 const LEFT_TO_REVIEW = 'judged by `review`, which sees several runs';

@@ -3,6 +3,7 @@
  */
 
 import { isAbsent } from './files.js';
+import { type JsonObject, unspellNumbers } from './json.js';
 import { eachLine, LineTail } from './lines.js';
 import { type DamagedLine, type LogRecord, metricsIn, parseEvent } from './log.js';
 
@@ -22,35 +23,27 @@ export interface LoggedWarning {
 
 const FIRST = 20;
 
-const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
-  ['loss', 'train.loss'],
-  ['learning_rate', 'learning_rate'],
-  ['grad_norm', 'grad_norm'],
-  ['samples_per_s', 'samples_per_s'],
-];
+const STEP_FIELDS = ['loss', 'learning_rate', 'grad_norm', 'samples_per_s'];
 
 /** Prefixes of the curves of `eval`, by split. Otherwise `test`. */
 const SPLITS: Readonly<Record<string, string>> = { train: 'train_set', validation: 'validation' };
 
-export interface CurvePoint {
-  readonly curve: string;
-  readonly step: number;
-  readonly value: number | null;
-}
-
-export function pointsOf(record: LogRecord): readonly CurvePoint[] {
-  switch (record.event) {
-    case 'train.step':
-      return STEP_CURVES.flatMap(([field, curve]) => pointOf(curve, record, field));
-    case 'train.epoch':
-      return metricsIn(record).flatMap(name => pointOf(`epoch.${name}`, record, name));
-    case 'eval': {
-      const split = SPLITS[String(record.split)] ?? 'test';
-      return metricsIn(record).flatMap(name => pointOf(`${split}.${name}`, record, name));
-    }
-    default:
-      return [];
-  }
+/** The measurements in a record, each with the name of its curve. */
+export function pointsOf(record: LogRecord) {
+  const { event, step, split } = record;
+  if (typeof step !== 'number') return [];
+  const isStep = event === 'train.step';
+  const isEvaluation = event === 'eval';
+  const prefix = isEvaluation ? (SPLITS[String(split)] ?? 'test') : 'epoch';
+  const curveOf = (name: string) => {
+    if (isStep) return name === 'loss' ? 'train.loss' : name;
+    return `${prefix}.${name}`;
+  };
+  const measured = isEvaluation || event === 'train.epoch' ? metricsIn(record) : [];
+  const numbers = unspellNumbers(record as JsonObject);
+  return (isStep ? STEP_FIELDS : measured)
+    .filter(name => name in numbers)
+    .map(name => ({ curve: curveOf(name), step, value: numbers[name] }));
 }
 
 /** The name in a summary of the metric that `curve` shows; undefined if summaries lack it. */
@@ -58,11 +51,6 @@ export function finalName(curve: string): string | undefined {
   const [split, metric] = curve.split('.');
   if (split === 'epoch') return `train.${metric}`;
   return split === 'validation' || split === 'test' ? curve : undefined;
-}
-
-function pointOf(curve: string, record: LogRecord, field: string): readonly CurvePoint[] {
-  const { step, [field]: value } = record;
-  return isNumber(step) && (isNumber(value) || value === null) ? [{ curve, step, value }] : [];
 }
 
 /** Collects records one by one, so that a log can be followed while it is written. */
@@ -86,7 +74,11 @@ export class HistoryCollector {
     this.events += 1;
     this.clock.read(record);
     this.keepPlace(record);
-    for (const point of pointsOf(record)) this.addPoint(point);
+    for (const { curve, step, value } of pointsOf(record)) {
+      const builder = this.builders.get(curve) ?? new CurveBuilder(this.capacity);
+      this.builders.set(curve, builder);
+      builder.add(step, value);
+    }
     switch (record.event) {
       case 'train.epoch':
         if (isNumber(record.epoch) && isNumber(record.step))
@@ -137,15 +129,6 @@ export class HistoryCollector {
       this.last.step = step;
     }
     if (isNumber(epoch)) this.last.epoch = epoch;
-  }
-
-  private addPoint({ curve, step, value }: CurvePoint): void {
-    let builder = this.builders.get(curve);
-    if (builder === undefined) {
-      builder = new CurveBuilder(this.capacity);
-      this.builders.set(curve, builder);
-    }
-    builder.add(step, value ?? Number.NaN);
   }
 
   private addWarning({ code, message, step }: LogRecord): void {

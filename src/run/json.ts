@@ -43,14 +43,10 @@ export function unspellNumbers(record: JsonObject): Record<string, number> {
   const numbers: Record<string, number> = {};
   for (const [key, value] of Object.entries(record)) {
     if (typeof value === 'number') numbers[key] = value;
-    const number = value === null ? nonFinite(record[`${key}_nonfinite`]) : undefined;
+    const number = value === null ? NON_FINITE.get(record[`${key}_nonfinite`]) : undefined;
     if (number !== undefined) numbers[key] = number;
   }
   return numbers;
-}
-
-export function nonFinite(name: unknown): number | undefined {
-  return NON_FINITE.get(name);
 }
 
 const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
