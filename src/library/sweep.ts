@@ -92,27 +92,12 @@ export type SweepObject = (
   | { readonly base: Config; readonly variants?: undefined }
   | { readonly base?: undefined; readonly variants: readonly Config[] }
 ) & {
-  readonly version?: 1;
   readonly name: string;
-  readonly description?: string;
   readonly method: Kinded<Method>;
   /** By key of the config. */
   readonly parameters?: Readonly<Record<string, SweepParameter>>;
   readonly pruner?: Kinded<Pruner>;
-} & Partial<
-    Pick<
-      SweepSettings,
-      | 'exclude'
-      | 'seed'
-      | 'seeds'
-      | 'objective'
-      | 'budget'
-      | 'parallel'
-      | 'trial_timeout'
-      | 'retries'
-      | 'on_trial_error'
-    >
-  >;
+} & Partial<Omit<SweepSettings, 'name' | 'base' | 'variants' | 'parameters' | 'method' | 'pruner'>>;
 
 /**
  * Runs all trials of a sweep on this machine, each in its own process. If `sweep` is the directory

@@ -86,14 +86,6 @@ export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readon
   });
 }
 
-const STATES = {
-  'trial.advanced': 'running',
-  'trial.paused': 'paused',
-  'trial.pruned': 'pruned',
-  'trial.completed': 'completed',
-  'trial.failed': 'failed',
-} as const;
-
 /** What the decisions say about a trial. */
 type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
 
@@ -162,19 +154,24 @@ export function recordsOf(records: readonly JournalRecord[]) {
         change(trial, { rung, value, spread, ...(status === 'diverged' && { state: 'diverged' }) });
         break;
       }
-      case 'trial.advanced':
-      case 'trial.paused':
-      case 'trial.pruned':
-      case 'trial.completed':
-      case 'trial.failed': {
-        // a diverged trial is also pruned, but `diverged` is more specific
-        const isDiverged = decided.get(record.trial)?.state === 'diverged';
-        if (record.event !== 'trial.pruned' || !isDiverged)
-          change(record.trial, { state: STATES[record.event] });
-        break;
-      }
       case 'sweep.decided':
         [reason, winner] = [record.reason, record.best?.trial];
+        break;
+      case 'trial.pruned':
+        // a diverged trial is also pruned, but `diverged` is more specific
+        if (decided.get(record.trial)?.state !== 'diverged') change(record.trial, { state: 'pruned' });
+        break;
+      case 'trial.advanced':
+        change(record.trial, { state: 'running' });
+        break;
+      case 'trial.paused':
+        change(record.trial, { state: 'paused' });
+        break;
+      case 'trial.completed':
+        change(record.trial, { state: 'completed' });
+        break;
+      case 'trial.failed':
+        change(record.trial, { state: 'failed' });
         break;
       default:
     }

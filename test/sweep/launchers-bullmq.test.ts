@@ -273,7 +273,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const { code, stderr } = await worker.finished;
     t.equal(code, 0);
     t.match(stderr, new RegExp(`^${good.id}: done$`, 'm'));
-    t.match(stderr, new RegExp(`^${paused.id}: paused$`, 'm'));
+    t.match(stderr, new RegExp(`^${paused.id}: exit code 130`, 'm'));
   });
 
   t.test('warns once about a queue without workers', async t => {
@@ -350,7 +350,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     first.child.kill('SIGTERM');
     const { code, stderr } = await first.finished;
     t.equal(code, 0);
-    t.match(stderr, /: paused\n.*: returned to the queue/);
+    t.match(stderr, /: exit code 130.*\n.*: returned to the queue/);
     const before = epochsOf(task).length;
     await startWorker(t, queue);
     await comesTrue(() => epochsSoFar(task) > before);

@@ -10,7 +10,7 @@ import type { Job } from 'bullmq';
 import { isLocked } from '../../run/lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import type { Task, TaskEnd } from '../segment.js';
-import { foundInUse } from '../segment.js';
+import { failureSentence, foundInUse } from '../segment.js';
 import { LocalLauncher, type LocalTask } from './local.js';
 import { lostEnd, openQueue, parseQueue, type QueueJob, type TaskQueue, taskOfJob } from './queue.js';
 
@@ -99,7 +99,8 @@ class Work {
     if (job.attemptsStarted > 1) await this.takeOver(task);
     this.plan.log(`${task.id}: ${task.directory}`);
     const end = await this.run(job.id ?? task.id, task);
-    this.plan.log(`${task.id}: ${describeEnd(end)}`);
+    const how = end.exitCode === EXIT.done ? 'done' : failureSentence(end, task.timeout);
+    this.plan.log(`${task.id}: ${how}`);
     // a process that this worker stopped has no result
     const isOurs = this.lost.delete(job.id ?? task.id) || this.signal.aborted;
     const wasInterrupted = (end.exitCode === EXIT.interrupted || end.signal !== null) && !end.timedOut;
@@ -159,17 +160,4 @@ class Work {
       if (job?.data.stop) return running.stop();
     }
   }
-}
-
-const ENDS = new Map<number | null, string>([
-  [null, 'could not be started'],
-  [EXIT.done, 'done'],
-  [EXIT.gate, 'done, but a gate failed'],
-  [EXIT.diverged, 'diverged'],
-  [EXIT.interrupted, 'paused'],
-]);
-
-function describeEnd({ exitCode, signal, timedOut }: TaskEnd): string {
-  if (timedOut) return 'timed out';
-  return signal === null ? (ENDS.get(exitCode) ?? `exit code ${exitCode}`) : `killed by ${signal}`;
 }

@@ -29,14 +29,10 @@ export interface Importance {
   readonly importance: number;
 }
 
-/** Number of choices of a feature, each a part of [0, 1] of the same length; 0 for a number. */
-type FeatureKind = number;
-
-/** One side of a box: the parts of [0, 1] that it covers. */
-type Side = readonly (readonly [low: number, high: number])[];
-
+/** A leaf of a tree: a box in [0, 1]^d, and the mean of the targets in it. */
 interface Leaf {
-  readonly sides: readonly Side[];
+  readonly low: readonly number[];
+  readonly high: readonly number[];
   readonly value: number;
 }
 
@@ -59,16 +55,13 @@ export function importance(
 
   const { parameters } = space;
   const random = RandomStream.of(0, 'sweep/importance');
-  const kinds = parameters.map(({ distribution: one }) => (one.kind === 'choice' ? one.values.length : 0));
   const encoders = parameters.map(encoderOf);
   const totals = new Float64Array(parameters.length);
   for (let fill = 0; fill < TREES / TREES_A_FILL; fill++) {
-    const rows = trials.map(({ point }) =>
-      Float64Array.from(encoders, (encode, i) => encode(point) ?? randomFeature(kinds[i], random)),
-    );
+    const rows = trials.map(({ point }) => Float64Array.from(encoders, encode => encode(point, random)));
     for (let tree = 0; tree < TREES_A_FILL; tree++) {
-      const leaves = growTree({ kinds, rows, targets }, random);
-      for (const [i, effect] of mainEffects(leaves, kinds.length).entries()) totals[i] += effect;
+      const leaves = growTree({ rows, targets }, random);
+      for (const [i, effect] of mainEffects(leaves, parameters.length).entries()) totals[i] += effect;
     }
   }
   const total = totals.reduce((sum, effect) => sum + effect, 0);
@@ -88,50 +81,43 @@ function standardized(values: readonly number[]): Float64Array | undefined {
   return equal || spread === 0 ? undefined : Float64Array.from(scaled, value => (value - center) / spread);
 }
 
-/** The middle of a choice's part of [0, 1]. */
-function choiceFeature(choice: number, choices: number): number {
-  return (choice + 0.5) / choices;
-}
-
-/** Returns a parameter's feature at a point, in [0, 1]; undefined if it does not exist. */
-function encoderOf({ name, distribution }: Parameter): (point: Point) => number | undefined {
+/**
+ * Returns a parameter's feature at a point, in [0, 1], which is random if it does not exist. Each
+ * choice has a part of the same length, in their order, and its feature is the middle of it.
+ */
+function encoderOf({ name, distribution }: Parameter): (point: Point, random: RandomStream) => number {
   if (distribution.kind === 'choice') {
     const indexOf = choiceIndexer(distribution);
-    return point => {
+    const choices = distribution.values.length;
+    return (point, random) => {
       const index = point[name] === undefined ? -1 : indexOf(point[name]);
-      return index < 0 ? undefined : choiceFeature(index, distribution.values.length);
+      return ((index < 0 ? random.integer(choices) : index) + 0.5) / choices;
     };
   }
   if (countOf(distribution) === 1) return () => 0;
   const { low, high } = axisOf(distribution);
-  return point => {
+  return (point, random) => {
     const value = point[name];
-    if (typeof value !== 'number') return undefined;
+    if (typeof value !== 'number') return random.uniform();
     return Math.min(Math.max((coordinateOf(distribution, value) - low) / (high - low), 0), 1);
   };
 }
 
-function randomFeature(choices: FeatureKind, random: RandomStream): number {
-  return choices > 0 ? choiceFeature(random.integer(choices), choices) : random.uniform();
-}
-
 /** Each marginal's variance as a fraction of the tree's; zeros for a single leaf. */
 function mainEffects(leaves: readonly Leaf[], parameters: number): readonly number[] {
-  const extents = leaves.map(({ sides }) =>
-    sides.map(side => side.reduce((sum, [low, high]) => sum + (high - low), 0)),
-  );
+  const extents = leaves.map(({ low, high }) => low.map((start, i) => high[i] - start));
   const volumes = extents.map(parts => parts.reduce((product, part) => product * part, 1));
   const mean = leaves.reduce((sum, { value }, leaf) => sum + value * volumes[leaf], 0);
   const variance = leaves.reduce((sum, { value }, leaf) => sum + (value - mean) ** 2 * volumes[leaf], 0);
   return Array.from({ length: parameters }, (_, i) => {
     if (!(variance > 0)) return 0;
     // the leaf's contribution to the marginal at the values that it covers
-    const steps = leaves.flatMap(({ sides, value }, leaf) => {
+    const steps = leaves.flatMap(({ low, high, value }, leaf) => {
       const height = ((value - mean) * volumes[leaf]) / extents[leaf][i];
-      return sides[i].flatMap(([low, high]) => [
-        [low, height],
-        [high, -height],
-      ]);
+      return [
+        [low[i], height],
+        [high[i], -height],
+      ];
     });
     return meanSquare(steps) / variance;
   });
@@ -150,7 +136,6 @@ function meanSquare(steps: number[][]): number {
 }
 
 interface Data {
-  readonly kinds: readonly FeatureKind[];
   /** One number in [0, 1] per feature. */
   readonly rows: readonly Float64Array[];
   readonly targets: Float64Array;
@@ -162,122 +147,54 @@ interface Data {
  * averages over any part of it are exact.
  */
 function growTree(data: Data, random: RandomStream): readonly Leaf[] {
-  const { kinds, rows } = data;
+  const { rows } = data;
   const sample = Uint32Array.from({ length: Math.min(rows.length, MAX_ROWS) }, () =>
     random.integer(rows.length),
   );
-  const orders = kinds.map((_, feature) => sample.toSorted((a, b) => rows[a][feature] - rows[b][feature]));
-  const whole = kinds.map(
-    (choices): Side =>
-      Array.from({ length: choices || 1 }, (_, i) => [i / (choices || 1), (i + 1) / (choices || 1)]),
-  );
-  return leavesOf(data, orders, whole);
+  const low = Array.from(rows[0], () => 0);
+  const orders = low.map((_, feature) => sample.toSorted((a, b) => rows[a][feature] - rows[b][feature]));
+  return leavesOf(data, orders, { low, high: low.map(() => 1) });
 }
 
 /** @param orders the rows of a node, sorted by each feature */
-function leavesOf(data: Data, orders: readonly Uint32Array[], sides: readonly Side[]): readonly Leaf[] {
+function leavesOf(data: Data, orders: readonly Uint32Array[], box: Omit<Leaf, 'value'>): readonly Leaf[] {
   const { rows, targets } = data;
-  const cut = bestCut(data, orders, sides);
+  const cut = bestCut(data, orders);
   if (!cut) {
     const sum = orders[0].reduce((total, row) => total + targets[row], 0);
-    return [{ sides, value: sum / orders[0].length }];
+    return [{ ...box, value: sum / orders[0].length }];
   }
-  const { feature } = cut;
-  const isLeft = (row: number) =>
-    cut.left.some(([low, high]) => low <= rows[row][feature] && rows[row][feature] <= high);
-  const left = orders.map(order => order.filter(isLeft));
-  const right = orders.map(order => order.filter(row => !isLeft(row)));
+  const { feature, at } = cut;
+  const left = orders.map(order => order.filter(row => rows[row][feature] <= at));
+  const right = orders.map(order => order.filter(row => rows[row][feature] > at));
   return [
-    ...leavesOf(data, left, sides.with(feature, cut.left)),
-    ...leavesOf(data, right, sides.with(feature, cut.right)),
+    ...leavesOf(data, left, { ...box, high: box.high.with(feature, at) }),
+    ...leavesOf(data, right, { ...box, low: box.low.with(feature, at) }),
   ];
 }
 
-interface Cut {
-  readonly feature: number;
-  readonly gain: number;
-  readonly left: Side;
-  readonly right: Side;
-}
-
-/** The best split; undefined if all targets are equal or no feature separates the rows. */
-function bestCut(
-  { kinds, rows, targets }: Data,
-  orders: readonly Uint32Array[],
-  sides: readonly Side[],
-): Cut | undefined {
-  if (orders[0].every(row => targets[row] === targets[orders[0][0]])) return undefined;
-  let best: Cut | undefined;
+/**
+ * The cut in two parts with the least squared deviations from their means, in the middle between
+ * two adjacent values; undefined if all targets are equal or no feature separates the rows.
+ */
+function bestCut({ rows, targets }: Data, orders: readonly Uint32Array[]) {
+  const [any] = orders;
+  if (any.every(row => targets[row] === targets[any[0]])) return undefined;
+  const total = any.reduce((sum, row) => sum + targets[row], 0);
+  let best: { readonly feature: number; readonly at: number; readonly gain: number } | undefined;
   for (const [feature, order] of orders.entries()) {
-    const values = gathered(order, row => rows[row][feature]);
-    const ordered = gathered(order, row => targets[row]);
-    const cutOf = kinds[feature] > 0 ? choiceCut : numberCut;
-    const cut = cutOf(values, ordered, sides[feature], kinds[feature]);
-    if (cut && (!best || cut.gain > best.gain)) best = { feature, ...cut };
-  }
-  return best;
-}
-
-/** Like Float64Array.from without its iterator, since most of the time is spent here. */
-function gathered(order: Uint32Array, at: (row: number) => number): Float64Array {
-  const values = new Float64Array(order.length);
-  for (let i = 0; i < order.length; i++) values[i] = at(order[i]);
-  return values;
-}
-
-type FeatureCut = Omit<Cut, 'feature'> | undefined;
-
-/** The midpoint between two adjacent values; `values` ascend. */
-function numberCut(values: Float64Array, targets: Float64Array, [[low, high]]: Side): FeatureCut {
-  const ones = new Float64Array(values.length).fill(1);
-  const found = bestPrefix(targets, ones, i => values[i] < values[i + 1]);
-  if (!found) return undefined;
-  const [below, above] = [values[found.end], values[found.end + 1]];
-  // the midpoint of two adjacent floats may equal the upper one
-  const middle = Math.max(below, Math.min((below + above) / 2, above - Number.EPSILON / 4));
-  return { gain: found.gain, left: [[low, middle]], right: [[middle, high]] };
-}
-
-/** By mean, the best subset is one of the first few (W. D. Fisher, JASA 53, 1958). */
-function choiceCut(values: Float64Array, targets: Float64Array, side: Side, choices: number): FeatureCut {
-  const counts = new Float64Array(choices);
-  const sums = new Float64Array(choices);
-  const choiceOf = (value: number) => Math.floor(value * choices);
-  for (const [i, value] of values.entries()) {
-    counts[choiceOf(value)]++;
-    sums[choiceOf(value)] += targets[i];
-  }
-  const order = Uint32Array.from(counts.keys())
-    .filter(choice => counts[choice] > 0)
-    .sort((a, b) => sums[a] / counts[a] - sums[b] / counts[b]);
-  const found = bestPrefix(
-    gathered(order, choice => sums[choice]),
-    gathered(order, choice => counts[choice]),
-    () => true,
-  );
-  if (!found) return undefined;
-  const prefix = order.subarray(0, found.end + 1);
-  // a choice without rows goes to the right side
-  const isLeft = ([low, high]: Side[number]) => prefix.includes(choiceOf((low + high) / 2));
-  return { gain: found.gain, left: side.filter(isLeft), right: side.filter(part => !isLeft(part)) };
-}
-
-/** Cuts in two parts with the least squared deviations from their means. */
-function bestPrefix(
-  sums: Float64Array,
-  counts: Float64Array,
-  mayEnd: (i: number) => boolean,
-): { readonly end: number; readonly gain: number } | undefined {
-  const total = sums.reduce((all, one) => all + one, 0);
-  const size = counts.reduce((all, one) => all + one, 0);
-  let best: { end: number; gain: number } | undefined;
-  let [sum, count] = [0, 0];
-  for (let end = 0; end < sums.length - 1; end++) {
-    sum += sums[end];
-    count += counts[end];
-    if (!mayEnd(end)) continue;
-    const gain = (sum / count - (total - sum) / (size - count)) ** 2 * ((count * (size - count)) / size);
-    if (!best || gain > best.gain) best = { end, gain };
+    const size = order.length;
+    let sum = 0;
+    for (let count = 1; count < size; count++) {
+      sum += targets[order[count - 1]];
+      const [below, above] = [rows[order[count - 1]][feature], rows[order[count]][feature]];
+      if (below === above) continue;
+      const gain = (sum / count - (total - sum) / (size - count)) ** 2 * ((count * (size - count)) / size);
+      if (best && gain <= best.gain) continue;
+      // the midpoint of two adjacent floats may equal the upper one
+      const at = Math.max(below, Math.min((below + above) / 2, above - Number.EPSILON / 4));
+      best = { feature, at, gain };
+    }
   }
   return best;
 }
