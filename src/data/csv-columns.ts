@@ -6,8 +6,15 @@ import { type Diagnostic, damagedError } from '../util/errors.js';
 import type { Purpose } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
-import { blankHeader, type Delimiter, otherDelimiter } from './formats/csv-records.js';
-import { type CellPlace, type RowPlace, rowName, type TableRecord } from './formats/tables.js';
+import {
+  blankHeader,
+  type CellPlace,
+  type Delimiter,
+  otherDelimiter,
+  type RowPlace,
+  rowName,
+  type TableRecord,
+} from './formats/tables.js';
 
 /** Index of a column that is not read. */
 export const ABSENT = -1;

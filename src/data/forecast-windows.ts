@@ -428,14 +428,14 @@ function windowToPredict(
 /** The model reads calendar features of dates. */
 function checkDates({ list, rows }: InputSeries, { calendar = [], time }: ForecastConfig): void {
   const [row] = list;
-  if (calendar.length === 0 || row === undefined || !NUMBER.test(rows.order[row])) return;
+  const first = rows.order[row];
+  if (calendar.length === 0 || row === undefined || (first !== undefined && !NUMBER.test(first))) return;
   throw damagedError({
     code: 'data/calendar',
     message: 'the model reads calendar features, so times must be dates',
     ...rows.place(row),
-    ...(time !== undefined && { columnName: time }),
+    ...(time !== undefined && { columnName: time, got: JSON.stringify(first.slice(0, 60)) }),
     expected: 'ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
-    got: JSON.stringify(rows.order[row].slice(0, 60)),
   });
 }
 

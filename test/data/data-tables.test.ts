@@ -2,13 +2,22 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import t from 'tap';
 import { inputWidth } from '../../src/data/core/dataset.js';
-import { CsvPieces, DELIMITERS, type Delimiter, guessDelimiter } from '../../src/data/formats/csv-records.js';
+import {
+  CsvPieces,
+  DELIMITERS,
+  type Delimiter,
+  guessDelimiter,
+  type TableRecord,
+} from '../../src/data/formats/tables.js';
 import { crc32, tableCrc32, ZipArchive } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';
+import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { classes, complaints, fixture, npy, open, sequence } from '../support/data-files.js';
 
@@ -283,6 +292,35 @@ t.test("csv: the cells that Python's csv module reads", async t => {
     });
     t.same(got, want, name);
   }
+});
+
+t.test('csv: the records that csv-parse reads, in pieces of any size', t => {
+  const parts = ['a', 'é', '😀', ',', '"', '""', '\n', '\r\n', '\r', ' ', '"q,"', '"l\nm"', '\ufeff'];
+  const options = { bom: true, relax_column_count: true, skip_empty_lines: true };
+  const table = fc.array(fc.constantFrom(...parts), { maxLength: 20 });
+  fc.assert(
+    fc.property(table, fc.integer({ min: 1, max: 9 }), (texts, size) => {
+      const bytes = Buffer.from(texts.join(''));
+      let expected: readonly string[][] | undefined;
+      try {
+        expected = parse(bytes, { ...options, record_delimiter: ['\r\n', '\n', '\r'] });
+      } catch {
+        // a quote in the wrong place
+      }
+      const read: string[][] = [];
+      const keep = ({ fields }: TableRecord) => void read.push([...fields]);
+      const pieces = new CsvPieces('a.csv', { header: keep, add: keep, ragged: keep });
+      try {
+        for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size));
+        pieces.end();
+        return JSON.stringify(read) === JSON.stringify(expected);
+      } catch (error) {
+        return error instanceof UserError && (expected === undefined || expected.length === 0);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  t.end();
 });
 
 t.test('csv: the dataset does not depend on the delimiter', async t => {

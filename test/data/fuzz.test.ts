@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { CsvPieces } from '../../src/data/formats/csv-records.js';
+import { CsvPieces } from '../../src/data/formats/tables.js';
 import { type DatasetConfig, openDataset } from '../../src/data/index.js';
 import { UserError } from '../../src/util/errors.js';
 import { boundedFuzz, TARGETS } from '../soak/fuzz.js';

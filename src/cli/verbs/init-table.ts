@@ -1,9 +1,9 @@
 /** Reads a table and guesses the roles of its columns for `init`. */
 import { Problems } from '../../data/core/problems.js';
 import { badNumber, COMMA_NUMBER, cellNumber, isMissing, orderKey } from '../../data/csv-columns.js';
-import { guessDelimiter } from '../../data/formats/csv-records.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
+  guessDelimiter,
   type RowPlace,
   readTable as readRows,
   rowName,
