@@ -20,38 +20,7 @@ import type { Parameter } from './simd-lower.js';
 import { machineTarget, makeBaselineModule, makeModule, type Target } from './simd-target.js';
 import type { KernelArgument } from './source.js';
 
-export interface LinkedInput {
-  readonly name: string;
-  readonly size: number | undefined;
-}
-
-export interface LinkedOutput {
-  readonly name: string;
-  readonly slot: number;
-  readonly size: number;
-}
-
-export interface LinkedStep {
-  /** Index in `codes`. */
-  readonly code: number;
-  /** Those of its operands, then that of its result. */
-  readonly slots: readonly number[];
-}
-
-/**
- * Steps read and write slots: numbers, or addresses of arrays. First the inputs in their order,
- * then constants, then the arrays that steps write.
- */
-export interface LinkedPlan {
-  readonly inputs: readonly LinkedInput[];
-  readonly numbers: readonly number[];
-  /** Byte offset in scratch memory of each array that is written. */
-  readonly offsets: readonly number[];
-  readonly scratchBytes: number;
-  readonly codes: readonly KernelCode[];
-  readonly steps: readonly LinkedStep[];
-  readonly outputs: readonly LinkedOutput[];
-}
+export type LinkedPlan = ReturnType<typeof linkPlan>;
 
 /** A 256-bit kernel that failed its check. */
 export class WidthError extends Error {
@@ -62,8 +31,13 @@ export class WidthError extends Error {
   }
 }
 
-/** @throws WidthError if a kernel fails the check of 256-bit code */
-export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime): LinkedPlan {
+/**
+ * Steps read and write slots: numbers, or addresses of arrays. First the inputs in their order,
+ * then constants, then the arrays that steps write.
+ *
+ * @throws WidthError if a kernel fails the check of 256-bit code
+ */
+export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
   const slots = new Map<Node, number>();
   for (const node of plan.inputs) slots.set(node, slots.size);
   const numbers: number[] = [];
@@ -92,7 +66,9 @@ export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime): LinkedPl
     ...placeArrays(plan),
     codes: [...codes.values()],
     steps: plan.steps.map(({ kernel, node }, i) => ({
+      /** Index in `codes`. */
       code: order.indexOf(kernel),
+      /** Those of its operands, then that of its result. */
       slots: [...operands[i], node].map(slotOf),
     })),
     outputs: [...plan.outputs].map(([name, node]) => ({

@@ -4,7 +4,7 @@ import type { KeyedProgram, Program } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import type { Executable } from './executable.js';
 import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
-import type { KernelCode, LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
+import type { KernelCode, LinkedPlan } from './link.js';
 import type { Step } from './plan.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
@@ -110,6 +110,8 @@ interface BoundStep {
   readonly operands: number[];
 }
 
+type LinkedOutput = LinkedPlan['outputs'][number];
+
 interface BoundOutput extends LinkedOutput {
   /** Where it is written by default; undefined if the plan stores it elsewhere. */
   readonly scratch: number | undefined;
@@ -175,7 +177,7 @@ export class LinkedExecutable implements Executable {
     return results;
   }
 
-  private operand({ name, size }: LinkedInput, value: Value | undefined): number {
+  private operand({ name, size }: LinkedPlan['inputs'][number], value: Value | undefined): number {
     if (size === undefined && typeof value === 'number') return value;
     if (value === undefined || typeof value === 'number' || value.length !== size) {
       const given = typeof value === 'number' ? 'one' : value?.length;

@@ -27,14 +27,6 @@ export interface CompileRequest {
   readonly memory: MemoryLimits;
 }
 
-export interface CompiledKernel {
-  readonly bytes: Uint8Array;
-  /** Bytes of memory that `run` needs for copies. */
-  readonly spareBytes: number;
-  /** The module's function, readable. */
-  readonly listing: () => string;
-}
-
 /**
  * The module exports `run(...arguments, output, spare)`: addresses of arrays, floats and integers
  * in the order of the source's parameters, the address of the output, and that of `spareBytes`
@@ -42,11 +34,16 @@ export interface CompiledKernel {
  *
  * @throws KernelError if the source is outside the language
  */
-export function compileKernel(request: CompileRequest): CompiledKernel {
+export function compileKernel(request: CompileRequest) {
   const { source, parameters, extents, target, memory } = request;
   const ir = fuseMultiplyAdd(lower(parseKernel(source), parameters, extents));
   const { f, spareBytes } = kernelFunction(ir, parameters, target);
-  return { bytes: assembleModule(memory, f), spareBytes, listing: () => f.listing() };
+  return {
+    bytes: assembleModule(memory, f),
+    spareBytes,
+    /** The module's function, readable. */
+    listing: () => f.listing(),
+  };
 }
 
 const TYPES: Readonly<Record<Parameter['type'], ValueType>> = { array: 'i32', float: 'f32', integer: 'i32' };

@@ -1,7 +1,7 @@
 /** Writes the source of a kernel: the expression of a node and of all nodes fused into it. */
 import type { Node } from '../math/graph/node.js';
 import type { Expression, Index, KernelWriter, Op, Reader } from '../math/graph/op.js';
-import type { Fusion } from './fuse.js';
+import type { Fusion } from './plan.js';
 
 /**
  * What a kernel reads: a stored tensor, a scalar input of the graph, or an integer fixed when the

@@ -40,11 +40,6 @@ const MAX_OUTPUTS = 100;
 
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
 
-export interface EvaluationCollector {
-  add(sequence: PredictedSequence): void;
-  document(outcome: Outcome): SplitEvaluation;
-}
-
 type CommonField = 'version' | 'kind' | 'split' | 'epoch' | 'step' | 'predictions' | 'loss' | 'constant';
 
 /** Collects what the document of one task has besides the common fields. */
@@ -58,19 +53,19 @@ const COLLECTORS: Readonly<
   Record<Task, (run: ModelRun, dataset: Dataset, split: SplitName) => TaskCollector>
 > = { classes: classCollector, labels: labelCollector, values: valueCollector };
 
-export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
+export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName) {
   const task = taskOf(run.loss);
   const collector = COLLECTORS[task](run, dataset, split);
   const spread = new OutputSpread(task);
   return {
-    add(sequence) {
+    add(sequence: PredictedSequence): void {
       for (const prediction of sequence.predictions) {
         if (!prediction.counts) continue;
         collector.add(prediction, sequence);
         spread.add(prediction);
       }
     },
-    document: ({ epoch, step, count: predictions, loss }) => {
+    document: ({ epoch, step, count: predictions, loss }: Outcome): SplitEvaluation => {
       const common = { version: 1, kind: collector.kind, split, epoch, step, predictions, loss } as const;
       return { ...common, ...collector.fields(), constant: spread.isConstant } as SplitEvaluation;
     },

@@ -8,27 +8,16 @@ import { type StepProgram, stepPrograms } from '../math/model/walk.js';
 import { batchOrder } from './plan.js';
 import { ShardPool } from './pool.js';
 import { createTrainer, initialParameters, type Session } from './session.js';
-import { type ModelRun, planShards, type ShardJob } from './shards.js';
+import { type ModelRun, planShards } from './shards.js';
 
 export interface PlannedProgram extends StepProgram {
   readonly plan: Plan;
   readonly costs: PlanCosts;
 }
 
-export interface StepCosts {
-  readonly shards: number;
-  readonly job: ShardJob;
-  readonly programs: readonly PlannedProgram[];
-  readonly nodes: number;
-  readonly kernels: number;
-  readonly flops: number;
-  /** Bytes of the inputs and buffers of all programs, once per thread that holds them. */
-  readonly bytes: number;
-  /** Bytes that a step copies to a GPU and back. */
-  readonly transferredBytes: number;
-}
+export type StepCosts = ReturnType<typeof stepCosts>;
 
-export function stepCosts(run: ModelRun, batchSize: number): StepCosts {
+export function stepCosts(run: ModelRun, batchSize: number) {
   const { shards, job } = planShards(run, batchSize, true);
   const programs = stepPrograms(run.spec, lossOf(run.loss), job.shape).map((step): PlannedProgram => {
     const plan = makePlan(step.program);
@@ -42,34 +31,14 @@ export function stepCosts(run: ModelRun, batchSize: number): StepCosts {
     nodes: sum(({ costs }) => costs.nodes),
     kernels: shards * sum(({ costs, runs }) => costs.kernels * runs),
     flops: shards * sum(({ costs, runs }) => costs.flops * runs),
+    /** Bytes that a step copies to a GPU and back. */
     transferredBytes: shards * sum(({ costs, runs }) => costs.transferredBytes * runs),
+    /** Bytes of the inputs and buffers of all programs, once per thread that holds them. */
     bytes: Math.min(shards, run.threads) * sum(({ costs }) => costs.bytes),
   };
 }
 
-export interface KernelProfile {
-  readonly program: string;
-  readonly kernel: string;
-  readonly calls: number;
-  readonly ms: number;
-  readonly share: number;
-  readonly flops_per_s: number;
-  /** Bytes that its calls read and write, counting each array once per call. */
-  readonly bytes: number;
-}
-
-export interface StepProfile {
-  readonly version: 1;
-  readonly steps: number;
-  readonly width: number;
-  /** Milliseconds of the fastest step, in one thread. */
-  readonly step_ms: number;
-  readonly kernels: readonly KernelProfile[];
-  /** Time outside the kernels: the gradient's norm, copies, calls. */
-  readonly other: { readonly ms: number; readonly share: number };
-  /** Milliseconds to write a batch; with threads, this overlaps with the previous step. */
-  readonly batch_ms: number;
-}
+export type StepProfile = ReturnType<typeof summarize>;
 
 /** Steps that are not measured: they touch the memory for the first time. */
 const WARM_UP = 3;
@@ -113,13 +82,13 @@ function summarize(
   { run }: Session,
   batchSize: number,
   { steps, stepMs, batchMs }: { steps: number; stepMs: number; batchMs: number },
-): StepProfile {
+) {
   const { programs } = stepCosts(run, batchSize);
   const kernels = engine.profiled.flatMap(({ plan, times, runs }) => {
     if (runs === 0) return [];
     const program = programs.find(one => one.plan === plan)?.name ?? UPDATE;
     const perStep = runs / steps;
-    return plan.kernels.map((kernel): KernelProfile => {
+    return plan.kernels.map(kernel => {
       const found = { calls: 0, ms: 0, flops: 0, bytes: 0 };
       plan.steps.forEach((step, i) => {
         if (step.kernel !== kernel) return;
@@ -132,6 +101,7 @@ function summarize(
       });
       const { calls, ms, flops, bytes } = found;
       const rates = { share: ms / stepMs, flops_per_s: (flops / ms) * 1000 };
+      // `bytes` that its calls read and write count each array once per call
       return { program, kernel: kernel.name, calls, ms, ...rates, bytes };
     });
   });
@@ -141,9 +111,12 @@ function summarize(
     version: 1,
     steps,
     width: run.width ?? 128,
+    /** Milliseconds of the fastest step, in one thread. */
     step_ms: stepMs,
     kernels,
+    /** Time outside the kernels: the gradient's norm, copies, calls. */
     other: { ms: other, share: other / stepMs },
+    /** Milliseconds to write a batch; with threads, this overlaps with the previous step. */
     batch_ms: batchMs,
   };
 }

@@ -13,7 +13,7 @@ import {
   refuseRepeatedFiles,
 } from '../config/index.js';
 import { type Dataset, type DatasetContext, openDataset, type Split } from '../data/index.js';
-import { type BackendChoice, chooseBackend, usableCores } from '../engine/backend.js';
+import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
 import { measuredWidth, type Width } from '../engine/simd-target.js';
@@ -23,7 +23,7 @@ import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
-import { caught, type Diagnostic, damagedError, forAll, UserError, usageError } from '../util/errors.js';
+import { caught, damagedError, forAll, UserError, usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { countsOf } from './baselines.js';
 import type { ShardPool } from './pool.js';
@@ -45,16 +45,10 @@ export type SessionOptions = BackendOptions &
     readonly baselineAt?: ((path: string) => string) | 'none';
   };
 
-export interface Session extends GateReferences {
-  readonly dataset: Dataset;
-  readonly spec: ModelSpec;
-  readonly choice: BackendChoice;
-  readonly run: ModelRun;
-  readonly warnings: readonly Diagnostic[];
-}
+export type Session = Awaited<ReturnType<typeof openSession>>;
 
 /** Reads the data and chooses the backend. */
-export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
+export async function openSession(loaded: LoadedExperiment, options: SessionOptions) {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend).then(async choice => {

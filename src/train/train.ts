@@ -15,9 +15,18 @@ import { counted } from '../util/words.js';
 import { trivialBaselines } from './baselines.js';
 import type { SavedState } from './checkpoints.js';
 import { type LoopEnd, type TrainingState, trainingLoop } from './loop.js';
-import { divergedAdvice, divergedSentence, notFiniteMetrics, settingSentence } from './messages.js';
 import { batchOrder, learningRates, totalSteps } from './plan.js';
-import { Recorder, type RunEvents, type RunObserver, type RunParts, type RunResult } from './recorder.js';
+import {
+  divergedAdvice,
+  divergedSentence,
+  notFiniteMetrics,
+  Recorder,
+  type RunEvents,
+  type RunObserver,
+  type RunParts,
+  type RunResult,
+  settingSentence,
+} from './recorder.js';
 import { createTrainer, type Session, writtenGates } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';

@@ -25,8 +25,7 @@ import {
   writeSafetensors,
 } from '../../src/run/safetensors.js';
 import { savedState } from '../../src/train/checkpoints.js';
-import { resumeExperiment } from '../../src/train/resume.js';
-import { runExperiment } from '../../src/train/run.js';
+import { resumeExperiment, runExperiment } from '../../src/train/resume.js';
 import { loadWeights, trainingTensors } from '../../src/train/weights.js';
 import { EXIT } from '../../src/util/errors.js';
 import type { RandomStream } from '../../src/util/random.js';

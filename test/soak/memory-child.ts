@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { loadExperiment } from '../../src/config/index.js';
-import { runExperiment } from '../../src/train/run.js';
+import { runExperiment } from '../../src/train/resume.js';
 import { randomDataset, silentObserver } from '../support/runs.js';
 import type { MemorySample } from './memory.js';
 

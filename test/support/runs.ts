@@ -10,8 +10,12 @@ import { RunDirectory } from '../../src/run/directory.js';
 import { writtenDigests } from '../../src/run/integrity.js';
 import { computeInThreads } from '../../src/train/pool.js';
 import type { RunObserver, RunResult } from '../../src/train/recorder.js';
-import { type ResumeOptions, resumeExperiment } from '../../src/train/resume.js';
-import { type RunOptions, runExperiment } from '../../src/train/run.js';
+import {
+  type ResumeOptions,
+  type RunOptions,
+  resumeExperiment,
+  runExperiment,
+} from '../../src/train/resume.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, type Workplace } from './cli.js';
 

@@ -22,8 +22,7 @@ import {
 } from '../../src/train/loop.js';
 import { ShardPool } from '../../src/train/pool.js';
 import type { RunObserver, RunResult } from '../../src/train/recorder.js';
-import { resumeExperiment } from '../../src/train/resume.js';
-import { runExperiment } from '../../src/train/run.js';
+import { resumeExperiment, runExperiment } from '../../src/train/resume.js';
 import type { ModelRun, ShardMemory } from '../../src/train/shards.js';
 import { createUpdater, Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';

@@ -46,7 +46,7 @@ export const verb = defineVerb({
     const change = { add: options.tag, remove: [], note: options.note };
     checkNotesChange(change);
     const { loadExperiment } = await import('../../config/index.js');
-    const { runExperiment } = await import('../../train/run.js');
+    const { runExperiment } = await import('../../train/resume.js');
     const loaded = loadExperiment(config, { set: options.set });
     return runToEnd(options, options.directory ?? options.output, io, (signal, observer) =>
       runExperiment(
