@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
 import { findRuns } from '../src/run/find.js';
 import { packageRoot } from '../src/util/root.js';
-import { buildReport, readPageAssets, renderPage } from '../src/view/html.js';
+import { buildReport, renderPage } from '../src/view/report.js';
 import { startDashboard } from '../src/view/server/dashboard.js';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 
@@ -58,7 +58,7 @@ try {
     ['sweep', sweep, 'svg', 'Parameters and objective', 490],
   ] as const) {
     const file = join(work, `${name}.html`);
-    writeFileSync(file, renderPage(buildReport(path), readPageAssets()));
+    writeFileSync(file, renderPage(buildReport(path)));
     await photograph(name, pathToFileURL(file).href, drawn, first, height);
   }
   const dashboard = await startDashboard({

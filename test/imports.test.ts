@@ -54,7 +54,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['bullmq-in-launchers', 'src/sweep/planted-r.ts', 'bullmq'],
     ['browser-packages-in-page', 'src/view/planted-u.ts', 'preact'],
     ['page-is-bundled', 'src/cli/planted-v.ts', '../view/page/address.js'],
-    ['page-knows-documents', 'src/view/page/planted-w.ts', '../html.js'],
+    ['page-knows-documents', 'src/view/page/planted-w.ts', '../report.js'],
     ['commander-in-cli', 'src/train/planted-h.ts', 'commander'],
     ['library-is-for-programs', 'src/train/planted-z.ts', '../library/validate.js'],
     ['cli-is-the-top', 'src/train/planted-i.ts', '../cli/terminal/io.js'],

@@ -1,5 +1,6 @@
 /**
- * The last step of the build: bundles the program and its libraries into `dist/bundle`. These few
+ * The last step of the build: bundles script and style sheet of reports and the dashboard, then the
+ * program and its libraries into `dist/bundle`. These few
  * files load faster than hundreds of modules and need only the packages in `dependencies`. The
  * package that users install contains only these files. gpu.js must be bundled: npm ignores the
  * `overrides` of a dependency, so users would get its `gl`, which has to be compiled, and a
@@ -19,7 +20,7 @@ const ENTRIES = [
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
-/** Outputs of the other build steps that are read at run time. */
+/** Outputs of the build that are read at run time. */
 const ASSETS = ['config/validators', 'view/page.js', 'view/page.css'];
 
 const compiled = join(packageRoot, 'dist', 'src');
@@ -58,6 +59,22 @@ const withoutGl: Plugin = {
     onLoad({ filter: /^gl$/, namespace: 'empty' }, () => ({ contents: '' }));
   },
 };
+
+await build({
+  absWorkingDir: packageRoot,
+  entryPoints: { page: join('src', 'view', 'page', 'main.tsx') },
+  outdir: join(compiled, 'view'),
+  tsconfig: join('src', 'view', 'page', 'tsconfig.json'),
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  target: ['es2022', 'safari16'],
+  charset: 'utf8',
+  legalComments: 'none',
+  // each report contains the library with its licence
+  banner: { js: `/*\npreact\n${licenceIn(join(packageRoot, 'node_modules', 'preact'), 'preact')}*/` },
+  logLevel: 'warning',
+});
 
 rmSync(bundle, { recursive: true, force: true });
 const { metafile } = await build({

@@ -15,8 +15,9 @@
  *   samples follows Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section
  *   5.3.
  */
-import { momentsOf } from '../run/baseline.js';
+
 import { normalMass, normalQuantile } from '../util/normal.js';
+import { momentsOf } from '../util/numbers.js';
 import { RandomStream } from '../util/random.js';
 
 /** Twice the rank of each value, from 2. Ties share their mean rank; doubled, it is an integer. */

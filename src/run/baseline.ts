@@ -2,6 +2,7 @@
  * A baseline: results of runs of one config in a small file, which is committed and which gates
  * compare with. Written by `review --pin`.
  */
+import { momentsOf } from '../util/numbers.js';
 import * as s from '../util/schema.js';
 import { readText } from './files.js';
 import { type Json, parseValid } from './json.js';
@@ -88,16 +89,6 @@ export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): Baseli
     spread,
     by_seed: Object.fromEntries(seeds.map(seed => [seed, bySeed[seed]])),
   };
-}
-
-/** Of at least one value; the sample standard deviation with n - 1, in two passes. */
-export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
-  const first = values[0];
-  // the mean of equal values is exactly that value; a sum would round
-  if (values.every(value => value === first)) return { mean: first, spread: values.length > 1 ? 0 : null };
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, spread: Math.sqrt(squares / (values.length - 1)) };
 }
 
 export function readBaseline(path: string): Baseline {

@@ -1,5 +1,5 @@
 /**
- * Formats numbers and names for people, and places the ticks of axes; nothing else does. Imports
+ * Formats numbers and names for people, averages them, and places the ticks of axes. Imports
  * nothing, since the pages use it in the browser.
  */
 /** Metrics between 0 and 1, shown as percentages. */
@@ -15,6 +15,16 @@ export function rounded(value: number, digits = 4): string {
 /** A fraction as a percentage. */
 export function percent(fraction: number, decimals = 1): string {
   return `${(100 * fraction).toFixed(decimals)} %`;
+}
+
+/** Of at least one value; the sample standard deviation with n - 1, in two passes. */
+export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
+  const first = values[0];
+  // the mean of equal values is exactly that value; a sum would round
+  if (values.every(value => value === first)) return { mean: first, spread: values.length > 1 ? 0 : null };
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, spread: Math.sqrt(squares / (values.length - 1)) };
 }
 
 /** Without trailing zeros; very large and very small numbers with an exponent. */

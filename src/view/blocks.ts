@@ -1,7 +1,6 @@
 /**
- * What people read, as plain data: reviews, comparisons and the essentials of reports. Each format
- * has one renderer: `markdown.ts`, `junit.ts`, `github.ts`, `html.ts`, and for terminals
- * `cli/terminal/text.ts`.
+ * What people read, as plain data: reviews and comparisons. Each format has one renderer:
+ * `markdown.ts`, `junit.ts`, `github.ts`, and for terminals `cli/terminal/text.ts`.
  */
 import type { Verdict } from '../run/events.js';
 import type { Table } from '../util/table.js';

@@ -13,7 +13,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { tryFileLock } from '../../src/run/lock.js';
-import type { IndexReport } from '../../src/view/index-report.js';
+import type { IndexReport } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Locator, Page } from 'playwright-core';
 import t from 'tap';
-import { buildReport, type Report, readPageAssets, renderPage } from '../../src/view/html.js';
+import { buildReport, type Report, renderPage } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import type { SweepReport, TrialReport } from '../../src/view/sweep-report.js';
 import {
@@ -60,7 +60,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
 
   /** Looks at a document's page; nothing may be said on its console. */
   async function view(report: Report, look: Look, use: (page: Page) => Promise<void>): Promise<void> {
-    const file = work.file('report.html', renderPage(report, readPageAssets()));
+    const file = work.file('report.html', renderPage(report));
     const { page, said, close } = await openPage(browser, pathToFileURL(file).href, look);
     await use(page);
     await close();

@@ -5,7 +5,7 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { buildReport, readPageAssets, renderPage } from '../../src/view/html.js';
+import { buildReport, renderPage } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { Workplace } from '../support/cli.js';
 import { classesConfig, trainInto, trainSweep } from '../support/report-runs.js';
@@ -125,6 +125,6 @@ t.test('a log of 100,000 steps and epochs becomes a small page', async t => {
   writeFileSync(join(long, 'log.jsonl'), lines.flat().join(''));
   const report = buildReport(long) as RunReport;
   t.equal(report.curves['train.loss'].count, 100_000);
-  const bytes = Buffer.byteLength(renderPage(report, readPageAssets()));
+  const bytes = Buffer.byteLength(renderPage(report));
   t.ok(bytes < 500_000, `${bytes} bytes`);
 });

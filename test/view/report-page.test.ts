@@ -9,7 +9,7 @@ import { parse } from 'csv-parse/sync';
 import type { Locator, Page } from 'playwright-core';
 import t from 'tap';
 import type { Summary } from '../../src/run/summary.js';
-import { buildReport, readPageAssets, renderPage } from '../../src/view/html.js';
+import { buildReport, renderPage } from '../../src/view/report.js';
 import {
   attributes,
   cellsOf,
@@ -49,7 +49,7 @@ const sweepDirectory = await trainSweep(work, output, 6);
 
 /** The address of the page of `path`. */
 function reportOf(path: string): string {
-  return pathToFileURL(work.file('report.html', renderPage(buildReport(path), readPageAssets()))).href;
+  return pathToFileURL(work.file('report.html', renderPage(buildReport(path)))).href;
 }
 
 t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, async t => {

@@ -15,10 +15,10 @@ export const verb = defineVerb({
     json: json("the report's data"),
   },
   async action([path], { output, json }, { io }) {
-    const { buildReport, GENERATOR, readPageAssets, renderPage } = await import('../../view/html.js');
+    const { buildReport, GENERATOR, renderPage } = await import('../../view/report.js');
     const document = buildReport(path);
     if (document.kind === 'index') warnOfDeeper(path, io);
-    const page = json ? `${JSON.stringify(document)}\n` : renderPage(document, readPageAssets());
+    const page = json ? `${JSON.stringify(document)}\n` : renderPage(document);
     const target = output ?? (json ? '-' : join(path, 'report.html'));
     if (target === '-') io.data(page);
     else {

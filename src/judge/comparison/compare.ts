@@ -6,11 +6,11 @@
 
 import type { MetricName } from '../../config/experiment.js';
 import { largerIsBetter, METRICS } from '../../math/metrics/index.js';
-import { momentsOf } from '../../run/baseline.js';
 import { metricValue } from '../../run/gates.js';
 import type { Curve, RunHistory } from '../../run/history.js';
 import { nonFiniteName } from '../../run/json.js';
 import type { RunRecord } from '../../run/run.js';
+import { momentsOf } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import {
   differenceInterval,

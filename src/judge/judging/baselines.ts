@@ -23,16 +23,11 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/metrics.js';
 import { largerIsBetter, PERFORMANCE } from '../../math/metrics/index.js';
-import {
-  type Baseline,
-  type BaselineMetric,
-  momentsOf,
-  readBaseline,
-  summarizeSeeds,
-} from '../../run/baseline.js';
+import { type Baseline, type BaselineMetric, readBaseline, summarizeSeeds } from '../../run/baseline.js';
 import { makeFolder, writeAtomic } from '../../run/files.js';
 import { judgeGate } from '../../run/gates.js';
 import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { momentsOf } from '../../util/numbers.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
 import { upperQuantile, upperTail } from '../statistics.js';

@@ -4,11 +4,11 @@ import type { GateMetricName } from '../../config/experiment.js';
 import { schemaAt } from '../../config/schema/walk.js';
 import { positionOf, SourceText } from '../../config/yaml/tree.js';
 import { isPerformance } from '../../math/metrics/index.js';
-import { momentsOf } from '../../run/baseline.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
+import { momentsOf } from '../../util/numbers.js';
 import type { RunReview } from './document.js';
 import { notCompleted, notJudgeable, type ReviewedRun } from './run-facts.js';
 

@@ -8,11 +8,10 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { capital, isShare, words } from '../../util/numbers.js';
 import type { Cell } from '../../util/table.js';
 import type { Block } from '../blocks.js';
-import type { Report } from '../html.js';
-import type { IndexReport } from '../index-report.js';
+import type { IndexReport, Report } from '../report.js';
 import type { RunReport } from '../run-report.js';
 import type { ListDocument } from '../server/catalog.js';
-import type { ComparisonReport } from '../server/sources.js';
+import type { ComparisonReport } from '../server/dashboard.js';
 import { type ChartPlan, type ChartSeries, Charts } from './chart.js';
 import {
   Badge,

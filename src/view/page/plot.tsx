@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { formatMetric } from '../../util/numbers.js';
-import type { Sparkline as Line } from '../index-report.js';
+import type { Sparkline as Line } from '../report.js';
 import { useWidth } from './components.js';
 import { extentOf, NO_VALUE, numeric, type Scale, spaced } from './scales.js';
 

@@ -1,7 +1,8 @@
 /**
  * Lists of runs as data: fields, search and groups, and the config keys that distinguish the runs.
  */
-import type { RunRow } from '../index-report.js';
+import { momentsOf } from '../../util/numbers.js';
+import type { RunRow } from '../report.js';
 import type { Measured } from '../run-report.js';
 
 /** What sweeps lack. */
@@ -247,20 +248,12 @@ function labels(rows: readonly RunLine[], by: string): (row: RunLine) => string 
   }
 }
 
-export interface Summary {
-  readonly count: number;
-  readonly mean: number;
-  /** The sample standard deviation; null for a single value. */
-  readonly spread: number | null;
-}
+export type Summary = NonNullable<ReturnType<typeof summarize>>;
 
-export function summarize(values: readonly unknown[]): Summary | undefined {
+/** Undefined if none of the values is a finite number. */
+export function summarize(values: readonly unknown[]) {
   const finite = values.filter((value): value is number => Number.isFinite(value));
-  if (finite.length === 0) return undefined;
-  const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
-  if (finite.length === 1) return { count: 1, mean, spread: null };
-  const squares = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { count: finite.length, mean, spread: Math.sqrt(squares / (finite.length - 1)) };
+  return finite.length === 0 ? undefined : { count: finite.length, ...momentsOf(finite) };
 }
 
 const SPLITS = ['test', 'validation', 'train_set', 'epoch', 'train'];

@@ -2,7 +2,7 @@
 
 import { useContext, useMemo, useState } from 'preact/hooks';
 import { counted, formatMetric, formatSeconds, formatTime, isShare, words } from '../../util/numbers.js';
-import type { IndexReport } from '../index-report.js';
+import type { IndexReport } from '../report.js';
 import {
   Badge,
   type Column,

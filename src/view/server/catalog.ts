@@ -14,7 +14,7 @@ import { lastRecords } from '../../run/log.js';
 import { Run } from '../../run/run.js';
 import { isSweepWorkedOn, readSweepResults } from '../../sweep/results.js';
 import { UserError, usageError } from '../../util/errors.js';
-import { type ConfigTexts, listOf, pathUnder, runRowOf } from '../index-report.js';
+import { type ConfigTexts, listOf, pathUnder, runRowOf } from '../report.js';
 import { configTexts, endOf } from '../run-report.js';
 import { type SweepRow, sweepRowOf } from '../sweep-report.js';
 
