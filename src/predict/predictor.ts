@@ -14,8 +14,7 @@ import {
   type Targets,
 } from '../data/index.js';
 import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
-import { predictedClass } from '../math/metrics/decisions.js';
-import type { Numbers } from '../math/metrics/metric.js';
+import { type Numbers, predictedClass } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { batchesOf, inTurn } from '../train/evaluator.js';

@@ -1,11 +1,10 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
-import { Counts } from '../math/metrics/counts.js';
-import { addLabels, predictedClass } from '../math/metrics/decisions.js';
 import { absoluteError, Errors } from '../math/metrics/errors.js';
 import { accumulator, type Task } from '../math/metrics/index.js';
-import { meanOf } from '../math/metrics/metric.js';
+import { meanOf, predictedClass } from '../math/metrics/metric.js';
+import { Counts } from '../math/metrics/scores.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type {
@@ -171,7 +170,7 @@ function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEva
     kind: 'label',
     add(prediction, sequence) {
       accuracy.add(prediction);
-      addLabels(counts, prediction);
+      counts.addLabels(prediction);
       worst.offer(prediction.loss, () => {
         const [target, point] = [prediction.target, prediction.point].map(values =>
           Array.from(values, value => shortestDecimal(value)),

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { Graph, Node } from '../../src/math/graph/node.js';
 import { type Shape, sizeOf, type Tensor } from '../../src/math/graph/shape.js';
 import { type ActivationName, activate } from '../../src/math/ops/activate.js';
-import { broadcast } from '../../src/math/ops/broadcast.js';
+import { broadcast, sum } from '../../src/math/ops/broadcast.js';
 import { contract } from '../../src/math/ops/contract.js';
 import {
   absolute,
@@ -24,9 +24,7 @@ import { gather } from '../../src/math/ops/gather.js';
 import { logSumExp } from '../../src/math/ops/log_sum_exp.js';
 import { oneHot } from '../../src/math/ops/one_hot.js';
 import { polynomial } from '../../src/math/ops/polynomial.js';
-import { select } from '../../src/math/ops/select.js';
-import { stack } from '../../src/math/ops/stack.js';
-import { sum } from '../../src/math/ops/sum.js';
+import { select, stack } from '../../src/math/ops/stack.js';
 import { transpose } from '../../src/math/ops/transpose.js';
 import type { RandomStream } from '../../src/util/random.js';
 

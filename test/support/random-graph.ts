@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { Graph, Node } from '../../src/math/graph/node.js';
 import { sameShape } from '../../src/math/graph/shape.js';
 import { type ActivationName, activate, tanh } from '../../src/math/ops/activate.js';
-import { broadcast, broadcastOp } from '../../src/math/ops/broadcast.js';
+import { broadcast, broadcastOp, sum } from '../../src/math/ops/broadcast.js';
 import { contract } from '../../src/math/ops/contract.js';
 import {
   add,
@@ -23,9 +23,7 @@ import { addAll } from '../../src/math/ops/index.js';
 import { logSumExp } from '../../src/math/ops/log_sum_exp.js';
 import { oneHot } from '../../src/math/ops/one_hot.js';
 import { affine, polynomial, scale } from '../../src/math/ops/polynomial.js';
-import { select } from '../../src/math/ops/select.js';
-import { stack } from '../../src/math/ops/stack.js';
-import { sum } from '../../src/math/ops/sum.js';
+import { select, stack } from '../../src/math/ops/stack.js';
 import { transpose } from '../../src/math/ops/transpose.js';
 
 /** Extents of all inputs of a graph: B rows, H columns, G slices. */

@@ -3,7 +3,7 @@ import { sigmoid, tanh } from '../ops/activate.js';
 import { contract } from '../ops/contract.js';
 import { add, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
-import { select } from '../ops/select.js';
+import { select } from '../ops/stack.js';
 import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
 
 const GATES = 3;

@@ -5,7 +5,7 @@ import { contract } from '../ops/contract.js';
 import { add, multiply } from '../ops/elementwise.js';
 import { addAll } from '../ops/index.js';
 import { layerNorm } from '../ops/layer_norm.js';
-import { select } from '../ops/select.js';
+import { select } from '../ops/stack.js';
 import {
   type CellWeights,
   cell,

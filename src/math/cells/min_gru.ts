@@ -2,7 +2,7 @@ import { section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
 import { add, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
-import { select } from '../ops/select.js';
+import { select } from '../ops/stack.js';
 import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
 
 const GATES = 2;

@@ -1,7 +1,7 @@
 import { section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
 import { add, divide, multiply } from '../ops/elementwise.js';
-import { select } from '../ops/select.js';
+import { select } from '../ops/stack.js';
 import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
 
 const GATES = 3;

@@ -5,6 +5,15 @@ import type { Shape, Tensor } from './shape.js';
 /** A JavaScript expression inside a kernel, in the subset that gpu.js compiles. */
 export type Expression = string;
 
+/**
+ * `value` as a literal that every backend reads as a float: gpu.js reads a lone `2` as an integer,
+ * but not the factor of `2 * x`. Throws RangeError if it is not finite.
+ */
+export function literal(value: number): Expression {
+  if (!Number.isFinite(value)) throw new RangeError(`a kernel constant must be finite, got ${value}`);
+  return value < 0 ? `(${value})` : `${value}`;
+}
+
 /** One expression per axis: the element of a tensor that a kernel reads or writes. */
 export type Index = readonly Expression[];
 

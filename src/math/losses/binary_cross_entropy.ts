@@ -1,8 +1,7 @@
 import { list, number, section, tag } from '../../util/schema.js';
-import { broadcast } from '../ops/broadcast.js';
+import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, softplus } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { sum } from '../ops/sum.js';
 import { BUILT, loss, OF_VALUES } from './loss.js';
 
 /** For weights p of positive labels, computed as (1 - y) z + (1 + (p - 1) y) softplus(-z). */

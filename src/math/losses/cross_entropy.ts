@@ -1,11 +1,10 @@
 import { either, integer, list, number, section, tag, word } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
-import { broadcast } from '../ops/broadcast.js';
+import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, subtract } from '../ops/elementwise.js';
 import { logSumExp } from '../ops/log_sum_exp.js';
 import { oneHot } from '../ops/one_hot.js';
 import { scale } from '../ops/polynomial.js';
-import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
 export const crossEntropy = loss({

@@ -1,8 +1,8 @@
 import { number, section, tag } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
+import { sum } from '../ops/broadcast.js';
 import { absolute, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { sum } from '../ops/sum.js';
 import { BUILT, loss, OF_VALUES } from './loss.js';
 
 export const huber = loss({

@@ -1,6 +1,6 @@
 import { Recent } from '../../util/recent.js';
 import { named, type TypeOf, union } from '../../util/schema.js';
-import type { Task } from '../metrics/task.js';
+import type { Task } from '../metrics/metric.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
 import { huber } from './huber.js';

@@ -1,7 +1,7 @@
 /** Interface of losses: one value per prediction in the graph, and its weight in the mean. */
 import type { KeyFacts, Shape, TypeOf } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
-import type { Task } from '../metrics/task.js';
+import type { Task } from '../metrics/metric.js';
 
 export interface LossKind<S extends Shape<{ readonly kind: string }> = Shape<{ readonly kind: string }>> {
   readonly settings: S;

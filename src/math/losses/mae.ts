@@ -1,6 +1,6 @@
 import { section, tag } from '../../util/schema.js';
+import { sum } from '../ops/broadcast.js';
 import { absolute, subtract } from '../ops/elementwise.js';
-import { sum } from '../ops/sum.js';
 import { BUILT, loss, OF_VALUES } from './loss.js';
 
 export const mae = loss({

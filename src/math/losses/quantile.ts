@@ -1,9 +1,8 @@
 import { list, number, section, tag } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
-import { broadcast } from '../ops/broadcast.js';
+import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss, OF_VALUES } from './loss.js';
 
 /**

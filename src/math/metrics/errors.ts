@@ -1,5 +1,5 @@
 /** Errors of values z, given targets y, both in the units of the data. */
-import { type Accumulator, ERROR, meanOfDefined, metric, type Scored } from './metric.js';
+import { type Accumulator, ERROR, meanOf, meanScore, metric, type Scored } from './metric.js';
 
 export const meanAbsoluteError = metric({
   description: 'Mean absolute difference from the targets.',
@@ -36,7 +36,11 @@ export const mase = metric({
     values: {
       formula:
         '`forecast` only: (1/(N C)) sum_n sum_k abs(z_nk - y_nk) / q_n, where q_n is the mean of abs(y_t - y_(t-m)) over the training part of the series and m = `season` or 1 (Hyndman and Koehler, 2006). Windows of a series without q do not count',
-      make: scaledError,
+      // predictions without q, the error of the naive forecast in training, do not count
+      make: () =>
+        meanOf(({ errorScale, ...prediction }) =>
+          errorScale === undefined ? undefined : absoluteError(prediction) / errorScale,
+        ),
     },
   },
 });
@@ -45,22 +49,6 @@ export function absoluteError({ point, target }: Pick<Scored, 'point' | 'target'
   let sum = 0;
   for (let i = 0; i < target.length; i++) sum += Math.abs(point[i] - target[i]);
   return sum / target.length;
-}
-
-/** MASE. Predictions without q, the error of the naive forecast in training, do not count. */
-function scaledError(): Accumulator {
-  let [sum, count] = [0, 0];
-  return {
-    add(prediction) {
-      const { errorScale } = prediction;
-      if (errorScale === undefined) return;
-      sum += absoluteError(prediction) / errorScale;
-      count++;
-    },
-    get value() {
-      return count === 0 ? undefined : sum / count;
-    },
-  };
 }
 
 /** Errors of the predictions of one target. */
@@ -116,15 +104,9 @@ function explained(squared: number, spread: number): number {
 function macro(error: keyof OutputErrors): (targets: number) => Accumulator {
   return targets => {
     const errors = new Errors(targets);
-    let count = 0;
-    return {
-      add(prediction) {
-        errors.add(prediction);
-        count++;
-      },
-      get value() {
-        return count === 0 ? undefined : meanOfDefined(errors.outputs.map(output => output[error]));
-      },
-    };
+    return meanScore(
+      prediction => errors.add(prediction),
+      () => errors.outputs.map(output => output[error]),
+    );
   };
 }

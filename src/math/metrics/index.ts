@@ -1,5 +1,5 @@
 import { choice, named } from '../../util/schema.js';
-import { accuracy } from './accuracy.js';
+import { accuracy, top3Accuracy, top5Accuracy } from './accuracy.js';
 import { mase, meanAbsoluteError, r2, rmse } from './errors.js';
 import { bitsPerSymbol, perplexity } from './likelihood.js';
 import {
@@ -9,13 +9,13 @@ import {
   type MetricKind,
   meanOf,
   type PredictionMetric,
+  TASKS,
+  type Task,
 } from './metric.js';
 import { auroc, averagePrecision } from './ranked.js';
 import { f1, precision, recall } from './scores.js';
-import { TASKS, type Task } from './task.js';
-import { top3Accuracy, top5Accuracy } from './top_accuracy.js';
 
-export { TASKS, type Task } from './task.js';
+export { TASKS, type Task } from './metric.js';
 
 export const metrics = {
   accuracy,

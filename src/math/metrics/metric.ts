@@ -1,5 +1,22 @@
 /** Interface of metrics: values accumulated over the predictions of a split. */
-import type { Task } from './task.js';
+
+/** What models predict: one of several classes, several independent labels, or numbers. */
+export type Task = 'classes' | 'labels' | 'values';
+
+interface TaskFacts {
+  /** Metrics of an evaluation besides the loss, unless a config lists others. */
+  readonly metrics: readonly string[];
+  /** The metric that chooses the best checkpoint, unless a config names another. */
+  readonly selects: 'accuracy' | 'loss';
+  readonly target: 'class' | 'value';
+}
+
+/** The most common task for each kind of target first. */
+export const TASKS = {
+  classes: { metrics: ['accuracy'], selects: 'accuracy', target: 'class' },
+  values: { metrics: ['mean_absolute_error', 'rmse'], selects: 'loss', target: 'value' },
+  labels: { metrics: ['accuracy', 'f1'], selects: 'loss', target: 'value' },
+} as const satisfies Readonly<Record<Task, TaskFacts>>;
 
 /** How a metric is computed for a task: as the mean of one value per prediction, or otherwise. */
 export type Computed = { readonly formula: string } & (
@@ -45,11 +62,14 @@ export interface Accumulator {
 
 export type PredictionMetric = (prediction: Scored) => number;
 
-export function meanOf(metric: PredictionMetric): Accumulator {
+/** The mean of `metric` over the predictions for which it is defined. */
+export function meanOf(metric: (prediction: Scored) => number | undefined): Accumulator {
   let [sum, count] = [0, 0];
   return {
     add(prediction) {
-      sum += metric(prediction);
+      const value = metric(prediction);
+      if (value === undefined) return;
+      sum += value;
       count++;
     },
     get value() {
@@ -58,7 +78,38 @@ export function meanOf(metric: PredictionMetric): Accumulator {
   };
 }
 
-export function meanOfDefined(values: readonly (number | undefined)[]): number | undefined {
-  const defined = values.filter(value => value !== undefined);
-  return defined.length === 0 ? undefined : defined.reduce((sum, value) => sum + value, 0) / defined.length;
+/** The mean of the defined scores of what `add` has counted; undefined without predictions. */
+export function meanScore(
+  add: (prediction: Scored) => void,
+  scores: () => readonly (number | undefined)[],
+): Accumulator {
+  let isEmpty = true;
+  return {
+    add(prediction) {
+      isEmpty = false;
+      add(prediction);
+    },
+    get value() {
+      const defined = isEmpty ? [] : scores().filter(score => score !== undefined);
+      return defined.length === 0
+        ? undefined
+        : defined.reduce((sum, score) => sum + score, 0) / defined.length;
+    },
+  };
 }
+
+/**
+ * Returns the class with the largest logit (the first of equal ones); -1 if a logit is NaN, so that
+ * the prediction never counts as correct.
+ */
+export function predictedClass(logits: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 0; i < logits.length; i++) {
+    if (Number.isNaN(logits[i])) return -1;
+    if (logits[i] > logits[best]) best = i;
+  }
+  return best;
+}
+
+/** A label applies if its target or probability is at least this. */
+export const APPLIES = 0.5;

@@ -13,7 +13,7 @@ import { add, multiply } from '../ops/elementwise.js';
 import { gather } from '../ops/gather.js';
 import { addAll } from '../ops/index.js';
 import { affine } from '../ops/polynomial.js';
-import { select } from '../ops/select.js';
+import { select } from '../ops/stack.js';
 import {
   type BlockLinks,
   type BlockOptions,

@@ -3,8 +3,7 @@ import type { Expression, Op } from '../graph/op.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
 import { multiply, positive } from './elementwise.js';
 import { polynomial } from './polynomial.js';
-import { select } from './select.js';
-import { stack } from './stack.js';
+import { select, stack } from './stack.js';
 
 interface Activation {
   readonly expression: (x: Expression) => Expression;

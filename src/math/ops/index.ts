@@ -2,7 +2,7 @@
 import type { Node } from '../graph/node.js';
 import type { Op } from '../graph/op.js';
 import { activateOp } from './activate.js';
-import { broadcastOp } from './broadcast.js';
+import { broadcastOp, sumOp } from './broadcast.js';
 import { contractOp } from './contract.js';
 import {
   absolute,
@@ -20,9 +20,7 @@ import { gatherOp } from './gather.js';
 import { logSumExpOp } from './log_sum_exp.js';
 import { oneHotOp } from './one_hot.js';
 import { polynomialOp } from './polynomial.js';
-import { selectOp } from './select.js';
-import { stack, stackOp } from './stack.js';
-import { sumOp } from './sum.js';
+import { selectOp, stack, stackOp } from './stack.js';
 import { transposeOp } from './transpose.js';
 
 export const ops: readonly Op<never>[] = [

@@ -1,9 +1,8 @@
 import type { Node } from '../graph/node.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
-import { broadcast } from './broadcast.js';
+import { broadcast, sum } from './broadcast.js';
 import { add, divide, multiply, squareRoot, subtract } from './elementwise.js';
 import { affine, scale } from './polynomial.js';
-import { sum } from './sum.js';
 
 const EPSILON = 1e-5;
 

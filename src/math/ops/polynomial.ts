@@ -1,8 +1,7 @@
 import type { Node } from '../graph/node.js';
-import type { Expression, KernelWriter, Op } from '../graph/op.js';
+import { type Expression, type KernelWriter, literal, type Op } from '../graph/op.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
 import { multiply } from './elementwise.js';
-import { literal } from './number.js';
 
 /** Coefficients, constant first. */
 type Coefficients = readonly number[];

@@ -1,16 +1,10 @@
-import { number, section } from '../../util/schema.js';
+import { like, number, section } from '../../util/schema.js';
 import { multiply } from '../ops/elementwise.js';
-import { NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
-import { chain, coupledDecay, descend, overRootSum, type Part } from './parts.js';
-
-export interface AdagradSettings {
-  readonly learning_rate_decay: number;
-  readonly eps: number;
-  readonly weight_decay: number;
-}
+import { eps, NUMERICS, optimizer, optimizerKeys, type Part, weightDecay } from './optimizer.js';
+import { coupledDecay, descend, overRootSum } from './parts.js';
 
 /** d <- lr / (1 + (t - 1) eta) d, where eta is the decay of the learning rate. */
-const decayingRate: Part<AdagradSettings> = {
+const decayingRate: Part<{ readonly learning_rate_decay: number }> = {
   scalars: ({ learning_rate_decay }, step, learningRate) => ({
     decayed_rate: learningRate / (1 + (step - 1) * learning_rate_decay),
   }),
@@ -40,19 +34,15 @@ export const adagrad = optimizer(
           aliases: ['lr_decay'],
           ...NUMERICS,
         }),
-        eps: number({
-          description: 'Added to the denominator for numerical stability.',
-          above: 0,
-          max: 1,
-          default: 1e-10,
-          aliases: ['epsilon'],
-          ...NUMERICS,
-        }),
+        eps: like(eps, { default: 1e-10 }),
         weight_decay: weightDecay,
       }),
       { title: 'AdagradOptimizer', description: 'Adagrad (Duchi, Hazan and Singer, 2011).' },
     ),
     reference: '`torch.optim.Adagrad`',
   },
-  chain(coupledDecay, decayingRate, overRootSum, descend),
+  coupledDecay,
+  decayingRate,
+  overRootSum,
+  descend,
 );

@@ -1,6 +1,6 @@
 import { section } from '../../util/schema.js';
 import { amsgrad, betas, eps, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
-import { chain, correctedRate, coupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
+import { correctedRate, coupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
 /**
  * Adam as torch.optim.Adam. Kingma and Ba (2015), algorithm 1; at step t, with gradient g:
@@ -27,5 +27,9 @@ export const adam = optimizer(
     ),
     reference: '`torch.optim.Adam`',
   },
-  chain(coupledDecay, gradientMean, correctedRate, overRootMeanSquare, descend),
+  coupledDecay,
+  gradientMean,
+  correctedRate,
+  overRootMeanSquare,
+  descend,
 );

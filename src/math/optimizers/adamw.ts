@@ -1,6 +1,6 @@
 import { section } from '../../util/schema.js';
 import { amsgrad, betas, decoupledWeightDecay, eps, optimizer, optimizerKeys } from './optimizer.js';
-import { chain, correctedRate, decoupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
+import { correctedRate, decoupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
 /**
  * Adam with decoupled weight decay lambda as torch.optim.AdamW (Loshchilov and Hutter, 2019):
@@ -23,5 +23,9 @@ export const adamw = optimizer(
     ),
     reference: '`torch.optim.AdamW`',
   },
-  chain(decoupledDecay, gradientMean, correctedRate, overRootMeanSquare, descend),
+  decoupledDecay,
+  gradientMean,
+  correctedRate,
+  overRootMeanSquare,
+  descend,
 );

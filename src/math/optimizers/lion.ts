@@ -1,14 +1,10 @@
-import { list, number, section } from '../../util/schema.js';
+import { like, section } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { add, multiply, sign } from '../ops/elementwise.js';
-import { NUMERICS, optimizer, optimizerKeys } from './optimizer.js';
-import { chain, decoupledDecay, descend, type MeanSettings, type Part, rate } from './parts.js';
+import { betas, decoupledWeightDecay, optimizer, optimizerKeys, type Part } from './optimizer.js';
+import { decoupledDecay, descend, rate } from './parts.js';
 
-export interface LionSettings extends MeanSettings {
-  readonly weight_decay: number;
-}
-
-const signOfMean: Part<LionSettings> = {
+const signOfMean: Part<{ readonly betas: readonly [number, number] }> = {
   state: () => ['exp_avg'],
 
   scalars: ({ betas: [beta1, beta2] }) => ({ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2 }),
@@ -29,26 +25,13 @@ export const lion = optimizer(
   {
     settings: section(
       optimizerKeys('lion', 'Lion.', {
-        betas: list(number({ min: 0, below: 1 }), {
+        betas: like(betas, {
           description:
             'Decay rates of the running average of the gradient: the one used in the update, and the one that is kept.',
-          minItems: 2,
-          maxItems: 2,
           default: [0.9, 0.99],
           examples: [[0.9, 0.99]],
-          aliases: ['beta', 'beta1', 'beta2', 'beta_1', 'beta_2'],
-          ...NUMERICS,
         }),
-        weight_decay: number({
-          description:
-            'Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.',
-          min: 0,
-          max: 1000,
-          default: 0,
-          examples: [0.1],
-          aliases: ['l2', 'decay'],
-          ...NUMERICS,
-        }),
+        weight_decay: like(decoupledWeightDecay, { default: 0, examples: [0.1] }),
       }),
       {
         title: 'LionOptimizer',
@@ -58,5 +41,8 @@ export const lion = optimizer(
     ),
     reference: 'algorithm 2 of Chen et al. (2023)',
   },
-  chain(decoupledDecay, signOfMean, rate, descend),
+  decoupledDecay,
+  signOfMean,
+  rate,
+  descend,
 );

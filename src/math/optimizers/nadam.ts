@@ -1,19 +1,11 @@
 import { number, section } from '../../util/schema.js';
 import { add, multiply } from '../ops/elementwise.js';
-import { betas, eps, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
-import {
-  type AdaptiveSettings,
-  chain,
-  coupledDecay,
-  descend,
-  gradientMean,
-  overRootMeanSquare,
-  type Part,
-} from './parts.js';
+import { betas, eps, NUMERICS, optimizer, optimizerKeys, type Part, weightDecay } from './optimizer.js';
+import { coupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
-export interface NAdamSettings extends Omit<AdaptiveSettings, 'amsgrad'> {
+interface NAdamSettings {
+  readonly betas: readonly [number, number];
   readonly momentum_decay: number;
-  readonly weight_decay: number;
 }
 
 /** Momentum mu_t of step t; grows from half of beta1 to beta1. */
@@ -73,5 +65,9 @@ export const nadam = optimizer(
     ),
     reference: '`torch.optim.NAdam`',
   },
-  chain(coupledDecay, gradientMean, lookAhead, overRootMeanSquare, descend),
+  coupledDecay,
+  gradientMean,
+  lookAhead,
+  overRootMeanSquare,
+  descend,
 );

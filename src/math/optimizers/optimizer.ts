@@ -18,27 +18,50 @@ import {
 import type { Node } from '../graph/node.js';
 import { scheduleConfig } from '../schedules/index.js';
 
-export interface Update {
-  readonly parameter: Node;
-  readonly state: Readonly<Record<string, Node>>;
-}
-
 export interface Optimizer<Settings> {
   /** Names of the buffers for each parameter, as in PyTorch; all start at zero. */
   state(settings: Settings): readonly string[];
   /** At `step`, from 1; in float64. */
   scalars(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
-  update(settings: Settings, values: UpdateInputs): Update;
+  update(settings: Settings, values: UpdateInputs): { readonly parameter: Node; readonly state: Nodes };
 }
 
+type Nodes = Readonly<Record<string, Node>>;
+
 /** All nodes have the same shape; `scalars` are broadcast to it. */
-export interface UpdateInputs {
+interface UpdateInputs {
   readonly parameter: Node;
   readonly gradient: Node;
-  readonly state: Readonly<Record<string, Node>>;
-  readonly scalars: Readonly<Record<string, Node>>;
+  readonly state: Nodes;
+  readonly scalars: Nodes;
   /** 1 for elements that decay, else 0. Absent: all decay. */
   readonly decayed?: Node;
+}
+
+/** Values that the parts of one update pass on. */
+interface Motion {
+  readonly parameter: Node;
+  /** The gradient, including coupled weight decay. */
+  readonly gradient: Node;
+  /** Will be subtracted from the parameter; starts as the gradient. */
+  readonly direction: Node;
+}
+
+export interface Change extends Partial<Motion> {
+  readonly state?: Nodes;
+}
+
+/** A part of an optimizer; changes some results of the parts before it. */
+export interface Part<Settings> {
+  /** Names of its buffers. Default: none. */
+  state?(settings: Settings): readonly string[];
+  /** Parts with the same scalar name share the value. */
+  scalars?(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
+  apply(
+    settings: Settings,
+    motion: Motion,
+    values: Pick<UpdateInputs, 'state' | 'scalars' | 'decayed'>,
+  ): Change;
 }
 
 export interface OptimizerFacts<S extends Shape> {
@@ -47,12 +70,30 @@ export interface OptimizerFacts<S extends Shape> {
   readonly reference: string;
 }
 
-/** @param update see `chain` */
+/** An optimizer that applies `parts` one after the other. */
 export function optimizer<S extends Shape>(
   facts: OptimizerFacts<S>,
-  update: Optimizer<TypeOf<S>>,
+  ...parts: readonly Part<TypeOf<S>>[]
 ): OptimizerFacts<S> & Optimizer<TypeOf<S>> {
-  return { ...facts, ...update };
+  return {
+    ...facts,
+
+    state: settings => parts.flatMap(part => part.state?.(settings) ?? []),
+
+    scalars: (settings, step, learningRate) =>
+      Object.assign({}, ...parts.map(part => part.scalars?.(settings, step, learningRate))),
+
+    update(settings, { parameter, gradient, ...values }) {
+      let motion: Motion = { parameter, gradient, direction: gradient };
+      const state: Record<string, Node> = {};
+      for (const part of parts) {
+        const { state: updated, ...changed } = part.apply(settings, motion, values);
+        motion = { ...motion, ...changed };
+        Object.assign(state, updated);
+      }
+      return { parameter: motion.parameter, state };
+    },
+  };
 }
 
 export const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;

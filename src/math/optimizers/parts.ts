@@ -1,59 +1,12 @@
-/** Parts that are chained to an optimizer; each changes some results of the parts before it. */
+/** Parts of optimizers. */
 import type { Node } from '../graph/node.js';
 import { relu } from '../ops/activate.js';
 import { add, divide, maximum, multiply, squareRoot, subtract } from '../ops/elementwise.js';
-import type { Optimizer, UpdateInputs } from './optimizer.js';
-
-/** Values that the parts of one update pass on. */
-interface Motion {
-  readonly parameter: Node;
-  /** The gradient, including coupled weight decay. */
-  readonly gradient: Node;
-  /** Will be subtracted from the parameter; starts as the gradient. */
-  readonly direction: Node;
-}
-
-interface Change extends Partial<Motion> {
-  readonly state?: Readonly<Record<string, Node>>;
-}
-
-export interface Part<Settings> {
-  /** Names of its buffers. Default: none. */
-  state?(settings: Settings): readonly string[];
-  /** Parts with the same scalar name share the value. */
-  scalars?(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
-  apply(
-    settings: Settings,
-    motion: Motion,
-    values: Pick<UpdateInputs, 'state' | 'scalars' | 'decayed'>,
-  ): Change;
-}
-
-export function chain<Settings>(...parts: readonly Part<Settings>[]): Optimizer<Settings> {
-  return {
-    state: settings => parts.flatMap(part => part.state?.(settings) ?? []),
-
-    scalars: (settings, step, learningRate) =>
-      Object.assign({}, ...parts.map(part => part.scalars?.(settings, step, learningRate))),
-
-    update(settings, { parameter, gradient, ...values }) {
-      let motion: Motion = { parameter, gradient, direction: gradient };
-      const state: Record<string, Node> = {};
-      for (const part of parts) {
-        const { state: updated, ...changed } = part.apply(settings, motion, values);
-        motion = { ...motion, ...changed };
-        Object.assign(state, updated);
-      }
-      return { parameter: motion.parameter, state };
-    },
-  };
-}
+import type { Change, Part } from './optimizer.js';
 
 // Weight decay, coupled (added to the gradient) or decoupled. Nothing is computed if it is 0.
 
-interface DecaySettings {
-  readonly weight_decay: number;
-}
+type DecaySettings = { readonly weight_decay: number };
 
 /** L2 penalty with weight decay lambda: g <- g + lambda theta. */
 export const coupledDecay: Part<DecaySettings> = {
@@ -84,16 +37,11 @@ function only(decayed: Node | undefined, parameter: Node): Node {
   return decayed === undefined ? parameter : multiply(parameter, decayed);
 }
 
-export interface MomentumSettings {
-  readonly momentum: number;
-  readonly nesterov?: boolean;
-}
-
 /**
  * Momentum mu of a direction d: b <- mu b + d, then d <- d + mu b if nesterov, else b (Sutskever et
  * al., 2013). Without momentum, d is unchanged.
  */
-export const momentum: Part<MomentumSettings> = {
+export const momentum: Part<{ readonly momentum: number; readonly nesterov?: boolean }> = {
   state: settings => (settings.momentum > 0 ? ['momentum_buffer'] : []),
 
   scalars: settings => ({ momentum: settings.momentum }),
@@ -110,10 +58,8 @@ export const momentum: Part<MomentumSettings> = {
   },
 };
 
-export interface MeanSettings {
-  /** Decay rates of the running means of the gradient and of its square. */
-  readonly betas: readonly [number, number];
-}
+/** Decay rates of the running means of the gradient and of its square. */
+type MeanSettings = { readonly betas: readonly [number, number] };
 
 /**
  * Running mean of the gradient, not corrected for starting at zero: m <- beta1 m + (1 - beta1) g; d
@@ -149,17 +95,12 @@ export const correctedRate: Part<MeanSettings> = {
   apply: (_settings, { direction }, { scalars }) => ({ direction: multiply(direction, scalars.step_size) }),
 };
 
-export interface AdaptiveSettings extends MeanSettings {
-  readonly eps: number;
-  /** Divides by the largest mean so far (Reddi et al., 2018). Default: false. */
-  readonly amsgrad?: boolean;
-}
-
 /**
  * Adam's denominator: v <- beta2 v + (1 - beta2) g^2; d <- d / (sqrt(v) / sqrt(1 - beta2^t) + eps).
- * The correction is computed in float64: 1 - 0.999^t loses four digits in float32.
+ * The correction is computed in float64: 1 - 0.999^t loses four digits in float32. With amsgrad, the
+ * largest v so far divides (Reddi et al., 2018).
  */
-export const overRootMeanSquare: Part<AdaptiveSettings> = {
+export const overRootMeanSquare: Part<MeanSettings & { readonly eps: number; readonly amsgrad?: boolean }> = {
   state: ({ amsgrad }) => (amsgrad ? ['exp_avg_sq', 'max_exp_avg_sq'] : ['exp_avg_sq']),
 
   scalars: ({ betas: [, beta2], eps }, step) => ({
@@ -179,20 +120,16 @@ export const overRootMeanSquare: Part<AdaptiveSettings> = {
   },
 };
 
-export interface RootMeanSquareSettings {
-  /** Decay rate of the running mean of the squared gradient. */
-  readonly alpha: number;
-  readonly eps: number;
-  /** Divides by the standard deviation: subtracts the square of the mean gradient. */
-  readonly centered: boolean;
-}
-
 /**
  * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps). If centered, a
  * <- alpha a + (1 - alpha) g and v - a^2 replaces v; a difference below 0 due to rounding counts as
  * 0.
  */
-export const overUncorrectedRoot: Part<RootMeanSquareSettings> = {
+export const overUncorrectedRoot: Part<{
+  readonly alpha: number;
+  readonly eps: number;
+  readonly centered: boolean;
+}> = {
   state: ({ centered }) => (centered ? ['square_avg', 'grad_avg'] : ['square_avg']),
 
   scalars: ({ alpha, eps }) => ({ alpha, rest: 1 - alpha, eps }),

@@ -1,8 +1,7 @@
 /** The update of all parameters, in one flat array, as a graph: each result is one kernel. */
 import { Graph, type Node, type Program } from '../graph/node.js';
-import { broadcast } from '../ops/broadcast.js';
+import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply } from '../ops/elementwise.js';
-import { sum } from '../ops/sum.js';
 import type { Optimizer } from './optimizer.js';
 
 /** Row width of the flat arrays as seen by kernels, a multiple of every vector width. */

@@ -1,13 +1,6 @@
 import { boolean, number, section } from '../../util/schema.js';
 import { BUFFER, eps, momentum, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
-import {
-  chain,
-  coupledDecay,
-  descend,
-  overUncorrectedRoot,
-  rate,
-  momentum as withMomentum,
-} from './parts.js';
+import { coupledDecay, descend, overUncorrectedRoot, rate, momentum as withMomentum } from './parts.js';
 
 /**
  * RMSprop as torch.optim.RMSprop (Hinton, 2012, lecture 6e); with gradient g and momentum mu:
@@ -48,5 +41,9 @@ export const rmsprop = optimizer(
     ),
     reference: '`torch.optim.RMSprop`',
   },
-  chain(coupledDecay, overUncorrectedRoot, withMomentum, rate, descend),
+  coupledDecay,
+  overUncorrectedRoot,
+  withMomentum,
+  rate,
+  descend,
 );

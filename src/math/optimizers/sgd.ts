@@ -1,6 +1,6 @@
 import { boolean, section } from '../../util/schema.js';
 import { momentum, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
-import { chain, coupledDecay, descend, rate, momentum as withMomentum } from './parts.js';
+import { coupledDecay, descend, rate, momentum as withMomentum } from './parts.js';
 
 /**
  * Stochastic gradient descent as torch.optim.SGD (dampening 0). With gradient g, momentum mu,
@@ -33,5 +33,8 @@ export const sgd = optimizer(
     ),
     reference: '`torch.optim.SGD`',
   },
-  chain(coupledDecay, withMomentum, rate, descend),
+  coupledDecay,
+  withMomentum,
+  rate,
+  descend,
 );
