@@ -69,7 +69,7 @@ export function declaredInputs(
     }
   }
   if (training && head.dropout > 0) {
-    head.hiddenSizes.forEach((width, i) => {
+    head.hidden_sizes.forEach((width, i) => {
       const dropout = { probability: head.dropout, stream: 2 * spec.layers.length + i };
       inputs.push({ name: headDropoutName(i), role: 'dropout', per: 'prediction', width, dropout });
     });

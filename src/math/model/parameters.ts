@@ -8,12 +8,8 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
 export const HEAD = 'head';
 export const EMBEDDING = 'embedding';
 
-type Initial =
-  /** Uniform in (-bound, bound). */
-  | { readonly kind: 'uniform'; readonly bound: number }
-  /** Normal with mean 0 and variance 1. */
-  | { readonly kind: 'normal' }
-  | { readonly kind: 'constant'; readonly value: number };
+/** Draws an initial value. */
+type Initial = (random: RandomStream) => number;
 
 /** Columns of a parameter that lie together: those of one part of the layer's input, or all. */
 interface Block {
@@ -68,7 +64,7 @@ export class ParameterLayout {
   /** Fills `flat` with PyTorch's default initialisation of each module. */
   initialise(flat: Float32Array, random: RandomStream): void {
     for (const { offset, size, initial } of this.parameters) {
-      for (let i = offset; i < offset + size; i++) flat[i] = draw(initial, random);
+      for (let i = offset; i < offset + size; i++) flat[i] = initial(random);
     }
   }
 
@@ -98,16 +94,11 @@ function forEachRow(
   }
 }
 
-function draw(initial: Initial, random: RandomStream): number {
-  switch (initial.kind) {
-    case 'uniform':
-      return (random.uniform() * 2 - 1) * initial.bound;
-    case 'normal':
-      return random.normal();
-    case 'constant':
-      return initial.value;
-  }
-}
+/** Uniform in (-bound, bound). */
+const uniform =
+  (bound: number): Initial =>
+  random =>
+    (random.uniform() * 2 - 1) * bound;
 
 function place({ local, graphShape, parts, ...rest }: Description, offset: number): Parameter {
   const size = sizeOf(rest.shape);
@@ -143,12 +134,15 @@ function describe(spec: ModelSpec): Description[] {
   return [...describeEmbedding(spec), ...layers, ...describeHead(spec)];
 }
 
+/** Mean 0 and variance 1. */
+const normal: Initial = random => random.normal();
+
 /** torch.nn.Embedding. */
 function describeEmbedding({ input }: ModelSpec): Description[] {
   if (input.kind !== 'symbol') return [];
   const shape = [input.count, input.size];
   const name = 'embedding.weight';
-  return [{ name, owner: EMBEDDING, local: 'weight', shape, graphShape: shape, initial: { kind: 'normal' } }];
+  return [{ name, owner: EMBEDDING, local: 'weight', shape, graphShape: shape, initial: normal }];
 }
 
 /** torch.nn.RNNBase. */
@@ -156,9 +150,9 @@ function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
   const layer = spec.layers[unit.layer];
   const { settings, inputSizes, module, number } = layer;
   const inputSize = inputSizes.reduce((sum, size) => sum + size, 0);
-  const bound = 1 / Math.sqrt(settings.hidden_size);
+  const spread = uniform(1 / Math.sqrt(settings.hidden_size));
   const initialOf = ({ initial }: ParameterShape): Initial =>
-    initial === undefined ? { kind: 'uniform', bound } : { kind: 'constant', value: initial };
+    initial === undefined ? spread : () => initial;
   return cellOf(layer)
     .parameters(inputSize, settings)
     .map(parameter => ({
@@ -175,11 +169,11 @@ function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
 /** torch.nn.Linear: Kaiming uniform with a = sqrt(5), which is uniform within 1/sqrt(fan_in). */
 function describeHead(spec: ModelSpec): Description[] {
   const parts = outputSizes(spec, spec.layers.length - 1);
-  const widths = [parts.reduce((sum, size) => sum + size, 0), ...spec.head.hiddenSizes, spec.outputSize];
+  const widths = [parts.reduce((sum, size) => sum + size, 0), ...spec.head.hidden_sizes, spec.outputSize];
   return widths.slice(1).flatMap((outputs, i): Description[] => {
     const inputs = widths[i];
     const prefix = widths.length > 2 ? `fc.${i}` : 'fc';
-    const initial = { kind: 'uniform', bound: 1 / Math.sqrt(inputs) } as const;
+    const initial = uniform(1 / Math.sqrt(inputs));
     const of = (name: string, shape: Shape) => ({
       name: `${prefix}.${name}`,
       owner: HEAD,

@@ -267,7 +267,7 @@ class BlockBuilder {
     const biased = (product: Node, i: number) =>
       add(product, broadcast(weights.get(`${i}.bias`)!, product.shape, [1]));
     let z = biased(times(parts, '0.weight', weights), 0);
-    head.hiddenSizes.forEach((_, i) => {
+    head.hidden_sizes.forEach((_, i) => {
       let hidden = activate(z, [head.activation]);
       if (this.options.training && head.dropout > 0) {
         hidden = multiply(hidden, select(this.input(headDropoutName(i)), t));

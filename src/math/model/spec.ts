@@ -20,21 +20,12 @@ export interface LayerSpec {
   readonly number: number;
 }
 
-export interface HeadSpec {
-  readonly from: ModelConfig['head']['from'];
-  /** Widths of the dense layers before the last. */
-  readonly hiddenSizes: readonly number[];
-  readonly activation: 'relu' | 'tanh';
-  /** Probability that an output of a hidden dense layer is dropped. */
-  readonly dropout: number;
-}
-
 export interface ModelSpec {
   readonly input: ModelInput;
   readonly layers: readonly LayerSpec[];
   /** Probability that an output of a layer below another one is dropped. */
   readonly dropout: number;
-  readonly head: HeadSpec;
+  readonly head: ModelConfig['head'];
   /** C: classes, or target values. */
   readonly outputSize: number;
   /** Whether a batch starts with the states that the batch before it ended with. */
@@ -76,13 +67,12 @@ export interface ModelContext {
 }
 
 export function describeModel(model: ModelConfig, context: ModelContext): ModelSpec {
-  const { hidden_sizes: hiddenSizes, ...head } = model.head;
   const input = describeInput(model, context.input);
   return {
     input,
     layers: stackLayers(model, input.size),
     dropout: model.dropout,
-    head: { ...head, hiddenSizes },
+    head: model.head,
     outputSize: context.outputSize,
     carriesState: context.carriesState,
   };

@@ -97,8 +97,8 @@ export const correctedRate: Part<MeanSettings> = {
 
 /**
  * Adam's denominator: v <- beta2 v + (1 - beta2) g^2; d <- d / (sqrt(v) / sqrt(1 - beta2^t) + eps).
- * The correction is computed in float64: 1 - 0.999^t loses four digits in float32. With amsgrad, the
- * largest v so far divides (Reddi et al., 2018).
+ * The correction is computed in float64: 1 - 0.999^t loses four digits in float32. With amsgrad,
+ * the largest v so far divides (Reddi et al., 2018).
  */
 export const overRootMeanSquare: Part<MeanSettings & { readonly eps: number; readonly amsgrad?: boolean }> = {
   state: ({ amsgrad }) => (amsgrad ? ['exp_avg_sq', 'max_exp_avg_sq'] : ['exp_avg_sq']),

@@ -1,20 +1,12 @@
-import { number, required, section, tag } from '../../util/schema.js';
-import { atIntervals, NUMERICS, schedule, scheduleEvery, warmup } from './schedule.js';
+import { like, required, section, tag } from '../../util/schema.js';
+import { atIntervals, NUMERICS, schedule, scheduleEvery, scheduleFactor, warmup } from './schedule.js';
 
 export const step = schedule({
   settings: section(
     {
       kind: tag('step', { description: 'Multiplied at fixed intervals.', ...NUMERICS }),
       every: required(scheduleEvery),
-      factor: number({
-        description: 'Factor that the learning rate is multiplied by.',
-        above: 0,
-        max: 1,
-        default: 0.1,
-        examples: [0.5],
-        aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
-        ...NUMERICS,
-      }),
+      factor: like(scheduleFactor, { default: 0.1 }),
       warmup: warmup,
     },
     {
