@@ -140,21 +140,18 @@ export function overridesOf({ space }: Pick<SweepPlan, 'space'>, point: Point): 
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
 
-export interface TrialSettings {
-  /** Of runs that have not started. */
-  readonly backend: string;
-  readonly width?: number | undefined;
-  readonly threads: number;
-}
-
-/** The arguments of the process that trains a segment of the trial at `point`. */
+/**
+ * The arguments of the process that trains a segment of the trial at `point`.
+ * @param settings.backend of runs that have not started
+ */
 export function trialArguments(
   directory: SweepDirectory,
   point: Point,
   segment: Omit<Segment, 'from'>,
-  { backend, width, threads }: TrialSettings,
+  settings: { readonly backend: string; readonly width?: number | undefined; readonly threads: number },
 ): readonly string[] {
   const { plan } = directory;
+  const { backend, width, threads } = settings;
   const path = directory.runPath(segment);
   const set = [...overridesOf(plan, point), `seed=${segment.seed}`];
   return [

@@ -6,7 +6,6 @@
  */
 import { existsSync } from 'node:fs';
 import { eachLine, LogFile } from '../run/lines.js';
-import { damagedError, type UserError } from '../util/errors.js';
 import { integer, literal, named, struct, type TypeOf, text, union } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { eventOf, isEvent, type JournalRecord, recordShapes } from './schedule/records.js';
@@ -57,56 +56,42 @@ export function now(): Date {
   return new Date();
 }
 
-export class Journal {
-  private n = 0;
-
-  private constructor(
-    private readonly file: LogFile,
-    private readonly writer: string,
-  ) {}
-
-  /**
-   * Opens or creates the journal at `path`.
-   * @param writer unique among all writers of the journal
-   */
-  static open(path: string, writer: string): Journal {
-    return new Journal(LogFile.open(path), writer);
-  }
-
-  /** Appends the records and syncs them to disk. If that fails, no record counts. */
-  append(...records: readonly JournalRecord[]): void {
-    for (const record of records) {
-      const stamp: Stamp = { v: VERSION, writer: this.writer, n: this.n + 1 };
-      this.file.write(`\n${JSON.stringify({ ...record, ...stamp })}\n`);
-      this.n += 1;
-    }
-    if (records.length > 0) this.file.flush();
-  }
-
-  close(): void {
-    this.file.close();
-  }
-}
-
-export interface JournalContent {
-  readonly records: readonly JournalRecord[];
-  /** A sentence for each of the first damaged places, without an incomplete line at the end. */
-  readonly damage: readonly string[];
+/**
+ * Opens or creates the journal at `path`.
+ * @param writer unique among all writers of the journal
+ */
+export function openJournal(path: string, writer: string) {
+  const file = LogFile.open(path);
+  let n = 0;
+  return {
+    /** Appends the records and syncs them to disk. If that fails, no record counts. */
+    append(...records: readonly JournalRecord[]): void {
+      for (const record of records) {
+        const stamp: Stamp = { v: VERSION, writer, n: n + 1 };
+        file.write(`\n${JSON.stringify({ ...record, ...stamp })}\n`);
+        n += 1;
+      }
+      if (records.length > 0) file.flush();
+    },
+    close: () => file.close(),
+  };
 }
 
 const JOURNAL = 'journal.jsonl';
 /** Maximum number of sentences about damage. */
 const MAX_DAMAGE = 5;
 
-/** Reads all complete records in order, each once. */
-export function readJournal(path: string): JournalContent {
+/**
+ * Reads all complete records in order, each once; and a sentence for each of the first damaged
+ * places, without an incomplete line at the end.
+ */
+export function readJournal(path: string) {
   const records: JournalRecord[] = [];
   const damage: string[] = [];
   const last = new Map<string, number>();
   const visit = (text: string | undefined, line: number): void => {
     if (text === '') return;
     const parsed = parse(text);
-    if (Number.isSafeInteger(parsed.v) && parsed.v !== VERSION) throw unknownVersion(path, line, parsed.v);
     if (!isStamped(parsed)) {
       damage.push(`line ${line} of ${JOURNAL} is damaged and was skipped`);
       return;
@@ -123,17 +108,6 @@ export function readJournal(path: string): JournalContent {
   const left = damage.length - MAX_DAMAGE;
   if (left > 0) damage.splice(MAX_DAMAGE, left, `and ${counted(left, 'more damaged place')} in ${JOURNAL}`);
   return { records, damage };
-}
-
-function unknownVersion(file: string, line: number, v: unknown): UserError {
-  return damagedError({
-    code: 'sweep/version',
-    message: 'the journal was written by another version of cellrun',
-    file,
-    line,
-    expected: `format version ${VERSION}`,
-    got: `version ${v}`,
-  });
 }
 
 function isStamped(line: Readonly<Record<string, unknown>>): line is JournalRecord & Stamp {

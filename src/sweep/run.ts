@@ -8,7 +8,7 @@ import { isLocked, whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
 import { damagedError, EXIT, UserError, usageError } from '../util/errors.js';
 import { backendOf, costModel, type FrozenBase, SweepDirectory, trialArguments } from './directory.js';
-import { Journal, now, readJournal } from './journal.js';
+import { now, openJournal, readJournal } from './journal.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf, type Segment } from './schedule/records.js';
 import { type Replay, replay, Scheduler } from './schedule/scheduler.js';
@@ -93,7 +93,7 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions) {
   const time = now().toISOString();
   const launcher = await options.launcher(directory, warn);
   // the time distinguishes a process that resumes the same sweep twice
-  const journal = Journal.open(directory.files.journal, `${self} ${time}`);
+  const journal = openJournal(directory.files.journal, `${self} ${time}`);
   const append = (...added: readonly JournalRecord[]): void => {
     journal.append(...added);
     for (const record of added) observer.recorded?.(record);

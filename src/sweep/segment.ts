@@ -150,20 +150,14 @@ function summaryOf(directory: string): Summary | undefined {
   }
 }
 
-interface EpochValue {
-  readonly epoch: number;
-  /** The objective's metric; null if it is not finite. */
-  readonly value: number | null;
-}
-
-/** The objective after each epoch, from the log of a run; empty without a readable log. */
-export function epochValues(
-  { objective }: Pick<SweepPlan, 'objective'>,
-  directory: string,
-): readonly EpochValue[] {
+/**
+ * The objective after each epoch, null if it is not finite, from the log of a run; empty without a
+ * readable log.
+ */
+export function epochValues({ objective }: Pick<SweepPlan, 'objective'>, directory: string) {
   const [split, name] = objective.metric.split('.');
   const event = split === 'train' ? 'train.epoch' : 'eval';
-  const byEpoch = new Map<number, EpochValue>();
+  const byEpoch = new Map<number, { readonly epoch: number; readonly value: number | null }>();
   for (const record of eventsOf(directory)) {
     const { epoch } = record;
     if (record.event !== event || typeof epoch !== 'number') continue;

@@ -3,7 +3,7 @@ import { OPTIMISTIC } from '../config/metrics.js';
 import { RunDirectory } from '../run/directory.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';
-import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
+import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
@@ -203,18 +203,12 @@ function rowOf(row: DecidedRow, training: Training | undefined): TrialRow {
   };
 }
 
-/** Why a finished sweep counts as failed, in one line. */
-export interface Trouble {
-  readonly exitCode: ExitCode;
-  readonly message: string;
-}
-
 /**
- * A finished sweep fails if a failed trial stopped it (exit 1), or if no trial has a value of the
- * objective (exit 4 if all diverged, otherwise exit 1). Undefined if it did not fail or is not
- * finished.
+ * Why a finished sweep counts as failed, in one line: a failed trial stopped it (exit 1), or no
+ * trial has a value of the objective (exit 4 if all diverged, otherwise exit 1). Undefined if it
+ * did not fail or is not finished.
  */
-export function troubleOf({ rows, reason, winner }: SweepRecords): Trouble | undefined {
+export function troubleOf({ rows, reason, winner }: SweepRecords) {
   if (reason === 'trial_error') {
     const failed = rows.find(({ state }) => state === 'failed');
     const message = `stopped: trial ${failed?.trial} failed: ${failed?.message ?? 'unknown'}`;

@@ -13,7 +13,7 @@ import { RunDirectory } from '../../src/run/directory.js';
 import { EventLog } from '../../src/run/event-log.js';
 import { writeAtomic } from '../../src/run/files.js';
 import { allowUnlocked, isLocked, lockRun } from '../../src/run/lock.js';
-import { Journal } from '../../src/sweep/journal.js';
+import { openJournal } from '../../src/sweep/journal.js';
 import { Workplace } from '../support/cli.js';
 import { longerConfig, randomDataset, resume, trainUntil } from '../support/runs.js';
 
@@ -199,7 +199,7 @@ t.test('every kind of write is fenced', t => {
   mkdirSync(join(folder, 'checkpoints'));
   const release = lockRun(lock);
   const log = EventLog.open(join(folder, 'log.jsonl'));
-  const journal = Journal.open(join(folder, 'journal.jsonl'), 'one');
+  const journal = openJournal(join(folder, 'journal.jsonl'), 'one');
   writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']);
   const own = readFileSync(lock, 'utf8');
   const lost = { exitCode: 1, diagnostics: [{ code: 'run/lock-lost', file: lock }] };

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { SweepDirectory } from '../../src/sweep/directory.js';
-import { Journal } from '../../src/sweep/journal.js';
+import { openJournal } from '../../src/sweep/journal.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { JournalRecord, SegmentStatus } from '../../src/sweep/schedule/records.js';
 import { budgetOf, planOf } from './schedules.js';
@@ -52,7 +52,7 @@ export class SweepStories {
       givenYaml: null,
       bases: [{ name: 'base.yaml', yaml: BASE }],
     });
-    const journal = Journal.open(directory.files.journal, 'writer');
+    const journal = openJournal(directory.files.journal, 'writer');
     journal.append(...records);
     journal.close();
     this.directories.push(directory.path);

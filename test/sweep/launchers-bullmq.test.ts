@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { lockRun } from '../../src/run/lock.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
-import { Journal } from '../../src/sweep/journal.js';
+import { openJournal } from '../../src/sweep/journal.js';
 import {
   BullmqLauncher,
   type BullmqOptions,
@@ -66,7 +66,7 @@ function training(
     givenYaml: null,
     bases: [{ name: PLAN.bases[0].name, yaml }],
   });
-  const journal = Journal.open(sweep.files.journal, 'test');
+  const journal = openJournal(sweep.files.journal, 'test');
   const time = new Date(0).toISOString();
   journal.append({ event: 'sweep.start', time, id: sweep.id, plan, backend: 'webasm', version: '' });
   journal.append({ event: 'trial.chosen', trial: 0, point: {} });
@@ -203,7 +203,7 @@ t.test('a worker runs valid jobs and refuses others', async t => {
   for (const nothing of [null, undefined, 1, 'run', [], {}])
     t.throws(() => taskOfJob(nothing, root), /the worker refuses the job/);
   symlinkSync(outside, join(job.sweep, 'trials', 't0001-s0'));
-  const linked = Journal.open(join(job.sweep, 'journal.jsonl'), 'other');
+  const linked = openJournal(join(job.sweep, 'journal.jsonl'), 'other');
   linked.append({ event: 'trial.chosen', trial: 1, point: {} });
   linked.close();
   t.throws(

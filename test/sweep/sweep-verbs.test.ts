@@ -10,7 +10,7 @@ import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compa
 import { lockRun } from '../../src/run/lock.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { costModel } from '../../src/sweep/directory.js';
-import { Journal } from '../../src/sweep/journal.js';
+import { openJournal } from '../../src/sweep/journal.js';
 import { readSweepResults } from '../../src/sweep/results.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
@@ -42,7 +42,7 @@ async function said(...words: string[]): Promise<{ code: number; out: string; er
 function simulated(plan: SweepPlan): SweepDirectory {
   const directory = directoryOf([begun(plan)], plan);
   const scheduler = new Scheduler(plan, costModel(directory));
-  const journal = Journal.open(directory.files.journal, 'simulated');
+  const journal = openJournal(directory.files.journal, 'simulated');
   while (!scheduler.finished) {
     journal.append(...scheduler.advance());
     for (const { trial, seed, from, to } of scheduler.ready()) {

@@ -33,8 +33,8 @@ const when = s.named(
   ),
 );
 
-const LOW = { description: 'Smallest value.', aliases: ['min', 'minimum', 'from'] } as const;
-const HIGH = { description: 'Largest value.', aliases: ['max', 'maximum', 'to'] } as const;
+const LOW = { description: 'Smallest value.', aliases: ['min', 'minimum', 'from'], required: true } as const;
+const HIGH = { description: 'Largest value.', aliases: ['max', 'maximum', 'to'], required: true } as const;
 const REAL = { min: -1e300, max: 1e300 };
 const WHOLE = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
 
@@ -42,13 +42,7 @@ const low = s.named('low', s.number({ ...LOW, ...REAL, examples: [0] }));
 const positiveLow = s.named('positive_low', s.number({ ...LOW, above: 0, max: 1e300, examples: [0.0001] }));
 const high = s.named('high', s.number({ ...HIGH, ...REAL, examples: [0.1] }));
 const intLow = s.named('int_low', s.integer({ ...LOW, ...WHOLE, examples: [32] }));
-const logIntLow = s.integer({
-  ...LOW,
-  min: 1,
-  max: Number.MAX_SAFE_INTEGER,
-  required: true,
-  examples: [8],
-});
+const logIntLow = s.integer({ ...LOW, min: 1, max: Number.MAX_SAFE_INTEGER, examples: [8] });
 const intHigh = s.named('int_high', s.integer({ ...HIGH, ...WHOLE, examples: [256] }));
 
 const valueLike = (example: Value) =>
@@ -114,13 +108,10 @@ const parameter = s.named(
           'kind',
           [
             distribution('choice', 'Choice', ANY, { values: choices }),
-            distribution('uniform', 'Uniform', REAL_NUMBER, { low: s.required(low), high: s.required(high) }),
-            distribution('log_uniform', 'LogUniform', LOG_NUMBER, {
-              low: s.required(positiveLow),
-              high: s.required(high),
-            }),
-            distribution('int', 'Int', STEPS, { low: s.required(intLow), high: s.required(intHigh), step }),
-            distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: s.required(intHigh) }),
+            distribution('uniform', 'Uniform', REAL_NUMBER, { low, high }),
+            distribution('log_uniform', 'LogUniform', LOG_NUMBER, { low: positiveLow, high }),
+            distribution('int', 'Int', STEPS, { low: intLow, high: intHigh, step }),
+            distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: intHigh }),
             distribution('paired', 'Paired', TOGETHER, { values: pairedValues }),
           ],
           { examples: [{ kind: 'uniform', low: 0, high: 0.9 }] },

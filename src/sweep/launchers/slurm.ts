@@ -29,27 +29,24 @@ const TAIL_LENGTH = 4_000;
 /** A controller under load is slow; a command that takes longer than this hangs. */
 const COMMAND_MS = 60_000;
 
-/** In milliseconds. */
-export interface Pace {
+/** In milliseconds. The Slurm manual allows a query every few seconds: all share the controller. */
+const USUAL_PACE = {
   /** Between reads of the end files. */
-  readonly files: number;
+  files: 500,
   /** Between calls of squeue. */
-  readonly slurm: number;
+  slurm: 10_000,
   /** How long an end file may take to become visible on this machine. */
-  readonly grace: number;
+  grace: 60_000,
   /** Without a response from Slurm, after which the launcher fails. */
-  readonly patience: number;
-}
-
-/** The Slurm manual allows a query every few seconds, since all users share the controller. */
-const USUAL_PACE: Pace = { files: 500, slurm: 10_000, grace: 60_000, patience: 900_000 };
+  patience: 900_000,
+};
 
 export interface SlurmOptions {
   readonly directory: string;
   /** Further options of sbatch, such as `--partition=long`; they override those of the launcher. */
   readonly sbatch?: readonly string[];
   readonly program?: string;
-  readonly pace?: Pace;
+  readonly pace?: typeof USUAL_PACE;
 }
 
 export class SlurmLauncher implements Launcher {
