@@ -5,33 +5,15 @@ import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index
 import { modelConfig } from '../../math/model/settings.js';
 import { optimizerConfig } from '../../math/optimizers/index.js';
 import { dependsOnLength, type ScheduleConfig } from '../../math/schedules/index.js';
-import {
-  boolean,
-  choice,
-  either,
-  type FactsContext,
-  integer,
-  type KeyFacts,
-  like,
-  list,
-  literal,
-  named,
-  number,
-  required,
-  section,
-  type TypeOf,
-  text,
-  union,
-  word,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 
-const NO_EFFECT = { effects: [] } as const satisfies KeyFacts;
-const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;
-const ORDER = { effects: ['data_order'] } as const satisfies KeyFacts;
+const NO_EFFECT = { effects: [] } as const satisfies s.KeyFacts;
+const NUMERICS = { effects: ['numerics'] } as const satisfies s.KeyFacts;
+const ORDER = { effects: ['data_order'] } as const satisfies s.KeyFacts;
 const AVERAGE = {
   effects: ['numerics'],
   resume: ({ from }) => (from === null ? { never: 'its checkpoints have no averaged weights' } : undefined),
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 
 const LENGTH = {
   effects: config => (ratesDependOnLength(config) ? ['length', 'numerics'] : ['length']),
@@ -39,7 +21,7 @@ const LENGTH = {
     ratesDependOnLength(config)
       ? { unsafe: 'the learning rates of `optimizer.schedule` depend on the planned length' }
       : undefined,
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 
 /**
  * More evaluations find other best values. A plateau schedule and early stopping count evaluations,
@@ -61,33 +43,33 @@ const EVALUATIONS = {
       return { unsafe: 'a gate judges the best value of the evaluations' };
     return undefined;
   },
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 
 /** Each checkpoint contains the value by which it is ranked, so a resume cannot rank it anew. */
 const SELECTION = {
   effects: ['selection'],
   resume: { unsafe: 'the checkpoints so far were ranked by the earlier value' },
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 
 /** Without checkpoints that are kept for being the best, it is the best of the newest. */
 const KEPT = {
   effects: config => (config.checkpoint?.keep?.best === 0 ? ['selection'] : []),
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 
-function ratesDependOnLength({ optimizer }: FactsContext): boolean {
+function ratesDependOnLength({ optimizer }: s.FactsContext): boolean {
   return dependsOnLength(optimizer?.schedule as ScheduleConfig | undefined);
 }
 
-function followsMetric({ optimizer }: FactsContext): boolean {
+function followsMetric({ optimizer }: s.FactsContext): boolean {
   return optimizer?.schedule?.kind === 'plateau';
 }
 
-const emaAverage = named(
+const emaAverage = s.named(
   'ema_average',
-  section(
+  s.section(
     {
-      kind: literal('ema', { description: 'Exponential moving average.', examples: ['ema'], ...AVERAGE }),
-      decay: number({
+      kind: s.literal('ema', { description: 'Exponential moving average.', examples: ['ema'], ...AVERAGE }),
+      decay: s.number({
         description: 'Fraction of the average that each update keeps.',
         min: 0,
         below: 1,
@@ -103,9 +85,9 @@ const emaAverage = named(
   ),
 );
 
-const average = named(
+const average = s.named(
   'average',
-  union('kind', [emaAverage], {
+  s.union('kind', [emaAverage], {
     title: 'AverageConfig',
     description:
       'Keep an average of the weights in addition to the weights. Evaluations, predictions and checkpoint metrics use the average.',
@@ -114,11 +96,11 @@ const average = named(
   }),
 );
 
-const training = named(
+const training = s.named(
   'training',
-  section(
+  s.section(
     {
-      num_epochs: integer({
+      num_epochs: s.integer({
         description: 'Number of passes over the training set.',
         min: 1,
         max: 1000000,
@@ -127,7 +109,7 @@ const training = named(
         required: true,
         ...LENGTH,
       }),
-      max_steps: integer({
+      max_steps: s.integer({
         description: 'Maximum number of optimizer steps. Training stops after it, even within an epoch.',
         min: 1,
         max: 9007199254740991,
@@ -135,7 +117,7 @@ const training = named(
         aliases: ['steps', 'num_steps', 'max_iterations', 'iterations'],
         ...LENGTH,
       }),
-      batch_size: integer({
+      batch_size: s.integer({
         description: 'Sequences per batch.',
         min: 1,
         max: 65536,
@@ -144,18 +126,18 @@ const training = named(
         required: true,
         ...ORDER,
       }),
-      shuffle: boolean({
+      shuffle: s.boolean({
         description: 'Whether to shuffle the training sequences before each epoch.',
         default: true,
         ...ORDER,
       }),
-      last_batch: choice(['train', 'drop'], {
+      last_batch: s.choice(['train', 'drop'], {
         description: 'Whether to train on the last batch of an epoch if it is not full, or drop it.',
         default: 'train',
         aliases: ['drop_last', 'drop_remainder'],
         ...ORDER,
       }),
-      bucket_by_length: boolean({
+      bucket_by_length: s.boolean({
         description:
           'Whether to batch sequences of similar length together, which reduces padding. With `shuffle` the batches are in random order; without it sequences are sorted by length.',
         default: false,
@@ -163,7 +145,7 @@ const training = named(
         aliases: ['bucket', 'bucketing', 'buckets', 'group_by_length', 'sort_by_length'],
         ...ORDER,
       }),
-      carry_state: boolean({
+      carry_state: s.boolean({
         description:
           'Whether row b of a batch continues row b of the previous batch: its layers start in the final states of that row (truncated backpropagation through time). States are zero at the start of an epoch.',
         default: false,
@@ -171,7 +153,7 @@ const training = named(
         aliases: ['stateful', 'carry_states', 'keep_state', 'carry_hidden', 'tbptt'],
         ...NUMERICS,
       }),
-      log_every: integer({
+      log_every: s.integer({
         description:
           'Steps between two logged training steps. By default the run chooses 1, 2, 5, 10, 20, 50, … so that 200 to 500 steps are logged over the planned training, or every step of a shorter one. `manifest.json` records the choice, and a resumed run keeps it.',
         min: 1,
@@ -182,7 +164,7 @@ const training = named(
         aliases: ['log_interval', 'print_every'],
         ...NO_EFFECT,
       }),
-      gradient_clip_norm: number({
+      gradient_clip_norm: s.number({
         description:
           'Maximum norm of the gradient over all parameters. Larger gradients are scaled down to it.',
         above: 0,
@@ -191,7 +173,7 @@ const training = named(
         aliases: ['clip', 'clip_norm', 'grad_clip', 'max_grad_norm', 'gradient_clip', 'clip_grad_norm'],
         ...NUMERICS,
       }),
-      max_skipped_batches: integer({
+      max_skipped_batches: s.integer({
         description:
           'Maximum number of batches per run that are skipped because their loss, gradient or update is not finite. A skipped batch leaves parameters and optimizer state unchanged; it counts as a training step but not as an optimizer update. One more ends the run as diverged.',
         min: 0,
@@ -202,9 +184,9 @@ const training = named(
         effects: ['length'],
       }),
       average: average,
-      evaluate_every: section(
+      evaluate_every: s.section(
         {
-          steps: integer({
+          steps: s.integer({
             description: 'Steps between two evaluations.',
             min: 1,
             max: 9007199254740991,
@@ -228,9 +210,9 @@ const training = named(
           ],
         },
       ),
-      early_stopping: section(
+      early_stopping: s.section(
         {
-          metric: like(metricName, {
+          metric: s.like(metricName, {
             description: 'Metric to watch.',
             defaultText: 'checkpoint.metric',
             examples: ['validation.loss'],
@@ -238,7 +220,7 @@ const training = named(
             effects: ['length'],
             resume: 'unsafe',
           }),
-          patience: integer({
+          patience: s.integer({
             description: 'Number of evaluations in a row without an improvement after which training stops.',
             min: 1,
             max: 1000000,
@@ -247,7 +229,7 @@ const training = named(
             required: true,
             effects: ['length'],
           }),
-          min_delta: number({
+          min_delta: s.number({
             description:
               'Smallest change that counts as an improvement: a value must be better than the best by more than this.',
             min: 0,
@@ -257,7 +239,7 @@ const training = named(
             aliases: ['threshold', 'delta', 'tolerance'],
             effects: ['length'],
           }),
-          restore_best: boolean({
+          restore_best: s.boolean({
             description:
               'Whether to restore the weights of the best checkpoint at the end of training. The final metrics are then measured with them.',
             default: true,
@@ -273,7 +255,7 @@ const training = named(
           aliases: ['early_stop', 'earlystopping', 'stop_early'],
         },
       ),
-      metrics: list(measuredMetric, {
+      metrics: s.list(measuredMetric, {
         description:
           'Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.',
         unique: true,
@@ -281,7 +263,7 @@ const training = named(
         aliases: ['metric', 'measures'],
         ...NO_EFFECT,
       }),
-      eval_batch_size: integer({
+      eval_batch_size: s.integer({
         description: 'Sequences per batch in evaluations.',
         min: 1,
         max: 65536,
@@ -301,23 +283,23 @@ const training = named(
   ),
 );
 
-const checkpoint = named(
+const checkpoint = s.named(
   'checkpoint',
-  section(
+  s.section(
     {
-      every: either(
+      every: s.either(
         [
-          word(['epoch'], { ...NO_EFFECT }),
-          section(
+          s.word(['epoch'], { ...NO_EFFECT }),
+          s.section(
             {
-              steps: integer({
+              steps: s.integer({
                 description: 'Optimizer steps between two checkpoints.',
                 min: 1,
                 max: 9007199254740991,
                 examples: [500],
                 ...NO_EFFECT,
               }),
-              seconds: number({
+              seconds: s.number({
                 description: 'Seconds between two checkpoints.',
                 min: 1,
                 max: 1000000000.0,
@@ -335,16 +317,16 @@ const checkpoint = named(
           aliases: ['interval', 'frequency'],
         },
       ),
-      keep: section(
+      keep: s.section(
         {
-          last: integer({
+          last: s.integer({
             description: 'Number of newest checkpoints to keep. The last one is always kept.',
             min: 1,
             max: 100000,
             default: 1,
             ...NO_EFFECT,
           }),
-          best: integer({
+          best: s.integer({
             description: 'Number of best checkpoints by `metric` to keep.',
             min: 0,
             max: 100000,
@@ -359,7 +341,7 @@ const checkpoint = named(
           examples: [{ last: 1, best: 1 }],
         },
       ),
-      metric: like(metricName, {
+      metric: s.like(metricName, {
         description: 'Metric that determines the best checkpoint.',
         defaultText:
           'training.early_stopping.metric if set; otherwise accuracy for class targets and loss for value targets, on the validation split if there is one, else on the test split',
@@ -367,7 +349,7 @@ const checkpoint = named(
         aliases: ['monitor'],
         ...SELECTION,
       }),
-      mode: choice(['min', 'max'], {
+      mode: s.choice(['min', 'max'], {
         description: 'Whether larger (max) or smaller (min) values of the metric are better.',
         defaultText: 'max for metrics where larger is better, such as an accuracy; min for losses and errors',
         examples: ['max'],
@@ -384,12 +366,12 @@ const checkpoint = named(
   ),
 );
 
-const gate = named(
+const gate = s.named(
   'gate',
-  section(
+  s.section(
     {
       metric: gateMetric,
-      over: choice(['last', 'best', 'seeds'], {
+      over: s.choice(['last', 'best', 'seeds'], {
         description:
           'Which value to judge: the last one, the best of all evaluations, or the mean over runs that differ only in their seed. A single run cannot judge the mean over seeds; `review` does.',
         default: 'last',
@@ -397,7 +379,7 @@ const gate = named(
         aliases: ['of'],
         ...NO_EFFECT,
       }),
-      min: number({
+      min: s.number({
         description: 'Smallest value that passes.',
         min: -1e300,
         max: 1e300,
@@ -405,7 +387,7 @@ const gate = named(
         aliases: ['minimum', 'at_least'],
         ...NO_EFFECT,
       }),
-      max: number({
+      max: s.number({
         description: 'Largest value that passes.',
         min: -1e300,
         max: 1e300,
@@ -413,7 +395,7 @@ const gate = named(
         aliases: ['maximum', 'at_most'],
         ...NO_EFFECT,
       }),
-      baseline: text({
+      baseline: s.text({
         description: 'Baseline file written by `review --pin`. The metric is compared with its mean.',
         minLength: 1,
         maxLength: 4096,
@@ -422,7 +404,7 @@ const gate = named(
         path: true,
         ...NO_EFFECT,
       }),
-      max_drop: number({
+      max_drop: s.number({
         description:
           "How much worse than the baseline's mean the metric may be, in the metric's unit: lower for an accuracy, higher for losses, errors and performance.",
         min: 0,
@@ -431,7 +413,7 @@ const gate = named(
         aliases: ['drop', 'tolerance'],
         ...NO_EFFECT,
       }),
-      max_regress: number({
+      max_regress: s.number({
         description:
           "How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 %.",
         min: 0,
@@ -440,14 +422,14 @@ const gate = named(
         aliases: ['regress', 'regression'],
         ...NO_EFFECT,
       }),
-      beats: choice(['trivial'], {
+      beats: s.choice(['trivial'], {
         description:
           'trivial: the metric must be better than the best trivial baseline on its split, such as the majority class or the mean.',
         examples: ['trivial'],
         aliases: ['better_than'],
         ...NO_EFFECT,
       }),
-      by: number({
+      by: s.number({
         description:
           "Minimum margin over the trivial baseline, in the metric's unit. Default: any improvement passes.",
         min: 0,
@@ -470,10 +452,10 @@ const gate = named(
   ),
 );
 
-export const experiment = section(
+export const experiment = s.section(
   {
-    version: literal(1, { description: 'Version of the config format.', examples: [1], ...NO_EFFECT }),
-    name: text({
+    version: s.literal(1, { description: 'Version of the config format.', examples: [1], ...NO_EFFECT }),
+    name: s.text({
       description:
         'Name of the experiment and of its directory in the output directory: letters, digits, dots, underscores and hyphens, starting with a letter or digit, without two dots in a row.',
       maxLength: 100,
@@ -484,21 +466,24 @@ export const experiment = section(
       effects: [],
       resume: { never: 'the run directory is named after it' },
     }),
-    description: text({
+    description: s.text({
       description: 'Free text for readers. It changes nothing.',
       maxLength: 10000,
       examples: ['Two stacked LSTM layers read each digit row by row.'],
       aliases: ['notes', 'comment'],
       ...NO_EFFECT,
     }),
-    extends: either([text({ minLength: 1 }), list(text({ minLength: 1 }), { minItems: 1, maxItems: 16 })], {
-      description:
-        'One or more configs to start from. Later files win, mappings merge key by key, lists are replaced, and null removes an inherited key.',
-      examples: ['mnist-lstm.yaml', ['base.yaml', 'large.yaml']],
-      aliases: ['include', 'defaults', 'base'],
-      ...NO_EFFECT,
-    }),
-    seed: integer({
+    extends: s.either(
+      [s.text({ minLength: 1 }), s.list(s.text({ minLength: 1 }), { minItems: 1, maxItems: 16 })],
+      {
+        description:
+          'One or more configs to start from. Later files win, mappings merge key by key, lists are replaced, and null removes an inherited key.',
+        examples: ['mnist-lstm.yaml', ['base.yaml', 'large.yaml']],
+        aliases: ['include', 'defaults', 'base'],
+        ...NO_EFFECT,
+      },
+    ),
+    seed: s.integer({
       description:
         'Seed of all randomness: initial weights, shuffling, dropout, synthetic data and random splits.',
       min: 0,
@@ -513,9 +498,9 @@ export const experiment = section(
     model: modelConfig,
     loss: lossConfig,
     optimizer: optimizerConfig,
-    training: required(training),
+    training: s.required(training),
     checkpoint: checkpoint,
-    gates: list(gate, {
+    gates: s.list(gate, {
       description:
         'Conditions on the final metrics. A run exits with code 3 if a gate fails or cannot be judged.',
       maxItems: 100,
@@ -531,4 +516,4 @@ export const experiment = section(
 );
 
 /** A complete config: every default filled in. */
-export type Experiment = Omit<TypeOf<typeof experiment>, 'extends'>;
+export type Experiment = Omit<s.TypeOf<typeof experiment>, 'extends'>;

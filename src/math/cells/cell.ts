@@ -1,15 +1,5 @@
 /** Interface of recurrent cells: one time step, written with ops. */
-import {
-  boolean,
-  integer,
-  type KeyFacts,
-  type Keys,
-  named,
-  required,
-  type Shape,
-  type TypeOf,
-  tag,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import type { Shape as TensorShape } from '../graph/shape.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -77,21 +67,21 @@ export function spreadBias(bias: Node, batch: number): Node {
 }
 
 /** A cell and the keys of its layers in a config. */
-export interface CellKind<S extends Shape> extends Cell<TypeOf<S>> {
+export interface CellKind<S extends s.Shape> extends Cell<s.TypeOf<S>> {
   readonly settings: S;
 }
 
-export const cell = <S extends Shape>(kind: CellKind<S>): CellKind<S> => kind;
+export const cell = <S extends s.Shape>(kind: CellKind<S>): CellKind<S> => kind;
 
 /** The facts of all keys of a model. */
 export const MODEL = {
   effects: ['numerics'],
   resume: { never: 'its checkpoints belong to this model' },
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 
-const hiddenSize = named(
+const hiddenSize = s.named(
   'hidden_size',
-  integer({
+  s.integer({
     title: 'HiddenSize',
     description: 'Hidden units per recurrent layer.',
     min: 1,
@@ -102,9 +92,9 @@ const hiddenSize = named(
   }),
 );
 
-const bidirectional = named(
+const bidirectional = s.named(
   'bidirectional',
-  boolean({
+  s.boolean({
     title: 'Bidirectional',
     description:
       'Whether the layer also reads each sequence from end to start, with a second set of weights. The next layer reads the outputs of both directions.',
@@ -116,13 +106,13 @@ const bidirectional = named(
 );
 
 /** The keys of a layer: the cell, its size, those of its own, and its directions. */
-export const layerKeys = <const Name extends string, Own extends Keys>(
+export const layerKeys = <const Name extends string, Own extends s.Keys>(
   name: Name,
   description: string,
   own: Own,
 ) => ({
-  cell: tag(name, { description, aliases: ['kind', 'type'], ...MODEL }),
-  hidden_size: required(hiddenSize),
+  cell: s.tag(name, { description, aliases: ['kind', 'type'], ...MODEL }),
+  hidden_size: s.required(hiddenSize),
   ...own,
   bidirectional,
 });

@@ -1,24 +1,13 @@
-import {
-  choice,
-  extended,
-  integer,
-  like,
-  list,
-  named,
-  number,
-  section,
-  type TypeOf,
-  text,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 import { MODEL } from '../cells/cell.js';
 import { type LayerConfig, layerConfig } from '../cells/index.js';
 import { type HeadName, heads } from './heads.js';
 
-const embedding = named(
+const embedding = s.named(
   'embedding',
-  section(
+  s.section(
     {
-      size: integer({
+      size: s.integer({
         description: 'Size of the vector of each symbol.',
         min: 1,
         max: 16384,
@@ -27,7 +16,7 @@ const embedding = named(
         required: true,
         ...MODEL,
       }),
-      num_symbols: integer({
+      num_symbols: s.integer({
         description:
           'Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest symbol of all splits.',
         min: 1,
@@ -47,18 +36,18 @@ const embedding = named(
   ),
 );
 
-const head = named(
+const head = s.named(
   'head',
-  section(
+  s.section(
     {
-      from: choice(Object.keys(heads) as HeadName[], {
+      from: s.choice(Object.keys(heads) as HeadName[], {
         description:
           "What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.",
         default: 'last',
         aliases: ['pool', 'pooling', 'reduce', 'reduction'],
         ...MODEL,
       }),
-      hidden_sizes: list(integer({ min: 1, max: 65536 }), {
+      hidden_sizes: s.list(s.integer({ min: 1, max: 65536 }), {
         description: 'Sizes of the hidden dense layers, each followed by the activation.',
         maxItems: 16,
         default: [],
@@ -66,13 +55,13 @@ const head = named(
         aliases: ['hidden', 'hidden_size', 'layers', 'sizes', 'units', 'hidden_layers'],
         ...MODEL,
       }),
-      activation: choice(['relu', 'tanh'], {
+      activation: s.choice(['relu', 'tanh'], {
         description: 'Activation function of the hidden dense layers.',
         default: 'relu',
         aliases: ['nonlinearity', 'act'],
         ...MODEL,
       }),
-      dropout: number({
+      dropout: s.number({
         description:
           'Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.',
         min: 0,
@@ -92,9 +81,9 @@ const head = named(
   ),
 );
 
-const numClasses = named(
+const numClasses = s.named(
   'num_classes',
-  integer({
+  s.integer({
     title: 'NumClasses',
     description:
       'Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
@@ -106,9 +95,9 @@ const numClasses = named(
   }),
 );
 
-const initFrom = named(
+const initFrom = s.named(
   'init_from',
-  text({
+  s.text({
     title: 'InitFrom',
     description:
       'A safetensors file with the initial weights, instead of random ones. It must have all weights of the model and no others.',
@@ -122,11 +111,11 @@ const initFrom = named(
   }),
 );
 
-const listedLayers = named(
+const listedLayers = s.named(
   'listed_layers',
-  section(
+  s.section(
     {
-      layers: list(like(layerConfig, { closed: true }), {
+      layers: s.list(s.like(layerConfig, { closed: true }), {
         description:
           'The recurrent layers, bottom first. Replaces `cell`, `hidden_size` and the other keys of a layer.',
         minItems: 1,
@@ -144,12 +133,12 @@ const listedLayers = named(
   ),
 );
 
-const equalLayers = named(
+const equalLayers = s.named(
   'equal_layers',
-  extended(
+  s.extended(
     [layerConfig],
     {
-      num_layers: integer({
+      num_layers: s.integer({
         title: 'NumLayers',
         description: 'Number of stacked recurrent layers.',
         min: 1,
@@ -164,12 +153,12 @@ const equalLayers = named(
   ),
 );
 
-export const modelConfig = named(
+export const modelConfig = s.named(
   'model',
-  extended(
+  s.extended(
     [listedLayers, equalLayers],
     {
-      dropout: number({
+      dropout: s.number({
         description:
           'Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.',
         min: 0,
@@ -196,7 +185,7 @@ export const modelConfig = named(
   ),
 );
 
-export type ModelConfig = TypeOf<typeof modelConfig>;
+export type ModelConfig = s.TypeOf<typeof modelConfig>;
 
 /** The recurrent layers, bottom first. */
 export function layersOf(model: ModelConfig): readonly LayerConfig[] {

@@ -2,19 +2,7 @@
  * Interface of optimizers: named state and one update written with ops. What changes from step to
  * step is a scalar argument of the kernels.
  */
-import {
-  boolean,
-  choice,
-  type KeyFacts,
-  type Keys,
-  list,
-  named,
-  number,
-  required,
-  type Shape,
-  type TypeOf,
-  tag,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { scheduleConfig } from '../schedules/index.js';
 
@@ -64,17 +52,17 @@ export interface Part<Settings> {
   ): Change;
 }
 
-export interface OptimizerFacts<S extends Shape> {
+export interface OptimizerFacts<S extends s.Shape> {
   readonly settings: S;
   /** What it follows, as Markdown, for the reference. */
   readonly reference: string;
 }
 
 /** An optimizer that applies `parts` one after the other. */
-export function optimizer<S extends Shape>(
+export function optimizer<S extends s.Shape>(
   facts: OptimizerFacts<S>,
-  ...parts: readonly Part<TypeOf<S>>[]
-): OptimizerFacts<S> & Optimizer<TypeOf<S>> {
+  ...parts: readonly Part<s.TypeOf<S>>[]
+): OptimizerFacts<S> & Optimizer<s.TypeOf<S>> {
   return {
     ...facts,
 
@@ -96,21 +84,21 @@ export function optimizer<S extends Shape>(
   };
 }
 
-export const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;
+export const NUMERICS = { effects: ['numerics'] } as const satisfies s.KeyFacts;
 
 const KIND = {
   effects: ['numerics'],
   resume: { never: 'its checkpoints have no state for another optimizer' },
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 /** Of an option that adds a buffer. */
 export const BUFFER = {
   effects: ['numerics'],
   resume: ({ to }) => (to === true ? { never: 'its checkpoints have no state for it' } : undefined),
-} as const satisfies KeyFacts;
+} as const satisfies s.KeyFacts;
 
-const learningRate = named(
+const learningRate = s.named(
   'learning_rate',
-  number({
+  s.number({
     title: 'LearningRate',
     description: 'Learning rate.',
     above: 0,
@@ -121,9 +109,9 @@ const learningRate = named(
   }),
 );
 
-export const weightDecay = named(
+export const weightDecay = s.named(
   'weight_decay',
-  number({
+  s.number({
     title: 'WeightDecay',
     description: 'L2 penalty, added to the gradient as in PyTorch.',
     min: 0,
@@ -135,9 +123,9 @@ export const weightDecay = named(
   }),
 );
 
-export const decoupledWeightDecay = named(
+export const decoupledWeightDecay = s.named(
   'decoupled_weight_decay',
-  number({
+  s.number({
     title: 'DecoupledWeightDecay',
     description:
       'Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.',
@@ -149,9 +137,9 @@ export const decoupledWeightDecay = named(
   }),
 );
 
-const weightDecayOn = named(
+const weightDecayOn = s.named(
   'weight_decay_on',
-  choice(['all', 'weights'], {
+  s.choice(['all', 'weights'], {
     title: 'WeightDecayOn',
     description:
       'Parameters that weight decay applies to: all of them, or only weights, which excludes biases and the gains of layer normalization.',
@@ -172,9 +160,9 @@ const weightDecayOn = named(
   }),
 );
 
-export const momentum = named(
+export const momentum = s.named(
   'momentum',
-  number({
+  s.number({
     title: 'Momentum',
     description: 'Momentum factor.',
     min: 0,
@@ -187,9 +175,9 @@ export const momentum = named(
   }),
 );
 
-export const betas = named(
+export const betas = s.named(
   'betas',
-  list(number({ min: 0, below: 1 }), {
+  s.list(s.number({ min: 0, below: 1 }), {
     title: 'Betas',
     description: 'Decay rates of the running averages of the gradient and of its square.',
     minItems: 2,
@@ -201,9 +189,9 @@ export const betas = named(
   }),
 );
 
-export const eps = named(
+export const eps = s.named(
   'eps',
-  number({
+  s.number({
     title: 'Epsilon',
     description: 'Added to the denominator for numerical stability.',
     above: 0,
@@ -214,9 +202,9 @@ export const eps = named(
   }),
 );
 
-export const amsgrad = named(
+export const amsgrad = s.named(
   'amsgrad',
-  boolean({
+  s.boolean({
     title: 'Amsgrad',
     description:
       'Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et al., 2018).',
@@ -228,13 +216,13 @@ export const amsgrad = named(
 );
 
 /** The keys of an optimizer: its kind, the learning rate, its own, and what decays. */
-export const optimizerKeys = <const Kind extends string, Own extends Keys>(
+export const optimizerKeys = <const Kind extends string, Own extends s.Keys>(
   kind: Kind,
   description: string,
   own: Own,
 ) => ({
-  kind: tag(kind, { description, ...KIND }),
-  learning_rate: required(learningRate),
+  kind: s.tag(kind, { description, ...KIND }),
+  learning_rate: s.required(learningRate),
   schedule: scheduleConfig,
   ...own,
   weight_decay_on: weightDecayOn,

@@ -1,13 +1,5 @@
 /** Schedules: the learning rate as a function of progress, without a state to resume. */
-import {
-  integer,
-  type KeyFacts,
-  named,
-  number,
-  type Shape,
-  section,
-  type TypeOf,
-} from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 
 /** A value of the metric that a schedule monitors. */
 export interface Observation {
@@ -62,23 +54,23 @@ export function alongCosine(start: number, end: number, fraction: number): numbe
   return end + ((start - end) * (1 + Math.cos(Math.PI * fraction))) / 2;
 }
 
-export interface ScheduleKind<S extends Shape> extends Schedule<TypeOf<S>> {
+export interface ScheduleKind<S extends s.Shape> extends Schedule<s.TypeOf<S>> {
   readonly settings: S;
   /** The learning rate as Markdown, for the reference. */
   readonly formula: string;
   /** Its class in torch.optim.lr_scheduler, as Markdown. */
   readonly pytorch: string;
   /** True if the rate of an update depends on the planned number of updates; absent: never. */
-  dependsOnLength?(settings: TypeOf<S>): boolean;
+  dependsOnLength?(settings: s.TypeOf<S>): boolean;
 }
 
-export const schedule = <S extends Shape>(kind: ScheduleKind<S>): ScheduleKind<S> => kind;
+export const schedule = <S extends s.Shape>(kind: ScheduleKind<S>): ScheduleKind<S> => kind;
 
-export const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;
+export const NUMERICS = { effects: ['numerics'] } as const satisfies s.KeyFacts;
 
-export const scheduleSteps = named(
+export const scheduleSteps = s.named(
   'schedule_steps',
-  integer({
+  s.integer({
     title: 'ScheduleSteps',
     description: 'Number of optimizer updates.',
     min: 1,
@@ -89,9 +81,9 @@ export const scheduleSteps = named(
   }),
 );
 
-export const scheduleEpochs = named(
+export const scheduleEpochs = s.named(
   'schedule_epochs',
-  integer({
+  s.integer({
     title: 'ScheduleEpochs',
     description: 'Number of epochs.',
     min: 1,
@@ -102,9 +94,9 @@ export const scheduleEpochs = named(
   }),
 );
 
-export const scheduleEvery = named(
+export const scheduleEvery = s.named(
   'schedule_every',
-  section(
+  s.section(
     { steps: scheduleSteps, epochs: scheduleEpochs },
     {
       title: 'ScheduleEvery',
@@ -117,9 +109,9 @@ export const scheduleEvery = named(
   ),
 );
 
-export const scheduleLength = named(
+export const scheduleLength = s.named(
   'schedule_length',
-  section(
+  s.section(
     { steps: scheduleSteps, epochs: scheduleEpochs },
     {
       title: 'ScheduleLength',
@@ -133,9 +125,9 @@ export const scheduleLength = named(
   ),
 );
 
-export const scheduleFactor = named(
+export const scheduleFactor = s.named(
   'schedule_factor',
-  number({
+  s.number({
     title: 'ScheduleFactor',
     description: 'Factor that the learning rate is multiplied by.',
     above: 0,
@@ -146,9 +138,9 @@ export const scheduleFactor = named(
   }),
 );
 
-export const minLearningRate = named(
+export const minLearningRate = s.named(
   'min_learning_rate',
-  number({
+  s.number({
     title: 'MinLearningRate',
     description: 'Lower bound of the learning rate.',
     min: 0,
@@ -160,13 +152,13 @@ export const minLearningRate = named(
   }),
 );
 
-export const warmup = named(
+export const warmup = s.named(
   'warmup',
-  section(
+  s.section(
     {
       steps: scheduleSteps,
       epochs: scheduleEpochs,
-      start_factor: number({
+      start_factor: s.number({
         description: 'Factor of the learning rate at the first update.',
         min: 0,
         max: 1,
