@@ -4,7 +4,7 @@
  */
 import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { mapPaths } from '../config/schema/walk.js';
+import { pathsIn } from '../config/schema/walk.js';
 import {
   type DataRecord,
   type DataScaling,
@@ -78,7 +78,9 @@ const FREE: readonly string[] = ['dataset.delimiter', 'dataset.memory', 'dataset
  * predictions.
  */
 function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set: readonly string[]): void {
-  const places = [before, after].flatMap(dataPlaces);
+  const places = [before, after].flatMap(({ experiment: { dataset } }) =>
+    pathsIn({ dataset }).map(([, at]) => at.join('.')),
+  );
   const isPlace = (key: string): boolean =>
     // a list of paths differs as a whole
     places.some(place => place === key || place.startsWith(`${key}.`));
@@ -91,15 +93,6 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set:
     got: set.find(assignment => assignment.trim().startsWith(`${key}=`)) ?? JSON.stringify(b?.value ?? null),
   }));
   if (problems.length > 0) throw usageError(...problems);
-}
-
-function dataPlaces({ experiment: { dataset } }: Pick<LoadedExperiment, 'experiment'>): string[] {
-  const places: string[] = [];
-  mapPaths({ dataset }, (path, at) => {
-    places.push(at.join('.'));
-    return path;
-  });
-  return places;
 }
 
 /** A model with its weights and its knowledge of the data, until its pool is closed. */

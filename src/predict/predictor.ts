@@ -2,6 +2,7 @@
  * Turns sequences into predictions, both for splits of a run's data and for new sequences: batches,
  * forward passes, predictions.
  */
+import { setTimeout } from 'node:timers/promises';
 import {
   type DataRecord,
   IGNORED,
@@ -223,7 +224,9 @@ async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefin
   try {
     for (;;) {
       const next = iterator.next();
-      if (!(await isWithin(next, PAUSE_MS))) yield undefined;
+      const settled = Promise.allSettled([next]);
+      const isSettled = await Promise.race([settled, setTimeout(PAUSE_MS)]);
+      if (!isSettled) yield undefined;
       const { value, done } = await next;
       if (done) return;
       yield value;
@@ -232,17 +235,6 @@ async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefin
     // not awaited: a generator waiting for its source returns only when that yields
     iterator.return?.().catch(() => {});
   }
-}
-
-function isWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const timer = setTimeout(resolve, milliseconds, false);
-    const settle = () => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    promise.then(settle, settle);
-  });
 }
 
 /**
