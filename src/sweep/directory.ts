@@ -70,7 +70,6 @@ export class SweepDirectory {
     return directory;
   }
 
-  /** Whether `path` is the directory of a sweep. */
   static isAt(path: string): boolean {
     return existsSync(new SweepDirectory(resolve(path)).files.plan);
   }

@@ -35,7 +35,6 @@ const stamp = {
 
 type Stamp = { readonly [K in keyof typeof stamp]: TypeOf<(typeof stamp)[K]> };
 
-/** A line of the journal. */
 export const journalLine = union(
   'event',
   recordShapes.map(shape =>

@@ -353,7 +353,6 @@ class Orchestrator {
   }
 }
 
-/** `t0007-s0-e3`. */
 function idOf({ trial, seed, to }: Pick<Segment, 'trial' | 'seed' | 'to'>): string {
   return `t${String(trial).padStart(4, '0')}-s${seed}-e${to}`;
 }

@@ -42,7 +42,6 @@ export interface RunningTask {
   readonly process: string;
   /** Rejects only if the launcher itself fails, not if the process does. */
   readonly end: Promise<TaskEnd>;
-  /** Asks the process to stop so that it can be resumed. */
   stop(): Promise<void>;
 }
 

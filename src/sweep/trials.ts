@@ -23,7 +23,6 @@ export const TRIAL_STATES = [
 
 export type TrialState = (typeof TRIAL_STATES)[number];
 
-/** The last result of a trial's run with one of the seeds. */
 export interface SeedResult {
   readonly seed: number;
   /** Epochs that the scheduler counts. */
@@ -48,7 +47,6 @@ export interface TrialRow {
   readonly seeds: readonly SeedResult[];
   /** Seconds of training steps, summed over all seeds. */
   readonly seconds: number;
-  /** Why it failed. */
   readonly message: string | null;
 }
 
@@ -86,7 +84,6 @@ export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readon
   });
 }
 
-/** What the decisions say about a trial. */
 type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
 
 /** What became of a trial's runs, by seed. */

@@ -309,7 +309,6 @@ function configsIn(path: string): readonly string[] {
   return names.toSorted().map(name => join(path, name));
 }
 
-/** `sweep resume SWEEP`: continues a stopped sweep. */
 export const resume = defineVerb({
   arguments: '<sweep>',
   options: {

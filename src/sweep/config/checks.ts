@@ -7,7 +7,7 @@ import { findElsewhere } from '../../config/schema-errors.js';
 import {
   describeValue,
   diagnosticAt,
-  Locator,
+  type Locator,
   type MapNode,
   type Path,
   positionOf,
@@ -24,7 +24,7 @@ import { methodOf } from '../search/index.js';
 import { canonical, countOf, type Distribution, type Space, sameValue, type Value } from '../search/space.js';
 import type { SweepSettings } from './definition.js';
 import { exclusionsOf, inOrder, type LocatedParameter, type Reference } from './parameters.js';
-import { isCommandLine, type LoadedBase, MAX_GRID, type PointConfigs } from './points.js';
+import { type LoadedBase, MAX_GRID, type PointConfigs } from './points.js';
 
 /** Keys that a sweep cannot vary, and why; their children cannot be varied either. */
 const FIXED: Readonly<Record<string, string>> = {
@@ -155,18 +155,16 @@ export function checkPlan(
   objective: Objective | undefined,
   parameters: readonly LocatedParameter[],
   bases: readonly LoadedBase[],
-  tree: MapNode,
+  locator: Locator,
 ): Diagnostic[] {
-  const locator = new Locator(tree);
   const found: Diagnostic[] = [];
   const refuse = (path: Path, code: string, message: string, expected: string) =>
     found.push(locator.atKey(path, code, message, { expected }));
   if ((base === undefined) === (variants === undefined))
     refuse(['variants'], 'sweep/base', 'a sweep needs configs', 'either `base` or `variants`');
-  const inWords = (ofFile: string, ofCommand: string): string => (isCommandLine(tree) ? ofCommand : ofFile);
   if (parameters.length === 0 && (seeds ?? []).length < 2) {
-    const ways = ['`parameters`, `variants`, or several `seeds`', 'KEY=VALUE,VALUE…, or several --seeds'];
-    refuse(['parameters'], 'sweep/nothing-varies', 'the sweep varies nothing', inWords(ways[0], ways[1]));
+    const expected = '`parameters` (KEY=VALUE,VALUE…), several configs, or several `seeds`';
+    refuse(['parameters'], 'sweep/nothing-varies', 'the sweep varies nothing', expected);
   }
   if (methodOf(method).isExhaustive) {
     const expected = 'a list of values or `int`; or method random, sobol or tpe';
@@ -176,16 +174,13 @@ export function checkPlan(
         found.push(diagnosticAt(keyPlace, 'sweep/endless-grid', message, { expected }));
       }
   } else if (budget.trials === undefined && budget.time === undefined) {
-    const expected = inWords('`budget` with `trials`, `time` or both', '`--trials`, `--time` or both');
+    const expected = '`budget` with `trials` (--trials), `time` (--time) or both';
     refuse(['budget'], 'sweep/endless', `a ${method.kind} search needs a limit`, expected);
   }
   if (objective !== undefined) return [...found, ...checkObjective(objective, budget.target, locator)];
-  const forms = [
-    '`objective`, such as { metric: test.loss, goal: minimize }',
-    '`--objective METRIC:min` or `METRIC:max`',
-  ];
   const message = 'no objective: the configs differ in `checkpoint.metric`';
-  if (bases.length > 0) refuse(['variants'], 'sweep/objective', message, inWords(forms[0], forms[1]));
+  const expected = '`objective`, such as { metric: test.loss, goal: minimize } (--objective test.loss:min)';
+  if (bases.length > 0) refuse(['variants'], 'sweep/objective', message, expected);
   return found;
 }
 

@@ -68,7 +68,7 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
   const objective = settings.objective ?? commonObjective(opened);
   stopIf([
     ...checkParameters(tree, settings, written),
-    ...checkPlan(settings, objective, written, opened, tree),
+    ...checkPlan(settings, objective, written, opened, locator),
     ...checkSet(set, settings, written),
     ...unreadable,
   ]);

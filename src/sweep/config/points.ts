@@ -17,10 +17,6 @@ import { assignmentsOf, type LocatedParameter } from './parameters.js';
 
 export const COMMAND_LINE = 'command line';
 
-export function isCommandLine(tree: MapNode): boolean {
-  return tree.place.text.file === COMMAND_LINE;
-}
-
 export interface LoadedBase extends FrozenBase, Omit<Base, 'sha256'> {
   readonly source: ConfigSource;
 }

@@ -78,7 +78,6 @@ class Asha implements Pruning {
     return 'pause';
   }
 
-  /** The candidate of the highest rung that has one. */
   promotable(): number | undefined {
     return this.halvings.map(rung => rung.candidate()).findLast(trial => trial !== undefined);
   }
@@ -92,12 +91,10 @@ class Asha implements Pruning {
 class Rung {
   /** All trials that have reached the rung, best first. */
   private readonly ranking: Measured[] = [];
-  /** The trials of them that have not continued. */
   private readonly waiting: Measured[] = [];
 
   constructor(
     readonly epochs: number,
-    /** eta. */
     private readonly reductionFactor: number,
   ) {}
 
@@ -130,7 +127,6 @@ function rankIn(ranking: readonly Measured[], measured: Measured): number {
   return low;
 }
 
-/** The settings of successive halving. */
 const halving = {
   min_epochs: named(
     'min_epochs',

@@ -19,7 +19,6 @@ export function methodOf({ kind }: Method): SearchMethod {
   return methods[kind] as SearchMethod;
 }
 
-/** Number of first trials that are chosen without results. */
 export function blindTrials(method: Method): number {
   return methodOf(method).blindTrials?.(method) ?? Number.POSITIVE_INFINITY;
 }
