@@ -7,6 +7,7 @@
  * and nothing waits: trials start before they are decided.
  */
 
+import { momentsOf } from '../../util/numbers.js';
 import type { Observation, Sampler } from '../search/grid.js';
 import { blindTrials, createSampler } from '../search/index.js';
 import type { Point } from '../search/space.js';
@@ -411,12 +412,8 @@ export function replay(scheduler: Scheduler, records: readonly JournalRecord[], 
 
 function average(values: readonly (number | null)[]): Pick<Measurement, 'value' | 'spread'> {
   const numbers = values.filter(value => value !== null);
-  if (numbers.length < values.length) return { value: null, spread: null };
-  const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  const { mean, spread } = momentsOf(numbers);
   // the sum of large values may overflow
-  if (!Number.isFinite(mean)) return { value: null, spread: null };
-  if (numbers.length === 1) return { value: mean, spread: null };
-  const squares = numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const spread = Math.sqrt(squares / (numbers.length - 1));
+  if (numbers.length < values.length || !Number.isFinite(mean)) return { value: null, spread: null };
   return { value: mean, spread: Number.isFinite(spread) ? spread : null };
 }
