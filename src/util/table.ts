@@ -168,3 +168,16 @@ export function plainMarkdown(text: string): string {
       .replaceAll(/\bwww\./gi, match => `${match.slice(0, -1)}&#46;`)
   );
 }
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Escapes text for HTML and XML, in elements and attributes. */
+export function escapeMarkup(text: string): string {
+  return text.replaceAll(/[&<>"']/g, character => ENTITIES[character]);
+}

@@ -5,6 +5,7 @@
  * programs identify suites and cases by name to keep their history, so names are unique and do not
  * change between reviews.
  */
+import { escapeMarkup } from '../util/table.js';
 import type { Block, Judgement, Subject } from './blocks.js';
 
 export function junitOf(blocks: readonly Block[]): string {
@@ -96,16 +97,6 @@ function legal(text: string): string {
   return text.replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd');
 }
 
-const REFERENCES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  '\n': '&#10;',
-  '\r': '&#13;',
-  '\t': '&#9;',
-};
-
 function xml(text: string): string {
-  return legal(text).replaceAll(/[&<>"\n\r\t]/g, character => REFERENCES[character]);
+  return escapeMarkup(legal(text)).replaceAll(/[\n\r\t]/g, character => `&#${character.charCodeAt(0)};`);
 }

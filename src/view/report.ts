@@ -13,7 +13,7 @@ import { Run } from '../run/run.js';
 import { readSweepResults } from '../sweep/results.js';
 import { UserError } from '../util/errors.js';
 import { programFile } from '../util/root.js';
-import type { Cell } from '../util/table.js';
+import { type Cell, escapeMarkup } from '../util/table.js';
 import { buildRunReport, configTexts, endOf, type RunReport, runFacts, runReportOf } from './run-report.js';
 import { buildSweepReport, type SweepReport, type SweepRow, sweepRowOf } from './sweep-report.js';
 
@@ -154,12 +154,12 @@ export function renderPage(report: Report): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
+<meta http-equiv="Content-Security-Policy" content="${escapeMarkup(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 ${GENERATOR}
 <link rel="icon" href="data:,">
-<title>${escapeHtml(shown.title)}</title>
+<title>${escapeMarkup(shown.title)}</title>
 <style>${style}</style>
 </head>
 <body>
@@ -189,27 +189,15 @@ function hashOf(text: string): string {
   return `'sha256-${createHash('sha256').update(text, 'utf8').digest('base64')}'`;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, character => ENTITIES[character]);
-}
-
 /** What a page shows where scripts do not run: a title, a paragraph and a table. */
 function essentials({ title, text, rows }: Essentials): string {
   const cell = (content: Cell, i: number) => {
     const tag = i === 0 ? 'th' : 'td';
-    return `<${tag}>${escapeHtml(String(content ?? '-'))}</${tag}>`;
+    return `<${tag}>${escapeMarkup(String(content ?? '-'))}</${tag}>`;
   };
   return [
-    `<h1>${escapeHtml(title)}</h1>`,
-    ...(text ? [`<p>${escapeHtml(text)}</p>`] : []),
+    `<h1>${escapeMarkup(title)}</h1>`,
+    ...(text ? [`<p>${escapeMarkup(text)}</p>`] : []),
     '<table>',
     ...rows.map(row => `<tr>${row.map(cell).join('')}</tr>`),
     '</table>',

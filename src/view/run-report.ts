@@ -232,11 +232,9 @@ function classesOf(written: ClassEvaluation) {
     names: namesOf(written),
     confusion,
     undecided,
-    mistakes: mistakes.map(({ id = null, step_in_sequence = null, image = null, loss: _, ...rest }) => ({
-      ...rest,
-      id,
-      step_in_sequence,
-      image,
+    mistakes: mistakes.map(({ loss: _, ...mistake }) => ({
+      ...{ id: null, step_in_sequence: null, image: null },
+      ...mistake,
     })),
     images: images && { width: images.width, height: images.height },
   };

@@ -204,52 +204,31 @@ function configOf(folder: string): ConfigTexts | null {
   }
 }
 
-/** Files that the list and the report of a run read. */
-export const RUN_FILES = [
-  'config.resolved.yaml',
-  'config.yaml',
-  'manifest.json',
-  'summary.json',
-  'log.jsonl',
-  'run.lock',
-  'evaluation.json',
-  'notes.json',
-  'checkpoints',
-] as const;
-
-export const SWEEP_FILES = [
-  'plan.json',
-  'journal.jsonl',
-  'sweep.yaml',
-  'sweep.lock',
-  'summary.json',
-  'notes.json',
-  'configs',
-  'trials',
-] as const;
-
-const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
+/** What the list and the report of a run read; folders end with a slash. */
+export const RUN_FILES =
+  'config.resolved.yaml config.yaml manifest.json summary.json log.jsonl run.lock evaluation.json notes.json checkpoints/'.split(
+    ' ',
+  );
+export const SWEEP_FILES =
+  'plan.json journal.jsonl sweep.yaml sweep.lock summary.json notes.json configs/ trials/'.split(' ');
 
 /**
  * The inode, size and modification time of each file of `folder`. Throws if one is a link, which
  * could lead out of the folder, or a pipe, which could block its reader.
  */
 export function signatureOf(folder: string, files: readonly string[]): string {
-  return files.map(name => signatureOfFile(join(folder, name))).join(' ');
-}
-
-function signatureOfFile(path: string): string {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return '-';
-  const name = basename(path);
-  const isExpected = FOLDERS.includes(name) ? found.isDirectory() : found.isFile();
-  if (!isExpected)
-    throw usageError({
-      code: 'serve/special',
-      message: `${name}: this is ${found.isSymbolicLink() ? 'a symbolic link, which cellrun does not follow' : 'not a regular file'}`,
-      file: path,
-    });
-  return `${found.ino}:${found.size}:${found.mtimeMs}`;
+  const signatures = files.map(name => {
+    const file = join(folder, basename(name));
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    if (found === undefined) return '-';
+    const isExpected = name.endsWith('/') ? found.isDirectory() : found.isFile();
+    if (isExpected) return `${found.ino}:${found.size}:${found.mtimeMs}`;
+    const what = found.isSymbolicLink()
+      ? 'a symbolic link, which cellrun does not follow'
+      : 'not a regular file';
+    throw usageError({ code: 'serve/special', message: `${basename(name)}: this is ${what}`, file });
+  });
+  return signatures.join(' ');
 }
 
 /** A file that is damaged or cannot be read, rather than a defect of the program. */
