@@ -81,25 +81,21 @@ function missingColumns(
   const listed = `${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
   // a table with none of them is another one
   const told = isSplit && missing.length < columns.length ? MAX_MISSING : 1;
+  const isTraining = purpose === 'train';
+  const found = isTraining ? `one of ${listed}` : 'the column names of the training data';
+  const rightly = isTraining
+    ? `\`dataset.delimiter: ${right}\``
+    : `fields as in the training data, or \`predict --set 'dataset.delimiter=${right?.slice(1, -1)}'\``;
   return missing.slice(0, told).map(({ name, keyPath = [] }) => {
-    const common = { code: 'data/csv-missing-column', keyPath };
     const none = `no column ${JSON.stringify(name)}`;
-    return purpose === 'predict'
-      ? {
-          ...common,
-          message: `there is ${none}, which the model reads${split}`,
-          ...header.place(0),
-          expected: isSplit
-            ? 'the column names of the training data'
-            : `fields as in the training data, or \`predict --set 'dataset.delimiter=${right.slice(1, -1)}'\``,
-          got: names.join(', ').slice(0, 200),
-        }
-      : {
-          ...common,
-          message: `${header.row.file} has ${none}${split}`,
-          expected: isSplit ? `one of ${listed}` : `\`dataset.delimiter: ${right}\``,
-          ...(isSplit && { alternatives: names }),
-        };
+    return {
+      code: 'data/csv-missing-column',
+      keyPath,
+      message: `${isTraining ? `${header.row.file} has ${none}` : `there is ${none}, which the model reads`}${split}`,
+      expected: isSplit ? found : rightly,
+      ...(isTraining && isSplit && { alternatives: names }),
+      ...(!isTraining && { ...header.place(0), got: names.join(', ').slice(0, 200) }),
+    };
   });
 }
 

@@ -497,18 +497,10 @@ function tooLong(owner: string, place: RowPlace): Diagnostic {
 }
 
 /** A table to train on. */
-export interface TrainingTable {
-  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
-  readonly reader: TableReader;
-  readonly rows: Rows;
-  readonly lists: readonly RowList[];
-}
+export type TrainingTable = Awaited<ReturnType<typeof readTrainingTable>>;
 
 /** Reads the files that `path` matches, as one table. */
-export async function readTrainingTable(
-  path: string,
-  columns: Omit<TableColumns, 'purpose'>,
-): Promise<TrainingTable> {
+export async function readTrainingTable(path: string, columns: Omit<TableColumns, 'purpose'>) {
   const files = await inputFiles(path);
   const reader = new TableReader({ ...columns, purpose: 'train' }, files, true);
   const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];

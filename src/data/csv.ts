@@ -21,24 +21,9 @@ const settings = key.section(
       required: true,
       ...keys.DATA,
     }),
-    path: keys.givenFile({
-      description:
-        'The table: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
-      examples: ['data/readings.csv'],
-      aliases: ['file'],
-    }),
+    path: keys.givenFiles('The table', 'data/*.csv', 'data/readings.csv'),
     delimiter: keys.delimiter,
-    validation_path: keys.file({
-      description: 'Table with the validation split. Set this or `validation`, or neither.',
-      examples: ['data/readings-validation.csv'],
-      aliases: ['validation_file', 'val_path'],
-    }),
-    test_path: keys.file({
-      description: 'Table with the test split. Set this or test_fraction.',
-      examples: ['data/readings-test.csv'],
-      aliases: ['test_file'],
-      excludes: ['test_fraction'],
-    }),
+    ...keys.otherFiles('Table', 'split', split => `data/readings-${split}.csv`),
     test_fraction: keys.testFraction,
     features: keys.columns({
       description: 'Names of the feature columns, in the order in which the model reads them.',
@@ -76,13 +61,7 @@ const settings = key.section(
         ...keys.DATA,
       },
     ),
-    target_kind: key.choice(['class', 'value'], {
-      description: 'Whether the target is a class or a number.',
-      examples: ['class'],
-      aliases: ['target_type'],
-      required: true,
-      ...keys.DATA,
-    }),
+    target_kind: keys.targetKind('Whether the target is a class or a number.'),
     labels_as_text: keys.labelsAsText,
     sequence: key.section(
       {

@@ -36,17 +36,6 @@ const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
   month: time => time.getUTCMonth() / 12,
 };
 
-export interface WindowShape {
-  readonly size: number;
-  /** Number of columns among them: target, features, known. */
-  readonly width: number;
-  /** Number of columns that are unknown in the horizon: target and features. */
-  readonly observed: number;
-  /** True if anything is known in advance. */
-  readonly hasFuture: boolean;
-  readonly steps: number;
-}
-
 export function windowShape({
   features = [],
   known = [],
@@ -54,12 +43,15 @@ export function windowShape({
   input_steps,
   horizon,
   per_step = false,
-}: ForecastConfig): WindowShape {
+}: ForecastConfig) {
+  /** Number of columns: target, features, known. */
   const width = 1 + features.length + known.length;
+  /** True if anything is known in advance. */
   const hasFuture = per_step || known.length + calendar.length > 0;
   return {
     size: width + 2 * calendar.length + (hasFuture ? 1 : 0),
     width,
+    /** Number of columns that are unknown in the horizon: target and features. */
     observed: 1 + features.length,
     hasFuture,
     steps: input_steps + (hasFuture ? horizon : 0),

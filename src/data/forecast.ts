@@ -55,12 +55,7 @@ import {
 const settings = key.section(
   {
     kind: keys.kind('forecast', 'Windows over time series.'),
-    path: keys.givenFile({
-      description:
-        'The table, CSV with a header or Parquet: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
-      examples: ['data/births.csv'],
-      aliases: ['file'],
-    }),
+    path: keys.givenFiles('The table, CSV with a header or Parquet', 'data/*.csv', 'data/births.csv'),
     delimiter: keys.delimiter,
     target: keys.column({
       description: 'Name of the column to forecast.',

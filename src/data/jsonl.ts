@@ -36,23 +36,8 @@ import { symbolReader } from './vocabulary.js';
 const settings = key.section(
   {
     kind: keys.kind('jsonl', 'JSON Lines.'),
-    path: keys.givenFile({
-      description:
-        'The records: a file, a directory (all its files), or a pattern such as data/*.jsonl. Gzip files are decompressed.',
-      examples: ['data/sentences.jsonl'],
-      aliases: ['file'],
-    }),
-    validation_path: keys.file({
-      description: 'File with the validation split. Set this or `validation`, or neither.',
-      examples: ['data/sentences-validation.jsonl'],
-      aliases: ['validation_file', 'val_path'],
-    }),
-    test_path: keys.file({
-      description: 'File with the test split. Set this or test_fraction.',
-      examples: ['data/sentences-test.jsonl'],
-      aliases: ['test_file'],
-      excludes: ['test_fraction'],
-    }),
+    path: keys.givenFiles('The records', 'data/*.jsonl', 'data/sentences.jsonl'),
+    ...keys.otherFiles('File', 'split', split => `data/sentences-${split}.jsonl`),
     test_fraction: keys.testFraction,
     input: keys.column({
       description: 'Field that contains the sequence.',
@@ -76,13 +61,7 @@ const settings = key.section(
       aliases: ['label', 'labels', 'output', 'tags'],
       required: true,
     }),
-    target_kind: key.choice(['class', 'value'], {
-      description: 'Whether the target is a class, or one or more numbers.',
-      examples: ['class'],
-      aliases: ['target_type'],
-      required: true,
-      ...keys.DATA,
-    }),
+    target_kind: keys.targetKind('Whether the target is a class, or one or more numbers.'),
     labels_as_text: keys.labelsAsText,
     per_step: key.boolean({
       description:

@@ -57,17 +57,7 @@ const settings = key.section(
       required: true,
       ...keys.DATA,
     }),
-    validation_path: keys.file({
-      description: 'File with the validation text. Set this or `validation`, or neither.',
-      examples: ['data/validation.txt'],
-      aliases: ['validation_file', 'val_path'],
-    }),
-    test_path: keys.file({
-      description: 'File with the test text. Set this or test_fraction.',
-      examples: ['data/test.txt'],
-      aliases: ['test_file'],
-      excludes: ['test_fraction'],
-    }),
+    ...keys.otherFiles('File', 'text', split => `data/${split}.txt`),
     test_fraction: keys.testShare({
       title: 'TextTestFraction',
       description: 'Fraction of the symbols held out as the test split: the last ones.',
@@ -170,12 +160,6 @@ async function open(
   };
 }
 
-interface OfSplits<T> {
-  readonly train: T;
-  readonly validation?: T | undefined;
-  readonly test: T;
-}
-
 interface Part {
   readonly stream: SymbolStream;
   readonly range: SymbolRange;
@@ -185,40 +169,32 @@ function lengthOf({ from, to }: SymbolRange): number {
   return to - from;
 }
 
+interface Streams {
+  readonly train: SymbolStream;
+  readonly validation: SymbolStream | undefined;
+  readonly test: SymbolStream | undefined;
+}
+
 /** Splits the training stream: training symbols first, then validation, then test. */
 function partsOf(
-  { sequence_length: steps, test_fraction, validation, limit }: TextConfig,
-  streams: Partial<OfSplits<SymbolStream>> & { readonly train: SymbolStream },
-): OfSplits<Part> {
+  { sequence_length: steps, test_fraction = 0, validation, limit }: TextConfig,
+  streams: Streams,
+) {
+  const { train, test } = streams;
   const whole = (stream: SymbolStream): Part => ({ stream, range: { from: 0, to: stream.length } });
-  /** A part without its last `held` symbols, and those. */
-  const cut = ({ stream, range: { from, to } }: Part, held: number): readonly [Part, Part] => {
-    const at = Math.max(from, to - held);
-    return [
-      { stream, range: { from, to: at } },
-      { stream, range: { from: at, to } },
-    ];
+  const share = (length: number, fraction: number): number => (length < 2 ? 0 : shareOf(length, fraction));
+  const held = (length: number): number => {
+    const { count, fraction = 0 } = validation ?? {};
+    return count === undefined ? share(length, fraction) : count * steps + 1;
   };
-  const shared = (length: number, fraction: number): number => (length < 2 ? 0 : shareOf(length, fraction));
-  const all = whole(streams.train);
-  const [rest, test] = streams.test
-    ? [all, whole(streams.test)]
-    : cut(all, shared(streams.train.length, test_fraction ?? 0));
-  const [train, last] =
-    validation === undefined
-      ? [rest, undefined]
-      : cut(
-          rest,
-          validation.count === undefined
-            ? shared(lengthOf(rest.range), validation.fraction ?? 0)
-            : validation.count * steps + 1,
-        );
-  const { to } = train.range;
+  const testStart = test ? train.length : train.length - share(train.length, test_fraction);
+  const trainEnd = validation === undefined ? testStart : Math.max(0, testStart - held(testStart));
+  const to = limit === undefined ? trainEnd : Math.min(trainEnd, limit * steps + 1);
+  const last: Part | undefined = validation && { stream: train, range: { from: trainEnd, to: testStart } };
   return {
-    train:
-      limit === undefined ? train : { ...train, range: { from: 0, to: Math.min(to, limit * steps + 1) } },
+    train: { stream: train, range: { from: 0, to } },
     validation: streams.validation ? whole(streams.validation) : last,
-    test,
+    test: test ? whole(test) : { stream: train, range: { from: testStart, to: train.length } },
   };
 }
 

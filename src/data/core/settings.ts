@@ -26,6 +26,39 @@ export const file = <const O extends { description: string; examples: readonly s
 export const givenFile = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
   file({ ...options, required: true });
 
+/** The files of a split. */
+export const givenFiles = (what: string, pattern: string, example: string) =>
+  file({
+    description: `${what}: a file, a directory (all its files), or a pattern such as ${pattern}. Gzip files are decompressed.`,
+    examples: [example],
+    aliases: ['file'],
+    required: true,
+  });
+
+/** The files of the other splits. @param example name of an example for a split */
+export const otherFiles = (what: string, content: string, example: (split: string) => string) => ({
+  validation_path: file({
+    description: `${what} with the validation ${content}. Set this or \`validation\`, or neither.`,
+    examples: [example('validation')],
+    aliases: ['validation_file', 'val_path'],
+  }),
+  test_path: file({
+    description: `${what} with the test ${content}. Set this or test_fraction.`,
+    examples: [example('test')],
+    aliases: ['test_file'],
+    excludes: ['test_fraction'],
+  }),
+});
+
+export const targetKind = (description: string) =>
+  key.choice(['class', 'value'], {
+    description,
+    examples: ['class'],
+    aliases: ['target_type'],
+    required: true,
+    ...DATA,
+  });
+
 type About = { description: string; examples: readonly unknown[] };
 
 /** Name of a column. */

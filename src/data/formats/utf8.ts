@@ -26,15 +26,8 @@ export function placeAfter(bytes: Buffer, { offset, line, column }: BytesPlace):
   return {
     offset: offset + bytes.length,
     line: line + countLineFeeds(bytes),
-    column: (lineStart === 0 ? column : 1) + codeUnits(bytes.subarray(from)),
+    column: (lineStart === 0 ? column : 1) + bytes.toString('utf8', from).length,
   };
-}
-
-/** Number of UTF-16 code units of whole characters; other bytes count by their first. */
-function codeUnits(bytes: Buffer): number {
-  let units = 0;
-  for (const byte of bytes) if ((byte & 0xc0) !== 0x80) units += byte >= 0xf0 ? 2 : 1;
-  return units;
 }
 
 /**
@@ -131,13 +124,8 @@ export function wholeCharacters(bytes: Buffer, end: number): number {
 
 /** Length of `bytes` without a truncated character at the end. */
 export function wholeLength(bytes: Buffer): number {
-  const { length } = bytes;
-  for (let back = 1; back <= Math.min(3, length); back++) {
-    const byte = bytes[length - back];
-    if ((byte & 0xc0) === 0x80) continue;
-    return characterLength(byte) > back ? length - back : length;
-  }
-  return length;
+  const last = wholeCharacters(bytes, bytes.length - 1);
+  return last >= 0 && last + characterLength(bytes[last]) > bytes.length ? last : bytes.length;
 }
 
 /** Length of a byte order mark at the start, which is not part of the text. */
