@@ -14,6 +14,8 @@ import { layersOf } from '../math/model/settings.js';
 import type { Diagnostic } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { counted } from '../util/words.js';
+import { checkPaths } from './file-checks.js';
+import { hasValidation, possibleMetrics, selectingMetrics, validationKeys } from './metrics.js';
 import type {
   DatasetConfig,
   Experiment,
@@ -22,9 +24,7 @@ import type {
   LayerConfig,
   PartialExperiment,
   ScheduleConfig,
-} from './experiment.js';
-import { checkPaths } from './file-checks.js';
-import { hasValidation, possibleMetrics, selectingMetrics, validationKeys } from './metrics.js';
+} from './schema/experiment.js';
 import { fromPercent } from './schema-errors.js';
 import type { Locator, Path } from './yaml/tree.js';
 

@@ -18,10 +18,10 @@ import { layersOf } from '../math/model/settings.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-checks.js';
-import type { Experiment } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './metrics.js';
 import { checkOverlap } from './overlap-check.js';
+import type { Experiment } from './schema/experiment.js';
 import type { Locator } from './yaml/tree.js';
 
 export type ModelSizes = ReturnType<typeof checkAgainstData>['sizes'];

@@ -2,7 +2,7 @@
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import type { LoadedExperiment } from './load.js';
-import { allKeys, flatValues, isRecord, schemaAt, valueAt } from './schema/walk.js';
+import { allKeys, flatValues, isRecord, schemaAt, valueAt } from './schema/schema.js';
 import { describeExpected } from './schema-errors.js';
 
 export interface ExplainedValue {

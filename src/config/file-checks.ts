@@ -5,9 +5,9 @@ import { kindOf } from '../data/index.js';
 import { inputFiles, realPath } from '../data/reading/files.js';
 import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
-import type { Experiment } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
-import { pathsIn, valueAt } from './schema/walk.js';
+import type { Experiment } from './schema/experiment.js';
+import { pathsIn, valueAt } from './schema/schema.js';
 import type { Locator, Path } from './yaml/tree.js';
 
 /** Rejects equal paths. Reads no data, see {@link refuseRepeatedFiles}. */

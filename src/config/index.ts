@@ -1,6 +1,10 @@
 /** Configs: loading them, their types, and the checks against data. */
 
 export { checkAgainstData, type ModelSizes } from './data-check.js';
+export { locateInConfig, refuseRepeatedFiles } from './file-checks.js';
+export { changesResults, effectsOf, fileDigest } from './key-facts.js';
+export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
+export { measuredMetrics } from './metrics.js';
 export type {
   DatasetConfig,
   EarlyStopping,
@@ -8,8 +12,4 @@ export type {
   ModelConfig,
   OptimizerConfig,
   ScheduleConfig,
-} from './experiment.js';
-export { locateInConfig, refuseRepeatedFiles } from './file-checks.js';
-export { changesResults, effectsOf, fileDigest } from './key-facts.js';
-export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
-export { measuredMetrics } from './metrics.js';
+} from './schema/experiment.js';

@@ -15,9 +15,8 @@ import {
   type OnResume,
   type ValueChange,
 } from '../util/schema.js';
-import type { Experiment } from './experiment.js';
-import { experiment } from './schema/experiment.js';
-import { flatValues, mapPaths, schemaAt } from './schema/walk.js';
+import { type Experiment, experiment } from './schema/experiment.js';
+import { flatValues, mapPaths, schemaAt } from './schema/schema.js';
 
 let known: ReturnType<typeof factsByKey> | undefined;
 

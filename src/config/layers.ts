@@ -1,7 +1,7 @@
 /** Merges a config file, the files that it extends and `--set` into one tree. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { caught, type Diagnostic, UserError, usageError } from '../util/errors.js';
-import { decidedBranch, decidingKeys, propertiesOf, type Schema, schemaAt } from './schema/walk.js';
+import { decidedBranch, decidingKeys, propertiesOf, type Schema, schemaAt } from './schema/schema.js';
 import { parseConfig, parseText } from './yaml/parse.js';
 import {
   describeValue,

@@ -6,12 +6,18 @@ import { lossKind } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import { type Diagnostic, type UserError, usageError } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
-import type { Experiment, MetricName, PartialExperiment } from './experiment.js';
 import { fileDigest, hashExperiment } from './key-facts.js';
 import { type Assignment, applyAssignments, applyOverrides, readLayers } from './layers.js';
 import { hasValidation } from './metrics.js';
-import { validateAgainst } from './schema/schema.js';
-import { experimentSchema, mapBySchema, mapPaths, type Schema, sweepSchema } from './schema/walk.js';
+import type { Experiment, MetricName, PartialExperiment } from './schema/experiment.js';
+import {
+  experimentSchema,
+  mapBySchema,
+  mapPaths,
+  type Schema,
+  sweepSchema,
+  validateAgainst,
+} from './schema/schema.js';
 import { explainSchemaErrors } from './schema-errors.js';
 import { parseConfig } from './yaml/parse.js';
 import { Locator, type MapNode, nodeAt, type Place, readSource, SourceText, toPlain } from './yaml/tree.js';

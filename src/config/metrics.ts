@@ -2,7 +2,13 @@
 import { kindOf } from '../data/index.js';
 import { losses, lossKind } from '../math/losses/index.js';
 import { defaultMetrics, isTrained, type MeasuredMetric, metricsOfTask } from '../math/metrics/index.js';
-import type { DatasetConfig, LossConfig, MetricName, PartialExperiment, SplitName } from './experiment.js';
+import type {
+  DatasetConfig,
+  LossConfig,
+  MetricName,
+  PartialExperiment,
+  SplitName,
+} from './schema/experiment.js';
 import type { Path } from './yaml/tree.js';
 
 type Kind = Pick<LossConfig, 'kind'>;

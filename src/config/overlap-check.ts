@@ -3,8 +3,8 @@ import type { Dataset, Split } from '../data/core/dataset.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';
-import type { DatasetConfig } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
+import type { DatasetConfig } from './schema/experiment.js';
 import type { Locator, Path } from './yaml/tree.js';
 
 type Splits = readonly (readonly [name: string, split: Split])[];

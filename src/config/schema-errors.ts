@@ -1,7 +1,6 @@
 /** Turns the schema validator's errors into diagnostics with positions and suggestions. */
 import type { Diagnostic } from '../util/errors.js';
 import { nearest, normalize } from '../util/nearest.js';
-import type { SchemaError } from './schema/schema.js';
 import {
   allKeys,
   type Branch,
@@ -14,10 +13,11 @@ import {
   narrow,
   propertiesOf,
   type Schema,
+  type SchemaError,
   schemaAt,
   taggedWithin,
   valueAt,
-} from './schema/walk.js';
+} from './schema/schema.js';
 import {
   describeValue,
   formatPath,

@@ -33,18 +33,7 @@ export { type ByteSource, type InputSource, streamBytes } from './reading/byte-s
 export * from './summary.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
 
-const kinds = {
-  mnist,
-  idx,
-  npz,
-  npy,
-  csv,
-  parquet: csv,
-  jsonl,
-  text,
-  forecast,
-  synthetic,
-};
+const kinds = { mnist, idx, npz, npy, csv, parquet: csv, jsonl, text, forecast, synthetic };
 
 type Kinds = typeof kinds;
 

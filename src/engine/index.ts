@@ -108,10 +108,7 @@ export class Engine {
 
   resetProfile(): void {
     for (const { plan, linked } of this.timed) {
-      linked.profile = {
-        times: new Float64Array(plan.steps.length).fill(Number.POSITIVE_INFINITY),
-        runs: 0,
-      };
+      linked.profile = { times: new Float64Array(plan.steps.length).fill(Number.POSITIVE_INFINITY), runs: 0 };
     }
   }
 

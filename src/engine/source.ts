@@ -50,11 +50,7 @@ class SourceWriter implements KernelWriter {
   finish(result: Expression): KernelText {
     const body = [...this.scope.lines, `return ${result};`].map(line => `  ${line}\n`).join('');
     const names = this.arguments.map(argument => argument.name).join(', ');
-    return {
-      source: `function (${names}) {\n${body}}`,
-      arguments: this.arguments,
-      operands: this.operands,
-    };
+    return { source: `function (${names}) {\n${body}}`, arguments: this.arguments, operands: this.operands };
   }
 
   /**

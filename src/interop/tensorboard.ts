@@ -12,8 +12,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import type { SplitName } from '../config/experiment.js';
-import { flatValues } from '../config/schema/walk.js';
+import type { SplitName } from '../config/schema/experiment.js';
+import { flatValues } from '../config/schema/schema.js';
 import { AtomicFile, isAbsent, makeFolder } from '../run/files.js';
 import { pointsOf } from '../run/history.js';
 import { type LogRecord, readLog } from '../run/log.js';

@@ -2,7 +2,7 @@
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import stableStringify from 'safe-stable-stringify';
 import { changesResults, effectsOf, isEarlier, isInputPath } from '../config/key-facts.js';
-import { flatValues, mapPaths } from '../config/schema/walk.js';
+import { flatValues, mapPaths } from '../config/schema/schema.js';
 import type { Baseline } from '../run/baseline.js';
 import type { Json } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';

@@ -4,7 +4,7 @@
  */
 import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { pathsIn } from '../config/schema/walk.js';
+import { pathsIn } from '../config/schema/schema.js';
 import {
   type DataRecord,
   type DataScaling,

@@ -272,11 +272,7 @@ export function outputError(error: unknown, named: string, what = 'the output di
   const isCommon = isPathError(error) || isDiskFull(error);
   const reason = isCommon ? systemReason(error) : OF_A_FOLDER[codeOf(error) ?? ''];
   if (reason === undefined) return error;
-  return usageError({
-    code: 'run/output',
-    message: `${what} cannot be created: ${reason}`,
-    file: named,
-  });
+  return usageError({ code: 'run/output', message: `${what} cannot be created: ${reason}`, file: named });
 }
 
 /**

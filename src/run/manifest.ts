@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { dataRecord, dataScaling } from '../config/experiment.js';
+import { dataRecord, dataScaling } from '../config/schema/experiment.js';
 import { packageRoot } from '../util/root.js';
 import * as s from '../util/schema.js';
 import type { Json } from './json.js';

@@ -100,10 +100,7 @@ export const summary = s.struct(
     ),
     restored: s.optional(
       s.struct(
-        {
-          step: s.count('Its step.'),
-          epoch: s.count('The epoch in progress, or the one that ended there.'),
-        },
+        { step: s.count('Its step.'), epoch: s.count('The epoch in progress, or the one that ended there.') },
         'The checkpoint whose weights the run restored at the end; absent if it kept the weights of its last step.',
       ),
     ),

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import type { PartialExperiment } from '../config/experiment.js';
 import { openConfig } from '../config/load.js';
+import type { PartialExperiment } from '../config/schema/experiment.js';
 import { checkName, createStamped } from '../run/directory.js';
 import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { parseJson } from '../run/json.js';

@@ -257,9 +257,7 @@ function summaryOf(run: Closing, { status, exitCode, message }: Outcome, saved: 
     skipped_batches: state.position?.skipped ?? 0,
     evaluated: state.evaluated,
     metrics: state.metrics,
-    ...(state.restored && {
-      restored: { step: state.restored.step, epoch: state.restored.epoch },
-    }),
+    ...(state.restored && { restored: { step: state.restored.step, epoch: state.restored.epoch } }),
     ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
     gates: [],
     digests: { log: null, files: {} },

@@ -8,10 +8,7 @@ export interface Kind {
   accepts(value: unknown): boolean;
 }
 
-export const path: Kind = {
-  expected: 'a path',
-  accepts: value => typeof value === 'string' && value !== '',
-};
+export const path: Kind = { expected: 'a path', accepts: value => typeof value === 'string' && value !== '' };
 
 export const text: Kind = { expected: 'a string', accepts: value => typeof value === 'string' };
 
@@ -24,10 +21,7 @@ export const flag: Kind = { expected: 'true or false', accepts: value => typeof 
 
 export const callback: Kind = { expected: 'a function', accepts: value => typeof value === 'function' };
 
-export const signal: Kind = {
-  expected: 'an AbortSignal',
-  accepts: value => value instanceof AbortSignal,
-};
+export const signal: Kind = { expected: 'an AbortSignal', accepts: value => value instanceof AbortSignal };
 
 /** Values by key path. */
 export const overrides: Kind = {
@@ -43,10 +37,7 @@ export function integer(min: number): Kind {
 }
 
 export function oneOf(...names: readonly string[]): Kind {
-  return {
-    expected: `one of ${names.join(', ')}`,
-    accepts: value => names.some(name => name === value),
-  };
+  return { expected: `one of ${names.join(', ')}`, accepts: value => names.some(name => name === value) };
 }
 
 export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/load.js';
-import { isRecord, valueAt } from '../config/schema/walk.js';
+import { isRecord, valueAt } from '../config/schema/schema.js';
 import { askedGates } from '../judge/judging/run-facts.js';
 import { readIndex } from '../run/checkpoints.js';
 import type {

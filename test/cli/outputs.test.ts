@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { exhausted } from '../../src/cli/call.js';
-import { resumeHint } from '../../src/cli/command/result.js';
+import { resumeHint } from '../../src/cli/command/command-line.js';
 import { processIo } from '../../src/cli/terminal/io.js';
 import { csvLine, plainMarkdown } from '../../src/util/table.js';
 import { formatAnnotations } from '../../src/view/github.js';

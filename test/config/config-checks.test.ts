@@ -8,12 +8,15 @@ import t from 'tap';
 import { type Document, parseDocument } from 'yaml';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import {
+  allKeys,
   builtValidator,
+  experimentSchema,
   isValidQuickly,
   readSchema,
+  type Schema,
+  sweepSchema,
   validateAgainst,
 } from '../../src/config/schema/schema.js';
-import { allKeys, experimentSchema, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
 import type { Dataset, Targets } from '../../src/data/core/dataset.js';
 import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
 import type { Json } from '../../src/run/json.js';

@@ -3,8 +3,7 @@
  * it that have a definition of their own get a section; the keys of others are listed with a dotted
  * path.
  */
-import { readSchema } from '../../src/config/schema/schema.js';
-import type { Schema as ResolvedSchema } from '../../src/config/schema/walk.js';
+import { type Schema as ResolvedSchema, readSchema } from '../../src/config/schema/schema.js';
 
 /** A schema as its file has it: references and definitions are not resolved. */
 interface Schema extends Omit<ResolvedSchema, 'properties' | 'additionalProperties' | 'items' | 'oneOf'> {

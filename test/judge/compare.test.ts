@@ -11,8 +11,7 @@ import t from 'tap';
 import { processIo } from '../../src/cli/terminal/io.js';
 import { lineChart } from '../../src/cli/terminal/text.js';
 import { effectsOf } from '../../src/config/key-facts.js';
-import { validateAgainst } from '../../src/config/schema/schema.js';
-import { allKeys, type Schema } from '../../src/config/schema/walk.js';
+import { allKeys, type Schema, validateAgainst } from '../../src/config/schema/schema.js';
 import { compareCurves, comparisonOf } from '../../src/judge/comparison/compare.js';
 import type { Comparison } from '../../src/judge/comparison/document.js';
 import {

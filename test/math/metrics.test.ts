@@ -5,8 +5,7 @@ import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { validateAgainst } from '../../src/config/schema/schema.js';
-import { type Schema, schemaAt, sweepSchema } from '../../src/config/schema/walk.js';
+import { type Schema, schemaAt, sweepSchema, validateAgainst } from '../../src/config/schema/schema.js';
 import {
   accumulator,
   largerIsBetter,

@@ -1,4 +1,4 @@
-import type { Schema } from '../../src/config/schema/walk.js';
+import type { Schema } from '../../src/config/schema/schema.js';
 
 /** Lists missing annotations of the key at `path`: description, example, bounds of a number. */
 export function unexplained({ path, schema }: { path: readonly string[]; schema: Schema }): string[] {

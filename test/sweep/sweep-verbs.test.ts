@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { resumeHint } from '../../src/cli/command/result.js';
+import { resumeHint } from '../../src/cli/command/command-line.js';
 import { repeatedFlags, type SweepRunOptions } from '../../src/cli/sweep/sweep.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compare-trials.js';

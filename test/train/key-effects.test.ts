@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { onResume } from '../../src/config/key-facts.js';
-import { allKeys, flatValues, type Schema } from '../../src/config/schema/walk.js';
+import { allKeys, flatValues, type Schema } from '../../src/config/schema/schema.js';
 import { comparisonOf } from '../../src/judge/comparison/compare.js';
 import { reviewedRun } from '../../src/judge/judging/run-facts.js';
 import { listCheckpoints } from '../../src/run/checkpoints.js';

@@ -302,10 +302,7 @@ export const quiet = flag('no progress on stderr').short('-q');
 
 export const experiments = folder('<dir>', 'output directory').default('experiments');
 
-export const notes = {
-  tag: list('<tag>', 'add a tag'),
-  note: text('<text>', 'add a note'),
-};
+export const notes = { tag: list('<tag>', 'add a tag'), note: text('<text>', 'add a note') };
 
 export const dashboards = {
   dashboard: flag('start a live dashboard and print its address on stderr'),

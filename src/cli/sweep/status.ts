@@ -78,9 +78,7 @@ function importances({ plan, records }: SweepResults): string {
 
 export const replay = defineVerb({
   arguments: '<sweep>',
-  options: {
-    json: json('the result'),
-  },
+  options: { json: json('the result') },
   help: 'Exit codes: 0 the decisions are the same, 1 they differ, 5 there is no journal.',
   action([path], { json }, { io }) {
     const results = readResults(path, io);

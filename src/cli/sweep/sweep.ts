@@ -24,7 +24,7 @@ import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
-import { type RepeatedFlags, resumeHint } from '../command/result.js';
+import { type RepeatedFlags, resumeHint } from '../command/command-line.js';
 import { onStopSignal } from '../command/signals.js';
 import {
   backend,
@@ -133,10 +133,7 @@ async function runToEnd(
         backend: options.backend,
         width: options.width,
         launcher: (directory, warn) => launcherOf(options, directory, warn),
-        observer: {
-          recorded: record => view?.recorded(record),
-          warning: text => view?.warning(text),
-        },
+        observer: { recorded: record => view?.recorded(record), warning: text => view?.warning(text) },
         signal: stop.signal,
       },
       opened,

@@ -5,7 +5,7 @@ import { checkNotesChange } from '../../run/notes.js';
 import type { Summary } from '../../run/summary.js';
 import type { RunObserver, RunResult } from '../../train/recorder.js';
 import type { ExitCode } from '../../util/errors.js';
-import { printProblems, printResult, resumeHint } from '../command/result.js';
+import { printProblems, printResult, resumeHint } from '../command/command-line.js';
 import { onStopSignal } from '../command/signals.js';
 import {
   backend,

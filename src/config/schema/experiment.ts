@@ -1,4 +1,6 @@
-/** A whole config. */
+/** A whole config, and the types of its parts. */
+
+import type { SplitName } from '../../data/core/dataset.js';
 import { datasetConfig } from '../../data/index.js';
 import { lossConfig } from '../../math/losses/index.js';
 import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index.js';
@@ -517,3 +519,19 @@ export const experiment = s.section(
 
 /** A complete config: every default filled in. */
 export type Experiment = Omit<s.TypeOf<typeof experiment>, 'extends'>;
+
+export { dataRecord, dataScaling } from '../../data/core/record.js';
+export type { LayerConfig } from '../../math/cells/index.js';
+export type { LossConfig } from '../../math/losses/index.js';
+export type { GateMetricName, MetricName } from '../../math/metrics/index.js';
+export type { ModelConfig } from '../../math/model/settings.js';
+export type { OptimizerConfig } from '../../math/optimizers/index.js';
+export type { ScheduleConfig } from '../../math/schedules/index.js';
+export type { SplitName };
+
+/** A config with only the sections that are valid by themselves. */
+export type PartialExperiment = Partial<Experiment>;
+
+export type DatasetConfig = Experiment['dataset'];
+export type EarlyStopping = NonNullable<Experiment['training']['early_stopping']>;
+export type GateConfig = Experiment['gates'][number];

@@ -112,33 +112,19 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
 
 export type Scalar = string | number | boolean | null;
 
-interface ScalarNode {
-  readonly kind: 'scalar';
-  readonly value: Scalar;
-  /** As written, such as `1e-3` or `"yes"`. */
-  readonly written: string;
-  readonly place: Place;
-}
-
-interface ListNode {
-  readonly kind: 'list';
-  readonly items: readonly Node[];
-  readonly place: Place;
-}
-
 export interface MapNode {
   readonly kind: 'map';
   readonly entries: ReadonlyMap<string, Entry>;
   readonly place: Place;
 }
 
-/** A value with a reported problem. No further problems are reported for it. */
-interface BrokenNode {
-  readonly kind: 'broken';
-  readonly place: Place;
-}
-
-export type Node = ScalarNode | ListNode | MapNode | BrokenNode;
+export type Node =
+  /** `written`: as in the file, such as `1e-3` or `"yes"`. */
+  | { readonly kind: 'scalar'; readonly value: Scalar; readonly written: string; readonly place: Place }
+  | { readonly kind: 'list'; readonly items: readonly Node[]; readonly place: Place }
+  | MapNode
+  /** A value with a reported problem. No further problems are reported for it. */
+  | { readonly kind: 'broken'; readonly place: Place };
 
 export interface Entry {
   readonly key: Place;

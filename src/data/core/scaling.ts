@@ -23,10 +23,7 @@ import { configError } from './problems.js';
 import { mappedLoad, packedSplit } from './store.js';
 
 const METHODS: Readonly<Record<DataScaling['method'], (column: Column) => [offset: number, scale: number]>> =
-  {
-    standard: ({ mean, deviation }) => [mean, deviation],
-    min_max: ({ min, max }) => [min, max - min],
-  };
+  { standard: ({ mean, deviation }) => [mean, deviation], min_max: ({ min, max }) => [min, max - min] };
 
 export function isConstant({ min, max }: Column): boolean {
   return min === max;

@@ -4,7 +4,7 @@
  * enough seeds.
  */
 
-import type { MetricName } from '../../config/experiment.js';
+import type { MetricName } from '../../config/schema/experiment.js';
 import { largerIsBetter, METRICS } from '../../math/metrics/index.js';
 import { metricValue } from '../../run/gates.js';
 import type { Curve, RunHistory } from '../../run/history.js';

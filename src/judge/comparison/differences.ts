@@ -1,6 +1,6 @@
 /** Differences between sides other than results: configs, data, code, versions and machines. */
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
-import { flatValues, schemaAt } from '../../config/schema/walk.js';
+import { flatValues, schemaAt } from '../../config/schema/schema.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';

@@ -189,11 +189,7 @@ export function judgeNoise(metric: string, runs: readonly SeedValue[], baseline:
     .map(({ value }) => value)
     .filter(value => value !== undefined && Number.isFinite(value));
   if (values.length < runs.length)
-    return {
-      verdict: 'inconclusive',
-      value: null,
-      reason: 'at least one run has no finite value',
-    };
+    return { verdict: 'inconclusive', value: null, reason: 'at least one run has no finite value' };
   const numbers = values as number[];
   const value = momentsOf(numbers).mean;
   const other = runs.find(run => run.pinned !== undefined && !Object.is(run.pinned, run.value));

@@ -1,7 +1,7 @@
 /** Judges runs: their completion, the gates of their config and those of the command line. */
 
-import type { GateMetricName } from '../../config/experiment.js';
-import { schemaAt } from '../../config/schema/walk.js';
+import type { GateMetricName } from '../../config/schema/experiment.js';
+import { schemaAt } from '../../config/schema/schema.js';
 import { positionOf, SourceText } from '../../config/yaml/tree.js';
 import { isPerformance } from '../../math/metrics/index.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';

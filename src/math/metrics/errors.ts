@@ -10,9 +10,7 @@ export const meanAbsoluteError = metric({
 export const rmse = metric({
   description: 'Root mean squared difference from the targets.',
   ...ERROR,
-  tasks: {
-    values: { formula: 'mean over k of sqrt((1/N) sum_n (z_nk - y_nk)^2)', make: macro('rmse') },
-  },
+  tasks: { values: { formula: 'mean over k of sqrt((1/N) sum_n (z_nk - y_nk)^2)', make: macro('rmse') } },
 });
 
 export const r2 = metric({

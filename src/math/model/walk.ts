@@ -54,10 +54,7 @@ function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number
   return schedule.map((block, index) => {
     const program = (gradient: boolean): KeyedProgram => {
       const options = { batch, variableLength, training, gradient };
-      return {
-        key: programKey(spec, block, options),
-        make: () => blockProgram(spec, loss, block, options),
-      };
+      return { key: programKey(spec, block, options), make: () => blockProgram(spec, loss, block, options) };
     };
     return {
       index,

@@ -12,19 +12,11 @@ import { correctedRate, coupledDecay, descend, gradientMean, overRootMeanSquare 
  */
 export const adam = optimizer(
   {
-    settings: section(
-      optimizerKeys('adam', 'Adam.', {
-        betas,
-        eps,
-        amsgrad,
-        weight_decay: weightDecay,
-      }),
-      {
-        title: 'AdamOptimizer',
-        description: 'Adam (Kingma and Ba, 2015), with bias correction.',
-        aliases: ['amsgrad'],
-      },
-    ),
+    settings: section(optimizerKeys('adam', 'Adam.', { betas, eps, amsgrad, weight_decay: weightDecay }), {
+      title: 'AdamOptimizer',
+      description: 'Adam (Kingma and Ba, 2015), with bias correction.',
+      aliases: ['amsgrad'],
+    }),
     reference: '`torch.optim.Adam`',
   },
   coupledDecay,

@@ -1,8 +1,8 @@
 /** Checks of a sweep: its parameters, its parts with each other, and what its points share. */
 
 import { resolve } from 'node:path';
-import type { MetricName } from '../../config/experiment.js';
-import { allKeys, schemaAt } from '../../config/schema/walk.js';
+import type { MetricName } from '../../config/schema/experiment.js';
+import { allKeys, schemaAt } from '../../config/schema/schema.js';
 import { findElsewhere } from '../../config/schema-errors.js';
 import {
   describeValue,

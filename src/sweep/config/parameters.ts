@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Assignment } from '../../config/layers.js';
 import { fillSweepDefaults } from '../../config/load.js';
-import { schemaAt } from '../../config/schema/walk.js';
+import { schemaAt } from '../../config/schema/schema.js';
 import { type MapNode, type Node, nodeAt, type Place, toPlain } from '../../config/yaml/tree.js';
 import { canonical, type Parameter, type Point, type Value } from '../search/space.js';
 import type { GivenParameter, SweepSettings } from './definition.js';

@@ -1,10 +1,10 @@
 /** The configs that trials start from, and those of points: which are checked, what they share. */
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
-import type { Experiment, MetricName, PartialExperiment } from '../../config/experiment.js';
 import type { Assignment } from '../../config/layers.js';
 import { type ConfigSource, type LoadedExperiment, openConfig } from '../../config/load.js';
 import { measuredMetrics, metricsOf, possibleMetrics, splitsOf } from '../../config/metrics.js';
-import { flatValues } from '../../config/schema/walk.js';
+import type { Experiment, MetricName, PartialExperiment } from '../../config/schema/experiment.js';
+import { flatValues } from '../../config/schema/schema.js';
 import { type Locator, type MapNode, type Node, nodeAt, type Place } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';

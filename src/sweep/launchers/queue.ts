@@ -237,11 +237,7 @@ export class BullmqLauncher implements Launcher {
     // stopped before its task was done, retried by the sweep, or in a list that the server has lost
     if (state === 'completed' || state === 'failed' || state === 'unknown') await queue.remove(id);
     // has no effect if a job with this ID exists
-    await queue.add('task', queueJob(task), {
-      jobId: id,
-      removeOnComplete: KEPT,
-      removeOnFail: KEPT,
-    });
+    await queue.add('task', queueJob(task), { jobId: id, removeOnComplete: KEPT, removeOnFail: KEPT });
     return this.running(id);
   }
 

@@ -90,10 +90,7 @@ const events = [
   record(
     'sweep.redecided',
     'Earlier decisions no longer count: some were lost, or failed trials are retried. Those that follow from the results are repeated after this line.',
-    {
-      time,
-      retry_failed: s.boolean('Whether failed segments before this line are forgotten.'),
-    },
+    { time, retry_failed: s.boolean('Whether failed segments before this line are forgotten.') },
   ),
   record('segment.start', "A process started a segment: a trial's run with one seed, to the next rung.", {
     time,

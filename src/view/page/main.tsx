@@ -40,11 +40,7 @@ import { RunView } from './run-view.js';
 import { isConstant } from './scales.js';
 import { SweepView } from './sweep-view.js';
 
-const CONNECTIONS = {
-  connecting: 'connecting',
-  live: 'live',
-  lost: 'connection lost, trying again',
-};
+const CONNECTIONS = { connecting: 'connecting', live: 'live', lost: 'connection lost, trying again' };
 
 function Dashboard() {
   const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));

@@ -363,10 +363,7 @@ const FACTS: readonly Column<RunLine>[] = [
       return { value, text: <span title="mean">{shownSeconds(value)}</span> };
     },
   }),
-  field('started', {
-    isText: true,
-    show: ({ started }) => (started === null ? '–' : formatTime(started)),
-  }),
+  field('started', { isText: true, show: ({ started }) => (started === null ? '–' : formatTime(started)) }),
   field('note', { isText: true, show: ({ note }) => note !== null && <span class="remark">{note}</span> }),
   field('message', { isText: true, show: ({ message }) => message }),
 ];
