@@ -9,15 +9,6 @@ import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
 import { machineTarget, type Target, type Width } from './simd-target.js';
 
-export interface EngineOptions {
-  /** The memory that programs compute in; by default a new one. */
-  readonly heap?: Heap;
-  /** The target of kernels on webasm; by default the fastest on this machine. */
-  readonly width?: Width | undefined;
-  /** Whether to time each kernel; on webasm only. */
-  readonly profiled?: boolean;
-}
-
 /** The times of a program's kernels. */
 export interface ProfiledPlan {
   readonly plan: Plan;
@@ -55,9 +46,17 @@ export class Engine {
     machineTarget(width);
   }
 
+  /**
+   * Starts an engine for programs that compute in `heap`, and on webasm are compiled for `width`,
+   * by default the fastest on this machine, and timed kernel by kernel if `profiled`.
+   */
   static async start(
     backend: Backend,
-    { heap = new Heap(), width, profiled = false }: EngineOptions = {},
+    {
+      heap = new Heap(),
+      width,
+      profiled = false,
+    }: { readonly heap?: Heap; readonly width?: Width | undefined; readonly profiled?: boolean } = {},
   ): Promise<Engine> {
     if (backend === 'webgpu') await installWebGpu();
     const { GPU } = gpuLibrary();

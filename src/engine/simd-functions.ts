@@ -1,6 +1,6 @@
 /**
- * Vector code of the functions that WebAssembly does not have. Each takes its argument from local
- * `x` and leaves the result on the stack. Error bounds over all finite floats
+ * Vector code of what WebAssembly does not have. A function takes its argument from local `x` and
+ * leaves the result on the stack. Error bounds over all finite floats
  * (test/engine/simd.test.ts): exp, tanh, log at most 4 ULP or 3e-7 absolute; NaN in, NaN out. The
  * polynomials are minimax fits in float64 of the remainders named beside them.
  */
@@ -34,137 +34,125 @@ const SQRT_HALF_BITS = 0x3f3504f3;
 const SMALLEST_NORMAL = 1.1754943508222875e-38;
 const TWO_TO_23 = 8388608;
 
-/**
- * e^x = 2^n e^r with n = round(x / ln 2). The result is made of 2^(n-1) and doubled, since 2^128 is
- * no float. Below e^-86 it is that, 4.5e-38. The comparisons let NaN pass; WebAssembly's other ones
- * take eight instructions on x86-64.
- */
-export function emitExp(f: FunctionAssembler, arithmetic: Arithmetic, x: number, [n, r, p]: Scratch): void {
-  const { plusProduct, minusProduct } = multiplyAdd(f, arithmetic);
-  f.get(x).constant(EXP_MOST).op('f32x4.pmin').constant(EXP_LEAST).op('f32x4.pmax').set(r);
-  f.get(r).constant(Math.LOG2E);
-  plusProduct(() => f.constant(ROUNDER - 1));
-  f.tee(p)
-    .constant(ROUNDER - 1)
-    .op('f32x4.sub')
-    .set(n);
-  f.get(n).constant(LN2_HIGH);
-  minusProduct(() => f.get(r));
-  f.set(r).get(n).constant(LN2_LOW);
-  minusProduct(() => f.get(r));
-  f.set(r);
-  horner(f, arithmetic, r, EXP);
-  f.get(r).op('f32x4.mul').get(r);
-  plusProduct(() => f.get(r));
-  f.constant(1).op('f32x4.add');
-  f.get(p).shift('i32x4.shl', MANTISSA_BITS).bits(ONE_BITS).op('i32x4.add').op('f32x4.mul').tee(p);
-  f.get(p).op('f32x4.add');
-}
+export class VectorMath {
+  constructor(
+    private readonly f: FunctionAssembler,
+    private readonly arithmetic: Arithmetic,
+  ) {}
 
-/**
- * A polynomial near zero, where 1 - 2 / (e^2|x| + 1) would cancel; that elsewhere; the sign put
- * back last.
- */
-export function emitTanh(
-  f: FunctionAssembler,
-  arithmetic: Arithmetic,
-  x: number,
-  [a, b, c, d]: Scratch,
-): void {
-  const { plusProduct } = multiplyAdd(f, arithmetic);
-  f.get(x).op('f32x4.abs').set(d);
-  const twice = a;
-  f.get(d).get(d).op('f32x4.add').set(twice);
-  emitExp(f, arithmetic, twice, [b, c, a, d]);
-  f.constant(1).op('f32x4.add').set(a);
-  f.constant(1).constant(2).get(a).op('f32x4.div').op('f32x4.sub').set(a);
-  f.get(d).get(d).op('f32x4.mul').set(b);
-  horner(f, arithmetic, b, TANH);
-  f.get(b).op('f32x4.mul').get(d);
-  plusProduct(() => f.get(d));
-  f.set(b);
-  f.get(b).get(a).get(d).constant(TANH_BEND).op('f32x4.lt').op('v128.bitselect');
-  f.get(x).bits(0x80000000).op('v128.and').op('v128.or');
-}
-
-/**
- * ln x = e ln 2 + ln m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s), s = (m - 1) / (m +
- * 1), by its series to s^9 (|s| < 0.172, error 4e-9). Subnormals are scaled up first. ln 0 =
- * -infinity, ln of a negative number is not a number.
- */
-export function emitLog(
-  f: FunctionAssembler,
-  arithmetic: Arithmetic,
-  x: number,
-  [m, e, s, u]: Scratch,
-): void {
-  const { plusProduct } = multiplyAdd(f, arithmetic);
-  f.get(x)
-    .constant(TWO_TO_23)
-    .op('f32x4.mul')
-    .get(x)
-    .get(x)
-    .constant(SMALLEST_NORMAL)
-    .op('f32x4.lt')
-    .op('v128.bitselect')
-    .set(m);
-  f.get(m).bits(SQRT_HALF_BITS).op('i32x4.sub').set(e);
-  f.get(e).bits(0x007fffff).op('v128.and').bits(SQRT_HALF_BITS).op('i32x4.add').set(u);
-  f.get(e).shift('i32x4.shr_s', MANTISSA_BITS).op('f32x4.convert_i32x4_s');
-  f.constant(MANTISSA_BITS)
-    .get(x)
-    .constant(SMALLEST_NORMAL)
-    .op('f32x4.lt')
-    .op('v128.and')
-    .op('f32x4.sub')
-    .set(e);
-  f.get(u).constant(-1).op('f32x4.add').get(u).constant(1).op('f32x4.add').op('f32x4.div').set(s);
-  f.get(s).get(s).op('f32x4.mul').set(u);
-  horner(f, arithmetic, u, [2 / 3, 2 / 5, 2 / 7, 2 / 9]);
-  f.get(u).op('f32x4.mul').get(s).op('f32x4.mul').set(u);
-  f.get(e).constant(LN2_LOW);
-  plusProduct(() => f.get(u));
-  f.get(s).get(s).op('f32x4.add').op('f32x4.add').set(u);
-  f.get(e).constant(LN2_HIGH);
-  plusProduct(() => f.get(u));
-  f.set(m);
-  // keeps infinity and NaN, which equals nothing
-  f.get(m).get(x).get(x).get(x).op('f32x4.sub').constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
-  f.constant(Number.NEGATIVE_INFINITY).get(m).get(x).constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
-  f.constant(Number.NaN).get(m).get(x).constant(0).op('f32x4.lt').op('v128.bitselect');
-}
-
-/** The polynomial in local `x` with `coefficients` from the constant upwards, left on the stack. */
-function horner(
-  f: FunctionAssembler,
-  arithmetic: Arithmetic,
-  x: number,
-  coefficients: readonly number[],
-): void {
-  const { plusProduct } = multiplyAdd(f, arithmetic);
-  f.constant(coefficients[coefficients.length - 1]);
-  for (let i = coefficients.length - 2; i >= 0; i--) {
-    f.get(x);
-    plusProduct(() => f.constant(coefficients[i]));
+  /**
+   * e^x = 2^n e^r with n = round(x / ln 2). The result is made of 2^(n-1) and doubled, since 2^128
+   * is no float. Below e^-86 it is that, 4.5e-38. The comparisons let NaN pass; WebAssembly's other
+   * ones take eight instructions on x86-64.
+   */
+  exp(x: number, [n, r, p]: Scratch): void {
+    const { f } = this;
+    f.get(x).constant(EXP_MOST).op('f32x4.pmin').constant(EXP_LEAST).op('f32x4.pmax').set(r);
+    f.get(r).constant(Math.LOG2E);
+    this.plusProduct(() => f.constant(ROUNDER - 1));
+    f.tee(p)
+      .constant(ROUNDER - 1)
+      .op('f32x4.sub')
+      .set(n);
+    f.get(n).constant(LN2_HIGH);
+    this.minusProduct(() => f.get(r));
+    f.set(r).get(n).constant(LN2_LOW);
+    this.minusProduct(() => f.get(r));
+    f.set(r);
+    this.horner(r, EXP);
+    f.get(r).op('f32x4.mul').get(r);
+    this.plusProduct(() => f.get(r));
+    f.constant(1).op('f32x4.add');
+    f.get(p).shift('i32x4.shl', MANTISSA_BITS).bits(ONE_BITS).op('i32x4.add').op('f32x4.mul').tee(p);
+    f.get(p).op('f32x4.add');
   }
-}
 
-/**
- * Makes of two factors on the stack their product added to, or taken from, what `addend` leaves
- * there.
- */
-export function multiplyAdd(f: FunctionAssembler, arithmetic: Arithmetic) {
-  const isFused = arithmetic === 'fused';
-  return {
-    plusProduct(addend: () => void) {
-      if (!isFused) f.op('f32x4.mul');
-      addend();
-      f.op(isFused ? 'f32x4.relaxed_madd' : 'f32x4.add');
-    },
-    minusProduct(addend: () => void) {
-      if (!isFused) f.op('f32x4.mul').op('f32x4.neg');
-      addend();
-      f.op(isFused ? 'f32x4.relaxed_nmadd' : 'f32x4.add');
-    },
-  };
+  /**
+   * A polynomial near zero, where 1 - 2 / (e^2|x| + 1) would cancel; that elsewhere; the sign put
+   * back last.
+   */
+  tanh(x: number, [a, b, c, d]: Scratch): void {
+    const { f } = this;
+    f.get(x).op('f32x4.abs').set(d);
+    const twice = a;
+    f.get(d).get(d).op('f32x4.add').set(twice);
+    this.exp(twice, [b, c, a, d]);
+    f.constant(1).op('f32x4.add').set(a);
+    f.constant(1).constant(2).get(a).op('f32x4.div').op('f32x4.sub').set(a);
+    f.get(d).get(d).op('f32x4.mul').set(b);
+    this.horner(b, TANH);
+    f.get(b).op('f32x4.mul').get(d);
+    this.plusProduct(() => f.get(d));
+    f.set(b);
+    f.get(b).get(a).get(d).constant(TANH_BEND).op('f32x4.lt').op('v128.bitselect');
+    f.get(x).bits(0x80000000).op('v128.and').op('v128.or');
+  }
+
+  /**
+   * ln x = e ln 2 + ln m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s), s = (m - 1) / (m +
+   * 1), by its series to s^9 (|s| < 0.172, error 4e-9). Subnormals are scaled up first. ln 0 =
+   * -infinity, ln of a negative number is not a number.
+   */
+  log(x: number, [m, e, s, u]: Scratch): void {
+    const { f } = this;
+    f.get(x)
+      .constant(TWO_TO_23)
+      .op('f32x4.mul')
+      .get(x)
+      .get(x)
+      .constant(SMALLEST_NORMAL)
+      .op('f32x4.lt')
+      .op('v128.bitselect')
+      .set(m);
+    f.get(m).bits(SQRT_HALF_BITS).op('i32x4.sub').set(e);
+    f.get(e).bits(0x007fffff).op('v128.and').bits(SQRT_HALF_BITS).op('i32x4.add').set(u);
+    f.get(e).shift('i32x4.shr_s', MANTISSA_BITS).op('f32x4.convert_i32x4_s');
+    f.constant(MANTISSA_BITS)
+      .get(x)
+      .constant(SMALLEST_NORMAL)
+      .op('f32x4.lt')
+      .op('v128.and')
+      .op('f32x4.sub')
+      .set(e);
+    f.get(u).constant(-1).op('f32x4.add').get(u).constant(1).op('f32x4.add').op('f32x4.div').set(s);
+    f.get(s).get(s).op('f32x4.mul').set(u);
+    this.horner(u, [2 / 3, 2 / 5, 2 / 7, 2 / 9]);
+    f.get(u).op('f32x4.mul').get(s).op('f32x4.mul').set(u);
+    f.get(e).constant(LN2_LOW);
+    this.plusProduct(() => f.get(u));
+    f.get(s).get(s).op('f32x4.add').op('f32x4.add').set(u);
+    f.get(e).constant(LN2_HIGH);
+    this.plusProduct(() => f.get(u));
+    f.set(m);
+    // keeps infinity and NaN, which equals nothing
+    f.get(m).get(x).get(x).get(x).op('f32x4.sub').constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
+    f.constant(Number.NEGATIVE_INFINITY).get(m).get(x).constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
+    f.constant(Number.NaN).get(m).get(x).constant(0).op('f32x4.lt').op('v128.bitselect');
+  }
+
+  /** Leaves the polynomial of local `x` with `coefficients`, from the constant upwards. */
+  private horner(x: number, coefficients: readonly number[]): void {
+    const { f } = this;
+    f.constant(coefficients[coefficients.length - 1]);
+    for (let i = coefficients.length - 2; i >= 0; i--) {
+      f.get(x);
+      this.plusProduct(() => f.constant(coefficients[i]));
+    }
+  }
+
+  /** Adds the product of two factors on the stack to what `addend` leaves there. */
+  plusProduct(addend: () => void): void {
+    const isFused = this.arithmetic === 'fused';
+    if (!isFused) this.f.op('f32x4.mul');
+    addend();
+    this.f.op(isFused ? 'f32x4.relaxed_madd' : 'f32x4.add');
+  }
+
+  /** Takes the product of two factors on the stack from what `addend` leaves there. */
+  minusProduct(addend: () => void): void {
+    const isFused = this.arithmetic === 'fused';
+    if (!isFused) this.f.op('f32x4.mul').op('f32x4.neg');
+    addend();
+    this.f.op(isFused ? 'f32x4.relaxed_nmadd' : 'f32x4.add');
+  }
 }

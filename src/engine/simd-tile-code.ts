@@ -4,7 +4,7 @@
  * lanes, adjacent along x.
  */
 import type { FunctionAssembler } from './simd-assembler.js';
-import { emitExp, emitLog, emitTanh, multiplyAdd, type Scratch } from './simd-functions.js';
+import { type Scratch, VectorMath } from './simd-functions.js';
 import {
   type Affine,
   assignments,
@@ -67,7 +67,7 @@ export interface Place {
 export class TileCode {
   private readonly pointers: Pointers;
   private readonly vectors = new Map<number, number[][]>();
-  private readonly withProduct: ReturnType<typeof multiplyAdd>;
+  private readonly math: VectorMath;
   private readonly scratch: Scratch;
   private readonly argument: number;
   /** The address of a load with gathered indices. */
@@ -89,7 +89,7 @@ export class TileCode {
   constructor(
     private readonly f: FunctionAssembler,
     private readonly ir: KernelIr,
-    private readonly arithmetic: Arithmetic,
+    arithmetic: Arithmetic,
     private readonly parameters: KernelParameters,
     origin: Origin,
     private readonly tile: Tile,
@@ -101,7 +101,7 @@ export class TileCode {
       const element = packedElement(pack, tile.vectors);
       this.packed.set(pack.load, { base: parameters.spare, element, bytes: pack.at });
     }
-    this.withProduct = multiplyAdd(f, arithmetic);
+    this.math = new VectorMath(f, arithmetic);
     this.scratch = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
     this.argument = f.local('v128');
     this.gatheredAddress = f.local('i32');
@@ -323,9 +323,7 @@ export class TileCode {
       case 'multiply-add':
         this.value(value.left, place);
         this.value(value.right, place);
-        this.withProduct[value.negated ? 'minusProduct' : 'plusProduct'](() =>
-          this.value(value.addend, place),
-        );
+        this.math[value.negated ? 'minusProduct' : 'plusProduct'](() => this.value(value.addend, place));
     }
   }
 
@@ -351,11 +349,9 @@ export class TileCode {
       case 'sqrt':
         this.f.op('f32x4.sqrt');
         return;
-      default: {
-        const emit = { exp: emitExp, log: emitLog, tanh: emitTanh }[operation];
+      default:
         this.f.set(this.argument);
-        emit(this.f, this.arithmetic, this.argument, this.scratch);
-      }
+        this.math[operation](this.argument, this.scratch);
     }
   }
 

@@ -1,7 +1,7 @@
-/** The training loop. It yields what happened, and writes nothing: `recorder.ts` does. */
+/** The training loop. It reports what happened, and writes nothing: `recorder.ts` does. */
 import { setImmediate } from 'node:timers/promises';
-import type { EarlyStopping } from '../config/index.js';
-import type { BatchOrder, BatchOrderState, Dataset } from '../data/index.js';
+import type { Experiment } from '../config/index.js';
+import type { BatchOrder, BatchOrderState } from '../data/index.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { BestValues, type Metrics, metricValue } from '../run/gates.js';
 import { NO_TIMES, type RunTimes } from '../run/run-times.js';
@@ -10,19 +10,9 @@ import { restoreBest, type SavedState } from './checkpoints.js';
 import { evaluationCollector } from './evaluation-document.js';
 import type { EvaluationProgress, Evaluator } from './evaluator.js';
 import { type EarlyStop, earlyStop, MetricHistory } from './plan.js';
-import type { ModelRun } from './shards.js';
+import type { Session } from './session.js';
 import { Calibration, StepTimes } from './timing.js';
 import { type MetricSums, NO_METRICS, type StepResult, type Trainer } from './trainer.js';
-
-export interface LoopPlan {
-  readonly totalSteps: number;
-  readonly learningRate: (update: number) => number;
-  readonly maxSkippedBatches?: number;
-  readonly evaluateEvery?: number | undefined;
-  /** Pause after this many epochs have been trained and evaluated; absent: never. */
-  readonly pauseAfterEpoch?: number | undefined;
-  readonly earlyStopping?: EarlyStopping | undefined;
-}
 
 export interface Position {
   /** Completed steps, including skipped ones. */
@@ -69,40 +59,48 @@ export class TrainingState {
   }
 }
 
-export interface EvaluationPlan {
-  readonly run: ModelRun;
-  readonly dataset: Dataset;
-  readonly batchSize: number;
-  /** Folder of the checkpoints, from which the best weights are restored. */
-  readonly checkpoints: string;
-}
-
 /** A model in training. The loop starts at the position of `state`, which it updates. */
 export interface Training {
   readonly trainer: Trainer;
   readonly order: BatchOrder;
-  readonly plan: LoopPlan;
+  readonly totalSteps: number;
+  readonly learningRate: (update: number) => number;
+  readonly settings?: Partial<Experiment['training']>;
   readonly state: TrainingState;
-  readonly evaluation?: EvaluationPlan;
+  /** Without it, nothing is evaluated. `checkpoints` is the folder with the best weights. */
+  readonly evaluation?: Pick<Session, 'run' | 'dataset'> & {
+    readonly batchSize: number;
+    readonly checkpoints: string;
+  };
+  /** Pause after this many epochs have been trained and evaluated; absent: never. */
+  readonly pauseAfterEpoch?: number | undefined;
   readonly signal?: AbortSignal;
+  readonly observer?: LoopObserver;
+}
+
+/** Is told what happened before the loop goes on. */
+export interface LoopObserver {
+  step?(report: StepReport): Promise<void>;
+  /** The training since the start of the epoch; an evaluation follows. */
+  epoch?(report: EpochReport): void;
   /** Called after each batch of an evaluation. */
-  readonly evaluating?: (progress: EvaluationProgress) => void;
+  evaluating?(progress: EvaluationProgress): void;
+  /** In a run that is evaluated with its average: what the weights themselves reach. */
+  trainedWeights?(measured: Measured): void;
+  evaluation?(report: EvaluationReport): Promise<void>;
+  earlyStop?(position: Position, stop: EarlyStop): void;
 }
 
 export interface StepReport extends Position, StepResult {
-  readonly kind: 'step';
   readonly learningRate: number;
   readonly evaluationIsDue: boolean;
   readonly samples: number;
   readonly seconds: number;
 }
 
-/** The training since the start of the epoch; an evaluation follows. */
-export interface EpochReport extends Position, EpochMeans {
-  readonly kind: 'epoch';
-}
+export type EpochReport = Position & EpochMeans;
 
-interface Measured {
+export interface Measured {
   readonly split: 'validation' | 'test';
   readonly position: Position;
   readonly metrics: SplitMetrics;
@@ -110,13 +108,7 @@ interface Measured {
   readonly seconds: number;
 }
 
-/** In a run that is evaluated with its average: what the weights themselves reach. */
-export interface TrainedWeightsReport extends Measured {
-  readonly kind: 'trained weights';
-}
-
 export interface EvaluationReport extends Measured {
-  readonly kind: 'evaluation';
   readonly document: SplitEvaluation;
   /** `end`: of the final weights on the test split, which selects nothing. */
   readonly stage: 'training' | 'end';
@@ -125,13 +117,7 @@ export interface EvaluationReport extends Measured {
   readonly stop?: EarlyStop;
 }
 
-export interface StopReport {
-  readonly kind: 'early stop';
-  readonly position: Position;
-  readonly stop: EarlyStop;
-}
-
-export type LoopEnd = { readonly kind: 'end' } & (
+export type LoopEnd =
   | { readonly status: 'completed' | 'interrupted' }
   | ({
       /** The update of `step` failed, and no more batches may be skipped. */
@@ -140,42 +126,34 @@ export type LoopEnd = { readonly kind: 'end' } & (
       readonly epoch: number;
       readonly skipped: number;
       readonly learningRate: number;
-    } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>)
-);
+    } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>);
 
-export type TrainingEvent =
-  | StepReport
-  | EpochReport
-  | TrainedWeightsReport
-  | EvaluationReport
-  | StopReport
-  | LoopEnd;
+const INTERRUPTED: LoopEnd = { status: 'interrupted' };
 
-const INTERRUPTED: LoopEnd = { kind: 'end', status: 'interrupted' };
-
-/** The last event is the end. The next batch is written while a step runs. */
-export async function* trainingLoop(training: Training): AsyncGenerator<TrainingEvent, void> {
-  const { trainer, order, plan, state, signal } = training;
-  const { totalSteps, evaluateEvery, maxSkippedBatches = 0, pauseAfterEpoch = Infinity } = plan;
+/** The next batch is written while a step runs. */
+export async function trainingLoop(training: Training): Promise<LoopEnd> {
+  const { trainer, order, totalSteps, settings = {}, state, signal, observer } = training;
+  const { max_skipped_batches: maxSkipped = 0, evaluate_every: every } = settings;
+  const { pauseAfterEpoch = Number.POSITIVE_INFINITY } = training;
   const from = state.position;
   const done = from?.step ?? 0;
   let epoch = new EpochSums(from?.totals);
   let skipped = from?.skipped ?? 0;
   let next = done < totalSteps ? await take(trainer, order, done + 1) : undefined;
   const isDue = ({ step, epochEnded }: Pick<Position, 'step' | 'epochEnded'>) =>
-    epochEnded || step >= totalSteps || (evaluateEvery !== undefined && step % evaluateEvery === 0);
+    epochEnded || step >= totalSteps || (every !== undefined && step % every.steps === 0);
   if (from && !state.evaluated && isDue(from)) {
-    if (!(yield* evaluateEpoch(training, from, epoch))) return yield INTERRUPTED;
+    if (!(await evaluateEpoch(training, from, epoch))) return INTERRUPTED;
   }
   if (from?.epochEnded) epoch = new EpochSums();
   for (let step = done + 1; next && step <= totalSteps; step++) {
     if (stopOf(training)) break;
     const isPausing = state.evaluated && (state.position?.epochsDone ?? 0) >= pauseAfterEpoch;
-    if (signal?.aborted || isPausing) return yield INTERRUPTED;
+    if (signal?.aborted || isPausing) return INTERRUPTED;
     const began = performance.now();
     const { batch, samples, ...after } = next;
     const update = step - skipped;
-    const learningRate = plan.learningRate(update);
+    const learningRate = training.learningRate(update);
     const running = trainer.step(batch, update, learningRate);
     const coming = step < totalSteps ? take(trainer, order, step + 1) : undefined;
     // its error is thrown when it is awaited, after the current step
@@ -183,10 +161,10 @@ export async function* trainingLoop(training: Training): AsyncGenerator<Training
     // results that threads return quickly would keep signals and timers waiting
     const [result] = await Promise.all([running, setImmediate()]);
     next = await coming;
-    if (!result.updated && skipped >= maxSkippedBatches) {
+    if (!result.updated && skipped >= maxSkipped) {
       const { loss, gradientNorm, notFinite } = result;
       const failed = { step, epoch: after.epoch, skipped, learningRate, loss, gradientNorm, notFinite };
-      return yield { kind: 'end', status: 'diverged', ...failed };
+      return { status: 'diverged', ...failed };
     }
     const seconds = (performance.now() - began) / 1000;
     if (!result.updated) skipped++;
@@ -195,19 +173,19 @@ export async function* trainingLoop(training: Training): AsyncGenerator<Training
     const evaluationIsDue = isDue(position);
     state.position = position;
     state.evaluated = false;
-    yield { kind: 'step', ...position, ...result, learningRate, evaluationIsDue, samples, seconds };
+    await observer?.step?.({ ...position, ...result, learningRate, evaluationIsDue, samples, seconds });
     // not before, so as not to delay the first step
     if (step === done + 1) await evaluatorOf(training)?.warmUp();
     if (!evaluationIsDue) continue;
-    if (!(yield* evaluateEpoch(training, position, epoch))) return yield INTERRUPTED;
+    if (!(await evaluateEpoch(training, position, epoch))) return INTERRUPTED;
     if (position.epochEnded) epoch = new EpochSums();
   }
-  if (!(yield* finish(training))) return yield INTERRUPTED;
-  yield { kind: 'end', status: 'completed' };
+  return (await finish(training)) ? { status: 'completed' } : INTERRUPTED;
 }
 
 /** Why training is complete although steps are left; undefined if it is not. */
-function stopOf({ plan: { earlyStopping, totalSteps }, state }: Training): EarlyStop | undefined {
+function stopOf({ settings, totalSteps, state }: Training): EarlyStop | undefined {
+  const earlyStopping = settings?.early_stopping;
   if (earlyStopping === undefined || (state.position?.step ?? 0) >= totalSteps) return undefined;
   return earlyStop(state.history.of(earlyStopping.metric), earlyStopping);
 }
@@ -217,17 +195,13 @@ function evaluatorOf({ trainer, evaluation }: Training): Evaluator | undefined {
 }
 
 /** Evaluates the split that selects: validation, or test. Returns false if interrupted. */
-async function* evaluateEpoch(
-  training: Training,
-  position: Position,
-  epoch: EpochSums,
-): AsyncGenerator<TrainingEvent, boolean> {
-  const { state, plan, evaluation } = training;
-  const report: EpochReport = { kind: 'epoch', ...position, ...epoch.means() };
-  yield report;
+async function evaluateEpoch(training: Training, position: Position, epoch: EpochSums): Promise<boolean> {
+  const { state, totalSteps, evaluation, observer } = training;
+  const report: EpochReport = { ...position, ...epoch.means() };
+  observer?.epoch?.(report);
   if (!evaluation) return true;
   const split = evaluation.dataset.validation ? 'validation' : 'test';
-  const result = yield* measure(training, evaluation, split, position);
+  const result = await measure(training, evaluation, split, position);
   if (!result) return false;
   // without any trained batch there is no mean
   const train: SplitMetrics = report.samples > 0 ? { loss: report.loss, ...report.metrics } : {};
@@ -237,44 +211,46 @@ async function* evaluateEpoch(
   state.history.add(position.step - position.skipped, metric => metricValue(state.metrics, metric));
   state.evaluated = true;
   const stop = stopOf(training);
-  const isLast = position.step >= plan.totalSteps || stop !== undefined;
-  yield { kind: 'evaluation', stage: 'training', ...result, isLast, ...(stop && { stop }) };
+  const isLast = position.step >= totalSteps || stop !== undefined;
+  await observer?.evaluation?.({ stage: 'training', ...result, isLast, ...(stop && { stop }) });
   return true;
 }
 
 /** Evaluates the test split unless its weights already were. Returns false if interrupted. */
-async function* finish(training: Training): AsyncGenerator<TrainingEvent, boolean> {
-  const { trainer, state, evaluation, plan } = training;
+async function finish(training: Training): Promise<boolean> {
+  const { trainer, state, evaluation, settings, observer } = training;
   const { position } = state;
   if (!position || !evaluation) return true;
   const stop = stopOf(training);
   if (stop) {
     const { metric, patience, best } = stop;
     state.stoppedEarly = { metric, patience, best: Number.isFinite(best) ? best : null };
-    yield { kind: 'early stop', position, stop };
+    observer?.earlyStop?.(position, stop);
   }
-  const best = plan.earlyStopping?.restore_best ? restoreBest(evaluation.checkpoints, trainer) : undefined;
+  const best = settings?.early_stopping?.restore_best
+    ? restoreBest(evaluation.checkpoints, trainer)
+    : undefined;
   const isOther = best !== undefined && best.position.step !== position.step;
   if (isOther) {
     state.metrics = best.metrics;
     state.restored = best.position;
   }
   if (!evaluation.dataset.validation && !isOther) return true;
-  const result = yield* measure(training, evaluation, 'test', position);
+  const result = await measure(training, evaluation, 'test', position);
   if (!result) return false;
   state.metrics = { ...state.metrics, test: result.metrics };
-  yield { kind: 'evaluation', stage: 'end', ...result, isLast: true };
+  await observer?.evaluation?.({ stage: 'end', ...result, isLast: true });
   return true;
 }
 
 /** Evaluates a split, with the average of the weights if one is kept; null if interrupted. */
-async function* measure(
+async function measure(
   training: Training,
-  { run, dataset }: EvaluationPlan,
+  { run, dataset }: Pick<Session, 'run' | 'dataset'>,
   name: 'validation' | 'test',
   position: Position,
-): AsyncGenerator<TrainingEvent, Omit<EvaluationReport, 'kind' | 'stage' | 'isLast'> | null> {
-  const { trainer, state, signal } = training;
+): Promise<Omit<EvaluationReport, 'stage' | 'isLast'> | null> {
+  const { trainer, state, signal, observer } = training;
   const evaluator = evaluatorOf(training) as Evaluator;
   await evaluator.warmUp();
   const split = dataset[name] ?? dataset.test;
@@ -285,14 +261,15 @@ async function* measure(
     if (!evaluation) return null;
     const { loss, metrics, count: samples } = evaluation;
     const seconds = (performance.now() - began) / 1000;
-    yield { kind: 'trained weights', ...place, metrics: { loss, ...metrics }, samples, seconds };
+    observer?.trainedWeights?.({ ...place, metrics: { loss, ...metrics }, samples, seconds });
   }
   const began = performance.now();
   const collector = evaluationCollector(run, dataset, name);
   const observe = collector.add.bind(collector);
   const restore = trainer.useAverage();
   try {
-    const evaluation = await evaluator.evaluate(split, { signal, observe, progress: training.evaluating });
+    const progress = observer?.evaluating?.bind(observer);
+    const evaluation = await evaluator.evaluate(split, { signal, observe, progress });
     if (!evaluation) return null;
     const seconds = (performance.now() - began) / 1000;
     const { loss, metrics, count: samples } = evaluation;

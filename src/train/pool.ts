@@ -9,11 +9,11 @@ import { programFile } from '../util/root.js';
 import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shard-server.js';
 import {
   allocateShards,
-  type GroupSize,
   type ModelRun,
   type ShardGroup,
   type ShardJob,
   type ShardMemory,
+  SLOTS,
 } from './shards.js';
 import { CALIBRATION } from './timing.js';
 
@@ -60,10 +60,10 @@ export class ShardPool {
    * Uses at most `run.threads` threads, and starts only as many as a group has shards. Shard s of a
    * group always goes to the same thread, so that its data stay cached.
    */
-  group(job: ShardJob, size: GroupSize): ShardGroup {
-    const slots = allocateShards(job, size, this.engine.heap);
+  group(job: ShardJob, shards: number): ShardGroup {
+    const slots = allocateShards(job, { shards, slots: SLOTS }, this.engine.heap);
     const group = this.groups++;
-    const count = this.isLocal ? 1 : Math.min(this.run.threads, size.shards);
+    const count = this.isLocal ? 1 : Math.min(this.run.threads, shards);
     while (this.computers.length < count) this.computers.push(this.start());
     const own = this.computers.slice(0, count);
     const shares = own.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));

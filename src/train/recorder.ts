@@ -17,13 +17,15 @@ import { metricSentence, metricSentences } from '../run/words.js';
 import type { ExitCode } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { checkpointMetadata, logCheckpoint, retryWrite } from './checkpoints.js';
+import type { EvaluationProgress } from './evaluator.js';
 import type {
+  EpochReport,
   EvaluationReport,
   LoopEnd,
+  LoopObserver,
+  Measured,
   Position,
   StepReport,
-  TrainedWeightsReport,
-  TrainingEvent,
 } from './loop.js';
 import type { EarlyStop, RunLength } from './plan.js';
 import { stepCosts } from './profile.js';
@@ -39,7 +41,7 @@ export interface RunParts extends RunContext {
 
 const MAX_SKIP_WARNINGS = 5;
 
-export class Recorder {
+export class Recorder implements LoopObserver {
   private stepped = false;
   private skips = 0;
   /** The latest evaluation, until its file is written. */
@@ -58,31 +60,30 @@ export class Recorder {
     this.saved = { step: state.position?.step ?? -1, time: performance.now() };
   }
 
-  async record(event: TrainingEvent): Promise<void> {
-    const { events, observer, loaded, state } = this.parts;
-    switch (event.kind) {
-      case 'step':
-        return this.step(event);
-      case 'epoch': {
-        const { epoch, step, loss, metrics, samples, seconds } = event;
-        if (!event.epochEnded) return;
-        events.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
-        // without any trained batch there is no mean
-        if (samples > 0) state.best.addAll('train', { loss, ...metrics });
-        return;
-      }
-      case 'trained weights':
-        return this.logEvaluation('eval.trained', event);
-      case 'evaluation':
-        return this.evaluation(event);
-      case 'early stop': {
-        const { min_delta = 0 } = loaded.experiment.training.early_stopping ?? {};
-        return observer.line(earlyStopSentence(event.position, event.stop, min_delta));
-      }
-      case 'end':
-        if (event.status !== 'completed') await this.interrupted();
-        if (event.status === 'diverged') this.logStep(event, undefined);
-    }
+  epoch({ epoch, step, epochEnded, loss, metrics, samples, seconds }: EpochReport): void {
+    const { events, state } = this.parts;
+    if (!epochEnded) return;
+    events.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
+    // without any trained batch there is no mean
+    if (samples > 0) state.best.addAll('train', { loss, ...metrics });
+  }
+
+  evaluating({ done, total }: EvaluationProgress): void {
+    this.parts.observer.evaluating({ done, total });
+  }
+
+  trainedWeights(measured: Measured): void {
+    this.logEvaluation('eval.trained', measured);
+  }
+
+  earlyStop(position: Position, stop: EarlyStop): void {
+    const { min_delta = 0 } = this.parts.loaded.experiment.training.early_stopping ?? {};
+    this.parts.observer.line(earlyStopSentence(position, stop, min_delta));
+  }
+
+  async end(end: LoopEnd): Promise<void> {
+    if (end.status !== 'completed') await this.interrupted();
+    if (end.status === 'diverged') this.logStep(end, undefined);
   }
 
   /** Saves a checkpoint to resume from: the state before a step that failed. */
@@ -90,7 +91,7 @@ export class Recorder {
     await this.save(null, true);
   }
 
-  private async step(report: StepReport): Promise<void> {
+  async step(report: StepReport): Promise<void> {
     const { step, epoch, samples, seconds, updated, loss, evaluationIsDue } = report;
     const { state, events, observer, trainer, loaded, logEvery } = this.parts;
     const { stepTimes, calibration } = state;
@@ -139,7 +140,7 @@ export class Recorder {
       observer.warning('more batches are skipped; log.jsonl lists all of them');
   }
 
-  private async evaluation(report: EvaluationReport): Promise<void> {
+  async evaluation(report: EvaluationReport): Promise<void> {
     const { state, events, observer, loaded } = this.parts;
     const { split, position, metrics, stop, stage, isLast } = report;
     const { epoch, step } = position;
@@ -164,7 +165,7 @@ export class Recorder {
 
   private logEvaluation(
     event: 'eval' | 'eval.trained',
-    { split, position, metrics, samples, seconds }: EvaluationReport | TrainedWeightsReport,
+    { split, position, metrics, samples, seconds }: Measured,
   ): void {
     const { state, events } = this.parts;
     const { epoch, step } = position;
@@ -275,14 +276,14 @@ export interface RunResult {
 }
 
 export class RunEvents {
-  private constructor(
-    readonly log: EventLog,
-    private readonly run: RunContext,
-  ) {}
+  readonly log: EventLog;
 
   /** Opens the log of the run, which has `seq` events, for appending. */
-  static open(run: RunContext, seq = 0): RunEvents {
-    return new RunEvents(EventLog.open(run.directory.files.log, seq), run);
+  constructor(
+    private readonly run: RunContext,
+    seq = 0,
+  ) {
+    this.log = EventLog.open(run.directory.files.log, seq);
   }
 
   emit(event: RunEvent): void {

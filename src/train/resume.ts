@@ -146,7 +146,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     // not before the log is cut: while it has its end, the manifest must match the summary
     if (changes.length > 0) recordChanges(context, manifest, changes, { time: started.toISOString(), step });
     for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
-    const events = RunEvents.open(context, cut.seq);
+    const events = new RunEvents(context, cut.seq);
     events.begin(dataSeconds, cut.kept);
     events.emit({
       event: 'run.resume',
@@ -318,7 +318,7 @@ export async function runExperiment(
     }
     return trainRun(context, initial, () => {
       directory.write('manifest', newManifest(context, options, git));
-      const events = RunEvents.open(context);
+      const events = new RunEvents(context);
       events.begin(dataSeconds);
       for (const { code, message } of session.warnings) events.warn(code, message);
       return events;

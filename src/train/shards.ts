@@ -102,11 +102,6 @@ export interface ShardGroup {
   compute(slot: number): Promise<void>;
 }
 
-export interface GroupSize {
-  readonly shards: number;
-  readonly slots: number;
-}
-
 /** Minimum rows per shard: fewer would not fill the tiles of the kernels. */
 const MIN_ROWS = 16;
 /** Maximum shards: more help on no machine tested, and each costs one gradient buffer. */
@@ -171,7 +166,7 @@ export class ShardedBatches {
   ) {
     const { shards, job } = planShards(model, batchSize, withGradient);
     this.job = job;
-    this.group = pool.group(job, { shards, slots: SLOTS });
+    this.group = pool.group(job, shards);
     this.writer = new BatchWriter(model.spec, model.loss, job.shape, model.seed);
   }
 
@@ -231,7 +226,11 @@ export class ShardedBatches {
 }
 
 /** By slot, then by shard. */
-export function allocateShards(job: ShardJob, { shards, slots }: GroupSize, heap: Heap): ShardMemory[][] {
+export function allocateShards(
+  job: ShardJob,
+  { shards, slots }: { readonly shards: number; readonly slots: number },
+  heap: Heap,
+): ShardMemory[][] {
   const { spec, shape } = job;
   const predictions = predictionsOf(spec, shape.sequenceLength);
   const parameters = job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0;

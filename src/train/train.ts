@@ -96,32 +96,23 @@ async function train(parts: RunParts): Promise<LoopEnd> {
     totalSteps: length.totalSteps,
     numEpochs: settings.num_epochs,
   });
-  const plan = {
-    totalSteps: length.totalSteps,
-    learningRate: learningRates(loaded.experiment, length, state.history),
-    maxSkippedBatches: settings.max_skipped_batches,
-    evaluateEvery: settings.evaluate_every?.steps,
-    pauseAfterEpoch,
-    earlyStopping: settings.early_stopping,
-  };
-  const { run, dataset } = session;
   const { checkpoints } = directory.files;
-  const evaluation = { run, dataset, batchSize: settings.eval_batch_size, checkpoints };
   const recorder = new Recorder(parts, length);
-  const evaluating = observer.evaluating.bind(observer);
-  const training = { trainer, order, plan, state, evaluation, signal, evaluating };
-  let end: LoopEnd = { kind: 'end', status: 'interrupted' };
   try {
-    for await (const event of trainingLoop(training)) {
-      await recorder.record(event);
-      if (event.kind === 'end') end = event;
-    }
+    const end = await trainingLoop({
+      ...{ trainer, order, settings, state, signal, pauseAfterEpoch },
+      totalSteps: length.totalSteps,
+      learningRate: learningRates(loaded.experiment, length, state.history),
+      evaluation: { ...session, batchSize: settings.eval_batch_size, checkpoints },
+      observer: recorder,
+    });
+    await recorder.end(end);
+    return end;
   } catch (error) {
     // the failed step changed nothing, so its previous state can be saved
     if (error instanceof DeviceLostError) await recorder.interrupted();
     throw error;
   }
-  return end;
 }
 
 interface Outcome {

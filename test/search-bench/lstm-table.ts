@@ -19,7 +19,7 @@ import {
   type Point,
   type Value,
 } from '../../src/sweep/search/space.js';
-import { TrainingState, trainingLoop } from '../../src/train/loop.js';
+import { type StepReport, TrainingState, trainingLoop } from '../../src/train/loop.js';
 import { batchOrder, totalSteps } from '../../src/train/plan.js';
 import {
   createTrainer,
@@ -86,13 +86,15 @@ class Training {
       const evaluator = trainer.evaluator(loaded.experiment.training.eval_batch_size);
       const accuracy: number[] = [];
       const learningRate = () => loaded.experiment.optimizer.learning_rate;
-      const plan = { totalSteps: totalSteps(loaded, order), learningRate };
-      for await (const { kind } of trainingLoop({ trainer, order, plan, state: new TrainingState() })) {
-        if (kind !== 'epoch') continue;
-        const evaluation = await evaluator.evaluate(session.dataset.test);
-        if (!evaluation) throw new Error('an evaluation nobody stopped was stopped');
-        accuracy.push(Number(evaluation.metrics.accuracy.toFixed(4)));
-      }
+      const state = new TrainingState();
+      const step = async ({ epochEnded }: StepReport) => {
+        const evaluation = epochEnded && (await evaluator.evaluate(session.dataset.test));
+        if (evaluation) accuracy.push(Number(evaluation.metrics.accuracy.toFixed(4)));
+      };
+      await trainingLoop({
+        ...{ trainer, order, state, learningRate, observer: { step } },
+        totalSteps: totalSteps(loaded, order),
+      });
       return accuracy;
     } finally {
       await trainer.close();

@@ -69,8 +69,8 @@ let spoil: ((shards: readonly ShardMemory[]) => void) | undefined;
 async function faultyPool(run: ModelRun): Promise<ShardPool> {
   const pool = await ShardPool.open(run);
   const group = pool.group.bind(pool);
-  pool.group = (job, size) => {
-    const { slots, compute } = group(job, size);
+  pool.group = (job, shards) => {
+    const { slots, compute } = group(job, shards);
     return { slots, compute: slot => compute(slot).then(() => spoil?.(slots[slot])) };
   };
   return pool;
@@ -171,16 +171,19 @@ class Bench {
     const state = new TrainingState();
     state.position = from?.at;
     state.evaluated = from !== undefined;
-    const plan = { totalSteps: end, learningRate: () => LEARNING_RATE, maxSkippedBatches: most };
-    for await (const event of trainingLoop({ trainer: this.trainer, order, plan, state })) {
-      if (event.kind === 'step') {
-        steps.push(event);
-        after.push(arraysOf(this.trainer));
-      } else if (event.kind === 'epoch') epochs.push(event);
-      else if (event.kind === 'end')
-        return { end: event, steps, epochs, after, last: arraysOf(this.trainer) };
-    }
-    throw new Error('the loop did not say how it ended');
+    const loopEnd = await trainingLoop({
+      ...{ trainer: this.trainer, order, state, totalSteps: end },
+      learningRate: () => LEARNING_RATE,
+      settings: { max_skipped_batches: most },
+      observer: {
+        step: async report => {
+          steps.push(report);
+          after.push(arraysOf(this.trainer));
+        },
+        epoch: report => void epochs.push(report),
+      },
+    });
+    return { end: loopEnd, steps, epochs, after, last: arraysOf(this.trainer) };
   }
 
   /** The same without a loop: trains on all batches after `from`, except that of step `without`. */

@@ -218,11 +218,11 @@ t.test('the next batch is read while a step runs', async t => {
       return result;
     },
   } as unknown as Trainer;
-  const plan = { totalSteps: 3, learningRate: () => 1 };
   const kinds: string[] = [];
-  for await (const { kind } of trainingLoop({ trainer, order, plan, state: new TrainingState() }))
-    kinds.push(kind);
-  t.same(kinds, ['step', 'step', 'step', 'epoch', 'end']);
+  const observer = { step: async () => void kinds.push('step'), epoch: () => void kinds.push('epoch') };
+  const state = new TrainingState();
+  await trainingLoop({ trainer, order, totalSteps: 3, learningRate: () => 1, state, observer });
+  t.same(kinds, ['step', 'step', 'step', 'epoch']);
   t.same(log, [
     'batch 1',
     ...['step 1 begins', 'batch 2', 'step 1 ends'],
