@@ -339,7 +339,7 @@ class Orchestrator {
     if (seconds === null) return undefined;
     const end = () => {
       if (this.scheduler.finished) return;
-      const advances = this.scheduler.endBudget('time');
+      const advances = this.scheduler.endBudget();
       const time = now().toISOString();
       this.parts.append({ event: 'budget.time', time, seconds: this.elapsed, advances });
     };

@@ -184,7 +184,7 @@ export class Machine {
   }
 
   private endBudget(): void {
-    this.budgetEnd = this.scheduler.endBudget('time');
+    this.budgetEnd = this.scheduler.endBudget();
     this.journal.records.push({ event: 'budget.time', time: '', seconds: 1, advances: this.budgetEnd });
   }
 

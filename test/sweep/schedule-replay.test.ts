@@ -50,11 +50,11 @@ t.test('budgets', async t => {
       segment => done(segment, values[segment.trial]),
       segment => {
         // trial 3 runs to 2 epochs and trial 0 too: 0, 1, 2, 2, 0, 3, 3
-        if (segment.trial === 3 && segment.to === 2) position = scheduler.endBudget('time');
+        if (segment.trial === 3 && segment.to === 2) position = scheduler.endBudget();
       },
     );
     t.equal(position, 7);
-    t.equal(scheduler.endBudget('time'), 7, 'the first end holds');
+    t.equal(scheduler.endBudget(), 7, 'the first end holds');
     t.strictSame(brief(decisions).slice(-8), ['3:1-2', '3p', '0p', '0x', '1x', '2x', '3x', 'time 0']);
   });
   await t.test('time: segments that started before their decision count', async t => {
@@ -68,14 +68,14 @@ t.test('budgets', async t => {
       ahead.map(({ trial }) => trial),
       [3, 4],
     );
-    t.equal(scheduler.endBudget('time'), 5);
+    t.equal(scheduler.endBudget(), 5);
     for (const segment of [...ahead, slow]) scheduler.report(world(segment));
     t.strictSame(scheduler.ready(), []);
     t.equal(brief(scheduler.advance()).at(-1), 'time 4');
 
     const rebuilt = schedulerOf(partsOf(plan));
     for (const segment of others) rebuilt.report(world(segment));
-    t.equal(rebuilt.endBudget('time'), 3, 'and what an earlier process trained');
+    t.equal(rebuilt.endBudget(), 3, 'and what an earlier process trained');
   });
 });
 

@@ -103,7 +103,7 @@ t.test('decisions do not depend on the order of real ends or on kills; no epoch 
     machine.run();
 
     const inOrder = schedulerOf(parts);
-    if (machine.budgetEnd !== undefined) inOrder.endBudget('time', machine.budgetEnd);
+    if (machine.budgetEnd !== undefined) inOrder.endBudget(machine.budgetEnd);
     if (linesOf(drive(inOrder, world)) !== linesOf(machine.decisions))
       throw new Error('another order leads to other decisions');
     const again = replay(schedulerOf(parts), machine.journal.records);
@@ -167,7 +167,7 @@ t.test('ASHA trains the best paused trial to its last epoch if no trial was', as
     'then the next best',
   );
   const timed = schedulerOf(partsOf(plan));
-  timed.endBudget('time', 6);
+  timed.endBudget(6);
   const stopped = brief(drive(timed, segment => done(segment, values[segment.trial])));
   t.equal(stopped.at(-1), 'time 3', 'not after the time budget');
 });

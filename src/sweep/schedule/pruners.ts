@@ -46,7 +46,7 @@ const none = pruner({
 });
 
 /** Numbers before null, equal values by trial, so that ties are replayed equally. */
-export function isBetter(a: Omit<Measured, 'epochs'>, b: Omit<Measured, 'epochs'>): boolean {
+function isBetter(a: Measured, b: Measured): boolean {
   if (a.value === b.value) return a.trial < b.trial;
   if (a.value === null || b.value === null) return b.value === null;
   return a.value < b.value;

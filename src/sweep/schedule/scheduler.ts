@@ -12,7 +12,7 @@ import type { Observation, Sampler } from '../search/grid.js';
 import { blindTrials, createSampler } from '../search/index.js';
 import type { Point } from '../search/space.js';
 import { type SweepPlan, signOf } from './plan.js';
-import { isBetter, type Pruning, prunerOf } from './pruners.js';
+import { type Pruning, prunerOf } from './pruners.js';
 import {
   type Decision,
   decisionsOf,
@@ -58,6 +58,9 @@ export class Scheduler {
   /** Minimize a value of the objective times this sign. */
   private readonly sign: 1 | -1;
   private readonly pruning: Pruning;
+  private readonly usesResults: boolean;
+  /** Whether decisions depend on no outcome, except how the sweep ends. */
+  private readonly isStatic: boolean;
   private readonly outcomes = new Map<string, Outcome>();
   /** At most one for each of the `parallel` lanes. */
   private readonly jobs: Job[] = [];
@@ -66,7 +69,8 @@ export class Scheduler {
   private readonly points: Point[] = [];
   private decisions: Decision[] = [];
   private advances = 0;
-  private budgetEnd: { readonly reason: Reason; readonly advances: number } | undefined;
+  /** The number of advances at which the time budget ends. */
+  private budgetEnd = Number.POSITIVE_INFINITY;
   /** Why there are no more points. */
   private closed: 'exhausted' | 'trials' | undefined;
   /** Whether the end of the budget kept a segment from starting. */
@@ -91,6 +95,8 @@ export class Scheduler {
   ) {
     this.sign = signOf(plan.objective);
     this.pruning = prunerOf(plan.pruner).create(plan.pruner, plan.epochs);
+    this.usesResults = Number.isFinite(blindTrials(plan.method));
+    this.isStatic = !this.usesResults && prunerOf(plan.pruner).firstJudged === undefined;
   }
 
   report(outcome: Outcome): void {
@@ -107,11 +113,11 @@ export class Scheduler {
    * the number of `trial.advanced` decisions by then. A scheduler that gets this position before
    * its first `advance` makes the same decisions. Further calls have no effect.
    */
-  endBudget(reason: 'time', position?: number): number {
+  endBudget(position?: number): number {
     // a trial that started early has the advance with its number
     const started = Math.max(this.advances, this.isStatic ? this.highestTrial + 1 : 0);
-    this.budgetEnd ??= { reason, advances: position ?? started };
-    return this.budgetEnd.advances;
+    if (!Number.isFinite(this.budgetEnd)) this.budgetEnd = position ?? started;
+    return this.budgetEnd;
   }
 
   /** Returns the decisions that follow from the outcomes so far, in order, each once. */
@@ -122,7 +128,7 @@ export class Scheduler {
       const [job] = this.jobs.toSorted((a, b) => a.end - b.end || a.trial - b.trial);
       if (!job) {
         if (this.startFinalist()) continue;
-        this.finish(this.reason);
+        this.finish(this.cutOff ? 'time' : (this.closed ?? 'exhausted'));
         break;
       }
       const measurement = this.measure(job);
@@ -159,22 +165,8 @@ export class Scheduler {
     return point;
   }
 
-  private get reason(): Reason {
-    if (this.cutOff && this.budgetEnd) return this.budgetEnd.reason;
-    return this.closed ?? 'exhausted';
-  }
-
   private get mayStart(): boolean {
-    return this.advances < (this.budgetEnd?.advances ?? Number.POSITIVE_INFINITY);
-  }
-
-  private get usesResults(): boolean {
-    return Number.isFinite(blindTrials(this.plan.method));
-  }
-
-  /** Whether decisions depend on no outcome, except how the sweep ends. */
-  private get isStatic(): boolean {
-    return !this.usesResults && prunerOf(this.plan.pruner).firstJudged === undefined;
+    return this.advances < this.budgetEnd;
   }
 
   /** The segments of the jobs, and of trials that may start before they are decided. */
@@ -192,8 +184,7 @@ export class Scheduler {
     timed.sort((a, b) => a.start - b.start || a.segment.trial - b.segment.trial);
     for (const { segment } of timed) yield segment;
     if (!this.isStatic || this.endIsNear) return;
-    const unlimited = Number.POSITIVE_INFINITY;
-    const end = Math.min(budget.trials ?? unlimited, this.budgetEnd?.advances ?? unlimited);
+    const end = Math.min(budget.trials ?? Number.POSITIVE_INFINITY, this.budgetEnd);
     for (let trial = this.decided.length; trial < end && this.pointFor(trial); trial++)
       yield* segmentsOf({ trial, from: 0, to: epochs });
   }
@@ -225,12 +216,9 @@ export class Scheduler {
 
   /** Undefined while the outcome of a seed is missing. */
   private measure({ trial, from, to }: Stretch): Measurement | undefined {
-    const outcomes: Outcome[] = [];
-    for (const seed of this.plan.seeds) {
-      const outcome = this.outcomes.get(segmentKey({ trial, seed, from, to }));
-      if (!outcome) return undefined;
-      outcomes.push(outcome);
-    }
+    const { seeds } = this.plan;
+    const outcomes = seeds.flatMap(seed => this.outcomes.get(segmentKey({ trial, seed, from, to })) ?? []);
+    if (outcomes.length < seeds.length) return undefined;
     const ended = (status: SegmentStatus) => outcomes.some(outcome => outcome.status === status);
     const status = ended('failed') ? 'failed' : ended('diverged') ? 'diverged' : 'done';
     return { epochs: to, status, ...average(outcomes.map(({ value }) => value)) };
@@ -251,10 +239,10 @@ export class Scheduler {
     const { epochs, status, value, spread } = measurement;
     if (status === 'failed') {
       trial.state = 'failed';
-      this.decide({ event: 'trial.failed', trial: job.trial });
+      this.decisions.push({ event: 'trial.failed', trial: job.trial });
     } else {
       trial.last = measurement;
-      this.decide({ event: 'trial.measured', trial: job.trial, epochs, value, spread, status });
+      this.decisions.push({ event: 'trial.measured', trial: job.trial, epochs, value, spread, status });
       this.judge(job, measurement);
     }
     const reason = this.endReason(measurement);
@@ -276,7 +264,7 @@ export class Scheduler {
     if (isLast && status === 'done') {
       this.pruning.completed?.(measured);
       trial.state = 'completed';
-      this.decide({ event: 'trial.completed', trial: number, epochs });
+      this.decisions.push({ event: 'trial.completed', trial: number, epochs });
       return;
     }
     const verdict = isLast ? 'prune' : this.pruning.judge(measured);
@@ -287,13 +275,13 @@ export class Scheduler {
       trial.state = 'paused';
       // a trial that the free lane continues at once was not paused
       const continues = this.pruning.promotable?.() === number && this.mayStart;
-      if (!continues) this.decide({ event: 'trial.paused', trial: number, epochs });
+      if (!continues) this.decisions.push({ event: 'trial.paused', trial: number, epochs });
     }
   }
 
   private prune(trial: Trial, state: 'pruned' | 'diverged' = 'pruned'): void {
     trial.state = state;
-    this.decide({ event: 'trial.pruned', trial: trial.trial, epochs: trial.last?.epochs ?? 0 });
+    this.decisions.push({ event: 'trial.pruned', trial: trial.trial, epochs: trial.last?.epochs ?? 0 });
   }
 
   /** Starts a promoted or new trial on each free lane, at virtual time `now`. */
@@ -303,10 +291,8 @@ export class Scheduler {
       const point = promotable === undefined ? this.nextPoint() : undefined;
       if (promotable === undefined && point === undefined) return;
       if (!this.isAffordable()) return;
-      if (promotable !== undefined) {
-        this.pruning.continued?.(promotable);
-        this.start(this.decided[promotable], now);
-      } else if (point) this.start(this.choose(point), now);
+      if (promotable !== undefined) this.promote(this.decided[promotable], now);
+      else if (point) this.start(this.choose(point), now);
     }
   }
 
@@ -315,9 +301,13 @@ export class Scheduler {
     if (this.decided.some(({ state }) => state === 'completed')) return false;
     const best = this.bestOf(this.decided.filter(({ state }) => state === 'paused'));
     if (best === undefined || !this.isAffordable()) return false;
-    this.pruning.continued?.(best.trial);
-    this.start(best, this.now);
+    this.promote(best, this.now);
     return true;
+  }
+
+  private promote(trial: Trial, now: number): void {
+    this.pruning.continued?.(trial.trial);
+    this.start(trial, now);
   }
 
   private isAffordable(): boolean {
@@ -342,7 +332,12 @@ export class Scheduler {
     const bracket = this.pruning.bracket?.(number);
     const trial: Trial = { trial: number, point, state: 'running' };
     this.decided.push(trial);
-    this.decide({ event: 'trial.chosen', trial: number, point, ...(bracket !== undefined && { bracket }) });
+    this.decisions.push({
+      event: 'trial.chosen',
+      trial: number,
+      point,
+      ...(bracket !== undefined && { bracket }),
+    });
     return trial;
   }
 
@@ -354,7 +349,7 @@ export class Scheduler {
     this.jobs.push({ trial: trial.trial, from, to, start: now, end: now + cost });
     trial.state = 'running';
     this.advances += 1;
-    this.decide({ event: 'trial.advanced', trial: trial.trial, from, to });
+    this.decisions.push({ event: 'trial.advanced', trial: trial.trial, from, to });
   }
 
   /**
@@ -362,15 +357,14 @@ export class Scheduler {
    * that leads early may end behind. Of equal ones the oldest.
    */
   private bestOf(trials: readonly Trial[]): Trial | undefined {
-    const measured = ({ trial, last }: Trial) => ({ trial, value: this.minimized(last?.value ?? null) });
-    let best: Trial | undefined;
-    for (const trial of trials) {
-      if (trial.last?.value == null || trial.state === 'failed') continue;
-      const further = trial.last.epochs - (best?.last?.epochs ?? 0);
-      if (best === undefined || further > 0 || (further === 0 && isBetter(measured(trial), measured(best))))
-        best = trial;
-    }
-    return best;
+    const measured = trials.flatMap(trial => {
+      const { epochs, value } = trial.last ?? {};
+      const counts = epochs !== undefined && value != null && trial.state !== 'failed';
+      return counts ? [{ trial, epochs, value }] : [];
+    });
+    // stable: the oldest first
+    measured.sort((a, b) => b.epochs - a.epochs || this.sign * (a.value - b.value));
+    return measured[0]?.trial;
   }
 
   /** @param winner if it is not the best trial */
@@ -379,11 +373,7 @@ export class Scheduler {
     this.finished = true;
     const { value = null, spread = null } = winner?.last ?? {};
     const best = winner === undefined || value === null ? null : { trial: winner.trial, value, spread };
-    this.decide({ event: 'sweep.decided', reason, best });
-  }
-
-  private decide(decision: Decision): void {
-    this.decisions.push(decision);
+    this.decisions.push({ event: 'sweep.decided', reason, best });
   }
 }
 
@@ -399,7 +389,7 @@ export function replay(scheduler: Scheduler, records: readonly JournalRecord[], 
   for (const outcome of outcomesOf(records))
     if (outcome.status !== 'failed' || !retryFailed) scheduler.report(outcome);
   const ended = records.find(record => record.event === 'budget.time');
-  if (ended) scheduler.endBudget('time', ended.advances);
+  if (ended) scheduler.endBudget(ended.advances);
   const decisions = scheduler.advance();
   const before = decisionsOf(records);
   for (const [index, decision] of before.entries()) {
