@@ -33,7 +33,10 @@ import {
 export function writeResults(directory: SweepDirectory): SweepResults {
   const results = readSweepResults(directory.path);
   const { plan, records } = results;
-  directory.write('table', formatTable(fullTable(plan, records.rows), 'csv'));
+  directory.write(
+    'table',
+    formatTable(trialTable(plan, records.rows, { changed: false, bySeed: true }), 'csv'),
+  );
   directory.write('summary', `${JSON.stringify(summaryOf(results), undefined, 2)}\n`);
   const best = bestRow(plan, records);
   if (best !== undefined) directory.write('best', bestYaml(results, best));
@@ -195,43 +198,40 @@ export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readon
   return found.length === 0 ? null : found;
 }
 
-/** `changed`: of the parameters only those that differ between these trials. */
+/**
+ * The trials with their parameters, `changed`: only those that differ between these trials; and,
+ * `bySeed`, with the result of each seed.
+ */
 export function trialTable(
   plan: SweepPlan,
   rows: readonly TrialRow[],
-  { changed }: { readonly changed: boolean },
+  { changed, bySeed = false }: { readonly changed: boolean; readonly bySeed?: boolean },
 ): Table {
-  const parameters = parameterFields(plan).filter(({ name }) => !changed || differs(rows, name));
-  return tableOf<TrialRow>([...measuredFields(plan), ...parameters], rows);
-}
-
-/** All columns, and the results of each seed, as in `trials.csv`. */
-function fullTable(plan: SweepPlan, rows: readonly TrialRow[]): Table {
-  const seeds = plan.seeds.length > 1 ? plan.seeds : [];
-  const results = seeds.map(
+  const { metric } = plan.objective;
+  const isMean = plan.seeds.length > 1;
+  const digits = (value: number): string => rounded(value, 5);
+  const spread: Field<TrialRow> = { name: 'spread', show: digits, of: row => row.spread };
+  const results = plan.seeds.map(
     (seed): Field<TrialRow> => ({
-      name: `${plan.objective.metric}_seed_${seed}`,
+      name: `${metric}_seed_${seed}`,
       of: row => row.seeds.find(result => result.seed === seed)?.value ?? null,
     }),
   );
-  return tableOf<TrialRow>([...measuredFields(plan), ...parameterFields(plan), ...results], rows);
-}
-
-function measuredFields({ objective, seeds }: SweepPlan): Field<TrialRow>[] {
-  const digits = (value: number): string => rounded(value, 5);
-  const spread: Field<TrialRow> = { name: 'spread', show: digits, of: row => row.spread };
-  return [
+  const fields: Field<TrialRow>[] = [
     { name: 'trial', of: row => row.trial },
     { name: 'state', of: row => row.state },
     { name: 'epochs', of: row => row.epochs },
-    { name: objective.metric, show: digits, of: row => row.value },
-    ...(seeds.length > 1 ? [spread] : []),
+    { name: metric, show: digits, of: row => row.value },
+    ...(isMean ? [spread] : []),
     {
       name: 'seconds',
       show: value => value.toFixed(value < 10 ? 1 : 0),
       of: row => Number(row.seconds.toFixed(3)),
     },
+    ...parameterFields(plan).filter(({ name }) => !changed || differs(rows, name)),
+    ...(isMean && bySeed ? results : []),
   ];
+  return tableOf(fields, rows);
 }
 
 /** The parameters, titled by the last part of their keys if that is unique. */
