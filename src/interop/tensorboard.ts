@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { SplitName } from '../config/schema/experiment.js';
 import { flatValues } from '../config/schema/schema.js';
-import { AtomicFile, isAbsent, makeFolder } from '../run/files.js';
+import { isAbsent, makeFolder, writeAtomic } from '../run/files.js';
 import { pointsOf } from '../run/history.js';
 import { type LogRecord, readLog } from '../run/log.js';
 import type { RunRecord, RunState } from '../run/run.js';
@@ -48,42 +48,41 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
  * Returns their paths. Also throws errors of reading the log.
  */
 export function exportRun(run: RunRecord, target: string): string[] {
+  const { log } = run.directory.files;
   const started = secondsOf(run.manifest?.started) ?? 0;
   const name = `events.out.tfevents.${String(Math.floor(started)).padStart(10, '0')}.cellrun`;
   for (const part of PARTS) prepare(join(target, part), name);
-  const files = new Map<Part, AtomicFile>();
-  const add = (part: Part, event: Uint8Array): void => {
-    let file = files.get(part);
-    if (file === undefined) {
-      const folder = join(target, part);
-      prepare(folder, name);
-      // TensorBoard ignores the name that the file has during writing
-      file = AtomicFile.create(join(folder, name), 'events');
-      files.set(part, file);
-      file.write(frame(fileVersion(started)));
-    }
-    file.write(frame(event));
-  };
-  try {
-    const { id, config } = run;
-    const values = flatValues(config);
-    const hyperparameters = values.filter(([key]) => HYPERPARAMETERS.test(key));
-    // Markdown: lines indented by four spaces are shown as code
-    const lines = values.map(([key, value]) => `    ${key}: ${JSON.stringify(value)}`);
-    const start = sessionStart(
-      hyperparameters.map(([key, value]) => [key, hyperparameter(value)]),
-      id,
-      started,
-    );
-    add('', summaryEvent(started, 0, [text('config/text_summary', lines.join('\n')), start]));
-    const ended = writeCurves(run.directory.files.log, started, add);
-    add('', summaryEvent(ended, 0, [sessionEnd(STATUS[run.state], ended)]));
-    for (const file of files.values()) file.commit();
-  } catch (error) {
-    for (const file of files.values()) file.discard();
-    throw error;
-  }
-  return [...files.keys()].map(part => join(target, part, name));
+  const parts = new Set<Part>();
+  const ended = readCurves(log, started, part => void parts.add(part));
+  return (['', ...parts] as const).map(part => {
+    const path = join(target, part, name);
+    prepare(join(target, part), name);
+    const write = (add: (event: Uint8Array) => void): void => {
+      add(fileVersion(started));
+      if (part !== '') readCurves(log, started, (of, event) => of === part && add(event));
+      else for (const event of descriptionOf(run, started, ended)) add(event);
+    };
+    // TensorBoard ignores the name that the file has during writing
+    writeAtomic(path, chunk => write(event => chunk(frame(event))), 'events');
+    return path;
+  });
+}
+
+/** The config as text and hyperparameters, and how the run ended. */
+function descriptionOf({ id, config, state }: RunRecord, started: number, ended: number): Uint8Array[] {
+  const values = flatValues(config);
+  const hyperparameters = values.filter(([key]) => HYPERPARAMETERS.test(key));
+  // Markdown: lines indented by four spaces are shown as code
+  const lines = values.map(([key, value]) => `    ${key}: ${JSON.stringify(value)}`);
+  const start = sessionStart(
+    hyperparameters.map(([key, value]) => [key, hyperparameter(value)]),
+    id,
+    started,
+  );
+  return [
+    summaryEvent(started, 0, [text('config/text_summary', lines.join('\n')), start]),
+    summaryEvent(ended, 0, [sessionEnd(STATUS[state], ended)]),
+  ];
 }
 
 /**
@@ -102,8 +101,8 @@ function prepare(folder: string, name: string): void {
   });
 }
 
-/** Writes the scalars. Returns the time of the last event, in seconds since 1970. */
-function writeCurves(log: string, started: number, add: (part: Part, event: Uint8Array) => void): number {
+/** Reads the scalars. Returns the time of the last event, in seconds since 1970. */
+function readCurves(log: string, started: number, add: (part: Part, event: Uint8Array) => unknown): number {
   let time = started;
   if (isAbsent(log)) return time;
   const visit = (record: LogRecord): void => {

@@ -43,80 +43,39 @@ export const TEMPORARY_PREFIX = '.tmp-';
  */
 const THIS_PROCESS = randomInt(2 ** 47);
 
-export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
-  const file = AtomicFile.create(path);
-  try {
-    for (const chunk of chunks) file.write(chunk);
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
-  file.commit();
-}
+type Chunk = Uint8Array | string;
 
 /**
- * A file that is written piece by piece and appears under its name only when committed. Its methods
- * throw UserError (exit 1) if the file cannot be written.
+ * Writes a file that appears under its name only when it is complete. Until then its name has this
+ * process and `alias`. Throws UserError (exit 1) if the file cannot be written.
  */
-export class AtomicFile {
-  private isOpen = true;
-
-  private constructor(
-    private readonly path: string,
-    private readonly temporary: string,
-    private readonly file: number,
-  ) {}
-
-  /** The temporary file is named after this process and `alias`. */
-  static create(path: string, alias: string = basename(path)): AtomicFile {
-    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${THIS_PROCESS}-${alias}`);
-    refuseUnlessOwned(path);
-    return withFileErrors(path, () => {
-      // left by a write that failed, or a link that must not be followed
-      rmSync(temporary, { force: true });
-      return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
-    });
-  }
-
-  write(chunk: Uint8Array | string): void {
-    withFileErrors(this.path, () => writeWhole(this.file, chunk));
-  }
-
-  /** Flushes the file to disk and renames it. If this fails, the temporary file is removed. */
-  commit(): void {
-    withFileErrors(this.path, () => {
+export function writeAtomic(
+  path: string,
+  content: readonly Chunk[] | ((write: (chunk: Chunk) => void) => void),
+  alias = basename(path),
+): void {
+  const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${THIS_PROCESS}-${alias}`);
+  refuseUnlessOwned(path);
+  withFileErrors(path, () => {
+    // left by a write that failed, or a link that must not be followed
+    rmSync(temporary, { force: true });
+    const file = openSync(temporary, 'wx', 0o644);
+    try {
       try {
-        try {
-          fsyncSync(this.file);
-        } finally {
-          this.close();
-        }
-        refuseUnlessOwned(this.path);
-        renameSync(this.temporary, this.path);
-      } catch (error) {
-        this.remove();
-        throw error;
+        if (typeof content === 'function') content(chunk => void writeWhole(file, chunk));
+        else for (const chunk of content) writeWhole(file, chunk);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
       }
-      flushFolder(dirname(this.path));
-    });
-  }
-
-  /** Removes the temporary file; does nothing after `commit`. */
-  discard(): void {
-    if (!this.isOpen) return;
-    tidyUp(() => this.close());
-    this.remove();
-  }
-
-  private close(): void {
-    // even if closing fails, the file descriptor may be reused from now on
-    this.isOpen = false;
-    closeSync(this.file);
-  }
-
-  private remove(): void {
-    tidyUp(() => rmSync(this.temporary, { force: true }));
-  }
+      refuseUnlessOwned(path);
+      renameSync(temporary, path);
+    } catch (error) {
+      tidyUp(() => rmSync(temporary, { force: true }));
+      throw error;
+    }
+    flushFolder(dirname(path));
+  });
 }
 
 export function writeJsonAtomic(path: string, value: object): void {

@@ -26,7 +26,7 @@ import {
 import { checkName, RunDirectory, utcStamp } from '../../src/run/directory.js';
 import { EventLog } from '../../src/run/event-log.js';
 import type { RunEvent } from '../../src/run/events.js';
-import { AtomicFile, writeJsonAtomic } from '../../src/run/files.js';
+import { writeAtomic, writeJsonAtomic } from '../../src/run/files.js';
 import { spellNonFinite } from '../../src/run/json.js';
 import { gitState, machine, versions } from '../../src/run/manifest.js';
 import type { Tensor } from '../../src/run/safetensors.js';
@@ -498,14 +498,13 @@ t.test('processes with the same number in two containers write one file at once'
   const path = join(t.testdir(), 'report.html');
   // loaded anew, as in another process; the process id is the same
   const again = new URL('../../src/run/files.js?again', import.meta.url).href;
-  const container: { AtomicFile: typeof AtomicFile } = await import(again);
-  const [one, other] = [AtomicFile.create(path), container.AtomicFile.create(path)];
-  one.write('one');
-  other.write('oth');
-  one.commit();
-  t.equal(readFileSync(path, 'utf8'), 'one', 'not what the other has written so far');
-  other.write('er');
-  other.commit();
+  const container: { writeAtomic: typeof writeAtomic } = await import(again);
+  container.writeAtomic(path, writeOther => {
+    writeOther('oth');
+    writeAtomic(path, ['one']);
+    t.equal(readFileSync(path, 'utf8'), 'one', 'not what the other has written so far');
+    writeOther('er');
+  });
   t.equal(readFileSync(path, 'utf8'), 'other');
   t.same(readdirSync(dirname(path)), ['report.html']);
 });
