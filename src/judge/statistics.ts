@@ -214,11 +214,6 @@ function logGamma(x: number): number {
   return 0.5 * Math.log(2 * Math.PI) + (shifted + 0.5) * Math.log(base) - base + Math.log(sum);
 }
 
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-}
-
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
 /** Fewer values have so few resamples (four have 35) that the interval would be too narrow. */
@@ -230,23 +225,20 @@ interface Term {
 }
 
 /** Of the mean; null for fewer than five values. Deterministic for the same values in one order. */
-export function meanInterval(values: readonly number[]): Interval | null {
+export function meanInterval(values: readonly number[]) {
   return values.length < MIN_VALUES ? null : interval([{ values, sign: 1 }]);
 }
 
 /** Of the mean of `second` minus that of `first`; null if one has fewer than five values. */
-export function differenceInterval(first: readonly number[], second: readonly number[]): Interval | null {
+export function differenceInterval(first: readonly number[], second: readonly number[]) {
   if (Math.min(first.length, second.length) < MIN_VALUES) return null;
-  const terms: Term[] = [
+  return interval([
     { values: first, sign: -1 },
     { values: second, sign: 1 },
-  ];
-  // drawn in an order that does not depend on the arguments', so that swapping these only changes
-  // the sign
-  return interval(terms.sort((a, b) => compareLists(a.values, b.values)));
+  ]);
 }
 
-function interval(terms: readonly Term[]): Interval {
+function interval(terms: readonly Term[]) {
   const measured = statistic(terms.map(({ values }) => momentsOf(values).mean));
   function statistic(means: readonly number[]): number {
     return means.reduce((sum, one, i) => sum + terms[i].sign * one, 0);
@@ -296,9 +288,4 @@ function quantile(sorted: Float64Array, level: number): number {
   const low = Math.floor(at);
   const high = Math.min(low + 1, sorted.length - 1);
   return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
-}
-
-function compareLists(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((value, i) => value !== b[i]);
-  return a.length - b.length || (at < 0 ? 0 : a[at] - b[at]);
 }

@@ -52,32 +52,27 @@ function commandGate(text: string): WrittenGate | Diagnostic {
   return { metric, over, [comparison === '>=' ? 'min' : 'max']: Number(number), origin: GATE_OPTION };
 }
 
-/** @param stopped why the run is not judged */
-export function judgeRun(
-  run: ReviewedRun,
-  given: readonly WrittenGate[],
-  stopped: string | undefined,
-): RunReview {
+export function judgeRun(run: ReviewedRun, given: readonly WrittenGate[]): RunReview {
   return {
     ...run.facts,
-    not_judged: stopped ?? null,
-    completed: completion(run, stopped),
-    gates: gatesOf(run, given, stopped).filter(({ over }) => over !== 'seeds'),
+    not_judged: run.notJudged,
+    completed: completion(run),
+    gates: gatesOf(run, given).filter(({ over }) => over !== 'seeds'),
   };
 }
 
-function completion(run: ReviewedRun, stopped: string | undefined): RunReview['completed'] {
-  if (stopped !== undefined) return { verdict: 'inconclusive', reason: stopped };
+function completion(run: ReviewedRun): RunReview['completed'] {
+  if (run.notJudged !== null) return { verdict: 'inconclusive', reason: run.notJudged };
   const why = notCompleted(run);
   if (why !== undefined) return { verdict: 'failed', reason: why };
   if (run.doubt === undefined) return { verdict: 'passed', reason: null };
   return { verdict: 'inconclusive', reason: `the run claims to be complete, but ${run.doubt.reason}` };
 }
 
-function gatesOf(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): GateResult[] {
-  const isUndone = notCompleted(run) !== undefined;
-  if (isUndone || stopped !== undefined) {
-    const why = stopped === undefined ? 'the run did not complete' : 'the run is not judged';
+function gatesOf(run: ReviewedRun, given: readonly WrittenGate[]): GateResult[] {
+  const isJudged = run.notJudged === null;
+  if (!isJudged || notCompleted(run) !== undefined) {
+    const why = isJudged ? 'the run did not complete' : 'the run is not judged';
     return [...run.asked, ...given].map(gate => inconclusive(gate, null, why));
   }
   const measured = (gate: WrittenGate) =>

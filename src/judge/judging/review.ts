@@ -12,7 +12,7 @@ import { compareWith, type Limits, pin } from './baselines.js';
 import type { DamagedRun, GroupReview, Review, RunReview, SweepReview } from './document.js';
 import { commandGates, judgeGroup, judgeRun } from './gates.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
-import { inWords, Trials, withRunsChecked } from './trials.js';
+import { Trials, withRunsChecked } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   readonly gates: readonly string[];
@@ -41,13 +41,12 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
     else {
       problems.push(...run.diagnostics);
       const names = { run_id: basename(directory), name: basename(dirname(directory)) };
-      damaged.push({ directory, ...names, message: inWords(run) });
+      damaged.push({ directory, ...names, message: run.message.replaceAll('\n', '; ') });
     }
   }
-  const stopped = new Map(runs.map(run => [run, trials.notJudged(run.facts)]));
   const sweeps = trials.reviews.map(sweep => (isAsked(sweep, paths) ? withRunsChecked(sweep) : sweep));
   if (options.pin !== undefined && problems.length > 0) throw new UserError(EXIT.damaged, problems);
-  const judged = runs.filter(run => stopped.get(run) === undefined);
+  const judged = runs.filter(({ notJudged }) => notJudged === null);
   const names = [...new Set(judged.map(({ facts }) => facts.name))];
   const groups = names.flatMap(name => {
     const parts = replicatesOf(judged.filter(({ facts }) => facts.name === name));
@@ -57,7 +56,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
       distinct: Object.fromEntries([...values].filter(([key]) => apart.includes(key))),
     }));
   });
-  const reviews = runs.map(run => judgeRun(run, gates, stopped.get(run)));
+  const reviews = runs.map(run => judgeRun(run, gates));
   if (options.pin !== undefined) pin(options.pin, runs);
   const isDamaged =
     damaged.length > 0 ||

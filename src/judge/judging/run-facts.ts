@@ -22,6 +22,8 @@ export interface ReviewedRun {
   readonly curves: Curves;
   readonly asked: readonly WrittenGate[];
   readonly doubt: Doubt | undefined;
+  /** Why it is not judged. */
+  readonly notJudged: string | null;
   last(metric: string): number | undefined;
   best(metric: string): number | undefined;
 }
@@ -57,6 +59,7 @@ export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
     curves: history.curves,
     asked: askedGates(record),
     doubt: damage ? { reason: `its ${damage.file} ${damage.what}`, isDamage: true } : more,
+    notJudged: null,
     last: metric => summary && lastValue(summary, metric),
     best: metric => best.get(metric),
   };

@@ -14,9 +14,9 @@ import {
   type TrialRow,
   troubleOf,
 } from '../../sweep/trials.js';
-import { caught, placeOf, UserError } from '../../util/errors.js';
+import { caught, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { RunFacts, SweepReview } from './document.js';
+import type { SweepReview } from './document.js';
 import type { ReviewedRun } from './run-facts.js';
 
 interface KnownSweep {
@@ -31,14 +31,6 @@ interface KnownSweep {
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
-  notJudged({ directory, state }: RunFacts): string | undefined {
-    const { row, plan } = this.trialOf(directory) ?? {};
-    // any other state means trouble, whatever was decided about the trial
-    if (row === undefined || (state !== 'interrupted' && state !== 'completed')) return undefined;
-    if (row.state !== 'paused' && row.state !== 'pruned') return undefined;
-    return `${row.state} by its sweep after ${row.epochs} of ${counted(plan?.epochs ?? 0, 'epoch')}`;
-  }
-
   placed(run: ReviewedRun): ReviewedRun {
     const trial = this.trialOf(run.facts.directory);
     if (trial === undefined) return run;
@@ -48,7 +40,7 @@ export class Trials {
     const cautions = [...facts.cautions, ...ofSweep];
     const reason = contradiction(run, trial);
     const doubt = run.doubt ?? (reason === undefined ? undefined : { reason, isDamage: true });
-    return { ...run, asked, facts: { ...facts, cautions }, doubt };
+    return { ...run, asked, facts: { ...facts, cautions }, doubt, notJudged: notJudged(run, trial) };
   }
 
   get reviews(): SweepReview[] {
@@ -66,6 +58,13 @@ export class Trials {
 }
 
 type Trial = NonNullable<KnownSweep['results']> & { readonly row: TrialRow };
+
+function notJudged({ facts: { state } }: ReviewedRun, { row, plan }: Trial): string | null {
+  // any other state means trouble, whatever was decided about the trial
+  const isStopped = state === 'interrupted' || state === 'completed';
+  if (!isStopped || (row.state !== 'paused' && row.state !== 'pruned')) return null;
+  return `${row.state} by its sweep after ${row.epochs} of ${counted(plan.epochs, 'epoch')}`;
+}
 
 /** How a completed run contradicts the records of its sweep; undefined if it does not. */
 function contradiction({ facts, last }: ReviewedRun, { plan, row }: Trial): string | undefined {
@@ -111,7 +110,10 @@ function readSweep(directory: string): KnownSweep {
   const results = caught(() => readSweepResults(directory));
   if (results instanceof UserError) {
     const name = basename(dirname(directory));
-    return { review: { directory, name, state: 'damaged', message: inWords(results) }, rows: new Map() };
+    return {
+      review: { directory, name, state: 'damaged', message: results.message.replaceAll('\n', '; ') },
+      rows: new Map(),
+    };
   }
   const { plan, state, records } = results;
   const rows = records.rows.flatMap(row =>
@@ -119,11 +121,6 @@ function readSweep(directory: string): KnownSweep {
   );
   const review = { directory, name: plan.name, state, message: messageOf(results) };
   return { review, results: { ...results, best: bestRow(plan, records) }, rows: new Map(rows) };
-}
-
-/** The problems with their places, in one line. */
-export function inWords({ diagnostics }: UserError): string {
-  return diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
 }
 
 function messageOf({ state, records, damage }: SweepResults): string | null {
