@@ -326,7 +326,7 @@ t.test("gates of trials are reported and annotated in the user's config", async 
 });
 
 t.test('runs of a damaged sweep are judged', async t => {
-  const damaged = copyOf(directory => writeFileSync(join(directory, 'journal.jsonl'), '{"v":2}\n'));
+  const damaged = copyOf(directory => writeFileSync(join(directory, 'plan.json'), '{'));
   const review = judge(damaged);
   t.same(validateAgainst('review', JSON.parse(JSON.stringify(review))), []);
   t.match(review, {

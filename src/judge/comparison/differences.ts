@@ -78,7 +78,11 @@ const OTHERS = [
 
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
   return [...valuesBySide(sides, inputFacts), ...valuesBySide(sides, otherFacts)]
-    .map(one => ({ ...one, differs: differs(one.values), changes_results: !OTHERS.includes(one.key) }))
+    .map(({ key, values: known }) => {
+      const hasManifest = (i: number) => manifestsOf(sides[i]).length > 0;
+      const values = known.map((of, i) => (of.length === 0 && hasManifest(i) ? [null] : of));
+      return { key, values, differs: differs(values), changes_results: !OTHERS.includes(key) };
+    })
     .filter(difference => all || difference.differs);
 }
 
