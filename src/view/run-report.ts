@@ -36,9 +36,9 @@ export interface Fact {
 /** Pieces of a curve, of two points each: more than the pixels of an ordinary chart. */
 const CAPACITY = 600;
 
-export function buildRunReport(path: string, { capacity = CAPACITY } = {}): RunReport {
+export function buildRunReport(path: string): RunReport {
   const run = Run.read(path);
-  return runReportOf(run, run.history(capacity));
+  return runReportOf(run, run.history(CAPACITY));
 }
 
 export function runReportOf(run: Run, history: RunHistory) {

@@ -250,16 +250,13 @@ function choiceColumn({ chosen, setChosen }: ChoiceProps): Column<RunLine> {
 function RunTable({ rows, groupBy }: { readonly rows: readonly RunLine[]; readonly groupBy: string }) {
   const links = useContext(Links);
   const [chosen, setChosen] = useState<readonly string[]>([]);
-  const [shown, setShown] = useState(storedColumns);
+  const [shown, setShown] = useState(() => storedColumns());
   const offered = useMemo(() => runColumns(rows, links?.run), [rows, links]);
   const groups = useMemo(() => (groupBy === '' ? undefined : groupRows(rows, groupBy)), [rows, groupBy]);
   const [first, ...others] = offered;
   const choice = links ? [choiceColumn({ chosen, setChosen })] : [];
   const isShown = ({ name, isDefault }: RunColumn) => shown[name] ?? isDefault;
-  const change = (columns: ShownColumns): void => {
-    setShown(columns);
-    storeColumns(columns);
-  };
+  const change = (columns: ShownColumns): void => setShown(storedColumns(columns));
   if (rows.length === 0) return null;
   return (
     <Section title="Runs">
@@ -298,22 +295,15 @@ function RunTable({ rows, groupBy }: { readonly rows: readonly RunLine[]; readon
 /** By column name; a column that is absent is shown if it is a default one. */
 type ShownColumns = Readonly<Record<string, boolean>>;
 
-/** In the browser's storage. Without one the choice lasts as long as the page. */
 const COLUMNS_KEY = 'cellrun.columns';
 
-function storedColumns(): ShownColumns {
+/** Those in the browser's storage, or `chosen` in their place, also without a storage. */
+function storedColumns(chosen?: ShownColumns): ShownColumns {
   try {
+    if (chosen !== undefined) localStorage.setItem(COLUMNS_KEY, JSON.stringify(chosen));
     return JSON.parse(localStorage.getItem(COLUMNS_KEY) ?? '{}');
   } catch {
-    return {};
-  }
-}
-
-function storeColumns(columns: ShownColumns): void {
-  try {
-    localStorage.setItem(COLUMNS_KEY, JSON.stringify(columns));
-  } catch {
-    // see above
+    return chosen ?? {};
   }
 }
 
