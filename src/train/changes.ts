@@ -18,7 +18,7 @@ import { type Diagnostic, damagedError, UserError, usageError } from '../util/er
 import type { OnResume } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { SavedState } from './checkpoints.js';
-import { batchOrder, totalSteps } from './plan.js';
+import { planRun } from './plan.js';
 import type { Session } from './session.js';
 import { unfitTensors, weightsChanged } from './weights.js';
 
@@ -218,7 +218,7 @@ export function checkResumable(
   });
   let end = 0;
   try {
-    end = totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
+    end = planRun(loaded, session, position).totalSteps;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     problems.push(...error.diagnostics);
@@ -247,7 +247,7 @@ export function checkUse(
 ): void {
   const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
   if (change === undefined || !evaluated) return;
-  if (position.step < totalSteps(loaded, batchOrder(loaded, session, position.order), position.step)) return;
+  if (position.step < planRun(loaded, session, position).totalSteps) return;
   throw usageError({
     code: 'resume/nothing-left',
     message: `the run has completed all of its ${counted(position.step, 'step')}, so changing \`${change.key}\` has no effect`,

@@ -3,19 +3,24 @@
  * early stopping. Decisions depend only on recorded metrics, so a resumed run makes the same ones.
  */
 import type { EarlyStopping, Experiment, LoadedExperiment } from '../config/index.js';
-import { BatchOrder, type BatchOrderState } from '../data/index.js';
+import { BatchOrder } from '../data/index.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { rateOf } from '../math/schedules/index.js';
 import type { EventFields } from '../run/events.js';
+import type { Position } from './loop.js';
 import type { Session } from './session.js';
 
-/** From the start or from `state`. */
-export function batchOrder(
-  { experiment }: LoadedExperiment,
+export type RunPlan = ReturnType<typeof planRun>;
+
+/**
+ * The order of the batches, from the start or from a position, and the steps of the whole run.
+ * Earlier epochs may have had other batches.
+ */
+export function planRun(
+  { experiment: { training, seed } }: LoadedExperiment,
   { dataset }: Session,
-  state?: BatchOrderState,
-): BatchOrder {
-  const { training, seed } = experiment;
+  at?: Pick<Position, 'step' | 'order'>,
+) {
   const options = {
     count: dataset.train.count,
     batchSize: training.batch_size,
@@ -25,14 +30,11 @@ export function batchOrder(
     lengths: dataset.train.lengths,
     bucketByLength: training.bucket_by_length,
   };
-  return state ? BatchOrder.restore(options, state) : new BatchOrder(options);
-}
-
-/** Of the whole run, which has completed `done`. Earlier epochs may have had other batches. */
-export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, done = 0): number {
-  const { max_steps, num_epochs } = experiment.training;
-  const left = (num_epochs - order.epoch) * order.batchesPerEpoch - order.position;
-  return Math.min(max_steps ?? Number.POSITIVE_INFINITY, done + left);
+  const order = at ? BatchOrder.restore(options, at.order) : new BatchOrder(options);
+  const { batchesPerEpoch } = order;
+  const { max_steps: most = Number.POSITIVE_INFINITY, num_epochs } = training;
+  const left = (num_epochs - order.epoch) * batchesPerEpoch - order.position;
+  return { order, batchesPerEpoch, totalSteps: Math.min(most, (at?.step ?? 0) + left) };
 }
 
 /** Minimum number of logged steps, if the run has that many. */
@@ -46,15 +48,10 @@ export function defaultLogEvery(totalSteps: number): number {
   return [5, 2, 1].map(digit => digit * power).find(every => every <= most) ?? power;
 }
 
-export interface RunLength {
-  readonly totalSteps: number;
-  readonly batchesPerEpoch: number;
-}
-
 /** `metrics` is the history of the watched metrics; none outside a run. */
 export function learningRates(
   { optimizer }: Pick<Experiment, 'optimizer'>,
-  { totalSteps, batchesPerEpoch }: RunLength,
+  { totalSteps, batchesPerEpoch }: Pick<RunPlan, 'totalSteps' | 'batchesPerEpoch'>,
   metrics?: MetricHistory,
 ): (update: number) => number {
   const { learning_rate, schedule } = optimizer;

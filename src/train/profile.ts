@@ -5,7 +5,7 @@ import { describePlan, makePlan, type Plan, type PlanCosts } from '../engine/pla
 import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
 import { type StepProgram, stepPrograms } from '../math/model/walk.js';
-import { batchOrder } from './plan.js';
+import { planRun } from './plan.js';
 import { ShardPool } from './pool.js';
 import { createTrainer, initialParameters, type Session } from './session.js';
 import { type ModelRun, planShards } from './shards.js';
@@ -57,7 +57,7 @@ export async function profileStep(
   const trainer = await createTrainer(loaded, session, pool);
   try {
     trainer.parameters.set(initialParameters(loaded, spec));
-    const order = batchOrder(loaded, session);
+    const { order } = planRun(loaded, session);
     const { learning_rate: rate } = loaded.experiment.optimizer;
     let [stepMs, batchMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (let step = 1; step <= WARM_UP + steps; step++) {

@@ -27,7 +27,7 @@ import type {
   Position,
   StepReport,
 } from './loop.js';
-import type { EarlyStop, RunLength } from './plan.js';
+import type { EarlyStop, RunPlan } from './plan.js';
 import { stepCosts } from './profile.js';
 import type { RunContext } from './train.js';
 import type { StepResult, Trainer } from './trainer.js';
@@ -52,7 +52,7 @@ export class Recorder implements LoopObserver {
 
   constructor(
     private readonly parts: RunParts,
-    private readonly length: RunLength,
+    private readonly plan: RunPlan,
   ) {
     const { loaded, directory, state } = parts;
     const { keep, metric, mode } = loaded.experiment.checkpoint;
@@ -99,7 +99,7 @@ export class Recorder implements LoopObserver {
     if (!updated) this.skipped(report);
     // training may stop early after any evaluation, and the last step is always logged
     const mayBeLast = evaluationIsDue && loaded.experiment.training.early_stopping !== undefined;
-    if (step === 1 || step % logEvery === 0 || step === this.length.totalSteps || mayBeLast)
+    if (step === 1 || step % logEvery === 0 || step === this.plan.totalSteps || mayBeLast)
       this.logStep(report, stepTimes.takeRate());
     if (!this.stepped && trainer.refuted !== undefined) {
       const values = 'computes different values at 256 bits on this machine; the run uses 128 bits';
@@ -188,7 +188,7 @@ export class Recorder implements LoopObserver {
   /** After each epoch, those of `evaluate_every` in between, and a final one of the test split. */
   private evaluationsAfter({ step }: Position): number {
     const { loaded, session } = this.parts;
-    const { totalSteps, batchesPerEpoch } = this.length;
+    const { totalSteps, batchesPerEpoch } = this.plan;
     const every = loaded.experiment.training.evaluate_every?.steps ?? Number.POSITIVE_INFINITY;
     const atEpochs = Math.ceil((totalSteps - step) / batchesPerEpoch);
     const between = Math.floor(totalSteps / every) - Math.floor(step / every);

@@ -46,7 +46,7 @@ import {
   newManifest,
   resolvedDigest,
 } from './manifest.js';
-import { batchOrder, defaultLogEvery, totalSteps, watchedMetrics } from './plan.js';
+import { defaultLogEvery, planRun, watchedMetrics } from './plan.js';
 import { RunEvents, type RunObserver, type RunResult } from './recorder.js';
 import {
   type BackendOptions,
@@ -133,7 +133,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   const logEvery =
     loaded.experiment.training.log_every ??
     manifest.log_every ??
-    defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
+    defaultLogEvery(planRun(loaded, session).totalSteps);
   const context: RunContext = {
     ...{ loaded, session, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
   };
@@ -299,7 +299,7 @@ export async function runExperiment(
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - began) / 1000;
   const logEvery =
-    loaded.experiment.training.log_every ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
+    loaded.experiment.training.log_every ?? defaultLogEvery(planRun(loaded, session).totalSteps);
   const initial = initialParameters(loaded, session.spec);
   const { givenYaml, resolvedYaml } = loaded;
   const git = await asked;

@@ -101,14 +101,13 @@ export async function createTrainer(
   pool?: ShardPool,
 ): Promise<Trainer> {
   const { training, optimizer } = loaded.experiment;
-  const clip = training.gradient_clip_norm;
   const options: TrainerOptions = {
     ...run,
     train: dataset.train,
     batchSize: training.batch_size,
-    ...(clip !== undefined && { gradientClipNorm: clip }),
+    gradientClipNorm: training.gradient_clip_norm,
     weightDecayOn: optimizer.weight_decay_on,
-    ...(training.average && { averageDecay: training.average.decay }),
+    averageDecay: training.average?.decay,
   };
   return Trainer.create(options, optimizerOf(optimizer), optimizer, pool);
 }

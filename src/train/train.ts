@@ -15,7 +15,7 @@ import { counted } from '../util/words.js';
 import { trivialBaselines } from './baselines.js';
 import type { SavedState } from './checkpoints.js';
 import { type LoopEnd, type TrainingState, trainingLoop } from './loop.js';
-import { batchOrder, learningRates, totalSteps } from './plan.js';
+import { learningRates, planRun } from './plan.js';
 import {
   divergedAdvice,
   divergedSentence,
@@ -84,25 +84,24 @@ async function train(parts: RunParts): Promise<LoopEnd> {
   const { loaded, session, directory, trainer, state, events, observer, signal, pauseAfterEpoch } = parts;
   const { training: settings } = loaded.experiment;
   const { position } = state;
-  const order = batchOrder(loaded, session, position?.order);
-  const { batchesPerEpoch, droppedPerEpoch } = order;
-  const length = { totalSteps: totalSteps(loaded, order, position?.step), batchesPerEpoch };
+  const plan = planRun(loaded, session, position);
+  const { order, totalSteps } = plan;
+  const { droppedPerEpoch } = order;
   if (droppedPerEpoch > 0 && !position) {
     const message = `each epoch leaves out ${counted(droppedPerEpoch, 'sequence')}: last_batch is 'drop'`;
     events.warn('data/dropped', message);
   }
   observer.begin({
     directory: directory.path,
-    totalSteps: length.totalSteps,
+    totalSteps,
     numEpochs: settings.num_epochs,
   });
   const { checkpoints } = directory.files;
-  const recorder = new Recorder(parts, length);
+  const recorder = new Recorder(parts, plan);
   try {
     const end = await trainingLoop({
-      ...{ trainer, order, settings, state, signal, pauseAfterEpoch },
-      totalSteps: length.totalSteps,
-      learningRate: learningRates(loaded.experiment, length, state.history),
+      ...{ trainer, order, totalSteps, settings, state, signal, pauseAfterEpoch },
+      learningRate: learningRates(loaded.experiment, plan, state.history),
       evaluation: { ...session, batchSize: settings.eval_batch_size, checkpoints },
       observer: recorder,
     });

@@ -20,10 +20,10 @@ import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatc
 export interface TrainerOptions extends ModelRun {
   readonly train: Split;
   readonly batchSize: number;
-  readonly gradientClipNorm?: number;
+  readonly gradientClipNorm?: number | undefined;
   readonly weightDecayOn?: 'all' | 'weights';
   /** Keep a moving average of the parameters; each update keeps this fraction of it. */
-  readonly averageDecay?: number;
+  readonly averageDecay?: number | undefined;
 }
 
 export interface PreparedBatch extends SplitBatch {

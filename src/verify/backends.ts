@@ -8,7 +8,7 @@ import { chooseBackend } from '../engine/backend.js';
 import type { Backend } from '../engine/backend-names.js';
 import { EXECUTORS } from '../engine/executable.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
-import { batchOrder, learningRates, totalSteps } from '../train/plan.js';
+import { learningRates, planRun } from '../train/plan.js';
 import { createTrainer, initialParameters, openSession } from '../train/session.js';
 import type { StepResult, Trainer } from '../train/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
@@ -37,8 +37,7 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
   const best = options.backends ? undefined : await chooseBackend('auto');
   if (best?.backend === 'webgpu') choices.push(best);
   const session = await openSession(loaded, { backend: choices[0].backend, threads });
-  const order = batchOrder(loaded, session);
-  const length = { totalSteps: totalSteps(loaded, order), batchesPerEpoch: order.batchesPerEpoch };
+  const { order, ...length } = planRun(loaded, session);
   const learningRate = learningRates(loaded.experiment, length);
   const last = Math.min(options.steps, length.totalSteps);
   const initial = initialParameters(loaded, session.spec);

@@ -7,7 +7,7 @@
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
-import { batchOrder } from '../train/plan.js';
+import { planRun } from '../train/plan.js';
 import { ShardPool } from '../train/pool.js';
 import { stepCosts } from '../train/profile.js';
 import { initialParameters, openSession, type Session } from '../train/session.js';
@@ -120,7 +120,7 @@ async function compiledGradient(
   try {
     const batches = new ShardedBatches(pool, run, batch_size, true);
     const shards = batches.shards(0);
-    batches.write(0, await loadBatch(dataset.train, batchOrder(loaded, session).next()));
+    batches.write(0, await loadBatch(dataset.train, planRun(loaded, session).order.next()));
     const batch = { ...batches.job, shards: shards.map(memory => memory.batch) };
     const candidates = countedRows(batch);
     if (candidates.length === 0) {

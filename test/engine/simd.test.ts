@@ -372,29 +372,11 @@ t.test('unsupported expressions are refused with their position', async t => {
     'return helper(f);': '2:10: only functions of Math are in the language',
     'return this.constants.n;': '2:10: only this.thread.x, y and z are in the language',
     'return this.thread.w;': '2:10: only this.thread.x, y and z are in the language',
-    'var s = 0;\n  return s;': '2:3: one const or let with a value',
-    'let s;\n  return s;': '2:3: one const or let with a value',
-    'let s = 0;\n  s -= 1;\n  return s;': '3:3: only the assignments = and += are in the language',
-    'let s = 0;\n  for (let k = 0; k < p; k++) { s += 1; }\n  return s;':
-      '3:23: an integer literal is expected',
-    'let s = 0;\n  for (let k = 8; k > 0; k--) { s += 1; }\n  return s;':
-      '3:3: a loop counts up from a literal to below a literal',
-    'let s = 0;\n  for (let k = 0; k < 8; k++) s += 1;\n  return s;': '3:31: braces are expected',
     'let s = 0;\n  while (f < 1) { s += 1; }\n  return s;': '3:3: WhileStatement is not in the language',
-    'let s = 0;\n  if (this.thread.y === 0) { s = 1; }\n  return s;': '3:3: a branch ends in else',
-    'let s = 0;\n  if (this.thread.y < 1) { s = 1; } else { s = 2; }\n  return s;':
-      '3:7: a condition is an equality',
-    'let s = 0;\n  if (this.thread.y === 0 || this.thread.z === 0) { s = 1; } else { s = 2; }\n  return s;':
-      '3:7: a condition tests one integer',
-    'f + 1;': '1:1: the last statement must return a value',
   };
   for (const [text, message] of Object.entries(located)) {
     t.throws(() => compile(body(text)), { name: 'KernelError', message: `kernel ${message}` }, text);
   }
-  t.throws(() => compile('(a) => a'), {
-    name: 'KernelError',
-    message: 'kernel 1:1: a function expression is expected',
-  });
   const named: Record<string, string> = {
     'return b[0];': "'b' is not an array",
     'return a[f];': "index 0 of 'a' is not affine",

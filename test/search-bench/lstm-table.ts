@@ -20,7 +20,7 @@ import {
   type Value,
 } from '../../src/sweep/search/space.js';
 import { type StepReport, TrainingState, trainingLoop } from '../../src/train/loop.js';
-import { batchOrder, totalSteps } from '../../src/train/plan.js';
+import { planRun } from '../../src/train/plan.js';
 import {
   createTrainer,
   initialParameters,
@@ -82,7 +82,7 @@ class Training {
     const trainer = await createTrainer(loaded, session);
     try {
       trainer.parameters.set(initialParameters(loaded, session.spec));
-      const order = batchOrder(loaded, session);
+      const { order, totalSteps } = planRun(loaded, session);
       const evaluator = trainer.evaluator(loaded.experiment.training.eval_batch_size);
       const accuracy: number[] = [];
       const learningRate = () => loaded.experiment.optimizer.learning_rate;
@@ -92,8 +92,7 @@ class Training {
         if (evaluation) accuracy.push(Number(evaluation.metrics.accuracy.toFixed(4)));
       };
       await trainingLoop({
-        ...{ trainer, order, state, learningRate, observer: { step } },
-        totalSteps: totalSteps(loaded, order),
+        ...{ trainer, order, totalSteps, state, learningRate, observer: { step } },
       });
       return accuracy;
     } finally {
