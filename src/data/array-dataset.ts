@@ -411,17 +411,13 @@ const LIST_VALUES = 2 ** 16;
  * as an .npy or IDX file. The shape of a row must be that of the run.
  */
 export function arraySequences({ input, image }: DataRecord, layoutOf: LayoutOf): SequenceReader {
+  const size = input.kind === 'number' ? input.size : undefined;
+  const ofSize = size === undefined ? 'integers [N, T] (symbols)' : `numbers [N, T, ${size}]`;
   const fits = (x: FileArray): RowLayout => {
     const layout = layoutOf(x);
     const [, height, width] = x.shape;
-    const isSame = image
-      ? height === image.height && width === image.width
-      : layout.size === (input.kind === 'number' ? input.size : undefined);
-    if (isSame) return layout;
-    throw x.wrongShape(
-      image ? `[N, ${image.height}, ${image.width}]` : inputWords(input),
-      'does not fit the model',
-    );
+    if (image ? height === image.height && width === image.width : layout.size === size) return layout;
+    throw x.wrongShape(image ? `[N, ${image.height}, ${image.width}]` : ofSize, 'does not fit the model');
   };
   return {
     hasIds: image === undefined,
@@ -441,10 +437,6 @@ export function arraySequences({ input, image }: DataRecord, layoutOf: LayoutOf)
       }
     },
   };
-}
-
-function inputWords(input: SequenceInput): string {
-  return input.kind === 'number' ? `numbers [N, T, ${input.size}]` : 'integers [N, T] (symbols)';
 }
 
 function arraysOf(bytes: Buffer, file: string): SequenceArrays {

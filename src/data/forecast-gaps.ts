@@ -4,7 +4,7 @@
  */
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { SeriesGap, TimeGaps } from './core/dataset.js';
+import type { TimeGaps } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { dateParts } from './csv-columns.js';
 import type { RowList, Rows } from './csv-table.js';
@@ -41,7 +41,7 @@ export function timeGaps(
   last = Number.POSITIVE_INFINITY,
 ): TimeGaps | undefined {
   let [count, missing] = [0, 0];
-  let largest: SeriesGap | undefined;
+  let largest: TimeGaps['largest'] | undefined;
   for (const { name, rows } of all) {
     const { positions, words } = positionsOf(rows, times);
     const step = usualStep(positions);

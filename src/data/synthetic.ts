@@ -130,8 +130,9 @@ export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
  * number of sequences.
  */
 function generated(config: SyntheticConfig, { ignoredLabel }: DatasetContext): Dataset {
-  const steps = stepsOf(config);
-  const adding = config.problem === 'adding';
+  const { problem, sequence_length = 0, delay = 0 } = config;
+  const adding = problem === 'adding';
+  const steps = adding ? sequence_length : delay + 2 * SYMBOLS;
   checkSize(config, steps * (adding ? ADDING_FEATURES : 1));
   const generate = (name: 'train' | 'test', count: number): Generated => {
     const stream = RandomStream.of(config.seed, `data/${config.problem}/${name}`);
@@ -227,8 +228,4 @@ function checkSize(config: SyntheticConfig, width: number): void {
     expected: `at most ${Math.floor(MAX_ELEMENTS / width)} sequences of this length (${MAX_ELEMENTS} values a split)`,
     got: `${count}`,
   });
-}
-
-function stepsOf({ problem, sequence_length = 0, delay = 0 }: SyntheticConfig): number {
-  return problem === 'adding' ? sequence_length : delay + 2 * SYMBOLS;
 }
