@@ -4,7 +4,7 @@
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { MAX_CLASSES } from '../reading/files.js';
-import { type Dataset, IGNORED } from './dataset.js';
+import { IGNORED } from './dataset.js';
 
 /** A label or symbol and its position. */
 export interface PlacedLabel {
@@ -95,8 +95,8 @@ export type ClassMapping = ReturnType<typeof classMapping>;
  * other labels are compared as texts and sorted by UTF-16 code units.
  * @param tables the labels of the training file first
  * @param ignoredLabel label to ignore besides {@link IGNORED}
- * @returns the label of each class, the class of each label as written ({@link IGNORED} for ignored
- *   labels), and the labels that are written in several ways
+ * @returns the label of each class, and the class of each label as written ({@link IGNORED} for
+ *   ignored labels)
  */
 export function classMapping(
   tables: readonly LabelTexts[],
@@ -109,7 +109,9 @@ export function classMapping(
     ignored.has(text) || (!asText && NUMBER.test(text) && ignored.has(decimalOf(text)));
   const kept = written.filter(text => !isIgnored(text));
   const areNumbers = !asText && kept.every(text => NUMBER.test(text));
-  const nameOf = asText ? (text: string) => text : nameFor(kept, areNumbers);
+  let nameOf = (text: string): string => text;
+  if (areNumbers) nameOf = decimalOf;
+  else if (!asText && kept.every(text => BOOLEAN.test(text))) nameOf = text => text.toLowerCase();
   const as = new Map<string, string[]>();
   for (const text of kept) as.set(nameOf(text), [...(as.get(nameOf(text)) ?? []), text]);
   const labels = [...as.keys()].sort();
@@ -129,28 +131,17 @@ export function classMapping(
   const classOf = (text: string): number =>
     isIgnored(text) ? IGNORED : (numbers.get(nameOf(text)) ?? IGNORED);
   const classes = new Map(written.map(text => [text, classOf(text)]));
+  const spellings = [...as].flatMap(([label, texts]) => (texts.length > 1 ? [{ label, as: texts }] : []));
   return {
     labels,
     classes,
-    spellings: [...as].flatMap(([label, texts]) => (texts.length > 1 ? [{ label, as: texts }] : [])),
-    facts: labelTextFacts(tables, classes),
+    /** What a dataset says about its classes. */
+    facts: {
+      classLabels: labels,
+      labels: labelTextFacts(tables, classes),
+      ...(spellings.length > 0 && { spellings }),
+    },
   };
-}
-
-/** What a dataset says about its classes. */
-export function labelsOf({
-  labels,
-  facts,
-  spellings,
-}: ClassMapping): Pick<Dataset, 'classLabels' | 'labels' | 'spellings'> {
-  return { classLabels: labels, labels: facts, ...(spellings.length > 0 && { spellings }) };
-}
-
-/** Returns the function from a label to the name of its class. */
-function nameFor(labels: readonly string[], areNumbers: boolean): (text: string) => string {
-  if (areNumbers) return decimalOf;
-  if (labels.every(text => BOOLEAN.test(text))) return text => text.toLowerCase();
-  return text => text;
 }
 
 /** The usual spelling of a decimal number: `1` for `+01.0` and `1e0`. Integers keep all digits. */

@@ -78,10 +78,15 @@ const VALIDATION = ['dataset', 'validation'];
  * @param seed of the random draw, which has its own stream
  */
 export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, seed: number): Dataset {
-  const divided = config.validation === undefined ? dataset : setAside(dataset, config.validation, seed);
-  const { train, sequenceLength } = divided;
-  const { limit = train.count } = config;
-  return limit >= train.count ? divided : { ...divided, train: subset(train, range(limit), sequenceLength) };
+  const { train: whole, sequenceLength } = dataset;
+  const { validation, limit = whole.count } = config;
+  const part = (indices: Uint32Array): Split => subset(whole, indices, sequenceLength);
+  if (validation === undefined)
+    return limit >= whole.count ? dataset : { ...dataset, train: part(range(limit)) };
+  const select = SELECTIONS[validation.select ?? 'random'];
+  const stream = RandomStream.of(seed, 'data/validation');
+  const [held, rest] = select(whole, validationCount(validation, whole.count), stream);
+  return { ...dataset, train: part(rest.subarray(0, limit)), validation: part(held) };
 }
 
 /** Number of training sequences that remain of `total`; undefined if none remain. */
@@ -91,18 +96,6 @@ export function trainingCount(
 ): number | undefined {
   const left = total - (validation === undefined ? 0 : requestedCount(validation, total));
   return left > 0 ? Math.min(limit, left) : undefined;
-}
-
-function setAside(dataset: Dataset, config: ValidationConfig, seed: number): Dataset {
-  const { train, sequenceLength } = dataset;
-  const count = validationCount(config, train.count);
-  const stream = RandomStream.of(seed, 'data/validation');
-  const [validation, rest] = SELECTIONS[config.select ?? 'random'](train, count, stream);
-  return {
-    ...dataset,
-    train: subset(train, rest, sequenceLength),
-    validation: subset(train, validation, sequenceLength),
-  };
 }
 
 /** @throws UserError (exit 2) if there are fewer than two sequences to divide by `key` */

@@ -14,7 +14,7 @@ import {
   type Targets,
   type TextLevel,
 } from './dataset.js';
-import { type ClassMapping, classesByCode, classMapping, type LabelTexts, labelsOf } from './labels.js';
+import { type ClassMapping, classesByCode, classMapping, type LabelTexts } from './labels.js';
 import { Problems } from './problems.js';
 import { range, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
 import { type Place, packedSplit, type SequenceStore, storedSplit } from './store.js';
@@ -111,7 +111,7 @@ export async function openTables(
     ...(splits.validation && { validation: splits.validation }),
     test: splits.test as Split,
     digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
-    ...(mapping && labelsOf(mapping)),
+    ...mapping?.facts,
   };
 }
 
