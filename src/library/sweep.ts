@@ -9,12 +9,7 @@ import { frozenNames } from '../sweep/config/points.js';
 import { SweepDirectory } from '../sweep/directory.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/results.js';
-import {
-  type SweepResult as Conducted,
-  type SweepOptions as Conducting,
-  resumeSweep,
-  runSweep,
-} from '../sweep/run.js';
+import { runSweep } from '../sweep/run.js';
 import type { Pruner } from '../sweep/schedule/pruners.js';
 import type { Method } from '../sweep/search/index.js';
 import * as args from '../util/arguments.js';
@@ -131,18 +126,13 @@ export async function sweep(sweep: string | SweepObject, options: SweepOptions =
     onProgress: args.callback,
   });
   const { set, output = 'experiments', onProgress = () => {} } = options;
-  const begin = ({ path }: SweepDirectory): void => onProgress({ type: 'begin', directory: path });
-  if (typeof sweep === 'string' && SweepDirectory.isAt(sweep)) {
-    begin(SweepDirectory.open(sweep));
-    return ended(await resumeSweep(sweep, conducting(options)));
-  }
+  if (typeof sweep === 'string' && SweepDirectory.isAt(sweep))
+    return conducted(SweepDirectory.open(sweep), options);
   const [given, configs] = typeof sweep === 'string' ? [sweep] : withConfigNames(sweep);
   const loaded = loadSweep(given, { set: assignments(set), ...(configs && { configs }) });
   const warnings = [...loaded.warnings, ...(await new SweepModels(loaded).check())];
   for (const { message } of warnings) onProgress({ type: 'warning', message });
-  const { plan, bases, givenYaml } = loaded;
-  const all = { ...conducting(options), backend: options.backend ?? 'auto' };
-  return ended(await runSweep({ plan, bases, givenYaml, output }, all, begin));
+  return conducted(SweepDirectory.create(loaded, output), options);
 }
 
 /**
@@ -161,13 +151,17 @@ function withConfigNames(sweep: SweepObject): [object, (object | undefined)[]] {
   return [{ ...withVersion(sweep), ...named }, configs];
 }
 
-function conducting({
-  backend,
-  threads = usableCores(),
-  signal = new AbortController().signal,
-  onProgress = () => {},
-}: SweepOptions): Conducting {
-  return {
+async function conducted(
+  directory: SweepDirectory,
+  {
+    backend,
+    threads = usableCores(),
+    signal = new AbortController().signal,
+    onProgress = () => {},
+  }: SweepOptions,
+): Promise<SweepResult> {
+  onProgress({ type: 'begin', directory: directory.path });
+  const { end, exitCode } = await runSweep(directory, {
     threads,
     backend,
     signal,
@@ -182,10 +176,7 @@ function conducting({
       },
       warning: message => onProgress({ type: 'warning', message }),
     },
-  };
-}
-
-function ended({ exitCode, end, directory }: Conducted): SweepResult {
+  });
   const summary = summaryOf(writeResults(directory));
   return { status: end, exitCode, directory: directory.path, summary };
 }

@@ -8,6 +8,7 @@ import { checkName, createStamped } from '../run/directory.js';
 import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { parseJson } from '../run/json.js';
 import { damagedError, usageError } from '../util/errors.js';
+import { now } from './journal.js';
 import { type Base, plan as planShape, type SweepPlan } from './schedule/plan.js';
 import type { JournalRecord, Segment } from './schedule/records.js';
 import { assignments, type Point } from './search/space.js';
@@ -50,13 +51,9 @@ export class SweepDirectory {
 
   /** Creates `<outputRoot>/sweeps/<name>/<UTC time>/`. A directory without a plan never started. */
   static create(
-    plan: SweepPlan,
-    {
-      outputRoot,
-      started,
-      givenYaml,
-      bases,
-    }: { outputRoot: string; started: Date; givenYaml: string | null; bases: readonly FrozenBase[] },
+    { plan, givenYaml, bases }: { plan: SweepPlan; givenYaml: string | null; bases: readonly FrozenBase[] },
+    outputRoot: string,
+    started = now(),
   ): SweepDirectory {
     checkName(plan.name);
     const path = createStamped(join(resolve(outputRoot), 'sweeps', plan.name), started, outputRoot);

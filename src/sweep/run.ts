@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isLocked, whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
 import { damagedError, EXIT, UserError, usageError } from '../util/errors.js';
-import { backendOf, costModel, type FrozenBase, SweepDirectory, trialArguments } from './directory.js';
+import { backendOf, costModel, type SweepDirectory, trialArguments } from './directory.js';
 import { now, openJournal, readJournal } from './journal.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf, type Segment } from './schedule/records.js';
@@ -45,29 +45,10 @@ export interface SweepOptions {
   readonly signal: AbortSignal;
 }
 
-export interface NewSweep {
-  readonly plan: SweepPlan;
-  readonly bases: readonly FrozenBase[];
-  readonly givenYaml: string | null;
-  readonly output: string;
-}
-
 export type SweepResult = Awaited<ReturnType<typeof runLocked>>;
 
-/** Runs a new sweep. `opened` is called with its directory before anything runs. */
-export async function runSweep(
-  { plan, bases, givenYaml, output }: NewSweep,
-  options: SweepOptions,
-  opened: (directory: SweepDirectory) => void,
-): Promise<SweepResult> {
-  const directory = SweepDirectory.create(plan, { outputRoot: output, started: now(), givenYaml, bases });
-  opened(directory);
-  return resumeSweep(directory.path, options);
-}
-
-/** Resumes a sweep. Runs that were interrupted resume from their checkpoints. */
-export async function resumeSweep(path: string, options: SweepOptions): Promise<SweepResult> {
-  const directory = SweepDirectory.open(path);
+/** Runs a new sweep, or resumes one. Runs that were interrupted resume from their checkpoints. */
+export async function runSweep(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
   return whileLocked(directory.files.lock, () => runLocked(directory, options));
 }
 

@@ -88,12 +88,11 @@ const PLAN = planOf({ ...TRIED, name: 'long', budget: budgetOf(TRIALS), bases: [
 
 /** A sweep whose trials are all paused at the first rung; gives its directory. */
 export function writeLongSweep(folder: string): string {
-  const directory = SweepDirectory.create(PLAN, {
-    outputRoot: folder,
-    started: new Date(TIME),
-    givenYaml: null,
-    bases: [{ ...BASE, yaml: YAML }],
-  });
+  const directory = SweepDirectory.create(
+    { plan: PLAN, givenYaml: null, bases: [{ ...BASE, yaml: YAML }] },
+    folder,
+    new Date(TIME),
+  );
   const records: JournalRecord[] = [
     { event: 'sweep.start', time: TIME, id: 'x', plan: PLAN, backend: 'auto', version: '0' },
   ];

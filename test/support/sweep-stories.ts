@@ -46,12 +46,11 @@ export class SweepStories {
   constructor(private readonly folder: string) {}
 
   directoryOf(records: readonly JournalRecord[], plan: SweepPlan = PLAN): SweepDirectory {
-    const directory = SweepDirectory.create(plan, {
-      outputRoot: join(this.folder, String(this.directories.length + 1)),
-      started: new Date(Date.UTC(2026, 0, 2, 3, 4, 5)),
-      givenYaml: null,
-      bases: [{ name: 'base.yaml', yaml: BASE }],
-    });
+    const directory = SweepDirectory.create(
+      { plan, givenYaml: null, bases: [{ name: 'base.yaml', yaml: BASE }] },
+      join(this.folder, String(this.directories.length + 1)),
+      new Date(Date.UTC(2026, 0, 2, 3, 4, 5)),
+    );
     const journal = openJournal(directory.files.journal, 'writer');
     journal.append(...records);
     journal.close();

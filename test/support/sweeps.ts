@@ -3,8 +3,9 @@
  * segments start no processes.
  */
 import { loadSweep } from '../../src/sweep/config/load.js';
+import { SweepDirectory } from '../../src/sweep/directory.js';
 import { writeResults } from '../../src/sweep/results.js';
-import { resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';
+import { runSweep, type SweepOptions } from '../../src/sweep/run.js';
 import type { Launcher, RunningTask, Task } from '../../src/sweep/segment.js';
 import type { Workplace } from './cli.js';
 
@@ -73,9 +74,8 @@ export async function sweepInProcess(
   gate = open,
   conducting: Conducting = {},
 ): Promise<string> {
-  const { plan, bases, givenYaml } = loadSweep(file);
   const options = optionsOf(work, gate, { backend: 'webasm', ...conducting });
-  const { directory, exitCode } = await runSweep({ plan, bases, givenYaml, output }, options, () => {});
+  const { directory, exitCode } = await runSweep(SweepDirectory.create(loadSweep(file), output), options);
   if (exitCode !== 0) throw new Error(`the sweep ended with exit code ${exitCode}`);
   writeResults(directory);
   return directory.path;
@@ -87,7 +87,7 @@ export async function resumeInProcess(
   path: string,
   conducting: Conducting = {},
 ): Promise<void> {
-  const { directory, exitCode } = await resumeSweep(path, {
+  const { directory, exitCode } = await runSweep(SweepDirectory.open(path), {
     ...optionsOf(work, open, conducting),
     retryFailed: false,
   });

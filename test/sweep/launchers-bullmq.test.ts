@@ -60,12 +60,11 @@ function training(
     trial_timeout: trial_timeout ?? null,
     bases: [{ ...PLAN.bases[0], sha256: createHash('sha256').update(yaml).digest('hex') }],
   };
-  const sweep = SweepDirectory.create(plan, {
-    outputRoot: join(root, String(numbered)),
-    started: new Date(0),
-    givenYaml: null,
-    bases: [{ name: PLAN.bases[0].name, yaml }],
-  });
+  const sweep = SweepDirectory.create(
+    { plan, givenYaml: null, bases: [{ name: PLAN.bases[0].name, yaml }] },
+    join(root, String(numbered)),
+    new Date(0),
+  );
   const journal = openJournal(sweep.files.journal, 'test');
   const time = new Date(0).toISOString();
   journal.append({ event: 'sweep.start', time, id: sweep.id, plan, backend: 'webasm', version: '' });

@@ -10,10 +10,10 @@ import { lockRun } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import { fromCommandLine } from '../../src/sweep/config/load.js';
 import type { SweepFlags } from '../../src/sweep/config/read.js';
-import { costModel } from '../../src/sweep/directory.js';
+import { costModel, SweepDirectory } from '../../src/sweep/directory.js';
 import { readJournal } from '../../src/sweep/journal.js';
 import { readSweepResults, summaryOf } from '../../src/sweep/results.js';
-import { type NewSweep, resumeSweep, runSweep } from '../../src/sweep/run.js';
+import { runSweep } from '../../src/sweep/run.js';
 import { decisionsOf } from '../../src/sweep/schedule/records.js';
 import { replay, Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Launcher, Task, TaskEnd } from '../../src/sweep/segment.js';
@@ -401,10 +401,10 @@ function leave(directory: string, summary: Partial<Summary>): void {
   writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...RAN, ...summary }));
 }
 
-function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): NewSweep {
+function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): SweepDirectory {
   const base = work.config(config(work.file('data.npz', DATA)));
   const loaded = fromCommandLine([base], words, { flags: { objective: 'test.loss:min', ...flags } });
-  return { ...loaded, output: work.folder() };
+  return SweepDirectory.create(loaded, work.folder());
 }
 
 t.test('a trial that was stopped from outside, or whose job is lost, is resumed', async t => {
@@ -419,7 +419,7 @@ t.test('a trial that was stopped from outside, or whose job is lost, is resumed'
     return { ...ENDED, exitCode: isThrough ? 0 : 130 };
   });
   const options = sweepOptions(launcher, { warning: text => warnings.push(text) });
-  const { exitCode } = await runSweep(newlyLoaded(['model.hidden_size=4']), options, () => {});
+  const { exitCode } = await runSweep(newlyLoaded(['model.hidden_size=4']), options);
   t.equal(exitCode, 0);
   t.match(warnings, [/stopped from outside; resuming it$/, /job is lost; queueing it again$/]);
 });
@@ -437,20 +437,15 @@ t.test('a full disk stops the sweep instead of failing a trial, and the sweep ca
     return ENDED;
   });
   const sweep = newlyLoaded(['model.hidden_size=2,3,4']);
-  let path = '';
-  await t.rejects(
-    runSweep(sweep, sweepOptions(launcher, IGNORING), made => {
-      path = made.path;
-    }),
-    {
-      exitCode: 1,
-      message: /the sweep stops because trial 1, seed 0 found no space on the disk: exit code/,
-    },
-  );
+  const { path } = sweep;
+  await t.rejects(runSweep(sweep, sweepOptions(launcher, IGNORING)), {
+    exitCode: 1,
+    message: /the sweep stops because trial 1, seed 0 found no space on the disk: exit code/,
+  });
   const journal = () => readJournal(join(path, 'journal.jsonl')).records;
   t.notOk(journal().some(({ event }) => event === 'trial.failed'));
   isFull = false;
-  const { exitCode } = await resumeSweep(path, { ...sweepOptions(launcher, IGNORING), retryFailed: false });
+  const { exitCode } = await runSweep(sweep, sweepOptions(launcher, IGNORING));
   t.equal(exitCode, 0);
   t.match(
     journal().findLast(({ event }) => event === 'sweep.decided'),
@@ -521,14 +516,17 @@ t.test('--retry-failed retries failed trials', async t => {
       leave(directory, { epochs: to, status, metrics: { train: {}, test: { loss: 9 - trial } } });
       return { ...ENDED, exitCode: to === 2 ? 0 : 130 };
     });
-    const sweep = newlyLoaded(words, isDrawn ? flags : {});
     const paths: string[] = [];
-    const begin = () => runSweep(sweep, sweepOptions(launcher, IGNORING), ({ path }) => paths.push(path));
+    const begin = () => {
+      const made = newlyLoaded(words, isDrawn ? flags : {});
+      paths.push(made.path);
+      return runSweep(made, sweepOptions(launcher, IGNORING));
+    };
     t.equal((await begin()).exitCode, 0);
     const summary = () => summaryOf(readSweepResults(paths[0]));
     t.equal(summary().states.failed, 1);
     const again = (warnings: string[] = []) =>
-      resumeSweep(paths[0], {
+      runSweep(SweepDirectory.open(paths[0]), {
         ...sweepOptions(launcher, { warning: text => warnings.push(text) }),
         retryFailed: true,
       });
@@ -554,11 +552,8 @@ t.test('--retry-failed is rejected if tpe used the failures', async t => {
     return ENDED;
   });
   const sweep = newlyLoaded(['optimizer.learning_rate=uniform(0.1,0.2)'], { method: 'tpe', trials: '2' });
-  let path = '';
-  await runSweep(sweep, sweepOptions(launcher, IGNORING), made => {
-    path = made.path;
-  });
-  await t.rejects(resumeSweep(path, { ...sweepOptions(launcher, IGNORING), retryFailed: true }), {
+  await runSweep(sweep, sweepOptions(launcher, IGNORING));
+  await t.rejects(runSweep(sweep, { ...sweepOptions(launcher, IGNORING), retryFailed: true }), {
     exitCode: 2,
     message: /tpe chose later points based on the failures/,
   });

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { lockRun } from '../../src/run/lock.js';
-import type { SweepDirectory } from '../../src/sweep/directory.js';
+import { SweepDirectory } from '../../src/sweep/directory.js';
 import { LocalLauncher } from '../../src/sweep/launchers/local.js';
 import { runSweep, type SweepOptions, type SweepResult } from '../../src/sweep/run.js';
 import { PROGRAM } from '../soak/moments.js';
@@ -195,11 +195,9 @@ function conducted(
     bases: [{ name: 'base.yaml', file, sha256 }],
   });
   const bases = [{ name: 'base.yaml', yaml }];
-  return runSweep(
-    { plan, bases, givenYaml: null, output: join(folder, 'out') },
-    sweepOptions(new LocalLauncher(), { warning: () => {}, ...observer }),
-    opened,
-  );
+  const directory = SweepDirectory.create({ plan, bases, givenYaml: null }, join(folder, 'out'));
+  opened(directory);
+  return runSweep(directory, sweepOptions(new LocalLauncher(), { warning: () => {}, ...observer }));
 }
 
 function checkpointsOf(run: string): string[] {

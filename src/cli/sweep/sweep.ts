@@ -14,7 +14,7 @@ import { LocalLauncher } from '../../sweep/launchers/local.js';
 import { BullmqLauncher, parseQueue } from '../../sweep/launchers/queue.js';
 import { SlurmLauncher } from '../../sweep/launchers/slurm.js';
 import { parameterFields, summaryOf, writeResults } from '../../sweep/results.js';
-import { resumeSweep, runSweep, type SweepOptions, type SweepResult } from '../../sweep/run.js';
+import { runSweep } from '../../sweep/run.js';
 import { gridSize } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/search/space.js';
@@ -73,6 +73,7 @@ const runnerOptions = {
 
 export interface SweepRunOptions extends Values<typeof runnerOptions> {
   readonly backend: BackendRequest | undefined;
+  readonly retryFailed?: boolean;
 }
 
 /**
@@ -99,48 +100,36 @@ function checkedOptions<T extends LauncherOptions & { readonly width: unknown }>
   return { ...given, queue };
 }
 
-type Start = (options: SweepOptions, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
-
 /**
- * Runs a sweep, shows its progress and prints the result.
+ * Runs the sweep in `directory`, shows its progress and prints the result.
  * @param watched the directory that a dashboard shows
  */
 async function runToEnd(
   options: SweepRunOptions,
+  directory: SweepDirectory,
   watched: string,
   { io }: Shell,
-  start: Start,
 ): Promise<ExitCode> {
-  let directory: SweepDirectory | undefined;
+  const { backend, width, quiet, retryFailed = false } = options;
+  const hint = resumeHint('sweep resume', directory.path, repeatedFlags(options));
   let view: ReturnType<typeof createSweepView> | undefined;
   // messages must not move the table, which is redrawn in place
   const above = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
-  const hint = (path: string) => resumeHint('sweep resume', path, repeatedFlags(options));
-  const stop = onStopSignal({ ...above, interactive: false }, () =>
-    directory === undefined ? '' : hint(directory.path),
-  );
+  const stop = onStopSignal({ ...above, interactive: false }, () => hint);
   const watching = await startDashboardBeside(options, watched, io);
-  const opened = (made: SweepDirectory): void => {
-    directory = made;
-    const { records } = readJournal(made.files.journal);
-    view = createSweepView(io, made.plan, options.quiet, records);
-    if (!options.quiet) io.err(`${printable(made.path)}\n`);
-  };
   try {
-    const result = await start(
-      {
-        threads: options.threads ?? usableCores(),
-        backend: options.backend,
-        width: options.width,
-        launcher: (directory, warn) => launcherOf(options, directory, warn),
-        observer: { recorded: record => view?.recorded(record), warning: text => view?.warning(text) },
-        signal: stop.signal,
-      },
-      opened,
-    );
-    view?.end();
-    print(result.directory, options, io);
-    if (result.end === 'interrupted') io.err(hint(result.directory.path));
+    view = createSweepView(io, directory.plan, quiet, readJournal(directory.files.journal).records);
+    if (!quiet) io.err(`${printable(directory.path)}\n`);
+    const result = await runSweep(directory, {
+      ...{ backend, width, retryFailed },
+      threads: options.threads ?? usableCores(),
+      launcher: (directory, warn) => launcherOf(options, directory, warn),
+      observer: view,
+      signal: stop.signal,
+    });
+    view.end();
+    print(directory, options, io);
+    if (result.end === 'interrupted') io.err(hint);
     if (!stop.signal.aborted) {
       // signals are now for the dashboard
       stop.release();
@@ -153,7 +142,7 @@ async function runToEnd(
     const cannotResume =
       error instanceof UserError &&
       (error.exitCode === EXIT.damaged || error.diagnostics.some(({ code }) => code === 'run/in-use'));
-    throw directory === undefined || cannotResume ? error : new HintedError(error, hint(directory.path));
+    throw cannotResume ? error : new HintedError(error, hint);
   } finally {
     stop.release();
     await watching.end();
@@ -267,13 +256,9 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     if (warnings.length > 0)
       shell.io.err(`${formatDiagnostics(warnings, { color: shell.io.color.err, severity: 'warning' })}\n`);
     if (given.dryRun) return dryRun(loaded, models, given.json, shell.io);
-    const { plan, bases, givenYaml } = loaded;
-    return runToEnd(options, output, shell, (shared, opened) =>
-      runSweep({ plan, bases, givenYaml, output }, shared, directory => {
-        addNotes(directory.path, change);
-        opened(directory);
-      }),
-    );
+    const directory = SweepDirectory.create(loaded, output);
+    addNotes(directory.path, change);
+    return runToEnd(options, directory, output, shell);
   },
 });
 
@@ -315,11 +300,7 @@ export const resume = defineVerb({
   },
   async action([path], given, shell) {
     const options = checkedOptions(given);
-    const directory = SweepDirectory.open(path);
-    return runToEnd(options, path, shell, (shared, opened) => {
-      opened(directory);
-      return resumeSweep(path, { ...shared, retryFailed: given.retryFailed });
-    });
+    return runToEnd(options, SweepDirectory.open(path), path, shell);
   },
 });
 
