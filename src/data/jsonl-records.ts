@@ -26,26 +26,26 @@ export interface RecordLine {
   place(name?: string): LinePlace;
 }
 
-export interface JsonlHandlers {
-  record(record: JsonRecord, line: RecordLine): void;
-  /** Called for a line that is not a JSON object, not UTF-8 or too long. */
-  broken(problem: Diagnostic): void;
-}
-
-/** Returns the reader of a file in chunks. Errors of the handlers propagate. */
-export function jsonLines(file: string, handlers: JsonlHandlers): LinePieces {
+/**
+ * Returns the reader of a file in chunks. Errors of the handlers propagate.
+ * @param onBroken called for a line that is not a JSON object, not UTF-8 or too long
+ */
+export function jsonLines(
+  file: string,
+  onRecord: (record: JsonRecord, line: RecordLine) => void,
+  onBroken: (problem: Diagnostic) => void,
+): LinePieces {
   return new LinePieces(file, true, {
-    broken: problem => handlers.broken(problem),
+    broken: onBroken,
     line({ bytes, from, number }) {
       const source = bytes.toString('utf8');
       if (!/\S/.test(source)) return;
       const place = (name?: string) => placeInLine(source, { file, line: number }, name);
       const record = parseRecord(source);
-      if (typeof record !== 'string')
-        handlers.record(record, { number, from, to: from + bytes.length, place });
+      if (typeof record !== 'string') onRecord(record, { number, from, to: from + bytes.length, place });
       else {
         const expected = 'one JSON object per line';
-        handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
+        onBroken({ code: 'data/jsonl-line', message: record, ...place(), expected });
       }
     },
   });

@@ -156,25 +156,26 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
     async *read(sources) {
       let done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
+      const read = (file: string, record: JsonRecord, line: RecordLine): ReadSequence => {
+        const problems = new Problems();
+        const out = new FloatList(64);
+        const hasId = config.id !== undefined && Object.hasOwn(record, config.id);
+        const given = hasId ? attemptField(record, config.id, { problems, line }, textOf) : '';
+        // an empty one names nothing
+        const id = given === '' ? nameOf({ file, line: line.number }) : given;
+        const length = attemptField(record, config.input, { problems, line }, value =>
+          addSteps(value, config, { shape, codeOf, out }),
+        );
+        const named = id !== undefined && { id };
+        if (problems.all.length > 0) return { problems: problems.all, ...named };
+        return { length: length ?? 0, values: out.toArray(), ...named, place: line.place() };
+      };
       const piecesOf = (file: string) =>
-        jsonLines(file, {
-          record(record, line) {
-            const problems = new Problems();
-            const out = new FloatList(64);
-            const hasId = config.id !== undefined && Object.hasOwn(record, config.id);
-            const given = hasId ? attemptField(record, config.id, { problems, line }, textOf) : '';
-            // an empty one names nothing
-            const id = given === '' ? nameOf({ file, line: line.number }) : given;
-            const length =
-              attemptField(record, config.input, { problems, line }, value =>
-                addSteps(value, config, { shape, codeOf, out }),
-              ) ?? 0;
-            const named = id !== undefined && { id };
-            const read = { length, values: out.toArray(), ...named, place: line.place() };
-            done.push(problems.all.length > 0 ? { problems: problems.all, ...named } : read);
-          },
-          broken: problem => done.push({ problems: [problem] }),
-        });
+        jsonLines(
+          file,
+          (record, line) => done.push(read(file, record, line)),
+          problem => done.push({ problems: [problem] }),
+        );
       for await (const _ of readInTurn(sources, piecesOf)) {
         yield done;
         done = [];
@@ -232,16 +233,17 @@ async function readJsonlTable(
   for (const file of files) {
     const before = reader.count;
     const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
-    const lines = jsonLines(file, {
-      record: (record, line) => {
+    const lines = jsonLines(
+      file,
+      (record, line) => {
         reader.record(record, line, ranged);
         if (problems.full) problems.throwIfAny();
       },
-      broken(problem) {
+      problem => {
         problems.add(problem);
         if (problems.full) problems.throwIfAny();
       },
-    });
+    );
     sources.push(await readPieces(file, ranged, lines));
     if (reader.count === before && problems.all.length === 0)
       problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file });

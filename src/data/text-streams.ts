@@ -15,7 +15,7 @@ import type {
   TextLevel,
   Vocabulary,
 } from './core/dataset.js';
-import { GrowingList, type Place } from './core/store.js';
+import { GrowingList, type Place, type TextCodes } from './core/store.js';
 import {
   checkUtf8,
   FILE_START,
@@ -50,12 +50,6 @@ export interface SymbolReader {
    * @param parts the bytes of its places
    */
   decode(range: SymbolRange, parts: readonly Buffer[]): Uint32Array;
-}
-
-/** Numbers the texts of symbols; streams that share them have the same codes. */
-export interface SymbolCodes {
-  code(text: string): number;
-  readonly size: number;
 }
 
 /** A piece of a file; valid only until the next. */
@@ -260,7 +254,8 @@ export class PieceReader {
 
   constructor(
     readonly level: TextLevel,
-    readonly codes: SymbolCodes,
+    /** Streams that share them have the same codes. */
+    readonly codes: Pick<TextCodes, 'code' | 'size'>,
     readonly pieceBytes = PIECE_BYTES,
   ) {
     this.known = new Int32Array({ byte: 2 ** 8, character: 0x110000, word: 0 }[level]).fill(-1);

@@ -43,11 +43,6 @@ function lineEnd(word: string): string {
   return LINE_BREAK.test(word) ? LINE_END : word;
 }
 
-export interface TextSymbol {
-  readonly symbol: string;
-  readonly offset: number;
-}
-
 /**
  * Finds symbol `index` of a text: as {@link symbolsOf} lists those of a line, or with line ends if
  * there are several lines. After the last word, that is the line end.
@@ -57,7 +52,7 @@ export function symbolAt(
   level: TextLevel,
   index: number,
   { hasLines }: { readonly hasLines: boolean },
-): TextSymbol {
+): { readonly symbol: string; readonly offset: number } {
   if (level === 'byte')
     return { symbol: String.fromCharCode(text[index]), offset: wholeCharacters(text, index) };
   const decoded = text.toString();

@@ -14,13 +14,12 @@ import {
 } from '../../data/index.js';
 import { checkedData } from '../../library/validate.js';
 import { taskOf } from '../../math/losses/index.js';
-import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import { EXIT, UserError } from '../../util/errors.js';
 import { percent as fractionText, grouped, rounded } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { defineVerb, json, set } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
-import type { Io } from '../terminal/io.js';
 
 export const verb = defineVerb({
   arguments: '<config>',
@@ -37,7 +36,9 @@ export const verb = defineVerb({
       const valid = diagnostics.length === 0;
       if (json) document({ valid, diagnostics, warnings, kind: experiment.dataset.kind, ...summary });
       else {
-        printProblems(diagnostics, warnings, io);
+        const color = io.color.err;
+        if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
+        if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
         io.out(summaryText(experiment.dataset.kind, summary, io.unicode ?? false));
       }
       return valid ? EXIT.done : EXIT.usage;
@@ -48,12 +49,6 @@ export const verb = defineVerb({
     }
   },
 });
-
-function printProblems(diagnostics: readonly Diagnostic[], warnings: readonly Diagnostic[], io: Io): void {
-  const color = io.color.err;
-  if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
-  if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
-}
 
 /** Maximum number of rows of a list; `--json` has all of them. */
 const MAX_ROWS = 20;

@@ -46,16 +46,16 @@ export function cellForm(element: SchemaElement): CellForm | string {
   if (type === 'FIXED_LEN_BYTE_ARRAY' && !(Number(type_length) > 0)) return 'bytes without a length';
   const isUnsigned =
     converted?.startsWith('UINT_') === true || (logical?.type === 'INTEGER' && !logical.isSigned);
+  if (isDecimal && type !== undefined && DECIMALS.has(type))
+    return form(value => decimalText(value instanceof Uint8Array ? integerOf(value) : BigInt(value), scale));
   switch (type) {
     case 'BOOLEAN':
       return form(value => (value ? '1' : '0'));
     case 'INT32':
-      if (isDecimal) return form(value => decimalText(BigInt(value as number), scale));
       if (kind === 'DATE' || converted === 'DATE')
         return form(value => dateText(Number(value) * MS_OF_DAY).slice(0, DATE_LENGTH));
       return form(value => String(isUnsigned ? Number(value) >>> 0 : value));
     case 'INT64':
-      if (isDecimal) return form(value => decimalText(value as bigint, scale));
       if (logical?.type === 'TIMESTAMP') {
         const digits = DIGITS[logical.unit];
         const zone = logical.isAdjustedToUTC ? 'Z' : '';
@@ -71,12 +71,10 @@ export function cellForm(element: SchemaElement): CellForm | string {
     case 'DOUBLE':
       return form(value => numberText(value as number));
     case 'BYTE_ARRAY':
-      if (isDecimal) return form(value => decimalText(integerOf(value as Uint8Array), scale));
       if (kind === 'STRING' || kind === 'ENUM' || kind === 'JSON') break;
       if (kind !== undefined || converted === 'BSON') return `values of type ${kind ?? converted}`;
       break;
     case 'FIXED_LEN_BYTE_ARRAY':
-      if (isDecimal) return form(value => decimalText(integerOf(value as Uint8Array), scale));
       if (kind === 'FLOAT16')
         return form(value => numberText(value as number), {
           element: { ...bare, logical_type: { type: kind } },
@@ -90,6 +88,8 @@ export function cellForm(element: SchemaElement): CellForm | string {
   return form(value => value as string, { isText: true });
 }
 
+/** Physical types of decimals. */
+const DECIMALS: ReadonlySet<string> = new Set(['INT32', 'INT64', 'BYTE_ARRAY', 'FIXED_LEN_BYTE_ARRAY']);
 /** Maximum number of digits after the point of a decimal; writers have 76 at most. */
 const MAX_SCALE = 1000;
 const MS_OF_DAY = 86_400_000;
