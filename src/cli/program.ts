@@ -106,16 +106,11 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
   };
   const typed = withVerb(argv, [HELP, ...Object.keys(VERBS)]);
   const program = await buildProgram({ io, commandLine: argv, version, finish }, typed);
-  const words = withAssignments(typed, program);
   if (argv.length === 0) {
     io.err(program.helpInformation({ error: true }));
     return EXIT.usage;
   }
-  const explained = explainedCommand(program, words);
-  if (explained !== undefined) {
-    explained.outputHelp();
-    return EXIT.done;
-  }
+  const words = withHelp(withAssignments(typed, program), program);
   try {
     await program.parseAsync(words, { from: 'user' });
   } catch (error) {
@@ -175,17 +170,17 @@ async function addVerbs(
 }
 
 /**
- * The command whose help is asked for, at any depth (`help config show`, `config help show`).
- * Commander would print the general help for an unknown verb.
+ * `help config show` and `config help show` mean `config show --help`. Commander would print the
+ * general help for an unknown verb.
  */
-function explainedCommand(program: Command, argv: readonly string[]): Command | undefined {
-  const words = argv.filter(word => !word.startsWith('-'));
-  const at = words.indexOf(HELP);
-  const before = commandOf(words.slice(0, at), program);
+function withHelp(words: readonly string[], program: Command): readonly string[] {
+  const plain = words.filter(word => !word.startsWith('-'));
+  const at = plain.indexOf(HELP);
+  const before = commandOf(plain.slice(0, at), program);
   // after a verb that is no group, `help` is an argument
   const isAsked = at >= 0 && before.depth === at && before.command.commands.length > 0;
-  const isFlagged = argv.includes('--help') || argv.includes('-h');
-  const named = isAsked ? words.toSpliced(at, 1) : words;
+  const isFlagged = words.includes('--help') || words.includes('-h');
+  const named = isAsked ? plain.toSpliced(at, 1) : plain;
   const { command, depth } = commandOf(named, program);
   const names = namesBelow(command);
   if (names.length > 0 && depth < named.length && (isAsked || (isFlagged && depth === 0))) {
@@ -197,7 +192,7 @@ function explainedCommand(program: Command, argv: readonly string[]): Command | 
       suggestion: (depth === 0 ? verbMeant(word) : undefined) ?? nearest(word, names),
     });
   }
-  return isAsked ? command : undefined;
+  return isAsked ? [...named, '--help'] : words;
 }
 
 function namesBelow(command: Command): string[] {

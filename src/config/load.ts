@@ -12,6 +12,7 @@ import { hasValidation } from './metrics.js';
 import type { Experiment, MetricName, PartialExperiment } from './schema/experiment.js';
 import {
   experimentSchema,
+  isRecord,
   mapBySchema,
   mapPaths,
   type Schema,
@@ -178,35 +179,23 @@ function fill(schema: Schema, whole: unknown): unknown {
 /** Fills in the defaults that depend on other keys, which the schema describes in words. */
 function fillDerived(config: PartialExperiment): PartialExperiment {
   const { training, checkpoint, loss, dataset, optimizer, seed = 0 } = config;
-  const { early_stopping } = training ?? {};
-  const { schedule } = optimizer ?? {};
   const selects = loss ? TASKS[lossKind(loss).task].selects : 'accuracy';
   const selecting: MetricName = `${hasValidation(dataset) ? 'validation' : 'test'}.${selects}`;
-  const best = checkpoint?.metric ?? early_stopping?.metric ?? selecting;
-  const withMetric = <T extends { readonly metric: MetricName }>(part: T): T => ({
-    ...part,
-    metric: part.metric ?? best,
-  });
-  const hasSeed = dataset && 'seed' in kindOf(dataset).settings.keys;
-  return {
-    ...config,
-    ...(hasSeed && {
-      dataset: { ...dataset, seed: 'seed' in dataset ? dataset.seed : seed } as typeof dataset,
-    }),
-    ...(training && {
-      training: {
-        ...training,
-        ...(early_stopping && { early_stopping: withMetric(early_stopping) }),
-        eval_batch_size: training.eval_batch_size ?? training.batch_size,
-      },
-    }),
-    ...(checkpoint && {
-      checkpoint: {
-        ...withMetric(checkpoint),
-        mode: checkpoint.mode ?? (largerIsBetter(best) ? 'max' : 'min'),
-      },
-    }),
-    ...(optimizer &&
-      schedule?.kind === 'plateau' && { optimizer: { ...optimizer, schedule: withMetric(schedule) } }),
+  const best = checkpoint?.metric ?? training?.early_stopping?.metric ?? selecting;
+  const derived = {
+    'dataset.seed': dataset && 'seed' in kindOf(dataset).settings.keys ? seed : undefined,
+    'training.early_stopping.metric': best,
+    'training.eval_batch_size': training?.batch_size,
+    'checkpoint.metric': best,
+    'checkpoint.mode': largerIsBetter(best) ? 'max' : 'min',
+    'optimizer.schedule.metric': optimizer?.schedule?.kind === 'plateau' ? best : undefined,
   };
+  for (const [path, value] of Object.entries(derived)) fillKey(config, path.split('.'), value);
+  return config;
+}
+
+function fillKey(within: unknown, [key, ...below]: readonly string[], value: unknown): void {
+  if (!isRecord(within)) return;
+  if (below.length > 0) fillKey(within[key], below, value);
+  else if (value !== undefined) within[key] ??= value;
 }
