@@ -27,7 +27,8 @@ export class Call {
       if (this.terminal.env[UNLOCKED] === '1') allowUnlocked();
       checkFolder();
       const { runCommandLine } = await import('./program.js');
-      return await runCommandLine(this.argv, this.io, packageVersion());
+      const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+      return await runCommandLine(this.argv, this.io, String(version));
     } catch (error) {
       return this.fail(error);
     }
@@ -66,13 +67,6 @@ function checkFolder(): void {
       expected: 'a directory that exists',
     });
   }
-}
-
-function packageVersion(): string {
-  const { version }: { version?: unknown } = JSON.parse(
-    readFileSync(join(packageRoot, 'package.json'), 'utf8'),
-  );
-  return String(version);
 }
 
 /** Describes failures of the operating system, such as a full disk, which are not bugs. */

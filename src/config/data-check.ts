@@ -16,6 +16,7 @@ import { outputsFor, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
+import { rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-checks.js';
 import type { LoadedExperiment } from './load.js';
@@ -270,18 +271,21 @@ function* columnWarnings(
   const path = ['dataset', 'normalize'];
   const found = columns.filter(isScaled ? isConstant : isFar);
   if (found.length > 0 && isScaled) {
-    const which = named(found, ({ min }) => `${round(min)}`);
+    const which = named(found, ({ min }) => rounded(min, 3));
     const message = `cannot scale columns that are constant in the training split: ${which}`;
     yield locator.atValue(path, 'data/constant-column', message);
   } else if (found.length > 0) {
-    const which = named(found, one => `mean ${round(one.mean)}, standard deviation ${round(one.deviation)}`);
+    const which = named(
+      found,
+      one => `mean ${rounded(one.mean, 3)}, standard deviation ${rounded(one.deviation, 3)}`,
+    );
     const message = `columns far from mean 0 and variance 1 slow down or prevent learning: ${which}`;
     const expected = '`normalize: standard` or `min_max` in `dataset`, or `none` if intended';
     yield locator.atKey(path, 'data/not-normalized', message, { expected });
   }
   const coarse = columns.filter(isCoarse);
   if (coarse.length === 0) return;
-  const which = named(coarse, one => `steps of ${round(stepOfFloat32(one))} near ${one.max}`);
+  const which = named(coarse, one => `steps of ${rounded(stepOfFloat32(one), 3)} near ${one.max}`);
   const message = `float32 cannot tell nearby values of these columns apart: ${which}`;
   const expected = 'smaller numbers, such as differences from the first value';
   const at = ['dataset', 'features'];
@@ -312,10 +316,6 @@ function named(columns: readonly Column[], words: (column: Column) => string): s
   const first = columns.slice(0, MAX_NAMED).map(column => `${column.name} (${words(column)})`);
   const rest = columns.length - first.length;
   return `${first.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
-}
-
-function round(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 /** Above this fraction of unknown symbols, metrics say little about the model. */

@@ -55,14 +55,12 @@ export function changesResults(key: string, config: object): boolean {
   return effectsOf(key, config).some(effect => effect !== 'selection');
 }
 
-/** True if a key changes the steps of training, beyond their number. */
-function changesSteps(key: string, config: object): boolean {
-  return effectsOf(key, config).some(effect => !['length', 'evaluations', 'selection'].includes(effect));
-}
-
 /** Whether a key may change in this way when a run resumes with `config`. */
 export function onResume(key: string, change: ValueChange, config: object): OnResume {
-  const usual = changesSteps(key, config) ? 'unsafe' : 'safe';
+  const changesSteps = effectsOf(key, config).some(
+    effect => !['length', 'evaluations', 'selection'].includes(effect),
+  );
+  const usual = changesSteps ? 'unsafe' : 'safe';
   const asked = factsOf(key).map(({ resume }) => {
     return (typeof resume === 'function' ? resume(change, config as FactsContext) : resume) ?? usual;
   });

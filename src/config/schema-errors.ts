@@ -66,12 +66,6 @@ function narrowed({ parentSchema, data }: SchemaError): number {
   return form === undefined ? -1 : oneOf.indexOf(form);
 }
 
-/** `/gates/0/min` -> `['gates', '0', 'min']` */
-function pathOf({ instancePath }: SchemaError): string[] {
-  const steps = instancePath.split('/').slice(1);
-  return steps.map(step => step.replaceAll('~1', '/').replaceAll('~0', '~'));
-}
-
 class Explainer {
   private readonly config: unknown;
   private readonly locator: Locator;
@@ -85,7 +79,9 @@ class Explainer {
   }
 
   explain(error: SchemaError): Diagnostic | undefined {
-    const path = pathOf(error);
+    // `/gates/0/min`
+    const steps = error.instancePath.split('/').slice(1);
+    const path = steps.map(step => step.replaceAll('~1', '/').replaceAll('~0', '~'));
     const { additionalProperty, missingProperty, tag } = error.params;
     if (isBroken(this.tree, path)) return undefined;
     switch (error.keyword) {

@@ -104,7 +104,8 @@ async function planFor(
     });
   }
   const table = await readTable(data, columns);
-  return { plan: tablePlan(place, table), table };
+  const planOf = table.kind === 'forecast' ? forecastPlan : sequencePlan;
+  return { plan: planOf(place, table), table };
 }
 
 async function checkWithData(path: string, text: string, from: string): Promise<void> {
@@ -202,10 +203,6 @@ function textPlan(path: string, symbols: number): Plan {
     batch_size: isShort ? 8 : 32,
   };
   return { template: 'text', values };
-}
-
-function tablePlan(path: string, table: Table): Plan {
-  return table.kind === 'forecast' ? forecastPlan(path, table) : sequencePlan(path, table);
 }
 
 function sequencePlan(path: string, table: Table): Plan {
