@@ -9,7 +9,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import standalone from 'ajv/dist/standalone/index.js';
 import { build } from 'esbuild';
 import { packageRoot } from '../../util/root.js';
-import { readSchema, schemaToValidate, validatorFile } from './schema.js';
+import { readSchema, validatorFile, wholeSchema } from './schema.js';
 
 /** Annotations for readers of the schema and for other code. Validation ignores them. */
 const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-run-default', 'x-aliases', 'x-excludes'];
@@ -34,7 +34,7 @@ const names = readdirSync(join(packageRoot, 'schemas')).flatMap(file =>
 
 await Promise.all(
   names.flatMap(name => [
-    write(name, 'complete', sourceOf(new Ajv(OPTIONS), schemaToValidate(name))),
+    write(name, 'complete', sourceOf(new Ajv(OPTIONS), wholeSchema(name))),
     write(name, 'quick', sourceOf(quickLibrary(), readSchema(name))),
   ]),
 );

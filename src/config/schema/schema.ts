@@ -22,27 +22,13 @@ export function readSchema(name: string): object {
  * The schema with all references to `definitions` resolved and `unevaluatedProperties` replaced by
  * `closedForm`, so that it can be walked and matches the paths in the validator's errors.
  */
-function wholeSchema(name: string): object {
-  const resolved = whole.get(name) ?? resolvedSchema(name, 'complete');
+export function wholeSchema(name: string): object {
+  const resolved = whole.get(name) ?? resolvedSchema(name);
   whole.set(name, resolved);
   return resolved;
 }
 
-/**
- * The schema to compile a validator from: `wholeSchema` without parts that would be compiled twice.
- */
-export function schemaToValidate(name: string): object {
-  return resolvedSchema(name, 'lean');
-}
-
-/**
- * How alternatives of an object repeat its common properties. `complete`: with their schemas, for
- * walking an alternative. `lean`: only by name, so that the validator compiles them once, outside
- * the alternatives.
- */
-type Alternatives = 'complete' | 'lean';
-
-function resolvedSchema(name: string, alternatives: Alternatives): object {
+function resolvedSchema(name: string): object {
   const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, ComposedSchema>>;
   const known = new Map<string, unknown>();
   const follow = (part: unknown): unknown => {
@@ -58,7 +44,7 @@ function resolvedSchema(name: string, alternatives: Alternatives): object {
     }
     const entries = Object.entries(part).map(([key, value]) => [key, follow(value)]);
     const followed: ComposedSchema = Object.fromEntries(entries);
-    return followed.unevaluatedProperties === false ? closedForm(followed, alternatives) : followed;
+    return followed.unevaluatedProperties === false ? closedForm(followed) : followed;
   };
   return follow(schema) as object;
 }
@@ -76,15 +62,14 @@ interface ComposedSchema {
  * Rewrites a closed object that is composed of several schemas as a union of objects that are each
  * closed. The validator's errors are then about the one alternative that a value matches.
  */
-function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: ComposedSchema = {}): object {
+function closedForm(schema: ComposedSchema, around: ComposedSchema = {}): object {
   const { unevaluatedProperties: _, allOf = [], ...own } = schema;
-  const { properties, oneOf, ...whole } = [...allOf, own].reduce(composed);
-  const { properties: all, required } = composed(around, { properties, required: whole.required });
-  if (oneOf === undefined) return { ...whole, properties: all, required, additionalProperties: false };
-  const isLean = alternatives === 'lean';
-  const shared = isLean ? Object.fromEntries(Object.keys(all ?? {}).map(key => [key, true])) : all;
-  const forms = oneOf.map(form => closedForm(form, alternatives, { properties: shared, required }));
-  return { ...whole, ...(isLean && { properties: all }), oneOf: forms };
+  const { oneOf, properties: keys, ...whole } = [...allOf, own].reduce(composed);
+  const { properties, required } = composed(around, { properties: keys, required: whole.required });
+  if (oneOf === undefined) return { ...whole, properties, required, additionalProperties: false };
+  const forms = oneOf.map(form => closedForm(form, { properties, required }));
+  // common keys are checked even if no alternative matches
+  return { ...whole, ...(keys && { properties: keys }), oneOf: forms };
 }
 
 function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema {
