@@ -71,7 +71,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['cells-siblings', 'src/math/cells/planted-r.ts', './lstm.js'],
     ['losses-siblings', 'src/math/losses/planted-s.ts', './mse.js'],
     ['optimizers-siblings', 'src/math/optimizers/planted-t.ts', './sgd.js'],
-    ['schedules-siblings', 'src/math/schedules/planted-y.ts', './cosine.js'],
+    ['schedules-siblings', 'src/math/schedules/planted-y.ts', './constant.js'],
   ];
   for (const [, file, target] of planted) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });

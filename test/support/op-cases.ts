@@ -218,10 +218,10 @@ export const suites: Readonly<Record<string, OpSuite>> = {
     tolerance: 8 * ULP,
     onlyNan: true,
     magnitude: ({ attributes, shape, op }, [x]) => {
-      const { coefficients } = attributes as { coefficients: number[][] };
-      const absolute = coefficients.map(one => one.map(Math.abs));
+      const { functions } = attributes as { functions: number[][] };
+      const absolute = functions.map(one => one.map(Math.abs));
       const data = x.data.map(Math.abs);
-      return op?.reference([{ shape, data }], { coefficients: absolute }, shape) ?? data;
+      return op?.reference([{ shape, data }], { functions: absolute }, shape) ?? data;
     },
     cases: extents =>
       shapes(extents, 1, 3).chain(shape => {

@@ -37,8 +37,6 @@ export interface CellState {
 
 /** A recurrent cell. `Settings` is the config of a layer that uses it. */
 export interface Cell<Settings> {
-  /** Name of the recurrent module in weight names: `lstm.weight_ih_l0`. */
-  readonly module: string;
   /** States of the cell; the first is the layer's output. */
   states(settings: Settings): readonly CellState[];
   /** Parameters of one direction of a layer, in PyTorch's order. */

@@ -26,8 +26,6 @@ export const gru = cell({
     description: 'Gated recurrent units (Cho et al., 2014).',
     open: true,
   }),
-  module: 'gru',
-
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
   parameters: (inputSize, { hidden_size }) => [

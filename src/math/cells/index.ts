@@ -1,8 +1,7 @@
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { gru } from './gru.js';
 import { lstm } from './lstm.js';
-import { minGru } from './min_gru.js';
-import { minLstm } from './min_lstm.js';
+import { minGru, minLstm } from './minimal.js';
 import { rnn } from './rnn.js';
 
 export const cells = { lstm, gru, rnn, min_gru: minGru, min_lstm: minLstm };

@@ -70,8 +70,6 @@ export const lstm = cell({
       open: true,
     },
   ),
-  module: 'lstm',
-
   states: ({ hidden_size, projection_size }) => [
     { name: 'h', size: projection_size || hidden_size },
     { name: 'c', size: hidden_size },

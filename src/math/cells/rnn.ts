@@ -26,8 +26,6 @@ export const rnn = cell({
     }),
     { title: 'RnnLayer', description: 'Simple recurrent layer (Elman, 1990).', open: true },
   ),
-  module: 'rnn',
-
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
   parameters(inputSize, { hidden_size }) {

@@ -93,7 +93,9 @@ function stackLayers(model: ModelConfig, inputSize: number): LayerSpec[] {
   let inputSizes: readonly number[] = [inputSize];
   return layersOf(model).map((settings, layer) => {
     const cell = cells[settings.cell] as Cell<LayerConfig>;
-    const place = isList ? { module: `layers.${layer}`, number: 0 } : { module: cell.module, number: layer };
+    const place = isList
+      ? { module: `layers.${layer}`, number: 0 }
+      : { module: settings.cell, number: layer };
     const spec = { settings, inputSizes, ...place };
     const [{ size }] = cell.states(settings);
     inputSizes = settings.bidirectional ? [size, size] : [size];

@@ -1,8 +1,7 @@
 import type { Node } from '../graph/node.js';
-import type { Expression, Op } from '../graph/op.js';
-import { requireShape, sizeOf } from '../graph/shape.js';
+import type { Expression } from '../graph/op.js';
 import { multiply, positive } from './elementwise.js';
-import { polynomial } from './polynomial.js';
+import { polynomial, slicewise } from './polynomial.js';
 import { select, stack } from './stack.js';
 
 interface Activation {
@@ -42,40 +41,17 @@ const activations = {
 
 export type ActivationName = keyof typeof activations;
 
-interface Attributes {
-  /** One function for the whole tensor, or one for each index of the leading axis. */
-  readonly functions: readonly ActivationName[];
-}
-
-export const activateOp: Op<Attributes> = {
+export const activateOp = slicewise<ActivationName>({
   name: 'activate',
-  kind: 'unary',
-  readsOnce: true,
-  shape([x], { functions }) {
-    requireShape(
-      functions.length === 1 || functions.length === x[0],
-      'activate',
-      `${functions.length} functions for a leading axis of ${x[0]}`,
-    );
-    return x;
-  },
-  gradient: (node, cotangent) => [multiply(cotangent, slope(node))],
-  reference([x], { functions }, shape) {
-    const perSlice = sizeOf(shape) / functions.length;
-    return x.data.map((value, i) => activations[functions[Math.floor(i / perSlice)]].reference(value));
-  },
-  emit(writer, [x], index, { attributes: { functions } }) {
-    const value = x(index);
-    const cases = functions.map(name => () => writer.define(activations[name].expression(value)));
-    return cases.length === 1 ? cases[0]() : writer.choose(index[0], cases);
-  },
-  flops: ({ shape, attributes: { functions } }) =>
-    (sizeOf(shape) * functions.reduce((sum, name) => sum + activations[name].cost, 0)) / functions.length,
-};
+  reference: (name, x) => activations[name].reference(x),
+  expression: (writer, name, x) => writer.define(activations[name].expression(x)),
+  cost: name => activations[name].cost,
+  gradient: (node, cotangent) => [multiply(cotangent, slope(node, node.attributes.functions))],
+});
 
 /** The derivative at each element; a single polynomial op if all slopes are polynomials. */
-function slope(y: Node<Attributes>): Node {
-  const slopes: Activation['slope'][] = y.attributes.functions.map(name => activations[name].slope);
+function slope(y: Node, functions: readonly ActivationName[]): Node {
+  const slopes: Activation['slope'][] = functions.map(name => activations[name].slope);
   const coefficients = slopes.filter(one => typeof one !== 'function');
   if (coefficients.length === slopes.length) return polynomial(y, coefficients);
   const at = (one: Activation['slope'], part: Node) =>

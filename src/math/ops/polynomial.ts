@@ -3,41 +3,61 @@ import { type Expression, type KernelWriter, literal, type Op } from '../graph/o
 import { requireShape, sizeOf } from '../graph/shape.js';
 import { multiply } from './elementwise.js';
 
+/** One function for the whole tensor, or one for each index of the leading axis. */
+export interface Slices<F> {
+  readonly functions: readonly F[];
+}
+
+interface Slicewise<F> {
+  readonly name: string;
+  readonly reference: (f: F, x: number) => number;
+  readonly expression: (writer: KernelWriter, f: F, x: Expression) => Expression;
+  /** Floating-point operations per element. */
+  readonly cost: (f: F) => number;
+  readonly gradient: Op<Slices<F>>['gradient'];
+}
+
+/** An op of one input that applies functions to its elements. */
+export function slicewise<F>({ name, reference, expression, cost, gradient }: Slicewise<F>): Op<Slices<F>> {
+  return {
+    name,
+    kind: 'unary',
+    readsOnce: true,
+    shape([x], { functions }) {
+      requireShape(
+        functions.length === 1 || functions.length === x[0],
+        name,
+        `${functions.length} functions for a leading axis of ${x[0]}`,
+      );
+      return x;
+    },
+    gradient,
+    reference([x], { functions }, shape) {
+      const perSlice = sizeOf(shape) / functions.length;
+      return x.data.map((value, i) => reference(functions[Math.floor(i / perSlice)], value));
+    },
+    emit(writer, [x], index, { attributes: { functions } }) {
+      const value = x(index);
+      const cases = functions.map(f => () => expression(writer, f, value));
+      return cases.length === 1 ? cases[0]() : writer.choose(index[0], cases);
+    },
+    flops: ({ shape, attributes: { functions } }) =>
+      (sizeOf(shape) * functions.reduce((sum, f) => sum + cost(f), 0)) / functions.length,
+  };
+}
+
 /** Coefficients, constant first. */
 type Coefficients = readonly number[];
 
-interface Attributes {
-  /** One polynomial for the whole tensor, or one for each index of the leading axis. */
-  readonly coefficients: readonly Coefficients[];
-}
-
-export const polynomialOp: Op<Attributes> = {
+export const polynomialOp = slicewise<Coefficients>({
   name: 'polynomial',
-  kind: 'unary',
-  readsOnce: true,
-  shape([x], { coefficients }) {
-    requireShape(
-      coefficients.length === 1 || coefficients.length === x[0],
-      'polynomial',
-      `${coefficients.length} polynomials for a leading axis of ${x[0]}`,
-    );
-    return x;
-  },
+  reference: evaluate,
+  expression: horner,
+  cost: coefficients => 2 * (coefficients.length - 1),
   gradient: ({ inputs: [x], attributes }, cotangent) => [
-    multiply(cotangent, polynomial(x, attributes.coefficients.map(derivative))),
+    multiply(cotangent, polynomial(x, attributes.functions.map(derivative))),
   ],
-  reference([x], { coefficients }, shape) {
-    const perSlice = sizeOf(shape) / coefficients.length;
-    return x.data.map((value, i) => evaluate(coefficients[Math.floor(i / perSlice)], value));
-  },
-  emit(writer, [x], index, { attributes: { coefficients } }) {
-    const value = x(index);
-    const cases = coefficients.map(one => () => horner(writer, value, one));
-    return cases.length === 1 ? cases[0]() : writer.choose(index[0], cases);
-  },
-  flops: ({ shape, attributes: { coefficients } }) =>
-    (sizeOf(shape) * coefficients.reduce((sum, one) => sum + 2 * (one.length - 1), 0)) / coefficients.length,
-};
+});
 
 /** Horner's scheme; a constant polynomial propagates NaN, like its kernel. */
 function evaluate(coefficients: Coefficients, x: number): number {
@@ -52,7 +72,7 @@ function derivative(coefficients: Coefficients): Coefficients {
     : coefficients.slice(1).map((coefficient, i) => coefficient * (i + 1));
 }
 
-function horner(writer: KernelWriter, x: Expression, coefficients: Coefficients): Expression {
+function horner(writer: KernelWriter, coefficients: Coefficients, x: Expression): Expression {
   let degree = coefficients.length - 1;
   let value = literal(coefficients[degree]);
   if (degree === 0) return writer.define(`${x} * 0 + ${value}`);
@@ -66,8 +86,8 @@ function plus(coefficient: number): Expression {
 }
 
 /** All derivatives that are polynomials of a result use this op. */
-export function polynomial(x: Node, coefficients: readonly Coefficients[]): Node {
-  return x.graph.apply(polynomialOp, [x], { coefficients });
+export function polynomial(x: Node, functions: readonly Coefficients[]): Node {
+  return x.graph.apply(polynomialOp, [x], { functions });
 }
 
 export function scale(x: Node, factor: number): Node {

@@ -1,6 +1,21 @@
 import { section } from '../../util/schema.js';
-import { amsgrad, betas, eps, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
-import { correctedRate, coupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
+import {
+  amsgrad,
+  betas,
+  decoupledWeightDecay,
+  eps,
+  optimizer,
+  optimizerKeys,
+  weightDecay,
+} from './optimizer.js';
+import {
+  correctedRate,
+  coupledDecay,
+  decoupledDecay,
+  descend,
+  gradientMean,
+  overRootMeanSquare,
+} from './parts.js';
 
 /**
  * Adam as torch.optim.Adam. Kingma and Ba (2015), algorithm 1; at step t, with gradient g:
@@ -20,6 +35,34 @@ export const adam = optimizer(
     reference: '`torch.optim.Adam`',
   },
   coupledDecay,
+  gradientMean,
+  correctedRate,
+  overRootMeanSquare,
+  descend,
+);
+
+/**
+ * Adam with decoupled weight decay lambda as torch.optim.AdamW (Loshchilov and Hutter, 2019):
+ *
+ *     theta <- theta - lr lambda theta, then Adam's update without weight decay
+ */
+export const adamw = optimizer(
+  {
+    settings: section(
+      optimizerKeys('adamw', 'Adam with decoupled weight decay.', {
+        betas,
+        eps,
+        amsgrad,
+        weight_decay: decoupledWeightDecay,
+      }),
+      {
+        title: 'AdamWOptimizer',
+        description: 'Adam with decoupled weight decay (Loshchilov and Hutter, 2019).',
+      },
+    ),
+    reference: '`torch.optim.AdamW`',
+  },
+  decoupledDecay,
   gradientMean,
   correctedRate,
   overRootMeanSquare,

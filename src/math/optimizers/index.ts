@@ -1,7 +1,6 @@
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { adagrad } from './adagrad.js';
-import { adam } from './adam.js';
-import { adamw } from './adamw.js';
+import { adam, adamw } from './adam.js';
 import { lion } from './lion.js';
 import { nadam } from './nadam.js';
 import type { Optimizer } from './optimizer.js';

@@ -1,12 +1,10 @@
 import { named, type TypeOf, union } from '../../util/schema.js';
 import { constant } from './constant.js';
-import { cosine } from './cosine.js';
-import { exponential } from './exponential.js';
-import { linear } from './linear.js';
+import { cosine, linear } from './decays.js';
+import { exponential, step } from './intervals.js';
 import { one_cycle } from './one_cycle.js';
 import { plateau } from './plateau.js';
 import { type Observation, type Schedule, type UpdatesOrEpochs, updatesIn } from './schedule.js';
-import { step } from './step.js';
 
 export type { Observation } from './schedule.js';
 

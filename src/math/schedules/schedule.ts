@@ -34,21 +34,6 @@ export function updatesIn(
   return steps ?? epochs * updatesPerEpoch;
 }
 
-/** Completed fraction of a decay, which ends after `length`, by default all planned updates. */
-export function fractionDone(length: UpdatesOrEpochs | undefined, progress: Progress): number {
-  const updates = length === undefined ? progress.total : updatesIn(length, progress);
-  return Math.min(1, progress.done / updates);
-}
-
-/** base factor^floor(k / n) at update k with intervals of n updates. */
-export function atIntervals(
-  base: number,
-  { every, factor }: { readonly every: UpdatesOrEpochs; readonly factor: number },
-  progress: Progress,
-): number {
-  return base * factor ** Math.floor(progress.done / updatesIn(every, progress));
-}
-
 /** Interpolates from `start` to `end` along half a cosine while `fraction` rises from 0 to 1. */
 export function alongCosine(start: number, end: number, fraction: number): number {
   return end + ((start - end) * (1 + Math.cos(Math.PI * fraction))) / 2;

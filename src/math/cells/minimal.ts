@@ -1,10 +1,11 @@
+/** The cells of Feng et al., Were RNNs All We Needed? (2024), whose gates read the input alone. */
+
 import { section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
 import { add, divide, multiply } from '../ops/elementwise.js';
+import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
 import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
-
-const GATES = 3;
 
 /**
  * Minimal LSTM of Feng et al., Were RNNs All We Needed? (2024), section 3.2, with biases (gate
@@ -25,13 +26,11 @@ export const minLstm = cell({
       open: true,
     },
   ),
-  module: 'min_lstm',
-
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
   parameters: (inputSize, { hidden_size }) => [
-    { ...gateWeight('weight_ih', GATES, hidden_size, inputSize), readsInput: true },
-    gateBias('bias_ih', GATES, hidden_size),
+    { ...gateWeight('weight_ih', 3, hidden_size, inputSize), readsInput: true },
+    gateBias('bias_ih', 3, hidden_size),
   ],
 
   step(input, states, { bias_ih }) {
@@ -40,5 +39,34 @@ export const minLstm = cell({
     const total = add(f, i);
     const written = multiply(divide(i, total), select(gates, 2));
     return [states ? add(multiply(divide(f, total), states[0]), written) : written];
+  },
+});
+
+/**
+ * Minimal GRU of Feng et al., Were RNNs All We Needed? (2024), section 3.1, with biases (gate order
+ * z, n):
+ *
+ *     z = sigmoid(W_z x + b_z)        n = W_n x + b_n        h' = (1 - z) * h + z * n
+ *
+ * x [B, F], h [B, H]. No gate reads h: there is no weight_hh.
+ */
+export const minGru = cell({
+  settings: section(layerKeys('min_gru', 'Minimal gated recurrent units, with the gate order z, h.', {}), {
+    title: 'MinGruLayer',
+    description: 'Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024).',
+    open: true,
+  }),
+  states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
+
+  parameters: (inputSize, { hidden_size }) => [
+    { ...gateWeight('weight_ih', 2, hidden_size, inputSize), readsInput: true },
+    gateBias('bias_ih', 2, hidden_size),
+  ],
+
+  step(input, states, { bias_ih }) {
+    const gates = add(input.times('weight_ih'), spreadBias(bias_ih, input.batch));
+    const z = sigmoid(select(gates, 0));
+    const written = multiply(z, select(gates, 1));
+    return [states ? add(multiply(affine(z, -1, 1), states[0]), written) : written];
   },
 });

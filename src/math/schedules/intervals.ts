@@ -1,13 +1,47 @@
-import { required, section, tag } from '../../util/schema.js';
+/** Decays by a factor at intervals. */
+import { like, required, section, tag } from '../../util/schema.js';
 import {
-  atIntervals,
   NUMERICS,
+  type Progress,
   schedule,
   scheduleEpochs,
+  scheduleEvery,
   scheduleFactor,
   scheduleSteps,
+  type UpdatesOrEpochs,
+  updatesIn,
   warmup,
 } from './schedule.js';
+
+/** base factor^floor(k / n) at update k with intervals of n updates. */
+function atIntervals(
+  base: number,
+  { every, factor }: { readonly every: UpdatesOrEpochs; readonly factor: number },
+  progress: Progress,
+): number {
+  return base * factor ** Math.floor(progress.done / updatesIn(every, progress));
+}
+
+export const step = schedule({
+  settings: section(
+    {
+      kind: tag('step', { description: 'Multiplied at fixed intervals.', ...NUMERICS }),
+      every: required(scheduleEvery),
+      factor: like(scheduleFactor, { default: 0.1 }),
+      warmup: warmup,
+    },
+    {
+      title: 'StepSchedule',
+      description:
+        'Multiplies the learning rate by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).',
+      aliases: ['StepLR', 'step_decay'],
+    },
+  ),
+  formula: 'base `factor`^floor(k / `every`)',
+  pytorch: '`StepLR`',
+
+  rate: atIntervals,
+});
 
 export const exponential = schedule({
   settings: section(

@@ -1,0 +1,77 @@
+/** Decays to the end of training, or of a set length. */
+
+import { number, section, tag } from '../../util/schema.js';
+import {
+  alongCosine,
+  minLearningRate,
+  NUMERICS,
+  type Progress,
+  schedule,
+  scheduleLength,
+  type UpdatesOrEpochs,
+  updatesIn,
+  warmup,
+} from './schedule.js';
+
+/** Completed fraction of a decay, which ends after `length`, by default all planned updates. */
+function fractionDone(length: UpdatesOrEpochs | undefined, progress: Progress): number {
+  const updates = length === undefined ? progress.total : updatesIn(length, progress);
+  return Math.min(1, progress.done / updates);
+}
+
+/** Loshchilov and Hutter (2017), without restarts. */
+export const cosine = schedule({
+  settings: section(
+    {
+      kind: tag('cosine', { description: 'Half a cosine.', ...NUMERICS }),
+      length: scheduleLength,
+      min_learning_rate: minLearningRate,
+      warmup: warmup,
+    },
+    {
+      title: 'CosineSchedule',
+      description:
+        'Decays the learning rate along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).',
+      aliases: ['CosineAnnealingLR', 'cosine_annealing', 'cosine_decay'],
+    },
+  ),
+  formula:
+    'min + (base - min) (1 + cos(pi k / n)) / 2, where min = `min_learning_rate`. With `length`, that length replaces n and the rate stays at min after it',
+  pytorch: '`CosineAnnealingLR`',
+  dependsOnLength: ({ length }) => length === undefined,
+
+  rate: (base, { length, min_learning_rate }, progress) =>
+    alongCosine(base, min_learning_rate, fractionDone(length, progress)),
+});
+
+export const linear = schedule({
+  settings: section(
+    {
+      kind: tag('linear', { description: 'Linear.', ...NUMERICS }),
+      length: scheduleLength,
+      end_factor: number({
+        description: 'Factor of the learning rate at the end of the decay.',
+        min: 0,
+        max: 1,
+        default: 0,
+        examples: [0.1],
+        aliases: ['final_factor'],
+        ...NUMERICS,
+      }),
+      warmup: warmup,
+    },
+    {
+      title: 'LinearSchedule',
+      description:
+        'Decays the learning rate linearly to `end_factor` times its value (torch.optim.lr_scheduler.LinearLR).',
+      aliases: ['LinearLR', 'linear_decay'],
+    },
+  ),
+  formula:
+    'base (1 + (`end_factor` - 1) k / n). With `length`, that length replaces n and the rate is constant after it',
+  pytorch: '`LinearLR`',
+  dependsOnLength: ({ length }) => length === undefined,
+
+  rate: (base, { length, end_factor }, progress) =>
+    base * (1 + (end_factor - 1) * fractionDone(length, progress)),
+});
