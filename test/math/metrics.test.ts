@@ -1,18 +1,14 @@
 /**
- * Metrics against scikit-learn (`fixtures/metrics/generate.py`), and their names in the schemas.
+ * Metrics against scikit-learn (`fixtures/metrics/generate.py`).
  */
 import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { type Schema, schemaAt, sweepSchema, validateAgainst } from '../../src/config/schema/schema.js';
 import {
   accumulator,
   largerIsBetter,
-  METRICS,
   type MeasuredMetric,
-  metrics,
-  PERFORMANCE,
   rangeOf,
   type Task,
 } from '../../src/math/metrics/index.js';
@@ -80,41 +76,6 @@ t.test('the predicted class is the first of the largest logits; there is none if
     t.equal(accuracy([1, Number.NaN, 2], label), 0, 'NaN is never right');
     t.equal(accuracy([1, Number.NaN, 2], label, 'top_3_accuracy'), 0, 'nor among the first');
   }
-});
-
-t.test('the schemas name the same metrics', async t => {
-  const enumOf = (schema: Schema | undefined) => [...(schema?.enum ?? [])].map(String).sort();
-  const names = [...METRICS].sort();
-  t.same(enumOf(schemaAt(['checkpoint', 'metric'], {})), names);
-  t.same(enumOf(schemaAt(['gates', 0, 'metric'], {})), [...names, ...PERFORMANCE].sort());
-  t.same(enumOf(schemaAt(['objective', 'metric'], {}, sweepSchema())), names);
-
-  const measured = [...new Set<string>(Object.keys(metrics))].sort();
-  const listed = schemaAt(['training', 'metrics'], {});
-  t.same(enumOf(listed?.items), measured);
-  const inWords = [
-    listed?.items?.description,
-    schemaAt(['checkpoint', 'metric'], {})?.['x-form'],
-    schemaAt(['gates', 0, 'metric'], {})?.['x-form'],
-    schemaAt(['objective', 'metric'], {}, sweepSchema())?.['x-form'],
-  ];
-  for (const words of inWords)
-    t.same(
-      measured.filter(name => !new RegExp(`\\b${name}\\b`).test(words ?? '')),
-      [],
-    );
-  for (const split of ['test', 'train'])
-    for (const name of measured) {
-      const isValid = (values: object): boolean => {
-        const place = { level: 'info', time: '2026-01-01T00:00:00.000Z', v: 1, seq: 1, epoch: 1, step: 1 };
-        const event = { ...place, event: 'eval', split, loss: 1, samples: 1, duration_s: 1, ...values };
-        return validateAgainst('log-event', event).length === 0;
-      };
-      t.ok(isValid({ [name]: 1 }), `log-event: ${split} ${name}`);
-      t.ok(isValid({ [name]: null, [`${name}_nonfinite`]: 'nan' }), `log-event: ${split} ${name}_nonfinite`);
-      t.notOk(isValid({ [name]: null }), `log-event: null ${name} needs ${name}_nonfinite`);
-      t.notOk(isValid({ [name]: 1, [`${name}_nonfinite`]: 'nan' }), `log-event: finite ${name}`);
-    }
 });
 
 t.test('whether larger is better does not depend on the split', async t => {

@@ -1,13 +1,14 @@
 /** Decays to the end of training, or of a set length. */
 
-import { number, section, tag } from '../../util/schema.js';
+import { named, number, section, tag } from '../../util/schema.js';
 import {
   alongCosine,
   minLearningRate,
   NUMERICS,
   type Progress,
   schedule,
-  scheduleLength,
+  scheduleEpochs,
+  scheduleSteps,
   type UpdatesOrEpochs,
   updatesIn,
   warmup,
@@ -19,14 +20,30 @@ function fractionDone(length: UpdatesOrEpochs | undefined, progress: Progress): 
   return Math.min(1, progress.done / updates);
 }
 
+const length = named(
+  'schedule_length',
+  section(
+    { steps: scheduleSteps, epochs: scheduleEpochs },
+    {
+      title: 'ScheduleLength',
+      description:
+        'Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.',
+      minKeys: 1,
+      maxKeys: 1,
+      examples: [{ epochs: 100 }],
+      aliases: ['t_max', 'total_steps', 'total_iters', 'decay_steps', 'duration'],
+    },
+  ),
+);
+
 /** Loshchilov and Hutter (2017), without restarts. */
 export const cosine = schedule({
   settings: section(
     {
       kind: tag('cosine', { description: 'Half a cosine.', ...NUMERICS }),
-      length: scheduleLength,
+      length,
       min_learning_rate: minLearningRate,
-      warmup: warmup,
+      warmup,
     },
     {
       title: 'CosineSchedule',
@@ -48,7 +65,7 @@ export const linear = schedule({
   settings: section(
     {
       kind: tag('linear', { description: 'Linear.', ...NUMERICS }),
-      length: scheduleLength,
+      length,
       end_factor: number({
         description: 'Factor of the learning rate at the end of the decay.',
         min: 0,
@@ -58,7 +75,7 @@ export const linear = schedule({
         aliases: ['final_factor'],
         ...NUMERICS,
       }),
-      warmup: warmup,
+      warmup,
     },
     {
       title: 'LinearSchedule',

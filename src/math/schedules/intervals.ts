@@ -1,12 +1,10 @@
 /** Decays by a factor at intervals. */
-import { like, required, section, tag } from '../../util/schema.js';
+import { like, named, number, required, section, tag } from '../../util/schema.js';
 import {
   NUMERICS,
   type Progress,
   schedule,
   scheduleEpochs,
-  scheduleEvery,
-  scheduleFactor,
   scheduleSteps,
   type UpdatesOrEpochs,
   updatesIn,
@@ -22,13 +20,41 @@ function atIntervals(
   return base * factor ** Math.floor(progress.done / updatesIn(every, progress));
 }
 
+const every = named(
+  'schedule_every',
+  section(
+    { steps: scheduleSteps, epochs: scheduleEpochs },
+    {
+      title: 'ScheduleEvery',
+      description: 'How often to multiply the learning rate by `factor`: every N updates or every N epochs.',
+      minKeys: 1,
+      maxKeys: 1,
+      examples: [{ epochs: 10 }, { steps: 1000 }],
+      aliases: ['step_size', 'interval', 'decay_every', 'decay_steps'],
+    },
+  ),
+);
+
+const factor = named(
+  'schedule_factor',
+  number({
+    title: 'ScheduleFactor',
+    description: 'Factor that the learning rate is multiplied by.',
+    above: 0,
+    max: 1,
+    examples: [0.5],
+    aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
+    ...NUMERICS,
+  }),
+);
+
 export const step = schedule({
   settings: section(
     {
       kind: tag('step', { description: 'Multiplied at fixed intervals.', ...NUMERICS }),
-      every: required(scheduleEvery),
-      factor: like(scheduleFactor, { default: 0.1 }),
-      warmup: warmup,
+      every: required(every),
+      factor: like(factor, { default: 0.1 }),
+      warmup,
     },
     {
       title: 'StepSchedule',
@@ -47,21 +73,9 @@ export const exponential = schedule({
   settings: section(
     {
       kind: tag('exponential', { description: 'Multiplied after each epoch.', ...NUMERICS }),
-      every: section(
-        { steps: scheduleSteps, epochs: scheduleEpochs },
-        {
-          title: 'ExponentialEvery',
-          description:
-            'How often to multiply the learning rate by `factor`: every N updates or every N epochs.',
-          minKeys: 1,
-          maxKeys: 1,
-          default: { epochs: 1 },
-          examples: [{ epochs: 1 }, { steps: 1 }],
-          aliases: ['interval', 'decay_every', 'decay_steps'],
-        },
-      ),
-      factor: required(scheduleFactor),
-      warmup: warmup,
+      every: like(every, { default: { epochs: 1 }, examples: [{ epochs: 1 }, { steps: 1 }] }),
+      factor: required(factor),
+      warmup,
     },
     {
       title: 'ExponentialSchedule',

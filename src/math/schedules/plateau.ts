@@ -55,7 +55,7 @@ export const plateau = schedule({
         ...NUMERICS,
       }),
       min_learning_rate: minLearningRate,
-      warmup: warmup,
+      warmup,
     },
     {
       title: 'PlateauSchedule',

@@ -79,50 +79,6 @@ export const scheduleEpochs = s.named(
   }),
 );
 
-export const scheduleEvery = s.named(
-  'schedule_every',
-  s.section(
-    { steps: scheduleSteps, epochs: scheduleEpochs },
-    {
-      title: 'ScheduleEvery',
-      description: 'How often to multiply the learning rate by `factor`: every N updates or every N epochs.',
-      minKeys: 1,
-      maxKeys: 1,
-      examples: [{ epochs: 10 }, { steps: 1000 }],
-      aliases: ['step_size', 'interval', 'decay_every', 'decay_steps'],
-    },
-  ),
-);
-
-export const scheduleLength = s.named(
-  'schedule_length',
-  s.section(
-    { steps: scheduleSteps, epochs: scheduleEpochs },
-    {
-      title: 'ScheduleLength',
-      description:
-        'Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.',
-      minKeys: 1,
-      maxKeys: 1,
-      examples: [{ epochs: 100 }],
-      aliases: ['t_max', 'total_steps', 'total_iters', 'decay_steps', 'duration'],
-    },
-  ),
-);
-
-export const scheduleFactor = s.named(
-  'schedule_factor',
-  s.number({
-    title: 'ScheduleFactor',
-    description: 'Factor that the learning rate is multiplied by.',
-    above: 0,
-    max: 1,
-    examples: [0.5],
-    aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
-    ...NUMERICS,
-  }),
-);
-
 export const minLearningRate = s.named(
   'min_learning_rate',
   s.number({
