@@ -261,9 +261,10 @@ export const oneOrMore = <const O extends ListOptions & TextOptions>(item: Shape
     parts: [item],
   });
 
+type Fields = Readonly<Record<string, Shape>>;
 type Flat<T> = { [K in keyof T]: T[K] };
 type PresentKeys<P> = { [K in keyof P]: P[K] extends Shape<unknown, true> ? K : never }[keyof P];
-type Mapping<P extends Readonly<Record<string, Shape>>> = Flat<
+type Mapping<P extends Fields> = Flat<
   { readonly [K in PresentKeys<P>]: TypeOf<P[K]> } & {
     readonly [K in Exclude<keyof P, PresentKeys<P>>]?: TypeOf<P[K]>;
   }
@@ -278,13 +279,21 @@ interface ObjectOptions extends Options, Pick<Limits, 'minKeys' | 'maxKeys'> {
   readonly rules?: JsonSchema;
 }
 
-function mappingSchema(keys: Readonly<Record<string, Shape>>, { open, rules }: ObjectOptions): JsonSchema {
-  const required = Object.keys(keys).filter(key => keys[key].required);
+function mappingSchema(
+  keys: Fields,
+  { open, rules }: ObjectOptions,
+  isRequired = ({ required }: Shape) => required,
+): JsonSchema {
+  const required = Object.keys(keys).filter(key => isRequired(keys[key]));
+  const properties = Object.entries(keys).flatMap(([key, { schema, measured }]) => [
+    [key, schema] as const,
+    ...(measured ? [[`${key}_nonfinite`, nonFinite.schema] as const] : []),
+  ]);
   return {
     type: 'object',
     ...(open ? {} : { additionalProperties: false }),
     ...(required.length > 0 && { required }),
-    properties: Object.fromEntries(Object.entries(keys).map(([key, { schema }]) => [key, schema])),
+    properties: Object.fromEntries(properties),
     ...rules,
   };
 }
@@ -380,10 +389,8 @@ export function factsByKey(whole: Shape, path: readonly string[] = []): [path: s
 }
 
 /** A mapping with these keys and no others. */
-export const object = <P extends Readonly<Record<string, Shape>>, const O extends ObjectOptions>(
-  keys: P,
-  options: O,
-) => shape<Mapping<P>, O>(options, () => mappingSchema(keys, options), { keys });
+export const object = <P extends Fields, const O extends ObjectOptions>(keys: P, options: O) =>
+  shape<Mapping<P>, O>(options, () => mappingSchema(keys, options), { keys });
 
 export const anything = <T, const O extends Options | string = Options | string>(options: O) =>
   shape<T, O>(options, () => ({}));
@@ -484,7 +491,6 @@ function marked<S extends Shape, M extends Pick<Shape, 'optional' | 'measured'>>
   ) as unknown as S & M;
 }
 
-type Fields = Readonly<Record<string, Shape>>;
 type Optional<P> = { [K in keyof P]: P[K] extends { readonly optional: true } ? K : never }[keyof P];
 export type Struct<P extends Fields> = Flat<
   { readonly [K in Exclude<keyof P, Optional<P>>]: TypeOf<P[K]> } & {
@@ -494,19 +500,8 @@ export type Struct<P extends Fields> = Flat<
 
 /** A mapping that programs write, with each of these keys that is not `optional` and no others. */
 export function struct<P extends Fields, const O extends ObjectOptions | string>(fields: P, options: O) {
-  const schema = () => {
-    const properties = Object.entries(fields).flatMap(([key, { schema, measured }]) => [
-      [key, schema] as const,
-      ...(measured ? [[`${key}_nonfinite`, nonFinite.schema] as const] : []),
-    ]);
-    return {
-      type: 'object',
-      additionalProperties: false,
-      required: Object.keys(fields).filter(key => !fields[key].optional),
-      properties: Object.fromEntries(properties),
-      ...(optionsOf(options) as ObjectOptions).rules,
-    };
-  };
+  const schema = () =>
+    mappingSchema(fields, optionsOf<ObjectOptions>(options), ({ optional }) => optional !== true);
   return shape<Struct<P>, O>(options, schema, { keys: fields });
 }
 
