@@ -96,21 +96,22 @@ const evaluation = {
 const batchLoss = s.measured("Mean loss of the step's batch.");
 const gradientNorm = s.measured('L2 norm over all gradients, before clipping.');
 
+const event = <P extends Readonly<Record<string, s.Shape>>>(description: string, fields: P) => ({
+  description,
+  fields,
+});
+
 const EVENTS = {
-  'run.start': {
-    description: 'A run directory has been created.',
-    fields: {
-      run_id: s.text('Name of the run directory.'),
-      name: s.text('Name of the experiment.'),
-      seed: s.integer("The experiment's seed."),
-      config_hash: s.sha256('SHA-256 of the resolved config.'),
-      version,
-    },
-  },
-  'run.resume': {
-    description:
-      'Another process resumed the run. The following lines replace those logged after the checkpoint of this step.',
-    fields: {
+  'run.start': event('A run directory has been created.', {
+    run_id: s.text('Name of the run directory.'),
+    name: s.text('Name of the experiment.'),
+    seed: s.integer("The experiment's seed."),
+    config_hash: s.sha256('SHA-256 of the resolved config.'),
+    version,
+  }),
+  'run.resume': event(
+    'Another process resumed the run. The following lines replace those logged after the checkpoint of this step.',
+    {
       run_id: s.text('Name of the run directory.'),
       step: s.count(
         'Completed optimizer steps in the checkpoint that the run resumes from; 0 if there was none.',
@@ -139,131 +140,102 @@ const EVENTS = {
       ),
       peak_rss_mb: s.amount('Peak resident memory, MiB; 0 if unknown.'),
     },
-  },
-  'data.ready': {
-    description: 'The dataset has been read and checked.',
-    fields: {
-      train_count: s.count('Training sequences.'),
-      validation_count: s.optional(
-        s.count('Validation sequences; absent if there is no validation split.', 1),
+  ),
+  'data.ready': event('The dataset has been read and checked.', {
+    train_count: s.count('Training sequences.'),
+    validation_count: s.optional(s.count('Validation sequences; absent if there is no validation split.', 1)),
+    test_count: s.count('Test sequences.'),
+    input_size: s.count('Features per step.'),
+    sequence_length: s.count('Steps of the longest sequence.'),
+    num_classes: s.nullable(s.count('Number of classes; null if the targets are values.', 1)),
+    duration_s,
+  }),
+  'graph.compiled': event('The training graph has been planned for a backend.', {
+    backend: s.text('The chosen backend.'),
+    backend_reason: s.text('Why it was chosen.'),
+    executor: s.text('What executes the kernels.'),
+    parameters: s.count('Number of trainable parameters.'),
+    nodes: s.count('Nodes of the training graph.'),
+    kernels_per_step: s.count('Kernel calls of one training step.'),
+    flops_per_step: s.amount('Floating-point operations of one training step.'),
+    bytes: s.amount("Bytes of the plan's buffers."),
+    duration_s,
+  }),
+  'train.step': event('One optimizer step, each log_every steps.', {
+    ...place,
+    loss: batchLoss,
+    learning_rate: s.measured('The learning rate of this step.'),
+    grad_norm: gradientNorm,
+    samples_per_s: s.optional(
+      s.measured(
+        'Sequences per second since the last such event. The first step of each process, which compiles, does not count; absent if there was no other step.',
       ),
-      test_count: s.count('Test sequences.'),
-      input_size: s.count('Features per step.'),
-      sequence_length: s.count('Steps of the longest sequence.'),
-      num_classes: s.nullable(s.count('Number of classes; null if the targets are values.', 1)),
-      duration_s,
-    },
-  },
-  'graph.compiled': {
-    description: 'The training graph has been planned for a backend.',
-    fields: {
-      backend: s.text('The chosen backend.'),
-      backend_reason: s.text('Why it was chosen.'),
-      executor: s.text('What executes the kernels.'),
-      parameters: s.count('Number of trainable parameters.'),
-      nodes: s.count('Nodes of the training graph.'),
-      kernels_per_step: s.count('Kernel calls of one training step.'),
-      flops_per_step: s.amount('Floating-point operations of one training step.'),
-      bytes: s.amount("Bytes of the plan's buffers."),
-      duration_s,
-    },
-  },
-  'train.step': {
-    description: 'One optimizer step, each log_every steps.',
-    fields: {
-      ...place,
-      loss: batchLoss,
-      learning_rate: s.measured('The learning rate of this step.'),
-      grad_norm: gradientNorm,
-      samples_per_s: s.optional(
-        s.measured(
-          'Sequences per second since the last such event. The first step of each process, which compiles, does not count; absent if there was no other step.',
+    ),
+  }),
+  'train.epoch': event('An epoch has ended.', {
+    ...place,
+    loss: s.measured(
+      "Mean loss over the epoch's samples; null with loss_nonfinite nan if every batch was skipped.",
+    ),
+    ...metricFields(TRAINED),
+    samples: s.count('Sequences trained on in this epoch, without those of skipped batches.'),
+    duration_s: s.amount('Seconds of training in this epoch.'),
+  }),
+  eval: event('A split has been evaluated.', evaluation),
+  'eval.trained': event(
+    'A split has been evaluated with the trained weights, in a run whose evaluations use their average (training.average).',
+    evaluation,
+  ),
+  'checkpoint.saved': event('A checkpoint has been written completely.', {
+    ...place,
+    path: s.text('File relative to the run directory, with forward slashes.'),
+    bytes: s.count('Size of the file.'),
+    metric: s.text('Metric that determines the best checkpoint.'),
+    value: s.perhapsMeasured('Its value; null if not measured or not finite.'),
+    best: s.boolean('Whether this is the best checkpoint so far.'),
+    temporary: s.boolean(
+      'Whether the checkpoint exists only to resume from and is replaced by the next one, such as the one that a stopped run leaves.',
+    ),
+    duration_s,
+  }),
+  early_stop: event('Training stops because a metric no longer improves.', {
+    ...place,
+    metric: s.text('The watched metric.'),
+    value: s.measured('Its last value.'),
+    best: s.measured('Its best value.'),
+    patience: s.count('Evaluations in a row that did not improve.'),
+  }),
+  warning: event('A problem that did not stop the run.', {
+    code: s.text('Stable identifier, such as `backend/slow`.'),
+    message: s.text('One sentence.'),
+    step: s.optional(s.count('The step concerned, if any. The same applies to the fields below.')),
+    epoch: s.optional(s.count('The epoch, from 1.')),
+    loss: s.optional(batchLoss),
+    grad_norm: s.optional(gradientNorm),
+  }),
+  gate: event('A gate has been judged.', gateFields),
+  'run.end': event('The run has ended. The last line.', {
+    status: runStatus,
+    exit_code: s.integer({ description: "The program's exit code.", min: 0, max: 255 }),
+    epochs: s.count('Completed epochs.'),
+    steps: s.count('Completed optimizer steps, including skipped ones.'),
+    duration_s: s.amount('Seconds from start to end.'),
+    ms_per_step: s.optional(
+      s.nullable(
+        s.amount('Median training step in milliseconds, as in summary.json; null if there was no step.'),
+      ),
+    ),
+    calibration_ms: s.optional(
+      s.nullable(
+        s.amount(
+          'Median of the calibration kernel in milliseconds, as in summary.json; null if nothing was measured.',
         ),
       ),
-    },
-  },
-  'train.epoch': {
-    description: 'An epoch has ended.',
-    fields: {
-      ...place,
-      loss: s.measured(
-        "Mean loss over the epoch's samples; null with loss_nonfinite nan if every batch was skipped.",
-      ),
-      ...metricFields(TRAINED),
-      samples: s.count('Sequences trained on in this epoch, without those of skipped batches.'),
-      duration_s: s.amount('Seconds of training in this epoch.'),
-    },
-  },
-  eval: { description: 'A split has been evaluated.', fields: evaluation },
-  'eval.trained': {
-    description:
-      'A split has been evaluated with the trained weights, in a run whose evaluations use their average (training.average).',
-    fields: evaluation,
-  },
-  'checkpoint.saved': {
-    description: 'A checkpoint has been written completely.',
-    fields: {
-      ...place,
-      path: s.text('File relative to the run directory, with forward slashes.'),
-      bytes: s.count('Size of the file.'),
-      metric: s.text('Metric that determines the best checkpoint.'),
-      value: s.perhapsMeasured('Its value; null if not measured or not finite.'),
-      best: s.boolean('Whether this is the best checkpoint so far.'),
-      temporary: s.boolean(
-        'Whether the checkpoint exists only to resume from and is replaced by the next one, such as the one that a stopped run leaves.',
-      ),
-      duration_s,
-    },
-  },
-  early_stop: {
-    description: 'Training stops because a metric no longer improves.',
-    fields: {
-      ...place,
-      metric: s.text('The watched metric.'),
-      value: s.measured('Its last value.'),
-      best: s.measured('Its best value.'),
-      patience: s.count('Evaluations in a row that did not improve.'),
-    },
-  },
-  warning: {
-    description: 'A problem that did not stop the run.',
-    fields: {
-      code: s.text('Stable identifier, such as `backend/slow`.'),
-      message: s.text('One sentence.'),
-      step: s.optional(s.count('The step concerned, if any. The same applies to the fields below.')),
-      epoch: s.optional(s.count('The epoch, from 1.')),
-      loss: s.optional(batchLoss),
-      grad_norm: s.optional(gradientNorm),
-    },
-  },
-  gate: { description: 'A gate has been judged.', fields: gateFields },
-  'run.end': {
-    description: 'The run has ended. The last line.',
-    fields: {
-      status: runStatus,
-      exit_code: s.integer({ description: "The program's exit code.", min: 0, max: 255 }),
-      epochs: s.count('Completed epochs.'),
-      steps: s.count('Completed optimizer steps, including skipped ones.'),
-      duration_s: s.amount('Seconds from start to end.'),
-      ms_per_step: s.optional(
-        s.nullable(
-          s.amount('Median training step in milliseconds, as in summary.json; null if there was no step.'),
-        ),
-      ),
-      calibration_ms: s.optional(
-        s.nullable(
-          s.amount(
-            'Median of the calibration kernel in milliseconds, as in summary.json; null if nothing was measured.',
-          ),
-        ),
-      ),
-      step_ratio: s.optional(s.nullable(s.amount('ms_per_step / calibration_ms; null if either is.'))),
-      summary_sha256: s.optional(
-        s.sha256('SHA-256 (hex) of summary.json; absent if it could not be written.'),
-      ),
-      message: s.optional(s.text('What went wrong, if anything.')),
-    },
-  },
+    ),
+    step_ratio: s.optional(s.nullable(s.amount('ms_per_step / calibration_ms; null if either is.'))),
+    summary_sha256: s.optional(s.sha256('SHA-256 (hex) of summary.json; absent if it could not be written.')),
+    message: s.optional(s.text('What went wrong, if anything.')),
+  }),
 };
 
 type Events = typeof EVENTS;

@@ -1,17 +1,13 @@
 import { like, number, section } from '../../util/schema.js';
-import { multiply } from '../ops/elementwise.js';
-import { eps, NUMERICS, optimizer, optimizerKeys, type Part, weightDecay } from './optimizer.js';
-import { coupledDecay, descend, overRootSum } from './parts.js';
+import { eps, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
+import { coupledDecay, descend, overRootSum, times } from './parts.js';
 
 /** d <- lr / (1 + (t - 1) eta) d, where eta is the decay of the learning rate. */
-const decayingRate: Part<{ readonly learning_rate_decay: number }> = {
-  scalars: ({ learning_rate_decay }, step, learningRate) => ({
-    decayed_rate: learningRate / (1 + (step - 1) * learning_rate_decay),
-  }),
-  apply: (_settings, { direction }, { scalars }) => ({
-    direction: multiply(direction, scalars.decayed_rate),
-  }),
-};
+const decayingRate = times(
+  'decayed_rate',
+  ({ learning_rate_decay }: { readonly learning_rate_decay: number }, step, learningRate) =>
+    learningRate / (1 + (step - 1) * learning_rate_decay),
+);
 
 /**
  * Adagrad as torch.optim.Adagrad (Duchi, Hazan and Singer, 2011); at step t, with gradient g:

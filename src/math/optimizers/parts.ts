@@ -81,19 +81,22 @@ export const descend: Part<unknown> = {
   apply: (_settings, { parameter, direction }) => ({ parameter: subtract(parameter, direction) }),
 };
 
-/** d <- lr d. */
-export const rate: Part<unknown> = {
-  scalars: (_settings, _step, learning_rate) => ({ learning_rate }),
-  apply: (_settings, { direction }, { scalars }) => ({
-    direction: multiply(direction, scalars.learning_rate),
-  }),
-};
+/** Multiplies d by a number of each step. */
+export const times = <Settings>(
+  name: string,
+  factor: (settings: Settings, step: number, learningRate: number) => number,
+): Part<Settings> => ({
+  scalars: (...now) => ({ [name]: factor(...now) }),
+  apply: (_settings, { direction }, { scalars }) => ({ direction: multiply(direction, scalars[name]) }),
+});
+
+export const rate = times('learning_rate', (_settings, _step, learningRate) => learningRate);
 
 /** The learning rate for a running mean that started at zero: d <- lr / (1 - beta1^t) d. */
-export const correctedRate: Part<MeanSettings> = {
-  scalars: ({ betas: [beta1] }, step, learningRate) => ({ step_size: learningRate / (1 - beta1 ** step) }),
-  apply: (_settings, { direction }, { scalars }) => ({ direction: multiply(direction, scalars.step_size) }),
-};
+export const correctedRate = times(
+  'step_size',
+  ({ betas: [beta1] }: MeanSettings, step, learningRate) => learningRate / (1 - beta1 ** step),
+);
 
 /**
  * Adam's denominator: v <- beta2 v + (1 - beta2) g^2; d <- d / (sqrt(v) / sqrt(1 - beta2^t) + eps).
