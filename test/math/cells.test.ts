@@ -41,23 +41,6 @@ const VARIANTS: readonly [CellName, Settings][] = [
   ['min_lstm', { hidden_size: 5 }],
 ];
 
-t.test('parameters are in the order of the modules', async t => {
-  const names = (cell: CellName, settings: Settings) =>
-    (cells[cell] as AnyCell).parameters(4, settings).map(({ name }) => name);
-  const products = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'];
-  const norms = ['norm_ih', 'norm_hh', 'norm_c'].flatMap(norm => [`${norm}_weight`, `${norm}_bias`]);
-  for (const cell of ['lstm', 'gru', 'rnn'] as const) t.same(names(cell, { hidden_size: 3 }), products);
-  t.same(names('lstm', { hidden_size: 3, projection_size: 2 }), [...products, 'weight_hr']);
-  t.same(names('lstm', { hidden_size: 3, layer_norm: true }), [
-    'weight_ih',
-    'bias_ih',
-    'weight_hh',
-    'bias_hh',
-    ...norms,
-  ]);
-  t.same(names('min_gru', { hidden_size: 3 }), ['weight_ih', 'bias_ih']);
-});
-
 t.test("the first step is that of states that are zero, and so are the parameters' gradients", async t => {
   t.same(new Set(VARIANTS.map(([name]) => name)), new Set(Object.keys(cells)), 'every cell');
   for (const [name, settings] of VARIANTS) {
