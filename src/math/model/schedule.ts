@@ -45,13 +45,13 @@ export function makeSchedule(spec: ModelSpec, options: ScheduleOptions): readonl
   const { steps, maxCellSteps = MAX_UNCUT } = options;
   const groups = groupLayers(spec);
   const units = groups.flat();
-  if (units.length * steps <= maxCellSteps) return [whole(spec, units, steps, true)];
+  if (units.length * steps <= maxCellSteps) return [block(spec, units, { steps })];
   return groups.flatMap((group, i) => {
-    const withHead = i === groups.length - 1;
-    if (group.length * steps <= maxCellSteps) return [whole(spec, group, steps, withHead)];
-    if (!group.some(({ reverse }) => reverse)) return cut(spec, group, withHead, options);
+    const hasHead = i === groups.length - 1;
+    if (group.length * steps <= maxCellSteps) return [block(spec, group, { steps, hasHead })];
+    if (!group.some(({ reverse }) => reverse)) return cut(spec, group, hasHead, options);
     const directions = group.flatMap(unit => cut(spec, [unit], false, options));
-    return withHead ? [...directions, ...headBlocks(spec, options)] : directions;
+    return hasHead ? [...directions, ...headBlocks(spec, options)] : directions;
   });
 }
 
@@ -102,13 +102,10 @@ const LENGTHS = 8;
  */
 const MIN_LENGTHS = 4;
 
-function firstLayerOf(spec: ModelSpec, units: readonly Unit[]): number {
-  return units[0]?.layer ?? spec.layers.length;
-}
-
-function whole(spec: ModelSpec, units: readonly Unit[], steps: number, hasHead: boolean): Block {
-  const firstLayer = firstLayerOf(spec, units);
-  return { units, firstLayer, hasHead, start: 0, steps, opens: true, closes: true };
+/** A block over all steps, except for what `part` says. */
+function block(spec: ModelSpec, units: readonly Unit[], part: Partial<Block> & Pick<Block, 'steps'>): Block {
+  const firstLayer = units[0]?.layer ?? spec.layers.length;
+  return { units, firstLayer, hasHead: true, start: 0, opens: true, closes: true, ...part };
 }
 
 /** Blocks of equal length in the order in which `units`, all of one direction, walk. */
@@ -118,24 +115,19 @@ function cut(
   hasHead: boolean,
   { steps, longest = steps, maxCellSteps = MAX_CELL_STEPS }: ScheduleOptions,
 ): Block[] {
-  const firstLayer = firstLayerOf(spec, units);
   const max = Math.max(1, Math.floor(maxCellSteps / Math.max(1, units.length)));
   const chunks = splitIntoChunks(steps, chunkLength(longest, max));
   if (units[0]?.reverse) chunks.reverse();
-  return chunks.map((chunk, i) => ({
-    units,
-    firstLayer,
-    hasHead,
-    ...chunk,
-    opens: i === 0,
-    closes: i === chunks.length - 1,
-  }));
+  const last = chunks.length - 1;
+  return chunks.map((chunk, i) =>
+    block(spec, units, { hasHead, ...chunk, opens: i === 0, closes: i === last }),
+  );
 }
 
 /** Blocks of a separate head, over the steps that it reads. */
 function headBlocks(spec: ModelSpec, options: ScheduleOptions): Block[] {
   const { reads } = heads[spec.head.from];
-  if (reads === 'states') return [whole(spec, [], 0, true)];
+  if (reads === 'states') return [block(spec, [], { steps: 0 })];
   const [last, ...rest] = cut(spec, [], true, options).reverse();
   if (reads === 'last' && !options.variableLength) {
     return [{ ...last, start: options.steps - 1, steps: 1, opens: true }];

@@ -60,22 +60,14 @@ export function unitName({ layer, reverse }: Unit): string {
 }
 
 /** What the data and training add to a config. */
-export interface ModelContext {
+export interface ModelContext extends Pick<ModelSpec, 'outputSize' | 'carriesState'> {
   readonly input: SequenceInput;
-  readonly outputSize: number;
-  readonly carriesState: boolean;
 }
 
-export function describeModel(model: ModelConfig, context: ModelContext): ModelSpec {
-  const input = describeInput(model, context.input);
-  return {
-    input,
-    layers: stackLayers(model, input.size),
-    dropout: model.dropout,
-    head: model.head,
-    outputSize: context.outputSize,
-    carriesState: context.carriesState,
-  };
+export function describeModel(model: ModelConfig, { input: data, ...context }: ModelContext): ModelSpec {
+  const { dropout, head } = model;
+  const input = describeInput(model, data);
+  return { input, layers: stackLayers(model, input.size), dropout, head, ...context };
 }
 
 function describeInput({ embedding }: ModelConfig, data: SequenceInput): ModelInput {
