@@ -4,21 +4,7 @@
 
 import { constants as buffers } from 'node:buffer';
 import { createHash, randomInt } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
@@ -58,20 +44,20 @@ export function writeAtomic(
   refuseUnlessOwned(path);
   withFileErrors(path, () => {
     // left by a write that failed, or a link that must not be followed
-    rmSync(temporary, { force: true });
-    const file = openSync(temporary, 'wx', 0o644);
+    fs.rmSync(temporary, { force: true });
+    const file = fs.openSync(temporary, 'wx', 0o644);
     try {
       try {
         if (typeof content === 'function') content(chunk => void writeWhole(file, chunk));
         else for (const chunk of content) writeWhole(file, chunk);
-        fsyncSync(file);
+        fs.fsyncSync(file);
       } finally {
-        closeSync(file);
+        fs.closeSync(file);
       }
       refuseUnlessOwned(path);
-      renameSync(temporary, path);
+      fs.renameSync(temporary, path);
     } catch (error) {
-      tidyUp(() => rmSync(temporary, { force: true }));
+      tidyUp(() => fs.rmSync(temporary, { force: true }));
       throw error;
     }
     flushFolder(dirname(path));
@@ -88,11 +74,11 @@ export function writeJsonAtomic(path: string, value: object): void {
  */
 export function flushFolder(folder: string): void {
   if (process.platform === 'win32') return;
-  const handle = openSync(folder, 'r');
+  const handle = fs.openSync(folder, 'r');
   try {
-    fsyncSync(handle);
+    fs.fsyncSync(handle);
   } finally {
-    closeSync(handle);
+    fs.closeSync(handle);
   }
 }
 
@@ -138,7 +124,7 @@ export function digestOfFile(path: string): string {
 }
 
 /** Windows has no such flag, and needs special rights to create links. */
-const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
+const WITHOUT_LINKS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0);
 
 /** Opens the file at `path` and runs `use` on it. Errors that `use` throws are rethrown. */
 export function withFile<T>(
@@ -148,20 +134,20 @@ export function withFile<T>(
 ): T {
   try {
     // checked before opening, because opening a pipe without a writer would block forever
-    refuseUnlessFile(path, follow ? statSync(path) : lstatSync(path), maxBytes);
-    const file = openSync(path, follow ? 'r' : WITHOUT_LINKS);
+    refuseUnlessFile(path, follow ? fs.statSync(path) : fs.lstatSync(path), maxBytes);
+    const file = fs.openSync(path, follow ? 'r' : WITHOUT_LINKS);
     try {
       const read = (position: number, length: number) => readAt(file, position, length);
-      return use({ bytes: fstatSync(file).size, read });
+      return use({ bytes: fs.fstatSync(file).size, read });
     } finally {
-      closeSync(file);
+      fs.closeSync(file);
     }
   } catch (error) {
     throw error instanceof Error && 'code' in error ? unreadable(path, error) : error;
   }
 }
 
-function refuseUnlessFile(path: string, info: Stats, maxBytes: number): void {
+function refuseUnlessFile(path: string, info: fs.Stats, maxBytes: number): void {
   const refused = (message: string, expected?: string): UserError =>
     usageError({ code: 'file/unreadable', message, file: path, ...(expected !== undefined && { expected }) });
   if (info.isSymbolicLink())
@@ -175,7 +161,7 @@ export function readAt(file: number, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   let done = 0;
   while (done < length) {
-    const read = readSync(file, bytes, done, length - done, position + done);
+    const read = fs.readSync(file, bytes, done, length - done, position + done);
     if (read === 0) break;
     done += read;
   }
@@ -206,7 +192,7 @@ export function unreadable(file: string, error: unknown): UserError {
  */
 export function isAbsent(path: string): boolean {
   try {
-    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+    return fs.lstatSync(path, { throwIfNoEntry: false }) === undefined;
   } catch (error) {
     throw unreadable(path, error);
   }
@@ -239,13 +225,14 @@ export function outputError(error: unknown, named: string, what = 'the output di
  * if a file system reports "no such folder" when creating one, as /proc does.
  */
 function makeFolders(path: string): void {
-  if (!existsSync(dirname(path))) makeFolders(dirname(path));
+  if (!fs.existsSync(dirname(path))) makeFolders(dirname(path));
   try {
-    mkdirSync(path);
+    fs.mkdirSync(path);
     // otherwise a power failure may remove the folder and everything flushed in it
     flushFolder(dirname(path));
   } catch (error) {
     // it exists, or another run has just created it
-    if (codeOf(error) !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+    if (codeOf(error) !== 'EEXIST' || !fs.statSync(path, { throwIfNoEntry: false })?.isDirectory())
+      throw error;
   }
 }

@@ -14,18 +14,7 @@
  * lock's path still leads to the file that this process holds. The holdings are global because
  * locks belong to the process, and so that no writer can bypass them: a path is enough to check.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
@@ -39,7 +28,7 @@ interface Binding {
 /** Offset beyond the content: on Windows, others cannot read a locked part of a file. */
 const OFFSET = 2 ** 30;
 /** Opening a pipe would block, and a link could lead anywhere. (Windows has neither flag.) */
-const SAFELY = (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0);
+const SAFELY = (fs.constants.O_NONBLOCK ?? 0) | (fs.constants.O_NOFOLLOW ?? 0);
 const TRIES = 5;
 /** Another process's check of a lock takes microseconds. */
 const PAUSE_MS = 20;
@@ -78,9 +67,9 @@ const holdings = new Map<string, Holding>();
 /** Makes the file at `path` the lock of this process. Returns a function that releases it. */
 export function lockRun(path: string): () => void {
   return withFileErrors(path, () => {
-    const folders = [resolve(dirname(path)), realpathSync(dirname(path))];
+    const folders = [resolve(dirname(path)), fs.realpathSync(dirname(path))];
     for (let tries = 1; tries <= TRIES; tries++) {
-      const isOther = lstatSync(path, { throwIfNoEntry: false })?.isFile() === false;
+      const isOther = fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() === false;
       if (isOther)
         throw usageError({
           code: 'run/no-lock',
@@ -88,9 +77,9 @@ export function lockRun(path: string): () => void {
           file: path,
           expected: 'no file of that name while no process works here; remove it',
         });
-      const file = openSync(path, constants.O_RDWR | constants.O_CREAT | SAFELY, 0o644);
+      const file = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | SAFELY, 0o644);
       if (isTaken(path, file)) return hold(path, file, folders);
-      closeSync(file);
+      fs.closeSync(file);
       pause(PAUSE_MS);
     }
     throw inUse(path);
@@ -112,15 +101,15 @@ function isTaken(path: string, file: number): boolean {
         expected: `a file system with locks; or ${UNLOCKED}=1 in the environment if no other process writes here`,
       });
     if (isFree === false || !leadsTo(path, file)) return false;
-    ftruncateSync(file);
+    fs.ftruncateSync(file);
     writeWhole(file, `${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
     return true;
   } catch (error) {
     tidyUp(() => {
       // of another process without locks, it names an owner
-      if (fstatSync(file).size === 0 && leadsTo(path, file)) rmSync(path);
+      if (fs.fstatSync(file).size === 0 && leadsTo(path, file)) fs.rmSync(path);
     });
-    tidyUp(() => closeSync(file));
+    tidyUp(() => fs.closeSync(file));
     throw error;
   }
 }
@@ -133,9 +122,9 @@ function hold(path: string, file: number, folders: readonly string[]): () => voi
       const own = folders.filter(folder => holdings.get(folder) === holding);
       if (own.length === 0) return;
       // if removal fails, this process still owns the lock and can release it again
-      if (leadsTo(path, file)) rmSync(path, { force: true });
+      if (leadsTo(path, file)) fs.rmSync(path, { force: true });
       for (const folder of own) holdings.delete(folder);
-      closeSync(file);
+      fs.closeSync(file);
     });
 }
 
@@ -156,13 +145,13 @@ export async function whileLocked<T>(path: string, action: () => Promise<T>): Pr
 /** True if a process holds the lock at `path`; false if that is not known. Changes nothing. */
 export function isLocked(path: string): boolean {
   try {
-    if (!lstatSync(path).isFile()) return false;
-    const file = openSync(path, constants.O_RDONLY | SAFELY);
+    if (!fs.lstatSync(path).isFile()) return false;
+    const file = fs.openSync(path, fs.constants.O_RDONLY | SAFELY);
     try {
       // a brief shared lock: other such checks can coincide, and a process that wants it waits
       return tryFileLock(file, true) === false;
     } finally {
-      closeSync(file);
+      fs.closeSync(file);
     }
   } catch {
     return false;
@@ -171,7 +160,7 @@ export function isLocked(path: string): boolean {
 
 /** Whether the path still has the open file. */
 export function leadsTo(path: string, file: number): boolean {
-  const [own, there] = [fstatSync(file), lstatSync(path, { throwIfNoEntry: false })];
+  const [own, there] = [fs.fstatSync(file), fs.lstatSync(path, { throwIfNoEntry: false })];
   return there?.ino === own.ino && there.dev === own.dev;
 }
 
@@ -181,7 +170,7 @@ export function refuseUnlessOwned(path: string): void {
   if (holding === undefined) return;
   if (leadsTo(holding.lock, holding.file)) return;
   // if the directory is gone, no process can own it; the write itself reports that
-  if (!existsSync(dirname(holding.lock))) return;
+  if (!fs.existsSync(dirname(holding.lock))) return;
   throw new UserError(EXIT.unexpected, [
     {
       code: 'run/lock-lost',
@@ -227,7 +216,7 @@ function inUse(path: string): UserError {
 /** `(12 on host)`, which may be a number of another PID namespace; empty if not known. */
 function ownerIn(path: string): string {
   try {
-    const { pid, host } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    const { pid, host } = JSON.parse(fs.readFileSync(path, 'utf8')) as Record<string, unknown>;
     return typeof pid === 'number' && typeof host === 'string' ? ` (${pid} on ${host})` : '';
   } catch {
     return '';
