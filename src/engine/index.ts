@@ -7,7 +7,7 @@ import { Heap } from './heap.js';
 import { type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
-import { machineTarget, type Target, type Width } from './simd-target.js';
+import { machineTarget, type Target, type Width } from './simd-compile.js';
 
 /** The times of a program's kernels. */
 export interface ProfiledPlan {

@@ -15,9 +15,15 @@ import { createKernel, ExecutionError } from './executable.js';
 import { MAX_PAGES, type WasmModule } from './heap.js';
 import type { KernelPair, LinkedRuntime } from './linked-executable.js';
 import { extentsOf, type Kernel, type Plan, parametersOf, placeArrays, type Step } from './plan.js';
-import { type CompileRequest, compileKernel } from './simd-compile.js';
+import {
+  type CompileRequest,
+  compileKernel,
+  machineTarget,
+  makeBaselineModule,
+  makeModule,
+  type Target,
+} from './simd-compile.js';
 import type { Parameter } from './simd-lower.js';
-import { machineTarget, makeBaselineModule, makeModule, type Target } from './simd-target.js';
 import type { KernelArgument } from './source.js';
 
 export type LinkedPlan = ReturnType<typeof linkPlan>;

@@ -1,9 +1,12 @@
+/** Compiles kernels to WebAssembly, and finds out by computing what this machine is fast at. */
+
+import v8 from 'node:v8';
+import { MAX_PAGES, type WasmModule, WebAssembly } from './heap.js';
 import { type Axis, parseKernel } from './language.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './simd-assembler.js';
 import { fuseMultiplyAdd, type KernelIr, OUTPUT, splitAfterSums } from './simd-ir.js';
 import { lower, type Parameter } from './simd-lower.js';
 import type { Origin } from './simd-pointers.js';
-import type { Target } from './simd-target.js';
 import {
   chooseTiling,
   cutColumns,
@@ -125,4 +128,147 @@ function over(
     if (to - from === size) body(size);
     else f.count(local, size, to, () => body(size));
   }
+}
+
+/** Bits of the operations that the machine is expected to execute. */
+export type Width = 128 | 256;
+
+export interface Target {
+  readonly arithmetic: Arithmetic;
+  readonly width: Width;
+}
+
+export interface WidthFinding {
+  readonly width: Width;
+  readonly reason: string;
+}
+
+/** Earlier versions of V8 print an error for the flag. */
+const FIRST_V8 = 12;
+/** Flags apply to the process, including its threads. */
+const MERGE = '--experimental-wasm-revectorize';
+/** Minimum speedup to choose the wide code. */
+const MIN_GAIN = 1.15;
+
+let found: WidthFinding | undefined;
+
+/** The faster width on this machine; takes some milliseconds the first time. */
+export function measuredWidth(): WidthFinding {
+  found ??= measure();
+  return found;
+}
+
+export function machineTarget(width: Width = measuredWidth().width): Target {
+  return { arithmetic: machineArithmetic(), width };
+}
+
+/** Whether V8 can merge; otherwise 256-bit code is correct but slow. */
+function knowsMerging(): boolean {
+  return process.arch === 'x64' && Number.parseInt(process.versions.v8, 10) >= FIRST_V8;
+}
+
+function measure(): WidthFinding {
+  if (!knowsMerging()) {
+    const what = process.arch === 'x64' ? `Node ${process.versions.node}` : process.arch;
+    return { width: 128, reason: `${what} does not merge vectors` };
+  }
+  const [narrow, wide] = ([128, 256] as const).map(timeProduct);
+  const gain = narrow / wide;
+  const times = `a product took ${wide.toFixed(1)} us at 256 bits, ${narrow.toFixed(1)} us at 128`;
+  return { width: gain >= MIN_GAIN ? 256 : 128, reason: times };
+}
+
+/**
+ * Compiles `bytes`. For 256 bits this must use the optimizing compiler at once: the baseline
+ * compiler merges nothing, and a short run would never leave it.
+ */
+export function makeModule(bytes: Uint8Array, width: Width): WasmModule {
+  if (width === 128 || !knowsMerging()) return new WebAssembly.Module(bytes);
+  return compiled(bytes, [...OPTIMIZED, MERGE]);
+}
+
+/** Compiles with the baseline compiler, which does not merge. */
+export function makeBaselineModule(bytes: Uint8Array): WasmModule {
+  return compiled(bytes, [NOW]);
+}
+
+const NOW = '--no-wasm-lazy-compilation';
+const OPTIMIZED = [NOW, '--no-liftoff'];
+
+/** Sets V8's `flags` meanwhile. */
+function compiled(bytes: Uint8Array, flags: readonly string[]): WasmModule {
+  const opposite = (flag: string) =>
+    flag.startsWith('--no-') ? flag.replace('--no-', '--') : flag.replace('--', '--no-');
+  for (const flag of flags) v8.setFlagsFromString(flag);
+  try {
+    return new WebAssembly.Module(bytes);
+  } finally {
+    for (const flag of flags) v8.setFlagsFromString(opposite(flag));
+  }
+}
+
+const [ROWS, INNER, COLUMNS] = [20, 64, 64];
+const RUNS = 20;
+const ROUNDS = 25;
+
+/** Microseconds of a product, [20, 64] x [64, 64], in the fastest of several rounds. */
+function timeProduct(width: Width): number {
+  const sum = 's += a[this.thread.y][k] * b[k][this.thread.x];';
+  const memory = { initial: 2, maximum: MAX_PAGES, shared: true };
+  const { bytes } = compileKernel({
+    source: `function (a, b) { let s = 0; for (let k = 0; k < ${INNER}; k++) { ${sum} } return s; }`,
+    parameters: [
+      { name: 'a', type: 'array', extents: [INNER, ROWS] },
+      { name: 'b', type: 'array', extents: [COLUMNS, INNER] },
+    ],
+    extents: { x: COLUMNS, y: ROWS, z: 1 },
+    target: { arithmetic: machineArithmetic(), width },
+    memory,
+  });
+  const module = width === 256 ? makeModule(bytes, width) : compiled(bytes, OPTIMIZED);
+  const { exports } = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } });
+  const b = ROWS * INNER * Float32Array.BYTES_PER_ELEMENT;
+  const output = b + INNER * COLUMNS * Float32Array.BYTES_PER_ELEMENT;
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const began = performance.now();
+    for (let run = 0; run < RUNS; run++) exports.run(0, b, output, 0);
+    best = Math.min(best, performance.now() - began);
+  }
+  return (best / RUNS) * 1000;
+}
+
+/**
+ * How this machine adds a product: rounded once (fused), if WebAssembly's relaxed multiply-add does
+ * so here, or product and sum rounded each. Fused is up to a third faster and slightly more
+ * accurate; processors have it since about 2013.
+ */
+export type Arithmetic = 'fused' | 'separate';
+
+/** Node 20 needs this flag for the instruction; later versions do not know the flag. */
+const RELAXED = '--experimental-wasm-relaxed-simd';
+
+let arithmetic: Arithmetic | undefined;
+
+export function machineArithmetic(): Arithmetic {
+  arithmetic ??= probeArithmetic();
+  return arithmetic;
+}
+
+/** The square of this needs more bits than a float has. */
+const FACTOR = 1 + 2 ** -12;
+/** The remainder of the square's lowest bit if it was rounded only after this was added. */
+const ADDEND = -(1 + 2 ** -11);
+
+function probeArithmetic(): Arithmetic {
+  const f = new FunctionAssembler('run', []);
+  f.i32(0).float(FACTOR).float(FACTOR).float(ADDEND).op('f32x4.relaxed_madd').memory('v128.store', 0);
+  const limits = { initial: 1, maximum: 1 };
+  const bytes = assembleModule({ ...limits, shared: false }, f);
+  if (!WebAssembly.validate(bytes)) v8.setFlagsFromString(RELAXED);
+  if (!WebAssembly.validate(bytes)) return 'separate';
+  const memory = new WebAssembly.Memory(limits);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  exports.run();
+  return new Float32Array(memory.buffer)[0] === 2 ** -24 ? 'fused' : 'separate';
 }

@@ -6,7 +6,7 @@
  */
 
 import type { FunctionAssembler } from './simd-assembler.js';
-import type { Arithmetic } from './simd-target.js';
+import type { Arithmetic } from './simd-compile.js';
 
 export type Scratch = readonly [number, number, number, number];
 

@@ -4,6 +4,7 @@
  * lanes, adjacent along x.
  */
 import type { FunctionAssembler } from './simd-assembler.js';
+import type { Arithmetic } from './simd-compile.js';
 import { type Scratch, VectorMath } from './simd-functions.js';
 import {
   type Affine,
@@ -20,7 +21,6 @@ import {
   type Variation,
 } from './simd-ir.js';
 import { type Place as Address, type Origin, Pointers } from './simd-pointers.js';
-import type { Arithmetic } from './simd-target.js';
 import { LANES, type Pack, packedElement, type Tile } from './simd-tile.js';
 
 /**

@@ -1,6 +1,7 @@
 /** The size of a tile, which is the part of the output that one iteration computes, and packing. */
 
 import type { FunctionAssembler } from './simd-assembler.js';
+import type { Target, Width } from './simd-compile.js';
 import {
   type Affine,
   coefficient,
@@ -10,7 +11,6 @@ import {
   loadsOf,
   valuesOf,
 } from './simd-ir.js';
-import type { Target, Width } from './simd-target.js';
 
 export const LANES = 4;
 

@@ -23,29 +23,27 @@ import { timesSoFar } from '../run/run-times.js';
 import type { Summary } from '../run/summary.js';
 import { damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
 import {
+  backendFacts,
   type Change,
   checkAllowed,
   checkResumable,
+  checkSameData,
   checkUse,
   configChanges,
+  dataRecord,
+  digestChanges,
+  fittedBy,
   inWords,
   machineChanges,
+  newManifest,
   refuseImpossible,
   refuseLostCheckpoints,
   refuseOtherConfig,
+  resolvedDigest,
   widthChanges,
 } from './changes.js';
 import { logCheckpoint, savedState } from './checkpoints.js';
 import { TrainingState } from './loop.js';
-import {
-  backendFacts,
-  checkSameData,
-  dataRecord,
-  digestChanges,
-  fittedBy,
-  newManifest,
-  resolvedDigest,
-} from './manifest.js';
 import { defaultLogEvery, planRun, watchedMetrics } from './plan.js';
 import { RunEvents, type RunObserver, type RunResult } from './recorder.js';
 import {

@@ -16,7 +16,7 @@ import { type Dataset, type DatasetContext, openDataset, type Split } from '../d
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
-import { measuredWidth, type Width } from '../engine/simd-target.js';
+import { measuredWidth, type Width } from '../engine/simd-compile.js';
 import { type LossSettings, taskOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { describeModel, type ModelSpec } from '../math/model/spec.js';

@@ -3,7 +3,7 @@ import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/selection.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap } from '../engine/heap.js';
-import type { Width } from '../engine/simd-target.js';
+import type { Width } from '../engine/simd-compile.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';

@@ -7,7 +7,7 @@ import { chooseBackend } from '../../src/engine/backend.js';
 import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/linked-executable.js';
-import type { Width } from '../../src/engine/simd-target.js';
+import type { Width } from '../../src/engine/simd-compile.js';
 import { predictsEachStep } from '../../src/math/model/heads.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { optimizerOf } from '../../src/math/optimizers/index.js';

@@ -11,8 +11,7 @@ import { kernelListing } from '../../src/engine/link.js';
 import { LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
 import { FunctionAssembler } from '../../src/engine/simd-assembler.js';
-import { compileKernel } from '../../src/engine/simd-compile.js';
-import { makeModule, measuredWidth, type Width } from '../../src/engine/simd-target.js';
+import { compileKernel, makeModule, measuredWidth, type Width } from '../../src/engine/simd-compile.js';
 import { Graph, type Program } from '../../src/math/graph/node.js';
 import type { Op } from '../../src/math/graph/op.js';
 

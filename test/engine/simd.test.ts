@@ -5,9 +5,13 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { KernelError, parseKernel } from '../../src/engine/language.js';
-import { type CompileRequest, compileKernel } from '../../src/engine/simd-compile.js';
+import {
+  type CompileRequest,
+  compileKernel,
+  machineArithmetic,
+  type Target,
+} from '../../src/engine/simd-compile.js';
 import type { Parameter } from '../../src/engine/simd-lower.js';
-import { machineArithmetic, type Target } from '../../src/engine/simd-target.js';
 import { LANES, type Pack, packedElement } from '../../src/engine/simd-tile.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
 import { RandomStream } from '../../src/util/random.js';

@@ -11,7 +11,7 @@ import {
   usableCores,
   webGpuAdapter,
 } from '../../engine/backend.js';
-import { machineArithmetic, measuredWidth } from '../../engine/simd-target.js';
+import { machineArithmetic, measuredWidth } from '../../engine/simd-compile.js';
 import { machine, versions } from '../../run/manifest.js';
 import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';

@@ -1,7 +1,7 @@
 /** `review --recompute`: evaluates the final weights of completed runs again. */
 import { resolve } from 'node:path';
 import type { BackendRequest } from '../../engine/backend-names.js';
-import { machineArithmetic } from '../../engine/simd-target.js';
+import { machineArithmetic } from '../../engine/simd-compile.js';
 import type { Doubt } from '../../judge/judging/run-facts.js';
 import { evaluateCheckpoint, openModel } from '../../predict/open.js';
 import { runPaths } from '../../run/find.js';
