@@ -16,7 +16,9 @@ export function unexplained({ path, schema }: { path: readonly string[]; schema:
 /** True if all objects in a schema, including itself, allow only the keys that they name. */
 export function isClosed(schema: unknown): boolean {
   if (typeof schema !== 'object' || schema === null) return true;
-  const { type, properties, additionalProperties } = schema as Schema;
-  const isOpen = type === 'object' && properties !== undefined && additionalProperties !== false;
+  const { type, properties, additionalProperties, oneOf } = schema as Schema;
+  // of a union, the alternatives are closed
+  const isPlain = type === 'object' && properties !== undefined && oneOf === undefined;
+  const isOpen = isPlain && additionalProperties !== false;
   return !isOpen && Object.values(schema).every(isClosed);
 }
