@@ -542,15 +542,8 @@ async function trained(name: string, learningRate: number): Promise<string> {
   const config = { ...CONFIG, name, optimizer: { kind: 'adam', learning_rate: learningRate } };
   writeFileSync(file, JSON.stringify(config));
   for (const seed of seeds(6)) {
-    const flags = [
-      '--set',
-      `seed=${seed}`,
-      '--backend',
-      'webasm',
-      '--output',
-      join(folder, 'runs'),
-      '--quiet',
-    ];
+    const output = join(folder, 'runs');
+    const flags = ['--set', `seed=${seed}`, '--backend', 'webasm', '--output', output, '--quiet'];
     const { code, stderr } = await work.cellrun('run', file, ...flags);
     if (code !== 0) throw new Error(stderr);
   }

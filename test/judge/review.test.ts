@@ -160,12 +160,17 @@ t.test('a run that did not complete never passes', async t => {
     ['diverged', summary => Object.assign(summary, { status: 'diverged', message: 'at step 3', gates: [] })],
     ['failed', summary => Object.assign(summary, { status: 'failed', message: 'x', gates: [] })],
   ];
+  const places = judge([runs[0]]).review.runs[0].gates.map(({ origin }) => origin);
   for (const [state, change] of states) {
     const path = copyOf(runs[0], change);
     const { review } = judge([path], { gates: ['test.loss <= 1e9'] });
     t.match(review, { exit_code: 3, verdict: 'failed', runs: [{ state, completed: { verdict: 'failed' } }] });
     for (const gate of review.runs[0].gates)
       t.match(gate, { verdict: 'inconclusive', reason: 'the run did not complete' });
+    t.same(
+      review.runs[0].gates.map(({ origin }) => origin),
+      [...places, '--gate'],
+    );
     t.match(junitOf(documentOf(review)), /<skipped message=/);
     t.equal(failure(() => judge([path], { pin: join(work.folder(), 'b.json') })).exitCode, 2);
   }
@@ -212,29 +217,6 @@ t.test('a damaged run does not hide verdicts on others', async t => {
     t.match(annotationsOf(documentOf(judged)), /^::error title=gate readable::.*Damaged: /m);
     t.match((await work.cellrun('review', directory, runs[1])).stdout, /: damaged: /);
     t.match(markdownOf(documentOf(judged)), /\| \*\*inconclusive\*\* .* \| readable \|/);
-  }
-});
-
-t.test('gates of a run that did not complete are listed with their positions', async t => {
-  const places = judge([runs[0]]).review.runs[0].gates.map(({ origin }) => origin);
-  t.equal(places.length, 2);
-  for (const status of ['diverged', undefined]) {
-    const path = copyOf(runs[0], (summary, directory) => {
-      if (status === undefined) rmSync(join(directory, 'summary.json'));
-      else Object.assign(summary, { status, gates: [] });
-    });
-    const { review: judged } = judge([path]);
-    t.match(judged.runs[0].gates, [
-      { metric: 'test.accuracy', min: 0.99, verdict: 'inconclusive', reason: 'the run did not complete' },
-      { metric: 'test.loss', over: 'best', max: 100, verdict: 'inconclusive' },
-    ]);
-    t.same(
-      judged.runs[0].gates.map(({ origin }) => origin),
-      places,
-    );
-    t.match(judged.groups[0].gates, [{ over: 'seeds', verdict: 'inconclusive' }]);
-    t.equal(junitOf(documentOf(judged)).match(/<testcase /g)?.length, 4);
-    t.equal(junitOf(documentOf(judged)).match(/<skipped /g)?.length, 2);
   }
 });
 

@@ -262,15 +262,8 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
   ]);
   // the same for a stopped and resumed run: the best value is over all processes
   const directory = join(work.folder(), 'paused');
-  const paused = await work.cellrun(
-    'run',
-    config,
-    ...flags,
-    '--directory',
-    directory,
-    '--pause-after-epoch',
-    '3',
-  );
+  const pause = ['--directory', directory, '--pause-after-epoch', '3'];
+  const paused = await work.cellrun('run', config, ...flags, ...pause);
   t.equal(paused.code, 130, paused.stderr);
   const resumed = await work.cellrun('resume', directory, '--json', '--quiet');
   t.equal(resumed.code, 0, resumed.stderr);

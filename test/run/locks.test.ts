@@ -21,17 +21,7 @@ const work = new Workplace();
 t.teardown(() => work.remove());
 
 const HOLDER = fileURLToPath(new URL('../support/lock-holder.js', import.meta.url));
-const NAMESPACES = [
-  'unshare',
-  '-r',
-  '--user',
-  '--pid',
-  '--fork',
-  '--mount-proc',
-  '--uts',
-  '--net',
-  '--mount',
-];
+const NAMESPACES = 'unshare -r --user --pid --fork --mount-proc --uts --net --mount'.split(' ');
 const noNamespaces =
   spawnSync(NAMESPACES[0], [...NAMESPACES.slice(1), 'true']).status === 0
     ? false

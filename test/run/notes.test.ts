@@ -44,17 +44,8 @@ t.test('tags and notes are added, changed, printed and removed', async t => {
     stderr: '',
   });
   t.notOk(existsSync(join(first, 'notes.json')), 'looking writes nothing');
-  const given = await work.cellrun(
-    'tag',
-    first,
-    second,
-    '--add',
-    'paper',
-    '--add',
-    'baseline',
-    '--note',
-    ' ok ',
-  );
+  const added = ['--add', 'paper', '--add', 'baseline', '--note', ' ok '];
+  const given = await work.cellrun('tag', first, second, ...added);
   t.match(given, { code: 0, stderr: '' });
   t.equal(given.stdout, [first, second].map(path => `${path}: baseline, paper; "ok"\n`).join(''));
   t.same(notesIn(first), { version: 1, tags: ['baseline', 'paper'], note: 'ok' });
