@@ -78,72 +78,59 @@ export interface CheckpointInput extends Omit<Checkpoint, 'path' | 'metric'> {
   readonly metric: number | null;
 }
 
+export type CheckpointStore = ReturnType<typeof openCheckpoints>;
 export type SavedCheckpoint = ReturnType<CheckpointStore['save']>;
 
-/** Writes checkpoints, and removes old ones according to a policy. */
-export class CheckpointStore {
-  private entries: CheckpointHeader[];
-
-  private constructor(
-    private readonly folder: string,
-    private readonly policy: CheckpointPolicy,
-  ) {
-    this.entries = listCheckpoints(folder);
-    // a process killed while saving may have left the old index and files to remove
-    if (this.entries.length > 0) this.prune();
-  }
-
-  /** Opens `folder`, creates it if it is missing, and completes an interrupted save. */
-  static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
-    withFileErrors(folder, () => {
-      refuseLink(folder);
-      mkdirSync(folder, { recursive: true });
-      flushFolder(dirname(folder));
-      for (const name of readdirSync(folder))
-        if (name.startsWith(TEMPORARY_PREFIX)) remove(join(folder, name));
-    });
-    return new CheckpointStore(folder, policy);
-  }
-
-  save({ tensors, metric: measured, step, epoch, temporary, metadata }: CheckpointInput) {
-    const path = join(this.folder, checkpointName(step));
-    const { metric: name, mode } = this.policy;
-    const value = Number.isFinite(measured) ? measured : null;
-    const state = { step, epoch, metric: { name, mode, value }, temporary, metadata };
-    const text = JSON.stringify(spellNonFinite({ version: 1, ...state }));
-    const bytes = writeSafetensors(path, tensors, { format: 'pt', [STATE_KEY]: text });
-    const entry = { path, ...state };
-    const others = this.entries.filter(other => other.step !== step);
-    this.entries = [...others, entry].sort((a, b) => a.step - b.step);
-    this.prune();
-    return { path, bytes, best: bestOf(this.entries) === entry };
-  }
-
-  wouldBeBest(value: number): boolean {
-    const best = bestOf(this.entries)?.metric.value ?? undefined;
-    if (best === undefined) return Number.isFinite(value);
-    return this.policy.mode === 'max' ? value > best : value < best;
-  }
-
+/**
+ * Opens `folder` to write checkpoints and remove old ones according to a policy; creates it if it
+ * is missing, and completes an interrupted save.
+ */
+export function openCheckpoints(folder: string, { keep, metric: name, mode }: CheckpointPolicy) {
+  withFileErrors(folder, () => {
+    refuseLink(folder);
+    mkdirSync(folder, { recursive: true });
+    flushFolder(dirname(folder));
+    for (const file of readdirSync(folder)) if (file.startsWith(TEMPORARY_PREFIX)) remove(join(folder, file));
+  });
+  let entries = listCheckpoints(folder);
   /** Removes old checkpoints. The next save retries files that could not be removed. */
-  private prune(): void {
-    const { keep, metric, mode } = this.policy;
-    const lasting = this.entries.filter(entry => !entry.temporary);
+  const prune = (): void => {
+    const lasting = entries.filter(({ temporary }) => !temporary);
     const keeps = new Set([
       ...lasting.slice(-Math.max(1, keep.last)),
-      ...this.entries.slice(-1),
-      ...rankByMetric(this.entries).slice(0, keep.best),
+      ...entries.slice(-1),
+      ...rankByMetric(entries).slice(0, keep.best),
     ]);
-    const kept = this.entries.filter(entry => keeps.has(entry));
+    const kept = entries.filter(entry => keeps.has(entry));
     const nameOf = (entry: CheckpointHeader | undefined) => (entry ? basename(entry.path) : null);
-    const listed = kept.map(({ path, step, epoch, metric: { value } }) => ({
+    const checkpoints = kept.map(({ path, step, epoch, metric: { value } }) => ({
       ...{ file: basename(path), step, epoch, metric: value },
     }));
     const names = { last: nameOf(kept.at(-1)), best: nameOf(bestOf(kept)) };
-    writeJsonAtomic(indexPath(this.folder), { version: 1, metric, mode, ...names, checkpoints: listed });
-    for (const entry of this.entries) if (!keeps.has(entry)) remove(entry.path);
-    this.entries = kept;
-  }
+    writeJsonAtomic(indexPath(folder), { version: 1, metric: name, mode, ...names, checkpoints });
+    for (const entry of entries) if (!keeps.has(entry)) remove(entry.path);
+    entries = kept;
+  };
+  // a process killed while saving may have left the old index and files to remove
+  if (entries.length > 0) prune();
+  return {
+    save({ tensors, metric: measured, step, epoch, temporary, metadata }: CheckpointInput) {
+      const path = join(folder, checkpointName(step));
+      const value = Number.isFinite(measured) ? measured : null;
+      const state = { step, epoch, metric: { name, mode, value }, temporary, metadata };
+      const text = JSON.stringify(spellNonFinite({ version: 1, ...state }));
+      const bytes = writeSafetensors(path, tensors, { format: 'pt', [STATE_KEY]: text });
+      const entry = { path, ...state };
+      entries = [...entries.filter(other => other.step !== step), entry].sort((a, b) => a.step - b.step);
+      prune();
+      return { path, bytes, best: bestOf(entries) === entry };
+    },
+    wouldBeBest(value: number): boolean {
+      const best = bestOf(entries)?.metric.value ?? undefined;
+      if (best === undefined) return Number.isFinite(value);
+      return mode === 'max' ? value > best : value < best;
+    },
+  };
 }
 
 function remove(path: string): void {

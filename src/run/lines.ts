@@ -10,52 +10,39 @@ const SAFELY = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const APPENDING = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
 /** A file to append to. Its methods throw UserError (exit 1) if the system refuses. */
-export class LogFile {
+export function openLines(path: string) {
+  const file = withFileErrors(path, () => openSync(path, APPENDING, 0o644));
   /** Where a write failed in the middle of a line. */
-  private tornAt: number | undefined;
-
-  private constructor(
-    private readonly path: string,
-    private readonly file: number,
-  ) {}
-
-  static open(path: string): LogFile {
-    return withFileErrors(path, () => new LogFile(path, openSync(path, APPENDING, 0o644)));
-  }
-
-  write(line: string): void {
-    refuseUnlessOwned(this.path);
-    withFileErrors(this.path, () => {
-      // what is written to a removed file is lost
-      if (!leadsTo(this.path, this.file))
-        throw new UserError(EXIT.unexpected, [
-          {
-            code: 'log/gone',
-            message: 'this file was removed or replaced while it was written to',
-            file: this.path,
-            expected: 'the file, restored from a copy',
-          },
-        ]);
-      if (this.tornAt !== undefined) ftruncateSync(this.file, this.tornAt);
-      this.tornAt = fstatSync(this.file).size;
-      try {
-        writeWhole(this.file, line);
-      } catch (error) {
-        // if this fails, the next write does it
-        tidyUp(() => ftruncateSync(this.file, this.tornAt));
-        throw error;
-      }
-      this.tornAt = undefined;
-    });
-  }
-
-  flush(): void {
-    withFileErrors(this.path, () => fsyncSync(this.file));
-  }
-
-  close(): void {
-    closeSync(this.file);
-  }
+  let tornAt: number | undefined;
+  return {
+    write(line: string): void {
+      refuseUnlessOwned(path);
+      withFileErrors(path, () => {
+        // what is written to a removed file is lost
+        if (!leadsTo(path, file))
+          throw new UserError(EXIT.unexpected, [
+            {
+              code: 'log/gone',
+              message: 'this file was removed or replaced while it was written to',
+              file: path,
+              expected: 'the file, restored from a copy',
+            },
+          ]);
+        if (tornAt !== undefined) ftruncateSync(file, tornAt);
+        tornAt = fstatSync(file).size;
+        try {
+          writeWhole(file, line);
+        } catch (error) {
+          // if this fails, the next write does it
+          tidyUp(() => ftruncateSync(file, tornAt));
+          throw error;
+        }
+        tornAt = undefined;
+      });
+    },
+    flush: () => withFileErrors(path, () => fsyncSync(file)),
+    close: () => closeSync(file),
+  };
 }
 
 /** Larger chunks use more memory and are not faster, measured with lines of 300 bytes. */

@@ -5,7 +5,7 @@
  * of a record, since validating takes longer than reading.
  */
 import { existsSync } from 'node:fs';
-import { eachLine, LogFile } from '../run/lines.js';
+import { eachLine, openLines } from '../run/lines.js';
 import { integer, literal, named, struct, type TypeOf, text, union } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { eventOf, isEvent, type JournalRecord, recordShapes } from './schedule/records.js';
@@ -60,7 +60,7 @@ export function now(): Date {
  * @param writer unique among all writers of the journal
  */
 export function openJournal(path: string, writer: string) {
-  const file = LogFile.open(path);
+  const file = openLines(path);
   let n = 0;
   return {
     /** Appends the records and syncs them to disk. If that fails, no record counts. */

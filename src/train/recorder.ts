@@ -6,9 +6,9 @@ import type { LoadedExperiment } from '../config/index.js';
 import { inputWidth } from '../data/index.js';
 import { EXECUTORS } from '../engine/executable.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import { CheckpointStore } from '../run/checkpoints.js';
+import { type CheckpointStore, openCheckpoints } from '../run/checkpoints.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
-import { EventLog } from '../run/event-log.js';
+import { type EventLog, openLog } from '../run/event-log.js';
 import type { EventFields, EventName, RunEvent } from '../run/events.js';
 import { type Metrics, metricValue } from '../run/gates.js';
 import { versions } from '../run/manifest.js';
@@ -56,7 +56,7 @@ export class Recorder implements LoopObserver {
   ) {
     const { loaded, directory, state } = parts;
     const { keep, metric, mode } = loaded.experiment.checkpoint;
-    this.store = CheckpointStore.open(directory.files.checkpoints, { keep, metric, mode });
+    this.store = openCheckpoints(directory.files.checkpoints, { keep, metric, mode });
     this.saved = { step: state.position?.step ?? -1, time: performance.now() };
   }
 
@@ -283,7 +283,7 @@ export class RunEvents {
     private readonly run: RunContext,
     seq = 0,
   ) {
-    this.log = EventLog.open(run.directory.files.log, seq);
+    this.log = openLog(run.directory.files.log, seq);
   }
 
   emit(event: RunEvent): void {

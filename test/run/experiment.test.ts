@@ -18,13 +18,13 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import {
   type CheckpointPolicy,
-  CheckpointStore,
   listCheckpoints,
   loadCheckpoint,
+  openCheckpoints,
   resolveCheckpoint,
 } from '../../src/run/checkpoints.js';
 import { checkName, RunDirectory, utcStamp } from '../../src/run/directory.js';
-import { EventLog } from '../../src/run/event-log.js';
+import { openLog } from '../../src/run/event-log.js';
 import type { RunEvent } from '../../src/run/events.js';
 import { writeAtomic, writeJsonAtomic } from '../../src/run/files.js';
 import { spellNonFinite } from '../../src/run/json.js';
@@ -224,7 +224,7 @@ const end: RunEvent = {
 
 function logged(events: readonly RunEvent[]): Record<string, unknown>[] {
   const path = join(fresh(), 'log.jsonl');
-  const log = EventLog.open(path, 0, () => started);
+  const log = openLog(path, 0, () => started);
   for (const event of events) log.emit(event);
   const text = readFileSync(path, 'utf8');
   log.close();
@@ -250,7 +250,7 @@ t.test('an event is a line that fits the schema, which is closed', async t => {
 
 t.test('the bytes of a line are as documented', async t => {
   const path = join(fresh(), 'log.jsonl');
-  const log = EventLog.open(path, 0, () => started);
+  const log = openLog(path, 0, () => started);
   log.emit(warning);
   t.equal(
     readFileSync(path, 'utf8'),
@@ -288,15 +288,15 @@ t.test('a number that is not finite is spelled out and raises the level', async 
 t.test('a file that cannot be written is named, with exit 1', async t => {
   const [absent, taken] = [join(folder, 'absent', 'log.jsonl'), fresh()];
   const refused: [() => unknown, string][] = [
-    [() => EventLog.open(absent), `${absent}: the file cannot be written: its directory no longer exists`],
+    [() => openLog(absent), `${absent}: the file cannot be written: its directory no longer exists`],
     [
       () => writeJsonAtomic(absent, {}),
       `${absent}: the file cannot be written: its directory no longer exists`,
     ],
-    [() => EventLog.open(taken), `${taken}: the file cannot be written: a directory with that name exists`],
+    [() => openLog(taken), `${taken}: the file cannot be written: a directory with that name exists`],
   ];
   if (existsSync('/dev/full')) {
-    const log = EventLog.open('/dev/full');
+    const log = openLog('/dev/full');
     const full = '/dev/full: the file cannot be written: no space left on the disk';
     refused.push([() => log.emit(warning), full]);
   }
@@ -346,7 +346,7 @@ const tensors = new Map<string, Tensor>([
 const max: CheckpointPolicy = { keep: { last: 1, best: 1 }, metric: 'test.accuracy', mode: 'max' };
 
 function filled(path: string, policy: CheckpointPolicy, metrics: readonly (number | null)[]): void {
-  const store = CheckpointStore.open(path, policy);
+  const store = openCheckpoints(path, policy);
   for (const [i, metric] of metrics.entries()) {
     const place = { step: (i + 1) * 100, epoch: i + 1, temporary: false };
     store.save({ ...place, tensors, metadata: { config_hash: HASH, order: [1, 2] }, metric });
@@ -357,7 +357,7 @@ const stepsIn = (path: string): number[] => listCheckpoints(path).map(entry => e
 
 t.test('a checkpoint loads as saved', async t => {
   const path = join(fresh(), 'checkpoints');
-  const store = CheckpointStore.open(path, max);
+  const store = openCheckpoints(path, max);
   const saved = store.save({
     step: 600,
     epoch: 1,
@@ -392,7 +392,7 @@ t.test(
     const path = join(fresh(), 'checkpoints');
     const keepTwo = { ...max, keep: { last: 2, best: 0 } };
     const save = (step: number, temporary: boolean) =>
-      CheckpointStore.open(path, keepTwo).save({
+      openCheckpoints(path, keepTwo).save({
         step,
         epoch: 1,
         tensors,
@@ -448,7 +448,7 @@ t.test('remains of an interrupted write do no harm', async t => {
   writeFileSync(join(path, '.tmp-1-step-00000300.safetensors'), 'half');
   rmSync(join(path, 'index.json'));
   t.same(stepsIn(path), [100, 200], 'readers do not see the temporary file, nor need the index');
-  CheckpointStore.open(path, max);
+  openCheckpoints(path, max);
   t.notOk(existsSync(join(path, '.tmp-1-step-00000300.safetensors')));
   t.equal(basename(resolveCheckpoint(path, 'best')), 'step-00000100.safetensors');
 });

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { RunDirectory } from '../../src/run/directory.js';
-import { EventLog } from '../../src/run/event-log.js';
+import { openLog } from '../../src/run/event-log.js';
 import { writeAtomic } from '../../src/run/files.js';
 import { allowUnlocked, isLocked, lockRun } from '../../src/run/lock.js';
 import { openJournal } from '../../src/sweep/journal.js';
@@ -188,7 +188,7 @@ t.test('every kind of write is fenced', t => {
   const lock = join(folder, 'run.lock');
   mkdirSync(join(folder, 'checkpoints'));
   const release = lockRun(lock);
-  const log = EventLog.open(join(folder, 'log.jsonl'));
+  const log = openLog(join(folder, 'log.jsonl'));
   const journal = openJournal(join(folder, 'journal.jsonl'), 'one');
   writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']);
   const own = readFileSync(lock, 'utf8');

@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  CheckpointStore,
   latestCheckpoint,
   loadCheckpoint,
+  openCheckpoints,
   resolveCheckpoint,
 } from '../../src/run/checkpoints.js';
 import type { Tensor } from '../../src/run/safetensors.js';
@@ -14,7 +14,7 @@ import type { Figures } from './figures.js';
 /** A fresh folder with two checkpoints; the newest is the better one. */
 function checkpoints(folder: string): { first: string; newest: string } {
   const policy = { keep: { last: 2, best: 1 }, metric: 'test.accuracy', mode: 'max' } as const;
-  const store = CheckpointStore.open(folder, policy);
+  const store = openCheckpoints(folder, policy);
   const [first, newest] = [100, 200].map(step => {
     const tensors = new Map<string, Tensor>([
       ['fc.bias', { dtype: 'F32', shape: [3], data: Float32Array.of(step, 0, -0.5) }],

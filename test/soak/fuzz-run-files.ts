@@ -8,10 +8,10 @@ import { loadExperiment } from '../../src/config/index.js';
 import { BatchOrder } from '../../src/data/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import {
-  CheckpointStore,
   latestCheckpoint,
   listCheckpoints,
   loadCheckpoint,
+  openCheckpoints,
   resolveCheckpoint,
   STATE_KEY,
 } from '../../src/run/checkpoints.js';
@@ -197,7 +197,7 @@ function checkCut(folder: string, bytes: Buffer, { seq, replacedFile }: ReturnTy
 export const jsonFiles: FuzzTarget = {
   name: 'index and lock',
   open: folder => {
-    const store = CheckpointStore.open(folder, { keep: { last: 2, best: 1 }, metric: 'm', mode: 'max' });
+    const store = openCheckpoints(folder, { keep: { last: 2, best: 1 }, metric: 'm', mode: 'max' });
     for (const step of [1, 2])
       store.save({ step, epoch: 0, tensors: weights(), metadata: {}, metric: step, temporary: false });
     const [index, lock] = [join(folder, 'index.json'), join(folder, 'run.lock')];

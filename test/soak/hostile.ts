@@ -17,14 +17,14 @@ import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import {
-  CheckpointStore,
   latestCheckpoint,
   loadCheckpoint,
+  openCheckpoints,
   resolveCheckpoint,
 } from '../../src/run/checkpoints.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import { writeJsonAtomic } from '../../src/run/files.js';
-import { LogFile } from '../../src/run/lines.js';
+import { openLines } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/lock.js';
 import { cutLog } from '../../src/run/log.js';
 import type { Manifest } from '../../src/run/manifest.js';
@@ -123,7 +123,7 @@ const LEADING_OUT = [
 
 /** `latest` keeps one, so that each save removes what it takes for an older one. */
 function savedSteps(folder: string, ...steps: readonly number[]): void {
-  const store = CheckpointStore.open(folder, { keep: { last: 1, best: 0 }, metric: 'm', mode: 'max' });
+  const store = openCheckpoints(folder, { keep: { last: 1, best: 0 }, metric: 'm', mode: 'max' });
   for (const step of steps) {
     const tensors = new Map<string, Tensor>([
       ['w', { dtype: 'F32', shape: [1], data: Float32Array.of(step) }],
@@ -233,12 +233,12 @@ function useRun(path: string): void {
   attempted(() => latestCheckpoint(files.checkpoints, { strict: false }).setAside());
   attempted(() => cutLog(files.log, { step: 1, evaluationIsDue: false }));
   attempted(() => {
-    const log = LogFile.open(files.log);
+    const log = openLines(files.log);
     log.write('{"event":"run.end","seq":0}\n');
     log.close();
   });
   attempted(() => {
-    const store = CheckpointStore.open(files.checkpoints, {
+    const store = openCheckpoints(files.checkpoints, {
       keep: { last: 1, best: 0 },
       metric: 'm',
       mode: 'max',

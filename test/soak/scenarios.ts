@@ -5,12 +5,12 @@ import {
   bestOf,
   type CheckpointInput,
   type CheckpointPolicy,
-  CheckpointStore,
   latestCheckpoint,
   listCheckpoints,
   loadCheckpoint,
+  openCheckpoints,
 } from '../../src/run/checkpoints.js';
-import { LogFile } from '../../src/run/lines.js';
+import { openLines } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/lock.js';
 import { cutLog } from '../../src/run/log.js';
 import type { Tensor } from '../../src/run/safetensors.js';
@@ -68,7 +68,7 @@ function saving(
 ): Scenario {
   const prepare = (folder: string): Attempt => {
     const checkpoints = join(folder, 'checkpoints');
-    const open = () => CheckpointStore.open(checkpoints, POLICY);
+    const open = () => openCheckpoints(checkpoints, POLICY);
     for (const one of before) open().save(one);
     const inputs = [...before, next];
     let store = opened === 'before' ? open() : undefined;
@@ -123,7 +123,7 @@ const settingAside: Scenario = {
   name: 'a damaged newest checkpoint is set aside',
   survivesCrash: true,
   prepare: folder => {
-    const store = CheckpointStore.open(folder, { ...POLICY, keep: { last: 3, best: 1 } });
+    const store = openCheckpoints(folder, { ...POLICY, keep: { last: 3, best: 1 } });
     const paths = [100, 200, 300].map(step => store.save(input(step, step / 1000)).path);
     const bytes = paths.map(path => readFileSync(path));
     const [first, second, damaged] = paths;
@@ -186,13 +186,13 @@ const logging: Scenario = {
   survivesCrash: true,
   prepare: folder => {
     const log = join(folder, 'log.jsonl');
-    const file = LogFile.open(log);
+    const file = openLines(log);
     const [first, second] = LOG_LINES;
     file.write(first);
     file.close();
-    let open: LogFile | undefined;
+    let open: ReturnType<typeof openLines> | undefined;
     const write = () => {
-      open ??= LogFile.open(log);
+      open ??= openLines(log);
       open.write(second);
     };
     return {

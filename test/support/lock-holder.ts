@@ -3,7 +3,7 @@
  * `["write", FILE]` or `["release"]`. The answer is a line: `ok` or an error.
  */
 import { createInterface } from 'node:readline';
-import { LogFile } from '../../src/run/lines.js';
+import { openLines } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/lock.js';
 import { UserError } from '../../src/util/errors.js';
 
@@ -14,7 +14,7 @@ const ACTIONS: Readonly<Record<string, (file: string) => void>> = {
     release = lockRun(file);
   },
   write: file => {
-    const log = LogFile.open(file);
+    const log = openLines(file);
     try {
       log.write('{}\n');
     } finally {
