@@ -45,7 +45,6 @@ export class SweepDirectory {
       summary: at('summary.json'),
       table: at('trials.csv'),
       best: at('best.yaml'),
-      notes: at('notes.json'),
     };
   }
 

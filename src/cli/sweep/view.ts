@@ -26,11 +26,8 @@ const MAX_SHOWN = 5;
 const MAX_TRIAL_LINES = 100;
 const PROGRESS_LINES = 20;
 
-/** Calls `action` regularly, until the returned function is called. */
-type Ticking = (action: () => void) => () => void;
-
-/** The timer does not keep the process alive. */
-const everySecond: Ticking = action => {
+/** Calls `action` until the returned function is called. Does not keep the process alive. */
+const everySecond = (action: () => void): (() => void) => {
   const timer = setInterval(action, TICK_MS).unref();
   return () => clearInterval(timer);
 };
@@ -45,7 +42,7 @@ export function createSweepView(
   quiet: boolean,
   earlier: readonly JournalRecord[] = [],
   clock: () => number = () => performance.now(),
-  ticking: Ticking = everySecond,
+  ticking = everySecond,
 ) {
   const records = [...earlier];
   const block = !quiet && io.interactive ? new Block(io) : undefined;

@@ -11,8 +11,8 @@ import { nearest } from '../../util/nearest.js';
 import { RandomStream } from '../../util/random.js';
 import { baseOf, type FrozenBase, VARIANT } from '../directory.js';
 import type { Base, Objective } from '../schedule/plan.js';
-import { gridPoints, gridSize, Untried } from '../search/grid.js';
-import { describePoint, exists, isExcluded, type Point, type Space } from '../search/space.js';
+import { gridPoints, gridSize, pointAtFractions, Untried } from '../search/grid.js';
+import { describePoint, isExcluded, type Point, type Space } from '../search/space.js';
 import { assignmentsOf, type LocatedParameter } from './parameters.js';
 
 export const COMMAND_LINE = 'command line';
@@ -141,24 +141,19 @@ const SAMPLES = 256;
  */
 export function pointsToCheck(space: Space, seed: number): readonly (readonly Point[])[] {
   if ((gridSize(space) ?? Number.POSITIVE_INFINITY) <= MAX_LISTED) return [[...gridPoints(space)]];
-  const listed = space.parameters.map(parameter => {
+  const parameters = space.parameters.map(parameter => {
     const { distribution: one } = parameter;
-    return { ...parameter, values: one.kind === 'choice' ? one.values : [one.low, one.high] };
+    const values = one.kind === 'choice' ? one.values : [one.low, one.high];
+    return { ...parameter, distribution: { kind: 'choice' as const, values } };
   });
-  const parameters = listed.map(({ values, ...parameter }) => ({
-    ...parameter,
-    distribution: { kind: 'choice' as const, values },
-  }));
+  const counts = parameters.map(({ distribution }) => distribution.values.length);
   const points: Point[] = [];
   for (const corner of gridPoints({ ...space, parameters })) {
     if (points.length >= MAX_CORNERS) break;
     points.push(corner);
   }
-  for (let i = 0; i < Math.max(...listed.map(({ values }) => values.length)); i++) {
-    let point: Point = {};
-    for (const parameter of listed)
-      if (exists(parameter, point))
-        point = { ...point, [parameter.name]: parameter.values[i % parameter.values.length] };
+  for (let i = 0; i < Math.max(...counts); i++) {
+    const point = pointAtFractions({ ...space, parameters }, at => ((i % counts[at]) + 0.5) / counts[at]);
     if (!isExcluded(space, point)) points.push(point);
   }
   const random = RandomStream.of(seed, 'sweep/judged');
