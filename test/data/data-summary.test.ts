@@ -7,7 +7,25 @@ const work = new Workplace();
 t.teardown(() => work.remove());
 
 const model = { cell: 'rnn', hidden_size: 2 };
-const common = { version: 1, name: 'look', training: { num_epochs: 1, batch_size: 1 } };
+const common = {
+  ...{ version: 1, name: 'look', training: { num_epochs: 1, batch_size: 1 }, model },
+  ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+};
+const perStep = { ...model, head: { from: 'every' } };
+
+/** What `data --json` prints. */
+const summaryOf = async (config: string, ...flags: string[]) =>
+  JSON.parse((await work.cellrun('data', config, '--json', ...flags)).stdout);
+
+const text = (train: string, test: string, more: object = {}) =>
+  work.config({
+    ...common,
+    dataset: {
+      ...{ kind: 'text', path: work.file('train.txt', train), test_path: work.file('test.txt', test) },
+      ...{ level: 'character', sequence_length: 4, ...more },
+    },
+    model: { ...perStep, embedding: { size: 2 } },
+  });
 
 /** Groups of 1, 2 and 4 rows; the last two train if the first tests. */
 const ROWS = 'g,a,y\nx,1,up\ny,2,up\ny,4,up\nz,0,down\nz,6,down\nz,3,down\nz,3,down\n';
@@ -25,9 +43,6 @@ const table = (rows: string, more: object = {}) => ({
     sequence: { group: 'g' },
     ...more,
   },
-  model,
-  loss: { kind: 'cross_entropy' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
 });
 
 t.test('lengths, classes, features and their scaling', async t => {
@@ -82,28 +97,13 @@ t.test('values: their distribution, and those that are missing', async t => {
     { x: [1, 2], y: [0, null] },
     { x: [1], y: [10] },
   ].map(line => JSON.stringify(line));
-  const { code, stdout } = await work.cellrun(
-    'data',
-    work.config({
-      ...common,
-      dataset: {
-        kind: 'jsonl',
-        path: work.file('train.jsonl', lines.join('\n')),
-        test_path: work.file('test.jsonl', '{"x":[1],"y":[1]}'),
-        input: 'x',
-        input_kind: 'number',
-        target: 'y',
-        target_kind: 'value',
-        per_step: true,
-      },
-      model: { ...model, head: { from: 'every' } },
-      loss: { kind: 'mse' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
-    }),
-    '--json',
-  );
-  t.equal(code, 0);
-  const { targets } = JSON.parse(stdout).splits.train;
+  const dataset = {
+    ...{ kind: 'jsonl', input: 'x', input_kind: 'number', target: 'y', target_kind: 'value', per_step: true },
+    path: work.file('train.jsonl', lines.join('\n')),
+    test_path: work.file('test.jsonl', '{"x":[1],"y":[1]}'),
+  };
+  const config = work.config({ ...common, dataset, model: perStep, loss: { kind: 'mse' } });
+  const { targets } = (await summaryOf(config)).splits.train;
   t.match(targets, { kind: 'value', per_step: true, missing: 1, columns: [{ min: 0, mean: 5, max: 10 }] });
   const { histogram } = targets.columns[0];
   t.equal(histogram.length, 10);
@@ -111,28 +111,14 @@ t.test('values: their distribution, and those that are missing', async t => {
 });
 
 t.test('text: vocabulary, unknown symbols and an example as text', async t => {
-  const config = work.config({
-    ...common,
-    dataset: {
-      kind: 'text',
-      path: work.file('train.txt', 'abab\u0007abc'),
-      test_path: work.file('test.txt', 'abz'),
-      level: 'character',
-      sequence_length: 4,
-      min_count: 2,
-    },
-    model: { ...model, embedding: { size: 2 }, head: { from: 'every' } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-  });
-  const { stdout } = await work.cellrun('data', config, '--json');
-  const { vocabulary, splits } = JSON.parse(stdout);
+  const config = text('abab\u0007abc', 'abz', { min_count: 2 });
+  const { vocabulary, splits } = await summaryOf(config);
   t.equal(vocabulary.size, 3, 'a, b and the symbol of unknown ones');
   t.equal(splits.train.unknown_share, 2 / 8);
   t.equal(splits.test.unknown_share, 1 / 3);
-  const text = await work.cellrun('data', config);
-  t.match(text.stdout, 'vocabulary: 3 symbols (character)\n');
-  t.notMatch(text.stdout, '\u0007', 'nothing that controls a terminal');
+  const { stdout } = await work.cellrun('data', config);
+  t.match(stdout, 'vocabulary: 3 symbols (character)\n');
+  t.notMatch(stdout, '\u0007', 'nothing that controls a terminal');
 });
 
 t.test('damaged data', async t => {
@@ -162,40 +148,6 @@ t.test('a config that does not fit, and a split that leaks', async t => {
   t.match(leak.stderr, 'warning: 1 sequence of the test split is also in the training split');
 });
 
-t.test('targets of a forecast per step, in the units of each series', async t => {
-  const series = (name: string, values: readonly number[]) =>
-    values.map((value, day) => `${name},2024-01-${String(day + 1).padStart(2, '0')},${value}\n`).join('');
-  const path = work.file(
-    'series.csv',
-    `s,day,v\n${series('low', [1, 2, 3, 4, 5, 6, 7, 8, 9])}${series('high', [500, 510, 520, 530, 540, 550, 560, 570, 580])}`,
-  );
-  const dataset = {
-    kind: 'forecast',
-    path,
-    target: 'v',
-    series: 's',
-    time: 'day',
-    input_steps: 2,
-    horizon: 2,
-    normalize: 'standard',
-    relative_to: 'last_value',
-    per_step: true,
-    test_fraction: 0.25,
-  };
-  const config = work.config({
-    ...common,
-    dataset,
-    model: { ...model, head: { from: 'every' } },
-    loss: { kind: 'mse' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-  });
-  const { code, stdout } = await work.cellrun('data', config, '--json');
-  t.equal(code, 0, stdout);
-  const { columns } = JSON.parse(stdout).splits.test.targets;
-  // the windows of the test split forecast the last two days
-  t.match(columns, [{ min: 8, max: 580, mean: (8 + 9 + 570 + 580) / 4 }]);
-});
-
 /** Rows `name,day,value` of one series. */
 const daily = (name: string, days: readonly number[], valueAt: (day: number) => number): string =>
   days
@@ -220,10 +172,17 @@ const forecastOf = (rows: string, more: object = {}, training: object = {}) => (
     test_fraction: 0.25,
     ...more,
   },
-  model,
   loss: { kind: 'mse' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
   training: { ...common.training, ...training },
+});
+
+t.test('targets of a forecast per step, in the units of each series', async t => {
+  const rows = `${daily('low', upTo(9), day => day + 1)}${daily('high', upTo(9), day => 500 + 10 * day)}`;
+  const windows = { horizon: 2, relative_to: 'last_value', per_step: true };
+  const config = work.config({ ...forecastOf(rows, windows), model: perStep });
+  const { columns } = (await summaryOf(config)).splits.test.targets;
+  // the windows of the test split forecast the last two days
+  t.match(columns, [{ min: 8, max: 580, mean: (8 + 9 + 570 + 580) / 4 }]);
 });
 
 t.test('steps that are missing in a forecast', async t => {
@@ -251,14 +210,9 @@ t.test('steps that are missing in a forecast', async t => {
 });
 
 t.test('input steps of a forecast lack no targets', async t => {
-  const config = work.config(
-    forecastOf(
-      daily('a', upTo(40), day => day),
-      { per_step: true },
-    ),
-  );
-  const { stdout } = await work.cellrun('data', config, '--json', '--set', 'model.head.from=every');
-  t.equal(JSON.parse(stdout).splits.train.targets.missing, 0, stdout);
+  const rows = daily('a', upTo(40), day => day);
+  const config = work.config({ ...forecastOf(rows, { per_step: true }), model: perStep });
+  t.equal((await summaryOf(config)).splits.train.targets.missing, 0);
 });
 
 t.test('what is a gap', async t => {
@@ -306,7 +260,7 @@ t.test('features of a forecast in the units of the file, with the scaling of eac
   const days = upTo(16);
   // 12 days train; half of them have each value
   const two = work.config(forecastOf(`${daily('low', days, low)}${daily('high', days, high)}`));
-  const { features, examples } = JSON.parse((await work.cellrun('data', two, '--json')).stdout);
+  const { features, examples } = await summaryOf(two);
   t.match(features, [
     {
       name: 'v',
@@ -356,32 +310,14 @@ t.test('MASE that cannot be computed', async t => {
   t.match(run.stderr, 'warning: mase cannot be computed on the test split');
   const evaluated = await work.cellrun('evaluate', JSON.parse(run.stdout).directory);
   t.match(evaluated.stderr, 'warning: mase cannot be computed on the test split\n');
-  const constant = work.config(
-    forecastOf(
-      daily('a', upTo(16), () => 5),
-      {},
-      { metrics: ['mase'] },
-    ),
-  );
+  const five = daily('a', upTo(16), () => 5);
+  const constant = work.config(forecastOf(five, {}, { metrics: ['mase'] }));
   t.match((await work.cellrun('data', constant)).stderr, 'mase cannot be computed on the test split');
 });
 
 t.test('padding of a text is not part of it', async t => {
   // 8 symbols have 7 targets: sequences of 4 and 3 steps
-  const config = work.config({
-    ...common,
-    dataset: {
-      kind: 'text',
-      path: work.file('padded.txt', 'abcabcab'),
-      test_path: work.file('padded-test.txt', 'abc'),
-      level: 'character',
-      sequence_length: 4,
-    },
-    model: { ...model, embedding: { size: 2 }, head: { from: 'every' } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-  });
-  const { splits, vocabulary, examples } = JSON.parse((await work.cellrun('data', config, '--json')).stdout);
+  const { splits, vocabulary, examples } = await summaryOf(text('abcabcab', 'abc'));
   t.match(splits.train, { sequences: 2, steps: 7, lengths: { min: 3, max: 4 }, targets: { missing: 0 } });
   t.match(splits.test, { sequences: 1, steps: 2 });
   t.strictSame(
@@ -404,9 +340,6 @@ const records = (lines: readonly object[], more: object = {}) =>
       test_fraction: 0.25,
       ...more,
     },
-    model,
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
   });
 
 t.test('records that are in two splits, by their lines', async t => {
@@ -425,7 +358,7 @@ t.test('records that are in two splits, by their lines', async t => {
 t.test('a class that training never sees', async t => {
   const lines = upTo(8).map(i => ({ x: [i], y: i === 7 ? 'only' : `${i % 2}` }));
   const config = records(lines, { validation: { count: 1, select: 'last' } });
-  const json = JSON.parse((await work.cellrun('data', config, '--json')).stdout);
+  const json = await summaryOf(config);
   const { splits } = json;
   const count = (split: string) =>
     splits[split].targets.classes.find(({ label }: { label: string }) => label === 'only').count;
