@@ -154,7 +154,7 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
     hasIds: true,
     hasTimes: false,
     async *read(sources) {
-      let done: ReadSequence[] = [];
+      const done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
       const read = (file: string, record: JsonRecord, line: RecordLine): ReadSequence => {
         const problems = new Problems();
@@ -176,10 +176,7 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
           (record, line) => done.push(read(file, record, line)),
           problem => done.push({ problems: [problem] }),
         );
-      for await (const _ of readInTurn(sources, piecesOf)) {
-        yield done;
-        done = [];
-      }
+      yield* readInTurn(sources, piecesOf, done);
     },
   };
 }

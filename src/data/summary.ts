@@ -21,10 +21,10 @@ export type SplitSummary = ReturnType<typeof splitSummary>;
 
 /** A column and its scaling: stored = (value - offset) / scale. */
 export interface ColumnSummary extends Column {
-  readonly scaling?: ScalingMethod & OffsetAndScale;
+  readonly scaling?: ScalingMethod & { readonly offset: number; readonly scale: number };
   /** If there are several series. */
   readonly series_scaling?: ScalingMethod & {
-    readonly series: readonly (OffsetAndScale & { readonly name: string })[];
+    readonly series: readonly { readonly name: string; readonly offset: number; readonly scale: number }[];
   };
 }
 
@@ -32,11 +32,6 @@ interface ScalingMethod {
   readonly method: string;
   /** Level that is subtracted from the values first. */
   readonly relative_to?: RelativeTo;
-}
-
-interface OffsetAndScale {
-  readonly offset: number;
-  readonly scale: number;
 }
 
 /** A training sequence. */

@@ -350,53 +350,27 @@ function refusal(piece: CodedPiece, index: number, level: TextLevel): Diagnostic
 async function* cutStream(
   sources: readonly InputSource[],
   reader: PieceReader,
-  { refused, steps }: InputLayout,
+  { steps, refused }: InputLayout,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const cutter = new StreamCutter(reader.level, refused, steps);
-  const piecesOf = (name: string) => new TextPieces(name, reader, piece => cutter.add(piece));
-  for await (const _ of readInTurn(sources, piecesOf)) yield cutter.take();
-  cutter.end();
-  yield cutter.take();
-}
-
-class StreamCutter {
-  private done: ReadSequence[] = [];
-  private values: Float32Array;
-  private length = 0;
-  private problems: { readonly step: number; readonly problem: Diagnostic }[] = [];
-
-  constructor(
-    private readonly level: TextLevel,
-    private readonly refused: number,
-    private readonly steps: number,
-  ) {
-    this.values = new Float32Array(steps);
-  }
-
-  add(piece: CodedPiece): void {
+  const done: ReadSequence[] = [];
+  let values = new Float32Array(steps);
+  let length = 0;
+  let unread: { readonly step: number; readonly problem: Diagnostic }[] = [];
+  const emit = (count: number): void => {
+    const problems = unread.flatMap(({ step, problem }) => (step < count ? [problem] : []));
+    done.push(problems.length > 0 ? { problems } : { length: count, values: values.subarray(0, count) });
+    [values, length, unread] = [new Float32Array(steps), 0, []];
+  };
+  const add = (piece: CodedPiece): void =>
     piece.codes.forEach((code, i) => {
-      if (this.length === this.steps) this.emit(this.steps);
-      if (code === this.refused && this.problems.length < MAX_TOLD)
-        this.problems.push({ step: this.length, problem: refusal(piece, i, this.level) });
-      this.values[this.length++] = code;
+      if (length === steps) emit(steps);
+      if (code === refused && unread.length < MAX_TOLD)
+        unread.push({ step: length, problem: refusal(piece, i, reader.level) });
+      values[length++] = code;
     });
-  }
-
-  end(): void {
-    if (this.length > 1) this.emit(this.length - 1);
-  }
-
-  take(): readonly ReadSequence[] {
-    const { done } = this;
-    this.done = [];
-    return done;
-  }
-
-  private emit(length: number): void {
-    const problems = this.problems.flatMap(({ step, problem }) => (step < length ? [problem] : []));
-    this.done.push(problems.length > 0 ? { problems } : { length, values: this.values.subarray(0, length) });
-    [this.values, this.length, this.problems] = [new Float32Array(this.steps), 0, []];
-  }
+  yield* readInTurn(sources, name => new TextPieces(name, reader, add), done);
+  if (length > 1) emit(length - 1);
+  yield done;
 }
 
 /**
@@ -462,7 +436,7 @@ function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): S
     hasIds: true,
     hasTimes: false,
     async *read(sources) {
-      let done: ReadSequence[] = [];
+      const done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
       const linesOf = (file: string) =>
         new LinePieces(file, level !== 'byte', {
@@ -486,10 +460,7 @@ function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): S
           },
           broken: problem => done.push({ problems: [problem] }),
         });
-      for await (const _ of readInTurn(sources, linesOf)) {
-        yield done;
-        done = [];
-      }
+      yield* readInTurn(sources, linesOf, done);
     },
   };
 }

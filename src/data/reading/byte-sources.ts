@@ -157,19 +157,20 @@ export interface Pieces {
   end(): void;
 }
 
-/** Passes each source to the pieces of its name; yields after each chunk. */
-export async function* readInTurn(
+/** Passes each source to the pieces of its name; yields what is `done` after each chunk. */
+export async function* readInTurn<T>(
   sources: readonly InputSource[],
   piecesOf: (name: string) => Pieces,
-): AsyncGenerator<void> {
+  done: T[] = [],
+): AsyncGenerator<readonly T[]> {
   for await (const { name, chunks } of inTurn(sources)) {
     const pieces = piecesOf(name);
     for await (const chunk of chunks) {
       pieces.push(chunk);
-      yield;
+      yield done.splice(0);
     }
     pieces.end();
-    yield;
+    yield done.splice(0);
   }
 }
 
