@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import { backendKind, checkpointKind, flat, Model, weightsKind } from '../predict/model.js';
+import { flat, iterable, MODEL_OPTIONS, Model } from '../predict/model.js';
 import { evaluateCheckpoint, openModel, openWithData, openWithoutData } from '../predict/open.js';
 import type { SequencePrediction, WhichCheckpoint } from '../predict/predictor.js';
 import type { RejectionOptions, SequenceValues } from '../predict/session.js';
@@ -50,23 +50,14 @@ export interface EvaluationResult {
 
 const splitKind = args.oneOf('train', 'validation', 'test');
 
-const SAVED_MODEL_OPTIONS = {
-  checkpoint: checkpointKind,
-  weights: weightsKind,
-  backend: backendKind,
-  threads: args.integer(1),
-  signal: args.signal,
-  set: args.overrides,
-} as const;
+const SAVED_MODEL_OPTIONS = { ...MODEL_OPTIONS, signal: args.signal, set: args.overrides } as const;
 
 const predictionSource: args.Kind = {
   expected: 'a path, a stream, an iterable of sequences, or { split }',
   accepts: value =>
     args.path.accepts(value) ||
     (args.isPlainObject(value) && 'split' in value && splitKind.accepts(value.split)) ||
-    (typeof value === 'object' &&
-      value !== null &&
-      (Symbol.iterator in value || Symbol.asyncIterator in value)),
+    iterable.accepts(value),
 };
 
 /**

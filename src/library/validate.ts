@@ -54,14 +54,10 @@ export async function validate(config: Config, options: ValidateOptions = {}): P
  * Like `validate`, for the file of a config or a sweep.
  * @param set arguments `key.path=value`
  */
-export function validateFile(file: string, set: readonly string[]): Promise<Validation> {
-  return reported(() => checkFile(file, set));
-}
+export const validateFile = (file: string, set: readonly string[]) => reported(() => checkFile(file, set));
 
 /** Like `validate`, for a config that `load` reads; what it throws becomes the result. */
-export function validateLoaded(load: () => LoadedExperiment): Promise<Validation> {
-  return reported(async () => checkWithData(load()));
-}
+export const validateLoaded = (load: () => LoadedExperiment) => reported(async () => checkWithData(load()));
 
 async function checkFile(file: string, set: readonly string[]): Promise<Found> {
   if (!isSweepFile(file)) return checkWithData(loadExperiment(file, { set }));

@@ -38,16 +38,22 @@ export interface LoadModelOptions extends WhichWeights {
   readonly threads?: number;
 }
 
-export const checkpointKind: args.Kind = {
+const checkpoint: args.Kind = {
   expected: "'last', 'best' or the step of a checkpoint",
   accepts: value => value === 'last' || value === 'best' || args.integer(0).accepts(value),
 };
 
 export const backendKind = args.oneOf(...BACKEND_REQUESTS);
 
-export const weightsKind = args.oneOf('trained', 'average');
+/** Options of all calls that open a saved model. */
+export const MODEL_OPTIONS = {
+  checkpoint,
+  weights: args.oneOf('trained', 'average'),
+  backend: backendKind,
+  threads: args.integer(1),
+} as const;
 
-const iterable: args.Kind = {
+export const iterable: args.Kind = {
   expected: 'an iterable of sequences',
   accepts: value =>
     typeof value === 'object' &&
@@ -89,12 +95,7 @@ const GENERATE_OPTIONS = { length: args.integer(0), temperature, seed: args.inte
  */
 export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
   args.checkArgument('loadModel', 'run', run, args.path);
-  args.checkOptions<LoadModelOptions>('loadModel', options, {
-    checkpoint: checkpointKind,
-    weights: weightsKind,
-    backend: backendKind,
-    threads: args.integer(1),
-  });
+  args.checkOptions<LoadModelOptions>('loadModel', options, MODEL_OPTIONS);
   const { backend = 'auto', threads, ...which } = options;
   return new Model(await openWithoutData(openModel(run, which), { backend, threads }));
 }

@@ -289,7 +289,9 @@ function writeStep(given: StepValues, form: StepForm, out: Float32Array, place: 
   }
   const numbers = numbersOf(given, featureNames);
   const isSymbol = input.kind === 'symbol';
-  if (numbers?.length !== inputWidth(input) || (isSymbol && !isSymbolOf(numbers[0], input.count))) {
+  const isFit = (value: number) =>
+    !isSymbol || (Number.isInteger(value) && value >= 0 && value < input.count);
+  if (numbers?.length !== inputWidth(input) || !isFit(numbers[0])) {
     const names = featureNames ? `, or an object with ${featureNames.slice(0, MAX_NAMED).join(', ')}` : '';
     throw unfit(`${place} does not fit the model`, {
       expected: isSymbol ? `an integer from 0 to ${input.count - 1}` : counted(input.size, 'number') + names,
@@ -313,10 +315,6 @@ function numbersOf(given: unknown, names: readonly string[] | undefined): ArrayL
   if (typeof given !== 'object' || given === null) return undefined;
   const values: Readonly<Record<string, number>> = { ...given };
   return names?.every(name => name in values) ? names.map(name => values[name]) : undefined;
-}
-
-function isSymbolOf(value: number, count: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value < count;
 }
 
 function textsOf(vocabulary: Vocabulary | undefined, place: string): Vocabulary {
