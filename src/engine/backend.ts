@@ -1,17 +1,21 @@
 /**
- * Chooses the backend of gpu.js that runs the kernels, and loads the library and the WebGPU
- * implementation that it expects. Nothing else does.
+ * Chooses the backend of gpu.js, loads the library and the WebGPU implementation that it expects,
+ * and runs plans by its pipelines, whose every call is checked.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import type { GPU, Input } from 'gpu.js';
-import type { Shape } from '../math/graph/shape.js';
-import { usageError } from '../util/errors.js';
+import type { GPU, GPUVariableType, IKernelRunShortcut, Input, IPipelineRunShortcut } from 'gpu.js';
+import type { Node } from '../math/graph/node.js';
+import { type Shape, sizeOf } from '../math/graph/shape.js';
+import { EXIT, UserError, usageError } from '../util/errors.js';
 import { programFile } from '../util/root.js';
 import type { Backend, BackendRequest } from './backend-names.js';
+import type { Value } from './linked-executable.js';
+import type { Kernel, Plan } from './plan.js';
+import type { KernelArgument } from './source.js';
 
 const execute = promisify(execFile);
 
@@ -179,4 +183,200 @@ function read(path: string): string | undefined {
   } catch {
     return undefined; // no such limit on this system
   }
+}
+
+export interface Executable {
+  /**
+   * Runs the program on `values`, one for each of the graph's inputs by name. A result is written
+   * to its array in `into`, if there is one: an array of the engine's heap that is no input.
+   * Results without are valid until the next run of any program of this engine.
+   *
+   * @throws ExecutionError if gpu.js did not run it as planned
+   * @throws DeviceLostError if the GPU is gone
+   */
+  run(
+    values: Readonly<Record<string, Value>>,
+    into?: Readonly<Record<string, Float32Array>>,
+  ): Promise<Record<string, Float32Array>>;
+}
+
+/** The executor that gpu.js must have used for a pipeline; any other is a silent degradation. */
+const PIPELINES: Readonly<Record<Backend, string>> = {
+  webasm: 'fused-sync',
+  webgpu: 'fused-encoder',
+  cpu: 'generic',
+};
+
+/** The executor of kernels: our linked plans on webasm, otherwise a pipeline of gpu.js. */
+export const EXECUTORS: Readonly<Record<Backend, string>> = { ...PIPELINES, webasm: 'linked' };
+
+/** The plan did not run as planned: gpu.js degraded it, or its results cannot be trusted. */
+export class ExecutionError extends Error {
+  override readonly name = 'ExecutionError';
+}
+
+/** The GPU is lost: it was reset or removed, or the machine slept. The host's memory is intact. */
+export class DeviceLostError extends UserError {
+  constructor(cause: Error) {
+    super(
+      EXIT.unexpected,
+      [
+        {
+          code: 'engine/device-lost',
+          message: `the WebGPU device was lost (${(cause.message || cause.name).split('\n')[0]}); resume the run when a device is available`,
+        },
+      ],
+      { cause },
+    );
+  }
+}
+
+/** The names that gpu.js and Dawn use for it. */
+const LOST = /device (was |is )?(lost|destroyed)|lost device/i;
+
+/**
+ * Reads in progress fail with an AbortError without a message (WebGPU, mapAsync); nothing else
+ * aborts a read.
+ */
+function isLoss(error: unknown): error is Error {
+  return error instanceof Error && (error.name === 'AbortError' || LOST.test(error.message));
+}
+
+/** Runs with every plan: if WebGPU refuses a command buffer, gpu.js only prints it; all is 0. */
+const CANARY: Pick<Kernel, 'text' | 'output'> = {
+  text: {
+    source: 'function (f0) {\n  return f0 * 2 + this.thread.x;\n}',
+    arguments: [{ name: 'f0', type: 'Float' }],
+  },
+  output: [4],
+};
+
+export class PipelineExecutable implements Executable {
+  private readonly pipeline: IPipelineRunShortcut;
+  private readonly names: readonly string[];
+  private calls = 0;
+
+  constructor(
+    gpu: GPU,
+    private readonly backend: Backend,
+    readonly plan: Plan,
+  ) {
+    this.names = [...plan.outputs.keys()];
+    this.pipeline = gpu.createPipeline(orchestration(gpu, backend, plan), { threads: false });
+  }
+
+  async run(
+    values: Readonly<Record<string, Value>>,
+    into: Readonly<Record<string, Float32Array>> = {},
+  ): Promise<Record<string, Float32Array>> {
+    const canary = (this.calls % 1000) + 1;
+    const given = this.plan.inputs.map(node => {
+      const value = values[node.name as string];
+      if (typeof value === 'number') return value;
+      if (value?.length !== sizeOf(node.shape)) {
+        throw new RangeError(
+          `input '${node.name}' needs ${sizeOf(node.shape)} numbers, got ${value?.length}`,
+        );
+      }
+      return tensorInput(value, node.shape);
+    });
+    const results = await this.execute(canary, given);
+    this.calls++;
+    this.assertExecution(results[0], canary);
+    return Object.fromEntries(
+      this.names.map((name, i) => {
+        const result = flat(results[i + 1], this.plan.outputs.get(name) as Node);
+        into[name]?.set(result);
+        return [name, into[name] ?? result];
+      }),
+    );
+  }
+
+  async destroy(): Promise<void> {
+    await this.pipeline.destroy();
+  }
+
+  private async execute(canary: number, given: readonly unknown[]): Promise<Float32Array[]> {
+    try {
+      return (await this.pipeline(canary, ...given)) as Float32Array[];
+    } catch (error) {
+      throw isLoss(error) ? new DeviceLostError(error) : error;
+    }
+  }
+
+  private assertExecution(canary: Float32Array, expected: number): void {
+    const { executorKind, backend, fallbackReason } = this.pipeline;
+    if (executorKind !== PIPELINES[this.backend] || backend !== this.backend) {
+      throw new ExecutionError(
+        `planned for ${this.backend} (${PIPELINES[this.backend]}), ran as ${backend} (${executorKind}): ${fallbackReason}`,
+      );
+    }
+    if (!canary.every((value, x) => value === expected * 2 + x)) {
+      throw new ExecutionError(`the ${this.backend} backend returned a wrong result for a known kernel`);
+    }
+  }
+}
+
+/** The function that gpu.js traces once: every step is a kernel call over handles. */
+function orchestration(gpu: GPU, backend: Backend, plan: Plan) {
+  const kernels = new Map(plan.kernels.map(kernel => [kernel, createKernel(gpu, backend, kernel)]));
+  const canary = createKernel(gpu, backend, CANARY);
+  const trace = (expected: unknown, ...given: unknown[]) => {
+    const known = new Map<Node, unknown>(plan.inputs.map((node, i) => [node, given[i]]));
+    const seen = call(canary, [expected]);
+    for (const { node, kernel, operands } of plan.steps) {
+      const bound = operands.map(operand => (typeof operand === 'number' ? operand : known.get(operand)));
+      known.set(node, call(kernels.get(kernel), bound));
+    }
+    return [seen, ...[...plan.outputs.values()].map(node => known.get(node))];
+  };
+  // gpu.js creates one handle per declared parameter
+  Object.defineProperty(trace, 'length', { value: plan.inputs.length + 1 });
+  return trace as () => never;
+}
+
+function call(kernel: IKernelRunShortcut | undefined, operands: unknown[]): unknown {
+  return (kernel as unknown as (...operands: unknown[]) => unknown)(...operands);
+}
+
+export function createKernel(
+  gpu: GPU,
+  backend: Backend,
+  { text, output }: Pick<Kernel, 'text' | 'output'>,
+): IKernelRunShortcut {
+  const kernel = gpu.createKernel(text.source, {
+    output: gpuSize(output),
+    precision: 'single',
+    ...(backend === 'cpu' ? {} : { argumentTypes: argumentTypes(text.arguments) }),
+  });
+  // otherwise loops stop after 1,000 rounds on some backends; ours have literal bounds
+  return kernel.setLoopMaxIterations(Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * Stated, so that a learning rate of 1 is not taken for an integer. gpu.js supports 'Input', its
+ * types do not. Not on cpu: there a kernel gets both flat inputs and nested results, and numbers
+ * have one type.
+ */
+function argumentTypes(args: readonly KernelArgument[]): Record<string, GPUVariableType> {
+  return Object.fromEntries(args.map(({ name, type }) => [name, type as GPUVariableType]));
+}
+
+/** gpu.js returns nested arrays; on the fused executors their rows are views of one buffer. */
+function flat(result: unknown, node: Node): Float32Array {
+  const size = sizeOf(node.shape);
+  const rows = rowsOf(result);
+  const [first] = rows;
+  if (first.byteOffset === 0 && first.buffer.byteLength === size * Float32Array.BYTES_PER_ELEMENT) {
+    return new Float32Array(first.buffer as ArrayBuffer);
+  }
+  const copy = new Float32Array(size);
+  rows.forEach((row, i) => {
+    copy.set(row, i * row.length);
+  });
+  return copy;
+}
+
+function rowsOf(result: unknown): Float32Array[] {
+  return result instanceof Float32Array ? [result] : (result as unknown[]).flatMap(rowsOf);
 }

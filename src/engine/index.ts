@@ -1,8 +1,7 @@
 import type { GPU } from 'gpu.js';
 import type { Program } from '../math/graph/node.js';
-import { gpuLibrary, installWebGpu } from './backend.js';
+import { type Executable, gpuLibrary, installWebGpu, PipelineExecutable } from './backend.js';
 import type { Backend } from './backend-names.js';
-import { type Executable, PipelineExecutable } from './executable.js';
 import { Heap } from './heap.js';
 import { type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';

@@ -2,7 +2,7 @@
 
 import type { KeyedProgram, Program } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
-import type { Executable } from './executable.js';
+import type { Executable } from './backend.js';
 import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
 import type { KernelCode, LinkedPlan } from './link.js';
 import type { Step } from './plan.js';

@@ -130,7 +130,12 @@ function over(
   }
 }
 
-/** Bits of the operations that the machine is expected to execute. */
+/**
+ * Bits of the operations that the machine is expected to execute. WebAssembly's vectors have 128.
+ * V8's optimizing compiler can merge two neighbouring operations into one of 256 bits if it is told
+ * to (`--experimental-wasm-revectorize`). Whether that pays depends on the processor and on V8:
+ * without the merge the larger tiles that it needs are slower.
+ */
 export type Width = 128 | 256;
 
 export interface Target {

@@ -12,7 +12,7 @@ import {
 import { KernelMachine } from '../engine/linked-executable.js';
 import { lossOf } from '../math/losses/index.js';
 import { carriedStates } from '../math/model/walk.js';
-import { Readout } from '../train/predictions.js';
+import { Readout } from '../train/evaluator.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
 import { inWords } from '../util/arguments.js';
 import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';

@@ -23,7 +23,7 @@ import { Graph } from '../math/graph/node.js';
 import { type LossSettings, lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
-import { Readout } from './predictions.js';
+import { Readout } from './evaluator.js';
 import type { ModelRun } from './shards.js';
 
 type Classes = Extract<Targets, { kind: 'class' }>;

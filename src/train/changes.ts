@@ -9,7 +9,7 @@ import { configDifferences } from '../config/explain.js';
 import { changesResults, type LoadedExperiment } from '../config/index.js';
 import { onResume } from '../config/key-facts.js';
 import type { DataRecord, Dataset } from '../data/index.js';
-import { EXECUTORS } from '../engine/executable.js';
+import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';

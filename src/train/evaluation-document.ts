@@ -18,9 +18,14 @@ import type {
   WorstValue,
 } from '../run/evaluation.js';
 import { shortestDecimal } from '../util/numbers.js';
-import type { Evaluation } from './evaluator.js';
+import {
+  type Evaluation,
+  type PredictedSequence,
+  type Prediction,
+  probabilityOf,
+  Readout,
+} from './evaluator.js';
 import type { Position } from './loop.js';
-import { type PredictedSequence, type Prediction, probabilityOf, Readout } from './predictions.js';
 import type { ModelRun } from './shards.js';
 
 const MAX_WORST = 24;

@@ -6,14 +6,17 @@ import { ParameterLayout } from '../math/model/parameters.js';
 import { batchPrograms } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
 import { programFile } from '../util/root.js';
-import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shard-server.js';
 import {
   allocateShards,
   type ModelRun,
   type ShardGroup,
   type ShardJob,
   type ShardMemory,
+  type ShardRequest,
+  ShardServer,
   SLOTS,
+  type ThreadReply,
+  type ThreadSetup,
 } from './shards.js';
 import { CALIBRATION } from './timing.js';
 

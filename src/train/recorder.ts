@@ -4,7 +4,7 @@
 
 import type { LoadedExperiment } from '../config/index.js';
 import { inputWidth } from '../data/index.js';
-import { EXECUTORS } from '../engine/executable.js';
+import { EXECUTORS } from '../engine/backend.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { type CheckpointStore, openCheckpoints } from '../run/checkpoints.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
@@ -27,8 +27,7 @@ import type {
   Position,
   StepReport,
 } from './loop.js';
-import type { EarlyStop, RunPlan } from './plan.js';
-import { stepCosts } from './profile.js';
+import { type EarlyStop, type RunPlan, stepCosts } from './plan.js';
 import type { RunContext } from './train.js';
 import type { StepResult, Trainer } from './trainer.js';
 import { trainingTensors } from './weights.js';

@@ -1,7 +1,7 @@
 /** Trains a run and closes it, however it ends; shared by new and resumed runs. */
 import type { Experiment, LoadedExperiment } from '../config/index.js';
 import { testSelections } from '../config/metrics.js';
-import { DeviceLostError, EXECUTORS } from '../engine/executable.js';
+import { DeviceLostError, EXECUTORS } from '../engine/backend.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { type Checkpoint, savedCheckpoints } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';

@@ -1,6 +1,6 @@
 /** A model in training and one optimizer step, without files or schedules. */
 import type { Split } from '../data/core/dataset.js';
-import type { Executable } from '../engine/executable.js';
+import type { Executable } from '../engine/backend.js';
 import type { Engine } from '../engine/index.js';
 import type { Value } from '../engine/linked-executable.js';
 import { sizeOf } from '../math/graph/shape.js';
@@ -12,9 +12,8 @@ import { carriedStates } from '../math/model/walk.js';
 import type { Optimizer } from '../math/optimizers/optimizer.js';
 import { gradientSumProgram, paddedSize, TOTAL, updateProgram } from '../math/optimizers/program.js';
 import type { Tensor } from '../run/safetensors.js';
-import { Evaluator } from './evaluator.js';
+import { Evaluator, Readout } from './evaluator.js';
 import { ShardPool } from './pool.js';
-import { Readout } from './predictions.js';
 import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatch } from './shards.js';
 
 export interface TrainerOptions extends ModelRun {

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Heap } from '../engine/heap.js';
 import type { Engine } from '../engine/index.js';
 import { LinkedRuntime } from '../engine/linked-executable.js';
-import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shard-server.js';
+import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shards.js';
 
 const { backend, links, memory, parameters } = workerData as ThreadSetup;
 const heap = new Heap(memory);

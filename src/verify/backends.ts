@@ -4,15 +4,14 @@
  * compared.
  */
 import { loadExperiment } from '../config/index.js';
-import { chooseBackend } from '../engine/backend.js';
+import { chooseBackend, EXECUTORS } from '../engine/backend.js';
 import type { Backend } from '../engine/backend-names.js';
-import { EXECUTORS } from '../engine/executable.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
 import { learningRates, planRun } from '../train/plan.js';
 import { createTrainer, initialParameters, openSession } from '../train/session.js';
 import type { StepResult, Trainer } from '../train/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
-import { norm, relative } from './reference.js';
+import { norm, relative } from './gradients.js';
 
 export interface VerifyBackendsOptions {
   readonly set: readonly string[];

@@ -5,7 +5,7 @@
 import '../support/quick.js';
 import t from 'tap';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
-import { Reference, readRows } from '../../src/verify/reference.js';
+import { Reference, readRows } from '../../src/verify/gradients.js';
 import { GOLDENS, golden, relativeError } from '../support/goldens.js';
 import { goldenShard, initialParameters } from '../support/shards.js';
 

@@ -19,8 +19,8 @@ import type {
 } from '../../src/run/evaluation.js';
 import { spellNonFinite } from '../../src/run/json.js';
 import { evaluationCollector } from '../../src/train/evaluation-document.js';
+import type { PredictedSequence } from '../../src/train/evaluator.js';
 import { computeInThreads } from '../../src/train/pool.js';
-import type { PredictedSequence } from '../../src/train/predictions.js';
 import type { ModelRun } from '../../src/train/shards.js';
 import { Calibration } from '../../src/train/timing.js';
 import { Trainer } from '../../src/train/trainer.js';

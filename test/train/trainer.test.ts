@@ -11,7 +11,7 @@ import { TrainingState, trainingLoop } from '../../src/train/loop.js';
 import { allocateShards, type ShardShape } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
-import { Reference, readRows } from '../../src/verify/reference.js';
+import { Reference, readRows } from '../../src/verify/gradients.js';
 import { relativeError, splitOf } from '../support/goldens.js';
 import { modelOf, type ShortModel } from '../support/models.js';
 

@@ -16,8 +16,7 @@ import {
   type Standing,
   worstByTensor,
 } from '../../src/verify/backends.js';
-import { differentiateAtZero, type GradientsResults } from '../../src/verify/gradients.js';
-import { spread } from '../../src/verify/reference.js';
+import { differentiateAtZero, type GradientsResults, spread } from '../../src/verify/gradients.js';
 import { type Finished, floats, integers, npz, Workplace } from '../support/cli.js';
 import { callInProcess, type ProgramModules } from '../support/in-process.js';
 
