@@ -8,7 +8,7 @@ import {
   type Split,
   type Targets,
 } from '../data/core/dataset.js';
-import type { LabelFacts, PlacedLabel } from '../data/core/labels.js';
+import type { LabelFacts } from '../data/core/labels.js';
 import { isConstant } from '../data/core/scaling.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';
@@ -68,7 +68,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
   }
   const isClassLoss = TASKS[taskOf(loss)].target === 'class';
   const isGiven = model.num_classes !== undefined;
-  const damage = labels && isClassLoss && !isGiven ? [...strayLabels(labels, numClasses)] : [];
+  const damage = labels && isClassLoss && !isGiven ? strayLabels(labels, numClasses) : [];
   if (diagnostics.length === 0 && damage.length > 0) throw damagedError(...damage);
   return {
     diagnostics: [...diagnostics, ...damage],
@@ -97,29 +97,20 @@ function isAllIgnored({ kind, values }: Targets): boolean {
  * Labels that would silently enlarge the model, which the labels determine.
  * @param needed number of classes that the labels of all splits need
  */
-function* strayLabels({ trainClasses, gap, foreign }: LabelFacts, needed: number): Iterable<Diagnostic> {
-  if (gap !== undefined && 2 * gap.count > trainClasses) {
-    const why = `but ${gap.count} of the classes 0 to ${trainClasses - 1} have no training label`;
-    yield stray(gap.largest, why, 'labels that start at 0', trainClasses);
-  }
-  if (foreign !== undefined) {
-    const expected = `one of the ${trainClasses} classes of the training labels`;
-    yield stray(foreign, 'which is not a class of the training labels', expected, needed);
-  }
-}
-
-function stray(
-  { name, value, place }: PlacedLabel,
-  why: string,
-  expected: string,
-  numClasses: number,
-): Diagnostic {
-  return {
-    code: 'data/stray-label',
-    message: `${name} is ${value}, ${why}`,
-    ...place,
-    expected: `${expected}, or \`model.num_classes: ${numClasses}\` if intended`,
-  };
+function strayLabels({ trainClasses, gap, foreign }: LabelFacts, needed: number): Diagnostic[] {
+  const sparse = gap && 2 * gap.count > trainClasses ? gap : undefined;
+  const unlabelled = `but ${sparse?.count} of the classes 0 to ${trainClasses - 1} have no training label`;
+  const oneOf = `one of the ${trainClasses} classes of the training labels`;
+  const stray = [
+    [sparse?.largest, unlabelled, 'labels that start at 0', trainClasses],
+    [foreign, 'which is not a class of the training labels', oneOf, needed],
+  ] as const;
+  return stray.flatMap(([label, why, expected, numClasses]) => {
+    if (label === undefined) return [];
+    const message = `${label.name} is ${label.value}, ${why}`;
+    const intended = `${expected}, or \`model.num_classes: ${numClasses}\` if intended`;
+    return [{ code: 'data/stray-label', message, ...label.place, expected: intended }];
+  });
 }
 
 const MAX_NAMED = 5;

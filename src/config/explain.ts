@@ -28,7 +28,13 @@ export type ExplainedKey = ReturnType<typeof explainKey>;
 export function explainKey(loaded: LoadedExperiment, key: string) {
   const path = key.replace(/\[(\d+)\]/g, '.$1').split('.');
   const schema = schemaAt(path, loaded.experiment);
-  if (schema === undefined || key === 'extends') throw unknownKey(key);
+  if (schema === undefined || key === 'extends') {
+    const known = new Set(allKeys().map(({ path }) => path.join('.')));
+    known.delete('extends');
+    const suggestion = nearest(key, [...known]) ?? [...known].find(path => path.endsWith(`.${key}`));
+    const message = `a config has no key \`${key}\``;
+    throw usageError({ code: 'config/unknown-key', message, suggestion });
+  }
   const given: unknown = schema['x-default'] ?? schema.default;
   const isEmpty = given === undefined || (isRecord(given) && Object.keys(given).length === 0);
   return {
@@ -39,15 +45,6 @@ export function explainKey(loaded: LoadedExperiment, key: string) {
     examples: schema.examples ?? [],
     values: explainValues(loaded, path),
   };
-}
-
-function unknownKey(key: string): Error {
-  const known = [...new Set(allKeys().map(({ path }) => path.join('.')))].filter(path => path !== 'extends');
-  return usageError({
-    code: 'config/unknown-key',
-    message: `a config has no key \`${key}\``,
-    suggestion: nearest(key, known) ?? known.find(path => path.endsWith(`.${key}`)),
-  });
 }
 
 export type ConfigDifference = ReturnType<typeof configDifferences>[number];

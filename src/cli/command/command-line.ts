@@ -116,9 +116,9 @@ export function printResult(summary: Summary, quiet: boolean, io: Io): void {
   const { status, metrics, steps, restored, duration_s, gates, directory, digests } = summary;
   if (status === 'completed') {
     const weights = restored ? ` with the weights of step ${restored.step},` : '';
-    io.out(
-      `${closingSentence(metrics.test)}${weights} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`,
-    );
+    const metric = mainMetric(metrics.test);
+    const sentence = `${metricSentence('Test', metric, metrics.test[metric])}${weights}`;
+    io.out(`${sentence} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`);
     const trivial = baselinesSentence(summary);
     if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
@@ -155,10 +155,4 @@ export function resumeHint(
 ): string {
   const words = [relative('.', directory) || '.', ...flags].map(quoted);
   return `Resume with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
-}
-
-/** A sentence with the first metric besides the loss, or with the loss if there is no other. */
-function closingSentence(metrics: Summary['metrics']['test']): string {
-  const metric = mainMetric(metrics);
-  return metricSentence('Test', metric, metrics[metric]);
 }
