@@ -14,17 +14,6 @@ import { gather } from '../ops/gather.js';
 import { addAll } from '../ops/index.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
-import {
-  type BlockLinks,
-  type BlockOptions,
-  blockInputs,
-  blockLinks,
-  hasLoss,
-  localUnit,
-  programKey,
-  type StateSpec,
-  topOutputs,
-} from './blocks.js';
 import { heads } from './heads.js';
 import {
   constantName,
@@ -36,7 +25,18 @@ import {
   poolsByWeight,
 } from './inputs.js';
 import { EMBEDDING, HEAD, ParameterLayout, partName } from './parameters.js';
-import type { Block } from './schedule.js';
+import {
+  type Block,
+  type BlockLinks,
+  type BlockOptions,
+  blockInputs,
+  blockLinks,
+  hasLoss,
+  localUnit,
+  programKey,
+  type StateSpec,
+  topOutputs,
+} from './schedule.js';
 import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
 /**

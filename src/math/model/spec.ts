@@ -1,8 +1,7 @@
 /** The description of a model for given data: layers over an input, and a head. */
 import type { SequenceInput } from '../../data/index.js';
 import type { Cell } from '../cells/cell.js';
-import type { LayerConfig } from '../cells/index.js';
-import { cells } from '../cells/index.js';
+import { cells, type LayerConfig } from '../cells/index.js';
 import { layersOf, type ModelConfig } from './settings.js';
 
 export type ModelInput =

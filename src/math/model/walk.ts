@@ -6,20 +6,21 @@
 import { counted } from '../../util/words.js';
 import type { KeyedProgram, Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
-import {
-  type BlockLinks,
-  blockInputs,
-  blockLinks,
-  hasLoss,
-  parametersOf,
-  programKey,
-  type StateSpec,
-} from './blocks.js';
 import { predictsEachStep } from './heads.js';
 import { constantName, declaredInputs, type InputOptions, widthOf } from './inputs.js';
 import { EMBEDDING, ParameterLayout } from './parameters.js';
 import { blockProgram } from './programs.js';
-import { type Block, makeSchedule } from './schedule.js';
+import {
+  type Block,
+  type BlockLinks,
+  blockInputs,
+  blockLinks,
+  hasLoss,
+  makeSchedule,
+  parametersOf,
+  programKey,
+  type StateSpec,
+} from './schedule.js';
 import { type ModelSpec, outputSizes } from './spec.js';
 
 export type Numbers = Float32Array | Float64Array;
