@@ -23,11 +23,6 @@ import { DATA, kind, steps, validation } from './core/settings.js';
 import { packedSplit } from './core/store.js';
 import { MAX_ELEMENTS, sha256 } from './reading/files.js';
 
-interface Generated {
-  readonly split: Split;
-  readonly sha256: string;
-}
-
 const ADDING_FEATURES = 2;
 const SYMBOLS = 10;
 const ALPHABET = 8;
@@ -134,21 +129,19 @@ function generated(config: SyntheticConfig, { ignoredLabel }: DatasetContext): D
   const adding = problem === 'adding';
   const steps = adding ? sequence_length : delay + 2 * SYMBOLS;
   checkSize(config, steps * (adding ? ADDING_FEATURES : 1));
-  const generate = (name: 'train' | 'test', count: number): Generated => {
-    const stream = RandomStream.of(config.seed, `data/${config.problem}/${name}`);
-    return adding ? addingProblem(stream, count, steps) : copyMemoryProblem(stream, count, steps);
+  const part = (name: 'train' | 'test', count: number) => {
+    const stream = RandomStream.of(config.seed, `data/${problem}/${name}`);
+    const generate = adding ? addingProblem : copyMemoryProblem;
+    const { split, sha256 } = generate(stream, count, steps);
+    return { split: without(ignoredLabel, split), files: [{ name: `synthetic/${problem}/${name}`, sha256 }] };
   };
-  const train = generate('train', config.train_size);
-  const test = generate('test', config.test_size);
+  const [train, test] = [part('train', config.train_size), part('test', config.test_size)];
   return {
     input: { kind: 'number', size: adding ? ADDING_FEATURES : CATEGORIES },
     sequenceLength: steps,
-    train: without(ignoredLabel, train.split),
-    test: without(ignoredLabel, test.split),
-    digests: splitFiles({
-      train: [{ name: `synthetic/${config.problem}/train`, sha256: train.sha256 }],
-      test: [{ name: `synthetic/${config.problem}/test`, sha256: test.sha256 }],
-    }),
+    train: train.split,
+    test: test.split,
+    digests: splitFiles({ train: train.files, test: test.files }),
   };
 }
 
@@ -165,7 +158,7 @@ function without(label: number | undefined, split: Split): Split {
  * others, else 0. The target is the sum of the two marked values. Predicting 1 always has a mean
  * squared error of 1/6.
  */
-function addingProblem(stream: RandomStream, count: number, steps: number): Generated {
+function addingProblem(stream: RandomStream, count: number, steps: number) {
   const half = Math.floor(steps / 2);
   const features = new Float32Array(count * steps * ADDING_FEATURES);
   const sums = new Float32Array(count);
@@ -193,7 +186,7 @@ function addingProblem(stream: RandomStream, count: number, steps: number): Gene
  * classes, since the delimiter is never a target. The best cross-entropy without memory is 10 ln 8
  * / T.
  */
-function copyMemoryProblem(stream: RandomStream, count: number, steps: number): Generated {
+function copyMemoryProblem(stream: RandomStream, count: number, steps: number) {
   const inputs = new Uint8Array(count * steps).fill(BLANK);
   const classes = new Int32Array(count * steps).fill(BLANK);
   for (let i = 0; i < count; i++) {

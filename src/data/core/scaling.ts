@@ -22,9 +22,6 @@ import {
 import { configError } from './problems.js';
 import { mappedLoad, packedSplit } from './store.js';
 
-const METHODS: Readonly<Record<DataScaling['method'], (column: Column) => [offset: number, scale: number]>> =
-  { standard: ({ mean, deviation }) => [mean, deviation], min_max: ({ min, max }) => [min, max - min] };
-
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
 }
@@ -33,7 +30,8 @@ export function columnScaling(
   method: DataScaling['method'],
   column: Column,
 ): readonly [offset: number, scale: number] {
-  const [offset, scale] = METHODS[method](column);
+  const { mean, deviation, min, max } = column;
+  const [offset, scale] = method === 'standard' ? [mean, deviation] : [min, max - min];
   return [offset, isConstant(column) ? 1 : scale];
 }
 
