@@ -2,7 +2,13 @@
 import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
 import { taskOf } from '../../math/losses/index.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
-import { openModel, openWithData, openWithoutData, type SavedModel } from '../../predict/open.js';
+import {
+  type OpenedModel,
+  openModel,
+  openWithData,
+  openWithoutData,
+  type SavedModel,
+} from '../../predict/open.js';
 import {
   type ClassPrediction,
   type Prediction,
@@ -97,20 +103,26 @@ export const verb = defineVerb({
       const message = 'this model predicts values, not classes';
       throw usageError({ code: 'cli/top', message, file: '--top' });
     }
+    const print = async (opened: OpenedModel, predict: (model: Model) => Predicted) => {
+      const model = new Model(opened);
+      try {
+        return await writeLines(predict(model), options, io);
+      } finally {
+        await model.close();
+      }
+    };
     if (input.length === 0) {
-      await hintingAtMovedData(async () => {
-        const model = new Model(await openWithData(saved, options));
-        await writeLines(model.ofSplit(options.split, limit), options, io).finally(() => model.close());
-      });
+      const ofSplit = (model: Model) => model.ofSplit(options.split, limit);
+      await hintingAtMovedData(async () => print(await openWithData(saved, options), ofSplit));
       return EXIT.done;
     }
     const { lines, onError } = options;
     const rejected = rejections(io);
     const onRejected = onError === 'skip' ? rejected.add : undefined;
     const sources = await openInput(saved, input, io);
-    const model = new Model(await openWithoutData(saved, options));
-    const found = model.ofSources(async () => sources, { lines, onRejected });
-    const predicted = await writeLines(found, options, io).finally(() => model.close());
+    const predicted = await print(await openWithoutData(saved, options), model =>
+      model.ofSources(async () => sources, { lines, onRejected }),
+    );
     const { count } = rejected.state;
     if (count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
