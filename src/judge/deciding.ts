@@ -148,11 +148,7 @@ export interface Replicates<R> {
   readonly runs: readonly R[];
 }
 
-interface Recorded {
-  readonly record: RunRecord;
-}
-
-export function replicatesOf<R extends Recorded>(runs: readonly R[]): Replicates<R>[] {
+export function replicatesOf<R extends { readonly record: RunRecord }>(runs: readonly R[]): Replicates<R>[] {
   const valued = runs.map(run => ({ run, values: decisiveValues(run.record) }));
   return groupBy(valued, ({ values }) => withoutDataSeed(values)).flatMap(alike => {
     // data that follow the experiment's seed do not distinguish runs

@@ -98,13 +98,8 @@ function holds(value: number, { relation, limit }: Bound): boolean {
   return relation === '>' ? value > limit : value < limit;
 }
 
-interface TrivialValue {
-  readonly name: string;
-  readonly value: number;
-}
-
 /** The trivial baselines of the split that have the metric, such as `test.loss`. */
-export function trivialValues(metric: string, baselines: Measured['baselines']): TrivialValue[] {
+export function trivialValues(metric: string, baselines: Measured['baselines']) {
   const [split, name] = metric.split('.');
   const known = split === 'validation' || split === 'test' ? baselines?.[split] : undefined;
   return Object.entries(known ?? {}).flatMap(([baseline, { [name]: value }]) =>
@@ -113,9 +108,11 @@ export function trivialValues(metric: string, baselines: Measured['baselines']):
 }
 
 /** The one that is hardest to beat. */
-export function hardestTrivial(metric: string, baselines: Measured['baselines']): TrivialValue | undefined {
+export function hardestTrivial(metric: string, baselines: Measured['baselines']) {
   const sign = largerIsBetter(metric) ? 1 : -1;
-  return trivialValues(metric, baselines).toSorted((a, b) => sign * (b.value - a.value))[0];
+  return trivialValues(metric, baselines)
+    .toSorted((a, b) => sign * (b.value - a.value))
+    .at(0);
 }
 
 export function inconclusive(gate: WrittenGate, value: number | null, reason: string): GateResult {

@@ -88,14 +88,11 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
   }
 }
 
-export interface GithubPlace {
-  /** Directory of the checkout. Paths of annotations are relative to it. */
-  readonly workspace: string | undefined;
-  readonly summary: string | undefined;
-}
+export type GithubPlace = ReturnType<typeof githubPlace>;
 
-export function githubPlace(env: Readonly<Record<string, string | undefined>>): GithubPlace {
+export function githubPlace(env: Readonly<Record<string, string | undefined>>) {
   return {
+    /** Directory of the checkout. Paths of annotations are relative to it. */
     workspace: env.GITHUB_WORKSPACE || undefined,
     summary: env.GITHUB_ACTIONS === 'true' ? env.GITHUB_STEP_SUMMARY || undefined : undefined,
   };

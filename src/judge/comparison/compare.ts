@@ -21,7 +21,6 @@ import {
   meanInterval,
   wilcoxonSignedRank,
 } from '../statistics.js';
-import { configDifferences, factDifferences, factNotes } from './differences.js';
 import type {
   Comparison,
   ComparisonVerdict,
@@ -32,7 +31,15 @@ import type {
   SideInfo,
   TestResult,
 } from './document.js';
-import { countedRuns, type Group, type Side, sidesOf } from './sides.js';
+import {
+  configDifferences,
+  countedRuns,
+  factDifferences,
+  factNotes,
+  type Group,
+  type Side,
+  sidesOf,
+} from './sides.js';
 
 export function comparisonOf(
   groups: readonly Group[],
@@ -232,15 +239,10 @@ function differencesOf(pairs: readonly (readonly [number, number])[]): number[] 
   });
 }
 
-interface Family {
-  readonly largerIsBetter: boolean;
-  readonly others: readonly number[];
-}
-
 function judge(
   compared: Compared,
   test: TestResult | null,
-  { largerIsBetter, others }: Family,
+  { largerIsBetter, others }: { readonly largerIsBetter: boolean; readonly others: readonly number[] },
 ): { verdict: ComparisonVerdict; reason: string | null } {
   if (test === null) return { verdict: 'no value', reason: 'one side has no valid value' };
   if (compared.isIdentical) return { verdict: 'identical', reason: null };

@@ -219,12 +219,7 @@ function judgeDifference(metric: string, values: readonly number[], baseline: Ba
     : { verdict: 'passed', value, reason: 'not distinguishable', p, ...limit };
 }
 
-interface Noise {
-  readonly error: number;
-  readonly df: number;
-}
-
-function noiseOf(values: readonly number[], { count: n, spread }: BaselineMetric): Noise | undefined {
+function noiseOf(values: readonly number[], { count: n, spread }: BaselineMetric) {
   if (spread === null) return undefined;
   const k = values.length;
   const own = momentsOf(values).spread;
@@ -235,7 +230,11 @@ function noiseOf(values: readonly number[], { count: n, spread }: BaselineMetric
   return { error: Math.sqrt(a + b), df };
 }
 
-function limitOf(metric: string, { mean }: BaselineMetric, { error, df }: Noise): number {
+function limitOf(
+  metric: string,
+  { mean }: BaselineMetric,
+  { error, df }: { error: number; df: number },
+): number {
   const slack = error === 0 ? 0 : upperQuantile(SIGNIFICANCE, df) * error;
   return largerIsBetter(metric) ? mean - slack : mean + slack;
 }
