@@ -171,37 +171,28 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number';
 }
 
+export type LogFollower = ReturnType<typeof followLog>;
+
 /** A history while its log is written. After each poll, it equals that of `readHistory`. */
-export class LogFollower {
-  private readonly tail: LineTail;
-  private collector: HistoryCollector;
-
-  constructor(
-    path: string,
-    private readonly capacity: number,
-  ) {
-    this.tail = new LineTail(path);
-    this.collector = new HistoryCollector(capacity);
-  }
-
-  /**
-   * Reads events added since the last call, at most a megabyte unless a line is longer. Returns
-   * whether more can be read immediately. Throws system errors.
-   */
-  poll(): boolean {
-    const { restarted, lines, more } = this.tail.read();
-    if (restarted) this.collector = new HistoryCollector(this.capacity);
-    for (const text of lines) this.collector.addLine(text);
-    return more;
-  }
-
-  get history(): RunHistory {
-    return this.collector.history;
-  }
-
-  close(): void {
-    this.tail.close();
-  }
+export function followLog(path: string, capacity: number) {
+  const tail = new LineTail(path);
+  let collector = new HistoryCollector(capacity);
+  return {
+    /**
+     * Reads events added since the last call, at most a megabyte unless a line is longer. Returns
+     * whether more can be read immediately. Throws system errors.
+     */
+    poll(): boolean {
+      const { restarted, lines, more } = tail.read();
+      if (restarted) collector = new HistoryCollector(capacity);
+      for (const text of lines) collector.addLine(text);
+      return more;
+    },
+    get history(): RunHistory {
+      return collector.history;
+    },
+    close: () => tail.close(),
+  };
 }
 
 export interface Curve {

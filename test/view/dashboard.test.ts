@@ -23,7 +23,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { LogFollower, type RunHistory, readHistory } from '../../src/run/history.js';
+import { followLog, type LogFollower, type RunHistory, readHistory } from '../../src/run/history.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { Catalog, type ListDocument } from '../../src/view/server/catalog.js';
 import { refusalOf } from '../../src/view/server/dashboard.js';
@@ -62,7 +62,7 @@ t.test(
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(change, fc.boolean()), { maxLength: 25 }), async steps => {
         const path = join(newFolder(), 'log.jsonl');
-        const follower = new LogFollower(path, 8);
+        const follower = followLog(path, 8);
         /** Bytes of `whole` in the file, and how many were there when it was last replaced. */
         let written = 0;
         let kept = 0;
@@ -106,7 +106,7 @@ t.test(
 
 t.test('a line that is too long for an event is one damaged line', t => {
   const path = join(newFolder(), 'log.jsonl');
-  const follower = new LogFollower(path, 8);
+  const follower = followLog(path, 8);
   const long = 'x'.repeat(9 << 20);
   writeFileSync(path, `{"event":"a"}\n${long}`);
   followedToTheEnd(follower);

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { comparisonOf } from '../../judge/comparison/compare.js';
 import { findTrials } from '../../run/find.js';
-import { LogFollower } from '../../run/history.js';
+import { followLog } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
 import { Run } from '../../run/run.js';
 import { isSweepWorkedOn } from '../../sweep/results.js';
@@ -364,7 +364,7 @@ function sweepSource(folder: string): Source {
 const CAPACITY = 1000;
 
 function followedRun(path: string, folder: string) {
-  const log = new LogFollower(join(folder, 'log.jsonl'), CAPACITY);
+  const log = followLog(join(folder, 'log.jsonl'), CAPACITY);
   return {
     version: () => `${signatureOf(folder, RUN_FILES)} ${isLocked(join(folder, 'run.lock'))}`,
     read: async () => {
