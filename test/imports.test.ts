@@ -148,7 +148,7 @@ const globals: readonly GlobalRule[] = [
       'cli/',
       'data/reading/ranged-file.ts',
       'engine/linked-executable.ts',
-      'engine/simd-target.ts',
+      'engine/simd-compile.ts',
       'run/',
       'train/',
       'verify/gradients.ts',
