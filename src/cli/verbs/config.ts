@@ -11,7 +11,7 @@ import {
   explainValues,
 } from '../../config/explain.js';
 import { loadExperiment } from '../../config/index.js';
-import { type Validation, validateFile } from '../../library/validate.js';
+import type { Validation } from '../../library/validate.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { packageRoot } from '../../util/root.js';
@@ -31,6 +31,8 @@ export const validate = defineVerb({
   },
   help: 'Exit codes: 0 all configs are valid, 2 a config is wrong, 5 data is damaged.',
   async action([configs], { set, format, json }, { io, commandLine }) {
+    // the other verbs of configs start without the engine
+    const { validateFile } = await import('../../library/validate.js');
     const verdicts: Verdict[] = [];
     for (const file of configs) {
       const verdict = await validateFile(file, set);
