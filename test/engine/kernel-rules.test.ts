@@ -7,6 +7,7 @@ import { checkKernel, type Parameter } from '../../src/engine/simd-lower.js';
 const PARAMETERS: readonly Parameter[] = [
   { name: 'a', type: 'array', extents: [6, 4] },
   { name: 'v', type: 'array', extents: [6] },
+  { name: 'u', type: 'array', extents: [3] },
   { name: 'w', type: 'array', extents: [6], symbols: 4 },
   { name: 'p', type: 'integer', value: 3 },
   { name: 'f', type: 'float' },
@@ -45,6 +46,7 @@ const refused: [body: string, message: RegExp][] = [
   ['const s = v[6];\nreturn s;', /reaches 6\.\.6/],
   ['return Math.max(0, v[6]);', /reaches 6\.\.6/],
   ['return a[w[this.thread.y + 3]][0];', /index 0 of 'w' reaches 3\.\.6/],
+  ['return u[w[0]];', /index 0 of 'u' reaches 0\.\.3, the axis has 0\.\.2/],
   ['return a[v[0]][0];', /index 0 of 'a' is not an integer/],
   ['return a[w[0] / 2][0];', /index 0 of 'a' is not affine/],
   ['return v[0.5];', /index 0 of 'v' is not affine/],
