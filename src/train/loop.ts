@@ -78,7 +78,7 @@ export interface Training {
   readonly observer?: LoopObserver;
 }
 
-/** Is told what happened before the loop goes on. */
+/** Callbacks that the loop awaits. */
 export interface LoopObserver {
   step?(report: StepReport): Promise<void>;
   /** The training since the start of the epoch; an evaluation follows. */

@@ -211,8 +211,8 @@ const MAX_OPEN = 500;
 const MANY_INDICATORS = new RegExp(`(?:[-?:][ \\t]+){${MAX_OPEN}}`);
 
 /**
- * Reports nesting that the parser cannot read. Brackets in texts count, too: no config has so many
- * that are not closed.
+ * Reports nesting that is too deep for the parser. Brackets within texts count as well, since no
+ * config has that many unclosed ones.
  * @param text the text to parse, at the same offsets as in the source
  */
 function findDeepNesting(source: SourceText, text: string): Diagnostic | undefined {

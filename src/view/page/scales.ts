@@ -194,10 +194,10 @@ export function valueAt({ places, values }: Line, place: number): number | null 
 /**
  * The exponential moving average with bias correction, as in TensorBoard: of measurements v_1, v_2,
  * … it is at the n-th sum_i w^(n-i) v_i / sum_i w^(n-i), so that the first value is the first
- * measurement. In general w is raised to the distance of two points in units of `spacing`: a long
- * curve, of which only some measurements are kept, looks as if all were, and curves in one chart
- * are smoothed over the same steps, however often they were measured. What was not finite stays a
- * gap and is not averaged.
+ * measurement. In general w is raised to the distance of two points in units of `spacing`. So a
+ * long curve looks the same if only some of its points are kept, and all curves in a chart are
+ * smoothed over the same number of steps. Values that are not finite stay gaps; they are not
+ * averaged.
  * @param weight w, from 0 (nothing is smoothed) to below 1
  * @param spacing steps between two measurements; see `spacingOf`
  */

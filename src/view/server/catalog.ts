@@ -179,7 +179,7 @@ function listedRun({ path, folder }: Place) {
   return { ...row, id: basename(folder), message: endOf(run)?.message ?? null };
 }
 
-/** More than the lines of a log of which the end is read. */
+/** More points than the part of a log that is read can have. */
 const CAPACITY = 65_536;
 
 function historyAtEnd(path: string): RunHistory {
