@@ -107,7 +107,7 @@ Tries to lose what a run has written and to break every reader; prints one table
 `;
 
 function wrong(option: string, value: unknown, expected: string): UserError {
-  return usageError({ code: 'soak/option', message: `--${option} is '${value}'`, expected });
+  return usageError('soak/option', `--${option} is '${value}'`, { expected });
 }
 
 function parse(args: readonly string[]) {

@@ -61,9 +61,7 @@ function checkFolder(): void {
   try {
     process.cwd();
   } catch {
-    throw usageError({
-      code: 'cli/no-folder',
-      message: 'the working directory has been removed',
+    throw usageError('cli/no-folder', 'the working directory has been removed', {
       expected: 'a directory that exists',
     });
   }

@@ -185,9 +185,7 @@ function withHelp(words: readonly string[], program: Command): readonly string[]
   const names = namesBelow(command);
   if (names.length > 0 && depth < named.length && (isAsked || (isFlagged && depth === 0))) {
     const word = named[depth];
-    throw usageError({
-      code: 'cli/unknownCommand',
-      message: `unknown command '${word}'`,
+    throw usageError('cli/unknownCommand', `unknown command '${word}'`, {
       expected: names.join(', '),
       suggestion: (depth === 0 ? verbMeant(word) : undefined) ?? nearest(word, names),
     });
@@ -212,9 +210,7 @@ async function asUsageError(
     'commander.unknownOption': () => keyMeant(first, words, command),
     'commander.excessArguments': () => unexpectedArgument(command),
   }[code];
-  return usageError({
-    code: `cli/${code.replace('commander.', '')}`,
-    message: first.replace(/\.$/, ''),
+  return usageError(`cli/${code.replace('commander.', '')}`, first.replace(/\.$/, ''), {
     suggestion: /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1],
     ...(await corrected?.()),
   });

@@ -15,7 +15,7 @@ import { gapWords } from '../data/forecast-gaps.js';
 import { outputsFor, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-checks.js';
@@ -69,7 +69,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
   const isClassLoss = TASKS[taskOf(loss)].target === 'class';
   const isGiven = model.num_classes !== undefined;
   const damage = labels && isClassLoss && !isGiven ? strayLabels(labels, numClasses) : [];
-  if (diagnostics.length === 0 && damage.length > 0) throw damagedError(...damage);
+  if (diagnostics.length === 0 && damage.length > 0) throw damagedErrors(damage);
   return {
     diagnostics: [...diagnostics, ...damage],
     warnings: [

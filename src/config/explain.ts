@@ -33,7 +33,7 @@ export function explainKey(loaded: LoadedExperiment, key: string) {
     known.delete('extends');
     const suggestion = nearest(key, [...known]) ?? [...known].find(path => path.endsWith(`.${key}`));
     const message = `a config has no key \`${key}\``;
-    throw usageError({ code: 'config/unknown-key', message, suggestion });
+    throw usageError('config/unknown-key', message, { suggestion });
   }
   const given: unknown = schema['x-default'] ?? schema.default;
   const isEmpty = given === undefined || (isRecord(given) && Object.keys(given).length === 0);

@@ -1,6 +1,6 @@
 /** Merges a config file, the files that it extends and `--set` into one tree. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { caught, type Diagnostic, UserError, usageError } from '../util/errors.js';
+import { caught, type Diagnostic, UserError, usageError, usageErrors } from '../util/errors.js';
 import { decidedBranch, decidingKeys, propertiesOf, type Schema, schemaAt } from './schema/schema.js';
 import { parseConfig, parseText } from './yaml/parse.js';
 import {
@@ -27,8 +27,7 @@ const MAX_FILES = 32;
  * @param asked where the file is named, unless on the command line
  */
 export function readLayers(given: string | SourceText, asked?: Place) {
-  if (given === '')
-    throw usageError({ code: 'config/missing-file', message: 'the name of the config is empty' });
+  if (given === '') throw usageError('config/missing-file', 'the name of the config is empty');
   const path = typeof given === 'string' ? resolve(given) : join(given.folder, given.file);
   const source = typeof given === 'string' ? readSource(given, path, dirname(path), asked) : given;
   const problems: Diagnostic[] = [];
@@ -57,12 +56,12 @@ export function readLayers(given: string | SourceText, asked?: Place) {
         const length = chain.length - chain.indexOf(path);
         const cycle = `\`extends\` forms a cycle of ${length} files back to ${name}`;
         const message = length === 1 ? 'the config extends itself' : cycle;
-        throw usageError(diagnosticAt(place, 'config/extends-cycle', message));
+        throw usageErrors([diagnosticAt(place, 'config/extends-cycle', message)]);
       }
       if (files.length + chain.length > MAX_FILES) {
         const more = { expected: `at most ${MAX_FILES}` };
         const message = '`extends` includes too many files';
-        throw usageError(diagnosticAt(place, 'config/extends-too-many', message, more));
+        throw usageErrors([diagnosticAt(place, 'config/extends-too-many', message, more)]);
       }
       return read(readSource(name, path, dirname(path), place), [...chain, path]);
     });
@@ -182,7 +181,7 @@ function applyChanges(tree: MapNode, changes: readonly Change[]) {
 }
 
 function fail(code: string, message: string, place: Place, expected?: string): UserError {
-  return usageError(diagnosticAt(place, code, message, { expected }));
+  return usageErrors([diagnosticAt(place, code, message, { expected })]);
 }
 
 const FORM = 'KEY.PATH=VALUE';
@@ -274,7 +273,7 @@ function parseValue(source: SourceText, start: number, schema: Schema | undefine
   if (text.trim() === '') throw fail('config/set-syntax', 'the value is missing', place, FORM);
   // spaces instead of the key keep the offsets in the argument
   const { node, problems } = parseText(source, ' '.repeat(start) + text);
-  if (problems.length > 0 || node === undefined) throw usageError(...problems);
+  if (problems.length > 0 || node === undefined) throw usageErrors(problems);
   return node;
 }
 

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { kindOf } from '../data/index.js';
 import { lossKind } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
-import { type Diagnostic, type UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
 import { fileDigest, hashExperiment } from './key-facts.js';
 import { type Assignment, applyAssignments, applyOverrides, readLayers } from './layers.js';
@@ -139,9 +139,9 @@ export function failed(diagnostics: readonly Diagnostic[], file: string): UserEr
       (a.column ?? 0) - (b.column ?? 0),
   );
   const left = sorted.length - MAX_DIAGNOSTICS;
-  if (left <= 0) return usageError(...sorted);
+  if (left <= 0) return usageErrors(sorted);
   const message = `${left} more ${left === 1 ? 'problem is' : 'problems are'} not shown`;
-  return usageError(...sorted.slice(0, MAX_DIAGNOSTICS), { code: 'config/more', message, file });
+  return usageErrors([...sorted.slice(0, MAX_DIAGNOSTICS), { code: 'config/more', message, file }]);
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,6 +1,6 @@
 /** Sequences in arrays: datasets of the arrays of splits, and sequences to predict, without `y`. */
 
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedError, damagedErrors } from '../util/errors.js';
 import {
   ArrayArchive,
   type ArrayContainer,
@@ -303,7 +303,7 @@ class Part extends ArraySequences implements FileLabels {
     this.problems.throwIfAny();
     if (!this.hasClasses || this.firsts.size > 0) return;
     const message = `array ${this.y.name} contains only ignored labels`;
-    throw damagedError({ code: 'data/label-range', message, file: this.y.file });
+    throw damagedError('data/label-range', message, { file: this.y.file });
   }
 
   /** @param numClasses number of classes over all splits, if targets are classes */
@@ -384,7 +384,7 @@ class Part extends ArraySequences implements FileLabels {
       if (isPadding) target.fill(Number.NaN);
       if (perStep && target.every(Number.isNaN)) continue;
       const bad = target.findIndex(value => !Number.isFinite(value));
-      if (bad >= 0) throw damagedError(notFinite(y, at + bad));
+      if (bad >= 0) throw damagedErrors([notFinite(y, at + bad)]);
     }
     return { kind: 'value', size, values, ...(perStep && { perStep }) };
   }
@@ -400,7 +400,7 @@ function refuseOtherShape(train: Part, other: Part): void {
       ? []
       : [{ code: 'data/shape-mismatch', message, file: array.file, expected, got }];
   });
-  if (problems.length > 0) throw damagedError(...problems);
+  if (problems.length > 0) throw damagedErrors(problems);
 }
 
 /** Approximate number of values in a list of sequences. */
@@ -449,7 +449,7 @@ function arraysOf(bytes: Buffer, file: string): SequenceArrays {
   problems.throwIfAny();
   if (x) return { x, ...others };
   const expected = 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length';
-  throw damagedError(archive.missing('x', expected));
+  throw damagedErrors([archive.missing('x', expected)]);
 }
 
 function sequenceAt(sequences: ArraySequences, index: number, input: SequenceInput): ReadSequence {

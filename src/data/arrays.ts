@@ -97,7 +97,7 @@ export class FileArray {
     }
     const message = `array ${this.name} is too large to be read into memory`;
     const sizes = { expected: `at most ${MAX_WHOLE_BYTES} bytes`, got: `${bytes} bytes` };
-    throw damagedError({ code: 'data/too-large', message, file: this.file, ...sizes });
+    throw damagedError('data/too-large', message, { file: this.file, ...sizes });
   }
 
   whole(): NumberArray {
@@ -125,18 +125,18 @@ export class FileArray {
   /** @throws UserError (exit 5) if rows are not contiguous */
   refuseFortranOrder(): void {
     if (!this.form.fortranOrder || this.shape.length < 2) return;
-    throw damagedError({
-      code: 'data/npy-order',
-      message: `array ${this.name} is in Fortran order, which cannot be read sequence by sequence`,
-      file: this.file,
-      expected: 'an array in C order (numpy.ascontiguousarray), or a larger `dataset.memory`',
-    });
+    throw damagedError(
+      'data/npy-order',
+      `array ${this.name} is in Fortran order, which cannot be read sequence by sequence`,
+      {
+        file: this.file,
+        expected: 'an array in C order (numpy.ascontiguousarray), or a larger `dataset.memory`',
+      },
+    );
   }
 
   wrongShape(expected: string, message = 'has the wrong shape or type'): UserError {
-    return damagedError({
-      code: 'data/shape-mismatch',
-      message: `array ${this.name} ${message}`,
+    return damagedError('data/shape-mismatch', `array ${this.name} ${message}`, {
       file: this.file,
       expected,
       got: `${this.form.dtype} [${this.shape.join(', ')}]`,

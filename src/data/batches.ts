@@ -58,9 +58,7 @@ export class BatchOrder {
     this.batchesPerEpoch = lastBatch === 'drop' ? Math.floor(batches) : Math.ceil(batches);
     this.droppedPerEpoch = lastBatch === 'drop' ? count % batchSize : 0;
     if (!(this.batchesPerEpoch >= 1)) {
-      throw usageError({
-        code: 'data/no-batch',
-        message: 'the training split does not fill one batch',
+      throw usageError('data/no-batch', 'the training split does not fill one batch', {
         expected: `at least ${lastBatch === 'drop' ? batchSize : 1} sequences, or a smaller batch_size`,
         got: `${count} sequences`,
       });
@@ -80,9 +78,7 @@ export class BatchOrder {
     // a new epoch can be drawn from data of any size
     const valid = position < restored.batchesPerEpoch && (count === options.count || position === 0);
     if (!valid) {
-      throw damagedError({
-        code: 'data/batch-state',
-        message: 'the saved position does not fit this dataset',
+      throw damagedError('data/batch-state', 'the saved position does not fit this dataset', {
         expected: `${options.count} sequences in ${restored.batchesPerEpoch} batches`,
         got: `epoch ${epoch}, batch ${position} of ${count} sequences`,
       });

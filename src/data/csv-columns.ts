@@ -2,7 +2,7 @@
  * Columns of tables by their names in the header, and the cells in them: numbers, and the sort keys
  * of an order column; for all purposes.
  */
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import type { Purpose } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
@@ -48,7 +48,7 @@ export function findColumns(
   purpose: Purpose,
 ): (column: NamedColumn | undefined) => number {
   const names = header.fields.map(name => name.trim());
-  if (names.every(name => name === '')) throw damagedError(blankHeader(header.row.file));
+  if (names.every(name => name === '')) throw damagedErrors([blankHeader(header.row.file)]);
   const places = new Map<string, number[]>();
   for (const [index, name] of names.entries()) places.set(name, [...(places.get(name) ?? []), index]);
   const doubled = columns.flatMap(({ name }): Diagnostic[] => {
@@ -64,7 +64,7 @@ export function findColumns(
     0,
     MAX_MISSING,
   );
-  if (problems.length > 0) throw damagedError(...problems);
+  if (problems.length > 0) throw damagedErrors(problems);
   return column => (column === undefined ? ABSENT : (places.get(column.name)?.[0] ?? ABSENT));
 }
 

@@ -4,7 +4,7 @@
  * `purpose` only: whether all problems are reported together or refuse their sequence, and whether
  * the targets are read.
  */
-import { type Diagnostic, damagedError, EXIT, UserError } from '../util/errors.js';
+import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import type { Purpose, ReadSequence, TextLevel } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { Problems } from './core/problems.js';
@@ -359,7 +359,7 @@ export class TableReader implements TableHandlers {
     if (isStreamed && name !== this.latest) {
       this.emit();
       // no problem of this sequence alone: an earlier prediction is wrong
-      if (this.ended.has(name)) throw damagedError(comesBack(name, place()));
+      if (this.ended.has(name)) throw damagedErrors([comesBack(name, place())]);
       if (this.ended.size < MAX_ENDED) this.ended.add(name);
       this.latest = name;
     }

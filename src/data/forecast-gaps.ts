@@ -2,7 +2,7 @@
  * Finds steps that are missing in the series of a forecast. A window counts steps as rows, so it
  * reads across a gap as if nothing were missing.
  */
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { TimeGaps } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
@@ -114,7 +114,7 @@ export function gapWarnings(
     ? 'The rows without a target do not continue the series'
     : 'The forecast reads the rows as if nothing were missing';
   const problem = { code, message: `${lacking}. ${effect}`, ...place, expected };
-  if (isTooLong) throw damagedError(problem);
+  if (isTooLong) throw damagedErrors([problem]);
   return [problem];
 }
 

@@ -422,9 +422,7 @@ function checkDates({ list, rows }: InputSeries, { calendar = [], time }: Foreca
   const [row] = list;
   const first = rows.order[row];
   if (calendar.length === 0 || row === undefined || (first !== undefined && !NUMBER.test(first))) return;
-  throw damagedError({
-    code: 'data/calendar',
-    message: 'the model reads calendar features, so times must be dates',
+  throw damagedError('data/calendar', 'the model reads calendar features, so times must be dates', {
     ...rows.place(row),
     ...(time !== undefined && { columnName: time, got: JSON.stringify(first.slice(0, 60)) }),
     expected: 'ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
@@ -441,11 +439,13 @@ function refuseLacking(
   if (first >= 0 && future >= ahead) return;
   const columns = known.length > 0 ? ` and ${known.join(', ')}, which the model reads in advance` : '';
   const after = ahead === 0 ? '' : `, then ${counted(ahead, 'row')} without a target${columns}`;
-  throw damagedError({
-    code: 'data/forecast-steps',
-    message: `${series === undefined ? 'the table' : `series ${JSON.stringify(name)}`} has too few rows to forecast from`,
-    ...rows.place(list[first < 0 ? 0 : list.length - 1]),
-    expected: `${counted(input_steps, 'row')} with a target${after}`,
-    got: `${last + 1}${ahead === 0 ? '' : `, then ${future}`}`,
-  });
+  throw damagedError(
+    'data/forecast-steps',
+    `${series === undefined ? 'the table' : `series ${JSON.stringify(name)}`} has too few rows to forecast from`,
+    {
+      ...rows.place(list[first < 0 ? 0 : list.length - 1]),
+      expected: `${counted(input_steps, 'row')} with a target${after}`,
+      got: `${last + 1}${ahead === 0 ? '' : `, then ${future}`}`,
+    },
+  );
 }

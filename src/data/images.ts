@@ -138,9 +138,7 @@ async function openMnist(config: MnistConfig, context: DatasetContext): Promise<
     const { source } = files.find(name) as { readonly source: Bytes };
     const got = sha256(source.readNow({ from: 0, to: source.size }));
     if (got === expected) continue;
-    throw damagedError({
-      code: 'data/digest',
-      message: 'this is not the original MNIST file: its SHA-256 differs',
+    throw damagedError('data/digest', 'this is not the original MNIST file: its SHA-256 differs', {
       file: source.name,
       expected,
       got,

@@ -101,9 +101,7 @@ export async function newSequenceFiles(
 ): Promise<readonly InputSource[]> {
   const expands = kindOf(config).expandsPaths;
   if (!expands && paths.length > 1) {
-    throw usageError({
-      code: 'data/several-files',
-      message: `an input of \`dataset.kind: ${config.kind}\` is one file`,
+    throw usageError('data/several-files', `an input of \`dataset.kind: ${config.kind}\` is one file`, {
       file: paths[1],
     });
   }

@@ -1,5 +1,5 @@
 /** Dataset kinds of NumPy arrays: `npz`, one archive, and `npy`, a file for each array. */
-import { damagedError } from '../util/errors.js';
+import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { ARRAY_KIND, arrayDataset, arraySequences, sequenceLayout } from './array-dataset.js';
 import { ArrayArchive, ArrayFiles } from './arrays.js';
@@ -114,7 +114,7 @@ async function openNpz(config: NpzConfig, context: DatasetContext): Promise<Data
   const missing = [TRAIN, ...[VALIDATED, TEST].filter(isGiven)].flatMap(({ x, y }) =>
     [x, y].filter(name => !archive.has(name)).map(name => archive.missing(name, EXPECTED)),
   );
-  if (missing.length > 0) throw damagedError(...missing);
+  if (missing.length > 0) throw damagedErrors(missing);
   checkValidationArrays(isGiven(VALIDATED), config);
   const names = [TRAIN, validation_arrays ? VALIDATED : undefined, TEST];
   return arrayDataset(archive, names, config, { ...context, layoutOf: sequenceLayout });

@@ -5,7 +5,7 @@
  * Text is read in pieces of whole symbols. For files on disk, memory holds the start of each piece,
  * in bytes and in symbols.
  */
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedError, damagedErrors } from '../util/errors.js';
 import type {
   DataFile,
   DataRecord,
@@ -195,9 +195,7 @@ class TextPieces implements Pieces {
     }
     this.rest = Buffer.from(bytes.subarray(from));
     if (this.reader.level !== 'word' || this.rest.length <= MAX_WORD_BYTES) return;
-    throw damagedError({
-      code: 'data/word-too-long',
-      message: 'the word is too long',
+    throw damagedError('data/word-too-long', 'the word is too long', {
       file: this.file,
       offset: this.start.offset,
       expected: `at most ${MAX_WORD_BYTES} bytes`,
@@ -424,7 +422,7 @@ function pieceCheck(level: TextLevel, refused: number): (piece: CodedPiece) => v
     const end = codes.length - 1;
     for (let at = codes.indexOf(refused); at >= 0 && at < end; at = codes.indexOf(refused, at + 1))
       if (problems.push(refusal(piece, at, level)) === MAX_TOLD) break;
-    if (problems.length > 0) throw damagedError(...problems);
+    if (problems.length > 0) throw damagedErrors(problems);
     last = codes[end] === refused ? refusal(piece, end, level) : undefined;
   };
 }

@@ -13,7 +13,7 @@
  * them, and the target of the last step of each row.
  */
 
-import { damagedError } from '../util/errors.js';
+import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import {
   type Dataset,
@@ -119,7 +119,7 @@ async function open(
   const read = async (of: readonly string[]): Promise<SymbolStream> => {
     const stream = await readStream(of, reader, isOnDisk);
     if (stream.length > 0) return stream;
-    throw damagedError(...of.map(file => ({ code: 'data/text-empty', message: 'the file is empty', file })));
+    throw damagedErrors(of.map(file => ({ code: 'data/text-empty', message: 'the file is empty', file })));
   };
   const streams = {
     train: await read(files[0]),

@@ -53,9 +53,7 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
   }
   const found = await installWebGpu();
   if (!('missing' in found)) return { backend: 'webgpu', reason: 'as requested', adapter: found };
-  throw usageError({
-    code: 'backend/missing',
-    message: `backend webgpu is not available: ${found.missing}`,
+  throw usageError('backend/missing', `backend webgpu is not available: ${found.missing}`, {
     expected: 'one of auto, webasm, cpu on this machine',
     got: 'webgpu',
   });

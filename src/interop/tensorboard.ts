@@ -93,12 +93,11 @@ function prepare(folder: string, name: string): void {
   const foreign = readdirSync(folder).find(one => one.includes('tfevents') && one !== name);
   if (foreign === undefined) return;
   const whose = FILE.test(foreign) ? "another run's" : "another program's";
-  throw usageError({
-    code: 'export/foreign',
-    message: `${whose} event file is here (${foreign}); TensorBoard would merge both into one run`,
-    file: folder,
-    expected: 'a directory without event files; see --output',
-  });
+  throw usageError(
+    'export/foreign',
+    `${whose} event file is here (${foreign}); TensorBoard would merge both into one run`,
+    { file: folder, expected: 'a directory without event files; see --output' },
+  );
 }
 
 /** Reads the scalars. Returns the time of the last event, in seconds since 1970. */

@@ -12,7 +12,7 @@ import { VARIANT } from '../sweep/directory.js';
 import type { Point } from '../sweep/search/space.js';
 import { gateReferences, initialParameters, modelSpec, openData, streamsOf } from '../train/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
-import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, EXIT, type ExitCode, UserError, usageErrors } from '../util/errors.js';
 import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
 
 export interface ValidateOptions {
@@ -139,7 +139,7 @@ export class SweepModels {
       }
       problems.add(found, decisive(point));
     }
-    if (problems.diagnostics.length > 0) throw usageError(...problems.diagnostics);
+    if (problems.diagnostics.length > 0) throw usageErrors(problems.diagnostics);
     return [...warnings.values()];
   }
 
@@ -162,7 +162,7 @@ export class SweepModels {
   private async open(point: Point): Promise<{ spec: ModelSpec; warnings: readonly Diagnostic[] }> {
     const loaded = this.sweep.configAt(point);
     const { diagnostics, warnings, spec } = await checkedData(loaded, () => this.dataset(loaded));
-    if (spec === undefined) throw usageError(...diagnostics);
+    if (spec === undefined) throw usageErrors(diagnostics);
     return { spec, warnings };
   }
 

@@ -17,7 +17,7 @@ import {
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
 import * as args from '../util/arguments.js';
-import { UserError, usageError } from '../util/errors.js';
+import { UserError, usageError, usageErrors } from '../util/errors.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
 import { type PredictionForm, Predictor, type SequencePrediction, type WhichWeights } from './predictor.js';
 import {
@@ -248,9 +248,7 @@ export class Model {
     const { vocabulary } = this.opened.data;
     this.refuseIfNotGenerative();
     if (vocabulary === undefined) {
-      throw usageError({
-        code: 'model/no-vocabulary',
-        message: 'the symbols of this model are numbers, not text',
+      throw usageError('model/no-vocabulary', 'the symbols of this model are numbers, not text', {
         expected: '`generate` of the library, with numbers',
       });
     }
@@ -260,7 +258,7 @@ export class Model {
     } catch (error) {
       if (!(error instanceof UnknownSymbol)) throw error;
       const message = `the prompt has a symbol that the model cannot read: ${error.message}`;
-      throw usageError({ ...error.problem, message });
+      throw usageErrors([{ ...error.problem, message }]);
     }
     yield* decodeText(this.generate(numbers, options), vocabulary, numbers.length > 0);
   }
@@ -269,20 +267,20 @@ export class Model {
   private refuseIfNotGenerative(): number {
     const { input, form } = this;
     if (input.kind === 'symbol' && form.kind === 'class' && form.size === input.count) return input.count;
-    throw usageError({
-      code: 'model/not-generative',
-      message: 'only language models can generate: their classes are their input symbols',
-      expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating',
-    });
+    throw usageError(
+      'model/not-generative',
+      'only language models can generate: their classes are their input symbols',
+      { expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating' },
+    );
   }
 
   private get givenForm(): StepForm {
     if (this.stepForm) return this.stepForm;
-    throw usageError({
-      code: 'model/forecast',
-      message: 'a forecasting model reads windows of a table, each series with its own scaling',
-      expected: '`predictFile` with such a table',
-    });
+    throw usageError(
+      'model/forecast',
+      'a forecasting model reads windows of a table, each series with its own scaling',
+      { expected: '`predictFile` with such a table' },
+    );
   }
 
   /**
@@ -297,9 +295,7 @@ export class Model {
 
   private refuseIfClosed(): void {
     if (!this.isClosed) return;
-    throw usageError({
-      code: 'model/closed',
-      message: 'the model is closed',
+    throw usageError('model/closed', 'the model is closed', {
       expected: 'a model that `loadModel` opened and `close` did not end',
     });
   }

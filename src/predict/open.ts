@@ -28,7 +28,7 @@ import { ShardPool } from '../train/pool.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
-import { damagedError, usageError } from '../util/errors.js';
+import { damagedError, usageError, usageErrors } from '../util/errors.js';
 import type { WhichWeights } from './predictor.js';
 
 export interface OpenModelOptions extends WhichWeights {
@@ -57,9 +57,7 @@ export function openModel(path: string, { checkpoint, weights, set = [] }: OpenM
   if (manifest) refuseForeign([saved], manifest);
   const hasAverage = loaded.experiment.training.average !== undefined;
   if (weights === 'average' && !hasAverage) {
-    throw usageError({
-      code: 'weights/no-average',
-      message: 'this run has no averaged weights',
+    throw usageError('weights/no-average', 'this run has no averaged weights', {
       file: path,
       expected: '`--weights trained`, or a run with `training.average`',
     });
@@ -91,7 +89,7 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set:
     expected: 'a path in `dataset`, such as dataset.path=FILE',
     got: set.find(assignment => assignment.trim().startsWith(`${key}=`)) ?? JSON.stringify(b?.value ?? null),
   }));
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
 }
 
 /** A model with its weights and its knowledge of the data, until its pool is closed. */
@@ -123,9 +121,7 @@ export async function openWithData(
 export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
   const { loaded, manifest } = saved;
   if (manifest === undefined) {
-    throw damagedError({
-      code: 'run/no-data-record',
-      message: 'this run cannot read new sequences: manifest.json is missing',
+    throw damagedError('run/no-data-record', 'this run cannot read new sequences: manifest.json is missing', {
       file: saved.path,
       expected:
         'a run with its manifest.json; `predict --split` and `evaluate` read the dataset and still work',
@@ -207,9 +203,7 @@ export async function evaluateCheckpoint(
 export function splitOf(dataset: Dataset, name: SplitName): Split {
   const split = dataset[name];
   if (split) return split;
-  throw usageError({
-    code: 'data/no-split',
-    message: `this run has no ${name} split`,
+  throw usageError('data/no-split', `this run has no ${name} split`, {
     file: '--split',
     expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]).join(' | '),
     got: name,
@@ -241,9 +235,7 @@ export async function backtest(
 ) {
   const { dataset } = openModel(path, { ...options, set }).loaded.experiment;
   if (dataset.kind !== 'forecast') {
-    throw usageError({
-      code: 'cli/backtest',
-      message: '--backtest needs a forecasting run',
+    throw usageError('cli/backtest', '--backtest needs a forecasting run', {
       file: path,
       expected: 'a run of `dataset.kind: forecast`',
       got: dataset.kind,

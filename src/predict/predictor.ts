@@ -21,7 +21,7 @@ import type { ModelSpec } from '../math/model/spec.js';
 import { batchesOf, inTurn, probabilities, Readout } from '../train/evaluator.js';
 import { ShardedBatches, type SplitBatch } from '../train/shards.js';
 import type { WeightsName } from '../train/weights.js';
-import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, damagedErrors, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { OpenedModel } from './open.js';
 import type { RejectionOptions } from './session.js';
@@ -133,7 +133,7 @@ export class Predictor {
           const position = isRejected(sequence) ? index : (sequence.position ?? index);
           index = position + 1;
           const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
-          if (problems.length > 0 && !onRejected) throw damagedError(...problems);
+          if (problems.length > 0 && !onRejected) throw damagedErrors(problems);
           if (problems.length > 0) onRejected?.(problems, position);
           if (problems.length > 0 || isRejected(sequence)) continue;
           const steps = this.stepsFor(Math.max(longest(waiting), sequence.length));
@@ -202,12 +202,11 @@ export class Predictor {
  * states of another, and so would all after it.
  */
 function cannotSkip(): UserError {
-  return usageError({
-    code: 'predict/skip',
-    message:
-      'sequences cannot be skipped: this model has `carry_state`, so each starts in the states of one before it',
-    expected: '`--on-error stop`; in a program, no `onRejected`',
-  });
+  return usageError(
+    'predict/skip',
+    'sequences cannot be skipped: this model has `carry_state`, so each starts in the states of one before it',
+    { expected: '`--on-error stop`; in a program, no `onRejected`' },
+  );
 }
 
 function longest(waiting: readonly Placed[]): number {

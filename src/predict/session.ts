@@ -15,7 +15,7 @@ import { carriedStates } from '../math/model/walk.js';
 import { Readout } from '../train/evaluator.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
 import { inWords } from '../util/arguments.js';
-import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, damagedError, damagedErrors, UserError, usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import type { OpenedModel } from './open.js';
@@ -55,11 +55,11 @@ export class StepModel {
   ) {
     const { run, pool } = model;
     if (run.spec.layers.some(({ settings }) => settings.bidirectional)) {
-      throw usageError({
-        code: 'model/bidirectional',
-        message: 'a bidirectional model reads sequences from both ends, so it cannot run step by step',
-        expected: '`predict` with whole sequences',
-      });
+      throw usageError(
+        'model/bidirectional',
+        'a bidirectional model reads sequences from both ends, so it cannot run step by step',
+        { expected: '`predict` with whole sequences' },
+      );
     }
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };
@@ -329,10 +329,10 @@ function known<T>(place: string, read: () => T): T {
   } catch (error) {
     if (!(error instanceof UnknownSymbol)) throw error;
     const { problem } = error;
-    throw damagedError({ ...problem, message: `${place}: ${problem.message}` });
+    throw damagedErrors([{ ...problem, message: `${place}: ${problem.message}` }]);
   }
 }
 
 function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): UserError {
-  return damagedError({ code: 'data/given-values', message, ...more });
+  return damagedError('data/given-values', message, { ...more });
 }

@@ -8,7 +8,15 @@
 
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { caught, type Diagnostic, damagedError, EXIT, UserError, usageError } from '../util/errors.js';
+import {
+  caught,
+  type Diagnostic,
+  damagedError,
+  damagedErrors,
+  EXIT,
+  UserError,
+  usageError,
+} from '../util/errors.js';
 import { choice, count, list, literal, nullable, number, struct, type TypeOf, text } from '../util/schema.js';
 import { withFileErrors } from '../util/system-errors.js';
 import { flushFolder, isAbsent, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
@@ -141,9 +149,7 @@ function remove(path: string): void {
 /** A run's files must stay inside its directory. */
 function refuseLink(folder: string): void {
   if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
-  throw usageError({
-    code: 'checkpoint/link',
-    message: 'checkpoints/ is a symbolic link, which cellrun does not follow',
+  throw usageError('checkpoint/link', 'checkpoints/ is a symbolic link, which cellrun does not follow', {
     file: folder,
     expected: 'a real directory in each run',
   });
@@ -219,16 +225,15 @@ export function resolveCheckpoint(folder: string, which: 'last' | 'best' | numbe
   const index = readIndex(folder);
   const named = typeof which === 'number' ? checkpointName(which) : index?.[which];
   const lost = lostCheckpoints(folder, index).filter(({ file }) => basename(file) === named);
-  if (lost.length > 0) throw damagedError(...lost);
+  if (lost.length > 0) throw damagedErrors(lost);
   if (found !== undefined) return found.path;
   const steps = listCheckpoints(folder).map(({ step }) => step);
   const what = typeof which === 'number' ? `of step ${which}` : `'${which}'`;
-  throw usageError({
-    code: 'checkpoint/missing',
-    message: steps.length === 0 ? 'there is no checkpoint here' : `there is no checkpoint ${what} here`,
-    file: folder,
-    ...(steps.length > 0 && { expected: `one of the steps ${steps.join(', ')}` }),
-  });
+  throw usageError(
+    'checkpoint/missing',
+    steps.length === 0 ? 'there is no checkpoint here' : `there is no checkpoint ${what} here`,
+    { file: folder, ...(steps.length > 0 && { expected: `one of the steps ${steps.join(', ')}` }) },
+  );
 }
 
 /** Runs `read` again if it fails: a run in training may replace its checkpoints meanwhile. */
@@ -252,22 +257,19 @@ export const STATE_KEY = 'cellrun';
 function stateOf(path: string, { [STATE_KEY]: text }: Readonly<Record<string, string>>): CheckpointHeader {
   const state = parsed(text);
   if (state === undefined)
-    throw damagedError({
-      code: 'checkpoint/no-state',
-      message: `not a checkpoint: the header of this safetensors file has no valid '${STATE_KEY}' entry`,
-      file: path,
-      offset: 8,
-    });
+    throw damagedError(
+      'checkpoint/no-state',
+      `not a checkpoint: the header of this safetensors file has no valid '${STATE_KEY}' entry`,
+      { file: path, offset: 8 },
+    );
   const { step, epoch, metric, temporary, metadata } = state;
   // a resume sorts by name, a listing by the step in the file
   if (FILE_NAME.test(basename(path)) && basename(path) !== checkpointName(step))
-    throw damagedError({
-      code: 'checkpoint/step',
-      message: `this file holds the checkpoint of step ${step}, but its name says another step`,
-      file: path,
-      offset: 8,
-      expected: checkpointName(step),
-    });
+    throw damagedError(
+      'checkpoint/step',
+      `this file holds the checkpoint of step ${step}, but its name says another step`,
+      { file: path, offset: 8, expected: checkpointName(step) },
+    );
   return { path, step, epoch, metric, temporary, metadata };
 }
 
@@ -334,8 +336,8 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
     file: folder,
     expected: 'an intact checkpoint restored from a backup, or a new run of this config',
   };
-  if (found.length > 0 && !checkpoint) throw damagedError(...found, noneLeft);
-  if (found.length > 0 && strict) throw damagedError(...found);
+  if (found.length > 0 && !checkpoint) throw damagedErrors([...found, noneLeft]);
+  if (found.length > 0 && strict) throw damagedErrors(found);
   const setAside = () => {
     for (const path of damaged.keys()) refuseUnlessOwned(path);
     for (const path of damaged.keys()) withFileErrors(path, () => renameSync(path, `${path}${ASIDE}`));

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, damagedError, type UserError, usageError, usageErrors } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import { codeOf, withFileErrors } from '../util/system-errors.js';
 import { checkpointNames } from './checkpoints.js';
@@ -131,12 +131,11 @@ export class RunDirectory {
       return name !== FILES.lock && !OF_A_PROCESS.test(name);
     });
     if (foreign === undefined) return;
-    throw usageError({
-      code: 'run/not-empty',
-      message: `this directory contains something that is not from a run of this config: ${foreign.name}`,
-      file: this.path,
-      expected: 'an empty or new directory, or a run directory',
-    });
+    throw usageError(
+      'run/not-empty',
+      `this directory contains something that is not from a run of this config: ${foreign.name}`,
+      { file: this.path, expected: 'an empty or new directory, or a run directory' },
+    );
   }
 
   /** Throws (exit 5) if the manifest is missing although a log or checkpoints exist. */
@@ -171,12 +170,7 @@ export class RunDirectory {
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string, suggestion?: string): UserError =>
-      usageError({
-        code: 'run/not-a-run',
-        message,
-        file: path,
-        ...(suggestion !== undefined && { suggestion }),
-      });
+      usageError('run/not-a-run', message, { file: path, ...(suggestion !== undefined && { suggestion }) });
     const info = statSync(directory.path, { throwIfNoEntry: false });
     if (info === undefined) throw fail('the run directory does not exist', nearestFile(path));
     if (!info.isDirectory()) throw fail('this is a file, not a run directory');
@@ -282,12 +276,11 @@ export class RunDirectory {
 const OF_A_PROCESS = /^\.tmp-\d+-/;
 
 function lost(file: string): UserError {
-  return damagedError({
-    code: 'run/file-lost',
-    message: `${basename(file)} is missing, so this run cannot be read or resumed; its other files are unchanged`,
-    file,
-    expected: 'the file, restored from a backup',
-  });
+  return damagedError(
+    'run/file-lost',
+    `${basename(file)} is missing, so this run cannot be read or resumed; its other files are unchanged`,
+    { file, expected: 'the file, restored from a backup' },
+  );
 }
 
 function newestRunIn(folder: string): string | undefined {
@@ -350,11 +343,13 @@ const RESERVED: readonly string[] = ['sweeps', CHECKS];
 /** @param place location of the name, for the error */
 export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
   if (NAME.test(name) && !RESERVED.includes(name.toLowerCase())) return;
-  throw usageError({
-    ...place,
-    code: 'run/name',
-    message: 'this name cannot be a directory in the output directory',
-    expected: `at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row; not ${RESERVED.join(' or ')}`,
-    got: JSON.stringify(name),
-  });
+  throw usageErrors([
+    {
+      ...place,
+      code: 'run/name',
+      message: 'this name cannot be a directory in the output directory',
+      expected: `at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row; not ${RESERVED.join(' or ')}`,
+      got: JSON.stringify(name),
+    },
+  ]);
 }

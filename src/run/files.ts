@@ -149,7 +149,7 @@ export function withFile<T>(
 
 function refuseUnlessFile(path: string, info: fs.Stats, maxBytes: number): void {
   const refused = (message: string, expected?: string): UserError =>
-    usageError({ code: 'file/unreadable', message, file: path, ...(expected !== undefined && { expected }) });
+    usageError('file/unreadable', message, { file: path, ...(expected !== undefined && { expected }) });
   if (info.isSymbolicLink())
     throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
   if (info.isDirectory()) throw refused('this is a directory, not a file');
@@ -175,15 +175,10 @@ export function readAt(file: number, position: number, length: number): Buffer {
 export function unreadable(file: string, error: unknown): UserError {
   const code = codeOf(error) ?? 'unknown error';
   if (code === 'EIO' && error instanceof Error && 'syscall' in error && error.syscall === 'read')
-    return damagedError({ code: 'file/unreadable', message: 'the disk reported an error', file, offset: 0 });
+    return damagedError('file/unreadable', 'the disk reported an error', { file, offset: 0 });
   const message = readingReason(error, file) ?? `the file cannot be read (${code})`;
   const suggestion = code === 'ENOENT' ? nearestFile(file) : undefined;
-  return usageError({
-    code: 'file/unreadable',
-    message,
-    file,
-    ...(suggestion !== undefined && { suggestion }),
-  });
+  return usageError('file/unreadable', message, { file, ...(suggestion !== undefined && { suggestion }) });
 }
 
 /**
@@ -217,7 +212,7 @@ export function outputError(error: unknown, named: string, what = 'the output di
   const isCommon = isPathError(error) || isDiskFull(error);
   const reason = isCommon ? systemReason(error) : OF_A_FOLDER[codeOf(error) ?? ''];
   if (reason === undefined) return error;
-  return usageError({ code: 'run/output', message: `${what} cannot be created: ${reason}`, file: named });
+  return usageError('run/output', `${what} cannot be created: ${reason}`, { file: named });
 }
 
 /**

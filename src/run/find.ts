@@ -74,15 +74,17 @@ export function runsAt(path: string): Found[] {
   const found = runs.filter(one => one.kind === 'run');
   if (found.length > 0) return found;
   const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
-  throw usageError({
-    code: 'run/not-a-run',
-    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'no runs found here',
-    file: path,
-    expected:
-      deeper === undefined
-        ? 'a run directory, a sweep, or a folder of runs'
-        : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
-  });
+  throw usageError(
+    'run/not-a-run',
+    kind === 'sweep' ? 'this sweep has no trials yet' : 'no runs found here',
+    {
+      file: path,
+      expected:
+        deeper === undefined
+          ? 'a run directory, a sweep, or a folder of runs'
+          : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
+    },
+  );
 }
 
 export function kindOf(path: string): Found['kind'] | undefined {

@@ -12,7 +12,7 @@
  * docs/internals/invariants.md says against what this defends, and against what not.
  */
 import { createHash } from 'node:crypto';
-import { damagedError } from '../util/errors.js';
+import { damagedErrors } from '../util/errors.js';
 import { type CheckpointHeader, checkpointNames, indexPath } from './checkpoints.js';
 import type { RunDirectory } from './directory.js';
 import { isAbsent } from './files.js';
@@ -156,8 +156,8 @@ export function isAtEnd(directory: RunDirectory): boolean {
 /** Throws (exit 5) all of `damage`, if there is any. */
 export function refuseDamage(directory: RunDirectory, damage: readonly Damage[]): void {
   if (damage.length === 0) return;
-  throw damagedError(
-    ...damage.map(({ file, what }) => ({
+  throw damagedErrors(
+    damage.map(({ file, what }) => ({
       code: 'run/damaged',
       message: `this file ${what}`,
       file: directory.pathOf(file),
@@ -181,8 +181,8 @@ export function refuseForeign(
   const own = ownStepHashes(manifest);
   const foreign = checkpoints.filter(({ metadata }) => !own.has(String(metadata.step_hash)));
   if (foreign.length === 0) return;
-  throw damagedError(
-    ...foreign.map(({ path, metadata }) => ({
+  throw damagedErrors(
+    foreign.map(({ path, metadata }) => ({
       code: 'checkpoint/foreign',
       message: 'this checkpoint is from another run with a different config, seed or data',
       file: path,

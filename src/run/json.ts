@@ -68,7 +68,7 @@ export function parseValid<T>(file: string, text: string, schema: Schema): T {
   const [wrong] = validateAgainst(schema, value);
   if (wrong === undefined) return value as T;
   const message = `this is not a valid ${schema} file: ${wrong.instancePath} ${wrong.message}`;
-  throw damagedError({ code: 'run/damaged', message, file });
+  throw damagedError('run/damaged', message, { file });
 }
 
 /** Throws (exit 5) with the place if the text of `file` is not JSON. It may be confidential. */
@@ -81,11 +81,6 @@ export function parseJson(file: string, text: string): unknown {
     const [, at = end] = /at position (\d+)/.exec(told) ?? [];
     const lines = text.slice(0, Number(at ?? 0)).split('\n');
     const place = { line: lines.length, column: lines[lines.length - 1].length + 1 };
-    throw damagedError({
-      code: 'run/damaged',
-      message: 'this is not JSON',
-      file,
-      ...(at !== undefined && place),
-    });
+    throw damagedError('run/damaged', 'this is not JSON', { file, ...(at !== undefined && place) });
   }
 }

@@ -71,12 +71,11 @@ export function lockRun(path: string): () => void {
     for (let tries = 1; tries <= TRIES; tries++) {
       const isOther = fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() === false;
       if (isOther)
-        throw usageError({
-          code: 'run/no-lock',
-          message: 'this is not a regular file, so it cannot be the lock of this directory',
-          file: path,
-          expected: 'no file of that name while no process works here; remove it',
-        });
+        throw usageError(
+          'run/no-lock',
+          'this is not a regular file, so it cannot be the lock of this directory',
+          { file: path, expected: 'no file of that name while no process works here; remove it' },
+        );
       const file = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | SAFELY, 0o644);
       if (isTaken(path, file)) return hold(path, file, folders);
       fs.closeSync(file);
@@ -94,12 +93,14 @@ function isTaken(path: string, file: number): boolean {
   try {
     const isFree = tryFileLock(file);
     if (isFree === undefined && !isUnlockedAllowed)
-      throw usageError({
-        code: 'run/unlocked',
-        message: 'files cannot be locked here, so a second process in this directory would not be noticed',
-        file: path,
-        expected: `a file system with locks; or ${UNLOCKED}=1 in the environment if no other process writes here`,
-      });
+      throw usageError(
+        'run/unlocked',
+        'files cannot be locked here, so a second process in this directory would not be noticed',
+        {
+          file: path,
+          expected: `a file system with locks; or ${UNLOCKED}=1 in the environment if no other process writes here`,
+        },
+      );
     if (isFree === false || !leadsTo(path, file)) return false;
     fs.ftruncateSync(file);
     writeWhole(file, `${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
@@ -205,12 +206,11 @@ export const IN_USE = `${WORKING_ON} run`;
 function inUse(path: string): UserError {
   const locked = basename(path).startsWith('sweep') ? 'sweep' : 'run';
   const isOwn = holdings.get(resolve(dirname(path))) !== undefined;
-  return usageError({
-    code: 'run/in-use',
-    message: `${isOwn ? 'this process' : `another process${ownerIn(path)}`} ${WORKING_ON} ${locked}`,
-    file: path,
-    expected: 'wait for it to finish',
-  });
+  return usageError(
+    'run/in-use',
+    `${isOwn ? 'this process' : `another process${ownerIn(path)}`} ${WORKING_ON} ${locked}`,
+    { file: path, expected: 'wait for it to finish' },
+  );
 }
 
 /** `(12 on host)`, which may be a number of another PID namespace; empty if not known. */

@@ -57,19 +57,14 @@ const NO_NOTES: Notes = { version: 1, tags: [], note: null };
 export function checkNotesChange({ add, remove, note }: NotesChange): void {
   const wrong = add.find(tag => !TAG.test(tag));
   if (wrong !== undefined)
-    throw usageError({
-      code: 'notes/tag',
-      message: 'this is not a valid tag',
+    throw usageError('notes/tag', 'this is not a valid tag', {
       expected: '1 to 50 characters without spaces, commas and double quotes',
       got: JSON.stringify(wrong),
     });
   const both = add.find(tag => remove.includes(tag));
-  if (both !== undefined)
-    throw usageError({ code: 'notes/both', message: `the tag '${both}' is both added and removed` });
+  if (both !== undefined) throw usageError('notes/both', `the tag '${both}' is both added and removed`);
   if (note !== undefined && note.trim().length > MAX_NOTE)
-    throw usageError({
-      code: 'notes/note',
-      message: 'the note is too long',
+    throw usageError('notes/note', 'the note is too long', {
       expected: `at most ${MAX_NOTE} characters`,
       got: `${note.trim().length}`,
     });
@@ -86,9 +81,7 @@ export function changedNotes(folder: string, { add, remove, note }: NotesChange,
   const missing = remove.find(tag => !before.tags.includes(tag));
   if (missing !== undefined) {
     const suggestion = nearest(missing, before.tags);
-    throw usageError({
-      code: 'notes/no-such-tag',
-      message: `this run has no tag '${missing}'`,
+    throw usageError('notes/no-such-tag', `this run has no tag '${missing}'`, {
       file,
       expected: before.tags.length === 0 ? 'no tag: it has none' : `one of ${before.tags.join(', ')}`,
       ...(suggestion !== undefined && { suggestion }),
@@ -96,9 +89,7 @@ export function changedNotes(folder: string, { add, remove, note }: NotesChange,
   }
   const tags = [...new Set([...before.tags.filter(tag => !remove.includes(tag)), ...add])].sort();
   if (tags.length > MAX_TAGS)
-    throw usageError({
-      code: 'notes/too-many',
-      message: `a run can have at most ${MAX_TAGS} tags`,
+    throw usageError('notes/too-many', `a run can have at most ${MAX_TAGS} tags`, {
       file,
       got: `${tags.length}`,
     });

@@ -162,13 +162,14 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
     path => !isAbsent(path) && digestOfFile(path) === sha256,
   );
   if (file !== undefined) return loadExperiment(file, frozenOptions(directory, manifest));
-  throw damagedError({
-    code: 'run/config-changed',
-    message:
-      'this file does not match its digest in manifest.json: it was damaged, or edited after the run started',
-    file: resolvedConfig,
-    expected: 'the file from a backup; to change a key, use `resume --set KEY=VALUE`',
-  });
+  throw damagedError(
+    'run/config-changed',
+    'this file does not match its digest in manifest.json: it was damaged, or edited after the run started',
+    {
+      file: resolvedConfig,
+      expected: 'the file from a backup; to change a key, use `resume --set KEY=VALUE`',
+    },
+  );
 }
 
 /** True if `config.yaml` is not the one that the run began with: a run resumes without it. */

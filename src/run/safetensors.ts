@@ -112,12 +112,11 @@ function readTensor(file: OpenedFile, { metadata, dataStart }: Header, entry: En
   const { name, dtype, shape, begin, end } = entry;
   const bytes = file.read(dataStart + begin, end - begin);
   if (isDigested(metadata) && metadata[DIGEST_PREFIX + name] !== sha256(bytes))
-    throw damagedError({
-      code: 'safetensors/digest',
-      message: `the bytes of tensor '${name}' do not match the digest in the file`,
-      file: path,
-      offset: dataStart + begin,
-    });
+    throw damagedError(
+      'safetensors/digest',
+      `the bytes of tensor '${name}' do not match the digest in the file`,
+      { file: path, offset: dataStart + begin },
+    );
   // typed arrays need an aligned start; `slice` would share memory if the bytes are a Buffer
   return { dtype, shape, data: new ARRAYS[dtype](new Uint8Array(bytes).buffer) } as Tensor;
 }
@@ -162,7 +161,7 @@ function sha256(bytes: Uint8Array): string {
 /** Reads the header, and no more of the file whatever length it states, and checks every rule. */
 function readHeader(file: OpenedFile, path: string) {
   const damaged = (offset: number, message: string): UserError =>
-    damagedError({ code: 'safetensors/damaged', message, file: path, offset });
+    damagedError('safetensors/damaged', message, { file: path, offset });
   const start = file.read(0, LENGTH_BYTES + 1);
   if (isPyTorch(start)) throw pyTorchFile(path);
   if (start.length < LENGTH_BYTES) throw damaged(start.length, 'the file ends inside the header length');
@@ -189,9 +188,7 @@ function readHeader(file: OpenedFile, path: string) {
     throw damaged(Math.min(at, file.bytes), `the tensors end at ${at}, but the file at ${file.bytes}`);
   const { [HEADER_DIGEST]: stated, ...described } = metadata as Metadata;
   if (isDigested(metadata as Metadata) && stated !== headerDigest(entries, described))
-    throw damagedError({
-      code: 'safetensors/digest',
-      message: 'the header does not match its digest',
+    throw damagedError('safetensors/digest', 'the header does not match its digest', {
       file: path,
       offset: LENGTH_BYTES,
     });
@@ -213,12 +210,11 @@ function isPyTorch(bytes: Buffer): boolean {
 function pyTorchFile(file: string): UserError {
   const target = `${file.replace(/\.[^./\\]*$/, '')}.safetensors`;
   const command = `import torch, safetensors.torch as s; s.save_file({k: v.contiguous().clone() for k, v in torch.load(${JSON.stringify(file)}, map_location="cpu", weights_only=True).items()}, ${JSON.stringify(target)})`;
-  return usageError({
-    code: 'safetensors/pytorch',
-    message: 'this file was written by torch.save; weights are read from safetensors files',
-    file,
-    expected: `a safetensors file; if this one holds a state_dict, run: python3 -c '${command}'`,
-  });
+  return usageError(
+    'safetensors/pytorch',
+    'this file was written by torch.save; weights are read from safetensors files',
+    { file, expected: `a safetensors file; if this one holds a state_dict, run: python3 -c '${command}'` },
+  );
 }
 
 function parseHeader(

@@ -72,7 +72,7 @@ export class SweepDirectory {
 
   static open(path: string): SweepDirectory {
     const directory = new SweepDirectory(resolve(path));
-    const fail = (message: string) => usageError({ code: 'sweep/not-a-sweep', message, file: path });
+    const fail = (message: string) => usageError('sweep/not-a-sweep', message, { file: path });
     if (!statSync(directory.path, { throwIfNoEntry: false })?.isDirectory())
       throw fail('the sweep directory does not exist');
     if (!existsSync(directory.files.plan)) throw fail('not a sweep directory: it has no plan.json');
@@ -91,7 +91,7 @@ export class SweepDirectory {
     const missing = Object.keys(planShape.keys).find(key => !Object.hasOwn(Object(plan), key));
     if (missing === undefined) return plan as SweepPlan;
     const message = `the plan of the sweep has no \`${missing}\``;
-    throw damagedError({ code: 'sweep/damaged', message, file });
+    throw damagedError('sweep/damaged', message, { file });
   }
 
   /** Path of a base config. An edited one is refused: later trials would differ. */
@@ -99,9 +99,7 @@ export class SweepDirectory {
     const file = join(this.files.configs, name);
     const text = readText(file, { follow: false });
     if (createHash('sha256').update(text).digest('hex') === sha256) return file;
-    throw damagedError({
-      code: 'sweep/base-changed',
-      message: 'this config was changed after the sweep began',
+    throw damagedError('sweep/base-changed', 'this config was changed after the sweep began', {
       file,
       expected: 'the unchanged config; start a new sweep to use another one',
     });

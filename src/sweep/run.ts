@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isLocked, whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
-import { damagedError, EXIT, UserError, usageError } from '../util/errors.js';
+import { damagedError, damagedErrors, EXIT, UserError, usageError } from '../util/errors.js';
 import { backendOf, costModel, type SweepDirectory, trialArguments } from './directory.js';
 import { now, openJournal, readJournal } from './journal.js';
 import type { SweepPlan } from './schedule/plan.js';
@@ -264,7 +264,7 @@ class Orchestrator {
   private addFiles(run: Pick<Segment, 'trial' | 'seed'>): void {
     const found = this.files.add(run);
     const expected = 'the unchanged file; put it back and resume the sweep, or start a new one';
-    if (found.length > 0) throw damagedError(...found.map(one => ({ ...one, expected })));
+    if (found.length > 0) throw damagedErrors(found.map(one => ({ ...one, expected })));
   }
 
   private warnOf({ trial, seed }: Segment, what: string): void {
@@ -339,13 +339,11 @@ function idOf({ trial, seed, to }: Pick<Segment, 'trial' | 'seed' | 'to'>): stri
 }
 
 function otherDecision({ replayed, recorded }: Extract<Replay, { same: false }>): UserError {
-  return damagedError({
-    code: 'sweep/other-decision',
-    message:
-      "this decision does not follow from the journal's results: it was changed, or written by another version of cellrun. Remove the line to decide it again",
-    expected: replayed ?? 'none',
-    got: recorded,
-  });
+  return damagedError(
+    'sweep/other-decision',
+    "this decision does not follow from the journal's results: it was changed, or written by another version of cellrun. Remove the line to decide it again",
+    { expected: replayed ?? 'none', got: recorded },
+  );
 }
 
 /** A full disk is not a result of the trial. */
@@ -359,18 +357,17 @@ function refuseMissingRuns(directory: SweepDirectory, records: readonly JournalR
   const missing = missingRuns(directory, recordsOf(records));
   if (missing.length === 0) return;
   const expected = 'the directory restored from a backup, or a new sweep';
-  throw damagedError(...missing.map(one => ({ ...one, expected })));
+  throw damagedErrors(missing.map(one => ({ ...one, expected })));
 }
 
 /** Points that were chosen knowing of a failure depend on it, so the failure cannot be undone. */
 function refuseRetry({ plan: { method, on_trial_error }, path }: SweepDirectory): void {
   if (blindTrials(method) === Number.POSITIVE_INFINITY || on_trial_error === 'stop') return;
-  throw usageError({
-    code: 'sweep/no-retry',
-    message: `cannot retry failed trials of this sweep: ${method.kind} chose later points based on the failures`,
-    file: path,
-    expected: 'a new sweep, or `sweep resume` without --retry-failed',
-  });
+  throw usageError(
+    'sweep/no-retry',
+    `cannot retry failed trials of this sweep: ${method.kind} chose later points based on the failures`,
+    { file: path, expected: 'a new sweep, or `sweep resume` without --retry-failed' },
+  );
 }
 
 /**

@@ -20,7 +20,14 @@ import type { Json } from '../run/json.js';
 import { readEvents } from '../run/log.js';
 import { type GitState, type Manifest, type ManifestChange, machine, versions } from '../run/manifest.js';
 import { frozenConfig } from '../run/run.js';
-import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
+import {
+  type Diagnostic,
+  damagedError,
+  damagedErrors,
+  UserError,
+  usageError,
+  usageErrors,
+} from '../util/errors.js';
 import type { OnResume } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { SavedState } from './checkpoints.js';
@@ -92,7 +99,7 @@ export function refuseImpossible(
   loaded: LoadedExperiment,
 ): void {
   if (changes.some(change => kindOf(change, loaded) === 'impossible'))
-    throw usageError(...describeChanges(changes, allowed, loaded));
+    throw usageErrors(describeChanges(changes, allowed, loaded));
 }
 
 /** Also refuses keys in `allowed` that have not changed: these are probably typos. */
@@ -116,7 +123,7 @@ export function checkAllowed(
       got: key,
     })),
   ];
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
 }
 
 function covers(keys: readonly string[], key: string): boolean {
@@ -171,7 +178,7 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
   const { initial_weights: then, config_hash } = manifest;
   const { experiment, weightsDigest: now } = loaded;
   if (then && experiment.model.init_from === then.name && now !== undefined && now !== then.sha256)
-    throw damagedError(weightsChanged(then.name, then.sha256, now));
+    throw damagedErrors([weightsChanged(then.name, then.sha256, now)]);
   // with equal hashes, only data paths may differ, as in another checkout
   const changes = configChanges(frozenConfig(directory, manifest), loaded).filter(
     ({ key }) => config_hash !== loaded.hash || !changesResults(key, experiment),
@@ -186,24 +193,24 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
   const advice = isHopeless
     ? '`resume` continues the run with its own config; this config needs a directory of its own'
     : `\`resume ${flags}\` resumes the run with the changes`;
-  throw usageError(
+  throw usageErrors([
     {
       code: 'run/other-config',
       message: `the run in this directory was started with another config; ${advice}`,
       file: directory.path,
     },
     ...describeChanges(changes, [], loaded),
-  );
+  ]);
 }
 
 /** Without this check, a run that lost its checkpoints would silently start over. */
 export function refuseLostCheckpoints({ files }: RunDirectory): void {
   if (!readEvents(files.log).some(({ event }) => event === 'checkpoint.saved')) return;
-  throw damagedError({
-    code: 'resume/checkpoints-lost',
-    message: 'the log records checkpoints, but none exists: restore one, or start a new run',
-    file: files.checkpoints,
-  });
+  throw damagedError(
+    'resume/checkpoints-lost',
+    'the log records checkpoints, but none exists: restore one, or start a new run',
+    { file: files.checkpoints },
+  );
 }
 
 /** Without changes, a checkpoint that does not fit is damaged (exit 5). */
@@ -231,18 +238,22 @@ export function checkResumable(
     problems.push(...error.diagnostics);
   }
   const [first] = problems;
-  if (first && changes.length === 0) throw damagedError(...problems);
+  if (first && changes.length === 0) throw damagedErrors(problems);
   if (first)
-    throw usageError({
-      ...first,
-      code: 'resume/unfit',
-      message: `the run cannot resume from its checkpoint with these changes (${changes.map(inWords).join('; ')}): ${first.message}`,
-    });
+    throw usageErrors([
+      {
+        ...first,
+        code: 'resume/unfit',
+        message: `the run cannot resume from its checkpoint with these changes (${changes.map(inWords).join('; ')}): ${first.message}`,
+      },
+    ]);
   if (position.step <= end) return;
   const decides = end === training.max_steps ? 'max_steps' : 'num_epochs';
   const message = `the run has completed ${counted(position.step, 'step')}, but the new config ends after ${end}`;
   const expected = 'larger training.num_epochs or training.max_steps';
-  throw usageError(loaded.locator.atValue(['training', decides], 'resume/past-end', message, { expected }));
+  throw usageErrors([
+    loaded.locator.atValue(['training', decides], 'resume/past-end', message, { expected }),
+  ]);
 }
 
 /** Otherwise the manifest would record settings that the run was not trained with. */
@@ -255,11 +266,11 @@ export function checkUse(
   const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
   if (change === undefined || !evaluated) return;
   if (position.step < planRun(loaded, session, position).totalSteps) return;
-  throw usageError({
-    code: 'resume/nothing-left',
-    message: `the run has completed all of its ${counted(position.step, 'step')}, so changing \`${change.key}\` has no effect`,
-    expected: 'more steps as well: --set training.num_epochs=N or training.max_steps=N; or a new run',
-  });
+  throw usageError(
+    'resume/nothing-left',
+    `the run has completed all of its ${counted(position.step, 'step')}, so changing \`${change.key}\` has no effect`,
+    { expected: 'more steps as well: --set training.num_epochs=N or training.max_steps=N; or a new run' },
+  );
 }
 
 /** Also keeps the baselines of the gates. `git` is the state of the config's repository. */
@@ -383,13 +394,13 @@ export function checkSameData({ digests: now }: Dataset, { datasets: then }: Run
   const gone = then.filter(file => !matched.has(file));
   for (const { name } of gone)
     found.push(change(name, 'the run was trained with this file, which is missing now'));
-  if (found.length > 0) throw damagedError(...found);
+  if (found.length > 0) throw damagedErrors(found);
   const first = Math.max(
     0,
     now.findIndex(({ sha256 }, i) => sha256 !== then[i]?.sha256),
   );
   const message = 'the data files are in another order than when the run was trained';
-  throw damagedError(change(now[first].name, message, { expected: then[first].name }));
+  throw damagedErrors([change(now[first].name, message, { expected: then[first].name })]);
 }
 
 /** Entries of `now` that are new or changed since `then`. */

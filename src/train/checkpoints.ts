@@ -86,11 +86,11 @@ export function savedState(
     history = {},
   } = metadata as Partial<Saved>;
   if (!order || !metrics || !epoch || skipped === undefined) {
-    throw damagedError({
-      code: 'checkpoint/no-position',
-      message: 'this checkpoint does not contain the position of its run, so the run cannot resume from it',
-      file,
-    });
+    throw damagedError(
+      'checkpoint/no-position',
+      'this checkpoint does not contain the position of its run, so the run cannot resume from it',
+      { file },
+    );
   }
   const { number, ended, evaluated, ...totals } = epoch;
   const epochsDone = ended ? number : number - 1;

@@ -189,12 +189,14 @@ const EDITED =
 function manifestOf({ manifest, directory }: Run): Manifest {
   if (manifest) return manifest;
   directory.refuseLostManifest();
-  throw usageError({
-    code: 'resume/not-begun',
-    message: 'this run stopped before it wrote its manifest, so there is nothing to resume',
-    file: directory.path,
-    expected: 'run its command again; its config is config.resolved.yaml in this directory',
-  });
+  throw usageError(
+    'resume/not-begun',
+    'this run stopped before it wrote its manifest, so there is nothing to resume',
+    {
+      file: directory.path,
+      expected: 'run its command again; its config is config.resolved.yaml in this directory',
+    },
+  );
 }
 
 /** The summary of the last process, or why it is unusable: then it is replaced at the end. */
@@ -214,11 +216,10 @@ function leftSummary(
 function otherSummary({ directory }: Run, { run_id }: Summary, runId: string): UserError | undefined {
   const { log, summary: file } = directory.files;
   const code = 'run/summary-changed';
-  if (run_id !== runId)
-    return damagedError({ code, message: `this is the summary of another run, ${run_id}`, file });
+  if (run_id !== runId) return damagedError(code, `this is the summary of another run, ${run_id}`, { file });
   const end = lastRecord(log);
   if (end?.event !== 'run.end' || end.summary_sha256 === directory.digestOf('summary.json')) return undefined;
-  return damagedError({ code, message: 'this file does not match its digest in log.jsonl', file });
+  return damagedError(code, 'this file does not match its digest in log.jsonl', { file });
 }
 
 function changedConfig(

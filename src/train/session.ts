@@ -23,7 +23,7 @@ import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
-import { caught, damagedError, forAll, UserError, usageError } from '../util/errors.js';
+import { caught, damagedErrors, forAll, UserError, usageError, usageErrors } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { countsOf } from './baselines.js';
 import type { ShardPool } from './pool.js';
@@ -63,7 +63,7 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   ]);
   const { threads, width, baselineAt } = options;
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
-  if (diagnostics.length > 0) throw usageError(...diagnostics);
+  if (diagnostics.length > 0) throw usageErrors(diagnostics);
   const gates = baselineAt === 'none' ? NO_GATES : gateReferences(loaded, baselineAt);
   const spec = modelSpec(loaded, sizes);
   const run: ModelRun = {
@@ -86,9 +86,7 @@ const NO_GATES: GateReferences = { references: [], baselines: new Map() };
 export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
   if (backend === 'webasm') return asked ?? measuredWidth().width;
   if (asked === undefined) return undefined;
-  throw usageError({
-    code: 'backend/width',
-    message: `backend ${backend} has no vector width to choose`,
+  throw usageError('backend/width', `backend ${backend} has no vector width to choose`, {
     file: '--width',
     expected: '--backend webasm, or no --width',
     got: String(asked),
@@ -120,12 +118,12 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
   const { size } = new ParameterLayout(spec);
   if (size > MAX_PARAMETERS) {
-    throw usageError(
+    throw usageErrors([
       locator.atKey(['model', 'hidden_size'], 'config/model-size', 'the model is too large', {
         expected: `at most ${MAX_PARAMETERS.toLocaleString('en')} parameters`,
         got: size.toLocaleString('en'),
       }),
-    );
+    ]);
   }
   return spec;
 }
@@ -145,7 +143,7 @@ export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Fl
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
   const [then, now] = [loaded.weightsDigest, fileDigest(model.init_from)];
-  if (then !== now) throw damagedError(weightsChanged(model.init_from, then, now));
+  if (then !== now) throw damagedErrors([weightsChanged(model.init_from, then, now)]);
   return parameters;
 }
 
@@ -258,18 +256,18 @@ function referenceOf(
 ): { readonly mean: number; readonly text: string } {
   const { metric } = experiment.gates[index];
   if (!existsSync(file))
-    throw usageError(
+    throw usageErrors([
       locator.atValue(['gates', index, 'baseline'], 'config/gate', `baseline ${file} does not exist`, {
         expected: 'a file written by `review RUN… --pin FILE`; train the runs to pin with --set gates=[]',
       }),
-    );
+    ]);
   const text = readBaselineText(file);
   const { metrics }: Baseline = parseBaseline(file, text);
   const found = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
   if (found !== undefined) return { mean: found.mean, text };
-  throw usageError(
+  throw usageErrors([
     locator.atValue(['gates', index, 'metric'], 'config/gate', `${file} has no ${metric}`, {
       expected: Object.keys(metrics).join(' | '),
     }),
-  );
+  ]);
 }

@@ -2,7 +2,7 @@
 import { shapeText } from '../math/graph/shape.js';
 import type { ParameterLayout } from '../math/model/parameters.js';
 import { readSafetensors, type Tensor, type Tensors } from '../run/safetensors.js';
-import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
+import { type Diagnostic, damagedError, usageErrors } from '../util/errors.js';
 
 export interface TrainingState {
   /** Flat, in the layout's order, and padded. */
@@ -80,13 +80,13 @@ export function loadWeights(
       message: `the file has weights that the model has not: ${surplus.join(', ')}`,
       expected: 'a model with all weights of the file, or a file without them',
     });
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
   for (const parameter of layout.parameters) {
     const name = `${prefix}${parameter.name}`;
     const values = Float32Array.from(tensors.get(name)?.data as ArrayLike<number>);
     if (!values.every(Number.isFinite)) {
       const message = `the weight '${name}' has a value that is not finite`;
-      throw damagedError({ code: 'weights/not-finite', file, message });
+      throw damagedError('weights/not-finite', message, { file });
     }
     layout.write(parameter, values, flat);
   }

@@ -1,5 +1,5 @@
 /** Checks the arguments of library calls, since JavaScript callers have no compiler to do so. */
-import { type Diagnostic, usageError } from './errors.js';
+import { type Diagnostic, usageErrors } from './errors.js';
 import { nearest } from './nearest.js';
 
 export interface Kind {
@@ -46,7 +46,7 @@ export function isPlainObject(value: unknown): value is Readonly<Record<string, 
 
 /** @param call the function, such as `run` */
 export function checkArgument(call: string, name: string, value: unknown, kind: Kind): void {
-  if (!kind.accepts(value)) throw usageError(wrong(call, name, value, kind));
+  if (!kind.accepts(value)) throw usageErrors([wrong(call, name, value, kind)]);
 }
 
 export function checkOptions<O>(
@@ -56,14 +56,14 @@ export function checkOptions<O>(
 ): asserts options is O {
   const expected = 'an object of options';
   if (!isPlainObject(options))
-    throw usageError(wrong(call, 'options', options, { expected, accepts: isPlainObject }));
+    throw usageErrors([wrong(call, 'options', options, { expected, accepts: isPlainObject })]);
   const known: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>(kinds));
   const problems = Object.entries(options).flatMap(([name, value]): Diagnostic[] => {
     const kind = known.get(name);
     if (kind === undefined) return [unknownOption(call, name, [...known.keys()])];
     return value === undefined || kind.accepts(value) ? [] : [wrong(call, name, value, kind)];
   });
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
 }
 
 function wrong(call: string, name: string, value: unknown, { expected }: Kind): Diagnostic {

@@ -55,13 +55,26 @@ export class UserError extends Error {
   }
 }
 
+/** What a diagnostic may say besides its code and message. */
+export type Details = Omit<Diagnostic, 'code' | 'message'>;
+
 /** A config, flag or argument is wrong (exit 2). */
-export function usageError(...diagnostics: Diagnostic[]): UserError {
+export function usageError(code: string, message: string, details?: Details): UserError {
+  return usageErrors([{ code, message, ...details }]);
+}
+
+/** Several things are wrong in one input (exit 2). */
+export function usageErrors(diagnostics: readonly Diagnostic[]): UserError {
   return new UserError(EXIT.usage, diagnostics);
 }
 
 /** A data or checkpoint file is damaged (exit 5). */
-export function damagedError(...diagnostics: Diagnostic[]): UserError {
+export function damagedError(code: string, message: string, details?: Details): UserError {
+  return damagedErrors([{ code, message, ...details }]);
+}
+
+/** Several places of a file are damaged (exit 5). */
+export function damagedErrors(diagnostics: readonly Diagnostic[]): UserError {
   return new UserError(EXIT.damaged, diagnostics);
 }
 

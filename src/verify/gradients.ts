@@ -120,12 +120,11 @@ async function compiledGradient(
     const batch = { ...batches.job, shards: shards.map(memory => memory.batch) };
     const candidates = countedRows(batch);
     if (candidates.length === 0) {
-      throw usageError({
-        code: 'verify/nothing-counts',
-        message: 'no prediction of the first training batch counts in the loss',
-        file: loaded.file,
-        expected: 'a label that is not ignored',
-      });
+      throw usageError(
+        'verify/nothing-counts',
+        'no prediction of the first training batch counts in the loss',
+        { file: loaded.file, expected: 'a label that is not ignored' },
+      );
     }
     // a third of a step computes the loss
     const lossFlops = stepCosts(run, batch_size).flops / (3 * batch_size);

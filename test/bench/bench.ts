@@ -65,9 +65,7 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   const cases = (options.quick ? quickCases(threads) : allCases(threads)).filter(({ id }) => wanted(id));
   const figuresWanted = FIGURES.filter(([id, flag]) => (!flag || options[flag]) && wanted(id));
   if (cases.length + figuresWanted.length === 0) {
-    throw usageError({
-      code: 'bench/option',
-      message: '--only matches nothing that is measured',
+    throw usageError('bench/option', '--only matches nothing that is measured', {
       expected: `part of an id such as ${allCases(threads)[0].id}, or whole/, disk/ or dashboard/ with the flag of that name`,
     });
   }

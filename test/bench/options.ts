@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Diagnostic, usageError } from '../../src/util/errors.js';
+import { type Diagnostic, usageError, usageErrors } from '../../src/util/errors.js';
 import { contenderOf } from './contenders.js';
 
 export type BenchOptions = ReturnType<typeof parseOptions>;
@@ -67,7 +67,7 @@ export function parseOptions(args: readonly string[]) {
     threads: whole('threads', 1),
     gigabytes: whole('gigabytes', 1) ?? DEFAULT_GIGABYTES,
   };
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
   return options;
 }
 
@@ -103,6 +103,6 @@ function parse(args: readonly string[]) {
     return { ...values, torchVariants, tfjs, against, only, rounds, threads, gigabytes, json, check };
   } catch (error) {
     const [message] = (error as Error).message.split('. ');
-    throw usageError({ code: 'bench/option', message, suggestion: '--help lists the options' });
+    throw usageError('bench/option', message, { suggestion: '--help lists the options' });
   }
 }

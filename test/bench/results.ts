@@ -70,9 +70,7 @@ export function ratiosOf({ rows, figures }: Pick<Results, 'rows' | 'figures'>): 
 
 export function readResults(file: string): Results {
   const problem = (message: string, got?: string) =>
-    usageError({
-      code: 'bench/baseline',
-      message,
+    usageError('bench/baseline', message, {
       file,
       expected: 'a JSON file that `npm run bench -- --json FILE` has written',
       ...(got !== undefined && { got }),

@@ -86,9 +86,7 @@ export class VerbOption<T> {
       if (value === undefined) {
         // `gpu` means webgpu rather than cpu
         const longer = choices?.find(one => text.length > 2 && one.includes(text));
-        throw usageError({
-          code: 'cli/invalidArgument',
-          message: `invalid value '${text}'`,
+        throw usageError('cli/invalidArgument', `invalid value '${text}'`, {
           file: name,
           expected,
           suggestion: longer ?? nearest(text, choices ?? []),
@@ -212,11 +210,7 @@ export function defineVerb<const A extends string = '', O extends Options = Opti
       const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
       for (const { name, long, settings } of options)
         if (isGiven(name) && settings.requires !== undefined && !isGiven(settings.requires))
-          throw usageError({
-            code: 'cli/requires',
-            message: `${long} requires --${settings.requires}`,
-            file: long,
-          });
+          throw usageError('cli/requires', `${long} requires --${settings.requires}`, { file: long });
       // commander reads `--no-x` as `x: false`
       const values = options.map(({ key, settings, name, long }) => {
         const value = long.startsWith('--no-') ? read[name] === false : read[name];

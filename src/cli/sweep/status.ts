@@ -84,11 +84,11 @@ export const replay = defineVerb({
     const results = readResults(path, io);
     const { journal } = results.directory.files;
     if (!existsSync(journal))
-      throw damagedError({
-        code: 'sweep/no-journal',
-        message: 'the sweep has no journal: it has not started, or the file is missing',
-        file: journal,
-      });
+      throw damagedError(
+        'sweep/no-journal',
+        'the sweep has no journal: it has not started, or the file is missing',
+        { file: journal },
+      );
     return repeated(results, json, io);
   },
 });

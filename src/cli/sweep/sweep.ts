@@ -20,7 +20,14 @@ import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.j
 import type { Point } from '../../sweep/search/space.js';
 import type { Launcher } from '../../sweep/segment.js';
 import { bestRow, troubleOf } from '../../sweep/trials.js';
-import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
+import {
+  type Diagnostic,
+  EXIT,
+  type ExitCode,
+  UserError,
+  usageError,
+  usageErrors,
+} from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
@@ -95,7 +102,7 @@ function checkedOptions<T extends LauncherOptions & { readonly width: unknown }>
   refuseIf(launcher !== 'slurm' && sbatch.length > 0, cannot('--sbatch'), '--launcher slurm');
   const ownWidth = `${cannot('--width')}: each worker measures its own`;
   refuseIf(isQueue && width !== undefined, ownWidth, 'no --width');
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
   if (queue !== undefined) parseQueue(queue);
   return { ...given, queue };
 }
@@ -270,14 +277,14 @@ function load(
   const files = words.filter(word => !word.includes('=')).flatMap(configsIn);
   if (files.length === 0) {
     const expected = 'a sweep file; or configs, or a directory of them, and KEY=VALUE,VALUE…';
-    throw usageError({ code: 'cli/sweep', message: 'no config to sweep over', expected });
+    throw usageError('cli/sweep', 'no config to sweep over', { expected });
   }
   const sweeps = files.filter(isSweepFile);
   if (files.length === 1 && sweeps.length === 1 && assignments.length === 0)
     return loadSweep(files[0], options);
   if (sweeps.length > 0) {
     const message = `${sweeps[0]} is a sweep file, which cannot be combined with configs or KEY=VALUE`;
-    throw usageError({ code: 'cli/sweep', message, expected: 'the sweep file alone, or configs' });
+    throw usageError('cli/sweep', message, { expected: 'the sweep file alone, or configs' });
   }
   return fromCommandLine(files, assignments, options);
 }

@@ -110,11 +110,7 @@ export interface TrialTableOptions {
 export function compareTrials(path: string, options: TrialTableOptions, io: Io): void {
   const { min, max } = options;
   if (min !== undefined && max !== undefined && min > max)
-    throw usageError({
-      code: 'compare/range',
-      message: `--min ${min} is greater than --max ${max}`,
-      file: '--min',
-    });
+    throw usageError('compare/range', `--min ${min} is greater than --max ${max}`, { file: '--min' });
   const results = readResults(path, io);
   const { plan, records } = results;
   const within = ({ value }: TrialRow): boolean =>
@@ -139,9 +135,7 @@ function sorted(table: Table, whole: Table, sort: string | undefined): Table {
   const sign = sort === key ? 1 : -1;
   const at = whole.columns.findIndex(({ name, title }) => name === key || title === key);
   if (at < 0)
-    throw usageError({
-      code: 'cli/sort',
-      message: `there is no column '${key}'`,
+    throw usageError('cli/sort', `there is no column '${key}'`, {
       file: '--sort',
       expected: whole.columns.map(({ name }) => name).join(', '),
     });

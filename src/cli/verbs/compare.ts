@@ -5,7 +5,7 @@ import { distinguishingRuns, readGroups, type Side } from '../../judge/compariso
 import { METRICS } from '../../math/metrics/index.js';
 import { kindOf } from '../../run/find.js';
 import { type RunHistory, readHistory } from '../../run/history.js';
-import { type Diagnostic, EXIT, joined, UserError, usageError } from '../../util/errors.js';
+import { type Diagnostic, EXIT, joined, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
 import type { Block } from '../../view/blocks.js';
 import { comparisonBlocks, metricsRecords } from '../../view/comparison-document.js';
@@ -78,12 +78,12 @@ before those with fewer: values after different numbers of epochs are not compar
       const expected = 'two or more runs, experiments or sweeps, or one with several configs';
       const message = `nothing to compare: ${why}`;
       if (errors.length > 0) throw joined(errors);
-      throw usageError({ code: 'compare/one-side', message, file, expected });
+      throw usageError('compare/one-side', message, { file, expected });
     }
     if (sides.length > MAX_SIDES) {
       const message = `too many configs to compare: ${sides.length}`;
       const expected = `at most ${MAX_SIDES}; \`compare SWEEP\` lists all trials of a sweep`;
-      throw usageError({ code: 'compare/too-many', message, file, expected });
+      throw usageError('compare/too-many', message, { file, expected });
     }
     const warnings = errors.flatMap(({ diagnostics }) => diagnostics);
     if (warnings.length > 0)
@@ -117,7 +117,7 @@ function refuse(options: CompareOptions, names: readonly Refusable[], why: strin
   const isGiven = (value: unknown) => (Array.isArray(value) ? value.length > 0 : value !== undefined);
   const given = names.filter(name => isGiven(options[name]));
   if (given.length > 0)
-    throw usageError(...given.map(name => ({ code: 'compare/flag', message: why, file: `--${name}` })));
+    throw usageErrors(given.map(name => ({ code: 'compare/flag', message: why, file: `--${name}` })));
 }
 
 /** Maximum number of buckets of a curve, more than a terminal has columns. */
@@ -139,9 +139,7 @@ function comparedCurves(sides: readonly Side[], requested: readonly string[], io
     requested.length > 0 ? requested : ['train.loss', metric].filter(name => known.includes(name));
   const unknown = names.find(name => !known.includes(name));
   if (unknown !== undefined)
-    throw usageError({
-      code: 'compare/curve',
-      message: `no run has a curve '${unknown}'`,
+    throw usageError('compare/curve', `no run has a curve '${unknown}'`, {
       file: '--curves',
       expected: known.join(', '),
     });

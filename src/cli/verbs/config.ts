@@ -169,9 +169,7 @@ export const schema = defineVerb({
     if (list) io.out(names.map(known => `${known.padEnd(14)}${JSON.parse(textOf(known)).title}\n`).join(''));
     else if (names.includes(name)) io.data(textOf(name));
     else
-      throw usageError({
-        code: 'cli/unknown-schema',
-        message: `there is no schema '${name}'`,
+      throw usageError('cli/unknown-schema', `there is no schema '${name}'`, {
         expected: names.join(', '),
         suggestion: nearest(name, names),
       });

@@ -31,9 +31,7 @@ export const verb = defineVerb({
   help: 'Sweeps and directories of runs can be given too.',
   action([paths], { tensorboard, weights, checkpoint, output, json }, { io }) {
     if (!tensorboard && weights === undefined)
-      throw usageError({
-        code: 'cli/export-format',
-        message: 'no export format given',
+      throw usageError('cli/export-format', 'no export format given', {
         expected: '--tensorboard or --weights',
       });
     const runs = runsWithTargets(paths, output);

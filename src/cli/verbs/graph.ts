@@ -50,13 +50,15 @@ export const verb = defineVerb({
       const { backend } = session.choice;
       const isTable = format !== 'mermaid';
       if (backend !== 'webasm' || !isTable)
-        throw usageError({
-          code: 'graph/profile',
-          message: isTable ? 'only webasm kernels can be timed one by one' : 'a profile is a table',
-          file: '--profile',
-          expected: isTable ? '--backend webasm' : '--format text or json',
-          got: isTable ? backend : format,
-        });
+        throw usageError(
+          'graph/profile',
+          isTable ? 'only webasm kernels can be timed one by one' : 'a profile is a table',
+          {
+            file: '--profile',
+            expected: isTable ? '--backend webasm' : '--format text or json',
+            got: isTable ? backend : format,
+          },
+        );
       const profile = await profileStep(loaded, session, PROFILED_STEPS);
       if (format === 'json') io.data(`${JSON.stringify(profile)}\n`);
       else io.out(profileText(profile));
@@ -164,9 +166,7 @@ function emitted(programs: readonly PlannedProgram[], name: string): string {
     if (step) return `${step.kernel.text.source}\n\n${kernelListing(step.kernel, step)}`;
   }
   const names = new Set(programs.flatMap(({ plan }) => plan.kernels.map(kernel => kernel.name)));
-  throw usageError({
-    code: 'graph/kernel',
-    message: `there is no kernel '${name}'`,
+  throw usageError('graph/kernel', `there is no kernel '${name}'`, {
     file: '--emit',
     expected: [...names].join(', '),
   });

@@ -11,7 +11,7 @@ import {
 } from '../../data/formats/tables.js';
 import { oneChunk } from '../../data/reading/byte-sources.js';
 import { readContent } from '../../data/reading/files.js';
-import { damagedError, usageError } from '../../util/errors.js';
+import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 
 type Column = ReturnType<typeof columnOf>;
@@ -55,7 +55,7 @@ export async function readTable(path: string, named: NamedColumns) {
   );
   const given = [asked, askedGroup, askedTime].filter(column => column !== undefined);
   if (new Set(given).size < given.length)
-    throw usageError({ code: 'init/same-column', message: 'two of --target, --group and --time are equal' });
+    throw usageError('init/same-column', 'two of --target, --group and --time are equal');
   const free = columns.filter(column => !given.includes(column));
   const time = askedTime ?? free.find(({ isTime }) => isTime);
   const dates = time ? orderBy(time) : splitDates(free);
@@ -157,9 +157,7 @@ async function readColumns(path: string) {
   problems.throwIfAny();
   const isHeadless = !isParquet(bytes) && found.every(({ name }) => cellNumber(name) !== undefined);
   if (places.length === 0 || isHeadless)
-    throw damagedError({
-      code: 'init/table',
-      message: isHeadless ? 'its first line has numbers' : 'the table has no rows',
+    throw damagedError('init/table', isHeadless ? 'its first line has numbers' : 'the table has no rows', {
       file: path,
       expected: 'a line with the names of the columns, and rows below it',
     });
@@ -167,7 +165,7 @@ async function readColumns(path: string) {
     const comma = cells.findIndex(cell => COMMA_NUMBER.test(cell));
     const numbers = cells.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
     if (comma >= 0 && 2 * numbers.length > cells.length)
-      throw damagedError(badNumber(cells[comma], { ...places[comma], columnName: name }));
+      throw damagedErrors([badNumber(cells[comma], { ...places[comma], columnName: name })]);
   }
   const columns = found.map(({ name, cells, unreadable }) => columnOf(name, cells, unreadable, places));
   return { columns, delimiter };
@@ -213,9 +211,7 @@ function columnNamed(
 ): Column | undefined {
   const found = columns.find(column => column.name === name);
   if (found || name === undefined) return found;
-  throw usageError({
-    code: 'init/no-column',
-    message: `${path} has no column ${JSON.stringify(name)}`,
+  throw usageError('init/no-column', `${path} has no column ${JSON.stringify(name)}`, {
     file: `--${role}`,
     expected: columns.map(column => column.name).join(', '),
   });
@@ -393,9 +389,7 @@ function isWhole({ cells }: Column): boolean {
 }
 
 function nothing(path: string, why: string) {
-  return usageError({
-    code: 'init/nothing-to-learn',
-    message: `no config can be made for this table: ${why}`,
+  return usageError('init/nothing-to-learn', `no config can be made for this table: ${why}`, {
     file: path,
     expected:
       'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them',

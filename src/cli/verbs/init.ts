@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
-import { EXIT, UserError, usageError } from '../../util/errors.js';
+import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { RandomStream } from '../../util/random.js';
 import { optionalFile, packageRoot } from '../../util/root.js';
@@ -37,9 +37,7 @@ export const verb = defineVerb({
   },
   async action([file], { template, from, force, ...columns }, { io }) {
     if (from === undefined && template === undefined)
-      throw usageError({
-        code: 'init/source',
-        message: 'pass a data file or a template',
+      throw usageError('init/source', 'pass a data file or a template', {
         expected: `--from DATA.csv, --from DATA.parquet, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
       });
     const sample = template === undefined || template === 'mnist' ? undefined : SAMPLES[template];
@@ -47,7 +45,7 @@ export const verb = defineVerb({
     const path = file ?? `${name}.cellrun.yaml`;
     if (!/\.ya?ml$/i.test(path)) {
       const message = 'a config is a YAML file';
-      throw usageError({ code: 'init/file', message, file: path, expected: 'a name that ends in .yaml' });
+      throw usageError('init/file', message, { file: path, expected: 'a name that ends in .yaml' });
     }
     const folder = dirname(resolve(path));
     const data = sample ? join(dirname(path), sample.file) : from;
@@ -81,8 +79,8 @@ function refuseExisting(files: readonly string[]): void {
   const expected = 'the name of a new file, or --force to replace it';
   const existing = files.filter(file => existsSync(file));
   if (existing.length > 0)
-    throw usageError(
-      ...existing.map(file => ({ code: 'init/exists', message: 'this file exists', file, expected })),
+    throw usageErrors(
+      existing.map(file => ({ code: 'init/exists', message: 'this file exists', file, expected })),
     );
 }
 
@@ -96,9 +94,7 @@ async function planFor(
     return { plan: textPlan(place, (await readContent(data)).bytes.length) };
   }
   if (!/\.([ct]sv|parquet)(\.gz)?$/i.test(data)) {
-    throw usageError({
-      code: 'init/format',
-      message: 'a config can be written for tables and texts',
+    throw usageError('init/format', 'a config can be written for tables and texts', {
       file: data,
       expected: 'a file that ends in .csv, .tsv, .parquet or .txt, or one of them and .gz',
     });

@@ -94,14 +94,14 @@ export const verb = defineVerb({
     const saved = openModel(run, options);
     const { kind } = saved.loaded.experiment.dataset;
     if (options.lines && kind !== 'text')
-      throw usageError({
-        code: 'cli/lines',
-        message: `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
-        file: '--lines',
-      });
+      throw usageError(
+        'cli/lines',
+        `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
+        { file: '--lines' },
+      );
     if (options.top !== undefined && taskOf(saved.loaded.experiment.loss) !== 'classes') {
       const message = 'this model predicts values, not classes';
-      throw usageError({ code: 'cli/top', message, file: '--top' });
+      throw usageError('cli/top', message, { file: '--top' });
     }
     const print = async (opened: OpenedModel, predict: (model: Model) => Predicted) => {
       const model = new Model(opened);
@@ -165,12 +165,11 @@ async function openInput(
   { stdin, outClosed }: Io,
 ): Promise<readonly InputSource[]> {
   if (input.includes('') || (input.includes(STDIN) && input.length > 1))
-    throw usageError({
-      code: 'cli/input',
-      message: input.includes('') ? 'the path is empty' : 'standard input is the only input if it is one',
-      file: '--input',
-      expected: 'files, folders and patterns, or - alone for standard input',
-    });
+    throw usageError(
+      'cli/input',
+      input.includes('') ? 'the path is empty' : 'standard input is the only input if it is one',
+      { file: '--input', expected: 'files, folders and patterns, or - alone for standard input' },
+    );
   if (!input.includes(STDIN)) return newSequenceFiles(loaded.experiment.dataset, input);
   if (stdin === undefined) throw new Error('there is no standard input');
   // stop waiting for input once nobody reads the predictions

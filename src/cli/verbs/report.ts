@@ -40,7 +40,7 @@ const HEAD_BYTES = 4096;
 /** Creates the parent directory of `path`, or checks that an existing file may be replaced. */
 function prepare(path: string, isReport: (head: string) => boolean): void {
   const refuse = (message: string, expected: string) =>
-    usageError({ code: 'cli/output', message, file: path, expected });
+    usageError('cli/output', message, { file: path, expected });
   if (isAbsent(path)) {
     if (RunDirectory.isOwnFile(path)) throw refuse('a file of the run has this name', 'another name');
     makeFolder(dirname(path), path, 'its folder');

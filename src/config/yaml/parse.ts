@@ -11,7 +11,7 @@ import {
   type YAMLMap,
   type Node as YamlNode,
 } from 'yaml';
-import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { caught, type Diagnostic, UserError, usageErrors } from '../../util/errors.js';
 import {
   diagnosticAt,
   type Entry,
@@ -178,7 +178,7 @@ class TreeBuilder {
     if (this.count <= MAX_NODES) return;
     const message = 'the config has too many values, with aliases expanded';
     const expected = `at most ${MAX_NODES}`;
-    throw usageError(diagnosticAt(place, 'config/too-many-values', message, { expected }));
+    throw usageErrors([diagnosticAt(place, 'config/too-many-values', message, { expected })]);
   }
 
   private broken(code: string, message: string, place: Place, expected?: string): Node {

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { LineCounter } from 'yaml';
-import { type Diagnostic, usageError } from '../../util/errors.js';
+import { type Diagnostic, usageError, usageErrors } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf } from '../../util/system-errors.js';
 
@@ -81,18 +81,18 @@ export function readSource(file: string, path: string, folder: string, asked?: P
   if (at < 0) return source;
   const code = source.text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');
   const place = source.place(at);
-  throw usageError(
+  throw usageErrors([
     isText
       ? diagnosticAt(place, 'config/control-character', `control character U+${code} is not allowed`)
       : diagnosticAt(place, 'config/encoding', 'not valid UTF-8', { expected: 'UTF-8' }),
-  );
+  ]);
 }
 
 function readBytes(file: string, path: string, asked: Place | undefined): Buffer {
   const refusal = (code: string, message: string, more: Partial<Diagnostic> = {}) => {
     // a diagnostic that points to the file already has its name
     const [where, what] = asked ? [positionOf(asked), file] : [{ file }, 'the file'];
-    return usageError({ code: `config/${code}`, message: `${what} ${message}`, ...where, ...more });
+    return usageError(`config/${code}`, `${what} ${message}`, { ...where, ...more });
   };
   try {
     // checked before opening, which would block on a pipe without a writer

@@ -117,15 +117,16 @@ export function classMapping(
   const labels = [...as.keys()].sort();
   if (areNumbers) labels.sort((a, b) => Number(a) - Number(b));
   if (labels.length === 0 || labels.length > MAX_CLASSES) {
-    throw damagedError({
-      code: 'data/label-range',
-      message:
-        labels.length === 0 ? 'the target column contains only ignored labels' : 'there are too many classes',
-      file: tables[0].file,
-      expected: `1 to ${MAX_CLASSES} different labels`,
-      got: String(labels.length),
-      suggestion: labels.length === 0 ? undefined : 'dataset.target_kind: value',
-    });
+    throw damagedError(
+      'data/label-range',
+      labels.length === 0 ? 'the target column contains only ignored labels' : 'there are too many classes',
+      {
+        file: tables[0].file,
+        expected: `1 to ${MAX_CLASSES} different labels`,
+        got: String(labels.length),
+        suggestion: labels.length === 0 ? undefined : 'dataset.target_kind: value',
+      },
+    );
   }
   const numbers = new Map(labels.map((label, i) => [label, i]));
   const classOf = (text: string): number =>

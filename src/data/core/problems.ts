@@ -2,7 +2,7 @@
  * Problems of an input: collects them so that they are reported together, and links them to the
  * config if the config is the cause.
  */
-import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
+import { type Diagnostic, damagedErrors, EXIT, UserError, usageErrors } from '../../util/errors.js';
 
 /**
  * Maximum number of problems to report; enough to tell a few typos from a file with errors in every
@@ -38,7 +38,7 @@ export class Problems {
   }
 
   throwIfAny(): void {
-    if (this.all.length > 0) throw damagedError(...this.all);
+    if (this.all.length > 0) throw damagedErrors(this.all);
   }
 }
 
@@ -59,5 +59,5 @@ export function isConfigDiagnostic(diagnostic: Diagnostic): diagnostic is Config
 
 /** Returns the error (exit 2) for an invalid config. */
 export function configError(...diagnostics: readonly ConfigDiagnostic[]): UserError {
-  return usageError(...diagnostics);
+  return usageErrors(diagnostics);
 }

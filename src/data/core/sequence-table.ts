@@ -128,11 +128,11 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
   const lengths = Int32Array.from(indices, index => table.lengths[index]);
   const isStored = records !== undefined && mapping !== undefined && perStep;
   if (perStep && !isStored && indices.length * steps > MAX_ELEMENTS) {
-    throw damagedError({
-      code: 'data/too-large',
-      message: `${tables.longest(steps)}; padding every sequence to that length takes too much memory`,
-      file: table.sources[0].name,
-    });
+    throw damagedError(
+      'data/too-large',
+      `${tables.longest(steps)}; padding every sequence to that length takes too much memory`,
+      { file: table.sources[0].name },
+    );
   }
   table.check?.(indices, mapping);
   const id = { id: (index: number) => table.idOf(indices[index]), ...(idIsPlace && { idIsPlace }) };

@@ -198,7 +198,7 @@ function dictOf(text: string): Omit<Header, 'dataOffset'> | undefined {
 }
 
 function damaged({ file, name }: ArrayPlace, message: string, expected?: string, got?: string): UserError {
-  return damagedError({ code: 'data/npy', message: `array ${name}: ${message}`, file, expected, got });
+  return damagedError('data/npy', `array ${name}: ${message}`, { file, expected, got });
 }
 
 const IDX_TYPES: Readonly<Record<number, string>> = {
@@ -219,7 +219,7 @@ const IDX_HEADER_BYTES = 4;
  */
 export function idxForm(head: Buffer, { file, bytes }: ArrayPlace): ArrayForm {
   const fail = (code: string, offset: number, message: string, expected: string, got: string): UserError =>
-    damagedError({ code, message, file, offset, expected, got });
+    damagedError(code, message, { file, offset, expected, got });
   const cutAt = (length: number) =>
     fail('data/truncated', bytes, 'the file ends too early', `${length} bytes or more`, `${bytes} bytes`);
   if (head.length < IDX_HEADER_BYTES) throw cutAt(IDX_HEADER_BYTES);

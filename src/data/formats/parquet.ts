@@ -84,9 +84,7 @@ export class ParquetFile {
       const rows = Number(group.num_rows);
       total += rows * columns.length;
       if (rows > MAX_GROUP_ROWS || rows * columns.length > MAX_GROUP_CELLS || total > MAX_ELEMENTS)
-        throw damagedError({
-          code: 'data/too-large',
-          message: 'the table takes too much memory',
+        throw damagedError('data/too-large', 'the table takes too much memory', {
           file: this.file,
           expected: `at most ${MAX_ELEMENTS} cells in columns that are read, and ${MAX_GROUP_ROWS} rows and ${MAX_GROUP_CELLS} cells in a row group`,
           got: `${total} cells, in a row group with ${rows} rows`,
@@ -189,28 +187,19 @@ async function loadLibrary(file: string): Promise<Library> {
   const found = ['hyparquet', 'hyparquet/src/column.js', 'hyparquet/src/thrift.js'].map(optionalFile);
   const parts = found.flatMap(path => (path === undefined ? [] : [import(pathToFileURL(path).href)]));
   if (parts.length === found.length) return Object.assign({}, ...(await Promise.all(parts)));
-  throw usageError({
-    code: 'data/parquet-missing',
-    message:
-      'Parquet is read by the npm package hyparquet, which is not installed; run: npm install hyparquet',
-    file,
-    expected: 'hyparquet, or a CSV file',
-  });
+  throw usageError(
+    'data/parquet-missing',
+    'Parquet is read by the npm package hyparquet, which is not installed; run: npm install hyparquet',
+    { file, expected: 'hyparquet, or a CSV file' },
+  );
 }
 
 function readMetadata(library: Library, bytes: Buffer, file: string): FileMetaData {
   const end = bytes.toString('latin1', Math.max(0, bytes.length - MAGIC.length));
   if (end === ENCRYPTED_MAGIC || bytes.toString('latin1', 0, MAGIC.length) === ENCRYPTED_MAGIC)
-    throw damagedError({
-      code: 'data/parquet-unsupported',
-      message: 'the file is encrypted',
-      file,
-      expected: REWRITTEN,
-    });
+    throw damagedError('data/parquet-unsupported', 'the file is encrypted', { file, expected: REWRITTEN });
   if (end !== MAGIC || bytes.length < MAGIC.length + TRAILER_BYTES)
-    throw damagedError({
-      code: 'data/parquet',
-      message: 'the file ends too early',
+    throw damagedError('data/parquet', 'the file ends too early', {
       file,
       offset: bytes.length,
       expected: `${MAGIC} at the end of a Parquet file`,
@@ -219,9 +208,7 @@ function readMetadata(library: Library, bytes: Buffer, file: string): FileMetaDa
   const start = bytes.length - TRAILER_BYTES - length;
   if (start < MAGIC.length) throw broken(file, 'the metadata are larger than the file');
   if (length > MAX_METADATA_BYTES)
-    throw damagedError({
-      code: 'data/too-large',
-      message: 'the metadata are too large',
+    throw damagedError('data/too-large', 'the metadata are too large', {
       file,
       expected: `at most ${MAX_METADATA_BYTES} bytes; write the table with a larger row group size`,
       got: `${length} bytes`,
@@ -260,14 +247,9 @@ function schemaOf(library: Library, metadata: FileMetaData, file: string): reado
 }
 
 function broken(file: string, message: string, columnName?: string): UserError {
-  return damagedError({
-    code: 'data/parquet',
-    message,
-    file,
-    ...(columnName !== undefined && { columnName }),
-  });
+  return damagedError('data/parquet', message, { file, ...(columnName !== undefined && { columnName }) });
 }
 
 function unsupported(file: string, columnName: string, message: string, expected: string): UserError {
-  return damagedError({ code: 'data/parquet-unsupported', message, file, columnName, expected });
+  return damagedError('data/parquet-unsupported', message, { file, columnName, expected });
 }

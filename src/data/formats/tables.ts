@@ -2,7 +2,7 @@
  * Reads tables with named columns, record by record: Parquet files by their first bytes, all others
  * as CSV (RFC 4180, UTF-8, first record = column names), also with other delimiters than the comma.
  */
-import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, damagedErrors, type UserError } from '../../util/errors.js';
 import { allBytes, type ByteSource, beginning, type Pieces } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/files.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
@@ -146,7 +146,8 @@ export class CsvPieces implements Pieces, TableRecord {
   end(): void {
     this.checkText();
     this.records(this.window.length, true);
-    if (this.columns === 0) throw damagedError({ ...blankHeader(this.file), message: 'the file is empty' });
+    if (this.columns === 0)
+      throw damagedErrors([{ ...blankHeader(this.file), message: 'the file is empty' }]);
   }
 
   get row(): RowPlace {
@@ -279,7 +280,7 @@ export class CsvPieces implements Pieces, TableRecord {
   private broken(message: string): UserError {
     const place = this.place(this.starts.length - 1);
     const expected = 'quotes around the whole field, and doubled quotes inside it';
-    return damagedError({ code: 'data/csv-quote', message, ...place, expected });
+    return damagedError('data/csv-quote', message, { ...place, expected });
   }
 
   private checkText(): void {

@@ -1,6 +1,6 @@
 /** Text files: checks that they are UTF-8 and splits them into lines. */
 import { isUtf8 } from 'node:buffer';
-import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { type Diagnostic, damagedErrors } from '../../util/errors.js';
 
 const LINE_FEED = 0x0a;
 
@@ -38,7 +38,7 @@ export function placeAfter(bytes: Buffer, { offset, line, column }: BytesPlace):
 export function checkUtf8(bytes: Buffer, file: string, place = FILE_START, start = bytes): void {
   const bad = badByte(bytes);
   if (bad === undefined) return;
-  throw damagedError(notUtf8(bytes[bad], { file, ...placeAfter(bytes.subarray(0, bad), place) }, start));
+  throw damagedErrors([notUtf8(bytes[bad], { file, ...placeAfter(bytes.subarray(0, bad), place) }, start)]);
 }
 
 /** First bytes of formats that are not text. A gzip file is already decompressed here. */
@@ -224,7 +224,7 @@ export class LinePieces {
       const lineStart = { offset: this.start, line: this.number, column: 1 };
       const place = placeAfter(whole.subarray(0, bad), lineStart);
       const problem = notUtf8(whole[bad], { file: this.file, ...place }, this.fileStart);
-      if (problem.code === NOT_TEXT) throw damagedError(problem);
+      if (problem.code === NOT_TEXT) throw damagedErrors([problem]);
       this.handlers.broken(problem);
       return;
     }

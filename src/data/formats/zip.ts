@@ -170,7 +170,7 @@ function uint64(bytes: Buffer, at: number): number {
 }
 
 function damage(file: string, message: string, code = 'data/zip'): UserError {
-  return damagedError({ code, message, file });
+  return damagedError(code, message, { file });
 }
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {

@@ -81,9 +81,7 @@ export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTE
   for await (const chunk of chunks) {
     total += chunk.length;
     if (total > maxBytes) {
-      throw damagedError({
-        code: 'data/too-large',
-        message: 'too much data',
+      throw damagedError('data/too-large', 'too much data', {
         file: name,
         expected: `at most ${maxBytes} bytes`,
       });

@@ -86,7 +86,7 @@ export async function distinctFiles(files: readonly string[]): Promise<readonly 
     const other = known.get(real);
     if (other !== undefined) {
       const message = `the file is read twice${other === file ? '' : `: it is also ${other}`}`;
-      throw usageError({ code: 'data/same-file', message, file, expected: 'each file once' });
+      throw usageError('data/same-file', message, { file, expected: 'each file once' });
     }
     known.set(real, file);
   }
@@ -100,7 +100,7 @@ export function realPath(file: string): Promise<string> {
 
 function some(path: string, message: string, files: readonly string[]): readonly string[] {
   if (files.length > 0) return files;
-  throw usageError({ code: 'data/no-files', message, file: path });
+  throw usageError('data/no-files', message, { file: path });
 }
 
 /**
@@ -142,9 +142,7 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
       );
     }
     if (info.size > maxBytes) {
-      throw usageError({
-        code: 'data/too-large',
-        message: 'the file is too large',
+      throw usageError('data/too-large', 'the file is too large', {
         file: path,
         expected: `at most ${maxBytes} bytes`,
         got: `${info.size} bytes`,
@@ -203,9 +201,7 @@ export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLi
     return gunzipSync(bytes, { maxOutputLength: maxBytes });
   } catch (error) {
     if (error instanceof RangeError) {
-      throw damagedError({
-        code: 'data/too-large',
-        message: 'the gzip file expands to too much data',
+      throw damagedError('data/too-large', 'the gzip file expands to too much data', {
         file,
         expected: `at most ${maxBytes} bytes`,
         got: `more than that from ${bytes.length} bytes`,
@@ -224,7 +220,7 @@ export function damagedGzip(file: string, error: unknown): UserError {
   const reason = error instanceof Error ? error.message : String(error);
   const isCut = codeOf(error) === 'Z_BUF_ERROR';
   const message = isCut ? 'the gzip stream ends too early' : `the gzip stream is damaged (${reason})`;
-  return damagedError({ code: 'data/gzip', message, file });
+  return damagedError('data/gzip', message, { file });
 }
 
 function reasonOf(error: unknown): string {

@@ -82,7 +82,7 @@ export class RangedFile implements Bytes {
       if (stats.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
       if (!stats.isFile()) {
         const message = 'cannot read the file: this is not a regular file';
-        throw usageError({ code: 'data/unreadable', message, file: path });
+        throw usageError('data/unreadable', message, { file: path });
       }
       const { dev, ino, size, mtimeMs, ctimeMs } = stats;
       return new RangedFile(path, { dev, ino, size, mtimeMs, ctimeMs });
@@ -281,6 +281,6 @@ export class RangedFile implements Bytes {
 
   private changed() {
     const message = 'the file was changed or replaced while it was in use';
-    return damagedError({ code: 'data/file-changed', message, file: this.name });
+    return damagedError('data/file-changed', message, { file: this.name });
   }
 }

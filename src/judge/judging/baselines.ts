@@ -26,7 +26,7 @@ import { largerIsBetter, PERFORMANCE } from '../../math/metrics/index.js';
 import { type Baseline, type BaselineMetric, readBaseline, summarizeSeeds } from '../../run/baseline.js';
 import { makeFolder, writeAtomic } from '../../run/files.js';
 import { judgeGate } from '../../run/gates.js';
-import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { caught, type Diagnostic, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { momentsOf } from '../../util/numbers.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
@@ -61,12 +61,7 @@ export function compareWith(
   );
   if (quality.length === 0 && judged.size === 0) {
     const expected = 'a metric of the test split, such as test.loss';
-    throw usageError({
-      code: 'review/baseline',
-      message: 'this baseline has no quality metric',
-      file,
-      expected,
-    });
+    throw usageError('review/baseline', 'this baseline has no quality metric', { file, expected });
   }
   const why = notJudgeable(runs);
   const other = otherTaskThan(baseline, runs);
@@ -242,9 +237,7 @@ function limitOf(
 /** Writes a baseline of the runs. Refuses to overwrite another file, or a damaged baseline. */
 export function pin(file: string, runs: readonly ReviewedRun[]): void {
   if (existsSync(file) && caught(() => readBaseline(file)) instanceof UserError)
-    throw usageError({
-      code: 'review/pin',
-      message: 'this file is not a baseline and is not overwritten',
+    throw usageError('review/pin', 'this file is not a baseline and is not overwritten', {
       file,
       expected: 'a baseline, or a file that does not exist yet',
     });
@@ -258,12 +251,12 @@ function baselineOf(given: readonly ReviewedRun[]): Baseline {
     (a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0) || (a.facts.directory < b.facts.directory ? -1 : 1),
   );
   const problems = runs.flatMap(run => incomplete(run));
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
   const [first] = runs;
   // complete runs have a manifest
   const deciding = first.deciding as Deciding;
   const others = runs.slice(1).flatMap((run, i) => [...different(deciding, run), ...sameSeed(runs[i], run)]);
-  if (others.length > 0) throw usageError(...others);
+  if (others.length > 0) throw usageErrors(others);
   return {
     version: 1,
     name: first.facts.name,

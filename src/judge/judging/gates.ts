@@ -6,7 +6,7 @@ import { positionOf, SourceText } from '../../config/yaml/tree.js';
 import { isPerformance } from '../../math/metrics/index.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
-import { type Diagnostic, usageError } from '../../util/errors.js';
+import { type Diagnostic, usageErrors } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { momentsOf } from '../../util/numbers.js';
 import type { RunReview } from './document.js';
@@ -21,7 +21,7 @@ const FORM = /^\s*([\w.]*)\s*(>=|<=)?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)
 export function commandGates(texts: readonly string[]): WrittenGate[] {
   const parsed = texts.map(commandGate);
   const problems = parsed.filter((one): one is Diagnostic => 'code' in one);
-  if (problems.length > 0) throw usageError(...problems);
+  if (problems.length > 0) throw usageErrors(problems);
   return parsed.filter((one): one is WrittenGate => 'metric' in one);
 }
 

@@ -103,9 +103,7 @@ function reviewGroup(
 function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
   const given = [max_drop, max_regress].filter(limit => limit !== undefined);
   if (given.length === 0 || (given.length === 1 && baseline !== undefined)) return;
-  throw usageError({
-    code: 'cli/limits',
-    message: 'a limit needs a baseline, and there can be only one',
+  throw usageError('cli/limits', 'a limit needs a baseline, and there can be only one', {
     file: max_drop === undefined ? '--max-regress' : '--max-drop',
     expected: '--baseline FILE with either --max-drop or --max-regress',
   });

@@ -14,7 +14,7 @@ import {
   readSource,
   SourceText,
 } from '../../config/yaml/tree.js';
-import { caught, type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { caught, type Diagnostic, UserError, usageErrors } from '../../util/errors.js';
 import { fixedKey } from './checks.js';
 import { COMMAND_LINE } from './points.js';
 
@@ -40,7 +40,7 @@ export function readSweep(sweep: string | object, set: readonly string[], flags:
       ? readSource(sweep, resolve(sweep), dirname(resolve(sweep)))
       : objectText(sweep);
   const { root, problems } = parseConfig(source);
-  if (root === undefined || problems.length > 0) throw usageError(...problems);
+  if (root === undefined || problems.length > 0) throw usageErrors(problems);
   const ofFlags: Diagnostic[] = [];
   const tree = withFlags(root, flags, ofFlags);
   return { file: source.file, tree, givenYaml: source.text, set, problems: ofFlags };

@@ -92,9 +92,7 @@ function checkInside(root: string, path: string): void {
 }
 
 function refusal(message: string, expected?: string): UserError {
-  return usageError({
-    code: 'queue/refused',
-    message: `the worker refuses the job: ${message}`,
+  return usageError('queue/refused', `the worker refuses the job: ${message}`, {
     ...(expected !== undefined && { expected }),
   });
 }
@@ -120,9 +118,7 @@ export function parseQueue(text: string) {
   const name = url?.searchParams.get('queue') ?? QUEUE;
   const isKnown = url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '';
   if (!isKnown || !/^[A-Za-z0-9._-]+$/.test(name) || !/^\/?\d*$/.test(url.pathname)) {
-    throw usageError({
-      code: 'queue/address',
-      message: 'invalid queue address',
+    throw usageError('queue/address', 'invalid queue address', {
       expected: 'redis://host:6379, rediss://user:password@host:6379/0?queue=name',
       got: text.replace(/\/\/[^@/]*@/, '//…@'),
     });
@@ -164,16 +160,16 @@ async function loadPackages() {
     return await Promise.all([import('bullmq'), import('ioredis')]);
   } catch (error) {
     if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw usageError({
-      code: 'queue/not-installed',
-      message: 'queues need the packages bullmq and ioredis, which are not installed',
-      expected: '`npm install --include=optional` in the folder of this program',
-    });
+    throw usageError(
+      'queue/not-installed',
+      'queues need the packages bullmq and ioredis, which are not installed',
+      { expected: '`npm install --include=optional` in the folder of this program' },
+    );
   }
 }
 
 export function unreachableError(shown: string, reason: string): UserError {
-  return usageError({ code: 'queue/unreachable', message: `cannot reach ${shown}: ${reason}` });
+  return usageError('queue/unreachable', `cannot reach ${shown}: ${reason}`);
 }
 
 /** How long a finished job is kept, in seconds, for a sweep that is resumed later. */

@@ -307,12 +307,10 @@ async function slurm(command: string, args: readonly string[]): Promise<string> 
 
 function refusal(command: string, error: NodeJS.ErrnoException & { readonly stderr?: string }): UserError {
   if (error.code === 'ENOENT') {
-    return usageError({
-      code: 'slurm/not-installed',
-      message: `the command \`${command}\` was not found in PATH`,
+    return usageError('slurm/not-installed', `the command \`${command}\` was not found in PATH`, {
       expected: 'a machine that can submit Slurm jobs',
     });
   }
   const reason = error.stderr?.trim() || error.message;
-  return usageError({ code: 'slurm/refused', message: `${command} failed: ${reason}` });
+  return usageError('slurm/refused', `${command} failed: ${reason}`);
 }

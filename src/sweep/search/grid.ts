@@ -136,12 +136,11 @@ export class Untried {
       if (this.has(point)) return point;
     }
     if (pointsAtMost(this.space) > MAX_LISTED)
-      throw usageError({
-        code: 'sweep/nothing-left',
-        message: `exclude leaves too little of the space: it rejected ${MAX_DRAWS} random points in a row`,
-        expected: 'patterns that leave more points',
-        got: JSON.stringify(this.space.exclude),
-      });
+      throw usageError(
+        'sweep/nothing-left',
+        `exclude leaves too little of the space: it rejected ${MAX_DRAWS} random points in a row`,
+        { expected: 'patterns that leave more points', got: JSON.stringify(this.space.exclude) },
+      );
     this.rest = (this.rest ?? [...gridPoints(this.space)]).filter(point => this.has(point));
     return this.rest.length > 0 ? this.rest[random.integer(this.rest.length)] : undefined;
   }

@@ -35,12 +35,14 @@ export const sobol = searchMethod({
 });
 
 function tooManyError(dimensions: number) {
-  return usageError({
-    code: 'sweep/sobol-dimensions',
-    message: `Sobol search supports at most ${MAX_SOBOL_DIMENSIONS} parameters`,
-    expected: `at most ${MAX_SOBOL_DIMENSIONS} parameters, or another method`,
-    got: `${dimensions} parameters`,
-  });
+  return usageError(
+    'sweep/sobol-dimensions',
+    `Sobol search supports at most ${MAX_SOBOL_DIMENSIONS} parameters`,
+    {
+      expected: `at most ${MAX_SOBOL_DIMENSIONS} parameters, or another method`,
+      got: `${dimensions} parameters`,
+    },
+  );
 }
 
 const BITS = 32;

@@ -226,7 +226,7 @@ export function signatureOf(folder: string, files: readonly string[]): string {
     const what = found.isSymbolicLink()
       ? 'a symbolic link, which cellrun does not follow'
       : 'not a regular file';
-    throw usageError({ code: 'serve/special', message: `${basename(name)}: this is ${what}`, file });
+    throw usageError('serve/special', `${basename(name)}: this is ${what}`, { file });
   });
   return signatures.join(' ');
 }

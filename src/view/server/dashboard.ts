@@ -208,11 +208,11 @@ const REASONS: Readonly<Record<string, string>> = {
 function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {
   const reason = systemReason(error, REASONS);
   if (reason === undefined) return error;
-  return usageError({
-    code: error.code === 'EADDRINUSE' ? PORT_TAKEN : 'serve/address',
-    message: `cannot listen on ${host}:${port}: ${reason}`,
-    file: error.code === 'EADDRINUSE' || error.code === 'EACCES' ? '--port' : '--host',
-  });
+  return usageError(
+    error.code === 'EADDRINUSE' ? PORT_TAKEN : 'serve/address',
+    `cannot listen on ${host}:${port}: ${reason}`,
+    { file: error.code === 'EADDRINUSE' || error.code === 'EACCES' ? '--port' : '--host' },
+  );
 }
 
 /** Code of the diagnostic if another program uses the port. */
