@@ -66,15 +66,12 @@ export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
 }
 
-export const moved = struct(
-  {
-    what: choice(['config', 'data', 'code', 'backend'], 'What it is part of.'),
-    key: text('Key path, file, or package.'),
-    from: anything<Json>('The old value; null if it was absent.'),
-    to: anything<Json>('The new value.'),
-  },
-  'Something that has changed since the baseline was pinned.',
-);
+export const moved = struct('Something that has changed since the baseline was pinned.', {
+  what: choice(['config', 'data', 'code', 'backend'], 'What it is part of.'),
+  key: text('Key path, file, or package.'),
+  from: anything<Json>('The old value; null if it was absent.'),
+  to: anything<Json>('The new value.'),
+});
 
 export type Moved = TypeOf<typeof moved>;
 

@@ -8,17 +8,19 @@ import { readText } from './files.js';
 import { type Json, parseValid } from './json.js';
 import { repository } from './manifest.js';
 
-const metric = s.struct(
-  {
-    count: s.count('Runs, one for each seed.', 1),
-    mean: s.number('Their mean.'),
-    spread: s.nullable(s.amount('Their sample standard deviation, with n - 1; null for a single run.')),
-    by_seed: s.mapOf(s.number({}), { description: 'The value of each run, by its seed.', minKeys: 1 }),
-  },
-  'A metric.',
-);
+const metric = s.struct('A metric.', {
+  count: s.count('Runs, one for each seed.', 1),
+  mean: s.number('Their mean.'),
+  spread: s.nullable(s.amount('Their sample standard deviation, with n - 1; null for a single run.')),
+  by_seed: s.mapOf(s.number({}), { description: 'The value of each run, by its seed.', minKeys: 1 }),
+});
 
 export const baseline = s.struct(
+  {
+    title: 'Baseline',
+    description:
+      'Results of the runs of one config, to commit and to judge later runs against; written by `review --pin`. Keys are sorted and there are no timestamps: the same runs produce the same bytes.',
+  },
   {
     version: s.literal(1, 'Version of this format.'),
     name: s.text('Name of the experiment.'),
@@ -35,41 +37,30 @@ export const baseline = s.struct(
       'The parts of the resolved config that affect results, by key path such as optimizer.learning_rate; file paths are relative to the config. Without the seed, and without keys that only name, log or judge a run.',
     ),
     datasets: s.list(
-      s.struct(
-        {
-          name: s.text('File or array.'),
-          sha256: s.text('SHA-256 of its bytes.'),
-          split: s.optional(
-            s.choice(
-              ['train', 'validation', 'test'],
-              'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
-            ),
+      s.struct('A file.', {
+        name: s.text('File or array.'),
+        sha256: s.text('SHA-256 of its bytes.'),
+        split: s.optional(
+          s.choice(
+            ['train', 'validation', 'test'],
+            'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
           ),
-        },
-        'A file.',
-      ),
+        ),
+      }),
       'The data that were read.',
     ),
     versions: s.mapOf(s.text({}), 'Of the program and what decides its results.'),
-    backend: s.struct(
-      {
-        name: s.text('Such as webasm.'),
-        executor: s.text('What executed the kernels.'),
-        arithmetic: s.nullable(s.text('fused or separate on webasm, as in the manifest; null elsewhere.')),
-        adapter: s.nullable(s.text('The GPU as its driver names it; null without one.')),
-        threads: s.list(
-          s.nullable(s.integer({})),
-          'Threads of the runs, ascending, each once; no result depends on them.',
-        ),
-      },
-      'What executed the kernels.',
-    ),
+    backend: s.struct('What executed the kernels.', {
+      name: s.text('Such as webasm.'),
+      executor: s.text('What executed the kernels.'),
+      arithmetic: s.nullable(s.text('fused or separate on webasm, as in the manifest; null elsewhere.')),
+      adapter: s.nullable(s.text('The GPU as its driver names it; null without one.')),
+      threads: s.list(
+        s.nullable(s.integer({})),
+        'Threads of the runs, ascending, each once; no result depends on them.',
+      ),
+    }),
     git: s.list(repository, 'States of the repository that contains the runs; empty outside a repository.'),
-  },
-  {
-    title: 'Baseline',
-    description:
-      'Results of the runs of one config, to commit and to judge later runs against; written by `review --pin`. Keys are sorted and there are no timestamps: the same runs produce the same bytes.',
   },
 );
 

@@ -48,28 +48,25 @@ const fileName = { pattern: '^step-\\d{8,}\\.safetensors$' };
 
 export const checkpointIndex = struct(
   {
+    title: 'Checkpoint index',
+    description:
+      'checkpoints/index.json of a run. The checkpoint files carry the same facts in their headers, under the key cellrun of __metadata__; the program itself reads those.',
+  },
+  {
     version: literal(1, 'Version of this format.'),
     metric: text('The metric that determines the best checkpoint.'),
     mode: choice(['min', 'max'], 'Whether less or more is better.'),
     last: text({ description: 'File of the newest checkpoint.', ...fileName }),
     best: nullable(text('File of the best checkpoint; null if no metric was finite.')),
     checkpoints: list(
-      struct(
-        {
-          file: text({ description: 'Its name in this folder.', ...fileName }),
-          step: count('Completed optimizer steps.'),
-          epoch: count('Completed epochs.'),
-          metric: nullable(number('null if not measured or not finite.')),
-        },
-        'A checkpoint.',
-      ),
+      struct('A checkpoint.', {
+        file: text({ description: 'Its name in this folder.', ...fileName }),
+        step: count('Completed optimizer steps.'),
+        epoch: count('Completed epochs.'),
+        metric: nullable(number('null if not measured or not finite.')),
+      }),
       { description: 'All checkpoints, by ascending step.', minItems: 1 },
     ),
-  },
-  {
-    title: 'Checkpoint index',
-    description:
-      'checkpoints/index.json of a run. The checkpoint files carry the same facts in their headers, under the key cellrun of __metadata__; the program itself reads those.',
   },
 );
 

@@ -17,97 +17,79 @@ const error = (description: string) => s.measured({ description, min: 0 });
 
 const mistake = s.named(
   'mistake',
-  s.struct(
-    {
-      ...place,
-      label: s.count('The true class, from 0.'),
-      predicted: s.nullable(
-        s.count('The class with the largest logit (the first if several are equal); null if a logit is NaN.'),
-      ),
-      loss: s.measured('Loss of this prediction; null if not finite.'),
-      probability: fraction('Softmax of the predicted class; null if not finite.'),
-      label_probability: fraction('Softmax of the label; null if not finite.'),
-      image: s.optional(s.text('The sequence as an image; `images` describes the format.')),
-    },
-    'A prediction of another class than the label.',
-  ),
+  s.struct('A prediction of another class than the label.', {
+    ...place,
+    label: s.count('The true class, from 0.'),
+    predicted: s.nullable(
+      s.count('The class with the largest logit (the first if several are equal); null if a logit is NaN.'),
+    ),
+    loss: s.measured('Loss of this prediction; null if not finite.'),
+    probability: fraction('Softmax of the predicted class; null if not finite.'),
+    label_probability: fraction('Softmax of the label; null if not finite.'),
+    image: s.optional(s.text('The sequence as an image; `images` describes the format.')),
+  }),
 );
 
 const images = s.named(
   'images',
-  s.struct(
-    {
-      width: s.count('Pixels per row.'),
-      height: s.count('Rows.'),
-      encoding: s.literal(
-        'base64-uint8',
-        'Base64 of one unsigned byte per pixel, row by row from the top left, 0 black, 255 white. Floating-point pixels are scaled to the range of the split.',
-      ),
-    },
-    'Size and encoding of every image.',
-  ),
+  s.struct('Size and encoding of every image.', {
+    width: s.count('Pixels per row.'),
+    height: s.count('Rows.'),
+    encoding: s.literal(
+      'base64-uint8',
+      'Base64 of one unsigned byte per pixel, row by row from the top left, 0 black, 255 white. Floating-point pixels are scaled to the range of the split.',
+    ),
+  }),
 );
 
 const score = (description: string) => s.number({ description, min: 0, max: 1 });
 const scores = s.named(
   'scores',
-  s.struct(
-    {
-      precision: score('Fraction of its predictions that are correct; 0 if there are none.'),
-      recall: score('Fraction of its cases that were predicted; 0 if there are none.'),
-      f1: score('Harmonic mean of precision and recall; 0 if both are 0.'),
-      support: s.count('Number of true cases.'),
-    },
-    'The scores of a class or label; docs/reference/metrics.md has the formulas.',
-  ),
+  s.struct('The scores of a class or label; docs/reference/metrics.md has the formulas.', {
+    precision: score('Fraction of its predictions that are correct; 0 if there are none.'),
+    recall: score('Fraction of its cases that were predicted; 0 if there are none.'),
+    f1: score('Harmonic mean of precision and recall; 0 if both are 0.'),
+    support: s.count('Number of true cases.'),
+  }),
 );
 
 const output = s.named(
   'output',
-  s.struct(
-    {
-      mean_absolute_error: error('Mean absolute difference; null if not finite.'),
-      rmse: error('Root mean squared difference; null if not finite.'),
-      r2: s.optional(
-        s.measured({
-          description:
-            'Coefficient of determination. null if not finite, absent if there is a single prediction.',
-          max: 1,
-        }),
-      ),
-    },
-    'Errors of the predictions of one target, in the units of the data.',
-  ),
+  s.struct('Errors of the predictions of one target, in the units of the data.', {
+    mean_absolute_error: error('Mean absolute difference; null if not finite.'),
+    rmse: error('Root mean squared difference; null if not finite.'),
+    r2: s.optional(
+      s.measured({
+        description:
+          'Coefficient of determination. null if not finite, absent if there is a single prediction.',
+        max: 1,
+      }),
+    ),
+  }),
 );
 
 const worst = s.named(
   'worst',
-  s.struct(
-    {
-      ...place,
-      target: s.list(s.listedNumber, 'The target; its first 100 numbers.'),
-      prediction: s.list(s.listedNumber, 'The prediction; its first 100 numbers.'),
-      absolute_error: error('Mean absolute difference over all numbers; null if not finite.'),
-    },
-    'A prediction far from its target.',
-  ),
+  s.struct('A prediction far from its target.', {
+    ...place,
+    target: s.list(s.listedNumber, 'The target; its first 100 numbers.'),
+    prediction: s.list(s.listedNumber, 'The prediction; its first 100 numbers.'),
+    absolute_error: error('Mean absolute difference over all numbers; null if not finite.'),
+  }),
 );
 
 const oneOrFour = (description: string) =>
   s.either([s.number({}), s.list(s.listedNumber, { maxItems: 4 })], { description });
 const pair = s.named(
   'pair',
-  s.struct(
-    {
-      ...place,
-      target: oneOrFour('The target; its first 4 numbers if it has several.'),
-      prediction: s.spelledOut(
-        oneOrFour('Their predictions; null for a single number that is not finite.'),
-        'always',
-      ),
-    },
-    'A target and its prediction.',
-  ),
+  s.struct('A target and its prediction.', {
+    ...place,
+    target: oneOrFour('The target; its first 4 numbers if it has several.'),
+    prediction: s.spelledOut(
+      oneOrFour('Their predictions; null for a single number that is not finite.'),
+      'always',
+    ),
+  }),
 );
 
 const facts = {
@@ -125,87 +107,76 @@ const facts = {
 const version = s.literal(1, 'Version of this format.');
 const names = (description: string) => s.nullable(s.list(s.text({}), description));
 
-const classEvaluation = s.struct(
-  {
-    version,
-    kind: s.literal('class', 'The model predicts classes.'),
-    ...facts,
-    accuracy: fraction(
-      'Fraction of predictions whose largest logit is that of the label; null if not finite.',
+const classEvaluation = s.struct('The model predicts classes.', {
+  version,
+  kind: s.literal('class', 'The model predicts classes.'),
+  ...facts,
+  accuracy: fraction('Fraction of predictions whose largest logit is that of the label; null if not finite.'),
+  classes: s.count('Number of classes.'),
+  class_names: names('The name of each class; null where the data have none.'),
+  confusion: s.nullable(
+    s.list(
+      s.list(s.integer({ min: 0 }), 'The predictions of one label.'),
+      'Confusion matrix: how often each label (row) was predicted as each class (column), over the predictions that count. null if there are more than 100 classes.',
     ),
-    classes: s.count('Number of classes.'),
-    class_names: names('The name of each class; null where the data have none.'),
-    confusion: s.nullable(
-      s.list(
-        s.list(s.integer({ min: 0 }), 'The predictions of one label.'),
-        'Confusion matrix: how often each label (row) was predicted as each class (column), over the predictions that count. null if there are more than 100 classes.',
-      ),
-    ),
-    per_class: s.nullable(
-      s.list(scores, 'The scores of each class, in order; null if there are more than 1000 classes.'),
-    ),
-    undecided: s.count(
-      'Counted predictions with a logit that is NaN: incorrect, and in no column of the confusion matrix.',
-    ),
-    mistakes: s.list(mistake, {
-      description:
-        'Up to 24 incorrect predictions with the largest losses, largest first; ties in the order of the data. NaN counts as the largest loss.',
-      maxItems: 24,
-    }),
-    images: s.nullable(images, {
-      description:
-        'Format of the images of the mistakes; null if the data are not images or have more than 10,000 pixels.',
-    }),
-  },
-  'The model predicts classes.',
-);
+  ),
+  per_class: s.nullable(
+    s.list(scores, 'The scores of each class, in order; null if there are more than 1000 classes.'),
+  ),
+  undecided: s.count(
+    'Counted predictions with a logit that is NaN: incorrect, and in no column of the confusion matrix.',
+  ),
+  mistakes: s.list(mistake, {
+    description:
+      'Up to 24 incorrect predictions with the largest losses, largest first; ties in the order of the data. NaN counts as the largest loss.',
+    maxItems: 24,
+  }),
+  images: s.nullable(images, {
+    description:
+      'Format of the images of the mistakes; null if the data are not images or have more than 10,000 pixels.',
+  }),
+});
 
-const valueEvaluation = s.struct(
-  {
-    version,
-    kind: s.literal('value', 'The model predicts values.'),
-    ...facts,
-    mean_absolute_error: error(
-      'Mean absolute difference from the targets, over all numbers of all predictions; null if not finite.',
+const valueEvaluation = s.struct('The model predicts values.', {
+  version,
+  kind: s.literal('value', 'The model predicts values.'),
+  ...facts,
+  mean_absolute_error: error(
+    'Mean absolute difference from the targets, over all numbers of all predictions; null if not finite.',
+  ),
+  worst: s.list(worst, {
+    description:
+      'Up to 24 predictions with the largest absolute errors, largest first; ties in the order of the data. NaN counts as the largest error.',
+    maxItems: 24,
+  }),
+  target_names: names('The name of each target; null if the data have no names.'),
+  per_output: s.nullable(
+    s.list(
+      output,
+      'Errors of the predictions of each target, in order; null if there are more than 100 targets.',
     ),
-    worst: s.list(worst, {
-      description:
-        'Up to 24 predictions with the largest absolute errors, largest first; ties in the order of the data. NaN counts as the largest error.',
-      maxItems: 24,
-    }),
-    target_names: names('The name of each target; null if the data have no names.'),
-    per_output: s.nullable(
-      s.list(
-        output,
-        'Errors of the predictions of each target, in order; null if there are more than 100 targets.',
-      ),
-    ),
-    sample: s.list(pair, {
-      description: 'At most 200 targets with their predictions, evenly spaced in the data.',
-      maxItems: 200,
-    }),
-  },
-  'The model predicts values.',
-);
+  ),
+  sample: s.list(pair, {
+    description: 'At most 200 targets with their predictions, evenly spaced in the data.',
+    maxItems: 200,
+  }),
+});
 
-const labelEvaluation = s.struct(
-  {
-    version,
-    kind: s.literal('label', 'The model predicts several labels; each one applies or does not.'),
-    ...facts,
-    accuracy: fraction('Fraction of labels that are predicted correctly.'),
-    target_names: names('The name of each label; null if the data have no names.'),
-    per_label: s.nullable(
-      s.list(scores, 'The scores of each label, in order; null if there are more than 1000 labels.'),
-    ),
-    worst: s.list(worst, {
-      description:
-        'Up to 24 predictions with the largest losses, largest first: targets and probabilities. NaN counts as the largest loss.',
-      maxItems: 24,
-    }),
-  },
-  'The model predicts labels.',
-);
+const labelEvaluation = s.struct('The model predicts labels.', {
+  version,
+  kind: s.literal('label', 'The model predicts several labels; each one applies or does not.'),
+  ...facts,
+  accuracy: fraction('Fraction of labels that are predicted correctly.'),
+  target_names: names('The name of each label; null if the data have no names.'),
+  per_label: s.nullable(
+    s.list(scores, 'The scores of each label, in order; null if there are more than 1000 labels.'),
+  ),
+  worst: s.list(worst, {
+    description:
+      'Up to 24 predictions with the largest losses, largest first: targets and probabilities. NaN counts as the largest loss.',
+    maxItems: 24,
+  }),
+});
 
 export const evaluation = s.union(
   'kind',

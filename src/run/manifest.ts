@@ -15,17 +15,14 @@ const hash = (description: string) => s.sha256(`SHA-256 (hex) ${description}`);
 const texts = (description: string) => s.list(s.text({}), description);
 
 const datasets = s.list(
-  s.struct(
-    {
-      name: s.text('The file, or the generated data.'),
-      sha256: s.sha256("Of the file's bytes, or of the generated values."),
-      split: s.choice(
-        ['train', 'validation', 'test'],
-        'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
-      ),
-    },
-    'A file.',
-  ),
+  s.struct('A file.', {
+    name: s.text('The file, or the generated data.'),
+    sha256: s.sha256("Of the file's bytes, or of the generated values."),
+    split: s.choice(
+      ['train', 'validation', 'test'],
+      'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
+    ),
+  }),
   'The data that were read.',
 );
 
@@ -45,49 +42,41 @@ export const backendFields = {
   adapter: s.nullable(s.text('The GPU as its driver names it.')),
 };
 
-export const repository = s.struct(
-  {
-    revision: s.text('Full commit id.'),
-    dirty: s.boolean('Whether tracked files differ from it; untracked files, such as runs, do not count.'),
-  },
-  'The repository that contains the config; null outside a repository.',
-);
+export const repository = s.struct('The repository that contains the config; null outside a repository.', {
+  revision: s.text('Full commit id.'),
+  dirty: s.boolean('Whether tracked files differ from it; untracked files, such as runs, do not count.'),
+});
 
 /** The environment of a run, without names of hosts or people. */
 export const environment = {
-  versions: s.struct(
-    {
-      cellrun: s.text('Of this program.'),
-      node: s.text('Of Node.js.'),
-      'gpu.js': s.text('Of gpu.js, whose kernels are run.'),
-    },
-    'Of the program and what decides its results.',
-  ),
+  versions: s.struct('Of the program and what decides its results.', {
+    cellrun: s.text('Of this program.'),
+    node: s.text('Of Node.js.'),
+    'gpu.js': s.text('Of gpu.js, whose kernels are run.'),
+  }),
   git: s.nullable(repository),
-  machine: s.struct(
-    {
-      platform: s.text('Operating system, as Node.js names it: linux, darwin, win32.'),
-      arch: s.text('Instruction set, as Node.js names it: x64, arm64.'),
-      cpu: s.text('Model of the processor.'),
-      cores: s.count('CPU cores available to the process.'),
-      memory_mb: s.count('Memory of the machine, MiB.'),
-    },
-    'What it ran on.',
-  ),
+  machine: s.struct('What it ran on.', {
+    platform: s.text('Operating system, as Node.js names it: linux, darwin, win32.'),
+    arch: s.text('Instruction set, as Node.js names it: x64, arm64.'),
+    cpu: s.text('Model of the processor.'),
+    cores: s.count('CPU cores available to the process.'),
+    memory_mb: s.count('Memory of the machine, MiB.'),
+  }),
 };
 
-const change = s.struct(
-  {
-    time: s.text('ISO 8601, UTC.'),
-    step: s.count('Completed optimizer steps before it.'),
-    key: s.text('A key of the config, or `backend`, `arithmetic`, `width`, `version`, `gpu.js`.'),
-    from: s.anything<Json>('The old value.'),
-    to: s.anything<Json>('The new value.'),
-  },
-  'A change.',
-);
+const change = s.struct('A change.', {
+  time: s.text('ISO 8601, UTC.'),
+  step: s.count('Completed optimizer steps before it.'),
+  key: s.text('A key of the config, or `backend`, `arithmetic`, `width`, `version`, `gpu.js`.'),
+  from: s.anything<Json>('The old value.'),
+  to: s.anything<Json>('The new value.'),
+});
 
 export const manifest = s.struct(
+  {
+    title: 'Run manifest',
+    description: 'manifest.json of a run: everything needed to explain and repeat it.',
+  },
   {
     version: s.literal(1, 'Version of this format.'),
     run_id: s.text('Name of the run directory.'),
@@ -109,16 +98,13 @@ export const manifest = s.struct(
     directory: s.text('The run directory, absolute, when the run started. It identifies copies.'),
     gate_origins: texts('Where each gate is defined, in order: FILE:LINE:COL, or the command-line option.'),
     ...environment,
-    backend: s.struct(backendFields, 'What executed the kernels.'),
+    backend: s.struct('What executed the kernels.', backendFields),
     datasets,
     initial_weights: s.optional(
-      s.struct(
-        {
-          name: s.text('Path of the file.'),
-          sha256: hash('of its content. Part of `config_hash`, in place of its path.'),
-        },
-        'The file that `model.init_from` names, which the run started from.',
-      ),
+      s.struct('The file that `model.init_from` names, which the run started from.', {
+        name: s.text('Path of the file.'),
+        sha256: hash('of its content. Part of `config_hash`, in place of its path.'),
+      }),
     ),
     data: dataRecord,
     scaling: s.optional(dataScaling),
@@ -131,10 +117,6 @@ export const manifest = s.struct(
         'Changes allowed on resume, in order; absent if there were none. The other fields, except config_hash, describe how the run started.',
       ),
     ),
-  },
-  {
-    title: 'Run manifest',
-    description: 'manifest.json of a run: everything needed to explain and repeat it.',
   },
 );
 

@@ -26,6 +26,11 @@ const TAG = /^[^\s,"]{1,50}$/;
 
 export const notes = struct(
   {
+    title: 'Notes',
+    description:
+      'notes.json of a run: tags and a note by its users. It may change after the run has ended; no hash, gate, review or comparison reads it.',
+  },
+  {
     version: literal(1, 'Version of this format.'),
     tags: list(text({ pattern: TAG.source }), {
       description: 'Sorted, each once.',
@@ -41,11 +46,6 @@ export const notes = struct(
         examples: ['the first run with the new preprocessing'],
       }),
     ),
-  },
-  {
-    title: 'Notes',
-    description:
-      'notes.json of a run: tags and a note by its users. It may change after the run has ended; no hash, gate, review or comparison reads it.',
   },
 );
 

@@ -11,10 +11,11 @@ export type SplitMetrics = s.TypeOf<typeof s.measurements>;
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
 export const bySplit = (description: string) =>
-  s.struct(
-    { train: s.measurements, validation: s.optional(s.measurements), test: s.measurements },
-    description,
-  );
+  s.struct(description, {
+    train: s.measurements,
+    validation: s.optional(s.measurements),
+    test: s.measurements,
+  });
 
 const trivial = s.optional(s.measurements);
 const BASELINES = {
@@ -27,11 +28,11 @@ const BASELINES = {
   seasonal_naive: trivial,
 };
 const baselines = s.struct(
-  {
-    validation: s.optional(s.struct(BASELINES, 'On the validation split.')),
-    test: s.struct(BASELINES, 'On the test split.'),
-  },
   'Metrics of trivial predictions, fitted on the training split: majority (the class prior), previous (the class of the previous step), mean, median and quantiles (of each target); for forecasts, last_value and seasonal_naive. Metrics that are not finite are left out. Absent in runs that did not complete.',
+  {
+    validation: s.optional(s.struct('On the validation split.', BASELINES)),
+    test: s.struct('On the test split.', BASELINES),
+  },
 );
 
 export type BaselineName = keyof typeof BASELINES;
@@ -39,23 +40,21 @@ export type BaselineName = keyof typeof BASELINES;
 export type SplitBaselines = s.TypeOf<typeof baselines>['test'];
 
 export const best = s.nullable(
-  s.struct(
-    {
-      metric: s.text('Such as test.accuracy.'),
-      value: s.number('Its value.'),
-      step: s.count('The step where it was measured.'),
-      epoch: s.count('The epoch in which it was measured.'),
-    },
-    'The best value of the checkpoint metric; null if it was never finite.',
-  ),
+  s.struct('The best value of the checkpoint metric; null if it was never finite.', {
+    metric: s.text('Such as test.accuracy.'),
+    value: s.number('Its value.'),
+    step: s.count('The step where it was measured.'),
+    epoch: s.count('The epoch in which it was measured.'),
+  }),
 );
 
 const digests = s.struct(
+  'Digests of the files that the run wrote, by which a damaged or exchanged file is noticed.',
   {
     log: s.nullable(
       s.struct(
-        { records: s.count('Number of lines in the digest.'), sha256: s.sha256('SHA-256, hex.') },
         "Digest of the log's lines before `run.end`: the output of `head -n RECORDS log.jsonl | sha256sum`. null if no log was opened.",
+        { records: s.count('Number of lines in the digest.'), sha256: s.sha256('SHA-256, hex.') },
       ),
     ),
     files: s.mapOf(
@@ -63,10 +62,13 @@ const digests = s.struct(
       'SHA-256 (hex) of manifest.json, evaluation.json, the checkpoints and their index, by name.',
     ),
   },
-  'Digests of the files that the run wrote, by which a damaged or exchanged file is noticed.',
 );
 
 export const summary = s.struct(
+  {
+    title: 'Run summary',
+    description: 'summary.json of a run: its results. Also the output of `run --json`.',
+  },
   {
     version: s.literal(1, 'Version of this format.'),
     run_id: s.text('Name of the run directory.'),
@@ -100,8 +102,8 @@ export const summary = s.struct(
     ),
     restored: s.optional(
       s.struct(
-        { step: s.count('Its step.'), epoch: s.count('The epoch in progress, or the one that ended there.') },
         'The checkpoint whose weights the run restored at the end; absent if it kept the weights of its last step.',
+        { step: s.count('Its step.'), epoch: s.count('The epoch in progress, or the one that ended there.') },
       ),
     ),
     selected_on_test: s.optional(
@@ -112,18 +114,15 @@ export const summary = s.struct(
       }),
     ),
     stopped_early: s.optional(
-      s.struct(
-        {
-          metric: s.text('The metric that no longer improved.'),
-          patience: s.count('Evaluations in a row that did not improve.', 1),
-          best: s.nullable(s.number('The best value; null if none was finite.')),
-        },
-        'Why training ended before its last step; absent if it did not.',
-      ),
+      s.struct('Why training ended before its last step; absent if it did not.', {
+        metric: s.text('The metric that no longer improved.'),
+        patience: s.count('Evaluations in a row that did not improve.', 1),
+        best: s.nullable(s.number('The best value; null if none was finite.')),
+      }),
     ),
     best,
     gates: s.list(
-      s.struct(gateFields, 'A gate with its verdict.'),
+      s.struct('A gate with its verdict.', gateFields),
       'Every gate of the config with its verdict.',
     ),
     duration_s: s.amount(
@@ -150,24 +149,17 @@ export const summary = s.struct(
     ),
     parameters: s.count('Number of trainable parameters.'),
     peak_rss_mb: s.amount('Peak resident memory, MiB: the largest of the processes that ended normally.'),
-    checkpoints: s.struct(
-      {
-        last: s.nullable(
-          s.text('The newest checkpoint, relative to the run directory; null if there is none.'),
+    checkpoints: s.struct('Checkpoint files.', {
+      last: s.nullable(
+        s.text('The newest checkpoint, relative to the run directory; null if there is none.'),
+      ),
+      best: s.nullable(
+        s.text(
+          'The checkpoint with the best `checkpoint.metric`, relative to the run directory; null if there is none.',
         ),
-        best: s.nullable(
-          s.text(
-            'The checkpoint with the best `checkpoint.metric`, relative to the run directory; null if there is none.',
-          ),
-        ),
-      },
-      'Checkpoint files.',
-    ),
+      ),
+    }),
     digests,
-  },
-  {
-    title: 'Run summary',
-    description: 'summary.json of a run: its results. Also the output of `run --json`.',
   },
 );
 

@@ -263,40 +263,39 @@ export const SWEEP_STATES = ['running', 'completed', 'failed', 'interrupted', 'k
 
 const trial = s.named(
   'summarized_trial',
-  s.struct(
-    {
-      trial: trialNumber,
-      state: s.choice(TRIAL_STATES, 'State of the trial.'),
-      epochs: s.count('Trained up to the last measurement, the largest over its seeds.'),
-      value: s.nullable(s.number('Mean of the objective over the seeds at the last measurement, if any.')),
-      spread,
-      point,
-      runs: s.list(
-        s.text('A run directory.'),
-        'Absolute paths of its run directories, in the order of the seeds.',
-      ),
-    },
-    'A trial.',
-  ),
+  s.struct('A trial.', {
+    trial: trialNumber,
+    state: s.choice(TRIAL_STATES, 'State of the trial.'),
+    epochs: s.count('Trained up to the last measurement, the largest over its seeds.'),
+    value: s.nullable(s.number('Mean of the objective over the seeds at the last measurement, if any.')),
+    spread,
+    point,
+    runs: s.list(
+      s.text('A run directory.'),
+      'Absolute paths of its run directories, in the order of the seeds.',
+    ),
+  }),
 );
 
 const baseline = s.struct(
+  'The best trivial baseline on the objective, from the runs of the best completed trial. Absent if no trial has completed, or if the objective is a training metric.',
   {
     name: s.text('Such as majority.'),
     value: s.number('Its value of the objective, the mean over the seeds.'),
   },
-  'The best trivial baseline on the objective, from the runs of the best completed trial. Absent if no trial has completed, or if the objective is a training metric.',
 );
 
-const importanceShape = s.struct(
-  {
-    name: s.text('The parameter.'),
-    importance: s.number({ description: 'Its fraction of the total importance.', min: 0, max: 1 }),
-  },
-  'A parameter.',
-);
+const importanceShape = s.struct('A parameter.', {
+  name: s.text('The parameter.'),
+  importance: s.number({ description: 'Its fraction of the total importance.', min: 0, max: 1 }),
+});
 
 export const sweepSummary = s.struct(
+  {
+    title: 'Sweep summary',
+    description:
+      'summary.json of a sweep: its results. Also the output of `sweep --json` and `sweep status --json`.',
+  },
   {
     version: s.literal(1, 'Version of this format.'),
     sweep_id: s.text("Name of the sweep's directory."),
@@ -309,18 +308,15 @@ export const sweepSummary = s.struct(
     directory: s.text("Absolute path of the sweep's directory."),
     objective,
     trials: s.count('Number of trials started.'),
-    states: s.struct(
-      {
-        running: s.count('Running.'),
-        stopped: s.count('Were running when the sweep ended, was stopped or was killed.'),
-        paused: s.count('Waiting at a rung.'),
-        pruned: s.count('Ended before their last epoch.'),
-        completed: s.count('Trained for all epochs.'),
-        diverged: s.count('Loss, gradient or parameters were not finite.'),
-        failed: s.count('Failed after all retries.'),
-      },
-      'Number of trials in each state.',
-    ),
+    states: s.struct('Number of trials in each state.', {
+      running: s.count('Running.'),
+      stopped: s.count('Were running when the sweep ended, was stopped or was killed.'),
+      paused: s.count('Waiting at a rung.'),
+      pruned: s.count('Ended before their last epoch.'),
+      completed: s.count('Trained for all epochs.'),
+      diverged: s.count('Loss, gradient or parameters were not finite.'),
+      failed: s.count('Failed after all retries.'),
+    }),
     epochs_trained: s.count('Epochs trained, summed over all seeds.'),
     duration_s: s.nullable(s.amount('Seconds of work; null if the last process did not end normally.')),
     best: s.nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),
@@ -342,11 +338,6 @@ export const sweepSummary = s.struct(
       ),
     ),
     baseline: s.optional(baseline),
-  },
-  {
-    title: 'Sweep summary',
-    description:
-      'summary.json of a sweep: its results. Also the output of `sweep --json` and `sweep status --json`.',
   },
 );
 

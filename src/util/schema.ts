@@ -498,8 +498,11 @@ export type Struct<P extends Fields> = Flat<
   }
 >;
 
-/** A mapping that programs write, with each of these keys that is not `optional` and no others. */
-export function struct<P extends Fields, const O extends ObjectOptions | string>(fields: P, options: O) {
+/**
+ * A mapping that programs write, with each of these keys that is not `optional` and no others. Its
+ * description comes first, since the keys are long.
+ */
+export function struct<const O extends ObjectOptions | string, P extends Fields>(options: O, fields: P) {
   const schema = () =>
     mappingSchema(fields, optionsOf<ObjectOptions>(options), ({ optional }) => optional !== true);
   return shape<Struct<P>, O>(options, schema, { keys: fields });

@@ -348,19 +348,20 @@ const scalingOf = (one: string) => ({
 
 const input = s.either(
   [
-    s.struct(
-      { kind: s.literal('number', 'Steps are numbers.'), size: s.count('Features per step.', 1) },
-      'Steps are numbers.',
-    ),
-    s.struct(
-      { kind: s.literal('symbol', 'Steps are symbols.'), count: s.count('Symbols that the model knows.', 1) },
-      'Steps are symbols.',
-    ),
+    s.struct('Steps are numbers.', {
+      kind: s.literal('number', 'Steps are numbers.'),
+      size: s.count('Features per step.', 1),
+    }),
+    s.struct('Steps are symbols.', {
+      kind: s.literal('symbol', 'Steps are symbols.'),
+      count: s.count('Symbols that the model knows.', 1),
+    }),
   ],
   { description: 'What a step is: `size` numbers, or one of `count` symbols.' },
 );
 
 const vocabulary = s.struct(
+  'The vocabulary, fitted on the training split. Absent if steps are numbers, or if the data already number their symbols.',
   {
     level: s.choice(
       ['character', 'byte', 'word', null],
@@ -377,27 +378,27 @@ const vocabulary = s.struct(
       ),
     ),
   },
-  'The vocabulary, fitted on the training split. Absent if steps are numbers, or if the data already number their symbols.',
 );
 
 const seriesScaling = s.struct(
+  'How the columns of each series are scaled, the target first: scaled = (value - offset) / scale. Absent if series are not scaled separately.',
   {
     pooled: s.struct(
-      scalingOf('column'),
       'For series that are not in the training split, fitted on all others.',
+      scalingOf('column'),
     ),
     series: s.list(
-      s.struct(
-        { name: s.text('Name of the series; empty if the table is one series.'), ...scalingOf('column') },
-        'A series.',
-      ),
+      s.struct('A series.', {
+        name: s.text('Name of the series; empty if the table is one series.'),
+        ...scalingOf('column'),
+      }),
       'Of each series.',
     ),
   },
-  'How the columns of each series are scaled, the target first: scaled = (value - offset) / scale. Absent if series are not scaled separately.',
 );
 
 export const dataRecord = s.struct(
+  'What predictions need to know about the data, so that they do not need the data files.',
   {
     input,
     sequence_length: s.count('Steps of the longest sequence.', 1),
@@ -409,27 +410,26 @@ export const dataRecord = s.struct(
     class_names: names('The name of each class. Absent if the data have no names.'),
     target_names: names('The name of each number of a target. Absent if the data have no names.'),
     image: s.optional(
-      s.struct(
-        { height: s.count('Rows.', 1), width: s.count('Pixels per row.', 1) },
-        'Size of the images. Absent if the sequences are not images.',
-      ),
+      s.struct('Size of the images. Absent if the sequences are not images.', {
+        height: s.count('Rows.', 1),
+        width: s.count('Pixels per row.', 1),
+      }),
     ),
     vocabulary: s.optional(vocabulary),
     series_scaling: s.optional(seriesScaling),
   },
-  'What predictions need to know about the data, so that they do not need the data files.',
 );
 
 export const dataScaling = s.struct(
+  'How features and targets were scaled, fitted on the training split: scaled = (value - offset) / scale. Absent if they were not scaled.',
   {
     method: s.choice(
       ['standard', 'min_max'],
       'standard: offset is the mean, scale the standard deviation of the population. min_max: offset is the smallest value, scale the difference of the largest from it. The scale of a constant column is 1.',
     ),
-    features: s.nullable(s.struct(scalingOf('feature'), 'null if steps are symbols.')),
-    targets: s.nullable(s.struct(scalingOf('target value'), 'null if targets are classes.')),
+    features: s.nullable(s.struct('null if steps are symbols.', scalingOf('feature'))),
+    targets: s.nullable(s.struct('null if targets are classes.', scalingOf('target value'))),
   },
-  'How features and targets were scaled, fitted on the training split: scaled = (value - offset) / scale. Absent if they were not scaled.',
 );
 
 export type SequenceInput = s.TypeOf<typeof input>;

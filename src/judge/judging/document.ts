@@ -9,16 +9,13 @@ import * as s from '../../util/schema.js';
 import { moved } from '../deciding.js';
 
 const gates = (description: string) =>
-  s.list(s.named('gate', s.struct(gateFields, 'A gate with its verdict, as in summary.json.')), description);
+  s.list(s.named('gate', s.struct('A gate with its verdict, as in summary.json.', gateFields)), description);
 
-const warning = s.struct(
-  {
-    code: s.text('Stable identifier.'),
-    message: s.text('One sentence.'),
-    step: s.nullable(s.integer('The step that it is about.')),
-  },
-  'A warning.',
-);
+const warning = s.struct('A warning.', {
+  code: s.text('Stable identifier.'),
+  message: s.text('One sentence.'),
+  step: s.nullable(s.integer('The step that it is about.')),
+});
 
 /** What is recorded in the files of a run. */
 const facts = {
@@ -35,10 +32,10 @@ const facts = {
   ),
   started: s.nullable(s.text('When it started: ISO 8601, UTC.')),
   backend: s.nullable(
-    s.struct(
-      { ...backendFields, width: s.optional(backendFields.width) },
-      'What executed the kernels; null if the run did not record it.',
-    ),
+    s.struct('What executed the kernels; null if the run did not record it.', {
+      ...backendFields,
+      width: s.optional(backendFields.width),
+    }),
   ),
   machine: s.nullable(environment.machine),
   versions: s.nullable(environment.versions),
@@ -57,116 +54,94 @@ const facts = {
     'Cautions about the result, one sentence each: selected by the test split, no better than a trivial baseline, constant outputs.',
   ),
   best,
-  performance: s.struct(
-    {
-      ms_per_step: s.nullable(s.number('Median training step in milliseconds.')),
-      step_ratio: s.nullable(
-        s.number('That step over the time of the calibration kernel in the same process.'),
-      ),
-      peak_rss_mb: s.nullable(s.number('Peak resident memory, MiB.')),
-    },
-    'Performance figures.',
-  ),
-  warnings: s.struct(
-    { count: s.count('All of them.'), first: s.list(warning, 'The first of them.') },
-    'Warnings in the log.',
-  ),
+  performance: s.struct('Performance figures.', {
+    ms_per_step: s.nullable(s.number('Median training step in milliseconds.')),
+    step_ratio: s.nullable(
+      s.number('That step over the time of the calibration kernel in the same process.'),
+    ),
+    peak_rss_mb: s.nullable(s.number('Peak resident memory, MiB.')),
+  }),
+  warnings: s.struct('Warnings in the log.', {
+    count: s.count('All of them.'),
+    first: s.list(warning, 'The first of them.'),
+  }),
   damaged_lines: s.count('Lines of the log that are not events.'),
   resumes: s.count('Number of times it was resumed.'),
 };
 
-const runReview = s.struct(
-  {
-    ...facts,
-    not_judged: s.nullable(
-      s.text(
-        'Why the run is not judged, such as pruned by its sweep after 3 of 9 epochs; its checks and gates are then inconclusive. null if it is judged.',
-      ),
+const runReview = s.struct('A run, as recorded in its files, and its verdicts.', {
+  ...facts,
+  not_judged: s.nullable(
+    s.text(
+      'Why the run is not judged, such as pruned by its sweep after 3 of 9 epochs; its checks and gates are then inconclusive. null if it is judged.',
     ),
-    completed: s.struct(
-      { verdict, reason: s.nullable(s.text('Why it did not complete.')) },
-      'The first check.',
-    ),
-    gates: gates('The gates of its config and of the command line, without those over seeds.'),
-  },
-  'A run, as recorded in its files, and its verdicts.',
-);
-
-const damagedRun = s.struct(
-  {
-    directory: s.text('The run directory, absolute.'),
-    run_id: s.text('Its name.'),
-    name: s.text("The directory that contains it: the experiment's."),
-    message: s.text('What is wrong, with file and place.'),
-  },
-  'A run with a damaged or unreadable file.',
-);
-
-const metricVerdict = s.struct(
-  {
-    metric: s.text('Such as test.accuracy.'),
+  ),
+  completed: s.struct('The first check.', {
     verdict,
-    reason: s.text('How the verdict came about.'),
-    value: s.perhapsMeasured('Mean over the runs; null if unknown.'),
-    reference: s.number("The baseline's mean, or the value of the trivial baseline."),
-    spread: s.nullable(s.number("The baseline's sample standard deviation; null for a single run.")),
-    count: s.count('Runs of the baseline.', 1),
-    limit: s.optional(s.number('The worst value that passes, if known.')),
-    p: s.optional(
-      s.number(
-        'Probability of a value this bad or worse if nothing changed; present if noise was requested.',
-      ),
-    ),
-  },
-  'A metric against the baseline.',
-);
+    reason: s.nullable(s.text('Why it did not complete.')),
+  }),
+  gates: gates('The gates of its config and of the command line, without those over seeds.'),
+});
 
-const comparison = s.struct(
-  {
-    file: s.text('The baseline, as named.'),
-    moved: s.list(moved, 'What has changed since.'),
-    not_pinned: s.list(
-      s.choice(['data'], {}),
-      'What the baseline does not record and may therefore have changed: data drawn from the seed.',
-    ),
-    metrics: s.list(metricVerdict, 'The metrics of the test split.'),
-  },
-  'The runs compared with a baseline, if one was given.',
-);
+const damagedRun = s.struct('A run with a damaged or unreadable file.', {
+  directory: s.text('The run directory, absolute.'),
+  run_id: s.text('Its name.'),
+  name: s.text("The directory that contains it: the experiment's."),
+  message: s.text('What is wrong, with file and place.'),
+});
 
-const group = s.struct(
-  {
-    name: s.text('Name of the experiment.'),
-    distinct: s.mapOf(
-      s.anything<Json>('The value of the key.'),
-      'The keys and values in which its config differs from other groups of the same name.',
-    ),
-    left_out: s.list(
-      s.struct({ run_id: s.text('Its id.'), reason: s.text('Which run counts instead.') }, 'A run.'),
-      'Runs that do not count because a newer one has the same seed.',
-    ),
-    runs: s.list(s.text({}), 'Ids of the runs that count.'),
-    seeds: s.list(s.nullable(s.integer({})), 'Their seeds.'),
-    gates: gates('Gates over seeds.'),
-    comparison: s.optional(comparison),
-  },
-  'Runs that differ only in their seed.',
-);
+const metricVerdict = s.struct('A metric against the baseline.', {
+  metric: s.text('Such as test.accuracy.'),
+  verdict,
+  reason: s.text('How the verdict came about.'),
+  value: s.perhapsMeasured('Mean over the runs; null if unknown.'),
+  reference: s.number("The baseline's mean, or the value of the trivial baseline."),
+  spread: s.nullable(s.number("The baseline's sample standard deviation; null for a single run.")),
+  count: s.count('Runs of the baseline.', 1),
+  limit: s.optional(s.number('The worst value that passes, if known.')),
+  p: s.optional(
+    s.number('Probability of a value this bad or worse if nothing changed; present if noise was requested.'),
+  ),
+});
 
-const sweepReview = s.struct(
-  {
-    directory: s.text('Its directory, absolute.'),
-    name: s.text('Its name.'),
-    state: s.choice(
-      [...SWEEP_STATES, 'damaged'],
-      'How the sweep ended; running, killed or not begun if it has not.',
-    ),
-    message: s.nullable(s.text('Why it does not count as completed; null if it does.')),
-  },
-  'A sweep.',
-);
+const comparison = s.struct('The runs compared with a baseline, if one was given.', {
+  file: s.text('The baseline, as named.'),
+  moved: s.list(moved, 'What has changed since.'),
+  not_pinned: s.list(
+    s.choice(['data'], {}),
+    'What the baseline does not record and may therefore have changed: data drawn from the seed.',
+  ),
+  metrics: s.list(metricVerdict, 'The metrics of the test split.'),
+});
+
+const group = s.struct('Runs that differ only in their seed.', {
+  name: s.text('Name of the experiment.'),
+  distinct: s.mapOf(
+    s.anything<Json>('The value of the key.'),
+    'The keys and values in which its config differs from other groups of the same name.',
+  ),
+  left_out: s.list(
+    s.struct('A run.', { run_id: s.text('Its id.'), reason: s.text('Which run counts instead.') }),
+    'Runs that do not count because a newer one has the same seed.',
+  ),
+  runs: s.list(s.text({}), 'Ids of the runs that count.'),
+  seeds: s.list(s.nullable(s.integer({})), 'Their seeds.'),
+  gates: gates('Gates over seeds.'),
+  comparison: s.optional(comparison),
+});
+
+const sweepReview = s.struct('A sweep.', {
+  directory: s.text('Its directory, absolute.'),
+  name: s.text('Its name.'),
+  state: s.choice(
+    [...SWEEP_STATES, 'damaged'],
+    'How the sweep ended; running, killed or not begun if it has not.',
+  ),
+  message: s.nullable(s.text('Why it does not count as completed; null if it does.')),
+});
 
 export const review = s.struct(
+  { title: 'Review', description: 'Output of `review --json`: runs judged from their files.' },
   {
     version: s.literal(1, 'Version of this format.'),
     verdict: s.choice(
@@ -183,7 +158,6 @@ export const review = s.struct(
     sweeps: s.list(sweepReview, 'The sweeps whose runs are reviewed.'),
     pinned: s.nullable(s.text('The baseline that was written.')),
   },
-  { title: 'Review', description: 'Output of `review --json`: runs judged from their files.' },
 );
 
 export type Review = s.TypeOf<typeof review>;

@@ -22,6 +22,11 @@ import type { Launcher, RunningTask, Task, TaskEnd } from '../segment.js';
 
 export const queueJobShape = struct(
   {
+    title: 'Queue job',
+    description:
+      "A job in the queue of a sweep: the trial that a worker trains, and up to which epoch. Everything else is in the sweep's directory.",
+  },
+  {
     version: literal(2, 'Version of this format.'),
     id: text({
       description: 'The task, unique within its sweep.',
@@ -36,11 +41,6 @@ export const queueJobShape = struct(
     }),
     threads: integer({ description: 'Threads that the process may use.', min: 1 }),
     stop: boolean('Whether the sweep requests that the process stops.'),
-  },
-  {
-    title: 'Queue job',
-    description:
-      "A job in the queue of a sweep: the trial that a worker trains, and up to which epoch. Everything else is in the sweep's directory.",
   },
 );
 

@@ -6,58 +6,49 @@ import { prunerSettings } from './pruners.js';
 
 export const objective = s.named(
   'objective',
-  s.struct(
-    {
-      metric: s.text('Such as test.accuracy.'),
-      goal: s.choice(
-        ['minimize', 'maximize'] as const,
-        'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
-      ),
-    },
-    'What the sweep optimizes.',
+  s.struct('What the sweep optimizes.', {
+    metric: s.text('Such as test.accuracy.'),
+    goal: s.choice(
+      ['minimize', 'maximize'] as const,
+      'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
+    ),
+  }),
+);
+
+const budget = s.struct('When to stop starting trials; null for no limit.', {
+  trials: s.nullable(s.count('Maximum number of trials; a grid has at most its points.', 1)),
+  seconds: s.nullable(
+    s.number({
+      description:
+        'Seconds of work, all processes of the sweep together. Running trials finish their segment.',
+      above: 0,
+    }),
   ),
-);
+  target: s.nullable(s.number("Stop the sweep once a trial's objective is at least this good.")),
+});
 
-const budget = s.struct(
-  {
-    trials: s.nullable(s.count('Maximum number of trials; a grid has at most its points.', 1)),
-    seconds: s.nullable(
-      s.number({
-        description:
-          'Seconds of work, all processes of the sweep together. Running trials finish their segment.',
-        above: 0,
-      }),
+const base = s.struct('A base config.', {
+  name: s.text("File name in the sweep's configs folder."),
+  file: s.text('As the user named it.'),
+  sha256: s.sha256('SHA-256 of the copy, hex. A sweep whose copy was changed is not resumed.'),
+  // the copy in the sweep has other lines
+  gate_origins: s.optional(
+    s.list(
+      s.text('FILE:LINE:COL.'),
+      "FILE:LINE:COL of each of its gates in the user's files, in order; absent if it has none.",
     ),
-    target: s.nullable(s.number("Stop the sweep once a trial's objective is at least this good.")),
-  },
-  'When to stop starting trials; null for no limit.',
-);
-
-const base = s.struct(
-  {
-    name: s.text("File name in the sweep's configs folder."),
-    file: s.text('As the user named it.'),
-    sha256: s.sha256('SHA-256 of the copy, hex. A sweep whose copy was changed is not resumed.'),
-    // the copy in the sweep has other lines
-    gate_origins: s.optional(
-      s.list(
-        s.text('FILE:LINE:COL.'),
-        "FILE:LINE:COL of each of its gates in the user's files, in order; absent if it has none.",
-      ),
+  ),
+  config_files: s.optional(
+    s.list(
+      s.text('An absolute path.'),
+      'The files that it was read from, absolute, the config itself last; absent if it has no gates.',
     ),
-    config_files: s.optional(
-      s.list(
-        s.text('An absolute path.'),
-        'The files that it was read from, absolute, the config itself last; absent if it has no gates.',
-      ),
-    ),
-  },
-  'A base config.',
-);
+  ),
+});
 
 /** The kinds of a setting of a sweep file, with all of their keys. */
 function complete<T>({ parts }: s.Shape<T>, description: string): s.Shape<T> {
-  const whole = parts.map(({ keys }) => s.struct(keys, String(keys.kind.schema.description)));
+  const whole = parts.map(({ keys }) => s.struct(String(keys.kind.schema.description), keys));
   return s.union('kind', whole, { description }) as s.Shape<T>;
 }
 
@@ -65,34 +56,31 @@ export const seed = s.named('seed', s.integer('Seed of the run.'));
 
 export const plan = s.named(
   'plan',
-  s.struct(
-    {
-      name: s.text('The sweep.'),
-      seed: s.integer("Seed of the sweep's own random choices."),
-      seeds: s.list(seed, 'Seeds that each point is trained with. The objective is the mean over them.'),
-      space,
-      method: complete(method, 'How to choose points.'),
-      pruner: complete(prunerSettings, 'Which trials to stop before their last epoch.'),
-      objective,
-      budget,
-      epochs: s.count('Epochs of a trial that is not pruned.', 1),
-      // part of the plan, since it determines which results are known when a point is chosen
-      parallel: s.count('Number of trials to run at the same time.', 1),
-      trial_timeout: s.nullable(
-        s.number({
-          description: 'Seconds after which a process that has not ended counts as hung; null: never.',
-          above: 0,
-        }),
-      ),
-      retries: s.count('Number of times to restart a crashed or hung process.'),
-      on_trial_error: s.choice(
-        ['continue', 'stop'] as const,
-        'Whether to continue or stop the sweep after a failed trial.',
-      ),
-      bases: s.list(base, 'The base configs.'),
-    },
-    'The sweep with all defaults filled in, as in plan.json.',
-  ),
+  s.struct('The sweep with all defaults filled in, as in plan.json.', {
+    name: s.text('The sweep.'),
+    seed: s.integer("Seed of the sweep's own random choices."),
+    seeds: s.list(seed, 'Seeds that each point is trained with. The objective is the mean over them.'),
+    space,
+    method: complete(method, 'How to choose points.'),
+    pruner: complete(prunerSettings, 'Which trials to stop before their last epoch.'),
+    objective,
+    budget,
+    epochs: s.count('Epochs of a trial that is not pruned.', 1),
+    // part of the plan, since it determines which results are known when a point is chosen
+    parallel: s.count('Number of trials to run at the same time.', 1),
+    trial_timeout: s.nullable(
+      s.number({
+        description: 'Seconds after which a process that has not ended counts as hung; null: never.',
+        above: 0,
+      }),
+    ),
+    retries: s.count('Number of times to restart a crashed or hung process.'),
+    on_trial_error: s.choice(
+      ['continue', 'stop'] as const,
+      'Whether to continue or stop the sweep after a failed trial.',
+    ),
+    bases: s.list(base, 'The base configs.'),
+  }),
 );
 
 export type SweepPlan = s.TypeOf<typeof plan>;

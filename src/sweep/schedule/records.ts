@@ -42,7 +42,7 @@ const record = <const E extends string, P extends Readonly<Record<string, s.Shap
   event: E,
   description: string,
   fields: P,
-) => s.struct({ event: s.literal(event, {}), ...fields }, description);
+) => s.struct(description, { event: s.literal(event, {}), ...fields });
 
 const decisions = [
   record(
@@ -65,10 +65,11 @@ const decisions = [
   record('sweep.decided', 'Nothing is left to train. The last decision.', {
     reason: endReason,
     best: s.nullable(
-      s.struct(
-        { trial, value: s.number('Mean of the objective over the seeds.'), spread },
-        'The winner; null if no trial has a value.',
-      ),
+      s.struct('The winner; null if no trial has a value.', {
+        trial,
+        value: s.number('Mean of the objective over the seeds.'),
+        spread,
+      }),
     ),
   }),
 ];

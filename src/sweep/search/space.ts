@@ -23,7 +23,7 @@ const kind = <const K extends string, P extends Readonly<Record<string, s.Shape>
   name: K,
   description: string,
   keys: P,
-) => s.struct({ kind: s.literal(name, {}), ...keys }, description);
+) => s.struct(description, { kind: s.literal(name, {}), ...keys });
 
 const distribution = s.named(
   'distribution',
@@ -40,33 +40,27 @@ const distribution = s.named(
   ),
 );
 
-const parameter = s.struct(
-  {
-    keys: s.list(
-      s.text('A dotted key of the config.'),
-      'The dotted keys that it sets; if there are several, its values are lists with one element per key.',
-    ),
-    name: s.text('The keys, separated by commas; unique within a space.'),
-    distribution,
-    condition: s.optional(
-      s.struct(
-        { name: s.text('That parameter.'), values: s.list(value, 'Its values.') },
-        'The parameter exists only if the parameter named here exists and has one of these values.',
-      ),
-    ),
-  },
-  'A parameter.',
-);
+const parameter = s.struct('A parameter.', {
+  keys: s.list(
+    s.text('A dotted key of the config.'),
+    'The dotted keys that it sets; if there are several, its values are lists with one element per key.',
+  ),
+  name: s.text('The keys, separated by commas; unique within a space.'),
+  distribution,
+  condition: s.optional(
+    s.struct('The parameter exists only if the parameter named here exists and has one of these values.', {
+      name: s.text('That parameter.'),
+      values: s.list(value, 'Its values.'),
+    }),
+  ),
+});
 
 export const space = s.named(
   'space',
-  s.struct(
-    {
-      parameters: s.list(parameter, 'A parameter follows the one that its condition names.'),
-      exclude: s.list(point, 'A point that has all values of one of these is excluded.'),
-    },
-    'What varies.',
-  ),
+  s.struct('What varies.', {
+    parameters: s.list(parameter, 'A parameter follows the one that its condition names.'),
+    exclude: s.list(point, 'A point that has all values of one of these is excluded.'),
+  }),
 );
 
 export type Distribution = s.TypeOf<typeof distribution>;
