@@ -288,10 +288,10 @@ t.test('the caret is below its position in any line', async t => {
 });
 
 t.test('progress is a line each five seconds in a log, a bar on a terminal, nothing when quiet', async t => {
-  const plan = { totalSteps: 400, numEpochs: 2, quiet: false };
   const play = (io: Io, quiet: boolean): void => {
     let now = 0;
-    const progress = createProgress(io, { ...plan, quiet }, () => now);
+    const progress = createProgress(io, quiet, () => now);
+    progress.begin({ totalSteps: 400, numEpochs: 2 });
     for (let step = 1; step <= 400; step++) {
       // the first step compiles, so its time does not count
       now += step === 1 ? 4000 : 40;
@@ -334,7 +334,8 @@ epoch 2/2  step 276/400  loss 0.005000  2500 samples/s  0:05 left
 t.test('in a log, evaluations share the five seconds; the first and the last are printed', async t => {
   const evaluate = (io: Io, seconds: number, count: number, end: number) => {
     let now = 0;
-    const progress = createProgress(io, { totalSteps: 100, numEpochs: count, quiet: false }, () => now);
+    const progress = createProgress(io, false, () => now);
+    progress.begin({ totalSteps: 100, numEpochs: count });
     for (let epoch = 1; epoch <= end; epoch++) {
       now += 1000 * seconds;
       progress.step({ epoch, step: epoch, samples: 1 });

@@ -378,7 +378,8 @@ t.test('validate refuses what a run would only detect later', parallel, async t 
 t.test('the rate is of training only, the time left of everything', async t => {
   const io = recorder();
   let now = 0;
-  const progress = createProgress(io, { totalSteps: 4, numEpochs: 2, quiet: false }, () => now);
+  const progress = createProgress(io, false, () => now);
+  progress.begin({ totalSteps: 4, numEpochs: 2 });
   const after = (seconds: number): void => {
     now += 1000 * seconds;
   };

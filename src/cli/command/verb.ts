@@ -27,10 +27,14 @@ export interface Settings {
   /** The value of an absent option that has no default; not shown in the help. */
   readonly absent?: unknown;
   readonly short?: string;
+  /** The environment variable that has the value otherwise; without both, the call is refused. */
   readonly env?: string;
+  /** Keys of options. */
   readonly conflicts?: readonly string[];
   readonly requires?: string;
 }
+
+type AlwaysSet = { readonly default: unknown } | { readonly env: string };
 
 /** An option of a verb, named by its key in `options`. Actions receive a value of type `T`. */
 export class VerbOption<T> {
@@ -43,29 +47,12 @@ export class VerbOption<T> {
     readonly settings: Settings = {},
   ) {}
 
-  private with(settings: Settings): VerbOption<T> {
+  with<S extends Settings>(settings: S): VerbOption<S extends AlwaysSet ? NonNullable<T> : T> {
     return new VerbOption(this.argument, this.description, { ...this.settings, ...settings });
   }
 
   default(value: NonNullable<T>): VerbOption<NonNullable<T>> {
-    return this.with({ default: value }) as VerbOption<NonNullable<T>>;
-  }
-
-  /** Must be given, on the command line or in the environment variable `env`. */
-  required(env: string): VerbOption<NonNullable<T>> {
-    return this.with({ env }) as VerbOption<NonNullable<T>>;
-  }
-
-  short(letter: string): VerbOption<T> {
-    return this.with({ short: letter });
-  }
-
-  conflicts(...keys: readonly string[]): VerbOption<T> {
-    return this.with({ conflicts: keys });
-  }
-
-  requires(key: string): VerbOption<T> {
-    return this.with({ requires: key });
+    return this.with({ default: value });
   }
 
   toCommander(key: string): Option {
@@ -273,14 +260,21 @@ export const checkpoint = parsed<WhichCheckpoint>(
   },
 );
 
-export const weights = choice(
-  '<which>',
-  WEIGHTS,
-  'trained weights or their moving average (default: the average if the run keeps one)',
-);
+/** Where kernels run, and how. */
+export const compute = { backend, threads, width };
 
-/** For a finished run, only the location of its data can change. */
-export const movedData = list('<dataset.path=file>', "where the run's data is now; --set is optional");
+/** A checkpoint of a run, and how it is opened. */
+export const savedModel = {
+  checkpoint,
+  weights: choice(
+    '<which>',
+    WEIGHTS,
+    'trained weights or their moving average (default: the average if the run keeps one)',
+  ),
+  // of a finished run, only the location of its data can change
+  set: list('<dataset.path=file>', "where the run's data is now; --set is optional"),
+  ...compute,
+};
 
 export const split = choice('<name>', ['test', 'validation', 'train'], 'dataset split').default('test');
 
@@ -290,17 +284,19 @@ export function json(what: string): VerbOption<boolean> {
   return flag(`print ${what} as JSON`);
 }
 
-export const jsonFormat = flag('short for --format json').conflicts('format');
+export const jsonFormat = flag('short for --format json').with({ conflicts: ['format'] });
 
-export const quiet = flag('no progress on stderr').short('-q');
+export const quiet = flag('no progress on stderr').with({ short: '-q' });
 
 export const experiments = folder('<dir>', 'output directory').default('experiments');
 
 export const notes = { tag: list('<tag>', 'add a tag'), note: text('<text>', 'add a note') };
 
-export const dashboards = {
+/** How training shows its progress. */
+export const progress = {
   dashboard: flag('start a live dashboard and print its address on stderr'),
   keepDashboard: flag('like --dashboard, but keep it running until Ctrl-C'),
+  quiet,
 };
 
 export const seed = integer('<n>', 'random seed', { min: 0, max: Number.MAX_SAFE_INTEGER });

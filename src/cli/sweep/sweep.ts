@@ -36,7 +36,6 @@ import { onStopSignal } from '../command/signals.js';
 import {
   backend,
   choice,
-  dashboards,
   defineVerb,
   experiments,
   flag,
@@ -44,7 +43,7 @@ import {
   json,
   list,
   notes,
-  quiet,
+  progress,
   type Shell,
   sameBackend,
   text,
@@ -73,9 +72,8 @@ const runnerOptions = {
     max: 1024,
   }),
   width,
-  ...dashboards,
   json: json('the summary'),
-  quiet,
+  ...progress,
 };
 
 export interface SweepRunOptions extends Values<typeof runnerOptions> {
@@ -254,9 +252,7 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     const options = checkedOptions(given);
     const change = { add: tag, remove: [], note };
     checkNotesChange(change);
-    const { objective, method, trials, time, target, seeds, pruner, parallel } = given;
-    const flags = { objective, method, trials, time, target, seeds, pruner, parallel };
-    const loaded = load(words, { set, flags });
+    const loaded = load(words, { set, flags: given });
     const { SweepModels } = await import('../../library/validate.js');
     const models = new SweepModels(loaded);
     const warnings = [...loaded.warnings, ...(await models.check())];

@@ -5,25 +5,14 @@
 import { formatDuration } from '../../util/numbers.js';
 import type { Io } from './io.js';
 
-export interface ProgressPlan {
-  readonly totalSteps: number;
-  readonly numEpochs: number;
-  readonly quiet: boolean;
-}
-
-export type Progress = ReturnType<typeof createProgress>;
-
 const INTERVALS = { bar: 100, line: 5000 };
 const WIDTH = 24;
 const MIN_WIDTH = 6;
 
-export function createProgress(
-  io: Io,
-  { totalSteps, numEpochs, quiet }: ProgressPlan,
-  clock = (): number => performance.now(),
-) {
+export function createProgress(io: Io, quiet: boolean, clock = (): number => performance.now()) {
   const block = io.interactive ? new Block(io) : undefined;
-  let shown = block ? Number.NEGATIVE_INFINITY : clock();
+  let plan = { totalSteps: 0, numEpochs: 0 };
+  let shown = Number.NEGATIVE_INFINITY;
   const isDue = () => clock() - shown >= (block ? INTERVALS.bar : INTERVALS.line);
   const line = (text: string): void => {
     if (block) block.line(text);
@@ -40,8 +29,8 @@ export function createProgress(
     else line(text);
   };
   // the first step compiles, so the time begins at its end
-  let began = clock();
-  let mark = began;
+  let began = 0;
+  let mark = 0;
   const done = { steps: 0, samples: 0, milliseconds: 0 };
   let latest: number | undefined;
   let splitBefore: string | undefined;
@@ -52,11 +41,15 @@ export function createProgress(
   const speed = (step: number): string[] => {
     if (done.steps < 2) return [];
     const rate = (1000 * done.samples) / Math.max(1e-3, done.milliseconds);
-    const left = ((clock() - began) / (done.steps - 1)) * Math.max(0, totalSteps - step);
+    const left = ((clock() - began) / (done.steps - 1)) * Math.max(0, plan.totalSteps - step);
     const perSecond = rate >= 100 ? Math.round(rate) : rate.toPrecision(2);
     return [`${perSecond} samples/s`, `${formatDuration(left / 1000)} left`];
   };
   return {
+    begin(planned: { readonly totalSteps: number; readonly numEpochs: number }): void {
+      plan = planned;
+      if (!block) shown = clock();
+    },
     /** A step over `samples` sequences has ended; `loss` if it was read. */
     step({
       epoch,
@@ -78,10 +71,10 @@ export function createProgress(
       done.steps += 1;
       mark = now;
       latest = loss ?? latest;
-      show(step / totalSteps, () =>
+      show(step / plan.totalSteps, () =>
         [
-          `epoch ${epoch}/${numEpochs}`,
-          `step ${step}/${totalSteps}`,
+          `epoch ${epoch}/${plan.numEpochs}`,
+          `step ${step}/${plan.totalSteps}`,
           ...(latest === undefined ? [] : [`loss ${latest.toPrecision(4)}`]),
           ...speed(step),
         ].join('  '),

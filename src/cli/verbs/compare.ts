@@ -28,7 +28,7 @@ import { compareTrials, widthOf } from './compare-trials.js';
 
 const options = {
   metric: list('<name>', 'compare only this metric (default: all)', { choices: METRICS }),
-  onlyChanged: flag('list only settings that differ (default)').conflicts('all'),
+  onlyChanged: flag('list only settings that differ (default)').with({ conflicts: ['all'] }),
   all: flag('list equal settings too'),
   curves: list('<name>', 'draw this curve, such as grad_norm'),
   noCurves: flag('draw no learning curves'),

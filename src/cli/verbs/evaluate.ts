@@ -5,33 +5,16 @@ import { spellNonFinite } from '../../run/json.js';
 import { metricSentence, metricSentences } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
 import { aligned } from '../../util/table.js';
-import {
-  backend,
-  checkpoint,
-  defineVerb,
-  flag,
-  json,
-  movedData,
-  quiet,
-  split,
-  threads,
-  weights,
-  width,
-} from '../command/verb.js';
+import { defineVerb, flag, json, quiet, savedModel, split } from '../command/verb.js';
 import { hintingAtMovedData } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({
   arguments: '<run>',
   options: {
-    checkpoint,
     split,
     backtest: flag('forecast from successive origins, one horizon apart, and compare with naive forecasts'),
-    weights,
-    set: movedData,
-    backend,
-    threads,
-    width,
+    ...savedModel,
     json: json('the metrics'),
     quiet,
   },
@@ -58,7 +41,7 @@ export const verb = defineVerb({
     const { openModel } = await import('../../predict/open.js');
     const model = openModel(run, options);
     const { file, step, epoch } = model;
-    const display = createProgress(io, { totalSteps: 0, numEpochs: 0, quiet: options.quiet });
+    const display = createProgress(io, options.quiet);
     const { loss, metrics, count, naive } = await hintingAtMovedData(() =>
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());

@@ -21,11 +21,11 @@ export const verb = defineVerb({
       '[which]',
       WEIGHTS,
       'weights.safetensors with PyTorch names: trained or average (default: the average if the run keeps one)',
-    ).conflicts('tensorboard'),
-    checkpoint: checkpoint.conflicts('tensorboard'),
-    output: folder('<dir>', "output directory (default: each run's, or its subdirectory tensorboard)").short(
-      '-o',
-    ),
+    ).with({ conflicts: ['tensorboard'] }),
+    checkpoint: checkpoint.with({ conflicts: ['tensorboard'] }),
+    output: folder('<dir>', "output directory (default: each run's, or its subdirectory tensorboard)").with({
+      short: '-o',
+    }),
     json: json('the list of files written'),
   },
   help: 'Sweeps and directories of runs can be given too.',

@@ -18,25 +18,13 @@ import { openSession } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
-import {
-  backend,
-  choice,
-  defineVerb,
-  flag,
-  jsonFormat,
-  set,
-  text as textOption,
-  threads,
-  width,
-} from '../command/verb.js';
+import { choice, compute, defineVerb, flag, jsonFormat, set, text as textOption } from '../command/verb.js';
 
 export const verb = defineVerb({
   arguments: '<config>',
   options: {
     set,
-    backend,
-    threads,
-    width,
+    ...compute,
     format: choice('<format>', ['text', 'json', 'mermaid'], 'output format').default('text'),
     json: jsonFormat,
     emit: textOption('<kernel>', "print a kernel's source and its WebAssembly"),

@@ -18,21 +18,18 @@ const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
 export const verb = defineVerb({
   arguments: '[file]',
   options: {
-    template: choice(
-      '<kind>',
-      TEMPLATES,
-      'what to learn; csv, text and forecast write sample data too',
-    ).conflicts('from'),
+    template: choice('<kind>', TEMPLATES, 'what to learn; csv, text and forecast write sample data too').with(
+      { conflicts: ['from'] },
+    ),
     from: text(
       '<data>',
       'a .csv or .parquet table, whose columns are guessed, or a .txt text; .gz is decompressed',
     ),
-    target: text('<column>', 'column to predict (default: guessed)').requires('from'),
-    group: text(
-      '<column>',
-      'column whose equal values form a sequence or series (default: guessed)',
-    ).requires('from'),
-    time: text('<column>', 'column that orders the steps (default: guessed)').requires('from'),
+    target: text('<column>', 'column to predict (default: guessed)').with({ requires: 'from' }),
+    group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)').with({
+      requires: 'from',
+    }),
+    time: text('<column>', 'column that orders the steps (default: guessed)').with({ requires: 'from' }),
     force: flag('replace files that exist'),
   },
   async action([file], { template, from, force, ...columns }, { io }) {

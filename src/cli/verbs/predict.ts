@@ -22,22 +22,17 @@ import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/err
 import { csvLine } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import {
-  backend,
-  checkpoint,
   choice,
   count,
   defineVerb,
   flag,
-  integer,
   list,
-  movedData,
   number,
+  savedModel,
+  seed,
   split,
   text,
-  threads,
   type Values,
-  weights,
-  width,
 } from '../command/verb.js';
 import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
@@ -46,39 +41,33 @@ const options = {
   input: list(
     '<file>',
     "predict new sequences in the format of the run's data, without labels: a file, a folder or a pattern; - is standard input",
-  ).conflicts('split'),
-  lines: flag('each line of a text is a sequence of its own, such as a prompt')
-    .conflicts('split')
-    .requires('input'),
+  ).with({ conflicts: ['split'] }),
+  lines: flag('each line of a text is a sequence of its own, such as a prompt').with({
+    conflicts: ['split'],
+    requires: 'input',
+  }),
   split,
   onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input')
     .default('stop')
-    .conflicts('split')
-    .requires('input'),
+    .with({ conflicts: ['split'], requires: 'input' }),
   format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
   top: count('<k>', 'print the k most probable classes instead of all probabilities'),
   raw: flag('csv: do not escape text that spreadsheets take for a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
-  generate: flag('generate text with a language model').conflicts(
-    ...['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
-  ),
-  prompt: text('<text>', 'start of the generated text (default: empty)').requires('generate'),
-  length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`).requires('generate'),
+  generate: flag('generate text with a language model').with({
+    conflicts: ['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
+  }),
+  prompt: text('<text>', 'start of the generated text (default: empty)').with({ requires: 'generate' }),
+  length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`).with({
+    requires: 'generate',
+  }),
   temperature: number(
     '<t>',
     'sampling temperature: below 1 favors likely symbols, 0 takes the likeliest (default: 1)',
     0,
-  ).requires('generate'),
-  seed: integer('<n>', 'random seed of the sampling (default: 0)', {
-    min: 0,
-    max: Number.MAX_SAFE_INTEGER,
-  }).requires('generate'),
-  checkpoint,
-  weights,
-  set: movedData,
-  backend,
-  threads,
-  width,
+  ).with({ requires: 'generate' }),
+  seed: seed.default(0).with({ requires: 'generate' }),
+  ...savedModel,
 };
 
 type PredictOptions = Values<typeof options>;

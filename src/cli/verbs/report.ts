@@ -11,7 +11,7 @@ import { warnOfDeeper } from './serve.js';
 export const verb = defineVerb({
   arguments: '<path>',
   options: {
-    output: text('<file>', "output file; '-' is stdout (default: <path>/report.html)").short('-o'),
+    output: text('<file>', "output file; '-' is stdout (default: <path>/report.html)").with({ short: '-o' }),
     json: json("the report's data"),
   },
   async action([path], { output, json }, { io }) {

@@ -3,17 +3,15 @@ import { resolve } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
 import { programName, quoted } from '../command/command-line.js';
 import {
-  dashboards,
+  compute,
   defineVerb,
   flag,
   json,
   list,
   pauseAfterEpoch,
-  quiet,
+  progress,
   sameBackend,
   set,
-  threads,
-  width,
 } from '../command/verb.js';
 import { runToEnd } from './run.js';
 
@@ -22,14 +20,12 @@ export const verb = defineVerb({
   options: {
     set,
     allowChange: list('<key>', 'resume although this key changed; results will differ'),
+    ...compute,
     backend: sameBackend('the run'),
-    threads,
-    width,
     strict: flag('fail on a damaged checkpoint instead of using the one before it'),
     pauseAfterEpoch,
-    ...dashboards,
     json: json('the summary'),
-    quiet,
+    ...progress,
   },
   async action([run], options, { io }) {
     const sweep = sweepFolder(resolve(run));

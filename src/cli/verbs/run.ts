@@ -8,22 +8,19 @@ import type { ExitCode } from '../../util/errors.js';
 import { printProblems, printResult, resumeHint } from '../command/command-line.js';
 import { onStopSignal } from '../command/signals.js';
 import {
-  backend,
-  dashboards,
+  compute,
   defineVerb,
   experiments,
   folder,
   json,
   notes,
   pauseAfterEpoch,
-  quiet,
+  progress,
   set,
-  threads,
-  width,
 } from '../command/verb.js';
 import { HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { createProgress, type Progress } from '../terminal/progress.js';
+import { createProgress } from '../terminal/progress.js';
 import { type DashboardOptions, startDashboardBeside } from './serve.js';
 import { addNotes } from './tag.js';
 
@@ -31,16 +28,13 @@ export const verb = defineVerb({
   arguments: '<config>',
   options: {
     set,
-    backend,
-    threads,
-    width,
+    ...compute,
     output: experiments,
     directory: folder('<dir>', 'the run directory itself; resumes the run if it exists there'),
     pauseAfterEpoch,
     ...notes,
-    ...dashboards,
     json: json('the summary'),
-    quiet,
+    ...progress,
   },
   async action([config], options, { io, commandLine }) {
     const change = { add: options.tag, remove: [], note: options.note };
@@ -82,22 +76,17 @@ export async function runToEnd(
   const watching = await startDashboardBeside(options, watched, io);
   let resumable: string | undefined;
   let failed: Summary | undefined;
-  let progress: Progress | undefined;
-  const print = (text: string) => (progress ? progress.line(text) : io.err(`${text}\n`));
+  const display = createProgress(io, quiet);
   const observer: RunObserver = {
+    ...display,
     begin: plan => {
       begun = plan.directory;
-      progress = createProgress(io, { ...plan, quiet });
+      display.begin(plan);
     },
-    step: step => progress?.step(step),
-    evaluating: step => progress?.evaluating(step),
-    evaluated: evaluation => progress?.evaluated(evaluation),
-    saved: () => progress?.saved(),
-    warning: text => print(`warning: ${text}`),
+    warning: text => display.line(`warning: ${text}`),
     line: text => {
-      if (!quiet) print(text);
+      if (!quiet) display.line(text);
     },
-    end: () => progress?.end(),
     failed: summary => {
       failed = summary;
     },

@@ -8,9 +8,9 @@ import { count, defineVerb, folder, integer, quiet, text } from '../command/verb
 
 export const verb = defineVerb({
   options: {
-    queue: text('<url>', 'redis://host:6379, with ?queue=NAME for one of several queues').required(
-      'CELLRUN_QUEUE',
-    ),
+    queue: text('<url>', 'redis://host:6379, with ?queue=NAME for one of several queues').with({
+      env: 'CELLRUN_QUEUE',
+    }),
     root: folder(
       '<dir>',
       'touch no runs outside this directory, whose path is the same on all machines',
