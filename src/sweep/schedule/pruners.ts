@@ -47,9 +47,8 @@ const none = pruner({
 
 /** Numbers before null, equal values by trial, so that ties are replayed equally. */
 function isBetter(a: Measured, b: Measured): boolean {
-  if (a.value === b.value) return a.trial < b.trial;
-  if (a.value === null || b.value === null) return b.value === null;
-  return a.value < b.value;
+  const [x, y] = [a, b].map(({ value }) => value ?? Number.POSITIVE_INFINITY);
+  return x === y ? a.trial < b.trial : x < y;
 }
 
 /**
@@ -59,61 +58,31 @@ function isBetter(a: Measured, b: Measured): boolean {
  * time, so a trial that was passed over may be promoted once its rung has more trials. When there
  * are no new points, promotions continue until no trial is promotable; the rest is pruned.
  */
-class Asha implements Pruning {
-  private readonly halvings: readonly Rung[];
-
-  constructor(
-    private readonly rungEpochs: readonly number[],
-    reductionFactor: number,
-  ) {
-    this.halvings = rungEpochs.slice(0, -1).map(epochs => new Rung(epochs, reductionFactor));
-  }
-
-  rungs(): readonly number[] {
-    return this.rungEpochs;
-  }
-
-  judge(measured: Measured): 'pause' {
-    this.halvings.find(({ epochs }) => epochs === measured.epochs)?.add(measured);
-    return 'pause';
-  }
-
-  promotable(): number | undefined {
-    return this.halvings.map(rung => rung.candidate()).findLast(trial => trial !== undefined);
-  }
-
-  continued(trial: number): void {
-    for (const rung of this.halvings) rung.withdraw(trial);
-  }
-}
-
-/** The trials that have reached a number of epochs. */
-class Rung {
-  /** All trials that have reached the rung, best first. */
-  private readonly ranking: Measured[] = [];
-  private readonly waiting: Measured[] = [];
-
-  constructor(
-    readonly epochs: number,
-    private readonly reductionFactor: number,
-  ) {}
-
-  add(measured: Measured): void {
-    this.ranking.splice(rankIn(this.ranking, measured), 0, measured);
-    this.waiting.splice(rankIn(this.waiting, measured), 0, measured);
-  }
-
-  candidate(): number | undefined {
-    const [first] = this.waiting;
+function successiveHalving(rungs: readonly number[], reductionFactor: number) {
+  /** Below the last rung: all trials that have reached one and those that wait, best first. */
+  const halvings = rungs.slice(0, -1).map(epochs => {
+    return { epochs, ranking: [] as Measured[], waiting: [] as Measured[] };
+  });
+  const candidateAt = ({ ranking, waiting: [first] }: (typeof halvings)[number]): number | undefined => {
     if (first === undefined || first.value === null) return undefined;
-    const best = Math.floor(this.ranking.length / this.reductionFactor);
-    return rankIn(this.ranking, first) < best ? first.trial : undefined;
-  }
-
-  withdraw(trial: number): void {
-    const at = this.waiting.findIndex(one => one.trial === trial);
-    if (at >= 0) this.waiting.splice(at, 1);
-  }
+    return rankIn(ranking, first) < Math.floor(ranking.length / reductionFactor) ? first.trial : undefined;
+  };
+  return {
+    rungs: () => rungs,
+    judge(measured: Measured): Verdict {
+      const rung = halvings.find(({ epochs }) => epochs === measured.epochs);
+      for (const list of rung ? [rung.ranking, rung.waiting] : [])
+        list.splice(rankIn(list, measured), 0, measured);
+      return 'pause';
+    },
+    promotable: () => halvings.map(candidateAt).findLast(trial => trial !== undefined),
+    continued(trial: number): void {
+      for (const { waiting } of halvings) {
+        const at = waiting.findIndex(one => one.trial === trial);
+        if (at >= 0) waiting.splice(at, 1);
+      }
+    },
+  };
 }
 
 /** Number of trials in `ranking` (best first) that are better. */
@@ -170,46 +139,8 @@ const asha = pruner({
     { title: 'Asha' },
   ),
   firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
-  create: (settings, epochs) => new Asha(rungEpochs(settings, epochs), settings.reduction_factor),
+  create: (settings, epochs) => successiveHalving(rungEpochs(settings, epochs), settings.reduction_factor),
 });
-
-/**
- * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018):
- * bracket b is an ASHA whose lowest rung is rung b. A trial's number determines its bracket; each
- * gets the fraction of trials of the paper's algorithm 1, as evenly as whole trials allow. At most
- * one bracket has a promotable trial: the end of a segment makes at most one promotable, and the
- * lane it frees takes that one.
- */
-class Hyperband implements Pruning {
-  private readonly brackets: readonly Asha[];
-  /** The brackets of trials 0, 1, …, repeated. */
-  private readonly deal: readonly number[];
-
-  constructor(rungs: readonly number[], reductionFactor: number) {
-    this.brackets = rungs.map((_, b) => new Asha(rungs.slice(b), reductionFactor));
-    this.deal = dealOut(bracketSizes(rungs.length, reductionFactor));
-  }
-
-  bracket(trial: number): number {
-    return this.deal[trial % this.deal.length];
-  }
-
-  rungs(trial: number): readonly number[] {
-    return this.brackets[this.bracket(trial)].rungs();
-  }
-
-  judge(measured: Measured): 'pause' {
-    return this.brackets[this.bracket(measured.trial)].judge(measured);
-  }
-
-  promotable(): number | undefined {
-    return this.brackets.map(bracket => bracket.promotable()).find(trial => trial !== undefined);
-  }
-
-  continued(trial: number): void {
-    this.brackets[this.bracket(trial)].continued(trial);
-  }
-}
 
 /** n = ceil((s_max + 1) / (s + 1) * eta^s) trials of bracket b = s_max - s. */
 export function bracketSizes(brackets: number, reductionFactor: number): readonly number[] {
@@ -231,6 +162,13 @@ function dealOut(sizes: readonly number[]): readonly number[] {
   });
 }
 
+/**
+ * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018):
+ * bracket b is an ASHA whose lowest rung is rung b. A trial's number determines its bracket; each
+ * gets the fraction of trials of the paper's algorithm 1, as evenly as whole trials allow. At most
+ * one bracket has a promotable trial: the end of a segment makes at most one promotable, and the
+ * lane it frees takes that one.
+ */
 export const hyperband = pruner({
   settings: object(
     {
@@ -243,90 +181,22 @@ export const hyperband = pruner({
     { title: 'Hyperband' },
   ),
   firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
-  create: (settings, epochs) => new Hyperband(rungEpochs(settings, epochs), settings.reduction_factor),
-});
-
-const medianSettings = object(
-  {
-    kind: tag('median', {
-      description: 'Stop a trial that is worse than the median of the others at the same epoch.',
-    }),
-    n_startup_trials: integer({
-      description: 'Number of trials that must finish before the first is judged.',
-      min: 0,
-      max: 1_000_000,
-      default: 5,
-    }),
-    n_warmup_epochs: integer({
-      description: 'Epochs before a trial is first judged.',
-      min: 0,
-      max: 1_000_000,
-      default: 0,
-      examples: [1],
-      aliases: ['n_warmup_steps', 'warmup'],
-    }),
-    interval_epochs: integer({
-      description: 'Epochs between two judgements.',
-      min: 1,
-      max: 1_000_000,
-      default: 1,
-      aliases: ['interval_steps', 'interval'],
-    }),
+  create(settings, epochs) {
+    const { reduction_factor } = settings;
+    const rungs = rungEpochs(settings, epochs);
+    const brackets = rungs.map((_, b) => successiveHalving(rungs.slice(b), reduction_factor));
+    /** The brackets of trials 0, 1, …, repeated. */
+    const deal = dealOut(bracketSizes(rungs.length, reduction_factor));
+    const bracket = (trial: number) => deal[trial % deal.length];
+    return {
+      bracket,
+      rungs: trial => brackets[bracket(trial)].rungs(),
+      judge: measured => brackets[bracket(measured.trial)].judge(measured),
+      promotable: () => brackets.map(one => one.promotable()).find(trial => trial !== undefined),
+      continued: trial => brackets[bracket(trial)].continued(trial),
+    };
   },
-  { title: 'Median' },
-);
-
-/**
- * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the defaults of Optuna's
- * MedianPruner, whose steps count from 0: its step s is s + 1 epochs. A trial stops if its best
- * value so far is worse than the median of the values of completed trials at the same epoch. Trials
- * are judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
- * `n_startup_trials` are completed. Only values at these epochs count.
- */
-class MedianPruning implements Pruning {
-  private readonly rungEpochs: readonly number[];
-  /** Finite values of running trials, by trial, in the order of the epochs. */
-  private readonly values = new Map<number, Measured[]>();
-  /** Finite values of completed trials, by epochs. */
-  private readonly completedValues = new Map<number, number[]>();
-  private completedTrials = 0;
-
-  constructor(
-    private readonly options: TypeOf<typeof medianSettings>,
-    epochs: number,
-  ) {
-    const rungs: number[] = [];
-    for (let rung = options.n_warmup_epochs + 1; rung < epochs; rung += options.interval_epochs)
-      rungs.push(rung);
-    this.rungEpochs = [...rungs, epochs];
-  }
-
-  rungs(): readonly number[] {
-    return this.rungEpochs;
-  }
-
-  judge(measured: Measured): Verdict {
-    const values = this.values.get(measured.trial) ?? [];
-    this.values.set(measured.trial, values);
-    if (measured.value !== null) values.push(measured);
-    if (this.completedTrials === 0 || this.completedTrials < this.options.n_startup_trials) return 'advance';
-    if (values.length === 0) return 'prune';
-    const others = this.completedValues.get(measured.epochs) ?? [];
-    if (others.length === 0) return 'advance';
-    const best = Math.min(...values.map(({ value }) => value as number));
-    return best > middleOf(others) ? 'prune' : 'advance';
-  }
-
-  completed({ trial }: Measured): void {
-    this.completedTrials += 1;
-    for (const { epochs, value } of this.values.get(trial) ?? []) {
-      const values = this.completedValues.get(epochs) ?? [];
-      this.completedValues.set(epochs, values);
-      values.push(value as number);
-    }
-    this.values.delete(trial);
-  }
-}
+});
 
 /** The median; for an even count the mean of the middle two, as in NumPy. */
 function middleOf(values: readonly number[]): number {
@@ -335,11 +205,79 @@ function middleOf(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/**
+ * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the defaults of Optuna's
+ * MedianPruner, whose steps count from 0: its step s is s + 1 epochs. A trial stops if its best
+ * value so far is worse than the median of the values of completed trials at the same epoch. Trials
+ * are judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
+ * `n_startup_trials` are completed. Only values at these epochs count.
+ */
 const median = pruner({
-  settings: medianSettings,
+  settings: object(
+    {
+      kind: tag('median', {
+        description: 'Stop a trial that is worse than the median of the others at the same epoch.',
+      }),
+      n_startup_trials: integer({
+        description: 'Number of trials that must finish before the first is judged.',
+        min: 0,
+        max: 1_000_000,
+        default: 5,
+      }),
+      n_warmup_epochs: integer({
+        description: 'Epochs before a trial is first judged.',
+        min: 0,
+        max: 1_000_000,
+        default: 0,
+        examples: [1],
+        aliases: ['n_warmup_steps', 'warmup'],
+      }),
+      interval_epochs: integer({
+        description: 'Epochs between two judgements.',
+        min: 1,
+        max: 1_000_000,
+        default: 1,
+        aliases: ['interval_steps', 'interval'],
+      }),
+    },
+    { title: 'Median' },
+  ),
   firstJudged: ({ n_warmup_epochs }) => ['n_warmup_epochs', n_warmup_epochs + 1],
-  create: (given, epochs) => new MedianPruning(given, epochs),
+  create({ n_startup_trials, n_warmup_epochs, interval_epochs }, epochs) {
+    const rungs: number[] = [];
+    for (let rung = n_warmup_epochs + 1; rung < epochs; rung += interval_epochs) rungs.push(rung);
+    rungs.push(epochs);
+    /** Finite values of running trials, by trial, in the order of the epochs. */
+    const running = new Map<number, { readonly epochs: number; readonly value: number }[]>();
+    /** Finite values of completed trials, by epochs. */
+    const completed = new Map<number, number[]>();
+    let completedTrials = 0;
+    return {
+      rungs: () => rungs,
+      judge({ trial, epochs, value }) {
+        const values = listIn(running, trial);
+        if (value !== null) values.push({ epochs, value });
+        if (completedTrials === 0 || completedTrials < n_startup_trials) return 'advance';
+        if (values.length === 0) return 'prune';
+        const others = listIn(completed, epochs);
+        if (others.length === 0) return 'advance';
+        return Math.min(...values.map(one => one.value)) > middleOf(others) ? 'prune' : 'advance';
+      },
+      completed({ trial }) {
+        completedTrials += 1;
+        for (const { epochs, value } of listIn(running, trial)) listIn(completed, epochs).push(value);
+        running.delete(trial);
+      },
+    };
+  },
 });
+
+/** The list of `key`, which is added if there is none. */
+function listIn<T>(lists: Map<number, T[]>, key: number): T[] {
+  const list = lists.get(key) ?? [];
+  lists.set(key, list);
+  return list;
+}
 
 const pruners = { none, median, asha, hyperband };
 

@@ -16,6 +16,7 @@ import { type Pruning, prunerOf } from './pruners.js';
 import {
   type Decision,
   decisionsOf,
+  type EndReason,
   type JournalRecord,
   type Outcome,
   outcomesOf,
@@ -23,8 +24,6 @@ import {
   type SegmentStatus,
   segmentKey,
 } from './records.js';
-
-type Reason = Extract<Decision, { event: 'sweep.decided' }>['reason'];
 
 interface Trial {
   readonly trial: number;
@@ -34,16 +33,14 @@ interface Trial {
   last?: Measurement;
 }
 
-/** A trial at a rung, over all of its seeds. */
-interface Measurement {
-  readonly epochs: number;
-  /** `failed` if a seed failed, otherwise `diverged` if one diverged. */
-  readonly status: SegmentStatus;
-  /** Mean of the metric over the seeds; null if a seed has no value. */
-  readonly value: number | null;
-  /** Sample standard deviation over the seeds; null for a single seed, and if `value` is null. */
-  readonly spread: number | null;
-}
+/**
+ * A trial at a rung, over all of its seeds: `failed` if one failed, otherwise `diverged` if one
+ * diverged. The value is null if a seed has none.
+ */
+type Measurement = Pick<
+  Extract<Decision, { event: 'trial.measured' }>,
+  'epochs' | 'status' | 'value' | 'spread'
+>;
 
 /** The segments of a trial with all seeds. */
 type Stretch = Omit<Segment, 'seed'>;
@@ -81,8 +78,7 @@ export class Scheduler {
   private now = 0;
   /** Whether everything is decided. */
   finished = false;
-  /** Segments that were ever handed out, and those of them that have not ended. */
-  private readonly started = new Set<string>();
+  /** Segments that were handed out and have not ended. */
   private readonly running = new Set<string>();
   /** The highest trial that was ever started or has an outcome. */
   private highestTrial = -1;
@@ -149,8 +145,7 @@ export class Scheduler {
     if (this.finished || this.running.size >= this.plan.parallel) return taken;
     for (const segment of this.upcoming()) {
       const key = segmentKey(segment);
-      if (this.started.has(key) || this.outcomes.has(key)) continue;
-      this.started.add(key);
+      if (this.running.has(key) || this.outcomes.has(key)) continue;
       this.running.add(key);
       this.highestTrial = Math.max(this.highestTrial, segment.trial);
       taken.push(segment);
@@ -368,7 +363,7 @@ export class Scheduler {
   }
 
   /** @param winner if it is not the best trial */
-  private finish(reason: Reason, winner = this.bestOf(this.decided)): void {
+  private finish(reason: EndReason, winner = this.bestOf(this.decided)): void {
     for (const trial of this.decided) if (trial.state === 'paused') this.prune(trial);
     this.finished = true;
     const { value = null, spread = null } = winner?.last ?? {};
