@@ -26,19 +26,17 @@ import {
   sweepCautions,
   TRIAL_STATES,
   type TrialRow,
+  trialStates,
   troubleOf,
 } from './trials.js';
 
 /** Writes the results from the journal; the same journal produces the same files. */
 export function writeResults(directory: SweepDirectory): SweepResults {
   const results = readSweepResults(directory.path);
-  const { plan, records } = results;
-  directory.write(
-    'table',
-    formatTable(trialTable(plan, records.rows, { changed: false, bySeed: true }), 'csv'),
-  );
+  const { plan, records, best } = results;
+  const table = trialTable(plan, records.rows, { changed: false, bySeed: true });
+  directory.write('table', formatTable(table, 'csv'));
   directory.write('summary', `${JSON.stringify(summaryOf(results), undefined, 2)}\n`);
-  const best = bestRow(plan, records);
   if (best !== undefined) directory.write('best', bestYaml(results, best));
   return results;
 }
@@ -61,11 +59,10 @@ function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): st
 
 /** The content of `summary.json` and `sweep --json`. */
 export function summaryOf(results: SweepResults): SweepSummary {
-  const { directory, plan, state, records } = results;
+  const { directory, plan, state, records, best } = results;
   const { rows } = records;
-  const best = bestRow(plan, records);
   const better = betterEarlier(plan, rows, best);
-  const baseline = objectiveBaseline(directory, records);
+  const baseline = objectiveBaseline(results);
   const selected = selectedOnTest(plan, rows);
   const described = ({ trial, state, epochs, value, spread, point }: TrialRow) => {
     const runs = plan.seeds.map(seed => directory.runPath({ trial, seed }));
@@ -110,7 +107,8 @@ export function readSweepResults(path: string) {
     row.state === 'running' ? { ...row, state: 'stopped' as const } : row,
   );
   const settled = state === 'running' ? records : { ...records, rows };
-  return { directory, plan, state, records: settled, journal, damage };
+  const best = bestRow(plan, settled);
+  return { directory, plan, state, records: settled, best, journal, damage };
 }
 
 /** Whether a process is working on the sweep in `folder`, as far as known. */
@@ -129,14 +127,14 @@ function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
 const READ_TRIALS = 10;
 
 /** The best trivial baseline of a validation or test metric, from the best completed trial. */
-export function objectiveBaseline(
-  directory: SweepDirectory,
-  records: SweepRecords,
-): ObjectiveBaseline | undefined {
-  const { plan } = directory;
+export function objectiveBaseline({
+  directory,
+  plan,
+  records,
+  best,
+}: SweepResults): ObjectiveBaseline | undefined {
   const [split, metric] = plan.objective.metric.split('.');
   if (split !== 'validation' && split !== 'test') return undefined;
-  const best = bestRow(plan, records);
   const others = ranked(plan, records.rows).filter(({ state }) => state === 'completed');
   const sign = signOf(plan.objective);
   for (const { trial } of [...(best ? [best] : []), ...others].slice(0, READ_TRIALS)) {
@@ -164,14 +162,10 @@ function baselinesIn(path: string): Summary['baselines'] {
   }
 }
 
-/** Whether the best trial is better; undefined if there is nothing to compare. */
-export function beatsBaseline(
-  { objective }: Pick<SweepPlan, 'objective'>,
-  best: TrialRow | undefined,
-  baseline: ObjectiveBaseline | undefined,
-): boolean | undefined {
-  if (baseline === undefined || best === undefined || best.value === null) return undefined;
-  return signOf(objective) * (best.value - baseline.value) < 0;
+/** Whether the best trial is no better; false if there is nothing to compare. */
+export function isTrivial({ plan, best }: SweepResults, baseline: ObjectiveBaseline | undefined): boolean {
+  const value = best?.value ?? null;
+  return baseline !== undefined && value !== null && signOf(plan.objective) * (value - baseline.value) >= 0;
 }
 
 /** Of more trials an even selection is used for importances, with about the same result. */
@@ -308,15 +302,7 @@ export const sweepSummary = s.struct(
     directory: s.text("Absolute path of the sweep's directory."),
     objective,
     trials: s.count('Number of trials started.'),
-    states: s.struct('Number of trials in each state.', {
-      running: s.count('Running.'),
-      stopped: s.count('Were running when the sweep ended, was stopped or was killed.'),
-      paused: s.count('Waiting at a rung.'),
-      pruned: s.count('Ended before their last epoch.'),
-      completed: s.count('Trained for all epochs.'),
-      diverged: s.count('Loss, gradient or parameters were not finite.'),
-      failed: s.count('Failed after all retries.'),
-    }),
+    states: s.struct('Number of trials in each state.', trialStates),
     epochs_trained: s.count('Epochs trained, summed over all seeds.'),
     duration_s: s.nullable(s.amount('Seconds of work; null if the last process did not end normally.')),
     best: s.nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),

@@ -4,29 +4,36 @@ import { RunDirectory } from '../run/directory.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';
 import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
+import { count } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
-import { type EndReason, type JournalRecord, type Segment, segmentKey } from './schedule/records.js';
+import {
+  type Decision,
+  decisionsOf,
+  type EndReason,
+  type JournalRecord,
+  type Segment,
+  segmentKey,
+} from './schedule/records.js';
 import type { Point } from './search/space.js';
 
-/** `stopped`: running when the sweep ended, was stopped or was killed. */
-export const TRIAL_STATES = [
-  'running',
-  'stopped',
-  'paused',
-  'pruned',
-  'completed',
-  'diverged',
-  'failed',
-] as const;
+export const trialStates = {
+  running: count('Running.'),
+  stopped: count('Were running when the sweep ended, was stopped or was killed.'),
+  paused: count('Waiting at a rung.'),
+  pruned: count('Ended before their last epoch.'),
+  completed: count('Trained for all epochs.'),
+  diverged: count('Loss, gradient or parameters were not finite.'),
+  failed: count('Failed after all retries.'),
+};
 
-export type TrialState = (typeof TRIAL_STATES)[number];
+export type TrialState = keyof typeof trialStates;
+
+export const TRIAL_STATES = Object.keys(trialStates) as readonly TrialState[];
 
 export interface SeedResult {
   readonly seed: number;
-  /** Epochs that the scheduler counts. */
-  readonly rung: number;
   /** Trained epochs: fewer if it diverged or ended early. */
   readonly epochs: number;
   readonly value: number | null;
@@ -84,120 +91,105 @@ export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readon
   });
 }
 
-type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
-
-/** What became of a trial's runs, by seed. */
-interface Training {
-  readonly results: Map<number, SeedResult>;
-  readonly seconds: Map<number, number>;
-  message: string | null;
-}
+type SegmentEnd = Extract<JournalRecord, { event: 'segment.end' }>;
 
 /** @param records in the order of the journal */
 export function recordsOf(records: readonly JournalRecord[]) {
-  const decided = new Map<number, DecidedRow>();
-  const trainings = new Map<number, Training>();
+  const decisions = decisionsOf(records);
   const running = new Map<string, Pick<Segment, 'trial' | 'seed' | 'to'>>();
-  const trained = new Set<string>();
-  let [started, spent]: [string | undefined, number | undefined] = [undefined, undefined];
-  let [reason, winner]: [EndReason | undefined, number | undefined] = [undefined, undefined];
-  let epochsTrained = 0;
-  const change = (trial: number, changes: Partial<DecidedRow>): void => {
-    const row = decided.get(trial);
-    if (row !== undefined) decided.set(trial, { ...row, ...changes });
-  };
-  for (const record of records)
-    switch (record.event) {
-      case 'sweep.start':
-        started = record.time;
-        break;
-      case 'sweep.stop':
-      case 'sweep.end':
-        spent = record.seconds;
-        break;
-      case 'sweep.redecided':
-        decided.clear();
-        [reason, winner] = [undefined, undefined];
-        break;
-      case 'segment.start': {
-        const { trial, seed, to } = record;
-        running.set(segmentKey(record), { trial, seed, to });
-        break;
-      }
-      case 'segment.end': {
-        const { trial, seed, from, to, status, value, train_s: seconds, message } = record;
-        const key = segmentKey(record);
-        running.delete(key);
-        const training = trainings.get(trial) ?? { results: new Map(), seconds: new Map(), message: null };
-        trainings.set(trial, training);
-        // a run's summary counts from its start, so the last one is the total
-        if (seconds !== null) training.seconds.set(seed, seconds);
-        training.message = message ?? training.message;
-        if (status === 'failed') break;
-        const epochs = Math.min(to, record.epochs ?? to);
-        training.results.set(seed, { seed, rung: to, epochs, value });
-        // a segment's end may be recorded twice after a kill
-        if (!trained.has(key)) epochsTrained += Math.max(0, epochs - from);
-        trained.add(key);
-        break;
-      }
-      case 'trial.chosen': {
-        const { trial, point } = record;
-        decided.set(trial, { trial, point, state: 'running', rung: 0, value: null, spread: null });
-        break;
-      }
-      case 'trial.measured': {
-        const { trial, epochs: rung, value, spread, status } = record;
-        change(trial, { rung, value, spread, ...(status === 'diverged' && { state: 'diverged' }) });
-        break;
-      }
-      case 'sweep.decided':
-        [reason, winner] = [record.reason, record.best?.trial];
-        break;
-      case 'trial.pruned':
-        // a diverged trial is also pruned, but `diverged` is more specific
-        if (decided.get(record.trial)?.state !== 'diverged') change(record.trial, { state: 'pruned' });
-        break;
-      case 'trial.advanced':
-        change(record.trial, { state: 'running' });
-        break;
-      case 'trial.paused':
-        change(record.trial, { state: 'paused' });
-        break;
-      case 'trial.completed':
-        change(record.trial, { state: 'completed' });
-        break;
-      case 'trial.failed':
-        change(record.trial, { state: 'failed' });
-        break;
-      default:
+  const ends = new Map<number, SegmentEnd[]>();
+  // by segment: its end may be recorded twice after a kill
+  const epochsTrained = new Map<string, number>();
+  for (const record of records) {
+    if (record.event !== 'segment.start' && record.event !== 'segment.end') continue;
+    const key = segmentKey(record);
+    const { trial, seed, from, to } = record;
+    if (record.event === 'segment.start') running.set(key, { trial, seed, to });
+    else {
+      running.delete(key);
+      ends.set(trial, [...(ends.get(trial) ?? []), record]);
+      if (record.status !== 'failed') epochsTrained.set(key, Math.max(0, epochsAt(record) - from));
     }
+  }
+  const end = decisions.find(decision => decision.event === 'sweep.decided');
   const last = records.at(-1)?.event;
-  const rows = [...decided.values()].map(row => rowOf(row, trainings.get(row.trial)));
   return {
-    rows: rows.toSorted((a, b) => a.trial - b.trial) as readonly TrialRow[],
+    rows: decidedRows(decisions).map(row => rowOf(row, ends.get(row.trial) ?? [])) as readonly TrialRow[],
     /** Why no more trials start; undefined while trials may still start. */
-    reason,
-    ...{ winner, started, epochsTrained },
+    reason: end?.reason,
+    winner: end?.best?.trial,
+    started: records.find(record => record.event === 'sweep.start')?.time,
+    epochsTrained: sumOf(epochsTrained.values()),
     isComplete: last === 'sweep.end',
     isStopped: last === 'sweep.stop',
     /** Seconds of all processes of the sweep, if it ended normally. */
-    seconds: spent,
+    seconds: records.findLast(record => record.event === 'sweep.stop' || record.event === 'sweep.end')
+      ?.seconds,
     /** Segments running at the last record. */
     running: [...running.values()],
   };
 }
 
-function rowOf(row: DecidedRow, training: Training | undefined): TrialRow {
-  const seeds = [...(training?.results.values() ?? [])].toSorted((a, b) => a.seed - b.seed);
+type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
+
+const STATES = {
+  'trial.advanced': 'running',
+  'trial.paused': 'paused',
+  'trial.pruned': 'pruned',
+  'trial.completed': 'completed',
+  'trial.failed': 'failed',
+} as const;
+
+function decidedRows(decisions: readonly Decision[]): readonly DecidedRow[] {
+  const rows = new Map<number, DecidedRow>();
+  for (const decision of decisions) {
+    if (decision.event === 'sweep.decided') continue;
+    const { trial } = decision;
+    if (decision.event === 'trial.chosen') {
+      const { point } = decision;
+      rows.set(trial, { trial, point, state: 'running', rung: 0, value: null, spread: null });
+      continue;
+    }
+    const row = rows.get(trial);
+    // a damaged journal may lack the choice
+    if (row === undefined) continue;
+    if (decision.event === 'trial.measured') {
+      const { epochs: rung, value, spread, status } = decision;
+      rows.set(trial, { ...row, rung, value, spread, ...(status === 'diverged' && { state: status }) });
+    } else if (row.state !== 'diverged' || decision.event !== 'trial.pruned') {
+      // a diverged trial is also pruned, but `diverged` is more specific
+      rows.set(trial, { ...row, state: STATES[decision.event] });
+    }
+  }
+  return [...rows.values()].toSorted((a, b) => a.trial - b.trial);
+}
+
+function rowOf(row: DecidedRow, ends: readonly SegmentEnd[]): TrialRow {
+  // a run's summary counts from its start, so the last one is the total
+  const seconds = new Map(ends.flatMap(({ seed, train_s }) => (train_s === null ? [] : [[seed, train_s]])));
+  const results = new Map<number, SeedResult>();
+  for (const end of ends) {
+    const { seed, value, status } = end;
+    if (status !== 'failed') results.set(seed, { seed, epochs: epochsAt(end), value });
+  }
+  const seeds = [...results.values()].toSorted((a, b) => a.seed - b.seed);
   const epochs = seeds.length === 0 ? row.rung : Math.max(...seeds.map(seed => seed.epochs));
   return {
     ...row,
     epochs: Math.min(row.rung, epochs),
     seeds,
-    seconds: [...(training?.seconds.values() ?? [])].reduce((sum, one) => sum + one, 0),
-    message: row.state === 'failed' ? (training?.message ?? null) : null,
+    seconds: sumOf(seconds.values()),
+    message:
+      row.state === 'failed' ? (ends.findLast(({ message }) => message !== null)?.message ?? null) : null,
   };
+}
+
+function sumOf(values: Iterable<number>): number {
+  return [...values].reduce((sum, one) => sum + one, 0);
+}
+
+function epochsAt({ to, epochs }: SegmentEnd): number {
+  return Math.min(to, epochs ?? to);
 }
 
 /**

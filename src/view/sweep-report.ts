@@ -3,7 +3,7 @@
 import { relative, sep } from 'node:path';
 import { readNotes } from '../run/notes.js';
 import {
-  beatsBaseline,
+  isTrivial,
   readSweepResults,
   type SweepResults,
   type SweepSummary,
@@ -15,7 +15,7 @@ import type { Pruner } from '../sweep/schedule/pruners.js';
 import type { Method } from '../sweep/search/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
 import { epochValues } from '../sweep/segment.js';
-import { bestRow, ranked, sweepCautions, type TrialRow, whyEnded } from '../sweep/trials.js';
+import { ranked, sweepCautions, type TrialRow, whyEnded } from '../sweep/trials.js';
 import { counted } from '../util/words.js';
 import { type Fact, factsIn } from './run-report.js';
 
@@ -28,11 +28,10 @@ export type SweepRow = ReturnType<typeof sweepRowOf>;
 
 export function buildSweepReport(path: string) {
   const results = readSweepResults(path);
-  const { plan, records } = results;
+  const { plan, records, best } = results;
   const summary = summaryOf(results);
   const { objective, epochs_trained, baseline = null, importance } = summary;
   const rows = ranked(plan, records.rows);
-  const best = bestRow(plan, records);
   return {
     kind: 'sweep' as const,
     version: 1 as const,
@@ -46,7 +45,7 @@ export function buildSweepReport(path: string) {
     trials: thinned(rows).map(row => trialOf(row, results)),
     cautions: [
       ...sweepCautions(plan, records.rows),
-      ...(beatsBaseline(plan, best, summary.baseline) === false
+      ...(isTrivial(results, summary.baseline)
         ? ['the best trial is no better than the trivial baseline']
         : []),
     ],

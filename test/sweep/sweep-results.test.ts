@@ -75,7 +75,7 @@ t.test('the result of each trial', async t => {
     ],
     "a run's seconds count from its beginning, so that they are not added up over its segments",
   );
-  t.same(rows[0].seeds, [{ seed: 0, rung: 9, epochs: 9, value: 0.7 }]);
+  t.same(rows[0].seeds, [{ seed: 0, epochs: 9, value: 0.7 }]);
 });
 
 t.test('a diverged trial has its trained epochs, not the planned ones', async t => {

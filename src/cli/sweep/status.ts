@@ -8,7 +8,7 @@ import { readNotes } from '../../run/notes.js';
 import { costModel } from '../../sweep/directory.js';
 import { importanceOf, type SweepResults, summaryOf } from '../../sweep/results.js';
 import { replay as repeat, Scheduler } from '../../sweep/schedule/scheduler.js';
-import { bestRow, whyEnded } from '../../sweep/trials.js';
+import { whyEnded } from '../../sweep/trials.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable } from '../../util/table.js';
@@ -36,7 +36,7 @@ export const status = defineVerb({
   },
 });
 
-function headline({ plan, directory, state, records }: SweepResults): string {
+function headline({ plan, directory, state, records, best }: SweepResults): string {
   const { rows, running, epochsTrained, seconds } = records;
   const max = plan.budget.trials;
   const tried = max === null ? counted(rows.length, 'trial') : `${rows.length} of ${counted(max, 'trial')}`;
@@ -48,7 +48,6 @@ function headline({ plan, directory, state, records }: SweepResults): string {
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   const kinds = [...counts].map(([name, count]) => `${count} ${name}`).join(', ');
-  const best = bestRow(plan, records);
   const why = whyEnded(records);
   const lines = [
     `${plan.name} ${directory.id}: ${state}${why === undefined ? '' : ` (${why})`}`,

@@ -19,7 +19,7 @@ import { gridSize } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/search/space.js';
 import type { Launcher } from '../../sweep/segment.js';
-import { bestRow, troubleOf } from '../../sweep/trials.js';
+import { troubleOf } from '../../sweep/trials.js';
 import {
   type Diagnostic,
   EXIT,
@@ -156,7 +156,6 @@ async function runToEnd(
 
 function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): void {
   const results = writeResults(directory);
-  const { plan, records } = results;
   if (json) io.data(`${JSON.stringify(summaryOf(results))}\n`);
   else {
     const table = bestTable(results, 5);
@@ -165,11 +164,11 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
     if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
     else {
       const { best, table } = directory.files;
-      const written = bestRow(plan, records) === undefined ? [table] : [best, table];
+      const written = results.best === undefined ? [table] : [best, table];
       io.out(`\n${written.map(file => `${printable(file)}\n`).join('')}`);
     }
   }
-  const trouble = troubleOf(records);
+  const trouble = troubleOf(results.records);
   if (trouble !== undefined) io.err(`cellrun: ${printable(trouble.message)}\n`);
 }
 

@@ -2,20 +2,13 @@
 
 import { relative } from 'node:path';
 import {
-  beatsBaseline,
+  isTrivial,
   objectiveBaseline,
   readSweepResults,
   type SweepResults,
   trialTable,
 } from '../../sweep/results.js';
-import {
-  bestRow,
-  betterEarlier,
-  missingRuns,
-  ranked,
-  sweepCautions,
-  type TrialRow,
-} from '../../sweep/trials.js';
+import { betterEarlier, missingRuns, ranked, sweepCautions, type TrialRow } from '../../sweep/trials.js';
 import { usageError } from '../../util/errors.js';
 import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
@@ -62,18 +55,17 @@ export function paragraph(lines: readonly string[]): string {
 }
 
 /** The value of the trivial baseline, with a warning if the best trial is no better. */
-function baselines({ plan, directory, records }: SweepResults): string[] {
-  const baseline = objectiveBaseline(directory, records);
+function baselines(results: SweepResults): string[] {
+  const baseline = objectiveBaseline(results);
   if (baseline === undefined) return [];
   const value = Number(baseline.value.toPrecision(5));
-  const line = `trivial baseline: ${plan.objective.metric} ${value} (${baseline.name})`;
-  return beatsBaseline(plan, bestRow(plan, records), baseline) === false
+  const line = `trivial baseline: ${results.plan.objective.metric} ${value} (${baseline.name})`;
+  return isTrivial(results, baseline)
     ? [line, 'warning: the best trial is no better than the trivial baseline']
     : [line];
 }
 
-function betterWithFewerEpochs({ plan, records }: SweepResults): string[] {
-  const best = bestRow(plan, records);
+function betterWithFewerEpochs({ plan, records, best }: SweepResults): string[] {
   const better = betterEarlier(plan, records.rows, best);
   if (best === undefined || better === undefined) return [];
   const value = Number((better.value ?? Number.NaN).toPrecision(5));

@@ -9,7 +9,6 @@ import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
 import { readSweepResults } from '../../sweep/results.js';
-import { bestRow } from '../../sweep/trials.js';
 import { caught, forAll, UserError } from '../../util/errors.js';
 import {
   earlierValues,
@@ -155,8 +154,7 @@ export function readGroups(paths: readonly string[]) {
 /** One per seed; empty if `path` is no sweep, or has no best trial yet. */
 function bestRuns(path: string): ReadonlySet<string> {
   if (kindOf(path) !== 'sweep') return new Set();
-  const { directory, plan, records } = readSweepResults(path);
-  const best = bestRow(plan, records);
+  const { directory, plan, best } = readSweepResults(path);
   if (best === undefined) return new Set();
   return new Set(plan.seeds.map(seed => directory.runPath({ trial: best.trial, seed })));
 }

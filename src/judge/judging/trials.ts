@@ -6,14 +6,7 @@ import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
 import { STATE_WORDS } from '../../run/run.js';
 import { readSweepResults, type SweepResults } from '../../sweep/results.js';
-import {
-  bestRow,
-  changedFiles,
-  missingRuns,
-  sweepCautions,
-  type TrialRow,
-  troubleOf,
-} from '../../sweep/trials.js';
+import { changedFiles, missingRuns, sweepCautions, type TrialRow, troubleOf } from '../../sweep/trials.js';
 import { caught, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { SweepReview } from './document.js';
@@ -22,7 +15,7 @@ import type { ReviewedRun } from './run-facts.js';
 interface KnownSweep {
   readonly review: SweepReview;
   /** Undefined if they cannot be read. */
-  readonly results?: SweepResults & { readonly best: TrialRow | undefined };
+  readonly results?: SweepResults;
   /** By the directories of their runs. */
   readonly rows: ReadonlyMap<string, TrialRow>;
 }
@@ -120,7 +113,7 @@ function readSweep(directory: string): KnownSweep {
     plan.seeds.map(seed => [results.directory.runPath({ trial: row.trial, seed }), row] as const),
   );
   const review = { directory, name: plan.name, state, message: messageOf(results) };
-  return { review, results: { ...results, best: bestRow(plan, records) }, rows: new Map(rows) };
+  return { review, results, rows: new Map(rows) };
 }
 
 function messageOf({ state, records, damage }: SweepResults): string | null {
