@@ -2,7 +2,7 @@
  * The dataset kinds and what they open. To add one: a file in this folder, a line here, a test.
  */
 import { usageError } from '../util/errors.js';
-import { named, union } from '../util/schema.js';
+import { settingsOf } from '../util/schema.js';
 import type {
   DataRecord,
   Dataset,
@@ -33,30 +33,22 @@ export { type ByteSource, type InputSource, streamBytes } from './reading/byte-s
 export * from './summary.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
 
-const kinds = { mnist, idx, npz, npy, csv, parquet: csv, jsonl, text, forecast, synthetic };
+const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, synthetic };
+// a Parquet table is described like CSV
+const kinds = { ...described, parquet: csv };
 
 type Kinds = typeof kinds;
 
 export type DatasetConfig = { [K in keyof Kinds]: Parameters<Kinds[K]['open']>[0] }[keyof Kinds];
 
 /** `dataset` of a config. */
-export const datasetConfig = named(
-  'dataset',
-  union(
-    'kind',
-    Object.entries(kinds)
-      // a definition may be that of several kinds
-      .filter(([, { settings }], i, all) => all.findIndex(([, other]) => other.settings === settings) === i)
-      .map(([kind, { settings }]) => named(`${kind}_dataset`, settings)),
-    {
-      required: true,
-      title: 'DatasetConfig',
-      description: 'The dataset, by kind.',
-      examples: [{ kind: 'mnist', sequence: 'rows' }],
-      aliases: ['data'],
-    },
-  ),
-);
+export const datasetConfig = settingsOf('dataset', 'kind', described, {
+  required: true,
+  title: 'DatasetConfig',
+  description: 'The dataset, by kind.',
+  examples: [{ kind: 'mnist', sequence: 'rows' }],
+  aliases: ['data'],
+});
 
 /**
  * Opens the dataset that `config` describes. Relative paths are resolved against the working

@@ -40,7 +40,7 @@ export const journalLine = union(
   recordShapes.map(shape =>
     named(
       eventOf(shape).replace('.', '_'),
-      struct(String(shape.schema.description), { ...shape.keys, ...stamp }),
+      struct(String(shape.schema().description), { ...shape.keys, ...stamp }),
     ),
   ),
   {

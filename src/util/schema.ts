@@ -67,8 +67,9 @@ declare const type: unique symbol;
  * in it has facts.
  */
 export interface Shape<T = unknown, Present extends boolean = boolean, Known extends boolean = boolean> {
-  readonly schema: JsonSchema;
-  readonly definitions: Readonly<Record<string, JsonSchema>>;
+  /** Built if asked for: a program that runs needs only the keys and their facts. */
+  schema(): JsonSchema;
+  definitions(): Readonly<Record<string, JsonSchema>>;
   /** Of a key with plain values. */
   readonly facts: KeyFacts | undefined;
   /** What it consists of: keys, and the alternatives of a union or items of a list. */
@@ -155,47 +156,23 @@ function keywords(options: object, table: Readonly<Record<string, string>>): Jso
   return Object.fromEntries(found);
 }
 
-/** Schemas are built if asked for: a program that runs needs only the keys and their facts. */
-function define(
-  part: Omit<Shape, 'schema' | 'definitions'>,
-  schema: () => JsonSchema,
-  definitions: () => Shape['definitions'],
-  { optional, measured }: Pick<Shape, 'optional' | 'measured'> = part,
-) {
-  const { facts, keys, parts, required } = part;
-  return {
-    facts,
-    keys,
-    parts,
-    required,
-    ...(optional && { optional }),
-    ...(measured && { measured }),
-    get schema() {
-      return schema();
-    },
-    get definitions() {
-      return definitions();
-    },
-  };
-}
-
 function shape<T, O extends Options | string, Known extends boolean = HasFacts<O>>(
   given: O,
-  schema: () => JsonSchema,
+  own: () => JsonSchema,
   { keys = {}, parts = [] }: Partial<Pick<Shape, 'keys' | 'parts'>> = {},
 ): Shape<T, IsPresent<O>, Known> {
   const options = optionsOf(given);
-  const whole = (): JsonSchema => {
+  const schema = (): JsonSchema => {
     const { title, description, ...rest } = keywords(withExample(options), ANNOTATIONS);
     const heading = {
       ...(title !== undefined && { title }),
       ...(description !== undefined && { description }),
     };
-    return { ...heading, ...schema(), ...keywords(options, LIMITS), ...rest };
+    return { ...heading, ...own(), ...keywords(options, LIMITS), ...rest };
   };
-  const inner = () => [...Object.values(keys), ...parts].map(({ definitions }) => definitions);
-  const part = { facts: factsOf(options), keys, parts, required: options.required === true };
-  return define(part, whole, () => Object.assign({}, ...inner()));
+  const definitions = () =>
+    Object.assign({}, ...[...Object.values(keys), ...parts].map(part => part.definitions()));
+  return { facts: factsOf(options), keys, parts, required: options.required === true, schema, definitions };
 }
 
 /** @param options those of a definition, or its description alone */
@@ -251,13 +228,13 @@ type Items<T, O> = O extends { minItems: 2; maxItems: 2 } ? readonly [T, T] : re
 export const list = <S extends Shape, const O extends ListOptions | string>(item: S, options: O) =>
   shape<Items<TypeOf<S>, O>, O, Either<HasFacts<O>, AllKnown<S>>>(
     options,
-    () => ({ type: 'array', items: item.schema }),
+    () => ({ type: 'array', items: item.schema() }),
     { parts: [item] },
   );
 
 /** A text, or a list of texts. */
 export const oneOrMore = <const O extends ListOptions & TextOptions>(item: Shape<string>, options: O) =>
-  shape<string | Items<string, O>, O>(options, () => ({ type: ['string', 'array'], items: item.schema }), {
+  shape<string | Items<string, O>, O>(options, () => ({ type: ['string', 'array'], items: item.schema() }), {
     parts: [item],
   });
 
@@ -286,8 +263,8 @@ function mappingSchema(
 ): JsonSchema {
   const required = Object.keys(keys).filter(key => isRequired(keys[key]));
   const properties = Object.entries(keys).flatMap(([key, { schema, measured }]) => [
-    [key, schema] as const,
-    ...(measured ? [[`${key}_nonfinite`, nonFinite.schema] as const] : []),
+    [key, schema()] as const,
+    ...(measured ? [[`${key}_nonfinite`, nonFinite.schema()] as const] : []),
   ]);
   return {
     type: 'object',
@@ -318,10 +295,21 @@ export const union = <S extends Shape, const O extends Options>(
   options: O,
 ) => {
   const schema = () => {
-    const oneOf = parts.map(part => part.schema);
+    const oneOf = parts.map(part => part.schema());
     return { type: 'object', required: [tag], discriminator: { propertyName: tag }, oneOf };
   };
   return shape<TypeOf<S>, O, AllKnown<S>>(options, schema, { parts });
+};
+
+/** The settings of a table of components, by `tag`; the schema calls each `KIND_name`. */
+export const settingsOf = <C extends { readonly settings: Shape }, const O extends Options>(
+  name: string,
+  tag: string,
+  components: Readonly<Record<string, C>>,
+  options: O,
+) => {
+  const parts = Object.entries(components).map(([kind, { settings }]) => named(`${kind}_${name}`, settings));
+  return named(name, union(tag, parts as C['settings'][], options));
 };
 
 /** `part` in another place, with other options. */
@@ -329,14 +317,14 @@ export const like = <T, K extends boolean, const O extends Options & { readonly 
   part: Shape<T, boolean, K>,
   options: O,
 ): Shape<T, IsPresent<O>, Either<HasFacts<O>, K>> => {
-  const { keys, parts } = part;
+  const { keys, parts, definitions } = part;
   const facts = factsOf(options) ?? part.facts;
   const schema = () => ({
-    ...part.schema,
+    ...part.schema(),
     ...keywords(options, ANNOTATIONS),
     ...(options.closed && { unevaluatedProperties: false }),
   });
-  return define({ facts, keys, parts, required: options.required === true }, schema, () => part.definitions);
+  return { facts, keys, parts, required: options.required === true, schema, definitions };
 };
 
 /** The same definition, of a key that must be given. */
@@ -354,7 +342,7 @@ export const extended = <
 ) => {
   const schema = () => ({
     ...mappingSchema(keys, { open: true }),
-    [bases.length === 1 ? 'allOf' : 'oneOf']: bases.map(base => base.schema),
+    [bases.length === 1 ? 'allOf' : 'oneOf']: bases.map(base => base.schema()),
     ...(options.closed && { unevaluatedProperties: false }),
   });
   return shape<TypeOf<S> & Mapping<P>, O, true>(options, schema, { keys, parts: bases });
@@ -363,22 +351,22 @@ export const extended = <
 export const either = <S extends Shape, const O extends Options>(parts: readonly S[], options: O) =>
   shape<TypeOf<S>, O, Either<HasFacts<O>, AllKnown<S>>>(
     options,
-    () => ({ oneOf: parts.map(({ schema }) => schema) }),
+    () => ({ oneOf: parts.map(({ schema }) => schema()) }),
     { parts },
   );
 
 /** A part of the schema with a name, which is written once. */
-export const named = <S extends Shape>(name: string, part: S): S =>
-  define(
-    part,
-    () => ({ $ref: `#/definitions/${name}` }),
-    () => ({ ...part.definitions, [name]: part.schema }),
-  ) as unknown as S;
+export const named = <S extends Shape>(name: string, part: S): S => ({
+  ...part,
+  schema: () => ({ $ref: `#/definitions/${name}` }),
+  definitions: () => ({ ...part.definitions(), [name]: part.schema() }),
+});
 
 /** A schema as the content of its file. @param heading identifies it */
-export function schemaText(heading: JsonSchema, { schema, definitions }: Shape): string {
+export function schemaText(heading: JsonSchema, shape: Shape): string {
+  const definitions = shape.definitions();
   const isNamed = Object.keys(definitions).length > 0;
-  return `${JSON.stringify({ ...heading, ...schema, ...(isNamed && { definitions }) }, undefined, 2)}\n`;
+  return `${JSON.stringify({ ...heading, ...shape.schema(), ...(isNamed && { definitions }) }, undefined, 2)}\n`;
 }
 
 /** All keys below a definition that have facts, by their paths without the indexes of lists. */
@@ -399,7 +387,7 @@ export const anything = <T, const O extends Options | string = Options | string>
 export const mapOf = <S extends Shape, const O extends ObjectOptions | string>(value: S, options: O) =>
   shape<Readonly<Record<string, TypeOf<S>>>, O>(
     options,
-    () => ({ type: 'object', additionalProperties: value.schema }),
+    () => ({ type: 'object', additionalProperties: value.schema() }),
     { parts: [value] },
   );
 
@@ -409,14 +397,14 @@ export function nullable<T, P extends boolean, K extends boolean>(
   options: Pick<Options, 'description'> = {},
 ): Shape<T | null, P, K> {
   const schema = () => {
-    const { type: kind, enum: values, description, ...rest } = part.schema;
+    const { type: kind, enum: values, description, ...rest } = part.schema();
     const text = options.description ?? description;
     const heading = text === undefined ? {} : { description: text };
     if (kind !== undefined) return { ...heading, type: [...new Set([kind, 'null'].flat())], ...rest };
     if (Array.isArray(values)) return { ...heading, enum: [...values, null], ...rest };
-    return { ...heading, oneOf: [part.schema, { type: 'null' }] };
+    return { ...heading, oneOf: [part.schema(), { type: 'null' }] };
   };
-  return define(part, schema, () => part.definitions);
+  return { ...part, schema };
 }
 
 // what programs write
@@ -430,7 +418,10 @@ export const amount = (description: string) => number({ description, min: 0 });
 export const sha256 = (description: string) => text({ description, pattern: '^[0-9a-f]{64}$' });
 
 /** A key that a `struct` may lack. */
-export const optional = <S extends Shape>(part: S) => marked(part, { optional: true });
+export const optional = <S extends Shape>(part: S): S & { readonly optional: true } => ({
+  ...part,
+  optional: true,
+});
 
 /** The name of a number that is not finite, which JSON cannot represent. */
 export const nonFinite = named(
@@ -450,7 +441,7 @@ export const perhapsMeasured = (options: NumberOptions | string) =>
 
 export const listedNumber = shape<number, Options>(
   { description: 'A number, or its name if it is not finite.', form: 'number' },
-  () => ({ oneOf: [{ type: 'number' }, nonFinite.schema] }),
+  () => ({ oneOf: [{ type: 'number' }, nonFinite.schema()] }),
   { parts: [nonFinite] },
 );
 
@@ -466,7 +457,7 @@ export const measurements = named(
       type: 'object',
       additionalProperties: false,
       patternProperties: {
-        '^[a-z][a-z0-9_]*_nonfinite$': nonFinite.schema,
+        '^[a-z][a-z0-9_]*_nonfinite$': nonFinite.schema(),
         '^(?!.*_nonfinite$)[a-z][a-z0-9_]*$': { type: ['number', 'null'] },
       },
     }),
@@ -474,21 +465,11 @@ export const measurements = named(
   ),
 );
 
-export function spelledOut<T>(part: Shape<T>, measured: 'always' | 'perhaps') {
-  const schema = () => nullable(part).schema;
-  const inFile: Shape<T, false, false> = define(part, schema, () => nonFinite.definitions);
-  return marked(inFile, { measured });
-}
-
-function marked<S extends Shape, M extends Pick<Shape, 'optional' | 'measured'>>(part: S, marks: M): S & M {
-  const { optional, measured } = part;
-  const all = { optional, measured, ...marks };
-  return define(
-    part,
-    () => part.schema,
-    () => part.definitions,
-    all,
-  ) as unknown as S & M;
+export function spelledOut<T>(
+  part: Shape<T>,
+  measured: 'always' | 'perhaps',
+): Shape<T> & Required<Pick<Shape, 'measured'>> {
+  return { ...part, schema: nullable(part).schema, definitions: nonFinite.definitions, measured };
 }
 
 type Optional<P> = { [K in keyof P]: P[K] extends { readonly optional: true } ? K : never }[keyof P];

@@ -1,5 +1,5 @@
 import { Recent } from '../../util/recent.js';
-import { named, type TypeOf, union } from '../../util/schema.js';
+import { settingsOf, type TypeOf } from '../../util/schema.js';
 import type { Task } from '../metrics/metric.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
@@ -18,20 +18,13 @@ export const losses = {
   quantile,
 };
 
-export const lossConfig = named(
-  'loss',
-  union(
-    'kind',
-    Object.entries(losses).map(([kind, { settings }]) => named(`${kind}_loss`, settings)),
-    {
-      title: 'LossConfig',
-      description: 'The loss to minimize, by kind.',
-      required: true,
-      examples: [{ kind: 'cross_entropy' }],
-      aliases: ['criterion', 'objective'],
-    },
-  ),
-);
+export const lossConfig = settingsOf('loss', 'kind', losses, {
+  title: 'LossConfig',
+  description: 'The loss to minimize, by kind.',
+  required: true,
+  examples: [{ kind: 'cross_entropy' }],
+  aliases: ['criterion', 'objective'],
+});
 
 export type LossConfig = TypeOf<typeof lossConfig>;
 

@@ -1,4 +1,4 @@
-import { named, type TypeOf, union } from '../../util/schema.js';
+import { settingsOf, type TypeOf } from '../../util/schema.js';
 import { adagrad } from './adagrad.js';
 import { adam, adamw } from './adam.js';
 import { lion } from './lion.js';
@@ -9,20 +9,13 @@ import { sgd } from './sgd.js';
 
 export const optimizers = { sgd, adam, adamw, rmsprop, adagrad, nadam, lion };
 
-export const optimizerConfig = named(
-  'optimizer',
-  union(
-    'kind',
-    Object.entries(optimizers).map(([kind, { settings }]) => named(`${kind}_optimizer`, settings)),
-    {
-      required: true,
-      title: 'OptimizerConfig',
-      description: 'The optimizer, by kind.',
-      examples: [{ kind: 'adam', learning_rate: 0.01 }],
-      aliases: ['optim', 'optimiser'],
-    },
-  ),
-);
+export const optimizerConfig = settingsOf('optimizer', 'kind', optimizers, {
+  required: true,
+  title: 'OptimizerConfig',
+  description: 'The optimizer, by kind.',
+  examples: [{ kind: 'adam', learning_rate: 0.01 }],
+  aliases: ['optim', 'optimiser'],
+});
 
 export type OptimizerConfig = TypeOf<typeof optimizerConfig>;
 

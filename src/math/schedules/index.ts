@@ -1,4 +1,4 @@
-import { named, type TypeOf, union } from '../../util/schema.js';
+import { settingsOf, type TypeOf } from '../../util/schema.js';
 import { constant } from './constant.js';
 import { cosine, linear } from './decays.js';
 import { exponential, step } from './intervals.js';
@@ -10,20 +10,13 @@ export type { Observation } from './schedule.js';
 
 export const schedules = { constant, step, exponential, cosine, linear, one_cycle, plateau };
 
-export const scheduleConfig = named(
-  'schedule',
-  union(
-    'kind',
-    Object.entries(schedules).map(([kind, { settings }]) => named(`${kind}_schedule`, settings)),
-    {
-      title: 'Schedule',
-      description:
-        "How the learning rate changes during training, by kind. Values match PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Without a schedule the rate is constant.",
-      examples: [{ kind: 'cosine', warmup: { epochs: 1 } }],
-      aliases: ['lr_schedule', 'scheduler', 'lr_scheduler', 'learning_rate_schedule'],
-    },
-  ),
-);
+export const scheduleConfig = settingsOf('schedule', 'kind', schedules, {
+  title: 'Schedule',
+  description:
+    "How the learning rate changes during training, by kind. Values match PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Without a schedule the rate is constant.",
+  examples: [{ kind: 'cosine', warmup: { epochs: 1 } }],
+  aliases: ['lr_schedule', 'scheduler', 'lr_scheduler', 'learning_rate_schedule'],
+});
 
 export type ScheduleConfig = TypeOf<typeof scheduleConfig>;
 

@@ -126,7 +126,7 @@ const parameter = s.named(
   ),
 );
 
-const kindOf = ({ keys }: s.Shape): string => String(keys.kind.schema.const);
+const kindOf = ({ keys }: s.Shape): string => String(keys.kind.schema().const);
 
 /** A word, or a mapping with this kind. */
 const kinded = <S extends s.Shape>(name: string, settings: S, options: object) =>
@@ -226,7 +226,7 @@ export const sweepFile = s.object(
         metric: s.required(
           s.choice(METRICS, {
             description: 'Metric to optimize. Trials measure it even if `training.metrics` does not list it.',
-            form: String(metricName.definitions.metric_name['x-form']),
+            form: String(metricName.definitions().metric_name['x-form']),
             aliases: ['name', 'monitor'],
             examples: ['test.accuracy'],
           }),

@@ -48,7 +48,7 @@ const base = s.struct('A base config.', {
 
 /** The kinds of a setting of a sweep file, with all of their keys. */
 function complete<T>({ parts }: s.Shape<T>, description: string): s.Shape<T> {
-  const whole = parts.map(({ keys }) => s.struct(String(keys.kind.schema.description), keys));
+  const whole = parts.map(({ keys }) => s.struct(String(keys.kind.schema().description), keys));
   return s.union('kind', whole, { description }) as s.Shape<T>;
 }
 

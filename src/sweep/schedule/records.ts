@@ -151,7 +151,7 @@ export type Outcome = Pick<
 export const recordShapes: readonly s.Shape[] = [...decisions, ...events];
 
 export function eventOf({ keys }: s.Shape): string {
-  return String(keys.event.schema.const);
+  return String(keys.event.schema().const);
 }
 
 const DECISIONS: ReadonlySet<unknown> = new Set(decisions.map(eventOf));
