@@ -9,28 +9,27 @@ import type { Manifest } from '../run/manifest.js';
 import type { RunRecord } from '../run/run.js';
 import { anything, choice, struct, type TypeOf, text } from '../util/schema.js';
 
-export type FlatConfig = Readonly<Record<string, Json>>;
-
-export interface Deciding {
-  readonly config: FlatConfig;
-  readonly datasets: Baseline['datasets'];
-  readonly versions: Readonly<Record<string, string>>;
-  readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
-}
+/** A baseline has the same fields. */
+export type Deciding = Pick<Baseline, 'config' | 'datasets' | 'versions'> & {
+  readonly backend: Omit<Baseline['backend'], 'threads'>;
+};
 
 export function decidingOf(record: RunRecord): Deciding | undefined {
   const { config, manifest } = record;
   if (manifest === undefined) return undefined;
   const isMade = followsSeed(config);
   const values = decidingValues(record).filter(([key]) => !(isMade && key === DATASET_SEED));
-  const { name, executor, arithmetic, adapter } = manifest.backend;
   return {
     config: sorted(Object.fromEntries(values)),
     // data generated from the seed differ with it
     datasets: isMade ? [] : manifest.datasets.map(one => ({ ...one, name: portable(record, one.name) })),
     versions: sorted({ ...manifest.versions }),
-    backend: { name, executor, arithmetic, adapter },
+    backend: withoutThreads(manifest.backend),
   };
+}
+
+function withoutThreads({ name, executor, arithmetic, adapter }: Deciding['backend']): Deciding['backend'] {
+  return { name, executor, arithmetic, adapter };
 }
 
 /**
@@ -82,7 +81,7 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
     ...differences('config', before.config, after.config),
     ...differences('data', digests(before), digests(after)),
     ...differences('code', before.versions, after.versions),
-    ...differences('backend', before.backend, after.backend),
+    ...differences('backend', withoutThreads(before.backend), withoutThreads(after.backend)),
   ];
 }
 

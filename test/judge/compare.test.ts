@@ -169,12 +169,8 @@ function told(seed: number, accuracy: number, { id, config = {}, state, manifest
   };
 }
 
-const ALL = { metrics: [], all: false, leftOut: [] };
 function comparisonBetween(...groups: readonly (readonly RunRecord[])[]): Comparison {
-  const { comparison } = comparisonOf(
-    groups.map((runs, i) => ({ argument: `side-${i}`, runs })),
-    ALL,
-  );
+  const { comparison } = comparisonOf(groups.map((runs, i) => ({ argument: `side-${i}`, runs })));
   const errors = validateAgainst('comparison', JSON.parse(JSON.stringify(comparison)));
   if (errors.length > 0) throw new Error(`${errors[0].instancePath} ${errors[0].message}`);
   return comparison;

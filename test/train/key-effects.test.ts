@@ -552,7 +552,6 @@ async function holds(t: Test, key: string, [config, a, b, more = {}]: Pair): Pro
 
   const { comparison } = comparisonOf(
     [one, two].map(({ directory }) => ({ argument: directory, runs: [Run.read(directory)] })),
-    { metrics: [], all: false, leftOut: [] },
   );
   const differing = comparison.config.filter(({ differs }) => differs);
   const plain = (path: string) => path.replace(/\.\d+/g, '');

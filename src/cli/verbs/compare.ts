@@ -67,11 +67,8 @@ before those with fewer: values after different numbers of epochs are not compar
     }
     refuse(options, ['sort', 'min', 'max', 'top'], 'can only be used with a single sweep');
     const { groups, leftOut, errors } = readGroups(paths);
-    const { comparison, sides } = comparisonOf(groups, {
-      metrics: [...new Set(options.metric)],
-      all: options.all,
-      leftOut,
-    });
+    const metrics = [...new Set(options.metric)];
+    const { comparison, sides } = comparisonOf(groups, metrics, options.all, leftOut);
     const file = paths.join(' ');
     if (sides.length < 2) {
       const why = sides[0]?.runs.length === 1 ? 'this is a single run' : 'all its runs have the same config';

@@ -41,13 +41,15 @@ import {
   sidesOf,
 } from './sides.js';
 
+/**
+ * @param metrics those to compare; if empty, all
+ * @param all whether to list equal settings too
+ */
 export function comparisonOf(
   groups: readonly Group[],
-  {
-    metrics,
-    all,
-    leftOut,
-  }: { metrics: readonly MetricName[]; all: boolean; leftOut: Comparison['left_out'] },
+  metrics: readonly MetricName[] = [],
+  all = false,
+  left_out: Comparison['left_out'] = [],
 ) {
   const { sides, notes } = sidesOf(groups);
   const wanted = metrics.length > 0 ? metrics : metricsOf(sides);
@@ -58,7 +60,7 @@ export function comparisonOf(
     facts: factDifferences(sides, all),
     metrics: wanted.map(metric => compareMetric(sides, metric)),
     performance: sides.map(performanceOf),
-    left_out: leftOut,
+    left_out,
     notes: [...notes, ...factNotes(sides)],
   };
   return { comparison, sides };
@@ -150,16 +152,7 @@ function reasonToLeaveOut(value: number | undefined, seed: number | null): strin
 const ALPHA = 0.05;
 const MANY = 100;
 
-interface Compared {
-  readonly told: Omit<SideComparison, 'test' | 'verdict' | 'reason'>;
-  readonly test: Omit<TestResult, 'p_adjusted'> | null;
-  /** 1 if the side has larger values by ranks and mean, -1 if smaller, 0 if these disagree. */
-  readonly direction: number;
-  readonly isIdentical: boolean;
-  readonly smaller: number;
-  /** The smallest p that `n` pairs, or `n` runs on each side, can reach. */
-  leastP(n: number): number;
-}
+type Compared = ReturnType<typeof compareSides>;
 
 function compareValues(
   [first, ...others]: readonly MetricOfSide[],
@@ -176,7 +169,7 @@ function compareValues(
   });
 }
 
-function compareSides(first: MetricOfSide, second: MetricOfSide): Compared {
+function compareSides(first: MetricOfSide, second: MetricOfSide) {
   const bySeed = new Map(first.values.map(({ seed, value }) => [seed, value]));
   const pairs = second.values.flatMap(({ seed, value }) => {
     const before = bySeed.get(seed);
@@ -187,40 +180,46 @@ function compareSides(first: MetricOfSide, second: MetricOfSide): Compared {
   // pairing by few shared seeds would discard most values
   const paired = pairs.length > 0 && 2 * pairs.length >= smaller;
   const names = { side: second.side, against: first.side, paired };
-  if (paired) {
-    const differences = differencesOf(pairs);
-    const difference = momentsOf(differences).mean;
-    const { positive, negative, nonzero, p } = wilcoxonSignedRank(differences);
-    const counts = { n: pairs.length, unpaired: both - 2 * pairs.length };
-    return {
-      told: { ...names, ...counts, difference, interval: meanInterval(differences) },
-      test: { name: 'wilcoxon_signed_rank', p, p_least: leastSignedRankP(nonzero) },
-      direction: agreed(positive - negative, difference),
-      isIdentical: pairs.every(([a, b]) => a === b),
-      smaller,
-      leastP: leastSignedRankP,
-    };
-  }
-  const unpaired = { ...names, n: both, unpaired: 0 };
-  const leastP = (n: number) => leastRankSumP(n, n);
-  if (smaller === 0) {
-    const told = { ...unpaired, difference: null, interval: null };
-    return { told, test: null, direction: 0, isIdentical: false, smaller, leastP };
-  }
-  const [a, b] = [first, second].map(({ values }) => values.map(({ value }) => value));
-  const { larger, smaller: fewer, p } = mannWhitney(a, b);
-  const difference = momentsOf(b).mean - momentsOf(a).mean;
+  const counts = paired ? { n: pairs.length, unpaired: both - 2 * pairs.length } : { n: both, unpaired: 0 };
+  const { difference, interval, ...rest } = paired ? ofPairs(pairs) : ofSamples(first, second);
+  return { told: { ...names, ...counts, difference, interval }, smaller, ...rest };
+}
+
+type Pair = readonly [first: number, second: number];
+
+function ofPairs(pairs: readonly Pair[]) {
+  const differences = differencesOf(pairs);
+  const difference = momentsOf(differences).mean;
+  const { positive, negative, nonzero, p } = wilcoxonSignedRank(differences);
   return {
-    told: { ...unpaired, difference, interval: differenceInterval(a, b) },
-    test: { name: 'mann_whitney', p, p_least: leastRankSumP(a.length, b.length) },
-    direction: agreed(larger - fewer, difference),
-    isIdentical: false,
-    smaller,
-    leastP,
+    difference,
+    interval: meanInterval(differences),
+    test: { name: 'wilcoxon_signed_rank' as const, p, p_least: leastSignedRankP(nonzero) },
+    direction: agreed(positive - negative, difference),
+    isIdentical: pairs.every(([a, b]) => a === b),
+    // the smallest p that `n` pairs can reach
+    leastP: leastSignedRankP,
   };
 }
 
-/** 0 if ranks and mean favor different sides, as an outlier can cause. */
+function ofSamples(first: MetricOfSide, second: MetricOfSide) {
+  // the smallest p that `n` runs on each side can reach
+  const untested = { isIdentical: false, leastP: (n: number) => leastRankSumP(n, n) };
+  const [a, b] = [first, second].map(({ values }) => values.map(({ value }) => value));
+  if (a.length === 0 || b.length === 0)
+    return { ...untested, difference: null, interval: null, test: null, direction: 0 };
+  const { larger, smaller, p } = mannWhitney(a, b);
+  const difference = momentsOf(b).mean - momentsOf(a).mean;
+  return {
+    ...untested,
+    difference,
+    interval: differenceInterval(a, b),
+    test: { name: 'mann_whitney' as const, p, p_least: leastRankSumP(a.length, b.length) },
+    direction: agreed(larger - smaller, difference),
+  };
+}
+
+/** 1 for larger values, -1 for smaller; 0 if ranks and mean disagree, as an outlier can cause. */
 function agreed(ranks: number, difference: number): number {
   return Math.sign(ranks) === Math.sign(difference) ? Math.sign(ranks) : 0;
 }
@@ -229,7 +228,7 @@ function agreed(ranks: number, difference: number): number {
  * Second minus first. Values that differ only by rounding count as ties: differences are rounded to
  * 2^-48 of the largest value, 16 times the rounding error of float64.
  */
-function differencesOf(pairs: readonly (readonly [number, number])[]): number[] {
+function differencesOf(pairs: readonly Pair[]): number[] {
   const largest = Math.max(...pairs.flat().map(Math.abs));
   const unit = 2 ** (Math.floor(Math.log2(largest)) - 48);
   return pairs.map(([a, b]) => {

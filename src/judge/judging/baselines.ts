@@ -47,41 +47,36 @@ type Judged = Pick<MetricVerdict, 'verdict' | 'reason' | 'value' | 'limit' | 'p'
 /**
  * Judges runs against a baseline.
  * @param file of the baseline, for messages
- * @param judged metrics that a gate of the runs' config already compares with a baseline
+ * @param own metrics that a gate of the runs' config already compares with a baseline
  */
 export function compareWith(
   file: string,
   baseline: Baseline,
   runs: readonly ReviewedRun[],
   limits: Limits,
-  judged: ReadonlySet<string>,
+  own: ReadonlySet<string>,
 ): Comparison {
   const quality = Object.keys(baseline.metrics).filter(
-    metric => metric.startsWith('test.') && !judged.has(metric),
+    metric => metric.startsWith('test.') && !own.has(metric),
   );
-  if (quality.length === 0 && judged.size === 0) {
+  if (quality.length === 0 && own.size === 0) {
     const expected = 'a metric of the test split, such as test.loss';
     throw usageError('review/baseline', 'this baseline has no quality metric', { file, expected });
   }
   const why = notJudgeable(runs);
   const other = otherTaskThan(baseline, runs);
+  const judged = (metric: string): Judged => {
+    if (why !== undefined) return { verdict: 'inconclusive', value: null, reason: why };
+    if (other === undefined) return judgeMetric(metric, baseline, runs, limits);
+    return { verdict: 'inconclusive', value: meanOf(runs, run => run.last(metric)) ?? null, reason: other };
+  };
   return {
     file,
     moved: movedSince(baseline, runs),
     not_pinned: baseline.datasets.length === 0 ? ['data'] : [],
     metrics: quality.map(metric => {
       const { mean: reference, spread, count } = baseline.metrics[metric];
-      const verdict =
-        why !== undefined
-          ? ({ verdict: 'inconclusive', value: null, reason: why } as const)
-          : other === undefined
-            ? judgeMetric(metric, baseline, runs, limits)
-            : ({
-                verdict: 'inconclusive',
-                value: meanOf(runs, run => run.last(metric)) ?? null,
-                reason: other,
-              } as const);
-      return { metric, ...verdict, reference, spread, count };
+      return { metric, ...judged(metric), reference, spread, count };
     }),
   };
 }
@@ -109,8 +104,7 @@ function judgeMetric(
 }
 
 function otherTaskThan(baseline: Baseline, runs: readonly ReviewedRun[]): string | undefined {
-  const pinned = pinnedOf(baseline);
-  const moved = runs.flatMap(({ deciding }) => (deciding === undefined ? [] : otherTask(pinned, deciding)));
+  const moved = runs.flatMap(({ deciding }) => (deciding === undefined ? [] : otherTask(baseline, deciding)));
   if (moved.length === 0) return undefined;
   return `measured on another task: ${[...new Set(moved.map(movedWords))].join('; ')}`;
 }
@@ -136,26 +130,15 @@ function isRepetition({ facts, deciding }: ReviewedRun, baseline: Baseline): boo
     isSameCode &&
     facts.config_hash !== null &&
     baseline.config_hash_by_seed[String(facts.seed)] === facts.config_hash &&
-    movedBetween(pinnedOf(baseline), deciding).length === 0
+    movedBetween(baseline, deciding).length === 0
   );
 }
 
-function pinnedOf({ config, datasets, versions, backend }: Baseline): Deciding {
-  const { name, executor, arithmetic, adapter } = backend;
-  return {
-    config,
-    datasets,
-    versions: sorted(versions),
-    backend: { name, executor, arithmetic, adapter } as Deciding['backend'],
-  };
-}
-
 function movedSince(baseline: Baseline, runs: readonly ReviewedRun[]): Moved[] {
-  const pinned = pinnedOf(baseline);
   const found = new Map<string, Moved>();
   for (const { facts, deciding } of runs) {
     const moved = [
-      ...(deciding === undefined ? [] : movedBetween(pinned, deciding)),
+      ...(deciding === undefined ? [] : movedBetween(baseline, deciding)),
       ...movedRevision(baseline, facts.git),
     ];
     for (const one of moved) found.set(JSON.stringify(one), one);

@@ -6,7 +6,7 @@ import { positionOf, SourceText } from '../../config/yaml/tree.js';
 import { isPerformance } from '../../math/metrics/index.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
-import { type Diagnostic, usageErrors } from '../../util/errors.js';
+import { forAll, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { momentsOf } from '../../util/numbers.js';
 import type { RunReview } from './document.js';
@@ -19,36 +19,30 @@ const FORM = /^\s*([\w.]*)\s*(>=|<=)?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)
 
 /** Throws all mistakes. */
 export function commandGates(texts: readonly string[]): WrittenGate[] {
-  const parsed = texts.map(commandGate);
-  const problems = parsed.filter((one): one is Diagnostic => 'code' in one);
-  if (problems.length > 0) throw usageErrors(problems);
-  return parsed.filter((one): one is WrittenGate => 'metric' in one);
+  return forAll(texts, commandGate);
 }
 
-function commandGate(text: string): WrittenGate | Diagnostic {
+function commandGate(text: string): WrittenGate {
   const [, metric = text.trim().split(/\s/)[0], comparison, number, which = 'last'] = FORM.exec(text) ?? [];
   const known = (schemaAt(['gates', 0, 'metric'], {})?.enum ?? []) as readonly GateMetricName[];
-  const wrong = (message: string, expected: string, meant?: string): Diagnostic => ({
-    code: 'cli/gate',
-    message,
-    ...positionOf(new SourceText(GATE_OPTION, text, '').place(0, Math.max(1, text.length))),
-    expected,
-    ...(meant !== undefined && { suggestion: meant }),
-  });
+  const wrong = (message: string, expected: string, suggestion?: string) => {
+    const place = positionOf(new SourceText(GATE_OPTION, text, '').place(0, Math.max(1, text.length)));
+    return usageError('cli/gate', message, { ...place, expected, ...(suggestion && { suggestion }) });
+  };
   if (!known.some(one => one === metric)) {
     // `ms_per_step` means `performance.ms_per_step`; a name that several splits have is ambiguous
     const [alike, ...others] = known.filter(one => one.endsWith(`.${metric}`));
     const meant = alike !== undefined && others.length === 0 ? alike : nearest(metric, known);
-    return wrong(`there is no metric ${metric}`, known.join(' | '), meant);
+    throw wrong(`there is no metric ${metric}`, known.join(' | '), meant);
   }
   const over = OVER.find(one => one === which);
   if (comparison === undefined || number === undefined || over === undefined)
-    return wrong(
+    throw wrong(
       'this is not a gate',
       `${metric} >= NUMBER, or ${metric} <= NUMBER, then nothing, \`over last\`, \`over best\` or \`over seeds\``,
     );
   if (over === 'best' && isPerformance(metric))
-    return wrong(`${metric} is measured once, so it has no best value`, 'over last, or over seeds');
+    throw wrong(`${metric} is measured once, so it has no best value`, 'over last, or over seeds');
   return { metric, over, [comparison === '>=' ? 'min' : 'max']: Number(number), origin: GATE_OPTION };
 }
 

@@ -5,7 +5,6 @@ import { type Baseline, readBaseline } from '../../run/baseline.js';
 import type { Verdict } from '../../run/events.js';
 import { runPaths } from '../../run/find.js';
 import type { WrittenGate } from '../../run/gates.js';
-import type { Curves } from '../../run/history.js';
 import { caught, type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
 import { keysApart, replacedRuns, replicatesOf } from '../deciding.js';
 import { compareWith, type Limits, pin } from './baselines.js';
@@ -21,13 +20,10 @@ export interface ReviewOptions extends Limits {
   readonly doubts?: ReadonlyMap<string, Doubt>;
 }
 
-export interface Reviewed {
-  readonly review: Review;
-  readonly curves: readonly Curves[];
-}
+export type Reviewed = ReturnType<typeof reviewRuns>;
 
 /** Lists damaged runs in the review, unless a baseline is pinned. */
-export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
+export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
   const gates = commandGates(options.gates);
   checkLimits(options);
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
@@ -69,13 +65,9 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
     : verdict === 'passed' || verdict === 'no gate'
       ? EXIT.done
       : EXIT.gate;
-  return {
-    review: {
-      ...{ version: 1, verdict, exit_code, runs: reviews, damaged, groups, sweeps },
-      pinned: options.pin ?? null,
-    },
-    curves: runs.map(({ curves }) => curves),
-  };
+  const all = { runs: reviews, damaged, groups, sweeps, pinned: options.pin ?? null };
+  const review: Review = { version: 1, verdict, exit_code, ...all };
+  return { review, curves: runs.map(({ curves }) => curves) };
 }
 
 function reviewGroup(

@@ -1,12 +1,12 @@
 /** Reads the facts about a run that a review reports and judges. */
 
 import { BestValues, type Gate, lastValue, type WrittenGate } from '../../run/gates.js';
-import { type Curves, finalName, HistoryCollector, type RunHistory } from '../../run/history.js';
+import { finalName, HistoryCollector, type RunHistory } from '../../run/history.js';
 import { damageOf, readLogEnd } from '../../run/integrity.js';
 import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
-import { type Deciding, decidingOf, seedOf } from '../deciding.js';
+import { decidingOf, seedOf } from '../deciding.js';
 import type { RunFacts } from './document.js';
 
 export interface Doubt {
@@ -15,24 +15,13 @@ export interface Doubt {
   readonly isDamage: boolean;
 }
 
-export interface ReviewedRun {
-  readonly record: RunRecord;
-  readonly facts: RunFacts;
-  readonly deciding: Deciding | undefined;
-  readonly curves: Curves;
-  readonly asked: readonly WrittenGate[];
-  readonly doubt: Doubt | undefined;
-  /** Why it is not judged. */
-  readonly notJudged: string | null;
-  last(metric: string): number | undefined;
-  best(metric: string): number | undefined;
-}
+export type ReviewedRun = Readonly<ReturnType<typeof reviewedRun>>;
 
 /** Enough buckets for a curve in a line of text or a small image. */
 const POINTS = 64;
 
 /** @param more a reason, other than its files, to doubt the run */
-export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
+export function reviewedRun(path: string, more?: Doubt) {
   const record = Run.read(path);
   const { directory, manifest, summary, state } = record;
   const collector = new HistoryCollector(POINTS);
@@ -59,9 +48,10 @@ export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
     curves: history.curves,
     asked: askedGates(record),
     doubt: damage ? { reason: `its ${damage.file} ${damage.what}`, isDamage: true } : more,
-    notJudged: null,
-    last: metric => summary && lastValue(summary, metric),
-    best: metric => best.get(metric),
+    // why it is not judged; see trials.ts
+    notJudged: null as string | null,
+    last: (metric: string) => summary && lastValue(summary, metric),
+    best: (metric: string) => best.get(metric),
   };
 }
 

@@ -386,7 +386,7 @@ async function compared(sources: readonly ReturnType<typeof followedRun>[]) {
   const all = read.map(({ run }) => run);
   const names = [...new Set(all.map(({ name }) => name))];
   const groups = names.map(name => ({ argument: name, runs: all.filter(run => run.name === name) }));
-  const { comparison, sides } = comparisonOf(groups, { metrics: [], all: false, leftOut: [] });
+  const { comparison, sides } = comparisonOf(groups);
   const runs = read.map(({ path, run, report }) => {
     const side = sides.find(({ runs }) => runs.some(({ record }) => record === run));
     return { path, side: side?.id ?? null, report };
