@@ -104,5 +104,5 @@ function speed(): string {
 function pace(): string {
   const [, run, , runRatio] = benchRow('./run configs/mnist-lstm.yaml');
   const step = benchRow('train_step | 128 | 100 | 28 | 2')[8];
-  return `The reference experiment takes ${run} on two CPU cores, ${runRatio} of the time\nof the PyTorch program; a training step takes ${step} of PyTorch's.`;
+  return `The reference experiment takes ${run} on two CPU cores, ${runRatio} of the time\nof the PyTorch program. The ratio for a training step is ${step}.`;
 }
