@@ -15,12 +15,9 @@ const metric = s.struct('A metric.', {
   by_seed: s.mapOf(s.number({}), { description: 'The value of each run, by its seed.', minKeys: 1 }),
 });
 
-export const baseline = s.struct(
-  {
-    title: 'Baseline',
-    description:
-      'Results of the runs of one config, to commit and to judge later runs against; written by `review --pin`. Keys are sorted and there are no timestamps: the same runs produce the same bytes.',
-  },
+export const baseline = s.document(
+  'Baseline',
+  'Results of the runs of one config, to commit and to judge later runs against; written by `review --pin`. Keys are sorted and there are no timestamps: the same runs produce the same bytes.',
   {
     version: s.literal(1, 'Version of this format.'),
     name: s.text('Name of the experiment.'),

@@ -17,7 +17,18 @@ import {
   UserError,
   usageError,
 } from '../util/errors.js';
-import { choice, count, list, literal, nullable, number, struct, type TypeOf, text } from '../util/schema.js';
+import {
+  choice,
+  count,
+  document,
+  list,
+  literal,
+  nullable,
+  number,
+  struct,
+  type TypeOf,
+  text,
+} from '../util/schema.js';
 import { withFileErrors } from '../util/system-errors.js';
 import { flushFolder, isAbsent, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
 import { type JsonObject, readJson, spellNonFinite } from './json.js';
@@ -46,12 +57,9 @@ export interface Checkpoint extends CheckpointHeader {
 
 const fileName = { pattern: '^step-\\d{8,}\\.safetensors$' };
 
-export const checkpointIndex = struct(
-  {
-    title: 'Checkpoint index',
-    description:
-      'checkpoints/index.json of a run. The checkpoint files carry the same facts in their headers, under the key cellrun of __metadata__; the program itself reads those.',
-  },
+export const checkpointIndex = document(
+  'Checkpoint index',
+  'checkpoints/index.json of a run. The checkpoint files carry the same facts in their headers, under the key cellrun of __metadata__; the program itself reads those.',
   {
     version: literal(1, 'Version of this format.'),
     metric: text('The metric that determines the best checkpoint.'),

@@ -15,82 +15,68 @@ const place = {
 const fraction = (description: string) => s.measured({ description, min: 0, max: 1 });
 const error = (description: string) => s.measured({ description, min: 0 });
 
-const mistake = s.named(
-  'mistake',
-  s.struct('A prediction of another class than the label.', {
-    ...place,
-    label: s.count('The true class, from 0.'),
-    predicted: s.nullable(
-      s.count('The class with the largest logit (the first if several are equal); null if a logit is NaN.'),
-    ),
-    loss: s.measured('Loss of this prediction; null if not finite.'),
-    probability: fraction('Softmax of the predicted class; null if not finite.'),
-    label_probability: fraction('Softmax of the label; null if not finite.'),
-    image: s.optional(s.text('The sequence as an image; `images` describes the format.')),
-  }),
-);
+const mistake = s.namedStruct('mistake', 'A prediction of another class than the label.', {
+  ...place,
+  label: s.count('The true class, from 0.'),
+  predicted: s.nullable(
+    s.count('The class with the largest logit (the first if several are equal); null if a logit is NaN.'),
+  ),
+  loss: s.measured('Loss of this prediction; null if not finite.'),
+  probability: fraction('Softmax of the predicted class; null if not finite.'),
+  label_probability: fraction('Softmax of the label; null if not finite.'),
+  image: s.optional(s.text('The sequence as an image; `images` describes the format.')),
+});
 
-const images = s.named(
-  'images',
-  s.struct('Size and encoding of every image.', {
-    width: s.count('Pixels per row.'),
-    height: s.count('Rows.'),
-    encoding: s.literal(
-      'base64-uint8',
-      'Base64 of one unsigned byte per pixel, row by row from the top left, 0 black, 255 white. Floating-point pixels are scaled to the range of the split.',
-    ),
-  }),
-);
+const images = s.namedStruct('images', 'Size and encoding of every image.', {
+  width: s.count('Pixels per row.'),
+  height: s.count('Rows.'),
+  encoding: s.literal(
+    'base64-uint8',
+    'Base64 of one unsigned byte per pixel, row by row from the top left, 0 black, 255 white. Floating-point pixels are scaled to the range of the split.',
+  ),
+});
 
 const score = (description: string) => s.number({ description, min: 0, max: 1 });
-const scores = s.named(
+const scores = s.namedStruct(
   'scores',
-  s.struct('The scores of a class or label; docs/reference/metrics.md has the formulas.', {
+  'The scores of a class or label; docs/reference/metrics.md has the formulas.',
+  {
     precision: score('Fraction of its predictions that are correct; 0 if there are none.'),
     recall: score('Fraction of its cases that were predicted; 0 if there are none.'),
     f1: score('Harmonic mean of precision and recall; 0 if both are 0.'),
     support: s.count('Number of true cases.'),
-  }),
+  },
 );
 
-const output = s.named(
-  'output',
-  s.struct('Errors of the predictions of one target, in the units of the data.', {
-    mean_absolute_error: error('Mean absolute difference; null if not finite.'),
-    rmse: error('Root mean squared difference; null if not finite.'),
-    r2: s.optional(
-      s.measured({
-        description:
-          'Coefficient of determination. null if not finite, absent if there is a single prediction.',
-        max: 1,
-      }),
-    ),
-  }),
-);
+const output = s.namedStruct('output', 'Errors of the predictions of one target, in the units of the data.', {
+  mean_absolute_error: error('Mean absolute difference; null if not finite.'),
+  rmse: error('Root mean squared difference; null if not finite.'),
+  r2: s.optional(
+    s.measured({
+      description:
+        'Coefficient of determination. null if not finite, absent if there is a single prediction.',
+      max: 1,
+    }),
+  ),
+});
 
-const worst = s.named(
-  'worst',
-  s.struct('A prediction far from its target.', {
-    ...place,
-    target: s.list(s.listedNumber, 'The target; its first 100 numbers.'),
-    prediction: s.list(s.listedNumber, 'The prediction; its first 100 numbers.'),
-    absolute_error: error('Mean absolute difference over all numbers; null if not finite.'),
-  }),
-);
+const worst = s.namedStruct('worst', 'A prediction far from its target.', {
+  ...place,
+  target: s.list(s.listedNumber, 'The target; its first 100 numbers.'),
+  prediction: s.list(s.listedNumber, 'The prediction; its first 100 numbers.'),
+  absolute_error: error('Mean absolute difference over all numbers; null if not finite.'),
+});
 
 const oneOrFour = (description: string) =>
   s.either([s.number({}), s.list(s.listedNumber, { maxItems: 4 })], { description });
-const pair = s.named(
-  'pair',
-  s.struct('A target and its prediction.', {
-    ...place,
-    target: oneOrFour('The target; its first 4 numbers if it has several.'),
-    prediction: s.spelledOut(
-      oneOrFour('Their predictions; null for a single number that is not finite.'),
-      'always',
-    ),
-  }),
-);
+const pair = s.namedStruct('pair', 'A target and its prediction.', {
+  ...place,
+  target: oneOrFour('The target; its first 4 numbers if it has several.'),
+  prediction: s.spelledOut(
+    oneOrFour('Their predictions; null for a single number that is not finite.'),
+    'always',
+  ),
+});
 
 const facts = {
   split: s.choice(['validation', 'test'], 'The split evaluated.'),

@@ -272,7 +272,7 @@ export const logEvent = s.union(
   'event',
   Object.entries(EVENTS).map(([name, { description, fields }]) => {
     const all = { ...head, event: s.literal(name, {}), ...fields };
-    return s.named(name.replace('.', '_'), s.struct({ description, rules: spelling(fields) }, all));
+    return s.namedStruct(name.replace('.', '_'), { description, rules: spelling(fields) }, all);
   }),
   {
     title: 'Log event',

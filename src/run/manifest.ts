@@ -72,11 +72,9 @@ const change = s.struct('A change.', {
   to: s.anything<Json>('The new value.'),
 });
 
-export const manifest = s.struct(
-  {
-    title: 'Run manifest',
-    description: 'manifest.json of a run: everything needed to explain and repeat it.',
-  },
+export const manifest = s.document(
+  'Run manifest',
+  'manifest.json of a run: everything needed to explain and repeat it.',
   {
     version: s.literal(1, 'Version of this format.'),
     run_id: s.text('Name of the run directory.'),

@@ -6,7 +6,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
-import { list, literal, nullable, struct, type TypeOf, text } from '../util/schema.js';
+import { document, list, literal, nullable, type TypeOf, text } from '../util/schema.js';
 import { withFileErrors } from '../util/system-errors.js';
 import { writeJsonAtomic } from './files.js';
 import { readJson } from './json.js';
@@ -24,12 +24,9 @@ const MAX_NOTE = 2000;
 /** No spaces, commas or quotes, so that a search can name a tag without quoting it. */
 const TAG = /^[^\s,"]{1,50}$/;
 
-export const notes = struct(
-  {
-    title: 'Notes',
-    description:
-      'notes.json of a run: tags and a note by its users. It may change after the run has ended; no hash, gate, review or comparison reads it.',
-  },
+export const notes = document(
+  'Notes',
+  'notes.json of a run: tags and a note by its users. It may change after the run has ended; no hash, gate, review or comparison reads it.',
   {
     version: literal(1, 'Version of this format.'),
     tags: list(text({ pattern: TAG.source }), {

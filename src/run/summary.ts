@@ -64,11 +64,9 @@ const digests = s.struct(
   },
 );
 
-export const summary = s.struct(
-  {
-    title: 'Run summary',
-    description: 'summary.json of a run: its results. Also the output of `run --json`.',
-  },
+export const summary = s.document(
+  'Run summary',
+  'summary.json of a run: its results. Also the output of `run --json`.',
   {
     version: s.literal(1, 'Version of this format.'),
     run_id: s.text('Name of the run directory.'),

@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import { eachLine, openLines } from '../run/lines.js';
-import { integer, literal, named, struct, type TypeOf, text, union } from '../util/schema.js';
+import { integer, literal, named, namedStruct, type TypeOf, text, union } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { eventOf, isEvent, type JournalRecord, recordShapes } from './schedule/records.js';
 
@@ -38,10 +38,10 @@ type Stamp = { readonly [K in keyof typeof stamp]: TypeOf<(typeof stamp)[K]> };
 export const journalLine = union(
   'event',
   recordShapes.map(shape =>
-    named(
-      eventOf(shape).replace('.', '_'),
-      struct(String(shape.schema().description), { ...shape.keys, ...stamp }),
-    ),
+    namedStruct(eventOf(shape).replace('.', '_'), String(shape.schema().description), {
+      ...shape.keys,
+      ...stamp,
+    }),
   ),
   {
     title: 'Sweep journal',

@@ -255,21 +255,18 @@ function differs(rows: readonly TrialRow[], name: string): boolean {
 
 export const SWEEP_STATES = ['running', 'completed', 'failed', 'interrupted', 'killed', 'not begun'] as const;
 
-const trial = s.named(
-  'summarized_trial',
-  s.struct('A trial.', {
-    trial: trialNumber,
-    state: s.choice(TRIAL_STATES, 'State of the trial.'),
-    epochs: s.count('Trained up to the last measurement, the largest over its seeds.'),
-    value: s.nullable(s.number('Mean of the objective over the seeds at the last measurement, if any.')),
-    spread,
-    point,
-    runs: s.list(
-      s.text('A run directory.'),
-      'Absolute paths of its run directories, in the order of the seeds.',
-    ),
-  }),
-);
+const trial = s.namedStruct('summarized_trial', 'A trial.', {
+  trial: trialNumber,
+  state: s.choice(TRIAL_STATES, 'State of the trial.'),
+  epochs: s.count('Trained up to the last measurement, the largest over its seeds.'),
+  value: s.nullable(s.number('Mean of the objective over the seeds at the last measurement, if any.')),
+  spread,
+  point,
+  runs: s.list(
+    s.text('A run directory.'),
+    'Absolute paths of its run directories, in the order of the seeds.',
+  ),
+});
 
 const baseline = s.struct(
   'The best trivial baseline on the objective, from the runs of the best completed trial. Absent if no trial has completed, or if the objective is a training metric.',
@@ -284,12 +281,9 @@ const importanceShape = s.struct('A parameter.', {
   importance: s.number({ description: 'Its fraction of the total importance.', min: 0, max: 1 }),
 });
 
-export const sweepSummary = s.struct(
-  {
-    title: 'Sweep summary',
-    description:
-      'summary.json of a sweep: its results. Also the output of `sweep --json` and `sweep status --json`.',
-  },
+export const sweepSummary = s.document(
+  'Sweep summary',
+  'summary.json of a sweep: its results. Also the output of `sweep --json` and `sweep status --json`.',
   {
     version: s.literal(1, 'Version of this format.'),
     sweep_id: s.text("Name of the sweep's directory."),

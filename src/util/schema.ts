@@ -489,6 +489,13 @@ export function struct<const O extends ObjectOptions | string, P extends Fields>
   return shape<Struct<P>, O>(options, schema, { keys: fields });
 }
 
+export const namedStruct = <P extends Fields>(name: string, options: ObjectOptions | string, fields: P) =>
+  named(name, struct(options, fields));
+
+/** The `struct` of a whole file, or of what a verb prints. */
+export const document = <P extends Fields>(title: string, description: string, fields: P) =>
+  struct({ title, description }, fields);
+
 /** The fields of a `struct` as its file has them. */
 export type Spelled<P extends Fields> = Flat<
   {

@@ -44,8 +44,6 @@ export function formatTable(table: Table, format: TableFormat, width = Number.PO
       return `${JSON.stringify(recordsOf(table), undefined, 2)}\n`;
     case 'markdown':
       return markdownTable(table);
-    default:
-      return format satisfies never;
   }
 }
 

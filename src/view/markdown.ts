@@ -67,8 +67,6 @@ function part(block: Block): readonly string[] {
       return chart(block);
     case 'outcome':
       return [];
-    default:
-      return block satisfies never;
   }
 }
 

@@ -194,8 +194,6 @@ function detailsOf(written: SplitEvaluation) {
       const scores = scoresOf('label', CLASS_SCORES, written.per_label, written.target_names);
       return { values: valuesOf(written, []), scores };
     }
-    default:
-      return written satisfies never;
   }
 }
 

@@ -51,8 +51,6 @@ function part(
       const style = { width: Math.min(width, CHART.width), height: CHART.height, color, unicode };
       return `${lines([block.title])}${lineChart(block.lines, { ...style, axis: block.axis })}`;
     }
-    default:
-      return block satisfies never;
   }
 }
 

@@ -147,8 +147,6 @@ export function toPlain(node: Node): unknown {
       return Object.fromEntries([...node.entries].map(([key, entry]) => [key, toPlain(entry.value)]));
     case 'broken':
       return null;
-    default:
-      return node satisfies never;
   }
 }
 
@@ -203,8 +201,6 @@ export function describeValue(node: Node): string {
       return node.entries.size === 0 ? 'an empty mapping' : 'a mapping';
     case 'broken':
       return 'an unreadable value';
-    default:
-      return node satisfies never;
   }
 }
 

@@ -123,12 +123,9 @@ const performance = s.struct("A side's.", {
   ),
 });
 
-export const comparison = s.struct(
-  {
-    title: 'Comparison',
-    description:
-      'Output of `compare A B --json`: what differs between runs, their results, and whether the differences are more than chance. Each side is compared with the first.',
-  },
+export const comparison = s.document(
+  'Comparison',
+  'Output of `compare A B --json`: what differs between runs, their results, and whether the differences are more than chance. Each side is compared with the first.',
   {
     version: s.literal(1, 'Version of this format.'),
     sides: s.list(

@@ -9,7 +9,7 @@ import * as s from '../../util/schema.js';
 import { moved } from '../deciding.js';
 
 const gates = (description: string) =>
-  s.list(s.named('gate', s.struct('A gate with its verdict, as in summary.json.', gateFields)), description);
+  s.list(s.namedStruct('gate', 'A gate with its verdict, as in summary.json.', gateFields), description);
 
 const warning = s.struct('A warning.', {
   code: s.text('Stable identifier.'),
@@ -140,25 +140,22 @@ const sweepReview = s.struct('A sweep.', {
   message: s.nullable(s.text('Why it does not count as completed; null if it does.')),
 });
 
-export const review = s.struct(
-  { title: 'Review', description: 'Output of `review --json`: runs judged from their files.' },
-  {
-    version: s.literal(1, 'Version of this format.'),
-    verdict: s.choice(
-      ['passed', 'failed', 'inconclusive', 'no gate'],
-      'The worst of all verdicts; `no gate` if every run completed and no gate or baseline judged any of them.',
-    ),
-    exit_code: s.choice(
-      [0, 3, 5],
-      "The program's exit code: 5 if a run or a sweep is damaged, else 0 if everything passed or there is no gate, else 3.",
-    ),
-    runs: s.list(runReview, 'In the order given.'),
-    damaged: s.list(damagedRun, 'The runs that could not be read and are not judged.'),
-    groups: s.list(group, 'The judged runs, grouped by configs that differ only in the seed.'),
-    sweeps: s.list(sweepReview, 'The sweeps whose runs are reviewed.'),
-    pinned: s.nullable(s.text('The baseline that was written.')),
-  },
-);
+export const review = s.document('Review', 'Output of `review --json`: runs judged from their files.', {
+  version: s.literal(1, 'Version of this format.'),
+  verdict: s.choice(
+    ['passed', 'failed', 'inconclusive', 'no gate'],
+    'The worst of all verdicts; `no gate` if every run completed and no gate or baseline judged any of them.',
+  ),
+  exit_code: s.choice(
+    [0, 3, 5],
+    "The program's exit code: 5 if a run or a sweep is damaged, else 0 if everything passed or there is no gate, else 3.",
+  ),
+  runs: s.list(runReview, 'In the order given.'),
+  damaged: s.list(damagedRun, 'The runs that could not be read and are not judged.'),
+  groups: s.list(group, 'The judged runs, grouped by configs that differ only in the seed.'),
+  sweeps: s.list(sweepReview, 'The sweeps whose runs are reviewed.'),
+  pinned: s.nullable(s.text('The baseline that was written.')),
+});
 
 export type Review = s.TypeOf<typeof review>;
 export type RunReview = s.TypeOf<typeof runReview>;

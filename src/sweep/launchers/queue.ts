@@ -13,19 +13,16 @@ import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { type UserError, usageError } from '../../util/errors.js';
-import { boolean, integer, literal, struct, type TypeOf, text } from '../../util/schema.js';
+import { boolean, document, integer, literal, type TypeOf, text } from '../../util/schema.js';
 import { codeOf } from '../../util/system-errors.js';
 import { backendOf, SweepDirectory, trialArguments } from '../directory.js';
 import { readJournal } from '../journal.js';
 import { segment } from '../schedule/records.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../segment.js';
 
-export const queueJobShape = struct(
-  {
-    title: 'Queue job',
-    description:
-      "A job in the queue of a sweep: the trial that a worker trains, and up to which epoch. Everything else is in the sweep's directory.",
-  },
+export const queueJobShape = document(
+  'Queue job',
+  "A job in the queue of a sweep: the trial that a worker trains, and up to which epoch. Everything else is in the sweep's directory.",
   {
     version: literal(2, 'Version of this format.'),
     id: text({

@@ -4,16 +4,13 @@ import { method } from '../search/index.js';
 import { space } from '../search/space.js';
 import { prunerSettings } from './pruners.js';
 
-export const objective = s.named(
-  'objective',
-  s.struct('What the sweep optimizes.', {
-    metric: s.text('Such as test.accuracy.'),
-    goal: s.choice(
-      ['minimize', 'maximize'] as const,
-      'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
-    ),
-  }),
-);
+export const objective = s.namedStruct('objective', 'What the sweep optimizes.', {
+  metric: s.text('Such as test.accuracy.'),
+  goal: s.choice(
+    ['minimize', 'maximize'] as const,
+    'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
+  ),
+});
 
 const budget = s.struct('When to stop starting trials; null for no limit.', {
   trials: s.nullable(s.count('Maximum number of trials; a grid has at most its points.', 1)),
@@ -54,34 +51,31 @@ function complete<T>({ parts }: s.Shape<T>, description: string): s.Shape<T> {
 
 export const seed = s.named('seed', s.integer('Seed of the run.'));
 
-export const plan = s.named(
-  'plan',
-  s.struct('The sweep with all defaults filled in, as in plan.json.', {
-    name: s.text('The sweep.'),
-    seed: s.integer("Seed of the sweep's own random choices."),
-    seeds: s.list(seed, 'Seeds that each point is trained with. The objective is the mean over them.'),
-    space,
-    method: complete(method, 'How to choose points.'),
-    pruner: complete(prunerSettings, 'Which trials to stop before their last epoch.'),
-    objective,
-    budget,
-    epochs: s.count('Epochs of a trial that is not pruned.', 1),
-    // part of the plan, since it determines which results are known when a point is chosen
-    parallel: s.count('Number of trials to run at the same time.', 1),
-    trial_timeout: s.nullable(
-      s.number({
-        description: 'Seconds after which a process that has not ended counts as hung; null: never.',
-        above: 0,
-      }),
-    ),
-    retries: s.count('Number of times to restart a crashed or hung process.'),
-    on_trial_error: s.choice(
-      ['continue', 'stop'] as const,
-      'Whether to continue or stop the sweep after a failed trial.',
-    ),
-    bases: s.list(base, 'The base configs.'),
-  }),
-);
+export const plan = s.namedStruct('plan', 'The sweep with all defaults filled in, as in plan.json.', {
+  name: s.text('The sweep.'),
+  seed: s.integer("Seed of the sweep's own random choices."),
+  seeds: s.list(seed, 'Seeds that each point is trained with. The objective is the mean over them.'),
+  space,
+  method: complete(method, 'How to choose points.'),
+  pruner: complete(prunerSettings, 'Which trials to stop before their last epoch.'),
+  objective,
+  budget,
+  epochs: s.count('Epochs of a trial that is not pruned.', 1),
+  // part of the plan, since it determines which results are known when a point is chosen
+  parallel: s.count('Number of trials to run at the same time.', 1),
+  trial_timeout: s.nullable(
+    s.number({
+      description: 'Seconds after which a process that has not ended counts as hung; null: never.',
+      above: 0,
+    }),
+  ),
+  retries: s.count('Number of times to restart a crashed or hung process.'),
+  on_trial_error: s.choice(
+    ['continue', 'stop'] as const,
+    'Whether to continue or stop the sweep after a failed trial.',
+  ),
+  bases: s.list(base, 'The base configs.'),
+});
 
 export type SweepPlan = s.TypeOf<typeof plan>;
 export type Objective = s.TypeOf<typeof objective>;

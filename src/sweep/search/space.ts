@@ -55,13 +55,10 @@ const parameter = s.struct('A parameter.', {
   ),
 });
 
-export const space = s.named(
-  'space',
-  s.struct('What varies.', {
-    parameters: s.list(parameter, 'A parameter follows the one that its condition names.'),
-    exclude: s.list(point, 'A point that has all values of one of these is excluded.'),
-  }),
-);
+export const space = s.namedStruct('space', 'What varies.', {
+  parameters: s.list(parameter, 'A parameter follows the one that its condition names.'),
+  exclude: s.list(point, 'A point that has all values of one of these is excluded.'),
+});
 
 export type Distribution = s.TypeOf<typeof distribution>;
 export type Parameter = s.TypeOf<typeof parameter>;
@@ -137,8 +134,6 @@ export function countOf(distribution: Distribution): number {
     case 'uniform':
     case 'log_uniform':
       return distribution.low < distribution.high ? Number.POSITIVE_INFINITY : 1;
-    default:
-      return distribution satisfies never;
   }
 }
 

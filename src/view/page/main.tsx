@@ -169,8 +169,6 @@ function View({ shown, route }: ViewProps) {
       return <ListView list={shown} filter={route?.filter ?? NO_FILTER} />;
     case 'comparison':
       return <ComparisonView report={shown} />;
-    default:
-      return shown satisfies never;
   }
 }
 

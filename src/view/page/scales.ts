@@ -172,8 +172,6 @@ export function tickText(axis: XAxis, x: number): string {
       return formatNumber(x);
     case 'time':
       return x !== 0 && Math.abs(x) < 9.95 ? `${formatNumber(x, 3)} s` : formatSeconds(x);
-    default:
-      return axis satisfies never;
   }
 }
 
