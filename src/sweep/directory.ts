@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { openConfig } from '../config/load.js';
 import type { PartialExperiment } from '../config/schema/experiment.js';
+import { layersOf } from '../math/model/settings.js';
 import { checkName, createStamped } from '../run/directory.js';
 import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { parseJson } from '../run/json.js';
@@ -183,25 +184,14 @@ export function costModel(directory: SweepDirectory): (point: Point) => number {
 }
 
 function costOf({ model }: PartialExperiment): number {
-  const {
-    layers,
-    num_layers = 1,
-    ...one
-  } = (model ?? {}) as Partial<LayerSizes> & {
-    readonly layers?: readonly Partial<LayerSizes>[];
-    readonly num_layers?: number;
-  };
+  // not checked before, and invalid
+  if (model === undefined) return 1;
   let below = 0;
   let cost = 0;
-  for (const { hidden_size = 1, bidirectional } of layers ?? Array(num_layers).fill(one)) {
+  for (const { hidden_size, bidirectional } of layersOf(model)) {
     const directions = bidirectional ? 2 : 1;
     cost += directions * hidden_size * (hidden_size + below);
     below = directions * hidden_size;
   }
   return cost;
-}
-
-interface LayerSizes {
-  readonly hidden_size: number;
-  readonly bidirectional: boolean;
 }
