@@ -7,7 +7,7 @@ import type { GivenParameter, SweepSettings } from '../sweep/config/definition.j
 import { loadSweep } from '../sweep/config/load.js';
 import { frozenNames } from '../sweep/config/points.js';
 import { SweepDirectory } from '../sweep/directory.js';
-import { LocalLauncher } from '../sweep/launchers/local.js';
+import { localLauncher } from '../sweep/launchers/local.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/results.js';
 import { runSweep } from '../sweep/run.js';
 import type { Pruner } from '../sweep/schedule/pruners.js';
@@ -165,7 +165,7 @@ async function conducted(
     threads,
     backend,
     signal,
-    launcher: () => new LocalLauncher(),
+    launcher: () => localLauncher,
     observer: {
       recorded: record => {
         if (record.event !== 'segment.start' && record.event !== 'segment.end') return;

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { metricValue } from '../run/gates.js';
 import { IN_USE, LOCK_LOST } from '../run/lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
@@ -51,6 +52,19 @@ export interface Launcher {
   /** Adopts a task that an earlier process of this sweep started; undefined if it is gone. */
   find(task: Task, process: string): Promise<RunningTask | undefined>;
   close(): Promise<void>;
+}
+
+/** Asks every `ms` milliseconds for the end of a task; never settles once it is closed. */
+export async function polled(
+  ask: () => Promise<TaskEnd | undefined>,
+  ms: number,
+  isClosed: () => boolean,
+): Promise<TaskEnd> {
+  for (; !isClosed(); await sleep(ms)) {
+    const end = await ask();
+    if (end !== undefined) return end;
+  }
+  return new Promise(() => {});
 }
 
 export type SegmentResult = Omit<

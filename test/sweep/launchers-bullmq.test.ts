@@ -7,9 +7,9 @@ import { lockRun } from '../../src/run/lock.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
 import { openJournal } from '../../src/sweep/journal.js';
 import {
-  BullmqLauncher,
   type BullmqOptions,
   jobId,
+  openBullmq,
   parseQueue,
   queueJob,
   taskOfJob,
@@ -220,7 +220,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
   /** A queue of its own for each case. */
   const queueOf = (name: string, server = shared) => `${server.url}?queue=${name}`;
   const open = async (t: Test, queue: string, more: Partial<BullmqOptions> = {}) => {
-    const launcher = await BullmqLauncher.open({ queue, folder: root, warn: () => {}, poll: 500, ...more });
+    const launcher = await openBullmq({ queue, folder: root, warn: () => {}, poll: 500, ...more });
     t.teardown(() => launcher.close());
     return launcher;
   };
@@ -454,7 +454,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const hopeless = await launcher.start(training());
     await server.kill();
     await t.rejects(hopeless.end, { exitCode: 2, message: /cannot reach redis:/ });
-    await t.rejects(BullmqLauncher.open({ queue: server.url, folder: root, warn: () => {} }), {
+    await t.rejects(openBullmq({ queue: server.url, folder: root, warn: () => {} }), {
       exitCode: 2,
       message: /cannot reach .*ECONNREFUSED/,
     });

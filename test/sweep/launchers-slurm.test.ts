@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { SlurmLauncher } from '../../src/sweep/launchers/slurm.js';
+import { openSlurm } from '../../src/sweep/launchers/slurm.js';
 import type { Task } from '../../src/sweep/segment.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { comesTrue, signalAtRest } from '../support/programs.js';
@@ -104,7 +104,7 @@ t.test('without Slurm: one clear message', async t => {
   const { PATH } = process.env;
   process.env.PATH = work.folder();
   t.teardown(() => Object.assign(process.env, { PATH }));
-  await t.rejects(SlurmLauncher.open({ directory: work.folder() }), {
+  await t.rejects(openSlurm({ directory: work.folder() }), {
     exitCode: 2,
     message: 'the command `scontrol` was not found in PATH',
   });
@@ -117,7 +117,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
   process.env.SLURM_CONF = cluster.config;
 
   const open = async (options: { directory?: string; program?: string; sbatch?: string[] } = {}) => {
-    const launcher = await SlurmLauncher.open({
+    const launcher = await openSlurm({
       directory: work.folder(),
       program: MAIN,
       pace: PACE,

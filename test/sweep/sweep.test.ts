@@ -11,7 +11,7 @@ import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { lockRun } from '../../src/run/lock.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
-import { LocalLauncher } from '../../src/sweep/launchers/local.js';
+import { localLauncher } from '../../src/sweep/launchers/local.js';
 import { runSweep, type SweepOptions, type SweepResult } from '../../src/sweep/run.js';
 import { PROGRAM } from '../soak/moments.js';
 import {
@@ -197,7 +197,7 @@ function conducted(
   const bases = [{ name: 'base.yaml', yaml }];
   const directory = SweepDirectory.create({ plan, bases, givenYaml: null }, join(folder, 'out'));
   opened(directory);
-  return runSweep(directory, sweepOptions(new LocalLauncher(), { warning: () => {}, ...observer }));
+  return runSweep(directory, sweepOptions(localLauncher, { warning: () => {}, ...observer }));
 }
 
 function checkpointsOf(run: string): string[] {

@@ -10,9 +10,9 @@ import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config
 import { isSweepFile, type SweepFlags } from '../../sweep/config/read.js';
 import { SweepDirectory } from '../../sweep/directory.js';
 import { readJournal } from '../../sweep/journal.js';
-import { LocalLauncher } from '../../sweep/launchers/local.js';
-import { BullmqLauncher, parseQueue } from '../../sweep/launchers/queue.js';
-import { SlurmLauncher } from '../../sweep/launchers/slurm.js';
+import { localLauncher } from '../../sweep/launchers/local.js';
+import { openBullmq, parseQueue } from '../../sweep/launchers/queue.js';
+import { openSlurm } from '../../sweep/launchers/slurm.js';
 import { parameterFields, summaryOf, writeResults } from '../../sweep/results.js';
 import { runSweep } from '../../sweep/run.js';
 import { gridSize } from '../../sweep/search/grid.js';
@@ -204,9 +204,9 @@ function launcherOf(
   { path, outputRoot }: SweepDirectory,
   warn: (text: string) => void,
 ): Promise<Launcher> | Launcher {
-  if (launcher === 'slurm') return SlurmLauncher.open({ directory: path, sbatch });
-  if (launcher === 'bullmq') return BullmqLauncher.open({ queue, folder: outputRoot, warn });
-  return new LocalLauncher();
+  if (launcher === 'slurm') return openSlurm({ directory: path, sbatch });
+  if (launcher === 'bullmq') return openBullmq({ queue, folder: outputRoot, warn });
+  return localLauncher;
 }
 
 export const sweep = defineVerb({

@@ -14,16 +14,15 @@ export interface LocalTask extends RunningTask {
   kill(): void;
 }
 
-export class LocalLauncher implements Launcher {
-  readonly name = 'local';
+const PROGRAM = programFile('cli/main.js');
 
-  constructor(private readonly program: string = programFile('cli/main.js')) {}
-
+export const localLauncher = {
+  name: 'local',
   async start({ args, timeout }: Task): Promise<LocalTask> {
     // Its own group, since Ctrl-C at the terminal must reach only the sweep, which stops its
     // trials. The channel closes when the sweep is gone, and the trial then stops
     // (`cli/signals.ts`).
-    const child = spawn(process.execPath, [this.program, ...args], {
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -33,13 +32,11 @@ export class LocalLauncher implements Launcher {
       stop: async () => send(child.pid, 'SIGINT'),
       kill: () => kill(child),
     };
-  }
-
+  },
   /** A process that a killed sweep left behind stops by itself, and has the lock of its run. */
-  async find(): Promise<undefined> {}
-
-  async close(): Promise<void> {}
-}
+  find: async () => undefined,
+  close: async () => {},
+} satisfies Launcher;
 
 function ended(child: ChildProcess, timeout: number | null): Promise<TaskEnd> {
   let stderr = '';

@@ -8,7 +8,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/schema.js';
@@ -18,7 +17,7 @@ import { codeOf } from '../../util/system-errors.js';
 import { backendOf, SweepDirectory, trialArguments } from '../directory.js';
 import { readJournal } from '../journal.js';
 import { segment } from '../schedule/records.js';
-import type { Launcher, RunningTask, Task, TaskEnd } from '../segment.js';
+import { type Launcher, polled, type RunningTask, type Task, type TaskEnd } from '../segment.js';
 
 export const queueJobShape = document(
   'Queue job',
@@ -102,13 +101,6 @@ export function lostEnd(reason: string): TaskEnd {
 const CONNECT_MS = 5_000;
 const QUEUE = 'cellrun';
 
-/** A queue on a server that was reached, and the library of its workers. */
-export interface TaskQueue {
-  readonly library: typeof import('bullmq');
-  readonly connection: Redis;
-  readonly queue: Queue<QueueJob, TaskEnd>;
-}
-
 /** Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS. */
 export function parseQueue(text: string) {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -131,6 +123,13 @@ export function parseQueue(text: string) {
     /** The value of `--queue` without the password, for messages. */
     shown: name === QUEUE ? shown.href : `${shown.href}?queue=${name}`,
   };
+}
+
+/** A queue on a server that was reached, and the library of its workers. */
+export interface TaskQueue {
+  readonly library: typeof import('bullmq');
+  readonly connection: Redis;
+  readonly queue: Queue<QueueJob, TaskEnd>;
 }
 
 export async function openQueue({ url, name, shown }: ReturnType<typeof parseQueue>): Promise<TaskQueue> {
@@ -188,105 +187,82 @@ export interface BullmqOptions {
  * sweep's directory at the same path. Jobs survive this process, their worker and, if Redis
  * persists its data (`appendonly yes`), a restart of Redis.
  */
-export class BullmqLauncher implements Launcher {
-  readonly name = 'bullmq';
-  private isClosed = false;
-  private hasWarned = false;
+export async function openBullmq(options: BullmqOptions): Promise<Launcher> {
+  const { folder, warn, poll = 1000, patience = 900_000 } = options;
+  const address = parseQueue(options.queue);
+  const { connection, queue } = await openQueue(address);
+  queue.on('error', () => {});
+  let isClosed = false;
+  let hasWarned = false;
   /** Rejects once the server has been gone for too long. */
-  private readonly gone: Promise<never>;
-
-  private constructor(
-    private readonly options: BullmqOptions,
-    /** The address for messages. */
-    private readonly shown: string,
-    private readonly service: TaskQueue,
-  ) {
-    const { patience = 900_000 } = options;
-    const { connection, queue } = service;
-    this.gone = new Promise((_, reject) => {
-      const giveUp = () => reject(unreachableError(shown, 'the connection was lost'));
-      let timer: NodeJS.Timeout | undefined;
-      connection.on('close', () => {
-        if (!this.isClosed) timer ??= setTimeout(giveUp, patience);
-      });
-      connection.on('ready', () => {
-        clearTimeout(timer);
-        timer = undefined;
-      });
+  const gone = new Promise<never>((_, reject) => {
+    const giveUp = () => reject(unreachableError(address.shown, 'the connection was lost'));
+    let timer: NodeJS.Timeout | undefined;
+    connection.on('close', () => {
+      if (!isClosed) timer ??= setTimeout(giveUp, patience);
     });
-    this.gone.catch(() => {});
-    queue.on('error', () => {});
-  }
+    connection.on('ready', () => {
+      clearTimeout(timer);
+      timer = undefined;
+    });
+  });
+  gone.catch(() => {});
 
-  static async open(options: BullmqOptions): Promise<BullmqLauncher> {
-    const address = parseQueue(options.queue);
-    return new BullmqLauncher(options, address.shown, await openQueue(address));
-  }
-
-  async start(task: Task): Promise<RunningTask> {
-    const id = jobId(task);
-    const { queue } = this.service;
+  const warnIfAlone = async (): Promise<void> => {
+    // also while a slow server has not answered
+    hasWarned = true;
+    hasWarned = (await queue.getWorkersCount()) === 0;
+    if (!hasWarned) return;
+    const worker = `cellrun worker --queue '${address.shown}' --root '${folder}'`;
+    warn(`tasks wait in ${address.shown}, but no worker is running; start one with: ${worker}`);
+  };
+  const endOf = async (id: string): Promise<TaskEnd | undefined> => {
     const state = await queue.getJobState(id);
-    // stopped before its task was done, retried by the sweep, or in a list that the server has lost
-    if (state === 'completed' || state === 'failed' || state === 'unknown') await queue.remove(id);
-    // has no effect if a job with this ID exists
-    await queue.add('task', queueJob(task), { jobId: id, removeOnComplete: KEPT, removeOnFail: KEPT });
-    return this.running(id);
-  }
-
-  async find(task: Task, process: string): Promise<RunningTask | undefined> {
-    const id = jobId(task);
-    return process === id && (await this.service.queue.getJob(id)) ? this.running(id) : undefined;
-  }
-
-  async close(): Promise<void> {
-    this.isClosed = true;
-    const { connection, queue } = this.service;
-    // closing would wait for a server that is gone
-    if (connection.status === 'ready') await queue.close();
-    connection.disconnect();
-  }
-
-  private running(id: string): RunningTask {
-    return { process: id, end: Promise.race([this.ended(id), this.gone]), stop: () => this.stop(id) };
-  }
-
-  private async ended(id: string): Promise<TaskEnd> {
-    const { poll = 1000 } = this.options;
-    while (!this.isClosed) {
-      // the server may be gone; the next poll tries again
-      const end = await this.endOf(id).catch(() => undefined);
-      if (end !== undefined) return end;
-      await sleep(poll);
-    }
-    return new Promise(() => {});
-  }
-
-  private async endOf(id: string): Promise<TaskEnd | undefined> {
-    const state = await this.service.queue.getJobState(id);
     if (state === 'unknown') return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
-    if (state === 'completed') return (await this.service.queue.getJob(id))?.returnvalue;
-    if (state === 'failed') return lostEnd((await this.service.queue.getJob(id))?.failedReason ?? '');
-    if (state === 'waiting' && !this.hasWarned) await this.warnIfAlone();
+    if (state === 'completed') return (await queue.getJob(id))?.returnvalue;
+    if (state === 'failed') return lostEnd((await queue.getJob(id))?.failedReason ?? '');
+    if (state === 'waiting' && !hasWarned) await warnIfAlone();
     return undefined;
-  }
-
+  };
+  // the server may be gone; the next poll tries again
+  const ended = (id: string) =>
+    polled(
+      () => endOf(id).catch(() => undefined),
+      poll,
+      () => isClosed,
+    );
   /** A waiting job is removed; the worker of an active one reads the request from it. */
-  private async stop(id: string): Promise<void> {
-    const job = await this.service.queue.getJob(id);
+  const stop = async (id: string): Promise<void> => {
+    const job = await queue.getJob(id);
     if (!job || job.finishedOn !== undefined) return;
     await job.updateData({ ...job.data, stop: true });
     // fails if a worker has it, also if it has just taken it
     await job.remove().catch(() => {});
-  }
+  };
+  const running = (id: string): RunningTask => {
+    return { process: id, end: Promise.race([ended(id), gone]), stop: () => stop(id) };
+  };
 
-  private async warnIfAlone(): Promise<void> {
-    // also while a slow server has not answered
-    this.hasWarned = true;
-    this.hasWarned = (await this.service.queue.getWorkersCount()) === 0;
-    if (!this.hasWarned) return;
-    this.options.warn(
-      `tasks wait in ${this.shown}, but no worker is running; start one with: cellrun worker --queue '${this.shown}' --root '${this.options.folder}'`,
-    );
-  }
+  return {
+    name: 'bullmq',
+    async start(task) {
+      const id = jobId(task);
+      const state = await queue.getJobState(id);
+      // stopped before its end, retried by the sweep, or in a list that the server has lost
+      if (state === 'completed' || state === 'failed' || state === 'unknown') await queue.remove(id);
+      // has no effect if a job with this ID exists
+      await queue.add('task', queueJob(task), { jobId: id, removeOnComplete: KEPT, removeOnFail: KEPT });
+      return running(id);
+    },
+    async find(task, process) {
+      const id = jobId(task);
+      return process === id && (await queue.getJob(id)) ? running(id) : undefined;
+    },
+    async close() {
+      isClosed = true;
+      // closing would wait for a server that is gone
+      if (connection.status === 'ready') await queue.close();
+      connection.disconnect();
+    },
+  };
 }

@@ -10,12 +10,11 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeFolder, writeAtomic } from '../../run/files.js';
 import { type UserError, usageError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
-import type { Launcher, RunningTask, Task, TaskEnd } from '../segment.js';
+import { type Launcher, polled, type RunningTask, type Task, type TaskEnd } from '../segment.js';
 
 const PROGRAM = programFile('cli/main.js');
 /** Seconds before the limit at which a run is asked to stop. */
@@ -41,7 +40,7 @@ const USUAL_PACE = {
   patience: 900_000,
 };
 
-export interface SlurmOptions {
+interface SlurmOptions {
   readonly directory: string;
   /** Further options of sbatch, such as `--partition=long`; they override those of the launcher. */
   readonly sbatch?: readonly string[];
@@ -49,128 +48,110 @@ export interface SlurmOptions {
   readonly pace?: typeof USUAL_PACE;
 }
 
-export class SlurmLauncher implements Launcher {
-  readonly name = 'slurm';
-  private readonly options: Required<SlurmOptions>;
-  /** The jobs that are awaited. */
-  private readonly awaited = new Set<string>();
-  private states: ReadonlyMap<string, string> = new Map();
+export async function openSlurm(options: SlurmOptions): Promise<Launcher> {
+  const { directory, sbatch = [], program = PROGRAM, pace = USUAL_PACE } = options;
+  await slurm('scontrol', ['show', 'config']);
+  let isClosed = false;
+  /** The jobs that are awaited, and their states when Slurm last responded. */
+  const awaited = new Set<string>();
+  let states: ReadonlyMap<string, string> = new Map();
   /** When Slurm was last asked, and last asked with a response, on the clock of `performance`. */
-  private asked = Number.NEGATIVE_INFINITY;
-  private responded = performance.now();
-  private isClosed = false;
+  let asked = Number.NEGATIVE_INFINITY;
+  let responded = performance.now();
 
-  private constructor(options: SlurmOptions) {
-    this.options = { sbatch: [], program: PROGRAM, pace: USUAL_PACE, ...options };
-  }
-
-  static async open(options: SlurmOptions): Promise<SlurmLauncher> {
-    await slurm('scontrol', ['show', 'config']);
-    return new SlurmLauncher(options);
-  }
-
-  async start(task: Task): Promise<RunningTask> {
-    const folder = this.folderOf(task);
-    const earlier = jobOf(folder);
-    // Slurm reports a job as running for a moment after its script has ended
-    if (earlier !== undefined && !isFinal(scriptEnd(folder)) && (await isAlive(earlier)))
-      return this.running(earlier, task);
-    rmSync(folder, { recursive: true, force: true });
-    makeFolder(folder, folder, 'the folder of a job');
-    const script = join(folder, 'script.sh');
-    writeAtomic(script, [batchScript(task, [process.execPath, this.options.program], folder)]);
-    const output = await slurm('sbatch', ['--parsable', ...this.optionsFor(task, folder), script]);
-    // with several clusters: `12;cluster`
-    const id = output.trim().split(';')[0];
-    writeAtomic(join(folder, 'job'), [`${id}\n`]);
-    return this.running(id, task);
-  }
-
-  async find(task: Task, id: string): Promise<RunningTask | undefined> {
-    const folder = this.folderOf(task);
-    if (jobOf(folder) !== id) return undefined;
-    return scriptEnd(folder) !== undefined || (await isAlive(id)) ? this.running(id, task) : undefined;
-  }
-
-  async close(): Promise<void> {
-    this.isClosed = true;
-  }
-
-  private folderOf({ id, attempt }: Task): string {
-    return join(this.options.directory, 'slurm', `${id}-${attempt}`);
-  }
-
-  private optionsFor({ threads, timeout }: Task, folder: string): string[] {
-    const { directory, sbatch } = this.options;
-    return [
-      `--job-name=cellrun-${basename(dirname(directory))}-${basename(folder)}`,
-      `--chdir=${directory}`,
-      '--ntasks=1',
-      `--cpus-per-task=${threads}`,
-      ...(timeout === null ? [] : [`--time=${Math.ceil((timeout + LEAD_S + EARLY_S) / 60)}`]),
-      `--signal=B:${LIMIT_SIGNAL}@${LEAD_S}`,
-      '--requeue',
-      // keeps the output from before a requeue
-      '--open-mode=append',
-      '--output=/dev/null',
-      `--error=${folder.replaceAll('%', '%%')}/stderr`,
-      ...sbatch,
-    ];
-  }
-
-  private running(id: string, task: Task): RunningTask {
-    this.awaited.add(id);
-    const end = this.ended(id, this.folderOf(task), task.timeout !== null);
-    return { process: id, end, stop: () => stop(id) };
-  }
-
+  /** Asks for the states of all jobs, if that is due. */
+  const askSlurm = async (): Promise<void> => {
+    const now = performance.now();
+    if (now - asked < pace.slurm) return;
+    asked = now;
+    try {
+      states = await statesOf([...awaited]);
+      responded = now;
+    } catch (error) {
+      // the controller may be restarting; the end files still arrive
+      if (now - responded > pace.patience) throw error;
+    }
+  };
   /**
    * Reads the end file often, which costs Slurm nothing, and asks Slurm rarely, to find jobs whose
    * script could not write one.
-   * @param limited whether the task has a time limit of its own, besides the partition's
    */
-  private async ended(id: string, folder: string, limited: boolean): Promise<TaskEnd> {
-    const { files, grace } = this.options.pace;
+  const ended = (id: string, folder: string, { timeout }: Task): Promise<TaskEnd> => {
     const since = performance.now();
     let endSeen: number | undefined;
-    for (; !this.isClosed; await sleep(files)) {
+    const endNow = async (): Promise<TaskEnd | undefined> => {
       const end = scriptEnd(folder);
       const isDecided = isFinal(end);
       if (!isDecided) {
-        await this.askSlurm();
-        if (this.responded < since || !hasEnded(this.states.get(id))) endSeen = undefined;
+        await askSlurm();
+        if (responded < since || !hasEnded(states.get(id))) endSeen = undefined;
         else endSeen ??= performance.now();
         // the end file may become visible here later
-        if (endSeen === undefined || (end === undefined && performance.now() - endSeen < grace)) continue;
+        const isLate = endSeen !== undefined && performance.now() - endSeen >= pace.grace;
+        if (endSeen === undefined || (end === undefined && !isLate)) return undefined;
       }
-      const state = isDecided ? undefined : (this.states.get(id) ?? 'forgotten');
+      awaited.delete(id);
+      const state = isDecided ? undefined : (states.get(id) ?? 'forgotten');
       const remark = state === undefined ? '' : `Slurm reports state ${state} for job ${id}`;
-      this.awaited.delete(id);
-      const stderr = `${textOf(join(folder, 'stderr')).slice(-TAIL_LENGTH).trim()}\n${remark}`.trim();
-      const timedOut = limited && (end?.reason === 'timeout' || state === 'TIMEOUT');
       return {
         ...(end === undefined ? { exitCode: null, signal: 'SIGKILL' } : exitOf(end.code)),
-        timedOut,
-        stderr,
+        // the partition may have a limit of its own
+        timedOut: timeout !== null && (end?.reason === 'timeout' || state === 'TIMEOUT'),
+        stderr: `${textOf(join(folder, 'stderr')).slice(-TAIL_LENGTH).trim()}\n${remark}`.trim(),
       };
-    }
-    return new Promise(() => {});
-  }
+    };
+    return polled(endNow, pace.files, () => isClosed);
+  };
+  const folderOf = ({ id, attempt }: Task): string => join(directory, 'slurm', `${id}-${attempt}`);
+  const running = (id: string, task: Task): RunningTask => {
+    awaited.add(id);
+    return { process: id, end: ended(id, folderOf(task), task), stop: () => stop(id) };
+  };
 
-  /** Asks for the states of all jobs, if that is due. */
-  private async askSlurm(): Promise<void> {
-    const { slurm: every, patience } = this.options.pace;
-    const now = performance.now();
-    if (now - this.asked < every) return;
-    this.asked = now;
-    try {
-      this.states = await statesOf([...this.awaited]);
-      this.responded = now;
-    } catch (error) {
-      // the controller may be restarting; the end files still arrive
-      if (now - this.responded > patience) throw error;
-    }
-  }
+  return {
+    name: 'slurm',
+    async start(task) {
+      const folder = folderOf(task);
+      const earlier = jobOf(folder);
+      // Slurm reports a job as running for a moment after its script has ended
+      if (earlier !== undefined && !isFinal(scriptEnd(folder)) && (await isAlive(earlier)))
+        return running(earlier, task);
+      rmSync(folder, { recursive: true, force: true });
+      makeFolder(folder, folder, 'the folder of a job');
+      const script = join(folder, 'script.sh');
+      writeAtomic(script, [batchScript(task, [process.execPath, program], folder)]);
+      const output = await slurm('sbatch', [...optionsFor(task, directory, folder), ...sbatch, script]);
+      // with several clusters: `12;cluster`
+      const id = output.trim().split(';')[0];
+      writeAtomic(join(folder, 'job'), [`${id}\n`]);
+      return running(id, task);
+    },
+    async find(task, id) {
+      const folder = folderOf(task);
+      if (jobOf(folder) !== id) return undefined;
+      return scriptEnd(folder) !== undefined || (await isAlive(id)) ? running(id, task) : undefined;
+    },
+    async close() {
+      isClosed = true;
+    },
+  };
+}
+
+function optionsFor({ threads, timeout }: Task, directory: string, folder: string): string[] {
+  return [
+    '--parsable',
+    `--job-name=cellrun-${basename(dirname(directory))}-${basename(folder)}`,
+    `--chdir=${directory}`,
+    '--ntasks=1',
+    `--cpus-per-task=${threads}`,
+    ...(timeout === null ? [] : [`--time=${Math.ceil((timeout + LEAD_S + EARLY_S) / 60)}`]),
+    `--signal=B:${LIMIT_SIGNAL}@${LEAD_S}`,
+    '--requeue',
+    // keeps the output from before a requeue
+    '--open-mode=append',
+    '--output=/dev/null',
+    `--error=${folder.replaceAll('%', '%%')}/stderr`,
+  ];
 }
 
 /** Final states, from squeue(1). In all others a job waits, runs, or will be started again. */

@@ -11,7 +11,7 @@ import { isLocked } from '../../run/lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import type { Task, TaskEnd } from '../segment.js';
 import { failureSentence, foundInUse } from '../segment.js';
-import { LocalLauncher, type LocalTask } from './local.js';
+import { type LocalTask, localLauncher } from './local.js';
 import { lostEnd, openQueue, parseQueue, type QueueJob, type TaskQueue, taskOfJob } from './queue.js';
 
 /** Milliseconds between checks for requests to stop a job. */
@@ -72,7 +72,6 @@ class Work {
   private readonly running = new Map<string, LocalTask>();
   /** Jobs that this worker has lost: BullMQ passes them to another worker. */
   private readonly lost = new Set<string>();
-  private readonly launcher = new LocalLauncher();
 
   constructor(
     private readonly plan: WorkerPlan,
@@ -122,7 +121,7 @@ class Work {
   }
 
   private async run(id: string, task: Task): Promise<TaskEnd> {
-    const running = await this.launcher.start(task);
+    const running = await localLauncher.start(task);
     this.running.set(id, running);
     void this.watchRequests(id, running);
     try {
