@@ -83,12 +83,8 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions) {
     if (records.length === 0)
       append({ event: 'sweep.start', time, id: directory.id, plan, backend, version });
     else append({ event: 'sweep.resume', time, process: self, backend, version });
-    const orchestrator = new Orchestrator({
-      ...options,
-      ...{ directory, plan, records, retryFailed, backend, launcher, append, warn },
-      isDamaged: damage.length > 0,
-    });
-    const end = await orchestrator.run();
+    const orchestrator = new Orchestrator(directory, { ...options, backend }, records, launcher, append);
+    const end = await orchestrator.run(retryFailed, damage.length > 0);
     const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
     if (end === 'interrupted') {
       append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });
@@ -104,25 +100,13 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions) {
   }
 }
 
-interface OrchestratorParts extends Pick<SweepOptions, 'signal' | 'threads' | 'width'> {
-  readonly directory: SweepDirectory;
-  readonly plan: SweepPlan;
-  readonly records: readonly JournalRecord[];
-  readonly isDamaged: boolean;
-  readonly retryFailed: boolean;
-  readonly backend: string;
-  readonly launcher: Launcher;
-  append(...records: readonly JournalRecord[]): void;
-  warn(text: string): void;
-}
-
 /**
  * Starts the segments of the scheduler, reports their results to it, and records both in the
  * journal before acting on them, so that it can be killed at any time. It makes no decisions.
  */
 class Orchestrator {
+  private readonly plan: SweepPlan;
   private readonly scheduler: Scheduler;
-  private readonly waiting: Segment[] = [];
   private readonly running = new Set<Promise<void>>();
   private readonly tasks = new Set<RunningTask>();
   /** Number of starts of each segment, and the process of the last. */
@@ -135,9 +119,15 @@ class Orchestrator {
   /** Whether trials are stopped and not restarted: the sweep is over or interrupted. */
   private isStopping = false;
 
-  constructor(private readonly parts: OrchestratorParts) {
-    const { plan, directory, records } = parts;
-    this.scheduler = new Scheduler(plan, costModel(directory));
+  constructor(
+    private readonly directory: SweepDirectory,
+    private readonly options: SweepOptions & { readonly backend: string },
+    private readonly records: readonly JournalRecord[],
+    private readonly launcher: Launcher,
+    private readonly append: (...records: readonly JournalRecord[]) => void,
+  ) {
+    this.plan = directory.plan;
+    this.scheduler = new Scheduler(this.plan, costModel(directory));
     this.files = new TrialFiles(directory);
     this.before = secondsOf(records);
     for (const record of records)
@@ -145,8 +135,9 @@ class Orchestrator {
         this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
   }
 
-  async run(): Promise<'completed' | 'interrupted'> {
-    const { signal, records } = this.parts;
+  /** @param isDamaged whether the journal has lost records */
+  async run(retryFailed: boolean, isDamaged: boolean): Promise<'completed' | 'interrupted'> {
+    const { signal } = this.options;
     const stop = () => {
       this.isStopping = true;
       for (const task of this.tasks) void task.stop();
@@ -155,14 +146,16 @@ class Orchestrator {
     if (signal.aborted) stop();
     const timer = this.watchTime();
     try {
-      this.recall();
-      for (const run of outcomesOf(records)) if (run.status !== 'failed') this.addFiles(run);
+      this.recall(retryFailed, isDamaged);
+      for (const run of outcomesOf(this.records)) if (run.status !== 'failed') this.addFiles(run);
       for (;;) {
-        this.parts.append(...this.scheduler.advance());
+        this.append(...this.scheduler.advance());
         if (this.scheduler.finished) return 'completed';
-        this.waiting.push(...this.scheduler.ready());
+        for (const segment of this.isStopping ? [] : this.scheduler.ready()) {
+          const work = this.train(segment).finally(() => this.running.delete(work));
+          this.running.add(work);
+        }
         if (this.isStopping && this.running.size === 0) return 'interrupted';
-        this.launch();
         if (this.running.size === 0) throw new Error('the sweep has nothing to run but is not finished');
         await Promise.race(this.running);
       }
@@ -176,39 +169,28 @@ class Orchestrator {
   }
 
   /** Decides again what earlier processes decided, and compares it with what they recorded. */
-  private recall(): void {
-    const { records, retryFailed, isDamaged, append, warn } = this.parts;
-    const replayed = replay(this.scheduler, records, retryFailed);
+  private recall(retryFailed: boolean, isDamaged: boolean): void {
+    const replayed = replay(this.scheduler, this.records, retryFailed);
     const { decisions } = replayed;
     if (replayed.same && !retryFailed) {
-      append(...decisions.slice(decisions.length - replayed.unwritten));
+      this.append(...decisions.slice(decisions.length - replayed.unwritten));
       return;
     }
     if (!replayed.same && !retryFailed) {
       if (!isDamaged) throw otherDecision(replayed);
-      warn('the journal has lost decisions; all are made again from the results');
+      this.warn('the journal has lost decisions; all are made again from the results');
     }
     const time = now().toISOString();
-    append({ event: 'sweep.redecided', time, retry_failed: retryFailed }, ...decisions);
-  }
-
-  private launch(): void {
-    while (!this.isStopping && this.running.size < this.parts.plan.parallel) {
-      const segment = this.waiting.shift();
-      if (!segment) return;
-      const work = this.train(segment).finally(() => this.running.delete(work));
-      this.running.add(work);
-    }
+    this.append({ event: 'sweep.redecided', time, retry_failed: retryFailed }, ...decisions);
   }
 
   /** Runs a segment until its result is known, or until the sweep stops. */
   private async train(segment: Segment): Promise<void> {
-    const { directory, plan, launcher } = this.parts;
-    const path = directory.runPath(segment);
+    const path = this.directory.runPath(segment);
     const before = this.attempts.get(idOf(segment));
     if (before?.process) {
       // one that an earlier process of the sweep left behind: two must not work on one run
-      const task = await launcher.find(this.task(segment, before.count), before.process);
+      const task = await this.launcher.find(this.task(segment, before.count), before.process);
       if (task) await this.watch(task);
     }
     let isLost = false;
@@ -217,12 +199,12 @@ class Orchestrator {
       // lost job waits itself, and takes the run over from a suspended one
       while (!isLost && !this.isStopping && isLocked(join(path, 'run.lock'))) await sleep(LOCK_POLL_MS);
       this.dropOther(segment, path);
-      const done = finishedSegment(segment, path, plan.objective);
+      const done = finishedSegment(segment, path, this.plan.objective);
       if (done) return this.finish(done);
       if (this.isStopping) return;
       const steps = trainedSteps(path);
       const end = await this.attempt(segment);
-      const result = finishedSegment(segment, path, plan.objective);
+      const result = finishedSegment(segment, path, this.plan.objective);
       if (result) return this.finish(result);
       if (this.isStopping) return;
       // another process locked the run in the meantime: wait for it again
@@ -233,7 +215,7 @@ class Orchestrator {
         this.warnOf(segment, 'stopped from outside; resuming it');
         continue;
       }
-      const why = failureSentence(end, plan.trial_timeout);
+      const why = failureSentence(end, this.plan.trial_timeout);
       // not the trial's fault: Redis without persistence was restarted
       if (end.wasForgotten) {
         isLost = true;
@@ -242,7 +224,7 @@ class Orchestrator {
       }
       if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
       // not if the config or command line is wrong
-      const mayRetry = tries < plan.retries && end.exitCode !== EXIT.usage;
+      const mayRetry = tries < this.plan.retries && end.exitCode !== EXIT.usage;
       this.warnOf(segment, `${why}${mayRetry ? '; retrying' : ''}`);
       if (!mayRetry) {
         const nothing = { value: null, epochs: null, train_s: null };
@@ -267,21 +249,24 @@ class Orchestrator {
     if (found.length > 0) throw damagedErrors(found.map(one => ({ ...one, expected })));
   }
 
+  private warn(text: string): void {
+    this.options.observer.warning(text);
+  }
+
   private warnOf({ trial, seed }: Segment, what: string): void {
-    this.parts.warn(`trial ${trial}, seed ${seed}: ${what}`);
+    this.warn(`trial ${trial}, seed ${seed}: ${what}`);
   }
 
   private async attempt(segment: Segment): Promise<TaskEnd> {
-    const { launcher, append } = this.parts;
     const attempt = (this.attempts.get(idOf(segment))?.count ?? 0) + 1;
     const task = this.task(segment, attempt);
-    const running = await launcher.start(task);
+    const running = await this.launcher.start(task);
     const { process } = running;
     this.attempts.set(task.id, { count: attempt, process });
     const { trial, seed, from, to, directory } = task;
-    append({
+    this.append({
       ...{ event: 'segment.start', time: now().toISOString(), trial, seed, from, to, attempt, directory },
-      launcher: launcher.name,
+      launcher: this.launcher.name,
       process,
     });
     return this.watch(running);
@@ -294,9 +279,10 @@ class Orchestrator {
   }
 
   private task(segment: Segment, attempt: number): Task {
-    const { directory, plan, backend, width } = this.parts;
+    const { directory, plan } = this;
+    const { backend, width } = this.options;
     const { trial, seed, from, to } = segment;
-    const threads = Math.max(1, Math.floor(this.parts.threads / plan.parallel));
+    const threads = Math.max(1, Math.floor(this.options.threads / plan.parallel));
     const settings = { backend, width, threads };
     return {
       ...{ trial, seed, from, to, id: idOf(segment), attempt, threads },
@@ -309,20 +295,20 @@ class Orchestrator {
   private finish(result: SegmentResult): void {
     if (result.status !== 'failed') this.addFiles(result);
     const attempt = this.attempts.get(idOf(result))?.count ?? 0;
-    this.parts.append({ event: 'segment.end', time: now().toISOString(), ...result, attempt });
+    this.append({ event: 'segment.end', time: now().toISOString(), ...result, attempt });
     const { trial, seed, from, to, status, value } = result;
     this.scheduler.report({ trial, seed, from, to, status, value });
   }
 
   /** The time budget applies to all processes of the sweep together. */
   private watchTime(): NodeJS.Timeout | undefined {
-    const { seconds } = this.parts.plan.budget;
+    const { seconds } = this.plan.budget;
     if (seconds === null) return undefined;
     const end = () => {
       if (this.scheduler.finished) return;
       const advances = this.scheduler.endBudget();
       const time = now().toISOString();
-      this.parts.append({ event: 'budget.time', time, seconds: this.elapsed, advances });
+      this.append({ event: 'budget.time', time, seconds: this.elapsed, advances });
     };
     const left = Math.max(0, seconds - this.elapsed) * 1000;
     return setTimeout(end, Math.min(left, 2 ** 31 - 1));
