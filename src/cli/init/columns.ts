@@ -1,0 +1,204 @@
+/** The columns of a table, and what their cells say about them. */
+import { Problems } from '../../data/core/problems.js';
+import { badNumber, COMMA_NUMBER, cellNumber, orderKey } from '../../data/csv-columns.js';
+import { isParquet } from '../../data/formats/parquet.js';
+import {
+  type Delimiter,
+  guessDelimiter,
+  type RowPlace,
+  readTable,
+  rowName,
+  type TableHandlers,
+} from '../../data/formats/tables.js';
+import { oneChunk } from '../../data/reading/byte-sources.js';
+import { inputFiles, readContent, shortNames } from '../../data/reading/files.js';
+import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { formsOf, timeReader } from './dates.js';
+
+/** Cells that usually mean a missing value. */
+const MISSING = new Set(['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'None', '-', '?']);
+
+/** Numbers that stand for a missing value where all others are far away. */
+const PLACEHOLDERS = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
+
+/**
+ * Words among numbers mean a missing value up to this fraction, and up to this number of different
+ * words.
+ */
+const MAX_BAD = 0.1;
+const MAX_MARKERS = 5;
+
+export type Column = ReturnType<typeof columnOf>;
+
+export interface Columns {
+  readonly columns: readonly Column[];
+  readonly delimiter: Delimiter;
+  /** If the table is a folder: the name of the file of each row. */
+  readonly files: Column | undefined;
+}
+
+/** @param dateForm how dates are written, if they are not ISO 8601 */
+export async function readColumns(path: string, dateForm?: string): Promise<Columns> {
+  const files = await inputFiles(path);
+  const tables: Awaited<ReturnType<typeof readFile>>[] = [];
+  for (const file of files) tables.push(await readFile(file));
+  const [first] = tables;
+  const header = first.names.join(', ');
+  const other = tables.findIndex(({ names }) => names.join(', ') !== header);
+  if (other >= 0)
+    throw damagedError('init/folder', 'the files of this folder have different columns', {
+      file: files[other],
+      expected: `${header}, as in ${files[0]}`,
+      got: tables[other].names.join(', '),
+    });
+  const places = tables.flatMap(table => table.places);
+  const columns = first.names.map((name, i) =>
+    columnOf(
+      name,
+      tables.flatMap(table => table.cells[i]),
+      { unreadable: first.unreadable[i], places, dateForm },
+    ),
+  );
+  const names = shortNames(files);
+  const fileOfRow = tables.flatMap((table, i) => table.places.map(() => names[i]));
+  return {
+    columns,
+    delimiter: first.delimiter,
+    files: files.length > 1 ? columnOf('file', fileOfRow, { places }) : undefined,
+  };
+}
+
+async function readFile(path: string) {
+  const { bytes } = await readContent(path);
+  const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
+  const problems = new Problems();
+  const names: string[] = [];
+  const cells: string[][] = [];
+  const unreadable: (string | undefined)[] = [];
+  const places: RowPlace[] = [];
+  const handlers: TableHandlers = {
+    header({ fields }, parquet) {
+      for (const [i, name] of fields.entries()) {
+        names.push(name.trim());
+        cells.push([]);
+        unreadable.push(parquet?.[i].unreadable);
+      }
+    },
+    add({ fields, row }) {
+      places.push(row);
+      for (const [i, column] of cells.entries()) column.push(fields[i].trim());
+    },
+    ragged: (_, problem) => problems.add(problem),
+  };
+  for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter }));
+  problems.throwIfAny();
+  const isHeadless = !isParquet(bytes) && names.every(name => cellNumber(name) !== undefined);
+  if (places.length === 0 || isHeadless)
+    throw damagedError('init/table', isHeadless ? 'its first line has numbers' : 'the table has no rows', {
+      file: path,
+      expected: 'a line with the names of the columns, and rows below it',
+    });
+  for (const [i, column] of cells.entries()) {
+    const comma = column.findIndex(cell => COMMA_NUMBER.test(cell));
+    const numbers = column.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
+    if (comma >= 0 && 2 * numbers.length > column.length)
+      throw damagedErrors([badNumber(column[comma], { ...places[comma], columnName: names[i] })]);
+  }
+  return { names, cells, unreadable, places, delimiter };
+}
+
+interface ColumnFacts {
+  readonly unreadable?: string | undefined;
+  readonly places: readonly RowPlace[];
+  readonly dateForm?: string | undefined;
+}
+
+function columnOf(name: string, cells: readonly string[], { unreadable, places, dateForm }: ColumnFacts) {
+  const present = cells.filter(cell => !MISSING.has(cell));
+  const words = present.filter(cell => cellNumber(cell) === undefined);
+  const kinds = [...new Set(words)];
+  const areFew = words.length <= MAX_BAD * present.length && kinds.length <= MAX_MARKERS;
+  const isNumber = words.length < present.length && areFew;
+  const markers = isNumber ? [...kinds, ...placeholders(present)] : [];
+  const isValue = (cell: string) => !MISSING.has(cell) && !markers.includes(cell);
+  const values = cells.filter(isValue);
+  const isIso = !isNumber && values.length > 0 && values.every(cell => !Number.isNaN(timeOf(cell)));
+  const forms = isIso
+    ? []
+    : dateForm !== undefined && allRead(values, dateForm)
+      ? [dateForm]
+      : formsOf(values);
+  const isTime = isIso || forms.length > 0;
+  const fewWords = !isNumber && !isTime && 4 * words.length < present.length;
+  const bad = cells.findIndex(fewWords ? cell => words.includes(cell) : cell => !isValue(cell));
+  const missing = cells.length - values.length;
+  const where = () => {
+    const [what, count] = fewWords ? ['not a number', words.length] : ['empty', missing];
+    const isWord = isNumber && kinds.includes(cells[bad]);
+    return `${isWord ? 'not a number' : what} in ${counted(count, 'row')}, first in ${rowName(places[bad])}`;
+  };
+  return {
+    name,
+    cells,
+    isValue,
+    /** Number of cells without a value. */
+    missing,
+    /** Cells that mean a missing value besides the usual ones. */
+    markers,
+    isNumber: isNumber && !isTime,
+    /** True if numbers outnumber words. */
+    hasNumbers: 2 * words.length < present.length && !isTime,
+    isTime,
+    /**
+     * How the dates are written, if not in ISO 8601: several if day and month cannot be told apart.
+     */
+    forms,
+    isFull: missing === 0,
+    distinct: new Set(values).size,
+    problem: unreadable ?? (bad < 0 ? undefined : where()),
+  };
+}
+
+const timeOf = orderKey(false);
+
+function allRead(cells: readonly string[], form: string): boolean {
+  const read = timeReader(form);
+  return cells.length > 0 && cells.every(cell => !Number.isNaN(read(cell)));
+}
+
+function placeholders(cells: readonly string[]): string[] {
+  const numbers = cells.flatMap(cell => cellNumber(cell) ?? []);
+  const found = new Set(numbers.filter(value => PLACEHOLDERS.has(value)));
+  const others = numbers.filter(value => !found.has(value));
+  if (found.size === 0 || others.length === 0) return [];
+  let [low, high] = [others[0], others[0]];
+  for (const value of others) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const margin = high - low;
+  const isFar = (value: number) => value < low - margin || value > high + margin;
+  return [...new Set(cells)].filter(cell => found.has(Number(cell)) && isFar(Number(cell)));
+}
+
+/** The sort key of each row: its number, or milliseconds since 1970; NaN without a value. */
+export function keysOf({ cells, isValue, isTime, forms }: Column): number[] {
+  const read = forms.length > 0 ? timeReader(forms[0]) : isTime ? timeOf : Number;
+  return cells.map(cell => (isValue(cell) ? read(cell) : Number.NaN));
+}
+
+export function isWhole({ cells, isValue }: Column): boolean {
+  return cells.every(cell => !isValue(cell) || Number.isInteger(Number(cell)));
+}
+
+export function columnNamed(
+  role: string,
+  name: string | undefined,
+  columns: readonly Column[],
+  path: string,
+): Column | undefined {
+  const found = columns.find(column => column.name === name);
+  if (found || name === undefined) return found;
+  throw usageError('init/no-column', `${path} has no column ${JSON.stringify(name)}`, {
+    file: `--${role}`,
+    expected: columns.map(column => column.name).join(', '),
+  });
+}

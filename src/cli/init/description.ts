@@ -1,0 +1,57 @@
+/** What `init` says of a table: what it is taken for and why, and what else it could be. */
+import { grouped } from '../../util/numbers.js';
+import { quoted } from '../command/command-line.js';
+import type { NamedColumns } from './layout.js';
+import type { Choice, Reading } from './readings.js';
+
+export function described({ kind, layout, target, isClass, features, unused, why }: Reading): string[] {
+  const { group, order, rows } = layout;
+  const isSeries = kind === 'series';
+  const sort = isClass ? `${target.distinct} classes` : 'a number';
+  const sequences =
+    group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${group.name}`;
+  const names = order?.columns.map(({ name }) => name) ?? [];
+  const isInFile = isSeries && order?.isColumn === false;
+  const isOrdered = kind !== 'rows' && kind !== 'texts' && order?.isColumn;
+  const lines: readonly (readonly [label: string, text: string | undefined])[] = [
+    ['rows', grouped(target.cells.length)],
+    ['forecast', isSeries ? target.name : undefined],
+    ['series', isSeries ? group?.name : undefined],
+    ['target', isSeries ? undefined : `${target.name} (${sort}${kind === 'steps' ? ' at every step' : ''})`],
+    ['sequences', isSeries ? undefined : sequences],
+    ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
+    ['features', features.join(', ') || undefined],
+    ['known', isInFile ? names.slice(1).join(', ') || undefined : undefined],
+    ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
+    ['because', [...why, ...(layout.why === undefined ? [] : [layout.why])].join('; ') || undefined],
+  ];
+  return lines.flatMap(([label, text]) => (text === undefined ? [] : [`${label.padEnd(11)}${text}`]));
+}
+
+/** The next best readings as commands. @param init the command without choices */
+export function otherReadings(readings: readonly Reading[], choice: Choice, init: string): string[] {
+  const [chosen] = readings;
+  const named: NamedColumns = { group: choice.group, time: choice.time };
+  const others = readings
+    .filter(one => one.kind !== chosen.kind || one.target !== chosen.target)
+    .filter(
+      (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),
+    )
+    .slice(0, 2)
+    .map(one => {
+      const { kind, target, isClass } = one;
+      const flags = Object.entries({ ...named, target: target.name, as: kind }).flatMap(([flag, value]) =>
+        value === undefined ? [] : [`--${flag} ${quoted(value)}`],
+      );
+      return `  ${init} --force ${flags.join(' ')}  # ${NAMES[kind](target.name, isClass)}`;
+    });
+  return others.length === 0 ? [] : ['', 'Other readings:', ...others, ''];
+}
+
+const NAMES = {
+  sequences: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each sequence`,
+  steps: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each step`,
+  series: name => `a forecast of ${name}`,
+  texts: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each text`,
+  rows: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each row`,
+} as const satisfies Record<Reading['kind'], (name: string, isClass: boolean) => string>;

@@ -1,0 +1,228 @@
+/** How the rows of a table belong together: which column groups them, and which orders them. */
+import { usageError } from '../../util/errors.js';
+import { type Column, type Columns, columnNamed, isWhole, keysOf } from './columns.js';
+
+export interface NamedColumns {
+  readonly target?: string | undefined;
+  readonly group?: string | undefined;
+  readonly time?: string | undefined;
+}
+
+interface Order {
+  readonly columns: readonly Column[];
+  /** By row; of dates, milliseconds since 1970. */
+  readonly at: readonly number[];
+  readonly isDate: boolean;
+  /** False if no single column has an order that a config can use: the rows of the file have it. */
+  readonly isColumn: boolean;
+  /** True for a column known by its values alone: it counts the rows of each group. */
+  readonly counts?: boolean;
+}
+
+export interface Layout {
+  /** Its equal values form a sequence or series. */
+  readonly group: Column | undefined;
+  /** True if the files of a folder are the groups. */
+  readonly perFile: boolean;
+  /** Why these rows belong together. */
+  readonly why: string | undefined;
+  /** Who or what was recorded: constant in each group, the same in several. */
+  readonly subject: Column | undefined;
+  readonly order: Order | undefined;
+  /** Rows of each group in their order; all of them without a group. */
+  readonly rows: readonly (readonly number[])[];
+  /** Number of rows of the smallest group. */
+  readonly shortest: number;
+}
+
+export const USUAL = {
+  group:
+    /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit)#?$|[a-z](Id|ID)$/i,
+  subject: /(subject|patient|person|participant|user|speaker|rider|driver|volunteer|animal|subj)/i,
+  time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?(_(ms|us|s|sec|min|h|index|step))?$/i,
+  year: /^(year|yr)$/i,
+  month: /^(month|mon)$/i,
+  quarter: /^(quarter|qtr)$/i,
+  day: /^(day|date|mday|day_of_month|date_of_month)$/i,
+  weekday: /^(weekday|dow|day_of_week)$/i,
+} as const;
+
+export function layoutOf({ columns, files }: Columns, named: NamedColumns, path: string): Layout {
+  const [asked, askedGroup, askedTime] = (['target', 'group', 'time'] as const).map(role =>
+    columnNamed(role, named[role], columns, path),
+  );
+  const given = [asked, askedGroup, askedTime].filter(column => column !== undefined);
+  if (new Set(given).size < given.length)
+    throw usageError('init/same-column', 'two of --target, --group and --time are equal');
+  const free = columns.filter(column => !given.includes(column));
+  const orders = (askedTime ? [orderBy(askedTime)] : [...datesOf(free), ...stepsOf(free)]).filter(
+    order => order.columns[0] !== askedGroup,
+  );
+  for (const order of orders) {
+    const layout = groupedFor(order);
+    if (layout) return layout;
+  }
+  const found = askedTime ? { group: askedGroup, why: undefined } : groupFor(undefined);
+  return withSubject({ ...found, order: orders.length > 0 && askedTime ? orders[0] : undefined });
+
+  /** With the group within which each time occurs once; undefined if there is none. */
+  function groupedFor(order: Order): Layout | undefined {
+    const found = groupFor(order);
+    const rows = rowsOf(columns[0].cells, found.group);
+    const isOrdered =
+      order.isColumn || order.columns[0].forms.length > 1 ? isUnique(order, rows) : ascends(order, rows);
+    const starts = !order.counts || rows.every(([first]) => order.at[first] === order.at[0]);
+    if (!isOrdered || !starts) return undefined;
+    refuseAmbiguous(order.columns[0], path);
+    return withSubject({ ...found, order });
+  }
+
+  function groupFor(order: Order | undefined): { readonly group: Column | undefined; readonly why?: string } {
+    if (askedGroup) return { group: askedGroup };
+    const candidates = [...(files ? [files] : []), ...free.filter(isRepeated)].filter(
+      column => !order?.columns.includes(column),
+    );
+    const isAlone = order !== undefined && isUnique(order, [[...columns[0].cells.keys()]]);
+    const tells = (column: Column) => order !== undefined && isUnique(order, rowsOf(column.cells, column));
+    const usual = candidates.filter(
+      column => column === files || isUsualGroup(column, tells(column) && !isAlone),
+    );
+    if (order === undefined || isAlone) {
+      const blocks = isAlone ? usual.filter(formsBlocks) : usual;
+      const finest = blocks.toSorted((a, b) => b.distinct - a.distinct)[0];
+      return { group: finest, ...(finest && { why: `the rows of each ${finest.name} stand together` }) };
+    }
+    const words = candidates.filter(({ name, isNumber }) => !isNumber && !isTarget(name));
+    const group = usual.find(tells) ?? words.toSorted((a, b) => a.distinct - b.distinct).find(tells);
+    const name = order.columns.map(column => column.name).join(', ');
+    return { group, ...(group && { why: `${name} starts again in each ${group.name}` }) };
+  }
+
+  function withSubject({
+    group,
+    order,
+    why,
+  }: Pick<Layout, 'group' | 'order'> & { why?: string | undefined }): Layout {
+    const rows = rowsOf(columns[0].cells, group);
+    if (order?.isColumn) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
+    const isCoarser = (column: Column) =>
+      column.distinct >= 3 && column.distinct < rows.length && isConstantWithin(rows, column);
+    const subjects = group
+      ? free.filter(column => column !== group && column.isFull && isCoarser(column))
+      : [];
+    return {
+      group,
+      perFile: group !== undefined && group === files,
+      why,
+      subject: subjects.find(({ name }) => USUAL.subject.test(name)),
+      order,
+      rows,
+      shortest: rows.reduce((least, list) => Math.min(least, list.length), Number.POSITIVE_INFINITY),
+    };
+  }
+}
+
+export function isConstantWithin(rows: readonly (readonly number[])[], { cells }: Column): boolean {
+  return rows.every(list => list.every(row => cells[row] === cells[list[0]]));
+}
+
+/** True for words or whole numbers of which each occurs in more than one row. */
+function isRepeated({ cells, distinct, isNumber, isTime, isFull, ...column }: Column): boolean {
+  if (!isFull || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
+  return !isNumber || isWhole({ cells, distinct, isNumber, isTime, isFull, ...column });
+}
+
+/** True for a name like `id`, or if equal values stand together and are too many for classes. */
+function isUsualGroup(column: Column, tellsTimesApart: boolean): boolean {
+  const { name, distinct, isNumber } = column;
+  if (isTarget(name)) return false;
+  if (USUAL.group.test(name)) return true;
+  return formsBlocks(column) && (tellsTimesApart || (!isNumber && distinct > 10));
+}
+
+/** True if equal values stand together. */
+function formsBlocks({ cells, distinct }: Column): boolean {
+  return cells.filter((cell, i) => cell !== cells[i - 1]).length === distinct;
+}
+
+export function isTarget(name: string): boolean {
+  return /^(label|labels|class|classes|target|y|outcome|category|species|result|activity|diagnosis|gesture|intent|emotion|sentiment|condition|status|occupancy)$|label$/i.test(
+    name,
+  );
+}
+
+export function rowsOf(cells: readonly string[], group: Column | undefined): number[][] {
+  const rows = new Map<string, number[]>();
+  for (const row of cells.keys()) {
+    const key = group?.cells[row] ?? '';
+    const list = rows.get(key);
+    if (list) list.push(row);
+    else rows.set(key, [row]);
+  }
+  return [...rows.values()];
+}
+
+function orderBy(column: Column): Order {
+  return { columns: [column], at: keysOf(column), isDate: column.isTime, isColumn: isSortable(column) };
+}
+
+/** True if a config can order rows by this column. */
+function isSortable({ isTime, forms }: Column): boolean {
+  return !isTime || forms.length === 0;
+}
+
+/** Dates whose days and months cannot be told apart are asked for, never guessed. */
+function refuseAmbiguous({ name, forms, cells }: Column, path: string): void {
+  if (forms.length < 2) return;
+  throw usageError('init/date-format', `the dates of ${name} can be read in ${forms.length} ways`, {
+    file: path,
+    expected: forms.map(form => `--date-format ${JSON.stringify(form)}`).join(' or '),
+    got: cells[0],
+  });
+}
+
+/** Columns of dates, and columns for year, month and day together. */
+function datesOf(columns: readonly Column[]): Order[] {
+  const dates = columns.filter(({ isTime, isFull }) => isTime && isFull).map(orderBy);
+  const [year, month, quarter, ...rest] = (['year', 'month', 'quarter', 'day', 'weekday'] as const).map(
+    part => columns.find(({ isNumber, isFull, name }) => isNumber && isFull && USUAL[part].test(name)),
+  );
+  const months = month ?? quarter;
+  if (!year || !months) return dates;
+  const [day] = rest;
+  const scale = month ? 1 : 3;
+  const at = year.cells.map((cell, row) =>
+    Date.UTC(Number(cell), scale * (Number(months.cells[row]) - 1), Number(day?.cells[row] ?? 1)),
+  );
+  const parts = rest.filter(column => column !== undefined);
+  return [...dates, { columns: [year, months, ...parts], at, isDate: true, isColumn: false }];
+}
+
+function stepsOf(columns: readonly Column[]): Order[] {
+  const whole = columns.filter(column => column.isNumber && column.isFull);
+  const named = whole.filter(({ name }) => USUAL.time.test(name));
+  const counting = whole.filter(column => !named.includes(column) && countsSteps(column));
+  return [...named.map(orderBy), ...counting.map(column => ({ ...orderBy(column), counts: true }))];
+}
+
+/** True for numbers that rise by one and start again, several times. */
+function countsSteps({ cells }: Column): boolean {
+  const rises = cells.filter((cell, i) => i > 0 && Number(cell) === Number(cells[i - 1]) + 1).length;
+  const starts = cells.filter(cell => cell === cells[0]).length;
+  return starts > 2 && rises + starts === cells.length;
+}
+
+/** True if each time occurs once in its group. */
+function isUnique({ at }: Order, rows: readonly (readonly number[])[]): boolean {
+  return rows.every(list => {
+    const times = new Set(list.map(row => at[row]));
+    return times.size === list.length && !times.has(Number.NaN);
+  });
+}
+
+/** True if each group has its rows in this order, each time once. */
+function ascends({ at }: Order, rows: readonly (readonly number[])[]): boolean {
+  return rows.every(list =>
+    list.every((row, i) => (i === 0 ? !Number.isNaN(at[row]) : at[row] > at[list[i - 1]])),
+  );
+}

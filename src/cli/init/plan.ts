@@ -1,0 +1,208 @@
+/** Configs for readings of data: the templates of `configs/templates`, and what fills them in. */
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Delimiter } from '../../data/formats/tables.js';
+import { packageRoot } from '../../util/root.js';
+import type { Reading } from './readings.js';
+
+/** A file of `configs/templates`, and the values of its placeholders, as YAML. */
+export interface Plan {
+  readonly template: 'mnist' | 'text' | 'table' | 'forecast';
+  readonly values: Readonly<Record<string, string | number | false | undefined>>;
+}
+
+/** The text of a config. Lines of the template with a placeholder without a value are left out. */
+export function configText({ template, values }: Plan): string {
+  const text = readFileSync(join(packageRoot, 'configs', 'templates', `${template}.yaml`), 'utf8');
+  const lines = text.split('\n').flatMap(line => {
+    const keys = [...line.matchAll(/<(\w+)>/g)].map(([, key]) => key);
+    if (keys.some(key => values[key] === undefined || values[key] === false)) return [];
+    return [line.replaceAll(/<(\w+)>/g, (_, key) => String(values[key]))];
+  });
+  return lines.join('\n');
+}
+
+export function textPlan(path: string, symbols: number): Plan {
+  const isShort = symbols < 50_000;
+  const values = {
+    description: scalar(`An LSTM predicts the next character of ${basename(path)}.`),
+    path: scalar(path),
+    sequence_length: isShort ? 32 : 64,
+    hidden_size: symbols < 200_000 ? 64 : 256,
+    batch_size: isShort ? 8 : 32,
+  };
+  return { template: 'text', values };
+}
+
+/** @param kind of the dataset */
+export function sequencePlan(source: SourceFile, reading: Reading): Plan {
+  const { kind, target, isClass, inputKind, layout } = reading;
+  const { group, perFile, order, rows } = layout;
+  const perStep = kind === 'steps';
+  const isAlone = kind === 'rows' || kind === 'texts';
+  const isText = inputKind === 'text';
+  const isNumeric = inputKind === 'number';
+  const time = !isAlone && order?.isColumn ? order.columns[0].name : undefined;
+  const epochs = epochsFor(rows.length);
+  const values = {
+    ...ofFile(source, reading),
+    description: scalar(`An LSTM predicts ${target.name} of ${basename(source.path)}.`),
+    kind: /\.parquet(\.gz)?$/i.test(source.path) ? 'parquet' : 'csv',
+    sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
+    order: time === undefined ? '' : `, order: ${scalar(time)}`,
+    per_step: perStep ? ', per_step: true' : '',
+    any_column: isAlone && !isText && 'COLUMN',
+    symbols: inputKind === 'symbol' && inputKind,
+    texts: isText && inputKind,
+    level: isText && 'word',
+    min_count: isText && 2,
+    classes: isClass && target.distinct,
+    number: !isClass && 'value',
+    normalize: (isNumeric || !isClass) && 'standard',
+    select: isClass && !perStep ? ', select: stratified' : '',
+    embedding: !isNumeric && '{ size: 16 }',
+    hidden_size: rows.length < 1000 ? 32 : 64,
+    from: perStep ? 'every' : 'last',
+    loss: isClass ? 'cross_entropy' : 'mse',
+    epochs,
+    batch_size: batchSize(0.6 * rows.length),
+    patience: epochs / 4,
+    accuracy: isClass && 'test.accuracy',
+    error: !isClass && 'test.mean_absolute_error',
+  };
+  return { template: 'table', values };
+}
+
+/** More for few sequences, whose epochs have few steps. */
+function epochsFor(sequences: number): number {
+  return sequences < 200 ? 80 : sequences < 1000 ? 40 : 20;
+}
+
+export function forecastPlan(source: SourceFile, reading: Reading): Plan {
+  const { target, layout } = reading;
+  const { group, order, rows, shortest: steps } = layout;
+  const names = order?.columns.map(({ name }) => name) ?? [];
+  const time = order?.isColumn ? names[0] : undefined;
+  const fileOrder = order?.isColumn ? [] : names;
+  const interval = order?.isDate ? medianInterval(rows[0].map(row => order.at[row])) : 0;
+  const { season: usual, calendar } = seasonOf(interval);
+  const season = usual !== undefined && usual <= steps / 4 ? usual : undefined;
+  const horizon = Math.max(1, Math.min(usual ?? 12, Math.floor(steps / 16)));
+  const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
+  const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
+  const series = rows.map(list => list.map(row => Number(target.cells[row])));
+  const level = levelOf(series, horizon, readSeason);
+  const isSeasonal = level === 'season';
+  const values = {
+    ...ofFile(source, reading),
+    description: scalar(`A GRU forecasts ${target.name} of ${basename(source.path)}.`),
+    series: group && scalar(group.name),
+    time: time && scalar(time),
+    file_order: fileOrder.length > 0 && escaped(fileOrder.join(', ')),
+    // the parts of a date but the year repeat
+    known: list(fileOrder.slice(1)),
+    calendar: time !== undefined && list(calendar),
+    input_steps: inputSteps,
+    horizon,
+    season,
+    relative_to: level,
+    level: isSeasonal ? 'seasons' : 'value',
+    held_out: HELD_OUT,
+    batch_size: batchSize(0.6 * steps),
+    // the constant that is best with `relative_to: season` is more than a trivial forecast
+    metrics: isSeasonal && '[mean_absolute_error, rmse, mase]',
+    scaled_error: isSeasonal && 'test.mase',
+    error: !isSeasonal && 'test.mean_absolute_error',
+  };
+  return { template: 'forecast', values };
+}
+
+/** The file of a table, as the config names it. */
+export interface SourceFile {
+  readonly path: string;
+  readonly delimiter: Delimiter;
+}
+
+function ofFile({ path, delimiter }: SourceFile, { target, features, unused }: Reading): Plan['values'] {
+  const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
+  return {
+    path: scalar(path),
+    delimiter: delimiter !== ',' && JSON.stringify(delimiter),
+    target: scalar(target.name),
+    features: list(features),
+    unused: notUsed.length > 0 && notUsed.join('\n  '),
+  };
+}
+
+function medianInterval(times: readonly number[]): number {
+  const gaps = times.slice(1).map((time, i) => time - times[i]);
+  return gaps.sort((a, b) => a - b)[gaps.length >> 1];
+}
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** Season length in steps and calendar features for a time between steps, in milliseconds. */
+function seasonOf(interval: number): { readonly season?: number; readonly calendar: readonly string[] } {
+  if (interval <= 0) return { calendar: [] };
+  if (interval < HOUR) return { calendar: ['hour', 'day_of_week'] };
+  if (interval < DAY) return { season: Math.round(DAY / interval), calendar: ['hour', 'day_of_week'] };
+  if (interval === DAY) return { season: 7, calendar: ['day_of_week', 'day_of_year'] };
+  if (interval < 27 * DAY) return { calendar: ['day_of_year'] };
+  return interval < 32 * DAY ? { season: 12, calendar: ['month'] } : { calendar: [] };
+}
+
+/** Fraction of the rows for the test split, and of those before it for the validation split. */
+const HELD_OUT = 0.15;
+
+/**
+ * Chooses the level that a forecast starts from: that of the better naive forecast, if the values
+ * of the validation split have moved away from those of training by more than this forecast errs.
+ * A model of the values themselves would have to forecast values unlike any that it learned from.
+ * Undefined for series that stay at their level, where subtracting it only adds noise. The test
+ * split has no say.
+ */
+function levelOf(all: readonly number[][], horizon: number, season: number | undefined) {
+  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
+  /** How far the values move, in mean errors of the forecast from `lag(h)` steps before step h. */
+  const movesBy = (lag: (h: number) => number): number =>
+    mean(
+      all.map(series => {
+        const known = series.slice(0, Math.floor((1 - HELD_OUT) * series.length));
+        const trained = known.slice(0, Math.floor((1 - HELD_OUT) * known.length));
+        const errors = Array.from({ length: horizon }, (_, h) =>
+          trained.slice(lag(h)).map((value, i) => Math.abs(value - trained[i])),
+        );
+        const moved = Math.abs(mean(known.slice(trained.length)) - mean(trained));
+        // a constant series does not move
+        return moved === 0 ? 0 : moved / mean(errors.flat());
+      }),
+    );
+  const last = movesBy(h => h + 1);
+  const seasonal = season === undefined ? 0 : movesBy(() => season);
+  return Math.max(last, seasonal) <= 1 ? undefined : seasonal >= last ? 'season' : 'last_value';
+}
+
+/** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */
+function batchSize(trainingSequences: number): number {
+  return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 8))));
+}
+
+/** Text as a YAML scalar that is valid in any context. */
+function scalar(text: string): string {
+  const isPlain =
+    /^[A-Za-z_./][\w./ -]*$/.test(text) &&
+    !text.endsWith(' ') &&
+    !/^(true|false|yes|no|on|off|null|y|n|~)$/i.test(text);
+  return isPlain ? text : JSON.stringify(text);
+}
+
+/** Undefined if there are none. */
+function list(names: readonly string[]): string | undefined {
+  return names.length === 0 ? undefined : `[${names.map(scalar).join(', ')}]`;
+}
+
+/** Text for a YAML comment: escapes line breaks. */
+function escaped(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}

@@ -1,0 +1,331 @@
+/** What a table can be read as: sequences with a class, classes per step, series, rows or texts. */
+import { damagedError, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { type Column, type Columns, columnNamed, isWhole } from './columns.js';
+import { isConstantWithin, isTarget, type Layout, layoutOf, type NamedColumns, USUAL } from './layout.js';
+
+export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts'] as const;
+
+/**
+ * `sequences`: one target for each. `steps`: a target for each step. `series`: forecasts. `rows`:
+ * each row is a sequence of one step. `texts`: each row has a text.
+ */
+export type ReadingKind = (typeof KINDS)[number];
+
+export interface Reading {
+  readonly kind: ReadingKind;
+  readonly layout: Layout;
+  readonly target: Column;
+  readonly isClass: boolean;
+  /** Names of columns. */
+  readonly features: readonly string[];
+  /** `symbol` and `text`: the only feature is a column of symbols or texts. */
+  readonly inputKind: 'number' | 'symbol' | 'text';
+  readonly unused: readonly { readonly name: string; readonly reason: string }[];
+  /** Why this is the target, and why it is read so. */
+  readonly why: readonly string[];
+  readonly score: number;
+}
+
+/** A reading before its features are known. */
+interface Candidate extends Pick<Reading, 'kind' | 'layout' | 'target' | 'isClass' | 'why' | 'score'> {
+  /** Why no config can be made for it. */
+  readonly obstacle?: string | undefined;
+}
+
+export interface Choice extends NamedColumns {
+  readonly as?: ReadingKind | undefined;
+}
+
+const MAX_CLASSES = 20;
+const MIN_FORECAST_STEPS = 40;
+/** Fewer sequences cannot be split into training, validation and test. */
+const MIN_SEQUENCES = 5;
+
+const MEASURE =
+  /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount)([_ .(-]|$)/i;
+
+/** The best reading of a table, and the others, best first. */
+export function readingsOf(table: Columns, choice: Choice, path: string): readonly Reading[] {
+  const layout = layoutOf(table, choice, path);
+  const asked = columnNamed('target', choice.target, table.columns, path);
+  const isOrder = (column: Column) => layout.order?.columns.includes(column) ?? false;
+  const targets = asked
+    ? [asked]
+    : table.columns.filter(column => column !== layout.group && !isOrder(column));
+  const candidates = targets
+    .flatMap(target => candidatesFor(target, layout, table.columns))
+    .filter(
+      ({ kind, target }) =>
+        (choice.as === undefined || kind === choice.as) && (asked || isFit(target) || isTarget(target.name)),
+    )
+    .toSorted((a, b) => b.score - a.score);
+  if (candidates.length === 0) throw nothing(path, asked ? unfit(asked) : 'it has no column to predict');
+  checkNumbers(candidates[0], table.columns, path);
+  const made = candidates.map(candidate => completed(candidate, table.columns));
+  const readings = made.filter(one => typeof one === 'object');
+  if (readings.length === 0) throw nothing(path, String(made[0]));
+  return readings;
+}
+
+function isFit(column: Column): boolean {
+  return column.problem === undefined && column.distinct >= 2;
+}
+
+function unfit({ name, problem }: Column): string {
+  return `its target ${name} has bad cells: ${problem}`;
+}
+
+function candidatesFor(target: Column, layout: Layout, columns: readonly Column[]): Candidate[] {
+  const { rows, order, shortest, group, subject } = layout;
+  const { name, isNumber, distinct } = target;
+  const isMeasured = isMeasure(target);
+  const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target));
+  const isConstant = group !== undefined && isConstantWithin(rows, target);
+  const isSubjects = subject !== undefined && (target === subject || isFactOf(subject, target));
+  const last = columns.at(-1);
+  const hints: readonly (readonly [is: boolean, score: number, why: string])[] = [
+    [isTarget(name), 3, `${name} is a usual name of a target`],
+    [target === last, 1, `${name} is the last column`],
+    [isClass && isLabel(target), 1.5, `${name} has words of few kinds`],
+    [
+      isClass && isNumber && !isIdentifier(target),
+      0.5,
+      `${name} has whole numbers of few values, which are classes`,
+    ],
+    [isIdentifier(target), -6, `${name} identifies something`],
+    [isSubjects, -4, `${name} is a fact of ${subject?.name}`],
+    [isClass && !isLabel(target) && !isNumber, -6, `${name} has words of many kinds`],
+  ];
+  const holding = hints.filter(([is]) => is);
+  const hinted = holding.reduce((sum, [, score]) => sum + score, 0);
+  const reasons = holding.flatMap(([, score, why]) => (score > 0 ? [why] : []));
+  const found: Candidate[] = [];
+  const add = (kind: ReadingKind, score: number, why: readonly string[], obstacle?: string) =>
+    found.push({
+      kind,
+      layout: kind === 'rows' || kind === 'texts' ? alone(layout) : layout,
+      target,
+      isClass,
+      score,
+      why,
+      obstacle,
+    });
+  const bad = badTarget(target);
+  if (group !== undefined) {
+    const few = rows.length < MIN_SEQUENCES ? -4 : 0;
+    const held = `${name} is the same in all rows of each ${group.name}`;
+    if (isConstant) add('sequences', 3 + hinted + few, [...reasons, held], bad);
+    else {
+      const value = isClass ? 0 : -1;
+      add('steps', 2 + hinted + few + value, [...reasons, `${name} differs within ${group.name}`], bad);
+    }
+  }
+  if (order && isNumber && !isConstant && distinct > 1) {
+    const isUsual = MEASURE.test(name);
+    const named = isUsual ? [`${name} is a usual name of what is forecast`] : [];
+    const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
+    const short = `its shortest series has ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
+    const score = (order.isDate ? 4 : -1) + (isUsual ? 3 : 0) + (isMeasured ? smoothness(target, rows) : -5);
+    add('series', score, [...named, ...dated], bad ?? (shortest < MIN_FORECAST_STEPS ? short : undefined));
+  }
+  const text = textOf(columns.filter(column => column !== target));
+  if (text)
+    add('texts', (group ? 1 : 3) + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
+  add('rows', (group ? -1 : 1) + hinted - (isClass ? 0 : 0.5), reasons, bad);
+  return found;
+}
+
+/** The longest column of words that differ from row to row and are several in each. */
+function textOf(columns: readonly Column[]): Column | undefined {
+  const length = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
+  const isText = ({ cells, isNumber, isTime, isFull, distinct }: Column): boolean =>
+    !isNumber &&
+    !isTime &&
+    isFull &&
+    2 * distinct > cells.length &&
+    cells.filter(cell => /\S\s+\S+\s+\S/.test(cell)).length > 0.5 * cells.length;
+  return columns.filter(isText).toSorted((a, b) => length(b) - length(a))[0];
+}
+
+/** The rows of a table, each a sequence. */
+function alone(layout: Layout): Layout {
+  const rows = layout.rows
+    .flat()
+    .sort((a, b) => a - b)
+    .map(row => [row]);
+  return {
+    ...layout,
+    group: undefined,
+    perFile: false,
+    why: undefined,
+    subject: undefined,
+    rows,
+    shortest: 1,
+  };
+}
+
+function badTarget(target: Column): string | undefined {
+  const { name, isFull, problem, distinct } = target;
+  // a few words among few numbers are names of classes
+  if (!isFull || (problem && distinct > MAX_CLASSES)) return unfit(target);
+  return distinct < 2 ? `its target ${name} has the same value everywhere` : undefined;
+}
+
+/**
+ * How alike neighbours in time are: 1 if equal, 0 if unrelated. Their correlation in tenths, over
+ * at most 1000 pairs.
+ */
+function smoothness({ cells, isValue }: Column, rows: readonly (readonly number[])[]): number {
+  const pairs = rows
+    .flatMap(list => list.slice(1).map((row, i) => [list[i], row]))
+    .slice(0, 1000)
+    .filter(([a, b]) => isValue(cells[a]) && isValue(cells[b]))
+    .map(([a, b]) => [Number(cells[a]), Number(cells[b])]);
+  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
+  const centre = mean(pairs.map(([a]) => a));
+  const variance = mean(pairs.map(([a]) => (a - centre) ** 2));
+  if (!(variance > 0)) return 0;
+  return Math.round((10 * mean(pairs.map(([a, b]) => (a - centre) * (b - centre)))) / variance) / 10;
+}
+
+/** The candidate with its features, or why it has none. */
+function completed(candidate: Candidate, columns: readonly Column[]): Reading | string {
+  const { kind, layout, target, obstacle } = candidate;
+  if (obstacle !== undefined) return obstacle;
+  const { order } = layout;
+  const { features, unused } = featuresOf(candidate, columns);
+  const others = columns.filter(column => column !== target);
+  const words =
+    kind === 'texts'
+      ? textOf(others)
+      : kind === 'series' || features.length > 0
+        ? undefined
+        : columnOfWords(layout, others);
+  if (kind !== 'series' && features.length === 0 && words === undefined)
+    return 'no column has a number or a text in every row';
+  if (kind === 'rows' && order?.columns.length === 1)
+    unused.push({ name: order.columns[0].name, reason: 'it orders the rows of a group, and there is none' });
+  return {
+    ...candidate,
+    features: words ? [words.name] : features,
+    inputKind: words === undefined ? 'number' : layout.group === undefined ? 'text' : 'symbol',
+    unused: [
+      ...unused.filter(({ name }) => name !== words?.name),
+      ...(kind === 'texts' ? features.map(name => ({ name, reason: 'a text is read alone' })) : []),
+    ],
+  };
+}
+
+function featuresOf({ kind, layout, target }: Candidate, columns: readonly Column[]) {
+  const { group, order, rows } = layout;
+  const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
+  const features: string[] = [];
+  const unused: { name: string; reason: string }[] = [];
+  for (const column of columns) {
+    const { name, problem, isNumber, isTime, distinct } = column;
+    if (column === target || column === group || ordering.includes(column)) continue;
+    const isFact =
+      group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
+    const reasons: readonly (readonly [boolean, string])[] = [
+      [problem !== undefined, String(problem)],
+      [isTime, 'dates'],
+      [distinct === 1, 'the same value everywhere'],
+      [isFact, `the same in all rows of each ${group?.name}: a fact of it, or its name`],
+      [!isNumber, 'not numbers'],
+      [numbersRows(column), 'it numbers the rows'],
+      [isName(column), 'it names something, as its own name says'],
+    ];
+    const found = reasons.find(([isSo]) => isSo);
+    if (found) unused.push({ name, reason: found[1] });
+    else features.push(name);
+  }
+  return { features, unused };
+}
+
+/** A table whose numbers all fall away is misread, whatever else it has. */
+function checkNumbers(candidate: Candidate, columns: readonly Column[], path: string): void {
+  const { kind, layout, target, obstacle } = candidate;
+  const { features, unused } = featuresOf(candidate, columns);
+  if (kind === 'series' || kind === 'texts' || obstacle !== undefined || features.length > 0) return;
+  const isTold = (column: Column) =>
+    [layout.group, target, ...(layout.order?.columns ?? [])].includes(column);
+  const isFact = (column: Column) => layout.group !== undefined && isConstantWithin(layout.rows, column);
+  const names = columns
+    .filter(column => column.hasNumbers && column.distinct > 2 && !isIdentifier(column))
+    .filter(column => !isTold(column) && !isFact(column))
+    .map(({ name }) => name);
+  if (names.length === 0) return;
+  const first = unused.find(({ name }) => names.includes(name));
+  throw damagedError('init/no-numbers', 'none of the columns of numbers can be used', {
+    file: path,
+    expected: `at least one without problems${first ? `; ${first.name}: ${first.reason}` : ''}`,
+    got: counted(names.length, 'column'),
+  });
+}
+
+/** A number other than a flag, an identifier or a part of a date. */
+export function isMeasure(column: Column): boolean {
+  const { isNumber, distinct, name } = column;
+  const ofDates = [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday];
+  return isNumber && distinct > 2 && !ofDates.some(usual => usual.test(name)) && !isIdentifier(column);
+}
+
+function isLabel({ isNumber, isTime, distinct, cells }: Column): boolean {
+  return !isNumber && !isTime && distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length;
+}
+
+function isIdentifier(column: Column): boolean {
+  return isName(column) || numbersRows(column);
+}
+
+/** True for words or whole numbers under a name like `id`. */
+function isName(column: Column): boolean {
+  const { name, isNumber } = column;
+  return USUAL.group.test(name) && !isTarget(name) && (!isNumber || isWhole(column));
+}
+
+/**
+ * Whole numbers that rise by one from row to row, but for new starts, or a name that pandas writes
+ * to Parquet.
+ */
+function numbersRows(column: Column): boolean {
+  const { name, isNumber, isFull, cells, distinct } = column;
+  if (/^__index_level_\d+__$/.test(name)) return true;
+  if (!isNumber || !isFull || distinct <= 2 || !isWhole(column)) return false;
+  const rises = cells.filter((cell, i) => i > 0 && Number(cell) === Number(cells[i - 1]) + 1).length;
+  return rises >= 0.98 * (cells.length - 1);
+}
+
+/** True if each value of `of` has one value of `column`. */
+function isFactOf(of: Column, column: Column): boolean {
+  const seen = new Map<string, string>();
+  return of.cells.every((cell, row) => {
+    const known = seen.get(cell) ?? column.cells[row];
+    seen.set(cell, known);
+    return known === column.cells[row];
+  });
+}
+
+/** The column of symbols of a table with groups, else that of texts: the longest one. */
+function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Column | undefined {
+  const words = columns.filter(
+    ({ isNumber, isTime, problem, distinct, ...column }) =>
+      !isNumber &&
+      !isTime &&
+      !problem &&
+      distinct > 1 &&
+      ![group?.name, ...(order?.columns.map(({ name }) => name) ?? [])].includes(column.name),
+  );
+  if (group !== undefined) return words[0];
+  const size = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
+  return words.toSorted((a, b) => size(b) - size(a))[0];
+}
+
+function nothing(path: string, why: string) {
+  return usageError('init/nothing-to-learn', `no config can be made for this table: ${why}`, {
+    file: path,
+    expected:
+      'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them',
+  });
+}
