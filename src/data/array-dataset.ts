@@ -3,7 +3,7 @@
 import { type Diagnostic, damagedError, damagedErrors } from '../util/errors.js';
 import {
   ArrayArchive,
-  type ArrayContainer,
+  type ArrayFiles,
   FileArray,
   type FileTexts,
   openArrays,
@@ -172,7 +172,7 @@ interface SplitArrays extends SequenceArrays {
 
 /** @param names arrays of the training, validation and test split */
 export async function arrayDataset(
-  files: ArrayContainer,
+  files: Pick<ArrayFiles, 'find' | 'parse' | 'scan' | 'digests'>,
   names: readonly (SplitNames | undefined)[],
   config: { readonly test_fraction?: number },
   { layoutOf, seed, ignoredLabel = IGNORED }: DatasetContext & { readonly layoutOf: LayoutOf },

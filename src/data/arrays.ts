@@ -16,7 +16,7 @@ import {
   npyHeaderBytes,
   npyTexts,
 } from './formats/number-arrays.js';
-import { crc32, type Member, verify, ZipArchive } from './formats/zip.js';
+import { ZipArchive } from './formats/zip.js';
 import { MAX_BYTES, readContent, staysOnDisk } from './reading/files.js';
 import { type ByteRange, type Bytes, memoryBytes, RangedFile } from './reading/ranged-file.js';
 
@@ -191,15 +191,11 @@ export interface SplitNames<Name extends string = string> {
   readonly ids?: Name;
 }
 
-/** Where the arrays of a dataset are. */
+/** Where arrays are: in an archive, or in files of their own. */
 export interface ArrayContainer {
   readonly parse: ParseForm;
   /** Undefined if there is no such array. */
   find(name: string): ArrayBytes | undefined;
-  /** Reads the files on disk from start to end, and runs the checks of their rows. */
-  scan(checks: readonly RowCheck[]): Promise<void>;
-  /** Digests of all files, once they have been read. */
-  readonly digests: readonly SplitFile[];
 }
 
 /** Opens the arrays of a split that `files` has; adds problems of their headers. */
@@ -228,15 +224,20 @@ function textsOf(name: string, { source, start = 0, end = source.size }: ArrayBy
   return { name, file: source.name, texts: npyTexts(bytes, place) };
 }
 
-/** Arrays that each have a file of their own, in memory or on disk. */
+/** The arrays of a dataset: in files of their own or in an archive, in memory or on disk. */
 export class ArrayFiles implements ArrayContainer {
   private readonly sources = new Map<string, Bytes>();
   private readonly digestOf = new Map<string, string>();
+  private archive: ArrayArchive | undefined;
 
+  /**
+   * @param splits paths of each split's files
+   * @param paths of each array that has a file of its own
+   */
   private constructor(
-    private readonly paths: Readonly<Partial<Record<string, string>>>,
-    private readonly splits: readonly (SplitNames | undefined)[],
+    private readonly splits: readonly (readonly string[])[],
     readonly parse: ParseForm,
+    private readonly paths: Readonly<Partial<Record<string, string>>> = {},
   ) {}
 
   /** @param config path of each array */
@@ -245,83 +246,77 @@ export class ArrayFiles implements ArrayContainer {
     splits: readonly (SplitNames<N> | undefined)[],
     parse: ParseForm,
   ): Promise<ArrayFiles> {
-    const files = new ArrayFiles(config, splits, parse);
-    const names: N[] = splits.flatMap(split => Object.values({ ...split }));
-    const paths = names.flatMap(name => config[name] ?? []);
-    const isOnDisk = await staysOnDisk(paths, config, MAX_BYTES);
-    await Promise.all(paths.map(path => files.read(path, isOnDisk)));
+    const paths = splits.map(split => Object.values<N>({ ...split }).flatMap(name => config[name] ?? []));
+    const files = new ArrayFiles(paths, parse, config);
+    await files.read(config);
     return files;
   }
 
+  static async openArchive(path: string, config: { readonly memory?: number }) {
+    const files = new ArrayFiles([[path]], npyForm);
+    await files.read(config);
+    const archive = new ArrayArchive(files.sources.get(path) as Bytes);
+    files.archive = archive;
+    return { files, archive };
+  }
+
   find(name: string): ArrayBytes | undefined {
+    if (this.archive) return this.archive.find(name);
     const source = this.sources.get(this.paths[name] ?? '');
     return source && { source };
   }
 
+  /** Reads the files on disk from start to end, and runs the checks of their rows. */
   async scan(checks: readonly RowCheck[]): Promise<void> {
+    const { archive } = this;
     for (const file of this.sources.values()) {
       if (!(file instanceof RangedFile)) continue;
       const check = rowChecks(checks.filter(({ array }) => array.file === file.name));
-      this.digestOf.set(file.name, await file.scan((piece, from) => check(from + piece.length)));
+      const sha256 = await file.scan((piece, from) => {
+        archive?.add(piece, from);
+        check(from + piece.length);
+      });
+      this.digestOf.set(file.name, sha256);
+      archive?.verify();
     }
   }
 
+  /** Digests of all files, once they have been read. */
   get digests(): SplitFile[] {
-    const [train = [], validation, test] = this.splits.map(names => {
-      const paths = Object.values(names ?? {}).flatMap(name => this.paths[name] ?? []);
+    const [train = [], validation, test] = this.splits.map(paths => {
       const files = paths.map(name => ({ name, sha256: this.digestOf.get(name) as string }));
       return files.length > 0 ? files : undefined;
     });
     return splitFiles({ train, validation, test });
   }
 
-  private async read(path: string, isOnDisk: boolean): Promise<void> {
-    if (isOnDisk) {
-      this.sources.set(path, await RangedFile.open(path));
-      return;
-    }
-    const { bytes, sha256 } = await readContent(path, MAX_BYTES);
-    this.sources.set(path, memoryBytes(path, bytes));
-    this.digestOf.set(path, sha256);
+  private async read(config: { readonly memory?: number }): Promise<void> {
+    const paths = this.splits.flat();
+    const isOnDisk = await staysOnDisk(paths, config, MAX_BYTES);
+    const open = async (path: string): Promise<Bytes> => {
+      if (isOnDisk) return RangedFile.open(path);
+      const { bytes, sha256 } = await readContent(path, MAX_BYTES);
+      this.digestOf.set(path, sha256);
+      return memoryBytes(path, bytes);
+    };
+    await Promise.all(paths.map(async path => this.sources.set(path, await open(path))));
   }
 }
 
-/** Arrays in an archive, in memory or on disk. */
-export class ArrayArchive implements ArrayContainer {
+/** The arrays of an archive. */
+export class ArrayArchive extends ZipArchive implements ArrayContainer {
   readonly parse = npyForm;
-  private readonly zip: ZipArchive;
-  private readonly stored: Member[] = [];
 
-  /**
-   * @param sha256 digest of the archive; of one on disk, `scan` computes it
-   * @throws UserError (exit 5) if the archive is damaged
-   */
-  constructor(
-    private readonly source: Bytes,
-    private sha256 = '',
-  ) {
-    this.zip = new ZipArchive(source);
-  }
-
-  static async open(path: string, config: { readonly memory?: number }): Promise<ArrayArchive> {
-    if (await staysOnDisk([path], config, MAX_BYTES)) return new ArrayArchive(await RangedFile.open(path));
-    const { bytes, sha256 } = await readContent(path);
-    return new ArrayArchive(memoryBytes(path, bytes), sha256);
+  find(name: string): ArrayBytes | undefined {
+    return this.has(name) ? this.open(`${name}.npy`) : undefined;
   }
 
   has(name: string): boolean {
-    return this.zip.names.includes(`${name}.npy`);
-  }
-
-  find(name: string): ArrayBytes | undefined {
-    if (!this.has(name)) return undefined;
-    const member = this.zip.open(`${name}.npy`);
-    if (member.source instanceof RangedFile) this.stored.push(member);
-    return member;
+    return this.names.includes(`${name}.npy`);
   }
 
   missing(name: string, expected: string): Diagnostic {
-    const names = this.zip.names.map(member => member.replace(/\.npy$/, ''));
+    const names = this.names.map(member => member.replace(/\.npy$/, ''));
     return {
       code: 'data/npz-missing',
       message: `the file has no array ${name}`,
@@ -329,27 +324,5 @@ export class ArrayArchive implements ArrayContainer {
       expected,
       got: names.slice(0, 12).join(', ') || 'no arrays',
     };
-  }
-
-  /** Also compares the checksums of arrays on disk. */
-  async scan(checks: readonly RowCheck[]): Promise<void> {
-    if (!(this.source instanceof RangedFile)) return;
-    const check = rowChecks(checks);
-    const checksums = this.stored.map(() => 0);
-    this.sha256 = await this.source.scan((piece, from) => {
-      this.stored.forEach(({ start, end }, i) => {
-        const own = piece.subarray(
-          Math.max(0, start - from),
-          Math.max(0, Math.min(piece.length, end - from)),
-        );
-        if (own.length > 0) checksums[i] = crc32(own, checksums[i]);
-      });
-      check(from + piece.length);
-    });
-    this.stored.forEach((member, i) => verify(member, checksums[i]));
-  }
-
-  get digests(): SplitFile[] {
-    return splitFiles({ train: [{ name: this.source.name, sha256: this.sha256 }] });
   }
 }

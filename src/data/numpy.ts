@@ -2,7 +2,7 @@
 import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { ARRAY_KIND, arrayDataset, arraySequences, sequenceLayout } from './array-dataset.js';
-import { ArrayArchive, ArrayFiles } from './arrays.js';
+import { ArrayFiles } from './arrays.js';
 import type { DataRecord, Dataset, DatasetContext, DatasetKind } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import * as keys from './core/settings.js';
@@ -109,7 +109,7 @@ const [TRAIN, VALIDATED, TEST] = [namesOf(''), namesOf('_validation'), namesOf('
 
 async function openNpz(config: NpzConfig, context: DatasetContext): Promise<Dataset> {
   const { path, validation_arrays } = config;
-  const archive = await ArrayArchive.open(path, config);
+  const { files, archive } = await ArrayFiles.openArchive(path, config);
   const isGiven = (names: object) => Object.values(names).some(name => archive.has(name));
   const missing = [TRAIN, ...[VALIDATED, TEST].filter(isGiven)].flatMap(({ x, y }) =>
     [x, y].filter(name => !archive.has(name)).map(name => archive.missing(name, EXPECTED)),
@@ -117,7 +117,7 @@ async function openNpz(config: NpzConfig, context: DatasetContext): Promise<Data
   if (missing.length > 0) throw damagedErrors(missing);
   checkValidationArrays(isGiven(VALIDATED), config);
   const names = [TRAIN, validation_arrays ? VALIDATED : undefined, TEST];
-  return arrayDataset(archive, names, config, { ...context, layoutOf: sequenceLayout });
+  return arrayDataset(files, names, config, { ...context, layoutOf: sequenceLayout });
 }
 
 const EXPECTED =

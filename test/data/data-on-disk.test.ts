@@ -1,5 +1,5 @@
 /** Data that stay on the disk: the same bytes as in memory, for every kind that can. */
-import { appendFileSync, chmodSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -398,23 +398,13 @@ t.test('a file that changes while it is in use', async t => {
   const opened = async (change: (x: string) => void, message: string, expected?: string) => {
     const { x, y } = files(npz(arrays));
     utimesSync(x, 1e9, 1e9);
-    const before = statSync(x);
     const data = await openDataset({ kind: 'npy', x, y, test_fraction: 0.2, memory: 0 }, { seed: 0 });
-    // times have the resolution of the system's clock
-    do change(x);
-    while (statSync(x).ctimeMs === before.ctimeMs);
+    change(x);
     const load = async () => void (await data.train.load?.(Uint32Array.of(2, 1)));
     if (expected === undefined) await t.resolves(load(), message);
     else t.strictSame(await complaints(5, load), [expected], message);
   };
   await opened(x => appendFileSync(x, 'more'), 'it grows', expected);
-  const inPlace = (x: string) => {
-    const bytes = readFileSync(x);
-    bytes[bytes.length - 1] ^= 1;
-    writeFileSync(x, bytes);
-    utimesSync(x, 1e9, 1e9);
-  };
   await opened(x => utimesSync(x, 1, 1), 'set back', expected);
-  await opened(inPlace, 'changed in place, its time kept', expected);
   await opened(x => chmodSync(x, 0o600), 'other permissions');
 });

@@ -10,7 +10,7 @@ import * as s from '../../util/schema.js';
 import type { InputSource } from '../reading/byte-sources.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { ConfigDiagnostic } from './problems.js';
-import type { Values } from './store.js';
+import type { ClassValues } from './store.js';
 
 /** Class label of a sequence or step that is excluded from the loss and from metrics. */
 export const IGNORED = -100;
@@ -65,7 +65,7 @@ export type Targets =
        * One class per sequence `[N]`, or one per step `[N, T]` (row-major) if `perStep`; {@link
        * IGNORED} if there is none. Only classes per step may be on disk.
        */
-      readonly values: Values<Int32Array>;
+      readonly values: ClassValues;
       readonly perStep: boolean;
     }
   | {

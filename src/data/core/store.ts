@@ -63,15 +63,12 @@ export function selectTargets(targets: Targets, indices: Uint32Array, steps: num
     return { ...targets, values, ...(given && { given: at => given(placeOf(at)) }) };
   }
   const width = targets.perStep ? steps : 1;
-  const from = inMemory(targets.values);
-  const values = from
-    ? copyRows(from, new Int32Array(indices.length * width), indices, width)
-    : new RowValues(
-        indices.length,
-        width,
-        length => new Int32Array(length),
-        index => targets.values.subarray(indices[index] * width, (indices[index] + 1) * width),
-      );
+  const values =
+    targets.values instanceof Int32Array
+      ? copyRows(targets.values, new Int32Array(indices.length * width), indices, width)
+      : new StepClasses(indices.length, width, index =>
+          targets.values.subarray(indices[index] * width, (indices[index] + 1) * width),
+        );
   return { ...targets, values };
 }
 
@@ -125,7 +122,7 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
   const { count, steps, inputSize, lengths } = store;
   const lengthOf = (index: number): number => lengths?.[index] ?? steps;
   const inMemory = 'kind' in targets ? targets : undefined;
-  const stepClasses = (values: Values<Int32Array>): Targets => ({
+  const stepClasses = (values: ClassValues): Targets => ({
     kind: 'class',
     numClasses: 'numClasses' in targets ? targets.numClasses : 0,
     values,
@@ -143,15 +140,10 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
     store.decode(index, parts, own, inMemory ? undefined : classes.fill(IGNORED));
     current = index;
   };
-  const onDisk = new RowValues(
-    count,
-    steps,
-    length => new Int32Array(length),
-    index => {
-      readNow(index);
-      return classes;
-    },
-  );
+  const onDisk = new StepClasses(count, steps, index => {
+    readNow(index);
+    return classes;
+  });
   const split: Split = {
     count,
     targets: inMemory ?? stepClasses(onDisk),
@@ -229,69 +221,55 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
   };
 }
 
-export type Numbers = Int32Array | Float32Array;
-
-/** Implemented by every typed array. */
-export interface Values<T extends Numbers> {
+/** Classes in memory or on disk; implemented by `Int32Array`. */
+export interface ClassValues {
   readonly length: number;
-  /** The numbers from `from` to `to` (exclusive); valid until the next call. */
-  subarray(from: number, to: number): T;
+  /** The classes from `from` to `to` (exclusive); valid until the next call. */
+  subarray(from: number, to: number): Int32Array;
   [Symbol.iterator](): Iterator<number>;
 }
 
 /** Approximate number of values per chunk. */
 const CHUNK = 2 ** 16;
 
-/** Returns `values` as a typed array; undefined if they are not in memory. */
-export function inMemory<T extends Numbers>(values: Values<T>): T | undefined {
-  return ArrayBuffer.isView(values) ? (values as unknown as T) : undefined;
-}
-
 /**
  * Calls `visit` for all of `values` in order, in chunks of whole rows; a typed array is one chunk.
  * @param width numbers per row
  * @param visit receives a chunk and the index of its first number; returns false to stop
  */
-export function eachChunk<T extends Numbers>(
-  values: Values<T>,
+export function eachChunk(
+  values: ClassValues,
   width: number,
   // biome-ignore lint/suspicious/noConfusingVoidType: most visitors see all pieces
-  visit: (values: T, from: number) => boolean | void,
+  visit: (values: Int32Array, from: number) => boolean | void,
 ): void {
-  const whole = inMemory(values);
-  if (whole) {
-    visit(whole, 0);
-    return;
-  }
-  const size = Math.max(1, Math.floor(CHUNK / width)) * width;
+  const size = values instanceof Int32Array ? values.length : Math.max(1, Math.floor(CHUNK / width)) * width;
   for (let from = 0; from < values.length; from += size) {
     if (visit(values.subarray(from, Math.min(values.length, from + size)), from) === false) return;
   }
 }
 
-/** Values whose rows are read one at a time. */
-export class RowValues<T extends Numbers> implements Values<T> {
+/** One class per step, in rows that are read one at a time. */
+class StepClasses implements ClassValues {
   /**
-   * @param width numbers per row
+   * @param width steps per row
    * @param row returns row `index`, valid until the next call
    */
   constructor(
     private readonly count: number,
     private readonly width: number,
-    private readonly make: (length: number) => T,
-    private readonly row: (index: number) => T,
+    private readonly row: (index: number) => Int32Array,
   ) {}
 
   get length(): number {
     return this.count * this.width;
   }
 
-  subarray(from: number, to: number): T {
+  subarray(from: number, to: number): Int32Array {
     const { width } = this;
     const first = Math.floor(from / width);
-    if (to <= (first + 1) * width)
-      return this.row(first).subarray(from - first * width, to - first * width) as T;
-    const out = this.make(to - from);
+    if (to <= (first + 1) * width) return this.row(first).subarray(from - first * width, to - first * width);
+    const out = new Int32Array(to - from);
     for (let at = from; at < to; ) {
       const index = Math.floor(at / width);
       const end = Math.min(to, (index + 1) * width);

@@ -44,10 +44,12 @@ export interface Member {
 export class ZipArchive {
   private readonly entries: ReadonlyMap<string, Entry>;
   private left: number;
+  /** Members that were opened and stay on disk, with the checksums of their bytes so far. */
+  private readonly stored: { readonly member: Member; found: number }[] = [];
 
   /** @throws UserError (exit 5) if the archive is damaged */
   constructor(
-    private readonly source: Bytes,
+    readonly source: Bytes,
     limit = expansionLimit(),
   ) {
     this.left = limit;
@@ -60,8 +62,8 @@ export class ZipArchive {
   }
 
   /**
-   * Opens a member: where it is in the archive if it is stored, else in memory. The checksum of one
-   * that stays on disk is not verified.
+   * Opens a member: where it is in the archive if it is stored, else in memory. That of one on disk
+   * is verified by `add` and `verify`.
    */
   open(name: string): Member {
     const { source } = this;
@@ -76,7 +78,8 @@ export class ZipArchive {
     const otherSize = () => broken(`the size of member ${name} differs from the directory`);
     if (method === 0) {
       if (compressedBytes !== originalBytes) throw otherSize();
-      if (!(source instanceof RangedFile)) verify(stored, crc32(contentOf(stored)));
+      if (source instanceof RangedFile) this.stored.push({ member: stored, found: 0 });
+      else verify(stored, crc32(contentOf(stored)));
       return stored;
     }
     if (method !== 8) throw broken(`member ${name} is compressed by method ${method}; expected: 0 or 8`);
@@ -95,15 +98,29 @@ export class ZipArchive {
     verify(member, crc32(content));
     return member;
   }
+
+  /** Adds the archive's bytes at `from`, the next ones, to the checksums of members on disk. */
+  add(piece: Buffer, from: number): void {
+    for (const one of this.stored) {
+      const { start, end } = one.member;
+      const own = piece.subarray(Math.max(0, start - from), Math.max(0, Math.min(piece.length, end - from)));
+      if (own.length > 0) one.found = crc32(own, one.found);
+    }
+  }
+
+  /** @throws UserError (exit 5) if the checksum of a member on disk differs; call after `add` */
+  verify(): void {
+    for (const { member, found } of this.stored) verify(member, found);
+  }
 }
 
 /** @throws UserError (exit 5) if the checksum of a member's content differs */
-export function verify({ name, source, checksum }: Member, found: number): void {
+function verify({ name, source, checksum }: Member, found: number): void {
   if (found === checksum) return;
   throw damage(source.name, `the member ${name} is damaged: its checksum differs`, 'data/zip-checksum');
 }
 
-export function contentOf({ source, start, end }: Member): Buffer {
+function contentOf({ source, start, end }: Member): Buffer {
   return source.readNow({ from: start, to: end });
 }
 

@@ -60,11 +60,7 @@ const BLOCKING_MS = 1;
 const CALLS_IN_BACKGROUND = 8;
 
 /** What identifies the content of a file. */
-interface KnownFile extends Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'> {
-  ctimeMs: number;
-  /** Digest of the whole file; undefined until it has been read. */
-  sha256?: string;
-}
+type KnownFile = Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'>;
 
 export class RangedFile implements Bytes {
   private window: Buffer = Buffer.alloc(0);
@@ -84,8 +80,7 @@ export class RangedFile implements Bytes {
         const message = 'cannot read the file: this is not a regular file';
         throw usageError('data/unreadable', message, { file: path });
       }
-      const { dev, ino, size, mtimeMs, ctimeMs } = stats;
-      return new RangedFile(path, { dev, ino, size, mtimeMs, ctimeMs });
+      return new RangedFile(path, stats);
     } catch (error) {
       throw unreadableFile(path, error);
     }
@@ -116,8 +111,7 @@ export class RangedFile implements Bytes {
         visit(piece, from);
       }
     });
-    this.known.sha256 = hash.digest('hex');
-    return this.known.sha256;
+    return hash.digest('hex');
   }
 
   /** Reads the bytes of each range. */
@@ -252,31 +246,11 @@ export class RangedFile implements Bytes {
     });
   }
 
-  /**
-   * The time of the last change of the content (mtime) can be set back, as `cp -p` does; that of
-   * the last change of the file (ctime) cannot. But ctime also changes with permissions and links,
-   * so if only ctime has changed, the digest decides.
-   */
   private checkSame(file: number): void {
+    const { dev, ino, size, mtimeMs } = fstatSync(file);
     const { known } = this;
-    const { dev, ino, size, mtimeMs, ctimeMs } = fstatSync(file);
     if (dev !== known.dev || ino !== known.ino || size !== known.size || mtimeMs !== known.mtimeMs)
       throw this.changed();
-    if (ctimeMs === known.ctimeMs) return;
-    if (this.digestOf(file) !== known.sha256) throw this.changed();
-    known.ctimeMs = ctimeMs;
-  }
-
-  private digestOf(file: number): string {
-    const hash = createHash('sha256');
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-    for (let from = 0; from < this.size; ) {
-      const count = readSync(file, chunk, 0, chunk.length, from);
-      if (count === 0) throw this.changed();
-      hash.update(chunk.subarray(0, count));
-      from += count;
-    }
-    return hash.digest('hex');
   }
 
   private changed() {
