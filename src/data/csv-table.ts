@@ -189,9 +189,8 @@ export class TableReader implements TableHandlers {
     files: readonly string[],
     private readonly isGathered: boolean,
   ) {
-    const names = shortNames(files);
     this.nameOf = placeNames(files);
-    this.recordings = new Map(files.map((file, i) => [file, names[i]]));
+    this.recordings = shortNames(files);
     this.isTraining = columns.purpose === 'train';
     this.rows = new Rows(columns.keepsFloat64);
   }

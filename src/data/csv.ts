@@ -201,8 +201,7 @@ function csvSequences(config: CsvConfig, { vocabulary }: DataRecord): SequenceRe
 
 /**
  * Returns whether `sources` are files of up to {@link MAX_GATHERED_BYTES} in total, and the sources
- * to read instead: small files are in memory, since only its content tells how large a gzip file
- * is.
+ * to read instead, whose beginning has been read: only its content tells how large a gzip file is.
  */
 async function measured(
   sources: readonly InputSource[],
@@ -211,10 +210,8 @@ async function measured(
   let room = MAX_GATHERED_BYTES;
   for (const { name, open } of sources) {
     const given = await open();
-    const isFile = given.size !== undefined || given.isDecompressedFile === true;
-    const isLarge = !isFile || (given.size ?? 0) > room;
-    const { start, source } = await beginning(given, isLarge ? 0 : room + 1);
-    room -= isLarge ? room + 1 : start.length;
+    const { start, source } = await beginning(given, given.isFile ? room + 1 : 0);
+    room -= given.isFile ? start.length : room + 1;
     opened.push({ name, open: async () => source });
     if (room < 0) break;
   }

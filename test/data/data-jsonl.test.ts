@@ -276,7 +276,7 @@ async function readInPieces(config: DatasetConfig, data: Dataset, path: string, 
     ...(data.vocabulary && { vocabulary: data.vocabulary }),
   };
   const all: ReadSequence[] = [];
-  const source = { name: path, size: bytes.length, chunks: chunks() };
+  const source = { name: path, isFile: true, chunks: chunks() };
   for await (const some of newSequences(config, record).read(asInput(source))) all.push(...some);
   return all;
 }

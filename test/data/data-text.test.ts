@@ -376,7 +376,7 @@ t.test('an unknown symbol of an input and a byte that is not UTF-8 have their co
     const chunks = async function* () {
       for (let at = 0; at < given.length; at += 1000) yield given.subarray(at, at + 1000);
     };
-    const source = { name: path, size: given.length, chunks: chunks(), ...(given === bytes && { path }) };
+    const source = { name: path, isFile: true, chunks: chunks(), ...(given === bytes && { path }) };
     const places: string[] = [];
     const add = (problems: readonly Diagnostic[]) =>
       places.push(...problems.map(({ line, column }) => `${line}:${column}`));

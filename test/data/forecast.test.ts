@@ -432,7 +432,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     };
     const all: ReadSequence[] = [];
     for await (const some of newSequences(config, record).read(
-      asInput({ name: 'a.csv', size: text.length, chunks: chunks() }),
+      asInput({ name: 'a.csv', isFile: true, chunks: chunks() }),
     ))
       all.push(...some);
     return all;
@@ -572,7 +572,7 @@ t.test('a table of many series is forecast from in linear work', async t => {
     const text = Buffer.from(`region,day,sales\n${rows.join('')}`);
     const source = {
       name: 'a.csv',
-      size: text.length,
+      isFile: true,
       chunks: (async function* () {
         yield text;
       })(),

@@ -198,7 +198,7 @@ async function inputs(name: string, size: number, isStream = false): Promise<Rea
   const chunks = async function* () {
     for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
   };
-  const source = { name, size: isStream ? undefined : bytes.length, chunks: chunks() };
+  const source = { name, isFile: !isStream, chunks: chunks() };
   const found: ReadSequence[] = [];
   for await (const some of newSequences(readings(name), record).read(asInput(source))) found.push(...some);
   return found;

@@ -126,13 +126,12 @@ export function predictFrom(
   const isStream = onceIn(random, 2);
   return async () => {
     const bytes = readFileSync(path);
-    const size = isStream ? undefined : bytes.length;
     const pieces = Array.from({ length: Math.ceil(bytes.length / piece) }, (_, i) =>
       bytes.subarray(i * piece, (i + 1) * piece),
     );
-    const parted = await attempt(() => read(config, data, pieces, size));
+    const parted = await attempt(() => read(config, data, pieces, !isStream));
     if (isCompared) {
-      const whole = await attempt(() => read(config, data, [bytes], size));
+      const whole = await attempt(() => read(config, data, [bytes], !isStream));
       ensure(toText(parted) === toText(whole), 'the pieces of an input change nothing');
     }
     if (parted instanceof UserError) throw parted;
@@ -185,9 +184,10 @@ async function read(
   config: DatasetConfig,
   data: DataRecord,
   pieces: readonly Buffer[],
-  size: number | undefined,
+  isFile: boolean,
 ): Promise<ReadSequence[]> {
-  const source = await streamBytes('input', Readable.from(pieces, { objectMode: false }), size);
+  const stream = Readable.from(pieces, { objectMode: false });
+  const source = { ...(await streamBytes('input', stream)), isFile };
   const found: ReadSequence[] = [];
   for await (const list of newSequences(config, data).read(asInput(source))) found.push(...list);
   return found;

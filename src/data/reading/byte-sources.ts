@@ -13,10 +13,8 @@ import { damagedGzip, isGzip, MAX_BYTES, shortNames, unreadableFile } from './fi
 export interface ByteSource {
   /** Name for messages, as given by the user. */
   readonly name: string;
-  /** Size in bytes; undefined if not known in advance. */
-  readonly size: number | undefined;
-  /** True for the content of a gzip file, whose size is unknown but which ends. */
-  readonly isDecompressedFile?: boolean;
+  /** True for a file, raw or gzip; a stream may never end. */
+  readonly isFile: boolean;
   /** Path of the file that has exactly these bytes; absent for a stream and for a gzip file. */
   readonly path?: string;
   readonly chunks: AsyncIterable<Buffer>;
@@ -24,7 +22,7 @@ export interface ByteSource {
 
 /** A source of bytes that have been read. */
 export function oneChunk(name: string, bytes: Buffer): ByteSource {
-  return { name, size: bytes.length, chunks: Readable.from([bytes]) };
+  return { name, isFile: true, chunks: Readable.from([bytes]) };
 }
 
 /** A file or stream of an input, opened when its turn comes. */
@@ -43,9 +41,7 @@ export async function fileBytes(path: string): Promise<ByteSource> {
     if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
     const stream = info.isFIFO() && process.platform === 'linux' ? openPipe(path) : createReadStream(path);
     if (!(stream instanceof Socket)) await once(stream, 'open');
-    if (!info.isFile()) return await streamBytes(path, stream);
-    const source = await streamBytes(path, stream, info.size);
-    return source.isDecompressedFile ? source : { ...source, path };
+    return await streamBytes(path, stream, info.isFile() ? path : undefined);
   } catch (error) {
     throw unreadableFile(path, error);
   }
@@ -64,14 +60,13 @@ function openPipe(path: string): Socket {
 /**
  * Reads `stream`, decompressed if it is gzip. The errors may also occur while chunks are read.
  * @param name of the source, for messages
- * @param size in bytes, of a file
+ * @param path of a file
  */
-export async function streamBytes(name: string, stream: Readable, size?: number): Promise<ByteSource> {
-  const raw = { name, size, chunks: namedErrors(name, stream) };
-  const { start, source } = await beginning(raw, 2);
-  if (!isGzip(start)) return source;
-  const chunks = decompressed(name, source.chunks);
-  return { name, size: undefined, isDecompressedFile: size !== undefined, chunks };
+export async function streamBytes(name: string, stream: Readable, path?: string): Promise<ByteSource> {
+  const common = { name, isFile: path !== undefined };
+  const { start, source } = await beginning({ ...common, chunks: namedErrors(name, stream) }, 2);
+  if (isGzip(start)) return { ...common, chunks: decompressed(name, source.chunks) };
+  return path === undefined ? source : { ...source, path };
 }
 
 /** Reads all bytes of `source`. */
@@ -181,9 +176,8 @@ type Place = Required<Pick<Diagnostic, 'file'>> & Pick<Diagnostic, 'line' | 'row
  */
 export function placeNames(files: readonly string[]): (place: Place) => string {
   const names = shortNames(files);
-  const nameOf = new Map(files.map((file, i) => [file, names[i]]));
   return ({ file, line, row }) => {
-    if (files.length > 1) return `${nameOf.get(file)}:${line ?? row}`;
+    if (files.length > 1) return `${names.get(file)}:${line ?? row}`;
     return line === undefined ? `row ${row}` : `line ${line}`;
   };
 }

@@ -4,11 +4,9 @@
  * or hostile files from exhausting memory, far above realistic data.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, read as readCallback, readFileSync, statSync } from 'node:fs';
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join, resolve, sep } from 'node:path';
-import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
@@ -107,7 +105,7 @@ function some(path: string, message: string, files: readonly string[]): readonly
  * The names of the files: the last parts of their paths, as few as keep all of them apart, below
  * the folder that they have in common.
  */
-export function shortNames(files: readonly string[]): readonly string[] {
+export function shortNames(files: readonly string[]): ReadonlyMap<string, string> {
   const paths = files.map(file => resolve(file).split(sep));
   const longest = Math.max(...paths.map(({ length }) => length));
   const isCommon = (depth: number): boolean =>
@@ -116,9 +114,9 @@ export function shortNames(files: readonly string[]): readonly string[] {
   while (paths.length > 1 && isCommon(common)) common++;
   for (let parts = 1; parts < longest; parts++) {
     const names = paths.map(path => path.slice(Math.max(common, path.length - parts)).join('/'));
-    if (new Set(names).size === names.length) return names;
+    if (new Set(names).size === names.length) return new Map(files.map((file, i) => [file, names[i]]));
   }
-  return files;
+  return new Map(files.map(file => [file, file]));
 }
 
 export interface SourceFile {
@@ -129,12 +127,10 @@ export interface SourceFile {
   readonly sha256: string;
 }
 
-const read = promisify(readCallback);
-
 /** Reads the file at `path`. */
-export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
+async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
-    const info = statSync(path);
+    const info = await stat(path);
     if (!info.isFile()) {
       throw unreadable(
         path,
@@ -148,27 +144,10 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
         got: `${info.size} bytes`,
       });
     }
-    const bytes = await readWhole(path, info.size);
+    const bytes = await readFile(path);
     return { name: path, bytes, sha256: sha256(bytes) };
   } catch (error) {
     throw unreadableFile(path, error);
-  }
-}
-
-/**
- * Reads in one request to Node's thread pool, so that this thread can work meanwhile: `readFile`
- * returns to it after every 512 KiB.
- */
-async function readWhole(path: string, size: number): Promise<Buffer> {
-  const file = openSync(path, 'r');
-  try {
-    const { bytesRead, buffer } = await read(file, Buffer.allocUnsafeSlow(size), 0, size, null);
-    // some files have no known size, and others grow
-    const rest = readFileSync(file);
-    if (rest.length === 0 && bytesRead === size) return buffer;
-    return Buffer.concat([buffer.subarray(0, bytesRead), rest]);
-  } finally {
-    closeSync(file);
   }
 }
 
