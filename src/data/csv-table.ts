@@ -6,7 +6,7 @@
  */
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import type { Purpose, ReadSequence, TextLevel } from './core/dataset.js';
-import { NUMBER } from './core/labels.js';
+import { LabelCodes, NUMBER } from './core/labels.js';
 import { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/store.js';
 import {
@@ -77,9 +77,7 @@ export class Rows {
   readonly starts: number[] = [0];
   /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
   readonly targets: number[] = [];
-  readonly labels = new TextCodes();
-  /** Position of the first occurrence of each label, by code. */
-  readonly labelPlaces: Partial<CellPlace>[] = [];
+  readonly labels = new LabelCodes();
   /** Group code of each row; empty if each row is a sequence. */
   readonly groups: number[] = [];
   readonly groupNames = new TextCodes();
@@ -391,7 +389,7 @@ export class TableReader implements TableHandlers {
   }
 
   private addTarget(text: string, column: number, record: TableRecord): CellProblem | undefined {
-    const { targets, labels, labelPlaces } = this.rows;
+    const { targets, labels } = this.rows;
     if (this.columns.targetKind === 'value') {
       const value = cellNumber(text);
       if (value === undefined)
@@ -400,9 +398,8 @@ export class TableReader implements TableHandlers {
       return undefined;
     }
     if (isMissing(text)) return place => missingCell(text, place);
-    const code = labels.code(this.parquet[column]?.isBoolean ? String(text === '1') : text);
-    if (code === labelPlaces.length) labelPlaces.push(record.place(column));
-    targets.push(code);
+    const label = this.parquet[column]?.isBoolean ? String(text === '1') : text;
+    targets.push(labels.placed(label, () => record.place(column)));
     return undefined;
   }
 

@@ -3,7 +3,7 @@
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
 import type { DataRecord, Dataset, DatasetContext, DatasetKind, SequenceReader } from './core/dataset.js';
-import { type ClassMapping, classesByCode, type LabelTexts } from './core/labels.js';
+import { type ClassMapping, classesByCode } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
@@ -273,8 +273,6 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   const lengths = Int32Array.from(lists, list =>
     level === undefined ? list.length : rows.starts[list[0] + 1] - rows.starts[list[0]],
   );
-  const starts = new Uint32Array(lists.length);
-  for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
   const size = targetsOf(config).length;
   const targetRows = sequence?.per_step ? lists.flat() : lists.map(([row]) => row);
   const targets = new Float64Array(targetRows.length * size);
@@ -284,20 +282,15 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   return {
     sources,
     features: rows.values(lists.flat()) as Float32Array,
-    starts,
     lengths,
     targets,
-    labels: labelTexts(table),
+    labels: rows.labels,
     idOf: index => reader.idOf(index, lists[index]),
     check(indices, mapping) {
       if (sequence !== undefined && !sequence.per_step)
         checkConstant(table, targetsOf(config), indices, mapping);
     },
   };
-}
-
-function labelTexts({ sources, rows: { labels, labelPlaces } }: TrainingTable): LabelTexts {
-  return { file: sources[0].name, labels: labels.texts, placeOf: code => labelPlaces[code] };
 }
 
 function checkConstant(
@@ -309,7 +302,7 @@ function checkConstant(
   const { rows, lists, reader } = table;
   const { targets, labels } = rows;
   const size = names.length;
-  const classes = mapping && classesByCode(labelTexts(table), mapping);
+  const classes = mapping && classesByCode(labels, mapping);
   const targetOf = (at: number): number => (classes ? classes[targets[at]] : targets[at]);
   const words = (at: number): string =>
     classes ? labels.texts[targets[at]] : String(shortestDecimal(targets[at]));

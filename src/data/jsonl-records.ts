@@ -15,8 +15,9 @@ export type LinePlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | '
 
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
-/** The line of a record; valid only during the call that receives it. */
+/** A line with a record; valid only during the call that receives it. */
 export interface RecordLine {
+  readonly record: JsonRecord;
   /** Line number, from 1. */
   readonly number: number;
   /** Its byte range in the file, `to` exclusive. */
@@ -32,7 +33,7 @@ export interface RecordLine {
  */
 export function jsonLines(
   file: string,
-  onRecord: (record: JsonRecord, line: RecordLine) => void,
+  onRecord: (line: RecordLine) => void,
   onBroken: (problem: Diagnostic) => void,
 ): LinePieces {
   return new LinePieces(file, true, {
@@ -42,7 +43,7 @@ export function jsonLines(
       if (!/\S/.test(source)) return;
       const place = (name?: string) => placeInLine(source, { file, line: number }, name);
       const record = parseRecord(source);
-      if (typeof record !== 'string') onRecord(record, { number, from, to: from + bytes.length, place });
+      if (typeof record !== 'string') onRecord({ record, number, from, to: from + bytes.length, place });
       else {
         const expected = 'one JSON object per line';
         onBroken({ code: 'data/jsonl-line', message: record, ...place(), expected });
@@ -96,17 +97,15 @@ export class Unfit extends Error {
   }
 }
 
-/**
- * Reads a field of a record; an invalid or missing value is added to `problems` at its position.
- */
+/** Reads a field of a record; adds an invalid or missing value to `problems` at its position. */
 export function attemptField<T>(
-  record: JsonRecord,
+  line: RecordLine,
   name: string,
-  { problems, line }: { readonly problems: Problems; readonly line: RecordLine },
+  problems: Problems,
   read: (value: unknown) => T,
 ): T | undefined {
   try {
-    if (Object.hasOwn(record, name)) return read(record[name]);
+    if (Object.hasOwn(line.record, name)) return read(line.record[name]);
     throw new Unfit('this field in every record', undefined, { code: 'data/jsonl-missing-field' });
   } catch (error) {
     const field = `field ${JSON.stringify(name)}`;

@@ -11,7 +11,7 @@ import {
   type ReadSequence,
   type SequenceReader,
 } from './core/dataset.js';
-import type { ClassMapping } from './core/labels.js';
+import { type ClassMapping, LabelCodes } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
@@ -22,7 +22,6 @@ import {
   finite,
   type JsonRecord,
   jsonLines,
-  type LinePlace,
   labelOf,
   type RecordLine,
   textOf,
@@ -156,24 +155,25 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
     async *read(sources) {
       const done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
-      const read = (file: string, record: JsonRecord, line: RecordLine): ReadSequence => {
+      const read = (line: RecordLine): ReadSequence => {
         const problems = new Problems();
         const out = new FloatList(64);
-        const hasId = config.id !== undefined && Object.hasOwn(record, config.id);
-        const given = hasId ? attemptField(record, config.id, { problems, line }, textOf) : '';
+        const place = line.place();
+        const hasId = config.id !== undefined && Object.hasOwn(line.record, config.id);
+        const given = hasId ? attemptField(line, config.id, problems, textOf) : '';
         // an empty one names nothing
-        const id = given === '' ? nameOf({ file, line: line.number }) : given;
-        const length = attemptField(record, config.input, { problems, line }, value =>
+        const id = given === '' ? nameOf(place) : given;
+        const named = id !== undefined && { id };
+        const length = attemptField(line, config.input, problems, value =>
           addSteps(value, config, { shape, codeOf, out }),
         );
-        const named = id !== undefined && { id };
         if (problems.all.length > 0) return { problems: problems.all, ...named };
-        return { length: length ?? 0, values: out.toArray(), ...named, place: line.place() };
+        return { length: length ?? 0, values: out.toArray(), ...named, place };
       };
       const piecesOf = (file: string) =>
         jsonLines(
           file,
-          (record, line) => done.push(read(file, record, line)),
+          line => done.push(read(line)),
           problem => done.push({ problems: [problem] }),
         );
       yield* readInTurn(sources, piecesOf, done);
@@ -228,101 +228,82 @@ async function readJsonlTable(
   const { problems } = reader;
   const sources: DataFile[] = [];
   for (const file of files) {
-    const before = reader.count;
+    const before = reader.lengths.length;
     const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
     const lines = jsonLines(
       file,
-      (record, line) => {
-        reader.record(record, line, ranged);
-        if (problems.full) problems.throwIfAny();
-      },
-      problem => {
-        problems.add(problem);
-        if (problems.full) problems.throwIfAny();
-      },
+      line => reader.add(line, ranged),
+      problem => problems.add(problem),
     );
     sources.push(await readPieces(file, ranged, lines));
-    if (reader.count === before && problems.all.length === 0)
+    if (reader.lengths.length === before && problems.all.length === 0)
       problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file });
   }
-  const table = reader.table();
-  problems.throwIfAny();
-  return { ...table, sources };
+  return reader.table(sources);
 }
 
 /** Code of a null label. */
 const NO_LABEL = -1;
 
 class TableReader {
-  readonly problems = new Problems();
+  readonly problems = new Problems(true);
+  readonly lengths: number[] = [];
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
-  private readonly starts: number[] = [];
-  private readonly lengths: number[] = [];
   private readonly ids: string[] = [];
   /** Targets that are null before the first number, whose size is not known yet. */
   private pendingNulls = 0;
-  private readonly labels = new TextCodes();
-  /** Position of the first occurrence of each label, by code. */
-  private readonly labelPlaces: LinePlace[] = [];
-  private rows = 0;
+  private readonly labels = new LabelCodes();
   /** Of records that stay on disk. */
   private readonly records: Place[] = [];
   private readonly nameOf: ReturnType<typeof placeNames>;
 
   constructor(
-    private readonly files: readonly string[],
+    files: readonly string[],
     private readonly config: JsonlConfig,
     private readonly common: Common,
   ) {
     this.nameOf = placeNames(files);
   }
 
-  get count(): number {
-    return this.starts.length;
-  }
-
   /** @param file the file that the record stays in, if it stays on disk */
-  record(record: JsonRecord, line: RecordLine, file: RangedFile | undefined): void {
+  add(line: RecordLine, file: RangedFile | undefined): void {
     const { config, common, problems, features: out } = this;
     const at = line.place();
-    if (this.count === 0) checkFields(record, at.file, config);
-    const attempt = <T>(name: string, read: (value: unknown) => T): T | undefined =>
-      attemptField(record, name, { problems, line }, read);
+    if (this.lengths.length === 0) checkFields(line.record, at.file, config);
     const codeOf = (text: string): number => common.symbols.code(text);
-    const length =
-      attempt(config.input, value => addSteps(value, config, { shape: common, codeOf, out })) ?? 0;
-    this.starts.push(this.rows);
+    const steps = { shape: common, codeOf, out };
+    const length = attemptField(line, config.input, problems, value => addSteps(value, config, steps)) ?? 0;
     this.lengths.push(length);
-    this.rows += length;
     const before = this.targets.size;
-    attempt(config.target, value => this.target(value, length, line));
+    attemptField(line, config.target, problems, value => this.target(value, length, line));
     if (file) {
       this.records.push({ file, from: line.from, to: line.to });
       out.truncate(0);
       if (config.per_step && config.target_kind === 'class') this.targets.truncate(before);
     }
-    const id = config.id === undefined ? this.nameOf(at) : attempt(config.id, textOf);
+    const id = config.id === undefined ? this.nameOf(at) : attemptField(line, config.id, problems, textOf);
     this.ids.push(id ?? '');
   }
 
-  table(): Omit<SequenceTable, 'sources'> {
-    const { files, features, targets, starts, lengths, labels, labelPlaces, records } = this;
+  table(sources: readonly DataFile[]): SequenceTable {
+    const { features, targets, lengths, labels, records, problems } = this;
     if (this.pendingNulls > 0) {
-      this.problems.add({
+      problems.add({
         code: 'data/jsonl-value',
         message: `every target in the field ${JSON.stringify(this.config.target)} is null`,
-        file: files[0],
+        file: sources[0].name,
         expected: 'a number in at least one step',
       });
     }
+    problems.throwIfAny();
     return {
+      sources,
       features: features.toArray(),
       records: records.length > 0 ? records : undefined,
-      starts,
       lengths,
       targets: targets.toArray(),
-      labels: { file: files[0], labels: labels.texts, placeOf: code => labelPlaces[code] },
+      labels,
       idOf: index => this.ids[index],
     };
   }
@@ -367,9 +348,7 @@ class TableReader {
       this.targets.push(NO_LABEL);
       return;
     }
-    const code = this.labels.code(labelOf(value));
-    if (code === this.labelPlaces.length) this.labelPlaces.push(line.place(this.config.target));
-    this.targets.push(code);
+    this.targets.push(this.labels.placed(labelOf(value), () => line.place(this.config.target)));
   }
 }
 

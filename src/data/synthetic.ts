@@ -20,7 +20,7 @@ import {
 } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import { DATA, kind, steps, validation } from './core/settings.js';
-import { packedSplit } from './core/store.js';
+import { packedSplit, startsOf } from './core/store.js';
 import { MAX_ELEMENTS, sha256 } from './reading/files.js';
 
 const ADDING_FEATURES = 2;
@@ -172,8 +172,8 @@ function addingProblem(stream: RandomStream, count: number, steps: number) {
       sums[i] += features[at];
     }
   }
-  const starts = Uint32Array.from({ length: count }, (_, i) => i * steps);
   const lengths = new Int32Array(count).fill(steps);
+  const starts = startsOf(lengths);
   const targets = { kind: 'value', size: 1, values: sums } as const;
   const split = packedSplit({ features, inputSize: ADDING_FEATURES, starts, lengths, targets }, steps);
   return { split, sha256: sha256(features, sums) };

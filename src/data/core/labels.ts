@@ -5,6 +5,7 @@
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { MAX_CLASSES } from '../reading/files.js';
 import { IGNORED } from './dataset.js';
+import { TextCodes } from './store.js';
 
 /** A label or symbol and its position. */
 export interface PlacedLabel {
@@ -78,13 +79,16 @@ export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 const BOOLEAN = /^(?:true|false)$/i;
 
-/** The labels of one file. */
-export interface LabelTexts {
-  readonly file: string;
-  /** Distinct labels as written, in the order of their first appearance. */
-  readonly labels: readonly string[];
-  /** Position of the first occurrence of a label. @param code its index in `labels` */
-  placeOf(code: number): PlacedLabel['place'];
+/** The labels of a table, as written, numbered in the order of their first appearance. */
+export class LabelCodes extends TextCodes {
+  /** Position of the first occurrence of each label, by code. */
+  readonly places: PlacedLabel['place'][] = [];
+
+  placed(label: string, place: () => PlacedLabel['place']): number {
+    const code = this.code(label);
+    if (code === this.places.length) this.places.push(place());
+    return code;
+  }
 }
 
 export type ClassMapping = ReturnType<typeof classMapping>;
@@ -99,11 +103,14 @@ export type ClassMapping = ReturnType<typeof classMapping>;
  *   ignored labels)
  */
 export function classMapping(
-  tables: readonly LabelTexts[],
-  { labels_as_text: asText = false }: { readonly labels_as_text?: boolean },
+  tables: readonly LabelCodes[],
+  {
+    labels_as_text: asText = false,
+    path: file,
+  }: { readonly labels_as_text?: boolean; readonly path: string },
   ignoredLabel: number = IGNORED,
 ) {
-  const written = [...new Set(tables.flatMap(table => table.labels))];
+  const written = [...new Set(tables.flatMap(table => table.texts))];
   const ignored = new Set([IGNORED, ignoredLabel].map(String));
   const isIgnored = (text: string): boolean =>
     ignored.has(text) || (!asText && NUMBER.test(text) && ignored.has(decimalOf(text)));
@@ -121,7 +128,7 @@ export function classMapping(
       'data/label-range',
       labels.length === 0 ? 'the target column contains only ignored labels' : 'there are too many classes',
       {
-        file: tables[0].file,
+        file,
         expected: `1 to ${MAX_CLASSES} different labels`,
         got: String(labels.length),
         suggestion: labels.length === 0 ? undefined : 'dataset.target_kind: value',
@@ -152,8 +159,8 @@ function decimalOf(text: string): string {
 }
 
 /** Class of each label code of a file; {@link IGNORED} for ignored labels. */
-export function classesByCode({ labels }: LabelTexts, { classes }: ClassMapping): Int32Array {
-  return Int32Array.from(labels, label => classes.get(label) ?? IGNORED);
+export function classesByCode({ texts }: LabelCodes, { classes }: ClassMapping): Int32Array {
+  return Int32Array.from(texts, label => classes.get(label) ?? IGNORED);
 }
 
 /**
@@ -161,13 +168,13 @@ export function classesByCode({ labels }: LabelTexts, { classes }: ClassMapping)
  * file.
  */
 function labelTextFacts(
-  [train, ...others]: readonly LabelTexts[],
+  [train, ...others]: readonly LabelCodes[],
   classes: ReadonlyMap<string, number>,
 ): LabelFacts {
-  const known = new Set([IGNORED, ...train.labels.map(label => classes.get(label))]);
-  const foreign = others.flatMap(({ labels, placeOf }): PlacedLabel[] => {
-    const code = labels.findIndex(label => !known.has(classes.get(label)));
-    return code < 0 ? [] : [{ name: 'the label', value: JSON.stringify(labels[code]), place: placeOf(code) }];
+  const known = new Set([IGNORED, ...train.texts.map(label => classes.get(label))]);
+  const foreign = others.flatMap(({ texts, places }): PlacedLabel[] => {
+    const code = texts.findIndex(label => !known.has(classes.get(label)));
+    return code < 0 ? [] : [{ name: 'the label', value: JSON.stringify(texts[code]), place: places[code] }];
   });
   return { trainClasses: known.size - 1, ...(foreign.length > 0 && { foreign: foreign[0] }) };
 }

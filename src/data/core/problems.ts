@@ -14,6 +14,9 @@ export class Problems {
   /** The problems to report. */
   readonly all: Diagnostic[] = [];
 
+  /** @param throwsIfFull true if nothing else is read once the report is full */
+  constructor(private readonly throwsIfFull = false) {}
+
   /** True if reading the input further would not add to the report. */
   get full(): boolean {
     return this.all.length >= MAX_SHOWN;
@@ -21,6 +24,7 @@ export class Problems {
 
   add(...diagnostics: readonly Diagnostic[]): void {
     this.all.push(...diagnostics.slice(0, MAX_SHOWN - this.all.length));
+    if (this.throwsIfFull && this.full) this.throwIfAny();
   }
 
   /**

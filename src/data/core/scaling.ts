@@ -20,7 +20,7 @@ import {
   type Targets,
 } from './dataset.js';
 import { configError } from './problems.js';
-import { mappedLoad, packedSplit } from './store.js';
+import { mappedLoad, packed, packedSplit } from './store.js';
 
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
@@ -156,20 +156,12 @@ export function newSplit(
   sequences: readonly NewSequence[],
   { input, steps, scaling, targets }: SplitOptions,
 ): Split {
-  const inputSize = inputWidth(input);
   const lengths = Int32Array.from(sequences, ({ length }) => length);
-  const starts = new Uint32Array(sequences.length);
-  for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
-  const features = new Float32Array(inputSize * lengths.reduce((sum, length) => sum + length, 0));
-  sequences.forEach(({ values }, i) => void features.set(values, starts[i] * inputSize));
-  const packed = {
-    features,
-    inputSize,
-    starts,
-    lengths,
-    targets: scaledBack(targets(sequences.length), sequences),
-  };
-  const split = packedSplit(packed, steps);
+  const features = packed(lengths, inputWidth(input), (i, out) => out.set(sequences[i].values));
+  const split = packedSplit(
+    { ...features, targets: scaledBack(targets(sequences.length), sequences) },
+    steps,
+  );
   return scaling === undefined ? split : scaledSplit(split, { ...scaling, targets: null }, steps);
 }
 

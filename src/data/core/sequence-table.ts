@@ -14,10 +14,10 @@ import {
   type Targets,
   type TextLevel,
 } from './dataset.js';
-import { type ClassMapping, classesByCode, classMapping, type LabelTexts } from './labels.js';
+import { type ClassMapping, classesByCode, classMapping, type LabelCodes } from './labels.js';
 import { Problems } from './problems.js';
 import { range, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
-import { type Place, packedSplit, type SequenceStore, storedSplit } from './store.js';
+import { type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
 
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {
   readonly labels_as_text?: boolean;
@@ -34,22 +34,21 @@ export interface SequenceTable {
   readonly features: Float32Array;
   /** Byte range of each sequence; present if they stay on disk. */
   readonly records?: readonly Place[] | undefined;
-  readonly starts: ArrayLike<number>;
   readonly lengths: ArrayLike<number>;
   /**
    * Label codes, one per sequence or per row, or `[N, C]` or `[rows, C]` values. Excludes labels
    * per step of sequences that stay on disk.
    */
   readonly targets: Float32Array | Float64Array;
-  readonly labels: LabelTexts;
+  readonly labels: LabelCodes;
   idOf(index: number): string;
   /** @throws UserError (exit 5) if a sequence of `indices` has no single target */
   check?(indices: Uint32Array, mapping: ClassMapping | undefined): void;
 }
 
 export interface SequenceTables {
-  /** Reads the table of a split; adds problems that are reported for all tables at once. */
-  read(path: string, problems: Problems): Promise<SequenceTable>;
+  /** Reads the table of a split. */
+  read(path: string): Promise<SequenceTable>;
   readonly inputSize: number;
   readonly targetSize: number;
   readonly symbols: readonly string[];
@@ -70,12 +69,9 @@ export async function openTables(
   { seed, ignoredLabel }: DatasetContext,
   tables: SequenceTables,
 ): Promise<Dataset> {
-  const problems = new Problems();
-  const read = async (path: string | undefined): Promise<SequenceTable | undefined> =>
-    path === undefined ? undefined : tables.read(path, problems);
-  const train = await tables.read(config.path, problems);
+  const read = async (path: string | undefined) => (path === undefined ? undefined : tables.read(path));
+  const train = await tables.read(config.path);
   const [validation, given] = [await read(config.validation_path), await read(config.test_path)];
-  problems.throwIfAny();
   const selection = testSelection(config, train.lengths.length, seed, config.path);
   const labels = [train, validation ?? [], given ?? []].flat().map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
@@ -93,6 +89,7 @@ export async function openTables(
       (most, { table, indices }) => indices.reduce((a, index) => Math.max(a, table.lengths[index]), most),
       1,
     );
+  const problems = new Problems();
   const split = ({ table, indices }: ReturnType<typeof part>): Split | undefined =>
     problems.attempt(() => splitOf(table, indices, { tables, mapping, steps }));
   const splits = {
@@ -148,7 +145,8 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
     const targets = isStored ? { numClasses: mapping.labels.length } : targetsOf(table, indices, form);
     return { ...storedSplit(store, targets), ...id };
   }
-  const starts = Uint32Array.from(indices, index => table.starts[index]);
+  const all = startsOf(table.lengths);
+  const starts = Uint32Array.from(indices, index => all[index]);
   const targets = targetsOf(table, indices, form);
   return { ...packedSplit({ features, inputSize, starts, lengths, targets }, steps), ...id };
 }
@@ -160,10 +158,11 @@ function targetsOf(
   { tables: { perStep, targetSize }, mapping, steps }: SplitForm,
 ): Targets {
   const width = perStep ? steps : 1;
+  const starts = startsOf(table.lengths);
   /** Calls `visit` with the position of a sequence's targets, in rows, and of those to write. */
   const each = (visit: (from: number, to: number, count: number) => void): void =>
     indices.forEach((index, to) => {
-      if (perStep) visit(table.starts[index], to * steps, table.lengths[index]);
+      if (perStep) visit(starts[index], to * steps, table.lengths[index]);
       else visit(index, to, 1);
     });
   if (mapping === undefined) {

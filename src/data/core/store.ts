@@ -18,6 +18,26 @@ export interface Packed {
   readonly targets: Targets;
 }
 
+/** Start of each of some sequences that follow one another. */
+export function startsOf(lengths: ArrayLike<number>): Uint32Array {
+  const starts = new Uint32Array(lengths.length);
+  for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
+  return starts;
+}
+
+/** Packs sequences of `lengths`. @param write writes a sequence into its `[length, F]` */
+export function packed(
+  lengths: Int32Array,
+  inputSize: number,
+  write: (index: number, features: Float32Array) => void,
+): Omit<Packed, 'targets'> {
+  const starts = startsOf(lengths);
+  const features = new Float32Array(inputSize * lengths.reduce((sum, length) => sum + length, 0));
+  for (const [i, start] of starts.entries())
+    write(i, features.subarray(start * inputSize, (start + lengths[i]) * inputSize));
+  return { features, inputSize, starts, lengths };
+}
+
 /** Returns `packed` as a split, padded with zeros to `steps` (T). */
 export function packedSplit(packed: Packed, steps: number): Split {
   const { features, inputSize, starts, lengths, targets } = packed;
@@ -160,18 +180,12 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
     async load(indices) {
       const parts = await loadParts(store, indices);
       const own = Int32Array.from(indices, lengthOf);
-      const starts = new Uint32Array(indices.length);
-      for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + own[i - 1];
-      const features = new Float32Array(inputSize * own.reduce((sum, length) => sum + length, 0));
       const values = inMemory ? undefined : new Int32Array(indices.length * steps).fill(IGNORED);
-      indices.forEach((index, i) => {
-        const from = starts[i] * inputSize;
-        const to = from + own[i] * inputSize;
-        const classes = values?.subarray(i * steps, (i + 1) * steps);
-        store.decode(index, parts[i], features.subarray(from, to), classes);
-      });
-      const loaded = values ? stepClasses(values) : selectTargets(inMemory as Targets, indices, steps);
-      const part = packedSplit({ features, inputSize, starts, lengths: own, targets: loaded }, steps);
+      const sequences = packed(own, inputSize, (i, features) =>
+        store.decode(indices[i], parts[i], features, values?.subarray(i * steps, (i + 1) * steps)),
+      );
+      const targets = values ? stepClasses(values) : selectTargets(inMemory as Targets, indices, steps);
+      const part = packedSplit({ ...sequences, targets }, steps);
       // variable length is a property of the whole split
       return lengths ? { ...part, lengths: own } : part;
     },
