@@ -438,7 +438,7 @@ export class TableReader implements TableHandlers {
       this.emit();
       this.done.push({ problems: [problem] });
     } else {
-      if (!this.strays.full) this.strays.add(problem);
+      this.strays.add(problem);
       if (this.latestKey !== undefined) this.complain(this.latestKey, () => problem);
     }
   }

@@ -28,7 +28,7 @@ import {
 import { type InputSource, type Pieces, placeNames, readInTurn } from './reading/byte-sources.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
 import type { TextConfig } from './text.js';
-import { inputCodes, LINE_END, symbolAt, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
+import { inputCodes, LINE_END, symbolAt, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
 export interface SymbolRange {
   readonly from: number;
@@ -428,33 +428,28 @@ function pieceCheck(level: TextLevel, refused: number): (piece: CodedPiece) => v
 }
 
 function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): SequenceReader {
-  const numberOf = symbolReader(vocabulary);
   return {
     // blank lines are no texts, so the index of a text is not its line
     hasIds: true,
     hasTimes: false,
     async *read(sources) {
+      const codes = inputCodes(vocabulary);
       const done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
       const linesOf = (file: string) =>
         new LinePieces(file, level !== 'byte', {
           line({ bytes, number }) {
-            const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
             const place = { file, line: number };
             const id = nameOf(place);
-            let at = 0;
-            try {
-              const values = Float32Array.from(symbols, (symbol, i) => {
-                at = i;
-                return numberOf(symbol);
-              });
-              if (values.length > 0) done.push({ length: values.length, values, id, place });
-            } catch (error) {
-              if (!(error instanceof UnknownSymbol)) throw error;
-              const { offset } = symbolAt(bytes, level, at, { hasLines: false });
+            const symbols = bytes.length === 0 ? [] : [...symbolsOf(bytes, level)];
+            const values = Float32Array.from(symbols, codes.code);
+            const wrong = values.indexOf(codes.refused);
+            if (wrong >= 0) {
+              const { problem } = new UnknownSymbol(symbols[wrong], level);
+              const { offset } = symbolAt(bytes, level, wrong, { hasLines: false });
               const { column } = placeAfter(bytes.subarray(0, offset), { ...FILE_START, line: number });
-              done.push({ problems: [{ ...error.problem, ...place, column }], id });
-            }
+              done.push({ problems: [{ ...problem, ...place, column }], id });
+            } else if (values.length > 0) done.push({ length: values.length, values, id, place });
           },
           broken: problem => done.push({ problems: [problem] }),
         });

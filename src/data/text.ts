@@ -19,7 +19,6 @@ import {
   type Dataset,
   type DatasetContext,
   type DatasetKind,
-  IGNORED,
   type Split,
   type SplitName,
   splitFiles,
@@ -242,10 +241,5 @@ function streamSplit(
     },
   };
   const realSteps = (index: number): number => lengthOf(inputsOf(index));
-  if (!isInMemory) return { ...storedSplit(store, { numClasses }), realSteps };
-  const values = new Int32Array(count * steps).fill(IGNORED);
-  const unused = new Float32Array(steps);
-  for (let index = 0; index < count; index++)
-    store.decode(index, [], unused, values.subarray(index * steps, (index + 1) * steps));
-  return { ...storedSplit(store, { kind: 'class', numClasses, values, perStep: true }), realSteps };
+  return { ...storedSplit(store, { numClasses }), realSteps };
 }
