@@ -11,13 +11,13 @@ import type {
   NewSequence,
   Scaling,
   SequenceReader,
+  SeriesScaling,
   Split,
   SplitName,
   Targets,
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
-import { repeated } from './core/scaling.js';
 import { badNumber } from './csv-columns.js';
 import { type RowList, type TableColumns, TableReader } from './csv-table.js';
 import type { CalendarFeature, ForecastConfig } from './forecast.js';
@@ -106,7 +106,7 @@ export interface Series {
   readonly values: Float64Array;
   /** The target at a step, as in the data. */
   targetAt(step: number): number;
-  readonly scalings: readonly (readonly [offset: number, scale: number])[];
+  readonly scaling: Scaling;
   /** Mean of |y_t - y_(t-m)| over its rows in the training split, in the units of the data. */
   readonly naiveError: number | undefined;
 }
@@ -115,23 +115,17 @@ export interface Series {
 export function scaledSeries(
   rows: RowList,
   valueAt: (row: number, column: number) => number,
-  scalings: Series['scalings'],
+  scaling: Scaling,
 ): Series {
-  const width = scalings.length;
+  const { offset, scale } = scaling;
+  const width = offset.length;
   const values = new Float64Array(rows.length * width);
   rows.forEach((row, step) => {
-    scalings.forEach(([offset, scale], column) => {
-      values[step * width + column] = (valueAt(row, column) - offset) / scale;
-    });
+    for (let column = 0; column < width; column++)
+      values[step * width + column] = (valueAt(row, column) - offset[column]) / scale[column];
   });
-  return {
-    name: '',
-    rows,
-    values,
-    targetAt: step => valueAt(rows[step], 0),
-    scalings,
-    naiveError: undefined,
-  };
+  const targetAt = (step: number) => valueAt(rows[step], 0);
+  return { name: '', rows, values, targetAt, scaling, naiveError: undefined };
 }
 
 /** The columns to read: the target, then the features and those known in advance. */
@@ -265,10 +259,10 @@ export function forecastSplit(
       ...(per_step && { perStep: true }),
       scaling: at => {
         const { window, ahead } = predictionOf(at);
-        const [offset, scale] = window.series.scalings[0];
+        const { offset, scale } = window.series.scaling;
         return {
-          offset: ahead.map(step => offset + level(window, step) * scale),
-          scale: ahead.map(() => scale),
+          offset: ahead.map(step => offset[0] + level(window, step) * scale[0]),
+          scale: ahead.map(() => scale[0]),
         };
       },
       given: at => {
@@ -308,10 +302,11 @@ export function forecastSplit(
 export function unscaledWindow({ series, origin }: Window, config: ForecastConfig): number[][] {
   const { steps, width, observed } = windowShape(config);
   const { input_steps } = config;
-  return series.scalings.map(([offset, scale], c) =>
+  const { offset, scale } = series.scaling;
+  return offset.map((_, c) =>
     Array.from({ length: c < observed ? input_steps : steps }, (_, step) => {
       const at = origin - input_steps + step;
-      return series.values[at * width + c] * scale + offset;
+      return series.values[at * width + c] * scale[c] + offset[c];
     }),
   );
 }
@@ -326,7 +321,8 @@ export function idOf({ series, origin }: Window, order: readonly string[]): stri
 }
 
 export function forecastSequences(config: ForecastConfig, { series_scaling }: DataRecord): SequenceReader {
-  const scalings = new Map(series_scaling?.series.map(one => [one.name, one]));
+  const { pooled, series } = series_scaling as SeriesScaling;
+  const scalings = new Map(series.map(one => [one.name, one]));
   const columns = { ...tableColumns(config), purpose: 'predict', isPartlyRead: true } as const;
   return {
     hasIds: config.series !== undefined,
@@ -345,12 +341,9 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
         const id = config.series !== undefined && { id: name };
         try {
           rows.problems.get(key)?.throwIfAny();
-          const { gaps, ...window } = windowToPredict(
-            { name, list, rows },
-            config,
-            scalings.get(name) ?? series_scaling?.pooled,
-          );
-          const isNew = series_scaling !== undefined && id !== false && !scalings.has(name);
+          const scaling = scalings.get(name);
+          const { gaps, ...window } = windowToPredict({ name, list, rows }, config, scaling ?? pooled);
+          const isNew = id !== false && scaling === undefined;
           const warnings = [...gaps, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
           return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
         } catch (error) {
@@ -373,7 +366,7 @@ function notTrained(series: string, place: RowPlace): Diagnostic {
 function windowToPredict(
   series: InputSeries,
   config: ForecastConfig,
-  scaling: Scaling | undefined,
+  scaling: Scaling,
 ): NewSequence & { readonly gaps: readonly Diagnostic[] } {
   const { name, list, rows } = series;
   const { input_steps, horizon } = config;
@@ -394,18 +387,9 @@ function windowToPredict(
   });
   wrong.throwIfAny();
   const valueAt = (row: number, column: number) => rows.features.at(row * width + column);
-  const { offset, scale } = scaling ?? repeated([0, 1], width);
-  const scaled = scaledSeries(
-    window,
-    valueAt,
-    offset.map((one, column) => [one, scale[column]]),
-  );
-  const { read, targets } = forecastSplit(
-    [{ series: scaled, origin: input_steps }],
-    rows.keys,
-    config,
-    () => name,
-  );
+  const scaled = scaledSeries(window, valueAt, scaling);
+  const own = { series: scaled, origin: input_steps };
+  const { read, targets } = forecastSplit([own], rows.keys, config, () => name);
   const values = new Float32Array(steps * size);
   read(0, values, 0, size);
   // a prediction for the whole horizon has the time of the last known target

@@ -30,7 +30,7 @@ import {
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
-import { columnScaling, columnsOf } from './core/scaling.js';
+import { columnScaling, columnsOf, scalingOf } from './core/scaling.js';
 import { shareOf } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
@@ -194,14 +194,16 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const { width } = shape;
   const values = cells.features.toArray();
   const value = (row: number, column: number): number => values[row * width + column];
-  const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]) =>
-    Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
+  const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]): Scaling => {
+    const columns = Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
       if (normalize === 'none') return [0, 1];
       const of = (row: number): number => value(row, column);
       if (column > 0 || levels === undefined) return columnScaling(normalize, statistics(rows.map(of)));
       const moves = histories.flatMap(history => changes(history.map(of), levels));
       return [0, columnScaling(normalize, statistics(moves))[1]];
     });
+    return scalingOf(columns);
+  };
   const isTrained = (row: number): boolean => keys[row] < trainEnd;
   const reach = levels === undefined ? 0 : levels.period * levels.count;
   const histories = lists.map(rows => rows.filter(isTrained));
@@ -210,10 +212,10 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const all = lists.map((rows, i): Series => {
     const trained = histories[i];
     // a series that starts after the training split has no data to fit a scaling
-    const scalings = trained.length <= reach ? pooled : fit(trained);
+    const scaling = trained.length <= reach ? pooled : fit(trained);
     const targets = trained.map(row => value(row, 0));
     const naiveError = naiveErrorOf(targets, config.season);
-    return { ...scaledSeries(rows, value, scalings), name: cells.groupNames.texts[i], naiveError };
+    return { ...scaledSeries(rows, value, scaling), name: cells.groupNames.texts[i], naiveError };
   });
   // in the order of the file no step is missing
   const gaps = config.time === undefined ? undefined : timeGaps(all, cells);
@@ -237,10 +239,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     train: split(trainWindows),
     ...(cuts.validation !== undefined && { validation: split(windows('validation')) }),
     test: split(windows('test')),
-    seriesScaling: {
-      pooled: scalingOf(pooled),
-      series: all.map(({ name, scalings }) => ({ name, ...scalingOf(scalings) })),
-    },
+    seriesScaling: { pooled, series: all.map(({ name, scaling }) => ({ name, ...scaling })) },
     seriesFacts: {
       columns: names.slice(0, width).map((_, c) =>
         statistics(
@@ -283,10 +282,6 @@ function leaks({ target, features = [], known = [] }: ForecastConfig): ConfigDia
     }
   });
   return found;
-}
-
-function scalingOf(pairs: readonly (readonly [offset: number, scale: number])[]): Scaling {
-  return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
 }
 
 /** Point in time of each row: from the `time` column, else its position in its series. */

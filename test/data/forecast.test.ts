@@ -563,6 +563,7 @@ t.test('a table of many series is forecast from in linear work', async t => {
     sequence_length: 8,
     variable_length: false,
     output_size: 3,
+    series_scaling: { pooled: { offset: [0], scale: [1] }, series: [] },
   };
   const counted = (count: number) => {
     const rows = Array.from({ length: count * 20 }, (_, i) => {

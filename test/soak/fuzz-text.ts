@@ -147,8 +147,10 @@ export const forecastFiles: FuzzTarget = {
         test_fraction: pick(random, [0.2, 0.4]),
         ...(onceIn(random, 2) && { validation: { fraction: 0.3 } }),
       };
+      const ones = Array(1 + (config.features ?? []).length + (config.known ?? []).length).fill(1);
+      const series_scaling = { pooled: { offset: ones, scale: ones }, series: [] };
       return onceIn(random, 3)
-        ? predictFrom(path, config, { sequence_length: 3, output_size: 1 }, random)
+        ? predictFrom(path, config, { sequence_length: 3, output_size: 1, series_scaling }, random)
         : () => openSoundly(config);
     };
   },

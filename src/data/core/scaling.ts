@@ -35,14 +35,13 @@ export function columnScaling(
   return [offset, isConstant(column) ? 1 : scale];
 }
 
-export function repeated([offset, scale]: readonly [offset: number, scale: number], size: number): Scaling {
-  return { offset: new Array<number>(size).fill(offset), scale: new Array<number>(size).fill(scale) };
+/** Joins the scalings of columns. */
+export function scalingOf(columns: readonly (readonly [offset: number, scale: number])[]): Scaling {
+  return { offset: columns.map(([offset]) => offset), scale: columns.map(([, scale]) => scale) };
 }
 
 function fitted(method: DataScaling['method'], columns: readonly Column[]): Scaling | null {
-  if (columns.length === 0) return null;
-  const pairs = columns.map(column => columnScaling(method, column));
-  return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
+  return columns.length === 0 ? null : scalingOf(columns.map(column => columnScaling(method, column)));
 }
 
 /** Number of values to read to judge columns of data that are not normalized. */
