@@ -61,7 +61,7 @@ export async function readColumns(path: string, dateForm?: string): Promise<Colu
     ),
   );
   const names = shortNames(files);
-  const fileOfRow = tables.flatMap((table, i) => table.places.map(() => names[i]));
+  const fileOfRow = tables.flatMap((table, i) => table.places.map(() => names.get(files[i]) as string));
   return {
     columns,
     delimiter: first.delimiter,
