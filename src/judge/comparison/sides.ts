@@ -90,13 +90,8 @@ function orderOf(ranked: readonly Part[], first: ReadonlySet<string>): string {
 }
 
 function compareParts(a: Part, b: Part, keys: readonly string[]): number {
-  for (const key of keys) {
-    const [x, y] = [a.values.get(key), b.values.get(key)];
-    if (typeof x === 'number' && typeof y === 'number' && x !== y) return x - y;
-    const [left, right] = [JSON.stringify(x) ?? '', JSON.stringify(y) ?? ''];
-    if (left !== right) return left < right ? -1 : 1;
-  }
-  return 0;
+  const orders = keys.map(key => compareValues(a.values.get(key), b.values.get(key)));
+  return orders.find(order => order !== 0) ?? 0;
 }
 
 function placed(record: RunRecord) {
@@ -280,14 +275,17 @@ function manifestsOf(side: Side): Manifest[] {
   return distinguishingRuns(side).flatMap(({ record }) => record.manifest ?? []);
 }
 
-/** Sorted without duplicates: numbers by value, others by their JSON text. */
+/** Sorted without duplicates. */
 function distinct(values: readonly Json[]): Json[] {
   const byText = new Map(values.map(value => [JSON.stringify(value), value]));
-  return [...byText.values()].sort((a, b) => {
-    if (typeof a === 'number' && typeof b === 'number') return a - b;
-    const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
-    return x < y ? -1 : Number(x > y);
-  });
+  return [...byText.values()].sort(compareValues);
+}
+
+/** Numbers by value, others by their JSON text; a missing value comes first. */
+function compareValues(a: Json | undefined, b: Json | undefined): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  const [x, y] = [JSON.stringify(a) ?? '', JSON.stringify(b) ?? ''];
+  return x < y ? -1 : Number(x > y);
 }
 
 function differs(values: readonly (readonly Json[])[]): boolean {

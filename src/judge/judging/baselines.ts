@@ -24,7 +24,7 @@ import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/metrics.js';
 import { largerIsBetter, PERFORMANCE } from '../../math/metrics/index.js';
 import { type Baseline, type BaselineMetric, readBaseline, summarizeSeeds } from '../../run/baseline.js';
-import { makeFolder, writeAtomic } from '../../run/files.js';
+import { makeFolder, writeJsonAtomic } from '../../run/files.js';
 import { judgeGate } from '../../run/gates.js';
 import { caught, type Diagnostic, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { momentsOf } from '../../util/numbers.js';
@@ -226,7 +226,7 @@ export function pin(file: string, runs: readonly ReviewedRun[]): void {
     });
   const baseline = baselineOf(runs);
   makeFolder(dirname(file), file, 'its folder');
-  atNamedPlace(() => writeAtomic(file, [`${JSON.stringify(baseline, null, 2)}\n`]));
+  atNamedPlace(() => writeJsonAtomic(file, baseline));
 }
 
 function baselineOf(given: readonly ReviewedRun[]): Baseline {

@@ -2,7 +2,7 @@
 
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/history.js';
-import { formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
+import { capital, formatMetric, formatTicks, linearTicks, logTicks, words } from '../../util/numbers.js';
 import { type Column, Details, Section, Table, Toggle, useHeading, Value } from './components.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { distinct } from './run-list.js';
@@ -40,6 +40,17 @@ export interface ChartSeries {
   readonly isDashed?: boolean;
   readonly curve: Curve;
   readonly places: Places;
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  'train.loss': 'Train loss, each batch',
+  grad_norm: 'Gradient norm',
+  samples_per_s: 'Samples per second',
+};
+
+export function curveTitle(name: string): string {
+  const [, metric] = /^epoch\.(.+)$/.exec(name) ?? [];
+  return TITLES[name] ?? (metric ? `Train ${words(metric)}, mean of the epoch` : capital(words(name)));
 }
 
 interface Settings {

@@ -5,14 +5,14 @@
 import './style.css';
 import { render } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { capital, isShare, words } from '../../util/numbers.js';
+import { isShare } from '../../util/numbers.js';
 import type { Cell } from '../../util/table.js';
 import type { Block } from '../blocks.js';
 import type { IndexReport, Report } from '../report.js';
 import type { RunReport } from '../run-report.js';
 import type { ListDocument } from '../server/catalog.js';
 import type { ComparisonReport } from '../server/dashboard.js';
-import { type ChartPlan, type ChartSeries, Charts } from './chart.js';
+import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
 import {
   Badge,
   Breakable,
@@ -37,7 +37,7 @@ import {
 } from './run-list.js';
 import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
-import { isConstant } from './scales.js';
+import { isConstantRate } from './scales.js';
 import { SweepView } from './sweep-view.js';
 
 const CONNECTIONS = { connecting: 'connecting', live: 'live', lost: 'connection lost, trying again' };
@@ -206,7 +206,7 @@ function IndexView({ report }: { readonly report: IndexReport }) {
   );
 }
 
-const launcher = document.documentElement.dataset.launcher ?? './run';
+const launcher = document.querySelector<HTMLElement>('#page')?.dataset.launcher ?? './run';
 const configs = launcher === './run' ? 'configs' : 'node_modules/cellrun/configs';
 
 function RunPage({ path, report }: { readonly path: string; readonly report: RunReport }) {
@@ -372,7 +372,7 @@ function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
   const isTelling = (name: string) =>
     compared.some(({ report: { curves } }) => {
       const curve = curves[name];
-      return curve && curve.steps.length > 1 && !(name === 'learning_rate' && isConstant(curve));
+      return curve && curve.steps.length > 1 && !isConstantRate(name, curve);
     });
   return distinct(compared.flatMap(({ report }) => Object.keys(report.curves)))
     .filter(isTelling)
@@ -386,17 +386,6 @@ function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
         return curve ? [{ name: path, label, curve, places: report, ...colorOf(i) }] : [];
       }),
     }));
-}
-
-const TITLES: Readonly<Record<string, string>> = {
-  'train.loss': 'Train loss, each batch',
-  grad_norm: 'Gradient norm',
-  samples_per_s: 'Samples per second',
-};
-
-function curveTitle(name: string): string {
-  const [, metric] = /^epoch\.(.+)$/.exec(name) ?? [];
-  return TITLES[name] ?? (metric ? `Train ${words(metric)}, mean of the epoch` : capital(words(name)));
 }
 
 const report = document.querySelector('#report')?.textContent;

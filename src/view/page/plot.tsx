@@ -153,13 +153,9 @@ export function Sparkline({ of }: { readonly of: Line }) {
   const extent = extentOf(of.values);
   if (extent === undefined) return null;
   const finite = of.values.filter(value => value !== null);
-  const [first, last] = [of.steps[0], of.steps[of.steps.length - 1]];
-  const [x, y] = [numeric(first, last), numeric(...extent)];
-  const points = of.values.map((value, i) => {
-    const [left = 0, top] = [x.place(of.steps[i]), y.place(value)];
-    if (top === undefined) return undefined;
-    return { left: edge + left * (width - 2 * edge), top: edge + (1 - top) * (height - 2 * edge) };
-  });
+  const sides = { left: edge, right: width - edge, top: edge, bottom: height - edge };
+  const frame = frameOf(sides, numeric(of.steps[0], of.steps[of.steps.length - 1]), numeric(...extent));
+  const points = of.values.map((value, i) => frame.at(of.steps[i], value));
   const described = `${of.metric}: from ${formatMetric(of.metric, finite[0])} to ${formatMetric(of.metric, finite[finite.length - 1])}`;
   return (
     <svg class="sparkline" width={width} height={height} role="img" aria-label={described}>

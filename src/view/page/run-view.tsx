@@ -14,7 +14,7 @@ import {
   words,
 } from '../../util/numbers.js';
 import type { Measured, RunReport } from '../run-report.js';
-import { type ChartPlan, type ChartSeries, Charts } from './chart.js';
+import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
 import {
   Badge,
   Breakable,
@@ -30,7 +30,7 @@ import {
 } from './components.js';
 import { Plot } from './plot.js';
 import { byImportance, distinct } from './run-list.js';
-import { isConstant, measuredScale, type Places } from './scales.js';
+import { isConstantRate, measuredScale, type Places } from './scales.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   return (
@@ -234,11 +234,7 @@ const SPLITS: readonly Named[] = [
   ['test', 'test', 'test'],
 ];
 const BATCHES: Named = ['train', 'train, each batch', 'faint'];
-const SINGLE: readonly (readonly [curve: string, title: string])[] = [
-  ['learning_rate', 'Learning rate'],
-  ['grad_norm', 'Gradient norm'],
-  ['samples_per_s', 'Samples per second'],
-];
+const SINGLE = ['learning_rate', 'grad_norm', 'samples_per_s'];
 
 function Curves({ report: { curves, steps_per_epoch, elapsed } }: { readonly report: RunReport }) {
   const plans = useMemo(
@@ -265,9 +261,10 @@ function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPla
     const named = splits.map(([split, label, color]): Named => [`${split}.${metric}`, label, color]);
     return planOf(capital(words(metric)), named, isShare(metric));
   });
-  const single = SINGLE.filter(
-    ([name]) => !(name === 'learning_rate' && name in curves && isConstant(curves[name])),
-  ).map(([name, title]) => planOf(title, [[name, title.toLowerCase(), 'train']]));
+  const single = SINGLE.filter(name => !isConstantRate(name, curves[name])).map(name => {
+    const title = curveTitle(name);
+    return planOf(title, [[name, title.toLowerCase(), 'train']]);
+  });
   return [...metrics, ...single].filter(({ series }) => series.length > 0);
 }
 

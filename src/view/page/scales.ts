@@ -222,6 +222,7 @@ export function spacingOf({ steps, count }: Pick<Curve, 'steps' | 'count'>): num
   return span > 0 && count > 1 ? span / (count - 1) : Number.POSITIVE_INFINITY;
 }
 
-export function isConstant({ values: [first, ...others] }: Curve): boolean {
-  return first !== null && others.every(value => value === first);
+/** Whether the curve shows nothing: a learning rate that is always the same. */
+export function isConstantRate(name: string, curve: Curve | undefined): boolean {
+  return name === 'learning_rate' && new Set(curve?.values).size === 1;
 }

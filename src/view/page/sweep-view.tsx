@@ -280,8 +280,8 @@ const MIN_GAP = 104;
 const MIN_EDGE = 60;
 const HALF_CHARACTER = 4;
 
-function topOf(place: number): number {
-  return BOTTOM - place * (BOTTOM - TOP);
+function topOf(place: number | undefined): number {
+  return place === undefined ? NO_VALUE_TOP : BOTTOM - place * (BOTTOM - TOP);
 }
 
 interface ParallelProps extends SweepParts {
@@ -326,12 +326,7 @@ function Parallel({ report, axes, chosen, brushes, setBrushes }: ParallelProps) 
                   key={trial.trial}
                   data-trial={trial.trial}
                   class={`trial ${classOf(trial, report)}${taken.has(trial) ? '' : ' left-out'}`}
-                  d={pathOf(
-                    axes.map(({ placeOf }, i) => {
-                      const place = placeOf(trial);
-                      return { left: lefts[i], top: place === undefined ? NO_VALUE_TOP : topOf(place) };
-                    }),
-                  )}
+                  d={pathOf(axes.map(({ placeOf }, i) => ({ left: lefts[i], top: topOf(placeOf(trial)) })))}
                 >
                   <title>
                     {`trial ${trial.trial}: ${axes.map(({ title, valueIn }) => `${title} ${valueIn(trial) ?? NO_VALUE}`).join(', ')}`}

@@ -26,7 +26,7 @@ import { usageError } from '../../util/errors.js';
 import { launcher } from '../../util/root.js';
 import { systemReason } from '../../util/system-errors.js';
 import { comparisonBlocks } from '../comparison-document.js';
-import { pageAsset } from '../report.js';
+import { htmlPage, pageAsset } from '../report.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
 import { Catalog, isFileProblem, nextTurn, RUN_FILES, SWEEP_FILES, signatureOf } from './catalog.js';
@@ -251,28 +251,17 @@ function refuse(response: ServerResponse, status: number, message: string): void
   respond(response, status, 'application/json', JSON.stringify({ error: message }));
 }
 
-const PAGE = `<!DOCTYPE html>
-<html lang="en" data-launcher="${launcher}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="cellrun">
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="/page.css">
-<title>Experiments</title>
-<script src="/page.js" defer></script>
-</head>
-<body>
-<div id="page">
+const PAGE = htmlPage(
+  'Experiments',
+  `<link rel="stylesheet" href="/page.css">
+<script src="/page.js" defer></script>`,
+  `<div id="page" data-launcher="${launcher}">
 <main>
 <h1>Experiments</h1>
 <noscript><p>The dashboard needs JavaScript. Without it, <code>${launcher} report DIR</code> writes a page that shows the same.</p></noscript>
 </main>
-</div>
-</body>
-</html>
-`;
+</div>`,
+);
 
 const ASSETS: Readonly<Record<string, { readonly type: string; read(): string } | undefined>> = {
   '/': { type: 'text/html', read: () => PAGE },
