@@ -3,8 +3,6 @@
 import { join } from 'node:path';
 import { loadExperiment } from '../config/index.js';
 import { isLocked } from '../run/lock.js';
-import { Run } from '../run/run.js';
-import type { Summary } from '../run/summary.js';
 import { rounded } from '../util/numbers.js';
 import { launcher } from '../util/root.js';
 import * as s from '../util/schema.js';
@@ -16,6 +14,7 @@ import { objective, type SweepPlan, signOf } from './schedule/plan.js';
 import { endReason, spread, trialNumber } from './schedule/records.js';
 import { type Importance, importance } from './search/importance.js';
 import { canonical, describePoint, describeValue, type Point, point } from './search/space.js';
+import { runSummary } from './segment.js';
 import {
   bestRow,
   betterEarlier,
@@ -139,7 +138,7 @@ export function objectiveBaseline({
   const sign = signOf(plan.objective);
   for (const { trial } of [...(best ? [best] : []), ...others].slice(0, READ_TRIALS)) {
     const ofSeeds = plan.seeds.map(
-      seed => baselinesIn(directory.runPath({ trial, seed }))?.[split] ?? {},
+      seed => runSummary(directory.runPath({ trial, seed }))?.baselines?.[split] ?? {},
     ) as Readonly<Record<string, Readonly<Record<string, number | null>> | undefined>>[];
     const [found] = Object.keys(ofSeeds[0])
       .flatMap(name => {
@@ -151,15 +150,6 @@ export function objectiveBaseline({
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-function baselinesIn(path: string): Summary['baselines'] {
-  try {
-    return Run.open(path).summary?.baselines;
-  } catch {
-    // a missing or damaged run is reported elsewhere
-    return undefined;
-  }
 }
 
 /** Whether the best trial is no better; false if there is nothing to compare. */

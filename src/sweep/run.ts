@@ -22,7 +22,7 @@ import {
   type SegmentResult,
   trainedSteps,
 } from './segment.js';
-import { missingRuns, recordsOf, TrialFiles, troubleOf } from './trials.js';
+import { missingRuns, recordsOf, trialFiles, troubleOf } from './trials.js';
 
 /** Milliseconds between checks whether another process still works on a run. */
 const LOCK_POLL_MS = 50;
@@ -114,8 +114,8 @@ class Orchestrator {
   private readonly began = performance.now();
   /** Seconds of work of earlier processes. */
   private readonly before: number;
-  /** What the trials with a recorded result were trained with. */
-  private readonly files: TrialFiles;
+  /** Returns the files of a run that are not those of the runs before. */
+  private readonly changedFiles: ReturnType<typeof trialFiles>;
   /** Whether trials are stopped and not restarted: the sweep is over or interrupted. */
   private isStopping = false;
 
@@ -128,7 +128,7 @@ class Orchestrator {
   ) {
     this.plan = directory.plan;
     this.scheduler = new Scheduler(this.plan, costModel(directory));
-    this.files = new TrialFiles(directory);
+    this.changedFiles = trialFiles(directory);
     this.before = secondsOf(records);
     for (const record of records)
       if (record.event === 'segment.start')
@@ -237,14 +237,14 @@ class Orchestrator {
 
   /** Removes a run that a stopped sweep trained with a changed file: it has no recorded result. */
   private dropOther(segment: Segment, path: string): void {
-    const [other] = this.isStopping ? [] : this.files.add(segment);
+    const [other] = this.isStopping ? [] : this.changedFiles(segment);
     if (other === undefined) return;
     this.warnOf(segment, `trained with another ${other.file}; training it again`);
     rmSync(path, { recursive: true });
   }
 
   private addFiles(run: Pick<Segment, 'trial' | 'seed'>): void {
-    const found = this.files.add(run);
+    const found = this.changedFiles(run);
     const expected = 'the unchanged file; put it back and resume the sweep, or start a new one';
     if (found.length > 0) throw damagedErrors(found.map(one => ({ ...one, expected })));
   }

@@ -78,7 +78,7 @@ export function finishedSegment(
   directory: string,
   objective: Objective,
 ): SegmentResult | undefined {
-  const summary = summaryOf(directory);
+  const summary = runSummary(directory);
   if (!summary) return undefined;
   const { status, epochs, exit_code, train_s, message = null } = summary;
   const end = { exit_code, epochs: Math.min(epochs, segment.to), train_s };
@@ -149,10 +149,11 @@ export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
 }
 
 export function trainedSteps(directory: string): number {
-  return summaryOf(directory)?.steps ?? 0;
+  return runSummary(directory)?.steps ?? 0;
 }
 
-function summaryOf(directory: string): Summary | undefined {
+/** Undefined if there is none. */
+export function runSummary(directory: string): Summary | undefined {
   if (!existsSync(directory)) return undefined;
   try {
     return Run.open(directory).summary;

@@ -255,32 +255,27 @@ export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecor
   );
 }
 
-/** The files that the runs of a sweep were trained with: the same for all of them. */
-export class TrialFiles {
+/**
+ * Compares the files that the runs of a sweep were trained with: the same for all of them. The
+ * function that it returns adds a run, and returns its differences from those before.
+ */
+export function trialFiles(directory: SweepDirectory) {
   /** By path: the digest, and the first trial with it. */
-  private readonly known = new Map<string, { readonly sha256: string; readonly trial: number }>();
-
-  constructor(private readonly directory: SweepDirectory) {}
-
-  /** Adds a run, and returns its differences from those before. */
-  add({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): Diagnostic[] {
-    return filesOf(this.directory.runPath({ trial, seed })).flatMap(({ name, sha256 }) => {
-      const first = this.known.get(name) ?? { sha256, trial };
-      this.known.set(name, first);
+  const known = new Map<string, { readonly sha256: string; readonly trial: number }>();
+  return ({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): Diagnostic[] => {
+    const { datasets = [], initial_weights } = manifestOf(directory.runPath({ trial, seed })) ?? {};
+    return [...datasets, ...(initial_weights ? [initial_weights] : [])].flatMap(({ name, sha256 }) => {
+      // generated data have names that are no paths, and can differ between trials
+      if (!isAbsolute(name)) return [];
+      const first = known.get(name) ?? { sha256, trial };
+      known.set(name, first);
       if (first.sha256 === sha256) return [];
       const message = `the file of trial ${trial}, seed ${seed} is not the one that trial ${first.trial} was trained with`;
       return [
         { code: 'sweep/file-changed', message, file: name, expected: `SHA-256 ${first.sha256}`, got: sha256 },
       ];
     });
-  }
-}
-
-/** Generated data have names that are no paths, and can differ between trials. */
-function filesOf(path: string): readonly { readonly name: string; readonly sha256: string }[] {
-  const manifest = manifestOf(path);
-  const { datasets = [], initial_weights } = manifest ?? {};
-  return [...datasets, ...(initial_weights ? [initial_weights] : [])].filter(({ name }) => isAbsolute(name));
+  };
 }
 
 /** The manifest of a run that has started; undefined if it has not, or if it is damaged. */
@@ -293,6 +288,6 @@ export function manifestOf(path: string): Manifest | undefined {
 
 /** Files that changed between the trials of a sweep. */
 export function changedFiles(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
-  const files = new TrialFiles(directory);
-  return rows.flatMap(({ trial }) => directory.plan.seeds.flatMap(seed => files.add({ trial, seed })));
+  const changes = trialFiles(directory);
+  return rows.flatMap(({ trial }) => directory.plan.seeds.flatMap(seed => changes({ trial, seed })));
 }
