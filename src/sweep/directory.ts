@@ -82,17 +82,14 @@ export class SweepDirectory {
 
   /** @throws UserError (exit 5) if its file is damaged */
   get plan(): SweepPlan {
-    this.knownPlan ??= this.readPlan();
-    return this.knownPlan;
-  }
-
-  private readPlan(): SweepPlan {
+    if (this.knownPlan !== undefined) return this.knownPlan;
     const { plan: file } = this.files;
     const plan = parseJson(file, readText(file, { follow: false }));
     const missing = Object.keys(planShape.keys).find(key => !Object.hasOwn(Object(plan), key));
-    if (missing === undefined) return plan as SweepPlan;
-    const message = `the plan of the sweep has no \`${missing}\``;
-    throw damagedError('sweep/damaged', message, { file });
+    if (missing !== undefined)
+      throw damagedError('sweep/damaged', `the plan of the sweep has no \`${missing}\``, { file });
+    this.knownPlan = plan as SweepPlan;
+    return this.knownPlan;
   }
 
   /** Path of a base config. An edited one is refused: later trials would differ. */

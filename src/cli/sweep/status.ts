@@ -9,13 +9,12 @@ import { costModel } from '../../sweep/directory.js';
 import { importanceOf, type SweepResults, summaryOf } from '../../sweep/results.js';
 import { replay as repeat, Scheduler } from '../../sweep/schedule/scheduler.js';
 import { whyEnded } from '../../sweep/trials.js';
-import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
+import { damagedError, EXIT } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { defineVerb, json } from '../command/verb.js';
-import type { Io } from '../terminal/io.js';
 import { bestTable, readResults, remarks, widthOf } from '../verbs/compare-trials.js';
 import { notesInWords } from '../verbs/tag.js';
 
@@ -80,30 +79,21 @@ export const replay = defineVerb({
   options: { json: json('the result') },
   help: 'Exit codes: 0 the decisions are the same, 1 they differ, 5 there is no journal.',
   action([path], { json }, { io }) {
-    const results = readResults(path, io);
-    const { journal } = results.directory.files;
-    if (!existsSync(journal))
-      throw damagedError(
-        'sweep/no-journal',
-        'the sweep has no journal: it has not started, or the file is missing',
-        { file: journal },
-      );
-    return repeated(results, json, io);
+    const { directory, plan, journal } = readResults(path, io);
+    const { journal: file } = directory.files;
+    const message = 'the sweep has no journal: it has not started, or the file is missing';
+    if (!existsSync(file)) throw damagedError('sweep/no-journal', message, { file });
+    const { decisions, ...verdict } = repeat(new Scheduler(plan, costModel(directory)), journal);
+    if (json) {
+      const count = verdict.same && { decisions: decisions.length };
+      io.data(`${JSON.stringify({ version: 1, ...verdict, ...count })}\n`);
+    } else if (verdict.same) {
+      const unwritten = verdict.unwritten === 0 ? '' : `; the journal lacks the last ${verdict.unwritten}`;
+      io.out(`${decisions.length} decisions, byte-identical${unwritten}.\n`);
+    } else {
+      const { index, recorded, replayed = 'none' } = verdict;
+      io.out(`Decision ${index} differs.\n  journal: ${recorded}\n  replay:  ${replayed}\n`);
+    }
+    return verdict.same ? EXIT.done : EXIT.unexpected;
   },
 });
-
-function repeated({ directory, plan, journal }: SweepResults, json: boolean, io: Io): ExitCode {
-  const { decisions, ...verdict } = repeat(new Scheduler(plan, costModel(directory)), journal);
-  if (json) {
-    const count = verdict.same && { decisions: decisions.length };
-    io.data(`${JSON.stringify({ version: 1, ...verdict, ...count })}\n`);
-  } else if (verdict.same) {
-    const unwritten = verdict.unwritten === 0 ? '' : `; the journal lacks the last ${verdict.unwritten}`;
-    io.out(`${decisions.length} decisions, byte-identical${unwritten}.\n`);
-  } else {
-    io.out(
-      `Decision ${verdict.index} differs.\n  journal: ${verdict.recorded}\n  replay:  ${verdict.replayed ?? 'none'}\n`,
-    );
-  }
-  return verdict.same ? EXIT.done : EXIT.unexpected;
-}

@@ -308,20 +308,15 @@ export const resume = defineVerb({
 
 const LISTED = 20;
 
-interface ListedPoint {
-  readonly point: Point;
-  readonly parameters: number;
-}
-
 async function dryRun({ plan }: LoadedSweep, models: SweepModels, json: boolean, io: Io): Promise<ExitCode> {
-  const points: ListedPoint[] = [];
+  const points: { readonly point: Point; readonly parameters: number }[] = [];
   for (const point of chosenPoints(plan))
     points.push({ point, parameters: await models.parametersAt(point) });
   const trials = trialsOf(plan);
   if (json)
     io.data(`${JSON.stringify({ version: 1, name: plan.name, trials, seeds: plan.seeds, points })}\n`);
   else {
-    const table = tableOf<ListedPoint>(
+    const table = tableOf<(typeof points)[number]>(
       [
         { name: 'trial', of: (_, trial) => trial },
         ...parameterFields(plan),

@@ -87,11 +87,11 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
   const [split] = objective.metric.split('.');
   const checked = new PointConfigs(bases, parameters);
   for (const part of points)
-    if (checked.diagnostics.length === 0)
+    if (checked.found.diagnostics.length === 0)
       for (const point of part) checked.check(point, rule, SPLIT_KEYS[split]);
   // where `exclude` may leave no point among those that are checked
   const [epochs = bases[0].source.load().experiment.training.num_epochs] = checked.epochs.keys();
-  stopIf([...checked.diagnostics, ...checkCommon(settings, checked, epochs, locator)]);
+  stopIf([...checked.found.diagnostics, ...checkCommon(settings, checked, epochs, locator)]);
 
   const seeds = settings.seeds ?? [...checked.seeds.keys()];
   const seedPlace = valuePlace(tree, ['seeds']);

@@ -171,16 +171,12 @@ export class PointConfigs {
   readonly splits = new Set<string>();
   /** Whether `training.max_steps` may end a trial within an epoch. */
   endsBySteps = false;
-  private readonly found = new PointDiagnostics();
+  readonly found = new PointDiagnostics();
 
   constructor(
     readonly bases: readonly LoadedBase[],
     private readonly parameters: readonly LocatedParameter[],
   ) {}
-
-  get diagnostics(): readonly Diagnostic[] {
-    return this.found.diagnostics;
-  }
 
   /** @param place that diagnostics about the seed point to */
   configAt(point: Point, seed: number, place: Place): LoadedExperiment {

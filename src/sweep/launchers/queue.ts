@@ -88,9 +88,7 @@ function checkInside(root: string, path: string): void {
 }
 
 function refusal(message: string, expected?: string): UserError {
-  return usageError('queue/refused', `the worker refuses the job: ${message}`, {
-    ...(expected !== undefined && { expected }),
-  });
+  return usageError('queue/refused', `the worker refuses the job: ${message}`, { expected });
 }
 
 /** The end of a task that is lost, stopped before its start, or failed outside of its process. */

@@ -12,7 +12,7 @@ import { constants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeFolder, writeAtomic } from '../../run/files.js';
-import { type UserError, usageError } from '../../util/errors.js';
+import { usageError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { type Launcher, polled, type RunningTask, type Task, type TaskEnd } from '../segment.js';
 
@@ -282,16 +282,11 @@ async function slurm(command: string, args: readonly string[]): Promise<string> 
   try {
     return (await run(command, args, { timeout: COMMAND_MS })).stdout;
   } catch (error) {
-    throw refusal(command, error as NodeJS.ErrnoException & { readonly stderr?: string });
-  }
-}
-
-function refusal(command: string, error: NodeJS.ErrnoException & { readonly stderr?: string }): UserError {
-  if (error.code === 'ENOENT') {
-    return usageError('slurm/not-installed', `the command \`${command}\` was not found in PATH`, {
+    const { code, stderr, message } = error as NodeJS.ErrnoException & { readonly stderr?: string };
+    if (code !== 'ENOENT')
+      throw usageError('slurm/refused', `${command} failed: ${stderr?.trim() || message}`);
+    throw usageError('slurm/not-installed', `the command \`${command}\` was not found in PATH`, {
       expected: 'a machine that can submit Slurm jobs',
     });
   }
-  const reason = error.stderr?.trim() || error.message;
-  return usageError('slurm/refused', `${command} failed: ${reason}`);
 }

@@ -323,17 +323,12 @@ export class Scheduler {
   }
 
   private choose(point: Point): Trial {
-    const number = this.decided.length;
-    const bracket = this.pruning.bracket?.(number);
-    const trial: Trial = { trial: number, point, state: 'running' };
-    this.decided.push(trial);
-    this.decisions.push({
-      event: 'trial.chosen',
-      trial: number,
-      point,
-      ...(bracket !== undefined && { bracket }),
-    });
-    return trial;
+    const trial = this.decided.length;
+    const bracket = this.pruning.bracket?.(trial);
+    const chosen: Trial = { trial, point, state: 'running' };
+    this.decided.push(chosen);
+    this.decisions.push({ event: 'trial.chosen', trial, point, ...(bracket !== undefined && { bracket }) });
+    return chosen;
   }
 
   private start(trial: Trial, now: number): void {

@@ -14,7 +14,11 @@ export const sobol = searchMethod({
   settings: object({ kind: tag('sobol', { description: 'Scrambled Sobol points.' }) }, { title: 'Sobol' }),
   create(space, _, seed) {
     const dimensions = space.parameters.length;
-    if (dimensions > MAX_SOBOL_DIMENSIONS) throw tooManyError(dimensions);
+    if (dimensions > MAX_SOBOL_DIMENSIONS) {
+      const limit = `at most ${MAX_SOBOL_DIMENSIONS} parameters`;
+      const more = { expected: `${limit}, or another method`, got: `${dimensions} parameters` };
+      throw usageError('sweep/sobol-dimensions', `Sobol search supports ${limit}`, more);
+    }
     const sequence = sobolSequence(dimensions, RandomStream.of(seed, 'sweep/sobol'));
     const untried = new Untried(space);
     let index = 0;
@@ -33,17 +37,6 @@ export const sobol = searchMethod({
     });
   },
 });
-
-function tooManyError(dimensions: number) {
-  return usageError(
-    'sweep/sobol-dimensions',
-    `Sobol search supports at most ${MAX_SOBOL_DIMENSIONS} parameters`,
-    {
-      expected: `at most ${MAX_SOBOL_DIMENSIONS} parameters, or another method`,
-      got: `${dimensions} parameters`,
-    },
-  );
-}
 
 const BITS = 32;
 /** 2^-32. */

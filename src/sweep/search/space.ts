@@ -125,16 +125,10 @@ export type Choice = Extract<Distribution, { readonly kind: 'choice' }>;
 
 /** Number of values; infinite for a real parameter whose bounds differ. */
 export function countOf(distribution: Distribution): number {
-  switch (distribution.kind) {
-    case 'choice':
-      return distribution.values.length;
-    case 'int':
-    case 'log_int':
-      return Math.floor((distribution.high - distribution.low) / distribution.step) + 1;
-    case 'uniform':
-    case 'log_uniform':
-      return distribution.low < distribution.high ? Number.POSITIVE_INFINITY : 1;
-  }
+  if (distribution.kind === 'choice') return distribution.values.length;
+  const { low, high } = distribution;
+  if (isWhole(distribution)) return Math.floor((high - low) / distribution.step) + 1;
+  return low < high ? Number.POSITIVE_INFINITY : 1;
 }
 
 export function valueAt(distribution: Distribution, index: number): Value {
