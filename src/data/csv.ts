@@ -39,14 +39,8 @@ const settings = key.section(
       ...keys.DATA,
     }),
     level: keys.textLevel,
-    min_count: key.integer({
-      description:
-        'Symbols that occur less often in the training split become the unknown symbol. Without this key, all symbols are kept.',
-      min: 1,
-      max: 4294967295,
-      examples: [5],
-      aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
-      ...keys.VOCABULARY,
+    min_count: keys.leastCount({
+      description: `${keys.LEAST_COUNT} Without this key, all symbols are kept.`,
     }),
     target: key.either(
       [
@@ -154,10 +148,17 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
 
 /** Opens the dataset. */
 async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset> {
-  checkOptions(config);
-  const { features, sequence, id } = config;
+  const { features, sequence, id, input_kind: kind = 'number' } = config;
+  if (kind !== 'number' && features.length > 1) {
+    throw configError({
+      code: 'data/symbol-columns',
+      keyPath: ['dataset', 'features'],
+      message: `${kind === 'text' ? 'texts' : 'symbols'} are read from one column`,
+      expected: 'one feature, or `input_kind: number`',
+    });
+  }
   // codes are shared by all files
-  const symbols = (config.input_kind ?? 'number') === 'number' ? undefined : new TextCodes();
+  const symbols = kind === 'number' ? undefined : new TextCodes();
   const columns = { ...columnsOf(config), symbol: symbols && ((text: string) => symbols.code(text)) };
   const dataset = await openTables(config, context, {
     read: async path => sequencesOf(await readTrainingTable(path, columns), config),
@@ -230,18 +231,6 @@ function leaks({ features, target, target_kind }: CsvConfig): ConfigDiagnostic[]
   const message = '`target_kind: class` needs a single target column';
   const expected = 'the name of one column, or `target_kind: value`';
   return [...found, { code: 'config/class-targets', message, expected, keyPath: ['dataset', 'target'] }];
-}
-
-function checkOptions(config: CsvConfig): void {
-  const { input_kind: kind = 'number' } = config;
-  if (kind !== 'number' && config.features.length > 1) {
-    throw configError({
-      code: 'data/symbol-columns',
-      keyPath: ['dataset', 'features'],
-      message: `${kind === 'text' ? 'texts' : 'symbols'} are read from one column`,
-      expected: 'one feature, or `input_kind: number`',
-    });
-  }
 }
 
 function targetsOf({ target }: CsvConfig): readonly string[] {

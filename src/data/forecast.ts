@@ -287,7 +287,7 @@ function leaks({ target, features = [], known = [] }: ForecastConfig): ConfigDia
 /** Point in time of each row: from the `time` column, else its position in its series. */
 function timeKeys({ rows, lists }: TrainingTable, { calendar = [], time }: ForecastConfig): Float64Array {
   const { order } = rows;
-  if (calendar.length > 0 && (time === undefined || hasNumbers(order))) {
+  if (calendar.length > 0 && (time === undefined || NUMBER.test(order[0]))) {
     throw configError({
       code: 'data/calendar',
       keyPath: ['dataset', 'calendar'],
@@ -298,16 +298,8 @@ function timeKeys({ rows, lists }: TrainingTable, { calendar = [], time }: Forec
   }
   if (time !== undefined) return Float64Array.from(rows.keys);
   const keys = new Float64Array(rows.count);
-  for (const list of lists) {
-    list.forEach((row, place) => {
-      keys[row] = place;
-    });
-  }
+  for (const list of lists) for (const [place, row] of list.entries()) keys[row] = place;
   return keys;
-}
-
-function hasNumbers(times: readonly string[]): boolean {
-  return NUMBER.test(times[0]);
 }
 
 function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfig): Cuts {

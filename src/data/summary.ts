@@ -150,15 +150,15 @@ function targetSummary(dataset: Dataset, split: Split) {
   const { targetNames, columnNames } = dataset;
   const nameOf = (c: number) => targetNames?.[c] ?? columnNames?.targets(c) ?? `target ${c}`;
   const columns = columnsOf(size, eachTarget, nameOf);
-  const histograms = columns.map(({ min, max }) => new Bins(min, max));
+  const bins = columns.map(({ min, max }) => new Array<number>(max > min ? BINS : 1).fill(0));
   eachTarget(row => {
-    for (let c = 0; c < size; c++) histograms[c].add(row[c]);
+    for (const [c, counts] of bins.entries()) counts[binOf(row[c], columns[c], counts.length)]++;
   });
   const { scaling } = targets;
   const isScaled = typeof scaling === 'object' && dataset.scaling;
   const described = columns.map((column, c): ColumnSummary & { readonly histogram: Histogram } => ({
     ...column,
-    histogram: count === 0 ? [] : histograms[c].histogram,
+    histogram: count === 0 ? [] : histogramOf(bins[c], column),
     ...(isScaled && {
       scaling: { method: isScaled.method, offset: scaling.offset[c], scale: scaling.scale[c] },
     }),
@@ -173,27 +173,15 @@ function valuesAt(targets: Extract<Targets, { readonly kind: 'value' }>, at: num
   return given?.(at) ?? inDataUnits(stored, typeof scaling === 'function' ? scaling(at) : scaling);
 }
 
-class Bins {
-  private readonly counts: number[];
+/** The bin of a value of `column`. */
+function binOf(value: number, { min, max }: Column, bins: number): number {
+  const fraction = max > min ? (value - min) / (max - min) : 0;
+  return Math.min(bins - 1, Math.floor(fraction * bins));
+}
 
-  constructor(
-    private readonly min: number,
-    private readonly max: number,
-  ) {
-    this.counts = new Array<number>(max > min ? BINS : 1).fill(0);
-  }
-
-  add(value: number): void {
-    const { min, max, counts } = this;
-    const fraction = max > min ? (value - min) / (max - min) : 0;
-    counts[Math.min(counts.length - 1, Math.floor(fraction * counts.length))]++;
-  }
-
-  get histogram(): Histogram {
-    const { min, max, counts } = this;
-    const bound = (i: number): number => min + ((max - min) * i) / counts.length;
-    return counts.map((count, i) => ({ from: bound(i), to: bound(i + 1), count }));
-  }
+function histogramOf(counts: readonly number[], { min, max }: Column): Histogram {
+  const bound = (i: number): number => min + ((max - min) * i) / counts.length;
+  return counts.map((count, i) => ({ from: bound(i), to: bound(i + 1), count }));
 }
 
 /** Histogram of integers: one bin per integer, or bins of several integers. */

@@ -7,7 +7,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Diagnostic } from '../util/errors.js';
 import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from './core/dataset.js';
 import { configError } from './core/problems.js';
-import { mappedLoad } from './core/store.js';
+import { mappedLoad, mapSplits } from './core/store.js';
 import { wholeCharacters } from './formats/utf8.js';
 import { MAX_SYMBOLS } from './reading/files.js';
 
@@ -213,7 +213,7 @@ export function withVocabulary(
   config: VocabularyConfig,
   given: Vocabulary | undefined,
 ): Dataset {
-  const { train, validation, test, sequenceLength } = dataset;
+  const { train, sequenceLength } = dataset;
   const counts = new Float64Array(texts.texts.length);
   if (given === undefined) eachSymbol(train, sequenceLength, code => counts[code]++);
   const vocabulary = given ?? fitVocabulary(texts, counts, config);
@@ -227,11 +227,7 @@ export function withVocabulary(
     },
     ...mappedLoad(split, encoded),
   });
-  const splits = {
-    train: encoded(train),
-    ...(validation && { validation: encoded(validation) }),
-    test: encoded(test),
-  };
+  const splits = mapSplits(dataset, encoded);
   const unknown = Object.entries(splits).map(([name, split]) => [name, unknownShare(split, sequenceLength)]);
   return {
     ...dataset,

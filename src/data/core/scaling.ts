@@ -20,7 +20,7 @@ import {
   type Targets,
 } from './dataset.js';
 import { configError } from './problems.js';
-import { mappedLoad, packed, packedSplit } from './store.js';
+import { mappedLoad, mapSplits, packed, packedSplit } from './store.js';
 
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
@@ -69,13 +69,8 @@ export function normalized(
     });
   }
   const scaling = given ?? { method, features, targets };
-  const { train, validation, test, sequenceLength } = dataset;
-  const scaled = (split: Split): Split => scaledSplit(split, scaling, sequenceLength);
-  return {
-    ...dataset,
-    ...{ columns, scaling, train: scaled(train), test: scaled(test) },
-    ...(validation && { validation: scaled(validation) }),
-  };
+  const splits = mapSplits(dataset, split => scaledSplit(split, scaling, dataset.sequenceLength));
+  return { ...dataset, ...splits, columns, scaling };
 }
 
 /**

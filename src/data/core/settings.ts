@@ -240,18 +240,21 @@ export const textLevel = key.named(
   }),
 );
 
-export const minCount = key.named(
-  'min_count',
+export const LEAST_COUNT = 'Symbols that occur less often in the training split become the unknown symbol.';
+
+export const leastCount = <const O extends { description: string }>(options: O) =>
   key.integer({
-    title: 'MinCount',
-    description: 'Symbols that occur less often in the training split become the unknown symbol.',
     min: 1,
     max: 4294967295,
-    default: 1,
     examples: [5],
     aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
     ...VOCABULARY,
-  }),
+    ...options,
+  });
+
+export const minCount = key.named(
+  'min_count',
+  leastCount({ title: 'MinCount', description: LEAST_COUNT, default: 1 }),
 );
 
 export const imageSequence = key.named(

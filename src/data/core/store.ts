@@ -6,7 +6,9 @@
  */
 
 import type { ByteRange, Bytes, RangedFile } from '../reading/ranged-file.js';
-import { IGNORED, type Split, type Targets } from './dataset.js';
+import { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
+
+type Splits = Pick<Dataset, 'train' | 'validation' | 'test'>;
 
 export interface Packed {
   /** `[rows, F]`. */
@@ -107,6 +109,11 @@ export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick
   return load ? { load: async indices => map(await load(indices)) } : {};
 }
 
+/** Maps the splits of a dataset. */
+export function mapSplits({ train, validation, test }: Splits, map: (split: Split) => Split): Splits {
+  return { train: map(train), ...(validation && { validation: map(validation) }), test: map(test) };
+}
+
 /** A byte range of a file, or of its content in memory. */
 export interface Place extends ByteRange {
   readonly file: Bytes;
@@ -193,27 +200,20 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
 }
 
 async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Buffer[][]> {
-  const places = Array.from(indices, index => store.places(index));
-  const byFile = new Map<Bytes, { readonly sequence: number; readonly part: number }[]>();
-  places.forEach((parts, sequence) => {
-    parts.forEach(({ file }, part) => {
-      const found = byFile.get(file);
-      if (found) found.push({ sequence, part });
-      else byFile.set(file, [{ sequence, part }]);
-    });
-  });
-  const loaded = places.map(parts => new Array<Buffer>(parts.length));
-  await Promise.all(
-    [...byFile].map(async ([file, wanted]) => {
-      const bytes = await (file as RangedFile).read(
-        wanted.map(({ sequence, part }) => places[sequence][part]),
-      );
-      wanted.forEach(({ sequence, part }, i) => {
-        loaded[sequence][part] = bytes[i];
-      });
-    }),
-  );
-  return loaded;
+  const sequences = Array.from(indices, index => store.places(index));
+  const byFile = new Map<Bytes, Place[]>();
+  for (const place of sequences.flat()) {
+    const found = byFile.get(place.file);
+    if (found) found.push(place);
+    else byFile.set(place.file, [place]);
+  }
+  const bytes = new Map<Place, Buffer>();
+  const load = async ([file, places]: readonly [Bytes, readonly Place[]]): Promise<void> => {
+    const parts = await (file as RangedFile).read(places);
+    for (const [i, place] of places.entries()) bytes.set(place, parts[i]);
+  };
+  await Promise.all([...byFile].map(load));
+  return sequences.map(places => places.map(place => bytes.get(place) as Buffer));
 }
 
 /**
