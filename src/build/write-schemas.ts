@@ -21,10 +21,9 @@ import { sweepSummary } from '../sweep/results.js';
 import { packageRoot } from '../util/root.js';
 import { type Shape, schemaText } from '../util/schema.js';
 
-const DRAFT_7 = 'http://json-schema.org/draft-07/schema#';
-
-function written(name: string, shape: Shape, draft = DRAFT_7): string {
-  return schemaText({ $schema: draft, $id: `https://unpkg.com/cellrun/schemas/${name}.schema.json` }, shape);
+function written(name: string, shape: Shape): string {
+  const $schema = 'http://json-schema.org/draft-07/schema#';
+  return schemaText({ $schema, $id: `https://unpkg.com/cellrun/schemas/${name}.schema.json` }, shape);
 }
 
 const TEXTS = {
@@ -32,7 +31,7 @@ const TEXTS = {
   checkpoints: written('checkpoints', checkpointIndex),
   comparison: written('comparison', comparison),
   evaluation: written('evaluation', evaluation),
-  experiment: written('experiment', experiment, 'https://json-schema.org/draft/2019-09/schema'),
+  experiment: written('experiment', experiment),
   journal: written('journal', journalLine),
   'log-event': written('log-event', logEvent),
   manifest: written('manifest', manifest),

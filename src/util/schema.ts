@@ -3,10 +3,13 @@
  * (`schemas/*.json` are written from them), the TypeScript type of a value, and, for a key of a
  * config, its facts.
  *
- *     const adam = section({
- *       kind: literal('adam', { description: 'Adam.', effects: ['numerics'] }),
- *       eps: number({ above: 0, max: 1, default: 1e-8, description: '…', effects: ['numerics'] }),
- *     });
+ *     const adam = section(
+ *       {
+ *         kind: literal('adam', { description: 'Adam.' }),
+ *         eps: number({ above: 0, max: 1, default: 1e-8, description: '…' }),
+ *       },
+ *       { effects: ['numerics'] },
+ *     );
  *     type Adam = TypeOf<typeof adam>; // { readonly kind: 'adam'; readonly eps: number }
  */
 
@@ -70,8 +73,8 @@ export interface Shape<T = unknown, Present extends boolean = boolean, Known ext
   /** Built if asked for: a program that runs needs only the keys and their facts. */
   schema(): JsonSchema;
   definitions(): Readonly<Record<string, JsonSchema>>;
-  /** Of a key with plain values. */
-  readonly facts: KeyFacts | undefined;
+  /** Of this key and of all below that have none of their own. */
+  readonly facts: Partial<KeyFacts>;
   /** What it consists of: keys, and the alternatives of a union or items of a list. */
   readonly keys: Readonly<Record<string, Shape>>;
   readonly parts: readonly Shape[];
@@ -186,8 +189,8 @@ function withExample({ default: value, examples, ...others }: Options): Options 
   return { ...others, default: value, examples: examples ?? (isPlain ? [value] : undefined) };
 }
 
-function factsOf({ effects, resume }: Options): KeyFacts | undefined {
-  return effects && { effects, ...(resume && { resume }) };
+function factsOf({ effects, resume }: Options): Partial<KeyFacts> {
+  return { ...(effects && { effects }), ...(resume && { resume }) };
 }
 
 type NumberOptions = Options & Pick<Limits, 'min' | 'above' | 'max' | 'below'>;
@@ -238,27 +241,23 @@ export const oneOrMore = <const O extends ListOptions & TextOptions>(item: Shape
     parts: [item],
   });
 
-type Fields = Readonly<Record<string, Shape>>;
+export type Fields = Readonly<Record<string, Shape>>;
 type Flat<T> = { [K in keyof T]: T[K] };
 type PresentKeys<P> = { [K in keyof P]: P[K] extends Shape<unknown, true> ? K : never }[keyof P];
-type Mapping<P extends Fields> = Flat<
+export type Mapping<P extends Fields> = Flat<
   { readonly [K in PresentKeys<P>]: TypeOf<P[K]> } & {
     readonly [K in Exclude<keyof P, PresentKeys<P>>]?: TypeOf<P[K]>;
   }
 >;
 
-export type Keys = Readonly<Record<string, Shape<unknown, boolean, true>>>;
-
 interface ObjectOptions extends Options, Pick<Limits, 'minKeys' | 'maxKeys'> {
-  /** True if the definition that it is a part of adds keys. */
-  readonly open?: true;
   /** Conditions between keys, as JSON Schema. */
   readonly rules?: JsonSchema;
 }
 
 function mappingSchema(
   keys: Fields,
-  { open, rules }: ObjectOptions,
+  { rules }: ObjectOptions,
   isRequired = ({ required }: Shape) => required,
 ): JsonSchema {
   const required = Object.keys(keys).filter(key => isRequired(keys[key]));
@@ -268,16 +267,42 @@ function mappingSchema(
   ]);
   return {
     type: 'object',
-    ...(open ? {} : { additionalProperties: false }),
+    additionalProperties: false,
     ...(required.length > 0 && { required }),
     properties: Object.fromEntries(properties),
     ...rules,
   };
 }
 
-/** A mapping with these keys and no others. A key without facts does not compile. */
-export const section = <P extends Keys, const O extends ObjectOptions>(keys: P, options: O) =>
-  shape<Mapping<P>, O, true>(options, () => mappingSchema(keys, options), { keys });
+/** A mapping with these keys and no others. */
+export const section = <P extends Fields, const O extends ObjectOptions>(keys: P, options: O) =>
+  shape<Mapping<P>, O, Either<HasFacts<O>, AllKnown<P[keyof P]>>>(
+    options,
+    () => mappingSchema(keys, options),
+    { keys },
+  );
+
+/** A mapping of a union, which `kind` tells apart from the others. */
+export interface Variant<Kind extends string, P extends Fields> {
+  readonly kind: Kind;
+  readonly title: string;
+  readonly description: string;
+  /** Names of it in other libraries. */
+  readonly aliases?: readonly string[];
+  /** Its own keys. */
+  readonly keys: P;
+}
+
+export type VariantOf<Kind extends string, P extends Fields> = Flat<{ readonly kind: Kind } & Mapping<P>>;
+
+export const variant = <const Kind extends string, P extends Fields>({
+  kind,
+  title,
+  description,
+  aliases,
+  keys,
+}: Variant<Kind, P>) =>
+  section({ kind: tag(kind, { description }), ...keys }, { title, description, ...(aliases && { aliases }) });
 
 /** A condition between keys, for `rules`. Each part is a JSON Schema. */
 export function when(condition: JsonSchema, consequence: JsonSchema, otherwise?: JsonSchema): JsonSchema {
@@ -298,7 +323,7 @@ export const union = <S extends Shape, const O extends Options>(
     const oneOf = parts.map(part => part.schema());
     return { type: 'object', required: [tag], discriminator: { propertyName: tag }, oneOf };
   };
-  return shape<TypeOf<S>, O, AllKnown<S>>(options, schema, { parts });
+  return shape<TypeOf<S>, O, Either<HasFacts<O>, AllKnown<S>>>(options, schema, { parts });
 };
 
 /** The settings of a table of components, by `tag`; the schema calls each `KIND_name`. */
@@ -313,40 +338,46 @@ export const settingsOf = <C extends { readonly settings: Shape }, const O exten
 };
 
 /** `part` in another place, with other options. */
-export const like = <T, K extends boolean, const O extends Options & { readonly closed?: true }>(
+export const like = <T, K extends boolean, const O extends Options>(
   part: Shape<T, boolean, K>,
   options: O,
 ): Shape<T, IsPresent<O>, Either<HasFacts<O>, K>> => {
   const { keys, parts, definitions } = part;
-  const facts = factsOf(options) ?? part.facts;
-  const schema = () => ({
-    ...part.schema(),
-    ...keywords(options, ANNOTATIONS),
-    ...(options.closed && { unevaluatedProperties: false }),
-  });
+  const facts = { ...part.facts, ...factsOf(options) };
+  const schema = () => ({ ...part.schema(), ...keywords(options, ANNOTATIONS) });
   return { facts, keys, parts, required: options.required === true, schema, definitions };
 };
 
 /** The same definition, of a key that must be given. */
 export const required = <T, K extends boolean>(part: Shape<T, boolean, K>) => like(part, { required: true });
 
-/** Keys besides those of a definition, or of one of several. */
-export const extended = <
-  S extends Shape<unknown, boolean, true>,
-  P extends Keys,
-  const O extends Options & { readonly closed?: true },
->(
-  bases: readonly S[],
+/** A union of mappings, each with more keys. */
+export const extended = <S extends Shape, P extends Fields, const O extends Options>(
+  base: S,
   keys: P,
   options: O,
 ) => {
-  const schema = () => ({
-    ...mappingSchema(keys, { open: true }),
-    [bases.length === 1 ? 'allOf' : 'oneOf']: bases.map(base => base.schema()),
-    ...(options.closed && { unevaluatedProperties: false }),
-  });
-  return shape<TypeOf<S> & Mapping<P>, O, true>(options, schema, { keys, parts: bases });
+  const schema = () => {
+    const more = mappingSchema(keys, {});
+    // common keys are checked even if no alternative matches
+    return { type: 'object', ...withKeys(base.schema(), more), properties: more.properties };
+  };
+  const parts = { keys, parts: [base] };
+  return like(shape<TypeOf<S> & Mapping<P>, object, AllKnown<S | P[keyof P]>>({}, schema, parts), options);
 };
+
+function withKeys(schema: JsonSchema, more: JsonSchema): JsonSchema {
+  const { oneOf, required = [], properties } = schema as MappingSchema;
+  if (oneOf) return { ...schema, oneOf: oneOf.map(form => withKeys(form, more)) };
+  const { required: alsoRequired = [], properties: others } = more as MappingSchema;
+  return { ...schema, required: [...required, ...alsoRequired], properties: { ...properties, ...others } };
+}
+
+interface MappingSchema {
+  readonly oneOf?: readonly JsonSchema[];
+  readonly required?: readonly string[];
+  readonly properties?: JsonSchema;
+}
 
 export const either = <S extends Shape, const O extends Options>(parts: readonly S[], options: O) =>
   shape<TypeOf<S>, O, Either<HasFacts<O>, AllKnown<S>>>(
@@ -369,16 +400,26 @@ export function schemaText(heading: JsonSchema, shape: Shape): string {
   return `${JSON.stringify({ ...heading, ...shape.schema(), ...(isNamed && { definitions }) }, undefined, 2)}\n`;
 }
 
-/** All keys below a definition that have facts, by their paths without the indexes of lists. */
-export function factsByKey(whole: Shape, path: readonly string[] = []): [path: string, facts: KeyFacts][] {
-  const own: [string, KeyFacts][] = whole.facts ? [[path.join('.'), whole.facts]] : [];
-  const inner = Object.entries(whole.keys).flatMap(([key, part]) => factsByKey(part, [...path, key]));
-  return [...own, ...inner, ...whole.parts.flatMap(part => factsByKey(part, path))];
+/**
+ * All keys of `whole` by their paths without the indexes of lists. A key without facts does not
+ * compile.
+ */
+export function factsByKey(whole: Shape<unknown, boolean, true>) {
+  return factsBelow(whole, [], {});
 }
 
-/** A mapping with these keys and no others. */
-export const object = <P extends Fields, const O extends ObjectOptions>(keys: P, options: O) =>
-  shape<Mapping<P>, O>(options, () => mappingSchema(keys, options), { keys });
+function factsBelow(
+  part: Shape,
+  path: readonly string[],
+  around: Partial<KeyFacts>,
+): [path: string, facts: KeyFacts][] {
+  const facts = { ...around, ...part.facts };
+  const inner = [
+    ...Object.entries(part.keys).flatMap(([key, one]) => factsBelow(one, [...path, key], facts)),
+    ...part.parts.flatMap(one => factsBelow(one, path, facts)),
+  ];
+  return inner.length > 0 ? inner : [[path.join('.'), facts as KeyFacts]];
+}
 
 export const anything = <T, const O extends Options | string = Options | string>(options: O) =>
   shape<T, O>(options, () => ({}));

@@ -130,9 +130,10 @@ export class SchemaTables {
       '',
     );
     const later = [...this.keysTable(path, schema, level, [], 'later')];
+    const common = this.forms(schema).flatMap(form => Object.keys(form.properties ?? {}));
     for (const [i, branch] of branches.entries()) {
       this.lines.push(headline(level + 1, headings[i]), '');
-      later.push(...this.keysTable(path, branch, level, [union.key], 'later'));
+      later.push(...this.keysTable(path, branch, level, [union.key, ...common], 'later'));
     }
     for (const write of later) write();
   }

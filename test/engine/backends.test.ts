@@ -53,13 +53,10 @@ async function train(backend: Backend, { hiddenSize, batchSize, steps, batches }
     },
     adam,
     {
-      kind: 'adam',
-      learning_rate: 0.01,
       betas: [0.9, 0.999],
       eps: 1e-8,
       amsgrad: false,
       weight_decay: 0,
-      weight_decay_on: 'all',
     },
   );
   trainer.layout.initialise(trainer.parameters, RandomStream.of(0, 'model/init'));

@@ -334,9 +334,6 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
   // a trainer creates its pool in its constructor
   const before = computeInThreads(threads > 1);
   const trainer = await Trainer.create({ ...run, train: split, batchSize: 4 }, sgd, {
-    kind: 'sgd',
-    learning_rate: 0.1,
-    weight_decay_on: 'all',
     momentum: 0,
     nesterov: false,
     weight_decay: 0,

@@ -19,8 +19,8 @@ export function readSchema(name: string): object {
 }
 
 /**
- * The schema with all references to `definitions` resolved and `unevaluatedProperties` replaced by
- * `closedForm`, so that it can be walked and matches the paths in the validator's errors.
+ * The schema with all references to `definitions` resolved, so that it can be walked and matches
+ * the paths in the validator's errors.
  */
 export function wholeSchema(name: string): object {
   const resolved = whole.get(name) ?? resolvedSchema(name);
@@ -29,7 +29,7 @@ export function wholeSchema(name: string): object {
 }
 
 function resolvedSchema(name: string): object {
-  const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, ComposedSchema>>;
+  const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, object>>;
   const known = new Map<string, unknown>();
   const follow = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(follow);
@@ -42,43 +42,9 @@ function resolvedSchema(name: string): object {
       if (!known.has(reference)) known.set(reference, follow(definition));
       return known.get(reference);
     }
-    const entries = Object.entries(part).map(([key, value]) => [key, follow(value)]);
-    const followed: ComposedSchema = Object.fromEntries(entries);
-    return followed.unevaluatedProperties === false ? closedForm(followed) : followed;
+    return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, follow(value)]));
   };
   return follow(schema) as object;
-}
-
-/** A schema that may be composed with `allOf` and `oneOf`. */
-interface ComposedSchema {
-  readonly properties?: object;
-  readonly required?: readonly string[];
-  readonly allOf?: readonly ComposedSchema[];
-  readonly oneOf?: readonly ComposedSchema[];
-  readonly unevaluatedProperties?: boolean;
-}
-
-/**
- * Rewrites a closed object that is composed of several schemas as a union of objects that are each
- * closed. The validator's errors are then about the one alternative that a value matches.
- */
-function closedForm(schema: ComposedSchema, around: ComposedSchema = {}): object {
-  const { unevaluatedProperties: _, allOf = [], ...own } = schema;
-  const { oneOf, properties: keys, ...whole } = [...allOf, own].reduce(composed);
-  const { properties, required } = composed(around, { properties: keys, required: whole.required });
-  if (oneOf === undefined) return { ...whole, properties, required, additionalProperties: false };
-  const forms = oneOf.map(form => closedForm(form, { properties, required }));
-  // common keys are checked even if no alternative matches
-  return { ...whole, ...(keys && { properties: keys }), oneOf: forms };
-}
-
-function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema {
-  return {
-    ...outer,
-    ...inner,
-    properties: { ...inner.properties, ...outer.properties },
-    required: [...new Set([...(inner.required ?? []), ...(outer.required ?? [])])],
-  };
 }
 
 /** All errors of `value` against `schemas/NAME.schema.json`; empty if it is valid. */
@@ -93,7 +59,7 @@ export function validateAgainst(name: string, value: unknown): readonly SchemaEr
  * tenth of the time of the complete validator.
  */
 export function isValidQuickly(name: string, value: unknown): boolean {
-  return builtValidator(name, 'quick')(value) && !hasInheritedName(value);
+  return builtValidator(name, 'quick')(value);
 }
 
 /**
@@ -107,14 +73,6 @@ export function validatorFile(name: string, form: 'complete' | 'quick' = 'comple
 
 export function builtValidator(name: string, form?: 'quick'): ValidateFunction {
   return require(validatorFile(name, form)) as ValidateFunction;
-}
-
-/** True if there is a key such as `constructor`, which ajv takes for an evaluated one. */
-function hasInheritedName(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).some(
-    ([key, inner]) => (!Array.isArray(value) && key in Object.prototype) || hasInheritedName(inner),
-  );
 }
 
 /** The part of JSON Schema that our schemas use, references followed. */

@@ -64,19 +64,6 @@ export function spreadBias(bias: Node, batch: number): Node {
   return broadcast(bias, [gates, batch, size], [0, 2]);
 }
 
-/** A cell and the keys of its layers in a config. */
-export interface CellKind<S extends s.Shape> extends Cell<s.TypeOf<S>> {
-  readonly settings: S;
-}
-
-export const cell = <S extends s.Shape>(kind: CellKind<S>): CellKind<S> => kind;
-
-/** The facts of all keys of a model. */
-export const MODEL = {
-  effects: ['numerics'],
-  resume: { never: 'its checkpoints belong to this model' },
-} as const satisfies s.KeyFacts;
-
 const hiddenSize = s.named(
   'hidden_size',
   s.integer({
@@ -86,7 +73,7 @@ const hiddenSize = s.named(
     max: 16384,
     examples: [128],
     aliases: ['hidden', 'units', 'hidden_dim', 'num_units', 'hidden_units'],
-    ...MODEL,
+    required: true,
   }),
 );
 
@@ -99,18 +86,22 @@ const bidirectional = s.named(
     default: false,
     examples: [true],
     aliases: ['bi', 'bidir', 'bi_directional', 'birnn', 'both_directions'],
-    ...MODEL,
   }),
 );
 
-/** The keys of a layer: the cell, its size, those of its own, and its directions. */
-export const layerKeys = <const Name extends string, Own extends s.Keys>(
-  name: Name,
-  description: string,
-  own: Own,
-) => ({
-  cell: s.tag(name, { description, aliases: ['kind', 'type'], ...MODEL }),
-  hidden_size: s.required(hiddenSize),
-  ...own,
-  bidirectional,
-});
+/** A cell and what a config says about a layer of it. */
+interface CellKind<Name extends string, P extends s.Fields>
+  extends Cell<s.Mapping<P> & { readonly hidden_size: number }> {
+  readonly cell: Name;
+  readonly title: string;
+  readonly description: string;
+  /** Keys of a layer besides its size and directions. */
+  readonly keys: P;
+}
+
+export const cell = <const Name extends string, P extends s.Fields>(kind: CellKind<Name, P>) => {
+  const { cell: name, title, description, keys } = kind;
+  const tag = s.tag(name, { description, aliases: ['kind', 'type'] });
+  const all = { cell: tag, hidden_size: hiddenSize, ...keys, bidirectional };
+  return { ...kind, settings: s.section(all, { title, description }) };
+};

@@ -1,10 +1,9 @@
-import { section } from '../../util/schema.js';
 import { sigmoid, tanh } from '../ops/activate.js';
 import { contract } from '../ops/contract.js';
 import { add, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
-import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
+import { cell, gateBias, gateWeight, spreadBias } from './cell.js';
 
 const GATES = 3;
 
@@ -21,11 +20,10 @@ const GATES = 3;
  * scales part of the second only.
  */
 export const gru = cell({
-  settings: section(layerKeys('gru', 'Gated recurrent units, with the gate order r, z, n.', {}), {
-    title: 'GruLayer',
-    description: 'Gated recurrent units (Cho et al., 2014).',
-    open: true,
-  }),
+  cell: 'gru',
+  title: 'GruLayer',
+  description: 'Gated recurrent units (Cho et al., 2014), with the gate order r, z, n.',
+  keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
   parameters: (inputSize, { hidden_size }) => [

@@ -1,4 +1,4 @@
-import { settingsOf, type TypeOf } from '../../util/schema.js';
+import { type TypeOf, union } from '../../util/schema.js';
 import { gru } from './gru.js';
 import { lstm } from './lstm.js';
 import { minGru, minLstm } from './minimal.js';
@@ -6,11 +6,15 @@ import { rnn } from './rnn.js';
 
 export const cells = { lstm, gru, rnn, min_gru: minGru, min_lstm: minLstm };
 
-export const layerConfig = settingsOf('layer', 'cell', cells, {
-  title: 'LayerConfig',
-  description: 'A recurrent layer, by cell.',
-  examples: [{ cell: 'gru', hidden_size: 64, bidirectional: true }],
-});
+export const layerConfig = union(
+  'cell',
+  Object.values(cells).map(({ settings }) => settings),
+  {
+    title: 'LayerConfig',
+    description: 'A recurrent layer, by cell.',
+    examples: [{ cell: 'gru', hidden_size: 64, bidirectional: true }],
+  },
+);
 
 export type LayerConfig = TypeOf<typeof layerConfig>;
 export type CellName = LayerConfig['cell'];

@@ -1,4 +1,4 @@
-import { boolean, integer, section } from '../../util/schema.js';
+import { boolean, integer } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { activate, tanh } from '../ops/activate.js';
 import { contract } from '../ops/contract.js';
@@ -11,8 +11,6 @@ import {
   cell,
   gateBias,
   gateWeight,
-  layerKeys,
-  MODEL,
   type ParameterShape,
   type StepInput,
   spreadBias,
@@ -44,32 +42,26 @@ const GATES = 4;
  * the paper normalizes it for h' only.
  */
 export const lstm = cell({
-  settings: section(
-    layerKeys('lstm', 'Long short-term memory, with the gate order i, f, g, o.', {
-      projection_size: integer({
-        description:
-          "Size of the projected output, smaller than `hidden_size` (PyTorch's `proj_size`). Default: no projection.",
-        min: 1,
-        max: 16384,
-        examples: [64],
-        aliases: ['proj_size', 'projection', 'proj', 'num_proj'],
-        ...MODEL,
-      }),
-      layer_norm: boolean({
-        description:
-          'Whether to normalize both matrix products and the cell state (Ba, Kiros and Hinton, 2016).',
-        default: false,
-        examples: [true],
-        aliases: ['layernorm', 'layer_normalization', 'norm', 'normalize'],
-        ...MODEL,
-      }),
+  cell: 'lstm',
+  title: 'LstmLayer',
+  description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997), with the gate order i, f, g, o.',
+  keys: {
+    projection_size: integer({
+      description:
+        "Size of the projected output, smaller than `hidden_size` (PyTorch's `proj_size`). Default: no projection.",
+      min: 1,
+      max: 16384,
+      examples: [64],
+      aliases: ['proj_size', 'projection', 'proj', 'num_proj'],
     }),
-    {
-      title: 'LstmLayer',
-      description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997).',
-      open: true,
-    },
-  ),
+    layer_norm: boolean({
+      description:
+        'Whether to normalize both matrix products and the cell state (Ba, Kiros and Hinton, 2016).',
+      default: false,
+      examples: [true],
+      aliases: ['layernorm', 'layer_normalization', 'norm', 'normalize'],
+    }),
+  },
   states: ({ hidden_size, projection_size }) => [
     { name: 'h', size: projection_size || hidden_size },
     { name: 'c', size: hidden_size },

@@ -1,11 +1,10 @@
 /** The cells of Feng et al., Were RNNs All We Needed? (2024), whose gates read the input alone. */
 
-import { section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
 import { add, divide, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
-import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
+import { cell, gateBias, gateWeight, spreadBias } from './cell.js';
 
 /**
  * Minimal LSTM of Feng et al., Were RNNs All We Needed? (2024), section 3.2, with biases (gate
@@ -18,14 +17,11 @@ import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
  * gates sum to one.
  */
 export const minLstm = cell({
-  settings: section(
-    layerKeys('min_lstm', 'Minimal long short-term memory, with the gate order f, i, n.', {}),
-    {
-      title: 'MinLstmLayer',
-      description: 'Minimal long short-term memory, whose gates read the input alone (Feng et al., 2024).',
-      open: true,
-    },
-  ),
+  cell: 'min_lstm',
+  title: 'MinLstmLayer',
+  description:
+    'Minimal long short-term memory, whose gates read the input alone (Feng et al., 2024), with the gate order f, i, n.',
+  keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
   parameters: (inputSize, { hidden_size }) => [
@@ -51,11 +47,11 @@ export const minLstm = cell({
  * x [B, F], h [B, H]. No gate reads h: there is no weight_hh.
  */
 export const minGru = cell({
-  settings: section(layerKeys('min_gru', 'Minimal gated recurrent units, with the gate order z, h.', {}), {
-    title: 'MinGruLayer',
-    description: 'Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024).',
-    open: true,
-  }),
+  cell: 'min_gru',
+  title: 'MinGruLayer',
+  description:
+    'Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024), with the gate order z, h.',
+  keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
   parameters: (inputSize, { hidden_size }) => [

@@ -1,9 +1,9 @@
-import { choice, section } from '../../util/schema.js';
+import { choice } from '../../util/schema.js';
 import { activate } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
 import { addAll } from '../ops/index.js';
-import { cell, layerKeys, MODEL } from './cell.js';
+import { cell } from './cell.js';
 
 /**
  * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu as the
@@ -14,18 +14,17 @@ import { cell, layerKeys, MODEL } from './cell.js';
  * x [B, F], h [B, H].
  */
 export const rnn = cell({
-  settings: section(
-    layerKeys('rnn', 'Simple recurrent layer, without gates.', {
-      nonlinearity: choice(['tanh', 'relu'], {
-        description: 'Function of the sum of both products.',
-        default: 'tanh',
-        examples: ['relu'],
-        aliases: ['activation', 'non_linearity', 'act'],
-        ...MODEL,
-      }),
+  cell: 'rnn',
+  title: 'RnnLayer',
+  description: 'Simple recurrent layer, without gates (Elman, 1990).',
+  keys: {
+    nonlinearity: choice(['tanh', 'relu'], {
+      description: 'Function of the sum of both products.',
+      default: 'tanh',
+      examples: ['relu'],
+      aliases: ['activation', 'non_linearity', 'act'],
     }),
-    { title: 'RnnLayer', description: 'Simple recurrent layer (Elman, 1990).', open: true },
-  ),
+  },
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
   parameters(inputSize, { hidden_size }) {

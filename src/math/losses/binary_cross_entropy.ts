@@ -1,30 +1,25 @@
-import { list, number, section, tag } from '../../util/schema.js';
+import { list, number } from '../../util/schema.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, softplus } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { BUILT, loss, OF_VALUES } from './loss.js';
+import { loss, OF_VALUES } from './loss.js';
 
 /** For weights p of positive labels, computed as (1 - y) z + (1 + (p - 1) y) softplus(-z). */
 export const binaryCrossEntropy = loss({
-  settings: section(
-    {
-      kind: tag('binary_cross_entropy', { description: 'For value targets from 0 to 1.', ...BUILT }),
-      positive_weights: list(number({ above: 0, max: 1000000000.0 }), {
-        description: 'Weight of the positive case of each label. The negative case has weight 1.',
-        minItems: 1,
-        maxItems: 100000,
-        examples: [[1, 3]],
-        aliases: ['pos_weight', 'positive_weight'],
-        ...BUILT,
-      }),
-    },
-    {
-      title: 'BinaryCrossEntropyLoss',
-      description:
-        'Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.',
-      aliases: ['BCELoss', 'BCEWithLogitsLoss', 'binary_crossentropy', 'MultiLabelSoftMarginLoss'],
-    },
-  ),
+  kind: 'binary_cross_entropy',
+  title: 'BinaryCrossEntropyLoss',
+  description:
+    'Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.',
+  aliases: ['BCELoss', 'BCEWithLogitsLoss', 'binary_crossentropy', 'MultiLabelSoftMarginLoss'],
+  keys: {
+    positive_weights: list(number({ above: 0, max: 1000000000.0 }), {
+      description: 'Weight of the positive case of each label. The negative case has weight 1.',
+      minItems: 1,
+      maxItems: 100000,
+      examples: [[1, 3]],
+      aliases: ['pos_weight', 'positive_weight'],
+    }),
+  },
   task: 'labels',
   formula:
     '(1/(N C)) sum_n sum_k [ -p_k y_nk log sigma(z_nk) - (1 - y_nk) log(1 - sigma(z_nk)) ], where p = `positive_weights` or 1',

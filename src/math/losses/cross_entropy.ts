@@ -1,56 +1,49 @@
-import { either, integer, list, number, section, tag, word } from '../../util/schema.js';
+import { either, integer, list, number, word } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, subtract } from '../ops/elementwise.js';
 import { logSumExp } from '../ops/log_sum_exp.js';
 import { oneHot } from '../ops/one_hot.js';
 import { scale } from '../ops/polynomial.js';
-import { BUILT, type Loss, loss } from './loss.js';
+import { type Loss, loss } from './loss.js';
 
 export const crossEntropy = loss({
-  settings: section(
-    {
-      kind: tag('cross_entropy', { description: 'For class targets.', ...BUILT }),
-      class_weights: either(
-        [
-          word(['balanced'], {}),
-          list(number({ above: 0, max: 1000000000.0 }), { minItems: 1, maxItems: 100000 }),
-        ],
-        {
-          description:
-            'Weight of each class in the mean: a list of positive numbers in the order of the classes (csv labels: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that occur; a class without training labels has weight 1. The mean divides by the sum of the weights of the labels.',
-          examples: ['balanced', [1, 0.5, 2]],
-          aliases: ['weight', 'weights', 'class_weight'],
-          ...BUILT,
-        },
-      ),
-      label_smoothing: number({
-        description: 'Fraction of each target that is distributed evenly over all classes.',
-        min: 0,
-        below: 1,
-        default: 0,
-        examples: [0.1],
-        aliases: ['smoothing'],
-        ...BUILT,
-      }),
-      ignored_index: integer({
+  kind: 'cross_entropy',
+  title: 'CrossEntropyLoss',
+  description: 'Mean cross-entropy of class targets, computed from logits, as torch.nn.CrossEntropyLoss.',
+  aliases: ['CrossEntropyLoss', 'NLLLoss', 'categorical_crossentropy', 'sparse_categorical_crossentropy'],
+  keys: {
+    class_weights: either(
+      [
+        word(['balanced'], {}),
+        list(number({ above: 0, max: 1000000000.0 }), { minItems: 1, maxItems: 100000 }),
+      ],
+      {
         description:
-          'Label to ignore in training and in metrics, such as padding. The label -100 is always ignored.',
-        min: -2147483648,
-        max: 2147483647,
-        default: -100,
-        examples: [-1],
-        aliases: ['ignore_index', 'padding_index', 'pad_index'],
-        ...BUILT,
-        effects: ['data'],
-      }),
-    },
-    {
-      title: 'CrossEntropyLoss',
-      description: 'Mean cross-entropy of class targets, computed from logits, as torch.nn.CrossEntropyLoss.',
-      aliases: ['CrossEntropyLoss', 'NLLLoss', 'categorical_crossentropy', 'sparse_categorical_crossentropy'],
-    },
-  ),
+          'Weight of each class in the mean: a list of positive numbers in the order of the classes (csv labels: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that occur; a class without training labels has weight 1. The mean divides by the sum of the weights of the labels.',
+        examples: ['balanced', [1, 0.5, 2]],
+        aliases: ['weight', 'weights', 'class_weight'],
+      },
+    ),
+    label_smoothing: number({
+      description: 'Fraction of each target that is distributed evenly over all classes.',
+      min: 0,
+      below: 1,
+      default: 0,
+      examples: [0.1],
+      aliases: ['smoothing'],
+    }),
+    ignored_index: integer({
+      description:
+        'Label to ignore in training and in metrics, such as padding. The label -100 is always ignored.',
+      min: -2147483648,
+      max: 2147483647,
+      default: -100,
+      examples: [-1],
+      aliases: ['ignore_index', 'padding_index', 'pad_index'],
+      effects: ['data'],
+    }),
+  },
   task: 'classes',
   formula:
     'sum_n r_n / sum_n w_{y_n}, where l_nk = log sum_j exp(z_nj) - z_nk, r_n = (1 - s) w_{y_n} l_{n,y_n} + (s / C) sum_k w_k l_nk and s = `label_smoothing`',

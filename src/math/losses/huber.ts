@@ -1,34 +1,26 @@
-import { number, section, tag } from '../../util/schema.js';
+import { number } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
 import { sum } from '../ops/broadcast.js';
 import { absolute, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { BUILT, loss, OF_VALUES } from './loss.js';
+import { loss, OF_VALUES } from './loss.js';
 
 export const huber = loss({
-  settings: section(
-    {
-      kind: tag('huber', {
-        description: 'For value targets; quadratic for small errors, linear for large ones.',
-        ...BUILT,
-      }),
-      delta: number({
-        description: 'Absolute error at which the loss becomes linear, in the units of the (scaled) targets.',
-        above: 0,
-        max: 1000000000.0,
-        default: 1,
-        examples: [0.5],
-        aliases: ['beta'],
-        ...BUILT,
-      }),
-    },
-    {
-      title: 'HuberLoss',
-      description:
-        'Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.',
-      aliases: ['HuberLoss', 'SmoothL1Loss'],
-    },
-  ),
+  kind: 'huber',
+  title: 'HuberLoss',
+  description:
+    'Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.',
+  aliases: ['HuberLoss', 'SmoothL1Loss'],
+  keys: {
+    delta: number({
+      description: 'Absolute error at which the loss becomes linear, in the units of the (scaled) targets.',
+      above: 0,
+      max: 1000000000.0,
+      default: 1,
+      examples: [0.5],
+      aliases: ['beta'],
+    }),
+  },
   task: 'values',
   formula: '(1/(N C)) sum_n sum_k h_nk, where h = a^2 / 2 if a <= d, else d (a - d / 2), and d = `delta`',
   pytorch: 'HuberLoss',

@@ -24,6 +24,8 @@ export const lossConfig = settingsOf('loss', 'kind', losses, {
   required: true,
   examples: [{ kind: 'cross_entropy' }],
   aliases: ['criterion', 'objective'],
+  effects: ['numerics'],
+  resume: { never: 'its model was built for this loss' },
 });
 
 export type LossConfig = TypeOf<typeof lossConfig>;

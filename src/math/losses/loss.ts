@@ -1,10 +1,10 @@
 /** Interface of losses: one value per prediction in the graph, and its weight in the mean. */
-import type { KeyFacts, Shape, TypeOf } from '../../util/schema.js';
+import * as s from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import type { Task } from '../metrics/metric.js';
 
-export interface LossKind<S extends Shape<{ readonly kind: string }> = Shape<{ readonly kind: string }>> {
-  readonly settings: S;
+export interface LossKind<Kind extends string = string, P extends s.Fields = s.Fields>
+  extends s.Variant<Kind, P> {
   readonly task: Task;
   /** As Markdown, for the reference. */
   readonly formula: string;
@@ -13,17 +13,14 @@ export interface LossKind<S extends Shape<{ readonly kind: string }> = Shape<{ r
   /** A trivial baseline besides the mean. */
   readonly bestConstant?: 'median' | 'quantiles';
   /** Outputs for each number of a target; absent: 1. */
-  outputs?(settings: MadeFrom<TypeOf<S>>): number;
-  make(settings: MadeFrom<TypeOf<S>>): Loss;
+  outputs?(settings: MadeFrom<s.VariantOf<Kind, P>>): number;
+  make(settings: MadeFrom<s.VariantOf<Kind, P>>): Loss;
 }
 
-export const loss = <S extends Shape<{ readonly kind: string }>>(kind: LossKind<S>): LossKind<S> => kind;
-
-/** The facts of most keys of a loss. */
-export const BUILT = {
-  effects: ['numerics'],
-  resume: { never: 'its model was built for this loss' },
-} as const satisfies KeyFacts;
+export const loss = <const Kind extends string, P extends s.Fields>(kind: LossKind<Kind, P>) => ({
+  ...kind,
+  settings: s.variant(kind),
+});
 
 /**
  * The settings that a loss is made from, as passed to every thread: the config's, but with class

@@ -1,17 +1,13 @@
-import { section, tag } from '../../util/schema.js';
 import { sum } from '../ops/broadcast.js';
 import { absolute, subtract } from '../ops/elementwise.js';
-import { BUILT, loss, OF_VALUES } from './loss.js';
+import { loss, OF_VALUES } from './loss.js';
 
 export const mae = loss({
-  settings: section(
-    { kind: tag('mae', { description: 'For value targets; robust against outliers.', ...BUILT }) },
-    {
-      title: 'MaeLoss',
-      description: 'Mean absolute error of value targets.',
-      aliases: ['L1Loss', 'l1', 'mean_absolute_error'],
-    },
-  ),
+  kind: 'mae',
+  title: 'MaeLoss',
+  description: 'Mean absolute error of value targets; robust against outliers.',
+  aliases: ['L1Loss', 'l1', 'mean_absolute_error'],
+  keys: {},
   task: 'values',
   formula: '(1/(N C)) sum_n sum_k a_nk, where a = abs(z - y)',
   pytorch: 'L1Loss',

@@ -1,17 +1,13 @@
-import { section, tag } from '../../util/schema.js';
 import { sum } from '../ops/broadcast.js';
 import { multiply, subtract } from '../ops/elementwise.js';
-import { BUILT, loss, OF_VALUES } from './loss.js';
+import { loss, OF_VALUES } from './loss.js';
 
 export const mse = loss({
-  settings: section(
-    { kind: tag('mse', { description: 'For value targets.', ...BUILT }) },
-    {
-      title: 'MseLoss',
-      description: 'Mean squared error of value targets.',
-      aliases: ['MSELoss', 'mean_squared_error', 'l2', 'L2Loss'],
-    },
-  ),
+  kind: 'mse',
+  title: 'MseLoss',
+  description: 'Mean squared error of value targets.',
+  aliases: ['MSELoss', 'mean_squared_error', 'l2', 'L2Loss'],
+  keys: {},
   task: 'values',
   formula: '(1/(N C)) sum_n sum_k (z_nk - y_nk)^2',
   pytorch: 'MSELoss',

@@ -1,36 +1,31 @@
-import { list, number, section, tag } from '../../util/schema.js';
+import { list, number } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { BUILT, type Loss, loss, OF_VALUES } from './loss.js';
+import { type Loss, loss, OF_VALUES } from './loss.js';
 
 /**
  * Koenker and Bassett (1978). Outputs: the quantiles of the first target, then those of the second,
  * and so on.
  */
 export const quantile = loss({
-  settings: section(
-    {
-      kind: tag('quantile', { description: 'For value targets; predicts quantiles.', ...BUILT }),
-      quantiles: list(number({ above: 0, below: 1 }), {
-        description: 'Quantiles to predict. Metrics compare the one nearest to 0.5 with the target.',
-        minItems: 1,
-        maxItems: 100,
-        unique: true,
-        default: [0.1, 0.5, 0.9],
-        examples: [[0.1, 0.5, 0.9]],
-        aliases: ['levels'],
-        ...BUILT,
-      }),
-    },
-    {
-      title: 'QuantileLoss',
-      description:
-        'Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.',
-      aliases: ['QuantileLoss', 'pinball', 'PinballLoss'],
-    },
-  ),
+  kind: 'quantile',
+  title: 'QuantileLoss',
+  description:
+    'Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.',
+  aliases: ['QuantileLoss', 'pinball', 'PinballLoss'],
+  keys: {
+    quantiles: list(number({ above: 0, below: 1 }), {
+      description: 'Quantiles to predict. Metrics compare the one nearest to 0.5 with the target.',
+      minItems: 1,
+      maxItems: 100,
+      unique: true,
+      default: [0.1, 0.5, 0.9],
+      examples: [[0.1, 0.5, 0.9]],
+      aliases: ['levels'],
+    }),
+  },
   task: 'values',
   formula:
     '(1/(N C)) sum_n sum_k of q (y - z) if y > z, else (1 - q) (z - y). Each target has one output for each q of `quantiles`, in their order; the outputs of the first target come first',

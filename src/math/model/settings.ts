@@ -1,5 +1,4 @@
 import * as s from '../../util/schema.js';
-import { MODEL } from '../cells/cell.js';
 import { type LayerConfig, layerConfig } from '../cells/index.js';
 import { type HeadName, heads } from './heads.js';
 
@@ -14,7 +13,6 @@ const embedding = s.named(
         examples: [32],
         aliases: ['dim', 'embedding_dim', 'embedding_size', 'embed_dim', 'width'],
         required: true,
-        ...MODEL,
       }),
       num_symbols: s.integer({
         description:
@@ -23,7 +21,6 @@ const embedding = s.named(
         max: 1048576,
         examples: [128],
         aliases: ['num_embeddings', 'vocab_size', 'vocabulary_size', 'vocabulary', 'vocab', 'num_tokens'],
-        ...MODEL,
       }),
     },
     {
@@ -45,7 +42,6 @@ const head = s.named(
           "What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.",
         default: 'last',
         aliases: ['pool', 'pooling', 'reduce', 'reduction'],
-        ...MODEL,
       }),
       hidden_sizes: s.list(s.integer({ min: 1, max: 65536 }), {
         description: 'Sizes of the hidden dense layers, each followed by the activation.',
@@ -53,13 +49,11 @@ const head = s.named(
         default: [],
         examples: [[64]],
         aliases: ['hidden', 'hidden_size', 'layers', 'sizes', 'units', 'hidden_layers'],
-        ...MODEL,
       }),
       activation: s.choice(['relu', 'tanh'], {
         description: 'Activation function of the hidden dense layers.',
         default: 'relu',
         aliases: ['nonlinearity', 'act'],
-        ...MODEL,
       }),
       dropout: s.number({
         description:
@@ -69,7 +63,6 @@ const head = s.named(
         default: 0,
         examples: [0.5],
         aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
-        ...MODEL,
       }),
     },
     {
@@ -91,7 +84,6 @@ const numClasses = s.named(
     max: 1000000,
     examples: [10],
     aliases: ['classes', 'output_size', 'n_classes'],
-    ...MODEL,
   }),
 );
 
@@ -111,52 +103,45 @@ const initFrom = s.named(
   }),
 );
 
-const listedLayers = s.named(
-  'listed_layers',
-  s.section(
-    {
-      layers: s.list(s.like(layerConfig, { closed: true }), {
-        description:
-          'The recurrent layers, bottom first. Replaces `cell`, `hidden_size` and the other keys of a layer.',
-        minItems: 1,
-        maxItems: 64,
-        examples: [
-          [
-            { cell: 'lstm', hidden_size: 64, bidirectional: true },
-            { cell: 'gru', hidden_size: 32 },
-          ],
+const listedLayers = s.section(
+  {
+    layers: s.list(s.named('layer', layerConfig), {
+      description:
+        'The recurrent layers, bottom first. Replaces `cell`, `hidden_size` and the other keys of a layer.',
+      minItems: 1,
+      maxItems: 64,
+      examples: [
+        [
+          { cell: 'lstm', hidden_size: 64, bidirectional: true },
+          { cell: 'gru', hidden_size: 32 },
         ],
-        required: true,
-      }),
-    },
-    { title: 'ListedLayers', description: 'Layers that may differ from each other.', open: true },
-  ),
+      ],
+      required: true,
+    }),
+  },
+  { title: 'ListedLayers', description: 'Layers that may differ from each other.' },
 );
 
-const equalLayers = s.named(
-  'equal_layers',
-  s.extended(
-    [layerConfig],
-    {
-      num_layers: s.integer({
-        title: 'NumLayers',
-        description: 'Number of stacked recurrent layers.',
-        min: 1,
-        max: 64,
-        default: 1,
-        examples: [2],
-        aliases: ['layers', 'depth', 'n_layers'],
-        ...MODEL,
-      }),
-    },
-    { title: 'EqualLayers', description: 'Identical layers.' },
-  ),
+const equalLayers = s.extended(
+  layerConfig,
+  {
+    num_layers: s.integer({
+      title: 'NumLayers',
+      description: 'Number of stacked recurrent layers.',
+      min: 1,
+      max: 64,
+      default: 1,
+      examples: [2],
+      aliases: ['layers', 'depth', 'n_layers'],
+    }),
+  },
+  { title: 'EqualLayers', description: 'Identical layers.' },
 );
 
 export const modelConfig = s.named(
   'model',
   s.extended(
-    [listedLayers, equalLayers],
+    s.either([listedLayers, equalLayers], {}),
     {
       dropout: s.number({
         description:
@@ -166,7 +151,6 @@ export const modelConfig = s.named(
         default: 0,
         examples: [0.2],
         aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
-        ...MODEL,
       }),
       embedding,
       head,
@@ -180,7 +164,8 @@ export const modelConfig = s.named(
       examples: [{ cell: 'lstm', hidden_size: 128, num_layers: 2 }],
       aliases: ['network', 'net'],
       required: true,
-      closed: true,
+      effects: ['numerics'],
+      resume: { never: 'its checkpoints belong to this model' },
     },
   ),
 );

@@ -1,5 +1,5 @@
-import { like, number, section } from '../../util/schema.js';
-import { eps, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
+import { like, number } from '../../util/schema.js';
+import { eps, optimizer, weightDecay } from './optimizer.js';
 import { coupledDecay, descend, overRootSum, times } from './parts.js';
 
 /** d <- lr / (1 + (t - 1) eta) d, where eta is the decay of the learning rate. */
@@ -16,29 +16,23 @@ const decayingRate = times(
  *
  * Weight decay is added to the gradient.
  */
-export const adagrad = optimizer(
-  {
-    settings: section(
-      optimizerKeys('adagrad', 'Adagrad.', {
-        learning_rate_decay: number({
-          description:
-            'The learning rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.',
-          min: 0,
-          max: 1000,
-          default: 0,
-          examples: [0.001],
-          aliases: ['lr_decay'],
-          ...NUMERICS,
-        }),
-        eps: like(eps, { default: 1e-10 }),
-        weight_decay: weightDecay,
-      }),
-      { title: 'AdagradOptimizer', description: 'Adagrad (Duchi, Hazan and Singer, 2011).' },
-    ),
-    reference: '`torch.optim.Adagrad`',
+export const adagrad = optimizer({
+  kind: 'adagrad',
+  title: 'AdagradOptimizer',
+  description: 'Adagrad (Duchi, Hazan and Singer, 2011).',
+  keys: {
+    learning_rate_decay: number({
+      description:
+        'The learning rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.',
+      min: 0,
+      max: 1000,
+      default: 0,
+      examples: [0.001],
+      aliases: ['lr_decay'],
+    }),
+    eps: like(eps, { default: 1e-10 }),
+    weight_decay: weightDecay,
   },
-  coupledDecay,
-  decayingRate,
-  overRootSum,
-  descend,
-);
+  reference: '`torch.optim.Adagrad`',
+  parts: [coupledDecay, decayingRate, overRootSum, descend],
+});

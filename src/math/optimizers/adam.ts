@@ -1,13 +1,4 @@
-import { section } from '../../util/schema.js';
-import {
-  amsgrad,
-  betas,
-  decoupledWeightDecay,
-  eps,
-  optimizer,
-  optimizerKeys,
-  weightDecay,
-} from './optimizer.js';
+import { amsgrad, betas, decoupledWeightDecay, eps, optimizer, weightDecay } from './optimizer.js';
 import {
   correctedRate,
   coupledDecay,
@@ -25,46 +16,31 @@ import {
  *
  * Weight decay is added to the gradient. With amsgrad, the largest v so far replaces v.
  */
-export const adam = optimizer(
-  {
-    settings: section(optimizerKeys('adam', 'Adam.', { betas, eps, amsgrad, weight_decay: weightDecay }), {
-      title: 'AdamOptimizer',
-      description: 'Adam (Kingma and Ba, 2015), with bias correction.',
-      aliases: ['amsgrad'],
-    }),
-    reference: '`torch.optim.Adam`',
-  },
-  coupledDecay,
-  gradientMean,
-  correctedRate,
-  overRootMeanSquare,
-  descend,
-);
+export const adam = optimizer({
+  kind: 'adam',
+  title: 'AdamOptimizer',
+  description: 'Adam (Kingma and Ba, 2015), with bias correction.',
+  aliases: ['amsgrad'],
+  keys: { betas, eps, amsgrad, weight_decay: weightDecay },
+  reference: '`torch.optim.Adam`',
+  parts: [coupledDecay, gradientMean, correctedRate, overRootMeanSquare, descend],
+});
 
 /**
  * Adam with decoupled weight decay lambda as torch.optim.AdamW (Loshchilov and Hutter, 2019):
  *
  *     theta <- theta - lr lambda theta, then Adam's update without weight decay
  */
-export const adamw = optimizer(
-  {
-    settings: section(
-      optimizerKeys('adamw', 'Adam with decoupled weight decay.', {
-        betas,
-        eps,
-        amsgrad,
-        weight_decay: decoupledWeightDecay,
-      }),
-      {
-        title: 'AdamWOptimizer',
-        description: 'Adam with decoupled weight decay (Loshchilov and Hutter, 2019).',
-      },
-    ),
-    reference: '`torch.optim.AdamW`',
+export const adamw = optimizer({
+  kind: 'adamw',
+  title: 'AdamWOptimizer',
+  description: 'Adam with decoupled weight decay (Loshchilov and Hutter, 2019).',
+  keys: {
+    betas,
+    eps,
+    amsgrad,
+    weight_decay: decoupledWeightDecay,
   },
-  decoupledDecay,
-  gradientMean,
-  correctedRate,
-  overRootMeanSquare,
-  descend,
-);
+  reference: '`torch.optim.AdamW`',
+  parts: [decoupledDecay, gradientMean, correctedRate, overRootMeanSquare, descend],
+});

@@ -15,6 +15,7 @@ export const optimizerConfig = settingsOf('optimizer', 'kind', optimizers, {
   description: 'The optimizer, by kind.',
   examples: [{ kind: 'adam', learning_rate: 0.01 }],
   aliases: ['optim', 'optimiser'],
+  effects: ['numerics'],
 });
 
 export type OptimizerConfig = TypeOf<typeof optimizerConfig>;

@@ -1,7 +1,7 @@
-import { like, section } from '../../util/schema.js';
+import { like } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { add, multiply, sign } from '../ops/elementwise.js';
-import { betas, decoupledWeightDecay, optimizer, optimizerKeys, type Part } from './optimizer.js';
+import { betas, decoupledWeightDecay, optimizer, type Part } from './optimizer.js';
 import { decoupledDecay, descend, rate } from './parts.js';
 
 const signOfMean: Part<{ readonly betas: readonly [number, number] }> = {
@@ -21,28 +21,20 @@ const signOfMean: Part<{ readonly betas: readonly [number, number] }> = {
  *     theta <- theta - lr (sign(beta1 m + (1 - beta1) g) + lambda theta)
  *     m <- beta2 m + (1 - beta2) g
  */
-export const lion = optimizer(
-  {
-    settings: section(
-      optimizerKeys('lion', 'Lion.', {
-        betas: like(betas, {
-          description:
-            'Decay rates of the running average of the gradient: the one used in the update, and the one that is kept.',
-          default: [0.9, 0.99],
-          examples: [[0.9, 0.99]],
-        }),
-        weight_decay: like(decoupledWeightDecay, { default: 0, examples: [0.1] }),
-      }),
-      {
-        title: 'LionOptimizer',
-        description:
-          'Lion (Chen et al., 2023): steps of equal size along the sign of a running average of the gradient. The learning rate is usually 3 to 10 times smaller than for adamw.',
-      },
-    ),
-    reference: 'algorithm 2 of Chen et al. (2023)',
+export const lion = optimizer({
+  kind: 'lion',
+  title: 'LionOptimizer',
+  description:
+    'Lion (Chen et al., 2023): steps of equal size along the sign of a running average of the gradient. The learning rate is usually 3 to 10 times smaller than for adamw.',
+  keys: {
+    betas: like(betas, {
+      description:
+        'Decay rates of the running average of the gradient: the one used in the update, and the one that is kept.',
+      default: [0.9, 0.99],
+      examples: [[0.9, 0.99]],
+    }),
+    weight_decay: like(decoupledWeightDecay, { default: 0, examples: [0.1] }),
   },
-  decoupledDecay,
-  signOfMean,
-  rate,
-  descend,
-);
+  reference: 'algorithm 2 of Chen et al. (2023)',
+  parts: [decoupledDecay, signOfMean, rate, descend],
+});

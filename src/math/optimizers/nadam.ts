@@ -1,6 +1,6 @@
-import { number, section } from '../../util/schema.js';
+import { number } from '../../util/schema.js';
 import { add, multiply } from '../ops/elementwise.js';
-import { betas, eps, NUMERICS, optimizer, optimizerKeys, type Part, weightDecay } from './optimizer.js';
+import { betas, eps, optimizer, type Part, weightDecay } from './optimizer.js';
 import { coupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
 interface NAdamSettings {
@@ -45,29 +45,22 @@ const lookAhead: Part<NAdamSettings> = {
  *
  * Weight decay is added to the gradient.
  */
-export const nadam = optimizer(
-  {
-    settings: section(
-      optimizerKeys('nadam', 'Adam with Nesterov momentum.', {
-        betas,
-        eps,
-        momentum_decay: number({
-          description: 'How fast momentum approaches the first of the betas: psi of Dozat (2016).',
-          min: 0,
-          max: 1000,
-          default: 0.004,
-          aliases: ['psi', 'schedule_decay'],
-          ...NUMERICS,
-        }),
-        weight_decay: weightDecay,
-      }),
-      { title: 'NAdamOptimizer', description: 'Adam with Nesterov momentum (Dozat, 2016).' },
-    ),
-    reference: '`torch.optim.NAdam`',
+export const nadam = optimizer({
+  kind: 'nadam',
+  title: 'NAdamOptimizer',
+  description: 'Adam with Nesterov momentum (Dozat, 2016).',
+  keys: {
+    betas,
+    eps,
+    momentum_decay: number({
+      description: 'How fast momentum approaches the first of the betas: psi of Dozat (2016).',
+      min: 0,
+      max: 1000,
+      default: 0.004,
+      aliases: ['psi', 'schedule_decay'],
+    }),
+    weight_decay: weightDecay,
   },
-  coupledDecay,
-  gradientMean,
-  lookAhead,
-  overRootMeanSquare,
-  descend,
-);
+  reference: '`torch.optim.NAdam`',
+  parts: [coupledDecay, gradientMean, lookAhead, overRootMeanSquare, descend],
+});

@@ -17,7 +17,7 @@ export interface Optimizer<Settings> {
 type Nodes = Readonly<Record<string, Node>>;
 
 /** All nodes have the same shape; `scalars` are broadcast to it. */
-interface UpdateInputs {
+export interface UpdateInputs {
   readonly parameter: Node;
   readonly gradient: Node;
   readonly state: Nodes;
@@ -52,49 +52,10 @@ export interface Part<Settings> {
   ): Change;
 }
 
-export interface OptimizerFacts<S extends s.Shape> {
-  readonly settings: S;
-  /** What it follows, as Markdown, for the reference. */
-  readonly reference: string;
-}
-
-/** An optimizer that applies `parts` one after the other. */
-export function optimizer<S extends s.Shape>(
-  facts: OptimizerFacts<S>,
-  ...parts: readonly Part<s.TypeOf<S>>[]
-): OptimizerFacts<S> & Optimizer<s.TypeOf<S>> {
-  return {
-    ...facts,
-
-    state: settings => parts.flatMap(part => part.state?.(settings) ?? []),
-
-    scalars: (settings, step, learningRate) =>
-      Object.assign({}, ...parts.map(part => part.scalars?.(settings, step, learningRate))),
-
-    update(settings, { parameter, gradient, ...values }) {
-      let motion: Motion = { parameter, gradient, direction: gradient };
-      const state: Record<string, Node> = {};
-      for (const part of parts) {
-        const { state: updated, ...changed } = part.apply(settings, motion, values);
-        motion = { ...motion, ...changed };
-        Object.assign(state, updated);
-      }
-      return { parameter: motion.parameter, state };
-    },
-  };
-}
-
-export const NUMERICS = { effects: ['numerics'] } as const satisfies s.KeyFacts;
-
-const KIND = {
-  effects: ['numerics'],
-  resume: { never: 'its checkpoints have no state for another optimizer' },
-} as const satisfies s.KeyFacts;
 /** Of an option that adds a buffer. */
 export const BUFFER = {
-  effects: ['numerics'],
   resume: ({ to }) => (to === true ? { never: 'its checkpoints have no state for it' } : undefined),
-} as const satisfies s.KeyFacts;
+} as const satisfies Partial<s.KeyFacts>;
 
 const learningRate = s.named(
   'learning_rate',
@@ -105,7 +66,7 @@ const learningRate = s.named(
     max: 1000,
     examples: [0.01],
     aliases: ['lr', 'rate', 'alpha', 'eta', 'step_size'],
-    ...NUMERICS,
+    required: true,
   }),
 );
 
@@ -119,7 +80,6 @@ export const weightDecay = s.named(
     default: 0,
     examples: [0.0001],
     aliases: ['l2', 'decay'],
-    ...NUMERICS,
   }),
 );
 
@@ -133,7 +93,6 @@ export const decoupledWeightDecay = s.named(
     max: 1000,
     default: 0.01,
     aliases: ['l2', 'decay'],
-    ...NUMERICS,
   }),
 );
 
@@ -156,7 +115,6 @@ const weightDecayOn = s.named(
       'exclude_from_weight_decay',
       'weight_decay_exclude',
     ],
-    ...NUMERICS,
   }),
 );
 
@@ -169,7 +127,6 @@ export const momentum = s.named(
     below: 1,
     default: 0,
     examples: [0.9],
-    ...NUMERICS,
     resume: ({ from, to }) =>
       from === 0 && to !== null ? { never: 'its checkpoints have no momentum' } : undefined,
   }),
@@ -185,7 +142,6 @@ export const betas = s.named(
     default: [0.9, 0.999],
     examples: [[0.9, 0.999]],
     aliases: ['beta', 'beta1', 'beta2', 'beta_1', 'beta_2'],
-    ...NUMERICS,
   }),
 );
 
@@ -198,7 +154,6 @@ export const eps = s.named(
     max: 1,
     default: 1e-8,
     aliases: ['epsilon'],
-    ...NUMERICS,
   }),
 );
 
@@ -215,15 +170,49 @@ export const amsgrad = s.named(
   }),
 );
 
-/** The keys of an optimizer: its kind, the learning rate, its own, and what decays. */
-export const optimizerKeys = <const Kind extends string, Own extends s.Keys>(
-  kind: Kind,
-  description: string,
-  own: Own,
-) => ({
-  kind: s.tag(kind, { description, ...KIND }),
-  learning_rate: s.required(learningRate),
-  schedule: scheduleConfig,
-  ...own,
-  weight_decay_on: weightDecayOn,
+interface OptimizerKind<Kind extends string, P extends s.Fields> extends s.Variant<Kind, P> {
+  /** What it follows, as Markdown, for the reference. */
+  readonly reference: string;
+  /** Applied one after the other. */
+  readonly parts: readonly Part<NoInfer<s.Mapping<P>>>[];
+}
+
+/** The optimizer and the keys of its config. */
+export const optimizer = <const Kind extends string, P extends s.Fields>({
+  kind,
+  keys,
+  parts,
+  reference,
+  ...about
+}: OptimizerKind<Kind, P>) => ({
+  reference,
+  settings: s.section(
+    {
+      kind: s.tag(kind, {
+        description: about.description,
+        resume: { never: 'its checkpoints have no state for another optimizer' },
+      }),
+      learning_rate: learningRate,
+      schedule: scheduleConfig,
+      ...keys,
+      weight_decay_on: weightDecayOn,
+    },
+    about,
+  ),
+
+  state: (settings: s.Mapping<P>) => parts.flatMap(part => part.state?.(settings) ?? []),
+
+  scalars: (settings: s.Mapping<P>, step: number, learningRate: number): Record<string, number> =>
+    Object.assign({}, ...parts.map(part => part.scalars?.(settings, step, learningRate))),
+
+  update(settings: s.Mapping<P>, { parameter, gradient, ...values }: UpdateInputs) {
+    let motion: Motion = { parameter, gradient, direction: gradient };
+    const state: Record<string, Node> = {};
+    for (const part of parts) {
+      const { state: updated, ...changed } = part.apply(settings, motion, values);
+      motion = { ...motion, ...changed };
+      Object.assign(state, updated);
+    }
+    return { parameter: motion.parameter, state };
+  },
 });

@@ -1,5 +1,5 @@
-import { boolean, number, section } from '../../util/schema.js';
-import { BUFFER, eps, momentum, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
+import { boolean, number } from '../../util/schema.js';
+import { BUFFER, eps, momentum, optimizer, weightDecay } from './optimizer.js';
 import { coupledDecay, descend, overUncorrectedRoot, rate, momentum as withMomentum } from './parts.js';
 
 /**
@@ -14,36 +14,29 @@ import { coupledDecay, descend, overUncorrectedRoot, rate, momentum as withMomen
  *
  * Weight decay is added to the gradient.
  */
-export const rmsprop = optimizer(
-  {
-    settings: section(
-      optimizerKeys('rmsprop', 'RMSprop.', {
-        alpha: number({
-          description: 'Decay rate of the running average of the squared gradient.',
-          min: 0,
-          below: 1,
-          default: 0.99,
-          aliases: ['rho', 'beta'],
-          ...NUMERICS,
-        }),
-        eps,
-        centered: boolean({
-          description:
-            'Whether to divide by the standard deviation of the gradient instead of the root of its mean square.',
-          default: false,
-          examples: [true],
-          ...BUFFER,
-        }),
-        momentum,
-        weight_decay: weightDecay,
-      }),
-      { title: 'RmspropOptimizer', description: 'RMSprop (Hinton, 2012), with momentum as in PyTorch.' },
-    ),
-    reference: '`torch.optim.RMSprop`',
+export const rmsprop = optimizer({
+  kind: 'rmsprop',
+  title: 'RmspropOptimizer',
+  description: 'RMSprop (Hinton, 2012), with momentum as in PyTorch.',
+  keys: {
+    alpha: number({
+      description: 'Decay rate of the running average of the squared gradient.',
+      min: 0,
+      below: 1,
+      default: 0.99,
+      aliases: ['rho', 'beta'],
+    }),
+    eps,
+    centered: boolean({
+      description:
+        'Whether to divide by the standard deviation of the gradient instead of the root of its mean square.',
+      default: false,
+      examples: [true],
+      ...BUFFER,
+    }),
+    momentum,
+    weight_decay: weightDecay,
   },
-  coupledDecay,
-  overUncorrectedRoot,
-  withMomentum,
-  rate,
-  descend,
-);
+  reference: '`torch.optim.RMSprop`',
+  parts: [coupledDecay, overUncorrectedRoot, withMomentum, rate, descend],
+});

@@ -1,5 +1,5 @@
-import { boolean, section } from '../../util/schema.js';
-import { momentum, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
+import { boolean } from '../../util/schema.js';
+import { momentum, optimizer, weightDecay } from './optimizer.js';
 import { coupledDecay, descend, rate, momentum as withMomentum } from './parts.js';
 
 /**
@@ -12,29 +12,20 @@ import { coupledDecay, descend, rate, momentum as withMomentum } from './parts.j
  *
  * Without momentum, b is g. Sutskever et al. (2013) for momentum and Nesterov's form.
  */
-export const sgd = optimizer(
-  {
-    settings: section(
-      optimizerKeys('sgd', 'Stochastic gradient descent.', {
-        momentum,
-        nesterov: boolean({
-          description: 'Whether to use Nesterov momentum. Requires momentum above 0.',
-          default: false,
-          examples: [true],
-          ...NUMERICS,
-        }),
-        weight_decay: weightDecay,
-      }),
-      {
-        title: 'SgdOptimizer',
-        description: 'Stochastic gradient descent, with momentum as in PyTorch.',
-        aliases: ['momentum', 'nesterov'],
-      },
-    ),
-    reference: '`torch.optim.SGD`',
+export const sgd = optimizer({
+  kind: 'sgd',
+  title: 'SgdOptimizer',
+  description: 'Stochastic gradient descent, with momentum as in PyTorch.',
+  aliases: ['momentum', 'nesterov'],
+  keys: {
+    momentum,
+    nesterov: boolean({
+      description: 'Whether to use Nesterov momentum. Requires momentum above 0.',
+      default: false,
+      examples: [true],
+    }),
+    weight_decay: weightDecay,
   },
-  coupledDecay,
-  withMomentum,
-  rate,
-  descend,
-);
+  reference: '`torch.optim.SGD`',
+  parts: [coupledDecay, withMomentum, rate, descend],
+});

@@ -1,10 +1,9 @@
 /** Decays to the end of training, or of a set length. */
 
-import { named, number, section, tag } from '../../util/schema.js';
+import { named, number, section } from '../../util/schema.js';
 import {
   alongCosine,
   minLearningRate,
-  NUMERICS,
   type Progress,
   schedule,
   scheduleEpochs,
@@ -38,20 +37,16 @@ const length = named(
 
 /** Loshchilov and Hutter (2017), without restarts. */
 export const cosine = schedule({
-  settings: section(
-    {
-      kind: tag('cosine', { description: 'Half a cosine.', ...NUMERICS }),
-      length,
-      min_learning_rate: minLearningRate,
-      warmup,
-    },
-    {
-      title: 'CosineSchedule',
-      description:
-        'Decays the learning rate along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).',
-      aliases: ['CosineAnnealingLR', 'cosine_annealing', 'cosine_decay'],
-    },
-  ),
+  kind: 'cosine',
+  title: 'CosineSchedule',
+  description:
+    'Decays the learning rate along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).',
+  aliases: ['CosineAnnealingLR', 'cosine_annealing', 'cosine_decay'],
+  keys: {
+    length,
+    min_learning_rate: minLearningRate,
+    warmup,
+  },
   formula:
     'min + (base - min) (1 + cos(pi k / n)) / 2, where min = `min_learning_rate`. With `length`, that length replaces n and the rate stays at min after it',
   pytorch: '`CosineAnnealingLR`',
@@ -62,28 +57,23 @@ export const cosine = schedule({
 });
 
 export const linear = schedule({
-  settings: section(
-    {
-      kind: tag('linear', { description: 'Linear.', ...NUMERICS }),
-      length,
-      end_factor: number({
-        description: 'Factor of the learning rate at the end of the decay.',
-        min: 0,
-        max: 1,
-        default: 0,
-        examples: [0.1],
-        aliases: ['final_factor'],
-        ...NUMERICS,
-      }),
-      warmup,
-    },
-    {
-      title: 'LinearSchedule',
-      description:
-        'Decays the learning rate linearly to `end_factor` times its value (torch.optim.lr_scheduler.LinearLR).',
-      aliases: ['LinearLR', 'linear_decay'],
-    },
-  ),
+  kind: 'linear',
+  title: 'LinearSchedule',
+  description:
+    'Decays the learning rate linearly to `end_factor` times its value (torch.optim.lr_scheduler.LinearLR).',
+  aliases: ['LinearLR', 'linear_decay'],
+  keys: {
+    length,
+    end_factor: number({
+      description: 'Factor of the learning rate at the end of the decay.',
+      min: 0,
+      max: 1,
+      default: 0,
+      examples: [0.1],
+      aliases: ['final_factor'],
+    }),
+    warmup,
+  },
   formula:
     'base (1 + (`end_factor` - 1) k / n). With `length`, that length replaces n and the rate is constant after it',
   pytorch: '`LinearLR`',

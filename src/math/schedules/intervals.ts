@@ -1,7 +1,6 @@
 /** Decays by a factor at intervals. */
-import { like, named, number, required, section, tag } from '../../util/schema.js';
+import { like, named, number, required, section } from '../../util/schema.js';
 import {
-  NUMERICS,
   type Progress,
   schedule,
   scheduleEpochs,
@@ -44,25 +43,20 @@ const factor = named(
     max: 1,
     examples: [0.5],
     aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
-    ...NUMERICS,
   }),
 );
 
 export const step = schedule({
-  settings: section(
-    {
-      kind: tag('step', { description: 'Multiplied at fixed intervals.', ...NUMERICS }),
-      every: required(every),
-      factor: like(factor, { default: 0.1 }),
-      warmup,
-    },
-    {
-      title: 'StepSchedule',
-      description:
-        'Multiplies the learning rate by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).',
-      aliases: ['StepLR', 'step_decay'],
-    },
-  ),
+  kind: 'step',
+  title: 'StepSchedule',
+  description:
+    'Multiplies the learning rate by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).',
+  aliases: ['StepLR', 'step_decay'],
+  keys: {
+    every: required(every),
+    factor: like(factor, { default: 0.1 }),
+    warmup,
+  },
   formula: 'base `factor`^floor(k / `every`)',
   pytorch: '`StepLR`',
 
@@ -70,20 +64,16 @@ export const step = schedule({
 });
 
 export const exponential = schedule({
-  settings: section(
-    {
-      kind: tag('exponential', { description: 'Multiplied after each epoch.', ...NUMERICS }),
-      every: like(every, { default: { epochs: 1 }, examples: [{ epochs: 1 }, { steps: 1 }] }),
-      factor: required(factor),
-      warmup,
-    },
-    {
-      title: 'ExponentialSchedule',
-      description:
-        'Multiplies the learning rate by `factor` after each epoch, or at the interval set by `every` (torch.optim.lr_scheduler.ExponentialLR).',
-      aliases: ['ExponentialLR', 'exponential_decay'],
-    },
-  ),
+  kind: 'exponential',
+  title: 'ExponentialSchedule',
+  description:
+    'Multiplies the learning rate by `factor` after each epoch, or at the interval set by `every` (torch.optim.lr_scheduler.ExponentialLR).',
+  aliases: ['ExponentialLR', 'exponential_decay'],
+  keys: {
+    every: like(every, { default: { epochs: 1 }, examples: [{ epochs: 1 }, { steps: 1 }] }),
+    factor: required(factor),
+    warmup,
+  },
   formula: 'base `factor`^floor(k / `every`)',
   pytorch: '`ExponentialLR`',
   rate: atIntervals,

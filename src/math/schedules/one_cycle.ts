@@ -1,5 +1,5 @@
-import { number, section, tag } from '../../util/schema.js';
-import { alongCosine, NUMERICS, schedule } from './schedule.js';
+import { number } from '../../util/schema.js';
+import { alongCosine, schedule } from './schedule.js';
 
 /**
  * torch.optim.lr_scheduler.OneCycleLR (Smith and Topin, 2018) with cosine annealing. At update k (0
@@ -8,42 +8,35 @@ import { alongCosine, NUMERICS, schedule } from './schedule.js';
  *     from base start_factor at 0 to base at p, then to base end_factor at n - 1
  */
 export const one_cycle = schedule({
-  settings: section(
-    {
-      kind: tag('one_cycle', { description: 'One rise and one fall.', ...NUMERICS }),
-      warmup_fraction: number({
-        description: 'Fraction of the updates in which the rate rises.',
-        min: 0,
-        max: 1,
-        default: 0.3,
-        aliases: ['pct_start', 'warmup', 'warmup_ratio'],
-        ...NUMERICS,
-      }),
-      start_factor: number({
-        description: 'Factor of the learning rate at the first update (1 / div_factor).',
-        min: 0,
-        max: 1,
-        default: 0.04,
-        aliases: ['div_factor'],
-        ...NUMERICS,
-      }),
-      end_factor: number({
-        description: 'Factor of the learning rate at the last update (1 / (div_factor * final_div_factor)).',
-        min: 0,
-        max: 1,
-        default: 4e-6,
-        examples: [0.0001],
-        aliases: ['final_div_factor', 'final_factor'],
-        ...NUMERICS,
-      }),
-    },
-    {
-      title: 'OneCycleSchedule',
-      description:
-        'Raises the learning rate along half a cosine from `start_factor` times its value, then lowers it along another to `end_factor` times its value at the planned end of training (torch.optim.lr_scheduler.OneCycleLR).',
-      aliases: ['OneCycleLR'],
-    },
-  ),
+  kind: 'one_cycle',
+  title: 'OneCycleSchedule',
+  description:
+    'Raises the learning rate along half a cosine from `start_factor` times its value, then lowers it along another to `end_factor` times its value at the planned end of training (torch.optim.lr_scheduler.OneCycleLR).',
+  aliases: ['OneCycleLR'],
+  keys: {
+    warmup_fraction: number({
+      description: 'Fraction of the updates in which the rate rises.',
+      min: 0,
+      max: 1,
+      default: 0.3,
+      aliases: ['pct_start', 'warmup', 'warmup_ratio'],
+    }),
+    start_factor: number({
+      description: 'Factor of the learning rate at the first update (1 / div_factor).',
+      min: 0,
+      max: 1,
+      default: 0.04,
+      aliases: ['div_factor'],
+    }),
+    end_factor: number({
+      description: 'Factor of the learning rate at the last update (1 / (div_factor * final_div_factor)).',
+      min: 0,
+      max: 1,
+      default: 4e-6,
+      examples: [0.0001],
+      aliases: ['final_div_factor', 'final_factor'],
+    }),
+  },
   formula:
     'half a cosine from base `start_factor` at k = 0 to base at k = `warmup_fraction` n - 1, then another to base `end_factor` at k = n - 1',
   pytorch: '`OneCycleLR`',

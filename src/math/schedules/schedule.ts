@@ -39,19 +39,21 @@ export function alongCosine(start: number, end: number, fraction: number): numbe
   return end + ((start - end) * (1 + Math.cos(Math.PI * fraction))) / 2;
 }
 
-export interface ScheduleKind<S extends s.Shape> extends Schedule<s.TypeOf<S>> {
-  readonly settings: S;
+interface ScheduleKind<Kind extends string, P extends s.Fields>
+  extends s.Variant<Kind, P>,
+    Schedule<s.Mapping<P>> {
   /** The learning rate as Markdown, for the reference. */
   readonly formula: string;
   /** Its class in torch.optim.lr_scheduler, as Markdown. */
   readonly pytorch: string;
   /** True if the rate of an update depends on the planned number of updates; absent: never. */
-  dependsOnLength?(settings: s.TypeOf<S>): boolean;
+  dependsOnLength?(settings: s.Mapping<P>): boolean;
 }
 
-export const schedule = <S extends s.Shape>(kind: ScheduleKind<S>): ScheduleKind<S> => kind;
-
-export const NUMERICS = { effects: ['numerics'] } as const satisfies s.KeyFacts;
+export const schedule = <const Kind extends string, P extends s.Fields>(kind: ScheduleKind<Kind, P>) => ({
+  ...kind,
+  settings: s.variant(kind),
+});
 
 export const scheduleSteps = s.named(
   'schedule_steps',
@@ -62,7 +64,6 @@ export const scheduleSteps = s.named(
     max: 9007199254740991,
     examples: [1000],
     aliases: ['updates', 'iterations', 'batches', 'step'],
-    ...NUMERICS,
   }),
 );
 
@@ -75,7 +76,6 @@ export const scheduleEpochs = s.named(
     max: 1000000,
     examples: [10],
     aliases: ['epoch'],
-    ...NUMERICS,
   }),
 );
 
@@ -89,7 +89,6 @@ export const minLearningRate = s.named(
     default: 0,
     examples: [0.0001],
     aliases: ['min_lr', 'eta_min', 'lr_min'],
-    ...NUMERICS,
   }),
 );
 
@@ -105,7 +104,6 @@ export const warmup = s.named(
         max: 1,
         default: 0.1,
         aliases: ['start', 'init_factor', 'warmup_factor'],
-        ...NUMERICS,
       }),
     },
     {

@@ -57,10 +57,7 @@ function distribution<const K extends string, P extends Readonly<Record<string, 
   description: string,
   keys: P,
 ) {
-  return s.named(
-    kind,
-    s.object({ kind: s.tag(kind, { description }), ...keys, when }, { title, description }),
-  );
+  return s.named(kind, s.variant({ kind, title, description, keys: { ...keys, when } }));
 }
 
 const choices = s.required(
@@ -132,7 +129,7 @@ const kindOf = ({ keys }: s.Shape): string => String(keys.kind.schema().const);
 const kinded = <S extends s.Shape>(name: string, settings: S, options: object) =>
   s.named(name, s.either([s.word(settings.parts.map(kindOf), {}), settings], options));
 
-export const sweepFile = s.object(
+export const sweepFile = s.section(
   {
     version: s.literal(1, { description: 'Version of the sweep format.', examples: [1] }),
     name: s.required(
@@ -221,7 +218,7 @@ export const sweepFile = s.object(
       aliases: ['replicas', 'repeats'],
       examples: [[0, 1, 2]],
     }),
-    objective: s.object(
+    objective: s.section(
       {
         metric: s.required(
           s.choice(METRICS, {
@@ -253,7 +250,7 @@ export const sweepFile = s.object(
       aliases: ['scheduler', 'early_stopping', 'pruning'],
       examples: ['asha', { kind: 'asha', min_epochs: 1, reduction_factor: 3 }],
     }),
-    budget: s.object(
+    budget: s.section(
       {
         trials: s.integer({
           description: 'Maximum number of trials.',

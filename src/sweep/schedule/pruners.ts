@@ -1,5 +1,5 @@
 /** Pruners: which trials stop before their last epoch. */
-import { integer, like, named, object, type Shape, type TypeOf, tag, union } from '../../util/schema.js';
+import { integer, like, named, type Shape, section, type TypeOf, tag, union } from '../../util/schema.js';
 
 interface Measured {
   readonly trial: number;
@@ -38,7 +38,7 @@ interface PrunerKind<S extends Shape = Shape> {
 const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
 
 const none = pruner({
-  settings: object(
+  settings: section(
     { kind: tag('none', { description: 'Train every trial to the end.' }) },
     { title: 'NoPruner' },
   ),
@@ -128,7 +128,7 @@ export function rungEpochs(
 }
 
 const asha = pruner({
-  settings: object(
+  settings: section(
     {
       kind: tag('asha', {
         description:
@@ -170,7 +170,7 @@ function dealOut(sizes: readonly number[]): readonly number[] {
  * lane it frees takes that one.
  */
 export const hyperband = pruner({
-  settings: object(
+  settings: section(
     {
       kind: tag('hyperband', {
         description: 'Successive halving in brackets that start at different rungs (Li et al. 2017).',
@@ -213,7 +213,7 @@ function middleOf(values: readonly number[]): number {
  * `n_startup_trials` are completed. Only values at these epochs count.
  */
 const median = pruner({
-  settings: object(
+  settings: section(
     {
       kind: tag('median', {
         description: 'Stop a trial that is worse than the median of the others at the same epoch.',

@@ -2,7 +2,7 @@
 
 import { usageError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
-import { object, type Shape, type TypeOf, tag } from '../../util/schema.js';
+import { type Shape, section, type TypeOf, tag } from '../../util/schema.js';
 import {
   canonical,
   countOf,
@@ -151,7 +151,7 @@ export class Untried {
 }
 
 export const grid = searchMethod({
-  settings: object(
+  settings: section(
     { kind: tag('grid', { description: 'Every point; the last parameter varies fastest.' }) },
     { title: 'Grid' },
   ),
@@ -164,7 +164,7 @@ export const grid = searchMethod({
 
 /** Random search: Bergstra and Bengio, JMLR 13 (2012). */
 export const random = searchMethod({
-  settings: object({ kind: tag('random', { description: 'Random points.' }) }, { title: 'Random' }),
+  settings: section({ kind: tag('random', { description: 'Random points.' }) }, { title: 'Random' }),
   /** Each trial draws from its own random stream. Points of a finite space do not repeat. */
   create(space, _, seed) {
     const untried = new Untried(space);

@@ -1,7 +1,7 @@
 /** Quasi-random search: a scrambled Sobol sequence fills the space evenly. */
 import { usageError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
-import { object, tag } from '../../util/schema.js';
+import { section, tag } from '../../util/schema.js';
 import { listingSampler, MAX_DRAWS, pointAtFractions, searchMethod, Untried } from './grid.js';
 import type { Point } from './space.js';
 
@@ -11,7 +11,7 @@ import type { Point } from './space.js';
  * Each parameter has its own dimension, used or not.
  */
 export const sobol = searchMethod({
-  settings: object({ kind: tag('sobol', { description: 'Scrambled Sobol points.' }) }, { title: 'Sobol' }),
+  settings: section({ kind: tag('sobol', { description: 'Scrambled Sobol points.' }) }, { title: 'Sobol' }),
   create(space, _, seed) {
     const dimensions = space.parameters.length;
     if (dimensions > MAX_SOBOL_DIMENSIONS) {

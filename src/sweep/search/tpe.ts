@@ -9,7 +9,7 @@
 
 import { normalDensity, normalMass, SQRT_2PI, truncatedNormal } from '../../util/normal.js';
 import { RandomStream } from '../../util/random.js';
-import { integer, object, tag } from '../../util/schema.js';
+import { integer, section, tag } from '../../util/schema.js';
 import { type Observation, random, searchMethod, Untried } from './grid.js';
 import { MAX_SOBOL_DIMENSIONS, sobol } from './sobol.js';
 import {
@@ -36,7 +36,7 @@ const MAX_ATTEMPTS = 20;
 const MAX_BEST = 25;
 
 export const tpe = searchMethod({
-  settings: object(
+  settings: section(
     {
       kind: tag('tpe', { description: 'Tree-structured Parzen estimator.' }),
       n_startup_trials: integer({
