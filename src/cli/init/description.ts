@@ -25,7 +25,11 @@ export function described({ kind, layout, target, isClass, features, unused, why
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
     ['because', [...why, ...(layout.why === undefined ? [] : [layout.why])].join('; ') || undefined],
   ];
-  return lines.flatMap(([label, text]) => (text === undefined ? [] : [`${label.padEnd(11)}${text}`]));
+  return lines.flatMap(([label, text]) => (text === undefined ? [] : [labelled(label, text)]));
+}
+
+export function labelled(label: string, text: string): string {
+  return `${label.padEnd(11)}${text}`;
 }
 
 /** The next best readings as commands. @param init the command without choices */

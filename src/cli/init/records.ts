@@ -1,0 +1,241 @@
+/** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
+import { ArrayArchive, openArrays } from '../../data/arrays.js';
+import { Problems } from '../../data/core/problems.js';
+import { type JsonRecord, jsonLines } from '../../data/jsonl-records.js';
+import { RangedFile } from '../../data/reading/ranged-file.js';
+import { damagedErrors, usageError } from '../../util/errors.js';
+import { grouped } from '../../util/numbers.js';
+import { isTarget } from './layout.js';
+import { list, type Plan, scalar, taskPlan } from './plan.js';
+
+/** A plan, and what `init` says of the data. */
+export interface Found {
+  readonly plan: Plan;
+  readonly lines: readonly (readonly [label: string, text: string])[];
+  /** Options of the next best readings, with what they are. */
+  readonly others: readonly { readonly flags: string; readonly what: string }[];
+}
+
+interface Field {
+  readonly name: string;
+  readonly values: readonly unknown[];
+  /** The only type of its values that are not null. */
+  readonly type: 'number' | 'boolean' | 'text' | 'symbols' | 'numbers' | 'vectors' | 'other';
+  readonly distinct: number;
+  readonly missing: number;
+}
+
+const MAX_CLASSES = 100;
+
+export function recordsPlan(
+  bytes: Buffer,
+  {
+    file,
+    place,
+    target: named,
+  }: { readonly file: string; readonly place: string; readonly target: string | undefined },
+): Found {
+  const records = recordsOf(bytes, file);
+  const names = [...new Set(records.flatMap(record => Object.keys(record)))];
+  const fields = names.map(name =>
+    fieldOf(
+      name,
+      records.map(record => record[name]),
+    ),
+  );
+  const inputs = fields
+    .filter(({ type }) => INPUT_TYPES.includes(type))
+    .toSorted((a, b) => worth(b) - worth(a));
+  const [input] = inputs.filter(({ name }) => name !== named);
+  const candidates = fields
+    .filter(field => field !== input)
+    .map(field => ({ field, ...targetOf(field, input) }));
+  const targets = candidates.filter(({ score }) => score > 0).toSorted((a, b) => b.score - a.score);
+  const target = named === undefined ? targets[0] : candidates.find(({ field }) => field.name === named);
+  if (input === undefined || target === undefined)
+    throw usageError('init/nothing-to-learn', 'no config can be made for these records', {
+      file,
+      expected:
+        'a field with a text or a list, and one with a class, a number or a list as long; --target names it',
+      got: names.join(', '),
+    });
+  const { field, isClass, perStep } = target;
+  const inputKind = input.type === 'text' ? 'text' : input.type === 'symbols' ? 'symbol' : 'number';
+  const id = fields.find(
+    ({ name, distinct }) => /(^|_)(id|name|key)$/i.test(name) && distinct === records.length,
+  );
+  const unused = fields.filter(one => one !== input && one !== field && one !== id);
+  const classes = perStep ? new Set(field.values.flat()).size : field.distinct;
+  const task = {
+    target: field.name,
+    isClass,
+    classes,
+    perStep,
+    inputKind,
+    sequences: records.length,
+  } as const;
+  const plan = taskPlan(place, task, {
+    kind: 'jsonl',
+    input: scalar(input.name),
+    numbers: inputKind === 'number' && inputKind,
+    min_count: inputKind !== 'number' && 2,
+    target: scalar(field.name),
+    targets: perStep && 'true',
+    unused: unused.length > 0 && `# not used: ${list(unused.map(({ name }) => name))}`,
+  });
+  const sort = isClass ? `${classes} classes` : 'a number';
+  const lines = [
+    ['records', grouped(records.length)],
+    [
+      'input',
+      `${input.name} (${inputKind === 'text' ? 'texts, as words' : inputKind === 'symbol' ? 'lists of symbols' : 'lists of numbers'})`,
+    ],
+    ['target', `${field.name} (${sort}${perStep ? ' at every step' : ''})`],
+    ...unused.map(
+      ({ name, type }) =>
+        [
+          'not used',
+          `${name}: ${type === 'other' ? 'values of several types' : 'neither input nor target'}`,
+        ] as const,
+    ),
+    ['because', target.why],
+  ] as const;
+  const others = targets
+    .filter(one => one !== target)
+    .slice(0, 2)
+    .map(one => ({
+      flags: `--target ${one.field.name}`,
+      what: `${one.isClass ? 'class' : 'number'} ${one.field.name} of each ${one.perStep ? 'step' : 'record'}`,
+    }));
+  return { plan, lines, others };
+}
+
+const INPUT_TYPES: readonly Field['type'][] = ['vectors', 'numbers', 'symbols', 'text'];
+
+function recordsOf(bytes: Buffer, path: string): readonly JsonRecord[] {
+  const records: JsonRecord[] = [];
+  const problems = new Problems();
+  const lines = jsonLines(
+    path,
+    ({ record }) => records.push(record),
+    problem => problems.add(problem),
+  );
+  lines.push(bytes);
+  lines.end();
+  if (records.length === 0) throw damagedErrors(problems.all);
+  return records;
+}
+
+function fieldOf(name: string, values: readonly unknown[]): Field {
+  const present = values.filter(value => value !== null && value !== undefined);
+  const types = new Set(present.map(typeOf));
+  const [first = 'other'] = types;
+  const distinct = new Set(present.map(value => (Array.isArray(value) ? value : String(value)))).size;
+  return {
+    name,
+    values,
+    type: types.size === 1 ? first : 'other',
+    distinct,
+    missing: values.length - present.length,
+  };
+}
+
+function typeOf(value: unknown): Field['type'] {
+  if (typeof value === 'number') return 'number';
+  if (typeof value === 'boolean') return 'boolean';
+  if (typeof value === 'string') return 'text';
+  if (!Array.isArray(value) || value.length === 0) return 'other';
+  const isAll = (test: (one: unknown) => boolean) => value.every(one => one === null || test(one));
+  if (isAll(one => typeof one === 'string')) return 'symbols';
+  if (isAll(one => typeof one === 'number')) return 'numbers';
+  return isAll(one => Array.isArray(one) && one.every(x => x === null || typeof x === 'number'))
+    ? 'vectors'
+    : 'other';
+}
+
+/** How likely a field is the input: lists before texts, long and different ones before others. */
+function worth({ name, type, values, distinct }: Field): number {
+  const rank = INPUT_TYPES.length - INPUT_TYPES.indexOf(type);
+  const size = values.reduce<number>(
+    (sum, value) => sum + (Array.isArray(value) ? value.length : String(value).length),
+    0,
+  );
+  const isUsual = /^(input|inputs|x|text|tokens|words|sentence|utterance|values|series)$/i.test(name);
+  const isTags = isTarget(name) || /tags$/i.test(name);
+  if (type === 'text' && 2 * distinct < values.length) return -1;
+  return (isUsual ? 100 : 0) - (isTags ? 100 : 0) + 10 * rank + Math.log1p(size / values.length);
+}
+
+function targetOf({ name, type, values, distinct, missing }: Field, input: Field | undefined) {
+  const isList = type === 'symbols' || type === 'numbers';
+  const isUsual = isTarget(name) || /^(tags|labels|topic|tag)$/i.test(name);
+  const named = isUsual ? 3 : 0;
+  const base = { isClass: true, perStep: false, score: 0, why: '' };
+  if (isList) {
+    const fits = values.every((value, i) => sizeOf(value) === sizeOf(input?.values[i]));
+    const isClass = type === 'symbols' || values.flat().every(Number.isInteger);
+    return {
+      ...base,
+      isClass,
+      perStep: true,
+      score: fits ? 5 + named : 0,
+      why: `${name} is as long as ${input?.name} in every record`,
+    };
+  }
+  const isFew = distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= values.length;
+  const why = isUsual
+    ? `${name} is a usual name of a target`
+    : isFew
+      ? `${name} has few values`
+      : `${name} has numbers`;
+  if (type === 'text' || type === 'boolean') return { ...base, score: isFew ? 2 + named : 0, why };
+  const isId = /(^|_)id$/i.test(name) || distinct === values.length;
+  const isClass = isFew && distinct <= 20 && values.every(value => value === null || Number.isInteger(value));
+  return {
+    ...base,
+    isClass,
+    score: type === 'number' && !isId && missing < values.length ? 1 + named : named,
+    why,
+  };
+}
+
+function sizeOf(value: unknown): number {
+  return Array.isArray(value) ? value.length : -1;
+}
+
+/** Reads the shapes of `x` and `y`, which decide the task. */
+export async function archivePlan(path: string, place: string): Promise<Found> {
+  const archive = new ArrayArchive(await RangedFile.open(path));
+  const expected =
+    'arrays x ([N, T, F] numbers or [N, T] integers) and y; x_test and y_test are the test split';
+  const missing = ['x', 'y'].filter(name => !archive.has(name)).map(name => archive.missing(name, expected));
+  if (missing.length > 0) throw damagedErrors(missing);
+  const problems = new Problems();
+  const { x, y } = openArrays(archive, { x: 'x', y: 'y' }, problems);
+  problems.throwIfAny();
+  if (!x || !y) throw damagedErrors(problems.all);
+  const hasTest = archive.has('x_test');
+  const isSymbol = x.integer && x.shape.length === 2;
+  const isClass = y.integer;
+  const perStep = y.shape.length === (isClass ? 2 : 3);
+  const classes = isClass ? new Set(y.loaded().whole()).size : 0;
+  const inputKind = isSymbol ? 'symbol' : 'number';
+  const task = { target: 'y', isClass, classes, perStep, inputKind, sequences: x.shape[0] } as const;
+  const plan = taskPlan(place, task, {
+    kind: 'npz',
+    symbols: false,
+    classes: false,
+    number: false,
+    test_fraction: hasTest ? undefined : 0.2,
+  });
+  const shapeOf = ({ shape, integer }: typeof x): string =>
+    `[${shape.join(', ')}] ${integer ? 'integers' : 'numbers'}`;
+  const lines = [
+    ['sequences', grouped(x.shape[0])],
+    ['input', `x: ${shapeOf(x)}, ${isSymbol ? 'symbols' : `${x.shape[2] ?? 1} features at each step`}`],
+    ['target', `y: ${isClass ? `${classes} classes` : 'numbers'}${perStep ? ' at every step' : ''}`],
+    ['test', hasTest ? 'x_test and y_test' : 'a fifth of the sequences'],
+    ['because', `y is ${shapeOf(y)}`],
+  ] as const;
+  return { plan, lines, others: [] };
+}

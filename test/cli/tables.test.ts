@@ -1,0 +1,122 @@
+/**
+ * Tables that nobody prepared (test/fixtures/tables), from `init` to predictions. What `init`
+ * should conclude is written by hand, from what is known of each data set.
+ */
+import { cpSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import { Workplace } from '../support/cli.js';
+import { callInProcess } from '../support/in-process.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+interface PreparedBy {
+  readonly file: string;
+  readonly flags?: readonly string[];
+  /** Keys of `dataset`; null for keys that are not there. */
+  readonly dataset: Readonly<Record<string, unknown>>;
+  /** What `init` prints. */
+  readonly says?: RegExp;
+  /** The metric that must beat the trivial baseline, and by how much it does at least. */
+  readonly beats: readonly [metric: string, ratio: number];
+  /** How many predictions there are. */
+  readonly predicts: number;
+}
+
+const TABLES: readonly PreparedBy[] = [
+  {
+    file: 'us-employment.csv', // total employment comes first; the other sectors are its parts
+    dataset: { kind: 'forecast', target: 'nonfarm', time: 'month', series: null, season: 12 },
+    beats: ['mean_absolute_error', 0.7],
+    predicts: 1,
+  },
+  {
+    file: 'employment-long.csv',
+    dataset: { kind: 'forecast', target: 'employees', series: 'sector' },
+    says: /date starts again in each sector/,
+    beats: ['mean_absolute_error', 0.8],
+    predicts: 5,
+  },
+  {
+    file: 'weather.csv', // rain and wind hardly depend on the day before, temperatures do
+    dataset: { kind: 'forecast', target: 'temp_max', series: 'location', time: 'date' },
+    says: /--target weather --as rows/,
+    beats: ['mean_absolute_error', 0.95],
+    predicts: 2,
+  },
+  {
+    file: 'steel.csv', // UCI 851 predicts the usage
+    flags: ['--date-format', '%d/%m/%Y %H:%M'],
+    dataset: { kind: 'forecast', target: 'Usage_kWh', series: null },
+    beats: ['mean_absolute_error', 0.6],
+    predicts: 1,
+  },
+  {
+    file: 'digits.npz',
+    dataset: { kind: 'npz' },
+    says: /^target +y: 10 classes$/m,
+    beats: ['accuracy', 5],
+    predicts: 1000,
+  },
+  {
+    file: 'motions.ts',
+    dataset: { kind: 'jsonl', path: 'motions.jsonl', input: 'steps', target: 'class', per_step: null },
+    says: /^target +class \(4 classes\)$/m,
+    beats: ['accuracy', 2],
+    predicts: 72,
+  },
+  {
+    file: 'sentences.conllu',
+    dataset: { kind: 'jsonl', path: 'sentences.jsonl', input: 'words', target: 'tags', per_step: true },
+    says: /^Wrote sentences\.cellrun\.yaml and sentences\.jsonl$/m,
+    beats: ['accuracy', 2],
+    predicts: 160,
+  },
+];
+
+const folder = work.folder();
+cpSync('test/fixtures/tables', folder, { recursive: true });
+cpSync(join(folder, 'motions.ts.txt'), join(folder, 'motions.ts'));
+const cellrun = (...args: string[]) => callInProcess(args, { ...work.place, cwd: folder });
+
+for (const { file, flags = [], dataset, says = /./, beats, predicts } of TABLES)
+  t.test(file, async t => {
+    const written = await cellrun('init', '--from', file, ...flags);
+    t.match(written, { code: 0, stdout: says, stderr: '' }, written.stderr);
+    const name = `${file.replace(/\.\w+$/, '')}.cellrun.yaml`;
+    const config = parse(readFileSync(join(folder, name), 'utf8'));
+    for (const [key, value] of Object.entries(dataset))
+      if (value === null) t.notOk(key in config.dataset, key);
+      else t.match(config.dataset[key], value, key);
+    t.equal((await cellrun('validate', name)).code, 0);
+    const ran = await cellrun(name, '--json');
+    t.equal(ran.code, 0, ran.stderr);
+    const { gates, metrics, directory } = JSON.parse(ran.stdout);
+    const [metric, ratio] = beats;
+    const gate = gates.find((one: { metric: string }) => one.metric === `test.${metric}`);
+    const reached = metrics.test[metric] / gate.reference;
+    t.ok(ratio > 1 ? reached >= ratio : reached <= ratio, `${metric}: ${reached} of the baseline`);
+    // beyond the end of a series, there may be no values of `known`
+    const isNew = config.dataset.kind !== 'forecast';
+    const input = isNew ? ['--input', resolve(folder, config.dataset.path)] : ['--limit', String(predicts)];
+    const predicted = await cellrun('predict', directory, ...input);
+    t.equal(predicted.code, 0, predicted.stderr);
+    t.equal(predicted.stdout.trim().split('\n').length, predicts);
+  });
+
+const REFUSED: readonly (readonly [file: string, code: number, stderr: RegExp])[] = [
+  ['air.csv', 5, /^air\.csv:2:1: column "CO\(GT\)": the number has a comma\n {2}expected: a decimal point/],
+  [
+    'steel.csv',
+    2,
+    /the dates of date can be read in 2 ways\n {2}expected: --date-format "%d\/%m\/%Y %H:%M" or/,
+  ],
+];
+
+for (const [file, code, stderr] of REFUSED)
+  t.test(`${file} is refused with the reason`, async t => {
+    const path = `${file}.yaml`;
+    t.match(await cellrun('init', path, '--from', file), { code, stderr });
+  });
