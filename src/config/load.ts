@@ -26,6 +26,14 @@ import { Locator, type MapNode, nodeAt, type Place, readSource, SourceText, toPl
 /** Nobody reads more at once. The others appear once the first are fixed. */
 const MAX_DIAGNOSTICS = 100;
 
+const RUN_BY_SWEEP = { expected: 'a config; `cellrun sweep FILE` runs a sweep file' };
+
+/** The key that shows that a file is a sweep rather than a config. */
+export function sweepKey({ entries }: MapNode): string | undefined {
+  if (entries.has('dataset') || entries.has('model')) return undefined;
+  return ['base', 'variants', 'parameters', 'method'].find(key => entries.has(key));
+}
+
 export type LoadedExperiment = ReturnType<ConfigSource['load']>;
 
 export interface OpenOptions {
@@ -80,8 +88,13 @@ export class ConfigSource {
     const broken = new Set(errors.map(error => error.instancePath.split('/')[1]));
     const valid = Object.fromEntries(Object.entries(plain).filter(([section]) => !broken.has(section)));
     const experiment = fillDefaults(absolutePaths(valid, tree));
-    const violations = crossCheck(experiment, new Locator(tree));
-    return { experiment, problems: [...this.unread, ...explainSchemaErrors(errors, tree), ...violations] };
+    const locator = new Locator(tree);
+    const ofSweep = sweepKey(tree);
+    const problems =
+      ofSweep === undefined
+        ? [...explainSchemaErrors(errors, tree), ...crossCheck(experiment, locator)]
+        : [locator.atKey([ofSweep], 'config/sweep', 'this is a sweep file, not a config', RUN_BY_SWEEP)];
+    return { experiment, problems: [...this.unread, ...problems] };
   }
 
   load() {

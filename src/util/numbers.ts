@@ -31,11 +31,7 @@ export function momentsOf(values: readonly number[]): { mean: number; spread: nu
 export function formatNumber(value: number, digits = 4): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4)
-    return value
-      .toExponential(digits - 1)
-      .replace(/\.?0+e/, 'e')
-      .replace('e+', 'e');
+  if (size >= 1e6 || size < 1e-4) return withExponent(Number(value.toPrecision(digits)));
   if (Number.isInteger(value)) return String(value);
   return rounded(value, digits);
 }
@@ -121,10 +117,8 @@ const MEASURED = /loss|error|norm|^(train|validation|test)\./;
 export function formatSeconds(seconds: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   if (whole < 60) return `${whole} s`;
-  const tail = `${hours > 0 ? String(minutes).padStart(2, '0') : minutes}:${String(rest).padStart(2, '0')}`;
-  return hours > 0 ? `${hours}:${tail}` : `${tail} min`;
+  return whole < 3600 ? `${formatDuration(whole)} min` : formatDuration(whole);
 }
 
 /** `0:05`, `12:34`, `3:02:01`. */

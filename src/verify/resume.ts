@@ -2,7 +2,7 @@
  * Checks on this machine that runs of a config survive SIGKILL: they are killed during training,
  * saving and logging, resumed, and compared byte by byte with an uninterrupted run.
  */
-import { type ChildProcess, execFile } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,14 +77,11 @@ export async function verifyResume(config: string, options: VerifyResumeOptions)
   }
 }
 
-/** Wait until this step is in the log, then for this many milliseconds. */
-interface KillMoment {
-  readonly step: number;
-  readonly delay: number;
-}
-
-/** Random steps and random moments within them: while a step is computed, saved or logged. */
-function killMoments(random: RandomStream, { steps, ms_per_step }: Summary, count: number): KillMoment[] {
+/**
+ * Random steps and random moments within them, while a step is computed, saved or logged: after
+ * `delay` milliseconds once `step` is in the log.
+ */
+function killMoments(random: RandomStream, { steps, ms_per_step }: Summary, count: number) {
   const moments = Array.from({ length: count }, () => ({
     step: random.integer(steps),
     delay: random.uniform() * (ms_per_step ?? 0),
@@ -97,7 +94,7 @@ async function runAndKill(
   program: Program,
   args: readonly string[],
   output: string,
-  moments: readonly KillMoment[],
+  moments: ReturnType<typeof killMoments>,
   stop: AbortSignal,
 ): Promise<{ readonly directory: string; readonly killedAfter: readonly number[] }> {
   const killedAfter: number[] = [];
@@ -131,23 +128,10 @@ export async function finish(
   return JSON.parse(outcome.stdout) as Summary;
 }
 
-export interface Outcome {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+export type RunningProgram = ReturnType<typeof startRun>;
+export type Outcome = Awaited<RunningProgram['ended']>;
 
-export interface RunningProgram {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Outcome>;
-}
-
-export function startRun(
-  [executable, ...first]: Program,
-  args: readonly string[],
-  stop?: AbortSignal,
-): RunningProgram {
+export function startRun([executable, ...first]: Program, args: readonly string[], stop?: AbortSignal) {
   const words = [...first, ...args, '--json', '--quiet'];
   const running = promisify(execFile)(executable, words, { maxBuffer: Number.POSITIVE_INFINITY });
   const { child } = running;

@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, wr
 import { basename, join } from 'node:path';
 import t from 'tap';
 import { parseDocument } from 'yaml';
-import { githubPlace, writeJobSummary } from '../../src/cli/verbs/review.js';
+import { writeJobSummary } from '../../src/cli/verbs/review.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
@@ -187,22 +187,21 @@ t.test('annotations point to the gate in the workspace, no more than GitHub show
   t.match(annotations, /^22 more verdicts that did not pass are not annotated\.$/m);
   const summary = join(work.folder(), 'summary.md');
   writeFileSync(summary, 'before\n');
-  writeJobSummary(reviewDocument(reviewed), { summary });
+  writeJobSummary(reviewDocument(reviewed), { GITHUB_STEP_SUMMARY: summary });
+  const env = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: summary };
+  writeJobSummary(reviewDocument(reviewed), env);
   t.equal(readFileSync(summary, 'utf8'), `before\n${markdownOf(reviewDocument(reviewed))}`);
   writeFileSync(summary, 'x'.repeat(2 ** 20 - 700));
-  writeJobSummary(reviewDocument(reviewed), { summary });
+  writeJobSummary(reviewDocument(reviewed), env);
   t.ok(readFileSync(summary).length <= 2 ** 20);
   for (const left of [0, 1, 6, 99, 100, 101]) {
     writeFileSync(summary, 'x'.repeat(2 ** 20 - left));
-    t.same(writeJobSummary(reviewDocument(reviewed), { summary }), []);
+    t.same(writeJobSummary(reviewDocument(reviewed), env), []);
     t.ok(readFileSync(summary).length <= 2 ** 20, `${left} bytes left`);
   }
   // a summary that cannot be written is a warning
-  const [wrong] = writeJobSummary(reviewDocument(reviewed), { summary: folder });
+  const [wrong] = writeJobSummary(reviewDocument(reviewed), { ...env, GITHUB_STEP_SUMMARY: folder });
   t.match(wrong, { file: folder, message: /cannot be written/ });
-  const variables = { GITHUB_STEP_SUMMARY: 'x.md', GITHUB_WORKSPACE: '/w' };
-  t.same(githubPlace(variables), { workspace: '/w', summary: undefined });
-  t.same(githubPlace({ ...variables, GITHUB_ACTIONS: 'true' }), { workspace: '/w', summary: 'x.md' });
 });
 
 t.test('the verb, also as a process', async t => {

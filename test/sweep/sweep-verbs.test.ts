@@ -402,7 +402,7 @@ t.test('the resume command includes the flags', async t => {
   );
   t.equal(
     hint({ launcher: 'bullmq', queue: 'redis://me:secret@host:6379' }),
-    "Resume with: ./run sweep resume 'out/x y' --launcher bullmq --queue redis://me@host:6379\nAdd the queue's password: it is not shown here.\n",
+    "Resume with: ./run sweep resume 'out/x y' --launcher bullmq --queue redis://me:PASSWORD@host:6379\n",
   );
   t.match(
     hint({ launcher: 'slurm', sbatch: ['--partition=long'] }),

@@ -142,17 +142,12 @@ export function printProblems({ summary, advice }: RunResult, json: boolean, io:
   if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 
-export interface RepeatedFlags {
-  readonly flags: readonly string[];
-  readonly note: string;
-}
-
-/** The command that resumes the run or sweep in `directory`, in complete lines. */
+/** The command that resumes the run or sweep in `directory`, as a line. */
 export function resumeHint(
   verb: 'resume' | 'sweep resume',
   directory: string,
-  { flags, note }: RepeatedFlags = { flags: [], note: '' },
+  flags: readonly string[] = [],
 ): string {
   const words = [relative('.', directory) || '.', ...flags].map(quoted);
-  return `Resume with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
+  return `Resume with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n`;
 }

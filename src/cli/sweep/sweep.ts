@@ -31,7 +31,7 @@ import {
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
-import { type RepeatedFlags, resumeHint } from '../command/command-line.js';
+import { resumeHint } from '../command/command-line.js';
 import { onStopSignal } from '../command/signals.js';
 import {
   backend,
@@ -176,27 +176,21 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
  * The flags to repeat when the sweep is resumed, without the queue's password, which would stay in
  * terminals and logs.
  */
-export function repeatedFlags(options: Partial<SweepRunOptions>): RepeatedFlags {
-  const { launcher = 'local', queue, sbatch = [], backend, threads, width } = options;
-  const address = queue !== undefined && URL.canParse(queue) ? new URL(queue) : undefined;
-  const isSecret = address !== undefined && address.password !== '';
-  if (address !== undefined) address.password = '';
+export function repeatedFlags(options: Partial<SweepRunOptions>): readonly string[] {
+  const { launcher, queue, sbatch = [], backend, threads, width } = options;
+  const address = queue === undefined ? undefined : new URL(queue);
+  if (address?.password) address.password = 'PASSWORD';
   const valued = {
     '--launcher': launcher === 'local' ? undefined : launcher,
-    '--queue': isSecret ? String(address) : queue,
+    '--queue': address?.href,
     '--backend': backend === 'auto' ? undefined : backend,
     '--threads': threads,
     '--width': width,
   };
-  return {
-    flags: [
-      ...Object.entries(valued).flatMap(([flag, value]) =>
-        value === undefined ? [] : [flag, String(value)],
-      ),
-      ...sbatch.map(option => `--sbatch=${option}`),
-    ],
-    note: isSecret ? "Add the queue's password: it is not shown here." : '',
-  };
+  const flags = Object.entries(valued).flatMap(([flag, value]) =>
+    value === undefined ? [] : [flag, String(value)],
+  );
+  return [...flags, ...sbatch.map(option => `--sbatch=${option}`)];
 }
 
 function launcherOf(

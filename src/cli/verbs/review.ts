@@ -49,17 +49,16 @@ Exit codes: 0 all passed, 2 wrong usage, 3 a gate failed or is inconclusive, 5 f
 contradict each other.`,
   async action([paths], given, { io }) {
     const format = given.json ? 'json' : given.format;
-    const github = githubPlace(process.env);
     // imported here, since it loads the engine
     const doubts = given.recompute ? await (await import('./recompute.js')).recompute(paths) : undefined;
     const { gate: gates, pin, baseline, maxDrop: max_drop, maxRegress: max_regress } = given;
     const reviewed = reviewRuns(paths, { gates, pin, baseline, max_drop, max_regress, doubts });
-    print(reviewed, format, github, io);
+    print(reviewed, format, io);
     return reviewed.review.exit_code;
   },
 });
 
-function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io): void {
+function print(reviewed: Reviewed, format: Format, io: Io): void {
   switch (format) {
     case 'json':
       io.data(`${JSON.stringify(spellNonFinite(reviewed.review), undefined, 2)}\n`);
@@ -72,8 +71,9 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
       return;
     case 'github': {
       const blocks = reviewDocument(reviewed);
-      io.out(annotationsOf(blocks, github.workspace ?? resolve('.')));
-      const problems = writeJobSummary(blocks, github);
+      // paths of annotations are relative to the checkout
+      io.out(annotationsOf(blocks, process.env.GITHUB_WORKSPACE || resolve('.')));
+      const problems = writeJobSummary(blocks, process.env);
       if (problems.length > 0)
         io.err(`${formatDiagnostics(problems, { color: io.color.err, severity: 'warning' })}\n`);
       return;
@@ -88,16 +88,6 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
   }
 }
 
-export type GithubPlace = ReturnType<typeof githubPlace>;
-
-export function githubPlace(env: Readonly<Record<string, string | undefined>>) {
-  return {
-    /** Directory of the checkout. Paths of annotations are relative to it. */
-    workspace: env.GITHUB_WORKSPACE || undefined,
-    summary: env.GITHUB_ACTIONS === 'true' ? env.GITHUB_STEP_SUMMARY || undefined : undefined,
-  };
-}
-
 /** Limit of GitHub (docs.github.com, "Workflow commands for GitHub Actions"). */
 const MAX_SUMMARY_BYTES = 2 ** 20;
 
@@ -107,9 +97,9 @@ const MAX_SUMMARY_BYTES = 2 ** 20;
  */
 export function writeJobSummary(
   blocks: readonly Block[],
-  { summary }: Pick<GithubPlace, 'summary'>,
+  { GITHUB_ACTIONS, GITHUB_STEP_SUMMARY: summary }: Readonly<Record<string, string | undefined>>,
 ): readonly Diagnostic[] {
-  if (summary === undefined) return [];
+  if (GITHUB_ACTIONS !== 'true' || !summary) return [];
   const append = () => {
     const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
     appendFileSync(summary, markdownOf(blocks, MAX_SUMMARY_BYTES - used));

@@ -3,7 +3,7 @@
  * values for their keys on the command line.
  */
 import { basename, dirname, resolve } from 'node:path';
-import { objectText, openConfig } from '../../config/load.js';
+import { objectText, openConfig, sweepKey } from '../../config/load.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import {
   type Entry,
@@ -49,8 +49,7 @@ export function readSweep(sweep: string | object, set: readonly string[], flags:
 export function isSweepFile(file: string): boolean {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));
-  const hasOne = (...keys: string[]): boolean => keys.some(key => root?.entries.has(key));
-  return hasOne('base', 'variants', 'parameters', 'method') && !hasOne('dataset', 'model');
+  return root !== undefined && sweepKey(root) !== undefined;
 }
 
 function withFlags(tree: MapNode, flags: SweepFlags, problems: Diagnostic[]): MapNode {
