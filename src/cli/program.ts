@@ -18,14 +18,11 @@ interface Entry {
 
 type Catalogue = Readonly<Record<string, Entry>>;
 
-function verb(summary: string, load: () => Promise<{ readonly verb: Verb }>): Entry {
-  return part(summary, 'verb', load);
-}
-
-function part<K extends string>(
+/** @param name the export of the module */
+function verb<K extends string = 'verb'>(
   summary: string,
-  name: K,
   load: () => Promise<{ readonly [name in NoInfer<K>]: Verb }>,
+  name = 'verb' as K,
 ): Entry {
   return { summary, load: async () => (await load())[name] };
 }
@@ -36,7 +33,7 @@ function group<K extends string>(
   load: () => Promise<{ readonly [name in NoInfer<K>]: Verb }>,
   verbs: Readonly<Record<K, string>>,
 ): Entry {
-  const parts = (Object.keys(verbs) as K[]).map(name => [name, part(verbs[name], name, load)]);
+  const parts = (Object.keys(verbs) as K[]).map(name => [name, verb(verbs[name], load, name)]);
   return { summary, verbs: Object.fromEntries(parts) };
 }
 
@@ -52,7 +49,7 @@ const VERBS: Catalogue = {
     backends: 'train the same steps on several backends, and compare losses and parameters',
     gradients: 'compare the gradients of the kernels with float64 and finite differences',
   }),
-  validate: part('check configs or sweeps and their data without training', 'validate', configVerbs),
+  validate: verb('check configs or sweeps and their data without training', configVerbs, 'validate'),
   data: verb(
     'show the data of a config: counts, lengths, targets, features, examples',
     () => import('./verbs/data.js'),
@@ -72,11 +69,11 @@ const VERBS: Catalogue = {
     () => import('./verbs/predict.js'),
   ),
   sweep: {
-    ...part('train variants of a config and find the best', 'sweep', sweepVerbs),
+    ...verb('train variants of a config and find the best', sweepVerbs, 'sweep'),
     verbs: {
-      status: part("print a sweep's progress and best trials", 'status', statusVerbs),
-      resume: part('continue a stopped sweep exactly where it stopped', 'resume', sweepVerbs),
-      replay: part("repeat a sweep's decisions from its results and compare them", 'replay', statusVerbs),
+      status: verb("print a sweep's progress and best trials", statusVerbs, 'status'),
+      resume: verb('continue a stopped sweep exactly where it stopped', sweepVerbs, 'resume'),
+      replay: verb("repeat a sweep's decisions from its results and compare them", statusVerbs, 'replay'),
     },
   },
   compare: verb("compare runs, or list a sweep's trials", () => import('./verbs/compare.js')),
@@ -89,7 +86,7 @@ const VERBS: Catalogue = {
   serve: verb('start the live dashboard', () => import('./verbs/serve.js')),
   worker: verb('run trials from a job queue', () => import('./verbs/worker.js')),
   export: verb('export weights for PyTorch, or curves for TensorBoard', () => import('./verbs/export.js')),
-  schema: part('print a JSON Schema', 'schema', configVerbs),
+  schema: verb('print a JSON Schema', configVerbs, 'schema'),
   init: verb('write a first config and print the next command', () => import('./verbs/init.js')),
   doctor: verb("print this machine's hardware, backends and versions", () => import('./verbs/doctor.js')),
 };

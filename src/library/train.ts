@@ -128,10 +128,9 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
     output: args.path,
     directory: args.path,
   });
-  const { set, backend = 'auto', output = 'experiments', directory, ...training } = options;
-  const place = { output, ...(directory !== undefined && { directory }) };
-  const all = { ...prepared(training), ...place, backend };
-  return ended(await runExperiment(loadConfig(config, set), all, observer(training.onProgress)));
+  const { set, backend = 'auto', output = 'experiments', directory, onProgress } = options;
+  const all = { ...prepared(options), backend, output, directory };
+  return ended(await runExperiment(loadConfig(config, set), all, observer(onProgress)));
 }
 
 /**
@@ -154,19 +153,13 @@ export async function resume(directory: string, options: ResumeOptions = {}): Pr
     allowChange: args.texts,
     strict: args.flag,
   });
-  const { set, backend, allowChange = [], strict = false, ...training } = options;
-  const all = { ...prepared(training), set: assignments(set), backend, allowChange, strict };
-  return ended(await resumeExperiment(directory, all, observer(training.onProgress)));
+  const { set, backend, allowChange = [], strict = false, onProgress } = options;
+  const all = { ...prepared(options), set: assignments(set), backend, allowChange, strict };
+  return ended(await resumeExperiment(directory, all, observer(onProgress)));
 }
 
-function prepared({ threads, signal, pauseAfterEpoch }: TrainOptions) {
-  return {
-    threads,
-    signal: signal ?? new AbortController().signal,
-    ...(pauseAfterEpoch !== undefined && { pauseAfterEpoch }),
-    commandLine: [],
-    started: new Date(),
-  };
+function prepared({ threads, signal = new AbortController().signal, pauseAfterEpoch }: TrainOptions) {
+  return { threads, signal, pauseAfterEpoch, commandLine: [], started: new Date() };
 }
 
 function ended({ exitCode, summary }: Result): RunResult {

@@ -83,7 +83,9 @@ export function withFileErrors<T>(file: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    throw fileError(file, error);
+    if (!isSystemError(error)) throw error;
+    const message = `the file cannot be written: ${systemReason(error, OF_A_FILE) ?? error.message}`;
+    throw new UserError(EXIT.unexpected, [{ code: 'file/unwritable', message, file }], { cause: error });
   }
 }
 
@@ -115,12 +117,6 @@ export function tidyUp(action: () => void): void {
 
 export function isSystemError(error: unknown): error is Error & { readonly code: unknown } {
   return error instanceof Error && 'syscall' in error && 'code' in error;
-}
-
-function fileError(file: string, error: unknown): unknown {
-  if (!isSystemError(error)) return error;
-  const message = `the file cannot be written: ${systemReason(error, OF_A_FILE) ?? error.message}`;
-  return new UserError(EXIT.unexpected, [{ code: 'file/unwritable', message, file }], { cause: error });
 }
 
 /**

@@ -58,22 +58,21 @@ function textTable(table: Table, width: number): string {
   const { texts, isNumeric } = shown(table);
   const lines = aligned(
     texts.map(row => row.map(printable)),
-    { isRight: i => isNumeric[i], width },
+    i => isNumeric[i],
+    width,
   );
   return lines.map(line => `${line}\n`).join('');
 }
 
-export interface Alignment {
-  /** Whether to align a cell to the right. */
-  isRight(column: number, text: string): boolean;
-  /** Columns of the terminal; longer cells are cut, those of the widest columns first. */
-  readonly width?: number;
-}
-
-/** Rows as lines of aligned cells, without spaces at the end; rows may lack their last cells. */
+/**
+ * Rows as lines of aligned cells, without spaces at the end; rows may lack their last cells.
+ * @param isRight whether to align a cell to the right
+ * @param width columns of the terminal; longer cells are cut, those of the widest columns first
+ */
 export function aligned(
   rows: readonly (readonly string[])[],
-  { isRight, width = Number.POSITIVE_INFINITY }: Alignment,
+  isRight: (column: number, text: string) => boolean = () => false,
+  width = Number.POSITIVE_INFINITY,
 ): string[] {
   const columns = Math.max(0, ...rows.map(row => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map(row => row[i]?.length ?? 0)));

@@ -68,9 +68,9 @@ export async function verifyGradients(config: string, options: VerifyGradientsOp
   const parameters = initialParameters(loaded, session.spec);
   const { rows, batch, compiled } = await compiledGradient(loaded, session, parameters, options);
   note('kernels done; the gradient in float64');
-  const reference = new Reference(session.spec, session.run.loss, batch);
+  const { lossAt, gradientAt } = referenceOf(session.spec, session.run.loss, batch);
   const point = Float64Array.from(parameters);
-  const exact = await reference.gradientAt(point);
+  const exact = await gradientAt(point);
   const random = RandomStream.of(seed, 'verify/gradients');
   const began = performance.now();
   const tensors: Awaited<ReturnType<typeof checkTensor>>[] = [];
@@ -79,8 +79,7 @@ export async function verifyGradients(config: string, options: VerifyGradientsOp
     // every tensor needs about as many evaluations of the loss
     const seconds = Math.ceil((((performance.now() - began) / i) * (all - i)) / 1000);
     note(`differences: ${parameter.name} (${i + 1} of ${all}${i === 0 ? '' : `, about ${seconds} s left`})`);
-    const loss = (at: Float64Array) => reference.lossAt(at);
-    tensors.push(await checkTensor(parameter, { compiled, exact, point, random, loss }));
+    tensors.push(await checkTensor(parameter, { compiled, exact, point, random, lossAt }));
   }
   const lossError = relative(Math.abs(compiled.loss - exact.loss), Math.abs(exact.loss));
   return {
@@ -151,11 +150,11 @@ interface Ingredients {
   /** The point of the gradients; unchanged after each call. */
   readonly point: Float64Array;
   readonly random: RandomStream;
-  loss(parameters: Float64Array): Promise<number>;
+  lossAt(parameters: Float64Array): Promise<number>;
 }
 
 async function checkTensor({ name, shape, offset, size }: Parameter, given: Ingredients) {
-  const { exact, compiled, random, point, loss } = given;
+  const { exact, compiled, random, point, lossAt } = given;
   const [own, kernels] = [exact, compiled].map(({ gradient }) => gradient.subarray(offset, offset + size));
   const gradientNorm = norm(own);
   const whole = norm(exact.gradient);
@@ -168,7 +167,7 @@ async function checkTensor({ name, shape, offset, size }: Parameter, given: Ingr
     direction.forEach((sign, i) => {
       point[offset + i] = before[i] + by * sign;
     });
-    return loss(point);
+    return lossAt(point);
   };
   const slope = await differentiateAtZero(moved, ENOUGH * scale);
   point.set(before, offset);
@@ -265,52 +264,38 @@ function interpreter(): Machine<Float64Array> {
   };
 }
 
-export class Reference {
-  private readonly layout: ParameterLayout;
-  private readonly walk: ScheduleWalk<Float64Array>;
-
-  /**
-   * Splits the schedule like training, unless `maxCellSteps` is given or the gradients of a block
-   * would need too much memory.
-   */
-  constructor(
-    private readonly spec: ModelSpec,
-    loss: LossSettings,
-    private readonly batch: ReferenceBatch,
-    maxCellSteps?: number,
-  ) {
-    this.layout = new ParameterLayout(spec);
-    const { rows, steps, variableLength, training } = batch;
-    const affordable = Math.max(1, Math.floor(MAX_NUMBERS / (2 * this.layout.size)));
-    const limit = maxCellSteps ?? (affordable < MAX_CELL_STEPS ? affordable : undefined);
-    const shape = { batch: rows, sequenceLength: steps, variableLength, training };
-    const limited = limit === undefined ? shape : { ...shape, maxCellSteps: limit };
-    this.walk = new ScheduleWalk(spec, lossOf(loss), limited, interpreter());
-  }
-
-  /** `parameters` are flat, in the layout's order. */
-  async lossAt(parameters: Float64Array): Promise<number> {
-    const result = this.emptyResult();
-    await this.walk.evaluate(parameters, this.batch, result);
-    return this.weightedLoss(result.rows);
-  }
-
-  async gradientAt(parameters: Float64Array): Promise<Gradient> {
-    const result = this.emptyResult();
-    const gradient = new Float64Array(this.layout.size);
-    await this.walk.writeGradient(parameters, this.batch, result, gradient);
-    return { loss: this.weightedLoss(result.rows), gradient };
-  }
-
-  private emptyResult() {
-    const rows = predictionsOf(this.spec, this.batch.steps) * this.batch.rows;
-    return { rows: new Float64Array(rows), predictions: new Float64Array(rows * this.spec.outputSize) };
-  }
-
-  private weightedLoss(rows: Float64Array): number {
-    const { weight } = this.batch.inputs;
-    return rows.reduce((loss, row, i) => loss + row * weight[i], 0);
-  }
+/**
+ * Loss and gradient of a batch in float64, at parameters that are flat in the layout's order.
+ * Splits the schedule like training, unless `maxCellSteps` is given or the gradients of a block
+ * would need too much memory.
+ */
+export function referenceOf(
+  spec: ModelSpec,
+  loss: LossSettings,
+  batch: ReferenceBatch,
+  maxCellSteps?: number,
+) {
+  const { size } = new ParameterLayout(spec);
+  const { rows, steps, variableLength, training } = batch;
+  const affordable = Math.max(1, Math.floor(MAX_NUMBERS / (2 * size)));
+  const limit = maxCellSteps ?? (affordable < MAX_CELL_STEPS ? affordable : undefined);
+  const shape = { batch: rows, sequenceLength: steps, variableLength, training };
+  const limited = limit === undefined ? shape : { ...shape, maxCellSteps: limit };
+  const walk = new ScheduleWalk(spec, lossOf(loss), limited, interpreter());
+  const count = predictionsOf(spec, steps) * rows;
+  const result = { rows: new Float64Array(count), predictions: new Float64Array(count * spec.outputSize) };
+  const weightedLoss = () => result.rows.reduce((total, row, i) => total + row * batch.inputs.weight[i], 0);
+  return {
+    async lossAt(parameters: Float64Array): Promise<number> {
+      await walk.evaluate(parameters, batch, result);
+      return weightedLoss();
+    },
+    async gradientAt(parameters: Float64Array): Promise<Gradient> {
+      const gradient = new Float64Array(size);
+      await walk.writeGradient(parameters, batch, result, gradient);
+      return { loss: weightedLoss(), gradient };
+    },
+  };
 }
 
 export interface BatchInShards {

@@ -19,7 +19,7 @@ import { BatchWriter } from '../../src/train/batch.js';
 import { allocateShards, ShardComputer, type ShardJob } from '../../src/train/shards.js';
 import { RandomStream } from '../../src/util/random.js';
 import { Recent } from '../../src/util/recent.js';
-import { differentiateAtZero, Reference, readRows } from '../../src/verify/gradients.js';
+import { differentiateAtZero, readRows, referenceOf } from '../../src/verify/gradients.js';
 import { relativeError, splitOf } from '../support/goldens.js';
 import { modelOf, type ShortModel } from '../support/models.js';
 import { lossOf } from '../support/shards.js';
@@ -165,7 +165,7 @@ async function byKernels(given: Case, engine: Engine) {
 async function check(given: Case, engine: Engine): Promise<string[]> {
   const problems: string[] = [];
   const { spec, layout, flat, memory, exact } = await byKernels(given, engine);
-  const reference = new Reference(spec, given.loss, exact, UNCUT);
+  const reference = referenceOf(spec, given.loss, exact, UNCUT);
   const point = Float64Array.from(flat.subarray(0, layout.size));
   const { loss, gradient } = await reference.gradientAt(point);
   const found = lossOf(memory);

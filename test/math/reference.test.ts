@@ -5,7 +5,7 @@
 import '../support/quick.js';
 import t from 'tap';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
-import { Reference, readRows } from '../../src/verify/gradients.js';
+import { readRows, referenceOf } from '../../src/verify/gradients.js';
 import { GOLDENS, golden, relativeError } from '../support/goldens.js';
 import { goldenShard, initialParameters } from '../support/shards.js';
 
@@ -22,7 +22,7 @@ t.test('the float64 reference has the loss and the gradient of PyTorch', async t
       ['whole', undefined],
       ['step by step', 1],
     ] as const) {
-      const reference = new Reference(spec, loss, given, maxCellSteps);
+      const reference = referenceOf(spec, loss, given, maxCellSteps);
       const { loss: found, gradient } = await reference.gradientAt(flat);
       const [torch] = values('out.loss');
       // weights such as 1/3 are given in float32

@@ -11,7 +11,7 @@ import { TrainingState, trainingLoop } from '../../src/train/loop.js';
 import { allocateShards, type ShardShape } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
-import { Reference, readRows } from '../../src/verify/gradients.js';
+import { readRows, referenceOf } from '../../src/verify/gradients.js';
 import { relativeError, splitOf } from '../support/goldens.js';
 import { modelOf, type ShortModel } from '../support/models.js';
 
@@ -106,7 +106,7 @@ for (const [batchSize, size] of [
     const [[{ batch }]] = allocateShards(job, { shards: 1, slots: 1 }, new Heap());
     new BatchWriter(spec, job.loss, shape).write(data, some, [batch]);
     const rows = Array.from(some, (_, row) => row);
-    const reference = new Reference(spec, job.loss, readRows({ ...job, shards: [batch] }, rows));
+    const reference = referenceOf(spec, job.loss, readRows({ ...job, shards: [batch] }, rows));
     const expected = await reference.gradientAt(Float64Array.from(initial.subarray(0, layout.size)));
     t.ok(relativeError([loss], [expected.loss]) < 1e-5, `loss ${loss}`);
     // the subtraction loses half a unit in the last place of each parameter

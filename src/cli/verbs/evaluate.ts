@@ -33,7 +33,7 @@ export const verb = defineVerb({
         ...cells(errors),
       ]);
       const result = { checkpoint: file, step, epoch, split, horizon, origins, mean };
-      const lines = aligned([['origin', ...HEADERS], ...rows], { isRight: i => i > 0 });
+      const lines = aligned([['origin', ...HEADERS], ...rows], i => i > 0);
       print(result, lines.map(line => `${line}\n`).join(''));
       return EXIT.done;
     }

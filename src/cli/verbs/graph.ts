@@ -142,7 +142,7 @@ function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepPr
     `training step in one thread: ${step_ms.toFixed(1)} ms (${width}-bit vectors, fastest of ${steps})`,
     `preparing the next batch meanwhile: ${batch_ms.toFixed(1)} ms`,
     '',
-    ...aligned([['ms', 'fraction', 'GFLOP/s', 'GB/s', 'calls', 'kernel'], ...rows], { isRight: i => i < 5 }),
+    ...aligned([['ms', 'fraction', 'GFLOP/s', 'GB/s', 'calls', 'kernel'], ...rows], i => i < 5),
     '',
   ].join('\n');
 }
@@ -173,7 +173,7 @@ function text(
 ): string {
   const number = (value: number): string => value.toLocaleString('en');
   const indented = (rows: readonly string[][], isRight: (column: number) => boolean) =>
-    aligned(rows, { isRight }).map(line => `  ${line}`);
+    aligned(rows, isRight).map(line => `  ${line}`);
   const head = Object.entries(summary).map(([name, value]) => [
     name.replaceAll('_', ' '),
     typeof value === 'number' ? number(value) : value,
@@ -193,7 +193,7 @@ function text(
       ...indented(rows, i => i > 1),
     ];
   });
-  const top = aligned(head, { isRight: () => false });
+  const top = aligned(head);
   return [...top, '', 'parameters', ...indented(parameters, i => i === 2), ...listed, ''].join('\n');
 }
 

@@ -17,11 +17,12 @@ import {
   pauseAfterEpoch,
   progress,
   set,
+  type Values,
 } from '../command/verb.js';
 import { HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { createProgress } from '../terminal/progress.js';
-import { type DashboardOptions, startDashboardBeside } from './serve.js';
+import { startDashboardBeside } from './serve.js';
 import { addNotes } from './tag.js';
 
 export const verb = defineVerb({
@@ -58,14 +59,9 @@ export const verb = defineVerb({
   },
 });
 
-interface TrainingOptions extends DashboardOptions {
-  readonly json: boolean;
-  readonly quiet: boolean;
-}
-
 /** @param watched the directory that a dashboard shows */
 export async function runToEnd(
-  options: TrainingOptions,
+  options: Values<typeof progress> & { readonly json: boolean },
   watched: string,
   io: Io,
   train: (signal: AbortSignal, observer: RunObserver) => Promise<RunResult>,

@@ -8,7 +8,7 @@ import { programFile } from '../../util/root.js';
 import { printable } from '../../util/words.js';
 import type { Dashboard } from '../../view/server/dashboard.js';
 import { takeSignals } from '../command/signals.js';
-import { defineVerb, integer, json, text } from '../command/verb.js';
+import { defineVerb, integer, json, type progress, text, type Values } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 
 const DEFAULT_PORT = 7420;
@@ -68,18 +68,12 @@ function stopped(): Promise<void> {
   });
 }
 
-export interface DashboardOptions {
-  readonly dashboard: boolean;
-  /** Starts a dashboard too, and keeps it until a signal. */
-  readonly keepDashboard: boolean;
-}
-
 /**
  * Starts a dashboard of `folder` and prints its address. Only warns if it cannot start. `done` is
  * called when the work is done: it ends the dashboard, or keeps it until a signal.
  */
 export async function startDashboardBeside(
-  { dashboard, keepDashboard }: DashboardOptions,
+  { dashboard, keepDashboard }: Values<typeof progress>,
   folder: string,
   io: Io,
 ): Promise<{ done(): Promise<void>; end(): Promise<void> }> {

@@ -151,7 +151,7 @@ function backendsText(results: BackendsResults): string {
     first === null
       ? `${names} agree within tolerance in all ${counted(steps.length, 'step')}.`
       : `${first.backends.join(' and ')} differ from step ${first.step} on: ${first.tensor} by ${small(first.difference)} > ${small(first.tolerance)}${history(results, first.step)}.`;
-  return lines(...aligned([head, ...rows], { isRight: i => i > 0 && i < 4 }), '', verdict);
+  return lines(...aligned([head, ...rows], i => i > 0 && i < 4), '', verdict);
 }
 
 function lines(...texts: readonly string[]): string {
@@ -218,7 +218,7 @@ function gradientsText(results: GradientsResults): string {
   return lines(
     `${backend}: ${rows.length} of ${counted(batch_size, 'sequence')} of the first batch, ${counted(sequence_length, 'step')} each`,
     '',
-    ...aligned([head, first, ...table], { isRight: i => i > 1 && i < 5 }),
+    ...aligned([head, first, ...table], i => i > 1 && i < 5),
     '',
     `kernels: relative error of the compiled gradient against float64 (tolerance ${small(tolerances.kernels)})`,
     `differences: relative error of the float64 gradient against finite differences of the loss (tolerance ${small(tolerances.differences)})`,
