@@ -176,10 +176,5 @@ function observer(onProgress: (progress: RunProgress) => void = () => {}): RunOb
       onProgress({ type: 'evaluated', split, step, epoch, metrics }),
     saved: () => onProgress({ type: 'checkpoint' }),
     warning: message => onProgress({ type: 'warning', message }),
-    // lines for a terminal; the summary has the same information
-    line: () => {},
-    end: () => {},
-    failed: () => {},
-    resumable: () => {},
   };
 }

@@ -77,7 +77,7 @@ export class Recorder implements LoopObserver {
 
   earlyStop(position: Position, stop: EarlyStop): void {
     const { min_delta = 0 } = this.parts.loaded.experiment.training.early_stopping ?? {};
-    this.parts.observer.line(earlyStopSentence(position, stop, min_delta));
+    this.parts.observer.line?.(earlyStopSentence(position, stop, min_delta));
   }
 
   async end(end: LoopEnd): Promise<void> {
@@ -258,13 +258,13 @@ export interface RunObserver {
   /** A problem that does not stop the run. */
   warning(text: string): void;
   /** A sentence for the user. */
-  line(text: string): void;
+  line?(text: string): void;
   /** The last call of a run, also after an error. */
-  end(): void;
+  end?(): void;
   /** An error has ended the run. summary.json, with this content, may not have been written. */
-  failed(summary: Summary): void;
+  failed?(summary: Summary): void;
   /** An error has ended the run in `directory`, which can be resumed once the cause is fixed. */
-  resumable(directory: string): void;
+  resumable?(directory: string): void;
 }
 
 export interface RunResult {

@@ -109,7 +109,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   // an allowed key that has not changed is refused below, even if the run is complete
   if (alters.length === 0 && allowChange.length === 0 && atEnd?.status === 'completed') {
     refuseDamage(directory, damageOf(directory, manifest, atEnd, log));
-    observer.line(COMPLETE);
+    observer.line?.(COMPLETE);
     // the directory may have been moved or copied since
     return { exitCode: atEnd.exit_code as ExitCode, summary: { ...atEnd, directory: directory.path } };
   }

@@ -70,11 +70,11 @@ export async function trainRun(
     const end = await train({ ...context, trainer, events });
     return closeRun(context, end, events);
   } catch (error) {
-    observer.failed(closeFailed(context, error, events));
-    if (directory.isResumable) observer.resumable(directory.path);
+    observer.failed?.(closeFailed(context, error, events));
+    if (directory.isResumable) observer.resumable?.(directory.path);
     throw error;
   } finally {
-    observer.end();
+    observer.end?.();
     events?.log.close();
     await trainer?.close();
   }

@@ -127,11 +127,7 @@ export const silentObserver: RunObserver = {
   evaluating: () => {},
   evaluated: () => {},
   saved: () => {},
-  line: () => {},
   warning: () => {},
-  end: () => {},
-  failed: () => {},
-  resumable: () => {},
 };
 
 /** Random sequences of 5 steps with 3 features in 4 classes, determined by `stream` and `seed`. */

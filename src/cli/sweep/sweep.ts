@@ -53,7 +53,7 @@ import {
 import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { bestTable, remarks, widthOf } from '../verbs/compare-trials.js';
-import { startDashboardBeside } from '../verbs/serve.js';
+import { besideDashboard } from '../verbs/serve.js';
 import { addNotes } from '../verbs/tag.js';
 import { createSweepView } from './view.js';
 
@@ -121,26 +121,22 @@ async function runToEnd(
   // messages must not move the table, which is redrawn in place
   const above = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
   const stop = onStopSignal({ ...above, interactive: false }, () => hint);
-  const watching = await startDashboardBeside(options, watched, io);
   try {
-    view = createSweepView(io, directory.plan, quiet, readJournal(directory.files.journal).records);
-    if (!quiet) io.err(`${printable(directory.path)}\n`);
-    const result = await runSweep(directory, {
-      ...{ backend, width, retryFailed },
-      threads: options.threads ?? usableCores(),
-      launcher: (directory, warn) => launcherOf(options, directory, warn),
-      observer: view,
-      signal: stop.signal,
+    return await besideDashboard(options, watched, io, stop, async () => {
+      view = createSweepView(io, directory.plan, quiet, readJournal(directory.files.journal).records);
+      if (!quiet) io.err(`${printable(directory.path)}\n`);
+      const result = await runSweep(directory, {
+        ...{ backend, width, retryFailed },
+        threads: options.threads ?? usableCores(),
+        launcher: (directory, warn) => launcherOf(options, directory, warn),
+        observer: view,
+        signal: stop.signal,
+      });
+      view.end();
+      print(directory, options, io);
+      if (result.end === 'interrupted') io.err(hint);
+      return result.exitCode;
     });
-    view.end();
-    print(directory, options, io);
-    if (result.end === 'interrupted') io.err(hint);
-    if (!stop.signal.aborted) {
-      // signals are now for the dashboard
-      stop.release();
-      await watching.done();
-    }
-    return result.exitCode;
   } catch (error) {
     view?.end();
     // resuming does not repair damage, and another process may be at work
@@ -148,9 +144,6 @@ async function runToEnd(
       error instanceof UserError &&
       (error.exitCode === EXIT.damaged || error.diagnostics.some(({ code }) => code === 'run/in-use'));
     throw cannotResume ? error : new HintedError(error, hint);
-  } finally {
-    stop.release();
-    await watching.end();
   }
 }
 

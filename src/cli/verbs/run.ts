@@ -22,7 +22,7 @@ import {
 import { HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { createProgress } from '../terminal/progress.js';
-import { startDashboardBeside } from './serve.js';
+import { besideDashboard } from './serve.js';
 import { addNotes } from './tag.js';
 
 export const verb = defineVerb({
@@ -69,7 +69,6 @@ export async function runToEnd(
   const { quiet, json } = options;
   let begun: string | undefined;
   const stop = onStopSignal(io, () => (begun === undefined ? '' : resumeHint('resume', begun)));
-  const watching = await startDashboardBeside(options, watched, io);
   let resumable: string | undefined;
   let failed: Summary | undefined;
   const display = createProgress(io, quiet);
@@ -91,22 +90,16 @@ export async function runToEnd(
     },
   };
   try {
-    const result = await train(stop.signal, observer);
-    if (json) printJson(result.summary, io);
-    else printResult(result.summary, quiet, io);
-    printProblems(result, json, io);
-    if (!stop.signal.aborted) {
-      // signals are now for the dashboard
-      stop.release();
-      await watching.done();
-    }
-    return result.exitCode;
+    return await besideDashboard(options, watched, io, stop, async () => {
+      const result = await train(stop.signal, observer);
+      if (json) printJson(result.summary, io);
+      else printResult(result.summary, quiet, io);
+      printProblems(result, json, io);
+      return result.exitCode;
+    });
   } catch (error) {
     if (json && failed !== undefined) printJson(failed, io);
     throw resumable === undefined ? error : new HintedError(error, resumeHint('resume', resumable));
-  } finally {
-    stop.release();
-    await watching.end();
   }
 }
 

@@ -7,7 +7,7 @@ import { EXIT, UserError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { printable } from '../../util/words.js';
 import type { Dashboard } from '../../view/server/dashboard.js';
-import { takeSignals } from '../command/signals.js';
+import { type onStopSignal, takeSignals } from '../command/signals.js';
 import { defineVerb, integer, json, type progress, text, type Values } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 
@@ -69,16 +69,31 @@ function stopped(): Promise<void> {
 }
 
 /**
- * Starts a dashboard of `folder` and prints its address. Only warns if it cannot start. `done` is
- * called when the work is done: it ends the dashboard, or keeps it until a signal.
+ * Does `work` beside a dashboard of `folder`, if the options ask for one. Afterwards the dashboard
+ * ends, or stays until a signal if it is to be kept and no signal stopped the work.
  */
-export async function startDashboardBeside(
+export async function besideDashboard<T>(
   { dashboard, keepDashboard }: Values<typeof progress>,
   folder: string,
   io: Io,
-): Promise<{ done(): Promise<void>; end(): Promise<void> }> {
-  const none = { done: async () => {}, end: async () => {} };
-  if (!dashboard && !keepDashboard) return none;
+  stop: ReturnType<typeof onStopSignal>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const shown = dashboard || keepDashboard ? await startBeside(folder, io) : undefined;
+  try {
+    const result = await work();
+    // signals are now for the dashboard
+    stop.release();
+    if (keepDashboard && !stop.signal.aborted) await shown?.keep();
+    return result;
+  } finally {
+    stop.release();
+    await shown?.end();
+  }
+}
+
+/** Starts a dashboard in its own process and prints its address; warns if it cannot start. */
+async function startBeside(folder: string, io: Io) {
   // a separate process group: Ctrl-C stops only the run, and the dashboard shows its last steps
   const words = [programFile('cli/main.js'), 'serve', resolve(folder), '--json'];
   const stdio = ['ignore', 'pipe', 'ignore', 'ipc'] as const;
@@ -92,7 +107,7 @@ export async function startDashboardBeside(
   const url = await Promise.race([gone, printed]);
   if (url === undefined) {
     io.err('warning: the dashboard did not start; run `cellrun serve` to see why\n');
-    return none;
+    return undefined;
   }
   io.err(`Dashboard: ${url}\n`);
   child.unref();
@@ -109,7 +124,7 @@ export async function startDashboardBeside(
     await gone;
     giveBack();
   };
-  return { done: keepDashboard ? keep : end, end };
+  return { keep, end };
 }
 
 /** Warns if a folder has runs too deep to be shown. */
