@@ -238,7 +238,7 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
   yield* unknownWarnings(data, locator);
   if (seriesFacts?.gaps) {
     const { lacking, expected } = gapWords(seriesFacts.gaps);
-    const message = `${lacking}. Windows read across a gap as if nothing were missing`;
+    const message = `${lacking}. Windows treat the rows as consecutive`;
     yield locator.atValue(['dataset', 'time'], 'data/time-gaps', message, { expected });
   }
   yield* scaleWarnings(loaded, data);
@@ -277,7 +277,7 @@ function* columnWarnings(
   const coarse = columns.filter(isCoarse);
   if (coarse.length === 0) return;
   const which = named(coarse, one => `steps of ${rounded(stepOfFloat32(one), 3)} near ${one.max}`);
-  const message = `float32 cannot tell nearby values of these columns apart: ${which}`;
+  const message = `float32 cannot distinguish nearby values of these columns: ${which}`;
   const expected = 'smaller numbers, such as differences from the first value';
   const at = ['dataset', 'features'];
   yield locator.atValue(locator.isGiven(at) ? at : ['dataset'], 'data/coarse-column', message, { expected });
@@ -325,7 +325,7 @@ function* unknownWarnings({ unknownShares = {} }: Dataset, locator: Locator): It
     const but =
       train > 0
         ? `but only ${percent(train)} in the training split`
-        : 'and none in the training split, so the model does not learn to read them: `predict` refuses new sequences that have them';
+        : 'and none in the training split, so the model does not learn to read them, and `predict` cannot read new sequences that contain them';
     const message = `${percent(fraction)} of the symbols in the ${name} split are unknown, ${but}`;
     const more = train > 0 ? {} : { expected: '2 or more, so that rare symbols become unknown' };
     yield locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message, more);

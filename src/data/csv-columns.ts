@@ -179,9 +179,7 @@ export function mixedOrder(cell: string, place: Partial<CellPlace>, first: First
   const isForm = !numeric && TIMESTAMP.test(cell);
   return {
     code: 'data/csv-order',
-    message: isForm
-      ? 'the calendar has no such date'
-      : 'the order column must have only numbers or only dates',
+    message: isForm ? 'this date does not exist' : 'the order column must have only numbers or only dates',
     ...place,
     expected: numeric
       ? `numbers, as in ${firstRow}`

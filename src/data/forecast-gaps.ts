@@ -112,7 +112,7 @@ export function gapWarnings(
   const code = isTooLong ? 'data/forecast-steps' : 'data/time-gaps';
   const effect = isTooLong
     ? 'The rows without a target do not continue the series'
-    : 'The forecast reads the rows as if nothing were missing';
+    : 'The forecast treats the rows as consecutive';
   const problem = { code, message: `${lacking}. ${effect}`, ...place, expected };
   if (isTooLong) throw damagedErrors([problem]);
   return [problem];

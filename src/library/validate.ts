@@ -88,7 +88,7 @@ async function checkWithData(loaded: LoadedExperiment): Promise<Found> {
 }
 
 function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
-  const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
+  const expected = 'a validation split for selection, such as dataset.validation: { fraction: 0.1 }';
   return testSelections(experiment).map(({ path, what }) => {
     // a default has no position in the file
     const place = locator.isGiven(path) ? path : ['dataset'];

@@ -11,13 +11,13 @@ import { repository } from './manifest.js';
 const metric = s.struct('A metric.', {
   count: s.count('Runs, one for each seed.', 1),
   mean: s.number('Their mean.'),
-  spread: s.nullable(s.amount('Their sample standard deviation, with n - 1; null for a single run.')),
+  spread: s.nullable(s.amount('Sample standard deviation, with n - 1; null for a single run.')),
   by_seed: s.mapOf(s.number({}), { description: 'The value of each run, by its seed.', minKeys: 1 }),
 });
 
 export const baseline = s.document(
   'Baseline',
-  'Results of the runs of one config, to commit and to judge later runs against; written by `review --pin`. Keys are sorted and there are no timestamps: the same runs produce the same bytes.',
+  'Results of the runs of one config, to commit and to compare later runs with; written by `review --pin`. Keys are sorted and there are no timestamps: the same runs produce the same bytes.',
   {
     version: s.literal(1, 'Version of this format.'),
     name: s.text('Name of the experiment.'),
@@ -31,7 +31,7 @@ export const baseline = s.document(
     }),
     config: s.mapOf(
       s.anything<Json>({}),
-      'The parts of the resolved config that affect results, by key path such as optimizer.learning_rate; file paths are relative to the config. Without the seed, and without keys that only name, log or judge a run.',
+      'The parts of the resolved config that affect results, by key path such as optimizer.learning_rate; file paths are relative to the config. Without the seed, and without keys that do not affect results, such as names, logging and gates.',
     ),
     datasets: s.list(
       s.struct('A file.', {
@@ -46,15 +46,15 @@ export const baseline = s.document(
       }),
       'The data that were read.',
     ),
-    versions: s.mapOf(s.text({}), 'Of the program and what decides its results.'),
+    versions: s.mapOf(s.text({}), 'Versions of cellrun and of the packages that affect results.'),
     backend: s.struct('What executed the kernels.', {
       name: s.text('Such as webasm.'),
       executor: s.text('What executed the kernels.'),
       arithmetic: s.nullable(s.text('fused or separate on webasm, as in the manifest; null elsewhere.')),
-      adapter: s.nullable(s.text('The GPU as its driver names it; null without one.')),
+      adapter: s.nullable(s.text('Name of the GPU as reported by its driver; null if there is none.')),
       threads: s.list(
         s.nullable(s.integer({})),
-        'Threads of the runs, ascending, each once; no result depends on them.',
+        'Thread counts of the runs, ascending, without duplicates; they do not affect results.',
       ),
     }),
     git: s.list(repository, 'States of the repository that contains the runs; empty outside a repository.'),

@@ -15,7 +15,7 @@ const place = {
 const fraction = (description: string) => s.measured({ description, min: 0, max: 1 });
 const error = (description: string) => s.measured({ description, min: 0 });
 
-const mistake = s.namedStruct('mistake', 'A prediction of another class than the label.', {
+const mistake = s.namedStruct('mistake', 'An incorrect prediction.', {
   ...place,
   label: s.count('The true class, from 0.'),
   predicted: s.nullable(
@@ -87,7 +87,7 @@ const facts = {
   ),
   loss: s.measured('Mean loss over those predictions; null if not finite.'),
   constant: s.boolean(
-    "Whether the model gave the same answer for every input although the targets differ: one class for all, or values that vary by less than a hundredth of their targets' range.",
+    "Whether the model made the same prediction for every input although the targets differ: one class for all, or values that vary by less than a hundredth of their targets' range.",
   ),
 };
 const version = s.literal(1, 'Version of this format.');
@@ -99,7 +99,7 @@ const classEvaluation = s.struct('The model predicts classes.', {
   ...facts,
   accuracy: fraction('Fraction of predictions whose largest logit is that of the label; null if not finite.'),
   classes: s.count('Number of classes.'),
-  class_names: names('The name of each class; null where the data have none.'),
+  class_names: names('The name of each class; null if the data have no names.'),
   confusion: s.nullable(
     s.list(
       s.list(s.integer({ min: 0 }), 'The predictions of one label.'),

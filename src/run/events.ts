@@ -35,10 +35,10 @@ export const verdict = s.named(
 
 /** A gate of a config with its verdict. */
 export const gateFields = {
-  metric: s.text('The metric judged.'),
+  metric: s.text('The metric of the gate.'),
   over: s.choice(
     ['last', 'best', 'seeds'],
-    'Which value is judged: the last, the best of all evaluations, or the mean over seeds, which only `review` can judge.',
+    'Which value is checked: the last, the best of all evaluations, or the mean over seeds, which only `review` checks.',
   ),
   value: s.perhapsMeasured('Its value; null if it was not measured, is not finite, or needs several runs.'),
   min: s.optional(s.number('Smallest value that passes.')),
@@ -55,7 +55,7 @@ export const gateFields = {
   reference: s.optional(s.number("The baseline's mean, or the value of the trivial baseline.")),
   limit: s.optional(
     s.number(
-      'The worst value that passes, by the baseline; with beats and no by, the best value that fails.',
+      'The worst value that passes, according to the baseline; with beats and without by, the best value that fails.',
     ),
   ),
   verdict,
@@ -194,7 +194,7 @@ const EVENTS = {
     value: s.perhapsMeasured('Its value; null if not measured or not finite.'),
     best: s.boolean('Whether this is the best checkpoint so far.'),
     temporary: s.boolean(
-      'Whether the checkpoint exists only to resume from and is replaced by the next one, such as the one that a stopped run leaves.',
+      'Whether the checkpoint was written only because the run was stopped; the next checkpoint replaces it.',
     ),
     duration_s,
   }),
@@ -213,7 +213,7 @@ const EVENTS = {
     loss: s.optional(batchLoss),
     grad_norm: s.optional(gradientNorm),
   }),
-  gate: event('A gate has been judged.', gateFields),
+  gate: event('A gate has been checked.', gateFields),
   'run.end': event('The run has ended. The last line.', {
     status: runStatus,
     exit_code: s.integer({ description: "The program's exit code.", min: 0, max: 255 }),

@@ -27,7 +27,7 @@ export function lastValue(measured: Measured, metric: string): number | undefine
   return measured[name as 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'] ?? undefined;
 }
 
-const LEFT_TO_REVIEW = 'judged by `review`, which sees several runs';
+const LEFT_TO_REVIEW = 'checked by `review`, which reads several runs';
 
 /** The verdicts of one run. `best` returns the best value of a metric over the evaluations. */
 export function judgeRun(
@@ -49,9 +49,9 @@ export function judgeGate(gate: WrittenGate, value: number | undefined): GateRes
   if (!Number.isFinite(value)) return inconclusive(gate, value, `it is ${value}`);
   const limit = limitOf(gate);
   if (limit === undefined && gate.beats !== undefined)
-    return inconclusive(gate, value, 'no trivial baseline has it');
+    return inconclusive(gate, value, 'no trivial baseline has this metric');
   if (limit === undefined && gate.baseline !== undefined)
-    return inconclusive(gate, value, 'the baseline does not have it');
+    return inconclusive(gate, value, 'the baseline does not have this metric');
   const reached = boundsOf(gate).every(bound => holds(value, bound));
   return { ...result(gate, value, reached ? 'passed' : 'failed'), ...(limit !== undefined && { limit }) };
 }

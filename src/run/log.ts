@@ -24,7 +24,7 @@ export interface LoggedEvent extends LogRecord {
  * stack if it is nested deeply.
  */
 export function parseEvent(text: string | undefined): LogRecord | string {
-  if (text === undefined) return 'the line is longer than an event can be';
+  if (text === undefined) return 'the line is too long for an event';
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -39,7 +39,7 @@ export const backendFields = {
     'Vector width in bits of the kernels on webasm; it does not affect results. null on other backends.',
   ),
   threads: s.nullable(s.count('Threads used; null if the program cannot choose.', 1)),
-  adapter: s.nullable(s.text('The GPU as its driver names it.')),
+  adapter: s.nullable(s.text('Name of the GPU as reported by its driver.')),
 };
 
 export const repository = s.struct('The repository that contains the config; null outside a repository.', {
@@ -49,15 +49,15 @@ export const repository = s.struct('The repository that contains the config; nul
 
 /** The environment of a run, without names of hosts or people. */
 export const environment = {
-  versions: s.struct('Of the program and what decides its results.', {
-    cellrun: s.text('Of this program.'),
+  versions: s.struct('Versions of cellrun and of the packages that affect results.', {
+    cellrun: s.text('Version of cellrun.'),
     node: s.text('Of Node.js.'),
-    'gpu.js': s.text('Of gpu.js, whose kernels are run.'),
+    'gpu.js': s.text('Version of gpu.js.'),
   }),
   git: s.nullable(repository),
-  machine: s.struct('What it ran on.', {
-    platform: s.text('Operating system, as Node.js names it: linux, darwin, win32.'),
-    arch: s.text('Instruction set, as Node.js names it: x64, arm64.'),
+  machine: s.struct('The machine that the run was started on.', {
+    platform: s.text('Operating system, as reported by Node.js: linux, darwin, win32.'),
+    arch: s.text('Instruction set, as reported by Node.js: x64, arm64.'),
     cpu: s.text('Model of the processor.'),
     cores: s.count('CPU cores available to the process.'),
     memory_mb: s.count('Memory of the machine, MiB.'),

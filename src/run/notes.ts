@@ -30,7 +30,7 @@ export const notes = document(
   {
     version: literal(1, 'Version of this format.'),
     tags: list(text({ pattern: TAG.source }), {
-      description: 'Sorted, each once.',
+      description: 'Sorted, without duplicates.',
       maxItems: MAX_TAGS,
       unique: true,
       examples: [['baseline', 'paper']],

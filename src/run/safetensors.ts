@@ -164,12 +164,12 @@ function readHeader(file: OpenedFile, path: string) {
     damagedError('safetensors/damaged', message, { file: path, offset });
   const start = file.read(0, LENGTH_BYTES + 1);
   if (isPyTorch(start)) throw pyTorchFile(path);
-  if (start.length < LENGTH_BYTES) throw damaged(start.length, 'the file ends inside the header length');
+  if (start.length < LENGTH_BYTES) throw damaged(start.length, 'the file ends within the header length');
   const length = Number(start.readBigUInt64LE(0));
   const dataStart = LENGTH_BYTES + length;
   if (length > MAX_HEADER_BYTES)
     throw damaged(0, `a header of ${length} bytes exceeds the format's ${MAX_HEADER_BYTES}`);
-  if (dataStart > file.bytes) throw damaged(file.bytes, `the file ends inside its header of ${length} bytes`);
+  if (dataStart > file.bytes) throw damaged(file.bytes, `the file ends within its header of ${length} bytes`);
   const header = parseHeader(file.read(LENGTH_BYTES, length), message => damaged(LENGTH_BYTES, message));
   const { [METADATA]: metadata = {}, ...tensors } = header;
   if (!isRecord(metadata) || Object.values(metadata).some(value => typeof value !== 'string'))

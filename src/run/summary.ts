@@ -48,21 +48,18 @@ export const best = s.nullable(
   }),
 );
 
-const digests = s.struct(
-  'Digests of the files that the run wrote, by which a damaged or exchanged file is noticed.',
-  {
-    log: s.nullable(
-      s.struct(
-        "Digest of the log's lines before `run.end`: the output of `head -n RECORDS log.jsonl | sha256sum`. null if no log was opened.",
-        { records: s.count('Number of lines in the digest.'), sha256: s.sha256('SHA-256, hex.') },
-      ),
+const digests = s.struct('Digests of the files that the run wrote, to detect damaged or replaced files.', {
+  log: s.nullable(
+    s.struct(
+      "Digest of the log's lines before `run.end`: the output of `head -n RECORDS log.jsonl | sha256sum`. null if no log was opened.",
+      { records: s.count('Number of lines in the digest.'), sha256: s.sha256('SHA-256, hex.') },
     ),
-    files: s.mapOf(
-      s.sha256('SHA-256, hex.'),
-      'SHA-256 (hex) of manifest.json, evaluation.json, the checkpoints and their index, by name.',
-    ),
-  },
-);
+  ),
+  files: s.mapOf(
+    s.sha256('SHA-256, hex.'),
+    'SHA-256 (hex) of manifest.json, evaluation.json, the checkpoints and their index, by name.',
+  ),
+});
 
 export const summary = s.document(
   'Run summary',
@@ -95,7 +92,7 @@ export const summary = s.document(
     constant_outputs: s.optional(
       s.literal(
         true,
-        'Present if the model answers every test input alike although the targets differ (`constant` in evaluation.json).',
+        'Present if the model makes the same prediction for every test input although the targets differ (`constant` in evaluation.json).',
       ),
     ),
     restored: s.optional(

@@ -178,7 +178,7 @@ class Orchestrator {
     }
     if (!replayed.same && !retryFailed) {
       if (!isDamaged) throw otherDecision(replayed);
-      this.warn('the journal has lost decisions; all are made again from the results');
+      this.warn('the journal has lost decisions; all are recomputed from the results');
     }
     const time = now().toISOString();
     this.append({ event: 'sweep.redecided', time, retry_failed: retryFailed }, ...decisions);
@@ -212,7 +212,7 @@ class Orchestrator {
       // by a limit of its environment; its progress is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
       if (wasStopped && trainedSteps(path) > steps) {
-        this.warnOf(segment, 'stopped from outside; resuming it');
+        this.warnOf(segment, 'stopped by a signal; resuming it');
         continue;
       }
       const why = failureSentence(end, this.plan.trial_timeout);
@@ -239,7 +239,7 @@ class Orchestrator {
   private dropOther(segment: Segment, path: string): void {
     const [other] = this.isStopping ? [] : this.changedFiles(segment);
     if (other === undefined) return;
-    this.warnOf(segment, `trained with another ${other.file}; training it again`);
+    this.warnOf(segment, `trained with a different ${other.file}; training it again`);
     rmSync(path, { recursive: true });
   }
 
@@ -327,14 +327,14 @@ function idOf({ trial, seed, to }: Pick<Segment, 'trial' | 'seed' | 'to'>): stri
 function otherDecision({ replayed, recorded }: Extract<Replay, { same: false }>): UserError {
   return damagedError(
     'sweep/other-decision',
-    "this decision does not follow from the journal's results: it was changed, or written by another version of cellrun. Remove the line to decide it again",
+    'this decision does not match the results in the journal: it was changed, or written by another version of cellrun. Remove the line to recompute it',
     { expected: replayed ?? 'none', got: recorded },
   );
 }
 
 /** A full disk is not a result of the trial. */
 function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
-  const message = `the sweep stops because trial ${trial}, seed ${seed} found no space on the disk: ${why}`;
+  const message = `the sweep stops because there was no space left on the disk for trial ${trial}, seed ${seed}: ${why}`;
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
 }
 

@@ -152,7 +152,7 @@ export function describeChanges(
       typeof fact === 'object' && 'never' in fact
         ? ['resume/impossible', `cannot change after a run has started${why}`, 'a new run']
         : fact === 'safe'
-          ? ['resume/safe', `may change (was ${was}): results up to the previous end stay the same`]
+          ? ['resume/safe', `may change (was ${was}): earlier results remain valid`]
           : covers(allowed, key)
             ? ['resume/allowed', `is allowed to change (was ${was}); results will differ${why}`]
             : ['resume/changed', `differs from the start of the run, so results would differ${why}`, allow];
@@ -191,7 +191,7 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
   const unsafe = changes.filter(change => kindOf(change, loaded) === 'unsafe');
   const flags = [...set, ...unsafe.map(({ key }) => `--allow-change ${key}`)].join(' ');
   const advice = isHopeless
-    ? '`resume` continues the run with its own config; this config needs a directory of its own'
+    ? '`resume` continues the run with its own config; this config needs a separate directory'
     : `\`resume ${flags}\` resumes the run with the changes`;
   throw usageErrors([
     {
@@ -399,7 +399,7 @@ export function checkSameData({ digests: now }: Dataset, { datasets: then }: Run
     0,
     now.findIndex(({ sha256 }, i) => sha256 !== then[i]?.sha256),
   );
-  const message = 'the data files are in another order than when the run was trained';
+  const message = 'the data files are in a different order than when the run was trained';
   throw damagedErrors([change(now[first].name, message, { expected: then[first].name })]);
 }
 

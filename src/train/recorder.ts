@@ -405,7 +405,7 @@ export function divergedSentence(
 export function divergedAdvice(updates: number, { experiment }: LoadedExperiment): string {
   if (updates === 0) {
     const from = experiment.model.init_from === undefined ? '' : ', or in the weights of model.init_from';
-    return `no update was made before: look for values in the data${from} that are too large`;
+    return `this was the first update: look for values in the data${from} that are too large`;
   }
   const clip = experiment.training.gradient_clip_norm === undefined ? ', or training.gradient_clip_norm' : '';
   return `try a smaller optimizer.learning_rate${clip}`;
@@ -416,7 +416,7 @@ export function skippedSentence(
   { experiment }: LoadedExperiment,
 ): string {
   const left = Math.max(0, experiment.training.max_skipped_batches - skipped);
-  return `step ${step}: batch skipped: ${notFiniteWords(result)}; training.max_skipped_batches leaves ${left} more`;
+  return `step ${step}: batch skipped: ${notFiniteWords(result)}; training.max_skipped_batches allows ${left} more`;
 }
 
 const MAX_LISTED = 3;

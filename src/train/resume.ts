@@ -160,7 +160,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     if (!saved) for (const { code, message } of session.warnings) events.warn(code, message);
     if (cut.lostHistory) events.warn('log/lost', lostHistory(cut.replacedFile));
     for (const { message, file } of damaged)
-      events.warn('checkpoint/damaged', `${file} is left out: ${message}`);
+      events.warn('checkpoint/damaged', `${file} is skipped: ${message}`);
     if (left.problem !== undefined) events.warn('run/summary', left.problem);
     const original = directory.originalBy(manifest);
     // not logged: the log must equal an uninterrupted run's; reviews recognize a copy by its

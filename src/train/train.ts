@@ -88,7 +88,7 @@ async function train(parts: RunParts): Promise<LoopEnd> {
   const { order, totalSteps } = plan;
   const { droppedPerEpoch } = order;
   if (droppedPerEpoch > 0 && !position) {
-    const message = `each epoch leaves out ${counted(droppedPerEpoch, 'sequence')}: last_batch is 'drop'`;
+    const message = `each epoch drops ${counted(droppedPerEpoch, 'sequence')}: last_batch is 'drop'`;
     events.warn('data/dropped', message);
   }
   observer.begin({

@@ -77,7 +77,7 @@ export function loadWeights(
     problems.push({
       code: 'weights/surplus',
       file,
-      message: `the file has weights that the model has not: ${surplus.join(', ')}`,
+      message: `the file has weights that the model does not have: ${surplus.join(', ')}`,
       expected: 'a model with all weights of the file, or a file without them',
     });
   if (problems.length > 0) throw usageErrors(problems);

@@ -283,7 +283,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('text,label', 40, i => `hello,${i % 2 ? 'a' : 'b'}`),
     2,
-    /no config can be made for this table: no column has a number or a text in every row/,
+    /cannot write a config for this table: no column has a number or a text in every row/,
   ],
   [table('x,label', 20, i => `${i},1`), 2, /label has the same value everywhere/],
   [table('date,y', 60, i => `${day(i)},3`), 2, /its target y has the same value everywhere/],
@@ -304,7 +304,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('a,b', 60, i => `${i % 7},${i % 20 === 3 ? 'n/a' : `${i}.5`}`),
     2,
-    /its target b has bad cells: not a number in 3 rows, first in line 5\n/,
+    /its target b has invalid cells: not a number in 3 rows, first in line 5\n/,
     ...['--target', 'b'],
   ],
   [
@@ -323,7 +323,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('id,x,label', 4, i => `${i >> 1},${(i * i) % 7},${i >> 1 ? 'up' : 'down'}`),
     2,
-    /^data\.csv: no config can be made for these data: validation needs at least two sequences/,
+    /^data\.csv: cannot write a config for these data: validation needs at least two sequences/,
   ],
 ];
 
@@ -347,7 +347,7 @@ t.test('paths, texts and wrong arguments', async t => {
   writeFileSync(join(cwd, 'two.txt'), 'ab');
   t.match(await cellrun(cwd, 'init', '--from', 'two.txt'), {
     code: 2,
-    stderr: /^two\.txt: no config can be made for these data: the training split has too little text\n/,
+    stderr: /^two\.txt: cannot write a config for these data: the training split has too little text\n/,
   });
   writeFileSync(join(cwd, 'latin.txt'), Buffer.from('un caf\xe9, s.v.p. '.repeat(20), 'latin1'));
   t.match(await cellrun(cwd, 'init', '--from', 'latin.txt'), {

@@ -388,6 +388,6 @@ t.test('large numbers that differ by little', async t => {
   const { stdout } = await shown([1e9, 1e9 + 64]);
   t.match(stdout, / a +1000000000 +1000000032 +1000000064 +32 +\(x - 1000000032\) \/ 32\n/);
   const { stderr } = await shown([1e9, 1e9 + 3]);
-  t.match(stderr, 'cannot tell nearby values of these columns apart: a (steps of 64 near 1000000000)');
+  t.match(stderr, 'cannot distinguish nearby values of these columns: a (steps of 64 near 1000000000)');
   t.notMatch((await shown([1, 2])).stderr, 'float32');
 });

@@ -497,7 +497,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   const daily = 'expected a row for each step (usual step: 1 day)';
   const missing = (day: number) =>
     `1 step is missing between 2024-01-0${day - 1} and 2024-01-${String(day + 1).padStart(2, '0')} in series "a"`;
-  const effect = 'The forecast reads the rows as if nothing were missing';
+  const effect = 'The forecast treats the rows as consecutive';
   t.same(await warned(), []);
   t.same(await warned(2), [], 'the window begins later');
   t.same(await warned(6), [`data/time-gaps 7 | ${missing(6)}. ${effect} | ${daily}`]);

@@ -98,7 +98,7 @@ t.test('large files made to take long or much', async t => {
 
   const member = { name: 'x.npy', content: Buffer.alloc(1), method: 0 } as const;
   const many = file('many.npz', zipArchive(Array.from({ length: 4000 }, () => member)));
-  t.match(await refusal({ kind: 'npz', path: many }, 500_000), 'it contains x.npy twice');
+  t.match(await refusal({ kind: 'npz', path: many }, 500_000), 'the archive contains x.npy twice');
 
   const names = Array.from({ length: 20_000 }, (_, i) => `c${i}`);
   const row = (cell: string) => `${names.map(() => cell).join(',')},1\n`;

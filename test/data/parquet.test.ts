@@ -289,7 +289,7 @@ t.test('init guesses the columns of a Parquet file', async t => {
   t.match(indexed.stdout, /^features +value$/m);
   writeFileSync(join(cwd, 'types.parquet'), readFileSync(fixture('types.parquet')));
   const typed = await init('--from', 'types.parquet', '--target', 'flag', '--force');
-  t.match(typed.stdout + typed.stderr, /list: a list, map or struct|flag has bad cells/);
+  t.match(typed.stdout + typed.stderr, /list: a list, map or struct|flag has invalid cells/);
 });
 
 t.test('without the package, the error says what to install', async t => {

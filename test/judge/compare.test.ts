@@ -209,12 +209,12 @@ t.test('8 seeds distinguish a difference from noise; too few pairs say how many 
   const few = comparisonBetween(noisy(5, 0.9, 'a'), noisy(5, 0.99, 'b', { config: OTHER }));
   t.match(few.metrics[0].comparisons[0], {
     verdict: 'not distinguishable',
-    reason: '5 pairs cannot reach the 5 % level; 6 pairs can',
+    reason: '5 pairs cannot reach the 5 % level; at least 6 pairs are needed',
   });
   const single = comparisonBetween(noisy(1, 0.9, 'a'), noisy(1, 0.99, 'b', { config: OTHER }));
   t.match(single.metrics[0].comparisons[0], {
     verdict: 'cannot tell',
-    reason: 'one seed: cannot tell; 6 seeds on both sides can reach the 5 % level',
+    reason: 'one seed is not enough; at least 6 seeds on both sides are needed to reach the 5 % level',
   });
   const same = comparisonBetween(noisy(8, 0.9, 'a'), noisy(8, 0.9, 'a', { config: OTHER }));
   t.match(same.metrics[0].comparisons[0], { verdict: 'identical', difference: 0, reason: null });
@@ -228,7 +228,10 @@ t.test('p is corrected for several sides by the method of Holm', async t => {
   ];
   const [second, third] = comparisonBetween(...groups).metrics[0].comparisons;
   t.match(second, { test: { p: 2 / 64, p_adjusted: 4 / 64 }, verdict: 'not distinguishable' });
-  t.equal(second.reason, '6 pairs cannot reach the 5 % level, corrected for 2 comparisons; 7 pairs can');
+  t.equal(
+    second.reason,
+    '6 pairs cannot reach the 5 % level, corrected for 2 comparisons; at least 7 pairs are needed',
+  );
   t.equal(third.against, 'A');
 });
 
@@ -246,7 +249,7 @@ t.test('values without shared seeds are compared without pairs', async t => {
   });
   t.match(comparisonBetween(first.slice(0, 3), shifted(second).slice(0, 3)).metrics[0].comparisons[0], {
     verdict: 'not distinguishable',
-    reason: '6 runs without common seeds cannot reach the 5 % level; 4 runs per side can',
+    reason: '6 runs without common seeds cannot reach the 5 % level; at least 4 runs per side are needed',
   });
   const mixed = [...noisy(8, 0.95, 'b', { config: OTHER }).slice(0, 7), ...shifted(second).slice(0, 2)];
   t.match(comparisonBetween(noisy(8, 0.9, 'a'), mixed).metrics[0].comparisons[0], {

@@ -319,7 +319,7 @@ t.test('changes are listed key by key, and noise decides', async t => {
     { verdict: 'passed', reason: 'equal' },
   ]);
   const bad = compare(moved(metrics['test.loss'].mean + 100 * Number(metrics['test.loss'].spread), 1));
-  t.match(bad?.metrics[1], { verdict: 'failed', reason: 'worse by more than the noise' });
+  t.match(bad?.metrics[1], { verdict: 'failed', reason: 'worse by more than the variation between seeds' });
   const within = compare(moved(metrics['test.loss'].mean + 0.1 * Number(metrics['test.loss'].spread), 1));
   t.match(within?.metrics[1], { verdict: 'passed', reason: 'not distinguishable' });
   const limited = compare(moved(metrics['test.loss'].mean + 1, 1), { max_drop: 0.5 });

@@ -181,14 +181,14 @@ t.test('reports every deviation from the format with its location', async t => {
   const four = new Uint8Array(4);
   const UNFIT = 'is not described by an element type, a shape and data_offsets that fit';
   const cases: [string, Buffer, string, number][] = [
-    ['no bytes', Buffer.alloc(0), 'the file ends inside the header length', 0],
+    ['no bytes', Buffer.alloc(0), 'the file ends within the header length', 0],
     [
       'huge header',
       handmade('{}', four, 2 ** 40),
       `a header of ${2 ** 40} bytes exceeds the format's 100000000`,
       0,
     ],
-    ['short header', handmade('{}', undefined, 99), 'the file ends inside its header of 99 bytes', 10],
+    ['short header', handmade('{}', undefined, 99), 'the file ends within its header of 99 bytes', 10],
     ['not an object', handmade('[]'), 'the header is not a JSON object', 8],
     ['not JSON', handmade('{"w"'), 'the header is not JSON', 8],
     ['not UTF-8', handmade('{"\u0001"').fill(0xff, 10, 11), 'the header is not JSON', 8],

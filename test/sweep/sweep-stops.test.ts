@@ -278,7 +278,7 @@ t.test('a sweep with a damaged journal continues with a warning', async t => {
   const again = await resume(shortened);
   t.equal(again.code, 0, again.stderr);
   t.match(again.stderr, /^warning: journal\.jsonl is missing 1 record before line \d+$/m);
-  t.match(again.stderr, /^warning: the journal has lost decisions; all are made again/m);
+  t.match(again.stderr, /^warning: the journal has lost decisions; all are recomputed/m);
   checkSame(t, shortened, straight);
 
   const contradicting = damaged(lines => {
@@ -287,7 +287,7 @@ t.test('a sweep with a damaged journal continues with a warning', async t => {
   });
   const refused = await resume(contradicting);
   t.equal(refused.code, 5, refused.stderr);
-  t.match(refused.stderr, /this decision does not follow from the journal's results/);
+  t.match(refused.stderr, /this decision does not match the results in the journal/);
 
   const firstOf = (lines: readonly string[], event: string) =>
     lines.findIndex(line => line.includes(`"event":"${event}"`));
@@ -303,7 +303,7 @@ t.test('a sweep with a damaged journal continues with a warning', async t => {
     const directory = damaged(change);
     const { code, stderr } = await resume(directory);
     t.equal(code, 0, stderr);
-    t.match(stderr, /^warning: the journal has lost decisions; all are made again/m, what);
+    t.match(stderr, /^warning: the journal has lost decisions; all are recomputed/m, what);
     checkSame(t, directory, straight);
     const replayed = await work.cellrun('sweep', 'replay', directory);
     t.equal(replayed.code, 0, replayed.stdout);
@@ -421,7 +421,7 @@ t.test('a trial that was stopped from outside, or whose job is lost, is resumed'
   const options = sweepOptions(launcher, { warning: text => warnings.push(text) });
   const { exitCode } = await runSweep(newlyLoaded(['model.hidden_size=4']), options);
   t.equal(exitCode, 0);
-  t.match(warnings, [/stopped from outside; resuming it$/, /job is lost; queueing it again$/]);
+  t.match(warnings, [/stopped by a signal; resuming it$/, /job is lost; queueing it again$/]);
 });
 
 t.test('a full disk stops the sweep instead of failing a trial, and the sweep can be resumed', async t => {
@@ -440,7 +440,7 @@ t.test('a full disk stops the sweep instead of failing a trial, and the sweep ca
   const { path } = sweep;
   await t.rejects(runSweep(sweep, sweepOptions(launcher, IGNORING)), {
     exitCode: 1,
-    message: /the sweep stops because trial 1, seed 0 found no space on the disk: exit code/,
+    message: /the sweep stops because there was no space left on the disk for trial 1, seed 0: exit code/,
   });
   const journal = () => readJournal(join(path, 'journal.jsonl')).records;
   t.notOk(journal().some(({ event }) => event === 'trial.failed'));
@@ -493,7 +493,7 @@ t.test('a file that changed between trials stops the sweep, until it is put back
     const review = await work.cellrun('review', directory);
     t.equal(review.code, 5, review.stderr);
     t.match(review.stdout, sentence);
-    const again = `trial 1, seed 0: trained with another ${at[name]}; training it again`;
+    const again = `trial 1, seed 0: trained with a different ${at[name]}; training it again`;
     const warnings: string[] = [];
     const resume = () => resumeInProcess(work, directory, { warning: text => warnings.push(text) });
     await t.rejects(resume(), { exitCode: 5, message: sentence });

@@ -450,7 +450,7 @@ t.test('a skipped batch is reported, counted across resumes, and trains nothing'
   sound(t, straight);
   const what = (step: number, left: number) =>
     new RegExp(
-      `^step ${step}: batch skipped: the loss is Infinity, the gradient norm \\S+.*; training.max_skipped_batches leaves ${left} more$`,
+      `^step ${step}: batch skipped: the loss is Infinity, the gradient norm \\S+.*; training.max_skipped_batches allows ${left} more$`,
     );
   t.match(told, [what(2, 1), what(6, 0)]);
   t.same(
@@ -510,7 +510,7 @@ t.test('a diverged run resumes if more skips are allowed, byte-identical', async
   t.equal(weights(straight).length, 8);
   t.same(weights(more), weights(straight));
   const none = await run(config(work.file('data.npz', dataset([3]))), work.folder());
-  t.equal(none.advice, 'no update was made before: look for values in the data that are too large');
+  t.equal(none.advice, 'this was the first update: look for values in the data that are too large');
   t.match(none.summary, {
     status: 'diverged',
     steps: 0,

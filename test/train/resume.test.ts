@@ -448,7 +448,7 @@ t.test('another config for the directory of a run: lists each key, and how to re
     diagnostics: [{ message: /--allow-change optimizer\.learning_rate` resumes/ }, {}, {}],
   });
   await refused(t, run({ ...longer, seed: 3 }, { directory }), {
-    diagnostics: [{ message: /needs a directory of its own$/ }, { code: 'resume/impossible' }, {}],
+    diagnostics: [{ message: /needs a separate directory$/ }, { code: 'resume/impossible' }, {}],
   });
   const [still, moving] = [0, 0.9].map(momentum => ({
     ...config,
@@ -458,7 +458,7 @@ t.test('another config for the directory of a run: lists each key, and how to re
   await run(still, { directory: plain });
   await refused(t, run(moving, { directory: plain }), {
     diagnostics: [
-      { message: /needs a directory of its own$/ },
+      { message: /needs a separate directory$/ },
       { code: 'resume/impossible', message: /no momentum$/, expected: '0, or a new run' },
     ],
   });
@@ -516,7 +516,7 @@ t.test(
     t.equal(events(directory).at(-1)?.event, 'run.end', 'nothing was logged');
     const lines: string[] = [];
     await resume(directory, {}, { warning: text => lines.push(text) });
-    t.match(lines[0], /step-00000007\.safetensors is left out: /);
+    t.match(lines[0], /step-00000007\.safetensors is skipped: /);
     t.match(
       events(directory).find(({ event }) => event === 'warning'),
       { code: 'checkpoint/damaged' },
@@ -711,7 +711,7 @@ t.test('another interval of evaluations must be allowed if it decides results', 
   const judged = await interrupted({ ...config, gates }, 2);
   await refused(t, resume(judged.summary.directory, every), {
     exitCode: 2,
-    message: /`training.evaluate_every.steps` differs .*a gate judges the best value/,
+    message: /`training.evaluate_every.steps` differs .*a gate checks the best value/,
   });
   const ranked = { set: ['checkpoint.metric=test.loss', 'checkpoint.mode=min'] };
   await refused(t, resume(judged.summary.directory, ranked), {

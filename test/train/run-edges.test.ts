@@ -207,7 +207,7 @@ t.test('data files that are not those of the run', parallel, async t => {
   const added = 'the file was added after the run was trained';
   const missing = 'the run was trained with this file, which is missing now';
   const changed = 'the data have changed since the run was trained';
-  const reordered = 'the data files are in another order than when the run was trained';
+  const reordered = 'the data files are in a different order than when the run was trained';
   const inTrain = 'the file was in the train split when the run was trained';
   const move = (from: string, to: string) => renameSync(place(from), place(to));
   const cases: readonly [() => void, Record<string, string>][] = [

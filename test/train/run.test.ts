@@ -95,8 +95,8 @@ t.test('a last partial batch is trained on, or dropped with a warning', async t 
   t.same(warnings(trained), []);
   t.same([dropped.summary.steps, dropped.summary.epochs], [6, 3]);
   t.same(samples(dropped), [64, 64, 64]);
-  t.match(warnings(dropped), [{ level: 'warn', code: 'data/dropped', message: /leaves out 6 sequences/ }]);
-  t.match(dropped.finished.stderr, /^warning: each epoch leaves out 6 sequences/m);
+  t.match(warnings(dropped), [{ level: 'warn', code: 'data/dropped', message: /drops 6 sequences/ }]);
+  t.match(dropped.finished.stderr, /^warning: each epoch drops 6 sequences/m);
 });
 
 t.test('files of a run, which evaluate confirms', async t => {
@@ -313,7 +313,7 @@ const bad: [what: string, sections: object, code: number, told: RegExp][] = [
     'weights of a layer that the model lacks',
     { model: { ...expectedShape, num_layers: 1, init_from: whole } },
     2,
-    /weights\.safetensors: the file has weights that the model has not: lstm\.bias_hh_l1, lstm\.bias_ih_l1, /,
+    /weights\.safetensors: the file has weights that the model does not have: lstm\.bias_hh_l1, lstm\.bias_ih_l1, /,
   ],
   [
     'weights of another size',

@@ -113,7 +113,7 @@ t.test('a line that is too long for an event is one damaged line', t => {
   appendFileSync(path, `${long}\n{"event":"b"}\n`);
   const followed = followedToTheEnd(follower);
   t.same(followed, readHistory(path, { capacity: 8 }));
-  const first = [{ line: 2, message: 'the line is longer than an event can be' }];
+  const first = [{ line: 2, message: 'the line is too long for an event' }];
   t.same(followed.damaged, { count: 1, first });
   follower.close();
   t.end();

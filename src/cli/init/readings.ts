@@ -73,7 +73,7 @@ function isFit(column: Column): boolean {
 }
 
 function unfit({ name, problem }: Column): string {
-  return `its target ${name} has bad cells: ${problem}`;
+  return `its target ${name} has invalid cells: ${problem}`;
 }
 
 function candidatesFor(target: Column, layout: Layout, columns: readonly Column[]): Candidate[] {
@@ -323,7 +323,7 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
 }
 
 function nothing(path: string, why: string) {
-  return usageError('init/nothing-to-learn', `no config can be made for this table: ${why}`, {
+  return usageError('init/nothing-to-learn', `cannot write a config for this table: ${why}`, {
     file: path,
     expected:
       'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them',

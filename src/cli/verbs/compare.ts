@@ -19,7 +19,7 @@ import { compareTrials, trialOptions, widthOf } from './compare-trials.js';
 const options = {
   metric: list('<name>', 'compare only this metric (default: all)', { choices: METRICS }),
   onlyChanged: flag('list only settings that differ (default)').with({ conflicts: ['all'] }),
-  all: flag('list equal settings too'),
+  all: flag('also list equal settings'),
   curves: list('<name>', 'draw this curve, such as grad_norm'),
   noCurves: flag('draw no learning curves'),
   ...trialOptions,

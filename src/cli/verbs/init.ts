@@ -179,7 +179,7 @@ async function checkWithData(path: string, text: string, from: string): Promise<
   throw new UserError(exitCode, problems);
 }
 
-const NO_CONFIG = 'no config can be made for these data';
+const NO_CONFIG = 'cannot write a config for these data';
 
 /** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */
 function nameOf(path: string): string {

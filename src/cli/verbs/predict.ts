@@ -52,7 +52,7 @@ const options = {
     .with({ conflicts: ['split'], requires: 'input' }),
   format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
   top: count('<k>', 'print the k most probable classes instead of all probabilities'),
-  raw: flag('csv: do not escape text that spreadsheets take for a formula (=…, @…, +a, -a)'),
+  raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
   generate: flag('generate text with a language model').with({
     conflicts: ['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
@@ -63,7 +63,7 @@ const options = {
   }),
   temperature: number(
     '<t>',
-    'sampling temperature: below 1 favors likely symbols, 0 takes the likeliest (default: 1)',
+    'sampling temperature: below 1 favors likely symbols, 0 selects the most likely one (default: 1)',
     0,
   ).with({ requires: 'generate' }),
   seed: seed.default(0).with({ requires: 'generate' }),

@@ -31,7 +31,7 @@ export const verb = defineVerb({
     set,
     ...compute,
     output: experiments,
-    directory: folder('<dir>', 'the run directory itself; resumes the run if it exists there'),
+    directory: folder('<dir>', 'the run directory; resumes the run if the directory already contains it'),
     pauseAfterEpoch,
     ...notes,
     json: json('the summary'),

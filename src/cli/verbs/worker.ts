@@ -13,11 +13,11 @@ export const verb = defineVerb({
     }),
     root: folder(
       '<dir>',
-      'touch no runs outside this directory, whose path is the same on all machines',
+      'accept only runs in this directory, whose path must be the same on all machines',
     ).default('experiments'),
     concurrency: count('<n>', 'number of trials at the same time').default(1),
     // at least 2, since a run needs two seconds to stop in order
-    lease: integer('<seconds>', 'give its trials to another worker after this long without a heartbeat', {
+    lease: integer('<seconds>', 'time without a heartbeat after which another worker takes over its trials', {
       min: 2,
       max: 86_400,
     }).default(60),

@@ -42,7 +42,7 @@ const EVALUATIONS = {
       return { unsafe: 'the learning rates of `optimizer.schedule` follow the evaluations' };
     if (config.training?.early_stopping) return { unsafe: 'early stopping counts evaluations' };
     if (config.gates?.some(({ over }) => over === 'best'))
-      return { unsafe: 'a gate judges the best value of the evaluations' };
+      return { unsafe: 'a gate checks the best value of the evaluations' };
     return undefined;
   },
 } as const satisfies s.KeyFacts;
@@ -375,7 +375,7 @@ const gate = s.named(
       metric: gateMetric,
       over: s.choice(['last', 'best', 'seeds'], {
         description:
-          'Which value to judge: the last one, the best of all evaluations, or the mean over runs that differ only in their seed. A single run cannot judge the mean over seeds; `review` does.',
+          'Which value to check: the last one, the best of all evaluations, or the mean over runs that differ only in their seed, which only `review` checks.',
         default: 'last',
         examples: ['seeds'],
         aliases: ['of'],
@@ -469,7 +469,7 @@ export const experiment = s.section(
       resume: { never: 'the run directory is named after it' },
     }),
     description: s.text({
-      description: 'Free text for readers. It changes nothing.',
+      description: 'Free text. It does not affect results.',
       maxLength: 10000,
       examples: ['Two stacked LSTM layers read each digit row by row.'],
       aliases: ['notes', 'comment'],
@@ -479,7 +479,7 @@ export const experiment = s.section(
       [s.text({ minLength: 1 }), s.list(s.text({ minLength: 1 }), { minItems: 1, maxItems: 16 })],
       {
         description:
-          'One or more configs to start from. Later files win, mappings merge key by key, lists are replaced, and null removes an inherited key.',
+          'One or more configs to start from. Later files take precedence, mappings are merged key by key, lists are replaced, and null removes an inherited key.',
         examples: ['mnist-lstm.yaml', ['base.yaml', 'large.yaml']],
         aliases: ['include', 'defaults', 'base'],
         ...NO_EFFECT,
@@ -487,7 +487,7 @@ export const experiment = s.section(
     ),
     seed: s.integer({
       description:
-        'Seed of all randomness: initial weights, shuffling, dropout, synthetic data and random splits.',
+        'Seed of all random numbers: initial weights, shuffling, dropout, synthetic data and random splits.',
       min: 0,
       max: 9007199254740991,
       default: 0,
@@ -504,7 +504,7 @@ export const experiment = s.section(
     checkpoint: checkpoint,
     gates: s.list(gate, {
       description:
-        'Conditions on the final metrics. A run exits with code 3 if a gate fails or cannot be judged.',
+        'Conditions on the final metrics. A run exits with code 3 if a gate fails or is inconclusive.',
       maxItems: 100,
       default: [],
       examples: [[{ metric: 'test.accuracy', min: 0.96 }]],

@@ -357,7 +357,7 @@ const input = s.either(
       count: s.count('Symbols that the model knows.', 1),
     }),
   ],
-  { description: 'What a step is: `size` numbers, or one of `count` symbols.' },
+  { description: 'The type of a step: `size` numbers, or one of `count` symbols.' },
 );
 
 const vocabulary = s.struct(
@@ -374,7 +374,7 @@ const vocabulary = s.struct(
     }),
     has_unknown: s.optional(
       s.boolean(
-        'True if some symbols of the training split are unknown, so that the model has learned to read unknown symbols. Predictions of other models refuse them.',
+        'True if some symbols of the training split are unknown, so that the model has learned to read unknown symbols. For other models, they are an error in predictions.',
       ),
     ),
   },
@@ -398,7 +398,7 @@ const seriesScaling = s.struct(
 );
 
 export const dataRecord = s.struct(
-  'What predictions need to know about the data, so that they do not need the data files.',
+  'The properties of the data that predictions need, so that they do not need the data files.',
   {
     input,
     sequence_length: s.count('Steps of the longest sequence.', 1),

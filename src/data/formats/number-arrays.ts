@@ -166,7 +166,7 @@ function headerOf(data: Buffer, place: ArrayPlace): Header {
   if (version < 1 || version > 3) throw damaged(place, 'unknown .npy version', '1, 2 or 3', String(version));
   const start = version === 1 ? 10 : 12;
   const dataOffset = npyHeaderBytes(data);
-  if (dataOffset > data.length) throw damaged(place, 'the .npy header is cut off');
+  if (dataOffset > data.length) throw damaged(place, 'the .npy header is truncated');
   const text = data.toString(version === 3 ? 'utf8' : 'latin1', start, dataOffset).trim();
   const header = dictOf(text);
   if (header) return { ...header, dataOffset };
@@ -228,7 +228,7 @@ export function idxForm(head: Buffer, { file, bytes }: ArrayPlace): ArrayForm {
   const type = IDX_TYPES[head[2]];
   if (head.readUInt16BE(0) !== 0 || type === undefined || rank === 0) {
     const expected = '0x000008 and the number of dimensions (or another type: 09, 0b, 0c, 0d, 0e)';
-    throw fail('data/idx-magic', 0, 'this is no IDX file', expected, `0x${head.toString('hex', 0, 4)}`);
+    throw fail('data/idx-magic', 0, 'this is not an IDX file', expected, `0x${head.toString('hex', 0, 4)}`);
   }
   if (head.length < dataOffset) throw cutAt(dataOffset);
   const shape = Array.from({ length: rank }, (_, i) => head.readUInt32BE(IDX_HEADER_BYTES + 4 * i));

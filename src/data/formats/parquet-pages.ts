@@ -98,7 +98,7 @@ function checkValues(
     case 'PLAIN_DICTIONARY':
     case 'RLE_DICTIONARY':
       if (!hasMore(data)) return;
-      if (!hasDictionary) throw new Error('a page needs a dictionary, and there is none');
+      if (!hasDictionary) throw new Error('a page needs a dictionary, but there is none');
       checkRuns(data, data.view.getUint8(data.offset++), values, library);
       return;
     case 'RLE':
@@ -147,7 +147,7 @@ const COPY_BYTES = [0, 1, 2, 4];
  * negative number, and go back.
  */
 function checkSnappy(data: DataReader, size: number, { readVarInt }: Library): void {
-  if (readVarInt(data) !== size) throw new Error('it has another size');
+  if (readVarInt(data) !== size) throw new Error('its size is wrong');
   while (hasMore(data)) {
     const tag = data.view.getUint8(data.offset++);
     const short = tag >> 2;

@@ -24,7 +24,7 @@ const MAX_GROUP_CELLS = 2 ** 26;
 /** Maximum number of rows of a row group, whose columns are decoded one after another. */
 const MAX_GROUP_ROWS = 2 ** 24;
 
-const REWRITTEN = 'a table as pandas, Polars or DuckDB write it by default';
+const REWRITTEN = 'the default format of pandas, Polars or DuckDB';
 const READABLE = 'a column of numbers, texts, booleans, dates or times';
 const CODECS = `no compression, Snappy, gzip, Brotli or Zstandard${hasCodec('ZSTD') ? '' : ' (with Node 22.15 or later)'}`;
 
@@ -127,7 +127,7 @@ export class ParquetFile {
     const start = Number(meta.dictionary_page_offset || data_page_offset);
     const end = start + Number(size);
     if (!(start >= MAGIC.length && end > start && end <= bytes.length - TRAILER_BYTES))
-      throw new Error('its position is outside of the file');
+      throw new Error('its position is outside the file');
     // in a buffer of its own, so that no value can reach beyond it
     const stored = new Uint8Array(bytes.subarray(start, end));
     const { element, form } = column;
@@ -141,7 +141,7 @@ export class ParquetFile {
     });
     const inflate = (compressed: Uint8Array): Uint8Array => {
       const page = pages.get(compressed.byteOffset);
-      if (page === undefined) throw new Error('a page is somewhere else');
+      if (page === undefined) throw new Error('the position of a page is wrong');
       return page;
     };
     const pieces: Piece[] = [];

@@ -84,8 +84,7 @@ export class ZipArchive {
     }
     if (method !== 8) throw broken(`member ${name} is compressed by method ${method}; expected: 0 or 8`);
     this.left -= originalBytes;
-    if (this.left < 0)
-      throw damage(source.name, 'the archive is refused: it expands to too much data', 'data/too-large');
+    if (this.left < 0) throw damage(source.name, 'the archive expands to too much data', 'data/too-large');
     let content: Buffer;
     try {
       content = inflateRawSync(contentOf(stored), { maxOutputLength: Math.max(1, originalBytes) });
@@ -153,11 +152,11 @@ function directoryOf(bytes: Buffer, file: string): ReadonlyMap<string, Entry> {
     const nameEnd = at + DIRECTORY_ENTRY_BYTES + bytes.readUInt16LE(at + 28);
     const extraEnd = nameEnd + bytes.readUInt16LE(at + 30);
     const next = extraEnd + bytes.readUInt16LE(at + 32);
-    if (next > to) throw damage(file, 'the zip archive is damaged (its directory is cut off)');
+    if (next > to) throw damage(file, 'the zip archive is damaged (its directory is truncated)');
     const sizes = [bytes.readUInt32LE(at + 24), bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 42)];
     const [originalBytes, compressedBytes, offset] = withZip64(sizes, bytes.subarray(nameEnd, extraEnd));
     const name = bytes.toString('latin1', at + DIRECTORY_ENTRY_BYTES, nameEnd);
-    if (entries.has(name)) throw damage(file, `the archive is refused: it contains ${name} twice`);
+    if (entries.has(name)) throw damage(file, `the archive contains ${name} twice`);
     const [checksum, method] = [bytes.readUInt32LE(at + 16), bytes.readUInt16LE(at + 10)];
     entries.set(name, { checksum, method, compressedBytes, originalBytes, offset });
     at = next;

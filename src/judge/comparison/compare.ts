@@ -43,7 +43,7 @@ import {
 
 /**
  * @param metrics those to compare; if empty, all
- * @param all whether to list equal settings too
+ * @param all whether to also list equal settings
  */
 export function comparisonOf(
   groups: readonly Group[],
@@ -249,7 +249,7 @@ function judge(
   if (smaller === 1) return { verdict: 'cannot tell', reason: oneSeed(compared, others) };
   if (test.p_adjusted <= ALPHA) {
     if (direction === 0)
-      return { verdict: 'not distinguishable', reason: 'its mean and its ranks favor different sides' };
+      return { verdict: 'not distinguishable', reason: 'its mean and its ranks differ in direction' };
     return { verdict: direction > 0 === largerIsBetter ? 'better' : 'worse', reason: null };
   }
   return { verdict: 'not distinguishable', reason: tooFew(compared, test, others) };
@@ -257,8 +257,8 @@ function judge(
 
 function oneSeed({ told: { paired }, leastP }: Compared, others: readonly number[]): string {
   const needed = neededFor(leastP, others);
-  const enough = paired ? `${needed} seeds on both sides` : `${needed} seeds a side`;
-  return `one seed: cannot tell; ${enough} can reach the 5 % level`;
+  const enough = paired ? `${needed} seeds on both sides` : `${needed} seeds per side`;
+  return `one seed is not enough; at least ${enough} are needed to reach the 5 % level`;
 }
 
 /** The smallest number of pairs, or of runs per side, that can reach the level. */
@@ -284,7 +284,7 @@ function tooFew(
   const what = paired ? counted(n, 'pair') : `${counted(n, 'run')} without common seeds`;
   const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';
   const enough = paired ? `${needed} pairs` : `${needed} runs per side`;
-  return `${what}${zeros} cannot reach the 5 % level${corrected}; ${enough} can`;
+  return `${what}${zeros} cannot reach the 5 % level${corrected}; at least ${enough} are needed`;
 }
 
 export interface SideHistories {

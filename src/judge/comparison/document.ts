@@ -70,7 +70,7 @@ const metricOfSide = s.struct('The results of a side.', {
 });
 
 const probability = (description: string) => s.number({ description, above: 0, max: 1 });
-const test = s.struct('Whether the difference is more than chance; null if a side has no value.', {
+const test = s.struct('Whether the difference is significant; null if a side has no value.', {
   name: s.choice(
     ['wilcoxon_signed_rank', 'mann_whitney'],
     'wilcoxon_signed_rank: over pairs (Wilcoxon, 1945; zeros as in Pratt, 1959); mann_whitney: without pairs (Mann and Whitney, 1947).',
@@ -93,7 +93,7 @@ const sideComparison = s.struct('A side against the first.', {
   ),
   interval: s.nullable(
     s.struct(
-      '95 % interval of that difference: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993); null of fewer than five values.',
+      '95 % interval of that difference: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993); null for fewer than five values.',
       { low: s.number('Its lower end.'), high: s.number('Its upper end.') },
     ),
   ),
@@ -102,7 +102,7 @@ const sideComparison = s.struct('A side against the first.', {
     ['better', 'worse', 'not distinguishable', 'cannot tell', 'identical', 'no value'],
     "Of the side, by the metric's direction, where p_adjusted is at most 0.05; identical: the same value with every seed; no value: one of the sides has none that counts.",
   ),
-  reason: s.nullable(s.text('What is missing for a full verdict; null if nothing is.')),
+  reason: s.nullable(s.text('Why there is no full verdict; null if there is one.')),
 });
 
 const metricComparison = s.struct('A metric.', {
@@ -119,13 +119,13 @@ const performance = s.struct("A side's.", {
   peak_rss_mb: s.nullable(s.number('Peak resident memory, MiB.')),
   machines: s.list(
     s.text('A machine.'),
-    'Processor or GPU, cores, backend, threads; several where the runs differ.',
+    'Processor or GPU, cores, backend, threads; several if the runs differ.',
   ),
 });
 
 export const comparison = s.document(
   'Comparison',
-  'Output of `compare A B --json`: what differs between runs, their results, and whether the differences are more than chance. Each side is compared with the first.',
+  'Output of `compare A B --json`: what differs between runs, their results, and whether the differences are significant. Each side is compared with the first.',
   {
     version: s.literal(1, 'Version of this format.'),
     sides: s.list(
@@ -146,7 +146,7 @@ export const comparison = s.document(
       s.struct('A run.', { run: s.text('Its path.'), reason: s.text('Why.') }),
       'Runs that belong to no side because they cannot be read or are empty.',
     ),
-    notes: s.list(s.text('A sentence.'), 'What a reader should know.'),
+    notes: s.list(s.text('A sentence.'), 'Remarks about the comparison.'),
   },
 );
 

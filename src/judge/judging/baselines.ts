@@ -1,6 +1,6 @@
 /**
  * Judges runs of one config against a baseline, and lists what changed since; pins baselines.
- * Unless a limit is given, a metric fails if it is worse by more than the noise between seeds.
+ * Unless a limit is given, a metric fails if it is worse by more than the variation between seeds.
  *
  * The rule for the mean of k runs against the n runs of a baseline (mean m, sample standard
  * deviation s) if higher is better:
@@ -190,10 +190,14 @@ function judgeDifference(metric: string, values: readonly number[], baseline: Ba
   if (worse <= 0)
     return { verdict: 'passed', value, reason: worse === 0 ? 'equal' : 'better than the mean', ...limit };
   if (!noise)
-    return { verdict: 'inconclusive', value, reason: 'worse, but one run gives no estimate of the noise' };
+    return {
+      verdict: 'inconclusive',
+      value,
+      reason: 'worse, but a single run does not show the variation between seeds',
+    };
   const p = noise.error === 0 ? 0 : upperTail(worse / noise.error, noise.df);
   return p < SIGNIFICANCE
-    ? { verdict: 'failed', value, reason: 'worse by more than the noise', p, ...limit }
+    ? { verdict: 'failed', value, reason: 'worse by more than the variation between seeds', p, ...limit }
     : { verdict: 'passed', value, reason: 'not distinguishable', p, ...limit };
 }
 

@@ -93,7 +93,7 @@ const damagedRun = s.struct('A run with a damaged or unreadable file.', {
 const metricVerdict = s.struct('A metric against the baseline.', {
   metric: s.text('Such as test.accuracy.'),
   verdict,
-  reason: s.text('How the verdict came about.'),
+  reason: s.text('The reason for the verdict.'),
   value: s.perhapsMeasured('Mean over the runs; null if unknown.'),
   reference: s.number("The baseline's mean, or the value of the trivial baseline."),
   spread: s.nullable(s.number("The baseline's sample standard deviation; null for a single run.")),

@@ -1,4 +1,4 @@
-/** The cells of Feng et al., Were RNNs All We Needed? (2024), whose gates read the input alone. */
+/** The cells of Feng et al., Were RNNs All We Needed? (2024), with gates of the input only. */
 
 import { sigmoid } from '../ops/activate.js';
 import { add, divide, multiply } from '../ops/elementwise.js';
@@ -20,7 +20,7 @@ export const minLstm = cell({
   cell: 'min_lstm',
   title: 'MinLstmLayer',
   description:
-    'Minimal long short-term memory, whose gates read the input alone (Feng et al., 2024), with the gate order f, i, n.',
+    'Minimal long short-term memory, whose gates depend only on the input (Feng et al., 2024), with the gate order f, i, n.',
   keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
@@ -50,7 +50,7 @@ export const minGru = cell({
   cell: 'min_gru',
   title: 'MinGruLayer',
   description:
-    'Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024), with the gate order z, h.',
+    'Minimal gated recurrent units, whose gates depend only on the input (Feng et al., 2024), with the gate order z, h.',
   keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 

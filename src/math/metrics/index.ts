@@ -162,7 +162,7 @@ export const gateMetric = named(
   choice([...NAMES, ...PERFORMANCE], {
     title: 'GateMetricName',
     description:
-      'What the gate judges: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.',
+      'What the gate checks: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.',
     form: `${form}; or ${PERFORMANCE.join(', ')}`,
     required: true,
     examples: ['test.accuracy'],

@@ -2,7 +2,7 @@
 import { type Accumulator, ERROR, meanOf, metric, type Scored } from './metric.js';
 
 export const perplexity = metric({
-  description: 'e to the mean cross-entropy.',
+  description: 'Exponential of the mean cross-entropy.',
   ...ERROR,
   // exp of a cross-entropy, which is at least 0
   min: 1,

@@ -134,7 +134,7 @@ function checkReference(
   const expected =
     distribution.kind === 'choice'
       ? distribution.values.map(canonical).join(' | ')
-      : `a value that ${canonical(distribution)} has; a real number practically never equals another`;
+      : `a value of ${canonical(distribution)}; continuous parameters practically never have one particular value`;
   return written
     .filter(({ value }) => !isPossible(value, distribution))
     .map(({ value, node }) => {
@@ -164,7 +164,7 @@ export function checkPlan(
     refuse(['variants'], 'sweep/base', 'a sweep needs configs', 'either `base` or `variants`');
   if (parameters.length === 0 && (seeds ?? []).length < 2) {
     const expected = '`parameters` (KEY=VALUE,VALUE…), several configs, or several `seeds`';
-    refuse(['parameters'], 'sweep/nothing-varies', 'the sweep varies nothing', expected);
+    refuse(['parameters'], 'sweep/nothing-varies', 'the sweep has nothing to vary', expected);
   }
   if (methodOf(method).isExhaustive) {
     const expected = 'a list of values or `int`; or method random, sobol or tpe';
@@ -258,7 +258,7 @@ export function checkCommon(
     found.push(locator.atValue(['pruner'], 'sweep/pruner-steps', message, { expected: '`pruner: none`' }));
   } else if (first >= last) {
     const path = locator.isGiven(['pruner', key]) ? ['pruner', key] : ['pruner'];
-    const message = `the pruner ${pruner.kind} never judges a trial: it starts after epoch ${first}, and the last epoch is ${last}`;
+    const message = `the pruner ${pruner.kind} never stops a trial: it starts after epoch ${first}, and the last epoch is ${last}`;
     found.push(locator.atValue(path, 'sweep/pruner-epochs', message));
   }
   return found;

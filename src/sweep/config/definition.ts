@@ -143,10 +143,10 @@ export const sweepFile = s.section(
       }),
     ),
     description: s.text({
-      description: 'Free text for readers. It changes nothing.',
+      description: 'Free text. It does not affect results.',
       maxLength: 10000,
       aliases: ['notes', 'comment'],
-      examples: ['How fast may the reference experiment learn?'],
+      examples: ['Tunes the learning rate of the reference experiment.'],
     }),
     base: s.text({
       description: 'The config that every trial starts from. Set this or `variants`.',
@@ -185,7 +185,7 @@ export const sweepFile = s.section(
       }),
       {
         description:
-          'Points to leave out: each item maps parameters to values and excludes every point that has all of them.',
+          'Points to exclude: each item maps parameters to values and excludes every point that has all of them.',
         maxItems: 1000,
         default: [],
         aliases: ['without', 'skip'],

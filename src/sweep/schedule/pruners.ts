@@ -219,13 +219,13 @@ const median = pruner({
         description: 'Stop a trial that is worse than the median of the others at the same epoch.',
       }),
       n_startup_trials: integer({
-        description: 'Number of trials that must finish before the first is judged.',
+        description: 'Number of trials that must finish before any trial is stopped.',
         min: 0,
         max: 1_000_000,
         default: 5,
       }),
       n_warmup_epochs: integer({
-        description: 'Epochs before a trial is first judged.',
+        description: 'Epochs before a trial can be stopped.',
         min: 0,
         max: 1_000_000,
         default: 0,
@@ -233,7 +233,7 @@ const median = pruner({
         aliases: ['n_warmup_steps', 'warmup'],
       }),
       interval_epochs: integer({
-        description: 'Epochs between two judgements.',
+        description: 'Epochs between two decisions.',
         min: 1,
         max: 1_000_000,
         default: 1,

@@ -86,7 +86,7 @@ function spans(report: RunReport): readonly string[] {
       ? []
       : [
           `${formatSeconds(timings.duration_s)} in all: training ${formatSeconds(timings.train_s)}, evaluation ${formatSeconds(timings.eval_s)}`,
-          timings.ms_per_step === null ? '' : `${formatNumber(timings.ms_per_step, 3)} ms a step`,
+          timings.ms_per_step === null ? '' : `${formatNumber(timings.ms_per_step, 3)} ms per step`,
           `peak memory ${formatBytes(timings.peak_rss_mb * 1e6)}`,
         ];
   return [

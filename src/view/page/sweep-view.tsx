@@ -158,7 +158,7 @@ function Importance({ report: { importance, parameters, objective } }: { readonl
   return (
     <TableSection
       title="Importance"
-      note={`The share of the variance of ${objective.metric} that each parameter explains.`}
+      note={`The fraction of the variance of ${objective.metric} that each parameter explains.`}
       columns={[
         { name: 'parameter', show: ({ name }) => titleOf(name) },
         {
