@@ -404,17 +404,17 @@ t.test('a run that another process begins while this one reads the data', async 
   /** Runs in a new directory; `begin` is called with it when the data are opened. */
   const overtaken = async (begin: (directory: string) => void) => {
     const directory = join(work.folder(), 'run');
-    const { openSync } = fs;
-    const opening = (path: fs.PathLike, ...others: [fs.OpenMode, fs.Mode?]) => {
+    const { open } = fs.promises;
+    const opening = (path: fs.PathLike, ...others: [fs.OpenMode?, fs.Mode?]) => {
       if (path === data && !existsSync(directory)) begin(directory);
-      return openSync(path, ...others);
+      return open(path, ...others);
     };
-    Object.assign(fs, { openSync: opening });
+    Object.assign(fs.promises, { open: opening });
     syncBuiltinESMExports();
     try {
       return await run(config, { directory }).catch((thrown: unknown) => thrown);
     } finally {
-      Object.assign(fs, { openSync });
+      Object.assign(fs.promises, { open });
       syncBuiltinESMExports();
     }
   };
