@@ -72,7 +72,6 @@ export interface LoadedRun {
 export function loadRun(directory: string): LoadedRun {
   checkArgument('loadRun', 'directory', directory, path);
   const opened = Run.read(directory);
-  opened.refuseChanges();
   const entries = opened.checkpoints();
   const best = bestOf(entries);
   const { id, name, state, config, manifest, summary, evaluation } = opened;

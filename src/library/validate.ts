@@ -10,7 +10,7 @@ import { PointDiagnostics } from '../sweep/config/points.js';
 import { isSweepFile } from '../sweep/config/read.js';
 import { VARIANT } from '../sweep/directory.js';
 import type { Point } from '../sweep/search/space.js';
-import { gateReferences, initialParameters, modelSpec, openData, streamsOf } from '../train/session.js';
+import { initialParameters, modelSpec, openData, readGates, streamsOf } from '../train/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageErrors } from '../util/errors.js';
 import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
@@ -107,7 +107,7 @@ export async function checkedData(loaded: LoadedExperiment, open = () => openDat
     checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
     const data = await open();
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
-    gateReferences(loaded);
+    readGates(loaded);
     const spec = diagnostics.length > 0 ? undefined : modelSpec(loaded, sizes);
     if (spec) initialParameters(loaded, spec);
     return { data, diagnostics, warnings, spec };

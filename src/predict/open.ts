@@ -3,7 +3,7 @@
  * evaluates it on them.
  */
 import { configDifferences } from '../config/explain.js';
-import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
+import type { Experiment, LoadedExperiment } from '../config/index.js';
 import { pathsIn } from '../config/schema/schema.js';
 import {
   type DataRecord,
@@ -19,7 +19,7 @@ import { lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError } from '../math/metrics/errors.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
-import { frozenConfig, frozenOptions, Run } from '../run/run.js';
+import { Run } from '../run/run.js';
 import type { SplitBaselines } from '../run/summary.js';
 import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
@@ -47,10 +47,8 @@ export function openModel(path: string, { checkpoint, weights, set = [] }: OpenM
   const run = Run.open(path);
   const { directory, manifest } = run;
   const { files } = directory;
-  run.refuseChanges();
-  const options = manifest && frozenOptions(directory, manifest);
-  const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
-  const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...options, set });
+  const frozen = run.experiment();
+  const loaded = set.length === 0 ? frozen : run.experiment(set);
   refuseOtherKeys(frozen, loaded, set);
   const chosen = checkpoint ?? run.summary?.restored?.step ?? 'last';
   const saved = retried(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));
@@ -110,7 +108,7 @@ export async function openWithData(
   options: BackendOptions,
 ): Promise<OpenedModel & { readonly dataset: Dataset }> {
   const { loaded, manifest } = saved;
-  const session = await openSession(loaded, { ...options, ...fittedBy(manifest), baselineAt: 'none' });
+  const session = await openSession(loaded, { ...options, ...fittedBy(manifest) });
   const { dataset, run } = session;
   if (manifest) checkSameData(dataset, manifest);
   const model = await start(saved, run, { data: dataRecord(session), scaling: dataset.scaling });

@@ -9,7 +9,6 @@ import { type Diagnostic, damagedError, type UserError, usageError, usageErrors 
 import { nearestFile } from '../util/nearest.js';
 import { codeOf, withFileErrors } from '../util/system-errors.js';
 import { checkpointNames } from './checkpoints.js';
-import type { SplitEvaluation } from './evaluation.js';
 import {
   digestOfFile,
   flushFolder,
@@ -21,11 +20,10 @@ import {
   writeAtomic,
   writeJsonAtomic,
 } from './files.js';
-import { readJson, spellNonFinite } from './json.js';
+import { spellNonFinite } from './json.js';
 import { isLocked } from './lock.js';
-import { unspellMetrics } from './log.js';
 import type { Manifest } from './manifest.js';
-import type { Summary } from './summary.js';
+import type { Parts } from './run.js';
 
 export interface GivenConfigs {
   readonly givenYaml: string | Uint8Array;
@@ -51,12 +49,6 @@ const FILES = {
   baselines: 'baselines',
   checkpoints: 'checkpoints',
 } as const;
-
-interface Documents {
-  readonly manifest: Manifest;
-  readonly summary: Summary;
-  readonly evaluation: SplitEvaluation;
-}
 
 export class RunDirectory {
   /** Absolute paths of its files. */
@@ -192,13 +184,20 @@ export class RunDirectory {
     this.settleResolvedConfig(manifest);
   }
 
-  /** Completes or undoes a change that a crash interrupted. */
-  settleResolvedConfig({ digests }: Manifest): void {
+  /** The file of the resolved config, also if a crash interrupted its replacement. */
+  currentConfig({ digests }: Pick<Manifest, 'digests'>): string {
     const { nextConfig, files } = this;
-    if (!existsSync(nextConfig)) return;
-    const isCurrent = digestOfFile(nextConfig) === digests[FILES.resolvedConfig];
+    const isNext = !isAbsent(nextConfig) && digestOfFile(nextConfig) === digests[FILES.resolvedConfig];
+    return isNext ? nextConfig : files.resolvedConfig;
+  }
+
+  /** Completes or undoes a change that a crash interrupted. */
+  settleResolvedConfig(manifest: Manifest): void {
+    const { nextConfig, files } = this;
+    if (isAbsent(nextConfig)) return;
+    const current = this.currentConfig(manifest);
     withFileErrors(nextConfig, () => {
-      if (isCurrent) renameSync(nextConfig, files.resolvedConfig);
+      if (current === nextConfig) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
       flushFolder(this.path);
     });
@@ -210,19 +209,6 @@ export class RunDirectory {
       for (const entry of readdirSync(this.path, { withFileTypes: true }))
         if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.path, entry.name));
     });
-  }
-
-  /** Path of the run that this directory is a copy of, if that is still there. */
-  originalBy({ directory, run_id, started }: Manifest): string | undefined {
-    if (directory === this.path) return undefined;
-    try {
-      const [here, there] = [this.path, directory].map(path => statSync(path));
-      if (here.dev === there.dev && here.ino === there.ino) return undefined;
-      const original = new RunDirectory(directory).read('manifest');
-      return original?.run_id === run_id && original.started === started ? directory : undefined;
-    } catch {
-      return undefined;
-    }
   }
 
   baselineCopy(path: string): string {
@@ -244,18 +230,8 @@ export class RunDirectory {
     );
   }
 
-  write<F extends keyof Documents>(file: F, document: Documents[F]): void {
+  write<F extends 'manifest' | 'summary' | 'evaluation'>(file: F, document: Parts[F]): void {
     writeJsonAtomic(this.files[file], spellNonFinite(document));
-  }
-
-  /** Undefined if it is missing. Throws exit 5 if it is damaged, exit 2 if it cannot be read. */
-  read<F extends keyof Documents>(file: F): Documents[F] | undefined {
-    return readJson<Documents[F]>(this.files[file], file);
-  }
-
-  readSummary(): Summary | undefined {
-    const summary = this.read('summary');
-    return summary && { ...summary, metrics: unspellMetrics(summary.metrics) };
   }
 
   /** The path relative to the directory, with forward slashes; `pathOf` is its inverse. */

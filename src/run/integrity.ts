@@ -38,7 +38,7 @@ export function writtenDigests(directory: RunDirectory): FileDigests {
 }
 
 /** Missing files are no damage: a run may be kept without its weights. */
-function changedFiles(directory: RunDirectory, digests: FileDigests, from: string): Damage[] {
+export function changedFiles(directory: RunDirectory, digests: FileDigests, from: string): Damage[] {
   const what = `does not match its digest in ${from}`;
   return Object.entries(digests).flatMap(([file, sha256]) => {
     const found = directory.digestOf(file);
@@ -57,10 +57,11 @@ export function changedInputs(directory: RunDirectory, { digests }: Pick<Manifes
 
 /** A config that a killed resume was about to replace is still under another name. */
 function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damage[] {
-  const next = directory.digestOf(directory.nameOf(directory.nextConfig));
-  const resolved = directory.nameOf(directory.files.resolvedConfig);
-  const isNext = ({ file }: Damage) => file === resolved && next === digests[file];
-  return changedFiles(directory, digests, 'manifest.json').filter(one => !isNext(one));
+  const { resolvedConfig } = directory.files;
+  const isReplaced = directory.currentConfig({ digests }) !== resolvedConfig;
+  return changedFiles(directory, digests, 'manifest.json').filter(
+    ({ file }) => !(isReplaced && file === directory.nameOf(resolvedConfig)),
+  );
 }
 
 type LogEnd = NonNullable<ReturnType<typeof readLogEnd>>;
@@ -132,26 +133,16 @@ export function logDamage({ last, before, other }: LogEnd, summary: Summary | un
     : damage('does not match its digest in summary.json: a line was changed, added or removed');
 }
 
-/**
- * Checks the manifest and the files written at the start of a run, before anything is computed with
- * them; throws (exit 5) if one has changed. The digest of the manifest is in the summary, which
- * counts only while it is that of the log's end: a resume removes the end before it changes the
- * manifest.
- */
-export function refuseChangedInputs(directory: RunDirectory, manifest: Manifest): void {
-  const digests = isAtEnd(directory) ? (directory.readSummary()?.digests.files ?? {}) : {};
-  const own = Object.entries(digests).filter(([name]) => name === 'manifest.json');
-  refuseDamage(directory, [
-    ...changedFiles(directory, Object.fromEntries(own), 'summary.json'),
-    ...changedInputs(directory, manifest),
-  ]);
-}
-
 /** True if the log ends with the end of the run, and the summary is as it was written then. */
 export function isAtEnd(directory: RunDirectory): boolean {
   const end = lastRecord(directory.files.log);
   return end?.event === 'run.end' && end.summary_sha256 === directory.digestOf('summary.json');
 }
+
+const ADVICE: Readonly<Record<string, string>> = {
+  'log.jsonl': '; or no log: move it away, and the run resumes with a new one',
+  'config.resolved.yaml': '; to change a key, use `resume --set KEY=VALUE`',
+};
 
 /** Throws (exit 5) all of `damage`, if there is any. */
 export function refuseDamage(directory: RunDirectory, damage: readonly Damage[]): void {
@@ -161,7 +152,7 @@ export function refuseDamage(directory: RunDirectory, damage: readonly Damage[])
       code: 'run/damaged',
       message: `this file ${what}`,
       file: directory.pathOf(file),
-      expected: `the file from a backup${file === 'log.jsonl' ? '; or no log: move it away, and the run resumes with a new one' : ''}`,
+      expected: `the file from a backup${ADVICE[file] ?? ''}`,
     })),
   );
 }

@@ -2,18 +2,20 @@
  * A run as read from its directory, perhaps still in training, perhaps from another machine. All
  * that reads runs opens them here: `resume`, `predict`, reviews, reports, the dashboard, sweeps.
  */
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
+import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { readPlainConfig } from '../config/load.js';
-import { caught, damagedError, UserError } from '../util/errors.js';
+import { caught, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, retried } from './checkpoints.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
-import { digestOfFile, isAbsent } from './files.js';
 import { type RunHistory, readHistory } from './history.js';
-import { changedInputs, refuseChangedInputs, refuseDamage } from './integrity.js';
+import { changedFiles, changedInputs, isAtEnd, refuseDamage } from './integrity.js';
+import { readJson } from './json.js';
 import { isLocked } from './lock.js';
+import { unspellMetrics } from './log.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
 
@@ -30,7 +32,7 @@ export const STATE_WORDS = {
   'not begun': 'has not begun',
 } as const;
 
-interface Parts {
+export interface Parts {
   readonly manifest: Manifest;
   /**
    * Written by the last process that stopped normally. Out of date if the run was resumed since.
@@ -57,10 +59,12 @@ export class Run {
     return new Run(RunDirectory.open(path));
   }
 
-  /** Opens a run and reads its manifest, summary and config. */
+  /** Opens a run and reads its manifest, summary and config. Throws what `refuseChanges` throws. */
   static read(path: string): Run {
     const run = Run.open(path);
-    for (const part of ['manifest', 'summary', 'config'] as const) run.valueOf(part);
+    for (const part of ['manifest', 'summary'] as const) run.valueOf(part);
+    run.refuseChanges();
+    run.valueOf('config');
     return run;
   }
 
@@ -112,13 +116,57 @@ export class Run {
     return readHistory(this.directory.files.log, { capacity });
   }
 
+  /** Path of the run that this directory is a copy of, if that is still there. */
+  get original(): string | undefined {
+    const { path } = this.directory;
+    const { directory = path, run_id, started } = this.manifest ?? {};
+    if (directory === path) return undefined;
+    try {
+      const [here, there] = [path, directory].map(one => statSync(one));
+      if (here.dev === there.dev && here.ino === there.ino) return undefined;
+      const { manifest } = Run.open(directory);
+      return manifest?.run_id === run_id && manifest?.started === started ? directory : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * Checks the manifest and the files written at the start of a run, before anything is computed
+   * with them; throws (exit 5) if one has changed. The digest of the manifest is in the summary,
+   * which counts only while it is that of the log's end: a resume removes the end before it changes
+   * the manifest.
+   */
   refuseChanges(): void {
-    if (this.manifest) refuseChangedInputs(this.directory, this.manifest);
+    const { directory, manifest } = this;
+    if (manifest === undefined) return;
+    const { 'manifest.json': sha256 } = (isAtEnd(directory) && this.summary?.digests.files) || {};
+    refuseDamage(directory, [
+      ...changedFiles(directory, sha256 ? { 'manifest.json': sha256 } : {}, 'summary.json'),
+      ...changedInputs(directory, manifest),
+    ]);
+  }
+
+  /**
+   * The config that the run was started with, and overrides of it, `key.path=value`: everything that
+   * computes with the run uses it. Throws what `refuseChanges` throws.
+   */
+  experiment(set: readonly string[] = []): LoadedExperiment {
+    this.refuseChanges();
+    const { directory, manifest } = this;
+    if (manifest === undefined) return loadExperiment(directory.files.resolvedConfig, { set });
+    const { config_files, initial_weights } = manifest;
+    // so that its hash is the original's: paths are relative to the folder of the original file
+    const folder = dirname(config_files.at(-1) ?? directory.path);
+    return loadExperiment(directory.currentConfig(manifest), { set, folder, weights: initial_weights?.sha256 });
   }
 
   private load(part: Part): Parts[Part] | undefined {
     if (part === 'config') return this.plainConfig();
-    return part === 'summary' ? this.directory.readSummary() : this.directory.read(part);
+    const file = this.directory.files[part];
+    if (part !== 'summary') return readJson<Manifest | SplitEvaluation>(file, part);
+    const summary = readJson<Summary>(file, part);
+    return summary && { ...summary, metrics: unspellMetrics(summary.metrics) };
   }
 
   private plainConfig(): Parts['config'] {
@@ -140,37 +188,7 @@ export class Run {
   }
 }
 
-export type RunRecord = Pick<Run, 'directory' | 'id' | 'name' | 'state' | 'config' | 'manifest' | 'summary'>;
-
-/** So that its hash is the original's: paths are relative to the folder of the original file. */
-export function frozenOptions(
-  directory: RunDirectory,
-  { config_files, initial_weights }: Manifest,
-): Pick<OpenOptions, 'folder' | 'weights'> {
-  return { folder: dirname(config_files.at(-1) ?? directory.path), weights: initial_weights?.sha256 };
-}
-
-/**
- * The config that a run was started with, which everything that computes with the run uses. Changes
- * nothing: if a process was killed while it changed the config, the new one is still in a file of
- * another name.
- */
-export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
-  const { resolvedConfig } = directory.files;
-  const sha256 = manifest.digests[directory.nameOf(resolvedConfig)];
-  const file = [resolvedConfig, directory.nextConfig].find(
-    path => !isAbsent(path) && digestOfFile(path) === sha256,
-  );
-  if (file !== undefined) return loadExperiment(file, frozenOptions(directory, manifest));
-  throw damagedError(
-    'run/config-changed',
-    'this file does not match its digest in manifest.json: it was damaged, or edited after the run started',
-    {
-      file: resolvedConfig,
-      expected: 'the file from a backup; to change a key, use `resume --set KEY=VALUE`',
-    },
-  );
-}
+export type RunRecord = Pick<Run, 'directory' | 'id' | 'name' | 'state' | 'config' | 'manifest' | 'summary' | 'original'>;
 
 /** True if `config.yaml` is not the one that the run began with: a run resumes without it. */
 export function isGivenConfigEdited(directory: RunDirectory, { digests }: Manifest): boolean {

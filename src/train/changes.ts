@@ -19,7 +19,7 @@ import type { RunDirectory } from '../run/directory.js';
 import type { Json } from '../run/json.js';
 import { readEvents } from '../run/log.js';
 import { type GitState, type Manifest, type ManifestChange, machine, versions } from '../run/manifest.js';
-import { frozenConfig } from '../run/run.js';
+import type { Run } from '../run/run.js';
 import {
   type Diagnostic,
   damagedError,
@@ -32,7 +32,7 @@ import type { OnResume } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { SavedState } from './checkpoints.js';
 import { planRun } from './plan.js';
-import { type Fitted, gateOrigins, type Session } from './session.js';
+import type { Fitted, Session } from './session.js';
 import type { RunContext } from './train.js';
 import { unfitTensors, weightsChanged } from './weights.js';
 
@@ -172,15 +172,15 @@ export function inWords({ key, from, to }: Change): string {
 }
 
 /** Refuses another config, and lists every key that differs and what to do. */
-export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
-  const manifest = directory.read('manifest');
+export function refuseOtherConfig(run: Run, loaded: LoadedExperiment): void {
+  const { manifest, directory } = run;
   if (manifest === undefined) return;
   const { initial_weights: then, config_hash } = manifest;
   const { experiment, weightsDigest: now } = loaded;
   if (then && experiment.model.init_from === then.name && now !== undefined && now !== then.sha256)
     throw damagedErrors([weightsChanged(then.name, then.sha256, now)]);
   // with equal hashes, only data paths may differ, as in another checkout
-  const changes = configChanges(frozenConfig(directory, manifest), loaded).filter(
+  const changes = configChanges(run.experiment(), loaded).filter(
     ({ key }) => config_hash !== loaded.hash || !changesResults(key, experiment),
   );
   if (changes.length === 0) return;
@@ -275,7 +275,7 @@ export function checkUse(
 
 /** Also keeps the baselines of the gates. `git` is the state of the config's repository. */
 export function newManifest(
-  { loaded, session, directory, logEvery }: Pick<RunContext, 'loaded' | 'session' | 'directory' | 'logEvery'>,
+  { loaded, session, gates, directory, logEvery }: RunContext,
   { started, commandLine }: { readonly started: Date; readonly commandLine: readonly string[] },
   git: GitState | null,
 ): Manifest {
@@ -294,11 +294,11 @@ export function newManifest(
     digests: {
       [directory.nameOf(directory.files.config)]: sha256(givenYaml),
       ...resolvedDigest(directory, loaded),
-      ...directory.keepBaselines(session.baselines),
+      ...directory.keepBaselines(gates.baselines),
     },
     config_files: files,
     log_every: logEvery,
-    gate_origins: gateOrigins(loaded),
+    gate_origins: gates.written.map(({ origin }) => origin),
     backend: backendFacts(session),
     datasets: dataset.digests,
     ...(init_from !== undefined &&

@@ -1,7 +1,7 @@
 /** Starts a new run from a loaded config, or resumes one, whose results are then the same. */
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { effectsOf, type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { effectsOf, type LoadedExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { bestOf, latestCheckpoint, listCheckpoints } from '../run/checkpoints.js';
 import { checkName, type GivenConfigs, RunDirectory } from '../run/directory.js';
@@ -18,7 +18,7 @@ import {
 import { whileLocked } from '../run/lock.js';
 import { cutLog, lastRecord, readEvents } from '../run/log.js';
 import { gitState, type Manifest, versions } from '../run/manifest.js';
-import { frozenConfig, frozenOptions, isGivenConfigEdited, Run } from '../run/run.js';
+import { isGivenConfigEdited, Run } from '../run/run.js';
 import { timesSoFar } from '../run/run-times.js';
 import type { Summary } from '../run/summary.js';
 import { damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
@@ -48,9 +48,10 @@ import { defaultLogEvery, planRun, watchedMetrics } from './plan.js';
 import { RunEvents, type RunObserver, type RunResult } from './recorder.js';
 import {
   type BackendOptions,
-  gateOrigins,
   initialParameters,
   openSession,
+  readGates,
+  type Session,
   withGateOrigins,
 } from './session.js';
 import { type RunContext, trainRun } from './train.js';
@@ -87,8 +88,8 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   run.refuseChanges();
   directory.removeTemporaryFiles();
   directory.settleResolvedConfig(manifest);
-  const before = frozenConfig(directory, manifest);
-  const frozen = options.set.length > 0 ? changedConfig(directory, manifest, options.set) : before;
+  const before = run.experiment();
+  const frozen = options.set.length > 0 ? run.experiment(options.set) : before;
   const edits = configChanges(before, frozen);
   const hasOtherGates = edits.some(({ key }) => /^gates(\.|$)/.test(key));
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins);
@@ -96,8 +97,6 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   const session = await openSession(loaded, {
     ...{ threads, width, ...fittedBy(manifest) },
     backend: options.backend ?? (manifest.backend.name as BackendRequest),
-    // the run's own copy of a baseline, if it has one
-    baselineAt: path => (isAbsent(directory.baselineCopy(path)) ? path : directory.baselineCopy(path)),
   });
   const isOtherData = edits.some(({ key }) => effectsOf(key, loaded.experiment).includes('data'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
@@ -114,6 +113,10 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     return { exitCode: atEnd.exit_code as ExitCode, summary: { ...atEnd, directory: directory.path } };
   }
   if (log) refuseDamage(directory, logDamage(log, atEnd));
+  const gates = readGates(loaded, path => {
+    const copy = directory.baselineCopy(path);
+    return isAbsent(copy) ? path : copy;
+  });
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   refuseForeign(whole, manifest);
   const changes = [...alters, ...widthChanges(manifest, runsOn)];
@@ -133,9 +136,9 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     manifest.log_every ??
     defaultLogEvery(planRun(loaded, session).totalSteps);
   const context: RunContext = {
-    ...{ loaded, session, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
+    ...{ loaded, session, gates, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
   };
-  const start = checkpoint && saved ? { checkpoint, saved } : initialParameters(loaded, session.spec);
+  const start = checkpoint && saved ? { checkpoint, saved } : firstWeights(loaded, session);
   return trainRun(context, start, () => {
     setAside();
     const evaluationIsDue = saved?.evaluated === false;
@@ -162,7 +165,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     for (const { message, file } of damaged)
       events.warn('checkpoint/damaged', `${file} is skipped: ${message}`);
     if (left.problem !== undefined) events.warn('run/summary', left.problem);
-    const original = directory.originalBy(manifest);
+    const { original } = run;
     // not logged: the log must equal an uninterrupted run's; reviews recognize a copy by its
     // manifest
     if (original !== undefined)
@@ -180,6 +183,17 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     }
     return events;
   });
+}
+
+/** A run without a checkpoint starts over, from its initial weights. */
+function firstWeights(loaded: LoadedExperiment, { spec }: Session): Float32Array {
+  const { init_from } = loaded.experiment.model;
+  if (init_from === undefined || !isAbsent(init_from)) return initialParameters(loaded, spec);
+  throw usageError(
+    'resume/no-initial-weights',
+    'the initial weights of this run are missing; they are needed because it stopped before its first checkpoint, so it starts over',
+    { file: init_from, expected: 'the file that `model.init_from` named when the run started' },
+  );
 }
 
 const COMPLETE = 'Nothing to resume: the run is complete. To train longer, add --set training.num_epochs=N.';
@@ -222,14 +236,6 @@ function otherSummary({ directory }: Run, { run_id }: Summary, runId: string): U
   return damagedError(code, 'this file does not match its digest in log.jsonl', { file });
 }
 
-function changedConfig(
-  directory: RunDirectory,
-  manifest: Manifest,
-  set: readonly string[],
-): LoadedExperiment {
-  return loadExperiment(directory.files.resolvedConfig, { set, ...frozenOptions(directory, manifest) });
-}
-
 function lostHistory(replacedFile: string | null): string {
   const rest = replacedFile === null ? '' : `; the remaining ones are in ${replacedFile}`;
   return `log.jsonl has lost records from before the checkpoint${rest}`;
@@ -237,7 +243,7 @@ function lostHistory(replacedFile: string | null): string {
 
 /** Records the changes in the manifest, which the next resume compares with. */
 function recordChanges(
-  { directory, loaded, session }: RunContext,
+  { directory, loaded, session, gates }: RunContext,
   manifest: Manifest,
   changes: readonly Change[],
   at: { readonly time: string; readonly step: number },
@@ -259,9 +265,9 @@ function recordChanges(
     digests: {
       ...manifest.digests,
       ...resolvedDigest(directory, loaded),
-      ...directory.keepBaselines(session.baselines),
+      ...directory.keepBaselines(gates.baselines),
     },
-    gate_origins: gateOrigins(loaded),
+    gate_origins: gates.written.map(({ origin }) => origin),
     datasets: digests,
     data: dataRecord(session),
     changes: [...(manifest.changes ?? []), ...[...changes, ...data].map(change => ({ ...at, ...change }))],
@@ -297,6 +303,7 @@ export async function runExperiment(
   const asked = config === undefined ? null : gitState(dirname(config));
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - began) / 1000;
+  const gates = readGates(loaded);
   const logEvery =
     loaded.experiment.training.log_every ?? defaultLogEvery(planRun(loaded, session).totalSteps);
   const initial = initialParameters(loaded, session.spec);
@@ -306,7 +313,7 @@ export async function runExperiment(
   const { signal, pauseAfterEpoch } = options;
   const state = new TrainingState(watchedMetrics(loaded.experiment));
   const context: RunContext = {
-    ...{ loaded, session, directory, observer, signal, pauseAfterEpoch, began, state, logEvery },
+    ...{ loaded, session, gates, directory, observer, signal, pauseAfterEpoch, began, state, logEvery },
     runId: directory.id,
   };
   const begun = await whileLocked(directory.files.lock, async () => {
@@ -332,7 +339,7 @@ async function resumeIn(
   options: RunOptions,
   observer: RunObserver,
 ): Promise<RunResult> {
-  refuseOtherConfig(RunDirectory.open(directory), loaded);
+  refuseOtherConfig(Run.open(directory), loaded);
   return resumeExperiment(directory, { ...options, set: [], allowChange: [], strict: false }, observer);
 }
 

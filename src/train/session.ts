@@ -39,16 +39,10 @@ export interface BackendOptions {
   readonly width?: Width | undefined;
 }
 
-export type SessionOptions = BackendOptions &
-  Fitted & {
-    /** Where the baseline of a path is read; `none` if no gate is judged. */
-    readonly baselineAt?: ((path: string) => string) | 'none';
-  };
-
 export type Session = Awaited<ReturnType<typeof openSession>>;
 
 /** Reads the data and chooses the backend. */
-export async function openSession(loaded: LoadedExperiment, options: SessionOptions) {
+export async function openSession(loaded: LoadedExperiment, options: BackendOptions & Fitted) {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend).then(async choice => {
@@ -61,10 +55,9 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
-  const { threads, width, baselineAt } = options;
+  const { threads, width } = options;
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageErrors(diagnostics);
-  const gates = baselineAt === 'none' ? NO_GATES : gateReferences(loaded, baselineAt);
   const spec = modelSpec(loaded, sizes);
   const run: ModelRun = {
     backend: choice.backend,
@@ -77,10 +70,8 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
     sequenceLength: sizes.sequenceLength,
     variableLength: [dataset.train, dataset.validation, dataset.test].some(split => split?.lengths),
   };
-  return { dataset, spec, choice, run, ...gates, warnings };
+  return { dataset, spec, choice, run, warnings };
 }
-
-const NO_GATES: GateReferences = { references: [], baselines: new Map() };
 
 /** Undefined on backends that choose the vector width themselves. */
 export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
@@ -203,50 +194,30 @@ export function balancedWeights({ targets }: Split, classes: number): number[] {
   });
 }
 
-export interface GateReferences {
-  /** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
-  readonly references: readonly (number | undefined)[];
-  readonly baselines: ReadonlyMap<string, string>;
-}
+export type Gates = ReturnType<typeof readGates>;
 
-/** `baselineAt` is where a baseline is read, such as a copy in the directory of the run. */
-export function gateReferences(
-  loaded: LoadedExperiment,
-  baselineAt: (path: string) => string = path => path,
-): GateReferences {
+/**
+ * The gates of a config with the means of their baselines, and the texts of these by path.
+ * `baselineAt` is where a baseline is read, such as a copy in the directory of the run.
+ */
+export function readGates(loaded: LoadedExperiment, baselineAt = (path: string) => path) {
   const baselines = new Map<string, string>();
-  const references = forAll(loaded.experiment.gates, ({ baseline }, index) => {
-    if (baseline === undefined) return undefined;
+  const written = forAll(loaded.experiment.gates, (gate, index): WrittenGate => {
+    const placed = { ...gate, origin: loaded.origin(`gates.${index}`) };
+    const { baseline } = gate;
+    if (baseline === undefined) return placed;
     const found = caught(() => referenceOf(loaded, index, baselineAt(baseline)));
     if (found instanceof UserError) throw locateInConfig(found, loaded);
     baselines.set(baseline, found.text);
-    return found.mean;
+    return { ...placed, reference: found.mean };
   });
-  return { references, baselines };
-}
-
-export function gateOrigins({
-  experiment,
-  origin,
-}: Pick<LoadedExperiment, 'experiment' | 'origin'>): string[] {
-  return experiment.gates.map((_, index) => origin(`gates.${index}`));
+  return { written, baselines };
 }
 
 /** A config loaded from a run directory has only locations in its own file. */
 export function withGateOrigins(loaded: LoadedExperiment, origins: readonly string[]): LoadedExperiment {
   const places = new Map(origins.map((place, index) => [`gates.${index}`, place]));
   return { ...loaded, origin: key => places.get(key) ?? loaded.origin(key) };
-}
-
-export function writtenGates(
-  { experiment, origin }: Pick<LoadedExperiment, 'experiment' | 'origin'>,
-  references: GateReferences['references'],
-): WrittenGate[] {
-  const origins = gateOrigins({ experiment, origin });
-  return experiment.gates.map((gate, index) => {
-    const reference = references[index];
-    return { ...gate, origin: origins[index], ...(reference !== undefined && { reference }) };
-  });
 }
 
 function referenceOf(

@@ -8,6 +8,7 @@ import type { RunDirectory } from '../run/directory.js';
 import type { RunStatus } from '../run/events.js';
 import { judgeRun, metricValue, missedIn } from '../run/gates.js';
 import { writtenDigests } from '../run/integrity.js';
+import { Run } from '../run/run.js';
 import { addTimes, stepRatio } from '../run/run-times.js';
 import type { SavedCheckpoints, Summary } from '../run/summary.js';
 import { EXIT, type ExitCode, UserError } from '../util/errors.js';
@@ -27,13 +28,14 @@ import {
   type RunResult,
   settingSentence,
 } from './recorder.js';
-import { createTrainer, type Session, writtenGates } from './session.js';
+import { createTrainer, type Gates, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
 
 export interface RunContext {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
+  readonly gates: Gates;
   readonly directory: RunDirectory;
   /** From its manifest: the folder may have been renamed since the run started. */
   readonly runId: string;
@@ -123,7 +125,7 @@ interface Outcome {
 
 type Closing = Pick<RunContext, 'loaded' | 'session' | 'directory' | 'runId' | 'state' | 'began'>;
 
-export function closeRun(run: Closing, end: LoopEnd, events: RunEvents): RunResult {
+function closeRun(run: RunContext, end: LoopEnd, events: RunEvents): RunResult {
   const saved = savedCheckpoints(run.directory.files.checkpoints);
   const measured = summaryOf(run, outcomeOf(run, end, saved), saved);
   const judged = end.status === 'completed' ? judgedSummary(run, measured) : measured;
@@ -188,18 +190,18 @@ function outcomeOf({ state, loaded }: Closing, end: LoopEnd, { checkpoints }: Sa
 }
 
 /** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
-function judgedSummary({ loaded, session, state, directory }: Closing, summary: Summary): Summary {
-  const { run, dataset, references } = session;
+function judgedSummary({ loaded, session, gates: asked, state, directory }: RunContext, summary: Summary): Summary {
+  const { run, dataset } = session;
   const { validation, test } = dataset;
   const baselines = {
     ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
     test: trivialBaselines(run, dataset, test),
   };
   // a damaged evaluation file is no reason to fail
-  const { split, constant } = attempt(() => directory.read('evaluation')) ?? {};
+  const { split, constant } = attempt(() => Run.open(directory.path).evaluation) ?? {};
   const isConstant = split === 'test' && constant === true;
   const measured: Summary = { ...summary, baselines, ...(isConstant && { constant_outputs: true }) };
-  const gates = judgeRun(writtenGates(loaded, references), measured, metric => state.best.get(metric));
+  const gates = judgeRun(asked.written, measured, metric => state.best.get(metric));
   const odd = notFiniteMetrics('test', measured.metrics.test);
   // such a model is unusable, whatever the gates say
   if (odd !== '') {

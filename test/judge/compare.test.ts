@@ -166,6 +166,7 @@ function told(seed: number, accuracy: number, { id, config = {}, state, manifest
     config: changed,
     manifest: { ...MANIFEST, ...manifest },
     summary: { ...SUMMARY, seed, metrics: { train: {}, test: { accuracy } } },
+    original: undefined,
   };
 }
 

@@ -29,6 +29,7 @@ import type { RunEvent } from '../../src/run/events.js';
 import { writeAtomic, writeJsonAtomic } from '../../src/run/files.js';
 import { spellNonFinite } from '../../src/run/json.js';
 import { gitState, machine, versions } from '../../src/run/manifest.js';
+import { Run } from '../../src/run/run.js';
 import type { Tensor } from '../../src/run/safetensors.js';
 import type { Summary } from '../../src/run/summary.js';
 import { RunningMedian } from '../../src/train/timing.js';
@@ -80,7 +81,7 @@ t.test('a run directory is named after the time and the config', async t => {
   t.equal(RunDirectory.create(newRun(root)).id, '20260201T000000Z-ab12cd34');
   t.equal(utcStamp(new Date(0)), '19700101T000000Z');
   t.equal(RunDirectory.open(run.path).path, run.path);
-  t.equal(run.readSummary(), undefined);
+  t.equal(Run.open(run.path).summary, undefined);
 });
 
 t.test('hostile names and outputs never leave the output root', async t => {
@@ -146,19 +147,19 @@ t.test('summary and manifest fit their schemas', async t => {
   const run = RunDirectory.create(newRun(fresh()));
   run.write('summary', summary);
   const written = JSON.parse(readFileSync(run.files.summary, 'utf8'));
-  t.same(run.readSummary(), summary);
+  t.same(Run.open(run.path).summary, summary);
   t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
   t.same(validateAgainst('summary', written), []);
   t.not(validateAgainst('summary', { ...written, extra: 1 }).length, 0);
   run.write('manifest', MANIFEST);
-  t.same(validateAgainst('manifest', run.read('manifest')), []);
+  t.same(validateAgainst('manifest', Run.open(run.path).manifest), []);
   t.same(
     readdirSync(run.path).filter(name => name.startsWith('.')),
     [],
     'no temporary files',
   );
   writeFileSync(run.files.summary, '{');
-  t.equal(failureOf(() => run.readSummary()).exitCode, EXIT.damaged);
+  t.equal(failureOf(() => Run.open(run.path).summary).exitCode, EXIT.damaged);
 });
 
 t.test('machine, versions and git state', async t => {

@@ -102,6 +102,8 @@ t.test('a damaged manifest or config is refused by all that compute with it', as
       ['evaluate', a],
       ['export', a, '--output', exported, '--weights'],
       ['review', a],
+      ['report', a],
+      ['compare', a, paused.summary.directory],
       ['resume', a],
       ['resume', p],
       ['run', work.config(config), '--directory', a],
@@ -440,6 +442,8 @@ t.test('a run keeps the baselines of its gates', async t => {
   edit(directory, `baselines/${name}`, text => text.replace('100', '101'));
   t.equal((await review(directory)).code, 5, 'a damaged copy is noticed');
   await refused(t, resume(directory), { exitCode: 5 });
+  rmSync(join(directory, 'baselines'), { recursive: true });
+  t.equal((await resume(directory)).summary.status, 'completed', 'a finished run needs no baseline');
 });
 
 t.test('an epoch is counted from 1 in the summary, the log and the index of checkpoints', async t => {

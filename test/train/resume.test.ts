@@ -686,6 +686,9 @@ t.test('initial weights are an input: their digest is in the manifest, the hash 
   const changed = { exitCode: 5, message: /weights\.safetensors: the initial weights have changed since/ };
   await refused(t, resume(killed), changed);
   await refused(t, run(from(file), { directory: killed }), changed, 'run --directory');
+  rmSync(file);
+  const message = /weights\.safetensors: the initial weights of this run are missing; .* before its first checkpoint/;
+  await refused(t, resume(killed), { exitCode: 2, message });
   writeFileSync(file, first);
   t.same((await resume(killed)).summary.metrics, ran.summary.metrics);
 

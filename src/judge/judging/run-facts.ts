@@ -22,7 +22,7 @@ const POINTS = 64;
 
 /** @param more a reason, other than its files, to doubt the run */
 export function reviewedRun(path: string, more?: Doubt) {
-  const record = Run.read(path);
+  const record = Run.open(path);
   const { directory, manifest, summary, state } = record;
   const collector = new HistoryCollector(POINTS);
   const log = readLogEnd(
@@ -77,9 +77,8 @@ export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
 }
 
 function factsOf(record: RunRecord, { warnings, damaged, resumes }: RunHistory): RunFacts {
-  const { directory, state, manifest, summary } = record;
+  const { directory, state, manifest, summary, original } = record;
   const isOver = state !== 'running' && state !== 'killed';
-  const original = manifest && directory.originalBy(manifest);
   return {
     directory: directory.path,
     run_id: record.id,
