@@ -27,7 +27,6 @@ import {
   type RejectionOptions,
   type SequenceValues,
   type Session,
-  type StepForm,
   StepModel,
 } from './session.js';
 
@@ -117,7 +116,6 @@ const STREAM = '<stream>';
 export class Model {
   /** Form of the predictions. */
   readonly form: PredictionForm;
-  private readonly stepForm: StepForm | undefined;
   private stepModel: StepModel | undefined;
   private isClosed = false;
   /** Idle predictors of sequences and of streams; each has its own memory. */
@@ -131,14 +129,6 @@ export class Model {
     const predictor = new Predictor(opened);
     this.idle.sequences.push(predictor);
     this.form = predictor.form;
-    const { dataset } = opened.experiment;
-    const { input, vocabulary } = opened.data;
-    if (dataset.kind === 'forecast') return;
-    this.stepForm = {
-      input,
-      ...('features' in dataset && { featureNames: dataset.features }),
-      ...(vocabulary && { vocabulary }),
-    };
   }
 
   [inspect.custom](_: number, options: InspectOptions): string {
@@ -166,7 +156,8 @@ export class Model {
   ): AsyncGenerator<SequencePrediction> {
     args.checkArgument('predict', 'sequences', sequences, iterable);
     args.checkOptions<RejectionOptions>('predict', options, { onRejected: args.callback });
-    return flat(this.batches(sequencesOf(sequences, this.givenForm), options));
+    this.refuseForecast();
+    return flat(this.batches(sequencesOf(sequences, this.opened), options));
   }
 
   /**
@@ -218,7 +209,8 @@ export class Model {
    */
   session(): Session {
     this.refuseIfClosed();
-    this.stepModel ??= new StepModel(this.opened, this.form, this.givenForm);
+    this.refuseForecast();
+    this.stepModel ??= new StepModel(this.opened, this.form);
     const { step, reset } = this.stepModel.session();
     return { step: values => this.whileOpen(() => step(values)), reset };
   }
@@ -274,8 +266,8 @@ export class Model {
     );
   }
 
-  private get givenForm(): StepForm {
-    if (this.stepForm) return this.stepForm;
+  private refuseForecast(): void {
+    if (this.opened.experiment.dataset.kind !== 'forecast') return;
     throw usageError(
       'model/forecast',
       'a forecasting model reads windows of a table, each series with its own scaling',
@@ -335,10 +327,10 @@ export class Model {
 
 async function* sequencesOf(
   given: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
-  form: StepForm,
+  model: OpenedModel,
 ): AsyncGenerator<readonly ReadSequence[]> {
   let index = 0;
-  for await (const sequence of given) yield [givenSequence(sequence, index++, form)];
+  for await (const sequence of given) yield [givenSequence(sequence, index++, model)];
 }
 
 export async function* flat<T>(lists: AsyncIterable<readonly T[]>): AsyncGenerator<T, void> {

@@ -1,9 +1,9 @@
 /** Runs a model step by step; each prediction uses the steps so far. Also generates text. */
 import {
+  type DataRecord,
   encodeText,
   inputWidth,
   type ReadSequence,
-  type SequenceInput,
   scaleStep,
   symbolReader,
   UnknownSymbol,
@@ -51,7 +51,6 @@ export class StepModel {
   constructor(
     private readonly model: OpenedModel,
     private readonly form: PredictionForm,
-    private readonly steps: StepForm,
   ) {
     const { run, pool } = model;
     if (run.spec.layers.some(({ settings }) => settings.bidirectional)) {
@@ -75,7 +74,7 @@ export class StepModel {
     let taken = 0;
     return {
       step: async given => {
-        const values = givenStep(given, this.steps, `step ${taken}`);
+        const values = givenStep(given, this.model, `step ${taken}`);
         const scaling = this.model.scaling?.features;
         if (scaling) scaleStep(values, 0, scaling);
         const of = states;
@@ -223,28 +222,22 @@ export interface RejectionOptions {
   readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
 }
 
-/** Form of a step, and names of the features. */
-export interface StepForm {
-  readonly input: SequenceInput;
-  readonly featureNames?: readonly string[];
-  readonly vocabulary?: Vocabulary;
-}
-
-export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
+/** @internal */
+export function givenSequence(given: SequenceValues, index: number, model: OpenedModel): ReadSequence {
   const place = `sequence ${index}`;
   const isObject = typeof given === 'object' && given !== null && 'steps' in given;
   const { steps: listed, id, times } = isObject ? given : { steps: given, id: undefined, times: undefined };
   const named = id !== undefined && { id };
   try {
-    const steps = stepsOf(listed, form, place);
+    const steps = stepsOf(listed, model, place);
     if (times !== undefined && times.length !== steps.length) {
       const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
       throw unfit(`${place} has a different number of times and steps`, counts);
     }
-    const width = inputWidth(form.input);
+    const width = inputWidth(model.data.input);
     const values = new Float32Array(steps.length * width);
     steps.forEach((step, i) => {
-      writeStep(step, form, values.subarray(i * width), `${place}, step ${i}`);
+      writeStep(step, model, values.subarray(i * width), `${place}, step ${i}`);
     });
     return { length: steps.length, values, ...named, ...(times && { times }) };
   } catch (error) {
@@ -254,14 +247,14 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
 }
 
 /** Callers in JavaScript may hand over anything. */
-function stepsOf(given: unknown, { vocabulary }: StepForm, place: string): readonly StepValues[] {
+function stepsOf(given: unknown, { data }: OpenedModel, place: string): readonly StepValues[] {
   const isText = typeof given === 'string';
   if (!isText && !Array.isArray(given) && !ArrayBuffer.isView(given)) {
     const expected = 'a list of steps, a text, or an object with `steps`';
     throw unfit(`${place} is not a sequence`, { expected, got: inWords(given) });
   }
   const steps = isText
-    ? known(place, () => encodeText(given, textsOf(vocabulary, place)))
+    ? known(place, () => encodeText(given, textsOf(data, place)))
     : (given as readonly StepValues[]);
   if (steps.length === 0) throw unfit(`${place} has no steps`);
   return steps;
@@ -271,9 +264,9 @@ function stepsOf(given: unknown, { vocabulary }: StepForm, place: string): reado
  * Converts one step to its numbers.
  * @param place name of the step for messages
  */
-export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
-  const values = new Float32Array(inputWidth(form.input));
-  writeStep(given, form, values, place);
+function givenStep(given: StepValues, model: OpenedModel, place: string): Float32Array {
+  const values = new Float32Array(inputWidth(model.data.input));
+  writeStep(given, model, values, place);
   return values;
 }
 
@@ -281,12 +274,18 @@ export function givenStep(given: StepValues, form: StepForm, place: string): Flo
 const MAX_NAMED = 30;
 
 /** Writes a step to the start of `out`. */
-function writeStep(given: StepValues, form: StepForm, out: Float32Array, place: string): void {
-  const { input, featureNames, vocabulary } = form;
+function writeStep(
+  given: StepValues,
+  { data, experiment: { dataset } }: OpenedModel,
+  out: Float32Array,
+  place: string,
+): void {
   if (typeof given === 'string') {
-    out[0] = known(place, () => symbolReader(textsOf(vocabulary, place))(given));
+    out[0] = known(place, () => symbolReader(textsOf(data, place))(given));
     return;
   }
+  const { input } = data;
+  const featureNames = 'features' in dataset ? dataset.features : undefined;
   const numbers = numbersOf(given, featureNames);
   const isSymbol = input.kind === 'symbol';
   const isFit = (value: number) =>
@@ -317,7 +316,7 @@ function numbersOf(given: unknown, names: readonly string[] | undefined): ArrayL
   return names?.every(name => name in values) ? names.map(name => values[name]) : undefined;
 }
 
-function textsOf(vocabulary: Vocabulary | undefined, place: string): Vocabulary {
+function textsOf({ vocabulary }: DataRecord, place: string): Vocabulary {
   if (vocabulary) return vocabulary;
   throw unfit(`${place} is a text`, { expected: 'numbers: this model has no vocabulary' });
 }

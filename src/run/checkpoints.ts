@@ -31,7 +31,7 @@ import {
 } from '../util/schema.js';
 import { withFileErrors } from '../util/system-errors.js';
 import { flushFolder, isAbsent, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
-import { type JsonObject, readJson, spellNonFinite } from './json.js';
+import { readJson, spellNonFinite } from './json.js';
 import { refuseUnlessOwned } from './lock.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors, writeSafetensors } from './safetensors.js';
 import type { SavedCheckpoints } from './summary.js';
@@ -48,7 +48,8 @@ export interface CheckpointHeader {
   };
   /** True for a checkpoint that only serves to resume; the next one replaces it. */
   readonly temporary: boolean;
-  readonly metadata: JsonObject;
+  /** What the run says of its state; numbers that are not finite are spelled out in the file. */
+  readonly metadata: { readonly [key: string]: unknown };
 }
 
 export interface Checkpoint extends CheckpointHeader {

@@ -158,7 +158,11 @@ export class Run {
     const { config_files, initial_weights } = manifest;
     // so that its hash is the original's: paths are relative to the folder of the original file
     const folder = dirname(config_files.at(-1) ?? directory.path);
-    return loadExperiment(directory.currentConfig(manifest), { set, folder, weights: initial_weights?.sha256 });
+    return loadExperiment(directory.currentConfig(manifest), {
+      set,
+      folder,
+      weights: initial_weights?.sha256,
+    });
   }
 
   private load(part: Part): Parts[Part] | undefined {
@@ -188,7 +192,10 @@ export class Run {
   }
 }
 
-export type RunRecord = Pick<Run, 'directory' | 'id' | 'name' | 'state' | 'config' | 'manifest' | 'summary' | 'original'>;
+export type RunRecord = Pick<
+  Run,
+  'directory' | 'id' | 'name' | 'state' | 'config' | 'manifest' | 'summary' | 'original'
+>;
 
 /** True if `config.yaml` is not the one that the run began with: a run resumes without it. */
 export function isGivenConfigEdited(directory: RunDirectory, { digests }: Manifest): boolean {

@@ -16,6 +16,7 @@ import { carriedStates } from '../math/model/walk.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import type { Checkpoint } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
+import { ownStepHashes } from '../run/integrity.js';
 import type { Json } from '../run/json.js';
 import { readEvents } from '../run/log.js';
 import { type GitState, type Manifest, type ManifestChange, machine, versions } from '../run/manifest.js';
@@ -273,37 +274,46 @@ export function checkUse(
   );
 }
 
-/** Also keeps the baselines of the gates. `git` is the state of the config's repository. */
+/** What a change of the config replaces. Also keeps the baselines of the gates. */
+function configFacts({ loaded, session, gates, directory }: RunContext) {
+  return {
+    config_hash: loaded.hash,
+    step_hash: loaded.stepHash,
+    digests: {
+      [directory.nameOf(directory.files.resolvedConfig)]: sha256(loaded.resolvedYaml),
+      ...directory.keepBaselines(gates.baselines),
+    },
+    gate_origins: gates.written.map(({ origin }) => origin),
+    datasets: session.dataset.digests,
+    data: dataRecord(session),
+  };
+}
+
+/** `git` is the state of the config's repository. */
 export function newManifest(
-  { loaded, session, gates, directory, logEvery }: RunContext,
+  run: RunContext,
   { started, commandLine }: { readonly started: Date; readonly commandLine: readonly string[] },
   git: GitState | null,
 ): Manifest {
+  const { loaded, session, directory, logEvery } = run;
   const { dataset, spec } = session;
-  const { experiment, hash, stepHash, weightsDigest, files, givenYaml } = loaded;
+  const { experiment, weightsDigest, files, givenYaml } = loaded;
   const { init_from } = experiment.model;
   const seeds = { experiment: experiment.seed };
+  const { digests, ...facts } = configFacts(run);
   return {
     version: 1,
     started: started.toISOString(),
     run_id: directory.id,
     name: experiment.name,
-    config_hash: hash,
-    step_hash: stepHash,
+    ...facts,
     directory: directory.path,
-    digests: {
-      [directory.nameOf(directory.files.config)]: sha256(givenYaml),
-      ...resolvedDigest(directory, loaded),
-      ...directory.keepBaselines(gates.baselines),
-    },
+    digests: { [directory.nameOf(directory.files.config)]: sha256(givenYaml), ...digests },
     config_files: files,
     log_every: logEvery,
-    gate_origins: gates.written.map(({ origin }) => origin),
     backend: backendFacts(session),
-    datasets: dataset.digests,
     ...(init_from !== undefined &&
       weightsDigest !== undefined && { initial_weights: { name: init_from, sha256: weightsDigest } }),
-    data: dataRecord(session),
     ...(dataset.scaling && { scaling: dataset.scaling }),
     seeds: 'seed' in experiment.dataset ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
     parameters: new ParameterLayout(spec).size,
@@ -311,6 +321,29 @@ export function newManifest(
     versions: versions(),
     git,
     machine: machine(),
+  };
+}
+
+/** The manifest with changes of a resume, which the next resume compares with. */
+export function changedManifest(
+  run: RunContext,
+  manifest: Manifest,
+  changes: readonly Change[],
+  at: { readonly time: string; readonly step: number },
+): Manifest {
+  const { digests, ...facts } = configFacts(run);
+  const known = new Map(manifest.datasets.map(({ name, sha256 }) => [name, sha256]));
+  const data = facts.datasets
+    .filter(({ name, sha256 }) => known.get(name) !== sha256)
+    .map(({ name, sha256 }) => ({ key: `datasets.${name}`, from: known.get(name) ?? null, to: sha256 }));
+  // those that the run's checkpoints may have from now on
+  const earlier = [...ownStepHashes(manifest)].filter(hash => hash !== facts.step_hash);
+  return {
+    ...manifest,
+    ...facts,
+    ...(earlier.length > 0 && { earlier_step_hashes: earlier }),
+    digests: { ...manifest.digests, ...digests },
+    changes: [...(manifest.changes ?? []), ...[...changes, ...data].map(change => ({ ...at, ...change }))],
   };
 }
 
@@ -325,13 +358,6 @@ export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): 
     threads: onGpu ? null : run.threads,
     adapter: onGpu ? (choice.adapter?.description ?? null) : null,
   };
-}
-
-export function resolvedDigest(
-  directory: RunDirectory,
-  { resolvedYaml }: Pick<LoadedExperiment, 'resolvedYaml'>,
-): Record<string, string> {
-  return { [directory.nameOf(directory.files.resolvedConfig)]: sha256(resolvedYaml) };
 }
 
 function sha256(content: string | Uint8Array): string {
@@ -401,10 +427,4 @@ export function checkSameData({ digests: now }: Dataset, { datasets: then }: Run
   );
   const message = 'the data files are in a different order than when the run was trained';
   throw damagedErrors([change(now[first].name, message, { expected: then[first].name })]);
-}
-
-/** Entries of `now` that are new or changed since `then`. */
-export function digestChanges(now: Dataset['digests'], then: RunData['datasets']): Dataset['digests'] {
-  const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
-  return now.filter(({ name, sha256 }) => known.get(name) !== sha256);
 }

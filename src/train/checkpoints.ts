@@ -1,13 +1,16 @@
 /** Besides tensors, a checkpoint has the position and metrics of its run as JSON without times. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BatchOrderState } from '../data/index.js';
-import { bestOf, listCheckpoints, loadCheckpoint, type SavedCheckpoint } from '../run/checkpoints.js';
+import {
+  bestOf,
+  type Checkpoint,
+  listCheckpoints,
+  loadCheckpoint,
+  type SavedCheckpoint,
+} from '../run/checkpoints.js';
 import type { Metrics } from '../run/gates.js';
-import { type JsonObject, spellNonFinite } from '../run/json.js';
 import { unspellMetrics } from '../run/log.js';
-import type { BySplit } from '../run/summary.js';
 import { damagedError, UserError } from '../util/errors.js';
-import type { EpochTotals, Position, TrainingState } from './loop.js';
+import type { Position, TrainingState } from './loop.js';
 import type { SavedHistory } from './plan.js';
 import type { RunEvents } from './recorder.js';
 import type { RunContext } from './train.js';
@@ -19,15 +22,15 @@ export function checkpointMetadata(
   { metrics, evaluated, history }: TrainingState,
   { epoch, epochEnded, order, totals, skipped }: Position,
   stepHash: string,
-): JsonObject {
-  return spellNonFinite({
+) {
+  return {
     step_hash: stepHash,
     batch_order: order,
     skipped_batches: skipped,
     epoch: { number: epoch, ended: epochEnded, evaluated, ...totals },
     metrics,
     ...(Object.keys(history.saved).length > 0 && { history: history.saved }),
-  });
+  };
 }
 
 export function logCheckpoint(
@@ -57,9 +60,10 @@ export function restoreBest(
   const best = bestOf(listCheckpoints(folder));
   if (best === undefined) return undefined;
   const checkpoint = loadCheckpoint(best.path);
-  loadWeights(best.path, layout, parameters);
-  if (average) loadWeights(best.path, layout, average, { which: 'average' });
-  return savedState(best.path, checkpoint);
+  const { path, tensors } = checkpoint;
+  loadWeights(path, layout, parameters, { tensors });
+  if (average) loadWeights(path, layout, average, { tensors, which: 'average' });
+  return savedState(checkpoint);
 }
 
 export interface SavedState {
@@ -74,40 +78,25 @@ export interface SavedState {
 /**
  * Parses the metadata of the checkpoint of `step`. The batch order is checked when it is restored.
  */
-export function savedState(
-  file: string,
-  { step, metadata }: { step: number; metadata: JsonObject },
-): SavedState {
+export function savedState({ path, step, metadata }: Checkpoint): SavedState {
   const {
     batch_order: order,
     skipped_batches: skipped,
     epoch,
     metrics,
     history = {},
-  } = metadata as Partial<Saved>;
+  } = metadata as Partial<ReturnType<typeof checkpointMetadata>>;
   if (!order || !metrics || !epoch || skipped === undefined) {
     throw damagedError(
       'checkpoint/no-position',
       'this checkpoint does not contain the position of its run, so the run cannot resume from it',
-      { file },
+      { file: path },
     );
   }
   const { number, ended, evaluated, ...totals } = epoch;
   const epochsDone = ended ? number : number - 1;
   const position = { step, skipped, epoch: number, epochsDone, epochEnded: ended, order, totals };
   return { position, metrics: unspellMetrics(metrics), evaluated, history };
-}
-
-interface Saved {
-  readonly batch_order: BatchOrderState;
-  readonly skipped_batches: number;
-  readonly epoch: EpochTotals & {
-    readonly number: number;
-    readonly ended: boolean;
-    readonly evaluated: boolean;
-  };
-  readonly metrics: BySplit<JsonObject>;
-  readonly history?: SavedHistory;
 }
 
 /** Delays before retries: a full disk or a lost share may recover, but waiting longer is no use. */

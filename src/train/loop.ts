@@ -8,8 +8,9 @@ import { NO_TIMES, type RunTimes } from '../run/run-times.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import { restoreBest, type SavedState } from './checkpoints.js';
 import { evaluationCollector } from './evaluation-document.js';
-import type { EvaluationProgress, Evaluator } from './evaluator.js';
+import type { Evaluator } from './evaluator.js';
 import { type EarlyStop, earlyStop, MetricHistory } from './plan.js';
+import type { Recorder } from './recorder.js';
 import type { Session } from './session.js';
 import { Calibration, StepTimes } from './timing.js';
 import { type MetricSums, NO_METRICS, type StepResult, type Trainer } from './trainer.js';
@@ -75,20 +76,8 @@ export interface Training {
   /** Pause after this many epochs have been trained and evaluated; absent: never. */
   readonly pauseAfterEpoch?: number | undefined;
   readonly signal?: AbortSignal;
-  readonly observer?: LoopObserver;
-}
-
-/** Callbacks that the loop awaits. */
-export interface LoopObserver {
-  step?(report: StepReport): Promise<void>;
-  /** The training since the start of the epoch; an evaluation follows. */
-  epoch?(report: EpochReport): void;
-  /** Called after each batch of an evaluation. */
-  evaluating?(progress: EvaluationProgress): void;
-  /** In a run that is evaluated with its average: what the weights themselves reach. */
-  trainedWeights?(measured: Measured): void;
-  evaluation?(report: EvaluationReport): Promise<void>;
-  earlyStop?(position: Position, stop: EarlyStop): void;
+  /** Its callbacks are awaited. */
+  readonly observer?: Partial<Recorder>;
 }
 
 export interface StepReport extends Position, StepResult {

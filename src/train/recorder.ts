@@ -18,15 +18,7 @@ import type { ExitCode } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { checkpointMetadata, logCheckpoint, retryWrite } from './checkpoints.js';
 import type { EvaluationProgress } from './evaluator.js';
-import type {
-  EpochReport,
-  EvaluationReport,
-  LoopEnd,
-  LoopObserver,
-  Measured,
-  Position,
-  StepReport,
-} from './loop.js';
+import type { EpochReport, EvaluationReport, LoopEnd, Measured, Position, StepReport } from './loop.js';
 import { type EarlyStop, type RunPlan, stepCosts } from './plan.js';
 import type { RunContext } from './train.js';
 import type { StepResult, Trainer } from './trainer.js';
@@ -40,7 +32,7 @@ export interface RunParts extends RunContext {
 
 const MAX_SKIP_WARNINGS = 5;
 
-export class Recorder implements LoopObserver {
+export class Recorder {
   private stepped = false;
   private skips = 0;
   /** The latest evaluation, until its file is written. */
@@ -59,6 +51,7 @@ export class Recorder implements LoopObserver {
     this.saved = { step: state.position?.step ?? -1, time: performance.now() };
   }
 
+  /** The training since the start of the epoch; an evaluation follows. */
   epoch({ epoch, step, epochEnded, loss, metrics, samples, seconds }: EpochReport): void {
     const { events, state } = this.parts;
     if (!epochEnded) return;
@@ -71,6 +64,7 @@ export class Recorder implements LoopObserver {
     this.parts.observer.evaluating({ done, total });
   }
 
+  /** In a run that is evaluated with its average: what the weights themselves reach. */
   trainedWeights(measured: Measured): void {
     this.logEvaluation('eval.trained', measured);
   }

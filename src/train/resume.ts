@@ -6,15 +6,7 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { bestOf, latestCheckpoint, listCheckpoints } from '../run/checkpoints.js';
 import { checkName, type GivenConfigs, RunDirectory } from '../run/directory.js';
 import { isAbsent } from '../run/files.js';
-import {
-  damageOf,
-  isAtEnd,
-  logDamage,
-  ownStepHashes,
-  readLogEnd,
-  refuseDamage,
-  refuseForeign,
-} from '../run/integrity.js';
+import { damageOf, isAtEnd, logDamage, readLogEnd, refuseDamage, refuseForeign } from '../run/integrity.js';
 import { whileLocked } from '../run/lock.js';
 import { cutLog, lastRecord, readEvents } from '../run/log.js';
 import { gitState, type Manifest, versions } from '../run/manifest.js';
@@ -24,14 +16,12 @@ import type { Summary } from '../run/summary.js';
 import { damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
 import {
   backendFacts,
-  type Change,
+  changedManifest,
   checkAllowed,
   checkResumable,
   checkSameData,
   checkUse,
   configChanges,
-  dataRecord,
-  digestChanges,
   fittedBy,
   inWords,
   machineChanges,
@@ -39,7 +29,6 @@ import {
   refuseImpossible,
   refuseLostCheckpoints,
   refuseOtherConfig,
-  resolvedDigest,
   widthChanges,
 } from './changes.js';
 import { logCheckpoint, savedState } from './checkpoints.js';
@@ -120,7 +109,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   refuseForeign(whole, manifest);
   const changes = [...alters, ...widthChanges(manifest, runsOn)];
-  const saved = checkpoint && savedState(checkpoint.path, checkpoint);
+  const saved = checkpoint && savedState(checkpoint);
   // impossible changes are reported before the user is asked to allow others
   if (checkpoint && saved) checkResumable(checkpoint, saved, loaded, session, changes);
   else refuseLostCheckpoints(directory);
@@ -136,7 +125,19 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     manifest.log_every ??
     defaultLogEvery(planRun(loaded, session).totalSteps);
   const context: RunContext = {
-    ...{ loaded, session, gates, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
+    ...{
+      loaded,
+      session,
+      gates,
+      directory,
+      runId,
+      observer,
+      signal,
+      pauseAfterEpoch,
+      began,
+      state,
+      logEvery,
+    },
   };
   const start = checkpoint && saved ? { checkpoint, saved } : firstWeights(loaded, session);
   return trainRun(context, start, () => {
@@ -145,7 +146,9 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     const hasValidation = session.dataset.validation !== undefined;
     const cut = cutLog(directory.files.log, { step, evaluationIsDue, hasValidation });
     // not before the log is cut: while it has its end, the manifest must match the summary
-    if (changes.length > 0) recordChanges(context, manifest, changes, { time: started.toISOString(), step });
+    const at = { time: started.toISOString(), step };
+    if (changes.length > 0)
+      directory.changeConfig(loaded.resolvedYaml, changedManifest(context, manifest, changes, at));
     for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
     const events = new RunEvents(context, cut.seq);
     events.begin(dataSeconds, cut.kept);
@@ -239,39 +242,6 @@ function otherSummary({ directory }: Run, { run_id }: Summary, runId: string): U
 function lostHistory(replacedFile: string | null): string {
   const rest = replacedFile === null ? '' : `; the remaining ones are in ${replacedFile}`;
   return `log.jsonl has lost records from before the checkpoint${rest}`;
-}
-
-/** Records the changes in the manifest, which the next resume compares with. */
-function recordChanges(
-  { directory, loaded, session, gates }: RunContext,
-  manifest: Manifest,
-  changes: readonly Change[],
-  at: { readonly time: string; readonly step: number },
-): void {
-  const { digests } = session.dataset;
-  const known = new Map(manifest.datasets.map(({ name, sha256 }) => [name, sha256]));
-  const data = digestChanges(digests, manifest.datasets).map(({ name, sha256 }) => ({
-    key: `datasets.${name}`,
-    from: known.get(name) ?? null,
-    to: sha256,
-  }));
-  // those that the run's checkpoints may have from now on
-  const earlier = [...ownStepHashes(manifest)].filter(hash => hash !== loaded.stepHash);
-  directory.changeConfig(loaded.resolvedYaml, {
-    ...manifest,
-    config_hash: loaded.hash,
-    step_hash: loaded.stepHash,
-    ...(earlier.length > 0 && { earlier_step_hashes: earlier }),
-    digests: {
-      ...manifest.digests,
-      ...resolvedDigest(directory, loaded),
-      ...directory.keepBaselines(gates.baselines),
-    },
-    gate_origins: gates.written.map(({ origin }) => origin),
-    datasets: digests,
-    data: dataRecord(session),
-    changes: [...(manifest.changes ?? []), ...[...changes, ...data].map(change => ({ ...at, ...change }))],
-  });
 }
 
 export type { RunObserver, RunResult } from './recorder.js';

@@ -190,7 +190,10 @@ function outcomeOf({ state, loaded }: Closing, end: LoopEnd, { checkpoints }: Sa
 }
 
 /** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
-function judgedSummary({ loaded, session, gates: asked, state, directory }: RunContext, summary: Summary): Summary {
+function judgedSummary(
+  { loaded, session, gates: asked, state, directory }: RunContext,
+  summary: Summary,
+): Summary {
   const { run, dataset } = session;
   const { validation, test } = dataset;
   const baselines = {

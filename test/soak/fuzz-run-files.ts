@@ -133,7 +133,7 @@ export const checkpointFiles: FuzzTarget = {
       writeSafetensors(file, tensors, { format: 'pt', [STATE_KEY]: state });
       return () => {
         ensure(listCheckpoints(folder).length === 1, 'there is one checkpoint');
-        const { position } = savedState(file, loadCheckpoint(file));
+        const { position } = savedState(loadCheckpoint(file));
         const batches = BatchOrder.restore(options, position.order);
         ensure(batches.next().length > 0, 'there is a next batch');
       };

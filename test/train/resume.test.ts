@@ -687,7 +687,8 @@ t.test('initial weights are an input: their digest is in the manifest, the hash 
   await refused(t, resume(killed), changed);
   await refused(t, run(from(file), { directory: killed }), changed, 'run --directory');
   rmSync(file);
-  const message = /weights\.safetensors: the initial weights of this run are missing; .* before its first checkpoint/;
+  const message =
+    /weights\.safetensors: the initial weights of this run are missing; .* before its first checkpoint/;
   await refused(t, resume(killed), { exitCode: 2, message });
   writeFileSync(file, first);
   t.same((await resume(killed)).summary.metrics, ran.summary.metrics);
