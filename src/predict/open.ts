@@ -5,15 +5,7 @@
 import { configDifferences } from '../config/explain.js';
 import type { Experiment, LoadedExperiment } from '../config/index.js';
 import { pathsIn } from '../config/schema/schema.js';
-import {
-  type DataRecord,
-  type DataScaling,
-  type Dataset,
-  newSequences,
-  type SequenceReader,
-  type Split,
-  type SplitName,
-} from '../data/index.js';
+import type { DataRecord, DataScaling, Dataset, Split, SplitName } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError } from '../math/metrics/errors.js';
@@ -25,7 +17,7 @@ import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import { type Evaluation, type EvaluationProgress, Evaluator, Readout } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
-import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
+import { type BackendOptions, modelSpec, openSession, widthOn } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
 import { damagedError, usageError, usageErrors } from '../util/errors.js';
@@ -97,7 +89,6 @@ export interface OpenedModel {
   readonly dataset?: Dataset;
   readonly run: ModelRun;
   readonly pool: ShardPool;
-  readonly batchSize: number;
   readonly data: DataRecord;
   readonly scaling: DataScaling | undefined;
 }
@@ -134,7 +125,7 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
     backend,
     threads: options.threads ?? usableCores(),
     width: widthOn(backend, options.width),
-    // the texts of a program are separate, not parts of one stream; see `readerFor`
+    // the texts of a program are separate, not parts of one stream; see `Model.ofSources`
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
     // class weights may depend on the training data, and predictions do not need them
     loss: experiment.loss.kind === 'cross_entropy' ? { kind: 'cross_entropy' } : experiment.loss,
@@ -146,21 +137,6 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
   return start(saved, run, { data, scaling });
 }
 
-/**
- * Returns the reader of an input for the model, and the model with carried states if the input is
- * one stream.
- */
-export function readerFor(
-  model: OpenedModel,
-  lines = false,
-): { readonly reader: SequenceReader; readonly model: OpenedModel } {
-  const { dataset, training } = model.experiment;
-  const reader = newSequences(dataset, model.data, { rows: streamsOf(training), lines });
-  const { run } = model;
-  const carriesState = reader.continues ? training.carry_state : run.spec.carriesState;
-  return { reader, model: { ...model, run: { ...run, spec: { ...run.spec, carriesState } } } };
-}
-
 async function start(
   { loaded, file, tensors, weights }: SavedModel,
   run: ModelRun,
@@ -168,8 +144,7 @@ async function start(
 ): Promise<OpenedModel> {
   const pool = await ShardPool.open(run);
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
-  const { experiment } = loaded;
-  return { experiment, run, pool, batchSize: experiment.training.eval_batch_size, ...of };
+  return { experiment: loaded.experiment, run, pool, ...of };
 }
 
 /**
@@ -183,9 +158,9 @@ export async function evaluateCheckpoint(
 ): Promise<Evaluation & { readonly naive?: SplitBaselines }> {
   const model = await openWithData(saved, options);
   try {
-    const { run, pool, batchSize, dataset } = model;
+    const { run, pool, dataset, experiment } = model;
     const of = splitOf(dataset, split);
-    const evaluator = new Evaluator(pool, run, batchSize);
+    const evaluator = new Evaluator(pool, run, experiment.training.eval_batch_size);
     const evaluation = (await evaluator.evaluate(of, { progress: watch })) as Evaluation;
     if (of.naive === undefined) return evaluation;
     const { last_value, seasonal_naive } = trivialBaselines(run, dataset, of);
@@ -252,12 +227,12 @@ export async function backtest(
   }
 }
 
-async function originsOf({ run, pool, batchSize }: OpenedModel, windows: Split) {
+async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split) {
   const origins: (ForecastsErrors & { readonly id: string })[] = [];
   const { targets, count, naive } = windows;
   const readout = new Readout(lossOf(run.loss), targets);
   const perWindow = targets.values.length / targetSize(run.loss, run.spec.outputSize) / count;
-  await new Evaluator(pool, run, batchSize).evaluate(windows, {
+  await new Evaluator(pool, run, experiment.training.eval_batch_size).evaluate(windows, {
     observe: ({ index, id = '', predictions }) => {
       const scored = predictions.filter(({ counts }) => counts);
       const scale = windows.errorScale?.(index);

@@ -99,7 +99,8 @@ export class Predictor {
   }
 
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
-    const { run, batchSize } = this.model;
+    const { run, experiment } = this.model;
+    const batchSize = experiment.training.eval_batch_size;
     const pass = this.pass(run.sequenceLength, run.variableLength, batchSize);
     // steps past the end of a text are no steps of its sequences
     const { realSteps } = this.form.perStep ? split : {};
@@ -159,7 +160,8 @@ export class Predictor {
   }
 
   private rowsOf(steps: number): number {
-    const { run, batchSize, data } = this.model;
+    const { run, experiment, data } = this.model;
+    const batchSize = experiment.training.eval_batch_size;
     if (steps === run.sequenceLength) return batchSize;
     const fitting = Math.floor(MAX_BATCH_NUMBERS / (steps * inputWidth(data.input)));
     return Math.max(1, Math.min(batchSize, fitting));

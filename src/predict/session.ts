@@ -74,7 +74,8 @@ export class StepModel {
     let taken = 0;
     return {
       step: async given => {
-        const values = givenStep(given, this.model, `step ${taken}`);
+        const values = new Float32Array(inputWidth(this.model.data.input));
+        writeStep(given, this.model, values, `step ${taken}`);
         const scaling = this.model.scaling?.features;
         if (scaling) scaleStep(values, 0, scaling);
         const of = states;
@@ -260,20 +261,10 @@ function stepsOf(given: unknown, { data }: OpenedModel, place: string): readonly
   return steps;
 }
 
-/**
- * Converts one step to its numbers.
- * @param place name of the step for messages
- */
-function givenStep(given: StepValues, model: OpenedModel, place: string): Float32Array {
-  const values = new Float32Array(inputWidth(model.data.input));
-  writeStep(given, model, values, place);
-  return values;
-}
-
 /** Maximum number of features that a message lists. */
 const MAX_NAMED = 30;
 
-/** Writes a step to the start of `out`. */
+/** Writes the numbers of a step to the start of `out`; `place` names it in messages. */
 function writeStep(
   given: StepValues,
   { data, experiment: { dataset } }: OpenedModel,

@@ -30,7 +30,7 @@ import {
   text,
 } from '../util/schema.js';
 import { withFileErrors } from '../util/system-errors.js';
-import { flushFolder, isAbsent, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
+import { flushFolder, isAbsent, removeTemporaryFiles, unreadable, writeJsonAtomic } from './files.js';
 import { readJson, spellNonFinite } from './json.js';
 import { refuseUnlessOwned } from './lock.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors, writeSafetensors } from './safetensors.js';
@@ -104,8 +104,8 @@ export function openCheckpoints(folder: string, { keep, metric: name, mode }: Ch
     refuseLink(folder);
     mkdirSync(folder, { recursive: true });
     flushFolder(dirname(folder));
-    for (const file of readdirSync(folder)) if (file.startsWith(TEMPORARY_PREFIX)) remove(join(folder, file));
   });
+  removeTemporaryFiles(folder);
   let entries = listCheckpoints(folder);
   /** Removes old checkpoints. The next save retries files that could not be removed. */
   const prune = (): void => {

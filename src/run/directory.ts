@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import type { LoadedExperiment } from '../config/index.js';
 import { type Diagnostic, damagedError, type UserError, usageError, usageErrors } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import { codeOf, withFileErrors } from '../util/system-errors.js';
@@ -16,19 +17,14 @@ import {
   makeFolder,
   outputError,
   readBytes,
-  TEMPORARY_PREFIX,
   writeAtomic,
   writeJsonAtomic,
 } from './files.js';
 import { spellNonFinite } from './json.js';
-import { isLocked } from './lock.js';
 import type { Manifest } from './manifest.js';
 import type { Parts } from './run.js';
 
-export interface GivenConfigs {
-  readonly givenYaml: string | Uint8Array;
-  readonly resolvedYaml: string;
-}
+type GivenConfigs = Pick<LoadedExperiment, 'givenYaml' | 'resolvedYaml'>;
 
 interface NewRun extends GivenConfigs {
   readonly name: string;
@@ -80,23 +76,14 @@ export class RunDirectory {
     return directory;
   }
 
-  /**
-   * Opens the directory `path` itself for a new run; creates it if it is missing. Nothing is
-   * written to it before it is locked and `takeConfigs` is called.
-   */
-  static at(path: string, configs: GivenConfigs): RunDirectory {
+  /** The directory `path` itself for a new run; creates it if it is missing. */
+  static at(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     makeFolder(directory.path, path);
-    try {
-      directory.refuseUnlessFree(configs);
-    } catch (error) {
-      // checked afterwards, since another process may begin the run, and even stop, at any moment
-      if (!isLocked(directory.files.lock) && !directory.isResumable) throw error;
-    }
     return directory;
   }
 
-  /** Writes both configs to a directory that `at` returned. Throws what `at` throws. */
+  /** Writes both configs to a directory that `at` returned, which must be locked. */
   takeConfigs(configs: GivenConfigs): void {
     this.refuseUnlessFree(configs);
     this.writeConfigs(configs);
@@ -200,14 +187,6 @@ export class RunDirectory {
       if (current === nextConfig) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
       flushFolder(this.path);
-    });
-  }
-
-  /** Removes temporary files of killed processes. No other process may be working here. */
-  removeTemporaryFiles(): void {
-    withFileErrors(this.path, () => {
-      for (const entry of readdirSync(this.path, { withFileTypes: true }))
-        if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.path, entry.name));
     });
   }
 

@@ -64,6 +64,15 @@ export function writeAtomic(
   });
 }
 
+/** Removes temporary files of killed processes. No other process may be working in `folder`. */
+export function removeTemporaryFiles(folder: string): void {
+  refuseUnlessOwned(join(folder, TEMPORARY_PREFIX));
+  withFileErrors(folder, () => {
+    for (const entry of fs.readdirSync(folder, { withFileTypes: true }))
+      if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) fs.rmSync(join(folder, entry.name));
+  });
+}
+
 export function writeJsonAtomic(path: string, value: object): void {
   writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }

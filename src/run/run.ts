@@ -42,15 +42,13 @@ export interface Parts {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-type Part = keyof Parts;
-
 /**
  * Reads each part when it is first asked for, and once: a run in training changes meanwhile.
- * Properties throw the problem of their part; `read` returns it, so that one damaged file does not
- * hide the others.
+ * Properties throw the problem of their part alone, so that one damaged file does not hide the
+ * others.
  */
 export class Run {
-  private readonly parts = new Map<Part, unknown>();
+  private readonly parts = new Map<keyof Parts, unknown>();
 
   private constructor(readonly directory: RunDirectory) {}
 
@@ -62,36 +60,26 @@ export class Run {
   /** Opens a run and reads its manifest, summary and config. Throws what `refuseChanges` throws. */
   static read(path: string): Run {
     const run = Run.open(path);
-    for (const part of ['manifest', 'summary'] as const) run.valueOf(part);
+    for (const part of ['manifest', 'summary'] as const) run.read(part);
     run.refuseChanges();
-    run.valueOf('config');
+    run.read('config');
     return run;
   }
 
-  /** The part; undefined if there is none, an error (exit 5 or 2) if it cannot be read. */
-  read<P extends Part>(part: P): Parts[P] | UserError | undefined {
-    if (!this.parts.has(part))
-      this.parts.set(
-        part,
-        caught(() => this.load(part)),
-      );
-    return this.parts.get(part) as Parts[P] | UserError | undefined;
-  }
-
   get manifest(): Manifest | undefined {
-    return this.valueOf('manifest');
+    return this.read('manifest');
   }
 
   get summary(): Summary | undefined {
-    return this.valueOf('summary');
+    return this.read('summary');
   }
 
   get evaluation(): SplitEvaluation | undefined {
-    return this.valueOf('evaluation');
+    return this.read('evaluation');
   }
 
   get config(): Parts['config'] {
-    return this.valueOf('config') ?? {};
+    return this.read('config') ?? {};
   }
 
   get id(): string {
@@ -165,7 +153,7 @@ export class Run {
     });
   }
 
-  private load(part: Part): Parts[Part] | undefined {
+  private load(part: keyof Parts): Parts[keyof Parts] | undefined {
     if (part === 'config') return this.plainConfig();
     const file = this.directory.files[part];
     if (part !== 'summary') return readJson<Manifest | SplitEvaluation>(file, part);
@@ -178,17 +166,17 @@ export class Run {
       return readPlainConfig(this.directory.files.resolvedConfig);
     } catch (error) {
       // a damaged file is no mistake of the user
-      const manifest = this.read('manifest');
+      const manifest = caught(() => this.manifest);
       if (manifest !== undefined && !(manifest instanceof UserError))
         refuseDamage(this.directory, changedInputs(this.directory, manifest));
       throw error;
     }
   }
 
-  private valueOf<P extends Part>(part: P): Parts[P] | undefined {
-    const read = this.read(part);
-    if (read instanceof UserError) throw read;
-    return read;
+  /** Undefined if there is none. Throws (exit 5 or 2) if it cannot be read. */
+  private read<P extends keyof Parts>(part: P): Parts[P] | undefined {
+    if (!this.parts.has(part)) this.parts.set(part, this.load(part));
+    return this.parts.get(part) as Parts[P] | undefined;
   }
 }
 

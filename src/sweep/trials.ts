@@ -3,7 +3,7 @@ import { OPTIMISTIC } from '../config/metrics.js';
 import { RunDirectory } from '../run/directory.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';
-import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
+import { caught, type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { count } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
@@ -281,7 +281,7 @@ export function trialFiles(directory: SweepDirectory) {
 /** The manifest of a run that has started; undefined if it has not, or if it is damaged. */
 export function manifestOf(path: string): Manifest | undefined {
   if (!RunDirectory.hasBegun(path)) return undefined;
-  const manifest = Run.open(path).read('manifest');
+  const manifest = caught(() => Run.open(path).manifest);
   // the run reports problems of its own files
   return manifest instanceof UserError ? undefined : manifest;
 }

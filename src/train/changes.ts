@@ -14,7 +14,6 @@ import { machineArithmetic } from '../engine/simd-compile.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';
 import { optimizerOf } from '../math/optimizers/index.js';
-import type { Checkpoint } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
 import { ownStepHashes } from '../run/integrity.js';
 import type { Json } from '../run/json.js';
@@ -34,7 +33,7 @@ import { counted } from '../util/words.js';
 import type { SavedState } from './checkpoints.js';
 import { planRun } from './plan.js';
 import type { Fitted, Session } from './session.js';
-import type { RunContext } from './train.js';
+import type { ResumePoint, RunContext } from './train.js';
 import { unfitTensors, weightsChanged } from './weights.js';
 
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
@@ -216,8 +215,7 @@ export function refuseLostCheckpoints({ files }: RunDirectory): void {
 
 /** Without changes, a checkpoint that does not fit is damaged (exit 5). */
 export function checkResumable(
-  { path, tensors }: Checkpoint,
-  { position }: SavedState,
+  { checkpoint: { path, tensors }, saved: { position } }: ResumePoint,
   loaded: LoadedExperiment,
   session: Session,
   changes: readonly Change[],

@@ -8,8 +8,8 @@ import { EXECUTORS } from '../engine/backend.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { type CheckpointStore, openCheckpoints } from '../run/checkpoints.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
-import { type EventLog, openLog } from '../run/event-log.js';
-import type { EventFields, EventName, RunEvent } from '../run/events.js';
+import { openLog } from '../run/event-log.js';
+import type { EventFields, EventName } from '../run/events.js';
 import { type Metrics, metricValue } from '../run/gates.js';
 import { versions } from '../run/manifest.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
@@ -108,15 +108,10 @@ export class Recorder {
 
   /** `samples_per_s` is undefined if no step was measured since the previous event. */
   private logStep(
-    {
-      epoch,
-      step,
-      loss,
-      learningRate: learning_rate,
-      gradientNorm: grad_norm,
-    }: Pick<StepReport, 'epoch' | 'step' | 'loss' | 'learningRate' | 'gradientNorm'>,
+    { epoch, step, loss, ...report }: StepReport | Extract<LoopEnd, { status: 'diverged' }>,
     samples_per_s: number | undefined,
   ): void {
+    const { learningRate: learning_rate, gradientNorm: grad_norm } = report;
     const rate = samples_per_s !== undefined && { samples_per_s };
     this.parts.events.emit({ event: 'train.step', epoch, step, loss, learning_rate, grad_norm, ...rate });
   }
@@ -212,7 +207,7 @@ export class Recorder {
       const tensors = trainingTensors(trainer.layout, trainer, trainer.carriedStates);
       const saved = await retryWrite(events, 'checkpoint/retry', () => {
         // a power failure must not lose records older than a saved checkpoint
-        events.log.flush();
+        events.flush();
         return this.store.save({ step, epoch, tensors, metadata, metric: value, temporary });
       });
       this.saved = { step, time: performance.now() };
@@ -268,69 +263,62 @@ export interface RunResult {
   readonly advice?: string;
 }
 
-export class RunEvents {
-  readonly log: EventLog;
+export type RunEvents = ReturnType<typeof openEvents>;
 
-  /** Opens the log of the run, which has `seq` events, for appending. */
-  constructor(
-    private readonly run: RunContext,
-    seq = 0,
-  ) {
-    this.log = openLog(run.directory.files.log, seq);
-  }
+/** Opens the log of the run, which has `seq` events, for appending. */
+export function openEvents(run: RunContext, seq = 0) {
+  const log = openLog(run.directory.files.log, seq);
+  return {
+    ...log,
+    /** Logs a warning and shows it to the user. */
+    warn(code: string, message: string, place?: Omit<EventFields['warning'], 'code' | 'message'>): void {
+      log.emit({ event: 'warning', code, message, ...place });
+      run.observer.warning(message);
+    },
 
-  emit(event: RunEvent): void {
-    this.log.emit(event);
-  }
-
-  /** Logs a warning and shows it to the user. */
-  warn(code: string, message: string, place?: Omit<EventFields['warning'], 'code' | 'message'>): void {
-    this.log.emit({ event: 'warning', code, message, ...place });
-    this.run.observer.warning(message);
-  }
-
-  /** Logs what is known before training, except the events `kept` that the log already has. */
-  begin(dataSeconds: number, kept: ReadonlySet<EventName> = new Set()): void {
-    const { loaded, session, runId } = this.run;
-    const { experiment, hash } = loaded;
-    const { choice, spec, dataset } = session;
-    const { train, validation, test, input, sequenceLength } = dataset;
-    if (!kept.has('run.start'))
-      this.log.emit({
-        event: 'run.start',
-        run_id: runId,
-        name: experiment.name,
-        seed: experiment.seed,
-        config_hash: hash,
-        version: versions().cellrun,
+    /** Logs what is known before training, except the events `kept` that the log already has. */
+    begin(dataSeconds: number, kept: ReadonlySet<EventName> = new Set()): void {
+      const { loaded, session, runId } = run;
+      const { experiment, hash } = loaded;
+      const { choice, spec, dataset } = session;
+      const { train, validation, test, input, sequenceLength } = dataset;
+      if (!kept.has('run.start'))
+        log.emit({
+          event: 'run.start',
+          run_id: runId,
+          name: experiment.name,
+          seed: experiment.seed,
+          config_hash: hash,
+          version: versions().cellrun,
+        });
+      if (!kept.has('data.ready'))
+        log.emit({
+          event: 'data.ready',
+          train_count: train.count,
+          ...(validation && { validation_count: validation.count }),
+          test_count: test.count,
+          input_size: inputWidth(input),
+          sequence_length: sequenceLength,
+          num_classes: train.targets.kind === 'class' ? spec.outputSize : null,
+          duration_s: dataSeconds,
+        });
+      if (kept.has('graph.compiled')) return;
+      const began = performance.now();
+      const costs = stepCosts(session.run, experiment.training.batch_size);
+      log.emit({
+        event: 'graph.compiled',
+        backend: choice.backend,
+        backend_reason: choice.reason,
+        executor: EXECUTORS[choice.backend],
+        parameters: new ParameterLayout(spec).size,
+        nodes: costs.nodes,
+        kernels_per_step: costs.kernels,
+        flops_per_step: costs.flops,
+        bytes: costs.bytes,
+        duration_s: (performance.now() - began) / 1000,
       });
-    if (!kept.has('data.ready'))
-      this.log.emit({
-        event: 'data.ready',
-        train_count: train.count,
-        ...(validation && { validation_count: validation.count }),
-        test_count: test.count,
-        input_size: inputWidth(input),
-        sequence_length: sequenceLength,
-        num_classes: train.targets.kind === 'class' ? spec.outputSize : null,
-        duration_s: dataSeconds,
-      });
-    if (kept.has('graph.compiled')) return;
-    const began = performance.now();
-    const costs = stepCosts(session.run, experiment.training.batch_size);
-    this.log.emit({
-      event: 'graph.compiled',
-      backend: choice.backend,
-      backend_reason: choice.reason,
-      executor: EXECUTORS[choice.backend],
-      parameters: new ParameterLayout(spec).size,
-      nodes: costs.nodes,
-      kernels_per_step: costs.kernels,
-      flops_per_step: costs.flops,
-      bytes: costs.bytes,
-      duration_s: (performance.now() - began) / 1000,
-    });
-  }
+    },
+  };
 }
 
 /** Printed after an evaluation. */

@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import { effectsOf, type LoadedExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { bestOf, latestCheckpoint, listCheckpoints } from '../run/checkpoints.js';
-import { checkName, type GivenConfigs, RunDirectory } from '../run/directory.js';
-import { isAbsent } from '../run/files.js';
+import { checkName, RunDirectory } from '../run/directory.js';
+import { isAbsent, removeTemporaryFiles } from '../run/files.js';
 import { damageOf, isAtEnd, logDamage, readLogEnd, refuseDamage, refuseForeign } from '../run/integrity.js';
 import { whileLocked } from '../run/lock.js';
 import { cutLog, lastRecord, readEvents } from '../run/log.js';
@@ -13,7 +13,7 @@ import { gitState, type Manifest, versions } from '../run/manifest.js';
 import { isGivenConfigEdited, Run } from '../run/run.js';
 import { timesSoFar } from '../run/run-times.js';
 import type { Summary } from '../run/summary.js';
-import { damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
+import { caught, damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
 import {
   backendFacts,
   changedManifest,
@@ -34,7 +34,7 @@ import {
 import { logCheckpoint, savedState } from './checkpoints.js';
 import { TrainingState } from './loop.js';
 import { defaultLogEvery, planRun, watchedMetrics } from './plan.js';
-import { RunEvents, type RunObserver, type RunResult } from './recorder.js';
+import { openEvents, type RunObserver, type RunResult } from './recorder.js';
 import {
   type BackendOptions,
   initialParameters,
@@ -70,12 +70,12 @@ export async function resumeExperiment(
 async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObserver): Promise<RunResult> {
   const began = performance.now();
   const { directory } = run;
-  const { allowChange, threads, width, signal, pauseAfterEpoch, started } = options;
+  const { allowChange, threads, width, started } = options;
   const manifest = manifestOf(run);
   const { run_id: runId } = manifest;
   const left = leftSummary(run, runId, options);
   run.refuseChanges();
-  directory.removeTemporaryFiles();
+  removeTemporaryFiles(directory.path);
   directory.settleResolvedConfig(manifest);
   const before = run.experiment();
   const frozen = options.set.length > 0 ? run.experiment(options.set) : before;
@@ -109,15 +109,15 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   refuseForeign(whole, manifest);
   const changes = [...alters, ...widthChanges(manifest, runsOn)];
-  const saved = checkpoint && savedState(checkpoint);
+  const start = checkpoint && { checkpoint, saved: savedState(checkpoint) };
   // impossible changes are reported before the user is asked to allow others
-  if (checkpoint && saved) checkResumable(checkpoint, saved, loaded, session, changes);
+  if (start) checkResumable(start, loaded, session, changes);
   else refuseLostCheckpoints(directory);
   checkAllowed(changes, allowChange, loaded);
-  if (saved) checkUse(saved, loaded, session, changes);
-  const events = readEvents(directory.files.log);
-  const spent = timesSoFar(events, left.summary);
-  const step = saved?.position.step ?? 0;
+  if (start) checkUse(start.saved, loaded, session, changes);
+  const records = readEvents(directory.files.log);
+  const spent = timesSoFar(records, left.summary);
+  const step = checkpoint?.step ?? 0;
   const state = new TrainingState(watchedMetrics(loaded.experiment), spent);
   // the config's interval, else the one that the run started with
   const logEvery =
@@ -125,32 +125,19 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     manifest.log_every ??
     defaultLogEvery(planRun(loaded, session).totalSteps);
   const context: RunContext = {
-    ...{
-      loaded,
-      session,
-      gates,
-      directory,
-      runId,
-      observer,
-      signal,
-      pauseAfterEpoch,
-      began,
-      state,
-      logEvery,
-    },
+    ...{ loaded, session, gates, directory, runId, observer, options, began, state, logEvery },
   };
-  const start = checkpoint && saved ? { checkpoint, saved } : firstWeights(loaded, session);
-  return trainRun(context, start, () => {
+  return trainRun(context, start ?? firstWeights(loaded, session), () => {
     setAside();
-    const evaluationIsDue = saved?.evaluated === false;
+    const evaluationIsDue = start?.saved.evaluated === false;
     const hasValidation = session.dataset.validation !== undefined;
     const cut = cutLog(directory.files.log, { step, evaluationIsDue, hasValidation });
     // not before the log is cut: while it has its end, the manifest must match the summary
     const at = { time: started.toISOString(), step };
     if (changes.length > 0)
       directory.changeConfig(loaded.resolvedYaml, changedManifest(context, manifest, changes, at));
-    for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
-    const events = new RunEvents(context, cut.seq);
+    for (const event of records.slice(0, cut.seq)) state.best.addEvent(event);
+    const events = openEvents(context, cut.seq);
     events.begin(dataSeconds, cut.kept);
     events.emit({
       event: 'run.resume',
@@ -163,7 +150,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
       changes: changes.length > 0 ? changes.map(inWords).join('; ') : null,
       ...spent,
     });
-    if (!saved) for (const { code, message } of session.warnings) events.warn(code, message);
+    if (!start) for (const { code, message } of session.warnings) events.warn(code, message);
     if (cut.lostHistory) events.warn('log/lost', lostHistory(cut.replacedFile));
     for (const { message, file } of damaged)
       events.warn('checkpoint/damaged', `${file} is skipped: ${message}`);
@@ -177,12 +164,12 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
       );
     if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED);
     // its process was killed after writing it and before logging it
-    if (checkpoint && saved && !cut.saved) {
+    if (start && !cut.saved) {
       const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
-      const { metric, temporary, path } = checkpoint;
+      const { metric, temporary, path } = start.checkpoint;
       const bytes = statSync(path).size;
       const one = { path, bytes, best, value: metric.value, temporary, seconds: 0 };
-      logCheckpoint(context, events, saved.position, one);
+      logCheckpoint(context, events, start.saved.position, one);
     }
     return events;
   });
@@ -222,7 +209,7 @@ function leftSummary(
   runId: string,
   { strict }: ResumeOptions,
 ): { readonly summary?: Summary | undefined; readonly problem?: string } {
-  const read = run.read('summary');
+  const read = caught(() => run.summary);
   const problem = read instanceof UserError ? read : read && otherSummary(run, read, runId);
   if (problem === undefined) return { summary: run.summary };
   if (strict) throw problem;
@@ -277,24 +264,22 @@ export async function runExperiment(
   const logEvery =
     loaded.experiment.training.log_every ?? defaultLogEvery(planRun(loaded, session).totalSteps);
   const initial = initialParameters(loaded, session.spec);
-  const { givenYaml, resolvedYaml } = loaded;
   const git = await asked;
-  const directory = makeDirectory(loaded, { givenYaml, resolvedYaml }, options);
-  const { signal, pauseAfterEpoch } = options;
+  const directory = makeDirectory(loaded, options);
   const state = new TrainingState(watchedMetrics(loaded.experiment));
   const context: RunContext = {
-    ...{ loaded, session, gates, directory, observer, signal, pauseAfterEpoch, began, state, logEvery },
+    ...{ loaded, session, gates, directory, observer, options, began, state, logEvery },
     runId: directory.id,
   };
   const begun = await whileLocked(directory.files.lock, async () => {
     if (options.directory !== undefined) {
       // another process may have run here while this one read the data
       if (directory.isResumable) return undefined;
-      directory.takeConfigs({ givenYaml, resolvedYaml });
+      directory.takeConfigs(loaded);
     }
     return trainRun(context, initial, () => {
       directory.write('manifest', newManifest(context, options, git));
-      const events = new RunEvents(context);
+      const events = openEvents(context);
       events.begin(dataSeconds);
       for (const { code, message } of session.warnings) events.warn(code, message);
       return events;
@@ -313,13 +298,13 @@ async function resumeIn(
   return resumeExperiment(directory, { ...options, set: [], allowChange: [], strict: false }, observer);
 }
 
-function makeDirectory(
-  loaded: LoadedExperiment,
-  configs: GivenConfigs,
-  { output, directory, started }: RunOptions,
-): RunDirectory {
-  if (directory !== undefined) return RunDirectory.at(directory, configs);
-  const { name } = loaded.experiment;
-  checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
-  return RunDirectory.create({ ...configs, name, outputRoot: output, configHash: loaded.hash, started });
+function makeDirectory(loaded: LoadedExperiment, { output, directory, started }: RunOptions): RunDirectory {
+  if (directory !== undefined) return RunDirectory.at(directory);
+  const {
+    locator,
+    hash,
+    experiment: { name },
+  } = loaded;
+  checkName(name, locator.atValue(['name'], 'run/name', ''));
+  return RunDirectory.create({ ...loaded, name, outputRoot: output, configHash: hash, started });
 }

@@ -28,6 +28,7 @@ import {
   type RunResult,
   settingSentence,
 } from './recorder.js';
+import type { RunOptions } from './resume.js';
 import { createTrainer, type Gates, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
@@ -41,21 +42,22 @@ export interface RunContext {
   readonly runId: string;
   readonly state: TrainingState;
   readonly observer: RunObserver;
-  readonly signal: AbortSignal;
+  readonly options: Pick<RunOptions, 'signal' | 'pauseAfterEpoch'>;
   readonly logEvery: number;
-  /** Pause after this many epochs have been trained and evaluated; undefined: never. */
-  readonly pauseAfterEpoch: number | undefined;
   /** When this process started working on the run, on the `performance` clock. */
   readonly began: number;
 }
 
-/** The first weights of a run, or the checkpoint that it resumes from. */
-export type RunStart = Float32Array | { readonly checkpoint: Checkpoint; readonly saved: SavedState };
+/** The checkpoint that a run resumes from. */
+export interface ResumePoint {
+  readonly checkpoint: Checkpoint;
+  readonly saved: SavedState;
+}
 
 /** Needs the lock of the run. An unexpected error is rethrown after all has been written. */
 export async function trainRun(
   context: RunContext,
-  start: RunStart,
+  start: Float32Array | ResumePoint,
   open: () => RunEvents,
 ): Promise<RunResult> {
   const { loaded, session, directory, state, observer } = context;
@@ -77,13 +79,13 @@ export async function trainRun(
     throw error;
   } finally {
     observer.end?.();
-    events?.log.close();
+    events?.close();
     await trainer?.close();
   }
 }
 
 async function train(parts: RunParts): Promise<LoopEnd> {
-  const { loaded, session, directory, trainer, state, events, observer, signal, pauseAfterEpoch } = parts;
+  const { loaded, session, directory, trainer, state, events, observer, options } = parts;
   const { training: settings } = loaded.experiment;
   const { position } = state;
   const plan = planRun(loaded, session, position);
@@ -102,7 +104,7 @@ async function train(parts: RunParts): Promise<LoopEnd> {
   const recorder = new Recorder(parts, plan);
   try {
     const end = await trainingLoop({
-      ...{ trainer, order, totalSteps, settings, state, signal, pauseAfterEpoch },
+      ...{ trainer, order, totalSteps, settings, state, ...options },
       learningRate: learningRates(loaded.experiment, plan, state.history),
       evaluation: { ...session, batchSize: settings.eval_batch_size, checkpoints },
       observer: recorder,
@@ -218,7 +220,7 @@ function judgedSummary(
 }
 
 function digestsOf({ directory }: Closing, events: RunEvents | undefined): Summary['digests'] {
-  return { log: events?.log.digest() ?? null, files: writtenDigests(directory) };
+  return { log: events?.digest() ?? null, files: writtenDigests(directory) };
 }
 
 function summaryOf(run: Closing, { status, exitCode, message }: Outcome, saved: SavedCheckpoints): Summary {

@@ -139,7 +139,7 @@ const CONFIG = {
   gates: [],
 };
 const configs = { givenYaml: JSON.stringify(CONFIG), resolvedYaml: JSON.stringify(CONFIG) };
-const directory = RunDirectory.at(join(folder, 'one'), configs);
+const directory = RunDirectory.at(join(folder, 'one'));
 directory.takeConfigs(configs);
 
 type Config = typeof CONFIG;
