@@ -63,7 +63,8 @@ export class HistoryCollector {
   private events = 0;
   private resumes = 0;
   private last = { step: 0, epoch: 0, time: null as string | null };
-  private readonly clock = new LogClock();
+  private before: number | undefined;
+  private milliseconds = 0;
   private readonly elapsed: CurveBuilder;
 
   constructor(private readonly capacity: number) {
@@ -72,24 +73,17 @@ export class HistoryCollector {
 
   add(record: LogRecord): void {
     this.events += 1;
-    this.clock.read(record);
+    this.passTime(record);
     this.keepPlace(record);
     for (const { curve, step, value } of pointsOf(record)) {
       const builder = this.builders.get(curve) ?? new CurveBuilder(this.capacity);
       this.builders.set(curve, builder);
       builder.add(step, value);
     }
-    switch (record.event) {
-      case 'train.epoch':
-        if (isNumber(record.epoch) && isNumber(record.step))
-          this.epochs.push({ epoch: record.epoch, step: record.step });
-        return;
-      case 'run.resume':
-        this.resumes += 1;
-        return;
-      case 'warning':
-        this.addWarning(record);
-    }
+    const { event, epoch, step } = record;
+    if (event === 'train.epoch' && isNumber(epoch) && isNumber(step)) this.epochs.push({ epoch, step });
+    if (event === 'run.resume') this.resumes += 1;
+    if (event === 'warning') this.addWarning(record);
   }
 
   /** Adds the next line of a log, as `eachLine` reads it. */
@@ -120,12 +114,22 @@ export class HistoryCollector {
     };
   }
 
+  /** Sums the time between the lines, without the time between a stop and a resume. */
+  private passTime({ event, time }: LogRecord): void {
+    const now = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+    if (Number.isNaN(now)) return;
+    const passed = this.before === undefined || event === 'run.resume' ? 0 : now - this.before;
+    // the clock may have been set back
+    this.milliseconds += Math.max(0, passed);
+    this.before = now;
+  }
+
   private keepPlace({ event, step, epoch, time }: LogRecord): void {
     if (typeof time === 'string') this.last.time = time;
     // `run.resume` and warnings may refer to earlier steps
     if (event !== 'train.step' && event !== 'train.epoch' && event !== 'eval') return;
     if (isNumber(step)) {
-      if (step > this.last.step) this.elapsed.add(step, this.clock.seconds);
+      if (step > this.last.step) this.elapsed.add(step, this.milliseconds / 1000);
       this.last.step = step;
     }
     if (isNumber(epoch)) this.last.epoch = epoch;
@@ -139,25 +143,6 @@ export class HistoryCollector {
       message: String(message),
       step: isNumber(step) ? step : null,
     });
-  }
-}
-
-/** Sums the time between the lines of a log, without the time between a stop and a resume. */
-class LogClock {
-  private before: number | undefined;
-  private milliseconds = 0;
-
-  get seconds(): number {
-    return this.milliseconds / 1000;
-  }
-
-  read({ event, time }: LogRecord): void {
-    const now = typeof time === 'string' ? Date.parse(time) : Number.NaN;
-    if (Number.isNaN(now)) return;
-    const passed = this.before === undefined || event === 'run.resume' ? 0 : now - this.before;
-    // the clock may have been set back
-    this.milliseconds += Math.max(0, passed);
-    this.before = now;
   }
 }
 

@@ -16,15 +16,13 @@ import { CounterRandom } from '../util/random.js';
 import type { ShardBatch, ShardShape } from './shards.js';
 
 interface Row {
+  readonly split: Split;
   readonly index: number;
   readonly length: number;
   readonly row: number;
   /** Position in the whole batch. */
   readonly inBatch: number;
-}
-
-interface BatchFacts {
-  readonly split: Split;
+  /** Steps that are computed of the batch. */
   readonly steps: number;
   /** Weight in the mean of each prediction that counts. */
   readonly weight: number;
@@ -32,7 +30,7 @@ interface BatchFacts {
   readonly step: number;
 }
 
-type Fill = (input: DeclaredInput, values: Float32Array, row: Row, facts: BatchFacts) => void;
+type Fill = (input: DeclaredInput, values: Float32Array, row: Row) => void;
 
 /** Writes sequences of splits into shards: all declared inputs of the model. */
 export class BatchWriter {
@@ -64,19 +62,16 @@ export class BatchWriter {
   write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
     const total = this.totalShare(split, indices);
     const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(split, index)), 1);
-    const facts: BatchFacts = {
-      split,
-      steps: this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength,
-      weight: total === 0 ? 0 : 1 / total,
-      step,
-    };
+    const steps = this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength;
+    const weight = total === 0 ? 0 : 1 / total;
     shards.forEach((shard, s) => {
-      shard.steps[0] = facts.steps;
+      shard.steps[0] = steps;
       for (let row = 0; row < this.shape.batch; row++) {
         const inBatch = s * this.shape.batch + row;
         if (inBatch < indices.length) {
           const index = indices[inBatch];
-          this.writeRow(shard, { index, length: this.lengthOf(split, index), row, inBatch }, facts);
+          const length = this.lengthOf(split, index);
+          this.writeRow(shard, { split, index, length, row, inBatch, steps, weight, step });
         } else this.clearRow(shard, row);
       }
     });
@@ -109,8 +104,8 @@ export class BatchWriter {
     return targets.kind === 'value' ? !Number.isNaN(values[t * targets.size]) : values[t] !== IGNORED;
   }
 
-  private writeRow({ inputs }: ShardBatch, row: Row, facts: BatchFacts): void {
-    for (const input of this.inputs) this.fill[input.role](input, inputs[input.name], row, facts);
+  private writeRow({ inputs }: ShardBatch, row: Row): void {
+    for (const input of this.inputs) this.fill[input.role](input, inputs[input.name], row);
   }
 
   private clearRow({ inputs }: ShardBatch, row: number): void {
@@ -123,7 +118,7 @@ export class BatchWriter {
   }
 
   private readonly fill: Readonly<Record<InputRole, Fill>> = {
-    features: (input, values, { index, row }, { split }) => {
+    features: (input, values, { split, index, row }) => {
       const width = widthOf(input);
       split.read(index, values, row * width, this.shape.batch * width);
     },
@@ -137,7 +132,7 @@ export class BatchWriter {
         values[t * this.shape.batch + row] = stepWeight(t, length);
       }
     },
-    target: (input, values, { index, row }, { split }) => {
+    target: (input, values, { split, index, row }) => {
       const width = widthOf(input);
       const { targets } = split;
       const given = this.targetsOf(split, index);
@@ -153,13 +148,13 @@ export class BatchWriter {
         }
       }
     },
-    weight: (_input, values, { index, length, row }, { split, weight }) => {
+    weight: (_input, values, { split, index, length, row, weight }) => {
       const given = this.targetsOf(split, index);
       for (let t = 0; t < this.predictions; t++) {
         values[t * this.shape.batch + row] = this.counts(split, given, length, t) ? weight : 0;
       }
     },
-    dropout: (input, values, { row, inBatch }, { steps, step }) => {
+    dropout: (input, values, { row, inBatch, steps, step }) => {
       const { probability, stream } = input.dropout!;
       const width = widthOf(input);
       const count = input.per === 'step' ? steps : predictionsOf(this.spec, steps);

@@ -23,10 +23,10 @@ export interface EvaluationProgress {
   readonly total: number;
 }
 
-export interface EvaluationOptions {
+interface EvaluationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with each sequence of the split in order; after an abort, not with the rest. */
-  readonly observe?: PredictionObserver;
+  readonly observe?: (sequence: PredictedSequence) => void;
   /** Called after each batch. */
   readonly progress?: ((so: EvaluationProgress) => void) | undefined;
 }
@@ -99,23 +99,15 @@ export class Evaluator {
   }
 }
 
-export interface LoadedBatch extends SplitBatch {
-  position(index: number): number;
-}
-
 /** The sequences of `split` in their order, until `signal` is aborted. */
-export async function* batchesOf(
-  split: Split,
-  batchSize: number,
-  signal?: AbortSignal,
-): AsyncGenerator<LoadedBatch> {
+export async function* batchesOf(split: Split, batchSize: number, signal?: AbortSignal) {
   for (let from = 0; from < split.count && !signal?.aborted; from += batchSize) {
     const length = Math.min(batchSize, split.count - from);
     const indices = Uint32Array.from({ length }, (_, i) => from + i);
     // results that threads return quickly would keep signals and timers waiting
     const [batch] = await Promise.all([loadBatch(split, indices), setImmediate()]);
     const first = batch.split === split ? 0 : from;
-    yield { ...batch, position: index => first + index };
+    yield { ...batch, position: (index: number) => first + index };
   }
 }
 
@@ -187,8 +179,6 @@ export interface PredictedSequence {
   readonly id?: string;
   readonly predictions: readonly Prediction[];
 }
-
-export type PredictionObserver = (sequence: PredictedSequence) => void;
 
 /**
  * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m = max z, in float64; NaN if undefined.

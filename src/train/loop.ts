@@ -4,7 +4,6 @@ import type { Experiment } from '../config/index.js';
 import type { BatchOrder, BatchOrderState } from '../data/index.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { BestValues, type Metrics, metricValue } from '../run/gates.js';
-import { NO_TIMES, type RunTimes } from '../run/run-times.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import { restoreBest, type SavedState } from './checkpoints.js';
 import { evaluationCollector } from './evaluation-document.js';
@@ -12,7 +11,7 @@ import type { Evaluator } from './evaluator.js';
 import { type EarlyStop, earlyStop, MetricHistory } from './plan.js';
 import type { Recorder } from './recorder.js';
 import type { Session } from './session.js';
-import { Calibration, StepTimes } from './timing.js';
+import { Calibration, NO_TIMES, type RunTimes, StepTimes } from './timing.js';
 import { type MetricSums, NO_METRICS, type StepResult, type Trainer } from './trainer.js';
 
 export interface Position {

@@ -11,7 +11,6 @@ import { whileLocked } from '../run/lock.js';
 import { cutLog, lastRecord, readEvents } from '../run/log.js';
 import { gitState, type Manifest, versions } from '../run/manifest.js';
 import { isGivenConfigEdited, Run } from '../run/run.js';
-import { timesSoFar } from '../run/run-times.js';
 import type { Summary } from '../run/summary.js';
 import { caught, damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
 import {
@@ -43,6 +42,7 @@ import {
   type Session,
   withGateOrigins,
 } from './session.js';
+import { timesSoFar } from './timing.js';
 import { type RunContext, trainRun } from './train.js';
 
 export interface ResumeOptions

@@ -9,7 +9,6 @@ import type { RunStatus } from '../run/events.js';
 import { judgeRun, metricValue, missedIn } from '../run/gates.js';
 import { writtenDigests } from '../run/integrity.js';
 import { Run } from '../run/run.js';
-import { addTimes, stepRatio } from '../run/run-times.js';
 import type { SavedCheckpoints, Summary } from '../run/summary.js';
 import { EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
@@ -30,6 +29,7 @@ import {
 } from './recorder.js';
 import type { RunOptions } from './resume.js';
 import { createTrainer, type Gates, type Session } from './session.js';
+import { addTimes, stepRatio } from './timing.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
 
