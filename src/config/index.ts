@@ -3,7 +3,7 @@
 export { checkAgainstData, type ModelSizes } from './data-check.js';
 export { locateInConfig, refuseRepeatedFiles } from './file-checks.js';
 export { changesResults, effectsOf, fileDigest } from './key-facts.js';
-export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
+export { type LoadedExperiment, loadExperiment } from './load.js';
 export { measuredMetrics } from './metrics.js';
 export type {
   DatasetConfig,

@@ -36,7 +36,7 @@ export function sweepKey({ entries }: MapNode): string | undefined {
 
 export type LoadedExperiment = ReturnType<ConfigSource['load']>;
 
-export interface OpenOptions {
+interface OpenOptions {
   /** Arguments `key.path=value`; paths in them are relative to the working directory. */
   readonly set?: readonly string[];
   /** Directory of the original config, so that a run's resolved config has the hash of the run. */

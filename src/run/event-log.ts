@@ -10,8 +10,6 @@ import { readBytes } from './files.js';
 import { type JsonObject, spellNonFinite } from './json.js';
 import { openLines } from './lines.js';
 
-export type EventLog = ReturnType<typeof openLog>;
-
 /** Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps. */
 export function openLog(path: string, seq = 0, clock = () => new Date()) {
   const file = openLines(path);
