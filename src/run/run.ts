@@ -136,8 +136,8 @@ export class Run {
   }
 
   /**
-   * The config that the run was started with, and overrides of it, `key.path=value`: everything that
-   * computes with the run uses it. Throws what `refuseChanges` throws.
+   * The config that the run was started with, and overrides of it, `key.path=value`: everything
+   * that computes with the run uses it. Throws what `refuseChanges` throws.
    */
   experiment(set: readonly string[] = []): LoadedExperiment {
     this.refuseChanges();
