@@ -9,7 +9,7 @@ import {
   type Targets,
 } from '../data/core/dataset.js';
 import type { LabelFacts } from '../data/core/labels.js';
-import { isConstant } from '../data/core/scaling.js';
+import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';
 import { outputsFor, targetSize, taskOf } from '../math/losses/index.js';

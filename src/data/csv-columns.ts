@@ -6,6 +6,7 @@ import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import type { Purpose } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
+import { MARKERS } from './core/settings.js';
 import {
   blankHeader,
   type CellPlace,
@@ -35,6 +36,10 @@ export interface NamedColumn {
   readonly keyPath?: ConfigDiagnostic['keyPath'];
   /** True if a table may lack it. */
   readonly isOptional?: boolean;
+  /** True if cells may be missing, since a fitted value replaces them. */
+  readonly isFilled?: boolean;
+  /** True for the cells that mean a missing number. */
+  readonly isMissing?: (text: string) => boolean;
 }
 
 /**
@@ -116,6 +121,19 @@ export function cellNumber(cell: string): number | undefined {
   return NUMBER.test(text) && Number.isFinite(Math.fround(value)) ? value : undefined;
 }
 
+/**
+ * Returns the function that is true for the cells that mean a missing number: empty cells, NaN and
+ * `markers`, of which numbers are compared by value.
+ */
+export function missingTest(markers: readonly (string | number)[] = MARKERS): (text: string) => boolean {
+  const texts = new Set(markers.map(String));
+  const numbers = new Set([...texts].filter(text => NUMBER.test(text)).map(Number));
+  return text =>
+    isMissing(text) ||
+    texts.has(text) ||
+    (numbers.size > 0 && NUMBER.test(text) && numbers.has(Number(text)));
+}
+
 export function isMissing(text: string): boolean {
   return text === '' || /^nan$/i.test(text);
 }
@@ -146,9 +164,10 @@ export function badNumber(text: string, place: Partial<CellPlace>, needed = 'a f
 export function missingCell(text: string, place: Partial<CellPlace>): Diagnostic {
   return {
     code: 'data/csv-missing-value',
-    message: text === '' ? 'the cell is empty' : 'the cell is NaN',
+    message: text === '' ? 'the cell is empty' : isMissing(text) ? 'the cell is NaN' : 'the value is missing',
     ...place,
     expected: 'a value in every row',
+    ...(!isMissing(text) && { got: JSON.stringify(text) }),
   };
 }
 

@@ -268,7 +268,7 @@ export class TableReader implements TableHandlers {
     };
     for (let i = 0; i < features.length; i++) {
       const text = fields[features[i]].trim();
-      const problem = this.addFeature(text);
+      const problem = this.addFeature(text, this.columns.features[i]);
       if (problem && text === this.columns.features[i].name && this.columns.symbol === undefined) {
         rows.features.truncate(rows.starts[rows.count]);
         this.ragged(record, repeatedHeader(record.place(0), this.headerRow));
@@ -368,10 +368,14 @@ export class TableReader implements TableHandlers {
   }
 
   /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
-  private addFeature(text: string): CellProblem | undefined {
+  private addFeature(text: string, column: NamedColumn): CellProblem | undefined {
     const { symbol, level, isPartlyRead } = this.columns;
     const { features, texts } = this.rows;
     if (symbol === undefined) {
+      if (column.isMissing?.(text)) {
+        features.push(Number.NaN);
+        return column.isFilled ? undefined : place => missingCell(text, place);
+      }
       const value = cellNumber(text);
       if (value === undefined && !isPartlyRead) return place => badNumber(text, place);
       if (value === undefined) texts.set(features.size, text);

@@ -7,7 +7,9 @@ import { type ClassMapping, classesByCode } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
+import { columnName } from './core/settings.js';
 import { TextCodes } from './core/store.js';
+import { missingTest } from './csv-columns.js';
 import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
@@ -25,12 +27,8 @@ const settings = key.section(
     delimiter: keys.delimiter,
     ...keys.otherFiles('Table', 'split', split => `data/readings-${split}.csv`),
     test_fraction: keys.testFraction,
-    features: keys.columns({
-      description: 'Names of the feature columns, in the order in which the model reads them.',
-      examples: [['temperature', 'humidity']],
-      aliases: ['columns', 'inputs'],
-      required: true,
-    }),
+    features: keys.featureColumns,
+    missing: keys.missingCells,
     input_kind: key.choice(['number', 'symbol', 'text'], {
       description:
         'Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the vocabulary; the rows of a group are the steps of a sequence. text: one column of texts, split into symbols by `level`; each row is a sequence.',
@@ -117,6 +115,13 @@ const settings = key.section(
           { required: ['level'], properties: { sequence: false } },
           { properties: { level: false } },
         ),
+        key.when(
+          {
+            required: ['input_kind'],
+            properties: { input_kind: { enum: ['symbol', 'text'] } },
+          },
+          { properties: { missing: false, features: { type: 'array', items: { type: 'string' } } } },
+        ),
         key.when({ required: ['sequence'] }, { properties: { id: false } }),
       ],
     },
@@ -148,7 +153,8 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
 
 /** Opens the dataset. */
 async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset> {
-  const { features, sequence, id, input_kind: kind = 'number' } = config;
+  const { sequence, id, input_kind: kind = 'number' } = config;
+  const features = config.features.map(columnName);
   if (kind !== 'number' && features.length > 1) {
     throw configError({
       code: 'data/symbol-columns',
@@ -172,6 +178,7 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   });
   return {
     ...dataset,
+    columnSettings: index => ({ missing: missingOf(config, index) }),
     columnNames: { features: i => features[i], targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
   };
@@ -222,10 +229,14 @@ async function measured(
 /** A target must not be an input. */
 function leaks({ features, target, target_kind }: CsvConfig): ConfigDiagnostic[] {
   const targets = new Set([target].flat());
-  const found = features.flatMap((feature, i): ConfigDiagnostic[] => {
-    if (!targets.has(feature)) return [];
-    const message = `the target column "${feature}" is also a feature`;
-    return [{ code: 'config/target-leak', message, keyPath: ['dataset', 'features', i] }];
+  const names = features.map(columnName);
+  const found = names.flatMap((name, i): ConfigDiagnostic[] => {
+    const keyPath = ['dataset', 'features', i];
+    if (names.indexOf(name) < i)
+      return [{ code: 'config/feature-twice', message: `the column "${name}" is a feature twice`, keyPath }];
+    if (!targets.has(name)) return [];
+    const message = `the target column "${name}" is also a feature`;
+    return [{ code: 'config/target-leak', message, keyPath }];
   });
   if (target_kind !== 'class' || typeof target === 'string') return found;
   const message = '`target_kind: class` needs a single target column';
@@ -237,12 +248,27 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
   return typeof target === 'string' ? [target] : target;
 }
 
-function columnsOf({ features, level, target_kind, sequence, id, delimiter, target }: CsvConfig) {
+/** What the config says about missing values of a feature: its own keys, then those of all. */
+function missingOf({ features, missing }: CsvConfig, index: number) {
+  const feature = features[index];
+  const own = typeof feature === 'string' ? undefined : feature.missing;
+  return missing || own ? { ...missing, ...own } : undefined;
+}
+
+function columnsOf(config: CsvConfig) {
+  const { features, level, target_kind, sequence, id, delimiter, target } = config;
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file } = sequence ?? {};
   return {
     delimiter,
-    features: features.map((name, i) => named(name, 'features', i)),
+    features: features.map((feature, i) => {
+      const missing = missingOf(config, i);
+      return {
+        ...named(columnName(feature), 'features', i),
+        isFilled: missing !== undefined,
+        isMissing: missingTest(missing?.markers),
+      };
+    }),
     level,
     targets:
       typeof target === 'string'

@@ -30,9 +30,10 @@ import {
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
-import { columnScaling, columnsOf, scalingOf } from './core/scaling.js';
+import { columnScaling, scalingOf } from './core/scaling.js';
 import { shareOf } from './core/selection.js';
 import * as keys from './core/settings.js';
+import { columnsOf } from './core/statistics.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
 import {

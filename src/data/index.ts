@@ -12,7 +12,7 @@ import type {
   NewSequencesOptions,
   SequenceReader,
 } from './core/dataset.js';
-import { normalized } from './core/scaling.js';
+import { prepared } from './core/preparation.js';
 import { dividedTraining, trainingCount } from './core/selection.js';
 import { csv } from './csv.js';
 import { forecast } from './forecast.js';
@@ -27,7 +27,9 @@ import { withVocabulary } from './vocabulary.js';
 
 export * from './batches.js';
 export * from './core/dataset.js';
-export { inDataUnits, newSplit, scaleStep } from './core/scaling.js';
+export { newSplit, StepPreparer } from './core/preparation.js';
+export { inDataUnits } from './core/scaling.js';
+export { columnName } from './core/settings.js';
 export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
 export * from './summary.js';
@@ -64,7 +66,7 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const counted = 'min_count' in config ? config : {};
   const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context.vocabulary) : divided;
   if (dividesItself || !('normalize' in settings.keys)) return spelled;
-  return normalized(spelled, 'normalize' in config ? config.normalize : undefined, context);
+  return prepared(spelled, 'normalize' in config ? config.normalize : undefined, context);
 }
 
 /** Facts about the data that the config alone determines. */

@@ -12,7 +12,8 @@ import {
   type Targets,
   type Vocabulary,
 } from './core/dataset.js';
-import { columnsOf, inDataUnits, trainingColumns } from './core/scaling.js';
+import { inDataUnits } from './core/scaling.js';
+import { columnsOf, trainingColumns } from './core/statistics.js';
 import { eachChunk } from './core/store.js';
 import { eachSymbol, realLength } from './vocabulary.js';
 

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
 import {
   type Dataset,
+  dataWidth,
   decodeText,
   encodeText,
   type InputSource,
@@ -140,7 +141,8 @@ export class Model {
 
   /** Type of a step: F numbers, or one of several symbols. */
   get input(): SequenceInput {
-    return this.opened.data.input;
+    const { data } = this.opened;
+    return data.input.kind === 'number' ? { kind: 'number', size: dataWidth(data) } : data.input;
   }
 
   /**

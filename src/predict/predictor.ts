@@ -184,7 +184,7 @@ export class Predictor {
     const isAny = run.variableLength || run.spec.carriesState;
     const pass = this.pass(steps, isAny || rows.some(({ length }) => length !== steps), this.rowsOf(steps));
     const targets = noTargets(this.model, steps);
-    const split = newSplit(rows, { input: data.input, steps, scaling, targets });
+    const split = newSplit(rows, { data, steps, scaling, targets });
     return { split, indices: Uint32Array.from(rows.keys()), rows, hasLabels: false, pass };
   }
 

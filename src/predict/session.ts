@@ -1,10 +1,11 @@
 /** Runs a model step by step; each prediction uses the steps so far. Also generates text. */
 import {
+  columnName,
   type DataRecord,
+  dataWidth,
   encodeText,
-  inputWidth,
   type ReadSequence,
-  scaleStep,
+  StepPreparer,
   symbolReader,
   UnknownSymbol,
   type Vocabulary,
@@ -72,18 +73,19 @@ export class StepModel {
   session(): Session {
     let states = this.begin();
     let taken = 0;
+    const preparer = new StepPreparer(this.model);
     return {
       step: async given => {
-        const values = new Float32Array(inputWidth(this.model.data.input));
+        const values = new Float32Array(dataWidth(this.model.data));
         writeStep(given, this.model, values, `step ${taken}`);
-        const scaling = this.model.scaling?.features;
-        if (scaling) scaleStep(values, 0, scaling);
+        const prepared = preparer.step(values);
         const of = states;
         const step = taken++;
-        return this.inOrder(() => this.compute(of, step, values));
+        return this.inOrder(() => this.compute(of, step, prepared));
       },
       reset: () => {
         states = this.begin();
+        preparer.restart();
         taken = 0;
       },
     };
@@ -235,7 +237,7 @@ export function givenSequence(given: SequenceValues, index: number, model: Opene
       const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
       throw unfit(`${place} has a different number of times and steps`, counts);
     }
-    const width = inputWidth(model.data.input);
+    const width = dataWidth(model.data);
     const values = new Float32Array(steps.length * width);
     steps.forEach((step, i) => {
       writeStep(step, model, values.subarray(i * width), `${place}, step ${i}`);
@@ -276,15 +278,16 @@ function writeStep(
     return;
   }
   const { input } = data;
-  const featureNames = 'features' in dataset ? dataset.features : undefined;
+  const width = dataWidth(data);
+  const featureNames = 'features' in dataset ? dataset.features?.map(columnName) : undefined;
   const numbers = numbersOf(given, featureNames);
   const isSymbol = input.kind === 'symbol';
   const isFit = (value: number) =>
     !isSymbol || (Number.isInteger(value) && value >= 0 && value < input.count);
-  if (numbers?.length !== inputWidth(input) || !isFit(numbers[0])) {
+  if (numbers?.length !== width || !isFit(numbers[0])) {
     const names = featureNames ? `, or an object with ${featureNames.slice(0, MAX_NAMED).join(', ')}` : '';
     throw unfit(`${place} does not fit the model`, {
-      expected: isSymbol ? `an integer from 0 to ${input.count - 1}` : counted(input.size, 'number') + names,
+      expected: isSymbol ? `an integer from 0 to ${input.count - 1}` : counted(width, 'number') + names,
       got: numbers && !isSymbol ? counted(numbers.length, 'number') : inWords(given),
     });
   }
@@ -292,7 +295,7 @@ function writeStep(
     const value = numbers[f];
     // other values may not convert: a bigint throws
     out[f] = typeof value === 'number' ? value : Number.NaN;
-    if (Number.isFinite(out[f])) continue;
+    if (Number.isFinite(out[f]) || (isMissing(value) && data.preparation?.columns[f].fill)) continue;
     const name = featureNames?.[f] ?? `feature ${f}`;
     throw unfit(`${place}: ${name} is not a finite float32 number`, { got: inWords(value) });
   }
@@ -305,6 +308,10 @@ function numbersOf(given: unknown, names: readonly string[] | undefined): ArrayL
   if (typeof given !== 'object' || given === null) return undefined;
   const values: Readonly<Record<string, number>> = { ...given };
   return names?.every(name => name in values) ? names.map(name => values[name]) : undefined;
+}
+
+function isMissing(value: unknown): boolean {
+  return value === null || value === undefined || Number.isNaN(value);
 }
 
 function textsOf({ vocabulary }: DataRecord, place: string): Vocabulary {

@@ -375,6 +375,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
     ...(dataset.targetNames && { target_names: dataset.targetNames }),
     ...(dataset.image && { image: dataset.image }),
+    ...(dataset.preparation && { preparation: dataset.preparation }),
     ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),
     ...(dataset.seriesScaling && { series_scaling: dataset.seriesScaling }),
   };
@@ -385,7 +386,8 @@ export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling'>;
 
 /** Values that a run fitted on its training split; empty without a run. */
 export function fittedBy(run: RunData | undefined): Fitted {
-  return { scaling: run?.scaling, vocabulary: run?.data?.vocabulary };
+  const { preparation, vocabulary } = run?.data ?? {};
+  return { preparation, scaling: run?.scaling, vocabulary };
 }
 
 /** Names may differ, since files may have been moved; content, split and order may not. */

@@ -139,7 +139,7 @@ export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Fl
 }
 
 /** Values that a run fitted on its training split; fitted again if absent. */
-export type Fitted = Pick<DatasetContext, 'scaling' | 'vocabulary'>;
+export type Fitted = Pick<DatasetContext, 'preparation' | 'scaling' | 'vocabulary'>;
 
 /** The last parameter has the values that the run fitted earlier. */
 export async function openData(
@@ -149,13 +149,14 @@ export async function openData(
     seed,
     training,
   }: Pick<Experiment, 'dataset' | 'loss' | 'seed'> & Partial<Pick<Experiment, 'training'>>,
-  { scaling, vocabulary }: Fitted = {},
+  { preparation, scaling, vocabulary }: Fitted = {},
 ): Promise<Dataset> {
   await refuseRepeatedFiles(dataset);
   const hasLabelTargets = taskOf(loss) === 'labels';
   return openDataset(dataset, {
     seed,
     streams: streamsOf(training),
+    preparation,
     scaling,
     vocabulary,
     hasLabelTargets,

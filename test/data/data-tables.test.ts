@@ -402,7 +402,7 @@ t.test('csv: the files of a folder or pattern are one table', async t => {
       '2.csv': `label,b,a,group\n${swapped.join('').replaceAll(/^[yz]/gm, 'x')}`,
       '3.csv': `group,a,b,label\n${lines(rows.slice(8)).replaceAll(/[yz]$/gm, 'x')}`,
     },
-    bad: { '1.csv': 'group,a,b,label\ng,1,2,x\n', '2.csv': 'group,a,b,label\ng,1,?,x\n' },
+    bad: { '1.csv': 'group,a,b,label\ng,1,2,x\n', '2.csv': 'group,a,b,label\ng,1,#,x\n' },
     twice: { '1.csv': 'group,a,b,label\ng,1,2,x\n', '2.csv': 'group,a,b,label\nh,1,2,x\ng,1,2,z\n' },
     texts: { '1.csv': 't,y\nab,0\nc,1\n', '2.csv': 't,y\ncb,1\nd,0\n' },
   });

@@ -156,6 +156,20 @@ const TABLE = set(CLASSES, 'dataset', {
   target_kind: 'class',
   sequence: { group: 'g' },
 });
+const holes = () =>
+  work.file(
+    'holes.csv',
+    table()
+      .replace(/-?\d\.\d{3}[15]\b/g, 'NA')
+      .replace(/-?\d\.\d{3}[37]\b/g, '-999'),
+  );
+const MISSING = { fill: 'mean', indicator: false, elapsed: false, markers: ['NA'] };
+const HOLES = sets(TABLE, {
+  'dataset.path': holes(),
+  'dataset.test_path': holes(),
+  'dataset.missing': MISSING,
+  'dataset.features': [{ column: 'a', missing: MISSING }, 'b'],
+});
 const WORDS = sets(TABLE, {
   'dataset.features': ['w'],
   'dataset.input_kind': 'text',
@@ -225,6 +239,17 @@ const classesFile = () => npyIntegers(labels(N));
 const short = () => npyIntegers(Array.from({ length: N }, () => 2));
 const ids = () => npyIntegers(Array.from({ length: N }, (_, i) => i));
 
+/** Pairs for the keys of missing values; the column `b` has the settings of all, `a` its own. */
+const ofMissing = (path: string): Readonly<Record<string, readonly Pair[]>> => {
+  const base = path === 'dataset.missing' ? set(HOLES, 'dataset.features', ['a', 'b']) : HOLES;
+  return {
+    [`${path}.fill`]: [[base, 'mean', 'zero']],
+    [`${path}.indicator`]: [[base, false, true]],
+    [`${path}.elapsed`]: [[base, false, true]],
+    [`${path}.markers`]: [[base, ['NA'], ['NA', -999]]],
+  };
+};
+
 const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   name: [[CLASSES, 'one', 'two']],
   description: [[CLASSES, 'one', 'two']],
@@ -259,6 +284,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.test_labels': [[IDX, imageLabels(), imageLabels()]],
   'dataset.test_fraction': [[set(CLASSES, 'dataset.path', work.file('one.npz', npz(arrays()))), 0.2, 0.5]],
   'dataset.normalize': [[CLASSES, 'standard', 'none']],
+  ...ofMissing('dataset.missing'),
+  'dataset.features.0.column': [[HOLES, 'a', 'value']],
+  ...ofMissing('dataset.features.0.missing'),
   'dataset.x': [[NPY, floatsFile(), floatsFile()]],
   'dataset.y': [[NPY, classesFile(), classesFile()]],
   'dataset.lengths': [[NPY, undefined, short(), { 'dataset.lengths_test': short() }]],

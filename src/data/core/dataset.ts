@@ -55,6 +55,8 @@ export interface Column {
   readonly deviation: number;
   readonly min: number;
   readonly max: number;
+  /** Number of missing values, which the others leave out; absent if there are none. */
+  readonly missing?: number;
 }
 
 export type Targets =
@@ -92,6 +94,11 @@ export type NaiveForecast = 'last_value' | 'seasonal_naive';
 /** Number of values that `Split.read` writes per step. */
 export function inputWidth(input: SequenceInput): number {
   return input.kind === 'number' ? input.size : 1;
+}
+
+/** Number of values per step in the data, before their preparation. */
+export function dataWidth({ input, preparation }: Pick<DataRecord, 'input' | 'preparation'>): number {
+  return preparation?.columns.length ?? inputWidth(input);
 }
 
 export type SplitName = 'train' | 'validation' | 'test';
@@ -204,10 +211,28 @@ export interface Dataset {
    * `normalize`, unless it is `none`.
    */
   readonly columns?: Readonly<Record<'features' | 'targets', readonly Column[]>>;
+  /** What the config says about column `index` of the data, until the dataset is prepared. */
+  readonly columnSettings?: (index: number) => ColumnSettings;
+  /** How columns became features; absent if they are the features. */
+  readonly preparation?: Preparation;
   readonly scaling?: DataScaling;
   readonly seriesScaling?: SeriesScaling;
   readonly seriesFacts?: SeriesFacts;
   readonly image?: { readonly height: number; readonly width: number };
+}
+
+/** What the config says about missing values. */
+export interface MissingSettings {
+  /** Default: `forward`. */
+  readonly fill?: 'forward' | 'mean' | 'median' | 'zero' | number;
+  readonly indicator?: boolean;
+  readonly elapsed?: boolean;
+}
+
+/** How a column of the data becomes features of the model. */
+export interface ColumnSettings {
+  /** Absent if the column must not have missing values. */
+  readonly missing?: MissingSettings | undefined;
 }
 
 /** What data are read for. */
@@ -217,7 +242,10 @@ export type Purpose = 'train' | 'predict';
 export interface NewSequence {
   /** Steps, 1 or more. */
   readonly length: number;
-  /** `[length, F]`, row-major, all finite; or one symbol for each step. */
+  /**
+   * The columns of the data, `[length, columns]`, row-major: finite, or NaN if a value is missing;
+   * or one symbol for each step.
+   */
   readonly values: Float32Array;
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
@@ -286,6 +314,8 @@ export interface DatasetContext {
   readonly ignoredLabel?: number | undefined;
   /** Rows of a batch, if each continues the row of the previous batch. Default: 1. */
   readonly streams?: number;
+  /** Preparation of a trained run, used instead of fitting one. */
+  readonly preparation?: Preparation | undefined;
   /** Scaling of a trained run, used instead of fitting one. */
   readonly scaling?: DataScaling | undefined;
   /** Vocabulary of a trained run, used instead of fitting one. */
@@ -360,6 +390,31 @@ const input = s.either(
   { description: 'The type of a step: `size` numbers, or one of `count` symbols.' },
 );
 
+const preparation = s.struct(
+  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are the columns in order, then all `indicator`, then all `elapsed`. Absent if the columns are the features.',
+  {
+    columns: s.list(
+      s.struct('A column.', {
+        fill: s.optional(
+          s.struct('What replaces missing values. Absent if the column must not have any.', {
+            value: s.number('The value; with `forward`, before the first value of a sequence.'),
+            forward: s.boolean('Whether the last value of the sequence before it replaces a missing one.'),
+          }),
+        ),
+        indicator: s.optional(
+          s.boolean('Whether the model has a feature that is 1 if the value is missing, else 0.'),
+        ),
+        elapsed: s.optional(
+          s.boolean(
+            'Whether the model has a feature with the number of steps since the last step before that has a value; 0 in the first step.',
+          ),
+        ),
+      }),
+      'Of each column that the config names as a feature.',
+    ),
+  },
+);
+
 const vocabulary = s.struct(
   'The vocabulary, fitted on the training split. Absent if steps are numbers, or if the data already number their symbols.',
   {
@@ -415,6 +470,7 @@ export const dataRecord = s.struct(
         width: s.count('Pixels per row.', 1),
       }),
     ),
+    preparation: s.optional(preparation),
     vocabulary: s.optional(vocabulary),
     series_scaling: s.optional(seriesScaling),
   },
@@ -433,6 +489,7 @@ export const dataScaling = s.struct(
 );
 
 export type SequenceInput = s.TypeOf<typeof input>;
+export type Preparation = s.TypeOf<typeof preparation>;
 export type Vocabulary = s.TypeOf<typeof vocabulary>;
 /** Unit of a text's symbols. A byte is represented by the character with its code. */
 export type TextLevel = NonNullable<Vocabulary['level']>;

@@ -68,6 +68,10 @@ export const column = <const O extends About>(options: O) => key.text({ minLengt
 export const columns = <const O extends About>(options: O) =>
   key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...DATA, ...options });
 
+/** A feature: the name of its column, or a mapping with more about it. */
+export const columnName = (feature: string | { readonly column: string }): string =>
+  typeof feature === 'string' ? feature : feature.column;
+
 /** A number of steps. */
 export const steps = <const O extends About & { min: number }>(options: O) =>
   key.integer({ max: 65536, ...DATA, ...options });
@@ -226,6 +230,107 @@ export const normalize = key.named(
     description:
       'How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.',
   }),
+);
+
+const PREPARED = {
+  effects: ['data'],
+  resume: { never: 'its weights were trained on data with missing values filled in this way' },
+} as const satisfies key.KeyFacts;
+
+/** Texts of missing values if the config lists none: the usual ones of pandas, `-` and `?`. */
+export const MARKERS = [
+  ...['', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaN', 'nan', 'null', 'NULL', 'None', '-', '?'],
+] as const;
+
+const fill = key.either([key.word(['forward', 'mean', 'median', 'zero'], {}), key.number({})], {
+  description:
+    'What replaces a missing value. forward (without this key): the last value of the sequence before it; before the first, the mean of the training split. mean, median: of the values of the column in the training split. zero: 0. A number: that number, in the units of the data.',
+  defaultText: 'forward',
+  runDefault: true,
+  examples: ['forward', 'median', -1],
+  aliases: ['strategy', 'method', 'impute', 'fillna', 'with'],
+  ...PREPARED,
+});
+
+const missingKeys = {
+  fill,
+  indicator: key.boolean({
+    description:
+      'Whether each column with missing values in the training split adds a feature that is 1 if the value is missing, else 0.',
+    examples: [true],
+    aliases: ['add_indicator', 'mask', 'flag'],
+    ...PREPARED,
+  }),
+  elapsed: key.boolean({
+    description:
+      'Whether each such column adds a feature with the number of steps since the last step before that has a value (δ of GRU-D; Che et al., 2018).',
+    examples: [true],
+    aliases: ['delta', 'time_since', 'since_last'],
+    ...PREPARED,
+  }),
+};
+
+/** Missing values of tables. */
+export const missingCells = key.named(
+  'missing_cells',
+  key.section(
+    {
+      ...missingKeys,
+      markers: key.list(key.either([key.text({}), key.number({})], {}), {
+        description: `Contents of cells that mean a missing value, besides empty cells and NaN; numbers are compared by value. Without this key: ${MARKERS.filter(
+          one => one !== '',
+        )
+          .map(one => `\`${one}\``)
+          .join(', ')}.`,
+        examples: [['NA', '-', -999]],
+        maxItems: 1000,
+        aliases: ['na_values', 'null_values', 'nulls'],
+        ...PREPARED,
+      }),
+    },
+    {
+      title: 'MissingCells',
+      description:
+        'What the model reads instead of missing values of features. A feature may have a `missing` of its own, whose keys replace these. Without this key, a missing value is an error.',
+      examples: [{ fill: 'forward', indicator: true }],
+      aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'na_values', 'nan'],
+    },
+  ),
+);
+
+/** Features of tables. */
+export const featureColumns = key.list(
+  key.either(
+    [
+      key.text({ minLength: 1 }),
+      key.section(
+        {
+          column: column({
+            description: 'Name of the column.',
+            examples: ['heart_rate'],
+            aliases: ['name'],
+            required: true,
+          }),
+          missing: missingCells,
+        },
+        {
+          title: 'FeatureColumn',
+          description: 'A feature column with settings of its own.',
+        },
+      ),
+    ],
+    {},
+  ),
+  {
+    description:
+      'The feature columns, in the order in which the model reads them: names, or mappings with the name and settings of the column.',
+    examples: [['temperature', { column: 'humidity', missing: { fill: 'median' } }]],
+    aliases: ['columns', 'inputs'],
+    minItems: 1,
+    maxItems: 65536,
+    required: true,
+    ...DATA,
+  },
 );
 
 export const textLevel = key.named(

@@ -1,0 +1,140 @@
+/** Statistics of columns over the training split; NaN is a missing value, which they leave out. */
+import { type Column, type Dataset, inputWidth, type Split } from './dataset.js';
+
+export function isConstant({ min, max }: Column): boolean {
+  return min === max;
+}
+
+/** Rows of numbers of equal width: calls `visit` for each row, which starts at `values[at]`. */
+export type Rows = (visit: (values: ArrayLike<number>, at: number) => void) => void;
+
+/** The steps of a split, without padding. @param stride 2 for those of every other sequence */
+export function stepsOf(
+  { count, read, lengths }: Split,
+  { width, sequenceLength }: { readonly width: number; readonly sequenceLength: number },
+  stride = 1,
+): Rows {
+  const row = new Float32Array(sequenceLength * width);
+  return visit => {
+    for (let index = 0; index < count; index += stride) {
+      read(index, row, 0, width);
+      const length = lengths?.[index] ?? sequenceLength;
+      for (let step = 0; step < length; step++) visit(row, step * width);
+    }
+  };
+}
+
+/**
+ * Statistics of the training split's features (without padding) and value targets. A list is empty
+ * if these are symbols, classes or labels.
+ * @param maxNumbers approximate number of feature values to read, from sequences spread evenly over
+ *   the split
+ */
+export function trainingColumns(
+  { input, train, sequenceLength, columnNames }: Dataset,
+  hasLabelTargets: boolean,
+  maxNumbers = Number.POSITIVE_INFINITY,
+): NonNullable<Dataset['columns']> {
+  const width = inputWidth(input);
+  const stride = Math.max(1, Math.ceil((train.count * sequenceLength * width) / maxNumbers));
+  const features = stepsOf(train, { width, sequenceLength }, stride);
+  const { targets } = train;
+  const targetRows: Rows = visit => {
+    if (targets.kind !== 'value') return;
+    for (let at = 0; at < targets.values.length; at += targets.size) {
+      if (!Number.isNaN(targets.values[at])) visit(targets.values, at);
+    }
+  };
+  const name = (part: 'features' | 'targets', i: number) =>
+    columnNames?.[part](i) ?? `${part.slice(0, -1)} ${i}`;
+  return {
+    features: input.kind === 'number' ? columnsOf(width, features, i => name('features', i)) : [],
+    targets:
+      targets.kind === 'value' && !hasLabelTargets
+        ? columnsOf(targets.size, targetRows, i => name('targets', i))
+        : [],
+  };
+}
+
+/**
+ * Statistics of the values that are not NaN, in two passes, so that a large mean does not cancel a
+ * small deviation.
+ */
+export function columnsOf(width: number, rows: Rows, name: (index: number) => string): Column[] {
+  const sum = new Float64Array(width);
+  const min = new Float64Array(width).fill(Number.POSITIVE_INFINITY);
+  const max = new Float64Array(width).fill(Number.NEGATIVE_INFINITY);
+  const counts = new Float64Array(width);
+  let total = 0;
+  rows((values, at) => {
+    total++;
+    for (let i = 0; i < width; i++) {
+      const value = values[at + i];
+      if (Number.isNaN(value)) continue;
+      counts[i]++;
+      sum[i] += value;
+      if (value < min[i]) min[i] = value;
+      if (value > max[i]) max[i] = value;
+    }
+  });
+  const mean = sum.map((all, i) => all / counts[i]);
+  const squares = new Float64Array(width);
+  rows((values, at) => {
+    for (let i = 0; i < width; i++)
+      if (!Number.isNaN(values[at + i])) squares[i] += (values[at + i] - mean[i]) ** 2;
+  });
+  return Array.from({ length: width }, (_, i) => ({
+    name: name(i),
+    mean: mean[i],
+    deviation: Math.sqrt(squares[i] / counts[i]),
+    min: min[i],
+    max: max[i],
+    ...(counts[i] < total && { missing: total - counts[i] }),
+  }));
+}
+
+/**
+ * Medians of some columns of float32 rows. They are exact in bounded memory: values are counted by
+ * the upper half of their bits, then those with the upper half of a median by the lower half.
+ * @param counts number of values of each column that are not NaN, at least 1
+ */
+export function mediansOf(rows: Rows, columns: readonly number[], counts: readonly number[]): number[] {
+  const middle = columns.flatMap((column, i) => [
+    { column, rank: Math.floor((counts[i] - 1) / 2), key: 0 },
+    { column, rank: Math.floor(counts[i] / 2), key: 0 },
+  ]);
+  for (const shift of [16, 0]) {
+    const bins = middle.map(() => new Uint32Array(2 ** 16));
+    rows((values, at) => {
+      for (const [i, { column, key }] of middle.entries()) {
+        const value = values[at + column];
+        if (Number.isNaN(value)) continue;
+        const bits = sortableBits(value);
+        if (shift > 0 || bits >>> 16 === key) bins[i][(bits >>> shift) & 0xffff]++;
+      }
+    });
+    for (const [i, one] of middle.entries()) {
+      let bin = 0;
+      while (one.rank >= bins[i][bin]) one.rank -= bins[i][bin++];
+      one.key = ((one.key << 16) | bin) >>> 0;
+    }
+  }
+  const values = middle.map(({ key }) => fromSortable(key));
+  return columns.map((_, i) => (values[2 * i] + values[2 * i + 1]) / 2);
+}
+
+/** Sign bit of a float32. */
+const SIGN = 0x80000000;
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** The bits of a float32, changed so that they are ordered like the values. */
+function sortableBits(value: number): number {
+  float[0] = value;
+  return (bits[0] & SIGN ? ~bits[0] : bits[0] | SIGN) >>> 0;
+}
+
+function fromSortable(sortable: number): number {
+  bits[0] = sortable & SIGN ? sortable & ~SIGN : ~sortable;
+  return float[0];
+}
