@@ -3,7 +3,7 @@
 import { OPTIMISTIC } from '../config/metrics.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { isShare, percent } from '../util/numbers.js';
-import { hardestTrivial, trivialValues } from './gates.js';
+import { gateSentence, hardestTrivial, missedIn, trivialValues } from './gates.js';
 import type { SplitMetrics, Summary } from './summary.js';
 
 /** `test accuracy 97.12 %`, `test mean absolute error 0.2512`, `validation r2 0.9173`. */
@@ -68,8 +68,29 @@ export function baselineWarnings({
 
 /** What to consider about a result besides its numbers, one sentence each. */
 export function cautionsOf(summary: Summary): string[] {
-  const { selected_on_test = [] } = summary;
-  return [...selected_on_test.map(what => `${what} is ${OPTIMISTIC}`), ...baselineWarnings(summary)];
+  return [...selectionCautions(summary), ...baselineWarnings(summary)];
+}
+
+export function selectionCautions({ selected_on_test = [] }: Summary): string[] {
+  return selected_on_test.map(what => `${what} is ${OPTIMISTIC}`);
+}
+
+/** What a completed run fell short of, one sentence each: gates, and trivial baselines. */
+export function failuresOf(summary: Summary): string[] {
+  if (summary.status !== 'completed') return [];
+  return [...missedIn(summary.gates).map(gateSentence), ...baselineWarnings(summary)];
+}
+
+/** The same in a few words, for lists of runs. */
+export function shortfallsOf(summary: Summary): string[] {
+  if (summary.status !== 'completed') return [];
+  const verdicts = missedIn(summary.gates).map(({ verdict }) => verdict);
+  const missed = verdicts.find(verdict => verdict === 'failed') ?? verdicts.at(0);
+  const untaught = summary.constant_outputs ? 'has not learned' : 'no better than trivial';
+  return [
+    ...(missed === undefined ? [] : [`gate ${missed}`]),
+    ...(baselineWarnings(summary).length === 0 ? [] : [untaught]),
+  ];
 }
 
 /** How training ended early, or with restored weights; else null. */

@@ -130,6 +130,11 @@ function commonOf([first = {}, ...others]: readonly ConfigTexts[]): ConfigTexts 
   return Object.fromEntries(left);
 }
 
+/** `completed: gate failed` */
+export function statusWords({ state, shortfalls }: Pick<RunRow, 'state' | 'shortfalls'>): string {
+  return shortfalls.length === 0 ? state : `${state}: ${shortfalls.join(', ')}`;
+}
+
 /** The script or the style sheet of the page. */
 export function pageAsset(name: 'page.js' | 'page.css'): string {
   return readFileSync(programFile(`view/${name}`), 'utf8');
@@ -214,9 +219,9 @@ interface Essentials {
 function essentialsOf(report: Report): Essentials {
   switch (report.kind) {
     case 'run': {
-      const { name, id, state, message, steps, epochs, metrics, gates, tags, note } = report;
+      const { name, id, message, failures, steps, epochs, metrics, gates, tags, note } = report;
       const rows = [
-        ['status', state],
+        ['status', statusWords(report)],
         ['steps', steps],
         ['epochs', epochs],
         ...(tags.length > 0 ? [['tags', tags.join(', ')]] : []),
@@ -224,7 +229,7 @@ function essentialsOf(report: Report): Essentials {
         ...metrics.map(metric => [metric.name, metric.value]),
         ...gates.map(gate => [`gate ${gate.name}`, gate.value, gate.required, gate.verdict, gate.place]),
       ];
-      return { title: `${name} ${id}`, text: message, rows };
+      return { title: `${name} ${id}`, text: [message ?? '', ...failures].join(' ').trim(), rows };
     }
     case 'sweep': {
       const { name, id, state, objective, parameters, trials } = report;
@@ -240,9 +245,9 @@ function essentialsOf(report: Report): Essentials {
       const { title, runs, sweeps } = report;
       const rows = [
         ['name', 'id', 'status', 'metrics'],
-        ...runs.map(({ name, id, state, metrics }) => {
-          const told = metrics.map(metric => `${metric.name} ${metric.value}`);
-          return [name, id, state, told.join(', ')];
+        ...runs.map(row => {
+          const told = row.metrics.map(metric => `${metric.name} ${metric.value}`);
+          return [row.name, row.id, statusWords(row), told.join(', ')];
         }),
         ...sweeps.map(one => [one.name, one.id, one.state, `best ${one.metric} ${one.best?.value ?? '-'}`]),
       ];

@@ -19,7 +19,7 @@ import type { Manifest } from '../run/manifest.js';
 import { readNotes } from '../run/notes.js';
 import { Run } from '../run/run.js';
 import type { GateResult, SplitBaselines, Summary } from '../run/summary.js';
-import { cautionsOf, endingOf } from '../run/words.js';
+import { endingOf, failuresOf, selectionCautions, shortfallsOf } from '../run/words.js';
 import { canonical, type Value } from '../sweep/search/space.js';
 import { counted } from '../util/words.js';
 
@@ -57,7 +57,8 @@ export function runReportOf(run: Run, history: RunHistory) {
     baselines: baselinesOf(ended?.baselines),
     best: ended?.best ?? null,
     ending: ended === undefined ? null : endingOf(ended),
-    cautions: ended === undefined ? [] : cautionsOf(ended),
+    failures: ended === undefined ? [] : failuresOf(ended),
+    cautions: ended === undefined ? [] : selectionCautions(ended),
     gates: ended?.gates.map(gateReport) ?? askedGates(run).map(undecided),
     // by name, see run/history.ts
     curves: history.curves,
@@ -93,7 +94,13 @@ export function runFacts(run: Run, ended: Summary | undefined, historyOf: () => 
   const { tags, note } = readNotes(directory.path);
   const started = manifest?.started ?? null;
   const seed = summary?.seed ?? manifest?.seeds.experiment ?? numberOrNull(run.config.seed);
-  return { id, name, state, started, seed, tags, note, ...(ended ? results(ended) : reached(historyOf())) };
+  const { metrics, ...progress } = ended ? results(ended) : reached(historyOf());
+  const shortfalls = ended ? shortfallsOf(ended) : [];
+  return {
+    ...{ id, name, state, shortfalls, started, seed, tags, note, ...progress },
+    main: mainOf(metrics.map(metric => metric.name)),
+    metrics: byName(metrics),
+  };
 }
 
 function results({ steps, epochs, metrics }: Summary) {
@@ -101,11 +108,23 @@ function results({ steps, epochs, metrics }: Summary) {
 }
 
 function reached({ last, epochs, curves }: RunHistory) {
-  const metrics = Object.entries(curves).flatMap(([curve, { values }]) => {
+  const metrics = Object.entries(curves).flatMap(([curve, { values }]): Metric[] => {
     const name = finalName(curve);
     return name === undefined ? [] : [{ name, value: values.at(-1) ?? null }];
   });
-  return { steps: last.step, epochs: epochs.at(-1)?.epoch ?? 0, metrics: byName(metrics) };
+  return { steps: last.step, epochs: epochs.at(-1)?.epoch ?? 0, metrics };
+}
+
+/**
+ * The main metric of a run, such as `test.accuracy`: of the last measured split, the first one of
+ * the config besides the loss.
+ */
+function mainOf(names: readonly string[]): string | null {
+  const ofSplits = ['test', 'validation', 'train'].map(split =>
+    names.filter(name => name.startsWith(`${split}.`)),
+  );
+  const measured = ofSplits.find(ofSplit => ofSplit.length > 0) ?? [];
+  return measured.find(name => !name.endsWith('.loss')) ?? measured.at(0) ?? null;
 }
 
 function timingsOf({ duration_s, train_s, eval_s, ms_per_step, peak_rss_mb }: Summary) {
@@ -118,13 +137,12 @@ export interface Metric {
 }
 
 function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
-  const named = Object.entries(metrics).flatMap(([split, values]) =>
+  return Object.entries(metrics).flatMap(([split, values]) =>
     Object.entries(values ?? {}).map(([name, value]) => ({
       name: `${split}.${name}`,
       value: nonFiniteName(value) ?? value,
     })),
   );
-  return byName(named);
 }
 
 /** So that equal runs have equal reports. */
@@ -136,7 +154,7 @@ function baselinesOf(baselines: Summary['baselines']) {
   const { validation = {}, test = {} } = baselines ?? {};
   return Object.keys(test).map(name => {
     const of = (split: SplitBaselines) => split[name as keyof SplitBaselines] ?? {};
-    return { name, metrics: finalMetrics({ train: {}, validation: of(validation), test: of(test) }) };
+    return { name, metrics: byName(finalMetrics({ train: {}, validation: of(validation), test: of(test) })) };
   });
 }
 

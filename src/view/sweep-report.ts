@@ -43,12 +43,11 @@ export function buildSweepReport(path: string) {
     settings: settingsOf(plan),
     parameters: parametersOf(plan, rows),
     trials: thinned(rows).map(row => trialOf(row, results)),
-    cautions: [
-      ...sweepCautions(plan, records.rows),
-      ...(isTrivial(results, summary.baseline)
-        ? ['the best trial is no better than the trivial baseline']
-        : []),
-    ],
+    failures:
+      shortfallsOf(results, summary).length === 0
+        ? []
+        : ['the best trial is no better than the trivial baseline'],
+    cautions: sweepCautions(plan, records.rows),
     baseline,
     best: best?.trial ?? null,
     importance: importance && sharesOf(importance),
@@ -69,11 +68,18 @@ export function sweepRowOf(results: SweepResults, path: string) {
   };
 }
 
+/** What a completed sweep fell short of. */
+function shortfallsOf(results: SweepResults, { status, baseline }: SweepSummary): string[] {
+  return status === 'completed' && isTrivial(results, baseline) ? ['no better than trivial'] : [];
+}
+
 /** What reports and lists say about a sweep. */
-function factsOf({ records, directory }: SweepResults, summary: SweepSummary) {
+function factsOf(results: SweepResults, summary: SweepSummary) {
+  const { records, directory } = results;
   const { sweep_id: id, name, status: state, states, duration_s } = summary;
   const { tags, note } = readNotes(directory.path);
-  return { id, name, state, started: records.started ?? null, duration_s, states, tags, note };
+  const shortfalls = shortfallsOf(results, summary);
+  return { id, name, state, shortfalls, started: records.started ?? null, duration_s, states, tags, note };
 }
 
 function sharesOf(importance: NonNullable<SweepSummary['importance']>) {

@@ -137,16 +137,16 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       for (const run of runs) {
         for (const [name, value] of Object.entries(run.metrics.test))
           t.equal(await exact(page, path(run), `test.${name}`), String(value));
-        t.match(await cell(page, path(run), 'state').textContent(), 'completed');
-        t.match(await cell(page, path(run), 'gates').textContent(), run.gates[0].verdict);
+        t.equal(run.gates[0].verdict, 'failed');
+        t.match(await cell(page, path(run), 'state').textContent(), /^✕ gate failed/);
       }
       t.same(
         await page.locator('thead th').allTextContents(),
         [
-          ...['experiment', 'compare', 'run', 'state'],
+          ...['run', '⇄compare', 'state'],
           ...['test mean absolute error', 'test rmse', 'test loss'],
           ...['train mean absolute error', 'train loss'],
-          ...['learning_rate', 'gates', 'time', 'started', 'message'],
+          ...['learning_rate', 'time', 'started', 'message'],
         ],
         'what differs, and nothing that is empty or the same in all rows',
       );
@@ -221,7 +221,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const { stdout, code } = await running.finished;
       t.equal(code, 3, 'its gate fails');
       const summary = JSON.parse(stdout) as RunSummary;
-      await page.locator('article.run h1 .badge.completed').waitFor();
+      await page.locator('article.run h1 .badge.gate-failed').waitFor();
       t.equal(await stepsTold(), summary.steps);
       t.equal(
         await page.locator('[data-metric="test.loss"] data').getAttribute('value'),

@@ -30,6 +30,8 @@ function run(id: string, config: Config, more: Partial<RunLine> = {}): RunLine {
     name: 'adding',
     path: `adding/${id}`,
     state: 'completed',
+    shortfalls: [],
+    main: null,
     started: null,
     seed: 0,
     steps: 100,
@@ -129,6 +131,10 @@ t.test('a search', async t => {
     ['adding/a', 'a'],
   ] as const)
     t.equal(found(text), ids, text);
+  const failed = [run('a', {}, { shortfalls: ['gate failed'] }), run('b', {})];
+  for (const text of ['"gate failed"', 'state:"gate failed"', 'status:gate', 'state:failed'])
+    t.same([...searchFor(text, failed).found], [failed[0]], text);
+  t.equal(searchFor('state=completed', failed).found.size, 2);
   t.same(searchFor('nothing:here lr=1 text nothing<2 kind=x', rows).unknown, ['nothing']);
 });
 
@@ -160,10 +166,14 @@ t.test('keys that distinguish runs', async t => {
     { name: 'other' },
   );
   t.same(
-    distinguishingKeys([...rows, other]).slice(0, 4),
-    ['model.cell', 'optimizer.learning_rate', 'training.clip', 'loss.kind'],
-    'those that differ between experiments alone come last',
+    distinguishingKeys([...rows, other]),
+    ['model.cell', 'optimizer.learning_rate', 'training.clip'],
+    'not those that differ between experiments alone',
   );
+  const alone = ['16', '32'].map((size, i) =>
+    run(size, { 'dataset.path': size, 'model.hidden_size': size, ...(i === 0 && LSTM) }, { name: size }),
+  );
+  t.same(distinguishingKeys(alone), ['model.hidden_size'], 'of single runs, what all of them have');
   const aside = ['0', '1'].map(value => run(value, { gates: value, 'checkpoint.every': value }));
   t.same(differingKeys(aside), ['gates', 'checkpoint.every']);
   t.same(distinguishingKeys(aside), [], 'not what has no part in the results');

@@ -1,9 +1,9 @@
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { counted, formatMetric } from '../../util/numbers.js';
+import { capital, counted, formatMetric } from '../../util/numbers.js';
 import type { Fact, Measured, RunReport } from '../run-report.js';
 import type { SweepReport } from '../sweep-report.js';
-import type { Group, linksFrom } from './run-list.js';
+import { type Group, type linksFrom, type Standing, statusOf } from './run-list.js';
 
 /** The heading level above the sections, so that a run can be part of another page. */
 export const Level = createContext<1 | 3>(1);
@@ -80,7 +80,11 @@ const SIGNS: Readonly<Record<string, string>> = {
   passed: '✓',
   failed: '✕',
   diverged: '✕',
+  'gate failed': '✕',
+  'no better than trivial': '✕',
+  'has not learned': '✕',
   inconclusive: '?',
+  'gate inconclusive': '?',
   running: '●',
   interrupted: '❙❙',
   paused: '❙❙',
@@ -95,10 +99,14 @@ const SIGNS: Readonly<Record<string, string>> = {
 
 export function Badge({ of }: { readonly of: string }) {
   return (
-    <span class={`badge ${of.replace(' ', '-')}`}>
+    <span class={`badge ${of.replaceAll(' ', '-')}`}>
       <span aria-hidden="true">{SIGNS[of] ?? '·'}</span> {of}
     </span>
   );
+}
+
+export function Status({ of }: { readonly of: Standing }) {
+  return statusOf(of).flatMap((word, i) => [i > 0 && ' ', <Badge key={word} of={word} />]);
 }
 
 /** A rounded number, with all digits for programs. */
@@ -359,17 +367,25 @@ interface HeadProps {
 }
 
 export function Head({ kind, report, tiles, notes }: HeadProps) {
-  const { id, name, state, tags, note } = report;
+  const { id, name, tags, note, failures } = report;
   const Heading = useHeading(0);
   const { description = null, message = null } = report.kind === 'run' ? report : {};
+  const problems = [message ?? [], failures].flat();
   return (
     <header>
       <p class="eyebrow">
         {kind} <span class="id">{id}</span>
       </p>
       <Heading>
-        {name} <Badge of={state} />
+        {name} <Status of={report} />
       </Heading>
+      {problems.length > 0 && (
+        <div class="alert" role="note">
+          {problems.map(text => (
+            <p key={text}>{capital(text)}</p>
+          ))}
+        </div>
+      )}
       {description !== null && <p class="lead">{description}</p>}
       {tags.length > 0 && (
         <p class="tags">
@@ -377,11 +393,6 @@ export function Head({ kind, report, tiles, notes }: HeadProps) {
         </p>
       )}
       {note !== null && <p class="remarks">{note}</p>}
-      {message !== null && (
-        <p class="alert" role="note">
-          {message}
-        </p>
-      )}
       <dl class="tiles">
         {tiles.map(
           tile =>

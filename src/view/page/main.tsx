@@ -14,13 +14,13 @@ import type { ListDocument } from '../server/catalog.js';
 import type { ComparisonReport } from '../server/dashboard.js';
 import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
 import {
-  Badge,
   Breakable,
   type Column,
   Details,
   Level,
   Links,
   Section,
+  Status,
   TableSection,
   Value,
 } from './components.js';
@@ -34,6 +34,7 @@ import {
   parseRoute,
   pathHash,
   type Route,
+  statusOf,
 } from './run-list.js';
 import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
@@ -144,7 +145,8 @@ type Shown = Report | ListDocument | ComparisonReport;
 
 function titleOf({ kind, path }: Route, shown: Shown | undefined): string {
   if (kind === 'compare') return 'Comparison';
-  if (shown?.kind === 'run' || shown?.kind === 'sweep') return `${shown.state}: ${shown.name} ${shown.id}`;
+  if (shown?.kind === 'run' || shown?.kind === 'sweep')
+    return `${statusOf(shown).join(', ')}: ${shown.name} ${shown.id}`;
   if (kind !== 'list') return path;
   const runs = shown?.kind === 'list' ? shown.runs : [];
   const running = runs.filter(({ state }) => state === 'running').length;
@@ -189,7 +191,7 @@ function IndexView({ report }: { readonly report: IndexReport }) {
               kind="detail"
               summary={
                 <>
-                  {run.name} <span class="id">{run.id}</span> <Badge of={run.state} />
+                  {run.name} <span class="id">{run.id}</span> <Status of={run} />
                 </>
               }
             >
@@ -302,7 +304,7 @@ function Runs({ runs }: { readonly runs: readonly Compared[] }) {
           ),
         },
         { name: 'side', isText: true, show: ({ side }) => side },
-        { name: 'state', isText: true, show: ({ report }) => <Badge of={report.state} /> },
+        { name: 'state', isText: true, show: ({ report }) => <Status of={report} /> },
         ...names.toSorted(byImportance).map(
           (name): Column<Compared> => ({
             name,

@@ -6,7 +6,7 @@ import type { RunRow } from '../report.js';
 import type { Measured } from '../run-report.js';
 
 /** What sweeps lack. */
-type OfRuns = 'seed' | 'steps' | 'epochs' | 'gates' | 'sparkline';
+type OfRuns = 'seed' | 'steps' | 'epochs' | 'main' | 'gates' | 'sparkline';
 
 /** A run with its whole config, or a sweep. */
 export interface RunLine extends Omit<RunRow, 'state' | OfRuns>, Partial<Pick<RunRow, OfRuns>> {
@@ -14,6 +14,13 @@ export interface RunLine extends Omit<RunRow, 'state' | OfRuns>, Partial<Pick<Ru
   readonly message?: string | null;
   readonly trials?: number;
   readonly objective?: string;
+}
+
+export type Standing = Pick<RunLine, 'state' | 'shortfalls'>;
+
+/** The state of a run or a sweep, or what a completed one fell short of. */
+export function statusOf({ state, shortfalls }: Standing): readonly string[] {
+  return shortfalls.length > 0 ? shortfalls : [state];
 }
 
 /** The number that a text represents, as in configs; undefined for other texts. */
@@ -37,7 +44,8 @@ type FieldValue = number | string | readonly string[] | null | undefined;
 
 /** What a search can name: the facts of a run, its metrics, and the keys of its config. */
 function fieldsOf(row: RunLine): Readonly<Record<string, FieldValue>> {
-  const { name, id, state, tags: tag, note, gates, seed, epochs, steps, duration_s: time, started } = row;
+  const { name, id, tags: tag, note, gates, seed, epochs, steps, duration_s: time, started } = row;
+  const state = [row.state, ...row.shortfalls];
   const metrics = row.metrics.map(metric => [metric.name, metric.value]);
   const facts = { name, id, state, tag, note, gates, seed, epochs, steps, time, started };
   return { ...row.config, ...Object.fromEntries(metrics), ...facts };
@@ -101,7 +109,7 @@ export function searchFor(text: string, rows: readonly RunLine[]) {
 
 function hasText(row: RunLine, text: string): boolean {
   const wanted = text.toLowerCase();
-  const said = [row.path, row.name, row.state, ...row.tags, row.note ?? ''];
+  const said = [row.path, row.name, row.state, ...row.shortfalls, ...row.tags, row.note ?? ''];
   if (said.some(one => one.toLowerCase().includes(wanted))) return true;
   // a part of a number is not a word
   const number = numberIn(text);
@@ -161,9 +169,9 @@ const ASIDE = /^(gates$|checkpoint\.|training\.(log_every|eval_batch_size)$)|\.s
 const PARTS = ['dataset', 'training', 'loss', 'optimizer', 'model'];
 
 /**
- * The differing keys: first those with most values within one experiment, since runs of different
- * experiments differ in nearly everything. Omits keys that some runs lack only because they are of
- * another kind.
+ * The keys that differ within an experiment, those with most values first. If there are none, the
+ * keys of models and training that all runs have: their data differ with the name of the
+ * experiment. Omits keys that some runs lack only because they are of another kind.
  */
 export function distinguishingKeys(rows: readonly RunLine[]): readonly string[] {
   const read = rows.filter(({ config }) => config !== null);
@@ -173,11 +181,14 @@ export function distinguishingKeys(rows: readonly RunLine[]): readonly string[] 
     const within = names.reduce((sum, name) => sum + others(read.filter(row => row.name === name)), 0);
     return [within, others(read), PARTS.indexOf(key.split('.')[0])];
   };
-  return differingKeys(read)
+  const keys = differingKeys(read)
     .filter(key => !ASIDE.test(key) && !followsKind(key, read))
     .map(key => ({ key, rank: rank(key) }))
-    .sort((a, b) => a.rank.map((value, i) => b.rank[i] - value).find(order => order !== 0) ?? 0)
-    .map(({ key }) => key);
+    .sort((a, b) => a.rank.map((value, i) => b.rank[i] - value).find(order => order !== 0) ?? 0);
+  const within = keys.filter(({ rank: [differing] }) => differing > 0);
+  const isInAll = ({ key }: (typeof keys)[number]) =>
+    !key.startsWith('dataset.') && read.every(({ config }) => config?.[key] !== undefined);
+  return (within.length > 0 ? within : keys.filter(isInAll)).map(({ key }) => key);
 }
 
 /**
@@ -240,7 +251,7 @@ function labels(rows: readonly RunLine[], by: string): (row: RunLine) => string 
     case 'experiment':
       return ({ name }) => name;
     case 'state':
-      return ({ state }) => state;
+      return row => statusOf(row).join(' · ');
     case 'tag':
       return ({ tags }) => (tags.length === 0 ? 'no tags' : tags.join(' · '));
     default:
@@ -259,11 +270,11 @@ export function summarize(values: readonly unknown[]) {
 const SPLITS = ['test', 'validation', 'train_set', 'epoch', 'train'];
 
 /**
- * Compares names such as `test.accuracy`: by split, then other metrics before the loss; names that
- * are not metrics come last.
+ * Compares names such as `test.accuracy`: the main metric first, then by split, and other metrics
+ * before the loss; names that are not metrics come last.
  */
-export function byImportance(a: string, b: string): number {
-  return rank(a) - rank(b) || (a < b ? -1 : Number(a > b));
+export function byImportance(a: string, b: string, main: string | null = null): number {
+  return Number(b === main) - Number(a === main) || rank(a) - rank(b) || (a < b ? -1 : Number(a > b));
 }
 
 function rank(name: string): number {

@@ -10,6 +10,7 @@ import {
   Linked,
   Links,
   Section,
+  Status,
   Table,
   Tags,
   Toggle,
@@ -30,6 +31,7 @@ import {
   type Summary,
   searchFor,
   settingsOf,
+  statusOf,
   summarize,
   titleOf,
 } from './run-list.js';
@@ -47,7 +49,7 @@ export function RunLists({ list, filter, change }: RunListsProps) {
   const lines = useMemo(() => linesOf(list), [list]);
   const search = useMemo(() => searchFor(filter.find, lines.all), [lines, filter.find]);
   const isSelected = (row: RunLine) =>
-    (filter.state === '' || row.state === filter.state) &&
+    (filter.state === '' || statusOf(row).includes(filter.state)) &&
     (filter.experiment === '' || row.name === filter.experiment) &&
     search.found.has(row);
   const runs = useMemo(() => lines.runs.filter(isSelected), [search, filter.state, filter.experiment]);
@@ -62,11 +64,13 @@ export function RunLists({ list, filter, change }: RunListsProps) {
           a key of the config, or its last word.
         </p>
       )}
-      <p class="note" role="status">
-        {counted(runs.length, 'run')}, {counted(sweeps.length, 'sweep')}
-        {running > 0 && `, ${running} running`}
-      </p>
-      <SearchHelp />
+      <div class="toolbar">
+        <p class="note" role="status">
+          {counted(runs.length, 'run')}, {counted(sweeps.length, 'sweep')}
+          {running > 0 && `, ${running} running`}
+        </p>
+        <SearchHelp />
+      </div>
       {list.unreadable.length > 0 && (
         <Section title="Not readable">
           <ul class="warnings">
@@ -130,9 +134,9 @@ function ListFilter({ lines, runs, filter, change }: ListFilterProps) {
       </select>
     </label>
   );
-  const valuesOf = (key: 'state' | 'name'): readonly Option[] => [
+  const anyOf = (values: readonly string[]): readonly Option[] => [
     ['', 'any'],
-    ...distinct(lines.map(line => line[key]))
+    ...distinct(values)
       .toSorted()
       .map((value): Option => [value]),
   ];
@@ -148,8 +152,8 @@ function ListFilter({ lines, runs, filter, change }: ListFilterProps) {
           onInput={event => change({ ...filter, find: event.currentTarget.value })}
         />
       </label>
-      {select('State', 'state', valuesOf('state'))}
-      {select('Experiment', 'experiment', valuesOf('name'))}
+      {select('State', 'state', anyOf(lines.flatMap(statusOf)))}
+      {select('Experiment', 'experiment', anyOf(lines.map(({ name }) => name)))}
       {select('Group by', 'group', [
         ['', 'nothing'],
         ['config', 'config without seeds'],
@@ -213,9 +217,11 @@ function Choice({ chosen, setChosen }: ChoiceProps) {
       >
         Compare {chosen.length > 0 ? counted(chosen.length, 'run') : ''}
       </button>
-      <button type="button" disabled={chosen.length === 0} onClick={() => setChosen([])}>
-        Choose none
-      </button>
+      {chosen.length > 0 && (
+        <button type="button" onClick={() => setChosen([])}>
+          Choose none
+        </button>
+      )}
       <output>{isPossible ? '' : `choose 2 to ${MAX_COMPARED} runs to compare them`}</output>
     </div>
   );
@@ -236,7 +242,12 @@ function choiceColumn({ chosen, setChosen }: ChoiceProps): Column<RunLine> {
   };
   return {
     name: 'chosen',
-    title: 'compare',
+    title: (
+      <>
+        <span aria-hidden="true">⇄</span>
+        <span class="hidden">compare</span>
+      </>
+    ),
     isText: true,
     sortBy: ({ path }) => Number(!chosen.includes(path)),
     show: row => box(`compare ${row.id}`, [row]),
@@ -315,19 +326,27 @@ interface RunColumn extends Column<RunLine> {
 /** The address of a run or a sweep, if it has one. */
 type Link = ((path: string) => string) | undefined;
 
-function idColumn(title: string, link: Link): Column<RunLine> {
+function idColumn(title: string, link: Link, withName: boolean): Column<RunLine> {
   return field('id', {
     title,
     isText: true,
-    show: ({ path, id }) => (
-      <span class="id">
-        <Linked href={link?.(path)}>{id}</Linked>
-      </span>
+    sortBy: ({ name, id }) => `${name} ${id}`,
+    show: ({ path, name, id }) => (
+      <>
+        {withName && `${name} `}
+        <span class="id">
+          <Linked href={link?.(path)}>{id}</Linked>
+        </span>
+      </>
     ),
   });
 }
 
-const STATE = field<RunLine>('state', { isText: true, show: ({ state }) => <Badge of={state} /> });
+const STATE = field<RunLine>('state', {
+  isText: true,
+  sortBy: row => statusOf(row).join(' '),
+  show: row => <Status of={row} />,
+});
 const CURVE: Column<RunLine> = {
   name: 'curve',
   isText: true,
@@ -366,26 +385,63 @@ const MAX_METRICS = 4;
 const MAX_SETTINGS = 6;
 
 function runColumns(rows: readonly RunLine[], link: Link): readonly RunColumn[] {
-  const metrics = distinct(rows.flatMap(row => row.metrics.map(({ name }) => name))).toSorted(byImportance);
   const fact = (column: Column<RunLine>, isDefault = hasAny(rows, column)): RunColumn => ({
     ...column,
     title: String(column.title ?? column.name),
     isDefault,
   });
-  const ifTelling = (name: 'epochs' | 'steps' | 'seed') =>
+  const ifTelling = (name: 'epochs' | 'seed') =>
     fact(field(name), rows.length < 2 || rows.some(row => row[name] !== rows[0][name]));
   return [
-    fact(field('name', { title: 'experiment', isText: true }), true),
-    fact(idColumn('run', link), true),
+    fact(idColumn('run', link, distinct(rows.map(({ name }) => name)).length > 1), true),
     fact(STATE, true),
-    ...metrics.map((metric, i) => metricColumn(metric, i < MAX_METRICS || metric === 'train.loss')),
+    ...metricColumns(rows),
     fact(CURVE),
     ...configColumns(rows),
-    fact(GATES),
-    ...(['epochs', 'steps', 'seed'] as const).map(ifTelling),
+    fact(GATES, false),
+    ifTelling('epochs'),
+    fact(field('steps'), false),
+    ifTelling('seed'),
     ...FACTS.map(column => fact(column)),
   ];
 }
+
+/** The metrics that all runs have; if their main metrics differ, that of each run in one column. */
+function metricColumns(rows: readonly RunLine[]): readonly RunColumn[] {
+  const measured = rows.filter(({ main = null }) => main !== null);
+  const tested = measured.filter(({ main }) => main?.startsWith('test.'));
+  const telling = tested.length > 0 ? tested : measured;
+  const mains = distinct(telling.map(({ main = null }) => main));
+  const isShown = (metric: string) =>
+    mains.length === 1 && telling.every(row => metricOf(row, metric) !== null);
+  const metrics = distinct(rows.flatMap(row => row.metrics.map(({ name }) => name)))
+    .toSorted((a, b) => byImportance(a, b, mains[0]))
+    .toSorted((a, b) => Number(isShown(b)) - Number(isShown(a)));
+  return [
+    ...(mains.length > 1 ? [MAIN] : []),
+    ...metrics.map((metric, i) =>
+      metricColumn(metric, isShown(metric) && (i < MAX_METRICS || metric === 'train.loss')),
+    ),
+  ];
+}
+
+const MAIN: RunColumn = {
+  name: 'result',
+  title: 'result',
+  isText: true,
+  isDefault: true,
+  sortBy: row => numberOf(row, row.main ?? ''),
+  show: row => {
+    const { main = null } = row;
+    if (main === null) return '–';
+    return (
+      <>
+        <Value metric={main} value={metricOf(row, main)} />{' '}
+        <small>{words(main.replace(/^test\./, ''))}</small>
+      </>
+    );
+  },
+};
 
 function hasAny(rows: readonly RunLine[], { sortBy }: Column<RunLine>): boolean {
   return rows.some(row => (sortBy?.(row) ?? '') !== '');
@@ -407,11 +463,13 @@ function configColumns(rows: readonly RunLine[]): readonly RunColumn[] {
   });
 }
 
+function numberOf(row: RunLine, metric: string): number | null {
+  const value = metricOf(row, metric);
+  return typeof value === 'number' ? value : null;
+}
+
 function metricColumn(metric: string, isDefault: boolean): RunColumn {
-  const read = (row: RunLine) => {
-    const value = metricOf(row, metric);
-    return typeof value === 'number' ? value : null;
-  };
+  const read = (row: RunLine) => numberOf(row, metric);
   return {
     name: metric,
     title: words(metric),
@@ -443,7 +501,7 @@ function sweepColumns(rows: readonly RunLine[], link: Link): readonly Column<Run
   const best = ({ metrics }: RunLine) => metrics[0]?.value;
   return [
     field('name', { title: 'sweep', isText: true }),
-    idColumn('id', link),
+    idColumn('id', link, false),
     STATE,
     field('trials'),
     field('objective', { isText: true }),

@@ -53,8 +53,8 @@ export function RunView({ report }: { readonly report: RunReport }) {
 }
 
 function RunHead({ report }: { readonly report: RunReport }) {
-  const { metrics, best, started } = report;
-  const order = metrics.toSorted((a, b) => byImportance(a.name, b.name));
+  const { metrics, main, best, started } = report;
+  const order = metrics.toSorted((a, b) => byImportance(a.name, b.name, main));
   return (
     <Head
       kind="Run"
