@@ -182,6 +182,41 @@ const GUESSES: readonly {
     stdout: /^order +the rows of the file, by Datum$/m,
   })),
   {
+    what: 'months by name',
+    csv: table('year,month,sold', 100, i => {
+      const month = new Intl.DateTimeFormat('en', { month: 'long' }).format(new Date(2020, i % 12));
+      return `${1949 + Math.floor(i / 12)},${month},${(i * 37) % 101}`;
+    }),
+    dataset: { kind: 'forecast', target: 'sold', known: null, season: 12 },
+    stdout: /^order +the rows of the file, by year, month$/m,
+  },
+  {
+    what: 'times that start again within a group belong to no column alone',
+    csv: table('subject,hand,time,force', 240, i => {
+      return `s${Math.floor(i / 20)},${Math.floor(i / 10) % 2 ? 'left' : 'right'},${i % 10},${(i * i) % 13}.5`;
+    }),
+    dataset: { sequence: { group: 'subject', per_step: true }, target: 'hand' },
+    stdout: /^note +time starts again in each subject and hand: a column that joins them can be --group$/m,
+  },
+  {
+    what: 'facts of someone are no targets',
+    csv: table('patient,sex,age,rate,dose', 240, i => {
+      const patient = Math.floor(i / 8);
+      return `${patient},${patient % 2},${20 + ((7 * patient) % 50)},${(i * 37) % 101}.5,${(i * 13) % 31}.5`;
+    }),
+    dataset: { features: ['rate'], target: 'dose', sequence: { group: 'patient', per_step: true } },
+    stdout: /^not used +sex: the same in all rows of each patient/m,
+  },
+  {
+    what: 'texts before numbers',
+    csv: table(
+      'review,votes,stars',
+      60,
+      i => `${['a good film', 'a bad, bad film'][i % 2].replace(',', '')} ${i},${i % 7},${i % 2}`,
+    ),
+    dataset: { features: ['review'], input_kind: 'text', target: 'stars' },
+  },
+  {
     what: 'dates that descend order nothing',
     csv: table('Datum,Wert,Art', 60, i => {
       const date = day(100 - i)
@@ -253,6 +288,26 @@ t.test('a series that moves is measured from its level', async t => {
   const several = await from(`store,date,y\n${shuffled.join('\n')}\n`);
   t.match(several.config.dataset, { series: 'store', relative_to: 'season' });
   t.equal(several.found, 'exit 0');
+});
+
+t.test('a file called train has the other splits next to it', async t => {
+  const cwd = work.folder();
+  const cases = (n: number) =>
+    table(
+      'id,t,x,label',
+      n,
+      i => `${Math.floor(i / 5)},${i % 5},${Math.sin(i)},${Math.floor(i / 5) % 2 ? 'a' : 'b'}`,
+    );
+  for (const [split, rows] of [
+    ['train', 200],
+    ['dev', 50],
+    ['test', 45],
+  ] as const)
+    writeFileSync(join(cwd, `waves-${split}.csv`), cases(rows));
+  const { stdout, code } = await cellrun(cwd, 'init', '--from', 'waves-train.csv');
+  t.match({ stdout, code }, { code: 0, stdout: /^validation +waves-dev\.csv\ntest +waves-test\.csv$/m });
+  const valid = await cellrun(cwd, 'validate', 'waves-train.cellrun.yaml');
+  t.match(valid.stdout, /valid \(40 training, 10 validation, 9 test sequences\)/, valid.stderr);
 });
 
 t.test('other delimiters than the comma are found', async t => {

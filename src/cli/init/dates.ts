@@ -45,6 +45,12 @@ export function formsOf(cells: readonly string[]): string[] {
   return left.map(({ form }) => form).filter(form => form === first || /%m/.test(form));
 }
 
+/** From 1 to 12 for a number or a name; 0 for other words, NaN for nothing. */
+export function monthOf(text: string | undefined): number {
+  const isName = /^[a-z]{3}/i.test(text ?? '');
+  return isName ? MONTHS.indexOf(String(text).slice(0, 3).toLowerCase()) + 1 : Number(text);
+}
+
 /** The function from a date in `form` to milliseconds since 1970, NaN for anything else. */
 export function timeReader(form: string): (cell: string) => number {
   const source = form
@@ -55,7 +61,7 @@ export function timeReader(form: string): (cell: string) => number {
     const { Y, y, m, d, b, B, H, M, S } = pattern.exec(cell)?.groups ?? {};
     const word = b ?? B;
     const year = Y === undefined ? Number(y) + (Number(y) < 69 ? 2000 : 1900) : Number(Y);
-    const month = word === undefined ? Number(m) - 1 : MONTHS.indexOf(word.slice(0, 3).toLowerCase());
+    const month = monthOf(word ?? m) - 1;
     const day = Number(d ?? 1);
     if (!(month >= 0 && month < 12 && day >= 1 && day <= new Date(Date.UTC(year, month + 1, 0)).getUTCDate()))
       return Number.NaN;

@@ -2,9 +2,10 @@
 import { grouped } from '../../util/numbers.js';
 import { quoted } from '../command/command-line.js';
 import type { NamedColumns } from './layout.js';
-import type { Choice, Reading } from './readings.js';
+import { type Choice, knownOf, type Reading } from './readings.js';
 
-export function described({ kind, layout, target, isClass, features, unused, why }: Reading): string[] {
+export function described(reading: Reading): string[] {
+  const { kind, layout, target, isClass, features, unused, why } = reading;
   const { group, order, rows } = layout;
   const isSeries = kind === 'series';
   const sort = isClass ? `${target.distinct} classes` : 'a number';
@@ -21,8 +22,9 @@ export function described({ kind, layout, target, isClass, features, unused, why
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
     ['features', features.join(', ') || undefined],
-    ['known', isInFile ? names.slice(1).join(', ') || undefined : undefined],
+    ['known', isInFile ? knownOf(reading).join(', ') || undefined : undefined],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
+    ['note', layout.obstacle],
     ['because', [...why, ...(layout.why === undefined ? [] : [layout.why])].join('; ') || undefined],
   ];
   return lines.flatMap(([label, text]) => (text === undefined ? [] : [labelled(label, text)]));

@@ -1,6 +1,7 @@
 /** How the rows of a table belong together: which column groups them, and which orders them. */
 import { usageError } from '../../util/errors.js';
 import { type Column, type Columns, columnNamed, isWhole, keysOf } from './columns.js';
+import { monthOf } from './dates.js';
 
 export interface NamedColumns {
   readonly target?: string | undefined;
@@ -26,6 +27,8 @@ export interface Layout {
   readonly perFile: boolean;
   /** Why these rows belong together. */
   readonly why: string | undefined;
+  /** What keeps the rows from an order. */
+  readonly obstacle?: string | undefined;
   /** Who or what was recorded: constant in each group, the same in several. */
   readonly subject: Column | undefined;
   readonly order: Order | undefined;
@@ -39,11 +42,12 @@ export const USUAL = {
   group:
     /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit)#?$|[a-z](Id|ID)$/i,
   subject: /(subject|patient|person|participant|user|speaker|rider|driver|volunteer|animal|subj)/i,
-  time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?(_(ms|us|s|sec|min|h|index|step))?$/i,
+  time: /^(time|times|timepoint|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?(_(ms|us|s|sec|min|h|index|step))?$/i,
   year: /^(year|yr)$/i,
   month: /^(month|mon)$/i,
   quarter: /^(quarter|qtr)$/i,
   day: /^(day|date|mday|day_of_month|date_of_month)$/i,
+  hour: /^(hour|hr|hours)$/i,
   weekday: /^(weekday|dow|day_of_week)$/i,
 } as const;
 
@@ -63,12 +67,35 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     if (layout) return layout;
   }
   const found = askedTime ? { group: askedGroup, why: undefined } : groupFor(undefined);
-  return withSubject({ ...found, order: orders.length > 0 && askedTime ? orders[0] : undefined });
+  const order = askedTime ? orders[0] : undefined;
+  return {
+    ...withSubject({ ...found, order }),
+    obstacle: order ? undefined : joined(orders[0], found.group),
+  };
+
+  /** Says which columns together tell equal times apart, since only one can group rows. */
+  function joined(order: Order | undefined, group: Column | undefined): string | undefined {
+    if (order === undefined || !(order.isDate || USUAL.time.test(order.columns[0].name))) return undefined;
+    const isName = (column: Column) => !column.isNumber || USUAL.group.test(column.name);
+    const parts = free.filter(column => isRepeated(column) && isName(column) && column !== group);
+    let [names, keys] = [group ? [group.name] : [], group?.cells ?? []];
+    for (const { name, cells } of parts) {
+      keys = cells.map((cell, row) => `${keys[row] ?? ''} ${cell}`);
+      names = [...names, name];
+      if (names.length > 1 && isUnique(order, rowsOf(keys)))
+        return `${order.columns[0].name} starts again in each ${names.join(' and ')}: a column that joins them can be --group`;
+    }
+    return undefined;
+  }
+
+  function keysIn(group: Column | undefined): readonly string[] {
+    return group?.cells ?? columns[0].cells.map(() => '');
+  }
 
   /** With the group within which each time occurs once; undefined if there is none. */
   function groupedFor(order: Order): Layout | undefined {
     const found = groupFor(order);
-    const rows = rowsOf(columns[0].cells, found.group);
+    const rows = rowsOf(keysIn(found.group));
     const isOrdered =
       order.isColumn || order.columns[0].forms.length > 1 ? isUnique(order, rows) : ascends(order, rows);
     const starts = !order.counts || rows.every(([first]) => order.at[first] === order.at[0]);
@@ -83,7 +110,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
       column => !order?.columns.includes(column),
     );
     const isAlone = order !== undefined && isUnique(order, [[...columns[0].cells.keys()]]);
-    const tells = (column: Column) => order !== undefined && isUnique(order, rowsOf(column.cells, column));
+    const tells = (column: Column) => order !== undefined && isUnique(order, rowsOf(column.cells));
     const usual = candidates.filter(
       column => column === files || isUsualGroup(column, tells(column) && !isAlone),
     );
@@ -103,7 +130,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     order,
     why,
   }: Pick<Layout, 'group' | 'order'> & { why?: string | undefined }): Layout {
-    const rows = rowsOf(columns[0].cells, group);
+    const rows = rowsOf(keysIn(group));
     if (order?.isColumn) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
     const isCoarser = (column: Column) =>
       column.distinct >= 3 && column.distinct < rows.length && isConstantWithin(rows, column);
@@ -146,15 +173,15 @@ function formsBlocks({ cells, distinct }: Column): boolean {
 }
 
 export function isTarget(name: string): boolean {
-  return /^(label|labels|class|classes|target|y|outcome|category|species|result|activity|diagnosis|gesture|intent|emotion|sentiment|condition|status|occupancy)$|label$/i.test(
+  return /^(label|labels|class|classes|target|y|outcome|category|species|result|activity|diagnosis|topic|gesture|intent|emotion|sentiment|condition|status|occupancy|survived|churn|churned|fraud|spam|quality|grade|rating|stars|approved)$|label$/i.test(
     name,
   );
 }
 
-export function rowsOf(cells: readonly string[], group: Column | undefined): number[][] {
+/** The rows of each value of `keys`. */
+function rowsOf(keys: readonly string[]): number[][] {
   const rows = new Map<string, number[]>();
-  for (const row of cells.keys()) {
-    const key = group?.cells[row] ?? '';
+  for (const [row, key] of keys.entries()) {
     const list = rows.get(key);
     if (list) list.push(row);
     else rows.set(key, [row]);
@@ -184,17 +211,20 @@ function refuseAmbiguous({ name, forms, cells }: Column, path: string): void {
 /** Columns of dates, and columns for year, month and day together. */
 function datesOf(columns: readonly Column[]): Order[] {
   const dates = columns.filter(({ isTime, isFull }) => isTime && isFull).map(orderBy);
-  const [year, month, quarter, ...rest] = (['year', 'month', 'quarter', 'day', 'weekday'] as const).map(
-    part => columns.find(({ isNumber, isFull, name }) => isNumber && isFull && USUAL[part].test(name)),
+  const named = (part: keyof typeof USUAL, isPart: (column: Column) => boolean) =>
+    columns.find(column => column.isFull && isPart(column) && USUAL[part].test(column.name));
+  const [year, quarter, day, hour, weekday] = (['year', 'quarter', 'day', 'hour', 'weekday'] as const).map(
+    part => named(part, ({ isNumber }) => isNumber),
   );
+  const month = named('month', ({ isNumber, cells }) => isNumber || monthOf(cells[0]) > 0);
   const months = month ?? quarter;
   if (!year || !months) return dates;
-  const [day] = rest;
   const scale = month ? 1 : 3;
-  const at = year.cells.map((cell, row) =>
-    Date.UTC(Number(cell), scale * (Number(months.cells[row]) - 1), Number(day?.cells[row] ?? 1)),
-  );
-  const parts = rest.filter(column => column !== undefined);
+  const at = year.cells.map((cell, row) => {
+    const [days, hours] = [day?.cells[row] ?? 1, hour?.cells[row] ?? 0].map(Number);
+    return Date.UTC(Number(cell), scale * (monthOf(months.cells[row]) - 1), days, hours);
+  });
+  const parts = [day, hour, weekday].filter(column => column !== undefined);
   return [...dates, { columns: [year, months, ...parts], at, isDate: true, isColumn: false }];
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
-import type { Reading } from './readings.js';
+import { knownOf, type Reading } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -43,11 +43,16 @@ export interface Task {
   readonly perStep: boolean;
   readonly inputKind: 'number' | 'symbol' | 'text';
   readonly sequences: number;
+  /** Of the longest sequence. */
+  readonly steps: number;
 }
+
+/** Steps after which what an LSTM read is mostly forgotten at the end. */
+const LONG = 100;
 
 /** @param dataset values of the placeholders that the kind of dataset alone has */
 export function taskPlan(path: string, task: Task, dataset: Plan['values']): Plan {
-  const { target, isClass, classes, perStep, inputKind, sequences } = task;
+  const { target, isClass, classes, perStep, inputKind, sequences, steps } = task;
   const isText = inputKind === 'text';
   const epochs = sequences < 200 ? 80 : sequences < 1000 ? 40 : 20;
   const values = {
@@ -61,10 +66,11 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
     number: !isClass && 'value',
     normalize: (inputKind === 'number' || !isClass) && 'standard',
     select: isClass && !perStep ? ', select: stratified' : '',
+    validation: 0.2,
     test_fraction: 0.2,
     embedding: inputKind !== 'number' && '{ size: 16 }',
     hidden_size: sequences < 1000 ? 32 : 64,
-    from: perStep ? 'every' : 'last',
+    from: perStep ? 'every' : steps > LONG ? 'max' : 'last',
     loss: isClass ? 'cross_entropy' : 'mse',
     epochs,
     batch_size: batchSize(0.6 * sequences),
@@ -89,6 +95,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
     perStep,
     inputKind,
     sequences: rows.length,
+    steps: Math.max(...rows.slice(0, 1000).map(list => list.length)),
   };
   return taskPlan(source.path, task, {
     ...ofFile(source, reading),
@@ -122,7 +129,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     time: time && scalar(time),
     file_order: fileOrder.length > 0 && escaped(fileOrder.join(', ')),
     // the parts of a date but the year repeat
-    known: list(fileOrder.slice(1)),
+    known: list(knownOf(reading)),
     calendar: time !== undefined && list(calendar),
     input_steps: inputSteps,
     horizon,

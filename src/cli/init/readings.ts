@@ -45,6 +45,9 @@ const MIN_SEQUENCES = 5;
 const MEASURE =
   /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount)([_ .(-]|$)/i;
 
+/** What is known of someone before a recording. */
+const ATTRIBUTE = /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born)([_ .-]|$)/i;
+
 /** The best reading of a table, and the others, best first. */
 export function readingsOf(table: Columns, choice: Choice, path: string): readonly Reading[] {
   const layout = layoutOf(table, choice, path);
@@ -95,6 +98,8 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
     ],
     [isIdentifier(target), -6, `${name} identifies something`],
     [isSubjects, -4, `${name} is a fact of ${subject?.name}`],
+    [ATTRIBUTE.test(name), -3, `${name} is a fact of someone`],
+    [isPartOfDate(name), -6, `${name} is a part of a date`],
     [isClass && !isLabel(target) && !isNumber, -6, `${name} has words of many kinds`],
   ];
   const holding = hints.filter(([is]) => is);
@@ -166,10 +171,12 @@ function alone(layout: Layout): Layout {
 }
 
 function badTarget(target: Column): string | undefined {
-  const { name, isFull, problem, distinct } = target;
+  const { name, isFull, isNumber, problem, distinct, cells } = target;
   // a few words among few numbers are names of classes
   if (!isFull || (problem && distinct > MAX_CLASSES)) return unfit(target);
-  return distinct < 2 ? `its target ${name} has the same value everywhere` : undefined;
+  if (distinct < 2) return `its target ${name} has the same value everywhere`;
+  const isName = !isNumber && 2 * distinct > cells.length;
+  return isName ? `its target ${name} has ${distinct} different words in ${cells.length} rows` : undefined;
 }
 
 /**
@@ -267,8 +274,11 @@ function checkNumbers(candidate: Candidate, columns: readonly Column[], path: st
 /** A number other than a flag, an identifier or a part of a date. */
 export function isMeasure(column: Column): boolean {
   const { isNumber, distinct, name } = column;
-  const ofDates = [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday];
-  return isNumber && distinct > 2 && !ofDates.some(usual => usual.test(name)) && !isIdentifier(column);
+  return isNumber && distinct > 2 && !isPartOfDate(name) && !isIdentifier(column);
+}
+
+function isPartOfDate(name: string): boolean {
+  return [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
 }
 
 function isLabel({ isNumber, isTime, distinct, cells }: Column): boolean {
@@ -310,16 +320,24 @@ function isFactOf(of: Column, column: Column): boolean {
 /** The column of symbols of a table with groups, else that of texts: the longest one. */
 function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Column | undefined {
   const words = columns.filter(
-    ({ isNumber, isTime, problem, distinct, ...column }) =>
+    ({ isNumber, isTime, problem, distinct, cells, ...column }) =>
       !isNumber &&
       !isTime &&
       !problem &&
       distinct > 1 &&
+      // words that differ from row to row name the rows
+      (distinct < cells.length || cells.some(cell => /\s/.test(cell))) &&
       ![group?.name, ...(order?.columns.map(({ name }) => name) ?? [])].includes(column.name),
   );
   if (group !== undefined) return words[0];
   const size = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
   return words.toSorted((a, b) => size(b) - size(a))[0];
+}
+
+/** Parts of a date but the year, which repeat and are known in advance. */
+export function knownOf({ layout: { order } }: Reading): string[] {
+  const parts = order?.isColumn ? [] : (order?.columns.slice(1) ?? []);
+  return parts.filter(({ isNumber }) => isNumber).map(({ name }) => name);
 }
 
 function nothing(path: string, why: string) {

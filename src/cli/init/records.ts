@@ -73,6 +73,7 @@ export function recordsPlan(
     perStep,
     inputKind,
     sequences: records.length,
+    steps: longest(input),
   } as const;
   const plan = taskPlan(place, task, {
     kind: 'jsonl',
@@ -199,6 +200,10 @@ function targetOf({ name, type, values, distinct, missing }: Field, input: Field
   };
 }
 
+function longest({ values, type }: Field): number {
+  return values.reduce<number>((most, value) => Math.max(most, type === 'text' ? 1 : sizeOf(value)), 1);
+}
+
 function sizeOf(value: unknown): number {
   return Array.isArray(value) ? value.length : -1;
 }
@@ -220,7 +225,15 @@ export async function archivePlan(path: string, place: string): Promise<Found> {
   const perStep = y.shape.length === (isClass ? 2 : 3);
   const classes = isClass ? new Set(y.loaded().whole()).size : 0;
   const inputKind = isSymbol ? 'symbol' : 'number';
-  const task = { target: 'y', isClass, classes, perStep, inputKind, sequences: x.shape[0] } as const;
+  const task = {
+    target: 'y',
+    isClass,
+    classes,
+    perStep,
+    inputKind,
+    sequences: x.shape[0],
+    steps: x.shape[1] ?? 1,
+  } as const;
   const plan = taskPlan(place, task, {
     kind: 'npz',
     symbols: false,

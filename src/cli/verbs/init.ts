@@ -12,7 +12,7 @@ import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { readColumns } from '../init/columns.js';
 import { fromConllu, fromTs } from '../init/conversions.js';
 import { described, labelled, otherReadings } from '../init/description.js';
-import { configText, forecastPlan, type Plan, sequencePlan, textPlan } from '../init/plan.js';
+import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
 import { archivePlan, type Found, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
@@ -108,41 +108,55 @@ interface Made {
   /** What it says of them. */
   readonly lines: readonly string[];
   /** Converted data that the config reads. */
-  readonly converted?: { readonly path: string; readonly content: string }[];
+  readonly converted?: readonly Converted[];
 }
 
-/** Formats that become JSON Lines next to the config, with the names of their splits. */
+interface Converted {
+  readonly path: string;
+  readonly content: string;
+}
+
+/** Formats that become JSON Lines next to the config. */
 const CONVERTED = [
   { ending: /\.conllu(\.gz)?$/i, convert: fromConllu },
   { ending: /\.ts(\.gz)?$/i, convert: fromTs },
 ] as const;
 
-async function made(
-  data: string,
-  {
-    path,
-    init,
-    ...choice
-  }: Choice & { readonly path: string; readonly init: string; readonly dateFormat?: string | undefined },
-): Promise<Made> {
+interface Wish extends Choice {
+  /** The config. */
+  readonly path: string;
+  /** The command without choices. */
+  readonly init: string;
+  readonly dateFormat?: string | undefined;
+}
+
+async function made(data: string, { path, init, ...choice }: Wish): Promise<Made> {
   const folder = dirname(resolve(path));
-  const place = posix(relative(folder, resolve(data)));
+  const placeOf = (file: string) => posix(relative(folder, resolve(file)));
+  const place = placeOf(data);
+  const others = otherSplits(data);
+  const bytesOf = async (file: string) => (await readContent(file)).bytes;
   const conversion = CONVERTED.find(({ ending }) => ending.test(data));
   if (conversion) {
-    const { bytes } = await readContent(data);
-    const name = `${nameOf(data)}.jsonl`;
-    const content = conversion.convert(bytes.toString('utf8'), data);
-    const file = join(dirname(path), name);
-    const found = recordsPlan(Buffer.from(content), { file, place: name, target: choice.target });
-    return { ...said(found, init), converted: [{ path: file, content }] };
+    const convert = async (file: string): Promise<Converted> => ({
+      path: join(dirname(path), `${nameOf(file)}.jsonl`),
+      content: conversion.convert((await bytesOf(file)).toString('utf8'), file),
+    });
+    const [train, ...rest] = await Promise.all([data, ...others.map(one => one.file)].map(convert));
+    const found = recordsPlan(Buffer.from(train.content), {
+      file: train.path,
+      place: placeOf(train.path),
+      target: choice.target,
+    });
+    const splits = others.map((one, i) => ({ ...one, file: rest[i].path }));
+    return { ...withSplits(said(found, init), splits, placeOf), converted: [train, ...rest] };
   }
   if (/\.jsonl(\.gz)?$/i.test(data)) {
-    const { bytes } = await readContent(data);
-    return said(recordsPlan(bytes, { file: data, place, target: choice.target }), init);
+    const found = recordsPlan(await bytesOf(data), { file: data, place, target: choice.target });
+    return withSplits(said(found, init), others, placeOf);
   }
   if (/\.npz$/i.test(data)) return said(await archivePlan(data, place), init);
-  if (/\.txt(\.gz)?$/i.test(data))
-    return { plan: textPlan(place, (await readContent(data)).bytes.length), lines: [] };
+  if (/\.txt(\.gz)?$/i.test(data)) return { plan: textPlan(place, (await bytesOf(data)).length), lines: [] };
   const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() ?? false;
   if (!isFolder && !/\.([ctp]sv|parquet)(\.gz)?$/i.test(data)) {
     throw usageError('init/format', 'a config can be written for tables, records, arrays and texts', {
@@ -153,9 +167,57 @@ async function made(
   }
   const table = await readColumns(data, choice.dateFormat);
   const readings = readingsOf(table, choice, data);
-  const planOf = readings[0].kind === 'series' ? forecastPlan : sequencePlan;
+  const isSeries = readings[0].kind === 'series';
+  const planOf = isSeries ? forecastPlan : sequencePlan;
   const plan = planOf({ path: place, delimiter: table.delimiter }, readings[0]);
-  return { plan, lines: [...described(readings[0]), ...otherReadings(readings, choice, init)] };
+  const lines = [...described(readings[0]), ...otherReadings(readings, choice, init)];
+  return withSplits({ plan, lines }, isSeries ? [] : others, placeOf);
+}
+
+/** A split in a file of its own. */
+interface OtherSplit {
+  readonly split: 'validation' | 'test';
+  readonly file: string;
+}
+
+/**
+ * The files of the other splits if `data` is called `…_TRAIN.ts`, `train.csv`, `en-ud-train.conllu`
+ * or the like.
+ */
+function otherSplits(data: string): OtherSplit[] {
+  const [, start, word, end] = /^(.*[-_./]|)(train)((?:\.\w+)+)$/i.exec(data) ?? [];
+  if (word === undefined) return [];
+  const isUpper = word === word.toUpperCase();
+  const names = [
+    ...['dev', 'valid', 'validation', 'val'].map(name => ({ split: 'validation', name }) as const),
+    { split: 'test', name: 'test' } as const,
+  ];
+  const files = names.map(({ split, name }) => ({
+    split,
+    file: `${start}${isUpper ? name.toUpperCase() : name}${end}`,
+  }));
+  return files.filter(({ file }, i) => existsSync(file) && i === files.findIndex(one => one.file === file));
+}
+
+/** With the other splits in the config, instead of fractions. */
+function withSplits(made: Made, others: readonly OtherSplit[], placeOf: (file: string) => string): Made {
+  const { values } = made.plan;
+  const [validation, test] = (['validation', 'test'] as const).map(split =>
+    others.find(one => one.split === split),
+  );
+  const told = others.map(({ split, file }) => labelled(split, placeOf(file)));
+  return {
+    ...made,
+    plan: {
+      ...made.plan,
+      values: {
+        ...values,
+        ...(validation && { validation_path: scalar(placeOf(validation.file)), validation: false }),
+        ...(test && { test_path: scalar(placeOf(test.file)), test_fraction: false }),
+      },
+    },
+    lines: [...told, ...made.lines],
+  };
 }
 
 function said({ plan, lines, others }: Found, init: string): Made {
