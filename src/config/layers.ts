@@ -40,12 +40,13 @@ export function readLayers(given: string | SourceText, asked?: Place) {
     const isForeign = chain.length > 1 && root === undefined;
     problems.push(...(isForeign ? found.map(({ source: _, got: __, ...rest }) => rest) : found));
     const bases = root ? extendedFiles(root) : [];
-    const trees = bases.map(base => readBase(from, base, chain));
+    // the description of a base is not about this config
+    const dropped = root?.entries.has('description') ? [] : ['description'];
+    const trees = bases.map(base => without(readBase(from, base, chain), dropped));
     files.push(chain[chain.length - 1]);
     if (root === undefined) return undefined;
     // a malformed `extends` stays in the tree for the schema check
-    const entries = [...root.entries].filter(([key]) => bases.length === 0 || key !== 'extends');
-    const own: MapNode = { ...root, entries: new Map(entries) };
+    const own = without(root, bases.length === 0 ? [] : ['extends']);
     return [...trees, own].reduce((below, tree) => below && tree && mergeTrees(below, tree));
   };
   const readBase = (from: SourceText, { file, place }: Base, chain: readonly string[]) => {
@@ -72,6 +73,12 @@ export function readLayers(given: string | SourceText, asked?: Place) {
   const tree = read(source, [path]);
   /** `files`: every file read, the config itself last; absolute. `source`: the config as given. */
   return { tree, problems, files, source };
+}
+
+function without<T extends MapNode | undefined>(tree: T, keys: readonly string[]): T {
+  if (tree === undefined) return tree;
+  const entries = [...tree.entries].filter(([key]) => !keys.includes(key));
+  return { ...tree, entries: new Map(entries) };
 }
 
 interface Base {

@@ -201,10 +201,12 @@ export async function arrayDataset(
   const [train, ...others] = parts;
   for (const part of others) refuseOtherShape(train, part);
   const numClasses = Math.max(-1, ...parts.flatMap(({ firsts }) => [...firsts.keys()])) + 1;
-  const wholes = parts.map(part => part.split(numClasses));
+  // the time axis of a split is as long as its longest sequence, and so may differ
+  const steps = Math.max(...parts.map(({ layout }) => layout.steps));
+  const wholes = parts.map(part => part.split(numClasses, steps));
   const wholeOf = (of: SplitArrays | undefined) => wholes[parts.findIndex(({ arrays }) => arrays === of)];
   const [whole, validation, given] = splits.map(wholeOf);
-  const { steps, size, image } = train.layout;
+  const { size, image } = train.layout;
   const held = testSelection(config, train.count, seed, train.arrays.x.file);
   const symbols = parts.reduce((a, b) => (b.largest[0] > a.largest[0] ? b : a));
   const [symbol, at] = symbols.largest;
@@ -241,6 +243,8 @@ function placed(array: FileArray, at: number): PlacedLabel {
   return { name: array.nameOf(at), value: array.exactly(at), place: { file: array.file } };
 }
 
+type ValueTargets = Extract<Targets, { readonly kind: 'value' }>;
+
 /** The sequences of one split; all rows are checked before `split`. */
 class Part extends ArraySequences implements FileLabels {
   readonly problems = new Problems();
@@ -252,7 +256,7 @@ class Part extends ArraySequences implements FileLabels {
   readonly firsts = new Map<number, number>();
   private readonly y: FileArray;
   /** Undefined for classes. */
-  private readonly values: Targets | undefined;
+  private readonly values: ValueTargets | undefined;
 
   constructor(
     arrays: SplitArrays,
@@ -290,10 +294,11 @@ class Part extends ArraySequences implements FileLabels {
   /** Shapes that all splits share. */
   get shapes(): Readonly<Record<'x' | 'y', string>> {
     const { hasClasses, perStep, y, arrays, layout } = this;
-    const x = `[N, ${arrays.x.shape.slice(1).join(', ')}]`;
+    const { size, image } = layout;
+    const [, height, width] = arrays.x.shape;
     const what = hasClasses ? 'one class' : `${y.shape.at(-1)} values`;
     return {
-      x: layout.size === undefined ? `${x} (symbols)` : x,
+      x: image ? `[N, ${height}, ${width}]` : size === undefined ? '[N, T] (symbols)' : `[N, T, ${size}]`,
       y: `${what} a ${perStep ? 'step' : 'sequence'}`,
     };
   }
@@ -306,16 +311,19 @@ class Part extends ArraySequences implements FileLabels {
     throw damagedError('data/label-range', message, { file: this.y.file });
   }
 
-  /** @param numClasses number of classes over all splits, if targets are classes */
-  split(numClasses: number): Split {
+  /**
+   * @param numClasses number of classes over all splits, if targets are classes
+   * @param steps T of the longest split
+   */
+  split(numClasses: number, steps: number): Split {
     const { y, arrays, layout, count, hasClasses, perStep } = this;
     const { x, ids } = arrays;
-    const { steps, size = 1, image } = layout;
+    const { size = 1, image } = layout;
     const isStored = hasClasses && perStep && y.isOnDisk && x.isOnDisk;
-    const lengths = this.lengths && Int32Array.from(this.lengths);
+    const lengths = Int32Array.from({ length: count }, (_, index) => this.lengthOf(index));
     const store: SequenceStore = {
       ...{ count, steps, inputSize: size, isInMemory: !x.isOnDisk },
-      lengths: lengths?.some(length => length < steps) ? lengths : undefined,
+      lengths: lengths.some(length => length < steps) ? lengths : undefined,
       places: index => (isStored ? [x, y] : [x]).map(array => array.place(index)),
       decode: (index, [row, labels], out, classes) => {
         layout.write(x.form.decode(row), out);
@@ -323,16 +331,27 @@ class Part extends ArraySequences implements FileLabels {
       },
     };
     return {
-      ...storedSplit(store, isStored ? { numClasses } : (this.values ?? this.classes(numClasses))),
+      ...storedSplit(store, isStored ? { numClasses } : this.targets(numClasses, steps)),
       ...(image
         ? { image: index => image.greys(index) }
         : { id: index => this.idOf(index), ...(!ids && { idIsPlace: true }) }),
     };
   }
 
-  private classes(numClasses: number): Targets {
+  private targets(numClasses: number, steps: number): Targets {
+    const { values, layout, count } = this;
+    if (values === undefined) return this.classes(numClasses, steps);
+    if (!values.perStep || layout.steps === steps) return values;
+    const padded = new Float32Array(count * steps * values.size).fill(Number.NaN);
+    const width = layout.steps * values.size;
+    for (let index = 0; index < count; index++)
+      padded.set(values.values.subarray(index * width, (index + 1) * width), index * steps * values.size);
+    return { ...values, values: padded };
+  }
+
+  private classes(numClasses: number, steps: number): Targets {
     const { y, count, perStep } = this;
-    const width = perStep ? this.layout.steps : 1;
+    const width = perStep ? steps : 1;
     const values = new Int32Array(count * width).fill(IGNORED);
     for (let index = 0; index < count; index++)
       this.writeClasses(y.row(index), index, values.subarray(index * width));
@@ -367,7 +386,7 @@ class Part extends ArraySequences implements FileLabels {
   }
 
   /** Floats `[N, C]` or `[N, T, C]`. A step may be all NaN (no target); padding becomes NaN. */
-  private valuesOf(): Targets {
+  private valuesOf(): ValueTargets {
     const { y, perStep, count } = this;
     const { steps } = this.layout;
     const { shape, integer } = y;
@@ -390,7 +409,7 @@ class Part extends ArraySequences implements FileLabels {
   }
 }
 
-/** @throws UserError (exit 5) if two splits differ in T, F or the kind of targets */
+/** @throws UserError (exit 5) if two splits differ in F or the kind of targets */
 function refuseOtherShape(train: Part, other: Part): void {
   const problems = (['x', 'y'] as const).flatMap((name): Diagnostic[] => {
     const [expected, got] = [train, other].map(part => part.shapes[name]);

@@ -175,6 +175,21 @@ t.test(
   },
 );
 
+t.test('a description is not inherited', async t => {
+  const base = write(
+    'described.yaml',
+    `extends: ${join(packageRoot, VALID_FOLDER, 'base.yaml')}\ndescription: The base.\n`,
+  );
+  const descriptionOf = (line: string): unknown => {
+    const file = write('describing.yaml', `extends: ${base}\nname: derived\n${line}`);
+    return loadExperiment(file).experiment.description;
+  };
+  t.equal(loadExperiment(base).experiment.description, 'The base.');
+  t.equal(descriptionOf(''), undefined);
+  t.equal(descriptionOf('description: Its own.\n'), 'Its own.');
+  t.equal(descriptionOf('description: null\n'), undefined);
+});
+
 t.test('changing a kind keeps shared keys and drops inherited keys of the old kind', async t => {
   const { optimizer } = loadExperiment(`${VALID_FOLDER}/nested/derived.yaml`).experiment;
   t.same(optimizer, {

@@ -103,7 +103,7 @@ t.test('what is not a symbol is reported with its row and step', async t => {
     [
       'a test split of numbers',
       { x_test: npy('<f4', '(2, 2, 1)', Float32Array.of(1, 2, 3, 4)) },
-      /x_test does not fit .*expected \[N, 2\] \(symbols\) \| got \[N, 2, 1\]/,
+      /x_test does not fit .*expected \[N, T\] \(symbols\) \| got \[N, T, 1\]/,
     ],
     [
       'a length of 0',

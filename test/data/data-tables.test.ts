@@ -6,7 +6,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import t from 'tap';
-import { inputWidth } from '../../src/data/core/dataset.js';
+import { type Dataset, inputWidth } from '../../src/data/core/dataset.js';
 import {
   CsvPieces,
   DELIMITERS,
@@ -38,6 +38,55 @@ function numpySequence({ shape, values }: Expected, i: number, length = shape[1]
     ),
   );
 }
+
+t.test('npz: each split may be padded to a length of its own', async t => {
+  const archive = (y: Uint8Array, yTest: Uint8Array, isLong: boolean): Uint8Array => {
+    const short = npy('<f4', '(2, 2, 1)', Float32Array.of(1, 2, 3, 9));
+    const long = npy('<f4', '(1, 3, 1)', Float32Array.of(4, 5, 6));
+    return zipSync({
+      'x.npy': isLong ? long : short,
+      'y.npy': isLong ? yTest : y,
+      [isLong ? 'lengths_test.npy' : 'lengths.npy']: npy('<i4', '(2,)', Int32Array.of(2, 1)),
+      'x_test.npy': isLong ? short : long,
+      'y_test.npy': isLong ? y : yTest,
+    });
+  };
+  for (const isLong of [false, true]) {
+    const load = (y: Uint8Array, yTest: Uint8Array): Promise<Dataset> => {
+      const path = join(t.testdir(), 'padded.npz');
+      writeFileSync(path, archive(y, yTest, isLong));
+      return open({ kind: 'npz', path });
+    };
+    const splits = ({ train, test }: Dataset) => (isLong ? [test, train] : [train, test]);
+    const perStep = await load(
+      npy('<i4', '(2, 2)', Int32Array.of(0, 1, 1, 0)),
+      npy('<i4', '(1, 3)', Int32Array.of(1, 0, 1)),
+    );
+    const [short, long] = splits(perStep);
+    t.equal(perStep.sequenceLength, 3);
+    t.same([...(short.lengths ?? []), long.lengths], [2, 1, undefined]);
+    t.same(sequence(perStep, short, 1), [[3], [0], [0]], 'padding');
+    t.same(sequence(perStep, long, 0), [[4], [5], [6]]);
+    t.same(
+      [classes(short), classes(long)],
+      [
+        [0, 1, -100, 1, -100, -100],
+        [1, 0, 1],
+      ],
+    );
+    const valued = await load(
+      npy('<f4', '(2, 2, 1)', Float32Array.of(0.5, 1, 2, 7)),
+      npy('<f4', '(1, 3, 1)', Float32Array.of(3, 4, 5)),
+    );
+    t.same(
+      splits(valued).map(({ targets }) => [...targets.values]),
+      [
+        [0.5, 1, Number.NaN, 2, Number.NaN, Number.NaN],
+        [3, 4, 5],
+      ],
+    );
+  }
+});
 
 t.test('npz: files that NumPy wrote give what NumPy reads', async t => {
   const want = expectedOf('classes');
@@ -184,9 +233,9 @@ t.test('npz: what is wrong is named by array and index', async t => {
       /lengths\[0\] is out of range.*1 to 2/,
     ],
     [
-      'test shape',
+      'test features',
       array('x_test', npy('<f4', '(2, 1, 2)', Float32Array.of(1, 2, 3, 4))),
-      /x_test does not fit/,
+      /x_test does not fit .*expected \[N, T, 1\] \| got \[N, T, 2\]/,
     ],
     ['test kind', array('y_test', npy('<f4', '(2, 1)', Float32Array.of(1, 2))), /y_test does not fit/],
     ['objects', array('x', npy('|O', '(2, 2, 1)', Float32Array.of(1, 2, 3, 4))), /type of values.*got \|O/],

@@ -479,7 +479,7 @@ export const experiment = s.section(
       [s.text({ minLength: 1 }), s.list(s.text({ minLength: 1 }), { minItems: 1, maxItems: 16 })],
       {
         description:
-          'One or more configs to start from. Later files take precedence, mappings are merged key by key, lists are replaced, and null removes an inherited key.',
+          'One or more configs to start from. Later files take precedence, mappings are merged key by key, lists are replaced, and null removes an inherited key. `description` is not inherited.',
         examples: ['mnist-lstm.yaml', ['base.yaml', 'large.yaml']],
         aliases: ['include', 'defaults', 'base'],
         ...NO_EFFECT,
