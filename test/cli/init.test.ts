@@ -235,19 +235,34 @@ const GUESSES: readonly {
       /^Other readings:\n {2}.* init --from data\.csv --force --target b --as rows {2}# number b of each row$/m,
   },
   {
-    what: 'a bad number is named',
+    what: 'few bad cells are missing values',
     csv: table('id,a,b,kind', 60, i => {
       const group = i >> 2;
       return `s${group},${i === 20 ? '?' : i},${i % 9},${group % 2 ? 'u' : 'v'}`;
     }),
-    dataset: { target: 'kind', features: ['b'] },
-    stdout: /^not used +a: empty in 1 row, first in line 22$/m,
+    dataset: { target: 'kind', features: ['a', 'b'], missing: { fill: 'forward', indicator: true } },
+    stdout: /^missing +1 cell in 1 column: filled with the value of the step before/m,
+  },
+  {
+    what: 'words and numbers that mean missing values are listed with the usual ones that occur',
+    csv: table('id,a,b,kind', 90, i => {
+      const group = Math.floor(i / 6);
+      const [a, b] = [i % 40 ? (i * 7) % 31 : 'broken', i % 30 === 7 ? -999 : (i * 5) % 17];
+      return `s${group},${i === 5 ? 'NA' : a},${b},${group % 2 ? 'u' : 'v'}`;
+    }),
+    dataset: { features: ['a', 'b'], missing: { markers: ['NA', 'broken', '-999'] } },
+    stdout: /^missing +7 cells in 2 columns \(also broken, -999\)/m,
   },
   {
     what: 'unused columns are reported',
-    csv: table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`),
+    csv: table(
+      'x,y,z,note,label',
+      80,
+      i => `${i % 6},${i % 27 ? '' : i},${i % 7 ? i : 'none'},hello ${i},${i % 2}`,
+    ),
     dataset: { features: ['x'] },
-    stdout: /^not used +y: empty in 12 rows, first in line 2\nnot used +note: not numbers$/m,
+    stdout:
+      /^not used +y: no value in 77 rows, first in line 3: too few values\nnot used +z: not a number in 12 rows, first in line 2\nnot used +note: not numbers$/m,
   },
 ];
 
@@ -359,7 +374,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('a,b', 60, i => `${i % 7},${i % 20 === 3 ? 'n/a' : `${i}.5`}`),
     2,
-    /its target b has invalid cells: not a number in 3 rows, first in line 5\n/,
+    /its target b has invalid cells: no value in 3 rows, first in line 5\n/,
     ...['--target', 'b'],
   ],
   [

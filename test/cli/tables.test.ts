@@ -54,6 +54,48 @@ const TABLES: readonly PreparedBy[] = [
     predicts: 1,
   },
   {
+    file: 'penguins-raw.csv',
+    dataset: {
+      kind: 'csv',
+      target: 'Species',
+      sequence: null,
+      missing: { fill: 'median', indicator: true },
+      features: [
+        ...['Culmen Length (mm)', 'Culmen Depth (mm)', 'Flipper Length (mm)', 'Body Mass (g)'],
+        ...['Delta 15 N (o/oo)', 'Delta 13 C (o/oo)'],
+      ],
+    },
+    says: /^missing +35 cells in 6 columns(.*\n)+not used +Sample Number: it numbers the rows$/m,
+    beats: ['accuracy', 1.8],
+    predicts: 344,
+  },
+  {
+    file: 'recordings.csv', // codes 1 to 4 are activities; subjects have several trials
+    dataset: {
+      sequence: { group: 'trial', order: 'time_ms' },
+      features: ['acc_x', 'acc_y', 'acc_z', 'gyro_x', 'gyro_y', 'gyro_z'],
+      missing: { fill: 'forward', indicator: true, markers: ['NA', 'err'] },
+      target: 'activity',
+      target_kind: 'class',
+    },
+    says: /^not used +age: the same in all rows of each trial/m,
+    beats: ['accuracy', 2],
+    predicts: 96,
+  },
+  {
+    file: 'stays', // Lactate and WBC are measured once or twice a day
+    dataset: {
+      path: 'stays',
+      delimiter: '|',
+      sequence: { per_file: true, order: 'ICULOS', per_step: true },
+      features: ['HR', 'O2Sat', 'Temp', 'SBP', 'Resp', 'Lactate', 'WBC'],
+      missing: { fill: 'forward', indicator: true },
+      target: 'SepsisLabel',
+    },
+    beats: ['accuracy', 1.005],
+    predicts: 60,
+  },
+  {
     file: 'digits.npz',
     dataset: { kind: 'npz' },
     says: /^target +y: 10 classes$/m,

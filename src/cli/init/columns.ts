@@ -1,6 +1,6 @@
 /** The columns of a table, and what their cells say about them. */
 import { Problems } from '../../data/core/problems.js';
-import { badNumber, COMMA_NUMBER, cellNumber, orderKey } from '../../data/csv-columns.js';
+import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../../data/csv-columns.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
@@ -15,9 +15,6 @@ import { inputFiles, readContent, shortNames } from '../../data/reading/files.js
 import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { formsOf, timeReader } from './dates.js';
-
-/** Cells that usually mean a missing value. */
-const MISSING = new Set(['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'None', '-', '?']);
 
 /** Numbers that stand for a missing value where all others are far away. */
 const PLACEHOLDERS = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
@@ -115,13 +112,13 @@ interface ColumnFacts {
 }
 
 function columnOf(name: string, cells: readonly string[], { unreadable, places, dateForm }: ColumnFacts) {
-  const present = cells.filter(cell => !MISSING.has(cell));
+  const present = cells.filter(cell => !isMissing(cell));
   const words = present.filter(cell => cellNumber(cell) === undefined);
   const kinds = [...new Set(words)];
   const areFew = words.length <= MAX_BAD * present.length && kinds.length <= MAX_MARKERS;
   const isNumber = words.length < present.length && areFew;
   const markers = isNumber ? [...kinds, ...placeholders(present)] : [];
-  const isValue = (cell: string) => !MISSING.has(cell) && !markers.includes(cell);
+  const isValue = (cell: string) => !isMissing(cell) && !markers.includes(cell);
   const values = cells.filter(isValue);
   const isIso = !isNumber && values.length > 0 && values.every(cell => !Number.isNaN(timeOf(cell)));
   const forms = isIso
@@ -130,14 +127,12 @@ function columnOf(name: string, cells: readonly string[], { unreadable, places, 
       ? [dateForm]
       : formsOf(values);
   const isTime = isIso || forms.length > 0;
-  const fewWords = !isNumber && !isTime && 4 * words.length < present.length;
-  const bad = cells.findIndex(fewWords ? cell => words.includes(cell) : cell => !isValue(cell));
-  const missing = cells.length - values.length;
-  const where = () => {
-    const [what, count] = fewWords ? ['not a number', words.length] : ['empty', missing];
-    const isWord = isNumber && kinds.includes(cells[bad]);
-    return `${isWord ? 'not a number' : what} in ${counted(count, 'row')}, first in ${rowName(places[bad])}`;
+  const hasNumbers = 2 * words.length < present.length && !isTime;
+  const rowsOf = (test: (cell: string) => boolean) => {
+    const rows = cells.flatMap((cell, row) => (test(cell) ? [row] : []));
+    return `${counted(rows.length, 'row')}, first in ${rowName(places[rows[0]])}`;
   };
+  const missing = cells.length - values.length;
   return {
     name,
     cells,
@@ -148,7 +143,7 @@ function columnOf(name: string, cells: readonly string[], { unreadable, places, 
     markers,
     isNumber: isNumber && !isTime,
     /** True if numbers outnumber words. */
-    hasNumbers: 2 * words.length < present.length && !isTime,
+    hasNumbers,
     isTime,
     /**
      * How the dates are written, if not in ISO 8601: several if day and month cannot be told apart.
@@ -156,11 +151,23 @@ function columnOf(name: string, cells: readonly string[], { unreadable, places, 
     forms,
     isFull: missing === 0,
     distinct: new Set(values).size,
-    problem: unreadable ?? (bad < 0 ? undefined : where()),
+    /** Why it can be neither feature nor target. */
+    problem:
+      unreadable ??
+      (values.length === 0
+        ? 'no row has a value'
+        : hasNumbers && !isNumber
+          ? `not a number in ${rowsOf(cell => words.includes(cell))}`
+          : undefined),
+    /** Where values are missing. */
+    gaps: missing === 0 ? undefined : `no value in ${rowsOf(cell => !isValue(cell))}`,
   };
 }
 
 const timeOf = orderKey(false);
+
+/** True for cells that usually mean a missing value. */
+const isMissing = missingTest();
 
 function allRead(cells: readonly string[], form: string): boolean {
   const read = timeReader(form);

@@ -1,8 +1,9 @@
 /** What `init` says of a table: what it is taken for and why, and what else it could be. */
 import { grouped } from '../../util/numbers.js';
+import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import type { NamedColumns } from './layout.js';
-import { type Choice, knownOf, type Reading } from './readings.js';
+import { type Choice, isSequence, knownOf, markersOf, type Reading } from './readings.js';
 
 export function described(reading: Reading): string[] {
   const { kind, layout, target, isClass, features, unused, why } = reading;
@@ -21,13 +22,26 @@ export function described(reading: Reading): string[] {
     ['target', isSeries ? undefined : `${target.name} (${sort}${kind === 'steps' ? ' at every step' : ''})`],
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
-    ['features', features.join(', ') || undefined],
+    ['features', features.map(({ name }) => name).join(', ') || undefined],
+    ['missing', missingIn(reading)],
     ['known', isInFile ? knownOf(reading).join(', ') || undefined : undefined],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
     ['note', layout.obstacle],
     ['because', [...why, ...(layout.why === undefined ? [] : [layout.why])].join('; ') || undefined],
   ];
   return lines.flatMap(([label, text]) => (text === undefined ? [] : [labelled(label, text)]));
+}
+
+/** How many values of features are missing, and what a config does about it. */
+function missingIn({ features, kind }: Reading): string | undefined {
+  const columns = features.filter(({ missing }) => missing > 0);
+  const count = columns.reduce((sum, { missing }) => sum + missing, 0);
+  const filled = isSequence(kind) ? 'the value of the step before' : 'the median of the column';
+  const markers = markersOf(features);
+  const written = markers.length > 0 ? ` (also ${markers.join(', ')})` : '';
+  return count === 0
+    ? undefined
+    : `${counted(count, 'cell')} in ${counted(columns.length, 'column')}${written}: filled with ${filled}, and a feature says where`;
 }
 
 export function labelled(label: string, text: string): string {
@@ -38,8 +52,11 @@ export function labelled(label: string, text: string): string {
 export function otherReadings(readings: readonly Reading[], choice: Choice, init: string): string[] {
   const [chosen] = readings;
   const named: NamedColumns = { group: choice.group, time: choice.time };
+  // rows that belong together are rarely read better alone
+  const isCut = (one: Reading) => Number(one.target === chosen.target && !isSequence(one.kind));
   const others = readings
     .filter(one => one.kind !== chosen.kind || one.target !== chosen.target)
+    .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
       (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),
     )

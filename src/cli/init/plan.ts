@@ -1,9 +1,11 @@
 /** Configs for readings of data: the templates of `configs/templates`, and what fills them in. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { MARKERS } from '../../data/core/settings.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
-import { knownOf, type Reading } from './readings.js';
+import type { Column } from './columns.js';
+import { isSequence, knownOf, markersOf, type Reading, type ReadingKind } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -152,15 +154,31 @@ export interface SourceFile {
   readonly delimiter: Delimiter;
 }
 
-function ofFile({ path, delimiter }: SourceFile, { target, features, unused }: Reading): Plan['values'] {
+function ofFile(
+  { path, delimiter }: SourceFile,
+  { target, features, unused, kind }: Reading,
+): Plan['values'] {
   const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
   return {
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
     target: scalar(target.name),
-    features: list(features),
+    features: list(features.map(({ name }) => name)),
+    missing: features.some(({ missing }) => missing > 0) && missingOf(features, kind),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
   };
+}
+
+/**
+ * The value of `dataset.missing`. The usual markers are listed if there are others, which replace
+ * them.
+ */
+function missingOf(features: readonly Column[], kind: ReadingKind): string {
+  const isUsed = (marker: string) => marker !== '' && features.some(({ cells }) => cells.includes(marker));
+  const own = markersOf(features);
+  const markers = own.length > 0 ? [...MARKERS.filter(isUsed), ...own] : [];
+  const written = markers.length > 0 ? `, markers: ${list(markers)}` : '';
+  return `{ fill: ${isSequence(kind) ? 'forward' : 'median'}, indicator: true${written} }`;
 }
 
 function medianInterval(times: readonly number[]): number {

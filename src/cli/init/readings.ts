@@ -17,8 +17,7 @@ export interface Reading {
   readonly layout: Layout;
   readonly target: Column;
   readonly isClass: boolean;
-  /** Names of columns. */
-  readonly features: readonly string[];
+  readonly features: readonly Column[];
   /** `symbol` and `text`: the only feature is a column of symbols or texts. */
   readonly inputKind: 'number' | 'symbol' | 'text';
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
@@ -39,6 +38,8 @@ export interface Choice extends NamedColumns {
 
 const MAX_CLASSES = 20;
 const MIN_FORECAST_STEPS = 40;
+/** A column with fewer values has little to say. */
+const MAX_MISSING = 0.95;
 /** Fewer sequences cannot be split into training, validation and test. */
 const MIN_SEQUENCES = 5;
 
@@ -75,8 +76,8 @@ function isFit(column: Column): boolean {
   return column.problem === undefined && column.distinct >= 2;
 }
 
-function unfit({ name, problem }: Column): string {
-  return `its target ${name} has invalid cells: ${problem}`;
+function unfit({ name, problem, gaps }: Column): string {
+  return `its target ${name} has invalid cells: ${problem ?? gaps}`;
 }
 
 function candidatesFor(target: Column, layout: Layout, columns: readonly Column[]): Candidate[] {
@@ -215,11 +216,11 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
     unused.push({ name: order.columns[0].name, reason: 'it orders the rows of a group, and there is none' });
   return {
     ...candidate,
-    features: words ? [words.name] : features,
+    features: words ? [words] : features,
     inputKind: words === undefined ? 'number' : layout.group === undefined ? 'text' : 'symbol',
     unused: [
       ...unused.filter(({ name }) => name !== words?.name),
-      ...(kind === 'texts' ? features.map(name => ({ name, reason: 'a text is read alone' })) : []),
+      ...(kind === 'texts' ? features.map(({ name }) => ({ name, reason: 'a text is read alone' })) : []),
     ],
   };
 }
@@ -227,15 +228,17 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
 function featuresOf({ kind, layout, target }: Candidate, columns: readonly Column[]) {
   const { group, order, rows } = layout;
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
-  const features: string[] = [];
+  const features: Column[] = [];
   const unused: { name: string; reason: string }[] = [];
   for (const column of columns) {
-    const { name, problem, isNumber, isTime, distinct } = column;
+    const { name, problem, missing, gaps, isNumber, isTime, distinct } = column;
     if (column === target || column === group || ordering.includes(column)) continue;
     const isFact =
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
     const reasons: readonly (readonly [boolean, string])[] = [
       [problem !== undefined, String(problem)],
+      [kind === 'series' && gaps !== undefined, String(gaps)],
+      [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
       [isTime, 'dates'],
       [distinct === 1, 'the same value everywhere'],
       [isFact, `the same in all rows of each ${group?.name}: a fact of it, or its name`],
@@ -245,7 +248,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
     ];
     const found = reasons.find(([isSo]) => isSo);
     if (found) unused.push({ name, reason: found[1] });
-    else features.push(name);
+    else features.push(column);
   }
   return { features, unused };
 }
@@ -332,6 +335,16 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
   if (group !== undefined) return words[0];
   const size = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
   return words.toSorted((a, b) => size(b) - size(a))[0];
+}
+
+/** True if rows follow each other. */
+export function isSequence(kind: ReadingKind): boolean {
+  return kind !== 'rows' && kind !== 'texts';
+}
+
+/** Cells of features that mean a missing value besides the usual ones. */
+export function markersOf(features: readonly Column[]): string[] {
+  return [...new Set(features.flatMap(({ markers }) => markers))];
 }
 
 /** Parts of a date but the year, which repeat and are known in advance. */
