@@ -174,8 +174,9 @@ export function missingCell(text: string, place: Partial<CellPlace>): Diagnostic
 /** A month is its first day. */
 export const TIMESTAMP =
   /^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
-const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
-const DATE_LENGTH = 'YYYY-MM-DD'.length;
+/** Offset from UTC at the end of a time. */
+export const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
+export const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
 /**
  * Returns the function from a cell of an order column to its sort key: its value if `numeric`, else

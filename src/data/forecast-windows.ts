@@ -8,6 +8,7 @@ import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type {
   DataRecord,
+  Interval,
   NewSequence,
   Scaling,
   SequenceReader,
@@ -18,10 +19,11 @@ import type {
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
-import { badNumber } from './csv-columns.js';
+import { badNumber, isMissing } from './csv-columns.js';
 import { type RowList, type TableColumns, TableReader } from './csv-table.js';
 import type { CalendarFeature, ForecastConfig } from './forecast.js';
-import { gapWarnings, type InputSeries, MS_OF_DAY, type WindowRange } from './forecast-gaps.js';
+import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps.js';
+import { intervalOf, MS_OF_DAY, timesAfter } from './forecast-times.js';
 import type { RowPlace } from './formats/tables.js';
 import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/files.js';
@@ -342,7 +344,8 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
         try {
           rows.problems.get(key)?.throwIfAny();
           const scaling = scalings.get(name);
-          const { gaps, ...window } = windowToPredict({ name, list, rows }, config, scaling ?? pooled);
+          const trained = scaling ?? { ...pooled, interval: undefined };
+          const { gaps, ...window } = windowToPredict({ name, list, rows }, config, trained);
           const isNew = id !== false && scaling === undefined;
           const warnings = [...gaps, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
           return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
@@ -362,43 +365,82 @@ function notTrained(series: string, place: RowPlace): Diagnostic {
   return { code: 'data/new-series', message, ...place };
 }
 
-/** @throws UserError (exit 5) if the series has no window that a model can read */
+/**
+ * @param trained what training recorded of the series
+ * @throws UserError (exit 5) if the series has no window that a model can read
+ */
 function windowToPredict(
   series: InputSeries,
   config: ForecastConfig,
-  scaling: Scaling,
+  trained: Scaling & { readonly interval?: Interval | undefined },
 ): NewSequence & { readonly gaps: readonly Diagnostic[] } {
   const { name, list, rows } = series;
   const { input_steps, horizon } = config;
-  const { size, width, observed, hasFuture, steps } = windowShape(config);
+  const { size, width, observed, steps } = windowShape(config);
   checkDates(series, config);
-  const last = list.findLastIndex(row => rows.texts.get(row * width) !== '');
-  const range = { first: last + 1 - input_steps, last, ahead: hasFuture ? horizon : 0 };
+  const last = list.findLastIndex(row => !isMissing(rows.texts.get(row * width) ?? 'a number'));
+  const ahead = Math.min(horizon, list.length - 1 - last);
+  const range = { first: last + 1 - input_steps, last, ahead };
   refuseLacking(series, config, range);
-  const window = list.slice(range.first, last + 1 + range.ahead);
+  const read = list.slice(range.first, last + 1);
+  const future = list.slice(last + 1, last + 1 + ahead);
   const { features: columns } = tableColumns(config);
   const wrong = new Problems();
-  window.forEach((row, step) => {
-    for (let column = step < input_steps ? 0 : observed; column < width; column++) {
+  const check = (row: number, first: number): void => {
+    for (let column = first; column < width; column++) {
       const text = rows.texts.get(row * width + column);
       if (text !== undefined)
         wrong.add(badNumber(text, { ...rows.place(row), columnName: columns[column].name }));
     }
-  });
+  };
+  for (const row of read) check(row, 0);
+  for (const row of future) check(row, observed);
   wrong.throwIfAny();
-  const valueAt = (row: number, column: number) => rows.features.at(row * width + column);
-  const scaled = scaledSeries(window, valueAt, scaling);
+  const given = [...read, ...future];
+  const next = nextTimes(series, config, given, trained.interval);
+  // the steps of the window are its own rows: those that continue the dates are not in the table
+  const keys = [...given.map(row => rows.keys[row]), ...(next?.keys ?? [])];
+  const valueAt = (step: number, column: number) =>
+    step < given.length ? rows.features.at(given[step] * width + column) : Number.NaN;
+  const scaled = scaledSeries([...Array(input_steps + horizon).keys()], valueAt, trained);
   const own = { series: scaled, origin: input_steps };
-  const { read, targets } = forecastSplit([own], rows.keys, config, () => name);
+  const split = forecastSplit([own], keys, config, () => name);
   const values = new Float32Array(steps * size);
-  read(0, values, 0, size);
-  // a prediction for the whole horizon has the time of the last known target
-  const predicted = config.per_step ? window : window.slice(0, input_steps);
+  split.read(0, values, 0, size);
   return {
-    ...{ length: steps, values, place: rows.place(list[0]), targetScaling: targets.scaling },
-    ...(config.time !== undefined && { times: predicted.map(row => rows.order[row]) }),
+    ...{ length: steps, values, place: rows.place(list[0]), targetScaling: split.targets.scaling },
+    ...(next && { times: [...future.map(row => rows.order[row]), ...next.order] }),
     gaps: gapWarnings(series, config, range),
   };
+}
+
+/**
+ * Returns the times of the steps to forecast that the table does not list; undefined if they are
+ * unknown.
+ * @param given the rows of the window
+ */
+function nextTimes(
+  { name, list, rows }: InputSeries,
+  { calendar = [], input_steps, horizon, series, time }: ForecastConfig,
+  given: RowList,
+  trained: Interval | undefined,
+): ReturnType<typeof timesAfter> | undefined {
+  const count = input_steps + horizon - given.length;
+  if (time === undefined) return undefined;
+  if (count === 0) return { keys: [], order: [] };
+  const last = given[given.length - 1];
+  const interval = trained ?? intervalOf(list, rows);
+  if (interval !== undefined) return timesAfter(rows.order[last], interval, count);
+  if (calendar.length === 0) return undefined;
+  const of = series === undefined ? 'the table' : `series ${JSON.stringify(name)}`;
+  throw damagedError(
+    'data/forecast-steps',
+    `the dates to forecast are unknown: the steps of ${of} have no usual interval`,
+    {
+      ...rows.place(last),
+      expected: `${counted(horizon, 'row')} without a target after the last one, with the dates to forecast`,
+    },
+  );
 }
 
 /** The model reads calendar features of dates. */
@@ -416,20 +458,21 @@ function checkDates({ list, rows }: InputSeries, { calendar = [], time }: Foreca
 /** @throws UserError (exit 5) if a series is too short for a window */
 function refuseLacking(
   { name, list, rows }: InputSeries,
-  { input_steps, known = [], series }: ForecastConfig,
-  { first, last, ahead }: WindowRange,
+  { input_steps, horizon, known = [], series }: ForecastConfig,
+  { first, ahead, last }: WindowRange,
 ): void {
-  const future = list.length - 1 - last;
-  if (first >= 0 && future >= ahead) return;
-  const columns = known.length > 0 ? ` and ${known.join(', ')}, which the model reads in advance` : '';
-  const after = ahead === 0 ? '' : `, then ${counted(ahead, 'row')} without a target${columns}`;
+  // the dates of the steps to forecast can be computed, other columns cannot
+  const needed = known.length > 0 ? horizon : 0;
+  if (first >= 0 && ahead >= needed) return;
+  const columns = `${known.join(', ')}, which the model reads in advance`;
+  const after = needed === 0 ? '' : `, then ${counted(needed, 'row')} without a target and ${columns}`;
   throw damagedError(
     'data/forecast-steps',
     `${series === undefined ? 'the table' : `series ${JSON.stringify(name)}`} has too few rows to forecast from`,
     {
       ...rows.place(list[first < 0 ? 0 : list.length - 1]),
       expected: `${counted(input_steps, 'row')} with a target${after}`,
-      got: `${last + 1}${ahead === 0 ? '' : `, then ${future}`}`,
+      got: `${last + 1}${needed === 0 ? '' : `, then ${ahead}`}`,
     },
   );
 }

@@ -36,6 +36,7 @@ import * as keys from './core/settings.js';
 import { columnsOf } from './core/statistics.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
+import { intervalOf } from './forecast-times.js';
 import {
   type Cuts,
   forecastSequences,
@@ -240,7 +241,13 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     train: split(trainWindows),
     ...(cuts.validation !== undefined && { validation: split(windows('validation')) }),
     test: split(windows('test')),
-    seriesScaling: { pooled, series: all.map(({ name, scaling }) => ({ name, ...scaling })) },
+    seriesScaling: {
+      pooled,
+      series: all.map(({ name, scaling }, i) => {
+        const interval = config.time === undefined ? undefined : intervalOf(histories[i], cells);
+        return { name, ...scaling, ...(interval && { interval }) };
+      }),
+    },
     seriesFacts: {
       columns: names.slice(0, width).map((_, c) =>
         statistics(

@@ -49,8 +49,10 @@ export class Predictor {
   private readonly passes = new Map<string, ShardedBatches>();
 
   constructor(private readonly model: OpenedModel) {
-    const { run, data } = model;
-    this.form = predictionForm(run.spec, run.loss, data);
+    const { experiment, run, data } = model;
+    const { dataset } = experiment;
+    const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
+    this.form = predictionForm(run.spec, run.loss, data, horizon);
   }
 
   /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
@@ -71,7 +73,8 @@ export class Predictor {
     batches: AsyncIterable<PredictedBatch>,
   ): AsyncGenerator<readonly SequencePrediction[]> {
     const { form, model } = this;
-    const { kind, perStep, size } = form;
+    const { kind, size } = form;
+    const perStep = predictsEachStep(model.run.spec.head);
     const first = model.data.first_prediction ?? 0;
     for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
@@ -85,12 +88,13 @@ export class Predictor {
         const computed = pass.predictions(slot, row, length).slice(first);
         // with memory of their own for each, most of the heap would be garbage
         const memory = classMemory(kind === 'class' ? computed.length * size : 0);
-        const predictions = computed.map(({ step, outputs }, i): Prediction => {
+        const predictions = computed.flatMap(({ step, outputs }, i): readonly Prediction[] => {
           const at = indices[row] * perSequence + step;
-          const time = perStep ? times?.[step] : times?.at(-1);
+          const time = perStep ? times?.[step - first] : times?.at(-1);
           const target = hasLabels ? readout.target(at) : undefined;
           const own = memory.map(list => list.subarray(i * size, (i + 1) * size)) as typeof memory;
-          return predictionOf(form, readout, { step: step - first, time, outputs, at, target }, own);
+          const one = predictionOf(form, readout, { step: step - first, time, outputs, at, target }, own);
+          return one.kind === 'value' && one.values.length > size ? stepsOf(one, size, times) : [one];
         });
         const place = { index: position, ...(id !== undefined && { id }) };
         return [{ ...place, predictions, ...(warnings && { warnings }) }];
@@ -103,7 +107,7 @@ export class Predictor {
     const batchSize = experiment.training.eval_batch_size;
     const pass = this.pass(run.sequenceLength, run.variableLength, batchSize);
     // steps past the end of a text are no steps of its sequences
-    const { realSteps } = this.form.perStep ? split : {};
+    const { realSteps } = predictsEachStep(run.spec.head) ? split : {};
     for await (const batch of batchesOf(split, batchSize)) {
       const rows = Array.from(batch.indices, index => {
         const position = batch.position(index);
@@ -371,12 +375,15 @@ export function predictionForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
   { class_names: classNames, target_names: targetNames }: DataRecord,
+  horizon: number | undefined,
 ): PredictionForm {
   const { target, quantiles = [] } = lossOf(loss);
+  const eachStep = predictsEachStep(head);
+  const steps = eachStep ? 1 : (horizon ?? 1);
   return {
     kind: target,
-    perStep: predictsEachStep(head),
-    size: outputSize / Math.max(1, quantiles.length),
+    perStep: eachStep || horizon !== undefined,
+    size: outputSize / Math.max(1, quantiles.length) / steps,
     quantiles: quantiles.map(({ level }) => level),
     ...(classNames && { classNames }),
     ...(targetNames && targetNames.length > 1 && { targetNames }),
@@ -430,6 +437,25 @@ export function predictionOf(
     logits,
     ...(target && { label: target[0] === IGNORED ? null : target[0] }),
   };
+}
+
+/** Splits a forecast of the whole horizon into its steps, of `size` values each. */
+function stepsOf(
+  { kind, values, quantiles, target }: ValuePrediction,
+  size: number,
+  times: readonly string[] | undefined,
+): ValuePrediction[] {
+  return Array.from({ length: values.length / size }, (_, step) => {
+    const part = (of: Float64Array) => of.subarray(step * size, (step + 1) * size);
+    return {
+      kind,
+      step,
+      ...(times && { time: times[step] }),
+      values: part(values),
+      quantiles: quantiles.map(part),
+      ...(target && { target: part(target) }),
+    };
+  });
 }
 
 export interface RankedClass {

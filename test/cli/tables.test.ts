@@ -142,7 +142,9 @@ for (const { file, flags = [], dataset, says = /./, beats, predicts } of TABLES)
     t.ok(ratio > 1 ? reached >= ratio : reached <= ratio, `${metric}: ${reached} of the baseline`);
     // beyond the end of a series, there may be no values of `known`
     const isNew = config.dataset.kind !== 'forecast';
-    const input = isNew ? ['--input', resolve(folder, config.dataset.path)] : ['--limit', String(predicts)];
+    const input = isNew
+      ? ['--input', resolve(folder, config.dataset.path)]
+      : ['--split', 'test', '--limit', String(predicts)];
     const predicted = await cellrun('predict', directory, ...input);
     t.equal(predicted.code, 0, predicted.stderr);
     t.equal(predicted.stdout.trim().split('\n').length, predicts);

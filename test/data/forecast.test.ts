@@ -34,12 +34,12 @@ interface Window {
   readonly naive_error: number | null;
 }
 
-/** A printed prediction; steps of their own are lists of one number. */
+/** A printed prediction: lists of one number for each step. */
 interface Told {
   readonly id: string;
-  readonly predicted: number[];
-  readonly target: number[];
-  readonly quantiles: Readonly<Record<string, number[]>>;
+  readonly predicted: number[][];
+  readonly target: number[][];
+  readonly quantiles: readonly Readonly<Record<string, number[]>>[];
 }
 
 type Splits = 'train' | 'validation' | 'test';
@@ -203,7 +203,7 @@ t.test(
     };
     const naive = errors(windows.map(({ id }) => expected.relative[id].seasonal_naive));
     t.ok(closeTo(summary.baselines!.test!.seasonal_naive!.mean_absolute_error!, naive, 1e-5));
-    const { stdout } = await work.cellrun('predict', summary.directory);
+    const { stdout } = await work.cellrun('predict', summary.directory, '--split', 'test');
     const told = linesOf(stdout) as unknown as Told[];
     t.ok(told.every(({ target }, i) => near(target.flat(), windows[i].y)));
     const predicted: number[][] = told.map(one => one.predicted.flat());
@@ -259,26 +259,71 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
     const line = new RegExp(`\\n${name}: (?:.*, )?validation mase ([^,]+), `).exec(await evaluate());
     t.ok(closeTo(Number(line?.[1]), value, 1e-3), `${name}: ${line}`);
   }
-  const { stdout } = await work.cellrun('predict', summary.directory);
+  const { stdout } = await work.cellrun('predict', summary.directory, '--split', 'test');
   const told = linesOf(stdout) as unknown as Told[];
   t.equal(told.length, expected.splits.test.length);
   let [sum, count] = [0, 0];
   told.forEach(({ id, predicted, target, quantiles }, i) => {
     const window = expected.splits.test[i];
     t.equal(id, window.id);
-    t.ok(near(target, window.y), 'targets are in the units of the data');
-    t.same(quantiles['0.5'], predicted);
+    t.ok(near(target.flat(), window.y), 'targets are in the units of the data');
+    t.same(
+      quantiles.map(levels => levels['0.5']),
+      predicted,
+    );
     if (window.naive_error === null) return;
     sum +=
-      predicted.reduce(
-        (total: number, value: number, h: number) => total + Math.abs(value - window.y[h]),
-        0,
-      ) /
+      predicted
+        .flat()
+        .reduce((total: number, value: number, h: number) => total + Math.abs(value - window.y[h]), 0) /
       3 /
       window.naive_error;
     count++;
   });
   t.ok(closeTo(summary.metrics.test!.mase!, sum / count, 1e-5), 'MASE is that of what is predicted');
+});
+
+t.test('a forecast continues the series of its data, and the dates that the model reads', async t => {
+  const days = Array.from({ length: 63 }, (_, i) =>
+    new Date(Date.UTC(2024, 0, 1 + i + 2 * Math.floor(i / 5))).toISOString().slice(0, 10),
+  );
+  const rows = days.map((day, i) => `${day},${(i * i) % 17}`);
+  const { series: _s, features: _f, known: _k, validation: _v, ...rest } = sales;
+  const of = (path: string, per_step: boolean) =>
+    config(
+      { ...rest, path, target: 'y', per_step },
+      { kind: 'mae' },
+      { cell: 'gru', hidden_size: 4, ...(per_step && { head: { from: 'every' } }) },
+      { num_epochs: 1, batch_size: 8 },
+    );
+  for (const per_step of [false, true]) {
+    const path = work.file(`workdays-${per_step}.csv`, ['day,y', ...rows.slice(0, 60)].join('\n'));
+    const { summary } = await train(work, of(path, per_step));
+    const predict = async (...flags: string[]) => {
+      const { stdout, stderr, code } = await work.cellrun('predict', summary.directory, ...flags);
+      t.match({ code, stderr }, { code: 0, stderr: '' });
+      return linesOf(stdout);
+    };
+    const [future, ...others] = await predict();
+    t.same(others, []);
+    t.same(future.time, days.slice(60), 'after a Friday comes a Monday');
+    const dated = [...rows.slice(0, 60), ...days.slice(60).map(day => `${day},`)];
+    const input = work.file(`dated-${per_step}.csv`, ['day,y', ...dated].join('\n'));
+    t.same(await predict('--input', input), [future], 'as if the table listed them');
+    // five rows of one week are no workdays by themselves, but those of a trained series
+    const short = work.file(`short-${per_step}.csv`, ['day,y', ...rows.slice(55, 60)].join('\n'));
+    t.same(await predict('--input', short), [future]);
+    const csv = await work.cellrun('predict', summary.directory, '--format', 'csv');
+    t.match(csv.stdout, new RegExp(`^index,step,time,predicted_0\n0,0,${days[60]},[\\d.]+\n0,1,`));
+    // the next rows of the file are forecast once it has them
+    writeFileSync(path, ['day,y', ...rows.slice(0, 61)].join('\n'));
+    t.match((await predict())[0].time, ['2024-03-26', '2024-03-27', '2024-03-28']);
+    const irregular = work.file(
+      `irregular-${per_step}.csv`,
+      ['day,y', '2024-01-01,1', '2024-01-02,1', '2024-01-05,1', '2024-01-12,1', '2024-03-01,1'].join('\n'),
+    );
+    t.same((await predict('--input', irregular))[0].time, ['2024-03-04', '2024-03-05', '2024-03-06']);
+  }
 });
 
 const START = Date.UTC(2024, 0, 1);
@@ -437,7 +482,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
       all.push(...some);
     return all;
   };
-  const dayBefore = (day: string) => new Date(Date.parse(day) - 86_400_000).toISOString().slice(0, 10);
+  const dayAfter = (day: string) => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
   for (const window of expected.splits.test) {
     const [region, day] = window.id.split(' ');
     const last = new Date(Date.parse(day) + 2 * 86_400_000).toISOString().slice(0, 10);
@@ -454,7 +499,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     else {
       t.ok(near(one.values, window.x.flat()), window.id);
       t.equal(one.id, region);
-      t.equal(one.times?.at(-1), dayBefore(day), 'the time of the last known target');
+      t.same(one.times, [day, dayAfter(day), last], 'the times of the steps to forecast');
       const { offset, scale } = one.targetScaling!(0);
       t.ok(
         near(

@@ -30,7 +30,6 @@ import {
   number,
   savedModel,
   seed,
-  split,
   text,
   type Values,
 } from '../command/verb.js';
@@ -46,7 +45,11 @@ const options = {
     conflicts: ['split'],
     requires: 'input',
   }),
-  split,
+  split: choice(
+    '<name>',
+    ['test', 'validation', 'train'],
+    'dataset split (default: test; a forecasting model continues the series of its data instead)',
+  ),
   onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input')
     .default('stop')
     .with({ conflicts: ['split'], requires: 'input' }),
@@ -81,17 +84,19 @@ export const verb = defineVerb({
     const { input, limit = Number.POSITIVE_INFINITY } = options;
     if (options.generate) return generate(run, options, io);
     const saved = openModel(run, options);
-    const { kind } = saved.loaded.experiment.dataset;
-    if (options.lines && kind !== 'text')
+    const { dataset } = saved.loaded.experiment;
+    if (options.lines && dataset.kind !== 'text')
       throw usageError(
         'cli/lines',
-        `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
+        `--lines is for models trained on \`dataset.kind: text\`, not \`${dataset.kind}\``,
         { file: '--lines' },
       );
     if (options.top !== undefined && taskOf(saved.loaded.experiment.loss) !== 'classes') {
       const message = 'this model predicts values, not classes';
       throw usageError('cli/top', message, { file: '--top' });
     }
+    // without a split, a forecast begins at the end of the run's data
+    const isFuture = input.length === 0 && options.split === undefined && dataset.kind === 'forecast';
     const print = async (opened: OpenedModel, predict: (model: Model) => Predicted) => {
       const model = new Model(opened);
       try {
@@ -100,15 +105,18 @@ export const verb = defineVerb({
         await model.close();
       }
     };
-    if (input.length === 0) {
-      const ofSplit = (model: Model) => model.ofSplit(options.split, limit);
+    if (input.length === 0 && !isFuture) {
+      const { split = 'test' } = options;
+      const ofSplit = (model: Model) => model.ofSplit(split, limit);
       await hintingAtMovedData(async () => print(await openWithData(saved, options), ofSplit));
       return EXIT.done;
     }
     const { lines, onError } = options;
     const rejected = rejections(io);
     const onRejected = onError === 'skip' ? rejected.add : undefined;
-    const sources = await openInput(saved, input, io);
+    const sources = isFuture
+      ? await hintingAtMovedData(() => newSequenceFiles(dataset, [dataset.path]))
+      : await openInput(saved, input, io);
     const predicted = await print(await openWithoutData(saved, options), model =>
       model.ofSources(async () => sources, { lines, onRejected }),
     );

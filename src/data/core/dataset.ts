@@ -250,8 +250,8 @@ export interface NewSequence {
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
   /**
-   * Time of each step as written in the input, to the last step with a time; absent if
-   * steps have no time.
+   * Time of each step as written in the input, to the last step with a time; of a forecast, the
+   * times of the horizon. Absent if steps have no time.
    */
   readonly times?: readonly string[];
   /**
@@ -435,6 +435,15 @@ const vocabulary = s.struct(
   },
 );
 
+const interval = s.struct('The usual interval between steps. Absent if there is none.', {
+  unit: s.choice(
+    ['number', 'millisecond', 'workday', 'month'],
+    'What is counted: `number` if times are numbers; workdays are Monday to Friday.',
+  ),
+  count: s.number('Units from one step to the next.'),
+  day: s.optional(s.count('Day of the month, or its last one if that is earlier. Present for months.', 1)),
+});
+
 const seriesScaling = s.struct(
   'How the columns of each series are scaled, the target first: scaled = (value - offset) / scale. Absent if series are not scaled separately.',
   {
@@ -446,6 +455,7 @@ const seriesScaling = s.struct(
       s.struct('A series.', {
         name: s.text('Name of the series; empty if the table is one series.'),
         ...scalingOf('column'),
+        interval: s.optional(interval),
       }),
       'Of each series.',
     ),
@@ -493,6 +503,7 @@ export type Preparation = s.TypeOf<typeof preparation>;
 export type Vocabulary = s.TypeOf<typeof vocabulary>;
 /** Unit of a text's symbols. A byte is represented by the character with its code. */
 export type TextLevel = NonNullable<Vocabulary['level']>;
+export type Interval = s.TypeOf<typeof interval>;
 export type SeriesScaling = s.TypeOf<typeof seriesScaling>;
 export type Scaling = SeriesScaling['pooled'];
 /** Everything about a run's data that prediction needs, except their scaling. */

@@ -1,0 +1,164 @@
+/** The usual interval between the steps of a series, and the times that continue it. */
+import { counted } from '../util/words.js';
+import type { Interval } from './core/dataset.js';
+import { NUMBER } from './core/labels.js';
+import { DATE_LENGTH, dateParts, orderKey, ZONED } from './csv-columns.js';
+
+export const MS_OF_DAY = 86_400_000;
+
+/** The time of each row. */
+export interface Times {
+  /** Numbers, or milliseconds since 1970. */
+  readonly keys: ArrayLike<number>;
+  readonly order: readonly string[];
+}
+
+/** If the most frequent difference is rarer, the times are irregular and have no usual interval. */
+const MIN_FRACTION = 0.25;
+
+/** Numbers whose differences are counts of a unit. */
+interface Positions extends Pick<Interval, 'unit' | 'day'> {
+  readonly positions: readonly number[];
+}
+
+/** Counts dates in months or workdays if a series has only these, else in milliseconds. */
+export function positionsOf(rows: readonly number[], { keys, order }: Times): Positions {
+  const positions = rows.map(row => keys[row]);
+  if (rows.length === 0 || NUMBER.test(order[rows[0]])) return { positions, unit: 'number' };
+  const smallest = differences(positions).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  // the dates as written: in UTC, midnight elsewhere is another day
+  const dates = () => rows.map(row => dateParts(order[row]));
+  if (smallest >= SHORTEST_MONTH) {
+    const months = monthsOf(dates());
+    if (months) return { ...months, unit: 'month' };
+  } else if (smallest >= SHORTEST_DAY && smallest <= LONGEST_DAY) {
+    const workdays = workdaysOf(dates());
+    if (workdays) return { positions: workdays, unit: 'workday' };
+  }
+  return { positions, unit: 'millisecond' };
+}
+
+/** Returns the usual interval between rows; undefined if there is none. */
+export function intervalOf(rows: readonly number[], times: Times): Interval | undefined {
+  const { positions, ...unit } = positionsOf(rows, times);
+  const count = usualStep(positions);
+  return count === undefined ? undefined : { ...unit, count };
+}
+
+/** Returns the times of `count` steps after the time `last`. */
+export function timesAfter(last: string, interval: Interval, count: number) {
+  const next = interval.unit === 'number' ? nextNumbers : nextDates;
+  const order = Array.from({ length: count }, (_, i) => next(last, interval, i + 1));
+  return { order, keys: order.map(orderKey(interval.unit === 'number')) };
+}
+
+/** Significant digits that differences of decimal fractions keep. */
+const DIGITS = 12;
+
+function nextNumbers(last: string, { count }: Interval, steps: number): string {
+  const exact = Number(last) + steps * count;
+  return String(Number.isInteger(exact) ? exact : Number(exact.toPrecision(DIGITS)));
+}
+
+/** Computes with the date and time as written, and keeps the offset from UTC. */
+function nextDates(last: string, interval: Interval, steps: number): string {
+  const [zone = ''] = ZONED.exec(last) ?? [];
+  const text = last.slice(0, last.length - zone.length);
+  const time = dateAfter(orderKey(false)(text), interval, steps);
+  const written = new Date(time).toISOString().slice(0, -'Z'.length);
+  // midnight may be written without a time of day, and the first of a month without a day
+  const shortest = written.replace(/(?:(?:(?:-01)?T00:00)?:00)?\.000$/, '').length;
+  const digits = written + text.slice(written.length);
+  const next = digits.slice(0, Math.max(shortest, text.length));
+  return next.replace('T', text[DATE_LENGTH] ?? 'T') + (next.length > DATE_LENGTH ? zone : '');
+}
+
+function dateAfter(from: number, { unit, count, day = 1 }: Interval, steps: number): number {
+  const by = steps * count;
+  if (unit === 'millisecond') return from + by;
+  const date = new Date(from);
+  const timeOfDay = from - Math.floor(from / MS_OF_DAY) * MS_OF_DAY;
+  if (unit === 'workday') return dayOf(workdayOf(Math.floor(from / MS_OF_DAY)) + by) * MS_OF_DAY + timeOfDay;
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() + by];
+  return Date.UTC(year, month, Math.min(day, lastDay(year, month + 1))) + timeOfDay;
+}
+
+/** Days and months are an hour shorter or longer when clocks change. */
+const HOUR = MS_OF_DAY / 24;
+const SHORTEST_DAY = MS_OF_DAY - HOUR;
+const LONGEST_DAY = MS_OF_DAY + HOUR;
+const SHORTEST_MONTH = 28 * MS_OF_DAY - HOUR;
+
+/** The last day of a month from 1; day 0 of the next month is the last day of this one. */
+const lastDay = (year: number, month: number): number => new Date(Date.UTC(year, month, 0)).getUTCDate();
+
+/**
+ * Months since year 0 if all dates have the same day, or the last one of a shorter month. Last days
+ * of months continue as such, as in pandas.
+ */
+function monthsOf(
+  dates: readonly (readonly number[])[],
+): { readonly positions: number[]; readonly day: number } | undefined {
+  const isLast = dates.every(([year, month, day]) => day === lastDay(year, month));
+  const day = isLast ? 31 : dates.reduce((most, [, , of]) => Math.max(most, of), 0);
+  const isMonthly = dates.every(([year, month, of]) => of === Math.min(day, lastDay(year, month)));
+  return isMonthly ? { positions: dates.map(([year, month]) => 12 * year + month), day } : undefined;
+}
+
+/** Workdays since 1970 if the dates leave out all weekends, at least one. */
+function workdaysOf(dates: readonly (readonly number[])[]): number[] | undefined {
+  const days = dates.map(([year, month, day]) => Date.UTC(year, month - 1, day) / MS_OF_DAY);
+  const workdays = days.map(workdayOf);
+  const isWorkday = days.every((day, i) => dayOf(workdays[i]) === day);
+  const last = days.length - 1;
+  return isWorkday && days[last] - days[0] > workdays[last] - workdays[0] ? workdays : undefined;
+}
+
+/** Workdays before a day since 1970, which began on a Thursday. */
+function workdayOf(day: number): number {
+  const week = Math.floor((day + 3) / 7);
+  return 5 * week + Math.min(4, day + 3 - 7 * week);
+}
+
+function dayOf(workday: number): number {
+  const week = Math.floor(workday / 5);
+  return 7 * week + (workday - 5 * week) - 3;
+}
+
+function differences(positions: readonly number[]): number[] {
+  return positions.slice(1).map((position, i) => position - positions[i]);
+}
+
+export function usualStep(positions: readonly number[]): number | undefined {
+  const all = differences(positions);
+  const counts = new Map<number, number>();
+  for (const step of all) counts.set(step, (counts.get(step) ?? 0) + 1);
+  // differences of decimal fractions are inexact
+  const alike = new Map<string, { count: number; step: number; most: number }>();
+  for (const [step, count] of counts) {
+    const key = step.toPrecision(3);
+    const group = alike.get(key) ?? { count: 0, step, most: 0 };
+    if (count > group.most) Object.assign(group, { step, most: count });
+    group.count += count;
+    alike.set(key, group);
+  }
+  const [usual] = [...alike.values()].sort((a, b) => b.count - a.count || a.step - b.step);
+  // one difference alone is not usual
+  if (usual === undefined || usual.count < Math.max(2, MIN_FRACTION * all.length)) return undefined;
+  return usual.step > 0 ? usual.step : undefined;
+}
+
+const UNITS = [
+  ['day', MS_OF_DAY],
+  ['hour', HOUR],
+  ['minute', HOUR / 60],
+  ['second', 1000],
+] as const;
+
+/** `1 hour`; a number if times are numbers. */
+export function intervalWords({ unit, count }: Pick<Interval, 'unit' | 'count'>): string {
+  if (unit === 'number') return String(Number(count.toPrecision(6)));
+  if (unit !== 'millisecond') return counted(count, unit);
+  const [word, size] = UNITS.find(([, of]) => count % of === 0) ?? (['millisecond', 1] as const);
+  return counted(count / size, word);
+}
