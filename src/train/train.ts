@@ -74,7 +74,9 @@ export async function trainRun(
     const end = await train({ ...context, trainer, events });
     return closeRun(context, end, events);
   } catch (error) {
-    observer.failed?.(closeFailed(context, error, events));
+    // the log ends, whether or not anyone observes
+    const summary = closeFailed(context, error, events);
+    observer.failed?.(summary);
     if (directory.isResumable) observer.resumable?.(directory.path);
     throw error;
   } finally {

@@ -242,8 +242,8 @@ export const oneOrMore = <const O extends ListOptions & TextOptions>(item: Shape
   });
 
 export type Fields = Readonly<Record<string, Shape>>;
-type Flat<T> = { [K in keyof T]: T[K] };
-type PresentKeys<P> = { [K in keyof P]: P[K] extends Shape<unknown, true> ? K : never }[keyof P];
+export type Flat<T> = { [K in keyof T]: T[K] };
+export type PresentKeys<P> = { [K in keyof P]: P[K] extends Shape<unknown, true> ? K : never }[keyof P];
 export type Mapping<P extends Fields> = Flat<
   { readonly [K in PresentKeys<P>]: TypeOf<P[K]> } & {
     readonly [K in Exclude<keyof P, PresentKeys<P>>]?: TypeOf<P[K]>;

@@ -97,7 +97,7 @@ t.test('a list of texts that have been moved', async t => {
   const places = list(after).map((file, i) => `dataset.path.${i}=${file}`);
   t.match(await evaluate(...places), { code: 0, stderr: '' });
   t.match(await evaluate(`dataset.path=${JSON.stringify(list(after))}`), { code: 0, stderr: '' });
-  t.match(await evaluate(`dataset.path=${after}`), { code: 5, stderr: /in another order/ });
+  t.match(await evaluate(`dataset.path=${after}`), { code: 5, stderr: /in a different order/ });
 });
 
 /** Recording `i`: a table of 3 to 6 rows. */
