@@ -125,7 +125,7 @@ def jsonl(dataset, config):
     per_step = dataset["per_step"]
     names = sorted({label for one in labels for label in (one if per_step else [one])})
     number = {name: i for i, name in enumerate(names)}
-    test, train = held_out(len(records), dataset["test_fraction"])
+    test, train = held_out(len(records), dataset.get("test_fraction") or dataset["test"]["fraction"])
     y = torch.tensor([number[label] for label in labels]) if not per_step else None
     validation = dataset.get("validation")
     held = torch.tensor([], dtype=torch.long)

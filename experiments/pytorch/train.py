@@ -26,7 +26,7 @@ from data import read
 # What this script computes, by section: keys that it reads, and values that change nothing.
 READ = {
     "dataset": "kind path test_path validation_path train_images train_labels test_images test_labels sequence "
-    "sequence_length problem seed train_size test_size test_fraction validation level min_count input input_kind "
+    "sequence_length problem seed train_size test_size test_fraction test validation level min_count input input_kind "
     "target target_kind features normalize per_step id input_steps horizon stride season time calendar known relative_to",
     "model": "cell hidden_size num_layers dropout bidirectional embedding",
     "model.head": "from",

@@ -5,7 +5,6 @@
 
 import type { DatasetFacts } from '../data/core/dataset.js';
 import type { PlacedLabel } from '../data/core/labels.js';
-import type { TestPartConfig } from '../data/core/selection.js';
 import { datasetFacts, kindOf } from '../data/index.js';
 import { taskOf } from '../math/losses/index.js';
 import { isPerformance, largerIsBetter, metricsOfTask, rangeOf, TASKS } from '../math/metrics/index.js';
@@ -15,7 +14,7 @@ import type { Diagnostic } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { counted } from '../util/words.js';
 import { checkPaths } from './file-checks.js';
-import { hasValidation, possibleMetrics, selectingMetrics, validationKeys } from './metrics.js';
+import { hasValidation, possibleMetrics, selectingMetrics } from './metrics.js';
 import type {
   DatasetConfig,
   Experiment,
@@ -26,6 +25,7 @@ import type {
   ScheduleConfig,
 } from './schema/experiment.js';
 import { fromPercent } from './schema-errors.js';
+import { checkSplits } from './split-checks.js';
 import type { Locator, Path } from './yaml/tree.js';
 
 type Found = Iterable<Diagnostic>;
@@ -45,33 +45,10 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
 }
 
 function* checkDataset(dataset: DatasetConfig, locator: Locator): Found {
-  const { test_path, test_fraction } = dataset as Partial<TestPartConfig>;
-  if ('test_path' in kindOf(dataset).settings.keys) {
-    if (test_path === undefined && test_fraction === undefined) {
-      const expected = '`test_path`: a second file, or `test_fraction`, such as 0.2';
-      yield locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected });
-    }
-    if (test_path !== undefined && test_fraction !== undefined)
-      yield locator.atBoth(['dataset', 'test_fraction'], 'config/two-test-splits', 'test_path');
-  }
+  yield* checkSplits(dataset, locator);
   for (const { keyPath, code, message, ...more } of kindOf(dataset).leaks(dataset))
     yield locator.atValue(keyPath, code, message, more);
   yield* checkPaths(dataset, locator);
-  const path = ['dataset', 'validation'];
-  const { fraction, count } = dataset.validation ?? {};
-  if (dataset.validation && fraction === undefined && count === undefined) {
-    const expected = '`fraction`, such as 0.1, or `count`, such as 5000';
-    yield locator.atKey(path, 'config/validation', 'the validation split has no size', { expected });
-  }
-  if (fraction !== undefined && count !== undefined)
-    yield locator.atBoth([...path, 'count'], 'config/validation', 'fraction');
-  const files = validationKeys(dataset);
-  if (dataset.validation && files.length > 0)
-    yield locator.atBoth(path, 'config/two-validation-splits', files[0]);
-  if (dataset.kind === 'idx' && files.length === 1) {
-    const message = 'validation images and labels must both be set';
-    yield locator.atKey(['dataset', files[0]], 'config/validation', message);
-  }
 }
 
 /** The smallest normal float32. Smaller numbers lose precision, and GPUs may flush them to 0. */

@@ -219,7 +219,11 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
     const message = `dataset.limit is ${limit}, but there are only ${counted(train.count, 'training sequence')}; all are used`;
     yield locator.atValue(['dataset', 'limit'], 'data/limit', message);
   }
-  const heldOut = Object.entries({ test_fraction: test.count, validation: validation?.count ?? 0 })
+  const heldOut = Object.entries({
+    test_fraction: test.count,
+    test: test.count,
+    validation: validation?.count ?? 0,
+  })
     .filter(([key]) => dataset[key] !== undefined)
     .sort(([, a], [, b]) => b - a);
   const held = heldOut.reduce((sum, [, count]) => sum + count, 0);

@@ -24,7 +24,14 @@ import {
 } from './core/dataset.js';
 import { type FileLabels, labelFacts, type PlacedLabel } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
-import { testSelection } from './core/selection.js';
+import {
+  divisible,
+  isHeldOut,
+  splitColumns,
+  type TestPartConfig,
+  type TrainingPartConfig,
+  testSelection,
+} from './core/selection.js';
 import { type SequenceStore, storedSplit, subset } from './core/store.js';
 import { idxForm, isNpy, type NumberArray, npyForm } from './formats/number-arrays.js';
 import { allBytes, inTurn } from './reading/byte-sources.js';
@@ -37,6 +44,8 @@ export interface SequenceArrays {
   readonly lengths?: FileArray | undefined;
   /** Names of the sequences; absent: their indices. */
   readonly ids?: FileTexts | undefined;
+  /** What `test.group` and `validation.group` may name, besides `ids`. */
+  readonly groups?: FileTexts | undefined;
 }
 
 /** How a row of `x` becomes a sequence. */
@@ -91,15 +100,16 @@ export class ArraySequences {
     readonly arrays: SequenceArrays,
     layoutOf: LayoutOf,
   ) {
-    const { x, lengths, ids } = arrays;
+    const { x, lengths, ids, groups } = arrays;
     this.layout = layoutOf(x);
     this.count = x.shape[0];
     const problems = new Problems();
     problems.attempt(() => x.refuseFortranOrder());
-    if (ids && ids.texts.length !== this.count) {
-      const message = `array ${ids.name} does not fit array ${x.name}`;
-      const [expected, got] = [`[${this.count}]`, `[${ids.texts.length}]`];
-      problems.add({ code: 'data/shape-mismatch', message, file: ids.file, expected, got });
+    for (const texts of [ids, groups]) {
+      if (!texts || texts.texts.length === this.count) continue;
+      const message = `array ${texts.name} does not fit array ${x.name}`;
+      const [expected, got] = [`[${this.count}]`, `[${texts.texts.length}]`];
+      problems.add({ code: 'data/shape-mismatch', message, file: texts.file, expected, got });
     }
     this.lengths = problems.attempt(() => {
       if (lengths && !(lengths.integer && lengths.shape.length === 1 && lengths.count === this.count))
@@ -174,7 +184,7 @@ interface SplitArrays extends SequenceArrays {
 export async function arrayDataset(
   files: Pick<ArrayFiles, 'find' | 'parse' | 'scan' | 'digests'>,
   names: readonly (SplitNames | undefined)[],
-  config: { readonly test_fraction?: number },
+  config: TestPartConfig & TrainingPartConfig,
   { layoutOf, seed, ignoredLabel = IGNORED }: DatasetContext & { readonly layoutOf: LayoutOf },
 ): Promise<Dataset> {
   const problems = new Problems();
@@ -199,6 +209,7 @@ export async function arrayDataset(
   for (const part of parts) problems.attempt(() => part.finish());
   problems.throwIfAny();
   const [train, ...others] = parts;
+  checkSplitColumns(train, config);
   for (const part of others) refuseOtherShape(train, part);
   const numClasses = Math.max(-1, ...parts.flatMap(({ firsts }) => [...firsts.keys()])) + 1;
   // the time axis of a split is as long as its longest sequence, and so may differ
@@ -207,16 +218,16 @@ export async function arrayDataset(
   const wholeOf = (of: SplitArrays | undefined) => wholes[parts.findIndex(({ arrays }) => arrays === of)];
   const [whole, validation, given] = splits.map(wholeOf);
   const { size, image } = train.layout;
-  const held = testSelection(config, train.count, seed, train.arrays.x.file);
+  const division = testSelection(config, divisible(whole), seed, train.arrays.x.file);
   const symbols = parts.reduce((a, b) => (b.largest[0] > a.largest[0] ? b : a));
   const [symbol, at] = symbols.largest;
   return {
     input: size === undefined ? { kind: 'symbol', count: symbol + 1 } : { kind: 'number', size },
     sequenceLength: steps,
     digests: files.digests,
-    train: held ? subset(whole, held.train, steps) : whole,
+    train: division ? subset(whole, division.rest, steps) : whole,
     ...(validation && { validation }),
-    test: held ? subset(whole, held.test, steps) : given,
+    test: division ? subset(whole, division.held, steps) : given,
     columnNames: {
       features: i => `x[:, :, ${i}]`,
       targets: i => (whole.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
@@ -227,17 +238,37 @@ export async function arrayDataset(
   };
 }
 
-function checkTestSplit({ test_fraction }: { readonly test_fraction?: number }, isGiven: boolean): void {
-  if (isGiven === (test_fraction === undefined)) return;
+function checkTestSplit({ test_fraction, test }: TestPartConfig, isGiven: boolean): void {
+  const key = test_fraction === undefined ? 'test' : 'test_fraction';
+  const isDrawn = test_fraction !== undefined || (test !== undefined && isHeldOut(test));
+  if (isGiven !== isDrawn) return;
   throw configError({
     code: 'data/test-split',
-    keyPath: isGiven ? ['dataset', 'test_fraction'] : ['dataset'],
+    keyPath: isGiven ? ['dataset', key] : ['dataset'],
     message: isGiven
-      ? 'x_test is the test split, so remove dataset.test_fraction'
+      ? `x_test is the test split, so remove dataset.${key}`
       : 'there is no x_test, so the test split is not defined',
     expected: isGiven ? undefined : 'x_test and y_test, or dataset.test_fraction',
   });
 }
+
+/** @throws UserError (exit 2) if `test` or `validation` names an array that does not exist */
+function checkSplitColumns({ arrays }: Part, config: TestPartConfig & TrainingPartConfig): void {
+  const wrong = splitColumns(config).filter(({ name }) => !NAMING.some(one => one === name && arrays[one]));
+  if (wrong.length === 0) return;
+  throw configError(
+    ...wrong.map(({ name, keyPath }) => ({
+      code: 'data/split-column',
+      keyPath,
+      message: `there is no array ${JSON.stringify(name)} to divide the data by`,
+      expected: 'groups or ids, an array [N] of texts or integers',
+      alternatives: NAMING,
+    })),
+  );
+}
+
+/** Arrays that may divide the data. */
+const NAMING = ['groups', 'ids'] as const;
 
 function placed(array: FileArray, at: number): PlacedLabel {
   return { name: array.nameOf(at), value: array.exactly(at), place: { file: array.file } };
@@ -317,7 +348,7 @@ class Part extends ArraySequences implements FileLabels {
    */
   split(numClasses: number, steps: number): Split {
     const { y, arrays, layout, count, hasClasses, perStep } = this;
-    const { x, ids } = arrays;
+    const { x, ids, groups } = arrays;
     const { size = 1, image } = layout;
     const isStored = hasClasses && perStep && y.isOnDisk && x.isOnDisk;
     const lengths = Int32Array.from({ length: count }, (_, index) => this.lengthOf(index));
@@ -334,7 +365,11 @@ class Part extends ArraySequences implements FileLabels {
       ...storedSplit(store, isStored ? { numClasses } : this.targets(numClasses, steps)),
       ...(image
         ? { image: index => image.greys(index) }
-        : { id: index => this.idOf(index), ...(!ids && { idIsPlace: true }) }),
+        : {
+            id: index => this.idOf(index),
+            ...(!ids && { idIsPlace: true }),
+            valueIn: (array, index) => (array === 'groups' ? groups : ids)?.texts[index] ?? '',
+          }),
     };
   }
 

@@ -189,6 +189,7 @@ export interface SplitNames<Name extends string = string> {
   readonly y: Name;
   readonly lengths?: Name;
   readonly ids?: Name;
+  readonly groups?: Name;
 }
 
 /** Where arrays are: in an archive, or in files of their own. */
@@ -201,7 +202,7 @@ export interface ArrayContainer {
 /** Opens the arrays of a split that `files` has; adds problems of their headers. */
 export function openArrays(
   files: ArrayContainer,
-  { x, y, lengths, ids }: Partial<SplitNames>,
+  { x, y, lengths, ids, groups }: Partial<SplitNames>,
   problems: Problems,
 ) {
   const open = <T>(name: string | undefined, read: (name: string, bytes: ArrayBytes) => T): T | undefined =>
@@ -215,6 +216,7 @@ export function openArrays(
     y: open(y, numbers),
     lengths: open(lengths, numbers),
     ids: open(ids, textsOf),
+    groups: open(groups, textsOf),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { damagedError, usageError } from '../util/errors.js';
 import { type RandomState, RandomStream } from '../util/random.js';
-import { range } from './core/selection.js';
+import { range } from './core/drawing.js';
 
 export interface BatchOptions {
   /** N, sequences in the split. */

@@ -55,6 +55,8 @@ export interface TableColumns extends TableFormat {
   /** What a sequence is in messages. */
   readonly groupWord?: string;
   readonly order?: NamedColumn | undefined;
+  /** Columns that divide sequences into splits; none for prediction. */
+  readonly splits?: readonly NamedColumn[];
   /** Names rows that are sequences. */
   readonly id?: NamedColumn | undefined;
   /**
@@ -86,6 +88,9 @@ export class Rows {
   readonly keys: number[] = [];
   /** Cells of the id column, which may be empty; empty without one. */
   readonly ids: string[] = [];
+  /** `[rows, columns]`: codes of the cells in columns that divide the data. */
+  readonly splits: number[] = [];
+  readonly splitValues = new TextCodes();
   /** Problems of each sequence; those of all sequences are 0 in training. */
   readonly problems = new Map<number, Problems>();
   /** Line or number of each row. */
@@ -155,6 +160,7 @@ export class TableReader implements TableHandlers {
     targets: [] as readonly number[],
     group: ABSENT,
     order: ABSENT,
+    splits: [] as readonly number[],
     id: ABSENT,
   };
   private parquet: readonly ParquetColumn[] = [];
@@ -224,8 +230,8 @@ export class TableReader implements TableHandlers {
   }
 
   private get named(): readonly NamedColumn[] {
-    const { features, targets, order, id } = this.columns;
-    return [...features, ...targets, this.group, order, id].filter(column => column !== undefined);
+    const { features, targets, order, splits = [], id } = this.columns;
+    return [...features, ...targets, this.group, order, ...splits, id].filter(column => column !== undefined);
   }
 
   /** The column that names the group of a row. */
@@ -235,7 +241,7 @@ export class TableReader implements TableHandlers {
   }
 
   header(record: TableRecord, columns: readonly ParquetColumn[] = []): void {
-    const { features, targets, order, id, delimiter, purpose } = this.columns;
+    const { features, targets, order, splits = [], id, delimiter, purpose } = this.columns;
     this.headerRow = record.row;
     this.parquet = columns;
     // a model does not read names
@@ -248,13 +254,14 @@ export class TableReader implements TableHandlers {
       targets: targets.map(indexOf),
       group: indexOf(this.group),
       order: indexOf(order),
+      splits: splits.map(indexOf),
       id: indexOf(id),
     };
   }
 
   add(record: TableRecord): void {
     const { fields } = record;
-    const { features, targets, group, order, id } = this.indices;
+    const { features, targets, group, order, splits, id } = this.indices;
     const name = this.groupOf(fields);
     if (group !== ABSENT && isMissing(name ?? '')) {
       this.stray(missingCell(name ?? '', record.place(group)));
@@ -278,6 +285,7 @@ export class TableReader implements TableHandlers {
     }
     for (const column of targets) check(column, this.addTarget(fields[column].trim(), column, record));
     if (order !== ABSENT) check(order, this.addOrder(fields[order].trim(), record));
+    for (const column of splits) check(column, this.addSplit(fields[column].trim(), column));
     if (id !== ABSENT) rows.ids.push(fields[id].trim());
     if (name !== undefined) rows.groups.push(key);
     rows.end(record.row);
@@ -330,6 +338,11 @@ export class TableReader implements TableHandlers {
       if (tie > 0) this.complain(key, () => sameOrder(this.ownerOf(key), column, order[list[tie]], places()));
     }
     return lists;
+  }
+
+  /** True if steps are in the order of dates or times. */
+  get hasTimes(): boolean {
+    return this.firstOrder?.numeric === false;
   }
 
   /** Name of a sequence. */
@@ -402,9 +415,20 @@ export class TableReader implements TableHandlers {
       return undefined;
     }
     if (isMissing(text)) return place => missingCell(text, place);
-    const label = this.parquet[column]?.isBoolean ? String(text === '1') : text;
+    const label = this.textOf(text, column);
     targets.push(labels.placed(label, () => record.place(column)));
     return undefined;
+  }
+
+  private addSplit(text: string, column: number): CellProblem | undefined {
+    const { splits, splitValues } = this.rows;
+    splits.push(splitValues.code(this.textOf(text, column)));
+    return isMissing(text) ? place => missingCell(text, place) : undefined;
+  }
+
+  /** The text of a cell as CSV has it. */
+  private textOf(text: string, column: number): string {
+    return this.parquet[column]?.isBoolean ? String(text === '1') : text;
   }
 
   private addOrder(text: string, { row }: TableRecord): CellProblem | undefined {

@@ -5,6 +5,7 @@ import * as key from '../util/schema.js';
 import type { DataRecord, Dataset, DatasetContext, DatasetKind, SequenceReader } from './core/dataset.js';
 import { type ClassMapping, classesByCode } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
+import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { columnName } from './core/settings.js';
@@ -27,6 +28,7 @@ const settings = key.section(
     delimiter: keys.delimiter,
     ...keys.otherFiles('Table', 'split', split => `data/readings-${split}.csv`),
     test_fraction: keys.testFraction,
+    test: keys.heldOut.test,
     features: keys.featureColumns,
     missing: keys.missingCells,
     input_kind: key.choice(['number', 'symbol', 'text'], {
@@ -100,7 +102,7 @@ const settings = key.section(
       aliases: ['key'],
     }),
     normalize: keys.normalize,
-    validation: keys.validation,
+    validation: keys.heldOut.validation,
     obtain: keys.obtain,
     limit: keys.limit,
   },
@@ -128,10 +130,7 @@ const settings = key.section(
   },
 );
 
-export type CsvConfig = keys.WithDefaults<
-  key.TypeOf<typeof settings>,
-  'delimiter' | 'sequence' | 'validation'
->;
+export type CsvConfig = keys.WithDefaults<key.TypeOf<typeof settings>, 'delimiter' | 'sequence'>;
 
 export const csv: DatasetKind<CsvConfig, typeof settings> = {
   settings,
@@ -189,6 +188,7 @@ function csvSequences(config: CsvConfig, { vocabulary }: DataRecord): SequenceRe
     ...columnsOf(config),
     purpose: 'predict' as const,
     targets: [],
+    splits: [],
     symbol: vocabulary && symbolReader(vocabulary),
   };
   return {
@@ -277,6 +277,7 @@ function columnsOf(config: CsvConfig) {
     targetKind: target_kind,
     group: per_file ? ('file' as const) : group === undefined ? undefined : named(group, 'sequence', 'group'),
     order: order === undefined ? undefined : named(order, 'sequence', 'order'),
+    splits: splitColumns(config),
     id: id === undefined ? undefined : named(id, 'id'),
   };
 }
@@ -294,6 +295,8 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   targetRows.forEach((row, i) => {
     for (let k = 0; k < size; k++) targets[i * size + k] = rows.targets[row * size + k];
   });
+  const columns = splitColumns(config).map(({ name }) => name);
+  checkSplitColumns(table, columns);
   return {
     sources,
     features: rows.values(lists.flat()) as Float32Array,
@@ -301,11 +304,37 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
     targets,
     labels: rows.labels,
     idOf: index => reader.idOf(index, lists[index]),
+    valueIn: (column, index) =>
+      rows.splitValues.texts[rows.splits[lists[index][0] * columns.length + columns.indexOf(column)]],
+    startOf: reader.hasTimes ? index => rows.keys[lists[index][0]] : undefined,
     check(indices, mapping) {
       if (sequence !== undefined && !sequence.per_step)
         checkConstant(table, targetsOf(config), indices, mapping);
     },
   };
+}
+
+/** A sequence is in one split, so a column that divides the data has one value in its rows. */
+function checkSplitColumns({ rows, lists, reader }: TrainingTable, columns: readonly string[]): void {
+  const { splits, splitValues } = rows;
+  const problems = new Problems();
+  for (const [index, [first, ...others]] of lists.entries()) {
+    for (const [k, columnName] of columns.entries()) {
+      const codeOf = (row: number) => splits[row * columns.length + k];
+      const row = others.find(other => codeOf(other) !== codeOf(first));
+      if (row === undefined || problems.full) continue;
+      const place = rows.place(row);
+      problems.add({
+        code: 'data/csv-split-column',
+        message: `the rows${reader.ownerOf(index)} have different values, so they are not in one split`,
+        ...place,
+        columnName,
+        expected: `${splitValues.texts[codeOf(first)]}, as in ${rowName(rows.place(first), place)}`,
+        got: splitValues.texts[codeOf(row)],
+      });
+    }
+  }
+  problems.throwIfAny();
 }
 
 function checkConstant(

@@ -13,6 +13,7 @@ import {
 } from './core/dataset.js';
 import { type ClassMapping, LabelCodes } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
+import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList, type Place, type SequenceStore, TextCodes } from './core/store.js';
@@ -38,6 +39,7 @@ const settings = key.section(
     path: keys.givenFiles('The records', 'data/*.jsonl', 'data/sentences.jsonl'),
     ...keys.otherFiles('File', 'split', split => `data/sentences-${split}.jsonl`),
     test_fraction: keys.testFraction,
+    test: keys.heldOut.test,
     input: keys.column({
       description: 'Field that contains the sequence.',
       examples: ['words'],
@@ -75,7 +77,7 @@ const settings = key.section(
       aliases: ['name', 'key'],
     }),
     normalize: keys.normalize,
-    validation: keys.validation,
+    validation: keys.heldOut.validation,
     memory: keys.memory,
     obtain: keys.obtain,
     limit: keys.limit,
@@ -96,10 +98,7 @@ const settings = key.section(
   },
 );
 
-export type JsonlConfig = keys.WithDefaults<
-  key.TypeOf<typeof settings>,
-  'min_count' | 'per_step' | 'validation'
->;
+export type JsonlConfig = keys.WithDefaults<key.TypeOf<typeof settings>, 'min_count' | 'per_step'>;
 
 export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
   settings,
@@ -251,6 +250,9 @@ class TableReader {
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
   private readonly ids: string[] = [];
+  /** Fields that divide the data, and their values in each record. */
+  private readonly splits: readonly string[];
+  private readonly splitValues: string[] = [];
   /** Targets that are null before the first number, whose size is not known yet. */
   private pendingNulls = 0;
   private readonly labels = new LabelCodes();
@@ -264,6 +266,7 @@ class TableReader {
     private readonly common: Common,
   ) {
     this.nameOf = placeNames(files);
+    this.splits = splitColumns(config).map(({ name }) => name);
   }
 
   /** @param file the file that the record stays in, if it stays on disk */
@@ -284,10 +287,12 @@ class TableReader {
     }
     const id = config.id === undefined ? this.nameOf(at) : attemptField(line, config.id, problems, textOf);
     this.ids.push(id ?? '');
+    for (const name of this.splits)
+      this.splitValues.push(attemptField(line, name, problems, value => textOf(value)) ?? '');
   }
 
   table(sources: readonly DataFile[]): SequenceTable {
-    const { features, targets, lengths, labels, records, problems } = this;
+    const { features, targets, lengths, labels, records, splits, splitValues, problems } = this;
     if (this.pendingNulls > 0) {
       problems.add({
         code: 'data/jsonl-value',
@@ -305,6 +310,8 @@ class TableReader {
       targets: targets.toArray(),
       labels,
       idOf: index => this.ids[index],
+      valueIn: (field, index) => splitValues[index * splits.length + splits.indexOf(field)],
+      startOf: undefined,
     };
   }
 
@@ -355,16 +362,18 @@ class TableReader {
 /** Maximum number of fields that a message lists. */
 const MAX_NAMED = 30;
 
-function checkFields(record: JsonRecord, file: string, { input, target, id }: JsonlConfig): void {
+function checkFields(record: JsonRecord, file: string, config: JsonlConfig): void {
   const names = Object.keys(record);
-  const missing = Object.entries({ input, target, id }).filter(
-    ([, name]) => name !== undefined && !Object.hasOwn(record, name),
+  const { input, target, id } = config;
+  const given = Object.entries({ input, target, id }).flatMap(([key, name]) =>
+    name === undefined ? [] : [{ name, keyPath: ['dataset', key] }],
   );
+  const missing = [...given, ...splitColumns(config)].filter(({ name }) => !Object.hasOwn(record, name));
   if (missing.length === 0) return;
   throw configError(
-    ...missing.map(([key, name]) => ({
+    ...missing.map(({ name, keyPath }) => ({
       code: 'data/jsonl-missing-field',
-      keyPath: ['dataset', key],
+      keyPath,
       message: `the first record of ${file} has no field ${JSON.stringify(name)}`,
       expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
       alternatives: names,

@@ -17,6 +17,7 @@ const npzSettings = key.section(
       aliases: ['file'],
     }),
     test_fraction: keys.testFraction,
+    test: keys.heldOut.test,
     normalize: keys.normalize,
     validation_arrays: key.boolean({
       description:
@@ -24,7 +25,7 @@ const npzSettings = key.section(
       examples: [true],
       ...keys.VALIDATION,
     }),
-    validation: keys.validation,
+    validation: keys.heldOut.validation,
     memory: keys.memory,
     obtain: keys.obtain,
     limit: keys.limit,
@@ -32,7 +33,7 @@ const npzSettings = key.section(
   {
     title: 'NpzDataset',
     description:
-      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N] and ids [N] (names of the sequences: strings or integers). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
+      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N], ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
   },
 );
 
@@ -64,17 +65,24 @@ const npySettings = key.section(
       description: 'Names of the sequences: strings or integers [N].',
       examples: ['data/ids.npy'],
     }),
+    groups: keys.file({
+      description: 'Groups of the sequences, for `test.group` and `validation.group`: texts or integers [N].',
+      examples: ['data/groups.npy'],
+    }),
     x_validation: ofSplit('x', 'validation'),
     y_validation: ofSplit('y', 'validation'),
     lengths_validation: ofSplit('lengths', 'validation'),
     ids_validation: ofSplit('ids', 'validation'),
+    groups_validation: ofSplit('groups', 'validation'),
     x_test: ofSplit('x', 'test'),
     y_test: ofSplit('y', 'test'),
     lengths_test: ofSplit('lengths', 'test'),
     ids_test: ofSplit('ids', 'test'),
+    groups_test: ofSplit('groups', 'test'),
     test_fraction: keys.testFraction,
+    test: keys.heldOut.test,
     normalize: keys.normalize,
-    validation: keys.validation,
+    validation: keys.heldOut.validation,
     memory: keys.memory,
     obtain: keys.obtain,
     limit: keys.limit,
@@ -104,7 +112,13 @@ export const npy: DatasetKind<NpyConfig, typeof npySettings> = {
 };
 
 const namesOf = <S extends string>(suffix: S) =>
-  ({ y: `y${suffix}`, lengths: `lengths${suffix}`, ids: `ids${suffix}`, x: `x${suffix}` }) as const;
+  ({
+    y: `y${suffix}`,
+    lengths: `lengths${suffix}`,
+    ids: `ids${suffix}`,
+    groups: `groups${suffix}`,
+    x: `x${suffix}`,
+  }) as const;
 const [TRAIN, VALIDATED, TEST] = [namesOf(''), namesOf('_validation'), namesOf('_test')];
 
 async function openNpz(config: NpzConfig, context: DatasetContext): Promise<Dataset> {
@@ -148,8 +162,8 @@ function checkValidationArrays(inFile: boolean, { path, validation_arrays }: Npz
 
 async function openNpy(config: NpyConfig, context: DatasetContext): Promise<Dataset> {
   const names = [TRAIN, VALIDATED, TEST];
-  for (const { x, y, lengths, ids } of names) {
-    const given = [y, lengths, ids, x].find(array => config[array] !== undefined);
+  for (const { x, y, lengths, ids, groups } of names) {
+    const given = [y, lengths, ids, groups, x].find(array => config[array] !== undefined);
     const missing = [x, y].find(array => config[array] === undefined);
     if (given === undefined || missing === undefined) continue;
     throw configError({

@@ -1,6 +1,6 @@
 /** Shards of batches. In training, their number depends only on the batch size. */
 import type { Split } from '../data/core/dataset.js';
-import { range } from '../data/core/selection.js';
+import { range } from '../data/core/drawing.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, WasmMemory } from '../engine/heap.js';
 import type { LinkedPlan } from '../engine/link.js';

@@ -279,7 +279,7 @@ t.test("a gate over seeds requires more than the mean of its runs' trivial basel
     target: 'label',
     target_kind: 'class',
     sequence: { group: 'id' },
-    test_fraction: 0.4,
+    test: { fraction: 0.4, select: 'random' },
   };
   const gates = [{ metric: 'test.accuracy', beats: 'trivial', over: 'seeds' }];
   const directories: string[] = [];

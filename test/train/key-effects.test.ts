@@ -76,6 +76,8 @@ const records = () =>
         v: i / N,
         id: `r${i}`,
         s: [0, 1, 2, i % 3],
+        p: `p${i % 4}`,
+        h: i % 2,
       }),
     ).join('\n'),
   );
@@ -186,6 +188,7 @@ const RECORDS = set(CLASSES, 'dataset', {
   target: 'c',
   target_kind: 'class',
 });
+const HELD_OUT = set(RECORDS, 'dataset.test_path', undefined);
 const TEXT = sets(CLASSES, {
   dataset: { kind: 'text', path: prose(), test_path: prose(), level: 'character', sequence_length: 8 },
   'model.embedding': { size: 2 },
@@ -237,6 +240,8 @@ const weights = async (seed: number): Promise<string> => {
 const floatsFile = () => npyFloats(N, T, 2);
 const classesFile = () => npyIntegers(labels(N));
 const short = () => npyIntegers(Array.from({ length: N }, () => 2));
+const halves = () => npyIntegers(Array.from({ length: N }, (_, i) => Math.floor(i / 2)));
+const thirds = () => npyIntegers(Array.from({ length: N }, (_, i) => Math.floor(i / 3)));
 const ids = () => npyIntegers(Array.from({ length: N }, (_, i) => i));
 
 /** Pairs for the keys of missing values; the column `b` has the settings of all, `a` its own. */
@@ -273,6 +278,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.validation.fraction': [[CLASSES, 0.2, 0.4]],
   'dataset.validation.count': [[CLASSES, 2, 5]],
   'dataset.validation.select': [[set(CLASSES, 'dataset.validation', { count: 3 }), 'random', 'last']],
+  'dataset.validation.group': [[set(RECORDS, 'dataset.validation', { fraction: 0.3 }), undefined, 'p']],
+  'dataset.validation.column': [[set(RECORDS, 'dataset.validation', { is: 1 }), 'c', 'h']],
+  'dataset.validation.is': [[set(RECORDS, 'dataset.validation', { group: 'p' }), 'p0', ['p1', 'p2']]],
   'dataset.validation_arrays': [
     [set(CLASSES, 'dataset.path', archive(split('validation', arrays()))), true, false],
   ],
@@ -283,6 +291,12 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.test_images': [[IDX, images(), images()]],
   'dataset.test_labels': [[IDX, imageLabels(), imageLabels()]],
   'dataset.test_fraction': [[set(CLASSES, 'dataset.path', work.file('one.npz', npz(arrays()))), 0.2, 0.5]],
+  'dataset.test.fraction': [[HELD_OUT, 0.2, 0.5]],
+  'dataset.test.count': [[HELD_OUT, 2, 5]],
+  'dataset.test.select': [[set(HELD_OUT, 'dataset.test', { count: 3 }), 'random', 'last']],
+  'dataset.test.group': [[set(HELD_OUT, 'dataset.test', { fraction: 0.3 }), undefined, 'p']],
+  'dataset.test.column': [[set(HELD_OUT, 'dataset.test', { is: 1 }), 'c', 'h']],
+  'dataset.test.is': [[set(HELD_OUT, 'dataset.test', { column: 'p' }), 'p0', ['p1', 'p2']]],
   'dataset.normalize': [[CLASSES, 'standard', 'none']],
   ...ofMissing('dataset.missing'),
   'dataset.features.0.column': [[HOLES, 'a', 'value']],
@@ -291,6 +305,15 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.y': [[NPY, classesFile(), classesFile()]],
   'dataset.lengths': [[NPY, undefined, short(), { 'dataset.lengths_test': short() }]],
   'dataset.ids': [[NPY, undefined, ids(), { 'dataset.ids_test': ids() }]],
+  'dataset.groups': [
+    [
+      sets(NPY, { 'dataset.groups': ids(), 'dataset.validation': { count: 3, group: 'groups' } }),
+      halves(),
+      thirds(),
+    ],
+  ],
+  'dataset.groups_validation': [[NPY_VALIDATED, undefined, ids(), { 'dataset.groups': ids() }]],
+  'dataset.groups_test': [[NPY, undefined, ids(), { 'dataset.groups': ids() }]],
   'dataset.x_validation': [[NPY_VALIDATED, floatsFile(), floatsFile()]],
   'dataset.y_validation': [[NPY_VALIDATED, classesFile(), classesFile()]],
   'dataset.lengths_validation': [[set(NPY_VALIDATED, 'dataset.lengths', short()), undefined, short()]],
@@ -511,6 +534,8 @@ const RARE = [
   /^dataset\.validation_arrays$/,
   // names of sequences
   /^dataset\.id/,
+  // only checked
+  /^dataset\.groups_/,
   // the same data in another form
   /^dataset\.(kind|delimiter)$/,
   // the last digits of metrics

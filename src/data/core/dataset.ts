@@ -132,6 +132,13 @@ export interface Split {
   /** Set if `id` is a position such as `x[3]`, which is unrelated to ids of other splits. */
   readonly idIsPlace?: true;
   /**
+   * Value of sequence `index` in a column that `test` or `validation` names. Present if the kind
+   * has columns.
+   */
+  valueIn?(column: string, index: number): string;
+  /** Time of the first step of sequence `index`. Present if steps are ordered by time. */
+  startOf?(index: number): number;
+  /**
    * Steps of sequence `index` that are not padding, if training reads all T steps of a sequence and
    * padding only lacks targets. Absent: its length.
    */

@@ -3,75 +3,109 @@
  * a training and a validation split; `limit` applies to the rest.
  */
 import { RandomStream } from '../../util/random.js';
+import { counted } from '../../util/words.js';
 import type { Dataset, Split } from './dataset.js';
+import { draw, drawStratified, drawStratifiedGroups, positionsByKey, range } from './drawing.js';
+import { NUMBER } from './labels.js';
 import { configError } from './problems.js';
 import { subset } from './store.js';
 
-/** 0, 1, …, count-1. */
-export function range(count: number): Uint32Array {
-  const all = new Uint32Array(count);
-  for (let i = 0; i < count; i++) all[i] = i;
-  return all;
+/** What `test` or `validation` holds out: one of `fraction`, `count` and `is`. */
+export interface HeldOutConfig {
+  readonly fraction?: number;
+  readonly count?: number;
+  /** Default: `stratified` if possible, else `random`. */
+  readonly select?: 'random' | 'stratified' | 'last';
+  /** All sequences with the same value of this column are in one split. */
+  readonly group?: string;
+  /** Column of `is`; default: `group`. */
+  readonly column?: string;
+  readonly is?: Value | readonly Value[];
 }
+
+type Value = string | number | boolean;
 
 /** Config keys that define the test split of dataset kinds with files. */
 export interface TestPartConfig {
-  readonly path: string;
   readonly test_path?: string;
   readonly test_fraction?: number;
+  readonly test?: HeldOutConfig;
+}
+
+/** Config keys shared by all dataset kinds. */
+export interface TrainingPartConfig {
+  readonly validation?: HeldOutConfig;
+  /** Use only the first N training sequences, after validation sequences were held out. */
+  readonly limit?: number;
+}
+
+/** The columns that `test` and `validation` name, each once, with the first key that names it. */
+export function splitColumns(config: TestPartConfig & TrainingPartConfig) {
+  const named = (['test', 'validation'] as const).flatMap(split =>
+    (['group', 'column'] as const).flatMap(key => {
+      const name = config[split]?.[key];
+      return name === undefined ? [] : [{ name, keyPath: ['dataset', split, key] }];
+    }),
+  );
+  return [...new Map(named.toReversed().map(column => [column.name, column])).values()].toReversed();
+}
+
+/** What decides which sequences are held out. */
+export interface Divisible {
+  readonly count: number;
+  /** The class of each sequence; undefined unless each has one. */
+  readonly classes: ArrayLike<number> | undefined;
+  /** What targets are instead of one class per sequence. */
+  readonly targets: string;
+  /** See {@link Split.valueIn}. */
+  readonly valueIn: Split['valueIn'];
+  /** See {@link Split.startOf}. */
+  readonly startOf: Split['startOf'];
+}
+
+export function divisible({ count, targets, valueIn, startOf }: Split): Divisible {
+  const hasClasses = targets.kind === 'class' && !targets.perStep;
+  return {
+    count,
+    classes: hasClasses ? targets.values.subarray(0, count) : undefined,
+    targets: targets.kind === 'class' ? 'one class per step' : 'values',
+    ...{ valueIn, startOf },
+  };
+}
+
+/** Indices of sequences, ascending. */
+interface Division {
+  readonly held: Uint32Array;
+  readonly rest: Uint32Array;
 }
 
 /**
- * Draws `round(count * test_fraction)` of `count` sequences for the test split; both splits get at
- * least one. The same seed draws the same sequences. Returns their indices in the order of the
- * file; undefined if the test split has its own file.
+ * Holds out the test split; undefined if it has its own file. The same seed draws the same
+ * sequences.
  */
 export function testSelection(
-  { test_fraction }: Pick<TestPartConfig, 'test_fraction'>,
-  count: number,
+  { test_fraction, test: given }: TestPartConfig,
+  sequences: Divisible,
   seed: number,
   file: string,
-) {
-  if (test_fraction === undefined) return undefined;
-  refuseFewer(count, 'test_fraction', 'data/test-fraction', ` in ${file}`);
+): Division | undefined {
+  const test = test_fraction === undefined ? given : { fraction: test_fraction };
+  if (test === undefined || !isHeldOut(test)) return undefined;
+  const key = test_fraction === undefined ? 'test' : 'test_fraction';
+  // both keys draw the same sequences
   const stream = RandomStream.of(seed, 'data/test_fraction');
-  const { drawn, rest } = draw(range(count), shareOf(count, test_fraction), stream);
-  return { test: drawn, train: rest };
+  return divided(sequences, test, { key, where: ` in ${file}`, stream });
+}
+
+/** False if the sequences have a file of their own, and only `group` is given. */
+export function isHeldOut({ fraction, count, is }: HeldOutConfig): boolean {
+  return [fraction, count, is].some(value => value !== undefined);
 }
 
 /** Returns `round(count * fraction)`, limited to 1..count-1. `count` must be at least 2. */
 export function shareOf(count: number, fraction: number): number {
   return Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
 }
-
-/**
- * Draws `size` of `indices`; both parts are sorted in ascending order. Shuffles `indices` in place.
- */
-export function draw(
-  indices: Uint32Array,
-  size: number,
-  stream: RandomStream,
-): { readonly drawn: Uint32Array; readonly rest: Uint32Array } {
-  const shuffled = stream.shuffle(indices);
-  return { drawn: shuffled.slice(0, size).sort(), rest: shuffled.slice(size).sort() };
-}
-
-/** Exactly one of `fraction` and `count` is set. */
-export interface ValidationConfig {
-  readonly fraction?: number;
-  readonly count?: number;
-  /** Default: `random`. */
-  readonly select?: 'random' | 'stratified' | 'last';
-}
-
-/** Config keys shared by all dataset kinds. */
-export interface TrainingPartConfig {
-  readonly validation?: ValidationConfig;
-  /** Use only the first N training sequences, after validation sequences were held out. */
-  readonly limit?: number;
-}
-
-const VALIDATION = ['dataset', 'validation'];
 
 /**
  * Holds out validation sequences and applies the limit.
@@ -81,114 +115,191 @@ export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, se
   const { train: whole, sequenceLength } = dataset;
   const { validation, limit = whole.count } = config;
   const part = (indices: Uint32Array): Split => subset(whole, indices, sequenceLength);
-  if (validation === undefined)
+  if (validation === undefined || !isHeldOut(validation))
     return limit >= whole.count ? dataset : { ...dataset, train: part(range(limit)) };
-  const select = SELECTIONS[validation.select ?? 'random'];
   const stream = RandomStream.of(seed, 'data/validation');
-  const [held, rest] = select(whole, validationCount(validation, whole.count), stream);
+  const means = { key: 'validation', where: ' for training', stream } as const;
+  const { held, rest } = divided(divisible(whole), validation, means);
   return { ...dataset, train: part(rest.subarray(0, limit)), validation: part(held) };
 }
 
-/** Number of training sequences that remain of `total`; undefined if none remain. */
+/**
+ * Number of training sequences that remain of `total`; undefined if none remain, or if the data
+ * decide.
+ */
 export function trainingCount(
   total: number,
   { validation, limit = total }: TrainingPartConfig,
 ): number | undefined {
+  if (validation !== undefined && splitColumns({ validation }).length > 0) return undefined;
   const left = total - (validation === undefined ? 0 : requestedCount(validation, total));
   return left > 0 ? Math.min(limit, left) : undefined;
 }
 
-/** @throws UserError (exit 2) if there are fewer than two sequences to divide by `key` */
-function refuseFewer(count: number, key: string, code: string, where: string): void {
-  if (count >= 2) return;
-  throw configError({
-    code,
-    keyPath: ['dataset', key],
-    message: `${key} needs at least two sequences`,
-    got: `${count} sequence${count === 1 ? '' : 's'}${where}`,
-  });
-}
-
-function validationCount(config: ValidationConfig, total: number): number {
-  refuseFewer(total, 'validation', 'data/validation', ' for training');
-  const count = requestedCount(config, total);
-  if (count < total) return count;
-  throw configError({
-    code: 'data/validation',
-    keyPath: [...VALIDATION, 'count'],
-    message: 'the validation split leaves no training sequences',
-    expected: `at most ${total - 1} of the ${total} training sequences`,
-    got: String(count),
-  });
-}
-
-function requestedCount({ fraction = 0, count }: ValidationConfig, total: number): number {
+function requestedCount({ fraction = 0, count }: HeldOutConfig, total: number): number {
   return count ?? shareOf(total, fraction);
 }
 
-/** Indices of `count` selected sequences of a split, and of the others, both ascending. */
-type Select = (train: Split, count: number, stream: RandomStream) => readonly [Uint32Array, Uint32Array];
+/** How a division is made and described. */
+interface Means {
+  readonly key: 'test' | 'test_fraction' | 'validation';
+  /** Where the sequences are, for messages. */
+  readonly where: string;
+  readonly stream: RandomStream;
+}
 
-const SELECTIONS: Readonly<Record<NonNullable<ValidationConfig['select']>, Select>> = {
-  random: ({ count: total }, count, stream) => {
-    const { drawn, rest } = draw(range(total), count, stream);
-    return [drawn, rest];
-  },
-  stratified: (train, count, stream) => {
-    const classes = positionsByClass(train);
-    const sizes = apportioned(
-      classes.map(({ length }) => length),
-      count,
-    );
-    const parts = classes.map((positions, i) => draw(positions, sizes[i], stream));
-    return [joined(parts.map(({ drawn }) => drawn)), joined(parts.map(({ rest }) => rest))];
-  },
-  last: ({ count: total }, count) => {
-    const all = range(total);
-    return [all.subarray(total - count), all.subarray(0, total - count)];
-  },
-};
+function divided(sequences: Divisible, config: HeldOutConfig, means: Means): Division {
+  const { count } = sequences;
+  const { key, where } = means;
+  refuseFewer(count, 'sequence', { key, where });
+  const isOut = new Uint8Array(count);
+  for (const index of heldSequences(sequences, config, means)) isOut[index] = 1;
+  const all = range(count);
+  return { held: all.filter(index => isOut[index] === 1), rest: all.filter(index => isOut[index] === 0) };
+}
 
-/** Indices of the sequences of each class, by ascending label; ignored labels form a class too. */
-function positionsByClass({ targets }: Split): Uint32Array[] {
-  if (targets.kind !== 'class' || targets.perStep) {
-    const got = targets.kind === 'class' ? 'one class per step' : 'values';
+/** The sequences to hold out, in any order. */
+function heldSequences(sequences: Divisible, config: HeldOutConfig, means: Means): Uint32Array {
+  const { count: total, classes, targets } = sequences;
+  const { group, is, count, fraction = 0 } = config;
+  const { key, stream } = means;
+  if (is !== undefined) return withValue(sequences, config, means);
+  // StratifiedGroupKFold has fractions only
+  const canStratify = classes !== undefined && (group === undefined || count === undefined);
+  const { select = canStratify ? 'stratified' : 'random' } = config;
+  if (select === 'stratified' && !canStratify) {
+    const isGrouped = classes !== undefined;
     throw configError({
-      code: 'data/validation',
-      keyPath: [...VALIDATION, 'select'],
-      message: 'a stratified split needs one class per sequence',
-      expected: 'random or last for such targets',
-      got: `targets that are ${got}`,
+      code: CODES[key],
+      keyPath: ['dataset', key, 'select'],
+      message: isGrouped
+        ? 'a stratified split of groups needs a fraction'
+        : 'a stratified split needs one class per sequence',
+      expected: isGrouped ? '`fraction` instead of `count`' : 'random or last for such targets',
+      got: isGrouped ? `count: ${count}` : `targets that are ${targets}`,
     });
   }
-  const positions = new Map<number, number[]>();
-  let position = 0;
-  for (const label of targets.values) {
-    const found = positions.get(label);
-    if (found) found.push(position);
-    else positions.set(label, [position]);
-    position++;
+  if (group === undefined) {
+    const size = checkedSize(requestedCount(config, total), total, 'sequence', means);
+    if (select === 'random') return draw(range(total), size, stream);
+    if (select === 'last') return byStart(sequences).slice(total - size);
+    return drawStratified(classes as ArrayLike<number>, size, stream);
   }
-  return [...positions].sort(([a], [b]) => a - b).map(([, found]) => Uint32Array.from(found));
+  const groups = [...positionsByKey(total, valuesIn(sequences, group, [key, 'group'])).values()];
+  refuseFewer(groups.length, 'group', means);
+  // rounded up, as by GroupShuffleSplit of scikit-learn
+  const most = Math.min(groups.length - 1, Math.ceil(groups.length * fraction));
+  const size = checkedSize(count ?? most, groups.length, 'group', means);
+  const drawn = (): Uint32Array => {
+    if (select === 'random') return draw(range(groups.length), size, stream);
+    if (select === 'last') return lastGroups(groups, sequences, size);
+    const labels = [...new Set(Array.from({ length: total }, (_, i) => (classes as ArrayLike<number>)[i]))];
+    const numbers = new Map(labels.map((label, i) => [label, i]));
+    const counts = groups.map(group => {
+      const own = new Array<number>(labels.length).fill(0);
+      for (const index of group) own[numbers.get((classes as ArrayLike<number>)[index]) as number]++;
+      return own;
+    });
+    return drawStratifiedGroups(counts, fraction, stream);
+  };
+  return Uint32Array.from([...drawn()].flatMap(at => [...groups[at]]));
 }
 
-/**
- * Distributes `count` among groups in proportion to their sizes, rounded by largest remainders
- * (Hamilton's method). A group keeps at least one of its members if other groups can spare one.
- */
-function apportioned(sizes: readonly number[], count: number): number[] {
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  const exact = sizes.map(size => (size * count) / total);
-  const counts = exact.map(Math.floor);
-  const left = count - counts.reduce((sum, one) => sum + one, 0);
-  const isEmptied = (i: number): number => Number(counts[i] + 1 >= sizes[i]);
-  const order = [...sizes.keys()].sort(
-    (a, b) => isEmptied(a) - isEmptied(b) || exact[b] - counts[b] - (exact[a] - counts[a]) || a - b,
+/** Indices in the order of the first times; of the data if there are none, or equal ones. */
+function byStart({ count, startOf }: Divisible): Uint32Array {
+  const all = range(count);
+  return startOf ? all.sort((a, b) => startOf(a) - startOf(b) || a - b) : all;
+}
+
+/** The groups whose first sequence is latest. */
+function lastGroups(groups: readonly Uint32Array[], sequences: Divisible, size: number): Uint32Array {
+  const places = new Uint32Array(sequences.count);
+  for (const [place, index] of byStart(sequences).entries()) places[index] = place;
+  const firsts = groups.map(group =>
+    group.reduce((least, index) => Math.min(least, places[index]), Number.POSITIVE_INFINITY),
   );
-  for (const i of order.slice(0, left)) counts[i]++;
-  return counts;
+  return range(groups.length)
+    .sort((a, b) => firsts[a] - firsts[b])
+    .slice(groups.length - size);
 }
 
-function joined(parts: readonly Uint32Array[]): Uint32Array {
-  return Uint32Array.from(parts.flatMap(part => [...part])).sort();
+/** The sequences with one of the values `is`. */
+function withValue(
+  sequences: Divisible,
+  { group, column, is }: HeldOutConfig,
+  { key, where }: Means,
+): Uint32Array {
+  const named = column ?? group ?? '';
+  const textOf = valuesIn(sequences, named, [key, column === undefined ? 'group' : 'column']);
+  const wanted = [is ?? []].flat();
+  const found = positionsByKey(sequences.count, textOf);
+  const texts = [...found.keys()];
+  const missing = wanted.find(value => !texts.some(text => isValue(text, value)));
+  const held = texts.filter(text => wanted.some(value => isValue(text, value)));
+  const listed = `${texts
+    .slice(0, MAX_NAMED)
+    .map(text => JSON.stringify(text))
+    .join(', ')}${texts.length > MAX_NAMED ? ', …' : ''}`;
+  const what = JSON.stringify(named);
+  const keyPath = ['dataset', key, 'is'];
+  if (missing !== undefined) {
+    const message = `no sequence${where} has ${JSON.stringify(missing)} in ${what}`;
+    throw configError({
+      code: CODES[key],
+      keyPath,
+      message,
+      expected: `one of ${listed}`,
+      alternatives: texts,
+    });
+  }
+  if (held.length === texts.length) {
+    const message = `all sequences${where} have one of these values in ${what}, so none are left for training`;
+    throw configError({ code: CODES[key], keyPath, message, expected: `some of ${listed}` });
+  }
+  return Uint32Array.from(held.flatMap(text => [...(found.get(text) ?? [])]));
 }
+
+/** Maximum number of values that a message lists. */
+const MAX_NAMED = 10;
+
+/** A cell is a text, and a config may have a number or `true` for it. */
+function isValue(text: string, value: Value): boolean {
+  if (typeof value === 'number') return NUMBER.test(text) && Number(text) === value;
+  return text === value || (typeof value === 'boolean' && text.toLowerCase() === String(value));
+}
+
+/** @throws UserError (exit 2) if the sequences have no such column */
+function valuesIn({ valueIn }: Divisible, column: string, at: readonly string[]): (index: number) => string {
+  if (valueIn) return index => valueIn(column, index);
+  const message = 'the data have no columns to divide them by';
+  throw configError({ code: 'data/split-column', keyPath: ['dataset', ...at], message });
+}
+
+/** @throws UserError (exit 2) if there are fewer than two units to divide */
+function refuseFewer(count: number, unit: string, { key, where }: Pick<Means, 'key' | 'where'>): void {
+  if (count >= 2) return;
+  throw configError({
+    code: CODES[key],
+    keyPath: ['dataset', key],
+    message: `${key} needs at least two ${unit}s`,
+    got: `${counted(count, unit)}${where}`,
+  });
+}
+
+/** @throws UserError (exit 2) if `size` units leave none */
+function checkedSize(size: number, total: number, unit: string, { key }: Means): number {
+  if (size < total) return size;
+  throw configError({
+    code: CODES[key],
+    keyPath: ['dataset', key, 'count'],
+    message: `the ${key} split leaves no training sequences`,
+    expected: `at most ${total - 1} of the ${total} ${key === 'validation' ? 'training ' : ''}${unit}s`,
+    got: String(size),
+  });
+}
+
+const CODES = {
+  test: 'data/test',
+  test_fraction: 'data/test-fraction',
+  validation: 'data/validation',
+} as const;

@@ -14,12 +14,14 @@ import {
   type Targets,
   type TextLevel,
 } from './dataset.js';
+import { range } from './drawing.js';
 import { type ClassMapping, classesByCode, classMapping, type LabelCodes } from './labels.js';
 import { Problems } from './problems.js';
-import { range, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
+import { type Divisible, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
 import { type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
 
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {
+  readonly path: string;
   readonly labels_as_text?: boolean;
   readonly validation_path?: string;
   readonly target_kind: 'class' | 'value';
@@ -42,6 +44,8 @@ export interface SequenceTable {
   readonly targets: Float32Array | Float64Array;
   readonly labels: LabelCodes;
   idOf(index: number): string;
+  readonly valueIn: Split['valueIn'];
+  readonly startOf: Split['startOf'];
   /** @throws UserError (exit 5) if a sequence of `indices` has no single target */
   check?(indices: Uint32Array, mapping: ClassMapping | undefined): void;
 }
@@ -72,16 +76,17 @@ export async function openTables(
   const read = async (path: string | undefined) => (path === undefined ? undefined : tables.read(path));
   const train = await tables.read(config.path);
   const [validation, given] = [await read(config.validation_path), await read(config.test_path)];
-  const selection = testSelection(config, train.lengths.length, seed, config.path);
   const labels = [train, validation ?? [], given ?? []].flat().map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
+  const divisible = divisibleOf(train, mapping, tables.perStep);
+  const selection = testSelection(config, divisible, seed, config.path);
   // pads to the longest sequence in use; `limit` may exclude longer ones
   const limit = config.validation === undefined ? config.limit : undefined;
   const part = (table: SequenceTable, indices = range(table.lengths.length)) => ({ table, indices });
   const parts = {
-    train: part(train, selection?.train.subarray(0, limit) ?? range(train.lengths.length).subarray(0, limit)),
+    train: part(train, selection?.rest.subarray(0, limit) ?? range(train.lengths.length).subarray(0, limit)),
     validation: validation && part(validation),
-    test: selection ? part(train, selection.test) : part(given ?? train),
+    test: selection ? part(train, selection.held) : part(given ?? train),
   };
   const steps = [parts.train, parts.validation ?? [], parts.test]
     .flat()
@@ -112,6 +117,20 @@ export async function openTables(
   };
 }
 
+function divisibleOf(
+  { lengths, labels, targets, valueIn, startOf }: SequenceTable,
+  mapping: ClassMapping | undefined,
+  perStep: boolean,
+): Divisible {
+  const classes = mapping && !perStep ? classesByCode(labels, mapping) : undefined;
+  return {
+    count: lengths.length,
+    classes: classes && Int32Array.from(targets, code => classes[code]),
+    targets: mapping ? 'one class per step' : 'values',
+    ...{ valueIn, startOf },
+  };
+}
+
 interface SplitForm {
   readonly tables: SequenceTables;
   readonly mapping: ClassMapping | undefined;
@@ -132,7 +151,13 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
     );
   }
   table.check?.(indices, mapping);
-  const id = { id: (index: number) => table.idOf(indices[index]), ...(idIsPlace && { idIsPlace }) };
+  const { valueIn, startOf } = table;
+  const facts = {
+    id: (index: number) => table.idOf(indices[index]),
+    ...(idIsPlace && { idIsPlace }),
+    ...(valueIn && { valueIn: (column: string, index: number) => valueIn(column, indices[index]) }),
+    ...(startOf && { startOf: (index: number) => startOf(indices[index]) }),
+  };
   if (records && tables.decoder) {
     const store: SequenceStore = {
       count: indices.length,
@@ -143,12 +168,12 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
       decode: tables.decoder(mapping),
     };
     const targets = isStored ? { numClasses: mapping.labels.length } : targetsOf(table, indices, form);
-    return { ...storedSplit(store, targets), ...id };
+    return { ...storedSplit(store, targets), ...facts };
   }
   const all = startsOf(table.lengths);
   const starts = Uint32Array.from(indices, index => all[index]);
   const targets = targetsOf(table, indices, form);
-  return { ...packedSplit({ features, inputSize, starts, lengths, targets }, steps), ...id };
+  return { ...packedSplit({ features, inputSize, starts, lengths, targets }, steps), ...facts };
 }
 
 /** Pads targets per step: with {@link IGNORED}, or NaN for values. */

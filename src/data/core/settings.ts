@@ -46,7 +46,7 @@ export const otherFiles = (what: string, content: string, example: (split: strin
     description: `${what} with the test ${content}. Set this or test_fraction.`,
     examples: [example('test')],
     aliases: ['test_file'],
-    excludes: ['test_fraction'],
+    excludes: ['test_fraction', 'test'],
   }),
 });
 
@@ -140,33 +140,95 @@ export const testFraction = key.named(
   'test_fraction',
   testShare({
     title: 'TestFraction',
-    description: "Fraction of the data held out as the test split, drawn with the experiment's seed.",
+    description:
+      'Fraction of the data held out as the test split: the short form of `test: { fraction: … }`.',
     examples: [0.2],
-    excludes: ['test_path'],
+    excludes: ['test_path', 'test'],
   }),
 );
 
-const share = (description: string) =>
-  key.number({
-    description,
+/**
+ * The size of a held-out split, as a fraction or a number.
+ * @param others keys that define it instead
+ */
+const sizes = (
+  facts: key.KeyFacts,
+  fraction: string,
+  [counted, example]: readonly [description: string, example: number],
+  others: readonly string[] = [],
+) => ({
+  fraction: key.number({
+    description: fraction,
     above: 0,
     below: 1,
     examples: [0.1],
     aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
-    excludes: ['count'],
-    ...VALIDATION,
-  });
-
-const count = (description: string, example: number) =>
-  key.integer({
-    description,
+    excludes: ['count', ...others],
+    ...facts,
+  }),
+  count: key.integer({
+    description: counted,
     min: 1,
     max: 4294967295,
     examples: [example],
     aliases: ['size', 'num_samples', 'n'],
-    excludes: ['fraction'],
-    ...VALIDATION,
-  });
+    excludes: ['fraction', ...others],
+    ...facts,
+  }),
+});
+
+/** A size, and which sequences to hold out. */
+const selected = (facts: key.KeyFacts, of: string, others: readonly string[] = []) => ({
+  ...sizes(
+    facts,
+    `Fraction of the ${of}sequences, rounded to a whole number, at least one.`,
+    ['Number of sequences.', 5000],
+    others,
+  ),
+  select: key.choice(['random', 'stratified', 'last'], {
+    description:
+      'Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones, by the time of their first step if `sequence.order` has dates, else in the order of the data.',
+    defaultText: '`stratified` if each sequence has one class, otherwise `random`',
+    runDefault: true,
+    examples: ['stratified'],
+    aliases: ['method', 'strategy', 'stratify', 'mode'],
+    excludes: others,
+    ...facts,
+  }),
+});
+
+const values = [key.text({}), key.number({}), key.boolean({})];
+
+/** The same for data with columns, which groups and given splits come from. */
+const selectedByColumn = (facts: key.KeyFacts, of: string) => ({
+  ...selected(facts, of, ['column', 'is']),
+  group: key.text({
+    description:
+      'Column (of `jsonl`: field; of `npz` and `npy`: the array `groups` or `ids`) that groups sequences, such as the person who was recorded: those with the same value are in one split. `fraction`, rounded up, and `count` are then of groups, as in GroupShuffleSplit of scikit-learn; stratified groups are drawn like a fold of StratifiedGroupKFold.',
+    minLength: 1,
+    examples: ['subject'],
+    aliases: ['groups', 'group_by', 'by'],
+    ...facts,
+  }),
+  column: key.text({
+    description: 'Column that says which sequences to hold out: those with the value `is`.',
+    minLength: 1,
+    examples: ['split'],
+    aliases: ['field', 'where'],
+    excludes: ['fraction', 'count', 'select', 'group'],
+    ...facts,
+  }),
+  is: key.either(
+    [...values, key.list(key.either(values, {}), { minItems: 1, maxItems: 65536, unique: true })],
+    {
+      description: 'Value, or list of values, in `column` or `group` of the sequences to hold out.',
+      examples: ['test', ['anna', 'theo']],
+      aliases: ['equals', 'value', 'values'],
+      excludes: ['fraction', 'count', 'select'],
+      ...facts,
+    },
+  ),
+});
 
 const VALIDATION_ALIASES = [
   'validation_split',
@@ -178,41 +240,51 @@ const VALIDATION_ALIASES = [
   'holdout',
 ];
 
-export const validation = key.named(
-  'validation',
-  key.section(
-    {
-      fraction: share('Fraction of the training sequences, rounded to a whole number, at least one.'),
-      count: count('Number of sequences.', 5000),
-      select: key.choice(['random', 'stratified', 'last'], {
-        description:
-          'Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones in the order of the data, such as the latest of a series.',
-        default: 'random',
-        examples: ['stratified'],
-        aliases: ['method', 'strategy', 'stratify', 'mode'],
-        ...VALIDATION,
-      }),
-    },
-    {
-      title: 'Validation',
+const VALIDATION_HEADING = {
+  title: 'Validation',
+  description:
+    'Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.',
+  examples: [{ fraction: 0.1 }, { count: 5000, select: 'stratified' }],
+  aliases: VALIDATION_ALIASES,
+} as const;
+
+export const validation = key.section(selected(VALIDATION, 'training '), VALIDATION_HEADING);
+
+/** The splits of data with columns. */
+export const heldOut = {
+  test: key.named(
+    'test',
+    key.section(selectedByColumn(DATA, ''), {
+      title: 'Test',
       description:
-        'Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.',
-      examples: [{ fraction: 0.1 }, { count: 5000, select: 'stratified' }],
-      aliases: VALIDATION_ALIASES,
-    },
+        'Sequences held out for the final result, as a `fraction` or a `count`, or those with a given value. With `test_path`, `group` alone checks that no group is in two splits.',
+      examples: [
+        { fraction: 0.2, group: 'subject' },
+        { column: 'split', is: 'test' },
+      ],
+      excludes: ['test_fraction', 'test_path'],
+    }),
   ),
-);
+  validation: key.named(
+    'validation',
+    key.section(selectedByColumn(VALIDATION, 'training '), {
+      ...VALIDATION_HEADING,
+      examples: [...VALIDATION_HEADING.examples, { fraction: 0.1, group: 'subject' }],
+    }),
+  ),
+};
 
 /** `validation` that holds out the end of a text or of the time. */
 export const validationAtEnd = (
   heading: { readonly title: string; readonly description: string },
   fraction: string,
-  [counted, example]: readonly [description: string, example: number],
+  size: readonly [description: string, example: number],
 ) =>
-  key.section(
-    { fraction: share(fraction), count: count(counted, example) },
-    { ...heading, examples: [{ fraction: 0.1 }], aliases: VALIDATION_ALIASES },
-  );
+  key.section(sizes(VALIDATION, fraction, size), {
+    ...heading,
+    examples: [{ fraction: 0.1 }],
+    aliases: VALIDATION_ALIASES,
+  });
 
 export const scalingMethod = <const O extends { description: string }>(options: O) =>
   key.choice(['standard', 'min_max', 'none'], {

@@ -158,12 +158,11 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
   const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
   const sameWeights = sameEverywhere(sides, manifest => manifest.initial_weights?.sha256 ?? null);
   const records = sides.flatMap(side => distinguishingRuns(side).map(({ record }) => record));
-  const drawn = records.some(({ config }) => Object(config.dataset).test_fraction !== undefined);
+  const drawn = records.some(({ config }) => drawsTest(Object(config.dataset)));
   const effects = (key: string) => {
     // the same bytes under another path
     if (isInputPath(key) && (key.startsWith('dataset.') ? sameData : sameWeights)) return [];
     const found = records.flatMap(({ config }) => effectsOf(key, config));
-    // the seed determines the test split
     return [...new Set([...found, ...(key === 'seed' && drawn ? (['data'] as const) : [])])];
   };
   return valuesBySide(sides, portableValues)
@@ -174,6 +173,12 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
       return { key, values, differs: differs(counted), changes: effects(key) };
     })
     .filter(difference => all || difference.differs);
+}
+
+/** True if the seed determines the test split. */
+function drawsTest({ test_fraction, test }: Readonly<Record<string, Json>>): boolean {
+  const { fraction, count, select } = Object(test);
+  return test_fraction !== undefined || (select !== 'last' && (fraction ?? count) !== undefined);
 }
 
 /** The values of each key that a run of any side has; none for a side without the key. */

@@ -125,7 +125,7 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
 /** The test split is drawn first, the validation split from the rest. */
 const SPLIT_KEYS: Readonly<Record<string, RegExp>> = {
   train: /^$/,
-  validation: /^dataset\.(validation|test_fraction\b)/,
+  validation: /^dataset\.(validation|test(_fraction)?\b)/,
   test: /^dataset\.test/,
 };
 
