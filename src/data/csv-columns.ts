@@ -192,21 +192,46 @@ export interface FirstOrder {
   readonly place: RowPlace;
 }
 
+/** Problem: a cell is not a date in the format of the dataset. */
+export function badDate(text: string, place: Partial<CellPlace>, format = ''): Diagnostic {
+  return {
+    code: 'data/csv-date',
+    message: 'the date does not match `date_format`',
+    ...place,
+    expected: `a date that exists, as in ${JSON.stringify(format)}`,
+    got: JSON.stringify(text.slice(0, 60)),
+  };
+}
+
+/** A date in numbers; which of them is the month depends on the country. */
+const LOCAL_DATE = /^\d{1,2}([/.-])\d{1,2}\1\d{2}(?:\d{2})?\b/;
+
 /** Problem: a cell of the order column has no sort key. */
 export function mixedOrder(cell: string, place: Partial<CellPlace>, first: FirstOrder): Diagnostic {
   const { numeric } = first;
   const firstRow = rowName(first.place, place);
   const isForm = !numeric && TIMESTAMP.test(cell);
+  const problem = { code: 'data/csv-order', ...place, got: JSON.stringify(cell.slice(0, 60)) };
+  const [, mark] = (!numeric && LOCAL_DATE.exec(cell)) || [];
+  if (mark !== undefined) {
+    const [dayFirst, monthFirst] = ['dmY', 'mdY'].map(codes =>
+      JSON.stringify([...codes].map(code => `%${code}`).join(mark)),
+    );
+    return {
+      ...problem,
+      message: 'this date is not in ISO 8601, and which part is the month is not known',
+      expected: `\`dataset.date_format\`, such as ${dayFirst} or ${monthFirst}`,
+    };
+  }
+  const others = isForm ? '' : '; others need `dataset.date_format`';
   return {
-    code: 'data/csv-order',
+    ...problem,
     message: isForm ? 'this date does not exist' : 'the order column must have only numbers or only dates',
-    ...place,
     expected: numeric
       ? `numbers, as in ${firstRow}`
       : NUMBER.test(cell)
         ? `ISO 8601 dates or times, as in ${firstRow}`
-        : 'numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z',
-    got: JSON.stringify(cell.slice(0, 60)),
+        : `numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z${others}`,
   };
 }
 

@@ -11,6 +11,7 @@ import { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/store.js';
 import {
   ABSENT,
+  badDate,
   badNumber,
   cellNumber,
   type FirstOrder,
@@ -24,6 +25,7 @@ import {
   repeatedHeader,
   sameOrder,
 } from './csv-columns.js';
+import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
 import {
   type CellPlace,
@@ -57,6 +59,8 @@ export interface TableColumns extends TableFormat {
   readonly order?: NamedColumn | undefined;
   /** Columns that divide sequences into splits; none for prediction. */
   readonly splits?: readonly NamedColumn[];
+  /** Of all dates; absent: ISO 8601. */
+  readonly dateFormat?: string | undefined;
   /** Names rows that are sequences. */
   readonly id?: NamedColumn | undefined;
   /**
@@ -176,6 +180,8 @@ export class TableReader implements TableHandlers {
   /** True if the group `latest` is too long to predict. */
   private isOver = false;
   private firstOrder: FirstOrder | undefined;
+  /** Returns a date in ISO 8601; undefined if it is in another format. */
+  private readonly isoDate: (text: string) => string | undefined;
   /** Number of invalid cells by column. */
   private readonly badCells = new Map<number, number>();
   /** Group of all rows of the file; undefined if a column has it. */
@@ -197,6 +203,7 @@ export class TableReader implements TableHandlers {
     this.recordings = shortNames(files);
     this.isTraining = columns.purpose === 'train';
     this.rows = new Rows(columns.keepsFloat64);
+    this.isoDate = columns.dateFormat === undefined ? text => text : dateReader(columns.dateFormat);
   }
 
   /**
@@ -431,12 +438,16 @@ export class TableReader implements TableHandlers {
     return this.parquet[column]?.isBoolean ? String(text === '1') : text;
   }
 
-  private addOrder(text: string, { row }: TableRecord): CellProblem | undefined {
-    const first = this.firstOrder ?? { numeric: NUMBER.test(text), place: row };
-    const key = orderKey(first.numeric)(text);
-    this.rows.order.push(text);
+  private addOrder(cell: string, { row }: TableRecord): CellProblem | undefined {
+    const { dateFormat } = this.columns;
+    const text = this.isoDate(cell);
+    const isDate = dateFormat !== undefined || !NUMBER.test(cell);
+    const first = this.firstOrder ?? { numeric: !isDate, place: row };
+    const key = text === undefined ? Number.NaN : orderKey(first.numeric)(text);
+    this.rows.order.push(text ?? cell);
     this.rows.keys.push(key);
-    if (isMissing(text)) return place => missingCell(text, place);
+    if (isMissing(cell)) return place => missingCell(cell, place);
+    if (text === undefined) return place => badDate(cell, place, dateFormat);
     if (!Number.isFinite(key)) return place => mixedOrder(text, place, first);
     this.firstOrder = first;
     return undefined;

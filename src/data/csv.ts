@@ -26,6 +26,7 @@ const settings = key.section(
     }),
     path: keys.givenFiles('The table', 'data/*.csv', 'data/readings.csv'),
     delimiter: keys.delimiter,
+    date_format: keys.dateFormat,
     ...keys.otherFiles('Table', 'split', split => `data/readings-${split}.csv`),
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
@@ -256,11 +257,12 @@ function missingOf({ features, missing }: CsvConfig, index: number) {
 }
 
 function columnsOf(config: CsvConfig) {
-  const { features, level, target_kind, sequence, id, delimiter, target } = config;
+  const { features, level, target_kind, sequence, id, delimiter, date_format, target } = config;
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file } = sequence ?? {};
   return {
     delimiter,
+    dateFormat: date_format,
     features: features.map((feature, i) => {
       const missing = missingOf(config, i);
       return {

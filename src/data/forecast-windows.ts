@@ -138,10 +138,12 @@ export function tableColumns({
   series,
   time,
   delimiter,
+  date_format,
 }: ForecastConfig): Omit<TableColumns, 'purpose'> {
   const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
   return {
     delimiter,
+    dateFormat: date_format,
     features: [
       named(target, 'target'),
       ...features.map((name, i) => named(name, 'features', i)),

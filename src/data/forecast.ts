@@ -59,6 +59,7 @@ const settings = key.section(
     kind: keys.kind('forecast', 'Windows over time series.'),
     path: keys.givenFiles('The table, CSV with a header or Parquet', 'data/*.csv', 'data/births.csv'),
     delimiter: keys.delimiter,
+    date_format: keys.dateFormat,
     target: keys.column({
       description: 'Name of the column to forecast.',
       examples: ['births'],
@@ -73,7 +74,7 @@ const settings = key.section(
     }),
     time: keys.column({
       description:
-        'Column to sort the steps by: numbers, or ISO 8601 dates or times. Default: the order of the file.',
+        'Column to sort the steps by: numbers, or dates or times in ISO 8601 or `date_format`. Default: the order of the file.',
       examples: ['date'],
       aliases: ['order', 'order_by', 'date', 'timestamp'],
     }),

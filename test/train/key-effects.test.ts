@@ -225,6 +225,13 @@ const EVERY: Values = { 'model.head': { from: 'every' } };
 const gated = set(CLASSES, 'gates', [{ metric: 'test.loss', max: 100 }]);
 // one label is written in two ways
 const spelled = () => work.file('spelled.csv', 'a,class\n1,0\n2,1\n3,01\n4,1.0\n5,0\n6,1\n');
+/** Dates whose order depends on which part is the month. */
+const DATES = ['02/01/2024', '01/02/2024', '04/03/2024', '03/04/2024'];
+const dated = () =>
+  work.file(
+    'dated.csv',
+    table().replace(/^(g\d+),(\d)/gm, (_, group, step) => `${group},${DATES[Number(step) - 1]}`),
+  );
 const semicolons = () => work.file('semicolons.csv', table(';'));
 
 /**
@@ -324,6 +331,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.ids_test': [[set(NPY, 'dataset.ids', ids()), undefined, ids()]],
   'dataset.delimiter': [
     [TABLE, ',', ';', { 'dataset.path': semicolons(), 'dataset.test_path': semicolons() }],
+  ],
+  'dataset.date_format': [
+    [TABLE, '%d/%m/%Y', '%m/%d/%Y', { 'dataset.path': dated(), 'dataset.test_path': dated() }],
   ],
   'dataset.validation_path': [[TABLE, csv(), csv()]],
   'dataset.test_path': [[TABLE, csv(), csv()]],

@@ -1,17 +1,7 @@
 /** Forms of dates in tables, as codes of strptime. */
+import { orderKey } from '../../data/csv-columns.js';
+import { dateReader } from '../../data/formats/dates.js';
 
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const CODES: Readonly<Record<string, string>> = {
-  Y: '(?<Y>\\d{4})',
-  y: '(?<y>\\d{2})',
-  m: '(?<m>\\d{1,2})',
-  d: '(?<d>\\d{1,2})',
-  b: '(?<b>[A-Za-z]{3})',
-  B: '(?<B>[A-Za-z]{3,9})',
-  H: '(?<H>\\d{1,2})',
-  M: '(?<M>\\d{2})',
-  S: '(?<S>\\d{2}(?:\\.\\d+)?)',
-};
 const DAYS = [
   ...['/', '.', '-'].flatMap(mark => [['%d', '%m', '%Y'].join(mark), ['%m', '%d', '%Y'].join(mark)]),
   ...['/', '.'].flatMap(mark => [['%d', '%m', '%y'].join(mark), ['%m', '%d', '%y'].join(mark)]),
@@ -45,28 +35,9 @@ export function formsOf(cells: readonly string[]): string[] {
   return left.map(({ form }) => form).filter(form => form === first || /%m/.test(form));
 }
 
-/** From 1 to 12 for a number or a name; 0 for other words, NaN for nothing. */
-export function monthOf(text: string | undefined): number {
-  const isName = /^[a-z]{3}/i.test(text ?? '');
-  return isName ? MONTHS.indexOf(String(text).slice(0, 3).toLowerCase()) + 1 : Number(text);
-}
-
 /** The function from a date in `form` to milliseconds since 1970, NaN for anything else. */
 export function timeReader(form: string): (cell: string) => number {
-  const source = form
-    .replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    .replaceAll(/%([A-Za-z])/g, (_, code) => CODES[code] ?? '(?!)');
-  const pattern = new RegExp(`^${source}$`);
-  return cell => {
-    const { Y, y, m, d, b, B, H, M, S } = pattern.exec(cell)?.groups ?? {};
-    const word = b ?? B;
-    const year = Y === undefined ? Number(y) + (Number(y) < 69 ? 2000 : 1900) : Number(Y);
-    const month = monthOf(word ?? m) - 1;
-    const day = Number(d ?? 1);
-    if (!(month >= 0 && month < 12 && day >= 1 && day <= new Date(Date.UTC(year, month + 1, 0)).getUTCDate()))
-      return Number.NaN;
-    const [hours, minutes, seconds] = [H ?? 0, M ?? 0, S ?? 0].map(Number);
-    if (hours > 24 || minutes > 59 || seconds > 60) return Number.NaN;
-    return Date.UTC(year, month, day, hours, minutes) + 1000 * seconds;
-  };
+  const read = dateReader(form);
+  const timeOf = orderKey(false);
+  return cell => timeOf(read(cell) ?? '');
 }

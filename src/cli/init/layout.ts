@@ -1,7 +1,7 @@
 /** How the rows of a table belong together: which column groups them, and which orders them. */
+import { monthOf } from '../../data/formats/dates.js';
 import { usageError } from '../../util/errors.js';
 import { type Column, type Columns, columnNamed, isWhole, keysOf } from './columns.js';
-import { monthOf } from './dates.js';
 
 export interface NamedColumns {
   readonly target?: string | undefined;

@@ -1,5 +1,6 @@
 /** Keys of several kinds of data, and the facts of such keys. */
 import * as key from '../../util/schema.js';
+import { DATE_FORMAT } from '../formats/dates.js';
 
 export const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
 export const DATA = { effects: ['data'] } as const satisfies key.KeyFacts;
@@ -128,6 +129,21 @@ export const delimiter = key.named(
     default: ',',
     examples: [';'],
     aliases: ['separator', 'sep'],
+    ...DATA,
+  }),
+);
+
+export const dateFormat = key.named(
+  'date_format',
+  key.text({
+    title: 'DateFormat',
+    description:
+      'How dates and times are written, in codes of strptime, as in pandas: `%d/%m/%Y` for 31/12/2024. Without this key, they are in ISO 8601. Predictions have them in ISO 8601.',
+    pattern: DATE_FORMAT,
+    form: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
+    maxLength: 100,
+    examples: ['%d/%m/%Y'],
+    aliases: ['time_format', 'datetime_format', 'dateformat', 'date_parser'],
     ...DATA,
   }),
 );
