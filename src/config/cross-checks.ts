@@ -7,14 +7,14 @@ import type { DatasetFacts } from '../data/core/dataset.js';
 import type { PlacedLabel } from '../data/core/labels.js';
 import { datasetFacts, kindOf } from '../data/index.js';
 import { taskOf } from '../math/losses/index.js';
-import { isPerformance, largerIsBetter, metricsOfTask, rangeOf, TASKS } from '../math/metrics/index.js';
+import { isPerformance, largerIsBetter, rangeOf, TASKS } from '../math/metrics/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { layersOf } from '../math/model/settings.js';
 import type { Diagnostic } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { counted } from '../util/words.js';
 import { checkPaths } from './file-checks.js';
-import { hasValidation, possibleMetrics, selectingMetrics } from './metrics.js';
+import { hasValidation, metricsOfLoss, possibleMetrics, selectingMetrics } from './metrics.js';
 import type {
   DatasetConfig,
   Experiment,
@@ -144,7 +144,7 @@ function* checkOptimizer(experiment: PartialExperiment, locator: Locator): Found
 
 function* checkTraining(experiment: PartialExperiment, locator: Locator): Found {
   const { training, loss, checkpoint } = experiment;
-  const known: readonly string[] = loss ? metricsOfTask(taskOf(loss)) : [];
+  const known: readonly string[] = loss ? metricsOfLoss(loss) : [];
   for (const [i, metric] of (training?.metrics ?? []).entries()) {
     if (loss === undefined || known.includes(metric)) continue;
     const message = `${metric} is not measured with loss ${loss.kind}`;
@@ -283,7 +283,7 @@ function* checkMetric(
 ): Iterable<Diagnostic> {
   if (loss === undefined) return;
   const measured: readonly string[] = choices(loss, dataset);
-  const metrics: readonly string[] = ['loss', ...metricsOfTask(taskOf(loss))];
+  const metrics: readonly string[] = ['loss', ...metricsOfLoss(loss)];
   const [split] = metric.split('.');
   const isOfTask = metrics.includes(metric.slice(split.length + 1));
   // what is wrong with an invalid dataset is reported elsewhere

@@ -1,7 +1,13 @@
 /** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
 import { kindOf } from '../data/index.js';
-import { losses, lossKind } from '../math/losses/index.js';
-import { defaultMetrics, isTrained, type MeasuredMetric, metricsOfTask } from '../math/metrics/index.js';
+import { losses, lossKind, predictsIntervals } from '../math/losses/index.js';
+import {
+  defaultMetrics,
+  isOfIntervals,
+  isTrained,
+  type MeasuredMetric,
+  metricsOfTask,
+} from '../math/metrics/index.js';
 import type {
   DatasetConfig,
   LossConfig,
@@ -33,14 +39,21 @@ type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates'> & 
   readonly loss: Kind;
 };
 
+/** Metrics that can be measured with a loss. */
+export function metricsOfLoss(loss: Kind): readonly MeasuredMetric[] {
+  const all = metricsOfTask(lossKind(loss).task);
+  return predictsIntervals(loss) ? all : all.filter(metric => !isOfIntervals(metric));
+}
+
 /** Besides the loss: the listed ones, or those of the task, and those that something uses. */
 export function measuredMetrics(config: Measuring): readonly MeasuredMetric[] {
   const { loss, training, checkpoint, gates = [] } = config;
-  const { task } = lossKind(loss);
   const used = [checkpoint?.metric, training?.early_stopping?.metric, ...gates.map(gate => gate.metric)];
   const named = used.map(name => name?.slice(name.indexOf('.') + 1));
-  const needed = metricsOfTask(task).filter(metric => named.includes(metric));
-  return [...new Set([...(training?.metrics ?? defaultMetrics(task)), ...needed])];
+  const possible = metricsOfLoss(loss);
+  const needed = possible.filter(metric => named.includes(metric));
+  const unless = [...defaultMetrics(lossKind(loss).task), ...possible.filter(isOfIntervals)];
+  return [...new Set([...(training?.metrics ?? unless), ...needed])];
 }
 
 export function metricsOf(
@@ -51,15 +64,12 @@ export function metricsOf(
 }
 
 export function possibleMetrics(loss: Kind, dataset: DatasetConfig | undefined): readonly MetricName[] {
-  return namesOf(metricsOfTask(lossKind(loss).task), splitsOf(dataset));
+  return namesOf(metricsOfLoss(loss), splitsOf(dataset));
 }
 
 /** Metrics that a run can select by, because it measures them repeatedly during training. */
 export function selectingMetrics(loss: Kind, dataset: DatasetConfig | undefined): readonly MetricName[] {
-  return namesOf(metricsOfTask(lossKind(loss).task), [
-    'train',
-    hasValidation(dataset) ? 'validation' : 'test',
-  ]);
+  return namesOf(metricsOfLoss(loss), ['train', hasValidation(dataset) ? 'validation' : 'test']);
 }
 
 /** Metrics that all runs with this loss report; empty for an unknown loss. */

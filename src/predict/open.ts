@@ -9,10 +9,12 @@ import type { DataRecord, DataScaling, Dataset, Split, SplitName } from '../data
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError } from '../math/metrics/errors.js';
+import { accumulator } from '../math/metrics/index.js';
+import type { Scored } from '../math/metrics/metric.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
 import { Run } from '../run/run.js';
-import type { SplitBaselines } from '../run/summary.js';
+import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import { type Evaluation, type EvaluationProgress, Evaluator, Readout } from '../train/evaluator.js';
@@ -189,7 +191,12 @@ export interface ForecastErrors {
   readonly mean_absolute_error: number;
   /** Absent if the error of the naive forecast in training is unknown or 0. */
   readonly mase?: number;
+  /** Of the model, if it predicts quantiles. */
+  readonly coverage?: number;
+  readonly interval_width?: number;
 }
+
+const INTERVALS = ['coverage', 'interval_width'] as const;
 
 const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
 
@@ -231,7 +238,8 @@ async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split)
   const origins: (ForecastsErrors & { readonly id: string })[] = [];
   const { targets, count, naive } = windows;
   const readout = new Readout(lossOf(run.loss), targets);
-  const perWindow = targets.values.length / targetSize(run.loss, run.spec.outputSize) / count;
+  const size = targetSize(run.loss, run.spec.outputSize);
+  const perWindow = targets.values.length / size / count;
   await new Evaluator(pool, run, experiment.training.eval_batch_size).evaluate(windows, {
     observe: ({ index, id = '', predictions }) => {
       const scored = predictions.filter(({ counts }) => counts);
@@ -246,12 +254,26 @@ async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split)
         });
         if (steps.length < scored.length) return undefined;
         const error = average(steps);
-        return { mean_absolute_error: error, ...(scale !== undefined && { mase: error / scale }) };
+        const intervals = name === 'model' && intervalScores(scored, size);
+        return {
+          mean_absolute_error: error,
+          ...(scale !== undefined && { mase: error / scale }),
+          ...intervals,
+        };
       });
       origins.push({ id, ...errors });
     },
   });
   return origins;
+}
+
+/** Empty if the model predicts no quantiles. */
+function intervalScores(scored: readonly Scored[], size: number): SplitMetrics {
+  const measured = INTERVALS.map(name => [name, accumulator('values', name, size)] as const);
+  for (const [, metric] of measured) for (const prediction of scored) metric.add(prediction);
+  return Object.fromEntries(
+    measured.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]])),
+  );
 }
 
 function eachForecast(
@@ -267,9 +289,9 @@ function average(values: readonly number[]): number {
 
 function meanOf(all: readonly ForecastErrors[]): ForecastErrors | undefined {
   if (all.length === 0) return undefined;
-  const scaled = all.flatMap(({ mase }) => mase ?? []);
-  return {
-    mean_absolute_error: average(all.map(errors => errors.mean_absolute_error)),
-    ...(scaled.length > 0 && { mase: average(scaled) }),
-  };
+  const known = (['mean_absolute_error', 'mase', ...INTERVALS] as const).flatMap(name => {
+    const values = all.flatMap(errors => errors[name] ?? []);
+    return values.length === 0 ? [] : [[name, average(values)] as const];
+  });
+  return Object.fromEntries(known) as unknown as ForecastErrors;
 }

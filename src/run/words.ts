@@ -22,6 +22,14 @@ export function mainMetric({ loss: _, ...others }: SplitMetrics): string {
   return Object.keys(others)[0] ?? 'loss';
 }
 
+/** `Prediction intervals: test coverage 78.20 %, test interval width 12.41.`; else empty. */
+export function intervalsSentence({ metrics: { test } }: Pick<Summary, 'metrics'>): string {
+  const told = (['coverage', 'interval_width'] as const).flatMap(name =>
+    test[name] === undefined ? [] : [metricSentence('test', name, test[name])],
+  );
+  return told.length === 0 ? '' : `Prediction intervals: ${told.join(', ')}.`;
+}
+
 /**
  * `Trivial baselines: test accuracy 11.35 % (majority), 40.02 % (previous).`; empty if there are
  * none.

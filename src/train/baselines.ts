@@ -21,7 +21,7 @@ import {
 import { interpret } from '../math/graph/interpret.js';
 import { Graph } from '../math/graph/node.js';
 import { type LossSettings, lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
-import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
+import { accumulator, isOfIntervals, type MeasuredMetric } from '../math/metrics/index.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { Readout } from './evaluator.js';
 import type { ModelRun } from './shards.js';
@@ -42,7 +42,10 @@ export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split
     const isPossible = task === 'values' || hasProbability(targets, outputs);
     // a smoothed loss needs the probabilities of all classes
     const hasLoss = isPossible && !(isSmoothed(run.loss) && outputs.includes(LOG_OF_ZERO));
-    const metrics = run.metrics.filter(metric => isPossible || !OF_LIKELIHOOD.has(metric));
+    const metrics = run.metrics.filter(
+      metric =>
+        (isPossible || !OF_LIKELIHOOD.has(metric)) && (name === 'quantiles' || !isOfIntervals(metric)),
+    );
     const loss = hasLoss && finite('loss', meanLoss(run.loss, outputs, targets));
     return [name, { ...loss, ...measured(run, split, () => outputs, metrics) }];
   });
@@ -56,7 +59,8 @@ export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split
   for (const name of ['last_value', 'seasonal_naive'] as const) {
     if (split.naive?.[name] === undefined) continue;
     const outputsAt: OutputsAt = at => naiveOutputs(split, name, at, run.spec.outputSize);
-    found.push([name, measured(run, split, outputsAt, run.metrics)]);
+    const metrics = run.metrics.filter(metric => !isOfIntervals(metric));
+    found.push([name, measured(run, split, outputsAt, metrics)]);
   }
   return Object.fromEntries(found);
 }
@@ -213,6 +217,7 @@ function measured(
       outputs,
       point: readout.point(outputs, at),
       target: readout.target(at),
+      interval: readout.interval(outputs, at),
       errorScale: errorScale?.(Math.floor((at * count) / predictions)),
     };
     for (const [, metric] of gathered) metric.add(scored);

@@ -78,6 +78,7 @@ export class Evaluator {
             ...one,
             point: readout.point(one.outputs, from),
             target: readout.target(from),
+            interval: readout.interval(one.outputs, from),
             errorScale,
           };
         });
@@ -201,10 +202,15 @@ export function probabilities(
 }
 
 export class Readout {
+  private readonly bounds: Loss['quantiles'];
+
   constructor(
     private readonly loss: Loss,
     private readonly targets: Targets,
-  ) {}
+  ) {
+    const sorted = (loss.quantiles ?? []).toSorted((a, b) => a.level - b.level);
+    if (sorted.length > 1) this.bounds = [sorted[0], sorted[sorted.length - 1]];
+  }
 
   /** A view of `outputs` unless they must be converted. */
   point(outputs: Float32Array, at: number): Numbers {
@@ -214,6 +220,15 @@ export class Readout {
   /** The quantiles in the order of `Loss.quantiles`; empty for other losses. */
   quantiles(outputs: Float32Array, at: number): readonly Numbers[] {
     return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling(at)));
+  }
+
+  /** The lowest and the highest quantile; undefined without two. */
+  interval(outputs: Float32Array, at: number): Scored['interval'] {
+    const { bounds } = this;
+    if (bounds === undefined) return undefined;
+    const scaling = this.scaling(at);
+    const [lower, upper] = bounds.map(({ point }) => inDataUnits(point(outputs), scaling));
+    return [lower, upper];
   }
 
   /** The target of prediction `at` of a split; `at` counts over all sequences and their steps. */

@@ -4,7 +4,7 @@
  */
 /** Metrics between 0 and 1, shown as percentages. */
 export function isShare(metric: string): boolean {
-  return /(^|[._])accuracy$/.test(metric);
+  return /(^|[._])(accuracy|coverage)$/.test(metric);
 }
 
 /** Rounds to `digits` significant digits, without trailing zeros. */

@@ -239,9 +239,12 @@ t.test(
 t.test('a run reports MASE beside the naive forecasts, and forecasts in the units of the data', async t => {
   const trained = config(
     sales,
-    { kind: 'quantile', quantiles: [0.1, 0.5, 0.9] },
+    { kind: 'quantile', quantiles: [0.9, 0.5, 0.1] },
     { cell: 'gru', hidden_size: 4 },
-    { num_epochs: 2, batch_size: 4, metrics: ['mase', 'mean_absolute_error'] },
+    {
+      ...{ num_epochs: 2, batch_size: 4 },
+      metrics: ['mase', 'mean_absolute_error', 'coverage', 'interval_width'],
+    },
   );
   const { summary } = await train(work, trained);
   for (const split of ['validation', 'test'] as const) {
@@ -262,6 +265,28 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
   const { stdout } = await work.cellrun('predict', summary.directory, '--split', 'test');
   const told = linesOf(stdout) as unknown as Told[];
   t.equal(told.length, expected.splits.test.length);
+  const intervals = told.flatMap(({ quantiles, target }) =>
+    quantiles.map(({ 0.1: [lower], 0.9: [upper] }, h) => ({
+      isIn: lower <= target[h][0] && target[h][0] <= upper,
+      width: upper - lower,
+    })),
+  );
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const covered = mean(intervals.map(({ isIn }) => Number(isIn)));
+  const width = mean(intervals.map(one => one.width));
+  const { coverage, interval_width } = summary.metrics.test!;
+  t.equal(coverage, covered, 'the fraction of the printed targets in the printed intervals');
+  t.ok(closeTo(interval_width!, width, 1e-5));
+  t.ok(covered > 0, 'bounds are sorted by their level');
+  const back = ['evaluate', summary.directory, '--backtest', '--set', 'dataset.stride=2'];
+  const { origins } = JSON.parse((await work.cellrun(...back, '--json')).stdout);
+  const first = told.find(({ id }) => id === origins[0].id)!;
+  const ofFirst = first.quantiles.map(({ 0.1: [lower], 0.9: [upper] }) => upper - lower);
+  t.ok(closeTo(origins[0].model.interval_width, mean(ofFirst), 1e-5));
+  t.match(
+    (await work.cellrun(...back)).stdout,
+    /^origin +model mae +model mase +model coverage +model width +last/,
+  );
   let [sum, count] = [0, 0];
   told.forEach(({ id, predicted, target, quantiles }, i) => {
     const window = expected.splits.test[i];

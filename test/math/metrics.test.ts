@@ -20,6 +20,7 @@ interface Case {
   readonly task: Task;
   readonly size: number;
   readonly outputs: readonly (readonly number[])[];
+  readonly interval?: readonly (readonly (readonly number[])[])[];
   readonly targets: readonly (number | readonly number[])[];
   readonly metrics: Readonly<Record<MeasuredMetric, number | null>>;
 }
@@ -28,11 +29,14 @@ const cases: readonly Case[] = JSON.parse(
   readFileSync(join(packageRoot, 'test/fixtures/metrics/metrics.json'), 'utf8'),
 );
 
-function scored({ task, outputs, targets }: Case): Scored[] {
+function scored({ task, outputs, interval, targets }: Case): Scored[] {
   return outputs.map((row, i) => ({
     outputs: Float64Array.from(row),
     point: Float64Array.from(row, z => (task === 'labels' ? 1 / (1 + Math.exp(-z)) : z)),
     target: Float64Array.from([targets[i]].flat()),
+    ...(interval && {
+      interval: [Float64Array.from(interval[0][i]), Float64Array.from(interval[1][i])] as const,
+    }),
   }));
 }
 

@@ -7,7 +7,13 @@ import { basename, delimiter, dirname, join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { gateSentence } from '../../run/gates.js';
 import type { Summary } from '../../run/summary.js';
-import { baselinesSentence, cautionsOf, mainMetric, metricSentence } from '../../run/words.js';
+import {
+  baselinesSentence,
+  cautionsOf,
+  intervalsSentence,
+  mainMetric,
+  metricSentence,
+} from '../../run/words.js';
 import type { RunResult } from '../../train/recorder.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
@@ -119,8 +125,8 @@ export function printResult(summary: Summary, quiet: boolean, io: Io): void {
     const metric = mainMetric(metrics.test);
     const sentence = `${metricSentence('Test', metric, metrics.test[metric])}${weights}`;
     io.out(`${sentence} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`);
-    const trivial = baselinesSentence(summary);
-    if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
+    const more = quiet ? [] : [intervalsSentence(summary), baselinesSentence(summary)];
+    for (const told of more) if (told !== '') io.out(`${told}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
   io.out(`Run directory: ${printable(directory)}\n`);

@@ -4,6 +4,7 @@ import type { ForecastsErrors } from '../../predict/open.js';
 import { spellNonFinite } from '../../run/json.js';
 import { metricSentence, metricSentences } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
+import { isShare, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { defineVerb, flag, json, quiet, savedModel, split } from '../command/verb.js';
 import { hintingAtMovedData } from '../terminal/diagnostics.js';
@@ -28,12 +29,19 @@ export const verb = defineVerb({
       const { backtest } = await import('../../predict/open.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
       const { file, step, epoch } = saved;
+      const columns = backtestColumns(mean);
       const rows = [...origins, { id: `mean of ${origins.length}`, ...mean }].map(({ id, ...errors }) => [
         id,
-        ...cells(errors),
+        ...columns.map(([name, , error]) => {
+          const value = errors[name]?.[error];
+          return value === undefined ? '' : isShare(error) ? percent(value, 1) : value.toPrecision(4);
+        }),
       ]);
       const result = { checkpoint: file, step, epoch, split, horizon, origins, mean };
-      const lines = aligned([['origin', ...HEADERS], ...rows], i => i > 0);
+      const lines = aligned(
+        [['origin', ...columns.map(([name, short]) => `${name} ${short}`)], ...rows],
+        i => i > 0,
+      );
       print(result, lines.map(line => `${line}\n`).join(''));
       return EXIT.done;
     }
@@ -62,13 +70,22 @@ export const verb = defineVerb({
   },
 });
 
-/** Columns of a backtest. An unknown MASE is empty. */
-const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
-const HEADERS = FORECASTS.flatMap(name => [`${name} mae`, `${name} mase`]);
-
-function cells(errors: ForecastsErrors): string[] {
-  return FORECASTS.flatMap(name => {
-    const { mean_absolute_error, mase } = errors[name] ?? {};
-    return [mean_absolute_error, mase].map(value => (value === undefined ? '' : value.toPrecision(4)));
-  });
+/** Columns of a backtest; an unknown value is empty. */
+function backtestColumns(mean: ForecastsErrors) {
+  const intervals = mean.model?.coverage === undefined ? [] : INTERVALS;
+  const ofForecasts = FORECASTS.flatMap(name =>
+    ERRORS.map(([short, error]) => [name, short, error] as const),
+  );
+  const ofModel = intervals.map(([short, error]) => ['model', short, error] as const);
+  return [...ofForecasts.slice(0, ERRORS.length), ...ofModel, ...ofForecasts.slice(ERRORS.length)];
 }
+
+const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
+const ERRORS = [
+  ['mae', 'mean_absolute_error'],
+  ['mase', 'mase'],
+] as const;
+const INTERVALS = [
+  ['coverage', 'coverage'],
+  ['width', 'interval_width'],
+] as const;

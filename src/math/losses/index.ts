@@ -62,6 +62,11 @@ export function targetSize(loss: Sized, outputSize: number): number {
   return outputSize / outputsPerNumber(loss);
 }
 
+/** True if a loss predicts several quantiles of each number. */
+export function predictsIntervals(loss: Sized): boolean {
+  return outputsPerNumber(loss) > 1;
+}
+
 function outputsPerNumber(loss: Sized): number {
   return lossKind(loss).outputs?.(loss) ?? 1;
 }

@@ -1,6 +1,7 @@
 import { choice, named } from '../../util/schema.js';
 import { accuracy, top3Accuracy, top5Accuracy } from './accuracy.js';
 import { mase, meanAbsoluteError, r2, rmse } from './errors.js';
+import { coverage, intervalWidth } from './intervals.js';
 import { bitsPerSymbol, perplexity } from './likelihood.js';
 import {
   type Accumulator,
@@ -32,6 +33,8 @@ export const metrics = {
   rmse,
   r2,
   mase,
+  coverage,
+  interval_width: intervalWidth,
 };
 
 type Metrics = typeof metrics;
@@ -53,6 +56,10 @@ export const kindOf = (name: MeasuredMetric): MetricKind => metrics[name];
 
 export function metricsOfTask(task: Task): readonly MeasuredMetric[] {
   return MEASURED.filter(name => kindOf(name).tasks[task]);
+}
+
+export function isOfIntervals(name: MeasuredMetric): boolean {
+  return kindOf(name).ofIntervals === true;
 }
 
 export function defaultMetrics(task: Task): readonly MeasuredMetric[] {
@@ -141,7 +148,7 @@ export const measuredMetric = named(
   'metric',
   choice(MEASURED, {
     title: 'MeasuredMetric',
-    description: `A metric. ${listed.join(' ')} mase is for forecasts.`,
+    description: `A metric. ${listed.join(' ')} mase is for forecasts; coverage and interval_width are for the \`quantile\` loss.`,
     examples: ['accuracy'],
     effects: [],
   }),

@@ -31,6 +31,8 @@ export interface MetricKind {
   readonly largerIsBetter: boolean;
   readonly min: number;
   readonly max: number;
+  /** True if it needs a prediction interval: two quantiles or more. */
+  readonly ofIntervals?: true;
   /** The tasks that it is measured for, each with its formula, as Markdown. */
   readonly tasks: Partial<Readonly<Record<Task, Computed>>>;
 }
@@ -49,6 +51,8 @@ export interface Scored {
   readonly point: Numbers;
   /** The class `[1]`, or numbers in the form of `point`. */
   readonly target: Numbers;
+  /** The lowest and the highest quantile, in the form of `point`; absent without quantiles. */
+  readonly interval?: readonly [lower: Numbers, upper: Numbers] | undefined;
   /** Denominator of MASE; undefined if unknown. */
   readonly errorScale?: number | undefined;
 }
