@@ -15,7 +15,9 @@ import {
   type DataRecord,
   type Dataset,
   type DatasetContext,
+  dataWidth,
   IGNORED,
+  type MissingSettings,
   type ReadSequence,
   type SequenceInput,
   type SequenceReader,
@@ -95,10 +97,14 @@ export class ArraySequences {
   /** The largest symbol, and its position. */
   largest: readonly [symbol: number, at: number] = [-1, 0];
 
-  /** @throws UserError (exit 5) if an array does not fit `x` */
+  /**
+   * @param isFilled true if NaN is a missing value, which a fitted one replaces
+   * @throws UserError (exit 5) if an array does not fit `x`
+   */
   constructor(
     readonly arrays: SequenceArrays,
     layoutOf: LayoutOf,
+    private readonly isFilled: boolean,
   ) {
     const { x, lengths, ids, groups } = arrays;
     this.layout = layoutOf(x);
@@ -149,8 +155,9 @@ export class ArraySequences {
       const value = row[i];
       const at = index * row.length + i;
       if (size !== undefined) {
-        if (Number.isFinite(Math.fround(value))) continue;
-        return notFinite(x, at);
+        if (Number.isFinite(Math.fround(value)) || (this.isFilled && Number.isNaN(value))) continue;
+        const expected = Number.isNaN(value) && !this.isFilled ? MISSING_ALLOWED : undefined;
+        return { ...notFinite(x, at), expected };
       }
       if (value > this.largest[0]) this.largest = [value, at];
       if (value >= 0 && value < (symbols ?? MAX_SYMBOLS)) continue;
@@ -171,6 +178,8 @@ export class ArraySequences {
   }
 }
 
+const MISSING_ALLOWED = 'a value, or `dataset.missing: { fill: forward, indicator: true }`';
+
 export function notFinite(array: FileArray, at: number): Diagnostic {
   const message = `${array.nameOf(at)} is not a finite float32 number`;
   return { code: 'data/not-finite', message, file: array.file, got: array.exactly(at) };
@@ -184,7 +193,7 @@ interface SplitArrays extends SequenceArrays {
 export async function arrayDataset(
   files: Pick<ArrayFiles, 'find' | 'parse' | 'scan' | 'digests'>,
   names: readonly (SplitNames | undefined)[],
-  config: TestPartConfig & TrainingPartConfig,
+  config: TestPartConfig & TrainingPartConfig & { readonly missing?: MissingSettings },
   { layoutOf, seed, ignoredLabel = IGNORED }: DatasetContext & { readonly layoutOf: LayoutOf },
 ): Promise<Dataset> {
   const problems = new Problems();
@@ -195,7 +204,9 @@ export async function arrayDataset(
   problems.throwIfAny();
   checkTestSplit(config, splits[2] !== undefined);
   const parts = splits.flatMap(arrays =>
-    arrays ? (problems.attempt(() => new Part(arrays, layoutOf, ignoredLabel)) ?? []) : [],
+    arrays
+      ? (problems.attempt(() => new Part(arrays, layoutOf, config.missing !== undefined, ignoredLabel)) ?? [])
+      : [],
   );
   problems.throwIfAny();
   const [stored, inMemory] = [true, false].map(isStored =>
@@ -225,6 +236,7 @@ export async function arrayDataset(
     input: size === undefined ? { kind: 'symbol', count: symbol + 1 } : { kind: 'number', size },
     sequenceLength: steps,
     digests: files.digests,
+    columnSettings: () => ({ missing: config.missing }),
     train: division ? subset(whole, division.rest, steps) : whole,
     ...(validation && { validation }),
     test: division ? subset(whole, division.held, steps) : given,
@@ -292,9 +304,10 @@ class Part extends ArraySequences implements FileLabels {
   constructor(
     arrays: SplitArrays,
     layoutOf: LayoutOf,
+    isFilled: boolean,
     readonly ignored: number,
   ) {
-    super(arrays, layoutOf);
+    super(arrays, layoutOf, isFilled);
     const { problems, count, layout } = this;
     const { x, y } = arrays;
     if (count === 0) throw x.wrongShape('at least one sequence');
@@ -464,8 +477,9 @@ const LIST_VALUES = 2 ** 16;
  * Reads sequences to predict: an archive with `x` and optionally `lengths` and `ids`, or `x` alone
  * as an .npy or IDX file. The shape of a row must be that of the run.
  */
-export function arraySequences({ input, image }: DataRecord, layoutOf: LayoutOf): SequenceReader {
-  const size = input.kind === 'number' ? input.size : undefined;
+export function arraySequences(data: DataRecord, layoutOf: LayoutOf): SequenceReader {
+  const { input, image, preparation } = data;
+  const size = input.kind === 'number' ? dataWidth(data) : undefined;
   const ofSize = size === undefined ? 'integers [N, T] (symbols)' : `numbers [N, T, ${size}]`;
   const fits = (x: FileArray): RowLayout => {
     const layout = layoutOf(x);
@@ -478,7 +492,11 @@ export function arraySequences({ input, image }: DataRecord, layoutOf: LayoutOf)
     hasTimes: false,
     async *read(sources) {
       for await (const source of inTurn(sources)) {
-        const sequences = new ArraySequences(arraysOf(await allBytes(source), source.name), fits);
+        const sequences = new ArraySequences(
+          arraysOf(await allBytes(source), source.name),
+          fits,
+          preparation !== undefined,
+        );
         const { count, layout } = sequences;
         const perList = Math.max(1, Math.floor(LIST_VALUES / (layout.steps * (layout.size ?? 1))));
         for (let from = 0; from < count; from += perList) {

@@ -50,6 +50,8 @@ export interface TableColumns extends TableFormat {
   /** None for prediction; more than one only for `value`. */
   readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
+  /** True for the cells that mean a missing target. Default: empty cells and NaN. */
+  readonly isTargetMissing?: (text: string) => boolean;
   /** True to keep features in float64, for scaling before they are rounded to float32. */
   readonly keepsFloat64?: boolean;
   /** Which rows form a sequence; absent: each is one. */
@@ -81,7 +83,10 @@ export class Rows {
   readonly texts = new Map<number, string>();
   /** Start of each row in `features`, and the end of the last. */
   readonly starts: number[] = [0];
-  /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
+  /**
+   * `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`; NaN if one is
+   * missing.
+   */
   readonly targets: number[] = [];
   readonly labels = new LabelCodes();
   /** Group code of each row; empty if each row is a sequence. */
@@ -414,14 +419,18 @@ export class TableReader implements TableHandlers {
 
   private addTarget(text: string, column: number, record: TableRecord): CellProblem | undefined {
     const { targets, labels } = this.rows;
+    const isTargetMissing = this.columns.isTargetMissing ?? isMissing;
     if (this.columns.targetKind === 'value') {
-      const value = cellNumber(text);
+      const value = isTargetMissing(text) ? Number.NaN : cellNumber(text);
       if (value === undefined)
         return place => badNumber(text, place, 'a finite number, or `target_kind: class`');
       targets.push(value);
       return undefined;
     }
-    if (isMissing(text)) return place => missingCell(text, place);
+    if (isTargetMissing(text)) {
+      targets.push(Number.NaN);
+      return undefined;
+    }
     const label = this.textOf(text, column);
     targets.push(labels.placed(label, () => record.place(column)));
     return undefined;

@@ -11,7 +11,13 @@ import * as keys from './core/settings.js';
 import { columnName } from './core/settings.js';
 import { TextCodes } from './core/store.js';
 import { missingTest } from './csv-columns.js';
-import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
+import {
+  MAX_GATHERED_BYTES,
+  type Rows,
+  readTrainingTable,
+  TableReader,
+  type TrainingTable,
+} from './csv-table.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { symbolReader } from './vocabulary.js';
@@ -277,6 +283,9 @@ function columnsOf(config: CsvConfig) {
         ? [named(target, 'target')]
         : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
+    // words such as None and - may be classes
+    isTargetMissing:
+      target_kind === 'value' || config.missing?.markers ? missingTest(config.missing?.markers) : undefined,
     group: per_file ? ('file' as const) : group === undefined ? undefined : named(group, 'sequence', 'group'),
     order: order === undefined ? undefined : named(order, 'sequence', 'order'),
     splits: splitColumns(config),
@@ -286,41 +295,54 @@ function columnsOf(config: CsvConfig) {
 
 /** The rows of a table as sequences. */
 function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
-  const { sources, reader, rows, lists } = table;
+  const { sources, reader, rows } = table;
   const { level, sequence } = config;
+  const size = targetsOf(config).length;
+  const lists = table.lists.filter(list => list.some(row => hasTarget(rows, size, row)));
   const lengths = Int32Array.from(lists, list =>
     level === undefined ? list.length : rows.starts[list[0] + 1] - rows.starts[list[0]],
   );
-  const size = targetsOf(config).length;
-  const targetRows = sequence?.per_step ? lists.flat() : lists.map(([row]) => row);
+  const targetRows = sequence?.per_step
+    ? lists.flat()
+    : lists.map(list => list.find(row => hasTarget(rows, size, row)) as number);
   const targets = new Float64Array(targetRows.length * size);
   targetRows.forEach((row, i) => {
-    for (let k = 0; k < size; k++) targets[i * size + k] = rows.targets[row * size + k];
+    // a prediction of several values needs all of them
+    const isWhole = hasTarget(rows, size, row);
+    for (let k = 0; k < size; k++)
+      targets[i * size + k] = isWhole ? rows.targets[row * size + k] : Number.NaN;
   });
   const columns = splitColumns(config).map(({ name }) => name);
-  checkSplitColumns(table, columns);
+  checkSplitColumns({ ...table, lists }, columns);
   return {
     sources,
+    unlabelled: table.lists.length - lists.length,
     features: rows.values(lists.flat()) as Float32Array,
     lengths,
     targets,
     labels: rows.labels,
-    idOf: index => reader.idOf(index, lists[index]),
+    idOf: index => reader.idOf(rows.groups[lists[index][0]], lists[index]),
     valueIn: (column, index) =>
       rows.splitValues.texts[rows.splits[lists[index][0] * columns.length + columns.indexOf(column)]],
     startOf: reader.hasTimes ? index => rows.keys[lists[index][0]] : undefined,
     check(indices, mapping) {
       if (sequence !== undefined && !sequence.per_step)
-        checkConstant(table, targetsOf(config), indices, mapping);
+        checkConstant({ ...table, lists }, targetsOf(config), indices, mapping);
     },
   };
+}
+
+/** True if no target of a row is missing. */
+function hasTarget({ targets }: Rows, size: number, row: number): boolean {
+  for (let at = row * size; at < (row + 1) * size; at++) if (Number.isNaN(targets[at])) return false;
+  return true;
 }
 
 /** A sequence is in one split, so a column that divides the data has one value in its rows. */
 function checkSplitColumns({ rows, lists, reader }: TrainingTable, columns: readonly string[]): void {
   const { splits, splitValues } = rows;
   const problems = new Problems();
-  for (const [index, [first, ...others]] of lists.entries()) {
+  for (const [first, ...others] of lists) {
     for (const [k, columnName] of columns.entries()) {
       const codeOf = (row: number) => splits[row * columns.length + k];
       const row = others.find(other => codeOf(other) !== codeOf(first));
@@ -328,7 +350,7 @@ function checkSplitColumns({ rows, lists, reader }: TrainingTable, columns: read
       const place = rows.place(row);
       problems.add({
         code: 'data/csv-split-column',
-        message: `the rows${reader.ownerOf(index)} have different values, so they are not in one split`,
+        message: `the rows${reader.ownerOf(rows.groups[first])} have different values, so they are not in one split`,
         ...place,
         columnName,
         expected: `${splitValues.texts[codeOf(first)]}, as in ${rowName(rows.place(first), place)}`,
@@ -354,7 +376,7 @@ function checkConstant(
     classes ? labels.texts[targets[at]] : String(shortestDecimal(targets[at]));
   const problems = new Problems();
   for (const index of indices) {
-    const [first, ...others] = lists[index];
+    const [first, ...others] = lists[index].filter(row => hasTarget(rows, size, row));
     const differs = (row: number, k: number) => targetOf(row * size + k) !== targetOf(first * size + k);
     const columns = [...names.keys()];
     const row = others.find(row => columns.some(k => differs(row, k)));
@@ -363,7 +385,7 @@ function checkConstant(
     const place = rows.place(row);
     problems.add({
       code: 'data/csv-target',
-      message: `the rows${reader.ownerOf(index)} have different targets`,
+      message: `the rows${reader.ownerOf(rows.groups[first])} have different targets`,
       ...place,
       columnName: names[target],
       expected: `${words(first * size + target)}, as in ${rowName(rows.place(first), place)}`,

@@ -141,19 +141,20 @@ interface Steps {
 
 /** Appends the steps of a sequence to `steps.out` and returns their count. */
 export function addSteps(value: unknown, config: JsonlConfig, steps: Steps): number {
-  const count = config.input_kind === 'number' ? addNumbers(value, steps) : addSymbols(value, config, steps);
+  const count =
+    config.input_kind === 'number' ? addNumbers(value, config, steps) : addSymbols(value, config, steps);
   if (count === 0) throw new Unfit('at least one step', value);
   return count;
 }
 
-function addNumbers(value: unknown, { shape, out }: Steps): number {
+function addNumbers(value: unknown, { missing }: JsonlConfig, { shape, out }: Steps): number {
   if (!Array.isArray(value)) throw new Unfit('a list with the numbers of each step', value);
   for (const step of value) {
     const numbers = Array.isArray(step) ? step : [step];
     shape.features ??= numbers.length;
     if (numbers.length !== shape.features || numbers.length === 0)
       throw new Unfit(`${counted(Math.max(1, shape.features), 'number')} a step`, step);
-    for (const number of numbers) out.push(finite(number));
+    for (const number of numbers) out.push(missing && number === null ? Number.NaN : finite(number));
   }
   return value.length;
 }

@@ -7,6 +7,7 @@ import {
   type Dataset,
   type DatasetContext,
   type DatasetKind,
+  dataWidth,
   IGNORED,
   type ReadSequence,
   type SequenceReader,
@@ -76,6 +77,7 @@ const settings = key.section(
       examples: ['id'],
       aliases: ['name', 'key'],
     }),
+    missing: keys.missing,
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
     memory: keys.memory,
@@ -92,6 +94,10 @@ const settings = key.section(
           { required: ['input_kind'], properties: { input_kind: { const: 'text' } } },
           { required: ['level'] },
           { properties: { level: false } },
+        ),
+        key.when(
+          { properties: { input_kind: { enum: ['symbol', 'text'] } } },
+          { properties: { missing: false } },
         ),
       ],
     },
@@ -137,6 +143,7 @@ async function open(config: JsonlConfig, context: DatasetContext): Promise<Datas
   });
   return {
     ...dataset,
+    columnSettings: () => ({ missing: config.missing }),
     columnNames: {
       features: i => (common.features === 1 ? config.input : `${config.input}[${i}]`),
       targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),
@@ -145,9 +152,9 @@ async function open(config: JsonlConfig, context: DatasetContext): Promise<Datas
 }
 
 /** Reads the field `input` of each record. */
-function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): SequenceReader {
-  const codeOf = symbolReader(vocabulary);
-  const shape = input.kind === 'number' ? { features: input.size } : {};
+function newSequences(config: JsonlConfig, data: DataRecord): SequenceReader {
+  const codeOf = symbolReader(data.vocabulary);
+  const shape = data.input.kind === 'number' ? { features: dataWidth(data) } : {};
   return {
     hasIds: true,
     hasTimes: false,
@@ -227,7 +234,7 @@ async function readJsonlTable(
   const { problems } = reader;
   const sources: DataFile[] = [];
   for (const file of files) {
-    const before = reader.lengths.length;
+    const before = reader.count;
     const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
     const lines = jsonLines(
       file,
@@ -235,18 +242,23 @@ async function readJsonlTable(
       problem => problems.add(problem),
     );
     sources.push(await readPieces(file, ranged, lines));
-    if (reader.lengths.length === before && problems.all.length === 0)
+    if (reader.count === before && problems.all.length === 0)
       problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file });
   }
   return reader.table(sources);
 }
 
-/** Code of a null label. */
-const NO_LABEL = -1;
+/** True if a target is null, or null in every step. */
+function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean {
+  if (!per_step) return value === null;
+  return Array.isArray(value) && value.length > 0 && value.every(one => one === null);
+}
 
 class TableReader {
   readonly problems = new Problems(true);
   readonly lengths: number[] = [];
+  /** Number of records without a target, which are left out. */
+  unlabelled = 0;
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
   private readonly ids: string[] = [];
@@ -269,16 +281,25 @@ class TableReader {
     this.splits = splitColumns(config).map(({ name }) => name);
   }
 
+  get count(): number {
+    return this.lengths.length + this.unlabelled;
+  }
+
   /** @param file the file that the record stays in, if it stays on disk */
   add(line: RecordLine, file: RangedFile | undefined): void {
     const { config, common, problems, features: out } = this;
     const at = line.place();
-    if (this.lengths.length === 0) checkFields(line.record, at.file, config);
+    if (this.count === 0) checkFields(line.record, at.file, config);
     const codeOf = (text: string): number => common.symbols.code(text);
     const steps = { shape: common, codeOf, out };
+    const [rows, before] = [out.size, this.targets.size];
     const length = attemptField(line, config.input, problems, value => addSteps(value, config, steps)) ?? 0;
+    if (hasNoTarget(line.record[config.target], config)) {
+      out.truncate(rows);
+      this.unlabelled++;
+      return;
+    }
     this.lengths.push(length);
-    const before = this.targets.size;
     attemptField(line, config.target, problems, value => this.target(value, length, line));
     if (file) {
       this.records.push({ file, from: line.from, to: line.to });
@@ -293,17 +314,10 @@ class TableReader {
 
   table(sources: readonly DataFile[]): SequenceTable {
     const { features, targets, lengths, labels, records, splits, splitValues, problems } = this;
-    if (this.pendingNulls > 0) {
-      problems.add({
-        code: 'data/jsonl-value',
-        message: `every target in the field ${JSON.stringify(this.config.target)} is null`,
-        file: sources[0].name,
-        expected: 'a number in at least one step',
-      });
-    }
     problems.throwIfAny();
     return {
       sources,
+      unlabelled: this.unlabelled,
       features: features.toArray(),
       records: records.length > 0 ? records : undefined,
       lengths,
@@ -350,9 +364,8 @@ class TableReader {
   }
 
   private label(value: unknown, line: RecordLine): void {
-    // a record without a label is as wrong as an empty cell; a step may have none
     if (value === null && this.config.per_step) {
-      this.targets.push(NO_LABEL);
+      this.targets.push(Number.NaN);
       return;
     }
     this.targets.push(this.labels.placed(labelOf(value), () => line.place(this.config.target)));

@@ -18,6 +18,7 @@ const npzSettings = key.section(
     }),
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
+    missing: keys.missing,
     normalize: keys.normalize,
     validation_arrays: key.boolean({
       description:
@@ -81,6 +82,7 @@ const npySettings = key.section(
     groups_test: ofSplit('groups', 'test'),
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
+    missing: keys.missing,
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
     memory: keys.memory,

@@ -3,8 +3,8 @@
 import {
   type Column,
   type Dataset,
+  dataWidth,
   IGNORED,
-  inputWidth,
   type RelativeTo,
   type Scaling,
   type Split,
@@ -13,7 +13,7 @@ import {
   type Vocabulary,
 } from './core/dataset.js';
 import { inDataUnits } from './core/scaling.js';
-import { columnsOf, trainingColumns } from './core/statistics.js';
+import { columnsOf, stepsOf, trainingColumns } from './core/statistics.js';
 import { eachChunk } from './core/store.js';
 import { eachSymbol, realLength } from './vocabulary.js';
 
@@ -41,7 +41,8 @@ export interface Example {
   readonly steps: number;
   /**
    * Values of each feature, or the mean if there are many features (of a forecast, the first
-   * features). Features of a forecast that are unknown in the horizon end before it.
+   * features). Features of a forecast that are unknown in the horizon end before it. NaN (null in
+   * JSON) is a missing value.
    */
   readonly values?: readonly { readonly name: string; readonly values: readonly number[] }[];
   /** Texts or numbers of the symbols. */
@@ -78,12 +79,31 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     features: columns.features.map((column, i) =>
       scaledColumn(seriesFacts?.columns[i] ?? column, i, dataset),
     ),
+    ...(dataset.preparation && { missing: missingSummary(dataset) }),
+    ...(dataset.unlabelled && { unlabelled: dataset.unlabelled }),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
     ...(dataset.spellings && { label_spellings: dataset.spellings }),
     ...(seriesScaling && { series: seriesScaling.series.map(({ name }) => name) }),
     ...(seriesFacts?.gaps && { gaps: seriesFacts.gaps }),
     examples: examplesOf(dataset),
   };
+}
+
+/** Number of missing values of each column that has any. */
+function missingSummary(dataset: Dataset) {
+  const { unprepared = {}, sequenceLength, columnNames } = dataset;
+  const width = dataWidth(dataset);
+  const counts = Object.entries(unprepared).map(([name, split]) => {
+    const missing = new Float64Array(width);
+    stepsOf(split, { width, sequenceLength })((values, at) => {
+      for (let c = 0; c < width; c++) if (Number.isNaN(values[at + c])) missing[c]++;
+    });
+    return [name as SplitName, missing] as const;
+  });
+  return Array.from({ length: width }, (_, c) => ({
+    name: columnNames?.features(c) ?? `feature ${c}`,
+    counts: Object.fromEntries(counts.map(([name, missing]) => [name, missing[c]])),
+  })).filter(({ counts }) => Object.values(counts).some(count => count > 0));
 }
 
 function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSummary {
@@ -217,8 +237,11 @@ function examplesOf(dataset: Dataset) {
 }
 
 function exampleOf(dataset: Dataset, index: number): Example {
-  const { input, train, sequenceLength, vocabulary, columnNames, scaling, seriesFacts } = dataset;
-  const width = inputWidth(input);
+  const { input, sequenceLength, vocabulary, columnNames, seriesFacts } = dataset;
+  // missing values are gaps, not what fills them
+  const { train = dataset.train } = dataset.unprepared ?? {};
+  const scaling = dataset.unprepared ? undefined : dataset.scaling;
+  const width = dataWidth(dataset);
   const row = new Float32Array(sequenceLength * width);
   train.read(index, row, 0, width);
   const steps = realLength(train, index, sequenceLength);

@@ -128,7 +128,7 @@ t.test('steps without a class', async t => {
 `,
   );
   t.match(partly, '\nline 1: 2 steps\n  x  ▁█  1 to 2\n');
-  const without = await shown(records(train, [{ x: [1, 2], y: [null, null] }], 'class'));
+  const without = await shown(records(train, [{ x: [1, 2], y: [-100, -100] }], 'class'));
   t.match(without, '\n  a                  1  25.0 %     0  -  ██████████\n');
 });
 

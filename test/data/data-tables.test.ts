@@ -188,7 +188,7 @@ t.test('npz: what is wrong is named by array and index', async t => {
     [
       'NaN',
       array('x', padded),
-      /^data\/not-finite \| x\[0, 1, 0\] is not a finite float32 number \| got NaN/,
+      /^data\/not-finite \| x\[0, 1, 0\] is not a finite float32 number \| expected a value, or `dataset.missing.* \| got NaN/,
     ],
     [
       'overflow',

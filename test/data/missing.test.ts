@@ -8,10 +8,10 @@ import t from 'tap';
 import type { Dataset } from '../../src/data/index.js';
 import { loadModel, type Prediction } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { closeTo, complaints, open, sequence } from '../support/data-files.js';
 import { config, crossEntropy, linesOf, unlabelled } from '../support/prediction-cases.js';
-import { train } from '../support/runs.js';
+import { train as trained } from '../support/runs.js';
 
 const FOLDER = join(packageRoot, 'test/fixtures/missing');
 const [TRAIN, TEST] = ['train.csv', 'test.csv'].map(name => join(FOLDER, name));
@@ -82,7 +82,7 @@ t.test('evaluation, predictions of files and of programs, and sessions agree to 
   const missing = { fill: 'forward', indicator: true, elapsed: true };
   const features = ['pulse', { column: 'oxygen', missing: { fill: 'median' } }, 'weight', 'height'];
   const dataset = table({ normalize: 'standard', missing, features });
-  const { summary } = await train(work, config(dataset, crossEntropy));
+  const { summary } = await trained(work, config(dataset, crossEntropy));
   const predict = ['predict', summary.directory, '--format', 'jsonl'];
   const ofSplit = await work.cellrun(...predict, '--split', 'test');
   const ofFile = await work.cellrun(...predict, '--input', TEST);
@@ -128,6 +128,149 @@ function rawSteps(file: string): { readonly id: string; readonly steps: number[]
     steps: order.filter(([of]) => of === id).map(row => row.slice(2, 6).map(Number.parseFloat)),
   }));
 }
+
+/** The recordings of a split as records of JSON Lines, with null for missing values. */
+function records(file: string): string {
+  const lines = rawSteps(file).map(({ id, steps }) =>
+    JSON.stringify({ id, x: steps, y: Number(id.slice(-1)) % 2 }),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** The recordings of a split as arrays, padded with zeros. */
+function arrays(file: string) {
+  const given = rawSteps(file);
+  const at = (i: number) => given[Math.floor(i / 32)].steps[Math.floor(i / 4) % 8]?.[i % 4] ?? 0;
+  return {
+    x: floats([given.length, 8, 4], at),
+    y: integers([given.length], i => Number(given[i].id.slice(-1)) % 2),
+    lengths: integers([given.length], i => given[i].steps.length),
+  };
+}
+
+t.test('records and arrays, in memory and on disk, have the features of the table', async t => {
+  const missing = { fill: 'forward', indicator: true, elapsed: true } as const;
+  const csv = await open(table({ normalize: 'standard', missing }));
+  const [train, test] = [arrays(TRAIN), arrays(TEST)];
+  const numpy = npz({ ...train, x_test: test.x, y_test: test.y, lengths_test: test.lengths });
+  const common = { normalize: 'standard', missing } as const;
+  const formats = {
+    jsonl: {
+      kind: 'jsonl',
+      path: work.file('train.jsonl', records(TRAIN)),
+      test_path: work.file('test.jsonl', records(TEST)),
+      input: 'x',
+      input_kind: 'number',
+      target: 'y',
+      target_kind: 'class',
+      ...common,
+    },
+    npz: { kind: 'npz', path: work.file('holes.npz', numpy), ...common },
+  } as const;
+  const all = (data: Dataset, name: 'train' | 'test') =>
+    Array.from({ length: data[name].count }, (_, i) => sequence(data, data[name], i));
+  for (const [name, format] of Object.entries(formats)) {
+    for (const more of [{}, { memory: 0 }]) {
+      const data = await open({ ...format, ...more });
+      t.equal(data.train.load !== undefined, more.memory === 0);
+      for (const split of ['train', 'test'] as const) t.same(all(data, split), all(csv, split), name);
+      const loaded = await data.test.load?.(Uint32Array.of(2, 0));
+      if (loaded)
+        t.same(
+          [0, 1].map(i => sequence(data, loaded, i)),
+          [2, 0].map(i => all(data, 'test')[i]),
+        );
+    }
+    const { missing: _, ...strict } = format;
+    t.match(await complaints(5, () => open(strict)), [/finite|null/], 'an error without the key');
+
+    const { summary } = await trained(work, config(format, crossEntropy));
+    const predict = ['predict', summary.directory, '--format', 'jsonl'];
+    const ofSplit = await work.cellrun(...predict, '--split', 'test');
+    const input = name === 'npz' ? work.file('x.npz', npz({ x: test.x, lengths: test.lengths })) : format;
+    const file = typeof input === 'string' ? input : 'test_path' in input ? input.test_path : '';
+    const ofFile = await work.cellrun(...predict, '--input', file);
+    t.equal(ofFile.code, 0, ofFile.stderr);
+    t.same(unlabelled(linesOf(ofFile.stdout)), unlabelled(linesOf(ofSplit.stdout)));
+  }
+});
+
+t.test('a missing target is not counted, and a sequence without one is left out', async t => {
+  // by recording: a class in some rows, in none, in all
+  const rows =
+    'a,0,1,,5\na,1,2,up,6\nb,0,3,,7\nb,1,4,NaN,\nc,0,5,down,\nc,1,6,down,9\nd,0,7,-,1\nd,1,8,-,1\n';
+  const path = work.file('targets.csv', `recording,second,x,y,v\n${rows}`);
+  // the test split is the same file: both are counted
+  const base = { path, test_path: path, features: ['x'] };
+  const of = (more: object) => open(table({ ...base, ...more }));
+  const every = { sequence: { group: 'recording', order: 'second', per_step: true } };
+  const ids = ({ train }: Dataset) => Array.from({ length: train.count }, (_, i) => train.id?.(i));
+  const targets = ({ train }: Dataset) => [...train.targets.values];
+
+  const classes = await of({ target: 'y' });
+  t.same([ids(classes), targets(classes), classes.unlabelled], [['a', 'c', 'd'], [2, 1, 0], 2 * 1]);
+  t.same(classes.classLabels, ['-', 'down', 'up'], 'a word that the config does not list is a class');
+  const listed = await of({ target: 'y', missing: { markers: ['-'] } });
+  t.same([ids(listed), targets(listed), listed.unlabelled], [['a', 'c'], [1, 0], 2 * 2]);
+  const steps = await of({ target: 'y', ...every });
+  t.same(
+    [ids(steps), targets(steps)],
+    [
+      ['a', 'c', 'd'],
+      [-100, 2, 1, 1, 0, 0],
+    ],
+  );
+  const values = await of({ target: 'v', target_kind: 'value', ...every });
+  t.same(targets(values), [5, 6, 7, Number.NaN, Number.NaN, 9, 1, 1]);
+  const both = await of({ target: ['v', 'x'], features: ['second'], target_kind: 'value', ...every });
+  const nan = Number.NaN;
+  t.same(targets(both), [5, 1, 6, 2, 7, 3, nan, nan, nan, nan, 9, 6, 1, 7, 1, 8], 'all values or none');
+
+  const lines = (per: boolean) =>
+    [
+      [1, 0],
+      [null, null],
+      [null, 1],
+    ]
+      .map((y, i) => JSON.stringify({ id: `r${i}`, x: [i, i + 1], y: per ? y : y[0] }))
+      .join('\n');
+  for (const per_step of [true, false]) {
+    for (const target_kind of ['class', 'value'] as const) {
+      for (const memory of [0, 100]) {
+        const jsonl = work.file('targets.jsonl', lines(per_step));
+        const data = await open({
+          ...{ kind: 'jsonl', path: jsonl, test_path: jsonl, id: 'id', memory },
+          ...{ input: 'x', input_kind: 'number', target: 'y', target_kind, per_step },
+        });
+        const none = target_kind === 'class' ? -100 : Number.NaN;
+        t.same(ids(data), per_step ? ['r0', 'r2'] : ['r0']);
+        t.same(targets(data), per_step ? [1, 0, none, 1] : target_kind === 'class' ? [0] : [1]);
+        t.equal(data.unlabelled, 2 * (per_step ? 1 : 2));
+      }
+    }
+  }
+  const empty = work.file('empty.csv', 'recording,second,x,y\na,0,1,\n');
+  const refused = await complaints(5, () => of({ path: empty, test_path: empty, target: 'y' }));
+  t.match(refused, ['data/no-targets | no sequence has a target']);
+});
+
+t.test('data shows where values are missing', async t => {
+  const dataset = table({ missing: { fill: 'mean' } });
+  const { stdout } = await work.cellrun('data', work.config(config(dataset, crossEntropy)), '--json');
+  const { missing, examples } = JSON.parse(stdout);
+  const holes = (file: string, column: number) =>
+    rawSteps(file).flatMap(({ steps }) => steps.filter(step => Number.isNaN(step[column]))).length;
+  t.same(
+    missing,
+    columns
+      .slice(0, 3)
+      .map((name, c) => ({ name, counts: { train: holes(TRAIN, c), test: holes(TEST, c) } })),
+  );
+  const [{ id, steps }] = rawSteps(TRAIN);
+  t.equal(examples[0].id, id);
+  const pulse = steps.map(([value]) => (Number.isNaN(value) ? null : Math.fround(value)));
+  t.same(examples[0].values[0].values, pulse, 'gaps, not what fills them');
+});
 
 const SMALL = 'recording,second,a,b,label\nx,0,1,,up\nx,1,,,up\ny,0,2,3,down\ny,1,NA,-999,down\n';
 

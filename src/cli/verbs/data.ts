@@ -9,6 +9,7 @@ import {
   type DataSummary,
   type Example,
   type Histogram,
+  type SplitName,
   type SplitSummary,
   summarize,
 } from '../../data/index.js';
@@ -90,6 +91,10 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     ...label_spellings
       .slice(0, MAX_ROWS)
       .map(({ label, as }) => `  class ${printable(label)} is written as ${as.map(printable).join(', ')}`),
+    ...(summary.unlabelled
+      ? [`  left out: ${counted(summary.unlabelled, 'sequence')} without a target`]
+      : []),
+    ...missingLines(summary.missing ?? [], splits),
     ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
     ...vocabularyLines(vocabulary, splits),
     ...summary.examples.flatMap(example => ['', ...exampleLines(example, unicode, vocabulary?.level)]),
@@ -149,6 +154,19 @@ function classLines(splits: Named, unicode: boolean): string[] {
   ]);
   const header = [`class (${perStep ? 'steps' : 'sequences'})`, ...lists.flatMap(({ name }) => [name, ''])];
   return ['', ...table([header, ...rows]), ...omitted(order.length, MAX_ROWS)];
+}
+
+function missingLines(columns: NonNullable<DataSummary['missing']>, splits: Named): string[] {
+  if (columns.length === 0) return [];
+  const rows = columns.slice(0, MAX_ROWS).map(({ name, counts }) => [
+    printable(name),
+    ...splits.flatMap(([split, { steps }]) => {
+      const count = counts[split as SplitName];
+      return [grouped(count), percent(count / steps)];
+    }),
+  ]);
+  const header = ['missing values', ...splits.flatMap(([name]) => [name, ''])];
+  return ['', ...table([header, ...rows]), ...omitted(columns.length, MAX_ROWS)];
 }
 
 function columnLines(columns: readonly ColumnSummary[], most = MAX_ROWS): string[] {
@@ -215,19 +233,23 @@ function exampleLines(
 
 const SPARK_LEVELS = { unicode: '▁▂▃▄▅▆▇█', ascii: '_.-=+*#@' };
 
-/** The means of equal parts of a series as characters of different heights, with their range. */
+/**
+ * The means of equal parts of a series as characters of different heights, with their range. A part
+ * of missing values is a space.
+ */
 function sparkline(values: readonly number[], unicode: boolean): string {
   const columns = Math.min(SPARKS, values.length);
   const parts = Array.from({ length: columns }, (_, i) => {
     const at = (i: number) => Math.floor((i * values.length) / columns);
-    const part = values.slice(at(i), at(i + 1));
+    const part = values.slice(at(i), at(i + 1)).filter(value => !Number.isNaN(value));
     return part.reduce((sum, value) => sum + value, 0) / part.length;
   });
-  const [min, max] = [Math.min(...parts), Math.max(...parts)];
+  const known = parts.filter(part => !Number.isNaN(part));
+  const [min, max] = [Math.min(...known), Math.max(...known)];
   const levels = unicode ? SPARK_LEVELS.unicode : SPARK_LEVELS.ascii;
   const level = (value: number): number =>
     max > min ? Math.min(levels.length - 1, Math.floor(((value - min) / (max - min)) * levels.length)) : 0;
-  return `${parts.map(value => levels[level(value)]).join('')}  ${round(min)} to ${round(max)}`;
+  return `${parts.map(value => (Number.isNaN(value) ? ' ' : levels[level(value)])).join('')}  ${round(min)} to ${round(max)}`;
 }
 
 function histogramLines(histogram: Histogram, unicode: boolean): string[] {

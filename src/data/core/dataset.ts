@@ -191,6 +191,8 @@ export interface Dataset {
   readonly test: Split;
   /** Data sources for the manifest, as {@link splitFiles} returns them. */
   readonly digests: readonly SplitFile[];
+  /** Number of sequences without a target, which are in no split; absent: none. */
+  readonly unlabelled?: number;
   readonly classLabels?: readonly string[];
   /** Class labels that the data write in several ways, such as `1`, `1.0` and `01`. */
   readonly spellings?: readonly { readonly label: string; readonly as: readonly string[] }[];
@@ -222,6 +224,8 @@ export interface Dataset {
   readonly columnSettings?: (index: number) => ColumnSettings;
   /** How columns became features; absent if they are the features. */
   readonly preparation?: Preparation;
+  /** The splits with the columns of the data; present if `preparation` is. */
+  readonly unprepared?: Readonly<Partial<Record<SplitName, Split>>>;
   readonly scaling?: DataScaling;
   readonly seriesScaling?: SeriesScaling;
   readonly seriesFacts?: SeriesFacts;

@@ -52,6 +52,7 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
     ...whole,
     ...mapSplits(dataset, split => filledSplit(split, preparation, sequenceLength)),
     preparation,
+    unprepared: mapSplits(dataset, split => split),
     input: { kind: 'number', size: columns.length + extra.length },
     columnNames: {
       targets: index => columnNames?.targets(index) ?? `target ${index}`,

@@ -37,9 +37,11 @@ export interface SequenceTable {
   /** Byte range of each sequence; present if they stay on disk. */
   readonly records?: readonly Place[] | undefined;
   readonly lengths: ArrayLike<number>;
+  /** Number of sequences without a target, which are left out. */
+  readonly unlabelled: number;
   /**
-   * Label codes, one per sequence or per row, or `[N, C]` or `[rows, C]` values. Excludes labels
-   * per step of sequences that stay on disk.
+   * Label codes, one per sequence or per row, or `[N, C]` or `[rows, C]` values; NaN for a step
+   * without one. Excludes labels per step of sequences that stay on disk.
    */
   readonly targets: Float32Array | Float64Array;
   readonly labels: LabelCodes;
@@ -76,7 +78,9 @@ export async function openTables(
   const read = async (path: string | undefined) => (path === undefined ? undefined : tables.read(path));
   const train = await tables.read(config.path);
   const [validation, given] = [await read(config.validation_path), await read(config.test_path)];
-  const labels = [train, validation ?? [], given ?? []].flat().map(table => table.labels);
+  const all = [train, validation ?? [], given ?? []].flat();
+  for (const table of all) refuseUnlabelled(table);
+  const labels = all.map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
   const divisible = divisibleOf(train, mapping, tables.perStep);
   const selection = testSelection(config, divisible, seed, config.path);
@@ -113,8 +117,14 @@ export async function openTables(
     ...(splits.validation && { validation: splits.validation }),
     test: splits.test as Split,
     digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
+    unlabelled: all.reduce((sum, table) => sum + table.unlabelled, 0),
     ...mapping?.facts,
   };
+}
+
+function refuseUnlabelled({ lengths, sources }: SequenceTable): void {
+  if (lengths.length > 0) return;
+  throw damagedError('data/no-targets', 'no sequence has a target', { file: sources[0].name });
 }
 
 function divisibleOf(

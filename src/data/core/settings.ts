@@ -358,6 +358,18 @@ const missingKeys = {
   }),
 };
 
+/** Missing values of arrays and records. */
+export const missing = key.named(
+  'missing',
+  key.section(missingKeys, {
+    title: 'Missing',
+    description:
+      'What the model reads instead of missing values of features. Without this key, a missing value is an error.',
+    examples: [{ fill: 'forward', indicator: true }],
+    aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'nan'],
+  }),
+);
+
 /** Missing values of tables. */
 export const missingCells = key.named(
   'missing_cells',
