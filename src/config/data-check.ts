@@ -21,7 +21,7 @@ import { counted } from '../util/words.js';
 import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-checks.js';
 import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './metrics.js';
-import { checkOverlap } from './overlap-check.js';
+import { checkOverlap, sharedGroups } from './overlap-check.js';
 import type { Experiment } from './schema/experiment.js';
 import type { Locator } from './yaml/tree.js';
 
@@ -60,6 +60,8 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
   if (diagnostics.length === 0) diagnostics.push(...checkLossTargets(loaded, splits, outputSize));
+  const groups = [...sharedGroups(loaded, data.groupedBy ?? [], splits)];
+  diagnostics.push(...groups.flatMap(({ isBroken, problem }) => (isBroken ? [problem] : [])));
   const ignored = ['loss', 'ignored_index'];
   for (const { name } of all.filter(split => isAllIgnored(split.targets))) {
     const message = `all labels of the ${name} split are ignored`;
@@ -74,6 +76,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     diagnostics: [...diagnostics, ...damage],
     warnings: [
       ...dataWarnings(loaded, data),
+      ...groups.flatMap(({ isBroken, problem }) => (isBroken ? [] : [problem])),
       ...checkOverlap(loaded, data.digests, splits, { steps: sequenceLength, width: inputWidth(input) }),
       ...(isClassLoss ? labelWarnings(data, isGiven, locator) : []),
     ],

@@ -1,10 +1,12 @@
 /** Warns of splits that share data, which makes reported results too good. */
 import type { Dataset, Split } from '../data/core/dataset.js';
+import { sharedValues } from '../data/core/selection.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';
 import type { LoadedExperiment } from './load.js';
 import type { DatasetConfig } from './schema/experiment.js';
+import { valueAt } from './schema/schema.js';
 import type { Locator, Path } from './yaml/tree.js';
 
 type Splits = readonly (readonly [name: string, split: Split])[];
@@ -35,6 +37,35 @@ function keyOf(dataset: DatasetConfig, split: string): Path {
   return ['dataset', ...(key === undefined ? [] : [key])];
 }
 
+/**
+ * Groups of `test.group` and `validation.group` that are in two splits. `isBroken` if the later
+ * split has that key, which files of their own may not observe.
+ */
+export function* sharedGroups(
+  { experiment: { dataset }, locator }: LoadedExperiment,
+  groupedBy: readonly string[],
+  splits: Readonly<Record<string, Split>>,
+): Iterable<{ readonly isBroken: boolean; readonly problem: Diagnostic }> {
+  const all = Object.entries(splits);
+  for (const column of groupedBy)
+    for (const [i, [name, split]] of all.entries())
+      for (const [other, earlier] of all.slice(0, i)) {
+        const shared = sharedValues(column, [earlier, split]);
+        if (shared.length === 0) continue;
+        const path = ['dataset', name, 'group'];
+        const isBroken = valueAt({ dataset }, path) === column;
+        const message = `${counted(shared.length, `value`)} of ${JSON.stringify(column)} ${shared.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${listed(shared)}`;
+        const expected = isBroken ? 'each group in one split' : `\`${name}: { group: ${column} }\``;
+        const at = isBroken ? path : keyOf(dataset, name);
+        yield { isBroken, problem: locator.atValue(at, 'data/shared-groups', message, { expected }) };
+      }
+}
+
+function listed(values: readonly string[]): string {
+  const named = values.slice(0, MAX_NAMED).map(value => JSON.stringify(value));
+  return `${named.join(', ')}${values.length > named.length ? ', …' : ''}`;
+}
+
 /** Sequences with the same name in two splits may be parts of one recording. */
 function* sharedNames(dataset: DatasetConfig, splits: Splits, locator: Locator): Iterable<Diagnostic> {
   const isGrouped = 'sequence' in dataset && typeof dataset.sequence === 'object';
@@ -46,10 +77,8 @@ function* sharedNames(dataset: DatasetConfig, splits: Splits, locator: Locator):
     for (const [other, otherIds] of named.slice(0, i)) {
       const common = [...ids].filter(id => otherIds.has(id));
       if (common.length === 0) continue;
-      const words = common.slice(0, MAX_NAMED).map(id => JSON.stringify(id));
-      const rest = common.length > MAX_NAMED ? ', …' : '';
       const at = isGrouped ? ['dataset', 'sequence', 'group'] : keyOf(dataset, name);
-      const message = `${counted(common.length, what)} ${common.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${words.join(', ')}${rest}`;
+      const message = `${counted(common.length, what)} ${common.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${listed(common)}`;
       const expected = `each ${what} in only one split, unless the splits number their ${what}s separately`;
       yield locator.atValue(at, `data/shared-${what}s`, message, { expected });
     }
@@ -63,8 +92,8 @@ function equalSequences(
   shape: SequenceShape,
   locator: Locator,
 ): Diagnostic[] {
-  const splits = all.flatMap(([name, { count, targets, read, id }]) =>
-    id ? [{ name, count, targets, read, id }] : [],
+  const splits = all.flatMap(([name, { count, targets, read, readTexts = read, lengths, id }]) =>
+    id ? [{ name, count, targets, read: readTexts, lengths, id }] : [],
   );
   const files: Readonly<Record<string, unknown>> = { ...dataset };
   const fileOf = (name: string): unknown => files[`${name}_path`] ?? files.path;
@@ -105,7 +134,7 @@ function* copies(
 }
 
 /** What is compared of a split. */
-export type ComparedSequences = Pick<Split, 'count' | 'targets' | 'read'>;
+export type ComparedSequences = Pick<Split, 'count' | 'targets' | 'read' | 'lengths'>;
 
 interface SequenceShape {
   readonly steps: number;
@@ -167,14 +196,16 @@ function* hashes(
   { steps, width }: SequenceShape,
   most = split.count,
 ): Generator<[index: number, hash: number]> {
-  const { count, targets } = split;
+  const { count, targets, lengths } = split;
   const size = steps * width;
   const targetWidth = targets.values.length / count;
-  const numbers = new Float32Array(size + targetWidth);
+  const numbers = new Float32Array(size + targetWidth + 1);
   const bits = new Uint32Array(numbers.buffer);
   for (let index = 0; index < Math.min(count, most); index++) {
     split.read(index, numbers, 0, width);
     numbers.set(targets.values.subarray(index * targetWidth, (index + 1) * targetWidth), size);
+    // a step may be all zeros like padding
+    numbers[size + targetWidth] = lengths?.[index] ?? steps;
     yield [index, hashOf(bits)];
   }
 }

@@ -381,7 +381,7 @@ class Part extends ArraySequences implements FileLabels {
         : {
             id: index => this.idOf(index),
             ...(!ids && { idIsPlace: true }),
-            valueIn: (array, index) => (array === 'groups' ? groups : ids)?.texts[index] ?? '',
+            valueIn: (array, index) => (array === 'groups' ? groups : ids)?.texts[index],
           }),
     };
   }

@@ -13,7 +13,7 @@ import type {
   SequenceReader,
 } from './core/dataset.js';
 import { prepared } from './core/preparation.js';
-import { dividedTraining, trainingCount } from './core/selection.js';
+import { dividedTraining, groupedBy, trainingCount } from './core/selection.js';
 import { csv } from './csv.js';
 import { forecast } from './forecast.js';
 import { idx, mnist } from './images.js';
@@ -61,7 +61,9 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   // generated data with their own seed are the same for every seed of the experiment
   const { dividesItself, settings } = kindOf(config);
   const seed = 'seed' in config ? config.seed : context.seed;
-  const divided = dividesItself ? whole : dividedTraining(whole, config, seed);
+  const groups = groupedBy(config);
+  const grouped = groups.length > 0 ? { ...whole, groupedBy: groups } : whole;
+  const divided = dividesItself ? whole : dividedTraining(grouped, config, seed);
   const { symbolTexts, ...rest } = divided;
   const counted = 'min_count' in config ? config : {};
   const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context.vocabulary) : divided;

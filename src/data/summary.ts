@@ -13,6 +13,7 @@ import {
   type Vocabulary,
 } from './core/dataset.js';
 import { inDataUnits } from './core/scaling.js';
+import { valuesOf } from './core/selection.js';
 import { columnsOf, stepsOf, trainingColumns } from './core/statistics.js';
 import { eachChunk } from './core/store.js';
 import { eachSymbol, realLength } from './vocabulary.js';
@@ -66,7 +67,7 @@ const MAX_STEPS = 2 ** 12;
 /** @param labelTargets true if value targets are labels of 0 and 1 */
 export function summarize(dataset: Dataset, labelTargets = false) {
   const { input, train, validation, test, sequenceLength: steps, vocabulary } = dataset;
-  const { seriesScaling, seriesFacts } = dataset;
+  const { seriesScaling, seriesFacts, groupedBy = [] } = dataset;
   const columns = dataset.columns ?? trainingColumns(dataset, labelTargets);
   const splits = { train, ...(validation && { validation }), test };
   return {
@@ -81,6 +82,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     ),
     ...(dataset.preparation && { missing: missingSummary(dataset) }),
     ...(dataset.unlabelled && { unlabelled: dataset.unlabelled }),
+    ...(groupedBy.length > 0 && { groups: groupedBy.map(column => groupSummary(column, splits)) }),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
     ...(dataset.spellings && { label_spellings: dataset.spellings }),
     ...(seriesScaling && { series: seriesScaling.series.map(({ name }) => name) }),
@@ -104,6 +106,15 @@ function missingSummary(dataset: Dataset) {
     name: columnNames?.features(c) ?? `feature ${c}`,
     counts: Object.fromEntries(counts.map(([name, missing]) => [name, missing[c]])),
   })).filter(({ counts }) => Object.values(counts).some(count => count > 0));
+}
+
+/** Number of groups in each split, and of those in several. */
+function groupSummary(column: string, splits: Readonly<Record<string, Split>>) {
+  const values = Object.entries(splits).map(([name, split]) => [name, valuesOf(column, split)] as const);
+  const [seen, again] = [new Set<string>(), new Set<string>()];
+  for (const [, own] of values) for (const value of own) (seen.has(value) ? again : seen).add(value);
+  const counts = Object.fromEntries(values.map(([name, { size }]) => [name, size]));
+  return { column, counts, in_several: again.size };
 }
 
 function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSummary {

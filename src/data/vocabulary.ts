@@ -221,6 +221,7 @@ export function withVocabulary(
   const symbols = symbolsByCode(texts, vocabulary);
   const encoded = (split: Split): Split => ({
     ...split,
+    readTexts: split.read,
     read(index, out, offset, stepStride) {
       split.read(index, out, offset, stepStride);
       const end = offset + (split.lengths?.[index] ?? sequenceLength) * stepStride;

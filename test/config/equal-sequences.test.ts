@@ -58,13 +58,30 @@ const config = (dataset: object, loss = 'cross_entropy') => ({
   training: { num_epochs: 1, batch_size: 4 },
 });
 
-const warned = async (dataset: object, loss?: string): Promise<string[]> => {
-  const { code, stdout, stderr } = await work.cellrun('validate', work.config(config(dataset, loss)));
+const warned = async (dataset: object, loss?: string, ...set: string[]): Promise<string[]> => {
+  const path = work.config(config(dataset, loss));
+  const flags = set.flatMap(one => ['--set', one]);
+  const { code, stdout, stderr } = await work.cellrun('validate', path, ...flags);
   if (code !== 0) throw new Error(stderr);
   return `${stdout}${stderr}`
     .split('\n')
     .filter(line => line.includes(' is also in the ') || line.includes(' are also in the '));
 };
+
+t.test('texts that differ in rare words are not equal', async t => {
+  const lines = (from: number, words: (i: number) => string) =>
+    Array.from({ length: 12 }, (_, i) => JSON.stringify({ x: words(from + i), y: i % 2 })).join('\n');
+  const texts = (words: (i: number) => string) => ({
+    ...{ kind: 'jsonl', input: 'x', input_kind: 'text', level: 'word', min_count: 5 },
+    ...{ target: 'y', target_kind: 'class' },
+    path: work.file('a.jsonl', lines(0, words)),
+    test_path: work.file('b.jsonl', lines(12, words)),
+  });
+  const found = (words: (i: number) => string) => warned(texts(words), undefined, 'model.embedding.size=2');
+  t.same(await found(i => `we met name${i} and name${99 - i}`), []);
+  const [told] = await found(i => `we met name${i % 14}`);
+  t.match(told, '10 sequences of the test split are also in the training split');
+});
 
 t.test('warnings about a leak in an archive or a table name a pair', async t => {
   const part = (first: number, count: number, shift = 0): Record<string, NpyContent> => ({

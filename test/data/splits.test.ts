@@ -282,6 +282,37 @@ t.test('what cannot be divided is told at its key', async t => {
     t.match((await complaints(exit, () => open(dataset as DatasetConfig))).join(), message);
 });
 
+t.test('no group is in two splits, which is checked and stated', async t => {
+  const test = { fraction: 0.3, select: 'random', group: 'person' };
+  const dataset = { ...CSV, test, normalize: 'standard' };
+  const judge = async (more: object, verb = 'validate') =>
+    work.cellrun(verb, work.config(config({ ...dataset, ...more }, crossEntropy)));
+  const grouped = await judge({ validation: { count: 1, group: 'person' } }, 'data');
+  t.match(grouped.stdout, '\ngroups of person: 3 in train, 1 in validation, 2 in test; none in two splits\n');
+  t.notMatch(grouped.stderr, 'shared-groups');
+  const doubtful = await judge({ validation: { fraction: 0.3 } });
+  t.equal(doubtful.code, 0);
+  t.match(
+    doubtful.stderr,
+    /values of "person" are in both the training and the validation split: .*expected: `validation: \{ group: person \}`/s,
+  );
+  const own = work.file(
+    'own.csv',
+    `rec,person,part,time,a,label\nz1,p9,test,2024-02-01,1,x\nz2,p3,test,2024-02-01,2,y\n`,
+  );
+  const files = await judge({ test_path: own, test: { group: 'person' } });
+  t.match(files, {
+    code: 2,
+    stderr: /\d+:\d+: 1 value of "person" is in both the training and the test split: "p3"/,
+  });
+  const apart = await judge({
+    test_path: table(ROWS.slice(0, 1)),
+    test: undefined,
+    validation: { count: 1, group: 'person' },
+  });
+  t.match(apart, { code: 0, stderr: /1 value of "person" is in both the \w+ and the test split: "p0"/ });
+});
+
 t.test('a run on people is evaluated, predicted and resumed with its split', async t => {
   const dataset = {
     ...CSV,

@@ -66,7 +66,16 @@ type Named = readonly (readonly [name: string, split: SplitSummary])[];
  * @param unicode false to use ASCII characters only for bars and sparklines
  */
 export function summaryText(kind: string, summary: DataSummary, unicode: boolean): string {
-  const { input, sequence_length, features, vocabulary, series, gaps, label_spellings = [] } = summary;
+  const {
+    input,
+    sequence_length,
+    features,
+    vocabulary,
+    series,
+    gaps,
+    groups = [],
+    label_spellings = [],
+  } = summary;
   const step = input.kind === 'number' ? counted(input.size, 'feature') : `a symbol, one of ${input.count}`;
   const splits = Object.entries(summary.splits);
   const [[first, { lengths }]] = splits;
@@ -83,6 +92,7 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     ...(gaps ? [gapLine(gaps)] : []),
     '',
     ...table([['split', series ? 'windows' : 'sequences', 'steps', 'shortest', 'mean', 'longest'], ...rows]),
+    ...groups.map(groupLine),
     ...(lengths.min === lengths.max
       ? []
       : ['', `lengths (${first})`, ...histogramLines(lengths.histogram, unicode)]),
@@ -101,6 +111,12 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
   ]
     .map(line => `${line}\n`)
     .join('');
+}
+
+function groupLine({ column, counts, in_several }: NonNullable<DataSummary['groups']>[number]): string {
+  const each = Object.entries(counts).map(([name, count]) => `${grouped(count)} in ${name}`);
+  const several = in_several === 0 ? 'none in two splits' : `${grouped(in_several)} in several splits`;
+  return `groups of ${printable(column)}: ${each.join(', ')}; ${several}`;
 }
 
 function gapLine({ count, missing, largest }: NonNullable<DataSummary['gaps']>): string {

@@ -123,6 +123,11 @@ export interface Split {
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
   /**
+   * Like `read`, with the number of each text in place of its symbol: rare texts are one symbol,
+   * but not equal. Present if a vocabulary was fitted.
+   */
+  readTexts?: Split['read'];
+  /**
    * Loads the sequences `indices`, in that order, as a split in memory without ids, images or naive
    * forecasts. Absent if all sequences are in memory.
    */
@@ -132,10 +137,10 @@ export interface Split {
   /** Set if `id` is a position such as `x[3]`, which is unrelated to ids of other splits. */
   readonly idIsPlace?: true;
   /**
-   * Value of sequence `index` in a column that `test` or `validation` names. Present if the kind
-   * has columns.
+   * Value of sequence `index` in a column that `test` or `validation` names; undefined if the files
+   * of the split do not have it. Present if the kind has columns.
    */
-  valueIn?(column: string, index: number): string;
+  valueIn?(column: string, index: number): string | undefined;
   /** Time of the first step of sequence `index`. Present if steps are ordered by time. */
   startOf?(index: number): number;
   /**
@@ -189,6 +194,8 @@ export interface Dataset {
   /** Sequences held out from training for model selection; absent if the config asks for none. */
   readonly validation?: Split;
   readonly test: Split;
+  /** Columns by which `test` and `validation` group sequences. */
+  readonly groupedBy?: readonly string[];
   /** Data sources for the manifest, as {@link splitFiles} returns them. */
   readonly digests: readonly SplitFile[];
   /** Number of sequences without a target, which are in no split; absent: none. */

@@ -50,6 +50,24 @@ export function splitColumns(config: TestPartConfig & TrainingPartConfig) {
   return [...new Map(named.toReversed().map(column => [column.name, column])).values()].toReversed();
 }
 
+/** The columns of `group`, each once. */
+export function groupedBy({ test, validation }: TestPartConfig & TrainingPartConfig): readonly string[] {
+  const named = [test?.group, validation?.group].filter(name => name !== undefined);
+  return [...new Set(named)];
+}
+
+/** The values of a column in a split. */
+export function valuesOf(column: string, { count, valueIn }: Split): ReadonlySet<string> {
+  const values = Array.from({ length: count }, (_, index) => valueIn?.(column, index));
+  return new Set(values.filter(value => value !== undefined));
+}
+
+/** The values of a column that are in both splits. */
+export function sharedValues(column: string, [one, other]: readonly [Split, Split]): string[] {
+  const values = valuesOf(column, one);
+  return [...valuesOf(column, other)].filter(value => values.has(value));
+}
+
 /** What decides which sequences are held out. */
 export interface Divisible {
   readonly count: number;
@@ -270,7 +288,7 @@ function isValue(text: string, value: Value): boolean {
 
 /** @throws UserError (exit 2) if the sequences have no such column */
 function valuesIn({ valueIn }: Divisible, column: string, at: readonly string[]): (index: number) => string {
-  if (valueIn) return index => valueIn(column, index);
+  if (valueIn) return index => valueIn(column, index) ?? '';
   const message = 'the data have no columns to divide them by';
   throw configError({ code: 'data/split-column', keyPath: ['dataset', ...at], message });
 }
