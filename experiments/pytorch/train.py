@@ -6,7 +6,7 @@
 Reads the resolved config and the files that it names, and nothing else of cellrun. Random numbers
 (initial weights, batches, random splits) are PyTorch's, drawn from `seed`. Prints progress on
 stderr and one JSON object on stdout: the metrics of the test split after the last step, or with
-`restore_best` those of the best epoch.
+`checkpoint.final: best` those of the best epoch.
 
 Needs PyTorch and scikit-learn (Debian: python3-torch, python3-sklearn). It knows the keys that the configs
 of the results table use, and refuses others.
@@ -34,7 +34,8 @@ READ = {
     "optimizer": "kind learning_rate betas eps weight_decay",
     "optimizer.schedule": "kind",
     "training": "num_epochs batch_size eval_batch_size shuffle bucket_by_length carry_state gradient_clip_norm",
-    "training.early_stopping": "metric patience restore_best",
+    "training.early_stopping": "metric patience",
+    "checkpoint": "metric final",
 }
 NEUTRAL = {
     "dataset": {"delimiter": ","},
@@ -47,7 +48,9 @@ NEUTRAL = {
     "training.early_stopping": {"min_delta": 0},
 }
 # Of reports and of our own implementation.
-UNUSED = {"dataset.obtain", "training.metrics", "training.log_every", "training.max_skipped_batches"}
+UNUSED = {"dataset.obtain", "training.metrics", "training.log_every", "training.max_skipped_batches"} | {
+    "checkpoint.every", "checkpoint.keep", "checkpoint.mode"
+}
 HEADS = ("last", "every", "final")
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -195,6 +198,15 @@ def metrics(task, split, loss, out, target, owner):
     return found
 
 
+def better(metric, found, best):
+    """True if the metrics `found` are better than `best` by `metric`, such as validation.loss."""
+    name = metric.removeprefix("validation.")
+    if best is None:
+        return True
+    lower = name in ("loss", "mean_absolute_error", "mase", "bits_per_symbol")
+    return found[name] < best[name] if lower else found[name] > best[name]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="a resolved config as JSON, or - for stdin")
@@ -227,7 +239,8 @@ def main():
     elif kind is not None:
         raise SystemExit(f"schedule {kind}: not known")
     stopping = training.get("early_stopping")
-    best, best_weights, since, times = None, None, 0, []
+    selects = config["checkpoint"]["metric"] if config["checkpoint"]["final"] == "best" else None
+    best, best_weights, watched, since, times = None, None, None, 0, []
     started = time.perf_counter()
     done = 0
     for epoch in range(1, epochs + 1):
@@ -253,18 +266,14 @@ def main():
             split = data["validation"]
             found = metrics(task, split, *evaluate(model, split, training, loss_of, carry))
             print(f"epoch {epoch}/{epochs} {found}", file=sys.stderr, flush=True)
+        if selects and better(selects, found, best):
+            best = found
+            best_weights = {key: value.clone() for key, value in model.state_dict().items()}
         if stopping:
-            name = stopping["metric"].removeprefix("validation.")
-            lower = name in ("loss", "mean_absolute_error", "mase", "bits_per_symbol")
-            better = best is None or (found[name] < best if lower else found[name] > best)
-            if better:
-                best, since = found[name], 0
-                best_weights = {key: value.clone() for key, value in model.state_dict().items()}
-            else:
-                since += 1
+            watched, since = (found, 0) if better(stopping["metric"], found, watched) else (watched, since + 1)
             if since >= stopping["patience"]:
                 break
-    if stopping and stopping.get("restore_best", True):
+    if selects:
         model.load_state_dict(best_weights)
     found = metrics(task, data["test"], *evaluate(model, data["test"], training, loss_of, carry))
     result = {

@@ -143,7 +143,7 @@ function* checkOptimizer(experiment: PartialExperiment, locator: Locator): Found
 }
 
 function* checkTraining(experiment: PartialExperiment, locator: Locator): Found {
-  const { training, loss, checkpoint } = experiment;
+  const { training, loss } = experiment;
   const known: readonly string[] = loss ? metricsOfLoss(loss) : [];
   for (const [i, metric] of (training?.metrics ?? []).entries()) {
     if (loss === undefined || known.includes(metric)) continue;
@@ -155,26 +155,20 @@ function* checkTraining(experiment: PartialExperiment, locator: Locator): Found 
   if (stopping === undefined) return;
   const path = ['training', 'early_stopping', 'metric'];
   yield* checkMetric(experiment, stopping.metric, path, locator);
-  if (!stopping.restore_best || checkpoint === undefined) return;
-  if (checkpoint.metric !== stopping.metric) {
-    const message = `\`restore_best\` restores the best checkpoint by ${checkpoint.metric}, but training stops by ${stopping.metric}`;
-    const expected = 'the same metric, or `restore_best: false`';
-    yield locator.atValue(path, 'config/early-stopping', message, { expected });
-  }
-  if (checkpoint.keep.best === 0) {
-    const message = '`restore_best` needs a best checkpoint, but `checkpoint.keep.best` is 0';
-    yield locator.atValue(['checkpoint', 'keep', 'best'], 'config/early-stopping', message);
-  }
 }
 
 function* checkCheckpoint(experiment: PartialExperiment, locator: Locator): Found {
   const { checkpoint, loss, training } = experiment;
   if (checkpoint === undefined || loss === undefined) return;
-  const { metric, mode } = checkpoint;
+  const { metric, mode, final, keep } = checkpoint;
   const path = ['checkpoint', 'metric'];
   // a metric inherited from early stopping is reported there
   if (locator.isGiven(path) || training?.early_stopping === undefined)
     yield* checkMetric(experiment, metric, path, locator);
+  if (final === 'best' && keep.best === 0) {
+    const message = '`final: best` needs a best checkpoint, but `keep.best` is 0';
+    yield locator.atValue(['checkpoint', 'final'], 'config/final', message, { expected: 'last' });
+  }
   const expected = largerIsBetter(metric) ? 'max' : 'min';
   if (mode === expected) return;
   const message = `${expected === 'max' ? 'larger' : 'smaller'} values of ${metric} are better`;

@@ -50,7 +50,7 @@ export function effectsOf(key: string, config: object): readonly Effect[] {
   return [...new Set(found)];
 }
 
-/** The choice of the best checkpoint changes no result: it names one of the checkpoints. */
+/** By itself, the choice of the best checkpoint changes no result: it names one of the checkpoints. */
 export function changesResults(key: string, config: object): boolean {
   return effectsOf(key, config).some(effect => effect !== 'selection');
 }
@@ -58,7 +58,7 @@ export function changesResults(key: string, config: object): boolean {
 /** Whether a key may change in this way when a run resumes with `config`. */
 export function onResume(key: string, change: ValueChange, config: object): OnResume {
   const changesSteps = effectsOf(key, config).some(
-    effect => !['length', 'evaluations', 'selection'].includes(effect),
+    effect => !['length', 'evaluations', 'selection', 'final'].includes(effect),
   );
   const usual = changesSteps ? 'unsafe' : 'safe';
   const asked = factsOf(key).map(({ resume }) => {

@@ -195,12 +195,14 @@ function fillDerived(config: PartialExperiment): PartialExperiment {
   const selects = loss ? TASKS[lossKind(loss).task].selects : 'accuracy';
   const selecting: MetricName = `${hasValidation(dataset) ? 'validation' : 'test'}.${selects}`;
   const best = checkpoint?.metric ?? training?.early_stopping?.metric ?? selecting;
+  const selectsBest = hasValidation(dataset) || training?.early_stopping !== undefined;
   const derived = {
     'dataset.seed': dataset && 'seed' in kindOf(dataset).settings.keys ? seed : undefined,
     'training.early_stopping.metric': best,
     'training.eval_batch_size': training?.batch_size,
     'checkpoint.metric': best,
     'checkpoint.mode': largerIsBetter(best) ? 'max' : 'min',
+    'checkpoint.final': selectsBest && checkpoint?.keep.best !== 0 ? 'best' : 'last',
     'optimizer.schedule.metric': optimizer?.schedule?.kind === 'plateau' ? best : undefined,
   };
   for (const [path, value] of Object.entries(derived)) fillKey(config, path.split('.'), value);
@@ -210,5 +212,10 @@ function fillDerived(config: PartialExperiment): PartialExperiment {
 function fillKey(within: unknown, [key, ...below]: readonly string[], value: unknown): void {
   if (!isRecord(within)) return;
   if (below.length > 0) fillKey(within[key], below, value);
-  else if (value !== undefined) within[key] ??= value;
+  else if (value !== undefined) {
+    const given = within[key] ?? value;
+    // to the end, so that the keys have one order, whether they are given or not
+    Reflect.deleteProperty(within, key);
+    within[key] = given;
+  }
 }

@@ -131,7 +131,7 @@ export function movedWords({ what, key, from, to }: Moved): string {
 export function earlierValues(config: object, manifest: Manifest | undefined): [key: string, value: Json][] {
   return (manifest?.changes ?? [])
     .filter(({ key, step }) => step > 0 && changesResults(key, config))
-    .filter(({ key }) => effectsOf(key, config).some(effect => effect !== 'length'))
+    .filter(({ key }) => effectsOf(key, config).some(effect => effect !== 'length' && effect !== 'final'))
     .map(({ key, step, from }) => [`${key} until step ${step}`, from]);
 }
 

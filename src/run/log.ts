@@ -138,7 +138,8 @@ function staysAt(
   // `run.resume` is history
   if (event.event === 'run.resume' || event.step === undefined) return true;
   const isEvaluation = event.event === 'eval' || event.event === 'eval.trained';
-  if (hasValidation && isEvaluation && event.split === 'test') return false;
+  const isOfEnd = event.restored_step !== undefined || (hasValidation && event.split === 'test');
+  if (isEvaluation && isOfEnd) return false;
   return event.step < step || (event.step === step && !(evaluationIsDue && EVALUATION.has(event.event)));
 }
 

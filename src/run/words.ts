@@ -101,11 +101,19 @@ export function shortfallsOf(summary: Summary): string[] {
   ];
 }
 
+/** `step 12 (best validation accuracy 97.12 %)`: the restored checkpoint; empty if there is none. */
+export function restoredWords({ restored, best }: Pick<Summary, 'restored' | 'best'>): string {
+  if (!restored) return '';
+  const [split, metric] = best?.metric.split('.') ?? [];
+  const why = best ? ` (${metricSentence(`best ${split}`, metric, best.value)})` : '';
+  return `step ${restored.step}${why}`;
+}
+
 /** How training ended early, or with restored weights; else null. */
-export function endingOf({ stopped_early, restored }: Summary): string | null {
+export function endingOf({ stopped_early, restored, best }: Summary): string | null {
   const sentences = [
     ...(stopped_early ? [`training stopped early: ${stopped_early.metric} no longer improved`] : []),
-    ...(restored ? [`the weights are those of step ${restored.step}, the best checkpoint`] : []),
+    ...(restored ? [`the weights are those of ${restoredWords({ restored, best })}`] : []),
   ];
   return sentences.length > 0 ? sentences.join('; ') : null;
 }

@@ -67,10 +67,11 @@ export interface Training {
   readonly learningRate: (update: number) => number;
   readonly settings?: Partial<Experiment['training']>;
   readonly state: TrainingState;
-  /** Without it, nothing is evaluated. `checkpoints` is the folder with the best weights. */
+  /** Without it, nothing is evaluated. */
   readonly evaluation?: Pick<Session, 'run' | 'dataset'> & {
     readonly batchSize: number;
-    readonly checkpoints: string;
+    /** The folder of the checkpoints, if training ends with the weights of the best one. */
+    readonly restoreFrom?: string;
   };
   /** Pause after this many epochs have been trained and evaluated; absent: never. */
   readonly pauseAfterEpoch?: number | undefined;
@@ -204,9 +205,12 @@ async function evaluateEpoch(training: Training, position: Position, epoch: Epoc
   return true;
 }
 
-/** Evaluates the test split unless its weights already were. Returns false if interrupted. */
+/**
+ * Restores the best weights if training ends with them, and evaluates the test split unless these
+ * weights already were. Returns false if interrupted.
+ */
 async function finish(training: Training): Promise<boolean> {
-  const { trainer, state, evaluation, settings, observer } = training;
+  const { trainer, state, evaluation, observer } = training;
   const { position } = state;
   if (!position || !evaluation) return true;
   const stop = stopOf(training);
@@ -215,9 +219,8 @@ async function finish(training: Training): Promise<boolean> {
     state.stoppedEarly = { metric, patience, best: Number.isFinite(best) ? best : null };
     observer?.earlyStop?.(position, stop);
   }
-  const best = settings?.early_stopping?.restore_best
-    ? restoreBest(evaluation.checkpoints, trainer)
-    : undefined;
+  const { restoreFrom } = evaluation;
+  const best = restoreFrom === undefined ? undefined : restoreBest(restoreFrom, trainer);
   const isOther = best !== undefined && best.position.step !== position.step;
   if (isOther) {
     state.metrics = best.metrics;

@@ -88,7 +88,7 @@ export async function trainRun(
 
 async function train(parts: RunParts): Promise<LoopEnd> {
   const { loaded, session, directory, trainer, state, events, observer, options } = parts;
-  const { training: settings } = loaded.experiment;
+  const { training: settings, checkpoint } = loaded.experiment;
   const { position } = state;
   const plan = planRun(loaded, session, position);
   const { order, totalSteps } = plan;
@@ -102,13 +102,17 @@ async function train(parts: RunParts): Promise<LoopEnd> {
     totalSteps,
     numEpochs: settings.num_epochs,
   });
-  const { checkpoints } = directory.files;
+  const restoreFrom = checkpoint.final === 'best' ? directory.files.checkpoints : undefined;
   const recorder = new Recorder(parts, plan);
   try {
     const end = await trainingLoop({
       ...{ trainer, order, totalSteps, settings, state, ...options },
       learningRate: learningRates(loaded.experiment, plan, state.history),
-      evaluation: { ...session, batchSize: settings.eval_batch_size, checkpoints },
+      evaluation: {
+        ...session,
+        batchSize: settings.eval_batch_size,
+        ...(restoreFrom !== undefined && { restoreFrom }),
+      },
       observer: recorder,
     });
     await recorder.end(end);

@@ -25,6 +25,7 @@ export const EFFECTS = {
   length: 'the length of training',
   evaluations: 'the steps that are evaluated, and so the best values',
   selection: 'which checkpoint is the best',
+  final: 'which weights the run ends with',
   unknown: 'a key that this version does not know',
 };
 
@@ -43,7 +44,10 @@ export interface FactsContext {
     readonly schedule?: { readonly kind: string; readonly length?: unknown } | undefined;
   };
   readonly training?: { readonly early_stopping?: object | undefined };
-  readonly checkpoint?: { readonly keep?: { readonly best?: number | undefined } | undefined };
+  readonly checkpoint?: {
+    readonly keep?: { readonly best?: number | undefined } | undefined;
+    readonly final?: string | undefined;
+  };
   readonly gates?: readonly { readonly over?: string | undefined }[];
 }
 

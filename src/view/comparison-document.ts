@@ -112,6 +112,7 @@ const EFFECTS: Readonly<Record<Effect, string>> = {
   length: 'length',
   evaluations: 'best values',
   selection: 'the best checkpoint',
+  final: 'the final weights',
   unknown: 'not known',
 };
 

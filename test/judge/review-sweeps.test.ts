@@ -193,8 +193,9 @@ t.test('a sweep has tags and a note', async t => {
 
 t.test('a sweep has the epochs of trials that early stopping ended', async t => {
   const base = longerConfig('data.npz', 6);
-  const early_stopping = { metric: 'test.loss', patience: 1, min_delta: 1e6, restore_best: false };
-  const text = { ...base, name: 'early', training: { ...base.training, early_stopping } };
+  const early_stopping = { metric: 'test.loss', patience: 1, min_delta: 1e6 };
+  const training = { ...base.training, early_stopping };
+  const text = { ...base, name: 'early', training, checkpoint: { final: 'last' } };
   writeFileSync(join(folder, 'early.yaml'), JSON.stringify(text));
   const file = join(folder, 'early-sweep.yaml');
   writeFileSync(

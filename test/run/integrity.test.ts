@@ -454,7 +454,7 @@ t.test('an epoch is counted from 1 in the summary, the log and the index of chec
     training: {
       ...config.training,
       evaluate_every: { steps: 1 },
-      early_stopping: { metric, patience: 2, restore_best: true },
+      early_stopping: { metric, patience: 2 },
     },
     checkpoint: { metric, keep: { last: 1, best: 1 } },
   });

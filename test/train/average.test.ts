@@ -12,7 +12,11 @@ t.teardown(() => work.remove());
 const DECAY = 0.7;
 
 /** 10 updates, 5 per epoch; `average: null` disables averaging. */
-function config(average: object | null = { kind: 'ema', decay: DECAY }, training: object = {}) {
+function config(
+  average: object | null = { kind: 'ema', decay: DECAY },
+  training: object = {},
+  final = 'last',
+) {
   return {
     version: 1,
     name: 'averaged',
@@ -28,7 +32,7 @@ function config(average: object | null = { kind: 'ema', decay: DECAY }, training
     loss: { kind: 'mse' },
     optimizer: { kind: 'adam', learning_rate: 0.05 },
     training: { num_epochs: 2, batch_size: 8, log_every: 1, ...training, ...(average && { average }) },
-    checkpoint: { every: { steps: 1 }, keep: { last: 100, best: 100 } },
+    checkpoint: { every: { steps: 1 }, keep: { last: 100, best: 100 }, final },
   };
 }
 
@@ -141,7 +145,7 @@ t.test('an average cannot start in the middle of a run', async t => {
 
 t.test('restores the best average with the best weights', async t => {
   const stopping = { early_stopping: { metric: 'validation.loss', patience: 2 }, num_epochs: 40 };
-  const { summary } = await train(work, config({ kind: 'ema', decay: 0.5 }, stopping));
+  const { summary } = await train(work, config({ kind: 'ema', decay: 0.5 }, stopping, 'best'));
   t.ok(summary.stopped_early, 'stopped early');
   const best = summary.restored?.step as number;
   const evaluated = readLog(summary.directory).filter(({ event }) => event === 'eval');

@@ -211,6 +211,8 @@ const optimized = (optimizer: Values) => sets(CLASSES, { optimizer: { learning_r
 const PLATEAU: Values = { kind: 'plateau', factor: 0.5, patience: 0, min_delta: 10 };
 const STOPPING: Values = { patience: 2, min_delta: 10 };
 const plateau = scheduled(PLATEAU);
+/** Its loss gets worse after the first epochs. */
+const DIVERGING = sets(CLASSES, { 'optimizer.learning_rate': 3, 'training.num_epochs': 3 });
 const stopping = sets(CLASSES, { 'training.early_stopping': STOPPING, 'training.num_epochs': 4 });
 
 const COPY: Values = {
@@ -491,7 +493,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'training.average.decay': [[set(CLASSES, 'training.average.kind', 'ema'), 0.5, 0.9]],
   'training.eval_batch_size': [[CLASSES, 1, 5]],
   'training.evaluate_every.steps': [
-    [sets(CLASSES, { 'optimizer.learning_rate': 3, 'training.num_epochs': 3 }), 1, undefined],
+    [DIVERGING, 1, undefined],
+    [set(DIVERGING, 'checkpoint.final', 'best'), 1, undefined],
     [plateau, 1, undefined],
     [stopping, 1, undefined],
     [set(stopping, 'training.num_epochs', 2), 1, 2],
@@ -500,7 +503,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
     [
       sets(stopping, {
         ...SLOW,
-        'training.early_stopping': { patience: 1, min_delta: 0, restore_best: false },
+        'training.early_stopping': { patience: 1, min_delta: 0 },
+        'checkpoint.final': 'last',
       }),
       'test.loss',
       'test.accuracy',
@@ -510,7 +514,6 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'training.early_stopping.min_delta': [
     [sets(stopping, { ...SLOW, 'training.early_stopping.metric': 'test.loss' }), 0, 10],
   ],
-  'training.early_stopping.restore_best': [[stopping, true, false]],
 
   'checkpoint.every': [[CLASSES, 'epoch', { steps: 2 }]],
   'checkpoint.every.steps': [
@@ -526,7 +529,14 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
     [CLASSES, 0, 2],
     [stopping, 1, 2],
   ],
-  'checkpoint.metric': [[CLASSES, 'test.loss', 'test.accuracy']],
+  'checkpoint.metric': [
+    [CLASSES, 'test.loss', 'test.accuracy'],
+    [set(DIVERGING, 'checkpoint.final', 'best'), 'test.loss', 'train.loss'],
+  ],
+  'checkpoint.final': [
+    [stopping, 'best', 'last'],
+    [DIVERGING, 'best', 'last'],
+  ],
   'gates.0.metric': [[gated, 'test.loss', 'test.accuracy']],
   'gates.0.over': [[gated, 'last', 'best']],
   'gates.0.min': [[gated, undefined, 0]],

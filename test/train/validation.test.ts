@@ -54,7 +54,7 @@ const history = (...values: number[]): Measurement[] =>
   values.map((value, index) => ({ update: 10 * (index + 1), value }));
 
 t.test('patience counts consecutive evaluations without improvement', async t => {
-  const loss = { metric: 'validation.loss', min_delta: 0, patience: 0, restore_best: true } as const;
+  const loss = { metric: 'validation.loss', min_delta: 0, patience: 0 } as const;
   const cases = [
     [history(3, 2, 2, 2.5), loss, 2, 2],
     [history(3, 2, 2.5, 1), loss, 1, 0],
@@ -177,7 +177,12 @@ t.test('an early stop is reported, and its last step is in the log', async t => 
   const [id] = readdirSync(join(output, config.name));
   const directory = join(output, config.name, id);
   const { steps, restored } = summaryOf(directory);
-  t.match(run.stdout, new RegExp(`with the weights of step ${restored.step}, after ${steps} steps`));
+  t.match(
+    run.stdout,
+    new RegExp(
+      `with the weights of step ${restored.step} \\(best validation loss [\\d.]+\\), after ${steps} steps`,
+    ),
+  );
   t.match(
     run.stderr,
     /stopped early after epoch \d+, step \d+: validation.loss did not improve on [\d.]+ in 3 evaluations/,
@@ -188,16 +193,9 @@ t.test('an early stop is reported, and its last step is in the log', async t => 
   t.notOk('test.restored_step' in report.curves);
   t.match(
     report.ending,
-    /training stopped early: validation.loss no longer improved; the weights are those of step/,
+    /training stopped early: validation.loss no longer improved; the weights are those of step \d+ \(best validation loss/,
   );
   t.match((await work.cellrun('review', directory)).stdout, report.ending ?? '');
-  const changed = await work.cellrun(
-    'resume',
-    directory,
-    '--set',
-    'training.early_stopping.restore_best=false',
-  );
-  t.equal(changed.code, 2, 'the final metrics would be others');
   const other = await work.cellrun('resume', directory, '--set', 'dataset.validation.count=8');
   t.equal(other.code, 2);
   t.match(other.stderr, /its best checkpoint was selected on this validation split/);
@@ -222,59 +220,128 @@ t.test('a metric without a value on the split has no effect, with one warning', 
   t.equal(told.length, 1);
 });
 
-t.test('without restore_best the last weights are kept', async t => {
-  const { early_stopping } = stopping.training;
-  const { summary } = await train(work, {
-    ...stopping,
-    training: { ...stopping.training, early_stopping: { ...early_stopping, restore_best: false } },
-  });
+t.test('`final: last` keeps the weights of the last step, also after an early stop', async t => {
+  const { summary } = await train(work, { ...stopping, checkpoint: { final: 'last' } });
   t.equal(summary.restored, undefined);
   t.ok(summary.stopped_early);
   const log = readLog(summary.directory);
   t.equal(summary.metrics.validation?.loss, evaluations(log, 'validation').at(-1)?.loss);
 });
 
-t.test('byte-identical with the same end after a crash or a stop anywhere', async t => {
-  const output = work.folder();
-  const crashes = new Map<string, string>();
-  const copyAs = (name: string) => {
-    const copy = join(work.folder(), 'copy');
-    const [id] = readdirSync(join(output, stopping.name));
-    cpSync(join(output, stopping.name, id), copy, { recursive: true });
-    // a crashed process would not be alive
-    rmSync(join(copy, 'run.lock'));
-    crashes.set(name, copy);
-  };
-  let steps = 0;
-  const straight = await train(work, stopping, {
-    output,
-    observer: {
-      step: ({ step }) => {
-        steps = step;
-        copyAs(`step ${step}`);
-      },
-      evaluating: ({ done, total }) => done < total && copyAs(`evaluation after step ${steps}`),
-      evaluated: () => copyAs(`evaluated after step ${steps}`),
-    },
+/** Without early stopping; the best evaluation is not the last one. */
+const worsening = {
+  ...stopping,
+  name: 'worsening',
+  training: { ...stopping.training, num_epochs: 5, early_stopping: undefined },
+};
+
+t.test('a run with a validation split ends with its best checkpoint', async t => {
+  const { summary } = await train(work, worsening);
+  const { directory } = summary;
+  const log = readLog(directory);
+  const losses = evaluations(log, 'validation').map(({ step, loss }) => ({ step, loss: Number(loss) }));
+  const best = losses.reduce((a, b) => (b.loss < a.loss ? b : a));
+  t.not(best.step, 30, 'the last step is worse');
+  t.match(summary, {
+    steps: 30,
+    restored: { step: best.step },
+    metrics: { validation: { loss: best.loss } },
   });
-  t.ok(crashes.has(`evaluation after step ${straight.summary.steps}`));
-  for (const [where, copy] of crashes) {
-    if (crashes.size > 24 && /[13579]$/.test(where) && !where.endsWith(String(straight.summary.steps)))
-      continue;
-    const resumed = await resume(copy);
-    t.match(
-      resumed.summary,
-      { steps: straight.summary.steps, stopped_early: straight.summary.stopped_early },
-      where,
-    );
-    t.same(compareRuns(straight.summary.directory, copy), [], where);
+  t.match(evaluations(log, 'test'), [{ step: 30, restored_step: best.step }]);
+  for (const checkpoint of [[], ['--checkpoint', 'best']]) {
+    const { stdout } = await work.cellrun('evaluate', directory, '--json', ...checkpoint);
+    t.match(JSON.parse(stdout), { step: best.step, metrics: { test: summary.metrics.test } });
   }
-  const { signal, observer } = stopAt(straight.summary.steps - 3);
-  const stopped = await train(work, stopping, { signal, observer });
-  t.match(stopped.summary, { status: 'interrupted' });
-  t.equal((await resume(stopped.summary.directory)).summary.status, 'completed');
-  t.same(compareRuns(straight.summary.directory, stopped.summary.directory), []);
+  const predicted = (await work.cellrun('predict', directory)).stdout.trim().split('\n');
+  const errors = predicted.map(line => {
+    const {
+      predicted: [value],
+      target: [target],
+    } = JSON.parse(line);
+    return (value - target) ** 2;
+  });
+  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  t.ok(Math.abs(mean - (summary.metrics.test.loss ?? 0)) < 1e-5, 'predictions are those of the metrics');
+  const last = await train(work, { ...worsening, checkpoint: { final: 'last' } });
+  t.equal(last.summary.restored, undefined);
+  t.equal(last.summary.metrics.validation?.loss, losses.at(-1)?.loss);
+  t.not(last.summary.metrics.test.loss, summary.metrics.test.loss);
 });
+
+t.test('a resume may change which weights a run ends with, and goes on from the last step', async t => {
+  const made = await train(work, worsening);
+  const { directory } = made.summary;
+  const kept = await resume(directory, { set: ['checkpoint.final=last'] });
+  const last = await train(work, { ...worsening, checkpoint: { final: 'last' } });
+  t.same(kept.summary.metrics, last.summary.metrics);
+  t.equal(kept.summary.restored, undefined);
+  const best = await resume(directory, { set: ['checkpoint.final=best'] });
+  t.same(best.summary.metrics, made.summary.metrics);
+  const longer = await resume(directory, { set: ['training.num_epochs=6'] });
+  const straight = await train(work, { ...worsening, training: { ...worsening.training, num_epochs: 6 } });
+  t.same(longer.summary.metrics, straight.summary.metrics);
+  t.same(longer.summary.restored, straight.summary.restored);
+  const refused = await work.cellrun('resume', directory, '--set', 'training.evaluate_every.steps=1');
+  t.match(refused, { code: 2, stderr: /the run ends with the best of its evaluations/ });
+});
+
+/** The best checkpoint is selected on the test split, which is evaluated once more at the end. */
+const endsOnTest = {
+  ...worsening,
+  name: 'ends-on-test',
+  dataset: { ...config.dataset, validation: undefined },
+  optimizer: { kind: 'adam', learning_rate: 0.5 },
+  training: { ...worsening.training, max_steps: 30 },
+  checkpoint: { final: 'best' },
+};
+
+const CRASHES = [
+  { config: stopping, from: 0 },
+  { config: worsening, from: 28 },
+  { config: endsOnTest, from: 28 },
+];
+
+for (const { config, from } of CRASHES)
+  t.test(`${config.name}: byte-identical with the same end after a crash or a stop anywhere`, async t => {
+    const output = work.folder();
+    const crashes = new Map<string, string>();
+    const copyAs = (name: string) => {
+      if (steps < from) return;
+      const copy = join(work.folder(), 'copy');
+      const [id] = readdirSync(join(output, config.name));
+      cpSync(join(output, config.name, id), copy, { recursive: true });
+      // a crashed process would not be alive
+      rmSync(join(copy, 'run.lock'));
+      crashes.set(name, copy);
+    };
+    let steps = 0;
+    const straight = await train(work, config, {
+      output,
+      observer: {
+        step: ({ step }) => {
+          steps = step;
+          copyAs(`step ${step}`);
+        },
+        evaluating: ({ done, total }) => done < total && copyAs(`evaluation after step ${steps}`),
+        evaluated: () => copyAs(`evaluated after step ${steps}`),
+      },
+    });
+    t.ok(crashes.has(`evaluation after step ${straight.summary.steps}`));
+    t.ok(straight.summary.restored, 'the last step is not the best');
+    for (const [where, copy] of crashes) {
+      if (crashes.size > 24 && /[13579]$/.test(where) && !where.endsWith(String(straight.summary.steps)))
+        continue;
+      const resumed = await resume(copy);
+      const { steps, stopped_early, restored } = straight.summary;
+      t.match(resumed.summary, { steps, stopped_early, restored }, where);
+      t.same(compareRuns(straight.summary.directory, copy), [], where);
+    }
+    const { signal, observer } = stopAt(straight.summary.steps - 3);
+    const stopped = await train(work, config, { signal, observer });
+    t.match(stopped.summary, { status: 'interrupted' });
+    t.equal((await resume(stopped.summary.directory)).summary.status, 'completed');
+    t.same(compareRuns(straight.summary.directory, stopped.summary.directory), []);
+  });
 
 t.test('a longer run reads the test split again only at its new end', async t => {
   const short = await train(work, config);
@@ -355,16 +422,13 @@ t.test('refuses metrics that a config cannot select by', async t => {
     /^2[\s\S]*validation.loss is not measured without a validation split\n/,
   );
   t.match(
-    await problems({ checkpoint: { metric: 'train.loss' }, ...withStopping({ metric: 'validation.loss' }) }),
-    /^2[\s\S]*`restore_best` restores the best checkpoint by train.loss, but training stops by validation.loss/,
+    await problems({ checkpoint: { keep: { best: 0 }, final: 'best' } }),
+    /^2[\s\S]*`final: best` needs a best checkpoint, but `keep.best` is 0/,
   );
+  t.match(await problems({ checkpoint: { keep: { best: 0 } } }), /^0/, 'it ends with the last step');
   t.match(
-    await problems({ checkpoint: { keep: { best: 0 } } }),
-    /^2[\s\S]*`restore_best` needs a best checkpoint, but `checkpoint.keep.best` is 0/,
-  );
-  t.match(
-    await problems({ checkpoint: { keep: { best: 0 } }, ...withStopping({ restore_best: false }) }),
-    /^0/,
+    await problems(withStopping({ restore_best: false })),
+    /^2[\s\S]*unknown key `restore_best`[\s\S]*did you mean checkpoint\.final\?/,
   );
 });
 

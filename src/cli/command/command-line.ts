@@ -13,6 +13,7 @@ import {
   intervalsSentence,
   mainMetric,
   metricSentence,
+  restoredWords,
 } from '../../run/words.js';
 import type { RunResult } from '../../train/recorder.js';
 import type { Diagnostic } from '../../util/errors.js';
@@ -119,9 +120,10 @@ export function quoted(path: string): string {
  * stdout.
  */
 export function printResult(summary: Summary, quiet: boolean, io: Io): void {
-  const { status, metrics, steps, restored, duration_s, gates, directory, digests } = summary;
+  const { status, metrics, steps, duration_s, gates, directory, digests } = summary;
   if (status === 'completed') {
-    const weights = restored ? ` with the weights of step ${restored.step},` : '';
+    const restored = restoredWords(summary);
+    const weights = restored && ` with the weights of ${restored},`;
     const metric = mainMetric(metrics.test);
     const sentence = `${metricSentence('Test', metric, metrics.test[metric])}${weights}`;
     io.out(`${sentence} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`);

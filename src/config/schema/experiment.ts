@@ -27,8 +27,8 @@ const LENGTH = {
 
 /**
  * More evaluations find other best values. A plateau schedule and early stopping count evaluations,
- * and a gate over the best value judges what they found. Without these a resume may change them:
- * the metrics of the end stay the same.
+ * the best of them may be what the run ends with, and a gate over the best value judges what they
+ * found. Without these a resume may change them: the metrics of the end stay the same.
  */
 const EVALUATIONS = {
   effects: config => [
@@ -41,6 +41,7 @@ const EVALUATIONS = {
     if (followsMetric(config))
       return { unsafe: 'the learning rates of `optimizer.schedule` follow the evaluations' };
     if (config.training?.early_stopping) return { unsafe: 'early stopping counts evaluations' };
+    if (endsWithBest(config)) return { unsafe: 'the run ends with the best of its evaluations' };
     if (config.gates?.some(({ over }) => over === 'best'))
       return { unsafe: 'a gate checks the best value of the evaluations' };
     return undefined;
@@ -49,14 +50,23 @@ const EVALUATIONS = {
 
 /** Each checkpoint contains the value by which it is ranked, so a resume cannot rank it anew. */
 const SELECTION = {
-  effects: ['selection'],
+  effects: config => (endsWithBest(config) ? ['selection', 'final'] : ['selection']),
   resume: { unsafe: 'the checkpoints so far were ranked by the earlier value' },
 } as const satisfies s.KeyFacts;
 
 /** Without checkpoints that are kept for being the best, it is the best of the newest. */
 const KEPT = {
   effects: config => (config.checkpoint?.keep?.best === 0 ? ['selection'] : []),
+  resume: ({ from }, config) =>
+    from === 0 && endsWithBest(config) ? { unsafe: 'the best checkpoint so far was not kept' } : undefined,
 } as const satisfies s.KeyFacts;
+
+/** The checkpoints stay the same, so a resume may end with another of them. */
+const FINAL = { effects: config => (endsWithBest(config) ? ['final'] : []) } as const satisfies s.KeyFacts;
+
+function endsWithBest({ checkpoint }: s.FactsContext): boolean {
+  return checkpoint?.final === 'best';
+}
 
 function ratesDependOnLength({ optimizer }: s.FactsContext): boolean {
   return dependsOnLength(optimizer?.schedule as ScheduleConfig | undefined);
@@ -241,14 +251,6 @@ const training = s.named(
             aliases: ['threshold', 'delta', 'tolerance'],
             effects: ['length'],
           }),
-          restore_best: s.boolean({
-            description:
-              'Whether to restore the weights of the best checkpoint at the end of training. The final metrics are then measured with them.',
-            default: true,
-            aliases: ['restore_best_weights'],
-            effects: ['length'],
-            resume: 'unsafe',
-          }),
         },
         {
           title: 'EarlyStopping',
@@ -356,6 +358,15 @@ const checkpoint = s.named(
         defaultText: 'max for metrics where larger is better, such as an accuracy; min for losses and errors',
         examples: ['max'],
         ...SELECTION,
+      }),
+      final: s.choice(['best', 'last'], {
+        description:
+          'Which weights the run ends with: those of the best checkpoint by `metric`, or those after the last step. The final metrics, gates, predictions and exports are theirs.',
+        defaultText:
+          'best with a validation split or `training.early_stopping`, unless `keep.best` is 0; otherwise last',
+        examples: ['last'],
+        aliases: ['restore_best', 'restore_best_weights', 'load_best_model_at_end', 'select'],
+        ...FINAL,
       }),
     },
     {
