@@ -50,7 +50,7 @@ export function effectsOf(key: string, config: object): readonly Effect[] {
   return [...new Set(found)];
 }
 
-/** By itself, the choice of the best checkpoint changes no result: it names one of the checkpoints. */
+/** Which checkpoint is the best changes no result, unless the run ends with it (`final`). */
 export function changesResults(key: string, config: object): boolean {
   return effectsOf(key, config).some(effect => effect !== 'selection');
 }

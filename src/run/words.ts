@@ -101,7 +101,7 @@ export function shortfallsOf(summary: Summary): string[] {
   ];
 }
 
-/** `step 12 (best validation accuracy 97.12 %)`: the restored checkpoint; empty if there is none. */
+/** `step 12 (best validation accuracy 97.12 %)`; empty if no checkpoint was restored. */
 export function restoredWords({ restored, best }: Pick<Summary, 'restored' | 'best'>): string {
   if (!restored) return '';
   const [split, metric] = best?.metric.split('.') ?? [];
