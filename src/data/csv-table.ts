@@ -79,7 +79,7 @@ export type RowList = readonly number[];
 export class Rows {
   /** The numbers or symbols of all rows. */
   readonly features: GrowingList<Float32Array | Float64Array>;
-  /** Cells that are no numbers, by their index in `features`, which has NaN for them. */
+  /** Cells that are no numbers, and symbols to predict, by their index in `features`. */
   readonly texts = new Map<number, string>();
   /** Start of each row in `features`, and the end of the last. */
   readonly starts: number[] = [0];
@@ -130,6 +130,14 @@ export class Rows {
     const { name: file, hasLines } = this.files.findLast(({ first }) => first <= row) ?? this.files[0];
     const number = this.numbers[row];
     return hasLines ? { file, line: number } : { file, row: number };
+  }
+
+  /** The symbols of some rows. */
+  textsOf(list: RowList): string[] {
+    const { starts, texts } = this;
+    return list.flatMap(row =>
+      Array.from({ length: starts[row + 1] - starts[row] }, (_, i) => texts.get(starts[row] + i) ?? ''),
+    );
   }
 
   /** The features of some rows. */
@@ -409,7 +417,10 @@ export class TableReader implements TableHandlers {
     }
     if (text === '') return place => missingCell(text, place);
     try {
-      for (const one of level ? symbolsOf(text, level) : [text]) features.push(symbol(one));
+      for (const one of level ? symbolsOf(text, level) : [text]) {
+        if (!this.isTraining) texts.set(features.size, one);
+        features.push(symbol(one));
+      }
     } catch (error) {
       if (!(error instanceof UnknownSymbol)) throw error;
       return place => ({ ...error.problem, ...place });
@@ -505,6 +516,7 @@ export class TableReader implements TableHandlers {
           values,
           id,
           ...(columns.order && { times: list.map(row => rows.order[row]) }),
+          ...(columns.symbol && { symbols: rows.textsOf(list) }),
           place: rows.place(list[0]),
         });
       }

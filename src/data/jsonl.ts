@@ -170,11 +170,17 @@ function newSequences(config: JsonlConfig, data: DataRecord): SequenceReader {
         // an empty one names nothing
         const id = given === '' ? nameOf(place) : given;
         const named = id !== undefined && { id };
+        const symbols: string[] = [];
+        const keptCode = (text: string): number => {
+          symbols.push(text);
+          return codeOf(text);
+        };
         const length = attemptField(line, config.input, problems, value =>
-          addSteps(value, config, { shape, codeOf, out }),
+          addSteps(value, config, { shape, codeOf: keptCode, out }),
         );
         if (problems.all.length > 0) return { problems: problems.all, ...named };
-        return { length: length ?? 0, values: out.toArray(), ...named, place };
+        const spelled = data.vocabulary && { symbols };
+        return { length: length ?? 0, values: out.toArray(), ...named, ...spelled, place };
       };
       const piecesOf = (file: string) =>
         jsonLines(

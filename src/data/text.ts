@@ -29,6 +29,7 @@ import * as keys from './core/settings.js';
 import { type SequenceStore, storedSplit, TextCodes } from './core/store.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import {
+  codesIn,
   countSymbols,
   cutOf,
   type Layout,
@@ -140,7 +141,11 @@ async function open(
     const counts = name === 'train' ? trained : countsOf(part);
     unknownShares[name] =
       counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
-    return streamSplit(part, symbols, layout, { numClasses: count, isInMemory: !isOnDisk });
+    return streamSplit(part, symbols, layout, {
+      numClasses: count,
+      isInMemory: !isOnDisk,
+      texts: vocabulary.symbols,
+    });
   };
   return {
     input: { kind: 'symbol', count },
@@ -219,7 +224,11 @@ function streamSplit(
   { stream, range }: Part,
   symbols: Int32Array,
   layout: Layout,
-  { numClasses, isInMemory }: { readonly numClasses: number; readonly isInMemory: boolean },
+  {
+    numClasses,
+    isInMemory,
+    texts,
+  }: { readonly numClasses: number; readonly isInMemory: boolean; readonly texts: readonly string[] },
 ): Split {
   const { steps } = layout;
   const { count, inputsOf } = cutOf(lengthOf(range) - 1, layout);
@@ -241,5 +250,14 @@ function streamSplit(
     },
   };
   const realSteps = (index: number): number => lengthOf(inputsOf(index));
-  return { ...storedSplit(store, { numClasses }), realSteps };
+  const textsIn = ({ from, to }: SymbolRange): string[] =>
+    Array.from(
+      codesIn(stream, { from: range.from + from, to: range.from + to }),
+      code => texts[symbols[code]],
+    );
+  return {
+    ...storedSplit(store, { numClasses }),
+    realSteps,
+    symbols: index => textsIn(inputsOf(index)),
+  };
 }

@@ -227,6 +227,12 @@ export function withVocabulary(
       const end = offset + (split.lengths?.[index] ?? sequenceLength) * stepStride;
       for (let at = offset; at < end; at += stepStride) out[at] = symbols[out[at]];
     },
+    symbols(index) {
+      const codes = new Float32Array(sequenceLength);
+      split.read(index, codes, 0, 1);
+      const length = realLength(split, index, sequenceLength);
+      return Array.from(codes.subarray(0, length), code => texts.texts[code]);
+    },
     ...mappedLoad(split, encoded),
   });
   const splits = mapSplits(dataset, encoded);

@@ -35,7 +35,7 @@ const MAX_BATCH_NUMBERS = 2 ** 22;
 type Placed = NewSequence & { readonly position: number };
 
 interface PredictedBatch extends SplitBatch {
-  readonly rows: readonly (Pick<Placed, 'position' | 'id' | 'times' | 'warnings'> & {
+  readonly rows: readonly (Pick<Placed, 'position' | 'id' | 'symbols' | 'times' | 'warnings'> & {
     /** Steps that are not padding; absent: the length of the sequence. */
     readonly steps?: number | undefined;
   })[];
@@ -81,7 +81,7 @@ export class Predictor {
       const { split, indices, pass, hasLabels } = batch;
       const readout = new Readout(lossOf(model.run.loss), split.targets);
       const perSequence = perStep ? pass.model.sequenceLength : 1;
-      yield batch.rows.flatMap(({ position, steps, id, times, warnings }, row) => {
+      yield batch.rows.flatMap(({ position, steps, id, symbols, times, warnings }, row) => {
         const length = steps ?? split.lengths?.[indices[row]];
         // a row of a text that has ended has no steps
         if (length === 0) return [];
@@ -93,7 +93,9 @@ export class Predictor {
           const time = perStep ? times?.[step - first] : times?.at(-1);
           const target = hasLabels ? readout.target(at) : undefined;
           const own = memory.map(list => list.subarray(i * size, (i + 1) * size)) as typeof memory;
-          const one = predictionOf(form, readout, { step: step - first, time, outputs, at, target }, own);
+          const symbol = form.hasSymbols ? symbols?.[step] : undefined;
+          const place = { step: step - first, time, symbol };
+          const one = predictionOf(form, readout, { ...place, outputs, at, target }, own);
           return one.kind === 'value' && one.values.length > size ? stepsOf(one, size, times) : [one];
         });
         const place = { index: position, ...(id !== undefined && { id }) };
@@ -112,7 +114,9 @@ export class Predictor {
       const rows = Array.from(batch.indices, index => {
         const position = batch.position(index);
         const id = split.id?.(position);
-        return { position, steps: realSteps?.(position), ...(id !== undefined && { id }) };
+        const symbols = this.form.hasSymbols && split.symbols?.(position);
+        const named = { ...(id !== undefined && { id }), ...(symbols && { symbols }) };
+        return { position, steps: realSteps?.(position), ...named };
       });
       yield { ...batch, rows, hasLabels: true, pass };
     }
@@ -143,7 +147,7 @@ export class Predictor {
           if (problems.length > 0 || isRejected(sequence)) continue;
           const steps = this.stepsFor(Math.max(longest(waiting), sequence.length));
           if (sequence.startsBatch || waiting.length >= this.rowsOf(steps)) yield* taken();
-          waiting.push({ ...sequence, position });
+          waiting.push({ ...sequence, ...this.symbolsOf(sequence), position });
         }
       }
     } catch (error) {
@@ -151,6 +155,12 @@ export class Predictor {
       throw error;
     }
     yield* taken();
+  }
+
+  private symbolsOf({ values, symbols }: NewSequence): Pick<NewSequence, 'symbols'> {
+    const { vocabulary } = this.model.data;
+    if (!this.form.hasSymbols || symbols || !vocabulary) return {};
+    return { symbols: Array.from(values, number => vocabulary.symbols[number]) };
   }
 
   private unfit({ length, place }: NewSequence): readonly Diagnostic[] {
@@ -306,6 +316,11 @@ interface PredictionPlace {
    * the data; absent if they have no times.
    */
   readonly time?: string;
+  /**
+   * The symbol of the step, such as a word, as written in the data; absent if steps have no texts,
+   * or there is one prediction per sequence.
+   */
+  readonly symbol?: string;
 }
 
 /** Prediction of a model trained with `cross_entropy`. */
@@ -365,6 +380,8 @@ export interface PredictionForm {
   readonly size: number;
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
+  /** True if each prediction has the `symbol` of its step. */
+  readonly hasSymbols: boolean;
   /** Name of each class; absent if the data do not name them. */
   readonly classNames?: readonly string[];
   /** Name of each value; absent if there is only one, or the data do not name them. */
@@ -374,7 +391,7 @@ export interface PredictionForm {
 export function predictionForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
-  { class_names: classNames, target_names: targetNames }: DataRecord,
+  { class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
   horizon: number | undefined,
 ): PredictionForm {
   const { target, quantiles = [] } = lossOf(loss);
@@ -383,6 +400,7 @@ export function predictionForm(
   return {
     kind: target,
     perStep: eachStep || horizon !== undefined,
+    hasSymbols: eachStep && vocabulary !== undefined,
     size: outputSize / Math.max(1, quantiles.length) / steps,
     quantiles: quantiles.map(({ level }) => level),
     ...(classNames && { classNames }),
@@ -406,14 +424,15 @@ export function predictionOf(
   computed: {
     readonly step: number;
     readonly time?: string | undefined;
+    readonly symbol?: string | undefined;
     readonly outputs: Float32Array;
     readonly at: number;
     readonly target?: Numbers | undefined;
   },
   [logits, ofClasses] = classMemory(kind === 'class' ? size : 0),
 ): Prediction {
-  const { step, time, outputs, at, target } = computed;
-  const place = { step, ...(time !== undefined && { time }) };
+  const { step, time, symbol, outputs, at, target } = computed;
+  const place = { step, ...(time !== undefined && { time }), ...(symbol !== undefined && { symbol }) };
   const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
   if (kind === 'value') {
     return {

@@ -81,7 +81,8 @@ export class StepModel {
         const prepared = preparer.step(values);
         const of = states;
         const step = taken++;
-        return this.inOrder(() => this.compute(of, step, prepared));
+        const symbol = this.symbolOf(given, values);
+        return this.inOrder(() => this.compute(of, step, prepared, symbol));
       },
       reset: () => {
         states = this.begin();
@@ -104,7 +105,17 @@ export class StepModel {
     );
   }
 
-  private async compute(states: States, step: number, values: Float32Array): Promise<Prediction> {
+  private symbolOf(given: StepValues, [number]: Float32Array): string | undefined {
+    if (!this.form.hasSymbols) return undefined;
+    return typeof given === 'string' ? given : this.model.data.vocabulary?.symbols[number];
+  }
+
+  private async compute(
+    states: States,
+    step: number,
+    values: Float32Array,
+    symbol: string | undefined,
+  ): Promise<Prediction> {
     const { batch, carried, predictions } = this.memory;
     const { inputs } = batch;
     inputs.x.set(values);
@@ -119,7 +130,7 @@ export class StepModel {
     }
     await this.computer.compute(this.model.pool.parameters, this.memory);
     for (const [name, state] of states) state.set(carried.before[name]);
-    return predictionOf(this.form, this.readout, { step, outputs: predictions, at: 0 });
+    return predictionOf(this.form, this.readout, { step, symbol, outputs: predictions, at: 0 });
   }
 }
 
@@ -242,7 +253,8 @@ export function givenSequence(given: SequenceValues, index: number, model: Opene
     steps.forEach((step, i) => {
       writeStep(step, model, values.subarray(i * width), `${place}, step ${i}`);
     });
-    return { length: steps.length, values, ...named, ...(times && { times }) };
+    const symbols = steps.every((step): step is string => typeof step === 'string') && { symbols: steps };
+    return { length: steps.length, values, ...named, ...(times && { times }), ...symbols };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { problems: error.diagnostics, ...named };

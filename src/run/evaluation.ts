@@ -15,6 +15,18 @@ const place = {
 const fraction = (description: string) => s.measured({ description, min: 0, max: 1 });
 const error = (description: string) => s.measured({ description, min: 0 });
 
+const context = s.namedStruct(
+  'context',
+  'What a model of symbols read, as text: words are separated by spaces.',
+  {
+    before: s.text('Symbols before; empty if the sequence has one prediction.'),
+    at: s.text(
+      'The symbol whose class is predicted; of a language model the true next symbol; the start of the sequence if it has one prediction.',
+    ),
+    after: s.text('Symbols after; empty if the sequence has one prediction.'),
+  },
+);
+
 const mistake = s.namedStruct('mistake', 'An incorrect prediction.', {
   ...place,
   label: s.count('The true class, from 0.'),
@@ -25,6 +37,7 @@ const mistake = s.namedStruct('mistake', 'An incorrect prediction.', {
   probability: fraction('Softmax of the predicted class; null if not finite.'),
   label_probability: fraction('Softmax of the label; null if not finite.'),
   image: s.optional(s.text('The sequence as an image; `images` describes the format.')),
+  context: s.optional(context),
 });
 
 const images = s.namedStruct('images', 'Size and encoding of every image.', {
@@ -106,6 +119,18 @@ const classEvaluation = s.struct('The model predicts classes.', {
       'Confusion matrix: how often each label (row) was predicted as each class (column), over the predictions that count. null if there are more than 100 classes.',
     ),
   ),
+  confusion_of_largest: s.optional(
+    s.struct(
+      'Confusion matrix of the 15 classes with the most cases; present for more than 100 and up to 1000 classes.',
+      {
+        classes: s.list(s.count('A class.'), 'These classes, the largest first.'),
+        counts: s.list(
+          s.list(s.integer({ min: 0 }), 'The predictions of one label.'),
+          'As `confusion`; the last row and the last column are all other classes together.',
+        ),
+      },
+    ),
+  ),
   per_class: s.nullable(
     s.list(scores, 'The scores of each class, in order; null if there are more than 1000 classes.'),
   ),
@@ -180,11 +205,13 @@ export const evaluation = s.union(
 
 export type PredictionPlace = Pick<Mistake, 'index' | 'id' | 'step_in_sequence'>;
 export type Mistake = s.TypeOf<typeof mistake>;
+export type MistakeContext = NonNullable<Mistake['context']>;
 /** The first numbers of a target and of its prediction. */
 export type WorstValue = s.TypeOf<typeof worst>;
 /** A target and its prediction: a number, or the first of several. */
 export type ValuePair = s.TypeOf<typeof pair>;
 export type ClassEvaluation = s.TypeOf<typeof classEvaluation>;
+export type LargestClasses = NonNullable<ClassEvaluation['confusion_of_largest']>;
 export type ValueEvaluation = s.TypeOf<typeof valueEvaluation>;
 /** Of labels that each apply or not; targets and predictions are probabilities. */
 export type LabelEvaluation = s.TypeOf<typeof labelEvaluation>;
@@ -194,3 +221,18 @@ export type LabelEvaluation = s.TypeOf<typeof labelEvaluation>;
  * write byte-identical files.
  */
 export type SplitEvaluation = ClassEvaluation | ValueEvaluation | LabelEvaluation;
+
+/** Classes of a confusion matrix that people read; the others are counted together. */
+const LARGEST = 15;
+
+/** @returns undefined if no class would be left out */
+export function confusionOfLargest(confusion: readonly ArrayLike<number>[]): LargestClasses | undefined {
+  if (confusion.length <= LARGEST + 1) return undefined;
+  const cases = confusion.map(row => Array.from(row).reduce((sum, count) => sum + count, 0));
+  const classes = [...cases.keys()].sort((a, b) => cases[b] - cases[a] || a - b).slice(0, LARGEST);
+  const placeOf = confusion.map((_, k) => (classes.includes(k) ? classes.indexOf(k) : LARGEST));
+  const counts = Array.from({ length: LARGEST + 1 }, () => new Array<number>(LARGEST + 1).fill(0));
+  for (const [label, row] of confusion.entries())
+    for (let k = 0; k < row.length; k++) counts[placeOf[label]][placeOf[k]] += row[k];
+  return { classes, counts };
+}

@@ -7,15 +7,17 @@ import { meanOf, predictedClass } from '../math/metrics/metric.js';
 import { Counts } from '../math/metrics/scores.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
-import type {
-  ClassEvaluation,
-  LabelEvaluation,
-  Mistake,
-  PredictionPlace,
-  SplitEvaluation,
-  ValueEvaluation,
-  ValuePair,
-  WorstValue,
+import {
+  type ClassEvaluation,
+  confusionOfLargest,
+  type LabelEvaluation,
+  type Mistake,
+  type MistakeContext,
+  type PredictionPlace,
+  type SplitEvaluation,
+  type ValueEvaluation,
+  type ValuePair,
+  type WorstValue,
 } from '../run/evaluation.js';
 import { shortestDecimal } from '../util/numbers.js';
 import {
@@ -29,7 +31,7 @@ import type { Position } from './loop.js';
 import type { ModelRun } from './shards.js';
 
 const MAX_WORST = 24;
-/** Maximum classes of a confusion matrix: its size grows with the square, and nobody reads it. */
+/** Maximum classes of a whole confusion matrix: its size grows with the square. */
 const MAX_CONFUSED = 100;
 /** Maximum pixels of an image, so that the file stays below a few megabytes. */
 const MAX_PIXELS = 10_000;
@@ -79,9 +81,7 @@ export function evaluationCollector(run: ModelRun, dataset: Dataset, split: Spli
 function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): TaskCollector<ClassEvaluation> {
   const classes = run.spec.outputSize;
   const confusion =
-    classes <= MAX_CONFUSED
-      ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
-      : null;
+    classes <= MAX_SCORED ? Array.from({ length: classes }, () => new Uint32Array(classes)) : null;
   const mistakes = new Worst<Mistake>();
   const { width = 0, height = 0 } = (dataset[split]?.image && dataset.image) || {};
   const hasImages = width * height > 0 && width * height <= MAX_PIXELS;
@@ -101,6 +101,10 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       if (predicted === label) return;
       mistakes.offer(loss, () => {
         const image = hasImages && dataset[split]?.image?.(sequence.index);
+        const context = contextOf(dataset, dataset[split], sequence.index, {
+          step: predictsEachStep(run.spec.head) ? prediction.step : undefined,
+          label,
+        });
         return {
           ...placeOf(run, sequence, prediction),
           label,
@@ -109,19 +113,55 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
           probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
           label_probability: probabilityOf(outputs, label),
           ...(image && { image: Buffer.from(image).toString('base64') }),
+          ...(context && { context }),
         };
       });
     },
-    fields: () => ({
-      accuracy: accuracy.value ?? Number.NaN,
-      classes,
-      class_names: dataset.classLabels ?? null,
-      confusion,
-      per_class: classes <= MAX_SCORED ? counts.scores : null,
-      undecided,
-      mistakes: mistakes.things,
-      images: hasImages ? { width, height, encoding: 'base64-uint8' } : null,
-    }),
+    fields: () => {
+      const isListed = classes <= MAX_CONFUSED;
+      const largest = isListed ? undefined : confusion && confusionOfLargest(confusion);
+      return {
+        accuracy: accuracy.value ?? Number.NaN,
+        classes,
+        class_names: dataset.classLabels ?? null,
+        confusion: isListed && confusion ? confusion.map(row => Array.from(row)) : null,
+        ...(largest && { confusion_of_largest: largest }),
+        per_class: classes <= MAX_SCORED ? counts.scores : null,
+        undecided,
+        mistakes: mistakes.things,
+        images: hasImages ? { width, height, encoding: 'base64-uint8' } : null,
+      };
+    },
+  };
+}
+
+/** Symbols shown before and after a mistake, and of a sequence with one prediction. */
+const SHOWN = { word: [8, 5, 30], character: [60, 20, 150] } as const;
+
+/** @param step undefined if there is one prediction per sequence */
+function contextOf(
+  { vocabulary, classLabels }: Dataset,
+  split: Split | undefined,
+  index: number,
+  { step, label }: { readonly step: number | undefined; readonly label: number },
+): MistakeContext | undefined {
+  const symbols = split?.symbols?.(index);
+  if (symbols === undefined || vocabulary === undefined) return undefined;
+  const isWords = vocabulary.level === 'word' || vocabulary.level === null;
+  const [before, after, whole] = SHOWN[isWords ? 'word' : 'character'];
+  const text = (from: number, to: number): string => {
+    const joined = symbols.slice(Math.max(0, from), to).join(isWords ? ' ' : '');
+    return vocabulary.level === 'byte' ? Buffer.from(joined, 'latin1').toString() : joined;
+  };
+  if (step === undefined) return { before: '', at: text(0, whole), after: '' };
+  // a language model predicts the symbol after the one that it reads
+  const isNext = classLabels === vocabulary.symbols;
+  const at = isNext ? step + 1 : step;
+  const gap = isWords ? ' ' : '';
+  return {
+    before: `${text(at - before, at)}${at > 0 ? gap : ''}`,
+    at: isNext ? classLabels[label] : symbols[step],
+    after: `${at + 1 < symbols.length ? gap : ''}${text(at + 1, at + 1 + after)}`,
   };
 }
 

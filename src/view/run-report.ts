@@ -6,11 +6,13 @@ import { fillDefaults } from '../config/load.js';
 import { isRecord, valueAt } from '../config/schema/schema.js';
 import { askedGates } from '../judge/judging/run-facts.js';
 import { readIndex } from '../run/checkpoints.js';
-import type {
-  ClassEvaluation,
-  LabelEvaluation,
-  SplitEvaluation,
-  ValueEvaluation,
+import {
+  type ClassEvaluation,
+  confusionOfLargest,
+  type LabelEvaluation,
+  type MistakeContext,
+  type SplitEvaluation,
+  type ValueEvaluation,
 } from '../run/evaluation.js';
 import { gateName, requiredWords, type WrittenGate } from '../run/gates.js';
 import { finalName, type RunHistory } from '../run/history.js';
@@ -215,6 +217,9 @@ function detailsOf(written: SplitEvaluation) {
   }
 }
 
+/** Rows of a table before those that the reader asks for. */
+const MAX_SHOWN = 20;
+
 const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
 const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
 
@@ -228,9 +233,13 @@ function scoresOf<C extends string>(
   if (!rows) return null;
   const told = rows.map((row, i) => ({
     name: names?.[i] ?? String(i),
+    cases: Reflect.get(row, 'support') ?? 0,
     values: columns.map((column): Measured => row[column] ?? nameIn(row, column) ?? null),
   }));
-  return { of, columns: columns as readonly string[], rows: told };
+  // of many, the most frequent ones first
+  const order = told.length > MAX_SHOWN ? told.toSorted((a, b) => b.cases - a.cases) : told;
+  const shown = order.map(({ name, values }) => ({ name, values }));
+  return { of, columns: columns as readonly string[], rows: shown };
 }
 
 /** The name of a number that JSON lacks, beside its key. */
@@ -239,21 +248,48 @@ function nameIn(record: object, key: string) {
 }
 
 function namesOf({ class_names: names, classes }: ClassEvaluation): readonly string[] {
-  return names ?? Array.from({ length: classes }, (_, i) => String(i));
+  return names?.map(visible) ?? Array.from({ length: classes }, (_, i) => String(i));
+}
+
+const SIGNS: Readonly<Record<string, string>> = { ' ': '␣', '\n': '↵', '\r': '␍', '\t': '⇥' };
+
+/** A text with its line ends, tabs and outer spaces as signs. */
+function visible(text: string): string {
+  return text.replaceAll(/^ +| +$|[\n\r\t]/g, found => Array.from(found, one => SIGNS[one]).join(''));
 }
 
 function classesOf(written: ClassEvaluation) {
-  const { confusion, undecided, mistakes, images } = written;
+  const { accuracy, predictions, undecided, mistakes, images } = written;
   return {
     names: namesOf(written),
-    confusion,
+    ...confusionsOf(written),
+    right: Math.round((accuracy ?? 0) * predictions),
     undecided,
-    mistakes: mistakes.map(({ loss: _, ...mistake }) => ({
+    mistakes: mistakes.map(({ loss: _, context, ...mistake }) => ({
       ...{ id: null, step_in_sequence: null, image: null },
       ...mistake,
+      context: context ? contextOf(context) : null,
     })),
     images: images && { width: images.width, height: images.height },
   };
+}
+
+/** Spaces between words stay; the place of the mistake is visible even if it is a space. */
+function contextOf({ before, at, after }: MistakeContext): MistakeContext {
+  const inText = (text: string) => text.replaceAll(/[\n\r\t]/g, one => SIGNS[one]);
+  return { before: inText(before), at: visible(at), after: inText(after) };
+}
+
+/** The confusion matrix to show, and the whole one if that leaves out classes. */
+function confusionsOf(written: ClassEvaluation) {
+  const { confusion, confusion_of_largest: given } = written;
+  const names = namesOf(written);
+  const whole = confusion && { names, counts: confusion, others: 0 };
+  const largest = given ?? (confusion ? confusionOfLargest(confusion) : undefined);
+  if (largest === undefined) return { confusion: whole, whole: null };
+  const others = names.length - largest.classes.length;
+  const shown = [...largest.classes.map(k => names[k]), `${others} others`];
+  return { confusion: { names: shown, counts: largest.counts, others }, whole };
 }
 
 function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pairs: readonly Pair[][]) {

@@ -242,6 +242,7 @@ const MAX_PROBABILITIES = 100;
 export function jsonLine(style: PredictionStyle, { index, id, predictions }: SequencePrediction): string {
   const steps = predictions.map(prediction => ({
     ...(prediction.time !== undefined && { time: prediction.time }),
+    ...(prediction.symbol !== undefined && { symbol: prediction.symbol }),
     ...predictionFields(prediction, style),
   }));
   const [first] = steps;
@@ -290,6 +291,7 @@ export function csvRecords(style: PredictionStyle, { index, id, predictions }: S
     ...(style.hasIds && { id: id ?? null }),
     ...(style.perStep && { step: prediction.step }),
     ...(style.hasTimes && { time: prediction.time ?? null }),
+    ...(style.hasSymbols && { symbol: prediction.symbol ?? null }),
     ...(prediction.kind === 'class' ? classColumns(prediction, style) : valueColumns(prediction, style)),
   }));
 }

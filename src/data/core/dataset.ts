@@ -134,6 +134,11 @@ export interface Split {
   load?(indices: Uint32Array): Promise<Split>;
   /** Name of sequence `index` in the data, or its position there; absent if there is neither. */
   id?(index: number): string;
+  /**
+   * The symbols of sequence `index` as the data have them (of a text, those of the vocabulary);
+   * absent if they are numbers.
+   */
+  symbols?(index: number): readonly string[];
   /** Set if `id` is a position such as `x[3]`, which is unrelated to ids of other splits. */
   readonly idIsPlace?: true;
   /**
@@ -267,6 +272,8 @@ export interface NewSequence {
   readonly values: Float32Array;
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
+  /** The symbol of each step as written in the input; absent: those of the vocabulary. */
+  readonly symbols?: readonly string[];
   /**
    * Time of each step as written in the input, to the last step with a time; of a forecast, the
    * times of the horizon. Absent if steps have no time.

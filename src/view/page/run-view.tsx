@@ -321,7 +321,7 @@ function MeasuredTable({ title, note, of, columns, format = '', rows }: Measured
         ),
       ]}
       rows={rows}
-      most={100}
+      most={20}
     />
   );
 }
@@ -331,33 +331,44 @@ interface OfClasses {
   readonly place: string;
 }
 
-function Confusion({ classes: { names, undecided, confusion: counts }, place }: OfClasses) {
+function Confusion({ classes, place }: OfClasses) {
   const [isShares, setShares] = useState(false);
-  if (counts === null) return null;
+  const [isWhole, setWhole] = useState(false);
+  const { right, undecided, whole } = classes;
+  const shown = isWhole ? whole : classes.confusion;
+  if (shown === null) return null;
+  const { names, counts, others } = shown;
   const totals = counts.map(sum);
   const predictions = sum(totals) + undecided;
-  const right = sum(counts.map((row, i) => row[i]));
+  const isOthers = (row: number) => others > 0 && row === names.length - 1;
   const shareOf = (row: number, k: number) => (totals[row] === 0 ? 0 : counts[row][k] / totals[row]);
   const cell = (row: number, k: number) => {
     const [count, share] = [counts[row][k], shareOf(row, k)];
-    if (count === 0) return <span class="none">{isShares ? '0.0' : 0}</span>;
+    const text = isShares ? (100 * share).toFixed(1) : count;
+    // right and wrong together
+    if (count === 0 || (isOthers(row) && isOthers(k))) return <span class="none">{text}</span>;
     // errors of a good model are rare: their shade grows with the root
     const depth = row === k ? 0.2 + 0.35 * share : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(share));
     return (
       <span class={row === k ? 'right' : 'wrong'} style={{ '--depth': `${(100 * depth).toFixed(1)}%` }}>
-        {isShares ? (100 * share).toFixed(1) : count}
+        {text}
       </span>
     );
   };
   return (
     <Section
       title="Confusion matrix"
-      note={`${grouped(right)} of ${grouped(predictions)} right; ${place}. A row is a true class, a column a predicted one.${undecided === 0 ? '' : ` ${grouped(undecided)} without a predicted class are in no column.`}`}
+      note={`${grouped(right)} of ${grouped(predictions)} right; ${place}. A row is a true class, a column a predicted one${others > 0 && !isWhole ? '; the most frequent classes, and all others together' : ''}.${undecided === 0 ? '' : ` ${grouped(undecided)} without a predicted class are in no column.`}`}
     >
       <div class="toolbar">
         <Toggle isOn={isShares} set={setShares}>
           shares of the row, in percent
         </Toggle>
+        {whole !== null && (
+          <Toggle isOn={isWhole} set={setWhole}>
+            all {whole.names.length} classes
+          </Toggle>
+        )}
       </div>
       <Table
         label="Confusion matrix"
@@ -368,7 +379,8 @@ function Confusion({ classes: { names, undecided, confusion: counts }, place }: 
           ...names.map((name, k): Column<number> => ({ name, show: row => cell(row, k) })),
           {
             name: 'recall',
-            show: row => (totals[row] === 0 ? '–' : `${(100 * shareOf(row, row)).toFixed(1)} %`),
+            show: row =>
+              totals[row] === 0 || isOthers(row) ? '–' : `${(100 * shareOf(row, row)).toFixed(1)} %`,
           },
         ]}
         rows={counts.map((_, row) => row)}
@@ -442,6 +454,11 @@ function Mistakes({ classes, place }: OfClasses) {
       show: mistake => <MistakeImage mistake={mistake} size={images} name={names[mistake.label]} />,
     },
     perStep && { name: 'step', show: ({ step_in_sequence: at }) => at },
+    mistakes.some(({ context }) => context !== null) && {
+      name: 'context',
+      isText: true,
+      show: ({ context }) => context && <Context of={context} />,
+    },
     { name: 'true', isText: true, show: ({ label }) => names[label] },
     {
       name: 'predicted',
@@ -459,6 +476,16 @@ function Mistakes({ classes, place }: OfClasses) {
       columns={columns.filter(column => !!column)}
       rows={mistakes}
     />
+  );
+}
+
+function Context({ of: { before, at, after } }: { readonly of: NonNullable<Mistake['context']> }) {
+  return (
+    <code class="context">
+      {before}
+      <mark>{at}</mark>
+      {after}
+    </code>
   );
 }
 
