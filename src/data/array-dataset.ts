@@ -1,10 +1,9 @@
-/** Sequences in arrays: datasets of the arrays of splits, and sequences to predict, without `y`. */
+/** Sequences in arrays: datasets of the arrays of splits. */
 
 import { type Diagnostic, damagedError, damagedErrors } from '../util/errors.js';
 import {
-  ArrayArchive,
   type ArrayFiles,
-  FileArray,
+  type FileArray,
   type FileTexts,
   openArrays,
   type RowCheck,
@@ -12,17 +11,13 @@ import {
   type SplitNames,
 } from './arrays.js';
 import {
-  type DataRecord,
   type Dataset,
   type DatasetContext,
-  dataWidth,
   IGNORED,
   type MissingSettings,
-  type ReadSequence,
-  type SequenceInput,
-  type SequenceReader,
   type Split,
   type Targets,
+  type TargetsToRead,
 } from './core/dataset.js';
 import { type FileLabels, labelFacts, type PlacedLabel } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
@@ -35,10 +30,8 @@ import {
   testSelection,
 } from './core/selection.js';
 import { type SequenceStore, storedSplit, subset } from './core/store.js';
-import { idxForm, isNpy, type NumberArray, npyForm } from './formats/number-arrays.js';
-import { allBytes, inTurn } from './reading/byte-sources.js';
+import type { NumberArray } from './formats/number-arrays.js';
 import { MAX_CLASSES, MAX_SYMBOLS } from './reading/files.js';
-import { memoryBytes } from './reading/ranged-file.js';
 
 export interface SequenceArrays {
   readonly x: FileArray;
@@ -289,7 +282,7 @@ function placed(array: FileArray, at: number): PlacedLabel {
 type ValueTargets = Extract<Targets, { readonly kind: 'value' }>;
 
 /** The sequences of one split; all rows are checked before `split`. */
-class Part extends ArraySequences implements FileLabels {
+export class Part extends ArraySequences implements FileLabels {
   readonly problems = new Problems();
   readonly checks: readonly RowCheck[];
   /** True if targets are classes, not values. */
@@ -324,9 +317,9 @@ class Part extends ArraySequences implements FileLabels {
     if (hasStepClasses) problems.attempt(() => y.refuseFortranOrder());
     this.y = hasStepClasses ? y : y.loaded();
     this.values = this.hasClasses ? undefined : problems.attempt(() => this.valuesOf());
-    const labels = (values: NumberArray, index: number) => added(this.labelsProblem(values, index));
+    const target = (values: NumberArray, index: number) => added(this.problemOfTargets(values, index));
     this.checks = [
-      ...(this.hasClasses ? [{ array: this.y, row: labels }] : []),
+      ...(this.hasClasses || this.values ? [{ array: this.y, row: target }] : []),
       { array: x, row: (values, index) => added(this.rowProblem(values, index)) },
     ];
   }
@@ -417,14 +410,59 @@ class Part extends ArraySequences implements FileLabels {
     return this.perStep ? this.lengthOf(index) : 1;
   }
 
-  private labelsProblem(labels: NumberArray, index: number): Diagnostic | undefined {
+  /** Returns the target of a sequence or those of its steps. It has no `targetProblem`. */
+  targetsAt(index: number): Int32Array | Float32Array {
+    const { values, y, perStep, layout } = this;
+    const length = this.labelled(index);
+    if (values?.kind === 'value') {
+      const from = index * (perStep ? layout.steps : 1) * values.size;
+      return values.values.subarray(from, from + length * values.size);
+    }
+    const classes = new Int32Array(length).fill(IGNORED);
+    this.writeClasses(y.row(index), index, classes);
+    return classes;
+  }
+
+  /** @throws UserError (exit 5) if the targets are not those of a model */
+  refuseOtherTargets({ kind, perStep, size }: TargetsToRead): void {
+    const { shape } = this.y;
+    const isSame = this.hasClasses ? kind === 'class' : kind === 'value' && shape.at(-1) === size;
+    if (isSame && this.perStep === perStep) return;
+    const axes = [this.count, ...(perStep ? [this.layout.steps] : []), ...(kind === 'value' ? [size] : [])];
+    const expected = `${kind === 'class' ? 'integers' : 'floats'} [${axes.join(', ')}]`;
+    throw this.y.wrongShape(expected, 'does not fit the model');
+  }
+
+  /** The first problem of a sequence's targets. @param classes number of classes of the model */
+  targetProblem(index: number, classes: number): Diagnostic | undefined {
+    return this.problemOfTargets(this.y.row(index), index, classes);
+  }
+
+  private problemOfTargets(row: NumberArray, index: number, classes?: number): Diagnostic | undefined {
+    return this.hasClasses ? this.labelsProblem(row, index, classes) : this.valuesProblem(row, index);
+  }
+
+  /** A step may be all NaN (no target), unlike a sequence. */
+  private valuesProblem(row: NumberArray, index: number): Diagnostic | undefined {
+    const { y, perStep } = this;
+    const size = y.shape.at(-1) ?? 1;
+    for (let at = 0; at < this.labelled(index) * size; at += size) {
+      const target = row.subarray(at, at + size);
+      if (perStep && target.every(Number.isNaN)) continue;
+      const bad = target.findIndex(value => !Number.isFinite(Math.fround(value)));
+      if (bad >= 0) return notFinite(y, index * row.length + at + bad);
+    }
+    return undefined;
+  }
+
+  private labelsProblem(labels: NumberArray, index: number, classes = MAX_CLASSES): Diagnostic | undefined {
     const { y, ignored } = this;
     const length = this.labelled(index);
     for (const [i, label] of labels.entries()) {
       const at = index * labels.length + i;
-      if (!(label === IGNORED || label === ignored || (label >= 0 && label < MAX_CLASSES))) {
-        const message = `${y.nameOf(at)} is not a class label`;
-        const expected = `0 to ${MAX_CLASSES - 1}, or ${ignored} (ignored)`;
+      if (!(label === IGNORED || label === ignored || (label >= 0 && label < classes))) {
+        const message = `${y.nameOf(at)} is not a class label${classes === MAX_CLASSES ? '' : ' of the model'}`;
+        const expected = `0 to ${classes - 1}, or ${ignored} (ignored)`;
         return { code: 'data/label-range', message, file: y.file, expected, got: y.exactly(at) };
       }
       const isClass = i < length && label !== IGNORED && label !== ignored;
@@ -433,7 +471,7 @@ class Part extends ArraySequences implements FileLabels {
     return undefined;
   }
 
-  /** Floats `[N, C]` or `[N, T, C]`. A step may be all NaN (no target); padding becomes NaN. */
+  /** Floats `[N, C]` or `[N, T, C]`; padding becomes NaN. */
   private valuesOf(): ValueTargets {
     const { y, perStep, count } = this;
     const { steps } = this.layout;
@@ -449,9 +487,6 @@ class Part extends ArraySequences implements FileLabels {
       const step = at / size;
       const isPadding = perStep && step % steps >= this.lengthOf(Math.floor(step / steps));
       if (isPadding) target.fill(Number.NaN);
-      if (perStep && target.every(Number.isNaN)) continue;
-      const bad = target.findIndex(value => !Number.isFinite(value));
-      if (bad >= 0) throw damagedErrors([notFinite(y, at + bad)]);
     }
     return { kind: 'value', size, values, ...(perStep && { perStep }) };
   }
@@ -468,71 +503,4 @@ function refuseOtherShape(train: Part, other: Part): void {
       : [{ code: 'data/shape-mismatch', message, file: array.file, expected, got }];
   });
   if (problems.length > 0) throw damagedErrors(problems);
-}
-
-/** Approximate number of values in a list of sequences. */
-const LIST_VALUES = 2 ** 16;
-
-/**
- * Reads sequences to predict: an archive with `x` and optionally `lengths` and `ids`, or `x` alone
- * as an .npy or IDX file. The shape of a row must be that of the run.
- */
-export function arraySequences(data: DataRecord, layoutOf: LayoutOf): SequenceReader {
-  const { input, image, preparation } = data;
-  const size = input.kind === 'number' ? dataWidth(data) : undefined;
-  const ofSize = size === undefined ? 'integers [N, T] (symbols)' : `numbers [N, T, ${size}]`;
-  const fits = (x: FileArray): RowLayout => {
-    const layout = layoutOf(x);
-    const [, height, width] = x.shape;
-    if (image ? height === image.height && width === image.width : layout.size === size) return layout;
-    throw x.wrongShape(image ? `[N, ${image.height}, ${image.width}]` : ofSize, 'does not fit the model');
-  };
-  return {
-    hasIds: image === undefined,
-    hasTimes: false,
-    async *read(sources) {
-      for await (const source of inTurn(sources)) {
-        const sequences = new ArraySequences(
-          arraysOf(await allBytes(source), source.name),
-          fits,
-          preparation !== undefined,
-        );
-        const { count, layout } = sequences;
-        const perList = Math.max(1, Math.floor(LIST_VALUES / (layout.steps * (layout.size ?? 1))));
-        for (let from = 0; from < count; from += perList) {
-          const length = Math.min(perList, count - from);
-          yield Array.from({ length }, (_, i) => {
-            const sequence = sequenceAt(sequences, from + i, input);
-            return image ? sequence : { ...sequence, id: sequences.idOf(from + i) };
-          });
-        }
-      }
-    },
-  };
-}
-
-function arraysOf(bytes: Buffer, file: string): SequenceArrays {
-  const source = memoryBytes(file, bytes);
-  const isZip = bytes.toString('latin1', 0, 2) === 'PK';
-  if (!isZip) return { x: FileArray.open('x', { source }, isNpy(bytes) ? npyForm : idxForm) };
-  const archive = new ArrayArchive(source);
-  const problems = new Problems();
-  const { x, ...others } = openArrays(archive, { x: 'x', lengths: 'lengths', ids: 'ids' }, problems);
-  problems.throwIfAny();
-  if (x) return { x, ...others };
-  const expected = 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length';
-  throw damagedErrors([archive.missing('x', expected)]);
-}
-
-function sequenceAt(sequences: ArraySequences, index: number, input: SequenceInput): ReadSequence {
-  const wrongLength = sequences.lengthProblem(index);
-  if (wrongLength) return { problems: [wrongLength] };
-  const { arrays, layout } = sequences;
-  const row = arrays.x.row(index);
-  const problem = sequences.rowProblem(row, index, input.kind === 'symbol' ? input.count : undefined);
-  if (problem) return { problems: [problem] };
-  const length = sequences.lengthOf(index);
-  const values = new Float32Array(length * (layout.size ?? 1));
-  layout.write(row, values);
-  return { length, values, place: { file: arrays.x.file } };
 }

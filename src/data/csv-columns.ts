@@ -40,6 +40,8 @@ export interface NamedColumn {
   readonly isFilled?: boolean;
   /** True for the cells that mean a missing number. */
   readonly isMissing?: (text: string) => boolean;
+  /** What it is for a model, if that does not read it. */
+  readonly role?: string;
 }
 
 /**
@@ -90,13 +92,13 @@ function missingColumns(
   const found = isTraining ? `one of ${listed}` : 'the column names of the training data';
   const rightly = isTraining
     ? `\`dataset.delimiter: ${right}\``
-    : `fields as in the training data, or \`predict --set 'dataset.delimiter=${right?.slice(1, -1)}'\``;
-  return missing.slice(0, told).map(({ name, keyPath = [] }) => {
+    : `fields as in the training data, or \`--set 'dataset.delimiter=${right?.slice(1, -1)}'\``;
+  return missing.slice(0, told).map(({ name, keyPath = [], role = 'which the model reads' }) => {
     const none = `no column ${JSON.stringify(name)}`;
     return {
       code: 'data/csv-missing-column',
       keyPath,
-      message: `${isTraining ? `${header.row.file} has ${none}` : `there is ${none}, which the model reads`}${split}`,
+      message: `${isTraining ? `${header.row.file} has ${none}` : `there is ${none}, ${role}`}${split}`,
       expected: isSplit ? found : rightly,
       ...(isTraining && isSplit && { alternatives: names }),
       ...(!isTraining && { ...header.place(0), got: names.join(', ').slice(0, 200) }),
@@ -298,5 +300,41 @@ export function sameOrder(
       expected: 'different times; if clocks were set back, times with a UTC offset such as +02:00',
     }),
     got: `${text}, as in ${rowName(earlier, place)}`,
+  };
+}
+
+/**
+ * Returns the problem of a sequence whose rows have different targets although it needs one.
+ * @param words the target of a row, as written
+ */
+export function changingTarget(
+  {
+    rows,
+    list,
+    owner,
+  }: {
+    readonly rows: { place(row: number): RowPlace };
+    readonly list: readonly number[];
+    readonly owner: string;
+  },
+  names: readonly string[],
+  targetAt: (at: number) => number,
+  words: (at: number) => string,
+): Diagnostic | undefined {
+  const [first, ...others] = list;
+  const columns = [...names.keys()];
+  const at = (row: number, column: number) => row * names.length + column;
+  const differs = (row: number, column: number) => targetAt(at(row, column)) !== targetAt(at(first, column));
+  const row = others.find(row => columns.some(column => differs(row, column)));
+  if (row === undefined) return undefined;
+  const target = columns.find(column => differs(row, column)) ?? 0;
+  const place = rows.place(row);
+  return {
+    code: 'data/csv-target',
+    message: `the rows${owner} have different targets`,
+    ...place,
+    columnName: names[target],
+    expected: `${words(at(first, target))}, as in ${rowName(rows.place(first), place)}`,
+    got: words(at(row, target)),
   };
 }

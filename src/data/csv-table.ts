@@ -5,8 +5,9 @@
  * the targets are read.
  */
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
-import type { Purpose, ReadSequence, TextLevel } from './core/dataset.js';
-import { LabelCodes, NUMBER } from './core/labels.js';
+import { shortestDecimal } from '../util/numbers.js';
+import { IGNORED, type Purpose, type ReadSequence, type TextLevel } from './core/dataset.js';
+import { LabelCodes, NUMBER, UnknownClass } from './core/labels.js';
 import { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/store.js';
 import {
@@ -14,6 +15,7 @@ import {
   badDate,
   badNumber,
   cellNumber,
+  changingTarget,
   type FirstOrder,
   findColumns,
   isMissing,
@@ -52,6 +54,8 @@ export interface TableColumns extends TableFormat {
   readonly targetKind: 'class' | 'value';
   /** True for the cells that mean a missing target. Default: empty cells and NaN. */
   readonly isTargetMissing?: (text: string) => boolean;
+  /** How targets are read for a trained model. */
+  readonly evaluation?: TargetReader | undefined;
   /** True to keep features in float64, for scaling before they are rounded to float32. */
   readonly keepsFloat64?: boolean;
   /** Which rows form a sequence; absent: each is one. */
@@ -72,6 +76,15 @@ export interface TableColumns extends TableFormat {
   readonly isPartlyRead?: boolean;
 }
 
+export interface TargetReader {
+  /** Names of the classes; empty if targets are values. */
+  readonly classNames: readonly string[];
+  /** Returns the class of a label, or throws {@link UnknownClass}. */
+  classOf(label: string): number;
+  /** True if each row has a target; otherwise those of a sequence are the same. */
+  readonly perStep: boolean;
+}
+
 /** Row indices of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
 
@@ -84,8 +97,8 @@ export class Rows {
   /** Start of each row in `features`, and the end of the last. */
   readonly starts: number[] = [0];
   /**
-   * `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`; NaN if one is
-   * missing.
+   * `[rows, targets]`: numbers in float64; or codes of the class labels in `labels`, which are
+   * classes for a trained model. NaN if one is missing.
    */
   readonly targets: number[] = [];
   readonly labels = new LabelCodes();
@@ -152,6 +165,12 @@ export class Rows {
     }
     return out;
   }
+}
+
+/** True if no target of a row is missing. */
+export function hasTarget({ targets }: Rows, size: number, row: number): boolean {
+  for (let at = row * size; at < (row + 1) * size; at++) if (Number.isNaN(targets[at])) return false;
+  return true;
 }
 
 /** Maximum number of invalid cells of a column to report before training. */
@@ -265,9 +284,10 @@ export class TableReader implements TableHandlers {
     this.headerRow = record.row;
     this.parquet = columns;
     // a model does not read names
-    const named = this.named.map(column =>
-      column === id ? { ...column, isOptional: !this.isTraining } : column,
-    );
+    const named = this.named.map(column => {
+      if (column === id) return { ...column, isOptional: !this.isTraining };
+      return targets.includes(column) ? { ...column, role: 'the target, which an evaluation needs' } : column;
+    });
     const indexOf = findColumns(record, delimiter, named, purpose);
     this.indices = {
       features: features.map(indexOf),
@@ -430,20 +450,24 @@ export class TableReader implements TableHandlers {
 
   private addTarget(text: string, column: number, record: TableRecord): CellProblem | undefined {
     const { targets, labels } = this.rows;
-    const isTargetMissing = this.columns.isTargetMissing ?? isMissing;
-    if (this.columns.targetKind === 'value') {
-      const value = isTargetMissing(text) ? Number.NaN : cellNumber(text);
+    const { evaluation, isTargetMissing = isMissing, targetKind } = this.columns;
+    // a place for each target, also of a sequence that is refused
+    const at = targets.push(Number.NaN) - 1;
+    if (isTargetMissing(text)) return undefined;
+    if (targetKind === 'value') {
+      const value = cellNumber(text);
       if (value === undefined)
         return place => badNumber(text, place, 'a finite number, or `target_kind: class`');
-      targets.push(value);
-      return undefined;
-    }
-    if (isTargetMissing(text)) {
-      targets.push(Number.NaN);
+      targets[at] = value;
       return undefined;
     }
     const label = this.textOf(text, column);
-    targets.push(labels.placed(label, () => record.place(column)));
+    try {
+      targets[at] = evaluation ? evaluation.classOf(label) : labels.placed(label, () => record.place(column));
+    } catch (error) {
+      if (!(error instanceof UnknownClass)) throw error;
+      return place => ({ ...error.problem, ...place });
+    }
     return undefined;
   }
 
@@ -502,19 +526,50 @@ export class TableReader implements TableHandlers {
     }
   }
 
+  /** The problem of a sequence that has several targets instead of one. */
+  private changingTarget(key: number, rowsOfSequence: RowList): readonly Diagnostic[] {
+    const { rows } = this;
+    const { evaluation, targets } = this.columns;
+    if (evaluation === undefined || evaluation.perStep) return [];
+    const { classNames } = evaluation;
+    const list = rowsOfSequence.filter(row => hasTarget(rows, targets.length, row));
+    const targetAt = (at: number) => rows.targets[at];
+    const words = (at: number) => classNames[targetAt(at)] ?? String(shortestDecimal(targetAt(at)));
+    const names = targets.map(({ name }) => name);
+    const problem = changingTarget({ rows, list, owner: this.ownerOf(key) }, names, targetAt, words);
+    return problem ? [problem] : [];
+  }
+
+  /** `[targets]` of a sequence, or `[length, targets]`. */
+  private targetsOf(list: RowList, { perStep }: TargetReader): Int32Array | Float32Array {
+    const { rows } = this;
+    const { targets, targetKind } = this.columns;
+    const size = targets.length;
+    const isWhole = (row: number) => hasTarget(rows, size, row);
+    const own = perStep ? list : [list.find(isWhole) ?? list[0]];
+    // a prediction of several values needs all of them
+    const values = own.flatMap(row =>
+      isWhole(row) ? rows.targets.slice(row * size, (row + 1) * size) : Array(size).fill(Number.NaN),
+    );
+    return targetKind === 'value'
+      ? Float32Array.from(values)
+      : Int32Array.from(values, one => (Number.isNaN(one) ? IGNORED : one));
+  }
+
   private emit(): void {
     const lists = this.lists();
     const { columns, rows } = this;
     for (const [key, list] of lists.entries()) {
       const id = this.idOf(key, list);
-      const problems = rows.problems.get(key);
-      if (problems) this.done.push({ problems: problems.all, id });
+      const problems = rows.problems.get(key)?.all ?? this.changingTarget(key, list);
+      if (problems.length > 0) this.done.push({ problems, id });
       else {
         const values = rows.values(list) as Float32Array;
         this.done.push({
           length: columns.level === undefined ? list.length : values.length,
           values,
           id,
+          ...(columns.evaluation && { targets: this.targetsOf(list, columns.evaluation) }),
           ...(columns.order && { times: list.map(row => rows.order[row]) }),
           ...(columns.symbol && { symbols: rows.textsOf(list) }),
           place: rows.place(list[0]),

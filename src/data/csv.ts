@@ -2,18 +2,25 @@
 
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
-import type { DataRecord, Dataset, DatasetContext, DatasetKind, SequenceReader } from './core/dataset.js';
-import { type ClassMapping, classesByCode } from './core/labels.js';
+import type {
+  DataRecord,
+  Dataset,
+  DatasetContext,
+  DatasetKind,
+  NewSequencesOptions,
+  SequenceReader,
+} from './core/dataset.js';
+import { type ClassMapping, classesByCode, classReader } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { columnName } from './core/settings.js';
 import { TextCodes } from './core/store.js';
-import { missingTest } from './csv-columns.js';
+import { changingTarget, missingTest } from './csv-columns.js';
 import {
+  hasTarget,
   MAX_GATHERED_BYTES,
-  type Rows,
   readTrainingTable,
   TableReader,
   type TrainingTable,
@@ -190,13 +197,24 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   };
 }
 
-function csvSequences(config: CsvConfig, { vocabulary }: DataRecord): SequenceReader {
+function csvSequences(
+  config: CsvConfig,
+  { vocabulary, class_names: classNames = [] }: DataRecord,
+  { targets }: NewSequencesOptions = {},
+): SequenceReader {
+  const { targets: columnsOfTargets, ...others } = columnsOf(config);
+  const evaluation = targets && {
+    classNames,
+    classOf: classReader(classNames, config, targets.ignoredLabel),
+    perStep: config.sequence?.per_step ?? false,
+  };
   const columns = {
-    ...columnsOf(config),
+    ...others,
     purpose: 'predict' as const,
-    targets: [],
+    targets: targets ? columnsOfTargets : [],
+    evaluation,
     splits: [],
-    symbol: vocabulary && symbolReader(vocabulary),
+    symbol: vocabulary && symbolReader(vocabulary, evaluation !== undefined),
   };
   return {
     hasIds: true,
@@ -332,12 +350,6 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   };
 }
 
-/** True if no target of a row is missing. */
-function hasTarget({ targets }: Rows, size: number, row: number): boolean {
-  for (let at = row * size; at < (row + 1) * size; at++) if (Number.isNaN(targets[at])) return false;
-  return true;
-}
-
 /** A sequence is in one split, so a column that divides the data has one value in its rows. */
 function checkSplitColumns({ rows, lists, reader }: TrainingTable, columns: readonly string[]): void {
   const { splits, splitValues } = rows;
@@ -369,29 +381,18 @@ function checkConstant(
 ): void {
   const { rows, lists, reader } = table;
   const { targets, labels } = rows;
-  const size = names.length;
   const classes = mapping && classesByCode(labels, mapping);
   const targetOf = (at: number): number => (classes ? classes[targets[at]] : targets[at]);
   const words = (at: number): string =>
     classes ? labels.texts[targets[at]] : String(shortestDecimal(targets[at]));
+  const size = names.length;
+  const suggestion = classes && { suggestion: 'dataset.sequence.per_step: true' };
   const problems = new Problems();
   for (const index of indices) {
-    const [first, ...others] = lists[index].filter(row => hasTarget(rows, size, row));
-    const differs = (row: number, k: number) => targetOf(row * size + k) !== targetOf(first * size + k);
-    const columns = [...names.keys()];
-    const row = others.find(row => columns.some(k => differs(row, k)));
-    if (row === undefined || problems.full) continue;
-    const target = columns.find(k => differs(row, k)) ?? 0;
-    const place = rows.place(row);
-    problems.add({
-      code: 'data/csv-target',
-      message: `the rows${reader.ownerOf(rows.groups[first])} have different targets`,
-      ...place,
-      columnName: names[target],
-      expected: `${words(first * size + target)}, as in ${rowName(rows.place(first), place)}`,
-      got: words(row * size + target),
-      suggestion: classes ? 'dataset.sequence.per_step: true' : undefined,
-    });
+    const list = lists[index].filter(row => hasTarget(rows, size, row));
+    const owner = reader.ownerOf(rows.groups[list[0]]);
+    const problem = problems.full ? undefined : changingTarget({ rows, list, owner }, names, targetOf, words);
+    if (problem) problems.add({ ...problem, ...suggestion });
   }
   problems.throwIfAny();
 }

@@ -10,6 +10,8 @@ import type {
   DataRecord,
   Interval,
   NewSequence,
+  NewSequencesOptions,
+  ReadSequence,
   Scaling,
   SequenceReader,
   SeriesScaling,
@@ -324,7 +326,11 @@ export function idOf({ series, origin }: Window, order: readonly string[]): stri
   return [series.name, order[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');
 }
 
-export function forecastSequences(config: ForecastConfig, { series_scaling }: DataRecord): SequenceReader {
+export function forecastSequences(
+  config: ForecastConfig,
+  { series_scaling }: DataRecord,
+  { targets }: NewSequencesOptions = {},
+): SequenceReader {
   const { pooled, series } = series_scaling as SeriesScaling;
   const scalings = new Map(series.map(one => [one.name, one]));
   const columns = { ...tableColumns(config), purpose: 'predict', isPartlyRead: true } as const;
@@ -340,6 +346,18 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
       }
       const lists = reader.lists();
       const { rows } = reader;
+      if (targets) {
+        for (const [key, list] of lists.entries()) {
+          const name = rows.groupNames.texts[key];
+          const problems = new Problems();
+          problems.add(...(rows.problems.get(key)?.all ?? []));
+          problems.attempt(() => checkDates({ name, list, rows }, config));
+          if (problems.all.length > 0) yield [{ problems: problems.all, id: name }];
+          else yield* windowsToEvaluate({ name, list, rows }, config, scalings.get(name) ?? pooled);
+        }
+        yield reader.take();
+        return;
+      }
       const sequences = lists.map((list, key) => {
         const name = rows.groupNames.texts[key];
         const id = config.series !== undefined && { id: name };
@@ -361,6 +379,49 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
   };
 }
 
+/** Windows that are made at once. */
+const WINDOWS = 64;
+
+/** Yields all windows of a series that have targets, in the order of a split. */
+function* windowsToEvaluate(
+  table: InputSeries,
+  config: ForecastConfig,
+  { naive_error, ...scaling }: Scaling & { readonly naive_error?: number },
+): Generator<readonly ReadSequence[]> {
+  const { list, rows } = table;
+  const { input_steps, horizon, stride } = config;
+  const { size, steps, width } = windowShape(config);
+  const valueAt = (row: number, column: number) => rows.features.at(row * width + column);
+  const series = { ...scaledSeries(list, valueAt, scaling), name: table.name, naiveError: naive_error };
+  const problemsIn = cellProblems(table, config);
+  // rows without a target at the end are those whose future is not known yet
+  const end = 1 + lastTarget(table, width);
+  const origins: number[] = [];
+  for (let origin = input_steps; origin + horizon <= end; origin += stride) origins.push(origin);
+  for (let from = 0; from < origins.length; from += WINDOWS) {
+    const windows = origins.slice(from, from + WINDOWS).map(origin => ({ series, origin }));
+    const id = (index: number) => idOf(windows[index], rows.order);
+    const { read, targets } = forecastSplit(windows, rows.keys, config, id);
+    const perWindow = targets.values.length / windows.length;
+    yield windows.map(({ origin }, i): ReadSequence => {
+      const problems = problemsIn(origin - input_steps, origin + horizon, true);
+      if (problems.length > 0) return { problems, id: id(i) };
+      const values = new Float32Array(steps * size);
+      read(i, values, 0, size);
+      return {
+        ...{ length: steps, values, id: id(i), errorScale: naive_error },
+        targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
+        targetScaling: step => targets.scaling((i * perWindow) / targets.size + step),
+      };
+    });
+  }
+}
+
+/** The last step of a series with a target. */
+function lastTarget({ list, rows }: InputSeries, width: number): number {
+  return list.findLastIndex(row => !isMissing(rows.texts.get(row * width) ?? 'a number'));
+}
+
 /** Warning: the training data do not have this series. */
 function notTrained(series: string, place: RowPlace): Diagnostic {
   const message = `the series ${JSON.stringify(series)} is not in the training data: expect a poor forecast`;
@@ -378,25 +439,16 @@ function windowToPredict(
 ): NewSequence & { readonly gaps: readonly Diagnostic[] } {
   const { name, list, rows } = series;
   const { input_steps, horizon } = config;
-  const { size, width, observed, steps } = windowShape(config);
+  const { size, width, steps } = windowShape(config);
   checkDates(series, config);
-  const last = list.findLastIndex(row => !isMissing(rows.texts.get(row * width) ?? 'a number'));
+  const last = lastTarget(series, width);
   const ahead = Math.min(horizon, list.length - 1 - last);
   const range = { first: last + 1 - input_steps, last, ahead };
   refuseLacking(series, config, range);
+  const wrong = new Problems();
+  wrong.add(...cellProblems(series, config)(range.first, last + 1 + range.ahead, false));
   const read = list.slice(range.first, last + 1);
   const future = list.slice(last + 1, last + 1 + ahead);
-  const { features: columns } = tableColumns(config);
-  const wrong = new Problems();
-  const check = (row: number, first: number): void => {
-    for (let column = first; column < width; column++) {
-      const text = rows.texts.get(row * width + column);
-      if (text !== undefined)
-        wrong.add(badNumber(text, { ...rows.place(row), columnName: columns[column].name }));
-    }
-  };
-  for (const row of read) check(row, 0);
-  for (const row of future) check(row, observed);
   wrong.throwIfAny();
   const given = [...read, ...future];
   const next = nextTimes(series, config, given, trained.interval);
@@ -443,6 +495,34 @@ function nextTimes(
       expected: `${counted(horizon, 'row')} without a target after the last one, with the dates to forecast`,
     },
   );
+}
+
+/**
+ * Returns the function from the steps of a window to its cells that are no numbers, among those of
+ * the columns that a model reads at a step, and of the targets if it `hasTargets`.
+ */
+function cellProblems({ list, rows }: InputSeries, config: ForecastConfig) {
+  const { features: columns } = tableColumns(config);
+  const { width, observed } = windowShape(config);
+  const known = new Map<number, Diagnostic>();
+  const problemAt = (row: number, column: number): readonly Diagnostic[] => {
+    const at = row * width + column;
+    const text = rows.texts.get(at);
+    if (text === undefined) return [];
+    const problem =
+      known.get(at) ?? badNumber(text, { ...rows.place(row), columnName: columns[column].name });
+    // windows share cells
+    known.set(at, problem);
+    return [problem];
+  };
+  return (first: number, end: number, hasTargets: boolean): readonly Diagnostic[] => {
+    if (rows.texts.size === 0) return [];
+    return list.slice(first, end).flatMap((row, step) => {
+      const isRead = (column: number) =>
+        step < config.input_steps || column >= observed || (hasTargets && column === 0);
+      return columns.flatMap((_, column) => (isRead(column) ? problemAt(row, column) : []));
+    });
+  };
 }
 
 /** The model reads calendar features of dates. */

@@ -244,9 +244,13 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     test: split(windows('test')),
     seriesScaling: {
       pooled,
-      series: all.map(({ name, scaling }, i) => {
+      series: all.map(({ name, scaling, naiveError }, i) => {
         const interval = config.time === undefined ? undefined : intervalOf(histories[i], cells);
-        return { name, ...scaling, ...(interval && { interval }) };
+        return {
+          ...{ name, ...scaling },
+          ...(interval && { interval }),
+          ...(naiveError !== undefined && { naive_error: naiveError }),
+        };
       }),
     },
     seriesFacts: {

@@ -8,7 +8,8 @@ import { damagedError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { optionalFile } from '../util/root.js';
 import * as key from '../util/schema.js';
-import { ARRAY_KIND, arrayDataset, arraySequences, type LayoutOf } from './array-dataset.js';
+import { ARRAY_KIND, arrayDataset, type LayoutOf } from './array-dataset.js';
+import { arraySequences } from './array-inputs.js';
 import { ArrayFiles, type FileArray } from './arrays.js';
 import { type Dataset, type DatasetContext, type DatasetKind, splitFiles } from './core/dataset.js';
 import { range } from './core/drawing.js';
@@ -65,7 +66,7 @@ export const idx: DatasetKind<IdxConfig, typeof idxSettings> = {
   settings: idxSettings,
   open: openIdx,
   facts: () => IMAGE_FACTS,
-  newSequences: ({ sequence }, data) => arraySequences(data, imageLayout(sequence)),
+  newSequences: ({ sequence }, data, options) => arraySequences(data, imageLayout(sequence), options),
 };
 
 const IMAGE_FACTS = { inputKind: 'number', targetKind: 'class', perStep: false } as const;
@@ -106,7 +107,7 @@ export const mnist: DatasetKind<MnistConfig, typeof mnistSettings> = {
   settings: mnistSettings,
   open: openMnist,
   facts: () => ({ ...IMAGE_FACTS, numClasses: CLASSES, trainCount: TRAIN_COUNT }),
-  newSequences: ({ sequence }, data) => arraySequences(data, imageLayout(sequence)),
+  newSequences: ({ sequence }, data, options) => arraySequences(data, imageLayout(sequence), options),
 };
 
 const TRAIN_COUNT = 60_000;

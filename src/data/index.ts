@@ -88,17 +88,21 @@ export function newSequences(
 }
 
 /**
- * Returns the files of `paths` to predict for a run with `config`: folders and patterns are
- * expanded like those of the dataset.
+ * Returns the files of `paths` to predict for a run with `config`, or to evaluate if they have
+ * targets: folders and patterns are expanded like those of the dataset.
  */
 export async function newSequenceFiles(
   config: DatasetConfig,
   paths: readonly string[],
+  hasTargets = false,
 ): Promise<readonly InputSource[]> {
   const expands = kindOf(config).expandsPaths;
-  if (!expands && paths.length > 1) {
-    throw usageError('data/several-files', `an input of \`dataset.kind: ${config.kind}\` is one file`, {
-      file: paths[1],
+  const [most, allowed] = hasTargets
+    ? [MAX_ARRAY_FILES, 'an archive, or the files of x, y and lengths']
+    : [1, 'one file'];
+  if (!expands && paths.length > most) {
+    throw usageError('data/several-files', `an input of \`dataset.kind: ${config.kind}\` is ${allowed}`, {
+      file: paths[most],
     });
   }
   const files = expands ? await distinctFiles(await inputFiles(paths)) : paths;
@@ -106,6 +110,9 @@ export async function newSequenceFiles(
   const first = await fileBytes(files[0]);
   return files.map((name, i) => ({ name, open: async () => (i === 0 ? first : fileBytes(name)) }));
 }
+
+/** Files of the arrays x, y and lengths. */
+const MAX_ARRAY_FILES = 3;
 
 /** The table's entry for a config's kind; the table's type guarantees that they match. */
 export function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {

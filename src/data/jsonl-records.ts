@@ -4,6 +4,7 @@
  */
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
+import { UnknownClass } from './core/labels.js';
 import type { Problems } from './core/problems.js';
 import type { FloatList } from './core/store.js';
 import { LinePieces } from './formats/utf8.js';
@@ -109,7 +110,7 @@ export function attemptField<T>(
     throw new Unfit('this field in every record', undefined, { code: 'data/jsonl-missing-field' });
   } catch (error) {
     const field = `field ${JSON.stringify(name)}`;
-    if (error instanceof UnknownSymbol) {
+    if (error instanceof UnknownSymbol || error instanceof UnknownClass) {
       const { problem } = error;
       problems.add({ ...problem, message: `${field}: ${problem.message}`, ...line.place(name) });
       return undefined;

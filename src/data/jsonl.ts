@@ -9,10 +9,12 @@ import {
   type DatasetKind,
   dataWidth,
   IGNORED,
+  type NewSequencesOptions,
   type ReadSequence,
   type SequenceReader,
+  type TargetsToRead,
 } from './core/dataset.js';
-import { type ClassMapping, LabelCodes } from './core/labels.js';
+import { type ClassMapping, classReader, LabelCodes } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
@@ -151,10 +153,15 @@ async function open(config: JsonlConfig, context: DatasetContext): Promise<Datas
   };
 }
 
-/** Reads the field `input` of each record. */
-function newSequences(config: JsonlConfig, data: DataRecord): SequenceReader {
-  const codeOf = symbolReader(data.vocabulary);
+/** Reads the field `input` of each record, and for an evaluation the field `target`. */
+function newSequences(
+  config: JsonlConfig,
+  data: DataRecord,
+  { targets }: NewSequencesOptions = {},
+): SequenceReader {
+  const codeOf = symbolReader(data.vocabulary, targets !== undefined);
   const shape = data.input.kind === 'number' ? { features: dataWidth(data) } : {};
+  const targetsOf = targets && targetReader(config, data.class_names ?? [], targets);
   return {
     hasIds: true,
     hasTimes: false,
@@ -178,9 +185,12 @@ function newSequences(config: JsonlConfig, data: DataRecord): SequenceReader {
         const length = attemptField(line, config.input, problems, value =>
           addSteps(value, config, { shape, codeOf: keptCode, out }),
         );
+        const own =
+          targetsOf && attemptField(line, config.target, problems, value => targetsOf(value, length ?? 0));
         if (problems.all.length > 0) return { problems: problems.all, ...named };
+        const labelled = own && { targets: own };
         const spelled = data.vocabulary && { symbols };
-        return { length: length ?? 0, values: out.toArray(), ...named, ...spelled, place };
+        return { length: length ?? 0, values: out.toArray(), ...labelled, ...named, ...spelled, place };
       };
       const piecesOf = (file: string) =>
         jsonLines(
@@ -191,6 +201,42 @@ function newSequences(config: JsonlConfig, data: DataRecord): SequenceReader {
       yield* readInTurn(sources, piecesOf, done);
     },
   };
+}
+
+/** Returns the reader of a record's target for a trained model. */
+function targetReader(
+  config: JsonlConfig,
+  classNames: readonly string[],
+  { size, ignoredLabel }: TargetsToRead,
+): (value: unknown, length: number) => Int32Array | Float32Array {
+  const isClass = config.target_kind === 'class';
+  const classOf = classReader(classNames, config, ignoredLabel);
+  const one = (target: unknown): readonly number[] => {
+    if (target === null) return isClass ? [IGNORED] : Array(size).fill(Number.NaN);
+    return isClass ? [classOf(labelOf(target))] : numbersOf(target, size);
+  };
+  return (value, length) => {
+    const all = targetsIn(value, length, config).flatMap(one);
+    return isClass ? Int32Array.from(all) : Float32Array.from(all);
+  };
+}
+
+/** The target of each step, or the only one. */
+function targetsIn(value: unknown, length: number, { per_step, input }: JsonlConfig): readonly unknown[] {
+  if (!per_step) return [value];
+  if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
+  // an invalid sequence has been reported already
+  if (value.length === length || length === 0) return value;
+  const expected = `${counted(length, 'target')}, one for each step of ${JSON.stringify(input)}`;
+  throw new Unfit(expected, value, { got: counted(value.length, 'target') });
+}
+
+/** @param size as of the other targets; undefined for the first */
+function numbersOf(value: unknown, size: number | undefined): readonly number[] {
+  const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (numbers.length !== (size ?? numbers.length) || numbers.length === 0)
+    throw new Unfit(`${counted(Math.max(1, size ?? 1), 'number')}, as in the first record`, value);
+  return numbers.map(finite);
 }
 
 /** A target must not be an input. */
@@ -336,20 +382,10 @@ class TableReader {
   }
 
   private target(value: unknown, length: number, line: RecordLine): void {
-    const { target_kind, per_step, input } = this.config;
-    const one = (target: unknown): void =>
-      target_kind === 'value' ? this.numbers(target) : this.label(target, line);
-    if (!per_step) {
-      one(value);
-      return;
+    for (const target of targetsIn(value, length, this.config)) {
+      if (this.config.target_kind === 'value') this.numbers(target);
+      else this.label(target, line);
     }
-    if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
-    // an invalid sequence has been reported already
-    if (value.length !== length && length > 0) {
-      const expected = `${counted(length, 'target')}, one for each step of ${JSON.stringify(input)}`;
-      throw new Unfit(expected, value, { got: counted(value.length, 'target') });
-    }
-    for (const target of value) one(target);
   }
 
   /** Appends the numbers of a target; NaN for a step without one. */
@@ -360,13 +396,11 @@ class TableReader {
       for (let i = 0; i < (common.targets ?? 0); i++) targets.push(Number.NaN);
       return;
     }
-    const numbers = Array.isArray(value) ? value : [value];
+    const numbers = numbersOf(value, common.targets);
     common.targets ??= numbers.length;
     for (let i = 0; i < this.pendingNulls * common.targets; i++) targets.push(Number.NaN);
     this.pendingNulls = 0;
-    if (numbers.length !== common.targets || numbers.length === 0)
-      throw new Unfit(`${counted(Math.max(1, common.targets), 'number')}, as in the first record`, value);
-    for (const number of numbers) targets.push(finite(number));
+    for (const number of numbers) targets.push(number);
   }
 
   private label(value: unknown, line: RecordLine): void {

@@ -1,9 +1,16 @@
 /** Dataset kinds of NumPy arrays: `npz`, one archive, and `npy`, a file for each array. */
 import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { ARRAY_KIND, arrayDataset, arraySequences, sequenceLayout } from './array-dataset.js';
+import { ARRAY_KIND, arrayDataset, sequenceLayout } from './array-dataset.js';
+import { arraySequences } from './array-inputs.js';
 import { ArrayFiles } from './arrays.js';
-import type { DataRecord, Dataset, DatasetContext, DatasetKind } from './core/dataset.js';
+import type {
+  DataRecord,
+  Dataset,
+  DatasetContext,
+  DatasetKind,
+  NewSequencesOptions,
+} from './core/dataset.js';
 import { configError } from './core/problems.js';
 import * as keys from './core/settings.js';
 import { npyForm } from './formats/number-arrays.js';
@@ -97,7 +104,8 @@ export type NpyConfig = key.TypeOf<typeof npySettings>;
 const NUMPY_KIND = {
   ...ARRAY_KIND,
   facts: () => ({}),
-  newSequences: (_: unknown, data: DataRecord) => arraySequences(data, sequenceLayout),
+  newSequences: (_: unknown, data: DataRecord, options?: NewSequencesOptions) =>
+    arraySequences(data, sequenceLayout, options),
   symbols: { how: 'integers [N, T] as x', orNumbers: 'numbers [N, T, F] as x' },
 };
 

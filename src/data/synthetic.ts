@@ -9,7 +9,8 @@
 
 import { RandomStream } from '../util/random.js';
 import * as key from '../util/schema.js';
-import { ARRAY_KIND, arraySequences, sequenceLayout } from './array-dataset.js';
+import { ARRAY_KIND, sequenceLayout } from './array-dataset.js';
+import { arraySequences } from './array-inputs.js';
 import {
   type Dataset,
   type DatasetContext,
@@ -117,7 +118,7 @@ export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
       ? { targetKind: 'value', perStep: false }
       : { targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES }),
   }),
-  newSequences: (_, data) => arraySequences(data, sequenceLayout),
+  newSequences: (_, data, options) => arraySequences(data, sequenceLayout, options),
 };
 
 /**

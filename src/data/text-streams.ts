@@ -299,6 +299,8 @@ export interface Layout {
 interface InputLayout extends Layout {
   /** Code of the symbols that the model has not learned to read. */
   readonly refused: number;
+  /** True if the target of a step is the next symbol, otherwise there are none. */
+  readonly hasTargets: boolean;
 }
 
 export function cutOf(
@@ -324,16 +326,17 @@ export function cutOf(
 export function textSequences(
   { level, sequence_length: steps }: TextConfig,
   { vocabulary }: DataRecord,
-  { rows = 1, lines = false }: NewSequencesOptions = {},
+  { rows = 1, lines = false, targets }: NewSequencesOptions = {},
 ): SequenceReader {
+  const hasTargets = targets !== undefined;
   if (lines) return linesToPredict(level, vocabulary);
   return {
     hasIds: false,
     hasTimes: false,
     continues: true,
     read(sources) {
-      const codes = inputCodes(vocabulary);
-      const layout = { steps, rows, refused: codes.refused };
+      const codes = inputCodes(vocabulary, hasTargets);
+      const layout = { steps, rows, refused: codes.refused, hasTargets };
       return (rows === 1 ? cutStream : cutRows)(sources, new PieceReader(level, codes), layout);
     },
   };
@@ -348,26 +351,30 @@ function refusal(piece: CodedPiece, index: number, level: TextLevel): Diagnostic
 async function* cutStream(
   sources: readonly InputSource[],
   reader: PieceReader,
-  { steps, refused }: InputLayout,
+  { steps, refused, hasTargets }: InputLayout,
 ): AsyncGenerator<readonly ReadSequence[]> {
   const done: ReadSequence[] = [];
   let values = new Float32Array(steps);
   let length = 0;
   let unread: { readonly step: number; readonly problem: Diagnostic }[] = [];
-  const emit = (count: number): void => {
+  /** Emits a sequence of `count` symbols, before the symbol `next`. */
+  const emit = (count: number, next: number): void => {
     const problems = unread.flatMap(({ step, problem }) => (step < count ? [problem] : []));
-    done.push(problems.length > 0 ? { problems } : { length: count, values: values.subarray(0, count) });
+    const own = values.subarray(0, count);
+    const targetAt = (_: unknown, step: number) => own[step + 1] ?? next;
+    const targets = hasTargets && { targets: Int32Array.from({ length: count }, targetAt) };
+    done.push(problems.length > 0 ? { problems } : { length: count, values: own, ...targets });
     [values, length, unread] = [new Float32Array(steps), 0, []];
   };
   const add = (piece: CodedPiece): void =>
     piece.codes.forEach((code, i) => {
-      if (length === steps) emit(steps);
+      if (length === steps) emit(steps, code);
       if (code === refused && unread.length < MAX_TOLD)
         unread.push({ step: length, problem: refusal(piece, i, reader.level) });
       values[length++] = code;
     });
   yield* readInTurn(sources, name => new TextPieces(name, reader, add), done);
-  if (length > 1) emit(length - 1);
+  if (length > 1) emit(length - 1, values[length - 1]);
   yield done;
 }
 
@@ -404,8 +411,13 @@ async function* cutRows(
     const { from, to } = inputsOf(index);
     // only the last rows of a batch have no symbols left
     if (from === to) continue;
-    const values = Float32Array.from(codesIn(stream, { from, to }));
-    yield [{ length: to - from, values, position: index, startsBatch: index % layout.rows === 0 }];
+    // the targets of the steps are the next symbols
+    const codes = codesIn(stream, { from, to: to + 1 });
+    const values = Float32Array.from(codes.subarray(0, -1));
+    const targets = layout.hasTargets && { targets: Int32Array.from(codes.subarray(1)) };
+    yield [
+      { length: to - from, values, ...targets, position: index, startsBatch: index % layout.rows === 0 },
+    ];
   }
 }
 

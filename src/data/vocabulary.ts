@@ -91,9 +91,13 @@ const NO_SYMBOLS: Vocabulary = { level: null, symbols: [] };
 /**
  * Returns the function that numbers the symbols of sequences to predict; {@link UNKNOWN} for all
  * unknown symbols if the model has learned to read them.
+ * @param readsAll true to read them anyway, as the splits of a dataset are read
  */
-export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: string) => number {
-  const { code, refused } = inputCodes(vocabulary);
+export function symbolReader(
+  vocabulary: Vocabulary = NO_SYMBOLS,
+  readsAll = false,
+): (symbol: string) => number {
+  const { code, refused } = inputCodes(vocabulary, readsAll);
   return symbol => {
     const number = code(symbol);
     if (number === refused) throw new UnknownSymbol(symbol, vocabulary.level);
@@ -103,12 +107,12 @@ export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: stri
 
 /**
  * Returns the numbers of the symbols of an input, as codes; those that the model has not learned to
- * read have the code `refused`.
+ * read have the code `refused`, unless it `readsAll`.
  */
-export function inputCodes(vocabulary: Vocabulary = NO_SYMBOLS) {
+export function inputCodes(vocabulary: Vocabulary = NO_SYMBOLS, readsAll = false) {
   const numbers = symbolNumbers(vocabulary);
   const refused = vocabulary.symbols.length;
-  const unknown = vocabulary.has_unknown ? UNKNOWN : refused;
+  const unknown = vocabulary.has_unknown || readsAll ? UNKNOWN : refused;
   return { code: (symbol: string): number => numbers.get(symbol) ?? unknown, size: refused + 1, refused };
 }
 

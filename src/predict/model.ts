@@ -9,7 +9,6 @@ import {
   type InputSource,
   type NewSequencesOptions,
   newSequenceFiles,
-  newSequences,
   type ReadSequence,
   type SequenceInput,
   type SplitName,
@@ -18,10 +17,9 @@ import {
   UnknownSymbol,
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
-import { streamsOf } from '../train/session.js';
 import * as args from '../util/arguments.js';
 import { UserError, usageError, usageErrors } from '../util/errors.js';
-import { type OpenedModel, openModel, openWithoutData, splitOf } from './open.js';
+import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
 import { type PredictionForm, Predictor, type SequencePrediction, type WhichWeights } from './predictor.js';
 import {
   type GenerateOptions,
@@ -190,16 +188,11 @@ export class Model {
     sources: () => Promise<readonly InputSource[]>,
     { lines, ...options }: RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
   ): Predicted {
-    const { opened } = this;
-    const { dataset, training } = opened.experiment;
-    const reader = newSequences(dataset, opened.data, { rows: streamsOf(training), lines });
+    const { reader, model } = readerFor(this.opened, { lines });
     const { hasIds, hasTimes, continues } = reader;
     const read = async function* () {
       yield* reader.read(await sources());
     };
-    // the sequences of one stream go on with the states of those before
-    const spec = { ...opened.run.spec, carriesState: training.carry_state };
-    const model = { ...opened, run: { ...opened.run, spec } };
     const of = continues ? { model, idle: this.idle.streams } : undefined;
     return { form: { ...this.form, hasIds, hasTimes }, batches: this.batches(read(), options, of) };
   }

@@ -3,14 +3,28 @@
  * evaluates it on them.
  */
 import { configDifferences } from '../config/explain.js';
-import type { Experiment, LoadedExperiment } from '../config/index.js';
+import { type Experiment, type LoadedExperiment, measuredMetrics } from '../config/index.js';
 import { pathsIn } from '../config/schema/schema.js';
-import type { DataRecord, DataScaling, Dataset, Split, SplitName } from '../data/index.js';
+import {
+  type DataRecord,
+  type DataScaling,
+  type Dataset,
+  type InputSource,
+  isRejected,
+  type NewSequencesOptions,
+  newSequences,
+  type SequenceReader,
+  type Split,
+  type SplitName,
+  type TargetsToRead,
+  UNKNOWN,
+} from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
-import { lossOf, targetSize } from '../math/losses/index.js';
+import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError } from '../math/metrics/errors.js';
 import { accumulator } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
+import { predictsEachStep } from '../math/model/heads.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
 import { Run } from '../run/run.js';
@@ -19,11 +33,12 @@ import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import { type Evaluation, type EvaluationProgress, Evaluator, Readout } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
-import { type BackendOptions, modelSpec, openSession, widthOn } from '../train/session.js';
+import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
 import { damagedError, usageError, usageErrors } from '../util/errors.js';
-import type { WhichWeights } from './predictor.js';
+import { Predictor, type WhichWeights } from './predictor.js';
+import type { RejectionOptions } from './session.js';
 
 export interface OpenModelOptions extends WhichWeights {
   /** `key.path=value`: the current location of the run's data. */
@@ -108,8 +123,12 @@ export async function openWithData(
   return { ...model, dataset };
 }
 
-/** Opens the model without the data of its run. */
-export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
+/** Opens the model without the data of its run. Its loss is that of training if it `hasTargets`. */
+export async function openWithoutData(
+  saved: SavedModel,
+  options: BackendOptions,
+  hasTargets = false,
+): Promise<OpenedModel> {
   const { loaded, manifest } = saved;
   if (manifest === undefined) {
     throw damagedError('run/no-data-record', 'this run cannot read new sequences: manifest.json is missing', {
@@ -127,16 +146,49 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
     backend,
     threads: options.threads ?? usableCores(),
     width: widthOn(backend, options.width),
-    // the texts of a program are separate, not parts of one stream; see `Model.ofSources`
+    // the texts of a program are separate, not parts of one stream; see `readerFor`
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
-    // class weights may depend on the training data, and predictions do not need them
-    loss: experiment.loss.kind === 'cross_entropy' ? { kind: 'cross_entropy' } : experiment.loss,
-    metrics: [],
+    loss: hasTargets ? recordedLoss(saved, data) : lossOfPredictions(experiment.loss),
+    metrics: hasTargets ? measuredMetrics(experiment) : [],
     seed: experiment.seed,
     sequenceLength,
     variableLength: data.variable_length,
   };
   return start(saved, run, { data, scaling });
+}
+
+/** Class weights may depend on the training data, and predictions do not need them. */
+function lossOfPredictions(loss: Experiment['loss']): LossSettings {
+  return loss.kind === 'cross_entropy' ? { kind: loss.kind } : loss;
+}
+
+/** The loss of training, with its class weights as the run recorded them. */
+function recordedLoss({ path, loaded }: SavedModel, { class_weights }: DataRecord): LossSettings {
+  const { loss } = loaded.experiment;
+  if (loss.kind !== 'cross_entropy') return loss;
+  const { kind, label_smoothing, class_weights: given } = loss;
+  if (given !== 'balanced') return { kind, label_smoothing, class_weights: given };
+  if (class_weights) return { kind, label_smoothing, class_weights };
+  throw damagedError(
+    'run/no-class-weights',
+    'the version of cellrun that trained this run did not record its class weights, which the loss needs',
+    { file: path, expected: 'a run of this version, or of a loss without `class_weights: balanced`' },
+  );
+}
+
+/**
+ * Returns the reader of an input for the model, and the model with carried states if the input is
+ * one stream.
+ */
+export function readerFor(
+  model: OpenedModel,
+  options: Pick<NewSequencesOptions, 'lines' | 'targets'>,
+): { readonly reader: SequenceReader; readonly model: OpenedModel } {
+  const { dataset, training } = model.experiment;
+  const reader = newSequences(dataset, model.data, { rows: streamsOf(training), ...options });
+  const { run } = model;
+  const carriesState = reader.continues ? training.carry_state : run.spec.carriesState;
+  return { reader, model: { ...model, run: { ...run, spec: { ...run.spec, carriesState } } } };
 }
 
 async function start(
@@ -172,6 +224,53 @@ export async function evaluateCheckpoint(
     };
   } finally {
     await model.pool.close();
+  }
+}
+
+export interface InputEvaluation extends Evaluation {
+  /** Symbols of the input, and how many of them the model has not learned to read. */
+  readonly symbols: number;
+  readonly unlearned: number;
+}
+
+/**
+ * Computes the metrics of `model` on new sequences with targets, in the format of its run's data.
+ * `watch` is called after each batch with its number of sequences.
+ */
+export async function evaluateInput(
+  saved: SavedModel,
+  sources: readonly InputSource[],
+  { onRejected, ...options }: BackendOptions & RejectionOptions,
+  watch?: (sequences: number) => void,
+): Promise<InputEvaluation> {
+  const opened = await openWithoutData(saved, options, true);
+  try {
+    const { run, data, experiment } = opened;
+    const { loss } = experiment;
+    const { target: kind } = lossOf(run.loss);
+    const targets: TargetsToRead = {
+      kind,
+      perStep: predictsEachStep(run.spec.head),
+      size: kind === 'class' ? data.output_size : targetSize(run.loss, data.output_size),
+      ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
+    };
+    const { reader, model } = readerFor(opened, { targets });
+    const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
+    let [symbols, unlearned] = [0, 0];
+    const counted = async function* () {
+      for await (const list of reader.read(sources)) {
+        for (const sequence of data.vocabulary ? list : []) {
+          if (isRejected(sequence)) continue;
+          symbols += sequence.length;
+          unlearned += sequence.values.filter(isUnlearned).length;
+        }
+        yield list;
+      }
+    };
+    const evaluation = await new Predictor(model).evaluate(counted(), { onRejected }, watch);
+    return { ...evaluation, symbols, unlearned };
+  } finally {
+    await opened.pool.close();
   }
 }
 

@@ -14,11 +14,11 @@ import {
   type Split,
   type Targets,
 } from '../data/index.js';
-import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
+import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { type Numbers, predictedClass } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import { batchesOf, inTurn, probabilities, Readout } from '../train/evaluator.js';
+import { batchesOf, type Evaluation, inTurn, probabilities, Readout, Scores } from '../train/evaluator.js';
 import { ShardedBatches, type SplitBatch } from '../train/shards.js';
 import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedErrors, type UserError, usageError } from '../util/errors.js';
@@ -35,7 +35,10 @@ const MAX_BATCH_NUMBERS = 2 ** 22;
 type Placed = NewSequence & { readonly position: number };
 
 interface PredictedBatch extends SplitBatch {
-  readonly rows: readonly (Pick<Placed, 'position' | 'id' | 'symbols' | 'times' | 'warnings'> & {
+  readonly rows: readonly (Pick<
+    Placed,
+    'position' | 'id' | 'symbols' | 'times' | 'warnings' | 'errorScale'
+  > & {
     /** Steps that are not padding; absent: the length of the sequence. */
     readonly steps?: number | undefined;
   })[];
@@ -65,8 +68,22 @@ export class Predictor {
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions = {},
   ): AsyncGenerator<readonly SequencePrediction[]> {
-    if (options.onRejected && this.model.run.spec.carriesState) throw cannotSkip();
-    return this.predict(this.batchesOfSequences(lists, options));
+    return this.predict(this.newBatches(lists, options));
+  }
+
+  /** Computes the metrics of new sequences with targets. @param watch called after each batch */
+  async evaluate(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    options: RejectionOptions,
+    watch: (sequences: number) => void = () => {},
+  ): Promise<Evaluation> {
+    const scores = new Scores(this.model.run);
+    const batches = this.newBatches(lists, options);
+    for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
+      scores.add(batch.pass, { batch, slot }, index => batch.rows[index].errorScale);
+      watch(batch.rows.length);
+    }
+    return scores.evaluation;
   }
 
   private async *predict(
@@ -122,6 +139,14 @@ export class Predictor {
     }
   }
 
+  private newBatches(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    options: RejectionOptions,
+  ): AsyncGenerator<PredictedBatch> {
+    if (options.onRejected && this.model.run.spec.carriesState) throw cannotSkip();
+    return this.batchesOfSequences(lists, options);
+  }
+
   private async *batchesOfSequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
     { onRejected }: RejectionOptions,
@@ -163,8 +188,13 @@ export class Predictor {
     return { symbols: Array.from(values, number => vocabulary.symbols[number]) };
   }
 
-  private unfit({ length, place }: NewSequence): readonly Diagnostic[] {
+  private unfit({ length, place, targets }: NewSequence): readonly Diagnostic[] {
     const { run } = this.model;
+    const wrong = taskOf(run.loss) === 'labels' ? targets?.find(one => one < 0 || one > 1) : undefined;
+    if (wrong !== undefined) {
+      const message = `loss ${run.loss.kind} needs targets from 0 to 1`;
+      return [{ code: 'data/label-range', message, ...place, got: String(wrong) }];
+    }
     // states are carried only between batches of the same pass
     const most = run.spec.carriesState ? run.sequenceLength : MAX_STEPS;
     if (length <= most) return [];
@@ -197,7 +227,7 @@ export class Predictor {
     // carried states require one pass for all batches
     const isAny = run.variableLength || run.spec.carriesState;
     const pass = this.pass(steps, isAny || rows.some(({ length }) => length !== steps), this.rowsOf(steps));
-    const targets = noTargets(this.model, steps);
+    const targets = newTargets(this.model, steps, rows);
     const split = newSplit(rows, { data, steps, scaling, targets });
     return { split, indices: Uint32Array.from(rows.keys()), rows, hasLabels: false, pass };
   }
@@ -252,30 +282,31 @@ async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefin
 }
 
 /**
- * Returns a function that creates placeholder targets for `count` sequences of up to `steps` steps,
- * with the shape and scaling of real ones.
+ * Returns the targets of new sequences of up to `steps` steps, with the shape and scaling of those
+ * of a split. A target that is not given is ignored.
  * @internal
  */
-export function noTargets(
+export function newTargets(
   { run: { spec, loss }, scaling }: Pick<OpenedModel, 'run' | 'scaling'>,
   steps: number,
-): (count: number) => Targets {
+  sequences: readonly Pick<NewSequence, 'targets'>[],
+): Targets {
   const perStep = predictsEachStep(spec.head);
-  return count => {
-    const predictions = count * (perStep ? steps : 1);
-    if (lossOf(loss).target === 'class') {
-      const values = new Int32Array(predictions).fill(IGNORED);
-      return { kind: 'class', numClasses: spec.outputSize, values, perStep };
-    }
-    const size = targetSize(loss, spec.outputSize);
-    const own = scaling?.targets;
-    return {
-      kind: 'value',
-      size,
-      values: new Float32Array(predictions * size),
-      ...(own && { scaling: own }),
-    };
-  };
+  const width = perStep ? steps : 1;
+  if (lossOf(loss).target === 'class') {
+    const values = new Int32Array(sequences.length * width).fill(IGNORED);
+    for (const [i, { targets = [] }] of sequences.entries()) values.set(targets, i * width);
+    return { kind: 'class', numClasses: spec.outputSize, values, perStep };
+  }
+  const size = targetSize(loss, spec.outputSize);
+  const values = new Float32Array(sequences.length * width * size).fill(Number.NaN);
+  const own = scaling?.targets;
+  for (const [i, { targets = [] }] of sequences.entries()) {
+    const scaled = (value: number, at: number) =>
+      own ? (value - own.offset[at % size]) / own.scale[at % size] : value;
+    values.set(Float32Array.from(targets, scaled), i * width * size);
+  }
+  return { kind: 'value', size, values, perStep, ...(own && { scaling: own }) };
 }
 
 export type WhichCheckpoint = 'last' | 'best' | number;

@@ -20,7 +20,7 @@ import { type Diagnostic, damagedError, damagedErrors, UserError, usageError } f
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import type { OpenedModel } from './open.js';
-import { noTargets, type Prediction, type PredictionForm, predictionOf } from './predictor.js';
+import { newTargets, type Prediction, type PredictionForm, predictionOf } from './predictor.js';
 
 /** A sequence whose steps are passed one by one. Sessions of one model are independent. */
 export interface Session<A extends Prediction = Prediction> {
@@ -67,7 +67,7 @@ export class StepModel {
     const [[memory]] = allocateShards(this.job, { shards: 1, slots: 1 }, pool.engine.heap);
     this.memory = memory;
     this.computer = new ShardComputer(new KernelMachine(pool.engine), this.job);
-    this.readout = new Readout(lossOf(run.loss), noTargets(model, 1)(1));
+    this.readout = new Readout(lossOf(run.loss), newTargets(model, 1, [{}]));
   }
 
   session(): Session {

@@ -365,6 +365,7 @@ function sha256(content: string | Uint8Array): string {
 /** Properties of the data that predictions need. */
 export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'run' | 'spec'>): DataRecord {
   const { kind } = spec.input;
+  const weights = run.loss.kind === 'cross_entropy' ? run.loss.class_weights : undefined;
   return {
     // the spec's count: the config may have more symbols than the data
     input: kind === 'number' ? { kind, size: spec.input.size } : { kind, count: spec.input.count },
@@ -376,6 +377,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     ...(dataset.targetNames && { target_names: dataset.targetNames }),
     ...(dataset.image && { image: dataset.image }),
     ...(dataset.preparation && { preparation: dataset.preparation }),
+    ...(Array.isArray(weights) && { class_weights: weights }),
     ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),
     ...(dataset.seriesScaling && { series_scaling: dataset.seriesScaling }),
   };

@@ -4,8 +4,8 @@ import type { Split } from '../data/core/dataset.js';
 import { inDataUnits, type Scaling, type Targets } from '../data/index.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
-import { accumulator } from '../math/metrics/index.js';
-import type { Numbers, Scored } from '../math/metrics/metric.js';
+import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
+import type { Accumulator, Numbers, Scored } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { roundingOf, shortestDecimal } from '../util/numbers.js';
@@ -33,7 +33,6 @@ interface EvaluationOptions {
 
 export class Evaluator {
   private readonly batches: ShardedBatches;
-  private readonly loss: Loss;
   private warm: Promise<void> | undefined;
 
   /** Reads the current parameters of `pool` at each evaluation. */
@@ -43,7 +42,6 @@ export class Evaluator {
     readonly batchSize: number,
   ) {
     this.batches = new ShardedBatches(pool, run, batchSize);
-    this.loss = lossOf(run.loss);
   }
 
   /** Called first, so that a run allocates all its memory at the start. */
@@ -60,43 +58,75 @@ export class Evaluator {
     split: Split,
     { signal, observe, progress }: EvaluationOptions = {},
   ): Promise<Evaluation | null> {
-    const { spec, metrics, loss: settings, sequenceLength } = this.run;
-    const size = targetSize(settings, spec.outputSize);
-    const measured = metrics.map(name => [name, accumulator(taskOf(settings), name, size)] as const);
-    const targets = predictionsOf(spec, sequenceLength);
-    let [loss, weight, count, done] = [0, 0, 0, 0];
+    const scores = new Scores(this.run);
+    let done = 0;
     this.batches.resetStates();
     const all = batchesOf(split, this.batchSize, signal);
     for await (const { batch, slot } of inTurn(all, () => this.batches)) {
-      const readout = new Readout(this.loss, batch.split.targets);
-      batch.indices.forEach((index, at) => {
-        const position = batch.position(index);
-        const errorScale = split.errorScale?.(position);
-        const predictions = this.batches.predictions(slot, at, batch.split.lengths?.[index]).map(one => {
-          const from = index * targets + one.step;
-          return {
-            ...one,
-            point: readout.point(one.outputs, from),
-            target: readout.target(from),
-            interval: readout.interval(one.outputs, from),
-            errorScale,
-          };
-        });
-        for (const prediction of predictions) {
-          if (!prediction.counts) continue;
-          loss += prediction.loss;
-          weight += this.loss.weight(spec.outputSize, prediction.target[0]);
-          count++;
-          for (const [, metric] of measured) metric.add(prediction);
-        }
-        observe?.({ index: position, ...(split.id && { id: split.id(position) }), predictions });
-      });
+      const positionOf = (index: number) => batch.position(index);
+      scores.add(
+        this.batches,
+        { batch, slot },
+        index => split.errorScale?.(positionOf(index)),
+        (index, predictions) => {
+          const position = positionOf(index);
+          observe?.({ index: position, ...(split.id && { id: split.id(position) }), predictions });
+        },
+      );
       done += batch.indices.length;
       progress?.({ done, total: split.count });
     }
-    if (done < split.count) return null;
-    const found = measured.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
-    return { loss: loss / weight, metrics: Object.fromEntries(found), count };
+    return done < split.count ? null : scores.evaluation;
+  }
+}
+
+/** Loss and metrics of predictions that count, summed in float64 in the order of the calls. */
+export class Scores {
+  private readonly loss: Loss;
+  private readonly measured: readonly (readonly [MeasuredMetric, Accumulator])[];
+  private sum = 0;
+  private weight = 0;
+  private count = 0;
+
+  constructor(private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec'>) {
+    const { loss, metrics, spec } = run;
+    const size = targetSize(loss, spec.outputSize);
+    this.loss = lossOf(loss);
+    this.measured = metrics.map(name => [name, accumulator(taskOf(loss), name, size)]);
+  }
+
+  /** Adds a computed batch. @param errorScale that of a sequence by its index in the split */
+  add(
+    pass: ShardedBatches,
+    { batch: { split, indices }, slot }: InSlot<SplitBatch>,
+    errorScale: (index: number) => number | undefined,
+    observe?: (index: number, predictions: readonly Prediction[]) => void,
+  ): void {
+    const { spec } = this.run;
+    const readout = new Readout(this.loss, split.targets);
+    const targets = predictionsOf(spec, pass.model.sequenceLength);
+    indices.forEach((index, at) => {
+      const scale = errorScale(index);
+      const predictions = pass.predictions(slot, at, split.lengths?.[index]).map(one => {
+        const from = index * targets + one.step;
+        const point = readout.point(one.outputs, from);
+        const interval = readout.interval(one.outputs, from);
+        return { ...one, point, target: readout.target(from), interval, errorScale: scale };
+      });
+      for (const prediction of predictions) {
+        if (!prediction.counts) continue;
+        this.sum += prediction.loss;
+        this.weight += this.loss.weight(spec.outputSize, prediction.target[0]);
+        this.count++;
+        for (const [, metric] of this.measured) metric.add(prediction);
+      }
+      observe?.(index, predictions);
+    });
+  }
+
+  get evaluation(): Evaluation {
+    const found = this.measured.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
+    return { loss: this.sum / this.weight, metrics: Object.fromEntries(found), count: this.count };
   }
 }
 

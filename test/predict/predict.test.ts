@@ -334,7 +334,7 @@ t.test('a run predicts without its data, and finds them where they have gone', a
   const separated = readFileSync(path, 'utf8').replaceAll(',', ';');
   t.match(await predict(separated), {
     code: 5,
-    said: /separated by ";", not by ","\n[\s\S]*`predict --set 'dataset\.delimiter=;'`\n/,
+    said: /separated by ";", not by ","\n[\s\S]*`--set 'dataset\.delimiter=;'`\n/,
   });
   const { stdout } = await predict(separated, '--set', 'dataset.delimiter=;');
   t.equal(stdout, (await predict({ path })).stdout);

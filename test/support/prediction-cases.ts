@@ -202,6 +202,14 @@ function parquetCases() {
   );
 }
 
+interface PredictionCase {
+  readonly config: object;
+  /** The test split as an input. */
+  readonly input: string;
+  /** The test split with its targets; absent: `input` has them. */
+  readonly labelled?: readonly string[];
+}
+
 /** Configs with their test splits as inputs, and the data of some of them. */
 export function predictionCases(work: Workplace) {
   const csvTest = table(100, 23);
@@ -235,12 +243,13 @@ export function predictionCases(work: Workplace) {
     return Object.fromEntries(Object.keys(files).map(name => [name, join(folder, name)]));
   }
 
-  const npzInput = (x: typeof testX | typeof testSymbols) =>
-    work.file('new.npz', npz({ x, lengths: testLengths }));
+  const npzInput = (x: typeof testX | typeof testSymbols, y = classesOf(N)) => ({
+    input: work.file('new.npz', npz({ x, lengths: testLengths })),
+    labelled: [work.file('labelled.npz', npz({ x, y, lengths: testLengths }))],
+  });
   const images = idxFiles();
 
-  /** A run's config, and its test split as an input. */
-  const cases: Readonly<Record<string, { config: object; input: string }>> = {
+  const cases: Readonly<Record<string, PredictionCase>> = {
     'csv, a class for each sequence': { config: config(csvData({}), crossEntropy), input: csvTestPath },
     'csv, a class for each step': {
       config: config(
@@ -283,14 +292,14 @@ export function predictionCases(work: Workplace) {
         { kind: 'cross_entropy', class_weights: 'balanced' },
         { head: { from: 'max' }, num_layers: 2 },
       ),
-      input: npzInput(testX),
+      ...npzInput(testX),
     },
     'npz, two scaled values': {
       config: config(
         { kind: 'npz', path: work.file('values.npz', archive(valuesOf)), normalize: 'standard' },
         { kind: 'huber' },
       ),
-      input: npzInput(testX),
+      ...npzInput(testX, valuesOf(N)),
     },
     'npz, symbols': {
       config: config(
@@ -300,7 +309,7 @@ export function predictionCases(work: Workplace) {
           embedding: { size: 4 },
         },
       ),
-      input: npzInput(testSymbols),
+      ...npzInput(testSymbols),
     },
     'npz, states that pass from batch to batch': {
       config: config(
@@ -309,7 +318,7 @@ export function predictionCases(work: Workplace) {
         {},
         { carry_state: true, shuffle: false, eval_batch_size: 8 },
       ),
-      input: npzInput(testX),
+      ...npzInput(testX),
     },
     ...symbolTables(work, csvData),
     ...recordCases(work),
@@ -318,6 +327,7 @@ export function predictionCases(work: Workplace) {
     'idx, images': {
       config: config({ kind: 'idx', ...images, sequence: 'rows' }, crossEntropy),
       input: images.test_images,
+      labelled: [images.test_images, images.test_labels],
     },
   };
 

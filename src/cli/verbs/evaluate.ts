@@ -2,17 +2,25 @@
 import { measuredMetrics } from '../../config/index.js';
 import type { ForecastsErrors } from '../../predict/open.js';
 import { spellNonFinite } from '../../run/json.js';
-import { metricSentence, metricSentences } from '../../run/words.js';
-import { EXIT } from '../../util/errors.js';
+import type { SplitBaselines } from '../../run/summary.js';
+import { metricSentences } from '../../run/words.js';
+import type { Evaluation } from '../../train/evaluator.js';
+import { damagedError, EXIT } from '../../util/errors.js';
 import { isShare, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
-import { defineVerb, flag, json, quiet, savedModel, split } from '../command/verb.js';
+import { onError, openInput, rejections } from '../command/input.js';
+import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
 import { hintingAtMovedData } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({
   arguments: '<run>',
   options: {
+    input: list(
+      '<file>',
+      "evaluate new sequences in the format of the run's data, with targets: a file, a folder or a pattern; - is standard input",
+    ).with({ conflicts: ['split', 'backtest'] }),
+    onError,
     split,
     backtest: flag('forecast from successive origins, one horizon apart, and compare with naive forecasts'),
     ...savedModel,
@@ -45,30 +53,63 @@ export const verb = defineVerb({
       print(result, lines.map(line => `${line}\n`).join(''));
       return EXIT.done;
     }
-    const { evaluateCheckpoint } = await import('../../predict/open.js');
-    const { openModel } = await import('../../predict/open.js');
+    const { evaluateCheckpoint, evaluateInput, openModel } = await import('../../predict/open.js');
     const model = openModel(run, options);
     const { file, step, epoch } = model;
+    /** Prints the metrics measured on `name`: a split, or the input. */
+    const tell = (name: string, { loss, metrics, count, naive = {} }: Measured) => {
+      const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(one => !(one in metrics));
+      const of = name === INPUT ? 'the input' : `the ${name} split`;
+      if (undefinedMetrics.length > 0)
+        io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on ${of}\n`);
+      const measured = { loss, ...metrics };
+      const baselines = Object.keys(naive).length > 0 && { baselines: { [name]: naive } };
+      const naiveLines = Object.entries(naive).map(
+        ([baseline, values]) => `${baseline}: ${metricSentences(name, values).join(', ')}\n`,
+      );
+      print(
+        { checkpoint: file, step, epoch, metrics: { [name]: measured }, predictions: count, ...baselines },
+        `step ${step}: ${metricSentences(name, measured).join(', ')} over ${count} predictions\n${naiveLines.join('')}`,
+      );
+    };
+    const { input, onError } = options;
+    if (input.length > 0) {
+      const { state, onRejected, tell: tellRejected } = rejections(io, onError);
+      const sources = await openInput(model, input, io, true);
+      let sequences = 0;
+      const found = await evaluateInput(model, sources, { ...options, onRejected }, count => {
+        sequences += count;
+      });
+      tellRejected(sequences);
+      if (found.count === 0) {
+        if (state.count > 0) return EXIT.damaged;
+        throw damagedError('data/nothing-to-evaluate', 'the input has no sequence with a target', {
+          file: sources.length === 1 ? sources[0].name : '--input',
+        });
+      }
+      const { symbols, unlearned } = found;
+      if (unlearned > 0) {
+        const share = percent(unlearned / symbols, 2);
+        io.err(
+          `warning: ${unlearned} of ${symbols} symbols (${share}) do not occur in the training split: the model has not learned to read them\n`,
+        );
+      }
+      tell(INPUT, found);
+      return EXIT.done;
+    }
     const display = createProgress(io, options.quiet);
-    const { loss, metrics, count, naive } = await hintingAtMovedData(() =>
+    const found = await hintingAtMovedData(() =>
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());
-    const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(name => !(name in metrics));
-    if (undefinedMetrics.length > 0)
-      io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on the ${split} split\n`);
-    const measured = { loss, ...metrics };
-    const values = Object.entries(measured).map(([name, value]) => metricSentence(split, name, value));
-    const baselines = naive && { baselines: { [split]: naive } };
-    const naiveLines = Object.entries(naive ?? {}).map(
-      ([name, of]) => `${name}: ${metricSentences(split, of).join(', ')}\n`,
-    );
-    print(
-      { checkpoint: file, step, epoch, metrics: { [split]: measured }, predictions: count, ...baselines },
-      `step ${step}: ${values.join(', ')} over ${count} predictions\n${naiveLines.join('')}`,
-    );
+    tell(split, found);
     return EXIT.done;
   },
 });
+
+/** Name of the metrics of an input. */
+const INPUT = 'input';
+
+type Measured = Evaluation & { readonly naive?: SplitBaselines };
 
 /** Columns of a backtest; an unknown value is empty. */
 function backtestColumns(mean: ForecastsErrors) {

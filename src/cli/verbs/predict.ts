@@ -1,14 +1,8 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
+import { newSequenceFiles } from '../../data/index.js';
 import { taskOf } from '../../math/losses/index.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
-import {
-  type OpenedModel,
-  openModel,
-  openWithData,
-  openWithoutData,
-  type SavedModel,
-} from '../../predict/open.js';
+import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
   type ClassPrediction,
   type Prediction,
@@ -20,7 +14,8 @@ import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName, spellNonFinite } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
-import { counted, printable } from '../../util/words.js';
+import { printable } from '../../util/words.js';
+import { onError, openInput, rejections } from '../command/input.js';
 import {
   choice,
   count,
@@ -50,9 +45,7 @@ const options = {
     ['test', 'validation', 'train'],
     'dataset split (default: test; a forecasting model continues the series of its data instead)',
   ),
-  onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input')
-    .default('stop')
-    .with({ conflicts: ['split'], requires: 'input' }),
+  onError,
   format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
   top: count('<k>', 'print the k most probable classes instead of all probabilities'),
   raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
@@ -74,8 +67,6 @@ const options = {
 };
 
 type PredictOptions = Values<typeof options>;
-
-const STDIN = '-';
 
 export const verb = defineVerb({
   arguments: '<run>',
@@ -112,23 +103,19 @@ export const verb = defineVerb({
       return EXIT.done;
     }
     const { lines, onError } = options;
-    const rejected = rejections(io);
-    const onRejected = onError === 'skip' ? rejected.add : undefined;
+    const { state, onRejected, tell } = rejections(io, onError);
     const sources = isFuture
       ? await hintingAtMovedData(() => newSequenceFiles(dataset, [dataset.path]))
       : await openInput(saved, input, io);
     const predicted = await print(await openWithoutData(saved, options), model =>
       model.ofSources(async () => sources, { lines, onRejected }),
     );
-    const { count } = rejected.state;
-    if (count === 0) {
+    if (state.count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
       if (predicted === 0) io.err(`warning: ${names}: there are no sequences to predict\n`);
       return EXIT.done;
     }
-    const hidden = Math.max(0, count - MAX_SHOWN);
-    const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
-    io.err(`skipped ${count} of ${counted(count + predicted, 'sequence')}: unreadable${rest}\n`);
+    tell(predicted);
     return predicted === 0 ? EXIT.damaged : EXIT.done;
   },
 });
@@ -154,24 +141,6 @@ async function generate(
   } finally {
     await model.close();
   }
-}
-
-async function openInput(
-  { loaded }: SavedModel,
-  input: readonly string[],
-  { stdin, outClosed }: Io,
-): Promise<readonly InputSource[]> {
-  if (input.includes('') || (input.includes(STDIN) && input.length > 1))
-    throw usageError(
-      'cli/input',
-      input.includes('') ? 'the path is empty' : 'standard input is the only input if it is one',
-      { file: '--input', expected: 'files, folders and patterns, or - alone for standard input' },
-    );
-  if (!input.includes(STDIN)) return newSequenceFiles(loaded.experiment.dataset, input);
-  if (stdin === undefined) throw new Error('there is no standard input');
-  // stop waiting for input once nobody reads the predictions
-  outClosed?.addEventListener('abort', () => void stdin.destroy());
-  return [{ name: '<stdin>', open: () => streamBytes('<stdin>', stdin) }];
 }
 
 /** Writes a line for each prediction, or a line for each step as csv. @returns their number */
@@ -209,22 +178,6 @@ async function writeLines(
       io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
   }
   return written;
-}
-
-const MAX_SHOWN = 5;
-
-function rejections(io: Io) {
-  const state = { count: 0 };
-  /** A row may spoil several sequences, but is shown once. */
-  const shown = new Set<Diagnostic>();
-  const add = (problems: readonly Diagnostic[]): void => {
-    state.count++;
-    if (state.count > MAX_SHOWN) return;
-    const unseen = problems.filter(problem => !shown.has(problem));
-    if (unseen.length > 0) io.err(formatDiagnostics(unseen, { color: io.color.err, severity: 'warning' }));
-    for (const problem of unseen) shown.add(problem);
-  };
-  return { state, add };
 }
 
 type Fields = Readonly<Record<string, number | string | null>>;

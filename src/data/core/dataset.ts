@@ -270,6 +270,13 @@ export interface NewSequence {
    * or one symbol for each step.
    */
   readonly values: Float32Array;
+  /**
+   * Classes or target values, one target for the sequence or for each step, laid out like {@link
+   * Targets}; present if the reader reads targets.
+   */
+  readonly targets?: Int32Array | Float32Array;
+  /** As {@link Split.errorScale}. */
+  readonly errorScale?: number | undefined;
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
   /** The symbol of each step as written in the input; absent: those of the vocabulary. */
@@ -313,6 +320,19 @@ export interface NewSequencesOptions {
   readonly rows?: number;
   /** True if each line of a text is a sequence of its own. */
   readonly lines?: boolean;
+  /**
+   * Set to read targets as well, for an evaluation. Symbols that the model does not know are then
+   * {@link UNKNOWN}, as they are in the splits of a dataset.
+   */
+  readonly targets?: TargetsToRead;
+}
+
+/** The targets of a trained model. */
+export interface TargetsToRead extends Pick<DatasetContext, 'ignoredLabel'> {
+  readonly kind: Targets['kind'];
+  readonly perStep: boolean;
+  /** Number of classes, or numbers of a target. */
+  readonly size: number;
 }
 
 /** Reads sequences in the format of a run's data. */
@@ -481,6 +501,12 @@ const seriesScaling = s.struct(
         name: s.text('Name of the series; empty if the table is one series.'),
         ...scalingOf('column'),
         interval: s.optional(interval),
+        naive_error: s.optional(
+          s.number({
+            description:
+              'Denominator of MASE: mean error of the naive forecast in training. Absent if unknown or 0.',
+          }),
+        ),
       }),
       'Of each series.',
     ),
@@ -506,6 +532,9 @@ export const dataRecord = s.struct(
       }),
     ),
     preparation: s.optional(preparation),
+    class_weights: s.optional(
+      s.list(s.number({}), 'Weight of each class in the loss. Absent without class weights.'),
+    ),
     vocabulary: s.optional(vocabulary),
     series_scaling: s.optional(seriesScaling),
   },

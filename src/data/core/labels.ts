@@ -44,6 +44,9 @@ export interface FileLabels {
   at(position: number): PlacedLabel;
 }
 
+/** Number of classes of a model to list. */
+const MAX_LISTED = 30;
+
 /** Number of missing classes to list. */
 const MAX_NAMED = 5;
 
@@ -111,14 +114,9 @@ export function classMapping(
   ignoredLabel: number = IGNORED,
 ) {
   const written = [...new Set(tables.flatMap(table => table.texts))];
-  const ignored = new Set([IGNORED, ignoredLabel].map(String));
-  const isIgnored = (text: string): boolean =>
-    ignored.has(text) || (!asText && NUMBER.test(text) && ignored.has(decimalOf(text)));
+  const isIgnored = ignoring(asText, ignoredLabel);
   const kept = written.filter(text => !isIgnored(text));
-  const areNumbers = !asText && kept.every(text => NUMBER.test(text));
-  let nameOf = (text: string): string => text;
-  if (areNumbers) nameOf = decimalOf;
-  else if (!asText && kept.every(text => BOOLEAN.test(text))) nameOf = text => text.toLowerCase();
+  const { areNumbers, nameOf } = spellingOf(kept, asText);
   const as = new Map<string, string[]>();
   for (const text of kept) as.set(nameOf(text), [...(as.get(nameOf(text)) ?? []), text]);
   const labels = [...as.keys()].sort();
@@ -150,6 +148,61 @@ export function classMapping(
       ...(spellings.length > 0 && { spellings }),
     },
   };
+}
+
+/** A label that is no class of a trained model. */
+export class UnknownClass extends Error {
+  constructor(
+    readonly label: string,
+    readonly names: readonly string[],
+  ) {
+    super(`the model does not know the class ${JSON.stringify(label.slice(0, 60))}`);
+  }
+
+  get problem(): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
+    const listed = this.names.slice(0, MAX_LISTED).join(', ');
+    return {
+      code: 'data/unknown-class',
+      message: this.message,
+      expected: `one of ${listed}${this.names.length > MAX_LISTED ? ', …' : ''}`,
+    };
+  }
+}
+
+/**
+ * Returns the function from a label as written to its class of a trained model, which numbers the
+ * labels `names`; {@link IGNORED} for ignored labels. It throws {@link UnknownClass} for others.
+ */
+export function classReader(
+  names: readonly string[],
+  { labels_as_text: asText = false }: { readonly labels_as_text?: boolean },
+  ignoredLabel?: number,
+): (label: string) => number {
+  const classes = new Map(names.map((name, i) => [name, i]));
+  const isIgnored = ignoring(asText, ignoredLabel);
+  const { nameOf } = spellingOf(names, asText);
+  return label => {
+    const known = isIgnored(label) ? IGNORED : classes.get(nameOf(label));
+    if (known === undefined) throw new UnknownClass(label, names);
+    return known;
+  };
+}
+
+function ignoring(asText: boolean, ignoredLabel: number = IGNORED): (text: string) => boolean {
+  const ignored = new Set([IGNORED, ignoredLabel].map(String));
+  return text => ignored.has(text) || (!asText && NUMBER.test(text) && ignored.has(decimalOf(text)));
+}
+
+/** How labels are compared: the function from one that is not ignored to its usual spelling. */
+function spellingOf(labels: readonly string[], asText: boolean) {
+  const areNumbers = !asText && labels.every(text => NUMBER.test(text));
+  const areBooleans = !asText && labels.every(text => BOOLEAN.test(text));
+  // a label to read may be none of them
+  const nameOf = (text: string): string => {
+    if (areNumbers) return NUMBER.test(text) ? decimalOf(text) : text;
+    return areBooleans ? text.toLowerCase() : text;
+  };
+  return { areNumbers, nameOf };
 }
 
 /** The usual spelling of a decimal number: `1` for `+01.0` and `1e0`. Integers keep all digits. */

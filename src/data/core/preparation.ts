@@ -223,7 +223,7 @@ export class StepPreparer {
 interface SplitOptions extends Stage {
   /** T, at least the length of the longest sequence. */
   readonly steps: number;
-  targets(count: number): Targets;
+  readonly targets: Targets;
 }
 
 /** Builds a split from new sequences, prepared like the training data. */
@@ -233,7 +233,7 @@ export function newSplit(
 ): Split {
   const lengths = Int32Array.from(sequences, ({ length }) => length);
   const values = packed(lengths, dataWidth(data), (i, out) => out.set(sequences[i].values));
-  const raw = packedSplit({ ...values, targets: scaledBack(targets(sequences.length), sequences) }, steps);
+  const raw = packedSplit({ ...values, targets: scaledBack(targets, sequences) }, steps);
   const split = data.preparation ? filledSplit(raw, data.preparation, steps) : raw;
   return scaling === undefined ? split : scaledSplit(split, { ...scaling, targets: null }, steps);
 }

@@ -1,0 +1,63 @@
+/** `--input` of verbs that read new sequences, and `--on-error`. */
+import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
+import type { SavedModel } from '../../predict/open.js';
+import { type Diagnostic, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { formatDiagnostics } from '../terminal/diagnostics.js';
+import type { Io } from '../terminal/io.js';
+import { choice } from './verb.js';
+
+export const onError = choice(
+  '<action>',
+  ['stop', 'skip'],
+  'what to do with unreadable sequences of the input',
+)
+  .default('stop')
+  .with({ conflicts: ['split'], requires: 'input' });
+
+const STDIN = '-';
+
+/** Opens what `--input` names. @param hasTargets true if files of targets belong to it */
+export async function openInput(
+  { loaded }: SavedModel,
+  input: readonly string[],
+  { stdin, outClosed }: Io,
+  hasTargets = false,
+): Promise<readonly InputSource[]> {
+  if (input.includes('') || (input.includes(STDIN) && input.length > 1))
+    throw usageError(
+      'cli/input',
+      input.includes('') ? 'the path is empty' : 'standard input is the only input if it is one',
+      { file: '--input', expected: 'files, folders and patterns, or - alone for standard input' },
+    );
+  if (!input.includes(STDIN)) return newSequenceFiles(loaded.experiment.dataset, input, hasTargets);
+  if (stdin === undefined) throw new Error('there is no standard input');
+  // stop waiting for input once nobody reads the predictions
+  outClosed?.addEventListener('abort', () => void stdin.destroy());
+  return [{ name: '<stdin>', open: () => streamBytes('<stdin>', stdin) }];
+}
+
+const MAX_SHOWN = 5;
+
+/** What happens to sequences that cannot be read: the first are shown, all are counted. */
+export function rejections(io: Io, action: 'stop' | 'skip') {
+  const state = { count: 0 };
+  /** A row may spoil several sequences, but is shown once. */
+  const shown = new Set<Diagnostic>();
+  const add = (problems: readonly Diagnostic[]): void => {
+    state.count++;
+    if (state.count > MAX_SHOWN) return;
+    const unseen = problems.filter(problem => !shown.has(problem));
+    if (unseen.length > 0) io.err(formatDiagnostics(unseen, { color: io.color.err, severity: 'warning' }));
+    for (const problem of unseen) shown.add(problem);
+  };
+  /** Call at the end. @param read number of sequences that could be read */
+  const tell = (read: number): void => {
+    const { count } = state;
+    if (count === 0) return;
+    const hidden = Math.max(0, count - MAX_SHOWN);
+    const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
+    io.err(`skipped ${count} of ${counted(count + read, 'sequence')}: unreadable${rest}\n`);
+  };
+  return { state, onRejected: action === 'skip' ? add : undefined, tell };
+}
