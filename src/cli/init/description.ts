@@ -7,7 +7,7 @@ import { type Choice, isSequence, knownOf, markersOf, type Reading } from './rea
 
 export function described(reading: Reading): string[] {
   const { kind, layout, target, isClass, features, unused, why } = reading;
-  const { group, order, rows } = layout;
+  const { group, order, rows, subject } = layout;
   const isSeries = kind === 'series';
   const sort = isClass ? `${target.distinct} classes` : 'a number';
   const sequences =
@@ -25,12 +25,41 @@ export function described(reading: Reading): string[] {
     ['features', features.map(({ name }) => name).join(', ') || undefined],
     ['missing', missingIn(reading)],
     ['known', isInFile ? knownOf(reading).join(', ') || undefined : undefined],
+    ['splits', subject && isSequence(kind) ? `no ${subject.name} is in two of them` : undefined],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
-    ['note', layout.obstacle],
+    ...obstaclesOf(reading).map(text => ['note', text] as const),
     ['because', [...why, ...(layout.why === undefined ? [] : [layout.why])].join('; ') || undefined],
   ];
   return lines.flatMap(([label, text]) => (text === undefined ? [] : [labelled(label, text)]));
 }
+
+/** What may keep a model from learning, or its metrics from telling. */
+function obstaclesOf({ kind, layout, target, isClass }: Reading): string[] {
+  const { obstacle, order, rows, shortest } = layout;
+  const found = obstacle === undefined ? [] : [obstacle];
+  if (kind === 'rows' && order?.isDate)
+    found.push(
+      `${order.columns[0].name} orders the rows, but no column says which belong together, so each is read alone: a column that numbers parts of the time can be --group`,
+    );
+  if (kind === 'series')
+    return shortest < FEW_STEPS
+      ? [...found, `${shortest} steps are few: a model may be no better than the trivial forecasts`]
+      : found;
+  if (rows.length < FEW_SEQUENCES)
+    found.push(`${counted(rows.length, 'sequence')}: the test split has so few that its metrics are rough`);
+  const counts = new Map<string, number>();
+  if (isClass && kind !== 'steps')
+    for (const [row] of rows) counts.set(target.cells[row], (counts.get(target.cells[row]) ?? 0) + 1);
+  const rare = [...counts].filter(([, count]) => count < RARE).map(([name]) => name);
+  if (rare.length > 0)
+    found.push(`fewer than ${RARE} sequences have the class ${rare.slice(0, 5).join(', ')}`);
+  return found;
+}
+
+const FEW_STEPS = 200;
+const FEW_SEQUENCES = 50;
+/** Fewer do not appear in training, validation and test. */
+const RARE = 5;
 
 /** How many values of features are missing, and what a config does about it. */
 function missingIn({ features, kind }: Reading): string | undefined {

@@ -14,7 +14,7 @@ interface Order {
   /** By row; of dates, milliseconds since 1970. */
   readonly at: readonly number[];
   readonly isDate: boolean;
-  /** False if no single column has an order that a config can use: the rows of the file have it. */
+  /** False for several columns, by which no config can order rows: those of the file are in order. */
   readonly isColumn: boolean;
   /** True for a column known by its values alone: it counts the rows of each group. */
   readonly counts?: boolean;
@@ -37,6 +37,9 @@ export interface Layout {
   /** Number of rows of the smallest group. */
   readonly shortest: number;
 }
+
+/** Fewer cannot be divided into training, validation and test. */
+const MIN_SUBJECTS = 5;
 
 export const USUAL = {
   group:
@@ -96,8 +99,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   function groupedFor(order: Order): Layout | undefined {
     const found = groupFor(order);
     const rows = rowsOf(keysIn(found.group));
-    const isOrdered =
-      order.isColumn || order.columns[0].forms.length > 1 ? isUnique(order, rows) : ascends(order, rows);
+    const isOrdered = order.isColumn ? isUnique(order, rows) : ascends(order, rows);
     const starts = !order.counts || rows.every(([first]) => order.at[first] === order.at[0]);
     if (!isOrdered || !starts) return undefined;
     refuseAmbiguous(order.columns[0], path);
@@ -141,7 +143,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
       group,
       perFile: group !== undefined && group === files,
       why,
-      subject: subjects.find(({ name }) => USUAL.subject.test(name)),
+      subject: subjects.find(({ name, distinct }) => USUAL.subject.test(name) && distinct >= MIN_SUBJECTS),
       order,
       rows,
       shortest: rows.reduce((least, list) => Math.min(least, list.length), Number.POSITIVE_INFINITY),
@@ -190,12 +192,7 @@ function rowsOf(keys: readonly string[]): number[][] {
 }
 
 function orderBy(column: Column): Order {
-  return { columns: [column], at: keysOf(column), isDate: column.isTime, isColumn: isSortable(column) };
-}
-
-/** True if a config can order rows by this column. */
-function isSortable({ isTime, forms }: Column): boolean {
-  return !isTime || forms.length === 0;
+  return { columns: [column], at: keysOf(column), isDate: column.isTime, isColumn: true };
 }
 
 /** Dates whose days and months cannot be told apart are asked for, never guessed. */

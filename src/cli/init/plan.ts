@@ -5,6 +5,7 @@ import { MARKERS } from '../../data/core/settings.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import type { Column } from './columns.js';
+import type { Layout } from './layout.js';
 import { isSequence, knownOf, markersOf, type Reading, type ReadingKind } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
@@ -67,8 +68,8 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
     classes: isClass && classes,
     number: !isClass && 'value',
     normalize: (inputKind === 'number' || !isClass) && 'standard',
-    select: isClass && !perStep ? ', select: stratified' : '',
     validation: 0.2,
+    by: '',
     test_fraction: 0.2,
     embedding: inputKind !== 'number' && '{ size: 16 }',
     hidden_size: sequences < 1000 ? 32 : 64,
@@ -86,7 +87,7 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
 
 export function sequencePlan(source: SourceFile, reading: Reading): Plan {
   const { kind, target, isClass, inputKind, layout } = reading;
-  const { group, perFile, order, rows } = layout;
+  const { group, perFile, order, rows, subject } = layout;
   const perStep = kind === 'steps';
   const isAlone = kind === 'rows' || kind === 'texts';
   const time = !isAlone && order?.isColumn ? order.columns[0].name : undefined;
@@ -104,6 +105,8 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
     kind: /\.parquet(\.gz)?$/i.test(source.path) ? 'parquet' : 'csv',
     sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
+    date_format: time !== undefined && dateFormatOf(layout),
+    ...(subject && { ...bySubject(subject), test_fraction: false }),
     per_step: perStep ? ', per_step: true' : '',
     any_column: isAlone && inputKind !== 'text' && 'COLUMN',
   });
@@ -129,6 +132,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     description: scalar(`A GRU forecasts ${target.name} of ${basename(source.path)}.`),
     series: group && scalar(group.name),
     time: time && scalar(time),
+    date_format: time !== undefined && dateFormatOf(layout),
     file_order: fileOrder.length > 0 && escaped(fileOrder.join(', ')),
     // the parts of a date but the year repeat
     known: list(knownOf(reading)),
@@ -181,6 +185,17 @@ function missingOf(features: readonly Column[], kind: ReadingKind): string {
   return `{ fill: ${isSequence(kind) ? 'forward' : 'median'}, indicator: true${written} }`;
 }
 
+/** Nobody is in two splits. */
+function bySubject({ name }: Column): Plan['values'] {
+  return { by: `, group: ${scalar(name)}`, test: 0.2 };
+}
+
+/** The form of dates that are not in ISO 8601. */
+function dateFormatOf({ order }: Layout): string | undefined {
+  const form = order?.columns[0].forms[0];
+  return form && JSON.stringify(form);
+}
+
 function medianInterval(times: readonly number[]): number {
   const gaps = times.slice(1).map((time, i) => time - times[i]);
   return gaps.sort((a, b) => a - b)[gaps.length >> 1];
@@ -203,32 +218,52 @@ function seasonOf(interval: number): { readonly season?: number; readonly calend
 const HELD_OUT = 0.15;
 
 /**
- * Chooses the level that a forecast starts from: that of the better naive forecast, if the values
- * of the validation split have moved away from those of training by more than this forecast errs.
- * A model of the values themselves would have to forecast values unlike any that it learned from.
- * Undefined for series that stay at their level, where subtracting it only adds noise. The test
- * split has no say.
+ * Chooses the level that a forecast starts from. A series whose pattern repeats, in few seasons,
+ * starts from the last one: there is too little to learn the pattern from. Otherwise, the level is
+ * that of the better naive forecast, if the values of the validation split have moved away from
+ * those of training by more than this forecast errs: a model of the values themselves would have to
+ * forecast values unlike any that it learned from. Undefined for series that stay at their level,
+ * where subtracting it only adds noise. The test split has no say.
  */
 function levelOf(all: readonly number[][], horizon: number, season: number | undefined) {
   const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
-  /** How far the values move, in mean errors of the forecast from `lag(h)` steps before step h. */
+  const parts = all.map(series => {
+    const known = series.slice(0, Math.floor((1 - HELD_OUT) * series.length));
+    const trained = known.slice(0, Math.floor((1 - HELD_OUT) * known.length));
+    return { trained, next: known.slice(trained.length) };
+  });
+  /** Mean errors in `values` of the forecast from `lag(h)` steps before step h. */
+  const errorOf = (values: readonly number[], lag: (h: number) => number): number =>
+    mean(
+      Array.from({ length: horizon }, (_, h) =>
+        values.slice(lag(h)).map((value, i) => Math.abs(value - values[i])),
+      ).flat(),
+    );
+  /** How far the values move, in such errors. */
   const movesBy = (lag: (h: number) => number): number =>
     mean(
-      all.map(series => {
-        const known = series.slice(0, Math.floor((1 - HELD_OUT) * series.length));
-        const trained = known.slice(0, Math.floor((1 - HELD_OUT) * known.length));
-        const errors = Array.from({ length: horizon }, (_, h) =>
-          trained.slice(lag(h)).map((value, i) => Math.abs(value - trained[i])),
-        );
-        const moved = Math.abs(mean(known.slice(trained.length)) - mean(trained));
+      parts.map(({ trained, next }) => {
+        const moved = Math.abs(mean(next) - mean(trained));
         // a constant series does not move
-        return moved === 0 ? 0 : moved / mean(errors.flat());
+        return moved === 0 ? 0 : moved / errorOf(trained, lag);
       }),
     );
   const last = movesBy(h => h + 1);
+  if (season !== undefined) {
+    const spread = (values: readonly number[]) => {
+      const centre = mean(values);
+      return mean(values.map(value => Math.abs(value - centre)));
+    };
+    const repeats = parts.every(({ trained }) => errorOf(trained, () => season) < 0.5 * spread(trained));
+    const isShort = parts.some(({ trained }) => trained.length < FEW_SEASONS * season);
+    if (repeats && isShort) return 'season';
+  }
   const seasonal = season === undefined ? 0 : movesBy(() => season);
   return Math.max(last, seasonal) <= 1 ? undefined : seasonal >= last ? 'season' : 'last_value';
 }
+
+/** Too few to learn a pattern from. */
+const FEW_SEASONS = 12;
 
 /** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */
 function batchSize(trainingSequences: number): number {

@@ -226,13 +226,19 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
 }
 
 function featuresOf({ kind, layout, target }: Candidate, columns: readonly Column[]) {
-  const { group, order, rows } = layout;
+  const { group, order, rows, subject } = layout;
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
   const features: Column[] = [];
   const unused: { name: string; reason: string }[] = [];
   for (const column of columns) {
     const { name, problem, missing, gaps, isNumber, isTime, distinct } = column;
-    if (column === target || column === group || ordering.includes(column)) continue;
+    if (
+      column === target ||
+      column === group ||
+      (column === subject && isSequence(kind)) ||
+      ordering.includes(column)
+    )
+      continue;
     const isFact =
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
     const reasons: readonly (readonly [boolean, string])[] = [

@@ -1,6 +1,7 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { DATE_FORMAT } from '../../data/formats/dates.js';
 import { readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';
@@ -165,6 +166,12 @@ async function made(data: string, { path, init, ...choice }: Wish): Promise<Made
         'a folder of tables, or a file that ends in .csv, .tsv, .psv, .parquet, .jsonl, .npz, .conllu, .ts or .txt, or one of them and .gz',
     });
   }
+  if (choice.dateFormat !== undefined && !new RegExp(DATE_FORMAT).test(choice.dateFormat))
+    throw usageError('init/date-format', 'this is no format of dates', {
+      file: '--date-format',
+      expected: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
+      got: choice.dateFormat,
+    });
   const table = await readColumns(data, choice.dateFormat);
   const readings = readingsOf(table, choice, data);
   const isSeries = readings[0].kind === 'series';
