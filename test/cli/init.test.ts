@@ -88,7 +88,7 @@ const GUESSES: readonly {
       target: 'mood',
       target_kind: 'class',
       normalize: 'standard',
-      validation: { fraction: 0.2, select: 'stratified' },
+      validation: { fraction: 0.2 },
     },
     stdout:
       /^target +mood \(2 classes\)\nsequences +40, the rows of each session\norder +t\nfeatures +x, y z\n/m,
@@ -173,13 +173,12 @@ const GUESSES: readonly {
     },
   },
   ...[
-    (i: number) => day(i).split('-').reverse().join('.'),
-    (i: number) => day(i).replace(/(\d+)-(\d+)-(\d+)/, '$2/$3/$1'),
-  ].map(form => ({
-    what: `dates like ${form(40)} keep the order of the file`,
+    ['%d.%m.%Y', (i: number) => day(i).split('-').reverse().join('.')] as const,
+    ['%m/%d/%Y', (i: number) => day(i).replace(/(\d+)-(\d+)-(\d+)/, '$2/$3/$1')] as const,
+  ].map(([date_format, form]) => ({
+    what: `dates like ${form(40)} are read in their format`,
     csv: table('Datum,Wert', 120, i => `${form(i)},${(i * 37) % 101}`),
-    dataset: { kind: 'forecast', target: 'Wert', season: 7, time: null },
-    stdout: /^order +the rows of the file, by Datum$/m,
+    dataset: { kind: 'forecast', target: 'Wert', season: 7, time: 'Datum', date_format },
   })),
   {
     what: 'months by name',
@@ -217,7 +216,7 @@ const GUESSES: readonly {
     dataset: { features: ['review'], input_kind: 'text', target: 'stars' },
   },
   {
-    what: 'dates that descend order nothing',
+    what: 'dates that descend are sorted',
     csv: table('Datum,Wert,Art', 60, i => {
       const date = day(100 - i)
         .split('-')
@@ -225,7 +224,7 @@ const GUESSES: readonly {
         .join('.');
       return `${date},${i}.5,${'ab'[i % 2]}`;
     }),
-    dataset: { kind: 'csv', target: 'Art', features: ['Wert'] },
+    dataset: { kind: 'forecast', target: 'Wert', time: 'Datum', date_format: '%d.%m.%Y' },
   },
   {
     what: 'texts of few kinds are classes, wherever their column is',
@@ -242,6 +241,16 @@ const GUESSES: readonly {
     }),
     dataset: { target: 'kind', features: ['a', 'b'], missing: { fill: 'forward', indicator: true } },
     stdout: /^missing +1 cell in 1 column: filled with the value of the step before/m,
+  },
+  {
+    what: 'missing classes are not counted',
+    csv: table(
+      'id,a,kind',
+      120,
+      i => `${i >> 2},${(i * 7) % 31},${i % 40 < 4 ? 'NA' : (i >> 2) % 2 ? 'u' : 'v'}`,
+    ),
+    dataset: { target: 'kind', missing: { markers: ['NA'] } },
+    stdout: /^target +kind \(2 classes\): no value in 12 rows, first in line 2, which is not counted$/m,
   },
   {
     what: 'words and numbers that mean missing values are listed with the usual ones that occur',
@@ -372,10 +381,9 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     /^data\.csv: none of the columns of numbers can be used\n.*x: not a number in \d+ rows/,
   ],
   [
-    table('a,b', 60, i => `${i % 7},${i % 20 === 3 ? 'n/a' : `${i}.5`}`),
+    table('date,sold', 90, i => `${day(i)},${i % 9 ? (i * 7) % 31 : ''}`),
     2,
-    /its target b has invalid cells: no value in 3 rows, first in line 5\n/,
-    ...['--target', 'b'],
+    /a forecast of sold needs a value at every step: no value in 10 rows, first in line 2\n/,
   ],
   [
     table('a,b,c', 9, i => `${i},1,2`),

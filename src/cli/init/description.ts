@@ -12,6 +12,7 @@ export function described(reading: Reading): string[] {
   const sort = isClass ? `${target.distinct} classes` : 'a number';
   const sequences =
     group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${group.name}`;
+  const unlabelled = target.gaps === undefined ? '' : `: ${target.gaps}, which is not counted`;
   const names = order?.columns.map(({ name }) => name) ?? [];
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = kind !== 'rows' && kind !== 'texts' && order?.isColumn;
@@ -19,7 +20,12 @@ export function described(reading: Reading): string[] {
     ['rows', grouped(target.cells.length)],
     ['forecast', isSeries ? target.name : undefined],
     ['series', isSeries ? group?.name : undefined],
-    ['target', isSeries ? undefined : `${target.name} (${sort}${kind === 'steps' ? ' at every step' : ''})`],
+    [
+      'target',
+      isSeries
+        ? undefined
+        : `${target.name} (${sort}${kind === 'steps' ? ' at every step' : ''})${unlabelled}`,
+    ],
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
     ['features', features.map(({ name }) => name).join(', ') || undefined],
@@ -62,11 +68,12 @@ const FEW_SEQUENCES = 50;
 const RARE = 5;
 
 /** How many values of features are missing, and what a config does about it. */
-function missingIn({ features, kind }: Reading): string | undefined {
+function missingIn(reading: Reading): string | undefined {
+  const { features, kind } = reading;
   const columns = features.filter(({ missing }) => missing > 0);
   const count = columns.reduce((sum, { missing }) => sum + missing, 0);
   const filled = isSequence(kind) ? 'the value of the step before' : 'the median of the column';
-  const markers = markersOf(features);
+  const markers = markersOf(reading);
   const written = markers.length > 0 ? ` (also ${markers.join(', ')})` : '';
   return count === 0
     ? undefined

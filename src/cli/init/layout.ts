@@ -14,7 +14,9 @@ interface Order {
   /** By row; of dates, milliseconds since 1970. */
   readonly at: readonly number[];
   readonly isDate: boolean;
-  /** False for several columns, by which no config can order rows: those of the file are in order. */
+  /**
+   * False for several columns, by which no config can order rows: those of the file are in order.
+   */
   readonly isColumn: boolean;
   /** True for a column known by its values alone: it counts the rows of each group. */
   readonly counts?: boolean;
@@ -151,8 +153,12 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   }
 }
 
-export function isConstantWithin(rows: readonly (readonly number[])[], { cells }: Column): boolean {
-  return rows.every(list => list.every(row => cells[row] === cells[list[0]]));
+/** True if all values of each group are equal; some may be missing. */
+export function isConstantWithin(rows: readonly (readonly number[])[], { cells, isValue }: Column): boolean {
+  return rows.every(list => {
+    const first = list.find(row => isValue(cells[row]));
+    return list.every(row => cells[row] === cells[first ?? row] || !isValue(cells[row]));
+  });
 }
 
 /** True for words or whole numbers of which each occurs in more than one row. */

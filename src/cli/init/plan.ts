@@ -6,7 +6,7 @@ import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import type { Column } from './columns.js';
 import type { Layout } from './layout.js';
-import { isSequence, knownOf, markersOf, type Reading, type ReadingKind } from './readings.js';
+import { isSequence, knownOf, markersOf, type Reading } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -158,31 +158,40 @@ export interface SourceFile {
   readonly delimiter: Delimiter;
 }
 
-function ofFile(
-  { path, delimiter }: SourceFile,
-  { target, features, unused, kind }: Reading,
-): Plan['values'] {
+function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values'] {
+  const { target, features, unused } = reading;
   const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
   return {
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
     target: scalar(target.name),
     features: list(features.map(({ name }) => name)),
-    missing: features.some(({ missing }) => missing > 0) && missingOf(features, kind),
+    missing: missingOf(reading),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
   };
 }
 
 /**
- * The value of `dataset.missing`. The usual markers are listed if there are others, which replace
- * them.
+ * The value of `dataset.missing`. Markers replace the usual ones, so those that occur are listed
+ * with them.
  */
-function missingOf(features: readonly Column[], kind: ReadingKind): string {
-  const isUsed = (marker: string) => marker !== '' && features.some(({ cells }) => cells.includes(marker));
-  const own = markersOf(features);
-  const markers = own.length > 0 ? [...MARKERS.filter(isUsed), ...own] : [];
-  const written = markers.length > 0 ? `, markers: ${list(markers)}` : '';
-  return `{ fill: ${isSequence(kind) ? 'forward' : 'median'}, indicator: true${written} }`;
+function missingOf(reading: Reading): string | undefined {
+  const { features, target, isClass, kind } = reading;
+  const occurs = (columns: readonly Column[], marker: string) =>
+    marker !== '' && columns.some(({ cells }) => cells.includes(marker));
+  const own = markersOf(reading);
+  // words such as None and - are classes unless they are listed
+  const isListed = own.length > 0 || (isClass && MARKERS.some(marker => occurs([target], marker)));
+  const markers = isListed
+    ? [...MARKERS.filter(marker => occurs([...features, target], marker)), ...own]
+    : [];
+  const keys = [
+    ...(features.some(({ missing }) => missing > 0)
+      ? [`fill: ${isSequence(kind) ? 'forward' : 'median'}`, 'indicator: true']
+      : []),
+    ...(isListed ? [`markers: ${list(markers)}`] : []),
+  ];
+  return keys.length === 0 ? undefined : `{ ${keys.join(', ')} }`;
 }
 
 /** Nobody is in two splits. */

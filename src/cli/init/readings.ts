@@ -132,8 +132,14 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
     const named = isUsual ? [`${name} is a usual name of what is forecast`] : [];
     const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
     const short = `its shortest series has ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
+    const holes = target.gaps && `a forecast of ${name} needs a value at every step: ${target.gaps}`;
     const score = (order.isDate ? 4 : -1) + (isUsual ? 3 : 0) + (isMeasured ? smoothness(target, rows) : -5);
-    add('series', score, [...named, ...dated], bad ?? (shortest < MIN_FORECAST_STEPS ? short : undefined));
+    add(
+      'series',
+      score,
+      [...named, ...dated],
+      bad ?? holes ?? (shortest < MIN_FORECAST_STEPS ? short : undefined),
+    );
   }
   const text = textOf(columns.filter(column => column !== target));
   if (text)
@@ -172,9 +178,9 @@ function alone(layout: Layout): Layout {
 }
 
 function badTarget(target: Column): string | undefined {
-  const { name, isFull, isNumber, problem, distinct, cells } = target;
+  const { name, isNumber, problem, distinct, cells } = target;
   // a few words among few numbers are names of classes
-  if (!isFull || (problem && distinct > MAX_CLASSES)) return unfit(target);
+  if (problem && distinct > MAX_CLASSES) return unfit(target);
   if (distinct < 2) return `its target ${name} has the same value everywhere`;
   const isName = !isNumber && 2 * distinct > cells.length;
   return isName ? `its target ${name} has ${distinct} different words in ${cells.length} rows` : undefined;
@@ -348,9 +354,9 @@ export function isSequence(kind: ReadingKind): boolean {
   return kind !== 'rows' && kind !== 'texts';
 }
 
-/** Cells of features that mean a missing value besides the usual ones. */
-export function markersOf(features: readonly Column[]): string[] {
-  return [...new Set(features.flatMap(({ markers }) => markers))];
+/** Cells that mean a missing value besides the usual ones. */
+export function markersOf({ features, target }: Reading): string[] {
+  return [...new Set([...features, target].flatMap(({ markers }) => markers))];
 }
 
 /** Parts of a date but the year, which repeat and are known in advance. */
