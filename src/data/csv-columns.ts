@@ -5,7 +5,7 @@
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import type { Purpose } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
-import { type ConfigDiagnostic, configError } from './core/problems.js';
+import { type ConfigDiagnostic, configError, MISSING_VALUE } from './core/problems.js';
 import { MARKERS } from './core/settings.js';
 import {
   blankHeader,
@@ -163,12 +163,16 @@ export function badNumber(text: string, place: Partial<CellPlace>, needed = 'a f
   };
 }
 
-export function missingCell(text: string, place: Partial<CellPlace>): Diagnostic {
+export function missingCell(
+  text: string,
+  place: Partial<CellPlace>,
+  expected = 'a value in every row',
+): Diagnostic {
   return {
-    code: 'data/csv-missing-value',
+    code: MISSING_VALUE,
     message: text === '' ? 'the cell is empty' : isMissing(text) ? 'the cell is NaN' : 'the value is missing',
     ...place,
-    expected: 'a value in every row',
+    expected,
     ...(!isMissing(text) && { got: JSON.stringify(text) }),
   };
 }

@@ -7,9 +7,8 @@
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import { IGNORED, type Purpose, type ReadSequence, type TextLevel } from './core/dataset.js';
-import { LabelCodes, NUMBER, UnknownClass } from './core/labels.js';
-import { Problems } from './core/problems.js';
-import { GrowingList, TextCodes } from './core/store.js';
+import { NUMBER, UnknownClass } from './core/labels.js';
+import { CellProblems, Problems } from './core/problems.js';
 import {
   ABSENT,
   badDate,
@@ -27,6 +26,7 @@ import {
   repeatedHeader,
   sameOrder,
 } from './csv-columns.js';
+import { hasTarget, type RowList, Rows } from './csv-rows.js';
 import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
 import {
@@ -85,96 +85,8 @@ export interface TargetReader {
   readonly perStep: boolean;
 }
 
-/** Row indices of one sequence, in the order of its steps. */
-export type RowList = readonly number[];
-
-/** Rows whose sequences are not complete yet; in training, all rows. */
-export class Rows {
-  /** The numbers or symbols of all rows. */
-  readonly features: GrowingList<Float32Array | Float64Array>;
-  /** Cells that are no numbers, and symbols to predict, by their index in `features`. */
-  readonly texts = new Map<number, string>();
-  /** Start of each row in `features`, and the end of the last. */
-  readonly starts: number[] = [0];
-  /**
-   * `[rows, targets]`: numbers in float64; or codes of the class labels in `labels`, which are
-   * classes for a trained model. NaN if one is missing.
-   */
-  readonly targets: number[] = [];
-  readonly labels = new LabelCodes();
-  /** Group code of each row; empty if each row is a sequence. */
-  readonly groups: number[] = [];
-  readonly groupNames = new TextCodes();
-  /** Cells of the order column, and their sort keys; empty without one. */
-  readonly order: string[] = [];
-  readonly keys: number[] = [];
-  /** Cells of the id column, which may be empty; empty without one. */
-  readonly ids: string[] = [];
-  /** `[rows, columns]`: codes of the cells in columns that divide the data. */
-  readonly splits: number[] = [];
-  readonly splitValues = new TextCodes();
-  /** Problems of each sequence; those of all sequences are 0 in training. */
-  readonly problems = new Map<number, Problems>();
-  /** Line or number of each row. */
-  private readonly numbers: number[] = [];
-  private readonly files: { readonly first: number; readonly hasLines: boolean; readonly name: string }[] =
-    [];
-
-  constructor(keepsFloat64 = false) {
-    this.features = new GrowingList(
-      length => (keepsFloat64 ? new Float64Array(length) : new Float32Array(length)),
-      64,
-    );
-  }
-
-  get count(): number {
-    return this.numbers.length;
-  }
-
-  /** Call after the features of a row have been added. */
-  end({ file, line, row = 0 }: RowPlace): void {
-    if (this.files.at(-1)?.name !== file)
-      this.files.push({ first: this.count, hasLines: line !== undefined, name: file });
-    this.numbers.push(line ?? row);
-    this.starts.push(this.features.size);
-  }
-
-  place(row: number): RowPlace {
-    const { name: file, hasLines } = this.files.findLast(({ first }) => first <= row) ?? this.files[0];
-    const number = this.numbers[row];
-    return hasLines ? { file, line: number } : { file, row: number };
-  }
-
-  /** The symbols of some rows. */
-  textsOf(list: RowList): string[] {
-    const { starts, texts } = this;
-    return list.flatMap(row =>
-      Array.from({ length: starts[row + 1] - starts[row] }, (_, i) => texts.get(starts[row] + i) ?? ''),
-    );
-  }
-
-  /** The features of some rows. */
-  values(list: RowList): Float32Array | Float64Array {
-    const { starts, features } = this;
-    const out = features.make(list.reduce((sum, row) => sum + starts[row + 1] - starts[row], 0));
-    let at = 0;
-    for (const row of list) {
-      const own = features.subarray(starts[row], starts[row + 1]);
-      out.set(own, at);
-      at += own.length;
-    }
-    return out;
-  }
-}
-
-/** True if no target of a row is missing. */
-export function hasTarget({ targets }: Rows, size: number, row: number): boolean {
-  for (let at = row * size; at < (row + 1) * size; at++) if (Number.isNaN(targets[at])) return false;
-  return true;
-}
-
-/** Maximum number of invalid cells of a column to report before training. */
-const MAX_CELLS = 3;
+/** What a numeric feature needs if some of its values are missing. */
+const FILLED = 'a value in every row, or `dataset.missing: { fill: forward, indicator: true }`';
 
 /** Maximum number of values in a sequence to predict: 64 MiB. */
 const MAX_NUMBERS = 2 ** 24;
@@ -214,8 +126,10 @@ export class TableReader implements TableHandlers {
   private firstOrder: FirstOrder | undefined;
   /** Returns a date in ISO 8601; undefined if it is in another format. */
   private readonly isoDate: (text: string) => string | undefined;
-  /** Number of invalid cells by column. */
-  private readonly badCells = new Map<number, number>();
+  /** The column names of the file. */
+  private names: readonly string[] = [];
+  /** Invalid cells, before training. */
+  private readonly badCells = new CellProblems();
   /** Group of all rows of the file; undefined if a column has it. */
   private recording: string | undefined;
   private readonly nameOf: (place: RowPlace) => string;
@@ -282,6 +196,7 @@ export class TableReader implements TableHandlers {
   header(record: TableRecord, columns: readonly ParquetColumn[] = []): void {
     const { features, targets, order, splits = [], id, delimiter, purpose } = this.columns;
     this.headerRow = record.row;
+    this.names = record.fields.map(name => name.trim());
     this.parquet = columns;
     // a model does not read names
     const named = this.named.map(column => {
@@ -311,7 +226,9 @@ export class TableReader implements TableHandlers {
     if (this.isOver) return;
     const { rows } = this;
     const check = (column: number, problem: CellProblem | undefined): void => {
-      if (problem && this.isNews(column)) this.complain(key, () => problem(record.place(column)));
+      if (problem && this.isTraining)
+        this.badCells.add(this.names[column], problem({}), () => problem(record.place(column)));
+      else if (problem) this.complain(key, () => problem(record.place(column)));
     };
     for (let i = 0; i < features.length; i++) {
       const text = fields[features[i]].trim();
@@ -427,7 +344,8 @@ export class TableReader implements TableHandlers {
     if (symbol === undefined) {
       if (column.isMissing?.(text)) {
         features.push(Number.NaN);
-        return column.isFilled ? undefined : place => missingCell(text, place);
+        const expected = this.isTraining ? FILLED : undefined;
+        return column.isFilled ? undefined : place => missingCell(text, place, expected);
       }
       const value = cellNumber(text);
       if (value === undefined && !isPartlyRead) return place => badNumber(text, place);
@@ -497,11 +415,11 @@ export class TableReader implements TableHandlers {
     return undefined;
   }
 
-  /** False for a column in training that is obviously the wrong one. */
-  private isNews(column: number): boolean {
-    const count = (this.badCells.get(column) ?? 0) + 1;
-    this.badCells.set(column, count);
-    return !this.isTraining || count <= MAX_CELLS;
+  /** @throws UserError (exit 5) if the table to train on has problems */
+  throwIfAny(): void {
+    const problems = new Problems();
+    problems.add(...(this.rows.problems.get(0)?.all ?? []), ...this.badCells.summary());
+    problems.throwIfAny();
   }
 
   private complain(key: number, problem: () => Diagnostic): void {
@@ -620,9 +538,8 @@ export async function readTrainingTable(path: string, columns: Omit<TableColumns
     for await (const _ of reader.read(oneChunk(file, bytes)));
     sources.push({ name: file, sha256 });
   }
-  const { rows } = reader;
-  rows.problems.get(0)?.throwIfAny();
+  reader.throwIfAny();
   const lists = reader.lists();
-  rows.problems.get(0)?.throwIfAny();
-  return { sources, reader, rows, lists };
+  reader.throwIfAny();
+  return { sources, reader, rows: reader.rows, lists };
 }

@@ -18,13 +18,8 @@ import * as keys from './core/settings.js';
 import { columnName } from './core/settings.js';
 import { TextCodes } from './core/store.js';
 import { changingTarget, missingTest } from './csv-columns.js';
-import {
-  hasTarget,
-  MAX_GATHERED_BYTES,
-  readTrainingTable,
-  TableReader,
-  type TrainingTable,
-} from './csv-table.js';
+import { hasTarget } from './csv-rows.js';
+import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { symbolReader } from './vocabulary.js';

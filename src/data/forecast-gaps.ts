@@ -5,7 +5,7 @@
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { TimeGaps } from './core/dataset.js';
-import type { RowList, Rows } from './csv-table.js';
+import type { RowList, Rows } from './csv-rows.js';
 import type { ForecastConfig } from './forecast.js';
 import { intervalWords, positionsOf, type Times, usualStep } from './forecast-times.js';
 

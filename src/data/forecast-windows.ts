@@ -22,7 +22,8 @@ import type {
 import { NUMBER } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
 import { badNumber, isMissing } from './csv-columns.js';
-import { type RowList, type TableColumns, TableReader } from './csv-table.js';
+import type { RowList } from './csv-rows.js';
+import { type TableColumns, TableReader } from './csv-table.js';
 import type { CalendarFeature, ForecastConfig } from './forecast.js';
 import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps.js';
 import { intervalOf, MS_OF_DAY, timesAfter } from './forecast-times.js';

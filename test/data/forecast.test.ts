@@ -719,6 +719,7 @@ t.test('what cannot be split or read is told', async t => {
   const germanDates = work.file('german.csv', 'day,sales\n01.01.2023,1\n02.01.2023,2\n03.01.2023,3\n');
   const german = { path: germanDates, series: undefined, features: [], known: [], calendar: undefined };
   t.match(await complaints(5, () => open({ ...sales, ...german } as unknown as ForecastConfig)), [
+    /3 cells of column "day" are invalid; the first: \| expected `dataset.date_format`/,
     /not in ISO 8601.*`dataset.date_format`, such as "%d.%m.%Y".*"01\.01\.2023"/,
   ]);
   const clocks = ['2024-10-27 01:00', '2024-10-27 02:00', '2024-10-27 02:00', '2024-10-27 03:00'];

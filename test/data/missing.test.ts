@@ -277,10 +277,29 @@ const SMALL = 'recording,second,a,b,label\nx,0,1,,up\nx,1,,,up\ny,0,2,3,down\ny,
 t.test('what is refused', async t => {
   const path = work.file('small.csv', SMALL);
   const small = (more: object) => open(table({ path, test_path: path, features: ['a', 'b'], ...more }));
-  t.match(await complaints(5, () => small({})), [/the cell is empty/, /the cell is empty/]);
+  t.match(await complaints(5, () => small({})), [
+    /4 cells in 2 columns/,
+    /the cell is empty/,
+    /the cell is empty/,
+  ]);
   t.match(await complaints(5, () => small({ features: ['a'], missing: { markers: ['x'] } })), [/NA/]);
   t.match(await complaints(2, () => small({ missing: { markers: ['NA', -999, 3] } })), [
     /all values of b are missing in the training split/,
+  ]);
+  const many = Array.from(
+    { length: 200 },
+    (_, i) => `x,${i},${i % 2 ? '' : 1},${i % 4 ? 'NA' : 1},${i < 77 ? '-' : 1},up`,
+  );
+  const file = work.file('many.csv', ['recording,second,a,b,c,label', ...many].join('\n'));
+  t.match(await complaints(5, () => small({ path: file, features: ['a', 'b', 'c'] })), [
+    /327 cells in 3 columns are missing; the first of each: \| expected a value .*dataset.missing/,
+    / 2:9\+1 \| the value is missing/,
+    / 3:5\+1 \| the cell is empty/,
+    / 3:6\+2 \| the value is missing .* got "NA"/,
+  ]);
+  t.match(await complaints(5, () => small({ path: file, features: ['a'] })), [
+    /100 cells of column "a" are missing; the first:/,
+    / 3:5\+1 /,
   ]);
   const zero = await small({ missing: { markers: ['NA', '-999.0', 3], fill: 'zero', indicator: true } });
   t.same(sequence(zero, zero.train, 1), [

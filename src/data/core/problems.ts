@@ -3,6 +3,7 @@
  * config if the config is the cause.
  */
 import { type Diagnostic, damagedErrors, EXIT, UserError, usageErrors } from '../../util/errors.js';
+import { grouped } from '../../util/numbers.js';
 
 /**
  * Maximum number of problems to report; enough to tell a few typos from a file with errors in every
@@ -44,6 +45,54 @@ export class Problems {
   throwIfAny(): void {
     if (this.all.length > 0) throw damagedErrors(this.all);
   }
+}
+
+/** Code of the problem of a missing cell. */
+export const MISSING_VALUE = 'data/csv-missing-value';
+
+interface BadCells {
+  readonly column: string;
+  count: number;
+  readonly first: Diagnostic;
+}
+
+/** Problems of the cells of a table: how many there are, and the first of each kind and column. */
+export class CellProblems {
+  private readonly found = new Map<string, BadCells>();
+
+  /** @param placed returns the problem with its place */
+  add(column: string, { code, message }: Diagnostic, placed: () => Diagnostic): void {
+    const kind = `${code === MISSING_VALUE ? code : message} ${column}`;
+    const known = this.found.get(kind);
+    if (known) known.count++;
+    else this.found.set(kind, { column, count: 1, first: placed() });
+  }
+
+  summary(): Diagnostic[] {
+    const all = [...this.found.values()];
+    const isHole = ({ first }: BadCells) => first.code === MISSING_VALUE;
+    return [
+      ...summaryOf(
+        'invalid',
+        all.filter(one => !isHole(one)),
+      ),
+      ...summaryOf('missing', all.filter(isHole)),
+    ];
+  }
+}
+
+function summaryOf(word: string, columns: readonly BadCells[]): Diagnostic[] {
+  const firsts = columns.map(({ first }) => first);
+  const count = columns.reduce((sum, one) => sum + one.count, 0);
+  if (count === columns.length) return firsts;
+  const [{ code, file, expected }] = firsts;
+  const { size } = new Set(columns.map(({ column }) => column));
+  const message =
+    size === 1
+      ? `${grouped(count)} cells of column ${JSON.stringify(columns[0].column)} are ${word}; the first${columns.length === 1 ? '' : ' of each kind'}:`
+      : `${grouped(count)} cells in ${size} columns are ${word}; the first of each:`;
+  const isInOneFile = firsts.every(first => first.file === file);
+  return [{ code, message, ...(isInOneFile && { file }), expected }, ...firsts];
 }
 
 /**
