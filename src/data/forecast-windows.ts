@@ -1,35 +1,15 @@
 /**
  * Windows of a forecast: what they consist of (numbers of their steps, calendar features and
- * levels), which of them a split has, the split that reads them, and those to predict: for each
- * series of a table, its last steps with a target. Inputs known in advance come from the rows after
- * them, whose target is empty.
+ * levels), which of them a split has, and the split that reads them.
  */
-import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
-import { counted } from '../util/words.js';
-import type {
-  DataRecord,
-  Interval,
-  NewSequence,
-  NewSequencesOptions,
-  ReadSequence,
-  Scaling,
-  SequenceReader,
-  SeriesScaling,
-  Split,
-  SplitName,
-  Targets,
-} from './core/dataset.js';
-import { NUMBER } from './core/labels.js';
-import { configError, Problems } from './core/problems.js';
-import { badNumber, isMissing } from './csv-columns.js';
-import type { RowList } from './csv-rows.js';
-import { type TableColumns, TableReader } from './csv-table.js';
+import type { Diagnostic } from '../util/errors.js';
+import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
+import { configError } from './core/problems.js';
+import { inDataUnits } from './core/scaling.js';
+import type { RowList, Rows } from './csv-rows.js';
+import type { TableColumns } from './csv-table.js';
 import type { CalendarFeature, ForecastConfig } from './forecast.js';
-import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps.js';
-import { intervalOf, MS_OF_DAY, timesAfter } from './forecast-times.js';
-import type { RowPlace } from './formats/tables.js';
-import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
-import { MAX_TEXT_BYTES } from './reading/files.js';
+import { MS_OF_DAY } from './forecast-times.js';
 
 const DAYS_OF_YEAR = 365.2425;
 
@@ -116,18 +96,52 @@ export interface Series {
   readonly naiveError: number | undefined;
 }
 
+type ValueAt = (row: number, column: number) => number;
+
+/** The values that are scaled. */
+export function transformed(valueAt: ValueAt, { transform }: ForecastConfig): ValueAt {
+  if (transform === undefined) return valueAt;
+  return (row, column) => (column === 0 ? Math.log(valueAt(row, column)) : valueAt(row, column));
+}
+
+/** Problem: targets have no logarithm; undefined if all have. */
+export function withoutLogarithm(
+  list: RowList,
+  rows: Rows,
+  { target, transform, ...config }: ForecastConfig,
+): Diagnostic | undefined {
+  const { width } = windowShape({ target, transform, ...config });
+  const bad = transform === undefined ? [] : list.filter(row => rows.features.at(row * width) <= 0);
+  if (bad.length === 0) return undefined;
+  const [row] = bad;
+  const how =
+    bad.length === 1
+      ? 'the target is 0 or less and has no logarithm'
+      : `${bad.length} targets are 0 or less and have no logarithm; the first:`;
+  return {
+    code: 'data/no-logarithm',
+    message: how,
+    ...rows.place(row),
+    columnName: target,
+    expected: 'positive numbers, or a model without `dataset.transform`',
+    got: String(rows.features.at(row * width)),
+  };
+}
+
 /** A series of rows, without the facts about its training. */
 export function scaledSeries(
   rows: RowList,
-  valueAt: (row: number, column: number) => number,
+  valueAt: ValueAt,
   scaling: Scaling,
+  config: ForecastConfig,
 ): Series {
   const { offset, scale } = scaling;
   const width = offset.length;
   const values = new Float64Array(rows.length * width);
+  const scaledAt = transformed(valueAt, config);
   rows.forEach((row, step) => {
     for (let column = 0; column < width; column++)
-      values[step * width + column] = (valueAt(row, column) - offset[column]) / scale[column];
+      values[step * width + column] = (scaledAt(row, column) - offset[column]) / scale[column];
   });
   const targetAt = (step: number) => valueAt(rows[step], 0);
   return { name: '', rows, values, targetAt, scaling, naiveError: undefined };
@@ -270,6 +284,7 @@ export function forecastSplit(
         return {
           offset: ahead.map(step => offset[0] + level(window, step) * scale[0]),
           scale: ahead.map(() => scale[0]),
+          transform: config.transform,
         };
       },
       given: at => {
@@ -313,7 +328,12 @@ export function unscaledWindow({ series, origin }: Window, config: ForecastConfi
   return offset.map((_, c) =>
     Array.from({ length: c < observed ? input_steps : steps }, (_, step) => {
       const at = origin - input_steps + step;
-      return series.values[at * width + c] * scale[c] + offset[c];
+      const stored = {
+        offset: [offset[c]],
+        scale: [scale[c]],
+        transform: c === 0 ? config.transform : undefined,
+      };
+      return inDataUnits([series.values[at * width + c]], stored)[0];
     }),
   );
 }
@@ -325,237 +345,4 @@ export function unscaledWindow({ series, origin }: Window, config: ForecastConfi
 export function idOf({ series, origin }: Window, order: readonly string[]): string {
   const row = series.rows[origin];
   return [series.name, order[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');
-}
-
-export function forecastSequences(
-  config: ForecastConfig,
-  { series_scaling }: DataRecord,
-  { targets }: NewSequencesOptions = {},
-): SequenceReader {
-  const { pooled, series } = series_scaling as SeriesScaling;
-  const scalings = new Map(series.map(one => [one.name, one]));
-  const columns = { ...tableColumns(config), purpose: 'predict', isPartlyRead: true } as const;
-  return {
-    hasIds: config.series !== undefined,
-    hasTimes: config.time !== undefined,
-    async *read(sources) {
-      const files = sources.map(({ name }) => name);
-      const reader = new TableReader(columns, files, true);
-      for await (const source of inTurn(sources)) {
-        const bytes = await allBytes(source, MAX_TEXT_BYTES);
-        for await (const _ of reader.read(oneChunk(source.name, bytes)));
-      }
-      const lists = reader.lists();
-      const { rows } = reader;
-      if (targets) {
-        for (const [key, list] of lists.entries()) {
-          const name = rows.groupNames.texts[key];
-          const problems = new Problems();
-          problems.add(...(rows.problems.get(key)?.all ?? []));
-          problems.attempt(() => checkDates({ name, list, rows }, config));
-          if (problems.all.length > 0) yield [{ problems: problems.all, id: name }];
-          else yield* windowsToEvaluate({ name, list, rows }, config, scalings.get(name) ?? pooled);
-        }
-        yield reader.take();
-        return;
-      }
-      const sequences = lists.map((list, key) => {
-        const name = rows.groupNames.texts[key];
-        const id = config.series !== undefined && { id: name };
-        try {
-          rows.problems.get(key)?.throwIfAny();
-          const scaling = scalings.get(name);
-          const trained = scaling ?? { ...pooled, interval: undefined };
-          const { gaps, ...window } = windowToPredict({ name, list, rows }, config, trained);
-          const isNew = id !== false && scaling === undefined;
-          const warnings = [...gaps, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
-          return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
-        } catch (error) {
-          if (!(error instanceof UserError)) throw error;
-          return { problems: error.diagnostics, ...id };
-        }
-      });
-      yield [...sequences, ...reader.take()];
-    },
-  };
-}
-
-/** Windows that are made at once. */
-const WINDOWS = 64;
-
-/** Yields all windows of a series that have targets, in the order of a split. */
-function* windowsToEvaluate(
-  table: InputSeries,
-  config: ForecastConfig,
-  { naive_error, ...scaling }: Scaling & { readonly naive_error?: number },
-): Generator<readonly ReadSequence[]> {
-  const { list, rows } = table;
-  const { input_steps, horizon, stride } = config;
-  const { size, steps, width } = windowShape(config);
-  const valueAt = (row: number, column: number) => rows.features.at(row * width + column);
-  const series = { ...scaledSeries(list, valueAt, scaling), name: table.name, naiveError: naive_error };
-  const problemsIn = cellProblems(table, config);
-  // rows without a target at the end are those whose future is not known yet
-  const end = 1 + lastTarget(table, width);
-  const origins: number[] = [];
-  for (let origin = input_steps; origin + horizon <= end; origin += stride) origins.push(origin);
-  for (let from = 0; from < origins.length; from += WINDOWS) {
-    const windows = origins.slice(from, from + WINDOWS).map(origin => ({ series, origin }));
-    const id = (index: number) => idOf(windows[index], rows.order);
-    const { read, targets } = forecastSplit(windows, rows.keys, config, id);
-    const perWindow = targets.values.length / windows.length;
-    yield windows.map(({ origin }, i): ReadSequence => {
-      const problems = problemsIn(origin - input_steps, origin + horizon, true);
-      if (problems.length > 0) return { problems, id: id(i) };
-      const values = new Float32Array(steps * size);
-      read(i, values, 0, size);
-      return {
-        ...{ length: steps, values, id: id(i), errorScale: naive_error },
-        targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
-        targetScaling: step => targets.scaling((i * perWindow) / targets.size + step),
-      };
-    });
-  }
-}
-
-/** The last step of a series with a target. */
-function lastTarget({ list, rows }: InputSeries, width: number): number {
-  return list.findLastIndex(row => !isMissing(rows.texts.get(row * width) ?? 'a number'));
-}
-
-/** Warning: the training data do not have this series. */
-function notTrained(series: string, place: RowPlace): Diagnostic {
-  const message = `the series ${JSON.stringify(series)} is not in the training data: expect a poor forecast`;
-  return { code: 'data/new-series', message, ...place };
-}
-
-/**
- * @param trained what training recorded of the series
- * @throws UserError (exit 5) if the series has no window that a model can read
- */
-function windowToPredict(
-  series: InputSeries,
-  config: ForecastConfig,
-  trained: Scaling & { readonly interval?: Interval | undefined },
-): NewSequence & { readonly gaps: readonly Diagnostic[] } {
-  const { name, list, rows } = series;
-  const { input_steps, horizon } = config;
-  const { size, width, steps } = windowShape(config);
-  checkDates(series, config);
-  const last = lastTarget(series, width);
-  const ahead = Math.min(horizon, list.length - 1 - last);
-  const range = { first: last + 1 - input_steps, last, ahead };
-  refuseLacking(series, config, range);
-  const wrong = new Problems();
-  wrong.add(...cellProblems(series, config)(range.first, last + 1 + range.ahead, false));
-  const read = list.slice(range.first, last + 1);
-  const future = list.slice(last + 1, last + 1 + ahead);
-  wrong.throwIfAny();
-  const given = [...read, ...future];
-  const next = nextTimes(series, config, given, trained.interval);
-  // the steps of the window are its own rows: those that continue the dates are not in the table
-  const keys = [...given.map(row => rows.keys[row]), ...(next?.keys ?? [])];
-  const valueAt = (step: number, column: number) =>
-    step < given.length ? rows.features.at(given[step] * width + column) : Number.NaN;
-  const scaled = scaledSeries([...Array(input_steps + horizon).keys()], valueAt, trained);
-  const own = { series: scaled, origin: input_steps };
-  const split = forecastSplit([own], keys, config, () => name);
-  const values = new Float32Array(steps * size);
-  split.read(0, values, 0, size);
-  return {
-    ...{ length: steps, values, place: rows.place(list[0]), targetScaling: split.targets.scaling },
-    ...(next && { times: [...future.map(row => rows.order[row]), ...next.order] }),
-    gaps: gapWarnings(series, config, range),
-  };
-}
-
-/**
- * Returns the times of the steps to forecast that the table does not list; undefined if they are
- * unknown.
- * @param given the rows of the window
- */
-function nextTimes(
-  { name, list, rows }: InputSeries,
-  { calendar = [], input_steps, horizon, series, time }: ForecastConfig,
-  given: RowList,
-  trained: Interval | undefined,
-): ReturnType<typeof timesAfter> | undefined {
-  const count = input_steps + horizon - given.length;
-  if (time === undefined) return undefined;
-  if (count === 0) return { keys: [], order: [] };
-  const last = given[given.length - 1];
-  const interval = trained ?? intervalOf(list, rows);
-  if (interval !== undefined) return timesAfter(rows.order[last], interval, count);
-  if (calendar.length === 0) return undefined;
-  const of = series === undefined ? 'the table' : `series ${JSON.stringify(name)}`;
-  throw damagedError(
-    'data/forecast-steps',
-    `the dates to forecast are unknown: the steps of ${of} have no usual interval`,
-    {
-      ...rows.place(last),
-      expected: `${counted(horizon, 'row')} without a target after the last one, with the dates to forecast`,
-    },
-  );
-}
-
-/**
- * Returns the function from the steps of a window to its cells that are no numbers, among those of
- * the columns that a model reads at a step, and of the targets if it `hasTargets`.
- */
-function cellProblems({ list, rows }: InputSeries, config: ForecastConfig) {
-  const { features: columns } = tableColumns(config);
-  const { width, observed } = windowShape(config);
-  const known = new Map<number, Diagnostic>();
-  const problemAt = (row: number, column: number): readonly Diagnostic[] => {
-    const at = row * width + column;
-    const text = rows.texts.get(at);
-    if (text === undefined) return [];
-    const problem =
-      known.get(at) ?? badNumber(text, { ...rows.place(row), columnName: columns[column].name });
-    // windows share cells
-    known.set(at, problem);
-    return [problem];
-  };
-  return (first: number, end: number, hasTargets: boolean): readonly Diagnostic[] => {
-    if (rows.texts.size === 0) return [];
-    return list.slice(first, end).flatMap((row, step) => {
-      const isRead = (column: number) =>
-        step < config.input_steps || column >= observed || (hasTargets && column === 0);
-      return columns.flatMap((_, column) => (isRead(column) ? problemAt(row, column) : []));
-    });
-  };
-}
-
-/** The model reads calendar features of dates. */
-function checkDates({ list, rows }: InputSeries, { calendar = [], time }: ForecastConfig): void {
-  const [row] = list;
-  const first = rows.order[row];
-  if (calendar.length === 0 || row === undefined || (first !== undefined && !NUMBER.test(first))) return;
-  throw damagedError('data/calendar', 'the model reads calendar features, so times must be dates', {
-    ...rows.place(row),
-    ...(time !== undefined && { columnName: time, got: JSON.stringify(first.slice(0, 60)) }),
-    expected: 'ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
-  });
-}
-
-/** @throws UserError (exit 5) if a series is too short for a window */
-function refuseLacking(
-  { name, list, rows }: InputSeries,
-  { input_steps, horizon, known = [], series }: ForecastConfig,
-  { first, ahead, last }: WindowRange,
-): void {
-  // the dates of the steps to forecast can be computed, other columns cannot
-  const needed = known.length > 0 ? horizon : 0;
-  if (first >= 0 && ahead >= needed) return;
-  const columns = `${known.join(', ')}, which the model reads in advance`;
-  const after = needed === 0 ? '' : `, then ${counted(needed, 'row')} without a target and ${columns}`;
-  throw damagedError(
-    'data/forecast-steps',
-    `${series === undefined ? 'the table' : `series ${JSON.stringify(name)}`} has too few rows to forecast from`,
-    {
-      ...rows.place(list[first < 0 ? 0 : list.length - 1]),
-      expected: `${counted(input_steps, 'row')} with a target${after}`,
-      got: `${last + 1}${needed === 0 ? '' : `, then ${ahead}`}`,
-    },
-  );
 }

@@ -17,6 +17,7 @@
  * split.
  */
 
+import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import {
   type Column,
@@ -36,10 +37,10 @@ import * as keys from './core/settings.js';
 import { columnsOf } from './core/statistics.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
+import { forecastSequences } from './forecast-input.js';
 import { intervalOf } from './forecast-times.js';
 import {
   type Cuts,
-  forecastSequences,
   forecastSplit,
   idOf,
   type Levels,
@@ -48,10 +49,12 @@ import {
   type Series,
   scaledSeries,
   tableColumns,
+  transformed,
   unscaledWindow,
   type Window,
   windowShape,
   windowsOf,
+  withoutLogarithm,
 } from './forecast-windows.js';
 
 const settings = key.section(
@@ -134,6 +137,13 @@ const settings = key.section(
       aliases: ['level', 'difference', 'differencing', 'window_normalization'],
       ...keys.DATA,
     }),
+    transform: key.choice(['log'], {
+      description:
+        'Scale and predict the natural logarithm of the target, for series whose changes are proportional to their level. All targets must be positive. Forecasts, quantiles and metrics are in the units of the data.',
+      examples: ['log'],
+      aliases: ['log', 'log_transform', 'target_transform'],
+      ...keys.DATA,
+    }),
     per_step: key.boolean({
       description:
         'Predict one step of the horizon at a time (`head: {from: every}`), reading the features known in advance for that step, instead of predicting all values at the last input step.',
@@ -197,10 +207,13 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const { width } = shape;
   const values = cells.features.toArray();
   const value = (row: number, column: number): number => values[row * width + column];
+  const noLogarithm = withoutLogarithm([...keys.keys()], cells, config);
+  if (noLogarithm) throw damagedErrors([noLogarithm]);
+  const scaled = transformed(value, config);
   const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]): Scaling => {
     const columns = Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
       if (normalize === 'none') return [0, 1];
-      const of = (row: number): number => value(row, column);
+      const of = (row: number): number => scaled(row, column);
       if (column > 0 || levels === undefined) return columnScaling(normalize, statistics(rows.map(of)));
       const moves = histories.flatMap(history => changes(history.map(of), levels));
       return [0, columnScaling(normalize, statistics(moves))[1]];
@@ -218,7 +231,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     const scaling = trained.length <= reach ? pooled : fit(trained);
     const targets = trained.map(row => value(row, 0));
     const naiveError = naiveErrorOf(targets, config.season);
-    return { ...scaledSeries(rows, value, scaling), name: cells.groupNames.texts[i], naiveError };
+    return { ...scaledSeries(rows, value, scaling, config), name: cells.groupNames.texts[i], naiveError };
   });
   // in the order of the file no step is missing
   const gaps = config.time === undefined ? undefined : timeGaps(all, cells);
@@ -243,6 +256,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     ...(cuts.validation !== undefined && { validation: split(windows('validation')) }),
     test: split(windows('test')),
     seriesScaling: {
+      ...(config.transform && { transform: config.transform }),
       pooled,
       series: all.map(({ name, scaling, naiveError }, i) => {
         const interval = config.time === undefined ? undefined : intervalOf(histories[i], cells);
@@ -262,6 +276,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       ),
       method: normalize,
       ...(config.relative_to !== undefined && { relativeTo: config.relative_to }),
+      ...(config.transform && { transform: config.transform }),
       window: index => unscaledWindow(trainWindows[index], config),
       longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
       ...(gaps && { gaps }),

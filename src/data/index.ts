@@ -28,7 +28,7 @@ import { withVocabulary } from './vocabulary.js';
 export * from './batches.js';
 export * from './core/dataset.js';
 export { newSplit, StepPreparer } from './core/preparation.js';
-export { inDataUnits } from './core/scaling.js';
+export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
 export { columnName } from './core/settings.js';
 export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';

@@ -10,6 +10,7 @@ import {
   type Split,
   type SplitName,
   type Targets,
+  type Transform,
   type Vocabulary,
 } from './core/dataset.js';
 import { inDataUnits } from './core/scaling.js';
@@ -34,6 +35,8 @@ interface ScalingMethod {
   readonly method: string;
   /** Level that is subtracted from the values first. */
   readonly relative_to?: RelativeTo;
+  /** What is scaled instead of the values. */
+  readonly transform?: Transform;
 }
 
 /** A training sequence. */
@@ -123,9 +126,13 @@ function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSu
   if (scaling?.features)
     return { ...column, scaling: { method: scaling.method, ...ofColumn(scaling.features) } };
   if (!seriesScaling || !seriesFacts) return column;
-  const { method, relativeTo, columns } = seriesFacts;
+  const { method, relativeTo, transform, columns } = seriesFacts;
   if (method === 'none' || index >= columns.length) return column;
-  const how = { method, ...(relativeTo !== undefined && index === 0 && { relative_to: relativeTo }) };
+  const how = {
+    method,
+    ...(relativeTo !== undefined && index === 0 && { relative_to: relativeTo }),
+    ...(transform && index === 0 && { transform }),
+  };
   const series = seriesScaling.series.map(one => ({ name: one.name, ...ofColumn(one) }));
   return series.length === 1
     ? { ...column, scaling: { ...how, ...ofColumn(seriesScaling.series[0]) } }

@@ -1,14 +1,14 @@
 /** Evaluates a model on a split in batches: predictions in the units of the data, loss, metrics. */
 import { setImmediate } from 'node:timers/promises';
 import type { Split } from '../data/core/dataset.js';
-import { inDataUnits, type Scaling, type Targets } from '../data/index.js';
+import { inDataUnits, roundingInDataUnits, type Scaling, type Targets } from '../data/index.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
 import type { Accumulator, Numbers, Scored } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
-import { roundingOf, shortestDecimal } from '../util/numbers.js';
+import { shortestDecimal } from '../util/numbers.js';
 import type { ShardPool } from './pool.js';
 import { loadBatch, type ModelRun, ShardedBatches, type SplitBatch } from './shards.js';
 
@@ -284,9 +284,7 @@ export class Readout {
   decimals(values: Numbers, at: number): number[] {
     const scaling = this.scaling(at);
     return Array.from(values, (value, i) => {
-      if (!scaling) return shortestDecimal(value, 0);
-      const { offset, scale } = { offset: scaling.offset[i], scale: scaling.scale[i] };
-      return shortestDecimal(value, roundingOf((value - offset) / scale) * Math.abs(scale));
+      return shortestDecimal(value, scaling ? roundingInDataUnits(value, scaling, i) : 0);
     });
   }
 }

@@ -7,6 +7,7 @@ import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import type { ForecastConfig } from '../../src/data/forecast.js';
 import {
   type Dataset,
+  inDataUnits,
   isRejected,
   newSequences,
   type ReadSequence,
@@ -47,6 +48,8 @@ type Splits = 'train' | 'validation' | 'test';
 const expected: {
   readonly splits: Record<Splits, Window[]>;
   readonly mase: Record<'validation' | 'test', Record<'last_value' | 'seasonal_naive', number>>;
+  /** By id: with `transform: log`. */
+  readonly log: Record<string, { readonly x: number[][]; readonly scaled: number[] }>;
   /** By id: with `relative_to: season` and `per_step`, and a season of two days. */
   readonly relative: Record<
     string,
@@ -306,6 +309,74 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
     count++;
   });
   t.ok(closeTo(summary.metrics.test!.mase!, sum / count, 1e-5), 'MASE is that of what is predicted');
+});
+
+t.test('the logarithm of the target is scaled, as by NumPy', async t => {
+  const log = { ...sales, transform: 'log' } as const;
+  const data = await open(log);
+  t.equal(data.seriesScaling?.transform, 'log');
+  for (const name of ['train', 'validation', 'test'] as const) {
+    const split = data[name]!;
+    const { targets } = split;
+    if (targets.kind !== 'value' || typeof targets.scaling !== 'function') throw new Error('values');
+    for (let i = 0; i < split.count; i++) {
+      const want = expected.log[split.id!(i)];
+      t.ok(
+        sequence(data, split, i).every((step, s) => near(step, want.x[s])),
+        split.id!(i),
+      );
+      const stored = targets.values.subarray(i * 3, (i + 1) * 3);
+      t.ok(near(stored, want.scaled));
+      t.ok(near(inDataUnits(stored, targets.scaling(i)), expected.splits[name][i].y));
+    }
+  }
+  const { summary } = await train(
+    work,
+    config(
+      log,
+      { kind: 'quantile', quantiles: [0.1, 0.5, 0.9] },
+      { cell: 'gru', hidden_size: 4 },
+      { num_epochs: 2, batch_size: 4, metrics: ['mase', 'mean_absolute_error', 'coverage'] },
+    ),
+  );
+  for (const name of ['last_value', 'seasonal_naive'] as const)
+    t.ok(closeTo(summary.baselines!.test![name]!.mase!, expected.mase.test[name], 1e-5), name);
+  const { stdout } = await work.cellrun('predict', summary.directory, '--split', 'test');
+  const told = linesOf(stdout) as unknown as Told[];
+  const errors = told.flatMap(({ predicted, target }) =>
+    predicted.map(([value], h) => Math.abs(value - target[h][0])),
+  );
+  const mean = errors.reduce((a, b) => a + b, 0) / errors.length;
+  t.ok(closeTo(summary.metrics.test!.mean_absolute_error!, mean, 1e-5), 'in the units of the data');
+  told.forEach(({ target }, i) => {
+    t.ok(near(target.flat(), expected.splits.test[i].y));
+  });
+  const table = readFileSync(sales.path, 'utf8').trim().split('\r\n');
+  const [region, day] = told[0].id.split(' ');
+  const last = new Date(Date.parse(day) + 2 * 86_400_000).toISOString().slice(0, 10);
+  const future = (change: (cells: string[]) => string[]) =>
+    table.flatMap((text, i) => {
+      const cells = text.split(',');
+      if (i === 0) return [text];
+      if (cells[0] !== region || cells[1] > last) return [];
+      return [(cells[1] >= day ? [cells[0], cells[1], '', '', cells[4]] : change(cells)).join()];
+    });
+  const predict = (rows: readonly string[]) =>
+    work.cellrun('predict', summary.directory, '--input', work.file('log.csv', rows.join('\n')));
+  const again = await predict(future(cells => cells));
+  t.same(JSON.parse(again.stdout).predicted, told[0].predicted, 'to the bit');
+  const before = new Date(Date.parse(day) - 86_400_000).toISOString().slice(0, 10);
+  const zero = await predict(future(cells => (cells[1] === before ? cells.with(2, '0') : cells)));
+  t.match(zero, {
+    code: 5,
+    stderr:
+      /log\.csv:\d+:1: column "sales": the target is 0 or less and has no logarithm\n {2}expected: positive .*\n {2}got: 0\n/,
+  });
+  const path = work.file('zeros.csv', ['y', ...Array(30).fill(1), 0, 3, -2].join('\n'));
+  const { series: _s, time: _t, features: _f, known: _k, calendar: _c, ...rest } = log;
+  t.match(await complaints(5, () => open({ ...rest, path, target: 'y' })), [
+    /^data\/no-logarithm 32 \| 2 targets are 0 or less and have no logarithm; the first: \| expected positive numbers/,
+  ]);
 });
 
 t.test('a forecast continues the series of its data, and the dates that the model reads', async t => {

@@ -386,6 +386,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.stride': [[FORECAST, 1, 2]],
   'dataset.season': [[set(FORECAST, 'dataset.relative_to', 'season'), 2, 3]],
   'dataset.relative_to': [[FORECAST, undefined, 'last_value']],
+  'dataset.transform': [[set(FORECAST, 'dataset.target', 'u'), undefined, 'log']],
   'dataset.problem': [[VALUES, 'adding', 'copy_memory', COPY]],
   'dataset.delay': [[sets(VALUES, { ...COPY, 'dataset.problem': 'copy_memory' }), 1, 2]],
   'dataset.train_size': [[VALUES, 8, N]],

@@ -208,9 +208,10 @@ function scalingWords({ scaling, series_scaling }: ColumnSummary): string {
     const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     return [...new Set([round(low), round(high)])].join('..');
   };
-  const { relative_to } = method;
+  const { relative_to, transform } = method;
   const offset = relative_to === undefined ? range('offset') : LEVELS[relative_to];
-  return `(x - ${offset}) / ${range('scale')}${series_scaling ? ' by series' : ''}`;
+  const x = transform === undefined ? 'x' : `${transform} x`;
+  return `(${x} - ${offset}) / ${range('scale')}${series_scaling ? ' by series' : ''}`;
 }
 
 function vocabularyLines(vocabulary: DataSummary['vocabulary'], splits: Named): string[] {

@@ -36,11 +36,15 @@ export interface TimeGaps {
   };
 }
 
+/** What is scaled instead of a target: its natural logarithm. */
+export type Transform = 'log';
+
 export interface SeriesFacts {
   /** Statistics of the scaled columns over the rows of the training split: the target first. */
   readonly columns: readonly Column[];
   readonly method: DataScaling['method'] | 'none';
   readonly relativeTo?: RelativeTo;
+  readonly transform?: Transform;
   /** Values of each of those columns that training window `index` reads. */
   window(index: number): readonly (readonly number[])[];
   readonly longest: number;
@@ -492,6 +496,9 @@ const interval = s.struct('The usual interval between steps. Absent if there is 
 const seriesScaling = s.struct(
   'How the columns of each series are scaled, the target first: scaled = (value - offset) / scale. Absent if series are not scaled separately.',
   {
+    transform: s.optional(
+      s.choice(['log'], 'What is scaled instead of the target: its natural logarithm. Absent: the target.'),
+    ),
     pooled: s.struct(
       'For series that are not in the training split, fitted on all others.',
       scalingOf('column'),
@@ -559,7 +566,7 @@ export type Vocabulary = s.TypeOf<typeof vocabulary>;
 export type TextLevel = NonNullable<Vocabulary['level']>;
 export type Interval = s.TypeOf<typeof interval>;
 export type SeriesScaling = s.TypeOf<typeof seriesScaling>;
-export type Scaling = SeriesScaling['pooled'];
+export type Scaling = SeriesScaling['pooled'] & { readonly transform?: Transform | undefined };
 /** Everything about a run's data that prediction needs, except their scaling. */
 export type DataRecord = s.TypeOf<typeof dataRecord>;
 /** Scaling of a dataset, fitted on the training split. */

@@ -7,6 +7,7 @@
  * like `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column is scaled by itself; n
  * counts the steps of the training sequences without padding. A constant column is only shifted.
  */
+import { roundingOf } from '../../util/numbers.js';
 import type { Column, DataScaling, Dataset, DatasetContext, Scaling, Split, Targets } from './dataset.js';
 import { configError } from './problems.js';
 import { isConstant, trainingColumns } from './statistics.js';
@@ -115,5 +116,19 @@ export function inDataUnits<T extends ArrayLike<number>>(
   scaling: Scaling | undefined,
 ): T | Float64Array {
   if (!scaling) return stored;
-  return Float64Array.from(stored, (value, i) => value * scaling.scale[i] + scaling.offset[i]);
+  const { offset, scale, transform } = scaling;
+  return Float64Array.from(stored, (value, i) => {
+    const unscaled = value * scale[i] + offset[i];
+    return transform === 'log' ? Math.exp(unscaled) : unscaled;
+  });
+}
+
+/**
+ * Returns the distance to the next value in the units of the data, if the model computes float32
+ * numbers.
+ */
+export function roundingInDataUnits(value: number, { offset, scale, transform }: Scaling, i: number): number {
+  const unscaled = transform === 'log' ? Math.log(value) : value;
+  const rounding = roundingOf((unscaled - offset[i]) / scale[i]) * Math.abs(scale[i]);
+  return transform === 'log' ? rounding * value : rounding;
 }
