@@ -2,7 +2,7 @@
  * Tables that nobody prepared (test/fixtures/tables), from `init` to predictions. What `init`
  * should conclude is written by hand, from what is known of each data set.
  */
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
@@ -171,3 +171,81 @@ for (const [file, code, stderr] of REFUSED)
     const path = `${file}.yaml`;
     t.match(await cellrun('init', path, '--from', file), { code, stderr });
   });
+
+t.test('sentences and cases are converted word for word', async t => {
+  const lines = (file: string): string[] => readFileSync(join(folder, file), 'utf8').trim().split('\n');
+  // each sentence has its text in a comment; words of several tokens and empty nodes are not in it
+  const texts = lines('sentences.conllu').flatMap(line => /^# text = (.*)$/.exec(line)?.[1] ?? []);
+  const records = lines('sentences.jsonl').map(line => JSON.parse(line));
+  t.same(
+    records.map(({ words }) => words.join(' ')),
+    texts,
+  );
+  t.match(records[0], { id: '1', tags: ['DET', 'ADJ', 'NOUN', 'VERB', 'DET', 'NOUN', 'ADV', 'PUNCT'] });
+  // six dimensions with colons between them, then the class
+  const cases = lines('motions.ts').filter(line => /^[-\d]/.test(line));
+  const steps = lines('motions.jsonl').map(line => JSON.parse(line));
+  t.same(
+    steps.map(one => [
+      ...Array.from({ length: 6 }, (_, d) => one.steps.map((step: number[]) => step[d])),
+      one.class,
+    ]),
+    cases.map(line => {
+      const [label, ...dimensions] = line.split(':').toReversed();
+      return [...dimensions.toReversed().map(cells => cells.split(',').map(Number)), label];
+    }),
+  );
+});
+
+/** Damaged or unusual files, by name and content. */
+const DAMAGED: readonly (readonly [file: string, content: string, code: number, stderr: RegExp])[] = [
+  ['x.conllu', '1\tthe\tDET\n', 5, /^x\.conllu:1:1: a word of CoNLL-U has 10 fields\n/],
+  ['x.ts', '@classLabel true a b\n1,2:a\n', 5, /^x\.ts:1:1: the file has no line @data\n/],
+  [
+    'y.ts',
+    '@timeStamps true\n@data\n(0,1):a\n',
+    5,
+    /^y\.ts:1:1: steps with times of their own cannot be read\n/,
+  ],
+  [
+    'z.ts',
+    '@classLabel true a b\n@data\n1,2:3:a\n',
+    5,
+    /^z\.ts:3:1: the dimensions of a case differ in length/,
+  ],
+  ['v.ts', '@data\n1,2:3,4\n', 5, /^v\.ts:1:1: the cases have no class and no number\n/],
+  [
+    'x.jsonl',
+    '{"id":1}\n{"id":2}\n',
+    2,
+    /^x\.jsonl: .*\n {2}expected: a field with a text or a list.*\n {2}got: id\n/,
+  ],
+  ['x.npz', 'PK', 5, /^x\.npz: /],
+];
+
+for (const [file, content, code, stderr] of DAMAGED)
+  t.test(`${file}: ${stderr}`, async t => {
+    const cwd = work.folder();
+    writeFileSync(join(cwd, file), content);
+    t.match(await callInProcess(['init', '--from', file], { ...work.place, cwd }), { code, stderr });
+    t.same(readdirSync(cwd), [file]);
+  });
+
+t.test('the files of a folder have the same columns', async t => {
+  const cwd = work.folder();
+  mkdirSync(join(cwd, 'rides'));
+  for (const [name, header] of [
+    ['a', 'x,y,label'],
+    ['b', 'x,z,label'],
+  ])
+    writeFileSync(join(cwd, 'rides', `${name}.csv`), `${header}\n1,2,u\n`);
+  const { code, stderr } = await callInProcess(['init', '--from', 'rides'], { ...work.place, cwd });
+  t.match(
+    { code, stderr },
+    {
+      code: 5,
+      stderr:
+        /^rides\/b\.csv: the files of this folder have different columns\n {2}expected: x, y, label, as in rides\/a\.csv\n {2}got: x, z, label\n/,
+    },
+  );
+});
