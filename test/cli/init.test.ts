@@ -299,6 +299,10 @@ t.test('a series that moves is measured from its level', async t => {
   t.equal(seasonal.found, 'exit 0');
   const still = await moving(i => weekly(i) + noise(i));
   t.notOk('relative_to' in still.config.dataset);
+  // differences within a season that grow with the level are learned from logarithms
+  const growing = await moving(i => 1.02 ** i * (10 + weekly(i) + noise(i)));
+  t.match(growing.config.dataset, { transform: 'log' });
+  t.notOk('transform' in seasonal.config.dataset);
   // the test split has no say: the last 15 % of the rows
   const late = await moving(i => (i < 255 ? 0 : 0.5 * i) + weekly(i) + noise(i));
   t.notOk('relative_to' in late.config.dataset);

@@ -141,6 +141,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     horizon,
     season,
     relative_to: level,
+    transform: isMultiplicative(series, season) && 'log',
     level: isSeasonal ? 'seasons' : 'value',
     held_out: HELD_OUT,
     batch_size: batchSize(0.6 * steps),
@@ -235,7 +236,6 @@ const HELD_OUT = 0.15;
  * where subtracting it only adds noise. The test split has no say.
  */
 function levelOf(all: readonly number[][], horizon: number, season: number | undefined) {
-  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
   const parts = all.map(series => {
     const known = series.slice(0, Math.floor((1 - HELD_OUT) * series.length));
     const trained = known.slice(0, Math.floor((1 - HELD_OUT) * known.length));
@@ -269,6 +269,33 @@ function levelOf(all: readonly number[][], horizon: number, season: number | und
   }
   const seasonal = season === undefined ? 0 : movesBy(() => season);
   return Math.max(last, seasonal) <= 1 ? undefined : seasonal >= last ? 'season' : 'last_value';
+}
+
+/**
+ * True if the values rise, and the differences within a season with them. The test split has no
+ * say.
+ */
+function isMultiplicative(all: readonly number[][], season: number | undefined): boolean {
+  if (season === undefined || all.flat().some(value => !(value > 0))) return false;
+  return all.every(series => {
+    const count = Math.floor(((1 - HELD_OUT) * series.length) / season);
+    const seasons = Array.from({ length: count }, (_, i) => series.slice(i * season, (i + 1) * season));
+    const levels = seasons.map(values => Math.log(mean(values)));
+    const spreads = seasons.map(values => {
+      const centre = mean(values);
+      return Math.log(Math.sqrt(mean(values.map(value => (value - centre) ** 2))));
+    });
+    const rises = Math.max(...levels) - Math.min(...levels) >= Math.log(2);
+    const [level, spread] = [mean(levels), mean(spreads)];
+    const slope =
+      mean(levels.map((one, i) => (one - level) * (spreads[i] - spread))) /
+      mean(levels.map(one => (one - level) ** 2));
+    return rises && slope >= 0.5;
+  });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, one) => sum + one, 0) / values.length;
 }
 
 /** Too few to learn a pattern from. */
