@@ -35,6 +35,14 @@ export interface Fact {
   readonly value: string;
 }
 
+/** Text that a language model has generated, and how; see `predict --generate`. */
+export interface Sample {
+  readonly text: string;
+  readonly length: number;
+  readonly temperature: number;
+  readonly seed: number;
+}
+
 /** Pieces of a curve, of two points each: more than the pixels of an ordinary chart. */
 const CAPACITY = 600;
 
@@ -66,6 +74,8 @@ export function runReportOf(run: Run, history: RunHistory) {
     curves: history.curves,
     elapsed: history.elapsed,
     evaluation: run.evaluation === undefined ? null : evaluationOf(run.evaluation),
+    // of a language model, which the verb `report` opens
+    sample: null as Sample | null,
     config: configValues(config, manifest?.command_line ?? []),
     environment: environmentOf(manifest),
     timings: ended === undefined ? null : timingsOf(ended),

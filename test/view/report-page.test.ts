@@ -46,6 +46,22 @@ const divergedRun = await trainInto(work, output, {
   ...values,
   training: { ...values.training, max_skipped_batches: 0 },
 });
+const textRun = await trainInto(work, `${output}-text`, {
+  version: 1,
+  name: 'text',
+  dataset: {
+    kind: 'text',
+    path: work.file('book.txt', 'The quick brown fox\njumps over\tthe lazy dog. '.repeat(30)),
+    level: 'character',
+    sequence_length: 10,
+    test_fraction: 0.2,
+  },
+  model: { cell: 'gru', hidden_size: 4, head: { from: 'every' }, embedding: { size: 4 } },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 10 },
+  gates: [{ metric: 'test.loss', beats: 'trivial', by: 9 }],
+});
 const sweepDirectory = await trainSweep(work, output, 6);
 
 /** The address of the page of `path`. */
@@ -62,6 +78,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     diverged: reportOf(divergedRun),
     sweep: reportOf(sweepDirectory),
     index: reportOf(output),
+    text: reportOf(textRun),
   };
   type Name = keyof typeof files;
   const open = (name: Name, look?: Look): Promise<OpenPage> => openPage(browser, files[name], look);
@@ -389,6 +406,20 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       await valuesIn(part(ofValues, 'Each target').locator('td data')),
       per_output.flatMap(({ mean_absolute_error: error, rmse, r2 }) => [error, rmse, r2]),
     );
+  });
+
+  t.test('text: classes and mistakes with visible spaces, and all classes if asked for', async t => {
+    const page = await shared('text');
+    const matrix = part(page, 'Confusion matrix');
+    const heads = () => matrix.locator('thead th').allInnerTexts();
+    t.equal((await heads()).length, 18, 'the true class, 15 classes, the others and the recall');
+    t.ok((await heads()).includes('␣'));
+    await matrix.getByRole('checkbox', { name: /all \d+ classes/ }).check();
+    const { classes } = readJson<{ classes: number }>(textRun, 'evaluation.json');
+    t.equal((await heads()).length, classes + 2);
+    const marks = await part(page, 'Worst mistakes').locator('mark').allInnerTexts();
+    t.ok(marks.length > 0 && marks.every(text => text.trim() !== ''), marks.join());
+    t.match(await textOf(page.locator('.alert')), 'Gate test.loss failed');
   });
 
   t.test('a sweep: its table is trials.csv, and can be sorted', async t => {

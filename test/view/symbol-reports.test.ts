@@ -174,5 +174,11 @@ t.test('spaces and line ends are visible; a language model tells what comes next
   }
   const { names, mistakes: told = [] } = reportOf(directory).evaluation?.classes ?? {};
   t.same(names?.toSorted(), [...'<unk>'.split(' '), ...new Set('awhlendsip␣↵⇥')].toSorted());
+  const reported = await work.cellrun('report', directory, '--json');
+  const { sample } = JSON.parse(reported.stdout) as RunReport;
+  const words = ['--generate', '--length', '500', '--temperature', '0.8', '--seed', '0'];
+  const generated = await work.cellrun('predict', directory, ...words, ...webasm);
+  t.equal(`${sample?.text}\n`, generated.stdout, 'the report has a sample');
+  t.equal(sample?.text.length, 500);
   t.notMatch(JSON.stringify(told.map(({ context }) => context)), /\\n|\\t/);
 });

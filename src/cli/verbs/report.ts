@@ -2,9 +2,10 @@
 import { dirname, join, resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
 import { isAbsent, makeFolder, withFile, writeAtomic } from '../../run/files.js';
-import { EXIT, usageError } from '../../util/errors.js';
+import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
+import type { RunReport, Sample } from '../../view/run-report.js';
 import { defineVerb, json, text } from '../command/verb.js';
 import { warnOfDeeper } from './serve.js';
 
@@ -16,7 +17,8 @@ export const verb = defineVerb({
   },
   async action([path], { output, json }, { io }) {
     const { buildReport, GENERATOR, renderPage } = await import('../../view/report.js');
-    const document = buildReport(path);
+    const built = buildReport(path);
+    const document = built.kind === 'run' ? { ...built, sample: await sampleOf(path, built) } : built;
     if (document.kind === 'index') warnOfDeeper(path, io);
     const page = json ? `${JSON.stringify(document)}\n` : renderPage(document);
     const target = output ?? (json ? '-' : join(path, 'report.html'));
@@ -33,6 +35,32 @@ export const verb = defineVerb({
     return EXIT.done;
   },
 });
+
+/** Symbols of a sample: about a paragraph. */
+const LENGTHS: Readonly<Record<string, number>> = { word: 100, character: 500, byte: 500 };
+const TEMPERATURE = 0.8;
+
+/**
+ * Text that a language model generates, since its metrics say little; null for other runs, and if
+ * the checkpoint cannot be read: the report shows what can.
+ */
+async function sampleOf(path: string, { config, checkpoints }: RunReport): Promise<Sample | null> {
+  const setting = (key: string) => config.find(one => one.key === key)?.value ?? '';
+  if (setting('dataset.kind') !== 'text' || checkpoints.length === 0) return null;
+  const { loadModel } = await import('../../predict/model.js');
+  const options = { length: LENGTHS[setting('dataset.level')], temperature: TEMPERATURE, seed: 0 };
+  try {
+    // the same text on every machine
+    const model = await loadModel(path, { backend: 'webasm', threads: 1 });
+    const pieces: string[] = [];
+    for await (const piece of model.generateText('', options)) pieces.push(piece);
+    await model.close();
+    return { ...options, text: pieces.join('') };
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}
 
 /** Number of bytes to read from a file's start to recognize a report. */
 const HEAD_BYTES = 4096;

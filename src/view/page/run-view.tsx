@@ -13,7 +13,7 @@ import {
   isShare,
   words,
 } from '../../util/numbers.js';
-import type { Measured, RunReport } from '../run-report.js';
+import type { Measured, RunReport, Sample } from '../run-report.js';
 import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
 import {
   Badge,
@@ -38,6 +38,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
       <RunHead report={report} />
       <TableSection title="Gates" columns={GATES} rows={report.gates} />
       <Curves report={report} />
+      {report.sample !== null && <GeneratedText sample={report.sample} />}
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
       <Baselines report={report} />
       <Warnings report={report} />
@@ -268,6 +269,17 @@ function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPla
   return [...metrics, ...single].filter(({ series }) => series.length > 0);
 }
 
+function GeneratedText({ sample: { text, length, temperature, seed } }: { readonly sample: Sample }) {
+  return (
+    <Section
+      title="Generated text"
+      note={`${length} symbols at temperature ${temperature}, with seed ${seed}; without a prompt.`}
+    >
+      <pre class="remarks">{text}</pre>
+    </Section>
+  );
+}
+
 type EvaluationReport = NonNullable<RunReport['evaluation']>;
 type ClassesReport = NonNullable<EvaluationReport['classes']>;
 type ValuesReport = NonNullable<EvaluationReport['values']>;
@@ -446,7 +458,8 @@ function listed(values: readonly Measured[]): string {
 
 function Mistakes({ classes, place }: OfClasses) {
   const { mistakes, images, names } = classes;
-  const perStep = mistakes.some(({ step_in_sequence: step }) => step !== null);
+  const hasContext = mistakes.some(({ context }) => context !== null);
+  const perStep = !hasContext && mistakes.some(({ step_in_sequence: step }) => step !== null);
   const columns: readonly (Column<Mistake> | false | null)[] = [
     { name: 'sequence', show: ({ id, index }) => id ?? `#${index}` },
     images && {
@@ -454,7 +467,7 @@ function Mistakes({ classes, place }: OfClasses) {
       show: mistake => <MistakeImage mistake={mistake} size={images} name={names[mistake.label]} />,
     },
     perStep && { name: 'step', show: ({ step_in_sequence: at }) => at },
-    mistakes.some(({ context }) => context !== null) && {
+    hasContext && {
       name: 'context',
       isText: true,
       show: ({ context }) => context && <Context of={context} />,
