@@ -202,12 +202,12 @@ export function drawClass(logits: Float32Array, temperature: number, u: number):
  * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
  * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text. A
  * text that is not in the vocabulary is refused, unless training had unknown symbols: then it is
- * read as one.
+ * read as one. NaN or null is a missing value, if `dataset.missing` of the run fills it.
  */
 export type StepValues =
-  | readonly number[]
+  | readonly (number | null)[]
   | Float32Array
-  | Readonly<Record<string, number>>
+  | Readonly<Record<string, number | null>>
   | number
   | string;
 

@@ -4,14 +4,17 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import t from 'tap';
+import { mediansOf, type Rows } from '../../src/data/core/statistics.js';
 import type { Dataset } from '../../src/data/index.js';
 import { loadModel, type Prediction } from '../../src/index.js';
+import type { RunResult } from '../../src/train/recorder.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { closeTo, complaints, open, sequence } from '../support/data-files.js';
 import { config, crossEntropy, linesOf, unlabelled } from '../support/prediction-cases.js';
-import { train as trained } from '../support/runs.js';
+import { resume, train as trained, trainUntil } from '../support/runs.js';
 
 const FOLDER = join(packageRoot, 'test/fixtures/missing');
 const [TRAIN, TEST] = ['train.csv', 'test.csv'].map(name => join(FOLDER, name));
@@ -270,6 +273,61 @@ t.test('data shows where values are missing', async t => {
   t.equal(examples[0].id, id);
   const pulse = steps.map(([value]) => (Number.isNaN(value) ? null : Math.fround(value)));
   t.same(examples[0].values[0].values, pulse, 'gaps, not what fills them');
+});
+
+t.test('a resumed run ends with the same weights, filled as it began', async t => {
+  const missing = { fill: 'median', indicator: true, elapsed: true };
+  const of = config(table({ normalize: 'standard', missing }), crossEntropy, {}, { num_epochs: 4 });
+  const weights = ({ summary }: RunResult) =>
+    readFileSync(join(summary.directory, summary.checkpoints.last ?? ''), 'latin1');
+  const whole = await trained(work, of);
+  const { summary } = await trainUntil(work, of, 3);
+  const resumed = await resume(summary.directory, { threads: 2 });
+  t.ok(resumed.summary.steps > 3);
+  t.equal(weights(resumed) === weights(whole), true);
+});
+
+t.test('a missing value in a column without a fill skips its sequence alone', async t => {
+  // no weight is missing in the training split
+  const features = ['weight', { column: 'pulse', missing: { fill: 'zero' } }];
+  const dataset = table({ features, test_path: undefined, test_fraction: 0.3 });
+  const { summary } = await trained(work, config(dataset, crossEntropy));
+  const input = work.file(
+    'new.csv',
+    'recording,second,weight,pulse\np,0,60,\nq,0,-,70\nq,1,61,70\nr,0,62,NA\n',
+  );
+  const { code, stdout, stderr } = await work.cellrun(
+    ...['predict', summary.directory, '--input', input, '--on-error', 'skip'],
+  );
+  t.equal(code, 0);
+  t.match(stderr, 'new.csv:3:5: warning: the value is missing');
+  t.same(
+    linesOf(stdout).map(({ id }) => id),
+    ['p', 'r'],
+  );
+});
+
+t.test('medians are those of the sorted values', t => {
+  const float = fc.oneof(fc.float({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(0, -0, 1, -1));
+  const rows = fc.array(fc.tuple(float, fc.option(float, { nil: Number.NaN })), { minLength: 1 });
+  fc.assert(
+    fc.property(rows, all => {
+      const columns = [0, 1].filter(c => all.some(row => !Number.isNaN(row[c])));
+      const values = columns.map(c => all.map(row => row[c]).filter(value => !Number.isNaN(value)));
+      const visitAll: Rows = visit => all.forEach(row => visit(Float32Array.from(row), 0));
+      const got = mediansOf(
+        visitAll,
+        columns,
+        values.map(list => list.length),
+      );
+      const want = values.map(list => {
+        const sorted = list.toSorted((a, b) => a - b);
+        return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+      });
+      return got.every((value, i) => value === want[i]);
+    }),
+  );
+  t.end();
 });
 
 const SMALL = 'recording,second,a,b,label\nx,0,1,,up\nx,1,,,up\ny,0,2,3,down\ny,1,NA,-999,down\n';

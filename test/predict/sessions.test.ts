@@ -238,7 +238,7 @@ t.test('texts are symbols as those of the data', async t => {
   const words = ['tern', 'auk', 'owl', 'kite', 'rook', 'swan', 'crow', 'lark'];
   const lines = words.map((text, i) => JSON.stringify({ text, y: i % 2 ? 'a' : 'b' })).join('\n');
   const dataset = {
-    ...{ kind: 'jsonl', path: work.file('birds.jsonl', lines), test_fraction: 0.25 },
+    ...{ kind: 'jsonl', path: work.file('birds.jsonl', lines), test: { fraction: 0.25, select: 'random' } },
     ...{ input: 'text', input_kind: 'text', level: 'character', target: 'y', target_kind: 'class' },
   };
   const model = await trained(config(dataset, crossEntropy, { embedding: { size: 3 } }, { batch_size: 4 }));

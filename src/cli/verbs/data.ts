@@ -209,6 +209,9 @@ function scalingWords({ scaling, series_scaling }: ColumnSummary): string {
     return [...new Set([round(low), round(high)])].join('..');
   };
   const { relative_to, transform } = method;
+  // such as indicators of missing values
+  const isSame = transform === undefined && all.every(({ offset, scale }) => offset === 0 && scale === 1);
+  if (isSame) return 'not scaled';
   const offset = relative_to === undefined ? range('offset') : LEVELS[relative_to];
   const x = transform === undefined ? 'x' : `${transform} x`;
   return `(${x} - ${offset}) / ${range('scale')}${series_scaling ? ' by series' : ''}`;
