@@ -19,6 +19,7 @@ import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-checks.js';
+import { checkFeatures } from './feature-check.js';
 import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './metrics.js';
 import { checkOverlap, sharedGroups } from './overlap-check.js';
@@ -76,6 +77,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     diagnostics: [...diagnostics, ...damage],
     warnings: [
       ...dataWarnings(loaded, data),
+      ...checkFeatures(data, locator),
       ...groups.flatMap(({ isBroken, problem }) => (isBroken ? [] : [problem])),
       ...checkOverlap(loaded, data.digests, splits, { steps: sequenceLength, width: inputWidth(input) }),
       ...(isClassLoss ? labelWarnings(data, isGiven, locator) : []),
@@ -281,13 +283,20 @@ function* columnWarnings(
     const expected = '`normalize: standard` or `min_max` in `dataset`, or `none` if intended';
     yield locator.atKey(path, 'data/not-normalized', message, { expected });
   }
+  const constant = isScaled ? [] : features.filter(isConstant);
+  const at = ['dataset', 'features'];
+  const place = locator.isGiven(at) ? at : ['dataset'];
+  if (constant.length > 0) {
+    const which = named(constant, ({ min }) => rounded(min, 3));
+    const message = `columns are constant in the training split, so the model learns nothing from them: ${which}`;
+    yield locator.atValue(place, 'data/constant-column', message);
+  }
   const coarse = columns.filter(isCoarse);
   if (coarse.length === 0) return;
   const which = named(coarse, one => `steps of ${rounded(stepOfFloat32(one), 3)} near ${one.max}`);
   const message = `float32 cannot distinguish nearby values of these columns: ${which}`;
   const expected = 'smaller numbers, such as differences from the first value';
-  const at = ['dataset', 'features'];
-  yield locator.atValue(locator.isGiven(at) ? at : ['dataset'], 'data/coarse-column', message, { expected });
+  yield locator.atValue(place, 'data/coarse-column', message, { expected });
 }
 
 function isFar(column: Column): boolean {

@@ -1,0 +1,124 @@
+/** Warnings about features that tell the target, number the sequences, are constant, or move. */
+import t from 'tap';
+import { loadExperiment } from '../../src/config/index.js';
+import { checkedData } from '../../src/library/validate.js';
+import { RandomStream } from '../../src/util/random.js';
+import { Workplace } from '../support/cli.js';
+import { config, crossEntropy } from '../support/prediction-cases.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const random = RandomStream.of(0, 'test/feature-check');
+const noise = () => random.normal().toFixed(4);
+const COUNT = 120;
+
+/** A table of recordings of two rows; each column is a function of the recording. */
+const table = (
+  columns: Readonly<Record<string, (recording: number) => unknown>>,
+  count = COUNT,
+  first = 0,
+) => {
+  const names = Object.keys(columns);
+  const rows = Array.from({ length: 2 * count }, (_, row) => {
+    const recording = first + Math.floor(row / 2);
+    return [`r${recording}`, row % 2, ...names.map(name => columns[name](recording))].join();
+  });
+  return work.file('table.csv', `rec,second,${names.join()}\n${rows.join('\n')}\n`);
+};
+const label = (recording: number) => 'abc'[recording % 3];
+const CSV = {
+  kind: 'csv',
+  target: 'label',
+  target_kind: 'class',
+  sequence: { group: 'rec', order: 'second' },
+  test_fraction: 0.3,
+  normalize: 'standard',
+};
+
+const FEATURE = /data\/(deciding-feature|identifier-feature|shifted-feature|constant-column)/;
+const warned = async (dataset: object, loss: object = crossEntropy): Promise<string[]> => {
+  const head = 'target_kind' in dataset ? { head: { from: 'every' } } : {};
+  const path = work.config(config({ ...CSV, ...dataset }, loss, head));
+  const { warnings } = await checkedData(loadExperiment(path));
+  const found = warnings.filter(({ code }) => FEATURE.test(code));
+  return found.map(({ code, message }) => `${code.slice('data/'.length)}: ${message}`);
+};
+
+t.test('a feature that tells the class alone', async t => {
+  // as 10 ± 1, 20 ± 1 and 30 ± 1, in no order of the names
+  const told = (recording: number) => 10 * (1 + (recording % 3)) + random.uniform();
+  const path = table({ label, a: noise, told });
+  const message = 'a feature alone nearly decides the target: told (AUROC 1)';
+  const dataset = { path, features: ['a', 'told'] };
+  t.same(await warned(dataset), [`deciding-feature: ${message}`]);
+  const file = work.config(config({ ...CSV, ...dataset }, crossEntropy));
+  for (const verb of ['validate', 'data'])
+    t.match((await work.cellrun(verb, file)).stderr, `warning: ${message}`);
+  const near = (recording: number) => 0.5 * (recording % 3) + random.uniform();
+  t.same(await warned({ path: table({ label, near }), features: ['near'] }), [], 'classes overlap');
+  const half = (recording: number) => (recording % 3 === 2 ? 9 + random.uniform() : random.uniform());
+  t.same(await warned({ path: table({ label, half }), features: ['half'] }), [], 'it does not tell a from b');
+});
+
+t.test('a feature that is the target in another unit', async t => {
+  let celsius = 0;
+  const columns = {
+    label: () => {
+      celsius = 20 + 5 * random.normal();
+      return celsius;
+    },
+    fahrenheit: () => 1.8 * celsius + 32,
+    related: () => celsius + random.normal(),
+  };
+  const rows = { path: table(columns), target_kind: 'value', features: ['fahrenheit', 'related'] };
+  const each = { ...rows, sequence: { group: 'rec', per_step: true } };
+  const found = await warned(each, { kind: 'mse' });
+  t.same(found, ['deciding-feature: a feature alone nearly decides the target: fahrenheit (correlation 1)']);
+});
+
+t.test('a feature that numbers the sequences', async t => {
+  const path = table({
+    label,
+    a: noise,
+    number: recording => 1000 + recording,
+    level: recording => recording ** 2,
+  });
+  t.same(await warned({ path, features: ['number', 'a', 'level'] }), [
+    'identifier-feature: a feature numbers the sequences, so it says nothing about new ones: number',
+  ]);
+});
+
+t.test('constant features, scaled or not', async t => {
+  const path = table({ label, a: noise, same: () => 0.5 });
+  const features = ['a', 'same'];
+  t.match(await warned({ path, features }), ['constant-column: cannot scale columns that are constant']);
+  t.match(await warned({ path, features, normalize: undefined }), [
+    'constant-column: columns are constant in the training split, so the model learns nothing from them: same (0.5)',
+  ]);
+});
+
+t.test('features that differ between training and test', async t => {
+  const drift = (recording: number) => recording / 10 + random.normal();
+  const columns = { label, a: noise, drift };
+  const path = table(columns);
+  const features = ['a', 'drift'];
+  t.same(await warned({ path, features }), [], 'a random split has both');
+  const last = { path, features, test_fraction: undefined, test: { fraction: 0.3, select: 'last' } };
+  const [told, ...others] = await warned(last);
+  t.match(
+    told,
+    /^shifted-feature: .* split: drift \(Kolmogorov-Smirnov distance of the means (1|0\.9\d*)\)$/,
+  );
+  t.same(others, []);
+  const own = table(columns, 40, 200);
+  t.equal((await warned({ path, features, test_fraction: undefined, test_path: own })).length, 1);
+});
+
+t.test('no alarm without a cause', async t => {
+  const names = Array.from({ length: 30 }, (_, i) => `x${i}`);
+  for (const count of [20, 60, 200]) {
+    const path = table({ label, ...Object.fromEntries(names.map(name => [name, noise])) }, count);
+    t.same(await warned({ path, features: names }), [], `${count} recordings`);
+  }
+});
