@@ -152,7 +152,12 @@ function checkSequences(read: readonly ReadSequence[], data: DataRecord | undefi
     const width = data ? inputWidth(data.input) : one.values.length / one.length;
     ensure(one.length >= 1 && one.values.length === one.length * width, 'sizes fit');
     ensure(one.values.every(Number.isFinite), 'features are finite');
-    ensure(one.times === undefined || one.times.length === one.length, 'each step has its time');
+    // a forecast has the times of its horizon, which the model may not read
+    const isForecast = data?.series_scaling !== undefined;
+    ensure(
+      one.times === undefined || isForecast || one.times.length === one.length,
+      'each step has its time',
+    );
     if (data?.input.kind === 'symbol') {
       const { count } = data.input;
       ensure(
