@@ -176,6 +176,7 @@ function windowToPredict(
   split.read(0, values, 0, size);
   return {
     ...{ length: steps, values, place: rows.place(list[0]), targetScaling: split.targets.scaling },
+    history: split.history(0),
     ...(next && { times: [...future.map(row => rows.order[row]), ...next.order] }),
     gaps: gapWarnings(series, config, range),
   };

@@ -220,6 +220,7 @@ export function windowsOf(
 }
 
 interface ForecastSplit extends Split {
+  history(index: number): Float64Array;
   readonly targets: Extract<Targets, { readonly kind: 'value' }> & { scaling(at: number): Scaling };
 }
 
@@ -294,6 +295,12 @@ export function forecastSplit(
     },
     id,
     errorScale: index => windows[index].series.naiveError,
+    history: index => {
+      const { series, origin } = windows[index];
+      return Float64Array.from({ length: input_steps }, (_, step) =>
+        series.targetAt(origin - input_steps + step),
+      );
+    },
     naive: {
       last_value: naive(origin => origin - 1),
       ...(season !== undefined && {

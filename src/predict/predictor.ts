@@ -37,7 +37,7 @@ type Placed = NewSequence & { readonly position: number };
 interface PredictedBatch extends SplitBatch {
   readonly rows: readonly (Pick<
     Placed,
-    'position' | 'id' | 'symbols' | 'times' | 'warnings' | 'errorScale'
+    'position' | 'id' | 'symbols' | 'times' | 'history' | 'warnings' | 'errorScale'
   > & {
     /** Steps that are not padding; absent: the length of the sequence. */
     readonly steps?: number | undefined;
@@ -98,7 +98,7 @@ export class Predictor {
       const { split, indices, pass, hasLabels } = batch;
       const readout = new Readout(lossOf(model.run.loss), split.targets);
       const perSequence = perStep ? pass.model.sequenceLength : 1;
-      yield batch.rows.flatMap(({ position, steps, id, symbols, times, warnings }, row) => {
+      yield batch.rows.flatMap(({ position, steps, id, symbols, times, history, warnings }, row) => {
         const length = steps ?? split.lengths?.[indices[row]];
         // a row of a text that has ended has no steps
         if (length === 0) return [];
@@ -116,7 +116,7 @@ export class Predictor {
           return one.kind === 'value' && one.values.length > size ? stepsOf(one, size, times) : [one];
         });
         const place = { index: position, ...(id !== undefined && { id }) };
-        return [{ ...place, predictions, ...(warnings && { warnings }) }];
+        return [{ ...place, predictions, ...(history && { history }), ...(warnings && { warnings }) }];
       });
     }
   }
@@ -133,7 +133,8 @@ export class Predictor {
         const id = split.id?.(position);
         const symbols = this.form.hasSymbols && split.symbols?.(position);
         const named = { ...(id !== undefined && { id }), ...(symbols && { symbols }) };
-        return { position, steps: realSteps?.(position), ...named };
+        const history = split.history?.(position);
+        return { position, steps: realSteps?.(position), ...named, ...(history && { history }) };
       });
       yield { ...batch, rows, hasLabels: true, pass };
     }
@@ -396,8 +397,10 @@ export interface SequencePrediction<A extends Prediction = Prediction> {
   readonly index: number;
   /** Name of the sequence in the input; absent if it has none. */
   readonly id?: string;
-  /** One prediction, or one per step (`head: { from: every }`). */
+  /** One prediction, or one per step (`head: { from: every }`, and forecasts). */
   readonly predictions: readonly A[];
+  /** Targets that a forecast read, in the units of the data; absent for other models. */
+  readonly history?: Float64Array;
   /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
   readonly warnings?: readonly Diagnostic[];
 }

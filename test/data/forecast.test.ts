@@ -281,6 +281,23 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
   t.equal(coverage, covered, 'the fraction of the printed targets in the printed intervals');
   t.ok(closeTo(interval_width!, width, 1e-5));
   t.ok(covered > 0, 'bounds are sorted by their level');
+  const chart = ['predict', summary.directory, '--split', 'test', '--format', 'chart', '--limit', '2'];
+  const drawn = (await work.cellrun(...chart)).stdout.match(/^\S.*forecast.*$/gm);
+  t.same(
+    drawn,
+    told
+      .slice(0, 2)
+      .map(({ id }) => `${id}: forecast (y series, l quantile 0.1, u quantile 0.9, t target, f forecast)`),
+  );
+  const adding = { kind: 'synthetic', problem: 'adding', sequence_length: 4, train_size: 8, test_size: 4 };
+  const other = await train(
+    work,
+    config(adding, { kind: 'mse' }, { cell: 'gru', hidden_size: 2 }, { num_epochs: 1, batch_size: 4 }),
+  );
+  t.match(await work.cellrun('predict', other.summary.directory, '--format', 'chart'), {
+    code: 2,
+    stderr: /--format: only forecasts are drawn, not the predictions of `dataset\.kind: synthetic`/,
+  });
   const back = ['evaluate', summary.directory, '--backtest', '--set', 'dataset.stride=2'];
   const { origins } = JSON.parse((await work.cellrun(...back, '--json')).stdout);
   const first = told.find(({ id }) => id === origins[0].id)!;
@@ -409,6 +426,14 @@ t.test('a forecast continues the series of its data, and the dates that the mode
     // five rows of one week are no workdays by themselves, but those of a trained series
     const short = work.file(`short-${per_step}.csv`, ['day,y', ...rows.slice(55, 60)].join('\n'));
     t.same(await predict('--input', short), [future]);
+    const drawn = await work.cellrun('predict', summary.directory, '--format', 'chart');
+    const [title, ...picture] = drawn.stdout.trimEnd().split('\n');
+    t.equal(title, `forecast from ${days[60]} to ${days[62]} (y series, f forecast)`);
+    t.match(picture.at(-1), /^ +-4 +-0\.5 +3 steps$/, 'five steps are read, the last one is step 0');
+    const ys = rows.slice(55, 60).map(row => Number(row.split(',')[1]));
+    const top = picture.findIndex(text => text.includes('y'));
+    const values = [...ys, ...(future.predicted as unknown as number[][]).flat()];
+    t.equal(top === 0, Math.max(...values) === Math.max(...ys), 'the largest value is at the top');
     const csv = await work.cellrun('predict', summary.directory, '--format', 'csv');
     t.match(csv.stdout, new RegExp(`^index,step,time,predicted_0\n0,0,${days[60]},[\\d.]+\n0,1,`));
     // the next rows of the file are forecast once it has them

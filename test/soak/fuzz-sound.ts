@@ -135,7 +135,7 @@ export function predictFrom(
       ensure(toText(parted) === toText(whole), 'the pieces of an input change nothing');
     }
     if (parted instanceof UserError) throw parted;
-    checkSequences(parted, config.kind === 'forecast' ? undefined : data);
+    checkSequences(parted, config, data);
     // who reads a whole file knows whether it has a line feed anywhere
     const isMixed = /^[^\n\r]*\r[^\n]/.test(bytes.toString('latin1')) && bytes.includes('\n');
     if (config.kind === 'csv' && !isStream && !isMixed) await checkAgainstTraining(config, parted);
@@ -143,7 +143,9 @@ export function predictFrom(
   };
 }
 
-function checkSequences(read: readonly ReadSequence[], data: DataRecord | undefined): void {
+function checkSequences(read: readonly ReadSequence[], config: DatasetConfig, record: DataRecord): void {
+  // windows of a forecast have the width and the times that its config says
+  const [data, horizon] = config.kind === 'forecast' ? [undefined, config.horizon] : [record, undefined];
   for (const one of read) {
     if (isRejected(one)) {
       ensure(one.problems.length > 0, 'who refuses says why');
@@ -152,11 +154,9 @@ function checkSequences(read: readonly ReadSequence[], data: DataRecord | undefi
     const width = data ? inputWidth(data.input) : one.values.length / one.length;
     ensure(one.length >= 1 && one.values.length === one.length * width, 'sizes fit');
     ensure(one.values.every(Number.isFinite), 'features are finite');
-    // a forecast has the times of its horizon, which the model may not read
-    const isForecast = data?.series_scaling !== undefined;
     ensure(
-      one.times === undefined || isForecast || one.times.length === one.length,
-      'each step has its time',
+      one.times === undefined || one.times.length === (horizon ?? one.length),
+      'each step that is predicted has its time',
     );
     if (data?.input.kind === 'symbol') {
       const { count } = data.input;

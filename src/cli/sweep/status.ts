@@ -15,7 +15,8 @@ import { formatTable } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { defineVerb, json } from '../command/verb.js';
-import { bestTable, readResults, remarks, widthOf } from '../verbs/compare-trials.js';
+import { widthOf } from '../terminal/text.js';
+import { bestTable, readResults, remarks } from '../verbs/compare-trials.js';
 import { notesInWords } from '../verbs/tag.js';
 
 export const status = defineVerb({

@@ -52,7 +52,8 @@ import {
 } from '../command/verb.js';
 import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { bestTable, remarks, widthOf } from '../verbs/compare-trials.js';
+import { widthOf } from '../terminal/text.js';
+import { bestTable, remarks } from '../verbs/compare-trials.js';
 import { besideDashboard } from '../verbs/serve.js';
 import { addNotes } from '../verbs/tag.js';
 import { createSweepView } from './view.js';

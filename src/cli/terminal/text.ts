@@ -5,11 +5,17 @@ import { formatTicks, linearTicks, rounded } from '../../util/numbers.js';
 import { formatTable } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import type { Block, ChartLine, Subject } from '../../view/blocks.js';
+import type { Io } from './io.js';
 
 export interface TextStyle {
   readonly width?: number;
   readonly color?: boolean;
   readonly unicode?: boolean;
+}
+
+/** Width of tables in columns: that of the terminal, or enough for most tables. */
+export function widthOf({ columns = 120 }: Pick<Io, 'columns'>): number {
+  return Math.max(80, columns);
 }
 
 const CHART = { height: 14, width: 120 };

@@ -14,11 +14,7 @@ import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { count, number, text, type Values } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
-
-/** Width of tables in columns: that of the terminal, or enough for most tables. */
-export function widthOf(io: Io): number {
-  return Math.max(80, io.columns ?? 120);
-}
+import { widthOf } from '../terminal/text.js';
 
 /** Reads a sweep and warns about damage in its journal and about runs that are missing. */
 export function readResults(path: string, io: Io): SweepResults {

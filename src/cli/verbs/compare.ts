@@ -13,8 +13,8 @@ import { markdownOf } from '../../view/markdown.js';
 import { choice, defineVerb, flag, jsonFormat, list, type Values } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { textOf } from '../terminal/text.js';
-import { compareTrials, trialOptions, widthOf } from './compare-trials.js';
+import { textOf, widthOf } from '../terminal/text.js';
+import { compareTrials, trialOptions } from './compare-trials.js';
 
 const options = {
   metric: list('<name>', 'compare only this metric (default: all)', { choices: METRICS }),

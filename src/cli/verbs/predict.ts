@@ -29,7 +29,9 @@ import {
   type Values,
 } from '../command/verb.js';
 import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
+import { forecastChart } from '../terminal/forecast-chart.js';
 import type { Io } from '../terminal/io.js';
+import { textOf, widthOf } from '../terminal/text.js';
 
 const options = {
   input: list(
@@ -46,7 +48,11 @@ const options = {
     'dataset split (default: test; a forecasting model continues the series of its data instead)',
   ),
   onError,
-  format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
+  format: choice(
+    '<format>',
+    ['jsonl', 'csv', 'chart'],
+    'output format; chart draws each forecast after the series that it continues',
+  ).default('jsonl'),
   top: count('<k>', 'print the k most probable classes instead of all probabilities'),
   raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
@@ -85,6 +91,10 @@ export const verb = defineVerb({
     if (options.top !== undefined && taskOf(saved.loaded.experiment.loss) !== 'classes') {
       const message = 'this model predicts values, not classes';
       throw usageError('cli/top', message, { file: '--top' });
+    }
+    if (options.format === 'chart' && dataset.kind !== 'forecast') {
+      const message = `only forecasts are drawn, not the predictions of \`dataset.kind: ${dataset.kind}\``;
+      throw usageError('cli/chart', message, { file: '--format', expected: 'jsonl | csv' });
     }
     // without a split, a forecast begins at the end of the run's data
     const isFuture = input.length === 0 && options.split === undefined && dataset.kind === 'forecast';
@@ -161,12 +171,17 @@ async function writeLines(
         return header + csvLine(Object.values(record).map(spelled), raw);
       })
       .join('');
+  const chart = (sequence: SequencePrediction): string => {
+    const screen = { width: widthOf(io), color: io.color.out, unicode: io.unicode ?? false };
+    return textOf([forecastChart(sequence, form)], screen);
+  };
   const warnings: Diagnostic[] = [];
   let written = 0;
   try {
     for await (const predictions of batches) {
       const shown = predictions.slice(0, limit - written);
-      const line = (one: SequencePrediction) => (format === 'csv' ? csv(one) : jsonLine(style, one));
+      const line = (one: SequencePrediction) =>
+        format === 'csv' ? csv(one) : format === 'chart' ? chart(one) : jsonLine(style, one);
       io.data(shown.map(line).join(''));
       warnings.push(...shown.flatMap(prediction => prediction.warnings ?? []));
       written += shown.length;

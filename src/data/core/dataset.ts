@@ -162,6 +162,8 @@ export interface Split {
    * forecast in training. Undefined if unknown or 0.
    */
   errorScale?(index: number): number | undefined;
+  /** Targets that a forecast reads, in the units of the data. Present for forecasts only. */
+  history?(index: number): Float64Array;
   /**
    * Naive forecasts `[C]` for prediction `at`, which counts like `targets.scaling`; undefined if
    * the series does not go back far enough. Present for forecasts only.
@@ -279,6 +281,8 @@ export interface NewSequence {
    * Targets}; present if the reader reads targets.
    */
   readonly targets?: Int32Array | Float32Array;
+  /** As {@link Split.history}. */
+  readonly history?: Float64Array;
   /** As {@link Split.errorScale}. */
   readonly errorScale?: number | undefined;
   /** Its name in the input; absent if there is none. */
