@@ -260,16 +260,22 @@ export function forecastSplit(
     const h = (at % predictions) - first;
     return { window, h, ahead: Array.from({ length: numTargets }, (_, more) => window.origin + h + more) };
   };
+  /** @param reach steps before the origin that the forecast reads */
   const naive =
-    (stepOf: (origin: number, h: number) => number) =>
+    (reach: number, forecast: (valueAt: (step: number) => number, origin: number, h: number) => number) =>
     (at: number): Float32Array | undefined => {
       const { window, h, ahead } = predictionOf(at);
       const { series, origin } = window;
-      if (h < 0 || stepOf(origin, 0) < 0) return undefined;
+      if (h < 0 || origin < reach) return undefined;
+      const { scaling, targetAt } = series;
+      // in the units of the data; a line may fall below 0, which has no logarithm
+      const valueAt = (step: number) => forecast(targetAt, origin, step - origin);
+      const transformedAt = (step: number) =>
+        config.transform === 'log' ? Math.log(Math.max(0, valueAt(step))) : valueAt(step);
       // relative to the level of the step that is forecast
       return Float32Array.from(
         ahead,
-        step => series.values[stepOf(origin, step - origin) * width] - level(window, step),
+        step => (transformedAt(step) - scaling.offset[0]) / scaling.scale[0] - level(window, step),
       );
     };
   return {
@@ -302,9 +308,20 @@ export function forecastSplit(
       );
     },
     naive: {
-      last_value: naive(origin => origin - 1),
+      last_value: naive(1, (valueAt, origin) => valueAt(origin - 1)),
+      drift: naive(2, (valueAt, origin, h) => {
+        const last = valueAt(origin - 1);
+        return last + ((h + 1) * (last - valueAt(0))) / (origin - 1);
+      }),
       ...(season !== undefined && {
-        seasonal_naive: naive((origin, h) => origin + h - season * Math.ceil((h + 1) / season)),
+        seasonal_naive: naive(season, (valueAt, origin, h) =>
+          valueAt(origin + h - season * Math.ceil((h + 1) / season)),
+        ),
+        season_mean: naive(season, (valueAt, origin) => {
+          let sum = 0;
+          for (let step = origin - season; step < origin; step++) sum += valueAt(step);
+          return sum / season;
+        }),
       }),
     },
     read(index, out, offset, stepStride) {

@@ -202,26 +202,21 @@ async function start(
 }
 
 /**
- * Computes the metrics of `model` on a split of its experiment, exactly as the run does, and, for a
- * forecast, those of the naive forecasts. `watch` is called after each batch.
+ * Computes the metrics of `model` on a split of its experiment, exactly as the run does, and those
+ * of the trivial baselines. `watch` is called after each batch.
  */
 export async function evaluateCheckpoint(
   saved: SavedModel,
   { split, ...options }: BackendOptions & { readonly split: SplitName },
   watch: (progress: EvaluationProgress) => void,
-): Promise<Evaluation & { readonly naive?: SplitBaselines }> {
+): Promise<Evaluation & { readonly baselines: SplitBaselines }> {
   const model = await openWithData(saved, options);
   try {
     const { run, pool, dataset, experiment } = model;
     const of = splitOf(dataset, split);
     const evaluator = new Evaluator(pool, run, experiment.training.eval_batch_size);
     const evaluation = (await evaluator.evaluate(of, { progress: watch })) as Evaluation;
-    if (of.naive === undefined) return evaluation;
-    const { last_value, seasonal_naive } = trivialBaselines(run, dataset, of);
-    return {
-      ...evaluation,
-      naive: { ...(last_value && { last_value }), ...(seasonal_naive && { seasonal_naive }) },
-    };
+    return { ...evaluation, baselines: trivialBaselines(run, dataset)(of) };
   } finally {
     await model.pool.close();
   }

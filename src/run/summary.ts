@@ -24,11 +24,15 @@ const BASELINES = {
   mean: trivial,
   median: trivial,
   quantiles: trivial,
+  by_symbol: trivial,
+  ngram: trivial,
   last_value: trivial,
+  drift: trivial,
   seasonal_naive: trivial,
+  season_mean: trivial,
 };
 const baselines = s.struct(
-  'Metrics of trivial predictions, fitted on the training split: majority (the class prior), previous (the class of the previous step), mean, median and quantiles (of each target); for forecasts, last_value and seasonal_naive. Metrics that are not finite are left out. Absent in runs that did not complete.',
+  'Metrics of trivial predictions, fitted on the training split: majority (the class prior), previous (the class of the previous step), mean, median and quantiles (of each target); by_symbol (the most frequent class of a symbol), ngram (of order 3, of language models); for forecasts, last_value, drift, seasonal_naive and season_mean. Metrics that are not finite are left out. Absent in runs that did not complete.',
   {
     validation: s.optional(s.struct('On the validation split.', BASELINES)),
     test: s.struct('On the test split.', BASELINES),

@@ -1,19 +1,21 @@
 /**
- * Trivial baselines: scores of predictions that ignore the input. Fitted on the training split and
- * scored on another split, like a model:
+ * Trivial baselines: scores of predictions that ignore the input, or all of it but a symbol or two.
+ * Fitted on the training split and scored on another split, like a model:
  *
  *     majority   log of each class's (or label's) fraction: predicts the most frequent class
  *     previous   with targets per step: the class of the previous step; majority at the first
  *     mean       mean of each target
  *     median     median of each target: the best constant for `mae`, a robust one for `huber`
  *     quantiles  quantiles of each target: the best constants for `quantile`
- *     last_value, seasonal_naive  forecasts only: the last known value, or the one a season
- *                earlier (`Split.naive`)
+ *     by_symbol  with symbols and a class per step: the most frequent class of the step's symbol
+ *     ngram      language models: see `ngram.ts`
+ *     last_value, drift, seasonal_naive, season_mean  forecasts only (`Split.naive`)
  */
 import {
   type Dataset,
   eachChunk,
   IGNORED,
+  NAIVE_FORECASTS,
   type NaiveForecast,
   type Split,
   type Targets,
@@ -22,8 +24,10 @@ import { interpret } from '../math/graph/interpret.js';
 import { Graph } from '../math/graph/node.js';
 import { type LossSettings, lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulator, isOfIntervals, type MeasuredMetric } from '../math/metrics/index.js';
+import { predictedClass } from '../math/metrics/metric.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { Readout } from './evaluator.js';
+import { ContextCounts, Trigrams } from './ngram.js';
 import type { ModelRun } from './shards.js';
 
 type Classes = Extract<Targets, { kind: 'class' }>;
@@ -34,10 +38,20 @@ export type BaselineSubject = Pick<ModelRun, 'loss' | 'metrics' | 'spec'>;
 /** Used for log 0 (and its negative for the logit of 1), so that sums never become NaN. */
 const LOG_OF_ZERO = -1e4;
 
-export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split: Split): SplitBaselines {
+/** Fits the baselines on the training split. Returns the function that scores them on a split. */
+export function trivialBaselines(run: BaselineSubject, dataset: Dataset): (split: Split) => SplitBaselines {
+  const priors = constants(run, dataset.train.targets);
+  const ofSymbols = symbolBaseline(run, dataset, priors[0][1]);
+  return split => ({ ...scores(run, priors, split), ...ofSymbols?.(split) });
+}
+
+function scores(
+  run: BaselineSubject,
+  priors: readonly (readonly [BaselineName, Float32Array])[],
+  split: Split,
+): SplitBaselines {
   const { targets } = split;
   const task = taskOf(run.loss);
-  const priors = constants(run, train.targets);
   const found: [BaselineName, SplitMetrics][] = priors.map(([name, outputs]) => {
     const isPossible = task === 'values' || hasProbability(targets, outputs);
     // a smoothed loss needs the probabilities of all classes
@@ -51,18 +65,110 @@ export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split
   });
   if (targets.kind === 'class' && targets.perStep) {
     const [[, first]] = priors;
-    // a single predicted class has no probabilities, so only these metrics are defined
-    const metrics = run.metrics.filter(name => OF_DECISIONS.has(name));
     const outputsAt = stepBefore(targets, split.count, first);
-    found.push(['previous', measured(run, split, outputsAt, metrics)]);
+    found.push(['previous', measured(run, split, outputsAt, decisionsIn(run))]);
   }
-  for (const name of ['last_value', 'seasonal_naive'] as const) {
+  for (const name of NAIVE_FORECASTS) {
     if (split.naive?.[name] === undefined) continue;
     const outputsAt: OutputsAt = at => naiveOutputs(split, name, at, run.spec.outputSize);
     const metrics = run.metrics.filter(metric => !isOfIntervals(metric));
     found.push([name, measured(run, split, outputsAt, metrics)]);
   }
   return Object.fromEntries(found);
+}
+
+/** A single predicted class has no probabilities, so only these metrics are defined. */
+function decisionsIn({ metrics }: BaselineSubject): MeasuredMetric[] {
+  return metrics.filter(name => OF_DECISIONS.has(name));
+}
+
+/** The symbols and the classes of a sequence, `[T]`; valid until the next call. */
+type StepsAt = (index: number) => { readonly symbols: Float32Array; readonly classes: Int32Array };
+
+function stepsAt({ count, targets: { values }, read }: Split): StepsAt {
+  const steps = values.length / count;
+  const symbols = new Float32Array(steps);
+  return index => {
+    read(index, symbols, 0, 1);
+    return { symbols, classes: (values as Classes['values']).subarray(index * steps, (index + 1) * steps) };
+  };
+}
+
+/** The baseline of steps that are symbols and have classes; undefined for other data. */
+function symbolBaseline(
+  run: BaselineSubject,
+  { input, train, classLabels, vocabulary }: Dataset,
+  prior: Float32Array,
+): ((split: Split) => SplitBaselines) | undefined {
+  const { targets, count } = train;
+  if (input.kind !== 'symbol' || targets.kind !== 'class' || !targets.perStep) return undefined;
+  const classes = run.spec.outputSize;
+  const sequenceAt = stepsAt(train);
+  // the classes of a language model are its symbols
+  if (vocabulary !== undefined && classLabels === vocabulary.symbols) {
+    const model = new Trigrams(classes);
+    for (let index = 0; index < count; index++) {
+      const { symbols, classes: next } = sequenceAt(index);
+      model.add(symbols, next.filter(isClass));
+    }
+    model.end();
+    return split => ({ ngram: trigramScores(run, split, model) });
+  }
+  const counts = new ContextCounts(classes);
+  for (let index = 0; index < count; index++) {
+    const { symbols, classes: own } = sequenceAt(index);
+    for (const [step, label] of own.entries()) if (isClass(label)) counts.add(symbols[step], label);
+  }
+  const best = counts.largest((_context, _label, entry) => counts.counts[entry]);
+  const majority = predictedClass(prior);
+  const predict = (symbols: Float32Array, step: number) => best.get(symbols[step]) ?? majority;
+  return split => ({ by_symbol: measured(run, split, decided(run, split, predict), decisionsIn(run)) });
+}
+
+function isClass(label: number): boolean {
+  return label !== IGNORED;
+}
+
+/** Outputs that are 1 for the class that is predicted for a step of symbols, else 0. */
+function decided(
+  { spec }: BaselineSubject,
+  split: Split,
+  predict: (symbols: Float32Array, step: number, label: number) => number,
+): OutputsAt {
+  const sequenceAt = stepsAt(split);
+  const steps = split.targets.values.length / split.count;
+  const outputs = new Float32Array(spec.outputSize);
+  let latest = { index: -1, ...sequenceAt(0) };
+  let known = 0;
+  return at => {
+    const [index, step] = [Math.floor(at / steps), at % steps];
+    if (index !== latest.index) latest = { index, ...sequenceAt(index) };
+    outputs[known] = 0;
+    known = predict(latest.symbols, step, latest.classes[step]);
+    outputs[known] = 1;
+    return outputs;
+  };
+}
+
+/** With a likelihood: the probabilities are those of all classes. */
+function trigramScores(run: BaselineSubject, split: Split, model: Trigrams): SplitMetrics {
+  let [sum, count] = [0, 0];
+  const outputsAt = decided(run, split, (symbols, step, label) => {
+    const before = step === 0 ? undefined : symbols[step - 1];
+    sum -= Math.log(model.probability(before, symbols[step], label));
+    count++;
+    return model.predict(before, symbols[step]);
+  });
+  const decisions = measured(run, split, outputsAt, decisionsIn(run));
+  const loss = sum / count;
+  const { loss: settings, metrics } = run;
+  const isPlain = settings.kind === 'cross_entropy' && !settings.class_weights && !isSmoothed(settings);
+  return {
+    ...(isPlain && finite('loss', loss)),
+    ...decisions,
+    ...(metrics.includes('perplexity') && finite('perplexity', Math.exp(loss))),
+    ...(metrics.includes('bits_per_symbol') && finite('bits_per_symbol', loss / Math.LN2)),
+  };
 }
 
 /** Constant predictions [C], in the model's units. */

@@ -204,9 +204,10 @@ function judgedSummary(
 ): Summary {
   const { run, dataset } = session;
   const { validation, test } = dataset;
+  const baselinesOn = trivialBaselines(run, dataset);
   const baselines = {
-    ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
-    test: trivialBaselines(run, dataset, test),
+    ...(validation && { validation: baselinesOn(validation) }),
+    test: baselinesOn(test),
   };
   // a damaged evaluation file is no reason to fail
   const { split, constant } = attempt(() => Run.open(directory.path).evaluation) ?? {};

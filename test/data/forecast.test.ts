@@ -9,6 +9,8 @@ import {
   type Dataset,
   inDataUnits,
   isRejected,
+  NAIVE_FORECASTS,
+  type NaiveForecast,
   newSequences,
   type ReadSequence,
   type Scaling,
@@ -31,7 +33,10 @@ interface Window {
   readonly y: number[];
   readonly scaled: number[];
   readonly last_value: (number | null)[];
+  /** The last value plus the mean of all differences so far for each step. */
+  readonly drift: (number | null)[];
   readonly seasonal_naive: (number | null)[];
+  readonly season_mean: (number | null)[];
   readonly naive_error: number | null;
 }
 
@@ -47,7 +52,7 @@ type Splits = 'train' | 'validation' | 'test';
 
 const expected: {
   readonly splits: Record<Splits, Window[]>;
-  readonly mase: Record<'validation' | 'test', Record<'last_value' | 'seasonal_naive', number>>;
+  readonly mase: Record<'validation' | 'test', Record<NaiveForecast, number>>;
   /** By id: with `transform: log`. */
   readonly log: Record<string, { readonly x: number[][]; readonly scaled: number[] }>;
   /** By id: with `relative_to: season` and `per_step`, and a season of two days. */
@@ -114,7 +119,7 @@ t.test('windows, scaling and naive forecasts are those of NumPy', async t => {
           ? split.errorScale!(i) === undefined
           : closeTo(split.errorScale!(i)!, window.naive_error, 1e-5),
       );
-      for (const baseline of ['last_value', 'seasonal_naive'] as const) {
+      for (const baseline of NAIVE_FORECASTS) {
         const naive = split.naive![baseline]!(i);
         if (window[baseline].includes(null)) t.equal(naive, undefined);
         else {
@@ -251,7 +256,7 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
   );
   const { summary } = await train(work, trained);
   for (const split of ['validation', 'test'] as const) {
-    for (const name of ['last_value', 'seasonal_naive'] as const) {
+    for (const name of NAIVE_FORECASTS) {
       const value = summary.baselines?.[split]?.[name]?.mase ?? Number.NaN;
       t.ok(closeTo(value, expected.mase[split][name], 1e-5), `${split} ${name}: ${value}`);
     }
@@ -259,7 +264,7 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
   const evaluate = async (...flags: string[]) =>
     (await work.cellrun('evaluate', summary.directory, '--split', 'validation', ...flags)).stdout;
   const { baselines } = JSON.parse(await evaluate('--json'));
-  for (const name of ['last_value', 'seasonal_naive'] as const) {
+  for (const name of NAIVE_FORECASTS) {
     const value = expected.mase.validation[name];
     t.ok(closeTo(baselines.validation[name].mase, value, 1e-5), name);
     const line = new RegExp(`\\n${name}: (?:.*, )?validation mase ([^,]+), `).exec(await evaluate());
@@ -356,7 +361,7 @@ t.test('the logarithm of the target is scaled, as by NumPy', async t => {
       { num_epochs: 2, batch_size: 4, metrics: ['mase', 'mean_absolute_error', 'coverage'] },
     ),
   );
-  for (const name of ['last_value', 'seasonal_naive'] as const)
+  for (const name of NAIVE_FORECASTS)
     t.ok(closeTo(summary.baselines!.test![name]!.mase!, expected.mase.test[name], 1e-5), name);
   const { stdout } = await work.cellrun('predict', summary.directory, '--split', 'test');
   const told = linesOf(stdout) as unknown as Told[];

@@ -3,12 +3,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { judgeRun } from '../../src/run/gates.js';
 import type { SplitBaselines } from '../../src/run/summary.js';
 import { baselineWarnings } from '../../src/run/words.js';
 import { trivialBaselines } from '../../src/train/baselines.js';
+import { Trigrams } from '../../src/train/ngram.js';
 import { openSession } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
@@ -16,6 +18,10 @@ import { closeTo } from '../support/data-files.js';
 
 const { classes, steps, values } = JSON.parse(
   readFileSync(join(packageRoot, 'test/fixtures/baselines/scikit-learn.json'), 'utf8'),
+);
+
+const { tagging, language } = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/baselines/symbols.json'), 'utf8'),
 );
 
 const work = new Workplace();
@@ -56,7 +62,7 @@ function dataset(
 async function baselinesOf(config: object): Promise<SplitBaselines> {
   const loaded = loadExperiment(work.config({ ...CONFIG, ...config }));
   const session = await openSession(loaded, { backend: 'cpu', threads: 1 });
-  return trivialBaselines(session.run, session.dataset, session.dataset.test);
+  return trivialBaselines(session.run, session.dataset)(session.dataset.test);
 }
 
 const near = (got: number | undefined, want: number): boolean =>
@@ -114,6 +120,76 @@ t.test('steps: the class of the previous step', async t => {
   t.equal(known.previous?.accuracy, 3 / 5);
 });
 
+const embedded = { ...CONFIG.model, embedding: { size: 2 }, head: { from: 'every' } };
+
+t.test('symbols with classes: the most frequent class of each symbol', async t => {
+  const lines = (part: 'train' | 'test') =>
+    tagging[part].map((sentence: object) => JSON.stringify(sentence)).join('\n');
+  const [path, test_path] = (['train', 'test'] as const).map(part =>
+    work.file(`${part}.jsonl`, `${lines(part)}\n`),
+  );
+  const data = { kind: 'jsonl', path, test_path, input: 'words', input_kind: 'symbol', target: 'tags' };
+  for (const memory of [0, 64]) {
+    const { by_symbol, majority, previous, ngram } = await baselinesOf({
+      dataset: { ...data, target_kind: 'class', per_step: true, memory },
+      model: embedded,
+      training: { ...CONFIG.training, metrics: ['accuracy', 'f1', 'perplexity'] },
+    });
+    t.same(Object.keys(by_symbol ?? {}), ['accuracy', 'f1']);
+    t.ok(near(by_symbol?.accuracy, tagging.accuracy) && near(by_symbol?.f1, tagging.f1));
+    t.ok(Number(by_symbol?.accuracy) > Math.max(Number(majority?.accuracy), Number(previous?.accuracy)));
+    t.equal(ngram, undefined);
+  }
+});
+
+t.test('texts: an n-gram of order 3', async t => {
+  const [path, test_path] = [work.file('a.txt', language.train), work.file('b.txt', language.test)];
+  const { sequence_length, bits_per_symbol } = language;
+  const METRICS = ['accuracy', 'perplexity', 'bits_per_symbol'];
+  const of = async (loss: object, memory: number) =>
+    baselinesOf({
+      dataset: { kind: 'text', path, test_path, level: 'character', sequence_length, memory },
+      model: embedded,
+      loss: { kind: 'cross_entropy', ...loss },
+      training: { ...CONFIG.training, metrics: METRICS },
+    });
+  for (const memory of [0, 64]) {
+    const { ngram, by_symbol } = await of({}, memory);
+    t.equal(by_symbol, undefined);
+    t.same(Object.keys(ngram ?? {}), ['loss', ...METRICS]);
+    t.ok(near(ngram?.accuracy, language.accuracy));
+    t.ok(near(ngram?.bits_per_symbol, bits_per_symbol));
+    t.ok(near(ngram?.loss, bits_per_symbol * Math.LN2));
+    t.ok(near(ngram?.perplexity, 2 ** bits_per_symbol));
+  }
+  t.notOk('loss' in ((await of({ label_smoothing: 0.1 }, 64)).ngram ?? {}), 'another loss');
+});
+
+t.test('the probabilities of an n-gram sum to 1, and the predicted symbol has the largest', t => {
+  const V = 4;
+  const texts = fc.array(fc.array(fc.nat(V - 2), { minLength: 1, maxLength: 12 }), { maxLength: 4 });
+  fc.assert(
+    fc.property(texts, fc.option(fc.nat(V - 1), { nil: undefined }), fc.nat(V - 1), (all, before, last) => {
+      const model = new Trigrams(V);
+      for (const text of all) model.add(text.slice(0, -1), Int32Array.from(text.slice(1)));
+      model.end();
+      const p = Array.from({ length: V }, (_, symbol) => model.probability(before, last, symbol));
+      t.ok(
+        closeTo(
+          p.reduce((a, b) => a + b),
+          1,
+          1e-12,
+        ),
+      );
+      t.ok(
+        p[model.predict(before, last)] >= Math.max(...p) - 1e-15,
+        JSON.stringify({ all, before, last, p }),
+      );
+    }),
+  );
+  t.end();
+});
+
 t.test('values: mean, median and quantiles of the training targets, in data units', async t => {
   for (const normalize of ['none', 'standard']) {
     const data = dataset(values.train, values.test, 'value', { normalize });
@@ -168,7 +244,7 @@ t.test('a run prints its baselines, and warns if it is no better', async t => {
   };
   const learned = await work.cellrun('run', work.config(config), '--output', work.folder());
   t.equal(learned.code, 0, learned.stderr);
-  t.notMatch(learned.stderr, 'warning');
+  t.notMatch(learned.stderr, /no better|same prediction/);
   t.match(
     learned.stdout,
     /^Test accuracy 100\.00 % .*\nTrivial baseline: test accuracy 66\.67 % \(majority\)\.\n/,

@@ -57,19 +57,19 @@ export const verb = defineVerb({
     const model = openModel(run, options);
     const { file, step, epoch } = model;
     /** Prints the metrics measured on `name`: a split, or the input. */
-    const tell = (name: string, { loss, metrics, count, naive = {} }: Measured) => {
+    const tell = (name: string, { loss, metrics, count, baselines: trivial = {} }: Measured) => {
       const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(one => !(one in metrics));
       const of = name === INPUT ? 'the input' : `the ${name} split`;
       if (undefinedMetrics.length > 0)
         io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on ${of}\n`);
       const measured = { loss, ...metrics };
-      const baselines = Object.keys(naive).length > 0 && { baselines: { [name]: naive } };
-      const naiveLines = Object.entries(naive).map(
+      const baselines = Object.keys(trivial).length > 0 && { baselines: { [name]: trivial } };
+      const lines = Object.entries(trivial).map(
         ([baseline, values]) => `${baseline}: ${metricSentences(name, values).join(', ')}\n`,
       );
       print(
         { checkpoint: file, step, epoch, metrics: { [name]: measured }, predictions: count, ...baselines },
-        `step ${step}: ${metricSentences(name, measured).join(', ')} over ${count} predictions\n${naiveLines.join('')}`,
+        `step ${step}: ${metricSentences(name, measured).join(', ')} over ${count} predictions\n${lines.join('')}`,
       );
     };
     const { input, onError } = options;
@@ -109,7 +109,7 @@ export const verb = defineVerb({
 /** Name of the metrics of an input. */
 const INPUT = 'input';
 
-type Measured = Evaluation & { readonly naive?: SplitBaselines };
+type Measured = Evaluation & { readonly baselines?: SplitBaselines };
 
 /** Columns of a backtest; an unknown value is empty. */
 function backtestColumns(mean: ForecastsErrors) {

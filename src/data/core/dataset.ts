@@ -93,7 +93,14 @@ export type Targets =
       readonly given?: (at: number) => ArrayLike<number>;
     };
 
-export type NaiveForecast = 'last_value' | 'seasonal_naive';
+/**
+ * `last_value`: the last known value; `drift`: a line through it and the first value of the series
+ * (Hyndman and Athanasopoulos, 2021, 5.2); `seasonal_naive`: the value one season before;
+ * `season_mean`: the mean of the last season.
+ */
+export const NAIVE_FORECASTS = ['last_value', 'drift', 'seasonal_naive', 'season_mean'] as const;
+
+export type NaiveForecast = (typeof NAIVE_FORECASTS)[number];
 
 /** Number of values that `Split.read` writes per step. */
 export function inputWidth(input: SequenceInput): number {
