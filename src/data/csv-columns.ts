@@ -36,10 +36,6 @@ export interface NamedColumn {
   readonly keyPath?: ConfigDiagnostic['keyPath'];
   /** True if a table may lack it. */
   readonly isOptional?: boolean;
-  /** True if cells may be missing, since a fitted value replaces them. */
-  readonly isFilled?: boolean;
-  /** True for the cells that mean a missing number. */
-  readonly isMissing?: (text: string) => boolean;
   /** What it is for a model, if that does not read it. */
   readonly role?: string;
 }
@@ -198,27 +194,19 @@ export interface FirstOrder {
   readonly place: RowPlace;
 }
 
-/** Problem: a cell is not a date in the format of the dataset. */
-export function badDate(text: string, place: Partial<CellPlace>, format = ''): Diagnostic {
-  return {
-    code: 'data/csv-date',
-    message: 'the date does not match `date_format`',
-    ...place,
-    expected: `a date that exists, as in ${JSON.stringify(format)}`,
-    got: JSON.stringify(text.slice(0, 60)),
-  };
-}
-
 /** A date in numbers; which of them is the month depends on the country. */
 const LOCAL_DATE = /^\d{1,2}([/.-])\d{1,2}\1\d{2}(?:\d{2})?\b/;
 
-/** Problem: a cell of the order column has no sort key. */
-export function mixedOrder(cell: string, place: Partial<CellPlace>, first: FirstOrder): Diagnostic {
-  const { numeric } = first;
-  const firstRow = rowName(first.place, place);
-  const isForm = !numeric && TIMESTAMP.test(cell);
-  const problem = { code: 'data/csv-order', ...place, got: JSON.stringify(cell.slice(0, 60)) };
-  const [, mark] = (!numeric && LOCAL_DATE.exec(cell)) || [];
+const ISO_DATES = 'ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z';
+
+/** Problem: a cell is no date in `format`, or in ISO 8601 without one. */
+export function badDate(cell: string, place: Partial<CellPlace>, format: string | undefined): Diagnostic {
+  const problem = { code: 'data/csv-date', ...place, got: JSON.stringify(cell.slice(0, 60)) };
+  if (format !== undefined) {
+    const expected = `a date that exists, as in ${JSON.stringify(format)}`;
+    return { ...problem, message: 'the date does not match `date_format`', expected };
+  }
+  const [, mark] = LOCAL_DATE.exec(cell) ?? [];
   if (mark !== undefined) {
     const [dayFirst, monthFirst] = ['dmY', 'mdY'].map(codes =>
       JSON.stringify([...codes].map(code => `%${code}`).join(mark)),
@@ -229,15 +217,30 @@ export function mixedOrder(cell: string, place: Partial<CellPlace>, first: First
       expected: `\`dataset.date_format\`, such as ${dayFirst} or ${monthFirst}`,
     };
   }
-  const others = isForm ? '' : '; others need `dataset.date_format`';
+  const isForm = TIMESTAMP.test(cell);
   return {
     ...problem,
-    message: isForm ? 'this date does not exist' : 'the order column must have only numbers or only dates',
+    message: isForm ? 'this date does not exist' : 'the cell is not a date',
+    expected: isForm ? ISO_DATES : `${ISO_DATES}; others need \`dataset.date_format\``,
+  };
+}
+
+/** Problem: a cell of the order column has no sort key. */
+export function mixedOrder(cell: string, place: Partial<CellPlace>, first: FirstOrder): Diagnostic {
+  const { numeric } = first;
+  if (!numeric && (TIMESTAMP.test(cell) || LOCAL_DATE.test(cell)))
+    return { ...badDate(cell, place, undefined), code: 'data/csv-order' };
+  const firstRow = rowName(first.place, place);
+  return {
+    code: 'data/csv-order',
+    message: 'the order column must have only numbers or only dates',
+    ...place,
     expected: numeric
       ? `numbers, as in ${firstRow}`
       : NUMBER.test(cell)
         ? `ISO 8601 dates or times, as in ${firstRow}`
-        : `numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z${others}`,
+        : `numbers, or ${ISO_DATES}; others need \`dataset.date_format\``,
+    got: JSON.stringify(cell.slice(0, 60)),
   };
 }
 

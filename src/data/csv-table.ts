@@ -6,8 +6,15 @@
  */
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
-import { IGNORED, type Purpose, type ReadSequence, type TextLevel } from './core/dataset.js';
-import { NUMBER, UnknownClass } from './core/labels.js';
+import {
+  type CellProblem,
+  type CellReader,
+  IGNORED,
+  type Purpose,
+  type ReadSequence,
+  type TextLevel,
+} from './core/dataset.js';
+import { UnknownClass } from './core/labels.js';
 import { CellProblems, Problems } from './core/problems.js';
 import {
   ABSENT,
@@ -27,10 +34,17 @@ import {
   sameOrder,
 } from './csv-columns.js';
 import { hasTarget, type RowList, Rows } from './csv-rows.js';
+import {
+  type CellForms,
+  cellReaders,
+  ElapsedTimes,
+  elapsedNumbers,
+  type FeatureColumn,
+  isNumberCell,
+} from './feature-columns.js';
 import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
 import {
-  type CellPlace,
   type RowPlace,
   readTable,
   type TableFormat,
@@ -44,7 +58,9 @@ import { symbolsOf, UnknownSymbol } from './vocabulary.js';
 /** What is read of a table. */
 export interface TableColumns extends TableFormat {
   readonly purpose: Purpose;
-  readonly features: readonly NamedColumn[];
+  readonly features: readonly FeatureColumn[];
+  /** Numbers a category of a feature column. */
+  readonly category?: CellForms['category'];
   /** Numbers a symbol; absent if features are numbers. */
   readonly symbol?: ((text: string) => number) | undefined;
   /** Set if the only feature is a column of texts, to be split into symbols. */
@@ -132,6 +148,9 @@ export class TableReader implements TableHandlers {
   private readonly badCells = new CellProblems();
   /** Group of all rows of the file; undefined if a column has it. */
   private recording: string | undefined;
+  private readonly readers: readonly (CellReader | undefined)[];
+  /** The numbers of a step that are times, until their sequence is known. */
+  private readonly times: readonly number[];
   private readonly nameOf: (place: RowPlace) => string;
   private readonly recordings: ReadonlyMap<string, string>;
   private readonly isTraining: boolean;
@@ -148,7 +167,9 @@ export class TableReader implements TableHandlers {
     this.nameOf = placeNames(files);
     this.recordings = shortNames(files);
     this.isTraining = columns.purpose === 'train';
-    this.rows = new Rows(columns.keepsFloat64);
+    this.readers = cellReaders(columns.features, columns);
+    this.times = elapsedNumbers(columns.features);
+    this.rows = this.noRows();
     this.isoDate = columns.dateFormat === undefined ? text => text : dateReader(columns.dateFormat);
   }
 
@@ -232,7 +253,7 @@ export class TableReader implements TableHandlers {
     };
     for (let i = 0; i < features.length; i++) {
       const text = fields[features[i]].trim();
-      const problem = this.addFeature(text, this.columns.features[i]);
+      const problem = this.addFeature(text, i);
       if (problem && text === this.columns.features[i].name && this.columns.symbol === undefined) {
         rows.features.truncate(rows.starts[rows.count]);
         this.ragged(record, repeatedHeader(record.place(0), this.headerRow));
@@ -302,6 +323,21 @@ export class TableReader implements TableHandlers {
     return this.firstOrder?.numeric === false;
   }
 
+  /** The numbers of the steps of sequences, one after another. */
+  features(lists: readonly RowList[]): Float32Array {
+    const { times } = this;
+    const values = this.rows.values(lists.flat());
+    if (values instanceof Float32Array) return values;
+    const elapsed = new ElapsedTimes(times);
+    const width = values.length / lists.reduce((sum, { length }) => sum + length, 0);
+    let at = 0;
+    for (const list of lists) {
+      elapsed.restart();
+      for (let i = 0; i < list.length; i++, at += width) elapsed.step(values, at);
+    }
+    return Float32Array.from(values);
+  }
+
   /** Name of a sequence. */
   idOf(key: number, [row]: RowList): string {
     const { rows } = this;
@@ -338,9 +374,15 @@ export class TableReader implements TableHandlers {
   }
 
   /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
-  private addFeature(text: string, column: NamedColumn): CellProblem | undefined {
+  private addFeature(text: string, index: number): CellProblem | undefined {
     const { symbol, level, isPartlyRead } = this.columns;
     const { features, texts } = this.rows;
+    const column = this.columns.features[index];
+    const reader = this.readers[index];
+    if (reader) {
+      const cell = text === '' ? text : this.textOf(text, this.indices.features[index]);
+      return reader.read(cell, value => features.push(value));
+    }
     if (symbol === undefined) {
       if (column.isMissing?.(text)) {
         features.push(Number.NaN);
@@ -402,9 +444,9 @@ export class TableReader implements TableHandlers {
 
   private addOrder(cell: string, { row }: TableRecord): CellProblem | undefined {
     const { dateFormat } = this.columns;
-    const text = this.isoDate(cell);
-    const isDate = dateFormat !== undefined || !NUMBER.test(cell);
-    const first = this.firstOrder ?? { numeric: !isDate, place: row };
+    const isNumber = isNumberCell(cell, dateFormat);
+    const text = isNumber ? cell : this.isoDate(cell);
+    const first = this.firstOrder ?? { numeric: isNumber, place: row };
     const key = text === undefined ? Number.NaN : orderKey(first.numeric)(text);
     this.rows.order.push(text ?? cell);
     this.rows.keys.push(key);
@@ -474,6 +516,10 @@ export class TableReader implements TableHandlers {
       : Int32Array.from(values, one => (Number.isNaN(one) ? IGNORED : one));
   }
 
+  private noRows(): Rows {
+    return new Rows(this.columns.keepsFloat64 === true || this.times.length > 0);
+  }
+
   private emit(): void {
     const lists = this.lists();
     const { columns, rows } = this;
@@ -482,7 +528,7 @@ export class TableReader implements TableHandlers {
       const problems = rows.problems.get(key)?.all ?? this.changingTarget(key, list);
       if (problems.length > 0) this.done.push({ problems, id });
       else {
-        const values = rows.values(list) as Float32Array;
+        const values = this.features([list]);
         this.done.push({
           length: columns.level === undefined ? list.length : values.length,
           values,
@@ -494,14 +540,11 @@ export class TableReader implements TableHandlers {
         });
       }
     }
-    this.rows = new Rows();
+    this.rows = this.noRows();
     this.isOver = false;
     this.latestKey = undefined;
   }
 }
-
-/** A problem of a cell. */
-type CellProblem = (place: Partial<CellPlace>) => Diagnostic;
 
 function noRows(file: string): Diagnostic {
   return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };

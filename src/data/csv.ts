@@ -3,12 +3,14 @@
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
 import type {
+  ColumnSettings,
   DataRecord,
   Dataset,
   DatasetContext,
   DatasetKind,
   NewSequencesOptions,
   SequenceReader,
+  ValueReaders,
 } from './core/dataset.js';
 import { type ClassMapping, classesByCode, classReader } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
@@ -20,6 +22,14 @@ import { TextCodes } from './core/store.js';
 import { changingTarget, missingTest } from './csv-columns.js';
 import { hasTarget } from './csv-rows.js';
 import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
+import {
+  type CellForms,
+  cellReaders,
+  ElapsedTimes,
+  elapsedNumbers,
+  type FeatureColumn,
+  numberNames,
+} from './feature-columns.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { symbolReader } from './vocabulary.js';
@@ -150,6 +160,7 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
     perStep: sequence?.per_step ?? false,
   }),
   newSequences: csvSequences,
+  valueReaders,
   leaks,
   symbols: {
     how: 'one column with `input_kind: symbol` or `text`',
@@ -162,8 +173,7 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
 /** Opens the dataset. */
 async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset> {
   const { sequence, id, input_kind: kind = 'number' } = config;
-  const features = config.features.map(columnName);
-  if (kind !== 'number' && features.length > 1) {
+  if (kind !== 'number' && config.features.length > 1) {
     throw configError({
       code: 'data/symbol-columns',
       keyPath: ['dataset', 'features'],
@@ -173,10 +183,16 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   }
   // codes are shared by all files
   const symbols = kind === 'number' ? undefined : new TextCodes();
-  const columns = { ...columnsOf(config), symbol: symbols && ((text: string) => symbols.code(text)) };
+  const categories = config.features.map(() => new TextCodes());
+  const columns = {
+    ...columnsOf(config),
+    symbol: symbols && ((text: string) => symbols.code(text)),
+    category: (column: number, text: string) => categories[column].code(text),
+  };
+  const numbers = numbersOf(columns.features);
   const dataset = await openTables(config, context, {
     read: async path => sequencesOf(await readTrainingTable(path, columns), config),
-    inputSize: features.length,
+    inputSize: numbers.length,
     targetSize: targetsOf(config).length,
     symbols: symbols?.texts ?? [],
     perStep: sequence?.per_step ?? false,
@@ -186,17 +202,18 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   });
   return {
     ...dataset,
-    columnSettings: index => ({ missing: missingOf(config, index) }),
-    columnNames: { features: i => features[i], targets: i => targetsOf(config)[i] },
+    columnSettings: index => settingsOf(config, numbers[index], categories),
+    columnNames: { features: i => numbers[i].name, targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
   };
 }
 
 function csvSequences(
   config: CsvConfig,
-  { vocabulary, class_names: classNames = [] }: DataRecord,
+  data: DataRecord,
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
+  const { vocabulary, class_names: classNames = [] } = data;
   const { targets: columnsOfTargets, ...others } = columnsOf(config);
   const evaluation = targets && {
     classNames,
@@ -205,6 +222,7 @@ function csvSequences(
   };
   const columns = {
     ...others,
+    category: knownCategories(config, data),
     purpose: 'predict' as const,
     targets: targets ? columnsOfTargets : [],
     evaluation,
@@ -246,13 +264,35 @@ async function measured(
   return { isSmall: room >= 0, sources: [...opened, ...sources.slice(opened.length)] };
 }
 
+function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
+  const { features, dateFormat } = columnsOf(config);
+  const readers = cellReaders(features, { dateFormat, category: knownCategories(config, data) });
+  return {
+    columns: features.map(({ name }, i) => ({ name, reader: readers[i] })),
+    elapsed: () => new ElapsedTimes(elapsedNumbers(features)),
+  };
+}
+
+/** Numbers the categories that the training split has. */
+function knownCategories(config: CsvConfig, { preparation }: DataRecord): CellForms['category'] {
+  const numbers = numbersOf(columnsOf(config).features);
+  const codes = config.features.map((_, column) => {
+    const number = numbers.findIndex(one => one.column === column);
+    const texts = preparation?.columns[number]?.categories ?? [];
+    return new Map(texts.map((text, code) => [text, code]));
+  });
+  return (column, text) => codes[column].get(text) ?? -1;
+}
+
 /** A target must not be an input. */
 function leaks({ features, target, target_kind }: CsvConfig): ConfigDiagnostic[] {
   const targets = new Set([target].flat());
   const names = features.map(columnName);
+  // a date may be read in several ways
+  const forms = features.map((feature, i) => JSON.stringify([names[i], encodingOf(feature)]));
   const found = names.flatMap((name, i): ConfigDiagnostic[] => {
     const keyPath = ['dataset', 'features', i];
-    if (names.indexOf(name) < i)
+    if (forms.indexOf(forms[i]) < i)
       return [{ code: 'config/feature-twice', message: `the column "${name}" is a feature twice`, keyPath }];
     if (!targets.has(name)) return [];
     const message = `the target column "${name}" is also a feature`;
@@ -275,6 +315,38 @@ function missingOf({ features, missing }: CsvConfig, index: number) {
   return missing || own ? { ...missing, ...own } : undefined;
 }
 
+function encodingOf(feature: CsvConfig['features'][number]) {
+  return typeof feature === 'string' ? undefined : feature.encode;
+}
+
+/** A number that a feature column has in each step. */
+interface StepNumber {
+  readonly name: string;
+  /** Index of its column in `features`. */
+  readonly column: number;
+  readonly isFirst: boolean;
+}
+
+function numbersOf(features: readonly FeatureColumn[]): StepNumber[] {
+  return features.flatMap((feature, column) =>
+    numberNames(feature).map((name, i) => ({ name, column, isFirst: i === 0 })),
+  );
+}
+
+function settingsOf(
+  config: CsvConfig,
+  { column, isFirst }: StepNumber,
+  categories: readonly TextCodes[],
+): ColumnSettings {
+  const keyPath = ['dataset', 'features', column];
+  if (encodingOf(config.features[column]) === 'one_hot')
+    return { categories: categories[column].texts, keyPath };
+  const missing = missingOf(config, column);
+  // the parts of a date are missing together
+  const own = isFirst ? missing : missing && { ...missing, indicator: false, elapsed: false };
+  return { missing: own, keyPath };
+}
+
 function columnsOf(config: CsvConfig) {
   const { features, level, target_kind, sequence, id, delimiter, date_format, target } = config;
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
@@ -286,6 +358,7 @@ function columnsOf(config: CsvConfig) {
       const missing = missingOf(config, i);
       return {
         ...named(columnName(feature), 'features', i),
+        ...(typeof feature !== 'string' && { encode: feature.encode, calendar: feature.calendar }),
         isFilled: missing !== undefined,
         isMissing: missingTest(missing?.markers),
       };
@@ -330,7 +403,7 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   return {
     sources,
     unlabelled: table.lists.length - lists.length,
-    features: rows.values(lists.flat()) as Float32Array,
+    features: reader.features(lists),
     lengths,
     targets,
     labels: rows.labels,

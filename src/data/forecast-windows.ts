@@ -3,23 +3,13 @@
  * levels), which of them a split has, and the split that reads them.
  */
 import type { Diagnostic } from '../util/errors.js';
+import { calendarValues } from './calendar.js';
 import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import { inDataUnits } from './core/scaling.js';
 import type { RowList, Rows } from './csv-rows.js';
 import type { TableColumns } from './csv-table.js';
-import type { CalendarFeature, ForecastConfig } from './forecast.js';
-import { MS_OF_DAY } from './forecast-times.js';
-
-const DAYS_OF_YEAR = 365.2425;
-
-const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
-  hour: time => (time.getTime() / MS_OF_DAY) % 1,
-  day_of_week: time => ((time.getUTCDay() + 6) % 7) / 7,
-  day_of_month: time => (time.getUTCDate() - 1) / 31,
-  day_of_year: time => (time.getTime() - Date.UTC(time.getUTCFullYear(), 0)) / MS_OF_DAY / DAYS_OF_YEAR,
-  month: time => time.getUTCMonth() / 12,
-};
+import type { ForecastConfig } from './forecast.js';
 
 export function windowShape({
   features = [],
@@ -236,14 +226,10 @@ export function forecastSplit(
   const level = ({ series, origin }: Window, step: number): number =>
     levels ? levelAt(levels, one => series.values[one * width], { origin, step }) : 0;
   /** The values of a step that its time determines: calendar features and the flag. */
-  const rest = (row: number, isFuture: boolean): number[] => {
-    const time = new Date(keys[row]);
-    const angles = calendar.map(feature => 2 * Math.PI * CYCLES[feature](time));
-    return [
-      ...angles.flatMap(angle => [Math.sin(angle), Math.cos(angle)]),
-      ...(hasFuture ? [isFuture ? 1 : 0] : []),
-    ];
-  };
+  const rest = (row: number, isFuture: boolean): number[] => [
+    ...calendarValues(keys[row], calendar),
+    ...(hasFuture ? [isFuture ? 1 : 0] : []),
+  ];
   // with `per_step`, a window has one prediction per step
   const [predictions, first] = per_step ? [steps, input_steps] : [1, 0];
   const numTargets = per_step ? 1 : horizon;

@@ -19,6 +19,7 @@
 
 import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
+import { calendarNames } from './calendar.js';
 import {
   type Column,
   type Dataset,
@@ -92,16 +93,9 @@ const settings = key.section(
       examples: [['holiday']],
       aliases: ['known_features', 'future', 'known_in_advance', 'future_covariates'],
     }),
-    calendar: key.list(key.choice(['hour', 'day_of_week', 'day_of_month', 'day_of_year', 'month'], {}), {
-      description:
-        'Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.',
-      minItems: 1,
-      maxItems: 5,
-      unique: true,
-      examples: [['day_of_week', 'day_of_year']],
-      aliases: ['time_features', 'calendar_features'],
-      ...keys.DATA,
-    }),
+    calendar: keys.calendar(
+      'Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.',
+    ),
     input_steps: keys.steps({
       description: 'Steps that the model reads per window.',
       min: 1,
@@ -182,7 +176,6 @@ const settings = key.section(
 );
 
 export type ForecastConfig = key.TypeOf<typeof settings>;
-export type CalendarFeature = NonNullable<ForecastConfig['calendar']>[number];
 
 export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   settings,
@@ -240,13 +233,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     forecastSplit(windows, keys, config, index => idOf(windows[index], cells.order));
   const windows = (name: SplitName): Window[] => windowsOf(all, keys, cuts, name, config);
   const trainWindows = windows('train');
-  const names = [
-    'target',
-    ...features,
-    ...known,
-    ...calendar.flatMap(one => [`sin ${one}`, `cos ${one}`]),
-    'future',
-  ];
+  const names = ['target', ...features, ...known, ...calendarNames(calendar), 'future'];
   const nameOf = (column: number): string => (column === 0 ? config.target : names[column]);
   return {
     input: { kind: 'number', size },

@@ -11,6 +11,7 @@ import type {
   DatasetKind,
   NewSequencesOptions,
   SequenceReader,
+  ValueReaders,
 } from './core/dataset.js';
 import { prepared } from './core/preparation.js';
 import { dividedTraining, groupedBy, trainingCount } from './core/selection.js';
@@ -29,7 +30,6 @@ export * from './batches.js';
 export * from './core/dataset.js';
 export { newSplit, StepPreparer } from './core/preparation.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
-export { columnName } from './core/settings.js';
 export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
 export * from './summary.js';
@@ -85,6 +85,11 @@ export function newSequences(
   options?: NewSequencesOptions,
 ): SequenceReader {
   return kindOf(config).newSequences(config, data, options);
+}
+
+/** Returns the readers of steps for a run with `config` and `data`, if it has any. */
+export function valueReaders(config: DatasetConfig, data: DataRecord): ValueReaders | undefined {
+  return kindOf(config).valueReaders?.(config, data);
 }
 
 /**

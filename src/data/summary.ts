@@ -83,7 +83,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     features: columns.features.map((column, i) =>
       scaledColumn(seriesFacts?.columns[i] ?? column, i, dataset),
     ),
-    ...(dataset.preparation && { missing: missingSummary(dataset) }),
+    ...(dataset.unprepared && { missing: missingSummary(dataset, dataset.unprepared) }),
     ...(dataset.unlabelled && { unlabelled: dataset.unlabelled }),
     ...(groupedBy.length > 0 && { groups: groupedBy.map(column => groupSummary(column, splits)) }),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
@@ -94,19 +94,21 @@ export function summarize(dataset: Dataset, labelTargets = false) {
   };
 }
 
+type Unprepared = NonNullable<Dataset['unprepared']>;
+
 /** Number of missing values of each column that has any. */
-function missingSummary(dataset: Dataset) {
-  const { unprepared = {}, sequenceLength, columnNames } = dataset;
+function missingSummary(dataset: Dataset, { splits, nameOf, isMissing }: Unprepared) {
+  const { sequenceLength } = dataset;
   const width = dataWidth(dataset);
-  const counts = Object.entries(unprepared).map(([name, split]) => {
+  const counts = Object.entries(splits).map(([name, split]) => {
     const missing = new Float64Array(width);
     stepsOf(split, { width, sequenceLength })((values, at) => {
-      for (let c = 0; c < width; c++) if (Number.isNaN(values[at + c])) missing[c]++;
+      for (let c = 0; c < width; c++) if (isMissing(c, values[at + c])) missing[c]++;
     });
     return [name as SplitName, missing] as const;
   });
   return Array.from({ length: width }, (_, c) => ({
-    name: columnNames?.features(c) ?? `feature ${c}`,
+    name: nameOf(c),
     counts: Object.fromEntries(counts.map(([name, missing]) => [name, missing[c]])),
   })).filter(({ counts }) => Object.values(counts).some(count => count > 0));
 }
@@ -257,7 +259,7 @@ function examplesOf(dataset: Dataset) {
 function exampleOf(dataset: Dataset, index: number): Example {
   const { input, sequenceLength, vocabulary, columnNames, seriesFacts } = dataset;
   // missing values are gaps, not what fills them
-  const { train = dataset.train } = dataset.unprepared ?? {};
+  const { splits: { train = dataset.train } = {}, nameOf = columnNames?.features } = dataset.unprepared ?? {};
   const scaling = dataset.unprepared ? undefined : dataset.scaling;
   const width = dataWidth(dataset);
   const row = new Float32Array(sequenceLength * width);
@@ -278,15 +280,16 @@ function exampleOf(dataset: Dataset, index: number): Example {
   };
   const overSteps = (of: (step: number) => number) => Array.from({ length: shown }, (_, step) => of(step));
   const unscaled = seriesFacts?.window(index);
+  // categories are no numbers
+  const isNumber = (column: number) => dataset.preparation?.columns[column].categories === undefined;
+  const numbers = Array.from({ length: width }, (_, f) => f).filter(isNumber);
   // a mean over columns that partly end before the horizon says nothing
-  if (width > MAX_FEATURES && !unscaled) {
-    const mean = (step: number) =>
-      Array.from({ length: width }, (_, f) => valueAt(step, f)).reduce((sum, value) => sum + value, 0) /
-      width;
-    return { ...common, values: [{ name: `mean of ${width} features`, values: overSteps(mean) }] };
+  if (numbers.length > MAX_FEATURES && !unscaled) {
+    const mean = (step: number) => numbers.reduce((sum, f) => sum + valueAt(step, f), 0) / numbers.length;
+    return { ...common, values: [{ name: `mean of ${numbers.length} features`, values: overSteps(mean) }] };
   }
-  const values = Array.from({ length: Math.min(width, MAX_FEATURES) }, (_, f) => ({
-    name: columnNames?.features(f) ?? `feature ${f}`,
+  const values = numbers.slice(0, MAX_FEATURES).map(f => ({
+    name: nameOf?.(f) ?? `feature ${f}`,
     values: unscaled?.[f]?.slice(0, shown) ?? overSteps(step => valueAt(step, f)),
   }));
   return { ...common, values };

@@ -18,6 +18,8 @@ import {
   type SplitName,
   type TargetsToRead,
   UNKNOWN,
+  type ValueReaders,
+  valueReaders,
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
@@ -75,7 +77,12 @@ export function openModel(path: string, { checkpoint, weights, set = [] }: OpenM
 }
 
 /** Keys that say how data are stored or how many are read, without effect on predictions. */
-const FREE: readonly string[] = ['dataset.delimiter', 'dataset.memory', 'dataset.stride'];
+const FREE: readonly string[] = [
+  'dataset.delimiter',
+  'dataset.date_format',
+  'dataset.memory',
+  'dataset.stride',
+];
 
 /**
  * Only the location of the data can change: other columns or another scaling would yield wrong
@@ -108,6 +115,8 @@ export interface OpenedModel {
   readonly pool: ShardPool;
   readonly data: DataRecord;
   readonly scaling: DataScaling | undefined;
+  /** Of steps that a program passes. */
+  readonly readers: ValueReaders | undefined;
 }
 
 /** Opens the model and the data of its run. */
@@ -198,7 +207,8 @@ async function start(
 ): Promise<OpenedModel> {
   const pool = await ShardPool.open(run);
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
-  return { experiment: loaded.experiment, run, pool, ...of };
+  const { experiment } = loaded;
+  return { experiment, run, pool, ...of, readers: valueReaders(experiment.dataset, of.data) };
 }
 
 /**

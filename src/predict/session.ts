@@ -1,8 +1,8 @@
 /** Runs a model step by step; each prediction uses the steps so far. Also generates text. */
 import {
-  columnName,
   type DataRecord,
   dataWidth,
+  type Elapsed,
   encodeText,
   type ReadSequence,
   StepPreparer,
@@ -73,11 +73,11 @@ export class StepModel {
   session(): Session {
     let states = this.begin();
     let taken = 0;
+    const reader = new StepReader(this.model);
     const preparer = new StepPreparer(this.model);
     return {
       step: async given => {
-        const values = new Float32Array(dataWidth(this.model.data));
-        writeStep(given, this.model, values, `step ${taken}`);
+        const values = reader.read(given, `step ${taken}`);
         const prepared = preparer.step(values);
         const of = states;
         const step = taken++;
@@ -86,6 +86,7 @@ export class StepModel {
       },
       reset: () => {
         states = this.begin();
+        reader.restart();
         preparer.restart();
         taken = 0;
       },
@@ -205,11 +206,17 @@ export function drawClass(logits: Float32Array, temperature: number, u: number):
  * read as one. NaN or null is a missing value, if `dataset.missing` of the run fills it.
  */
 export type StepValues =
-  | readonly (number | null)[]
+  | readonly ColumnValue[]
   | Float32Array
-  | Readonly<Record<string, number | null>>
+  | Readonly<Record<string, ColumnValue>>
   | number
   | string;
+
+/**
+ * Value of a feature column in a step: a number; for a column with `encode`, also a word, a truth
+ * value or a date. Null if it is missing.
+ */
+export type ColumnValue = number | string | boolean | Date | null;
 
 /**
  * A sequence to predict: its steps, optionally with an id and times. A text is split into symbols
@@ -250,8 +257,9 @@ export function givenSequence(given: SequenceValues, index: number, model: Opene
     }
     const width = dataWidth(model.data);
     const values = new Float32Array(steps.length * width);
+    const reader = new StepReader(model);
     steps.forEach((step, i) => {
-      writeStep(step, model, values.subarray(i * width), `${place}, step ${i}`);
+      values.set(reader.read(step, `${place}, step ${i}`), i * width);
     });
     const symbols = steps.every((step): step is string => typeof step === 'string') && { symbols: steps };
     return { length: steps.length, values, ...named, ...(times && { times }), ...symbols };
@@ -278,48 +286,83 @@ function stepsOf(given: unknown, { data }: OpenedModel, place: string): readonly
 /** Maximum number of features that a message lists. */
 const MAX_NAMED = 30;
 
-/** Writes the numbers of a step to the start of `out`; `place` names it in messages. */
-function writeStep(
-  given: StepValues,
-  { data, experiment: { dataset } }: OpenedModel,
-  out: Float32Array,
-  place: string,
-): void {
-  if (typeof given === 'string') {
-    out[0] = known(place, () => symbolReader(textsOf(data, place))(given));
-    return;
+/** Reads the steps of one sequence at a time: the columns of the data, before their preparation. */
+class StepReader {
+  private readonly width: number;
+  private readonly elapsed: Elapsed | undefined;
+
+  constructor(private readonly model: OpenedModel) {
+    this.width = dataWidth(model.data);
+    this.elapsed = model.readers?.elapsed();
   }
-  const { input } = data;
-  const width = dataWidth(data);
-  const featureNames = 'features' in dataset ? dataset.features?.map(columnName) : undefined;
-  const numbers = numbersOf(given, featureNames);
-  const isSymbol = input.kind === 'symbol';
-  const isFit = (value: number) =>
-    !isSymbol || (Number.isInteger(value) && value >= 0 && value < input.count);
-  if (numbers?.length !== width || !isFit(numbers[0])) {
-    const names = featureNames ? `, or an object with ${featureNames.slice(0, MAX_NAMED).join(', ')}` : '';
+
+  /** The next step is the first of a sequence. */
+  restart(): void {
+    this.elapsed?.restart();
+  }
+
+  /** @param place names the step in messages */
+  read(given: StepValues, place: string): Float32Array {
+    const { data, readers } = this.model;
+    if (typeof given === 'string' && data.vocabulary)
+      return Float32Array.of(known(place, () => symbolReader(textsOf(data, place))(given)));
+    const values = this.checked(given, place);
+    const numbers: number[] = [];
+    for (let f = 0; f < values.length; f++) {
+      const { name = `feature ${f}`, reader } = readers?.columns[f] ?? {};
+      if (reader) {
+        const problem = reader.read(cellOf(values[f]), value => numbers.push(value));
+        if (problem) throw unfit(`${place}: ${name}: ${problem({}).message}`, { got: inWords(values[f]) });
+      } else numbers.push(this.numberOf(values[f], numbers.length, `${place}: ${name}`));
+    }
+    const exact = Float64Array.from(numbers);
+    this.elapsed?.step(exact, 0);
+    return Float32Array.from(exact);
+  }
+
+  /** The values of the columns in a step, or its symbol. */
+  private checked(given: StepValues, place: string): ArrayLike<unknown> {
+    const { data, readers } = this.model;
+    const { input } = data;
+    const names = readers?.columns.map(({ name }) => name);
+    const values = valuesOf(given, names);
+    const isSymbol = input.kind === 'symbol';
+    const isFit = (value: unknown) =>
+      !isSymbol || (Number.isInteger(value) && Number(value) >= 0 && Number(value) < input.count);
+    const count = isSymbol ? 1 : (names?.length ?? this.width);
+    if (values && values.length === count && isFit(values[0])) return values;
+    const listed = names ? `, or an object with ${names.slice(0, MAX_NAMED).join(', ')}` : '';
+    const hasWords = readers?.columns.some(({ reader }) => reader !== undefined);
+    const counts = (number: number) => counted(number, hasWords ? 'value' : 'number');
     throw unfit(`${place} does not fit the model`, {
-      expected: isSymbol ? `an integer from 0 to ${input.count - 1}` : counted(width, 'number') + names,
-      got: numbers && !isSymbol ? counted(numbers.length, 'number') : inWords(given),
+      expected: isSymbol ? `an integer from 0 to ${input.count - 1}` : counts(count) + listed,
+      got: values && !isSymbol ? counts(values.length) : inWords(given),
     });
   }
-  for (let f = 0; f < numbers.length; f++) {
-    const value = numbers[f];
+
+  /** @param column of the data */
+  private numberOf(value: unknown, column: number, place: string): number {
     // other values may not convert: a bigint throws
-    out[f] = typeof value === 'number' ? value : Number.NaN;
-    if (Number.isFinite(out[f]) || (isMissing(value) && data.preparation?.columns[f].fill)) continue;
-    const name = featureNames?.[f] ?? `feature ${f}`;
-    throw unfit(`${place}: ${name} is not a finite float32 number`, { got: inWords(value) });
+    const number = typeof value === 'number' ? value : Number.NaN;
+    const mayLack = this.model.data.preparation?.columns[column].fill !== undefined;
+    if (Number.isFinite(Math.fround(number)) || (isMissing(value) && mayLack)) return number;
+    throw unfit(`${place} is not a finite float32 number`, { got: inWords(value) });
   }
 }
 
-/** The numbers of a step; undefined if it has none, or not all by name. */
-function numbersOf(given: unknown, names: readonly string[] | undefined): ArrayLike<number> | undefined {
+/** The values of a step; undefined if it has none, or not all by name. */
+function valuesOf(given: unknown, names: readonly string[] | undefined): ArrayLike<unknown> | undefined {
   if (typeof given === 'number') return [given];
-  if (Array.isArray(given) || ArrayBuffer.isView(given)) return given as unknown as ArrayLike<number>;
+  if (Array.isArray(given) || ArrayBuffer.isView(given)) return given as unknown as ArrayLike<unknown>;
   if (typeof given !== 'object' || given === null) return undefined;
-  const values: Readonly<Record<string, number>> = { ...given };
+  const values: Readonly<Record<string, unknown>> = { ...given };
   return names?.every(name => name in values) ? names.map(name => values[name]) : undefined;
+}
+
+/** A value as a cell of a table would have it. */
+function cellOf(value: unknown): string {
+  if (isMissing(value)) return '';
+  return value instanceof Date ? value.toISOString() : String(value).trim();
 }
 
 function isMissing(value: unknown): boolean {

@@ -1,10 +1,17 @@
 /** Columns of tables that are not plain numbers. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
 import t from 'tap';
+import { inputWidth } from '../../src/data/core/dataset.js';
 import { orderKey } from '../../src/data/csv-columns.js';
 import { dateReader } from '../../src/data/formats/dates.js';
+import { loadModel, type Prediction } from '../../src/index.js';
+import { Workplace } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
 
 const expected = <T>(name: string): T =>
   JSON.parse(readFileSync(fixture(`../columns/${name}.json`), 'utf8')) as T;
@@ -49,10 +56,140 @@ t.test('an order column in a format of its own', async t => {
     [3, 5, 1],
   ]);
   t.match(await complaints(5, () => open(config())), [
+    /6 cells of column "at" are invalid/,
     /^data\/csv-order 2:.*which part is the month is not known .*`dataset.date_format`, such as "%d\/%m\/%Y" or "%m\/%d\/%Y" \| got "05\/01\/2024"/,
   ]);
   write('20240105', '20240105', '20231201', '20231302');
   t.match(await complaints(5, () => open(config('%Y%m%d'))), [
     /^data\/csv-date 5:.*does not match `date_format` .*"%Y%m%d" \| got "20231302"/,
+  ]);
+});
+
+const FEATURES = [
+  'speed',
+  { column: 'place', encode: 'one_hot' },
+  { column: 'code', encode: 'one_hot' },
+  { column: 'wet', encode: 'one_hot' },
+  { column: 'at', encode: 'calendar', calendar: ['hour', 'day_of_week'] },
+  { column: 'at', encode: 'elapsed' },
+  { column: 'second', encode: 'elapsed' },
+] as const;
+const table = (split: string) => fixture(`../columns/features-${split}.csv`);
+const READINGS = {
+  kind: 'csv',
+  path: table('train'),
+  test_path: table('test'),
+  date_format: '%d.%m.%Y %H:%M',
+  features: FEATURES,
+  target: 'activity',
+  target_kind: 'class',
+  sequence: { group: 'recording', order: 'at' },
+} as const;
+
+interface Features {
+  readonly names: readonly string[];
+  readonly train: Readonly<Record<string, number[][]>>;
+  readonly test: Readonly<Record<string, number[][]>>;
+}
+
+t.test('words, codes, truth values and dates become the features of scikit-learn', async t => {
+  const want = expected<Features>('features');
+  const data = await open(READINGS);
+  t.same(data.input, { kind: 'number', size: want.names.length });
+  t.same(
+    want.names.map((_, i) => data.columnNames?.features(i)),
+    want.names,
+  );
+  for (const name of ['train', 'test'] as const) {
+    const split = data[name];
+    t.equal(split.count, Object.keys(want[name]).length);
+    for (let i = 0; i < split.count; i++) {
+      const id = split.id?.(i) ?? '';
+      const steps = want[name][id];
+      const found = sequence(data, split, i).slice(0, steps.length);
+      const rounded = (rows: number[][]) => rows.map(row => row.map(value => Number(value.toFixed(5))));
+      t.same(rounded(found), rounded(steps), id);
+    }
+  }
+  const scaled = await open({ ...READINGS, normalize: 'standard' });
+  const flags = want.names.flatMap((name, i) => (/=|missing/.test(name) ? [i] : []));
+  for (const i of flags)
+    t.same([scaled.scaling?.features?.offset[i], scaled.scaling?.features?.scale[i]], [0, 1]);
+  t.not(scaled.scaling?.features?.offset[0], 0);
+});
+
+t.test('a run reads such columns everywhere', async t => {
+  const run = await work.train({
+    version: 1,
+    name: 'columns',
+    dataset: { ...READINGS, normalize: 'standard' },
+    model: { cell: 'gru', hidden_size: 5 },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 2, batch_size: 4 },
+  });
+  const predicted = async (...options: string[]) => {
+    const { stdout } = await work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
+    const all = stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line));
+    return new Map(all.map(({ id, probabilities }) => [id, probabilities]));
+  };
+  const split = await predicted('--split', 'test');
+  t.equal(split.size, 6);
+  t.same(await predicted('--input', table('test')), split, 'new data are read as the test split');
+
+  const model = await loadModel(run.directory);
+  const rows = parse(readFileSync(table('test'), 'utf8'), { columns: true }) as Record<string, string>[];
+  const isoDate = dateReader(READINGS.date_format);
+  const timeOf = (row: Record<string, string>) => Date.parse(`${isoDate(row.at)}Z`);
+  for (const [id, probabilities] of split) {
+    const steps = rows.filter(row => row.recording === id).toSorted((a, b) => timeOf(a) - timeOf(b));
+    const values = steps.map(row => ({
+      ...row,
+      speed: Number(row.speed),
+      second: Number(row.second),
+      wet: row.wet.toLowerCase() === 'true',
+      place: row.place === 'NA' ? null : row.place,
+    }));
+    const session = model.session();
+    let last: Prediction | undefined;
+    for (const step of values) last = await session.step(step);
+    const found: (Prediction | undefined)[] = [last];
+    for await (const prediction of model.predict([values])) found.push(...prediction.predictions);
+    t.equal(found.length, 2);
+    for (const prediction of found)
+      if (prediction?.kind === 'class')
+        for (const [i, p] of prediction.probabilities.entries())
+          t.ok(Math.abs(p - probabilities[i]) < 1e-6, id);
+  }
+  const wrong = model.session().step({ ...rows[0], speed: 1, second: 2, at: '2024-03-01' });
+  await t.rejects(wrong, /step 0: at: the date does not match `date_format`/);
+  await t.rejects(model.session().step([1, 2]), /does not fit the model/);
+  await model.close();
+});
+
+t.test('problems of such columns', async t => {
+  const path = join(t.testdir(), 'data.csv');
+  const config = { kind: 'csv', path, target: 'y', target_kind: 'class', test_fraction: 0.5 } as const;
+  const date = { column: 'at', encode: 'calendar', calendar: ['hour'] } as const;
+  const write = (...rows: string[]) => writeFileSync(path, `at,v,y\n${rows.join('\n')}\n`);
+  write('2024-01-01,1,a', '03/04/2024,2,b', 'soon,3,a', ',4,b', '2024-02-30,5,a');
+  const told = (await complaints(5, () => open({ ...config, features: ['v', date] }))).join('\n');
+  for (const problem of [
+    /data\/csv-date 3:1\+10 .*not in ISO 8601.*`dataset.date_format`/,
+    /data\/csv-date 4:1\+4 .*is not a date.*got "soon"/,
+    /data\/csv-missing-value 5:1/,
+    /data\/csv-date 6:1\+10 .*does not exist/,
+  ])
+    t.match(told, problem);
+  write('2024-01-01,1,a', '2024-01-02,2,b', ',4,b', '2024-01-04,5,a');
+  const filled = await open({ ...config, features: ['v', date], missing: { fill: 'zero', indicator: true } });
+  t.equal(inputWidth(filled.input), filled.columns?.features.length);
+  const many = Array.from({ length: 3000 }, (_, i) => `w${i},1,${i % 2}`);
+  write(...many);
+  t.match(await complaints(2, () => open({ ...config, features: [{ column: 'at', encode: 'one_hot' }] })), [
+    /^data\/categories .*too many values .*at most 1024 different values \| got 1500/,
   ]);
 });

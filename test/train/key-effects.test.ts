@@ -172,6 +172,19 @@ const HOLES = sets(TABLE, {
   'dataset.missing': MISSING,
   'dataset.features': [{ column: 'a', missing: MISSING }, 'b'],
 });
+/** Dates whose order depends on which part is the month. */
+const DATES = ['02/01/2024', '01/02/2024', '04/03/2024', '03/04/2024'];
+const dated = () =>
+  work.file(
+    'dated.csv',
+    table().replace(/^(g\d+),(\d)/gm, (_, group, step) => `${group},${DATES[Number(step) - 1]}`),
+  );
+const CODED = sets(TABLE, {
+  'dataset.path': dated(),
+  'dataset.test_path': dated(),
+  'dataset.date_format': '%d/%m/%Y',
+  'dataset.features': [{ column: 'o', encode: 'calendar', calendar: ['month'] }, 'a'],
+});
 const WORDS = sets(TABLE, {
   'dataset.features': ['w'],
   'dataset.input_kind': 'text',
@@ -227,13 +240,6 @@ const EVERY: Values = { 'model.head': { from: 'every' } };
 const gated = set(CLASSES, 'gates', [{ metric: 'test.loss', max: 100 }]);
 // one label is written in two ways
 const spelled = () => work.file('spelled.csv', 'a,class\n1,0\n2,1\n3,01\n4,1.0\n5,0\n6,1\n');
-/** Dates whose order depends on which part is the month. */
-const DATES = ['02/01/2024', '01/02/2024', '04/03/2024', '03/04/2024'];
-const dated = () =>
-  work.file(
-    'dated.csv',
-    table().replace(/^(g\d+),(\d)/gm, (_, group, step) => `${group},${DATES[Number(step) - 1]}`),
-  );
 const semicolons = () => work.file('semicolons.csv', table(';'));
 
 /**
@@ -309,6 +315,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.normalize': [[CLASSES, 'standard', 'none']],
   ...ofMissing('dataset.missing'),
   'dataset.features.0.column': [[HOLES, 'a', 'value']],
+  'dataset.features.0.encode': [[set(CODED, 'dataset.features.0.calendar', undefined), 'one_hot', 'elapsed']],
+  'dataset.features.0.calendar': [[CODED, ['month'], ['day_of_month']]],
   ...ofMissing('dataset.features.0.missing'),
   'dataset.x': [[NPY, floatsFile(), floatsFile()]],
   'dataset.y': [[NPY, classesFile(), classesFile()]],

@@ -249,8 +249,12 @@ export interface Dataset {
   readonly columnSettings?: (index: number) => ColumnSettings;
   /** How columns became features; absent if they are the features. */
   readonly preparation?: Preparation;
-  /** The splits with the columns of the data; present if `preparation` is. */
-  readonly unprepared?: Readonly<Partial<Record<SplitName, Split>>>;
+  /** The columns of the data; present if `preparation` is. */
+  readonly unprepared?: {
+    readonly splits: Readonly<Partial<Record<SplitName, Split>>>;
+    nameOf(column: number): string;
+    isMissing(column: number, value: number): boolean;
+  };
   readonly scaling?: DataScaling;
   readonly seriesScaling?: SeriesScaling;
   readonly seriesFacts?: SeriesFacts;
@@ -269,6 +273,10 @@ export interface MissingSettings {
 export interface ColumnSettings {
   /** Absent if the column must not have missing values. */
   readonly missing?: MissingSettings | undefined;
+  /** Texts of the numbers that the column has; absent if these are no categories. */
+  readonly categories?: readonly string[] | undefined;
+  /** The key that names the column. */
+  readonly keyPath?: readonly (string | number)[];
 }
 
 /** What data are read for. */
@@ -327,6 +335,29 @@ export type ReadSequence = NewSequence | RejectedSequence;
 
 export function isRejected(sequence: ReadSequence): sequence is RejectedSequence {
   return 'problems' in sequence;
+}
+
+/** Reads the cells of a column that are not plain numbers. */
+export interface CellReader {
+  /** Adds the numbers of a cell; returns its problem if it is invalid. */
+  read(text: string, add: (value: number) => void): CellProblem | undefined;
+}
+
+export type CellProblem = (place: Partial<Diagnostic>) => Diagnostic;
+
+/** Replaces times by the time since the step before, of one sequence at a time. */
+export interface Elapsed {
+  /** The next step is the first of a sequence. */
+  restart(): void;
+  /** @param at start of the step in `values` */
+  step(values: Float64Array, at: number): void;
+}
+
+/** Readers of the values of a step, which are those of columns. */
+export interface ValueReaders {
+  /** Without a reader, the values of the column are plain numbers. */
+  readonly columns: readonly { readonly name: string; readonly reader: CellReader | undefined }[];
+  elapsed(): Elapsed;
 }
 
 /** How an input is read, if its format alone does not say so. */
@@ -411,6 +442,8 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
    * files of its dataset need not exist.
    */
   newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
+  /** Readers of steps that a program passes; absent if all values are plain numbers or symbols. */
+  valueReaders?(config: Config, data: DataRecord): ValueReaders;
   /**
    * Facts known from the config alone, before data are read; about all training sequences, as in
    * `open`.
@@ -451,7 +484,7 @@ const input = s.either(
 );
 
 const preparation = s.struct(
-  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are the columns in order, then all `indicator`, then all `elapsed`. Absent if the columns are the features.',
+  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are those of the columns in order, then all `indicator`, then all `elapsed`. Absent if the columns are the features.',
   {
     columns: s.list(
       s.struct('A column.', {
@@ -469,8 +502,14 @@ const preparation = s.struct(
             'Whether the model has a feature with the number of steps since the last step before that has a value; 0 in the first step.',
           ),
         ),
+        categories: s.optional(
+          s.list(
+            s.text({}),
+            'The values of a column that is encoded as `one_hot`; the empty text is a missing value. Each has a feature that is 1 for it, else 0. Of two, only the second has.',
+          ),
+        ),
       }),
-      'Of each column that the config names as a feature.',
+      'Of each column of the data: each of `features`, or each sine and cosine of its calendar.',
     ),
   },
 );

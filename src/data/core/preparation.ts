@@ -3,13 +3,16 @@
  * features of the model. It is fitted on the training split only, recorded with the run, and the
  * same for training, evaluation, new sequences and sessions:
  *
+ *     categories one feature for each value, like scikit-learn's
+ *                `OneHotEncoder(handle_unknown='ignore', drop='if_binary')`
  *     fill       a missing value becomes the last one of its sequence, or a fitted value
  *     indicators 1 for a missing value, else 0, like scikit-learn's `SimpleImputer`
  *     elapsed    steps since the last step before that has a value, δ of GRU-D (Che et al., 2018):
  *                δ_0 = 0, δ_t = 1 if step t-1 has a value, else 1 + δ_(t-1)
- *     scale      see `scaling.ts`; indicators stay 0 and 1
+ *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
 import {
+  type ColumnSettings,
   type DataRecord,
   type DataScaling,
   type Dataset,
@@ -22,9 +25,10 @@ import {
   type Split,
   type Targets,
 } from './dataset.js';
+import { NUMBER } from './labels.js';
 import { type ConfigDiagnostic, configError } from './problems.js';
 import { normalized, scaledSplit, scaleStep } from './scaling.js';
-import { mediansOf, stepsOf, trainingColumns } from './statistics.js';
+import { mediansOf, type Rows, stepsOf, trainingColumns } from './statistics.js';
 import { mappedLoad, mapSplits, packed, packedSplit } from './store.js';
 
 /** Fills missing values of a dataset, and then scales it, as fitted or as a trained run did. */
@@ -34,9 +38,8 @@ export function prepared(
   context: DatasetContext,
 ): Dataset {
   const whole = filled(dataset, context.preparation);
-  const { preparation } = whole;
-  const extra = preparation ? extraFeatures(preparation) : [];
-  const isFlag = (feature: number) => extra[feature - (preparation?.columns.length ?? 0)]?.kind === 'missing';
+  const features = whole.preparation ? featuresOf(whole.preparation) : [];
+  const isFlag = (feature: number) => ['category', 'missing'].includes(features[feature]?.kind);
   return normalized(whole, method, context, isFlag);
 }
 
@@ -45,56 +48,82 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
   const { input, sequenceLength, columnNames } = dataset;
   const preparation = given ?? fittedTo(dataset);
   if (preparation === undefined || input.kind !== 'number') return whole;
-  const { columns } = preparation;
-  const extra = extraFeatures(preparation);
+  const features = featuresOf(preparation);
   const nameOf = (index: number) => columnNames?.features(index) ?? `feature ${index}`;
+  const codes = preparation.columns.map(({ categories }, c) => {
+    const texts = columnSettings?.(c).categories ?? [];
+    return categories && texts.map(text => categories.indexOf(text));
+  });
   return {
     ...whole,
-    ...mapSplits(dataset, split => filledSplit(split, preparation, sequenceLength)),
+    ...mapSplits(dataset, split => filledSplit(split, preparation, sequenceLength, codes)),
     preparation,
-    unprepared: mapSplits(dataset, split => split),
-    input: { kind: 'number', size: columns.length + extra.length },
+    unprepared: {
+      splits: mapSplits(dataset, split => split),
+      nameOf,
+      isMissing: (column, value) =>
+        Number.isNaN(value) || columnSettings?.(column).categories?.[value] === '',
+    },
+    input: { kind: 'number', size: features.length },
     columnNames: {
       targets: index => columnNames?.targets(index) ?? `target ${index}`,
       features(index) {
-        const added = extra[index - columns.length];
-        return added ? `${nameOf(added.column)} ${added.kind}` : nameOf(index);
+        const { column, kind, category } = features[index];
+        if (kind === 'value') return nameOf(column);
+        const isNamed = kind === 'category' && category !== '';
+        return isNamed
+          ? `${nameOf(column)} = ${category}`
+          : `${nameOf(column)} ${kind === 'elapsed' ? kind : 'missing'}`;
       },
     },
   };
 }
 
-interface ExtraFeature {
+/** A feature of the model. */
+interface Feature {
   readonly column: number;
-  readonly kind: 'missing' | 'elapsed';
+  readonly kind: 'value' | 'category' | 'missing' | 'elapsed';
+  readonly category?: string;
 }
 
-/** The features that follow the columns. */
-function extraFeatures({ columns }: Preparation): ExtraFeature[] {
-  const of = (kind: ExtraFeature['kind'], key: 'indicator' | 'elapsed') =>
-    columns.flatMap((one, column) => (one[key] ? [{ column, kind }] : []));
-  return [...of('missing', 'indicator'), ...of('elapsed', 'elapsed')];
+function featuresOf({ columns }: Preparation): Feature[] {
+  const own = columns.flatMap(({ categories }, column): Feature[] =>
+    categories === undefined
+      ? [{ column, kind: 'value' }]
+      : categories.slice(skippedOf(categories)).map(category => ({ column, kind: 'category', category })),
+  );
+  const added = (kind: 'missing' | 'elapsed', key: 'indicator' | 'elapsed') =>
+    columns.flatMap((one, column): Feature[] => (one[key] ? [{ column, kind }] : []));
+  return [...own, ...added('missing', 'indicator'), ...added('elapsed', 'elapsed')];
+}
+
+/** Number of categories without a feature: the second of two says everything about the first. */
+function skippedOf(categories: readonly string[]): number {
+  return categories.length === 2 ? 1 : 0;
 }
 
 function fittedTo(dataset: Dataset): Preparation | undefined {
   const { input, columnSettings } = dataset;
   if (input.kind !== 'number' || columnSettings === undefined) return undefined;
-  const settings = Array.from({ length: input.size }, (_, index) => columnSettings(index).missing);
-  if (settings.every(missing => missing === undefined)) return undefined;
+  const settings = Array.from({ length: input.size }, (_, index) => columnSettings(index));
+  if (settings.every(({ missing, categories }) => !missing && !categories)) return undefined;
   const { train, sequenceLength } = dataset;
   const statistics = trainingColumns(dataset, true).features;
   const steps = train.lengths?.reduce((sum, length) => sum + length, 0) ?? train.count * sequenceLength;
   const counts = statistics.map(({ missing = 0 }) => steps - missing);
-  const withMedian = settings.flatMap((missing, c) =>
+  const withMedian = settings.flatMap(({ missing }, c) =>
     missing?.fill === 'median' && counts[c] > 0 ? [c] : [],
   );
+  const rows = stepsOf(train, { width: input.size, sequenceLength });
   const medians = mediansOf(
-    stepsOf(train, { width: input.size, sequenceLength }),
+    rows,
     withMedian,
     withMedian.map(c => counts[c]),
   );
   const empty: ConfigDiagnostic[] = [];
-  const columns = settings.map((missing, c): Preparation['columns'][number] => {
+  const known = categoriesOf(rows, settings);
+  const columns = settings.map(({ missing }, c): Preparation['columns'][number] => {
+    if (known[c]) return { categories: known[c] };
     if (missing === undefined) return {};
     const { name, mean, missing: holes = 0 } = statistics[c];
     const value = fillValue(missing, mean, medians[withMedian.indexOf(c)] ?? Number.NaN);
@@ -107,6 +136,42 @@ function fittedTo(dataset: Dataset): Preparation | undefined {
   });
   if (empty.length > 0) throw configError(...empty);
   return { columns };
+}
+
+/** Maximum number of features that a column of categories has. */
+const MAX_CATEGORIES = 1024;
+
+/** The categories of the training split, in order, of each column that has any. */
+function categoriesOf(rows: Rows, settings: readonly ColumnSettings[]): (string[] | undefined)[] {
+  const codes = settings.map(({ categories }) => categories && new Set<number>());
+  if (codes.some(used => used !== undefined))
+    rows((values, at) => {
+      for (let c = 0; c < codes.length; c++) codes[c]?.add(values[at + c]);
+    });
+  const tooMany: ConfigDiagnostic[] = [];
+  const sorted = settings.map(({ categories, keyPath = ['dataset', 'features'] }, c) => {
+    const used = codes[c];
+    if (used === undefined || categories === undefined) return undefined;
+    if (used.size > MAX_CATEGORIES)
+      tooMany.push({
+        code: 'data/categories',
+        keyPath,
+        message: 'the column has too many values to encode each as a feature',
+        expected: `at most ${MAX_CATEGORIES} different values`,
+        got: String(used.size),
+      });
+    return inOrder([...used].map(code => categories[code]));
+  });
+  if (tooMany.length > 0) throw configError(...tooMany);
+  return sorted;
+}
+
+/** Numbers by value, or texts; a missing value is the last. */
+function inOrder(categories: readonly string[]): string[] {
+  const present = categories.filter(text => text !== '');
+  const isNumeric = present.every(text => NUMBER.test(text));
+  const sorted = isNumeric ? present.sort((a, b) => Number(a) - Number(b)) : present.sort();
+  return present.length < categories.length ? [...sorted, ''] : sorted;
 }
 
 function fillValue({ fill = 'forward' }: MissingSettings, mean: number, median: number): number {
@@ -124,21 +189,29 @@ function noValues(name: string): ConfigDiagnostic {
   };
 }
 
-/** Fills the steps of one sequence at a time. */
+/** Code of a value in the data -> number of its category, by column; -1 for an unknown one. */
+type Codes = readonly (readonly number[] | undefined)[];
+
+/** Prepares the steps of one sequence at a time. */
 class Filler {
-  /** Features of a filled step. */
+  /** Features of a prepared step. */
   readonly width: number;
-  private readonly extra: readonly ExtraFeature[];
+  private readonly added: readonly Feature[];
   /** What replaces a missing value of each column at the next step. */
   private readonly fills: Float32Array;
   /** Steps from the last value of each column to the latest step. */
   private readonly elapsed: Float32Array;
   private isFirst = true;
 
-  constructor(private readonly preparation: Preparation) {
+  /** @param codes absent if the data have numbers of categories */
+  constructor(
+    private readonly preparation: Preparation,
+    private readonly codes?: Codes,
+  ) {
     const { columns } = preparation;
-    this.extra = extraFeatures(preparation);
-    this.width = columns.length + this.extra.length;
+    const features = featuresOf(preparation);
+    this.added = features.filter(({ kind }) => kind === 'missing' || kind === 'elapsed');
+    this.width = features.length;
     this.fills = new Float32Array(columns.length);
     this.elapsed = new Float32Array(columns.length);
     this.restart();
@@ -153,27 +226,35 @@ class Filler {
 
   /** Writes the step of columns at `from` of `values` to `to` of `out`. */
   step(values: Float32Array, from: number, out: Float32Array, to: number): void {
-    const { extra, fills, elapsed, isFirst } = this;
+    const { added, fills, elapsed, isFirst, codes } = this;
     const { columns } = this.preparation;
+    let at = to;
     for (let c = 0; c < columns.length; c++) {
       const value = values[from + c];
-      out[to + c] = Number.isNaN(value) ? fills[c] : value;
-      if (columns[c].fill?.forward) fills[c] = out[to + c];
+      const { categories, fill } = columns[c];
+      if (categories) {
+        const category = codes ? (codes[c]?.[value] ?? -1) : value;
+        for (let k = skippedOf(categories); k < categories.length; k++) out[at++] = Number(k === category);
+        continue;
+      }
+      out[at] = Number.isNaN(value) ? fills[c] : value;
+      if (fill?.forward) fills[c] = out[at];
+      at++;
     }
-    for (const [i, { column, kind }] of extra.entries()) {
+    for (const { column, kind } of added) {
       const isMissing = Number.isNaN(values[from + column]);
       const since = isFirst ? 0 : 1 + elapsed[column];
-      out[to + columns.length + i] = kind === 'missing' ? Number(isMissing) : since;
+      out[at++] = kind === 'missing' ? Number(isMissing) : since;
       if (kind === 'elapsed') elapsed[column] = isMissing ? since : 0;
     }
     this.isFirst = false;
   }
 }
 
-function filledSplit(split: Split, preparation: Preparation, steps: number): Split {
+function filledSplit(split: Split, preparation: Preparation, steps: number, codes?: Codes): Split {
   const size = preparation.columns.length;
   const values = new Float32Array(steps * size);
-  const filler = new Filler(preparation);
+  const filler = new Filler(preparation, codes);
   return {
     ...split,
     read(index, out, offset, stepStride) {
@@ -186,7 +267,7 @@ function filledSplit(split: Split, preparation: Preparation, steps: number): Spl
         else out.fill(0, to, to + filler.width);
       }
     },
-    ...mappedLoad(split, loaded => filledSplit(loaded, preparation, steps)),
+    ...mappedLoad(split, loaded => filledSplit(loaded, preparation, steps, codes)),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Keys of several kinds of data, and the facts of such keys. */
 import * as key from '../../util/schema.js';
+import { CALENDAR_FEATURES } from '../calendar.js';
 import { DATE_FORMAT } from '../formats/dates.js';
 
 export const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
@@ -147,6 +148,17 @@ export const dateFormat = key.named(
     ...DATA,
   }),
 );
+
+export const calendar = (description: string) =>
+  key.list(key.choice(CALENDAR_FEATURES, {}), {
+    description,
+    minItems: 1,
+    maxItems: CALENDAR_FEATURES.length,
+    unique: true,
+    examples: [['day_of_week', 'day_of_year']],
+    aliases: ['time_features', 'calendar_features'],
+    ...DATA,
+  });
 
 /** A fraction of the data for the test split. */
 export const testShare = <const O extends { title: string; description: string }>(options: O) =>
@@ -411,11 +423,33 @@ export const featureColumns = key.list(
             aliases: ['name'],
             required: true,
           }),
+          encode: key.choice(['one_hot', 'calendar', 'elapsed'], {
+            description:
+              'How a column that is not plain numbers becomes features. one_hot: one feature for each value of the training split, 1 for the value of the step and else 0; one feature if there are two values. For words, truth values and numbers that are codes; a missing value is a value, and values that the training split does not have are 0 in all features. calendar: the parts of a date in `calendar`, as sine and cosine. elapsed: the time since the step before, in seconds for a column of dates, else as in the column.',
+            examples: ['one_hot'],
+            aliases: ['encoding', 'type', 'kind'],
+            effects: ['data'],
+            resume: { never: 'its weights were trained on columns that were encoded in this way' },
+          }),
+          calendar: calendar('Parts of the date for `encode: calendar`.'),
           missing: missingCells,
         },
         {
           title: 'FeatureColumn',
           description: 'A feature column with settings of its own.',
+          rules: {
+            allOf: [
+              key.when(
+                { required: ['encode'], properties: { encode: { const: 'calendar' } } },
+                { required: ['calendar'] },
+                { properties: { calendar: false } },
+              ),
+              key.when(
+                { required: ['encode'], properties: { encode: { const: 'one_hot' } } },
+                { properties: { missing: false } },
+              ),
+            ],
+          },
         },
       ),
     ],
@@ -424,7 +458,7 @@ export const featureColumns = key.list(
   {
     description:
       'The feature columns, in the order in which the model reads them: names, or mappings with the name and settings of the column.',
-    examples: [['temperature', { column: 'humidity', missing: { fill: 'median' } }]],
+    examples: [['temperature', { column: 'place', encode: 'one_hot' }]],
     aliases: ['columns', 'inputs'],
     minItems: 1,
     maxItems: 65536,

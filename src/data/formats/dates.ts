@@ -57,6 +57,11 @@ export function dateReader(format: string): (cell: string) => string | undefined
   };
 }
 
+/** True if dates in this format may look like numbers: `20241231`. */
+export function isOfDigits(format: string): boolean {
+  return !/[^\d.]/.test(format.replaceAll(/%[YymdjHIMSf]/g, ''));
+}
+
 type Groups = Readonly<Record<string, string | undefined>>;
 
 /** `2024-02-29`; undefined for a day that the month does not have. */

@@ -1,0 +1,112 @@
+/**
+ * Feature columns of tables: what the cells of each are as numbers of a step, before these are
+ * prepared for the model.
+ *
+ *     numbers    the number, NaN if it is missing
+ *     one_hot    the number of the category, -1 for one that training did not have
+ *     calendar   sine and cosine of each part of the date
+ *     elapsed    the time since the step before; 0 in the first step
+ */
+import { type CalendarFeature, calendarNames, calendarValues } from './calendar.js';
+import type { CellReader, Elapsed } from './core/dataset.js';
+import { NUMBER } from './core/labels.js';
+import { badDate, missingCell, type NamedColumn, orderKey } from './csv-columns.js';
+import { dateReader, isOfDigits } from './formats/dates.js';
+
+export type Encoding = 'one_hot' | 'calendar' | 'elapsed';
+
+export interface FeatureColumn extends NamedColumn {
+  /** Absent: numbers. */
+  readonly encode?: Encoding | undefined;
+  readonly calendar?: readonly CalendarFeature[] | undefined;
+  /** True if cells may be missing, since a fitted value replaces them. */
+  readonly isFilled?: boolean;
+  /** True for the cells that mean a missing value. */
+  readonly isMissing?: (text: string) => boolean;
+}
+
+/** Names of the numbers that a column has in each step. */
+export function numberNames({ name, encode, calendar = [] }: FeatureColumn): string[] {
+  if (encode === 'calendar') return calendarNames(calendar).map(part => `${name} ${part}`);
+  return [encode === 'elapsed' ? `${name} elapsed` : name];
+}
+
+/** How dates are written, and the number of a category of column `column`. */
+export interface CellForms {
+  readonly dateFormat?: string | undefined;
+  category?(column: number, text: string): number;
+}
+
+/** Returns the readers of those `columns` that are not plain numbers. */
+export function cellReaders(
+  columns: readonly FeatureColumn[],
+  { dateFormat, category = () => -1 }: CellForms,
+): (CellReader | undefined)[] {
+  const isoDate = dateFormat === undefined ? (text: string) => text : dateReader(dateFormat);
+  const dateKey = orderKey(false);
+  const timeOf = (text: string) => dateKey(isoDate(text) ?? '');
+  return columns.map((column, i) => {
+    const { encode, calendar = [], isMissing = text => text === '' } = column;
+    const dates = (width: number, numbers: (text: string) => readonly number[]): CellReader => ({
+      read(text, add) {
+        const isHole = isMissing(text);
+        const values = isHole ? [] : numbers(text);
+        for (let k = 0; k < width; k++) add(values[k] ?? Number.NaN);
+        if (isHole) return column.isFilled ? undefined : place => missingCell(text, place);
+        return Number.isNaN(values[0]) ? place => badDate(text, place, dateFormat) : undefined;
+      },
+    });
+    if (encode === 'calendar')
+      return dates(2 * calendar.length, text => calendarValues(timeOf(text), calendar));
+    if (encode === 'elapsed') {
+      // a number is a time of its own unit, a date is one in seconds
+      const secondsOf = (text: string) => timeOf(text) / 1000;
+      return dates(1, text => [isNumberCell(text, dateFormat) ? Number(text) : secondsOf(text)]);
+    }
+    if (encode === undefined) return undefined;
+    return { read: (text, add) => void add(category(i, isMissing(text) ? '' : categoryOf(text))) };
+  });
+}
+
+/** True for a number in a column of numbers or dates. */
+export function isNumberCell(text: string, dateFormat: string | undefined): boolean {
+  return NUMBER.test(text) && (dateFormat === undefined || !isOfDigits(dateFormat));
+}
+
+/** The category of a cell: numbers are compared by value, truth values without regard to case. */
+function categoryOf(text: string): string {
+  const value = Number(text);
+  // float64 does not have all longer integers
+  const isExact = Number.isSafeInteger(value) || /[.e]/i.test(text);
+  if (NUMBER.test(text) && isExact) return String(value);
+  return /^(?:true|false)$/i.test(text) ? text.toLowerCase() : text;
+}
+
+export class ElapsedTimes implements Elapsed {
+  private readonly last: Float64Array;
+
+  /** @param numbers the numbers of a step that are times */
+  constructor(private readonly numbers: readonly number[]) {
+    this.last = new Float64Array(numbers.length);
+    this.restart();
+  }
+
+  restart(): void {
+    this.last.fill(Number.NaN);
+  }
+
+  step(values: Float64Array, at: number): void {
+    for (const [i, number] of this.numbers.entries()) {
+      const time = values[at + number];
+      if (Number.isNaN(time)) continue;
+      values[at + number] = Number.isNaN(this.last[i]) ? 0 : time - this.last[i];
+      this.last[i] = time;
+    }
+  }
+}
+
+/** The numbers of a step that are times. */
+export function elapsedNumbers(columns: readonly FeatureColumn[]): number[] {
+  const encodings = columns.flatMap(column => numberNames(column).map(() => column.encode));
+  return encodings.flatMap((encode, number) => (encode === 'elapsed' ? [number] : []));
+}
