@@ -6,7 +6,7 @@ import type { SplitMetrics, Summary } from '../run/summary.js';
 import type { RunResult as Result, RunObserver } from '../train/recorder.js';
 import { resumeExperiment, runExperiment } from '../train/resume.js';
 import * as args from '../util/arguments.js';
-import type { ExitCode } from '../util/errors.js';
+import { type ExitCode, usageErrors } from '../util/errors.js';
 import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
 
 /** Progress events of a run, distinguished by `type`. */
@@ -130,7 +130,14 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
   });
   const { set, backend = 'auto', output = 'experiments', directory, onProgress } = options;
   const all = { ...prepared(options), backend, output, directory };
-  return ended(await runExperiment(loadConfig(config, set), all, observer(onProgress)));
+  const loaded = loadConfig(config, set);
+  const { repeat = 1 } = loaded.experiment;
+  if (repeat > 1) {
+    const expected = '`repeat: 1`, or `sweep` with `seeds`';
+    const message = '`run` trains a single run';
+    throw usageErrors([loaded.locator.atValue(['repeat'], 'run/repeat', message, { expected })]);
+  }
+  return ended(await runExperiment(loaded, all, observer(onProgress)));
 }
 
 /**

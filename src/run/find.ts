@@ -107,6 +107,13 @@ export function sweepFolder(run: string): string | undefined {
   return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
 }
 
+/** The sweep whose folder of trials `path` is, named as the user did. */
+export function sweepOfTrials(path: string): string | undefined {
+  const folder = dirname(resolve(path));
+  if (basename(resolve(path)) !== 'trials' || kindOf(folder) !== 'sweep') return undefined;
+  return relative('.', folder) || '.';
+}
+
 /** Names of the directories in `path`, sorted by code units on every file system. */
 function foldersIn(path: string): string[] {
   let entries: Dirent[];

@@ -2,10 +2,12 @@
 
 import { join } from 'node:path';
 import { loadExperiment } from '../config/index.js';
+import { summarizeSeeds } from '../run/baseline.js';
 import { isLocked } from '../run/lock.js';
 import { rounded } from '../util/numbers.js';
 import { launcher } from '../util/root.js';
 import * as s from '../util/schema.js';
+import { meanInterval } from '../util/statistics.js';
 import { type Field, formatTable, type Table, tableOf } from '../util/table.js';
 import { counted } from '../util/words.js';
 import { baseOf, overridesOf, SweepDirectory } from './directory.js';
@@ -56,12 +58,18 @@ function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): st
   return `${head.map(line => `# ${line}\n`).join('')}${resolvedYaml}`;
 }
 
+/** True for one point with several seeds: an experiment that is repeated, whose gates count. */
+export function isRepetition({ space, seeds }: Pick<SweepPlan, 'space' | 'seeds'>): boolean {
+  return space.parameters.length === 0 && seeds.length > 1;
+}
+
 /** The content of `summary.json` and `sweep --json`. */
 export function summaryOf(results: SweepResults): SweepSummary {
   const { directory, plan, state, records, best } = results;
   const { rows } = records;
   const better = betterEarlier(plan, rows, best);
   const baseline = objectiveBaseline(results);
+  const metrics = finalMetrics(results);
   const selected = selectedOnTest(plan, rows);
   const described = ({ trial, state, epochs, value, spread, point }: TrialRow) => {
     const runs = plan.seeds.map(seed => directory.runPath({ trial, seed }));
@@ -82,6 +90,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     duration_s: records.seconds ?? null,
     ...(selected.length > 0 && { selected_on_test: selected }),
     best: best === undefined ? null : described(best),
+    ...(metrics.length > 0 && { metrics }),
     ...(baseline && { baseline }),
     better_earlier: better === undefined ? null : described(better),
     top: ranked(plan, rows)
@@ -120,6 +129,44 @@ function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
   if (records.isComplete) return troubleOf(records) === undefined ? 'completed' : 'failed';
   if (records.isStopped) return 'interrupted';
   return records.started === undefined ? 'not begun' : 'killed';
+}
+
+/**
+ * The final metrics of the best trial, over its seeds. Of the test split, those of other trials are
+ * not shown: the best of many test values would be optimistic.
+ */
+export function finalMetrics({ directory, plan, best }: SweepResults): FinalMetric[] {
+  if (best?.state !== 'completed') return [];
+  const summaries = plan.seeds.map(seed => runSummary(directory.runPath({ trial: best.trial, seed })));
+  if (summaries.some(summary => summary?.status !== 'completed')) return [];
+  return (['test', 'validation'] as const).flatMap(split => {
+    const measured = summaries.map(summary => summary?.metrics[split] ?? {});
+    return Object.keys(measured[0]).flatMap(name => {
+      const values = measured.map(of => of[name]);
+      if (!values.every(Number.isFinite)) return [];
+      const { mean, spread, by_seed } = summarizeSeeds(
+        Object.fromEntries(plan.seeds.map((seed, i) => [seed, values[i]])),
+      );
+      return [{ metric: `${split}.${name}`, mean, spread, interval: meanInterval(values), by_seed }];
+    });
+  });
+}
+
+/** Final metrics as a table; the spread and interval of several seeds. */
+export function metricsTable(metrics: readonly FinalMetric[]): Table {
+  const seeds = Object.keys(metrics[0]?.by_seed ?? {}).length;
+  const digits = (value: number): string => rounded(value, 5);
+  const isMean = seeds > 1;
+  const fields: Field<FinalMetric>[] = [
+    { name: 'metric', of: ({ metric }) => metric },
+    { name: isMean ? `mean of ${seeds} seeds` : 'value', show: digits, of: ({ mean }) => mean },
+    { name: 'spread', show: digits, of: ({ spread }) => spread },
+    {
+      name: '95 % interval',
+      of: ({ interval }) => interval && `${digits(interval.low)} to ${digits(interval.high)}`,
+    },
+  ];
+  return tableOf(isMean ? fields : fields.slice(0, 2), metrics);
 }
 
 /** Trials whose runs are read for baselines, which pruned runs do not have. */
@@ -258,6 +305,21 @@ const trial = s.namedStruct('summarized_trial', 'A trial.', {
   ),
 });
 
+const finalMetric = s.namedStruct('final_metric', 'A metric of the final weights.', {
+  metric: s.text('Such as test.accuracy.'),
+  mean: s.number('Mean over the seeds.'),
+  spread,
+  interval: s.nullable(
+    s.struct(
+      '95 % interval of the mean: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993); null for fewer than five seeds.',
+      { low: s.number('Lower end.'), high: s.number('Upper end.') },
+    ),
+  ),
+  by_seed: s.mapOf(s.number('A value.'), 'Value of each seed.'),
+});
+
+export type FinalMetric = s.TypeOf<typeof finalMetric>;
+
 const baseline = s.struct(
   'The best trivial baseline on the objective, from the runs of the best completed trial. Absent if no trial has completed, or if the objective is a training metric.',
   {
@@ -290,6 +352,12 @@ export const sweepSummary = s.document(
     epochs_trained: s.count('Epochs trained, summed over all seeds.'),
     duration_s: s.nullable(s.amount('Seconds of work; null if the last process did not end normally.')),
     best: s.nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),
+    metrics: s.optional(
+      s.list(
+        finalMetric,
+        'Final metrics of the best trial, those of the test split first; without metrics that are not finite for a seed. Absent until all its seeds are completed.',
+      ),
+    ),
     better_earlier: s.nullable(trial, {
       description:
         'A better value that another trial had after fewer epochs (the best trial is chosen among those with the most epochs); null if there is none.',

@@ -495,6 +495,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   ],
   'training.carry_state': [[sets(TEXT, { 'training.shuffle': false }), false, true]],
   'training.log_every': [[CLASSES, 1, 2]],
+  repeat: [[CLASSES, 2, 3]],
   'training.gradient_clip_norm': [[CLASSES, 0.1, 0.2]],
   'training.max_skipped_batches': [[CLASSES, 0, 1]],
   'training.metrics': [[CLASSES, ['accuracy'], ['accuracy', 'top_3_accuracy']]],

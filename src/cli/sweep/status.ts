@@ -16,7 +16,7 @@ import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { defineVerb, json } from '../command/verb.js';
 import { widthOf } from '../terminal/text.js';
-import { bestTable, readResults, remarks } from '../verbs/compare-trials.js';
+import { bestMetrics, bestTable, readResults, remarks } from '../verbs/compare-trials.js';
 import { notesInWords } from '../verbs/tag.js';
 
 export const status = defineVerb({
@@ -29,6 +29,7 @@ export const status = defineVerb({
       io.out(headline(results));
       const table = bestTable(results, 5);
       if (table.rows.length > 0) io.out(`\n${formatTable(table, 'text', widthOf(io))}`);
+      io.out(bestMetrics(results, io));
       io.out(importances(results));
       io.out(remarks(results));
     }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepModels } from '../../library/validate.js';
+import { gateSentence } from '../../run/gates.js';
 import { checkNotesChange } from '../../run/notes.js';
 import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
 import { isSweepFile, type SweepFlags } from '../../sweep/config/read.js';
@@ -13,7 +14,7 @@ import { readJournal } from '../../sweep/journal.js';
 import { localLauncher } from '../../sweep/launchers/local.js';
 import { openBullmq, parseQueue } from '../../sweep/launchers/queue.js';
 import { openSlurm } from '../../sweep/launchers/slurm.js';
-import { parameterFields, summaryOf, writeResults } from '../../sweep/results.js';
+import { isRepetition, parameterFields, summaryOf, writeResults } from '../../sweep/results.js';
 import { runSweep } from '../../sweep/run.js';
 import { gridSize } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
@@ -53,7 +54,7 @@ import {
 import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../terminal/text.js';
-import { bestTable, remarks } from '../verbs/compare-trials.js';
+import { bestMetrics, bestTable, remarks } from '../verbs/compare-trials.js';
 import { besideDashboard } from '../verbs/serve.js';
 import { addNotes } from '../verbs/tag.js';
 import { createSweepView } from './view.js';
@@ -136,7 +137,8 @@ async function runToEnd(
       view.end();
       print(directory, options, io);
       if (result.end === 'interrupted') io.err(hint);
-      return result.exitCode;
+      const isJudged = result.exitCode === EXIT.done && isRepetition(directory.plan);
+      return isJudged ? judgeSeeds(directory, options, io) : result.exitCode;
     });
   } catch (error) {
     view?.end();
@@ -148,12 +150,34 @@ async function runToEnd(
   }
 }
 
+/**
+ * Judges the gates of an experiment with several seeds. Prints those over seeds, and those of a
+ * single run that did not pass.
+ */
+async function judgeSeeds({ path }: SweepDirectory, { json }: SweepRunOptions, io: Io): Promise<ExitCode> {
+  const { reviewRuns } = await import('../../judge/judging/review.js');
+  const { review } = reviewRuns([path], { gates: [] });
+  const missed = review.runs.flatMap(({ seed, gates }) =>
+    gates.filter(({ verdict }) => verdict !== 'passed').map(gate => `Seed ${seed}: ${gateSentence(gate)}\n`),
+  );
+  const sentences = [
+    ...review.groups.flatMap(({ gates }) => gates).map(gate => `${gateSentence(gate)}\n`),
+    ...missed,
+  ];
+  for (const sentence of sentences)
+    if (json) io.err(sentence);
+    else io.out(sentence);
+  return review.exit_code as ExitCode;
+}
+
 function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): void {
   const results = writeResults(directory);
   if (json) io.data(`${JSON.stringify(summaryOf(results))}\n`);
   else {
     const table = bestTable(results, 5);
-    if (table.rows.length > 0) io.out(formatTable(table, 'text', widthOf(io)));
+    if (table.rows.length > 0 && !isRepetition(directory.plan))
+      io.out(formatTable(table, 'text', widthOf(io)));
+    io.out(bestMetrics(results, io));
     io.out(remarks(results));
     if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
     else {
@@ -235,22 +259,36 @@ To resume a stopped or killed sweep, run \`cellrun sweep resume SWEEP\`: the res
 Exit codes: 0 a trial has a value, 1 no trial has a value, a failed trial stopped the sweep or the
 disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resumed.`,
   async action([words], given, shell) {
-    const { set, output, tag, note } = given;
     const options = checkedOptions(given);
-    const change = { add: tag, remove: [], note };
-    checkNotesChange(change);
-    const loaded = load(words, { set, flags: given });
-    const { SweepModels } = await import('../../library/validate.js');
-    const models = new SweepModels(loaded);
-    const warnings = [...loaded.warnings, ...(await models.check())];
-    if (warnings.length > 0)
-      shell.io.err(`${formatDiagnostics(warnings, { color: shell.io.color.err, severity: 'warning' })}\n`);
-    if (given.dryRun) return dryRun(loaded, models, given.json, shell.io);
-    const directory = SweepDirectory.create(loaded, output);
-    addNotes(directory.path, change);
-    return runToEnd(options, directory, output, shell);
+    checkNotesChange({ add: given.tag, remove: [], note: given.note });
+    return startSweep(load(words, { set: given.set, flags: given }), options, shell);
   },
 });
+
+export interface NewSweepOptions extends SweepRunOptions {
+  readonly output: string;
+  readonly tag: readonly string[];
+  readonly note: string | undefined;
+  readonly dryRun?: boolean;
+}
+
+export async function startSweep(
+  loaded: LoadedSweep,
+  options: NewSweepOptions,
+  shell: Shell,
+): Promise<ExitCode> {
+  const { output, tag, note, dryRun = false, json } = options;
+  const { io } = shell;
+  const { SweepModels } = await import('../../library/validate.js');
+  const models = new SweepModels(loaded);
+  const warnings = [...loaded.warnings, ...(await models.check())];
+  if (warnings.length > 0)
+    io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
+  if (dryRun) return listPoints(loaded, models, json, io);
+  const directory = SweepDirectory.create(loaded, output);
+  addNotes(directory.path, { add: tag, remove: [], note });
+  return runToEnd(options, directory, output, shell);
+}
 
 function load(
   words: readonly string[],
@@ -296,7 +334,12 @@ export const resume = defineVerb({
 
 const LISTED = 20;
 
-async function dryRun({ plan }: LoadedSweep, models: SweepModels, json: boolean, io: Io): Promise<ExitCode> {
+async function listPoints(
+  { plan }: LoadedSweep,
+  models: SweepModels,
+  json: boolean,
+  io: Io,
+): Promise<ExitCode> {
   const points: { readonly point: Point; readonly parameters: number }[] = [];
   for (const point of chosenPoints(plan))
     points.push({ point, parameters: await models.parametersAt(point) });

@@ -2,7 +2,9 @@
 
 import { relative } from 'node:path';
 import {
+  finalMetrics,
   isTrivial,
+  metricsTable,
   objectiveBaseline,
   readSweepResults,
   type SweepResults,
@@ -45,6 +47,12 @@ export function remarks(results: SweepResults): string {
     ...betterWithFewerEpochs(results),
     ...unsuccessful(results),
   ]);
+}
+
+/** The final metrics of the best trial, with those of the test split; empty until completed. */
+export function bestMetrics(results: SweepResults, io: Io): string {
+  const metrics = finalMetrics(results);
+  return metrics.length === 0 ? '' : `\n${formatTable(metricsTable(metrics), 'text', widthOf(io))}`;
 }
 
 export function paragraph(lines: readonly string[]): string {
@@ -119,7 +127,8 @@ export function compareTrials(path: string, options: TrialTableOptions, io: Io):
   const table = sorted(tableOf(!options.all), tableOf(false), options.sort);
   const top = { ...table, rows: table.rows.slice(0, options.top) };
   if (options.format !== 'text') io.data(formatTable(top, options.format));
-  else io.out(formatTable(top, 'text', widthOf(io)) + paragraph(baselines(results)));
+  else
+    io.out(formatTable(top, 'text', widthOf(io)) + bestMetrics(results, io) + paragraph(baselines(results)));
 }
 
 /** @param whole the same rows with all columns, any of which can be the sort key */

@@ -3,7 +3,7 @@
 import { compareCurves, comparisonOf, curveNames } from '../../judge/comparison/compare.js';
 import { distinguishingRuns, readGroups, type Side } from '../../judge/comparison/sides.js';
 import { METRICS } from '../../math/metrics/index.js';
-import { kindOf } from '../../run/find.js';
+import { kindOf, sweepOfTrials } from '../../run/find.js';
 import { type RunHistory, readHistory } from '../../run/history.js';
 import { type Diagnostic, EXIT, joined, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
@@ -37,12 +37,14 @@ export const verb = defineVerb({
   help: `
 Each path is a run, an experiment directory or a sweep. Runs that differ only in their seed are
 replicates and form one side; runs of other configs form sides of their own. Every side is compared
-with the first, seed by seed.
+with the first, seed by seed. Trials of one sweep are compared like the sweep, without the others.
 
 A single sweep is listed trial by trial, best first. Trials that were trained for more epochs come
 before those with fewer: values after different numbers of epochs are not comparable.`,
-  action([paths], options, { io }) {
+  action([given], options, { io }) {
     const format = options.json ? 'json' : options.format;
+    // the folder of a sweep's trials is the sweep
+    const paths = given.map(path => sweepOfTrials(path) ?? path);
     const [path] = paths;
     if (paths.length === 1 && kindOf(path) === 'sweep') {
       refuse(options, ['metric', 'curves'], 'cannot be used with a single sweep; name two or more runs');
@@ -54,11 +56,11 @@ before those with fewer: values after different numbers of epochs are not compar
     const metrics = [...new Set(options.metric)];
     const { comparison, sides } = comparisonOf(groups, metrics, options.all, leftOut);
     const file = paths.join(' ');
-    if (sides.length < 2) {
-      const why = sides[0]?.runs.length === 1 ? 'this is a single run' : 'all its runs have the same config';
-      const expected = 'two or more runs, experiments or sweeps, or one with several configs';
-      const message = `nothing to compare: ${why}`;
-      if (errors.length > 0) throw joined(errors);
+    if (sides.length < 2 && errors.length > 0) throw joined(errors);
+    // several runs of one config are summarized
+    if (sides.length === 0 || (sides.length === 1 && sides[0].runs.length === 1)) {
+      const expected = 'two or more runs, experiments or sweeps';
+      const message = 'nothing to compare: this is a single run';
       throw usageError('compare/one-side', message, { file, expected });
     }
     if (sides.length > MAX_SIDES) {

@@ -4,11 +4,12 @@ import { spellNonFinite } from '../../run/json.js';
 import { checkNotesChange } from '../../run/notes.js';
 import type { Summary } from '../../run/summary.js';
 import type { RunObserver, RunResult } from '../../train/recorder.js';
-import type { ExitCode } from '../../util/errors.js';
+import { type ExitCode, usageErrors } from '../../util/errors.js';
 import { printProblems, printResult, resumeHint } from '../command/command-line.js';
 import { onStopSignal } from '../command/signals.js';
 import {
   compute,
+  count,
   defineVerb,
   experiments,
   folder,
@@ -33,16 +34,26 @@ export const verb = defineVerb({
     output: experiments,
     directory: folder('<dir>', 'the run directory; resumes the run if the directory already contains it'),
     pauseAfterEpoch,
+    repeat: count('<n>', 'train with n seeds, and report mean, deviation and interval of every metric'),
     ...notes,
     json: json('the summary'),
     ...progress,
   },
-  async action([config], options, { io, commandLine }) {
+  async action([config], options, shell) {
+    const { io, commandLine } = shell;
     const change = { add: options.tag, remove: [], note: options.note };
     checkNotesChange(change);
     const { loadExperiment } = await import('../../config/index.js');
     const { runExperiment } = await import('../../train/resume.js');
-    const loaded = loadExperiment(config, { set: options.set });
+    const { repeat: times } = options;
+    const set = times === undefined ? options.set : [...options.set, `repeat=${times}`];
+    const loaded = loadExperiment(config, { set });
+    const { repeat = 1 } = loaded.experiment;
+    if (repeat > 1) {
+      refuseSingle(options, times === undefined ? loaded.origin('repeat') : '--repeat');
+      const { repeatRun } = await import('../sweep/repeat.js');
+      return repeatRun(config, loaded, repeat, { ...options, set }, shell);
+    }
     return runToEnd(options, options.directory ?? options.output, io, (signal, observer) =>
       runExperiment(
         loaded,
@@ -58,6 +69,24 @@ export const verb = defineVerb({
     );
   },
 });
+
+/** Refuses options of a single run. @param origin where `repeat` is set */
+function refuseSingle(
+  { directory, pauseAfterEpoch }: { readonly directory?: unknown; readonly pauseAfterEpoch?: unknown },
+  origin: string,
+): void {
+  const given = Object.entries({ '--directory': directory, '--pause-after-epoch': pauseAfterEpoch });
+  const found = given.filter(([, value]) => value !== undefined);
+  if (found.length === 0) return;
+  throw usageErrors(
+    found.map(([file]) => ({
+      code: 'cli/repeat',
+      message: `cannot be used with \`repeat\` (${origin}), which trains several runs`,
+      file,
+      expected: '--repeat 1, or --output DIR',
+    })),
+  );
+}
 
 /** @param watched the directory that a dashboard shows */
 export async function runToEnd(

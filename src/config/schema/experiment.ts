@@ -507,6 +507,15 @@ export const experiment = s.section(
       effects: ['initialisation', 'data_order'],
       resume: { never: 'the weights were initialized and the batches ordered with the first seed' },
     }),
+    repeat: s.integer({
+      description:
+        'Number of seeds to train with, from `seed` on, as one experiment: `run` then trains them like the trials of a sweep, and reports mean, standard deviation and interval of every metric. A sweep has `seeds` instead.',
+      min: 1,
+      max: 1000,
+      examples: [5],
+      aliases: ['repeats', 'repetitions', 'num_seeds', 'n_seeds', 'replicas'],
+      ...NO_EFFECT,
+    }),
     dataset: datasetConfig,
     model: modelConfig,
     loss: lossConfig,

@@ -11,7 +11,6 @@ import type { Curve, RunHistory } from '../../run/history.js';
 import { nonFiniteName } from '../../run/json.js';
 import type { RunRecord } from '../../run/run.js';
 import { momentsOf } from '../../util/numbers.js';
-import { counted } from '../../util/words.js';
 import {
   differenceInterval,
   holm,
@@ -20,7 +19,8 @@ import {
   mannWhitney,
   meanInterval,
   wilcoxonSignedRank,
-} from '../statistics.js';
+} from '../../util/statistics.js';
+import { counted } from '../../util/words.js';
 import type {
   Comparison,
   ComparisonVerdict,

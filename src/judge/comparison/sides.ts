@@ -2,9 +2,10 @@
  * The sides of a comparison: reads the runs that the arguments of `compare` name, groups replicates
  * to sides, and lists in what the sides differ besides results.
  */
+import { relative, resolve } from 'node:path';
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { flatValues, schemaAt } from '../../config/schema/schema.js';
-import { kindOf, runsAt } from '../../run/find.js';
+import { kindOf, runsAt, sweepFolder } from '../../run/find.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
@@ -143,7 +144,26 @@ export function readGroups(paths: readonly string[]) {
     }
     return { argument, runs, first: bestRuns(argument) };
   });
-  return { groups: groups.filter(({ runs }) => runs.length > 0), leftOut, errors };
+  const whole = groups.filter(({ runs }) => runs.length > 0);
+  return { groups: withTrialsTogether(whole), leftOut, errors };
+}
+
+/**
+ * Trials of one sweep, named one by one, as a group, so that seeds of one trial are replicates. If
+ * they are seeds of a single trial, these are what the user compares.
+ */
+function withTrialsTogether(groups: readonly Group[]): Group[] {
+  const sweeps = groups.map(({ argument }) => sweepFolder(resolve(argument)));
+  return groups.flatMap((group, i): Group[] => {
+    const sweep = sweeps[i];
+    if (sweep === undefined) return [group];
+    if (sweeps.indexOf(sweep) < i) return [];
+    const runs = groups.filter((_, other) => sweeps[other] === sweep).flatMap(one => one.runs);
+    const isOneTrial = replicatesOf(runs.map(placed)).length === 1;
+    return isOneTrial
+      ? groups.filter((_, other) => sweeps[other] === sweep)
+      : [{ argument: relative('.', sweep) || '.', runs }];
+  });
 }
 
 /** One per seed; empty if `path` is no sweep, or has no best trial yet. */

@@ -78,7 +78,8 @@ export function openBases(
     const isArgument = text.file === COMMAND_LINE;
     const file = isAbsolute(written) || isArgument ? written : join(dirname(text.file), written);
     try {
-      const source = openConfig(content ?? file, { set, ...(!isArgument && { asked: node.place }) });
+      const given = openConfig(content ?? file, { set, ...(!isArgument && { asked: node.place }) });
+      const source = once(given, node.place);
       const { experiment, files, origin } = source.load();
       const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
       const ofGates = origins.length > 0 && { gate_origins: origins, config_files: files };
@@ -89,6 +90,13 @@ export function openBases(
     }
   }
   return { bases, problems };
+}
+
+/** Without `repeat`: the sweep has the seeds. */
+function once(source: ConfigSource, place: Place): ConfigSource {
+  if (source.check().experiment.repeat === undefined) return source;
+  const value = { kind: 'scalar', value: null, written: 'null', place } as const;
+  return source.with([{ key: 'repeat', keyPlace: place, value }]);
 }
 
 function fileOf(node: Node): string {

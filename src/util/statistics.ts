@@ -16,9 +16,9 @@
  *   5.3.
  */
 
-import { normalMass, normalQuantile } from '../util/normal.js';
-import { momentsOf } from '../util/numbers.js';
-import { RandomStream } from '../util/random.js';
+import { normalMass, normalQuantile } from './normal.js';
+import { momentsOf } from './numbers.js';
+import { RandomStream } from './random.js';
 
 /** Twice the rank of each value, from 2. Ties share their mean rank; doubled, it is an integer. */
 function doubledRanks(values: readonly number[]): number[] {

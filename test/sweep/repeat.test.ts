@@ -1,0 +1,121 @@
+/** `repeat`: one config with several seeds, as one experiment; the final metrics of a sweep. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { run } from '../../src/library/train.js';
+import { Workplace } from '../support/cli.js';
+import { train } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const config = {
+  version: 1,
+  name: 'repeated',
+  dataset: {
+    kind: 'synthetic',
+    problem: 'adding',
+    sequence_length: 4,
+    train_size: 40,
+    test_size: 12,
+    validation: { count: 8 },
+  },
+  model: { cell: 'gru', hidden_size: 3 },
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'adam', learning_rate: 0.05 },
+  training: { num_epochs: 2, batch_size: 8 },
+};
+
+interface Metric {
+  readonly metric: string;
+  readonly mean: number;
+  readonly spread: number;
+  readonly interval: unknown;
+  readonly by_seed: Readonly<Record<string, number>>;
+}
+
+const only = (folder: string) => join(folder, readdirSync(folder)[0]);
+
+t.test('run --repeat trains as many seeds, each like a run of its own', async t => {
+  const output = work.folder();
+  const file = work.config({ ...config, seed: 3 });
+  const { code, stdout } = await work.cellrun('run', file, '--repeat', '3', '--output', output);
+  t.equal(code, 0);
+  t.match(stdout, /^\nmetric +mean of 3 seeds +spread +95 % interval\ntest\.loss /);
+  const directory = only(join(output, 'sweeps', 'repeated'));
+  t.same(readdirSync(join(directory, 'trials')), ['t0000-s3', 't0000-s4', 't0000-s5']);
+  const { metrics }: { metrics: Metric[] } = JSON.parse(
+    readFileSync(join(directory, 'summary.json'), 'utf8'),
+  );
+  const runs: Awaited<ReturnType<typeof train>>['summary']['metrics'][] = [];
+  for (const seed of [3, 4, 5]) runs.push((await train(work, { ...config, seed })).summary.metrics);
+  const names = (split: 'test' | 'validation') =>
+    Object.keys(runs[0][split] ?? {}).map(name => `${split}.${name}`);
+  t.same(
+    metrics.map(({ metric }) => metric),
+    [...names('test'), ...names('validation')],
+  );
+  for (const { metric, mean, spread, interval, by_seed } of metrics) {
+    const [split, name] = metric.split('.') as ['test', string];
+    const [a, b, c] = runs.map(of => of[split][name]);
+    t.same(by_seed, { 3: a, 4: b, 5: c }, metric);
+    const center = (a + b + c) / 3;
+    t.ok(Math.abs(mean - center) < 1e-12, 'mean');
+    const variance = ((a - center) ** 2 + (b - center) ** 2 + (c - center) ** 2) / 2;
+    t.ok(Math.abs(spread - Math.sqrt(variance)) < 1e-12, 'standard deviation of a sample');
+    t.equal(interval, null, 'of five seeds or more');
+  }
+  const compared = await work.cellrun('compare', join(directory, 'trials'));
+  t.match(compared, { code: 0, stdout: /mean of 3 seeds/ });
+  t.match(await work.cellrun('sweep', 'resume', directory), { code: 0, stdout: /mean of 3 seeds/ });
+});
+
+t.test('the key `repeat` does the same, and the gates of all seeds count', async t => {
+  const output = work.folder();
+  const gates = [
+    { metric: 'test.loss', over: 'seeds', max: 100 },
+    { metric: 'test.loss', max: 1e-9 },
+  ];
+  const file = work.config({ ...config, repeat: 2, gates });
+  const { code, stdout } = await work.cellrun('run', file, '--output', output);
+  t.equal(code, 3);
+  t.match(
+    stdout,
+    /Gate test\.loss over seeds passed: .* <= 100\.\nSeed 0: Gate test\.loss failed: .*\nSeed 1: Gate/,
+  );
+  const single = await work.cellrun('run', file, '--repeat', '1', '--output', output);
+  t.match(single, { code: 3, stdout: /^Test mean absolute error/ });
+});
+
+t.test('options of a single run, and programs, refuse several', async t => {
+  const file = work.config({ ...config, repeat: 2 });
+  const refused = await work.cellrun('run', file, '--directory', join(work.folder(), 'run'));
+  t.match(refused, {
+    code: 2,
+    stderr: /--directory: cannot be used with `repeat` \(.*config\.yaml:\d+:\d+\)/,
+  });
+  await t.rejects(run(file), { exitCode: 2, message: /`run` trains a single run/ });
+});
+
+t.test('a sweep shows validation for all trials, and the test split for the best', async t => {
+  const output = work.folder();
+  const file = work.config({ ...config, repeat: 9 });
+  const swept = await work.cellrun('sweep', file, 'optimizer.learning_rate=0.01,0.05', '--output', output);
+  t.equal(swept.code, 0, swept.stderr);
+  const [table, metrics] = swept.stdout.split('\n\n');
+  t.match(table, /validation\.loss/);
+  t.notMatch(table, /test\./);
+  t.match(metrics, /^metric +value\ntest\.loss /);
+  const directory = only(join(output, 'sweeps', 'repeated'));
+  const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+  const [best] = summary.best.runs;
+  const { metrics: reached } = JSON.parse(readFileSync(join(best, 'summary.json'), 'utf8'));
+  t.equal(summary.best.runs.length, 1, 'a sweep trains its own seeds');
+  t.match(summary.metrics[0], { metric: 'test.loss', mean: reached.test.loss, spread: null });
+  const trials = ['t0000-s0', 't0001-s0'].map(name => join(directory, 'trials', name));
+  const compared = await work.cellrun('compare', ...trials, '--no-curves');
+  t.match(
+    compared.stdout,
+    /A .*\[optimizer\.learning_rate=0\.01\][\s\S]*B .*\[optimizer\.learning_rate=0\.05\]/,
+  );
+});
