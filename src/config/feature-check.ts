@@ -11,6 +11,8 @@ import type { Locator } from './yaml/tree.js';
 const MAX_READ = 2 ** 22;
 /** Maximum number of predictions to compare with the features. */
 const MAX_ROWS = 2 ** 12;
+/** Maximum number of target values to compare. */
+const MAX_TARGETS = 16;
 /** Classes with fewer predictions say nothing: with 10 of each of two, chance is 1 in 90,000. */
 const MIN_ROWS = 10;
 
@@ -65,20 +67,19 @@ export function* checkFeatures(data: Dataset, locator: Locator): Iterable<Diagno
   }
 }
 
-/** Values of features and a target, by prediction. */
+/** Values of each feature and each target by prediction. */
 interface Rows {
   readonly features: readonly Float32Array[];
-  readonly targets: readonly number[];
+  readonly targets: readonly (readonly number[])[];
 }
 
 /** Features whose values at a step, or means over a sequence, tell the target, with the measure. */
 function decidingFeatures(data: Dataset) {
   const { targets } = data.train;
-  const size = targets.kind === 'value' ? targets.size : 1;
+  const { features, targets: all } = rowsOf(data);
   const found = new Map<number, number>();
   let measure = 'AUROC';
-  for (let t = 0; t < size; t++) {
-    const { features, targets: known } = rowsOf(data, t);
+  for (const known of all) {
     const isClass = targets.kind === 'class' || known.every(value => value === 0 || value === 1);
     if (!isClass) measure = 'correlation';
     for (const [feature, values] of features.entries()) {
@@ -90,23 +91,23 @@ function decidingFeatures(data: Dataset) {
   return { found, measure };
 }
 
-/** The training predictions with target value `t`, up to {@link MAX_ROWS}. */
-function rowsOf(data: Dataset, t: number): Rows {
+/** Training predictions with a target, up to {@link MAX_ROWS}, and their first targets. */
+function rowsOf(data: Dataset): Rows {
   const { train, sequenceLength, firstPrediction = 0 } = data;
   const { targets } = train;
   const width = inputWidth(data.input);
   const size = targets.kind === 'value' ? targets.size : 1;
   const lists = Array.from({ length: width }, (): number[] => []);
-  const known: number[] = [];
+  const known = Array.from({ length: Math.min(size, MAX_TARGETS) }, (): number[] => []);
   const stride = strideOf(train, data);
   const rows = Math.ceil(train.count / stride) * (targets.perStep ? sequenceLength : 1);
   const every = Math.ceil(rows / MAX_ROWS);
   let place = 0;
   const add = (at: number, featureOf: (feature: number) => number): void => {
-    const [target] = targets.values.subarray(at * size + t, at * size + t + 1);
-    const hasTarget = targets.kind === 'class' ? target !== IGNORED : !Number.isNaN(target);
+    const own = targets.values.subarray(at * size, at * size + known.length);
+    const hasTarget = targets.kind === 'class' ? own[0] !== IGNORED : !Number.isNaN(own[0]);
     if (!hasTarget || place++ % every > 0) return;
-    known.push(target);
+    for (const [t, list] of known.entries()) list.push(own[t]);
     for (const [feature, list] of lists.entries()) list.push(featureOf(feature));
   };
   eachSequence(train, data, (index, row, length) => {
