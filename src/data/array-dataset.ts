@@ -10,11 +10,11 @@ import {
   rowChecks,
   type SplitNames,
 } from './arrays.js';
+import type { MissingSettings } from './core/columns.js';
 import {
   type Dataset,
   type DatasetContext,
   IGNORED,
-  type MissingSettings,
   type Split,
   type Targets,
   type TargetsToRead,

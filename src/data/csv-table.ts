@@ -6,14 +6,8 @@
  */
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
-import {
-  type CellProblem,
-  type CellReader,
-  IGNORED,
-  type Purpose,
-  type ReadSequence,
-  type TextLevel,
-} from './core/dataset.js';
+import type { CellProblem, CellReader } from './core/columns.js';
+import { IGNORED, type Purpose, type ReadSequence, type TextLevel } from './core/dataset.js';
 import { UnknownClass } from './core/labels.js';
 import { CellProblems, Problems } from './core/problems.js';
 import {

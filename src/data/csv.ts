@@ -2,15 +2,14 @@
 
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
+import type { ColumnSettings, ValueReaders } from './core/columns.js';
 import type {
-  ColumnSettings,
   DataRecord,
   Dataset,
   DatasetContext,
   DatasetKind,
   NewSequencesOptions,
   SequenceReader,
-  ValueReaders,
 } from './core/dataset.js';
 import { type ClassMapping, classesByCode, classReader } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';

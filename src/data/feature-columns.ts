@@ -7,8 +7,9 @@
  *     calendar   sine and cosine of each part of the date
  *     elapsed    the time since the step before; 0 in the first step
  */
-import { type CalendarFeature, calendarNames, calendarValues } from './calendar.js';
-import type { CellReader, Elapsed } from './core/dataset.js';
+import { type CalendarFeature, calendarNames, calendarValues } from './core/calendar.js';
+import type { CellReader, Elapsed } from './core/columns.js';
+
 import { NUMBER } from './core/labels.js';
 import { badDate, missingCell, type NamedColumn, orderKey } from './csv-columns.js';
 import { dateReader, isOfDigits } from './formats/dates.js';

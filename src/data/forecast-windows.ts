@@ -3,7 +3,7 @@
  * levels), which of them a split has, and the split that reads them.
  */
 import type { Diagnostic } from '../util/errors.js';
-import { calendarValues } from './calendar.js';
+import { calendarValues } from './core/calendar.js';
 import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import { inDataUnits } from './core/scaling.js';

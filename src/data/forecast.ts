@@ -19,7 +19,7 @@
 
 import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { calendarNames } from './calendar.js';
+import { calendarNames } from './core/calendar.js';
 import {
   type Column,
   type Dataset,

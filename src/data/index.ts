@@ -3,6 +3,7 @@
  */
 import { usageError } from '../util/errors.js';
 import { settingsOf } from '../util/schema.js';
+import type { ValueReaders } from './core/columns.js';
 import type {
   DataRecord,
   Dataset,
@@ -11,7 +12,6 @@ import type {
   DatasetKind,
   NewSequencesOptions,
   SequenceReader,
-  ValueReaders,
 } from './core/dataset.js';
 import { prepared } from './core/preparation.js';
 import { dividedTraining, groupedBy, trainingCount } from './core/selection.js';
@@ -27,6 +27,7 @@ import { text } from './text.js';
 import { withVocabulary } from './vocabulary.js';
 
 export * from './batches.js';
+export type { Elapsed, ValueReaders } from './core/columns.js';
 export * from './core/dataset.js';
 export { newSplit, StepPreparer } from './core/preparation.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';

@@ -8,6 +8,7 @@ import type { Diagnostic } from '../../util/errors.js';
 import type { Shape } from '../../util/schema.js';
 import * as s from '../../util/schema.js';
 import type { InputSource } from '../reading/byte-sources.js';
+import type { ColumnSettings, ValueReaders } from './columns.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { ConfigDiagnostic } from './problems.js';
 import type { ClassValues } from './store.js';
@@ -261,24 +262,6 @@ export interface Dataset {
   readonly image?: { readonly height: number; readonly width: number };
 }
 
-/** What the config says about missing values. */
-export interface MissingSettings {
-  /** Default: `forward`. */
-  readonly fill?: 'forward' | 'mean' | 'median' | 'zero' | number;
-  readonly indicator?: boolean;
-  readonly elapsed?: boolean;
-}
-
-/** How a column of the data becomes features of the model. */
-export interface ColumnSettings {
-  /** Absent if the column must not have missing values. */
-  readonly missing?: MissingSettings | undefined;
-  /** Texts of the numbers that the column has; absent if these are no categories. */
-  readonly categories?: readonly string[] | undefined;
-  /** The key that names the column. */
-  readonly keyPath?: readonly (string | number)[];
-}
-
 /** What data are read for. */
 export type Purpose = 'train' | 'predict';
 
@@ -335,29 +318,6 @@ export type ReadSequence = NewSequence | RejectedSequence;
 
 export function isRejected(sequence: ReadSequence): sequence is RejectedSequence {
   return 'problems' in sequence;
-}
-
-/** Reads the cells of a column that are not plain numbers. */
-export interface CellReader {
-  /** Adds the numbers of a cell; returns its problem if it is invalid. */
-  read(text: string, add: (value: number) => void): CellProblem | undefined;
-}
-
-export type CellProblem = (place: Partial<Diagnostic>) => Diagnostic;
-
-/** Replaces times by the time since the step before, of one sequence at a time. */
-export interface Elapsed {
-  /** The next step is the first of a sequence. */
-  restart(): void;
-  /** @param at start of the step in `values` */
-  step(values: Float64Array, at: number): void;
-}
-
-/** Readers of the values of a step, which are those of columns. */
-export interface ValueReaders {
-  /** Without a reader, the values of the column are plain numbers. */
-  readonly columns: readonly { readonly name: string; readonly reader: CellReader | undefined }[];
-  elapsed(): Elapsed;
 }
 
 /** How an input is read, if its format alone does not say so. */

@@ -11,14 +11,13 @@
  *                δ_0 = 0, δ_t = 1 if step t-1 has a value, else 1 + δ_(t-1)
  *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
+import type { ColumnSettings, MissingSettings } from './columns.js';
 import {
-  type ColumnSettings,
   type DataRecord,
   type DataScaling,
   type Dataset,
   type DatasetContext,
   dataWidth,
-  type MissingSettings,
   type NewSequence,
   type Preparation,
   type Scaling,

@@ -1,7 +1,7 @@
 /** Keys of several kinds of data, and the facts of such keys. */
 import * as key from '../../util/schema.js';
-import { CALENDAR_FEATURES } from '../calendar.js';
 import { DATE_FORMAT } from '../formats/dates.js';
+import { CALENDAR_FEATURES } from './calendar.js';
 
 export const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
 export const DATA = { effects: ['data'] } as const satisfies key.KeyFacts;

@@ -1,0 +1,43 @@
+/** Columns of a table: what the config says about them, and what reads their cells. */
+import type { Diagnostic } from '../../util/errors.js';
+
+/** What the config says about missing values. */
+export interface MissingSettings {
+  /** Default: `forward`. */
+  readonly fill?: 'forward' | 'mean' | 'median' | 'zero' | number;
+  readonly indicator?: boolean;
+  readonly elapsed?: boolean;
+}
+
+/** How a column of the data becomes features of the model. */
+export interface ColumnSettings {
+  /** Absent if the column must not have missing values. */
+  readonly missing?: MissingSettings | undefined;
+  /** Texts of the numbers that the column has; absent if these are no categories. */
+  readonly categories?: readonly string[] | undefined;
+  /** The key that names the column. */
+  readonly keyPath?: readonly (string | number)[];
+}
+
+/** Reads the cells of a column that are not plain numbers. */
+export interface CellReader {
+  /** Adds the numbers of a cell; returns its problem if it is invalid. */
+  read(text: string, add: (value: number) => void): CellProblem | undefined;
+}
+
+export type CellProblem = (place: Partial<Diagnostic>) => Diagnostic;
+
+/** Replaces times by the time since the step before, of one sequence at a time. */
+export interface Elapsed {
+  /** The next step is the first of a sequence. */
+  restart(): void;
+  /** @param at start of the step in `values` */
+  step(values: Float64Array, at: number): void;
+}
+
+/** Readers of the values of a step, which are those of columns. */
+export interface ValueReaders {
+  /** Without a reader, the values of the column are plain numbers. */
+  readonly columns: readonly { readonly name: string; readonly reader: CellReader | undefined }[];
+  elapsed(): Elapsed;
+}
