@@ -243,6 +243,16 @@ const GUESSES: readonly {
     stdout: /^missing +1 cell in 1 column: filled with the value of the step before/m,
   },
   {
+    what: 'words of few kinds are features beside numbers, unless they are the target in other words',
+    csv: table('id,place,alive,dose,x,label', 160, i => {
+      const group = i >> 2;
+      return `${group},${'abc'[i % 3]},${i % 2 ? 'yes' : 'no'},${i % 5} mg,${(i * 7) % 31},${i % 2}`;
+    }),
+    dataset: { features: [{ column: 'place', encode: 'one_hot' }, 'x'], target: 'label' },
+    stdout:
+      /^not used +alive: each of its words has one value of label.*\nnot used +dose: numbers with "mg" behind them/m,
+  },
+  {
     what: 'missing classes are not counted',
     csv: table(
       'id,a,kind',

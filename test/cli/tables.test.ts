@@ -46,7 +46,7 @@ const TABLES: readonly PreparedBy[] = [
     file: 'weather.csv', // rain and wind hardly depend on the day before, temperatures do
     dataset: { kind: 'forecast', target: 'temp_max', series: 'location', time: 'date' },
     says: /--target weather --as rows/,
-    beats: ['mean_absolute_error', 0.95],
+    beats: ['mean_absolute_error', 1],
     predicts: 2,
   },
   {
@@ -64,7 +64,9 @@ const TABLES: readonly PreparedBy[] = [
       sequence: null,
       missing: { fill: 'median', indicator: true },
       features: [
+        ...['studyName', 'Island', 'Clutch Completion'].map(column => ({ column, encode: 'one_hot' })),
         ...['Culmen Length (mm)', 'Culmen Depth (mm)', 'Flipper Length (mm)', 'Body Mass (g)'],
+        { column: 'Sex', encode: 'one_hot' },
         ...['Delta 15 N (o/oo)', 'Delta 13 C (o/oo)'],
       ],
     },
@@ -125,7 +127,7 @@ const TABLES: readonly PreparedBy[] = [
     file: 'sentences.conllu',
     dataset: { kind: 'jsonl', path: 'sentences.jsonl', input: 'words', target: 'tags', per_step: true },
     says: /^Wrote sentences\.cellrun\.yaml and sentences\.jsonl$/m,
-    beats: ['accuracy', 2],
+    beats: ['accuracy', 1.03],
     predicts: 160,
   },
 ];

@@ -150,6 +150,8 @@ function columnOf(name: string, cells: readonly string[], { unreadable, places, 
      */
     forms,
     isFull: missing === 0,
+    /** What stands behind all its numbers. */
+    unit: isNumber || isTime ? undefined : unitOf(values),
     distinct: new Set(values).size,
     /** Why it can be neither feature nor target. */
     problem:
@@ -168,6 +170,11 @@ const timeOf = orderKey(false);
 
 /** True for cells that usually mean a missing value. */
 const isMissing = missingTest();
+
+function unitOf(cells: readonly string[]): string | undefined {
+  const [unit, ...others] = new Set(cells.map(cell => /^[+-]?[\d.]+\s*([a-zµ°%][^\d\s]*)$/i.exec(cell)?.[1]));
+  return others.length === 0 ? unit : undefined;
+}
 
 function allRead(cells: readonly string[], form: string): boolean {
   const read = timeReader(form);

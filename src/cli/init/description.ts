@@ -3,7 +3,15 @@ import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import type { NamedColumns } from './layout.js';
-import { type Choice, isSequence, knownOf, markersOf, type Reading } from './readings.js';
+import {
+  type Choice,
+  filledOf,
+  isEncoded,
+  isSequence,
+  knownOf,
+  markersOf,
+  type Reading,
+} from './readings.js';
 
 export function described(reading: Reading): string[] {
   const { kind, layout, target, isClass, features, unused, why } = reading;
@@ -14,6 +22,7 @@ export function described(reading: Reading): string[] {
     group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${group.name}`;
   const unlabelled = target.gaps === undefined ? '' : `: ${target.gaps}, which is not counted`;
   const names = order?.columns.map(({ name }) => name) ?? [];
+  const named = features.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`);
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = kind !== 'rows' && kind !== 'texts' && order?.isColumn;
   const lines: readonly (readonly [label: string, text: string | undefined])[] = [
@@ -28,7 +37,7 @@ export function described(reading: Reading): string[] {
     ],
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
-    ['features', features.map(({ name }) => name).join(', ') || undefined],
+    ['features', named.join(', ') || undefined],
     ['missing', missingIn(reading)],
     ['known', isInFile ? knownOf(reading).join(', ') || undefined : undefined],
     ['splits', subject && isSequence(kind) ? `no ${subject.name} is in two of them` : undefined],
@@ -69,8 +78,8 @@ const RARE = 5;
 
 /** How many values of features are missing, and what a config does about it. */
 function missingIn(reading: Reading): string | undefined {
-  const { features, kind } = reading;
-  const columns = features.filter(({ missing }) => missing > 0);
+  const { kind } = reading;
+  const columns = filledOf(reading);
   const count = columns.reduce((sum, { missing }) => sum + missing, 0);
   const filled = isSequence(kind) ? 'the value of the step before' : 'the median of the column';
   const markers = markersOf(reading);

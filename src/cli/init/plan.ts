@@ -6,7 +6,7 @@ import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import type { Column } from './columns.js';
 import type { Layout } from './layout.js';
-import { isSequence, knownOf, markersOf, type Reading } from './readings.js';
+import { filledOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -166,7 +166,7 @@ function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
     target: scalar(target.name),
-    features: list(features.map(({ name }) => name)),
+    features: features.length > 0 && `[${features.map(one => featureOf(reading, one)).join(', ')}]`,
     missing: missingOf(reading),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
   };
@@ -187,12 +187,17 @@ function missingOf(reading: Reading): string | undefined {
     ? [...MARKERS.filter(marker => occurs([...features, target], marker)), ...own]
     : [];
   const keys = [
-    ...(features.some(({ missing }) => missing > 0)
+    ...(filledOf(reading).length > 0
       ? [`fill: ${isSequence(kind) ? 'forward' : 'median'}`, 'indicator: true']
       : []),
     ...(isListed ? [`markers: ${list(markers)}`] : []),
   ];
   return keys.length === 0 ? undefined : `{ ${keys.join(', ')} }`;
+}
+
+function featureOf(reading: Reading, column: Column): string {
+  const name = scalar(column.name);
+  return isEncoded(reading, column) ? `{ column: ${name}, encode: one_hot }` : name;
 }
 
 /** Nobody is in two splits. */

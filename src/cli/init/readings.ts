@@ -37,6 +37,8 @@ export interface Choice extends NamedColumns {
 }
 
 const MAX_CLASSES = 20;
+/** Of the name of a class. */
+const MAX_WORDS = 5;
 const MIN_FORECAST_STEPS = 40;
 /** A column with fewer values has little to say. */
 const MAX_MISSING = 0.95;
@@ -100,6 +102,7 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
     [isIdentifier(target), -6, `${name} identifies something`],
     [isSubjects, -4, `${name} is a fact of ${subject?.name}`],
     [ATTRIBUTE.test(name), -3, `${name} is a fact of someone`],
+    [2 * target.missing > target.cells.length, -3, `most rows have no ${name}`],
     [isPartOfDate(name), -6, `${name} is a part of a date`],
     [isClass && !isLabel(target) && !isNumber, -6, `${name} has words of many kinds`],
   ];
@@ -234,10 +237,12 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
 function featuresOf({ kind, layout, target }: Candidate, columns: readonly Column[]) {
   const { group, order, rows, subject } = layout;
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
+  const canEncode = kind !== 'series' && kind !== 'texts';
   const features: Column[] = [];
   const unused: { name: string; reason: string }[] = [];
   for (const column of columns) {
-    const { name, problem, missing, gaps, isNumber, isTime, distinct } = column;
+    const { name, problem, missing, gaps, isNumber, isTime, distinct, unit } = column;
+    const isWords = !isNumber && canEncode && isLabel(column);
     if (
       column === target ||
       column === group ||
@@ -254,7 +259,12 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
       [isTime, 'dates'],
       [distinct === 1, 'the same value everywhere'],
       [isFact, `the same in all rows of each ${group?.name}: a fact of it, or its name`],
-      [!isNumber, 'not numbers'],
+      [unit !== undefined, `numbers with "${unit}" behind them, which have to be numbers alone`],
+      [!isNumber && !isWords, 'not numbers'],
+      [
+        isWords && isFactOf(column, target),
+        `each of its words has one value of ${target.name}, as if it were the target`,
+      ],
       [numbersRows(column), 'it numbers the rows'],
       [isName(column), 'it names something, as its own name says'],
     ];
@@ -262,6 +272,9 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
     if (found) unused.push({ name, reason: found[1] });
     else features.push(column);
   }
+  // words alone are symbols or texts
+  if (!features.some(({ isNumber }) => isNumber))
+    for (const { name } of features.splice(0)) unused.push({ name, reason: 'not numbers' });
   return { features, unused };
 }
 
@@ -296,8 +309,10 @@ function isPartOfDate(name: string): boolean {
   return [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
 }
 
+/** True for words of few kinds, but for sentences. */
 function isLabel({ isNumber, isTime, distinct, cells }: Column): boolean {
-  return !isNumber && !isTime && distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length;
+  const areFew = distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length;
+  return !isNumber && !isTime && areFew && !cells.some(cell => cell.split(/\s+/).length > MAX_WORDS);
 }
 
 function isIdentifier(column: Column): boolean {
@@ -352,6 +367,16 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
 /** True if rows follow each other. */
 export function isSequence(kind: ReadingKind): boolean {
   return kind !== 'rows' && kind !== 'texts';
+}
+
+/** True for words that are features beside numbers, one for each word. */
+export function isEncoded({ inputKind }: Reading, column: Column): boolean {
+  return inputKind === 'number' && !column.isNumber;
+}
+
+/** The features whose missing values are filled. */
+export function filledOf(reading: Reading): Column[] {
+  return reading.features.filter(column => column.missing > 0 && !isEncoded(reading, column));
 }
 
 /** Cells that mean a missing value besides the usual ones. */
