@@ -37,8 +37,8 @@ function group<K extends string>(
   return { summary, verbs: Object.fromEntries(parts) };
 }
 
-const sweepVerbs = () => import('./sweep/sweep.js');
-const statusVerbs = () => import('./sweep/status.js');
+const sweepVerbs = () => import('./verbs/sweep.js');
+const statusVerbs = () => import('./verbs/sweep-status.js');
 const configVerbs = () => import('./verbs/config.js');
 
 const VERBS: Catalogue = {

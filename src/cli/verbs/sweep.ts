@@ -54,10 +54,10 @@ import {
 import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../terminal/text.js';
-import { bestMetrics, bestTable, remarks } from '../verbs/compare-trials.js';
-import { besideDashboard } from '../verbs/serve.js';
-import { addNotes } from '../verbs/tag.js';
-import { createSweepView } from './view.js';
+import { bestMetrics, bestTable, remarks } from './compare-trials.js';
+import { besideDashboard } from './serve.js';
+import { createSweepView } from './sweep-view.js';
+import { addNotes } from './tag.js';
 
 const launcherOptions = {
   launcher: choice('<name>', ['local', 'slurm', 'bullmq'], 'how trials are started').default('local'),

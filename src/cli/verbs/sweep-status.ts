@@ -16,8 +16,8 @@ import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { defineVerb, json } from '../command/verb.js';
 import { widthOf } from '../terminal/text.js';
-import { bestMetrics, bestTable, readResults, remarks } from '../verbs/compare-trials.js';
-import { notesInWords } from '../verbs/tag.js';
+import { bestMetrics, bestTable, readResults, remarks } from './compare-trials.js';
+import { notesInWords } from './tag.js';
 
 export const status = defineVerb({
   arguments: '<sweep>',
