@@ -266,7 +266,7 @@ t.test('texts are symbols as those of the data', async t => {
   await t.rejects(model.session().step('é'), named('step 0'));
   const numbers = await modelOf(CASES['min_gru, symbols']);
   t.teardown(() => numbers.close());
-  await t.rejects(numbers.session().step('a'), { message: 'step 0 is a text' });
+  await t.rejects(numbers.session().step('a'), { message: 'step 0 does not fit the model' });
   await t.rejects(numbers.predict(['abc']).next(), { message: 'sequence 0 is a text' });
 });
 

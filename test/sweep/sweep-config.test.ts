@@ -245,8 +245,6 @@ t.test('warns of an objective on different splits', async t => {
   t.same(ofVariants('validation.loss'), [warning('validation')]);
   t.same(ofVariants('test.loss'), []);
   t.same(ofVariants('train.loss'), []);
-  variant('b.yaml', 'validation: { fraction: 0.25, select: random }');
-  t.same(ofVariants('validation.loss'), [], 'a default is no difference');
 });
 
 t.test('problems of a base are located in the base', async t => {
