@@ -272,15 +272,21 @@ function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
   };
 }
 
-/** Numbers the categories that the training split has. */
+/**
+ * Numbers the categories that the training split has. An unknown one has no feature, which would
+ * mean the first of two categories.
+ */
 function knownCategories(config: CsvConfig, { preparation }: DataRecord): CellForms['category'] {
   const numbers = numbersOf(columnsOf(config).features);
   const codes = config.features.map((_, column) => {
     const number = numbers.findIndex(one => one.column === column);
     const texts = preparation?.columns[number]?.categories ?? [];
-    return new Map(texts.map((text, code) => [text, code]));
+    return { texts, numbers: new Map(texts.map((text, code) => [text, code])) };
   });
-  return (column, text) => codes[column].get(text) ?? -1;
+  return (column, text) => {
+    const { texts, numbers } = codes[column];
+    return numbers.get(text) ?? (texts.length === 2 ? texts : -1);
+  };
 }
 
 /** A target must not be an input. */

@@ -7,9 +7,9 @@
  *     calendar   sine and cosine of each part of the date
  *     elapsed    the time since the step before; 0 in the first step
  */
+import type { Diagnostic } from '../util/errors.js';
 import { type CalendarFeature, calendarNames, calendarValues } from './core/calendar.js';
 import type { CellReader, Elapsed } from './core/columns.js';
-
 import { NUMBER } from './core/labels.js';
 import { badDate, missingCell, type NamedColumn, orderKey } from './csv-columns.js';
 import { dateReader, isOfDigits } from './formats/dates.js';
@@ -32,10 +32,11 @@ export function numberNames({ name, encode, calendar = [] }: FeatureColumn): str
   return [encode === 'elapsed' ? `${name} elapsed` : name];
 }
 
-/** How dates are written, and the number of a category of column `column`. */
 export interface CellForms {
+  /** How dates are written. */
   readonly dateFormat?: string | undefined;
-  category?(column: number, text: string): number;
+  /** The number of a category of a column, or the only ones that it may have. */
+  category?(column: number, text: string): number | readonly string[];
 }
 
 /** Returns the readers of those `columns` that are not plain numbers. */
@@ -65,8 +66,25 @@ export function cellReaders(
       return dates(1, text => [isNumberCell(text, dateFormat) ? Number(text) : secondsOf(text)]);
     }
     if (encode === undefined) return undefined;
-    return { read: (text, add) => void add(category(i, isMissing(text) ? '' : categoryOf(text))) };
+    return {
+      read(text, add) {
+        const found = category(i, isMissing(text) ? '' : categoryOf(text));
+        const isKnown = typeof found === 'number';
+        add(isKnown ? found : -1);
+        return isKnown ? undefined : place => otherCategory(text, place, found);
+      },
+    };
   });
+}
+
+function otherCategory(text: string, place: Partial<Diagnostic>, known: readonly string[]): Diagnostic {
+  return {
+    code: 'data/category',
+    message: 'the training split does not have this value in a column of two values',
+    ...place,
+    expected: known.map(one => JSON.stringify(one)).join(' | '),
+    got: JSON.stringify(text.slice(0, 60)),
+  };
 }
 
 /** True for a number in a column of numbers or dates. */
