@@ -121,7 +121,7 @@ export function cellNumber(cell: string): number | undefined {
 
 /**
  * Returns the function that is true for the cells that mean a missing number: empty cells, NaN and
- * `markers`, of which numbers are compared by value.
+ * `markers`. Markers that are numbers are compared by value.
  */
 export function missingTest(markers: readonly (string | number)[] = MARKERS): (text: string) => boolean {
   const texts = new Set(markers.map(String));

@@ -83,7 +83,7 @@ export class Trigrams {
     this.triples = new ContextCounts(symbols);
   }
 
-  /** Counts the symbols of a text, of which `next[i]` follows `text[i]`. */
+  /** Counts the symbols of a text; `next[i]` is the symbol after `text[i]`. */
   add(text: ArrayLike<number>, next: Int32Array): void {
     let pair = -1;
     next.forEach((symbol, step) => {

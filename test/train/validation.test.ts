@@ -268,7 +268,7 @@ t.test('a run with a validation split ends with its best checkpoint', async t =>
   t.not(last.summary.metrics.test.loss, summary.metrics.test.loss);
 });
 
-t.test('a resume may change which weights a run ends with, and goes on from the last step', async t => {
+t.test('a resume may change `checkpoint.final`, and continues from the last step', async t => {
   const made = await train(work, worsening);
   const { directory } = made.summary;
   const kept = await resume(directory, { set: ['checkpoint.final=last'] });

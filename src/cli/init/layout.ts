@@ -161,7 +161,7 @@ export function isConstantWithin(rows: readonly (readonly number[])[], { cells, 
   });
 }
 
-/** True for words or whole numbers of which each occurs in more than one row. */
+/** True for words or whole numbers whose values repeat: at most half as many as rows. */
 function isRepeated({ cells, distinct, isNumber, isTime, isFull, ...column }: Column): boolean {
   if (!isFull || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
   return !isNumber || isWhole({ cells, distinct, isNumber, isTime, isFull, ...column });

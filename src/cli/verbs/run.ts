@@ -51,7 +51,7 @@ export const verb = defineVerb({
     const { repeat = 1 } = loaded.experiment;
     if (repeat > 1) {
       refuseSingle(options, times === undefined ? loaded.origin('repeat') : '--repeat');
-      const { repeatRun } = await import('./repeat.js');
+      const { repeatRun } = await import('./sweep.js');
       return repeatRun(config, loaded, repeat, { ...options, set }, shell);
     }
     return runToEnd(options, options.directory ?? options.output, io, (signal, observer) =>

@@ -69,8 +69,8 @@ function stopped(): Promise<void> {
 }
 
 /**
- * Does `work` beside a dashboard of `folder`, if the options ask for one. Afterwards the dashboard
- * ends, or stays until a signal if it is to be kept and no signal stopped the work.
+ * Does `work` beside a dashboard of `folder`, if the options ask for one. With `--keep-dashboard`
+ * the dashboard runs on until a signal; otherwise it ends with the work.
  */
 export async function besideDashboard<T>(
   { dashboard, keepDashboard }: Values<typeof progress>,

@@ -2,6 +2,7 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LoadedExperiment } from '../../config/index.js';
 import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepModels } from '../../library/validate.js';
@@ -401,4 +402,25 @@ function sentences(
   }
   if (budget.seconds !== null) lines.push(`No trial starts after ${formatDuration(budget.seconds)}.`);
   return lines.map(line => `${line}\n`).join('');
+}
+
+const SEED = /^\s*seed\s*=/;
+
+/**
+ * `run` with `repeat`: trains a config with several seeds, as a sweep of a single point.
+ * @param repeat number of seeds, from the config's own seed on
+ */
+export async function repeatRun(
+  config: string,
+  { experiment }: LoadedExperiment,
+  repeat: number,
+  options: Omit<NewSweepOptions, 'launcher' | 'queue' | 'sbatch'> & { readonly set: readonly string[] },
+  shell: Shell,
+): Promise<ExitCode> {
+  const seeds = Array.from({ length: repeat }, (_, i) => experiment.seed + i);
+  const loaded = fromCommandLine([config], [], {
+    set: options.set.filter(assignment => !SEED.test(assignment)),
+    flags: { seeds: seeds.join(',') },
+  });
+  return startSweep(loaded, { ...options, launcher: 'local', queue: undefined, sbatch: [] }, shell);
 }

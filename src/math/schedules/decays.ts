@@ -1,15 +1,14 @@
 /** Decays to the end of training, or of a set length. */
 
-import { named, number, section } from '../../util/schema.js';
+import { number } from '../../util/schema.js';
 import {
   alongCosine,
   minLearningRate,
   type Progress,
   schedule,
-  scheduleEpochs,
-  scheduleSteps,
   type UpdatesOrEpochs,
   updatesIn,
+  updatesOrEpochs,
   warmup,
 } from './schedule.js';
 
@@ -19,21 +18,13 @@ function fractionDone(length: UpdatesOrEpochs | undefined, progress: Progress): 
   return Math.min(1, progress.done / updates);
 }
 
-const length = named(
-  'schedule_length',
-  section(
-    { steps: scheduleSteps, epochs: scheduleEpochs },
-    {
-      title: 'ScheduleLength',
-      description:
-        'Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.',
-      minKeys: 1,
-      maxKeys: 1,
-      examples: [{ epochs: 100 }],
-      aliases: ['t_max', 'total_steps', 'total_iters', 'decay_steps', 'duration'],
-    },
-  ),
-);
+const length = updatesOrEpochs('schedule_length', {
+  title: 'ScheduleLength',
+  description:
+    'Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.',
+  examples: [{ epochs: 100 }],
+  aliases: ['t_max', 'total_steps', 'total_iters', 'decay_steps', 'duration'],
+});
 
 /** Loshchilov and Hutter (2017), without restarts. */
 export const cosine = schedule({

@@ -1,12 +1,11 @@
 /** Decays by a factor at intervals. */
-import { like, named, number, required, section } from '../../util/schema.js';
+import { like, named, number, required } from '../../util/schema.js';
 import {
   type Progress,
   schedule,
-  scheduleEpochs,
-  scheduleSteps,
   type UpdatesOrEpochs,
   updatesIn,
+  updatesOrEpochs,
   warmup,
 } from './schedule.js';
 
@@ -19,20 +18,12 @@ function atIntervals(
   return base * factor ** Math.floor(progress.done / updatesIn(every, progress));
 }
 
-const every = named(
-  'schedule_every',
-  section(
-    { steps: scheduleSteps, epochs: scheduleEpochs },
-    {
-      title: 'ScheduleEvery',
-      description: 'How often to multiply the learning rate by `factor`: every N updates or every N epochs.',
-      minKeys: 1,
-      maxKeys: 1,
-      examples: [{ epochs: 10 }, { steps: 1000 }],
-      aliases: ['step_size', 'interval', 'decay_every', 'decay_steps'],
-    },
-  ),
-);
+const every = updatesOrEpochs('schedule_every', {
+  title: 'ScheduleEvery',
+  description: 'How often to multiply the learning rate by `factor`: every N updates or every N epochs.',
+  examples: [{ epochs: 10 }, { steps: 1000 }],
+  aliases: ['step_size', 'interval', 'decay_every', 'decay_steps'],
+});
 
 const factor = named(
   'schedule_factor',

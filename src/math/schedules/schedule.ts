@@ -55,7 +55,7 @@ export const schedule = <const Kind extends string, P extends s.Fields>(kind: Sc
   settings: s.variant(kind),
 });
 
-export const scheduleSteps = s.named(
+const scheduleSteps = s.named(
   'schedule_steps',
   s.integer({
     title: 'ScheduleSteps',
@@ -67,7 +67,7 @@ export const scheduleSteps = s.named(
   }),
 );
 
-export const scheduleEpochs = s.named(
+const scheduleEpochs = s.named(
   'schedule_epochs',
   s.integer({
     title: 'ScheduleEpochs',
@@ -78,6 +78,20 @@ export const scheduleEpochs = s.named(
     aliases: ['epoch'],
   }),
 );
+
+interface LengthAbout {
+  readonly title: string;
+  readonly description: string;
+  readonly examples: readonly UpdatesOrEpochs[];
+  readonly aliases: readonly string[];
+}
+
+/** A length in updates or in epochs. */
+export const updatesOrEpochs = (name: string, about: LengthAbout) =>
+  s.named(
+    name,
+    s.section({ steps: scheduleSteps, epochs: scheduleEpochs }, { ...about, minKeys: 1, maxKeys: 1 }),
+  );
 
 export const minLearningRate = s.named(
   'min_learning_rate',
