@@ -1,4 +1,6 @@
 /** Rows of a table in columns of numbers and codes, and their places in the files. */
+
+import type { Diagnostic } from '../util/errors.js';
 import { LabelCodes } from './core/labels.js';
 import type { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/store.js';
@@ -34,6 +36,8 @@ export class Rows {
   readonly splitValues = new TextCodes();
   /** Problems of each sequence; those of all sequences are 0 in training. */
   readonly problems = new Map<number, Problems>();
+  /** What makes the prediction of a sequence doubtful. */
+  readonly warnings = new Map<number, Diagnostic[]>();
   /** Line or number of each row. */
   private readonly numbers: number[] = [];
   private readonly files: { readonly first: number; readonly hasLines: boolean; readonly name: string }[] =
@@ -48,6 +52,11 @@ export class Rows {
 
   get count(): number {
     return this.numbers.length;
+  }
+
+  /** Adds a warning, if there is one, to those of a sequence. */
+  warn(key: number, warning: Diagnostic | undefined): void {
+    if (warning) this.warnings.set(key, [...(this.warnings.get(key) ?? []), warning]);
   }
 
   /** Call after the features of a row have been added. */

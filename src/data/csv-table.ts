@@ -35,6 +35,8 @@ import {
   elapsedNumbers,
   type FeatureColumn,
   isNumberCell,
+  UNKNOWN_CATEGORY,
+  UnknownCategories,
 } from './feature-columns.js';
 import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
@@ -140,6 +142,7 @@ export class TableReader implements TableHandlers {
   private names: readonly string[] = [];
   /** Invalid cells, before training. */
   private readonly badCells = new CellProblems();
+  private readonly unknowns = new UnknownCategories();
   /** Group of all rows of the file; undefined if a column has it. */
   private recording: string | undefined;
   private readonly readers: readonly (CellReader | undefined)[];
@@ -254,6 +257,12 @@ export class TableReader implements TableHandlers {
         return;
       }
       check(features[i], problem);
+      const isCategory = !this.isTraining && this.columns.features[i].encode === 'one_hot';
+      if (isCategory && rows.features.at(rows.features.size - 1) === UNKNOWN_CATEGORY)
+        rows.warn(
+          key,
+          this.unknowns.warning(i, text, () => record.place(features[i])),
+        );
     }
     for (const column of targets) check(column, this.addTarget(fields[column].trim(), column, record));
     if (order !== ABSENT) check(order, this.addOrder(fields[order].trim(), record));
@@ -523,6 +532,7 @@ export class TableReader implements TableHandlers {
       if (problems.length > 0) this.done.push({ problems, id });
       else {
         const values = this.features([list]);
+        const warnings = rows.warnings.get(key);
         this.done.push({
           length: columns.level === undefined ? list.length : values.length,
           values,
@@ -530,6 +540,7 @@ export class TableReader implements TableHandlers {
           ...(columns.evaluation && { targets: this.targetsOf(list, columns.evaluation) }),
           ...(columns.order && { times: list.map(row => rows.order[row]) }),
           ...(columns.symbol && { symbols: rows.textsOf(list) }),
+          ...(warnings && { warnings }),
           place: rows.place(list[0]),
         });
       }

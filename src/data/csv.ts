@@ -28,6 +28,7 @@ import {
   elapsedNumbers,
   type FeatureColumn,
   numberNames,
+  UNKNOWN_CATEGORY,
 } from './feature-columns.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
@@ -272,21 +273,15 @@ function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
   };
 }
 
-/**
- * Numbers the categories that the training split has. An unknown one has no feature, which would
- * mean the first of two categories.
- */
+/** Numbers the categories that the training split has. */
 function knownCategories(config: CsvConfig, { preparation }: DataRecord): CellForms['category'] {
   const numbers = numbersOf(columnsOf(config).features);
   const codes = config.features.map((_, column) => {
     const number = numbers.findIndex(one => one.column === column);
     const texts = preparation?.columns[number]?.categories ?? [];
-    return { texts, numbers: new Map(texts.map((text, code) => [text, code])) };
+    return new Map(texts.map((text, code) => [text, code]));
   });
-  return (column, text) => {
-    const { texts, numbers } = codes[column];
-    return numbers.get(text) ?? (texts.length === 2 ? texts : -1);
-  };
+  return (column, text) => codes[column].get(text) ?? UNKNOWN_CATEGORY;
 }
 
 /** A target must not be an input. */

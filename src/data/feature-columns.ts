@@ -3,7 +3,7 @@
  * prepared for the model.
  *
  *     numbers    the number, NaN if it is missing
- *     one_hot    the number of the category, -1 for one that training did not have
+ *     one_hot    the number of the category, UNKNOWN_CATEGORY for one that training did not have
  *     calendar   sine and cosine of each part of the date
  *     elapsed    the time since the step before; 0 in the first step
  */
@@ -13,6 +13,9 @@ import type { CellReader, Elapsed } from './core/columns.js';
 import { NUMBER } from './core/labels.js';
 import { badDate, missingCell, type NamedColumn, orderKey } from './csv-columns.js';
 import { dateReader, isOfDigits } from './formats/dates.js';
+
+/** Number of a category that the training split does not have. */
+export const UNKNOWN_CATEGORY = -1;
 
 export type Encoding = 'one_hot' | 'calendar' | 'elapsed';
 
@@ -32,17 +35,16 @@ export function numberNames({ name, encode, calendar = [] }: FeatureColumn): str
   return [encode === 'elapsed' ? `${name} elapsed` : name];
 }
 
+/** How dates are written, and the number of a category of column `column`. */
 export interface CellForms {
-  /** How dates are written. */
   readonly dateFormat?: string | undefined;
-  /** The number of a category of a column, or the only ones that it may have. */
-  category?(column: number, text: string): number | readonly string[];
+  category?(column: number, text: string): number;
 }
 
 /** Returns the readers of those `columns` that are not plain numbers. */
 export function cellReaders(
   columns: readonly FeatureColumn[],
-  { dateFormat, category = () => -1 }: CellForms,
+  { dateFormat, category = () => UNKNOWN_CATEGORY }: CellForms,
 ): (CellReader | undefined)[] {
   const isoDate = dateFormat === undefined ? (text: string) => text : dateReader(dateFormat);
   const dateKey = orderKey(false);
@@ -67,24 +69,25 @@ export function cellReaders(
     }
     if (encode === undefined) return undefined;
     return {
-      read(text, add) {
-        const found = category(i, isMissing(text) ? '' : categoryOf(text));
-        const isKnown = typeof found === 'number';
-        add(isKnown ? found : -1);
-        return isKnown ? undefined : place => otherCategory(text, place, found);
-      },
+      read: (text, add) => void add(category(i, isMissing(text) ? '' : categoryOf(text))),
     };
   });
 }
 
-function otherCategory(text: string, place: Partial<Diagnostic>, known: readonly string[]): Diagnostic {
-  return {
-    code: 'data/category',
-    message: 'the training split does not have this value in a column of two values',
-    ...place,
-    expected: known.map(one => JSON.stringify(one)).join(' | '),
-    got: JSON.stringify(text.slice(0, 60)),
-  };
+/** Maximum number of unknown categories to warn of. */
+const MAX_UNKNOWNS = 20;
+
+/** Warns once of each category that the training split does not have. */
+export class UnknownCategories {
+  private readonly known = new Set<string>();
+
+  warning(column: number, text: string, place: () => Partial<Diagnostic>): Diagnostic | undefined {
+    const name = JSON.stringify([column, text]);
+    if (this.known.has(name) || this.known.size === MAX_UNKNOWNS) return undefined;
+    this.known.add(name);
+    const message = 'the training split does not have this value: all features of the column are 0';
+    return { code: 'data/category', message, ...place(), got: JSON.stringify(text.slice(0, 60)) };
+  }
 }
 
 /** True for a number in a column of numbers or dates. */

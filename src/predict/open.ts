@@ -38,7 +38,7 @@ import { ShardPool } from '../train/pool.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
-import { damagedError, usageError, usageErrors } from '../util/errors.js';
+import { type Diagnostic, damagedError, usageError, usageErrors } from '../util/errors.js';
 import { Predictor, type WhichWeights } from './predictor.js';
 import type { RejectionOptions } from './session.js';
 
@@ -236,6 +236,8 @@ export interface InputEvaluation extends Evaluation {
   /** Symbols of the input, and how many of them the model has not learned to read. */
   readonly symbols: number;
   readonly unlearned: number;
+  /** What makes predictions doubtful. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /**
@@ -262,10 +264,13 @@ export async function evaluateInput(
     const { reader, model } = readerFor(opened, { targets });
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
     let [symbols, unlearned] = [0, 0];
+    const warnings: Diagnostic[] = [];
     const counted = async function* () {
       for await (const list of reader.read(sources)) {
-        for (const sequence of data.vocabulary ? list : []) {
+        for (const sequence of list) {
           if (isRejected(sequence)) continue;
+          warnings.push(...(sequence.warnings ?? []));
+          if (!data.vocabulary) continue;
           symbols += sequence.length;
           unlearned += sequence.values.filter(isUnlearned).length;
         }
@@ -273,7 +278,7 @@ export async function evaluateInput(
       }
     };
     const evaluation = await new Predictor(model).evaluate(counted(), { onRejected }, watch);
-    return { ...evaluation, symbols, unlearned };
+    return { ...evaluation, symbols, unlearned, warnings };
   } finally {
     await opened.pool.close();
   }

@@ -503,6 +503,8 @@ t.test('other formats: what does not fit, and no sequence at all', async t => {
     'a Parquet file': parquet,
     'a gzip file inside a gzip file': gzipSync(gzipSync('some text')),
   };
+  const quoted = Buffer.from('PK\x03\x04a"\xff\xff\xff\xff', 'latin1');
+  t.match((await predict(NAMED, quoted)).said, /the file is a zip archive/, 'not a quote in a field');
   const readers: [name: string, ...flags: string[]][] = [
     [NAMED],
     ['text, character level'],

@@ -1,4 +1,5 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
+
 import { measuredMetrics } from '../../config/index.js';
 import type { ForecastsErrors } from '../../predict/open.js';
 import { spellNonFinite } from '../../run/json.js';
@@ -10,7 +11,7 @@ import { isShare, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { onError, openInput, rejections } from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
-import { hintingAtMovedData } from '../terminal/diagnostics.js';
+import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({
@@ -87,7 +88,9 @@ export const verb = defineVerb({
           file: sources.length === 1 ? sources[0].name : '--input',
         });
       }
-      const { symbols, unlearned } = found;
+      const { symbols, unlearned, warnings } = found;
+      if (warnings.length > 0)
+        io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
       if (unlearned > 0) {
         const share = percent(unlearned / symbols, 2);
         io.err(

@@ -4,7 +4,7 @@
  * same for training, evaluation, new sequences and sessions:
  *
  *     categories one feature for each value, like scikit-learn's
- *                `OneHotEncoder(handle_unknown='ignore', drop='if_binary')`
+ *                `OneHotEncoder(handle_unknown='ignore')`
  *     fill       a missing value becomes the last one of its sequence, or a fitted value
  *     indicators 1 for a missing value, else 0, like scikit-learn's `SimpleImputer`
  *     elapsed    steps since the last step before that has a value, δ of GRU-D (Che et al., 2018):
@@ -89,16 +89,11 @@ function featuresOf({ columns }: Preparation): Feature[] {
   const own = columns.flatMap(({ categories }, column): Feature[] =>
     categories === undefined
       ? [{ column, kind: 'value' }]
-      : categories.slice(skippedOf(categories)).map(category => ({ column, kind: 'category', category })),
+      : categories.map(category => ({ column, kind: 'category', category })),
   );
   const added = (kind: 'missing' | 'elapsed', key: 'indicator' | 'elapsed') =>
     columns.flatMap((one, column): Feature[] => (one[key] ? [{ column, kind }] : []));
   return [...own, ...added('missing', 'indicator'), ...added('elapsed', 'elapsed')];
-}
-
-/** Number of categories without a feature: the second of two says everything about the first. */
-function skippedOf(categories: readonly string[]): number {
-  return categories.length === 2 ? 1 : 0;
 }
 
 function fittedTo(dataset: Dataset): Preparation | undefined {
@@ -233,7 +228,7 @@ class Filler {
       const { categories, fill } = columns[c];
       if (categories) {
         const category = codes ? (codes[c]?.[value] ?? -1) : value;
-        for (let k = skippedOf(categories); k < categories.length; k++) out[at++] = Number(k === category);
+        for (let k = 0; k < categories.length; k++) out[at++] = Number(k === category);
         continue;
       }
       out[at] = Number.isNaN(value) ? fills[c] : value;

@@ -278,15 +278,17 @@ export class CsvPieces implements Pieces, TableRecord {
 
   /** The error of the current field. */
   private broken(message: string): UserError {
+    // the bytes of other formats have quotes, too
+    if (this.base + this.from === 0) this.checkText(wholeLength(this.window));
     const place = this.place(this.starts.length - 1);
     const expected = 'quotes around the whole field, and doubled quotes inside it';
     return damagedError('data/csv-quote', message, { ...place, expected });
   }
 
-  private checkText(): void {
+  private checkText(end = this.window.length): void {
     const { window, from, base, line } = this;
     const place = { offset: base + from, line, column: 1 };
-    checkUtf8(window.subarray(from), this.file, place, this.fileStart ?? window);
+    checkUtf8(window.subarray(from, end), this.file, place, this.fileStart ?? window);
   }
 }
 
