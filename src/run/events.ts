@@ -10,13 +10,11 @@ export const EVENT_VERSION = 1;
 
 const head = {
   level: s.named('level', s.choice(['info', 'warn', 'error'], 'Severity of the event.')),
-  time: s.named(
-    'time',
-    s.text({
-      description: 'When it was written: ISO 8601, UTC, milliseconds.',
-      pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
-    }),
-  ),
+  time: s.text({
+    name: 'time',
+    description: 'When it was written: ISO 8601, UTC, milliseconds.',
+    pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
+  }),
   v: s.named('v', s.literal(EVENT_VERSION, 'Version of this format.')),
   seq: s.named('seq', s.count('Line number from 0, without gaps.')),
 };
@@ -25,13 +23,10 @@ export const STATUSES = ['completed', 'interrupted', 'diverged', 'failed'] as co
 /** How a run ended; also `status` in summary.json. */
 export const runStatus = s.named('status', s.choice(STATUSES, 'How the run ended.'));
 
-export const verdict = s.named(
-  'verdict',
-  s.choice(
-    ['passed', 'failed', 'inconclusive'],
-    'inconclusive: the metric was not measured or is not finite, or a single run cannot decide.',
-  ),
-);
+export const verdict = s.choice(['passed', 'failed', 'inconclusive'], {
+  name: 'verdict',
+  description: 'inconclusive: the metric was not measured or is not finite, or a single run cannot decide.',
+});
 
 /** A gate of a config with its verdict. */
 export const gateFields = {

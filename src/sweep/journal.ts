@@ -15,22 +15,17 @@ const VERSION = 1 as const;
 /** What the writer of a line adds to its record. */
 const stamp = {
   v: named('v', literal(VERSION, 'Version of this format.')),
-  writer: named(
-    'writer',
-    text({
-      description:
-        'The process that wrote the line and when it started: unique among all writers of the journal.',
-      minLength: 1,
-    }),
-  ),
-  n: named(
-    'n',
-    integer({
-      description:
-        'Sequence number of the line among those of its writer, from 1. Duplicate lines count once.',
-      min: 1,
-    }),
-  ),
+  writer: text({
+    name: 'writer',
+    description:
+      'The process that wrote the line and when it started: unique among all writers of the journal.',
+    minLength: 1,
+  }),
+  n: integer({
+    name: 'n',
+    description: 'Sequence number of the line among those of its writer, from 1. Duplicate lines count once.',
+    min: 1,
+  }),
 };
 
 type Stamp = { readonly [K in keyof typeof stamp]: TypeOf<(typeof stamp)[K]> };

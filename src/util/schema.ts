@@ -93,6 +93,8 @@ export interface Shape<T = unknown, Present extends boolean = boolean, Known ext
 export type TypeOf<S extends Shape> = S extends Shape<infer T> ? T : never;
 
 interface Options {
+  /** Its name in the schema, which writes it once. */
+  readonly name?: string;
   readonly description?: string;
   readonly title?: string;
   readonly default?: unknown;
@@ -179,7 +181,8 @@ function shape<T, O extends Options | string, Known extends boolean = HasFacts<O
   };
   const definitions = () =>
     Object.assign({}, ...[...Object.values(keys), ...parts].map(part => part.definitions()));
-  return { facts: factsOf(options), keys, parts, required: options.required === true, schema, definitions };
+  const whole = { facts: factsOf(options), keys, parts, required: options.required === true };
+  return namedBy(options, { ...whole, schema, definitions });
 }
 
 /** @param options those of a definition, or its description alone */
@@ -349,7 +352,7 @@ export const like = <T, K extends boolean, const O extends Options>(
   const { keys, parts, definitions } = part;
   const facts = { ...part.facts, ...factsOf(options) };
   const schema = () => ({ ...part.schema(), ...keywords(options, ANNOTATIONS) });
-  return { facts, keys, parts, required: options.required === true, schema, definitions };
+  return namedBy(options, { facts, keys, parts, required: options.required === true, schema, definitions });
 };
 
 /** The same definition, of a key that must be given. */
@@ -390,12 +393,15 @@ export const either = <S extends Shape, const O extends Options>(parts: readonly
     { parts },
   );
 
-/** A part of the schema with a name, which is written once. */
+/** `part` with a name in the schema, as by the option `name`. */
 export const named = <S extends Shape>(name: string, part: S): S => ({
   ...part,
   schema: () => ({ $ref: `#/definitions/${name}` }),
   definitions: () => ({ ...part.definitions(), [name]: part.schema() }),
 });
+
+const namedBy = <S extends Shape>({ name }: Options, part: S): S =>
+  name === undefined ? part : named(name, part);
 
 /** A schema as the content of its file. @param heading identifies it */
 export function schemaText(heading: JsonSchema, shape: Shape): string {

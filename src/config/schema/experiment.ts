@@ -76,393 +76,383 @@ function followsMetric({ optimizer }: s.FactsContext): boolean {
   return optimizer?.schedule?.kind === 'plateau';
 }
 
-const emaAverage = s.named(
-  'ema_average',
-  s.section(
-    {
-      kind: s.literal('ema', { description: 'Exponential moving average.', examples: ['ema'], ...AVERAGE }),
-      decay: s.number({
-        description: 'Fraction of the average that each update keeps.',
-        min: 0,
-        below: 1,
-        default: 0.999,
-        aliases: ['alpha', 'beta', 'ema_decay', 'momentum'],
-        ...AVERAGE,
-      }),
-    },
-    {
-      title: 'EmaAverage',
-      description: 'Exponential moving average, initialized with the weights after the first update.',
-    },
-  ),
+const emaAverage = s.section(
+  {
+    kind: s.literal('ema', { description: 'Exponential moving average.', examples: ['ema'], ...AVERAGE }),
+    decay: s.number({
+      description: 'Fraction of the average that each update keeps.',
+      min: 0,
+      below: 1,
+      default: 0.999,
+      aliases: ['alpha', 'beta', 'ema_decay', 'momentum'],
+      ...AVERAGE,
+    }),
+  },
+  {
+    name: 'ema_average',
+    title: 'EmaAverage',
+    description: 'Exponential moving average, initialized with the weights after the first update.',
+  },
 );
 
-const average = s.named(
-  'average',
-  s.union('kind', [emaAverage], {
-    title: 'AverageConfig',
-    description:
-      'Keep an average of the weights in addition to the weights. Evaluations, predictions and checkpoint metrics use the average.',
-    examples: [{ kind: 'ema', decay: 0.999 }],
-    aliases: ['averaging', 'weight_averaging', 'ema', 'swa', 'model_ema'],
-  }),
-);
+const average = s.union('kind', [emaAverage], {
+  name: 'average',
+  title: 'AverageConfig',
+  description:
+    'Keep an average of the weights in addition to the weights. Evaluations, predictions and checkpoint metrics use the average.',
+  examples: [{ kind: 'ema', decay: 0.999 }],
+  aliases: ['averaging', 'weight_averaging', 'ema', 'swa', 'model_ema'],
+});
 
-const training = s.named(
-  'training',
-  s.section(
-    {
-      num_epochs: s.integer({
-        description: 'Number of passes over the training set.',
-        min: 1,
-        max: 1000000,
-        examples: [2],
-        aliases: ['epochs', 'max_epochs', 'n_epochs'],
-        required: true,
-        ...LENGTH,
-      }),
-      max_steps: s.integer({
-        description: 'Maximum number of optimizer steps. Training stops after it, even within an epoch.',
-        min: 1,
-        max: 9007199254740991,
-        examples: [600],
-        aliases: ['steps', 'num_steps', 'max_iterations', 'iterations'],
-        ...LENGTH,
-      }),
-      batch_size: s.integer({
-        description: 'Sequences per batch.',
-        min: 1,
-        max: 65536,
-        examples: [100],
-        aliases: ['batch', 'minibatch_size'],
-        required: true,
-        ...ORDER,
-      }),
-      shuffle: s.boolean({
-        description: 'Whether to shuffle the training sequences before each epoch.',
-        default: true,
-        ...ORDER,
-      }),
-      last_batch: s.choice(['train', 'drop'], {
-        description: 'Whether to train on the last batch of an epoch if it is not full, or drop it.',
-        default: 'train',
-        aliases: ['drop_last', 'drop_remainder'],
-        ...ORDER,
-      }),
-      bucket_by_length: s.boolean({
-        description:
-          'Whether to batch sequences of similar length together, which reduces padding. With `shuffle` the batches are in random order; without it sequences are sorted by length.',
-        default: false,
-        examples: [true],
-        aliases: ['bucket', 'bucketing', 'buckets', 'group_by_length', 'sort_by_length'],
-        ...ORDER,
-      }),
-      carry_state: s.boolean({
-        description:
-          'Whether row b of a batch continues row b of the previous batch: its layers start in the final states of that row (truncated backpropagation through time). States are zero at the start of an epoch.',
-        default: false,
-        examples: [true],
-        aliases: ['stateful', 'carry_states', 'keep_state', 'carry_hidden', 'tbptt'],
-        ...NUMERICS,
-      }),
-      log_every: s.integer({
-        description:
-          'Steps between two logged training steps. By default the run chooses 1, 2, 5, 10, 20, 50, … so that 200 to 500 steps are logged over the planned training, or every step of a shorter one. `manifest.json` records the choice, and a resumed run keeps it.',
-        min: 1,
-        max: 1000000000,
-        defaultText: 'chosen by the run so that 200 to 500 steps are logged',
-        runDefault: true,
-        examples: [100],
-        aliases: ['log_interval', 'print_every'],
-        ...NO_EFFECT,
-      }),
-      gradient_clip_norm: s.number({
-        description:
-          'Maximum norm of the gradient over all parameters. Larger gradients are scaled down to it.',
-        above: 0,
-        max: 1000000000.0,
-        examples: [1],
-        aliases: ['clip', 'clip_norm', 'grad_clip', 'max_grad_norm', 'gradient_clip', 'clip_grad_norm'],
-        ...NUMERICS,
-      }),
-      max_skipped_batches: s.integer({
-        description:
-          'Maximum number of batches per run that are skipped because their loss, gradient or update is not finite. A skipped batch leaves parameters and optimizer state unchanged; it counts as a training step but not as an optimizer update. One more ends the run as diverged.',
-        min: 0,
-        max: 9007199254740991,
-        default: 0,
-        examples: [3],
-        aliases: ['skip_batches', 'max_skips', 'max_bad_batches', 'max_nan_batches', 'skip_nonfinite'],
-        effects: ['length'],
-      }),
-      average: average,
-      evaluate_every: s.section(
-        {
-          steps: s.integer({
-            description: 'Steps between two evaluations.',
-            min: 1,
-            max: 9007199254740991,
-            examples: [200],
-            required: true,
-            ...EVALUATIONS,
-          }),
-        },
-        {
-          title: 'EvaluationInterval',
-          description:
-            'Evaluate every N steps in addition to the end of each epoch, on the validation split, or on the test split if there is no validation split.',
-          examples: [{ steps: 200 }],
-          aliases: [
-            'eval_every',
-            'validate_every',
-            'eval_interval',
-            'eval_steps',
-            'val_check_interval',
-            'validation_freq',
-          ],
-        },
-      ),
-      early_stopping: s.section(
-        {
-          metric: s.like(metricName, {
-            description: 'Metric to watch.',
-            defaultText: 'checkpoint.metric',
-            examples: ['validation.loss'],
-            aliases: ['monitor'],
-            effects: ['length'],
-            resume: 'unsafe',
-          }),
-          patience: s.integer({
-            description: 'Number of evaluations in a row without an improvement after which training stops.',
-            min: 1,
-            max: 1000000,
-            examples: [5],
-            aliases: ['wait'],
-            required: true,
-            effects: ['length'],
-          }),
-          min_delta: s.number({
-            description:
-              'Smallest change that counts as an improvement: a value must be better than the best by more than this.',
-            min: 0,
-            max: 1e300,
-            default: 0,
-            examples: [0.001],
-            aliases: ['threshold', 'delta', 'tolerance'],
-            effects: ['length'],
-          }),
-        },
-        {
-          title: 'EarlyStopping',
-          description: 'Stop training if a metric has not improved for `patience` evaluations in a row.',
-          examples: [{ metric: 'validation.loss', patience: 5 }],
-          aliases: ['early_stop', 'earlystopping', 'stop_early'],
-        },
-      ),
-      metrics: s.list(measuredMetric, {
-        description:
-          'Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.',
-        unique: true,
-        examples: [['accuracy', 'f1']],
-        aliases: ['metric', 'measures'],
-        ...NO_EFFECT,
-      }),
-      eval_batch_size: s.integer({
-        description: 'Sequences per batch in evaluations.',
-        min: 1,
-        max: 65536,
-        defaultText: 'training.batch_size',
-        examples: [500],
-        aliases: ['test_batch_size', 'evaluation_batch_size', 'val_batch_size'],
-        effects: ['numerics'],
-        resume: (_, config) => (followsMetric(config) ? 'unsafe' : 'safe'),
-      }),
-    },
-    {
-      title: 'TrainingConfig',
-      description: 'The training loop: its length, batches, evaluation and logging.',
-      examples: [{ num_epochs: 2, batch_size: 100, shuffle: true, log_every: 100 }],
-      aliases: ['train', 'trainer'],
-    },
-  ),
-);
-
-const checkpoint = s.named(
-  'checkpoint',
-  s.section(
-    {
-      every: s.either(
-        [
-          s.word(['epoch'], { ...NO_EFFECT }),
-          s.section(
-            {
-              steps: s.integer({
-                description: 'Optimizer steps between two checkpoints.',
-                min: 1,
-                max: 9007199254740991,
-                examples: [500],
-                ...NO_EFFECT,
-              }),
-              seconds: s.number({
-                description: 'Seconds between two checkpoints.',
-                min: 1,
-                max: 1000000000.0,
-                examples: [600],
-                ...NO_EFFECT,
-              }),
-            },
-            { title: 'CheckpointInterval', minKeys: 1, maxKeys: 1 },
-          ),
-        ],
-        {
-          description: 'How often to save: after each epoch, every N optimizer steps, or every N seconds.',
-          default: 'epoch',
-          examples: ['epoch', { steps: 500 }, { seconds: 600 }],
-          aliases: ['interval', 'frequency'],
-        },
-      ),
-      keep: s.section(
-        {
-          last: s.integer({
-            description: 'Number of newest checkpoints to keep. The last one is always kept.',
-            min: 1,
-            max: 100000,
-            default: 1,
-            ...NO_EFFECT,
-          }),
-          best: s.integer({
-            description: 'Number of best checkpoints by `metric` to keep.',
-            min: 0,
-            max: 100000,
-            default: 1,
-            ...KEPT,
-          }),
-        },
-        {
-          title: 'CheckpointKeep',
-          description: 'Number of checkpoints to keep.',
-          default: {},
-          examples: [{ last: 1, best: 1 }],
-        },
-      ),
-      metric: s.like(metricName, {
-        description: 'Metric that determines the best checkpoint.',
-        defaultText:
-          'training.early_stopping.metric if set; otherwise accuracy for class targets and loss for value targets, on the validation split if there is one, else on the test split',
-        examples: ['test.accuracy'],
-        aliases: ['monitor'],
-        ...SELECTION,
-      }),
-      mode: s.choice(['min', 'max'], {
-        description: 'Whether larger (max) or smaller (min) values of the metric are better.',
-        defaultText: 'max for metrics where larger is better, such as an accuracy; min for losses and errors',
-        examples: ['max'],
-        ...SELECTION,
-      }),
-      final: s.choice(['best', 'last'], {
-        description:
-          'Which weights the run ends with: those of the best checkpoint by `metric`, or those after the last step. The final metrics, gates, predictions and exports are theirs.',
-        defaultText:
-          'best with a validation split or `training.early_stopping`, unless `keep.best` is 0; otherwise last',
-        examples: ['last'],
-        aliases: ['restore_best', 'restore_best_weights', 'load_best_model_at_end', 'select'],
-        ...FINAL,
-      }),
-    },
-    {
-      title: 'CheckpointConfig',
-      description: 'When to save checkpoints, and which to keep. The end of training is always saved.',
-      default: {},
-      examples: [{ every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' }],
-      aliases: ['checkpoints', 'save'],
-    },
-  ),
-);
-
-const gate = s.named(
-  'gate',
-  s.section(
-    {
-      metric: gateMetric,
-      over: s.choice(['last', 'best', 'seeds'], {
-        description:
-          'Which value to check: the last one, the best of all evaluations, or the mean over runs that differ only in their seed, which only `review` checks.',
-        default: 'last',
-        examples: ['seeds'],
-        aliases: ['of'],
-        ...NO_EFFECT,
-      }),
-      min: s.number({
-        description: 'Smallest value that passes.',
-        min: -1e300,
-        max: 1e300,
-        examples: [0.96],
-        aliases: ['minimum', 'at_least'],
-        ...NO_EFFECT,
-      }),
-      max: s.number({
-        description: 'Largest value that passes.',
-        min: -1e300,
-        max: 1e300,
-        examples: [0.2],
-        aliases: ['maximum', 'at_most'],
-        ...NO_EFFECT,
-      }),
-      baseline: s.text({
-        description: 'Baseline file written by `review --pin`. The metric is compared with its mean.',
-        minLength: 1,
-        maxLength: 4096,
-        examples: ['baselines/mnist-lstm.json'],
-        aliases: ['reference'],
-        path: true,
-        ...NO_EFFECT,
-      }),
-      max_drop: s.number({
-        description:
-          "How much worse than the baseline's mean the metric may be, in the metric's unit: lower for an accuracy, higher for losses, errors and performance.",
-        min: 0,
-        max: 1e300,
-        examples: [0.005],
-        aliases: ['drop', 'tolerance'],
-        ...NO_EFFECT,
-      }),
-      max_regress: s.number({
-        description:
-          "How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 %.",
-        min: 0,
-        max: 1000000.0,
-        examples: [0.05],
-        aliases: ['regress', 'regression'],
-        ...NO_EFFECT,
-      }),
-      beats: s.choice(['trivial'], {
-        description:
-          'trivial: the metric must be better than the best trivial baseline on its split, such as the majority class or the mean.',
-        examples: ['trivial'],
-        aliases: ['better_than'],
-        ...NO_EFFECT,
-      }),
-      by: s.number({
-        description:
-          "Minimum margin over the trivial baseline, in the metric's unit. Default: any improvement passes.",
-        min: 0,
-        max: 1e300,
-        examples: [0.05],
-        aliases: ['margin'],
-        ...NO_EFFECT,
-      }),
-    },
-    {
-      title: 'Gate',
+const training = s.section(
+  {
+    num_epochs: s.integer({
+      description: 'Number of passes over the training set.',
+      min: 1,
+      max: 1000000,
+      examples: [2],
+      aliases: ['epochs', 'max_epochs', 'n_epochs'],
+      required: true,
+      ...LENGTH,
+    }),
+    max_steps: s.integer({
+      description: 'Maximum number of optimizer steps. Training stops after it, even within an epoch.',
+      min: 1,
+      max: 9007199254740991,
+      examples: [600],
+      aliases: ['steps', 'num_steps', 'max_iterations', 'iterations'],
+      ...LENGTH,
+    }),
+    batch_size: s.integer({
+      description: 'Sequences per batch.',
+      min: 1,
+      max: 65536,
+      examples: [100],
+      aliases: ['batch', 'minibatch_size'],
+      required: true,
+      ...ORDER,
+    }),
+    shuffle: s.boolean({
+      description: 'Whether to shuffle the training sequences before each epoch.',
+      default: true,
+      ...ORDER,
+    }),
+    last_batch: s.choice(['train', 'drop'], {
+      description: 'Whether to train on the last batch of an epoch if it is not full, or drop it.',
+      default: 'train',
+      aliases: ['drop_last', 'drop_remainder'],
+      ...ORDER,
+    }),
+    bucket_by_length: s.boolean({
       description:
-        'A condition on a metric: `min`, `max` or both; or a `baseline` and the allowed regression from it (`max_drop` or `max_regress`); or a trivial baseline that it must beat (`beats`).',
-      examples: [
-        { metric: 'test.accuracy', min: 0.96 },
-        { metric: 'test.loss', baseline: 'baselines/mnist-lstm.json', max_regress: 0.05 },
-        { metric: 'test.accuracy', beats: 'trivial', by: 0.05 },
+        'Whether to batch sequences of similar length together, which reduces padding. With `shuffle` the batches are in random order; without it sequences are sorted by length.',
+      default: false,
+      examples: [true],
+      aliases: ['bucket', 'bucketing', 'buckets', 'group_by_length', 'sort_by_length'],
+      ...ORDER,
+    }),
+    carry_state: s.boolean({
+      description:
+        'Whether row b of a batch continues row b of the previous batch: its layers start in the final states of that row (truncated backpropagation through time). States are zero at the start of an epoch.',
+      default: false,
+      examples: [true],
+      aliases: ['stateful', 'carry_states', 'keep_state', 'carry_hidden', 'tbptt'],
+      ...NUMERICS,
+    }),
+    log_every: s.integer({
+      description:
+        'Steps between two logged training steps. By default the run chooses 1, 2, 5, 10, 20, 50, … so that 200 to 500 steps are logged over the planned training, or every step of a shorter one. `manifest.json` records the choice, and a resumed run keeps it.',
+      min: 1,
+      max: 1000000000,
+      defaultText: 'chosen by the run so that 200 to 500 steps are logged',
+      runDefault: true,
+      examples: [100],
+      aliases: ['log_interval', 'print_every'],
+      ...NO_EFFECT,
+    }),
+    gradient_clip_norm: s.number({
+      description:
+        'Maximum norm of the gradient over all parameters. Larger gradients are scaled down to it.',
+      above: 0,
+      max: 1000000000.0,
+      examples: [1],
+      aliases: ['clip', 'clip_norm', 'grad_clip', 'max_grad_norm', 'gradient_clip', 'clip_grad_norm'],
+      ...NUMERICS,
+    }),
+    max_skipped_batches: s.integer({
+      description:
+        'Maximum number of batches per run that are skipped because their loss, gradient or update is not finite. A skipped batch leaves parameters and optimizer state unchanged; it counts as a training step but not as an optimizer update. One more ends the run as diverged.',
+      min: 0,
+      max: 9007199254740991,
+      default: 0,
+      examples: [3],
+      aliases: ['skip_batches', 'max_skips', 'max_bad_batches', 'max_nan_batches', 'skip_nonfinite'],
+      effects: ['length'],
+    }),
+    average: average,
+    evaluate_every: s.section(
+      {
+        steps: s.integer({
+          description: 'Steps between two evaluations.',
+          min: 1,
+          max: 9007199254740991,
+          examples: [200],
+          required: true,
+          ...EVALUATIONS,
+        }),
+      },
+      {
+        title: 'EvaluationInterval',
+        description:
+          'Evaluate every N steps in addition to the end of each epoch, on the validation split, or on the test split if there is no validation split.',
+        examples: [{ steps: 200 }],
+        aliases: [
+          'eval_every',
+          'validate_every',
+          'eval_interval',
+          'eval_steps',
+          'val_check_interval',
+          'validation_freq',
+        ],
+      },
+    ),
+    early_stopping: s.section(
+      {
+        metric: s.like(metricName, {
+          description: 'Metric to watch.',
+          defaultText: 'checkpoint.metric',
+          examples: ['validation.loss'],
+          aliases: ['monitor'],
+          effects: ['length'],
+          resume: 'unsafe',
+        }),
+        patience: s.integer({
+          description: 'Number of evaluations in a row without an improvement after which training stops.',
+          min: 1,
+          max: 1000000,
+          examples: [5],
+          aliases: ['wait'],
+          required: true,
+          effects: ['length'],
+        }),
+        min_delta: s.number({
+          description:
+            'Smallest change that counts as an improvement: a value must be better than the best by more than this.',
+          min: 0,
+          max: 1e300,
+          default: 0,
+          examples: [0.001],
+          aliases: ['threshold', 'delta', 'tolerance'],
+          effects: ['length'],
+        }),
+      },
+      {
+        title: 'EarlyStopping',
+        description: 'Stop training if a metric has not improved for `patience` evaluations in a row.',
+        examples: [{ metric: 'validation.loss', patience: 5 }],
+        aliases: ['early_stop', 'earlystopping', 'stop_early'],
+      },
+    ),
+    metrics: s.list(measuredMetric, {
+      description:
+        'Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.',
+      unique: true,
+      examples: [['accuracy', 'f1']],
+      aliases: ['metric', 'measures'],
+      ...NO_EFFECT,
+    }),
+    eval_batch_size: s.integer({
+      description: 'Sequences per batch in evaluations.',
+      min: 1,
+      max: 65536,
+      defaultText: 'training.batch_size',
+      examples: [500],
+      aliases: ['test_batch_size', 'evaluation_batch_size', 'val_batch_size'],
+      effects: ['numerics'],
+      resume: (_, config) => (followsMetric(config) ? 'unsafe' : 'safe'),
+    }),
+  },
+  {
+    name: 'training',
+    title: 'TrainingConfig',
+    description: 'The training loop: its length, batches, evaluation and logging.',
+    examples: [{ num_epochs: 2, batch_size: 100, shuffle: true, log_every: 100 }],
+    aliases: ['train', 'trainer'],
+  },
+);
+
+const checkpoint = s.section(
+  {
+    every: s.either(
+      [
+        s.word(['epoch'], { ...NO_EFFECT }),
+        s.section(
+          {
+            steps: s.integer({
+              description: 'Optimizer steps between two checkpoints.',
+              min: 1,
+              max: 9007199254740991,
+              examples: [500],
+              ...NO_EFFECT,
+            }),
+            seconds: s.number({
+              description: 'Seconds between two checkpoints.',
+              min: 1,
+              max: 1000000000.0,
+              examples: [600],
+              ...NO_EFFECT,
+            }),
+          },
+          { title: 'CheckpointInterval', minKeys: 1, maxKeys: 1 },
+        ),
       ],
-    },
-  ),
+      {
+        description: 'How often to save: after each epoch, every N optimizer steps, or every N seconds.',
+        default: 'epoch',
+        examples: ['epoch', { steps: 500 }, { seconds: 600 }],
+        aliases: ['interval', 'frequency'],
+      },
+    ),
+    keep: s.section(
+      {
+        last: s.integer({
+          description: 'Number of newest checkpoints to keep. The last one is always kept.',
+          min: 1,
+          max: 100000,
+          default: 1,
+          ...NO_EFFECT,
+        }),
+        best: s.integer({
+          description: 'Number of best checkpoints by `metric` to keep.',
+          min: 0,
+          max: 100000,
+          default: 1,
+          ...KEPT,
+        }),
+      },
+      {
+        title: 'CheckpointKeep',
+        description: 'Number of checkpoints to keep.',
+        default: {},
+        examples: [{ last: 1, best: 1 }],
+      },
+    ),
+    metric: s.like(metricName, {
+      description: 'Metric that determines the best checkpoint.',
+      defaultText:
+        'training.early_stopping.metric if set; otherwise accuracy for class targets and loss for value targets, on the validation split if there is one, else on the test split',
+      examples: ['test.accuracy'],
+      aliases: ['monitor'],
+      ...SELECTION,
+    }),
+    mode: s.choice(['min', 'max'], {
+      description: 'Whether larger (max) or smaller (min) values of the metric are better.',
+      defaultText: 'max for metrics where larger is better, such as an accuracy; min for losses and errors',
+      examples: ['max'],
+      ...SELECTION,
+    }),
+    final: s.choice(['best', 'last'], {
+      description:
+        'Which weights the run ends with: those of the best checkpoint by `metric`, or those after the last step. The final metrics, gates, predictions and exports are theirs.',
+      defaultText:
+        'best with a validation split or `training.early_stopping`, unless `keep.best` is 0; otherwise last',
+      examples: ['last'],
+      aliases: ['restore_best', 'restore_best_weights', 'load_best_model_at_end', 'select'],
+      ...FINAL,
+    }),
+  },
+  {
+    name: 'checkpoint',
+    title: 'CheckpointConfig',
+    description: 'When to save checkpoints, and which to keep. The end of training is always saved.',
+    default: {},
+    examples: [{ every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' }],
+    aliases: ['checkpoints', 'save'],
+  },
+);
+
+const gate = s.section(
+  {
+    metric: gateMetric,
+    over: s.choice(['last', 'best', 'seeds'], {
+      description:
+        'Which value to check: the last one, the best of all evaluations, or the mean over runs that differ only in their seed, which only `review` checks.',
+      default: 'last',
+      examples: ['seeds'],
+      aliases: ['of'],
+      ...NO_EFFECT,
+    }),
+    min: s.number({
+      description: 'Smallest value that passes.',
+      min: -1e300,
+      max: 1e300,
+      examples: [0.96],
+      aliases: ['minimum', 'at_least'],
+      ...NO_EFFECT,
+    }),
+    max: s.number({
+      description: 'Largest value that passes.',
+      min: -1e300,
+      max: 1e300,
+      examples: [0.2],
+      aliases: ['maximum', 'at_most'],
+      ...NO_EFFECT,
+    }),
+    baseline: s.text({
+      description: 'Baseline file written by `review --pin`. The metric is compared with its mean.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['baselines/mnist-lstm.json'],
+      aliases: ['reference'],
+      path: true,
+      ...NO_EFFECT,
+    }),
+    max_drop: s.number({
+      description:
+        "How much worse than the baseline's mean the metric may be, in the metric's unit: lower for an accuracy, higher for losses, errors and performance.",
+      min: 0,
+      max: 1e300,
+      examples: [0.005],
+      aliases: ['drop', 'tolerance'],
+      ...NO_EFFECT,
+    }),
+    max_regress: s.number({
+      description:
+        "How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 %.",
+      min: 0,
+      max: 1000000.0,
+      examples: [0.05],
+      aliases: ['regress', 'regression'],
+      ...NO_EFFECT,
+    }),
+    beats: s.choice(['trivial'], {
+      description:
+        'trivial: the metric must be better than the best trivial baseline on its split, such as the majority class or the mean.',
+      examples: ['trivial'],
+      aliases: ['better_than'],
+      ...NO_EFFECT,
+    }),
+    by: s.number({
+      description:
+        "Minimum margin over the trivial baseline, in the metric's unit. Default: any improvement passes.",
+      min: 0,
+      max: 1e300,
+      examples: [0.05],
+      aliases: ['margin'],
+      ...NO_EFFECT,
+    }),
+  },
+  {
+    name: 'gate',
+    title: 'Gate',
+    description:
+      'A condition on a metric: `min`, `max` or both; or a `baseline` and the allowed regression from it (`max_drop` or `max_regress`); or a trivial baseline that it must beat (`beats`).',
+    examples: [
+      { metric: 'test.accuracy', min: 0.96 },
+      { metric: 'test.loss', baseline: 'baselines/mnist-lstm.json', max_regress: 0.05 },
+      { metric: 'test.accuracy', beats: 'trivial', by: 0.05 },
+    ],
+  },
 );
 
 export const experiment = s.section(

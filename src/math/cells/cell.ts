@@ -64,30 +64,26 @@ export function spreadBias(bias: Node, batch: number): Node {
   return broadcast(bias, [gates, batch, size], [0, 2]);
 }
 
-const hiddenSize = s.named(
-  'hidden_size',
-  s.integer({
-    title: 'HiddenSize',
-    description: 'Hidden units per recurrent layer.',
-    min: 1,
-    max: 16384,
-    examples: [128],
-    aliases: ['hidden', 'units', 'hidden_dim', 'num_units', 'hidden_units'],
-    required: true,
-  }),
-);
+const hiddenSize = s.integer({
+  name: 'hidden_size',
+  title: 'HiddenSize',
+  description: 'Hidden units per recurrent layer.',
+  min: 1,
+  max: 16384,
+  examples: [128],
+  aliases: ['hidden', 'units', 'hidden_dim', 'num_units', 'hidden_units'],
+  required: true,
+});
 
-const bidirectional = s.named(
-  'bidirectional',
-  s.boolean({
-    title: 'Bidirectional',
-    description:
-      'Whether the layer also reads each sequence from end to start, with a second set of weights. The next layer reads the outputs of both directions.',
-    default: false,
-    examples: [true],
-    aliases: ['bi', 'bidir', 'bi_directional', 'birnn', 'both_directions'],
-  }),
-);
+const bidirectional = s.boolean({
+  name: 'bidirectional',
+  title: 'Bidirectional',
+  description:
+    'Whether the layer also reads each sequence from end to start, with a second set of weights. The next layer reads the outputs of both directions.',
+  default: false,
+  examples: [true],
+  aliases: ['bi', 'bidir', 'bi_directional', 'birnn', 'both_directions'],
+});
 
 /** A cell and what a config says about a layer of it. */
 interface CellKind<Name extends string, P extends s.Fields>

@@ -1,4 +1,4 @@
-import { choice, named } from '../../util/schema.js';
+import { choice } from '../../util/schema.js';
 import { accuracy, top3Accuracy, top5Accuracy } from './accuracy.js';
 import { mase, meanAbsoluteError, r2, rmse } from './errors.js';
 import { coverage, intervalWidth } from './intervals.js';
@@ -144,35 +144,29 @@ const listed = (['classes', 'labels', 'values'] as const).map(
   task => `For ${task}: ${metricsOfTask(task).join(', ')}.`,
 );
 
-export const measuredMetric = named(
-  'metric',
-  choice(MEASURED, {
-    title: 'MeasuredMetric',
-    description: `A metric. ${listed.join(' ')} mase is for forecasts; coverage and interval_width are for the \`quantile\` loss.`,
-    examples: ['accuracy'],
-    effects: [],
-  }),
-);
+export const measuredMetric = choice(MEASURED, {
+  name: 'metric',
+  title: 'MeasuredMetric',
+  description: `A metric. ${listed.join(' ')} mase is for forecasts; coverage and interval_width are for the \`quantile\` loss.`,
+  examples: ['accuracy'],
+  effects: [],
+});
 
-export const metricName = named(
-  'metric_name',
-  choice(NAMES, {
-    title: 'MetricName',
-    description: 'A split and a metric of it. docs/reference/metrics.md has the formulas.',
-    form,
-    examples: ['test.accuracy'],
-  }),
-);
+export const metricName = choice(NAMES, {
+  name: 'metric_name',
+  title: 'MetricName',
+  description: 'A split and a metric of it. docs/reference/metrics.md has the formulas.',
+  form,
+  examples: ['test.accuracy'],
+});
 
-export const gateMetric = named(
-  'gate_metric',
-  choice([...NAMES, ...PERFORMANCE], {
-    title: 'GateMetricName',
-    description:
-      'What the gate checks: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.',
-    form: `${form}; or ${PERFORMANCE.join(', ')}`,
-    required: true,
-    examples: ['test.accuracy'],
-    effects: [],
-  }),
-);
+export const gateMetric = choice([...NAMES, ...PERFORMANCE], {
+  name: 'gate_metric',
+  title: 'GateMetricName',
+  description:
+    'What the gate checks: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.',
+  form: `${form}; or ${PERFORMANCE.join(', ')}`,
+  required: true,
+  examples: ['test.accuracy'],
+  effects: [],
+});

@@ -2,106 +2,98 @@ import * as s from '../../util/schema.js';
 import { type LayerConfig, layerConfig } from '../cells/index.js';
 import { type HeadName, heads } from './heads.js';
 
-const embedding = s.named(
-  'embedding',
-  s.section(
-    {
-      size: s.integer({
-        description: 'Size of the vector of each symbol.',
-        min: 1,
-        max: 16384,
-        examples: [32],
-        aliases: ['dim', 'embedding_dim', 'embedding_size', 'embed_dim', 'width'],
-        required: true,
-      }),
-      num_symbols: s.integer({
-        description:
-          'Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest symbol of all splits.',
-        min: 1,
-        max: 1048576,
-        examples: [128],
-        aliases: ['num_embeddings', 'vocab_size', 'vocabulary_size', 'vocabulary', 'vocab', 'num_tokens'],
-      }),
-    },
-    {
-      title: 'Embedding',
+const embedding = s.section(
+  {
+    size: s.integer({
+      description: 'Size of the vector of each symbol.',
+      min: 1,
+      max: 16384,
+      examples: [32],
+      aliases: ['dim', 'embedding_dim', 'embedding_size', 'embed_dim', 'width'],
+      required: true,
+    }),
+    num_symbols: s.integer({
       description:
-        'Maps each symbol to a learned vector, a row of `embedding.weight`. Required for data whose steps are symbols.',
-      examples: [{ size: 32 }, { size: 32, num_symbols: 128 }],
-      aliases: ['embed', 'embeddings', 'embedding_dim', 'embedding_size'],
-    },
-  ),
-);
-
-const head = s.named(
-  'head',
-  s.section(
-    {
-      from: s.choice(Object.keys(heads) as HeadName[], {
-        description:
-          "What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.",
-        default: 'last',
-        aliases: ['pool', 'pooling', 'reduce', 'reduction'],
-      }),
-      hidden_sizes: s.list(s.integer({ min: 1, max: 65536 }), {
-        description: 'Sizes of the hidden dense layers, each followed by the activation.',
-        maxItems: 16,
-        default: [],
-        examples: [[64]],
-        aliases: ['hidden', 'hidden_size', 'layers', 'sizes', 'units', 'hidden_layers'],
-      }),
-      activation: s.choice(['relu', 'tanh'], {
-        description: 'Activation function of the hidden dense layers.',
-        default: 'relu',
-        aliases: ['nonlinearity', 'act'],
-      }),
-      dropout: s.number({
-        description:
-          'Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.',
-        min: 0,
-        below: 1,
-        default: 0,
-        examples: [0.5],
-        aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
-      }),
-    },
-    {
-      title: 'Head',
-      description: "The dense layers (`fc`) from the top recurrent layer's outputs to the model's outputs.",
-      default: {},
-      examples: [{ from: 'last' }, { from: 'mean', hidden_sizes: [64] }],
-    },
-  ),
-);
-
-const numClasses = s.named(
-  'num_classes',
-  s.integer({
-    title: 'NumClasses',
+        'Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest symbol of all splits.',
+      min: 1,
+      max: 1048576,
+      examples: [128],
+      aliases: ['num_embeddings', 'vocab_size', 'vocabulary_size', 'vocabulary', 'vocab', 'num_tokens'],
+    }),
+  },
+  {
+    name: 'embedding',
+    title: 'Embedding',
     description:
-      'Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
-    min: 2,
-    max: 1000000,
-    examples: [10],
-    aliases: ['classes', 'output_size', 'n_classes'],
-  }),
+      'Maps each symbol to a learned vector, a row of `embedding.weight`. Required for data whose steps are symbols.',
+    examples: [{ size: 32 }, { size: 32, num_symbols: 128 }],
+    aliases: ['embed', 'embeddings', 'embedding_dim', 'embedding_size'],
+  },
 );
 
-const initFrom = s.named(
-  'init_from',
-  s.text({
-    title: 'InitFrom',
-    description:
-      'A safetensors file with the initial weights, instead of random ones. It must have all weights of the model and no others.',
-    minLength: 1,
-    maxLength: 4096,
-    examples: ['weights.safetensors'],
-    aliases: ['weights', 'pretrained', 'checkpoint'],
-    path: true,
-    effects: ['initialisation'],
-    resume: { never: 'initial weights are read only at the start of a run' },
-  }),
+const head = s.section(
+  {
+    from: s.choice(Object.keys(heads) as HeadName[], {
+      description:
+        "What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.",
+      default: 'last',
+      aliases: ['pool', 'pooling', 'reduce', 'reduction'],
+    }),
+    hidden_sizes: s.list(s.integer({ min: 1, max: 65536 }), {
+      description: 'Sizes of the hidden dense layers, each followed by the activation.',
+      maxItems: 16,
+      default: [],
+      examples: [[64]],
+      aliases: ['hidden', 'hidden_size', 'layers', 'sizes', 'units', 'hidden_layers'],
+    }),
+    activation: s.choice(['relu', 'tanh'], {
+      description: 'Activation function of the hidden dense layers.',
+      default: 'relu',
+      aliases: ['nonlinearity', 'act'],
+    }),
+    dropout: s.number({
+      description:
+        'Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.',
+      min: 0,
+      below: 1,
+      default: 0,
+      examples: [0.5],
+      aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
+    }),
+  },
+  {
+    name: 'head',
+    title: 'Head',
+    description: "The dense layers (`fc`) from the top recurrent layer's outputs to the model's outputs.",
+    default: {},
+    examples: [{ from: 'last' }, { from: 'mean', hidden_sizes: [64] }],
+  },
 );
+
+const numClasses = s.integer({
+  name: 'num_classes',
+  title: 'NumClasses',
+  description:
+    'Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
+  min: 2,
+  max: 1000000,
+  examples: [10],
+  aliases: ['classes', 'output_size', 'n_classes'],
+});
+
+const initFrom = s.text({
+  name: 'init_from',
+  title: 'InitFrom',
+  description:
+    'A safetensors file with the initial weights, instead of random ones. It must have all weights of the model and no others.',
+  minLength: 1,
+  maxLength: 4096,
+  examples: ['weights.safetensors'],
+  aliases: ['weights', 'pretrained', 'checkpoint'],
+  path: true,
+  effects: ['initialisation'],
+  resume: { never: 'initial weights are read only at the start of a run' },
+});
 
 const listedLayers = s.section(
   {
@@ -138,36 +130,34 @@ const equalLayers = s.extended(
   { title: 'EqualLayers', description: 'Identical layers.' },
 );
 
-export const modelConfig = s.named(
-  'model',
-  s.extended(
-    s.either([listedLayers, equalLayers], {}),
-    {
-      dropout: s.number({
-        description:
-          'Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.',
-        min: 0,
-        below: 1,
-        default: 0,
-        examples: [0.2],
-        aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
-      }),
-      embedding,
-      head,
-      num_classes: numClasses,
-      init_from: initFrom,
-    },
-    {
-      title: 'ModelConfig',
+export const modelConfig = s.extended(
+  s.either([listedLayers, equalLayers], {}),
+  {
+    dropout: s.number({
       description:
-        'The recurrent network: identical layers or a list of layers, an optional embedding before them, and the head after them.',
-      examples: [{ cell: 'lstm', hidden_size: 128, num_layers: 2 }],
-      aliases: ['network', 'net'],
-      required: true,
-      effects: ['numerics'],
-      resume: { never: 'its checkpoints belong to this model' },
-    },
-  ),
+        'Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.',
+      min: 0,
+      below: 1,
+      default: 0,
+      examples: [0.2],
+      aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
+    }),
+    embedding,
+    head,
+    num_classes: numClasses,
+    init_from: initFrom,
+  },
+  {
+    name: 'model',
+    title: 'ModelConfig',
+    description:
+      'The recurrent network: identical layers or a list of layers, an optional embedding before them, and the head after them.',
+    examples: [{ cell: 'lstm', hidden_size: 128, num_layers: 2 }],
+    aliases: ['network', 'net'],
+    required: true,
+    effects: ['numerics'],
+    resume: { never: 'its checkpoints belong to this model' },
+  },
 );
 
 export type ModelConfig = s.TypeOf<typeof modelConfig>;

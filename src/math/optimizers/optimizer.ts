@@ -57,118 +57,102 @@ export const BUFFER = {
   resume: ({ to }) => (to === true ? { never: 'its checkpoints have no state for it' } : undefined),
 } as const satisfies Partial<s.KeyFacts>;
 
-const learningRate = s.named(
-  'learning_rate',
-  s.number({
-    title: 'LearningRate',
-    description: 'Learning rate.',
-    above: 0,
-    max: 1000,
-    examples: [0.01],
-    aliases: ['lr', 'rate', 'alpha', 'eta', 'step_size'],
-    required: true,
-  }),
-);
+const learningRate = s.number({
+  name: 'learning_rate',
+  title: 'LearningRate',
+  description: 'Learning rate.',
+  above: 0,
+  max: 1000,
+  examples: [0.01],
+  aliases: ['lr', 'rate', 'alpha', 'eta', 'step_size'],
+  required: true,
+});
 
-export const weightDecay = s.named(
-  'weight_decay',
-  s.number({
-    title: 'WeightDecay',
-    description: 'L2 penalty, added to the gradient as in PyTorch.',
-    min: 0,
-    max: 1000,
-    default: 0,
-    examples: [0.0001],
-    aliases: ['l2', 'decay'],
-  }),
-);
+export const weightDecay = s.number({
+  name: 'weight_decay',
+  title: 'WeightDecay',
+  description: 'L2 penalty, added to the gradient as in PyTorch.',
+  min: 0,
+  max: 1000,
+  default: 0,
+  examples: [0.0001],
+  aliases: ['l2', 'decay'],
+});
 
-export const decoupledWeightDecay = s.named(
-  'decoupled_weight_decay',
-  s.number({
-    title: 'DecoupledWeightDecay',
-    description:
-      'Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.',
-    min: 0,
-    max: 1000,
-    default: 0.01,
-    aliases: ['l2', 'decay'],
-  }),
-);
+export const decoupledWeightDecay = s.number({
+  name: 'decoupled_weight_decay',
+  title: 'DecoupledWeightDecay',
+  description:
+    'Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.',
+  min: 0,
+  max: 1000,
+  default: 0.01,
+  aliases: ['l2', 'decay'],
+});
 
-const weightDecayOn = s.named(
-  'weight_decay_on',
-  s.choice(['all', 'weights'], {
-    title: 'WeightDecayOn',
-    description:
-      'Parameters that weight decay applies to: all of them, or only weights, which excludes biases and the gains of layer normalization.',
-    default: 'all',
-    examples: ['weights'],
-    aliases: [
-      'decay_on',
-      'decay_biases',
-      'decay_bias',
-      'no_decay',
-      'exclude_bias',
-      'exclude_biases',
-      'exclude_bias_and_norm',
-      'exclude_from_weight_decay',
-      'weight_decay_exclude',
-    ],
-  }),
-);
+const weightDecayOn = s.choice(['all', 'weights'], {
+  name: 'weight_decay_on',
+  title: 'WeightDecayOn',
+  description:
+    'Parameters that weight decay applies to: all of them, or only weights, which excludes biases and the gains of layer normalization.',
+  default: 'all',
+  examples: ['weights'],
+  aliases: [
+    'decay_on',
+    'decay_biases',
+    'decay_bias',
+    'no_decay',
+    'exclude_bias',
+    'exclude_biases',
+    'exclude_bias_and_norm',
+    'exclude_from_weight_decay',
+    'weight_decay_exclude',
+  ],
+});
 
-export const momentum = s.named(
-  'momentum',
-  s.number({
-    title: 'Momentum',
-    description: 'Momentum factor.',
-    min: 0,
-    below: 1,
-    default: 0,
-    examples: [0.9],
-    resume: ({ from, to }) =>
-      from === 0 && to !== null ? { never: 'its checkpoints have no momentum' } : undefined,
-  }),
-);
+export const momentum = s.number({
+  name: 'momentum',
+  title: 'Momentum',
+  description: 'Momentum factor.',
+  min: 0,
+  below: 1,
+  default: 0,
+  examples: [0.9],
+  resume: ({ from, to }) =>
+    from === 0 && to !== null ? { never: 'its checkpoints have no momentum' } : undefined,
+});
 
-export const betas = s.named(
-  'betas',
-  s.list(s.number({ min: 0, below: 1 }), {
-    title: 'Betas',
-    description: 'Decay rates of the running averages of the gradient and of its square.',
-    minItems: 2,
-    maxItems: 2,
-    default: [0.9, 0.999],
-    examples: [[0.9, 0.999]],
-    aliases: ['beta', 'beta1', 'beta2', 'beta_1', 'beta_2'],
-  }),
-);
+export const betas = s.list(s.number({ min: 0, below: 1 }), {
+  name: 'betas',
+  title: 'Betas',
+  description: 'Decay rates of the running averages of the gradient and of its square.',
+  minItems: 2,
+  maxItems: 2,
+  default: [0.9, 0.999],
+  examples: [[0.9, 0.999]],
+  aliases: ['beta', 'beta1', 'beta2', 'beta_1', 'beta_2'],
+});
 
-export const eps = s.named(
-  'eps',
-  s.number({
-    title: 'Epsilon',
-    description: 'Added to the denominator for numerical stability.',
-    above: 0,
-    max: 1,
-    default: 1e-8,
-    aliases: ['epsilon'],
-  }),
-);
+export const eps = s.number({
+  name: 'eps',
+  title: 'Epsilon',
+  description: 'Added to the denominator for numerical stability.',
+  above: 0,
+  max: 1,
+  default: 1e-8,
+  aliases: ['epsilon'],
+});
 
-export const amsgrad = s.named(
-  'amsgrad',
-  s.boolean({
-    title: 'Amsgrad',
-    description:
-      'Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et al., 2018).',
-    default: false,
-    examples: [true],
-    aliases: ['ams_grad'],
-    ...BUFFER,
-  }),
-);
+export const amsgrad = s.boolean({
+  name: 'amsgrad',
+  title: 'Amsgrad',
+  description:
+    'Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et al., 2018).',
+  default: false,
+  examples: [true],
+  aliases: ['ams_grad'],
+  ...BUFFER,
+});
 
 interface OptimizerKind<Kind extends string, P extends s.Fields> extends s.Variant<Kind, P> {
   /** What it follows, as Markdown, for the reference. */

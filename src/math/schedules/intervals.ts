@@ -1,5 +1,5 @@
 /** Decays by a factor at intervals. */
-import { like, named, number, required } from '../../util/schema.js';
+import { like, number, required } from '../../util/schema.js';
 import {
   type Progress,
   schedule,
@@ -25,17 +25,15 @@ const every = updatesOrEpochs('schedule_every', {
   aliases: ['step_size', 'interval', 'decay_every', 'decay_steps'],
 });
 
-const factor = named(
-  'schedule_factor',
-  number({
-    title: 'ScheduleFactor',
-    description: 'Factor that the learning rate is multiplied by.',
-    above: 0,
-    max: 1,
-    examples: [0.5],
-    aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
-  }),
-);
+const factor = number({
+  name: 'schedule_factor',
+  title: 'ScheduleFactor',
+  description: 'Factor that the learning rate is multiplied by.',
+  above: 0,
+  max: 1,
+  examples: [0.5],
+  aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
+});
 
 export const step = schedule({
   kind: 'step',

@@ -55,29 +55,25 @@ export const schedule = <const Kind extends string, P extends s.Fields>(kind: Sc
   settings: s.variant(kind),
 });
 
-const scheduleSteps = s.named(
-  'schedule_steps',
-  s.integer({
-    title: 'ScheduleSteps',
-    description: 'Number of optimizer updates.',
-    min: 1,
-    max: 9007199254740991,
-    examples: [1000],
-    aliases: ['updates', 'iterations', 'batches', 'step'],
-  }),
-);
+const scheduleSteps = s.integer({
+  name: 'schedule_steps',
+  title: 'ScheduleSteps',
+  description: 'Number of optimizer updates.',
+  min: 1,
+  max: 9007199254740991,
+  examples: [1000],
+  aliases: ['updates', 'iterations', 'batches', 'step'],
+});
 
-const scheduleEpochs = s.named(
-  'schedule_epochs',
-  s.integer({
-    title: 'ScheduleEpochs',
-    description: 'Number of epochs.',
-    min: 1,
-    max: 1000000,
-    examples: [10],
-    aliases: ['epoch'],
-  }),
-);
+const scheduleEpochs = s.integer({
+  name: 'schedule_epochs',
+  title: 'ScheduleEpochs',
+  description: 'Number of epochs.',
+  min: 1,
+  max: 1000000,
+  examples: [10],
+  aliases: ['epoch'],
+});
 
 interface LengthAbout {
   readonly title: string;
@@ -88,44 +84,37 @@ interface LengthAbout {
 
 /** A length in updates or in epochs. */
 export const updatesOrEpochs = (name: string, about: LengthAbout) =>
-  s.named(
-    name,
-    s.section({ steps: scheduleSteps, epochs: scheduleEpochs }, { ...about, minKeys: 1, maxKeys: 1 }),
-  );
+  s.section({ steps: scheduleSteps, epochs: scheduleEpochs }, { name, ...about, minKeys: 1, maxKeys: 1 });
 
-export const minLearningRate = s.named(
-  'min_learning_rate',
-  s.number({
-    title: 'MinLearningRate',
-    description: 'Lower bound of the learning rate.',
-    min: 0,
-    max: 1000,
-    default: 0,
-    examples: [0.0001],
-    aliases: ['min_lr', 'eta_min', 'lr_min'],
-  }),
-);
+export const minLearningRate = s.number({
+  name: 'min_learning_rate',
+  title: 'MinLearningRate',
+  description: 'Lower bound of the learning rate.',
+  min: 0,
+  max: 1000,
+  default: 0,
+  examples: [0.0001],
+  aliases: ['min_lr', 'eta_min', 'lr_min'],
+});
 
-export const warmup = s.named(
-  'warmup',
-  s.section(
-    {
-      steps: scheduleSteps,
-      epochs: scheduleEpochs,
-      start_factor: s.number({
-        description: 'Factor of the learning rate at the first update.',
-        min: 0,
-        max: 1,
-        default: 0.1,
-        aliases: ['start', 'init_factor', 'warmup_factor'],
-      }),
-    },
-    {
-      title: 'Warmup',
-      description:
-        'Warm-up: the learning rate grows linearly from `start_factor` times its value over N updates or N epochs. The schedule starts after it.',
-      examples: [{ epochs: 1, start_factor: 0.01 }, { steps: 500 }],
-      aliases: ['warm_up', 'warmup_steps', 'warmup_epochs'],
-    },
-  ),
+export const warmup = s.section(
+  {
+    steps: scheduleSteps,
+    epochs: scheduleEpochs,
+    start_factor: s.number({
+      description: 'Factor of the learning rate at the first update.',
+      min: 0,
+      max: 1,
+      default: 0.1,
+      aliases: ['start', 'init_factor', 'warmup_factor'],
+    }),
+  },
+  {
+    name: 'warmup',
+    title: 'Warmup',
+    description:
+      'Warm-up: the learning rate grows linearly from `start_factor` times its value over N updates or N epochs. The schedule starts after it.',
+    examples: [{ epochs: 1, start_factor: 0.01 }, { steps: 500 }],
+    aliases: ['warm_up', 'warmup_steps', 'warmup_epochs'],
+  },
 );

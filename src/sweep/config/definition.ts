@@ -7,30 +7,26 @@ import type { Value } from '../search/space.js';
 
 const seconds = s.named('seconds', s.number({ above: 0, max: 1000000000, examples: [600] }));
 
-const duration = s.named(
-  'duration',
-  s.text({
-    maxLength: 20,
-    pattern: '^(?!0+(\\.0+)?[smhd])\\d{1,9}(\\.\\d{1,6})?[smhd]$',
-    form: 'a duration such as 90s, 10m, 1.5h or 2d',
-    examples: ['10m'],
-  }),
-);
+const duration = s.text({
+  name: 'duration',
+  maxLength: 20,
+  pattern: '^(?!0+(\\.0+)?[smhd])\\d{1,9}(\\.\\d{1,6})?[smhd]$',
+  form: 'a duration such as 90s, 10m, 1.5h or 2d',
+  examples: ['10m'],
+});
 
-const when = s.named(
-  'when',
-  s.mapOf(
-    s.anything<Value>({ description: 'A value of that parameter, or a list of values.', examples: ['sgd'] }),
-    {
-      title: 'When',
-      description:
-        'A condition: the parameter exists only if another parameter exists and has this value, or one of these values.',
-      minKeys: 1,
-      maxKeys: 1,
-      aliases: ['if', 'condition', 'conditions'],
-      examples: [{ 'optimizer.kind': 'sgd' }, { 'optimizer.kind': ['sgd', 'adam'] }],
-    },
-  ),
+const when = s.mapOf(
+  s.anything<Value>({ description: 'A value of that parameter, or a list of values.', examples: ['sgd'] }),
+  {
+    name: 'when',
+    title: 'When',
+    description:
+      'A condition: the parameter exists only if another parameter exists and has this value, or one of these values.',
+    minKeys: 1,
+    maxKeys: 1,
+    aliases: ['if', 'condition', 'conditions'],
+    examples: [{ 'optimizer.kind': 'sgd' }, { 'optimizer.kind': ['sgd', 'adam'] }],
+  },
 );
 
 const LOW = { description: 'Smallest value.', aliases: ['min', 'minimum', 'from'], required: true } as const;
@@ -49,7 +45,7 @@ const valueLike = (example: Value) =>
   s.anything<Value>({ description: 'A value that is valid in the config.', examples: [example] });
 
 const valueList = <S extends s.Shape>(item: S, example: Value, more: object = {}) =>
-  s.list(item, { maxItems: 1000, unique: true, examples: [example], ...more, minItems: 1 as number });
+  s.list(item, { maxItems: 1000, unique: true, examples: [example], ...more, minItems: 1 });
 
 function distribution<const K extends string, P extends Readonly<Record<string, s.Shape>>>(
   kind: K,
@@ -72,7 +68,7 @@ const pairs = [
   [128, 50],
 ];
 const pairedValues = s.required(
-  valueList(s.list(valueLike(64), { minItems: 2 as number, maxItems: 100 }), pairs, {
+  valueList(s.list(valueLike(64), { minItems: 2, maxItems: 100 }), pairs, {
     description: 'Lists with one value per key.',
     aliases: ['choices', 'options', 'pairs'],
   }),
@@ -94,54 +90,48 @@ const STEPS = 'An integer: low, low + step, and so on up to high.';
 const LOG_INTEGER = 'An integer between two positive bounds, uniformly distributed on a log scale.';
 const TOGETHER = "Several keys that vary together. The parameter's name lists the keys, separated by commas.";
 
-const parameter = s.named(
-  'parameter',
-  s.either(
-    [
-      s.named('values', valueList(valueLike(64), [64, 128])),
-      s.named(
-        'distribution',
-        s.union(
-          'kind',
-          [
-            distribution('choice', 'Choice', ANY, { values: choices }),
-            distribution('uniform', 'Uniform', REAL_NUMBER, { low, high }),
-            distribution('log_uniform', 'LogUniform', LOG_NUMBER, { low: positiveLow, high }),
-            distribution('int', 'Int', STEPS, { low: intLow, high: intHigh, step }),
-            distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: intHigh }),
-            distribution('paired', 'Paired', TOGETHER, { values: pairedValues }),
-          ],
-          { examples: [{ kind: 'uniform', low: 0, high: 0.9 }] },
-        ),
-      ),
-    ],
-    {
-      title: 'Parameter',
-      description: 'A list of values, or a mapping with a `kind`.',
-      examples: [[64, 128], { kind: 'log_uniform', low: 0.0001, high: 0.1 }],
-    },
-  ),
+const parameter = s.either(
+  [
+    s.named('values', valueList(valueLike(64), [64, 128])),
+    s.union(
+      'kind',
+      [
+        distribution('choice', 'Choice', ANY, { values: choices }),
+        distribution('uniform', 'Uniform', REAL_NUMBER, { low, high }),
+        distribution('log_uniform', 'LogUniform', LOG_NUMBER, { low: positiveLow, high }),
+        distribution('int', 'Int', STEPS, { low: intLow, high: intHigh, step }),
+        distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: intHigh }),
+        distribution('paired', 'Paired', TOGETHER, { values: pairedValues }),
+      ],
+      { name: 'distribution', examples: [{ kind: 'uniform', low: 0, high: 0.9 }] },
+    ),
+  ],
+  {
+    name: 'parameter',
+    title: 'Parameter',
+    description: 'A list of values, or a mapping with a `kind`.',
+    examples: [[64, 128], { kind: 'log_uniform', low: 0.0001, high: 0.1 }],
+  },
 );
 
 const kindOf = ({ keys }: s.Shape): string => String(keys.kind.schema().const);
 
 /** A word, or a mapping with this kind. */
 const kinded = <S extends s.Shape>(name: string, settings: S, options: object) =>
-  s.named(name, s.either([s.word(settings.parts.map(kindOf), {}), settings], options));
+  s.either([s.word(settings.parts.map(kindOf), {}), settings], { name, ...options });
 
 export const sweepFile = s.section(
   {
     version: s.literal(1, { description: 'Version of the sweep format.', examples: [1] }),
-    name: s.required(
-      s.text({
-        description:
-          'Name of the sweep and of its directory below `sweeps` in the output directory: letters, digits, dots, underscores and hyphens, starting with a letter or digit, without two dots in a row.',
-        maxLength: 100,
-        pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9._-]*$',
-        form: 'at most 100 letters, digits, `.`, `_` and `-`, starting with a letter or digit, without `..`',
-        examples: ['mnist-lstm'],
-      }),
-    ),
+    name: s.text({
+      description:
+        'Name of the sweep and of its directory below `sweeps` in the output directory: letters, digits, dots, underscores and hyphens, starting with a letter or digit, without two dots in a row.',
+      maxLength: 100,
+      pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9._-]*$',
+      form: 'at most 100 letters, digits, `.`, `_` and `-`, starting with a letter or digit, without `..`',
+      examples: ['mnist-lstm'],
+      required: true,
+    }),
     description: s.text({
       description: 'Free text. It does not affect results.',
       maxLength: 10000,
@@ -159,7 +149,7 @@ export const sweepFile = s.section(
     variants: s.list(s.text({ minLength: 1, maxLength: 4096, path: true }), {
       description:
         'Several configs to start from; each is a value of the parameter `config`. `parameters` vary all of them. Set this or `base`.',
-      minItems: 1 as number,
+      minItems: 1,
       maxItems: 1000,
       unique: true,
       aliases: ['configs', 'bases'],
@@ -211,7 +201,7 @@ export const sweepFile = s.section(
     seeds: s.list(s.integer({ min: 0, max: 9007199254740991 }), {
       description:
         "Seeds to train each point with, as the config's `seed`. The objective is the mean over them.",
-      minItems: 1 as number,
+      minItems: 1,
       maxItems: 1000,
       unique: true,
       defaultText: "the config's own seed" as string | undefined,
@@ -220,21 +210,19 @@ export const sweepFile = s.section(
     }),
     objective: s.section(
       {
-        metric: s.required(
-          s.choice(METRICS, {
-            description: 'Metric to optimize. Trials measure it even if `training.metrics` does not list it.',
-            form: String(metricName.definitions().metric_name['x-form']),
-            aliases: ['name', 'monitor'],
-            examples: ['test.accuracy'],
-          }),
-        ),
-        goal: s.required(
-          s.choice(['minimize', 'maximize'] as const, {
-            description: 'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
-            aliases: ['mode', 'direction'],
-            examples: ['maximize'],
-          }),
-        ),
+        metric: s.choice(METRICS, {
+          description: 'Metric to optimize. Trials measure it even if `training.metrics` does not list it.',
+          form: String(metricName.definitions().metric_name['x-form']),
+          aliases: ['name', 'monitor'],
+          examples: ['test.accuracy'],
+          required: true,
+        }),
+        goal: s.choice(['minimize', 'maximize'] as const, {
+          description: 'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
+          aliases: ['mode', 'direction'],
+          examples: ['maximize'],
+          required: true,
+        }),
       },
       {
         title: 'Objective',

@@ -97,16 +97,14 @@ function rankIn(ranking: readonly Measured[], measured: Measured): number {
 }
 
 const halving = {
-  min_epochs: named(
-    'min_epochs',
-    integer({
-      description: 'Epochs until the first rung.',
-      min: 1,
-      max: 1_000_000,
-      default: 1,
-      aliases: ['min_resource', 'grace_period'],
-    }),
-  ),
+  min_epochs: integer({
+    name: 'min_epochs',
+    description: 'Epochs until the first rung.',
+    min: 1,
+    max: 1_000_000,
+    default: 1,
+    aliases: ['min_resource', 'grace_period'],
+  }),
   reduction_factor: integer({
     description: 'Ratio of consecutive rungs. Rungs are min_epochs times its powers, and the last epoch.',
     min: 2,

@@ -5,26 +5,22 @@ import * as s from '../../util/schema.js';
 import { point } from '../search/space.js';
 import { plan, seed } from './plan.js';
 
-const time = s.named(
-  'time',
-  s.text({
-    description: 'When it was written: ISO 8601, UTC, milliseconds.',
-    pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
-  }),
-);
+const time = s.text({
+  name: 'time',
+  description: 'When it was written: ISO 8601, UTC, milliseconds.',
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
+});
 export const trialNumber = s.named('trial', s.count('Number of the trial, from 0.'));
 const from = s.named('from', s.count('Completed epochs at the start.'));
 const to = s.named('to', s.count('Completed epochs at the end.', 1));
 const epochs = s.named('epochs', s.count('Completed epochs.'));
 const attempt = s.named('attempt', s.count("Number of the segment's process; 0 if it was found completed."));
 const seconds = s.named('seconds', s.amount('Seconds of work, all processes of the sweep together.'));
-const status = s.named(
-  'status',
-  s.choice(
-    ['done', 'diverged', 'failed'] as const,
+const status = s.choice(['done', 'diverged', 'failed'] as const, {
+  name: 'status',
+  description:
     'done: reached `to`. diverged: loss, gradient or parameters were not finite, which is a result. failed: failed after all retries.',
-  ),
-);
+});
 const backend = s.named('backend', s.text('As for `run --backend`, of all trials from here on.'));
 const version = s.named('version', s.text('Version of cellrun.'));
 export const spread = s.nullable(

@@ -6,10 +6,10 @@ export type Value = string | number | boolean | null | readonly Value[] | { read
 
 export const value = s.named('value', s.anything<Value>('A value that is valid in the config.'));
 
-export const point = s.named(
-  'point',
-  s.mapOf(value, 'The value of each parameter by name. A parameter whose condition does not hold is absent.'),
-);
+export const point = s.mapOf(value, {
+  name: 'point',
+  description: 'The value of each parameter by name. A parameter whose condition does not hold is absent.',
+});
 
 const real = { low: s.number('Inclusive.'), high: s.number('Inclusive.') };
 const whole = {
@@ -25,19 +25,16 @@ const kind = <const K extends string, P extends Readonly<Record<string, s.Shape>
   keys: P,
 ) => s.struct(description, { kind: s.literal(name, {}), ...keys });
 
-const distribution = s.named(
-  'distribution',
-  s.union(
-    'kind',
-    [
-      kind('choice', 'One of several values.', { values: s.list(value, 'The values.') }),
-      kind('uniform', 'A uniformly distributed number.', real),
-      kind('log_uniform', 'A number on a log scale.', real),
-      kind('int', 'An integer.', whole),
-      kind('log_int', 'An integer on a log scale.', whole),
-    ],
-    { description: "How a parameter's values are distributed." },
-  ),
+const distribution = s.union(
+  'kind',
+  [
+    kind('choice', 'One of several values.', { values: s.list(value, 'The values.') }),
+    kind('uniform', 'A uniformly distributed number.', real),
+    kind('log_uniform', 'A number on a log scale.', real),
+    kind('int', 'An integer.', whole),
+    kind('log_int', 'An integer on a log scale.', whole),
+  ],
+  { name: 'distribution', description: "How a parameter's values are distributed." },
 );
 
 const parameter = s.struct('A parameter.', {
