@@ -104,7 +104,6 @@ const settings = key.section(
         }),
       },
       {
-        title: 'CsvSequence',
         description: 'How rows form sequences.',
         examples: [{ group: 'recording', order: 'second' }],
         rules: key.when(
@@ -126,7 +125,6 @@ const settings = key.section(
     limit: keys.limit,
   },
   {
-    title: 'CsvDataset',
     description:
       'A table with named columns: CSV with a header, or Parquet, which needs the npm package hyparquet. Each of the two kinds reads both formats. Features and target are columns, chosen by name. With `sequence.group`, the rows of a group form one sequence.',
     rules: {

@@ -150,18 +150,13 @@ const settings = key.section(
         'How to scale the columns of each series, fitted on its rows in the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and other metrics are in the units of the data.',
       default: 'standard',
     }),
-    test_fraction: keys.testShare({
-      title: 'ForecastTestFraction',
+    test_fraction: keys.heldFraction({
       description: 'Fraction of the time points held out as the test split: the last ones.',
       examples: [0.1],
       required: true,
     }),
     validation: keys.validationAtEnd(
-      {
-        title: 'ForecastValidation',
-        description:
-          'The last time points before the test split, held out for model selection, as a `fraction` or a `count`.',
-      },
+      'The last time points before the test split, held out for model selection, as a `fraction` or a `count`.',
       'Fraction of the time points outside the test split.',
       ['Number of time points.', 365],
     ),
@@ -169,7 +164,6 @@ const settings = key.section(
     limit: keys.limit,
   },
   {
-    title: 'ForecastDataset',
     description:
       'Windows over one or more time series in a table. The model reads `input_steps` steps and predicts the next `horizon` values of the target.',
   },

@@ -54,7 +54,6 @@ const idxSettings = key.section(
     limit,
   },
   {
-    title: 'IdxDataset',
     description: 'Images in the IDX format of MNIST, raw or gzip. Bytes are scaled to 0..1.',
   },
 );
@@ -94,7 +93,6 @@ const mnistSettings = key.section(
     limit,
   },
   {
-    title: 'MnistDataset',
     description:
       'The MNIST digits: 60,000 training and 10,000 test images of 28 by 28 pixels in ten classes. Pixels are scaled to 0..1.',
   },

@@ -47,7 +47,6 @@ export type DatasetConfig = { [K in keyof Kinds]: Parameters<Kinds[K]['open']>[0
 /** `dataset` of a config. */
 export const datasetConfig = settingsOf('dataset', 'kind', described, {
   required: true,
-  title: 'DatasetConfig',
   description: 'The dataset, by kind.',
   examples: [{ kind: 'mnist', sequence: 'rows' }],
   aliases: ['data'],

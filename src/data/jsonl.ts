@@ -87,7 +87,6 @@ const settings = key.section(
     limit: keys.limit,
   },
   {
-    title: 'JsonlDataset',
     description:
       'JSON Lines: each line is a JSON object with a sequence of numbers, symbols or text, and its target.',
     rules: {

@@ -39,7 +39,6 @@ const npzSettings = key.section(
     limit: keys.limit,
   },
   {
-    title: 'NpzDataset',
     description:
       'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N], ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
   },
@@ -96,7 +95,7 @@ const npySettings = key.section(
     obtain: keys.obtain,
     limit: keys.limit,
   },
-  { title: 'NpyDataset', description: 'The arrays of a NumPy archive, each in an .npy file, raw or gzip.' },
+  { description: 'The arrays of a NumPy archive, each in an .npy file, raw or gzip.' },
 );
 
 export type NpyConfig = key.TypeOf<typeof npySettings>;

@@ -87,7 +87,6 @@ const settings = key.section(
     }),
   },
   {
-    title: 'SyntheticDataset',
     description:
       'Synthetic problems that test long-term memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).',
     rules: {

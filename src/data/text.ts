@@ -58,8 +58,7 @@ const settings = key.section(
       ...keys.DATA,
     }),
     ...keys.otherFiles('File', 'text', split => `data/${split}.txt`),
-    test_fraction: keys.testShare({
-      title: 'TextTestFraction',
+    test_fraction: keys.heldFraction({
       description: 'Fraction of the symbols held out as the test split: the last ones.',
       examples: [0.1],
     }),
@@ -75,11 +74,7 @@ const settings = key.section(
       resume: { never: 'its batches have this length' },
     }),
     validation: keys.validationAtEnd(
-      {
-        title: 'TextValidation',
-        description:
-          'The end of the training text, held out for model selection: a `fraction` of its symbols or a `count` of sequences.',
-      },
+      'The end of the training text, held out for model selection: a `fraction` of its symbols or a `count` of sequences.',
       'Fraction of the symbols outside the test split.',
       ['Number of sequences.', 50],
     ),
@@ -88,7 +83,6 @@ const settings = key.section(
     limit: keys.limit,
   },
   {
-    title: 'TextDataset',
     description: 'Text for a language model: the target of each step is the next symbol.',
   },
 );

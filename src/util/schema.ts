@@ -292,7 +292,6 @@ export const section = <P extends Fields, const O extends ObjectOptions>(keys: P
 /** A mapping of a union, which `kind` tells apart from the others. */
 export interface Variant<Kind extends string, P extends Fields> {
   readonly kind: Kind;
-  readonly title: string;
   readonly description: string;
   /** Names of it in other libraries. */
   readonly aliases?: readonly string[];
@@ -304,12 +303,11 @@ export type VariantOf<Kind extends string, P extends Fields> = Flat<{ readonly k
 
 export const variant = <const Kind extends string, P extends Fields>({
   kind,
-  title,
   description,
   aliases,
   keys,
 }: Variant<Kind, P>) =>
-  section({ kind: tag(kind, { description }), ...keys }, { title, description, ...(aliases && { aliases }) });
+  section({ kind: tag(kind, { description }), ...keys }, { description, ...(aliases && { aliases }) });
 
 /** A condition between keys, for `rules`. Each part is a JSON Schema. */
 export function when(condition: JsonSchema, consequence: JsonSchema, otherwise?: JsonSchema): JsonSchema {

@@ -90,14 +90,12 @@ const emaAverage = s.section(
   },
   {
     name: 'ema_average',
-    title: 'EmaAverage',
     description: 'Exponential moving average, initialized with the weights after the first update.',
   },
 );
 
 const average = s.union('kind', [emaAverage], {
   name: 'average',
-  title: 'AverageConfig',
   description:
     'Keep an average of the weights in addition to the weights. Evaluations, predictions and checkpoint metrics use the average.',
   examples: [{ kind: 'ema', decay: 0.999 }],
@@ -202,7 +200,6 @@ const training = s.section(
         }),
       },
       {
-        title: 'EvaluationInterval',
         description:
           'Evaluate every N steps in addition to the end of each epoch, on the validation split, or on the test split if there is no validation split.',
         examples: [{ steps: 200 }],
@@ -247,7 +244,6 @@ const training = s.section(
         }),
       },
       {
-        title: 'EarlyStopping',
         description: 'Stop training if a metric has not improved for `patience` evaluations in a row.',
         examples: [{ metric: 'validation.loss', patience: 5 }],
         aliases: ['early_stop', 'earlystopping', 'stop_early'],
@@ -274,7 +270,6 @@ const training = s.section(
   },
   {
     name: 'training',
-    title: 'TrainingConfig',
     description: 'The training loop: its length, batches, evaluation and logging.',
     examples: [{ num_epochs: 2, batch_size: 100, shuffle: true, log_every: 100 }],
     aliases: ['train', 'trainer'],
@@ -303,7 +298,7 @@ const checkpoint = s.section(
               ...NO_EFFECT,
             }),
           },
-          { title: 'CheckpointInterval', minKeys: 1, maxKeys: 1 },
+          { minKeys: 1, maxKeys: 1 },
         ),
       ],
       {
@@ -331,7 +326,6 @@ const checkpoint = s.section(
         }),
       },
       {
-        title: 'CheckpointKeep',
         description: 'Number of checkpoints to keep.',
         default: {},
         examples: [{ last: 1, best: 1 }],
@@ -363,7 +357,6 @@ const checkpoint = s.section(
   },
   {
     name: 'checkpoint',
-    title: 'CheckpointConfig',
     description: 'When to save checkpoints, and which to keep. The end of training is always saved.',
     default: {},
     examples: [{ every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' }],
@@ -444,7 +437,6 @@ const gate = s.section(
   },
   {
     name: 'gate',
-    title: 'Gate',
     description:
       'A condition on a metric: `min`, `max` or both; or a `baseline` and the allowed regression from it (`max_drop` or `max_regress`); or a trivial baseline that it must beat (`beats`).',
     examples: [

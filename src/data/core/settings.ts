@@ -80,7 +80,6 @@ export const steps = <const O extends About & { min: number }>(options: O) =>
 
 export const obtain = key.text({
   name: 'obtain',
-  title: 'Obtain',
   description:
     'How to get the data, such as a command. It is shown if a data file is missing. It does not affect results.',
   minLength: 1,
@@ -92,7 +91,6 @@ export const obtain = key.text({
 
 export const limit = key.integer({
   name: 'limit',
-  title: 'Limit',
   description:
     'Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.',
   min: 1,
@@ -104,7 +102,6 @@ export const limit = key.integer({
 
 export const memory = key.integer({
   name: 'memory',
-  title: 'Memory',
   description:
     "Maximum total size of the dataset's files, in MiB, for which they are read into memory. Larger files stay on disk, and sequences are read just before their batch is used. Results are byte-identical. Compressed files are always read into memory.",
   min: 0,
@@ -118,7 +115,6 @@ export const memory = key.integer({
 
 export const delimiter = key.choice([',', ';', '\t', '|'], {
   name: 'delimiter',
-  title: 'Delimiter',
   description: 'Character that separates the fields of a table. Numbers always have a decimal point.',
   default: ',',
   examples: [';'],
@@ -128,7 +124,6 @@ export const delimiter = key.choice([',', ';', '\t', '|'], {
 
 export const dateFormat = key.text({
   name: 'date_format',
-  title: 'DateFormat',
   description:
     'How dates and times are written, in codes of strptime, as in pandas: `%d/%m/%Y` for 31/12/2024. Without this key, they are in ISO 8601. Predictions have them in ISO 8601.',
   pattern: DATE_FORMAT,
@@ -151,12 +146,11 @@ export const calendar = (description: string) =>
   });
 
 /** A fraction of the data for the test split. */
-export const testShare = <const O extends { title: string; description: string }>(options: O) =>
+export const heldFraction = <const O extends { description: string }>(options: O) =>
   key.number({ above: 0, below: 1, aliases: ['test_split', 'test_size'], ...DATA, ...options });
 
-export const testFraction = testShare({
+export const testFraction = heldFraction({
   name: 'test_fraction',
-  title: 'TestFraction',
   description: 'Fraction of the data held out as the test split: the short form of `test: { fraction: … }`.',
   examples: [0.2],
   excludes: ['test_path', 'test'],
@@ -169,7 +163,7 @@ export const testFraction = testShare({
 const sizes = (
   facts: key.KeyFacts,
   fraction: string,
-  [counted, example]: readonly [description: string, example: number],
+  [count, example]: readonly [description: string, example: number],
   others: readonly string[] = [],
 ) => ({
   fraction: key.number({
@@ -182,7 +176,7 @@ const sizes = (
     ...facts,
   }),
   count: key.integer({
-    description: counted,
+    description: count,
     min: 1,
     max: 4294967295,
     examples: [example],
@@ -256,7 +250,6 @@ const VALIDATION_ALIASES = [
 ];
 
 const VALIDATION_HEADING = {
-  title: 'Validation',
   description:
     'Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.',
   examples: [{ fraction: 0.1 }, { count: 5000, select: 'stratified' }],
@@ -269,7 +262,6 @@ export const validation = key.section(selected(VALIDATION, 'training '), VALIDAT
 export const heldOut = {
   test: key.section(selectedByColumn(DATA, ''), {
     name: 'test',
-    title: 'Test',
     description:
       'Sequences held out for the final result, as a `fraction` or a `count`, or those with a given value. With `test_path`, `group` alone checks that no group is in two splits.',
     examples: [
@@ -287,12 +279,12 @@ export const heldOut = {
 
 /** `validation` that holds out the end of a text or of the time. */
 export const validationAtEnd = (
-  heading: { readonly title: string; readonly description: string },
+  description: string,
   fraction: string,
   size: readonly [description: string, example: number],
 ) =>
   key.section(sizes(VALIDATION, fraction, size), {
-    ...heading,
+    description,
     examples: [{ fraction: 0.1 }],
     aliases: VALIDATION_ALIASES,
   });
@@ -308,7 +300,6 @@ export const scalingMethod = <const O extends { description: string }>(options: 
 
 export const normalize = scalingMethod({
   name: 'normalize',
-  title: 'Normalize',
   description:
     'How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.',
 });
@@ -354,7 +345,6 @@ const missingKeys = {
 /** Missing values of arrays and records. */
 export const missing = key.section(missingKeys, {
   name: 'missing',
-  title: 'Missing',
   description:
     'What the model reads instead of missing values of features. Without this key, a missing value is an error.',
   examples: [{ fill: 'forward', indicator: true }],
@@ -379,7 +369,6 @@ export const missingCells = key.section(
   },
   {
     name: 'missing_cells',
-    title: 'MissingCells',
     description:
       'What the model reads instead of missing values of features. A feature may have a `missing` of its own, whose keys replace these. Without this key, a missing value is an error.',
     examples: [{ fill: 'forward', indicator: true }],
@@ -412,7 +401,6 @@ export const featureColumns = key.list(
           missing: missingCells,
         },
         {
-          title: 'FeatureColumn',
           description: 'A feature column with settings of its own.',
           rules: {
             allOf: [
@@ -446,7 +434,6 @@ export const featureColumns = key.list(
 
 export const textLevel = key.choice(['character', 'byte', 'word'], {
   name: 'text_level',
-  title: 'TextLevel',
   description:
     'The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words separated by white space.',
   examples: ['character'],
@@ -468,14 +455,12 @@ export const leastCount = <const O extends { description: string }>(options: O) 
 
 export const minCount = leastCount({
   name: 'min_count',
-  title: 'MinCount',
   description: LEAST_COUNT,
   default: 1,
 });
 
 export const imageSequence = key.choice(['rows', 'pixels', 'permuted_pixels'], {
   name: 'image_sequence',
-  title: 'ImageSequence',
   description:
     'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
   default: 'rows',
@@ -484,7 +469,6 @@ export const imageSequence = key.choice(['rows', 'pixels', 'permuted_pixels'], {
 
 export const labelsAsText = key.boolean({
   name: 'labels_as_text',
-  title: 'LabelsAsText',
   description:
     'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
   examples: [true],

@@ -66,7 +66,6 @@ export function spreadBias(bias: Node, batch: number): Node {
 
 const hiddenSize = s.integer({
   name: 'hidden_size',
-  title: 'HiddenSize',
   description: 'Hidden units per recurrent layer.',
   min: 1,
   max: 16384,
@@ -77,7 +76,6 @@ const hiddenSize = s.integer({
 
 const bidirectional = s.boolean({
   name: 'bidirectional',
-  title: 'Bidirectional',
   description:
     'Whether the layer also reads each sequence from end to start, with a second set of weights. The next layer reads the outputs of both directions.',
   default: false,
@@ -89,15 +87,14 @@ const bidirectional = s.boolean({
 interface CellKind<Name extends string, P extends s.Fields>
   extends Cell<s.Mapping<P> & { readonly hidden_size: number }> {
   readonly cell: Name;
-  readonly title: string;
   readonly description: string;
   /** Keys of a layer besides its size and directions. */
   readonly keys: P;
 }
 
 export const cell = <const Name extends string, P extends s.Fields>(kind: CellKind<Name, P>) => {
-  const { cell: name, title, description, keys } = kind;
+  const { cell: name, description, keys } = kind;
   const tag = s.tag(name, { description, aliases: ['kind', 'type'] });
   const all = { cell: tag, hidden_size: hiddenSize, ...keys, bidirectional };
-  return { ...kind, settings: s.section(all, { title, description }) };
+  return { ...kind, settings: s.section(all, { description }) };
 };

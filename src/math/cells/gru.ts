@@ -21,7 +21,6 @@ const GATES = 3;
  */
 export const gru = cell({
   cell: 'gru',
-  title: 'GruLayer',
   description: 'Gated recurrent units (Cho et al., 2014), with the gate order r, z, n.',
   keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],

@@ -10,7 +10,6 @@ export const layerConfig = union(
   'cell',
   Object.values(cells).map(({ settings }) => settings),
   {
-    title: 'LayerConfig',
     description: 'A recurrent layer, by cell.',
     examples: [{ cell: 'gru', hidden_size: 64, bidirectional: true }],
   },

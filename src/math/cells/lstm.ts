@@ -43,7 +43,6 @@ const GATES = 4;
  */
 export const lstm = cell({
   cell: 'lstm',
-  title: 'LstmLayer',
   description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997), with the gate order i, f, g, o.',
   keys: {
     projection_size: integer({

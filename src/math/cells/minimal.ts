@@ -18,7 +18,6 @@ import { cell, gateBias, gateWeight, spreadBias } from './cell.js';
  */
 export const minLstm = cell({
   cell: 'min_lstm',
-  title: 'MinLstmLayer',
   description:
     'Minimal long short-term memory, whose gates depend only on the input (Feng et al., 2024), with the gate order f, i, n.',
   keys: {},
@@ -48,7 +47,6 @@ export const minLstm = cell({
  */
 export const minGru = cell({
   cell: 'min_gru',
-  title: 'MinGruLayer',
   description:
     'Minimal gated recurrent units, whose gates depend only on the input (Feng et al., 2024), with the gate order z, h.',
   keys: {},

@@ -15,7 +15,6 @@ import { cell } from './cell.js';
  */
 export const rnn = cell({
   cell: 'rnn',
-  title: 'RnnLayer',
   description: 'Simple recurrent layer, without gates (Elman, 1990).',
   keys: {
     nonlinearity: choice(['tanh', 'relu'], {

@@ -7,7 +7,6 @@ import { loss, OF_VALUES } from './loss.js';
 /** For weights p of positive labels, computed as (1 - y) z + (1 + (p - 1) y) softplus(-z). */
 export const binaryCrossEntropy = loss({
   kind: 'binary_cross_entropy',
-  title: 'BinaryCrossEntropyLoss',
   description:
     'Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.',
   aliases: ['BCELoss', 'BCEWithLogitsLoss', 'binary_crossentropy', 'MultiLabelSoftMarginLoss'],

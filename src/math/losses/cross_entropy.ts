@@ -9,7 +9,6 @@ import { type Loss, loss } from './loss.js';
 
 export const crossEntropy = loss({
   kind: 'cross_entropy',
-  title: 'CrossEntropyLoss',
   description: 'Mean cross-entropy of class targets, computed from logits, as torch.nn.CrossEntropyLoss.',
   aliases: ['CrossEntropyLoss', 'NLLLoss', 'categorical_crossentropy', 'sparse_categorical_crossentropy'],
   keys: {

@@ -7,7 +7,6 @@ import { loss, OF_VALUES } from './loss.js';
 
 export const huber = loss({
   kind: 'huber',
-  title: 'HuberLoss',
   description:
     'Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.',
   aliases: ['HuberLoss', 'SmoothL1Loss'],

@@ -19,7 +19,6 @@ export const losses = {
 };
 
 export const lossConfig = settingsOf('loss', 'kind', losses, {
-  title: 'LossConfig',
   description: 'The loss to minimize, by kind.',
   required: true,
   examples: [{ kind: 'cross_entropy' }],

@@ -4,7 +4,6 @@ import { loss, OF_VALUES } from './loss.js';
 
 export const mae = loss({
   kind: 'mae',
-  title: 'MaeLoss',
   description: 'Mean absolute error of value targets; robust against outliers.',
   aliases: ['L1Loss', 'l1', 'mean_absolute_error'],
   keys: {},

@@ -4,7 +4,6 @@ import { loss, OF_VALUES } from './loss.js';
 
 export const mse = loss({
   kind: 'mse',
-  title: 'MseLoss',
   description: 'Mean squared error of value targets.',
   aliases: ['MSELoss', 'mean_squared_error', 'l2', 'L2Loss'],
   keys: {},

@@ -11,7 +11,6 @@ import { type Loss, loss, OF_VALUES } from './loss.js';
  */
 export const quantile = loss({
   kind: 'quantile',
-  title: 'QuantileLoss',
   description:
     'Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.',
   aliases: ['QuantileLoss', 'pinball', 'PinballLoss'],

@@ -146,7 +146,6 @@ const listed = (['classes', 'labels', 'values'] as const).map(
 
 export const measuredMetric = choice(MEASURED, {
   name: 'metric',
-  title: 'MeasuredMetric',
   description: `A metric. ${listed.join(' ')} mase is for forecasts; coverage and interval_width are for the \`quantile\` loss.`,
   examples: ['accuracy'],
   effects: [],
@@ -154,7 +153,6 @@ export const measuredMetric = choice(MEASURED, {
 
 export const metricName = choice(NAMES, {
   name: 'metric_name',
-  title: 'MetricName',
   description: 'A split and a metric of it. docs/reference/metrics.md has the formulas.',
   form,
   examples: ['test.accuracy'],
@@ -162,7 +160,6 @@ export const metricName = choice(NAMES, {
 
 export const gateMetric = choice([...NAMES, ...PERFORMANCE], {
   name: 'gate_metric',
-  title: 'GateMetricName',
   description:
     'What the gate checks: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.',
   form: `${form}; or ${PERFORMANCE.join(', ')}`,

@@ -23,7 +23,6 @@ const embedding = s.section(
   },
   {
     name: 'embedding',
-    title: 'Embedding',
     description:
       'Maps each symbol to a learned vector, a row of `embedding.weight`. Required for data whose steps are symbols.',
     examples: [{ size: 32 }, { size: 32, num_symbols: 128 }],
@@ -63,7 +62,6 @@ const head = s.section(
   },
   {
     name: 'head',
-    title: 'Head',
     description: "The dense layers (`fc`) from the top recurrent layer's outputs to the model's outputs.",
     default: {},
     examples: [{ from: 'last' }, { from: 'mean', hidden_sizes: [64] }],
@@ -72,7 +70,6 @@ const head = s.section(
 
 const numClasses = s.integer({
   name: 'num_classes',
-  title: 'NumClasses',
   description:
     'Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
   min: 2,
@@ -83,7 +80,6 @@ const numClasses = s.integer({
 
 const initFrom = s.text({
   name: 'init_from',
-  title: 'InitFrom',
   description:
     'A safetensors file with the initial weights, instead of random ones. It must have all weights of the model and no others.',
   minLength: 1,
@@ -111,14 +107,13 @@ const listedLayers = s.section(
       required: true,
     }),
   },
-  { title: 'ListedLayers', description: 'Layers that may differ from each other.' },
+  { description: 'Layers that may differ from each other.' },
 );
 
 const equalLayers = s.extended(
   layerConfig,
   {
     num_layers: s.integer({
-      title: 'NumLayers',
       description: 'Number of stacked recurrent layers.',
       min: 1,
       max: 64,
@@ -127,7 +122,7 @@ const equalLayers = s.extended(
       aliases: ['layers', 'depth', 'n_layers'],
     }),
   },
-  { title: 'EqualLayers', description: 'Identical layers.' },
+  { description: 'Identical layers.' },
 );
 
 export const modelConfig = s.extended(
@@ -149,7 +144,6 @@ export const modelConfig = s.extended(
   },
   {
     name: 'model',
-    title: 'ModelConfig',
     description:
       'The recurrent network: identical layers or a list of layers, an optional embedding before them, and the head after them.',
     examples: [{ cell: 'lstm', hidden_size: 128, num_layers: 2 }],

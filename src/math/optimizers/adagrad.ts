@@ -18,7 +18,6 @@ const decayingRate = times(
  */
 export const adagrad = optimizer({
   kind: 'adagrad',
-  title: 'AdagradOptimizer',
   description: 'Adagrad (Duchi, Hazan and Singer, 2011).',
   keys: {
     learning_rate_decay: number({

@@ -18,7 +18,6 @@ import {
  */
 export const adam = optimizer({
   kind: 'adam',
-  title: 'AdamOptimizer',
   description: 'Adam (Kingma and Ba, 2015), with bias correction.',
   aliases: ['amsgrad'],
   keys: { betas, eps, amsgrad, weight_decay: weightDecay },
@@ -33,7 +32,6 @@ export const adam = optimizer({
  */
 export const adamw = optimizer({
   kind: 'adamw',
-  title: 'AdamWOptimizer',
   description: 'Adam with decoupled weight decay (Loshchilov and Hutter, 2019).',
   keys: {
     betas,

@@ -11,7 +11,6 @@ export const optimizers = { sgd, adam, adamw, rmsprop, adagrad, nadam, lion };
 
 export const optimizerConfig = settingsOf('optimizer', 'kind', optimizers, {
   required: true,
-  title: 'OptimizerConfig',
   description: 'The optimizer, by kind.',
   examples: [{ kind: 'adam', learning_rate: 0.01 }],
   aliases: ['optim', 'optimiser'],

@@ -23,7 +23,6 @@ const signOfMean: Part<{ readonly betas: readonly [number, number] }> = {
  */
 export const lion = optimizer({
   kind: 'lion',
-  title: 'LionOptimizer',
   description:
     'Lion (Chen et al., 2023): steps of equal size along the sign of a running average of the gradient. The learning rate is usually 3 to 10 times smaller than for adamw.',
   keys: {

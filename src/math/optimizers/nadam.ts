@@ -47,7 +47,6 @@ const lookAhead: Part<NAdamSettings> = {
  */
 export const nadam = optimizer({
   kind: 'nadam',
-  title: 'NAdamOptimizer',
   description: 'Adam with Nesterov momentum (Dozat, 2016).',
   keys: {
     betas,

@@ -59,7 +59,6 @@ export const BUFFER = {
 
 const learningRate = s.number({
   name: 'learning_rate',
-  title: 'LearningRate',
   description: 'Learning rate.',
   above: 0,
   max: 1000,
@@ -70,7 +69,6 @@ const learningRate = s.number({
 
 export const weightDecay = s.number({
   name: 'weight_decay',
-  title: 'WeightDecay',
   description: 'L2 penalty, added to the gradient as in PyTorch.',
   min: 0,
   max: 1000,
@@ -81,7 +79,6 @@ export const weightDecay = s.number({
 
 export const decoupledWeightDecay = s.number({
   name: 'decoupled_weight_decay',
-  title: 'DecoupledWeightDecay',
   description:
     'Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.',
   min: 0,
@@ -92,7 +89,6 @@ export const decoupledWeightDecay = s.number({
 
 const weightDecayOn = s.choice(['all', 'weights'], {
   name: 'weight_decay_on',
-  title: 'WeightDecayOn',
   description:
     'Parameters that weight decay applies to: all of them, or only weights, which excludes biases and the gains of layer normalization.',
   default: 'all',
@@ -112,7 +108,6 @@ const weightDecayOn = s.choice(['all', 'weights'], {
 
 export const momentum = s.number({
   name: 'momentum',
-  title: 'Momentum',
   description: 'Momentum factor.',
   min: 0,
   below: 1,
@@ -124,7 +119,6 @@ export const momentum = s.number({
 
 export const betas = s.list(s.number({ min: 0, below: 1 }), {
   name: 'betas',
-  title: 'Betas',
   description: 'Decay rates of the running averages of the gradient and of its square.',
   minItems: 2,
   maxItems: 2,
@@ -135,7 +129,6 @@ export const betas = s.list(s.number({ min: 0, below: 1 }), {
 
 export const eps = s.number({
   name: 'eps',
-  title: 'Epsilon',
   description: 'Added to the denominator for numerical stability.',
   above: 0,
   max: 1,
@@ -145,7 +138,6 @@ export const eps = s.number({
 
 export const amsgrad = s.boolean({
   name: 'amsgrad',
-  title: 'Amsgrad',
   description:
     'Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et al., 2018).',
   default: false,

@@ -16,7 +16,6 @@ import { coupledDecay, descend, overUncorrectedRoot, rate, momentum as withMomen
  */
 export const rmsprop = optimizer({
   kind: 'rmsprop',
-  title: 'RmspropOptimizer',
   description: 'RMSprop (Hinton, 2012), with momentum as in PyTorch.',
   keys: {
     alpha: number({

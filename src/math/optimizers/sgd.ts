@@ -14,7 +14,6 @@ import { coupledDecay, descend, rate, momentum as withMomentum } from './parts.j
  */
 export const sgd = optimizer({
   kind: 'sgd',
-  title: 'SgdOptimizer',
   description: 'Stochastic gradient descent, with momentum as in PyTorch.',
   aliases: ['momentum', 'nesterov'],
   keys: {

@@ -3,7 +3,6 @@ import { schedule, warmup } from './schedule.js';
 
 export const constant = schedule({
   kind: 'constant',
-  title: 'ConstantSchedule',
   description: 'Constant learning rate after the warm-up.',
   aliases: ['ConstantLR'],
   keys: {

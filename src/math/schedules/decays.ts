@@ -19,7 +19,6 @@ function fractionDone(length: UpdatesOrEpochs | undefined, progress: Progress): 
 }
 
 const length = updatesOrEpochs('schedule_length', {
-  title: 'ScheduleLength',
   description:
     'Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.',
   examples: [{ epochs: 100 }],
@@ -29,7 +28,6 @@ const length = updatesOrEpochs('schedule_length', {
 /** Loshchilov and Hutter (2017), without restarts. */
 export const cosine = schedule({
   kind: 'cosine',
-  title: 'CosineSchedule',
   description:
     'Decays the learning rate along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).',
   aliases: ['CosineAnnealingLR', 'cosine_annealing', 'cosine_decay'],
@@ -49,7 +47,6 @@ export const cosine = schedule({
 
 export const linear = schedule({
   kind: 'linear',
-  title: 'LinearSchedule',
   description:
     'Decays the learning rate linearly to `end_factor` times its value (torch.optim.lr_scheduler.LinearLR).',
   aliases: ['LinearLR', 'linear_decay'],

@@ -11,7 +11,6 @@ export type { Observation } from './schedule.js';
 export const schedules = { constant, step, exponential, cosine, linear, one_cycle, plateau };
 
 export const scheduleConfig = settingsOf('schedule', 'kind', schedules, {
-  title: 'Schedule',
   description:
     "How the learning rate changes during training, by kind. Values match PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Without a schedule the rate is constant.",
   examples: [{ kind: 'cosine', warmup: { epochs: 1 } }],

@@ -19,7 +19,6 @@ function atIntervals(
 }
 
 const every = updatesOrEpochs('schedule_every', {
-  title: 'ScheduleEvery',
   description: 'How often to multiply the learning rate by `factor`: every N updates or every N epochs.',
   examples: [{ epochs: 10 }, { steps: 1000 }],
   aliases: ['step_size', 'interval', 'decay_every', 'decay_steps'],
@@ -27,7 +26,6 @@ const every = updatesOrEpochs('schedule_every', {
 
 const factor = number({
   name: 'schedule_factor',
-  title: 'ScheduleFactor',
   description: 'Factor that the learning rate is multiplied by.',
   above: 0,
   max: 1,
@@ -37,7 +35,6 @@ const factor = number({
 
 export const step = schedule({
   kind: 'step',
-  title: 'StepSchedule',
   description:
     'Multiplies the learning rate by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).',
   aliases: ['StepLR', 'step_decay'],
@@ -54,7 +51,6 @@ export const step = schedule({
 
 export const exponential = schedule({
   kind: 'exponential',
-  title: 'ExponentialSchedule',
   description:
     'Multiplies the learning rate by `factor` after each epoch, or at the interval set by `every` (torch.optim.lr_scheduler.ExponentialLR).',
   aliases: ['ExponentialLR', 'exponential_decay'],

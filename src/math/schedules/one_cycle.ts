@@ -9,7 +9,6 @@ import { alongCosine, schedule } from './schedule.js';
  */
 export const one_cycle = schedule({
   kind: 'one_cycle',
-  title: 'OneCycleSchedule',
   description:
     'Raises the learning rate along half a cosine from `start_factor` times its value, then lowers it along another to `end_factor` times its value at the planned end of training (torch.optim.lr_scheduler.OneCycleLR).',
   aliases: ['OneCycleLR'],

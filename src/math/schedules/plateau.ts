@@ -8,7 +8,6 @@ const MIN_REDUCTION = 1e-8;
 /** Computed from all values of the metric so far; one that is not finite is no improvement. */
 export const plateau = schedule({
   kind: 'plateau',
-  title: 'PlateauSchedule',
   description:
     'Multiplies the learning rate by `factor` if a metric has not improved for more than `patience` evaluations in a row (torch.optim.lr_scheduler.ReduceLROnPlateau). Evaluations during the warm-up do not count.',
   aliases: ['ReduceLROnPlateau', 'reduce_on_plateau'],

@@ -57,7 +57,6 @@ export const schedule = <const Kind extends string, P extends s.Fields>(kind: Sc
 
 const scheduleSteps = s.integer({
   name: 'schedule_steps',
-  title: 'ScheduleSteps',
   description: 'Number of optimizer updates.',
   min: 1,
   max: 9007199254740991,
@@ -67,7 +66,6 @@ const scheduleSteps = s.integer({
 
 const scheduleEpochs = s.integer({
   name: 'schedule_epochs',
-  title: 'ScheduleEpochs',
   description: 'Number of epochs.',
   min: 1,
   max: 1000000,
@@ -76,7 +74,6 @@ const scheduleEpochs = s.integer({
 });
 
 interface LengthAbout {
-  readonly title: string;
   readonly description: string;
   readonly examples: readonly UpdatesOrEpochs[];
   readonly aliases: readonly string[];
@@ -88,7 +85,6 @@ export const updatesOrEpochs = (name: string, about: LengthAbout) =>
 
 export const minLearningRate = s.number({
   name: 'min_learning_rate',
-  title: 'MinLearningRate',
   description: 'Lower bound of the learning rate.',
   min: 0,
   max: 1000,
@@ -111,7 +107,6 @@ export const warmup = s.section(
   },
   {
     name: 'warmup',
-    title: 'Warmup',
     description:
       'Warm-up: the learning rate grows linearly from `start_factor` times its value over N updates or N epochs. The schedule starts after it.',
     examples: [{ epochs: 1, start_factor: 0.01 }, { steps: 500 }],

@@ -19,7 +19,6 @@ const when = s.mapOf(
   s.anything<Value>({ description: 'A value of that parameter, or a list of values.', examples: ['sgd'] }),
   {
     name: 'when',
-    title: 'When',
     description:
       'A condition: the parameter exists only if another parameter exists and has this value, or one of these values.',
     minKeys: 1,
@@ -49,11 +48,10 @@ const valueList = <S extends s.Shape>(item: S, example: Value, more: object = {}
 
 function distribution<const K extends string, P extends Readonly<Record<string, s.Shape>>>(
   kind: K,
-  title: string,
   description: string,
   keys: P,
 ) {
-  return s.named(kind, s.variant({ kind, title, description, keys: { ...keys, when } }));
+  return s.named(kind, s.variant({ kind, description, keys: { ...keys, when } }));
 }
 
 const choices = s.required(
@@ -96,19 +94,18 @@ const parameter = s.either(
     s.union(
       'kind',
       [
-        distribution('choice', 'Choice', ANY, { values: choices }),
-        distribution('uniform', 'Uniform', REAL_NUMBER, { low, high }),
-        distribution('log_uniform', 'LogUniform', LOG_NUMBER, { low: positiveLow, high }),
-        distribution('int', 'Int', STEPS, { low: intLow, high: intHigh, step }),
-        distribution('log_int', 'LogInt', LOG_INTEGER, { low: logIntLow, high: intHigh }),
-        distribution('paired', 'Paired', TOGETHER, { values: pairedValues }),
+        distribution('choice', ANY, { values: choices }),
+        distribution('uniform', REAL_NUMBER, { low, high }),
+        distribution('log_uniform', LOG_NUMBER, { low: positiveLow, high }),
+        distribution('int', STEPS, { low: intLow, high: intHigh, step }),
+        distribution('log_int', LOG_INTEGER, { low: logIntLow, high: intHigh }),
+        distribution('paired', TOGETHER, { values: pairedValues }),
       ],
       { name: 'distribution', examples: [{ kind: 'uniform', low: 0, high: 0.9 }] },
     ),
   ],
   {
     name: 'parameter',
-    title: 'Parameter',
     description: 'A list of values, or a mapping with a `kind`.',
     examples: [[64, 128], { kind: 'log_uniform', low: 0.0001, high: 0.1 }],
   },
@@ -170,7 +167,6 @@ export const sweepFile = s.section(
     }),
     exclude: s.list(
       s.mapOf(s.anything<Value>({ description: 'A value of the parameter.', examples: [128] }), {
-        title: 'Exclusion',
         minKeys: 1,
       }),
       {
@@ -184,7 +180,6 @@ export const sweepFile = s.section(
     ),
     method: s.required(
       kinded('method', method, {
-        title: 'Method',
         description:
           'How to choose points: all of them (grid), at random (random), evenly (sobol: scrambled Sobol points), or based on the results so far (tpe: multivariate, Bergstra et al. 2011). A word, or a mapping with a `kind`.',
         aliases: ['sampler', 'search', 'algorithm', 'strategy'],
@@ -217,7 +212,7 @@ export const sweepFile = s.section(
           examples: ['test.accuracy'],
           required: true,
         }),
-        goal: s.choice(['minimize', 'maximize'] as const, {
+        goal: s.choice(['minimize', 'maximize'], {
           description: 'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
           aliases: ['mode', 'direction'],
           examples: ['maximize'],
@@ -225,14 +220,12 @@ export const sweepFile = s.section(
         }),
       },
       {
-        title: 'Objective',
         description: 'What to optimize. Default: `checkpoint.metric` of the configs.',
         aliases: ['metric', 'target', 'goal'],
         examples: [{ metric: 'test.accuracy', goal: 'maximize' }],
       },
     ),
     pruner: kinded('pruner', prunerSettings, {
-      title: 'Pruner',
       description: 'Which trials to stop before their last epoch. A word, or a mapping with a `kind`.',
       default: 'none',
       aliases: ['scheduler', 'early_stopping', 'pruning'],
@@ -265,7 +258,6 @@ export const sweepFile = s.section(
         }),
       },
       {
-        title: 'Budget',
         description: 'When to stop starting trials: whichever limit is reached first.',
         default: {},
         aliases: ['limits', 'budgets'],
@@ -296,7 +288,7 @@ export const sweepFile = s.section(
       default: 1,
       aliases: ['max_retries', 'attempts'],
     }),
-    on_trial_error: s.choice(['continue', 'stop'] as const, {
+    on_trial_error: s.choice(['continue', 'stop'], {
       description:
         'Whether to continue or stop the sweep after a failed trial. A trial whose loss diverged has a result and has not failed.',
       default: 'continue',

@@ -38,10 +38,7 @@ interface PrunerKind<S extends Shape = Shape> {
 const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
 
 const none = pruner({
-  settings: section(
-    { kind: tag('none', { description: 'Train every trial to the end.' }) },
-    { title: 'NoPruner' },
-  ),
+  settings: section({ kind: tag('none', { description: 'Train every trial to the end.' }) }, {}),
   create: (_, epochs) => ({ rungs: () => [epochs], judge: () => 'advance' }),
 });
 
@@ -134,7 +131,7 @@ const asha = pruner({
       }),
       ...halving,
     },
-    { title: 'Asha' },
+    {},
   ),
   firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
   create: (settings, epochs) => successiveHalving(rungEpochs(settings, epochs), settings.reduction_factor),
@@ -176,7 +173,7 @@ export const hyperband = pruner({
       ...halving,
       reduction_factor: like(halving.reduction_factor, { default: 3 }),
     },
-    { title: 'Hyperband' },
+    {},
   ),
   firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
   create(settings, epochs) {
@@ -238,7 +235,7 @@ const median = pruner({
         aliases: ['interval_steps', 'interval'],
       }),
     },
-    { title: 'Median' },
+    {},
   ),
   firstJudged: ({ n_warmup_epochs }) => ['n_warmup_epochs', n_warmup_epochs + 1],
   create({ n_startup_trials, n_warmup_epochs, interval_epochs }, epochs) {

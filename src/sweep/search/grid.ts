@@ -153,7 +153,7 @@ export class Untried {
 export const grid = searchMethod({
   settings: section(
     { kind: tag('grid', { description: 'Every point; the last parameter varies fastest.' }) },
-    { title: 'Grid' },
+    {},
   ),
   isExhaustive: true,
   create(space) {
@@ -164,7 +164,7 @@ export const grid = searchMethod({
 
 /** Random search: Bergstra and Bengio, JMLR 13 (2012). */
 export const random = searchMethod({
-  settings: section({ kind: tag('random', { description: 'Random points.' }) }, { title: 'Random' }),
+  settings: section({ kind: tag('random', { description: 'Random points.' }) }, {}),
   /** Each trial draws from its own random stream. Points of a finite space do not repeat. */
   create(space, _, seed) {
     const untried = new Untried(space);

@@ -11,7 +11,7 @@ import type { Point } from './space.js';
  * Each parameter has its own dimension, used or not.
  */
 export const sobol = searchMethod({
-  settings: section({ kind: tag('sobol', { description: 'Scrambled Sobol points.' }) }, { title: 'Sobol' }),
+  settings: section({ kind: tag('sobol', { description: 'Scrambled Sobol points.' }) }, {}),
   create(space, _, seed) {
     const dimensions = space.parameters.length;
     if (dimensions > MAX_SOBOL_DIMENSIONS) {

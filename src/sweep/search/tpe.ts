@@ -54,7 +54,7 @@ export const tpe = searchMethod({
         aliases: ['candidates'],
       }),
     },
-    { title: 'Tpe' },
+    {},
   ),
   blindTrials: ({ n_startup_trials }) => n_startup_trials,
   create(space, { n_startup_trials, n_ei_candidates }, seed) {
