@@ -332,8 +332,8 @@ const MAX_UNKNOWN = 0.05;
  * Warns of splits with many symbols unknown to training, such as text in another language, and of
  * unknown symbols that the model cannot learn to read, because training has none.
  */
-function* unknownWarnings({ unknownShares = {} }: Dataset, locator: Locator): Iterable<Diagnostic> {
-  const { train = 0, ...others } = unknownShares;
+function* unknownWarnings({ unknownFractions = {} }: Dataset, locator: Locator): Iterable<Diagnostic> {
+  const { train = 0, ...others } = unknownFractions;
   const percent = (of: number): string => `${of < 0.001 ? '< 0.1' : (100 * of).toFixed(1)} %`;
   for (const [name, fraction = 0] of Object.entries(others)) {
     const isHigh = fraction > MAX_UNKNOWN && fraction > 2 * train;

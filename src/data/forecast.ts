@@ -33,7 +33,7 @@ import {
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { columnScaling, scalingOf } from './core/scaling.js';
-import { shareOf } from './core/selection.js';
+import { heldCount } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { columnsOf } from './core/statistics.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
@@ -322,9 +322,9 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
       got: String(times.length),
     });
   }
-  const before = Math.max(parts - 1, times.length - shareOf(times.length, test_fraction));
+  const before = Math.max(parts - 1, times.length - heldCount(times.length, test_fraction));
   if (validation === undefined) return { validation: undefined, test: times[before] };
-  const held = validation.count ?? shareOf(before, validation.fraction ?? 0);
+  const held = validation.count ?? heldCount(before, validation.fraction ?? 0);
   if (held >= before) {
     throw configError({
       code: 'data/validation',

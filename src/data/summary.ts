@@ -142,12 +142,12 @@ function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSu
 }
 
 function splitSummary(dataset: Dataset, split: Split, name: SplitName) {
-  const { sequenceLength: steps, unknownShares } = dataset;
+  const { sequenceLength: steps, unknownFractions } = dataset;
   const lengths = Int32Array.from({ length: split.count }, (_, i) => realLength(split, i, steps));
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const min = lengths.reduce((a, b) => Math.min(a, b));
   const max = lengths.reduce((a, b) => Math.max(a, b));
-  const unknown = unknownShares?.[name];
+  const unknown = unknownFractions?.[name];
   return {
     sequences: split.count,
     steps: total,

@@ -24,7 +24,7 @@ import {
   splitFiles,
 } from './core/dataset.js';
 import { configError } from './core/problems.js';
-import { shareOf } from './core/selection.js';
+import { heldCount } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { type SequenceStore, storedSplit, TextCodes } from './core/store.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
@@ -128,12 +128,12 @@ async function open(
   const symbols = symbolsByCode(texts, vocabulary);
   const count = vocabulary.symbols.length;
   const layout = { steps, rows };
-  const unknownShares: Partial<Record<SplitName, number>> = {};
+  const unknownFractions: Partial<Record<SplitName, number>> = {};
   const split = (name: SplitName, part: Part): Split => {
     const length = lengthOf(part.range);
     checkSize(length, name, layout);
     const counts = name === 'train' ? trained : countsOf(part);
-    unknownShares[name] =
+    unknownFractions[name] =
       counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
     return streamSplit(part, symbols, layout, {
       numClasses: count,
@@ -154,7 +154,7 @@ async function open(
     }),
     classLabels: vocabulary.symbols,
     vocabulary,
-    unknownShares,
+    unknownFractions,
   };
 }
 
@@ -180,12 +180,13 @@ function partsOf(
 ) {
   const { train, test } = streams;
   const whole = (stream: SymbolStream): Part => ({ stream, range: { from: 0, to: stream.length } });
-  const share = (length: number, fraction: number): number => (length < 2 ? 0 : shareOf(length, fraction));
+  const heldOut = (length: number, fraction: number): number =>
+    length < 2 ? 0 : heldCount(length, fraction);
   const held = (length: number): number => {
     const { count, fraction = 0 } = validation ?? {};
-    return count === undefined ? share(length, fraction) : count * steps + 1;
+    return count === undefined ? heldOut(length, fraction) : count * steps + 1;
   };
-  const testStart = test ? train.length : train.length - share(train.length, test_fraction);
+  const testStart = test ? train.length : train.length - heldOut(train.length, test_fraction);
   const trainEnd = validation === undefined ? testStart : Math.max(0, testStart - held(testStart));
   const to = limit === undefined ? trainEnd : Math.min(trainEnd, limit * steps + 1);
   const last: Part | undefined = validation && { stream: train, range: { from: trainEnd, to: testStart } };

@@ -240,13 +240,16 @@ export function withVocabulary(
     ...mappedLoad(split, encoded),
   });
   const splits = mapSplits(dataset, encoded);
-  const unknown = Object.entries(splits).map(([name, split]) => [name, unknownShare(split, sequenceLength)]);
+  const unknown = Object.entries(splits).map(([name, split]) => [
+    name,
+    unknownFraction(split, sequenceLength),
+  ]);
   return {
     ...dataset,
     ...splits,
     input: { kind: 'symbol', count: vocabulary.symbols.length },
     vocabulary,
-    unknownShares: Object.fromEntries(unknown),
+    unknownFractions: Object.fromEntries(unknown),
   };
 }
 
@@ -264,7 +267,7 @@ export function eachSymbol(split: Split, steps: number, visit: (symbol: number) 
   }
 }
 
-function unknownShare(split: Split, steps: number): number {
+function unknownFraction(split: Split, steps: number): number {
   let [unknown, total] = [0, 0];
   eachSymbol(split, steps, symbol => {
     total++;

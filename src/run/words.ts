@@ -2,13 +2,13 @@
 
 import { OPTIMISTIC } from '../config/metrics.js';
 import { largerIsBetter } from '../math/metrics/index.js';
-import { isShare, percent } from '../util/numbers.js';
+import { isFraction, percent } from '../util/numbers.js';
 import { gateSentence, hardestTrivial, missedIn, trivialValues } from './gates.js';
 import type { SplitMetrics, Summary } from './summary.js';
 
 /** `test accuracy 97.12 %`, `test mean absolute error 0.2512`, `validation r2 0.9173`. */
 export function metricSentence(split: string, metric: string, value: number): string {
-  const shown = isShare(metric) ? percent(value, 2) : value.toPrecision(4);
+  const shown = isFraction(metric) ? percent(value, 2) : value.toPrecision(4);
   return `${split} ${metric.replaceAll('_', ' ')} ${shown}`;
 }
 

@@ -60,7 +60,7 @@ export class BatchWriter {
 
   /** Shard by shard. Unused rows are set to 0 and have weight 0. */
   write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
-    const total = this.totalShare(split, indices);
+    const total = this.totalWeight(split, indices);
     const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(split, index)), 1);
     const steps = this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength;
     const weight = total === 0 ? 0 : 1 / total;
@@ -87,7 +87,7 @@ export class BatchWriter {
   }
 
   /** The denominator of the mean. */
-  private totalShare(split: Split, indices: Uint32Array): number {
+  private totalWeight(split: Split, indices: Uint32Array): number {
     let total = 0;
     for (const index of indices) {
       const values = this.targetsOf(split, index);

@@ -69,7 +69,7 @@ export class ShardPool {
     const count = this.isLocal ? 1 : Math.min(this.run.threads, shards);
     while (this.computers.length < count) this.computers.push(this.start());
     const own = this.computers.slice(0, count);
-    const shares = own.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));
+    const shardsOf = own.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));
     const askAll = (request: ShardRequest) => Promise.all(own.map(computer => computer.ask(request)));
     const opened = askAll({ group, job, slots });
     // the first computation throws it
@@ -83,7 +83,7 @@ export class ShardPool {
       await Promise.all([
         opened,
         plans.length > 0 && askAll({ group, plans }),
-        ...own.map((computer, w) => computer.ask({ group, slot, shards: shares[w] })),
+        ...own.map((computer, w) => computer.ask({ group, slot, shards: shardsOf[w] })),
       ]);
     };
     return { slots, compute };

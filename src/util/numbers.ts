@@ -3,7 +3,7 @@
  * nothing, since the pages use it in the browser.
  */
 /** Metrics between 0 and 1, shown as percentages. */
-export function isShare(metric: string): boolean {
+export function isFraction(metric: string): boolean {
   return /(^|[._])(accuracy|coverage)$/.test(metric);
 }
 
@@ -105,7 +105,7 @@ export function formatMetric(
 ): string {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'string') return { nan: 'NaN', inf: '∞', '-inf': '−∞' }[value];
-  if (isShare(metric)) return percent(value, 2);
+  if (isFraction(metric)) return percent(value, 2);
   // keeps columns of measurements aligned; configured values stay as they were set
   const isPlain = Number.isInteger(value) || Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3;
   return !isPlain && MEASURED.test(metric) ? value.toPrecision(4) : formatNumber(value);

@@ -50,7 +50,7 @@ export function buildSweepReport(path: string) {
     cautions: sweepCautions(plan, records.rows),
     baseline,
     best: best?.trial ?? null,
-    importance: importance && sharesOf(importance),
+    importance,
   };
 }
 
@@ -80,12 +80,6 @@ function factsOf(results: SweepResults, summary: SweepSummary) {
   const { tags, note } = readNotes(directory.path);
   const shortfalls = shortfallsOf(results, summary);
   return { id, name, state, shortfalls, started: records.started ?? null, duration_s, states, tags, note };
-}
-
-function sharesOf(importance: NonNullable<SweepSummary['importance']>) {
-  return importance
-    .map(({ name, importance: share }) => ({ name, share }))
-    .toSorted((a, b) => b.share - a.share);
 }
 
 function thinned(rows: readonly TrialRow[]): readonly TrialRow[] {

@@ -138,7 +138,7 @@ t.test('the vocabulary is that of the sequences that train', async t => {
   const data = await open(config({ validation: { count: 1, select: 'last' } }));
   t.same(sequence(data, data.validation!, 0), [[0], [0], [0]], 'what only others have is unknown');
   t.same(sequence(data, data.test, 3), [[0], [0], [0]]);
-  t.same(data.unknownShares, { train: 0, validation: 1, test: 1 / 8 });
+  t.same(data.unknownFractions, { train: 0, validation: 1, test: 1 / 8 });
   const dataset = config({ test_path: 'other.jsonl' });
   const all = smallConfig(dataset, crossEntropy, { embedding: { size: 3 } }, { batch_size: 4 });
   const loaded = loadExperiment(work.config(all));

@@ -7,7 +7,7 @@ import type { SplitBaselines } from '../../run/summary.js';
 import { metricSentences } from '../../run/words.js';
 import type { Evaluation } from '../../train/evaluator.js';
 import { damagedError, EXIT } from '../../util/errors.js';
-import { isShare, percent } from '../../util/numbers.js';
+import { isFraction, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { onError, openInput, rejections } from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
@@ -43,7 +43,7 @@ export const verb = defineVerb({
         id,
         ...columns.map(([name, , error]) => {
           const value = errors[name]?.[error];
-          return value === undefined ? '' : isShare(error) ? percent(value, 1) : value.toPrecision(4);
+          return value === undefined ? '' : isFraction(error) ? percent(value, 1) : value.toPrecision(4);
         }),
       ]);
       const result = { checkpoint: file, step, epoch, split, horizon, origins, mean };

@@ -234,7 +234,7 @@ export interface Dataset {
   readonly largestSymbol?: PlacedLabel;
   readonly vocabulary?: Vocabulary;
   /** Fraction of each split's symbols that are not in `vocabulary`. */
-  readonly unknownShares?: Readonly<Partial<Record<SplitName, number>>>;
+  readonly unknownFractions?: Readonly<Partial<Record<SplitName, number>>>;
   /**
    * Texts of the symbols while these are still codes; absent once they are numbers of `vocabulary`.
    */

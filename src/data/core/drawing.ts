@@ -70,13 +70,13 @@ export function drawStratifiedGroups(
   stream: RandomStream,
 ): Uint32Array {
   const others = Math.min(Math.max(1, Math.round((1 - fraction) / fraction)), counts.length - 1);
-  const shares = new Array<number>(others + 1).fill((1 - fraction) / others);
-  const held = stream.integer(shares.length);
-  shares[held] = fraction;
+  const sizes = new Array<number>(others + 1).fill((1 - fraction) / others);
+  const held = stream.integer(sizes.length);
+  sizes[held] = fraction;
   const order = [...stream.shuffle(range(counts.length))];
   const folds = stratifiedFolds(
     order.map(group => counts[group]),
-    shares,
+    sizes,
   );
   const drawn = order.filter((_, i) => folds[i] === held);
   // neither part may be empty
@@ -92,21 +92,21 @@ const [RELATIVE, ABSOLUTE] = [1e-5, 1e-8];
  * the most unequal counts first, each to the fold with which the fractions of the classes differ
  * least between the folds; of equal ones, to that with the fewest sequences.
  * @param counts of each group by class
- * @param shares relative size of each fold; scikit-learn's are equal
+ * @param sizes relative size of each fold; scikit-learn's are equal
  */
 export function stratifiedFolds(
   counts: readonly (readonly number[])[],
-  shares: readonly number[],
+  sizes: readonly number[],
 ): readonly number[] {
   const [{ length: classes }] = counts;
   const totals = Array.from({ length: classes }, (_, c) => counts.reduce((sum, own) => sum + own[c], 0));
-  const meanShare = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  const filled = shares.map(() => new Float64Array(classes));
+  const meanSize = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
+  const filled = sizes.map(() => new Float64Array(classes));
   const difference = (own: readonly number[], fold: number): number => {
     let sum = 0;
     for (let c = 0; c < classes; c++) {
       const fractions = filled.map(
-        (has, i) => (has[c] + (i === fold ? own[c] : 0)) / totals[c] / (shares[i] / meanShare),
+        (has, i) => (has[c] + (i === fold ? own[c] : 0)) / totals[c] / (sizes[i] / meanSize),
       );
       sum += deviation(fractions);
     }
@@ -116,7 +116,7 @@ export function stratifiedFolds(
   const deviations = counts.map(deviation);
   for (const group of [...counts.keys()].sort((a, b) => deviations[b] - deviations[a] || a - b)) {
     let [best, least, fewest] = [0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-    for (const fold of shares.keys()) {
+    for (const fold of sizes.keys()) {
       const found = difference(counts[group], fold);
       const size = filled[fold].reduce((sum, count) => sum + count, 0);
       const isClose = Math.abs(found - least) <= ABSOLUTE + RELATIVE * least;

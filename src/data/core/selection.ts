@@ -121,7 +121,7 @@ export function isHeldOut({ fraction, count, is }: HeldOutConfig): boolean {
 }
 
 /** Returns `round(count * fraction)`, limited to 1..count-1. `count` must be at least 2. */
-export function shareOf(count: number, fraction: number): number {
+export function heldCount(count: number, fraction: number): number {
   return Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
 }
 
@@ -155,7 +155,7 @@ export function trainingCount(
 }
 
 function requestedCount({ fraction = 0, count }: HeldOutConfig, total: number): number {
-  return count ?? shareOf(total, fraction);
+  return count ?? heldCount(total, fraction);
 }
 
 /** How a division is made and described. */

@@ -29,7 +29,7 @@ import {
 export interface ChartPlan {
   readonly title: string;
   readonly series: readonly ChartSeries[];
-  readonly isShare: boolean;
+  readonly isFraction: boolean;
 }
 
 export interface ChartSeries {
@@ -182,7 +182,7 @@ interface ChartProps {
 }
 
 function Chart({ plan, view }: ChartProps) {
-  const { title, series, isShare } = plan;
+  const { title, series, isFraction } = plan;
   const { axis, isLog, cursor, range, change } = view;
   const id = useId();
   const Heading = useHeading(2);
@@ -193,13 +193,13 @@ function Chart({ plan, view }: ChartProps) {
     return {
       shown,
       x: numeric(...range, { ticks, texts: ticks.map(tick => tickText(axis, tick)) }),
-      y: yScale(shown, range, isLog, isShare),
+      y: yScale(shown, range, isLog, isFraction),
       places: distinct(all).toSorted((a, b) => a - b),
     };
-  }, [series, axis, ...range, isLog, isShare]);
+  }, [series, axis, ...range, isLog, isFraction]);
   const show = (value: number | null | undefined) => {
     if (value === undefined) return '–';
-    return value === null ? 'not finite' : formatMetric(isShare ? 'accuracy' : series[0].name, value);
+    return value === null ? 'not finite' : formatMetric(isFraction ? 'accuracy' : series[0].name, value);
   };
   const said = shown.map(
     ({ label, line }) => `${label} ${cursor === null ? '' : show(valueAt(line, cursor))}`,
@@ -250,7 +250,7 @@ function Chart({ plan, view }: ChartProps) {
 
 const HEIGHT = 210;
 
-function yScale(series: readonly Series[], [from, to]: Range, isLog: boolean, isShare: boolean): Scale {
+function yScale(series: readonly Series[], [from, to]: Range, isLog: boolean, isFraction: boolean): Scale {
   const values = series
     .flatMap(({ line, smooth = line }) => [line, smooth])
     .flatMap(({ places, values }) => values.filter((_, i) => places[i] >= from && places[i] <= to))
@@ -258,7 +258,7 @@ function yScale(series: readonly Series[], [from, to]: Range, isLog: boolean, is
   const bounds = withMargin(...(extentOf(values) ?? [0.1, 1]), isLog);
   const ticks = (isLog ? logTicks : linearTicks)(...bounds);
   const percents = formatTicks(ticks.map(tick => 100 * tick)).map(text => `${text} %`);
-  return numeric(...bounds, { isLog, ticks, ...(isShare && { texts: percents }) });
+  return numeric(...bounds, { isLog, ticks, ...(isFraction && { texts: percents }) });
 }
 
 interface ContentProps {
@@ -396,7 +396,7 @@ function zoomed([min, max]: Range, center: number, factor: number, axis: XAxis):
   return [center - (center - min) * factor, center + (max - center) * factor];
 }
 
-function Values({ plan: { title, series, isShare } }: Pick<ChartProps, 'plan'>) {
+function Values({ plan: { title, series, isFraction } }: Pick<ChartProps, 'plan'>) {
   const columns = series.map(({ name, label, curve }): Column<number> => {
     const values = new Map(curve.steps.map((step, i) => [step, curve.values[i]]));
     return {
@@ -405,7 +405,11 @@ function Values({ plan: { title, series, isShare } }: Pick<ChartProps, 'plan'>) 
       show: step => {
         const value = values.get(step);
         if (value === undefined) return null;
-        return value === null ? 'not finite' : <Value metric={isShare ? 'accuracy' : name} value={value} />;
+        return value === null ? (
+          'not finite'
+        ) : (
+          <Value metric={isFraction ? 'accuracy' : name} value={value} />
+        );
       },
     };
   });

@@ -5,7 +5,7 @@
 import './style.css';
 import { render } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { isShare } from '../../util/numbers.js';
+import { isFraction } from '../../util/numbers.js';
 import type { Cell } from '../../util/table.js';
 import type { Block } from '../blocks.js';
 import type { IndexReport, Report } from '../report.js';
@@ -381,7 +381,7 @@ function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
     .sort(byImportance)
     .map(name => ({
       title: curveTitle(name),
-      isShare: isShare(name),
+      isFraction: isFraction(name),
       series: compared.flatMap(({ path, report }, i): ChartSeries[] => {
         const curve = report.curves[name];
         const label = isOneName ? report.id : `${report.name} ${report.id}`;

@@ -1,7 +1,7 @@
 /** Lists of runs and sweeps: their columns, search, groups, and the choice for a comparison. */
 
 import { useContext, useMemo, useState } from 'preact/hooks';
-import { counted, formatMetric, formatSeconds, formatTime, isShare, words } from '../../util/numbers.js';
+import { counted, formatMetric, formatSeconds, formatTime, isFraction, words } from '../../util/numbers.js';
 import type { IndexReport } from '../report.js';
 import {
   Badge,
@@ -490,7 +490,7 @@ function Mean({ metric, of: { mean, spread, count } }: { readonly metric: string
       {spread !== null && (
         <small data-spread={String(spread)}>
           {' '}
-          ± {isShare(metric) ? (100 * spread).toFixed(2) : formatMetric('', Number(spread.toPrecision(2)))}
+          ± {isFraction(metric) ? (100 * spread).toFixed(2) : formatMetric('', Number(spread.toPrecision(2)))}
         </small>
       )}
     </span>

@@ -10,7 +10,7 @@ import {
   formatSeconds,
   formatTime,
   grouped,
-  isShare,
+  isFraction,
   words,
 } from '../../util/numbers.js';
 import type { Measured, RunReport, Sample } from '../run-report.js';
@@ -246,9 +246,9 @@ function Curves({ report: { curves, steps_per_epoch, elapsed } }: { readonly rep
 }
 
 function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPlan[] {
-  const planOf = (title: string, named: readonly Named[], isShare = false): ChartPlan => ({
+  const planOf = (title: string, named: readonly Named[], isFraction = false): ChartPlan => ({
     title,
-    isShare,
+    isFraction,
     series: named.flatMap(([name, label, color]) => {
       const curve = curves[name];
       return curve === undefined ? [] : [{ name, label, color, curve, places }];
@@ -260,7 +260,7 @@ function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPla
   const metrics = distinct(['loss', ...measured.sort()]).map(metric => {
     const splits = metric === 'loss' ? [BATCHES, ...SPLITS] : SPLITS;
     const named = splits.map(([split, label, color]): Named => [`${split}.${metric}`, label, color]);
-    return planOf(capital(words(metric)), named, isShare(metric));
+    return planOf(capital(words(metric)), named, isFraction(metric));
   });
   const single = SINGLE.filter(name => !isConstantRate(name, curves[name])).map(name => {
     const title = curveTitle(name);
@@ -344,7 +344,7 @@ interface OfClasses {
 }
 
 function Confusion({ classes, place }: OfClasses) {
-  const [isShares, setShares] = useState(false);
+  const [isPercent, setPercent] = useState(false);
   const [isWhole, setWhole] = useState(false);
   const { right, undecided, whole } = classes;
   const shown = isWhole ? whole : classes.confusion;
@@ -353,14 +353,14 @@ function Confusion({ classes, place }: OfClasses) {
   const totals = counts.map(sum);
   const predictions = sum(totals) + undecided;
   const isOthers = (row: number) => others > 0 && row === names.length - 1;
-  const shareOf = (row: number, k: number) => (totals[row] === 0 ? 0 : counts[row][k] / totals[row]);
+  const fractionOf = (row: number, k: number) => (totals[row] === 0 ? 0 : counts[row][k] / totals[row]);
   const cell = (row: number, k: number) => {
-    const [count, share] = [counts[row][k], shareOf(row, k)];
-    const text = isShares ? (100 * share).toFixed(1) : count;
+    const [count, fraction] = [counts[row][k], fractionOf(row, k)];
+    const text = isPercent ? (100 * fraction).toFixed(1) : count;
     // right and wrong together
     if (count === 0 || (isOthers(row) && isOthers(k))) return <span class="none">{text}</span>;
     // errors of a good model are rare: their shade grows with the root
-    const depth = row === k ? 0.2 + 0.35 * share : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(share));
+    const depth = row === k ? 0.2 + 0.35 * fraction : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(fraction));
     return (
       <span class={row === k ? 'right' : 'wrong'} style={{ '--depth': `${(100 * depth).toFixed(1)}%` }}>
         {text}
@@ -373,8 +373,8 @@ function Confusion({ classes, place }: OfClasses) {
       note={`${grouped(right)} of ${grouped(predictions)} right; ${place}. A row is a true class, a column a predicted one${others > 0 && !isWhole ? '; the most frequent classes, and all others together' : ''}.${undecided === 0 ? '' : ` ${grouped(undecided)} without a predicted class are in no column.`}`}
     >
       <div class="toolbar">
-        <Toggle isOn={isShares} set={setShares}>
-          shares of the row, in percent
+        <Toggle isOn={isPercent} set={setPercent}>
+          percent of the row
         </Toggle>
         {whole !== null && (
           <Toggle isOn={isWhole} set={setWhole}>
@@ -392,7 +392,7 @@ function Confusion({ classes, place }: OfClasses) {
           {
             name: 'recall',
             show: row =>
-              totals[row] === 0 || isOthers(row) ? '–' : `${(100 * shareOf(row, row)).toFixed(1)} %`,
+              totals[row] === 0 || isOthers(row) ? '–' : `${(100 * fractionOf(row, row)).toFixed(1)} %`,
           },
         ]}
         rows={counts.map((_, row) => row)}
@@ -532,8 +532,8 @@ function MistakeImage({ mistake, size: { width, height }, name }: MistakeImagePr
   );
 }
 
-function percent(share: number | null): string {
-  if (share === null) return '–';
+function percent(fraction: number | null): string {
+  if (fraction === null) return '–';
   // a nearly certain mistake must not look certain
-  return share > 0.99995 && share < 1 ? '> 99.99 %' : `${(100 * share).toFixed(2)} %`;
+  return fraction > 0.99995 && fraction < 1 ? '> 99.99 %' : `${(100 * fraction).toFixed(2)} %`;
 }

@@ -162,12 +162,12 @@ function Importance({ report: { importance, parameters, objective } }: { readonl
       columns={[
         { name: 'parameter', show: ({ name }) => titleOf(name) },
         {
-          name: 'share',
+          name: 'importance',
           isText: true,
-          show: ({ share }) => (
+          show: ({ importance: fraction }) => (
             <>
-              <span class="bar" style={{ width: `${(20 * share).toFixed(1)}em` }} />{' '}
-              <data value={String(share)}>{(100 * share).toFixed(0)} %</data>
+              <span class="bar" style={{ width: `${(20 * fraction).toFixed(1)}em` }} />{' '}
+              <data value={String(fraction)}>{(100 * fraction).toFixed(0)} %</data>
             </>
           ),
         },
