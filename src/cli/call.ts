@@ -56,7 +56,7 @@ export class Call {
   }
 }
 
-/** Libraries ask for the working directory while they load, and would fail as with a bug. */
+/** Without a working directory, libraries fail while they load, which would look like a bug. */
 function checkFolder(): void {
   try {
     process.cwd();

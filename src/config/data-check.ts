@@ -235,7 +235,7 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
   if (held > 0 && train.count < limit && (train.count === 1 || held > MAX_HELD_OUT * train.count)) {
     const left = counted(train.count, 'training sequence');
     const message = `only ${left} left, with ${held} held out for validation and testing`;
-    // at the key that holds out most
+    // at the key that holds out most sequences
     yield locator.atValue(['dataset', heldOut[0][0]], 'data/few-training-sequences', message);
   }
   const { fraction } = experiment.dataset.validation ?? {};

@@ -27,7 +27,7 @@ const FALSE_ALARM = 0.001;
 
 /** Scaling in float32 moves integers a little. */
 const MAX_ROUNDING = 0.01;
-/** Numbers of sequences leave out those of other splits. */
+/** Numbers of sequences have gaps where sequences are in other splits. */
 const MAX_GAPS = 4;
 
 const MAX_NAMED = 5;

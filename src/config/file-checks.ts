@@ -53,7 +53,7 @@ function separation(at: Path, other: Path): string {
   return splitOf(at) === splitOf(other) ? 'a separate file for each key' : 'a separate file for each split';
 }
 
-/** Several keys of a split hold its parts, such as inputs and targets. */
+/** Several keys may name files of one split, such as inputs and targets. */
 function splitOf(at: Path): string {
   return /validation|test/.exec(String(at[1]))?.[0] ?? 'train';
 }

@@ -42,8 +42,8 @@ export class VectorMath {
 
   /**
    * e^x = 2^n e^r with n = round(x / ln 2). The result is made of 2^(n-1) and doubled, since 2^128
-   * is no float. Below e^-86 it is that, 4.5e-38. The comparisons let NaN pass; WebAssembly's other
-   * ones take eight instructions on x86-64.
+   * is no float. For x below -86 it is e^-86 = 4.5e-38. The comparisons let NaN pass; WebAssembly's
+   * other ones take eight instructions on x86-64.
    */
   exp(x: number, [n, r, p]: Scratch): void {
     const { f } = this;

@@ -346,7 +346,7 @@ export async function backtest(
 async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split) {
   const origins: (ForecastsErrors & { readonly id: string })[] = [];
   const { targets, count, naive } = windows;
-  const readout = new Readout(lossOf(run.loss), targets);
+  const readout = new Readout(run.loss, targets);
   const size = targetSize(run.loss, run.spec.outputSize);
   const perWindow = targets.values.length / size / count;
   await new Evaluator(pool, run, experiment.training.eval_batch_size).evaluate(windows, {

@@ -96,17 +96,15 @@ export class Predictor {
     for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
       const { split, indices, pass, hasLabels } = batch;
-      const readout = new Readout(lossOf(model.run.loss), split.targets);
-      const perSequence = perStep ? pass.model.sequenceLength : 1;
+      const readout = new Readout(model.run.loss, split.targets);
       yield batch.rows.flatMap(({ position, steps, id, symbols, times, history, warnings }, row) => {
         const length = steps ?? split.lengths?.[indices[row]];
         // a row of a text that has ended has no steps
         if (length === 0) return [];
-        const computed = pass.predictions(slot, row, length).slice(first);
+        const computed = pass.predictions(slot, batch, row, length).slice(first);
         // with memory of their own for each, most of the heap would be garbage
         const memory = classMemory(kind === 'class' ? computed.length * size : 0);
-        const predictions = computed.flatMap(({ step, outputs }, i): readonly Prediction[] => {
-          const at = indices[row] * perSequence + step;
+        const predictions = computed.flatMap(({ step, at, outputs }, i): readonly Prediction[] => {
           const time = perStep ? times?.[step - first] : times?.at(-1);
           const target = hasLabels ? readout.target(at) : undefined;
           const own = memory.map(list => list.subarray(i * size, (i + 1) * size)) as typeof memory;

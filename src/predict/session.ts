@@ -11,7 +11,6 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import { KernelMachine } from '../engine/linked-executable.js';
-import { lossOf } from '../math/losses/index.js';
 import { carriedStates } from '../math/model/walk.js';
 import { Readout } from '../train/evaluator.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
@@ -67,7 +66,7 @@ export class StepModel {
     const [[memory]] = allocateShards(this.job, { shards: 1, slots: 1 }, pool.engine.heap);
     this.memory = memory;
     this.computer = new ShardComputer(new KernelMachine(pool.engine), this.job);
-    this.readout = new Readout(lossOf(run.loss), newTargets(model, 1, [{}]));
+    this.readout = new Readout(run.loss, newTargets(model, 1, [{}]));
   }
 
   session(): Session {

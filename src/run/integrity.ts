@@ -9,7 +9,7 @@
  *   determines a training step (config, seed, data), in the manifest and the checkpoints. They have
  *   no run name, so that equal runs have byte-identical checkpoints.
  *
- * docs/internals/invariants.md says against what this defends, and against what not.
+ * docs/internals/invariants.md says what this protects against, and what it does not.
  */
 import { createHash } from 'node:crypto';
 import { damagedErrors } from '../util/errors.js';

@@ -312,7 +312,7 @@ function measured(
   const gathered = names.map(
     name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))] as const,
   );
-  const readout = new Readout(lossOf(loss), targets);
+  const readout = new Readout(loss, targets);
   const width = targets.kind === 'value' ? targets.size : 1;
   const predictions = targets.values.length / width;
   for (let at = 0; at < predictions; at++) {

@@ -1,6 +1,6 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
-import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
+import { targetSize, taskOf } from '../math/losses/index.js';
 import { absoluteError, Errors } from '../math/metrics/errors.js';
 import { accumulator, type Task } from '../math/metrics/index.js';
 import { meanOf, predictedClass } from '../math/metrics/metric.js';
@@ -128,7 +128,7 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
         ...(largest && { confusion_of_largest: largest }),
         per_class: classes <= MAX_SCORED ? counts.scores : null,
         undecided,
-        mistakes: mistakes.things,
+        mistakes: mistakes.items,
         images: hasImages ? { width, height, encoding: 'base64-uint8' } : null,
       };
     },
@@ -168,7 +168,7 @@ function contextOf(
 function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): TaskCollector<ValueEvaluation> {
   const size = targetSize(run.loss, run.spec.outputSize);
   const data = dataset[split] ?? dataset.test;
-  const readout = new Readout(lossOf(run.loss), data.targets);
+  const readout = new Readout(run.loss, data.targets);
   const steps = predictionsOf(run.spec, run.sequenceLength);
   const error = meanOf(absoluteError);
   const errors = new Errors(size);
@@ -196,7 +196,7 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
     },
     fields: () => ({
       mean_absolute_error: error.value ?? Number.NaN,
-      worst: worst.things,
+      worst: worst.items,
       target_names: dataset.targetNames ?? null,
       per_output:
         size > MAX_OUTPUTS
@@ -228,7 +228,7 @@ function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEva
       accuracy: accuracy.value ?? Number.NaN,
       target_names: dataset.targetNames ?? null,
       per_label: run.spec.outputSize <= MAX_SCORED ? counts.scores : null,
-      worst: worst.things,
+      worst: worst.items,
     }),
   };
 }
@@ -296,22 +296,22 @@ class OutputSpread {
   }
 }
 
-/** Keeps the few things with the greatest badness. */
+/** Keeps the few worst items. */
 class Worst<T> {
   /** Worst first; ties in order of arrival. */
-  private readonly kept: { readonly badness: number; readonly thing: T }[] = [];
+  private readonly kept: { readonly badness: number; readonly item: T }[] = [];
 
-  /** Calls `make` if the thing is among the worst so far. NaN is worse than infinity. */
+  /** Calls `make` if the item is among the worst so far. NaN is worse than infinity. */
   offer(badness: number, make: () => T): void {
     const worse = (a: number, b: number) => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
     const { kept } = this;
     if (kept.length === MAX_WORST && !worse(badness, kept[MAX_WORST - 1].badness)) return;
     const at = kept.findIndex(other => worse(badness, other.badness));
-    kept.splice(at < 0 ? kept.length : at, 0, { badness, thing: make() });
+    kept.splice(at < 0 ? kept.length : at, 0, { badness, item: make() });
     if (kept.length > MAX_WORST) kept.pop();
   }
 
-  get things(): readonly T[] {
-    return this.kept.map(({ thing }) => thing);
+  get items(): readonly T[] {
+    return this.kept.map(({ item }) => item);
   }
 }

@@ -2,11 +2,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Split } from '../data/core/dataset.js';
 import { inDataUnits, roundingInDataUnits, type Scaling, type Targets } from '../data/index.js';
-import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
+import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
 import type { Accumulator, Numbers, Scored } from '../math/metrics/metric.js';
-import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { shortestDecimal } from '../util/numbers.js';
 import type { ShardPool } from './pool.js';
@@ -28,7 +27,7 @@ interface EvaluationOptions {
   /** Called with each sequence of the split in order; after an abort, not with the rest. */
   readonly observe?: (sequence: PredictedSequence) => void;
   /** Called after each batch. */
-  readonly progress?: ((so: EvaluationProgress) => void) | undefined;
+  readonly progress?: ((progress: EvaluationProgress) => void) | undefined;
 }
 
 export class Evaluator {
@@ -98,20 +97,18 @@ export class Scores {
   /** Adds a computed batch. @param errorScale that of a sequence by its index in the split */
   add(
     pass: ShardedBatches,
-    { batch: { split, indices }, slot }: InSlot<SplitBatch>,
+    { batch, slot }: InSlot<SplitBatch>,
     errorScale: (index: number) => number | undefined,
     observe?: (index: number, predictions: readonly Prediction[]) => void,
   ): void {
-    const { spec } = this.run;
-    const readout = new Readout(this.loss, split.targets);
-    const targets = predictionsOf(spec, pass.model.sequenceLength);
-    indices.forEach((index, at) => {
+    const { spec, loss } = this.run;
+    const readout = new Readout(loss, batch.split.targets);
+    batch.indices.forEach((index, row) => {
       const scale = errorScale(index);
-      const predictions = pass.predictions(slot, at, split.lengths?.[index]).map(one => {
-        const from = index * targets + one.step;
-        const point = readout.point(one.outputs, from);
-        const interval = readout.interval(one.outputs, from);
-        return { ...one, point, target: readout.target(from), interval, errorScale: scale };
+      const predictions = pass.predictions(slot, batch, row).map(one => {
+        const point = readout.point(one.outputs, one.at);
+        const interval = readout.interval(one.outputs, one.at);
+        return { ...one, point, target: readout.target(one.at), interval, errorScale: scale };
       });
       for (const prediction of predictions) {
         if (!prediction.counts) continue;
@@ -232,13 +229,15 @@ export function probabilities(
 }
 
 export class Readout {
+  private readonly loss: Loss;
   private readonly bounds: Loss['quantiles'];
 
   constructor(
-    private readonly loss: Loss,
+    loss: LossSettings,
     private readonly targets: Targets,
   ) {
-    const sorted = (loss.quantiles ?? []).toSorted((a, b) => a.level - b.level);
+    this.loss = lossOf(loss);
+    const sorted = (this.loss.quantiles ?? []).toSorted((a, b) => a.level - b.level);
     if (sorted.length > 1) this.bounds = [sorted[0], sorted[sorted.length - 1]];
   }
 

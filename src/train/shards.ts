@@ -150,6 +150,8 @@ export async function loadBatch(split: Split, indices: Uint32Array): Promise<Spl
 export interface Computed {
   /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
   readonly step: number;
+  /** Its number among the predictions for all sequences of the split. */
+  readonly at: number;
   readonly counts: boolean;
   /** Before weighting; meaningless if the prediction does not count. */
   readonly loss: number;
@@ -218,17 +220,23 @@ export class ShardedBatches {
     return loss;
   }
 
-  /** Predictions of sequence `at` of the batch, which has `length` steps. */
-  predictions(slot: number, at: number, length = this.model.sequenceLength): Computed[] {
+  /** The computed predictions for a row of the batch in `slot`, whose sequence has `length` steps. */
+  predictions(
+    slot: number,
+    { split, indices }: SplitBatch,
+    row: number,
+    length = split.lengths?.[indices[row]],
+  ): Computed[] {
     const { batch: rowsOfShard } = this.job.shape;
-    const { rows, predictions, batch } = this.shards(slot)[Math.floor(at / rowsOfShard)];
-    const { spec } = this.model;
+    const { rows, predictions, batch } = this.shards(slot)[Math.floor(row / rowsOfShard)];
+    const { spec, sequenceLength } = this.model;
+    const first = indices[row] * predictionsOf(spec, sequenceLength);
     const width = spec.outputSize;
     const { weight } = batch.inputs;
-    return Array.from({ length: predictionsOf(spec, length) }, (_, step) => {
-      const i = step * rowsOfShard + (at % rowsOfShard);
+    return Array.from({ length: predictionsOf(spec, length ?? sequenceLength) }, (_, step) => {
+      const i = step * rowsOfShard + (row % rowsOfShard);
       const outputs = predictions.subarray(i * width, (i + 1) * width);
-      return { step, counts: weight[i] !== 0, loss: rows[i], outputs };
+      return { step, at: first + step, counts: weight[i] !== 0, loss: rows[i], outputs };
     });
   }
 }

@@ -4,9 +4,8 @@ import type { Executable } from '../engine/backend.js';
 import type { Engine } from '../engine/index.js';
 import type { Value } from '../engine/linked-executable.js';
 import { sizeOf } from '../math/graph/shape.js';
-import { lossOf, taskOf } from '../math/losses/index.js';
+import { taskOf } from '../math/losses/index.js';
 import { trainedMetrics } from '../math/metrics/index.js';
-import { predictionsOf } from '../math/model/inputs.js';
 import type { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';
 import type { Optimizer } from '../math/optimizers/optimizer.js';
@@ -335,18 +334,16 @@ export interface MetricSums {
 export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
 
 /** Summed in batch order, so byte-identical for any number of threads and shards. */
-export function batchMetrics(batches: ShardedBatches, { split, indices, slot }: PreparedBatch): MetricSums {
-  const { loss, metrics: names, spec, sequenceLength } = batches.model;
+export function batchMetrics(batches: ShardedBatches, batch: PreparedBatch): MetricSums {
+  const { loss, metrics: names } = batches.model;
   const metrics = trainedMetrics(taskOf(loss), names);
   if (metrics.length === 0) return NO_METRICS;
-  const readout = new Readout(lossOf(loss), split.targets);
-  const each = predictionsOf(spec, sequenceLength);
+  const readout = new Readout(loss, batch.split.targets);
   const sums = metrics.map(() => 0);
   let predictions = 0;
-  indices.forEach((index, inBatch) => {
-    for (const { step, counts, outputs } of batches.predictions(slot, inBatch, split.lengths?.[index])) {
+  batch.indices.forEach((_, row) => {
+    for (const { at, counts, outputs } of batches.predictions(batch.slot, batch, row)) {
       if (!counts) continue;
-      const at = index * each + step;
       const scored = { outputs, point: readout.point(outputs, at), target: readout.target(at) };
       for (let m = 0; m < sums.length; m++) sums[m] += metrics[m][1](scored);
       predictions++;

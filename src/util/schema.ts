@@ -33,8 +33,8 @@ export type Effect = keyof typeof EFFECTS;
 
 /**
  * Whether a key may change when a run resumes. `safe`: results up to the previous end stay the
- * same. `unsafe`: only if the user allows it by name. `never`: not at all. With the reason, except
- * where an effect says enough.
+ * same. `unsafe`: only if the user allows it by name. `never`: not at all. With the reason, unless
+ * an effect says enough.
  */
 export type OnResume = 'safe' | 'unsafe' | { readonly unsafe: string } | { readonly never: string };
 

@@ -110,7 +110,7 @@ export interface Unreadable {
   readonly message: string;
 }
 
-/** The list without what is common to all configs, which stands there once. */
+/** The list; settings that all configs have in common are in it once. */
 export function listOf<Row extends Pick<RunRow, 'config'>>(
   runs: readonly Row[],
   sweeps: readonly SweepRow[],

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import { type Dataset, type DatasetConfig, type Split, summarize } from '../../src/data/index.js';
-import { lossOf } from '../../src/math/losses/index.js';
 import { Readout } from '../../src/train/evaluator.js';
 import { openData } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -246,7 +245,7 @@ t.test('scaled targets are shown as they are in the file', async t => {
   for (const [name, config] of Object.entries(configs)) {
     const data = await open(config);
     const shown = [data.train, data.validation ?? [], data.test].flat().flatMap(({ targets }) => {
-      const readout = new Readout(lossOf({ kind: 'mse' }), targets);
+      const readout = new Readout({ kind: 'mse' }, targets);
       return [...targets.values].flatMap((value, at) =>
         Number.isNaN(value) ? [] : readout.targetDecimals(at),
       );

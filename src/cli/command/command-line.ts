@@ -1,6 +1,6 @@
 /**
- * Command lines: short forms of what is typed, and what is printed to be typed. Prints the result
- * of a run, and the command that resumes it.
+ * Command lines: expands the short forms that users type, and writes commands for users to type.
+ * Prints the result of a run, and the command that resumes it.
  */
 import { existsSync } from 'node:fs';
 import { basename, delimiter, dirname, join, relative } from 'node:path';
@@ -22,10 +22,10 @@ import { counted, printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 
 const ASSIGNMENT = /^[A-Za-z_][\w.[\]-]*=/;
-/** A verb that reads such words itself: a list of values is a parameter there. */
+/** `sweep` reads `key=value` words itself: a list of values is a parameter there. */
 const READS_ASSIGNMENTS = 'sweep';
 
-/** The command that `words` name, and how many of them do. */
+/** The command that `words` begin with, and the number of words that name it. */
 export function commandOf(
   words: readonly string[],
   program: Command,

@@ -1,4 +1,4 @@
-/** The columns of a table, and what their cells say about them. */
+/** The columns of a table: types, dates and missing values, as found in their cells. */
 import { Problems } from '../../data/core/problems.js';
 import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../../data/csv-columns.js';
 import { isParquet } from '../../data/formats/parquet.js';
@@ -150,7 +150,7 @@ function columnOf(name: string, cells: readonly string[], { unreadable, places, 
      */
     forms,
     isFull: missing === 0,
-    /** What stands behind all its numbers. */
+    /** The unit after all its numbers, such as `kg`. */
     unit: isNumber || isTime ? undefined : unitOf(values),
     distinct: new Set(values).size,
     /** Why it can be neither feature nor target. */

@@ -12,8 +12,8 @@ const TIMES = ['', ' %H:%M', ' %H:%M:%S', ' %H.%M', ' %H.%M.%S', 'T%H:%M:%S'];
 const FORMS = DAYS.flatMap(day => TIMES.map(time => `${day}${time}`));
 
 /**
- * Whole days without marks between their parts: only digits, so only for what looks like nothing
- * else.
+ * Days without separators. They look like numbers, so only cells that can all be such days are read
+ * with this form.
  */
 const COMPACT = '%Y%m%d';
 const COMPACT_DAY = /^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/;

@@ -48,7 +48,7 @@ export function described(reading: Reading): string[] {
   return lines.flatMap(([label, text]) => (text === undefined ? [] : [labelled(label, text)]));
 }
 
-/** What may keep a model from learning, or its metrics from telling. */
+/** What may keep a model from learning, or make its metrics unreliable. */
 function obstaclesOf({ kind, layout, target, isClass }: Reading): string[] {
   const { obstacle, order, rows, shortest } = layout;
   const found = obstacle === undefined ? [] : [obstacle];

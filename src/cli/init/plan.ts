@@ -50,7 +50,7 @@ export interface Task {
   readonly steps: number;
 }
 
-/** Steps after which what an LSTM read is mostly forgotten at the end. */
+/** Number of steps after which an LSTM has mostly forgotten the first ones. */
 const LONG = 100;
 
 /** @param dataset values of the placeholders that the kind of dataset alone has */
@@ -145,7 +145,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     level: isSeasonal ? 'seasons' : 'value',
     held_out: HELD_OUT,
     batch_size: batchSize(0.6 * steps),
-    // the constant that is best with `relative_to: season` is more than a trivial forecast
+    // with `relative_to: season`, the best constant is already a good forecast
     metrics: isSeasonal && '[mean_absolute_error, rmse, mase]',
     scaled_error: isSeasonal && 'test.mase',
     error: !isSeasonal && 'test.mean_absolute_error',
@@ -200,7 +200,7 @@ function featureOf(reading: Reading, column: Column): string {
   return isEncoded(reading, column) ? `{ column: ${name}, encode: one_hot }` : name;
 }
 
-/** Nobody is in two splits. */
+/** All sequences of a subject are in one split. */
 function bySubject({ name }: Column): Plan['values'] {
   return { by: `, group: ${scalar(name)}`, test: 0.2 };
 }
@@ -235,10 +235,10 @@ const HELD_OUT = 0.15;
 /**
  * Chooses the level that a forecast starts from. A series whose pattern repeats, in few seasons,
  * starts from the last one: there is too little to learn the pattern from. Otherwise, the level is
- * that of the better naive forecast, if the values of the validation split have moved away from
- * those of training by more than this forecast errs: a model of the values themselves would have to
+ * that of the better naive forecast, if the mean of the validation split differs from that of
+ * training by more than the error of this forecast: a model of the values themselves would have to
  * forecast values unlike any that it learned from. Undefined for series that stay at their level,
- * where subtracting it only adds noise. The test split has no say.
+ * where subtracting it only adds noise. The test split is not used.
  */
 function levelOf(all: readonly number[][], horizon: number, season: number | undefined) {
   const parts = all.map(series => {
@@ -253,7 +253,7 @@ function levelOf(all: readonly number[][], horizon: number, season: number | und
         values.slice(lag(h)).map((value, i) => Math.abs(value - values[i])),
       ).flat(),
     );
-  /** How far the values move, in such errors. */
+  /** How far the mean moves from training to validation, relative to these errors. */
   const movesBy = (lag: (h: number) => number): number =>
     mean(
       parts.map(({ trained, next }) => {
@@ -277,8 +277,8 @@ function levelOf(all: readonly number[][], horizon: number, season: number | und
 }
 
 /**
- * True if the values rise, and the differences within a season with them. The test split has no
- * say.
+ * True if the values rise, and the differences within a season with them. The test split is not
+ * used.
  */
 function isMultiplicative(all: readonly number[][], season: number | undefined): boolean {
   if (season === undefined || all.flat().some(value => !(value > 0))) return false;

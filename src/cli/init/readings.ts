@@ -40,7 +40,7 @@ const MAX_CLASSES = 20;
 /** Of the name of a class. */
 const MAX_WORDS = 5;
 const MIN_FORECAST_STEPS = 40;
-/** A column with fewer values has little to say. */
+/** Maximum fraction of missing values of a column that is used. */
 const MAX_MISSING = 0.95;
 /** Fewer sequences cannot be split into training, validation and test. */
 const MIN_SEQUENCES = 5;
@@ -48,7 +48,7 @@ const MIN_SEQUENCES = 5;
 const MEASURE =
   /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount)([_ .(-]|$)/i;
 
-/** What is known of someone before a recording. */
+/** Names of facts about a person, which are known before a recording. */
 const ATTRIBUTE = /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born)([_ .-]|$)/i;
 
 /** The best reading of a table, and the others, best first. */
@@ -278,7 +278,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
   return { features, unused };
 }
 
-/** A table whose numbers all fall away is misread, whatever else it has. */
+/** Refuses a reading that uses none of the numeric columns: the table is then misread. */
 function checkNumbers(candidate: Candidate, columns: readonly Column[], path: string): void {
   const { kind, layout, target, obstacle } = candidate;
   const { features, unused } = featuresOf(candidate, columns);

@@ -386,8 +386,7 @@ export interface DatasetFacts {
 }
 
 /**
- * A kind of data. Every kind states all facts, so that nothing which the rest of the program does
- * by them can be forgotten.
+ * A kind of data. A kind that lacks one of the facts does not compile, so none can be forgotten.
  */
 export interface DatasetKind<Config, Settings extends Shape = Shape> {
   /** Its keys in a config. */
