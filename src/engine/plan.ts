@@ -168,90 +168,60 @@ export interface Fusion {
 export function fuse(program: Program): Fusion {
   const outputs = new Set(program.outputs.values());
   const nodes = reachable(outputs);
-  const readers = readersOf(nodes);
+  const readers = new Map<Node, Set<Node>>(nodes.map(node => [node, new Set()]));
+  for (const node of nodes) for (const input of node.inputs) readers.get(input)?.add(node);
+  const readersOf = (node: Node): readonly Node[] => [...(readers.get(node) ?? [])];
   const inlined = new Set<Node>();
   /** How often each element of a node would be computed if it were fused into its readers. */
   const uses = new Map<Node, number>();
-  for (const node of [...nodes].reverse()) {
-    uses.set(node, countUses(node, readers, inlined, uses));
-    if (!outputs.has(node) && mayInline(node, readers, inlined, uses)) inlined.add(node);
+
+  const countUses = (node: Node): number =>
+    readersOf(node).reduce((total, reader) => {
+      const times = inlined.has(reader) ? (uses.get(reader) ?? 0) : 1;
+      return total + (reader.op?.readsOnce ? times : Number.POSITIVE_INFINITY);
+    }, 0);
+  /** Whether every reader of `node`, up to the kernel it ends in, computes element by element. */
+  const endsPointwise = (node: Node): boolean =>
+    readersOf(node).every(
+      reader =>
+        (reader.op?.kind === 'pointwise' || reader.op?.kind === 'unary') &&
+        (!inlined.has(reader) || endsPointwise(reader)),
+    );
+  /** A layout copy reads along the wrong axis, so nothing should be fused into it. */
+  const isCopied = (node: Node): boolean => readersOf(node).some(reader => reader.op?.kind === 'copy');
+  /** Whether `node` is an input or has another reader than `except`, seen through views. */
+  const isStoredAnyway = (node: Node, except: Node): boolean => {
+    if (!node.op) return true;
+    if (node.op.kind === 'view') return node.inputs.every(input => isStoredAnyway(input, node));
+    return readersOf(node).some(reader => reader !== except);
+  };
+  const mayInline = (node: Node, times: number): boolean => {
+    switch (node.op?.kind) {
+      case undefined:
+      case 'copy':
+        return false;
+      case 'view':
+        return true;
+      case 'reduction':
+        return times === 1 && endsPointwise(node);
+      case 'pointwise':
+        return times === 1 && !isCopied(node);
+      case 'unary':
+        if (isCopied(node)) return false;
+        return times === 1 || (Number.isFinite(times) && isStoredAnyway(node.inputs[0], node));
+    }
+  };
+
+  for (const node of nodes.toReversed()) {
+    const times = countUses(node);
+    uses.set(node, times);
+    if (!outputs.has(node) && mayInline(node, times)) inlined.add(node);
   }
   boundOperands(nodes, inlined);
   return {
     kernels: nodes.filter(node => node.op && !inlined.has(node)),
     isStored: node => !inlined.has(node),
   };
-}
-
-type Readers = ReadonlyMap<Node, ReadonlySet<Node>>;
-
-function readersOf(nodes: readonly Node[]): Readers {
-  const readers = new Map<Node, Set<Node>>(nodes.map(node => [node, new Set()]));
-  for (const node of nodes) {
-    for (const input of node.inputs) readers.get(input)?.add(node);
-  }
-  return readers;
-}
-
-function countUses(
-  node: Node,
-  readers: Readers,
-  inlined: ReadonlySet<Node>,
-  uses: ReadonlyMap<Node, number>,
-): number {
-  let total = 0;
-  for (const reader of readers.get(node) ?? []) {
-    const times = inlined.has(reader) ? (uses.get(reader) ?? 0) : 1;
-    total += reader.op?.readsOnce ? times : Number.POSITIVE_INFINITY;
-  }
-  return total;
-}
-
-function mayInline(
-  node: Node,
-  readers: Readers,
-  inlined: ReadonlySet<Node>,
-  uses: ReadonlyMap<Node, number>,
-): boolean {
-  const times = uses.get(node) ?? 0;
-  switch (node.op?.kind) {
-    case undefined:
-    case 'copy':
-      return false;
-    case 'view':
-      return true;
-    case 'reduction':
-      return times === 1 && endsPointwise(node, readers, inlined);
-    case 'pointwise':
-      return times === 1 && !isCopied(node, readers);
-    case 'unary':
-      if (isCopied(node, readers)) return false;
-      return times === 1 || (Number.isFinite(times) && isStoredAnyway(node.inputs[0], node, readers));
-  }
-}
-
-/** Whether every reader of `node`, up to the kernel it ends in, computes element by element. */
-function endsPointwise(node: Node, readers: Readers, inlined: ReadonlySet<Node>): boolean {
-  return [...(readers.get(node) ?? [])].every(
-    reader =>
-      (reader.op?.kind === 'pointwise' || reader.op?.kind === 'unary') &&
-      (!inlined.has(reader) || endsPointwise(reader, readers, inlined)),
-  );
-}
-
-/**
- * Whether a layout copy reads `node`. It reads along the wrong axis, so nothing should be fused
- * into it.
- */
-function isCopied(node: Node, readers: Readers): boolean {
-  return [...(readers.get(node) ?? [])].some(reader => reader.op?.kind === 'copy');
-}
-
-/** Whether `node` is an input or has another reader than `except`, seen through views. */
-function isStoredAnyway(node: Node, except: Node, readers: Readers): boolean {
-  if (!node.op) return true;
-  if (node.op.kind === 'view') return node.inputs.every(input => isStoredAnyway(input, node, readers));
-  return [...(readers.get(node) ?? [])].some(reader => reader !== except);
 }
 
 /** Takes nodes out of `inlined` until no kernel reads more than MAX_ARRAY_ARGUMENTS arrays. */
