@@ -9,6 +9,13 @@ import { packageRoot } from '../src/util/root.js';
 /** A file that lists the members of a family is not the only user that a member will have. */
 const REGISTRY = /^(index|table|registry|program)\.tsx?$/;
 const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
+/** An import that is gone at run time, or waits until it is called. */
+const NOT_LOADED =
+  /^(?:import|export) type [^;]*;|^import \{(?:\s*type \w+(?: as \w+)?,?)+\s*\} [^;]*;|import\(/gm;
+
+/** Verbs that only read files, so that their start is all that a user waits for. */
+const PROGRAM = ['main', 'call', 'program'];
+const QUICK_VERBS = ['compare', 'config', 'report', 'review', 'serve', 'sweep-status', 'tag'];
 
 function textsIn(folder: string): Map<string, string> {
   const files = readdirSync(join(packageRoot, folder), { recursive: true, encoding: 'utf8' })
@@ -36,6 +43,15 @@ function importsOf(texts: ReadonlyMap<string, string>): [from: string, to: strin
   );
 }
 
+/** Number of lines of the files that are loaded with these, before anything runs. */
+function loadedLines(texts: ReadonlyMap<string, string>, files: readonly string[]): number {
+  const plain = new Map([...texts].map(([file, text]) => [file, text.replaceAll(NOT_LOADED, '')]));
+  const imports = importsOf(plain);
+  const loaded = new Set(files.map(file => `src/cli/${file}.ts`));
+  for (const file of loaded) for (const [from, to] of imports) if (from === file) loaded.add(to);
+  return [...loaded].reduce((total, file) => total + linesOf(texts.get(file) ?? ''), 0);
+}
+
 function figures() {
   const texts = textsIn('src');
   const importers = new Map<string, Set<string>>();
@@ -58,6 +74,10 @@ function figures() {
     files_under_40_lines: all.filter(text => linesOf(text) < 40).length,
     files_over_600_lines: all.filter(text => linesOf(text) > 600).length,
     mutual_folder_pairs: [...folders].filter(isMutual).length / 2,
+    lines_loaded_by_help: loadedLines(texts, PROGRAM),
+    lines_loaded_by_a_quick_verb: Math.max(
+      ...QUICK_VERBS.map(verb => loadedLines(texts, [...PROGRAM, `verbs/${verb}`])),
+    ),
     test_lines: sum(textsIn('test').values(), linesOf),
   };
 }

@@ -108,6 +108,3 @@ export function testSelections(config: PartialExperiment) {
   ];
   return selections.flatMap(([metric, path, what]) => (metric?.startsWith('test.') ? [{ path, what }] : []));
 }
-
-/** Note on a value that was measured on the split it was selected on. */
-export const OPTIMISTIC = 'selected on the test split: this value is optimistic';

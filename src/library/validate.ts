@@ -1,10 +1,11 @@
 /** Checks that configs and the points of sweeps are valid and fit their data, without training. */
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
-import { OPTIMISTIC, testSelections } from '../config/metrics.js';
+import { testSelections } from '../config/metrics.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { checkName } from '../run/directory.js';
+import { OPTIMISTIC } from '../run/words.js';
 import { type LoadedSweep, loadSweep } from '../sweep/config/load.js';
 import { PointDiagnostics } from '../sweep/config/points.js';
 import { isSweepFile } from '../sweep/config/read.js';

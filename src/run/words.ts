@@ -1,10 +1,12 @@
 /** Sentences about results: metrics, baselines and cautions. */
 
-import { OPTIMISTIC } from '../config/metrics.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { isFraction, percent } from '../util/numbers.js';
 import { gateSentence, hardestTrivial, missedIn, trivialValues } from './gates.js';
 import type { SplitMetrics, Summary } from './summary.js';
+
+/** Note on a value that was measured on the split it was selected on. */
+export const OPTIMISTIC = 'selected on the test split: this value is optimistic';
 
 /** `test accuracy 97.12 %`, `test mean absolute error 0.2512`, `validation r2 0.9173`. */
 export function metricSentence(split: string, metric: string, value: number): string {

@@ -1,8 +1,8 @@
 import { isAbsolute } from 'node:path';
-import { OPTIMISTIC } from '../config/metrics.js';
 import { RunDirectory } from '../run/directory.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';
+import { OPTIMISTIC } from '../run/words.js';
 import { caught, type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { count } from '../util/schema.js';
 import { counted } from '../util/words.js';
