@@ -40,7 +40,6 @@ const settings = key.section(
       description: 'A table with named columns, in either format.',
       examples: ['csv'],
       required: true,
-      ...keys.DATA,
     }),
     path: keys.givenFiles('The table', 'data/*.csv', 'data/readings.csv'),
     delimiter: keys.delimiter,
@@ -55,7 +54,6 @@ const settings = key.section(
         'Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the vocabulary; the rows of a group are the steps of a sequence. text: one column of texts, split into symbols by `level`; each row is a sequence.',
       examples: ['symbol'],
       aliases: ['input_type'],
-      ...keys.DATA,
     }),
     level: keys.textLevel,
     min_count: keys.leastCount({
@@ -71,7 +69,6 @@ const settings = key.section(
         examples: ['activity', ['temperature', 'humidity']],
         aliases: ['label', 'output'],
         required: true,
-        ...keys.DATA,
       },
     ),
     target_kind: keys.targetKind('Whether the target is a class or a number.'),
@@ -83,7 +80,6 @@ const settings = key.section(
             'Whether each file is one sequence, named by its file. Without this key, `group` says which rows form a sequence.',
           examples: [true],
           aliases: ['by_file'],
-          ...keys.DATA,
         }),
         group: keys.column({
           description: 'Column whose equal values form one sequence.',
@@ -100,7 +96,6 @@ const settings = key.section(
             'Whether each row has its own target, for a head with an output at every step. Otherwise all rows of a sequence must have the same target.',
           default: false,
           examples: [true],
-          ...keys.DATA,
         }),
       },
       {

@@ -129,21 +129,18 @@ const settings = key.section(
         'Measure the values of a window relative to a reference, for series whose level changes: `last_value` subtracts the last input value, `season` the mean of the input values at the same position in the season. By default, values are not shifted.',
       examples: ['season'],
       aliases: ['level', 'difference', 'differencing', 'window_normalization'],
-      ...keys.DATA,
     }),
     transform: key.choice(['log'], {
       description:
         'Scale and predict the natural logarithm of the target, for series whose changes are proportional to their level. All targets must be positive. Forecasts, quantiles and metrics are in the units of the data.',
       examples: ['log'],
       aliases: ['log', 'log_transform', 'target_transform'],
-      ...keys.DATA,
     }),
     per_step: key.boolean({
       description:
         'Predict one step of the horizon at a time (`head: {from: every}`), reading the features known in advance for that step, instead of predicting all values at the last input step.',
       default: false,
       examples: [true],
-      ...keys.DATA,
     }),
     normalize: keys.scalingMethod({
       description:

@@ -50,6 +50,7 @@ export const datasetConfig = settingsOf('dataset', 'kind', described, {
   description: 'The dataset, by kind.',
   examples: [{ kind: 'mnist', sequence: 'rows' }],
   aliases: ['data'],
+  effects: ['data'],
 });
 
 /**

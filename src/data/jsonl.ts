@@ -55,7 +55,6 @@ const settings = key.section(
       examples: ['symbol'],
       aliases: ['input_type'],
       required: true,
-      ...keys.DATA,
     }),
     level: keys.textLevel,
     min_count: keys.minCount,
@@ -72,7 +71,6 @@ const settings = key.section(
         'Whether the target is a list with an entry for each step (a class, or numbers), for a head with an output at every step. null entries are ignored.',
       default: false,
       examples: [true],
-      ...keys.DATA,
     }),
     id: keys.column({
       description: 'Field that names the sequence in predictions.',

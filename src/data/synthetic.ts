@@ -20,7 +20,7 @@ import {
   splitFiles,
 } from './core/dataset.js';
 import { configError } from './core/problems.js';
-import { DATA, kind, steps, validation } from './core/settings.js';
+import { kind, steps, validation } from './core/settings.js';
 import { packedSplit, startsOf } from './core/store.js';
 import { MAX_ELEMENTS, sha256 } from './reading/files.js';
 
@@ -41,7 +41,6 @@ const settings = key.section(
         'adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class per step).',
       examples: ['adding'],
       required: true,
-      ...DATA,
     }),
     sequence_length: steps({
       description: 'Steps per sequence of the adding problem.',
@@ -64,7 +63,6 @@ const settings = key.section(
       examples: [20000],
       aliases: ['num_train', 'train_count'],
       required: true,
-      ...DATA,
     }),
     test_size: key.integer({
       description: 'Number of test sequences.',
@@ -73,7 +71,6 @@ const settings = key.section(
       examples: [1000],
       aliases: ['num_test', 'test_count'],
       required: true,
-      ...DATA,
     }),
     validation,
     seed: key.integer({
@@ -83,7 +80,6 @@ const settings = key.section(
       max: 9007199254740991,
       defaultText: "the experiment's seed",
       examples: [1],
-      ...DATA,
     }),
   },
   {

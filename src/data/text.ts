@@ -55,7 +55,6 @@ const settings = key.section(
       aliases: ['file', 'files', 'paths'],
       path: true,
       required: true,
-      ...keys.DATA,
     }),
     ...keys.otherFiles('File', 'text', split => `data/${split}.txt`),
     test_fraction: keys.heldFraction({

@@ -78,14 +78,13 @@ function followsMetric({ optimizer }: s.FactsContext): boolean {
 
 const emaAverage = s.section(
   {
-    kind: s.literal('ema', { description: 'Exponential moving average.', examples: ['ema'], ...AVERAGE }),
+    kind: s.literal('ema', { description: 'Exponential moving average.', examples: ['ema'] }),
     decay: s.number({
       description: 'Fraction of the average that each update keeps.',
       min: 0,
       below: 1,
       default: 0.999,
       aliases: ['alpha', 'beta', 'ema_decay', 'momentum'],
-      ...AVERAGE,
     }),
   },
   {
@@ -100,6 +99,7 @@ const average = s.union('kind', [emaAverage], {
     'Keep an average of the weights in addition to the weights. Evaluations, predictions and checkpoint metrics use the average.',
   examples: [{ kind: 'ema', decay: 0.999 }],
   aliases: ['averaging', 'weight_averaging', 'ema', 'swa', 'model_ema'],
+  ...AVERAGE,
 });
 
 const training = s.section(
@@ -196,7 +196,6 @@ const training = s.section(
           max: 9007199254740991,
           examples: [200],
           required: true,
-          ...EVALUATIONS,
         }),
       },
       {
@@ -211,6 +210,7 @@ const training = s.section(
           'val_check_interval',
           'validation_freq',
         ],
+        ...EVALUATIONS,
       },
     ),
     early_stopping: s.section(
@@ -220,7 +220,6 @@ const training = s.section(
           defaultText: 'checkpoint.metric',
           examples: ['validation.loss'],
           aliases: ['monitor'],
-          effects: ['length'],
           resume: 'unsafe',
         }),
         patience: s.integer({
@@ -230,7 +229,6 @@ const training = s.section(
           examples: [5],
           aliases: ['wait'],
           required: true,
-          effects: ['length'],
         }),
         min_delta: s.number({
           description:
@@ -240,13 +238,13 @@ const training = s.section(
           default: 0,
           examples: [0.001],
           aliases: ['threshold', 'delta', 'tolerance'],
-          effects: ['length'],
         }),
       },
       {
         description: 'Stop training if a metric has not improved for `patience` evaluations in a row.',
         examples: [{ metric: 'validation.loss', patience: 5 }],
         aliases: ['early_stop', 'earlystopping', 'stop_early'],
+        effects: ['length'],
       },
     ),
     metrics: s.list(measuredMetric, {
@@ -280,7 +278,7 @@ const checkpoint = s.section(
   {
     every: s.either(
       [
-        s.word(['epoch'], { ...NO_EFFECT }),
+        s.word(['epoch'], {}),
         s.section(
           {
             steps: s.integer({
@@ -288,14 +286,12 @@ const checkpoint = s.section(
               min: 1,
               max: 9007199254740991,
               examples: [500],
-              ...NO_EFFECT,
             }),
             seconds: s.number({
               description: 'Seconds between two checkpoints.',
               min: 1,
               max: 1000000000.0,
               examples: [600],
-              ...NO_EFFECT,
             }),
           },
           { minKeys: 1, maxKeys: 1 },
@@ -315,7 +311,6 @@ const checkpoint = s.section(
           min: 1,
           max: 100000,
           default: 1,
-          ...NO_EFFECT,
         }),
         best: s.integer({
           description: 'Number of best checkpoints by `metric` to keep.',
@@ -361,6 +356,7 @@ const checkpoint = s.section(
     default: {},
     examples: [{ every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' }],
     aliases: ['checkpoints', 'save'],
+    ...NO_EFFECT,
   },
 );
 
@@ -373,7 +369,6 @@ const gate = s.section(
       default: 'last',
       examples: ['seeds'],
       aliases: ['of'],
-      ...NO_EFFECT,
     }),
     min: s.number({
       description: 'Smallest value that passes.',
@@ -381,7 +376,6 @@ const gate = s.section(
       max: 1e300,
       examples: [0.96],
       aliases: ['minimum', 'at_least'],
-      ...NO_EFFECT,
     }),
     max: s.number({
       description: 'Largest value that passes.',
@@ -389,7 +383,6 @@ const gate = s.section(
       max: 1e300,
       examples: [0.2],
       aliases: ['maximum', 'at_most'],
-      ...NO_EFFECT,
     }),
     baseline: s.text({
       description: 'Baseline file written by `review --pin`. The metric is compared with its mean.',
@@ -398,7 +391,6 @@ const gate = s.section(
       examples: ['baselines/mnist-lstm.json'],
       aliases: ['reference'],
       path: true,
-      ...NO_EFFECT,
     }),
     max_drop: s.number({
       description:
@@ -407,7 +399,6 @@ const gate = s.section(
       max: 1e300,
       examples: [0.005],
       aliases: ['drop', 'tolerance'],
-      ...NO_EFFECT,
     }),
     max_regress: s.number({
       description:
@@ -416,14 +407,12 @@ const gate = s.section(
       max: 1000000.0,
       examples: [0.05],
       aliases: ['regress', 'regression'],
-      ...NO_EFFECT,
     }),
     beats: s.choice(['trivial'], {
       description:
         'trivial: the metric must be better than the best trivial baseline on its split, such as the majority class or the mean.',
       examples: ['trivial'],
       aliases: ['better_than'],
-      ...NO_EFFECT,
     }),
     by: s.number({
       description:
@@ -432,7 +421,6 @@ const gate = s.section(
       max: 1e300,
       examples: [0.05],
       aliases: ['margin'],
-      ...NO_EFFECT,
     }),
   },
   {
@@ -444,6 +432,7 @@ const gate = s.section(
       { metric: 'test.loss', baseline: 'baselines/mnist-lstm.json', max_regress: 0.05 },
       { metric: 'test.accuracy', beats: 'trivial', by: 0.05 },
     ],
+    ...NO_EFFECT,
   },
 );
 

@@ -4,15 +4,12 @@ import { DATE_FORMAT } from '../formats/dates.js';
 import { CALENDAR_FEATURES } from './calendar.js';
 
 export const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
-export const DATA = { effects: ['data'] } as const satisfies key.KeyFacts;
 export const VALIDATION = {
-  effects: ['data'],
   resume: { never: 'its best checkpoint was selected on this validation split' },
-} as const satisfies key.KeyFacts;
+} as const satisfies Partial<key.KeyFacts>;
 export const VOCABULARY = {
-  effects: ['data'],
   resume: { never: 'its weights were trained with this vocabulary' },
-} as const satisfies key.KeyFacts;
+} as const satisfies Partial<key.KeyFacts>;
 
 /** A config in which the keys `K` may be absent or incomplete: they have defaults. */
 export type WithDefaults<T, K extends keyof T> = Omit<T, K> & {
@@ -20,10 +17,10 @@ export type WithDefaults<T, K extends keyof T> = Omit<T, K> & {
 };
 
 export const kind = <const K extends string>(name: K, description: string) =>
-  key.literal(name, { description, examples: [name], ...DATA });
+  key.literal(name, { description, examples: [name] });
 
 export const file = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
-  key.text({ minLength: 1, maxLength: 4096, path: true, ...DATA, ...options });
+  key.text({ minLength: 1, maxLength: 4096, path: true, ...options });
 
 export const givenFile = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
   file({ ...options, required: true });
@@ -58,17 +55,16 @@ export const targetKind = (description: string) =>
     examples: ['class'],
     aliases: ['target_type'],
     required: true,
-    ...DATA,
   });
 
 type About = { description: string; examples: readonly unknown[] };
 
 /** Name of a column. */
-export const column = <const O extends About>(options: O) => key.text({ minLength: 1, ...DATA, ...options });
+export const column = <const O extends About>(options: O) => key.text({ minLength: 1, ...options });
 
 /** Names of columns. */
 export const columns = <const O extends About>(options: O) =>
-  key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...DATA, ...options });
+  key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...options });
 
 /** A feature: the name of its column, or a mapping with more about it. */
 export const columnName = (feature: string | { readonly column: string }): string =>
@@ -76,7 +72,7 @@ export const columnName = (feature: string | { readonly column: string }): strin
 
 /** A number of steps. */
 export const steps = <const O extends About & { min: number }>(options: O) =>
-  key.integer({ max: 65536, ...DATA, ...options });
+  key.integer({ max: 65536, ...options });
 
 export const obtain = key.text({
   name: 'obtain',
@@ -97,7 +93,6 @@ export const limit = key.integer({
   max: 4294967295,
   examples: [6000],
   aliases: ['max_samples', 'num_samples', 'subset'],
-  ...DATA,
 });
 
 export const memory = key.integer({
@@ -119,7 +114,6 @@ export const delimiter = key.choice([',', ';', '\t', '|'], {
   default: ',',
   examples: [';'],
   aliases: ['separator', 'sep'],
-  ...DATA,
 });
 
 export const dateFormat = key.text({
@@ -131,7 +125,6 @@ export const dateFormat = key.text({
   maxLength: 100,
   examples: ['%d/%m/%Y'],
   aliases: ['time_format', 'datetime_format', 'dateformat', 'date_parser'],
-  ...DATA,
 });
 
 export const calendar = (description: string) =>
@@ -142,12 +135,11 @@ export const calendar = (description: string) =>
     unique: true,
     examples: [['day_of_week', 'day_of_year']],
     aliases: ['time_features', 'calendar_features'],
-    ...DATA,
   });
 
 /** A fraction of the data for the test split. */
 export const heldFraction = <const O extends { description: string }>(options: O) =>
-  key.number({ above: 0, below: 1, aliases: ['test_split', 'test_size'], ...DATA, ...options });
+  key.number({ above: 0, below: 1, aliases: ['test_split', 'test_size'], ...options });
 
 export const testFraction = heldFraction({
   name: 'test_fraction',
@@ -161,7 +153,6 @@ export const testFraction = heldFraction({
  * @param others keys that define it instead
  */
 const sizes = (
-  facts: key.KeyFacts,
   fraction: string,
   [count, example]: readonly [description: string, example: number],
   others: readonly string[] = [],
@@ -173,7 +164,6 @@ const sizes = (
     examples: [0.1],
     aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
     excludes: ['count', ...others],
-    ...facts,
   }),
   count: key.integer({
     description: count,
@@ -182,14 +172,12 @@ const sizes = (
     examples: [example],
     aliases: ['size', 'num_samples', 'n'],
     excludes: ['fraction', ...others],
-    ...facts,
   }),
 });
 
 /** A size, and which sequences to hold out. */
-const selected = (facts: key.KeyFacts, of: string, others: readonly string[] = []) => ({
+const selected = (of: string, others: readonly string[] = []) => ({
   ...sizes(
-    facts,
     `Fraction of the ${of}sequences, rounded to a whole number, at least one.`,
     ['Number of sequences.', 5000],
     others,
@@ -202,22 +190,20 @@ const selected = (facts: key.KeyFacts, of: string, others: readonly string[] = [
     examples: ['stratified'],
     aliases: ['method', 'strategy', 'stratify', 'mode'],
     excludes: others,
-    ...facts,
   }),
 });
 
 const values = [key.text({}), key.number({}), key.boolean({})];
 
 /** The same for data with columns, which groups and given splits come from. */
-const selectedByColumn = (facts: key.KeyFacts, of: string) => ({
-  ...selected(facts, of, ['column', 'is']),
+const selectedByColumn = (of: string) => ({
+  ...selected(of, ['column', 'is']),
   group: key.text({
     description:
       'Column (of `jsonl`: field; of `npz` and `npy`: the array `groups` or `ids`) that groups sequences, such as the person who was recorded: those with the same value are in one split. `fraction`, rounded up, and `count` are then of groups, as in GroupShuffleSplit of scikit-learn; stratified groups are drawn like a fold of StratifiedGroupKFold.',
     minLength: 1,
     examples: ['subject'],
     aliases: ['groups', 'group_by', 'by'],
-    ...facts,
   }),
   column: key.text({
     description: 'Column that says which sequences to hold out: those with the value `is`.',
@@ -225,7 +211,6 @@ const selectedByColumn = (facts: key.KeyFacts, of: string) => ({
     examples: ['split'],
     aliases: ['field', 'where'],
     excludes: ['fraction', 'count', 'select', 'group'],
-    ...facts,
   }),
   is: key.either(
     [...values, key.list(key.either(values, {}), { minItems: 1, maxItems: 65536, unique: true })],
@@ -234,7 +219,6 @@ const selectedByColumn = (facts: key.KeyFacts, of: string) => ({
       examples: ['test', ['anna', 'theo']],
       aliases: ['equals', 'value', 'values'],
       excludes: ['fraction', 'count', 'select'],
-      ...facts,
     },
   ),
 });
@@ -254,13 +238,14 @@ const VALIDATION_HEADING = {
     'Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.',
   examples: [{ fraction: 0.1 }, { count: 5000, select: 'stratified' }],
   aliases: VALIDATION_ALIASES,
+  ...VALIDATION,
 } as const;
 
-export const validation = key.section(selected(VALIDATION, 'training '), VALIDATION_HEADING);
+export const validation = key.section(selected('training '), VALIDATION_HEADING);
 
 /** The splits of data with columns. */
 export const heldOut = {
-  test: key.section(selectedByColumn(DATA, ''), {
+  test: key.section(selectedByColumn(''), {
     name: 'test',
     description:
       'Sequences held out for the final result, as a `fraction` or a `count`, or those with a given value. With `test_path`, `group` alone checks that no group is in two splits.',
@@ -270,7 +255,7 @@ export const heldOut = {
     ],
     excludes: ['test_fraction', 'test_path'],
   }),
-  validation: key.section(selectedByColumn(VALIDATION, 'training '), {
+  validation: key.section(selectedByColumn('training '), {
     name: 'validation',
     ...VALIDATION_HEADING,
     examples: [...VALIDATION_HEADING.examples, { fraction: 0.1, group: 'subject' }],
@@ -283,17 +268,17 @@ export const validationAtEnd = (
   fraction: string,
   size: readonly [description: string, example: number],
 ) =>
-  key.section(sizes(VALIDATION, fraction, size), {
+  key.section(sizes(fraction, size), {
     description,
     examples: [{ fraction: 0.1 }],
     aliases: VALIDATION_ALIASES,
+    ...VALIDATION,
   });
 
 export const scalingMethod = <const O extends { description: string }>(options: O) =>
   key.choice(['standard', 'min_max', 'none'], {
     examples: ['standard'],
     aliases: ['scale', 'scaling', 'scaler', 'standardize', 'normalization', 'normalise'],
-    ...DATA,
     resume: { never: 'its weights were trained on data with this scaling' },
     ...options,
   });
@@ -305,9 +290,8 @@ export const normalize = scalingMethod({
 });
 
 const PREPARED = {
-  effects: ['data'],
   resume: { never: 'its weights were trained on data with missing values filled in this way' },
-} as const satisfies key.KeyFacts;
+} as const satisfies Partial<key.KeyFacts>;
 
 /** Texts of missing values if the config lists none: the usual ones of pandas, `-` and `?`. */
 export const MARKERS = [
@@ -321,7 +305,6 @@ const fill = key.either([key.word(['forward', 'mean', 'median', 'zero'], {}), ke
   runDefault: true,
   examples: ['forward', 'median', -1],
   aliases: ['strategy', 'method', 'impute', 'fillna', 'with'],
-  ...PREPARED,
 });
 
 const missingKeys = {
@@ -331,14 +314,12 @@ const missingKeys = {
       'Whether each column with missing values in the training split adds a feature that is 1 if the value is missing, else 0.',
     examples: [true],
     aliases: ['add_indicator', 'mask', 'flag'],
-    ...PREPARED,
   }),
   elapsed: key.boolean({
     description:
       'Whether each such column adds a feature with the number of steps since the last step before that has a value (δ of GRU-D; Che et al., 2018).',
     examples: [true],
     aliases: ['delta', 'time_since', 'since_last'],
-    ...PREPARED,
   }),
 };
 
@@ -349,6 +330,7 @@ export const missing = key.section(missingKeys, {
     'What the model reads instead of missing values of features. Without this key, a missing value is an error.',
   examples: [{ fill: 'forward', indicator: true }],
   aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'nan'],
+  ...PREPARED,
 });
 
 /** Missing values of tables. */
@@ -364,7 +346,6 @@ export const missingCells = key.section(
       examples: [['NA', '-', -999]],
       maxItems: 1000,
       aliases: ['na_values', 'null_values', 'nulls'],
-      ...PREPARED,
     }),
   },
   {
@@ -373,6 +354,7 @@ export const missingCells = key.section(
       'What the model reads instead of missing values of features. A feature may have a `missing` of its own, whose keys replace these. Without this key, a missing value is an error.',
     examples: [{ fill: 'forward', indicator: true }],
     aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'na_values', 'nan'],
+    ...PREPARED,
   },
 );
 
@@ -394,7 +376,6 @@ export const featureColumns = key.list(
               'How a column that is not plain numbers becomes features. one_hot: one feature for each value of the training split, 1 for the value of the step and else 0; one feature if there are two values. For words, truth values and numbers that are codes; a missing value is a value, and values that the training split does not have are 0 in all features. calendar: the parts of a date in `calendar`, as sine and cosine. elapsed: the time since the step before, in seconds for a column of dates, else as in the column.',
             examples: ['one_hot'],
             aliases: ['encoding', 'type', 'kind'],
-            effects: ['data'],
             resume: { never: 'its weights were trained on columns that were encoded in this way' },
           }),
           calendar: calendar('Parts of the date for `encode: calendar`.'),
@@ -428,7 +409,6 @@ export const featureColumns = key.list(
     minItems: 1,
     maxItems: 65536,
     required: true,
-    ...DATA,
   },
 );
 
@@ -464,7 +444,6 @@ export const imageSequence = key.choice(['rows', 'pixels', 'permuted_pixels'], {
   description:
     'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
   default: 'rows',
-  ...DATA,
 });
 
 export const labelsAsText = key.boolean({
@@ -473,6 +452,5 @@ export const labelsAsText = key.boolean({
     'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
   examples: [true],
   aliases: ['text_labels', 'string_labels'],
-  effects: ['data'],
   resume: { never: 'its classes were numbered with labels compared in this way' },
 });

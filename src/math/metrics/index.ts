@@ -165,5 +165,4 @@ export const gateMetric = choice([...NAMES, ...PERFORMANCE], {
   form: `${form}; or ${PERFORMANCE.join(', ')}`,
   required: true,
   examples: ['test.accuracy'],
-  effects: [],
 });
