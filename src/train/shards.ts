@@ -220,7 +220,7 @@ export class ShardedBatches {
     return loss;
   }
 
-  /** The computed predictions for a row of the batch in `slot`, whose sequence has `length` steps. */
+  /** Predictions for a row of the batch in `slot`, whose sequence has `length` steps. */
   predictions(
     slot: number,
     { split, indices }: SplitBatch,
