@@ -269,12 +269,8 @@ function* columnWarnings(
 ): Iterable<Diagnostic> {
   const columns = [...features, ...targets];
   const path = ['dataset', 'normalize'];
-  const found = columns.filter(isScaled ? isConstant : isFar);
-  if (found.length > 0 && isScaled) {
-    const which = named(found, ({ min }) => rounded(min, 3));
-    const message = `cannot scale columns that are constant in the training split: ${which}`;
-    yield locator.atValue(path, 'data/constant-column', message);
-  } else if (found.length > 0) {
+  const found = isScaled ? [] : columns.filter(isFar);
+  if (found.length > 0) {
     const which = named(
       found,
       one => `mean ${rounded(one.mean, 3)}, standard deviation ${rounded(one.deviation, 3)}`,
@@ -283,12 +279,12 @@ function* columnWarnings(
     const expected = '`normalize: standard` or `min_max` in `dataset`, or `none` if intended';
     yield locator.atKey(path, 'data/not-normalized', message, { expected });
   }
-  const constant = isScaled ? [] : features.filter(isConstant);
+  const constant = (isScaled ? columns : features).filter(isConstant);
   const at = ['dataset', 'features'];
   const place = locator.isGiven(at) ? at : ['dataset'];
   if (constant.length > 0) {
     const which = named(constant, ({ min }) => rounded(min, 3));
-    const message = `columns are constant in the training split, so the model learns nothing from them: ${which}`;
+    const message = `columns are constant in the training split, so there is nothing to learn from them: ${which}`;
     yield locator.atValue(place, 'data/constant-column', message);
   }
   const coarse = columns.filter(isCoarse);

@@ -120,11 +120,14 @@ export function cellNumber(cell: string): number | undefined {
 }
 
 /**
- * Returns the function that is true for the cells that mean a missing number: empty cells, NaN and
- * `markers`. Markers that are numbers are compared by value.
+ * Returns the function that is true for the cells that mean a missing value: empty cells, NaN, the
+ * `usual` markers and those of the config. Markers that are numbers are compared by value.
  */
-export function missingTest(markers: readonly (string | number)[] = MARKERS): (text: string) => boolean {
-  const texts = new Set(markers.map(String));
+export function missingTest(
+  markers: readonly (string | number)[] = [],
+  usual: readonly string[] = MARKERS,
+): (text: string) => boolean {
+  const texts = new Set([...usual, ...markers].map(String));
   const numbers = new Set([...texts].filter(text => NUMBER.test(text)).map(Number));
   return text =>
     isMissing(text) ||

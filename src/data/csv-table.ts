@@ -245,7 +245,7 @@ export class TableReader implements TableHandlers {
     const { rows } = this;
     const check = (column: number, problem: CellProblem | undefined): void => {
       if (problem && this.isTraining)
-        this.badCells.add(this.names[column], problem({}), () => problem(record.place(column)));
+        this.badCells.add(this.names[column], rows.count, problem({}), () => problem(record.place(column)));
       else if (problem) this.complain(key, () => problem(record.place(column)));
     };
     for (let i = 0; i < features.length; i++) {
@@ -398,7 +398,9 @@ export class TableReader implements TableHandlers {
       features.push(value ?? Number.NaN);
       return undefined;
     }
-    if (text === '') return place => missingCell(text, place);
+    // a text without symbols has no steps, so it is neither trained on nor counted
+    const isLeftOut = level !== undefined && (this.isTraining || this.columns.evaluation !== undefined);
+    if (text === '') return isLeftOut ? undefined : place => missingCell(text, place);
     try {
       for (const one of level ? symbolsOf(text, level) : [text]) {
         if (!this.isTraining) texts.set(features.size, one);
@@ -463,7 +465,7 @@ export class TableReader implements TableHandlers {
   /** @throws UserError (exit 5) if the table to train on has problems */
   throwIfAny(): void {
     const problems = new Problems();
-    problems.add(...(this.rows.problems.get(0)?.all ?? []), ...this.badCells.summary());
+    problems.add(...(this.rows.problems.get(0)?.all ?? []), ...this.badCells.summary(this.rows.count));
     problems.throwIfAny();
   }
 
@@ -529,21 +531,23 @@ export class TableReader implements TableHandlers {
     for (const [key, list] of lists.entries()) {
       const id = this.idOf(key, list);
       const problems = rows.problems.get(key)?.all ?? this.changingTarget(key, list);
-      if (problems.length > 0) this.done.push({ problems, id });
-      else {
-        const values = this.features([list]);
-        const warnings = rows.warnings.get(key);
-        this.done.push({
-          length: columns.level === undefined ? list.length : values.length,
-          values,
-          id,
-          ...(columns.evaluation && { targets: this.targetsOf(list, columns.evaluation) }),
-          ...(columns.order && { times: list.map(row => rows.order[row]) }),
-          ...(columns.symbol && { symbols: rows.textsOf(list) }),
-          ...(warnings && { warnings }),
-          place: rows.place(list[0]),
-        });
+      if (problems.length > 0) {
+        this.done.push({ problems, id });
+        continue;
       }
+      const values = this.features([list]);
+      if (values.length === 0) continue;
+      const warnings = rows.warnings.get(key);
+      this.done.push({
+        length: columns.level === undefined ? list.length : values.length,
+        values,
+        id,
+        ...(columns.evaluation && { targets: this.targetsOf(list, columns.evaluation) }),
+        ...(columns.order && { times: list.map(row => rows.order[row]) }),
+        ...(columns.symbol && { symbols: rows.textsOf(list) }),
+        ...(warnings && { warnings }),
+        place: rows.place(list[0]),
+      });
     }
     this.rows = this.noRows();
     this.isOver = false;

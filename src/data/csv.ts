@@ -1,7 +1,9 @@
 /** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 
+import { damagedErrors } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
+import { counted } from '../util/words.js';
 import type { ColumnSettings, ValueReaders } from './core/columns.js';
 import type {
   DataRecord,
@@ -12,14 +14,14 @@ import type {
   SequenceReader,
 } from './core/dataset.js';
 import { type ClassMapping, classesByCode, classReader } from './core/labels.js';
-import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
+import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { columnName } from './core/settings.js';
 import { TextCodes } from './core/store.js';
 import { changingTarget, missingTest } from './csv-columns.js';
-import { hasTarget } from './csv-rows.js';
+import { hasTarget, type RowList } from './csv-rows.js';
 import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import {
   type CellForms,
@@ -350,7 +352,7 @@ function columnsOf(config: CsvConfig) {
     features: features.map((feature, i) => {
       const missing = missingOf(config, i);
       return {
-        ...named(columnName(feature), 'features', i),
+        ...named(columnName(feature), 'features', i, ...(typeof feature === 'string' ? [] : ['column'])),
         ...(typeof feature !== 'string' && { encode: feature.encode, calendar: feature.calendar }),
         isFilled: missing !== undefined,
         isMissing: missingTest(missing?.markers),
@@ -363,8 +365,7 @@ function columnsOf(config: CsvConfig) {
         : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
     // words such as None and - may be classes
-    isTargetMissing:
-      target_kind === 'value' || config.missing?.markers ? missingTest(config.missing?.markers) : undefined,
+    isTargetMissing: missingTest(config.missing?.markers, target_kind === 'class' ? [] : undefined),
     group: per_file ? ('file' as const) : group === undefined ? undefined : named(group, 'sequence', 'group'),
     order: order === undefined ? undefined : named(order, 'sequence', 'order'),
     splits: splitColumns(config),
@@ -377,10 +378,11 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   const { sources, reader, rows } = table;
   const { level, sequence } = config;
   const size = targetsOf(config).length;
-  const lists = table.lists.filter(list => list.some(row => hasTarget(rows, size, row)));
-  const lengths = Int32Array.from(lists, list =>
-    level === undefined ? list.length : rows.starts[list[0] + 1] - rows.starts[list[0]],
-  );
+  const lengthOf = ([row, ...others]: RowList): number =>
+    level === undefined ? 1 + others.length : rows.starts[row + 1] - rows.starts[row];
+  const nonempty = table.lists.filter(list => lengthOf(list) > 0);
+  const lists = nonempty.filter(list => list.some(row => hasTarget(rows, size, row)));
+  const lengths = Int32Array.from(lists, lengthOf);
   const targetRows = sequence?.per_step
     ? lists.flat()
     : lists.map(list => list.find(row => hasTarget(rows, size, row)) as number);
@@ -395,7 +397,8 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   checkSplitColumns({ ...table, lists }, columns);
   return {
     sources,
-    unlabelled: table.lists.length - lists.length,
+    unlabelled: nonempty.length - lists.length,
+    empty: table.lists.length - nonempty.length,
     features: reader.features(lists),
     lengths,
     targets,
@@ -414,24 +417,27 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
 /** A sequence is in one split, so a column that divides the data has one value in its rows. */
 function checkSplitColumns({ rows, lists, reader }: TrainingTable, columns: readonly string[]): void {
   const { splits, splitValues } = rows;
-  const problems = new Problems();
-  for (const [first, ...others] of lists) {
-    for (const [k, columnName] of columns.entries()) {
-      const codeOf = (row: number) => splits[row * columns.length + k];
+  const problems = columns.flatMap((columnName, k) => {
+    const codeOf = (row: number) => splits[row * columns.length + k];
+    const found = lists.flatMap(([first, ...others]) => {
       const row = others.find(other => codeOf(other) !== codeOf(first));
-      if (row === undefined || problems.full) continue;
-      const place = rows.place(row);
-      problems.add({
-        code: 'data/csv-split-column',
-        message: `the rows${reader.ownerOf(rows.groups[first])} have different values, so they are not in one split`,
-        ...place,
-        columnName,
-        expected: `${splitValues.texts[codeOf(first)]}, as in ${rowName(rows.place(first), place)}`,
-        got: splitValues.texts[codeOf(row)],
-      });
-    }
-  }
-  problems.throwIfAny();
+      return row === undefined ? [] : [[first, row] as const];
+    });
+    if (found.length === 0) return [];
+    const [[first, row]] = found;
+    const place = rows.place(row);
+    const alike = othersAlike(found.length);
+    const problem = {
+      code: 'data/csv-split-column',
+      message: `the rows${reader.ownerOf(rows.groups[first])} have different values, so they are not in one split${alike}`,
+      ...place,
+      columnName,
+      expected: `${splitValues.texts[codeOf(first)]}, as in ${rowName(rows.place(first), place)}`,
+      got: splitValues.texts[codeOf(row)],
+    };
+    return [problem];
+  });
+  if (problems.length > 0) throw damagedErrors(problems);
 }
 
 function checkConstant(
@@ -447,13 +453,18 @@ function checkConstant(
   const words = (at: number): string =>
     classes ? labels.texts[targets[at]] : String(shortestDecimal(targets[at]));
   const size = names.length;
-  const suggestion = classes && { suggestion: 'dataset.sequence.per_step: true' };
-  const problems = new Problems();
-  for (const index of indices) {
+  const found = Array.from(indices).flatMap(index => {
     const list = lists[index].filter(row => hasTarget(rows, size, row));
     const owner = reader.ownerOf(rows.groups[list[0]]);
-    const problem = problems.full ? undefined : changingTarget({ rows, list, owner }, names, targetOf, words);
-    if (problem) problems.add({ ...problem, ...suggestion });
-  }
-  problems.throwIfAny();
+    return changingTarget({ rows, list, owner }, names, targetOf, words) ?? [];
+  });
+  if (found.length === 0) return;
+  const suggestion = classes && { suggestion: 'dataset.sequence.per_step: true' };
+  const message = `${found[0].message}${othersAlike(found.length)}`;
+  throw damagedErrors([{ ...found[0], ...suggestion, message }]);
+}
+
+/** Says of how many sequences besides the first the same is true. */
+function othersAlike(count: number): string {
+  return count === 1 ? '' : ` (as have those of ${counted(count - 1, 'other sequence')})`;
 }

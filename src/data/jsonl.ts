@@ -192,7 +192,9 @@ function newSequences(
       const piecesOf = (file: string) =>
         jsonLines(
           file,
-          line => done.push(read(line)),
+          line => {
+            if (!targets || !isEmpty(line.record[config.input], config)) done.push(read(line));
+          },
           problem => done.push({ problems: [problem] }),
         );
       yield* readInTurn(sources, piecesOf, done);
@@ -297,6 +299,12 @@ async function readJsonlTable(
   return reader.table(sources);
 }
 
+/** True for an input without steps, which is neither trained on nor counted. */
+function isEmpty(value: unknown, { level }: JsonlConfig): boolean {
+  if (typeof value === 'string') return level === 'word' ? !/\S/.test(value) : value === '';
+  return value === null || (Array.isArray(value) && value.length === 0);
+}
+
 /** True if a target is null, or null in every step. */
 function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean {
   if (!per_step) return value === null;
@@ -306,8 +314,9 @@ function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean {
 class TableReader {
   readonly problems = new Problems(true);
   readonly lengths: number[] = [];
-  /** Number of records without a target, which are left out. */
+  /** Numbers of records without a target, and without a step, which are left out. */
   unlabelled = 0;
+  empty = 0;
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
   private readonly ids: string[] = [];
@@ -331,7 +340,7 @@ class TableReader {
   }
 
   get count(): number {
-    return this.lengths.length + this.unlabelled;
+    return this.lengths.length + this.unlabelled + this.empty;
   }
 
   /** @param file the file that the record stays in, if it stays on disk */
@@ -339,6 +348,10 @@ class TableReader {
     const { config, common, problems, features: out } = this;
     const at = line.place();
     if (this.count === 0) checkFields(line.record, at.file, config);
+    if (isEmpty(line.record[config.input], config)) {
+      this.empty++;
+      return;
+    }
     const codeOf = (text: string): number => common.symbols.code(text);
     const steps = { shape: common, codeOf, out };
     const [rows, before] = [out.size, this.targets.size];
@@ -367,6 +380,7 @@ class TableReader {
     return {
       sources,
       unlabelled: this.unlabelled,
+      empty: this.empty,
       features: features.toArray(),
       records: records.length > 0 ? records : undefined,
       lengths,

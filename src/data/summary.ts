@@ -85,6 +85,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     ),
     ...(dataset.unprepared && { missing: missingSummary(dataset, dataset.unprepared) }),
     ...(dataset.unlabelled && { unlabelled: dataset.unlabelled }),
+    ...(dataset.empty && { empty: dataset.empty }),
     ...(groupedBy.length > 0 && { groups: groupedBy.map(column => groupSummary(column, splits)) }),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
     ...(dataset.spellings && { label_spellings: dataset.spellings }),

@@ -263,14 +263,30 @@ const GUESSES: readonly {
     stdout: /^target +kind \(2 classes\): no value in 12 rows, first in line 2, which is not counted$/m,
   },
   {
-    what: 'words and numbers that mean missing values are listed with the usual ones that occur',
+    what: 'words and numbers that mean missing values are listed, but for the usual ones',
     csv: table('id,a,b,kind', 90, i => {
       const group = Math.floor(i / 6);
       const [a, b] = [i % 40 ? (i * 7) % 31 : 'broken', i % 30 === 7 ? -999 : (i * 5) % 17];
       return `s${group},${i === 5 ? 'NA' : a},${b},${group % 2 ? 'u' : 'v'}`;
     }),
-    dataset: { features: ['a', 'b'], missing: { markers: ['NA', 'broken', '-999'] } },
+    dataset: { features: ['a', 'b'], missing: { markers: ['broken', '-999'] } },
     stdout: /^missing +7 cells in 2 columns \(also broken, -999\)/m,
+  },
+  {
+    what: 'a subject with gaps cannot keep its recordings in one split',
+    csv: table('trial,subject,t,x,label', 240, i => {
+      const trial = i >> 3;
+      return `${trial},${i === 9 ? '' : `s${trial >> 2}`},${i % 8},${(i * 7) % 31},${trial % 2}`;
+    }),
+    dataset: { sequence: { group: 'trial' }, features: ['x'], test: null, test_fraction: 0.2 },
+    stdout:
+      /^note +subject has no value in 1 row, first in line 11: without gaps, no subject would be in two/m,
+  },
+  {
+    what: 'texts with gaps',
+    csv: table('review,stars', 60, i => `${i === 7 ? '' : `a ${i % 2 ? 'good' : 'bad'} film ${i}`},${i % 2}`),
+    dataset: { features: ['review'], input_kind: 'text', missing: null },
+    stdout: /^left out +rows without a text: no value in 1 row, first in line 9$/m,
   },
   {
     what: 'unused columns are reported',
@@ -348,6 +364,57 @@ t.test('a file called train has the other splits next to it', async t => {
   t.match(valid.stdout, /valid \(40 training, 10 validation, 9 test sequences\)/, valid.stderr);
 });
 
+t.test('files of other splits are read like the table', async t => {
+  const cwd = work.folder();
+  const cases = (hole: string, target: string) =>
+    table(`id,t,x${target && ',label'}`, 100, i => {
+      const [id, t] = [Math.floor(i / 5), i % 5];
+      return `${id},${t},${i === 7 ? hole : Math.sin(i)}${target && `,${id % 2 ? 'a' : 'b'}`}`;
+    });
+  writeFileSync(join(cwd, 'null-train.csv'), cases('0', 'label'));
+  writeFileSync(join(cwd, 'null-val.csv'), cases('', 'label'));
+  writeFileSync(join(cwd, 'null-test.csv'), cases('9', ''));
+  const { stdout, code } = await cellrun(cwd, 'init', 'null.yaml', '--from', 'null-train.csv');
+  t.match(
+    { stdout, code },
+    { code: 0, stdout: /^validation +null-val\.csv\nnot used +null-test\.csv: it has no label$/m },
+  );
+  const { dataset } = parse(readFileSync(join(cwd, 'null.yaml'), 'utf8'));
+  t.match(dataset, { missing: { fill: 'forward', indicator: true }, test_fraction: 0.2 });
+  t.equal((await cellrun(cwd, 'validate', 'null.yaml')).code, 0);
+  writeFileSync(join(cwd, 'null-val.csv'), cases('1', 'label').replace('19,4', '19,3'));
+  t.match(await cellrun(cwd, 'init', 'other.yaml', '--from', 'null-train.csv'), {
+    code: 5,
+    stderr: /^null-val\.csv:101:1: two rows of group "19" have the same value in column "t"\n/,
+  });
+});
+
+t.test('records: missing numbers, empty texts, classes that mean nothing', async t => {
+  const cwd = work.folder();
+  const written = async (name: string, record: (i: number) => object) => {
+    const lines = Array.from({ length: 120 }, (_, i) => `${JSON.stringify(record(i))}\n`);
+    writeFileSync(join(cwd, `${name}.jsonl`), lines.join(''));
+    const { stdout, stderr } = await cellrun(cwd, 'init', '--from', `${name}.jsonl`);
+    const config = stderr === '' ? parse(readFileSync(join(cwd, `${name}.cellrun.yaml`), 'utf8')) : undefined;
+    return { stdout, stderr, config };
+  };
+  const numbers = await written('true', i => ({
+    x: i === 7 ? null : [[i, 1], i % 40 ? [2, i] : [null, i]],
+    y: i % 3,
+  }));
+  t.match(numbers, {
+    stderr: '',
+    stdout:
+      /^left out +1 record without x\nmissing +values in 3 records: filled with the value of the step before/m,
+    config: { name: 'true', dataset: { input: 'x', missing: { fill: 'forward', indicator: true } } },
+  });
+  const texts = await written('texts', i => ({
+    text: i === 7 ? '' : `a ${i % 2 ? 'good' : 'bad'} film ${i % 50}`,
+    topic: i % 9 ? ['good', 'bad'][i % 2] : 'None',
+  }));
+  t.match(texts, { stderr: '', stdout: /^note +"None" is a class: no topic is null$/m });
+});
+
 t.test('other delimiters than the comma are found', async t => {
   const commas = await from(table('id,x,label', 80, i => `${i % 20},${i / 2},${i % 20 < 7}`));
   for (const delimiter of [';', '\t', '|']) {
@@ -370,7 +437,11 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     /^data\.csv:2:1: column "b": the number has a comma\n {2}expected: a decimal point/,
   ],
   [table('x,label', 20, i => `"1,${i}",${i % 2}`), 5, /has a comma/],
-  [table('1,2', 20, i => `${i},1`), 5, /its first line has numbers/],
+  [
+    table('1,b,?', 20, i => `${i},${'ab'[i % 2]},${i % 3 ? i : '?'}`),
+    5,
+    /its first line has values instead of names/,
+  ],
   ['a,b\n', 5, /the table has no rows/],
   [table('a,a,b', 20, i => `${i % 7},1,${i % 2}`), 5, /^data\.csv:1:3: two columns are named "a"\n/],
   [
@@ -398,6 +469,31 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     table('date,sold', 90, i => `${day(i)},${i % 9 ? (i * 7) % 31 : ''}`),
     2,
     /a forecast of sold needs a value at every step: no value in 10 rows, first in line 2\n/,
+  ],
+  [
+    table('date,price,sales', 90, i => `${day(i)},${i % 13}.5,${i < 80 ? (i * 7) % 31 : ''}`),
+    2,
+    /a forecast of sales needs a value at every step: .* line 82\n.*another reading: --target price --as series/,
+  ],
+  ...[
+    ['the rows of each subject belong together, and it has no value in 1 row, first in line 7', 5],
+    ['t orders the rows, and it has no value in 1 row, first in line 7', -1],
+  ].map(
+    ([message, hole]) =>
+      [
+        table('subject,t,x,label', 120, i => {
+          const cells = [`s${i >> 3}`, i % 8, (i * 7) % 31, (i >> 3) % 2];
+          return cells.map((cell, k) => (i === 5 && k === (hole === 5 ? 0 : 1) ? '' : cell)).join();
+        }),
+        2,
+        new RegExp(`${message}\\n.*another reading: --target label --as rows`),
+      ] as const,
+  ),
+  [
+    table('recording,date,x,label', 120, i => `${i >> 3},${day(i >> 3)},${(i * 7) % 31},${(i >> 3) % 2}`),
+    2,
+    /^--time: date has the same value in several rows of one recording, so it cannot order them\n/,
+    ...['--time', 'date'],
   ],
   [
     table('a,b,c', 9, i => `${i},1,2`),

@@ -79,7 +79,7 @@ const TABLES: readonly PreparedBy[] = [
     dataset: {
       sequence: { group: 'trial', order: 'time_ms' },
       features: ['acc_x', 'acc_y', 'acc_z', 'gyro_x', 'gyro_y', 'gyro_z'],
-      missing: { fill: 'forward', indicator: true, markers: ['NA', 'err'] },
+      missing: { fill: 'forward', indicator: true, markers: ['err'] },
       target: 'activity',
       target_kind: 'class',
       validation: { fraction: 0.2, group: 'subject' },

@@ -213,6 +213,8 @@ t.test('a missing target is not counted, and a sequence without one is left out'
   const classes = await of({ target: 'y' });
   t.same([ids(classes), targets(classes), classes.unlabelled], [['a', 'c', 'd'], [2, 1, 0], 2 * 1]);
   t.same(classes.classLabels, ['-', 'down', 'up'], 'a word that the config does not list is a class');
+  const other = await of({ target: 'y', missing: { markers: ['x'] } });
+  t.same(other.classLabels, ['-', 'down', 'up'], 'nor do other markers change that');
   const listed = await of({ target: 'y', missing: { markers: ['-'] } });
   t.same([ids(listed), targets(listed), listed.unlabelled], [['a', 'c'], [1, 0], 2 * 2]);
   const steps = await of({ target: 'y', ...every });
@@ -255,6 +257,38 @@ t.test('a missing target is not counted, and a sequence without one is left out'
   const empty = work.file('empty.csv', 'recording,second,x,y\na,0,1,\n');
   const refused = await complaints(5, () => of({ path: empty, test_path: empty, target: 'y' }));
   t.match(refused, ['data/no-targets | no sequence has a target']);
+});
+
+t.test('a sequence without steps is in no split, and predictions refuse it', async t => {
+  const texts = ['a b', '', 'b', 'a b b', ' ', 'b a', 'b b'];
+  const labelled = texts.map((text, i) => ({ text, label: i % 2 }));
+  const jsonl = [...labelled, { text: null, label: 1 }].map(one => JSON.stringify(one)).join('\n');
+  const lists = [[[1], [2]], [], [[3]], null]
+    .map((x, label) => JSON.stringify({ text: x, label }))
+    .join('\n');
+  const csv = `text,label\n${labelled.map(({ text, label }) => `${text},${label}`).join('\n')}\n`;
+  const target = { target: 'label', target_kind: 'class' } as const;
+  const words = { input_kind: 'text', level: 'word', ...target } as const;
+  for (const [format, content, dataset, lines, empty] of [
+    ['csv', csv, { kind: 'csv', features: ['text'], ...words }, [2, 4, 5, 7, 8], 2],
+    ['jsonl', jsonl, { kind: 'jsonl', input: 'text', memory: 0, ...words }, [1, 3, 4, 6, 7], 3],
+    ['jsonl', jsonl, { kind: 'jsonl', input: 'text', ...words }, [1, 3, 4, 6, 7], 3],
+    ['jsonl', lists, { kind: 'jsonl', input: 'text', input_kind: 'number', ...target }, [1, 3], 2],
+  ] as const) {
+    const [path, test_path] = ['train', 'test'].map(name => work.file(`${name}.${format}`, content));
+    const data = await open({ ...dataset, path, test_path });
+    const named = Array.from({ length: data.train.count }, (_, i) =>
+      Number(/\d+$/.exec(data.train.id?.(i) ?? '')),
+    );
+    t.same([named, data.empty], [lines, 2 * empty]);
+    if (dataset.input_kind === 'number') continue;
+    const model = { embedding: { size: 3 } };
+    const { summary } = await trained(work, config({ ...dataset, path, test_path }, crossEntropy, model));
+    const evaluated = await work.cellrun('evaluate', summary.directory, '--input', test_path, '--json');
+    t.same(JSON.parse(evaluated.stdout).metrics.input, summary.metrics.test, format);
+    const predicted = await work.cellrun('predict', summary.directory, '--input', test_path);
+    t.match(predicted, { code: 5, stderr: /is empty/ });
+  }
 });
 
 t.test('data shows where values are missing', async t => {
@@ -340,7 +374,14 @@ t.test('what is refused', async t => {
     /the cell is empty/,
     /the cell is empty/,
   ]);
-  t.match(await complaints(5, () => small({ features: ['a'], missing: { markers: ['x'] } })), [/NA/]);
+  const none = work.file('none.csv', SMALL.replace(',2,3,', ',2,,').replace('-999', ''));
+  t.match(await complaints(5, () => small({ path: none })), [
+    /2 cells of column "a" are missing/,
+    /3:5\+1 \| the cell is empty/,
+    / 2:7\+1 \| the column has no value in any row \| expected a column with values/,
+  ]);
+  const added = await small({ features: ['a'], missing: { markers: ['x'], fill: 'zero' } });
+  t.same(sequence(added, added.train, 1), [[2], [0]], 'markers are added to the usual ones');
   t.match(await complaints(2, () => small({ missing: { markers: ['NA', -999, 3] } })), [
     /all values of b are missing in the training split/,
   ]);

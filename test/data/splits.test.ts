@@ -260,6 +260,15 @@ t.test('what cannot be divided is told at its key', async t => {
       /rows of group "r1" have different values.*expected p1, as in line 4.*got p5/,
     ],
     [
+      {
+        ...CSV,
+        path: table([...ROWS, ...[1, 2, 3].map(i => `r${i},p5,dev,2024-02-0${i}T00:00,1,x`)]),
+        test: { fraction: 0.2, group: 'person' },
+      },
+      5,
+      /rows of group "r1" .* in one split \(as have those of 2 other sequences\)/,
+    ],
+    [
       { ...CSV, test: { column: 'part', is: 'tset' } },
       2,
       /no sequence .* has "tset" in "part".*one of "test", "dev"/,

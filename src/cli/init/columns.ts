@@ -35,11 +35,19 @@ export interface Columns {
   readonly files: Column | undefined;
 }
 
-/** @param dateForm how dates are written, if they are not ISO 8601 */
-export async function readColumns(path: string, dateForm?: string): Promise<Columns> {
+interface Sources {
+  /** How dates are written, if they are not ISO 8601. */
+  readonly dateForm?: string | undefined;
+  /** Files of other splits, whose columns must be read in the same way. */
+  readonly others: readonly string[];
+}
+
+export async function readColumns(path: string, { dateForm, others }: Sources): Promise<Columns> {
   const files = await inputFiles(path);
-  const tables: Awaited<ReturnType<typeof readFile>>[] = [];
+  const tables: FileColumns[] = [];
   for (const file of files) tables.push(await readFile(file));
+  const beside: FileColumns[] = [];
+  for (const file of others) beside.push(await readFile(file));
   const [first] = tables;
   const header = first.names.join(', ');
   const other = tables.findIndex(({ names }) => names.join(', ') !== header);
@@ -49,22 +57,33 @@ export async function readColumns(path: string, dateForm?: string): Promise<Colu
       expected: `${header}, as in ${files[0]}`,
       got: tables[other].names.join(', '),
     });
-  const places = tables.flatMap(table => table.places);
-  const columns = first.names.map((name, i) =>
-    columnOf(
+  const columns = first.names.map((name, i) => {
+    const having = beside.filter(({ names }) => names.includes(name));
+    return columnOf(
       name,
       tables.flatMap(table => table.cells[i]),
-      { unreadable: first.unreadable[i], places, dateForm },
-    ),
-  );
+      {
+        beside: having.flatMap(({ names, cells }) => cells[names.indexOf(name)]),
+        places: [...tables, ...having].flatMap(table => table.places),
+        unreadable: first.unreadable[i],
+        lackedBy: others.filter((_, k) => !having.includes(beside[k])),
+        dateForm,
+      },
+    );
+  });
   const names = shortNames(files);
   const fileOfRow = tables.flatMap((table, i) => table.places.map(() => names.get(files[i]) as string));
   return {
     columns,
     delimiter: first.delimiter,
-    files: files.length > 1 ? columnOf('file', fileOfRow, { places }) : undefined,
+    files:
+      files.length > 1
+        ? columnOf('file', fileOfRow, { places: tables.flatMap(table => table.places) })
+        : undefined,
   };
 }
+
+type FileColumns = Awaited<ReturnType<typeof readFile>>;
 
 async function readFile(path: string) {
   const { bytes } = await readContent(path);
@@ -90,12 +109,14 @@ async function readFile(path: string) {
   };
   for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter }));
   problems.throwIfAny();
-  const isHeadless = !isParquet(bytes) && names.every(name => cellNumber(name) !== undefined);
+  const isValue = (name: string, i: number) => cellNumber(name) !== undefined || cells[i].includes(name);
+  const isHeadless = !isParquet(bytes) && names.every(isValue);
   if (places.length === 0 || isHeadless)
-    throw damagedError('init/table', isHeadless ? 'its first line has numbers' : 'the table has no rows', {
-      file: path,
-      expected: 'a line with the names of the columns, and rows below it',
-    });
+    throw damagedError(
+      'init/table',
+      isHeadless ? 'its first line has values instead of names' : 'the table has no rows',
+      { file: path, expected: 'a line with the names of the columns, and rows below it' },
+    );
   for (const [i, column] of cells.entries()) {
     const comma = column.findIndex(cell => COMMA_NUMBER.test(cell));
     const numbers = column.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
@@ -106,20 +127,29 @@ async function readFile(path: string) {
 }
 
 interface ColumnFacts {
-  readonly unreadable?: string | undefined;
+  /** Its cells in the files of other splits. */
+  readonly beside?: readonly string[];
+  /** Of all rows, those of other splits last. */
   readonly places: readonly RowPlace[];
+  readonly unreadable?: string | undefined;
+  readonly lackedBy?: readonly string[];
   readonly dateForm?: string | undefined;
 }
 
-function columnOf(name: string, cells: readonly string[], { unreadable, places, dateForm }: ColumnFacts) {
-  const present = cells.filter(cell => !isMissing(cell));
+function columnOf(
+  name: string,
+  cells: readonly string[],
+  { beside = [], places, unreadable, lackedBy = [], dateForm }: ColumnFacts,
+) {
+  const all = [...cells, ...beside];
+  const present = all.filter(cell => !isMissing(cell));
   const words = present.filter(cell => cellNumber(cell) === undefined);
   const kinds = [...new Set(words)];
   const areFew = words.length <= MAX_BAD * present.length && kinds.length <= MAX_MARKERS;
   const isNumber = words.length < present.length && areFew;
   const markers = isNumber ? [...kinds, ...placeholders(present)] : [];
   const isValue = (cell: string) => !isMissing(cell) && !markers.includes(cell);
-  const values = cells.filter(isValue);
+  const values = all.filter(isValue);
   const isIso = !isNumber && values.length > 0 && values.every(cell => !Number.isNaN(timeOf(cell)));
   const forms = isIso
     ? []
@@ -129,14 +159,18 @@ function columnOf(name: string, cells: readonly string[], { unreadable, places, 
   const isTime = isIso || forms.length > 0;
   const hasNumbers = 2 * words.length < present.length && !isTime;
   const rowsOf = (test: (cell: string) => boolean) => {
-    const rows = cells.flatMap((cell, row) => (test(cell) ? [row] : []));
+    const rows = all.flatMap((cell, row) => (test(cell) ? [row] : []));
     return `${counted(rows.length, 'row')}, first in ${rowName(places[rows[0]])}`;
   };
-  const missing = cells.length - values.length;
+  const missing = all.length - values.length;
+  const distinct = new Set(cells.filter(isValue)).size;
   return {
     name,
+    /** Those of the training split; all else is said of the files of other splits, too. */
     cells,
     isValue,
+    /** Files of other splits without this column. */
+    lackedBy,
     /** Number of cells without a value. */
     missing,
     /** Cells that mean a missing value besides the usual ones. */
@@ -152,11 +186,11 @@ function columnOf(name: string, cells: readonly string[], { unreadable, places, 
     isFull: missing === 0,
     /** The unit after all its numbers, such as `kg`. */
     unit: isNumber || isTime ? undefined : unitOf(values),
-    distinct: new Set(values).size,
+    distinct,
     /** Why it can be neither feature nor target. */
     problem:
       unreadable ??
-      (values.length === 0
+      (distinct === 0
         ? 'no row has a value'
         : hasNumbers && !isNumber
           ? `not a number in ${rowsOf(cell => words.includes(cell))}`

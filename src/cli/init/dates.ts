@@ -15,8 +15,10 @@ const FORMS = DAYS.flatMap(day => TIMES.map(time => `${day}${time}`));
  * Days without separators. They look like numbers, so only cells that can all be such days are read
  * with this form.
  */
-const COMPACT = '%Y%m%d';
-const COMPACT_DAY = /^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/;
+const COMPACT = [
+  ['%Y%m%d', /^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/],
+  ['%y%m%d', /^\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/],
+] as const;
 
 /**
  * The forms in which all `cells` are dates, apart from ISO 8601. Several if days and months cannot
@@ -24,7 +26,8 @@ const COMPACT_DAY = /^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/;
  */
 export function formsOf(cells: readonly string[]): string[] {
   if (cells.length === 0) return [];
-  const candidates = cells.every(cell => COMPACT_DAY.test(cell)) ? [COMPACT] : FORMS;
+  const compact = COMPACT.filter(([, pattern]) => cells.every(cell => pattern.test(cell)));
+  const candidates = compact.length > 0 ? compact.map(([form]) => form) : FORMS;
   let left = candidates.map(form => ({ form, read: timeReader(form) }));
   for (const cell of cells) {
     left = left.filter(({ read }) => !Number.isNaN(read(cell)));

@@ -14,7 +14,7 @@ import {
 } from './readings.js';
 
 export function described(reading: Reading): string[] {
-  const { kind, layout, target, isClass, features, unused, why } = reading;
+  const { kind, layout, target, isClass, features, inputKind, unused, why } = reading;
   const { group, order, rows, subject } = layout;
   const isSeries = kind === 'series';
   const sort = isClass ? `${target.distinct} classes` : 'a number';
@@ -39,8 +39,12 @@ export function described(reading: Reading): string[] {
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
     ['features', named.join(', ') || undefined],
     ['missing', missingIn(reading)],
+    [
+      'left out',
+      inputKind === 'text' && features[0].gaps ? `rows without a text: ${features[0].gaps}` : undefined,
+    ],
     ['known', isInFile ? knownOf(reading).join(', ') || undefined : undefined],
-    ['splits', subject && isSequence(kind) ? `no ${subject.name} is in two of them` : undefined],
+    ['splits', subject?.isFull && isSequence(kind) ? `no ${subject.name} is in two of them` : undefined],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
     ...obstaclesOf(reading).map(text => ['note', text] as const),
     ['because', [...why, ...(layout.why === undefined ? [] : [layout.why])].join('; ') || undefined],
@@ -50,8 +54,12 @@ export function described(reading: Reading): string[] {
 
 /** What may keep a model from learning, or make its metrics unreliable. */
 function obstaclesOf({ kind, layout, target, isClass }: Reading): string[] {
-  const { obstacle, order, rows, shortest } = layout;
+  const { obstacle, order, rows, shortest, subject } = layout;
   const found = obstacle === undefined ? [] : [obstacle];
+  if (subject?.gaps && isSequence(kind))
+    found.push(
+      `${subject.name} has ${subject.gaps}: without gaps, no ${subject.name} would be in two splits`,
+    );
   if (kind === 'rows' && order?.isDate)
     found.push(
       `${order.columns[0].name} orders the rows, but no column says which belong together, so each is read alone: a column that numbers parts of the time can be --group`,
@@ -81,13 +89,19 @@ function missingIn(reading: Reading): string | undefined {
   const { kind } = reading;
   const columns = filledOf(reading);
   const count = columns.reduce((sum, { missing }) => sum + missing, 0);
-  const filled = isSequence(kind) ? 'the value of the step before' : 'the median of the column';
+  const filled = FILLED[isSequence(kind) ? 'sequence' : 'row'];
   const markers = markersOf(reading);
   const written = markers.length > 0 ? ` (also ${markers.join(', ')})` : '';
   return count === 0
     ? undefined
-    : `${counted(count, 'cell')} in ${counted(columns.length, 'column')}${written}: filled with ${filled}, and a feature says where`;
+    : `${counted(count, 'cell')} in ${counted(columns.length, 'column')}${written}: ${filled}`;
 }
+
+/** What a config does about missing values. */
+export const FILLED = {
+  sequence: 'filled with the value of the step before, and a feature says where',
+  row: 'filled with the median of the column, and a feature says where',
+} as const;
 
 export function labelled(label: string, text: string): string {
   return `${label.padEnd(11)}${text}`;

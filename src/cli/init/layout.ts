@@ -71,12 +71,14 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const layout = groupedFor(order);
     if (layout) return layout;
   }
-  const found = askedTime ? { group: askedGroup, why: undefined } : groupFor(undefined);
-  const order = askedTime ? orders[0] : undefined;
-  return {
-    ...withSubject({ ...found, order }),
-    obstacle: order ? undefined : joined(orders[0], found.group),
-  };
+  const found = groupFor(undefined);
+  if (askedTime) {
+    const within = found.group ? ` of one ${found.group.name}` : '';
+    const message = `${askedTime.name} has the same value in several rows${within}, so it cannot order them`;
+    const expected = 'a column that differs from step to step, or no --time for the order of the file';
+    throw usageError('init/time', message, { file: '--time', expected });
+  }
+  return { ...withSubject({ ...found, order: undefined }), obstacle: joined(orders[0], found.group) };
 
   /** Says which columns together tell equal times apart, since only one can group rows. */
   function joined(order: Order | undefined, group: Column | undefined): string | undefined {
@@ -93,14 +95,14 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     return undefined;
   }
 
-  function keysIn(group: Column | undefined): readonly string[] {
-    return group?.cells ?? columns[0].cells.map(() => '');
+  function rowsIn(group: Column | undefined): number[][] {
+    return group ? rowsOfEach(group) : [[...columns[0].cells.keys()]];
   }
 
   /** With the group within which each time occurs once; undefined if there is none. */
   function groupedFor(order: Order): Layout | undefined {
     const found = groupFor(order);
-    const rows = rowsOf(keysIn(found.group));
+    const rows = rowsIn(found.group);
     const isOrdered = order.isColumn ? isUnique(order, rows) : ascends(order, rows);
     const starts = !order.counts || rows.every(([first]) => order.at[first] === order.at[0]);
     if (!isOrdered || !starts) return undefined;
@@ -113,8 +115,8 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const candidates = [...(files ? [files] : []), ...free.filter(isRepeated)].filter(
       column => !order?.columns.includes(column),
     );
-    const isAlone = order !== undefined && isUnique(order, [[...columns[0].cells.keys()]]);
-    const tells = (column: Column) => order !== undefined && isUnique(order, rowsOf(column.cells));
+    const isAlone = order !== undefined && isUnique(order, rowsIn(undefined));
+    const tells = (column: Column) => order !== undefined && isUnique(order, rowsOfEach(column));
     const usual = candidates.filter(
       column => column === files || isUsualGroup(column, tells(column) && !isAlone),
     );
@@ -134,12 +136,12 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     order,
     why,
   }: Pick<Layout, 'group' | 'order'> & { why?: string | undefined }): Layout {
-    const rows = rowsOf(keysIn(group));
+    const rows = rowsIn(group);
     if (order?.isColumn) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
     const isCoarser = (column: Column) =>
       column.distinct >= 3 && column.distinct < rows.length && isConstantWithin(rows, column);
     const subjects = group
-      ? free.filter(column => column !== group && column.isFull && isCoarser(column))
+      ? free.filter(column => column !== group && !isGappy(column) && isCoarser(column))
       : [];
     return {
       group,
@@ -161,10 +163,18 @@ export function isConstantWithin(rows: readonly (readonly number[])[], { cells, 
   });
 }
 
+/** A column with fewer gaps may group or order the rows, and the gaps are a mistake. */
+const MAX_GAPS = 0.1;
+
+function isGappy({ cells, missing }: Column): boolean {
+  return missing > MAX_GAPS * cells.length;
+}
+
 /** True for words or whole numbers whose values repeat: at most half as many as rows. */
-function isRepeated({ cells, distinct, isNumber, isTime, isFull, ...column }: Column): boolean {
-  if (!isFull || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
-  return !isNumber || isWhole({ cells, distinct, isNumber, isTime, isFull, ...column });
+function isRepeated(column: Column): boolean {
+  const { cells, distinct, isNumber, isTime } = column;
+  if (isGappy(column) || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
+  return !isNumber || isWhole(column);
 }
 
 /** True for a name like `id`, or if equal values stand together and are too many for classes. */
@@ -176,8 +186,9 @@ function isUsualGroup(column: Column, tellsTimesApart: boolean): boolean {
 }
 
 /** True if equal values stand together. */
-function formsBlocks({ cells, distinct }: Column): boolean {
-  return cells.filter((cell, i) => cell !== cells[i - 1]).length === distinct;
+function formsBlocks({ cells, isValue, distinct }: Column): boolean {
+  const present = cells.filter(isValue);
+  return present.filter((cell, i) => cell !== present[i - 1]).length === distinct;
 }
 
 export function isTarget(name: string): boolean {
@@ -186,10 +197,16 @@ export function isTarget(name: string): boolean {
   );
 }
 
-/** The rows of each value of `keys`. */
-function rowsOf(keys: readonly string[]): number[][] {
+/** The rows of each value of a column. */
+function rowsOfEach({ cells, isValue }: Column): number[][] {
+  return rowsOf(cells.map(cell => (isValue(cell) ? cell : undefined)));
+}
+
+/** The rows of each value of `keys`; those without a key are left out. */
+function rowsOf(keys: readonly (string | undefined)[]): number[][] {
   const rows = new Map<string, number[]>();
   for (const [row, key] of keys.entries()) {
+    if (key === undefined) continue;
     const list = rows.get(key);
     if (list) list.push(row);
     else rows.set(key, [row]);
@@ -213,7 +230,7 @@ function refuseAmbiguous({ name, forms, cells }: Column, path: string): void {
 
 /** Columns of dates, and columns for year, month and day together. */
 function datesOf(columns: readonly Column[]): Order[] {
-  const dates = columns.filter(({ isTime, isFull }) => isTime && isFull).map(orderBy);
+  const dates = columns.filter(column => column.isTime && !isGappy(column)).map(orderBy);
   const named = (part: keyof typeof USUAL, isPart: (column: Column) => boolean) =>
     columns.find(column => column.isFull && isPart(column) && USUAL[part].test(column.name));
   const [year, quarter, day, hour, weekday] = (['year', 'quarter', 'day', 'hour', 'weekday'] as const).map(
@@ -232,9 +249,9 @@ function datesOf(columns: readonly Column[]): Order[] {
 }
 
 function stepsOf(columns: readonly Column[]): Order[] {
-  const whole = columns.filter(column => column.isNumber && column.isFull);
-  const named = whole.filter(({ name }) => USUAL.time.test(name));
-  const counting = whole.filter(column => !named.includes(column) && countsSteps(column));
+  const numbers = columns.filter(column => column.isNumber && !isGappy(column));
+  const named = numbers.filter(({ name }) => USUAL.time.test(name));
+  const counting = numbers.filter(column => !named.includes(column) && countsSteps(column));
   return [...named.map(orderBy), ...counting.map(column => ({ ...orderBy(column), counts: true }))];
 }
 
@@ -245,11 +262,11 @@ function countsSteps({ cells }: Column): boolean {
   return starts > 2 && rises + starts === cells.length;
 }
 
-/** True if each time occurs once in its group. */
+/** True if each time occurs once in its group. Some may be missing. */
 function isUnique({ at }: Order, rows: readonly (readonly number[])[]): boolean {
   return rows.every(list => {
-    const times = new Set(list.map(row => at[row]));
-    return times.size === list.length && !times.has(Number.NaN);
+    const times = list.map(row => at[row]).filter(time => !Number.isNaN(time));
+    return times.length > 0 && new Set(times).size === times.length;
   });
 }
 

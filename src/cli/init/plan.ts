@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { MARKERS } from '../../data/core/settings.js';
+import { isMissing } from '../../data/csv-columns.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import type { Column } from './columns.js';
@@ -106,7 +107,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
     sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     date_format: time !== undefined && dateFormatOf(layout),
-    ...(subject && { ...bySubject(subject), test_fraction: false }),
+    ...(subject?.isFull && { ...bySubject(subject), test_fraction: false }),
     per_step: perStep ? ', per_step: true' : '',
     any_column: isAlone && inputKind !== 'text' && 'COLUMN',
   });
@@ -172,25 +173,17 @@ function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values
   };
 }
 
-/**
- * The value of `dataset.missing`. Markers replace the usual ones, so those that occur are listed
- * with them.
- */
+/** The value of `dataset.missing`. */
 function missingOf(reading: Reading): string | undefined {
-  const { features, target, isClass, kind } = reading;
-  const occurs = (columns: readonly Column[], marker: string) =>
-    marker !== '' && columns.some(({ cells }) => cells.includes(marker));
-  const own = markersOf(reading);
+  const { target, isClass, kind } = reading;
   // words such as None and - are classes unless they are listed
-  const isListed = own.length > 0 || (isClass && MARKERS.some(marker => occurs([target], marker)));
-  const markers = isListed
-    ? [...MARKERS.filter(marker => occurs([...features, target], marker)), ...own]
-    : [];
+  const ofClasses = MARKERS.filter(marker => isClass && !isMissing(marker) && target.cells.includes(marker));
+  const markers = list([...ofClasses, ...markersOf(reading)]);
   const keys = [
     ...(filledOf(reading).length > 0
       ? [`fill: ${isSequence(kind) ? 'forward' : 'median'}`, 'indicator: true']
       : []),
-    ...(isListed ? [`markers: ${list(markers)}`] : []),
+    ...(markers === undefined ? [] : [`markers: ${markers}`]),
   ];
   return keys.length === 0 ? undefined : `{ ${keys.join(', ')} }`;
 }

@@ -1,6 +1,7 @@
 /** What a table can be read as: sequences with a class, classes per step, series, rows or texts. */
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
+import { quoted } from '../command/command-line.js';
 import { type Column, type Columns, columnNamed, isWhole } from './columns.js';
 import { isConstantWithin, isTarget, type Layout, layoutOf, type NamedColumns, USUAL } from './layout.js';
 
@@ -70,7 +71,8 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   checkNumbers(candidates[0], table.columns, path);
   const made = candidates.map(candidate => completed(candidate, table.columns));
   const readings = made.filter(one => typeof one === 'object');
-  if (readings.length === 0) throw nothing(path, String(made[0]));
+  // what the table is probably meant for is not replaced without a word
+  if (typeof made[0] === 'string') throw nothing(path, made[0], readings);
   return readings;
 }
 
@@ -121,13 +123,15 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
       obstacle,
     });
   const bad = badTarget(target);
+  const unplaced = gapsIn(layout);
   if (group !== undefined) {
     const few = rows.length < MIN_SEQUENCES ? -4 : 0;
     const held = `${name} is the same in all rows of each ${group.name}`;
-    if (isConstant) add('sequences', 3 + hinted + few, [...reasons, held], bad);
+    const obstacle = bad ?? unplaced;
+    if (isConstant) add('sequences', 3 + hinted + few, [...reasons, held], obstacle);
     else {
       const value = isClass ? 0 : -1;
-      add('steps', 2 + hinted + few + value, [...reasons, `${name} differs within ${group.name}`], bad);
+      add('steps', 2 + hinted + few + value, [...reasons, `${name} differs within ${group.name}`], obstacle);
     }
   }
   if (order && isNumber && !isConstant && distinct > 1) {
@@ -141,7 +145,7 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
       'series',
       score,
       [...named, ...dated],
-      bad ?? holes ?? (shortest < MIN_FORECAST_STEPS ? short : undefined),
+      bad ?? unplaced ?? holes ?? (shortest < MIN_FORECAST_STEPS ? short : undefined),
     );
   }
   const text = textOf(columns.filter(column => column !== target));
@@ -151,13 +155,19 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
   return found;
 }
 
+/** Why some rows belong to no sequence, or have no place in it. */
+function gapsIn({ group, order }: Layout): string | undefined {
+  const ordering = order?.columns.find(({ gaps }) => gaps !== undefined);
+  if (group?.gaps) return `the rows of each ${group.name} belong together, and it has ${group.gaps}`;
+  return ordering && `${ordering.name} orders the rows, and it has ${ordering.gaps}`;
+}
+
 /** The longest column of words that differ from row to row and are several in each. */
 function textOf(columns: readonly Column[]): Column | undefined {
   const length = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
-  const isText = ({ cells, isNumber, isTime, isFull, distinct }: Column): boolean =>
+  const isText = ({ cells, isNumber, isTime, distinct }: Column): boolean =>
     !isNumber &&
     !isTime &&
-    isFull &&
     2 * distinct > cells.length &&
     cells.filter(cell => /\S\s+\S+\s+\S/.test(cell)).length > 0.5 * cells.length;
   return columns.filter(isText).toSorted((a, b) => length(b) - length(a))[0];
@@ -241,7 +251,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
   const features: Column[] = [];
   const unused: { name: string; reason: string }[] = [];
   for (const column of columns) {
-    const { name, problem, missing, gaps, isNumber, isTime, distinct, unit } = column;
+    const { name, problem, missing, gaps, isNumber, isTime, distinct, unit, lackedBy } = column;
     const isWords = !isNumber && canEncode && isLabel(column);
     if (
       column === target ||
@@ -258,6 +268,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
       [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
       [isTime, 'dates'],
       [distinct === 1, 'the same value everywhere'],
+      [lackedBy.length > 0, `${lackedBy[0]} does not have it`],
       [isFact, `the same in all rows of each ${group?.name}: a fact of it, or its name`],
       [unit !== undefined, `numbers with "${unit}" behind them, which have to be numbers alone`],
       [!isNumber && !isWords, 'not numbers'],
@@ -375,11 +386,11 @@ export function isEncoded({ inputKind }: Reading, column: Column): boolean {
 }
 
 /** The features whose missing values are filled. */
-export function filledOf(reading: Reading): Column[] {
-  return reading.features.filter(column => column.missing > 0 && !isEncoded(reading, column));
+export function filledOf({ inputKind, features }: Reading): Column[] {
+  return features.filter(({ missing, isNumber }) => inputKind === 'number' && isNumber && missing > 0);
 }
 
-/** Cells that mean a missing value besides the usual ones. */
+/** What means a missing value besides the usual markers. */
 export function markersOf({ features, target }: Reading): string[] {
   return [...new Set([...features, target].flatMap(({ markers }) => markers))];
 }
@@ -390,10 +401,14 @@ export function knownOf({ layout: { order } }: Reading): string[] {
   return parts.filter(({ isNumber }) => isNumber).map(({ name }) => name);
 }
 
-function nothing(path: string, why: string) {
+/** @param others readings that are possible */
+function nothing(path: string, why: string, others: readonly Reading[] = []) {
+  const flags = others.slice(0, 2).map(({ target, kind }) => `--target ${quoted(target.name)} --as ${kind}`);
   return usageError('init/nothing-to-learn', `cannot write a config for this table: ${why}`, {
     file: path,
     expected:
-      'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them',
+      flags.length > 0
+        ? `a table without this problem, or another reading: ${flags.join(', or ')}`
+        : 'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them',
   });
 }

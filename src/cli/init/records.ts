@@ -1,10 +1,13 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
 import { ArrayArchive, openArrays } from '../../data/arrays.js';
 import { Problems } from '../../data/core/problems.js';
+import { MARKERS } from '../../data/core/settings.js';
 import { type JsonRecord, jsonLines } from '../../data/jsonl-records.js';
 import { RangedFile } from '../../data/reading/ranged-file.js';
 import { damagedErrors, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
+import { counted } from '../../util/words.js';
+import { FILLED } from './description.js';
 import { isTarget } from './layout.js';
 import { list, type Plan, scalar, taskPlan } from './plan.js';
 
@@ -27,14 +30,17 @@ interface Field {
 
 const MAX_CLASSES = 100;
 
-export function recordsPlan(
-  bytes: Buffer,
-  {
-    file,
-    place,
-    target: named,
-  }: { readonly file: string; readonly place: string; readonly target: string | undefined },
-): Found {
+interface RecordsFile {
+  readonly file: string;
+  /** The file, as the config names it. */
+  readonly place: string;
+  /** The target that the user named. */
+  readonly target: string | undefined;
+  /** Files of other splits. */
+  readonly others: readonly { readonly file: string; readonly bytes: Buffer }[];
+}
+
+export function recordsPlan(bytes: Buffer, { file, place, target: named, others }: RecordsFile): Found {
   const records = recordsOf(bytes, file);
   const names = [...new Set(records.flatMap(record => Object.keys(record)))];
   const fields = names.map(name =>
@@ -43,10 +49,10 @@ export function recordsPlan(
       records.map(record => record[name]),
     ),
   );
-  const inputs = fields
+  const [input] = fields
     .filter(({ type }) => INPUT_TYPES.includes(type))
-    .toSorted((a, b) => worth(b) - worth(a));
-  const [input] = inputs.filter(({ name }) => name !== named);
+    .toSorted((a, b) => worth(b) - worth(a))
+    .filter(({ name }) => name !== named);
   const candidates = fields
     .filter(field => field !== input)
     .map(field => ({ field, ...targetOf(field, input) }));
@@ -75,9 +81,14 @@ export function recordsPlan(
     sequences: records.length,
     steps: longest(input),
   } as const;
+  const inputs = [records, ...others.map(other => recordsOf(other.bytes, other.file))].flatMap(all =>
+    all.map(record => record[input.name]),
+  );
+  const holes = inputKind === 'number' ? inputs.filter(hasHole).length : 0;
   const plan = taskPlan(place, task, {
     kind: 'jsonl',
     input: scalar(input.name),
+    missing: holes > 0 && '{ fill: forward, indicator: true }',
     numbers: inputKind === 'number' && inputKind,
     min_count: inputKind !== 'number' && 2,
     target: scalar(field.name),
@@ -85,6 +96,7 @@ export function recordsPlan(
     unused: unused.length > 0 && `# not used: ${list(unused.map(({ name }) => name))}`,
   });
   const sort = isClass ? `${classes} classes` : 'a number';
+  const absent = MARKERS.filter(marker => isClass && field.values.flat().includes(marker));
   const lines = [
     ['records', grouped(records.length)],
     [
@@ -92,23 +104,35 @@ export function recordsPlan(
       `${input.name} (${inputKind === 'text' ? 'texts, as words' : inputKind === 'symbol' ? 'lists of symbols' : 'lists of numbers'})`,
     ],
     ['target', `${field.name} (${sort}${perStep ? ' at every step' : ''})`],
-    ...unused.map(
-      ({ name, type }) =>
-        [
-          'not used',
-          `${name}: ${type === 'other' ? 'values of several types' : 'neither input nor target'}`,
-        ] as const,
-    ),
+    ...(input.missing > 0 ? [['left out', `${counted(input.missing, 'record')} without ${input.name}`]] : []),
+    ...(holes > 0 ? [['missing', `values in ${counted(holes, 'record')}: ${FILLED.sequence}`]] : []),
+    ...unused.map(({ name, type }) => [
+      'not used',
+      `${name}: ${type === 'other' ? 'values of several types' : 'neither input nor target'}`,
+    ]),
+    ...(absent.length > 0
+      ? [
+          [
+            'note',
+            `${absent.map(text => JSON.stringify(text)).join(', ')} is a class: no ${field.name} is null`,
+          ],
+        ]
+      : []),
     ['because', target.why],
-  ] as const;
-  const others = targets
+  ].map(([label, text]) => [label, text] as const);
+  const readings = targets
     .filter(one => one !== target)
     .slice(0, 2)
     .map(one => ({
       flags: `--target ${one.field.name}`,
       what: `${one.isClass ? 'class' : 'number'} ${one.field.name} of each ${one.perStep ? 'step' : 'record'}`,
     }));
-  return { plan, lines, others };
+  return { plan, lines, others: readings };
+}
+
+/** True for a list of steps in which a number is missing. */
+function hasHole(value: unknown): boolean {
+  return Array.isArray(value) && value.flat().includes(null);
 }
 
 const INPUT_TYPES: readonly Field['type'][] = ['vectors', 'numbers', 'symbols', 'text'];
@@ -128,7 +152,9 @@ function recordsOf(bytes: Buffer, path: string): readonly JsonRecord[] {
 }
 
 function fieldOf(name: string, values: readonly unknown[]): Field {
-  const present = values.filter(value => value !== null && value !== undefined);
+  const present = values.filter(
+    value => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
   const types = new Set(present.map(typeOf));
   const [first = 'other'] = types;
   const distinct = new Set(present.map(value => (Array.isArray(value) ? value : String(value)))).size;

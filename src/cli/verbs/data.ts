@@ -101,9 +101,9 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     ...label_spellings
       .slice(0, MAX_ROWS)
       .map(({ label, as }) => `  class ${printable(label)} is written as ${as.map(printable).join(', ')}`),
-    ...(summary.unlabelled
-      ? [`  left out: ${counted(summary.unlabelled, 'sequence')} without a target`]
-      : []),
+    ...Object.entries({ 'a target': summary.unlabelled, 'a step': summary.empty }).flatMap(([part, count]) =>
+      count ? [`  left out: ${counted(count, 'sequence')} without ${part}`] : [],
+    ),
     ...missingLines(summary.missing ?? [], splits),
     ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
     ...vocabularyLines(vocabulary, splits),

@@ -74,7 +74,7 @@ export const verb = defineVerb({
     if (!force) refuseExisting(converted.map(one => one.path));
     for (const one of converted) write(one.path, one.content);
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
-    const heading = { schema: schemaFor(dirname(resolve(path))), command, name };
+    const heading = { schema: schemaFor(dirname(resolve(path))), command, name: scalar(name) };
     const config = configText({ ...plan, values: { ...plan.values, ...heading } });
     if (from !== undefined) await checkWithData(path, config, from);
     write(path, config);
@@ -148,12 +148,18 @@ async function made(data: string, { path, init, ...choice }: Wish): Promise<Made
       file: train.path,
       place: placeOf(train.path),
       target: choice.target,
+      others: rest.map(one => ({ file: one.path, bytes: Buffer.from(one.content) })),
     });
     const splits = others.map((one, i) => ({ ...one, file: rest[i].path }));
     return { ...withSplits(said(found, init), splits, placeOf), converted: [train, ...rest] };
   }
   if (/\.jsonl(\.gz)?$/i.test(data)) {
-    const found = recordsPlan(await bytesOf(data), { file: data, place, target: choice.target });
+    const found = recordsPlan(await bytesOf(data), {
+      file: data,
+      place,
+      target: choice.target,
+      others: await Promise.all(others.map(async ({ file }) => ({ file, bytes: await bytesOf(file) }))),
+    });
     return withSplits(said(found, init), others, placeOf);
   }
   if (/\.npz$/i.test(data)) return said(await archivePlan(data, place), init);
@@ -172,13 +178,20 @@ async function made(data: string, { path, init, ...choice }: Wish): Promise<Made
       expected: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
       got: choice.dateFormat,
     });
-  const table = await readColumns(data, choice.dateFormat);
+  const table = await readColumns(data, {
+    dateForm: choice.dateFormat,
+    others: others.map(({ file }) => file),
+  });
   const readings = readingsOf(table, choice, data);
-  const isSeries = readings[0].kind === 'series';
-  const planOf = isSeries ? forecastPlan : sequencePlan;
+  const [{ kind, target }] = readings;
+  const planOf = kind === 'series' ? forecastPlan : sequencePlan;
   const plan = planOf({ path: place, delimiter: table.delimiter }, readings[0]);
-  const lines = [...described(readings[0]), ...otherReadings(readings, choice, init)];
-  return withSplits({ plan, lines }, isSeries ? [] : others, placeOf);
+  const unlabelled = target.lackedBy.map(file =>
+    labelled('not used', `${placeOf(file)}: it has no ${target.name}`),
+  );
+  const lines = [...unlabelled, ...described(readings[0]), ...otherReadings(readings, choice, init)];
+  const splits = others.filter(({ file }) => kind !== 'series' && !target.lackedBy.includes(file));
+  return withSplits({ plan, lines }, splits, placeOf);
 }
 
 /** A split in a file of its own. */
@@ -240,11 +253,13 @@ async function checkWithData(path: string, text: string, from: string): Promise<
   const source = new SourceText(basename(path), text, dirname(resolve(path)));
   const { diagnostics, exitCode } = await validateLoaded(() => loadExperiment(source));
   if (diagnostics.length === 0) return;
-  const problems = diagnostics.map(({ message, expected, got, ...place }) => ({
+  const problems = diagnostics.map(({ file = '', message, expected, got, ...place }) => {
+    const details = { code: 'init/data', expected, got };
     // the config is not there to be looked at
-    ...(place.file === resolve(from) ? { ...place, message } : { message: `${NO_CONFIG}: ${message}` }),
-    ...{ code: 'init/data', file: from, expected, got },
-  }));
+    if (file === '' || file === basename(path))
+      return { ...details, file: from, message: `${NO_CONFIG}: ${message}` };
+    return { ...details, ...place, file: file === resolve(from) ? from : relative('', file), message };
+  });
   throw new UserError(exitCode, problems);
 }
 

@@ -219,6 +219,8 @@ export interface Dataset {
   readonly digests: readonly SplitFile[];
   /** Number of sequences without a target, which are in no split; absent: none. */
   readonly unlabelled?: number;
+  /** Number of sequences without a step, which are in no split; absent: none. */
+  readonly empty?: number;
   readonly classLabels?: readonly string[];
   /** Class labels that the data write in several ways, such as `1`, `1.0` and `01`. */
   readonly spellings?: readonly { readonly label: string; readonly as: readonly string[] }[];

@@ -53,6 +53,8 @@ export const MISSING_VALUE = 'data/csv-missing-value';
 interface BadCells {
   readonly column: string;
   count: number;
+  /** The latest row: a column may be read several times. */
+  row: number;
   readonly first: Diagnostic;
 }
 
@@ -61,22 +63,32 @@ export class CellProblems {
   private readonly found = new Map<string, BadCells>();
 
   /** @param placed returns the problem with its place */
-  add(column: string, { code, message }: Diagnostic, placed: () => Diagnostic): void {
+  add(column: string, row: number, { code, message }: Diagnostic, placed: () => Diagnostic): void {
     const kind = `${code === MISSING_VALUE ? code : message} ${column}`;
     const known = this.found.get(kind);
-    if (known) known.count++;
-    else this.found.set(kind, { column, count: 1, first: placed() });
+    if (known?.row === row) return;
+    if (known) Object.assign(known, { count: known.count + 1, row });
+    else this.found.set(kind, { column, count: 1, row, first: placed() });
   }
 
-  summary(): Diagnostic[] {
+  /** @param rows number of rows of the table */
+  summary(rows: number): Diagnostic[] {
     const all = [...this.found.values()];
     const isHole = ({ first }: BadCells) => first.code === MISSING_VALUE;
+    const isEmpty = (one: BadCells) => isHole(one) && rows > 1 && one.count === rows;
     return [
       ...summaryOf(
         'invalid',
         all.filter(one => !isHole(one)),
       ),
-      ...summaryOf('missing', all.filter(isHole)),
+      ...summaryOf(
+        'missing',
+        all.filter(one => isHole(one) && !isEmpty(one)),
+      ),
+      ...all.filter(isEmpty).map(({ first }): Diagnostic => {
+        const message = 'the column has no value in any row';
+        return { ...first, message, expected: 'a column with values' };
+      }),
     ];
   }
 }

@@ -39,6 +39,8 @@ export interface SequenceTable {
   readonly lengths: ArrayLike<number>;
   /** Number of sequences without a target, which are left out. */
   readonly unlabelled: number;
+  /** Number of sequences without a step, which are left out. */
+  readonly empty: number;
   /**
    * Label codes, one per sequence or per row, or `[N, C]` or `[rows, C]` values; NaN for a step
    * without one. Excludes labels per step of sequences that stay on disk.
@@ -79,7 +81,7 @@ export async function openTables(
   const train = await tables.read(config.path);
   const [validation, given] = [await read(config.validation_path), await read(config.test_path)];
   const all = [train, validation ?? [], given ?? []].flat();
-  for (const table of all) refuseUnlabelled(table);
+  for (const table of all) refuseWithoutSequences(table);
   const labels = all.map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
   const divisible = divisibleOf(train, mapping, tables.perStep);
@@ -118,13 +120,15 @@ export async function openTables(
     test: splits.test as Split,
     digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
     unlabelled: all.reduce((sum, table) => sum + table.unlabelled, 0),
+    empty: all.reduce((sum, table) => sum + table.empty, 0),
     ...mapping?.facts,
   };
 }
 
-function refuseUnlabelled({ lengths, sources }: SequenceTable): void {
+function refuseWithoutSequences({ lengths, unlabelled, sources }: SequenceTable): void {
   if (lengths.length > 0) return;
-  throw damagedError('data/no-targets', 'no sequence has a target', { file: sources[0].name });
+  const message = `no sequence has a ${unlabelled > 0 ? 'target' : 'step'}`;
+  throw damagedError('data/no-targets', message, { file: sources[0].name });
 }
 
 function divisibleOf(

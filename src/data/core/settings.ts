@@ -293,7 +293,7 @@ const PREPARED = {
   resume: { never: 'its weights were trained on data with missing values filled in this way' },
 } as const satisfies Partial<key.KeyFacts>;
 
-/** Texts of missing values if the config lists none: the usual ones of pandas, `-` and `?`. */
+/** Texts that always mean a missing value of a feature: the usual ones of pandas, `-` and `?`. */
 export const MARKERS = [
   ...['', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaN', 'nan', 'null', 'NULL', 'None', '-', '?'],
 ] as const;
@@ -338,12 +338,14 @@ export const missingCells = key.section(
   {
     ...missingKeys,
     markers: key.list(key.either([key.text({}), key.number({})], {}), {
-      description: `Contents of cells that mean a missing value, besides empty cells and NaN; numbers are compared by value. Without this key: ${MARKERS.filter(
+      description: `Contents of cells that mean a missing value, besides the usual ones (empty cells, ${MARKERS.filter(
         one => one !== '',
       )
         .map(one => `\`${one}\``)
-        .join(', ')}.`,
-      examples: [['NA', '-', -999]],
+        .join(
+          ', ',
+        )}); numbers are compared by value. Of classes, only empty cells, NaN and these are missing.`,
+      examples: [['unknown', -999]],
       maxItems: 1000,
       aliases: ['na_values', 'null_values', 'nulls'],
     }),
