@@ -148,12 +148,16 @@ export class RunDirectory {
   /** Opens an existing run directory. */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
-    const fail = (message: string, suggestion?: string): UserError =>
-      usageError('run/not-a-run', message, { file: path, ...(suggestion !== undefined && { suggestion }) });
+    const fail = (message: string, suggestion?: string, expected?: string): UserError =>
+      usageError('run/not-a-run', message, { file: path, expected, suggestion });
     const info = statSync(directory.path, { throwIfNoEntry: false });
     if (info === undefined) throw fail('the run directory does not exist', nearestFile(path));
     if (!info.isDirectory()) throw fail('this is a file, not a run directory');
     if (directory.hasLostConfig) throw lost(directory.files.resolvedConfig);
+    if (existsSync(join(path, 'plan.json'))) {
+      const expected = 'the run of a trial (`sweep status` names the best), or a verb for sweeps';
+      throw fail('this is a sweep, not a run', newestRunIn(join(path, 'trials')), expected);
+    }
     if (!existsSync(directory.files.resolvedConfig))
       throw fail('this is not a run directory: it has no config.resolved.yaml', newestRunIn(path));
     return directory;

@@ -118,6 +118,9 @@ export const manifest = s.document(
   },
 );
 
+/** Part of the messages that an input of a run is not the one in its manifest. */
+export const INPUT_CHANGED = 'have changed since the run was trained';
+
 export type Manifest = s.TypeOf<typeof manifest>;
 export type ManifestChange = s.TypeOf<typeof change>;
 export type GitState = s.TypeOf<typeof repository>;

@@ -85,7 +85,8 @@ export class SweepDirectory {
     if (this.knownPlan !== undefined) return this.knownPlan;
     const { plan: file } = this.files;
     const plan = parseJson(file, readText(file, { follow: false }));
-    const missing = Object.keys(planShape.keys).find(key => !Object.hasOwn(Object(plan), key));
+    const required = Object.entries(planShape.keys).filter(([, { optional }]) => !optional);
+    const missing = required.map(([key]) => key).find(key => !Object.hasOwn(Object(plan), key));
     if (missing !== undefined)
       throw damagedError('sweep/damaged', `the plan of the sweep has no \`${missing}\``, { file });
     this.knownPlan = plan as SweepPlan;

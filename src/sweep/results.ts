@@ -71,8 +71,10 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const baseline = objectiveBaseline(results);
   const metrics = finalMetrics(results);
   const selected = selectedOnTest(plan, rows);
+  const runsOf = (seeds: readonly number[], trial: number) =>
+    seeds.map(seed => directory.runPath({ trial, seed }));
   const described = ({ trial, state, epochs, value, spread, point }: TrialRow) => {
-    const runs = plan.seeds.map(seed => directory.runPath({ trial, seed }));
+    const runs = runsOf(plan.seeds, trial);
     return { trial, state, epochs, value, spread, point, runs };
   };
   const counts = TRIAL_STATES.map(name => [name, rows.filter(row => row.state === name).length]);
@@ -90,6 +92,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     duration_s: records.seconds ?? null,
     ...(selected.length > 0 && { selected_on_test: selected }),
     best: best === undefined ? null : described(best),
+    ...(best && plan.repeat_best && { repeats: runsOf(plan.repeat_best, best.trial) }),
     ...(metrics.length > 0 && { metrics }),
     ...(baseline && { baseline }),
     better_earlier: better === undefined ? null : described(better),
@@ -108,7 +111,7 @@ export function readSweepResults(path: string) {
   const directory = SweepDirectory.open(path);
   const { plan } = directory;
   const { records: journal, damage } = readJournal(directory.files.journal);
-  const records = recordsOf(journal);
+  const records = recordsOf(journal, plan);
   const state = stateOf(directory, records);
   // without a process, running trials are stopped
   const rows = records.rows.map(row =>
@@ -132,12 +135,14 @@ function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
 }
 
 /**
- * The final metrics of the best trial, over its seeds. Of the test split, those of other trials are
- * not shown: the best of many test values would be optimistic.
+ * The final metrics of the best trial, over its seeds or those of `repeat_best`. Those of other
+ * trials are not shown: the best of many values of the test split would be optimistic.
  */
 export function finalMetrics({ directory, plan, best }: SweepResults): FinalMetric[] {
-  if (best?.state !== 'completed') return [];
-  const summaries = plan.seeds.map(seed => runSummary(directory.runPath({ trial: best.trial, seed })));
+  // the best trial was chosen for its values with the first seeds, which are optimistic
+  const seeds = plan.repeat_best ?? plan.seeds;
+  if (best === undefined || (seeds === plan.seeds && best.state !== 'completed')) return [];
+  const summaries = seeds.map(seed => runSummary(directory.runPath({ trial: best.trial, seed })));
   if (summaries.some(summary => summary?.status !== 'completed')) return [];
   return (['test', 'validation'] as const).flatMap(split => {
     const measured = summaries.map(summary => summary?.metrics[split] ?? {});
@@ -145,7 +150,7 @@ export function finalMetrics({ directory, plan, best }: SweepResults): FinalMetr
       const values = measured.map(of => of[name]);
       if (!values.every(Number.isFinite)) return [];
       const { mean, spread, by_seed } = summarizeSeeds(
-        Object.fromEntries(plan.seeds.map((seed, i) => [seed, values[i]])),
+        Object.fromEntries(seeds.map((seed, i) => [seed, values[i]])),
       );
       return [{ metric: `${split}.${name}`, mean, spread, interval: meanInterval(values), by_seed }];
     });
@@ -157,6 +162,7 @@ export function metricsTable(metrics: readonly FinalMetric[]): Table {
   const seeds = Object.keys(metrics[0]?.by_seed ?? {}).length;
   const digits = (value: number): string => rounded(value, 5);
   const isMean = seeds > 1;
+  const hasIntervals = metrics.some(({ interval }) => interval !== null);
   const fields: Field<FinalMetric>[] = [
     { name: 'metric', of: ({ metric }) => metric },
     { name: isMean ? `mean of ${seeds} seeds` : 'value', show: digits, of: ({ mean }) => mean },
@@ -166,7 +172,7 @@ export function metricsTable(metrics: readonly FinalMetric[]): Table {
       of: ({ interval }) => interval && `${digits(interval.low)} to ${digits(interval.high)}`,
     },
   ];
-  return tableOf(isMean ? fields : fields.slice(0, 2), metrics);
+  return tableOf(fields.slice(0, hasIntervals ? 4 : isMean ? 3 : 2), metrics);
 }
 
 /** Trials whose runs are read for baselines, which pruned runs do not have. */
@@ -199,10 +205,19 @@ export function objectiveBaseline({
   return undefined;
 }
 
-/** Whether the best trial is no better; false if there is nothing to compare. */
-export function isTrivial({ plan, best }: SweepResults, baseline: ObjectiveBaseline | undefined): boolean {
-  const value = best?.value ?? null;
-  return baseline !== undefined && value !== null && signOf(plan.objective) * (value - baseline.value) >= 0;
+/** Says that the best trial is no better; undefined if it is, or if there is nothing to compare. */
+export function trivialSentence(
+  results: SweepResults,
+  baseline: ObjectiveBaseline | undefined,
+): string | undefined {
+  const { plan, best } = results;
+  const { objective, repeat_best } = plan;
+  const repeated = repeat_best && finalMetrics(results).find(({ metric }) => metric === objective.metric);
+  const value = repeated?.mean ?? best?.value ?? null;
+  if (baseline === undefined || value === null) return undefined;
+  if (signOf(objective) * (value - baseline.value) < 0) return undefined;
+  const what = isRepetition(plan) ? 'the mean over the seeds' : 'the best trial';
+  return `${what} is no better than the trivial baseline`;
 }
 
 /** Of more trials an even selection is used for importances, with about the same result. */
@@ -352,10 +367,16 @@ export const sweepSummary = s.document(
     epochs_trained: s.count('Epochs trained, summed over all seeds.'),
     duration_s: s.nullable(s.amount('Seconds of work; null if the last process did not end normally.')),
     best: s.nullable(trial, { description: 'The winner, or the best so far; null if no trial has a value.' }),
+    repeats: s.optional(
+      s.list(
+        s.text('A run directory.'),
+        'Absolute paths of the runs of the best trial with the seeds of `repeat_best`, in their order. Absent without `repeat_best`, or without a best trial.',
+      ),
+    ),
     metrics: s.optional(
       s.list(
         finalMetric,
-        'Final metrics of the best trial, those of the test split first; without metrics that are not finite for a seed. Absent until all its seeds are completed.',
+        'Final metrics of the best trial over its seeds, or over those of `repeat_best`; those of the test split first, without metrics that are not finite for a seed. Absent until its runs with these seeds are completed.',
       ),
     ),
     better_earlier: s.nullable(trial, {

@@ -17,12 +17,15 @@ import type { Launcher, RunningTask, Task, TaskEnd } from './segment.js';
 import {
   failureSentence,
   finishedSegment,
+  foundChange,
   foundInUse,
   isOutOfSpace,
   type SegmentResult,
   trainedSteps,
 } from './segment.js';
 import { missingRuns, recordsOf, trialFiles, troubleOf } from './trials.js';
+
+const UNCHANGED = 'the unchanged file; put it back and resume the sweep, or start a new one';
 
 /** Milliseconds between checks whether another process still works on a run. */
 const LOCK_POLL_MS = 50;
@@ -92,7 +95,7 @@ async function runLocked(directory: SweepDirectory, options: SweepOptions) {
     }
     append({ event: 'sweep.end', ...closing });
     // from the journal, which has the results of earlier processes
-    const trouble = troubleOf(recordsOf(readJournal(directory.files.journal).records));
+    const trouble = troubleOf(recordsOf(readJournal(directory.files.journal).records, plan));
     return { exitCode: trouble?.exitCode ?? EXIT.done, end, directory };
   } finally {
     journal.close();
@@ -138,33 +141,52 @@ class Orchestrator {
   /** @param isDamaged whether the journal has lost records */
   async run(retryFailed: boolean, isDamaged: boolean): Promise<'completed' | 'interrupted'> {
     const { signal } = this.options;
-    const stop = () => {
-      this.isStopping = true;
-      for (const task of this.tasks) void task.stop();
-    };
+    const stop = () => this.stop();
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
     const timer = this.watchTime();
     try {
       this.recall(retryFailed, isDamaged);
       for (const run of outcomesOf(this.records)) if (run.status !== 'failed') this.addFiles(run);
-      for (;;) {
-        this.append(...this.scheduler.advance());
-        if (this.scheduler.finished) return 'completed';
-        for (const segment of this.isStopping ? [] : this.scheduler.ready()) {
-          const work = this.train(segment).finally(() => this.running.delete(work));
-          this.running.add(work);
-        }
-        if (this.isStopping && this.running.size === 0) return 'interrupted';
-        if (this.running.size === 0) throw new Error('the sweep has nothing to run but is not finished');
-        await Promise.race(this.running);
-      }
+      // of runs without a result, the one that started first has the right files
+      for (const record of this.records) if (record.event === 'segment.start') this.changedFiles(record);
+      const isDecided = await this.conduct(() => this.scheduler.isDecided);
+      // trials that are no longer needed
+      await this.endTrials();
+      const isFinished = isDecided && (await this.conduct(() => this.scheduler.isFinished));
+      return isFinished ? 'completed' : 'interrupted';
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);
-      // leaves no trial running, whether the sweep ended or an error occurred
-      if (!this.isStopping) stop();
-      await Promise.allSettled(this.running);
+      await this.endTrials();
+    }
+  }
+
+  private stop(): void {
+    this.isStopping = true;
+    for (const task of this.tasks) void task.stop();
+  }
+
+  /** Leaves no trial running. */
+  private async endTrials(): Promise<void> {
+    // a second signal would kill them
+    if (!this.isStopping) this.stop();
+    await Promise.allSettled(this.running);
+    this.isStopping = this.options.signal.aborted;
+  }
+
+  /** Trains what the scheduler asks for. Returns true once `isDone`, false if the sweep stops. */
+  private async conduct(isDone: () => boolean): Promise<boolean> {
+    for (;;) {
+      this.append(...this.scheduler.advance());
+      if (isDone()) return true;
+      for (const segment of this.isStopping ? [] : this.scheduler.ready()) {
+        const work = this.train(segment).finally(() => this.running.delete(work));
+        this.running.add(work);
+      }
+      if (this.isStopping && this.running.size === 0) return false;
+      if (this.running.size === 0) throw new Error('the sweep has nothing to run but is not finished');
+      await Promise.race(this.running);
     }
   }
 
@@ -223,6 +245,7 @@ class Orchestrator {
         continue;
       }
       if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
+      if (foundChange(end)) throw inputChanged(segment, path, why);
       // not if the config or command line is wrong
       const mayRetry = tries < this.plan.retries && end.exitCode !== EXIT.usage;
       this.warnOf(segment, `${why}${mayRetry ? '; retrying' : ''}`);
@@ -245,8 +268,7 @@ class Orchestrator {
 
   private addFiles(run: Pick<Segment, 'trial' | 'seed'>): void {
     const found = this.changedFiles(run);
-    const expected = 'the unchanged file; put it back and resume the sweep, or start a new one';
-    if (found.length > 0) throw damagedErrors(found.map(one => ({ ...one, expected })));
+    if (found.length > 0) throw damagedErrors(found.map(one => ({ ...one, expected: UNCHANGED })));
   }
 
   private warn(text: string): void {
@@ -305,7 +327,7 @@ class Orchestrator {
     const { seconds } = this.plan.budget;
     if (seconds === null) return undefined;
     const end = () => {
-      if (this.scheduler.finished) return;
+      if (this.scheduler.isDecided) return;
       const advances = this.scheduler.endBudget();
       const time = now().toISOString();
       this.append({ event: 'budget.time', time, seconds: this.elapsed, advances });
@@ -338,9 +360,15 @@ function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserEr
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
 }
 
+/** A changed file is not a result of the trial, either: the run goes on once it is put back. */
+function inputChanged({ trial, seed }: Segment, file: string, why: string): UserError {
+  const message = `the sweep stops because trial ${trial}, seed ${seed} cannot continue: ${why}`;
+  return damagedError('sweep/input-changed', message, { file, expected: UNCHANGED });
+}
+
 /** A run that is trained again could differ from the result that led to later decisions. */
 function refuseMissingRuns(directory: SweepDirectory, records: readonly JournalRecord[]): void {
-  const missing = missingRuns(directory, recordsOf(records));
+  const missing = missingRuns(directory, recordsOf(records, directory.plan));
   if (missing.length === 0) return;
   const expected = 'the directory restored from a backup, or a new sweep';
   throw damagedErrors(missing.map(one => ({ ...one, expected })));

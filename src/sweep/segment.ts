@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { metricValue } from '../run/gates.js';
 import { IN_USE, LOCK_LOST } from '../run/lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
+import { INPUT_CHANGED } from '../run/manifest.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
 import { caught, EXIT, UserError } from '../util/errors.js';
@@ -140,6 +141,11 @@ export function failureSentence(
 export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
   const isRefusal = exitCode === EXIT.unexpected || exitCode === EXIT.usage;
   return isRefusal && FULL_DISK_REASONS.some(reason => stderr.includes(reason));
+}
+
+/** Whether an input of the run has changed. Once it is put back, the run can be resumed. */
+export function foundChange({ exitCode, stderr }: TaskEnd): boolean {
+  return exitCode === EXIT.damaged && stderr.includes(INPUT_CHANGED);
 }
 
 /** Whether another process held or took the run, which says nothing about the trial. */

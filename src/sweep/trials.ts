@@ -52,9 +52,16 @@ export interface TrialRow {
   /** Sample standard deviation over the seeds; null for a single seed. */
   readonly spread: number | null;
   readonly seeds: readonly SeedResult[];
-  /** Seconds of training steps, summed over all seeds. */
+  /** How its runs with the seeds of `repeat_best` ended, if it is the best. */
+  readonly repeats: readonly (SeedResult & Pick<SegmentEnd, 'status' | 'message'>)[];
+  /** Seconds of training steps, summed over `seeds`. */
   readonly seconds: number;
   readonly message: string | null;
+}
+
+/** All seeds that a trial may be trained with. */
+export function seedsOf({ seeds, repeat_best = [] }: Pick<SweepPlan, 'seeds' | 'repeat_best'>) {
+  return [...seeds, ...repeat_best];
 }
 
 /** What the records of a sweep say, which is not whether a process is still working on it. */
@@ -94,7 +101,10 @@ export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readon
 type SegmentEnd = Extract<JournalRecord, { event: 'segment.end' }>;
 
 /** @param records in the order of the journal */
-export function recordsOf(records: readonly JournalRecord[]) {
+export function recordsOf(
+  records: readonly JournalRecord[],
+  { repeat_best = [] }: Pick<SweepPlan, 'repeat_best'> = {},
+) {
   const decisions = decisionsOf(records);
   const running = new Map<string, Pick<Segment, 'trial' | 'seed' | 'to'>>();
   const ends = new Map<number, SegmentEnd[]>();
@@ -114,7 +124,9 @@ export function recordsOf(records: readonly JournalRecord[]) {
   const end = decisions.find(decision => decision.event === 'sweep.decided');
   const last = records.at(-1)?.event;
   return {
-    rows: decidedRows(decisions).map(row => rowOf(row, ends.get(row.trial) ?? [])) as readonly TrialRow[],
+    rows: decidedRows(decisions).map(row =>
+      rowOf(row, ends.get(row.trial) ?? [], repeat_best),
+    ) as readonly TrialRow[],
     /** Why no more trials start; undefined while trials may still start. */
     reason: end?.reason,
     winner: end?.best?.trial,
@@ -130,7 +142,7 @@ export function recordsOf(records: readonly JournalRecord[]) {
   };
 }
 
-type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
+type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'repeats' | 'seconds' | 'message'>;
 
 const STATES = {
   'trial.advanced': 'running',
@@ -164,24 +176,29 @@ function decidedRows(decisions: readonly Decision[]): readonly DecidedRow[] {
   return [...rows.values()].toSorted((a, b) => a.trial - b.trial);
 }
 
-function rowOf(row: DecidedRow, ends: readonly SegmentEnd[]): TrialRow {
+function rowOf(row: DecidedRow, all: readonly SegmentEnd[], repeated: readonly number[]): TrialRow {
+  const ends = all.filter(({ seed }) => !repeated.includes(seed));
   // a run's summary counts from its start, so the last one is the total
   const seconds = new Map(ends.flatMap(({ seed, train_s }) => (train_s === null ? [] : [[seed, train_s]])));
-  const results = new Map<number, SeedResult>();
-  for (const end of ends) {
-    const { seed, value, status } = end;
-    if (status !== 'failed') results.set(seed, { seed, epochs: epochsAt(end), value });
-  }
-  const seeds = [...results.values()].toSorted((a, b) => a.seed - b.seed);
+  const seeds = lastOfSeeds(ends.filter(({ status }) => status !== 'failed')).map(
+    ({ seed, epochs, value }) => ({ seed, epochs, value }),
+  );
   const epochs = seeds.length === 0 ? row.rung : Math.max(...seeds.map(seed => seed.epochs));
   return {
     ...row,
     epochs: Math.min(row.rung, epochs),
     seeds,
+    repeats: lastOfSeeds(all.filter(({ seed }) => repeated.includes(seed))),
     seconds: sumOf(seconds.values()),
     message:
       row.state === 'failed' ? (ends.findLast(({ message }) => message !== null)?.message ?? null) : null,
   };
+}
+
+/** By seed. */
+function lastOfSeeds(ends: readonly SegmentEnd[]) {
+  const last = [...new Map(ends.map(end => [end.seed, end])).values()];
+  return last.map(end => ({ ...end, epochs: epochsAt(end) })).toSorted((a, b) => a.seed - b.seed);
 }
 
 function sumOf(values: Iterable<number>): number {
@@ -193,11 +210,19 @@ function epochsAt({ to, epochs }: SegmentEnd): number {
 }
 
 /**
- * Why a finished sweep counts as failed, in one line: a failed trial stopped it (exit 1), or no
- * trial has a value of the objective (exit 4 if all diverged, otherwise exit 1). Undefined if it
- * did not fail or is not finished.
+ * Why a finished sweep counts as failed, in one line: a failed trial stopped it (exit 1), no trial
+ * has a value of the objective, or the best trial failed with a seed of `repeat_best` (exit 4 if
+ * all diverged, or this one, otherwise exit 1). Undefined if it did not fail or is not finished.
  */
 export function troubleOf({ rows, reason, winner }: SweepRecords) {
+  const ended = rows.find(({ trial }) => trial === winner)?.repeats.find(({ status }) => status !== 'done');
+  if (ended !== undefined) {
+    const { seed, status, message } = ended;
+    return {
+      exitCode: status === 'diverged' ? EXIT.diverged : EXIT.unexpected,
+      message: `the best trial ${status} with seed ${seed}${message === null ? '' : `: ${message}`}`,
+    };
+  }
   if (reason === 'trial_error') {
     const failed = rows.find(({ state }) => state === 'failed');
     const message = `stopped: trial ${failed?.trial} failed: ${failed?.message ?? 'unknown'}`;
@@ -245,8 +270,8 @@ export function sweepCautions(plan: Pick<SweepPlan, 'objective'>, rows: readonly
 
 /** The runs that have a result in the journal, but no directory. */
 export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
-  return rows.flatMap(({ trial, seeds }) =>
-    seeds.flatMap(({ seed }) => {
+  return rows.flatMap(({ trial, seeds, repeats }) =>
+    [...seeds, ...repeats.filter(({ status }) => status !== 'failed')].flatMap(({ seed }) => {
       const file = directory.runPath({ trial, seed });
       if (RunDirectory.isOne(file)) return [];
       const message = `the run of trial ${trial}, seed ${seed} is missing, but the journal has its result`;
@@ -260,17 +285,18 @@ export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecor
  * function that it returns adds a run, and returns its differences from those before.
  */
 export function trialFiles(directory: SweepDirectory) {
-  /** By path: the digest, and the first trial with it. */
-  const known = new Map<string, { readonly sha256: string; readonly trial: number }>();
+  /** By path: the digest, and the first run with it. */
+  const known = new Map<string, { readonly sha256: string; readonly run: string }>();
   return ({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): Diagnostic[] => {
+    const run = `trial ${trial}, seed ${seed}`;
     const { datasets = [], initial_weights } = manifestOf(directory.runPath({ trial, seed })) ?? {};
     return [...datasets, ...(initial_weights ? [initial_weights] : [])].flatMap(({ name, sha256 }) => {
       // generated data have names that are no paths, and can differ between trials
       if (!isAbsolute(name)) return [];
-      const first = known.get(name) ?? { sha256, trial };
+      const first = known.get(name) ?? { sha256, run };
       known.set(name, first);
       if (first.sha256 === sha256) return [];
-      const message = `the file of trial ${trial}, seed ${seed} is not the one that trial ${first.trial} was trained with`;
+      const message = `the file of ${run} is not the one that ${first.run} was trained with`;
       return [
         { code: 'sweep/file-changed', message, file: name, expected: `SHA-256 ${first.sha256}`, got: sha256 },
       ];
@@ -289,5 +315,6 @@ export function manifestOf(path: string): Manifest | undefined {
 /** Files that changed between the trials of a sweep. */
 export function changedFiles(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
   const changes = trialFiles(directory);
-  return rows.flatMap(({ trial }) => directory.plan.seeds.flatMap(seed => changes({ trial, seed })));
+  const seeds = seedsOf(directory.plan);
+  return rows.flatMap(({ trial }) => seeds.flatMap(seed => changes({ trial, seed })));
 }

@@ -18,7 +18,14 @@ import type { RunDirectory } from '../run/directory.js';
 import { ownStepHashes } from '../run/integrity.js';
 import type { Json } from '../run/json.js';
 import { readEvents } from '../run/log.js';
-import { type GitState, type Manifest, type ManifestChange, machine, versions } from '../run/manifest.js';
+import {
+  type GitState,
+  INPUT_CHANGED,
+  type Manifest,
+  type ManifestChange,
+  machine,
+  versions,
+} from '../run/manifest.js';
 import type { Run } from '../run/run.js';
 import {
   type Diagnostic,
@@ -412,8 +419,7 @@ export function checkSameData({ digests: now }: Dataset, { datasets: then }: Run
     if (earlier === undefined) return change(name, 'the file was added after the run was trained');
     matched.add(earlier);
     const more = { expected: `SHA-256 ${earlier.sha256}`, got: sha256 };
-    if (sha256 !== earlier.sha256)
-      return change(name, 'the data have changed since the run was trained', more);
+    if (sha256 !== earlier.sha256) return change(name, `the data ${INPUT_CHANGED}`, more);
     if (split === earlier.split) return [];
     return change(name, `the file was in the ${earlier.split} split when the run was trained`, {
       got: split,

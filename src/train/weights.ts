@@ -1,6 +1,7 @@
 /** Converts parameters and optimizer state to tensors under PyTorch's names, and back. */
 import { shapeText } from '../math/graph/shape.js';
 import type { ParameterLayout } from '../math/model/parameters.js';
+import { INPUT_CHANGED } from '../run/manifest.js';
 import { readSafetensors, type Tensor, type Tensors } from '../run/safetensors.js';
 import { type Diagnostic, damagedError, usageErrors } from '../util/errors.js';
 
@@ -116,7 +117,7 @@ export function weightsChanged(file: string, then: string | undefined, now: stri
   return {
     code: 'weights/changed',
     file,
-    message: 'the initial weights have changed since the run started',
+    message: `the initial weights ${INPUT_CHANGED}`,
     expected: `SHA-256 ${then ?? 'of the file that was there'}`,
     got: now ?? 'no file',
   };

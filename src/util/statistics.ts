@@ -217,7 +217,7 @@ function logGamma(x: number): number {
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
 /** Fewer values have so few resamples (four have 35) that the interval would be too narrow. */
-const MIN_VALUES = 5;
+export const MIN_VALUES = 5;
 
 interface Term {
   readonly values: readonly number[];

@@ -28,8 +28,10 @@ export function reviewDocument(
   nameOf = (directory: string): string => directory,
 ): readonly Block[] {
   const { runs, damaged, groups, sweeps, pinned } = review;
+  // without any gate the outcome says so
+  const haveGates = runs.some(({ gates }) => gates.length > 0);
   return [
-    ...runs.map(run => runSubject(run, nameOf(run.directory), identityOf(run, sweeps))),
+    ...runs.map(run => runSubject(run, nameOf(run.directory), identityOf(run, sweeps), haveGates)),
     ...damaged.map(run => damagedSubject(run, nameOf(run.directory))),
     ...groups.map(group => groupSubject(group, runs)).filter(isTelling),
     ...sweeps.flatMap(({ name, directory, message }): Block[] => {
@@ -60,7 +62,7 @@ const SUBJECT = {
   warnings: { count: 0, first: [] },
 };
 
-function runSubject(run: RunReview, directory: string, identity: string): Subject {
+function runSubject(run: RunReview, directory: string, identity: string, haveGates: boolean): Subject {
   const { name, run_id, seed, completed, not_judged } = run;
   const isJudged = not_judged === null;
   const doubted = completed.verdict === 'inconclusive' ? 'Not certain' : 'Not completed';
@@ -77,7 +79,7 @@ function runSubject(run: RunReview, directory: string, identity: string): Subjec
     identity,
     run,
     configFiles: run.config_files,
-    facts: factsOf(run),
+    facts: factsOf(run, haveGates),
     notes: notesOf(run),
     judgements: [
       headJudgement('completed', isJudged ? completed.verdict : 'not judged', sentence),
@@ -99,9 +101,9 @@ function identityOf({ directory, name, seed, run_id }: RunReview, sweeps: Review
   return sweep === undefined ? `${name}.seed-${seed ?? 'unknown'}` : `${sweep.name}.${run_id}`;
 }
 
-function factsOf(run: RunReview): Fact[] {
+function factsOf(run: RunReview, haveGates: boolean): Fact[] {
   const { state, seed, completed, gates, ending } = run;
-  const hasNoGates = completed.verdict === 'passed' && gates.length === 0;
+  const hasNoGates = haveGates && completed.verdict === 'passed' && gates.length === 0;
   const facts: Fact[] = [
     { name: 'status', value: state, as: 'head' },
     { name: 'seed', value: seed === null ? '' : String(seed), as: 'head' },

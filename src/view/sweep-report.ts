@@ -3,12 +3,12 @@
 import { relative, sep } from 'node:path';
 import { readNotes } from '../run/notes.js';
 import {
-  isTrivial,
   readSweepResults,
   type SweepResults,
   type SweepSummary,
   summaryOf,
   trialTable,
+  trivialSentence,
 } from '../sweep/results.js';
 import type { SweepPlan } from '../sweep/schedule/plan.js';
 import type { Pruner } from '../sweep/schedule/pruners.js';
@@ -30,7 +30,7 @@ export function buildSweepReport(path: string) {
   const results = readSweepResults(path);
   const { plan, records, best } = results;
   const summary = summaryOf(results);
-  const { objective, epochs_trained, baseline = null, importance } = summary;
+  const { objective, epochs_trained, baseline = null, metrics = [], importance } = summary;
   const rows = ranked(plan, records.rows);
   return {
     kind: 'sweep' as const,
@@ -43,13 +43,11 @@ export function buildSweepReport(path: string) {
     settings: settingsOf(plan),
     parameters: parametersOf(plan, rows),
     trials: thinned(rows).map(row => trialOf(row, results)),
-    failures:
-      shortfallsOf(results, summary).length === 0
-        ? []
-        : ['the best trial is no better than the trivial baseline'],
+    failures: [trivialOf(results, summary)].filter(sentence => sentence !== undefined),
     cautions: sweepCautions(plan, records.rows),
     baseline,
     best: best?.trial ?? null,
+    metrics,
     importance,
   };
 }
@@ -68,9 +66,8 @@ export function sweepRowOf(results: SweepResults, path: string) {
   };
 }
 
-/** What a completed sweep fell short of. */
-function shortfallsOf(results: SweepResults, { status, baseline }: SweepSummary): string[] {
-  return status === 'completed' && isTrivial(results, baseline) ? ['no better than trivial'] : [];
+function trivialOf(results: SweepResults, { status, baseline }: SweepSummary): string | undefined {
+  return status === 'completed' ? trivialSentence(results, baseline) : undefined;
 }
 
 /** What reports and lists say about a sweep. */
@@ -78,7 +75,7 @@ function factsOf(results: SweepResults, summary: SweepSummary) {
   const { records, directory } = results;
   const { sweep_id: id, name, status: state, states, duration_s } = summary;
   const { tags, note } = readNotes(directory.path);
-  const shortfalls = shortfallsOf(results, summary);
+  const shortfalls = trivialOf(results, summary) === undefined ? [] : ['no better than trivial'];
   return { id, name, state, shortfalls, started: records.started ?? null, duration_s, states, tags, note };
 }
 
@@ -149,13 +146,14 @@ function parameterOf({ name, distribution }: Parameter, title: string) {
 }
 
 function settingsOf(plan: SweepPlan): readonly Fact[] {
-  const { objective, seeds, bases } = plan;
+  const { objective, seeds, repeat_best, bases } = plan;
   const settings = {
     Objective: `${objective.goal} ${objective.metric}`,
     Method: described(plan.method),
     Pruner: described(plan.pruner),
     'Epochs of a trial': String(plan.epochs),
     Budget: describeBudget(plan.budget),
+    ...(repeat_best && { 'New seeds of the best trial': repeat_best.join(', ') }),
     [seeds.length === 1 ? 'Seed of the trials' : 'Seeds of each trial']: seeds.join(', '),
     'Seed of the sweep': String(plan.seed),
     'Trials at the same time': String(plan.parallel),

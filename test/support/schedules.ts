@@ -75,7 +75,7 @@ export function drive(
 ): Decision[] {
   const decisions = scheduler.advance();
   const running: Segment[] = [];
-  while (!scheduler.finished) {
+  while (!scheduler.isDecided) {
     running.push(...scheduler.ready());
     const segment = running.shift();
     if (!segment) throw new Error('nothing runs and nothing is decided');
@@ -151,10 +151,10 @@ export class Machine {
 
   run(): void {
     this.record(this.scheduler.advance());
-    for (let step = 0; !this.scheduler.finished; step++) {
+    for (let step = 0; !this.scheduler.isDecided; step++) {
       const choice = this.choices[step % this.choices.length];
       if (step > 0 && choice % 7 === 0 && step < 500) this.restart();
-      if (this.scheduler.finished) return;
+      if (this.scheduler.isDecided) return;
       this.start();
       const [segment] = this.running.splice(choice % this.running.length, 1);
       this.end(segment);

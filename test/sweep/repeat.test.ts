@@ -3,8 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { run } from '../../src/library/train.js';
+import { readJournal } from '../../src/sweep/journal.js';
+import type { Task } from '../../src/sweep/segment.js';
 import { Workplace } from '../support/cli.js';
 import { train } from '../support/runs.js';
+import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -41,7 +44,10 @@ t.test('run --repeat trains as many seeds, each like a run of its own', async t 
   const file = work.config({ ...config, seed: 3 });
   const { code, stdout } = await work.cellrun('run', file, '--repeat', '3', '--output', output);
   t.equal(code, 0);
-  t.match(stdout, /^\nmetric +mean of 3 seeds +spread +95 % interval\ntest\.loss /);
+  t.match(
+    stdout,
+    /^\nmetric +mean of 3 seeds +spread\ntest\.loss [\s\S]*\nA 95 % interval needs at least 5 seeds\.\n/,
+  );
   const directory = only(join(output, 'sweeps', 'repeated'));
   t.same(readdirSync(join(directory, 'trials')), ['t0000-s3', 't0000-s4', 't0000-s5']);
   const { metrics }: { metrics: Metric[] } = JSON.parse(
@@ -118,4 +124,96 @@ t.test('a sweep shows validation for all trials, and the test split for the best
     compared.stdout,
     /A .*\[optimizer\.learning_rate=0\.01\][\s\S]*B .*\[optimizer\.learning_rate=0\.05\]/,
   );
+});
+
+/** A sweep of two rates, whose best trial is trained with two more seeds. */
+const sweep = (more: object) =>
+  work.file(
+    'sweep.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'rates',
+      base: work.config(config),
+      method: 'grid',
+      parameters: { 'optimizer.learning_rate': [0.001, 0.05, 0.04] },
+      repeat_best: 2,
+      ...more,
+    }),
+  );
+
+const journalOf = (directory: string) => readJournal(join(directory, 'journal.jsonl')).records;
+
+t.test('repeat_best trains the best trial with new seeds, over which its metrics are', async t => {
+  const output = work.folder();
+  const { code, stdout, stderr } = await work.cellrun('sweep', sweep({}), '--output', output);
+  t.equal(code, 0, stderr);
+  const directory = only(join(output, 'sweeps', 'rates'));
+  const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+  const { trial, runs } = summary.best;
+  const names = [0, 1, 2].map(seed => `t000${trial}-s${seed}`);
+  t.same(
+    readdirSync(join(directory, 'trials')),
+    [...['t0000-s0', 't0001-s0', 't0002-s0'].filter(name => name !== names[0]), ...names].sort(),
+  );
+  t.same(runs, [join(directory, 'trials', names[0])]);
+  t.same(
+    summary.repeats,
+    names.slice(1).map(name => join(directory, 'trials', name)),
+  );
+  const learning_rate = [0.001, 0.05, 0.04][trial];
+  const values: number[] = [];
+  for (const seed of [1, 2]) {
+    const alone = await train(work, { ...config, seed, optimizer: { kind: 'adam', learning_rate } });
+    values.push(alone.summary.metrics.test?.loss as number);
+  }
+  t.match(summary.metrics[0], { metric: 'test.loss', by_seed: { 1: values[0], 2: values[1] } });
+  t.match(stdout, /\nThe best trial with 2 new seeds:\nmetric +mean of 2 seeds +spread\ntest\.loss /);
+  t.match(
+    stderr,
+    new RegExp(`trial ${trial} is the best; training it with 2 new seeds\nbest trial, seed 1: `),
+  );
+  for (const verb of [['status'], ['replay'], ['resume']])
+    t.match(await work.cellrun('sweep', ...verb, directory), { code: 0 }, verb[0]);
+  t.match(await work.cellrun('review', directory), { code: 0 });
+  const compared = await work.cellrun('compare', directory);
+  t.match(compared.stdout, /The best trial with 2 new seeds/);
+});
+
+t.test('a sweep that stops while its best trial is repeated goes on from there', async t => {
+  const output = work.folder();
+  const stopping = async ({ seed, args }: Task) => {
+    if (seed !== 2) return;
+    await work.cellrun(...args.with(args.indexOf('--pause-after-epoch') + 1, '1'));
+    throw new Error('stopped');
+  };
+  await t.rejects(sweepInProcess(work, sweep({}), output, stopping), { message: 'stopped' });
+  const directory = only(join(output, 'sweeps', 'rates'));
+  const before = journalOf(directory).filter(({ event }) => event === 'sweep.decided');
+  t.equal(before.length, 1);
+  const status = await work.cellrun('sweep', 'status', directory, '--json');
+  t.match(JSON.parse(status.stdout), { status: 'killed', metrics: undefined });
+  await resumeInProcess(work, directory);
+  const straight = await sweepInProcess(work, sweep({}), work.folder());
+  const metrics = (path: string) => JSON.parse(readFileSync(join(path, 'summary.json'), 'utf8')).metrics;
+  t.same(metrics(directory), metrics(straight));
+  t.same(
+    journalOf(directory).filter(({ event }) => event === 'sweep.decided'),
+    before,
+    'nothing is decided again',
+  );
+});
+
+t.test('a target ends the other trials before the best is repeated', async t => {
+  const output = work.folder();
+  const file = sweep({ parallel: 2, budget: { target: 100 } });
+  const directory = await sweepInProcess(work, file, output);
+  const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+  t.match(summary, { reason: 'target', best: { trial: 0 }, metrics: [{ metric: 'test.loss' }] });
+  const records = journalOf(directory);
+  const decided = records.findIndex(({ event }) => event === 'sweep.decided');
+  const later = records.slice(decided).filter(({ event }) => event === 'segment.start');
+  t.match(later, [
+    { trial: 0, seed: 1, from: 0, to: 2 },
+    { trial: 0, seed: 2, from: 0, to: 2 },
+  ]);
 });

@@ -356,7 +356,7 @@ t.test('without a pruner nothing waits for anything', async t => {
   scheduler.report(world(slow));
   const decisions = scheduler.advance();
   t.match(decisions.at(-1), { event: 'sweep.decided', reason: 'trials' });
-  t.equal(scheduler.finished, true);
+  t.equal(scheduler.isDecided, true);
 });
 
 t.test('nothing starts early once the end is known', async t => {

@@ -292,6 +292,7 @@ t.test('importance compares only trials with the same number of epochs', async t
       value: trial < 30 ? hidden : Math.log(rate),
       spread: null,
       seeds: [],
+      repeats: [],
       seconds: 0,
       message: null,
     };

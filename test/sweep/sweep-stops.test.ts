@@ -18,6 +18,7 @@ import { decisionsOf } from '../../src/sweep/schedule/records.js';
 import { replay, Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Launcher, Task, TaskEnd } from '../../src/sweep/segment.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
+import { troubleOf } from '../../src/sweep/trials.js';
 import { holdAfter } from '../soak/moments.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
@@ -484,7 +485,7 @@ t.test('a file that changed between trials stops the sweep, until it is put back
     const change = async ({ trial }: Task) => {
       if (trial === 1) writeFileSync(at[name], now);
     };
-    const sentence = 'the file of trial 1, seed 0 is not the one that trial 0 was trained with';
+    const sentence = 'the file of trial 1, seed 0 is not the one that trial 0, seed 0 was trained with';
     await t.rejects(sweepInProcess(work, sweep, output, change), {
       exitCode: 5,
       message: `${at[name]}: ${sentence}`,
@@ -503,6 +504,49 @@ t.test('a file that changed between trials stops the sweep, until it is put back
     const after = await work.cellrun('review', directory);
     t.equal(after.code, 0, after.stdout);
   }
+});
+
+t.test('a file that changed while runs were interrupted stops the sweep, until it is put back', async t => {
+  const path = join(work.folder(), 'data.npz');
+  writeFileSync(path, DATA);
+  const sweep = {
+    version: 1,
+    name: 'interrupted',
+    base: work.config(config(path)),
+    method: 'grid',
+    seeds: [0, 1, 2],
+    parallel: 2,
+    objective: { metric: 'test.loss', goal: 'minimize' },
+  };
+  const output = work.folder();
+  /** Ends the sweep once seed 0 has trained an epoch. */
+  const interrupt = async ({ seed, args }: Task) => {
+    if (seed === 0) await work.cellrun(...args.with(args.indexOf('--pause-after-epoch') + 1, '1'));
+    throw new Error('interrupted');
+  };
+  const file = work.file('sweep.yaml', JSON.stringify(sweep));
+  await t.rejects(sweepInProcess(work, file, output, interrupt), { message: 'interrupted' });
+  const [directory] = list(join(output, 'sweeps', 'interrupted'));
+  const warnings: string[] = [];
+  const resume = () => resumeInProcess(work, directory, { warning: text => warnings.push(text) });
+  writeFileSync(path, randomDataset('test/sweep-stops/other', { train: 20, test: 800, seed: 2 }));
+  await t.rejects(resume(), {
+    exitCode: 5,
+    message: new RegExp(`trial 0, seed 0 cannot continue: .*${path}: the data have changed`),
+  });
+  const ends = () =>
+    readJournal(join(directory, 'journal.jsonl')).records.filter(({ event }) => event === 'segment.end');
+  t.same(ends(), [], 'neither a failure, nor a result of other data');
+  t.match(
+    list(join(directory, 'trials')),
+    [/t0000-s0$/, /t0000-s1$/],
+    'although seed 1 was trained with them',
+  );
+  writeFileSync(path, DATA);
+  await resume();
+  t.same(warnings, [`trial 0, seed 1: trained with a different ${path}; training it again`]);
+  t.match(ends(), [{ status: 'done' }, { status: 'done' }, { status: 'done' }]);
+  t.match(await work.cellrun('review', directory), { code: 0 });
 });
 
 t.test('--retry-failed retries failed trials', async t => {
@@ -542,6 +586,30 @@ t.test('--retry-failed retries failed trials', async t => {
     t.same(warnings, ['--retry-failed has no effect: no trial has failed']);
     const { plan, directory, journal } = readSweepResults(paths[0]);
     t.match(replay(new Scheduler(plan, costModel(directory)), journal), { same: true });
+  }
+});
+
+t.test('a new seed with which the best trial fails or diverges counts', async t => {
+  for (const [status, exitCode, message] of [
+    ['failed', 1, 'the best trial failed with seed 1: exit code 1: out of order'],
+    ['diverged', 4, 'the best trial diverged with seed 1: the loss is NaN'],
+  ] as const) {
+    let isBroken = true;
+    const launcher = pretending(({ seed, directory }) => {
+      const isBad = isBroken && seed === 1;
+      if (isBad && status === 'failed') return { ...ENDED, exitCode: 1, stderr: 'out of order\n' };
+      leave(directory, isBad ? { status, epochs: 1, message: 'the loss is NaN' } : { epochs: 2 });
+      return { ...ENDED, exitCode: isBad ? 4 : 0 };
+    });
+    const { path } = newlyLoaded(['model.hidden_size=2,3'], { repeatBest: '2' });
+    const run = (retryFailed: boolean) =>
+      runSweep(SweepDirectory.open(path), { ...sweepOptions(launcher, IGNORING), retryFailed });
+    t.equal((await run(false)).exitCode, exitCode);
+    const results = readSweepResults(path);
+    t.equal(troubleOf(results.records)?.message, message);
+    t.match(summaryOf(results), { status: 'failed', best: { trial: 0 }, metrics: undefined });
+    isBroken = false;
+    t.equal((await run(true)).exitCode, status === 'failed' ? 0 : exitCode, 'divergence is a result');
   }
 });
 

@@ -43,7 +43,7 @@ function simulated(plan: SweepPlan): SweepDirectory {
   const directory = directoryOf([begun(plan)], plan);
   const scheduler = new Scheduler(plan, costModel(directory));
   const journal = openJournal(directory.files.journal, 'simulated');
-  while (!scheduler.finished) {
+  while (!scheduler.isDecided) {
     journal.append(...scheduler.advance());
     for (const { trial, seed, from, to } of scheduler.ready()) {
       const rate = Number(scheduler.pointOf(trial)['optimizer.learning_rate']);

@@ -460,6 +460,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     await button.click();
     t.same((await column('trial').allInnerTexts()).map(Number), byRate.toReversed());
     t.equal(await page.locator('[data-metric="best"] data').getAttribute('value'), csv[0]['test.loss']);
+    const { metrics } = JSON.parse(readFileSync(join(sweepDirectory, 'summary.json'), 'utf8'));
+    const table = page.getByRole('group', { name: 'Final metrics of the best trial, a table' });
+    t.same(
+      await valuesIn(table.locator('data')),
+      metrics.map(({ mean }: { mean: number }) => mean),
+    );
   });
 
   t.test('selects trials along the axes, by pointer and by keyboard', async t => {

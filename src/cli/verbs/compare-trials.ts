@@ -3,15 +3,16 @@
 import { relative } from 'node:path';
 import {
   finalMetrics,
-  isTrivial,
   metricsTable,
   objectiveBaseline,
   readSweepResults,
   type SweepResults,
   trialTable,
+  trivialSentence,
 } from '../../sweep/results.js';
 import { betterEarlier, missingRuns, ranked, sweepCautions, type TrialRow } from '../../sweep/trials.js';
 import { usageError } from '../../util/errors.js';
+import { MIN_VALUES } from '../../util/statistics.js';
 import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { count, number, text, type Values } from '../command/verb.js';
@@ -52,7 +53,12 @@ export function remarks(results: SweepResults): string {
 /** The final metrics of the best trial, with those of the test split; empty until completed. */
 export function bestMetrics(results: SweepResults, io: Io): string {
   const metrics = finalMetrics(results);
-  return metrics.length === 0 ? '' : `\n${formatTable(metricsTable(metrics), 'text', widthOf(io))}`;
+  if (metrics.length === 0) return '';
+  const { seeds, repeat_best } = results.plan;
+  const head = repeat_best ? `The best trial with ${counted(repeat_best.length, 'new seed')}:\n` : '';
+  const count = (repeat_best ?? seeds).length;
+  const note = count > 1 && count < MIN_VALUES ? `A 95 % interval needs at least ${MIN_VALUES} seeds.\n` : '';
+  return `\n${head}${formatTable(metricsTable(metrics), 'text', widthOf(io))}${note}`;
 }
 
 export function paragraph(lines: readonly string[]): string {
@@ -65,9 +71,8 @@ function baselines(results: SweepResults): string[] {
   if (baseline === undefined) return [];
   const value = Number(baseline.value.toPrecision(5));
   const line = `trivial baseline: ${results.plan.objective.metric} ${value} (${baseline.name})`;
-  return isTrivial(results, baseline)
-    ? [line, 'warning: the best trial is no better than the trivial baseline']
-    : [line];
+  const trivial = trivialSentence(results, baseline);
+  return trivial === undefined ? [line] : [line, `warning: ${trivial}`];
 }
 
 function betterWithFewerEpochs({ plan, records, best }: SweepResults): string[] {

@@ -9,10 +9,10 @@ import { printProblems, printResult, resumeHint } from '../command/command-line.
 import { onStopSignal } from '../command/signals.js';
 import {
   compute,
-  count,
   defineVerb,
   experiments,
   folder,
+  integer,
   json,
   notes,
   pauseAfterEpoch,
@@ -34,7 +34,10 @@ export const verb = defineVerb({
     output: experiments,
     directory: folder('<dir>', 'the run directory; resumes the run if the directory already contains it'),
     pauseAfterEpoch,
-    repeat: count('<n>', 'train with n seeds, and report mean, deviation and interval of every metric'),
+    repeat: integer('<n>', 'train with n seeds, and report mean, deviation and interval of every metric', {
+      min: 1,
+      max: 1000,
+    }),
     ...notes,
     json: json('the summary'),
     ...progress,

@@ -4,9 +4,9 @@
  * clock affects only what is shown.
  */
 
-import { trialTable } from '../../sweep/results.js';
+import { isRepetition, trialTable } from '../../sweep/results.js';
 import type { SweepPlan } from '../../sweep/schedule/plan.js';
-import type { JournalRecord } from '../../sweep/schedule/records.js';
+import type { Decision, JournalRecord } from '../../sweep/schedule/records.js';
 import { describePoint } from '../../sweep/search/space.js';
 import { bestRow, ranked, recordsOf, type TrialRow } from '../../sweep/trials.js';
 import { formatDuration } from '../../util/numbers.js';
@@ -77,9 +77,22 @@ function sentence(
   record: JournalRecord,
   records: readonly JournalRecord[],
 ): string | undefined {
+  if (record.event === 'segment.end') {
+    const { seed, to } = record;
+    const isRepeat = plan.repeat_best?.includes(seed) === true;
+    if (!isRepeat && !isRepetition(plan)) return undefined;
+    const epochs = record.epochs ?? to;
+    return `${isRepeat ? 'best trial, ' : ''}seed ${seed}: ${resultText(plan, { ...record, epochs })}`;
+  }
+  if (record.event === 'sweep.decided') {
+    const { repeat_best = [] } = plan;
+    if (repeat_best.length === 0 || record.best === null) return undefined;
+    return `trial ${record.best.trial} is the best; training it with ${counted(repeat_best.length, 'new seed')}`;
+  }
   if (record.event === 'trial.failed') return `trial ${record.trial}: failed`;
   if (record.event === 'trial.chosen') {
     const { trial, point } = record;
+    if (isRepetition(plan)) return `training with the seeds ${plan.seeds.join(', ')}`;
     if (!isLong(plan, trial))
       return `trial ${trial}: ${printable(describePoint(point)) || 'the config as it is'}`;
     const { trials: all } = plan.budget;
@@ -87,17 +100,31 @@ function sentence(
     if ((trial + 1) % every !== 0) return undefined;
     return [`trial ${trial + 1}${all === null ? '' : `/${all}`}`, ...bestSoFar(plan, records)].join(', ');
   }
-  if (record.event !== 'trial.measured') return undefined;
-  const { trial, value, spread, status } = record;
-  const found = recordsOf(records);
+  // the seeds were told, and the final table has the means
+  if (record.event !== 'trial.measured' || isRepetition(plan)) return undefined;
+  const { trial, status } = record;
+  const found = recordsOf(records, plan);
   // fewer epochs than decided if training stopped early
   const { epochs } = found.rows.find(row => row.trial === trial) ?? record;
-  if (status === 'diverged') return `trial ${trial}: diverged after ${counted(epochs, 'epoch')}`;
+  const text = `trial ${trial}: ${resultText(plan, { ...record, epochs })}`;
+  if (status === 'diverged' || !isLong(plan, trial)) return text;
+  return bestRow(plan, found)?.trial === trial ? `${text}, the best so far` : undefined;
+}
+
+type Measured = Pick<
+  Extract<Decision, { event: 'trial.measured' }>,
+  'status' | 'value' | 'spread' | 'epochs'
+>;
+
+function resultText(
+  { objective, epochs: all }: SweepPlan,
+  { status, value, epochs, spread = null }: Omit<Measured, 'spread'> & Partial<Measured>,
+): string {
+  if (status === 'failed') return 'failed';
+  if (status === 'diverged') return `diverged after ${counted(epochs, 'epoch')}`;
   const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
   const within = spread === null ? '' : ` ± ${Number(spread.toPrecision(2))}`;
-  const text = `trial ${trial}: ${plan.objective.metric} ${shown}${within} after ${epochs}/${counted(plan.epochs, 'epoch')}`;
-  if (!isLong(plan, trial)) return text;
-  return bestRow(plan, found)?.trial === trial ? `${text}, the best so far` : undefined;
+  return `${objective.metric} ${shown}${within} after ${epochs}/${counted(all, 'epoch')}`;
 }
 
 /** A sweep without a limit on trials becomes long when it has many. */
@@ -107,7 +134,7 @@ function isLong({ budget }: SweepPlan, trial: number): boolean {
 
 /** `best test.accuracy 0.7 (trial 0)`; empty before the first value. */
 function bestSoFar(plan: SweepPlan, records: readonly JournalRecord[]): string[] {
-  const best = bestRow(plan, recordsOf(records));
+  const best = bestRow(plan, recordsOf(records, plan));
   if (best === undefined || best.value === null) return [];
   return [`best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`];
 }
@@ -118,13 +145,23 @@ function liveTable(
   seconds: number,
   width: number,
 ): string[] {
-  const { rows, running, epochsTrained } = recordsOf(records);
+  const found = recordsOf(records, plan);
+  const { rows, running, epochsTrained } = found;
   const active = new Set(running.map(({ trial }) => trial));
   // a trial's segment can end while its decision waits for other trials
   const isActive = ({ trial, state }: TrialRow): boolean => state === 'running' || active.has(trial);
   const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
   const epochs = counted(epochsTrained, 'epoch');
-  const head = [plan.name, `trial ${rows.length}${of}`, epochs, formatDuration(seconds)].join('  ');
+  const trained = isRepetition(plan)
+    ? `${rows[0]?.seeds.length ?? 0} of ${counted(plan.seeds.length, 'seed')}`
+    : `trial ${rows.length}${of}`;
+  const { repeat_best = [] } = plan;
+  const winner = rows.find(({ trial }) => trial === found.winner);
+  const repeated =
+    winner && repeat_best.length > 0
+      ? [`best trial: ${winner.repeats.length} of ${counted(repeat_best.length, 'new seed')}`]
+      : [];
+  const head = [plan.name, trained, ...repeated, epochs, formatDuration(seconds)].join('  ');
   const shown = [
     ...rows.filter(isActive).slice(0, MAX_SHOWN),
     ...ranked(plan, rows)

@@ -232,6 +232,7 @@ export const sweep = defineVerb({
     time: text('<duration>', 'start no trial after this time, such as 90s, 10m or 2h'),
     target: text('<value>', 'stop as soon as a trial reaches this value'),
     seeds: text('<list>', 'seeds to train each point with, separated by commas'),
+    repeatBest: text('<n>', 'train the best trial with n more seeds, and report its metrics over them'),
     pruner: text('<name>', 'none, median, asha or hyperband; or a mapping'),
     parallel: text('<n>', 'number of trials at the same time (default: 1)'),
     backend,
@@ -258,7 +259,8 @@ trained for the most epochs.
 To resume a stopped or killed sweep, run \`cellrun sweep resume SWEEP\`: the result is the same.
 
 Exit codes: 0 a trial has a value, 1 no trial has a value, a failed trial stopped the sweep or the
-disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resumed.`,
+disk is full, 4 all trials diverged, 5 a file has changed since trials were trained with it, 130 the
+sweep was stopped and can be resumed.`,
   async action([words], given, shell) {
     const options = checkedOptions(given);
     checkNotesChange({ add: given.tag, remove: [], note: given.note });

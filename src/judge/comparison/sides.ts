@@ -10,6 +10,7 @@ import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
 import { readSweepResults } from '../../sweep/results.js';
+import { seedsOf } from '../../sweep/trials.js';
 import { caught, forAll, UserError } from '../../util/errors.js';
 import {
   earlierValues,
@@ -171,7 +172,7 @@ function bestRuns(path: string): ReadonlySet<string> {
   if (kindOf(path) !== 'sweep') return new Set();
   const { directory, plan, best } = readSweepResults(path);
   if (best === undefined) return new Set();
-  return new Set(plan.seeds.map(seed => directory.runPath({ trial: best.trial, seed })));
+  return new Set(seedsOf(plan).map(seed => directory.runPath({ trial: best.trial, seed })));
 }
 
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {

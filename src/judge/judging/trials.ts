@@ -6,7 +6,14 @@ import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
 import { STATE_WORDS } from '../../run/run.js';
 import { readSweepResults, type SweepResults } from '../../sweep/results.js';
-import { changedFiles, missingRuns, sweepCautions, type TrialRow, troubleOf } from '../../sweep/trials.js';
+import {
+  changedFiles,
+  missingRuns,
+  seedsOf,
+  sweepCautions,
+  type TrialRow,
+  troubleOf,
+} from '../../sweep/trials.js';
 import { caught, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { SweepReview } from './document.js';
@@ -61,7 +68,7 @@ function notJudged({ facts: { state } }: ReviewedRun, { row, plan }: Trial): str
 
 /** How a completed run contradicts the records of its sweep; undefined if it does not. */
 function contradiction({ facts, last }: ReviewedRun, { plan, row }: Trial): string | undefined {
-  const told = row.seeds.find(({ seed }) => seed === facts.seed);
+  const told = [...row.seeds, ...row.repeats].find(({ seed }) => seed === facts.seed);
   if (told === undefined || facts.state !== 'completed') return undefined;
   if (facts.epochs !== null && facts.epochs > told.epochs)
     return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
@@ -110,7 +117,7 @@ function readSweep(directory: string): KnownSweep {
   }
   const { plan, state, records } = results;
   const rows = records.rows.flatMap(row =>
-    plan.seeds.map(seed => [results.directory.runPath({ trial: row.trial, seed }), row] as const),
+    seedsOf(plan).map(seed => [results.directory.runPath({ trial: row.trial, seed }), row] as const),
   );
   const review = { directory, name: plan.name, state, message: messageOf(results) };
   return { review, results, rows: new Map(rows) };

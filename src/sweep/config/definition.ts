@@ -203,6 +203,15 @@ export const sweepFile = s.section(
       aliases: ['replicas', 'repeats'],
       examples: [[0, 1, 2]],
     }),
+    repeat_best: s.integer({
+      description:
+        'Number of further seeds to train the best trial with after the search: those after the largest of `seeds`. Final metrics are then over these seeds, since the value that a trial is chosen for is optimistic. Limits of `budget` do not apply.',
+      min: 1,
+      max: 1000,
+      defaultText: 'none' as string | undefined,
+      aliases: ['repeat', 'repeat_winner', 'retrain', 'refit'],
+      examples: [5],
+    }),
     objective: s.section(
       {
         metric: s.choice(METRICS, {

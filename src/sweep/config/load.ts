@@ -94,12 +94,15 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
   stopIf([...checked.found.diagnostics, ...checkCommon(settings, checked, epochs, locator)]);
 
   const seeds = settings.seeds ?? [...checked.seeds.keys()];
+  const { repeat_best } = settings;
+  const repeated = Array.from({ length: repeat_best ?? 0 }, (_, i) => Math.max(...seeds) + 1 + i);
   const seedPlace = valuePlace(tree, ['seeds']);
   const incomparable = `trials are compared by ${objective.metric} on different ${split} splits`;
   const { name, seed, method, pruner, budget, parallel, retries, on_trial_error } = settings;
   return {
     plan: {
-      ...{ name, seed, seeds, space, method, pruner, objective },
+      ...{ name, seed, seeds, ...(repeat_best !== undefined && { repeat_best: repeated }) },
+      ...{ space, method, pruner, objective },
       budget: {
         trials: budget.trials ?? null,
         seconds: secondsOf(budget.time),

@@ -27,6 +27,7 @@ const FLAGS = {
   time: ['budget', 'time'],
   target: ['budget', 'target'],
   seeds: ['seeds'],
+  repeatBest: ['repeat_best'],
   pruner: ['pruner'],
   parallel: ['parallel'],
 } as const;
@@ -75,7 +76,8 @@ function withValue(map: MapNode, [key, ...rest]: readonly string[], value: Node)
 
 /** A flag's value as YAML, so that the schema applies to it as in a file. */
 function flagNode(flag: keyof SweepFlags, text: string, problems: Diagnostic[]): Node {
-  const source = new SourceText(`--${flag}`, text, resolve('.'));
+  const option = flag === 'repeatBest' ? 'repeat-best' : flag;
+  const source = new SourceText(`--${option}`, text, resolve('.'));
   if (flag === 'seeds') return parsed(source, `[${text}]`, problems);
   if (flag !== 'objective') return parsed(source, text.trim() === '' ? 'null' : text, problems);
   const place = source.place(0, text.length);

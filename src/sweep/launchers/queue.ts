@@ -18,6 +18,7 @@ import { backendOf, SweepDirectory, trialArguments } from '../directory.js';
 import { readJournal } from '../journal.js';
 import { segment } from '../schedule/records.js';
 import { type Launcher, polled, type RunningTask, type Task, type TaskEnd } from '../segment.js';
+import { seedsOf } from '../trials.js';
 
 export const queueJobShape = document(
   'Queue job',
@@ -66,7 +67,7 @@ export function taskOfJob(data: unknown, root: string): { task: Task; stop: bool
   const chosen = records.findLast(record => record.event === 'trial.chosen' && record.trial === trial);
   // the sweep records the point before it adds the job to the queue
   if (chosen?.event !== 'trial.chosen') throw refusal(`the sweep's journal has no trial ${trial}`);
-  if (!plan.seeds.includes(seed)) throw refusal(`the sweep has no seed ${seed}`);
+  if (!seedsOf(plan).includes(seed)) throw refusal(`the sweep has no seed ${seed}`);
   if (!(from < to && to <= plan.epochs))
     throw refusal(`the sweep has no segment from epoch ${from} to ${to}`);
   const path = directory.runPath(segment);

@@ -55,6 +55,12 @@ export const plan = s.namedStruct('plan', 'The sweep with all defaults filled in
   name: s.text('The sweep.'),
   seed: s.integer("Seed of the sweep's own random choices."),
   seeds: s.list(seed, 'Seeds that each point is trained with. The objective is the mean over them.'),
+  repeat_best: s.optional(
+    s.list(
+      seed,
+      'Seeds that the best trial is trained with after the search. They are not among `seeds`. Absent: none.',
+    ),
+  ),
   space,
   method: complete(method, 'How to choose points.'),
   pruner: complete(prunerSettings, 'Which trials to stop before their last epoch.'),

@@ -76,8 +76,9 @@ export class Scheduler {
   private endIsNear = false;
   /** Virtual time at which the last segment ended. */
   private now = 0;
-  /** Whether everything is decided. */
-  finished = false;
+  /** Whether the search has ended; what is left is to train the best trial with further seeds. */
+  isDecided = false;
+  private repeats: readonly Segment[] = [];
   /** Segments that were handed out and have not ended. */
   private readonly running = new Set<string>();
   /** The highest trial that was ever started or has an outcome. */
@@ -119,7 +120,7 @@ export class Scheduler {
   /** Returns the decisions that follow from the outcomes so far, in order, each once. */
   advance(): Decision[] {
     if (this.decided.length === 0) this.fillLanes(0);
-    while (!this.finished) {
+    while (!this.isDecided) {
       // the one that ends first; if several do, that of the oldest trial
       const [job] = this.jobs.toSorted((a, b) => a.end - b.end || a.trial - b.trial);
       if (!job) {
@@ -132,18 +133,23 @@ export class Scheduler {
       this.jobs.splice(this.jobs.indexOf(job), 1);
       this.now = job.end;
       this.conclude(job, measurement);
-      if (!this.finished) this.fillLanes(job.end);
+      if (!this.isDecided) this.fillLanes(job.end);
     }
     const decisions = this.decisions;
     this.decisions = [];
     return decisions;
   }
 
+  /** Whether nothing is left to train. */
+  get isFinished(): boolean {
+    return this.isDecided && this.repeats.every(segment => this.outcomes.has(segmentKey(segment)));
+  }
+
   /** Returns the segments to start now, in the order of virtual time, each once. */
   ready(): Segment[] {
     const taken: Segment[] = [];
-    if (this.finished || this.running.size >= this.plan.parallel) return taken;
-    for (const segment of this.upcoming()) {
+    if (this.running.size >= this.plan.parallel) return taken;
+    for (const segment of this.isDecided ? this.repeats : this.upcoming()) {
       const key = segmentKey(segment);
       if (this.running.has(key) || this.outcomes.has(key)) continue;
       this.running.add(key);
@@ -360,9 +366,15 @@ export class Scheduler {
   /** @param winner if it is not the best trial */
   private finish(reason: EndReason, winner = this.bestOf(this.decided)): void {
     for (const trial of this.decided) if (trial.state === 'paused') this.prune(trial);
-    this.finished = true;
+    this.isDecided = true;
     const { value = null, spread = null } = winner?.last ?? {};
     const best = winner === undefined || value === null ? null : { trial: winner.trial, value, spread };
+    // what was handed out before is stopped
+    this.running.clear();
+    if (best !== null && reason !== 'trial_error') {
+      const { repeat_best = [], epochs } = this.plan;
+      this.repeats = repeat_best.map(seed => ({ trial: best.trial, seed, from: 0, to: epochs }));
+    }
     this.decisions.push({ event: 'sweep.decided', reason, best });
   }
 }

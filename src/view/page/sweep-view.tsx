@@ -42,6 +42,8 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
   const all = { report, axes, chosen };
   const total = STATES.reduce((sum, state) => sum + report.states[state], 0);
   const isPart = total > report.trials.length;
+  // a config with several seeds has none
+  const hasParameters = report.parameters.length > 0;
   return (
     <article
       ref={article}
@@ -63,30 +65,35 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
         <p>No trial has begun yet.</p>
       ) : (
         <>
+          <FinalMetrics report={report} />
           <Key report={report} />
-          <Section
-            title="Parameters and objective"
-            note="Each line is a trial. Drag along an axis to choose trials; click it to choose all again."
-          >
-            <div class="toolbar">
-              <output>{`${chosen.length} of ${counted(report.trials.length, 'trial')} chosen`}</output>
-              <button
-                type="button"
-                disabled={Object.keys(brushes).length === 0}
-                onClick={() => setBrushes({})}
-              >
-                Choose all
-              </button>
-            </div>
-            <Parallel {...all} brushes={brushes} setBrushes={setBrushes} />
-          </Section>
+          {hasParameters && (
+            <Section
+              title="Parameters and objective"
+              note="Each line is a trial. Drag along an axis to choose trials; click it to choose all again."
+            >
+              <div class="toolbar">
+                <output>{`${chosen.length} of ${counted(report.trials.length, 'trial')} chosen`}</output>
+                <button
+                  type="button"
+                  disabled={Object.keys(brushes).length === 0}
+                  onClick={() => setBrushes({})}
+                >
+                  Choose all
+                </button>
+              </div>
+              <Parallel {...all} brushes={brushes} setBrushes={setBrushes} />
+            </Section>
+          )}
           <Section title="Trials">
             <CurvesOfTrials chosen={chosen} />
             <TrialTable {...all} />
           </Section>
-          <Section title="Objective by parameter">
-            <Scatter {...all} />
-          </Section>
+          {hasParameters && (
+            <Section title="Objective by parameter">
+              <Scatter {...all} />
+            </Section>
+          )}
           <Section title="Objective over epochs" note="A cross is where a trial was stopped.">
             <Pruning {...all} />
           </Section>
@@ -123,6 +130,38 @@ function SweepHead({ report, total }: { readonly report: SweepReport; readonly t
         [started === null ? '' : formatTime(started), reason ?? ''].filter(Boolean).join(' · '),
         ...report.cautions,
       ]}
+    />
+  );
+}
+
+/** Final metrics of the best trial, over its seeds. */
+function FinalMetrics({ report: { metrics, parameters } }: { readonly report: SweepReport }) {
+  const seeds = Object.keys(metrics[0]?.by_seed ?? {});
+  type Metric = SweepReport['metrics'][number];
+  const measured = (title: string, of: (row: Metric) => number | null | undefined): Column<Metric> => ({
+    name: title,
+    show: row => <Value metric={row.metric} value={of(row) ?? undefined} />,
+  });
+  const overSeeds: readonly Column<Metric>[] = [
+    measured(`mean of ${seeds.length} seeds`, ({ mean }) => mean),
+    measured('± over seeds', ({ spread }) => spread),
+    ...(metrics.some(({ interval }) => interval !== null)
+      ? [
+          measured('95 % interval from', ({ interval }) => interval?.low),
+          measured('to', ({ interval }) => interval?.high),
+        ]
+      : []),
+  ];
+  return (
+    <TableSection
+      title={parameters.length > 0 ? 'Final metrics of the best trial' : 'Final metrics'}
+      columns={[
+        { name: 'metric', isText: true, show: ({ metric }) => words(metric) },
+        ...(seeds.length > 1 ? overSeeds : []),
+        ...seeds.map(seed => measured(`seed ${seed}`, ({ by_seed }) => by_seed[seed])),
+      ]}
+      rows={metrics}
+      keyOf={({ metric }) => metric}
     />
   );
 }
