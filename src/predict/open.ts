@@ -24,7 +24,7 @@ import {
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError } from '../math/metrics/errors.js';
-import { accumulator } from '../math/metrics/index.js';
+import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
@@ -378,11 +378,9 @@ async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split)
 
 /** Empty if the model predicts no quantiles. */
 function intervalScores(scored: readonly Scored[], size: number): SplitMetrics {
-  const measured = INTERVALS.map(name => [name, accumulator('values', name, size)] as const);
-  for (const [, metric] of measured) for (const prediction of scored) metric.add(prediction);
-  return Object.fromEntries(
-    measured.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]])),
-  );
+  const metrics = accumulators('values', INTERVALS, size);
+  for (const prediction of scored) metrics.add(prediction);
+  return metrics.values;
 }
 
 function eachForecast(

@@ -23,7 +23,7 @@ import {
 import { interpret } from '../math/graph/interpret.js';
 import { Graph } from '../math/graph/node.js';
 import { type LossSettings, lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
-import { accumulator, isOfIntervals, type MeasuredMetric } from '../math/metrics/index.js';
+import { accumulators, isOfIntervals, type MeasuredMetric } from '../math/metrics/index.js';
 import { predictedClass } from '../math/metrics/metric.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { Readout } from './evaluator.js';
@@ -308,10 +308,7 @@ function measured(
   outputsAt: OutputsAt,
   names: readonly MeasuredMetric[],
 ): SplitMetrics {
-  const task = taskOf(loss);
-  const gathered = names.map(
-    name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))] as const,
-  );
+  const metrics = accumulators(taskOf(loss), names, targetSize(loss, spec.outputSize));
   const readout = new Readout(loss, targets);
   const width = targets.kind === 'value' ? targets.size : 1;
   const predictions = targets.values.length / width;
@@ -319,20 +316,14 @@ function measured(
     if (isIgnored(targets, at)) continue;
     const outputs = outputsAt(at);
     if (outputs === undefined) continue;
-    const scored = {
-      outputs,
-      point: readout.point(outputs, at),
-      target: readout.target(at),
-      interval: readout.interval(outputs, at),
-      errorScale: errorScale?.(Math.floor((at * count) / predictions)),
-    };
-    for (const [, metric] of gathered) metric.add(scored);
+    const scale = errorScale?.(Math.floor((at * count) / predictions));
+    metrics.add({ ...readout.scored(outputs, at), errorScale: scale });
   }
-  return Object.assign({}, ...gathered.map(([name, { value }]) => finite(name, value)));
+  return Object.fromEntries(Object.entries(metrics.values).filter(([, value]) => Number.isFinite(value)));
 }
 
-function finite(name: string, value: number | undefined): SplitMetrics {
-  return value !== undefined && Number.isFinite(value) ? { [name]: value } : {};
+function finite(name: string, value: number): SplitMetrics {
+  return Number.isFinite(value) ? { [name]: value } : {};
 }
 
 /** Maximum elements of a tensor: rows are computed in chunks. */

@@ -4,8 +4,8 @@ import type { Split } from '../data/core/dataset.js';
 import { inDataUnits, roundingInDataUnits, type Scaling, type Targets } from '../data/index.js';
 import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
-import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
-import type { Accumulator, Numbers, Scored } from '../math/metrics/metric.js';
+import { accumulators } from '../math/metrics/index.js';
+import type { Numbers, Scored } from '../math/metrics/metric.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { shortestDecimal } from '../util/numbers.js';
 import type { ShardPool } from './pool.js';
@@ -82,16 +82,15 @@ export class Evaluator {
 /** Loss and metrics of predictions that count, summed in float64 in the order of the calls. */
 export class Scores {
   private readonly loss: Loss;
-  private readonly measured: readonly (readonly [MeasuredMetric, Accumulator])[];
+  private readonly metrics: ReturnType<typeof accumulators>;
   private sum = 0;
   private weight = 0;
   private count = 0;
 
   constructor(private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec'>) {
     const { loss, metrics, spec } = run;
-    const size = targetSize(loss, spec.outputSize);
     this.loss = lossOf(loss);
-    this.measured = metrics.map(name => [name, accumulator(taskOf(loss), name, size)]);
+    this.metrics = accumulators(taskOf(loss), metrics, targetSize(loss, spec.outputSize));
   }
 
   /** Adds a computed batch. @param errorScale that of a sequence by its index in the split */
@@ -105,25 +104,24 @@ export class Scores {
     const readout = new Readout(loss, batch.split.targets);
     batch.indices.forEach((index, row) => {
       const scale = errorScale(index);
-      const predictions = pass.predictions(slot, batch, row).map(one => {
-        const point = readout.point(one.outputs, one.at);
-        const interval = readout.interval(one.outputs, one.at);
-        return { ...one, point, target: readout.target(one.at), interval, errorScale: scale };
-      });
+      const predictions = pass.predictions(slot, batch, row).map(one => ({
+        ...readout.scored(one.outputs, one.at),
+        ...one,
+        errorScale: scale,
+      }));
       for (const prediction of predictions) {
         if (!prediction.counts) continue;
         this.sum += prediction.loss;
         this.weight += this.loss.weight(spec.outputSize, prediction.target[0]);
         this.count++;
-        for (const [, metric] of this.measured) metric.add(prediction);
+        this.metrics.add(prediction);
       }
       observe?.(index, predictions);
     });
   }
 
   get evaluation(): Evaluation {
-    const found = this.measured.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
-    return { loss: this.sum / this.weight, metrics: Object.fromEntries(found), count: this.count };
+    return { loss: this.sum / this.weight, metrics: this.metrics.values, count: this.count };
   }
 }
 
@@ -251,8 +249,14 @@ export class Readout {
     return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling(at)));
   }
 
+  /** What metrics read of prediction `at`. */
+  scored(outputs: Float32Array, at: number): Scored {
+    const [point, target] = [this.point(outputs, at), this.target(at)];
+    return { outputs, point, target, interval: this.interval(outputs, at) };
+  }
+
   /** The lowest and the highest quantile; undefined without two. */
-  interval(outputs: Float32Array, at: number): Scored['interval'] {
+  private interval(outputs: Float32Array, at: number): Scored['interval'] {
     const { bounds } = this;
     if (bounds === undefined) return undefined;
     const scaling = this.scaling(at);

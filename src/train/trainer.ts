@@ -344,7 +344,7 @@ export function batchMetrics(batches: ShardedBatches, batch: PreparedBatch): Met
   batch.indices.forEach((_, row) => {
     for (const { at, counts, outputs } of batches.predictions(batch.slot, batch, row)) {
       if (!counts) continue;
-      const scored = { outputs, point: readout.point(outputs, at), target: readout.target(at) };
+      const scored = readout.scored(outputs, at);
       for (let m = 0; m < sums.length; m++) sums[m] += metrics[m][1](scored);
       predictions++;
     }

@@ -10,6 +10,7 @@ import {
   type MetricKind,
   meanOf,
   type PredictionMetric,
+  type Scored,
   TASKS,
   type Task,
 } from './metric.js';
@@ -118,6 +119,20 @@ function computedFor(task: Task, name: MeasuredMetric): Computed {
 export function accumulator(task: Task, name: MeasuredMetric, size: number): Accumulator {
   const computed = computedFor(task, name);
   return 'mean' in computed ? meanOf(computed.mean) : computed.make(size);
+}
+
+/** Accumulates several metrics of the same predictions. `values` has those that are defined. */
+export function accumulators(task: Task, names: readonly MeasuredMetric[], size: number) {
+  const all = names.map(name => [name, accumulator(task, name, size)] as const);
+  return {
+    add(prediction: Scored): void {
+      for (const [, metric] of all) metric.add(prediction);
+    },
+    get values(): Readonly<Record<string, number>> {
+      const defined = all.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
+      return Object.fromEntries(defined);
+    },
+  };
 }
 
 /** Those of `names` that are available during training. */
