@@ -55,7 +55,7 @@ export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): 
         ? '`relative_to: season` needs `season`'
         : 'the input window is shorter than the season',
     expected: season === undefined ? 'dataset.season' : `input_steps of ${season} or more`,
-    ...(season !== undefined && { got: `input_steps: ${input_steps}` }),
+    got: season === undefined ? undefined : `input_steps: ${input_steps}`,
   });
 }
 

@@ -299,7 +299,7 @@ function timeKeys({ rows, lists }: TrainingTable, { calendar = [], time }: Forec
       keyPath: ['dataset', 'calendar'],
       message: 'calendar features need a `time` column of dates or times',
       expected: 'a column of ISO 8601 dates or times',
-      ...(time !== undefined && { got: JSON.stringify(order[0]) }),
+      got: time === undefined ? undefined : JSON.stringify(order[0]),
     });
   }
   if (time !== undefined) return Float64Array.from(rows.keys);

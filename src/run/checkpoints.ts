@@ -238,7 +238,7 @@ export function resolveCheckpoint(folder: string, which: 'last' | 'best' | numbe
   throw usageError(
     'checkpoint/missing',
     steps.length === 0 ? 'there is no checkpoint here' : `there is no checkpoint ${what} here`,
-    { file: folder, ...(steps.length > 0 && { expected: `one of the steps ${steps.join(', ')}` }) },
+    { file: folder, expected: steps.length > 0 ? `one of the steps ${steps.join(', ')}` : undefined },
   );
 }
 

@@ -158,7 +158,7 @@ export function withFile<T>(
 
 function refuseUnlessFile(path: string, info: fs.Stats, maxBytes: number): void {
   const refused = (message: string, expected?: string): UserError =>
-    usageError('file/unreadable', message, { file: path, ...(expected !== undefined && { expected }) });
+    usageError('file/unreadable', message, { file: path, expected });
   if (info.isSymbolicLink())
     throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
   if (info.isDirectory()) throw refused('this is a directory, not a file');
@@ -187,7 +187,7 @@ export function unreadable(file: string, error: unknown): UserError {
     return damagedError('file/unreadable', 'the disk reported an error', { file, offset: 0 });
   const message = readingReason(error, file) ?? `the file cannot be read (${code})`;
   const suggestion = code === 'ENOENT' ? nearestFile(file) : undefined;
-  return usageError('file/unreadable', message, { file, ...(suggestion !== undefined && { suggestion }) });
+  return usageError('file/unreadable', message, { file, suggestion });
 }
 
 /**

@@ -76,14 +76,12 @@ export function readNotes(folder: string): Notes {
 export function changedNotes(folder: string, { add, remove, note }: NotesChange, file: string): Notes {
   const before = readNotes(folder);
   const missing = remove.find(tag => !before.tags.includes(tag));
-  if (missing !== undefined) {
-    const suggestion = nearest(missing, before.tags);
+  if (missing !== undefined)
     throw usageError('notes/no-such-tag', `this run has no tag '${missing}'`, {
       file,
       expected: before.tags.length === 0 ? 'no tag: it has none' : `one of ${before.tags.join(', ')}`,
-      ...(suggestion !== undefined && { suggestion }),
+      suggestion: nearest(missing, before.tags),
     });
-  }
   const tags = [...new Set([...before.tags.filter(tag => !remove.includes(tag)), ...add])].sort();
   if (tags.length > MAX_TAGS)
     throw usageError('notes/too-many', `a run can have at most ${MAX_TAGS} tags`, {

@@ -80,7 +80,7 @@ function unknownOption(call: string, name: string, names: readonly string[]): Di
     message: `there is no option \`${name}\`${meant}`,
     file: `${call}()`,
     expected: names.length === 0 ? 'no options' : `one of ${names.join(', ')}`,
-    ...(suggestion !== undefined && { suggestion }),
+    suggestion,
   };
 }
 

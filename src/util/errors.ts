@@ -45,14 +45,23 @@ export interface Diagnostic {
 /** All problems of one input are reported together. */
 export class UserError extends Error {
   override readonly name = 'UserError';
+  readonly diagnostics: readonly Diagnostic[];
 
+  /** Details that are undefined count as absent. */
   constructor(
     readonly exitCode: ExitCode,
-    readonly diagnostics: readonly Diagnostic[],
+    diagnostics: readonly Diagnostic[],
     options?: ErrorOptions,
   ) {
     super(diagnostics.map(d => `${placeOf(d)}${d.message}`).join('\n'), options);
+    this.diagnostics = diagnostics.map(withoutUndefined);
   }
+}
+
+/** The diagnostic itself if all its details are defined, since it may be compared by identity. */
+function withoutUndefined<D extends Diagnostic>(diagnostic: D): D {
+  const defined = Object.entries(diagnostic).filter(([, value]) => value !== undefined);
+  return defined.length === Object.keys(diagnostic).length ? diagnostic : (Object.fromEntries(defined) as D);
 }
 
 /** What a diagnostic may say besides its code and message. */

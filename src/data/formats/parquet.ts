@@ -247,7 +247,7 @@ function schemaOf(library: Library, metadata: FileMetaData, file: string): reado
 }
 
 function broken(file: string, message: string, columnName?: string): UserError {
-  return damagedError('data/parquet', message, { file, ...(columnName !== undefined && { columnName }) });
+  return damagedError('data/parquet', message, { file, columnName });
 }
 
 function unsupported(file: string, columnName: string, message: string, expected: string): UserError {

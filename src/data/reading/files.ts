@@ -208,12 +208,11 @@ function reasonOf(error: unknown): string {
 
 function unreadable(path: string, reason: string, cause?: unknown): UserError {
   const isMissing = reason === MISSING_FILE;
-  const suggestion = isMissing ? nearestFile(path) : undefined;
   const diagnostic: Diagnostic = {
     code: 'data/unreadable',
     message: isMissing ? reason : `cannot read the file: ${reason}`,
     file: path,
-    ...(suggestion !== undefined && { suggestion }),
+    suggestion: isMissing ? nearestFile(path) : undefined,
   };
   return new UserError(EXIT.usage, [diagnostic], { cause });
 }

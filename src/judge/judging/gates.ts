@@ -27,7 +27,7 @@ function commandGate(text: string): WrittenGate {
   const known = (schemaAt(['gates', 0, 'metric'], {})?.enum ?? []) as readonly GateMetricName[];
   const wrong = (message: string, expected: string, suggestion?: string) => {
     const place = positionOf(new SourceText(GATE_OPTION, text, '').place(0, Math.max(1, text.length)));
-    return usageError('cli/gate', message, { ...place, expected, ...(suggestion && { suggestion }) });
+    return usageError('cli/gate', message, { ...place, expected, suggestion });
   };
   if (!known.some(one => one === metric)) {
     // `ms_per_step` means `performance.ms_per_step`; a name that several splits have is ambiguous

@@ -129,8 +129,7 @@ export function objectiveRule({ metric }: Objective, locator: Locator): PointRul
     if (loss === undefined) return [];
     const reported: readonly string[] = metricsOf({ ...config, loss }, splitsOf(dataset));
     if (reported.includes(metric)) return [];
-    const suggestion = nearest(metric, reported);
-    const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
+    const more = { expected: reported.join(' | '), suggestion: nearest(metric, reported) };
     const message = `the trials do not measure ${metric}`;
     return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
   };
