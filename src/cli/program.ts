@@ -219,8 +219,9 @@ function unknownWord(command: Command, word: string): Correction {
   if (command.parent !== null) return { expected: namesBelow(command).join(', ') };
   const isData = /\.(csv|tsv|parquet|txt)(\.gz)?$/i.test(word);
   const init = `${programName(process.argv, process.env)} init --from ${quoted(word)}`;
+  const suggestion = isData ? init : verbMeant(word);
   const expected = 'a verb (see --help), or a config file ending in .yaml, .yml or .json';
-  return { expected, suggestion: isData ? init : verbMeant(word) };
+  return { expected, ...(suggestion !== undefined && { suggestion }) };
 }
 
 function unexpectedArgument(command: Command): Correction {
