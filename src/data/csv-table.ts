@@ -35,6 +35,8 @@ import {
   elapsedNumbers,
   type FeatureColumn,
   isNumberCell,
+  numbersOf,
+  staticNumbers,
   UNKNOWN_CATEGORY,
   UnknownCategories,
 } from './feature-columns.js';
@@ -43,6 +45,7 @@ import type { ParquetColumn } from './formats/parquet.js';
 import {
   type RowPlace,
   readTable,
+  rowName,
   type TableFormat,
   type TableHandlers,
   type TableRecord,
@@ -148,6 +151,8 @@ export class TableReader implements TableHandlers {
   private readonly readers: readonly (CellReader | undefined)[];
   /** The numbers of a step that are times, until their sequence is known. */
   private readonly times: readonly number[];
+  /** The numbers of a step that a sequence has once. */
+  private readonly statics: readonly number[];
   private readonly nameOf: (place: RowPlace) => string;
   private readonly recordings: ReadonlyMap<string, string>;
   private readonly isTraining: boolean;
@@ -166,6 +171,7 @@ export class TableReader implements TableHandlers {
     this.isTraining = columns.purpose === 'train';
     this.readers = cellReaders(columns.features, columns);
     this.times = elapsedNumbers(columns.features);
+    this.statics = staticNumbers(columns.features);
     this.rows = this.noRows();
     this.isoDate = columns.dateFormat === undefined ? text => text : dateReader(columns.dateFormat);
   }
@@ -307,18 +313,53 @@ export class TableReader implements TableHandlers {
     rows.groups.forEach((group, row) => {
       lists[group].push(row);
     });
-    const { keys, order } = rows;
-    if (order.length === 0) return lists;
-    const rest = orderRest(this.firstOrder?.numeric === true);
-    const compare = (a: number, b: number) => keys[a] - keys[b] || rest(order[a]) - rest(order[b]);
     for (const [key, list] of lists.entries()) {
-      list.sort((a, b) => compare(a, b) || a - b);
-      const tie = list.findIndex((row, i) => i > 0 && compare(row, list[i - 1]) === 0);
-      const places = () => [rows.place(list[tie - 1]), rows.place(list[tie])] as const;
-      const column = this.columns.order?.name ?? '';
-      if (tie > 0) this.complain(key, () => sameOrder(this.ownerOf(key), column, order[list[tie]], places()));
+      this.sort(key, list);
+      this.unify(key, list);
     }
     return lists;
+  }
+
+  /** Sorts the rows of a sequence by the order column, if there is one. */
+  private sort(key: number, list: number[]): void {
+    const { rows } = this;
+    const { keys, order } = rows;
+    if (order.length === 0) return;
+    const rest = orderRest(this.firstOrder?.numeric === true);
+    const compare = (a: number, b: number) => keys[a] - keys[b] || rest(order[a]) - rest(order[b]);
+    list.sort((a, b) => compare(a, b) || a - b);
+    const tie = list.findIndex((row, i) => i > 0 && compare(row, list[i - 1]) === 0);
+    const places = () => [rows.place(list[tie - 1]), rows.place(list[tie])] as const;
+    const column = this.columns.order?.name ?? '';
+    if (tie > 0) this.complain(key, () => sameOrder(this.ownerOf(key), column, order[list[tie]], places()));
+  }
+
+  /** Repeats the static values of a sequence in all its rows. */
+  private unify(key: number, list: RowList): void {
+    const { features, starts } = this.rows;
+    for (const number of this.statics) {
+      const numberIn = (row: number) => features.at(starts[row] + number);
+      const known = list.filter(row => !Number.isNaN(numberIn(row)));
+      if (known.length === 0) continue;
+      const value = numberIn(known[0]);
+      const other = known.find(row => numberIn(row) !== value);
+      if (other !== undefined) this.complain(key, () => this.changingStatic(key, number, [known[0], other]));
+      for (const row of list) features.set(starts[row] + number, value);
+    }
+  }
+
+  /** The problem of a sequence that has several values of a static feature. */
+  private changingStatic(key: number, number: number, [first, other]: readonly [number, number]): Diagnostic {
+    const { rows } = this;
+    const { features } = this.columns;
+    const place = rows.place(other);
+    return {
+      code: 'data/csv-static',
+      message: `the rows${this.ownerOf(key)} have different values of a static feature`,
+      ...place,
+      columnName: features[numbersOf(features)[number].column].name,
+      expected: `the value in ${rowName(rows.place(first), place)}; columns that change belong in \`features\``,
+    };
   }
 
   /** True if steps are in the order of dates or times. */

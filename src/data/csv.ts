@@ -18,7 +18,6 @@ import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
-import { columnName } from './core/settings.js';
 import { TextCodes } from './core/store.js';
 import { changingTarget, missingTest } from './csv-columns.js';
 import { hasTarget, type RowList } from './csv-rows.js';
@@ -28,8 +27,9 @@ import {
   cellReaders,
   ElapsedTimes,
   elapsedNumbers,
-  type FeatureColumn,
-  numberNames,
+  numbersOf,
+  type StepNumber,
+  staticNumbers,
   UNKNOWN_CATEGORY,
 } from './feature-columns.js';
 import { rowName } from './formats/tables.js';
@@ -50,6 +50,7 @@ const settings = key.section(
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
     features: keys.featureColumns,
+    static_features: keys.staticColumns,
     missing: keys.missingCells,
     input_kind: key.choice(['number', 'symbol', 'text'], {
       description:
@@ -136,7 +137,13 @@ const settings = key.section(
             required: ['input_kind'],
             properties: { input_kind: { enum: ['symbol', 'text'] } },
           },
-          { properties: { missing: false, features: { type: 'array', items: { type: 'string' } } } },
+          {
+            properties: {
+              missing: false,
+              static_features: false,
+              features: { type: 'array', items: { type: 'string' } },
+            },
+          },
         ),
         key.when({ required: ['sequence'] }, { properties: { id: false } }),
       ],
@@ -178,13 +185,15 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   }
   // codes are shared by all files
   const symbols = kind === 'number' ? undefined : new TextCodes();
-  const categories = config.features.map(() => new TextCodes());
+  const features = featuresOf(config);
+  const categories = features.map(() => new TextCodes());
   const columns = {
     ...columnsOf(config),
     symbol: symbols && ((text: string) => symbols.code(text)),
-    category: (column: number, text: string) => categories[column].code(text),
+    category: (column: number, text: string) => (text === '' ? Number.NaN : categories[column].code(text)),
   };
   const numbers = numbersOf(columns.features);
+  const staticCount = staticNumbers(columns.features).length;
   const dataset = await openTables(config, context, {
     read: async path => sequencesOf(await readTrainingTable(path, columns), config),
     inputSize: numbers.length,
@@ -197,7 +206,8 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   });
   return {
     ...dataset,
-    columnSettings: index => settingsOf(config, numbers[index], categories),
+    ...(staticCount > 0 && { input: { kind: 'number', size: numbers.length, static: staticCount } }),
+    columnSettings: index => settingsOf(features, numbers[index], categories),
     columnNames: { features: i => numbers[i].name, targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
   };
@@ -263,7 +273,7 @@ function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
   const { features, dateFormat } = columnsOf(config);
   const readers = cellReaders(features, { dateFormat, category: knownCategories(config, data) });
   return {
-    columns: features.map(({ name }, i) => ({ name, reader: readers[i] })),
+    columns: features.map(({ name, isStatic }, i) => ({ name, isStatic, reader: readers[i] })),
     elapsed: () => new ElapsedTimes(elapsedNumbers(features)),
   };
 }
@@ -271,22 +281,22 @@ function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
 /** Numbers the categories that the training split has. */
 function knownCategories(config: CsvConfig, { preparation }: DataRecord): CellForms['category'] {
   const numbers = numbersOf(columnsOf(config).features);
-  const codes = config.features.map((_, column) => {
+  const codes = featuresOf(config).map((_, column) => {
     const number = numbers.findIndex(one => one.column === column);
     const texts = preparation?.columns[number]?.categories ?? [];
-    return new Map(texts.map((text, code) => [text, code]));
+    return new Map(texts.map((text, code) => [text, text === '' ? Number.NaN : code]));
   });
   return (column, text) => codes[column].get(text) ?? UNKNOWN_CATEGORY;
 }
 
 /** A target must not be an input. */
-function leaks({ features, target, target_kind }: CsvConfig): ConfigDiagnostic[] {
+function leaks(config: CsvConfig): ConfigDiagnostic[] {
+  const { target, target_kind } = config;
   const targets = new Set([target].flat());
-  const names = features.map(columnName);
+  const features = featuresOf(config);
   // a date may be read in several ways
-  const forms = features.map((feature, i) => JSON.stringify([names[i], encodingOf(feature)]));
-  const found = names.flatMap((name, i): ConfigDiagnostic[] => {
-    const keyPath = ['dataset', 'features', i];
+  const forms = features.map(({ column, encode }) => JSON.stringify([column, encode]));
+  const found = features.flatMap(({ column: name, keyPath }, i): ConfigDiagnostic[] => {
     if (forms.indexOf(forms[i]) < i)
       return [{ code: 'config/feature-twice', message: `the column "${name}" is a feature twice`, keyPath }];
     if (!targets.has(name)) return [];
@@ -303,61 +313,53 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
   return typeof target === 'string' ? [target] : target;
 }
 
-/** What the config says about missing values of a feature: its own keys, then those of all. */
-function missingOf({ features, missing }: CsvConfig, index: number) {
-  const feature = features[index];
-  const own = typeof feature === 'string' ? undefined : feature.missing;
-  return missing || own ? { ...missing, ...own } : undefined;
-}
+type Feature = ReturnType<typeof featuresOf>[number];
 
-function encodingOf(feature: CsvConfig['features'][number]) {
-  return typeof feature === 'string' ? undefined : feature.encode;
-}
-
-/** A number that a feature column has in each step. */
-interface StepNumber {
-  readonly name: string;
-  /** Index of its column in `features`. */
-  readonly column: number;
-  readonly isFirst: boolean;
-}
-
-function numbersOf(features: readonly FeatureColumn[]): StepNumber[] {
-  return features.flatMap((feature, column) =>
-    numberNames(feature).map((name, i) => ({ name, column, isFirst: i === 0 })),
-  );
+/** The feature columns, those of steps first, with all that the config says about each. */
+function featuresOf({ features, static_features = [], missing: ofAll }: CsvConfig) {
+  return [...features, ...static_features].map((feature, i) => {
+    const isStatic = i >= features.length;
+    const key = isStatic ? ['static_features', i - features.length] : ['features', i];
+    const { column, encode, calendar, missing }: keys.FeatureKeys =
+      typeof feature === 'string' ? { column: feature } : feature;
+    return {
+      ...{ column, encode, calendar, isStatic },
+      missing: ofAll || missing ? { ...ofAll, ...missing } : undefined,
+      keyPath: ['dataset', ...key],
+      namedAt: ['dataset', ...key, ...(typeof feature === 'string' ? [] : ['column'])],
+    };
+  });
 }
 
 function settingsOf(
-  config: CsvConfig,
+  features: readonly Feature[],
   { column, isFirst }: StepNumber,
   categories: readonly TextCodes[],
 ): ColumnSettings {
-  const keyPath = ['dataset', 'features', column];
-  if (encodingOf(config.features[column]) === 'one_hot')
-    return { categories: categories[column].texts, keyPath };
-  const missing = missingOf(config, column);
-  // the parts of a date are missing together
-  const own = isFirst ? missing : missing && { ...missing, indicator: false, elapsed: false };
-  return { missing: own, keyPath };
+  const { encode, missing, isStatic, keyPath } = features[column];
+  if (encode === 'one_hot') return { categories: categories[column].texts, isStatic, keyPath };
+  const own = missing && {
+    ...missing,
+    // the parts of a date are missing together
+    indicator: isFirst && missing.indicator === true,
+    elapsed: isFirst && !isStatic && missing.elapsed === true,
+  };
+  return { missing: own, isStatic, keyPath };
 }
 
 function columnsOf(config: CsvConfig) {
-  const { features, level, target_kind, sequence, id, delimiter, date_format, target } = config;
+  const { level, target_kind, sequence, id, delimiter, date_format, target } = config;
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file } = sequence ?? {};
   return {
     delimiter,
     dateFormat: date_format,
-    features: features.map((feature, i) => {
-      const missing = missingOf(config, i);
-      return {
-        ...named(columnName(feature), 'features', i, ...(typeof feature === 'string' ? [] : ['column'])),
-        ...(typeof feature !== 'string' && { encode: feature.encode, calendar: feature.calendar }),
-        isFilled: missing !== undefined,
-        isMissing: missingTest(missing?.markers),
-      };
-    }),
+    features: featuresOf(config).map(({ column, missing, namedAt, ...feature }) => ({
+      ...feature,
+      ...{ name: column, keyPath: namedAt },
+      isFilled: missing !== undefined,
+      isMissing: missingTest(missing?.markers),
+    })),
     level,
     targets:
       typeof target === 'string'

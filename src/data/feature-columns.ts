@@ -3,7 +3,8 @@
  * prepared for the model.
  *
  *     numbers    the number, NaN if it is missing
- *     one_hot    the number of the category, UNKNOWN_CATEGORY for one that training did not have
+ *     one_hot    the number of the category, NaN if it is missing, UNKNOWN_CATEGORY for one that
+ *                training did not have
  *     calendar   sine and cosine of each part of the date
  *     elapsed    the time since the step before; 0 in the first step
  */
@@ -23,21 +24,38 @@ export interface FeatureColumn extends NamedColumn {
   /** Absent: numbers. */
   readonly encode?: Encoding | undefined;
   readonly calendar?: readonly CalendarFeature[] | undefined;
+  /** True if each sequence has one value; such columns follow the others. */
+  readonly isStatic?: boolean;
   /** True if cells may be missing, since a fitted value replaces them. */
   readonly isFilled?: boolean;
   /** True for the cells that mean a missing value. */
   readonly isMissing?: (text: string) => boolean;
 }
 
+/** A number that a feature column has in each step. */
+export interface StepNumber {
+  readonly name: string;
+  /** Index of its column. */
+  readonly column: number;
+  readonly isFirst: boolean;
+}
+
+export function numbersOf(columns: readonly FeatureColumn[]): StepNumber[] {
+  return columns.flatMap((feature, column) =>
+    numberNames(feature).map((name, i) => ({ name, column, isFirst: i === 0 })),
+  );
+}
+
 /** Names of the numbers that a column has in each step. */
-export function numberNames({ name, encode, calendar = [] }: FeatureColumn): string[] {
+function numberNames({ name, encode, calendar = [] }: FeatureColumn): string[] {
   if (encode === 'calendar') return calendarNames(calendar).map(part => `${name} ${part}`);
   return [encode === 'elapsed' ? `${name} elapsed` : name];
 }
 
-/** How dates are written, and the number of a category of column `column`. */
 export interface CellForms {
+  /** How dates are written. */
   readonly dateFormat?: string | undefined;
+  /** The number of a category of column `column`; NaN for the empty text, a missing value. */
   category?(column: number, text: string): number;
 }
 
@@ -129,6 +147,14 @@ export class ElapsedTimes implements Elapsed {
 
 /** The numbers of a step that are times. */
 export function elapsedNumbers(columns: readonly FeatureColumn[]): number[] {
-  const encodings = columns.flatMap(column => numberNames(column).map(() => column.encode));
-  return encodings.flatMap((encode, number) => (encode === 'elapsed' ? [number] : []));
+  return numbersWith(columns, ({ encode }) => encode === 'elapsed');
+}
+
+/** The numbers of a step that are equal in all steps of a sequence. */
+export function staticNumbers(columns: readonly FeatureColumn[]): number[] {
+  return numbersWith(columns, ({ isStatic }) => isStatic === true);
+}
+
+function numbersWith(columns: readonly FeatureColumn[], test: (column: FeatureColumn) => boolean): number[] {
+  return numbersOf(columns).flatMap(({ column }, number) => (test(columns[column]) ? [number] : []));
 }

@@ -98,13 +98,13 @@ export function summarize(dataset: Dataset, labelTargets = false) {
 type Unprepared = NonNullable<Dataset['unprepared']>;
 
 /** Number of missing values of each column that has any. */
-function missingSummary(dataset: Dataset, { splits, nameOf, isMissing }: Unprepared) {
+function missingSummary(dataset: Dataset, { splits, nameOf }: Unprepared) {
   const { sequenceLength } = dataset;
   const width = dataWidth(dataset);
   const counts = Object.entries(splits).map(([name, split]) => {
     const missing = new Float64Array(width);
     stepsOf(split, { width, sequenceLength })((values, at) => {
-      for (let c = 0; c < width; c++) if (isMissing(c, values[at + c])) missing[c]++;
+      for (let c = 0; c < width; c++) if (Number.isNaN(values[at + c])) missing[c]++;
     });
     return [name as SplitName, missing] as const;
   });

@@ -11,6 +11,8 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import { KernelMachine } from '../engine/linked-executable.js';
+import { lossOf } from '../math/losses/index.js';
+import { type DeclaredInput, declaredInputs, widthOf } from '../math/model/inputs.js';
 import { carriedStates } from '../math/model/walk.js';
 import { Readout } from '../train/evaluator.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
@@ -42,6 +44,8 @@ export class StepModel {
   /** Memory of the current step; allocated once, since kernel memory is never freed. */
   private readonly memory: ShardMemory;
   private readonly readout: Readout;
+  /** Inputs of the model that are features of a step. */
+  private readonly features: readonly DeclaredInput[];
   private last: Promise<unknown> = Promise.resolve();
 
   /**
@@ -66,6 +70,8 @@ export class StepModel {
     const [[memory]] = allocateShards(this.job, { shards: 1, slots: 1 }, pool.engine.heap);
     this.memory = memory;
     this.computer = new ShardComputer(new KernelMachine(pool.engine), this.job);
+    const declared = declaredInputs(spec, lossOf(run.loss), shape);
+    this.features = declared.filter(({ role }) => role === 'features');
     this.readout = new Readout(run.loss, newTargets(model, 1, [{}]));
   }
 
@@ -118,7 +124,10 @@ export class StepModel {
   ): Promise<Prediction> {
     const { batch, carried, predictions } = this.memory;
     const { inputs } = batch;
-    inputs.x.set(values);
+    for (const input of this.features) {
+      const { name, first = 0 } = input;
+      inputs[name].set(values.subarray(first, first + widthOf(input)));
+    }
     for (const [name, state] of states) carried.before[name].set(state);
     if (inputs.pool) {
       // mean of t outputs = (mean of t - 1 outputs) * (t - 1) / t + last output / t
@@ -202,7 +211,8 @@ export function drawClass(logits: Float32Array, temperature: number, u: number):
  * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
  * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text. A
  * text that is not in the vocabulary is refused, unless training had unknown symbols: then it is
- * read as one. NaN or null is a missing value, if `dataset.missing` of the run fills it.
+ * read as one. NaN or null is a missing value, if `dataset.missing` of the run fills it. Static
+ * features follow the others; only the first step needs them.
  */
 export type StepValues =
   | readonly ColumnValue[]
@@ -289,6 +299,8 @@ const MAX_NAMED = 30;
 class StepReader {
   private readonly width: number;
   private readonly elapsed: Elapsed | undefined;
+  /** Values of static columns in the sequence, by column. */
+  private readonly statics = new Map<number, unknown>();
 
   constructor(private readonly model: OpenedModel) {
     this.width = dataWidth(model.data);
@@ -298,6 +310,7 @@ class StepReader {
   /** The next step is the first of a sequence. */
   restart(): void {
     this.elapsed?.restart();
+    this.statics.clear();
   }
 
   /** @param place names the step in messages */
@@ -308,15 +321,29 @@ class StepReader {
     const values = this.checked(given, place);
     const numbers: number[] = [];
     for (let f = 0; f < values.length; f++) {
-      const { name = `feature ${f}`, reader } = readers?.columns[f] ?? {};
+      const { name = `feature ${f}`, reader, isStatic } = readers?.columns[f] ?? {};
+      const what = `${place}: ${name}`;
+      const value = isStatic ? this.staticValue(values[f], f, what) : values[f];
       if (reader) {
-        const problem = reader.read(cellOf(values[f]), value => numbers.push(value));
-        if (problem) throw unfit(`${place}: ${name}: ${problem({}).message}`, { got: inWords(values[f]) });
-      } else numbers.push(this.numberOf(values[f], numbers.length, `${place}: ${name}`));
+        const problem = reader.read(cellOf(value), number => numbers.push(number));
+        if (problem) throw unfit(`${what}: ${problem({}).message}`, { got: inWords(value) });
+      } else numbers.push(this.numberOf(value, numbers.length, what));
     }
     const exact = Float64Array.from(numbers);
     this.elapsed?.step(exact, 0);
     return Float32Array.from(exact);
+  }
+
+  /** The value of a static column: that of the first step which has one. */
+  private staticValue(given: unknown, column: number, place: string): unknown {
+    const known = this.statics.get(column);
+    if (!isMissing(known) && isMissing(given)) return known;
+    if (!isMissing(known) && cellOf(given) !== cellOf(known)) {
+      const expected = `${inWords(known)}, as before: a static feature has one value per sequence`;
+      throw unfit(`${place} changes`, { expected, got: inWords(given) });
+    }
+    this.statics.set(column, given);
+    return given;
   }
 
   /** The values of the columns in a step, or its symbol. */
@@ -324,7 +351,7 @@ class StepReader {
     const { data, readers } = this.model;
     const { input } = data;
     const names = readers?.columns.map(({ name }) => name);
-    const values = valuesOf(given, names);
+    const values = valuesOf(given, names, column => this.statics.has(column));
     const isSymbol = input.kind === 'symbol';
     const isFit = (value: unknown) =>
       !isSymbol || (Number.isInteger(value) && Number(value) >= 0 && Number(value) < input.count);
@@ -349,13 +376,18 @@ class StepReader {
   }
 }
 
-/** The values of a step; undefined if it has none, or not all by name. */
-function valuesOf(given: unknown, names: readonly string[] | undefined): ArrayLike<unknown> | undefined {
+/** The values of a step; undefined if it has none, or not all by name but those that are known. */
+function valuesOf(
+  given: unknown,
+  names: readonly string[] | undefined,
+  isKnown: (column: number) => boolean,
+): ArrayLike<unknown> | undefined {
   if (typeof given === 'number') return [given];
   if (Array.isArray(given) || ArrayBuffer.isView(given)) return given as unknown as ArrayLike<unknown>;
   if (typeof given !== 'object' || given === null) return undefined;
   const values: Readonly<Record<string, unknown>> = { ...given };
-  return names?.every(name => name in values) ? names.map(name => values[name]) : undefined;
+  const hasAll = names?.every((name, column) => name in values || isKnown(column));
+  return hasAll ? names?.map(name => values[name]) : undefined;
 }
 
 /** A value as a cell of a table would have it. */

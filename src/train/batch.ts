@@ -4,6 +4,7 @@ import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { heads } from '../math/model/heads.js';
 import {
+  countOf,
   type DeclaredInput,
   declaredInputs,
   type InputRole,
@@ -40,6 +41,9 @@ export class BatchWriter {
   private readonly lengths: readonly number[];
   private readonly loss: Loss;
   private readonly dropout: CounterRandom;
+  /** Features of a step in the data, which several inputs may share; then those of a sequence. */
+  private readonly featureCount: number;
+  private readonly features: Float32Array;
 
   /** `seed` is the experiment's and determines the dropout masks. */
   constructor(
@@ -55,6 +59,9 @@ export class BatchWriter {
     this.lengths = variableLength
       ? batchLengths(spec, { steps: sequenceLength, variableLength })
       : [sequenceLength];
+    const widths = this.inputs.filter(({ role }) => role === 'features').map(widthOf);
+    this.featureCount = widths.reduce((sum, width) => sum + width, 0);
+    this.features = new Float32Array(widths.length > 1 ? sequenceLength * this.featureCount : 0);
     this.dropout = new CounterRandom(seed, 'model/dropout');
   }
 
@@ -105,6 +112,8 @@ export class BatchWriter {
   }
 
   private writeRow({ inputs }: ShardBatch, row: Row): void {
+    // several inputs share the features of a step
+    if (this.features.length > 0) row.split.read(row.index, this.features, 0, this.featureCount);
     for (const input of this.inputs) this.fill[input.role](input, inputs[input.name], row);
   }
 
@@ -119,8 +128,18 @@ export class BatchWriter {
 
   private readonly fill: Readonly<Record<InputRole, Fill>> = {
     features: (input, values, { split, index, row }) => {
+      const { batch, sequenceLength } = this.shape;
+      const { features, featureCount } = this;
+      const { first = 0 } = input;
       const width = widthOf(input);
-      split.read(index, values, row * width, this.shape.batch * width);
+      if (width === featureCount) {
+        split.read(index, values, row * width, batch * width);
+        return;
+      }
+      for (let t = 0; t < countOf(input, this.spec, sequenceLength); t++) {
+        const from = t * featureCount + first;
+        values.set(features.subarray(from, from + width), (t * batch + row) * width);
+      }
     },
     mask: (_input, values, { length, row }) => {
       for (let t = 0; t < this.shape.sequenceLength; t++)
@@ -157,7 +176,7 @@ export class BatchWriter {
     dropout: (input, values, { row, inBatch, steps, step }) => {
       const { probability, stream } = input.dropout!;
       const width = widthOf(input);
-      const count = input.per === 'step' ? steps : predictionsOf(this.spec, steps);
+      const count = countOf(input, this.spec, steps);
       const kept = 1 / (1 - probability);
       for (let t = 0; t < count; t++) {
         const key = this.dropout.key(step, inBatch, stream, t);

@@ -371,11 +371,10 @@ function sha256(content: string | Uint8Array): string {
 
 /** Properties of the data that predictions need. */
 export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'run' | 'spec'>): DataRecord {
-  const { kind } = spec.input;
   const weights = run.loss.kind === 'cross_entropy' ? run.loss.class_weights : undefined;
   return {
-    // the spec's count: the config may have more symbols than the data
-    input: kind === 'number' ? { kind, size: spec.input.size } : { kind, count: spec.input.count },
+    // the config may have more symbols than the data
+    input: spec.input.kind === 'symbol' ? { kind: spec.input.kind, count: spec.input.count } : dataset.input,
     sequence_length: run.sequenceLength,
     variable_length: run.variableLength,
     ...(dataset.firstPrediction !== undefined && { first_prediction: dataset.firstPrediction }),

@@ -13,7 +13,7 @@ import {
 import type { Width } from '../engine/simd-compile.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
-import { declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
+import { countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
@@ -272,7 +272,7 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
   const steps = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   steps[0] = shape.sequenceLength;
   const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
-    const count = input.per === 'step' ? shape.sequenceLength : predictionsOf(spec, shape.sequenceLength);
+    const count = countOf(input, spec, shape.sequenceLength);
     return [input.name, heap.allocate(count * shape.batch * widthOf(input))];
   });
   return { steps, inputs: Object.fromEntries(inputs) };

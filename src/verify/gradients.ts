@@ -9,7 +9,7 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { interpret } from '../math/graph/interpret.js';
 import type { Program } from '../math/graph/node.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
-import { declaredInputs, type InputOptions, predictionsOf, widthOf } from '../math/model/inputs.js';
+import { countOf, declaredInputs, type InputOptions, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
 import { MAX_CELL_STEPS } from '../math/model/schedule.js';
 import type { ModelSpec } from '../math/model/spec.js';
@@ -349,8 +349,7 @@ export function readRows(
     return values;
   };
   const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
-    const count = input.per === 'step' ? steps[0] : predictionsOf(spec, steps[0]);
-    return [input.name, read(input.name, count, widthOf(input))];
+    return [input.name, read(input.name, countOf(input, spec, steps[0]), widthOf(input))];
   });
   const { variableLength, training } = shape;
   return { rows: rows.length, steps: steps[0], variableLength, training, inputs: Object.fromEntries(inputs) };

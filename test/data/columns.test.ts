@@ -201,3 +201,119 @@ t.test('problems of such columns', async t => {
     /^data\/categories .*too many values .*at most 1024 different values \| got 1500/,
   ]);
 });
+
+const RECORDINGS = {
+  kind: 'csv',
+  path: table('train').replace('features', 'static'),
+  test_path: table('test').replace('features', 'static'),
+  features: ['speed'],
+  static_features: [
+    { column: 'age', missing: { fill: 'median', indicator: true } },
+    { column: 'sex', encode: 'one_hot' },
+  ],
+  target: 'label',
+  target_kind: 'class',
+  sequence: { group: 'recording', order: 'second' },
+  normalize: 'standard',
+} as const;
+
+t.test('static features are filled, scaled and encoded once per sequence, as by scikit-learn', async t => {
+  const want = expected<Features>('static');
+  const data = await open(RECORDINGS);
+  t.same(data.input, { kind: 'number', size: 6, static: 5 });
+  t.same(
+    want.names.map((_, i) => data.columnNames?.features(i)),
+    want.names,
+  );
+  for (const name of ['train', 'test'] as const) {
+    const split = data[name];
+    for (let i = 0; i < split.count; i++) {
+      const steps = want[name][split.id?.(i) ?? ''];
+      const found = sequence(data, split, i).slice(0, steps.length).flat();
+      t.same(
+        steps.flat().filter((value, at) => Math.abs(value - found[at]) > 1e-5),
+        [],
+        `${name} ${i}`,
+      );
+    }
+  }
+});
+
+t.test('a run reads static features everywhere', async t => {
+  const run = await work.train({
+    version: 1,
+    name: 'static',
+    dataset: RECORDINGS,
+    model: { cell: 'gru', hidden_size: 4, head: { from: 'mean', hidden_sizes: [3] } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 2, batch_size: 4 },
+  });
+  const linesOf = ({ stdout }: { readonly stdout: string }) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line));
+  const predict = (...options: string[]) =>
+    work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
+  const split = linesOf(await predict('--split', 'test'));
+  const probabilities = new Map(split.map(one => [one.id, one.probabilities]));
+  const input = linesOf(await predict('--input', RECORDINGS.test_path));
+  t.same(new Map(input.map(one => [one.id, one.probabilities])), probabilities);
+  const evaluated = [
+    ['--split', 'test'],
+    ['--input', RECORDINGS.test_path],
+  ] as const;
+  const [a, b] = await Promise.all(
+    evaluated.map(async options =>
+      JSON.parse((await work.cellrun('evaluate', run.directory, '--json', ...options)).stdout),
+    ),
+  );
+  t.same(b.metrics.input, a.metrics.test);
+
+  const model = await loadModel(run.directory);
+  const rows = parse(readFileSync(RECORDINGS.test_path, 'utf8'), { columns: true }) as Record<
+    string,
+    string
+  >[];
+  for (const [id, want] of probabilities) {
+    const own = rows.filter(row => row.recording === id);
+    const age = own.find(row => row.age !== '')?.age;
+    const statics = { age: age === undefined ? null : Number(age), sex: own[0].sex };
+    const steps = own.map(({ speed }, i) => ({ speed: Number(speed), ...(i === 0 && statics) }));
+    const session = model.session();
+    let last: Prediction | undefined;
+    for (const step of steps) last = await session.step(step);
+    const found: (Prediction | undefined)[] = [last];
+    for await (const prediction of model.predict([steps])) found.push(...prediction.predictions);
+    for (const prediction of found)
+      if (prediction?.kind === 'class')
+        for (const [i, p] of prediction.probabilities.entries()) t.ok(Math.abs(p - want[i]) < 1e-6, id);
+  }
+  const session = model.session();
+  await session.step({ speed: 1, age: 40, sex: 'f' });
+  await t.rejects(session.step({ speed: 1, age: 41 }), /step 1: age changes/);
+  session.reset();
+  await session.step({ speed: 1, age: 41, sex: 'f' });
+  await t.rejects(model.session().step({ speed: 1, age: 40 }), /step 0 does not fit the model/);
+  await model.close();
+
+  const two = join(t.testdir(), 'two.csv');
+  const changed = 'recording,second,speed,age,sex\nx,1,1,40,f\nx,2,1,,f\nx,3,1,41,f\ny,1,1,30,m\n';
+  writeFileSync(two, changed);
+  t.match(await predict('--input', two, '--on-error', 'skip'), {
+    code: 0,
+    stdout: /^\{[^\n]*"id":"y"[^\n]*\}\n$/,
+    stderr: /two\.csv:4:7?.*the rows of group "x" have different values of a static feature/,
+  });
+  const train = { ...RECORDINGS, path: two, test_path: two };
+  writeFileSync(two, changed.replace(/$/gm, ',0').replace('sex,0', 'sex,label').replace(/\n,0$/, '\n'));
+  t.match(await complaints(5, () => open(train)), [
+    /^data\/csv-static 4.*group "x" have different values of a static feature.*the value in line 2/,
+  ]);
+  writeFileSync(two, 'recording,second,speed,age,sex,label\nx,1,1,,f,0\ny,2,1,,f,1\n');
+  t.match(
+    await complaints(2, () => open({ ...train, static_features: ['age'], missing: { fill: 'mean' } })),
+    [/^data\/no-values.*all values of age are missing/],
+  );
+});

@@ -349,11 +349,7 @@ t.test('medians are those of the sorted values', t => {
       const columns = [0, 1].filter(c => all.some(row => !Number.isNaN(row[c])));
       const values = columns.map(c => all.map(row => row[c]).filter(value => !Number.isNaN(value)));
       const visitAll: Rows = visit => all.forEach(row => visit(Float32Array.from(row), 0));
-      const got = mediansOf(
-        visitAll,
-        columns,
-        values.map(list => list.length),
-      );
+      const got = mediansOf(visitAll, columns, 2);
       const want = values.map(list => {
         const sorted = list.toSorted((a, b) => a - b);
         return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;

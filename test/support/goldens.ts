@@ -67,6 +67,8 @@ export function golden(name: string): Golden {
   const x = file.tensors.get('x')!;
   const [count, steps, features] = x.shape;
   const symbols = x.dtype === 'I64';
+  const statics = file.tensors.has('static') ? values('static') : new Float64Array();
+  const ofSequence = statics.length / count;
   const y = values('y');
   const targets: Targets =
     loss.kind === 'cross_entropy'
@@ -84,7 +86,7 @@ export function golden(name: string): Golden {
     spec: describeModel(model, {
       input: symbols
         ? { kind: 'symbol', count: Math.max(...values('x')) + 1 }
-        : { kind: 'number', size: features },
+        : { kind: 'number', size: features + ofSequence, static: ofSequence },
       outputSize: targets.kind === 'class' ? targets.numClasses : targets.size,
       carriesState,
     }),
@@ -92,7 +94,7 @@ export function golden(name: string): Golden {
     batch,
     steps,
     split: splitOf({
-      x: Float32Array.from(values('x')),
+      x: withStatics(Float32Array.from(values('x')), statics, { count, steps }),
       count,
       steps,
       targets,
@@ -162,6 +164,20 @@ interface Sequences {
   readonly steps: number;
   readonly targets: Targets;
   readonly lengths?: Int32Array;
+}
+
+/** Adds the values of each sequence to all its steps. */
+function withStatics(
+  x: Float32Array,
+  statics: Float64Array,
+  { count, steps }: { readonly count: number; readonly steps: number },
+): Float32Array {
+  const [own, ofSequence] = [x.length / (count * steps), statics.length / count];
+  const rows = Array.from({ length: count * steps }, (_, row) => {
+    const first = Math.floor(row / steps) * ofSequence;
+    return [...x.subarray(row * own, (row + 1) * own), ...statics.subarray(first, first + ofSequence)];
+  });
+  return Float32Array.from(rows.flat());
 }
 
 /** Sequences in memory as a split. Steps after a sequence's end are not read. */

@@ -172,6 +172,24 @@ const HOLES = sets(TABLE, {
   'dataset.missing': MISSING,
   'dataset.features': [{ column: 'a', missing: MISSING }, 'b'],
 });
+/** Each group has a number, which some lack, another one, and a date. */
+const facts = () =>
+  work.file(
+    'facts.csv',
+    table()
+      .split('\n')
+      .map((line, i) => {
+        const group = Number(/^g(\d+)/.exec(line)?.[1]);
+        const f = ['NA', -999, group][group % 3];
+        return i === 0 ? `${line},f,v,d` : `${line},${f},${group % 4},2024-0${1 + (group % 9)}-03`;
+      })
+      .join('\n'),
+  );
+const FACTS = sets(TABLE, {
+  'dataset.path': facts(),
+  'dataset.test_path': facts(),
+  'dataset.static_features': [{ column: 'f', missing: { fill: 'mean', indicator: false, markers: ['NA'] } }],
+});
 /** Dates whose order depends on which part is the month. */
 const DATES = ['02/01/2024', '01/02/2024', '04/03/2024', '03/04/2024'];
 const dated = () =>
@@ -262,13 +280,13 @@ const ids = () => npyIntegers(Array.from({ length: N }, (_, i) => i));
 /** Pairs for the keys of missing values; the column `b` has the settings of all, `a` its own. */
 const ofMissing = (path: string): Readonly<Record<string, readonly Pair[]>> => {
   const base = path === 'dataset.missing' ? set(HOLES, 'dataset.features', ['a', 'b']) : HOLES;
-  return {
-    [`${path}.fill`]: [[base, 'mean', 'zero']],
-    [`${path}.indicator`]: [[base, false, true]],
-    [`${path}.elapsed`]: [[base, false, true]],
-    [`${path}.markers`]: [[base, ['NA'], ['NA', -999]]],
-  };
+  return { ...ofFilled(path, base), [`${path}.elapsed`]: [[base, false, true]] };
 };
+const ofFilled = (path: string, base: Values): Readonly<Record<string, readonly Pair[]>> => ({
+  [`${path}.fill`]: [[base, 'mean', 'zero']],
+  [`${path}.indicator`]: [[base, false, true]],
+  [`${path}.markers`]: [[base, ['NA'], ['NA', -999]]],
+});
 
 const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   name: [[CLASSES, 'one', 'two']],
@@ -318,6 +336,19 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.features.0.encode': [[set(CODED, 'dataset.features.0.calendar', undefined), 'one_hot', 'elapsed']],
   'dataset.features.0.calendar': [[CODED, ['month'], ['day_of_month']]],
   ...ofMissing('dataset.features.0.missing'),
+  'dataset.static_features': [[FACTS, undefined, ['v']]],
+  'dataset.static_features.0.column': [[FACTS, 'f', 'v']],
+  'dataset.static_features.0.encode': [
+    [set(FACTS, 'dataset.static_features', [{ column: 'v' }]), undefined, 'one_hot'],
+  ],
+  'dataset.static_features.0.calendar': [
+    [
+      set(FACTS, 'dataset.static_features', [{ column: 'd', encode: 'calendar' }]),
+      ['month'],
+      ['day_of_week'],
+    ],
+  ],
+  ...ofFilled('dataset.static_features.0.missing', FACTS),
   'dataset.x': [[NPY, floatsFile(), floatsFile()]],
   'dataset.y': [[NPY, classesFile(), classesFile()]],
   'dataset.lengths': [[NPY, undefined, short(), { 'dataset.lengths_test': short() }]],

@@ -76,7 +76,7 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     groups = [],
     label_spellings = [],
   } = summary;
-  const step = input.kind === 'number' ? counted(input.size, 'feature') : `a symbol, one of ${input.count}`;
+  const step = stepWords(input);
   const splits = Object.entries(summary.splits);
   const [[first, { lengths }]] = splits;
   const rows = splits.map(([name, { sequences, steps, lengths }]) => [
@@ -111,6 +111,13 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
   ]
     .map(line => `${line}\n`)
     .join('');
+}
+
+function stepWords(input: DataSummary['input']): string {
+  if (input.kind === 'symbol') return `a symbol, one of ${input.count}`;
+  const { size, static: ofSequence = 0 } = input;
+  const own = counted(size - ofSequence, 'feature');
+  return ofSequence > 0 ? `${own}, and each sequence has ${ofSequence} more` : own;
 }
 
 function groupLine({ column, counts, in_several }: NonNullable<DataSummary['groups']>[number]): string {

@@ -15,6 +15,8 @@ export interface ColumnSettings {
   readonly missing?: MissingSettings | undefined;
   /** Texts of the numbers that the column has; absent if these are no categories. */
   readonly categories?: readonly string[] | undefined;
+  /** True if each sequence has one value. */
+  readonly isStatic?: boolean;
   /** The key that names the column. */
   readonly keyPath?: readonly (string | number)[];
 }
@@ -38,6 +40,11 @@ export interface Elapsed {
 /** Readers of the values of a step, which are those of columns. */
 export interface ValueReaders {
   /** Without a reader, the values of the column are plain numbers. */
-  readonly columns: readonly { readonly name: string; readonly reader: CellReader | undefined }[];
+  readonly columns: readonly {
+    readonly name: string;
+    /** True if each sequence has one value. */
+    readonly isStatic?: boolean;
+    readonly reader: CellReader | undefined;
+  }[];
   elapsed(): Elapsed;
 }

@@ -256,7 +256,6 @@ export interface Dataset {
   readonly unprepared?: {
     readonly splits: Readonly<Partial<Record<SplitName, Split>>>;
     nameOf(column: number): string;
-    isMissing(column: number, value: number): boolean;
   };
   readonly scaling?: DataScaling;
   readonly seriesScaling?: SeriesScaling;
@@ -273,7 +272,7 @@ export interface NewSequence {
   readonly length: number;
   /**
    * The columns of the data, `[length, columns]`, row-major: finite, or NaN if a value is missing;
-   * or one symbol for each step.
+   * or one symbol for each step. Static columns are last, and equal in all steps.
    */
   readonly values: Float32Array;
   /**
@@ -435,6 +434,9 @@ const input = s.either(
     s.struct('Steps are numbers.', {
       kind: s.literal('number', 'Steps are numbers.'),
       size: s.count('Features per step.', 1),
+      static: s.optional(
+        s.count('How many of them, the last ones, are those of the sequence, which the head reads.', 1),
+      ),
     }),
     s.struct('Steps are symbols.', {
       kind: s.literal('symbol', 'Steps are symbols.'),
@@ -445,7 +447,7 @@ const input = s.either(
 );
 
 const preparation = s.struct(
-  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are those of the columns in order, then all `indicator`, then all `elapsed`. Absent if the columns are the features.',
+  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are those of the columns in order, then all `indicator`, then all `elapsed`; then in the same order those of static columns. Absent if the columns are the features.',
   {
     columns: s.list(
       s.struct('A column.', {
@@ -466,9 +468,10 @@ const preparation = s.struct(
         categories: s.optional(
           s.list(
             s.text({}),
-            'The values of a column that is encoded as `one_hot`; the empty text is a missing value. Each has a feature that is 1 for it, else 0. Of two, only the second has.',
+            'The values of a column that is encoded as `one_hot`; the empty text is a missing value. Each has a feature that is 1 for it, else 0.',
           ),
         ),
+        static: s.optional(s.boolean('Whether the column has one value per sequence.')),
       }),
       'Of each column of the data: each of `features`, or each sine and cosine of its calendar.',
     ),

@@ -27,7 +27,7 @@ import {
 import { NUMBER } from './labels.js';
 import { type ConfigDiagnostic, configError } from './problems.js';
 import { normalized, scaledSplit, scaleStep } from './scaling.js';
-import { mediansOf, type Rows, stepsOf, trainingColumns } from './statistics.js';
+import { firstStaticOf, mediansOf, type Rows, stepsOf, trainingColumns } from './statistics.js';
 import { mappedLoad, mapSplits, packed, packedSplit } from './store.js';
 
 /** Fills missing values of a dataset, and then scales it, as fitted or as a trained run did. */
@@ -53,6 +53,7 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
     const texts = columnSettings?.(c).categories ?? [];
     return categories && texts.map(text => categories.indexOf(text));
   });
+  const staticCount = features.filter(({ column }) => preparation.columns[column].static).length;
   return {
     ...whole,
     ...mapSplits(dataset, split => filledSplit(split, preparation, sequenceLength, codes)),
@@ -60,19 +61,17 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
     unprepared: {
       splits: mapSplits(dataset, split => split),
       nameOf,
-      isMissing: (column, value) =>
-        Number.isNaN(value) || columnSettings?.(column).categories?.[value] === '',
     },
-    input: { kind: 'number', size: features.length },
+    input: { kind: 'number', size: features.length, ...(staticCount > 0 && { static: staticCount }) },
     columnNames: {
       targets: index => columnNames?.targets(index) ?? `target ${index}`,
       features(index) {
-        const { column, kind, category } = features[index];
+        const { column, kind, category = -1 } = features[index];
         if (kind === 'value') return nameOf(column);
-        const isNamed = kind === 'category' && category !== '';
-        return isNamed
-          ? `${nameOf(column)} = ${category}`
-          : `${nameOf(column)} ${kind === 'elapsed' ? kind : 'missing'}`;
+        const text = preparation.columns[column].categories?.[category] ?? MISSING;
+        return text === MISSING
+          ? `${nameOf(column)} ${kind === 'elapsed' ? kind : 'missing'}`
+          : `${nameOf(column)} = ${text}`;
       },
     },
   };
@@ -80,20 +79,27 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
 
 /** A feature of the model. */
 interface Feature {
+  /** Index of its column. */
   readonly column: number;
   readonly kind: 'value' | 'category' | 'missing' | 'elapsed';
-  readonly category?: string;
+  /** Index of the category for which it is 1. */
+  readonly category?: number;
 }
 
 function featuresOf({ columns }: Preparation): Feature[] {
-  const own = columns.flatMap(({ categories }, column): Feature[] =>
-    categories === undefined
-      ? [{ column, kind: 'value' }]
-      : categories.map(category => ({ column, kind: 'category', category })),
-  );
-  const added = (kind: 'missing' | 'elapsed', key: 'indicator' | 'elapsed') =>
-    columns.flatMap((one, column): Feature[] => (one[key] ? [{ column, kind }] : []));
-  return [...own, ...added('missing', 'indicator'), ...added('elapsed', 'elapsed')];
+  const of = (isStatic: boolean): Feature[] => {
+    const each = (features: (column: Preparation['columns'][number], index: number) => Feature[]) =>
+      columns.flatMap((one, index) => ((one.static ?? false) === isStatic ? features(one, index) : []));
+    const own = each(({ categories }, column) =>
+      categories === undefined
+        ? [{ column, kind: 'value' }]
+        : categories.map((_, category) => ({ column, kind: 'category', category })),
+    );
+    const added = (kind: 'missing' | 'elapsed', key: 'indicator' | 'elapsed') =>
+      each((one, column) => (one[key] ? [{ column, kind }] : []));
+    return [...own, ...added('missing', 'indicator'), ...added('elapsed', 'elapsed')];
+  };
+  return [...of(false), ...of(true)];
 }
 
 function fittedTo(dataset: Dataset): Preparation | undefined {
@@ -103,22 +109,15 @@ function fittedTo(dataset: Dataset): Preparation | undefined {
   if (settings.every(({ missing, categories }) => !missing && !categories)) return undefined;
   const { train, sequenceLength } = dataset;
   const statistics = trainingColumns(dataset, true).features;
-  const steps = train.lengths?.reduce((sum, length) => sum + length, 0) ?? train.count * sequenceLength;
-  const counts = statistics.map(({ missing = 0 }) => steps - missing);
-  const withMedian = settings.flatMap(({ missing }, c) =>
-    missing?.fill === 'median' && counts[c] > 0 ? [c] : [],
-  );
+  const withMedian = settings.flatMap(({ missing }, c) => (missing?.fill === 'median' ? [c] : []));
   const rows = stepsOf(train, { width: input.size, sequenceLength });
-  const medians = mediansOf(
-    rows,
-    withMedian,
-    withMedian.map(c => counts[c]),
-  );
+  const medians = mediansOf(rows, withMedian, firstStaticOf(input));
   const empty: ConfigDiagnostic[] = [];
   const known = categoriesOf(rows, settings);
-  const columns = settings.map(({ missing }, c): Preparation['columns'][number] => {
-    if (known[c]) return { categories: known[c] };
-    if (missing === undefined) return {};
+  const columns = settings.map(({ missing, isStatic }, c): Preparation['columns'][number] => {
+    const place = isStatic && { static: true };
+    if (known[c]) return { categories: known[c], ...place };
+    if (missing === undefined) return { ...place };
     const { name, mean, missing: holes = 0 } = statistics[c];
     const value = fillValue(missing, mean, medians[withMedian.indexOf(c)] ?? Number.NaN);
     if (Number.isNaN(value)) empty.push(noValues(name));
@@ -126,6 +125,7 @@ function fittedTo(dataset: Dataset): Preparation | undefined {
       fill: { value, forward: (missing.fill ?? 'forward') === 'forward' },
       ...(missing.indicator && holes > 0 && { indicator: true }),
       ...(missing.elapsed && holes > 0 && { elapsed: true }),
+      ...place,
     };
   });
   if (empty.length > 0) throw configError(...empty);
@@ -154,18 +154,21 @@ function categoriesOf(rows: Rows, settings: readonly ColumnSettings[]): (string[
         expected: `at most ${MAX_CATEGORIES} different values`,
         got: String(used.size),
       });
-    return inOrder([...used].map(code => categories[code]));
+    return inOrder([...used].map(code => categories[code] ?? MISSING));
   });
   if (tooMany.length > 0) throw configError(...tooMany);
   return sorted;
 }
 
+/** The category of a missing value. */
+const MISSING = '';
+
 /** Numbers by value, or texts; a missing value is the last. */
 function inOrder(categories: readonly string[]): string[] {
-  const present = categories.filter(text => text !== '');
+  const present = categories.filter(text => text !== MISSING);
   const isNumeric = present.every(text => NUMBER.test(text));
   const sorted = isNumeric ? present.sort((a, b) => Number(a) - Number(b)) : present.sort();
-  return present.length < categories.length ? [...sorted, ''] : sorted;
+  return present.length < categories.length ? [...sorted, MISSING] : sorted;
 }
 
 function fillValue({ fill = 'forward' }: MissingSettings, mean: number, median: number): number {
@@ -183,19 +186,19 @@ function noValues(name: string): ConfigDiagnostic {
   };
 }
 
-/** Code of a value in the data -> number of its category, by column; -1 for an unknown one. */
+/** Code of a value in the data -> number of its category, by column. */
 type Codes = readonly (readonly number[] | undefined)[];
 
 /** Prepares the steps of one sequence at a time. */
 class Filler {
-  /** Features of a prepared step. */
-  readonly width: number;
-  private readonly added: readonly Feature[];
+  private readonly features: readonly Feature[];
   /** What replaces a missing value of each column at the next step. */
   private readonly fills: Float32Array;
   /** Steps from the last value of each column to the latest step. */
   private readonly elapsed: Float32Array;
   private isFirst = true;
+  /** The category of a missing value of each column; -1 if there is none. */
+  private readonly holes: readonly number[];
 
   /** @param codes absent if the data have numbers of categories */
   constructor(
@@ -203,12 +206,16 @@ class Filler {
     private readonly codes?: Codes,
   ) {
     const { columns } = preparation;
-    const features = featuresOf(preparation);
-    this.added = features.filter(({ kind }) => kind === 'missing' || kind === 'elapsed');
-    this.width = features.length;
+    this.features = featuresOf(preparation);
+    this.holes = columns.map(({ categories = [] }) => categories.indexOf(MISSING));
     this.fills = new Float32Array(columns.length);
     this.elapsed = new Float32Array(columns.length);
     this.restart();
+  }
+
+  /** Features of a prepared step. */
+  get width(): number {
+    return this.features.length;
   }
 
   /** The next step is the first of a sequence. */
@@ -220,28 +227,28 @@ class Filler {
 
   /** Writes the step of columns at `from` of `values` to `to` of `out`. */
   step(values: Float32Array, from: number, out: Float32Array, to: number): void {
-    const { added, fills, elapsed, isFirst, codes } = this;
-    const { columns } = this.preparation;
-    let at = to;
-    for (let c = 0; c < columns.length; c++) {
-      const value = values[from + c];
-      const { categories, fill } = columns[c];
-      if (categories) {
-        const category = codes ? (codes[c]?.[value] ?? -1) : value;
-        for (let k = 0; k < categories.length; k++) out[at++] = Number(k === category);
-        continue;
+    const { features, fills, elapsed, isFirst } = this;
+    for (let f = 0; f < features.length; f++) {
+      const { column, kind, category } = features[f];
+      const value = values[from + column];
+      const isMissing = Number.isNaN(value);
+      if (kind === 'value') {
+        out[to + f] = isMissing ? fills[column] : value;
+        if (this.preparation.columns[column].fill?.forward) fills[column] = out[to + f];
+      } else if (kind === 'category') out[to + f] = Number(category === this.categoryOf(column, value));
+      else if (kind === 'missing') out[to + f] = Number(isMissing);
+      else {
+        out[to + f] = isFirst ? 0 : 1 + elapsed[column];
+        elapsed[column] = isMissing ? out[to + f] : 0;
       }
-      out[at] = Number.isNaN(value) ? fills[c] : value;
-      if (fill?.forward) fills[c] = out[at];
-      at++;
-    }
-    for (const { column, kind } of added) {
-      const isMissing = Number.isNaN(values[from + column]);
-      const since = isFirst ? 0 : 1 + elapsed[column];
-      out[at++] = kind === 'missing' ? Number(isMissing) : since;
-      if (kind === 'elapsed') elapsed[column] = isMissing ? since : 0;
     }
     this.isFirst = false;
+  }
+
+  /** Index of a category; -1 for one that the training split does not have. */
+  private categoryOf(column: number, value: number): number {
+    if (Number.isNaN(value)) return this.holes[column];
+    return this.codes ? (this.codes[column]?.[value] ?? -1) : value;
   }
 }
 

@@ -66,10 +66,6 @@ export const column = <const O extends About>(options: O) => key.text({ minLengt
 export const columns = <const O extends About>(options: O) =>
   key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...options });
 
-/** A feature: the name of its column, or a mapping with more about it. */
-export const columnName = (feature: string | { readonly column: string }): string =>
-  typeof feature === 'string' ? feature : feature.column;
-
 /** A number of steps. */
 export const steps = <const O extends About & { min: number }>(options: O) =>
   key.integer({ max: 65536, ...options });
@@ -298,23 +294,28 @@ export const MARKERS = [
   ...['', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaN', 'nan', 'null', 'NULL', 'None', '-', '?'],
 ] as const;
 
-const fill = key.either([key.word(['forward', 'mean', 'median', 'zero'], {}), key.number({})], {
-  description:
-    'What replaces a missing value. forward (without this key): the last value of the sequence before it; before the first, the mean of the training split. mean, median: of the values of the column in the training split. zero: 0. A number: that number, in the units of the data.',
-  defaultText: 'forward',
+const FILL = {
   runDefault: true,
-  examples: ['forward', 'median', -1],
   aliases: ['strategy', 'method', 'impute', 'fillna', 'with'],
+} as const;
+const FILLED =
+  'mean, median: of the values of the column in the training split. zero: 0. A number: that number, in the units of the data.';
+
+const indicator = key.boolean({
+  description:
+    'Whether each column with missing values in the training split adds a feature that is 1 if the value is missing, else 0.',
+  examples: [true],
+  aliases: ['add_indicator', 'mask', 'flag'],
 });
 
 const missingKeys = {
-  fill,
-  indicator: key.boolean({
-    description:
-      'Whether each column with missing values in the training split adds a feature that is 1 if the value is missing, else 0.',
-    examples: [true],
-    aliases: ['add_indicator', 'mask', 'flag'],
+  fill: key.either([key.word(['forward', 'mean', 'median', 'zero'], {}), key.number({})], {
+    description: `What replaces a missing value. forward (without this key): the last value of the sequence before it; before the first, the mean of the training split. ${FILLED}`,
+    defaultText: 'forward',
+    examples: ['forward', 'median', -1],
+    ...FILL,
   }),
+  indicator,
   elapsed: key.boolean({
     description:
       'Whether each such column adds a feature with the number of steps since the last step before that has a value (δ of GRU-D; Che et al., 2018).',
@@ -333,35 +334,68 @@ export const missing = key.section(missingKeys, {
   ...PREPARED,
 });
 
+const MARKED = MARKERS.filter(one => one !== '').map(one => `\`${one}\``);
+
+const markers = key.list(key.either([key.text({}), key.number({})], {}), {
+  description: `Contents of cells that mean a missing value, besides the usual ones (empty cells, ${MARKED.join(', ')}); numbers are compared by value. Of classes, only empty cells, NaN and these are missing.`,
+  examples: [['unknown', -999]],
+  maxItems: 1000,
+  aliases: ['na_values', 'null_values', 'nulls'],
+});
+
+const MISSING_CELLS = {
+  aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'na_values', 'nan'],
+  ...PREPARED,
+} as const;
+
 /** Missing values of tables. */
 export const missingCells = key.section(
-  {
-    ...missingKeys,
-    markers: key.list(key.either([key.text({}), key.number({})], {}), {
-      description: `Contents of cells that mean a missing value, besides the usual ones (empty cells, ${MARKERS.filter(
-        one => one !== '',
-      )
-        .map(one => `\`${one}\``)
-        .join(
-          ', ',
-        )}); numbers are compared by value. Of classes, only empty cells, NaN and these are missing.`,
-      examples: [['unknown', -999]],
-      maxItems: 1000,
-      aliases: ['na_values', 'null_values', 'nulls'],
-    }),
-  },
+  { ...missingKeys, markers },
   {
     name: 'missing_cells',
     description:
       'What the model reads instead of missing values of features. A feature may have a `missing` of its own, whose keys replace these. Without this key, a missing value is an error.',
     examples: [{ fill: 'forward', indicator: true }],
-    aliases: ['impute', 'imputation', 'fillna', 'fill_missing', 'na_values', 'nan'],
-    ...PREPARED,
+    ...MISSING_CELLS,
   },
 );
 
-/** Features of tables. */
-export const featureColumns = key.list(
+/** Missing values of static features. */
+const missingStatic = key.section(
+  {
+    fill: key.either([key.word(['mean', 'median', 'zero'], {}), key.number({})], {
+      description: `What replaces the value of a sequence that has none; mean without this key. ${FILLED} Each sequence counts once.`,
+      defaultText: 'mean',
+      examples: ['median', -1],
+      ...FILL,
+    }),
+    indicator,
+    markers,
+  },
+  {
+    description: 'What the head reads for sequences without a value. Replaces keys of `dataset.missing`.',
+    examples: [{ fill: 'median', indicator: true }],
+    ...MISSING_CELLS,
+  },
+);
+
+const ENCODE = 'How a column that is not plain numbers becomes features.';
+const ONE_HOT =
+  'one_hot: one feature for each value of the training split, 1 for the value of the step and else 0. For words, truth values and numbers that are codes; a missing value is a value, and values that the training split does not have are 0 in all features.';
+const CALENDAR = 'calendar: the parts of a date in `calendar`, as sine and cosine.';
+const ELAPSED =
+  'elapsed: the time since the step before, in seconds for a column of dates, else as in the column.';
+
+const encode = <const K extends string>(choices: readonly K[], ...descriptions: readonly string[]) =>
+  key.choice(choices, {
+    description: [ENCODE, ...descriptions].join(' '),
+    examples: ['one_hot' as K],
+    aliases: ['encoding', 'type', 'kind'],
+    resume: { never: 'its weights were trained on columns that were encoded in this way' },
+  });
+
+/** Names of columns, or mappings with the name and settings of each. */
+const columnsWith = <const E extends key.Shape, const M extends key.Shape>(encode: E, missing: M) =>
   key.either(
     [
       key.text({ minLength: 1 }),
@@ -373,15 +407,9 @@ export const featureColumns = key.list(
             aliases: ['name'],
             required: true,
           }),
-          encode: key.choice(['one_hot', 'calendar', 'elapsed'], {
-            description:
-              'How a column that is not plain numbers becomes features. one_hot: one feature for each value of the training split, 1 for the value of the step and else 0; one feature if there are two values. For words, truth values and numbers that are codes; a missing value is a value, and values that the training split does not have are 0 in all features. calendar: the parts of a date in `calendar`, as sine and cosine. elapsed: the time since the step before, in seconds for a column of dates, else as in the column.',
-            examples: ['one_hot'],
-            aliases: ['encoding', 'type', 'kind'],
-            resume: { never: 'its weights were trained on columns that were encoded in this way' },
-          }),
+          encode,
           calendar: calendar('Parts of the date for `encode: calendar`.'),
-          missing: missingCells,
+          missing,
         },
         {
           description: 'A feature column with settings of its own.',
@@ -402,7 +430,11 @@ export const featureColumns = key.list(
       ),
     ],
     {},
-  ),
+  );
+
+/** Features of tables. */
+export const featureColumns = key.list(
+  columnsWith(encode(['one_hot', 'calendar', 'elapsed'], ONE_HOT, CALENDAR, ELAPSED), missingCells),
   {
     description:
       'The feature columns, in the order in which the model reads them: names, or mappings with the name and settings of the column.',
@@ -413,6 +445,24 @@ export const featureColumns = key.list(
     required: true,
   },
 );
+
+/** Features of sequences in tables. */
+export const staticColumns = key.list(
+  columnsWith(encode(['one_hot', 'calendar'], ONE_HOT, CALENDAR), missingStatic),
+  {
+    description:
+      'Feature columns with one value per sequence, such as the age of a person. The head reads them beside what it reads from the recurrent layers. A cell may be empty if another row of the sequence has the value.',
+    examples: [['age', { column: 'sex', encode: 'one_hot' }]],
+    aliases: ['static', 'sequence_features', 'static_columns', 'static_covariates', 'static_categoricals'],
+    minItems: 1,
+    maxItems: 65536,
+  },
+);
+
+type Columns = key.TypeOf<typeof featureColumns> | key.TypeOf<typeof staticColumns>;
+
+/** A feature of a table as a mapping. */
+export type FeatureKeys = Exclude<Columns[number], string>;
 
 export const textLevel = key.choice(['character', 'byte', 'word'], {
   name: 'text_level',

@@ -1,12 +1,15 @@
 /** Statistics of columns over the training split; NaN is a missing value, which they leave out. */
-import { type Column, type Dataset, inputWidth, type Split } from './dataset.js';
+import { type Column, type Dataset, inputWidth, type SequenceInput, type Split } from './dataset.js';
 
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
 }
 
-/** Rows of numbers of equal width: calls `visit` for each row, which starts at `values[at]`. */
-export type Rows = (visit: (values: ArrayLike<number>, at: number) => void) => void;
+/**
+ * Rows of numbers of equal width: calls `visit` for each row, which starts at `values[at]`; `step`
+ * is its step in its sequence.
+ */
+export type Rows = (visit: (values: ArrayLike<number>, at: number, step?: number) => void) => void;
 
 /** The steps of a split, without padding. @param stride 2 for those of every other sequence */
 export function stepsOf(
@@ -19,7 +22,7 @@ export function stepsOf(
     for (let index = 0; index < count; index += stride) {
       read(index, row, 0, width);
       const length = lengths?.[index] ?? sequenceLength;
-      for (let step = 0; step < length; step++) visit(row, step * width);
+      for (let step = 0; step < length; step++) visit(row, step * width, step);
     }
   };
 }
@@ -48,7 +51,10 @@ export function trainingColumns(
   const name = (part: 'features' | 'targets', i: number) =>
     columnNames?.[part](i) ?? `${part.slice(0, -1)} ${i}`;
   return {
-    features: input.kind === 'number' ? columnsOf(width, features, i => name('features', i)) : [],
+    features:
+      input.kind === 'number'
+        ? columnsOf(width, features, i => name('features', i), firstStaticOf(input))
+        : [],
     targets:
       targets.kind === 'value' && !hasLabelTargets
         ? columnsOf(targets.size, targetRows, i => name('targets', i))
@@ -56,19 +62,31 @@ export function trainingColumns(
   };
 }
 
+/** Index of the first feature that has one value per sequence. */
+export function firstStaticOf(input: SequenceInput): number {
+  return inputWidth(input) - ((input.kind === 'number' && input.static) || 0);
+}
+
 /**
  * Statistics of the values that are not NaN, in two passes, so that a large mean does not cancel a
- * small deviation.
+ * small deviation. Columns from `firstStatic` on count once per sequence.
  */
-export function columnsOf(width: number, rows: Rows, name: (index: number) => string): Column[] {
+export function columnsOf(
+  width: number,
+  rows: Rows,
+  name: (index: number) => string,
+  firstStatic = width,
+): Column[] {
   const sum = new Float64Array(width);
   const min = new Float64Array(width).fill(Number.POSITIVE_INFINITY);
   const max = new Float64Array(width).fill(Number.NEGATIVE_INFINITY);
   const counts = new Float64Array(width);
-  let total = 0;
-  rows((values, at) => {
-    total++;
-    for (let i = 0; i < width; i++) {
+  let [steps, sequences] = [0, 0];
+  rows((values, at, step = 0) => {
+    steps++;
+    if (step === 0) sequences++;
+    const end = step === 0 ? width : firstStatic;
+    for (let i = 0; i < end; i++) {
       const value = values[at + i];
       if (Number.isNaN(value)) continue;
       counts[i]++;
@@ -79,47 +97,54 @@ export function columnsOf(width: number, rows: Rows, name: (index: number) => st
   });
   const mean = sum.map((all, i) => all / counts[i]);
   const squares = new Float64Array(width);
-  rows((values, at) => {
-    for (let i = 0; i < width; i++)
+  rows((values, at, step = 0) => {
+    for (let i = 0; i < (step === 0 ? width : firstStatic); i++)
       if (!Number.isNaN(values[at + i])) squares[i] += (values[at + i] - mean[i]) ** 2;
   });
-  return Array.from({ length: width }, (_, i) => ({
-    name: name(i),
-    mean: mean[i],
-    deviation: Math.sqrt(squares[i] / counts[i]),
-    min: min[i],
-    max: max[i],
-    ...(counts[i] < total && { missing: total - counts[i] }),
-  }));
+  return Array.from({ length: width }, (_, i) => {
+    const missing = (i < firstStatic ? steps : sequences) - counts[i];
+    return {
+      name: name(i),
+      mean: mean[i],
+      deviation: Math.sqrt(squares[i] / counts[i]),
+      min: min[i],
+      max: max[i],
+      ...(missing > 0 && { missing }),
+    };
+  });
 }
 
 /**
  * Medians of some columns of float32 rows. They are exact in bounded memory: values are counted by
  * the upper half of their bits, then those with the upper half of a median by the lower half.
- * @param counts number of values of each column that are not NaN, at least 1
+ * Columns from `firstStatic` on count once per sequence. NaN if a column has no values.
  */
-export function mediansOf(rows: Rows, columns: readonly number[], counts: readonly number[]): number[] {
-  const middle = columns.flatMap((column, i) => [
-    { column, rank: Math.floor((counts[i] - 1) / 2), key: 0 },
-    { column, rank: Math.floor(counts[i] / 2), key: 0 },
+export function mediansOf(rows: Rows, columns: readonly number[], firstStatic: number): number[] {
+  const middle = columns.flatMap(column => [
+    { column, isUpper: false, count: 0, rank: 0, key: 0 },
+    { column, isUpper: true, count: 0, rank: 0, key: 0 },
   ]);
   for (const shift of [16, 0]) {
     const bins = middle.map(() => new Uint32Array(2 ** 16));
-    rows((values, at) => {
+    rows((values, at, step = 0) => {
       for (const [i, { column, key }] of middle.entries()) {
         const value = values[at + column];
-        if (Number.isNaN(value)) continue;
+        if (Number.isNaN(value) || (step > 0 && column >= firstStatic)) continue;
         const bits = sortableBits(value);
         if (shift > 0 || bits >>> 16 === key) bins[i][(bits >>> shift) & 0xffff]++;
       }
     });
     for (const [i, one] of middle.entries()) {
+      if (shift > 0) {
+        one.count = bins[i].reduce((sum, count) => sum + count, 0);
+        one.rank = Math.floor((one.isUpper ? one.count : one.count - 1) / 2);
+      }
       let bin = 0;
       while (one.rank >= bins[i][bin]) one.rank -= bins[i][bin++];
       one.key = ((one.key << 16) | bin) >>> 0;
     }
   }
-  const values = middle.map(({ key }) => fromSortable(key));
+  const values = middle.map(({ count, key }) => (count > 0 ? fromSortable(key) : Number.NaN));
   return columns.map((_, i) => (values[2 * i] + values[2 * i + 1]) / 2);
 }
 

@@ -332,6 +332,10 @@ export class GrowingList<T extends TypedArray> {
     return this.values[index];
   }
 
+  set(index: number, value: number): void {
+    this.values[index] = value;
+  }
+
   /** Keeps only the first `length` values, without freeing memory. */
   truncate(length: number): void {
     this.length = length;

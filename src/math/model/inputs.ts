@@ -6,7 +6,7 @@ import { type ModelSpec, outputSizes } from './spec.js';
 
 /** The meaning of a value, which determines what writes it. */
 export type InputRole =
-  /** Features of a step, or its symbol. */
+  /** Features of a step or sequence, or the symbol of a step. */
   | 'features'
   /** 1 within a sequence, 0 after its end. */
   | 'mask'
@@ -21,13 +21,15 @@ export type InputRole =
 export interface DeclaredInput {
   readonly name: string;
   readonly role: InputRole;
-  /** One value for each step of the sequence, or one for each prediction of the head. */
-  readonly per: 'step' | 'prediction';
+  /** One value for each step of the sequence, each prediction of the head, or the sequence. */
+  readonly per: 'step' | 'prediction' | 'sequence';
   /** Numbers for each row, as a separate axis; null: one number without an axis. */
   readonly width: number | null;
   /** Values are integers below this. */
   readonly symbols?: number;
   readonly dropout?: DropoutPlace;
+  /** Of features: the place of its first value among the features of the data. */
+  readonly first?: number;
 }
 
 export interface DropoutPlace {
@@ -48,12 +50,16 @@ export function declaredInputs(
   loss: Loss,
   { variableLength, training }: InputOptions,
 ): DeclaredInput[] {
-  const { input, head } = spec;
+  const { input, head, staticSize } = spec;
   const inputs: DeclaredInput[] = [
     input.kind === 'symbol'
-      ? { name: 'x', role: 'features', per: 'step', width: null, symbols: input.count }
-      : { name: 'x', role: 'features', per: 'step', width: input.size },
+      ? { name: 'x', role: 'features', per: 'step', width: null, symbols: input.count, first: 0 }
+      : { name: 'x', role: 'features', per: 'step', width: input.size, first: 0 },
   ];
+  if (staticSize > 0) {
+    const first = input.size;
+    inputs.push({ name: 'static', role: 'features', per: 'sequence', width: staticSize, first });
+  }
   if (variableLength && spec.layers.some((_, layer) => keepsStates(spec, layer))) {
     inputs.push({ name: 'mask', role: 'mask', per: 'step', width: null });
   }
@@ -116,6 +122,12 @@ export function widthOf({ width }: DeclaredInput): number {
 /** Numbers for `count` steps or predictions of a batch of `batch` rows. */
 export function inputShape({ width }: DeclaredInput, count: number, batch: number): Shape {
   return width === null ? [count, batch] : [count, batch, width];
+}
+
+/** Steps or predictions of a batch of `steps` steps that `input` has values for. */
+export function countOf({ per }: DeclaredInput, spec: ModelSpec, steps: number): number {
+  if (per === 'sequence') return 1;
+  return per === 'step' ? steps : predictionsOf(spec, steps);
 }
 
 /** Predictions for each sequence of `steps` steps. */

@@ -2,7 +2,7 @@
 import type { RandomStream } from '../../util/random.js';
 import type { ParameterShape } from '../cells/cell.js';
 import { type Shape, sizeOf } from '../graph/shape.js';
-import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
+import { cellOf, headSizes, type ModelSpec, type Unit, unitName, unitsOf } from './spec.js';
 
 /** The other owners of parameters are directions of layers (`unitName`). */
 export const HEAD = 'head';
@@ -168,7 +168,7 @@ function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
 
 /** torch.nn.Linear: Kaiming uniform with a = sqrt(5), which is uniform within 1/sqrt(fan_in). */
 function describeHead(spec: ModelSpec): Description[] {
-  const parts = outputSizes(spec, spec.layers.length - 1);
+  const parts = headSizes(spec);
   const widths = [parts.reduce((sum, size) => sum + size, 0), ...spec.head.hidden_sizes, spec.outputSize];
   return widths.slice(1).flatMap((outputs, i): Description[] => {
     const inputs = widths[i];

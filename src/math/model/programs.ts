@@ -17,6 +17,7 @@ import { select } from '../ops/stack.js';
 import { heads } from './heads.js';
 import {
   constantName,
+  countOf,
   declaredInputs,
   dropoutName,
   headDropoutName,
@@ -116,11 +117,10 @@ class BlockBuilder {
   private declareInputs(): ReadonlyMap<string, Node> {
     const { spec, loss, block, options, graph } = this;
     const declared = declaredInputs(spec, loss, options);
-    const predictions = heads[spec.head.from].reads === 'each' ? block.steps : 1;
     return new Map(
       blockInputs(spec, block, declared).map(({ input, local }) => {
-        const count = input.per === 'step' ? block.steps : predictions;
-        const shape = inputShape(input, Math.max(1, count), options.batch);
+        const count = Math.max(1, countOf(input, spec, block.steps));
+        const shape = inputShape(input, count, options.batch);
         return [local, graph.input(local, shape, input)];
       }),
     );
@@ -228,8 +228,9 @@ class BlockBuilder {
         this.graph.input(constantName(name), [length]),
       ]),
     );
+    const ofSequence = spec.staticSize > 0 ? [select(this.input('static'), 0)] : [];
     read.forEach((parts, t) => {
-      const prediction = this.dense(parts, t, weights);
+      const prediction = this.dense([...parts, ...ofSequence], t, weights);
       const rows = loss.rows(prediction, select(target, t), constants);
       outputs.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
       this.sources.push([rows, select(weight, t)]);

@@ -17,7 +17,7 @@
 import { heads } from './heads.js';
 import { type DeclaredInput, dropoutName, keepsStates, poolsByWeight } from './inputs.js';
 import { EMBEDDING, HEAD, type ParameterLayout } from './parameters.js';
-import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
+import { cellOf, headSizes, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
 /** Cell steps (steps times directions) of a block; each costs about seven kernels. */
 export const MAX_CELL_STEPS = 64;
@@ -299,12 +299,7 @@ export function programKey(spec: ModelSpec, block: Block, options: BlockOptions)
       const { settings, inputSizes } = spec.layers[unit.layer];
       return [localUnit(unit, firstLayer), settings, inputSizes, keepsStates(spec, unit.layer)];
     }),
-    head: hasHead && [
-      spec.head,
-      spec.outputSize,
-      hasLoss(spec, block),
-      outputSizes(spec, spec.layers.length - 1),
-    ],
+    head: hasHead && [spec.head, spec.outputSize, hasLoss(spec, block), headSizes(spec)],
     links: [
       sizes(links.incoming),
       sizes(links.incomingGradients),

@@ -21,6 +21,8 @@ export interface LayerSpec {
 
 export interface ModelSpec {
   readonly input: ModelInput;
+  /** Numbers of a sequence that the head reads beside the outputs of the top layer. */
+  readonly staticSize: number;
   readonly layers: readonly LayerSpec[];
   /** Probability that an output of a layer below another one is dropped. */
   readonly dropout: number;
@@ -54,6 +56,12 @@ export function outputSizes(spec: ModelSpec, layer: number): number[] {
   return unitsOf(spec, layer).map(() => cellOf(one).states(one.settings)[0].size);
 }
 
+/** Sizes of the parts that the head reads: the outputs of the top layer, then static features. */
+export function headSizes(spec: ModelSpec): number[] {
+  const outputs = outputSizes(spec, spec.layers.length - 1);
+  return spec.staticSize > 0 ? [...outputs, spec.staticSize] : outputs;
+}
+
 export function unitName({ layer, reverse }: Unit): string {
   return `${layer}${reverse ? '_reverse' : ''}`;
 }
@@ -66,11 +74,12 @@ export interface ModelContext extends Pick<ModelSpec, 'outputSize' | 'carriesSta
 export function describeModel(model: ModelConfig, { input: data, ...context }: ModelContext): ModelSpec {
   const { dropout, head } = model;
   const input = describeInput(model, data);
-  return { input, layers: stackLayers(model, input.size), dropout, head, ...context };
+  const staticSize = (data.kind === 'number' && data.static) || 0;
+  return { input, staticSize, layers: stackLayers(model, input.size), dropout, head, ...context };
 }
 
 function describeInput({ embedding }: ModelConfig, data: SequenceInput): ModelInput {
-  if (data.kind === 'number') return data;
+  if (data.kind === 'number') return { kind: 'number', size: data.size - (data.static ?? 0) };
   if (!embedding) throw new Error('symbols need an embedding: the config was not checked against its data');
   return { kind: 'symbol', count: embedding.num_symbols ?? data.count, size: embedding.size };
 }

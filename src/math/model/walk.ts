@@ -199,8 +199,11 @@ export class ScheduleWalk<A extends Numbers> {
     const given: Arrays<A> = { ...values, ...(hasLoss(this.spec, block) && this.constants) };
     for (const { name, offset, size } of own) given[name] = parameters.subarray(offset, offset + size) as A;
     for (const { input, local } of read) {
-      const [from, count] =
-        input.per === 'step' ? [block.start, Math.max(1, block.steps)] : this.predictions(block);
+      const [from, count] = {
+        step: [block.start, Math.max(1, block.steps)],
+        prediction: this.predictions(block),
+        sequence: [0, 1],
+      }[input.per];
       const size = batch * widthOf(input);
       given[local] = inputs[input.name].subarray(from * size, (from + count) * size) as A;
     }
