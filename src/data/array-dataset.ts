@@ -173,7 +173,7 @@ export class ArraySequences {
 
 const MISSING_ALLOWED = 'a value, or `dataset.missing: { fill: forward, indicator: true }`';
 
-export function notFinite(array: FileArray, at: number): Diagnostic {
+function notFinite(array: FileArray, at: number): Diagnostic {
   const message = `${array.nameOf(at)} is not a finite float32 number`;
   return { code: 'data/not-finite', message, file: array.file, got: array.exactly(at) };
 }

@@ -140,7 +140,7 @@ export function isMissing(text: string): boolean {
 }
 
 /** True if a cell has text instead of a number. */
-export function isWord(text: string): boolean {
+function isWord(text: string): boolean {
   return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
 }
 
@@ -177,7 +177,7 @@ export function missingCell(
 }
 
 /** A month is its first day. */
-export const TIMESTAMP =
+const TIMESTAMP =
   /^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
 /** Offset from UTC at the end of a time. */
 export const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;

@@ -102,7 +102,7 @@ export async function readStream(
   return { sources, length, totals, ...(isOnDisk ? streamOnDisk(stored) : streamInMemory(all.toArray())) };
 }
 
-export function streamInMemory(codes: Uint32Array): SymbolReader {
+function streamInMemory(codes: Uint32Array): SymbolReader {
   return { places: () => [], decode: ({ from, to }) => codes.subarray(from, to) };
 }
 

@@ -157,7 +157,7 @@ export function tensorInput(values: Float32Array, shape: Shape): Input {
 }
 
 /** gpu.js names the contiguous axis first. */
-export function gpuSize(shape: Shape): [number] | [number, number] | [number, number, number] {
+function gpuSize(shape: Shape): [number] | [number, number] | [number, number, number] {
   return [...shape].reverse() as ReturnType<typeof gpuSize>;
 }
 

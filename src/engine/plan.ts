@@ -156,7 +156,7 @@ export function placeArrays(plan: Plan): { offsets: number[]; scratchBytes: numb
 }
 
 /** WebGPU guarantees 8 storage buffers per stage; one of them is the result. */
-export const MAX_ARRAY_ARGUMENTS = 7;
+const MAX_ARRAY_ARGUMENTS = 7;
 
 export interface Fusion {
   /** The nodes that are kernels, in the order in which they can run. */
@@ -165,7 +165,7 @@ export interface Fusion {
   isStored(node: Node): boolean;
 }
 
-export function fuse(program: Program): Fusion {
+function fuse(program: Program): Fusion {
   const outputs = new Set(program.outputs.values());
   const nodes = reachable(outputs);
   const readers = new Map<Node, Set<Node>>(nodes.map(node => [node, new Set()]));

@@ -420,7 +420,7 @@ export interface PredictionForm {
   readonly targetNames?: readonly string[];
 }
 
-export function predictionForm(
+function predictionForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
   { class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,

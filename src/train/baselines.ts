@@ -330,7 +330,7 @@ function finite(name: string, value: number): SplitMetrics {
 const MAX_NUMBERS = 2 ** 20;
 
 /** NaN if no prediction counts. `outputs` [C] are predicted for every input. */
-export function meanLoss(settings: LossSettings, outputs: Float32Array, targets: Targets): number {
+function meanLoss(settings: LossSettings, outputs: Float32Array, targets: Targets): number {
   const loss = lossOf(settings);
   const size = outputs.length;
   const isClass = targets.kind === 'class';

@@ -53,7 +53,7 @@ const MACHINE = ['backend', 'arithmetic', 'version', 'gpu.js'] as const;
 /** `unsafe`: alters results; recorded in the manifest if the user allows it by name. */
 export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
 
-export function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
+function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
   const fact = resumeFact(change, loaded);
   if (typeof fact === 'string') return fact;
   return 'never' in fact ? 'impossible' : 'unsafe';
@@ -138,7 +138,7 @@ function covers(keys: readonly string[], key: string): boolean {
 }
 
 /** Describes each change with its classification, refused changes first. */
-export function describeChanges(
+function describeChanges(
   changes: readonly Change[],
   allowed: readonly string[],
   loaded: LoadedExperiment,

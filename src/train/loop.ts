@@ -303,7 +303,7 @@ export interface EpochMeans {
   readonly seconds: number;
 }
 
-export class EpochSums {
+class EpochSums {
   totals: EpochTotals;
   private seconds = 0;
 

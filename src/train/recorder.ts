@@ -322,7 +322,7 @@ export function openEvents(run: RunContext, seq = 0) {
 }
 
 /** Printed after an evaluation. */
-export function evaluationSentence(
+function evaluationSentence(
   split: 'validation' | 'test',
   { epoch, step }: Pick<Position, 'epoch' | 'step'>,
   { train, ...metrics }: Metrics,
@@ -333,7 +333,7 @@ export function evaluationSentence(
   return [`epoch ${epoch}`, `step ${step}`, trained, ...measured].join('  ');
 }
 
-export function earlyStopSentence(
+function earlyStopSentence(
   { epoch, step }: Position,
   { metric, best, patience }: EarlyStop,
   minDelta: number,
@@ -393,10 +393,7 @@ export function divergedAdvice(updates: number, { experiment }: LoadedExperiment
   return `try a smaller optimizer.learning_rate${clip}`;
 }
 
-export function skippedSentence(
-  { step, skipped, ...result }: StepReport,
-  { experiment }: LoadedExperiment,
-): string {
+function skippedSentence({ step, skipped, ...result }: StepReport, { experiment }: LoadedExperiment): string {
   const left = Math.max(0, experiment.training.max_skipped_batches - skipped);
   return `step ${step}: batch skipped: ${notFiniteWords(result)}; training.max_skipped_batches allows ${left} more`;
 }

@@ -170,7 +170,7 @@ export function streamsOf(training: Experiment['training'] | undefined): number 
 }
 
 /** The loss settings for the threads, with class weights as numbers. */
-export function lossSettings(
+function lossSettings(
   { experiment: { loss } }: LoadedExperiment,
   train: Split,
   { outputSize }: ModelSpec,

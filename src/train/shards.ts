@@ -279,7 +279,7 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
 }
 
 /** The memory of a shard in this thread's `heap`, whichever thread allocated it. */
-export function openShard(memory: ShardMemory, heap: Heap): ShardMemory {
+function openShard(memory: ShardMemory, heap: Heap): ShardMemory {
   const open = (part: object): object => {
     if (part instanceof Int32Array) return part;
     if (part instanceof Float32Array) return heap.adopt(part);

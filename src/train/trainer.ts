@@ -287,7 +287,7 @@ export function createUpdater<S>(
 }
 
 /** A sum is finite only if every term is; sums of float32 do not overflow float64. */
-export function isFiniteThroughout(values: Float32Array): boolean {
+function isFiniteThroughout(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];
   for (let i = 0; i < values.length; i += 4) {
     a += values[i];
@@ -334,7 +334,7 @@ export interface MetricSums {
 export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
 
 /** Summed in batch order, so byte-identical for any number of threads and shards. */
-export function batchMetrics(batches: ShardedBatches, batch: PreparedBatch): MetricSums {
+function batchMetrics(batches: ShardedBatches, batch: PreparedBatch): MetricSums {
   const { loss, metrics: names } = batches.model;
   const metrics = trainedMetrics(taskOf(loss), names);
   if (metrics.length === 0) return NO_METRICS;

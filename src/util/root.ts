@@ -19,7 +19,7 @@ function findRoot(): string {
 export const packageRoot: string = findRoot();
 
 /** How users call the program of the package in `root`: by npx if it is installed. */
-export function launcherIn(root: string): string {
+function launcherIn(root: string): string {
   return root.split(sep).includes('node_modules') ? 'npx cellrun' : './run';
 }
 

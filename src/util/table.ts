@@ -47,7 +47,7 @@ export function formatTable(table: Table, format: TableFormat, width = Number.PO
   }
 }
 
-export function recordsOf({ columns, rows }: Table): readonly Readonly<Record<string, Cell>>[] {
+function recordsOf({ columns, rows }: Table): readonly Readonly<Record<string, Cell>>[] {
   return rows.map(row => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
 }
 

@@ -308,7 +308,7 @@ export interface BatchInShards {
 /**
  * Rows of the batch, from 0 for the first of the first shard, that have a prediction that counts.
  */
-export function countedRows({ shape, shards }: BatchInShards): number[] {
+function countedRows({ shape, shards }: BatchInShards): number[] {
   return shards.flatMap(({ inputs: { weight } }, s) =>
     range(shape.batch)
       .filter(row => weight.some((one, at) => at % shape.batch === row && one !== 0))
@@ -326,7 +326,7 @@ export function spread(candidates: readonly number[], count: number): number[] {
   return range(count).map(i => candidates[Math.round(i * apart)]);
 }
 
-export function keepRows({ shape, shards }: BatchInShards, rows: readonly number[]): void {
+function keepRows({ shape, shards }: BatchInShards, rows: readonly number[]): void {
   for (const [s, { inputs }] of shards.entries())
     for (const at of inputs.weight.keys())
       if (!rows.includes(s * shape.batch + (at % shape.batch))) inputs.weight[at] = 0;

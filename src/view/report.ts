@@ -131,7 +131,7 @@ function commonOf([first = {}, ...others]: readonly ConfigTexts[]): ConfigTexts 
 }
 
 /** `completed: gate failed` */
-export function statusWords({ state, shortfalls }: Pick<RunRow, 'state' | 'shortfalls'>): string {
+function statusWords({ state, shortfalls }: Pick<RunRow, 'state' | 'shortfalls'>): string {
   return shortfalls.length === 0 ? state : `${state}: ${shortfalls.join(', ')}`;
 }
 

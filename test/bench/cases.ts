@@ -46,9 +46,9 @@ const CALL_FLOPS = 2e8;
 const MAX_REPEATS = 8;
 
 export const REFERENCE: Sizes = { hidden_size: 128, batch_size: 100, sequence_length: 28, threads: 1 };
-export const HIDDEN_SIZES = [32, 128, 512] as const;
-export const BATCH_SIZES = [1, 32, 100, 512] as const;
-export const SEQUENCE_LENGTHS = [28, 128, 784] as const;
+const HIDDEN_SIZES = [32, 128, 512] as const;
+const BATCH_SIZES = [1, 32, 100, 512] as const;
+const SEQUENCE_LENGTHS = [28, 128, 784] as const;
 
 /**
  * Every case, those of one number of threads together. `threads` is how many the models get at

@@ -8,7 +8,7 @@ import type { Hello } from './protocol.js';
 
 export const OURS = 'cellrun';
 /** PyTorch otherwise than as it comes; which one is the fastest depends on sizes and build. */
-export const TORCH_VARIANTS = ['PyTorch without oneDNN', 'PyTorch compiled'] as const;
+const TORCH_VARIANTS = ['PyTorch without oneDNN', 'PyTorch compiled'] as const;
 
 export const OTHERS = ['other build', 'gpu.js', 'PyTorch', ...TORCH_VARIANTS, 'TensorFlow.js'] as const;
 export type Other = (typeof OTHERS)[number];

@@ -8,7 +8,7 @@ export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured
  * A figure that its own rounds scatter this much about says nothing: the machine was doing
  * something else.
  */
-export const MAX_NOISE = 0.15;
+const MAX_NOISE = 0.15;
 
 type Unit = Figure['unit'];
 

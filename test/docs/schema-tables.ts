@@ -333,7 +333,7 @@ function firstSentence(words: string): string {
 }
 
 /** Text outside of a table. */
-export function text(prose: string): string {
+function text(prose: string): string {
   return prose
     .split(/(`[^`]*`)/)
     .map(part => (part.startsWith('`') ? part : part.replaceAll('<', '&lt;')))

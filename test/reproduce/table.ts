@@ -200,7 +200,7 @@ export function briefRows(): readonly (readonly string[])[] {
   });
 }
 
-export const SEEDS = 3;
+const SEEDS = 3;
 
 function rowOf(experiment: Experiment): string[] {
   const { name, title, config, metric, published, target } = experiment;

@@ -28,7 +28,7 @@ export type SweepMoment =
   | AtOperation;
 
 /** The one sweep below an output root; undefined before it has a plan. */
-export function sweepUnder(output: string): string | undefined {
+function sweepUnder(output: string): string | undefined {
   const found = runUnder(join(output, 'sweeps'));
   return found !== undefined && existsSync(join(found, 'plan.json')) ? found : undefined;
 }

@@ -65,7 +65,7 @@ export async function changeLook(
   await nextFrames(page);
 }
 
-export async function nextFrames(page: Page): Promise<void> {
+async function nextFrames(page: Page): Promise<void> {
   await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
 }
 

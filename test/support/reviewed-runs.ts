@@ -88,7 +88,7 @@ export function reach(
 }
 
 /** Changes the run in `directory` as if it had recorded no verdict of its gates. */
-export function withoutVerdicts(summary: Record<string, unknown>, directory: string): void {
+function withoutVerdicts(summary: Record<string, unknown>, directory: string): void {
   Object.assign(summary, { gates: [], exit_code: 0 });
   const file = join(directory, 'log.jsonl');
   const lines = readFileSync(file, 'utf8').split(/(?<=\n)/);

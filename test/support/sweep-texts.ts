@@ -16,7 +16,7 @@ export async function failure(action: () => unknown): Promise<UserError> {
 }
 
 /** The diagnostics as `code line:column`, followed by the file if it is not `file`. */
-export function told(error: UserError, file = '', folder = ''): string[] {
+function told(error: UserError, file = '', folder = ''): string[] {
   return error.diagnostics.map(d => {
     const other = d.file === file || d.file === undefined ? '' : ` ${d.file.replace(`${folder}/`, '')}`;
     return `${d.code} ${d.line}:${d.column}${other}`;

@@ -62,7 +62,7 @@ export function failuresOnly(result: FileResult, number: number): string {
  * Failed assertions with their diagnosis (YAML between `---` and `...`), and lines that are not
  * TAP. Leaves out plans and tests that passed.
  */
-export function failedLines(tap: string): string {
+function failedLines(tap: string): string {
   let isPassed = false;
   let diagnosis: string | undefined;
   const kept = tap.split('\n').filter(line => {

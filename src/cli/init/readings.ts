@@ -311,7 +311,7 @@ function checkNumbers(candidate: Candidate, columns: readonly Column[], path: st
 }
 
 /** A number other than a flag, an identifier or a part of a date. */
-export function isMeasure(column: Column): boolean {
+function isMeasure(column: Column): boolean {
   const { isNumber, distinct, name } = column;
   return isNumber && distinct > 2 && !isPartOfDate(name) && !isIdentifier(column);
 }

@@ -61,7 +61,7 @@ export function bestMetrics(results: SweepResults, io: Io): string {
   return `\n${head}${formatTable(metricsTable(metrics), 'text', widthOf(io))}${note}`;
 }
 
-export function paragraph(lines: readonly string[]): string {
+function paragraph(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
 }
 

@@ -173,7 +173,7 @@ export function valuePlace(root: Node, path: Path): Place {
 }
 
 /** Of the nearest key above if there is none; of the first key for the root. */
-export function keyPlace(root: Node, path: Path): Place {
+function keyPlace(root: Node, path: Path): Place {
   for (let length = path.length; length > 0; length--) {
     const found = nodeAt(root, path.slice(0, length));
     if (found !== undefined) return found.key ?? found.value.place;

@@ -3,11 +3,11 @@ import * as key from '../../util/schema.js';
 import { DATE_FORMAT } from '../formats/dates.js';
 import { CALENDAR_FEATURES } from './calendar.js';
 
-export const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
+const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
 export const VALIDATION = {
   resume: { never: 'its best checkpoint was selected on this validation split' },
 } as const satisfies Partial<key.KeyFacts>;
-export const VOCABULARY = {
+const VOCABULARY = {
   resume: { never: 'its weights were trained with this vocabulary' },
 } as const satisfies Partial<key.KeyFacts>;
 

@@ -56,7 +56,7 @@ export function packedSplit(packed: Packed, steps: number): Split {
  * Writes the steps of a sequence as `Split.read` does.
  * @param row `[length, F]`
  */
-export function writeSteps(
+function writeSteps(
   row: Float32Array,
   { inputSize, steps }: { readonly inputSize: number; readonly steps: number },
   out: Float32Array,
@@ -75,7 +75,7 @@ export function writeSteps(
 }
 
 /** Selects the targets of the sequences `indices`; `steps` is T. Targets on disk stay there. */
-export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
+function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
   if (targets.kind === 'value') {
     const predictions = targets.perStep ? steps : 1;
     const width = targets.size * predictions;

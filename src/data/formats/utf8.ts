@@ -62,7 +62,7 @@ function formatOf(start: Buffer): string | undefined {
  * The problem of a character that is not UTF-8, whose first byte is `byte`.
  * @param start first bytes of the file
  */
-export function notUtf8(
+function notUtf8(
   byte: number,
   { file, line, column, offset }: BytesPlace & { readonly file: string },
   start: Buffer,

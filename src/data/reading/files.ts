@@ -27,7 +27,7 @@ export function expansionLimit(): number {
 }
 
 /** Default of the `memory` key, in MiB: a quarter of the available memory. */
-export function defaultMemory(): number {
+function defaultMemory(): number {
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.floor(Math.min(totalmem(), constrained) / 4 / 2 ** 20);
 }

@@ -40,7 +40,7 @@ export function forEachIndex(shape: Shape, visit: (index: readonly number[], fla
 }
 
 /** A graph is built with incompatible shapes: a bug, found before anything runs. */
-export class ShapeError extends Error {
+class ShapeError extends Error {
   override readonly name = 'ShapeError';
 }
 

@@ -141,7 +141,7 @@ function headBlocks(spec: ModelSpec, options: ScheduleOptions): Block[] {
 }
 
 /** Chunks of `length` steps; a remainder comes first. */
-export function splitIntoChunks(total: number, length: number) {
+function splitIntoChunks(total: number, length: number) {
   const chunks: Pick<Block, 'start' | 'steps'>[] = [];
   for (let end = total; end > 0; end -= length) {
     const start = Math.max(0, end - length);
@@ -154,7 +154,7 @@ export function splitIntoChunks(total: number, length: number) {
  * Steps of a chunk, at most `max`: a number that divides `total`, so that a single program is
  * compiled, unless the next smaller divisor would double the number of chunks.
  */
-export function chunkLength(total: number, max: number): number {
+function chunkLength(total: number, max: number): number {
   if (total <= max) return total;
   for (let steps = max; steps * 2 > max; steps--) if (total % steps === 0) return steps;
   return Math.ceil(total / Math.ceil(total / max));

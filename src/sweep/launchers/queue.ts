@@ -163,7 +163,7 @@ async function loadPackages() {
   }
 }
 
-export function unreachableError(shown: string, reason: string): UserError {
+function unreachableError(shown: string, reason: string): UserError {
   return usageError('queue/unreachable', `cannot reach ${shown}: ${reason}`);
 }
 

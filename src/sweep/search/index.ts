@@ -5,7 +5,7 @@ import { sobol } from './sobol.js';
 import type { Space } from './space.js';
 import { tpe } from './tpe.js';
 
-export const methods = { grid, random, sobol, tpe };
+const methods = { grid, random, sobol, tpe };
 
 export const method = union(
   'kind',

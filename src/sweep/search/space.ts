@@ -4,7 +4,7 @@ import * as s from '../../util/schema.js';
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
-export const value = s.named('value', s.anything<Value>('A value that is valid in the config.'));
+const value = s.named('value', s.anything<Value>('A value that is valid in the config.'));
 
 export const point = s.mapOf(value, {
   name: 'point',

@@ -11,7 +11,7 @@ import { modelOf } from '../../support/models.js';
 import { type BenchCase, MODELS } from '../cases.js';
 
 export const LEARNING_RATE = 0.01;
-export const ADAM = {
+const ADAM = {
   kind: 'adam',
   learning_rate: 0.01,
   betas: [0.9, 0.999],
