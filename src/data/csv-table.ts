@@ -85,8 +85,8 @@ export interface TableColumns extends TableFormat {
   /** Names rows that are sequences. */
   readonly id?: NamedColumn | undefined;
   /**
-   * True if predictions read only some rows of a group: a feature may be no number (`Rows.texts`),
-   * and a row without a group concerns no other.
+   * True if only some rows of a group are read: a feature may be missing, and in predictions no
+   * number (`Rows.texts`), and a row without a group concerns no other.
    */
   readonly isPartlyRead?: boolean;
 }
@@ -101,7 +101,7 @@ export interface TargetReader {
 }
 
 /** What a numeric feature needs if some of its values are missing. */
-const FILLED = 'a value in every row, or `dataset.missing: { fill: forward, indicator: true }`';
+export const FILLED = 'a value in every row, or `dataset.missing: { fill: forward, indicator: true }`';
 
 /** Maximum number of values in a sequence to predict: 64 MiB. */
 const MAX_NUMBERS = 2 ** 24;
@@ -428,16 +428,16 @@ export class TableReader implements TableHandlers {
       return reader.read(cell, value => features.push(value));
     }
     if (symbol === undefined) {
-      if (column.isMissing?.(text)) {
-        features.push(Number.NaN);
-        const expected = this.isTraining ? FILLED : undefined;
-        return column.isFilled ? undefined : place => missingCell(text, place, expected);
-      }
-      const value = cellNumber(text);
-      if (value === undefined && !isPartlyRead) return place => badNumber(text, place);
-      if (value === undefined) texts.set(features.size, text);
+      const isHole = column.isMissing?.(text) ?? false;
+      const value = isHole ? undefined : cellNumber(text);
+      const isValid = value !== undefined || (isHole && column.isFilled);
+      // rows of the future may lack values, in training as well
+      const isLater = !isValid && isPartlyRead && (isHole || !this.isTraining);
+      if (isLater) texts.set(features.size, text);
       features.push(value ?? Number.NaN);
-      return undefined;
+      if (isValid || isLater) return undefined;
+      const expected = this.isTraining ? FILLED : undefined;
+      return place => (isHole ? missingCell(text, place, expected) : badNumber(text, place));
     }
     // a text without symbols has no steps, so it is neither trained on nor counted
     const isLeftOut = level !== undefined && (this.isTraining || this.columns.evaluation !== undefined);

@@ -4,9 +4,10 @@
  */
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { TimeGaps } from './core/dataset.js';
+import type { Preparation, TimeGaps } from './core/dataset.js';
 import type { RowList, Rows } from './csv-rows.js';
 import type { ForecastConfig } from './forecast.js';
+import type { TrainedSeries } from './forecast-series.js';
 import { intervalWords, positionsOf, type Times, usualStep } from './forecast-times.js';
 
 interface TimedSeries {
@@ -67,6 +68,8 @@ export interface InputSeries {
   /** Its rows, in the order of their times. */
   readonly list: RowList;
   readonly rows: Rows;
+  readonly preparation: Preparation | undefined;
+  readonly trained: TrainedSeries;
 }
 
 /** Steps of a series that a window reads. */

@@ -11,26 +11,18 @@ import type {
   NewSequence,
   NewSequencesOptions,
   ReadSequence,
-  Scaling,
   SequenceReader,
   SeriesScaling,
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { Problems } from './core/problems.js';
-import { badNumber, isMissing } from './csv-columns.js';
 import type { RowList } from './csv-rows.js';
 import { TableReader } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps.js';
+import { cellProblem, lastTarget, seriesOf, stepShape, tableColumns } from './forecast-series.js';
 import { intervalOf, timesAfter } from './forecast-times.js';
-import {
-  forecastSplit,
-  idOf,
-  scaledSeries,
-  tableColumns,
-  windowShape,
-  withoutLogarithm,
-} from './forecast-windows.js';
+import { forecastSplit, hasTarget, idOf, type Window } from './forecast-windows.js';
 import type { RowPlace } from './formats/tables.js';
 import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/files.js';
@@ -40,9 +32,9 @@ export function forecastSequences(
   { series_scaling }: DataRecord,
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
-  const { pooled, series } = series_scaling as SeriesScaling;
-  const scalings = new Map(series.map(one => [one.name, one]));
-  const columns = { ...tableColumns(config), purpose: 'predict', isPartlyRead: true } as const;
+  const { pooled, series, preparation } = series_scaling as SeriesScaling;
+  const known = new Map(series.map(one => [one.name, one]));
+  const columns = { ...tableColumns(config), purpose: 'predict' } as const;
   return {
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
@@ -55,27 +47,31 @@ export function forecastSequences(
       }
       const lists = reader.lists();
       const { rows } = reader;
+      const { texts: names } = rows.groupNames;
+      const fill = preparation?.columns.map(column => column.fill?.value ?? 0);
+      const inputOf = (key: number): InputSeries => ({
+        ...{ name: names[key], list: lists[key], rows, preparation },
+        trained: known.get(names[key]) ?? { ...pooled, ...(fill && { fill }) },
+      });
       if (targets) {
-        for (const [key, list] of lists.entries()) {
-          const name = rows.groupNames.texts[key];
+        for (const key of lists.keys()) {
+          const series = inputOf(key);
           const problems = new Problems();
           problems.add(...(rows.problems.get(key)?.all ?? []));
-          problems.attempt(() => checkDates({ name, list, rows }, config));
-          if (problems.all.length > 0) yield [{ problems: problems.all, id: name }];
-          else yield* windowsToEvaluate({ name, list, rows }, config, scalings.get(name) ?? pooled);
+          problems.attempt(() => checkDates(series, config));
+          if (problems.all.length > 0) yield [{ problems: problems.all, id: series.name }];
+          else yield* windowsToEvaluate(series, config);
         }
         yield reader.take();
         return;
       }
       const sequences = lists.map((list, key) => {
-        const name = rows.groupNames.texts[key];
+        const name = names[key];
         const id = config.series !== undefined && { id: name };
         try {
           rows.problems.get(key)?.throwIfAny();
-          const scaling = scalings.get(name);
-          const trained = scaling ?? { ...pooled, interval: undefined };
-          const { gaps, ...window } = windowToPredict({ name, list, rows }, config, trained);
-          const isNew = id !== false && scaling === undefined;
+          const { gaps, ...window } = windowToPredict(inputOf(key), config);
+          const isNew = id !== false && !known.has(name);
           const warnings = [...gaps, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
           return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
         } catch (error) {
@@ -92,47 +88,37 @@ export function forecastSequences(
 const WINDOWS = 64;
 
 /** Yields all windows of a series that have targets, in the order of a split. */
-function* windowsToEvaluate(
-  table: InputSeries,
-  config: ForecastConfig,
-  { naive_error, ...scaling }: Scaling & { readonly naive_error?: number },
-): Generator<readonly ReadSequence[]> {
-  const { list, rows } = table;
+function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generator<readonly ReadSequence[]> {
+  const { name, list, rows, preparation, trained } = table;
   const { input_steps, horizon, stride } = config;
-  const { size, steps, width } = windowShape(config);
-  const valueAt = (row: number, column: number) => rows.features.at(row * width + column);
-  const series = {
-    ...scaledSeries(list, valueAt, scaling, config),
-    name: table.name,
-    naiveError: naive_error,
-  };
-  const problemsIn = cellProblems(table, config);
-  // rows without a target at the end are those whose future is not known yet
-  const end = 1 + lastTarget(table, width);
-  const origins: number[] = [];
-  for (let origin = input_steps; origin + horizon <= end; origin += stride) origins.push(origin);
-  for (let from = 0; from < origins.length; from += WINDOWS) {
-    const windows = origins.slice(from, from + WINDOWS).map(origin => ({ series, origin }));
+  const { size, steps, width } = stepShape(config, preparation);
+  const cellAt = (step: number, column: number) => rows.features.at(list[step] * width + column);
+  const series = { ...seriesOf(list, cellAt, trained, config), name };
+  const problemsIn = problemsOf(table, config);
+  const end = 1 + lastTarget(list, rows, config);
+  const all: Window[] = [];
+  for (let origin = input_steps; origin + horizon <= end; origin += stride) all.push({ series, origin });
+  for (let from = 0; from < all.length; from += WINDOWS) {
+    const windows = all.slice(from, from + WINDOWS);
     const id = (index: number) => idOf(windows[index], rows.order);
-    const { read, targets } = forecastSplit(windows, rows.keys, config, id);
+    const { read, targets } = forecastSplit(windows, { keys: rows.keys, config, preparation, id });
     const perWindow = targets.values.length / windows.length;
-    yield windows.map(({ origin }, i): ReadSequence => {
+    yield windows.flatMap((window, i): ReadSequence[] => {
+      const { origin } = window;
       const problems = problemsIn(origin - input_steps, origin + horizon, true);
-      if (problems.length > 0) return { problems, id: id(i) };
+      if (problems.length > 0) return [{ problems, id: id(i) }];
+      if (!hasTarget(window, config)) return [];
       const values = new Float32Array(steps * size);
       read(i, values, 0, size);
-      return {
-        ...{ length: steps, values, id: id(i), errorScale: naive_error },
-        targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
-        targetScaling: step => targets.scaling((i * perWindow) / targets.size + step),
-      };
+      return [
+        {
+          ...{ length: steps, values, id: id(i), errorScale: series.naiveErrors },
+          targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
+          targetScaling: step => targets.scaling((i * perWindow) / targets.size + step),
+        },
+      ];
     });
   }
-}
-
-/** The last step of a series with a target. */
-function lastTarget({ list, rows }: InputSeries, width: number): number {
-  return list.findLastIndex(row => !isMissing(rows.texts.get(row * width) ?? 'a number'));
 }
 
 /** Warning: the training data do not have this series. */
@@ -141,37 +127,32 @@ function notTrained(series: string, place: RowPlace): Diagnostic {
   return { code: 'data/new-series', message, ...place };
 }
 
-/**
- * @param trained what training recorded of the series
- * @throws UserError (exit 5) if the series has no window that a model can read
- */
+/** @throws UserError (exit 5) if the series has no window that a model can read */
 function windowToPredict(
   series: InputSeries,
   config: ForecastConfig,
-  trained: Scaling & { readonly interval?: Interval | undefined },
 ): NewSequence & { readonly gaps: readonly Diagnostic[] } {
-  const { name, list, rows } = series;
+  const { name, list, rows, preparation, trained } = series;
   const { input_steps, horizon } = config;
-  const { size, width, steps } = windowShape(config);
+  const { size, width, steps } = stepShape(config, preparation);
   checkDates(series, config);
-  const last = lastTarget(series, width);
+  const last = lastTarget(list, rows, config);
   const ahead = Math.min(horizon, list.length - 1 - last);
   const range = { first: last + 1 - input_steps, last, ahead };
   refuseLacking(series, config, range);
   const wrong = new Problems();
-  wrong.add(...cellProblems(series, config)(range.first, last + 1 + range.ahead, false));
-  const read = list.slice(range.first, last + 1);
-  const future = list.slice(last + 1, last + 1 + ahead);
+  wrong.add(...problemsOf(series, config)(range.first, last + 1 + range.ahead, false));
   wrong.throwIfAny();
-  const given = [...read, ...future];
+  const given = list.slice(range.first, last + 1 + ahead);
+  const future = given.slice(input_steps);
   const next = nextTimes(series, config, given, trained.interval);
   // the steps of the window are its own rows: those that continue the dates are not in the table
   const keys = [...given.map(row => rows.keys[row]), ...(next?.keys ?? [])];
-  const valueAt = (step: number, column: number) =>
+  const cellAt = (step: number, column: number) =>
     step < given.length ? rows.features.at(given[step] * width + column) : Number.NaN;
-  const scaled = scaledSeries([...Array(input_steps + horizon).keys()], valueAt, trained, config);
-  const own = { series: scaled, origin: input_steps };
-  const split = forecastSplit([own], keys, config, () => name);
+  const ownSteps = [...Array(input_steps + horizon).keys()];
+  const own = { series: seriesOf(ownSteps, cellAt, trained, config), origin: input_steps };
+  const split = forecastSplit([own], { keys, config, preparation, id: () => name });
   const values = new Float32Array(steps * size);
   split.read(0, values, 0, size);
   return {
@@ -212,32 +193,19 @@ function nextTimes(
 }
 
 /**
- * Returns the function from the steps of a window to its cells that are no numbers, among those of
- * the columns that a model reads at a step, and of the targets if it `hasTargets`.
+ * Returns the function from the steps of a window to the problems of its cells: of those that a
+ * model reads, and of the targets if it `hasTargets`.
  */
-function cellProblems({ list, rows }: InputSeries, config: ForecastConfig) {
-  const { features: columns } = tableColumns(config);
-  const { width, observed } = windowShape(config);
-  const known = new Map<number, Diagnostic>();
-  const problemAt = (row: number, column: number): readonly Diagnostic[] => {
-    const at = row * width + column;
-    const text = rows.texts.get(at);
-    const problem =
-      known.get(at) ??
-      (text !== undefined
-        ? badNumber(text, { ...rows.place(row), columnName: columns[column].name })
-        : column === 0 && withoutLogarithm([row], rows, config));
-    if (!problem) return [];
-    // windows share cells
-    known.set(at, problem);
-    return [problem];
-  };
+function problemsOf({ list, rows }: InputSeries, config: ForecastConfig) {
+  const { width, observed, targets } = stepShape(config, undefined);
+  const cells = [...Array(width).keys()];
+  const problemAt = cellProblem(rows, config);
   return (first: number, end: number, hasTargets: boolean): readonly Diagnostic[] => {
     if (rows.texts.size === 0 && config.transform === undefined) return [];
     return list.slice(first, end).flatMap((row, step) => {
       const isRead = (column: number) =>
-        step < config.input_steps || column >= observed || (hasTargets && column === 0);
-      return columns.flatMap((_, column) => (isRead(column) ? problemAt(row, column) : []));
+        step < config.input_steps || column >= observed || (hasTargets && column < targets);
+      return cells.flatMap(column => (isRead(column) ? (problemAt(row, column) ?? []) : []));
     });
   };
 }

@@ -1,37 +1,13 @@
 /**
- * Windows of a forecast: what they consist of (numbers of their steps, calendar features and
- * levels), which of them a split has, and the split that reads them.
+ * Windows of a forecast: which of them a split has, their levels and naive forecasts, and the split
+ * that reads them.
  */
-import type { Diagnostic } from '../util/errors.js';
 import { calendarValues } from './core/calendar.js';
-import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
+import type { Preparation, Scaling, Split, SplitName, Targets } from './core/dataset.js';
+import { Filler } from './core/preparation.js';
 import { configError } from './core/problems.js';
-import { inDataUnits } from './core/scaling.js';
-import type { RowList, Rows } from './csv-rows.js';
-import type { TableColumns } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
-
-export function windowShape({
-  features = [],
-  known = [],
-  calendar = [],
-  input_steps,
-  horizon,
-  per_step = false,
-}: ForecastConfig) {
-  /** Number of columns: target, features, known. */
-  const width = 1 + features.length + known.length;
-  /** True if anything is known in advance. */
-  const hasFuture = per_step || known.length + calendar.length > 0;
-  return {
-    size: width + 2 * calendar.length + (hasFuture ? 1 : 0),
-    width,
-    /** Number of columns that are unknown in the horizon: target and features. */
-    observed: 1 + features.length,
-    hasFuture,
-    steps: input_steps + (hasFuture ? horizon : 0),
-  };
-}
+import { type Series, stepShape } from './forecast-series.js';
 
 /**
  * Level of a step: the mean of the values `period`, 2 `period`, … `count` `period` steps before it.
@@ -74,97 +50,6 @@ export function levelAt(
   return sum / count;
 }
 
-export interface Series {
-  readonly name: string;
-  readonly rows: readonly number[];
-  /** `[steps, width]`: target, features and known columns of each step, scaled. */
-  readonly values: Float64Array;
-  /** The target at a step, as in the data. */
-  targetAt(step: number): number;
-  readonly scaling: Scaling;
-  /** Mean of |y_t - y_(t-m)| over its rows in the training split, in the units of the data. */
-  readonly naiveError: number | undefined;
-}
-
-type ValueAt = (row: number, column: number) => number;
-
-/** The values that are scaled. */
-export function transformed(valueAt: ValueAt, { transform }: ForecastConfig): ValueAt {
-  if (transform === undefined) return valueAt;
-  return (row, column) => (column === 0 ? Math.log(valueAt(row, column)) : valueAt(row, column));
-}
-
-/** Problem: targets have no logarithm; undefined if all have. */
-export function withoutLogarithm(
-  list: RowList,
-  rows: Rows,
-  { target, transform, ...config }: ForecastConfig,
-): Diagnostic | undefined {
-  const { width } = windowShape({ target, transform, ...config });
-  const bad = transform === undefined ? [] : list.filter(row => rows.features.at(row * width) <= 0);
-  if (bad.length === 0) return undefined;
-  const [row] = bad;
-  const how =
-    bad.length === 1
-      ? 'the target is 0 or less and has no logarithm'
-      : `${bad.length} targets are 0 or less and have no logarithm; the first:`;
-  return {
-    code: 'data/no-logarithm',
-    message: how,
-    ...rows.place(row),
-    columnName: target,
-    expected: 'positive numbers, or a model without `dataset.transform`',
-    got: String(rows.features.at(row * width)),
-  };
-}
-
-/** A series of rows, without the facts about its training. */
-export function scaledSeries(
-  rows: RowList,
-  valueAt: ValueAt,
-  scaling: Scaling,
-  config: ForecastConfig,
-): Series {
-  const { offset, scale } = scaling;
-  const width = offset.length;
-  const values = new Float64Array(rows.length * width);
-  const scaledAt = transformed(valueAt, config);
-  rows.forEach((row, step) => {
-    for (let column = 0; column < width; column++)
-      values[step * width + column] = (scaledAt(row, column) - offset[column]) / scale[column];
-  });
-  const targetAt = (step: number) => valueAt(rows[step], 0);
-  return { name: '', rows, values, targetAt, scaling, naiveError: undefined };
-}
-
-/** The columns to read: the target, then the features and those known in advance. */
-export function tableColumns({
-  target,
-  features = [],
-  known = [],
-  series,
-  time,
-  delimiter,
-  date_format,
-}: ForecastConfig): Omit<TableColumns, 'purpose'> {
-  const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
-  return {
-    delimiter,
-    dateFormat: date_format,
-    features: [
-      named(target, 'target'),
-      ...features.map((name, i) => named(name, 'features', i)),
-      ...known.map((name, i) => named(name, 'known', i)),
-    ],
-    targets: [],
-    targetKind: 'value',
-    keepsFloat64: true,
-    group: series === undefined ? 'table' : named(series, 'series'),
-    groupWord: 'series',
-    order: time === undefined ? undefined : named(time, 'time'),
-  };
-}
-
 /** A window; its first predicted step is step `origin` of the series. */
 export interface Window {
   readonly series: Series;
@@ -177,18 +62,30 @@ export interface Cuts {
   readonly test: number;
 }
 
-export function windowsOf(
-  all: readonly Series[],
-  keys: ArrayLike<number>,
-  { validation, test }: Cuts,
-  name: SplitName,
-  { input_steps, horizon, stride, limit = Number.POSITIVE_INFINITY }: ForecastConfig,
-): Window[] {
-  const [from, to] = {
+/** True if a point in time belongs to a split. */
+export function isIn(key: number, name: SplitName, cuts: Cuts): boolean {
+  const [from, to] = periodOf(name, cuts);
+  return key >= from && key < to;
+}
+
+function periodOf(name: SplitName, { validation, test }: Cuts): readonly [from: number, to: number] {
+  const periods = {
     train: [Number.NEGATIVE_INFINITY, validation ?? test],
     validation: [validation ?? test, test],
     test: [test, Number.POSITIVE_INFINITY],
-  }[name];
+  } as const;
+  return periods[name];
+}
+
+/** All windows of a split, with or without targets. */
+export function windowsOf(
+  all: readonly Series[],
+  keys: ArrayLike<number>,
+  cuts: Cuts,
+  name: SplitName,
+  { input_steps, horizon, stride }: ForecastConfig,
+): Window[] {
+  const [from, to] = periodOf(name, cuts);
   const windows: Window[] = [];
   for (const series of all) {
     const { rows } = series;
@@ -199,14 +96,14 @@ export function windowsOf(
       windows.push({ series, origin });
     }
   }
-  if (windows.length === 0) {
-    throw configError({
-      code: 'data/no-window',
-      keyPath: ['dataset', 'horizon'],
-      message: `the ${name === 'train' ? 'training' : name} split has no window of ${input_steps} input steps and ${horizon} steps to predict`,
-    });
-  }
-  return name === 'train' ? windows.slice(0, limit) : windows;
+  return windows;
+}
+
+/** True if a window has a target. A prediction of several values needs all of them. */
+export function hasTarget({ series, origin }: Window, { horizon, per_step }: ForecastConfig): boolean {
+  const isKnown = (h: number): boolean => series.isKnownAt(origin + h);
+  const ahead = [...Array(horizon).keys()];
+  return per_step ? ahead.some(isKnown) : ahead.every(isKnown);
 }
 
 interface ForecastSplit extends Split {
@@ -214,17 +111,35 @@ interface ForecastSplit extends Split {
   readonly targets: Extract<Targets, { readonly kind: 'value' }> & { scaling(at: number): Scaling };
 }
 
+interface SplitOptions {
+  readonly keys: ArrayLike<number>;
+  readonly config: ForecastConfig;
+  readonly preparation: Preparation | undefined;
+  id(index: number): string;
+}
+
+/** A value that a prediction consists of. */
+interface Target {
+  readonly step: number;
+  readonly target: number;
+}
+
 export function forecastSplit(
   windows: readonly Window[],
-  keys: ArrayLike<number>,
-  config: ForecastConfig,
-  id: (index: number) => string,
+  { keys, config, preparation, id }: SplitOptions,
 ): ForecastSplit {
   const { input_steps, horizon, season, calendar = [], per_step = false } = config;
-  const { steps, size, width, observed, hasFuture } = windowShape(config);
+  const { steps, size, columns, observed, hasFuture, targets: numTargets } = stepShape(config, preparation);
+  const width = columns.length;
   const levels = levelsOf(config);
-  const level = ({ series, origin }: Window, step: number): number =>
-    levels ? levelAt(levels, one => series.values[one * width], { origin, step }) : 0;
+  const valuesOf = windowReader(config, preparation);
+  const levelOf = (window: Window, { step, target }: Target): number => {
+    if (levels === undefined) return 0;
+    const values = valuesOf(window);
+    const start = window.origin - input_steps;
+    const valueAt = (one: number) => values[(one - start) * width + target];
+    return levelAt(levels, valueAt, { origin: window.origin, step });
+  };
   /** The values of a step that its time determines: calendar features and the flag. */
   const rest = (row: number, isFuture: boolean): number[] => [
     ...calendarValues(keys[row], calendar),
@@ -232,78 +147,95 @@ export function forecastSplit(
   ];
   // with `per_step`, a window has one prediction per step
   const [predictions, first] = per_step ? [steps, input_steps] : [1, 0];
-  const numTargets = per_step ? 1 : horizon;
-  const targets = new Float32Array(windows.length * predictions * numTargets).fill(Number.NaN);
-  windows.forEach((window, i) => {
-    const { series, origin } = window;
-    const from = (i * predictions + first) * numTargets;
-    for (let h = 0; h < horizon; h++)
-      targets[from + h] = series.values[(origin + h) * width] - level(window, origin + h);
-  });
-  /** The window of prediction `at`, and its steps: the first is `h` after the origin. */
+  const perPrediction = per_step ? numTargets : horizon * numTargets;
+  /** The window of prediction `at`, its step after the origin, and its values. */
   const predictionOf = (at: number) => {
     const window = windows[Math.floor(at / predictions)];
     const h = (at % predictions) - first;
-    return { window, h, ahead: Array.from({ length: numTargets }, (_, more) => window.origin + h + more) };
+    const ahead = Array.from({ length: perPrediction }, (_, i): Target => {
+      const target = i % numTargets;
+      return { step: window.origin + h + (i - target) / numTargets, target };
+    });
+    return { window, h, ahead };
   };
+  const values = new Float32Array(windows.length * predictions * perPrediction).fill(Number.NaN);
+  windows.forEach((window, i) => {
+    const { series, origin } = window;
+    const from = (i * predictions + first) * perPrediction;
+    for (let h = 0; h < horizon; h++) {
+      const step = origin + h;
+      if (!series.isKnownAt(step)) continue;
+      for (let target = 0; target < numTargets; target++)
+        values[from + h * numTargets + target] =
+          series.values[step * series.scaling.offset.length + target] - levelOf(window, { step, target });
+    }
+  });
   /** @param reach steps before the origin that the forecast reads */
   const naive =
-    (reach: number, forecast: (valueAt: (step: number) => number, origin: number, h: number) => number) =>
+    (reach: number, forecast: (valueAt: (step: number) => number, ahead: Ahead) => number) =>
     (at: number): Float32Array | undefined => {
       const { window, h, ahead } = predictionOf(at);
       const { series, origin } = window;
       if (h < 0 || origin < reach) return undefined;
-      const { scaling, targetAt } = series;
-      // in the units of the data; a line may fall below 0, which has no logarithm
-      const valueAt = (step: number) => forecast(targetAt, origin, step - origin);
-      const transformedAt = (step: number) =>
-        config.transform === 'log' ? Math.log(Math.max(0, valueAt(step))) : valueAt(step);
-      // relative to the level of the step that is forecast
-      return Float32Array.from(
-        ahead,
-        step => (transformedAt(step) - scaling.offset[0]) / scaling.scale[0] - level(window, step),
-      );
+      const { offset, scale } = series.scaling;
+      const forecasts = ahead.map(one => {
+        const { step, target } = one;
+        const start = series.starts[target];
+        // of missing values the last one before
+        const valueAt = (before: number): number => {
+          let last = before;
+          while (last >= start && Number.isNaN(series.cellAt(last, target))) last--;
+          return last < start ? Number.NaN : series.cellAt(last, target);
+        };
+        // in the units of the data; a line may fall below 0, which has no logarithm
+        const value = forecast(valueAt, { origin, h: step - origin, start });
+        const transformed = config.transform === 'log' ? Math.log(Math.max(0, value)) : value;
+        // relative to the level of the step that is forecast
+        return (transformed - offset[target]) / scale[target] - levelOf(window, one);
+      });
+      return forecasts.some(Number.isNaN) ? undefined : Float32Array.from(forecasts);
     };
   return {
     count: windows.length,
     targets: {
       kind: 'value',
-      size: numTargets,
-      values: targets,
+      size: perPrediction,
+      values,
       ...(per_step && { perStep: true }),
       scaling: at => {
         const { window, ahead } = predictionOf(at);
         const { offset, scale } = window.series.scaling;
         return {
-          offset: ahead.map(step => offset[0] + level(window, step) * scale[0]),
-          scale: ahead.map(() => scale[0]),
+          offset: ahead.map(one => offset[one.target] + levelOf(window, one) * scale[one.target]),
+          scale: ahead.map(({ target }) => scale[target]),
           transform: config.transform,
         };
       },
       given: at => {
         const { window, ahead } = predictionOf(at);
-        return ahead.map(step => window.series.targetAt(step));
+        return ahead.map(({ step, target }) => window.series.cellAt(step, target));
       },
     },
     id,
-    errorScale: index => windows[index].series.naiveError,
+    errorScale: index => windows[index].series.naiveErrors,
     history: index => {
       const { series, origin } = windows[index];
-      return Float64Array.from({ length: input_steps }, (_, step) =>
-        series.targetAt(origin - input_steps + step),
+      return Float64Array.from({ length: input_steps * numTargets }, (_, i) =>
+        series.cellAt(origin - input_steps + Math.floor(i / numTargets), i % numTargets),
       );
     },
     naive: {
-      last_value: naive(1, (valueAt, origin) => valueAt(origin - 1)),
-      drift: naive(2, (valueAt, origin, h) => {
+      last_value: naive(1, (valueAt, { origin }) => valueAt(origin - 1)),
+      drift: naive(2, (valueAt, { origin, h, start }) => {
         const last = valueAt(origin - 1);
-        return last + ((h + 1) * (last - valueAt(0))) / (origin - 1);
+        const steps = origin - 1 - start;
+        return steps < 1 ? Number.NaN : last + ((h + 1) * (last - valueAt(start))) / steps;
       }),
       ...(season !== undefined && {
-        seasonal_naive: naive(season, (valueAt, origin, h) =>
+        seasonal_naive: naive(season, (valueAt, { origin, h }) =>
           valueAt(origin + h - season * Math.ceil((h + 1) / season)),
         ),
-        season_mean: naive(season, (valueAt, origin) => {
+        season_mean: naive(season, (valueAt, { origin }) => {
           let sum = 0;
           for (let step = origin - season; step < origin; step++) sum += valueAt(step);
           return sum / season;
@@ -312,14 +244,15 @@ export function forecastSplit(
     },
     read(index, out, offset, stepStride) {
       const window = windows[index];
-      const { rows, values } = window.series;
+      const { rows } = window.series;
+      const values = valuesOf(window);
       for (let step = 0; step < steps; step++) {
         const at = window.origin - input_steps + step;
         const isFuture = step >= input_steps;
         const to = offset + step * stepStride;
         for (let c = 0; c < width; c++) {
-          const value = values[at * width + c] - (c === 0 ? level(window, at) : 0);
-          out[to + c] = isFuture && c < observed ? 0 : value;
+          const level = c < numTargets ? levelOf(window, { step: at, target: c }) : 0;
+          out[to + c] = isFuture && columns[c].column < observed ? 0 : values[step * width + c] - level;
         }
         if (size > width) out.set(rest(rows[at], isFuture), to + width);
       }
@@ -328,23 +261,65 @@ export function forecastSplit(
 }
 
 /**
- * The columns of a window's steps in the units of the data; those that are unknown in the horizon
- * end before it.
+ * Returns the function from a window to its columns, `[steps, columns]`, valid until the next call.
+ * A window is filled by its own values, so that it does not depend on what is known before it:
+ * `forward` with the last value before, or else with the first one.
  */
-export function unscaledWindow({ series, origin }: Window, config: ForecastConfig): number[][] {
-  const { steps, width, observed } = windowShape(config);
-  const { input_steps } = config;
-  const { offset, scale } = series.scaling;
-  return offset.map((_, c) =>
-    Array.from({ length: c < observed ? input_steps : steps }, (_, step) => {
-      const at = origin - input_steps + step;
-      const stored = {
-        offset: [offset[c]],
-        scale: [scale[c]],
-        transform: c === 0 ? config.transform : undefined,
-      };
-      return inDataUnits([series.values[at * width + c]], stored)[0];
-    }),
+function windowReader(
+  config: ForecastConfig,
+  preparation: Preparation | undefined,
+): (window: Window) => Float64Array {
+  const { columns, width, observed } = stepShape(config, preparation);
+  const { input_steps, horizon } = config;
+  const steps = input_steps + horizon;
+  const out = new Float64Array(steps * columns.length);
+  const filler = preparation && new Filler(preparation);
+  const elapsed = columns.flatMap(({ kind }, c) => (kind === 'elapsed' ? [c] : []));
+  let latest: Window | undefined;
+  return window => {
+    if (window === latest) return out;
+    latest = window;
+    const { values, fills } = window.series;
+    const from = (window.origin - input_steps) * width;
+    if (filler === undefined) {
+      out.set(values.subarray(from, from + steps * width));
+      return out;
+    }
+    const firstOf = (column: number): number => {
+      const known = column < observed ? input_steps : steps;
+      for (let step = 0; step < known; step++) {
+        const value = values[from + step * width + column];
+        if (value !== undefined && !Number.isNaN(value)) return value;
+      }
+      return fills[column];
+    };
+    filler.restart(fills.map((fill, c) => (preparation?.columns[c].fill?.forward ? firstOf(c) : fill)));
+    for (let step = 0; step < steps; step++) {
+      const to = step * columns.length;
+      filler.step(values, from + step * width, out, to);
+      if (config.normalize !== 'none') for (const c of elapsed) out[to + c] /= input_steps;
+    }
+    return out;
+  };
+}
+
+/** What a naive forecast depends on, besides the values. */
+interface Ahead {
+  readonly origin: number;
+  /** Steps after the origin. */
+  readonly h: number;
+  /** The first step of the series with a value. */
+  readonly start: number;
+}
+
+/** The cells of a window's steps; those that are unknown in the horizon end before it. */
+export function cellsOf({ series, origin }: Window, config: ForecastConfig): number[][] {
+  const { steps, width, observed } = stepShape(config, undefined);
+  const first = origin - config.input_steps;
+  return Array.from({ length: width }, (_, c) =>
+    Array.from({ length: c < observed ? config.input_steps : steps }, (_, step) =>
+      series.cellAt(first + step, c),
+    ),
   );
 }
 

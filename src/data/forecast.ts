@@ -17,45 +17,37 @@
  * split.
  */
 
-import { damagedErrors } from '../util/errors.js';
+import { damagedErrors, type UserError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { calendarNames } from './core/calendar.js';
 import {
-  type Column,
   type Dataset,
   type DatasetContext,
   type DatasetKind,
-  type Scaling,
   type Split,
   type SplitName,
   splitFiles,
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
-import { type ConfigDiagnostic, configError } from './core/problems.js';
-import { columnScaling, scalingOf } from './core/scaling.js';
+import { featureName } from './core/preparation.js';
+import { CellProblems, type ConfigDiagnostic, configError } from './core/problems.js';
 import { heldCount } from './core/selection.js';
 import * as keys from './core/settings.js';
-import { columnsOf } from './core/statistics.js';
-import { readTrainingTable, type TrainingTable } from './csv-table.js';
+import type { RowList, Rows } from './csv-rows.js';
+import { FILLED, readTrainingTable, type TrainingTable } from './csv-table.js';
+import { fittedSeries } from './forecast-fit.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-input.js';
-import { intervalOf } from './forecast-times.js';
+import { cellProblem, lastTarget, stepShape, tableColumns, targetsOf } from './forecast-series.js';
 import {
   type Cuts,
+  cellsOf,
   forecastSplit,
+  hasTarget,
   idOf,
-  type Levels,
-  levelAt,
-  levelsOf,
-  type Series,
-  scaledSeries,
-  tableColumns,
-  transformed,
-  unscaledWindow,
+  isIn,
   type Window,
-  windowShape,
   windowsOf,
-  withoutLogarithm,
 } from './forecast-windows.js';
 
 const settings = key.section(
@@ -64,12 +56,18 @@ const settings = key.section(
     path: keys.givenFiles('The table, CSV with a header or Parquet', 'data/*.csv', 'data/births.csv'),
     delimiter: keys.delimiter,
     date_format: keys.dateFormat,
-    target: keys.column({
-      description: 'Name of the column to forecast.',
-      examples: ['births'],
-      aliases: ['label', 'output', 'value'],
-      required: true,
-    }),
+    target: key.either(
+      [
+        key.text({ minLength: 1 }),
+        key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true }),
+      ],
+      {
+        description: 'Name of the column to forecast. A list forecasts several columns together.',
+        examples: ['births', ['births', 'deaths']],
+        aliases: ['label', 'output', 'value'],
+        required: true,
+      },
+    ),
     series: keys.column({
       description:
         'Column whose equal values form one series. Each series is scaled separately. Default: the table is one series.',
@@ -96,6 +94,7 @@ const settings = key.section(
     calendar: keys.calendar(
       'Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.',
     ),
+    missing: keys.missingInSeries,
     input_steps: keys.steps({
       description: 'Steps that the model reads per window.',
       min: 1,
@@ -181,105 +180,139 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
 
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
   const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
-  const levels = levelsOf(config);
+  const targets = targetsOf(config);
+  const names = [...targets, ...features, ...known];
   const table = await readTrainingTable(config.path, tableColumns(config));
-  const { rows: cells, lists } = table;
+  const { rows: cells } = table;
   const keys = timeKeys(table, config);
-  const cuts = cutsOf(keys, config);
-  const trainEnd = cuts.validation ?? cuts.test;
-  const shape = windowShape(config);
-  const { width } = shape;
-  const values = cells.features.toArray();
-  const value = (row: number, column: number): number => values[row * width + column];
-  const noLogarithm = withoutLogarithm([...keys.keys()], cells, config);
-  if (noLogarithm) throw damagedErrors([noLogarithm]);
-  const scaled = transformed(value, config);
-  const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]): Scaling => {
-    const columns = Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
-      if (normalize === 'none') return [0, 1];
-      const of = (row: number): number => scaled(row, column);
-      if (column > 0 || levels === undefined) return columnScaling(normalize, statistics(rows.map(of)));
-      const moves = histories.flatMap(history => changes(history.map(of), levels));
-      return [0, columnScaling(normalize, statistics(moves))[1]];
-    });
-    return scalingOf(columns);
-  };
-  const isTrained = (row: number): boolean => keys[row] < trainEnd;
-  const reach = levels === undefined ? 0 : levels.period * levels.count;
-  const histories = lists.map(rows => rows.filter(isTrained));
-  const trainedRows = [...keys.keys()].filter(isTrained);
-  const pooled = fit(trainedRows, histories);
-  const all = lists.map((rows, i): Series => {
-    const trained = histories[i];
-    // a series that starts after the training split has no data to fit a scaling
-    const scaling = trained.length <= reach ? pooled : fit(trained);
-    const targets = trained.map(row => value(row, 0));
-    const naiveError = naiveErrorOf(targets, config.season);
-    return { ...scaledSeries(rows, value, scaling, config), name: cells.groupNames.texts[i], naiveError };
+  const given = table.lists.flatMap((list, i) => {
+    const rows = list.slice(0, 1 + lastTarget(list, cells, config));
+    return rows.length === 0 ? [] : [{ name: cells.groupNames.texts[i], rows }];
   });
-  // in the order of the file no step is missing
-  const gaps = config.time === undefined ? undefined : timeGaps(all, cells);
-  const { size, steps } = shape;
+  // in the order of the file, in which statistics are computed
+  const rows = given.flatMap(one => one.rows).sort((a, b) => a - b);
+  checkCells(cells, rows, config);
+  const cuts = cutsOf(new Set(rows.map(row => keys[row])), config);
+  const trainEnd = cuts.validation ?? cuts.test;
+  const { preparation, pooled, series, statistics } = fittedSeries(cells, given, {
+    ...{ config, names },
+    trained: rows.filter(row => keys[row] < trainEnd),
+  });
+
+  let unlabelled = 0;
+  const windowsIn = (name: SplitName): Window[] => {
+    const found = windowsOf(series, keys, cuts, name, config);
+    const windows = found.filter(window => hasTarget(window, config));
+    unlabelled += found.length - windows.length;
+    if (windows.length === 0) throw noWindow(name, config);
+    return name === 'train' ? windows.slice(0, config.limit) : windows;
+  };
   const split = (windows: readonly Window[]): Split =>
-    forecastSplit(windows, keys, config, index => idOf(windows[index], cells.order));
-  const windows = (name: SplitName): Window[] => windowsOf(all, keys, cuts, name, config);
-  const trainWindows = windows('train');
-  const names = ['target', ...features, ...known, ...calendarNames(calendar), 'future'];
-  const nameOf = (column: number): string => (column === 0 ? config.target : names[column]);
+    forecastSplit(windows, {
+      ...{ keys, config, preparation },
+      id: index => idOf(windows[index], cells.order),
+    });
+  const trainWindows = windowsIn('train');
+  const splits = {
+    train: split(trainWindows),
+    ...(cuts.validation !== undefined && { validation: split(windowsIn('validation')) }),
+    test: split(windowsIn('test')),
+  };
+  const { columns, size, steps } = stepShape(config, preparation);
+  const ofTime = [...calendarNames(calendar), 'future'];
+  // in the order of the file no step is missing
+  const gaps = config.time === undefined ? undefined : timeGaps(series, cells);
+  const eachSplit = (count: (split: SplitName) => number) =>
+    Object.fromEntries(Object.keys(splits).map(split => [split, count(split as SplitName)]));
+  const inSplit = (name: SplitName) => rows.filter(row => isIn(keys[row], name, cuts));
   return {
     input: { kind: 'number', size },
     sequenceLength: steps,
     ...(per_step && { firstPrediction: config.input_steps }),
-    train: split(trainWindows),
-    ...(cuts.validation !== undefined && { validation: split(windows('validation')) }),
-    test: split(windows('test')),
+    ...splits,
+    ...(unlabelled > 0 && { unlabelled }),
     seriesScaling: {
       ...(config.transform && { transform: config.transform }),
+      ...(preparation && { preparation }),
       pooled,
-      series: all.map(({ name, scaling, naiveError }, i) => {
-        const interval = config.time === undefined ? undefined : intervalOf(histories[i], cells);
-        return {
-          ...{ name, ...scaling },
-          ...(interval && { interval }),
-          ...(naiveError !== undefined && { naive_error: naiveError }),
-        };
-      }),
+      series: series.map(({ record }) => record),
     },
     seriesFacts: {
-      columns: names.slice(0, width).map((_, c) =>
-        statistics(
-          trainedRows.map(row => value(row, c)),
-          nameOf(c),
-        ),
-      ),
+      columns: statistics,
+      targets: targets.length,
       method: normalize,
       ...(config.relative_to !== undefined && { relativeTo: config.relative_to }),
       ...(config.transform && { transform: config.transform }),
-      window: index => unscaledWindow(trainWindows[index], config),
-      longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
+      ...(preparation && {
+        missing: names.map((name, column) => ({
+          name,
+          counts: eachSplit(split => holesIn(cells, inSplit(split), column, names.length)),
+          rows: eachSplit(split => inSplit(split).length),
+        })),
+      }),
+      window: index => cellsOf(trainWindows[index], config),
+      longest: series.reduce((most, { trained }) => Math.max(most, trained.length), 0),
       ...(gaps && { gaps }),
     },
     digests: splitFiles({ train: table.sources }),
+    ...(targets.length > 1 && { targetNames: targets }),
     columnNames: {
-      features: nameOf,
-      targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),
+      features: feature =>
+        feature < columns.length
+          ? featureName(columns[feature], preparation, column => names[column])
+          : ofTime[feature - columns.length],
+      targets(i) {
+        const name = targets[i % targets.length];
+        return per_step ? name : `${name} ${Math.floor(i / targets.length) + 1} ahead`;
+      },
     },
   };
 }
 
-/** A forecast always reads the past of its target; by `known` it would read what it predicts. */
+/** @throws UserError (exit 5) if cells are missing, or are no numbers */
+function checkCells(cells: Rows, rows: RowList, config: ForecastConfig): void {
+  if (cells.texts.size === 0 && config.transform === undefined) return;
+  const { width } = stepShape(config, undefined);
+  const problemOf = cellProblem(cells, config, FILLED);
+  const found = new CellProblems();
+  for (const row of rows) {
+    for (let column = 0; column < width; column++) {
+      const problem = problemOf(row, column);
+      if (problem) found.add(problem.columnName ?? '', row, problem, () => problem);
+    }
+  }
+  const problems = found.summary(rows.length);
+  if (problems.length > 0) throw damagedErrors(problems);
+}
+
+function noWindow(name: SplitName, { input_steps, horizon }: ForecastConfig): UserError {
+  return configError({
+    code: 'data/no-window',
+    keyPath: ['dataset', 'horizon'],
+    message: `the ${name === 'train' ? 'training' : name} split has no window of ${input_steps} input steps and ${horizon} steps to predict`,
+  });
+}
+
+/** The number of missing cells of a column in some rows. */
+function holesIn({ features }: Rows, rows: RowList, column: number, width: number): number {
+  return rows.filter(row => Number.isNaN(features.at(row * width + column))).length;
+}
+
+/** A forecast always reads the past of its targets; by `known` it would read what it predicts. */
 function leaks({ target, features = [], known = [] }: ForecastConfig): ConfigDiagnostic[] {
   const found: ConfigDiagnostic[] = [];
-  if (features.includes(target)) {
-    const message = `the target column "${target}" is also a feature`;
+  const targets = [target].flat();
+  features.forEach((column, i) => {
+    if (!targets.includes(column)) return;
+    const message = `the target column "${column}" is also a feature`;
     const expected = 'other columns: the past of the target is always read';
-    const keyPath = ['dataset', 'features', features.indexOf(target)];
+    const keyPath = ['dataset', 'features', i];
     found.push({ code: 'config/target-leak', message, expected, keyPath });
-  }
+  });
   known.forEach((column, i) => {
     const keyPath = ['dataset', 'known', i];
-    if (column === target) {
-      const message = `the target column "${target}" cannot be known in advance`;
+    if (targets.includes(column)) {
+      const message = `the target column "${column}" cannot be known in advance`;
       found.push({ code: 'config/target-leak', message, keyPath });
     } else if (features.includes(column)) {
       const message = `the column "${column}" is also in \`features\``;
@@ -308,8 +341,8 @@ function timeKeys({ rows, lists }: TrainingTable, { calendar = [], time }: Forec
   return keys;
 }
 
-function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfig): Cuts {
-  const times = [...new Set(keys)].sort((a, b) => a - b);
+function cutsOf(keys: ReadonlySet<number>, { test_fraction, validation }: ForecastConfig): Cuts {
+  const times = [...keys].sort((a, b) => a - b);
   const parts = validation === undefined ? 2 : 3;
   if (times.length < parts) {
     throw configError({
@@ -332,32 +365,4 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
     });
   }
   return { validation: times[before - held], test: times[before] };
-}
-
-function statistics(values: readonly number[], name = ''): Column {
-  const [column] = columnsOf(
-    1,
-    visit => values.forEach((_, at) => void visit(values, at)),
-    () => name,
-  );
-  return column;
-}
-
-/** Differences between each value and its level, as if it were the first step to forecast. */
-function changes(values: readonly number[], levels: Levels): number[] {
-  const reach = levels.period * levels.count;
-  return values
-    .slice(reach)
-    .map((value, i) => value - levelAt(levels, step => values[step], { origin: i + reach, step: i + reach }));
-}
-
-/**
- * Denominator of MASE (Hyndman and Koehler, 2006); undefined if it is 0 or there are too few
- * training rows.
- */
-function naiveErrorOf(targets: readonly number[], season = 1): number | undefined {
-  const count = targets.length - season;
-  let sum = 0;
-  for (let t = season; t < targets.length; t++) sum += Math.abs(targets[t] - targets[t - season]);
-  return count > 0 && sum > 0 ? sum / count : undefined;
 }

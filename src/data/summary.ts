@@ -5,6 +5,7 @@ import {
   type Dataset,
   dataWidth,
   IGNORED,
+  type MissingCounts,
   type RelativeTo,
   type Scaling,
   type Split,
@@ -73,6 +74,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
   const { seriesScaling, seriesFacts, groupedBy = [] } = dataset;
   const columns = dataset.columns ?? trainingColumns(dataset, labelTargets);
   const splits = { train, ...(validation && { validation }), test };
+  const missing = dataset.unprepared ? missingIn(dataset, dataset.unprepared) : seriesFacts?.missing;
   return {
     input,
     sequence_length: steps,
@@ -83,7 +85,9 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     features: columns.features.map((column, i) =>
       scaledColumn(seriesFacts?.columns[i] ?? column, i, dataset),
     ),
-    ...(dataset.unprepared && { missing: missingSummary(dataset, dataset.unprepared) }),
+    ...(missing && {
+      missing: missing.filter(({ counts }) => Object.values(counts).some(count => count > 0)),
+    }),
     ...(dataset.unlabelled && { unlabelled: dataset.unlabelled }),
     ...(dataset.empty && { empty: dataset.empty }),
     ...(groupedBy.length > 0 && { groups: groupedBy.map(column => groupSummary(column, splits)) }),
@@ -97,8 +101,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
 
 type Unprepared = NonNullable<Dataset['unprepared']>;
 
-/** Number of missing values of each column that has any. */
-function missingSummary(dataset: Dataset, { splits, nameOf }: Unprepared) {
+function missingIn(dataset: Dataset, { splits, nameOf }: Unprepared): MissingCounts[] {
   const { sequenceLength } = dataset;
   const width = dataWidth(dataset);
   const counts = Object.entries(splits).map(([name, split]) => {
@@ -111,7 +114,7 @@ function missingSummary(dataset: Dataset, { splits, nameOf }: Unprepared) {
   return Array.from({ length: width }, (_, c) => ({
     name: nameOf(c),
     counts: Object.fromEntries(counts.map(([name, missing]) => [name, missing[c]])),
-  })).filter(({ counts }) => Object.values(counts).some(count => count > 0));
+  }));
 }
 
 /** Number of groups in each split, and of those in several. */
@@ -129,12 +132,13 @@ function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSu
   if (scaling?.features)
     return { ...column, scaling: { method: scaling.method, ...ofColumn(scaling.features) } };
   if (!seriesScaling || !seriesFacts) return column;
-  const { method, relativeTo, transform, columns } = seriesFacts;
+  const { method, relativeTo, transform, columns, targets } = seriesFacts;
   if (method === 'none' || index >= columns.length) return column;
+  const isTarget = index < targets;
   const how = {
     method,
-    ...(relativeTo !== undefined && index === 0 && { relative_to: relativeTo }),
-    ...(transform && index === 0 && { transform }),
+    ...(relativeTo !== undefined && isTarget && { relative_to: relativeTo }),
+    ...(transform && isTarget && { transform }),
   };
   const series = seriesScaling.series.map(one => ({ name: one.name, ...ofColumn(one) }));
   return series.length === 1
@@ -280,18 +284,18 @@ function exampleOf(dataset: Dataset, index: number): Example {
     return offset && scale ? value * scale[feature] + offset[feature] : value;
   };
   const overSteps = (of: (step: number) => number) => Array.from({ length: shown }, (_, step) => of(step));
-  const unscaled = seriesFacts?.window(index);
+  const cells = seriesFacts?.window(index);
   // categories are no numbers
   const isNumber = (column: number) => dataset.preparation?.columns[column].categories === undefined;
   const numbers = Array.from({ length: width }, (_, f) => f).filter(isNumber);
   // a mean over columns that partly end before the horizon says nothing
-  if (numbers.length > MAX_FEATURES && !unscaled) {
+  if (numbers.length > MAX_FEATURES && !cells) {
     const mean = (step: number) => numbers.reduce((sum, f) => sum + valueAt(step, f), 0) / numbers.length;
     return { ...common, values: [{ name: `mean of ${numbers.length} features`, values: overSteps(mean) }] };
   }
   const values = numbers.slice(0, MAX_FEATURES).map(f => ({
     name: nameOf?.(f) ?? `feature ${f}`,
-    values: unscaled?.[f]?.slice(0, shown) ?? overSteps(step => valueAt(step, f)),
+    values: cells?.[f]?.slice(0, shown) ?? overSteps(step => valueAt(step, f)),
   }));
   return { ...common, values };
 }

@@ -23,7 +23,7 @@ import {
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
-import { absoluteError } from '../math/metrics/errors.js';
+import { absoluteError, scaledError } from '../math/metrics/errors.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
@@ -359,14 +359,13 @@ async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split)
           const at = index * perWindow + step;
           const outputs = name === 'model' ? undefined : naiveOutputs(windows, name, at, run.spec.outputSize);
           const forecast = name === 'model' ? point : outputs && readout.point(outputs, at);
-          return forecast ? [absoluteError({ point: forecast, target: readout.target(at) })] : [];
+          return forecast ? [{ point: forecast, target: readout.target(at) }] : [];
         });
         if (steps.length < scored.length) return undefined;
-        const error = average(steps);
         const intervals = name === 'model' && intervalScores(scored, size);
         return {
-          mean_absolute_error: error,
-          ...(scale !== undefined && { mase: error / scale }),
+          mean_absolute_error: average(steps.map(absoluteError)),
+          ...(scale && { mase: average(steps.map(step => scaledError(step, scale))) }),
           ...intervals,
         };
       });

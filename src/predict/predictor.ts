@@ -397,7 +397,10 @@ export interface SequencePrediction<A extends Prediction = Prediction> {
   readonly id?: string;
   /** One prediction, or one per step (`head: { from: every }`, and forecasts). */
   readonly predictions: readonly A[];
-  /** Targets that a forecast read, in the units of the data; absent for other models. */
+  /**
+   * `[steps, targets]`, the targets that a forecast read, as in the data, NaN if one is missing;
+   * absent for other models.
+   */
   readonly history?: Float64Array;
   /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
   readonly warnings?: readonly Diagnostic[];

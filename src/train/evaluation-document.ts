@@ -197,7 +197,7 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
     fields: () => ({
       mean_absolute_error: error.value ?? Number.NaN,
       worst: worst.items,
-      target_names: dataset.targetNames ?? null,
+      target_names: targetNamesOf(dataset, size),
       per_output:
         size > MAX_OUTPUTS
           ? null
@@ -205,6 +205,12 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       sample,
     }),
   };
+}
+
+/** The name of each number of a target: of a forecast, with the number of the step. */
+function targetNamesOf({ targetNames, columnNames, seriesFacts }: Dataset, size: number) {
+  if (seriesFacts === undefined) return targetNames ?? null;
+  return Array.from({ length: size }, (_, i) => columnNames?.targets(i) ?? String(i));
 }
 
 function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEvaluation> {

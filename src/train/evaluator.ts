@@ -93,11 +93,11 @@ export class Scores {
     this.metrics = accumulators(taskOf(loss), metrics, targetSize(loss, spec.outputSize));
   }
 
-  /** Adds a computed batch. @param errorScale that of a sequence by its index in the split */
+  /** Adds a computed batch. @param errorScale those of a sequence by its index in the split */
   add(
     pass: ShardedBatches,
     { batch, slot }: InSlot<SplitBatch>,
-    errorScale: (index: number) => number | undefined,
+    errorScale: (index: number) => readonly number[] | undefined,
     observe?: (index: number, predictions: readonly Prediction[]) => void,
   ): void {
     const { spec, loss } = this.run;

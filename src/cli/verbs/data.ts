@@ -181,11 +181,11 @@ function classLines(splits: Named, unicode: boolean): string[] {
 
 function missingLines(columns: NonNullable<DataSummary['missing']>, splits: Named): string[] {
   if (columns.length === 0) return [];
-  const rows = columns.slice(0, MAX_ROWS).map(({ name, counts }) => [
+  const rows = columns.slice(0, MAX_ROWS).map(({ name, counts, rows }) => [
     printable(name),
     ...splits.flatMap(([split, { steps }]) => {
-      const count = counts[split as SplitName];
-      return [grouped(count), percent(count / steps)];
+      const count = counts[split as SplitName] ?? 0;
+      return [grouped(count), percent(count / (rows?.[split as SplitName] ?? steps))];
     }),
   ]);
   const header = ['missing values', ...splits.flatMap(([name]) => [name, ''])];

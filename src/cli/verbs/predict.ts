@@ -29,7 +29,7 @@ import {
   type Values,
 } from '../command/verb.js';
 import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
-import { forecastChart } from '../terminal/forecast-chart.js';
+import { forecastCharts } from '../terminal/forecast-chart.js';
 import type { Io } from '../terminal/io.js';
 import { textOf, widthOf } from '../terminal/text.js';
 
@@ -173,7 +173,7 @@ async function writeLines(
       .join('');
   const chart = (sequence: SequencePrediction): string => {
     const screen = { width: widthOf(io), color: io.color.out, unicode: io.unicode ?? false };
-    return textOf([forecastChart(sequence, form)], screen);
+    return textOf(forecastCharts(sequence, form), screen);
   };
   const warnings: Diagnostic[] = [];
   let written = 0;

@@ -37,16 +37,28 @@ export interface TimeGaps {
   };
 }
 
+/** Number of missing values of a column in each split. */
+export interface MissingCounts {
+  readonly name: string;
+  readonly counts: Readonly<Partial<Record<SplitName, number>>>;
+  /** Rows of each split; absent: its steps. */
+  readonly rows?: Readonly<Partial<Record<SplitName, number>>>;
+}
+
 /** What is scaled instead of a target: its natural logarithm. */
 export type Transform = 'log';
 
 export interface SeriesFacts {
-  /** Statistics of the scaled columns over the rows of the training split: the target first. */
+  /** Statistics of the scaled columns over the rows of the training split: the targets first. */
   readonly columns: readonly Column[];
+  /** Number of targets. */
+  readonly targets: number;
   readonly method: DataScaling['method'] | 'none';
   readonly relativeTo?: RelativeTo;
   readonly transform?: Transform;
-  /** Values of each of those columns that training window `index` reads. */
+  /** Number of missing cells of each column in the rows of each split; absent without `missing`. */
+  readonly missing?: readonly MissingCounts[];
+  /** Cells of each column of the data that training window `index` reads. */
   window(index: number): readonly (readonly number[])[];
   readonly longest: number;
   readonly gaps?: TimeGaps;
@@ -166,11 +178,14 @@ export interface Split {
    */
   realSteps?(index: number): number;
   /**
-   * Denominator of MASE for sequence `index`, in the units of the data: the mean error of the naive
-   * forecast in training. Undefined if unknown or 0.
+   * Denominators of MASE for sequence `index`, one for each target, in the units of the data: the
+   * mean error of the naive forecast in training. Undefined if one is unknown or 0.
    */
-  errorScale?(index: number): number | undefined;
-  /** Targets that a forecast reads, in the units of the data. Present for forecasts only. */
+  errorScale?(index: number): readonly number[] | undefined;
+  /**
+   * `[steps, targets]`, the targets that a forecast reads as in the data; NaN if one is missing.
+   * Present for forecasts only.
+   */
   history?(index: number): Float64Array;
   /**
    * Naive forecasts `[C]` for prediction `at`, which counts like `targets.scaling`; undefined if
@@ -283,7 +298,7 @@ export interface NewSequence {
   /** As {@link Split.history}. */
   readonly history?: Float64Array;
   /** As {@link Split.errorScale}. */
-  readonly errorScale?: number | undefined;
+  readonly errorScale?: readonly number[] | undefined;
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
   /** The symbol of each step as written in the input; absent: those of the vocabulary. */
@@ -508,11 +523,12 @@ const interval = s.struct('The usual interval between steps. Absent if there is 
 });
 
 const seriesScaling = s.struct(
-  'How the columns of each series are scaled, the target first: scaled = (value - offset) / scale. Absent if series are not scaled separately.',
+  'How the columns of each series are scaled, the targets first: scaled = (value - offset) / scale. Absent if series are not scaled separately.',
   {
     transform: s.optional(
       s.choice(['log'], 'What is scaled instead of the target: its natural logarithm. Absent: the target.'),
     ),
+    preparation: s.optional(preparation),
     pooled: s.struct(
       'For series that are not in the training split, fitted on all others.',
       scalingOf('column'),
@@ -521,11 +537,12 @@ const seriesScaling = s.struct(
       s.struct('A series.', {
         name: s.text('Name of the series; empty if the table is one series.'),
         ...scalingOf('column'),
+        fill: s.optional(s.list(s.number({}), 'What replaces missing values of each column of the data.')),
         interval: s.optional(interval),
         naive_error: s.optional(
-          s.number({
+          s.either([s.number({}), s.list(s.number({}), 'One number per target.')], {
             description:
-              'Denominator of MASE: mean error of the naive forecast in training. Absent if unknown or 0.',
+              'Denominator of MASE: mean error of the naive forecast in training; a list for several targets. Absent if unknown or 0.',
           }),
         ),
       }),

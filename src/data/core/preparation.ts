@@ -11,8 +11,9 @@
  *                δ_0 = 0, δ_t = 1 if step t-1 has a value, else 1 + δ_(t-1)
  *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
-import type { ColumnSettings, MissingSettings } from './columns.js';
+import type { ColumnSettings } from './columns.js';
 import {
+  type Column,
   type DataRecord,
   type DataScaling,
   type Dataset,
@@ -65,20 +66,13 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
     input: { kind: 'number', size: features.length, ...(staticCount > 0 && { static: staticCount }) },
     columnNames: {
       targets: index => columnNames?.targets(index) ?? `target ${index}`,
-      features(index) {
-        const { column, kind, category = -1 } = features[index];
-        if (kind === 'value') return nameOf(column);
-        const text = preparation.columns[column].categories?.[category] ?? MISSING;
-        return text === MISSING
-          ? `${nameOf(column)} ${kind === 'elapsed' ? kind : 'missing'}`
-          : `${nameOf(column)} = ${text}`;
-      },
+      features: index => featureName(features[index], preparation, nameOf),
     },
   };
 }
 
 /** A feature of the model. */
-interface Feature {
+export interface Feature {
   /** Index of its column. */
   readonly column: number;
   readonly kind: 'value' | 'category' | 'missing' | 'elapsed';
@@ -86,7 +80,20 @@ interface Feature {
   readonly category?: number;
 }
 
-function featuresOf({ columns }: Preparation): Feature[] {
+/** @param nameOf the name of a column */
+export function featureName(
+  { column, kind, category = -1 }: Feature,
+  preparation: Preparation | undefined,
+  nameOf: (column: number) => string,
+): string {
+  if (kind === 'value') return nameOf(column);
+  const text = preparation?.columns[column].categories?.[category] ?? MISSING;
+  return text === MISSING
+    ? `${nameOf(column)} ${kind === 'elapsed' ? kind : 'missing'}`
+    : `${nameOf(column)} = ${text}`;
+}
+
+export function featuresOf({ columns }: Preparation): Feature[] {
   const of = (isStatic: boolean): Feature[] => {
     const each = (features: (column: Preparation['columns'][number], index: number) => Feature[]) =>
       columns.flatMap((one, index) => ((one.static ?? false) === isStatic ? features(one, index) : []));
@@ -108,28 +115,57 @@ function fittedTo(dataset: Dataset): Preparation | undefined {
   const settings = Array.from({ length: input.size }, (_, index) => columnSettings(index));
   if (settings.every(({ missing, categories }) => !missing && !categories)) return undefined;
   const { train, sequenceLength } = dataset;
-  const statistics = trainingColumns(dataset, true).features;
-  const withMedian = settings.flatMap(({ missing }, c) => (missing?.fill === 'median' ? [c] : []));
   const rows = stepsOf(train, { width: input.size, sequenceLength });
-  const medians = mediansOf(rows, withMedian, firstStaticOf(input));
-  const empty: ConfigDiagnostic[] = [];
   const known = categoriesOf(rows, settings);
-  const columns = settings.map(({ missing, isStatic }, c): Preparation['columns'][number] => {
-    const place = isStatic && { static: true };
-    if (known[c]) return { categories: known[c], ...place };
-    if (missing === undefined) return { ...place };
-    const { name, mean, missing: holes = 0 } = statistics[c];
-    const value = fillValue(missing, mean, medians[withMedian.indexOf(c)] ?? Number.NaN);
-    if (Number.isNaN(value)) empty.push(noValues(name));
+  const statistics = trainingColumns(dataset, true).features;
+  const columns = filledColumns(rows, settings, statistics, firstStaticOf(input));
+  return {
+    columns: columns.map((column, c) => ({
+      ...(known[c] ? { categories: known[c] } : column),
+      ...(settings[c].isStatic && { static: true }),
+    })),
+  };
+}
+
+/**
+ * Fits what replaces missing values.
+ * @param rows of the training split
+ * @param statistics of their columns
+ */
+export function filledColumns(
+  rows: Rows,
+  settings: readonly ColumnSettings[],
+  statistics: readonly Column[],
+  firstStatic = settings.length,
+): Preparation['columns'] {
+  const values = fillValues(rows, settings, statistics, firstStatic);
+  const empty = statistics.filter((_, c) => settings[c].missing && Number.isNaN(values[c]));
+  if (empty.length > 0) throw configError(...empty.map(({ name }) => noValues(name)));
+  return settings.map(({ missing }, c) => {
+    if (missing === undefined) return {};
+    const { missing: holes = 0 } = statistics[c];
     return {
-      fill: { value, forward: (missing.fill ?? 'forward') === 'forward' },
+      fill: { value: values[c], forward: (missing.fill ?? 'forward') === 'forward' },
       ...(missing.indicator && holes > 0 && { indicator: true }),
       ...(missing.elapsed && holes > 0 && { elapsed: true }),
-      ...place,
     };
   });
-  if (empty.length > 0) throw configError(...empty);
-  return { columns };
+}
+
+/** What replaces missing values of each column; NaN if it has no values. */
+export function fillValues(
+  rows: Rows,
+  settings: readonly ColumnSettings[],
+  statistics: readonly Column[],
+  firstStatic = settings.length,
+): number[] {
+  const withMedian = settings.flatMap(({ missing }, c) => (missing?.fill === 'median' ? [c] : []));
+  const medians = mediansOf(rows, withMedian, firstStatic);
+  return settings.map(({ missing: { fill = 'forward' } = {} }, c) => {
+    if (typeof fill === 'number') return fill;
+    if (fill === 'zero') return 0;
+    return fill === 'median' ? medians[withMedian.indexOf(c)] : statistics[c].mean;
+  });
 }
 
 /** Maximum number of features that a column of categories has. */
@@ -171,12 +207,6 @@ function inOrder(categories: readonly string[]): string[] {
   return present.length < categories.length ? [...sorted, MISSING] : sorted;
 }
 
-function fillValue({ fill = 'forward' }: MissingSettings, mean: number, median: number): number {
-  if (typeof fill === 'number') return fill;
-  if (fill === 'zero') return 0;
-  return fill === 'median' ? median : mean;
-}
-
 function noValues(name: string): ConfigDiagnostic {
   return {
     code: 'data/no-values',
@@ -189,11 +219,14 @@ function noValues(name: string): ConfigDiagnostic {
 /** Code of a value in the data -> number of its category, by column. */
 type Codes = readonly (readonly number[] | undefined)[];
 
+type Values = Float32Array | Float64Array;
+
 /** Prepares the steps of one sequence at a time. */
-class Filler {
+export class Filler {
   private readonly features: readonly Feature[];
+  private readonly fitted: readonly number[];
   /** What replaces a missing value of each column at the next step. */
-  private readonly fills: Float32Array;
+  private readonly fills: Float64Array;
   /** Steps from the last value of each column to the latest step. */
   private readonly elapsed: Float32Array;
   private isFirst = true;
@@ -208,7 +241,8 @@ class Filler {
     const { columns } = preparation;
     this.features = featuresOf(preparation);
     this.holes = columns.map(({ categories = [] }) => categories.indexOf(MISSING));
-    this.fills = new Float32Array(columns.length);
+    this.fitted = columns.map(({ fill }) => fill?.value ?? Number.NaN);
+    this.fills = new Float64Array(columns.length);
     this.elapsed = new Float32Array(columns.length);
     this.restart();
   }
@@ -218,15 +252,15 @@ class Filler {
     return this.features.length;
   }
 
-  /** The next step is the first of a sequence. */
-  restart(): void {
-    for (const [c, { fill }] of this.preparation.columns.entries()) this.fills[c] = fill?.value ?? Number.NaN;
+  /** The next step is the first of a sequence. @param fills replace the fitted values */
+  restart(fills: ArrayLike<number> = this.fitted): void {
+    this.fills.set(fills);
     this.elapsed.fill(0);
     this.isFirst = true;
   }
 
   /** Writes the step of columns at `from` of `values` to `to` of `out`. */
-  step(values: Float32Array, from: number, out: Float32Array, to: number): void {
+  step(values: Values, from: number, out: Values, to: number): void {
     const { features, fills, elapsed, isFirst } = this;
     for (let f = 0; f < features.length; f++) {
       const { column, kind, category } = features[f];

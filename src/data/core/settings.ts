@@ -360,6 +360,17 @@ export const missingCells = key.section(
   },
 );
 
+/** Missing values of series. */
+export const missingInSeries = key.section(
+  { ...missingKeys, markers },
+  {
+    description:
+      'What the model reads instead of missing values of targets, `features` and `known`, of each series by itself. A missing target of the horizon is not counted. Without this key, a missing value is an error, except of the target in the last rows of a series.',
+    examples: [{ fill: 'forward', indicator: true }],
+    ...MISSING_CELLS,
+  },
+);
+
 /** Missing values of static features. */
 const missingStatic = key.section(
   {

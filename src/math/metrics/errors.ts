@@ -33,12 +33,10 @@ export const mase = metric({
   tasks: {
     values: {
       formula:
-        '`forecast` only: (1/(N C)) sum_n sum_k abs(z_nk - y_nk) / q_n, where q_n is the mean of abs(y_t - y_(t-m)) over the training part of the series and m = `season` or 1 (Hyndman and Koehler, 2006). Windows of a series without q do not count',
+        '`forecast` only: (1/(N C)) sum_n sum_k abs(z_nk - y_nk) / q_nk, where q_nk is the mean of abs(y_t - y_(t-m)) over the training part of the series of target k, and m = `season` or 1 (Hyndman and Koehler, 2006). Windows of a series without q do not count',
       // predictions without q, the error of the naive forecast in training, do not count
       make: () =>
-        meanOf(({ errorScale, ...prediction }) =>
-          errorScale === undefined ? undefined : absoluteError(prediction) / errorScale,
-        ),
+        meanOf(({ errorScale, ...prediction }) => errorScale && scaledError(prediction, errorScale)),
     },
   },
 });
@@ -47,6 +45,19 @@ export function absoluteError({ point, target }: Pick<Scored, 'point' | 'target'
   let sum = 0;
   for (let i = 0; i < target.length; i++) sum += Math.abs(point[i] - target[i]);
   return sum / target.length;
+}
+
+/** The mean of the absolute errors of each target, in units of its scale. */
+export function scaledError(
+  { point, target }: Pick<Scored, 'point' | 'target'>,
+  scales: readonly number[],
+): number {
+  const errors = scales.map((scale, k) => {
+    let sum = 0;
+    for (let i = k; i < target.length; i += scales.length) sum += Math.abs(point[i] - target[i]);
+    return sum / (target.length / scales.length) / scale;
+  });
+  return errors.reduce((sum, error) => sum + error, 0) / errors.length;
 }
 
 /** Errors of the predictions of one target. */

@@ -53,8 +53,8 @@ export interface Scored {
   readonly target: Numbers;
   /** The lowest and the highest quantile, in the form of `point`; absent without quantiles. */
   readonly interval?: readonly [lower: Numbers, upper: Numbers] | undefined;
-  /** Denominator of MASE; undefined if unknown. */
-  readonly errorScale?: number | undefined;
+  /** Denominators of MASE, one for each target of a step; undefined if unknown. */
+  readonly errorScale?: readonly number[] | undefined;
 }
 
 /** Accumulates predictions in the order of the data, so that sums do not depend on batches. */
