@@ -1,12 +1,13 @@
 /**
- * Columns of tables by their names in the header, and the cells in them: numbers, and the sort keys
- * of an order column; for all purposes.
+ * Columns of tables: which are read, where the header has them, and their cells: numbers, and the
+ * sort keys of an order column; for all purposes.
  */
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
-import type { Purpose } from './core/dataset.js';
+import type { Purpose, TextLevel } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError, MISSING_VALUE } from './core/problems.js';
 import { MARKERS } from './core/settings.js';
+import type { CellForms, FeatureColumn } from './feature-columns.js';
 import {
   blankHeader,
   type CellPlace,
@@ -14,6 +15,7 @@ import {
   otherDelimiter,
   type RowPlace,
   rowName,
+  type TableFormat,
   type TableRecord,
 } from './formats/tables.js';
 
@@ -38,6 +40,52 @@ export interface NamedColumn {
   readonly isOptional?: boolean;
   /** What it is for a model, if that does not read it. */
   readonly role?: string;
+}
+
+/** What is read of a table. */
+export interface TableColumns extends TableFormat {
+  readonly purpose: Purpose;
+  readonly features: readonly FeatureColumn[];
+  /** Numbers a category of a feature column. */
+  readonly category?: CellForms['category'];
+  /** Numbers a symbol; absent if features are numbers. */
+  readonly symbol?: ((text: string) => number) | undefined;
+  /** Set if the only feature is a column of texts, to be split into symbols. */
+  readonly level?: TextLevel | undefined;
+  /** None for prediction; more than one only for `value`. */
+  readonly targets: readonly NamedColumn[];
+  readonly targetKind: 'class' | 'value';
+  /** True for the cells that mean a missing target. Default: empty cells and NaN. */
+  readonly isTargetMissing?: (text: string) => boolean;
+  /** How targets are read for a trained model. */
+  readonly evaluation?: TargetReader | undefined;
+  /** True to keep features in float64, for scaling before they are rounded to float32. */
+  readonly keepsFloat64?: boolean;
+  /** Which rows form a sequence; absent: each is one. */
+  readonly group?: NamedColumn | 'file' | 'table' | undefined;
+  /** What a sequence is in messages. */
+  readonly groupWord?: string;
+  readonly order?: NamedColumn | undefined;
+  /** Columns that divide sequences into splits; none for prediction. */
+  readonly splits?: readonly NamedColumn[];
+  /** Of all dates; absent: ISO 8601. */
+  readonly dateFormat?: string | undefined;
+  /** Names rows that are sequences. */
+  readonly id?: NamedColumn | undefined;
+  /**
+   * True if only some rows of a group are read: a feature may be missing, and in predictions no
+   * number (`Rows.texts`), and a row without a group concerns no other.
+   */
+  readonly isPartlyRead?: boolean;
+}
+
+export interface TargetReader {
+  /** Names of the classes; empty if targets are values. */
+  readonly classNames: readonly string[];
+  /** Returns the class of a label, or throws {@link UnknownClass}. */
+  classOf(label: string): number;
+  /** True if each row has a target; otherwise those of a sequence are the same. */
+  readonly perStep: boolean;
 }
 
 /**
@@ -287,64 +335,4 @@ function beyondFloat64(cell: string): number {
 function belowMilliseconds(cell: string): number {
   const [, digits = ''] = /\.\d{3}(\d+)/.exec(cell) ?? [];
   return digits === '' ? 0 : Number(`0.${digits}`);
-}
-
-/** A date with a time of day and without an offset, which an hour may have twice. */
-const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}[T ][\d:.]+$/;
-
-/**
- * Problem: two rows of a sequence have the same value in the order column.
- * @param owner ` of group "a"`; empty if the table is one sequence
- */
-export function sameOrder(
-  owner: string,
-  column: string,
-  text: string,
-  [earlier, place]: readonly [RowPlace, RowPlace],
-): Diagnostic {
-  return {
-    code: 'data/csv-order',
-    message: `two rows${owner} have the same value in column ${JSON.stringify(column)}`,
-    ...place,
-    ...(LOCAL_TIME.test(text) && {
-      expected: 'different times; if clocks were set back, times with a UTC offset such as +02:00',
-    }),
-    got: `${text}, as in ${rowName(earlier, place)}`,
-  };
-}
-
-/**
- * Returns the problem of a sequence whose rows have different targets although it needs one.
- * @param words the target of a row, as written
- */
-export function changingTarget(
-  {
-    rows,
-    list,
-    owner,
-  }: {
-    readonly rows: { place(row: number): RowPlace };
-    readonly list: readonly number[];
-    readonly owner: string;
-  },
-  names: readonly string[],
-  targetAt: (at: number) => number,
-  words: (at: number) => string,
-): Diagnostic | undefined {
-  const [first, ...others] = list;
-  const columns = [...names.keys()];
-  const at = (row: number, column: number) => row * names.length + column;
-  const differs = (row: number, column: number) => targetAt(at(row, column)) !== targetAt(at(first, column));
-  const row = others.find(row => columns.some(column => differs(row, column)));
-  if (row === undefined) return undefined;
-  const target = columns.find(column => differs(row, column)) ?? 0;
-  const place = rows.place(row);
-  return {
-    code: 'data/csv-target',
-    message: `the rows${owner} have different targets`,
-    ...place,
-    columnName: names[target],
-    expected: `${words(at(first, target))}, as in ${rowName(rows.place(first), place)}`,
-    got: words(at(row, target)),
-  };
 }

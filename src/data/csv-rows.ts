@@ -1,10 +1,13 @@
-/** Rows of a table in columns of numbers and codes, and their places in the files. */
+/**
+ * Rows of a table in columns of numbers and codes, their places in the files, and what can be wrong
+ * with the rows of a sequence.
+ */
 
 import type { Diagnostic } from '../util/errors.js';
 import { LabelCodes } from './core/labels.js';
 import type { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/store.js';
-import type { RowPlace } from './formats/tables.js';
+import { type RowPlace, rowName } from './formats/tables.js';
 
 /** Row indices of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
@@ -99,4 +102,105 @@ export class Rows {
 export function hasTarget({ targets }: Rows, size: number, row: number): boolean {
   for (let at = row * size; at < (row + 1) * size; at++) if (Number.isNaN(targets[at])) return false;
   return true;
+}
+
+/** A date with a time of day and without an offset, which an hour may have twice. */
+const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}[T ][\d:.]+$/;
+
+/**
+ * Problem: two rows of a sequence have the same value in the order column.
+ * @param owner ` of group "a"`; empty if the table is one sequence
+ */
+export function sameOrder(
+  owner: string,
+  column: string,
+  text: string,
+  [earlier, place]: readonly [RowPlace, RowPlace],
+): Diagnostic {
+  return {
+    code: 'data/csv-order',
+    message: `two rows${owner} have the same value in column ${JSON.stringify(column)}`,
+    ...place,
+    ...(LOCAL_TIME.test(text) && {
+      expected: 'different times; if clocks were set back, times with a UTC offset such as +02:00',
+    }),
+    got: `${text}, as in ${rowName(earlier, place)}`,
+  };
+}
+
+/**
+ * Returns the problem of a sequence whose rows have different targets although it needs one.
+ * @param words the target of a row, as written
+ */
+export function changingTarget(
+  { rows, list, owner }: { readonly rows: Rows; readonly list: RowList; readonly owner: string },
+  names: readonly string[],
+  targetAt: (at: number) => number,
+  words: (at: number) => string,
+): Diagnostic | undefined {
+  const [first, ...others] = list;
+  const columns = [...names.keys()];
+  const at = (row: number, column: number) => row * names.length + column;
+  const differs = (row: number, column: number) => targetAt(at(row, column)) !== targetAt(at(first, column));
+  const row = others.find(row => columns.some(column => differs(row, column)));
+  if (row === undefined) return undefined;
+  const target = columns.find(column => differs(row, column)) ?? 0;
+  const place = rows.place(row);
+  return {
+    code: 'data/csv-target',
+    message: `the rows${owner} have different targets`,
+    ...place,
+    columnName: names[target],
+    expected: `${words(at(first, target))}, as in ${rowName(rows.place(first), place)}`,
+    got: words(at(row, target)),
+  };
+}
+
+/** Problem: the rows of a sequence have several values of a static feature. */
+export function changingStatic(
+  owner: string,
+  columnName: string,
+  [first, other]: readonly [RowPlace, RowPlace],
+): Diagnostic {
+  return {
+    code: 'data/csv-static',
+    message: `the rows${owner} have different values of a static feature`,
+    ...other,
+    columnName,
+    expected: `the value in ${rowName(first, other)}; columns that change belong in \`features\``,
+  };
+}
+
+/**
+ * In files up to this total size, the rows of a group to predict may be anywhere, as in training.
+ * Larger files and streams are not kept in memory, so their groups must be contiguous.
+ */
+export const MAX_GATHERED_BYTES = 2 ** 24;
+
+/** Maximum number of values in a sequence to predict: 64 MiB. */
+export const MAX_NUMBERS = 2 ** 24;
+
+/** Problem: a table has no rows. */
+export function noRows(file: string): Diagnostic {
+  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
+}
+
+/** Problem: rows of a group follow those of others in a stream. */
+export function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
+  return {
+    code: 'data/csv-group-again',
+    message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
+    ...place,
+    expected: `rows sorted by group, or files of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB in total instead of a stream`,
+  };
+}
+
+/** Problem: a sequence to predict has too many values. */
+export function tooLong(owner: string, place: RowPlace): Diagnostic {
+  return {
+    code: 'data/sequence-too-long',
+    message: `the sequence${owner} is too long to predict`,
+    ...place,
+    expected: `at most ${MAX_NUMBERS} numbers`,
+  };
 }

@@ -7,7 +7,7 @@
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import type { CellProblem, CellReader } from './core/columns.js';
-import { IGNORED, type Purpose, type ReadSequence, type TextLevel } from './core/dataset.js';
+import { IGNORED, type ReadSequence } from './core/dataset.js';
 import { UnknownClass } from './core/labels.js';
 import { CellProblems, Problems } from './core/problems.js';
 import {
@@ -15,7 +15,6 @@ import {
   badDate,
   badNumber,
   cellNumber,
-  changingTarget,
   type FirstOrder,
   findColumns,
   isMissing,
@@ -25,15 +24,25 @@ import {
   orderKey,
   orderRest,
   repeatedHeader,
-  sameOrder,
+  type TableColumns,
+  type TargetReader,
 } from './csv-columns.js';
-import { hasTarget, type RowList, Rows } from './csv-rows.js';
 import {
-  type CellForms,
+  changingStatic,
+  changingTarget,
+  comesBack,
+  hasTarget,
+  MAX_NUMBERS,
+  noRows,
+  type RowList,
+  Rows,
+  sameOrder,
+  tooLong,
+} from './csv-rows.js';
+import {
   cellReaders,
   ElapsedTimes,
   elapsedNumbers,
-  type FeatureColumn,
   isNumberCell,
   numbersOf,
   staticNumbers,
@@ -42,75 +51,13 @@ import {
 } from './feature-columns.js';
 import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
-import {
-  type RowPlace,
-  readTable,
-  rowName,
-  type TableFormat,
-  type TableHandlers,
-  type TableRecord,
-} from './formats/tables.js';
+import { type RowPlace, readTable, type TableHandlers, type TableRecord } from './formats/tables.js';
 import { type ByteSource, oneChunk, placeNames } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
 import { symbolsOf, UnknownSymbol } from './vocabulary.js';
 
-/** What is read of a table. */
-export interface TableColumns extends TableFormat {
-  readonly purpose: Purpose;
-  readonly features: readonly FeatureColumn[];
-  /** Numbers a category of a feature column. */
-  readonly category?: CellForms['category'];
-  /** Numbers a symbol; absent if features are numbers. */
-  readonly symbol?: ((text: string) => number) | undefined;
-  /** Set if the only feature is a column of texts, to be split into symbols. */
-  readonly level?: TextLevel | undefined;
-  /** None for prediction; more than one only for `value`. */
-  readonly targets: readonly NamedColumn[];
-  readonly targetKind: 'class' | 'value';
-  /** True for the cells that mean a missing target. Default: empty cells and NaN. */
-  readonly isTargetMissing?: (text: string) => boolean;
-  /** How targets are read for a trained model. */
-  readonly evaluation?: TargetReader | undefined;
-  /** True to keep features in float64, for scaling before they are rounded to float32. */
-  readonly keepsFloat64?: boolean;
-  /** Which rows form a sequence; absent: each is one. */
-  readonly group?: NamedColumn | 'file' | 'table' | undefined;
-  /** What a sequence is in messages. */
-  readonly groupWord?: string;
-  readonly order?: NamedColumn | undefined;
-  /** Columns that divide sequences into splits; none for prediction. */
-  readonly splits?: readonly NamedColumn[];
-  /** Of all dates; absent: ISO 8601. */
-  readonly dateFormat?: string | undefined;
-  /** Names rows that are sequences. */
-  readonly id?: NamedColumn | undefined;
-  /**
-   * True if only some rows of a group are read: a feature may be missing, and in predictions no
-   * number (`Rows.texts`), and a row without a group concerns no other.
-   */
-  readonly isPartlyRead?: boolean;
-}
-
-export interface TargetReader {
-  /** Names of the classes; empty if targets are values. */
-  readonly classNames: readonly string[];
-  /** Returns the class of a label, or throws {@link UnknownClass}. */
-  classOf(label: string): number;
-  /** True if each row has a target; otherwise those of a sequence are the same. */
-  readonly perStep: boolean;
-}
-
 /** What a numeric feature needs if some of its values are missing. */
 export const FILLED = 'a value in every row, or `dataset.missing: { fill: forward, indicator: true }`';
-
-/** Maximum number of values in a sequence to predict: 64 MiB. */
-const MAX_NUMBERS = 2 ** 24;
-
-/**
- * In files up to this total size, the rows of a group to predict may be anywhere, as in training.
- * Larger files and streams are not kept in memory, so their groups must be contiguous.
- */
-export const MAX_GATHERED_BYTES = 2 ** 24;
 
 /** Maximum number of groups whose return is noticed; their names take about 50 MiB. */
 const MAX_ENDED = 2 ** 19;
@@ -336,30 +283,21 @@ export class TableReader implements TableHandlers {
 
   /** Repeats the static values of a sequence in all its rows. */
   private unify(key: number, list: RowList): void {
-    const { features, starts } = this.rows;
+    const { rows, columns } = this;
+    const { features, starts } = rows;
     for (const number of this.statics) {
       const numberIn = (row: number) => features.at(starts[row] + number);
       const known = list.filter(row => !Number.isNaN(numberIn(row)));
       if (known.length === 0) continue;
       const value = numberIn(known[0]);
       const other = known.find(row => numberIn(row) !== value);
-      if (other !== undefined) this.complain(key, () => this.changingStatic(key, number, [known[0], other]));
+      if (other !== undefined) {
+        const { name } = columns.features[numbersOf(columns.features)[number].column];
+        const places = [rows.place(known[0]), rows.place(other)] as const;
+        this.complain(key, () => changingStatic(this.ownerOf(key), name, places));
+      }
       for (const row of list) features.set(starts[row] + number, value);
     }
-  }
-
-  /** The problem of a sequence that has several values of a static feature. */
-  private changingStatic(key: number, number: number, [first, other]: readonly [number, number]): Diagnostic {
-    const { rows } = this;
-    const { features } = this.columns;
-    const place = rows.place(other);
-    return {
-      code: 'data/csv-static',
-      message: `the rows${this.ownerOf(key)} have different values of a static feature`,
-      ...place,
-      columnName: features[numbersOf(features)[number].column].name,
-      expected: `the value in ${rowName(rows.place(first), place)}; columns that change belong in \`features\``,
-    };
   }
 
   /** True if steps are in the order of dates or times. */
@@ -594,28 +532,6 @@ export class TableReader implements TableHandlers {
     this.isOver = false;
     this.latestKey = undefined;
   }
-}
-
-function noRows(file: string): Diagnostic {
-  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
-}
-
-function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
-  return {
-    code: 'data/csv-group-again',
-    message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
-    ...place,
-    expected: `rows sorted by group, or files of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB in total instead of a stream`,
-  };
-}
-
-function tooLong(owner: string, place: RowPlace): Diagnostic {
-  return {
-    code: 'data/sequence-too-long',
-    message: `the sequence${owner} is too long to predict`,
-    ...place,
-    expected: `at most ${MAX_NUMBERS} numbers`,
-  };
 }
 
 /** A table to train on. */

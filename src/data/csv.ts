@@ -19,9 +19,9 @@ import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { TextCodes } from './core/store.js';
-import { changingTarget, missingTest } from './csv-columns.js';
-import { hasTarget, type RowList } from './csv-rows.js';
-import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
+import { missingTest } from './csv-columns.js';
+import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './csv-rows.js';
+import { readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import {
   type CellForms,
   cellReaders,

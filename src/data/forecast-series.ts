@@ -5,9 +5,9 @@
 import type { Diagnostic } from '../util/errors.js';
 import type { Preparation, Scaling, SeriesScaling } from './core/dataset.js';
 import { type Feature, featuresOf } from './core/preparation.js';
+import type { TableColumns } from './csv-columns.js';
 import { badNumber, missingCell, missingTest } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
-import type { TableColumns } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
 
 /** The target columns. */
