@@ -101,7 +101,7 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
   for (let from = 0; from < all.length; from += WINDOWS) {
     const windows = all.slice(from, from + WINDOWS);
     const id = (index: number) => idOf(windows[index], rows.order);
-    const { read, targets } = forecastSplit(windows, { keys: rows.keys, config, preparation, id });
+    const { read, targets, naive } = forecastSplit(windows, { keys: rows.keys, config, preparation, id });
     const perWindow = targets.values.length / windows.length;
     yield windows.flatMap((window, i): ReadSequence[] => {
       const { origin } = window;
@@ -110,11 +110,13 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
       if (!hasTarget(window, config)) return [];
       const values = new Float32Array(steps * size);
       read(i, values, 0, size);
+      const first = (i * perWindow) / targets.size;
       return [
         {
           ...{ length: steps, values, id: id(i), errorScale: series.naiveErrors },
+          naive: (name, at) => naive?.[name]?.(first + at),
           targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
-          targetScaling: step => targets.scaling((i * perWindow) / targets.size + step),
+          targetScaling: step => targets.scaling(first + step),
         },
       ];
     });

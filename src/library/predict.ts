@@ -2,13 +2,20 @@
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import { flat, iterable, MODEL_OPTIONS, Model } from '../predict/model.js';
-import { evaluateCheckpoint, openModel, openWithData, openWithoutData } from '../predict/open.js';
+import { fileInput, flat, iterable, MODEL_OPTIONS, Model, sourcesOf } from '../predict/model.js';
+import {
+  evaluateCheckpoint,
+  evaluateInput,
+  openModel,
+  openWithData,
+  openWithoutData,
+} from '../predict/open.js';
 import type { SequencePrediction, WhichCheckpoint } from '../predict/predictor.js';
 import type { RejectionOptions, SequenceValues } from '../predict/session.js';
-import type { SplitMetrics } from '../run/summary.js';
+import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';
 import * as args from '../util/arguments.js';
+import { type Diagnostic, usageError } from '../util/errors.js';
 import { assignments, type Overrides } from './config.js';
 
 /** Selects the weights of a run, and where they compute. */
@@ -25,22 +32,38 @@ export interface SavedModelOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface EvaluateOptions extends SavedModelOptions {
-  /** Default: `test`. */
+export interface EvaluateOptions extends SavedModelOptions, RejectionOptions {
+  /** Default: `test`, unless there is an `input`. */
   readonly split?: SplitName;
+  /**
+   * New sequences with targets instead of a split, in the format of the run's data: paths of files,
+   * folders or patterns, or a stream.
+   */
+  readonly input?: string | readonly string[] | Readable;
   /** Current location of the data: keys of `dataset`, such as `{ 'dataset.path': 'moved.csv' }`. */
   readonly set?: Overrides;
-  /** Called for each sequence. */
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  /**
+   * Called with the number of evaluated sequences; `total` is null for an input, whose end is not
+   * known.
+   */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number | null }) => void;
 }
 
 export interface EvaluationResult {
-  readonly split: SplitName;
+  /** Null for an input. */
+  readonly split: SplitName | null;
   readonly loss: number;
   /** The other metrics by name, such as `accuracy`. */
   readonly metrics: SplitMetrics;
+  /**
+   * Metrics of predictions that need no training, such as the most frequent class. Absent for an
+   * input if the training data cannot be read.
+   */
+  readonly baselines?: SplitBaselines;
   /** Number of predictions that were scored. */
   readonly count: number;
+  /** What makes the metrics doubtful, such as symbols that the model has not learned to read. */
+  readonly warnings: readonly Diagnostic[];
   /** File of the checkpoint; absolute if `directory` was. */
   readonly checkpoint: string;
   /** Completed optimizer steps and epochs of the checkpoint. */
@@ -52,6 +75,11 @@ const splitKind = args.oneOf('train', 'validation', 'test');
 
 const SAVED_MODEL_OPTIONS = { ...MODEL_OPTIONS, signal: args.signal, set: args.overrides } as const;
 
+const evaluationInput: args.Kind = {
+  expected: 'a path, a list of paths, or a stream',
+  accepts: value => fileInput.accepts(value) || (args.texts.accepts(value) && (value as string[]).length > 0),
+};
+
 const predictionSource: args.Kind = {
   expected: 'a path, a stream, an iterable of sequences, or { split }',
   accepts: value =>
@@ -61,35 +89,56 @@ const predictionSource: args.Kind = {
 };
 
 /**
- * Computes the metrics of a run's model on one of the run's splits, from its weights.
+ * Computes the metrics of a run's model on one of the run's splits, or on new sequences with
+ * targets.
  *
  * @param directory the run directory
  *
  * @example
  * const { loss, metrics } = await evaluate(directory, { checkpoint: 'best' });
+ * const { baselines } = await evaluate(directory, { input: 'new.csv' });
  *
  * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the data cannot be
  *   read
- * @throws UserError (exit 5) if a file is damaged or the data have changed since the run
+ * @throws UserError (exit 5) if a file is damaged, the data have changed since the run, or the
+ *   input has no targets, or has a sequence that does not fit and there is no `onRejected`
  */
 export async function evaluate(directory: string, options: EvaluateOptions = {}): Promise<EvaluationResult> {
   args.checkArgument('evaluate', 'directory', directory, args.path);
   args.checkOptions<EvaluateOptions>('evaluate', options, {
     ...SAVED_MODEL_OPTIONS,
     split: splitKind,
+    input: evaluationInput,
+    onRejected: args.callback,
     onProgress: args.callback,
   });
-  const { split = 'test', checkpoint, weights, set, backend = 'auto', threads, signal, onProgress } = options;
+  const { split = 'test', input, checkpoint, weights, set, onRejected, signal, onProgress } = options;
+  if (input !== undefined && options.split !== undefined)
+    throw usageError('library/argument', '`input` and `split` exclude each other', { file: 'evaluate()' });
   const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
-  const watch = (progress: { readonly done: number; readonly total: number }): void => {
+  const watch = (done: number, total: number | null): void => {
     signal?.throwIfAborted();
-    onProgress?.(progress);
+    onProgress?.({ done, total });
   };
-  const { loss, metrics, count } = await evaluateCheckpoint(saved, { split, backend, threads }, watch);
-  // the signal may have come with the last progress
-  signal?.throwIfAborted();
+  const { backend = 'auto', threads } = options;
   const { file, step, epoch } = saved;
-  return { split, loss, metrics, count, checkpoint: file, step, epoch };
+  const which = { checkpoint: file, step, epoch };
+  if (input === undefined) {
+    const found = await evaluateCheckpoint(saved, { split, backend, threads }, ({ done, total }) =>
+      watch(done, total),
+    );
+    // the signal may have come with the last progress
+    signal?.throwIfAborted();
+    return { split, ...found, warnings: [], ...which };
+  }
+  const sources = await sourcesOf(saved.loaded.experiment.dataset, input, true);
+  let done = 0;
+  const found = await evaluateInput(saved, sources, { backend, threads, onRejected }, count => {
+    done += count;
+    watch(done, null);
+  });
+  signal?.throwIfAborted();
+  return { split: null, ...found, ...which };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Trained models for programs: `loadModel` opens the model of a run directory. */
 import type { Readable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
+import type { Experiment } from '../config/index.js';
 import {
   type Dataset,
   dataWidth,
@@ -61,7 +62,7 @@ export const iterable: args.Kind = {
     (Symbol.iterator in value || Symbol.asyncIterator in value),
 };
 
-const fileInput: args.Kind = {
+export const fileInput: args.Kind = {
   expected: 'a path, or a stream',
   accepts: value =>
     args.path.accepts(value) || (typeof value === 'object' && value !== null && 'read' in value),
@@ -176,11 +177,7 @@ export class Model {
     args.checkArgument('predictFile', 'input', input, fileInput);
     args.checkOptions<RejectionOptions>('predictFile', options, { onRejected: args.callback });
     const { dataset } = this.opened.experiment;
-    const sources = async () =>
-      typeof input === 'string'
-        ? newSequenceFiles(dataset, [input])
-        : [{ name: STREAM, open: () => streamBytes(STREAM, input) }];
-    return flat(this.ofSources(sources, options).batches);
+    return flat(this.ofSources(() => sourcesOf(dataset, input), options).batches);
   }
 
   /** @internal Like {@link predictFile}, batch by batch. */
@@ -325,6 +322,17 @@ export class Model {
       idle.push(predictor);
     }
   }
+}
+
+/** @param hasTargets true if files of targets belong to the input */
+export async function sourcesOf(
+  dataset: Experiment['dataset'],
+  input: string | readonly string[] | Readable,
+  hasTargets = false,
+): Promise<readonly InputSource[]> {
+  if (typeof input === 'string') return newSequenceFiles(dataset, [input], hasTargets);
+  if ('read' in input) return [{ name: STREAM, open: () => streamBytes(STREAM, input) }];
+  return newSequenceFiles(dataset, input, hasTargets);
 }
 
 async function* sequencesOf(

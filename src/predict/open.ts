@@ -31,14 +31,15 @@ import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.j
 import { refuseForeign } from '../run/integrity.js';
 import { Run } from '../run/run.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
-import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
+import { type BaselineScores, fitBaselines, naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import { type Evaluation, type EvaluationProgress, Evaluator, Readout } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
-import { type Diagnostic, damagedError, usageError, usageErrors } from '../util/errors.js';
+import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
+import { percent } from '../util/numbers.js';
 import { Predictor, type WhichWeights } from './predictor.js';
 import type { RejectionOptions } from './session.js';
 
@@ -233,16 +234,17 @@ export async function evaluateCheckpoint(
 }
 
 export interface InputEvaluation extends Evaluation {
-  /** Symbols of the input, and how many of them the model has not learned to read. */
-  readonly symbols: number;
-  readonly unlearned: number;
-  /** What makes predictions doubtful. */
+  /** Absent if the training data cannot be read. */
+  readonly baselines?: SplitBaselines;
+  /** What makes the metrics doubtful. */
   readonly warnings: readonly Diagnostic[];
 }
 
 /**
- * Computes the metrics of `model` on new sequences with targets, in the format of its run's data.
- * `watch` is called after each batch with its number of sequences.
+ * Computes the metrics of `model` on new sequences with targets, in the format of its run's data,
+ * and those of the trivial baselines. `watch` is called after each batch with its number of
+ * sequences.
+ * @throws UserError (exit 5) if no sequence has a target
  */
 export async function evaluateInput(
   saved: SavedModel,
@@ -265,6 +267,9 @@ export async function evaluateInput(
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
     let [symbols, unlearned] = [0, 0];
     const warnings: Diagnostic[] = [];
+    const baselines = await baselinesOf(saved, options);
+    if ('problem' in baselines) warnings.push(baselines.problem);
+    const scores = 'scores' in baselines ? baselines.scores : undefined;
     const counted = async function* () {
       for await (const list of reader.read(sources)) {
         for (const sequence of list) {
@@ -277,10 +282,40 @@ export async function evaluateInput(
         yield list;
       }
     };
-    const evaluation = await new Predictor(model).evaluate(counted(), { onRejected }, watch);
-    return { ...evaluation, symbols, unlearned, warnings };
+    const evaluation = await new Predictor(model).evaluate(counted(), { onRejected }, batch => {
+      scores?.add(batch);
+      watch?.(batch.count);
+    });
+    if (evaluation.count === 0) {
+      const file = sources.length === 1 ? sources[0].name : undefined;
+      throw damagedError('data/nothing-to-evaluate', 'the input has no sequence with a target', { file });
+    }
+    if (unlearned > 0) {
+      const of = `${unlearned} of ${symbols} symbols (${percent(unlearned / symbols, 2)})`;
+      const message = `${of} do not occur in the training split: the model has not learned to read them`;
+      warnings.push({ code: 'predict/unlearned', message });
+    }
+    return { ...evaluation, ...(scores && { baselines: scores.all }), warnings };
   } finally {
     await opened.pool.close();
+  }
+}
+
+/** The baselines, fitted on the training data of the run; a warning if they cannot be read. */
+async function baselinesOf(
+  { loaded, manifest }: SavedModel,
+  options: BackendOptions,
+): Promise<{ readonly scores: BaselineScores } | { readonly problem: Diagnostic }> {
+  try {
+    const { run, dataset } = await openSession(loaded, { ...options, ...fittedBy(manifest) });
+    if (manifest) checkSameData(dataset, manifest);
+    return { scores: fitBaselines(run, dataset)() };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const [{ code, message, file, line }] = error.diagnostics;
+    const why = `no baselines, since the training data cannot be read: ${message}`;
+    // a line is that of the path in the config, which the message has
+    return { problem: { code, message: why, ...(line === undefined && { file }) } };
   }
 }
 

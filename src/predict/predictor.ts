@@ -35,10 +35,7 @@ const MAX_BATCH_NUMBERS = 2 ** 22;
 type Placed = NewSequence & { readonly position: number };
 
 interface PredictedBatch extends SplitBatch {
-  readonly rows: readonly (Pick<
-    Placed,
-    'position' | 'id' | 'symbols' | 'times' | 'history' | 'warnings' | 'errorScale'
-  > & {
+  readonly rows: readonly (Pick<Placed, 'position' | 'id' | 'symbols' | 'times' | 'history' | 'warnings'> & {
     /** Steps that are not padding; absent: the length of the sequence. */
     readonly steps?: number | undefined;
   })[];
@@ -71,17 +68,18 @@ export class Predictor {
     return this.predict(this.newBatches(lists, options));
   }
 
-  /** Computes the metrics of new sequences with targets. @param watch called after each batch */
+  /** Computes the metrics of new sequences with targets. @param watch called with each batch */
   async evaluate(
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions,
-    watch: (sequences: number) => void = () => {},
+    watch: (batch: Split) => void = () => {},
   ): Promise<Evaluation> {
     const scores = new Scores(this.model.run);
     const batches = this.newBatches(lists, options);
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
-      scores.add(batch.pass, { batch, slot }, index => batch.rows[index].errorScale);
-      watch(batch.rows.length);
+      const { split } = batch;
+      scores.add(batch.pass, { batch, slot }, index => split.errorScale?.(index));
+      watch(split);
     }
     return scores.evaluation;
   }

@@ -23,6 +23,7 @@ import {
 import { interpret } from '../math/graph/interpret.js';
 import { Graph } from '../math/graph/node.js';
 import { type LossSettings, lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
+import type { Loss } from '../math/losses/loss.js';
 import { accumulators, isOfIntervals, type MeasuredMetric } from '../math/metrics/index.js';
 import { predictedClass } from '../math/metrics/metric.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
@@ -40,41 +41,87 @@ const LOG_OF_ZERO = -1e4;
 
 /** Fits the baselines on the training split. Returns the function that scores them on a split. */
 export function trivialBaselines(run: BaselineSubject, dataset: Dataset): (split: Split) => SplitBaselines {
-  const priors = constants(run, dataset.train.targets);
-  const ofSymbols = symbolBaseline(run, dataset, priors[0][1]);
-  return split => ({ ...scores(run, priors, split), ...ofSymbols?.(split) });
+  const begin = fitBaselines(run, dataset);
+  return split => {
+    const scores = begin();
+    scores.add(split);
+    return scores.all;
+  };
 }
 
-function scores(
-  run: BaselineSubject,
-  priors: readonly (readonly [BaselineName, Float32Array])[],
-  split: Split,
-): SplitBaselines {
-  const { targets } = split;
-  const task = taskOf(run.loss);
-  const found: [BaselineName, SplitMetrics][] = priors.map(([name, outputs]) => {
-    const isPossible = task === 'values' || hasProbability(targets, outputs);
-    // a smoothed loss needs the probabilities of all classes
-    const hasLoss = isPossible && !(isSmoothed(run.loss) && outputs.includes(LOG_OF_ZERO));
-    const metrics = run.metrics.filter(
-      metric =>
-        (isPossible || !OF_LIKELIHOOD.has(metric)) && (name === 'quantiles' || !isOfIntervals(metric)),
-    );
-    const loss = hasLoss && finite('loss', meanLoss(run.loss, outputs, targets));
-    return [name, { ...loss, ...measured(run, split, () => outputs, metrics) }];
-  });
-  if (targets.kind === 'class' && targets.perStep) {
-    const [[, first]] = priors;
-    const outputsAt = stepBefore(targets, split.count, first);
-    found.push(['previous', measured(run, split, outputsAt, decisionsIn(run))]);
-  }
-  for (const name of NAIVE_FORECASTS) {
-    if (split.naive?.[name] === undefined) continue;
-    const outputsAt: OutputsAt = at => naiveOutputs(split, name, at, run.spec.outputSize);
-    const metrics = run.metrics.filter(metric => !isOfIntervals(metric));
-    found.push([name, measured(run, split, outputsAt, metrics)]);
-  }
-  return Object.fromEntries(found);
+/** Scores of the baselines over all splits that were added, such as the batches of an input. */
+export interface BaselineScores {
+  add(split: Split): void;
+  readonly all: SplitBaselines;
+}
+
+/** Fits the baselines on the training split. Each call of the function starts new scores. */
+export function fitBaselines(run: BaselineSubject, dataset: Dataset): () => BaselineScores {
+  const { targets } = dataset.train;
+  const priors = constants(run, targets);
+  const [[, first]] = priors;
+  const ofSymbols = symbolBaseline(run, dataset, first);
+  const hasSteps = targets.kind === 'class' && targets.perStep;
+  return () => {
+    const baselines: (readonly [BaselineName, Scorer])[] = priors.map(([name, outputs]) => [
+      name,
+      constantScorer(run, name, outputs),
+    ]);
+    if (hasSteps)
+      baselines.push(['previous', scorer(run, decisionsIn(run), split => stepBefore(split, first))]);
+    for (const name of NAIVE_FORECASTS) baselines.push([name, naiveScorer(run, name)]);
+    if (ofSymbols) baselines.push(ofSymbols());
+    return {
+      add: split => {
+        for (const [, one] of baselines) one.add(split);
+      },
+      get all() {
+        const scored = baselines.map(([name, { scores }]) => [name, scores] as const);
+        return Object.fromEntries(scored.filter(([, scores]) => scores !== undefined));
+      },
+    };
+  };
+}
+
+/** Scores of one baseline over all splits that were added; undefined if they do not have it. */
+interface Scorer {
+  add(split: Split): void;
+  readonly scores: SplitMetrics | undefined;
+}
+
+function constantScorer(run: BaselineSubject, name: BaselineName, outputs: Float32Array): Scorer {
+  const metrics = run.metrics.filter(metric => name === 'quantiles' || !isOfIntervals(metric));
+  const measured = scorer(run, metrics, () => () => outputs);
+  // a smoothed loss needs the probabilities of all classes
+  const hasLoss = !(isSmoothed(run.loss) && outputs.includes(LOG_OF_ZERO));
+  const loss = hasLoss ? new ConstantLoss(run.loss, outputs) : undefined;
+  let isPossible = true;
+  return {
+    add(split) {
+      isPossible &&= taskOf(run.loss) === 'values' || hasProbability(split.targets, outputs);
+      loss?.add(split.targets);
+      measured.add(split);
+    },
+    get scores() {
+      const all = { ...(loss && finite('loss', loss.mean)), ...measured.scores };
+      const defined = Object.entries(all).filter(([metric]) => isPossible || !OF_LIKELIHOOD.has(metric));
+      return Object.fromEntries(defined);
+    },
+  };
+}
+
+function naiveScorer(run: BaselineSubject, name: NaiveForecast): Scorer {
+  const metrics = run.metrics.filter(metric => !isOfIntervals(metric));
+  const measured = scorer(run, metrics, split => at => naiveOutputs(split, name, at, run.spec.outputSize));
+  return {
+    add(split) {
+      if (split.naive?.[name] !== undefined) measured.add(split);
+    },
+    get scores() {
+      const { scores } = measured;
+      return Object.keys(scores ?? {}).length > 0 ? scores : undefined;
+    },
+  };
 }
 
 /** A single predicted class has no probabilities, so only these metrics are defined. */
@@ -99,7 +146,7 @@ function symbolBaseline(
   run: BaselineSubject,
   { input, train, classLabels, vocabulary }: Dataset,
   prior: Float32Array,
-): ((split: Split) => SplitBaselines) | undefined {
+): (() => readonly [BaselineName, Scorer]) | undefined {
   const { targets, count } = train;
   if (input.kind !== 'symbol' || targets.kind !== 'class' || !targets.perStep) return undefined;
   const classes = run.spec.outputSize;
@@ -112,7 +159,7 @@ function symbolBaseline(
       model.add(symbols, next.filter(isClass));
     }
     model.end();
-    return split => ({ ngram: trigramScores(run, split, model) });
+    return () => ['ngram', trigramScorer(run, model)];
   }
   const counts = new ContextCounts(classes);
   for (let index = 0; index < count; index++) {
@@ -122,7 +169,7 @@ function symbolBaseline(
   const best = counts.largest((_context, _label, entry) => counts.counts[entry]);
   const majority = predictedClass(prior);
   const predict = (symbols: Float32Array, step: number) => best.get(symbols[step]) ?? majority;
-  return split => ({ by_symbol: measured(run, split, decided(run, split, predict), decisionsIn(run)) });
+  return () => ['by_symbol', scorer(run, decisionsIn(run), split => decided(run, split, predict))];
 }
 
 function isClass(label: number): boolean {
@@ -151,23 +198,28 @@ function decided(
 }
 
 /** With a likelihood: the probabilities are those of all classes. */
-function trigramScores(run: BaselineSubject, split: Split, model: Trigrams): SplitMetrics {
+function trigramScorer(run: BaselineSubject, model: Trigrams): Scorer {
   let [sum, count] = [0, 0];
-  const outputsAt = decided(run, split, (symbols, step, label) => {
+  const predict = (symbols: Float32Array, step: number, label: number) => {
     const before = step === 0 ? undefined : symbols[step - 1];
     sum -= Math.log(model.probability(before, symbols[step], label));
     count++;
     return model.predict(before, symbols[step]);
-  });
-  const decisions = measured(run, split, outputsAt, decisionsIn(run));
-  const loss = sum / count;
+  };
+  const decisions = scorer(run, decisionsIn(run), split => decided(run, split, predict));
   const { loss: settings, metrics } = run;
   const isPlain = settings.kind === 'cross_entropy' && !settings.class_weights && !isSmoothed(settings);
   return {
-    ...(isPlain && finite('loss', loss)),
-    ...decisions,
-    ...(metrics.includes('perplexity') && finite('perplexity', Math.exp(loss))),
-    ...(metrics.includes('bits_per_symbol') && finite('bits_per_symbol', loss / Math.LN2)),
+    add: decisions.add,
+    get scores() {
+      const loss = sum / count;
+      return {
+        ...(isPlain && finite('loss', loss)),
+        ...decisions.scores,
+        ...(metrics.includes('perplexity') && finite('perplexity', Math.exp(loss))),
+        ...(metrics.includes('bits_per_symbol') && finite('bits_per_symbol', loss / Math.LN2)),
+      };
+    },
   };
 }
 
@@ -260,7 +312,8 @@ function quantileOf(values: Float32Array, quantile: number): number {
 /** A view that is valid until the next call; undefined for predictions that are not scored. */
 type OutputsAt = (at: number) => Float32Array | undefined;
 
-function stepBefore({ values }: Classes, count: number, first: Float32Array): OutputsAt {
+function stepBefore({ targets, count }: Split, first: Float32Array): OutputsAt {
+  const { values } = targets as Classes;
   const steps = values.length / count;
   const outputs = new Float32Array(first.length);
   let known = 0;
@@ -290,8 +343,8 @@ export function naiveOutputs(
   return values && Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
 }
 
-/** Metrics that are infinite if a target has probability 0. */
-const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_per_symbol']);
+/** Scores that are infinite if a target has probability 0. */
+const OF_LIKELIHOOD: ReadonlySet<string> = new Set(['loss', 'perplexity', 'bits_per_symbol']);
 
 /** Metrics that depend only on the predicted class. */
 const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);
@@ -302,24 +355,32 @@ function isIgnored(targets: Targets, at: number): boolean {
     : Number.isNaN(targets.values[at * targets.size]);
 }
 
-function measured(
+/** Measures the metrics `names` of outputs for each split. */
+function scorer(
   { loss, spec }: BaselineSubject,
-  { targets, errorScale, count }: Split,
-  outputsAt: OutputsAt,
   names: readonly MeasuredMetric[],
-): SplitMetrics {
+  outputsFor: (split: Split) => OutputsAt,
+): Scorer {
   const metrics = accumulators(taskOf(loss), names, targetSize(loss, spec.outputSize));
-  const readout = new Readout(loss, targets);
-  const width = targets.kind === 'value' ? targets.size : 1;
-  const predictions = targets.values.length / width;
-  for (let at = 0; at < predictions; at++) {
-    if (isIgnored(targets, at)) continue;
-    const outputs = outputsAt(at);
-    if (outputs === undefined) continue;
-    const scale = errorScale?.(Math.floor((at * count) / predictions));
-    metrics.add({ ...readout.scored(outputs, at), errorScale: scale });
-  }
-  return Object.fromEntries(Object.entries(metrics.values).filter(([, value]) => Number.isFinite(value)));
+  return {
+    add(split) {
+      const { targets, errorScale, count } = split;
+      const outputsAt = outputsFor(split);
+      const readout = new Readout(loss, targets);
+      const width = targets.kind === 'value' ? targets.size : 1;
+      const predictions = targets.values.length / width;
+      for (let at = 0; at < predictions; at++) {
+        if (isIgnored(targets, at)) continue;
+        const outputs = outputsAt(at);
+        if (outputs === undefined) continue;
+        const scale = errorScale?.(Math.floor((at * count) / predictions));
+        metrics.add({ ...readout.scored(outputs, at), errorScale: scale });
+      }
+    },
+    get scores() {
+      return Object.fromEntries(Object.entries(metrics.values).filter(([, value]) => Number.isFinite(value)));
+    },
+  };
 }
 
 function finite(name: string, value: number): SplitMetrics {
@@ -329,43 +390,74 @@ function finite(name: string, value: number): SplitMetrics {
 /** Maximum elements of a tensor: rows are computed in chunks. */
 const MAX_NUMBERS = 2 ** 20;
 
-/** NaN if no prediction counts. `outputs` [C] are predicted for every input. */
-function meanLoss(settings: LossSettings, outputs: Float32Array, targets: Targets): number {
-  const loss = lossOf(settings);
-  const size = outputs.length;
-  const isClass = targets.kind === 'class';
-  const width = isClass ? 1 : (loss.targetWidth(size) ?? 1);
-  // the loss depends only on the class, so it is computed once per class
-  const counts = isClass ? countsOf(targets.values) : undefined;
-  const given = isClass ? Float64Array.from(counts?.keys() ?? []) : repeated(targets, width);
-  const constants = loss.constants?.(size) ?? {};
-  const most = Math.max(1, Math.floor(MAX_NUMBERS / size));
-  let [sum, weights] = [0, 0];
-  for (let from = 0; from < given.length / width; from += most) {
-    const length = Math.min(most, given.length / width - from);
-    const graph = new Graph();
-    const inputs = Object.entries(constants).map(([name, values]) => [
-      name,
-      graph.input(name, [values.length]),
-    ]);
-    const rows = loss.rows(
-      graph.input('outputs', [length, size]),
-      graph.input('targets', isClass ? [length] : [length, width]),
-      Object.fromEntries(inputs),
-    );
-    const tensors = interpret([rows], {
-      ...constants,
-      outputs: Float64Array.from({ length: length * size }, (_, i) => outputs[i % size]),
-      targets: given.subarray(from * width, (from + length) * width),
-    });
-    tensors.get(rows)?.data.forEach((row, i) => {
-      const target = given[(from + i) * width];
-      const count = counts?.get(target) ?? 1;
-      sum += count * row;
-      weights += count * loss.weight(size, target);
-    });
+/** The mean loss if `outputs` [C] are predicted for every input. */
+class ConstantLoss {
+  private readonly loss: Loss;
+  /** The loss depends only on the class, so it is computed once per class. */
+  private readonly counts = new Map<number, number>();
+  private readonly ofValues = { sum: 0, weight: 0 };
+
+  constructor(
+    settings: LossSettings,
+    private readonly outputs: Float32Array,
+  ) {
+    this.loss = lossOf(settings);
   }
-  return sum / weights;
+
+  add(targets: Targets): void {
+    if (targets.kind === 'class') {
+      for (const [label, count] of countsOf(targets.values))
+        this.counts.set(label, (this.counts.get(label) ?? 0) + count);
+    } else this.addRows(this.ofValues, repeated(targets, this.width), () => 1);
+  }
+
+  /** NaN if no prediction counts. */
+  get mean(): number {
+    const total = { ...this.ofValues };
+    this.addRows(total, Float64Array.from(this.counts.keys()), label => this.counts.get(label) ?? 0);
+    return total.sum / total.weight;
+  }
+
+  /** Numbers of a target: 1 for a class. */
+  private get width(): number {
+    return this.loss.targetWidth(this.outputs.length) ?? 1;
+  }
+
+  private addRows(
+    total: { sum: number; weight: number },
+    given: Float64Array,
+    countOf: (target: number) => number,
+  ): void {
+    const { loss, outputs, width } = this;
+    const size = outputs.length;
+    const isClass = loss.target === 'class';
+    const constants = loss.constants?.(size) ?? {};
+    const most = Math.max(1, Math.floor(MAX_NUMBERS / size));
+    for (let from = 0; from < given.length / width; from += most) {
+      const length = Math.min(most, given.length / width - from);
+      const graph = new Graph();
+      const inputs = Object.entries(constants).map(([name, values]) => [
+        name,
+        graph.input(name, [values.length]),
+      ]);
+      const rows = loss.rows(
+        graph.input('outputs', [length, size]),
+        graph.input('targets', isClass ? [length] : [length, width]),
+        Object.fromEntries(inputs),
+      );
+      const tensors = interpret([rows], {
+        ...constants,
+        outputs: Float64Array.from({ length: length * size }, (_, i) => outputs[i % size]),
+        targets: given.subarray(from * width, (from + length) * width),
+      });
+      tensors.get(rows)?.data.forEach((row, i) => {
+        const target = given[(from + i) * width];
+        const count = countOf(target);
+        total.sum += count * row;
+        total.weight += count * loss.weight(size, target);
+      });
+    }
+  }
 }
 
 /** The known targets; each number is repeated for the outputs of the loss that predict it. */

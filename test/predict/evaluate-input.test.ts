@@ -1,7 +1,8 @@
 /** `evaluate --input`: metrics of saved models on new data with targets. */
-import { readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
+import { evaluate as programEvaluate } from '../../src/library/predict.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { config, crossEntropy, linesOf, noise, predictionCases, table } from '../support/prediction-cases.js';
 import { copies, train } from '../support/runs.js';
@@ -24,9 +25,12 @@ for (const [name, { config, input, labelled = [input] }] of own) {
     const split = await evaluate(summary.directory, '--json');
     const given = await evaluate(summary.directory, ...inputs(...labelled), '--json');
     t.match(given, { code: 0, stderr: '' });
-    // the baselines are those of the training split
-    const { metrics, baselines: _, ...want } = JSON.parse(split.stdout);
-    t.same(JSON.parse(given.stdout), { ...want, metrics: { input: metrics.test } });
+    const { metrics, baselines, ...want } = JSON.parse(split.stdout);
+    t.same(JSON.parse(given.stdout), {
+      ...want,
+      metrics: { input: metrics.test },
+      baselines: { input: baselines.test },
+    });
     t.same(metrics.test, summary.metrics.test);
   });
 }
@@ -59,9 +63,33 @@ for (const [name, data, loss, model] of [
     const file = work.file('last.csv', days(60 - 15 - 6));
     const given = await evaluate(summary.directory, ...inputs(file), '--json');
     t.match(given, { code: 0, stderr: '' });
-    t.same(JSON.parse(given.stdout).metrics.input, summary.metrics.test);
+    const { metrics, baselines } = JSON.parse(given.stdout);
+    t.same(metrics.input, summary.metrics.test);
+    // the line of a drift starts at the first row, which the file lacks
+    const { drift: _, ...others } = summary.baselines?.test ?? {};
+    t.match(baselines.input, others);
+    t.match(others, { mean: {}, last_value: {}, seasonal_naive: {}, season_mean: {} });
   });
 }
+
+t.test('without the training data there are no baselines, which a warning says', async t => {
+  const { config, input } = cases['jsonl, a tag for each word'];
+  const { dataset } = config as { readonly dataset: { readonly path: string } };
+  const path = work.file('moving.jsonl', readFileSync(dataset.path));
+  const { summary } = await train(work, { ...config, dataset: { ...dataset, path } });
+  rmSync(path);
+  const given = await evaluate(summary.directory, ...inputs(input), '--json');
+  t.match(given, {
+    code: 0,
+    stderr:
+      /^cellrun: warning: no baselines, since the training data cannot be read: .*moving.jsonl: the file does not exist\n$/,
+  });
+  const found = JSON.parse(given.stdout);
+  t.same([found.metrics.input, found.baselines], [summary.metrics.test, undefined]);
+  const moved = ['--set', `dataset.path=${dataset.path}`];
+  const { stdout } = await evaluate(summary.directory, ...inputs(input), ...moved, '--json');
+  t.same(JSON.parse(stdout).baselines, { input: summary.baselines?.test });
+});
 
 t.test('windows with bad cells, and series with bad times, are refused or skipped', async t => {
   const { summary } = await train(work, config(sales, { kind: 'mse' }));
@@ -224,6 +252,41 @@ t.test('a new text: bits per character follow from the predicted probabilities',
   );
   t.equal(predictions, 37);
   t.ok(Math.abs(metrics.input.bits_per_symbol - bits.reduce((a, b) => a + b) / bits.length) < 1e-6);
+});
+
+t.test('programs evaluate files, lists of files and streams', async t => {
+  const { input } = cases['jsonl, a tag for each word'];
+  const run = await runOfTags();
+  const options = { backend: 'webasm', threads: 1 } as const;
+  const { split, ...want } = await programEvaluate(run, options);
+  t.equal(split, 'test');
+  t.same(await programEvaluate(run, { ...options, input }), { split: null, ...want });
+  t.same((await programEvaluate(run, { ...options, input: [input] })).metrics, want.metrics);
+  const done: (number | null)[][] = [];
+  const streamed = await programEvaluate(run, {
+    ...options,
+    input: createReadStream(input),
+    onProgress: progress => done.push([progress.done, progress.total]),
+  });
+  t.same(streamed.metrics, want.metrics);
+  t.match(done.at(-1), [readFileSync(input, 'utf8').trim().split('\n').length, null]);
+  await t.rejects(programEvaluate(run, { input, split: 'test' }), {
+    exitCode: 2,
+    message: /exclude each other/,
+  });
+  await t.rejects(programEvaluate(run, { input: [] }), { exitCode: 2, message: /a path, a list of paths/ });
+  const stop = new AbortController();
+  const stopped = programEvaluate(run, { input, signal: stop.signal, onProgress: () => stop.abort() });
+  await t.rejects(stopped, { name: 'AbortError' });
+  const bad = work.file('bad.jsonl', '{"x":["sea"],"y":["q"]}\n{"x":["sea"],"y":["s"]}\n');
+  await t.rejects(programEvaluate(run, { ...options, input: bad }), { message: /the class "q"/ });
+  const rejected: number[] = [];
+  const rest = await programEvaluate(run, {
+    ...options,
+    input: bad,
+    onRejected: (_, index) => rejected.push(index),
+  });
+  t.match([rest.count, rejected], [1, [0]]);
 });
 
 t.test('sequences whose states pass on cannot be skipped, and an input has no split', async t => {

@@ -6,7 +6,7 @@ import { spellNonFinite } from '../../run/json.js';
 import type { SplitBaselines } from '../../run/summary.js';
 import { metricSentences } from '../../run/words.js';
 import type { Evaluation } from '../../train/evaluator.js';
-import { damagedError, EXIT } from '../../util/errors.js';
+import { EXIT } from '../../util/errors.js';
 import { isFraction, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { onError, openInput, rejections } from '../command/input.js';
@@ -75,28 +75,15 @@ export const verb = defineVerb({
     };
     const { input, onError } = options;
     if (input.length > 0) {
-      const { state, onRejected, tell: tellRejected } = rejections(io, onError);
+      const { onRejected, tell: tellRejected } = rejections(io, onError);
       const sources = await openInput(model, input, io, true);
       let sequences = 0;
       const found = await evaluateInput(model, sources, { ...options, onRejected }, count => {
         sequences += count;
-      });
-      tellRejected(sequences);
-      if (found.count === 0) {
-        if (state.count > 0) return EXIT.damaged;
-        throw damagedError('data/nothing-to-evaluate', 'the input has no sequence with a target', {
-          file: sources.length === 1 ? sources[0].name : '--input',
-        });
-      }
-      const { symbols, unlearned, warnings } = found;
+      }).finally(() => tellRejected(sequences));
+      const { warnings } = found;
       if (warnings.length > 0)
         io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
-      if (unlearned > 0) {
-        const share = percent(unlearned / symbols, 2);
-        io.err(
-          `warning: ${unlearned} of ${symbols} symbols (${share}) do not occur in the training split: the model has not learned to read them\n`,
-        );
-      }
       tell(INPUT, found);
       return EXIT.done;
     }

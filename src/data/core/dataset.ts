@@ -299,6 +299,8 @@ export interface NewSequence {
   readonly history?: Float64Array;
   /** As {@link Split.errorScale}. */
   readonly errorScale?: readonly number[] | undefined;
+  /** As {@link Split.naive}, for prediction `at` of the sequence. */
+  naive?(name: NaiveForecast, at: number): Float32Array | undefined;
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
   /** The symbol of each step as written in the input; absent: those of the vocabulary. */

@@ -19,6 +19,7 @@ import {
   type Dataset,
   type DatasetContext,
   dataWidth,
+  NAIVE_FORECASTS,
   type NewSequence,
   type Preparation,
   type Scaling,
@@ -349,15 +350,32 @@ export function newSplit(
 ): Split {
   const lengths = Int32Array.from(sequences, ({ length }) => length);
   const values = packed(lengths, dataWidth(data), (i, out) => out.set(sequences[i].values));
-  const raw = packedSplit({ ...values, targets: scaledBack(targets, sequences) }, steps);
+  const raw: Split = {
+    ...packedSplit({ ...values, targets: scaledBack(targets, sequences) }, steps),
+    errorScale: index => sequences[index].errorScale,
+    ...(sequences[0]?.naive && { naive: naiveOf(targets, sequences) }),
+  };
   const split = data.preparation ? filledSplit(raw, data.preparation, steps) : raw;
   return scaling === undefined ? split : scaledSplit(split, { ...scaling, targets: null }, steps);
+}
+
+function naiveOf(targets: Targets, sequences: readonly NewSequence[]): Split['naive'] {
+  const predictions = countOf(targets) / sequences.length;
+  const forecasts = NAIVE_FORECASTS.map(name => {
+    const forecast = (at: number) => sequences[Math.floor(at / predictions)].naive?.(name, at % predictions);
+    return [name, forecast] as const;
+  });
+  return Object.fromEntries(forecasts);
+}
+
+function countOf(targets: Targets): number {
+  return targets.values.length / (targets.kind === 'value' ? targets.size : 1);
 }
 
 /** Adds the scaling of each sequence to the targets, if sequences have their own. */
 function scaledBack(targets: Targets, sequences: readonly NewSequence[]): Targets {
   if (targets.kind !== 'value' || sequences[0]?.targetScaling === undefined) return targets;
-  const predictions = targets.values.length / targets.size / sequences.length;
+  const predictions = countOf(targets) / sequences.length;
   return {
     ...targets,
     scaling: at => {
