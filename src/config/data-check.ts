@@ -4,11 +4,11 @@ import {
   type Dataset,
   IGNORED,
   inputWidth,
-  type SequenceInput,
   type Split,
   type Targets,
 } from '../data/core/dataset.js';
 import type { LabelFacts } from '../data/core/labels.js';
+import type { SequenceInput } from '../data/core/record.js';
 import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';

@@ -3,17 +3,16 @@ import { damagedError, damagedErrors, usageError } from '../util/errors.js';
 import { ArraySequences, type LayoutOf, Part, type RowLayout, type SequenceArrays } from './array-dataset.js';
 import { ArrayArchive, FileArray, openArrays } from './arrays.js';
 import {
-  type DataRecord,
   dataWidth,
   IGNORED,
   isRejected,
   type NewSequencesOptions,
   type ReadSequence,
-  type SequenceInput,
   type SequenceReader,
   type TargetsToRead,
 } from './core/dataset.js';
 import { Problems } from './core/problems.js';
+import type { DataRecord, SequenceInput } from './core/record.js';
 import { idxForm, isNpy, npyForm } from './formats/number-arrays.js';
 import { allBytes, inTurn } from './reading/byte-sources.js';
 import { memoryBytes } from './reading/ranged-file.js';

@@ -3,9 +3,10 @@
  * sort keys of an order column; for all purposes.
  */
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
-import type { Purpose, TextLevel } from './core/dataset.js';
+import type { Purpose } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError, MISSING_VALUE } from './core/problems.js';
+import type { TextLevel } from './core/record.js';
 import { MARKERS } from './core/settings.js';
 import type { CellForms, FeatureColumn } from './feature-columns.js';
 import {

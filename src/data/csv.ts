@@ -6,7 +6,6 @@ import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { ColumnSettings, ValueReaders } from './core/columns.js';
 import type {
-  DataRecord,
   Dataset,
   DatasetContext,
   DatasetKind,
@@ -15,6 +14,7 @@ import type {
 } from './core/dataset.js';
 import { type ClassMapping, classesByCode, classReader } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
+import type { DataRecord } from './core/record.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';

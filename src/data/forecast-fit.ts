@@ -2,9 +2,10 @@
  * What is fitted to the training split of series to forecast: how missing cells are filled, how
  * columns are scaled, and the errors of the naive forecast.
  */
-import type { Column, Preparation, Scaling, SeriesScaling } from './core/dataset.js';
+import type { Column } from './core/dataset.js';
 import { filledColumns, fillValues } from './core/preparation.js';
 import { configError } from './core/problems.js';
+import type { Preparation, Scaling, SeriesScaling } from './core/record.js';
 import { columnScaling, scalingOf } from './core/scaling.js';
 import { columnsOf, type Rows as Visitor } from './core/statistics.js';
 import type { RowList, Rows } from './csv-rows.js';

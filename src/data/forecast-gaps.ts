@@ -4,7 +4,8 @@
  */
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { Preparation, TimeGaps } from './core/dataset.js';
+import type { TimeGaps } from './core/dataset.js';
+import type { Preparation } from './core/record.js';
 import type { RowList, Rows } from './csv-rows.js';
 import type { ForecastConfig } from './forecast.js';
 import type { TrainedSeries } from './forecast-series.js';

@@ -5,17 +5,10 @@
  */
 import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type {
-  DataRecord,
-  Interval,
-  NewSequence,
-  NewSequencesOptions,
-  ReadSequence,
-  SequenceReader,
-  SeriesScaling,
-} from './core/dataset.js';
+import type { NewSequence, NewSequencesOptions, ReadSequence, SequenceReader } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import { Problems } from './core/problems.js';
+import type { DataRecord, Interval, SeriesScaling } from './core/record.js';
 import type { RowList } from './csv-rows.js';
 import { TableReader } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';

@@ -3,8 +3,8 @@
  * transformed and scaled.
  */
 import type { Diagnostic } from '../util/errors.js';
-import type { Preparation, Scaling, SeriesScaling } from './core/dataset.js';
 import { type Feature, featuresOf } from './core/preparation.js';
+import type { Preparation, Scaling, SeriesScaling } from './core/record.js';
 import type { TableColumns } from './csv-columns.js';
 import { badNumber, missingCell, missingTest } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';

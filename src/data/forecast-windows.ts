@@ -3,9 +3,10 @@
  * that reads them.
  */
 import { calendarValues } from './core/calendar.js';
-import type { Preparation, Scaling, Split, SplitName, Targets } from './core/dataset.js';
+import type { Split, SplitName, Targets } from './core/dataset.js';
 import { Filler } from './core/preparation.js';
 import { configError } from './core/problems.js';
+import type { Preparation, Scaling } from './core/record.js';
 import type { ForecastConfig } from './forecast.js';
 import { type Series, stepShape } from './forecast-series.js';
 

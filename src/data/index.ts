@@ -5,7 +5,6 @@ import { usageError } from '../util/errors.js';
 import { settingsOf } from '../util/schema.js';
 import type { ValueReaders } from './core/columns.js';
 import type {
-  DataRecord,
   Dataset,
   DatasetContext,
   DatasetFacts,
@@ -14,6 +13,7 @@ import type {
   SequenceReader,
 } from './core/dataset.js';
 import { prepared } from './core/preparation.js';
+import type { DataRecord } from './core/record.js';
 import { dividedTraining, groupedBy, trainingCount } from './core/selection.js';
 import { csv } from './csv.js';
 import { forecast } from './forecast.js';
@@ -30,6 +30,7 @@ export * from './batches.js';
 export type { Elapsed, ValueReaders } from './core/columns.js';
 export * from './core/dataset.js';
 export { newSplit, StepPreparer } from './core/preparation.js';
+export * from './core/record.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
 export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';

@@ -3,7 +3,6 @@ import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
 import {
   type DataFile,
-  type DataRecord,
   type Dataset,
   type DatasetContext,
   type DatasetKind,
@@ -16,6 +15,7 @@ import {
 } from './core/dataset.js';
 import { type ClassMapping, classReader, LabelCodes } from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
+import type { DataRecord } from './core/record.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';

@@ -4,14 +4,9 @@ import * as key from '../util/schema.js';
 import { ARRAY_KIND, arrayDataset, sequenceLayout } from './array-dataset.js';
 import { arraySequences } from './array-inputs.js';
 import { ArrayFiles } from './arrays.js';
-import type {
-  DataRecord,
-  Dataset,
-  DatasetContext,
-  DatasetKind,
-  NewSequencesOptions,
-} from './core/dataset.js';
+import type { Dataset, DatasetContext, DatasetKind, NewSequencesOptions } from './core/dataset.js';
 import { configError } from './core/problems.js';
+import type { DataRecord } from './core/record.js';
 import * as keys from './core/settings.js';
 import { npyForm } from './formats/number-arrays.js';
 

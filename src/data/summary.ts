@@ -7,13 +7,12 @@ import {
   IGNORED,
   type MissingCounts,
   type RelativeTo,
-  type Scaling,
   type Split,
   type SplitName,
   type Targets,
   type Transform,
-  type Vocabulary,
 } from './core/dataset.js';
+import type { Scaling, Vocabulary } from './core/record.js';
 import { inDataUnits } from './core/scaling.js';
 import { valuesOf } from './core/selection.js';
 import { columnsOf, stepsOf, trainingColumns } from './core/statistics.js';

@@ -6,15 +6,8 @@
  * in bytes and in symbols.
  */
 import { type Diagnostic, damagedError, damagedErrors } from '../util/errors.js';
-import type {
-  DataFile,
-  DataRecord,
-  NewSequencesOptions,
-  ReadSequence,
-  SequenceReader,
-  TextLevel,
-  Vocabulary,
-} from './core/dataset.js';
+import type { DataFile, NewSequencesOptions, ReadSequence, SequenceReader } from './core/dataset.js';
+import type { DataRecord, TextLevel, Vocabulary } from './core/record.js';
 import { GrowingList, type Place, type TextCodes } from './core/store.js';
 import {
   checkUtf8,

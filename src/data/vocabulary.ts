@@ -5,8 +5,9 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import type { Diagnostic } from '../util/errors.js';
-import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from './core/dataset.js';
+import type { Dataset, Split, SymbolTexts } from './core/dataset.js';
 import { configError } from './core/problems.js';
+import type { TextLevel, Vocabulary } from './core/record.js';
 import { mappedLoad, mapSplits } from './core/store.js';
 import { wholeCharacters } from './formats/utf8.js';
 import { MAX_SYMBOLS } from './reading/files.js';

@@ -511,7 +511,7 @@ export const experiment = s.section(
 /** A complete config: every default filled in. */
 export type Experiment = Omit<s.TypeOf<typeof experiment>, 'extends'>;
 
-export { dataRecord, dataScaling } from '../../data/core/dataset.js';
+export { dataRecord, dataScaling } from '../../data/core/record.js';
 export type { LayerConfig } from '../../math/cells/index.js';
 export type { LossConfig } from '../../math/losses/index.js';
 export type { GateMetricName, MetricName } from '../../math/metrics/index.js';

@@ -14,20 +14,17 @@
 import type { ColumnSettings } from './columns.js';
 import {
   type Column,
-  type DataRecord,
-  type DataScaling,
   type Dataset,
   type DatasetContext,
   dataWidth,
   NAIVE_FORECASTS,
   type NewSequence,
-  type Preparation,
-  type Scaling,
   type Split,
   type Targets,
 } from './dataset.js';
 import { NUMBER } from './labels.js';
 import { type ConfigDiagnostic, configError } from './problems.js';
+import type { DataRecord, DataScaling, Preparation, Scaling } from './record.js';
 import { normalized, scaledSplit, scaleStep } from './scaling.js';
 import { firstStaticOf, mediansOf, type Rows, stepsOf, trainingColumns } from './statistics.js';
 import { mappedLoad, mapSplits, packed, packedSplit } from './store.js';

@@ -8,8 +8,9 @@
  * counts the steps of the training sequences without padding. A constant column is only shifted.
  */
 import { roundingOf } from '../../util/numbers.js';
-import type { Column, DataScaling, Dataset, DatasetContext, Scaling, Split, Targets } from './dataset.js';
+import type { Column, Dataset, DatasetContext, Split, Targets } from './dataset.js';
 import { configError } from './problems.js';
+import type { DataScaling, Scaling } from './record.js';
 import { isConstant, trainingColumns } from './statistics.js';
 import { mappedLoad, mapSplits } from './store.js';
 

@@ -12,11 +12,11 @@ import {
   type Split,
   splitFiles,
   type Targets,
-  type TextLevel,
 } from './dataset.js';
 import { range } from './drawing.js';
 import { type ClassMapping, classesByCode, classMapping, type LabelCodes } from './labels.js';
 import { Problems } from './problems.js';
+import type { TextLevel } from './record.js';
 import { type Divisible, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
 import { type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
 

@@ -1,5 +1,6 @@
 /** Statistics of columns over the training split; NaN is a missing value, which they leave out. */
-import { type Column, type Dataset, inputWidth, type SequenceInput, type Split } from './dataset.js';
+import { type Column, type Dataset, inputWidth, type Split } from './dataset.js';
+import type { SequenceInput } from './record.js';
 
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
