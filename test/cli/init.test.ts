@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { Workplace } from '../support/cli.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
 
 const work = new Workplace();
@@ -273,6 +273,32 @@ const GUESSES: readonly {
     stdout: /^missing +7 cells in 2 columns \(also broken, -999\)/m,
   },
   {
+    what: 'gaps in a series are filled, and rows without a target at its end are its future',
+    csv: table('date,price,promo,sales', 314, i => {
+      const sales = 100 + 10 * Math.sin((i * 2 * Math.PI) / 7) + ((i * 37) % 11);
+      return `${day(i)},${i > 299 ? '' : (i * 13) % 7},${Number(i % 5 === 0)},${i === 100 || i > 299 ? '' : sales}`;
+    }),
+    dataset: {
+      ...{ kind: 'forecast', target: 'sales', features: ['price'], known: ['promo'] },
+      ...{ missing: { fill: 'forward', indicator: true }, horizon: 14, season: 7 },
+    },
+    stdout:
+      /^features +price\nmissing +1 cell in 1 column: .*\nknown +promo\nfuture +14 rows after the last sales$/m,
+  },
+  {
+    what: 'a series of workdays',
+    csv: table('date,rate', 150, i => `${day(7 * Math.floor(i / 5) + (i % 5))},${(i * 37) % 101}`),
+    dataset: { kind: 'forecast', season: 5 },
+  },
+  {
+    what: 'rows of a kind that are in no order are no sequence',
+    csv: table('person_id,blood_group,dose,result', 240, i => {
+      return `p${i},${'AB0'[(i * 7) % 3]},${(i * 37) % 101}.5,${i % 2 ? 'good' : 'bad'}`;
+    }),
+    dataset: { sequence: null, features: [{ column: 'blood_group', encode: 'one_hot' }, 'dose'] },
+    stdout: /^not used +person_id: not numbers$/m,
+  },
+  {
     what: 'a subject with gaps cannot keep its recordings in one split',
     csv: table('trial,subject,t,x,label', 240, i => {
       const trial = i >> 3;
@@ -389,6 +415,22 @@ t.test('files of other splits are read like the table', async t => {
   });
 });
 
+t.test('arrays: groups, missing numbers', async t => {
+  const cwd = work.folder();
+  const written = async (x: (i: number) => number, groups: object) => {
+    const arrays = { x: floats([60, 4, 2], x), y: integers([60], i => i % 2), ...groups };
+    writeFileSync(join(cwd, 'a.npz'), npz(arrays));
+    t.equal((await cellrun(cwd, 'init', '--force', '--from', 'a.npz')).code, 0);
+    t.equal((await cellrun(cwd, 'validate', 'a.cellrun.yaml')).code, 0);
+    return parse(readFileSync(join(cwd, 'a.cellrun.yaml'), 'utf8')).dataset;
+  };
+  const grouped = await written(i => Math.sin(i), { groups: integers([60], i => i % 12) });
+  const split = { fraction: 0.2, group: 'groups' };
+  t.match(grouped, { test: split, validation: split, missing: undefined, test_fraction: undefined });
+  const holes = await written(i => (i === 100 ? Number.NaN : Math.sin(i)), {});
+  t.match(holes, { missing: { fill: 'forward', indicator: true }, test: undefined, test_fraction: 0.2 });
+});
+
 t.test('records: missing numbers, empty texts, classes that mean nothing', async t => {
   const cwd = work.folder();
   const written = async (name: string, record: (i: number) => object) => {
@@ -465,25 +507,15 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     5,
     /^data\.csv: none of the columns of numbers can be used\n.*x: not a number in \d+ rows/,
   ],
-  [
-    table('date,sold', 90, i => `${day(i)},${i % 9 ? (i * 7) % 31 : ''}`),
-    2,
-    /a forecast of sold needs a value at every step: no value in 10 rows, first in line 2\n/,
-  ],
-  [
-    table('date,price,sales', 90, i => `${day(i)},${i % 13}.5,${i < 80 ? (i * 7) % 31 : ''}`),
-    2,
-    /a forecast of sales needs a value at every step: .* line 82\n.*another reading: --target price --as series/,
-  ],
   ...[
-    ['the rows of each subject belong together, and it has no value in 1 row, first in line 7', 5],
-    ['t orders the rows, and it has no value in 1 row, first in line 7', -1],
+    ['the rows of each subject belong together, and it has no value in 1 row, first in line 7', 0] as const,
+    ['t orders the rows, and it has no value in 1 row, first in line 7', 1] as const,
   ].map(
-    ([message, hole]) =>
+    ([message, column]) =>
       [
         table('subject,t,x,label', 120, i => {
           const cells = [`s${i >> 3}`, i % 8, (i * 7) % 31, (i >> 3) % 2];
-          return cells.map((cell, k) => (i === 5 && k === (hole === 5 ? 0 : 1) ? '' : cell)).join();
+          return cells.map((cell, k) => (i === 5 && k === column ? '' : cell)).join();
         }),
         2,
         new RegExp(`${message}\\n.*another reading: --target label --as rows`),

@@ -3,15 +3,7 @@ import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import type { NamedColumns } from './layout.js';
-import {
-  type Choice,
-  filledOf,
-  isEncoded,
-  isSequence,
-  knownOf,
-  markersOf,
-  type Reading,
-} from './readings.js';
+import { type Choice, holesOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
 
 export function described(reading: Reading): string[] {
   const { kind, layout, target, isClass, features, inputKind, unused, why } = reading;
@@ -22,7 +14,10 @@ export function described(reading: Reading): string[] {
     group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${group.name}`;
   const unlabelled = target.gaps === undefined ? '' : `: ${target.gaps}, which is not counted`;
   const names = order?.columns.map(({ name }) => name) ?? [];
-  const named = features.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`);
+  const known = isSeries ? knownOf(reading) : [];
+  const ahead = (reading.future ?? []).reduce((sum, rows) => sum + rows.length, 0);
+  const read = features.filter(one => !known.includes(one));
+  const named = read.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`);
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = kind !== 'rows' && kind !== 'texts' && order?.isColumn;
   const lines: readonly (readonly [label: string, text: string | undefined])[] = [
@@ -43,7 +38,8 @@ export function described(reading: Reading): string[] {
       'left out',
       inputKind === 'text' && features[0].gaps ? `rows without a text: ${features[0].gaps}` : undefined,
     ],
-    ['known', isInFile ? knownOf(reading).join(', ') || undefined : undefined],
+    ['known', known.map(({ name }) => name).join(', ') || undefined],
+    ['future', ahead > 0 ? `${counted(ahead, 'row')} after the last ${target.name}` : undefined],
     ['splits', subject?.isFull && isSequence(kind) ? `no ${subject.name} is in two of them` : undefined],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
     ...obstaclesOf(reading).map(text => ['note', text] as const),
@@ -87,14 +83,14 @@ const RARE = 5;
 /** How many values of features are missing, and what a config does about it. */
 function missingIn(reading: Reading): string | undefined {
   const { kind } = reading;
-  const columns = filledOf(reading);
-  const count = columns.reduce((sum, { missing }) => sum + missing, 0);
+  const holes = holesOf(reading);
+  const count = holes.reduce((sum, one) => sum + one, 0);
   const filled = FILLED[isSequence(kind) ? 'sequence' : 'row'];
   const markers = markersOf(reading);
   const written = markers.length > 0 ? ` (also ${markers.join(', ')})` : '';
   return count === 0
     ? undefined
-    : `${counted(count, 'cell')} in ${counted(columns.length, 'column')}${written}: ${filled}`;
+    : `${counted(count, 'cell')} in ${counted(holes.length, 'column')}${written}: ${filled}`;
 }
 
 /** What a config does about missing values. */
@@ -113,8 +109,11 @@ export function otherReadings(readings: readonly Reading[], choice: Choice, init
   const named: NamedColumns = { group: choice.group, time: choice.time };
   // rows that belong together are rarely read better alone
   const isCut = (one: Reading) => Number(one.target === chosen.target && !isSequence(one.kind));
+  const isSame = (one: Reading) =>
+    one.target === chosen.target &&
+    (one.kind === chosen.kind || [one, chosen].every(({ inputKind }) => inputKind === 'text'));
   const others = readings
-    .filter(one => one.kind !== chosen.kind || one.target !== chosen.target)
+    .filter(one => !isSame(one))
     .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
       (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),

@@ -42,6 +42,8 @@ export interface Layout {
 
 /** Fewer cannot be divided into training, validation and test. */
 const MIN_SUBJECTS = 5;
+/** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
+const MIN_SCATTERED = 20;
 
 export const USUAL = {
   group:
@@ -110,7 +112,10 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     return withSubject({ ...found, order });
   }
 
-  function groupFor(order: Order | undefined): { readonly group: Column | undefined; readonly why?: string } {
+  function groupFor(order: Order | undefined): {
+    readonly group: Column | undefined;
+    readonly why?: string | undefined;
+  } {
     if (askedGroup) return { group: askedGroup };
     const candidates = [...(files ? [files] : []), ...free.filter(isRepeated)].filter(
       column => !order?.columns.includes(column),
@@ -121,9 +126,11 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
       column => column === files || isUsualGroup(column, tells(column) && !isAlone),
     );
     if (order === undefined || isAlone) {
-      const blocks = isAlone ? usual.filter(formsBlocks) : usual;
-      const finest = blocks.toSorted((a, b) => b.distinct - a.distinct)[0];
-      return { group: finest, ...(finest && { why: `the rows of each ${finest.name} stand together` }) };
+      const isKind = (column: Column) => !formsBlocks(column) && (isAlone || column.distinct < MIN_SCATTERED);
+      const finest = usual.filter(column => !isKind(column)).toSorted((a, b) => b.distinct - a.distinct)[0];
+      const why =
+        finest && (formsBlocks(finest) ? `the rows of each ${finest.name} stand together` : undefined);
+      return { group: finest, why };
     }
     const words = candidates.filter(({ name, isNumber }) => !isNumber && !isTarget(name));
     const group = usual.find(tells) ?? words.toSorted((a, b) => a.distinct - b.distinct).find(tells);

@@ -5,9 +5,9 @@ import { MARKERS } from '../../data/core/settings.js';
 import { isMissing } from '../../data/csv-columns.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
-import type { Column } from './columns.js';
+import { type Column, keysOf } from './columns.js';
 import type { Layout } from './layout.js';
-import { filledOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
+import { holesOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -73,6 +73,7 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
     by: '',
     test_fraction: 0.2,
     embedding: inputKind !== 'number' && '{ size: 16 }',
+    bidirectional: perStep && inputKind === 'symbol' && 'true',
     hidden_size: sequences < 1000 ? 32 : 64,
     from: perStep ? 'every' : steps > LONG ? 'max' : 'last',
     loss: isClass ? 'cross_entropy' : 'mse',
@@ -119,13 +120,15 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const names = order?.columns.map(({ name }) => name) ?? [];
   const time = order?.isColumn ? names[0] : undefined;
   const fileOrder = order?.isColumn ? [] : names;
-  const interval = order?.isDate ? medianInterval(rows[0].map(row => order.at[row])) : 0;
-  const { season: usual, calendar } = seasonOf(interval);
+  const { season: usual, calendar } = seasonOf(order?.isDate ? rows[0].map(row => order.at[row]) : []);
   const season = usual !== undefined && usual <= steps / 4 ? usual : undefined;
-  const horizon = Math.max(1, Math.min(usual ?? 12, Math.floor(steps / 16)));
+  // rows of the future say how far to forecast
+  const ahead = Math.min(...(reading.future ?? []).map(({ length }) => length));
+  const horizon = Math.max(1, Math.min(ahead > 0 ? ahead : (usual ?? 12), Math.floor(steps / 16)));
   const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
   const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
-  const series = rows.map(list => list.map(row => Number(target.cells[row])));
+  const numbers = keysOf(target);
+  const series = rows.map(list => carriedForward(list.map(row => numbers[row])));
   const level = levelOf(series, horizon, readSeason);
   const isSeasonal = level === 'season';
   const values = {
@@ -135,8 +138,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     time: time && scalar(time),
     date_format: time !== undefined && dateFormatOf(layout),
     file_order: fileOrder.length > 0 && escaped(fileOrder.join(', ')),
-    // the parts of a date but the year repeat
-    known: list(knownOf(reading)),
+    known: list(knownOf(reading).map(({ name }) => name)),
     calendar: time !== undefined && list(calendar),
     input_steps: inputSteps,
     horizon,
@@ -154,6 +156,16 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   return { template: 'forecast', values };
 }
 
+/** Without missing values, which become the last one before them. */
+function carriedForward(values: readonly number[]): number[] {
+  const filled: number[] = [];
+  for (const value of values) {
+    const known = Number.isNaN(value) ? filled.at(-1) : value;
+    if (known !== undefined) filled.push(known);
+  }
+  return filled;
+}
+
 /** The file of a table, as the config names it. */
 export interface SourceFile {
   readonly path: string;
@@ -162,12 +174,14 @@ export interface SourceFile {
 
 function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values'] {
   const { target, features, unused } = reading;
+  const known = reading.kind === 'series' ? knownOf(reading) : [];
+  const read = features.filter(one => !known.includes(one));
   const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
   return {
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
     target: scalar(target.name),
-    features: features.length > 0 && `[${features.map(one => featureOf(reading, one)).join(', ')}]`,
+    features: read.length > 0 && `[${read.map(one => featureOf(reading, one)).join(', ')}]`,
     missing: missingOf(reading),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
   };
@@ -180,7 +194,7 @@ function missingOf(reading: Reading): string | undefined {
   const ofClasses = MARKERS.filter(marker => isClass && !isMissing(marker) && target.cells.includes(marker));
   const markers = list([...ofClasses, ...markersOf(reading)]);
   const keys = [
-    ...(filledOf(reading).length > 0
+    ...(holesOf(reading).length > 0
       ? [`fill: ${isSequence(kind) ? 'forward' : 'median'}`, 'indicator: true']
       : []),
     ...(markers === undefined ? [] : [`markers: ${markers}`]),
@@ -212,12 +226,17 @@ function medianInterval(times: readonly number[]): number {
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** Season length in steps and calendar features for a time between steps, in milliseconds. */
-function seasonOf(interval: number): { readonly season?: number; readonly calendar: readonly string[] } {
-  if (interval <= 0) return { calendar: [] };
+/** Season length in steps and calendar features for the times of a series, in milliseconds. */
+function seasonOf(times: readonly number[]): {
+  readonly season?: number;
+  readonly calendar: readonly string[];
+} {
+  if (times.length < 2) return { calendar: [] };
+  const interval = medianInterval(times);
+  const areWorkdays = times.every(time => ![0, 6].includes(new Date(time).getUTCDay()));
   if (interval < HOUR) return { calendar: ['hour', 'day_of_week'] };
   if (interval < DAY) return { season: Math.round(DAY / interval), calendar: ['hour', 'day_of_week'] };
-  if (interval === DAY) return { season: 7, calendar: ['day_of_week', 'day_of_year'] };
+  if (interval === DAY) return { season: areWorkdays ? 5 : 7, calendar: ['day_of_week', 'day_of_year'] };
   if (interval < 27 * DAY) return { calendar: ['day_of_year'] };
   return interval < 32 * DAY ? { season: 12, calendar: ['month'] } : { calendar: [] };
 }

@@ -22,13 +22,16 @@ export interface Reading {
   /** `symbol` and `text`: the only feature is a column of symbols or texts. */
   readonly inputKind: 'number' | 'symbol' | 'text';
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
+  /** The last rows of each series, if their target is not known yet; they are not in `layout`. */
+  readonly future?: readonly (readonly number[])[];
   /** Why this is the target, and why it is read so. */
   readonly why: readonly string[];
   readonly score: number;
 }
 
 /** A reading before its features are known. */
-interface Candidate extends Pick<Reading, 'kind' | 'layout' | 'target' | 'isClass' | 'why' | 'score'> {
+interface Candidate
+  extends Pick<Reading, 'kind' | 'layout' | 'target' | 'isClass' | 'future' | 'why' | 'score'> {
   /** Why no config can be made for it. */
   readonly obstacle?: string | undefined;
 }
@@ -85,7 +88,7 @@ function unfit({ name, problem, gaps }: Column): string {
 }
 
 function candidatesFor(target: Column, layout: Layout, columns: readonly Column[]): Candidate[] {
-  const { rows, order, shortest, group, subject } = layout;
+  const { rows, order, group, subject } = layout;
   const { name, isNumber, distinct } = target;
   const isMeasured = isMeasure(target);
   const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target));
@@ -115,12 +118,14 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
   const add = (kind: ReadingKind, score: number, why: readonly string[], obstacle?: string) =>
     found.push({
       kind,
-      layout: kind === 'rows' || kind === 'texts' ? alone(layout) : layout,
       target,
       isClass,
       score,
       why,
       obstacle,
+      ...(kind === 'series'
+        ? untilLast(layout, target)
+        : { layout: kind === 'rows' || kind === 'texts' ? alone(layout) : layout }),
     });
   const bad = badTarget(target);
   const unplaced = gapsIn(layout);
@@ -138,14 +143,14 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
     const isUsual = MEASURE.test(name);
     const named = isUsual ? [`${name} is a usual name of what is forecast`] : [];
     const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
+    const { shortest } = untilLast(layout, target).layout;
     const short = `its shortest series has ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
-    const holes = target.gaps && `a forecast of ${name} needs a value at every step: ${target.gaps}`;
     const score = (order.isDate ? 4 : -1) + (isUsual ? 3 : 0) + (isMeasured ? smoothness(target, rows) : -5);
     add(
       'series',
       score,
       [...named, ...dated],
-      bad ?? unplaced ?? holes ?? (shortest < MIN_FORECAST_STEPS ? short : undefined),
+      bad ?? unplaced ?? (shortest < MIN_FORECAST_STEPS ? short : undefined),
     );
   }
   const text = textOf(columns.filter(column => column !== target));
@@ -171,6 +176,18 @@ function textOf(columns: readonly Column[]): Column | undefined {
     2 * distinct > cells.length &&
     cells.filter(cell => /\S\s+\S+\s+\S/.test(cell)).length > 0.5 * cells.length;
   return columns.filter(isText).toSorted((a, b) => length(b) - length(a))[0];
+}
+
+/** The rows of each series up to the last one with a value, and those of the future. */
+function untilLast(layout: Layout, { cells, isValue }: Column) {
+  const parts = layout.rows.map(list => {
+    const end = 1 + list.findLastIndex(row => isValue(cells[row]));
+    return { rows: list.slice(0, end), future: list.slice(end) };
+  });
+  const series = parts.filter(({ rows }) => rows.length > 0);
+  const rows = series.map(one => one.rows);
+  const shortest = Math.min(...rows.map(({ length }) => length));
+  return { layout: { ...layout, rows, shortest }, future: series.map(one => one.future) };
 }
 
 /** The rows of a table, each a sequence. */
@@ -264,7 +281,6 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
     const reasons: readonly (readonly [boolean, string])[] = [
       [problem !== undefined, String(problem)],
-      [kind === 'series' && gaps !== undefined, String(gaps)],
       [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
       [isTime, 'dates'],
       [distinct === 1, 'the same value everywhere'],
@@ -330,10 +346,14 @@ function isIdentifier(column: Column): boolean {
   return isName(column) || numbersRows(column);
 }
 
+/** Under a name such as `blood_group`, so many values are kinds. */
+const MAX_KINDS = 5;
+
 /** True for words or whole numbers under a name like `id`. */
 function isName(column: Column): boolean {
-  const { name, isNumber } = column;
-  return USUAL.group.test(name) && !isTarget(name) && (!isNumber || isWhole(column));
+  const { name, isNumber, distinct } = column;
+  if (!USUAL.group.test(name) || isTarget(name) || (isNumber && !isWhole(column))) return false;
+  return distinct > MAX_KINDS || /(^|[_ .-])ids?#?$|[a-z](Id|ID)$/i.test(name);
 }
 
 /**
@@ -385,9 +405,16 @@ export function isEncoded({ inputKind }: Reading, column: Column): boolean {
   return inputKind === 'number' && !column.isNumber;
 }
 
-/** The features whose missing values are filled. */
-export function filledOf({ inputKind, features }: Reading): Column[] {
-  return features.filter(({ missing, isNumber }) => inputKind === 'number' && isNumber && missing > 0);
+/** The columns whose missing values are filled, with their numbers. */
+export function holesOf({ kind, inputKind, features, target, layout }: Reading) {
+  const read = inputKind === 'number' ? features.filter(({ isNumber }) => isNumber) : [];
+  const columns = kind === 'series' ? [target, ...read] : read;
+  const all = layout.rows.flat();
+  return columns
+    .map(({ cells, isValue, missing }) =>
+      kind === 'series' ? all.filter(row => !isValue(cells[row])).length : missing,
+    )
+    .filter(count => count > 0);
 }
 
 /** What means a missing value besides the usual markers. */
@@ -395,10 +422,15 @@ export function markersOf({ features, target }: Reading): string[] {
   return [...new Set([...features, target].flatMap(({ markers }) => markers))];
 }
 
-/** Parts of a date but the year, which repeat and are known in advance. */
-export function knownOf({ layout: { order } }: Reading): string[] {
+/**
+ * What is known in advance: features with values in the future, and parts of a date but the year,
+ * which repeat.
+ */
+export function knownOf({ layout: { order }, features, future = [] }: Reading): Column[] {
   const parts = order?.isColumn ? [] : (order?.columns.slice(1) ?? []);
-  return parts.filter(({ isNumber }) => isNumber).map(({ name }) => name);
+  const rows = future.flat();
+  const isGiven = ({ cells, isValue }: Column) => rows.length > 0 && rows.every(row => isValue(cells[row]));
+  return [...parts.filter(({ isNumber }) => isNumber), ...features.filter(isGiven)];
 }
 
 /** @param others readings that are possible */

@@ -1,5 +1,5 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
-import { ArrayArchive, openArrays } from '../../data/arrays.js';
+import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays.js';
 import { Problems } from '../../data/core/problems.js';
 import { MARKERS } from '../../data/core/settings.js';
 import { type JsonRecord, jsonLines } from '../../data/jsonl-records.js';
@@ -245,7 +245,7 @@ export async function archivePlan(path: string, place: string): Promise<Found> {
   const { x, y } = openArrays(archive, { x: 'x', y: 'y' }, problems);
   problems.throwIfAny();
   if (!x || !y) throw damagedErrors(problems.all);
-  const hasTest = archive.has('x_test');
+  const [hasTest, hasGroups] = [archive.has('x_test'), archive.has('groups')];
   const isSymbol = x.integer && x.shape.length === 2;
   const isClass = y.integer;
   const perStep = y.shape.length === (isClass ? 2 : 3);
@@ -265,7 +265,12 @@ export async function archivePlan(path: string, place: string): Promise<Found> {
     symbols: false,
     classes: false,
     number: false,
-    test_fraction: hasTest ? undefined : 0.2,
+    missing: hasNaN(x) && '{ fill: forward, indicator: true }',
+    by: hasGroups ? ', group: groups' : '',
+    test: !hasTest && hasGroups && 0.2,
+    test_fraction: !hasTest && !hasGroups && 0.2,
+    // the targets may be the symbols that follow
+    bidirectional: false,
   });
   const shapeOf = ({ shape, integer }: typeof x): string =>
     `[${shape.join(', ')}] ${integer ? 'integers' : 'numbers'}`;
@@ -273,8 +278,14 @@ export async function archivePlan(path: string, place: string): Promise<Found> {
     ['sequences', grouped(x.shape[0])],
     ['input', `x: ${shapeOf(x)}, ${isSymbol ? 'symbols' : `${x.shape[2] ?? 1} features at each step`}`],
     ['target', `y: ${isClass ? `${classes} classes` : 'numbers'}${perStep ? ' at every step' : ''}`],
-    ['test', hasTest ? 'x_test and y_test' : 'a fifth of the sequences'],
+    ['test', hasTest ? 'x_test and y_test' : `a fifth of the ${hasGroups ? 'groups' : 'sequences'}`],
     ['because', `y is ${shapeOf(y)}`],
   ] as const;
   return { plan, lines, others: [] };
+}
+
+function hasNaN(x: FileArray): boolean {
+  if (x.integer) return false;
+  for (let index = 0; index < x.shape[0]; index++) if (x.row(index).some(Number.isNaN)) return true;
+  return false;
 }
