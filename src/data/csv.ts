@@ -466,7 +466,7 @@ function checkConstant(
   throw damagedErrors([{ ...found[0], ...suggestion, message }]);
 }
 
-/** Says of how many sequences besides the first the same is true. */
+/** How many more sequences have the same problem, for the end of a message. */
 function othersAlike(count: number): string {
   return count === 1 ? '' : ` (as have those of ${counted(count - 1, 'other sequence')})`;
 }

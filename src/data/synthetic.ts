@@ -77,7 +77,7 @@ const settings = key.section(
       description:
         "Seed of the generated data. Set it to keep the data fixed while the experiment's seed varies.",
       min: 0,
-      max: 9007199254740991,
+      max: Number.MAX_SAFE_INTEGER,
       defaultText: "the experiment's seed",
       examples: [1],
     }),

@@ -166,7 +166,7 @@ function columnOf(
   const distinct = new Set(cells.filter(isValue)).size;
   return {
     name,
-    /** Those of the training split; all else is said of the files of other splits, too. */
+    /** Of the training split; all other fields cover the files of other splits, too. */
     cells,
     isValue,
     /** Files of other splits without this column. */

@@ -74,7 +74,7 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   checkNumbers(candidates[0], table.columns, path);
   const made = candidates.map(candidate => completed(candidate, table.columns));
   const readings = made.filter(one => typeof one === 'object');
-  // what the table is probably meant for is not replaced without a word
+  // the most likely reading is not silently replaced by another one
   if (typeof made[0] === 'string') throw nothing(path, made[0], readings);
   return readings;
 }

@@ -100,7 +100,7 @@ function sentence(
     if ((trial + 1) % every !== 0) return undefined;
     return [`trial ${trial + 1}${all === null ? '' : `/${all}`}`, ...bestSoFar(plan, records)].join(', ');
   }
-  // the seeds were told, and the final table has the means
+  // the line of each seed is printed already, and the final table has the means
   if (record.event !== 'trial.measured' || isRepetition(plan)) return undefined;
   const { trial, status } = record;
   const found = recordsOf(records, plan);

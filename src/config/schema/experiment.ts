@@ -107,7 +107,7 @@ const training = s.section(
     num_epochs: s.integer({
       description: 'Number of passes over the training set.',
       min: 1,
-      max: 1000000,
+      max: 1e6,
       examples: [2],
       aliases: ['epochs', 'max_epochs', 'n_epochs'],
       required: true,
@@ -116,7 +116,7 @@ const training = s.section(
     max_steps: s.integer({
       description: 'Maximum number of optimizer steps. Training stops after it, even within an epoch.',
       min: 1,
-      max: 9007199254740991,
+      max: Number.MAX_SAFE_INTEGER,
       examples: [600],
       aliases: ['steps', 'num_steps', 'max_iterations', 'iterations'],
       ...LENGTH,
@@ -161,7 +161,7 @@ const training = s.section(
       description:
         'Steps between two logged training steps. By default the run chooses 1, 2, 5, 10, 20, 50, … so that 200 to 500 steps are logged over the planned training, or every step of a shorter one. `manifest.json` records the choice, and a resumed run keeps it.',
       min: 1,
-      max: 1000000000,
+      max: 1e9,
       defaultText: 'chosen by the run so that 200 to 500 steps are logged',
       runDefault: true,
       examples: [100],
@@ -172,7 +172,7 @@ const training = s.section(
       description:
         'Maximum norm of the gradient over all parameters. Larger gradients are scaled down to it.',
       above: 0,
-      max: 1000000000.0,
+      max: 1e9,
       examples: [1],
       aliases: ['clip', 'clip_norm', 'grad_clip', 'max_grad_norm', 'gradient_clip', 'clip_grad_norm'],
       ...NUMERICS,
@@ -181,7 +181,7 @@ const training = s.section(
       description:
         'Maximum number of batches per run that are skipped because their loss, gradient or update is not finite. A skipped batch leaves parameters and optimizer state unchanged; it counts as a training step but not as an optimizer update. One more ends the run as diverged.',
       min: 0,
-      max: 9007199254740991,
+      max: Number.MAX_SAFE_INTEGER,
       default: 0,
       examples: [3],
       aliases: ['skip_batches', 'max_skips', 'max_bad_batches', 'max_nan_batches', 'skip_nonfinite'],
@@ -193,7 +193,7 @@ const training = s.section(
         steps: s.integer({
           description: 'Steps between two evaluations.',
           min: 1,
-          max: 9007199254740991,
+          max: Number.MAX_SAFE_INTEGER,
           examples: [200],
           required: true,
         }),
@@ -225,7 +225,7 @@ const training = s.section(
         patience: s.integer({
           description: 'Number of evaluations in a row without an improvement after which training stops.',
           min: 1,
-          max: 1000000,
+          max: 1e6,
           examples: [5],
           aliases: ['wait'],
           required: true,
@@ -284,13 +284,13 @@ const checkpoint = s.section(
             steps: s.integer({
               description: 'Optimizer steps between two checkpoints.',
               min: 1,
-              max: 9007199254740991,
+              max: Number.MAX_SAFE_INTEGER,
               examples: [500],
             }),
             seconds: s.number({
               description: 'Seconds between two checkpoints.',
               min: 1,
-              max: 1000000000.0,
+              max: 1e9,
               examples: [600],
             }),
           },
@@ -404,7 +404,7 @@ const gate = s.section(
       description:
         "How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 %.",
       min: 0,
-      max: 1000000.0,
+      max: 1e6,
       examples: [0.05],
       aliases: ['regress', 'regression'],
     }),
@@ -471,7 +471,7 @@ export const experiment = s.section(
       description:
         'Seed of all random numbers: initial weights, shuffling, dropout, synthetic data and random splits.',
       min: 0,
-      max: 9007199254740991,
+      max: Number.MAX_SAFE_INTEGER,
       default: 0,
       examples: [0, 42],
       aliases: ['random_seed', 'manual_seed'],

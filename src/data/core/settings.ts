@@ -86,7 +86,7 @@ export const limit = key.integer({
   description:
     'Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.',
   min: 1,
-  max: 4294967295,
+  max: 2 ** 32 - 1,
   examples: [6000],
   aliases: ['max_samples', 'num_samples', 'subset'],
 });
@@ -96,7 +96,7 @@ export const memory = key.integer({
   description:
     "Maximum total size of the dataset's files, in MiB, for which they are read into memory. Larger files stay on disk, and sequences are read just before their batch is used. Results are byte-identical. Compressed files are always read into memory.",
   min: 0,
-  max: 1073741824,
+  max: 2 ** 30,
   defaultText: "a quarter of the machine's memory",
   runDefault: true,
   examples: [4096],
@@ -164,7 +164,7 @@ const sizes = (
   count: key.integer({
     description: count,
     min: 1,
-    max: 4294967295,
+    max: 2 ** 32 - 1,
     examples: [example],
     aliases: ['size', 'num_samples', 'n'],
     excludes: ['fraction', ...others],
@@ -489,7 +489,7 @@ export const LEAST_COUNT = 'Symbols that occur less often in the training split 
 export const leastCount = <const O extends { description: string }>(options: O) =>
   key.integer({
     min: 1,
-    max: 4294967295,
+    max: 2 ** 32 - 1,
     examples: [5],
     aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
     ...VOCABULARY,

@@ -11,7 +11,7 @@ export const binaryCrossEntropy = loss({
     'Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.',
   aliases: ['BCELoss', 'BCEWithLogitsLoss', 'binary_crossentropy', 'MultiLabelSoftMarginLoss'],
   keys: {
-    positive_weights: list(number({ above: 0, max: 1000000000.0 }), {
+    positive_weights: list(number({ above: 0, max: 1e9 }), {
       description: 'Weight of the positive case of each label. The negative case has weight 1.',
       minItems: 1,
       maxItems: 100000,

@@ -13,10 +13,7 @@ export const crossEntropy = loss({
   aliases: ['CrossEntropyLoss', 'NLLLoss', 'categorical_crossentropy', 'sparse_categorical_crossentropy'],
   keys: {
     class_weights: either(
-      [
-        word(['balanced'], {}),
-        list(number({ above: 0, max: 1000000000.0 }), { minItems: 1, maxItems: 100000 }),
-      ],
+      [word(['balanced'], {}), list(number({ above: 0, max: 1e9 }), { minItems: 1, maxItems: 100000 })],
       {
         description:
           'Weight of each class in the mean: a list of positive numbers in the order of the classes (csv labels: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that occur; a class without training labels has weight 1. The mean divides by the sum of the weights of the labels.',

@@ -14,7 +14,7 @@ export const huber = loss({
     delta: number({
       description: 'Absolute error at which the loss becomes linear, in the units of the (scaled) targets.',
       above: 0,
-      max: 1000000000.0,
+      max: 1e9,
       default: 1,
       examples: [0.5],
       aliases: ['beta'],

@@ -16,7 +16,7 @@ const embedding = s.section(
       description:
         'Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest symbol of all splits.',
       min: 1,
-      max: 1048576,
+      max: 2 ** 20,
       examples: [128],
       aliases: ['num_embeddings', 'vocab_size', 'vocabulary_size', 'vocabulary', 'vocab', 'num_tokens'],
     }),
@@ -73,7 +73,7 @@ const numClasses = s.integer({
   description:
     'Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
   min: 2,
-  max: 1000000,
+  max: 1e6,
   examples: [10],
   aliases: ['classes', 'output_size', 'n_classes'],
 });

@@ -30,7 +30,7 @@ export const plateau = schedule({
       description:
         'Number of evaluations in a row without an improvement to wait; the next one reduces the rate.',
       min: 0,
-      max: 1000000,
+      max: 1e6,
       default: 10,
       examples: [2],
       aliases: ['wait'],
@@ -47,7 +47,7 @@ export const plateau = schedule({
     cooldown: integer({
       description: 'Number of evaluations after a reduction in which a missing improvement does not count.',
       min: 0,
-      max: 1000000,
+      max: 1e6,
       default: 0,
       examples: [1],
     }),

@@ -59,7 +59,7 @@ const scheduleSteps = s.integer({
   name: 'schedule_steps',
   description: 'Number of optimizer updates.',
   min: 1,
-  max: 9007199254740991,
+  max: Number.MAX_SAFE_INTEGER,
   examples: [1000],
   aliases: ['updates', 'iterations', 'batches', 'step'],
 });
@@ -68,7 +68,7 @@ const scheduleEpochs = s.integer({
   name: 'schedule_epochs',
   description: 'Number of epochs.',
   min: 1,
-  max: 1000000,
+  max: 1e6,
   examples: [10],
   aliases: ['epoch'],
 });

@@ -5,7 +5,7 @@ import { type Pruner, prunerSettings } from '../schedule/pruners.js';
 import { type Method, method } from '../search/index.js';
 import type { Value } from '../search/space.js';
 
-const seconds = s.named('seconds', s.number({ above: 0, max: 1000000000, examples: [600] }));
+const seconds = s.named('seconds', s.number({ above: 0, max: 1e9, examples: [600] }));
 
 const duration = s.text({
   name: 'duration',
@@ -189,11 +189,11 @@ export const sweepFile = s.section(
     seed: s.integer({
       description: "Seed of the sweep's own random choices. Trials are trained with the seeds of `seeds`.",
       min: 0,
-      max: 9007199254740991,
+      max: Number.MAX_SAFE_INTEGER,
       default: 0,
       aliases: ['random_seed'],
     }),
-    seeds: s.list(s.integer({ min: 0, max: 9007199254740991 }), {
+    seeds: s.list(s.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), {
       description:
         "Seeds to train each point with, as the config's `seed`. The objective is the mean over them.",
       minItems: 1,
@@ -245,7 +245,7 @@ export const sweepFile = s.section(
         trials: s.integer({
           description: 'Maximum number of trials.',
           min: 1,
-          max: 1000000,
+          max: 1e6,
           defaultText: 'all points of a grid; otherwise no limit' as string | undefined,
           aliases: ['n_trials', 'max_trials', 'count', 'num_trials'],
           examples: [30],

@@ -98,7 +98,7 @@ const halving = {
     name: 'min_epochs',
     description: 'Epochs until the first rung.',
     min: 1,
-    max: 1_000_000,
+    max: 1e6,
     default: 1,
     aliases: ['min_resource', 'grace_period'],
   }),
@@ -216,13 +216,13 @@ const median = pruner({
       n_startup_trials: integer({
         description: 'Number of trials that must finish before any trial is stopped.',
         min: 0,
-        max: 1_000_000,
+        max: 1e6,
         default: 5,
       }),
       n_warmup_epochs: integer({
         description: 'Epochs before a trial can be stopped.',
         min: 0,
-        max: 1_000_000,
+        max: 1e6,
         default: 0,
         examples: [1],
         aliases: ['n_warmup_steps', 'warmup'],
@@ -230,7 +230,7 @@ const median = pruner({
       interval_epochs: integer({
         description: 'Epochs between two decisions.',
         min: 1,
-        max: 1_000_000,
+        max: 1e6,
         default: 1,
         aliases: ['interval_steps', 'interval'],
       }),

@@ -42,7 +42,7 @@ export const tpe = searchMethod({
       n_startup_trials: integer({
         description: 'Number of first trials that are chosen without results.',
         min: 1,
-        max: 1_000_000,
+        max: 1e6,
         default: 10,
         aliases: ['startup', 'n_initial_points'],
       }),
