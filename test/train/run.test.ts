@@ -6,7 +6,7 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { type Tensor, type Tensors, writeSafetensors } from '../../src/run/safetensors.js';
-import type { StepProfile } from '../../src/train/plan.js';
+import type { StepProfile } from '../../src/train/costs.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { growth, sampleMemory } from '../soak/memory.js';

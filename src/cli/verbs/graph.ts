@@ -13,7 +13,7 @@ import {
   type StepCosts,
   type StepProfile,
   stepCosts,
-} from '../../train/plan.js';
+} from '../../train/costs.js';
 import { openSession } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { aligned } from '../../util/table.js';

@@ -1,0 +1,122 @@
+/** What a training step costs, and where its time goes. */
+import type { LoadedExperiment } from '../config/index.js';
+import { Engine } from '../engine/index.js';
+import { describePlan, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
+import { sizeOf } from '../math/graph/shape.js';
+import { lossOf } from '../math/losses/index.js';
+import { type StepProgram, stepPrograms } from '../math/model/walk.js';
+import { planRun } from './plan.js';
+import { ShardPool } from './pool.js';
+import { createTrainer, initialParameters, type Session } from './session.js';
+import { type ModelRun, planShards } from './shards.js';
+
+export interface PlannedProgram extends StepProgram {
+  readonly plan: Plan;
+  readonly costs: PlanCosts;
+}
+
+export type StepCosts = ReturnType<typeof stepCosts>;
+
+export function stepCosts(run: ModelRun, batchSize: number) {
+  const { shards, job } = planShards(run, batchSize, true);
+  const programs = stepPrograms(run.spec, lossOf(run.loss), job.shape).map((step): PlannedProgram => {
+    const plan = makePlan(step.program);
+    return { ...step, plan, costs: describePlan(step.program, plan) };
+  });
+  const sum = (of: (one: PlannedProgram) => number) => programs.reduce((total, one) => total + of(one), 0);
+  return {
+    shards,
+    job,
+    programs,
+    nodes: sum(({ costs }) => costs.nodes),
+    kernels: shards * sum(({ costs, runs }) => costs.kernels * runs),
+    flops: shards * sum(({ costs, runs }) => costs.flops * runs),
+    /** Bytes that a step copies to a GPU and back. */
+    transferredBytes: shards * sum(({ costs, runs }) => costs.transferredBytes * runs),
+    /** Bytes of the inputs and buffers of all programs, once per thread that holds them. */
+    bytes: Math.min(shards, run.threads) * sum(({ costs }) => costs.bytes),
+  };
+}
+
+export type StepProfile = ReturnType<typeof summarize>;
+
+/** Steps that are not measured: they touch the memory for the first time. */
+const WARM_UP = 3;
+
+const UPDATE = 'sum of gradients and update';
+
+/** The fastest time of each call counts: other load only makes it slower. */
+export async function profileStep(
+  loaded: LoadedExperiment,
+  session: Session,
+  steps: number,
+): Promise<StepProfile> {
+  const { run, spec } = session;
+  const engine = await Engine.start(run.backend, { width: run.width, profiled: true });
+  const pool = await ShardPool.open(run, { engine, isLocal: true });
+  const trainer = await createTrainer(loaded, session, pool);
+  try {
+    trainer.parameters.set(initialParameters(loaded, spec));
+    const { order } = planRun(loaded, session);
+    const { learning_rate: rate } = loaded.experiment.optimizer;
+    let [stepMs, batchMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let step = 1; step <= WARM_UP + steps; step++) {
+      if (step === WARM_UP + 1) engine.resetProfile();
+      const indices = order.next();
+      const began = performance.now();
+      const batch = await trainer.prepare(indices, step, true);
+      const written = performance.now();
+      await trainer.step(batch, step, rate);
+      if (step <= WARM_UP) continue;
+      batchMs = Math.min(batchMs, written - began);
+      stepMs = Math.min(stepMs, performance.now() - written);
+    }
+    return summarize(engine, session, loaded.experiment.training.batch_size, { steps, stepMs, batchMs });
+  } finally {
+    await trainer.close();
+  }
+}
+
+function summarize(
+  engine: Engine,
+  { run }: Session,
+  batchSize: number,
+  { steps, stepMs, batchMs }: { steps: number; stepMs: number; batchMs: number },
+) {
+  const { programs } = stepCosts(run, batchSize);
+  const kernels = engine.profiled.flatMap(({ plan, times, runs }) => {
+    if (runs === 0) return [];
+    const program = programs.find(one => one.plan === plan)?.name ?? UPDATE;
+    const perStep = runs / steps;
+    return plan.kernels.map(kernel => {
+      const found = { calls: 0, ms: 0, flops: 0, bytes: 0 };
+      plan.steps.forEach((step, i) => {
+        if (step.kernel !== kernel) return;
+        const arrays = [step.node, ...step.operands.flatMap(one => (typeof one === 'number' ? [] : [one]))];
+        found.calls += perStep;
+        found.ms += times[i] * perStep;
+        found.flops += step.flops * perStep;
+        const elements = arrays.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+        found.bytes += elements * Float32Array.BYTES_PER_ELEMENT * perStep;
+      });
+      const { calls, ms, flops, bytes } = found;
+      const rates = { share: ms / stepMs, flops_per_s: (flops / ms) * 1000 };
+      // `bytes` that its calls read and write count each array once per call
+      return { program, kernel: kernel.name, calls, ms, ...rates, bytes };
+    });
+  });
+  kernels.sort((a, b) => b.ms - a.ms);
+  const other = Math.max(0, stepMs - kernels.reduce((sum, { ms }) => sum + ms, 0));
+  return {
+    version: 1,
+    steps,
+    width: run.width ?? 128,
+    /** Milliseconds of the fastest step, in one thread. */
+    step_ms: stepMs,
+    kernels,
+    /** Time outside the kernels: the gradient's norm, copies, calls. */
+    other: { ms: other, share: other / stepMs },
+    /** Milliseconds to write a batch; with threads, this overlaps with the previous step. */
+    batch_ms: batchMs,
+  };
+}
