@@ -2,7 +2,7 @@
  * Warns of features that nearly decide the target alone, which are often made from it, and of those
  * that differ between training and test sequences.
  */
-import { type Dataset, IGNORED, inputWidth, type Split } from '../data/core/dataset.js';
+import { type Dataset, IGNORED, inputWidth, numberCount, type Split } from '../data/core/dataset.js';
 import type { Diagnostic } from '../util/errors.js';
 import { rounded } from '../util/numbers.js';
 import type { Locator } from './yaml/tree.js';
@@ -97,7 +97,7 @@ function rowsOf(data: Dataset): Rows {
   const { targets } = train;
   const width = inputWidth(data.input);
   const size = targets.kind === 'value' ? targets.size : 1;
-  const lists = Array.from({ length: width }, (): number[] => []);
+  const lists = Array.from({ length: numberCount(data.input) }, (): number[] => []);
   const known = Array.from({ length: Math.min(size, MAX_TARGETS) }, (): number[] => []);
   const stride = strideOf(train, data);
   const rows = Math.ceil(train.count / stride) * (targets.perStep ? sequenceLength : 1);
@@ -199,7 +199,7 @@ function correlation(a: Float32Array, b: readonly number[]): number {
 function numberingFeatures(data: Dataset): number[] {
   const { train, scaling } = data;
   const width = inputWidth(data.input);
-  const values = Array.from({ length: width }, () => new Set<number>());
+  const values = Array.from({ length: numberCount(data.input) }, () => new Set<number>());
   const numbering = new Set(values.keys());
   let count = 0;
   eachSequence(train, data, (_, row, length) => {
@@ -226,7 +226,7 @@ function numberingFeatures(data: Dataset): number[] {
 function movedFeatures(data: Dataset, splits: readonly [Split, Split]): ReadonlyMap<number, number> {
   const width = inputWidth(data.input);
   const [trained, tested] = splits.map(split => {
-    const means = Array.from({ length: width }, (): number[] => []);
+    const means = Array.from({ length: numberCount(data.input) }, (): number[] => []);
     eachSequence(split, data, (_, row, length) => {
       for (const [feature, list] of means.entries()) list.push(meanOf(row, feature, length, width));
     });

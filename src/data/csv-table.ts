@@ -43,6 +43,7 @@ import {
   cellReaders,
   ElapsedTimes,
   elapsedNumbers,
+  hasCategories,
   isNumberCell,
   numbersOf,
   staticNumbers,
@@ -210,11 +211,12 @@ export class TableReader implements TableHandlers {
         return;
       }
       check(features[i], problem);
-      const isCategory = !this.isTraining && this.columns.features[i].encode === 'one_hot';
+      const column = this.columns.features[i];
+      const isCategory = !this.isTraining && hasCategories(column);
       if (isCategory && rows.features.at(rows.features.size - 1) === UNKNOWN_CATEGORY)
         rows.warn(
           key,
-          this.unknowns.warning(i, text, () => record.place(features[i])),
+          this.unknowns.warning(column, text, () => record.place(features[i])),
         );
     }
     for (const column of targets) check(column, this.addTarget(fields[column].trim(), column, record));

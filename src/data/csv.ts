@@ -27,6 +27,7 @@ import {
   cellReaders,
   ElapsedTimes,
   elapsedNumbers,
+  hasCategories,
   numbersOf,
   type StepNumber,
   staticNumbers,
@@ -320,10 +321,11 @@ function featuresOf({ features, static_features = [], missing: ofAll }: CsvConfi
   return [...features, ...static_features].map((feature, i) => {
     const isStatic = i >= features.length;
     const key = isStatic ? ['static_features', i - features.length] : ['features', i];
-    const { column, encode, calendar, missing }: keys.FeatureKeys =
+    const { column, encode, calendar, size, min_count, missing }: keys.FeatureKeys =
       typeof feature === 'string' ? { column: feature } : feature;
     return {
       ...{ column, encode, calendar, isStatic },
+      embedding: size === undefined ? undefined : { size, minCount: min_count ?? 1 },
       missing: ofAll || missing ? { ...ofAll, ...missing } : undefined,
       keyPath: ['dataset', ...key],
       namedAt: ['dataset', ...key, ...(typeof feature === 'string' ? [] : ['column'])],
@@ -336,8 +338,9 @@ function settingsOf(
   { column, isFirst }: StepNumber,
   categories: readonly TextCodes[],
 ): ColumnSettings {
-  const { encode, missing, isStatic, keyPath } = features[column];
-  if (encode === 'one_hot') return { categories: categories[column].texts, isStatic, keyPath };
+  const { embedding, missing, isStatic, keyPath } = features[column];
+  if (hasCategories(features[column]))
+    return { categories: categories[column].texts, embedding, isStatic, keyPath };
   const own = missing && {
     ...missing,
     // the parts of a date are missing together
@@ -354,11 +357,13 @@ function columnsOf(config: CsvConfig) {
   return {
     delimiter,
     dateFormat: date_format,
-    features: featuresOf(config).map(({ column, missing, namedAt, ...feature }) => ({
+    features: featuresOf(config).map(({ column, missing, embedding, namedAt, ...feature }) => ({
       ...feature,
       ...{ name: column, keyPath: namedAt },
       isFilled: missing !== undefined,
-      isMissing: missingTest(missing?.markers),
+      // words such as None and - are symbols
+      ...(!embedding && { isMissing: missingTest(missing?.markers) }),
+      learnsUnknown: embedding !== undefined && embedding.minCount > 1,
     })),
     level,
     targets:

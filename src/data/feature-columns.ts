@@ -3,8 +3,8 @@
  * prepared for the model.
  *
  *     numbers    the number, NaN if it is missing
- *     one_hot    the number of the category, NaN if it is missing, UNKNOWN_CATEGORY for one that
- *                training did not have
+ *     one_hot,   the number of the category, NaN if it is missing, UNKNOWN_CATEGORY for one that
+ *     embedding  training did not have
  *     calendar   sine and cosine of each part of the date
  *     elapsed    the time since the step before; 0 in the first step
  */
@@ -18,12 +18,14 @@ import { dateReader, isOfDigits } from './formats/dates.js';
 /** Number of a category that the training split does not have. */
 export const UNKNOWN_CATEGORY = -1;
 
-export type Encoding = 'one_hot' | 'calendar' | 'elapsed';
+export type Encoding = 'one_hot' | 'embedding' | 'calendar' | 'elapsed';
 
 export interface FeatureColumn extends NamedColumn {
   /** Absent: numbers. */
   readonly encode?: Encoding | undefined;
   readonly calendar?: readonly CalendarFeature[] | undefined;
+  /** True if a model learns to read values that the training split does not have. */
+  readonly learnsUnknown?: boolean;
   /** True if each sequence has one value; such columns follow the others. */
   readonly isStatic?: boolean;
   /** True if cells may be missing, since a fitted value replaces them. */
@@ -95,15 +97,25 @@ export function cellReaders(
 /** Maximum number of unknown categories to warn of. */
 const MAX_UNKNOWNS = 20;
 
+/** True for a column whose values are categories. */
+export function hasCategories({ encode }: Pick<FeatureColumn, 'encode'>): boolean {
+  return encode === 'one_hot' || encode === 'embedding';
+}
+
 /** Warns once of each category that the training split does not have. */
 export class UnknownCategories {
   private readonly known = new Set<string>();
 
-  warning(column: number, text: string, place: () => Partial<Diagnostic>): Diagnostic | undefined {
+  warning(
+    { name: column, encode, learnsUnknown }: FeatureColumn,
+    text: string,
+    place: () => Partial<Diagnostic>,
+  ): Diagnostic | undefined {
     const name = JSON.stringify([column, text]);
-    if (this.known.has(name) || this.known.size === MAX_UNKNOWNS) return undefined;
+    if (learnsUnknown || this.known.has(name) || this.known.size === MAX_UNKNOWNS) return undefined;
     this.known.add(name);
-    const message = 'the training split does not have this value: all features of the column are 0';
+    const instead = encode === 'embedding' ? 'its vector is 0' : 'all features of the column are 0';
+    const message = `the training split does not have this value: ${instead}`;
     return { code: 'data/category', message, ...place(), got: JSON.stringify(text.slice(0, 60)) };
   }
 }

@@ -6,6 +6,7 @@ import {
   dataWidth,
   IGNORED,
   type MissingCounts,
+  numberCount,
   type RelativeTo,
   type Split,
   type SplitName,
@@ -84,6 +85,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     features: columns.features.map((column, i) =>
       scaledColumn(seriesFacts?.columns[i] ?? column, i, dataset),
     ),
+    ...(input.kind === 'number' && input.embedded && { embedded: embeddedSummary(dataset, input.embedded) }),
     ...(missing && {
       missing: missing.filter(({ counts }) => Object.values(counts).some(count => count > 0)),
     }),
@@ -96,6 +98,19 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     ...(seriesFacts?.gaps && { gaps: seriesFacts.gaps }),
     examples: examplesOf(dataset),
   };
+}
+
+/** The columns that the model embeds, each with the number of its values. */
+function embeddedSummary(
+  { input, columnNames }: Dataset,
+  embedded: readonly { readonly count: number; readonly size: number }[],
+) {
+  return embedded.map(({ count, size }, i) => ({
+    name: columnNames?.features(numberCount(input) + i) ?? '',
+    // without the one for unknown values
+    values: count - 1,
+    size,
+  }));
 }
 
 type Unprepared = NonNullable<Dataset['unprepared']>;

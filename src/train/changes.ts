@@ -12,6 +12,7 @@ import type { DataRecord, Dataset } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
 import { ParameterLayout } from '../math/model/parameters.js';
+import { symbolInputs } from '../math/model/spec.js';
 import { carriedStates } from '../math/model/walk.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import type { RunDirectory } from '../run/directory.js';
@@ -374,7 +375,10 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
   const weights = run.loss.kind === 'cross_entropy' ? run.loss.class_weights : undefined;
   return {
     // the config may have more symbols than the data
-    input: spec.input.kind === 'symbol' ? { kind: spec.input.kind, count: spec.input.count } : dataset.input,
+    input:
+      dataset.input.kind === 'symbol'
+        ? { ...dataset.input, count: symbolInputs(spec)[0].count }
+        : dataset.input,
     sequence_length: run.sequenceLength,
     variable_length: run.variableLength,
     ...(dataset.firstPrediction !== undefined && { first_prediction: dataset.firstPrediction }),

@@ -118,65 +118,111 @@ t.test('words, codes, truth values and dates become the features of scikit-learn
   t.not(scaled.scaling?.features?.offset[0], 0);
 });
 
-t.test('a run reads such columns everywhere', async t => {
-  const run = await work.train({
-    version: 1,
-    name: 'columns',
-    dataset: { ...READINGS, normalize: 'standard' },
-    model: { cell: 'gru', hidden_size: 5 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: 2, batch_size: 4 },
-  });
-  const predicted = async (...options: string[]) => {
-    const { stdout } = await work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
-    const all = stdout
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line));
-    return new Map(all.map(({ id, probabilities }) => [id, probabilities]));
-  };
-  const split = await predicted('--split', 'test');
-  t.equal(split.size, 6);
-  t.same(await predicted('--input', table('test')), split, 'new data are read as the test split');
+const EMBEDDED = [
+  'speed',
+  { column: 'place', encode: 'embedding', size: 3, min_count: 2 },
+  { column: 'code', encode: 'embedding', size: 2 },
+  ...FEATURES.slice(3),
+] as const;
 
-  const model = await loadModel(run.directory);
-  const rows = parse(readFileSync(table('test'), 'utf8'), { columns: true }) as Record<string, string>[];
+t.test('embedded columns are the numbers of their values, after all other features', async t => {
+  const count = (values: readonly string[], value: string) => values.filter(one => one === value).length;
+  const rowsOf = (name: string) =>
+    parse(readFileSync(table(name), 'utf8'), { columns: true }) as Record<string, string>[];
+  const words = rowsOf('train').map(({ place }) => place);
+  const places = [...new Set(words)].filter(word => count(words, word) > 1).sort();
+  const data = await open({ ...READINGS, features: EMBEDDED, normalize: 'standard' });
+  const numbers = 9;
+  t.same(data.input, {
+    kind: 'number',
+    size: numbers + 2,
+    embedded: [
+      { count: places.length + 1, size: 3 },
+      { count: 4, size: 2 },
+    ],
+  });
+  t.same(
+    [numbers, numbers + 1].map(i => data.columnNames?.features(i)),
+    ['place', 'code'],
+  );
+  t.equal(data.scaling?.features?.scale.length, numbers);
   const isoDate = dateReader(READINGS.date_format);
-  const timeOf = (row: Record<string, string>) => Date.parse(`${isoDate(row.at)}Z`);
-  for (const [id, probabilities] of split) {
-    const steps = rows.filter(row => row.recording === id).toSorted((a, b) => timeOf(a) - timeOf(b));
-    const values = steps.map(row => ({
-      ...row,
-      speed: Number(row.speed),
-      second: Number(row.second),
-      wet: row.wet.toLowerCase() === 'true',
-      place: row.place === 'NA' ? null : row.place,
-    }));
-    const session = model.session();
-    let last: Prediction | undefined;
-    for (const step of values) last = await session.step(step);
-    const found: (Prediction | undefined)[] = [last];
-    for await (const prediction of model.predict([values])) found.push(...prediction.predictions);
-    t.equal(found.length, 2);
-    for (const prediction of found)
-      if (prediction?.kind === 'class')
-        for (const [i, p] of prediction.probabilities.entries())
-          t.ok(Math.abs(p - probabilities[i]) < 1e-6, id);
+  for (const name of ['train', 'test'] as const) {
+    const split = data[name];
+    for (let i = 0; i < split.count; i++) {
+      const own = rowsOf(name).filter(row => row.recording === split.id?.(i));
+      const steps = own.toSorted((a, b) => (isoDate(a.at) ?? '').localeCompare(isoDate(b.at) ?? ''));
+      t.same(
+        sequence(data, split, i)
+          .slice(0, steps.length)
+          .map(row => row.slice(numbers)),
+        steps.map(({ place, code }) => [places.indexOf(place) + 1, [1, 2, 10].indexOf(Number(code)) + 1]),
+      );
+    }
   }
-  const [header, first] = readFileSync(table('test'), 'utf8').split('\n');
-  const other = join(t.testdir(), 'other.csv');
-  writeFileSync(other, `${header}\n${first.replace(/,(true|false),/i, ',1,')}\n`);
-  for (const verb of ['predict', 'evaluate'])
-    t.match(await work.cellrun(verb, run.directory, '--input', other), {
-      code: 0,
-      stderr: /other\.csv:2:39: warning: the training split does not have this value/,
-    });
-  const wrong = model.session().step({ ...rows[0], speed: 1, second: 2, at: '2024-03-01' });
-  await t.rejects(wrong, /step 0: at: the date does not match `date_format`/);
-  await t.rejects(model.session().step([1, 2]), /does not fit the model/);
-  await model.close();
 });
+
+for (const [name, features] of Object.entries({ FEATURES, EMBEDDED }))
+  t.test(`a run reads such columns everywhere: ${name}`, async t => {
+    const run = await work.train({
+      version: 1,
+      name: 'columns',
+      dataset: { ...READINGS, features, normalize: 'standard' },
+      model: { cell: 'gru', hidden_size: 5 },
+      loss: { kind: 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 2, batch_size: 4 },
+    });
+    const predicted = async (...options: string[]) => {
+      const { stdout } = await work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
+      const all = stdout
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line));
+      return new Map(all.map(({ id, probabilities }) => [id, probabilities]));
+    };
+    const split = await predicted('--split', 'test');
+    t.equal(split.size, 6);
+    t.same(await predicted('--input', table('test')), split, 'new data are read as the test split');
+
+    const model = await loadModel(run.directory);
+    const rows = parse(readFileSync(table('test'), 'utf8'), { columns: true }) as Record<string, string>[];
+    const isoDate = dateReader(READINGS.date_format);
+    const timeOf = (row: Record<string, string>) => Date.parse(`${isoDate(row.at)}Z`);
+    for (const [id, probabilities] of split) {
+      const steps = rows.filter(row => row.recording === id).toSorted((a, b) => timeOf(a) - timeOf(b));
+      const values = steps.map(row => ({
+        ...row,
+        speed: Number(row.speed),
+        second: Number(row.second),
+        wet: row.wet.toLowerCase() === 'true',
+        // a word if it is embedded
+        place: row.place === 'NA' && features === FEATURES ? null : row.place,
+      }));
+      const session = model.session();
+      let last: Prediction | undefined;
+      for (const step of values) last = await session.step(step);
+      const found: (Prediction | undefined)[] = [last];
+      for await (const prediction of model.predict([values])) found.push(...prediction.predictions);
+      t.equal(found.length, 2);
+      for (const prediction of found)
+        if (prediction?.kind === 'class')
+          for (const [i, p] of prediction.probabilities.entries())
+            t.ok(Math.abs(p - probabilities[i]) < 1e-6, id);
+    }
+    const [header, first] = readFileSync(table('test'), 'utf8').split('\n');
+    const other = join(t.testdir(), 'other.csv');
+    writeFileSync(other, `${header}\n${first.replace(/,(true|false),/i, ',1,')}\n`);
+    for (const verb of ['predict', 'evaluate'])
+      t.match(await work.cellrun(verb, run.directory, '--input', other), {
+        code: 0,
+        stderr: /other\.csv:2:39: warning: the training split does not have this value/,
+      });
+    const wrong = model.session().step({ ...rows[0], speed: 1, second: 2, at: '2024-03-01' });
+    await t.rejects(wrong, /step 0: at: the date does not match `date_format`/);
+    await t.rejects(model.session().step([1, 2]), /does not fit the model/);
+    await model.close();
+  });
 
 t.test('problems of such columns', async t => {
   const path = join(t.testdir(), 'data.csv');
@@ -198,7 +244,7 @@ t.test('problems of such columns', async t => {
   const many = Array.from({ length: 3000 }, (_, i) => `w${i},1,${i % 2}`);
   write(...many);
   t.match(await complaints(2, () => open({ ...config, features: [{ column: 'at', encode: 'one_hot' }] })), [
-    /^data\/categories .*too many values .*at most 1024 different values \| got 1500/,
+    /^data\/categories .*too many values .*at most 1024 different values, or `encode: embedding` \| got 1500/,
   ]);
 });
 

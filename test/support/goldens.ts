@@ -66,9 +66,13 @@ export function golden(name: string): Golden {
   };
   const x = file.tensors.get('x')!;
   const [count, steps, features] = x.shape;
-  const symbols = x.dtype === 'I64';
-  const statics = file.tensors.has('static') ? values('static') : new Float64Array();
+  const valuesIfAny = (name: string) => (file.tensors.has(name) ? values(name) : new Float64Array());
+  const statics = valuesIfAny('static');
   const ofSequence = statics.length / count;
+  const embedded = [...file.tensors].flatMap(([key, { shape }]) =>
+    key.startsWith('param.embeddings.') ? [{ count: shape[0], size: shape[1] }] : [],
+  );
+  const size = features + ofSequence + embedded.length;
   const y = values('y');
   const targets: Targets =
     loss.kind === 'cross_entropy'
@@ -84,9 +88,10 @@ export function golden(name: string): Golden {
     name,
     model,
     spec: describeModel(model, {
-      input: symbols
-        ? { kind: 'symbol', count: Math.max(...values('x')) + 1 }
-        : { kind: 'number', size: features + ofSequence, static: ofSequence },
+      input:
+        x.dtype === 'I64'
+          ? { kind: 'symbol', count: Math.max(...values('x')) + 1 }
+          : { kind: 'number', size, static: ofSequence, embedded },
       outputSize: targets.kind === 'class' ? targets.numClasses : targets.size,
       carriesState,
     }),
@@ -94,7 +99,7 @@ export function golden(name: string): Golden {
     batch,
     steps,
     split: splitOf({
-      x: withStatics(Float32Array.from(values('x')), statics, { count, steps }),
+      x: joined([values('x'), statics, valuesIfAny('symbols')], { count, steps }),
       count,
       steps,
       targets,
@@ -166,17 +171,21 @@ interface Sequences {
   readonly lengths?: Int32Array;
 }
 
-/** Adds the values of each sequence to all its steps. */
-function withStatics(
-  x: Float32Array,
-  statics: Float64Array,
+/** The features of all steps: numbers, then those of the sequence, then symbols. */
+function joined(
+  [x, statics, symbols]: readonly Float64Array[],
   { count, steps }: { readonly count: number; readonly steps: number },
 ): Float32Array {
-  const [own, ofSequence] = [x.length / (count * steps), statics.length / count];
-  const rows = Array.from({ length: count * steps }, (_, row) => {
-    const first = Math.floor(row / steps) * ofSequence;
-    return [...x.subarray(row * own, (row + 1) * own), ...statics.subarray(first, first + ofSequence)];
-  });
+  const rowOf = (values: Float64Array, rows: number, row: number) => {
+    const width = values.length / rows;
+    return values.subarray(row * width, (row + 1) * width);
+  };
+  const total = count * steps;
+  const rows = Array.from({ length: total }, (_, row) => [
+    ...rowOf(x, total, row),
+    ...rowOf(statics, count, Math.floor(row / steps)),
+    ...rowOf(symbols, total, row),
+  ]);
   return Float32Array.from(rows.flat());
 }
 

@@ -172,6 +172,7 @@ const HOLES = sets(TABLE, {
   'dataset.missing': MISSING,
   'dataset.features': [{ column: 'a', missing: MISSING }, 'b'],
 });
+const EMBEDDED = set(TABLE, 'dataset.features', [{ column: 'w', encode: 'embedding', size: 2 }, 'a']);
 /** Each group has a number, which some lack, another one, and a date. */
 const facts = () =>
   work.file(
@@ -334,6 +335,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   ...ofMissing('dataset.missing'),
   'dataset.features.0.column': [[HOLES, 'a', 'value']],
   'dataset.features.0.encode': [[set(CODED, 'dataset.features.0.calendar', undefined), 'one_hot', 'elapsed']],
+  'dataset.features.0.size': [[EMBEDDED, 1, 2]],
+  'dataset.features.0.min_count': [[EMBEDDED, 1, 7]],
   'dataset.features.0.calendar': [[CODED, ['month'], ['day_of_month']]],
   ...ofMissing('dataset.features.0.missing'),
   'dataset.static_features': [[FACTS, undefined, ['v']]],

@@ -66,17 +66,8 @@ type Named = readonly (readonly [name: string, split: SplitSummary])[];
  * @param unicode false to use ASCII characters only for bars and sparklines
  */
 export function summaryText(kind: string, summary: DataSummary, unicode: boolean): string {
-  const {
-    input,
-    sequence_length,
-    features,
-    vocabulary,
-    series,
-    gaps,
-    groups = [],
-    label_spellings = [],
-  } = summary;
-  const step = stepWords(input);
+  const { sequence_length, features, vocabulary, series, gaps, groups = [], label_spellings = [] } = summary;
+  const step = stepWords(summary);
   const splits = Object.entries(summary.splits);
   const [[first, { lengths }]] = splits;
   const rows = splits.map(([name, { sequences, steps, lengths }]) => [
@@ -113,10 +104,13 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     .join('');
 }
 
-function stepWords(input: DataSummary['input']): string {
+function stepWords({ input, embedded = [] }: DataSummary): string {
   if (input.kind === 'symbol') return `a symbol, one of ${input.count}`;
   const { size, static: ofSequence = 0 } = input;
-  const own = counted(size - ofSequence, 'feature');
+  const numbers = size - ofSequence - embedded.length;
+  const columns = embedded.map(({ name, values }) => `${printable(name)} (one of ${grouped(values)})`);
+  const parts = [...(numbers > 0 ? [counted(numbers, 'feature')] : []), ...columns];
+  const own = parts.join(' and ');
   return ofSequence > 0 ? `${own}, and each sequence has ${ofSequence} more` : own;
 }
 

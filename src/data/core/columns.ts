@@ -9,12 +9,20 @@ export interface MissingSettings {
   readonly elapsed?: boolean;
 }
 
+export interface EmbeddingSettings {
+  readonly size: number;
+  /** Occurrences in the training split that a category needs; others are unknown. */
+  readonly minCount: number;
+}
+
 /** How a column of the data becomes features of the model. */
 export interface ColumnSettings {
   /** Absent if the column must not have missing values. */
   readonly missing?: MissingSettings | undefined;
   /** Texts of the numbers that the column has; absent if these are no categories. */
   readonly categories?: readonly string[] | undefined;
+  /** How their vectors are learned; absent if each is a feature. */
+  readonly embedding?: EmbeddingSettings | undefined;
   /** True if each sequence has one value. */
   readonly isStatic?: boolean;
   /** The key that names the column. */

@@ -129,6 +129,11 @@ export function inputWidth(input: SequenceInput): number {
   return input.kind === 'number' ? input.size : 1;
 }
 
+/** Number of features of a step that are numbers, not symbols; they precede the others. */
+export function numberCount(input: SequenceInput): number {
+  return input.kind === 'number' ? input.size - (input.embedded?.length ?? 0) : 0;
+}
+
 /** Number of values per step in the data, before their preparation. */
 export function dataWidth({ input, preparation }: Pick<DataRecord, 'input' | 'preparation'>): number {
   return preparation?.columns.length ?? inputWidth(input);

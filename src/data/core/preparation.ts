@@ -4,7 +4,8 @@
  * same for training, evaluation, new sequences and sessions:
  *
  *     categories one feature for each value, like scikit-learn's
- *                `OneHotEncoder(handle_unknown='ignore')`
+ *                `OneHotEncoder(handle_unknown='ignore')`; or the number of the value, which the
+ *                model embeds
  *     fill       a missing value becomes the last one of its sequence, or a fitted value
  *     indicators 1 for a missing value, else 0, like scikit-learn's `SimpleImputer`
  *     elapsed    steps since the last step before that has a value, δ of GRU-D (Che et al., 2018):
@@ -49,9 +50,12 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
   const features = featuresOf(preparation);
   const nameOf = (index: number) => columnNames?.features(index) ?? `feature ${index}`;
   const codes = preparation.columns.map(({ categories }, c) => {
-    const texts = columnSettings?.(c).categories ?? [];
-    return categories && texts.map(text => categories.indexOf(text));
+    const places = new Map(categories?.map((text, place) => [text, place]));
+    return categories && columnSettings?.(c).categories?.map(text => places.get(text) ?? -1);
   });
+  const embedded = preparation.columns.flatMap(({ categories = [], embedding_size: size }) =>
+    size === undefined ? [] : [{ count: categories.length + 1, size }],
+  );
   const staticCount = features.filter(({ column }) => preparation.columns[column].static).length;
   return {
     ...whole,
@@ -61,7 +65,12 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
       splits: mapSplits(dataset, split => split),
       nameOf,
     },
-    input: { kind: 'number', size: features.length, ...(staticCount > 0 && { static: staticCount }) },
+    input: {
+      kind: 'number',
+      size: features.length,
+      ...(staticCount > 0 && { static: staticCount }),
+      ...(embedded.length > 0 && { embedded }),
+    },
     columnNames: {
       targets: index => columnNames?.targets(index) ?? `target ${index}`,
       features: index => featureName(features[index], preparation, nameOf),
@@ -73,7 +82,7 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
 export interface Feature {
   /** Index of its column. */
   readonly column: number;
-  readonly kind: 'value' | 'category' | 'missing' | 'elapsed';
+  readonly kind: 'value' | 'category' | 'missing' | 'elapsed' | 'number';
   /** Index of the category for which it is 1. */
   readonly category?: number;
 }
@@ -84,7 +93,7 @@ export function featureName(
   preparation: Preparation | undefined,
   nameOf: (column: number) => string,
 ): string {
-  if (kind === 'value') return nameOf(column);
+  if (kind === 'value' || kind === 'number') return nameOf(column);
   const text = preparation?.columns[column].categories?.[category] ?? MISSING;
   return text === MISSING
     ? `${nameOf(column)} ${kind === 'elapsed' ? kind : 'missing'}`
@@ -95,16 +104,19 @@ export function featuresOf({ columns }: Preparation): Feature[] {
   const of = (isStatic: boolean): Feature[] => {
     const each = (features: (column: Preparation['columns'][number], index: number) => Feature[]) =>
       columns.flatMap((one, index) => ((one.static ?? false) === isStatic ? features(one, index) : []));
-    const own = each(({ categories }, column) =>
-      categories === undefined
-        ? [{ column, kind: 'value' }]
-        : categories.map((_, category) => ({ column, kind: 'category', category })),
-    );
+    const own = each(({ categories, embedding_size }, column) => {
+      if (categories === undefined) return [{ column, kind: 'value' }];
+      if (embedding_size !== undefined) return [];
+      return categories.map((_, category) => ({ column, kind: 'category', category }));
+    });
     const added = (kind: 'missing' | 'elapsed', key: 'indicator' | 'elapsed') =>
       each((one, column) => (one[key] ? [{ column, kind }] : []));
     return [...own, ...added('missing', 'indicator'), ...added('elapsed', 'elapsed')];
   };
-  return [...of(false), ...of(true)];
+  const embedded = columns.flatMap(({ embedding_size }, column): Feature[] =>
+    embedding_size === undefined ? [] : [{ column, kind: 'number' }],
+  );
+  return [...of(false), ...of(true), ...embedded];
 }
 
 function fittedTo(dataset: Dataset): Preparation | undefined {
@@ -118,10 +130,14 @@ function fittedTo(dataset: Dataset): Preparation | undefined {
   const statistics = trainingColumns(dataset, true).features;
   const columns = filledColumns(rows, settings, statistics, firstStaticOf(input));
   return {
-    columns: columns.map((column, c) => ({
-      ...(known[c] ? { categories: known[c] } : column),
-      ...(settings[c].isStatic && { static: true }),
-    })),
+    columns: columns.map((column, c) => {
+      const { embedding, isStatic } = settings[c];
+      return {
+        ...(known[c] ? { categories: known[c] } : column),
+        ...(embedding && { embedding_size: embedding.size }),
+        ...(isStatic && { static: true }),
+      };
+    }),
   };
 }
 
@@ -166,29 +182,33 @@ export function fillValues(
   });
 }
 
-/** Maximum number of features that a column of categories has. */
+/** Maximum number of features that a column of categories has, and of its vectors. */
 const MAX_CATEGORIES = 1024;
+const MAX_EMBEDDED = 2 ** 20;
 
 /** The categories of the training split, in order, of each column that has any. */
 function categoriesOf(rows: Rows, settings: readonly ColumnSettings[]): (string[] | undefined)[] {
-  const codes = settings.map(({ categories }) => categories && new Set<number>());
-  if (codes.some(used => used !== undefined))
+  const counts = settings.map(({ categories }) => categories && new Map<number, number>());
+  if (counts.some(used => used !== undefined))
     rows((values, at) => {
-      for (let c = 0; c < codes.length; c++) codes[c]?.add(values[at + c]);
+      for (const [c, used] of counts.entries())
+        used?.set(values[at + c], (used.get(values[at + c]) ?? 0) + 1);
     });
   const tooMany: ConfigDiagnostic[] = [];
-  const sorted = settings.map(({ categories, keyPath = ['dataset', 'features'] }, c) => {
-    const used = codes[c];
+  const sorted = settings.map(({ categories, embedding, keyPath = ['dataset', 'features'] }, c) => {
+    const used = counts[c];
     if (used === undefined || categories === undefined) return undefined;
-    if (used.size > MAX_CATEGORIES)
+    const known = [...used].flatMap(([code, count]) => (count < (embedding?.minCount ?? 1) ? [] : [code]));
+    const most = embedding ? MAX_EMBEDDED : MAX_CATEGORIES;
+    if (known.length > most)
       tooMany.push({
         code: 'data/categories',
         keyPath,
-        message: 'the column has too many values to encode each as a feature',
-        expected: `at most ${MAX_CATEGORIES} different values`,
-        got: String(used.size),
+        message: `the column has too many values to encode each as a ${embedding ? 'vector' : 'feature'}`,
+        expected: `at most ${most} different values${embedding ? '' : ', or `encode: embedding`'}`,
+        got: String(known.length),
       });
-    return inOrder([...used].map(code => categories[code] ?? MISSING));
+    return inOrder(known.map(code => categories[code] ?? MISSING));
   });
   if (tooMany.length > 0) throw configError(...tooMany);
   return sorted;
@@ -268,6 +288,7 @@ export class Filler {
         out[to + f] = isMissing ? fills[column] : value;
         if (this.preparation.columns[column].fill?.forward) fills[column] = out[to + f];
       } else if (kind === 'category') out[to + f] = Number(category === this.categoryOf(column, value));
+      else if (kind === 'number') out[to + f] = this.categoryOf(column, value) + 1;
       else if (kind === 'missing') out[to + f] = Number(isMissing);
       else {
         out[to + f] = isFirst ? 0 : 1 + elapsed[column];

@@ -18,7 +18,16 @@ const input = s.either(
       kind: s.literal('number', 'Steps are numbers.'),
       size: s.count('Features per step.', 1),
       static: s.optional(
-        s.count('How many of them, the last ones, are those of the sequence, which the head reads.', 1),
+        s.count('How many of them, those after the others, are static: the head reads them.', 1),
+      ),
+      embedded: s.optional(
+        s.list(
+          s.struct('An embedded column.', {
+            count: s.count('Numbers of values, from 0 for an unknown value.', 1),
+            size: s.count('Size of the vector of each value.', 1),
+          }),
+          'The last features: in each, the number of the value of a column.',
+        ),
       ),
     }),
     s.struct('Steps are symbols.', {
@@ -30,7 +39,7 @@ const input = s.either(
 );
 
 const preparation = s.struct(
-  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are those of the columns in order, then all `indicator`, then all `elapsed`; then in the same order those of static columns. Absent if the columns are the features.',
+  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are those of the columns in order, then all `indicator`, then all `elapsed`; then in the same order those of static columns; then those of embedded columns. Absent if the columns are the features.',
   {
     columns: s.list(
       s.struct('A column.', {
@@ -51,7 +60,13 @@ const preparation = s.struct(
         categories: s.optional(
           s.list(
             s.text({}),
-            'The values of a column that is encoded as `one_hot`; the empty text is a missing value. Each has a feature that is 1 for it, else 0.',
+            'The values of a column that is encoded as `one_hot` or `embedding`; the empty text is a missing value. If it is not embedded, each has a feature that is 1 for it, else 0.',
+          ),
+        ),
+        embedding_size: s.optional(
+          s.count(
+            'Size of the vector of each value of an embedded column. Its feature is the position of the value in `categories`, from 1; 0 for others.',
+            1,
           ),
         ),
         static: s.optional(s.boolean('Whether the column has one value per sequence.')),

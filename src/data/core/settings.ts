@@ -390,9 +390,23 @@ const missingStatic = key.section(
   },
 );
 
+export const LEAST_COUNT = 'Symbols that occur less often in the training split become the unknown symbol.';
+
+export const leastCount = <const O extends { description: string }>(options: O) =>
+  key.integer({
+    min: 1,
+    max: 2 ** 32 - 1,
+    examples: [5],
+    aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
+    ...VOCABULARY,
+    ...options,
+  });
+
 const ENCODE = 'How a column that is not plain numbers becomes features.';
 const ONE_HOT =
   'one_hot: one feature for each value of the training split, 1 for the value of the step and else 0. For words, truth values and numbers that are codes; a missing value is a value, and values that the training split does not have are 0 in all features.';
+const EMBEDDING =
+  'embedding: a vector of `size` numbers for each value of the training split, which the model learns; zeros for others.';
 const CALENDAR = 'calendar: the parts of a date in `calendar`, as sine and cosine.';
 const ELAPSED =
   'elapsed: the time since the step before, in seconds for a column of dates, else as in the column.';
@@ -405,8 +419,15 @@ const encode = <const K extends string>(choices: readonly K[], ...descriptions: 
     resume: { never: 'its weights were trained on columns that were encoded in this way' },
   });
 
+const onlyWith = (encoding: string, required: readonly string[], others: readonly string[] = []) =>
+  key.when(
+    { required: ['encode'], properties: { encode: { const: encoding } } },
+    { required },
+    { properties: Object.fromEntries([...required, ...others].map(name => [name, false])) },
+  );
+
 /** Names of columns, or mappings with the name and settings of each. */
-const columnsWith = <const E extends key.Shape, const M extends key.Shape>(encode: E, missing: M) =>
+const columnsWith = <const K extends key.Fields>(keys: K, ...rules: readonly key.JsonSchema[]) =>
   key.either(
     [
       key.text({ minLength: 1 }),
@@ -418,23 +439,19 @@ const columnsWith = <const E extends key.Shape, const M extends key.Shape>(encod
             aliases: ['name'],
             required: true,
           }),
-          encode,
+          ...keys,
           calendar: calendar('Parts of the date for `encode: calendar`.'),
-          missing,
         },
         {
           description: 'A feature column with settings of its own.',
           rules: {
             allOf: [
+              onlyWith('calendar', ['calendar']),
               key.when(
-                { required: ['encode'], properties: { encode: { const: 'calendar' } } },
-                { required: ['calendar'] },
-                { properties: { calendar: false } },
-              ),
-              key.when(
-                { required: ['encode'], properties: { encode: { const: 'one_hot' } } },
+                { required: ['encode'], properties: { encode: { enum: ['one_hot', 'embedding'] } } },
                 { properties: { missing: false } },
               ),
+              ...rules,
             ],
           },
         },
@@ -445,7 +462,29 @@ const columnsWith = <const E extends key.Shape, const M extends key.Shape>(encod
 
 /** Features of tables. */
 export const featureColumns = key.list(
-  columnsWith(encode(['one_hot', 'calendar', 'elapsed'], ONE_HOT, CALENDAR, ELAPSED), missingCells),
+  columnsWith(
+    {
+      encode: encode(
+        ['one_hot', 'embedding', 'calendar', 'elapsed'],
+        ...[ONE_HOT, EMBEDDING, CALENDAR, ELAPSED],
+      ),
+      size: key.integer({
+        description: 'Size of the vector of each value for `encode: embedding`.',
+        min: 1,
+        max: 16384,
+        examples: [8],
+        aliases: ['dim', 'embedding_dim', 'embedding_size', 'embed_dim', 'width'],
+        resume: { never: 'its weights were trained with vectors of this size' },
+      }),
+      min_count: leastCount({
+        description:
+          'Values that occur less often in the training split are unknown, so that the model learns a vector for unknown values. Only for `encode: embedding`.',
+        examples: [2],
+      }),
+      missing: missingCells,
+    },
+    onlyWith('embedding', ['size'], ['min_count']),
+  ),
   {
     description:
       'The feature columns, in the order in which the model reads them: names, or mappings with the name and settings of the column.',
@@ -459,7 +498,7 @@ export const featureColumns = key.list(
 
 /** Features of sequences in tables. */
 export const staticColumns = key.list(
-  columnsWith(encode(['one_hot', 'calendar'], ONE_HOT, CALENDAR), missingStatic),
+  columnsWith({ encode: encode(['one_hot', 'calendar'], ONE_HOT, CALENDAR), missing: missingStatic }),
   {
     description:
       'Feature columns with one value per sequence, such as the age of a person. The head reads them beside what it reads from the recurrent layers. A cell may be empty if another row of the sequence has the value.',
@@ -473,7 +512,10 @@ export const staticColumns = key.list(
 type Columns = key.TypeOf<typeof featureColumns> | key.TypeOf<typeof staticColumns>;
 
 /** A feature of a table as a mapping. */
-export type FeatureKeys = Exclude<Columns[number], string>;
+export type FeatureKeys = Exclude<Columns[number], string> & {
+  readonly size?: number;
+  readonly min_count?: number;
+};
 
 export const textLevel = key.choice(['character', 'byte', 'word'], {
   name: 'text_level',
@@ -483,18 +525,6 @@ export const textLevel = key.choice(['character', 'byte', 'word'], {
   aliases: ['tokens', 'tokenizer', 'tokenization', 'granularity', 'unit'],
   ...VOCABULARY,
 });
-
-export const LEAST_COUNT = 'Symbols that occur less often in the training split become the unknown symbol.';
-
-export const leastCount = <const O extends { description: string }>(options: O) =>
-  key.integer({
-    min: 1,
-    max: 2 ** 32 - 1,
-    examples: [5],
-    aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
-    ...VOCABULARY,
-    ...options,
-  });
 
 export const minCount = leastCount({
   name: 'min_count',

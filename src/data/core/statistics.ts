@@ -1,5 +1,5 @@
 /** Statistics of columns over the training split; NaN is a missing value, which they leave out. */
-import { type Column, type Dataset, inputWidth, type Split } from './dataset.js';
+import { type Column, type Dataset, inputWidth, numberCount, type Split } from './dataset.js';
 import type { SequenceInput } from './record.js';
 
 export function isConstant({ min, max }: Column): boolean {
@@ -54,7 +54,7 @@ export function trainingColumns(
   return {
     features:
       input.kind === 'number'
-        ? columnsOf(width, features, i => name('features', i), firstStaticOf(input))
+        ? columnsOf(numberCount(input), features, i => name('features', i), firstStaticOf(input))
         : [],
     targets:
       targets.kind === 'value' && !hasLabelTargets
@@ -65,7 +65,7 @@ export function trainingColumns(
 
 /** Index of the first feature that has one value per sequence. */
 export function firstStaticOf(input: SequenceInput): number {
-  return inputWidth(input) - ((input.kind === 'number' && input.static) || 0);
+  return numberCount(input) - ((input.kind === 'number' && input.static) || 0);
 }
 
 /**

@@ -50,16 +50,18 @@ export function declaredInputs(
   loss: Loss,
   { variableLength, training }: InputOptions,
 ): DeclaredInput[] {
-  const { input, head, staticSize } = spec;
-  const inputs: DeclaredInput[] = [
-    input.kind === 'symbol'
-      ? { name: 'x', role: 'features', per: 'step', width: null, symbols: input.count, first: 0 }
-      : { name: 'x', role: 'features', per: 'step', width: input.size, first: 0 },
-  ];
-  if (staticSize > 0) {
-    const first = input.size;
-    inputs.push({ name: 'static', role: 'features', per: 'sequence', width: staticSize, first });
-  }
+  const { head, staticSize } = spec;
+  const numbers = spec.inputs.find(({ kind }) => kind === 'number')?.size ?? 0;
+  // the order of the features in the data: numbers, static features, symbols
+  let next = numbers + staticSize;
+  const inputs = spec.inputs.map((input, part): DeclaredInput => {
+    const place = { name: inputName(part), role: 'features', per: 'step' } as const;
+    return input.kind === 'symbol'
+      ? { ...place, width: null, symbols: input.count, first: next++ }
+      : { ...place, width: input.size, first: 0 };
+  });
+  if (staticSize > 0)
+    inputs.push({ name: 'static', role: 'features', per: 'sequence', width: staticSize, first: numbers });
   if (variableLength && spec.layers.some((_, layer) => keepsStates(spec, layer))) {
     inputs.push({ name: 'mask', role: 'mask', per: 'step', width: null });
   }
@@ -85,6 +87,11 @@ export function declaredInputs(
     { name: 'weight', role: 'weight', per: 'prediction', width: null },
   );
   return inputs;
+}
+
+/** The part `part` of what the lowest layer reads. */
+export function inputName(part: number): string {
+  return part === 0 ? 'x' : `x.${part}`;
 }
 
 export function constantName(name: string): string {

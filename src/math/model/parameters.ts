@@ -2,14 +2,22 @@
 import type { RandomStream } from '../../util/random.js';
 import type { ParameterShape } from '../cells/cell.js';
 import { type Shape, sizeOf } from '../graph/shape.js';
-import { cellOf, headSizes, type ModelSpec, type Unit, unitName, unitsOf } from './spec.js';
+import {
+  cellOf,
+  headSizes,
+  type ModelSpec,
+  type SymbolInput,
+  symbolInputs,
+  type Unit,
+  unitName,
+  unitsOf,
+} from './spec.js';
 
-/** The other owners of parameters are directions of layers (`unitName`). */
+/** The other owners of parameters are embeddings and directions of layers (`unitName`). */
 export const HEAD = 'head';
-export const EMBEDDING = 'embedding';
 
-/** Draws an initial value. */
-type Initial = (random: RandomStream) => number;
+/** Draws the initial value of element `index`. */
+type Initial = (random: RandomStream, index: number) => number;
 
 /** Columns of a parameter that lie together: those of one part of the layer's input, or all. */
 interface Block {
@@ -64,7 +72,7 @@ export class ParameterLayout {
   /** Fills `flat` with PyTorch's default initialisation of each module. */
   initialise(flat: Float32Array, random: RandomStream): void {
     for (const { offset, size, initial } of this.parameters) {
-      for (let i = offset; i < offset + size; i++) flat[i] = initial(random);
+      for (let i = 0; i < size; i++) flat[offset + i] = initial(random, i);
     }
   }
 
@@ -131,18 +139,17 @@ function describe(spec: ModelSpec): Description[] {
   const layers = spec.layers.flatMap((_, layer) =>
     unitsOf(spec, layer).flatMap(unit => describeUnit(spec, unit)),
   );
-  return [...describeEmbedding(spec), ...layers, ...describeHead(spec)];
+  return [...symbolInputs(spec).map(describeEmbedding), ...layers, ...describeHead(spec)];
 }
 
 /** Mean 0 and variance 1. */
 const normal: Initial = random => random.normal();
 
-/** torch.nn.Embedding. */
-function describeEmbedding({ input }: ModelSpec): Description[] {
-  if (input.kind !== 'symbol') return [];
-  const shape = [input.count, input.size];
-  const name = 'embedding.weight';
-  return [{ name, owner: EMBEDDING, local: 'weight', shape, graphShape: shape, initial: normal }];
+/** torch.nn.Embedding; the vector of symbol 0 may be zero. */
+function describeEmbedding({ count, size, module, startsAtZero }: SymbolInput): Description {
+  const shape = [count, size];
+  const initial: Initial = (random, i) => (startsAtZero && i < size ? 0 : normal(random, i));
+  return { name: `${module}.weight`, owner: module, local: 'weight', shape, graphShape: shape, initial };
 }
 
 /** torch.nn.RNNBase. */

@@ -21,11 +21,12 @@ import {
   declaredInputs,
   dropoutName,
   headDropoutName,
+  inputName,
   inputShape,
   keepsStates,
   poolsByWeight,
 } from './inputs.js';
-import { EMBEDDING, HEAD, ParameterLayout, partName } from './parameters.js';
+import { HEAD, ParameterLayout, partName } from './parameters.js';
 import {
   type Block,
   type BlockLinks,
@@ -45,8 +46,8 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
  * `state.NAME` [B, size]; `below.PART` [S, B, D], the outputs of the layer below; with gradients
  * `cotangent.state.NAME` and `cotangent.above.PART` [S, B, D]. Outputs: `prediction.T` [B, C] and
  * `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
- * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and `gradient.embedded.T`
- * [B, E], the gradient of what was read from the embedding.
+ * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and
+ * `gradient.embedded.PART.T` [B, E], the gradient of what was read from an embedding.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
   const programs = built.get(loss) ?? new Recent<Program>(MAX_BUILT);
@@ -160,10 +161,12 @@ class BlockBuilder {
       });
     }
     if (block.units.length === 0) return [];
-    const x = this.input('x');
-    if (spec.input.kind === 'number') return [steps.map(t => select(x, t))];
-    const table = graph.input(`${EMBEDDING}.weight`, [spec.input.count, spec.input.size]);
-    return [steps.map(t => this.tracked(`embedded.${t}`, gather(table, select(x, t))))];
+    return spec.inputs.map((input, part) => {
+      const x = this.input(inputName(part));
+      if (input.kind === 'number') return steps.map(t => select(x, t));
+      const table = graph.input(`${input.module}.weight`, [input.count, input.size]);
+      return steps.map(t => this.tracked(`embedded.${part}.${t}`, gather(table, select(x, t))));
+    });
   }
 
   private tracked(name: string, node: Node): Node {

@@ -16,8 +16,17 @@
  */
 import { heads } from './heads.js';
 import { type DeclaredInput, dropoutName, keepsStates, poolsByWeight } from './inputs.js';
-import { EMBEDDING, HEAD, type ParameterLayout } from './parameters.js';
-import { cellOf, headSizes, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
+import { HEAD, type ParameterLayout } from './parameters.js';
+import {
+  cellOf,
+  headSizes,
+  type ModelSpec,
+  outputSizes,
+  symbolInputs,
+  type Unit,
+  unitName,
+  unitsOf,
+} from './spec.js';
 
 /** Cell steps (steps times directions) of a block; each costs about seven kernels. */
 export const MAX_CELL_STEPS = 64;
@@ -293,7 +302,7 @@ export function programKey(spec: ModelSpec, block: Block, options: BlockOptions)
   return JSON.stringify({
     ...options,
     steps,
-    input: links.below === undefined ? spec.input : outputSizes(spec, links.below),
+    input: links.below === undefined ? spec.inputs : outputSizes(spec, links.below),
     dropout: firstLayer > 0 && spec.dropout > 0,
     units: units.map(unit => {
       const { settings, inputSizes } = spec.layers[unit.layer];
@@ -311,10 +320,15 @@ export function programKey(spec: ModelSpec, block: Block, options: BlockOptions)
 }
 
 /** The parameters that a block reads: `name` in its program, `parameter` in checkpoints. */
-export function parametersOf(layout: ParameterLayout, { units, firstLayer, hasHead }: Block) {
+export function parametersOf(
+  spec: ModelSpec,
+  layout: ParameterLayout,
+  { units, firstLayer, hasHead }: Block,
+) {
   const owners = units.map(unit => ({ owner: unitName(unit), prefix: localUnit(unit, firstLayer) }));
   if (hasHead) owners.push({ owner: HEAD, prefix: HEAD });
-  if (firstLayer === 0) owners.push({ owner: EMBEDDING, prefix: EMBEDDING });
+  if (firstLayer === 0)
+    owners.push(...symbolInputs(spec).map(({ module }) => ({ owner: module, prefix: module })));
   return owners.flatMap(({ owner, prefix }) =>
     layout.parameters
       .filter(one => one.owner === owner)

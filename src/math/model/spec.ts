@@ -4,14 +4,23 @@ import type { Cell } from '../cells/cell.js';
 import { cells, type LayerConfig } from '../cells/index.js';
 import { layersOf, type ModelConfig } from './settings.js';
 
+/** A part of what the lowest layer reads in each step. */
 export type ModelInput =
   | { readonly kind: 'number'; readonly size: number }
   /** One of `count` symbols, which an embedding of `size` numbers represents. */
-  | { readonly kind: 'symbol'; readonly count: number; readonly size: number };
+  | {
+      readonly kind: 'symbol';
+      readonly count: number;
+      readonly size: number;
+      /** The embedding in weight names. */
+      readonly module: string;
+      /** True if the vector of symbol 0 is zero at first: no value of a column has learned it. */
+      readonly startsAtZero: boolean;
+    };
 
 export interface LayerSpec {
   readonly settings: LayerConfig;
-  /** The parts of its input: one for each direction of the layer below. */
+  /** The parts of its input: one for each direction of the layer below, or those of the model's. */
   readonly inputSizes: readonly number[];
   /** The module in weight names, such as `lstm` or `layers.0`. */
   readonly module: string;
@@ -20,7 +29,7 @@ export interface LayerSpec {
 }
 
 export interface ModelSpec {
-  readonly input: ModelInput;
+  readonly inputs: readonly ModelInput[];
   /** Numbers of a sequence that the head reads beside the outputs of the top layer. */
   readonly staticSize: number;
   readonly layers: readonly LayerSpec[];
@@ -73,24 +82,43 @@ export interface ModelContext extends Pick<ModelSpec, 'outputSize' | 'carriesSta
 
 export function describeModel(model: ModelConfig, { input: data, ...context }: ModelContext): ModelSpec {
   const { dropout, head } = model;
-  const input = describeInput(model, data);
+  const inputs = describeInputs(model, data);
   const staticSize = (data.kind === 'number' && data.static) || 0;
-  return { input, staticSize, layers: stackLayers(model, input.size), dropout, head, ...context };
+  const layers = stackLayers(
+    model,
+    inputs.map(({ size }) => size),
+  );
+  return { inputs, staticSize, layers, dropout, head, ...context };
 }
 
-function describeInput({ embedding }: ModelConfig, data: SequenceInput): ModelInput {
-  if (data.kind === 'number') return { kind: 'number', size: data.size - (data.static ?? 0) };
+function describeInputs({ embedding }: ModelConfig, data: SequenceInput): ModelInput[] {
+  if (data.kind === 'number') {
+    const { size, static: ofSequence = 0, embedded = [] } = data;
+    const columns = embedded.map((of, i): ModelInput => {
+      return { kind: 'symbol', ...of, module: `embeddings.${i}`, startsAtZero: true };
+    });
+    const numbers = size - ofSequence - embedded.length;
+    return numbers > 0 ? [{ kind: 'number', size: numbers }, ...columns] : columns;
+  }
   if (!embedding) throw new Error('symbols need an embedding: the config was not checked against its data');
-  return { kind: 'symbol', count: embedding.num_symbols ?? data.count, size: embedding.size };
+  const count = embedding.num_symbols ?? data.count;
+  return [{ kind: 'symbol', count, size: embedding.size, module: 'embedding', startsAtZero: false }];
+}
+
+export type SymbolInput = Extract<ModelInput, { readonly kind: 'symbol' }>;
+
+/** The inputs that are symbols, each with its place among the inputs. */
+export function symbolInputs({ inputs }: ModelSpec): (SymbolInput & { readonly part: number })[] {
+  return inputs.flatMap((input, part) => (input.kind === 'symbol' ? [{ ...input, part }] : []));
 }
 
 /**
  * Each layer reads the output of the one below; weights are named as in torch's module, or in a
  * ModuleList of layers.
  */
-function stackLayers(model: ModelConfig, inputSize: number): LayerSpec[] {
+function stackLayers(model: ModelConfig, ofInput: readonly number[]): LayerSpec[] {
   const isList = 'layers' in model;
-  let inputSizes: readonly number[] = [inputSize];
+  let inputSizes = ofInput;
   return layersOf(model).map((settings, layer) => {
     const cell = cells[settings.cell] as Cell<LayerConfig>;
     const place = isList

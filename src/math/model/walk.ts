@@ -7,8 +7,8 @@ import { counted } from '../../util/words.js';
 import type { KeyedProgram, Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
 import { predictsEachStep } from './heads.js';
-import { constantName, declaredInputs, type InputOptions, widthOf } from './inputs.js';
-import { EMBEDDING, ParameterLayout } from './parameters.js';
+import { constantName, declaredInputs, type InputOptions, inputName, widthOf } from './inputs.js';
+import { ParameterLayout } from './parameters.js';
 import { blockProgram } from './programs.js';
 import {
   type Block,
@@ -21,7 +21,7 @@ import {
   programKey,
   type StateSpec,
 } from './schedule.js';
-import { type ModelSpec, outputSizes } from './spec.js';
+import { type ModelSpec, outputSizes, symbolInputs } from './spec.js';
 
 export type Numbers = Float32Array | Float64Array;
 type Arrays<A> = Record<string, A>;
@@ -69,7 +69,7 @@ function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number
     variableLength,
     ...(maxCellSteps && { maxCellSteps }),
   });
-  const parameters = schedule.map(block => parametersOf(layout, block));
+  const parameters = schedule.map(block => parametersOf(spec, layout, block));
   const readers = new Map<number, number>();
   for (const { offset } of parameters.flat()) readers.set(offset, (readers.get(offset) ?? 0) + 1);
   return schedule.map((block, index) => {
@@ -252,22 +252,30 @@ export class ScheduleWalk<A extends Numbers> {
         if (!part) gradient.fill(0, offset, offset + size);
       } else if (part) for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
     }
-    if (this.spec.input.kind === 'symbol') this.scatter(block, out, inputs.x, gradient);
+    this.scatter(block, out, inputs, gradient);
   }
 
   /**
-   * Adds the gradient of each row that was read from the embedding: work per symbol that was read,
+   * Adds the gradient of each row that was read from an embedding: work per symbol that was read,
    * not per row of the embedding.
    */
-  private scatter({ start, steps }: Block, out: Readonly<Arrays<A>>, symbols: A, gradient: A): void {
+  private scatter(
+    { start, steps }: Block,
+    out: Readonly<Arrays<A>>,
+    inputs: Readonly<Arrays<A>>,
+    gradient: A,
+  ): void {
     const { batch } = this.shape;
-    const [table] = this.layout.blocksOf(EMBEDDING);
-    for (let t = 0; t < steps; t++) {
-      const rows = out[`gradient.embedded.${t}`];
-      if (!rows) continue;
-      for (let b = 0; b < batch; b++) {
-        const at = table.offset + symbols[(start + t) * batch + b] * table.columns;
-        for (let i = 0; i < table.columns; i++) gradient[at + i] += rows[b * table.columns + i];
+    for (const { part, module } of symbolInputs(this.spec)) {
+      const symbols = inputs[inputName(part)];
+      const [table] = this.layout.blocksOf(module);
+      for (let t = 0; t < steps; t++) {
+        const rows = out[`gradient.embedded.${part}.${t}`];
+        if (!rows) continue;
+        for (let b = 0; b < batch; b++) {
+          const at = table.offset + symbols[(start + t) * batch + b] * table.columns;
+          for (let i = 0; i < table.columns; i++) gradient[at + i] += rows[b * table.columns + i];
+        }
       }
     }
   }
@@ -421,7 +429,7 @@ export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): Ste
   const found = new Map<string, StepProgram>();
   for (const { block, what, program } of runsOf(planBlocks(spec, loss, shape, shape.sequenceLength), true)) {
     const known = found.get(program.key);
-    const names = parametersOf(layout, block).map(({ name, parameter }) => [name, parameter] as const);
+    const names = parametersOf(spec, layout, block).map(({ name, parameter }) => [name, parameter] as const);
     found.set(program.key, {
       name: `${what} of ${blockName(spec, block)}`,
       program: known?.program ?? program.make(),
