@@ -1,5 +1,6 @@
 /** `evaluate --input`: metrics of saved models on new data with targets. */
 import { createReadStream, readFileSync, rmSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { evaluate as programEvaluate } from '../../src/library/predict.js';
@@ -287,6 +288,28 @@ t.test('programs evaluate files, lists of files and streams', async t => {
     onRejected: (_, index) => rejected.push(index),
   });
   t.match([rest.count, rejected], [1, [0]]);
+});
+
+t.test('an input is read only as far ahead as it is evaluated', async t => {
+  const run = await runOfTags();
+  const lines = 20_000;
+  let [read, done, lead] = [0, 0, 0];
+  const records = function* () {
+    for (; read < lines; read++) {
+      lead = Math.max(lead, read - done);
+      yield Buffer.from('{"x":["sea"],"y":["s"]}\n');
+    }
+  };
+  const { count } = await programEvaluate(run, {
+    ...{ backend: 'webasm', threads: 1 },
+    input: Readable.from(records(), { objectMode: false }),
+    onProgress: progress => {
+      done = progress.done;
+    },
+  });
+  t.equal(count, lines);
+  // the buffer of a stream, and the batches that are computed
+  t.ok(lead < lines / 4, `${lead} records`);
 });
 
 t.test('sequences whose states pass on cannot be skipped, and an input has no split', async t => {
