@@ -4,6 +4,7 @@
  */
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import type { Purpose } from './core/dataset.js';
+import type { Resampling } from './core/intervals.js';
 import { NUMBER } from './core/labels.js';
 import { type ConfigDiagnostic, configError, MISSING_VALUE } from './core/problems.js';
 import type { TextLevel } from './core/record.js';
@@ -31,6 +32,9 @@ const MAX_MISSING = 20;
 
 /** A number with a decimal comma, or with commas between thousands. */
 export const COMMA_NUMBER = /^[+-]?\d+(?:,\d+)+$/;
+
+/** What a numeric feature needs if some of its values are missing. */
+export const FILLED = 'a value in every row, or `dataset.missing: { fill: forward, indicator: true }`';
 
 /** A column to read. */
 export interface NamedColumn {
@@ -67,6 +71,8 @@ export interface TableColumns extends TableFormat {
   /** What a sequence is in messages. */
   readonly groupWord?: string;
   readonly order?: NamedColumn | undefined;
+  /** Present if steps are at regular times; needs `order`. */
+  readonly resample?: TableResampling | undefined;
   /** Columns that divide sequences into splits; none for prediction. */
   readonly splits?: readonly NamedColumn[];
   /** Of all dates; absent: ISO 8601. */
@@ -78,6 +84,13 @@ export interface TableColumns extends TableFormat {
    * number (`Rows.texts`), and a row without a group concerns no other.
    */
   readonly isPartlyRead?: boolean;
+}
+
+export interface TableResampling extends Resampling {
+  /** True if targets are values of their step. */
+  readonly areValues: boolean;
+  /** The config key of its interval. */
+  readonly keyPath: ConfigDiagnostic['keyPath'];
 }
 
 export interface TargetReader {

@@ -9,12 +9,13 @@ import { shortestDecimal } from '../util/numbers.js';
 import type { CellProblem, CellReader } from './core/columns.js';
 import { IGNORED, type ReadSequence } from './core/dataset.js';
 import { UnknownClass } from './core/labels.js';
-import { CellProblems, Problems } from './core/problems.js';
+import { CellProblems, configError, Problems } from './core/problems.js';
 import {
   ABSENT,
   badDate,
   badNumber,
   cellNumber,
+  FILLED,
   type FirstOrder,
   findColumns,
   isMissing,
@@ -25,6 +26,7 @@ import {
   orderRest,
   repeatedHeader,
   type TableColumns,
+  type TableResampling,
   type TargetReader,
 } from './csv-columns.js';
 import {
@@ -55,10 +57,8 @@ import type { ParquetColumn } from './formats/parquet.js';
 import { type RowPlace, readTable, type TableHandlers, type TableRecord } from './formats/tables.js';
 import { type ByteSource, oneChunk, placeNames } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
+import { emptyStep, Resampler, tooManySteps, wrongInterval } from './resampling.js';
 import { symbolsOf, UnknownSymbol } from './vocabulary.js';
-
-/** What a numeric feature needs if some of its values are missing. */
-export const FILLED = 'a value in every row, or `dataset.missing: { fill: forward, indicator: true }`';
 
 /** Maximum number of groups whose return is noticed; their names take about 50 MiB. */
 const MAX_ENDED = 2 ** 19;
@@ -101,6 +101,7 @@ export class TableReader implements TableHandlers {
   private readonly times: readonly number[];
   /** The numbers of a step that a sequence has once. */
   private readonly statics: readonly number[];
+  private readonly resampler: Resampler | undefined;
   private readonly nameOf: (place: RowPlace) => string;
   private readonly recordings: ReadonlyMap<string, string>;
   private readonly isTraining: boolean;
@@ -120,6 +121,10 @@ export class TableReader implements TableHandlers {
     this.readers = cellReaders(columns.features, columns);
     this.times = elapsedNumbers(columns.features);
     this.statics = staticNumbers(columns.features);
+    const { resample, features, targets, order } = columns;
+    const { areValues = false } = resample ?? {};
+    const resampled = { features, targets: targets.length, areValues, order: order?.name ?? '' };
+    this.resampler = resample && new Resampler(resample, resampled);
     this.rows = this.noRows();
     this.isoDate = columns.dateFormat === undefined ? text => text : dateReader(columns.dateFormat);
   }
@@ -265,8 +270,43 @@ export class TableReader implements TableHandlers {
     for (const [key, list] of lists.entries()) {
       this.sort(key, list);
       this.unify(key, list);
+      if (this.resampler) lists[key] = this.resampled(key, list, this.resampler);
     }
     return lists;
+  }
+
+  /** The rows of the steps at regular times that the rows of a sequence become. */
+  private resampled(key: number, list: number[], resampler: Resampler): number[] {
+    const { rows, firstOrder, isTraining } = this;
+    if (firstOrder === undefined || rows.problems.has(isTraining ? 0 : key)) return list;
+    const { every, keyPath } = this.columns.resample as TableResampling;
+    const isWrong = firstOrder.numeric !== (typeof every === 'number');
+    if (isWrong && isTraining) throw configError({ ...wrongInterval(every), keyPath });
+    if (isWrong || resampler.isTooLong(rows, list)) {
+      const problem = isWrong ? wrongInterval(every) : tooManySteps(this.ownerOf(key));
+      this.complain(key, () => ({ ...problem, ...rows.place(list[0]) }));
+      return list;
+    }
+    const steps = resampler.steps(rows, list);
+    for (const row of steps) this.checkStep(key, row);
+    return steps;
+  }
+
+  /** Reports the features that no row of a step has. */
+  private checkStep(key: number, row: number): void {
+    const { features, isPartlyRead } = this.columns;
+    const { rows } = this;
+    for (const [i, { column, isFirst }] of numbersOf(features).entries()) {
+      const { name, isFilled, encode } = features[column];
+      const at = rows.starts[row] + i;
+      if (isFilled || encode === 'one_hot' || !isFirst || !Number.isNaN(rows.features.at(at))) continue;
+      const problem = (place: Partial<Diagnostic>) =>
+        emptyStep(rows.order[row], { ...place, columnName: name });
+      // the last steps of series to forecast may lack their values
+      if (isPartlyRead) rows.texts.set(at, '');
+      else if (this.isTraining) this.badCells.add(name, row, problem({}), () => problem(rows.place(row)));
+      else this.complain(key, () => problem(rows.place(row)));
+    }
   }
 
   /** Sorts the rows of a sequence by the order column, if there is one. */
@@ -280,7 +320,8 @@ export class TableReader implements TableHandlers {
     const tie = list.findIndex((row, i) => i > 0 && compare(row, list[i - 1]) === 0);
     const places = () => [rows.place(list[tie - 1]), rows.place(list[tie])] as const;
     const column = this.columns.order?.name ?? '';
-    if (tie > 0) this.complain(key, () => sameOrder(this.ownerOf(key), column, order[list[tie]], places()));
+    if (tie > 0 && !this.resampler)
+      this.complain(key, () => sameOrder(this.ownerOf(key), column, order[list[tie]], places()));
   }
 
   /** Repeats the static values of a sequence in all its rows. */
@@ -370,9 +411,9 @@ export class TableReader implements TableHandlers {
     if (symbol === undefined) {
       const isHole = column.isMissing?.(text) ?? false;
       const value = isHole ? undefined : cellNumber(text);
-      const isValid = value !== undefined || (isHole && column.isFilled);
+      const isValid = value !== undefined || (isHole && (column.isFilled || this.resampler !== undefined));
       // rows of the future may lack values, in training as well
-      const isLater = !isValid && isPartlyRead && (isHole || !this.isTraining);
+      const isLater = !isValid && isPartlyRead && (isHole || !(this.isTraining || this.resampler));
       if (isLater) texts.set(features.size, text);
       features.push(value ?? Number.NaN);
       if (isValid || isLater) return undefined;
@@ -503,7 +544,9 @@ export class TableReader implements TableHandlers {
   }
 
   private noRows(): Rows {
-    return new Rows(this.columns.keepsFloat64 === true || this.times.length > 0);
+    return new Rows(
+      this.columns.keepsFloat64 === true || this.times.length > 0 || this.resampler !== undefined,
+    );
   }
 
   private emit(): void {

@@ -101,15 +101,21 @@ const settings = key.section(
           default: false,
           examples: [true],
         }),
+        resample: keys.resample('order'),
       },
       {
         description: 'How rows form sequences.',
         examples: [{ group: 'recording', order: 'second' }],
-        rules: key.when(
-          { required: ['per_file'], properties: { per_file: { const: true } } },
-          { properties: { group: false } },
-          key.when({ properties: { per_file: { const: false } } }, { required: ['group'] }),
-        ),
+        rules: {
+          allOf: [
+            key.when(
+              { required: ['per_file'], properties: { per_file: { const: true } } },
+              { properties: { group: false } },
+              key.when({ properties: { per_file: { const: false } } }, { required: ['group'] }),
+            ),
+            key.when({ required: ['resample'] }, { required: ['order'] }),
+          ],
+        },
       },
     ),
     id: keys.column({
@@ -142,6 +148,7 @@ const settings = key.section(
             properties: {
               missing: false,
               static_features: false,
+              sequence: { type: 'object', properties: { resample: false } },
               features: { type: 'array', items: { type: 'string' } },
             },
           },
@@ -353,7 +360,7 @@ function settingsOf(
 function columnsOf(config: CsvConfig) {
   const { level, target_kind, sequence, id, delimiter, date_format, target } = config;
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
-  const { group, order, per_file } = sequence ?? {};
+  const { group, order, per_file, per_step, resample } = sequence ?? {};
   return {
     delimiter,
     dateFormat: date_format,
@@ -375,6 +382,11 @@ function columnsOf(config: CsvConfig) {
     isTargetMissing: missingTest(config.missing?.markers, target_kind === 'class' ? [] : undefined),
     group: per_file ? ('file' as const) : group === undefined ? undefined : named(group, 'sequence', 'group'),
     order: order === undefined ? undefined : named(order, 'sequence', 'order'),
+    resample: resample && {
+      ...resample,
+      areValues: target_kind === 'value' && per_step === true,
+      keyPath: ['dataset', 'sequence', 'resample', 'every'],
+    },
     splits: splitColumns(config),
     id: id === undefined ? undefined : named(id, 'id'),
   };

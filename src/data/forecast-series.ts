@@ -5,10 +5,10 @@
 import type { Diagnostic } from '../util/errors.js';
 import { type Feature, featuresOf } from './core/preparation.js';
 import type { Preparation, Scaling, SeriesScaling } from './core/record.js';
-import type { TableColumns } from './csv-columns.js';
-import { badNumber, missingCell, missingTest } from './csv-columns.js';
+import { badNumber, missingCell, missingTest, type TableColumns } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
 import type { ForecastConfig } from './forecast.js';
+import { emptyStep } from './resampling.js';
 
 /** The target columns. */
 export function targetsOf({ target }: ForecastConfig): readonly string[] {
@@ -42,7 +42,8 @@ export function stepShape(config: ForecastConfig, preparation: Preparation | und
 
 /** The columns to read: the targets, then the features and those known in advance. */
 export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpose'> {
-  const { target, features = [], known = [], series, time, delimiter, date_format, missing } = config;
+  const { target, features = [], known = [], series, time, delimiter, date_format } = config;
+  const { missing, resample } = config;
   const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
   const read = [
     ...(typeof target === 'string'
@@ -62,6 +63,7 @@ export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpos
     group: series === undefined ? 'table' : named(series, 'series'),
     groupWord: 'series',
     order: time === undefined ? undefined : named(time, 'time'),
+    resample: resample && { ...resample, areValues: true, keyPath: ['dataset', 'resample', 'every'] },
     isPartlyRead: true,
   };
 }
@@ -90,6 +92,7 @@ export function cellProblem(
     const { name: columnName, isMissing } = columns[column];
     const place = { ...rows.place(row), columnName };
     const text = rows.texts.get(at);
+    if (text !== undefined && config.resample) return emptyStep(rows.order[row], place);
     if (text !== undefined)
       return isMissing?.(text) ? missingCell(text, place, expected) : badNumber(text, place);
     const value = rows.features.at(at);

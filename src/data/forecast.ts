@@ -33,8 +33,9 @@ import { featureName } from './core/preparation.js';
 import { CellProblems, type ConfigDiagnostic, configError } from './core/problems.js';
 import { heldCount } from './core/selection.js';
 import * as keys from './core/settings.js';
+import { FILLED } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
-import { FILLED, readTrainingTable, type TrainingTable } from './csv-table.js';
+import { readTrainingTable, type TrainingTable } from './csv-table.js';
 import { fittedSeries } from './forecast-fit.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-input.js';
@@ -80,6 +81,7 @@ const settings = key.section(
       examples: ['date'],
       aliases: ['order', 'order_by', 'date', 'timestamp'],
     }),
+    resample: keys.resample('time'),
     features: keys.columns({
       description: 'Further columns that the model reads, up to the last input step.',
       examples: [['temperature']],
@@ -160,6 +162,7 @@ const settings = key.section(
     limit: keys.limit,
   },
   {
+    rules: key.when({ required: ['resample'] }, { required: ['time'] }),
     description:
       'Windows over one or more time series in a table. The model reads `input_steps` steps and predicts the next `horizon` values of the target.',
   },

@@ -1,11 +1,15 @@
-/** Series with missing cells, and of several targets, against pandas and scikit-learn. */
+/**
+ * Series with missing cells, several targets and uneven times, against pandas and scikit-learn.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Resampling } from '../../src/data/core/intervals.js';
 import type { ForecastConfig } from '../../src/data/forecast.js';
+import { isRejected, newSequences } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
-import { closeTo, complaints, open, sequence } from '../support/data-files.js';
+import { asInput, closeTo, complaints, line, open, sequence } from '../support/data-files.js';
 import { config, linesOf } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 
@@ -33,7 +37,129 @@ const expected: {
     /** By id. */
     readonly windows: Readonly<Record<'train' | 'test', Readonly<Record<string, Window>>>>;
   }[];
+  readonly resampled: readonly (Resampling & {
+    readonly series: Readonly<
+      Record<string, { readonly times: readonly string[]; readonly values: readonly (number | null)[][] }>
+    >;
+  })[];
 } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+
+const near = (a: ArrayLike<number>, b: readonly number[]) =>
+  a.length === b.length && b.every((value, i) => closeTo(a[i], value, 2e-5 * Math.max(1, Math.abs(value))));
+
+/** Measurements of two sensors at uneven times. */
+const uneven = (resample: Resampling) => ({
+  ...{ kind: 'csv' as const, path: join(folder, 'uneven.csv'), delimiter: ',' as const },
+  ...{ features: ['heat', 'load'], target: 'load', target_kind: 'value' as const },
+  sequence: { group: 'sensor', order: 'time', per_step: true, resample },
+  test: { count: 1, select: 'last' as const },
+  missing: { fill: -1000 },
+});
+
+function inputOf(text: string) {
+  const chunks = (async function* () {
+    yield Buffer.from(text);
+  })();
+  return asInput({ name: 'new.csv', isFile: true, chunks });
+}
+
+for (const { every, by, series } of expected.resampled) {
+  t.test(`steps every ${every}, by ${by}, are those of pandas`, async t => {
+    const dataset = uneven({ every, by });
+    const data = await open(dataset);
+    for (const split of [data.train, data.test]) {
+      const { values } = series[split.id?.(0) ?? ''];
+      const want = values.flatMap(row => row.map(value => value ?? -1000));
+      t.ok(near(sequence(data, split, 0).slice(0, values.length).flat(), want));
+      t.equal(split.lengths?.[0] ?? data.sequenceLength, values.length);
+      const loads = values.map(([, load]) => load ?? Number.NaN);
+      const targets = [...split.targets.values];
+      t.ok(loads.every((load, step) => Object.is(load, targets[step]) || closeTo(load, targets[step], 1e-5)));
+    }
+    const record = { input: data.input, sequence_length: 1, variable_length: true, output_size: 1 };
+    const reader = newSequences(dataset, {
+      ...record,
+      ...(data.preparation && { preparation: data.preparation }),
+    });
+    for await (const list of reader.read(inputOf(readFileSync(dataset.path, 'utf8'))))
+      for (const one of list) {
+        if (isRejected(one)) throw new Error(one.problems.map(line).join());
+        const { times, values } = series[one.id ?? ''];
+        t.same(one.times, times);
+        t.ok(
+          [...one.values].every((value, i) => {
+            const want = values.flat()[i] ?? Number.NaN;
+            return Object.is(value, want) || closeTo(value, want, 1e-6 * Math.max(1, Math.abs(want)));
+          }),
+        );
+      }
+  });
+}
+
+t.test('a forecast at regular times continues them', async t => {
+  const dataset = {
+    ...{ kind: 'forecast', path: join(folder, 'uneven.csv'), target: 'heat', features: ['load'] },
+    ...{ series: 'sensor', time: 'time', input_steps: 6, horizon: 2, test_fraction: 0.3 },
+    ...{ resample: { every: '4h', by: 'mean' }, missing: { fill: 'forward', indicator: true } },
+  };
+  const { summary } = await train(work, config(dataset, { kind: 'mae' }, { cell: 'gru', hidden_size: 4 }));
+  const predicted = await work.cellrun('predict', summary.directory);
+  t.equal(predicted.code, 0, predicted.stderr);
+  t.equal(predicted.stderr, '', 'no step is missing');
+  for (const { id, time } of linesOf(predicted.stdout) as unknown as { id: string; time: string[] }[]) {
+    const last = expected.resampled.find(({ every }) => every === '1h')?.series[id].times.at(-1) ?? '';
+    const hours = 4 * 3_600_000;
+    const next = (1 + Math.floor(Date.parse(`${last}Z`) / hours)) * hours;
+    t.same(
+      time,
+      [next, next + hours].map(key => new Date(key).toISOString().slice(0, 16)),
+      id,
+    );
+  }
+  const measured = await work.cellrun('evaluate', summary.directory, '--input', dataset.path, '--json');
+  t.equal(measured.code, 0, measured.stderr);
+});
+
+t.test('what cannot be resampled', async t => {
+  const of = (resample: object, more: object = {}) => open({ ...uneven(resample as Resampling), ...more });
+  t.match(await complaints(2, () => of({ every: 10, by: 'mean' })), [
+    /^data\/resample \| steps every 10 need an order column of numbers \| expected a duration such as 1h/,
+  ]);
+  const without = { missing: undefined };
+  t.match(await complaints(5, () => of({ every: '1h', by: 'mean' }, without)), [
+    /^data\/csv-missing-value \| \d+ cells in 2 columns are missing; the first of each:/,
+    /^data\/csv-missing-value \d+ \| the step of 2024-\d\d-\d\dT\d\d:00 has no value \| expected a value in every row, or/,
+    /the step of .* has no value/,
+  ]);
+  const path = work.file('ticks.csv', 'g,t,a,y\nx,0,1,1\nx,1e9,2,2\nz,0,1,1\n');
+  const ticks = { path, features: ['a'], target: 'y', sequence: { group: 'g', order: 't', per_step: true } };
+  const fine = { sequence: { ...ticks.sequence, resample: { every: 0.001, by: 'mean' } } };
+  t.match(await complaints(5, () => of({ every: 0.001, by: 'mean' }, { ...ticks, ...fine })), [
+    /^data\/resample 2 \| the sequence of group "x" would have too many steps/,
+  ]);
+});
+
+t.test('a bad date refuses its sequence alone', async t => {
+  const rows = [
+    'a,2024-01-01T00:00,1,1',
+    'b,2024-01-01T05:00,2,2',
+    'a,noon,1,1',
+    'b,2024-01-01T07:30,4,',
+    'c,7,1,1',
+  ];
+  const input = { kind: 'number', size: 2 } as const;
+  const record = { input, sequence_length: 1, variable_length: true, output_size: 1 };
+  const told: unknown[] = [];
+  for await (const list of newSequences(uneven({ every: '1h', by: 'mean' }), record).read(
+    inputOf(['sensor,time,heat,load', ...rows].join('\n')),
+  ))
+    told.push(...list.map(one => (isRejected(one) ? one.problems.map(line) : [...one.values])));
+  t.match(told, [
+    [/^data\/csv-order 4:3\+4 .* only numbers or only dates/],
+    [2, 2, Number.NaN, Number.NaN, 4, Number.NaN],
+    [/^data\/csv-order 6:3\+1 /],
+  ]);
+});
 
 const holes: ForecastConfig = {
   ...{ kind: 'forecast', delimiter: ',', path: join(folder, 'holes.csv'), date_format: undefined },
@@ -41,9 +167,6 @@ const holes: ForecastConfig = {
   ...{ input_steps: 4, horizon: 2, stride: 1, normalize: 'standard', per_step: false, test_fraction: 0.25 },
   missing: { fill: 'forward', indicator: true, elapsed: true },
 };
-
-const near = (a: ArrayLike<number>, b: readonly number[]) =>
-  a.length === b.length && b.every((value, i) => closeTo(a[i], value, 2e-5 * Math.max(1, Math.abs(value))));
 
 for (const { fill, windows } of expected.cases) {
   t.test(`missing cells of series, fill ${fill}, as by pandas and scikit-learn`, async t => {

@@ -204,6 +204,11 @@ const CODED = sets(TABLE, {
   'dataset.date_format': '%d/%m/%Y',
   'dataset.features': [{ column: 'o', encode: 'calendar', calendar: ['month'] }, 'a'],
 });
+const TABLE_RESAMPLED = set(TABLE, 'dataset.sequence', {
+  group: 'g',
+  order: 'o',
+  resample: { every: 2, by: 'mean' },
+});
 const WORDS = sets(TABLE, {
   'dataset.features': ['w'],
   'dataset.input_kind': 'text',
@@ -238,6 +243,7 @@ const FORECAST = sets(VALUES, {
     test_fraction: 0.3,
   },
 });
+const FORECAST_RESAMPLED = set(FORECAST, 'dataset.resample', { every: '2d', by: 'mean' });
 const scheduled = (schedule: Values) => set(CLASSES, 'optimizer.schedule', schedule);
 const optimized = (optimizer: Values) => sets(CLASSES, { optimizer: { learning_rate: 0.05, ...optimizer } });
 const PLATEAU: Values = { kind: 'plateau', factor: 0.5, patience: 0, min_delta: 10 };
@@ -412,6 +418,10 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.sequence.group': [[TABLE, 'g', 'class']],
   'dataset.sequence.order': [[TABLE, undefined, 'o']],
   'dataset.sequence.per_step': [[TABLE, false, true, EVERY]],
+  'dataset.sequence.resample.every': [[TABLE_RESAMPLED, 1, 2]],
+  'dataset.sequence.resample.by': [[TABLE_RESAMPLED, 'mean', 'max']],
+  'dataset.resample.every': [[FORECAST_RESAMPLED, '1d', '2d']],
+  'dataset.resample.by': [[FORECAST_RESAMPLED, 'mean', 'max']],
   'dataset.id': [[RECORDS, undefined, 'id']],
   'dataset.input': [[RECORDS, 'a', 'b']],
   'dataset.per_step': [[FORECAST, false, true, EVERY]],

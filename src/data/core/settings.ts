@@ -2,6 +2,7 @@
 import * as key from '../../util/schema.js';
 import { DATE_FORMAT } from '../formats/dates.js';
 import { CALENDAR_FEATURES } from './calendar.js';
+import { DURATION, RESAMPLE_BY } from './intervals.js';
 
 const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
 export const VALIDATION = {
@@ -61,6 +62,38 @@ type About = { description: string; examples: readonly unknown[] };
 
 /** Name of a column. */
 export const column = <const O extends About>(options: O) => key.text({ minLength: 1, ...options });
+
+/** Steps at regular times. @param order the key of their times */
+export const resample = (order: string) =>
+  key.section(
+    {
+      every: key.either(
+        [
+          key.text({ pattern: DURATION, form: 'a duration such as 30 min, 1h, 1d, 1w or 1 month' }),
+          key.number({ above: 0 }),
+        ],
+        {
+          description:
+            'Time from one step to the next: a number and `s`, `min`, `h`, `d`, `w` (weeks begin on Monday) or `month`; for times that are numbers, a number.',
+          examples: ['1h', '1 month', 10],
+          aliases: ['rule', 'freq', 'frequency', 'interval', 'period'],
+          required: true,
+        },
+      ),
+      by: key.choice(RESAMPLE_BY, {
+        description:
+          'What the value of a step is made of the values of its rows. Missing values do not count. Dates and categories: the last one.',
+        default: 'mean',
+        examples: ['sum'],
+        aliases: ['how', 'method', 'aggregate', 'agg', 'func'],
+      }),
+    },
+    {
+      description: `Makes steps at regular times of the rows, like \`resample\` of pandas. A step has the rows from its time to the next step. Needs \`${order}\`. A step without a value is missing: see \`missing\`.`,
+      examples: [{ every: '1h', by: 'mean' }],
+      aliases: ['resampling', 'regular', 'frequency'],
+    },
+  );
 
 /** Names of columns. */
 export const columns = <const O extends About>(options: O) =>
