@@ -39,7 +39,9 @@ export type {
   Prediction,
   PredictionForm,
   RankedClass,
+  RankedSequence,
   SequencePrediction,
+  SymbolsPrediction,
   ValuePrediction,
 } from './predict/predictor.js';
 export type {

@@ -37,6 +37,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...(dataset ? checkDataset(dataset, locator) : []),
     ...checkFloats(experiment, locator),
     ...checkLayers(experiment, locator),
+    ...checkSymbols(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkTraining(experiment, locator),
     ...checkCheckpoint(experiment, locator),
@@ -115,6 +116,19 @@ function* checkLayers({ model, training }: PartialExperiment, locator: Locator):
   }
 }
 
+/** Sequences of symbols as targets. */
+function* checkSymbols({ model, loss, decode }: PartialExperiment, locator: Locator): Found {
+  if (loss?.kind === 'ctc' && model && !predictsEachStep(model.head)) {
+    const message = 'loss ctc needs an output for every step';
+    const more = { expected: '`head: { from: every }`', got: model.head.from };
+    yield locator.atKey(['model', 'head', 'from'], 'config/ctc-head', message, more);
+  }
+  if (loss && decode && taskOf(loss) !== 'sequences') {
+    const message = `loss ${loss.kind} predicts no sequences of symbols to decode`;
+    yield locator.atKey(['decode'], 'config/decode', message, { expected: 'loss ctc, or no `decode`' });
+  }
+}
+
 function* checkOptimizer(experiment: PartialExperiment, locator: Locator): Found {
   const { optimizer } = experiment;
   if (optimizer?.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
@@ -182,6 +196,9 @@ export interface DataFacts extends DatasetFacts {
   readonly largestLabel?: PlacedLabel;
 }
 
+/** The usual loss for each kind of target. */
+const LOSS_FOR = { class: 'cross_entropy', value: 'mse', sequence: 'ctc' } as const;
+
 export function* checkFacts(
   { dataset, model, loss, training, optimizer }: PartialExperiment,
   facts: DataFacts,
@@ -190,7 +207,7 @@ export function* checkFacts(
   const { targetKind, perStep, inputKind, numSymbols = 0, numClasses = 0, trainCount } = facts;
   const needed = loss && TASKS[taskOf(loss)].target;
   if (loss && targetKind !== undefined && targetKind !== needed) {
-    const suggestion = targetKind === 'class' ? 'cross_entropy' : 'mse';
+    const suggestion = LOSS_FOR[targetKind];
     const message = `loss ${loss.kind} needs ${needed} targets, but the dataset has ${targetKind} targets`;
     yield locator.atValue(['loss', 'kind'], 'config/loss-target', message, { suggestion });
   }
@@ -222,7 +239,7 @@ export function* checkFacts(
   }
   const { num_classes = numClasses } = model ?? {};
   const classes = ['model', 'num_classes'];
-  if (model?.num_classes !== undefined && loss && needed !== 'class') {
+  if (model?.num_classes !== undefined && loss && needed === 'value') {
     const message = `\`num_classes\` cannot be combined with loss ${loss.kind}`;
     yield locator.atKey(classes, 'config/num-classes', message);
   } else if (loss && num_classes < numClasses) {

@@ -5,6 +5,7 @@ import {
   IGNORED,
   inputWidth,
   type Split,
+  symbolsOfTarget,
   type Targets,
 } from '../data/core/dataset.js';
 import type { LabelFacts } from '../data/core/labels.js';
@@ -12,6 +13,7 @@ import type { SequenceInput } from '../data/core/record.js';
 import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';
+import { isImpossible } from '../math/losses/ctc.js';
 import { outputsFor, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';
@@ -24,7 +26,7 @@ import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './metrics.js';
 import { checkOverlap, sharedGroups } from './overlap-check.js';
 import type { Experiment } from './schema/experiment.js';
-import type { Locator } from './yaml/tree.js';
+import type { Locator, Path } from './yaml/tree.js';
 
 export type ModelSizes = ReturnType<typeof checkAgainstData>['sizes'];
 
@@ -40,27 +42,27 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
   const all = Object.entries(splits).map(([name, { targets }]) => ({ name, targets }));
   const { targets } = train;
   const numClasses = Math.max(
-    ...all.map(({ targets }) => (targets.kind === 'class' ? targets.numClasses : 0)),
+    ...all.map(({ targets }) => (targets.kind === 'value' ? 0 : targets.numClasses)),
   );
   const facts: DataFacts = {
     inputKind: input.kind,
     ...(input.kind === 'symbol' && { numSymbols: input.count, largestSymbol }),
     targetKind: targets.kind,
-    perStep: targets.perStep ?? false,
+    perStep: targets.kind === 'sequence' ? undefined : (targets.perStep ?? false),
     numClasses,
     largestLabel: labels?.largest,
     trainCount: train.count,
   };
   const modelInput: SequenceInput =
     input.kind === 'symbol' ? { kind: 'symbol', count: model.embedding?.num_symbols ?? input.count } : input;
-  const outputSize =
-    targets.kind === 'class' ? (model.num_classes ?? numClasses) : outputsFor(loss, targets.size);
+  const outputSize = outputsOf(loss, targets, model.num_classes ?? numClasses);
   const diagnostics = [...checkFacts(experiment, facts, locator)];
   for (const { name } of all.filter(split => formOf(split.targets) !== formOf(targets))) {
     const message = `the training split and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
-  if (diagnostics.length === 0) diagnostics.push(...checkLossTargets(loaded, splits, outputSize));
+  if (diagnostics.length === 0)
+    diagnostics.push(...checkLossTargets(loaded, splits, { sequenceLength, outputSize }));
   const groups = [...sharedGroups(loaded, data.groupedBy ?? [], splits)];
   diagnostics.push(...groups.flatMap(({ isBroken, problem }) => (isBroken ? [problem] : [])));
   const ignored = ['loss', 'ignored_index'];
@@ -69,7 +71,8 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     const at = locator.isGiven(ignored) ? ignored : ['dataset'];
     diagnostics.push(locator.atValue(at, 'config/no-predictions', message));
   }
-  const isClassLoss = TASKS[taskOf(loss)].target === 'class';
+  const { target } = TASKS[taskOf(loss)];
+  const isClassLoss = target === 'class';
   const isGiven = model.num_classes !== undefined;
   const damage = labels && isClassLoss && !isGiven ? strayLabels(labels, numClasses) : [];
   if (diagnostics.length === 0 && damage.length > 0) throw damagedErrors(damage);
@@ -80,11 +83,23 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
       ...checkFeatures(data, locator),
       ...groups.flatMap(({ isBroken, problem }) => (isBroken ? [] : [problem])),
       ...checkOverlap(loaded, data.digests, splits, { steps: sequenceLength, width: inputWidth(input) }),
-      ...(isClassLoss ? labelWarnings(data, isGiven, locator) : []),
+      ...(target === 'value' ? [] : labelWarnings(data, isGiven, locator)),
     ],
-    /** T steps per sequence; classes, or values of a target. */
-    sizes: { input: modelInput, sequenceLength, outputSize },
+    /** T steps per sequence; classes, values of a target, or symbols and the blank. */
+    sizes: {
+      input: modelInput,
+      sequenceLength,
+      outputSize,
+      ...(targets.kind === 'sequence' && { targetLength: targets.size }),
+    },
   };
+}
+
+/** @param classes number of classes, or of symbols of targets */
+function outputsOf(loss: Experiment['loss'], targets: Targets, classes: number): number {
+  if (targets.kind === 'value') return outputsFor(loss, targets.size);
+  // one output more for the blank, or the end of a sequence
+  return targets.kind === 'sequence' ? classes + 1 : classes;
 }
 
 /** Equal for targets that one model can predict. */
@@ -94,6 +109,7 @@ function formOf(targets: Targets): string {
 
 /** The loss and metrics of such a split are undefined. */
 function isAllIgnored({ kind, values }: Targets): boolean {
+  if (kind === 'sequence') return false;
   for (const value of values) if (kind === 'class' ? value !== IGNORED : !Number.isNaN(value)) return false;
   return true;
 }
@@ -122,10 +138,11 @@ const MAX_NAMED = 5;
 
 /** @param isGiven true if the config sets the number of classes */
 function* labelWarnings(data: Dataset, isGiven: boolean, locator: Locator): Iterable<Diagnostic> {
-  if (data.labels === undefined) return;
-  const { trainClasses, gap } = data.labels;
   const path = ['dataset', 'path'];
   const at = locator.isGiven(path) ? path : ['dataset'];
+  if (data.train.targets.kind === 'sequence') yield* untrained(data, at, locator);
+  if (data.labels === undefined) return;
+  const { trainClasses, gap } = data.labels;
   if (!isGiven && gap) {
     const { count, first } = gap;
     const which = `${first.join(', ')}${count > first.length ? ', …' : ''}`;
@@ -138,7 +155,12 @@ function* labelWarnings(data: Dataset, isGiven: boolean, locator: Locator): Iter
     const message = 'all training labels have the same class, so there is nothing to learn';
     yield locator.atValue(at, 'data/one-class', message);
   }
-  if (isGiven) return;
+  if (!isGiven) yield* untrained(data, at, locator);
+}
+
+/** Classes, or symbols of targets, that only held-out splits have. */
+function* untrained(data: Dataset, at: Path, locator: Locator): Iterable<Diagnostic> {
+  const what = data.train.targets.kind === 'sequence' ? ['symbol', 'symbols'] : ['class', 'classes'];
   const trained = occurring(data.train);
   for (const name of ['validation', 'test'] as const) {
     const missing = [...occurring(data[name])].filter(label => !trained.has(label)).sort((a, b) => a - b);
@@ -148,7 +170,7 @@ function* labelWarnings(data: Dataset, isGiven: boolean, locator: Locator): Iter
       return text === undefined ? String(label) : JSON.stringify(text);
     });
     const rest = missing.length > names.length ? ', …' : '';
-    const [classes, occur] = missing.length === 1 ? ['class', 'occurs'] : ['classes', 'occur'];
+    const [classes, occur] = missing.length === 1 ? [what[0], 'occurs'] : [what[1], 'occur'];
     const message = `${missing.length} ${classes} of the ${name} split never ${occur} in the training split: ${names.join(', ')}${rest}`;
     yield locator.atValue(at, 'data/untrained-classes', message);
   }
@@ -156,7 +178,7 @@ function* labelWarnings(data: Dataset, isGiven: boolean, locator: Locator): Iter
 
 function occurring(split: Split | undefined): Set<number> {
   const seen = new Set<number>();
-  if (split?.targets.kind !== 'class') return seen;
+  if (split === undefined || split.targets.kind === 'value') return seen;
   const { values, numClasses } = split.targets;
   eachChunk(values, Math.max(1, numClasses), labels => {
     for (const label of labels) if (label !== IGNORED) seen.add(label);
@@ -169,7 +191,7 @@ function occurring(split: Split | undefined): Set<number> {
 function* checkLossTargets(
   { experiment: { loss }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, Split>>,
-  outputSize: number,
+  { sequenceLength, outputSize }: { readonly sequenceLength: number; readonly outputSize: number },
 ): Iterable<Diagnostic> {
   const weights = {
     class_weights: loss.kind === 'cross_entropy' && loss.class_weights,
@@ -182,6 +204,7 @@ function* checkLossTargets(
     const expected = counted(size, 'positive number');
     yield locator.atValue(['loss', key], 'config/loss-weights', message, { expected });
   }
+  if (loss.kind === 'ctc') yield* impossibleTargets(locator, splits, sequenceLength);
   if (taskOf(loss) !== 'labels') return;
   for (const [name, { targets, count, id }] of Object.entries(splits)) {
     if (targets.kind !== 'value') continue;
@@ -196,6 +219,31 @@ function* checkLossTargets(
     const message = `loss ${loss.kind} needs targets from 0 to 1, but ${what}`;
     const expected = 'targets from 0 to 1 without `normalize`, or another loss';
     yield locator.atValue(['loss', 'kind'], 'config/label-targets', message, { expected });
+    return;
+  }
+}
+
+/** Targets that no answers to the steps of their input leave, of the first split that has some. */
+function* impossibleTargets(
+  locator: Locator,
+  splits: Readonly<Record<string, Split>>,
+  sequenceLength: number,
+): Iterable<Diagnostic> {
+  for (const [name, { count, targets, lengths, id }] of Object.entries(splits)) {
+    if (targets.kind !== 'sequence') continue;
+    const stepsOf = (index: number) => lengths?.[index] ?? sequenceLength;
+    const all = Array.from({ length: count }, (_, index) => index);
+    const found = all.filter(index => isImpossible(symbolsOfTarget(targets, index), stepsOf(index)));
+    if (found.length === 0) continue;
+    const [first] = found;
+    const symbols = symbolsOfTarget(targets, first);
+    const repeats = symbols.filter((symbol, i) => symbol === symbols[i - 1]).length;
+    const needs = `${counted(symbols.length, 'symbol')} and ${counted(repeats, 'repetition')}`;
+    const others = found.length === 1 ? '' : `; so do ${found.length - 1} others`;
+    const message = `${name} sequence ${id ? JSON.stringify(id(first)) : first} has too few steps for its target: ${counted(stepsOf(first), 'step')} for ${needs}${others}`;
+    const expected =
+      'a step for each symbol and repetition, or `on_impossible: skip` to leave such sequences out';
+    yield locator.atKey(['loss', 'on_impossible'], 'data/impossible', message, { expected });
     return;
   }
 }

@@ -186,7 +186,8 @@ interface SplitArrays extends SequenceArrays {
 export async function arrayDataset(
   files: Pick<ArrayFiles, 'find' | 'parse' | 'scan' | 'digests'>,
   names: readonly (SplitNames | undefined)[],
-  config: TestPartConfig & TrainingPartConfig & { readonly missing?: MissingSettings },
+  config: TestPartConfig &
+    TrainingPartConfig & { readonly missing?: MissingSettings; readonly target_kind?: 'sequence' },
   { layoutOf, seed, ignoredLabel = IGNORED }: DatasetContext & { readonly layoutOf: LayoutOf },
 ): Promise<Dataset> {
   const problems = new Problems();
@@ -196,10 +197,13 @@ export async function arrayDataset(
   });
   problems.throwIfAny();
   checkTestSplit(config, splits[2] !== undefined);
+  const form = {
+    isFilled: config.missing !== undefined,
+    isSequence: config.target_kind === 'sequence',
+    ignored: ignoredLabel,
+  };
   const parts = splits.flatMap(arrays =>
-    arrays
-      ? (problems.attempt(() => new Part(arrays, layoutOf, config.missing !== undefined, ignoredLabel)) ?? [])
-      : [],
+    arrays ? (problems.attempt(() => new Part(arrays, layoutOf, form)) ?? []) : [],
   );
   problems.throwIfAny();
   const [stored, inMemory] = [true, false].map(isStored =>
@@ -218,7 +222,8 @@ export async function arrayDataset(
   const numClasses = Math.max(-1, ...parts.flatMap(({ firsts }) => [...firsts.keys()])) + 1;
   // the time axis of a split is as long as its longest sequence, and so may differ
   const steps = Math.max(...parts.map(({ layout }) => layout.steps));
-  const wholes = parts.map(part => part.split(numClasses, steps));
+  const longest = Math.max(1, ...parts.map(({ longestTarget }) => longestTarget));
+  const wholes = parts.map(part => part.split(numClasses, steps, longest));
   const wholeOf = (of: SplitArrays | undefined) => wholes[parts.findIndex(({ arrays }) => arrays === of)];
   const [whole, validation, given] = splits.map(wholeOf);
   const { size, image } = train.layout;
@@ -281,26 +286,36 @@ function placed(array: FileArray, at: number): PlacedLabel {
 
 type ValueTargets = Extract<Targets, { readonly kind: 'value' }>;
 
+interface PartForm {
+  /** True if NaN is a missing value of x. */
+  readonly isFilled: boolean;
+  /** True if targets are sequences of symbols. */
+  readonly isSequence: boolean;
+  /** Label that is ignored. */
+  readonly ignored: number;
+}
+
 /** The sequences of one split; all rows are checked before `split`. */
 export class Part extends ArraySequences implements FileLabels {
   readonly problems = new Problems();
   readonly checks: readonly RowCheck[];
-  /** True if targets are classes, not values. */
+  /** True if each target is a class. */
   readonly hasClasses: boolean;
+  /** Symbols of the longest target that is a sequence. */
+  longestTarget = 0;
   readonly perStep: boolean;
   /** Position of the first label of each class. */
   readonly firsts = new Map<number, number>();
   private readonly y: FileArray;
   /** Undefined for classes. */
   private readonly values: ValueTargets | undefined;
+  readonly ignored: number;
+  private readonly isSequence: boolean;
 
-  constructor(
-    arrays: SplitArrays,
-    layoutOf: LayoutOf,
-    isFilled: boolean,
-    readonly ignored: number,
-  ) {
+  constructor(arrays: SplitArrays, layoutOf: LayoutOf, { isFilled, isSequence, ignored }: PartForm) {
     super(arrays, layoutOf, isFilled);
+    this.ignored = ignored;
+    this.isSequence = isSequence;
     const { problems, count, layout } = this;
     const { x, y } = arrays;
     if (count === 0) throw x.wrongShape('at least one sequence');
@@ -311,15 +326,17 @@ export class Part extends ArraySequences implements FileLabels {
     for (let index = 0; index < count && added(this.lengthProblem(index)); ) index++;
     const { integer, shape } = y;
     const [rows, steps] = shape;
-    this.perStep = shape.length === (integer ? 2 : 3) && steps === layout.steps;
-    this.hasClasses = integer && rows === count && (shape.length === 1 || this.perStep);
+    this.perStep = !isSequence && shape.length === (integer ? 2 : 3) && steps === layout.steps;
+    this.hasClasses = !isSequence && integer && rows === count && (shape.length === 1 || this.perStep);
     const hasStepClasses = this.hasClasses && this.perStep;
     if (hasStepClasses) problems.attempt(() => y.refuseFortranOrder());
     this.y = hasStepClasses ? y : y.loaded();
-    this.values = this.hasClasses ? undefined : problems.attempt(() => this.valuesOf());
+    if (isSequence && !(integer && rows === count && shape.length === 2))
+      throw y.wrongShape(`integers [${count}, S] (symbols, ${IGNORED} after the end)`);
+    this.values = this.hasClasses || isSequence ? undefined : problems.attempt(() => this.valuesOf());
     const target = (values: NumberArray, index: number) => added(this.problemOfTargets(values, index));
     this.checks = [
-      ...(this.hasClasses || this.values ? [{ array: this.y, row: target }] : []),
+      ...(this.hasClasses || isSequence || this.values ? [{ array: this.y, row: target }] : []),
       { array: x, row: (values, index) => added(this.rowProblem(values, index)) },
     ];
   }
@@ -330,10 +347,10 @@ export class Part extends ArraySequences implements FileLabels {
 
   /** Shapes that all splits share. */
   get shapes(): Readonly<Record<'x' | 'y', string>> {
-    const { hasClasses, perStep, y, arrays, layout } = this;
+    const { hasClasses, isSequence, perStep, y, arrays, layout } = this;
     const { size, image } = layout;
     const [, height, width] = arrays.x.shape;
-    const what = hasClasses ? 'one class' : `${y.shape.at(-1)} values`;
+    const what = isSequence ? 'symbols' : hasClasses ? 'one class' : `${y.shape.at(-1)} values`;
     return {
       x: image ? `[N, ${height}, ${width}]` : size === undefined ? '[N, T] (symbols)' : `[N, T, ${size}]`,
       y: `${what} a ${perStep ? 'step' : 'sequence'}`,
@@ -343,16 +360,17 @@ export class Part extends ArraySequences implements FileLabels {
   /** @throws UserError (exit 5) if a row is invalid, or all labels are ignored */
   finish(): void {
     this.problems.throwIfAny();
-    if (!this.hasClasses || this.firsts.size > 0) return;
-    const message = `array ${this.y.name} contains only ignored labels`;
+    if (this.values || this.firsts.size > 0) return;
+    const message = `array ${this.y.name} contains only ${this.isSequence ? 'empty targets' : 'ignored labels'}`;
     throw damagedError('data/label-range', message, { file: this.y.file });
   }
 
   /**
-   * @param numClasses number of classes over all splits, if targets are classes
+   * @param numClasses number of classes over all splits, if targets are classes or symbols
    * @param steps T of the longest split
+   * @param longestTarget symbols of the longest target of all splits
    */
-  split(numClasses: number, steps: number): Split {
+  split(numClasses: number, steps: number, longestTarget: number): Split {
     const { y, arrays, layout, count, hasClasses, perStep } = this;
     const { x, ids, groups } = arrays;
     const { size = 1, image } = layout;
@@ -368,7 +386,7 @@ export class Part extends ArraySequences implements FileLabels {
       },
     };
     return {
-      ...storedSplit(store, isStored ? { numClasses } : this.targets(numClasses, steps)),
+      ...storedSplit(store, isStored ? { numClasses } : this.targets(numClasses, steps, longestTarget)),
       ...(image
         ? { image: index => image.greys(index) }
         : {
@@ -379,8 +397,13 @@ export class Part extends ArraySequences implements FileLabels {
     };
   }
 
-  private targets(numClasses: number, steps: number): Targets {
+  private targets(numClasses: number, steps: number, longestTarget: number): Targets {
     const { values, layout, count } = this;
+    if (this.isSequence) {
+      const all = new Int32Array(count * longestTarget).fill(IGNORED);
+      for (let index = 0; index < count; index++) all.set(this.targetsAt(index), index * longestTarget);
+      return { kind: 'sequence', numClasses, size: longestTarget, values: all };
+    }
     if (values === undefined) return this.classes(numClasses, steps);
     if (!values.perStep || layout.steps === steps) return values;
     const padded = new Float32Array(count * steps * values.size).fill(Number.NaN);
@@ -413,6 +436,7 @@ export class Part extends ArraySequences implements FileLabels {
   /** Returns the target of a sequence or those of its steps. It has no `targetProblem`. */
   targetsAt(index: number): Int32Array | Float32Array {
     const { values, y, perStep, layout } = this;
+    if (this.isSequence) return Int32Array.from(symbolsIn(y.row(index)));
     const length = this.labelled(index);
     if (values?.kind === 'value') {
       const from = index * (perStep ? layout.steps : 1) * values.size;
@@ -427,7 +451,7 @@ export class Part extends ArraySequences implements FileLabels {
   refuseOtherTargets({ kind, perStep, size }: TargetsToRead): void {
     const { shape } = this.y;
     const isSame = this.hasClasses ? kind === 'class' : kind === 'value' && shape.at(-1) === size;
-    if (isSame && this.perStep === perStep) return;
+    if (kind === 'sequence' || (isSame && this.perStep === perStep)) return;
     const axes = [this.count, ...(perStep ? [this.layout.steps] : []), ...(kind === 'value' ? [size] : [])];
     const expected = `${kind === 'class' ? 'integers' : 'floats'} [${axes.join(', ')}]`;
     throw this.y.wrongShape(expected, 'does not fit the model');
@@ -439,7 +463,27 @@ export class Part extends ArraySequences implements FileLabels {
   }
 
   private problemOfTargets(row: NumberArray, index: number, classes?: number): Diagnostic | undefined {
+    if (this.isSequence) return this.symbolsProblem(row, index);
     return this.hasClasses ? this.labelsProblem(row, index, classes) : this.valuesProblem(row, index);
+  }
+
+  /** Symbols come first, then padding. One that a model does not know is no problem. */
+  private symbolsProblem(row: NumberArray, index: number): Diagnostic | undefined {
+    const { y } = this;
+    const symbols = symbolsIn(row);
+    const wrong = row.findIndex((value, i) =>
+      i < symbols.length ? value < 0 || value >= MAX_CLASSES : value !== IGNORED,
+    );
+    if (wrong >= 0) {
+      const at = index * row.length + wrong;
+      const expected = `0 to ${MAX_CLASSES - 1}, or ${IGNORED} after the end of the target`;
+      const message = `${y.nameOf(at)} is not a symbol`;
+      return { code: 'data/label-range', message, file: y.file, expected, got: y.exactly(at) };
+    }
+    this.longestTarget = Math.max(this.longestTarget, symbols.length);
+    for (const [i, symbol] of symbols.entries())
+      if (!this.firsts.has(symbol)) this.firsts.set(symbol, index * row.length + i);
+    return undefined;
   }
 
   /** A step may be all NaN (no target), unlike a sequence. */
@@ -490,6 +534,12 @@ export class Part extends ArraySequences implements FileLabels {
     }
     return { kind: 'value', size, values, ...(perStep && { perStep }) };
   }
+}
+
+/** The symbols of a row before its padding. */
+function symbolsIn(row: NumberArray): NumberArray {
+  const end = row.indexOf(IGNORED);
+  return end < 0 ? row : row.subarray(0, end);
 }
 
 /** @throws UserError (exit 5) if two splits differ in F or the kind of targets */

@@ -1,5 +1,5 @@
 /** Arrays of sequences to predict or, with `y`, to evaluate. */
-import { damagedError, damagedErrors, usageError } from '../util/errors.js';
+import { type Diagnostic, damagedError, damagedErrors, usageError } from '../util/errors.js';
 import { ArraySequences, type LayoutOf, Part, type RowLayout, type SequenceArrays } from './array-dataset.js';
 import { ArrayArchive, FileArray, openArrays } from './arrays.js';
 import {
@@ -11,6 +11,7 @@ import {
   type SequenceReader,
   type TargetsToRead,
 } from './core/dataset.js';
+import { type TargetWarning, targetSymbolReader } from './core/labels.js';
 import { Problems } from './core/problems.js';
 import type { DataRecord, SequenceInput } from './core/record.js';
 import { idxForm, isNpy, npyForm } from './formats/number-arrays.js';
@@ -51,12 +52,15 @@ export function arraySequences(
         ? labelled(files, fits, { ...targets, isFilled })
         : new ArraySequences(arraysOf(files), fits, isFilled);
       const { count, layout } = sequences;
+      const codeOf = targetSymbolReader(
+        Array.from({ length: targets?.size ?? 0 }, (_, code) => String(code)),
+      );
       const perList = Math.max(1, Math.floor(LIST_VALUES / (layout.steps * (layout.size ?? 1))));
       for (let from = 0; from < count; from += perList) {
         const length = Math.min(perList, count - from);
         yield Array.from({ length }, (_, i) => {
           const own = sequenceAt(sequences, from + i, input);
-          const sequence = targets ? withTargets(own, sequences, from + i, targets) : own;
+          const sequence = targets ? withTargets(own, sequences, from + i, targets, codeOf) : own;
           return image ? sequence : { ...sequence, id: sequences.idOf(from + i) };
         });
       }
@@ -108,7 +112,11 @@ function labelled(
       expected: 'an archive with x and y, or the files of x and y, in this order',
     });
   }
-  const part = new Part({ ...arrays, y }, layoutOf, isFilled, targets.ignoredLabel ?? IGNORED);
+  const part = new Part({ ...arrays, y }, layoutOf, {
+    isFilled,
+    isSequence: targets.kind === 'sequence',
+    ignored: targets.ignoredLabel ?? IGNORED,
+  });
   part.refuseOtherTargets(targets);
   return part;
 }
@@ -117,11 +125,18 @@ function withTargets(
   sequence: ReadSequence,
   part: ArraySequences,
   index: number,
-  { size }: TargetsToRead,
+  { size, kind }: TargetsToRead,
+  codeOf: ReturnType<typeof targetSymbolReader>,
 ): ReadSequence {
   if (isRejected(sequence) || !(part instanceof Part)) return sequence;
   const problem = part.targetProblem(index, size);
-  return problem ? { problems: [problem] } : { ...sequence, targets: part.targetsAt(index) };
+  if (problem) return { problems: [problem] };
+  const targets = part.targetsAt(index);
+  if (kind !== 'sequence') return { ...sequence, targets };
+  const warnings: Diagnostic[] = [];
+  const warn = (warning: TargetWarning) => warnings.push({ ...warning, ...sequence.place });
+  const symbols = Int32Array.from(targets, symbol => codeOf(String(symbol), warn));
+  return { ...sequence, targets: symbols, ...(warnings.length > 0 && { warnings }) };
 }
 
 function sequenceAt(sequences: ArraySequences, index: number, input: SequenceInput): ReadSequence {

@@ -3,9 +3,9 @@
  * sort keys of an order column; for all purposes.
  */
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
-import type { Purpose } from './core/dataset.js';
+import type { Purpose, Targets } from './core/dataset.js';
 import type { Resampling } from './core/intervals.js';
-import { NUMBER } from './core/labels.js';
+import { NUMBER, type targetSymbolReader } from './core/labels.js';
 import { type ConfigDiagnostic, configError, MISSING_VALUE } from './core/problems.js';
 import type { TextLevel } from './core/record.js';
 import { MARKERS } from './core/settings.js';
@@ -59,7 +59,9 @@ export interface TableColumns extends TableFormat {
   readonly level?: TextLevel | undefined;
   /** None for prediction; more than one only for `value`. */
   readonly targets: readonly NamedColumn[];
-  readonly targetKind: 'class' | 'value';
+  readonly targetKind: Targets['kind'];
+  /** How the text of a target becomes symbols; set if targets are sequences. */
+  readonly targetLevel?: TextLevel | undefined;
   /** True for the cells that mean a missing target. Default: empty cells and NaN. */
   readonly isTargetMissing?: (text: string) => boolean;
   /** How targets are read for a trained model. */
@@ -96,8 +98,10 @@ export interface TableResampling extends Resampling {
 export interface TargetReader {
   /** Names of the classes; empty if targets are values. */
   readonly classNames: readonly string[];
-  /** Returns the class of a label, or throws {@link UnknownClass}. */
-  classOf(label: string): number;
+  /** Returns the class of a label, or throws {@link UnknownClass}; absent unless there is one. */
+  readonly classOf?: ((label: string) => number) | undefined;
+  /** Numbers a symbol of a target that is a sequence. */
+  readonly symbolOf?: ReturnType<typeof targetSymbolReader>;
   /** True if each row has a target; otherwise those of a sequence are the same. */
   readonly perStep: boolean;
 }

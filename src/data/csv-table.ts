@@ -8,7 +8,7 @@ import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.
 import { shortestDecimal } from '../util/numbers.js';
 import type { CellProblem, CellReader } from './core/columns.js';
 import { IGNORED, type ReadSequence } from './core/dataset.js';
-import { UnknownClass } from './core/labels.js';
+import { type TargetWarning, UnknownClass } from './core/labels.js';
 import { CellProblems, configError, Problems } from './core/problems.js';
 import {
   ABSENT,
@@ -450,7 +450,7 @@ export class TableReader implements TableHandlers {
     }
     const label = this.textOf(text, column);
     try {
-      targets[at] = evaluation ? evaluation.classOf(label) : labels.placed(label, () => record.place(column));
+      targets[at] = evaluation?.classOf?.(label) ?? labels.placed(label, () => record.place(column));
     } catch (error) {
       if (!(error instanceof UnknownClass)) throw error;
       return place => ({ ...error.problem, ...place });
@@ -543,6 +543,16 @@ export class TableReader implements TableHandlers {
       : Int32Array.from(values, one => (Number.isNaN(one) ? IGNORED : one));
   }
 
+  /** The symbols of the target of a row; undefined if it is missing. */
+  private symbolsOf(key: number, [row]: RowList, { symbolOf }: TargetReader): Int32Array | undefined {
+    const { rows } = this;
+    const { targetLevel } = this.columns;
+    const text = rows.labels.texts[rows.targets[row]];
+    if (targetLevel === undefined || symbolOf === undefined || text === undefined) return undefined;
+    const warn = (warning: TargetWarning) => rows.warn(key, { ...warning, ...rows.place(row) });
+    return Int32Array.from(symbolsOf(text, targetLevel), symbol => symbolOf(symbol, warn));
+  }
+
   private noRows(): Rows {
     return new Rows(
       this.columns.keepsFloat64 === true || this.times.length > 0 || this.resampler !== undefined,
@@ -561,12 +571,16 @@ export class TableReader implements TableHandlers {
       }
       const values = this.features([list]);
       if (values.length === 0) continue;
+      const reader = columns.evaluation;
+      const isSequence = columns.targetKind === 'sequence';
+      const targets =
+        reader && (isSequence ? this.symbolsOf(key, list, reader) : this.targetsOf(list, reader));
       const warnings = rows.warnings.get(key);
       this.done.push({
         length: columns.level === undefined ? list.length : values.length,
         values,
         id,
-        ...(columns.evaluation && { targets: this.targetsOf(list, columns.evaluation) }),
+        ...(targets && { targets }),
         ...(columns.order && { times: list.map(row => rows.order[row]) }),
         ...(columns.symbol && { symbols: rows.textsOf(list) }),
         ...(warnings && { warnings }),

@@ -12,9 +12,15 @@ import type {
   NewSequencesOptions,
   SequenceReader,
 } from './core/dataset.js';
-import { type ClassMapping, classesByCode, classReader } from './core/labels.js';
+import {
+  type ClassMapping,
+  classesByCode,
+  classReader,
+  LabelCodes,
+  targetSymbolReader,
+} from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
-import type { DataRecord } from './core/record.js';
+import type { DataRecord, TextLevel } from './core/record.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
@@ -35,7 +41,7 @@ import {
 } from './feature-columns.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
-import { symbolReader } from './vocabulary.js';
+import { symbolReader, symbolsOf } from './vocabulary.js';
 
 const settings = key.section(
   {
@@ -76,6 +82,7 @@ const settings = key.section(
       },
     ),
     target_kind: keys.targetKind('Whether the target is a class or a number.'),
+    target_level: keys.targetLevel(''),
     labels_as_text: keys.labelsAsText,
     sequence: key.section(
       {
@@ -154,6 +161,11 @@ const settings = key.section(
           },
         ),
         key.when({ required: ['sequence'] }, { properties: { id: false } }),
+        key.when(
+          { required: ['target_kind'], properties: { target_kind: { const: 'sequence' } } },
+          { required: ['target_level'], properties: { sequence: false, labels_as_text: false } },
+          { properties: { target_level: false } },
+        ),
       ],
     },
   },
@@ -167,7 +179,7 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
   facts: ({ input_kind = 'number', target_kind, sequence }) => ({
     inputKind: input_kind === 'number' ? 'number' : 'symbol',
     targetKind: target_kind,
-    perStep: sequence?.per_step ?? false,
+    ...(target_kind !== 'sequence' && { perStep: sequence?.per_step ?? false }),
   }),
   newSequences: csvSequences,
   valueReaders,
@@ -230,7 +242,9 @@ function csvSequences(
   const { targets: columnsOfTargets, ...others } = columnsOf(config);
   const evaluation = targets && {
     classNames,
-    classOf: classReader(classNames, config, targets.ignoredLabel),
+    classOf:
+      config.target_kind === 'class' ? classReader(classNames, config, targets.ignoredLabel) : undefined,
+    symbolOf: targetSymbolReader(classNames),
     perStep: config.sequence?.per_step ?? false,
   };
   const columns = {
@@ -311,8 +325,8 @@ function leaks(config: CsvConfig): ConfigDiagnostic[] {
     const message = `the target column "${name}" is also a feature`;
     return [{ code: 'config/target-leak', message, keyPath }];
   });
-  if (target_kind !== 'class' || typeof target === 'string') return found;
-  const message = '`target_kind: class` needs a single target column';
+  if (target_kind === 'value' || typeof target === 'string') return found;
+  const message = `\`target_kind: ${target_kind}\` needs a single target column`;
   const expected = 'the name of one column, or `target_kind: value`';
   return [...found, { code: 'config/class-targets', message, expected, keyPath: ['dataset', 'target'] }];
 }
@@ -378,8 +392,12 @@ function columnsOf(config: CsvConfig) {
         ? [named(target, 'target')]
         : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
-    // words such as None and - may be classes
-    isTargetMissing: missingTest(config.missing?.markers, target_kind === 'class' ? [] : undefined),
+    targetLevel: config.target_level,
+    // words such as None and - may be classes, and nan may be a sequence of symbols
+    isTargetMissing:
+      target_kind === 'sequence'
+        ? (text: string) => text === ''
+        : missingTest(config.missing?.markers, target_kind === 'class' ? [] : undefined),
     group: per_file ? ('file' as const) : group === undefined ? undefined : named(group, 'sequence', 'group'),
     order: order === undefined ? undefined : named(order, 'sequence', 'order'),
     resample: resample && {
@@ -414,6 +432,7 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   });
   const columns = splitColumns(config).map(({ name }) => name);
   checkSplitColumns({ ...table, lists }, columns);
+  const ofSymbols = config.target_level && symbolTargets(rows.labels, targets, config.target_level);
   return {
     sources,
     unlabelled: nonempty.length - lists.length,
@@ -422,6 +441,7 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
     lengths,
     targets,
     labels: rows.labels,
+    ...ofSymbols,
     idOf: index => reader.idOf(rows.groups[lists[index][0]], lists[index]),
     valueIn: (column, index) =>
       rows.splitValues.texts[rows.splits[lists[index][0] * columns.length + columns.indexOf(column)]],
@@ -431,6 +451,18 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
         checkConstant({ ...table, lists }, targetsOf(config), indices, mapping);
     },
   };
+}
+
+/** @param codes of the texts of the targets */
+function symbolTargets(
+  { texts }: LabelCodes,
+  codes: Float64Array,
+  level: TextLevel,
+): Pick<SequenceTable, 'targets' | 'targetLengths' | 'labels'> {
+  const labels = new LabelCodes();
+  const symbols = texts.map(text => Array.from(symbolsOf(text, level), symbol => labels.code(symbol)));
+  const lists = Array.from(codes, code => symbols[code]);
+  return { targets: Float64Array.from(lists.flat()), targetLengths: lists.map(list => list.length), labels };
 }
 
 /** A sequence is in one split, so a column that divides the data has one value in its rows. */

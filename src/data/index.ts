@@ -14,7 +14,7 @@ import type {
 } from './core/dataset.js';
 import { prepared } from './core/preparation.js';
 import type { DataRecord } from './core/record.js';
-import { dividedTraining, groupedBy, trainingCount } from './core/selection.js';
+import { dividedTraining, groupedBy, trainingCount, withoutTargets } from './core/selection.js';
 import { csv } from './csv.js';
 import { forecast } from './forecast.js';
 import { idx, mnist } from './images.js';
@@ -65,7 +65,8 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const seed = 'seed' in config ? config.seed : context.seed;
   const groups = groupedBy(config);
   const grouped = groups.length > 0 ? { ...whole, groupedBy: groups } : whole;
-  const divided = dividesItself ? whole : dividedTraining(grouped, config, seed);
+  const all = dividesItself ? whole : dividedTraining(grouped, config, seed);
+  const divided = context.leavesOut ? withoutTargets(all, context.leavesOut) : all;
   const { symbolTexts, ...rest } = divided;
   const counted = 'min_count' in config ? config : {};
   const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context.vocabulary) : divided;

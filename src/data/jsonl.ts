@@ -1,4 +1,5 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
+import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
 import {
@@ -13,7 +14,13 @@ import {
   type SequenceReader,
   type TargetsToRead,
 } from './core/dataset.js';
-import { type ClassMapping, classReader, LabelCodes } from './core/labels.js';
+import {
+  type ClassMapping,
+  classReader,
+  LabelCodes,
+  type TargetWarning,
+  targetSymbolReader,
+} from './core/labels.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import type { DataRecord } from './core/record.js';
 import { splitColumns } from './core/selection.js';
@@ -34,7 +41,7 @@ import {
 import { placeNames, readInTurn } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
-import { symbolReader } from './vocabulary.js';
+import { symbolReader, symbolsOf } from './vocabulary.js';
 
 const settings = key.section(
   {
@@ -65,6 +72,7 @@ const settings = key.section(
       required: true,
     }),
     target_kind: keys.targetKind('Whether the target is a class, or one or more numbers.'),
+    target_level: keys.targetLevel(' Without this key, the target is a list of symbols.'),
     labels_as_text: keys.labelsAsText,
     per_step: key.boolean({
       description:
@@ -98,6 +106,11 @@ const settings = key.section(
           { properties: { input_kind: { enum: ['symbol', 'text'] } } },
           { properties: { missing: false } },
         ),
+        key.when(
+          { required: ['target_kind'], properties: { target_kind: { const: 'sequence' } } },
+          { properties: { per_step: { const: false }, labels_as_text: false } },
+          { properties: { target_level: false } },
+        ),
       ],
     },
   },
@@ -111,7 +124,7 @@ export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
   facts: ({ input_kind, target_kind, per_step = false }) => ({
     inputKind: input_kind === 'number' ? 'number' : 'symbol',
     targetKind: target_kind,
-    perStep: per_step,
+    ...(target_kind !== 'sequence' && { perStep: per_step }),
   }),
   newSequences,
   leaks,
@@ -182,12 +195,17 @@ function newSequences(
         const length = attemptField(line, config.input, problems, value =>
           addSteps(value, config, { shape, codeOf: keptCode, out }),
         );
+        const warnings: Diagnostic[] = [];
+        const warn = (warning: TargetWarning) => warnings.push({ ...warning, ...line.place(config.target) });
         const own =
-          targetsOf && attemptField(line, config.target, problems, value => targetsOf(value, length ?? 0));
+          targetsOf &&
+          attemptField(line, config.target, problems, value => targetsOf(value, length ?? 0, warn));
         if (problems.all.length > 0) return { problems: problems.all, ...named };
         const labelled = own && { targets: own };
         const spelled = data.vocabulary && { symbols };
-        return { length: length ?? 0, values: out.toArray(), ...labelled, ...named, ...spelled, place };
+        const doubtful = warnings.length > 0 && { warnings };
+        const values = out.toArray();
+        return { length: length ?? 0, values, ...labelled, ...named, ...spelled, ...doubtful, place };
       };
       const piecesOf = (file: string) =>
         jsonLines(
@@ -207,8 +225,18 @@ function targetReader(
   config: JsonlConfig,
   classNames: readonly string[],
   { size, ignoredLabel }: TargetsToRead,
-): (value: unknown, length: number) => Int32Array | Float32Array {
-  const isClass = config.target_kind === 'class';
+): (
+  value: unknown,
+  length: number,
+  warn: (warning: TargetWarning) => void,
+) => Int32Array | Float32Array | undefined {
+  const { target_kind } = config;
+  if (target_kind === 'sequence') {
+    const codeOf = targetSymbolReader(classNames);
+    return (value, _, warn) =>
+      value === null ? undefined : Int32Array.from(targetSymbols(value, config), text => codeOf(text, warn));
+  }
+  const isClass = target_kind === 'class';
   const classOf = classReader(classNames, config, ignoredLabel);
   const one = (target: unknown): readonly number[] => {
     if (target === null) return isClass ? [IGNORED] : Array(size).fill(Number.NaN);
@@ -305,6 +333,16 @@ function isEmpty(value: unknown, { level }: JsonlConfig): boolean {
   return value === null || (Array.isArray(value) && value.length === 0);
 }
 
+/** The symbols of a target, of which there may be none. */
+function targetSymbols(value: unknown, { target_level: level }: JsonlConfig): readonly string[] {
+  if (level === undefined) {
+    if (!Array.isArray(value)) throw new Unfit('a list of symbols, or a text with `target_level`', value);
+    return value.map(symbol => textOf(symbol, 'a list of strings, numbers or booleans'));
+  }
+  if (typeof value !== 'string') throw new Unfit('a text, or a list without `target_level`', value);
+  return [...symbolsOf(value, level)];
+}
+
 /** True if a target is null, or null in every step. */
 function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean {
   if (!per_step) return value === null;
@@ -319,6 +357,8 @@ class TableReader {
   empty = 0;
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
+  /** Number of symbols of each target that is a sequence. */
+  private readonly targetLengths: number[] = [];
   private readonly ids: string[] = [];
   /** Fields that divide the data, and their values in each record. */
   private readonly splits: readonly string[];
@@ -375,10 +415,12 @@ class TableReader {
   }
 
   table(sources: readonly DataFile[]): SequenceTable {
-    const { features, targets, lengths, labels, records, splits, splitValues, problems } = this;
+    const { features, targets, targetLengths, lengths, labels, records, splits, splitValues, problems } =
+      this;
     problems.throwIfAny();
     return {
       sources,
+      targetLengths,
       unlabelled: this.unlabelled,
       empty: this.empty,
       features: features.toArray(),
@@ -393,6 +435,12 @@ class TableReader {
   }
 
   private target(value: unknown, length: number, line: RecordLine): void {
+    if (this.config.target_kind === 'sequence') {
+      const symbols = targetSymbols(value, this.config);
+      this.targetLengths.push(symbols.length);
+      for (const symbol of symbols) this.targets.push(this.labels.code(symbol));
+      return;
+    }
     for (const target of targetsIn(value, length, this.config)) {
       if (this.config.target_kind === 'value') this.numbers(target);
       else this.label(target, line);

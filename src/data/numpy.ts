@@ -10,6 +10,13 @@ import type { DataRecord } from './core/record.js';
 import * as keys from './core/settings.js';
 import { npyForm } from './formats/number-arrays.js';
 
+const targetKind = key.choice(['sequence'], {
+  description:
+    'Set if the targets are sequences with lengths of their own, for the `ctc` loss: y is [N,S] integer symbols from 0, -100 after the end. Default: the shape of y says what they are.',
+  examples: ['sequence'],
+  aliases: ['target_type'],
+});
+
 const npzSettings = key.section(
   {
     kind: keys.kind('npz', 'A NumPy archive.'),
@@ -18,6 +25,7 @@ const npzSettings = key.section(
       examples: ['data/sequences.npz'],
       aliases: ['file'],
     }),
+    target_kind: targetKind,
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
     missing: keys.missing,
@@ -35,7 +43,7 @@ const npzSettings = key.section(
   },
   {
     description:
-      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N], ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
+      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; [N,C] or [N,T,C] float targets, NaN = ignored step; or with `target_kind: sequence` [N,S] integer symbols, -100 after the end), and optionally lengths [N], ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
   },
 );
 
@@ -81,6 +89,7 @@ const npySettings = key.section(
     lengths_test: ofSplit('lengths', 'test'),
     ids_test: ofSplit('ids', 'test'),
     groups_test: ofSplit('groups', 'test'),
+    target_kind: targetKind,
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
     missing: keys.missing,
@@ -97,7 +106,8 @@ export type NpyConfig = key.TypeOf<typeof npySettings>;
 
 const NUMPY_KIND = {
   ...ARRAY_KIND,
-  facts: () => ({}),
+  facts: ({ target_kind }: Pick<NpzConfig, 'target_kind'>) =>
+    target_kind ? { targetKind: target_kind } : {},
   newSequences: (_: unknown, data: DataRecord, options?: NewSequencesOptions) =>
     arraySequences(data, sequenceLayout, options),
   symbols: { how: 'integers [N, T] as x', orNumbers: 'numbers [N, T, F] as x' },

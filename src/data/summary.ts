@@ -10,6 +10,7 @@ import {
   type RelativeTo,
   type Split,
   type SplitName,
+  symbolsOfTarget,
   type Targets,
   type Transform,
 } from './core/dataset.js';
@@ -52,7 +53,7 @@ export interface Example {
   readonly values?: readonly { readonly name: string; readonly values: readonly number[] }[];
   /** Texts or numbers of the symbols. */
   readonly symbols?: readonly string[];
-  /** The class or values; absent for targets per step, or if there is no label. */
+  /** The class, values or symbols; absent for targets per step, or if there is no label. */
   readonly target?: readonly (string | number)[];
 }
 
@@ -90,6 +91,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
       missing: missing.filter(({ counts }) => Object.values(counts).some(count => count > 0)),
     }),
     ...(dataset.unlabelled && { unlabelled: dataset.unlabelled }),
+    ...(dataset.impossible && { impossible: dataset.impossible }),
     ...(dataset.empty && { empty: dataset.empty }),
     ...(groupedBy.length > 0 && { groups: groupedBy.map(column => groupSummary(column, splits)) }),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
@@ -163,17 +165,21 @@ function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSu
 function splitSummary(dataset: Dataset, split: Split, name: SplitName) {
   const { sequenceLength: steps, unknownFractions } = dataset;
   const lengths = Int32Array.from({ length: split.count }, (_, i) => realLength(split, i, steps));
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  const min = lengths.reduce((a, b) => Math.min(a, b));
-  const max = lengths.reduce((a, b) => Math.max(a, b));
   const unknown = unknownFractions?.[name];
   return {
     sequences: split.count,
-    steps: total,
-    lengths: { min, max, mean: total / split.count, histogram: countedHistogram(lengths, min, max) },
+    steps: lengths.reduce((sum, length) => sum + length, 0),
+    lengths: lengthSummary(lengths),
     targets: targetSummary(dataset, split),
     ...(unknown !== undefined && { unknown_share: unknown }),
   };
+}
+
+function lengthSummary(lengths: Int32Array) {
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const min = lengths.reduce((a, b) => Math.min(a, b));
+  const max = lengths.reduce((a, b) => Math.max(a, b));
+  return { min, max, mean: total / lengths.length, histogram: countedHistogram(lengths, min, max) };
 }
 
 function targetSummary(dataset: Dataset, split: Split) {
@@ -184,6 +190,7 @@ function targetSummary(dataset: Dataset, split: Split) {
   const hasNone = (at: number): boolean =>
     perStep &&
     (at % steps < firstPrediction || at % steps >= realLength(split, Math.floor(at / steps), steps));
+  const nameOfClass = (label: number) => classLabels?.[label] ?? String(label);
   let missing = 0;
   if (targets.kind === 'class') {
     const counts = new Array<number>(targets.numClasses).fill(0);
@@ -193,11 +200,18 @@ function targetSummary(dataset: Dataset, split: Split) {
         else if (!hasNone(from + i)) missing++;
       }
     });
-    const classes = counts.map((found, label) => ({
-      label: classLabels?.[label] ?? String(label),
-      count: found,
-    }));
+    const classes = counts.map((found, label) => ({ label: nameOfClass(label), count: found }));
     return { kind: 'class', per_step: perStep, classes, missing } as const;
+  }
+  if (targets.kind === 'sequence') {
+    const counts = new Array<number>(targets.numClasses).fill(0);
+    const lengths = Int32Array.from({ length: count }, (_, index) => {
+      const symbols = symbolsOfTarget(targets, index);
+      for (const symbol of symbols) counts[symbol]++;
+      return symbols.length;
+    });
+    const classes = counts.map((found, symbol) => ({ label: nameOfClass(symbol), count: found }));
+    return { kind: 'sequence', per_step: false, classes, lengths: lengthSummary(lengths), missing } as const;
   }
   const { size, values } = targets;
   const eachTarget = (visit: (values: ArrayLike<number>, at: number) => void): void => {
@@ -317,6 +331,8 @@ function exampleOf(dataset: Dataset, index: number): Example {
 function targetOf({ train: { targets }, classLabels }: Dataset, index: number) {
   if (targets.perStep) return undefined;
   if (targets.kind === 'value') return Array.from(valuesAt(targets, index));
+  if (targets.kind === 'sequence')
+    return Array.from(symbolsOfTarget(targets, index), symbol => classLabels?.[symbol] ?? symbol);
   const [label] = targets.values.subarray(index, index + 1);
   return label === IGNORED ? undefined : [classLabels?.[label] ?? label];
 }

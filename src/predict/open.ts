@@ -11,6 +11,7 @@ import {
   type Dataset,
   type InputSource,
   isRejected,
+  type NewSequence,
   type NewSequencesOptions,
   newSequences,
   type SequenceReader,
@@ -22,6 +23,7 @@ import {
   valueReaders,
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
+import { isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError, scaledError } from '../math/metrics/errors.js';
 import { accumulators } from '../math/metrics/index.js';
@@ -159,9 +161,11 @@ export async function openWithoutData(
     // the texts of a program are separate, not parts of one stream; see `readerFor`
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
     loss: hasTargets ? recordedLoss(saved, data) : lossOfPredictions(experiment.loss),
+    decode: experiment.decode,
     metrics: hasTargets ? measuredMetrics(experiment) : [],
     seed: experiment.seed,
     sequenceLength,
+    targetLength: data.target_length,
     variableLength: data.variable_length,
   };
   return start(saved, run, { data, scaling });
@@ -260,7 +264,7 @@ export async function evaluateInput(
     const targets: TargetsToRead = {
       kind,
       perStep: predictsEachStep(run.spec.head),
-      size: kind === 'class' ? data.output_size : targetSize(run.loss, data.output_size),
+      size: sizeOfTarget(run, data),
       ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
     };
     const { reader, model } = readerFor(opened, { targets });
@@ -279,7 +283,7 @@ export async function evaluateInput(
           symbols += sequence.length;
           unlearned += sequence.values.filter(isUnlearned).length;
         }
-        yield list;
+        yield list.filter(one => kind !== 'sequence' || isRejected(one) || isInSplits(one, loss));
       }
     };
     const evaluation = await new Predictor(model).evaluate(counted(), { onRejected }, batch => {
@@ -317,6 +321,18 @@ async function baselinesOf(
     // a line is that of the path in the config, which the message has
     return { problem: { code, message: why, ...(line === undefined && { file }) } };
   }
+}
+
+/** Sequences without a target, and those that a loss skips, are in no split. */
+function isInSplits({ targets, length }: NewSequence, loss: Experiment['loss']): boolean {
+  if (targets === undefined) return false;
+  return !(loss.kind === 'ctc' && loss.on_impossible === 'skip' && isImpossible(targets, length));
+}
+
+function sizeOfTarget({ loss }: ModelRun, { output_size }: DataRecord): number {
+  const { target } = lossOf(loss);
+  if (target === 'value') return targetSize(loss, output_size);
+  return target === 'sequence' ? output_size - 1 : output_size;
 }
 
 export function splitOf(dataset: Dataset, name: SplitName): Split {

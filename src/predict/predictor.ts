@@ -3,6 +3,7 @@
  * forward passes, predictions.
  */
 import { setTimeout } from 'node:timers/promises';
+import type { Experiment } from '../config/index.js';
 import {
   type DataRecord,
   IGNORED,
@@ -12,14 +13,18 @@ import {
   newSplit,
   type ReadSequence,
   type Split,
+  symbolsOfTarget,
   type Targets,
+  type TextLevel,
 } from '../data/index.js';
+import { alignmentOf } from '../math/decoding/ctc.js';
+import { answersOf, isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { type Numbers, predictedClass } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { batchesOf, type Evaluation, inTurn, probabilities, Readout, Scores } from '../train/evaluator.js';
-import { ShardedBatches, type SplitBatch } from '../train/shards.js';
+import { type Computed, type ModelRun, ShardedBatches, type SplitBatch } from '../train/shards.js';
 import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedErrors, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
@@ -50,9 +55,7 @@ export class Predictor {
 
   constructor(private readonly model: OpenedModel) {
     const { experiment, run, data } = model;
-    const { dataset } = experiment;
-    const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
-    this.form = predictionForm(run.spec, run.loss, data, horizon);
+    this.form = predictionForm(run.spec, run.loss, data, experiment.dataset);
   }
 
   /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
@@ -89,7 +92,7 @@ export class Predictor {
   ): AsyncGenerator<readonly SequencePrediction[]> {
     const { form, model } = this;
     const { kind, size } = form;
-    const perStep = predictsEachStep(model.run.spec.head);
+    const perStep = kind !== 'sequence' && predictsEachStep(model.run.spec.head);
     const first = model.data.first_prediction ?? 0;
     for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
@@ -100,6 +103,15 @@ export class Predictor {
         // a row of a text that has ended has no steps
         if (length === 0) return [];
         const computed = pass.predictions(slot, batch, row, length).slice(first);
+        const place = { index: position, ...(id !== undefined && { id }) };
+        const more = { ...(history && { history }), ...(warnings && { warnings }) };
+        if (split.targets.kind === 'sequence') {
+          const target = hasLabels ? symbolsOfTarget(split.targets, indices[row]) : undefined;
+          const predictions = computed.map(one =>
+            symbolsPrediction(form, one, { target, time: times?.at(-1) }),
+          );
+          return [{ ...place, predictions, ...more }];
+        }
         // with memory of their own for each, most of the heap would be garbage
         const memory = classMemory(kind === 'class' ? computed.length * size : 0);
         const predictions = computed.flatMap(({ step, at, outputs }, i): readonly Prediction[] => {
@@ -107,12 +119,11 @@ export class Predictor {
           const target = hasLabels ? readout.target(at) : undefined;
           const own = memory.map(list => list.subarray(i * size, (i + 1) * size)) as typeof memory;
           const symbol = form.hasSymbols ? symbols?.[step] : undefined;
-          const place = { step: step - first, time, symbol };
-          const one = predictionOf(form, readout, { ...place, outputs, at, target }, own);
+          const of = { step: step - first, time, symbol, outputs, at, target };
+          const one = predictionOf(form, readout, of, own);
           return one.kind === 'value' && one.values.length > size ? stepsOf(one, size, times) : [one];
         });
-        const place = { index: position, ...(id !== undefined && { id }) };
-        return [{ ...place, predictions, ...(history && { history }), ...(warnings && { warnings }) }];
+        return [{ ...place, predictions, ...more }];
       });
     }
   }
@@ -120,7 +131,8 @@ export class Predictor {
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
     const { run, experiment } = this.model;
     const batchSize = experiment.training.eval_batch_size;
-    const pass = this.pass(run.sequenceLength, run.variableLength, batchSize);
+    const { sequenceLength, targetLength, variableLength } = run;
+    const pass = this.pass({ sequenceLength, targetLength, variableLength }, batchSize);
     // steps past the end of a text are no steps of its sequences
     const { realSteps } = predictsEachStep(run.spec.head) ? split : {};
     for await (const batch of batchesOf(split, batchSize)) {
@@ -192,6 +204,11 @@ export class Predictor {
       const message = `loss ${run.loss.kind} needs targets from 0 to 1`;
       return [{ code: 'data/label-range', message, ...place, got: String(wrong) }];
     }
+    if (run.loss.kind === 'ctc' && targets && isImpossible(targets, length)) {
+      const message = 'the target is too long for the input';
+      const sizes = { expected: 'a step for each symbol and repetition', got: counted(length, 'step') };
+      return [{ code: 'data/impossible', message, ...place, ...sizes }];
+    }
     // states are carried only between batches of the same pass
     const most = run.spec.carriesState ? run.sequenceLength : MAX_STEPS;
     if (length <= most) return [];
@@ -208,14 +225,9 @@ export class Predictor {
     return Math.max(1, Math.min(batchSize, fitting));
   }
 
-  /**
-   * Number of steps of the pass for a sequence of `length` steps. There are few different numbers,
-   * so that little is compiled.
-   */
+  /** Number of steps of the pass for a sequence of `length` steps. */
   private stepsFor(length: number): number {
-    let steps = this.model.run.sequenceLength;
-    while (steps < length) steps *= 2;
-    return steps;
+    return doubled(this.model.run.sequenceLength, length);
   }
 
   private batchOf(rows: readonly Placed[]): PredictedBatch {
@@ -223,18 +235,24 @@ export class Predictor {
     const steps = this.stepsFor(longest(rows));
     // carried states require one pass for all batches
     const isAny = run.variableLength || run.spec.carriesState;
-    const pass = this.pass(steps, isAny || rows.some(({ length }) => length !== steps), this.rowsOf(steps));
     const targets = newTargets(this.model, steps, rows);
+    const lengths = {
+      sequenceLength: steps,
+      variableLength: isAny || rows.some(({ length }) => length !== steps),
+      ...(targets.kind === 'sequence' && { targetLength: doubled(run.targetLength ?? 1, targets.size) }),
+    };
+    const pass = this.pass(lengths, this.rowsOf(steps));
     const split = newSplit(rows, { data, steps, scaling, targets });
     return { split, indices: Uint32Array.from(rows.keys()), rows, hasLabels: false, pass };
   }
 
-  private pass(steps: number, variableLength: boolean, rows: number): ShardedBatches {
-    const key = `${steps} ${variableLength}`;
+  private pass(
+    lengths: Pick<ModelRun, 'sequenceLength' | 'targetLength' | 'variableLength'>,
+    rows: number,
+  ): ShardedBatches {
+    const key = JSON.stringify(lengths);
     const { run, pool } = this.model;
-    const pass =
-      this.passes.get(key) ??
-      new ShardedBatches(pool, { ...run, sequenceLength: steps, variableLength }, rows);
+    const pass = this.passes.get(key) ?? new ShardedBatches(pool, { ...run, ...lengths }, rows);
     this.passes.set(key, pass);
     return pass;
   }
@@ -250,6 +268,11 @@ function cannotSkip(): UserError {
     'sequences cannot be skipped: this model has `carry_state`, so each starts in the states of one before it',
     { expected: '`--on-error stop`; in a program, no `onRejected`' },
   );
+}
+
+/** Doubles a number up to `least` or more: few different ones, so that little is compiled. */
+function doubled(number: number, least: number): number {
+  return number < least ? doubled(2 * number, least) : number;
 }
 
 function longest(waiting: readonly Placed[]): number {
@@ -288,9 +311,16 @@ export function newTargets(
   steps: number,
   sequences: readonly Pick<NewSequence, 'targets'>[],
 ): Targets {
+  const { target } = lossOf(loss);
+  if (target === 'sequence') {
+    const size = sequences.reduce((most, { targets = [] }) => Math.max(most, targets.length), 1);
+    const values = new Int32Array(sequences.length * size).fill(IGNORED);
+    for (const [i, { targets = [] }] of sequences.entries()) values.set(targets, i * size);
+    return { kind: 'sequence', numClasses: spec.outputSize - 1, size, values };
+  }
   const perStep = predictsEachStep(spec.head);
   const width = perStep ? steps : 1;
-  if (lossOf(loss).target === 'class') {
+  if (target === 'class') {
     const values = new Int32Array(sequences.length * width).fill(IGNORED);
     for (const [i, { targets = [] }] of sequences.entries()) values.set(targets, i * width);
     return { kind: 'class', numClasses: spec.outputSize, values, perStep };
@@ -385,7 +415,30 @@ export interface ValuePrediction extends PredictionPlace {
   readonly target?: Float64Array;
 }
 
-export type Prediction = ClassPrediction | ValuePrediction;
+/** Symbols as the data name them, or their numbers. */
+type SymbolList = readonly (string | number | null)[];
+
+/** A sequence of symbols that a model may predict. */
+export interface RankedSequence {
+  /** A symbol is null if an output is NaN. */
+  readonly symbols: SymbolList;
+  /** The symbols as text: characters joined, other symbols separated by spaces. */
+  readonly text: string;
+  readonly probability: number;
+}
+
+/** Prediction of a model whose targets are sequences of symbols. */
+export interface SymbolsPrediction extends PredictionPlace, RankedSequence {
+  readonly kind: 'sequence';
+  /** The likeliest sequences, the likeliest first: `decode.beam` of them, or fewer. */
+  readonly likeliest: readonly RankedSequence[];
+  /** The step of the input at which each symbol is read, from 0. */
+  readonly steps: readonly number[];
+  /** The true symbols; absent for sequences without labels. */
+  readonly target?: SymbolList;
+}
+
+export type Prediction = ClassPrediction | ValuePrediction | SymbolsPrediction;
 
 /** Prediction for one sequence. */
 export interface SequencePrediction<A extends Prediction = Prediction> {
@@ -409,8 +462,10 @@ export interface PredictionForm {
   readonly kind: Prediction['kind'];
   /** True if there is one prediction per step. */
   readonly perStep: boolean;
-  /** Number of classes, or of values per prediction. */
+  /** Number of classes, of values per prediction, or of symbols. */
   readonly size: number;
+  /** How the text of a target is split into symbols; absent if they are listed, or for others. */
+  readonly targetLevel?: TextLevel;
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
   /** True if each prediction has the `symbol` of its step. */
@@ -425,9 +480,21 @@ function predictionForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
   { class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
-  horizon: number | undefined,
+  dataset: Experiment['dataset'],
 ): PredictionForm {
-  const { target, quantiles = [] } = lossOf(loss);
+  const judged = lossOf(loss);
+  if (judged.target === 'sequence') {
+    const targetLevel = 'target_level' in dataset ? dataset.target_level : undefined;
+    return {
+      ...{ kind: 'sequence', perStep: false, hasSymbols: false, quantiles: [] },
+      // without the blank
+      size: outputSize - 1,
+      ...(targetLevel && { targetLevel }),
+      ...(classNames && { classNames }),
+    };
+  }
+  const { target, quantiles = [] } = judged;
+  const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
   const eachStep = predictsEachStep(head);
   const steps = eachStep ? 1 : (horizon ?? 1);
   return {
@@ -480,7 +547,7 @@ export function predictionOf(
   logits.set(outputs);
   probabilities(outputs, ofClasses);
   return {
-    kind,
+    kind: 'class',
     ...place,
     predicted: best < 0 ? null : best,
     ...(classNames && { name: classNames[best] ?? null }),
@@ -488,6 +555,38 @@ export function predictionOf(
     probabilities: ofClasses,
     logits,
     ...(target && { label: target[0] === IGNORED ? null : target[0] }),
+  };
+}
+
+/** @internal */
+export function textOfSymbols(symbols: SymbolList, level: TextLevel | undefined): string {
+  return symbols.join(level === 'character' ? '' : ' ');
+}
+
+/** @param one all outputs of the sequence */
+function symbolsPrediction(
+  form: PredictionForm,
+  { outputs, decoded = [] }: Computed,
+  { target, time }: { readonly target: Int32Array | undefined; readonly time: string | undefined },
+): SymbolsPrediction {
+  const { classNames, targetLevel, size } = form;
+  const named = (symbols: ArrayLike<number>) =>
+    Array.from(symbols, symbol => (symbol < 0 ? null : (classNames?.[symbol] ?? symbol)));
+  const likeliest = decoded.map(({ symbols, logProbability }): RankedSequence => {
+    const list = named(symbols);
+    return { symbols: list, text: textOfSymbols(list, targetLevel), probability: Math.exp(logProbability) };
+  });
+  const classes = size + 1;
+  const answers = answersOf(outputs, { steps: outputs.length / classes, classes });
+  const [best] = decoded;
+  return {
+    kind: 'sequence',
+    step: 0,
+    ...(time !== undefined && { time }),
+    ...likeliest[0],
+    likeliest,
+    steps: Number.isNaN(best.logProbability) ? [] : alignmentOf(answers, best.symbols),
+    ...(target && { target: named(target) }),
   };
 }
 

@@ -64,6 +64,10 @@ export class StepModel {
         { expected: '`predict` with whole sequences' },
       );
     }
+    if (form.kind === 'sequence') {
+      const message = 'a model that predicts sequences of symbols reads whole sequences';
+      throw usageError('model/sequences', message, { expected: '`predict` with whole sequences' });
+    }
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };
     this.job = { backend: run.backend, spec, loss: run.loss, shape, withGradient: false };

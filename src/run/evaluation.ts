@@ -189,12 +189,57 @@ const labelEvaluation = s.struct('The model predicts labels.', {
   }),
 });
 
+const symbol = (description: string) => s.nullable(s.integer({}), { description });
+const pairOfSymbols = {
+  target: symbol('Symbol of the target; null for an insertion.'),
+  predicted: symbol('Symbol of the prediction; null for a deletion.'),
+};
+
+const misread = s.namedStruct('misread', 'A sequence that was predicted with errors.', {
+  index: place.index,
+  id: place.id,
+  input: s.optional(s.text('Start of the input; absent if steps are numbers.')),
+  errors: s.count('Insertions, deletions and substitutions.', 1),
+  probability: fraction('Probability of the prediction; null if not finite.'),
+  alignment: s.list(
+    s.struct('Symbols at the same position.', pairOfSymbols),
+    'The target and the prediction with the fewest edits; the first 200 positions.',
+  ),
+});
+
+const sequenceEvaluation = s.struct('The model predicts sequences of symbols.', {
+  version,
+  kind: s.literal('sequence', 'The model predicts sequences of symbols.'),
+  ...facts,
+  inputs: s.count('Number of different inputs; of those with several targets, the nearest counts.'),
+  token_error_rate: error(
+    'Insertions, deletions and substitutions, divided by the symbols of the targets; null if not finite.',
+  ),
+  sequence_accuracy: fraction('Fraction of inputs that are predicted without an error; null if not finite.'),
+  symbols: s.count('Number of different symbols.'),
+  symbol_names: names('The text of each symbol; null if the data have no names.'),
+  edits: s.struct('Number of errors of each kind.', {
+    substitutions: s.count('Symbols that were predicted as another one.'),
+    insertions: s.count('Predicted symbols that the target does not have.'),
+    deletions: s.count('Symbols of the target that were not predicted.'),
+  }),
+  confusions: s.list(
+    s.struct('An error.', { ...pairOfSymbols, count: s.count('How often it was made.', 1) }),
+    { description: 'Up to 50 of the most frequent errors, most frequent first.', maxItems: 50 },
+  ),
+  misread: s.list(misread, {
+    description: 'Up to 24 sequences with the most errors, most first; ties in the order of the data.',
+    maxItems: 24,
+  }),
+});
+
 export const evaluation = s.union(
   'kind',
   [
     s.named('class_evaluation', classEvaluation),
     s.named('value_evaluation', valueEvaluation),
     s.named('label_evaluation', labelEvaluation),
+    s.named('sequence_evaluation', sequenceEvaluation),
   ],
   {
     title: 'Test evaluation',
@@ -216,11 +261,14 @@ export type ValueEvaluation = s.TypeOf<typeof valueEvaluation>;
 /** Of labels that each apply or not; targets and predictions are probabilities. */
 export type LabelEvaluation = s.TypeOf<typeof labelEvaluation>;
 
+export type SequenceEvaluation = s.TypeOf<typeof sequenceEvaluation>;
+export type MisreadSequence = s.TypeOf<typeof misread>;
+
 /**
  * The details behind summary.json's metrics. It has no run name or time, so that equal trainings
  * write byte-identical files.
  */
-export type SplitEvaluation = ClassEvaluation | ValueEvaluation | LabelEvaluation;
+export type SplitEvaluation = ClassEvaluation | ValueEvaluation | LabelEvaluation | SequenceEvaluation;
 
 /** Classes of a confusion matrix that people read; the others are counted together. */
 const LARGEST = 15;

@@ -2,7 +2,8 @@
  * Trivial baselines: scores of predictions that ignore the input, or all of it but a symbol or two.
  * Fitted on the training split and scored on another split, like a model:
  *
- *     majority   log of each class's (or label's) fraction: predicts the most frequent class
+ *     majority   log of each class's (or label's) fraction: predicts the most frequent class; the
+ *                most frequent target if targets are sequences
  *     previous   with targets per step: the class of the previous step; majority at the first
  *     mean       mean of each target
  *     median     median of each target: the best constant for `mae`, a robust one for `huber`
@@ -17,22 +18,27 @@ import {
   IGNORED,
   NAIVE_FORECASTS,
   type NaiveForecast,
+  type SequenceTargets,
   type Split,
+  symbolsOfTarget,
   type Targets,
 } from '../data/index.js';
 import { interpret } from '../math/graph/interpret.js';
 import { Graph } from '../math/graph/node.js';
 import { type LossSettings, lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
-import type { Loss } from '../math/losses/loss.js';
+import type { LossOfPredictions } from '../math/losses/loss.js';
 import { accumulators, isOfIntervals, type MeasuredMetric } from '../math/metrics/index.js';
 import { predictedClass } from '../math/metrics/metric.js';
+import { numbersPerStep } from '../math/model/spec.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
-import { Readout } from './evaluator.js';
+import { inputDigests, Readout } from './evaluator.js';
 import { ContextCounts, Trigrams } from './ngram.js';
 import type { ModelRun } from './shards.js';
 
 type Classes = Extract<Targets, { kind: 'class' }>;
 type Numbers = Extract<Targets, { kind: 'value' }>;
+/** Targets of single predictions. */
+type ScoredTargets = Classes | Numbers;
 
 export type BaselineSubject = Pick<ModelRun, 'loss' | 'metrics' | 'spec'>;
 
@@ -58,6 +64,10 @@ export interface BaselineScores {
 /** Fits the baselines on the training split. Each call of the function starts new scores. */
 export function fitBaselines(run: BaselineSubject, dataset: Dataset): () => BaselineScores {
   const { targets } = dataset.train;
+  if (targets.kind === 'sequence') {
+    const guess = mostFrequent(targets);
+    return () => scoresOf([['majority', guessScorer(run, dataset, guess)]]);
+  }
   const priors = constants(run, targets);
   const [[, first]] = priors;
   const ofSymbols = symbolBaseline(run, dataset, first);
@@ -71,15 +81,19 @@ export function fitBaselines(run: BaselineSubject, dataset: Dataset): () => Base
       baselines.push(['previous', scorer(run, decisionsIn(run), split => stepBefore(split, first))]);
     for (const name of NAIVE_FORECASTS) baselines.push([name, naiveScorer(run, name)]);
     if (ofSymbols) baselines.push(ofSymbols());
-    return {
-      add: split => {
-        for (const [, one] of baselines) one.add(split);
-      },
-      get all() {
-        const scored = baselines.map(([name, { scores }]) => [name, scores] as const);
-        return Object.fromEntries(scored.filter(([, scores]) => scores !== undefined));
-      },
-    };
+    return scoresOf(baselines);
+  };
+}
+
+function scoresOf(baselines: readonly (readonly [BaselineName, Scorer])[]): BaselineScores {
+  return {
+    add: split => {
+      for (const [, one] of baselines) one.add(split);
+    },
+    get all() {
+      const scored = baselines.map(([name, { scores }]) => [name, scores] as const);
+      return Object.fromEntries(scored.filter(([, scores]) => scores !== undefined));
+    },
   };
 }
 
@@ -87,6 +101,40 @@ export function fitBaselines(run: BaselineSubject, dataset: Dataset): () => Base
 interface Scorer {
   add(split: Split): void;
   readonly scores: SplitMetrics | undefined;
+}
+
+/** The first of equally frequent ones. */
+function mostFrequent(targets: SequenceTargets): Int32Array {
+  const counts = new Map<string, { readonly symbols: Int32Array; count: number }>();
+  for (let index = 0; index * targets.size < targets.values.length; index++) {
+    const symbols = symbolsOfTarget(targets, index);
+    const known = counts.get(symbols.join());
+    if (known) known.count++;
+    else counts.set(symbols.join(), { symbols, count: 1 });
+  }
+  return [...counts.values()].reduce((a, b) => (b.count > a.count ? b : a)).symbols;
+}
+
+/** Scores of `guess` as the prediction for every input. */
+function guessScorer(
+  { loss, metrics, spec }: BaselineSubject,
+  { sequenceLength }: Dataset,
+  guess: Int32Array,
+): Scorer {
+  const names = metrics.filter(name => !OF_LIKELIHOOD.has(name));
+  const gathered = accumulators(taskOf(loss), names, spec.outputSize);
+  return {
+    add(split) {
+      const inputOf = inputDigests(split, sequenceLength, numbersPerStep(spec));
+      for (let index = 0; index < split.count; index++) {
+        const target = symbolsOfTarget(split.targets as SequenceTargets, index);
+        gathered.add({ outputs: guess, point: guess, target, input: inputOf(index) });
+      }
+    },
+    get scores() {
+      return finiteOf(gathered.values);
+    },
+  };
 }
 
 function constantScorer(run: BaselineSubject, name: BaselineName, outputs: Float32Array): Scorer {
@@ -224,7 +272,7 @@ function trigramScorer(run: BaselineSubject, model: Trigrams): Scorer {
 }
 
 /** Constant predictions [C], in the model's units. */
-function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineName, Float32Array][] {
+function constants({ loss, spec }: BaselineSubject, train: ScoredTargets): [BaselineName, Float32Array][] {
   const { outputSize } = spec;
   if (train.kind === 'class') return [['majority', classPrior(train, outputSize)]];
   if (taskOf(loss) === 'labels') return [['majority', labelPrior(train)]];
@@ -378,9 +426,13 @@ function scorer(
       }
     },
     get scores() {
-      return Object.fromEntries(Object.entries(metrics.values).filter(([, value]) => Number.isFinite(value)));
+      return finiteOf(metrics.values);
     },
   };
+}
+
+function finiteOf(values: SplitMetrics): SplitMetrics {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => Number.isFinite(value)));
 }
 
 function finite(name: string, value: number): SplitMetrics {
@@ -392,7 +444,7 @@ const MAX_NUMBERS = 2 ** 20;
 
 /** The mean loss if `outputs` [C] are predicted for every input. */
 class ConstantLoss {
-  private readonly loss: Loss;
+  private readonly loss: LossOfPredictions;
   /** The loss depends only on the class, so it is computed once per class. */
   private readonly counts = new Map<number, number>();
   private readonly ofValues = { sum: 0, weight: 0 };
@@ -401,14 +453,14 @@ class ConstantLoss {
     settings: LossSettings,
     private readonly outputs: Float32Array,
   ) {
-    this.loss = lossOf(settings);
+    this.loss = lossOf(settings) as LossOfPredictions;
   }
 
   add(targets: Targets): void {
     if (targets.kind === 'class') {
       for (const [label, count] of countsOf(targets.values))
         this.counts.set(label, (this.counts.get(label) ?? 0) + count);
-    } else this.addRows(this.ofValues, repeated(targets, this.width), () => 1);
+    } else this.addRows(this.ofValues, repeated(targets as Numbers, this.width), () => 1);
   }
 
   /** NaN if no prediction counts. */

@@ -36,8 +36,8 @@ type Fill = (input: DeclaredInput, values: Float32Array, row: Row) => void;
 /** Writes sequences of splits into shards: all declared inputs of the model. */
 export class BatchWriter {
   private readonly inputs: readonly DeclaredInput[];
-  /** Predictions of the longest sequence. */
-  private readonly predictions: number;
+  /** Losses of the longest sequence. */
+  private readonly losses: number;
   private readonly lengths: readonly number[];
   private readonly loss: Loss;
   private readonly dropout: CounterRandom;
@@ -55,7 +55,7 @@ export class BatchWriter {
     const { sequenceLength, variableLength } = shape;
     this.loss = lossOf(loss);
     this.inputs = declaredInputs(spec, this.loss, shape);
-    this.predictions = predictionsOf(spec, sequenceLength);
+    this.losses = this.loss.target === 'sequence' ? 1 : predictionsOf(spec, sequenceLength);
     this.lengths = variableLength
       ? batchLengths(spec, { steps: sequenceLength, variableLength })
       : [sequenceLength];
@@ -89,7 +89,10 @@ export class BatchWriter {
   }
 
   private targetsOf({ targets }: Split, index: number): Int32Array | Float32Array {
-    const width = this.predictions * (targets.kind === 'value' ? targets.size : 1);
+    const width =
+      targets.kind === 'sequence'
+        ? targets.size
+        : this.losses * (targets.kind === 'value' ? targets.size : 1);
     return targets.values.subarray(index * width, (index + 1) * width);
   }
 
@@ -99,7 +102,7 @@ export class BatchWriter {
     for (const index of indices) {
       const values = this.targetsOf(split, index);
       const length = this.lengthOf(split, index);
-      for (let t = 0; t < this.predictions; t++)
+      for (let t = 0; t < this.losses; t++)
         if (this.counts(split, values, length, t)) total += this.loss.weight(this.spec.outputSize, values[t]);
     }
     return total;
@@ -107,7 +110,8 @@ export class BatchWriter {
 
   /** A target counts unless it is ignored or past the end of its sequence. */
   private counts({ targets }: Split, values: Int32Array | Float32Array, length: number, t: number): boolean {
-    if (this.predictions > 1 && t >= length) return false;
+    if (targets.kind === 'sequence') return true;
+    if (this.losses > 1 && t >= length) return false;
     return targets.kind === 'value' ? !Number.isNaN(values[t * targets.size]) : values[t] !== IGNORED;
   }
 
@@ -136,7 +140,7 @@ export class BatchWriter {
         split.read(index, values, row * width, batch * width);
         return;
       }
-      for (let t = 0; t < countOf(input, this.spec, sequenceLength); t++) {
+      for (let t = 0; t < countOf(input, this.spec, { steps: sequenceLength }); t++) {
         const from = t * featureCount + first;
         values.set(features.subarray(from, from + width), (t * batch + row) * width);
       }
@@ -155,7 +159,12 @@ export class BatchWriter {
       const width = widthOf(input);
       const { targets } = split;
       const given = this.targetsOf(split, index);
-      for (let t = 0; t < this.predictions; t++) {
+      if (targets.kind === 'sequence') {
+        const { batch, targetLength = 0 } = this.shape;
+        for (let s = 0; s < targetLength; s++) values[s * batch + row] = given[s] ?? IGNORED;
+        return;
+      }
+      for (let t = 0; t < this.losses; t++) {
         // repeat each number of the data for every output that predicts it
         const own = targets.kind === 'value' ? targets.size : 1;
         const from = t * own;
@@ -169,14 +178,17 @@ export class BatchWriter {
     },
     weight: (_input, values, { split, index, length, row, weight }) => {
       const given = this.targetsOf(split, index);
-      for (let t = 0; t < this.predictions; t++) {
+      for (let t = 0; t < this.losses; t++) {
         values[t * this.shape.batch + row] = this.counts(split, given, length, t) ? weight : 0;
       }
+    },
+    length: (_input, values, { length, row }) => {
+      values[row] = length;
     },
     dropout: (input, values, { row, inBatch, steps, step }) => {
       const { probability, stream } = input.dropout!;
       const width = widthOf(input);
-      const count = countOf(input, this.spec, steps);
+      const count = countOf(input, this.spec, { steps });
       const kept = 1 / (1 - probability);
       for (let t = 0; t < count; t++) {
         const key = this.dropout.key(step, inBatch, stream, t);

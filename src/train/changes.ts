@@ -383,6 +383,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     variable_length: run.variableLength,
     ...(dataset.firstPrediction !== undefined && { first_prediction: dataset.firstPrediction }),
     output_size: spec.outputSize,
+    ...(run.targetLength !== undefined && { target_length: run.targetLength }),
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
     ...(dataset.targetNames && { target_names: dataset.targetNames }),
     ...(dataset.image && { image: dataset.image }),

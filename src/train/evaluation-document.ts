@@ -1,19 +1,23 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
+import { type AlignedPair, alignment, isEdit } from '../math/metrics/edits.js';
 import { absoluteError, Errors } from '../math/metrics/errors.js';
 import { accumulator, type Task } from '../math/metrics/index.js';
 import { meanOf, predictedClass } from '../math/metrics/metric.js';
 import { Counts } from '../math/metrics/scores.js';
+import { exactFraction, NearestTargets, tokenErrors } from '../math/metrics/sequences.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import {
   type ClassEvaluation,
   confusionOfLargest,
   type LabelEvaluation,
+  type MisreadSequence,
   type Mistake,
   type MistakeContext,
   type PredictionPlace,
+  type SequenceEvaluation,
   type SplitEvaluation,
   type ValueEvaluation,
   type ValuePair,
@@ -57,7 +61,12 @@ interface TaskCollector<D extends SplitEvaluation = SplitEvaluation> {
 
 const COLLECTORS: Readonly<
   Record<Task, (run: ModelRun, dataset: Dataset, split: SplitName) => TaskCollector>
-> = { classes: classCollector, labels: labelCollector, values: valueCollector };
+> = {
+  classes: classCollector,
+  labels: labelCollector,
+  values: valueCollector,
+  sequences: sequenceCollector,
+};
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName) {
   const task = taskOf(run.loss);
@@ -137,6 +146,11 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
 
 /** Symbols shown before and after a mistake, and of a sequence with one prediction. */
 const SHOWN = { word: [8, 5, 30], character: [60, 20, 150] } as const;
+
+/** The beginning of an input of symbols. */
+function inputText(dataset: Dataset, split: Split | undefined, index: number): string | undefined {
+  return contextOf(dataset, split, index, { step: undefined, label: 0 })?.at;
+}
 
 /** @param step undefined if there is one prediction per sequence */
 function contextOf(
@@ -239,6 +253,83 @@ function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEva
   };
 }
 
+const MAX_CONFUSIONS = 50;
+/** Maximum positions of an alignment. */
+const MAX_ALIGNED = 200;
+
+interface Misread {
+  readonly index: number;
+  readonly id?: string;
+  readonly predicted: readonly number[];
+  readonly target: readonly number[];
+  readonly probability: number;
+}
+
+function sequenceCollector(
+  run: ModelRun,
+  dataset: Dataset,
+  split: SplitName,
+): TaskCollector<SequenceEvaluation> {
+  const nearest = new NearestTargets<Misread>();
+  return {
+    kind: 'sequence',
+    add(prediction, { index, id }) {
+      const { point, target, decoded = [] } = prediction;
+      nearest.add(prediction, () => ({
+        index,
+        ...(id !== undefined && { id }),
+        predicted: Array.from(point),
+        target: Array.from(target),
+        probability: Math.exp(decoded[0]?.logProbability ?? Number.NaN),
+      }));
+    },
+    fields: () => {
+      const { all } = nearest;
+      const counts = new Map<string, AlignedPair & { count: number }>();
+      const edits = { substitutions: 0, insertions: 0, deletions: 0 };
+      const worst = new Worst<MisreadSequence>();
+      for (const { errors, thing } of all) {
+        if (errors === 0) continue;
+        const { index, id, probability } = thing;
+        const pairs = alignment(thing.target, thing.predicted);
+        for (const pair of pairs.filter(isEdit)) {
+          edits[kindOfEdit(pair)]++;
+          const key = `${pair.target} ${pair.predicted}`;
+          const known = counts.get(key);
+          if (known) known.count++;
+          else counts.set(key, { ...pair, count: 1 });
+        }
+        worst.offer(errors, () => {
+          const input = inputText(dataset, dataset[split], index);
+          return {
+            index,
+            ...(id !== undefined && { id }),
+            ...(input !== undefined && { input }),
+            errors,
+            probability,
+            alignment: pairs.slice(0, MAX_ALIGNED),
+          };
+        });
+      }
+      return {
+        inputs: all.length,
+        token_error_rate: tokenErrors(all),
+        sequence_accuracy: exactFraction(all),
+        symbols: run.spec.outputSize - 1,
+        symbol_names: dataset.classLabels ?? null,
+        edits,
+        confusions: [...counts.values()].sort((a, b) => b.count - a.count).slice(0, MAX_CONFUSIONS),
+        misread: worst.items,
+      };
+    },
+  };
+}
+
+function kindOfEdit({ target, predicted }: AlignedPair) {
+  if (target === null) return 'insertions';
+  return predicted === null ? 'deletions' : 'substitutions';
+}
+
 function countedPredictions({ targets, count, lengths }: Split): number {
   if (targets.kind !== 'value') return 0;
   const { values, size, perStep = false } = targets;
@@ -278,12 +369,20 @@ const MIN_FRACTION = 0.01;
 
 /** Detects models that predict the same for every input although the targets differ. */
 class OutputSpread {
+  /** Predicted sequences and targets, up to two different ones. */
+  private readonly seen = { predicted: new Set<string>(), target: new Set<string>() };
   /** For each output, the smallest and the largest prediction, and target. */
   private readonly ranges: [least: number, most: number, leastTarget: number, mostTarget: number][] = [];
 
   constructor(private readonly task: Task) {}
 
   add({ outputs, point, target }: Prediction): void {
+    if (this.task === 'sequences') {
+      const { seen } = this;
+      if (seen.predicted.size < 2) seen.predicted.add(point.join());
+      if (seen.target.size < 2) seen.target.add(target.join());
+      return;
+    }
     const predictions = this.task === 'classes' ? [predictedClass(outputs)] : point;
     for (let i = 0; i < target.length; i++) {
       const [a, b, c, d] = this.ranges[i] ?? [Infinity, -Infinity, Infinity, -Infinity];
@@ -293,10 +392,12 @@ class OutputSpread {
   }
 
   /**
-   * Classes: true if every prediction is the same class. Labels and values: true if each output
-   * varies by less than 1 % of its targets' range. False if the targets do not vary.
+   * Classes and sequences: true if all predictions are the same. Labels and values: true if each
+   * output varies by less than 1 % of its targets' range. False if the targets do not vary.
    */
   get isConstant(): boolean {
+    const { predicted, target } = this.seen;
+    if (this.task === 'sequences') return predicted.size === 1 && target.size > 1;
     const varied = this.ranges.filter(([, , least, most]) => most > least);
     return varied.length > 0 && varied.every(([a, b, c, d]) => b - a < MIN_FRACTION * (d - c));
   }

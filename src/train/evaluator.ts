@@ -1,15 +1,17 @@
 /** Evaluates a model on a split in batches: predictions in the units of the data, loss, metrics. */
+import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import type { Split } from '../data/core/dataset.js';
+import { type Split, symbolsOfTarget } from '../data/core/dataset.js';
 import { inDataUnits, roundingInDataUnits, type Scaling, type Targets } from '../data/index.js';
 import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Numbers, Scored } from '../math/metrics/metric.js';
+import { numbersPerStep } from '../math/model/spec.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { shortestDecimal } from '../util/numbers.js';
 import type { ShardPool } from './pool.js';
-import { loadBatch, type ModelRun, ShardedBatches, type SplitBatch } from './shards.js';
+import { type Computed, loadBatch, type ModelRun, ShardedBatches, type SplitBatch } from './shards.js';
 
 export interface Evaluation {
   readonly loss: number;
@@ -81,7 +83,6 @@ export class Evaluator {
 
 /** Loss and metrics of predictions that count, summed in float64 in the order of the calls. */
 export class Scores {
-  private readonly loss: Loss;
   private readonly metrics: ReturnType<typeof accumulators>;
   private sum = 0;
   private weight = 0;
@@ -89,7 +90,6 @@ export class Scores {
 
   constructor(private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec'>) {
     const { loss, metrics, spec } = run;
-    this.loss = lossOf(loss);
     this.metrics = accumulators(taskOf(loss), metrics, targetSize(loss, spec.outputSize));
   }
 
@@ -100,19 +100,14 @@ export class Scores {
     errorScale: (index: number) => readonly number[] | undefined,
     observe?: (index: number, predictions: readonly Prediction[]) => void,
   ): void {
-    const { spec, loss } = this.run;
-    const readout = new Readout(loss, batch.split.targets);
+    const scored = scorer(this.run, pass, batch);
     batch.indices.forEach((index, row) => {
       const scale = errorScale(index);
-      const predictions = pass.predictions(slot, batch, row).map(one => ({
-        ...readout.scored(one.outputs, one.at),
-        ...one,
-        errorScale: scale,
-      }));
+      const predictions = pass.predictions(slot, batch, row).map(one => scored(one, index, scale));
       for (const prediction of predictions) {
         if (!prediction.counts) continue;
-        this.sum += prediction.loss;
-        this.weight += this.loss.weight(spec.outputSize, prediction.target[0]);
+        if (prediction.weight > 0) this.sum += prediction.loss;
+        this.weight += prediction.weight;
         this.count++;
         this.metrics.add(prediction);
       }
@@ -123,6 +118,57 @@ export class Scores {
   get evaluation(): Evaluation {
     return { loss: this.sum / this.weight, metrics: this.metrics.values, count: this.count };
   }
+}
+
+interface Weighted extends Prediction {
+  /** Of the loss in the mean; 0 if the target has a symbol that the model does not know. */
+  readonly weight: number;
+}
+
+type ScoreOf = (computed: Computed, index: number, errorScale: readonly number[] | undefined) => Weighted;
+
+/** Returns the function that adds the target of sequence `index` to a prediction of a batch. */
+function scorer(
+  { loss: settings, spec }: Pick<ModelRun, 'loss' | 'spec'>,
+  { model }: ShardedBatches,
+  { split }: SplitBatch,
+): ScoreOf {
+  const loss = lossOf(settings);
+  const { targets } = split;
+  if (targets.kind === 'sequence') {
+    const inputOf = inputDigests(split, model.sequenceLength, numbersPerStep(spec));
+    return (one, index) => {
+      const target = symbolsOfTarget(targets, index);
+      // a model gives a symbol that it does not know no probability
+      const weight = target.includes(targets.numClasses) ? 0 : loss.weight(spec.outputSize, target[0]);
+      return { ...one, weight, point: likeliest(one), target, input: inputOf(index) };
+    };
+  }
+  const readout = new Readout(settings, targets);
+  return (one, _, errorScale) => {
+    const scored = readout.scored(one.outputs, one.at);
+    const weight = loss.weight(spec.outputSize, scored.target[0]);
+    return { ...scored, ...one, weight, errorScale };
+  };
+}
+
+function likeliest({ decoded = [] }: Computed): Int32Array {
+  return Int32Array.from(decoded[0]?.symbols ?? []);
+}
+
+/**
+ * Returns the digest of what a model reads of sequence `index`: equal inputs have equal ones.
+ * @param steps length of the sequences if they are equally long
+ * @param width numbers per step
+ */
+export function inputDigests(split: Split, steps: number, width: number): (index: number) => string {
+  const longest = split.lengths?.reduce((a, b) => Math.max(a, b), steps) ?? steps;
+  const row = new Float32Array(longest * width);
+  return index => {
+    split.read(index, row, 0, width);
+    const own = row.subarray(0, (split.lengths?.[index] ?? steps) * width);
+    return createHash('sha1').update(own).digest('binary');
+  };
 }
 
 /** The sequences of `split` in their order, until `signal` is aborted. */
@@ -191,6 +237,8 @@ export async function* inTurn<B extends SplitBatch>(
 }
 
 export interface Prediction extends Scored {
+  /** The likeliest sequences of symbols, the likeliest first; present for sequences. */
+  readonly decoded?: Computed['decoded'];
   /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
   readonly step: number;
   readonly counts: boolean;

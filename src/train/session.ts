@@ -17,6 +17,7 @@ import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
 import { measuredWidth, type Width } from '../engine/simd-compile.js';
+import { isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, taskOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { describeModel, type ModelSpec } from '../math/model/spec.js';
@@ -65,9 +66,11 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
     width: widthOn(choice.backend, width),
     spec,
     loss: lossSettings(loaded, dataset.train, spec),
+    decode: loaded.experiment.decode,
     metrics: measuredMetrics(loaded.experiment),
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
+    targetLength: sizes.targetLength,
     variableLength: [dataset.train, dataset.validation, dataset.test].some(split => split?.lengths),
   };
   return { dataset, spec, choice, run, warnings };
@@ -161,6 +164,7 @@ export async function openData(
     vocabulary,
     hasLabelTargets,
     ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
+    leavesOut: loss.kind === 'ctc' && loss.on_impossible === 'skip' ? isImpossible : undefined,
   });
 }
 

@@ -1,5 +1,5 @@
 /** Shards of batches. In training, their number depends only on the batch size. */
-import type { Split } from '../data/core/dataset.js';
+import { IGNORED, type Split } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, WasmMemory } from '../engine/heap.js';
@@ -11,6 +11,8 @@ import {
   type ProgramCompiler,
 } from '../engine/linked-executable.js';
 import type { Width } from '../engine/simd-compile.js';
+import { type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
+import { answersOf } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
 import { countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
@@ -29,9 +31,13 @@ export interface ModelRun {
   readonly width?: Width | undefined;
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
+  /** Absent: the likeliest symbol at each step. */
+  readonly decode?: DecodeSettings | undefined;
   readonly metrics: readonly MeasuredMetric[];
   readonly seed: number;
   readonly sequenceLength: number;
+  /** Symbols of the longest target; absent if targets are not sequences. */
+  readonly targetLength?: number | undefined;
   readonly variableLength: boolean;
 }
 
@@ -44,6 +50,8 @@ export interface ShardJob {
   readonly loss: LossSettings;
   readonly shape: ShardShape;
   readonly withGradient: boolean;
+  /** How to decode sequences of symbols; absent: they are not decoded. */
+  readonly decode?: DecodeSettings | undefined;
 }
 
 /** Input of one shard. Rows of weight 0 do not count: they fill up a partial last batch. */
@@ -62,13 +70,23 @@ export interface CarriedStates {
 
 export interface ShardMemory {
   readonly batch: ShardBatch;
-  /** Loss of each prediction, [S, B]. */
+  /** Loss of each prediction, [S, B], or of each sequence, [B]. */
   readonly rows: Float32Array;
   /** Outputs, [S, B, C]. */
   readonly predictions: Float32Array;
   /** Flat and padded like the parameters; empty without gradients. */
   readonly gradient: Float32Array;
   readonly carried: CarriedStates;
+  /** Absent if nothing is decoded. */
+  readonly decoded?: DecodedMemory;
+}
+
+/** The `beam` likeliest labellings of each sequence. */
+interface DecodedMemory {
+  /** [B, beam, T]; IGNORED after the last symbol. */
+  readonly symbols: Int32Array;
+  /** [B, beam]; NaN if there are fewer. */
+  readonly logProbabilities: Float64Array;
 }
 
 export class ShardComputer {
@@ -89,9 +107,28 @@ export class ShardComputer {
       await this.walk.writeGradient(parameters, batch, result, gradient);
     } else {
       await this.walk.evaluate(parameters, batch, result);
+      this.decode(memory);
       // training passes states on only if the update is applied; an evaluation always does
       passOn(carried);
     }
+  }
+
+  private decode({ batch, predictions, decoded }: ShardMemory): void {
+    const { decode: settings, spec, shape } = this.job;
+    if (!decoded || !settings) return;
+    const { beam } = settings;
+    const { outputSize: classes } = spec;
+    decoded.symbols.fill(IGNORED);
+    decoded.logProbabilities.fill(Number.NaN);
+    batch.inputs.length.forEach((steps, row) => {
+      if (steps === 0) return;
+      const answers = answersOf(predictions, { steps, classes }, row * classes, shape.batch * classes);
+      decode(answers, beam).forEach(({ symbols, logProbability }, i) => {
+        const at = row * beam + i;
+        decoded.symbols.set(symbols, at * shape.sequenceLength);
+        decoded.logProbabilities[at] = logProbability;
+      });
+    });
   }
 }
 
@@ -121,18 +158,22 @@ const MAX_SHARDS = 8;
  * parameters. A GPU parallelizes by itself.
  */
 export function planShards(
-  { backend, threads, spec, loss, sequenceLength, variableLength }: ModelRun,
+  run: ModelRun,
   batchSize: number,
   withGradient: boolean,
 ): { shards: number; job: ShardJob } {
+  const { backend, threads, spec, loss, decode = { beam: 1 } } = run;
+  const { sequenceLength, targetLength, variableLength } = run;
   const most = withGradient ? MAX_SHARDS : threads;
   const full = Math.max(1, Math.min(most, Math.floor(batchSize / MIN_ROWS)));
   // powers of two divide evenly among threads
   const even = withGradient ? 2 ** Math.floor(Math.log2(full)) : full;
   const shards = backend === 'webgpu' ? 1 : even;
   const batch = Math.ceil(batchSize / shards);
-  const shape = { batch, sequenceLength, variableLength, training: withGradient };
-  return { shards, job: { backend, spec, loss, shape, withGradient } };
+  const shape = { batch, sequenceLength, targetLength, variableLength, training: withGradient };
+  const decodes = !withGradient && lossOf(loss).target === 'sequence';
+  const job = { backend, spec, loss, shape, withGradient, ...(decodes && { decode }) };
+  return { shards, job };
 }
 
 export interface SplitBatch {
@@ -156,6 +197,8 @@ export interface Computed {
   /** Before weighting; meaningless if the prediction does not count. */
   readonly loss: number;
   readonly outputs: Float32Array;
+  /** The likeliest sequences of symbols, the likeliest first; absent unless they are decoded. */
+  readonly decoded?: readonly Decoded[];
 }
 
 /** One batch is computed while the next is written and queued for threads that finish early. */
@@ -228,8 +271,13 @@ export class ShardedBatches {
     length = split.lengths?.[indices[row]],
   ): Computed[] {
     const { batch: rowsOfShard } = this.job.shape;
-    const { rows, predictions, batch } = this.shards(slot)[Math.floor(row / rowsOfShard)];
+    const memory = this.shards(slot)[Math.floor(row / rowsOfShard)];
     const { spec, sequenceLength } = this.model;
+    if (memory.decoded) {
+      const one = this.sequence(memory, row % rowsOfShard, length ?? sequenceLength);
+      return [{ ...one, at: indices[row] }];
+    }
+    const { rows, predictions, batch } = memory;
     const first = indices[row] * predictionsOf(spec, sequenceLength);
     const width = spec.outputSize;
     const { weight } = batch.inputs;
@@ -239,6 +287,39 @@ export class ShardedBatches {
       return { step, at: first + step, counts: weight[i] !== 0, loss: rows[i], outputs };
     });
   }
+
+  /** All outputs of a sequence, [T, C], and what is decoded from them. */
+  private sequence(
+    { rows, predictions, batch, decoded }: ShardMemory,
+    row: number,
+    length: number,
+  ): Omit<Computed, 'at'> {
+    const { decode: settings, shape, spec } = this.job;
+    const width = spec.outputSize;
+    const outputs = new Float32Array(length * width);
+    for (let t = 0; t < length; t++) {
+      const from = (t * shape.batch + row) * width;
+      outputs.set(predictions.subarray(from, from + width), t * width);
+    }
+    const found = decoded && settings && readDecoded(decoded, row, settings.beam);
+    const { weight } = batch.inputs;
+    return { step: 0, counts: weight[row] !== 0, loss: rows[row], outputs, ...(found && { decoded: found }) };
+  }
+}
+
+/** What is decoded of `row`, of `beam` sequences of symbols. */
+function readDecoded({ symbols, logProbabilities }: DecodedMemory, row: number, beam: number): Decoded[] {
+  const width = symbols.length / logProbabilities.length;
+  return Array.from({ length: beam }, (_, i) => row * beam + i)
+    .filter((at, i) => i === 0 || !Number.isNaN(logProbabilities[at]))
+    .map(at => {
+      const own = symbols.subarray(at * width, (at + 1) * width);
+      const length = own.indexOf(IGNORED);
+      return {
+        symbols: own.slice(0, length < 0 ? width : length),
+        logProbability: logProbabilities[at],
+      };
+    });
 }
 
 /** By slot, then by shard. */
@@ -259,21 +340,33 @@ export function allocateShards(
     carried: { before: states(), after: states() },
   }));
   return Array.from({ length: slots }, () =>
-    shared.map(one => ({
-      batch: allocateBatch(job, heap),
-      rows: heap.allocate(predictions * shape.batch),
-      predictions: heap.allocate(predictions * shape.batch * spec.outputSize),
-      ...one,
-    })),
+    shared.map(one => {
+      const batch = allocateBatch(job, heap);
+      // each weight is one of a loss
+      const rows = heap.allocate(batch.inputs.weight.length);
+      const outputs = heap.allocate(predictions * shape.batch * spec.outputSize);
+      const decoded = job.decode && allocateDecoded(job.decode, shape);
+      return { batch, rows, predictions: outputs, ...one, ...(decoded && { decoded }) };
+    }),
   );
+}
+
+function allocateDecoded({ beam }: DecodeSettings, { batch, sequenceLength }: ShardShape): DecodedMemory {
+  const count = batch * beam;
+  const [symbols, logProbabilities] = [
+    count * sequenceLength * Int32Array.BYTES_PER_ELEMENT,
+    count * Float64Array.BYTES_PER_ELEMENT,
+  ].map(bytes => new SharedArrayBuffer(bytes));
+  return { symbols: new Int32Array(symbols), logProbabilities: new Float64Array(logProbabilities) };
 }
 
 function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch {
   const steps = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   steps[0] = shape.sequenceLength;
   const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
-    const count = countOf(input, spec, shape.sequenceLength);
-    return [input.name, heap.allocate(count * shape.batch * widthOf(input))];
+    const { batch, sequenceLength: steps, targetLength } = shape;
+    const count = countOf(input, spec, { steps, targetLength });
+    return [input.name, heap.allocate(count * batch * widthOf(input))];
   });
   return { steps, inputs: Object.fromEntries(inputs) };
 }
@@ -281,7 +374,7 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
 /** The memory of a shard in this thread's `heap`, whichever thread allocated it. */
 function openShard(memory: ShardMemory, heap: Heap): ShardMemory {
   const open = (part: object): object => {
-    if (part instanceof Int32Array) return part;
+    if (part instanceof Int32Array || part instanceof Float64Array) return part;
     if (part instanceof Float32Array) return heap.adopt(part);
     return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, open(value)]));
   };

@@ -2,9 +2,9 @@
  * Formats numbers and names for people, averages them, and places the ticks of axes. Imports
  * nothing, since the pages use it in the browser.
  */
-/** Metrics between 0 and 1, shown as percentages. */
+/** Metrics that are shown as percentages: fractions, and rates of errors. */
 export function isFraction(metric: string): boolean {
-  return /(^|[._])(accuracy|coverage)$/.test(metric);
+  return /(^|[._])(accuracy|coverage|error_rate)$/.test(metric);
 }
 
 /** Rounds to `digits` significant digits, without trailing zeros. */

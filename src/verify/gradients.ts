@@ -231,6 +231,7 @@ export interface ReferenceBatch extends InputOptions {
   readonly rows: number;
   /** T. */
   readonly steps: number;
+  readonly targetLength?: number | undefined;
   readonly inputs: Readonly<Record<string, Float64Array>>;
 }
 
@@ -277,14 +278,17 @@ export function referenceOf(
   maxCellSteps?: number,
 ) {
   const { size } = new ParameterLayout(spec);
-  const { rows, steps, variableLength, training } = batch;
+  const { rows, steps, targetLength, variableLength, training } = batch;
   const affordable = Math.max(1, Math.floor(MAX_NUMBERS / (2 * size)));
   const limit = maxCellSteps ?? (affordable < MAX_CELL_STEPS ? affordable : undefined);
-  const shape = { batch: rows, sequenceLength: steps, variableLength, training };
+  const shape = { batch: rows, sequenceLength: steps, targetLength, variableLength, training };
   const limited = limit === undefined ? shape : { ...shape, maxCellSteps: limit };
   const walk = new ScheduleWalk(spec, lossOf(loss), limited, interpreter());
-  const count = predictionsOf(spec, steps) * rows;
-  const result = { rows: new Float64Array(count), predictions: new Float64Array(count * spec.outputSize) };
+  const outputs = predictionsOf(spec, steps) * rows * spec.outputSize;
+  const result = {
+    rows: new Float64Array(batch.inputs.weight.length),
+    predictions: new Float64Array(outputs),
+  };
   const weightedLoss = () => result.rows.reduce((total, row, i) => total + row * batch.inputs.weight[i], 0);
   return {
     async lossAt(parameters: Float64Array): Promise<number> {
@@ -338,6 +342,7 @@ export function readRows(
   rows: readonly number[],
 ): ReferenceBatch {
   const [{ steps }] = shards;
+  const { variableLength, training, targetLength } = shape;
   const read = (name: string, count: number, size: number) => {
     const values = new Float64Array(count * rows.length * size);
     rows.forEach((row, r) => {
@@ -350,10 +355,17 @@ export function readRows(
     return values;
   };
   const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
-    return [input.name, read(input.name, countOf(input, spec, steps[0]), widthOf(input))];
+    const count = countOf(input, spec, { steps: steps[0], targetLength });
+    return [input.name, read(input.name, count, widthOf(input))];
   });
-  const { variableLength, training } = shape;
-  return { rows: rows.length, steps: steps[0], variableLength, training, inputs: Object.fromEntries(inputs) };
+  return {
+    rows: rows.length,
+    steps: steps[0],
+    targetLength,
+    variableLength,
+    training,
+    inputs: Object.fromEntries(inputs),
+  };
 }
 
 function range(count: number): number[] {

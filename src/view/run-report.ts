@@ -11,6 +11,7 @@ import {
   confusionOfLargest,
   type LabelEvaluation,
   type MistakeContext,
+  type SequenceEvaluation,
   type SplitEvaluation,
   type ValueEvaluation,
 } from '../run/evaluation.js';
@@ -206,7 +207,7 @@ function numberOrNull(value: unknown): number | null {
 
 function evaluationOf(written: SplitEvaluation) {
   const { split, step, epoch, predictions } = written;
-  const nothing = { classes: null, values: null, scores: null };
+  const nothing = { classes: null, values: null, sequences: null, scores: null };
   return { split, step, epoch, predictions, ...nothing, ...detailsOf(written) };
 }
 
@@ -224,6 +225,8 @@ function detailsOf(written: SplitEvaluation) {
       const scores = scoresOf('label', CLASS_SCORES, written.per_label, written.target_names);
       return { values: valuesOf(written, []), scores };
     }
+    case 'sequence':
+      return { sequences: sequencesOf(written) };
   }
 }
 
@@ -308,6 +311,31 @@ function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pa
     absolute_error: error ?? nameIn(worst[i], 'absolute_error'),
   }));
   return { names: target_names, pairs, worst: apart };
+}
+
+function sequencesOf({ inputs, sequence_accuracy, symbol_names, edits, ...written }: SequenceEvaluation) {
+  const shown = <T extends SymbolPair>({ target, predicted, ...more }: T) => ({
+    ...more,
+    target: target === null ? null : visible(symbol_names?.[target] ?? String(target)),
+    predicted: predicted === null ? null : visible(symbol_names?.[predicted] ?? String(predicted)),
+  });
+  return {
+    inputs,
+    right: Math.round((sequence_accuracy ?? 0) * inputs),
+    edits,
+    confusions: written.confusions.map(shown),
+    misread: written.misread.map(({ id = null, input = null, alignment, ...one }) => ({
+      ...one,
+      id,
+      input: input === null ? null : visible(input),
+      alignment: alignment.map(shown),
+    })),
+  };
+}
+
+interface SymbolPair {
+  readonly target: number | null;
+  readonly predicted: number | null;
 }
 
 type Pair = readonly [target: number, prediction: number];

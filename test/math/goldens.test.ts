@@ -22,7 +22,8 @@ function floatsOf(tensors: Tensors, name: string): Float32Array {
 /** The golden's sequences as training and as test split: a table if they have static features. */
 function goldenData(expected: Golden): object {
   if (expected.spec.staticSize > 0) return goldenTable(expected);
-  return { kind: 'npz', path: goldenArrays(expected) };
+  const isSequence = expected.split.targets.kind === 'sequence';
+  return { kind: 'npz', path: goldenArrays(expected), ...(isSequence && { target_kind: 'sequence' }) };
 }
 
 function goldenTable({ spec, steps: T, split }: Golden): object {
@@ -55,10 +56,11 @@ function goldenTable({ spec, steps: T, split }: Golden): object {
 function goldenArrays({ spec, steps: T, split, values }: Golden): string {
   const { count: N, targets, lengths } = split;
   const x = values('x');
+  const own = targets.kind === 'sequence' ? [targets.size] : targets.perStep ? [T] : [];
   const y =
     targets.kind === 'value'
       ? floats([N, targets.size], targets.values)
-      : integers(targets.perStep ? [N, T] : [N], targets.values);
+      : integers([N, ...own], targets.values);
   const arrays: Record<string, NpyContent> = {
     x: spec.inputs[0].kind === 'symbol' ? integers([N, T], x) : floats([N, T, x.length / (N * T)], x),
     y,

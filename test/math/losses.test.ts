@@ -11,6 +11,7 @@ import { differentiate } from '../../src/math/graph/differentiate.js';
 import { interpret } from '../../src/math/graph/interpret.js';
 import { Graph, type Node } from '../../src/math/graph/node.js';
 import { type LossSettings, lossOf, targetSize } from '../../src/math/losses/index.js';
+import type { LossOfPredictions } from '../../src/math/losses/loss.js';
 import { addAll } from '../../src/math/ops/index.js';
 import { balancedWeights } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -29,7 +30,7 @@ const cases: readonly Case[] = JSON.parse(
 
 /** As training does: the sum of the weighted losses of the rows, and its gradient by z. */
 function computed({ loss: settings, z, y }: Case): { mean: number; gradient: Float64Array } {
-  const loss = lossOf(settings);
+  const loss = lossOf(settings) as LossOfPredictions;
   const [rows, outputs] = [z.length, z[0].length];
   const graph = new Graph();
   const width = loss.targetWidth(outputs);

@@ -4,7 +4,9 @@
 import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import t from 'tap';
+import { alignment, isEdit } from '../../src/math/metrics/edits.js';
 import {
   accumulator,
   largerIsBetter,
@@ -21,6 +23,7 @@ interface Case {
   readonly size: number;
   readonly outputs: readonly (readonly number[])[];
   readonly interval?: readonly (readonly (readonly number[])[])[];
+  readonly inputs?: readonly string[];
   readonly targets: readonly (number | readonly number[])[];
   readonly metrics: Readonly<Record<MeasuredMetric, number | null>>;
 }
@@ -29,16 +32,40 @@ const cases: readonly Case[] = JSON.parse(
   readFileSync(join(packageRoot, 'test/fixtures/metrics/metrics.json'), 'utf8'),
 );
 
-function scored({ task, outputs, interval, targets }: Case): Scored[] {
+function scored({ task, outputs, interval, inputs, targets }: Case): Scored[] {
   return outputs.map((row, i) => ({
     outputs: Float64Array.from(row),
     point: Float64Array.from(row, z => (task === 'labels' ? 1 / (1 + Math.exp(-z)) : z)),
     target: Float64Array.from([targets[i]].flat()),
+    ...(inputs && { input: inputs[i] }),
     ...(interval && {
       interval: [Float64Array.from(interval[0][i]), Float64Array.from(interval[1][i])] as const,
     }),
   }));
 }
+
+/** The alignments of two sequences with the fewest edits, found by trying all. */
+function fewestEdits(target: readonly number[], predicted: readonly number[]): number {
+  if (target.length === 0 || predicted.length === 0) return target.length + predicted.length;
+  const [[a, ...restOfTarget], [b, ...rest]] = [target, predicted];
+  return Math.min(
+    fewestEdits(restOfTarget, rest) + (a === b ? 0 : 1),
+    fewestEdits(restOfTarget, predicted) + 1,
+    fewestEdits(target, rest) + 1,
+  );
+}
+
+t.test('an alignment has both sequences in order, and the fewest edits', async () => {
+  const symbols = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 6 });
+  fc.assert(
+    fc.property(symbols, symbols, (target, predicted) => {
+      const pairs = alignment(target, predicted);
+      const of = (key: 'target' | 'predicted') => pairs.flatMap(pair => pair[key] ?? []);
+      t.same([of('target'), of('predicted')], [target, predicted]);
+      t.equal(pairs.filter(isEdit).length, fewestEdits(target, predicted));
+    }),
+  );
+});
 
 for (const one of cases) {
   t.test(`${one.task}: ${one.name}`, async t => {

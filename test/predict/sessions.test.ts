@@ -88,10 +88,12 @@ function sequences(symbols: boolean, count: number): (number[] | number)[][] {
   return Array.from({ length: count }, () => Array.from({ length: T }, step));
 }
 
-const outputs = (prediction: Prediction): number[] =>
-  prediction.kind === 'class'
-    ? [...prediction.logits]
-    : [...prediction.values, ...prediction.quantiles.flatMap(values => [...values])];
+function outputs(prediction: Prediction): number[] {
+  if (prediction.kind === 'class') return [...prediction.logits];
+  if (prediction.kind === 'value')
+    return [...prediction.values, ...prediction.quantiles.flatMap(values => [...values])];
+  throw new Error('there are no sessions of models that predict sequences');
+}
 
 /** What the model says of each sequence as far as each of its steps: `[sequence][step]`. */
 async function ofPrefixes(model: Model, given: readonly (number[] | number)[][]): Promise<number[][][]> {

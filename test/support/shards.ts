@@ -14,7 +14,7 @@ export interface GoldenShard {
 }
 
 export function goldenShard(
-  { spec, loss, batch, steps, split }: Golden,
+  { spec, loss, batch, steps, targetLength, split }: Golden,
   backend: Backend,
   withGradient: boolean,
   heap = new Heap(),
@@ -26,6 +26,7 @@ export function goldenShard(
     shape: {
       batch,
       sequenceLength: steps,
+      targetLength,
       variableLength: split.lengths !== undefined,
       training: withGradient,
     },

@@ -215,12 +215,14 @@ interface Case {
 const cases: readonly Case[] = JSON.parse(
   readFileSync(join(packageRoot, 'test/fixtures/metrics/metrics.json'), 'utf8'),
 );
-const LOSS: Readonly<Record<Task, LossSettings['kind']>> = {
+const LOSS = {
   classes: 'cross_entropy',
   labels: 'binary_cross_entropy',
   values: 'mae',
-};
-const LISTS: Readonly<Record<Task, string>> = {
+  sequences: 'ctc',
+} as const satisfies Readonly<Record<Task, LossSettings['kind']>>;
+/** The list of scores of each output. */
+const LISTS: Partial<Readonly<Record<Task, string>>> = {
   classes: 'per_class',
   labels: 'per_label',
   values: 'per_output',
@@ -251,7 +253,7 @@ function documentOf(t: Test, { task, size, outputs, targets }: Case): Record<str
 for (const one of cases.filter(({ name, scores }) => name !== 'without ties' && scores.length > 0)) {
   t.test(`${one.task}: ${one.name}`, async t => {
     const document = documentOf(t, one);
-    const listed = document[LISTS[one.task]] as Record<string, number>[];
+    const listed = document[LISTS[one.task] as string] as Record<string, number>[];
     t.equal(listed.length, one.size);
     listed.forEach((scores, k) => {
       for (const [score, value] of Object.entries(scores)) {
@@ -310,9 +312,9 @@ function repeated({ batch, split }: Golden): Split {
   return {
     count: 10 * count,
     targets:
-      targets.kind === 'class'
-        ? { ...targets, values: again(Int32Array.from(targets.values)) }
-        : { ...targets, values: again(targets.values) },
+      targets.kind === 'value'
+        ? { ...targets, values: again(targets.values) }
+        : { ...targets, values: again(Int32Array.from(targets.values)) },
     ...(lengths && { lengths: again(lengths) }),
     read: (index, ...place) => split.read(index % batch, ...place),
   };
@@ -326,9 +328,12 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
     threads,
     spec,
     loss,
+    // more than all labellings that have been tried
+    decode: { beam: 200 },
     metrics: [],
     seed: 0,
     sequenceLength: steps,
+    targetLength: expected.targetLength,
     variableLength: split.lengths !== undefined,
   };
   // a trainer creates its pool in its constructor
@@ -358,13 +363,60 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
   }
 }
 
+/** Whether PyTorch tried all labellings of a few symbols. */
+function hasBest({ values }: Golden): boolean {
+  try {
+    return values('out.best').length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * One model of each kind of evaluation: classes and values of sequences, classes of steps. Few,
  * because each thread compiles the model again.
  */
 const IN_THREADS: readonly string[] = ['lstm_base', 'lstm_mse', 'lstm_every_lengths'];
 
-for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState)) {
+const ofSequences = (name: string) => golden(name).split.targets.kind === 'sequence';
+
+for (const name of GOLDENS.filter(ofSequences)) {
+  t.test(`decodes PyTorch's likeliest labelling of each sequence: ${name}`, async t => {
+    const expected = golden(name);
+    const { batch: B, steps: T, values, split, spec } = expected;
+    for (const [threads, batchSize] of [
+      [1, 7],
+      [2, 36],
+    ]) {
+      const { told, evaluation } = await goldenPredictions(expected, 'webasm', threads, batchSize);
+      const wrong: string[] = [];
+      for (const { index, predictions } of told) {
+        const [{ outputs, target, decoded = [] }] = predictions;
+        const b = index % B;
+        const logits = values('out.logits')
+          .subarray(b * T * spec.outputSize)
+          .subarray(0, outputs.length);
+        if (!(relativeError(outputs, logits) < 1e-4)) wrong.push(`sequence ${index}: logits`);
+        const given = [...values('y')]
+          .slice((b * values('y').length) / B)
+          .filter((_, i) => i < split.targets.values.length / B);
+        if (target.join() !== given.filter(symbol => symbol >= 0).join())
+          wrong.push(`sequence ${index}: target`);
+        if (!hasBest(expected)) continue;
+        const best = [...values('out.best').subarray(4 * b, 4 * b + 4)].filter(symbol => symbol >= 0);
+        const [{ symbols, logProbability }] = decoded;
+        if (Array.from(symbols).join() !== best.join())
+          wrong.push(`sequence ${index}: ${symbols}, not ${best}`);
+        if (!(Math.abs(logProbability - values('out.best_logprob')[b]) < 1e-4))
+          wrong.push(`sequence ${index}: probability`);
+      }
+      t.same(wrong, [], `${threads} threads`);
+      t.ok(relativeError([evaluation?.loss ?? Number.NaN], values('out.loss')) < 1e-5);
+    }
+  });
+}
+
+for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState && !ofSequences(name))) {
   t.test(`reports each sequence with PyTorch's logits: ${name}`, async t => {
     const expected = golden(name);
     const { spec, batch: B, steps: T, values } = expected;

@@ -225,6 +225,15 @@ const RECORDS = set(CLASSES, 'dataset', {
   target: 'c',
   target_kind: 'class',
 });
+/** Targets that are texts, for CTC. */
+const SYMBOLS = sets(RECORDS, {
+  'dataset.target': 't',
+  'dataset.target_kind': 'sequence',
+  'dataset.target_level': 'word',
+  'model.head': { from: 'every' },
+  // some texts have more characters than steps
+  loss: { kind: 'ctc', on_impossible: 'skip' },
+});
 const HELD_OUT = set(RECORDS, 'dataset.test_path', undefined);
 const TEXT = sets(CLASSES, {
   dataset: { kind: 'text', path: prose(), test_path: prose(), level: 'character', sequence_length: 8 },
@@ -393,6 +402,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   ],
   'dataset.target': [[FORECAST, 'v', 'f']],
   'dataset.target_kind': [[TABLE, 'class', 'value', { loss: { kind: 'mse' } }]],
+  'dataset.target_level': [[SYMBOLS, 'word', 'character']],
   'dataset.labels_as_text': [
     [
       sets(TABLE, {
@@ -483,6 +493,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   ],
   'loss.delta': [[set(VALUES, 'loss.kind', 'huber'), 0.1, 1]],
   'loss.quantiles': [[set(VALUES, 'loss.kind', 'quantile'), [0.5], [0.2]]],
+
+  'loss.on_impossible': [[SYMBOLS, 'error', 'skip']],
+  'decode.beam': [[SYMBOLS, 1, 20]],
 
   'optimizer.kind': [[CLASSES, 'sgd', 'adam']],
   'optimizer.learning_rate': [[CLASSES, 0.5, 0.25]],
@@ -608,6 +621,8 @@ const RARE = [
   /^dataset\.validation_arrays$/,
   // names of sequences
   /^dataset\.id/,
+  // one value refuses the data for which they differ
+  /^loss\.on_impossible$/,
   // only checked
   /^dataset\.groups_/,
   // the same data in another form

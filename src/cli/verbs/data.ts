@@ -88,6 +88,7 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
       ? []
       : ['', `lengths (${first})`, ...histogramLines(lengths.histogram, unicode)]),
     ...targetLines(splits, unicode),
+    ...targetLengthLines(splits, unicode),
     // labels that are written in several ways, which may be a mistake in the data
     ...label_spellings
       .slice(0, MAX_ROWS)
@@ -95,6 +96,9 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     ...Object.entries({ 'a target': summary.unlabelled, 'a step': summary.empty }).flatMap(([part, count]) =>
       count ? [`  left out: ${counted(count, 'sequence')} without ${part}`] : [],
     ),
+    ...(summary.impossible
+      ? [`  left out: ${counted(summary.impossible, 'sequence')} with a target too long for the input`]
+      : []),
     ...missingLines(summary.missing ?? [], splits),
     ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
     ...vocabularyLines(vocabulary, splits),
@@ -150,13 +154,37 @@ function targetLines(splits: Named, unicode: boolean): string[] {
   ];
 }
 
+/** The lengths of targets that are sequences. */
+function targetLengthLines(splits: Named, unicode: boolean): string[] {
+  const rows = splits.flatMap(([name, { targets }]) =>
+    targets.kind === 'sequence' ? [{ name, lengths: targets.lengths }] : [],
+  );
+  if (rows.length === 0) return [];
+  const [{ name: first, lengths }] = rows;
+  return [
+    '',
+    ...table([
+      ['target lengths', 'shortest', 'mean', 'longest'],
+      ...rows.map(({ name, lengths: { min, mean, max } }) => [name, grouped(min), round(mean), grouped(max)]),
+    ]),
+    ...(lengths.min === lengths.max
+      ? []
+      : ['', `target lengths (${first})`, ...histogramLines(lengths.histogram, unicode)]),
+  ];
+}
+
+function headingOf({ kind, per_step }: SplitSummary['targets']): string {
+  if (kind === 'sequence') return 'symbol of targets';
+  return `class (${per_step ? 'steps' : 'sequences'})`;
+}
+
 /** In the order of the classes, or, if there are many, the most frequent ones first. */
 function classLines(splits: Named, unicode: boolean): string[] {
   const lists = splits.flatMap(([name, { targets }]) =>
-    targets.kind === 'class' ? [{ name, classes: targets.classes, perStep: targets.per_step }] : [],
+    targets.kind === 'value' ? [] : [{ name, classes: targets.classes, heading: headingOf(targets) }],
   );
   if (lists.length === 0) return [];
-  const [{ classes: trained, perStep }] = lists;
+  const [{ classes: trained, heading }] = lists;
   const order = [...trained.keys()];
   if (order.length > MAX_ROWS) order.sort((a, b) => trained[b].count - trained[a].count);
   const totals = lists.map(({ classes }) => classes.reduce((sum, { count }) => sum + count, 0));
@@ -169,7 +197,7 @@ function classLines(splits: Named, unicode: boolean): string[] {
     }),
     bar(trained[label].count / most, unicode),
   ]);
-  const header = [`class (${perStep ? 'steps' : 'sequences'})`, ...lists.flatMap(({ name }) => [name, ''])];
+  const header = [heading, ...lists.flatMap(({ name }) => [name, ''])];
   return ['', ...table([header, ...rows]), ...omitted(order.length, MAX_ROWS)];
 }
 

@@ -7,6 +7,8 @@ import {
   type ClassPrediction,
   type Prediction,
   type SequencePrediction,
+  type SymbolsPrediction,
+  textOfSymbols,
   topClasses,
   type ValuePrediction,
 } from '../../predict/predictor.js';
@@ -53,11 +55,15 @@ const options = {
     ['jsonl', 'csv', 'chart'],
     'output format; chart draws each forecast after the series that it continues',
   ).default('jsonl'),
-  top: count('<k>', 'print the k most probable classes instead of all probabilities'),
+  top: count(
+    '<k>',
+    'print the k most probable classes instead of all probabilities, or the k most probable sequences that a beam of at least k finds',
+  ),
+  alignment: flag('print the step at which each symbol of a predicted sequence is read'),
   raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
   generate: flag('generate text with a language model').with({
-    conflicts: ['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
+    conflicts: ['input', 'lines', 'split', 'onError', 'format', 'top', 'alignment', 'limit', 'set'],
   }),
   prompt: text('<text>', 'start of the generated text (default: empty)').with({ requires: 'generate' }),
   length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`).with({
@@ -88,9 +94,14 @@ export const verb = defineVerb({
         `--lines is for models trained on \`dataset.kind: text\`, not \`${dataset.kind}\``,
         { file: '--lines' },
       );
-    if (options.top !== undefined && taskOf(saved.loaded.experiment.loss) !== 'classes') {
+    const task = taskOf(saved.loaded.experiment.loss);
+    if (options.top !== undefined && task !== 'classes' && task !== 'sequences') {
       const message = 'this model predicts values, not classes';
       throw usageError('cli/top', message, { file: '--top' });
+    }
+    if (options.alignment && task !== 'sequences') {
+      const message = `--alignment is for models that predict sequences, not ${task}`;
+      throw usageError('cli/alignment', message, { file: '--alignment' });
     }
     if (options.format === 'chart' && dataset.kind !== 'forecast') {
       const message = `only forecasts are drawn, not the predictions of \`dataset.kind: ${dataset.kind}\``;
@@ -99,7 +110,7 @@ export const verb = defineVerb({
     // without a split, a forecast begins at the end of the run's data
     const isFuture = input.length === 0 && options.split === undefined && dataset.kind === 'forecast';
     const print = async (opened: OpenedModel, predict: (model: Model) => Predicted) => {
-      const model = new Model(opened);
+      const model = new Model(withBeam(opened, options.top));
       try {
         return await writeLines(predict(model), options, io);
       } finally {
@@ -130,6 +141,12 @@ export const verb = defineVerb({
   },
 });
 
+/** Finds at least `beam` sequences of symbols. */
+function withBeam(opened: OpenedModel, beam = 1): OpenedModel {
+  const { decode = { beam } } = opened.run;
+  return { ...opened, run: { ...opened.run, decode: { ...decode, beam: Math.max(decode.beam, beam) } } };
+}
+
 /** Prints the prompt and its continuation, symbol by symbol. */
 async function generate(
   runPath: string,
@@ -156,13 +173,13 @@ async function generate(
 /** Writes a line for each prediction, or a line for each step as csv. @returns their number */
 async function writeLines(
   { form, batches }: Predicted,
-  { format, top, raw, limit = Number.POSITIVE_INFINITY }: PredictOptions,
+  { format, top, alignment, raw, limit = Number.POSITIVE_INFINITY }: PredictOptions,
   io: Io,
 ): Promise<number> {
   const spelled = (value: number | string | null) =>
     typeof value === 'number' ? (nonFiniteName(value) ?? value) : value;
   let hasHeader = false;
-  const style = { ...form, top };
+  const style = { ...form, top, alignment };
   const csv = (sequence: SequencePrediction): string =>
     csvRecords(style, sequence)
       .map(record => {
@@ -199,6 +216,8 @@ type Fields = Readonly<Record<string, number | string | null>>;
 
 export interface PredictionStyle extends OutputForm {
   readonly top: number | undefined;
+  /** True to show where the symbols of sequences are read. */
+  readonly alignment?: boolean;
 }
 
 const MAX_PROBABILITIES = 100;
@@ -236,12 +255,27 @@ function predictionFields(prediction: Prediction, style: PredictionStyle): objec
       ...(top === undefined && isShort && { probabilities: [...prediction.probabilities] }),
     };
   }
+  if (prediction.kind === 'sequence') return symbolFields(prediction, style);
   const { values, quantiles, target } = prediction;
   const levels = style.quantiles.map((level, k) => [String(level), named(quantiles[k], style)] as const);
   return {
     predicted: named(values, style),
     ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
     ...(target && { target: named(Array.from(target, known), style) }),
+  };
+}
+
+function symbolFields(
+  { symbols, text, probability, likeliest, steps, target }: SymbolsPrediction,
+  { top, alignment }: PredictionStyle,
+): object {
+  return {
+    symbols,
+    text,
+    probability,
+    ...(alignment && { alignment: steps }),
+    ...(target && { target }),
+    ...(top !== undefined && { top: likeliest.slice(0, top) }),
   };
 }
 
@@ -260,8 +294,30 @@ export function csvRecords(style: PredictionStyle, { index, id, predictions }: S
     ...(style.perStep && { step: prediction.step }),
     ...(style.hasTimes && { time: prediction.time ?? null }),
     ...(style.hasSymbols && { symbol: prediction.symbol ?? null }),
-    ...(prediction.kind === 'class' ? classColumns(prediction, style) : valueColumns(prediction, style)),
+    ...columnsOf(prediction, style),
   }));
+}
+
+function columnsOf(prediction: Prediction, style: PredictionStyle): Fields {
+  if (prediction.kind === 'class') return classColumns(prediction, style);
+  return prediction.kind === 'value' ? valueColumns(prediction, style) : symbolColumns(prediction, style);
+}
+
+function symbolColumns(
+  { text, probability, likeliest, steps, target }: SymbolsPrediction,
+  { top = 0, alignment, targetLevel }: PredictionStyle,
+): Fields {
+  const ranked = Array.from({ length: top }, (_, i) => [
+    [`top_${i + 1}`, likeliest.at(i)?.text ?? null],
+    [`top_${i + 1}_probability`, likeliest.at(i)?.probability ?? Number.NaN],
+  ]);
+  return {
+    predicted: text,
+    probability,
+    ...(alignment && { alignment: steps.join(' ') }),
+    ...(target && { target: textOfSymbols(target, targetLevel) }),
+    ...Object.fromEntries(ranked.flat()),
+  };
 }
 
 function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fields {

@@ -436,6 +436,27 @@ const gate = s.section(
   },
 );
 
+const decode = s.section(
+  {
+    beam: s.integer({
+      description:
+        'Sequences of symbols that decoding keeps at each step. 1: the likeliest symbol at each step.',
+      min: 1,
+      max: 1000,
+      default: 1,
+      examples: [8],
+      aliases: ['beam_size', 'beam_width', 'num_beams', 'width'],
+      ...EVALUATIONS,
+    }),
+  },
+  {
+    name: 'decode',
+    description: 'How sequences of symbols are decoded in evaluations and predictions. For loss `ctc`.',
+    examples: [{ beam: 8 }],
+    aliases: ['decoding', 'beam_search'],
+  },
+);
+
 export const experiment = s.section(
   {
     version: s.literal(1, { description: 'Version of the config format.', examples: [1], ...NO_EFFECT }),
@@ -491,6 +512,7 @@ export const experiment = s.section(
     model: modelConfig,
     loss: lossConfig,
     optimizer: optimizerConfig,
+    decode,
     training: s.required(training),
     checkpoint: checkpoint,
     gates: s.list(gate, {

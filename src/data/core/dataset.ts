@@ -113,7 +113,27 @@ export type Targets =
        */
       readonly scaling?: Scaling | ((at: number) => Scaling);
       readonly given?: (at: number) => ArrayLike<number>;
+    }
+  | {
+      /** Symbols, with a length of their own for each sequence. */
+      readonly kind: 'sequence';
+      /** C, the symbols of all targets, as classes. */
+      readonly numClasses: number;
+      /** S, length of the longest target of all splits, at least 1. */
+      readonly size: number;
+      /** `[N, S]`, row-major; {@link IGNORED} after the end of a target, which may be empty. */
+      readonly values: Int32Array;
+      readonly perStep?: false;
     };
+
+export type SequenceTargets = Extract<Targets, { readonly kind: 'sequence' }>;
+
+/** The symbols of target `index`. */
+export function symbolsOfTarget({ values, size }: SequenceTargets, index: number): Int32Array {
+  const own = values.subarray(index * size, (index + 1) * size);
+  const end = own.indexOf(IGNORED);
+  return end < 0 ? own : own.subarray(0, end);
+}
 
 /**
  * `last_value`: the last known value; `drift`: a line through it and the first value of the series
@@ -248,6 +268,8 @@ export interface Dataset {
   readonly digests: readonly SplitFile[];
   /** Number of sequences without a target, which are in no split; absent: none. */
   readonly unlabelled?: number;
+  /** Number of sequences with too few steps for the loss, which are in no split; absent: none. */
+  readonly impossible?: number;
   /** Number of sequences without a step, which are in no split; absent: none. */
   readonly empty?: number;
   readonly classLabels?: readonly string[];
@@ -403,6 +425,8 @@ export interface DatasetContext {
   readonly scaling?: DataScaling | undefined;
   /** Vocabulary of a trained run, used instead of fitting one. */
   readonly vocabulary?: Vocabulary | undefined;
+  /** True for a target that is left out of the splits, and so counted. */
+  readonly leavesOut?: ((symbols: Int32Array, steps: number) => boolean) | undefined;
 }
 
 /** Known facts about data; absent if not known yet. */

@@ -4,7 +4,7 @@
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { MAX_CLASSES } from '../reading/files.js';
-import { IGNORED } from './dataset.js';
+import { type Dataset, IGNORED } from './dataset.js';
 import { TextCodes } from './store.js';
 
 /** A label or symbol and its position. */
@@ -94,7 +94,15 @@ export class LabelCodes extends TextCodes {
   }
 }
 
-export type ClassMapping = ReturnType<typeof classMapping>;
+/** The classes of the labels of a dataset. */
+export interface ClassMapping {
+  /** The label of each class. */
+  readonly labels: readonly string[];
+  /** The class of each label as written; {@link IGNORED} for ignored labels. */
+  readonly classes: ReadonlyMap<string, number>;
+  /** What a dataset says about its classes. */
+  readonly facts: Pick<Dataset, 'classLabels' | 'labels' | 'spellings'>;
+}
 
 /**
  * Assigns classes to all labels except ignored ones, in sorted order. If all labels are numbers,
@@ -102,8 +110,6 @@ export type ClassMapping = ReturnType<typeof classMapping>;
  * other labels are compared as texts and sorted by UTF-16 code units.
  * @param tables the labels of the training file first
  * @param ignoredLabel label to ignore besides {@link IGNORED}
- * @returns the label of each class, and the class of each label as written ({@link IGNORED} for
- *   ignored labels)
  */
 export function classMapping(
   tables: readonly LabelCodes[],
@@ -112,7 +118,7 @@ export function classMapping(
     path: file,
   }: { readonly labels_as_text?: boolean; readonly path: string },
   ignoredLabel: number = IGNORED,
-) {
+): ClassMapping {
   const written = [...new Set(tables.flatMap(table => table.texts))];
   const isIgnored = ignoring(asText, ignoredLabel);
   const kept = written.filter(text => !isIgnored(text));
@@ -141,7 +147,6 @@ export function classMapping(
   return {
     labels,
     classes,
-    /** What a dataset says about its classes. */
     facts: {
       classLabels: labels,
       labels: labelTextFacts(tables, classes),
@@ -185,6 +190,52 @@ export function classReader(
     const known = isIgnored(label) ? IGNORED : classes.get(nameOf(label));
     if (known === undefined) throw new UnknownClass(label, names);
     return known;
+  };
+}
+
+/**
+ * Numbers the symbols of all targets, which are texts, in sorted order.
+ * @param tables the symbols of the training file first
+ */
+export function symbolMapping(tables: readonly LabelCodes[], file: string): ClassMapping {
+  const texts = [...new Set(tables.flatMap(table => table.texts))].sort();
+  if (texts.length === 0 || texts.length > MAX_CLASSES) {
+    throw damagedError(
+      'data/label-range',
+      texts.length === 0 ? 'all targets are empty' : 'the targets have too many symbols',
+      { file, expected: `1 to ${MAX_CLASSES} different symbols`, got: String(texts.length) },
+    );
+  }
+  return {
+    labels: texts,
+    classes: new Map(texts.map((text, i) => [text, i])),
+    facts: { classLabels: texts },
+  };
+}
+
+/** Maximum number of unknown symbols to warn of. */
+const MAX_UNKNOWN = 10;
+
+export type TargetWarning = Pick<Diagnostic, 'code' | 'message' | 'got'>;
+
+/**
+ * Returns the function that numbers the symbols of targets for a trained model, which numbers them
+ * in the order of `names`. One that the model does not know is the number of its symbols, so that
+ * no prediction equals it; `warn` is called for the first of each.
+ */
+export function targetSymbolReader(
+  names: readonly string[],
+): (text: string, warn: (warning: TargetWarning) => void) => number {
+  const codes = new Map(names.map((name, i) => [name, i]));
+  const unknown = new Set<string>();
+  return (text, warn) => {
+    const code = codes.get(text) ?? names.length;
+    if (code === names.length && !unknown.has(text) && unknown.size < MAX_UNKNOWN) {
+      unknown.add(text);
+      const message = 'the model does not know this symbol of a target, so it counts as an error';
+      warn({ code: 'data/unknown-target', message, got: JSON.stringify(text.slice(0, 60)) });
+    }
+    return code;
   };
 }
 

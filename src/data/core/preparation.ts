@@ -370,6 +370,8 @@ export function newSplit(
   const values = packed(lengths, dataWidth(data), (i, out) => out.set(sequences[i].values));
   const raw: Split = {
     ...packedSplit({ ...values, targets: scaledBack(targets, sequences) }, steps),
+    // also if all are equal, since a batch may be longer than the data of the run
+    lengths,
     errorScale: index => sequences[index].errorScale,
     ...(sequences[0]?.naive && { naive: naiveOf(targets, sequences) }),
   };

@@ -144,7 +144,10 @@ export const dataRecord = s.struct(
       s.count('The first step with a prediction, of forecasts with `per_step`; absent: 0.'),
     ),
     output_size: s.count('Outputs of the model.', 1),
-    class_names: names('The name of each class. Absent if the data have no names.'),
+    target_length: s.optional(
+      s.count('Symbols of the longest target. Absent unless targets are sequences of symbols.', 1),
+    ),
+    class_names: names('The name of each class, or symbol of a target. Absent if the data have no names.'),
     target_names: names('The name of each number of a target. Absent if the data have no names.'),
     image: s.optional(
       s.struct('Size of the images. Absent if the sequences are not images.', {

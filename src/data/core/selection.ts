@@ -4,11 +4,11 @@
  */
 import { RandomStream } from '../../util/random.js';
 import { counted } from '../../util/words.js';
-import type { Dataset, Split } from './dataset.js';
+import { type Dataset, type Split, symbolsOfTarget } from './dataset.js';
 import { draw, drawStratified, drawStratifiedGroups, positionsByKey, range } from './drawing.js';
 import { NUMBER } from './labels.js';
 import { configError } from './problems.js';
-import { subset } from './store.js';
+import { mapSplits, subset } from './store.js';
 
 /** What `test` or `validation` holds out: one of `fraction`, `count` and `is`. */
 export interface HeldOutConfig {
@@ -86,10 +86,17 @@ export function divisible({ count, targets, valueIn, startOf }: Split): Divisibl
   return {
     count,
     classes: hasClasses ? targets.values.subarray(0, count) : undefined,
-    targets: targets.kind === 'class' ? 'one class per step' : 'values',
+    targets: NOT_ONE_CLASS[targets.kind],
     ...{ valueIn, startOf },
   };
 }
+
+/** What targets are if they are not one class per sequence. */
+export const NOT_ONE_CLASS = {
+  class: 'one class per step',
+  value: 'values',
+  sequence: 'sequences',
+} as const;
 
 /** Indices of sequences, ascending. */
 interface Division {
@@ -139,6 +146,27 @@ export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, se
   const means = { key: 'validation', where: ' for training', stream } as const;
   const { held, rest } = divided(divisible(whole), validation, means);
   return { ...dataset, train: part(rest.subarray(0, limit)), validation: part(held) };
+}
+
+/** Leaves sequences out of all splits by their target and their number of steps. */
+export function withoutTargets(
+  dataset: Dataset,
+  leavesOut: (symbols: Int32Array, steps: number) => boolean,
+): Dataset {
+  const { sequenceLength } = dataset;
+  let impossible = 0;
+  const splits = mapSplits(dataset, split => {
+    const { targets, count, lengths } = split;
+    if (targets.kind !== 'sequence') return split;
+    const kept = range(count).filter(
+      index => !leavesOut(symbolsOfTarget(targets, index), lengths?.[index] ?? sequenceLength),
+    );
+    impossible += count - kept.length;
+    if (kept.length > 0) return kept.length < count ? subset(split, kept, sequenceLength) : split;
+    const message = 'a split has only targets that are too long for their input';
+    throw configError({ code: 'data/impossible', keyPath: ['loss', 'on_impossible'], message });
+  });
+  return { ...dataset, ...splits, ...(impossible > 0 && { impossible }) };
 }
 
 /**

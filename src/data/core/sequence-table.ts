@@ -14,17 +14,23 @@ import {
   type Targets,
 } from './dataset.js';
 import { range } from './drawing.js';
-import { type ClassMapping, classesByCode, classMapping, type LabelCodes } from './labels.js';
+import { type ClassMapping, classesByCode, classMapping, type LabelCodes, symbolMapping } from './labels.js';
 import { Problems } from './problems.js';
 import type { TextLevel } from './record.js';
-import { type Divisible, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
+import {
+  type Divisible,
+  NOT_ONE_CLASS,
+  type TestPartConfig,
+  type TrainingPartConfig,
+  testSelection,
+} from './selection.js';
 import { type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
 
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {
   readonly path: string;
   readonly labels_as_text?: boolean;
   readonly validation_path?: string;
-  readonly target_kind: 'class' | 'value';
+  readonly target_kind: Targets['kind'];
   readonly input_kind?: 'number' | 'symbol' | 'text';
   readonly level?: TextLevel;
 }
@@ -43,9 +49,12 @@ export interface SequenceTable {
   readonly empty: number;
   /**
    * Label codes, one per sequence or per row, or `[N, C]` or `[rows, C]` values; NaN for a step
-   * without one. Excludes labels per step of sequences that stay on disk.
+   * without one; or the symbol codes of all targets, one after another. Excludes labels per step of
+   * sequences that stay on disk.
    */
   readonly targets: Float32Array | Float64Array;
+  /** Number of symbols of each target; present if targets are sequences. */
+  readonly targetLengths?: ArrayLike<number> | undefined;
   readonly labels: LabelCodes;
   idOf(index: number): string;
   readonly valueIn: Split['valueIn'];
@@ -83,8 +92,8 @@ export async function openTables(
   const all = [train, validation ?? [], given ?? []].flat();
   for (const table of all) refuseWithoutSequences(table);
   const labels = all.map(table => table.labels);
-  const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
-  const divisible = divisibleOf(train, mapping, tables.perStep);
+  const mapping = mappingOf(config, labels, ignoredLabel);
+  const divisible = divisibleOf(train, config.target_kind, tables.perStep, mapping);
   const selection = testSelection(config, divisible, seed, config.path);
   // pads to the longest sequence in use; `limit` may exclude longer ones
   const limit = config.validation === undefined ? config.limit : undefined;
@@ -94,15 +103,19 @@ export async function openTables(
     validation: validation && part(validation),
     test: selection ? part(train, selection.held) : part(given ?? train),
   };
-  const steps = [parts.train, parts.validation ?? [], parts.test]
-    .flat()
-    .reduce(
-      (most, { table, indices }) => indices.reduce((a, index) => Math.max(a, table.lengths[index]), most),
+  const used = [parts.train, parts.validation ?? [], parts.test].flat();
+  const longest = (lengthsOf: (table: SequenceTable) => ArrayLike<number>) =>
+    used.reduce(
+      (most, { table, indices }) => indices.reduce((a, index) => Math.max(a, lengthsOf(table)[index]), most),
       1,
     );
+  const steps = longest(({ lengths }) => lengths);
+  const longestTarget =
+    config.target_kind === 'sequence' ? longest(({ targetLengths = [] }) => targetLengths) : undefined;
+  const form = { tables, mapping, steps, longestTarget };
   const problems = new Problems();
   const split = ({ table, indices }: ReturnType<typeof part>): Split | undefined =>
-    problems.attempt(() => splitOf(table, indices, { tables, mapping, steps }));
+    problems.attempt(() => splitOf(table, indices, form));
   const splits = {
     train: split(parts.train),
     validation: parts.validation && split(parts.validation),
@@ -131,16 +144,26 @@ function refuseWithoutSequences({ lengths, unlabelled, sources }: SequenceTable)
   throw damagedError('data/no-targets', message, { file: sources[0].name });
 }
 
+function mappingOf(
+  config: SequenceTablesConfig,
+  labels: readonly LabelCodes[],
+  ignoredLabel: number | undefined,
+): ClassMapping | undefined {
+  if (config.target_kind === 'sequence') return symbolMapping(labels, config.path);
+  return config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
+}
+
 function divisibleOf(
   { lengths, labels, targets, valueIn, startOf }: SequenceTable,
-  mapping: ClassMapping | undefined,
+  kind: Targets['kind'],
   perStep: boolean,
+  mapping: ClassMapping | undefined,
 ): Divisible {
-  const classes = mapping && !perStep ? classesByCode(labels, mapping) : undefined;
+  const classes = mapping && kind === 'class' && !perStep ? classesByCode(labels, mapping) : undefined;
   return {
     count: lengths.length,
     classes: classes && Int32Array.from(targets, code => classes[code]),
-    targets: mapping ? 'one class per step' : 'values',
+    targets: NOT_ONE_CLASS[kind],
     ...{ valueIn, startOf },
   };
 }
@@ -149,18 +172,22 @@ interface SplitForm {
   readonly tables: SequenceTables;
   readonly mapping: ClassMapping | undefined;
   readonly steps: number;
+  /** Symbols of the longest target; undefined unless targets are sequences. */
+  readonly longestTarget: number | undefined;
 }
 
 function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): Split {
-  const { tables, mapping, steps } = form;
+  const { tables, mapping, steps, longestTarget } = form;
   const { inputSize, perStep, idIsPlace } = tables;
   const { features, records } = table;
   const lengths = Int32Array.from(indices, index => table.lengths[index]);
   const isStored = records !== undefined && mapping !== undefined && perStep;
-  if (perStep && !isStored && indices.length * steps > MAX_ELEMENTS) {
+  const width = perStep && !isStored ? steps : (longestTarget ?? 1);
+  if (indices.length * width > MAX_ELEMENTS) {
+    const longest = longestTarget ? `one target has ${longestTarget} symbols` : tables.longest(steps);
     throw damagedError(
       'data/too-large',
-      `${tables.longest(steps)}; padding every sequence to that length takes too much memory`,
+      `${longest}; padding every sequence to that length takes too much memory`,
       { file: table.sources[0].name },
     );
   }
@@ -194,8 +221,9 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
 function targetsOf(
   table: SequenceTable,
   indices: Uint32Array,
-  { tables: { perStep, targetSize }, mapping, steps }: SplitForm,
+  { tables: { perStep, targetSize }, mapping, steps, longestTarget }: SplitForm,
 ): Targets {
+  if (mapping && longestTarget) return sequenceTargets(table, indices, mapping, longestTarget);
   const width = perStep ? steps : 1;
   const starts = startsOf(table.lengths);
   /** Calls `visit` with the position of a sequence's targets, in rows, and of those to write. */
@@ -218,4 +246,20 @@ function targetsOf(
     for (let i = 0; i < count; i++) values[to + i] = classes[table.targets[from + i]] ?? IGNORED;
   });
   return { kind: 'class', numClasses: mapping.labels.length, values, perStep };
+}
+
+function sequenceTargets(
+  { targets, targetLengths = [], labels }: SequenceTable,
+  indices: Uint32Array,
+  mapping: ClassMapping,
+  size: number,
+): Targets {
+  const classes = classesByCode(labels, mapping);
+  const starts = startsOf(targetLengths);
+  const values = new Int32Array(indices.length * size).fill(IGNORED);
+  indices.forEach((index, at) => {
+    for (let i = 0; i < targetLengths[index]; i++)
+      values[at * size + i] = classes[targets[starts[index] + i]];
+  });
+  return { kind: 'sequence', numClasses: mapping.labels.length, size, values };
 }

@@ -51,11 +51,19 @@ export const otherFiles = (what: string, content: string, example: (split: strin
 });
 
 export const targetKind = (description: string) =>
-  key.choice(['class', 'value'], {
-    description,
+  key.choice(['class', 'value', 'sequence'], {
+    description: `${description} sequence: symbols, with a length of their own for each sequence, for the \`ctc\` loss.`,
     examples: ['class'],
     aliases: ['target_type'],
     required: true,
+  });
+
+/** How the text of a target becomes symbols. @param without what targets are without this key */
+export const targetLevel = (without: string) =>
+  key.choice(['character', 'word'], {
+    description: `The symbols of a target with \`target_kind: sequence\`: characters (Unicode code points) of a text, or words separated by white space.${without}`,
+    examples: ['word'],
+    aliases: ['output_level', 'target_tokens'],
   });
 
 type About = { description: string; examples: readonly unknown[] };

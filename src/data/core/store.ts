@@ -84,6 +84,10 @@ function selectTargets(targets: Targets, indices: Uint32Array, steps: number): T
     const placeOf = (at: number) => indices[Math.floor(at / predictions)] * predictions + (at % predictions);
     return { ...targets, values, ...(given && { given: at => given(placeOf(at)) }) };
   }
+  if (targets.kind === 'sequence') {
+    const { size, values } = targets;
+    return { ...targets, values: copyRows(values, new Int32Array(indices.length * size), indices, size) };
+  }
   const width = targets.perStep ? steps : 1;
   const values =
     targets.values instanceof Int32Array

@@ -3,6 +3,7 @@ import { settingsOf, type TypeOf } from '../../util/schema.js';
 import type { Task } from '../metrics/metric.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
+import { ctc } from './ctc.js';
 import { huber } from './huber.js';
 import type { Loss, LossKind, MadeFrom } from './loss.js';
 import { mae } from './mae.js';
@@ -16,6 +17,7 @@ export const losses = {
   mae,
   huber,
   quantile,
+  ctc,
 };
 
 export const lossConfig = settingsOf('loss', 'kind', losses, {

@@ -1,4 +1,4 @@
-/** Interface of losses: one value per prediction in the graph, and its weight in the mean. */
+/** Interface of losses: one value per prediction or sequence, and its weight in the mean. */
 import * as s from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import type { Task } from '../metrics/metric.js';
@@ -36,26 +36,58 @@ type NumberList<T> = T extends readonly number[] ? readonly number[] : T;
 
 export type Constants<T> = Readonly<Record<string, T>>;
 
-export interface Loss {
-  /** Kind of the targets: a class index per prediction, or numbers. */
-  readonly target: 'class' | 'value';
+/** Judges each prediction by itself, or all outputs of a sequence at once. */
+export type Loss = LossOfPredictions | LossOfSequences;
+
+interface AnyLoss {
   /**
-   * Target values in the graph for C outputs, as an axis; null for a class, which has no axis. A
+   * Target values in the graph for C outputs, as an axis; null for symbols, which have no axis. A
    * target of the data with fewer values is repeated, once for each output of a value.
    */
   targetWidth(outputSize: number): number | null;
+  /** The sum of all losses is divided by the sum of these weights. */
+  weight(outputSize: number, label: number): number;
   /** Vectors passed to `rows`, for C outputs. */
   constants?(outputSize: number): Constants<readonly number[]>;
-  /** Summed over the values of a prediction: `[B, C]`, target `[B]` or `[B, C]` -> `[B]`. */
-  rows(prediction: Node, target: Node, constants: Constants<Node>): Node;
-  /** The sum of all `rows` is divided by the sum of these weights. */
-  weight(outputSize: number, label: number): number;
   /**
    * Converts C outputs to a prediction in the form of the target. Absent: the outputs themselves.
    */
   readonly point?: (outputs: Float32Array) => Float32Array;
   /** In the order of the config: the quantile of each target value, from C outputs. */
   readonly quantiles?: readonly PredictedQuantile[];
+}
+
+export interface LossOfPredictions extends AnyLoss {
+  /** Kind of the targets: a class index per prediction, or numbers. */
+  readonly target: 'class' | 'value';
+  /** Summed over the values of a prediction: `[B, C]`, target `[B]` or `[B, C]` -> `[B]`. */
+  rows(prediction: Node, target: Node, constants: Constants<Node>): Node;
+}
+
+/** Computed outside the graph, in float64: equal on every backend. */
+export interface LossOfSequences extends AnyLoss {
+  readonly target: 'sequence';
+  /**
+   * Writes the loss of each sequence `[B]` and, unless absent, the gradient of the weighted sum
+   * with respect to the outputs `[T, B, C]`. A sequence of weight 0 has loss 0.
+   */
+  judge(batch: SequenceBatch, losses: Numbers, gradient?: Numbers): void;
+}
+
+type Numbers = Float32Array | Float64Array;
+
+/** Outputs of B sequences, and their targets. */
+export interface SequenceBatch {
+  readonly batch: number;
+  readonly classes: number;
+  /** `[T, B, C]`. */
+  readonly outputs: Numbers;
+  /** `[B]`. */
+  readonly lengths: Numbers;
+  /** `[S, B]`; negative after the end of a target. */
+  readonly targets: Numbers;
+  /** `[B]`. */
+  readonly weights: Numbers;
 }
 
 export interface PredictedQuantile {
@@ -68,4 +100,4 @@ export const OF_VALUES = {
   target: 'value',
   targetWidth: (outputSize: number) => outputSize,
   weight: (outputSize: number) => outputSize,
-} as const satisfies Partial<Loss>;
+} as const satisfies Partial<LossOfPredictions>;

@@ -16,6 +16,7 @@ import {
 } from './metric.js';
 import { auroc, averagePrecision } from './ranked.js';
 import { f1, precision, recall } from './scores.js';
+import { sequenceAccuracy, tokenErrorRate } from './sequences.js';
 
 export { TASKS, type Task } from './metric.js';
 
@@ -36,6 +37,8 @@ export const metrics = {
   mase,
   coverage,
   interval_width: intervalWidth,
+  token_error_rate: tokenErrorRate,
+  sequence_accuracy: sequenceAccuracy,
 };
 
 type Metrics = typeof metrics;
@@ -155,7 +158,7 @@ const NAMES = (['train', 'validation', 'test'] as const).flatMap((split): Metric
     : (['loss', ...MEASURED] as const).map(metric => `${split}.${metric}` as const),
 );
 const form = `SPLIT.METRIC such as test.accuracy; SPLIT is \`train\`, \`validation\` or \`test\`; METRIC is ${either(['loss', ...MEASURED].map(name => `\`${name}\``))}`;
-const listed = (['classes', 'labels', 'values'] as const).map(
+const listed = (['classes', 'labels', 'values', 'sequences'] as const).map(
   task => `For ${task}: ${metricsOfTask(task).join(', ')}.`,
 );
 

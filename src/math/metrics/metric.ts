@@ -1,14 +1,17 @@
 /** Interface of metrics: values accumulated over the predictions of a split. */
 
-/** What models predict: one of several classes, several independent labels, or numbers. */
-export type Task = 'classes' | 'labels' | 'values';
+/**
+ * What models predict: one of several classes, several independent labels, numbers, or a sequence
+ * of symbols with a length of its own.
+ */
+export type Task = 'classes' | 'labels' | 'values' | 'sequences';
 
 interface TaskFacts {
   /** Metrics of an evaluation besides the loss, unless a config lists others. */
   readonly metrics: readonly string[];
   /** The metric that chooses the best checkpoint, unless a config names another. */
-  readonly selects: 'accuracy' | 'loss';
-  readonly target: 'class' | 'value';
+  readonly selects: 'accuracy' | 'loss' | 'token_error_rate';
+  readonly target: 'class' | 'value' | 'sequence';
 }
 
 /** The most common task for each kind of target first. */
@@ -16,6 +19,11 @@ export const TASKS = {
   classes: { metrics: ['accuracy'], selects: 'accuracy', target: 'class' },
   values: { metrics: ['mean_absolute_error', 'rmse'], selects: 'loss', target: 'value' },
   labels: { metrics: ['accuracy', 'f1'], selects: 'loss', target: 'value' },
+  sequences: {
+    metrics: ['token_error_rate', 'sequence_accuracy'],
+    selects: 'token_error_rate',
+    target: 'sequence',
+  },
 } as const satisfies Readonly<Record<Task, TaskFacts>>;
 
 /** How a metric is computed for a task: as the mean of one value per prediction, or otherwise. */
@@ -47,10 +55,15 @@ export type Numbers = Float32Array | Float64Array | Int32Array;
 export interface Scored {
   /** `[C]`: logits of classes or labels, or values. */
   readonly outputs: Numbers;
-  /** In the form of the target: probabilities of labels, or values in the units of the data. */
+  /**
+   * In the form of the target: probabilities of labels, values in the units of the data, or the
+   * predicted symbols.
+   */
   readonly point: Numbers;
   /** The class `[1]`, or numbers in the form of `point`. */
   readonly target: Numbers;
+  /** Equal for equal inputs, whose targets are alternatives. Present for sequences. */
+  readonly input?: string;
   /** The lowest and the highest quantile, in the form of `point`; absent without quantiles. */
   readonly interval?: readonly [lower: Numbers, upper: Numbers] | undefined;
   /** Denominators of MASE, one for each target of a step; undefined if unknown. */

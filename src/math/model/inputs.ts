@@ -15,14 +15,19 @@ export type InputRole =
   /** 0 if dropped, else 1 / (1 - p). */
   | 'dropout'
   | 'target'
-  /** The weight of a prediction's loss in the mean; 0 if it is ignored or pads the batch. */
-  | 'weight';
+  /** The weight of a loss in the mean; 0 if it is ignored or pads the batch. */
+  | 'weight'
+  /** The steps of a sequence. */
+  | 'length';
 
 export interface DeclaredInput {
   readonly name: string;
   readonly role: InputRole;
-  /** One value for each step of the sequence, each prediction of the head, or the sequence. */
-  readonly per: 'step' | 'prediction' | 'sequence';
+  /**
+   * One value for each step of the sequence, each prediction of the head, each symbol of the
+   * longest target, or one for the sequence.
+   */
+  readonly per: 'step' | 'prediction' | 'symbol' | 'sequence';
   /** Numbers for each row, as a separate axis; null: one number without an axis. */
   readonly width: number | null;
   /** Values are integers below this. */
@@ -82,16 +87,35 @@ export function declaredInputs(
       inputs.push({ name: headDropoutName(i), role: 'dropout', per: 'prediction', width, dropout });
     });
   }
+  const [target, weight] =
+    loss.target === 'sequence' ? (['symbol', 'sequence'] as const) : (['prediction', 'prediction'] as const);
   inputs.push(
-    { name: 'target', role: 'target', per: 'prediction', width: loss.targetWidth(spec.outputSize) },
-    { name: 'weight', role: 'weight', per: 'prediction', width: null },
+    { name: 'target', role: 'target', per: target, width: loss.targetWidth(spec.outputSize) },
+    { name: 'weight', role: 'weight', per: weight, width: null },
   );
+  if (loss.target === 'sequence') {
+    inputs.push({ name: 'length', role: 'length', per: 'sequence', width: null });
+  }
   return inputs;
 }
 
 /** The part `part` of what the lowest layer reads. */
 export function inputName(part: number): string {
   return part === 0 ? 'x' : `x.${part}`;
+}
+
+export interface BatchLengths {
+  readonly steps: number;
+  /** Symbols of the longest target; absent if targets are not sequences. */
+  readonly targetLength?: number | undefined;
+}
+
+/** The values of an input for each row of a batch, along its first axis. */
+export function countOf({ per }: DeclaredInput, spec: ModelSpec, lengths: BatchLengths): number {
+  const { steps, targetLength = 0 } = lengths;
+  if (per === 'step') return steps;
+  if (per === 'prediction') return predictionsOf(spec, steps);
+  return per === 'symbol' ? targetLength : 1;
 }
 
 export function constantName(name: string): string {
@@ -129,12 +153,6 @@ export function widthOf({ width }: DeclaredInput): number {
 /** Numbers for `count` steps or predictions of a batch of `batch` rows. */
 export function inputShape({ width }: DeclaredInput, count: number, batch: number): Shape {
   return width === null ? [count, batch] : [count, batch, width];
-}
-
-/** Steps or predictions of a batch of `steps` steps that `input` has values for. */
-export function countOf({ per }: DeclaredInput, spec: ModelSpec, steps: number): number {
-  if (per === 'sequence') return 1;
-  return per === 'step' ? steps : predictionsOf(spec, steps);
 }
 
 /** Predictions for each sequence of `steps` steps. */

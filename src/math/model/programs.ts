@@ -44,9 +44,10 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
 /**
  * Inputs: those of the model that the block reads (`blockInputs`); parameters as `UNIT.NAME`;
  * `state.NAME` [B, size]; `below.PART` [S, B, D], the outputs of the layer below; with gradients
- * `cotangent.state.NAME` and `cotangent.above.PART` [S, B, D]. Outputs: `prediction.T` [B, C] and
- * `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
- * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and
+ * `cotangent.state.NAME`, `cotangent.above.PART` [S, B, D] and, if the loss judges whole sequences,
+ * `cotangent.prediction` [S, B, C]. Outputs: `prediction.T` [B, C]; unless the loss judges whole
+ * sequences, `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with
+ * gradients `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and
  * `gradient.embedded.PART.T` [B, E], the gradient of what was read from an embedding.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
@@ -55,6 +56,8 @@ export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options:
   const key = `${JSON.stringify(spec)} ${programKey(spec, block, options)}`;
   return programs.get(key, () => new BlockBuilder(spec, loss, block, options).build());
 }
+
+export const PREDICTION_COTANGENT = 'cotangent.prediction';
 
 /** A process may open a model several times. */
 const built = new WeakMap<Loss, Recent<Program>>();
@@ -120,7 +123,7 @@ class BlockBuilder {
     const declared = declaredInputs(spec, loss, options);
     return new Map(
       blockInputs(spec, block, declared).map(({ input, local }) => {
-        const count = Math.max(1, countOf(input, spec, block.steps));
+        const count = Math.max(1, countOf(input, spec, block));
         const shape = inputShape(input, count, options.batch);
         return [local, graph.input(local, shape, input)];
       }),
@@ -219,10 +222,20 @@ class BlockBuilder {
   }
 
   private head(sequence: Sequence, initial: ReadonlyMap<string, Node>, finals: Map<string, Node>): void {
-    const { spec, block, loss, outputs } = this;
+    const { spec, block, loss, outputs, options, graph } = this;
     const read = this.readByHead(sequence, initial, finals);
     if (!hasLoss(spec, block)) return;
     const weights = this.parameters(HEAD, HEAD);
+    if (loss.target === 'sequence') {
+      const shape = [read.length, options.batch, spec.outputSize];
+      const cotangent = options.gradient ? graph.input(PREDICTION_COTANGENT, shape) : undefined;
+      read.forEach((parts, t) => {
+        const prediction = this.dense(parts, t, weights);
+        if (cotangent) this.sources.push([prediction, select(cotangent, t)]);
+        else outputs.set(`prediction.${t}`, prediction);
+      });
+      return;
+    }
     const target = this.input('target');
     const weight = this.input('weight');
     const constants = Object.fromEntries(

@@ -51,22 +51,24 @@ export interface ScheduleOptions {
   /** Steps of the longest batch; shorter ones are cut at the same places, counted from the end. */
   readonly longest?: number;
   readonly variableLength: boolean;
+  /** Whether the head has blocks of its own: its gradient starts from all predictions. */
+  readonly separateHead?: boolean;
   readonly maxCellSteps?: number;
 }
 
 /** The blocks of a forward pass, in order. */
 export function makeSchedule(spec: ModelSpec, options: ScheduleOptions): readonly Block[] {
-  const { steps, maxCellSteps = MAX_UNCUT } = options;
+  const { steps, maxCellSteps = MAX_UNCUT, separateHead = false } = options;
   const groups = groupLayers(spec);
   const units = groups.flat();
-  if (units.length * steps <= maxCellSteps) return [block(spec, units, { steps })];
-  return groups.flatMap((group, i) => {
-    const hasHead = i === groups.length - 1;
+  const isWhole = units.length * steps <= maxCellSteps;
+  const blocks = (isWhole ? [units] : groups).flatMap((group, i, all) => {
+    const hasHead = i === all.length - 1 && !separateHead;
     if (group.length * steps <= maxCellSteps) return [block(spec, group, { steps, hasHead })];
     if (!group.some(({ reverse }) => reverse)) return cut(spec, group, hasHead, options);
-    const directions = group.flatMap(unit => cut(spec, [unit], false, options));
-    return hasHead ? [...directions, ...headBlocks(spec, options)] : directions;
+    return group.flatMap(unit => cut(spec, [unit], false, options));
   });
+  return blocks.some(({ hasHead }) => hasHead) ? blocks : [...blocks, ...headBlocks(spec, options)];
 }
 
 /** Consecutive forward layers form a group; a bidirectional layer is a group of its own. */
@@ -290,8 +292,13 @@ export function blockInputs(
   // dropout of lower layers has no name here: the block does not read it
   const below = (name: string) => /^dropout\.\d+\./.test(name) && !locals.has(name);
   return inputs
-    .filter(({ name }) => !below(name))
+    .filter(input => !below(input.name) && !isOfLoss(input))
     .map(input => ({ input, local: locals.get(input.name) ?? input.name }));
+}
+
+/** Whether a loss of sequences reads an input outside the graph. */
+function isOfLoss({ role, per }: DeclaredInput): boolean {
+  return role === 'length' || ((role === 'target' || role === 'weight') && per !== 'prediction');
 }
 
 /** Equal for blocks that share a program. */

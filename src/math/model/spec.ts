@@ -71,6 +71,11 @@ export function headSizes(spec: ModelSpec): number[] {
   return spec.staticSize > 0 ? [...outputs, spec.staticSize] : outputs;
 }
 
+/** Numbers that the data have for each step: one for a symbol. */
+export function numbersPerStep({ inputs, staticSize }: ModelSpec): number {
+  return inputs.reduce((sum, input) => sum + (input.kind === 'symbol' ? 1 : input.size), staticSize);
+}
+
 export function unitName({ layer, reverse }: Unit): string {
   return `${layer}${reverse ? '_reverse' : ''}`;
 }

@@ -9,7 +9,7 @@ import type { Loss } from '../losses/loss.js';
 import { predictsEachStep } from './heads.js';
 import { constantName, declaredInputs, type InputOptions, inputName, widthOf } from './inputs.js';
 import { ParameterLayout } from './parameters.js';
-import { blockProgram } from './programs.js';
+import { blockProgram, PREDICTION_COTANGENT } from './programs.js';
 import {
   type Block,
   type BlockLinks,
@@ -35,7 +35,7 @@ export interface WalkBatch<A> {
 }
 
 export interface WalkResult<A> {
-  /** Loss of each prediction before weighting, [S, B]. */
+  /** Loss of each prediction before weighting, [S, B], or of each sequence, [B]. */
   readonly rows: A;
   /** [S, B, C]. */
   readonly predictions: A;
@@ -55,6 +55,8 @@ export interface WalkShape extends InputOptions {
   readonly batch: number;
   /** Steps of the longest batch. */
   readonly sequenceLength: number;
+  /** Symbols of the longest target; absent if targets are not sequences. */
+  readonly targetLength?: number | undefined;
   readonly maxCellSteps?: number;
 }
 
@@ -67,6 +69,7 @@ function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number
     steps,
     longest,
     variableLength,
+    separateHead: loss.target === 'sequence',
     ...(maxCellSteps && { maxCellSteps }),
   });
   const parameters = schedule.map(block => parametersOf(spec, layout, block));
@@ -95,11 +98,15 @@ function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number
 /** A block with the facts that a walk needs, looked up once for all batches of a length. */
 type PlannedBlock = ReturnType<typeof planBlocks>[number];
 
-/** What a batch runs, in this order. The last block's gradient repeats its forward pass. */
-function runsOf(blocks: readonly PlannedBlock[], withGradient: boolean) {
+/**
+ * What a batch runs, in this order. The last block's gradient repeats its forward pass, unless the
+ * loss needs all predictions first.
+ */
+function runsOf(blocks: readonly PlannedBlock[], loss: Loss, withGradient: boolean) {
   const forward = blocks.map(({ block, forward: program }) => ({ block, what: 'forward', program }));
   const backward = blocks.map(({ block, gradient: program }) => ({ block, what: 'gradient', program }));
-  return withGradient ? [...forward.slice(0, -1), ...backward.reverse()] : forward;
+  if (!withGradient) return forward;
+  return [...(loss.target === 'sequence' ? forward : forward.slice(0, -1)), ...backward.reverse()];
 }
 
 /** The programs that a batch of `steps` steps runs, in the order in which they first run. */
@@ -110,7 +117,7 @@ export function batchPrograms(
   steps: number,
   withGradient: boolean,
 ): readonly KeyedProgram[] {
-  const runs = runsOf(planBlocks(spec, loss, shape, steps), withGradient);
+  const runs = runsOf(planBlocks(spec, loss, shape, steps), loss, withGradient);
   return [...new Map(runs.map(({ program }) => [program.key, program])).values()];
 }
 
@@ -145,6 +152,7 @@ export class ScheduleWalk<A extends Numbers> {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       this.collect(block, await this.machine.run(block.forward, values, tape.outputs(block)), result);
     }
+    this.judge(batch, result);
     tape.finish(result);
   }
 
@@ -158,20 +166,28 @@ export class ScheduleWalk<A extends Numbers> {
         if (isShared) gradient.fill(0, offset, offset + size);
     }
     const before: Arrays<A>[] = [];
+    // a loss of sequences needs all predictions before a gradient
+    const judgesAll = this.loss.target === 'sequence';
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       before.push(values);
-      if (before.length < blocks.length) await this.machine.run(block.forward, values, tape.outputs(block));
+      if (!judgesAll && before.length === blocks.length) break;
+      const out = await this.machine.run(block.forward, values, tape.outputs(block));
+      if (judgesAll) this.collect(block, out, result);
     }
+    const ofPredictions = judgesAll ? tape.ofPredictions() : undefined;
+    this.judge(batch, result, ofPredictions);
     for (let at = blocks.length - 1; at >= 0; at--) {
       const block = blocks[at];
       // the gradients that the block returns overwrite the cotangents it reads, so these are looked
       // up first
       const values = { ...before[at], ...tape.cotangentsOf(block) };
+      if (ofPredictions && hasLoss(this.spec, block.block))
+        values[PREDICTION_COTANGENT] = this.predictionsOf(block.block, ofPredictions);
       const places = { ...tape.gradients(block), ...this.ownGradients(block, gradient) };
-      if (at === blocks.length - 1) Object.assign(places, tape.outputs(block));
+      if (!judgesAll && at === blocks.length - 1) Object.assign(places, tape.outputs(block));
       const out = await this.machine.run(block.gradient, values, places);
-      this.collect(block, out, result);
+      if (!judgesAll) this.collect(block, out, result);
       this.accumulate(block, out, batch, gradient);
       tape.addGradients(block, out);
     }
@@ -202,6 +218,7 @@ export class ScheduleWalk<A extends Numbers> {
       const [from, count] = {
         step: [block.start, Math.max(1, block.steps)],
         prediction: this.predictions(block),
+        symbol: [0, this.shape.targetLength ?? 0],
         sequence: [0, 1],
       }[input.per];
       const size = batch * widthOf(input);
@@ -225,9 +242,25 @@ export class ScheduleWalk<A extends Numbers> {
     const [from, count] = this.predictions(block);
     for (let t = 0; t < count; t++) {
       const at = (from + t) * batch;
-      rows.set(out[`rows.${t}`], at);
+      if (this.loss.target !== 'sequence') rows.set(out[`rows.${t}`], at);
       predictions.set(out[`prediction.${t}`], at * this.spec.outputSize);
     }
+  }
+
+  /** Those of a block in `all`, [S, B, C]. */
+  private predictionsOf(block: Block, all: A): A {
+    const [from, count] = this.predictions(block);
+    const size = this.shape.batch * this.spec.outputSize;
+    return all.subarray(from * size, (from + count) * size) as A;
+  }
+
+  /** Computes a loss of sequences and its gradient. */
+  private judge({ inputs }: WalkBatch<A>, { rows, predictions }: WalkResult<A>, gradient?: A): void {
+    if (this.loss.target !== 'sequence') return;
+    const { batch } = this.shape;
+    const { target, weight, length } = inputs;
+    const given = { batch, classes: this.spec.outputSize, outputs: predictions };
+    this.loss.judge({ ...given, lengths: length, targets: target, weights: weight }, rows, gradient);
   }
 
   /** The gradients of parameters that no other block reads. */
@@ -368,6 +401,11 @@ class Tape<A extends Numbers> {
     });
   }
 
+  /** The gradient with respect to all predictions, [S, B, C]. */
+  ofPredictions(): A {
+    return this.array('predictions', this.length * this.batch * this.spec.outputSize);
+  }
+
   finish({ states }: WalkResult<A>): void {
     for (const [name, state] of Object.entries(states ?? {})) state.set(this.states.get(name)!);
   }
@@ -427,7 +465,11 @@ export interface StepProgram {
 export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
   const layout = new ParameterLayout(spec);
   const found = new Map<string, StepProgram>();
-  for (const { block, what, program } of runsOf(planBlocks(spec, loss, shape, shape.sequenceLength), true)) {
+  for (const { block, what, program } of runsOf(
+    planBlocks(spec, loss, shape, shape.sequenceLength),
+    loss,
+    true,
+  )) {
     const known = found.get(program.key);
     const names = parametersOf(spec, layout, block).map(({ name, parameter }) => [name, parameter] as const);
     found.set(program.key, {

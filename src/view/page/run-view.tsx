@@ -283,10 +283,12 @@ function GeneratedText({ sample: { text, length, temperature, seed } }: { readon
 type EvaluationReport = NonNullable<RunReport['evaluation']>;
 type ClassesReport = NonNullable<EvaluationReport['classes']>;
 type ValuesReport = NonNullable<EvaluationReport['values']>;
+type SequencesReport = NonNullable<EvaluationReport['sequences']>;
+type Misread = SequencesReport['misread'][number];
 type Mistake = ClassesReport['mistakes'][number];
 
 function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
-  const { split, epoch, step, classes, values, scores } = evaluation;
+  const { split, epoch, step, classes, values, sequences, scores } = evaluation;
   const where = [`${split} split`, epoch !== null && `epoch ${epoch}`, step !== null && `step ${step}`];
   const place = where.filter(Boolean).join(', ');
   return (
@@ -294,6 +296,7 @@ function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport 
       {classes !== null && <Confusion classes={classes} place={place} />}
       {classes !== null && <Mistakes classes={classes} place={place} />}
       {values !== null && <TrueAndPredicted values={values} place={place} />}
+      {sequences !== null && <Sequences sequences={sequences} place={place} />}
       {scores !== null && (
         <MeasuredTable
           title={`Each ${scores.of}`}
@@ -489,6 +492,66 @@ function Mistakes({ classes, place }: OfClasses) {
       columns={columns.filter(column => !!column)}
       rows={mistakes}
     />
+  );
+}
+
+interface OfSequences {
+  readonly sequences: SequencesReport;
+  readonly place: string;
+}
+
+function Sequences({ sequences, place }: OfSequences) {
+  const { inputs, right, edits, confusions, misread } = sequences;
+  const { substitutions, insertions, deletions } = edits;
+  const columns: readonly (Column<Misread> | false)[] = [
+    { name: 'sequence', show: ({ id, index }) => id ?? `#${index}` },
+    misread.some(({ input }) => input !== null) && {
+      name: 'input',
+      isText: true,
+      show: ({ input }) => input && <code>{input}</code>,
+    },
+    { name: 'true and predicted', isText: true, show: ({ alignment }) => <Aligned pairs={alignment} /> },
+    { name: 'errors', show: ({ errors }) => errors },
+    { name: 'probability', show: ({ probability }) => percent(probability) },
+  ];
+  return (
+    <>
+      <TableSection
+        title="Most frequent errors"
+        note={`${grouped(right)} of ${grouped(inputs)} sequences right; ${grouped(substitutions)} symbols substituted, ${grouped(insertions)} inserted, ${grouped(deletions)} deleted; ${place}.`}
+        columns={[
+          { name: 'true', isText: true, show: ({ target }) => target ?? 'none' },
+          { name: 'predicted', isText: true, show: ({ predicted }) => predicted ?? 'none' },
+          { name: 'count', show: ({ count }) => count },
+        ]}
+        rows={confusions}
+        most={20}
+      />
+      <TableSection
+        title="Worst sequences"
+        note={`Sorted by errors: the target above the prediction, with the errors marked; ${place}.`}
+        kind="numbers mistakes"
+        columns={columns.filter(column => !!column)}
+        rows={misread}
+      />
+    </>
+  );
+}
+
+/** Symbols of a target above those of the prediction. */
+function Aligned({ pairs }: { readonly pairs: Misread['alignment'] }) {
+  return (
+    <code class="aligned">
+      {pairs.map(({ target, predicted }, i) => {
+        const both = (
+          <>
+            <span>{target ?? '·'}</span>
+            <span>{predicted ?? '·'}</span>
+          </>
+        );
+        return target === predicted ? <span key={i}>{both}</span> : <mark key={i}>{both}</mark>;
+      })}
+    </code>
   );
 }
 

@@ -1,0 +1,249 @@
+/**
+ * Connectionist temporal classification against the sum over all answers, one by one, and against
+ * PyTorch (`fixtures/ctc/generate.py`).
+ */
+import '../support/quick.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { alignmentOf, decode } from '../../src/math/decoding/ctc.js';
+import { answersOf, isImpossible, logProbability } from '../../src/math/losses/ctc.js';
+import { lossOf } from '../../src/math/losses/index.js';
+import type { LossOfSequences, SequenceBatch } from '../../src/math/losses/loss.js';
+import { packageRoot } from '../../src/util/root.js';
+
+const ctc = lossOf({ kind: 'ctc' }) as LossOfSequences;
+
+/** All lists of `length` numbers below `count`. */
+function lists(count: number, length: number): number[][] {
+  if (length === 0) return [[]];
+  return lists(count, length - 1).flatMap(list => Array.from({ length: count }, (_, k) => [...list, k]));
+}
+
+/** What an answer leaves. */
+function labellingOf(answer: readonly number[], blank: number): number[] {
+  return answer.filter((k, i) => k !== answer[i - 1] && k !== blank);
+}
+
+interface Case {
+  readonly classes: number;
+  /** `[T][C]`. */
+  readonly outputs: readonly (readonly number[])[];
+  readonly symbols: readonly number[];
+}
+
+const cases: fc.Arbitrary<Case> = fc
+  .record({
+    classes: fc.integer({ min: 2, max: 4 }),
+    steps: fc.integer({ min: 1, max: 5 }),
+    length: fc.integer({ min: 0, max: 5 }),
+  })
+  .chain(({ classes, steps, length }) =>
+    fc.record({
+      classes: fc.constant(classes),
+      outputs: fc.array(
+        fc.array(
+          fc.integer({ min: -800, max: 800 }).map(z => z / 100),
+          { minLength: classes, maxLength: classes },
+        ),
+        { minLength: steps, maxLength: steps },
+      ),
+      symbols: fc.array(fc.integer({ min: 0, max: classes - 2 }), { minLength: length, maxLength: length }),
+    }),
+  );
+
+function softmax(row: readonly number[]): number[] {
+  const sum = row.reduce((total, z) => total + Math.exp(z), 0);
+  return row.map(z => Math.exp(z) / sum);
+}
+
+/** Each answer with its probability, by what it leaves. */
+function allAnswers({ classes, outputs }: Case) {
+  const rows = outputs.map(softmax);
+  const found = new Map<string, { readonly answer: readonly number[]; readonly probability: number }[]>();
+  for (const answer of lists(classes, outputs.length)) {
+    const probability = answer.reduce((product, k, t) => product * rows[t][k], 1);
+    const key = labellingOf(answer, classes - 1).join();
+    found.set(key, [...(found.get(key) ?? []), { answer, probability }]);
+  }
+  return found;
+}
+
+const total = (all: readonly { readonly probability: number }[] = []) =>
+  all.reduce((sum, { probability }) => sum + probability, 0);
+
+function batchOf(given: readonly Case[], weights: readonly number[]): SequenceBatch {
+  const [batch, [{ classes }]] = [given.length, given];
+  const steps = Math.max(...given.map(({ outputs }) => outputs.length));
+  const longest = Math.max(...given.map(({ symbols }) => symbols.length));
+  const outputs = new Float64Array(steps * batch * classes).fill(3);
+  const targets = new Float64Array(longest * batch).fill(-100);
+  given.forEach((one, row) => {
+    for (const [t, values] of one.outputs.entries()) outputs.set(values, (t * batch + row) * classes);
+    for (const [s, symbol] of one.symbols.entries()) targets[s * batch + row] = symbol;
+  });
+  const lengths = Float64Array.from(given, one => one.outputs.length);
+  return { batch, classes, outputs, lengths, targets, weights: Float64Array.from(weights) };
+}
+
+const answersFor = ({ outputs, classes }: Case) =>
+  answersOf(Float64Array.from(outputs.flat()), { steps: outputs.length, classes });
+
+const near = (a: number, b: number, tolerance = 1e-12) =>
+  a === b || Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b));
+
+t.test('the loss and its gradient are those of the sum over all answers', async t => {
+  fc.assert(
+    fc.property(cases, given => {
+      const { classes, symbols, outputs } = given;
+      const losses = new Float64Array(1);
+      const gradient = new Float64Array(outputs.length * classes);
+      ctc.judge(batchOf([given], [0.7]), losses, gradient);
+      const length = Math.max(1, symbols.length);
+      const answers = allAnswers(given).get(symbols.join()) ?? [];
+      const probability = total(answers);
+      if (isImpossible(symbols, outputs.length)) return answers.length === 0 && losses[0] === Infinity;
+      const expected = outputs.flatMap((row, t) =>
+        softmax(row).map((own, k) => {
+          const there = total(answers.filter(({ answer }) => answer[t] === k));
+          return (0.7 / length) * (own - there / probability);
+        }),
+      );
+      return (
+        near(losses[0], -Math.log(probability) / length, 1e-10) &&
+        expected.every((value, i) => near(gradient[i], value, 1e-10))
+      );
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+  t.pass();
+});
+
+t.test('sequences of a batch do not affect each other, and padding counts for nothing', async t => {
+  fc.assert(
+    fc.property(fc.array(cases, { minLength: 2, maxLength: 4 }), all => {
+      const same = all.filter(({ classes }) => classes === all[0].classes);
+      const weights = same.map((_, i) => (i === 1 ? 0 : 0.5));
+      const batch = batchOf(same, weights);
+      const [losses, gradient] = [new Float64Array(same.length), new Float64Array(batch.outputs.length)];
+      ctc.judge(batch, losses, gradient.fill(9));
+      return same.every((one, row) => {
+        const own = [new Float64Array(1), new Float64Array(one.outputs.length * one.classes)] as const;
+        ctc.judge(batchOf([one], [weights[row]]), ...own);
+        const rows = gradient.filter((_, i) => Math.floor(i / one.classes) % same.length === row);
+        return losses[row] === own[0][0] && rows.every((value, i) => value === (own[1][i] ?? 0));
+      });
+    }),
+    { numRuns: 100, seed: 1 },
+  );
+  t.pass();
+});
+
+t.test(
+  'a beam that keeps everything finds the likeliest labellings; alignments are the likeliest',
+  async t => {
+    fc.assert(
+      fc.property(cases, given => {
+        const answers = answersFor(given);
+        const all = allAnswers(given);
+        const ranked = [...all].map(([key, of]) => [key, total(of)] as const).sort((a, b) => b[1] - a[1]);
+        const found = decode(answers, 1000);
+        const [[, most]] = ranked;
+        return (
+          found.length === ranked.length &&
+          near(Math.exp(found[0].logProbability), most, 1e-9) &&
+          found.every(({ symbols, logProbability: own }) => {
+            const of = all.get(Array.from(symbols).join()) ?? [];
+            const likeliest = Math.max(...of.map(({ probability }) => probability));
+            const begins = alignmentOf(answers, symbols);
+            const aligned = of.filter(
+              ({ answer }) => beginsOf(answer, given.classes - 1).join() === begins.join(),
+            );
+            return (
+              near(Math.exp(own), total(of), 1e-9) &&
+              aligned.some(({ probability }) => near(probability, likeliest, 1e-9))
+            );
+          })
+        );
+      }),
+      { numRuns: 150, seed: 1 },
+    );
+    t.pass();
+  },
+);
+
+function beginsOf(answer: readonly number[], blank: number): number[] {
+  return [...answer.keys()].filter(t => answer[t] !== answer[t - 1] && answer[t] !== blank);
+}
+
+t.test('without a beam, what the likeliest answer to each step leaves', async t => {
+  fc.assert(
+    fc.property(cases, given => {
+      const answer = given.outputs.map(row => row.indexOf(Math.max(...row)));
+      const [{ symbols }, ...others] = decode(answersFor(given), 1);
+      return (
+        others.length === 0 && Array.from(symbols).join() === labellingOf(answer, given.classes - 1).join()
+      );
+    }),
+    { numRuns: 200, seed: 1 },
+  );
+  const nan = {
+    classes: 3,
+    outputs: [
+      [1, 0, 0],
+      [Number.NaN, 0, 0],
+      [0, 1, 0],
+    ],
+    symbols: [],
+  };
+  t.same(decode(answersFor(nan), 4), [{ symbols: [0, -1, 1], logProbability: Number.NaN }]);
+});
+
+t.test('a narrow beam finds at most so many, the likeliest first', async t => {
+  const outputs = Array.from({ length: 20 }, (_, t) =>
+    Array.from({ length: 5 }, (_, k) => 2 * Math.sin(7 * t + 3 * k)),
+  );
+  const answers = answersFor({ classes: 5, outputs, symbols: [] });
+  const best = (beam: number) => decode(answers, beam)[0].logProbability;
+  const found = decode(answers, 6);
+  t.equal(found.length, 6);
+  t.same(
+    found,
+    found.toSorted((a, b) => b.logProbability - a.logProbability),
+  );
+  t.equal(new Set(found.map(({ symbols }) => Array.from(symbols).join())).size, 6);
+  t.ok(best(2) >= best(1) && best(50) >= best(6) && best(50) > best(1));
+});
+
+interface TorchCase {
+  readonly name: string;
+  readonly steps: number;
+  readonly classes: number;
+  readonly symbols: readonly number[];
+  readonly loss: number;
+  /** Of the first and the last step, and the norm over all. */
+  readonly gradient: { readonly first: number[]; readonly last: number[]; readonly norm: number };
+}
+
+const torch: readonly TorchCase[] = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/ctc/ctc.json'), 'utf8'),
+);
+
+for (const { name, steps, classes, symbols, loss, gradient: expected } of torch) {
+  t.test(`as PyTorch: ${name}`, async t => {
+    const outputs = Array.from({ length: steps }, (_, t) =>
+      Array.from({ length: classes }, (_, k) => 3 * Math.sin(1.7 * t + 2.3 * k * k)),
+    );
+    const given = { classes, outputs, symbols };
+    const losses = new Float64Array(1);
+    const gradient = new Float64Array(steps * classes);
+    ctc.judge(batchOf([given], [1]), losses, gradient);
+    t.ok(near(losses[0], loss, 1e-10), `${losses[0]}, PyTorch has ${loss}`);
+    t.ok(near(losses[0] * Math.max(1, symbols.length), -logProbability(answersFor(given), symbols)));
+    for (const [k, value] of expected.first.entries()) t.ok(near(gradient[k], value, 1e-9));
+    for (const [k, value] of expected.last.entries())
+      t.ok(near(gradient[(steps - 1) * classes + k], value, 1e-9));
+    t.ok(near(Math.hypot(...gradient), expected.norm, 1e-9));
+  });
+}
