@@ -223,7 +223,7 @@ function* checkLossTargets(
   }
 }
 
-/** Targets that no answers to the steps of their input leave, of the first split that has some. */
+/** Targets that have no path of the steps of their input, of the first split that has some. */
 function* impossibleTargets(
   locator: Locator,
   splits: Readonly<Record<string, Split>>,

@@ -18,7 +18,7 @@ import {
   type TextLevel,
 } from '../data/index.js';
 import { alignmentOf } from '../math/decoding/ctc.js';
-import { answersOf, isImpossible } from '../math/losses/ctc.js';
+import { classProbabilities, isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { type Numbers, predictedClass } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
@@ -563,11 +563,14 @@ export function textOfSymbols(symbols: SymbolList, level: TextLevel | undefined)
   return symbols.join(level === 'character' ? '' : ' ');
 }
 
-/** @param one all outputs of the sequence */
-function symbolsPrediction(
+/**
+ * @param computed all outputs of the sequence
+ * @internal
+ */
+export function symbolsPrediction(
   form: PredictionForm,
-  { outputs, decoded = [] }: Computed,
-  { target, time }: { readonly target: Int32Array | undefined; readonly time: string | undefined },
+  { outputs, decoded = [] }: Pick<Computed, 'outputs' | 'decoded'>,
+  { target, time }: { readonly target?: Int32Array | undefined; readonly time?: string | undefined },
 ): SymbolsPrediction {
   const { classNames, targetLevel, size } = form;
   const named = (symbols: ArrayLike<number>) =>
@@ -577,7 +580,7 @@ function symbolsPrediction(
     return { symbols: list, text: textOfSymbols(list, targetLevel), probability: Math.exp(logProbability) };
   });
   const classes = size + 1;
-  const answers = answersOf(outputs, { steps: outputs.length / classes, classes });
+  const probabilities = classProbabilities(outputs, { steps: outputs.length / classes, classes });
   const [best] = decoded;
   return {
     kind: 'sequence',
@@ -585,7 +588,7 @@ function symbolsPrediction(
     ...(time !== undefined && { time }),
     ...likeliest[0],
     likeliest,
-    steps: Number.isNaN(best.logProbability) ? [] : alignmentOf(answers, best.symbols),
+    steps: Number.isNaN(best.logProbability) ? [] : alignmentOf(probabilities, best.symbols),
     ...(target && { target: named(target) }),
   };
 }

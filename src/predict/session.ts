@@ -12,22 +12,30 @@ import {
 } from '../data/index.js';
 import { KernelMachine } from '../engine/linked-executable.js';
 import { lossOf } from '../math/losses/index.js';
+import { predictedClass } from '../math/metrics/metric.js';
 import { type DeclaredInput, declaredInputs, widthOf } from '../math/model/inputs.js';
 import { carriedStates } from '../math/model/walk.js';
-import { Readout } from '../train/evaluator.js';
+import { probabilityOf, Readout } from '../train/evaluator.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
 import { inWords } from '../util/arguments.js';
 import { type Diagnostic, damagedError, damagedErrors, UserError, usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import type { OpenedModel } from './open.js';
-import { newTargets, type Prediction, type PredictionForm, predictionOf } from './predictor.js';
+import {
+  newTargets,
+  type Prediction,
+  type PredictionForm,
+  predictionOf,
+  symbolsPrediction,
+} from './predictor.js';
 
 /** A sequence whose steps are passed one by one. Sessions of one model are independent. */
 export interface Session<A extends Prediction = Prediction> {
   /**
-   * Adds the next step and returns the model's prediction for the sequence so far. Steps are
-   * processed in the order of the calls, even if these are not awaited.
+   * Adds the next step and returns the model's prediction for the sequence so far; of a model with
+   * the loss `ctc`, the symbol that begins at the step, if one does. Steps are processed in the
+   * order of the calls, even if these are not awaited.
    * @throws UserError (exit 5) if the step does not fit the model; the sequence continues without
    *   it
    */
@@ -36,7 +44,12 @@ export interface Session<A extends Prediction = Prediction> {
   reset(): void;
 }
 
-type States = ReadonlyMap<string, Float32Array>;
+/** Where a session is. */
+interface Progress {
+  readonly states: ReadonlyMap<string, Float32Array>;
+  /** The likeliest class at the last step, of a model with the loss `ctc`. */
+  likeliest?: number;
+}
 
 export class StepModel {
   private readonly computer: ShardComputer;
@@ -64,10 +77,6 @@ export class StepModel {
         { expected: '`predict` with whole sequences' },
       );
     }
-    if (form.kind === 'sequence') {
-      const message = 'a model that predicts sequences of symbols reads whole sequences';
-      throw usageError('model/sequences', message, { expected: '`predict` with whole sequences' });
-    }
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };
     this.job = { backend: run.backend, spec, loss: run.loss, shape, withGradient: false };
@@ -80,7 +89,7 @@ export class StepModel {
   }
 
   session(): Session {
-    let states = this.begin();
+    let progress = this.begin();
     let taken = 0;
     const reader = new StepReader(this.model);
     const preparer = new StepPreparer(this.model);
@@ -88,13 +97,13 @@ export class StepModel {
       step: async given => {
         const values = reader.read(given, `step ${taken}`);
         const prepared = preparer.step(values);
-        const of = states;
+        const of = progress;
         const step = taken++;
         const symbol = this.symbolOf(given, values);
         return this.inOrder(() => this.compute(of, step, prepared, symbol));
       },
       reset: () => {
-        states = this.begin();
+        progress = this.begin();
         reader.restart();
         preparer.restart();
         taken = 0;
@@ -109,10 +118,11 @@ export class StepModel {
     return result;
   }
 
-  private begin(): States {
-    return new Map(
-      carriedStates(this.job.spec).map(({ name, size, start }) => [name, new Float32Array(size).fill(start)]),
+  private begin(): Progress {
+    const states = carriedStates(this.job.spec).map(
+      ({ name, size, start }) => [name, new Float32Array(size).fill(start)] as const,
     );
+    return { states: new Map(states) };
   }
 
   private symbolOf(given: StepValues, [number]: Float32Array): string | undefined {
@@ -121,7 +131,7 @@ export class StepModel {
   }
 
   private async compute(
-    states: States,
+    progress: Progress,
     step: number,
     values: Float32Array,
     symbol: string | undefined,
@@ -132,7 +142,7 @@ export class StepModel {
       const { name, first = 0 } = input;
       inputs[name].set(values.subarray(first, first + widthOf(input)));
     }
-    for (const [name, state] of states) carried.before[name].set(state);
+    for (const [name, state] of progress.states) carried.before[name].set(state);
     if (inputs.pool) {
       // mean of t outputs = (mean of t - 1 outputs) * (t - 1) / t + last output / t
       inputs.pool[0] = 1 / (step + 1);
@@ -142,8 +152,22 @@ export class StepModel {
       }
     }
     await this.computer.compute(this.model.pool.parameters, this.memory);
-    for (const [name, state] of states) state.set(carried.before[name]);
+    for (const [name, state] of progress.states) state.set(carried.before[name]);
+    if (this.form.kind === 'sequence') return this.symbolAt(step, predictions, progress);
     return predictionOf(this.form, this.readout, { step, symbol, outputs: predictions, at: 0 });
+  }
+
+  /** The symbol that begins at a step of the likeliest path, with its probability at the step. */
+  private symbolAt(step: number, outputs: Float32Array, progress: Progress): Prediction {
+    const blank = this.form.size;
+    const { likeliest: before = blank } = progress;
+    const likeliest = predictedClass(outputs);
+    progress.likeliest = likeliest;
+    const begins = likeliest !== before && likeliest !== blank;
+    const logProbability = Math.log(probabilityOf(outputs, likeliest));
+    const decoded = [{ symbols: begins ? [likeliest] : [], logProbability }];
+    const { steps, ...prediction } = symbolsPrediction(this.form, { outputs, decoded }, {});
+    return { ...prediction, step, steps: steps.map(() => step) };
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../engine/linked-executable.js';
 import type { Width } from '../engine/simd-compile.js';
 import { type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
-import { answersOf } from '../math/losses/ctc.js';
+import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
 import { countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
@@ -122,8 +122,9 @@ export class ShardComputer {
     decoded.logProbabilities.fill(Number.NaN);
     batch.inputs.length.forEach((steps, row) => {
       if (steps === 0) return;
-      const answers = answersOf(predictions, { steps, classes }, row * classes, shape.batch * classes);
-      decode(answers, beam).forEach(({ symbols, logProbability }, i) => {
+      const [from, stride] = [row * classes, shape.batch * classes];
+      const probabilities = classProbabilities(predictions, { steps, classes }, from, stride);
+      decode(probabilities, beam).forEach(({ symbols, logProbability }, i) => {
         const at = row * beam + i;
         decoded.symbols.set(symbols, at * shape.sequenceLength);
         decoded.logProbabilities[at] = logProbability;

@@ -1,5 +1,5 @@
 /**
- * Connectionist temporal classification against the sum over all answers, one by one, and against
+ * Connectionist temporal classification against the sum over all paths, one by one, and against
  * PyTorch (`fixtures/ctc/generate.py`).
  */
 import '../support/quick.js';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { alignmentOf, decode } from '../../src/math/decoding/ctc.js';
-import { answersOf, isImpossible, logProbability } from '../../src/math/losses/ctc.js';
+import { classProbabilities, isImpossible, logProbability } from '../../src/math/losses/ctc.js';
 import { lossOf } from '../../src/math/losses/index.js';
 import type { LossOfSequences, SequenceBatch } from '../../src/math/losses/loss.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -21,9 +21,8 @@ function lists(count: number, length: number): number[][] {
   return lists(count, length - 1).flatMap(list => Array.from({ length: count }, (_, k) => [...list, k]));
 }
 
-/** What an answer leaves. */
-function labellingOf(answer: readonly number[], blank: number): number[] {
-  return answer.filter((k, i) => k !== answer[i - 1] && k !== blank);
+function labellingOf(path: readonly number[], blank: number): number[] {
+  return path.filter((k, i) => k !== path[i - 1] && k !== blank);
 }
 
 interface Case {
@@ -58,14 +57,14 @@ function softmax(row: readonly number[]): number[] {
   return row.map(z => Math.exp(z) / sum);
 }
 
-/** Each answer with its probability, by what it leaves. */
-function allAnswers({ classes, outputs }: Case) {
+/** Each path with its probability, by its labelling. */
+function allPaths({ classes, outputs }: Case) {
   const rows = outputs.map(softmax);
-  const found = new Map<string, { readonly answer: readonly number[]; readonly probability: number }[]>();
-  for (const answer of lists(classes, outputs.length)) {
-    const probability = answer.reduce((product, k, t) => product * rows[t][k], 1);
-    const key = labellingOf(answer, classes - 1).join();
-    found.set(key, [...(found.get(key) ?? []), { answer, probability }]);
+  const found = new Map<string, { readonly path: readonly number[]; readonly probability: number }[]>();
+  for (const path of lists(classes, outputs.length)) {
+    const probability = path.reduce((product, k, t) => product * rows[t][k], 1);
+    const key = labellingOf(path, classes - 1).join();
+    found.set(key, [...(found.get(key) ?? []), { path, probability }]);
   }
   return found;
 }
@@ -87,26 +86,26 @@ function batchOf(given: readonly Case[], weights: readonly number[]): SequenceBa
   return { batch, classes, outputs, lengths, targets, weights: Float64Array.from(weights) };
 }
 
-const answersFor = ({ outputs, classes }: Case) =>
-  answersOf(Float64Array.from(outputs.flat()), { steps: outputs.length, classes });
+const probabilitiesOf = ({ outputs, classes }: Case) =>
+  classProbabilities(Float64Array.from(outputs.flat()), { steps: outputs.length, classes });
 
 const near = (a: number, b: number, tolerance = 1e-12) =>
   a === b || Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b));
 
-t.test('the loss and its gradient are those of the sum over all answers', async t => {
+t.test('the loss and its gradient are those of the sum over all paths', async t => {
   fc.assert(
     fc.property(cases, given => {
       const { classes, symbols, outputs } = given;
       const losses = new Float64Array(1);
       const gradient = new Float64Array(outputs.length * classes);
-      ctc.judge(batchOf([given], [0.7]), losses, gradient);
+      ctc.compute(batchOf([given], [0.7]), losses, gradient);
       const length = Math.max(1, symbols.length);
-      const answers = allAnswers(given).get(symbols.join()) ?? [];
-      const probability = total(answers);
-      if (isImpossible(symbols, outputs.length)) return answers.length === 0 && losses[0] === Infinity;
+      const paths = allPaths(given).get(symbols.join()) ?? [];
+      const probability = total(paths);
+      if (isImpossible(symbols, outputs.length)) return paths.length === 0 && losses[0] === Infinity;
       const expected = outputs.flatMap((row, t) =>
         softmax(row).map((own, k) => {
-          const there = total(answers.filter(({ answer }) => answer[t] === k));
+          const there = total(paths.filter(({ path }) => path[t] === k));
           return (0.7 / length) * (own - there / probability);
         }),
       );
@@ -127,10 +126,10 @@ t.test('sequences of a batch do not affect each other, and padding counts for no
       const weights = same.map((_, i) => (i === 1 ? 0 : 0.5));
       const batch = batchOf(same, weights);
       const [losses, gradient] = [new Float64Array(same.length), new Float64Array(batch.outputs.length)];
-      ctc.judge(batch, losses, gradient.fill(9));
+      ctc.compute(batch, losses, gradient.fill(9));
       return same.every((one, row) => {
         const own = [new Float64Array(1), new Float64Array(one.outputs.length * one.classes)] as const;
-        ctc.judge(batchOf([one], [weights[row]]), ...own);
+        ctc.compute(batchOf([one], [weights[row]]), ...own);
         const rows = gradient.filter((_, i) => Math.floor(i / one.classes) % same.length === row);
         return losses[row] === own[0][0] && rows.every((value, i) => value === (own[1][i] ?? 0));
       });
@@ -145,10 +144,10 @@ t.test(
   async t => {
     fc.assert(
       fc.property(cases, given => {
-        const answers = answersFor(given);
-        const all = allAnswers(given);
+        const probabilities = probabilitiesOf(given);
+        const all = allPaths(given);
         const ranked = [...all].map(([key, of]) => [key, total(of)] as const).sort((a, b) => b[1] - a[1]);
-        const found = decode(answers, 1000);
+        const found = decode(probabilities, 1000);
         const [[, most]] = ranked;
         return (
           found.length === ranked.length &&
@@ -156,9 +155,9 @@ t.test(
           found.every(({ symbols, logProbability: own }) => {
             const of = all.get(Array.from(symbols).join()) ?? [];
             const likeliest = Math.max(...of.map(({ probability }) => probability));
-            const begins = alignmentOf(answers, symbols);
+            const begins = alignmentOf(probabilities, symbols);
             const aligned = of.filter(
-              ({ answer }) => beginsOf(answer, given.classes - 1).join() === begins.join(),
+              ({ path }) => beginsOf(path, given.classes - 1).join() === begins.join(),
             );
             return (
               near(Math.exp(own), total(of), 1e-9) &&
@@ -173,17 +172,17 @@ t.test(
   },
 );
 
-function beginsOf(answer: readonly number[], blank: number): number[] {
-  return [...answer.keys()].filter(t => answer[t] !== answer[t - 1] && answer[t] !== blank);
+function beginsOf(path: readonly number[], blank: number): number[] {
+  return [...path.keys()].filter(t => path[t] !== path[t - 1] && path[t] !== blank);
 }
 
-t.test('without a beam, what the likeliest answer to each step leaves', async t => {
+t.test('without a beam, the labelling of the likeliest path', async t => {
   fc.assert(
     fc.property(cases, given => {
-      const answer = given.outputs.map(row => row.indexOf(Math.max(...row)));
-      const [{ symbols }, ...others] = decode(answersFor(given), 1);
+      const path = given.outputs.map(row => row.indexOf(Math.max(...row)));
+      const [{ symbols }, ...others] = decode(probabilitiesOf(given), 1);
       return (
-        others.length === 0 && Array.from(symbols).join() === labellingOf(answer, given.classes - 1).join()
+        others.length === 0 && Array.from(symbols).join() === labellingOf(path, given.classes - 1).join()
       );
     }),
     { numRuns: 200, seed: 1 },
@@ -197,16 +196,16 @@ t.test('without a beam, what the likeliest answer to each step leaves', async t 
     ],
     symbols: [],
   };
-  t.same(decode(answersFor(nan), 4), [{ symbols: [0, -1, 1], logProbability: Number.NaN }]);
+  t.same(decode(probabilitiesOf(nan), 4), [{ symbols: [0, -1, 1], logProbability: Number.NaN }]);
 });
 
 t.test('a narrow beam finds at most so many, the likeliest first', async t => {
   const outputs = Array.from({ length: 20 }, (_, t) =>
     Array.from({ length: 5 }, (_, k) => 2 * Math.sin(7 * t + 3 * k)),
   );
-  const answers = answersFor({ classes: 5, outputs, symbols: [] });
-  const best = (beam: number) => decode(answers, beam)[0].logProbability;
-  const found = decode(answers, 6);
+  const probabilities = probabilitiesOf({ classes: 5, outputs, symbols: [] });
+  const best = (beam: number) => decode(probabilities, beam)[0].logProbability;
+  const found = decode(probabilities, 6);
   t.equal(found.length, 6);
   t.same(
     found,
@@ -214,6 +213,18 @@ t.test('a narrow beam finds at most so many, the likeliest first', async t => {
   );
   t.equal(new Set(found.map(({ symbols }) => Array.from(symbols).join())).size, 6);
   t.ok(best(2) >= best(1) && best(50) >= best(6) && best(50) > best(1));
+});
+
+t.test('a symbol that the model does not know has probability 0', async t => {
+  const losses = new Float64Array(2);
+  const outputs = [
+    [1, 0, 0],
+    [0, 1, 2],
+  ];
+  const known = { classes: 3, outputs, symbols: [1] };
+  ctc.compute(batchOf([known, { ...known, symbols: [1, 2] }], [1, 1]), losses);
+  t.ok(Number.isFinite(losses[0]));
+  t.equal(losses[1], Number.POSITIVE_INFINITY);
 });
 
 interface TorchCase {
@@ -238,9 +249,9 @@ for (const { name, steps, classes, symbols, loss, gradient: expected } of torch)
     const given = { classes, outputs, symbols };
     const losses = new Float64Array(1);
     const gradient = new Float64Array(steps * classes);
-    ctc.judge(batchOf([given], [1]), losses, gradient);
+    ctc.compute(batchOf([given], [1]), losses, gradient);
     t.ok(near(losses[0], loss, 1e-10), `${losses[0]}, PyTorch has ${loss}`);
-    t.ok(near(losses[0] * Math.max(1, symbols.length), -logProbability(answersFor(given), symbols)));
+    t.ok(near(losses[0] * Math.max(1, symbols.length), -logProbability(probabilitiesOf(given), symbols)));
     for (const [k, value] of expected.first.entries()) t.ok(near(gradient[k], value, 1e-9));
     for (const [k, value] of expected.last.entries())
       t.ok(near(gradient[(steps - 1) * classes + k], value, 1e-9));

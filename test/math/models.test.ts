@@ -63,6 +63,7 @@ const cases: fc.Arbitrary<Case> = fc
       { kind: 'cross_entropy', class_weights: [0.5, 1, 3] },
       { kind: 'cross_entropy', class_weights: [0.5, 1, 3], label_smoothing: 0.2 },
     ),
+    ofSequences: fc.boolean(),
     values: fc.constantFrom<LossSettings | null>(
       null,
       { kind: 'mse' },
@@ -87,6 +88,7 @@ const cases: fc.Arbitrary<Case> = fc
       carry,
       symbols,
       classes,
+      ofSequences,
       values,
       batch,
       steps,
@@ -102,7 +104,7 @@ const cases: fc.Arbitrary<Case> = fc
           head: { from, hidden_sizes, activation, dropout },
           ...(symbols && { embedding: { size: 3, num_symbols: 7 } }),
         },
-        loss: values !== null && from !== 'every' ? values : classes,
+        loss: lossFor(from, { values, classes, ofSequences }),
         steps,
         batch,
         symbols,
@@ -113,7 +115,17 @@ const cases: fc.Arbitrary<Case> = fc
     },
   );
 
+function lossFor(
+  from: string,
+  given: { values: LossSettings | null; classes: LossSettings; ofSequences: boolean },
+): LossSettings {
+  if (from !== 'every') return given.values ?? given.classes;
+  return given.ofSequences ? { kind: 'ctc' } : given.classes;
+}
+
 const OUTPUTS = 3;
+/** Symbols of the longest target. */
+const LONGEST = 9;
 const FEATURES = 2;
 
 function dataOf({ loss, steps, batch, symbols, lengths, seed, model }: Case) {
@@ -124,10 +136,27 @@ function dataOf({ loss, steps, batch, symbols, lengths, seed, model }: Case) {
     Int32Array.from({ length: batch * (perStep ? steps : 1) }, () =>
       random.uniform() < 0.2 ? -100 : random.integer(OUTPUTS),
     );
+  const sequence = (row: number) => {
+    // even with a blank after each symbol there are steps enough
+    const most = Math.min(LONGEST, Math.floor(((lengths?.[row] ?? steps) + 1) / 2));
+    const length = random.integer(most + 1);
+    return Array.from({ length: LONGEST }, (_, i) => (i < length ? random.integer(OUTPUTS - 1) : -100));
+  };
   const targets: Targets =
-    loss.kind !== 'cross_entropy'
-      ? { kind: 'value', size: targetSize(loss, OUTPUTS), values: uniform(batch * targetSize(loss, OUTPUTS)) }
-      : { kind: 'class', numClasses: OUTPUTS, values: labels(), perStep };
+    loss.kind === 'ctc'
+      ? {
+          kind: 'sequence',
+          numClasses: OUTPUTS - 1,
+          size: LONGEST,
+          values: Int32Array.from(Array.from({ length: batch }, (_, row) => sequence(row)).flat()),
+        }
+      : loss.kind !== 'cross_entropy'
+        ? {
+            kind: 'value',
+            size: targetSize(loss, OUTPUTS),
+            values: uniform(batch * targetSize(loss, OUTPUTS)),
+          }
+        : { kind: 'class', numClasses: OUTPUTS, values: labels(), perStep };
   const x = symbols
     ? Float32Array.from({ length: batch * steps }, () => random.integer(7))
     : uniform(batch * steps * FEATURES);
@@ -145,7 +174,14 @@ function specOf({ model, symbols, carriesState }: Case): ModelSpec {
 async function byKernels(given: Case, engine: Engine) {
   const spec = specOf(given);
   const { loss, steps, batch, lengths, seed } = given;
-  const shape = { batch, sequenceLength: steps, variableLength: lengths !== null, training: true };
+  const targetLength = loss.kind === 'ctc' ? LONGEST : undefined;
+  const shape = {
+    batch,
+    sequenceLength: steps,
+    targetLength,
+    variableLength: lengths !== null,
+    training: true,
+  };
   const job: ShardJob = { backend: engine.backend, spec, loss, shape, withGradient: true };
   const [[memory]] = allocateShards(job, { shards: 1, slots: 1 }, engine.heap);
   new BatchWriter(spec, loss, shape, seed).write(

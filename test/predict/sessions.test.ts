@@ -1,6 +1,12 @@
 /** A model step by step: what it says is what it would say of the whole sequence so far. */
 import t from 'tap';
-import { loadModel, type Model, type Prediction, UserError } from '../../src/index.js';
+import {
+  loadModel,
+  type Model,
+  type Prediction,
+  type SymbolsPrediction,
+  UserError,
+} from '../../src/index.js';
 import { drawClass } from '../../src/predict/session.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
@@ -92,7 +98,7 @@ function outputs(prediction: Prediction): number[] {
   if (prediction.kind === 'class') return [...prediction.logits];
   if (prediction.kind === 'value')
     return [...prediction.values, ...prediction.quantiles.flatMap(values => [...values])];
-  throw new Error('there are no sessions of models that predict sequences');
+  throw new Error('sequences of symbols have a test of their own');
 }
 
 /** What the model says of each sequence as far as each of its steps: `[sequence][step]`. */
@@ -142,6 +148,38 @@ for (const [name, one] of Object.entries(CASES)) {
     t.same([found[0], found[2]], [want[0][T - 1], want[1][T - 1]]);
   });
 }
+
+t.test('symbols as they come, of a model with the loss ctc', async t => {
+  const random = RandomStream.of(7, 'test/sessions');
+  const part = (count: number) => ({
+    x: floats([count, T, F], () => random.normal()),
+    y: integers([count, 2], i => (i % 2 === 0 ? random.integer(3) : -100)),
+  });
+  const [first, test] = [part(16), part(4)];
+  const path = work.file('symbols.npz', npz({ ...first, x_test: test.x, y_test: test.y }));
+  const dataset = { kind: 'npz', path, target_kind: 'sequence' };
+  const model = await trained(config(dataset, { kind: 'ctc' }, { hidden_size: 12, head: { from: 'every' } }));
+  t.teardown(() => model.close());
+  // far from the data, so that the outputs change often
+  const given = Array.from({ length: 8 }, () =>
+    Array.from({ length: 20 }, () => Array.from({ length: F }, () => 40 * random.normal())),
+  );
+  const want: { symbols: readonly unknown[]; steps: readonly number[] }[] = [];
+  for await (const { predictions } of model.predict(given)) want.push(predictions[0] as SymbolsPrediction);
+  const session = model.session();
+  for (const [i, steps] of given.entries()) {
+    session.reset();
+    const found = (await Promise.all(steps.map(step => session.step(step)))) as SymbolsPrediction[];
+    const { symbols, steps: begins } = want[i];
+    t.same(
+      [found.flatMap(one => one.symbols), found.flatMap(one => one.steps)],
+      [symbols, begins],
+      `sequence ${i}`,
+    );
+    t.ok(found.every(({ step, probability }, s) => step === s && probability > 0.25 && probability <= 1));
+  }
+  t.ok(new Set(want.map(({ symbols }) => symbols.length)).size > 2, 'predictions of several lengths');
+});
 
 t.test('what a session refuses', async t => {
   const both = await modelOf({ data: { target: 'class' }, model: { bidirectional: true } });

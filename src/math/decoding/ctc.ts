@@ -1,5 +1,5 @@
 /** Labellings of a model with the loss `ctc`: the likeliest ones, and where their symbols are. */
-import { type Answers, canSkip, logProbability, logSum, NEVER, statesOf } from '../losses/ctc.js';
+import { type ClassProbabilities, canSkip, logProbability, logSum, NEVER, statesOf } from '../losses/ctc.js';
 import { predictedClass } from '../metrics/metric.js';
 
 export interface DecodeSettings {
@@ -9,30 +9,30 @@ export interface DecodeSettings {
 
 export interface Decoded {
   readonly symbols: ArrayLike<number>;
-  /** Of the labelling, so of all answers that leave it. */
+  /** Of the labelling, so of all its paths. */
   readonly logProbability: number;
 }
 
 /** At least one labelling and at most `beam`, the likeliest first. */
-export function decode(answers: Answers, beam: number): Decoded[] {
-  const isDefined = !answers.logs.some(Number.isNaN);
-  const found = beam > 1 && isDefined ? prefixBeamSearch(answers, beam) : [bestPath(answers)];
+export function decode(probabilities: ClassProbabilities, beam: number): Decoded[] {
+  const isDefined = !probabilities.logs.some(Number.isNaN);
+  const found = beam > 1 && isDefined ? prefixBeamSearch(probabilities, beam) : [bestPath(probabilities)];
   return found
     .map(symbols => ({
       symbols,
-      logProbability: isDefined ? logProbability(answers, symbols) : Number.NaN,
+      logProbability: isDefined ? logProbability(probabilities, symbols) : Number.NaN,
     }))
     .sort((a, b) => b.logProbability - a.logProbability);
 }
 
-/** What the likeliest answer to each step leaves; -1 for a step whose outputs are not numbers. */
-function bestPath({ steps, classes, logs }: Answers): number[] {
+/** The labelling of the likeliest path; -1 at a step whose outputs are not numbers. */
+function bestPath({ steps, classes, logs }: ClassProbabilities): number[] {
   const symbols: number[] = [];
   let before = classes - 1;
   for (let t = 0; t < steps; t++) {
-    const answer = predictedClass(logs.subarray(t * classes, (t + 1) * classes));
-    if (answer !== before && answer !== classes - 1) symbols.push(answer);
-    before = answer;
+    const likeliest = predictedClass(logs.subarray(t * classes, (t + 1) * classes));
+    if (likeliest !== before && likeliest !== classes - 1) symbols.push(likeliest);
+    before = likeliest;
   }
   return symbols;
 }
@@ -47,7 +47,7 @@ interface Prefix {
   readonly children: Map<number, Prefix>;
 }
 
-/** The log probabilities of the answers so far that leave a prefix. */
+/** The log probabilities of the paths of a prefix so far. */
 interface Ends {
   /** Of those that end with a blank. */
   readonly blank: number;
@@ -64,24 +64,24 @@ interface Candidate extends Ends {
 
 /**
  * Keeps the `width` likeliest prefixes after each step (Graves, 2012; Hannun, Maas, Jurafsky and
- * Ng, 2014). Answers that leave the same symbols count together.
+ * Ng, 2014). Paths of the same prefix count together.
  */
-function prefixBeamSearch({ steps, classes, logs }: Answers, width: number): number[][] {
+function prefixBeamSearch({ steps, classes, logs }: ClassProbabilities, width: number): number[][] {
   const blank = classes - 1;
   const empty: Prefix = { parent: null, symbol: -1, children: new Map() };
   let beam = new Map<Prefix, Ends>([[empty, { blank: 0, symbol: NEVER, all: 0 }]]);
   for (let t = 0; t < steps; t++) {
-    const answer = logs.subarray(t * classes, (t + 1) * classes);
+    const step = logs.subarray(t * classes, (t + 1) * classes);
     // a symbol that repeats the last one extends a prefix only after a blank
     const extended = (prefix: Prefix, ends: Ends, next: number) =>
-      answer[next] + (next === prefix.symbol ? ends.blank : ends.all);
+      step[next] + (next === prefix.symbol ? ends.blank : ends.all);
     const candidates: Candidate[] = [];
     for (const [prefix, ends] of beam) {
       const { parent, symbol } = prefix;
       const before = parent && beam.get(parent);
-      const repeats = before === null ? NEVER : ends.symbol + answer[symbol];
+      const repeats = parent === null ? NEVER : ends.symbol + step[symbol];
       const arrives = before ? extended(parent, before, symbol) : NEVER;
-      candidates.push({ prefix, ...endsOf(ends.all + answer[blank], logSum(repeats, arrives)) });
+      candidates.push({ prefix, ...endsOf(ends.all + step[blank], logSum(repeats, arrives)) });
       for (let next = 0; next < blank; next++) {
         const child = prefix.children.get(next);
         // one that is in the beam gets this in its own turn
@@ -115,10 +115,10 @@ function symbolsOf(prefix: Prefix): number[] {
   return symbols.reverse();
 }
 
-/** The step at which each of `symbols` begins, in the likeliest answers that leave them. */
-export function alignmentOf(answers: Answers, symbols: ArrayLike<number>): number[] {
-  const { steps, classes, logs } = answers;
-  const states = statesOf(symbols, answers);
+/** The step at which each of `symbols` begins in their likeliest path. */
+export function alignmentOf(probabilities: ClassProbabilities, symbols: ArrayLike<number>): number[] {
+  const { steps, classes, logs } = probabilities;
+  const states = statesOf(symbols, probabilities);
   // how many states before each it is best to come from
   const moves = new Uint8Array(steps * states.length);
   let before = new Float64Array(states.length).fill(NEVER);

@@ -1,8 +1,7 @@
 /**
- * Connectionist temporal classification (Graves et al., 2006): every step is answered by a symbol
- * or the blank, and what is left of the answers without repetitions and then without blanks is a
- * labelling. Its probability is the sum over all answers that leave it. Computed in logarithms, so
- * that nothing underflows.
+ * Connectionist temporal classification (Graves et al., 2006). A path has a symbol or the blank for
+ * each step; without repetitions and then without blanks it is a labelling. The probability of a
+ * labelling is the sum over all of its paths. Computed in logarithms, so that nothing underflows.
  */
 import { choice } from '../../util/schema.js';
 import { type LossOfSequences, loss, type SequenceBatch } from './loss.js';
@@ -24,18 +23,21 @@ export const ctc = loss({
   formula:
     '(1/N) sum_n -log p(y_n) / max(1, S_n) for targets y_n of S_n symbols. p(y) is the sum over all a_1 … a_T that leave y without repetitions and then without blanks, of the product over t of softmax(z_t)_{a_t}',
   pytorch: 'CTCLoss',
-  make: (): LossOfSequences => ({ target: 'sequence', targetWidth: () => null, weight: () => 1, judge }),
+  make: (): LossOfSequences => ({ target: 'sequence', targetWidth: () => null, weight: () => 1, compute }),
 });
 
-/** Whether no answers to so many steps leave `symbols`: equal neighbors need a blank in between. */
+/** Whether `symbols` have no path of so many steps: equal neighbors need a blank in between. */
 export function isImpossible(symbols: ArrayLike<number>, steps: number): boolean {
   let needed = symbols.length;
   for (let i = 1; i < symbols.length; i++) if (symbols[i] === symbols[i - 1]) needed++;
   return needed > steps;
 }
 
+/** The logarithm of 0. */
+export const NEVER = Number.NEGATIVE_INFINITY;
+
 /** Log probabilities of the classes at each step of one sequence. */
-export interface Answers {
+export interface ClassProbabilities {
   readonly steps: number;
   /** The blank is the last. */
   readonly classes: number;
@@ -44,12 +46,12 @@ export interface Answers {
 }
 
 /** @param outputs those of step t begin at `from + t * stride` */
-export function answersOf(
+export function classProbabilities(
   outputs: Float32Array | Float64Array,
-  { steps, classes }: Pick<Answers, 'steps' | 'classes'>,
+  { steps, classes }: Pick<ClassProbabilities, 'steps' | 'classes'>,
   from = 0,
   stride = classes,
-): Answers {
+): ClassProbabilities {
   const logs = new Float64Array(steps * classes);
   for (let t = 0; t < steps; t++) {
     const at = from + t * stride;
@@ -63,9 +65,6 @@ export function answersOf(
   return { steps, classes, logs };
 }
 
-/** The logarithm of 0. */
-export const NEVER = Number.NEGATIVE_INFINITY;
-
 /** log(e^a + e^b + e^c). */
 export function logSum(a: number, b: number, c = NEVER): number {
   const most = Math.max(a, b, c);
@@ -74,13 +73,13 @@ export function logSum(a: number, b: number, c = NEVER): number {
 }
 
 /** The classes of the states of a labelling: a blank before, between and after its symbols. */
-export function statesOf(symbols: ArrayLike<number>, { classes }: Answers): Int32Array {
+export function statesOf(symbols: ArrayLike<number>, { classes }: ClassProbabilities): Int32Array {
   const states = new Int32Array(2 * symbols.length + 1).fill(classes - 1);
   for (let i = 0; i < symbols.length; i++) states[2 * i + 1] = symbols[i];
   return states;
 }
 
-/** Whether an answer may go to state `s` from the one two before: no blank is needed in between. */
+/** Whether a path may come to state `s` from the one two before: no blank is needed in between. */
 export function canSkip(states: Int32Array, s: number): boolean {
   return s > 1 && states[s] !== states[s - 2];
 }
@@ -94,7 +93,7 @@ function reachedAt(t: number, steps: number, { length }: Int32Array): readonly [
 const PADDING = 2;
 
 /** The log probabilities of ending in each state after each step, `[T, PADDING + states]`. */
-function forward({ steps, classes, logs }: Answers, states: Int32Array): Float64Array {
+function forward({ steps, classes, logs }: ClassProbabilities, states: Int32Array): Float64Array {
   const width = PADDING + states.length;
   const alpha = new Float64Array(steps * width).fill(NEVER);
   for (let t = 0; t < steps; t++) {
@@ -110,25 +109,25 @@ function forward({ steps, classes, logs }: Answers, states: Int32Array): Float64
   return alpha;
 }
 
-/** An answer ends with the last symbol or the blank after it. */
+/** A path ends with the last symbol or the blank after it. */
 function endOf(alpha: Float64Array): number {
   return logSum(alpha[alpha.length - 1], alpha[alpha.length - 2]);
 }
 
-export function logProbability(answers: Answers, symbols: ArrayLike<number>): number {
-  return endOf(forward(answers, statesOf(symbols, answers)));
+export function logProbability(of: ClassProbabilities, symbols: ArrayLike<number>): number {
+  return endOf(forward(of, statesOf(symbols, of)));
 }
 
 /** Calls `write` with the gradient of -log p with respect to the outputs of each step, `[C]`. */
 function differentiate(
-  { steps, classes, logs }: Answers,
+  { steps, classes, logs }: ClassProbabilities,
   states: Int32Array,
   alpha: Float64Array,
   write: (t: number, gradient: Float64Array) => void,
 ): void {
   const total = endOf(alpha);
   const width = PADDING + states.length;
-  // log probabilities of the answers from the next step on, by the state at that step
+  // log probabilities of the rest of a path from the next step on, by the state at that step
   const ahead = new Float64Array(states.length + PADDING).fill(NEVER);
   const gradient = new Float64Array(classes);
   for (let t = steps - 1; t >= 0; t--) {
@@ -145,7 +144,7 @@ function differentiate(
   }
 }
 
-function judge(
+function compute(
   { batch, classes, outputs, lengths, targets, weights }: SequenceBatch,
   losses: Float32Array | Float64Array,
   gradient?: Float32Array | Float64Array,
@@ -156,14 +155,17 @@ function judge(
     if (weights[row] === 0) continue;
     const symbols: number[] = [];
     for (let at = row; at < targets.length && targets[at] >= 0; at += batch) symbols.push(targets[at]);
-    const answers = answersOf(outputs, { steps: lengths[row], classes }, row * classes, batch * classes);
-    const states = statesOf(symbols, answers);
-    const alpha = forward(answers, states);
+    const sizes = { steps: lengths[row], classes };
+    const probabilities = classProbabilities(outputs, sizes, row * classes, batch * classes);
+    const states = statesOf(symbols, probabilities);
+    const alpha = forward(probabilities, states);
     const length = Math.max(1, symbols.length);
-    losses[row] = -endOf(alpha) / length;
+    // a symbol that the model does not know has the number of the blank, and probability 0
+    const isKnown = symbols.every(symbol => symbol < classes - 1);
+    losses[row] = isKnown ? -endOf(alpha) / length : Number.POSITIVE_INFINITY;
     const scale = weights[row] / length;
     if (!gradient || !Number.isFinite(losses[row])) continue;
-    differentiate(answers, states, alpha, (t, of) => {
+    differentiate(probabilities, states, alpha, (t, of) => {
       const at = (t * batch + row) * classes;
       for (let k = 0; k < classes; k++) gradient[at + k] = scale * of[k];
     });

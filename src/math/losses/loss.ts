@@ -36,7 +36,7 @@ type NumberList<T> = T extends readonly number[] ? readonly number[] : T;
 
 export type Constants<T> = Readonly<Record<string, T>>;
 
-/** Judges each prediction by itself, or all outputs of a sequence at once. */
+/** Of each prediction by itself, or of all outputs of a sequence. */
 export type Loss = LossOfPredictions | LossOfSequences;
 
 interface AnyLoss {
@@ -71,7 +71,7 @@ export interface LossOfSequences extends AnyLoss {
    * Writes the loss of each sequence `[B]` and, unless absent, the gradient of the weighted sum
    * with respect to the outputs `[T, B, C]`. A sequence of weight 0 has loss 0.
    */
-  judge(batch: SequenceBatch, losses: Numbers, gradient?: Numbers): void;
+  compute(batch: SequenceBatch, losses: Numbers, gradient?: Numbers): void;
 }
 
 type Numbers = Float32Array | Float64Array;

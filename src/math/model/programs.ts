@@ -44,10 +44,10 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
 /**
  * Inputs: those of the model that the block reads (`blockInputs`); parameters as `UNIT.NAME`;
  * `state.NAME` [B, size]; `below.PART` [S, B, D], the outputs of the layer below; with gradients
- * `cotangent.state.NAME`, `cotangent.above.PART` [S, B, D] and, if the loss judges whole sequences,
- * `cotangent.prediction` [S, B, C]. Outputs: `prediction.T` [B, C]; unless the loss judges whole
- * sequences, `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with
- * gradients `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and
+ * `cotangent.state.NAME`, `cotangent.above.PART` [S, B, D] and, for a loss of sequences,
+ * `cotangent.prediction` [S, B, C]. Outputs: `prediction.T` [B, C] and, for a loss of predictions,
+ * `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
+ * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and
  * `gradient.embedded.PART.T` [B, E], the gradient of what was read from an embedding.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {

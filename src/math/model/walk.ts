@@ -152,7 +152,7 @@ export class ScheduleWalk<A extends Numbers> {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       this.collect(block, await this.machine.run(block.forward, values, tape.outputs(block)), result);
     }
-    this.judge(batch, result);
+    this.computeLoss(batch, result);
     tape.finish(result);
   }
 
@@ -167,16 +167,16 @@ export class ScheduleWalk<A extends Numbers> {
     }
     const before: Arrays<A>[] = [];
     // a loss of sequences needs all predictions before a gradient
-    const judgesAll = this.loss.target === 'sequence';
+    const isOfSequences = this.loss.target === 'sequence';
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       before.push(values);
-      if (!judgesAll && before.length === blocks.length) break;
+      if (!isOfSequences && before.length === blocks.length) break;
       const out = await this.machine.run(block.forward, values, tape.outputs(block));
-      if (judgesAll) this.collect(block, out, result);
+      if (isOfSequences) this.collect(block, out, result);
     }
-    const ofPredictions = judgesAll ? tape.ofPredictions() : undefined;
-    this.judge(batch, result, ofPredictions);
+    const ofPredictions = isOfSequences ? tape.ofPredictions() : undefined;
+    this.computeLoss(batch, result, ofPredictions);
     for (let at = blocks.length - 1; at >= 0; at--) {
       const block = blocks[at];
       // the gradients that the block returns overwrite the cotangents it reads, so these are looked
@@ -185,9 +185,9 @@ export class ScheduleWalk<A extends Numbers> {
       if (ofPredictions && hasLoss(this.spec, block.block))
         values[PREDICTION_COTANGENT] = this.predictionsOf(block.block, ofPredictions);
       const places = { ...tape.gradients(block), ...this.ownGradients(block, gradient) };
-      if (!judgesAll && at === blocks.length - 1) Object.assign(places, tape.outputs(block));
+      if (!isOfSequences && at === blocks.length - 1) Object.assign(places, tape.outputs(block));
       const out = await this.machine.run(block.gradient, values, places);
-      if (!judgesAll) this.collect(block, out, result);
+      if (!isOfSequences) this.collect(block, out, result);
       this.accumulate(block, out, batch, gradient);
       tape.addGradients(block, out);
     }
@@ -255,12 +255,12 @@ export class ScheduleWalk<A extends Numbers> {
   }
 
   /** Computes a loss of sequences and its gradient. */
-  private judge({ inputs }: WalkBatch<A>, { rows, predictions }: WalkResult<A>, gradient?: A): void {
+  private computeLoss({ inputs }: WalkBatch<A>, { rows, predictions }: WalkResult<A>, gradient?: A): void {
     if (this.loss.target !== 'sequence') return;
     const { batch } = this.shape;
     const { target, weight, length } = inputs;
     const given = { batch, classes: this.spec.outputSize, outputs: predictions };
-    this.loss.judge({ ...given, lengths: length, targets: target, weights: weight }, rows, gradient);
+    this.loss.compute({ ...given, lengths: length, targets: target, weights: weight }, rows, gradient);
   }
 
   /** The gradients of parameters that no other block reads. */
