@@ -39,6 +39,21 @@ interface Metric {
 
 const only = (folder: string) => join(folder, readdirSync(folder)[0]);
 
+/** A sweep of three rates, whose best trial is trained with two more seeds. */
+const sweep = (more: object) =>
+  work.file(
+    'sweep.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'rates',
+      base: work.config(config),
+      method: 'grid',
+      parameters: { 'optimizer.learning_rate': [0.001, 0.05, 0.04] },
+      repeat_best: 2,
+      ...more,
+    }),
+  );
+
 t.test('run --repeat trains as many seeds, each like a run of its own', async t => {
   const output = work.folder();
   const file = work.config({ ...config, seed: 3 });
@@ -93,6 +108,26 @@ t.test('the key `repeat` does the same, and the gates of all seeds count', async
   t.match(single, { code: 3, stdout: /^Test mean absolute error/ });
 });
 
+t.test('the directory of several seeds is no run, and without gates its review says so once', async t => {
+  const output = work.folder();
+  await work.cellrun('run', work.config({ ...config, repeat: 2 }), '--output', output, '--quiet');
+  const directory = only(join(output, 'sweeps', 'repeated'));
+  for (const verb of ['predict', 'evaluate', 'resume'])
+    t.match(
+      await work.cellrun(verb, directory),
+      { code: 2, stderr: /this is a sweep, not a run\n.*expected: .*\n.*did you mean .*trials\/t0000-s1\?/ },
+      verb,
+    );
+  const { stdout } = await work.cellrun('review', directory);
+  t.same(stdout.match(/no gates?\b.*/g), ['no gate and no baseline.']);
+  const wrong = await work.cellrun('run', work.config(config), '--repeat', '0');
+  t.match(wrong, { code: 2, stderr: /expected: a whole number from 1 to 1000/ });
+  const listed = await work.cellrun('sweep', sweep({}), '--repeat-best', '3', '--dry-run');
+  t.match(listed, { code: 0, stdout: /^Then the best trial is trained with 3 new seeds\.$/m });
+  const zero = await work.cellrun('sweep', sweep({}), '--repeat-best', '0', '--dry-run');
+  t.match(zero, { code: 2, stderr: /^--repeat-best:1:1: / });
+});
+
 t.test('options of a single run, and programs, refuse several', async t => {
   const file = work.config({ ...config, repeat: 2 });
   const refused = await work.cellrun('run', file, '--directory', join(work.folder(), 'run'));
@@ -125,21 +160,6 @@ t.test('a sweep shows validation for all trials, and the test split for the best
     /A .*\[optimizer\.learning_rate=0\.01\][\s\S]*B .*\[optimizer\.learning_rate=0\.05\]/,
   );
 });
-
-/** A sweep of two rates, whose best trial is trained with two more seeds. */
-const sweep = (more: object) =>
-  work.file(
-    'sweep.yaml',
-    JSON.stringify({
-      version: 1,
-      name: 'rates',
-      base: work.config(config),
-      method: 'grid',
-      parameters: { 'optimizer.learning_rate': [0.001, 0.05, 0.04] },
-      repeat_best: 2,
-      ...more,
-    }),
-  );
 
 const journalOf = (directory: string) => readJournal(join(directory, 'journal.jsonl')).records;
 

@@ -13,6 +13,7 @@ import { costModel } from '../../src/sweep/directory.js';
 import { openJournal } from '../../src/sweep/journal.js';
 import { readSweepResults } from '../../src/sweep/results.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { JournalRecord, SegmentStatus } from '../../src/sweep/schedule/records.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Point } from '../../src/sweep/search/space.js';
 import { computeInThreads } from '../../src/train/pool.js';
@@ -224,6 +225,65 @@ t.test(
     t.equal(rest.length, 2, 'one trial, and the line of the cursor');
   },
 );
+
+t.test('the view of several seeds of a config, and of new seeds of the best trial, tells each seed', t => {
+  const end = (seed: number, value: number | null, status: SegmentStatus = 'done'): JournalRecord => ({
+    ...{ event: 'segment.end' as const, time: TIME, trial: 0, seed, from: 0, to: 9 },
+    ...{ status, value, attempt: 1, exit_code: 0, message: null, epochs: 9, train_s: 1 },
+  });
+  const seeds = { ...PLAN, seeds: [0, 1], space: { parameters: [], exclude: [] } };
+  const lines = recorder();
+  const view = createSweepView(lines, seeds, false, [], () => 0);
+  const records: JournalRecord[] = [
+    { event: 'trial.chosen', trial: 0, point: {} },
+    { event: 'trial.advanced', trial: 0, from: 0, to: 9 },
+    end(0, 0.5),
+    end(1, null, 'failed'),
+  ];
+  for (const record of records) view.recorded(record);
+  view.end();
+  t.equal(
+    lines.text.err,
+    'training with the seeds 0, 1\nseed 0: test.accuracy 0.5 after 9/9 epochs\nseed 1: failed\n',
+  );
+  const terminal = recorder({ interactive: true, columns: 120 });
+  const drawn = createSweepView(
+    terminal,
+    seeds,
+    false,
+    records.slice(0, 2),
+    () => 1e6,
+    () => () => {},
+  );
+  drawn.recorded(records[2]);
+  t.match(terminal.text.err, /^tried {2}1 of 2 seeds {2}9 epochs /);
+
+  const best = recorder();
+  const repeats = { ...PLAN, repeat_best: [1, 2] };
+  const decided: JournalRecord = {
+    event: 'sweep.decided',
+    reason: 'exhausted',
+    best: { trial: 0, value: 0.5, spread: null },
+  };
+  const told = createSweepView(best, repeats, false, records.slice(0, 2), () => 0);
+  for (const record of [end(0, 0.5), decided, end(1, 0.4)]) told.recorded(record);
+  t.equal(
+    best.text.err,
+    'trial 0 is the best; training it with 2 new seeds\nbest trial, seed 1: test.accuracy 0.4 after 9/9 epochs\n',
+  );
+  const redrawn = recorder({ interactive: true, columns: 120 });
+  const again = [...records.slice(0, 3), decided];
+  createSweepView(
+    redrawn,
+    repeats,
+    false,
+    again,
+    () => 1e6,
+    () => () => {},
+  ).recorded(end(1, 0.4));
+  t.match(redrawn.text.err, /^tried {2}trial 1\/4 {2}best trial: 1 of 2 new seeds /);
+  t.end();
+});
 
 t.test('a long sweep without a terminal prints new bests, failures and its progress', t => {
   const lines = recorder();

@@ -388,7 +388,7 @@ function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
 }
 
 function sentences(
-  { pruner, seeds, parallel, epochs, budget }: LoadedSweep['plan'],
+  { pruner, seeds, repeat_best, parallel, epochs, budget }: LoadedSweep['plan'],
   listed: number,
   trials: number | null,
 ): string {
@@ -402,6 +402,8 @@ function sentences(
     const pruned = pruner.kind === 'none' ? '' : `, or less: ${pruner.kind} stops some early`;
     lines.push(`${counted(trials, 'trial')} of ${each}, ${parallel} at a time${pruned}.`);
   }
+  if (repeat_best !== undefined)
+    lines.push(`Then the best trial is trained with ${counted(repeat_best.length, 'new seed')}.`);
   if (budget.seconds !== null) lines.push(`No trial starts after ${formatDuration(budget.seconds)}.`);
   return lines.map(line => `${line}\n`).join('');
 }
