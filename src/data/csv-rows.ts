@@ -80,7 +80,10 @@ export class Rows {
   textsOf(list: RowList): string[] {
     const { starts, texts } = this;
     return list.flatMap(row =>
-      Array.from({ length: starts[row + 1] - starts[row] }, (_, i) => texts.get(starts[row] + i) ?? ''),
+      Array.from(
+        { length: starts[row + 1] - starts[row] },
+        (_, i) => texts.get(starts[row] + i) ?? [],
+      ).flat(),
     );
   }
 

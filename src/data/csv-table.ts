@@ -406,6 +406,7 @@ export class TableReader implements TableHandlers {
     const reader = this.readers[index];
     if (reader) {
       const cell = text === '' ? text : this.textOf(text, this.indices.features[index]);
+      if (column.isSymbol && !this.isTraining) texts.set(features.size, cell);
       return reader.read(cell, value => features.push(value));
     }
     if (symbol === undefined) {
@@ -562,6 +563,7 @@ export class TableReader implements TableHandlers {
   private emit(): void {
     const lists = this.lists();
     const { columns, rows } = this;
+    const hasSymbols = columns.symbol !== undefined || columns.features.some(({ isSymbol }) => isSymbol);
     for (const [key, list] of lists.entries()) {
       const id = this.idOf(key, list);
       const problems = rows.problems.get(key)?.all ?? this.changingTarget(key, list);
@@ -582,7 +584,7 @@ export class TableReader implements TableHandlers {
         id,
         ...(targets && { targets }),
         ...(columns.order && { times: list.map(row => rows.order[row]) }),
-        ...(columns.symbol && { symbols: rows.textsOf(list) }),
+        ...(hasSymbols && { symbols: rows.textsOf(list) }),
         ...(warnings && { warnings }),
         place: rows.place(list[0]),
       });

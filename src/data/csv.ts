@@ -11,6 +11,7 @@ import type {
   DatasetKind,
   NewSequencesOptions,
   SequenceReader,
+  Split,
 } from './core/dataset.js';
 import {
   type ClassMapping,
@@ -24,7 +25,7 @@ import type { DataRecord, TextLevel } from './core/record.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
-import { TextCodes } from './core/store.js';
+import { mapSplits, TextCodes } from './core/store.js';
 import { missingTest } from './csv-columns.js';
 import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './csv-rows.js';
 import { readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
@@ -224,12 +225,39 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
     // folders of recordings often number their files alike, so equal names of files mean nothing
     idIsPlace: sequence === undefined ? id === undefined : (sequence.per_file ?? false),
   });
+  const place = numbers.findIndex(({ column }) => columns.features[column].isSymbol);
+  const texts = categories[numbers[place]?.column]?.texts;
   return {
     ...dataset,
+    ...(texts &&
+      mapSplits(dataset, split =>
+        withSymbols(split, dataset.sequenceLength, { place, texts, width: numbers.length }),
+      )),
     ...(staticCount > 0 && { input: { kind: 'number', size: numbers.length, static: staticCount } }),
     columnSettings: index => settingsOf(features, numbers[index], categories),
     columnNames: { features: i => numbers[i].name, targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
+  };
+}
+
+/** Adds the symbols of steps: the texts of the number at `place` of a step. */
+function withSymbols(
+  split: Split,
+  steps: number,
+  {
+    place,
+    texts,
+    width,
+  }: { readonly place: number; readonly texts: readonly string[]; readonly width: number },
+): Split {
+  const row = new Float32Array(steps * width);
+  return {
+    ...split,
+    symbols(index) {
+      split.read(index, row, 0, width);
+      const length = split.lengths?.[index] ?? steps;
+      return Array.from({ length }, (_, step) => texts[row[step * width + place]] ?? '');
+    },
   };
 }
 
@@ -373,17 +401,19 @@ function settingsOf(
 
 function columnsOf(config: CsvConfig) {
   const { level, target_kind, sequence, id, delimiter, date_format, target } = config;
+  const features = featuresOf(config);
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file, per_step, resample } = sequence ?? {};
   return {
     delimiter,
     dateFormat: date_format,
-    features: featuresOf(config).map(({ column, missing, embedding, namedAt, ...feature }) => ({
+    features: features.map(({ column, missing, embedding, namedAt, ...feature }, i) => ({
       ...feature,
       ...{ name: column, keyPath: namedAt },
       isFilled: missing !== undefined,
       // words such as None and - are symbols
       ...(!embedding && { isMissing: missingTest(missing?.markers) }),
+      isSymbol: i === features.findIndex(one => one.embedding !== undefined),
       learnsUnknown: embedding !== undefined && embedding.minCount > 1,
     })),
     level,

@@ -24,6 +24,8 @@ export interface FeatureColumn extends NamedColumn {
   /** Absent: numbers. */
   readonly encode?: Encoding | undefined;
   readonly calendar?: readonly CalendarFeature[] | undefined;
+  /** True for the first embedded column: its texts are the symbols of steps in predictions. */
+  readonly isSymbol?: boolean;
   /** True if a model learns to read values that the training split does not have. */
   readonly learnsUnknown?: boolean;
   /** True if each sequence has one value; such columns follow the others. */

@@ -468,7 +468,7 @@ export interface PredictionForm {
   readonly targetLevel?: TextLevel;
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
-  /** True if each prediction has the `symbol` of its step. */
+  /** True if predictions have the `symbol` of their step, unless a program passes steps without. */
   readonly hasSymbols: boolean;
   /** Name of each class; absent if the data do not name them. */
   readonly classNames?: readonly string[];
@@ -479,7 +479,7 @@ export interface PredictionForm {
 function predictionForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
-  { class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
+  { input, class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
   dataset: Experiment['dataset'],
 ): PredictionForm {
   const judged = lossOf(loss);
@@ -496,11 +496,12 @@ function predictionForm(
   const { target, quantiles = [] } = judged;
   const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
   const eachStep = predictsEachStep(head);
+  const hasTexts = input.kind === 'number' ? input.embedded !== undefined : vocabulary !== undefined;
   const steps = eachStep ? 1 : (horizon ?? 1);
   return {
     kind: target,
     perStep: eachStep || horizon !== undefined,
-    hasSymbols: eachStep && vocabulary !== undefined,
+    hasSymbols: eachStep && hasTexts,
     size: outputSize / Math.max(1, quantiles.length) / steps,
     quantiles: quantiles.map(({ level }) => level),
     ...(classNames && { classNames }),

@@ -9,6 +9,7 @@
  *     median     median of each target: the best constant for `mae`, a robust one for `huber`
  *     quantiles  quantiles of each target: the best constants for `quantile`
  *     by_symbol  with symbols and a class per step: the most frequent class of the step's symbol
+ *                (of the first embedded column)
  *     ngram      language models: see `ngram.ts`
  *     last_value, drift, seasonal_naive, season_mean  forecasts only (`Split.naive`)
  */
@@ -16,8 +17,11 @@ import {
   type Dataset,
   eachChunk,
   IGNORED,
+  inputWidth,
   NAIVE_FORECASTS,
   type NaiveForecast,
+  numberCount,
+  type SequenceInput,
   type SequenceTargets,
   type Split,
   symbolsOfTarget,
@@ -180,11 +184,15 @@ function decisionsIn({ metrics }: BaselineSubject): MeasuredMetric[] {
 /** The symbols and the classes of a sequence, `[T]`; valid until the next call. */
 type StepsAt = (index: number) => { readonly symbols: Float32Array; readonly classes: Int32Array };
 
-function stepsAt({ count, targets: { values }, read }: Split): StepsAt {
+/** @param input of several embedded columns, the first is read */
+function stepsAt({ count, targets: { values }, read }: Split, input: SequenceInput): StepsAt {
   const steps = values.length / count;
+  const width = inputWidth(input);
+  const row = new Float32Array(steps * width);
   const symbols = new Float32Array(steps);
   return index => {
-    read(index, symbols, 0, 1);
+    read(index, row, 0, width);
+    for (let step = 0; step < steps; step++) symbols[step] = row[step * width + numberCount(input)];
     return { symbols, classes: (values as Classes['values']).subarray(index * steps, (index + 1) * steps) };
   };
 }
@@ -196,9 +204,10 @@ function symbolBaseline(
   prior: Float32Array,
 ): (() => readonly [BaselineName, Scorer]) | undefined {
   const { targets, count } = train;
-  if (input.kind !== 'symbol' || targets.kind !== 'class' || !targets.perStep) return undefined;
+  const hasSymbols = input.kind === 'symbol' || input.embedded !== undefined;
+  if (!hasSymbols || targets.kind !== 'class' || !targets.perStep) return undefined;
   const classes = run.spec.outputSize;
-  const sequenceAt = stepsAt(train);
+  const sequenceAt = stepsAt(train, input);
   // the classes of a language model are its symbols
   if (vocabulary !== undefined && classLabels === vocabulary.symbols) {
     const model = new Trigrams(classes);
@@ -207,7 +216,7 @@ function symbolBaseline(
       model.add(symbols, next.filter(isClass));
     }
     model.end();
-    return () => ['ngram', trigramScorer(run, model)];
+    return () => ['ngram', trigramScorer(run, input, model)];
   }
   const counts = new ContextCounts(classes);
   for (let index = 0; index < count; index++) {
@@ -217,7 +226,7 @@ function symbolBaseline(
   const best = counts.largest((_context, _label, entry) => counts.counts[entry]);
   const majority = predictedClass(prior);
   const predict = (symbols: Float32Array, step: number) => best.get(symbols[step]) ?? majority;
-  return () => ['by_symbol', scorer(run, decisionsIn(run), split => decided(run, split, predict))];
+  return () => ['by_symbol', scorer(run, decisionsIn(run), split => decided(run, split, input, predict))];
 }
 
 function isClass(label: number): boolean {
@@ -228,9 +237,10 @@ function isClass(label: number): boolean {
 function decided(
   { spec }: BaselineSubject,
   split: Split,
+  input: SequenceInput,
   predict: (symbols: Float32Array, step: number, label: number) => number,
 ): OutputsAt {
-  const sequenceAt = stepsAt(split);
+  const sequenceAt = stepsAt(split, input);
   const steps = split.targets.values.length / split.count;
   const outputs = new Float32Array(spec.outputSize);
   let latest = { index: -1, ...sequenceAt(0) };
@@ -246,7 +256,7 @@ function decided(
 }
 
 /** With a likelihood: the probabilities are those of all classes. */
-function trigramScorer(run: BaselineSubject, model: Trigrams): Scorer {
+function trigramScorer(run: BaselineSubject, input: SequenceInput, model: Trigrams): Scorer {
   let [sum, count] = [0, 0];
   const predict = (symbols: Float32Array, step: number, label: number) => {
     const before = step === 0 ? undefined : symbols[step - 1];
@@ -254,7 +264,7 @@ function trigramScorer(run: BaselineSubject, model: Trigrams): Scorer {
     count++;
     return model.predict(before, symbols[step]);
   };
-  const decisions = scorer(run, decisionsIn(run), split => decided(run, split, predict));
+  const decisions = scorer(run, decisionsIn(run), split => decided(run, split, input, predict));
   const { loss: settings, metrics } = run;
   const isPlain = settings.kind === 'cross_entropy' && !settings.class_weights && !isSmoothed(settings);
   return {

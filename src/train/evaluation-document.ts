@@ -160,16 +160,17 @@ function contextOf(
   { step, label }: { readonly step: number | undefined; readonly label: number },
 ): MistakeContext | undefined {
   const symbols = split?.symbols?.(index);
-  if (symbols === undefined || vocabulary === undefined) return undefined;
-  const isWords = vocabulary.level === 'word' || vocabulary.level === null;
+  if (symbols === undefined) return undefined;
+  const { level = null } = vocabulary ?? {};
+  const isWords = level === 'word' || level === null;
   const [before, after, whole] = SHOWN[isWords ? 'word' : 'character'];
   const text = (from: number, to: number): string => {
     const joined = symbols.slice(Math.max(0, from), to).join(isWords ? ' ' : '');
-    return vocabulary.level === 'byte' ? Buffer.from(joined, 'latin1').toString() : joined;
+    return level === 'byte' ? Buffer.from(joined, 'latin1').toString() : joined;
   };
   if (step === undefined) return { before: '', at: text(0, whole), after: '' };
   // a language model predicts the symbol after the one that it reads
-  const isNext = classLabels === vocabulary.symbols;
+  const isNext = vocabulary !== undefined && classLabels === vocabulary.symbols;
   const at = isNext ? step + 1 : step;
   const gap = isWords ? ' ' : '';
   return {

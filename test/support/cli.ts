@@ -162,6 +162,7 @@ export interface RunSummary {
   readonly epochs: number;
   readonly parameters: number;
   readonly metrics: Readonly<Record<'train' | 'test', Readonly<Record<string, number>>>>;
+  readonly baselines: Readonly<Record<'test', Readonly<Record<string, Readonly<Record<string, number>>>>>>;
   readonly best: { readonly metric: string; readonly value: number; readonly step: number } | null;
   readonly gates: readonly { readonly metric: string; readonly verdict: string }[];
   readonly checkpoints: { readonly last: string | null; readonly best: string | null };

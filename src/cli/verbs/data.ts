@@ -114,7 +114,7 @@ function stepWords({ input, embedded = [] }: DataSummary): string {
   const numbers = size - ofSequence - embedded.length;
   const columns = embedded.map(({ name, values }) => `${printable(name)} (one of ${grouped(values)})`);
   const parts = [...(numbers > 0 ? [counted(numbers, 'feature')] : []), ...columns];
-  const own = parts.join(' and ');
+  const own = parts.join(', ');
   return ofSequence > 0 ? `${own}, and each sequence has ${ofSequence} more` : own;
 }
 
