@@ -43,7 +43,7 @@ export type {
   SequencePrediction,
   SymbolsPrediction,
   ValuePrediction,
-} from './predict/predictor.js';
+} from './predict/predictions.js';
 export type {
   GenerateOptions,
   RejectionOptions,

@@ -10,7 +10,8 @@ import {
   openWithData,
   openWithoutData,
 } from '../predict/open.js';
-import type { SequencePrediction, WhichCheckpoint } from '../predict/predictor.js';
+import type { SequencePrediction } from '../predict/predictions.js';
+import type { WhichCheckpoint } from '../predict/predictor.js';
 import type { RejectionOptions, SequenceValues } from '../predict/session.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';

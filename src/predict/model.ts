@@ -21,7 +21,8 @@ import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.j
 import * as args from '../util/arguments.js';
 import { UserError, usageError, usageErrors } from '../util/errors.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
-import { type PredictionForm, Predictor, type SequencePrediction, type WhichWeights } from './predictor.js';
+import type { PredictionForm, SequencePrediction } from './predictions.js';
+import { Predictor, type WhichWeights } from './predictor.js';
 import {
   type GenerateOptions,
   generateSymbols,

@@ -3,9 +3,7 @@
  * forward passes, predictions.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { Experiment } from '../config/index.js';
 import {
-  type DataRecord,
   IGNORED,
   inputWidth,
   isRejected,
@@ -15,20 +13,26 @@ import {
   type Split,
   symbolsOfTarget,
   type Targets,
-  type TextLevel,
 } from '../data/index.js';
-import { alignmentOf } from '../math/decoding/ctc.js';
-import { classProbabilities, isImpossible } from '../math/losses/ctc.js';
-import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
-import { type Numbers, predictedClass } from '../math/metrics/metric.js';
+import { isImpossible } from '../math/losses/ctc.js';
+import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
-import type { ModelSpec } from '../math/model/spec.js';
-import { batchesOf, type Evaluation, inTurn, probabilities, Readout, Scores } from '../train/evaluator.js';
-import { type Computed, type ModelRun, ShardedBatches, type SplitBatch } from '../train/shards.js';
+import { batchesOf, type Evaluation, inTurn, Readout, Scores } from '../train/evaluator.js';
+import { type ModelRun, ShardedBatches, type SplitBatch } from '../train/shards.js';
 import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedErrors, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { OpenedModel } from './open.js';
+import {
+  classMemory,
+  type Prediction,
+  type PredictionForm,
+  predictionForm,
+  predictionOf,
+  type SequencePrediction,
+  stepsOf,
+  symbolsPrediction,
+} from './predictions.js';
 import type { RejectionOptions } from './session.js';
 
 /** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
@@ -344,296 +348,4 @@ export interface WhichWeights {
   readonly checkpoint?: WhichCheckpoint | undefined;
   /** Undefined: the average if the run keeps one, else the weights of the last update. */
   readonly weights?: WeightsName | undefined;
-}
-
-/** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */
-class JsonFloat64Array extends Float64Array {
-  static override readonly name = 'Float64Array';
-
-  toJSON(): number[] {
-    return Array.from(this);
-  }
-}
-
-class JsonFloat32Array extends Float32Array {
-  static override readonly name = 'Float32Array';
-
-  toJSON(): number[] {
-    return Array.from(this);
-  }
-}
-
-interface PredictionPlace {
-  /**
-   * Step of its sequence, from 0 at the first step with a prediction (for forecasts, the first step
-   * of the horizon); 0 if the model has one prediction per sequence.
-   */
-  readonly step: number;
-  /**
-   * Time of the step, or of the last step if there is one prediction per sequence, as written in
-   * the data; absent if they have no times.
-   */
-  readonly time?: string;
-  /**
-   * The symbol of the step, such as a word, as written in the data; absent if steps have no texts,
-   * or there is one prediction per sequence.
-   */
-  readonly symbol?: string;
-}
-
-/** Prediction of a model trained with `cross_entropy`. */
-export interface ClassPrediction extends PredictionPlace {
-  readonly kind: 'class';
-  /** Class with the largest output (the first of equal ones); null if an output is NaN. */
-  readonly predicted: number | null;
-  /** Name of that class; null if there is none, absent if the data do not name classes. */
-  readonly name?: string | null;
-  /** Probability of the predicted class; NaN if there is none. */
-  readonly probability: number;
-  /** `[C]`, softmax of the outputs: probability of each class. */
-  readonly probabilities: Float64Array;
-  /** `[C]`, raw outputs. */
-  readonly logits: Float32Array;
-  /** The true class; null if ignored, absent for sequences without labels. */
-  readonly label?: number | null;
-}
-
-export interface ValuePrediction extends PredictionPlace {
-  readonly kind: 'value';
-  /**
-   * The prediction in the units of the data, one number per target value: for labels their
-   * probabilities, for quantiles the one nearest to 0.5. Rounded to the shortest decimals that
-   * identify the model's float32 numbers.
-   */
-  readonly values: Float64Array;
-  /**
-   * The predicted quantiles in the same form, in the order of `loss.quantiles`; empty for other
-   * losses.
-   */
-  readonly quantiles: readonly Float64Array[];
-  /** The true values; absent for sequences without labels. */
-  readonly target?: Float64Array;
-}
-
-/** Symbols as the data name them, or their numbers. */
-type SymbolList = readonly (string | number | null)[];
-
-/** A sequence of symbols that a model may predict. */
-export interface RankedSequence {
-  /** A symbol is null if an output is NaN. */
-  readonly symbols: SymbolList;
-  /** The symbols as text: characters joined, other symbols separated by spaces. */
-  readonly text: string;
-  readonly probability: number;
-}
-
-/** Prediction of a model whose targets are sequences of symbols. */
-export interface SymbolsPrediction extends PredictionPlace, RankedSequence {
-  readonly kind: 'sequence';
-  /** The likeliest sequences, the likeliest first: `decode.beam` of them, or fewer. */
-  readonly likeliest: readonly RankedSequence[];
-  /** The step of the input at which each symbol is read, from 0. */
-  readonly steps: readonly number[];
-  /** The true symbols; absent for sequences without labels. */
-  readonly target?: SymbolList;
-}
-
-export type Prediction = ClassPrediction | ValuePrediction | SymbolsPrediction;
-
-/** Prediction for one sequence. */
-export interface SequencePrediction<A extends Prediction = Prediction> {
-  /** Position of the sequence in the input, from 0; skipped sequences count. */
-  readonly index: number;
-  /** Name of the sequence in the input; absent if it has none. */
-  readonly id?: string;
-  /** One prediction, or one per step (`head: { from: every }`, and forecasts). */
-  readonly predictions: readonly A[];
-  /**
-   * `[steps, targets]`, the targets that a forecast read, as in the data, NaN if one is missing;
-   * absent for other models.
-   */
-  readonly history?: Float64Array;
-  /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
-  readonly warnings?: readonly Diagnostic[];
-}
-
-/** Form of a model's predictions. */
-export interface PredictionForm {
-  readonly kind: Prediction['kind'];
-  /** True if there is one prediction per step. */
-  readonly perStep: boolean;
-  /** Number of classes, of values per prediction, or of symbols. */
-  readonly size: number;
-  /** How the text of a target is split into symbols; absent if they are listed, or for others. */
-  readonly targetLevel?: TextLevel;
-  /** Levels of the predicted quantiles; empty if the loss predicts none. */
-  readonly quantiles: readonly number[];
-  /** True if predictions have the `symbol` of their step, unless a program passes steps without. */
-  readonly hasSymbols: boolean;
-  /** Name of each class; absent if the data do not name them. */
-  readonly classNames?: readonly string[];
-  /** Name of each value; absent if there is only one, or the data do not name them. */
-  readonly targetNames?: readonly string[];
-}
-
-function predictionForm(
-  { head, outputSize }: ModelSpec,
-  loss: LossSettings,
-  { input, class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
-  dataset: Experiment['dataset'],
-): PredictionForm {
-  const judged = lossOf(loss);
-  if (judged.target === 'sequence') {
-    const targetLevel = 'target_level' in dataset ? dataset.target_level : undefined;
-    return {
-      ...{ kind: 'sequence', perStep: false, hasSymbols: false, quantiles: [] },
-      // without the blank
-      size: outputSize - 1,
-      ...(targetLevel && { targetLevel }),
-      ...(classNames && { classNames }),
-    };
-  }
-  const { target, quantiles = [] } = judged;
-  const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
-  const eachStep = predictsEachStep(head);
-  const hasTexts = input.kind === 'number' ? input.embedded !== undefined : vocabulary !== undefined;
-  const steps = eachStep ? 1 : (horizon ?? 1);
-  return {
-    kind: target,
-    perStep: eachStep || horizon !== undefined,
-    hasSymbols: eachStep && hasTexts,
-    size: outputSize / Math.max(1, quantiles.length) / steps,
-    quantiles: quantiles.map(({ level }) => level),
-    ...(classNames && { classNames }),
-    ...(targetNames && targetNames.length > 1 && { targetNames }),
-  };
-}
-
-/** Memory for the lists of a class prediction: logits and probabilities. */
-function classMemory(length: number): [logits: Float32Array, probabilities: Float64Array] {
-  return [new JsonFloat32Array(length), new JsonFloat64Array(length)];
-}
-
-/**
- * @param computed its outputs `[C]`, which may be overwritten afterwards, and its position `at`
- *   among all predictions of the split
- * @internal
- */
-export function predictionOf(
-  { kind, size, classNames }: PredictionForm,
-  readout: Readout,
-  computed: {
-    readonly step: number;
-    readonly time?: string | undefined;
-    readonly symbol?: string | undefined;
-    readonly outputs: Float32Array;
-    readonly at: number;
-    readonly target?: Numbers | undefined;
-  },
-  [logits, ofClasses] = classMemory(kind === 'class' ? size : 0),
-): Prediction {
-  const { step, time, symbol, outputs, at, target } = computed;
-  const place = { step, ...(time !== undefined && { time }), ...(symbol !== undefined && { symbol }) };
-  const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
-  if (kind === 'value') {
-    return {
-      kind,
-      ...place,
-      values: decimals(readout.point(outputs, at)),
-      quantiles: readout.quantiles(outputs, at).map(decimals),
-      ...(target && { target: JsonFloat64Array.from(readout.targetDecimals(at, target)) }),
-    };
-  }
-  const best = predictedClass(outputs);
-  logits.set(outputs);
-  probabilities(outputs, ofClasses);
-  return {
-    kind: 'class',
-    ...place,
-    predicted: best < 0 ? null : best,
-    ...(classNames && { name: classNames[best] ?? null }),
-    probability: best < 0 ? Number.NaN : ofClasses[best],
-    probabilities: ofClasses,
-    logits,
-    ...(target && { label: target[0] === IGNORED ? null : target[0] }),
-  };
-}
-
-/** @internal */
-export function textOfSymbols(symbols: SymbolList, level: TextLevel | undefined): string {
-  return symbols.join(level === 'character' ? '' : ' ');
-}
-
-/**
- * @param computed all outputs of the sequence
- * @internal
- */
-export function symbolsPrediction(
-  form: PredictionForm,
-  { outputs, decoded = [] }: Pick<Computed, 'outputs' | 'decoded'>,
-  { target, time }: { readonly target?: Int32Array | undefined; readonly time?: string | undefined },
-): SymbolsPrediction {
-  const { classNames, targetLevel, size } = form;
-  const named = (symbols: ArrayLike<number>) =>
-    Array.from(symbols, symbol => (symbol < 0 ? null : (classNames?.[symbol] ?? symbol)));
-  const likeliest = decoded.map(({ symbols, logProbability }): RankedSequence => {
-    const list = named(symbols);
-    return { symbols: list, text: textOfSymbols(list, targetLevel), probability: Math.exp(logProbability) };
-  });
-  const classes = size + 1;
-  const probabilities = classProbabilities(outputs, { steps: outputs.length / classes, classes });
-  const [best] = decoded;
-  return {
-    kind: 'sequence',
-    step: 0,
-    ...(time !== undefined && { time }),
-    ...likeliest[0],
-    likeliest,
-    steps: Number.isNaN(best.logProbability) ? [] : alignmentOf(probabilities, best.symbols),
-    ...(target && { target: named(target) }),
-  };
-}
-
-/** Splits a forecast of the whole horizon into its steps, of `size` values each. */
-function stepsOf(
-  { kind, values, quantiles, target }: ValuePrediction,
-  size: number,
-  times: readonly string[] | undefined,
-): ValuePrediction[] {
-  return Array.from({ length: values.length / size }, (_, step) => {
-    const part = (of: Float64Array) => of.subarray(step * size, (step + 1) * size);
-    return {
-      kind,
-      step,
-      ...(times && { time: times[step] }),
-      values: part(values),
-      quantiles: quantiles.map(part),
-      ...(target && { target: part(target) }),
-    };
-  });
-}
-
-export interface RankedClass {
-  readonly class: number;
-  /** Absent if the data do not name classes. */
-  readonly name?: string;
-  readonly probability: number;
-}
-
-/**
- * Returns the `count` most probable classes of a prediction (lower class first if equal); empty if
- * an output is NaN.
- */
-export function topClasses(
-  { predicted, probabilities }: ClassPrediction,
-  count: number,
-  classNames?: readonly string[],
-): RankedClass[] {
-  if (predicted === null) return [];
-  const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
-  return order.slice(0, count).map(k => ({
-    class: k,
-    ...(classNames && { name: classNames[k] }),
-    probability: probabilities[k],
-  }));
 }

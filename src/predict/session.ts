@@ -22,13 +22,8 @@ import { type Diagnostic, damagedError, damagedErrors, UserError, usageError } f
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import type { OpenedModel } from './open.js';
-import {
-  newTargets,
-  type Prediction,
-  type PredictionForm,
-  predictionOf,
-  symbolsPrediction,
-} from './predictor.js';
+import { type Prediction, type PredictionForm, predictionOf, symbolsPrediction } from './predictions.js';
+import { newTargets } from './predictor.js';
 
 /** A sequence whose steps are passed one by one. Sessions of one model are independent. */
 export interface Session<A extends Prediction = Prediction> {

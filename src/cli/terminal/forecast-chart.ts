@@ -1,5 +1,5 @@
 /** Charts of a forecast: the series that the model read, the forecast, and its interval. */
-import type { PredictionForm, SequencePrediction, ValuePrediction } from '../../predict/predictor.js';
+import type { PredictionForm, SequencePrediction, ValuePrediction } from '../../predict/predictions.js';
 import type { Block, ChartLine } from '../../view/blocks.js';
 
 interface NamedLine extends ChartLine {

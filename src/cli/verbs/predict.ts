@@ -11,7 +11,7 @@ import {
   textOfSymbols,
   topClasses,
   type ValuePrediction,
-} from '../../predict/predictor.js';
+} from '../../predict/predictions.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName, spellNonFinite } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
