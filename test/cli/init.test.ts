@@ -203,8 +203,11 @@ const GUESSES: readonly {
       const patient = Math.floor(i / 8);
       return `${patient},${patient % 2},${20 + ((7 * patient) % 50)},${(i * 37) % 101}.5,${(i * 13) % 31}.5`;
     }),
-    dataset: { features: ['rate'], target: 'dose', sequence: { group: 'patient', per_step: true } },
-    stdout: /^not used +sex: the same in all rows of each patient/m,
+    dataset: {
+      ...{ features: ['rate'], static_features: ['sex', 'age'], target: 'dose' },
+      sequence: { group: 'patient', per_step: true },
+    },
+    stdout: /^static +sex, age$/m,
   },
   {
     what: 'texts before numbers',
@@ -297,6 +300,41 @@ const GUESSES: readonly {
     }),
     dataset: { sequence: null, features: [{ column: 'blood_group', encode: 'one_hot' }, 'dose'] },
     stdout: /^not used +person_id: not numbers$/m,
+  },
+  {
+    what: 'facts of sequences are read with them, unless they name, number or decide something',
+    csv: table('trial,site,nurse,seat,dose,tier,x,mood', 320, i => {
+      const trial = Math.floor(i / 8);
+      const facts = [`n${trial}`, 100 + trial, 2 * ((trial * 7) % 13), trial % 2 ? 5 : 3];
+      return `${trial},${'uvw'[(trial * 5) % 3]},${facts.join()},${(i * 7) % 31}.5,${trial % 2 ? 'up' : 'down'}`;
+    }),
+    dataset: { static_features: [{ column: 'site', encode: 'one_hot' }, 'dose'], features: ['x'] },
+    stdout:
+      /^not used +nurse: the same .*a name of it\nnot used +seat: it numbers each trial\nnot used +tier: each of its numbers has one value of mood/m,
+  },
+  {
+    what: 'a word that means a missing value in one column is a class in another',
+    csv: table('kind,size,x', 240, i => {
+      return `${i % 20 ? 'old' : 'new'},${i % 20 ? (i * 7) % 61 : 'new'},${(i * 37) % 101}.5`;
+    }),
+    dataset: {
+      target: 'kind',
+      features: [{ column: 'size', missing: { markers: ['new'] } }, 'x'],
+      missing: { fill: 'median', indicator: true, markers: undefined },
+    },
+  },
+  {
+    what: 'some series may be short, and a date of birth orders nothing',
+    csv: table('country,dob,year,value', 260, i => {
+      const value = i > 250 ? '' : (100 * Math.sin(i / 9)).toFixed(1);
+      return `c${Math.floor(i / 50)},${day(i)},${1950 + (i % 50)},${value}`;
+    }),
+    dataset: { kind: 'forecast', series: 'country', time: 'year', target: 'value' },
+  },
+  {
+    what: 'names are read letter by letter',
+    csv: table('name,gender', 90, i => `${'abcdefg'[i % 7]}n${'xyz'[(i * 5) % 3]}${i},${'fm'[i % 2]}`),
+    dataset: { features: ['name'], input_kind: 'text', level: 'character', target: 'gender' },
   },
   {
     what: 'a subject with gaps cannot keep its recordings in one split',
@@ -472,7 +510,7 @@ t.test('other delimiters than the comma are found', async t => {
 
 /** Tables that `init` refuses: exit code and message. */
 const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ...flags: string[]])[] = [
-  [table('date,sales', 30, i => `${day(i)},${i}`), 2, /its shortest series has 30 steps/],
+  [table('date,sales', 30, i => `${day(i)},${i}`), 2, /its series have 30 steps/],
   [
     table('a;b;label', 20, i => `${i};1,5;${i % 2}`),
     5,

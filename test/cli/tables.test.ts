@@ -85,7 +85,7 @@ const TABLES: readonly PreparedBy[] = [
       validation: { fraction: 0.2, group: 'subject' },
       test: { fraction: 0.2, group: 'subject' },
     },
-    says: /^not used +age: the same in all rows of each trial/m,
+    says: /^static +age, sex \(words\)$/m,
     beats: ['accuracy', 2],
     predicts: 96,
   },

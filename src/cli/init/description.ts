@@ -2,6 +2,7 @@
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
+import type { Column } from './columns.js';
 import type { NamedColumns } from './layout.js';
 import { type Choice, holesOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
 
@@ -17,7 +18,8 @@ export function described(reading: Reading): string[] {
   const known = isSeries ? knownOf(reading) : [];
   const ahead = (reading.future ?? []).reduce((sum, rows) => sum + rows.length, 0);
   const read = features.filter(one => !known.includes(one));
-  const named = read.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`);
+  const listed = (columns: readonly Column[]) =>
+    columns.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`).join(', ') || undefined;
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = kind !== 'rows' && kind !== 'texts' && order?.isColumn;
   const lines: readonly (readonly [label: string, text: string | undefined])[] = [
@@ -32,7 +34,8 @@ export function described(reading: Reading): string[] {
     ],
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
-    ['features', named.join(', ') || undefined],
+    ['features', listed(read)],
+    ['static', listed(reading.statics)],
     ['missing', missingIn(reading)],
     [
       'left out',

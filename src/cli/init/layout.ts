@@ -42,6 +42,8 @@ export interface Layout {
 
 /** Fewer cannot be divided into training, validation and test. */
 const MIN_SUBJECTS = 5;
+/** Maximum number of columns to name that together group rows, with the group. */
+const MAX_PARTS = 2;
 /** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
 const MIN_SCATTERED = 20;
 
@@ -55,6 +57,7 @@ export const USUAL = {
   quarter: /^(quarter|qtr)$/i,
   day: /^(day|date|mday|day_of_month|date_of_month)$/i,
   hour: /^(hour|hr|hours)$/i,
+  birth: /(^|[_ .-])(dob|birth|born|birthday|birthdate)([_ .-]|$)/i,
   weekday: /^(weekday|dow|day_of_week)$/i,
 } as const;
 
@@ -88,7 +91,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const isName = (column: Column) => !column.isNumber || USUAL.group.test(column.name);
     const parts = free.filter(column => isRepeated(column) && isName(column) && column !== group);
     let [names, keys] = [group ? [group.name] : [], group?.cells ?? []];
-    for (const { name, cells } of parts) {
+    for (const { name, cells } of parts.slice(0, MAX_PARTS)) {
       keys = cells.map((cell, row) => `${keys[row] ?? ''} ${cell}`);
       names = [...names, name];
       if (names.length > 1 && isUnique(order, rowsOf(keys)))
@@ -237,7 +240,8 @@ function refuseAmbiguous({ name, forms, cells }: Column, path: string): void {
 
 /** Columns of dates, and columns for year, month and day together. */
 function datesOf(columns: readonly Column[]): Order[] {
-  const dates = columns.filter(column => column.isTime && !isGappy(column)).map(orderBy);
+  const isDate = (column: Column) => column.isTime && !isGappy(column) && !USUAL.birth.test(column.name);
+  const dates = columns.filter(isDate).map(orderBy);
   const named = (part: keyof typeof USUAL, isPart: (column: Column) => boolean) =>
     columns.find(column => column.isFull && isPart(column) && USUAL[part].test(column.name));
   const [year, quarter, day, hour, weekday] = (['year', 'quarter', 'day', 'hour', 'weekday'] as const).map(

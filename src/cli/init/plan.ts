@@ -7,7 +7,7 @@ import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
 import type { Layout } from './layout.js';
-import { holesOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
+import { holesOf, isClassOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -46,6 +46,8 @@ export interface Task {
   readonly classes: number;
   readonly perStep: boolean;
   readonly inputKind: 'number' | 'symbol' | 'text';
+  /** The texts, of a table or of records. */
+  readonly texts?: readonly unknown[];
   readonly sequences: number;
   /** Of the longest sequence. */
   readonly steps: number;
@@ -56,7 +58,7 @@ const LONG = 100;
 
 /** @param dataset values of the placeholders that the kind of dataset alone has */
 export function taskPlan(path: string, task: Task, dataset: Plan['values']): Plan {
-  const { target, isClass, classes, perStep, inputKind, sequences, steps } = task;
+  const { target, isClass, classes, perStep, inputKind, texts = [], sequences, steps } = task;
   const isText = inputKind === 'text';
   const epochs = sequences < 200 ? 80 : sequences < 1000 ? 40 : 20;
   const values = {
@@ -64,7 +66,7 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
     path: scalar(path),
     symbols: inputKind === 'symbol' && inputKind,
     texts: isText && inputKind,
-    level: isText && 'word',
+    level: isText && levelOfTexts(texts),
     min_count: isText && 2,
     classes: isClass && classes,
     number: !isClass && 'value',
@@ -87,6 +89,12 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
   return { template: 'table', values };
 }
 
+/** Names and the like are read letter by letter. */
+export function levelOfTexts(texts: readonly unknown[]): 'word' | 'character' {
+  const several = texts.filter(text => /\S\s+\S/.test(String(text)));
+  return 2 * several.length > texts.length ? 'word' : 'character';
+}
+
 export function sequencePlan(source: SourceFile, reading: Reading): Plan {
   const { kind, target, isClass, inputKind, layout } = reading;
   const { group, perFile, order, rows, subject } = layout;
@@ -99,6 +107,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
     classes: target.distinct,
     perStep,
     inputKind,
+    texts: reading.features[0]?.cells,
     sequences: rows.length,
     steps: Math.max(...rows.slice(0, 1000).map(list => list.length)),
   };
@@ -128,7 +137,9 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
   const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
   const numbers = keysOf(target);
-  const series = rows.map(list => carriedForward(list.map(row => numbers[row])));
+  const series = rows
+    .filter(({ length }) => length >= steps)
+    .map(list => carriedForward(list.map(row => numbers[row])));
   const level = levelOf(series, horizon, readSeason);
   const isSeasonal = level === 'season';
   const values = {
@@ -181,7 +192,8 @@ function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
     target: scalar(target.name),
-    features: read.length > 0 && `[${read.map(one => featureOf(reading, one)).join(', ')}]`,
+    features: featuresOf(reading, read),
+    static_features: featuresOf(reading, reading.statics),
     missing: missingOf(reading),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
   };
@@ -202,9 +214,16 @@ function missingOf(reading: Reading): string | undefined {
   return keys.length === 0 ? undefined : `{ ${keys.join(', ')} }`;
 }
 
+function featuresOf(reading: Reading, columns: readonly Column[]): string | undefined {
+  const all = columns.map(one => featureOf(reading, one));
+  return all.length === 0 ? undefined : `[${all.join(', ')}]`;
+}
+
 function featureOf(reading: Reading, column: Column): string {
   const name = scalar(column.name);
-  return isEncoded(reading, column) ? `{ column: ${name}, encode: one_hot }` : name;
+  if (isEncoded(reading, column)) return `{ column: ${name}, encode: one_hot }`;
+  const markers = list(column.markers.filter(marker => isClassOf(reading.target, marker)));
+  return markers === undefined ? name : `{ column: ${name}, missing: { markers: ${markers} } }`;
 }
 
 /** All sequences of a subject are in one split. */

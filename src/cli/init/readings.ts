@@ -19,6 +19,8 @@ export interface Reading {
   readonly target: Column;
   readonly isClass: boolean;
   readonly features: readonly Column[];
+  /** Features of a sequence as a whole. */
+  readonly statics: readonly Column[];
   /** `symbol` and `text`: the only feature is a column of symbols or texts. */
   readonly inputKind: 'number' | 'symbol' | 'text';
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
@@ -50,7 +52,7 @@ const MAX_MISSING = 0.95;
 const MIN_SEQUENCES = 5;
 
 const MEASURE =
-  /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount)([_ .(-]|$)/i;
+  /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i;
 
 /** Names of facts about a person, which are known before a recording. */
 const ATTRIBUTE = /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born)([_ .-]|$)/i;
@@ -74,8 +76,10 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   checkNumbers(candidates[0], table.columns, path);
   const made = candidates.map(candidate => completed(candidate, table.columns));
   const readings = made.filter(one => typeof one === 'object');
+  const prevented = (readings.length > 0 ? candidates.slice(0, 1) : candidates).find(one => one.obstacle);
   // the most likely reading is not silently replaced by another one
-  if (typeof made[0] === 'string') throw nothing(path, made[0], readings);
+  if (prevented || readings.length === 0)
+    throw nothing(path, prevented?.obstacle ?? String(made[0]), readings);
   return readings;
 }
 
@@ -144,14 +148,11 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
     const named = isUsual ? [`${name} is a usual name of what is forecast`] : [];
     const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
     const { shortest } = untilLast(layout, target).layout;
-    const short = `its shortest series has ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
-    const score = (order.isDate ? 4 : -1) + (isUsual ? 3 : 0) + (isMeasured ? smoothness(target, rows) : -5);
-    add(
-      'series',
-      score,
-      [...named, ...dated],
-      bad ?? unplaced ?? (shortest < MIN_FORECAST_STEPS ? short : undefined),
-    );
+    const isShort = shortest < MIN_FORECAST_STEPS;
+    const short = `its series have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
+    const moves = isMeasured ? smoothness(target, rows) : -5;
+    const score = (order.isDate ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0);
+    add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : undefined));
   }
   const text = textOf(columns.filter(column => column !== target));
   if (text)
@@ -186,7 +187,9 @@ function untilLast(layout: Layout, { cells, isValue }: Column) {
   });
   const series = parts.filter(({ rows }) => rows.length > 0);
   const rows = series.map(one => one.rows);
-  const shortest = Math.min(...rows.map(({ length }) => length));
+  const lengths = rows.map(({ length }) => length).sort((a, b) => a - b);
+  // a few shorter ones have no part in training
+  const shortest = lengths[lengths.length >> 2] ?? 0;
   return { layout: { ...layout, rows, shortest }, future: series.map(one => one.future) };
 }
 
@@ -230,7 +233,8 @@ function smoothness({ cells, isValue }: Column, rows: readonly (readonly number[
   const centre = mean(pairs.map(([a]) => a));
   const variance = mean(pairs.map(([a]) => (a - centre) ** 2));
   if (!(variance > 0)) return 0;
-  return Math.round((10 * mean(pairs.map(([a, b]) => (a - centre) * (b - centre)))) / variance) / 10;
+  const alike = mean(pairs.map(([a, b]) => (a - centre) * (b - centre))) / variance;
+  return Math.round(10 * Math.max(-1, Math.min(1, alike))) / 10;
 }
 
 /** The candidate with its features, or why it has none. */
@@ -238,7 +242,7 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
   const { kind, layout, target, obstacle } = candidate;
   if (obstacle !== undefined) return obstacle;
   const { order } = layout;
-  const { features, unused } = featuresOf(candidate, columns);
+  const { features, statics, unused } = featuresOf(candidate, columns);
   const others = columns.filter(column => column !== target);
   const words =
     kind === 'texts'
@@ -253,6 +257,7 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
   return {
     ...candidate,
     features: words ? [words] : features,
+    statics,
     inputKind: words === undefined ? 'number' : layout.group === undefined ? 'text' : 'symbol',
     unused: [
       ...unused.filter(({ name }) => name !== words?.name),
@@ -266,10 +271,10 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
   const canEncode = kind !== 'series' && kind !== 'texts';
   const features: Column[] = [];
+  const statics: Column[] = [];
   const unused: { name: string; reason: string }[] = [];
   for (const column of columns) {
     const { name, problem, missing, gaps, isNumber, isTime, distinct, unit, lackedBy } = column;
-    const isWords = !isNumber && canEncode && isLabel(column);
     if (
       column === target ||
       column === group ||
@@ -279,30 +284,37 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
       continue;
     const isFact =
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
+    const areFew = 2 * distinct <= (isFact ? rows.length : column.cells.length);
+    const isWords = !isNumber && canEncode && isLabel(column) && areFew;
+    const own = isNumber ? 'numbers' : 'words';
     const reasons: readonly (readonly [boolean, string])[] = [
       [problem !== undefined, String(problem)],
       [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
       [isTime, 'dates'],
       [distinct === 1, 'the same value everywhere'],
       [lackedBy.length > 0, `${lackedBy[0]} does not have it`],
-      [isFact, `the same in all rows of each ${group?.name}: a fact of it, or its name`],
       [unit !== undefined, `numbers with "${unit}" behind them, which have to be numbers alone`],
+      [!isNumber && !isWords && isFact, `the same in all rows of each ${group?.name}: a name of it`],
       [!isNumber && !isWords, 'not numbers'],
       [
-        isWords && isFactOf(column, target),
-        `each of its words has one value of ${target.name}, as if it were the target`,
+        (isWords || (isFact && areFew)) && isFactOf(column, target),
+        `each of its ${own} has one value of ${target.name}, as if it were the target`,
       ],
       [numbersRows(column), 'it numbers the rows'],
+      [isFact && numbersGroups(column, rows), `it numbers each ${group?.name}`],
       [isName(column), 'it names something, as its own name says'],
     ];
     const found = reasons.find(([isSo]) => isSo);
     if (found) unused.push({ name, reason: found[1] });
-    else features.push(column);
+    else (isFact ? statics : features).push(column);
   }
-  // words alone are symbols or texts
-  if (!features.some(({ isNumber }) => isNumber))
+  // words alone are symbols or texts, which are read alone
+  if (!features.some(({ isNumber }) => isNumber)) {
     for (const { name } of features.splice(0)) unused.push({ name, reason: 'not numbers' });
-  return { features, unused };
+    for (const { name } of statics.splice(0))
+      unused.push({ name, reason: `the same in all rows of each ${group?.name}` });
+  }
+  return { features, statics, unused };
 }
 
 /** Refuses a reading that uses none of the numeric columns: the table is then misread. */
@@ -368,6 +380,16 @@ function numbersRows(column: Column): boolean {
   return rises >= 0.98 * (cells.length - 1);
 }
 
+/** True for consecutive integers, one for each group. */
+function numbersGroups(column: Column, rows: readonly (readonly number[])[]): boolean {
+  const { cells, isNumber, isFull, distinct } = column;
+  if (!isNumber || !isFull || !isWhole(column) || distinct < rows.length) return false;
+  const values = rows.map(([row]) => Number(cells[row]));
+  return (
+    values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)) === rows.length - 1
+  );
+}
+
 /** True if each value of `of` has one value of `column`. */
 function isFactOf(of: Column, column: Column): boolean {
   const seen = new Map<string, string>();
@@ -381,14 +403,15 @@ function isFactOf(of: Column, column: Column): boolean {
 /** The column of symbols of a table with groups, else that of texts: the longest one. */
 function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Column | undefined {
   const words = columns.filter(
-    ({ isNumber, isTime, problem, distinct, cells, ...column }) =>
-      !isNumber &&
-      !isTime &&
-      !problem &&
-      distinct > 1 &&
-      // words that differ from row to row name the rows
-      (distinct < cells.length || cells.some(cell => /\s/.test(cell))) &&
-      ![group?.name, ...(order?.columns.map(({ name }) => name) ?? [])].includes(column.name),
+    column =>
+      !column.isNumber &&
+      !column.isTime &&
+      !column.problem &&
+      column.distinct > 1 &&
+      !isName(column) &&
+      // words that differ from row to row name the rows of a group
+      (group === undefined || column.distinct < column.cells.length) &&
+      !(order?.columns.includes(column) ?? false),
   );
   if (group !== undefined) return words[0];
   const size = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
@@ -406,20 +429,31 @@ export function isEncoded({ inputKind }: Reading, column: Column): boolean {
 }
 
 /** The columns whose missing values are filled, with their numbers. */
-export function holesOf({ kind, inputKind, features, target, layout }: Reading) {
+export function holesOf({ kind, inputKind, features, statics, target, layout }: Reading): number[] {
+  const { rows } = layout;
   const read = inputKind === 'number' ? features.filter(({ isNumber }) => isNumber) : [];
-  const columns = kind === 'series' ? [target, ...read] : read;
-  const all = layout.rows.flat();
-  return columns
-    .map(({ cells, isValue, missing }) =>
-      kind === 'series' ? all.filter(row => !isValue(cells[row])).length : missing,
-    )
-    .filter(count => count > 0);
+  const without = ({ cells, isValue }: Column, list: readonly number[]) =>
+    list.filter(row => !isValue(cells[row])).length;
+  const counts =
+    kind === 'series'
+      ? [target, ...read].map(column => without(column, rows.flat()))
+      : read.map(({ missing }) => missing);
+  const numbers = statics.filter(({ isNumber }) => isNumber);
+  const ofSequences = numbers.map(
+    column => rows.filter(list => without(column, list) === list.length).length,
+  );
+  return [...counts, ...ofSequences].filter(count => count > 0);
 }
 
 /** What means a missing value besides the usual markers. */
-export function markersOf({ features, target }: Reading): string[] {
-  return [...new Set([...features, target].flatMap(({ markers }) => markers))];
+export function markersOf({ features, statics, target }: Reading): string[] {
+  const all = [...features, ...statics, target].flatMap(({ markers }) => markers);
+  return [...new Set(all)].filter(marker => !isClassOf(target, marker));
+}
+
+/** True for a word that means a missing value in other columns than the target. */
+export function isClassOf({ cells, isValue }: Column, marker: string): boolean {
+  return isValue(marker) && cells.includes(marker);
 }
 
 /**

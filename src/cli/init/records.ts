@@ -9,7 +9,7 @@ import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { FILLED } from './description.js';
 import { isTarget } from './layout.js';
-import { list, type Plan, scalar, taskPlan } from './plan.js';
+import { levelOfTexts, list, type Plan, scalar, taskPlan } from './plan.js';
 
 /** A plan, and what `init` says of the data. */
 export interface Found {
@@ -78,6 +78,7 @@ export function recordsPlan(bytes: Buffer, { file, place, target: named, others 
     classes,
     perStep,
     inputKind,
+    texts: input.values,
     sequences: records.length,
     steps: longest(input),
   } as const;
@@ -101,7 +102,7 @@ export function recordsPlan(bytes: Buffer, { file, place, target: named, others 
     ['records', grouped(records.length)],
     [
       'input',
-      `${input.name} (${inputKind === 'text' ? 'texts, as words' : inputKind === 'symbol' ? 'lists of symbols' : 'lists of numbers'})`,
+      `${input.name} (${inputKind === 'text' ? `texts, as ${levelOfTexts(input.values)}s` : inputKind === 'symbol' ? 'lists of symbols' : 'lists of numbers'})`,
     ],
     ['target', `${field.name} (${sort}${perStep ? ' at every step' : ''})`],
     ...(input.missing > 0 ? [['left out', `${counted(input.missing, 'record')} without ${input.name}`]] : []),
