@@ -11,7 +11,7 @@ import type { Summary } from '../../src/run/summary.js';
 import { fromCommandLine } from '../../src/sweep/config/load.js';
 import type { SweepFlags } from '../../src/sweep/config/read.js';
 import { costModel, SweepDirectory } from '../../src/sweep/directory.js';
-import { readJournal } from '../../src/sweep/journal.js';
+import { openJournal, readJournal } from '../../src/sweep/journal.js';
 import { readSweepResults, summaryOf } from '../../src/sweep/results.js';
 import { runSweep } from '../../src/sweep/run.js';
 import { decisionsOf } from '../../src/sweep/schedule/records.js';
@@ -506,7 +506,8 @@ t.test('a file that changed between trials stops the sweep, until it is put back
   }
 });
 
-t.test('a file that changed while runs were interrupted stops the sweep, until it is put back', async t => {
+/** A sweep of three seeds that is interrupted once seed 0 has trained an epoch, and its data. */
+async function interrupted(t: Test) {
   const path = join(work.folder(), 'data.npz');
   writeFileSync(path, DATA);
   const sweep = {
@@ -519,7 +520,6 @@ t.test('a file that changed while runs were interrupted stops the sweep, until i
     objective: { metric: 'test.loss', goal: 'minimize' },
   };
   const output = work.folder();
-  /** Ends the sweep once seed 0 has trained an epoch. */
   const interrupt = async ({ seed, args }: Task) => {
     if (seed === 0) await work.cellrun(...args.with(args.indexOf('--pause-after-epoch') + 1, '1'));
     throw new Error('interrupted');
@@ -529,13 +529,18 @@ t.test('a file that changed while runs were interrupted stops the sweep, until i
   const [directory] = list(join(output, 'sweeps', 'interrupted'));
   const warnings: string[] = [];
   const resume = () => resumeInProcess(work, directory, { warning: text => warnings.push(text) });
+  const journal = join(directory, 'journal.jsonl');
+  const ends = () => readJournal(journal).records.filter(({ event }) => event === 'segment.end');
+  return { path, directory, journal, resume, warnings, ends };
+}
+
+t.test('a file that changed while runs were interrupted stops the sweep, until it is put back', async t => {
+  const { path, directory, resume, warnings, ends } = await interrupted(t);
   writeFileSync(path, randomDataset('test/sweep-stops/other', { train: 20, test: 800, seed: 2 }));
   await t.rejects(resume(), {
     exitCode: 5,
     message: new RegExp(`trial 0, seed 0 cannot continue: .*${path}: the data have changed`),
   });
-  const ends = () =>
-    readJournal(join(directory, 'journal.jsonl')).records.filter(({ event }) => event === 'segment.end');
   t.same(ends(), [], 'neither a failure, nor a result of other data');
   t.match(
     list(join(directory, 'trials')),
@@ -547,6 +552,24 @@ t.test('a file that changed while runs were interrupted stops the sweep, until i
   t.same(warnings, [`trial 0, seed 1: trained with a different ${path}; training it again`]);
   t.match(ends(), [{ status: 'done' }, { status: 'done' }, { status: 'done' }]);
   t.match(await work.cellrun('review', directory), { code: 0 });
+});
+
+t.test('a run that failed has the files of the sweep, too', async t => {
+  const { path, journal: file, resume, warnings, ends } = await interrupted(t);
+  const journal = openJournal(file, 'test');
+  const time = new Date().toISOString();
+  const segment = { trial: 0, seed: 0, from: 0, to: 2, status: 'failed' as const, value: null, attempt: 1 };
+  const why = { exit_code: 1, message: 'out of memory', epochs: 1, train_s: 1 };
+  journal.append({ event: 'segment.end', time, ...segment, ...why });
+  journal.close();
+  writeFileSync(path, randomDataset('test/sweep-stops/other', { train: 20, test: 800, seed: 2 }));
+  const sentence = /the file of trial 0, seed [12] is not the one that trial 0, seed 0 was trained with/;
+  await t.rejects(resume(), { exitCode: 5, message: sentence });
+  t.equal(ends().length, 1);
+  writeFileSync(path, DATA);
+  await t.rejects(resume(), { message: 'the sweep ended with exit code 1' });
+  t.match(warnings, [/seed 1: trained with a different/, /seed 2: trained with a different/]);
+  t.match(ends(), [{ status: 'failed' }, { status: 'done' }, { status: 'done' }]);
 });
 
 t.test('--retry-failed retries failed trials', async t => {
