@@ -343,7 +343,7 @@ function knownCategories(config: CsvConfig, { preparation }: DataRecord): CellFo
 function leaks(config: CsvConfig): ConfigDiagnostic[] {
   const { target, target_kind } = config;
   const targets = new Set([target].flat());
-  const features = featuresOf(config);
+  const features = featuresOf(config).filter(({ isTime }) => !isTime);
   // a date may be read in several ways
   const forms = features.map(({ column, encode }) => JSON.stringify([column, encode]));
   const found = features.flatMap(({ column: name, keyPath }, i): ConfigDiagnostic[] => {
@@ -365,21 +365,29 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
 
 type Feature = ReturnType<typeof featuresOf>[number];
 
-/** The feature columns, those of steps first, with all that the config says about each. */
-function featuresOf({ features, static_features = [], missing: ofAll }: CsvConfig) {
-  return [...features, ...static_features].map((feature, i) => {
-    const isStatic = i >= features.length;
-    const key = isStatic ? ['static_features', i - features.length] : ['features', i];
+/**
+ * The feature columns, those of steps first, with all that the config says about each. After them,
+ * the order column if it is the time of missing values.
+ */
+function featuresOf({ features, static_features = [], missing: ofAll, sequence = {} }: CsvConfig) {
+  const { order, resample } = sequence;
+  const of = (feature: string | keys.FeatureKeys, ...key: readonly (string | number)[]) => {
     const { column, encode, calendar, size, min_count, missing }: keys.FeatureKeys =
       typeof feature === 'string' ? { column: feature } : feature;
     return {
-      ...{ column, encode, calendar, isStatic },
+      ...{ column, encode, calendar, isStatic: key[0] === 'static_features', isTime: key[0] === 'sequence' },
       embedding: size === undefined ? undefined : { size, minCount: min_count ?? 1 },
       missing: ofAll || missing ? { ...ofAll, ...missing } : undefined,
       keyPath: ['dataset', ...key],
       namedAt: ['dataset', ...key, ...(typeof feature === 'string' ? [] : ['column'])],
     };
-  });
+  };
+  const ofSteps = features.map((feature, i) => of(feature, 'features', i));
+  // resampled steps are at equal times
+  const isTimed = !resample && ofSteps.some(({ missing }) => missing?.elapsed);
+  const time =
+    order !== undefined && isTimed ? [of({ column: order, encode: 'elapsed' }, 'sequence', 'order')] : [];
+  return [...ofSteps, ...time, ...static_features.map((feature, i) => of(feature, 'static_features', i))];
 }
 
 function settingsOf(
@@ -387,7 +395,8 @@ function settingsOf(
   { column, isFirst }: StepNumber,
   categories: readonly TextCodes[],
 ): ColumnSettings {
-  const { embedding, missing, isStatic, keyPath } = features[column];
+  const { embedding, missing, isStatic, isTime, keyPath } = features[column];
+  if (isTime) return { isTime, keyPath };
   if (hasCategories(features[column]))
     return { categories: categories[column].texts, embedding, isStatic, keyPath };
   const own = missing && {

@@ -313,8 +313,11 @@ function exampleOf(dataset: Dataset, index: number): Example {
   };
   const overSteps = (of: (step: number) => number) => Array.from({ length: shown }, (_, step) => of(step));
   const cells = seriesFacts?.window(index);
-  // categories are no numbers
-  const isNumber = (column: number) => dataset.preparation?.columns[column].categories === undefined;
+  // categories and the times of steps are no values
+  const isNumber = (column: number) => {
+    const { categories, time } = dataset.preparation?.columns[column] ?? {};
+    return categories === undefined && !time;
+  };
   const numbers = Array.from({ length: width }, (_, f) => f).filter(isNumber);
   // a mean over columns that partly end before the horizon says nothing
   if (numbers.length > MAX_FEATURES && !cells) {

@@ -432,3 +432,69 @@ t.test('tagging with a word and its ending', async t => {
   });
   t.equal(run.summary.baselines.test.by_symbol.accuracy, right.length / test.length);
 });
+
+t.test('the time since the last value has the unit of the order', async t => {
+  const path = join(t.testdir(), 'data.csv');
+  // δ of GRU-D: 0; 2 after a value; 3 and 1 more while values are missing; then as after a value
+  const [minutes, values] = [
+    [0, 2, 5, 6, 10],
+    [1, '', '', 4, 2],
+  ];
+  const delta = [0, 2, 5, 6, 4];
+  const dataset = {
+    kind: 'csv',
+    path,
+    features: ['v'],
+    missing: { elapsed: true },
+    target: 'y',
+    target_kind: 'class',
+    test_fraction: 0.5,
+    sequence: { group: 'g', order: 'at' },
+  } as const;
+  const write = (timeOf: (minute: number) => unknown) => {
+    const rows = ['a', 'b', 'c', 'd'].flatMap((g, i) =>
+      minutes.map((minute, step) => `${g},${timeOf(minute)},${values[step]},${i % 2}\n`),
+    );
+    writeFileSync(path, `g,at,v,y\n${rows.toReversed().join('')}`);
+  };
+  const found = async (more: object = {}) => {
+    const data = await open({ ...dataset, ...more });
+    t.equal(data.columnNames?.features(1), 'v elapsed');
+    return sequence(data, data.test, 0).map(([, elapsed]) => elapsed);
+  };
+  write(minute => minute / 2);
+  t.same(
+    await found(),
+    delta.map(one => one / 2),
+  );
+  const dates = (minute: number) => `2024-03-01T10:${String(minute).padStart(2, '0')}`;
+  write(dates);
+  t.same(
+    await found(),
+    delta.map(one => one * 60),
+  );
+  write(minute => minutes.indexOf(minute));
+  t.same(await found(), [0, 1, 2, 3, 1]);
+
+  write(dates);
+  const run = await work.train({
+    version: 1,
+    name: 'elapsed',
+    dataset: { ...dataset, static_features: [{ column: 'g', encode: 'one_hot' }], normalize: 'standard' },
+    model: { cell: 'gru', hidden_size: 3 },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 2 },
+  });
+  const { stdout } = await work.cellrun('predict', run.directory, '--input', path, '--format', 'jsonl');
+  const [first] = stdout.split('\n').map(line => (line === '' ? undefined : JSON.parse(line)));
+  const model = await loadModel(run.directory);
+  const session = model.session();
+  let last: Prediction | undefined;
+  for (const [i, minute] of minutes.entries())
+    last = await session.step({ v: values[i] === '' ? null : values[i], at: dates(minute), g: first.id });
+  if (last?.kind === 'class')
+    for (const [i, p] of last.probabilities.entries())
+      t.ok(Math.abs(p - first.probabilities[i]) < 1e-6, `class ${i}`);
+  await model.close();
+});

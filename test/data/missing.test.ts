@@ -94,8 +94,9 @@ t.test('evaluation, predictions of files and of programs, and sessions agree to 
 
   const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
   t.teardown(() => model.close());
-  t.same(model.input, { kind: 'number', size: columns.length }, 'a step has the columns of the table');
-  const given = rawSteps(TEST);
+  const named = [...columns, 'second'];
+  t.same(model.input, { kind: 'number', size: named.length }, 'a step has the columns of the table');
+  const given = rawSteps(TEST).map(({ id, steps }) => ({ id, steps: steps.map((step, i) => [...step, i]) }));
   const want = new Map<string | undefined, number[]>();
   for await (const { id, predictions } of model.predictFile(TEST)) want.set(id, logits(predictions[0]));
   t.equal(want.size, given.length);
@@ -111,7 +112,7 @@ t.test('evaluation, predictions of files and of programs, and sessions agree to 
   const [{ steps, id, session }] = sessions;
   session.reset();
   for (const [i, step] of steps.entries()) {
-    const again = logits(await session.step(Object.fromEntries(columns.map((name, c) => [name, step[c]]))));
+    const again = logits(await session.step(Object.fromEntries(named.map((name, c) => [name, step[c]]))));
     if (i === steps.length - 1) t.same(again, want.get(id), 'a session begins anew');
   }
 });

@@ -351,7 +351,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.features.0.column': [[HOLES, 'a', 'value']],
   'dataset.features.0.encode': [[set(CODED, 'dataset.features.0.calendar', undefined), 'one_hot', 'elapsed']],
   'dataset.features.0.size': [[EMBEDDED, 1, 2]],
-  'dataset.features.0.min_count': [[EMBEDDED, 1, 7]],
+  'dataset.features.0.min_count': [[EMBEDDED, 1, 1000]],
   'dataset.features.0.calendar': [[CODED, ['month'], ['day_of_month']]],
   ...ofMissing('dataset.features.0.missing'),
   'dataset.static_features': [[FACTS, undefined, ['v']]],

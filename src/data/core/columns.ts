@@ -25,6 +25,8 @@ export interface ColumnSettings {
   readonly embedding?: EmbeddingSettings | undefined;
   /** True if each sequence has one value. */
   readonly isStatic?: boolean;
+  /** True for the time since the step before, which is no feature. */
+  readonly isTime?: boolean;
   /** The key that names the column. */
   readonly keyPath?: readonly (string | number)[];
 }

@@ -8,8 +8,9 @@
  *                model embeds
  *     fill       a missing value becomes the last one of its sequence, or a fitted value
  *     indicators 1 for a missing value, else 0, like scikit-learn's `SimpleImputer`
- *     elapsed    steps since the last step before that has a value, δ of GRU-D (Che et al., 2018):
- *                δ_0 = 0, δ_t = 1 if step t-1 has a value, else 1 + δ_(t-1)
+ *     elapsed    time since the last step before that has a value, δ of GRU-D (Che et al., 2018):
+ *                δ_0 = 0, δ_t = s_t - s_(t-1), + δ_(t-1) if step t-1 has no value; s_t is the time
+ *                of step t in the order column, or t without one
  *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
 import type { ColumnSettings } from './columns.js';
@@ -104,7 +105,8 @@ export function featuresOf({ columns }: Preparation): Feature[] {
   const of = (isStatic: boolean): Feature[] => {
     const each = (features: (column: Preparation['columns'][number], index: number) => Feature[]) =>
       columns.flatMap((one, index) => ((one.static ?? false) === isStatic ? features(one, index) : []));
-    const own = each(({ categories, embedding_size }, column) => {
+    const own = each(({ categories, embedding_size, time }, column) => {
+      if (time) return [];
       if (categories === undefined) return [{ column, kind: 'value' }];
       if (embedding_size !== undefined) return [];
       return categories.map((_, category) => ({ column, kind: 'category', category }));
@@ -131,10 +133,11 @@ function fittedTo(dataset: Dataset): Preparation | undefined {
   const columns = filledColumns(rows, settings, statistics, firstStaticOf(input));
   return {
     columns: columns.map((column, c) => {
-      const { embedding, isStatic } = settings[c];
+      const { embedding, isStatic, isTime } = settings[c];
       return {
         ...(known[c] ? { categories: known[c] } : column),
         ...(embedding && { embedding_size: embedding.size }),
+        ...(isTime && { time: true }),
         ...(isStatic && { static: true }),
       };
     }),
@@ -245,9 +248,11 @@ export class Filler {
   private readonly fitted: readonly number[];
   /** What replaces a missing value of each column at the next step. */
   private readonly fills: Float64Array;
-  /** Steps from the last value of each column to the latest step. */
+  /** Time from the last value of each column to the latest step. */
   private readonly elapsed: Float32Array;
   private isFirst = true;
+  /** The column with the time since the step before; -1 if all steps are one apart. */
+  private readonly time: number;
   /** The category of a missing value of each column; -1 if there is none. */
   private readonly holes: readonly number[];
 
@@ -258,6 +263,7 @@ export class Filler {
   ) {
     const { columns } = preparation;
     this.features = featuresOf(preparation);
+    this.time = columns.findIndex(({ time }) => time);
     this.holes = columns.map(({ categories = [] }) => categories.indexOf(MISSING));
     this.fitted = columns.map(({ fill }) => fill?.value ?? Number.NaN);
     this.fills = new Float64Array(columns.length);
@@ -279,7 +285,8 @@ export class Filler {
 
   /** Writes the step of columns at `from` of `values` to `to` of `out`. */
   step(values: Values, from: number, out: Values, to: number): void {
-    const { features, fills, elapsed, isFirst } = this;
+    const { features, fills, elapsed, isFirst, time } = this;
+    const passed = time < 0 ? 1 : values[from + time];
     for (let f = 0; f < features.length; f++) {
       const { column, kind, category } = features[f];
       const value = values[from + column];
@@ -291,7 +298,7 @@ export class Filler {
       else if (kind === 'number') out[to + f] = this.categoryOf(column, value) + 1;
       else if (kind === 'missing') out[to + f] = Number(isMissing);
       else {
-        out[to + f] = isFirst ? 0 : 1 + elapsed[column];
+        out[to + f] = isFirst ? 0 : passed + elapsed[column];
         elapsed[column] = isMissing ? out[to + f] : 0;
       }
     }

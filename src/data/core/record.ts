@@ -54,7 +54,7 @@ const preparation = s.struct(
         ),
         elapsed: s.optional(
           s.boolean(
-            'Whether the model has a feature with the number of steps since the last step before that has a value; 0 in the first step.',
+            'Whether the model has a feature with the time since the last step before that has a value, in steps if no column is `time`; 0 in the first step.',
           ),
         ),
         categories: s.optional(
@@ -68,6 +68,9 @@ const preparation = s.struct(
             'Size of the vector of each value of an embedded column. Its feature is the position of the value in `categories`, from 1; 0 for others.',
             1,
           ),
+        ),
+        time: s.optional(
+          s.boolean('Whether the column is the time since the step before. It is no feature of its own.'),
         ),
         static: s.optional(s.boolean('Whether the column has one value per sequence.')),
       }),

@@ -359,7 +359,7 @@ const missingKeys = {
   indicator,
   elapsed: key.boolean({
     description:
-      'Whether each such column adds a feature with the number of steps since the last step before that has a value (δ of GRU-D; Che et al., 2018).',
+      'Whether each such column adds a feature with the time since the last step before that has a value (δ of GRU-D; Che et al., 2018): in the unit of `sequence.order`, or seconds if these are dates; without it or with `resample`, in steps.',
     examples: [true],
     aliases: ['delta', 'time_since', 'since_last'],
   }),
