@@ -332,6 +332,11 @@ const GUESSES: readonly {
     dataset: { kind: 'forecast', series: 'country', time: 'year', target: 'value' },
   },
   {
+    what: 'words of many kinds that repeat are features with learned vectors',
+    csv: table('town,size,price', 400, i => `town ${(i * 7) % 31},${(i * 37) % 101}.5,${(i * 13) % 89}.5`),
+    dataset: { features: [{ column: 'town', encode: 'embedding', size: 8 }, 'size'], target: 'price' },
+  },
+  {
     what: 'names are read letter by letter',
     csv: table('name,gender', 90, i => `${'abcdefg'[i % 7]}n${'xyz'[(i * 5) % 3]}${i},${'fm'[i % 2]}`),
     dataset: { features: ['name'], input_kind: 'text', level: 'character', target: 'gender' },

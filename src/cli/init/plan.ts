@@ -7,7 +7,16 @@ import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
 import type { Layout } from './layout.js';
-import { holesOf, isClassOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
+import {
+  holesOf,
+  isClassOf,
+  isEncoded,
+  isSequence,
+  isVocabulary,
+  knownOf,
+  markersOf,
+  type Reading,
+} from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -221,7 +230,8 @@ function featuresOf(reading: Reading, columns: readonly Column[]): string | unde
 
 function featureOf(reading: Reading, column: Column): string {
   const name = scalar(column.name);
-  if (isEncoded(reading, column)) return `{ column: ${name}, encode: one_hot }`;
+  if (isEncoded(reading, column))
+    return `{ column: ${name}, encode: ${isVocabulary(column) ? 'embedding, size: 8' : 'one_hot'} }`;
   const markers = list(column.markers.filter(marker => isClassOf(reading.target, marker)));
   return markers === undefined ? name : `{ column: ${name}, missing: { markers: ${markers} } }`;
 }

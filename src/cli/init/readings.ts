@@ -45,6 +45,8 @@ export interface Choice extends NamedColumns {
 const MAX_CLASSES = 20;
 /** Of the name of a class. */
 const MAX_WORDS = 5;
+/** Mean number of rows with the same word, to learn a vector for each. */
+const MIN_REPEATS = 10;
 const MIN_FORECAST_STEPS = 40;
 /** Maximum fraction of missing values of a column that is used. */
 const MAX_MISSING = 0.95;
@@ -285,7 +287,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
     const isFact =
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
     const areFew = 2 * distinct <= (isFact ? rows.length : column.cells.length);
-    const isWords = !isNumber && canEncode && isLabel(column) && areFew;
+    const isWords = canEncode && areFew && (isLabel(column) || (!isFact && isVocabulary(column)));
     const own = isNumber ? 'numbers' : 'words';
     const reasons: readonly (readonly [boolean, string])[] = [
       [problem !== undefined, String(problem)],
@@ -348,10 +350,21 @@ function isPartOfDate(name: string): boolean {
   return [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
 }
 
-/** True for words of few kinds, but for sentences. */
-function isLabel({ isNumber, isTime, distinct, cells }: Column): boolean {
-  const areFew = distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length;
-  return !isNumber && !isTime && areFew && !cells.some(cell => cell.split(/\s+/).length > MAX_WORDS);
+/** True for words, but for dates and sentences. */
+function areWords({ isNumber, isTime, cells }: Column): boolean {
+  return !isNumber && !isTime && !cells.some(cell => cell.split(/\s+/).length > MAX_WORDS);
+}
+
+/** True for words of few kinds. */
+function isLabel(column: Column): boolean {
+  const { distinct, cells } = column;
+  return distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length && areWords(column);
+}
+
+/** True for words of many kinds that repeat. */
+export function isVocabulary(column: Column): boolean {
+  const { distinct, cells } = column;
+  return distinct > MAX_CLASSES && MIN_REPEATS * distinct <= cells.length && areWords(column);
 }
 
 function isIdentifier(column: Column): boolean {
@@ -423,7 +436,7 @@ export function isSequence(kind: ReadingKind): boolean {
   return kind !== 'rows' && kind !== 'texts';
 }
 
-/** True for words that are features beside numbers, one for each word. */
+/** True for words that are features beside numbers. */
 export function isEncoded({ inputKind }: Reading, column: Column): boolean {
   return inputKind === 'number' && !column.isNumber;
 }
