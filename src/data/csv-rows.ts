@@ -4,9 +4,11 @@
  */
 
 import type { Diagnostic } from '../util/errors.js';
+import { IGNORED } from './core/dataset.js';
 import { LabelCodes } from './core/labels.js';
 import type { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/store.js';
+import type { TableColumns } from './csv-columns.js';
 import { type RowPlace, rowName } from './formats/tables.js';
 
 /** Row indices of one sequence, in the order of its steps. */
@@ -105,6 +107,25 @@ export class Rows {
 export function hasTarget({ targets }: Rows, size: number, row: number): boolean {
   for (let at = row * size; at < (row + 1) * size; at++) if (Number.isNaN(targets[at])) return false;
   return true;
+}
+
+/** The targets of a sequence `[targets]`, or of its rows `[length, targets]`. */
+export function targetsOf(
+  rows: Rows,
+  list: RowList,
+  { targets, targetKind }: Pick<TableColumns, 'targets' | 'targetKind'>,
+  perStep: boolean,
+): Int32Array | Float32Array {
+  const size = targets.length;
+  const isWhole = (row: number) => hasTarget(rows, size, row);
+  const own = perStep ? list : [list.find(isWhole) ?? list[0]];
+  // a prediction of several values needs all of them
+  const values = own.flatMap(row =>
+    isWhole(row) ? rows.targets.slice(row * size, (row + 1) * size) : Array(size).fill(Number.NaN),
+  );
+  return targetKind === 'value'
+    ? Float32Array.from(values)
+    : Int32Array.from(values, one => (Number.isNaN(one) ? IGNORED : one));
 }
 
 /** A date with a time of day and without an offset, which an hour may have twice. */

@@ -7,7 +7,7 @@
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import type { CellProblem, CellReader } from './core/columns.js';
-import { IGNORED, type ReadSequence } from './core/dataset.js';
+import type { ReadSequence } from './core/dataset.js';
 import { type TargetWarning, UnknownClass } from './core/labels.js';
 import { CellProblems, configError, Problems } from './core/problems.js';
 import {
@@ -39,6 +39,7 @@ import {
   type RowList,
   Rows,
   sameOrder,
+  targetsOf,
   tooLong,
 } from './csv-rows.js';
 import {
@@ -528,30 +529,13 @@ export class TableReader implements TableHandlers {
     return problem ? [problem] : [];
   }
 
-  /** `[targets]` of a sequence, or `[length, targets]`. */
-  private targetsOf(list: RowList, { perStep }: TargetReader): Int32Array | Float32Array {
-    const { rows } = this;
-    const { targets, targetKind } = this.columns;
-    const size = targets.length;
-    const isWhole = (row: number) => hasTarget(rows, size, row);
-    const own = perStep ? list : [list.find(isWhole) ?? list[0]];
-    // a prediction of several values needs all of them
-    const values = own.flatMap(row =>
-      isWhole(row) ? rows.targets.slice(row * size, (row + 1) * size) : Array(size).fill(Number.NaN),
-    );
-    return targetKind === 'value'
-      ? Float32Array.from(values)
-      : Int32Array.from(values, one => (Number.isNaN(one) ? IGNORED : one));
-  }
-
   /** The symbols of the target of a row; undefined if it is missing. */
   private symbolsOf(key: number, [row]: RowList, { symbolOf }: TargetReader): Int32Array | undefined {
-    const { rows } = this;
-    const { targetLevel } = this.columns;
+    const { rows, columns } = this;
     const text = rows.labels.texts[rows.targets[row]];
-    if (targetLevel === undefined || symbolOf === undefined || text === undefined) return undefined;
+    if (columns.targetLevel === undefined || symbolOf === undefined || text === undefined) return undefined;
     const warn = (warning: TargetWarning) => rows.warn(key, { ...warning, ...rows.place(row) });
-    return Int32Array.from(symbolsOf(text, targetLevel), symbol => symbolOf(symbol, warn));
+    return Int32Array.from(symbolsOf(text, columns.targetLevel), symbol => symbolOf(symbol, warn));
   }
 
   private noRows(): Rows {
@@ -576,7 +560,8 @@ export class TableReader implements TableHandlers {
       const reader = columns.evaluation;
       const isSequence = columns.targetKind === 'sequence';
       const targets =
-        reader && (isSequence ? this.symbolsOf(key, list, reader) : this.targetsOf(list, reader));
+        reader &&
+        (isSequence ? this.symbolsOf(key, list, reader) : targetsOf(rows, list, columns, reader.perStep));
       const warnings = rows.warnings.get(key);
       this.done.push({
         length: columns.level === undefined ? list.length : values.length,
