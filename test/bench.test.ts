@@ -345,8 +345,9 @@ t.test('contenders', async t => {
     t.equal((await child.measure(60, 3)).times_ms.length, 3);
     t.equal((await child.measure(0, 3)).times_ms.length, 1);
     // another build may know no other models; this one does
-    t.same(hello.models, ['lstm', 'gru', 'rnn', 'bilstm']);
+    t.same(hello.models, ['lstm', 'gru', 'rnn', 'bilstm', 'ctc']);
     await child.prepare({ ...small, model: 'bilstm' });
+    await child.prepare({ ...small, model: 'ctc', num_classes: 4, target_length: 1 });
     child.close();
   }
 });

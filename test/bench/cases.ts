@@ -6,13 +6,15 @@ export type Benchmark = (typeof BENCHMARKS)[number];
 /**
  * What the layers of a model are, which of their outputs the head reads, and how many products of H
  * columns a cell's step makes. The last step of two directions would need but one step of the
- * reverse one, which PyTorch computes whole; final states need both whole.
+ * reverse one, which PyTorch computes whole; final states need both whole. `ctc` has the loss of
+ * that name, the others cross-entropy.
  */
 export const MODELS = {
   lstm: { layer: { cell: 'lstm' }, from: 'last', gates: 4, directions: 1 },
   gru: { layer: { cell: 'gru' }, from: 'last', gates: 3, directions: 1 },
   rnn: { layer: { cell: 'rnn' }, from: 'last', gates: 1, directions: 1 },
   bilstm: { layer: { cell: 'lstm', bidirectional: true }, from: 'final', gates: 4, directions: 2 },
+  ctc: { layer: { cell: 'lstm', bidirectional: true }, from: 'every', gates: 4, directions: 2 },
 } as const;
 export type ModelName = keyof typeof MODELS;
 
@@ -27,7 +29,10 @@ export interface BenchCase {
   readonly sequence_length: number;
   readonly num_layers: number;
   readonly input_size: number;
+  /** Outputs of the model. */
   readonly num_classes: number;
+  /** Symbols of each target; 0 if targets are classes. */
+  readonly target_length: number;
   readonly threads: number;
   /** Sequences in all: one batch, or the whole test set. */
   readonly sequences: number;
@@ -45,6 +50,7 @@ const TEST_SET = 10_000;
 const CALL_FLOPS = 2e8;
 const MAX_REPEATS = 8;
 
+export const CTC_SIZES = { hidden_size: 128, batch_size: 64, sequence_length: 100 } as const;
 export const REFERENCE: Sizes = { hidden_size: 128, batch_size: 100, sequence_length: 28, threads: 1 };
 const HIDDEN_SIZES = [32, 128, 512] as const;
 const BATCH_SIZES = [1, 32, 100, 512] as const;
@@ -68,6 +74,7 @@ export function allCases(threads: number): BenchCase[] {
     ...(['gru', 'rnn', 'bilstm'] as const).map(model =>
       benchCase('train_step', { ...REFERENCE, threads }, model),
     ),
+    benchCase('train_step', { ...CTC_SIZES, threads }, 'ctc'),
     ...vary('hidden_size', HIDDEN_SIZES).flatMap(sizes => atThreads('evaluate', sizes, threads)),
   ];
   const unique = new Map(cases.map(one => [one.id, one]));
@@ -111,7 +118,7 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName =
     ...sizes,
     num_layers: 2,
     input_size: 28,
-    num_classes: 10,
+    ...(model === 'ctc' ? { num_classes: 31, target_length: 20 } : { num_classes: 10, target_length: 0 }),
     sequences: benchmark === 'evaluate' ? TEST_SET : b,
     repeats: 1,
   };

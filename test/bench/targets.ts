@@ -1,4 +1,4 @@
-import { benchCase, type ModelName, REFERENCE } from './cases.js';
+import { benchCase, CTC_SIZES, type ModelName, REFERENCE } from './cases.js';
 import type { Other } from './contenders.js';
 import { type Figure, noiseOf, type Results, ratioOf, ratiosOf, type Spread } from './results.js';
 
@@ -101,6 +101,7 @@ const TARGETS: readonly Target[] = [
   stepOverPyTorch('a GRU of the same sizes', node(1, 1.4), 0.7, {}, 'gru'),
   stepOverPyTorch('an RNN of the same sizes', node(1, 1.4), 0.7, {}, 'rnn'),
   stepOverPyTorch('a bidirectional LSTM of the same sizes', node(1, 1.4), 0.7, {}, 'bilstm'),
+  stepOverPyTorch('CTC on a bidirectional LSTM, batch 64, 100 steps', 1, 0.7, CTC_SIZES, 'ctc'),
   stepOverPyTorch('hidden size 512', node(1.2, 2), 0.9, { hidden_size: 512 }),
   stepOverPyTorch('batch size 1', node(1.5, 2), 1, { batch_size: 1 }),
   [

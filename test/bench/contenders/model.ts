@@ -21,9 +21,9 @@ const ADAM = {
   weight_decay_on: 'all',
 } as const;
 
-/** Images of random bytes: read as MNIST's are, whatever they show. */
+/** Images of random bytes: read as MNIST's are, whatever they show. Their targets are random. */
 export async function randomSplit(one: BenchCase): Promise<Split> {
-  const { sequences, sequence_length, input_size, num_classes } = one;
+  const { sequences, sequence_length, input_size, num_classes, target_length: size } = one;
   const random = RandomStream.of(0, 'bench/pictures');
   const bytes = (dims: number[], bound: number) => {
     const values = Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound));
@@ -44,7 +44,11 @@ export async function randomSplit(one: BenchCase): Promise<Split> {
     {},
     { layoutOf: imageLayout('rows'), seed: 0 },
   );
-  return dataset.train;
+  if (size === 0) return dataset.train;
+  // without the blank
+  const numClasses = num_classes - 1;
+  const values = Int32Array.from({ length: sequences * size }, () => random.integer(numClasses));
+  return { ...dataset.train, targets: { kind: 'sequence', numClasses, size, values } };
 }
 
 export async function openTrainer(one: BenchCase, split: Split, threads: number): Promise<Trainer> {
@@ -57,10 +61,11 @@ export async function openTrainer(one: BenchCase, split: Split, threads: number)
         { ...layer, hidden_size: one.hidden_size, num_layers: one.num_layers, head: { from } },
         { inputSize: one.input_size, outputSize: one.num_classes },
       ),
-      loss: { kind: 'cross_entropy' },
+      loss: { kind: one.model === 'ctc' ? 'ctc' : 'cross_entropy' },
       metrics: [],
       seed: 0,
       sequenceLength: one.sequence_length,
+      targetLength: one.target_length,
       variableLength: split.lengths !== undefined,
       train: split,
       batchSize: one.batch_size,

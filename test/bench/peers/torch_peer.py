@@ -22,6 +22,7 @@ MODELS = {
     "gru": (torch.nn.GRU, 1),
     "rnn": (torch.nn.RNN, 1),
     "bilstm": (torch.nn.LSTM, 2),
+    "ctc": (torch.nn.LSTM, 2),
 }
 
 
@@ -29,11 +30,14 @@ class Classifier(torch.nn.Module):
     def __init__(self, model, features, hidden, layers, classes):
         super().__init__()
         module, directions = MODELS[model]
+        self.each_step = model == "ctc"
         self.recurrent = module(features, hidden, layers, batch_first=True, bidirectional=directions == 2)
         self.fc = torch.nn.Linear(directions * hidden, classes)
 
     def forward(self, x):
         output, state = self.recurrent(x)
+        if self.each_step:
+            return self.fc(output)
         if not self.recurrent.bidirectional:
             return self.fc(output[:, -1])
         h = state[0]
@@ -70,15 +74,22 @@ def gates(case):
     return without_gradient
 
 
+def ctc_loss(case):
+    steps, symbols = (torch.full((case["batch_size"],), case[n]) for n in ("sequence_length", "target_length"))
+    loss = torch.nn.CTCLoss(blank=case["num_classes"] - 1)
+    return lambda z, y: loss(torch.log_softmax(z, 2).transpose(0, 1), y, steps, symbols)
+
+
 def model(case):
     size, n = case["batch_size"], case["sequences"]
     x = torch.randint(0, 256, (n, case["sequence_length"], case["input_size"])).float() / 255
-    y = torch.randint(0, case["num_classes"], (n,))
+    is_ctc = case["model"] == "ctc"
+    y = torch.randint(0, case["num_classes"] - is_ctc, (n, case["target_length"]) if is_ctc else (n,))
     sizes = [case[size] for size in ("input_size", "hidden_size", "num_layers", "num_classes")]
     net = Classifier(case["model"], *sizes)
     # recurrent layers stay as they are: torch.compile leaves them to their own kernels
     run = torch.compile(net) if options.compile else net
-    loss_of = torch.nn.CrossEntropyLoss()
+    loss_of = ctc_loss(case) if is_ctc else torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
 
     def train_step():
