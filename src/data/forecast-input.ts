@@ -15,7 +15,7 @@ import type { ForecastConfig } from './forecast.js';
 import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps.js';
 import { cellProblem, lastTarget, seriesOf, stepShape, tableColumns } from './forecast-series.js';
 import { intervalOf, timesAfter } from './forecast-times.js';
-import { forecastSplit, hasTarget, idOf, type Window } from './forecast-windows.js';
+import { forecastSplit, hasTarget, type Window } from './forecast-windows.js';
 import type { RowPlace } from './formats/tables.js';
 import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/files.js';
@@ -93,8 +93,8 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
   for (let origin = input_steps; origin + horizon <= end; origin += stride) all.push({ series, origin });
   for (let from = 0; from < all.length; from += WINDOWS) {
     const windows = all.slice(from, from + WINDOWS);
-    const id = (index: number) => idOf(windows[index], rows.order);
-    const { read, targets, naive } = forecastSplit(windows, { keys: rows.keys, config, preparation, id });
+    const { keys, order } = rows;
+    const { id, read, targets, naive } = forecastSplit(windows, { keys, order, config, preparation });
     const perWindow = targets.values.length / windows.length;
     yield windows.flatMap((window, i): ReadSequence[] => {
       const { origin } = window;
@@ -127,7 +127,7 @@ function windowToPredict(
   series: InputSeries,
   config: ForecastConfig,
 ): NewSequence & { readonly gaps: readonly Diagnostic[] } {
-  const { name, list, rows, preparation, trained } = series;
+  const { list, rows, preparation, trained } = series;
   const { input_steps, horizon } = config;
   const { size, width, steps } = stepShape(config, preparation);
   checkDates(series, config);
@@ -147,7 +147,7 @@ function windowToPredict(
     step < given.length ? rows.features.at(given[step] * width + column) : Number.NaN;
   const ownSteps = [...Array(input_steps + horizon).keys()];
   const own = { series: seriesOf(ownSteps, cellAt, trained, config), origin: input_steps };
-  const split = forecastSplit([own], { keys, config, preparation, id: () => name });
+  const split = forecastSplit([own], { keys, order: [], config, preparation });
   const values = new Float32Array(steps * size);
   split.read(0, values, 0, size);
   return {

@@ -108,15 +108,17 @@ export function hasTarget({ series, origin }: Window, { horizon, per_step }: For
 }
 
 interface ForecastSplit extends Split {
+  id(index: number): string;
   history(index: number): Float64Array;
   readonly targets: Extract<Targets, { readonly kind: 'value' }> & { scaling(at: number): Scaling };
 }
 
 interface SplitOptions {
   readonly keys: ArrayLike<number>;
+  /** The text of each time; empty without times. */
+  readonly order: readonly string[];
   readonly config: ForecastConfig;
   readonly preparation: Preparation | undefined;
-  id(index: number): string;
 }
 
 /** A value that a prediction consists of. */
@@ -127,7 +129,7 @@ interface Target {
 
 export function forecastSplit(
   windows: readonly Window[],
-  { keys, config, preparation, id }: SplitOptions,
+  { keys, order, config, preparation }: SplitOptions,
 ): ForecastSplit {
   const { input_steps, horizon, season, calendar = [], per_step = false } = config;
   const { steps, size, columns, observed, hasFuture, targets: numTargets } = stepShape(config, preparation);
@@ -217,7 +219,15 @@ export function forecastSplit(
         return ahead.map(({ step, target }) => window.series.cellAt(step, target));
       },
     },
-    id,
+    id: index => {
+      const { series, origin } = windows[index];
+      return [series.name, timeAt(series, origin, order)].filter(part => part !== '').join(' ');
+    },
+    forecast: index => {
+      const { series, origin } = windows[index];
+      const times = Array.from({ length: horizon }, (_, h) => timeAt(series, origin + h, order));
+      return { series: series.name, first: origin, times };
+    },
     errorScale: index => windows[index].series.naiveErrors,
     history: index => {
       const { series, origin } = windows[index];
@@ -324,11 +334,7 @@ export function cellsOf({ series, origin }: Window, config: ForecastConfig): num
   );
 }
 
-/**
- * Names a window by its series and the time of its first target, or the number of that step, from
- * 1.
- */
-export function idOf({ series, origin }: Window, order: readonly string[]): string {
-  const row = series.rows[origin];
-  return [series.name, order[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');
+/** The time of a step, or its number, from 1. */
+function timeAt({ rows }: Series, step: number, order: readonly string[]): string {
+  return order[rows[step]] ?? String(step + 1);
 }

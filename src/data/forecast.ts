@@ -45,7 +45,6 @@ import {
   cellsOf,
   forecastSplit,
   hasTarget,
-  idOf,
   isIn,
   type Window,
   windowsOf,
@@ -211,10 +210,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     return name === 'train' ? windows.slice(0, config.limit) : windows;
   };
   const split = (windows: readonly Window[]): Split =>
-    forecastSplit(windows, {
-      ...{ keys, config, preparation },
-      id: index => idOf(windows[index], cells.order),
-    });
+    forecastSplit(windows, { keys, order: cells.order, config, preparation });
   const trainWindows = windowsIn('train');
   const splits = {
     train: split(trainWindows),

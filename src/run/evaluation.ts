@@ -148,6 +148,39 @@ const classEvaluation = s.struct('The model predicts classes.', {
   }),
 });
 
+const numbers = (description: string) => s.list(s.nullable(s.number({})), description);
+
+/** Steps of a target, and their forecasts. */
+const forecastSteps = {
+  target: s.text('The column.'),
+  times: s.list(s.text({}), 'The time of each step, or its number in the series, from 1.'),
+  actual: numbers('The value of each step; null if it is missing.'),
+  predicted: numbers('The forecast of each step; null if it is not finite.'),
+  lower: s.optional(numbers('The lowest quantile of each step. Absent without two quantiles.')),
+  upper: s.optional(numbers('The highest quantile of each step. Absent without two quantiles.')),
+};
+
+const forecasts = s.struct('The forecasts of a `forecast` dataset, to draw them. Absent for other data.', {
+  quantiles: s.nullable(s.list(s.number({}), 'The levels of `lower` and `upper`.'), {
+    description: 'The levels of `lower` and `upper`; null without two quantiles.',
+  }),
+  series: s.list(
+    s.struct('A target of a series.', {
+      series: s.text('Its name; empty if the table is one series.'),
+      ...forecastSteps,
+    }),
+    'The first steps of the split, about 400, of up to 4 series and 4 targets, each forecast once: from windows that do not overlap.',
+  ),
+  windows: s.list(
+    s.struct('A target of a window.', {
+      id: s.text('The name of the window.'),
+      history: numbers('The values that the window reads.'),
+      ...forecastSteps,
+    }),
+    'Up to 4 targets of the 6 windows with the largest errors (MASE, or the mean absolute error if it is unknown), largest first, among windows that do not overlap.',
+  ),
+});
+
 const valueEvaluation = s.struct('The model predicts values.', {
   version,
   kind: s.literal('value', 'The model predicts values.'),
@@ -171,6 +204,7 @@ const valueEvaluation = s.struct('The model predicts values.', {
     description: 'At most 200 targets with their predictions, evenly spaced in the data.',
     maxItems: 200,
   }),
+  forecasts: s.optional(forecasts),
 });
 
 const labelEvaluation = s.struct('The model predicts labels.', {
@@ -255,6 +289,7 @@ export type MistakeContext = NonNullable<Mistake['context']>;
 export type WorstValue = s.TypeOf<typeof worst>;
 /** A target and its prediction: a number, or the first of several. */
 export type ValuePair = s.TypeOf<typeof pair>;
+export type ForecastEvaluation = s.TypeOf<typeof forecasts>;
 export type ClassEvaluation = s.TypeOf<typeof classEvaluation>;
 export type LargestClasses = NonNullable<ClassEvaluation['confusion_of_largest']>;
 export type ValueEvaluation = s.TypeOf<typeof valueEvaluation>;

@@ -31,10 +31,11 @@ import {
   probabilityOf,
   Readout,
 } from './evaluator.js';
+import { forecastCollector } from './forecast-document.js';
 import type { Position } from './loop.js';
 import type { ModelRun } from './shards.js';
+import { Worst } from './worst.js';
 
-const MAX_WORST = 24;
 /** Maximum classes of a whole confusion matrix: its size grows with the square. */
 const MAX_CONFUSED = 100;
 /** Maximum pixels of an image, so that the file stays below a few megabytes. */
@@ -56,6 +57,8 @@ type CommonField = 'version' | 'kind' | 'split' | 'epoch' | 'step' | 'prediction
 interface TaskCollector<D extends SplitEvaluation = SplitEvaluation> {
   readonly kind: D['kind'];
   add(prediction: Prediction, sequence: PredictedSequence): void;
+  /** Called before the predictions of a sequence that count. */
+  addSequence?(sequence: PredictedSequence): void;
   fields(): Omit<D, CommonField>;
 }
 
@@ -74,6 +77,7 @@ export function evaluationCollector(run: ModelRun, dataset: Dataset, split: Spli
   const spread = new OutputSpread(task);
   return {
     add(sequence: PredictedSequence): void {
+      collector.addSequence?.(sequence);
       for (const prediction of sequence.predictions) {
         if (!prediction.counts) continue;
         collector.add(prediction, sequence);
@@ -194,8 +198,10 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
   // evenly spaced
   const sampled = new Set(Array.from({ length }, (_, i) => Math.floor((i * known) / length)));
   let counted = 0;
+  const forecasts = forecastCollector(run, dataset, data);
   return {
     kind: 'value',
+    ...(forecasts && { addSequence: forecasts.add }),
     add(prediction, sequence) {
       error.add(prediction);
       errors.add(prediction);
@@ -218,6 +224,7 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
           ? null
           : errors.outputs.map(({ r2, ...one }) => ({ ...one, ...(r2 !== undefined && { r2 }) })),
       sample,
+      ...(forecasts && { forecasts: forecasts.document }),
     }),
   };
 }
@@ -401,25 +408,5 @@ class OutputSpread {
     if (this.task === 'sequences') return predicted.size === 1 && target.size > 1;
     const varied = this.ranges.filter(([, , least, most]) => most > least);
     return varied.length > 0 && varied.every(([a, b, c, d]) => b - a < MIN_FRACTION * (d - c));
-  }
-}
-
-/** Keeps the few worst items. */
-class Worst<T> {
-  /** Worst first; ties in order of arrival. */
-  private readonly kept: { readonly badness: number; readonly item: T }[] = [];
-
-  /** Calls `make` if the item is among the worst so far. NaN is worse than infinity. */
-  offer(badness: number, make: () => T): void {
-    const worse = (a: number, b: number) => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
-    const { kept } = this;
-    if (kept.length === MAX_WORST && !worse(badness, kept[MAX_WORST - 1].badness)) return;
-    const at = kept.findIndex(other => worse(badness, other.badness));
-    kept.splice(at < 0 ? kept.length : at, 0, { badness, item: make() });
-    if (kept.length > MAX_WORST) kept.pop();
-  }
-
-  get items(): readonly T[] {
-    return this.kept.map(({ item }) => item);
   }
 }

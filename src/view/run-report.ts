@@ -207,7 +207,7 @@ function numberOrNull(value: unknown): number | null {
 
 function evaluationOf(written: SplitEvaluation) {
   const { split, step, epoch, predictions } = written;
-  const nothing = { classes: null, values: null, sequences: null, scores: null };
+  const nothing = { classes: null, values: null, forecasts: null, sequences: null, scores: null };
   return { split, step, epoch, predictions, ...nothing, ...detailsOf(written) };
 }
 
@@ -219,7 +219,11 @@ function detailsOf(written: SplitEvaluation) {
     }
     case 'value': {
       const scores = scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names);
-      return { values: valuesOf(written, pairsOf(written.sample)), scores };
+      return {
+        values: valuesOf(written, pairsOf(written.sample)),
+        forecasts: written.forecasts ?? null,
+        scores,
+      };
     }
     case 'label': {
       const scores = scoresOf('label', CLASS_SCORES, written.per_label, written.target_names);

@@ -7,7 +7,9 @@ import t from 'tap';
 import type { Resampling } from '../../src/data/core/intervals.js';
 import type { ForecastConfig } from '../../src/data/forecast.js';
 import { isRejected, newSequences } from '../../src/data/index.js';
+import type { ValueEvaluation } from '../../src/run/evaluation.js';
 import { packageRoot } from '../../src/util/root.js';
+import { buildRunReport } from '../../src/view/run-report.js';
 import { Workplace } from '../support/cli.js';
 import { asInput, closeTo, complaints, line, open, sequence } from '../support/data-files.js';
 import { config, linesOf } from '../support/prediction-cases.js';
@@ -367,4 +369,93 @@ t.test('several targets are forecast together: each as if it were the only one',
   t.equal(input.code, 0, input.stderr);
   const back = await work.cellrun('evaluate', summary.directory, '--backtest', '--json');
   t.equal(back.code, 0, back.stderr);
+});
+
+t.test('evaluation.json has the forecasts that `predict` prints', async t => {
+  for (const per_step of [false, true]) {
+    const rows = Array.from({ length: 120 }, (_, i) => {
+      const day = new Date(Date.UTC(2024, 0, 1 + (i % 60))).toISOString().slice(0, 10);
+      return `${day},${i < 60 ? 'a' : 'b'},${(i * 7) % 11},${100 + ((i * i) % 13)}`;
+    });
+    const dataset = {
+      ...{ kind: 'forecast', path: work.file('drawn.csv', ['day,s,x,y', ...rows].join('\n')) },
+      ...{
+        target: ['x', 'y'],
+        series: 's',
+        time: 'day',
+        input_steps: 5,
+        horizon: 3,
+        test_fraction: 0.25,
+        per_step,
+      },
+    };
+    const model = { cell: 'gru', hidden_size: 4, ...(per_step && { head: { from: 'every' } }) };
+    const loss = { kind: 'quantile', quantiles: [0.9, 0.5, 0.1] };
+    const { summary } = await train(work, config(dataset, loss, model, { num_epochs: 1, batch_size: 8 }));
+    const { forecasts }: ValueEvaluation = JSON.parse(
+      readFileSync(join(summary.directory, 'evaluation.json'), 'utf8'),
+    );
+    const { stdout } = await work.cellrun('predict', summary.directory, '--split', 'test');
+    type Values = Record<'x' | 'y', number>[];
+    const told = linesOf(stdout) as unknown as {
+      readonly id: string;
+      readonly predicted: Values;
+      readonly target: Values;
+      readonly quantiles: Record<'0.1' | '0.9', Record<'x' | 'y', number>>[];
+    }[];
+    t.same(forecasts?.quantiles, [0.1, 0.9]);
+    const byTarget = ['x', 'y'] as const;
+    const linesOfWindow = ({ predicted, target, quantiles }: (typeof told)[number], key: 'x' | 'y') => ({
+      actual: target.map(one => one[key]),
+      predicted: predicted.map(one => one[key]),
+      lower: quantiles.map(one => one['0.1'][key]),
+      upper: quantiles.map(one => one['0.9'][key]),
+    });
+    // 15 days of each series are 13 windows; every third begins where one ends
+    const each = ['a', 'b'].map(name =>
+      told.filter(({ id }) => id.startsWith(`${name} `)).filter((_, i) => i % 3 === 0),
+    );
+    const want = each.flatMap((windows, i) =>
+      byTarget.map(key => {
+        const all = windows.map(window => linesOfWindow(window, key));
+        const list = (of: 'actual' | 'predicted' | 'lower' | 'upper') => all.flatMap(line => line[of]);
+        return {
+          ...{ series: 'ab'[i], target: key, actual: list('actual'), predicted: list('predicted') },
+          ...{ lower: list('lower'), upper: list('upper') },
+        };
+      }),
+    );
+    t.same(
+      forecasts?.series.map(({ times, ...line }) => line),
+      want,
+    );
+    t.equal(forecasts?.series[0].times.length, 15);
+    t.match(forecasts?.series[0].times, { 0: '2024-02-15', 14: '2024-02-29' });
+
+    const full = { ...dataset, stride: 1, delimiter: ',', normalize: 'standard' };
+    const opened = await open(full as unknown as ForecastConfig);
+    const errors = told.map((window, i) => {
+      const scales = opened.test.errorScale!(i)!;
+      const of = byTarget.map((key, k) => {
+        const { actual, predicted } = linesOfWindow(window, key);
+        return actual.reduce((sum, y, h) => sum + Math.abs(y - predicted[h]), 0) / 3 / scales[k];
+      });
+      return { window, error: (of[0] + of[1]) / 2, history: [...opened.test.history!(i)] };
+    });
+    const apart = new Set(each.flat());
+    const worst = errors
+      .filter(({ window }) => apart.has(window))
+      .toSorted((a, b) => b.error - a.error)
+      .slice(0, 6);
+    t.same(
+      forecasts?.windows.map(({ times, ...line }) => line),
+      worst.flatMap(({ window, history }) =>
+        byTarget.map((key, k) => ({
+          ...{ id: window.id, target: key, history: history.filter((_, i) => i % 2 === k) },
+          ...linesOfWindow(window, key),
+        })),
+      ),
+    );
+    t.same(buildRunReport(summary.directory).evaluation?.forecasts, forecasts);
+  }
 });

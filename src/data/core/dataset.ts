@@ -221,6 +221,15 @@ export interface Split {
    * Present for forecasts only.
    */
   history?(index: number): Float64Array;
+  /** The steps that a forecast predicts. Present for forecasts only. */
+  forecast?(index: number): {
+    /** Empty if the table is one series. */
+    readonly series: string;
+    /** The first step, counted in its series. */
+    readonly first: number;
+    /** The times of the steps, or their numbers in the series, from 1. */
+    readonly times: readonly string[];
+  };
   /**
    * Naive forecasts `[C]` for prediction `at`, which counts like `targets.scaling`; undefined if
    * the series does not go back far enough. Present for forecasts only.

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { formatMetric, grouped, words } from '../../util/numbers.js';
 import type { Measured, RunReport } from '../run-report.js';
 import { type Column, Section, Table, TableSection, Toggle, Value } from './components.js';
+import { Forecasts } from './forecast-view.js';
 import { Plot } from './plot.js';
 import { measuredScale } from './scales.js';
 
@@ -14,14 +15,18 @@ type Misread = SequencesReport['misread'][number];
 type Mistake = ClassesReport['mistakes'][number];
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
-  const { split, epoch, step, classes, values, sequences, scores } = evaluation;
+  const { split, epoch, step, classes, values, forecasts, sequences, scores } = evaluation;
   const where = [`${split} split`, epoch !== null && `epoch ${epoch}`, step !== null && `step ${step}`];
   const place = where.filter(Boolean).join(', ');
   return (
     <>
       {classes !== null && <Confusion classes={classes} place={place} />}
       {classes !== null && <Mistakes classes={classes} place={place} />}
-      {values !== null && <TrueAndPredicted values={values} place={place} />}
+      {forecasts !== null && <Forecasts forecasts={forecasts} place={place} />}
+      {values !== null && (
+        // the worst forecasts are drawn
+        <TrueAndPredicted values={forecasts === null ? values : { ...values, worst: [] }} place={place} />
+      )}
       {sequences !== null && <Sequences sequences={sequences} place={place} />}
       {scores !== null && (
         <MeasuredTable
