@@ -89,6 +89,21 @@ export class Rows {
     );
   }
 
+  /**
+   * Repeats a number that a sequence has once in all its rows. Returns two rows with different
+   * values, if there are any.
+   */
+  unify(list: RowList, number: number): readonly [number, number] | undefined {
+    const { features, starts } = this;
+    const numberIn = (row: number) => features.at(starts[row] + number);
+    const [first, ...others] = list.filter(row => !Number.isNaN(numberIn(row)));
+    if (first === undefined) return undefined;
+    const value = numberIn(first);
+    const other = others.find(row => numberIn(row) !== value);
+    for (const row of list) features.set(starts[row] + number, value);
+    return other === undefined ? undefined : [first, other];
+  }
+
   /** The features of some rows. */
   values(list: RowList): Float32Array | Float64Array {
     const { starts, features } = this;
@@ -184,7 +199,7 @@ export function changingTarget(
 export function changingStatic(
   owner: string,
   columnName: string,
-  [first, other]: readonly [RowPlace, RowPlace],
+  [first, other]: readonly RowPlace[],
 ): Diagnostic {
   return {
     code: 'data/csv-static',

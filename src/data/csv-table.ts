@@ -300,7 +300,7 @@ export class TableReader implements TableHandlers {
     for (const [i, { column, isFirst }] of numbersOf(features).entries()) {
       const { name, isFilled, encode } = features[column];
       const at = rows.starts[row] + i;
-      if (isFilled || encode === 'one_hot' || !isFirst || !Number.isNaN(rows.features.at(at))) continue;
+      if (isFilled || hasCategories({ encode }) || !isFirst || !Number.isNaN(rows.features.at(at))) continue;
       const problem = (place: Partial<Diagnostic>) =>
         emptyStep(rows.order[row], { ...place, columnName: name });
       // the last steps of series to forecast may lack their values
@@ -327,20 +327,12 @@ export class TableReader implements TableHandlers {
 
   /** Repeats the static values of a sequence in all its rows. */
   private unify(key: number, list: RowList): void {
-    const { rows, columns } = this;
-    const { features, starts } = rows;
+    const { rows } = this;
+    const { features } = this.columns;
     for (const number of this.statics) {
-      const numberIn = (row: number) => features.at(starts[row] + number);
-      const known = list.filter(row => !Number.isNaN(numberIn(row)));
-      if (known.length === 0) continue;
-      const value = numberIn(known[0]);
-      const other = known.find(row => numberIn(row) !== value);
-      if (other !== undefined) {
-        const { name } = columns.features[numbersOf(columns.features)[number].column];
-        const places = [rows.place(known[0]), rows.place(other)] as const;
-        this.complain(key, () => changingStatic(this.ownerOf(key), name, places));
-      }
-      for (const row of list) features.set(starts[row] + number, value);
+      const { name } = features[numbersOf(features)[number].column];
+      const places = rows.unify(list, number)?.map(row => rows.place(row));
+      if (places) this.complain(key, () => changingStatic(this.ownerOf(key), name, places));
     }
   }
 

@@ -422,7 +422,8 @@ function columnsOf(config: CsvConfig) {
       isFilled: missing !== undefined,
       // words such as None and - are symbols
       ...(!embedding && { isMissing: missingTest(missing?.markers) }),
-      isSymbol: i === features.findIndex(one => one.embedding !== undefined),
+      // steps of several rows have no text
+      isSymbol: !resample && i === features.findIndex(one => one.embedding !== undefined),
       learnsUnknown: embedding !== undefined && embedding.minCount > 1,
     })),
     level,
