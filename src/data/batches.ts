@@ -17,6 +17,8 @@ export interface BatchOptions {
   readonly seed: number;
   /** Steps of each sequence `[N]`; absent if all have the same number. */
   readonly lengths?: Int32Array | undefined;
+  /** Symbols of each target `[N]`; absent unless targets are sequences. */
+  readonly targetLengths?: Int32Array | undefined;
   /** True to batch sequences of similar length together. */
   readonly bucketByLength?: boolean;
 }
@@ -118,19 +120,21 @@ export class BatchOrder {
    */
   private arrangeOnce(): void {
     if (this.arranged) return;
-    const { shuffle, bucketByLength, lengths } = this.options;
+    const { shuffle, bucketByLength, lengths, targetLengths } = this.options;
     for (let i = 0; i < this.order.length; i++) this.order[i] = i;
     if (shuffle) this.generator.shuffle(this.order);
-    if (bucketByLength && lengths !== undefined) this.bucket(lengths);
+    const all = [lengths, targetLengths].filter(list => list !== undefined);
+    if (bucketByLength && all.length > 0) this.bucket(all);
     this.arranged = true;
   }
 
   /**
-   * Sorts the sequences of each pool by length (stable) and shuffles the batches; without `shuffle`
+   * Sorts the sequences of each pool by length (stable), and those that are equally long by the
+   * length of their targets, and shuffles the batches; without `shuffle`
    * all sequences are one pool. A last batch that is not full keeps its sequences and its position,
    * so that the choice of those that `last_batch: drop` drops does not depend on their length.
    */
-  private bucket(lengths: Int32Array): void {
+  private bucket([lengths, others = lengths]: readonly Int32Array[]): void {
     const { batchSize, shuffle } = this.options;
     const batches = Math.floor(this.order.length / batchSize);
     const full = this.order.subarray(0, batches * batchSize);
@@ -138,7 +142,7 @@ export class BatchOrder {
     for (let from = 0; from < full.length; from += poolSize) {
       const pool = Array.from(full.subarray(from, from + poolSize));
       full.set(
-        pool.sort((a, b) => lengths[a] - lengths[b]),
+        pool.sort((a, b) => lengths[a] - lengths[b] || others[a] - others[b]),
         from,
       );
     }

@@ -13,6 +13,7 @@ import {
   symbolsOfTarget,
   type Targets,
   type Transform,
+  targetLengthsOf,
 } from './core/dataset.js';
 import type { Scaling, Vocabulary } from './core/record.js';
 import { inDataUnits } from './core/scaling.js';
@@ -205,11 +206,8 @@ function targetSummary(dataset: Dataset, split: Split) {
   }
   if (targets.kind === 'sequence') {
     const counts = new Array<number>(targets.numClasses).fill(0);
-    const lengths = Int32Array.from({ length: count }, (_, index) => {
-      const symbols = symbolsOfTarget(targets, index);
-      for (const symbol of symbols) counts[symbol]++;
-      return symbols.length;
-    });
+    for (const symbol of targets.values) if (symbol !== IGNORED) counts[symbol]++;
+    const lengths = targetLengthsOf(split) as Int32Array;
     const classes = counts.map((found, symbol) => ({ label: nameOfClass(symbol), count: found }));
     return { kind: 'sequence', per_step: false, classes, lengths: lengthSummary(lengths), missing } as const;
   }

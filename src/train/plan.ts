@@ -4,7 +4,7 @@
  * same ones.
  */
 import type { EarlyStopping, Experiment, LoadedExperiment } from '../config/index.js';
-import { BatchOrder } from '../data/index.js';
+import { BatchOrder, targetLengthsOf } from '../data/index.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { rateOf } from '../math/schedules/index.js';
 import type { EventFields } from '../run/events.js';
@@ -29,6 +29,7 @@ export function planRun(
     lastBatch: training.last_batch,
     seed,
     lengths: dataset.train.lengths,
+    targetLengths: targetLengthsOf(dataset.train),
     bucketByLength: training.bucket_by_length,
   };
   const order = at ? BatchOrder.restore(options, at.order) : new BatchOrder(options);

@@ -120,6 +120,26 @@ t.test('without shuffling the sequences go by their length', async t => {
   );
 });
 
+t.test('sequences of the same length go by the length of their targets', async t => {
+  const targetLengths = Int32Array.of(5, 0, 4, 2, 1, 3);
+  const all = { ...options, count: 6, batchSize: 2, shuffle: false, targetLengths };
+  const lengths = Int32Array.of(2, 2, 1, 2, 1, 2);
+  t.same(epochOf(new BatchOrder({ ...all, lengths })), [
+    [4, 2],
+    [1, 3],
+    [5, 0],
+  ]);
+  t.same(
+    epochOf(new BatchOrder(all)),
+    [
+      [1, 4],
+      [3, 5],
+      [2, 0],
+    ],
+    'all steps alike',
+  );
+});
+
 t.test('nothing changes where all sequences have the same length', async t => {
   const all = { ...options, count: 137 };
   t.same(epochOf(new BatchOrder(all)), epochOf(new BatchOrder({ ...all, bucketByLength: false })));

@@ -52,6 +52,7 @@ export function referenceTexts(): Readonly<Record<string, string>> {
     classMetrics: metricTable('classes'),
     labelMetrics: metricTable('labels'),
     valueMetrics: metricTable('values'),
+    sequenceMetrics: metricTable('sequences'),
     losses: lossTable(),
     optimizers: table(
       ['`optimizer.kind`', 'Same as'],

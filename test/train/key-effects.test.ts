@@ -495,7 +495,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'loss.quantiles': [[set(VALUES, 'loss.kind', 'quantile'), [0.5], [0.2]]],
 
   'loss.on_impossible': [[SYMBOLS, 'error', 'skip']],
-  'decode.beam': [[SYMBOLS, 1, 20]],
+  'decode.beam': [[sets(SYMBOLS, { 'training.num_epochs': 4, 'dataset.target_level': 'character' }), 1, 20]],
 
   'optimizer.kind': [[CLASSES, 'sgd', 'adam']],
   'optimizer.learning_rate': [[CLASSES, 0.5, 0.25]],

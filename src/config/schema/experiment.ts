@@ -143,7 +143,7 @@ const training = s.section(
     }),
     bucket_by_length: s.boolean({
       description:
-        'Whether to batch sequences of similar length together, which reduces padding. With `shuffle` the batches are in random order; without it sequences are sorted by length.',
+        'Whether to batch sequences of similar length together, which reduces padding; equally long ones by the length of a target that is a sequence. With `shuffle` the batches are in random order; without it sequences are sorted by length.',
       default: false,
       examples: [true],
       aliases: ['bucket', 'bucketing', 'buckets', 'group_by_length', 'sort_by_length'],

@@ -128,6 +128,12 @@ export type Targets =
 
 export type SequenceTargets = Extract<Targets, { readonly kind: 'sequence' }>;
 
+/** The number of symbols of each target; undefined unless targets are sequences. */
+export function targetLengthsOf({ targets, count }: Split): Int32Array | undefined {
+  if (targets.kind !== 'sequence') return undefined;
+  return Int32Array.from({ length: count }, (_, index) => symbolsOfTarget(targets, index).length);
+}
+
 /** The symbols of target `index`. */
 export function symbolsOfTarget({ values, size }: SequenceTargets, index: number): Int32Array {
   const own = values.subarray(index * size, (index + 1) * size);
