@@ -11,6 +11,7 @@ import {
   type Dataset,
   type InputSource,
   isRejected,
+  NAIVE_FORECASTS,
   type NewSequence,
   type NewSequencesOptions,
   newSequences,
@@ -358,7 +359,8 @@ export interface ForecastErrors {
 
 const INTERVALS = ['coverage', 'interval_width'] as const;
 
-const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
+/** In the order of their columns. */
+const FORECASTS = ['model', ...NAIVE_FORECASTS] as const;
 
 /** A naive forecast is absent if the series is too short for it. */
 export type ForecastsErrors = Readonly<Partial<Record<(typeof FORECASTS)[number], ForecastErrors>>>;

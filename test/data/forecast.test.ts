@@ -497,6 +497,17 @@ t.test('a backtest forecasts each step of a split once', async t => {
     },
   );
   t.ok(closeTo(mean.last_value.mean_absolute_error, last.reduce((a, b) => a + b, 0) / 5, 1e-4));
+  const naive = {
+    drift: (origin: number, h: number) => y(origin - 1) + ((h + 1) * (y(origin - 1) - y(0))) / (origin - 1),
+    seasonal_naive: (origin: number, h: number) => y(origin + h - 7),
+    season_mean: (origin: number) => [1, 2, 3, 4, 5, 6, 7].reduce((sum, k) => sum + y(origin - k), 0) / 7,
+  };
+  for (const [name, forecast] of Object.entries(naive)) {
+    const errors = [45, 48, 51, 54, 57].map(
+      origin => [0, 1, 2].reduce((sum, h) => sum + Math.abs(y(origin + h) - forecast(origin, h)), 0) / 3,
+    );
+    t.ok(closeTo(mean[name].mean_absolute_error, errors.reduce((a, b) => a + b, 0) / 5, 1e-4), name);
+  }
   const alike = await work.cellrun(
     'evaluate',
     summary.directory,
@@ -511,7 +522,10 @@ t.test('a backtest forecasts each step of a split once', async t => {
     'the model is evaluated as ever',
   );
   const table = await work.cellrun('evaluate', summary.directory, '--backtest', '--backend', 'webasm');
-  t.match(table.stdout, /^origin +model mae +model mase +last_value mae.*\n2024-02-15 +\d/);
+  t.match(
+    table.stdout,
+    /^origin +model mae +model mase +last_value mae +drift mae +seasonal_naive mae +season_mean mae\n2024-02-15 +\d/,
+  );
   t.match(table.stdout, /\nmean of 5 +\d/);
 });
 

@@ -103,15 +103,15 @@ type Measured = Evaluation & { readonly baselines?: SplitBaselines };
 
 /** Columns of a backtest; an unknown value is empty. */
 function backtestColumns(mean: ForecastsErrors) {
-  const intervals = mean.model?.coverage === undefined ? [] : INTERVALS;
-  const ofForecasts = FORECASTS.flatMap(name =>
-    ERRORS.map(([short, error]) => [name, short, error] as const),
-  );
-  const ofModel = intervals.map(([short, error]) => ['model', short, error] as const);
-  return [...ofForecasts.slice(0, ERRORS.length), ...ofModel, ...ofForecasts.slice(ERRORS.length)];
+  const ofModel = mean.model?.coverage === undefined ? ERRORS : [...ERRORS, ...INTERVALS];
+  // within a row, MASE is the same multiple of the absolute error
+  const naive = (Object.keys(mean) as (keyof typeof mean)[]).filter(name => name !== 'model');
+  return [
+    ...ofModel.map(([short, error]) => ['model', short, error] as const),
+    ...naive.map(name => [name, ...ERRORS[0]] as const),
+  ];
 }
 
-const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
 const ERRORS = [
   ['mae', 'mean_absolute_error'],
   ['mase', 'mase'],
