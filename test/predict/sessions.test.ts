@@ -158,7 +158,11 @@ t.test('symbols as they come, of a model with the loss ctc', async t => {
   const [first, test] = [part(16), part(4)];
   const path = work.file('symbols.npz', npz({ ...first, x_test: test.x, y_test: test.y }));
   const dataset = { kind: 'npz', path, target_kind: 'sequence' };
-  const model = await trained(config(dataset, { kind: 'ctc' }, { hidden_size: 12, head: { from: 'every' } }));
+  const { summary } = await train(
+    work,
+    config(dataset, { kind: 'ctc' }, { hidden_size: 12, head: { from: 'every' } }),
+  );
+  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
   t.teardown(() => model.close());
   // far from the data, so that the outputs change often
   const given = Array.from({ length: 8 }, () =>
@@ -179,6 +183,14 @@ t.test('symbols as they come, of a model with the loss ctc', async t => {
     t.ok(found.every(({ step, probability }, s) => step === s && probability > 0.25 && probability <= 1));
   }
   t.ok(new Set(want.map(({ symbols }) => symbols.length)).size > 2, 'predictions of several lengths');
+
+  const likeliest = await work.cellrun('predict', summary.directory, '--top', '3', '--limit', '1');
+  const { top, symbols } = JSON.parse(likeliest.stdout);
+  t.equal(top.length, 3);
+  t.same(top[0].symbols, symbols);
+  t.ok(top[0].probability > top[1].probability && top[1].probability > top[2].probability);
+  const tooMany = await work.cellrun('predict', summary.directory, '--top', '3000');
+  t.match(tooMany, { code: 2, stderr: /^--top: .*\n.*at most 1000/ });
 });
 
 t.test('what a session refuses', async t => {

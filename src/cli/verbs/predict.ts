@@ -1,4 +1,5 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
+import { MAX_BEAM } from '../../config/schema/experiment.js';
 import { newSequenceFiles } from '../../data/index.js';
 import { taskOf } from '../../math/losses/index.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
@@ -98,6 +99,10 @@ export const verb = defineVerb({
     if (options.top !== undefined && task !== 'classes' && task !== 'sequences') {
       const message = 'this model predicts values, not classes';
       throw usageError('cli/top', message, { file: '--top' });
+    }
+    if (task === 'sequences' && (options.top ?? 1) > MAX_BEAM) {
+      const more = { expected: `at most ${MAX_BEAM}`, got: String(options.top) };
+      throw usageError('cli/top', 'a beam cannot keep so many sequences', { file: '--top', ...more });
     }
     if (options.alignment && task !== 'sequences') {
       const message = `--alignment is for models that predict sequences, not ${task}`;

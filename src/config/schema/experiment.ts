@@ -436,13 +436,16 @@ const gate = s.section(
   },
 );
 
+/** Each thread has memory for as many sequences of each row of a batch. */
+export const MAX_BEAM = 1000;
+
 const decode = s.section(
   {
     beam: s.integer({
       description:
         'Sequences of symbols that decoding keeps at each step. 1: the likeliest symbol at each step.',
       min: 1,
-      max: 1000,
+      max: MAX_BEAM,
       default: 1,
       examples: [8],
       aliases: ['beam_size', 'beam_width', 'num_beams', 'width'],
