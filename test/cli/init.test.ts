@@ -290,8 +290,12 @@ const GUESSES: readonly {
   },
   {
     what: 'a series of workdays',
-    csv: table('date,rate', 150, i => `${day(7 * Math.floor(i / 5) + (i % 5))},${(i * 37) % 101}`),
-    dataset: { kind: 'forecast', season: 5 },
+    csv: table('date,month,rate', 150, i => {
+      const date = day(7 * Math.floor(i / 5) + (i % 5));
+      return `${date},${Number(date.slice(5, 7))},${(i * 37) % 101}`;
+    }),
+    dataset: { kind: 'forecast', season: 5, features: null },
+    stdout: /^not used +month: a part of date$/m,
   },
   {
     what: 'rows of a kind that are in no order are no sequence',

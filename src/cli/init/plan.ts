@@ -132,6 +132,9 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
   });
 }
 
+/** With more, an epoch takes a minute or so. */
+const MANY_WINDOWS = 10_000;
+
 export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const { target, layout } = reading;
   const { group, order, rows, shortest: steps } = layout;
@@ -150,6 +153,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     .filter(({ length }) => length >= steps)
     .map(list => carriedForward(list.map(row => numbers[row])));
   const level = levelOf(series, horizon, readSeason);
+  const isLong = rows.flat().length > MANY_WINDOWS;
   const isSeasonal = level === 'season';
   const values = {
     ...ofFile(source, reading),
@@ -167,6 +171,8 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     transform: isMultiplicative(series, season) && 'log',
     level: isSeasonal ? 'seasons' : 'value',
     held_out: HELD_OUT,
+    epochs: isLong ? 10 : 30,
+    patience: isLong ? 3 : 8,
     batch_size: batchSize(0.6 * steps),
     // with `relative_to: season`, the best constant is already a good forecast
     metrics: isSeasonal && '[mean_absolute_error, rmse, mase]',

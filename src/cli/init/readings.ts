@@ -272,6 +272,8 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
   const { group, order, rows, subject } = layout;
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
   const canEncode = kind !== 'series' && kind !== 'texts';
+  // the model reads the calendar instead
+  const isDated = kind === 'series' && order?.isDate === true && order.isColumn;
   const features: Column[] = [];
   const statics: Column[] = [];
   const unused: { name: string; reason: string }[] = [];
@@ -305,6 +307,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
       [numbersRows(column), 'it numbers the rows'],
       [isFact && numbersGroups(column, rows), `it numbers each ${group?.name}`],
       [isName(column), 'it names something, as its own name says'],
+      [isDated && isPartOfDate(name), `a part of ${order?.columns[0].name}`],
     ];
     const found = reasons.find(([isSo]) => isSo);
     if (found) unused.push({ name, reason: found[1] });
