@@ -6,7 +6,7 @@
 import type { DatasetFacts } from '../data/core/dataset.js';
 import type { PlacedLabel } from '../data/core/labels.js';
 import { datasetFacts, kindOf } from '../data/index.js';
-import { taskOf } from '../math/losses/index.js';
+import { lossFor, taskOf } from '../math/losses/index.js';
 import { isPerformance, largerIsBetter, rangeOf, TASKS } from '../math/metrics/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { layersOf } from '../math/model/settings.js';
@@ -38,6 +38,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkFloats(experiment, locator),
     ...checkLayers(experiment, locator),
     ...checkSymbols(experiment, locator),
+    ...checkDecoder(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkTraining(experiment, locator),
     ...checkCheckpoint(experiment, locator),
@@ -123,9 +124,38 @@ function* checkSymbols({ model, loss, decode }: PartialExperiment, locator: Loca
     const more = { expected: '`head: { from: every }`', got: model.head.from };
     yield locator.atKey(['model', 'head', 'from'], 'config/ctc-head', message, more);
   }
-  if (loss && decode && taskOf(loss) !== 'sequences') {
+  if (loss && decode && taskOf(lossFor(loss, model)) !== 'sequences') {
     const message = `loss ${loss.kind} predicts no sequences of symbols to decode`;
-    yield locator.atKey(['decode'], 'config/decode', message, { expected: 'loss ctc, or no `decode`' });
+    const expected = 'loss ctc, `model.decoder`, or no `decode`';
+    yield locator.atKey(['decode'], 'config/decode', message, { expected });
+  } else if (decode?.limit !== undefined && model && !model.decoder) {
+    const message = 'a model without a decoder ends its outputs with its inputs';
+    yield locator.atKey(['decode', 'limit'], 'config/decode', message, { expected: 'no `limit`' });
+  }
+}
+
+/** What a decoder writes, and what it needs from the encoder. */
+function* checkDecoder({ model, loss, training }: PartialExperiment, locator: Locator): Found {
+  if (!model?.decoder) return;
+  const { attention, hidden_size } = model.decoder;
+  if (loss && loss.kind !== 'cross_entropy') {
+    const message = `a model with a decoder needs loss cross_entropy, not ${loss.kind}`;
+    yield locator.atValue(['loss', 'kind'], 'config/decoder', message, { suggestion: 'cross_entropy' });
+  }
+  if (loss?.kind === 'cross_entropy' && loss.class_weights !== undefined)
+    yield locator.atBoth(['loss', 'class_weights'], 'config/decoder', 'model.decoder');
+  // a resolved config has the default
+  if (model.head.from !== 'last')
+    yield locator.atBoth(['model', 'head', 'from'], 'config/decoder', 'model.decoder');
+  if (training?.carry_state)
+    yield locator.atBoth(['training', 'carry_state'], 'config/decoder', 'model.decoder');
+  const top = layersOf(model).at(-1)!;
+  const size = (top.cell === 'lstm' && top.projection_size) || top.hidden_size;
+  if (attention === 'dot' && (top.bidirectional || size !== hidden_size)) {
+    const message =
+      '`attention: dot` needs outputs of the encoder, in one direction, that are as long as those of the decoder';
+    const expected = `\`attention: general\`, or \`hidden_size: ${size}\` in one direction`;
+    yield locator.atValue(['model', 'decoder', 'attention'], 'config/decoder', message, { expected });
   }
 }
 
@@ -156,8 +186,13 @@ function* checkOptimizer(experiment: PartialExperiment, locator: Locator): Found
     yield locator.atBoth([...path, 'warmup', 'steps'], 'config/schedule', 'epochs');
 }
 
+function judged({ loss, model }: PartialExperiment) {
+  return loss && lossFor(loss, model);
+}
+
 function* checkTraining(experiment: PartialExperiment, locator: Locator): Found {
-  const { training, loss } = experiment;
+  const { training } = experiment;
+  const loss = judged(experiment);
   const known: readonly string[] = loss ? metricsOfLoss(loss) : [];
   for (const [i, metric] of (training?.metrics ?? []).entries()) {
     if (loss === undefined || known.includes(metric)) continue;
@@ -205,8 +240,11 @@ export function* checkFacts(
   locator: Locator,
 ): Iterable<Diagnostic> {
   const { targetKind, perStep, inputKind, numSymbols = 0, numClasses = 0, trainCount } = facts;
-  const needed = loss && TASKS[taskOf(loss)].target;
-  if (loss && targetKind !== undefined && targetKind !== needed) {
+  const needed = loss && TASKS[taskOf(lossFor(loss, model))].target;
+  if (model?.decoder && targetKind !== undefined && targetKind !== 'sequence') {
+    const message = `a decoder needs sequence targets, but the dataset has ${targetKind} targets`;
+    yield locator.atKey(['model', 'decoder'], 'config/decoder', message);
+  } else if (loss && targetKind !== undefined && targetKind !== needed) {
     const suggestion = LOSS_FOR[targetKind];
     const message = `loss ${loss.kind} needs ${needed} targets, but the dataset has ${targetKind} targets`;
     yield locator.atValue(['loss', 'kind'], 'config/loss-target', message, { suggestion });
@@ -286,12 +324,14 @@ export function warmupOf(schedule: ScheduleConfig | undefined) {
 
 /** Checks that a metric is one of `choices`, by default those that a run can select by. */
 function* checkMetric(
-  { loss, dataset }: PartialExperiment,
+  experiment: PartialExperiment,
   metric: GateMetricName,
   path: Path,
   locator: Locator,
   choices = selectingMetrics,
 ): Iterable<Diagnostic> {
+  const { dataset } = experiment;
+  const loss = judged(experiment);
   if (loss === undefined) return;
   const measured: readonly string[] = choices(loss, dataset);
   const metrics: readonly string[] = ['loss', ...metricsOfLoss(loss)];

@@ -14,7 +14,7 @@ import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';
 import { isImpossible } from '../math/losses/ctc.js';
-import { outputsFor, targetSize, taskOf } from '../math/losses/index.js';
+import { lossFor, outputsFor, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
@@ -71,7 +71,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     const at = locator.isGiven(ignored) ? ignored : ['dataset'];
     diagnostics.push(locator.atValue(at, 'config/no-predictions', message));
   }
-  const { target } = TASKS[taskOf(loss)];
+  const { target } = TASKS[taskOf(lossFor(loss, model))];
   const isClassLoss = target === 'class';
   const isGiven = model.num_classes !== undefined;
   const damage = labels && isClassLoss && !isGiven ? strayLabels(labels, numClasses) : [];

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { kindOf } from '../data/index.js';
-import { lossKind } from '../math/losses/index.js';
+import { lossFor, taskOf } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
@@ -191,8 +191,8 @@ function fill(schema: Schema, whole: unknown): unknown {
 
 /** Fills in the defaults that depend on other keys, which the schema describes in words. */
 function fillDerived(config: PartialExperiment): PartialExperiment {
-  const { training, checkpoint, loss, dataset, optimizer, seed = 0 } = config;
-  const selects = loss ? TASKS[lossKind(loss).task].selects : 'accuracy';
+  const { training, checkpoint, loss, model, dataset, optimizer, seed = 0 } = config;
+  const selects = loss ? TASKS[taskOf(lossFor(loss, model))].selects : 'accuracy';
   const selecting: MetricName = `${hasValidation(dataset) ? 'validation' : 'test'}.${selects}`;
   const best = checkpoint?.metric ?? training?.early_stopping?.metric ?? selecting;
   const selectsBest = hasValidation(dataset) || training?.early_stopping !== undefined;

@@ -1,6 +1,6 @@
 /** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
 import { kindOf } from '../data/index.js';
-import { losses, lossKind, predictsIntervals } from '../math/losses/index.js';
+import { losses, lossFor, lossKind, predictsIntervals, taskOf } from '../math/losses/index.js';
 import {
   defaultMetrics,
   isOfIntervals,
@@ -17,7 +17,7 @@ import type {
 } from './schema/experiment.js';
 import type { Path } from './yaml/tree.js';
 
-type Kind = Pick<LossConfig, 'kind'>;
+type Kind = Parameters<typeof taskOf>[0];
 
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   return dataset !== undefined && (dataset.validation !== undefined || validationKeys(dataset).length > 0);
@@ -35,24 +35,25 @@ export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName
   return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
 }
 
-type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates'> & {
+type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates' | 'model'> & {
   readonly loss: Kind;
 };
 
 /** Metrics that can be measured with a loss. */
 export function metricsOfLoss(loss: Kind): readonly MeasuredMetric[] {
-  const all = metricsOfTask(lossKind(loss).task);
+  const all = metricsOfTask(taskOf(loss));
   return predictsIntervals(loss) ? all : all.filter(metric => !isOfIntervals(metric));
 }
 
 /** Besides the loss: the listed ones, or those of the task, and those that something uses. */
 export function measuredMetrics(config: Measuring): readonly MeasuredMetric[] {
-  const { loss, training, checkpoint, gates = [] } = config;
+  const { training, checkpoint, gates = [] } = config;
+  const loss = lossFor(config.loss, config.model);
   const used = [checkpoint?.metric, training?.early_stopping?.metric, ...gates.map(gate => gate.metric)];
   const named = used.map(name => name?.slice(name.indexOf('.') + 1));
   const possible = metricsOfLoss(loss);
   const needed = possible.filter(metric => named.includes(metric));
-  const unless = [...defaultMetrics(lossKind(loss).task), ...possible.filter(isOfIntervals)];
+  const unless = [...defaultMetrics(taskOf(loss)), ...possible.filter(isOfIntervals)];
   return [...new Set([...(training?.metrics ?? unless), ...needed])];
 }
 

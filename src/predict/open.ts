@@ -25,7 +25,7 @@ import {
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { isImpossible } from '../math/losses/ctc.js';
-import { type LossSettings, lossOf, targetSize } from '../math/losses/index.js';
+import { type LossSettings, lossFor, lossOf, targetSize } from '../math/losses/index.js';
 import { absoluteError, scaledError } from '../math/metrics/errors.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
@@ -38,7 +38,14 @@ import { type BaselineScores, fitBaselines, naiveOutputs, trivialBaselines } fro
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import { type Evaluation, type EvaluationProgress, Evaluator, Readout } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
-import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
+import {
+  type BackendOptions,
+  decodeSettings,
+  modelSpec,
+  openSession,
+  streamsOf,
+  widthOn,
+} from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
@@ -161,8 +168,8 @@ export async function openWithoutData(
     width: widthOn(backend, options.width),
     // the texts of a program are separate, not parts of one stream; see `readerFor`
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
-    loss: hasTargets ? recordedLoss(saved, data) : lossOfPredictions(experiment.loss),
-    decode: experiment.decode,
+    loss: lossFor(hasTargets ? recordedLoss(saved, data) : lossOfPredictions(experiment.loss), spec),
+    decode: decodeSettings(experiment, data.target_length),
     metrics: hasTargets ? measuredMetrics(experiment) : [],
     seed: experiment.seed,
     sequenceLength,

@@ -97,7 +97,7 @@ export interface SymbolsPrediction extends PredictionPlace, RankedSequence {
   readonly kind: 'sequence';
   /** The likeliest sequences, the likeliest first: `decode.beam` of them, or fewer. */
   readonly likeliest: readonly RankedSequence[];
-  /** The step of the input at which each symbol is read, from 0. */
+  /** The step of the input at which each symbol is read, from 0; empty if a decoder writes them. */
   readonly steps: readonly number[];
   /** The true symbols; absent for sequences without labels. */
   readonly target?: SymbolList;
@@ -248,13 +248,15 @@ export function symbolsPrediction(
   const classes = size + 1;
   const probabilities = classProbabilities(outputs, { steps: outputs.length / classes, classes });
   const [best] = decoded;
+  // a decoder has no outputs for the steps of its input
+  const isAligned = outputs.length > 0 && !Number.isNaN(best.logProbability);
   return {
     kind: 'sequence',
     step: 0,
     ...(time !== undefined && { time }),
     ...likeliest[0],
     likeliest,
-    steps: Number.isNaN(best.logProbability) ? [] : alignmentOf(probabilities, best.symbols),
+    steps: isAligned ? alignmentOf(probabilities, best.symbols) : [],
     ...(target && { target: named(target) }),
   };
 }

@@ -1,8 +1,8 @@
 /** Writes batches in the form that shards need: time-major, in float32, with loss weights. */
-import { IGNORED, type Split } from '../data/core/dataset.js';
+import { IGNORED, type Split, symbolsOfTarget } from '../data/core/dataset.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
-import type { Loss } from '../math/losses/loss.js';
-import { heads } from '../math/model/heads.js';
+import { isOfSequences, type Loss } from '../math/losses/loss.js';
+import { heads, predictsEachStep } from '../math/model/heads.js';
 import {
   countOf,
   type DeclaredInput,
@@ -11,7 +11,7 @@ import {
   predictionsOf,
   widthOf,
 } from '../math/model/inputs.js';
-import { batchLengths } from '../math/model/schedule.js';
+import { batchLengths, targetLengths } from '../math/model/schedule.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { CounterRandom } from '../util/random.js';
 import type { ShardBatch, ShardShape } from './shards.js';
@@ -23,8 +23,9 @@ interface Row {
   readonly row: number;
   /** Position in the whole batch. */
   readonly inBatch: number;
-  /** Steps that are computed of the batch. */
+  /** Steps that are computed of the batch, and predictions. */
   readonly steps: number;
+  readonly predictions: number;
   /** Weight in the mean of each prediction that counts. */
   readonly weight: number;
   /** The optimizer step that the batch is for, from 1; determines the dropout masks. */
@@ -39,6 +40,8 @@ export class BatchWriter {
   /** Losses of the longest sequence. */
   private readonly losses: number;
   private readonly lengths: readonly number[];
+  /** Of targets that a decoder writes. */
+  private readonly targetLengths: readonly number[];
   private readonly loss: Loss;
   private readonly dropout: CounterRandom;
   /** Features of a step in the data, which several inputs may share; then those of a sequence. */
@@ -52,13 +55,14 @@ export class BatchWriter {
     private readonly shape: ShardShape,
     seed = 0,
   ) {
-    const { sequenceLength, variableLength } = shape;
+    const { sequenceLength, targetLength, variableLength } = shape;
     this.loss = lossOf(loss);
     this.inputs = declaredInputs(spec, this.loss, shape);
-    this.losses = this.loss.target === 'sequence' ? 1 : predictionsOf(spec, sequenceLength);
-    this.lengths = variableLength
-      ? batchLengths(spec, { steps: sequenceLength, variableLength })
-      : [sequenceLength];
+    const isCtc = isOfSequences(this.loss);
+    this.losses = isCtc ? 1 : predictionsOf(spec, sequenceLength, targetLength);
+    const longest = { steps: sequenceLength, targetLength, variableLength };
+    this.lengths = variableLength ? batchLengths(spec, longest) : [sequenceLength];
+    this.targetLengths = targetLengths(spec, longest);
     const widths = this.inputs.filter(({ role }) => role === 'features').map(widthOf);
     this.featureCount = widths.reduce((sum, width) => sum + width, 0);
     this.features = new Float32Array(widths.length > 1 ? sequenceLength * this.featureCount : 0);
@@ -68,17 +72,19 @@ export class BatchWriter {
   /** Shard by shard. Unused rows are set to 0 and have weight 0. */
   write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
     const total = this.totalWeight(split, indices);
-    const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(split, index)), 1);
-    const steps = this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength;
+    const { lengths, shape, spec } = this;
+    const steps = shortest(lengths, indices, index => this.lengthOf(split, index)) ?? shape.sequenceLength;
+    const targetLength = shortest(this.targetLengths, indices, index => targetLengthOf(split, index));
+    const predictions = predictionsOf(spec, steps, targetLength);
     const weight = total === 0 ? 0 : 1 / total;
     shards.forEach((shard, s) => {
-      shard.steps[0] = steps;
-      for (let row = 0; row < this.shape.batch; row++) {
-        const inBatch = s * this.shape.batch + row;
+      shard.steps.set([steps, targetLength ?? 0]);
+      for (let row = 0; row < shape.batch; row++) {
+        const inBatch = s * shape.batch + row;
         if (inBatch < indices.length) {
           const index = indices[inBatch];
           const length = this.lengthOf(split, index);
-          this.writeRow(shard, { split, index, length, row, inBatch, steps, weight, step });
+          this.writeRow(shard, { split, index, length, row, inBatch, steps, predictions, weight, step });
         } else this.clearRow(shard, row);
       }
     });
@@ -89,11 +95,26 @@ export class BatchWriter {
   }
 
   private targetsOf({ targets }: Split, index: number): Int32Array | Float32Array {
+    if (targets.kind === 'sequence' && this.spec.decoder) {
+      return this.withBoundary(symbolsOfTarget(targets, index));
+    }
     const width =
       targets.kind === 'sequence'
         ? targets.size
         : this.losses * (targets.kind === 'value' ? targets.size : 1);
     return targets.values.subarray(index * width, (index + 1) * width);
+  }
+
+  /** What a decoder predicts: `symbols`, then the boundary. */
+  private withBoundary(symbols: Int32Array): Int32Array {
+    const all = new Int32Array(this.losses).fill(IGNORED);
+    all.set(symbols);
+    all[symbols.length] = this.boundary;
+    return all;
+  }
+
+  private get boundary(): number {
+    return this.spec.outputSize - 1;
   }
 
   /** The denominator of the mean. */
@@ -110,8 +131,8 @@ export class BatchWriter {
 
   /** A target counts unless it is ignored or past the end of its sequence. */
   private counts({ targets }: Split, values: Int32Array | Float32Array, length: number, t: number): boolean {
-    if (targets.kind === 'sequence') return true;
-    if (this.losses > 1 && t >= length) return false;
+    if (isOfSequences(this.loss)) return true;
+    if (predictsEachStep(this.spec.head) && !this.spec.decoder && t >= length) return false;
     return targets.kind === 'value' ? !Number.isNaN(values[t * targets.size]) : values[t] !== IGNORED;
   }
 
@@ -159,7 +180,7 @@ export class BatchWriter {
       const width = widthOf(input);
       const { targets } = split;
       const given = this.targetsOf(split, index);
-      if (targets.kind === 'sequence') {
+      if (input.per === 'symbol') {
         const { batch, targetLength = 0 } = this.shape;
         for (let s = 0; s < targetLength; s++) values[s * batch + row] = given[s] ?? IGNORED;
         return;
@@ -176,6 +197,14 @@ export class BatchWriter {
         }
       }
     },
+    previous: (_input, values, { split, index, row }) => {
+      const given = this.targetsOf(split, index);
+      for (let t = 0; t < this.losses; t++) {
+        const before = t === 0 ? this.boundary : given[t - 1];
+        // nothing counts after the end
+        values[t * this.shape.batch + row] = before === IGNORED ? this.boundary : before;
+      }
+    },
     weight: (_input, values, { split, index, length, row, weight }) => {
       const given = this.targetsOf(split, index);
       for (let t = 0; t < this.losses; t++) {
@@ -185,10 +214,10 @@ export class BatchWriter {
     length: (_input, values, { length, row }) => {
       values[row] = length;
     },
-    dropout: (input, values, { row, inBatch, steps, step }) => {
+    dropout: (input, values, { row, inBatch, steps, predictions, step }) => {
       const { probability, stream } = input.dropout!;
       const width = widthOf(input);
-      const count = countOf(input, this.spec, { steps });
+      const count = input.per === 'step' ? steps : predictions;
       const kept = 1 / (1 - probability);
       for (let t = 0; t < count; t++) {
         const key = this.dropout.key(step, inBatch, stream, t);
@@ -199,4 +228,18 @@ export class BatchWriter {
       }
     },
   };
+}
+
+/** The least of `lengths`, which ascend, that is enough for all of `indices`. */
+function shortest(
+  lengths: readonly number[],
+  indices: Uint32Array,
+  lengthOf: (index: number) => number,
+): number | undefined {
+  const longest = indices.reduce((most, index) => Math.max(most, lengthOf(index)), 1);
+  return lengths.find(length => length >= longest);
+}
+
+function targetLengthOf({ targets }: Split, index: number): number {
+  return targets.kind === 'sequence' ? symbolsOfTarget(targets, index).length : 0;
 }

@@ -140,7 +140,7 @@ function scorer(
     return (one, index) => {
       const target = symbolsOfTarget(targets, index);
       // a model gives a symbol that it does not know no probability
-      const weight = target.includes(targets.numClasses) ? 0 : loss.weight(spec.outputSize, target[0]);
+      const weight = target.includes(targets.numClasses) ? 0 : (one.losses ?? 1);
       return { ...one, weight, point: likeliest(one), target, input: inputOf(index) };
     };
   }

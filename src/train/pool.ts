@@ -1,6 +1,7 @@
 /** Computes shards in worker threads that share all arrays with this thread, or in this thread. */
 import { Worker } from 'node:worker_threads';
 import { Engine } from '../engine/index.js';
+import { decodingShape, stepOf } from '../math/decoding/decoder.js';
 import { lossOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { batchPrograms } from '../math/model/walk.js';
@@ -8,6 +9,7 @@ import { paddedSize } from '../math/optimizers/program.js';
 import { programFile } from '../util/root.js';
 import {
   allocateShards,
+  decoderSettings,
   type ModelRun,
   type ShardGroup,
   type ShardJob,
@@ -15,6 +17,7 @@ import {
   type ShardRequest,
   ShardServer,
   SLOTS,
+  sizeOf,
   type ThreadReply,
   type ThreadSetup,
 } from './shards.js';
@@ -119,8 +122,15 @@ export class ShardPool {
 }
 
 /** The shards of a batch have the same number of steps. */
-function programsOf({ spec, loss, shape, withGradient }: ShardJob, [{ batch }]: readonly ShardMemory[]) {
-  return batchPrograms(spec, lossOf(loss), shape, batch.steps[0], withGradient);
+function programsOf(job: ShardJob, [{ batch }]: readonly ShardMemory[]) {
+  const { spec, shape, withGradient } = job;
+  const loss = lossOf(job.loss);
+  const size = sizeOf(batch);
+  const settings = decoderSettings(job);
+  return [
+    ...batchPrograms(spec, loss, shape, size, withGradient),
+    ...(settings ? batchPrograms(spec, loss, decodingShape(shape, settings), stepOf(size.steps), false) : []),
+  ];
 }
 
 /** Handles requests in order; several may be pending. */

@@ -17,8 +17,9 @@ import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
 import { measuredWidth, type Width } from '../engine/simd-compile.js';
+import type { DecodeSettings } from '../math/decoding/ctc.js';
 import { isImpossible } from '../math/losses/ctc.js';
-import { type LossSettings, taskOf } from '../math/losses/index.js';
+import { type LossSettings, lossFor, taskOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
@@ -66,7 +67,7 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
     width: widthOn(choice.backend, width),
     spec,
     loss: lossSettings(loaded, dataset.train, spec),
-    decode: loaded.experiment.decode,
+    decode: decodeSettings(loaded.experiment, sizes.targetLength),
     metrics: measuredMetrics(loaded.experiment),
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
@@ -175,12 +176,13 @@ export function streamsOf(training: Experiment['training'] | undefined): number 
 
 /** The loss settings for the threads, with class weights as numbers. */
 function lossSettings(
-  { experiment: { loss } }: LoadedExperiment,
+  { experiment: { loss, model } }: LoadedExperiment,
   train: Split,
   { outputSize }: ModelSpec,
 ): LossSettings {
   if (loss.kind !== 'cross_entropy') return loss;
   const { kind, label_smoothing, class_weights: given } = loss;
+  if (model.decoder) return lossFor({ kind, label_smoothing }, model);
   if (given === undefined) return { kind, label_smoothing };
   const class_weights = given === 'balanced' ? balancedWeights(train, outputSize) : given;
   return { kind, label_smoothing, class_weights };
@@ -197,6 +199,12 @@ export function balancedWeights({ targets }: Split, classes: number): number[] {
     const count = counts.get(label);
     return count === undefined ? 1 : total / (counts.size * count);
   });
+}
+
+/** A decoder ends at the latest after twice as many symbols as the longest target has. */
+export function decodeSettings({ decode, model }: Experiment, targetLength = 1): DecodeSettings {
+  const { beam = 1, limit = 2 * targetLength } = decode ?? {};
+  return model.decoder ? { beam, limit } : { beam };
 }
 
 export type Gates = ReturnType<typeof readGates>;

@@ -12,10 +12,11 @@ import {
 } from '../engine/linked-executable.js';
 import type { Width } from '../engine/simd-compile.js';
 import { type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
+import { DecoderSearch, type DecoderSettings } from '../math/decoding/decoder.js';
 import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
-import { countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
+import { type BatchLengths, countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
@@ -58,7 +59,7 @@ export interface ShardJob {
 export interface ShardBatch {
   /** The model's declared inputs by name, each with the steps of the longest sequence. */
   readonly inputs: Readonly<Record<string, Float32Array>>;
-  /** [1]: number of steps of this batch. */
+  /** [2]: steps of this batch, and symbols of its longest target. */
   readonly steps: Int32Array;
 }
 
@@ -81,9 +82,9 @@ export interface ShardMemory {
   readonly decoded?: DecodedMemory;
 }
 
-/** The `beam` likeliest labellings of each sequence. */
+/** The `beam` likeliest outputs of each sequence. */
 interface DecodedMemory {
-  /** [B, beam, T]; IGNORED after the last symbol. */
+  /** [B, beam, longest]; IGNORED after the last symbol. */
   readonly symbols: Int32Array;
   /** [B, beam]; NaN if there are fewer. */
   readonly logProbabilities: Float64Array;
@@ -91,46 +92,75 @@ interface DecodedMemory {
 
 export class ShardComputer {
   private readonly walk: ScheduleWalk<Float32Array>;
+  private readonly search: DecoderSearch<Float32Array> | undefined;
 
   constructor(
     machine: Machine<Float32Array>,
     private readonly job: ShardJob,
   ) {
-    this.walk = new ScheduleWalk(job.spec, lossOf(job.loss), job.shape, machine);
+    const { spec, shape } = job;
+    const loss = lossOf(job.loss);
+    const settings = decoderSettings(job);
+    this.walk = new ScheduleWalk(spec, loss, shape, machine);
+    this.search = settings && new DecoderSearch(spec, loss, shape, machine, settings);
   }
 
   async compute(parameters: Float32Array, memory: ShardMemory): Promise<void> {
     const { rows, predictions, gradient, carried } = memory;
-    const batch = { steps: memory.batch.steps[0], inputs: memory.batch.inputs, states: carried.before };
+    const batch = { ...sizeOf(memory.batch), inputs: memory.batch.inputs, states: carried.before };
     const result = { rows, predictions, states: carried.after };
     if (this.job.withGradient) {
       await this.walk.writeGradient(parameters, batch, result, gradient);
     } else {
       await this.walk.evaluate(parameters, batch, result);
-      this.decode(memory);
+      const found = (await this.search?.search(parameters, this.walk, batch)) ?? this.labellings(memory);
+      if (memory.decoded) writeDecoded(found, memory.decoded);
       // training passes states on only if the update is applied; an evaluation always does
       passOn(carried);
     }
   }
 
-  private decode({ batch, predictions, decoded }: ShardMemory): void {
+  /** The likeliest of each row with the loss `ctc`. */
+  private labellings({ batch, predictions }: ShardMemory): readonly (readonly Decoded[])[] {
     const { decode: settings, spec, shape } = this.job;
-    if (!decoded || !settings) return;
-    const { beam } = settings;
+    if (!settings) return [];
     const { outputSize: classes } = spec;
-    decoded.symbols.fill(IGNORED);
-    decoded.logProbabilities.fill(Number.NaN);
-    batch.inputs.length.forEach((steps, row) => {
-      if (steps === 0) return;
+    return Array.from(batch.inputs.length, (steps, row) => {
+      if (steps === 0) return [];
       const [from, stride] = [row * classes, shape.batch * classes];
-      const probabilities = classProbabilities(predictions, { steps, classes }, from, stride);
-      decode(probabilities, beam).forEach(({ symbols, logProbability }, i) => {
-        const at = row * beam + i;
-        decoded.symbols.set(symbols, at * shape.sequenceLength);
-        decoded.logProbabilities[at] = logProbability;
-      });
+      return decode(classProbabilities(predictions, { steps, classes }, from, stride), settings.beam);
     });
   }
+}
+
+/** How a decoder is to write its outputs; undefined if the model has none, or in training. */
+export function decoderSettings({ spec, shape, decode }: ShardJob): DecoderSettings | undefined {
+  if (!decode || !spec.decoder) return undefined;
+  return { ...decode, limit: longestOutput(decode, shape) };
+}
+
+function longestOutput({ limit }: DecodeSettings, { sequenceLength }: ShardShape): number {
+  return limit ?? sequenceLength;
+}
+
+function writeDecoded(
+  found: readonly (readonly Decoded[])[],
+  { symbols, logProbabilities }: DecodedMemory,
+): void {
+  const beam = logProbabilities.length / found.length;
+  const longest = symbols.length / logProbabilities.length;
+  symbols.fill(IGNORED);
+  logProbabilities.fill(Number.NaN);
+  found.forEach((outputs, row) => {
+    outputs.forEach((one, i) => {
+      symbols.set(one.symbols, (row * beam + i) * longest);
+      logProbabilities[row * beam + i] = one.logProbability;
+    });
+  });
+}
+
+export function sizeOf({ steps: [steps, targetLength] }: ShardBatch): BatchLengths {
+  return { steps, targetLength };
 }
 
 export function passOn({ before, after }: CarriedStates): void {
@@ -197,6 +227,8 @@ export interface Computed {
   readonly counts: boolean;
   /** Before weighting; meaningless if the prediction does not count. */
   readonly loss: number;
+  /** How many losses `loss` is the sum of: one for each symbol of a decoder. Absent: one. */
+  readonly losses?: number;
   readonly outputs: Float32Array;
   /** The likeliest sequences of symbols, the likeliest first; absent unless they are decoded. */
   readonly decoded?: readonly Decoded[];
@@ -282,14 +314,15 @@ export class ShardedBatches {
     const first = indices[row] * predictionsOf(spec, sequenceLength);
     const width = spec.outputSize;
     const { weight } = batch.inputs;
-    return Array.from({ length: predictionsOf(spec, length ?? sequenceLength) }, (_, step) => {
+    const count = predictionsOf(spec, length ?? sequenceLength, this.model.targetLength);
+    return Array.from({ length: count }, (_, step) => {
       const i = step * rowsOfShard + (row % rowsOfShard);
       const outputs = predictions.subarray(i * width, (i + 1) * width);
       return { step, at: first + step, counts: weight[i] !== 0, loss: rows[i], outputs };
     });
   }
 
-  /** All outputs of a sequence, [T, C], and what is decoded from them. */
+  /** All outputs of a sequence, [T, C], unless a decoder writes them, and what is decoded. */
   private sequence(
     { rows, predictions, batch, decoded }: ShardMemory,
     row: number,
@@ -297,14 +330,22 @@ export class ShardedBatches {
   ): Omit<Computed, 'at'> {
     const { decode: settings, shape, spec } = this.job;
     const width = spec.outputSize;
-    const outputs = new Float32Array(length * width);
-    for (let t = 0; t < length; t++) {
+    // those of a decoder depend on what it has written
+    const steps = spec.decoder ? 0 : length;
+    const outputs = new Float32Array(steps * width);
+    for (let t = 0; t < steps; t++) {
       const from = (t * shape.batch + row) * width;
       outputs.set(predictions.subarray(from, from + width), t * width);
     }
     const found = decoded && settings && readDecoded(decoded, row, settings.beam);
     const { weight } = batch.inputs;
-    return { step: 0, counts: weight[row] !== 0, loss: rows[row], outputs, ...(found && { decoded: found }) };
+    let [loss, losses] = [0, 0];
+    for (let at = row; at < weight.length; at += shape.batch) {
+      if (weight[at] === 0) continue;
+      loss += rows[at];
+      losses++;
+    }
+    return { step: 0, counts: losses > 0, loss, losses, outputs, ...(found && { decoded: found }) };
   }
 }
 
@@ -330,7 +371,7 @@ export function allocateShards(
   heap: Heap,
 ): ShardMemory[][] {
   const { spec, shape } = job;
-  const predictions = predictionsOf(spec, shape.sequenceLength);
+  const predictions = predictionsOf(spec, shape.sequenceLength, shape.targetLength);
   const parameters = job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0;
   const states = () =>
     Object.fromEntries(
@@ -352,21 +393,21 @@ export function allocateShards(
   );
 }
 
-function allocateDecoded({ beam }: DecodeSettings, { batch, sequenceLength }: ShardShape): DecodedMemory {
-  const count = batch * beam;
+function allocateDecoded(decode: DecodeSettings, shape: ShardShape): DecodedMemory {
+  const count = shape.batch * decode.beam;
   const [symbols, logProbabilities] = [
-    count * sequenceLength * Int32Array.BYTES_PER_ELEMENT,
+    count * longestOutput(decode, shape) * Int32Array.BYTES_PER_ELEMENT,
     count * Float64Array.BYTES_PER_ELEMENT,
   ].map(bytes => new SharedArrayBuffer(bytes));
   return { symbols: new Int32Array(symbols), logProbabilities: new Float64Array(logProbabilities) };
 }
 
 function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch {
-  const steps = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  steps[0] = shape.sequenceLength;
+  const steps = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  steps.set([shape.sequenceLength, shape.targetLength ?? 0]);
   const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
-    const { batch, sequenceLength: steps, targetLength } = shape;
-    const count = countOf(input, spec, { steps, targetLength });
+    const { batch, sequenceLength, targetLength } = shape;
+    const count = countOf(input, spec, { steps: sequenceLength, targetLength });
     return [input.name, heap.allocate(count * batch * widthOf(input))];
   });
   return { steps, inputs: Object.fromEntries(inputs) };

@@ -18,7 +18,7 @@ import { stepCosts } from '../train/costs.js';
 import { planRun } from '../train/plan.js';
 import { ShardPool } from '../train/pool.js';
 import { initialParameters, openSession, type Session } from '../train/session.js';
-import { loadBatch, type ShardBatch, ShardedBatches, type ShardShape } from '../train/shards.js';
+import { loadBatch, type ShardBatch, ShardedBatches, type ShardShape, sizeOf } from '../train/shards.js';
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
@@ -284,7 +284,7 @@ export function referenceOf(
   const shape = { batch: rows, sequenceLength: steps, targetLength, variableLength, training };
   const limited = limit === undefined ? shape : { ...shape, maxCellSteps: limit };
   const walk = new ScheduleWalk(spec, lossOf(loss), limited, interpreter());
-  const outputs = predictionsOf(spec, steps) * rows * spec.outputSize;
+  const outputs = predictionsOf(spec, steps, targetLength) * rows * spec.outputSize;
   const result = {
     rows: new Float64Array(batch.inputs.weight.length),
     predictions: new Float64Array(outputs),
@@ -341,7 +341,7 @@ export function readRows(
   { spec, loss, shape, shards }: BatchInShards,
   rows: readonly number[],
 ): ReferenceBatch {
-  const [{ steps }] = shards;
+  const { steps } = sizeOf(shards[0]);
   const { variableLength, training, targetLength } = shape;
   const read = (name: string, count: number, size: number) => {
     const values = new Float64Array(count * rows.length * size);
@@ -355,12 +355,12 @@ export function readRows(
     return values;
   };
   const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
-    const count = countOf(input, spec, { steps: steps[0], targetLength });
+    const count = countOf(input, spec, { steps, targetLength });
     return [input.name, read(input.name, count, widthOf(input))];
   });
   return {
     rows: rows.length,
-    steps: steps[0],
+    steps,
     targetLength,
     variableLength,
     training,

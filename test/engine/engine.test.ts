@@ -28,7 +28,7 @@ async function available(backend: Backend): Promise<string | false> {
 function withinSequences({ spec, steps, split }: Golden, logits: ArrayLike<number>): number[] {
   const { lengths } = split;
   const all = Array.from(logits);
-  if (!lengths || !predictsEachStep(spec.head)) return all;
+  if (!lengths || !predictsEachStep(spec.head) || spec.decoder) return all;
   return all.filter((_, i) => {
     const at = Math.floor(i / spec.outputSize);
     return at % steps < lengths[Math.floor(at / steps)];

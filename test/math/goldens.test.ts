@@ -173,6 +173,8 @@ for (const [name, optimizer] of [
   ['breadth/bilstm_final_lengths', 'adam'],
   ['sequences/ctc_symbols', 'sgd'],
   ['sequences/ctc_bigru_deep', 'adam'],
+  ['sequences/decoder_plain', 'sgd'],
+  ['sequences/decoder_additive', 'adam'],
 ] as const) {
   t.test(`ten steps of ${optimizer} on ${name} end where PyTorch's do`, async t => {
     const expected = golden(name);

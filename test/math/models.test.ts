@@ -46,7 +46,28 @@ interface Case {
   readonly symbols: boolean;
   readonly carriesState: boolean;
   readonly lengths: readonly number[] | null;
+  /** Symbols of the longest target, of a loss of sequences or a decoder. */
+  readonly targetLength: number;
   readonly seed: number;
+}
+
+const decoder = fc.record({
+  cell: fc.constantFrom('lstm', 'gru', 'rnn'),
+  hidden_size: size,
+  num_layers: fc.integer({ min: 1, max: 2 }),
+  embedding_size: size,
+  attention: fc.constantFrom('none', 'dot', 'general', 'additive'),
+  dropout: fc.constantFrom(0, 0.4),
+});
+
+type Layer = (typeof layer extends fc.Arbitrary<infer T> ? T : never) & { readonly bidirectional: boolean };
+
+/** Scores by dot are for outputs of the encoder that are as long as the decoder's. */
+function fitting(one: typeof decoder extends fc.Arbitrary<infer T> ? T : never, top: Layer) {
+  const { attention } = one;
+  if (attention !== 'dot') return one;
+  if (top.bidirectional) return { ...one, attention: 'general' };
+  return { ...one, hidden_size: 'projection_size' in top ? top.projection_size : top.hidden_size };
 }
 
 const cases: fc.Arbitrary<Case> = fc
@@ -64,6 +85,8 @@ const cases: fc.Arbitrary<Case> = fc
       { kind: 'cross_entropy', class_weights: [0.5, 1, 3], label_smoothing: 0.2 },
     ),
     ofSequences: fc.boolean(),
+    decoder: fc.option(decoder),
+    targetLength: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 60, max: 150 })),
     values: fc.constantFrom<LossSettings | null>(
       null,
       { kind: 'mse' },
@@ -89,6 +112,8 @@ const cases: fc.Arbitrary<Case> = fc
       symbols,
       classes,
       ofSequences,
+      decoder,
+      targetLength,
       values,
       batch,
       steps,
@@ -96,20 +121,25 @@ const cases: fc.Arbitrary<Case> = fc
       seed,
     }) => {
       const random = RandomStream.of(seed, 'test/lengths');
-      const directed = layers.map(([one, both]) => ({ ...one, bidirectional: both && !carry }));
+      const carriesState = carry && !decoder;
+      const directed = layers.map(([one, both]) => ({ ...one, bidirectional: both && !carriesState }));
+      const ofSymbols = { kind: 'cross_entropy', ofSymbols: true } as const;
       return {
         model: {
           layers: directed,
           dropout,
           head: { from, hidden_sizes, activation, dropout },
           ...(symbols && { embedding: { size: 3, num_symbols: 7 } }),
+          ...(decoder && { decoder: fitting(decoder, directed[directed.length - 1]) }),
         },
-        loss: lossFor(from, { values, classes, ofSequences }),
+        loss: decoder ? ofSymbols : lossFor(from, { values, classes, ofSequences }),
         steps,
         batch,
         symbols,
-        carriesState: carry,
+        carriesState,
         lengths: varies ? Array.from({ length: batch }, () => 1 + random.integer(steps)) : null,
+        // without a decoder each symbol needs a step
+        targetLength: decoder ? targetLength : Math.min(9, targetLength),
         seed,
       };
     },
@@ -124,11 +154,9 @@ function lossFor(
 }
 
 const OUTPUTS = 3;
-/** Symbols of the longest target. */
-const LONGEST = 9;
 const FEATURES = 2;
 
-function dataOf({ loss, steps, batch, symbols, lengths, seed, model }: Case) {
+function dataOf({ loss, steps, batch, symbols, lengths, targetLength, seed, model }: Case) {
   const random = RandomStream.of(seed, 'test/data');
   const uniform = (length: number) => Float32Array.from({ length }, () => 2 * random.uniform() - 1);
   const perStep = model.head?.from === 'every';
@@ -138,16 +166,16 @@ function dataOf({ loss, steps, batch, symbols, lengths, seed, model }: Case) {
     );
   const sequence = (row: number) => {
     // even with a blank after each symbol there are steps enough
-    const most = Math.min(LONGEST, Math.floor(((lengths?.[row] ?? steps) + 1) / 2));
-    const length = random.integer(most + 1);
-    return Array.from({ length: LONGEST }, (_, i) => (i < length ? random.integer(OUTPUTS - 1) : -100));
+    const read = Math.floor(((lengths?.[row] ?? steps) + 1) / 2);
+    const length = random.integer((model.decoder ? targetLength : Math.min(targetLength, read)) + 1);
+    return Array.from({ length: targetLength }, (_, i) => (i < length ? random.integer(OUTPUTS - 1) : -100));
   };
   const targets: Targets =
-    loss.kind === 'ctc'
+    loss.kind === 'ctc' || model.decoder
       ? {
           kind: 'sequence',
           numClasses: OUTPUTS - 1,
-          size: LONGEST,
+          size: targetLength,
           values: Int32Array.from(Array.from({ length: batch }, (_, row) => sequence(row)).flat()),
         }
       : loss.kind !== 'cross_entropy'
@@ -174,7 +202,7 @@ function specOf({ model, symbols, carriesState }: Case): ModelSpec {
 async function byKernels(given: Case, engine: Engine) {
   const spec = specOf(given);
   const { loss, steps, batch, lengths, seed } = given;
-  const targetLength = loss.kind === 'ctc' ? LONGEST : undefined;
+  const targetLength = loss.kind === 'ctc' || loss.ofSymbols ? given.targetLength : undefined;
   const shape = {
     batch,
     sequenceLength: steps,
@@ -254,7 +282,8 @@ t.test('a schedule has every direction of every layer once, and the head after i
     fc.property(cases, fc.integer({ min: 1, max: 2000 }), ({ lengths, ...given }, steps) => {
       const spec = specOf({ ...given, lengths });
       const variableLength = lengths !== null;
-      const blocks = makeSchedule(spec, { steps, variableLength });
+      const { targetLength } = given;
+      const blocks = makeSchedule(spec, { steps, targetLength, variableLength });
       const covered = new Map<string, number>();
       for (const { units, steps: own } of blocks) {
         for (const { layer, reverse } of units) {
@@ -265,7 +294,10 @@ t.test('a schedule has every direction of every layer once, and the head after i
       const directions = spec.layers.reduce((n, { settings }) => n + (settings.bidirectional ? 2 : 1), 0);
       return (
         covered.size === directions &&
-        [...covered.values()].every(sum => sum === steps) &&
+        [...covered].every(([key, sum]) => {
+          const isOfDecoder = spec.decoder && Number.parseInt(key, 10) >= spec.decoder.firstLayer;
+          return sum === (isOfDecoder ? targetLength + 1 : steps);
+        }) &&
         blocks.filter(({ hasHead, closes }) => hasHead && closes).length === 1 &&
         blocks.at(-1)?.hasHead === true
       );

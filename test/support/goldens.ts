@@ -49,7 +49,7 @@ export interface Golden {
 
 /** The settings of a case, written by one of the two generators. */
 interface Description {
-  readonly model: Record<string, unknown> & { cell?: string; head: { from: string } };
+  readonly model: Record<string, unknown> & { cell?: string; head?: { from: string } };
   readonly loss: LossSettings;
   readonly batch: number;
   readonly clip: number | null;
@@ -121,9 +121,11 @@ function targetsOf(
   count: number,
 ): Targets {
   const [numClasses, size] = [given.num_classes as number, y.length / count];
-  if (loss.kind === 'ctc') return { kind: 'sequence', numClasses, size, values: Int32Array.from(y) };
+  if (loss.kind === 'ctc' || given.decoder) {
+    return { kind: 'sequence', numClasses, size, values: Int32Array.from(y) };
+  }
   if (loss.kind !== 'cross_entropy') return { kind: 'value', size, values: Float32Array.from(y) };
-  return { kind: 'class', numClasses, values: Int32Array.from(y), perStep: given.head.from === 'every' };
+  return { kind: 'class', numClasses, values: Int32Array.from(y), perStep: given.head?.from === 'every' };
 }
 
 function outputsOf(targets: Targets): number {

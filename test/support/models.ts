@@ -20,11 +20,12 @@ const layer = (given: object & { cell?: string }) => ({
   ...given,
 });
 
-export function fullModel({ head, layers, ...rest }: ShortModel): ModelConfig {
+export function fullModel({ head, layers, decoder, ...rest }: ShortModel): ModelConfig {
   const recurrent = layers ? { layers: layers.map(layer), ...rest } : { num_layers: 1, ...layer(rest) };
   return {
     dropout: 0,
     ...recurrent,
+    ...(decoder !== undefined && { decoder: { num_layers: 1, dropout: 0, ...(decoder as object) } }),
     head: { from: 'last', hidden_sizes: [], activation: 'relu', dropout: 0, ...head },
   } as unknown as ModelConfig;
 }

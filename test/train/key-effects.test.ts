@@ -234,6 +234,11 @@ const SYMBOLS = sets(RECORDS, {
   // some texts have more characters than steps
   loss: { kind: 'ctc', on_impossible: 'skip' },
 });
+const DECODED = sets(SYMBOLS, {
+  'model.head': undefined,
+  'model.decoder': { hidden_size: 3, embedding_size: 2 },
+  loss: { kind: 'cross_entropy' },
+});
 const HELD_OUT = set(RECORDS, 'dataset.test_path', undefined);
 const TEXT = sets(CLASSES, {
   dataset: { kind: 'text', path: prose(), test_path: prose(), level: 'character', sequence_length: 8 },
@@ -465,6 +470,12 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'model.dropout': [[set(CLASSES, 'model.num_layers', 2), 0.2, 0.4]],
   'model.embedding.size': [[TEXT, 2, 3]],
   'model.embedding.num_symbols': [[TEXT, undefined, 9]],
+  'model.decoder.cell': [[DECODED, 'gru', 'rnn']],
+  'model.decoder.hidden_size': [[DECODED, 2, 3]],
+  'model.decoder.num_layers': [[DECODED, 1, 2]],
+  'model.decoder.embedding_size': [[DECODED, 2, 3]],
+  'model.decoder.attention': [[DECODED, 'additive', 'none']],
+  'model.decoder.dropout': [[set(DECODED, 'model.decoder.num_layers', 2), 0.2, 0.6]],
   'model.head.from': [[CLASSES, 'last', 'mean']],
   'model.head.hidden_sizes': [[CLASSES, [2], [3]]],
   'model.head.activation': [[set(CLASSES, 'model.head.hidden_sizes', [3]), 'relu', 'tanh']],
@@ -496,6 +507,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
 
   'loss.on_impossible': [[SYMBOLS, 'error', 'skip']],
   'decode.beam': [[sets(SYMBOLS, { 'training.num_epochs': 4, 'dataset.target_level': 'character' }), 1, 20]],
+  'decode.limit': [
+    [sets(DECODED, { 'training.num_epochs': 20, optimizer: { kind: 'adam', learning_rate: 0.1 } }), 1, 9],
+  ],
 
   'optimizer.kind': [[CLASSES, 'sgd', 'adam']],
   'optimizer.learning_rate': [[CLASSES, 0.5, 0.25]],

@@ -1,7 +1,7 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { MAX_BEAM } from '../../config/schema/experiment.js';
 import { newSequenceFiles } from '../../data/index.js';
-import { taskOf } from '../../math/losses/index.js';
+import { lossFor, taskOf } from '../../math/losses/index.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
 import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
@@ -95,7 +95,8 @@ export const verb = defineVerb({
         `--lines is for models trained on \`dataset.kind: text\`, not \`${dataset.kind}\``,
         { file: '--lines' },
       );
-    const task = taskOf(saved.loaded.experiment.loss);
+    const { loss, model } = saved.loaded.experiment;
+    const task = taskOf(lossFor(loss, model));
     if (options.top !== undefined && task !== 'classes' && task !== 'sequences') {
       const message = 'this model predicts values, not classes';
       throw usageError('cli/top', message, { file: '--top' });
@@ -104,8 +105,8 @@ export const verb = defineVerb({
       const more = { expected: `at most ${MAX_BEAM}`, got: String(options.top) };
       throw usageError('cli/top', 'a beam cannot keep so many sequences', { file: '--top', ...more });
     }
-    if (options.alignment && task !== 'sequences') {
-      const message = `--alignment is for models that predict sequences, not ${task}`;
+    if (options.alignment && loss.kind !== 'ctc') {
+      const message = `--alignment is for models with loss ctc, not ${loss.kind}`;
       throw usageError('cli/alignment', message, { file: '--alignment' });
     }
     if (options.format === 'chart' && dataset.kind !== 'forecast') {

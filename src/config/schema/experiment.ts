@@ -451,10 +451,20 @@ const decode = s.section(
       aliases: ['beam_size', 'beam_width', 'num_beams', 'width'],
       ...EVALUATIONS,
     }),
+    limit: s.integer({
+      description:
+        'Symbols after which a decoder ends a sequence that has not ended. Default: twice the length of the longest target of the data.',
+      min: 1,
+      max: 100000,
+      examples: [50],
+      aliases: ['max_length', 'max_len', 'max_symbols', 'max_steps'],
+      ...EVALUATIONS,
+    }),
   },
   {
     name: 'decode',
-    description: 'How sequences of symbols are decoded in evaluations and predictions. For loss `ctc`.',
+    description:
+      'How sequences of symbols are decoded in evaluations and predictions. For loss `ctc` and models with a decoder.',
     examples: [{ beam: 8 }],
     aliases: ['decoding', 'beam_search'],
   },

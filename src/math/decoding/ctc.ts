@@ -5,6 +5,8 @@ import { predictedClass } from '../metrics/metric.js';
 export interface DecodeSettings {
   /** Sequences of symbols to keep at each step; 1: the likeliest symbol at each step. */
   readonly beam: number;
+  /** Symbols of the longest output of a decoder; absent: as for the loss `ctc`, the steps. */
+  readonly limit?: number | undefined;
 }
 
 export interface Decoded {

@@ -31,23 +31,40 @@ export const lossConfig = settingsOf('loss', 'kind', losses, {
 
 export type LossConfig = TypeOf<typeof lossConfig>;
 
+/** The loss of a model with a decoder, of the symbols of a target and the boundary after them. */
+interface OfSymbols {
+  readonly ofSymbols?: true;
+}
+
 export type LossSettings = {
   [K in LossConfig['kind']]: MadeFrom<Extract<LossConfig, { kind: K }>>;
-}[LossConfig['kind']];
+}[LossConfig['kind']] &
+  OfSymbols;
+
+/** `loss` for `model`. */
+export function lossFor<L extends object>(
+  loss: L,
+  model: { readonly decoder?: unknown } | undefined,
+): L & OfSymbols {
+  return model?.decoder === undefined ? loss : { ...loss, ofSymbols: true };
+}
 
 export function lossKind({ kind }: { readonly kind: LossConfig['kind'] }): LossKind {
   return losses[kind] as LossKind;
 }
 
-export function taskOf(loss: { readonly kind: LossConfig['kind'] }): Task {
-  return lossKind(loss).task;
+export function taskOf(loss: { readonly kind: LossConfig['kind'] } & OfSymbols): Task {
+  return loss.ofSymbols ? 'sequences' : lossKind(loss).task;
 }
 
 const made = new Recent<Loss>(20);
 
 /** The same object for equal settings, so that compiled programs are shared. */
 export function lossOf(settings: LossSettings): Loss {
-  return made.get(JSON.stringify(settings), () => lossKind(settings).make(settings));
+  return made.get(JSON.stringify(settings), () => {
+    const loss = lossKind(settings).make(settings);
+    return settings.ofSymbols ? ({ ...loss, target: 'sequence' } as Loss) : loss;
+  });
 }
 
 /** The sizes of a loss depend on these keys alone. */

@@ -58,8 +58,8 @@ interface AnyLoss {
 }
 
 export interface LossOfPredictions extends AnyLoss {
-  /** Kind of the targets: a class index per prediction, or numbers. */
-  readonly target: 'class' | 'value';
+  /** Kind of the targets: a class index per prediction, numbers, or the symbols of a decoder. */
+  readonly target: 'class' | 'value' | 'sequence';
   /** Summed over the values of a prediction: `[B, C]`, target `[B]` or `[B, C]` -> `[B]`. */
   rows(prediction: Node, target: Node, constants: Constants<Node>): Node;
 }
@@ -72,6 +72,10 @@ export interface LossOfSequences extends AnyLoss {
    * with respect to the outputs `[T, B, C]`. A sequence of weight 0 has loss 0.
    */
   compute(batch: SequenceBatch, losses: Numbers, gradient?: Numbers): void;
+}
+
+export function isOfSequences(loss: Loss): loss is LossOfSequences {
+  return 'compute' in loss;
 }
 
 type Numbers = Float32Array | Float64Array;

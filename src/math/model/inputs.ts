@@ -1,8 +1,8 @@
 /** The inputs of a model besides its parameters: declared here, filled in `train/batch.ts`. */
 import type { Shape } from '../graph/shape.js';
-import type { Loss } from '../losses/loss.js';
+import { isOfSequences, type Loss } from '../losses/loss.js';
 import { heads, predictsEachStep } from './heads.js';
-import { type ModelSpec, outputSizes } from './spec.js';
+import { encoderSize, type ModelInput, type ModelSpec, outputSizes, type Unit } from './spec.js';
 
 /** The meaning of a value, which determines what writes it. */
 export type InputRole =
@@ -15,6 +15,8 @@ export type InputRole =
   /** 0 if dropped, else 1 / (1 - p). */
   | 'dropout'
   | 'target'
+  /** The symbol before the target's, or the boundary: what a decoder reads. */
+  | 'previous'
   /** The weight of a loss in the mean; 0 if it is ignored or pads the batch. */
   | 'weight'
   /** The steps of a sequence. */
@@ -73,11 +75,14 @@ export function declaredInputs(
   if (poolsByWeight(spec, variableLength)) {
     inputs.push({ name: 'pool', role: 'pool', per: 'step', width: null });
   }
-  if (training && spec.dropout > 0) {
+  if (training) {
     for (let layer = 1; layer < spec.layers.length; layer++) {
+      const probability = dropoutBelow(spec, layer);
+      if (probability === 0) continue;
+      const per = isOfDecoder(spec, layer) ? 'prediction' : 'step';
       outputSizes(spec, layer - 1).forEach((width, part) => {
-        const dropout = { probability: spec.dropout, stream: 2 * layer + part };
-        inputs.push({ name: dropoutName(layer, part), role: 'dropout', per: 'step', width, dropout });
+        const dropout = { probability, stream: 2 * layer + part };
+        inputs.push({ name: dropoutName(layer, part), role: 'dropout', per, width, dropout });
       });
     }
   }
@@ -87,20 +92,35 @@ export function declaredInputs(
       inputs.push({ name: headDropoutName(i), role: 'dropout', per: 'prediction', width, dropout });
     });
   }
-  const [target, weight] =
-    loss.target === 'sequence' ? (['symbol', 'sequence'] as const) : (['prediction', 'prediction'] as const);
+  if (spec.decoder) {
+    const symbols = spec.outputSize;
+    inputs.push({ name: 'previous', role: 'previous', per: 'prediction', width: null, symbols });
+  }
+  const [target, weight] = isOfSequences(loss)
+    ? (['symbol', 'sequence'] as const)
+    : (['prediction', 'prediction'] as const);
   inputs.push(
     { name: 'target', role: 'target', per: target, width: loss.targetWidth(spec.outputSize) },
     { name: 'weight', role: 'weight', per: weight, width: null },
   );
-  if (loss.target === 'sequence') {
+  if (isOfSequences(loss)) {
     inputs.push({ name: 'length', role: 'length', per: 'sequence', width: null });
   }
   return inputs;
 }
 
+/** What the lowest layer of the model, or of the decoder, reads: parts and their names. */
+export function readInputs(
+  { inputs, decoder }: ModelSpec,
+  { units, firstLayer }: { readonly units: readonly Unit[]; readonly firstLayer: number },
+): readonly (ModelInput & { readonly name: string })[] {
+  if (units.length === 0) return [];
+  if (firstLayer === decoder?.firstLayer) return [{ ...decoder.symbols, name: 'previous' }];
+  return firstLayer > 0 ? [] : inputs.map((input, part) => ({ ...input, name: inputName(part) }));
+}
+
 /** The part `part` of what the lowest layer reads. */
-export function inputName(part: number): string {
+function inputName(part: number): string {
   return part === 0 ? 'x' : `x.${part}`;
 }
 
@@ -114,12 +134,23 @@ export interface BatchLengths {
 export function countOf({ per }: DeclaredInput, spec: ModelSpec, lengths: BatchLengths): number {
   const { steps, targetLength = 0 } = lengths;
   if (per === 'step') return steps;
-  if (per === 'prediction') return predictionsOf(spec, steps);
+  if (per === 'prediction') return predictionsOf(spec, steps, targetLength);
   return per === 'symbol' ? targetLength : 1;
 }
 
 export function constantName(name: string): string {
   return `loss.${name}`;
+}
+
+/** The probability that a value which `layer` reads from the layer below is dropped. */
+export function dropoutBelow(spec: ModelSpec, layer: number): number {
+  if (layer === 0 || layer === spec.decoder?.firstLayer) return 0;
+  return isOfDecoder(spec, layer) ? spec.decoder!.dropout : spec.dropout;
+}
+
+/** Whether the steps of `layer`, or of the attention or the head, are those of the output. */
+export function isOfDecoder(spec: ModelSpec, layer: number): boolean {
+  return spec.decoder !== undefined && layer >= spec.decoder.firstLayer;
 }
 
 /** The dropout mask of the input of `layer` from part `part` of the layer below. */
@@ -135,8 +166,10 @@ export function headDropoutName(i: number): string {
  * Whether the states of `layer` must not change after a sequence's end: a reverse direction starts
  * there, and some models read the final states. Elsewhere steps after the end affect no result.
  */
-export function keepsStates({ layers, head, carriesState }: ModelSpec, layer: number): boolean {
-  const isRead = heads[head.from].reads === 'states' && layer === layers.length - 1;
+export function keepsStates(spec: ModelSpec, layer: number): boolean {
+  const { layers, head, carriesState, decoder } = spec;
+  const readsStates = decoder !== undefined || heads[head.from].reads === 'states';
+  const isRead = readsStates && layer === encoderSize(spec) - 1;
   return layers[layer].settings.bidirectional || carriesState || isRead;
 }
 
@@ -155,7 +188,8 @@ export function inputShape({ width }: DeclaredInput, count: number, batch: numbe
   return width === null ? [count, batch] : [count, batch, width];
 }
 
-/** Predictions for each sequence of `steps` steps. */
-export function predictionsOf({ head }: ModelSpec, steps: number): number {
+/** Predictions for each sequence of `steps` steps; of a decoder, for a target of `targetLength`. */
+export function predictionsOf({ head, decoder }: ModelSpec, steps: number, targetLength = 0): number {
+  if (decoder) return targetLength + 1;
   return predictsEachStep(head) ? steps : 1;
 }

@@ -2,12 +2,16 @@
 import type { RandomStream } from '../../util/random.js';
 import type { ParameterShape } from '../cells/cell.js';
 import { type Shape, sizeOf } from '../graph/shape.js';
+import type { AttentionName } from './settings.js';
 import {
   cellOf,
+  encoderSize,
   headSizes,
   type ModelSpec,
+  outputSizes,
   type SymbolInput,
   symbolInputs,
+  topLayer,
   type Unit,
   unitName,
   unitsOf,
@@ -15,6 +19,8 @@ import {
 
 /** The other owners of parameters are embeddings and directions of layers (`unitName`). */
 export const HEAD = 'head';
+export const BRIDGE = 'bridge';
+export const ATTENTION = 'attention';
 
 /** Draws the initial value of element `index`. */
 type Initial = (random: RandomStream, index: number) => number;
@@ -102,6 +108,10 @@ function forEachRow(
   }
 }
 
+function total(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** Uniform in (-bound, bound). */
 const uniform =
   (bound: number): Initial =>
@@ -136,10 +146,18 @@ export function partName(name: string, part: number): string {
 }
 
 function describe(spec: ModelSpec): Description[] {
-  const layers = spec.layers.flatMap((_, layer) =>
-    unitsOf(spec, layer).flatMap(unit => describeUnit(spec, unit)),
-  );
-  return [...symbolInputs(spec).map(describeEmbedding), ...layers, ...describeHead(spec)];
+  const units = spec.layers.flatMap((_, layer) => unitsOf(spec, layer));
+  const layers = (own: readonly Unit[]) => own.flatMap(unit => describeUnit(spec, unit));
+  const isEncoder = ({ layer }: Unit) => layer < encoderSize(spec);
+  return [
+    ...symbolInputs(spec).map(describeEmbedding),
+    ...layers(units.filter(isEncoder)),
+    ...(spec.decoder ? [describeEmbedding(spec.decoder.symbols)] : []),
+    ...layers(units.filter(unit => !isEncoder(unit))),
+    ...describeBridge(spec),
+    ...describeAttention(spec),
+    ...describeHead(spec),
+  ];
 }
 
 /** Mean 0 and variance 1. */
@@ -152,11 +170,74 @@ function describeEmbedding({ count, size, module, startsAtZero }: SymbolInput): 
   return { name: `${module}.weight`, owner: module, local: 'weight', shape, graphShape: shape, initial };
 }
 
+/** torch.nn.Linear from the encoder's final outputs to all states of the decoder. */
+function describeBridge(spec: ModelSpec): Description[] {
+  if (!spec.decoder) return [];
+  const states = spec.layers.slice(encoderSize(spec)).flatMap(layer =>
+    cellOf(layer)
+      .states(layer.settings)
+      .map(({ size }) => size),
+  );
+  const [{ length: count }, [size]] = [states, states];
+  const parts = outputSizes(spec, encoderSize(spec) - 1);
+  const width = total(parts);
+  const of = (local: string, shape: Shape, graphShape: Shape): Description => ({
+    name: `decoder.bridge.${local}`,
+    owner: BRIDGE,
+    local,
+    shape,
+    graphShape,
+    initial: uniform(1 / Math.sqrt(width)),
+  });
+  return [
+    { ...of('weight', [count * size, width], [count, size, width]), parts },
+    of('bias', [count * size], [count, size]),
+  ];
+}
+
+/** Weights of the scores, and of the context and the decoder's output together. */
+function describeAttention(spec: ModelSpec): Description[] {
+  const { attention = 'none' } = spec.decoder ?? {};
+  if (attention === 'none') return [];
+  const parts = outputSizes(spec, encoderSize(spec) - 1);
+  const width = total(parts);
+  const [size] = outputSizes(spec, topLayer(spec));
+  const of = (name: string, shape: Shape, initial: Initial): Description => ({
+    name: `decoder.${name}`,
+    owner: ATTENTION,
+    local: name,
+    shape,
+    graphShape: shape,
+    initial,
+  });
+  const scaled = (fanIn: number): Initial => {
+    const deviation = 1 / Math.sqrt(fanIn);
+    return random => deviation * random.normal();
+  };
+  const combined = [...parts, size];
+  const combine = of('combine.weight', [size, total(combined)], uniform(1 / Math.sqrt(total(combined))));
+  const scores: Readonly<Record<AttentionName, readonly Description[]>> = {
+    dot: [],
+    general: [
+      {
+        ...of('attention.weight', [width, size], scaled(width)),
+        graphShape: [parts.length, width / parts.length, size],
+      },
+    ],
+    additive: [
+      of('attention.weight_h', [size, size], scaled(size)),
+      { ...of('attention.weight_e', [size, width], scaled(width)), parts },
+      of('attention.v', [size], scaled(size)),
+    ],
+  };
+  return [{ ...combine, parts: combined }, ...scores[attention]];
+}
+
 /** torch.nn.RNNBase. */
 function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
   const layer = spec.layers[unit.layer];
   const { settings, inputSizes, module, number } = layer;
-  const inputSize = inputSizes.reduce((sum, size) => sum + size, 0);
+  const inputSize = total(inputSizes);
   const spread = uniform(1 / Math.sqrt(settings.hidden_size));
   const initialOf = ({ initial }: ParameterShape): Initial =>
     initial === undefined ? spread : () => initial;
@@ -176,7 +257,7 @@ function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
 /** torch.nn.Linear: Kaiming uniform with a = sqrt(5), which is uniform within 1/sqrt(fan_in). */
 function describeHead(spec: ModelSpec): Description[] {
   const parts = headSizes(spec);
-  const widths = [parts.reduce((sum, size) => sum + size, 0), ...spec.head.hidden_sizes, spec.outputSize];
+  const widths = [total(parts), ...spec.head.hidden_sizes, spec.outputSize];
   return widths.slice(1).flatMap((outputs, i): Description[] => {
     const inputs = widths[i];
     const prefix = widths.length > 2 ? `fc.${i}` : 'fc';

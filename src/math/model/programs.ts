@@ -3,10 +3,11 @@
  * shape, such as the middle layers of a stack, share one compiled program.
  */
 import { Recent } from '../../util/recent.js';
+import { spreadBias } from '../cells/cell.js';
 import { differentiate } from '../graph/differentiate.js';
 import { Graph, type Node, type Program } from '../graph/node.js';
-import type { Loss } from '../losses/loss.js';
-import { activate } from '../ops/activate.js';
+import { isOfSequences, type Loss } from '../losses/loss.js';
+import { activate, tanh } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
 import { add, multiply } from '../ops/elementwise.js';
@@ -14,19 +15,20 @@ import { gather } from '../ops/gather.js';
 import { addAll } from '../ops/index.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
+import { attend } from './attention.js';
 import { heads } from './heads.js';
 import {
   constantName,
-  countOf,
   declaredInputs,
+  dropoutBelow,
   dropoutName,
   headDropoutName,
-  inputName,
   inputShape,
   keepsStates,
   poolsByWeight,
+  readInputs,
 } from './inputs.js';
-import { HEAD, ParameterLayout, partName } from './parameters.js';
+import { ATTENTION, BRIDGE, HEAD, ParameterLayout, partName } from './parameters.js';
 import {
   type Block,
   type BlockLinks,
@@ -34,21 +36,26 @@ import {
   blockInputs,
   blockLinks,
   hasLoss,
+  inputRange,
+  isBridge,
   localUnit,
   programKey,
   type StateSpec,
   topOutputs,
 } from './schedule.js';
+import type { AttentionName } from './settings.js';
 import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
 /**
  * Inputs: those of the model that the block reads (`blockInputs`); parameters as `UNIT.NAME`;
- * `state.NAME` [B, size]; `below.PART` [S, B, D], the outputs of the layer below; with gradients
- * `cotangent.state.NAME`, `cotangent.above.PART` [S, B, D] and, for a loss of sequences,
- * `cotangent.prediction` [S, B, C]. Outputs: `prediction.T` [B, C] and, for a loss of predictions,
- * `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
- * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and
- * `gradient.embedded.PART.T` [B, E], the gradient of what was read from an embedding.
+ * `state.NAME` [B, size]; `below.PART` [S, B, D], the outputs of the layer below; `memory.PART` [T,
+ * B, D], those of the encoder; with gradients `cotangent.state.NAME`, `cotangent.above.PART` [S, B,
+ * D] and, for a loss of sequences, `cotangent.prediction` [S, B, C]. Outputs: `prediction.T` [B, C]
+ * and, for a loss of predictions, `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T`
+ * [B, D]; with gradients `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T`,
+ * `gradient.memory.PART` [T, B, D] and `gradient.embedded.PART.T` [B, E], the gradient of what was
+ * read from an embedding. The attention may compute all steps at once: `above.0` and
+ * `gradient.below.0`, [S, B, D].
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
   const programs = built.get(loss) ?? new Recent<Program>(MAX_BUILT);
@@ -91,7 +98,8 @@ class BlockBuilder {
   build(): Program {
     const { block, links, outputs } = this;
     const states = new Map(links.incoming.map(state => [state.local, this.stateInput(state)]));
-    let sequence = this.readBelow();
+    if (block.memory !== undefined) this.attend(block.memory);
+    let sequence = block.memory === undefined ? this.readBelow() : [];
     const above: (readonly Node[])[] = [];
     const finals = new Map(states);
     const layers = new Set(block.units.map(({ layer }) => layer));
@@ -106,13 +114,14 @@ class BlockBuilder {
         });
     }
     if (block.hasHead) this.head(sequence, states, finals);
+    if (isBridge(block)) this.bridge([...states.values()], finals);
     for (const { local } of links.outgoing) outputs.set(`state.${local}`, finals.get(local)!);
-    links.above.forEach((unit, i) => {
-      const part = unit.reverse ? 1 : 0;
-      above[i].forEach((node, t) => void outputs.set(`above.${part}.${t}`, node));
+    above.forEach((steps, i) => {
+      const part = links.above[i].reverse ? 1 : 0;
+      steps.forEach((node, t) => void outputs.set(`above.${part}.${t}`, node));
       if (!this.options.gradient) return;
-      const cotangent = this.graph.input(`cotangent.above.${part}`, [above[i].length, ...above[i][0].shape]);
-      above[i].forEach((node, t) => void this.sources.push([node, select(cotangent, t)]));
+      const cotangent = this.graph.input(`cotangent.above.${part}`, [steps.length, ...steps[0].shape]);
+      steps.forEach((node, t) => void this.sources.push([node, select(cotangent, t)]));
     });
     if (this.options.gradient) this.differentiate(finals);
     return { graph: this.graph, outputs };
@@ -123,8 +132,7 @@ class BlockBuilder {
     const declared = declaredInputs(spec, loss, options);
     return new Map(
       blockInputs(spec, block, declared).map(({ input, local }) => {
-        const count = Math.max(1, countOf(input, spec, block));
-        const shape = inputShape(input, count, options.batch);
+        const shape = inputShape(input, inputRange(spec, block, input).count, options.batch);
         return [local, graph.input(local, shape, input)];
       }),
     );
@@ -163,12 +171,42 @@ class BlockBuilder {
         return steps.map(t => this.tracked(`below.${part}.${t}`, select(all, t)));
       });
     }
-    if (block.units.length === 0) return [];
-    return spec.inputs.map((input, part) => {
-      const x = this.input(inputName(part));
+    return readInputs(spec, block).map((input, part) => {
+      const x = this.input(input.name);
       if (input.kind === 'number') return steps.map(t => select(x, t));
       const table = graph.input(`${input.module}.weight`, [input.count, input.size]);
       return steps.map(t => this.tracked(`embedded.${part}.${t}`, gather(table, select(x, t))));
+    });
+  }
+
+  /** tanh of a dense layer: the decoder's first states from the encoder's final ones. */
+  private bridge(encoded: readonly Node[], finals: Map<string, Node>): void {
+    const weights = this.parameters(BRIDGE, BRIDGE);
+    const sums = add(times(encoded, 'weight', weights), spreadBias(weights.get('bias')!, this.options.batch));
+    const states = tanh(sums);
+    this.links.outgoing.forEach(({ local }, i) => void finals.set(local, select(states, i)));
+  }
+
+  private attend(steps: number): void {
+    const { spec, block, links, graph, options, outputs } = this;
+    const [size] = outputSizes(spec, links.below as number);
+    const kind = spec.decoder?.attention as AttentionName;
+    const below = graph.input('below.0', [block.steps, options.batch, size]);
+    const memory = outputSizes(spec, links.memory as number).map((width, part) => {
+      const name = `memory.${part}`;
+      return this.tracked(name, graph.input(name, [steps, options.batch, width]));
+    });
+    const byStep = kind === 'additive';
+    const read = byStep ? Array.from({ length: block.steps }, (_, t) => select(below, t)) : [below];
+    const place = (name: string, t: number) => (byStep ? `${name}.0.${t}` : `${name}.0`);
+    read.forEach((node, t) => void this.tracked(place('below', t), node));
+    const mask = options.variableLength ? this.input('mask') : null;
+    const weights = this.parameters(ATTENTION, ATTENTION);
+    attend(kind, read, { memory, mask, weights }).forEach((node, t) => {
+      outputs.set(place('above', t), node);
+      if (!options.gradient) return;
+      const cotangent = graph.input('cotangent.above.0', [block.steps, options.batch, size]);
+      this.sources.push([node, byStep ? select(cotangent, t) : cotangent]);
     });
   }
 
@@ -179,7 +217,7 @@ class BlockBuilder {
 
   /** `sequence` as the input of `layer`. */
   private dropped(sequence: Sequence, layer: number): Sequence {
-    if (layer === 0 || !this.options.training || this.spec.dropout === 0) return sequence;
+    if (!this.options.training || dropoutBelow(this.spec, layer) === 0) return sequence;
     return sequence.map((steps, part) => {
       const kept = this.input(dropoutName(layer - this.block.firstLayer, part));
       return steps.map((node, t) => multiply(node, select(kept, t)));
@@ -226,7 +264,7 @@ class BlockBuilder {
     const read = this.readByHead(sequence, initial, finals);
     if (!hasLoss(spec, block)) return;
     const weights = this.parameters(HEAD, HEAD);
-    if (loss.target === 'sequence') {
+    if (isOfSequences(loss)) {
       const shape = [read.length, options.batch, spec.outputSize];
       const cotangent = options.gradient ? graph.input(PREDICTION_COTANGENT, shape) : undefined;
       read.forEach((parts, t) => {

@@ -13,16 +13,33 @@
  *
  * What enters and leaves a block, states and sequences, has names that do not depend on its place,
  * so that equal blocks share a program.
+ *
+ * With a decoder, blocks over the steps of the input come first, which encode it; then the bridge
+ * makes the decoder's first states from the encoder's final ones, and the rest is over the steps of
+ * the output. Attention is no part of the recurrence (Luong et al., 2015, without input feeding): a
+ * block of its own computes it for many steps at once, as products of matrices.
  */
-import { heads } from './heads.js';
-import { type DeclaredInput, dropoutName, keepsStates, poolsByWeight } from './inputs.js';
-import { HEAD, type ParameterLayout } from './parameters.js';
+import { heads, predictsEachStep } from './heads.js';
+import {
+  type BatchLengths,
+  type DeclaredInput,
+  dropoutBelow,
+  dropoutName,
+  isOfDecoder,
+  keepsStates,
+  poolsByWeight,
+  predictionsOf,
+  readInputs,
+} from './inputs.js';
+import { ATTENTION, BRIDGE, HEAD, type ParameterLayout } from './parameters.js';
 import {
   cellOf,
+  encoderSize,
+  hasAttention,
   headSizes,
   type ModelSpec,
   outputSizes,
-  symbolInputs,
+  topLayer,
   type Unit,
   unitName,
   unitsOf,
@@ -34,9 +51,12 @@ export const MAX_CELL_STEPS = 64;
 const MAX_UNCUT = 2 * MAX_CELL_STEPS;
 
 export interface Block {
-  /** Its directions, bottom up; empty for a separate head. */
+  /** Its directions, bottom up; empty for the bridge, the attention and a separate head. */
   readonly units: readonly Unit[];
-  /** The layer of the lowest unit; for a separate head, one above the top layer. */
+  /**
+   * The layer of the lowest unit; for a separate head, one above the top layer; for the bridge, the
+   * decoder's lowest.
+   */
   readonly firstLayer: number;
   readonly hasHead: boolean;
   readonly start: number;
@@ -44,12 +64,13 @@ export interface Block {
   /** Whether it is the first block of its units, and the last. */
   readonly opens: boolean;
   readonly closes: boolean;
+  /** Steps of the encoder's outputs that it reads, if it is the attention. */
+  readonly memory?: number;
 }
 
-export interface ScheduleOptions {
-  readonly steps: number;
-  /** Steps of the longest batch; shorter ones are cut at the same places, counted from the end. */
-  readonly longest?: number;
+export interface ScheduleOptions extends BatchLengths {
+  /** That of the longest batch; shorter ones are cut at the same places, counted from the end. */
+  readonly longest?: BatchLengths;
   readonly variableLength: boolean;
   /** Whether the head has blocks of its own: its gradient starts from all predictions. */
   readonly separateHead?: boolean;
@@ -58,37 +79,85 @@ export interface ScheduleOptions {
 
 /** The blocks of a forward pass, in order. */
 export function makeSchedule(spec: ModelSpec, options: ScheduleOptions): readonly Block[] {
-  const { steps, maxCellSteps = MAX_UNCUT, separateHead = false } = options;
-  const groups = groupLayers(spec);
+  const { steps, longest, targetLength, separateHead = false, ...rest } = options;
+  const input = { ...rest, steps, longest: longest?.steps ?? steps };
+  const output = {
+    ...rest,
+    steps: predictionsOf(spec, steps, targetLength),
+    longest: predictionsOf(spec, steps, longest?.targetLength ?? targetLength),
+  };
+  const all = spec.layers.map((_, layer) => layer);
+  const blocks = spec.decoder
+    ? [
+        ...stackBlocks(spec, all.slice(0, encoderSize(spec)), false, input),
+        block(spec, [], { firstLayer: encoderSize(spec), steps: 0 }),
+        ...stackBlocks(spec, all.slice(encoderSize(spec)), !hasAttention(spec), output),
+        ...attentionBlocks(spec, steps, output),
+      ]
+    : stackBlocks(spec, all, !separateHead, input);
+  if (blocks.some(({ hasHead }) => hasHead)) return blocks;
+  return [...blocks, ...headBlocks(spec, spec.decoder ? output : input)];
+}
+
+interface AxisOptions extends Omit<ScheduleOptions, keyof BatchLengths | 'longest'> {
+  readonly steps: number;
+  readonly longest: number;
+}
+
+/** Blocks of consecutive layers; the last one may have the head. */
+function stackBlocks(
+  spec: ModelSpec,
+  layers: readonly number[],
+  endsInHead: boolean,
+  options: AxisOptions,
+): Block[] {
+  const { steps, maxCellSteps = MAX_UNCUT } = options;
+  const groups = groupLayers(spec, layers);
   const units = groups.flat();
   const isWhole = units.length * steps <= maxCellSteps;
-  const blocks = (isWhole ? [units] : groups).flatMap((group, i, all) => {
-    const hasHead = i === all.length - 1 && !separateHead;
+  return (isWhole ? [units] : groups).flatMap((group, i, all) => {
+    const hasHead = endsInHead && i === all.length - 1;
     if (group.length * steps <= maxCellSteps) return [block(spec, group, { steps, hasHead })];
-    if (!group.some(({ reverse }) => reverse)) return cut(spec, group, hasHead, options);
-    return group.flatMap(unit => cut(spec, [unit], false, options));
+    if (!group.some(({ reverse }) => reverse)) return cut(spec, group, { hasHead }, options);
+    return group.flatMap(unit => cut(spec, [unit], {}, options));
   });
-  return blocks.some(({ hasHead }) => hasHead) ? blocks : [...blocks, ...headBlocks(spec, options)];
+}
+
+function attentionBlocks(spec: ModelSpec, memory: number, options: AxisOptions): Block[] {
+  return hasAttention(spec) ? cut(spec, [], { firstLayer: topLayer(spec), memory }, options) : [];
 }
 
 /** Consecutive forward layers form a group; a bidirectional layer is a group of its own. */
-function groupLayers(spec: ModelSpec): Unit[][] {
+function groupLayers(spec: ModelSpec, layers: readonly number[]): Unit[][] {
   const groups: Unit[][] = [];
-  spec.layers.forEach((_, layer) => {
+  for (const layer of layers) {
     const units = unitsOf(spec, layer);
     const before = groups.at(-1);
     const joins =
       units.length === 1 && before?.every(unit => !spec.layers[unit.layer].settings.bidirectional);
     if (before && joins) before.push(...units);
     else groups.push(units);
-  });
+  }
   return groups;
 }
 
 /** Lengths at which a batch of shorter sequences can end, so that few programs are compiled. */
 export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[] {
   const { steps } = options;
-  const cuts = makeSchedule(spec, options)
+  const own = makeSchedule(spec, options).filter(({ firstLayer }) => !isOfDecoder(spec, firstLayer));
+  return endings(own, steps);
+}
+
+/** The same for targets that a decoder writes. */
+export function targetLengths(spec: ModelSpec, options: ScheduleOptions): number[] {
+  if (!spec.decoder) return [];
+  const own = makeSchedule(spec, options).filter(({ firstLayer }) => isOfDecoder(spec, firstLayer));
+  const steps = predictionsOf(spec, options.steps, options.targetLength);
+  return endings(own, steps).map(length => length - 1);
+}
+
+function endings(blocks: readonly Block[], steps: number): number[] {
+  const cuts = blocks
     .filter(({ units, steps: own }) => units.length > 0 && own < steps)
     .map(block => block.steps);
   if (cuts.length > 0) {
@@ -118,33 +187,34 @@ const LENGTHS = 8;
  */
 const MIN_LENGTHS = 4;
 
-/** A block over all steps, except for what `part` says. */
+/** A block over all steps without a head, except for what `part` says. */
 function block(spec: ModelSpec, units: readonly Unit[], part: Partial<Block> & Pick<Block, 'steps'>): Block {
-  const firstLayer = units[0]?.layer ?? spec.layers.length;
-  return { units, firstLayer, hasHead: true, start: 0, opens: true, closes: true, ...part };
+  const firstLayer = units[0]?.layer ?? topLayer(spec) + 1;
+  return { units, firstLayer, hasHead: false, start: 0, opens: true, closes: true, ...part };
 }
 
 /** Blocks of equal length in the order in which `units`, all of one direction, walk. */
 function cut(
   spec: ModelSpec,
   units: readonly Unit[],
-  hasHead: boolean,
-  { steps, longest = steps, maxCellSteps = MAX_CELL_STEPS }: ScheduleOptions,
+  part: Partial<Block>,
+  { steps, longest, maxCellSteps = MAX_CELL_STEPS }: AxisOptions,
 ): Block[] {
   const max = Math.max(1, Math.floor(maxCellSteps / Math.max(1, units.length)));
   const chunks = splitIntoChunks(steps, chunkLength(longest, max));
   if (units[0]?.reverse) chunks.reverse();
   const last = chunks.length - 1;
   return chunks.map((chunk, i) =>
-    block(spec, units, { hasHead, ...chunk, opens: i === 0, closes: i === last }),
+    block(spec, units, { ...part, ...chunk, opens: i === 0, closes: i === last }),
   );
 }
 
 /** Blocks of a separate head, over the steps that it reads. */
-function headBlocks(spec: ModelSpec, options: ScheduleOptions): Block[] {
+function headBlocks(spec: ModelSpec, options: AxisOptions): Block[] {
   const { reads } = heads[spec.head.from];
-  if (reads === 'states') return [block(spec, [], { steps: 0 })];
-  const [last, ...rest] = cut(spec, [], true, options).reverse();
+  const hasHead = true;
+  if (reads === 'states') return [block(spec, [], { steps: 0, hasHead })];
+  const [last, ...rest] = cut(spec, [], { hasHead }, options).reverse();
   if (reads === 'last' && !options.variableLength) {
     return [{ ...last, start: options.steps - 1, steps: 1, opens: true }];
   }
@@ -192,13 +262,18 @@ export function localUnit({ layer, reverse }: Unit, firstLayer: number): string 
   return unitName({ layer: layer - firstLayer, reverse });
 }
 
+/** Whether `block` makes the decoder's first states. */
+export function isBridge({ units, hasHead, memory }: Block): boolean {
+  return units.length === 0 && !hasHead && memory === undefined;
+}
+
 /** The states of `block`: those of its directions, then the head's pool. */
-function blockStates(
-  spec: ModelSpec,
-  { units, firstLayer, hasHead }: Block,
-  variableLength: boolean,
-): StateSpec[] {
-  const own = units.flatMap(unit => {
+function blockStates(spec: ModelSpec, block: Block, variableLength: boolean): StateSpec[] {
+  const { units, firstLayer, hasHead } = block;
+  const made = isBridge(block)
+    ? spec.layers.flatMap((_, layer) => (layer < firstLayer ? [] : unitsOf(spec, layer)))
+    : units;
+  const own = made.flatMap(unit => {
     const layer = spec.layers[unit.layer];
     return cellOf(layer)
       .states(layer.settings)
@@ -212,7 +287,7 @@ function blockStates(
   const { pool, reads } = heads[spec.head.from];
   const pools = reads === 'pool' || poolsByWeight(spec, variableLength);
   if (!hasHead || !pool || !pools) return own;
-  const gathered = outputSizes(spec, spec.layers.length - 1).map((size, part) => {
+  const gathered = outputSizes(spec, topLayer(spec)).map((size, part) => {
     const name = `pool.${part}`;
     return { name, local: name, size, start: pool.start };
   });
@@ -230,7 +305,9 @@ export interface BlockLinks {
   readonly outgoingCotangents: readonly StateSpec[];
   /** The layer whose outputs enter as sequences, if they do. */
   readonly below: number | undefined;
-  /** Directions whose outputs leave as sequences. */
+  /** The layer whose outputs enter as a whole, if it is the attention. */
+  readonly memory: number | undefined;
+  /** Directions whose outputs leave as sequences; the attention's are those of one. */
   readonly above: readonly Unit[];
 }
 
@@ -238,30 +315,45 @@ export function blockLinks(spec: ModelSpec, block: Block, variableLength: boolea
   const { units, firstLayer, hasHead, opens, closes } = block;
   const states = blockStates(spec, block, variableLength);
   const isPool = ({ name }: StateSpec) => name.startsWith('pool.');
-  const top = spec.layers.length - 1;
-  const readsStates = heads[spec.head.from].reads === 'states';
-  // a separate head that reads states receives those of the top layer
-  const ofTop = hasHead && units.length === 0 && readsStates ? topOutputs(spec) : [];
-  const feedsHead = closes && !hasHead && readsStates && units.some(({ layer }) => layer === top);
-  const headStates = feedsHead ? topOutputs(spec).map(({ name }) => name) : [];
+  const decodes = isOfDecoder(spec, firstLayer);
+  const encodes = spec.decoder !== undefined && !decodes;
+  const bridges = isBridge(block);
+  const top = (encodes ? encoderSize(spec) : spec.layers.length) - 1;
+  // what reads the final states of the top layer, and what reads its outputs
+  const readsStates = encodes || heads[spec.head.from].reads === 'states';
+  const readsSteps = encodes ? hasAttention(spec) : !readsStates;
+  // a separate head that reads states, and the bridge, receive those of the top layer
+  const ofTop = bridges || (hasHead && units.length === 0 && readsStates) ? topOutputs(spec) : [];
+  const leaves = closes && !hasHead && readsStates && units.some(({ layer }) => layer === top);
+  const headStates = leaves ? topOutputs(spec).map(({ name }) => name) : [];
   const carried = spec.carriesState ? states.filter(state => spec.carriesPool || !isPool(state)) : [];
   const last = units.at(-1)?.layer;
-  const passesOn = last !== undefined && (last < top || (!hasHead && !readsStates));
+  const passesOn = last !== undefined && (last < top || (!hasHead && readsSteps));
+  const attends = block.memory !== undefined;
+  // the first states of a decoder are the bridge's
+  const starts = opens && !decodes;
+  const ends = closes && !bridges;
+  const isLowest = firstLayer === 0 || firstLayer === spec.decoder?.firstLayer;
   return {
-    incoming: [...(opens ? carried : states), ...ofTop],
-    incomingGradients: [...(opens ? [] : states), ...ofTop],
-    outgoing: closes
+    incoming: bridges ? ofTop : [...(starts ? carried : states), ...ofTop],
+    incomingGradients: bridges ? ofTop : [...(starts ? [] : states), ...ofTop],
+    outgoing: ends
       ? states.filter(state => carried.includes(state) || headStates.includes(state.name))
       : states,
-    outgoingCotangents: closes ? states.filter(({ name }) => headStates.includes(name)) : states,
-    below: firstLayer > 0 && (units.length > 0 || !readsStates) ? firstLayer - 1 : undefined,
-    above: passesOn ? units.filter(({ layer }) => layer === last) : [],
+    outgoingCotangents: ends ? states.filter(({ name }) => headStates.includes(name)) : states,
+    below: isLowest || ofTop.length > 0 ? undefined : firstLayer - 1,
+    memory: attends ? encoderSize(spec) - 1 : undefined,
+    above: attends
+      ? [{ layer: firstLayer, reverse: false }]
+      : passesOn
+        ? units.filter(({ layer }) => layer === last)
+        : [],
   };
 }
 
-/** The output state of each direction of the top layer, as read by a separate head. */
+/** The output state of each direction of the top layer, for a separate head or the bridge. */
 export function topOutputs(spec: ModelSpec): StateSpec[] {
-  const top = spec.layers.length - 1;
+  const top = encoderSize(spec) - 1;
   const layer = spec.layers[top];
   const [{ name, size }] = cellOf(layer).states(layer.settings);
   return unitsOf(spec, top).map((unit, part) => ({
@@ -291,8 +383,10 @@ export function blockInputs(
   }
   // dropout of lower layers has no name here: the block does not read it
   const below = (name: string) => /^dropout\.\d+\./.test(name) && !locals.has(name);
+  const isRead = ({ name, role, per }: DeclaredInput) =>
+    !below(name) && !(role === 'features' && per === 'step' && isOfDecoder(spec, firstLayer));
   return inputs
-    .filter(input => !below(input.name) && !isOfLoss(input))
+    .filter(input => isRead(input) && !isOfLoss(input))
     .map(input => ({ input, local: locals.get(input.name) ?? input.name }));
 }
 
@@ -301,16 +395,32 @@ function isOfLoss({ role, per }: DeclaredInput): boolean {
   return role === 'length' || ((role === 'target' || role === 'weight') && per !== 'prediction');
 }
 
+/** The part of an input, of all its steps or predictions, that `block` may read. */
+export function inputRange(
+  spec: ModelSpec,
+  { firstLayer, start, steps, memory = 1 }: Block,
+  { per }: Pick<DeclaredInput, 'per'>,
+): { readonly start: number; readonly count: number } {
+  if (per === 'step' && isOfDecoder(spec, firstLayer)) return { start: 0, count: memory };
+  if (per === 'step' || (per === 'prediction' && predictsEachStep(spec.head))) {
+    return { start, count: Math.max(1, steps) };
+  }
+  return { start: 0, count: 1 };
+}
+
 /** Equal for blocks that share a program. */
 export function programKey(spec: ModelSpec, block: Block, options: BlockOptions): string {
-  const { units, firstLayer, hasHead, steps } = block;
+  const { units, firstLayer, hasHead, steps, memory } = block;
+  const decoder = isOfDecoder(spec, firstLayer) && [spec.decoder, spec.outputSize, isBridge(block)];
   const links = blockLinks(spec, block, options.variableLength);
   const sizes = (states: readonly StateSpec[]) => states.map(({ local, size }) => [local, size]);
   return JSON.stringify({
     ...options,
     steps,
+    memory,
+    decoder,
     input: links.below === undefined ? spec.inputs : outputSizes(spec, links.below),
-    dropout: firstLayer > 0 && spec.dropout > 0,
+    dropout: dropoutBelow(spec, firstLayer) > 0,
     units: units.map(unit => {
       const { settings, inputSizes } = spec.layers[unit.layer];
       return [localUnit(unit, firstLayer), settings, inputSizes, keepsStates(spec, unit.layer)];
@@ -327,15 +437,16 @@ export function programKey(spec: ModelSpec, block: Block, options: BlockOptions)
 }
 
 /** The parameters that a block reads: `name` in its program, `parameter` in checkpoints. */
-export function parametersOf(
-  spec: ModelSpec,
-  layout: ParameterLayout,
-  { units, firstLayer, hasHead }: Block,
-) {
+export function parametersOf(spec: ModelSpec, layout: ParameterLayout, block: Block) {
+  const { units, firstLayer, hasHead, memory } = block;
   const owners = units.map(unit => ({ owner: unitName(unit), prefix: localUnit(unit, firstLayer) }));
-  if (hasHead) owners.push({ owner: HEAD, prefix: HEAD });
-  if (firstLayer === 0)
-    owners.push(...symbolInputs(spec).map(({ module }) => ({ owner: module, prefix: module })));
+  const others = [
+    ...(hasHead ? [HEAD] : []),
+    ...(memory === undefined ? [] : [ATTENTION]),
+    ...(isBridge(block) ? [BRIDGE] : []),
+    ...readInputs(spec, block).flatMap(input => (input.kind === 'symbol' ? [input.module] : [])),
+  ];
+  owners.push(...others.map(owner => ({ owner, prefix: owner })));
   return owners.flatMap(({ owner, prefix }) =>
     layout.parameters
       .filter(one => one.owner === owner)

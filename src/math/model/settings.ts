@@ -68,6 +68,67 @@ const head = s.section(
   },
 );
 
+const attentions = ['dot', 'general', 'additive'] as const;
+
+export type AttentionName = (typeof attentions)[number];
+
+const decoder = s.section(
+  {
+    cell: s.choice(['lstm', 'gru', 'rnn'], {
+      description: 'Cell of the decoder.',
+      default: 'lstm',
+      aliases: ['kind', 'type'],
+    }),
+    hidden_size: s.integer({
+      description: 'Hidden units per layer of the decoder.',
+      min: 1,
+      max: 16384,
+      examples: [128],
+      aliases: ['hidden', 'units', 'hidden_dim', 'num_units', 'hidden_units'],
+      required: true,
+    }),
+    num_layers: s.integer({
+      description: 'Number of stacked layers of the decoder.',
+      min: 1,
+      max: 64,
+      default: 1,
+      examples: [2],
+      aliases: ['layers', 'depth', 'n_layers'],
+    }),
+    embedding_size: s.integer({
+      description: 'Size of the vector of each output symbol, which the decoder reads at its next step.',
+      min: 1,
+      max: 16384,
+      examples: [32],
+      aliases: ['embedding', 'embedding_dim', 'embed_dim'],
+      required: true,
+    }),
+    attention: s.choice([...attentions, 'none'], {
+      description:
+        "What each step of the decoder reads of the encoder's outputs: their sum, weighted by a score of each output e and the decoder's own output h. dot: h e; general: h W e (Luong et al., 2015); additive: v tanh(W h + U e) (Bahdanau et al., 2015). none: nothing; the decoder starts from the encoder's final output alone.",
+      default: 'general',
+      aliases: ['attention_type', 'score'],
+    }),
+    dropout: s.number({
+      description:
+        "Probability of zeroing an output between the decoder's layers in training. The others are divided by one minus this.",
+      min: 0,
+      below: 1,
+      default: 0,
+      examples: [0.2],
+      aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
+    }),
+  },
+  {
+    name: 'decoder',
+    description:
+      'Layers that write a sequence of symbols of any length, symbol by symbol, from what the other recurrent layers, the encoder, have read (Sutskever et al., 2014).',
+    examples: [{ cell: 'lstm', hidden_size: 128, embedding_size: 32, attention: 'general' }],
+  },
+);
+
+export type DecoderConfig = s.TypeOf<typeof decoder>;
+
 const numClasses = s.integer({
   name: 'num_classes',
   description:
@@ -138,6 +199,7 @@ export const modelConfig = s.extended(
       aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
     }),
     embedding,
+    decoder,
     head,
     num_classes: numClasses,
     init_from: initFrom,
@@ -145,7 +207,7 @@ export const modelConfig = s.extended(
   {
     name: 'model',
     description:
-      'The recurrent network: identical layers or a list of layers, an optional embedding before them, and the head after them.',
+      'The recurrent network: identical layers or a list of layers, an optional embedding before them, an optional decoder, and the head after them.',
     examples: [{ cell: 'lstm', hidden_size: 128, num_layers: 2 }],
     aliases: ['network', 'net'],
     required: true,
@@ -159,6 +221,6 @@ export type ModelConfig = s.TypeOf<typeof modelConfig>;
 /** The recurrent layers, bottom first. */
 export function layersOf(model: ModelConfig): readonly LayerConfig[] {
   if ('layers' in model) return model.layers;
-  const { num_layers, dropout, embedding, head, num_classes, init_from, ...layer } = model;
+  const { num_layers, dropout, embedding, decoder, head, num_classes, init_from, ...layer } = model;
   return Array.from({ length: num_layers }, () => layer);
 }

@@ -2,7 +2,7 @@
 import type { SequenceInput } from '../../data/index.js';
 import type { Cell } from '../cells/cell.js';
 import { cells, type LayerConfig } from '../cells/index.js';
-import { layersOf, type ModelConfig } from './settings.js';
+import { type AttentionName, type DecoderConfig, layersOf, type ModelConfig } from './settings.js';
 
 /** A part of what the lowest layer reads in each step. */
 export type ModelInput =
@@ -28,15 +28,30 @@ export interface LayerSpec {
   readonly number: number;
 }
 
+/**
+ * The layers from `firstLayer` on write the output symbol by symbol; those below are the encoder.
+ * The attention, if there is one, is a layer above them, and the head reads it.
+ */
+export interface DecoderSpec {
+  readonly firstLayer: number;
+  /** What its lowest layer reads: one of the outputs, of which the last is the boundary. */
+  readonly symbols: SymbolInput;
+  readonly attention: AttentionName | 'none';
+  /** Probability that an output of a layer below another one is dropped. */
+  readonly dropout: number;
+}
+
 export interface ModelSpec {
   readonly inputs: readonly ModelInput[];
   /** Numbers of a sequence that the head reads beside the outputs of the top layer. */
   readonly staticSize: number;
+  /** Bottom first; those of a decoder after those of the encoder. */
   readonly layers: readonly LayerSpec[];
+  readonly decoder?: DecoderSpec;
   /** Probability that an output of a layer below another one is dropped. */
   readonly dropout: number;
   readonly head: ModelConfig['head'];
-  /** C: classes, or target values. */
+  /** C: classes, target values, or symbols and the boundary. */
   readonly outputSize: number;
   /** Whether a batch starts with the states that the batch before it ended with. */
   readonly carriesState: boolean;
@@ -59,15 +74,30 @@ export function unitsOf({ layers }: ModelSpec, layer: number): Unit[] {
   return layers[layer].settings.bidirectional ? [forward, { layer, reverse: true }] : [forward];
 }
 
+/** The recurrent layers that read the input. */
+export function encoderSize({ layers, decoder }: ModelSpec): number {
+  return decoder?.firstLayer ?? layers.length;
+}
+
+export function hasAttention({ decoder }: ModelSpec): boolean {
+  return decoder !== undefined && decoder.attention !== 'none';
+}
+
+/** The layer whose output the head reads. */
+export function topLayer(spec: ModelSpec): number {
+  return hasAttention(spec) ? spec.layers.length : spec.layers.length - 1;
+}
+
 /** Sizes of a layer's output: one part for each direction. */
 export function outputSizes(spec: ModelSpec, layer: number): number[] {
+  if (layer === spec.layers.length) return outputSizes(spec, layer - 1); // the attention
   const one = spec.layers[layer];
   return unitsOf(spec, layer).map(() => cellOf(one).states(one.settings)[0].size);
 }
 
 /** Sizes of the parts that the head reads: the outputs of the top layer, then static features. */
 export function headSizes(spec: ModelSpec): number[] {
-  const outputs = outputSizes(spec, spec.layers.length - 1);
+  const outputs = outputSizes(spec, topLayer(spec));
   return spec.staticSize > 0 ? [...outputs, spec.staticSize] : outputs;
 }
 
@@ -86,14 +116,47 @@ export interface ModelContext extends Pick<ModelSpec, 'outputSize' | 'carriesSta
 }
 
 export function describeModel(model: ModelConfig, { input: data, ...context }: ModelContext): ModelSpec {
-  const { dropout, head } = model;
+  const { dropout, head, decoder } = model;
   const inputs = describeInputs(model, data);
   const staticSize = (data.kind === 'number' && data.static) || 0;
   const layers = stackLayers(
     model,
     inputs.map(({ size }) => size),
   );
-  return { inputs, staticSize, layers, dropout, head, ...context };
+  const common = { inputs, staticSize, layers, dropout, head, ...context };
+  if (!decoder) return common;
+  return {
+    ...common,
+    layers: [...layers, ...decoderLayers(decoder)],
+    decoder: {
+      firstLayer: layers.length,
+      symbols: {
+        kind: 'symbol',
+        count: context.outputSize,
+        size: decoder.embedding_size,
+        module: 'decoder.embedding',
+        startsAtZero: false,
+      },
+      attention: decoder.attention,
+      dropout: decoder.dropout,
+    },
+    head: { ...head, from: 'every' },
+  };
+}
+
+function decoderLayers({ cell, hidden_size, num_layers, embedding_size }: DecoderConfig): LayerSpec[] {
+  const settings = {
+    cell,
+    hidden_size,
+    bidirectional: false,
+    ...(cell === 'rnn' && { nonlinearity: 'tanh' }),
+  };
+  return Array.from({ length: num_layers }, (_, number) => ({
+    settings: settings as LayerConfig,
+    inputSizes: [number === 0 ? embedding_size : hidden_size],
+    module: `decoder.${cell}`,
+    number,
+  }));
 }
 
 function describeInputs({ embedding }: ModelConfig, data: SequenceInput): ModelInput[] {

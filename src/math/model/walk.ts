@@ -5,9 +5,17 @@
  */
 import { counted } from '../../util/words.js';
 import type { KeyedProgram, Program } from '../graph/node.js';
-import type { Loss } from '../losses/loss.js';
-import { predictsEachStep } from './heads.js';
-import { constantName, declaredInputs, type InputOptions, inputName, widthOf } from './inputs.js';
+import { isOfSequences, type Loss } from '../losses/loss.js';
+import {
+  type BatchLengths,
+  constantName,
+  declaredInputs,
+  type InputOptions,
+  isOfDecoder,
+  predictionsOf,
+  readInputs,
+  widthOf,
+} from './inputs.js';
 import { ParameterLayout } from './parameters.js';
 import { blockProgram, PREDICTION_COTANGENT } from './programs.js';
 import {
@@ -16,19 +24,20 @@ import {
   blockInputs,
   blockLinks,
   hasLoss,
+  inputRange,
+  isBridge,
   makeSchedule,
   parametersOf,
   programKey,
   type StateSpec,
 } from './schedule.js';
-import { type ModelSpec, outputSizes, symbolInputs } from './spec.js';
+import { type ModelSpec, outputSizes } from './spec.js';
 
 export type Numbers = Float32Array | Float64Array;
 type Arrays<A> = Record<string, A>;
 
-/** A batch: the model's declared inputs by name, over at least `steps` steps. */
-export interface WalkBatch<A> {
-  readonly steps: number;
+/** A batch: the model's declared inputs by name, over at least its steps. */
+export interface WalkBatch<A> extends BatchLengths {
   readonly inputs: Readonly<Arrays<A>>;
   /** The initial states, if the model carries them over; not modified. */
   readonly states?: Readonly<Arrays<A>>;
@@ -58,20 +67,25 @@ export interface WalkShape extends InputOptions {
   /** Symbols of the longest target; absent if targets are not sequences. */
   readonly targetLength?: number | undefined;
   readonly maxCellSteps?: number;
+  /** A batch is one step of the decoder, from the states before to those after. */
+  readonly decodes?: true;
 }
 
-/** The blocks of a batch of `steps` steps, in the order of the forward pass. */
-function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number) {
-  const { sequenceLength: longest, variableLength, training, maxCellSteps, batch } = shape;
+/** The blocks of a batch, in the order of the forward pass. */
+function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: BatchLengths) {
+  const { variableLength, training, maxCellSteps, batch } = shape;
   const layout = new ParameterLayout(spec);
   const declared = declaredInputs(spec, loss, shape);
-  const schedule = makeSchedule(spec, {
-    steps,
-    longest,
+  const all = makeSchedule(spec, {
+    ...size,
+    longest: longestOf(shape),
     variableLength,
-    separateHead: loss.target === 'sequence',
+    separateHead: isOfSequences(loss),
     ...(maxCellSteps && { maxCellSteps }),
   });
+  const schedule = shape.decodes
+    ? all.filter(one => isOfDecoder(spec, one.firstLayer) && !isBridge(one)).map(notClosed)
+    : all;
   const parameters = schedule.map(block => parametersOf(spec, layout, block));
   const readers = new Map<number, number>();
   for (const { offset } of parameters.flat()) readers.set(offset, (readers.get(offset) ?? 0) + 1);
@@ -95,6 +109,14 @@ function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number
   });
 }
 
+function notClosed(block: Block): Block {
+  return { ...block, closes: false };
+}
+
+function longestOf({ sequenceLength, targetLength }: WalkShape): BatchLengths {
+  return { steps: sequenceLength, ...(targetLength !== undefined && { targetLength }) };
+}
+
 /** A block with the facts that a walk needs, looked up once for all batches of a length. */
 type PlannedBlock = ReturnType<typeof planBlocks>[number];
 
@@ -106,18 +128,18 @@ function runsOf(blocks: readonly PlannedBlock[], loss: Loss, withGradient: boole
   const forward = blocks.map(({ block, forward: program }) => ({ block, what: 'forward', program }));
   const backward = blocks.map(({ block, gradient: program }) => ({ block, what: 'gradient', program }));
   if (!withGradient) return forward;
-  return [...(loss.target === 'sequence' ? forward : forward.slice(0, -1)), ...backward.reverse()];
+  return [...(isOfSequences(loss) ? forward : forward.slice(0, -1)), ...backward.reverse()];
 }
 
-/** The programs that a batch of `steps` steps runs, in the order in which they first run. */
+/** The programs that a batch of `size` runs, in the order in which they first run. */
 export function batchPrograms(
   spec: ModelSpec,
   loss: Loss,
   shape: WalkShape,
-  steps: number,
+  size: BatchLengths,
   withGradient: boolean,
 ): readonly KeyedProgram[] {
-  const runs = runsOf(planBlocks(spec, loss, shape, steps), loss, withGradient);
+  const runs = runsOf(planBlocks(spec, loss, shape, size), loss, withGradient);
   return [...new Map(runs.map(({ program }) => [program.key, program])).values()];
 }
 
@@ -125,8 +147,8 @@ export class ScheduleWalk<A extends Numbers> {
   readonly layout: ParameterLayout;
   /** What the graph of the loss reads, by the names of its inputs. */
   private readonly constants: Readonly<Arrays<A>>;
-  /** By the steps of a batch. */
-  private readonly plans = new Map<number, { blocks: readonly PlannedBlock[]; tape: Tape<A> }>();
+  /** By the size of a batch. */
+  private readonly plans = new Map<string, { blocks: readonly PlannedBlock[]; tape: Tape<A> }>();
 
   constructor(
     private readonly spec: ModelSpec,
@@ -146,7 +168,7 @@ export class ScheduleWalk<A extends Numbers> {
 
   /** Loss and predictions; `parameters` are flat. */
   async evaluate(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>): Promise<void> {
-    const { blocks, tape } = this.planOf(batch.steps);
+    const { blocks, tape } = this.planOf(batch);
     tape.begin(batch);
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
@@ -158,7 +180,7 @@ export class ScheduleWalk<A extends Numbers> {
 
   /** Writes the gradient of the sum of weight * loss to `gradient`, which is flat. */
   async writeGradient(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>, gradient: A): Promise<void> {
-    const { blocks, tape } = this.planOf(batch.steps);
+    const { blocks, tape } = this.planOf(batch);
     tape.begin(batch);
     for (const { parameters } of blocks) {
       // arrays that several blocks add to, or that may have no gradient, start with zeros
@@ -167,15 +189,15 @@ export class ScheduleWalk<A extends Numbers> {
     }
     const before: Arrays<A>[] = [];
     // a loss of sequences needs all predictions before a gradient
-    const isOfSequences = this.loss.target === 'sequence';
+    const ofSequences = isOfSequences(this.loss);
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       before.push(values);
-      if (!isOfSequences && before.length === blocks.length) break;
+      if (!ofSequences && before.length === blocks.length) break;
       const out = await this.machine.run(block.forward, values, tape.outputs(block));
-      if (isOfSequences) this.collect(block, out, result);
+      if (ofSequences) this.collect(block, out, result);
     }
-    const ofPredictions = isOfSequences ? tape.ofPredictions() : undefined;
+    const ofPredictions = ofSequences ? tape.ofPredictions() : undefined;
     this.computeLoss(batch, result, ofPredictions);
     for (let at = blocks.length - 1; at >= 0; at--) {
       const block = blocks[at];
@@ -185,22 +207,36 @@ export class ScheduleWalk<A extends Numbers> {
       if (ofPredictions && hasLoss(this.spec, block.block))
         values[PREDICTION_COTANGENT] = this.predictionsOf(block.block, ofPredictions);
       const places = { ...tape.gradients(block), ...this.ownGradients(block, gradient) };
-      if (!isOfSequences && at === blocks.length - 1) Object.assign(places, tape.outputs(block));
+      if (!ofSequences && at === blocks.length - 1) Object.assign(places, tape.outputs(block));
       const out = await this.machine.run(block.gradient, values, places);
-      if (!isOfSequences) this.collect(block, out, result);
+      if (!ofSequences) this.collect(block, out, result);
       this.accumulate(block, out, batch, gradient);
       tape.addGradients(block, out);
     }
     tape.finish(result);
   }
 
-  private planOf(steps: number) {
+  /** What a decoder starts from: of the batch of this size that was evaluated last. */
+  firstStates(size: BatchLengths): Readonly<Arrays<A>> {
+    const { blocks, tape } = this.planOf(size);
+    return tape.statesAfter(blocks.find(({ block }) => isBridge(block))!);
+  }
+
+  /** The encoder's outputs that the attention reads in batches of this size, [T, B, D] in parts. */
+  memory(size: BatchLengths): readonly A[] {
+    const { blocks, tape } = this.planOf(size);
+    const attending = blocks.find(({ links }) => links.memory !== undefined);
+    return attending ? Object.values(tape.memory(attending)) : [];
+  }
+
+  private planOf(size: BatchLengths) {
     const { spec, loss, shape, machine } = this;
-    const plan = this.plans.get(steps) ?? {
-      blocks: planBlocks(spec, loss, shape, steps),
-      tape: new Tape<A>(spec, shape.batch, steps, size => machine.allocate(size)),
+    const key = `${size.steps},${size.targetLength ?? ''}`;
+    const plan = this.plans.get(key) ?? {
+      blocks: planBlocks(spec, loss, shape, size),
+      tape: new Tape<A>(spec, shape.batch, size, length => machine.allocate(length)),
     };
-    this.plans.set(steps, plan);
+    this.plans.set(key, plan);
     return plan;
   }
 
@@ -215,21 +251,11 @@ export class ScheduleWalk<A extends Numbers> {
     const given: Arrays<A> = { ...values, ...(hasLoss(this.spec, block) && this.constants) };
     for (const { name, offset, size } of own) given[name] = parameters.subarray(offset, offset + size) as A;
     for (const { input, local } of read) {
-      const [from, count] = {
-        step: [block.start, Math.max(1, block.steps)],
-        prediction: this.predictions(block),
-        symbol: [0, this.shape.targetLength ?? 0],
-        sequence: [0, 1],
-      }[input.per];
+      const { start, count } = inputRange(this.spec, block, input);
       const size = batch * widthOf(input);
-      given[local] = inputs[input.name].subarray(from * size, (from + count) * size) as A;
+      given[local] = inputs[input.name].subarray(start * size, (start + count) * size) as A;
     }
     return given;
-  }
-
-  /** Of a block with the head: its first prediction, and how many. */
-  private predictions({ start, steps }: Block): [number, number] {
-    return predictsEachStep(this.spec.head) ? [start, steps] : [0, 1];
   }
 
   private collect(
@@ -239,24 +265,24 @@ export class ScheduleWalk<A extends Numbers> {
   ): void {
     if (!hasLoss(this.spec, block)) return;
     const { batch } = this.shape;
-    const [from, count] = this.predictions(block);
+    const { start, count } = inputRange(this.spec, block, { per: 'prediction' });
     for (let t = 0; t < count; t++) {
-      const at = (from + t) * batch;
-      if (this.loss.target !== 'sequence') rows.set(out[`rows.${t}`], at);
+      const at = (start + t) * batch;
+      if (!isOfSequences(this.loss)) rows.set(out[`rows.${t}`], at);
       predictions.set(out[`prediction.${t}`], at * this.spec.outputSize);
     }
   }
 
   /** Those of a block in `all`, [S, B, C]. */
   private predictionsOf(block: Block, all: A): A {
-    const [from, count] = this.predictions(block);
+    const { start, count } = inputRange(this.spec, block, { per: 'prediction' });
     const size = this.shape.batch * this.spec.outputSize;
-    return all.subarray(from * size, (from + count) * size) as A;
+    return all.subarray(start * size, (start + count) * size) as A;
   }
 
   /** Computes a loss of sequences and its gradient. */
   private computeLoss({ inputs }: WalkBatch<A>, { rows, predictions }: WalkResult<A>, gradient?: A): void {
-    if (this.loss.target !== 'sequence') return;
+    if (!isOfSequences(this.loss)) return;
     const { batch } = this.shape;
     const { target, weight, length } = inputs;
     const given = { batch, classes: this.spec.outputSize, outputs: predictions };
@@ -292,16 +318,13 @@ export class ScheduleWalk<A extends Numbers> {
    * Adds the gradient of each row that was read from an embedding: work per symbol that was read,
    * not per row of the embedding.
    */
-  private scatter(
-    { start, steps }: Block,
-    out: Readonly<Arrays<A>>,
-    inputs: Readonly<Arrays<A>>,
-    gradient: A,
-  ): void {
+  private scatter(block: Block, out: Readonly<Arrays<A>>, inputs: Readonly<Arrays<A>>, gradient: A): void {
     const { batch } = this.shape;
-    for (const { part, module } of symbolInputs(this.spec)) {
-      const symbols = inputs[inputName(part)];
-      const [table] = this.layout.blocksOf(module);
+    const { start, steps } = block;
+    for (const [part, input] of readInputs(this.spec, block).entries()) {
+      if (input.kind === 'number') continue;
+      const symbols = inputs[input.name];
+      const [table] = this.layout.blocksOf(input.module);
       for (let t = 0; t < steps; t++) {
         const rows = out[`gradient.embedded.${part}.${t}`];
         if (!rows) continue;
@@ -326,7 +349,7 @@ class Tape<A extends Numbers> {
   constructor(
     private readonly spec: ModelSpec,
     private readonly batch: number,
-    private readonly length: number,
+    private readonly size: BatchLengths,
     private readonly allocate: (size: number) => A,
   ) {}
 
@@ -345,19 +368,37 @@ class Tape<A extends Numbers> {
     this.below(links).forEach((part, i) => {
       values[`below.${i}`] = this.steps('sequence', part, block);
     });
-    return values;
+    return { ...values, ...this.memory({ links }) };
+  }
+
+  /** What the attention reads from the encoder. */
+  memory({ links }: Pick<PlannedBlock, 'links'>): Arrays<A> {
+    const parts = this.partsOf(links.memory);
+    return Object.fromEntries(parts.map((part, i) => [`memory.${i}`, this.whole('sequence', part)]));
+  }
+
+  /** The states that left the block when it last ran. */
+  statesAfter({ index, links }: PlannedBlock): Arrays<A> {
+    return Object.fromEntries(
+      links.outgoing.map(({ name, size }) => [name, this.leaving(index, name, size)]),
+    );
+  }
+
+  private leaving(index: number, name: string, size: number): A {
+    return this.array(`state.${index}.${name}`, this.batch * size);
   }
 
   outputs({ index, block, links }: PlannedBlock): Arrays<A> {
     const places: Arrays<A> = {};
     for (const { name, local, size } of links.outgoing) {
-      const place = this.array(`state.${index}.${name}`, this.batch * size);
+      const place = this.leaving(index, name, size);
       places[`state.${local}`] = place;
       this.states.set(name, place);
     }
     for (const part of this.above(links)) {
       const all = this.steps('sequence', part, block);
       const size = all.length / block.steps;
+      places[`above.${part.part}`] = all;
       for (let t = 0; t < block.steps; t++) {
         places[`above.${part.part}.${t}`] = all.subarray(t * size, (t + 1) * size) as A;
       }
@@ -394,16 +435,19 @@ class Tape<A extends Numbers> {
     this.below(links).forEach((part, i) => {
       const all = this.steps(SUMMED, part, block);
       const size = all.length / block.steps;
-      for (let t = 0; t < block.steps; t++) {
-        const values = out[`gradient.below.${i}.${t}`] ?? [];
-        for (let at = 0; at < values.length; at++) all[t * size + at] += values[at];
-      }
+      addTo(all, out[`gradient.below.${i}`]);
+      for (let t = 0; t < block.steps; t++) addTo(all, out[`gradient.below.${i}.${t}`], t * size);
+    });
+    this.partsOf(links.memory).forEach((part, i) => {
+      addTo(this.whole(SUMMED, part), out[`gradient.memory.${i}`]);
     });
   }
 
   /** The gradient with respect to all predictions, [S, B, C]. */
   ofPredictions(): A {
-    return this.array('predictions', this.length * this.batch * this.spec.outputSize);
+    const { steps, targetLength } = this.size;
+    const count = predictionsOf(this.spec, steps, targetLength);
+    return this.array('predictions', count * this.batch * this.spec.outputSize);
   }
 
   finish({ states }: WalkResult<A>): void {
@@ -422,8 +466,12 @@ class Tape<A extends Numbers> {
 
   /** The sequences of the layer that a block reads. */
   private below({ below }: BlockLinks): SequencePart[] {
-    if (below === undefined) return [];
-    return outputSizes(this.spec, below).map((size, part) => ({ layer: below, part, size }));
+    return this.partsOf(below);
+  }
+
+  private partsOf(layer: number | undefined): SequencePart[] {
+    if (layer === undefined) return [];
+    return outputSizes(this.spec, layer).map((size, part) => ({ layer, part, size }));
   }
 
   /** The sequences that a block writes. */
@@ -435,11 +483,20 @@ class Tape<A extends Numbers> {
   }
 
   /** The steps of a block in a sequence, [S, B, D]. */
-  private steps(kind: string, { layer, part, size }: SequencePart, { start, steps }: Block): A {
-    const row = this.batch * size;
-    const all = this.array(`${kind}.${layer}.${part}`, this.length * row);
-    return all.subarray(start * row, (start + steps) * row) as A;
+  private steps(kind: string, part: SequencePart, { start, steps }: Block): A {
+    const row = this.batch * part.size;
+    return this.whole(kind, part).subarray(start * row, (start + steps) * row) as A;
   }
+
+  private whole(kind: string, { layer, part, size }: SequencePart): A {
+    const { steps, targetLength } = this.size;
+    const length = isOfDecoder(this.spec, layer) ? predictionsOf(this.spec, steps, targetLength) : steps;
+    return this.array(`${kind}.${layer}.${part}`, length * this.batch * size);
+  }
+}
+
+function addTo(sums: Numbers, values: Numbers | undefined, start = 0): void {
+  for (let i = 0; i < (values?.length ?? 0); i++) sums[start + i] += values![i];
 }
 
 /** Keys of arrays that accumulate, and so start at zero. */
@@ -465,11 +522,8 @@ export interface StepProgram {
 export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
   const layout = new ParameterLayout(spec);
   const found = new Map<string, StepProgram>();
-  for (const { block, what, program } of runsOf(
-    planBlocks(spec, loss, shape, shape.sequenceLength),
-    loss,
-    true,
-  )) {
+  const blocks = planBlocks(spec, loss, shape, longestOf(shape));
+  for (const { block, what, program } of runsOf(blocks, loss, true)) {
     const known = found.get(program.key);
     const names = parametersOf(spec, layout, block).map(({ name, parameter }) => [name, parameter] as const);
     found.set(program.key, {
@@ -484,7 +538,9 @@ export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): Ste
 }
 
 /** Such as `layers 0 and 1 and the head over 28 steps`. */
-function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
+function blockName(spec: ModelSpec, block: Block): string {
+  const { units, hasHead, steps, memory } = block;
+  if (isBridge(block)) return 'the bridge';
   const layers = [...new Set(units.map(({ layer }) => layer))];
   const directions = units.length === 1 && spec.layers[units[0].layer].settings.bidirectional;
   const direction = directions ? ` ${units[0].reverse ? 'in reverse' : 'forward'}` : '';
@@ -492,6 +548,7 @@ function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
     ...(layers.length > 0
       ? [`${layers.length === 1 ? 'layer' : 'layers'} ${layers.join(' and ')}${direction}`]
       : []),
+    ...(memory === undefined ? [] : ['the attention']),
     ...(hasHead ? ['the head'] : []),
   ];
   return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;

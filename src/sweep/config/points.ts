@@ -6,6 +6,7 @@ import { measuredMetrics, metricsOf, possibleMetrics, splitsOf } from '../../con
 import type { Experiment, MetricName, PartialExperiment } from '../../config/schema/experiment.js';
 import { flatValues } from '../../config/schema/schema.js';
 import { type Locator, type MapNode, type Node, nodeAt, type Place } from '../../config/yaml/tree.js';
+import { lossFor } from '../../math/losses/index.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { RandomStream } from '../../util/random.js';
@@ -114,9 +115,10 @@ export function commonObjective(bases: readonly LoadedBase[]): Objective | undef
 /** The base with `metric` in `training.metrics`, if it can measure it and does not. */
 export function measuring(base: LoadedBase, metric: string, place: Place): LoadedBase {
   const { experiment } = base.source.load();
-  const { loss, dataset } = experiment;
+  const { loss, model, dataset } = experiment;
   const isMeasured = metricsOf(experiment, splitsOf(dataset)).includes(metric as MetricName);
-  if (isMeasured || !possibleMetrics(loss, dataset).includes(metric as MetricName)) return base;
+  if (isMeasured || !possibleMetrics(lossFor(loss, model), dataset).includes(metric as MetricName))
+    return base;
   const metrics = [...measuredMetrics(experiment), metric.slice(metric.indexOf('.') + 1)];
   const items = metrics.map(value => ({ kind: 'scalar', value, written: value, place }) as const);
   const value = { kind: 'list', items, place } as const;

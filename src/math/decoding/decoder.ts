@@ -1,0 +1,195 @@
+/** Decoding of a model with a decoder: the likeliest outputs, symbol by symbol. */
+import type { Loss } from '../losses/loss.js';
+import type { BatchLengths } from '../model/inputs.js';
+import type { ModelSpec } from '../model/spec.js';
+import { type Machine, type Numbers, ScheduleWalk, type WalkShape } from '../model/walk.js';
+import type { Decoded, DecodeSettings } from './ctc.js';
+
+export interface DecoderSettings extends DecodeSettings {
+  readonly limit: number;
+}
+
+/** An output so far. */
+interface Prefix extends Decoded {
+  readonly symbols: readonly number[];
+  /** Of the symbols and of the boundary after them, if it has ended. */
+  readonly logProbability: number;
+  readonly hasEnded: boolean;
+}
+
+/** A prefix with another symbol. */
+interface Extension {
+  /** Index of the prefix. */
+  readonly from: number;
+  readonly symbol: number;
+  readonly logProbability: number;
+}
+
+/** Batches that are one step of all outputs that are kept of a batch of `shape`. */
+export function decodingShape(shape: WalkShape, { beam }: DecodeSettings): WalkShape {
+  return { ...shape, batch: shape.batch * beam, targetLength: 0, training: false, decodes: true };
+}
+
+/**
+ * Beam search (Sutskever et al., 2014, section 3.2) of all rows of a batch at once, with outputs
+ * ranked by the mean log probability of their symbols.
+ */
+export class DecoderSearch<A extends Numbers> {
+  private readonly walk: ScheduleWalk<A>;
+  private readonly inputs: Readonly<Record<'previous' | 'mask' | 'target' | 'weight', A>>;
+  private readonly result: { readonly rows: A; readonly predictions: A };
+  /** By name, before and after a step. */
+  private readonly states = new Map<string, { readonly before: A; readonly after: A }>();
+
+  constructor(
+    private readonly spec: ModelSpec,
+    loss: Loss,
+    private readonly shape: WalkShape,
+    private readonly machine: Machine<A>,
+    private readonly settings: DecoderSettings,
+  ) {
+    const own = decodingShape(shape, settings);
+    const numbers = (width: number) => machine.allocate(own.batch * width);
+    this.walk = new ScheduleWalk(spec, loss, own, machine);
+    this.inputs = {
+      previous: numbers(1),
+      mask: numbers(shape.sequenceLength),
+      target: numbers(1),
+      weight: numbers(1),
+    };
+    this.result = { rows: numbers(1), predictions: numbers(spec.outputSize) };
+  }
+
+  /**
+   * The best outputs of each row that counts, at most as many as are kept, the best first: of the
+   * batch that `encoder` evaluated last.
+   */
+  async search(
+    parameters: A,
+    encoder: ScheduleWalk<A>,
+    { inputs: { mask, weight }, ...size }: BatchLengths & { readonly inputs: Readonly<Record<string, A>> },
+  ): Promise<readonly (readonly Decoded[])[]> {
+    const { limit } = this.settings;
+    this.start(encoder, size, mask);
+    const first: Prefix = { symbols: [], logProbability: 0, hasEnded: false };
+    const live = Array.from({ length: this.shape.batch }, (_, row) => (weight[row] === 0 ? [] : [first]));
+    const ended = live.map((): Prefix[] => []);
+    for (let step = 0; step < limit && live.some(({ length }) => length > 0); step++) {
+      live.forEach((prefixes, row) => void this.read(prefixes, row));
+      await this.step(parameters, size.steps);
+      live.forEach((prefixes, row) => {
+        const grown = this.grow(prefixes, row);
+        live[row] = grown.filter(({ hasEnded }) => !hasEnded);
+        ended[row].push(...grown.filter(({ hasEnded }) => hasEnded));
+      });
+    }
+    return live.map((prefixes, row) =>
+      [...ended[row], ...prefixes]
+        .sort((a, b) => meanLogProbability(b, limit) - meanLogProbability(a, limit))
+        .slice(0, this.settings.beam),
+    );
+  }
+
+  /** Copies what the encoder passes on, and the mask, for each output that is kept of a row. */
+  private start(encoder: ScheduleWalk<A>, { steps, targetLength }: BatchLengths, mask: A | undefined): void {
+    const { batch } = this.shape;
+    const { beam } = this.settings;
+    for (const [name, values] of Object.entries(encoder.firstStates({ steps, targetLength }))) {
+      const allocate = () => this.machine.allocate(values.length * beam);
+      const own = this.states.get(name) ?? { before: allocate(), after: allocate() };
+      this.states.set(name, own);
+      repeatRows(values, own.before, values.length / batch, beam);
+    }
+    const memory = encoder.memory({ steps, targetLength });
+    this.walk.memory(stepOf(steps)).forEach((own, part) => {
+      repeatRows(memory[part], own, memory[part].length / (steps * batch), beam);
+    });
+    if (mask) repeatRows(mask.subarray(0, steps * batch), this.inputs.mask, 1, beam);
+  }
+
+  /** Gives the decoder the last symbols of `prefixes`. */
+  private read(prefixes: readonly Prefix[], row: number): void {
+    const boundary = this.spec.outputSize - 1;
+    prefixes.forEach(({ symbols }, i) => {
+      this.inputs.previous[row * this.settings.beam + i] = symbols.at(-1) ?? boundary;
+    });
+  }
+
+  private step(parameters: A, steps: number): Promise<void> {
+    const of = (when: 'before' | 'after') =>
+      Object.fromEntries([...this.states].map(([name, state]) => [name, state[when]]));
+    const batch = { ...stepOf(steps), inputs: this.inputs, states: of('before') };
+    return this.walk.evaluate(parameters, batch, { ...this.result, states: of('after') });
+  }
+
+  /** The best of all extensions of `prefixes`; those that go on have their states. */
+  private grow(prefixes: readonly Prefix[], row: number): Prefix[] {
+    const { beam } = this.settings;
+    const width = this.spec.outputSize;
+    const extensions = new Best(beam);
+    prefixes.forEach(({ logProbability }, from) => {
+      const at = (row * beam + from) * width;
+      const logits = this.result.predictions.subarray(at, at + width);
+      const total = logSumExp(logits);
+      for (let symbol = 0; symbol < width; symbol++)
+        extensions.add(from, symbol, logProbability + logits[symbol] - total);
+    });
+    let next = row * beam;
+    return extensions.all.map(({ from, symbol, logProbability }) => {
+      const { symbols } = prefixes[from];
+      if (symbol === width - 1) return { symbols, logProbability, hasEnded: true };
+      this.passOn(row * beam + from, next++);
+      return { symbols: [...symbols, symbol], logProbability, hasEnded: false };
+    });
+  }
+
+  private passOn(from: number, to: number): void {
+    for (const { before, after } of this.states.values()) {
+      const width = after.length / (this.shape.batch * this.settings.beam);
+      before.set(after.subarray(from * width, (from + 1) * width), to * width);
+    }
+  }
+}
+
+/** A batch that is one step of the decoder. */
+export function stepOf(steps: number): BatchLengths {
+  return { steps, targetLength: 0 };
+}
+
+/** Each row of `width` numbers `count` times. */
+function repeatRows(values: Numbers, into: Numbers, width: number, count: number): void {
+  for (let from = 0; from < values.length; from += width) {
+    const row = values.subarray(from, from + width);
+    for (let i = 0; i < count; i++) into.set(row, from * count + i * width);
+  }
+}
+
+/** In float64, so that the ranking is the same on every machine. */
+function logSumExp(logits: Numbers): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (const logit of logits) largest = Math.max(largest, logit);
+  let total = 0;
+  for (const logit of logits) total += Math.exp(logit - largest);
+  return largest + Math.log(total);
+}
+
+/** The likeliest few of many; of equally likely ones those that were added first. */
+class Best {
+  readonly all: Extension[] = [];
+
+  constructor(private readonly most: number) {}
+
+  add(from: number, symbol: number, logProbability: number): void {
+    const { all, most } = this;
+    let at = all.length;
+    while (at > 0 && all[at - 1].logProbability < logProbability) at--;
+    if (at === most) return;
+    all.splice(at, 0, { from, symbol, logProbability });
+    if (all.length > most) all.pop();
+  }
+}
+
+/** Mean over the symbols and the boundary, which an output at the limit does not have. */
+export function meanLogProbability({ symbols, logProbability }: Decoded, limit: number): number {
+  return logProbability / Math.min(symbols.length + 1, limit);
+}

@@ -1,0 +1,120 @@
+/** Models with a decoder through the command line: training, evaluation, predictions, messages. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { RandomStream } from '../../src/util/random.js';
+import { compareRuns } from '../../src/verify/resume.js';
+import { Workplace } from '../support/cli.js';
+import { resume, train, trainUntil } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const random = RandomStream.of(1, 'test/decoder');
+
+/** Words of one to four letters, each with itself backwards. */
+function words(count: number): string {
+  const lines = Array.from({ length: count }, () => {
+    const word = Array.from({ length: 1 + random.integer(4) }, () => 'abc'[random.integer(3)]).join('');
+    return JSON.stringify({ word, reversed: [...word].reverse().join('') });
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+const test = words(60);
+const testPath = work.file('test.jsonl', test);
+
+const config = {
+  version: 1,
+  name: 'reverse',
+  dataset: {
+    kind: 'jsonl',
+    path: work.file('train.jsonl', words(400)),
+    test_path: testPath,
+    input: 'word',
+    input_kind: 'text',
+    level: 'character',
+    target: 'reversed',
+    target_kind: 'sequence',
+    target_level: 'character',
+  },
+  model: {
+    cell: 'gru',
+    hidden_size: 16,
+    bidirectional: true,
+    embedding: { size: 4 },
+    decoder: { cell: 'gru', hidden_size: 16, num_layers: 2, embedding_size: 4, dropout: 0.1 },
+  },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.02 },
+  training: { num_epochs: 10, batch_size: 32, eval_batch_size: 32, log_every: 1, bucket_by_length: true },
+  checkpoint: { every: { steps: 4 }, keep: { last: 100 } },
+};
+
+const webasm = ['--backend', 'webasm', '--threads', '2'];
+
+/** The words, as predicted, and their targets. */
+const linesOf = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line));
+
+t.test('a decoder learns, and writes what the evaluation measured', async t => {
+  const run = await work.train(config, ...webasm);
+  if (!t.equal(run.code, 0, run.finished.stderr)) return;
+  const { sequence_accuracy: accuracy = 0 } = run.summary.metrics.test;
+  t.ok(accuracy > 0.9, `accuracy ${accuracy}`);
+
+  const evaluated = await work.cellrun('predict', run.directory);
+  const predictions = linesOf(evaluated.stdout);
+  // rows with the same word are one prediction
+  const found = new Map(predictions.map(({ text, target }) => [target.join(''), text]));
+  const right = [...found].filter(([target, text]) => target === text).length;
+  t.ok(Math.abs(right / found.size - accuracy) < 1e-9, 'predict is evaluate');
+
+  const fromFile = await work.cellrun('predict', run.directory, '--input', testPath);
+  t.same(
+    linesOf(fromFile.stdout).map(({ text }) => text),
+    predictions.map(({ text }) => text),
+    'new sequences are decoded like those of the split',
+  );
+
+  const ranked = await work.cellrun('predict', run.directory, '--limit', '3', '--top', '3');
+  for (const { symbols, probability, top } of linesOf(ranked.stdout)) {
+    t.equal(top.length, 3);
+    t.same({ symbols, probability }, { symbols: top[0].symbols, probability: top[0].probability });
+    t.equal(new Set(top.map((one: { text: string }) => one.text)).size, 3, 'three different ones');
+  }
+});
+
+t.test('an interrupted run continues to the same bytes', async t => {
+  const short = { ...config, training: { ...config.training, num_epochs: 1 } };
+  const whole = (await train(work, short)).summary.directory;
+  const { directory } = (await trainUntil(work, short, 7)).summary;
+  await resume(directory);
+  t.same(compareRuns(whole, directory), []);
+  const inThreads = (await train(work, short, { threads: 2 })).summary.directory;
+  const file = 'evaluation.json';
+  t.equal(readFileSync(join(inThreads, file), 'utf8'), readFileSync(join(whole, file), 'utf8'), 'in threads');
+});
+
+t.test('a decoder does not fit every config', async t => {
+  const decoder = (more: object) => ({ ...config.model, decoder: { ...config.model.decoder, ...more } });
+  for (const [change, message] of [
+    [{ loss: { kind: 'mse' } }, /a model with a decoder needs loss cross_entropy, not mse/],
+    [{ loss: { kind: 'cross_entropy', class_weights: 'balanced' } }, /class_weights/],
+    [{ model: { ...config.model, head: { from: 'mean' } } }, /`model.decoder` and `from`/],
+    [{ model: decoder({ attention: 'dot' }) }, /`attention: dot` needs .*expected: `attention: general`/s],
+    [{ training: { ...config.training, carry_state: true } }, /`model.decoder` and `carry_state`/],
+    [
+      { dataset: { ...config.dataset, target_kind: 'class', target_level: undefined } },
+      /a decoder needs sequence targets, but the dataset has class targets/,
+    ],
+  ] as const) {
+    const path = work.config({ ...config, ...change });
+    const { code, stderr } = await work.cellrun('validate', path);
+    t.equal(code, 2);
+    t.match(stderr, message);
+  }
+});
