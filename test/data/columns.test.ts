@@ -7,8 +7,11 @@ import { inputWidth } from '../../src/data/core/dataset.js';
 import { orderKey } from '../../src/data/csv-columns.js';
 import { dateReader } from '../../src/data/formats/dates.js';
 import { loadModel, type Prediction } from '../../src/index.js';
+import { ParameterLayout } from '../../src/math/model/parameters.js';
+import { RandomStream } from '../../src/util/random.js';
 import { Workplace } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
+import { modelOf } from '../support/models.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -497,4 +500,19 @@ t.test('the time since the last value has the unit of the order', async t => {
     for (const [i, p] of last.probabilities.entries())
       t.ok(Math.abs(p - first.probabilities[i]) < 1e-6, `class ${i}`);
   await model.close();
+});
+
+t.test('the vector of an unknown value is zero until the model learns one', t => {
+  const input = { kind: 'number', size: 3, embedded: [{ count: 4, size: 2 }] } as const;
+  const layout = new ParameterLayout(modelOf({ cell: 'gru', hidden_size: 2 }, { input, outputSize: 1 }));
+  const flat = new Float32Array(layout.size);
+  layout.initialise(flat, RandomStream.of(0, 'model/init'));
+  const [embedding] = layout.parameters;
+  t.equal(embedding.name, 'embeddings.0.weight');
+  const values = layout.read(embedding, flat.subarray(embedding.offset));
+  t.same(
+    Array.from(values, value => value !== 0),
+    [false, false, true, true, true, true, true, true],
+  );
+  t.end();
 });
