@@ -19,6 +19,8 @@ export function isClosed(schema: unknown): boolean {
   const { type, properties, additionalProperties, oneOf } = schema as Schema;
   // of a union, the alternatives are closed
   const isPlain = type === 'object' && properties !== undefined && oneOf === undefined;
-  const isOpen = isPlain && additionalProperties !== false;
+  // a condition may forbid keys of an object that is closed elsewhere
+  const onlyForbids = Object.values(properties ?? {}).every(one => one === false);
+  const isOpen = isPlain && !onlyForbids && additionalProperties !== false;
   return !isOpen && Object.values(schema).every(isClosed);
 }
