@@ -330,10 +330,11 @@ function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
 
 /** Numbers the categories that the training split has. */
 function knownCategories(config: CsvConfig, { preparation }: DataRecord): CellForms['category'] {
-  const numbers = numbersOf(columnsOf(config).features);
+  const numbers = new Map(
+    numbersOf(columnsOf(config).features).map(({ column }, number) => [column, number]),
+  );
   const codes = featuresOf(config).map((_, column) => {
-    const number = numbers.findIndex(one => one.column === column);
-    const texts = preparation?.columns[number]?.categories ?? [];
+    const texts = preparation?.columns[numbers.get(column) ?? -1]?.categories ?? [];
     return new Map(texts.map((text, code) => [text, text === '' ? Number.NaN : code]));
   });
   return (column, text) => codes[column].get(text) ?? UNKNOWN_CATEGORY;
@@ -345,9 +346,12 @@ function leaks(config: CsvConfig): ConfigDiagnostic[] {
   const targets = new Set([target].flat());
   const features = featuresOf(config).filter(({ isTime }) => !isTime);
   // a date may be read in several ways
-  const forms = features.map(({ column, encode }) => JSON.stringify([column, encode]));
-  const found = features.flatMap(({ column: name, keyPath }, i): ConfigDiagnostic[] => {
-    if (forms.indexOf(forms[i]) < i)
+  const forms = new Set<string>();
+  const found = features.flatMap(({ column: name, encode, keyPath }): ConfigDiagnostic[] => {
+    const form = JSON.stringify([name, encode]);
+    const isTwice = forms.has(form);
+    forms.add(form);
+    if (isTwice)
       return [{ code: 'config/feature-twice', message: `the column "${name}" is a feature twice`, keyPath }];
     if (!targets.has(name)) return [];
     const message = `the target column "${name}" is also a feature`;
@@ -413,6 +417,8 @@ function columnsOf(config: CsvConfig) {
   const features = featuresOf(config);
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file, per_step, resample } = sequence ?? {};
+  // steps of several rows have no text
+  const symbol = resample ? -1 : features.findIndex(one => one.embedding !== undefined);
   return {
     delimiter,
     dateFormat: date_format,
@@ -422,8 +428,7 @@ function columnsOf(config: CsvConfig) {
       isFilled: missing !== undefined,
       // words such as None and - are symbols
       ...(!embedding && { isMissing: missingTest(missing?.markers) }),
-      // steps of several rows have no text
-      isSymbol: !resample && i === features.findIndex(one => one.embedding !== undefined),
+      isSymbol: i === symbol,
       learnsUnknown: embedding !== undefined && embedding.minCount > 1,
     })),
     level,

@@ -273,7 +273,7 @@ t.test('init guesses the columns of a Parquet file', async t => {
   const init = (...args: string[]) => callInProcess(['init', ...args], { ...work.place, cwd });
   const written = await init('--from', 'readings.parquet', '--target', 'label');
   t.equal(written.code, 0, written.stderr);
-  t.match(written.stdout, /^not used +score: the same in all rows of each recording/m);
+  t.match(written.stdout, /^static +score$/m);
   t.match(parse(readFileSync(join(cwd, 'readings.cellrun.yaml'), 'utf8')).dataset, {
     kind: 'parquet',
     path: 'readings.parquet',
