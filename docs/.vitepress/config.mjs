@@ -4,6 +4,7 @@ const guide = [
   ['First run', 'start'],
   ['Your own data', 'data'],
   ['Choosing a model', 'models'],
+  ['Sequences to sequences', 'sequences'],
   ['Training and learning rates', 'training'],
   ['Validation and gates', 'validation'],
   ['Sweeps', 'sweeps'],

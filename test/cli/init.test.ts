@@ -28,7 +28,7 @@ function table(header: string, rows: number, row: (i: number) => string): string
   return `${header}\n${Array.from({ length: rows }, (_, i) => row(i)).join('\n')}\n`;
 }
 
-for (const template of ['csv', 'text', 'forecast', 'mnist'])
+for (const template of ['csv', 'text', 'forecast', 'pronounce', 'mnist'])
   t.test(`the template ${template} is valid, and nothing is overwritten`, async t => {
     const cwd = work.folder();
     const written = await cellrun(cwd, 'init', 'mine.yaml', '--template', template);
@@ -603,7 +603,10 @@ t.test('paths, texts and wrong arguments', async t => {
   const cwd = work.folder();
   const deeper = await cellrun(cwd, 'init', 'a/new/folder/x.yaml', '--template', 'csv');
   t.match(deeper, { code: 0, stdout: /a\/new\/folder\/x\.yaml/ });
-  t.match(await cellrun(cwd, 'init'), { code: 2, stderr: /--template mnist \| csv \| text \| forecast/ });
+  t.match(await cellrun(cwd, 'init'), {
+    code: 2,
+    stderr: /--template mnist \| csv \| text \| forecast \| pronounce/,
+  });
   t.match(await cellrun(cwd, 'init', '--from', 'none.csv'), { code: 2, stderr: /^none\.csv: / });
   writeFileSync(join(cwd, 'empty.txt'), '');
   t.match(await cellrun(cwd, 'init', '--from', 'empty.txt'), {

@@ -20,7 +20,7 @@ import {
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
-  readonly template: 'mnist' | 'text' | 'table' | 'forecast';
+  readonly template: 'mnist' | 'text' | 'table' | 'forecast' | 'pronounce';
   readonly values: Readonly<Record<string, string | number | false | undefined>>;
 }
 

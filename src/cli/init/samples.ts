@@ -5,6 +5,7 @@ export const SAMPLES = {
   csv: { file: 'waves.csv', content: waves },
   text: { file: 'sentences.txt', content: sentences },
   forecast: { file: 'sales.csv', content: sales },
+  pronounce: { file: 'words.csv', content: words },
 } as const;
 
 /** 200 waves of 24 points: sine, square or saw, of any phase and period, with noise. */
@@ -46,4 +47,21 @@ function sentences(): string {
   const grammar = [...noun, 'sees finds follows forgets', ...noun].map(words => words.split(' '));
   const sentence = () => grammar.map(words => words[random.integer(words.length)]).join(' ');
   return Array.from({ length: 1500 }, () => `${sentence()}.\n`).join('');
+}
+
+/** 2,000 invented words with their sounds, by rules of English spelling: a final e is silent. */
+function words(): string {
+  const random = RandomStream.of(0, 'init words');
+  const pairs = (text: string) => text.split(' ').map(pair => pair.split(':'));
+  const starts = pairs('b:B ch:CH d:D f:F ph:F g:G l:L m:M n:N p:P qu:K_W r:R s:S sh:SH t:T th:TH v:V wh:W');
+  const vowels = pairs('a:AE ai:EY e:EH ee:IY ea:IY i:IH igh:AY o:AA oa:OW oo:UW u:AH ew:UW');
+  const ends = pairs('b:B ck:K d:D ff:F g:G l:L m:M n:N ng:NG p:P sh:SH t:T tch:CH x:K_S ze:Z ve:V');
+  const parts = [starts, vowels, ends];
+  const lines = Array.from({ length: 2000 }, () => {
+    const syllables = Array.from({ length: 1 + random.integer(2) }, () => parts).flat();
+    const chosen = syllables.map(part => part[random.integer(part.length)]);
+    const sounds = chosen.map(([, sound]) => sound.replace('_', ' ')).join(' ');
+    return `${chosen.map(([letters]) => letters).join('')},${sounds}\n`;
+  });
+  return `word,sounds\n${[...new Set(lines)].join('')}`;
 }

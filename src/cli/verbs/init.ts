@@ -18,14 +18,14 @@ import { type Choice, KINDS, readingsOf } from '../init/readings.js';
 import { archivePlan, type Found, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
 
-const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
+const TEMPLATES = ['mnist', 'csv', 'text', 'forecast', 'pronounce'] as const;
 
 export const verb = defineVerb({
   arguments: '[file]',
   options: {
-    template: choice('<kind>', TEMPLATES, 'what to learn; csv, text and forecast write sample data too').with(
-      { conflicts: ['from'] },
-    ),
+    template: choice('<kind>', TEMPLATES, 'what to learn; all but mnist write sample data too').with({
+      conflicts: ['from'],
+    }),
     from: text(
       '<data>',
       'a table (.csv, .parquet, or a folder of them), records (.jsonl, .conllu, .ts), arrays (.npz) or a text (.txt)',
@@ -63,14 +63,14 @@ export const verb = defineVerb({
     const init = [programName(process.argv, process.env), 'init', ...words.map(quoted)].join(' ');
     if (!force) refuseExisting([path, ...(data === undefined ? [] : [data])]);
     if (sample && data !== undefined) write(data, sample.content());
-    const source = from ?? data;
+    const complete = template === 'mnist' || template === 'pronounce' ? template : undefined;
     const {
       plan,
       lines,
       converted = [],
-    } = source === undefined
-      ? { plan: { template: 'mnist', values: {} } as const, lines: [] }
-      : await made(source, { path, init, ...choice });
+    } = complete
+      ? { plan: { template: complete, values: {} }, lines: [] }
+      : await made(from ?? (data as string), { path, init, ...choice });
     if (!force) refuseExisting(converted.map(one => one.path));
     for (const one of converted) write(one.path, one.content);
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
