@@ -3,7 +3,7 @@
  * implies them and, once read, as they are.
  */
 
-import type { DatasetFacts } from '../data/core/dataset.js';
+import { type DatasetFacts, IGNORED } from '../data/core/dataset.js';
 import type { PlacedLabel } from '../data/core/labels.js';
 import { datasetFacts, kindOf } from '../data/index.js';
 import { lossFor, taskOf } from '../math/losses/index.js';
@@ -144,7 +144,9 @@ function* checkDecoder({ model, loss, training }: PartialExperiment, locator: Lo
   }
   if (loss?.kind === 'cross_entropy' && loss.class_weights !== undefined)
     yield locator.atBoth(['loss', 'class_weights'], 'config/decoder', 'model.decoder');
-  // a resolved config has the default
+  // a resolved config has the defaults
+  if (loss?.kind === 'cross_entropy' && loss.ignored_index !== IGNORED)
+    yield locator.atBoth(['loss', 'ignored_index'], 'config/decoder', 'model.decoder');
   if (model.head.from !== 'last')
     yield locator.atBoth(['model', 'head', 'from'], 'config/decoder', 'model.decoder');
   if (training?.carry_state)

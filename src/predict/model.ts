@@ -205,7 +205,7 @@ export class Model {
   /**
    * Starts a sequence whose steps are passed one by one, for live streams. Any number of sessions
    * may be open.
-   * @throws UserError (exit 2) if the model is bidirectional or a forecasting model
+   * @throws UserError (exit 2) if the model is bidirectional, has a decoder, or forecasts
    */
   session(): Session {
     this.refuseIfClosed();

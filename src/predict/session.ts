@@ -58,19 +58,22 @@ export class StepModel {
 
   /**
    * @internal Use `Model.session`.
-   * @throws UserError (exit 2) if a layer is bidirectional
+   * @throws UserError (exit 2) if a layer is bidirectional, or the model has a decoder
    */
   constructor(
     private readonly model: OpenedModel,
     private readonly form: PredictionForm,
   ) {
     const { run, pool } = model;
-    if (run.spec.layers.some(({ settings }) => settings.bidirectional)) {
-      throw usageError(
-        'model/bidirectional',
-        'a bidirectional model reads sequences from both ends, so it cannot run step by step',
-        { expected: '`predict` with whole sequences' },
-      );
+    const { layers, decoder } = run.spec;
+    const expected = '`predict` with whole sequences';
+    if (decoder) {
+      const message = 'a decoder reads the whole sequence first, so the model cannot run step by step';
+      throw usageError('model/decoder', message, { expected });
+    }
+    if (layers.some(({ settings }) => settings.bidirectional)) {
+      const message = 'a bidirectional model reads sequences from both ends, so it cannot run step by step';
+      throw usageError('model/bidirectional', message, { expected });
     }
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { loadModel } from '../../src/index.js';
 import { RandomStream } from '../../src/util/random.js';
 import { compareRuns } from '../../src/verify/resume.js';
 import { Workplace } from '../support/cli.js';
@@ -99,11 +100,21 @@ t.test('an interrupted run continues to the same bytes', async t => {
   t.equal(readFileSync(join(inThreads, file), 'utf8'), readFileSync(join(whole, file), 'utf8'), 'in threads');
 });
 
+t.test('a decoder does not predict step by step', async t => {
+  const model = { ...config.model, bidirectional: false, hidden_size: 4 };
+  const short = { ...config, model, training: { ...config.training, num_epochs: 1 } };
+  const { summary } = await train(work, short);
+  const loaded = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => loaded.close());
+  t.throws(() => loaded.session(), { exitCode: 2, message: /a decoder reads the whole sequence first/ });
+});
+
 t.test('a decoder does not fit every config', async t => {
   const decoder = (more: object) => ({ ...config.model, decoder: { ...config.model.decoder, ...more } });
   for (const [change, message] of [
     [{ loss: { kind: 'mse' } }, /a model with a decoder needs loss cross_entropy, not mse/],
     [{ loss: { kind: 'cross_entropy', class_weights: 'balanced' } }, /class_weights/],
+    [{ loss: { kind: 'cross_entropy', ignored_index: 1 } }, /`model.decoder` and `ignored_index`/],
     [{ model: { ...config.model, head: { from: 'mean' } } }, /`model.decoder` and `from`/],
     [{ model: decoder({ attention: 'dot' }) }, /`attention: dot` needs .*expected: `attention: general`/s],
     [{ training: { ...config.training, carry_state: true } }, /`model.decoder` and `carry_state`/],
