@@ -95,7 +95,10 @@ export interface RankedSequence {
 /** Prediction of a model whose targets are sequences of symbols. */
 export interface SymbolsPrediction extends PredictionPlace, RankedSequence {
   readonly kind: 'sequence';
-  /** The likeliest sequences, the likeliest first: `decode.beam` of them, or fewer. */
+  /**
+   * The best sequences, the best first: `decode.beam` of them, or fewer. With the loss `ctc` the
+   * most probable ones; of a decoder, those with the highest mean log probability of a symbol.
+   */
   readonly likeliest: readonly RankedSequence[];
   /** The step of the input at which each symbol is read, from 0; empty if a decoder writes them. */
   readonly steps: readonly number[];

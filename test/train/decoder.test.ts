@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadModel } from '../../src/index.js';
 import { RandomStream } from '../../src/util/random.js';
+import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/resume.js';
 import { Workplace } from '../support/cli.js';
 import { resume, train, trainUntil } from '../support/runs.js';
@@ -82,6 +83,13 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
   );
 
   const ranked = await work.cellrun('predict', run.directory, '--limit', '3', '--top', '3');
+  const documented = readFileSync(join(packageRoot, 'docs/reference/predictions.md'), 'utf8');
+  const fields = Object.keys(linesOf(ranked.stdout)[0]);
+  t.same(
+    fields.filter(field => !documented.split('\n').some(row => row.split('|')[1]?.includes(`\`${field}\``))),
+    [],
+    'the reference has every field',
+  );
   for (const { symbols, probability, top } of linesOf(ranked.stdout)) {
     t.equal(top.length, 3);
     t.same({ symbols, probability }, { symbols: top[0].symbols, probability: top[0].probability });

@@ -58,7 +58,7 @@ const options = {
   ).default('jsonl'),
   top: count(
     '<k>',
-    'print the k most probable classes instead of all probabilities, or the k most probable sequences that a beam of at least k finds',
+    'print the k most probable classes instead of all probabilities, or the k best sequences that a beam of at least k finds',
   ),
   alignment: flag('print the step at which each symbol of a predicted sequence is read'),
   raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
