@@ -282,6 +282,7 @@ t.test('wrong arguments of JavaScript callers are errors with a sentence', async
     [() => js.loadModel('x', { wieghts: 'average' }), /did you mean `weights`/],
     [() => js.predict('x').next(), /^predict\(\): `source` must be a path, a stream/],
     [() => js.predict('x', { split: 'all' }).next(), /`source`/],
+    [() => js.predict('x', { split: 'test', limit: 2 }).next(), /`limit`; options are the third argument$/],
     [() => js.loadRun(), /^loadRun\(\): `directory`/],
     [() => model.predict(), /^predict\(\): `sequences` must be an iterable/],
     [() => model.predictFile(5), /^predictFile\(\): `input`/],

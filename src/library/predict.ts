@@ -183,6 +183,7 @@ export async function* predict(
 ): AsyncGenerator<SequencePrediction, void> {
   args.checkArgument('predict', 'directory', directory, args.path);
   args.checkArgument('predict', 'source', source, predictionSource);
+  if (isSplit(source)) refuseOtherKeys(source);
   args.checkOptions<PredictOptions>('predict', options, {
     ...SAVED_MODEL_OPTIONS,
     onRejected: args.callback,
@@ -209,6 +210,13 @@ export async function* predict(
 
 function isSplit(source: PredictionSource): source is { readonly split: SplitName } {
   return typeof source === 'object' && 'split' in source;
+}
+
+function refuseOtherKeys(source: object): void {
+  const [unknown] = Object.keys(source).filter(key => key !== 'split');
+  if (unknown === undefined) return;
+  const message = `\`source\` has no key \`${unknown}\`; options are the third argument`;
+  throw usageError('library/unknown-option', message, { file: 'predict()', expected: '{ split }' });
 }
 
 function predicted(model: Model, source: PredictionSource, options: RejectionOptions) {
