@@ -1,5 +1,5 @@
 /** Warns of splits that share data, which makes reported results too good. */
-import type { Dataset, Split } from '../data/core/dataset.js';
+import type { Dataset, Split, Targets } from '../data/core/dataset.js';
 import { sharedValues } from '../data/core/selection.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
@@ -105,10 +105,16 @@ function equalSequences(
       isVague && fileOf(of.name) !== fileOf(among.name) ? `${ids[i]} of ${fileOf(name)}` : ids[i],
     );
     const at = ['dataset', Object.hasOwn(dataset, `${of.name}_path`) ? `${of.name}_path` : 'path'];
-    const message = `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ${among.name} split, with the same target: ${one} equals ${other}`;
+    const same = hasAlternatives(of.targets) ? '' : ', with the same target';
+    const message = `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ${among.name} split${same}: ${one} equals ${other}`;
     const expected = 'each sequence in only one split';
     return locator.atValue(at, 'data/equal-sequences', message, { expected });
   });
+}
+
+/** If equal inputs may have several right targets, they are a leak whatever their targets are. */
+function hasAlternatives({ kind }: Targets): boolean {
+  return kind === 'sequence';
 }
 
 /** Files that may be identical, such as labels of balanced classes in order. */
@@ -151,8 +157,8 @@ const MAX_HASHED = 2 ** 20;
 const MAX_REPETITIVE = 0.25;
 
 /**
- * Returns pairs of splits that share sequences with equal features and targets, found by their
- * hashes. Searches the earlier splits only for the first 2^20 sequences of a split. Linear in time,
+ * Returns pairs of splits that share sequences with equal features and, if there is one right target,
+ * equal targets, found by their hashes. Searches the earlier splits only for the first 2^20 sequences of a split. Linear in time,
  * bounded in memory.
  */
 export function sharedSequences<Split extends ComparedSequences>(
@@ -198,7 +204,7 @@ function* hashes(
 ): Generator<[index: number, hash: number]> {
   const { count, targets, lengths } = split;
   const size = steps * width;
-  const targetWidth = targets.values.length / count;
+  const targetWidth = hasAlternatives(targets) ? 0 : targets.values.length / count;
   const numbers = new Float32Array(size + targetWidth + 1);
   const bits = new Uint32Array(numbers.buffer);
   for (let index = 0; index < Math.min(count, most); index++) {

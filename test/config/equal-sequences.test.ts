@@ -131,6 +131,28 @@ t.test('warnings about a leak in an archive or a table name a pair', async t => 
   ]);
 });
 
+t.test('equal inputs are a leak if their targets are alternatives', async t => {
+  const lines = (name: string, records: readonly (readonly [x: string, y: string])[]) =>
+    work.file(name, records.map(([x, y]) => `${JSON.stringify({ x, y })}\n`).join(''));
+  const dataset = {
+    ...{ kind: 'jsonl', input: 'x', input_kind: 'text', level: 'character' },
+    ...{ target: 'y', target_kind: 'sequence', target_level: 'character' },
+    path: lines('words.jsonl', [
+      ['read', 'rid'],
+      ['lead', 'lid'],
+      ['head', 'hed'],
+    ]),
+    test_path: lines('others.jsonl', [
+      ['dead', 'ded'],
+      ['lead', 'led'],
+    ]),
+  };
+  const decoder = 'model.decoder={ cell: gru, hidden_size: 2, embedding_size: 2 }';
+  t.match(await warned(dataset, undefined, 'model.embedding.size=2', decoder), [
+    /1 sequence of the test split is also in the training split: line 2 of \S+others\.jsonl equals line 2 of \S+words\.jsonl$/,
+  ]);
+});
+
 t.test('shared names are reported before equal sequences', async t => {
   const rows = (first: number) => floats([4, 1, 1], [first, first + 0.1, first + 0.2, first + 0.3]);
   const y = integers([4], [0, 1, 0, 1]);
