@@ -548,8 +548,11 @@ export class TableReader implements TableHandlers {
         continue;
       }
       const values = this.features([list]);
-      if (values.length === 0) continue;
       const reader = columns.evaluation;
+      if (values.length === 0) {
+        if (reader) this.done.push({ length: 0, values });
+        continue;
+      }
       const isSequence = columns.targetKind === 'sequence';
       const targets =
         reader &&

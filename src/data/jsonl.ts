@@ -211,7 +211,8 @@ function newSequences(
         jsonLines(
           file,
           line => {
-            if (!targets || !isEmpty(line.record[config.input], config)) done.push(read(line));
+            const hasNoSteps = targets && isEmpty(line.record[config.input], config);
+            done.push(hasNoSteps ? { length: 0, values: new Float32Array() } : read(line));
           },
           problem => done.push({ problems: [problem] }),
         );

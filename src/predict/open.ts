@@ -50,6 +50,7 @@ import type { ModelRun } from '../train/shards.js';
 import { loadWeights, type WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
+import { counted } from '../util/words.js';
 import { Predictor, type WhichWeights } from './predictor.js';
 import type { RejectionOptions } from './session.js';
 
@@ -277,30 +278,35 @@ export async function evaluateInput(
     };
     const { reader, model } = readerFor(opened, { targets });
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
-    let [symbols, unlearned] = [0, 0];
+    let [symbols, unlearned, empty] = [0, 0, 0];
     const warnings: Diagnostic[] = [];
     const baselines = await baselinesOf(saved, options);
     if ('problem' in baselines) warnings.push(baselines.problem);
     const scores = 'scores' in baselines ? baselines.scores : undefined;
-    const counted = async function* () {
+    const measured = async function* () {
       for await (const list of reader.read(sources)) {
         for (const sequence of list) {
           if (isRejected(sequence)) continue;
+          if (sequence.length === 0) empty++;
           warnings.push(...(sequence.warnings ?? []));
           if (!data.vocabulary) continue;
           symbols += sequence.length;
           unlearned += sequence.values.filter(isUnlearned).length;
         }
-        yield list.filter(one => kind !== 'sequence' || isRejected(one) || isInSplits(one, loss));
+        yield list.filter(one => isRejected(one) || isInSplits(one, kind, loss));
       }
     };
-    const evaluation = await new Predictor(model).evaluate(counted(), { onRejected }, batch => {
+    const evaluation = await new Predictor(model).evaluate(measured(), { onRejected }, batch => {
       scores?.add(batch);
       watch?.(batch.count);
     });
     if (evaluation.count === 0) {
       const file = sources.length === 1 ? sources[0].name : undefined;
       throw damagedError('data/nothing-to-evaluate', 'the input has no sequence with a target', { file });
+    }
+    if (empty > 0) {
+      const message = `left out: ${counted(empty, 'sequence')} without a step`;
+      warnings.push({ code: 'predict/empty', message });
     }
     if (unlearned > 0) {
       const of = `${unlearned} of ${symbols} symbols (${percent(unlearned / symbols, 2)})`;
@@ -331,8 +337,14 @@ async function baselinesOf(
   }
 }
 
-/** Sequences without a target, and those that a loss skips, are in no split. */
-function isInSplits({ targets, length }: NewSequence, loss: Experiment['loss']): boolean {
+/** Sequences without a step or a target, and those that a loss skips, are in no split. */
+function isInSplits(
+  { targets, length }: NewSequence,
+  kind: TargetsToRead['kind'],
+  loss: Experiment['loss'],
+): boolean {
+  if (length === 0) return false;
+  if (kind !== 'sequence') return true;
   if (targets === undefined) return false;
   return !(loss.kind === 'ctc' && loss.on_impossible === 'skip' && isImpossible(targets, length));
 }

@@ -178,6 +178,31 @@ t.test('what is wrong with an input is told with its place', async t => {
   }
 });
 
+t.test('sequences without a step are counted in a warning', async t => {
+  const good = ['{"x":["sea"],"y":["s"]}', '{"x":["sea","sea"],"y":["s","s"]}'];
+  const empty = ['{"x":[],"y":[]}', '{"x":null,"y":[]}'];
+  const tags = await evaluate(
+    await runOfTags(),
+    ...inputs(work.file('empty.jsonl', [empty[0], ...good, empty[1]].join('\n'))),
+  );
+  t.match(tags, {
+    code: 0,
+    stdout: /over 3 predictions/,
+    stderr: /warning: left out: 2 sequences without a step/,
+  });
+  const { config } = cases['csv, texts'];
+  const { summary } = await train(work, config);
+  const [head, row] = readFileSync(cases['csv, texts'].input, 'utf8').split('\n');
+  const target = row.slice(row.lastIndexOf(','));
+  const file = work.file('empty.csv', `${head}\n${row}\n""${target}\n`);
+  const texts = await evaluate(summary.directory, ...inputs(file));
+  t.match(texts, {
+    code: 0,
+    stdout: /over 1 predictions/,
+    stderr: /warning: left out: 1 sequence without a step/,
+  });
+});
+
 t.test('rows of a recording with one target must have the same', async t => {
   const { summary } = await train(work, cases['csv, a class for each sequence'].config);
   const file = work.file('two.csv', 'recording,t,a,b,label\nr,0,1,2,up\nr,1,1,2,down\nq,0,1,2,up\n');
