@@ -157,9 +157,9 @@ const MAX_HASHED = 2 ** 20;
 const MAX_REPETITIVE = 0.25;
 
 /**
- * Returns pairs of splits that share sequences with equal features and, if there is one right target,
- * equal targets, found by their hashes. Searches the earlier splits only for the first 2^20 sequences of a split. Linear in time,
- * bounded in memory.
+ * Returns pairs of splits that share sequences with equal features and, unless these may be
+ * alternatives, equal targets, found by their hashes. Searches the earlier splits only for the
+ * first 2^20 sequences of a split. Linear in time, bounded in memory.
  */
 export function sharedSequences<Split extends ComparedSequences>(
   splits: readonly Split[],
