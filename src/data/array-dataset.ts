@@ -475,9 +475,11 @@ export class Part extends ArraySequences implements FileLabels {
       i < symbols.length ? value < 0 || value >= MAX_CLASSES : value !== IGNORED,
     );
     if (wrong >= 0) {
-      const at = index * row.length + wrong;
+      // a symbol after the end: the end is the mistake
+      const isGap = wrong > symbols.length && row[wrong] >= 0;
+      const at = index * row.length + (isGap ? symbols.length : wrong);
       const expected = `0 to ${MAX_CLASSES - 1}, or ${IGNORED} after the end of the target`;
-      const message = `${y.nameOf(at)} is not a symbol`;
+      const message = `${y.nameOf(at)} is not a symbol${isGap ? ', but symbols follow it' : ''}`;
       return { code: 'data/label-range', message, file: y.file, expected, got: y.exactly(at) };
     }
     this.longestTarget = Math.max(this.longestTarget, symbols.length);

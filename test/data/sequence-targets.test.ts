@@ -112,8 +112,8 @@ t.test('targets that are no sequences of symbols', async t => {
   t.match(await refused(jsonl([{ x: 'a', y: 'b' }])), [/a list of symbols, or a text with `target_level`/]);
   t.match(await refused(jsonl([{ x: 'a', y: [['b']] }])), [/a list of strings, numbers or booleans/]);
   t.match(await refused(jsonl([{ x: 'a', y: '' }], { target_level: 'word' })), [/all targets are empty/]);
-  t.match(await refused(numpy(archive(integers([N, 2], [0, -100, -100, 1, 0, 0])))), [
-    /data\/label-range.*y\[1, 1\] is not a symbol.*-100 after the end of the target/s,
+  t.match(await refused(numpy(archive(integers([N, 3], [1, -100, 2, 0, 0, -100, 0, -100, -100])))), [
+    /data\/label-range.*y\[0, 1\] is not a symbol, but symbols follow it.*-100 after the end of the target/s,
     /y_test/,
   ]);
   t.match(await refused(numpy(archive(integers([N, 2], [0, -1, 0, 0, 0, 0])))), [/y\[0, 1\]/, /y_test/]);
