@@ -176,3 +176,28 @@ t.test('names and symbols that could drive a terminal', async t => {
     t.match(text, 'series: 1 (series\ufffd[2J');
   }
 });
+
+t.test('symbols of targets are quoted, and an empty target is told', t => {
+  const lengths = { min: 0, mean: 1, max: 2, histogram: [{ from: 0, to: 2, count: 2 }] };
+  const classes = [' ', '\n'].map(label => ({ label, count: 1 }));
+  const targets = { kind: 'sequence' as const, per_step: false as const, classes, lengths, missing: 0 };
+  const text = summaryText(
+    'jsonl',
+    {
+      input: { kind: 'symbol', count: 1 },
+      sequence_length: 1,
+      splits: { train: { sequences: 2, steps: 2, lengths, targets } },
+      features: [],
+      examples: [
+        { steps: 1, symbols: ['a'], target: [' ', '\n'] },
+        { steps: 1, symbols: ['a'], target: [] },
+      ],
+    },
+    true,
+  );
+  t.match(text, /^ {2}" " +1 /m);
+  t.match(text, /^ {2}"\\n" +1 /m);
+  t.match(text, 'example: 1 step -> " ", "\\n"\n');
+  t.match(text, 'example: 1 step -> no symbols\n');
+  t.end();
+});

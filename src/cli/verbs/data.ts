@@ -102,7 +102,10 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     ...missingLines(summary.missing ?? [], splits),
     ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
     ...vocabularyLines(vocabulary, splits),
-    ...summary.examples.flatMap(example => ['', ...exampleLines(example, unicode, vocabulary?.level)]),
+    ...summary.examples.flatMap(example => [
+      '',
+      ...exampleLines(example, unicode, vocabulary?.level, splits[0][1].targets.kind === 'sequence'),
+    ]),
   ]
     .map(line => `${line}\n`)
     .join('');
@@ -173,8 +176,15 @@ function targetLengthLines(splits: Named, unicode: boolean): string[] {
   ];
 }
 
+const SYMBOLS = 'symbol of targets';
+
+/** Symbols may be spaces or ends of lines. */
+function quoted(symbol: string): string {
+  return printable(JSON.stringify(symbol));
+}
+
 function headingOf({ kind, per_step }: SplitSummary['targets']): string {
-  if (kind === 'sequence') return 'symbol of targets';
+  if (kind === 'sequence') return SYMBOLS;
   return `class (${per_step ? 'steps' : 'sequences'})`;
 }
 
@@ -190,7 +200,7 @@ function classLines(splits: Named, unicode: boolean): string[] {
   const totals = lists.map(({ classes }) => classes.reduce((sum, { count }) => sum + count, 0));
   const most = Math.max(...trained.map(({ count }) => count));
   const rows = order.slice(0, MAX_ROWS).map(label => [
-    printable(trained[label].label),
+    (heading === SYMBOLS ? quoted : printable)(trained[label].label),
     ...lists.flatMap(({ classes }, i) => {
       const { count } = classes[label];
       return [grouped(count), percent(count / totals[i])];
@@ -252,9 +262,7 @@ function vocabularyLines(vocabulary: DataSummary['vocabulary'], splits: Named): 
   const unknown = splits.flatMap(([name, { unknown_share }]) =>
     unknown_share === undefined ? [] : [`${name} ${percent(unknown_share)}`],
   );
-  const frequent = most_frequent.map(
-    ({ symbol, count }) => `${printable(JSON.stringify(symbol))} ${grouped(count)}`,
-  );
+  const frequent = most_frequent.map(({ symbol, count }) => `${quoted(symbol)} ${grouped(count)}`);
   return [
     '',
     `vocabulary: ${size} symbols${level === null ? '' : ` (${level})`}`,
@@ -267,9 +275,11 @@ function exampleLines(
   { id, steps, values = [], symbols, target }: Example,
   unicode: boolean,
   level: NonNullable<DataSummary['vocabulary']>['level'] | undefined,
+  hasSymbolsAsTarget: boolean,
 ): string[] {
-  const shown = target?.map(one => (typeof one === 'number' ? round(one) : printable(one))).join(', ');
-  const arrow = shown === undefined ? '' : ` -> ${shown}`;
+  const nameOf = hasSymbolsAsTarget ? quoted : printable;
+  const shown = target?.map(one => (typeof one === 'number' ? round(one) : nameOf(one))).join(', ');
+  const arrow = shown === undefined ? '' : ` -> ${shown === '' ? 'no symbols' : shown}`;
   const title = `${id === undefined ? 'example' : printable(id)}: ${counted(steps, 'step')}${arrow}`;
   if (symbols) {
     const isText = level === 'character' || level === 'byte';
