@@ -39,7 +39,7 @@ export function explainSchemaErrors(
   tree: MapNode,
   root = experimentSchema(),
 ): Diagnostic[] {
-  const explainer = new Explainer(tree, root);
+  const explainer = new Explainer(tree, root, errors);
   // errors of unions in which no branch matches
   const unions = errors.filter(({ keyword }) => keyword === 'oneOf');
   const found = errors
@@ -73,6 +73,7 @@ class Explainer {
   constructor(
     private readonly tree: MapNode,
     private readonly root: Schema,
+    private readonly errors: readonly SchemaError[],
   ) {
     this.config = toPlain(tree);
     this.locator = new Locator(tree);
@@ -92,7 +93,7 @@ class Explainer {
       case 'discriminator':
         return this.wrongTag([...path, String(tag)]);
       case 'false schema': {
-        const message = `the key \`${path.at(-1)}\` cannot be combined with the other keys here`;
+        const message = `the key \`${path.at(-1)}\` ${this.conflictOf(error)}`;
         return this.locator.atKey(path, 'config/foreign-key', message);
       }
       case 'oneOf':
@@ -103,6 +104,28 @@ class Explainer {
       default:
         return this.wrongValue(path, error);
     }
+  }
+
+  /** The other keys because of which a key is forbidden: those of the condition of its rule. */
+  private conflictOf({ schemaPath }: SchemaError): string {
+    const rule = this.errors.find(
+      one => one.keyword === 'if' && schemaPath.startsWith(one.schemaPath.replace(/if$/, '')),
+    );
+    const { if: condition } = Object(rule?.parentSchema) as { if?: Schema };
+    const keys = new Set([...(condition?.required ?? []), ...Object.keys(condition?.properties ?? {})]);
+    const path = rule?.instancePath.split('/').slice(1) ?? [];
+    const words = (isGiven: boolean) =>
+      [...keys].flatMap(key => {
+        const property = condition?.properties?.[key];
+        const needed = typeof property === 'object' ? property.const : undefined;
+        const given = valueAt(this.config, [...path, key]);
+        if ((given !== undefined) !== isGiven) return [];
+        const value = isGiven ? given : needed;
+        return [typeof value === 'object' || value === undefined ? `\`${key}\`` : `\`${key}: ${value}\``];
+      });
+    const [given, absent] = [words(true), words(false)];
+    if (rule?.params.failingKeyword === 'else' && absent.length > 0) return `needs ${absent.join(' and ')}`;
+    return `cannot be combined with ${given.length > 0 ? given.join(' and ') : 'the other keys here'}`;
   }
 
   private unknownKey(path: Path, key: string): Diagnostic | undefined {

@@ -261,6 +261,29 @@ t.test('a tab is a choice that can be seen and written', t => {
   t.end();
 });
 
+t.test('a key that others forbid', t => {
+  const file = 'kind: jsonl, path: a.jsonl, test_path: b.jsonl, input: x, target: y';
+  const told = (keys: string) => {
+    const text = MINIMAL.replace(/dataset: .*/, `dataset: { ${file}, ${keys} }`);
+    return failure(() => loadExperiment(write('forbidden.yaml', text))).diagnostics.map(one => one.message);
+  };
+  t.same(told('input_kind: number, target_kind: class, target_level: word'), [
+    'the key `target_level` cannot be combined with `target_kind: class`',
+  ]);
+  t.same(told('input_kind: number, target_kind: class, level: word'), [
+    'the key `level` cannot be combined with `input_kind: number`',
+  ]);
+  t.same(told('input_kind: text, level: word, target_kind: class, missing: { fill: mean }'), [
+    'the key `missing` cannot be combined with `input_kind: text`',
+  ]);
+  const table = 'kind: csv, path: a.csv, test_path: b.csv, features: [a], target: y, target_kind: class';
+  const csv = MINIMAL.replace(/dataset: .*/, `dataset: { ${table}, level: word }`);
+  t.match(failure(() => loadExperiment(write('forbidden.yaml', csv))).diagnostics, [
+    { message: 'the key `level` needs `input_kind: text`' },
+  ]);
+  t.end();
+});
+
 t.test('a wrong `per_file` is one error', t => {
   const table = 'kind: csv, path: a.csv, features: [a], target: y, target_kind: class, test_path: b.csv';
   const codesOf = (sequence: string) => {

@@ -300,7 +300,7 @@ t.test('ids of the rows of a table are passed through', async t => {
   );
   const grouped = { ...texts, input_kind: 'number', level: undefined, sequence: { group: 'stars' } };
   const refused = await work.cellrun('validate', work.config(config(grouped, crossEntropy)));
-  t.match(refused, { code: 2, stderr: /the key `id` cannot be combined with the other keys here/ });
+  t.match(refused, { code: 2, stderr: /the key `id` cannot be combined with `sequence`/ });
 });
 
 t.test('a run predicts without its data, and finds them where they have gone', async t => {
