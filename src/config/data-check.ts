@@ -293,6 +293,12 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
   }
   if (data.columns) yield* columnWarnings(data.columns, data.scaling !== undefined, locator);
   yield* unknownWarnings(data, locator);
+  if (seriesFacts && data.unlabelled && dataset.per_step !== true) {
+    const all = train.count + (validation?.count ?? 0) + test.count + data.unlabelled;
+    const message = `${data.unlabelled} of ${counted(all, 'window')} are left out: a value that they would forecast is missing`;
+    const expected = '`per_step: true` and `head: { from: every }`, to learn from the values that are there';
+    yield locator.atKey(['dataset', 'per_step'], 'data/left-out-windows', message, { expected });
+  }
   if (seriesFacts?.gaps) {
     const { lacking, expected } = gapWords(seriesFacts.gaps);
     const message = `${lacking}. Windows treat the rows as consecutive`;

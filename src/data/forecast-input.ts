@@ -226,8 +226,8 @@ function refuseLacking(
   // the dates of the steps to forecast can be computed, other columns cannot
   const needed = known.length > 0 ? horizon : 0;
   if (first >= 0 && ahead >= needed) return;
-  const columns = `${known.join(', ')}, which the model reads in advance`;
-  const after = needed === 0 ? '' : `, then ${counted(needed, 'row')} without a target and ${columns}`;
+  const after =
+    needed === 0 ? '' : `, then ${counted(needed, 'row')} with ${known.join(', ')} and an empty target`;
   throw damagedError(
     'data/forecast-steps',
     `${series === undefined ? 'the table' : `series ${JSON.stringify(name)}`} has too few rows to forecast from`,

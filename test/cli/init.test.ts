@@ -266,6 +266,12 @@ const GUESSES: readonly {
     stdout: /^target +kind \(2 classes\): no value in 12 rows, first in line 2, which is not counted$/m,
   },
   {
+    what: 'a missing class is not a rare one',
+    csv: table('id,a,kind', 240, i => `${i >> 2},${(i * 7) % 31},${i < 4 ? '' : (i >> 2) % 2 ? 'u' : 'v'}`),
+    dataset: { target: 'kind' },
+    stdout: /^(?!(.*\n)*.*fewer than 5)/,
+  },
+  {
     what: 'words and numbers that mean missing values are listed, but for the usual ones',
     csv: table('id,a,b,kind', 90, i => {
       const group = Math.floor(i / 6);
@@ -283,8 +289,9 @@ const GUESSES: readonly {
     }),
     dataset: {
       ...{ kind: 'forecast', target: 'sales', features: ['price'], known: ['promo'] },
-      ...{ missing: { fill: 'forward', indicator: true }, horizon: 14, season: 7 },
+      ...{ missing: { fill: 'forward', indicator: true }, horizon: 14, season: 7, per_step: true },
     },
+    config: { model: { head: { from: 'every' } } },
     stdout:
       /^features +price\nmissing +1 cell in 1 column: .*\nknown +promo\nfuture +14 rows after the last sales$/m,
   },
@@ -294,7 +301,7 @@ const GUESSES: readonly {
       const date = day(7 * Math.floor(i / 5) + (i % 5));
       return `${date},${Number(date.slice(5, 7))},${(i * 37) % 101}`;
     }),
-    dataset: { kind: 'forecast', season: 5, features: null },
+    dataset: { kind: 'forecast', season: 5, features: null, per_step: null },
     stdout: /^not used +month: a part of date$/m,
   },
   {
@@ -573,6 +580,32 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     2,
     /^--time: date has the same value in several rows of one recording, so it cannot order them\n/,
     ...['--time', 'date'],
+  ],
+  [
+    table('shop,date,y', 160, i => `${'uv'[i % 2]},${i === 20 ? '2024-02-30' : day(i >> 1)},${(i * 7) % 31}`),
+    2,
+    /: date orders the rows, and it has no date in 1 row, first in line 22: "2024-02-30"\n/,
+  ],
+  [
+    table(
+      'date,y',
+      60,
+      i => `${i === 9 ? '31/02/2024' : `${10 + (i % 20)}/0${1 + Math.floor(i / 20)}/2024`},${i}`,
+    ),
+    2,
+    /: date orders the rows, and it has no date in 1 row, first in line 11: "31\/02\/2024"\n/,
+    ...['--time', 'date', '--target', 'y', '--as', 'series'],
+  ],
+  [
+    table('shop,date,y', 160, i => `${'uv'[i % 2]},${day((i === 20 ? 18 : i) >> 1)},${(i * 7) % 31}`),
+    2,
+    /: date orders the rows, and it has 1 row with the time of another, first line 22 after line 20: "2024-01-10"; .*`resample`\n/,
+  ],
+  [
+    table('word,x,label', 20, i => `w${i},${i % 7},${i % 2}`),
+    2,
+    /^--time: word has neither dates nor numbers, so it cannot order rows\n/,
+    ...['--time', 'word'],
   ],
   [
     table('a,b,c', 9, i => `${i},1,2`),

@@ -149,7 +149,7 @@ t.test('a config that does not fit, and a split that leaks', async t => {
 });
 
 /** Rows `name,day,value` of one series. */
-const daily = (name: string, days: readonly number[], valueAt: (day: number) => number): string =>
+const daily = (name: string, days: readonly number[], valueAt: (day: number) => number | ''): string =>
   days
     .map(
       day => `${name},${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)},${valueAt(day)}\n`,
@@ -183,6 +183,18 @@ t.test('targets of a forecast per step, in the units of each series', async t =>
   const { columns } = (await summaryOf(config)).splits.test.targets;
   // the windows of the test split forecast the last two days
   t.match(columns, [{ min: 8, max: 580, mean: (8 + 9 + 570 + 580) / 4 }]);
+});
+
+t.test('windows of a forecast with missing targets', async t => {
+  // training: the windows from day 2 to 12 lack a value if they begin on day 6, 7, 8 or 12;
+  // those from day 13 and 14 reach into the test split, which has the windows from day 15 to 17
+  const rows = daily('one', upTo(20), day => (day === 8 || day === 14 ? '' : day));
+  const whole = work.config(forecastOf(rows, { horizon: 3, missing: { fill: 'forward' } }));
+  const { warnings } = await summaryOf(whole);
+  t.match(warnings, [{ code: 'data/left-out-windows', message: /^4 of 14 windows are left out/ }]);
+  const perStepConfig = { horizon: 3, missing: { fill: 'forward' }, per_step: true };
+  const steps = await summaryOf(work.config({ ...forecastOf(rows, perStepConfig), model: perStep }));
+  t.same(steps.warnings, []);
 });
 
 t.test('steps that are missing in a forecast', async t => {

@@ -14,7 +14,7 @@ import { oneChunk } from '../../data/reading/byte-sources.js';
 import { inputFiles, readContent, shortNames } from '../../data/reading/files.js';
 import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { formsOf, timeReader } from './dates.js';
+import { areDates, formsOf, timeReader } from './dates.js';
 
 /** Numbers that stand for a missing value where all others are far away. */
 const PLACEHOLDERS = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
@@ -148,15 +148,19 @@ function columnOf(
   const areFew = words.length <= MAX_BAD * present.length && kinds.length <= MAX_MARKERS;
   const isNumber = words.length < present.length && areFew;
   const markers = isNumber ? [...kinds, ...placeholders(present)] : [];
-  const isValue = (cell: string) => !isMissing(cell) && !markers.includes(cell);
-  const values = all.filter(isValue);
-  const isIso = !isNumber && values.length > 0 && values.every(cell => !Number.isNaN(timeOf(cell)));
+  const filled = present.filter(cell => !markers.includes(cell));
+  const maxBad = isNumber ? 0 : MAX_BAD;
+  const isIso = !isNumber && areDates(filled, timeOf, maxBad);
   const forms = isIso
     ? []
-    : dateForm !== undefined && allRead(values, dateForm)
+    : dateForm !== undefined && areDates(filled, timeReader(dateForm), maxBad)
       ? [dateForm]
-      : formsOf(values);
+      : formsOf(filled, maxBad);
   const isTime = isIso || forms.length > 0;
+  const read = forms.length > 0 ? timeReader(forms[0]) : timeOf;
+  const noDates = new Set(isTime ? filled.filter(cell => Number.isNaN(read(cell))) : []);
+  const isValue = (cell: string) => !isMissing(cell) && !markers.includes(cell) && !noDates.has(cell);
+  const values = filled.filter(isValue);
   const hasNumbers = 2 * words.length < present.length && !isTime;
   const rowsOf = (test: (cell: string) => boolean) => {
     const rows = all.flatMap((cell, row) => (test(cell) ? [row] : []));
@@ -196,7 +200,12 @@ function columnOf(
           ? `not a number in ${rowsOf(cell => words.includes(cell))}`
           : undefined),
     /** Where values are missing. */
-    gaps: missing === 0 ? undefined : `no value in ${rowsOf(cell => !isValue(cell))}`,
+    gaps:
+      missing === 0
+        ? undefined
+        : `no ${noDates.size > 0 ? 'date' : 'value'} in ${rowsOf(cell => !isValue(cell))}${noDates.size > 0 ? `: ${JSON.stringify([...noDates][0])}` : ''}`,
+    /** The name of a row. */
+    nameOf: (row: number) => rowName(places[row]),
   };
 }
 
@@ -208,11 +217,6 @@ const isMissing = missingTest();
 function unitOf(cells: readonly string[]): string | undefined {
   const [unit, ...others] = new Set(cells.map(cell => /^[+-]?[\d.]+\s*([a-zµ°%][^\d\s]*)$/i.exec(cell)?.[1]));
   return others.length === 0 ? unit : undefined;
-}
-
-function allRead(cells: readonly string[], form: string): boolean {
-  const read = timeReader(form);
-  return cells.length > 0 && cells.every(cell => !Number.isNaN(read(cell)));
 }
 
 function placeholders(cells: readonly string[]): string[] {

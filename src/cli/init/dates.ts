@@ -20,22 +20,28 @@ const COMPACT = [
   ['%y%m%d', /^\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/],
 ] as const;
 
+/** Cells that tell whether a column may have dates in a form. */
+const FIRST_CELLS = 20;
+
 /**
- * The forms in which all `cells` are dates, apart from ISO 8601. Several if days and months cannot
- * be told apart.
+ * The forms in which `cells` are dates, apart from ISO 8601; a fraction `maxBad` of them may be
+ * something else. Several if days and months cannot be told apart.
  */
-export function formsOf(cells: readonly string[]): string[] {
+export function formsOf(cells: readonly string[], maxBad: number): string[] {
   if (cells.length === 0) return [];
   const compact = COMPACT.filter(([, pattern]) => cells.every(cell => pattern.test(cell)));
   const candidates = compact.length > 0 ? compact.map(([form]) => form) : FORMS;
-  let left = candidates.map(form => ({ form, read: timeReader(form) }));
-  for (const cell of cells) {
-    left = left.filter(({ read }) => !Number.isNaN(read(cell)));
-    if (left.length === 0) return [];
-  }
+  const likely = candidates.filter(form => areDates(cells.slice(0, FIRST_CELLS), timeReader(form), 0.5));
+  const exact = likely.filter(form => areDates(cells, timeReader(form), 0));
+  const left = exact.length > 0 ? exact : likely.filter(form => areDates(cells, timeReader(form), maxBad));
   // `%b` reads all that `%B` does in months with three letters
-  const [first] = left.map(({ form }) => form);
-  return left.map(({ form }) => form).filter(form => form === first || /%m/.test(form));
+  return left.filter(form => form === left[0] || /%m/.test(form));
+}
+
+/** True if `read` returns numbers for `cells`, apart from a fraction `maxBad` of them. */
+export function areDates(cells: readonly string[], read: (cell: string) => number, maxBad: number): boolean {
+  let left = maxBad * cells.length;
+  return cells.length > 0 && cells.every(cell => !Number.isNaN(read(cell)) || --left >= 0);
 }
 
 /** The function from a date in `form` to milliseconds since 1970, NaN for anything else. */

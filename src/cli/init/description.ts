@@ -4,7 +4,16 @@ import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import type { Column } from './columns.js';
 import type { NamedColumns } from './layout.js';
-import { type Choice, holesOf, isEncoded, isSequence, knownOf, markersOf, type Reading } from './readings.js';
+import {
+  type Choice,
+  holesOf,
+  isEncoded,
+  isSequence,
+  knownOf,
+  lacksTargets,
+  markersOf,
+  type Reading,
+} from './readings.js';
 
 export function described(reading: Reading): string[] {
   const { kind, layout, target, isClass, features, inputKind, unused, why } = reading;
@@ -52,7 +61,8 @@ export function described(reading: Reading): string[] {
 }
 
 /** What may keep a model from learning, or make its metrics unreliable. */
-function obstaclesOf({ kind, layout, target, isClass }: Reading): string[] {
+function obstaclesOf(reading: Reading): string[] {
+  const { kind, layout, target, isClass } = reading;
   const { obstacle, order, rows, shortest, subject } = layout;
   const found = obstacle === undefined ? [] : [obstacle];
   if (subject?.gaps && isSequence(kind))
@@ -63,6 +73,8 @@ function obstaclesOf({ kind, layout, target, isClass }: Reading): string[] {
     found.push(
       `${order.columns[0].name} orders the rows, but no column says which belong together, so each is read alone: a column that numbers parts of the time can be --group`,
     );
+  if (kind === 'series' && lacksTargets(reading))
+    found.push(`${target.name} has gaps, so each step of a forecast is predicted alone (\`per_step: true\`)`);
   if (kind === 'series')
     return shortest < FEW_STEPS
       ? [...found, `${shortest} steps are few: a model may be no better than the trivial forecasts`]
@@ -71,7 +83,10 @@ function obstaclesOf({ kind, layout, target, isClass }: Reading): string[] {
     found.push(`${counted(rows.length, 'sequence')}: the test split has so few that its metrics are rough`);
   const counts = new Map<string, number>();
   if (isClass && kind !== 'steps')
-    for (const [row] of rows) counts.set(target.cells[row], (counts.get(target.cells[row]) ?? 0) + 1);
+    for (const list of rows) {
+      const label = list.map(row => target.cells[row]).find(target.isValue);
+      if (label !== undefined) counts.set(label, (counts.get(label) ?? 0) + 1);
+    }
   const rare = [...counts].filter(([, count]) => count < RARE).map(([name]) => name);
   if (rare.length > 0)
     found.push(`fewer than ${RARE} sequences have the class ${rare.slice(0, 5).join(', ')}`);

@@ -1,6 +1,7 @@
 /** How the rows of a table belong together: which column groups them, and which orders them. */
 import { monthOf } from '../../data/formats/dates.js';
 import { usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
 import { type Column, type Columns, columnNamed, isWhole, keysOf } from './columns.js';
 
 export interface NamedColumns {
@@ -20,6 +21,8 @@ interface Order {
   readonly isColumn: boolean;
   /** True for a column known by its values alone: it counts the rows of each group. */
   readonly counts?: boolean;
+  /** How many rows may have the time of another one by mistake. Default: none. */
+  readonly allowed?: number;
 }
 
 export interface Layout {
@@ -31,6 +34,8 @@ export interface Layout {
   readonly why: string | undefined;
   /** What keeps the rows from an order. */
   readonly obstacle?: string | undefined;
+  /** Rows of a group with the same time, which have no order. */
+  readonly repeated?: string | undefined;
   /** Who or what was recorded: constant in each group, the same in several. */
   readonly subject: Column | undefined;
   readonly order: Order | undefined;
@@ -44,6 +49,8 @@ export interface Layout {
 const MIN_SUBJECTS = 5;
 /** Maximum number of columns to name that together group rows, with the group. */
 const MAX_PARTS = 2;
+/** Maximum fraction of rows with the time of another one of their group by mistake. */
+const MAX_REPEATED = 0.01;
 /** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
 const MIN_SCATTERED = 20;
 
@@ -76,7 +83,22 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const layout = groupedFor(order);
     if (layout) return layout;
   }
+  for (const order of orders) {
+    const allowed = Math.max(1, MAX_REPEATED * order.at.length);
+    const layout = order.isColumn && order.isDate && groupedFor({ ...order, allowed });
+    if (layout) return { ...layout, repeated: repeatedIn(order, layout.rows) };
+  }
   const found = groupFor(undefined);
+  if (askedTime && !askedTime.isNumber && !askedTime.isTime)
+    throw usageError(
+      'init/time',
+      `${askedTime.name} has neither dates nor numbers, so it cannot order rows`,
+      {
+        file: '--time',
+        expected: 'a column of dates or numbers; --date-format says how dates are written',
+        got: JSON.stringify(askedTime.cells[0]),
+      },
+    );
   if (askedTime) {
     const within = found.group ? ` of one ${found.group.name}` : '';
     const message = `${askedTime.name} has the same value in several rows${within}, so it cannot order them`;
@@ -273,12 +295,22 @@ function countsSteps({ cells }: Column): boolean {
   return starts > 2 && rises + starts === cells.length;
 }
 
-/** True if each time occurs once in its group. Some may be missing. */
-function isUnique({ at }: Order, rows: readonly (readonly number[])[]): boolean {
+/** True if each time occurs once in its group, but for the `allowed` rows. Some may be missing. */
+function isUnique({ at, allowed = 0 }: Order, rows: readonly (readonly number[])[]): boolean {
+  let left = allowed;
   return rows.every(list => {
     const times = list.map(row => at[row]).filter(time => !Number.isNaN(time));
-    return times.length > 0 && new Set(times).size === times.length;
+    left -= times.length - new Set(times).size;
+    return times.length > 0 && left >= 0;
   });
+}
+
+/** Says how many rows, in order, have the time of the one before them. */
+function repeatedIn({ at, columns: [{ cells, nameOf }] }: Order, rows: Layout['rows']): string {
+  const pairs = rows.flatMap(list => list.slice(1).map((row, i) => [list[i], row]));
+  const same = pairs.filter(([a, b]) => at[a] === at[b]);
+  const [earlier, later] = same[0];
+  return `${counted(same.length, 'row')} with the time of another, first ${nameOf(later)} after ${nameOf(earlier)}: ${JSON.stringify(cells[later])}`;
 }
 
 /** True if each group has its rows in this order, each time once. */

@@ -14,6 +14,7 @@ import {
   isSequence,
   isVocabulary,
   knownOf,
+  lacksTargets,
   markersOf,
   type Reading,
 } from './readings.js';
@@ -166,6 +167,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     calendar: time !== undefined && list(calendar),
     input_steps: inputSteps,
     horizon,
+    ...(lacksTargets(reading) && { per_step: 'true', head: '{ from: every }' }),
     season,
     relative_to: level,
     transform: isMultiplicative(series, season) && 'log',

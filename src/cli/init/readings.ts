@@ -164,10 +164,14 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
 }
 
 /** Why some rows belong to no sequence, or have no place in it. */
-function gapsIn({ group, order }: Layout): string | undefined {
+function gapsIn({ group, order, repeated }: Layout): string | undefined {
   const ordering = order?.columns.find(({ gaps }) => gaps !== undefined);
   if (group?.gaps) return `the rows of each ${group.name} belong together, and it has ${group.gaps}`;
-  return ordering && `${ordering.name} orders the rows, and it has ${ordering.gaps}`;
+  if (ordering) return `${ordering.name} orders the rows, and it has ${ordering.gaps}`;
+  return (
+    repeated &&
+    `${order?.columns[0].name} orders the rows, and it has ${repeated}; keep one row of each time, or merge them with \`resample\``
+  );
 }
 
 /** The longest column of words that differ from row to row and are several in each. */
@@ -459,6 +463,11 @@ export function holesOf({ kind, inputKind, features, statics, target, layout }: 
     column => rows.filter(list => without(column, list) === list.length).length,
   );
   return [...counts, ...ofSequences].filter(count => count > 0);
+}
+
+/** True if a step of a series before its last value has none. */
+export function lacksTargets({ layout, target: { cells, isValue } }: Reading): boolean {
+  return layout.rows.some(list => list.some(row => !isValue(cells[row])));
 }
 
 /** What means a missing value besides the usual markers. */
