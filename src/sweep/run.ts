@@ -221,12 +221,12 @@ class Orchestrator {
       // lost job waits itself, and takes the run over from a suspended one
       while (!isLost && !this.isStopping && isLocked(join(path, 'run.lock'))) await sleep(LOCK_POLL_MS);
       this.dropOther(segment, path);
-      const done = finishedSegment(segment, path, this.plan.objective);
+      const done = finishedSegment(segment, path, this.plan);
       if (done) return this.finish(done);
       if (this.isStopping) return;
       const steps = trainedSteps(path);
       const end = await this.attempt(segment);
-      const result = finishedSegment(segment, path, this.plan.objective);
+      const result = finishedSegment(segment, path, this.plan);
       if (result) return this.finish(result);
       if (this.isStopping) return;
       // another process locked the run in the meantime: wait for it again

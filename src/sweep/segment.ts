@@ -68,6 +68,9 @@ export async function polled(
   return new Promise(() => {});
 }
 
+/** What tells whether a segment has ended, and with which value. */
+type Ending = Pick<SweepPlan, 'objective' | 'epochs'>;
+
 export type SegmentResult = Omit<
   Extract<JournalRecord, { event: 'segment.end' }>,
   'event' | 'time' | 'attempt'
@@ -77,7 +80,7 @@ export type SegmentResult = Omit<
 export function finishedSegment(
   segment: Segment,
   directory: string,
-  objective: Objective,
+  plan: Ending,
 ): SegmentResult | undefined {
   const summary = runSummary(directory);
   if (!summary) return undefined;
@@ -85,23 +88,26 @@ export function finishedSegment(
   const end = { exit_code, epochs: Math.min(epochs, segment.to), train_s };
   if (status === 'diverged' && epochs < segment.to)
     return { ...segment, status: 'diverged', value: null, ...end, message };
-  const value = valueAtEnd(segment, summary, directory, objective);
+  const value = valueAtEnd(segment, summary, directory, plan);
   if (value === undefined) return undefined;
   return { ...segment, status: 'done', value: Number.isFinite(value) ? value : null, ...end, message: null };
 }
 
 /**
  * The value of the metric: NaN if it has none, undefined if the run has not reached the segment's
- * end. A run stopped during evaluation has all steps of the epoch but not its result, which the
- * next process measures. A run that `training.max_steps` ends is finished without all epochs.
+ * end. A run stopped during an evaluation has all steps but not the result, which the next process
+ * measures; also during the final one: a run that has ended its training still has to be completed.
+ * A run that `training.max_steps` ends is finished without all epochs.
  */
 function valueAtEnd(
   segment: Segment,
-  { status, epochs, evaluated, metrics }: Summary,
+  { status, epochs, evaluated, metrics, stopped_early }: Summary,
   directory: string,
-  objective: Objective,
+  { objective, epochs: all }: Ending,
 ): number | undefined {
   const { to } = segment;
+  const endsTraining = to === all || stopped_early !== undefined;
+  if (status === 'interrupted' && epochs <= to && endsTraining) return undefined;
   const isAtEnd = status === 'completed' ? epochs <= to : status === 'interrupted' && epochs === to;
   if (isAtEnd && (evaluated || status === 'completed'))
     return metricValue(metrics, objective.metric) ?? Number.NaN;

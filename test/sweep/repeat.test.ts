@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { run } from '../../src/library/train.js';
 import { readJournal } from '../../src/sweep/journal.js';
+import { outcomesOf } from '../../src/sweep/schedule/records.js';
 import type { Task } from '../../src/sweep/segment.js';
+import { preloadFor } from '../soak/moments.js';
 import { Workplace } from '../support/cli.js';
 import { train } from '../support/runs.js';
 import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
@@ -221,6 +223,36 @@ t.test('a sweep that stops while its best trial is repeated goes on from there',
     before,
     'nothing is decided again',
   );
+});
+
+t.test('a trial stopped during its final evaluation is no result', async t => {
+  const output = work.folder();
+  const dataset = { ...config.dataset, test_size: 800 };
+  const training = { ...config.training, eval_batch_size: 1 };
+  const file = sweep({ base: work.config({ ...config, dataset, training }) });
+  // after the evaluation of the last epoch, whose steps are all done
+  const after = '"event":"eval","split":"validation","epoch":2,';
+  const env = { NODE_OPTIONS: `--import=${preloadFor({ at: 0, after }, 'SIGINT')}` };
+  const stopping = async ({ seed, args }: Task) => {
+    if (seed !== 2) return;
+    const { code, stderr } = await work.startWith([], args, env).finished;
+    t.equal(code, 130, stderr);
+    throw new Error('stopped');
+  };
+  await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
+  const directory = only(join(output, 'sweeps', 'rates'));
+  const [stopped] = readdirSync(join(directory, 'trials')).filter(name => name.endsWith('-s2'));
+  const read = (path: string, name: string) => readFileSync(join(path, 'trials', stopped, name), 'utf8');
+  t.match(JSON.parse(read(directory, 'summary.json')), { status: 'interrupted', epochs: 2, evaluated: true });
+  await resumeInProcess(work, directory);
+  const straight = await sweepInProcess(work, file, work.folder());
+  const results = (path: string) => {
+    const { metrics } = JSON.parse(readFileSync(join(path, 'summary.json'), 'utf8'));
+    const outcomes = outcomesOf(journalOf(path));
+    return { metrics, outcomes, evaluation: read(path, 'evaluation.json') };
+  };
+  t.ok(results(straight).metrics);
+  t.same(results(directory), results(straight));
 });
 
 t.test('a target ends the other trials before the best is repeated', async t => {

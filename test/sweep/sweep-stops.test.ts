@@ -665,6 +665,7 @@ t.test('the result of a segment from its run directory', async t => {
     summary: Partial<Summary>,
     events = '',
     metric: string = objective.metric,
+    epochs = 3,
   ): number | null | string | undefined => {
     const metrics = { train: {}, test: { loss: 0.5 } };
     const stopped = { status: 'interrupted', epochs: 2, evaluated: true, exit_code: 130 };
@@ -674,7 +675,7 @@ t.test('the result of a segment from its run directory', async t => {
       'config.resolved.yaml': '',
       'log.jsonl': events,
     });
-    const result = finishedSegment(segment, place, { ...objective, metric });
+    const result = finishedSegment(segment, place, { objective: { ...objective, metric }, epochs });
     return result?.status === 'done' ? result.value : result?.status;
   };
   t.equal(found({}), 0.5);
@@ -697,4 +698,10 @@ t.test('the result of a segment from its run directory', async t => {
   t.equal(found({ status: 'diverged', evaluated: false }, log(1, 2)), 2, 'and diverges there');
   t.equal(found({ epochs: 1, status: 'diverged', evaluated: false }, log(1)), 'diverged');
   t.equal(found({ epochs: 1, status: 'completed' }), 0.5, 'steps may end a run before its epochs do');
+  const ending = 'stopped during its final evaluation';
+  t.equal(found({}, log(1, 2), objective.metric, 2), undefined, ending);
+  t.equal(found({ status: 'completed' }, log(1, 2), objective.metric, 2), 0.5);
+  const stopped_early = { metric: 'test.loss', patience: 1, best: 1 };
+  t.equal(found({ stopped_early }, log(1, 2)), undefined, ending);
+  t.equal(found({ stopped_early, epochs: 3 }, log(1, 2, 3)), 2, 'stopped after a later epoch');
 });
