@@ -119,7 +119,7 @@ function* checkLayers({ model, training }: PartialExperiment, locator: Locator):
 
 /** Sequences of symbols as targets. */
 function* checkSymbols({ model, loss, decode }: PartialExperiment, locator: Locator): Found {
-  if (loss?.kind === 'ctc' && model && !predictsEachStep(model.head)) {
+  if (loss?.kind === 'ctc' && model && !model.decoder && !predictsEachStep(model.head)) {
     const message = 'loss ctc needs an output for every step';
     const more = { expected: '`head: { from: every }`', got: model.head.from };
     yield locator.atKey(['model', 'head', 'from'], 'config/ctc-head', message, more);
@@ -147,8 +147,10 @@ function* checkDecoder({ model, loss, training }: PartialExperiment, locator: Lo
   // a resolved config has the defaults
   if (loss?.kind === 'cross_entropy' && loss.ignored_index !== IGNORED)
     yield locator.atBoth(['loss', 'ignored_index'], 'config/decoder', 'model.decoder');
-  if (model.head.from !== 'last')
-    yield locator.atBoth(['model', 'head', 'from'], 'config/decoder', 'model.decoder');
+  if (model.head.from !== 'last') {
+    const message = '`model.decoder` and `head.from` cannot be combined';
+    yield locator.atKey(['model', 'head', 'from'], 'config/decoder', message);
+  }
   if (training?.carry_state)
     yield locator.atBoth(['training', 'carry_state'], 'config/decoder', 'model.decoder');
   const top = layersOf(model).at(-1)!;

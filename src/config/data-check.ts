@@ -239,7 +239,8 @@ function* impossibleTargets(
     const symbols = symbolsOfTarget(targets, first);
     const repeats = symbols.filter((symbol, i) => symbol === symbols[i - 1]).length;
     const needs = `${counted(symbols.length, 'symbol')} and ${counted(repeats, 'repetition')}`;
-    const others = found.length === 1 ? '' : `; so do ${found.length - 1} others`;
+    const left = found.length - 1;
+    const others = left === 0 ? '' : left === 1 ? '; so does 1 other' : `; so do ${left} others`;
     const message = `${name} sequence ${id ? JSON.stringify(id(first)) : first} has too few steps for its target: ${counted(stepsOf(first), 'step')} for ${needs}${others}`;
     const expected =
       'a step for each symbol and repetition, or `on_impossible: skip` to leave such sequences out';
@@ -267,6 +268,12 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
     yield locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message);
   }
   const { train, validation, test, seriesFacts } = data;
+  const longest = train.targets.kind === 'sequence' ? train.targets.size : 0;
+  if (experiment.decode?.limit !== undefined && experiment.decode.limit < longest) {
+    const message = `\`decode.limit\` is ${experiment.decode.limit}, but the longest target has ${counted(longest, 'symbol')}, so predictions of such targets end too early`;
+    const expected = `at least ${longest}`;
+    yield locator.atValue(['decode', 'limit'], 'data/decode-limit', message, { expected });
+  }
   const limit = typeof dataset.limit === 'number' ? dataset.limit : Number.POSITIVE_INFINITY;
   if (limit > train.count && limit < Number.POSITIVE_INFINITY) {
     const message = `dataset.limit is ${limit}, but there are only ${counted(train.count, 'training sequence')}; all are used`;

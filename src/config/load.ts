@@ -86,6 +86,8 @@ export class ConfigSource {
     const errors = validateAgainst('experiment', plain);
     // without sections that have schema errors, which rules would mostly repeat
     const broken = new Set(errors.map(error => error.instancePath.split('/')[1]));
+    // only a valid model tells whether the loss is that of a decoder
+    if (broken.has('model') && nodeAt(tree, ['model', 'decoder'])) broken.add('loss');
     const valid = Object.fromEntries(Object.entries(plain).filter(([section]) => !broken.has(section)));
     const experiment = fillDefaults(absolutePaths(valid, tree));
     const locator = new Locator(tree);

@@ -61,7 +61,7 @@ export interface EvaluationResult {
    * input if the training data cannot be read.
    */
   readonly baselines?: SplitBaselines;
-  /** Number of predictions that were scored. */
+  /** Number of predictions that were scored; equal inputs with sequence targets count once. */
   readonly count: number;
   /** What makes the metrics doubtful, such as symbols that the model has not learned to read. */
   readonly warnings: readonly Diagnostic[];

@@ -96,7 +96,7 @@ const facts = {
   epoch: s.count('The epoch in progress, or just ended, when the run was evaluated; from 1.'),
   step: s.count('Completed optimizer steps at that point.'),
   predictions: s.count(
-    'Number of predictions, one per sequence or per step, without those with an ignored label.',
+    'Number of predictions, one per sequence or per step, without those with an ignored label. For sequence targets one per different input; their loss is the mean over all targets.',
   ),
   loss: s.measured('Mean loss over those predictions; null if not finite.'),
   constant: s.boolean(

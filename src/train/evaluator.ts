@@ -87,6 +87,8 @@ export class Scores {
   private sum = 0;
   private weight = 0;
   private count = 0;
+  /** Inputs of sequences, of which each counts once. */
+  private readonly inputs = new Set<string>();
 
   constructor(private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec'>) {
     const { loss, metrics, spec } = run;
@@ -108,7 +110,9 @@ export class Scores {
         if (!prediction.counts) continue;
         if (prediction.weight > 0) this.sum += prediction.loss;
         this.weight += prediction.weight;
-        this.count++;
+        const { input } = prediction;
+        if (input === undefined || !this.inputs.has(input)) this.count++;
+        if (input !== undefined) this.inputs.add(input);
         this.metrics.add(prediction);
       }
       observe?.(index, predictions);

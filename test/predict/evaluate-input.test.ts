@@ -198,7 +198,7 @@ t.test('sequences without a step are counted in a warning', async t => {
   const texts = await evaluate(summary.directory, ...inputs(file));
   t.match(texts, {
     code: 0,
-    stdout: /over 1 predictions/,
+    stdout: /over 1 prediction\n/,
     stderr: /warning: left out: 1 sequence without a step/,
   });
 });
@@ -212,7 +212,7 @@ t.test('rows of a recording with one target must have the same', async t => {
     stderr: /two\.csv:3.*: the rows of group "r" have different targets[\s\S]*up, as in line 2/,
   });
   const skipped = await evaluate(summary.directory, ...inputs(file), '--on-error', 'skip');
-  t.match(skipped, { code: 0, stdout: /over 1 predictions/, stderr: /skipped 1 of 2 sequences/ });
+  t.match(skipped, { code: 0, stdout: /over 1 prediction\n/, stderr: /skipped 1 of 2 sequences/ });
 });
 
 t.test('several files, compressed files and a stream are one input', async t => {

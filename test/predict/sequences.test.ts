@@ -230,3 +230,14 @@ t.test('new data with unknown symbols, without targets, and with too few steps',
   const others = await evaluate([known, { x: 'abcd', y: null }, { x: 'b', y: 'B B B' }]);
   t.same(JSON.parse(others.stdout).metrics, alone, 'left out');
 });
+
+t.test('targets that have no path of the steps are one error', async t => {
+  const { config } = cases['jsonl, words'];
+  const path = work.file('short.jsonl', '{"x":"b","y":"B B"}\n'.repeat(2));
+  const dataset = { ...(config.dataset as object), path };
+  const strict = work.config({ ...config, dataset, loss: { kind: 'ctc' } });
+  t.match(await work.cellrun('validate', strict), {
+    code: 2,
+    stderr: /too few steps for its target: 1 step for 2 symbols and 1 repetition; so does 1 other\n/,
+  });
+});

@@ -75,6 +75,11 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
   const right = [...found].filter(([target, text]) => target === text).length;
   t.ok(Math.abs(right / found.size - accuracy) < 1e-9, 'predict is evaluate');
 
+  const { stdout } = await work.cellrun('evaluate', run.directory, '--json');
+  t.equal(JSON.parse(stdout).predictions, found.size);
+  const document = JSON.parse(readFileSync(join(run.directory, 'evaluation.json'), 'utf8'));
+  t.match(document, { predictions: found.size, inputs: found.size });
+
   const fromFile = await work.cellrun('predict', run.directory, '--input', testPath);
   t.same(
     linesOf(fromFile.stdout).map(({ text }) => text),
@@ -121,11 +126,23 @@ t.test('a decoder does not fit every config', async t => {
   const decoder = (more: object) => ({ ...config.model, decoder: { ...config.model.decoder, ...more } });
   for (const [change, message] of [
     [{ loss: { kind: 'mse' } }, /a model with a decoder needs loss cross_entropy, not mse/],
+    [{ loss: { kind: 'ctc' } }, /a model with a decoder needs loss cross_entropy, not ctc/],
+    [
+      { model: decoder({ hidden: 3 }), training: { ...config.training, metrics: ['token_error_rate'] } },
+      /unknown key `hidden`/,
+    ],
+    [{ model: decoder({ cell: 'min_gru' }) }, /min_gru/],
     [{ loss: { kind: 'cross_entropy', class_weights: 'balanced' } }, /class_weights/],
     [{ loss: { kind: 'cross_entropy', ignored_index: 1 } }, /`model.decoder` and `ignored_index`/],
-    [{ model: { ...config.model, head: { from: 'mean' } } }, /`model.decoder` and `from`/],
+    [{ model: { ...config.model, head: { from: 'mean' } } }, /`model.decoder` and `head.from`/],
     [{ model: decoder({ attention: 'dot' }) }, /`attention: dot` needs .*expected: `attention: general`/s],
-    [{ training: { ...config.training, carry_state: true } }, /`model.decoder` and `carry_state`/],
+    [
+      {
+        model: { ...config.model, bidirectional: false },
+        training: { ...config.training, carry_state: true, shuffle: false, bucket_by_length: false },
+      },
+      /`model.decoder` and `carry_state`/,
+    ],
     [
       { dataset: { ...config.dataset, target_kind: 'class', target_level: undefined } },
       /a decoder needs sequence targets, but the dataset has class targets/,
@@ -135,5 +152,15 @@ t.test('a decoder does not fit every config', async t => {
     const { code, stderr } = await work.cellrun('validate', path);
     t.equal(code, 2);
     t.match(stderr, message);
+    t.equal(stderr.match(/^\S+:\d+:\d+: /gm)?.length, 1, stderr);
   }
+});
+
+t.test('warns of a limit below the longest target', async t => {
+  const validate = (limit: number) => work.cellrun('validate', work.config({ ...config, decode: { limit } }));
+  t.match(await validate(3), {
+    code: 0,
+    stderr: /`decode.limit` is 3, but the longest target has 4 symbols/,
+  });
+  t.notMatch((await validate(4)).stderr, /limit/);
 });

@@ -9,6 +9,7 @@ import type { Evaluation } from '../../train/evaluator.js';
 import { EXIT } from '../../util/errors.js';
 import { isFraction, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
+import { counted } from '../../util/words.js';
 import { onError, openInput, rejections } from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
 import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
@@ -70,7 +71,7 @@ export const verb = defineVerb({
       );
       print(
         { checkpoint: file, step, epoch, metrics: { [name]: measured }, predictions: count, ...baselines },
-        `step ${step}: ${metricSentences(name, measured).join(', ')} over ${count} predictions\n${lines.join('')}`,
+        `step ${step}: ${metricSentences(name, measured).join(', ')} over ${counted(count, 'prediction')}\n${lines.join('')}`,
       );
     };
     const { input, onError } = options;
