@@ -71,10 +71,8 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const baseline = objectiveBaseline(results);
   const metrics = finalMetrics(results);
   const selected = selectedOnTest(plan, rows);
-  const runsOf = (seeds: readonly number[], trial: number) =>
-    seeds.map(seed => directory.runPath({ trial, seed }));
   const described = ({ trial, state, epochs, value, spread, point }: TrialRow) => {
-    const runs = runsOf(plan.seeds, trial);
+    const runs = runsOf(results, trial, plan.seeds);
     return { trial, state, epochs, value, spread, point, runs };
   };
   const counts = TRIAL_STATES.map(name => [name, rows.filter(row => row.state === name).length]);
@@ -92,7 +90,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     duration_s: records.seconds ?? null,
     ...(selected.length > 0 && { selected_on_test: selected }),
     best: best === undefined ? null : described(best),
-    ...(best && plan.repeat_best && { repeats: runsOf(plan.repeat_best, best.trial) }),
+    ...(best && plan.repeat_best && { repeats: repeatsOf(results) }),
     ...(metrics.length > 0 && { metrics }),
     ...(baseline && { baseline }),
     better_earlier: better === undefined ? null : described(better),
@@ -102,6 +100,16 @@ export function summaryOf(results: SweepResults): SweepSummary {
       .map(described),
     importance: importanceOf(plan, rows),
   };
+}
+
+/** The runs of the best trial with the seeds of `repeat_best`. */
+export function repeatsOf(results: SweepResults): string[] {
+  const { best, plan } = results;
+  return best === undefined ? [] : runsOf(results, best.trial, plan.repeat_best ?? []);
+}
+
+function runsOf({ directory }: SweepResults, trial: number, seeds: readonly number[]): string[] {
+  return seeds.map(seed => directory.runPath({ trial, seed }));
 }
 
 export type SweepResults = ReturnType<typeof readSweepResults>;

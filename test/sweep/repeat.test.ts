@@ -201,6 +201,24 @@ t.test('repeat_best trains the best trial with new seeds, over which its metrics
   t.match(compared.stdout, /The best trial with 2 new seeds/);
 });
 
+t.test('the gates of the best trial count for its new seeds, as for those of `--repeat`', async t => {
+  const gates = [
+    { metric: 'test.loss', over: 'seeds', max: 100 },
+    { metric: 'test.loss', over: 'seeds', max: 1e-9 },
+    { metric: 'test.loss', max: 1e-8 },
+  ];
+  const file = sweep({
+    base: work.config({ ...config, gates }),
+    parameters: { 'model.hidden_size': [3] },
+  });
+  const { code, stdout } = await work.cellrun('sweep', file, '--output', work.folder());
+  t.equal(code, 3);
+  t.match(
+    stdout,
+    /Gate test\.loss over seeds passed: .*\nGate test\.loss over seeds failed: .*\nSeed 1: Gate test\.loss failed: .*\nSeed 2: Gate test/,
+  );
+});
+
 t.test('a sweep that stops while its best trial is repeated goes on from there', async t => {
   const output = work.folder();
   const stopping = async ({ seed, args }: Task) => {

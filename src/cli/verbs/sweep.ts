@@ -15,7 +15,14 @@ import { readJournal } from '../../sweep/journal.js';
 import { localLauncher } from '../../sweep/launchers/local.js';
 import { openBullmq, parseQueue } from '../../sweep/launchers/queue.js';
 import { openSlurm } from '../../sweep/launchers/slurm.js';
-import { isRepetition, parameterFields, summaryOf, writeResults } from '../../sweep/results.js';
+import {
+  isRepetition,
+  parameterFields,
+  repeatsOf,
+  type SweepResults,
+  summaryOf,
+  writeResults,
+} from '../../sweep/results.js';
 import { runSweep } from '../../sweep/run.js';
 import { gridSize } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
@@ -136,10 +143,11 @@ async function runToEnd(
         signal: stop.signal,
       });
       view.end();
-      print(directory, options, io);
+      const results = print(directory, options, io);
       if (result.end === 'interrupted') io.err(hint);
-      const isJudged = result.exitCode === EXIT.done && isRepetition(directory.plan);
-      return isJudged ? judgeSeeds(directory, options, io) : result.exitCode;
+      const judged = isRepetition(directory.plan) ? [directory.path] : repeatsOf(results);
+      const isJudged = result.exitCode === EXIT.done && judged.length > 0;
+      return isJudged ? judgeSeeds(judged, options, io) : result.exitCode;
     });
   } catch (error) {
     view?.end();
@@ -152,12 +160,12 @@ async function runToEnd(
 }
 
 /**
- * Judges the gates of an experiment with several seeds. Prints those over seeds, and those of a
+ * Judges the gates of runs with several seeds. Prints those over seeds, and those of a
  * single run that did not pass.
  */
-async function judgeSeeds({ path }: SweepDirectory, { json }: SweepRunOptions, io: Io): Promise<ExitCode> {
+async function judgeSeeds(paths: readonly string[], { json }: SweepRunOptions, io: Io): Promise<ExitCode> {
   const { reviewRuns } = await import('../../judge/judging/review.js');
-  const { review } = reviewRuns([path], { gates: [] });
+  const { review } = reviewRuns(paths, { gates: [] });
   const missed = review.runs.flatMap(({ seed, gates }) =>
     gates.filter(({ verdict }) => verdict !== 'passed').map(gate => `Seed ${seed}: ${gateSentence(gate)}\n`),
   );
@@ -171,7 +179,7 @@ async function judgeSeeds({ path }: SweepDirectory, { json }: SweepRunOptions, i
   return review.exit_code as ExitCode;
 }
 
-function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): void {
+function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): SweepResults {
   const results = writeResults(directory);
   if (json) io.data(`${JSON.stringify(summaryOf(results))}\n`);
   else {
@@ -189,6 +197,7 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
   }
   const trouble = troubleOf(results.records);
   if (trouble !== undefined) io.err(`cellrun: ${printable(trouble.message)}\n`);
+  return results;
 }
 
 /**
@@ -259,8 +268,8 @@ trained for the most epochs.
 To resume a stopped or killed sweep, run \`cellrun sweep resume SWEEP\`: the result is the same.
 
 Exit codes: 0 a trial has a value, 1 no trial has a value, a failed trial stopped the sweep or the
-disk is full, 4 all trials diverged, 5 a file has changed since trials were trained with it, 130 the
-sweep was stopped and can be resumed.`,
+disk is full, 3 a gate of the best trial did not pass with its new seeds, 4 all trials diverged, 5 a
+file has changed since trials were trained with it, 130 the sweep was stopped and can be resumed.`,
   async action([words], given, shell) {
     const options = checkedOptions(given);
     checkNotesChange({ add: given.tag, remove: [], note: given.note });
