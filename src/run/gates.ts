@@ -27,7 +27,7 @@ export function lastValue(measured: Measured, metric: string): number | undefine
   return measured[name as 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'] ?? undefined;
 }
 
-const LEFT_TO_REVIEW = 'checked by `review`, which reads several runs';
+const NEEDS_SEEDS = 'a mean over seeds needs at least two; `run --repeat` and `review` check it';
 
 /** The verdicts of one run. `best` returns the best value of a metric over the evaluations. */
 export function judgeRun(
@@ -38,7 +38,7 @@ export function judgeRun(
   return gates.map(written => {
     const trivial = written.beats && hardestTrivial(written.metric, measured.baselines);
     const gate = trivial ? { ...written, reference: trivial.value } : written;
-    if (gate.over === 'seeds') return inconclusive(gate, null, LEFT_TO_REVIEW);
+    if (gate.over === 'seeds') return inconclusive(gate, null, NEEDS_SEEDS);
     return judgeGate(gate, gate.over === 'best' ? best(gate.metric) : lastValue(measured, gate.metric));
   });
 }

@@ -243,7 +243,10 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
   const flags = ['--backend', 'cpu', '--json', '--quiet'];
   const whole = await work.cellrun('run', config, ...flags, '--output', work.folder());
   t.equal(whole.code, 0, whole.stderr);
-  t.match(whole.stderr, /Gate test\.accuracy over seeds inconclusive: checked by `review`/);
+  t.match(
+    whole.stderr,
+    /Gate test\.accuracy over seeds inconclusive: .* needs at least two; `run --repeat` and `review` check it/,
+  );
   const summary = JSON.parse(whole.stdout);
   t.same(validateAgainst('summary', summary), []);
   const events = readLog(summary.directory);
@@ -255,7 +258,7 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
   t.match(summary.gates, [
     { over: 'best', value: Math.min(...evaluations), verdict: 'passed', origin: line(0) },
     { over: 'best', value: Math.min(...epochs), verdict: 'passed' },
-    { over: 'seeds', value: null, verdict: 'inconclusive', reason: /checked by `review`/ },
+    { over: 'seeds', value: null, verdict: 'inconclusive', reason: /`run --repeat` and `review` check it/ },
     { value: evaluations[3], reference: 2, limit: 2.5, baseline: pin, verdict: 'passed', origin: line(3) },
     { value: summary.ms_per_step, limit: 1e9, verdict: 'passed' },
     { value: summary.peak_rss_mb, verdict: 'passed' },

@@ -365,7 +365,7 @@ const gate = s.section(
     metric: gateMetric,
     over: s.choice(['last', 'best', 'seeds'], {
       description:
-        'Which value to check: the last one, the best of all evaluations, or the mean over runs that differ only in their seed, which only `review` checks.',
+        'Which value to check: the last one, the best of all evaluations, or the mean over runs that differ only in their seed, which `run --repeat`, `sweep --repeat-best` and `review` check.',
       default: 'last',
       examples: ['seeds'],
       aliases: ['of'],
