@@ -29,6 +29,7 @@ import { withVocabulary } from './vocabulary.js';
 export * from './batches.js';
 export type { Elapsed, ValueReaders } from './core/columns.js';
 export * from './core/dataset.js';
+export { UNKNOWN_TARGET } from './core/labels.js';
 export { newSplit, StepPreparer } from './core/preparation.js';
 export * from './core/record.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';

@@ -20,6 +20,7 @@ import {
   type SplitName,
   type TargetsToRead,
   UNKNOWN,
+  UNKNOWN_TARGET,
   type ValueReaders,
   valueReaders,
 } from '../data/index.js';
@@ -280,6 +281,9 @@ export async function evaluateInput(
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
     let [symbols, unlearned, empty] = [0, 0, 0];
     const warnings: Diagnostic[] = [];
+    const unknown = new Set<string | undefined>();
+    const isNew = ({ code, got }: Diagnostic): boolean =>
+      code !== UNKNOWN_TARGET || (unknown.size < MAX_UNKNOWN && unknown.size < unknown.add(got).size);
     const baselines = await baselinesOf(saved, options);
     if ('problem' in baselines) warnings.push(baselines.problem);
     const scores = 'scores' in baselines ? baselines.scores : undefined;
@@ -288,7 +292,6 @@ export async function evaluateInput(
         for (const sequence of list) {
           if (isRejected(sequence)) continue;
           if (sequence.length === 0) empty++;
-          warnings.push(...(sequence.warnings ?? []));
           if (!data.vocabulary) continue;
           symbols += sequence.length;
           unlearned += sequence.values.filter(isUnlearned).length;
@@ -296,9 +299,10 @@ export async function evaluateInput(
         yield list.filter(one => isRejected(one) || isInSplits(one, kind, loss));
       }
     };
-    const evaluation = await new Predictor(model).evaluate(measured(), { onRejected }, batch => {
-      scores?.add(batch);
-      watch?.(batch.count);
+    const evaluation = await new Predictor(model).evaluate(measured(), { onRejected }, (split, rows) => {
+      scores?.add(split);
+      warnings.push(...rows.flatMap(row => row.warnings ?? []).filter(isNew));
+      watch?.(split.count);
     });
     if (evaluation.count === 0) {
       const file = sources.length === 1 ? sources[0].name : undefined;
@@ -336,6 +340,9 @@ async function baselinesOf(
     return { problem: { code, message: why, ...(line === undefined && { file }) } };
   }
 }
+
+/** Maximum number of unknown symbols of targets to warn of; each is told once. */
+const MAX_UNKNOWN = 10;
 
 /** Sequences without a step or a target, and those that a loss skips, are in no split. */
 function isInSplits(

@@ -79,14 +79,14 @@ export class Predictor {
   async evaluate(
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions,
-    watch: (batch: Split) => void = () => {},
+    watch: (split: Split, rows: PredictedBatch['rows']) => void = () => {},
   ): Promise<Evaluation> {
     const scores = new Scores(this.model.run);
     const batches = this.newBatches(lists, options);
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
       const { split } = batch;
       scores.add(batch.pass, { batch, slot }, index => split.errorScale?.(index));
-      watch(split);
+      watch(split, batch.rows);
     }
     return scores.evaluation;
   }

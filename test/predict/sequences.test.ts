@@ -229,6 +229,8 @@ t.test('new data with unknown symbols, without targets, and with too few steps',
   t.equal(metrics.input.sequence_accuracy, alone.input.sequence_accuracy / 3);
   const others = await evaluate([known, { x: 'abcd', y: null }, { x: 'b', y: 'B B B' }]);
   t.same(JSON.parse(others.stdout).metrics, alone, 'left out');
+  const impossible = await evaluate([known, { x: 'b', y: 'ZZ ZZ' }]);
+  t.match(impossible, { code: 0, stderr: '' }, 'a sequence that is left out has no warnings');
 });
 
 t.test('targets that have no path of the steps are one error', async t => {

@@ -10,7 +10,7 @@ import { choice } from './verb.js';
 export const onError = choice(
   '<action>',
   ['stop', 'skip'],
-  'what to do with unreadable sequences of the input',
+  'what to do with sequences of the input that cannot be used',
 )
   .default('stop')
   .with({ conflicts: ['split'], requires: 'input' });
@@ -57,7 +57,7 @@ export function rejections(io: Io, action: 'stop' | 'skip') {
     if (count === 0) return;
     const hidden = Math.max(0, count - MAX_SHOWN);
     const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
-    io.err(`skipped ${count} of ${counted(count + read, 'sequence')}: unreadable${rest}\n`);
+    io.err(`skipped ${count} of ${counted(count + read, 'sequence')}: unusable${rest}\n`);
   };
   return { state, onRejected: action === 'skip' ? add : undefined, tell };
 }

@@ -213,27 +213,25 @@ export function symbolMapping(tables: readonly LabelCodes[], file: string): Clas
   };
 }
 
-/** Maximum number of unknown symbols to warn of. */
-const MAX_UNKNOWN = 10;
+/** Code of the warning of a symbol that the model does not know. */
+export const UNKNOWN_TARGET = 'data/unknown-target';
 
 export type TargetWarning = Pick<Diagnostic, 'code' | 'message' | 'got'>;
 
 /**
  * Returns the function that numbers the symbols of targets for a trained model, which numbers them
  * in the order of `names`. One that the model does not know is the number of its symbols, so that
- * no prediction equals it; `warn` is called for the first of each.
+ * no prediction equals it; `warn` is called for each.
  */
 export function targetSymbolReader(
   names: readonly string[],
 ): (text: string, warn: (warning: TargetWarning) => void) => number {
   const codes = new Map(names.map((name, i) => [name, i]));
-  const unknown = new Set<string>();
   return (text, warn) => {
     const code = codes.get(text) ?? names.length;
-    if (code === names.length && !unknown.has(text) && unknown.size < MAX_UNKNOWN) {
-      unknown.add(text);
+    if (code === names.length) {
       const message = 'the model does not know this symbol of a target, so it counts as an error';
-      warn({ code: 'data/unknown-target', message, got: JSON.stringify(text.slice(0, 60)) });
+      warn({ code: UNKNOWN_TARGET, message, got: JSON.stringify(text.slice(0, 60)) });
     }
     return code;
   };
