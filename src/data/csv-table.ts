@@ -203,10 +203,13 @@ export class TableReader implements TableHandlers {
     const key = this.keyOf(name, () => record.place(group));
     if (this.isOver) return;
     const { rows } = this;
+    // a cell may be read several times, as a time and as features of it
+    const told = new Set<number>();
     const check = (column: number, problem: CellProblem | undefined): void => {
       if (problem && this.isTraining)
         this.badCells.add(this.names[column], rows.count, problem({}), () => problem(record.place(column)));
-      else if (problem) this.complain(key, () => problem(record.place(column)));
+      else if (problem && !told.has(column)) this.complain(key, () => problem(record.place(column)));
+      if (problem) told.add(column);
     };
     for (let i = 0; i < features.length; i++) {
       const text = fields[features[i]].trim();
@@ -318,7 +321,9 @@ export class TableReader implements TableHandlers {
     const rest = orderRest(this.firstOrder?.numeric === true);
     const compare = (a: number, b: number) => keys[a] - keys[b] || rest(order[a]) - rest(order[b]);
     list.sort((a, b) => compare(a, b) || a - b);
-    const tie = list.findIndex((row, i) => i > 0 && compare(row, list[i - 1]) === 0);
+    // a row with a bad time equals none
+    const isTie = (a: number, b: number) => keys[a] === keys[b] && compare(a, b) === 0;
+    const tie = list.findIndex((row, i) => i > 0 && isTie(row, list[i - 1]));
     const places = () => [rows.place(list[tie - 1]), rows.place(list[tie])] as const;
     const column = this.columns.order?.name ?? '';
     if (tie > 0 && !this.resampler)

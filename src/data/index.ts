@@ -35,6 +35,7 @@ export * from './core/record.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
 export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
+export { digestOf } from './reading/files.js';
 export * from './summary.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
 

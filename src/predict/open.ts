@@ -9,6 +9,7 @@ import {
   type DataRecord,
   type DataScaling,
   type Dataset,
+  digestOf,
   type InputSource,
   isRejected,
   NAIVE_FORECASTS,
@@ -280,7 +281,7 @@ export async function evaluateInput(
     const { reader, model } = readerFor(opened, { targets });
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
     let [symbols, unlearned, empty] = [0, 0, 0];
-    const warnings: Diagnostic[] = [];
+    const warnings = await trainedOn(saved, sources);
     const unknown = new Set<string | undefined>();
     const isNew = ({ code, got }: Diagnostic): boolean =>
       code !== UNKNOWN_TARGET || (unknown.size < MAX_UNKNOWN && unknown.size < unknown.add(got).size);
@@ -321,6 +322,20 @@ export async function evaluateInput(
   } finally {
     await opened.pool.close();
   }
+}
+
+/** Warns of inputs that are files with training data of the run. */
+async function trainedOn({ manifest }: SavedModel, sources: readonly InputSource[]): Promise<Diagnostic[]> {
+  const ofTraining = manifest?.datasets.filter(({ split }) => split === 'train') ?? [];
+  const found: Diagnostic[] = [];
+  for (const { name } of sources) {
+    const digest = await digestOf(name);
+    if (!ofTraining.some(({ sha256 }) => sha256 === digest)) continue;
+    const message = 'this file has the training data of the run, so its metrics say little about new data';
+    const expected = 'data that the run has not read, or `--split test`';
+    found.push({ code: 'predict/training-data', message, file: name, expected });
+  }
+  return found;
 }
 
 /** The baselines, fitted on the training data of the run; a warning if they cannot be read. */

@@ -121,6 +121,24 @@ t.test('words, codes, truth values and dates become the features of scikit-learn
   t.not(scaled.scaling?.features?.offset[0], 0);
 });
 
+t.test('a bad date is reported once, though it is a time and several features', async t => {
+  const run = await work.train({
+    ...{ version: 1, name: 'dates', dataset: READINGS, model: { cell: 'gru', hidden_size: 3 } },
+    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    training: { num_epochs: 1, batch_size: 2 },
+  });
+  const lines = readFileSync(READINGS.test_path, 'utf8').split('\n');
+  // another row of its recording has a good date
+  const bad = lines
+    .with(2, lines[2].replace(/\d\d\.\d\d\.\d{4} \d\d:\d\d/, '31.02.2022 10:00'))
+    .with(3, lines[3].replace(/^\w+/, lines[2].split(',')[0]));
+  const input = work.file('bad.csv', bad.join('\n'));
+  const { code, stderr } = await work.cellrun('predict', run.directory, '--input', input);
+  t.equal(code, 5);
+  t.equal(stderr.match(/^\S*bad\.csv:3:.*date/gm)?.length, 1, stderr);
+  t.notMatch(stderr, /have the same value/);
+});
+
 const EMBEDDED = [
   'speed',
   { column: 'place', encode: 'embedding', size: 3, min_count: 2 },

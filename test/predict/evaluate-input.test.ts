@@ -73,6 +73,14 @@ for (const [name, data, loss, model] of [
   });
 }
 
+t.test('a file of the training data is warned of, also under another name', async t => {
+  const { summary } = await train(work, config(sales, { kind: 'mse' }));
+  for (const name of ['sales.csv', 'copy.csv']) {
+    const warned = await evaluate(summary.directory, ...inputs(work.file(name, days(0))));
+    t.match(warned, { code: 0, stderr: new RegExp(`${name}: warning: this file has the training data`) });
+  }
+});
+
 t.test('without the training data there are no baselines, which a warning says', async t => {
   const { config, input } = cases['jsonl, a tag for each word'];
   const { dataset } = config as { readonly dataset: { readonly path: string } };

@@ -12,6 +12,7 @@ import {
   knownOf,
   lacksTargets,
   markersOf,
+  missingClassesOf,
   type Reading,
 } from './readings.js';
 
@@ -65,6 +66,11 @@ function obstaclesOf(reading: Reading): string[] {
   const { kind, layout, target, isClass } = reading;
   const { obstacle, order, rows, shortest, subject } = layout;
   const found = obstacle === undefined ? [] : [obstacle];
+  const words = missingClassesOf(reading).join(', ');
+  if (words !== '')
+    found.push(
+      `${words} taken as a missing ${target.name}; without it in \`missing.markers\`, it is a class`,
+    );
   if (subject?.gaps && isSequence(kind))
     found.push(
       `${subject.name} has ${subject.gaps}: without gaps, no ${subject.name} would be in two splits`,

@@ -1,8 +1,6 @@
 /** Configs for readings of data: the templates of `configs/templates`, and what fills them in. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { MARKERS } from '../../data/core/settings.js';
-import { isMissing } from '../../data/csv-columns.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
@@ -16,6 +14,7 @@ import {
   knownOf,
   lacksTargets,
   markersOf,
+  missingClassesOf,
   type Reading,
 } from './readings.js';
 
@@ -218,10 +217,9 @@ function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values
 
 /** The value of `dataset.missing`. */
 function missingOf(reading: Reading): string | undefined {
-  const { target, isClass, kind } = reading;
-  // words such as None and - are classes unless they are listed
-  const ofClasses = MARKERS.filter(marker => isClass && !isMissing(marker) && target.cells.includes(marker));
-  const markers = list([...ofClasses, ...markersOf(reading)]);
+  const { kind } = reading;
+  // they are classes unless they are listed
+  const markers = list([...missingClassesOf(reading), ...markersOf(reading)]);
   const keys = [
     ...(holesOf(reading).length > 0
       ? [`fill: ${isSequence(kind) ? 'forward' : 'median'}`, 'indicator: true']

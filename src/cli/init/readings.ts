@@ -1,4 +1,6 @@
 /** What a table can be read as: sequences with a class, classes per step, series, rows or texts. */
+import { MARKERS } from '../../data/core/settings.js';
+import { isMissing } from '../../data/csv-columns.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
@@ -474,6 +476,11 @@ export function lacksTargets({ layout, target: { cells, isValue } }: Reading): b
 export function markersOf({ features, statics, target }: Reading): string[] {
   const all = [...features, ...statics, target].flatMap(({ markers }) => markers);
   return [...new Set(all)].filter(marker => !isClassOf(target, marker));
+}
+
+/** Words such as None and - among classes, which mean a missing class. */
+export function missingClassesOf({ isClass, target }: Reading): string[] {
+  return MARKERS.filter(marker => isClass && !isMissing(marker) && target.cells.includes(marker));
 }
 
 /** True for a word that means a missing value in other columns than the target. */

@@ -4,6 +4,7 @@
  * or hostile files from exhausting memory, far above realistic data.
  */
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join, resolve, sep } from 'node:path';
@@ -164,6 +165,14 @@ export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<S
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
   return unreadable(path, readingReason(error, path) ?? reasonOf(error), error);
+}
+
+/** Digest of the file at `path`; undefined if it is no regular file. */
+export async function digestOf(path: string): Promise<string | undefined> {
+  if (!(await stat(path).catch(() => undefined))?.isFile()) return undefined;
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 /** SHA-256 over the concatenated parts, lower-case hex. */
