@@ -183,14 +183,14 @@ function conducted(
   writeSweep(folder, values.length);
   const file = join(folder, 'base.yaml');
   const name = 'optimizer.learning_rate';
-  const yaml = loadExperiment(file).resolvedYaml;
+  const { resolvedYaml: yaml, experiment } = loadExperiment(file);
   const sha256 = createHash('sha256').update(yaml).digest('hex');
   const plan = planOf({
     name: 'small',
     space: { parameters: [{ keys: [name], name, distribution: { kind: 'choice', values } }], exclude: [] },
     method: { kind: 'grid' },
     pruner: { kind: 'none' },
-    epochs: 2,
+    epochs: experiment.training.num_epochs,
     parallel: 2,
     bases: [{ name: 'base.yaml', file, sha256 }],
   });
