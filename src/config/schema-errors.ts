@@ -106,7 +106,7 @@ class Explainer {
     }
   }
 
-  /** The other keys because of which a key is forbidden: those of the condition of its rule. */
+  /** The keys that forbid another key: those in the condition of the rule. */
   private conflictOf({ schemaPath }: SchemaError): string {
     const rule = this.errors.find(
       one => one.keyword === 'if' && schemaPath.startsWith(one.schemaPath.replace(/if$/, '')),

@@ -18,6 +18,7 @@ import {
   type Split,
   type Targets,
   type TargetsToRead,
+  withoutPadding,
 } from './core/dataset.js';
 import { type FileLabels, labelFacts, type PlacedLabel } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
@@ -436,7 +437,7 @@ export class Part extends ArraySequences implements FileLabels {
   /** Returns the target of a sequence or those of its steps. It has no `targetProblem`. */
   targetsAt(index: number): Int32Array | Float32Array {
     const { values, y, perStep, layout } = this;
-    if (this.isSequence) return Int32Array.from(symbolsIn(y.row(index)));
+    if (this.isSequence) return Int32Array.from(withoutPadding(y.row(index)));
     const length = this.labelled(index);
     if (values?.kind === 'value') {
       const from = index * (perStep ? layout.steps : 1) * values.size;
@@ -470,7 +471,7 @@ export class Part extends ArraySequences implements FileLabels {
   /** Symbols come first, then padding. One that a model does not know is no problem. */
   private symbolsProblem(row: NumberArray, index: number): Diagnostic | undefined {
     const { y } = this;
-    const symbols = symbolsIn(row);
+    const symbols = withoutPadding(row);
     const wrong = row.findIndex((value, i) =>
       i < symbols.length ? value < 0 || value >= MAX_CLASSES : value !== IGNORED,
     );
@@ -536,12 +537,6 @@ export class Part extends ArraySequences implements FileLabels {
     }
     return { kind: 'value', size, values, ...(perStep && { perStep }) };
   }
-}
-
-/** The symbols of a row before its padding. */
-function symbolsIn(row: NumberArray): NumberArray {
-  const end = row.indexOf(IGNORED);
-  return end < 0 ? row : row.subarray(0, end);
 }
 
 /** @throws UserError (exit 5) if two splits differ in F or the kind of targets */

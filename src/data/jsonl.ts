@@ -334,7 +334,7 @@ function isEmpty(value: unknown, { level }: JsonlConfig): boolean {
   return value === null || (Array.isArray(value) && value.length === 0);
 }
 
-/** The symbols of a target, of which there may be none. */
+/** The symbols of a target, which may be empty. */
 function targetSymbols(value: unknown, { target_level: level }: JsonlConfig): readonly string[] {
   if (level === undefined) {
     if (!Array.isArray(value)) throw new Unfit('a list of symbols, or a text with `target_level`', value);

@@ -283,8 +283,12 @@ export async function evaluateInput(
     let [symbols, unlearned, empty] = [0, 0, 0];
     const warnings = await trainedOn(saved, sources);
     const unknown = new Set<string | undefined>();
-    const isNew = ({ code, got }: Diagnostic): boolean =>
-      code !== UNKNOWN_TARGET || (unknown.size < MAX_UNKNOWN && unknown.size < unknown.add(got).size);
+    const isNew = ({ code, got }: Diagnostic): boolean => {
+      if (code !== UNKNOWN_TARGET) return true;
+      if (unknown.has(got) || unknown.size === MAX_UNKNOWN) return false;
+      unknown.add(got);
+      return true;
+    };
     const baselines = await baselinesOf(saved, options);
     if ('problem' in baselines) warnings.push(baselines.problem);
     const scores = 'scores' in baselines ? baselines.scores : undefined;

@@ -150,8 +150,8 @@ export function predictionForm(
   { input, class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
   dataset: Experiment['dataset'],
 ): PredictionForm {
-  const judged = lossOf(loss);
-  if (judged.target === 'sequence') {
+  const own = lossOf(loss);
+  if (own.target === 'sequence') {
     const targetLevel = 'target_level' in dataset ? dataset.target_level : undefined;
     return {
       ...{ kind: 'sequence', perStep: false, hasSymbols: false, quantiles: [] },
@@ -161,7 +161,7 @@ export function predictionForm(
       ...(classNames && { classNames }),
     };
   }
-  const { target, quantiles = [] } = judged;
+  const { target, quantiles = [] } = own;
   const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
   const eachStep = predictsEachStep(head);
   const hasTexts = input.kind === 'number' ? input.embedded !== undefined : vocabulary !== undefined;

@@ -360,7 +360,7 @@ function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserEr
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
 }
 
-/** A changed file is not a result of the trial, either: the run goes on once it is put back. */
+/** A changed file is no failure of the trial: the run continues when the file is put back. */
 function inputChanged({ trial, seed }: Segment, file: string, why: string): UserError {
   const message = `the sweep stops because trial ${trial}, seed ${seed} cannot continue: ${why}`;
   return damagedError('sweep/input-changed', message, { file, expected: UNCHANGED });

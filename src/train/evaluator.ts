@@ -87,7 +87,7 @@ export class Scores {
   private sum = 0;
   private weight = 0;
   private count = 0;
-  /** Inputs of sequences, of which each counts once. */
+  /** Inputs that have been counted; equal inputs count once. */
   private readonly inputs = new Set<string>();
 
   constructor(private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec'>) {

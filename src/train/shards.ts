@@ -1,5 +1,5 @@
 /** Shards of batches. In training, their number depends only on the batch size. */
-import { IGNORED, type Split } from '../data/core/dataset.js';
+import { IGNORED, type Split, withoutPadding } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, WasmMemory } from '../engine/heap.js';
@@ -355,12 +355,8 @@ function readDecoded({ symbols, logProbabilities }: DecodedMemory, row: number, 
   return Array.from({ length: beam }, (_, i) => row * beam + i)
     .filter((at, i) => i === 0 || !Number.isNaN(logProbabilities[at]))
     .map(at => {
-      const own = symbols.subarray(at * width, (at + 1) * width);
-      const length = own.indexOf(IGNORED);
-      return {
-        symbols: own.slice(0, length < 0 ? width : length),
-        logProbability: logProbabilities[at],
-      };
+      const own = withoutPadding(symbols.subarray(at * width, (at + 1) * width));
+      return { symbols: own.slice(), logProbability: logProbabilities[at] };
     });
 }
 

@@ -380,7 +380,7 @@ function isIdentifier(column: Column): boolean {
   return isName(column) || numbersRows(column);
 }
 
-/** Under a name such as `blood_group`, so many values are kinds. */
+/** A column such as `blood_group` with at most so many values is a feature, not a group. */
 const MAX_KINDS = 5;
 
 /** True for words or whole numbers under a name like `id`. */

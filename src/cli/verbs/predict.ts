@@ -103,7 +103,7 @@ export const verb = defineVerb({
     }
     if (task === 'sequences' && (options.top ?? 1) > MAX_BEAM) {
       const more = { expected: `at most ${MAX_BEAM}`, got: String(options.top) };
-      throw usageError('cli/top', 'a beam cannot keep so many sequences', { file: '--top', ...more });
+      throw usageError('cli/top', 'the number of sequences is too large', { file: '--top', ...more });
     }
     if (options.alignment && loss.kind !== 'ctc') {
       const message = `--alignment is for models with loss ctc, not ${loss.kind}`;

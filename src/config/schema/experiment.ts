@@ -7,6 +7,7 @@ import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index
 import { modelConfig } from '../../math/model/settings.js';
 import { optimizerConfig } from '../../math/optimizers/index.js';
 import { dependsOnLength, type ScheduleConfig } from '../../math/schedules/index.js';
+import { minDelta } from '../../math/schedules/plateau.js';
 import * as s from '../../util/schema.js';
 
 const NO_EFFECT = { effects: [] } as const satisfies s.KeyFacts;
@@ -230,15 +231,7 @@ const training = s.section(
           aliases: ['wait'],
           required: true,
         }),
-        min_delta: s.number({
-          description:
-            'Smallest change that counts as an improvement: a value must be better than the best by more than this.',
-          min: 0,
-          max: 1e300,
-          default: 0,
-          examples: [0.001],
-          aliases: ['threshold', 'delta', 'tolerance'],
-        }),
+        min_delta: minDelta,
       },
       {
         description: 'Stop training if a metric has not improved for `patience` evaluations in a row.',

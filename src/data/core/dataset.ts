@@ -6,6 +6,7 @@
 
 import type { Diagnostic } from '../../util/errors.js';
 import type { Shape } from '../../util/schema.js';
+import type { NumberArray } from '../formats/number-arrays.js';
 import type { InputSource } from '../reading/byte-sources.js';
 import type { ColumnSettings, ValueReaders } from './columns.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
@@ -136,9 +137,13 @@ export function targetLengthsOf({ targets, count }: Split): Int32Array | undefin
 
 /** The symbols of target `index`. */
 export function symbolsOfTarget({ values, size }: SequenceTargets, index: number): Int32Array {
-  const own = values.subarray(index * size, (index + 1) * size);
-  const end = own.indexOf(IGNORED);
-  return end < 0 ? own : own.subarray(0, end);
+  return withoutPadding(values.subarray(index * size, (index + 1) * size));
+}
+
+/** A view of `symbols` before the first {@link IGNORED}. */
+export function withoutPadding<A extends NumberArray>(symbols: A): A {
+  const end = symbols.indexOf(IGNORED);
+  return (end < 0 ? symbols : symbols.subarray(0, end)) as A;
 }
 
 /**

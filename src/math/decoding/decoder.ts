@@ -1,4 +1,5 @@
 /** Decoding of a model with a decoder: the likeliest outputs, symbol by symbol. */
+import { classProbabilities } from '../losses/ctc.js';
 import type { Loss } from '../losses/loss.js';
 import type { BatchLengths } from '../model/inputs.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -61,8 +62,8 @@ export class DecoderSearch<A extends Numbers> {
   }
 
   /**
-   * The best outputs of each row that counts, at most as many as are kept, the best first: of the
-   * batch that `encoder` evaluated last.
+   * Returns the best outputs of each row with a weight, at most `beam`, the best first. `encoder`
+   * has evaluated the batch.
    */
   async search(
     parameters: A,
@@ -107,7 +108,7 @@ export class DecoderSearch<A extends Numbers> {
     if (mask) repeatRows(mask.subarray(0, steps * batch), this.inputs.mask, 1, beam);
   }
 
-  /** Gives the decoder the last symbols of `prefixes`. */
+  /** Writes the last symbols of `prefixes` to the decoder's input. */
   private read(prefixes: readonly Prefix[], row: number): void {
     const boundary = this.spec.outputSize - 1;
     prefixes.forEach(({ symbols }, i) => {
@@ -122,17 +123,15 @@ export class DecoderSearch<A extends Numbers> {
     return this.walk.evaluate(parameters, batch, { ...this.result, states: of('after') });
   }
 
-  /** The best of all extensions of `prefixes`; those that go on have their states. */
+  /** Returns the best extensions of `prefixes`, and passes on the states of unfinished ones. */
   private grow(prefixes: readonly Prefix[], row: number): Prefix[] {
     const { beam } = this.settings;
     const width = this.spec.outputSize;
     const extensions = new Best(beam);
     prefixes.forEach(({ logProbability }, from) => {
       const at = (row * beam + from) * width;
-      const logits = this.result.predictions.subarray(at, at + width);
-      const total = logSumExp(logits);
-      for (let symbol = 0; symbol < width; symbol++)
-        extensions.add(from, symbol, logProbability + logits[symbol] - total);
+      const { logs } = classProbabilities(this.result.predictions, { steps: 1, classes: width }, at);
+      logs.forEach((log, symbol) => void extensions.add(from, symbol, logProbability + log));
     });
     let next = row * beam;
     return extensions.all.map(({ from, symbol, logProbability }) => {
@@ -164,16 +163,7 @@ function repeatRows(values: Numbers, into: Numbers, width: number, count: number
   }
 }
 
-/** In float64, so that the ranking is the same on every machine. */
-function logSumExp(logits: Numbers): number {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) largest = Math.max(largest, logit);
-  let total = 0;
-  for (const logit of logits) total += Math.exp(logit - largest);
-  return largest + Math.log(total);
-}
-
-/** The likeliest few of many; of equally likely ones those that were added first. */
+/** The most probable extensions; of equally probable ones those that were added first. */
 class Best {
   readonly all: Extension[] = [];
 

@@ -26,7 +26,7 @@ export const ctc = loss({
   make: (): LossOfSequences => ({ target: 'sequence', targetWidth: () => null, weight: () => 1, compute }),
 });
 
-/** Whether `symbols` have no path of so many steps: equal neighbors need a blank in between. */
+/** True if `symbols` need more than `steps` steps; equal neighbors need a blank in between. */
 export function isImpossible(symbols: ArrayLike<number>, steps: number): boolean {
   let needed = symbols.length;
   for (let i = 1; i < symbols.length; i++) if (symbols[i] === symbols[i - 1]) needed++;

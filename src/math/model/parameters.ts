@@ -178,7 +178,8 @@ function describeBridge(spec: ModelSpec): Description[] {
       .states(layer.settings)
       .map(({ size }) => size),
   );
-  const [{ length: count }, [size]] = [states, states];
+  const count = states.length;
+  const [size] = states;
   const parts = outputSizes(spec, encoderSize(spec) - 1);
   const width = total(parts);
   const of = (local: string, shape: Shape, graphShape: Shape): Description => ({

@@ -34,7 +34,7 @@ export interface LayerSpec {
  */
 export interface DecoderSpec {
   readonly firstLayer: number;
-  /** What its lowest layer reads: one of the outputs, of which the last is the boundary. */
+  /** The input of its lowest layer: the previous symbol, or the boundary (the last symbol). */
   readonly symbols: SymbolInput;
   readonly attention: AttentionName | 'none';
   /** Probability that an output of a layer below another one is dropped. */

@@ -5,6 +5,16 @@ import { minLearningRate, schedule, warmup } from './schedule.js';
 /** PyTorch's `eps`: smaller reductions are skipped. */
 const MIN_REDUCTION = 1e-8;
 
+export const minDelta = number({
+  description:
+    'Smallest change that counts as an improvement: a value must be better than the best by more than this.',
+  min: 0,
+  max: 1e300,
+  default: 0,
+  examples: [0.001],
+  aliases: ['threshold', 'delta', 'tolerance'],
+});
+
 /** Computed from all values of the metric so far; one that is not finite is no improvement. */
 export const plateau = schedule({
   kind: 'plateau',
@@ -35,15 +45,7 @@ export const plateau = schedule({
       examples: [2],
       aliases: ['wait'],
     }),
-    min_delta: number({
-      description:
-        'Smallest change that counts as an improvement: a value must be better than the best by more than this.',
-      min: 0,
-      max: 1e300,
-      default: 0,
-      examples: [0.001],
-      aliases: ['threshold', 'delta', 'tolerance'],
-    }),
+    min_delta: minDelta,
     cooldown: integer({
       description: 'Number of evaluations after a reduction in which a missing improvement does not count.',
       min: 0,

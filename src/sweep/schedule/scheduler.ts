@@ -76,7 +76,7 @@ export class Scheduler {
   private endIsNear = false;
   /** Virtual time at which the last segment ended. */
   private now = 0;
-  /** Whether the search has ended; what is left is to train the best trial with further seeds. */
+  /** True after the search, while the best trial is trained with more seeds. */
   isDecided = false;
   private repeats: readonly Segment[] = [];
   /** Segments that were handed out and have not ended. */
