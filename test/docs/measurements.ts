@@ -92,6 +92,7 @@ function speed(): string {
       ['Whole run: two epochs, two evaluations', run, runRatio],
       ['Training step, batch of 100', ...timed('train_step | 128 | 100 | 28 | 2')],
       ['The same with bidirectional layers', ...timed('train_step/bilstm | 128 | 100 | 28 | 2')],
+      ['The same with CTC, a batch of 64, 100 steps', ...timed('train_step/ctc | 128 | 64 | 100 | 2')],
       ['The same with 512 units', ...timed('train_step | 512 | 100 | 28 | 2')],
       ['The same with a batch of 1', ...timed('train_step | 128 | 1 | 28 | 2')],
       ['Evaluation of 10,000 images', ...timed('evaluate | 128 | 100 | 28 | 2')],

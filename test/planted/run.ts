@@ -19,26 +19,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../src/util/root.js';
-
-interface Plant {
-  /** Compiled file below the build folder, without its ending. */
-  readonly file: string;
-  /** Text that stands in it exactly once, and what is put in its place. */
-  readonly find: string;
-  readonly replace: string;
-  /** What is wrong then. */
-  readonly why: string;
-  /** test/NAME.test.ts: run in this order until one fails. */
-  readonly tests: readonly string[];
-}
-
-const plants = readFileSync(join(packageRoot, 'test/planted/plants.jsonl'), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line): Plant => {
-    const [file, find, replace, why, ...tests] = JSON.parse(line);
-    return { file, find, replace, why, tests };
-  });
+import { isPlaced, type Plant, plants } from './plants.js';
 
 /** Limit for a test without a planted error. The machine may be busy. */
 const TIMEOUT_MS = 900_000;
@@ -89,30 +70,39 @@ function failure(build: string, test: string, timeout: number): string | null {
   return `${test}: ${name?.slice(0, 70) ?? 'did not start'}`;
 }
 
-/**
- * The first failure of the tests with the error in place; null if they pass.
- * @param usual milliseconds that each test takes without it
- */
-function caughtBy(
-  build: string,
-  { file, find, replace, tests }: Plant,
-  usual: ReadonlyMap<string, number>,
-): string | null {
+/** How long each test takes without an error, in milliseconds; null if it fails already. */
+const usual = new Map<string, number | null>();
+
+function usualTime(build: string, test: string): number | null {
+  const known = usual.get(test);
+  if (known !== undefined) return known;
+  const began = performance.now();
+  const caught = failure(build, test, TIMEOUT_MS);
+  const took = caught === null ? performance.now() - began : null;
+  if (took === null) console.log(`FAILS ALREADY   ${caught}`);
+  usual.set(test, took);
+  return took;
+}
+
+/** The first failure of the tests with the error in place; null if none of them finds it. */
+function caughtBy(build: string, { file, find, replace, tests }: Plant): string | null {
   const path = join(build, `${file}.js`);
   const before = readFileSync(path, 'utf8');
-  writeFileSync(
-    path,
-    before.replace(find, () => replace),
-  );
-  try {
-    for (const test of tests) {
-      const caught = failure(build, test, plantedTimeout(usual.get(test) ?? TIMEOUT_MS));
+  for (const test of tests) {
+    const time = usualTime(build, test);
+    if (time === null) continue;
+    writeFileSync(
+      path,
+      before.replace(find, () => replace),
+    );
+    try {
+      const caught = failure(build, test, plantedTimeout(time));
       if (caught) return caught;
+    } finally {
+      writeFileSync(path, before);
     }
-    return null;
-  } finally {
-    writeFileSync(path, before);
   }
+  return null;
 }
 
 function main(build: string): boolean {
@@ -120,29 +110,13 @@ function main(build: string): boolean {
   const chosen = plants.filter(
     ({ file, why }) => wanted.length === 0 || wanted.some(part => file.includes(part) || why.includes(part)),
   );
-  const missing = chosen.filter(
-    ({ file, find }) => readFileSync(join(build, `${file}.js`), 'utf8').split(find).length !== 2,
-  );
-  for (const { file, find } of missing) console.log(`NOT FOUND ONCE  ${file}: ${find}`);
-  const usual = new Map<string, number>();
-  let isBroken = false;
-  for (const test of new Set(chosen.flatMap(({ tests }) => tests))) {
-    const began = performance.now();
-    const caught = failure(build, test, TIMEOUT_MS);
-    usual.set(test, performance.now() - began);
-    if (caught === null) continue;
-    isBroken = true;
-    console.log(`FAILS ALREADY   ${caught}`);
-  }
-  if (missing.length > 0 || isBroken) return false;
   let survivors = 0;
   chosen.forEach((plant, i) => {
-    const caught = caughtBy(build, plant, usual);
+    const caught = isPlaced(build, plant) ? caughtBy(build, plant) : null;
     if (!caught) survivors++;
     const place = plant.file.replace('src/', '');
-    console.log(
-      `${`${i + 1}`.padStart(3)}  ${place.padEnd(24)} ${plant.why.padEnd(64)} ${caught ?? 'SURVIVED'}`,
-    );
+    const verdict = caught ?? (isPlaced(build, plant) ? 'SURVIVED' : 'NOT FOUND ONCE');
+    console.log(`${`${i + 1}`.padStart(3)}  ${place.padEnd(24)} ${plant.why.padEnd(64)} ${verdict}`);
   });
   console.log(`${chosen.length - survivors} of ${chosen.length} planted errors were caught`);
   return survivors === 0;
