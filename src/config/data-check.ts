@@ -299,6 +299,7 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
     yield locator.atValue(['dataset', 'validation', 'fraction'], 'data/few-validation-sequences', message);
   }
   if (data.columns) yield* columnWarnings(data.columns, data.scaling !== undefined, locator);
+  yield* markerWarnings(loaded, data);
   yield* unknownWarnings(data, locator);
   if (seriesFacts && data.unlabelled && dataset.per_step !== true) {
     const all = train.count + (validation?.count ?? 0) + test.count + data.unlabelled;
@@ -354,6 +355,26 @@ function* columnWarnings(
   const message = `float32 cannot distinguish nearby values of these columns: ${which}`;
   const expected = 'smaller numbers, such as differences from the first value';
   yield locator.atValue(place, 'data/coarse-column', message, { expected });
+}
+
+/** Warns of numbers that look as if they meant missing values. */
+function* markerWarnings(
+  { experiment, locator }: LoadedExperiment,
+  { columns = { features: [], targets: [] }, preparation, seriesFacts }: Dataset,
+): Iterable<Diagnostic> {
+  const fills = preparation?.columns.map(({ fill }) => fill?.value) ?? [];
+  const found = (seriesFacts?.columns ?? [...columns.features, ...columns.targets]).filter(({ markers }) =>
+    markers?.some(marker => !fills.includes(marker)),
+  );
+  if (found.length === 0) return;
+  const markers = [...new Set(found.flatMap(column => column.markers ?? []))];
+  const which = named(found, column => column.markers?.join(', ') ?? '');
+  const message = `columns have numbers far from all others, which look like missing values: ${which}`;
+  const isTable = ['csv', 'parquet', 'forecast'].includes(experiment.dataset.kind);
+  const expected = isTable
+    ? `\`missing: { markers: [${markers.join(', ')}] }\` in \`dataset\` if they mean missing values`
+    : 'no value (NaN, or null in JSON) and `dataset.missing` if they mean missing values';
+  yield locator.atKey(['dataset', 'missing'], 'data/marker', message, { expected });
 }
 
 function isFar(column: Column): boolean {

@@ -297,6 +297,61 @@ const GUESSES: readonly {
       /^features +price\nmissing +1 cell in 1 column: .*\nknown +promo\nfuture +14 rows after the last sales$/m,
   },
   {
+    what: 'negative numbers among counts mean missing values, also in the future',
+    csv: table('date,visitors,price,sales', 214, i => {
+      const visitors = i % 50 === 7 || i > 199 ? -999 : 500 + ((i * 977) % 4000);
+      const sales = 100 + 10 * Math.sin((i * 2 * Math.PI) / 7) + ((i * 37) % 11);
+      return `${day(i)},${visitors},${i === 205 ? '' : (i * 13) % 7},${i > 199 ? '' : sales}`;
+    }),
+    dataset: {
+      ...{ kind: 'forecast', target: 'sales', features: ['visitors'], known: ['price'] },
+      missing: { fill: 'forward', indicator: true, markers: ['-999'] },
+    },
+    stdout:
+      /^missing +5 cells in 2 columns \(also -999\): (.*\n)+note +price has no value in 1 of the 14 rows after the last sales, first in line 207, which are filled$/m,
+  },
+  {
+    what: 'columns with few values in the future are not known in advance',
+    csv: table('date,promo,sales', 214, i => {
+      const sales = 100 + 10 * Math.sin((i * 2 * Math.PI) / 7) + ((i * 37) % 11);
+      return `${day(i)},${i > 203 ? '' : (i * 13) % 7},${i > 199 ? '' : sales}`;
+    }),
+    dataset: { features: ['promo'], known: null, missing: null },
+    stdout:
+      /^note +promo has no value in 10 of the 14 rows .*, first in line 206, so it is not known in adv/m,
+  },
+  {
+    what: 'facts that differ in few rows by mistake are named',
+    csv: table('trial,subject,age,x,mood', 480, i => {
+      const trial = i >> 3;
+      const [subject, age] = [
+        i === 9 ? 's0' : `s${9 - (trial >> 2)}`,
+        i === 82 ? 99 : 30 + ((trial * 7) % 13),
+      ];
+      return `${trial},${subject},${age},${(i * 7) % 31},${trial % 2 ? 'up' : 'down'}`;
+    }),
+    dataset: { features: ['age', 'x'], static_features: null, test: null, target: 'mood' },
+    stdout:
+      /^note +subject is the same in all rows of each trial except 1 \("s9" in line 10, "s0" in line 11\): without that, no subject would be in two splits\nnote +age is the same in all rows of each trial except 10 \("35" in line 82, "99" in line 84\): without/m,
+  },
+  {
+    what: 'an event in few sequences is no mistake',
+    csv: table('patient,hour,pulse,ill', 400, i => {
+      const patient = Math.floor(i / 10);
+      return `${patient},${i % 10},${60 + ((i * 7) % 31)},${Number(patient === 7 && i % 10 > 6)}`;
+    }),
+    dataset: { target: 'ill', sequence: { per_step: true } },
+  },
+  {
+    what: 'the time since the step before is a feature if times are uneven',
+    csv: table('id,second,x,mood', 320, i => {
+      const id = i >> 3;
+      return `${id},${(i % 8) * 10 + (i % 3 ? 0 : 6)},${(i * 7) % 31},${id % 2 ? 'up' : 'down'}`;
+    }),
+    dataset: { features: ['x', { column: 'second', encode: 'elapsed' }], sequence: { order: 'second' } },
+    stdout: /^features +x, time since the step before \(second is uneven\)$/m,
+  },
+  {
     what: 'a series of workdays',
     csv: table('date,month,rate', 150, i => {
       const date = day(7 * Math.floor(i / 5) + (i % 5));
@@ -345,8 +400,11 @@ const GUESSES: readonly {
   },
   {
     what: 'words of many kinds that repeat are features with learned vectors',
-    csv: table('town,size,price', 400, i => `town ${(i * 7) % 31},${(i * 37) % 101}.5,${(i * 13) % 89}.5`),
-    dataset: { features: [{ column: 'town', encode: 'embedding', size: 8 }, 'size'], target: 'price' },
+    csv: table('town,size,price', 200, i => `town ${(i * 7) % 31},${(i * 37) % 101}.5,${(i * 13) % 89}.5`),
+    dataset: {
+      features: [{ column: 'town', encode: 'embedding', size: 8, min_count: 2 }, 'size'],
+      target: 'price',
+    },
   },
   {
     what: 'names are read letter by letter',
@@ -361,7 +419,7 @@ const GUESSES: readonly {
     }),
     dataset: { sequence: { group: 'trial' }, features: ['x'], test: null, test_fraction: 0.2 },
     stdout:
-      /^note +subject has no value in 1 row, first in line 11: without gaps, no subject would be in two/m,
+      /^note +subject has no value in 1 row, first in line 11: without that, no subject would be in two/m,
   },
   {
     what: 'texts with gaps',
@@ -576,6 +634,14 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
         new RegExp(`${message}\\n.*another reading: --target label --as rows`),
       ] as const,
   ),
+  [
+    table('patient,x,label', 240, i => {
+      const patient = Math.floor(i / 8);
+      return `${patient},${(i * 7) % 31},${i === 21 ? 'well' : ['ill', 'well'][patient % 2]}`;
+    }),
+    2,
+    /: label is the same in all rows of each patient except 2 \("ill" in line 18, "well" in line 23\)\n.*another reading: --target label --as steps/,
+  ],
   [
     table('recording,date,x,label', 120, i => `${i >> 3},${day(i >> 3)},${(i * 7) % 31},${(i >> 3) % 2}`),
     2,

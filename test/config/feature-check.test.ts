@@ -98,6 +98,32 @@ t.test('constant features, scaled or not', async t => {
     ]);
 });
 
+t.test('numbers that look like markers of missing values', async t => {
+  const count = (recording: number) => 500 + ((recording * 97) % 4000);
+  const path = table({
+    label,
+    among: recording => (recording % 40 === 7 ? -999 : count(recording)),
+    above: recording => (recording % 30 === 8 ? 9999 : recording % 50),
+    below: recording => (recording % 30 === 9 ? -99 : (recording % 70) - 30),
+    whole: recording => (recording % 40 === 7 ? 9999 : count(recording) * 2),
+    inside: recording => (recording % 30 === 9 ? -99 : (recording % 200) - 110),
+  });
+  const features = ['among', 'above', 'below', 'whole', 'inside'];
+  const of = async (dataset: object) => {
+    const file = work.config(config({ ...CSV, path, features, ...dataset }, crossEntropy));
+    const { warnings } = await checkedData(loadExperiment(file));
+    return warnings.flatMap(({ code, message, expected }) =>
+      code === 'data/marker' ? [`${message}; ${expected}`] : [],
+    );
+  };
+  t.same(await of({}), [
+    'columns have numbers far from all others, which look like missing values: among (-999), above (9999), below (-99); `missing: { markers: [-999, 9999, -99] }` in `dataset` if they mean missing values',
+  ]);
+  t.same(await of({ missing: { markers: [-999, 9999, -99] } }), []);
+  // the fill of the user's choice is no marker
+  t.same(await of({ missing: { markers: [-999, 9999, -99], fill: -999 } }), []);
+});
+
 t.test('features that differ between training and test', async t => {
   const drift = (recording: number) => recording / 10 + random.normal();
   const columns = { label, a: noise, drift };

@@ -1,5 +1,6 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
 import { Problems } from '../../data/core/problems.js';
+import { likelyMarkers } from '../../data/core/statistics.js';
 import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../../data/csv-columns.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
@@ -15,9 +16,6 @@ import { inputFiles, readContent, shortNames } from '../../data/reading/files.js
 import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { areDates, formsOf, timeReader } from './dates.js';
-
-/** Numbers that stand for a missing value where all others are far away. */
-const PLACEHOLDERS = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
 
 /**
  * Words among numbers mean a missing value up to this fraction, and up to this number of different
@@ -147,7 +145,7 @@ function columnOf(
   const kinds = [...new Set(words)];
   const areFew = words.length <= MAX_BAD * present.length && kinds.length <= MAX_MARKERS;
   const isNumber = words.length < present.length && areFew;
-  const markers = isNumber ? [...kinds, ...placeholders(present)] : [];
+  const markers = isNumber ? [...kinds, ...markersAmong(present)] : [];
   const filled = present.filter(cell => !markers.includes(cell));
   const maxBad = isNumber ? 0 : MAX_BAD;
   const isIso = !isNumber && areDates(filled, timeOf, maxBad);
@@ -219,16 +217,12 @@ function unitOf(cells: readonly string[]): string | undefined {
   return others.length === 0 ? unit : undefined;
 }
 
-function placeholders(cells: readonly string[]): string[] {
-  const numbers = cells.flatMap(cell => cellNumber(cell) ?? []);
-  const found = new Set(numbers.filter(value => PLACEHOLDERS.has(value)));
-  const others = numbers.filter(value => !found.has(value));
-  if (found.size === 0 || others.length === 0) return [];
-  let [low, high] = [others[0], others[0]];
-  for (const value of others) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  const margin = high - low;
-  const isFar = (value: number) => value < low - margin || value > high + margin;
-  return [...new Set(cells)].filter(cell => found.has(Number(cell)) && isFar(Number(cell)));
+/** Cells with a number that looks like a marker of missing values. */
+function markersAmong(cells: readonly string[]): string[] {
+  const numbers = likelyMarkers(visit => {
+    for (const cell of cells) visit(cellNumber(cell) ?? Number.NaN);
+  });
+  return numbers.length === 0 ? [] : [...new Set(cells)].filter(cell => numbers.includes(Number(cell)));
 }
 
 /** The sort key of each row: its number, or milliseconds since 1970; NaN without a value. */

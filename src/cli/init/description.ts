@@ -3,7 +3,7 @@ import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import type { Column } from './columns.js';
-import type { NamedColumns } from './layout.js';
+import { contradictionsIn, type NamedColumns, subjectProblem } from './layout.js';
 import {
   type Choice,
   holesOf,
@@ -14,6 +14,8 @@ import {
   markersOf,
   missingClassesOf,
   type Reading,
+  unevenTimes,
+  withoutValue,
 } from './readings.js';
 
 export function described(reading: Reading): string[] {
@@ -30,6 +32,8 @@ export function described(reading: Reading): string[] {
   const read = features.filter(one => !known.includes(one));
   const listed = (columns: readonly Column[]) =>
     columns.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`).join(', ') || undefined;
+  const uneven = unevenTimes(reading);
+  const elapsed = uneven ? `, time since the step before (${uneven.name} is uneven)` : '';
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = kind !== 'rows' && kind !== 'texts' && order?.isColumn;
   const lines: readonly (readonly [label: string, text: string | undefined])[] = [
@@ -44,7 +48,7 @@ export function described(reading: Reading): string[] {
     ],
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
-    ['features', listed(read)],
+    ['features', read.length > 0 ? `${listed(read)}${elapsed}` : undefined],
     ['static', listed(reading.statics)],
     ['missing', missingIn(reading)],
     [
@@ -53,7 +57,12 @@ export function described(reading: Reading): string[] {
     ],
     ['known', known.map(({ name }) => name).join(', ') || undefined],
     ['future', ahead > 0 ? `${counted(ahead, 'row')} after the last ${target.name}` : undefined],
-    ['splits', subject?.isFull && isSequence(kind) ? `no ${subject.name} is in two of them` : undefined],
+    [
+      'splits',
+      subject && isSequence(kind) && !subjectProblem(layout)
+        ? `no ${subject.name} is in two of them`
+        : undefined,
+    ],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
     ...obstaclesOf(reading).map(text => ['note', text] as const),
     ['because', [...why, ...(layout.why === undefined ? [] : [layout.why])].join('; ') || undefined],
@@ -63,22 +72,35 @@ export function described(reading: Reading): string[] {
 
 /** What may keep a model from learning, or make its metrics unreliable. */
 function obstaclesOf(reading: Reading): string[] {
-  const { kind, layout, target, isClass } = reading;
-  const { obstacle, order, rows, shortest, subject } = layout;
+  const { kind, layout, target, isClass, features, future = [] } = reading;
+  const { group, obstacle, order, rows, shortest, subject } = layout;
   const found = obstacle === undefined ? [] : [obstacle];
   const words = missingClassesOf(reading).join(', ');
   if (words !== '')
     found.push(
       `${words} taken as a missing ${target.name}; without it in \`missing.markers\`, it is a class`,
     );
-  if (subject?.gaps && isSequence(kind))
-    found.push(
-      `${subject.name} has ${subject.gaps}: without gaps, no ${subject.name} would be in two splits`,
-    );
+  const apart = subjectProblem(layout);
+  if (apart && isSequence(kind))
+    found.push(`${apart}: without that, no ${subject?.name} would be in two splits`);
+  if (group && isSequence(kind) && kind !== 'series')
+    for (const column of features) {
+      const contradiction = contradictionsIn(rows, group, column);
+      if (contradiction) found.push(`${contradiction}: without that, it would be a static feature`);
+    }
   if (kind === 'rows' && order?.isDate)
     found.push(
       `${order.columns[0].name} orders the rows, but no column says which belong together, so each is read alone: a column that numbers parts of the time can be --group`,
     );
+  const ahead = future.flat();
+  for (const column of kind === 'series' && ahead.length > 0 ? features : []) {
+    const lacking = withoutValue(column, ahead);
+    const isKnown = knownOf(reading).includes(column);
+    if (lacking.length > 0 && lacking.length < ahead.length)
+      found.push(
+        `${column.name} has no value in ${lacking.length} of the ${counted(ahead.length, 'row')} after the last ${target.name}, first in ${column.nameOf(lacking[0])}, ${isKnown ? 'which are filled' : 'so it is not known in advance'}`,
+      );
+  }
   if (kind === 'series' && lacksTargets(reading))
     found.push(`${target.name} has gaps, so each step of a forecast is predicted alone (\`per_step: true\`)`);
   if (kind === 'series')

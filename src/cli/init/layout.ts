@@ -170,16 +170,22 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   }: Pick<Layout, 'group' | 'order'> & { why?: string | undefined }): Layout {
     const rows = rowsIn(group);
     if (order?.isColumn) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
-    const isCoarser = (column: Column) =>
-      column.distinct >= 3 && column.distinct < rows.length && isConstantWithin(rows, column);
     const subjects = group
-      ? free.filter(column => column !== group && !isGappy(column) && isCoarser(column))
+      ? free.filter(
+          column =>
+            column !== group &&
+            !isGappy(column) &&
+            column.distinct >= MIN_SUBJECTS &&
+            column.distinct < rows.length &&
+            USUAL.subject.test(column.name) &&
+            (isConstantWithin(rows, column) || contradictionsIn(rows, group, column)),
+        )
       : [];
     return {
       group,
       perFile: group !== undefined && group === files,
       why,
-      subject: subjects.find(({ name, distinct }) => USUAL.subject.test(name) && distinct >= MIN_SUBJECTS),
+      subject: subjects[0],
       order,
       rows,
       shortest: rows.reduce((least, list) => Math.min(least, list.length), Number.POSITIVE_INFINITY),
@@ -193,6 +199,48 @@ export function isConstantWithin(rows: readonly (readonly number[])[], { cells, 
     const first = list.find(row => isValue(cells[row]));
     return list.every(row => cells[row] === cells[first ?? row] || !isValue(cells[row]));
   });
+}
+
+/** Maximum fraction of groups in which a value that is the same in all others is a mistake. */
+const MAX_MISTAKEN = 0.05;
+/** Columns with more values have no states that an event changes. */
+const MAX_STATES = 5;
+
+/**
+ * Says in which groups a column has several values if it has one in nearly all of them, as if by
+ * mistake.
+ */
+export function contradictionsIn(rows: Layout['rows'], group: Column, column: Column): string | undefined {
+  const { name, cells, isValue, nameOf } = column;
+  const changing: (readonly [first: number, other: number])[] = [];
+  const constant: string[] = [];
+  for (const list of rows) {
+    const [first, ...others] = list.filter(row => isValue(cells[row]));
+    const other = others.find(row => cells[row] !== cells[first]);
+    if (other !== undefined) changing.push([first, other]);
+    else if (first !== undefined) constant.push(cells[first]);
+  }
+  if (changing.length === 0 || changing.length > MAX_MISTAKEN * rows.length) return undefined;
+  const counts = countsOf(constant);
+  // an event changes one of few values to one that groups rarely have throughout
+  const isUsual = (row: number) => (counts.get(cells[row]) ?? 0) >= changing.length;
+  if (counts.size <= MAX_STATES && !changing.flat().every(isUsual)) return undefined;
+  const [[first, other]] = changing;
+  const [value, odd] = [first, other].map(row => `${JSON.stringify(cells[row])} in ${nameOf(row)}`);
+  const more = changing.length > 1 ? `, and ${counted(changing.length - 1, 'other')}` : '';
+  return `${name} is the same in all rows of each ${group.name} except ${group.cells[first]} (${value}, ${odd})${more}`;
+}
+
+export function countsOf(values: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
+
+/** Why the subject cannot keep its sequences in one split. */
+export function subjectProblem({ group, rows, subject }: Layout): string | undefined {
+  if (subject?.gaps) return `${subject.name} has ${subject.gaps}`;
+  return subject && group && contradictionsIn(rows, group, subject);
 }
 
 /** A column with fewer gaps may group or order the rows, and the gaps are a mistake. */

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
-import type { Layout } from './layout.js';
+import { type Layout, subjectProblem } from './layout.js';
 import {
   holesOf,
   isClassOf,
@@ -16,6 +16,7 @@ import {
   markersOf,
   missingClassesOf,
   type Reading,
+  unevenTimes,
 } from './readings.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
@@ -126,7 +127,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
     sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     date_format: time !== undefined && dateFormatOf(layout),
-    ...(subject?.isFull && { ...bySubject(subject), test_fraction: false }),
+    ...(subject && !subjectProblem(layout) && { ...bySubject(subject), test_fraction: false }),
     per_step: perStep ? ', per_step: true' : '',
     any_column: isAlone && inputKind !== 'text' && 'COLUMN',
   });
@@ -203,13 +204,15 @@ function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values
   const { target, features, unused } = reading;
   const known = reading.kind === 'series' ? knownOf(reading) : [];
   const read = features.filter(one => !known.includes(one));
+  const uneven = unevenTimes(reading);
+  const elapsed = uneven ? [`{ column: ${scalar(uneven.name)}, encode: elapsed }`] : [];
   const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
   return {
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
     target: scalar(target.name),
-    features: featuresOf(reading, read),
-    static_features: featuresOf(reading, reading.statics),
+    features: flow([...read.map(one => featureOf(reading, one)), ...elapsed]),
+    static_features: flow(reading.statics.map(one => featureOf(reading, one))),
     missing: missingOf(reading),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
   };
@@ -229,15 +232,10 @@ function missingOf(reading: Reading): string | undefined {
   return keys.length === 0 ? undefined : `{ ${keys.join(', ')} }`;
 }
 
-function featuresOf(reading: Reading, columns: readonly Column[]): string | undefined {
-  const all = columns.map(one => featureOf(reading, one));
-  return all.length === 0 ? undefined : `[${all.join(', ')}]`;
-}
-
 function featureOf(reading: Reading, column: Column): string {
   const name = scalar(column.name);
   if (isEncoded(reading, column))
-    return `{ column: ${name}, encode: ${isVocabulary(column) ? 'embedding, size: 8' : 'one_hot'} }`;
+    return `{ column: ${name}, encode: ${isVocabulary(column) ? 'embedding, size: 8, min_count: 2' : 'one_hot'} }`;
   const markers = list(column.markers.filter(marker => isClassOf(reading.target, marker)));
   return markers === undefined ? name : `{ column: ${name}, missing: { markers: ${markers} } }`;
 }
@@ -369,7 +367,11 @@ export function scalar(text: string): string {
 
 /** Undefined if there are none. */
 export function list(names: readonly string[]): string | undefined {
-  return names.length === 0 ? undefined : `[${names.map(scalar).join(', ')}]`;
+  return flow(names.map(scalar));
+}
+
+function flow(items: readonly string[]): string | undefined {
+  return items.length === 0 ? undefined : `[${items.join(', ')}]`;
 }
 
 /** Text for a YAML comment: escapes line breaks. */

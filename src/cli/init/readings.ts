@@ -5,7 +5,16 @@ import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { type Column, type Columns, columnNamed, isWhole } from './columns.js';
-import { isConstantWithin, isTarget, type Layout, layoutOf, type NamedColumns, USUAL } from './layout.js';
+import {
+  contradictionsIn,
+  countsOf,
+  isConstantWithin,
+  isTarget,
+  type Layout,
+  layoutOf,
+  type NamedColumns,
+  USUAL,
+} from './layout.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts'] as const;
 
@@ -47,8 +56,8 @@ export interface Choice extends NamedColumns {
 const MAX_CLASSES = 20;
 /** Of the name of a class. */
 const MAX_WORDS = 5;
-/** Mean number of rows with the same word, to learn a vector for each. */
-const MIN_REPEATS = 10;
+/** Number of rows with the same word, to learn a vector for it. */
+const MIN_REPEATS = 5;
 const MIN_FORECAST_STEPS = 40;
 /** Maximum fraction of missing values of a column that is used. */
 const MAX_MISSING = 0.95;
@@ -101,6 +110,7 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
   const isMeasured = isMeasure(target);
   const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target));
   const isConstant = group !== undefined && isConstantWithin(rows, target);
+  const contradiction = group && contradictionsIn(rows, group, target);
   const isSubjects = subject !== undefined && (target === subject || isFactOf(subject, target));
   const last = columns.at(-1);
   const hints: readonly (readonly [is: boolean, score: number, why: string])[] = [
@@ -140,11 +150,12 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
   if (group !== undefined) {
     const few = rows.length < MIN_SEQUENCES ? -4 : 0;
     const held = `${name} is the same in all rows of each ${group.name}`;
-    const obstacle = bad ?? unplaced;
-    if (isConstant) add('sequences', 3 + hinted + few, [...reasons, held], obstacle);
-    else {
+    const obstacle = bad ?? unplaced ?? contradiction;
+    if (isConstant || contradiction) add('sequences', 3 + hinted + few, [...reasons, held], obstacle);
+    if (!isConstant) {
       const value = isClass ? 0 : -1;
-      add('steps', 2 + hinted + few + value, [...reasons, `${name} differs within ${group.name}`], obstacle);
+      const differs = `${name} differs within ${group.name}`;
+      add('steps', 2 + hinted + few + value, [...reasons, differs], bad ?? unplaced);
     }
   }
   if (order && isNumber && !isConstant && distinct > 1) {
@@ -295,7 +306,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
     const isFact =
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
     const areFew = 2 * distinct <= (isFact ? rows.length : column.cells.length);
-    const isWords = canEncode && areFew && (isLabel(column) || (!isFact && isVocabulary(column)));
+    const isWords = canEncode && ((areFew && isLabel(column)) || (!isFact && isVocabulary(column)));
     const own = isNumber ? 'numbers' : 'words';
     const reasons: readonly (readonly [boolean, string])[] = [
       [problem !== undefined, String(problem)],
@@ -370,10 +381,11 @@ function isLabel(column: Column): boolean {
   return distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length && areWords(column);
 }
 
-/** True for words of many kinds that repeat. */
+/** True for words of many kinds, most of which repeat. */
 export function isVocabulary(column: Column): boolean {
-  const { distinct, cells } = column;
-  return distinct > MAX_CLASSES && MIN_REPEATS * distinct <= cells.length && areWords(column);
+  if (column.distinct <= MAX_CLASSES || !areWords(column)) return false;
+  const repeated = [...countsOf(column.cells).values()].filter(count => count >= MIN_REPEATS);
+  return 2 * repeated.reduce((sum, count) => sum + count, 0) >= column.cells.length;
 }
 
 function isIdentifier(column: Column): boolean {
@@ -451,25 +463,48 @@ export function isEncoded({ inputKind }: Reading, column: Column): boolean {
 }
 
 /** The columns whose missing values are filled, with their numbers. */
-export function holesOf({ kind, inputKind, features, statics, target, layout }: Reading): number[] {
+export function holesOf(reading: Reading): number[] {
+  const { kind, inputKind, features, statics, target, layout, future = [] } = reading;
   const { rows } = layout;
   const read = inputKind === 'number' ? features.filter(({ isNumber }) => isNumber) : [];
-  const without = ({ cells, isValue }: Column, list: readonly number[]) =>
-    list.filter(row => !isValue(cells[row])).length;
+  const known = kind === 'series' ? knownOf(reading) : [];
   const counts =
     kind === 'series'
-      ? [target, ...read].map(column => without(column, rows.flat()))
+      ? [target, ...read].map(
+          column =>
+            withoutValue(column, rows.flat()).length +
+            (known.includes(column) ? withoutValue(column, future.flat()).length : 0),
+        )
       : read.map(({ missing }) => missing);
   const numbers = statics.filter(({ isNumber }) => isNumber);
   const ofSequences = numbers.map(
-    column => rows.filter(list => without(column, list) === list.length).length,
+    column => rows.filter(list => withoutValue(column, list).length === list.length).length,
   );
   return [...counts, ...ofSequences].filter(count => count > 0);
 }
 
+/** The rows of a list in which a column has no value. */
+export function withoutValue({ cells, isValue }: Column, list: readonly number[]): number[] {
+  return list.filter(row => !isValue(cells[row]));
+}
+
 /** True if a step of a series before its last value has none. */
-export function lacksTargets({ layout, target: { cells, isValue } }: Reading): boolean {
-  return layout.rows.some(list => list.some(row => !isValue(cells[row])));
+export function lacksTargets({ layout, target }: Reading): boolean {
+  return layout.rows.some(list => withoutValue(target, list).length > 0);
+}
+
+/** Maximum difference between even times of steps, as a fraction of their median. */
+const MAX_DEVIATION = 0.25;
+/** Fraction of other times from which on they are uneven. */
+const MIN_UNEVEN = 0.1;
+
+/** The column with the times of steps if these are uneven. */
+export function unevenTimes({ kind, inputKind, layout: { order, rows } }: Reading): Column | undefined {
+  if (!isSequence(kind) || kind === 'series' || inputKind !== 'number' || !order?.isColumn) return undefined;
+  const passed = rows.flatMap(list => list.slice(1).map((row, i) => order.at[row] - order.at[list[i]]));
+  const usual = passed.toSorted((a, b) => a - b)[passed.length >> 1];
+  const uneven = passed.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual);
+  return uneven.length > MIN_UNEVEN * passed.length ? order.columns[0] : undefined;
 }
 
 /** What means a missing value besides the usual markers. */
@@ -489,13 +524,13 @@ export function isClassOf({ cells, isValue }: Column, marker: string): boolean {
 }
 
 /**
- * What is known in advance: features with values in the future, and parts of a date but the year,
- * which repeat.
+ * What is known in advance: features with a value in most rows of the future, and parts of a date
+ * but the year, which repeat.
  */
 export function knownOf({ layout: { order }, features, future = [] }: Reading): Column[] {
   const parts = order?.isColumn ? [] : (order?.columns.slice(1) ?? []);
   const rows = future.flat();
-  const isGiven = ({ cells, isValue }: Column) => rows.length > 0 && rows.every(row => isValue(cells[row]));
+  const isGiven = (column: Column) => 2 * withoutValue(column, rows).length < rows.length;
   return [...parts.filter(({ isNumber }) => isNumber), ...features.filter(isGiven)];
 }
 

@@ -84,6 +84,8 @@ export interface Column {
   readonly max: number;
   /** Number of missing values, which the others leave out; absent if there are none. */
   readonly missing?: number;
+  /** Values that look like markers of missing ones; absent if there are none. */
+  readonly markers?: readonly number[];
 }
 
 export type Targets =

@@ -6,6 +6,28 @@ export function isConstant({ min, max }: Column): boolean {
   return min === max;
 }
 
+/** Numbers that are often written for a missing value. */
+const MARKERS: ReadonlySet<number> = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
+
+/**
+ * Numbers that look like markers of missing values: they are far from all others, or negative where
+ * the others are not.
+ */
+export function likelyMarkers(each: (visit: (value: number) => void) => void): number[] {
+  const found = new Set<number>();
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  each(value => {
+    if (MARKERS.has(value)) found.add(value);
+    else {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  });
+  const range = high - low;
+  const isFar = (value: number) => (value > 0 ? value - high > range : low >= 0 || 2 * (low - value) > range);
+  return range >= 0 ? [...found].filter(isFar).sort((a, b) => a - b) : [];
+}
+
 /**
  * Rows of numbers of equal width: calls `visit` for each row, which starts at `values[at]`; `step`
  * is its step in its sequence.
@@ -104,6 +126,8 @@ export function columnsOf(
   });
   return Array.from({ length: width }, (_, i) => {
     const missing = (i < firstStatic ? steps : sequences) - counts[i];
+    const mayHaveMarkers = MARKERS.has(min[i]) || MARKERS.has(max[i]);
+    const markers = mayHaveMarkers ? likelyMarkers(visit => rows((values, at) => visit(values[at + i]))) : [];
     return {
       name: name(i),
       mean: mean[i],
@@ -111,6 +135,7 @@ export function columnsOf(
       min: min[i],
       max: max[i],
       ...(missing > 0 && { missing }),
+      ...(markers.length > 0 && { markers }),
     };
   });
 }
