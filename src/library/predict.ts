@@ -41,7 +41,10 @@ export interface EvaluateOptions extends SavedModelOptions, RejectionOptions {
    * folders or patterns, or a stream.
    */
   readonly input?: string | readonly string[] | Readable;
-  /** Current location of the data: keys of `dataset`, such as `{ 'dataset.path': 'moved.csv' }`. */
+  /**
+   * Current location of the data, such as `{ 'dataset.path': 'moved.csv' }`, or how to decode:
+   * `{ 'decode.beam': 8 }`.
+   */
   readonly set?: Overrides;
   /**
    * Called with the number of evaluated sequences; `total` is null for an input, whose end is not
@@ -154,8 +157,10 @@ export type PredictionSource =
   | { readonly split: SplitName };
 
 export interface PredictOptions extends SavedModelOptions, RejectionOptions {
-  /** Current location of the data of a split. */
+  /** Current location of the data of a split, or keys of `decode`. */
   readonly set?: Overrides;
+  /** List this many of the most probable classes, or of the best sequences, in each prediction. */
+  readonly top?: number;
   /** Predict only the first sequences, this many. Default: all. */
   readonly limit?: number;
 }
@@ -188,11 +193,12 @@ export async function* predict(
     ...SAVED_MODEL_OPTIONS,
     onRejected: args.callback,
     limit: args.integer(1),
+    top: args.integer(1),
   });
   const { checkpoint, weights, set, backend = 'auto', threads, onRejected, signal } = options;
-  const { limit = Number.POSITIVE_INFINITY } = options;
+  const { limit = Number.POSITIVE_INFINITY, top } = options;
   signal?.throwIfAborted();
-  const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
+  const saved = openModel(directory, { checkpoint, weights, set: assignments(set), top });
   const opened = isSplit(source) ? openWithData : openWithoutData;
   const model = new Model(await opened(saved, { backend, threads }));
   try {

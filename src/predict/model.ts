@@ -38,6 +38,8 @@ export interface LoadModelOptions extends WhichWeights {
   readonly backend?: BackendRequest;
   /** Threads for kernels. Default: as many as the process may use. */
   readonly threads?: number;
+  /** List this many of the most probable classes, or of the best sequences, in each prediction. */
+  readonly top?: number;
 }
 
 const checkpoint: args.Kind = {
@@ -97,7 +99,7 @@ const GENERATE_OPTIONS = { length: args.integer(0), temperature, seed: args.inte
  */
 export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
   args.checkArgument('loadModel', 'run', run, args.path);
-  args.checkOptions<LoadModelOptions>('loadModel', options, MODEL_OPTIONS);
+  args.checkOptions<LoadModelOptions>('loadModel', options, { ...MODEL_OPTIONS, top: args.integer(1) });
   const { backend = 'auto', threads, ...which } = options;
   return new Model(await openWithoutData(openModel(run, which), { backend, threads }));
 }

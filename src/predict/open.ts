@@ -4,6 +4,7 @@
  */
 import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, measuredMetrics } from '../config/index.js';
+import { MAX_BEAM } from '../config/schema/experiment.js';
 import { pathsIn } from '../config/schema/schema.js';
 import {
   type DataRecord,
@@ -27,7 +28,7 @@ import {
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { isImpossible } from '../math/losses/ctc.js';
-import { type LossSettings, lossFor, lossOf, targetSize } from '../math/losses/index.js';
+import { type LossSettings, lossFor, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { absoluteError, scaledError } from '../math/metrics/errors.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
@@ -57,8 +58,10 @@ import { Predictor, type WhichWeights } from './predictor.js';
 import type { RejectionOptions } from './session.js';
 
 export interface OpenModelOptions extends WhichWeights {
-  /** `key.path=value`: the current location of the run's data. */
+  /** `key.path=value`: the current location of the run's data, or how to decode. */
   readonly set?: readonly string[];
+  /** The best classes, or sequences of symbols, to list in each prediction. */
+  readonly top?: number | undefined;
 }
 
 export type SavedModel = ReturnType<typeof openModel>;
@@ -68,7 +71,7 @@ export type SavedModel = ReturnType<typeof openModel>;
  * may have removed the file.
  * @param path the run directory, as given by the user
  */
-export function openModel(path: string, { checkpoint, weights, set = [] }: OpenModelOptions = {}) {
+export function openModel(path: string, { checkpoint, weights, set = [], top }: OpenModelOptions = {}) {
   const run = Run.open(path);
   const { directory, manifest } = run;
   const { files } = directory;
@@ -87,21 +90,37 @@ export function openModel(path: string, { checkpoint, weights, set = [] }: OpenM
   }
   const { path: file, step, epoch, tensors } = saved;
   const which: WeightsName = weights ?? (hasAverage ? 'average' : 'trained');
-  return { path, loaded, file, tensors, weights: which, manifest, step, epoch };
+  const listing = top === undefined ? loaded : { ...loaded, experiment: withTop(loaded.experiment, top) };
+  return { path, loaded: listing, file, tensors, weights: which, manifest, step, epoch, top };
 }
 
-/** Keys that say how data are stored or how many are read, without effect on predictions. */
+/** With a beam that finds `top` sequences of symbols. */
+function withTop(experiment: Experiment, top: number): Experiment {
+  const task = taskOf(lossFor(experiment.loss, experiment.model));
+  const refused = (message: string, more?: object) =>
+    usageError('predict/top', message, { file: '--top', ...more });
+  if (task === 'classes') return experiment;
+  if (task !== 'sequences') throw refused('this model predicts values, not classes');
+  if (top > MAX_BEAM) {
+    const more = { expected: `at most ${MAX_BEAM}`, got: String(top) };
+    throw refused('the number of sequences is too large', more);
+  }
+  const { beam = 1, ...decode } = experiment.decode ?? {};
+  return { ...experiment, decode: { ...decode, beam: Math.max(beam, top) } };
+}
+
+/** Keys that say how data are stored, how many are read, or how outputs are decoded. */
 const FREE: readonly string[] = [
   'dataset.delimiter',
   'dataset.date_format',
   'dataset.memory',
   'dataset.stride',
+  'decode',
+  'decode.beam',
+  'decode.limit',
 ];
 
-/**
- * Only the location of the data can change: other columns or another scaling would yield wrong
- * predictions.
- */
+/** Other columns or another scaling would yield wrong predictions. */
 function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set: readonly string[]): void {
   const places = [before, after].flatMap(({ experiment: { dataset } }) =>
     pathsIn({ dataset }).map(([, at]) => at.join('.')),
@@ -112,9 +131,9 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set:
   const others = configDifferences(before, after).filter(({ key }) => !FREE.includes(key) && !isPlace(key));
   const problems = others.map(({ key, b }) => ({
     code: 'cli/set',
-    message: `only the location of the data can change for a finished run, not \`${key}\``,
+    message: `only the location of the data and \`decode\` can change for a finished run, not \`${key}\``,
     file: '--set',
-    expected: 'a path in `dataset`, such as dataset.path=FILE',
+    expected: 'a path in `dataset`, such as dataset.path=FILE, or decode.beam=8',
     got: set.find(assignment => assignment.trim().startsWith(`${key}=`)) ?? JSON.stringify(b?.value ?? null),
   }));
   if (problems.length > 0) throw usageErrors(problems);
@@ -131,6 +150,7 @@ export interface OpenedModel {
   readonly scaling: DataScaling | undefined;
   /** Of steps that a program passes. */
   readonly readers: ValueReaders | undefined;
+  readonly top: SavedModel['top'];
 }
 
 /** Opens the model and the data of its run. */
@@ -217,14 +237,14 @@ export function readerFor(
 }
 
 async function start(
-  { loaded, file, tensors, weights }: SavedModel,
+  { loaded, file, tensors, weights, top }: SavedModel,
   run: ModelRun,
   of: Pick<OpenedModel, 'data' | 'scaling'>,
 ): Promise<OpenedModel> {
   const pool = await ShardPool.open(run);
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
   const { experiment } = loaded;
-  return { experiment, run, pool, ...of, readers: valueReaders(experiment.dataset, of.data) };
+  return { experiment, run, pool, ...of, readers: valueReaders(experiment.dataset, of.data), top };
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Predictions of sequences: their form, and how outputs of a model become one. */
 import type { Experiment } from '../config/index.js';
 import { type DataRecord, IGNORED, type TextLevel } from '../data/index.js';
-import { alignmentOf } from '../math/decoding/ctc.js';
+import { alignmentOf, type Decoded } from '../math/decoding/ctc.js';
 import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { type Numbers, predictedClass } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
-import type { ModelSpec } from '../math/model/spec.js';
+import { hasAttention, type ModelSpec } from '../math/model/spec.js';
 import { probabilities, type Readout } from '../train/evaluator.js';
 import type { Computed } from '../train/shards.js';
 import type { Diagnostic } from '../util/errors.js';
@@ -59,6 +59,8 @@ export interface ClassPrediction extends PredictionPlace {
   readonly probabilities: Float64Array;
   /** `[C]`, raw outputs. */
   readonly logits: Float32Array;
+  /** The most probable classes, the most probable first; absent without the option `top`. */
+  readonly top?: readonly RankedClass[];
   /** The true class; null if ignored, absent for sequences without labels. */
   readonly label?: number | null;
 }
@@ -96,12 +98,17 @@ export interface RankedSequence {
 export interface SymbolsPrediction extends PredictionPlace, RankedSequence {
   readonly kind: 'sequence';
   /**
-   * The best sequences, the best first: `decode.beam` of them, or fewer. With the loss `ctc` the
-   * most probable ones; of a decoder, those with the highest mean log probability of a symbol.
+   * The best sequences, the best first: `decode.beam` or the option `top` of them, or fewer. With
+   * the loss `ctc` the most probable ones; of a decoder, those with the highest mean log
+   * probability of a symbol.
    */
-  readonly likeliest: readonly RankedSequence[];
-  /** The step of the input at which each symbol is read, from 0; empty if a decoder writes them. */
-  readonly steps: readonly number[];
+  readonly top: readonly RankedSequence[];
+  /**
+   * The step of the input at which each symbol is read, from 0: where it begins in the likeliest
+   * path of the loss `ctc`, or the step with the largest weight in the attention of a decoder.
+   * Absent for a decoder without attention, and if an output is NaN.
+   */
+  readonly alignment?: readonly number[];
   /** The true symbols; absent for sequences without labels. */
   readonly target?: SymbolList;
 }
@@ -134,8 +141,12 @@ export interface PredictionForm {
   readonly size: number;
   /** How the text of a target is split into symbols; absent if they are listed, or for others. */
   readonly targetLevel?: TextLevel;
+  /** What aligns predicted symbols with steps of the input; absent if nothing does. */
+  readonly alignment?: 'ctc' | 'attention';
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
+  /** The option `top`: how many classes or sequences each prediction lists. */
+  readonly top?: number;
   /** True if predictions have the `symbol` of their step, unless a program passes steps without. */
   readonly hasSymbols: boolean;
   /** Name of each class; absent if the data do not name them. */
@@ -145,19 +156,22 @@ export interface PredictionForm {
 }
 
 export function predictionForm(
-  { head, outputSize }: ModelSpec,
+  spec: ModelSpec,
   loss: LossSettings,
   { input, class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
   dataset: Experiment['dataset'],
 ): PredictionForm {
   const own = lossOf(loss);
+  const { head, outputSize } = spec;
   if (own.target === 'sequence') {
     const targetLevel = 'target_level' in dataset ? dataset.target_level : undefined;
+    const alignment = loss.kind === 'ctc' ? 'ctc' : hasAttention(spec) && 'attention';
     return {
       ...{ kind: 'sequence', perStep: false, hasSymbols: false, quantiles: [] },
       // without the blank
       size: outputSize - 1,
       ...(targetLevel && { targetLevel }),
+      ...(alignment && { alignment }),
       ...(classNames && { classNames }),
     };
   }
@@ -188,7 +202,7 @@ export function classMemory(length: number): [logits: Float32Array, probabilitie
  * @internal
  */
 export function predictionOf(
-  { kind, size, classNames }: PredictionForm,
+  { kind, size, classNames, top }: PredictionForm,
   readout: Readout,
   computed: {
     readonly step: number;
@@ -223,13 +237,21 @@ export function predictionOf(
     probability: best < 0 ? Number.NaN : ofClasses[best],
     probabilities: ofClasses,
     logits,
+    ...(top !== undefined && { top: topClasses(ofClasses, top, classNames) }),
     ...(target && { label: target[0] === IGNORED ? null : target[0] }),
   };
 }
 
-/** @internal */
+/**
+ * Listed symbols that have white space or quotes, or are empty, are quoted, so that texts of
+ * different lists differ.
+ * @internal
+ */
 export function textOfSymbols(symbols: SymbolList, level: TextLevel | undefined): string {
-  return symbols.join(level === 'character' ? '' : ' ');
+  if (level === 'character') return symbols.join('');
+  const quoted = (symbol: SymbolList[number]) =>
+    typeof symbol === 'string' && !/^[^\s"]+$/.test(symbol) ? JSON.stringify(symbol) : symbol;
+  return (level === 'word' ? symbols : symbols.map(quoted)).join(' ');
 }
 
 /**
@@ -241,27 +263,34 @@ export function symbolsPrediction(
   { outputs, decoded = [] }: Pick<Computed, 'outputs' | 'decoded'>,
   { target, time }: { readonly target?: Int32Array | undefined; readonly time?: string | undefined },
 ): SymbolsPrediction {
-  const { classNames, targetLevel, size } = form;
+  const { classNames, targetLevel } = form;
   const named = (symbols: ArrayLike<number>) =>
     Array.from(symbols, symbol => (symbol < 0 ? null : (classNames?.[symbol] ?? symbol)));
-  const likeliest = decoded.map(({ symbols, logProbability }): RankedSequence => {
+  const top = decoded.map(({ symbols, logProbability }): RankedSequence => {
     const list = named(symbols);
     return { symbols: list, text: textOfSymbols(list, targetLevel), probability: Math.exp(logProbability) };
   });
-  const classes = size + 1;
-  const probabilities = classProbabilities(outputs, { steps: outputs.length / classes, classes });
-  const [best] = decoded;
-  // a decoder has no outputs for the steps of its input
-  const isAligned = outputs.length > 0 && !Number.isNaN(best.logProbability);
+  const alignment = alignmentIn(form, outputs, decoded[0]);
   return {
     kind: 'sequence',
     step: 0,
     ...(time !== undefined && { time }),
-    ...likeliest[0],
-    likeliest,
-    steps: isAligned ? alignmentOf(probabilities, best.symbols) : [],
+    ...top[0],
+    top,
+    ...(alignment && { alignment }),
     ...(target && { target: named(target) }),
   };
+}
+
+function alignmentIn(
+  { alignment, size }: PredictionForm,
+  outputs: Float32Array,
+  { symbols, logProbability, attended }: Decoded,
+): number[] | undefined {
+  if (alignment === undefined || Number.isNaN(logProbability)) return undefined;
+  if (alignment === 'attention') return attended?.map(({ step }) => step);
+  const classes = size + 1;
+  return alignmentOf(classProbabilities(outputs, { steps: outputs.length / classes, classes }), symbols);
 }
 
 /** Splits a forecast of the whole horizon into its steps, of `size` values each. */
@@ -290,16 +319,13 @@ export interface RankedClass {
   readonly probability: number;
 }
 
-/**
- * Returns the `count` most probable classes of a prediction (lower class first if equal); empty if
- * an output is NaN.
- */
-export function topClasses(
-  { predicted, probabilities }: ClassPrediction,
+/** The `count` most probable classes (lower class first if equal); empty if an output is NaN. */
+function topClasses(
+  probabilities: Float64Array,
   count: number,
-  classNames?: readonly string[],
+  classNames: readonly string[] | undefined,
 ): RankedClass[] {
-  if (predicted === null) return [];
+  if (probabilities.some(Number.isNaN)) return [];
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
   return order.slice(0, count).map(k => ({
     class: k,

@@ -58,8 +58,9 @@ export class Predictor {
   private readonly passes = new Map<string, ShardedBatches>();
 
   constructor(private readonly model: OpenedModel) {
-    const { experiment, run, data } = model;
-    this.form = predictionForm(run.spec, run.loss, data, experiment.dataset);
+    const { experiment, run, data, top } = model;
+    const form = predictionForm(run.spec, run.loss, data, experiment.dataset);
+    this.form = { ...form, ...(top !== undefined && { top }) };
   }
 
   /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */

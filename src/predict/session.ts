@@ -164,8 +164,8 @@ export class StepModel {
     const begins = likeliest !== before && likeliest !== blank;
     const logProbability = Math.log(probabilityOf(outputs, likeliest));
     const decoded = [{ symbols: begins ? [likeliest] : [], logProbability }];
-    const { steps, ...prediction } = symbolsPrediction(this.form, { outputs, decoded }, {});
-    return { ...prediction, step, steps: steps.map(() => step) };
+    const prediction = symbolsPrediction(this.form, { outputs, decoded }, {});
+    return { ...prediction, step, alignment: begins ? [step] : [] };
   }
 }
 

@@ -11,14 +11,14 @@ import {
   type ProgramCompiler,
 } from '../engine/linked-executable.js';
 import type { Width } from '../engine/simd-compile.js';
-import { type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
+import { type Attended, type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
 import { DecoderSearch, type DecoderSettings } from '../math/decoding/decoder.js';
 import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
 import { type BatchLengths, countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import type { ModelSpec } from '../math/model/spec.js';
+import { hasAttention, type ModelSpec } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
 import { BatchWriter } from './batch.js';
@@ -88,7 +88,12 @@ interface DecodedMemory {
   readonly symbols: Int32Array;
   /** [B, beam]; NaN if there are fewer. */
   readonly logProbabilities: Float64Array;
+  /** Of the likeliest, if a decoder attends: steps [B, longest], and weights [B, longest, T]. */
+  readonly attended?: { readonly steps: Int32Array; readonly weights: Uint8Array };
 }
+
+/** Maximum weights of the attention that are kept of a sequence: those of a picture. */
+const MAX_WEIGHTS = 2 ** 14;
 
 export class ShardComputer {
   private readonly walk: ScheduleWalk<Float32Array>;
@@ -136,7 +141,8 @@ export class ShardComputer {
 /** How a decoder is to write its outputs; undefined if the model has none, or in training. */
 export function decoderSettings({ spec, shape, decode }: ShardJob): DecoderSettings | undefined {
   if (!decode || !spec.decoder) return undefined;
-  return { ...decode, limit: longestOutput(decode, shape) };
+  const limit = longestOutput(decode, shape);
+  return { ...decode, limit, keepsWeights: limit * shape.sequenceLength <= MAX_WEIGHTS };
 }
 
 function longestOutput({ limit }: DecodeSettings, { sequenceLength }: ShardShape): number {
@@ -145,13 +151,20 @@ function longestOutput({ limit }: DecodeSettings, { sequenceLength }: ShardShape
 
 function writeDecoded(
   found: readonly (readonly Decoded[])[],
-  { symbols, logProbabilities }: DecodedMemory,
+  { symbols, logProbabilities, attended }: DecodedMemory,
 ): void {
   const beam = logProbabilities.length / found.length;
   const longest = symbols.length / logProbabilities.length;
   symbols.fill(IGNORED);
   logProbabilities.fill(Number.NaN);
+  const width = attended ? attended.weights.length / attended.steps.length : 0;
   found.forEach((outputs, row) => {
+    outputs.at(0)?.attended?.forEach(({ step, weights }, i) => {
+      if (!attended) return;
+      const at = row * longest + i;
+      attended.steps[at] = step;
+      attended.weights.fill(0, at * width, (at + 1) * width).set(weights, at * width);
+    });
     outputs.forEach((one, i) => {
       symbols.set(one.symbols, (row * beam + i) * longest);
       logProbabilities[row * beam + i] = one.logProbability;
@@ -337,7 +350,7 @@ export class ShardedBatches {
       const from = (t * shape.batch + row) * width;
       outputs.set(predictions.subarray(from, from + width), t * width);
     }
-    const found = decoded && settings && readDecoded(decoded, row, settings.beam);
+    const found = decoded && settings && readDecoded(decoded, { row, beam: settings.beam, length });
     const { weight } = batch.inputs;
     let [loss, losses] = [0, 0];
     for (let at = row; at < weight.length; at += shape.batch) {
@@ -349,15 +362,29 @@ export class ShardedBatches {
   }
 }
 
-/** What is decoded of `row`, of `beam` sequences of symbols. */
-function readDecoded({ symbols, logProbabilities }: DecodedMemory, row: number, beam: number): Decoded[] {
+/** What is decoded of `row`, of `beam` sequences of symbols. @param length steps of its input */
+function readDecoded(
+  { symbols, logProbabilities, attended }: DecodedMemory,
+  { row, beam, length }: { readonly row: number; readonly beam: number; readonly length: number },
+): Decoded[] {
   const width = symbols.length / logProbabilities.length;
   return Array.from({ length: beam }, (_, i) => row * beam + i)
     .filter((at, i) => i === 0 || !Number.isNaN(logProbabilities[at]))
-    .map(at => {
-      const own = withoutPadding(symbols.subarray(at * width, (at + 1) * width));
-      return { symbols: own.slice(), logProbability: logProbabilities[at] };
+    .map((at, i) => {
+      const own = withoutPadding(symbols.subarray(at * width, (at + 1) * width)).slice();
+      const read =
+        i === 0 && attended && Array.from(own, (_, s) => attendedAt(attended, row * width + s, length));
+      return { symbols: own, logProbability: logProbabilities[at], ...(read && { attended: read }) };
     });
+}
+
+function attendedAt(
+  { steps, weights }: NonNullable<DecodedMemory['attended']>,
+  at: number,
+  length: number,
+): Attended {
+  const width = weights.length / steps.length;
+  return { step: steps[at], weights: weights.slice(at * width, at * width + Math.min(width, length)) };
 }
 
 /** By slot, then by shard. */
@@ -383,19 +410,28 @@ export function allocateShards(
       // each weight is one of a loss
       const rows = heap.allocate(batch.inputs.weight.length);
       const outputs = heap.allocate(predictions * shape.batch * spec.outputSize);
-      const decoded = job.decode && allocateDecoded(job.decode, shape);
+      const decoded = job.decode && allocateDecoded(job.decode, job);
       return { batch, rows, predictions: outputs, ...one, ...(decoded && { decoded }) };
     }),
   );
 }
 
-function allocateDecoded(decode: DecodeSettings, shape: ShardShape): DecodedMemory {
+function allocateDecoded(decode: DecodeSettings, job: ShardJob): DecodedMemory {
+  const { spec, shape } = job;
   const count = shape.batch * decode.beam;
-  const [symbols, logProbabilities] = [
-    count * longestOutput(decode, shape) * Int32Array.BYTES_PER_ELEMENT,
-    count * Float64Array.BYTES_PER_ELEMENT,
-  ].map(bytes => new SharedArrayBuffer(bytes));
-  return { symbols: new Int32Array(symbols), logProbabilities: new Float64Array(logProbabilities) };
+  const longest = longestOutput(decode, shape);
+  const integers = (size: number) => new Int32Array(new SharedArrayBuffer(4 * size));
+  const width = decoderSettings(job)?.keepsWeights ? shape.sequenceLength : 0;
+  return {
+    symbols: integers(count * longest),
+    logProbabilities: new Float64Array(new SharedArrayBuffer(8 * count)),
+    ...(hasAttention(spec) && {
+      attended: {
+        steps: integers(shape.batch * longest),
+        weights: new Uint8Array(new SharedArrayBuffer(shape.batch * longest * width)),
+      },
+    }),
+  };
 }
 
 function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch {
@@ -412,8 +448,8 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
 /** The memory of a shard in this thread's `heap`, whichever thread allocated it. */
 function openShard(memory: ShardMemory, heap: Heap): ShardMemory {
   const open = (part: object): object => {
-    if (part instanceof Int32Array || part instanceof Float64Array) return part;
     if (part instanceof Float32Array) return heap.adopt(part);
+    if (ArrayBuffer.isView(part)) return part;
     return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, open(value)]));
   };
   return open(memory) as ShardMemory;

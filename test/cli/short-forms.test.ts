@@ -57,7 +57,7 @@ training: { num_epochs: 3, batch_size: 4 }
     [['validate', config, 'lr=1'], /^lr=1: unknown key `lr`/],
     [['data', config, 'seed='], /^seed=: the value is missing/],
     [['graph', config, 'model.hiden=1'], /^model\.hiden=1: unknown key `hiden`/],
-    [['evaluate', directory, 'seed=1'], /^seed=1: only the location of the data can change/],
+    [['evaluate', directory, 'seed=1'], /^seed=1: only the location of the data and `decode` can change/],
     [['predict', directory, 'seed=1'], /^seed=1: only the location/],
     [['resume', directory, 'lr=1'], /^lr=1: unknown key `lr`/],
     [['run', config, 'optimizer.learning_rate'], /unexpected argument 'optimizer\.learning_rate'\n/],

@@ -2,12 +2,14 @@
  * Decoding of models with a decoder: against PyTorch's, sequence by sequence, and, for a beam that
  * keeps all, against the probability of every possible output.
  */
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/linked-executable.js';
 import type { Decoded } from '../../src/math/decoding/ctc.js';
-import { DecoderSearch, meanLogProbability } from '../../src/math/decoding/decoder.js';
+import { DecoderSearch, type DecoderSettings, meanLogProbability } from '../../src/math/decoding/decoder.js';
 import { lossOf } from '../../src/math/losses/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import type { ModelSpec } from '../../src/math/model/spec.js';
@@ -15,6 +17,7 @@ import { ScheduleWalk } from '../../src/math/model/walk.js';
 import { paddedSize } from '../../src/math/optimizers/program.js';
 import { sizeOf } from '../../src/train/shards.js';
 import { RandomStream } from '../../src/util/random.js';
+import { packageRoot } from '../../src/util/root.js';
 import { GOLDENS, type Golden, golden, relativeError, splitOf } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';
 import { goldenShard, initialParameters } from '../support/shards.js';
@@ -24,12 +27,7 @@ const loss = lossOf({ kind: 'cross_entropy', ofSymbols: true });
 type Batch = Pick<Golden, 'spec' | 'loss' | 'batch' | 'steps' | 'targetLength' | 'split'>;
 
 /** What is decoded of each row, and the logits of the given targets, [S, B, C]. */
-async function decodedBy(
-  engine: Engine,
-  given: Batch,
-  parameters: Float32Array,
-  settings: { readonly beam: number; readonly limit: number },
-) {
+async function decodedBy(engine: Engine, given: Batch, parameters: Float32Array, settings: DecoderSettings) {
   const { job, batches } = goldenShard(given as Golden, engine.backend, false, engine.heap);
   const [{ batch, rows, predictions }] = batches;
   const machine = new KernelMachine(engine);
@@ -53,18 +51,45 @@ for (const backend of ['webasm', 'cpu'] as const) {
         [1, 'greedy'],
         [4, 'beam'],
       ] as const) {
-        const settings = { beam, limit: LIMIT };
+        const settings = { beam, limit: LIMIT, keepsWeights: true };
         const { found } = await decodedBy(engine, expected, initialParameters(expected), settings);
         const all = expected.values(`out.${key}`);
         found.forEach(([best], row) => {
           const own = [...all.subarray(row * LIMIT, (row + 1) * LIMIT)].filter(symbol => symbol >= 0);
           t.same(best.symbols, own, `${name}: ${key}, row ${row}`);
         });
-        if (beam === 1) continue;
+        if (beam === 1) {
+          checkAttention(t, expected, found);
+          continue;
+        }
         const means = found.map(([best]) => meanLogProbability(best, LIMIT));
         t.ok(relativeError(means, expected.values('out.beam_logprob')) < 1e-6, `${name}: probabilities`);
       }
     }
+  });
+}
+
+/** By case and sequence, for each symbol of the greedy output, [symbols, T]; see `attention.py`. */
+const ATTENTION: Readonly<Record<string, number[][][]>> = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/goldens/attention.json'), 'utf8'),
+);
+
+function checkAttention(
+  t: Test,
+  { name, split, steps }: Golden,
+  found: readonly (readonly Decoded[])[],
+): void {
+  const rows = ATTENTION[basename(name)];
+  found.forEach(([{ attended }], row) => {
+    const length = split.lengths?.[row] ?? steps;
+    const own = attended?.map(({ step, weights }) => [step, ...weights.slice(0, length)]);
+    const expected = rows?.[row].map(weights => [
+      weights.indexOf(Math.max(...weights)),
+      ...weights.slice(0, length).map(weight => 255 * weight),
+    ]);
+    t.equal(own?.length, expected?.length ?? 0, `${name}: a step for each symbol, if there is attention`);
+    const isNear = own?.every((one, i) => one.every((value, k) => Math.abs(value - expected![i][k]) < 0.51));
+    t.ok(isNear, `${name}: what the symbols of row ${row} are read from`);
   });
 }
 
@@ -109,7 +134,7 @@ t.test('a beam that keeps everything finds the best of all outputs', async t => 
     for (let i = 0; i < layout.size; i++) parameters[i] = 3 * random.normal();
     const given = batchOfOutputs(spec, outputs);
     // a longer limit than the outputs have, so that all of them can end
-    const settings = { beam: 50, limit: LONGEST + 1 };
+    const settings = { beam: 50, limit: LONGEST + 1, keepsWeights: false };
     const { found, predictions } = await decodedBy(engine, given, parameters, settings);
     const likelihoods = outputs.map((list, row) => {
       const logs = [...list, CLASSES].map((symbol, s) => {

@@ -327,7 +327,7 @@ t.test('a run predicts without its data, and finds them where they have gone', a
   writeFileSync(elsewhere, table(1, 40));
   const changed = /the data have changed since the run was trained/;
   t.match(await evaluate(undefined, ...places), { code: 5, said: changed });
-  const only = /^--set: only the location of the data can change for a finished run/;
+  const only = /^--set: only the location of the data and `decode` can change for a finished run/;
   t.match(await predict(undefined, '--set', 'seed=2'), { code: 2, said: only });
   const swapped = await predict({ path }, '--set', 'dataset.features=["b","a"]');
   t.match(swapped, { code: 2, said: /^--set: only the location .*, not `dataset\.features`/ });

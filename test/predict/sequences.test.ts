@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { loadModel } from '../../src/index.js';
+import { loadModel, predict as runPredict, type SymbolsPrediction } from '../../src/index.js';
+import { textOfSymbols } from '../../src/predict/predictions.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { config, type Line, linesOf, noise } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
@@ -204,10 +205,48 @@ t.test('the likeliest sequences, and where their symbols are read', async t => {
   const [first] = lines;
   for await (const { predictions } of model.predict([word(300)[0]])) {
     t.match(predictions, [
-      { kind: 'sequence', symbols: first.symbols, probability: first.probability, steps: first.alignment },
+      {
+        kind: 'sequence',
+        symbols: first.symbols,
+        probability: first.probability,
+        alignment: first.alignment,
+      },
     ]);
   }
   await model.close();
+  // more than `decode.beam` of the config
+  const wider = linesOf((await predict('--top', '6')).stdout);
+  const own = [];
+  for await (const { predictions } of runPredict(summary.directory, input, { top: 6, limit: 9 }))
+    own.push((predictions[0] as SymbolsPrediction).top);
+  t.same(
+    own,
+    wider.map(({ top }) => top),
+    'the same from a program',
+  );
+  t.ok(own.some(top => top.length === 6));
+});
+
+t.test('a finished run can be decoded in another way', async t => {
+  const { config } = cases['jsonl, words'];
+  const { summary } = await train(work, config);
+  const greedy = ['--set', 'decode.beam=1', ...webasm];
+  const lines = linesOf((await work.cellrun('predict', summary.directory, ...greedy)).stdout);
+  const { stdout } = await work.cellrun('evaluate', summary.directory, '--json', ...greedy);
+  const { token_error_rate: rate } = JSON.parse(stdout).metrics.test;
+  const printed = measured(lines, ({ probability }) => probability).token_error_rate;
+  t.ok(Math.abs(rate - printed) < 1e-12, `${rate}, ${printed}`);
+  t.not(rate, summary.metrics?.test.token_error_rate);
+});
+
+t.test('texts of listed symbols that differ are different', t => {
+  const lists = [['New York', 'Paris'], ['New', 'York Paris'], ['"New', 'York"', 'Paris'], ['', 'a'], ['a']];
+  const texts = lists.map(list => textOfSymbols(list, undefined));
+  t.same(texts.slice(0, 2), ['"New York" Paris', 'New "York Paris"']);
+  t.equal(new Set(texts).size, lists.length);
+  t.equal(textOfSymbols(['SH', 'IY'], 'word'), 'SH IY');
+  t.equal(textOfSymbols(['"', ' '], 'character'), '" ');
+  t.end();
 });
 
 t.test('new data with unknown symbols, without targets, and with too few steps', async t => {

@@ -168,16 +168,16 @@ t.test('symbols as they come, of a model with the loss ctc', async t => {
   const given = Array.from({ length: 8 }, () =>
     Array.from({ length: 20 }, () => Array.from({ length: F }, () => 40 * random.normal())),
   );
-  const want: { symbols: readonly unknown[]; steps: readonly number[] }[] = [];
+  const want: SymbolsPrediction[] = [];
   for await (const { predictions } of model.predict(given)) want.push(predictions[0] as SymbolsPrediction);
   const session = model.session();
   for (const [i, steps] of given.entries()) {
     session.reset();
     const found = (await Promise.all(steps.map(step => session.step(step)))) as SymbolsPrediction[];
-    const { symbols, steps: begins } = want[i];
+    const { symbols, alignment } = want[i];
     t.same(
-      [found.flatMap(one => one.symbols), found.flatMap(one => one.steps)],
-      [symbols, begins],
+      [found.flatMap(one => one.symbols), found.flatMap(one => one.alignment)],
+      [symbols, alignment],
       `sequence ${i}`,
     );
     t.ok(found.every(({ step, probability }, s) => step === s && probability > 0.25 && probability <= 1));

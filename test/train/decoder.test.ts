@@ -87,7 +87,7 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
     'new sequences are decoded like those of the split',
   );
 
-  const ranked = await work.cellrun('predict', run.directory, '--limit', '3', '--top', '3');
+  const ranked = await work.cellrun('predict', run.directory, '--limit', '3', '--top', '3', '--alignment');
   const documented = readFileSync(join(packageRoot, 'docs/reference/predictions.md'), 'utf8');
   const fields = Object.keys(linesOf(ranked.stdout)[0]);
   t.same(
@@ -95,7 +95,9 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
     [],
     'the reference has every field',
   );
-  for (const { symbols, probability, top } of linesOf(ranked.stdout)) {
+  for (const { symbols, probability, top, alignment } of linesOf(ranked.stdout)) {
+    t.equal(alignment.length, symbols.length);
+    t.ok(alignment.every((step: number) => step >= 0 && step < symbols.length));
     t.equal(top.length, 3);
     t.same({ symbols, probability }, { symbols: top[0].symbols, probability: top[0].probability });
     t.equal(new Set(top.map((one: { text: string }) => one.text)).size, 3, 'three different ones');
@@ -111,6 +113,16 @@ t.test('an interrupted run continues to the same bytes', async t => {
   const inThreads = (await train(work, short, { threads: 2 })).summary.directory;
   const file = 'evaluation.json';
   t.equal(readFileSync(join(inThreads, file), 'utf8'), readFileSync(join(whole, file), 'utf8'), 'in threads');
+});
+
+t.test('without attention there is no alignment', async t => {
+  const { cell, hidden_size, embedding, decoder } = config.model;
+  const model = { cell, hidden_size, embedding, decoder: { ...decoder, attention: 'none' } };
+  const { summary } = await train(work, { ...config, model, training: { num_epochs: 1, batch_size: 100 } });
+  const refused = await work.cellrun('predict', summary.directory, '--alignment');
+  t.match(refused, { code: 2, stderr: /^--alignment: .* a decoder with attention/ });
+  const { stdout } = await work.cellrun('predict', summary.directory, '--limit', '1');
+  t.notOk('alignment' in linesOf(stdout)[0]);
 });
 
 t.test('a decoder does not predict step by step', async t => {

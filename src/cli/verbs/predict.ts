@@ -1,7 +1,5 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { MAX_BEAM } from '../../config/schema/experiment.js';
 import { newSequenceFiles } from '../../data/index.js';
-import { lossFor, taskOf } from '../../math/losses/index.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
 import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
@@ -10,7 +8,6 @@ import {
   type SequencePrediction,
   type SymbolsPrediction,
   textOfSymbols,
-  topClasses,
   type ValuePrediction,
 } from '../../predict/predictions.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
@@ -60,7 +57,7 @@ const options = {
     '<k>',
     'print the k most probable classes instead of all probabilities, or the k best sequences that a beam of at least k finds',
   ),
-  alignment: flag('print the step at which each symbol of a predicted sequence is read'),
+  alignment: flag('print the step of the input at which each symbol of a predicted sequence is read'),
   raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
   generate: flag('generate text with a language model').with({
@@ -96,17 +93,8 @@ export const verb = defineVerb({
         { file: '--lines' },
       );
     const { loss, model } = saved.loaded.experiment;
-    const task = taskOf(lossFor(loss, model));
-    if (options.top !== undefined && task !== 'classes' && task !== 'sequences') {
-      const message = 'this model predicts values, not classes';
-      throw usageError('cli/top', message, { file: '--top' });
-    }
-    if (task === 'sequences' && (options.top ?? 1) > MAX_BEAM) {
-      const more = { expected: `at most ${MAX_BEAM}`, got: String(options.top) };
-      throw usageError('cli/top', 'the number of sequences is too large', { file: '--top', ...more });
-    }
-    if (options.alignment && loss.kind !== 'ctc') {
-      const message = `--alignment is for models with loss ctc, not ${loss.kind}`;
+    if (options.alignment && loss.kind !== 'ctc' && (model.decoder?.attention ?? 'none') === 'none') {
+      const message = '--alignment is for models with loss ctc or a decoder with attention';
       throw usageError('cli/alignment', message, { file: '--alignment' });
     }
     if (options.format === 'chart' && dataset.kind !== 'forecast') {
@@ -116,7 +104,7 @@ export const verb = defineVerb({
     // without a split, a forecast begins at the end of the run's data
     const isFuture = input.length === 0 && options.split === undefined && dataset.kind === 'forecast';
     const print = async (opened: OpenedModel, predict: (model: Model) => Predicted) => {
-      const model = new Model(withBeam(opened, options.top));
+      const model = new Model(opened);
       try {
         return await writeLines(predict(model), options, io);
       } finally {
@@ -147,12 +135,6 @@ export const verb = defineVerb({
   },
 });
 
-/** Finds at least `beam` sequences of symbols. */
-function withBeam(opened: OpenedModel, beam = 1): OpenedModel {
-  const { decode = { beam } } = opened.run;
-  return { ...opened, run: { ...opened.run, decode: { ...decode, beam: Math.max(decode.beam, beam) } } };
-}
-
 /** Prints the prompt and its continuation, symbol by symbol. */
 async function generate(
   runPath: string,
@@ -179,13 +161,13 @@ async function generate(
 /** Writes a line for each prediction, or a line for each step as csv. @returns their number */
 async function writeLines(
   { form, batches }: Predicted,
-  { format, top, alignment, raw, limit = Number.POSITIVE_INFINITY }: PredictOptions,
+  { format, alignment, raw, limit = Number.POSITIVE_INFINITY }: PredictOptions,
   io: Io,
 ): Promise<number> {
   const spelled = (value: number | string | null) =>
     typeof value === 'number' ? (nonFiniteName(value) ?? value) : value;
   let hasHeader = false;
-  const style = { ...form, top, alignment };
+  const style = { ...form, showsAlignment: alignment };
   const csv = (sequence: SequencePrediction): string =>
     csvRecords(style, sequence)
       .map(record => {
@@ -221,9 +203,8 @@ async function writeLines(
 type Fields = Readonly<Record<string, number | string | null>>;
 
 export interface PredictionStyle extends OutputForm {
-  readonly top: number | undefined;
   /** True to show where the symbols of sequences are read. */
-  readonly alignment?: boolean;
+  readonly showsAlignment?: boolean;
 }
 
 const MAX_PROBABILITIES = 100;
@@ -253,11 +234,11 @@ function listed(first: object, steps: readonly object[]): object {
 
 function predictionFields(prediction: Prediction, style: PredictionStyle): object {
   if (prediction.kind === 'class') {
-    const { top } = style;
+    const { top } = prediction;
     const isShort = prediction.probabilities.length <= MAX_PROBABILITIES;
     return {
       ...classFields(prediction, style),
-      ...(top !== undefined && { top: topClasses(prediction, top, style.classNames) }),
+      ...(top && { top }),
       ...(top === undefined && isShort && { probabilities: [...prediction.probabilities] }),
     };
   }
@@ -272,16 +253,16 @@ function predictionFields(prediction: Prediction, style: PredictionStyle): objec
 }
 
 function symbolFields(
-  { symbols, text, probability, likeliest, steps, target }: SymbolsPrediction,
-  { top, alignment }: PredictionStyle,
+  { symbols, text, probability, top, alignment, target }: SymbolsPrediction,
+  { top: count, showsAlignment }: PredictionStyle,
 ): object {
   return {
     symbols,
     text,
     probability,
-    ...(alignment && { alignment: steps }),
+    ...(showsAlignment && { alignment: alignment ?? null }),
     ...(target && { target }),
-    ...(top !== undefined && { top: likeliest.slice(0, top) }),
+    ...(count !== undefined && { top: top.slice(0, count) }),
   };
 }
 
@@ -310,17 +291,17 @@ function columnsOf(prediction: Prediction, style: PredictionStyle): Fields {
 }
 
 function symbolColumns(
-  { text, probability, likeliest, steps, target }: SymbolsPrediction,
-  { top = 0, alignment, targetLevel }: PredictionStyle,
+  { text, probability, top, alignment, target }: SymbolsPrediction,
+  { top: count = 0, showsAlignment, targetLevel }: PredictionStyle,
 ): Fields {
-  const ranked = Array.from({ length: top }, (_, i) => [
-    [`top_${i + 1}`, likeliest.at(i)?.text ?? null],
-    [`top_${i + 1}_probability`, likeliest.at(i)?.probability ?? Number.NaN],
+  const ranked = Array.from({ length: count }, (_, i) => [
+    [`top_${i + 1}`, top.at(i)?.text ?? null],
+    [`top_${i + 1}_probability`, top.at(i)?.probability ?? Number.NaN],
   ]);
   return {
     predicted: text,
     probability,
-    ...(alignment && { alignment: steps.join(' ') }),
+    ...(showsAlignment && { alignment: alignment?.join(' ') ?? null }),
     ...(target && { target: textOfSymbols(target, targetLevel) }),
     ...Object.fromEntries(ranked.flat()),
   };
@@ -328,9 +309,9 @@ function symbolColumns(
 
 function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fields {
   const { top, classNames, size } = style;
+  const { top: ranked = [] } = prediction;
   const fields: Record<string, number | string | null> = { ...classFields(prediction, style) };
   if (top !== undefined) {
-    const ranked = topClasses(prediction, top, classNames);
     for (let rank = 1; rank <= Math.min(top, size); rank++) {
       const one = ranked.at(rank - 1);
       fields[`top_${rank}`] = one?.class ?? null;

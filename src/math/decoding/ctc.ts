@@ -13,6 +13,16 @@ export interface Decoded {
   readonly symbols: ArrayLike<number>;
   /** Of the labelling, so of all its paths. */
   readonly logProbability: number;
+  /** What the attention of a decoder read for each symbol; absent for others. */
+  readonly attended?: readonly Attended[];
+}
+
+/** What a symbol was read from. */
+export interface Attended {
+  /** The step of the input with the largest weight, the first of equal ones. */
+  readonly step: number;
+  /** The weight of each step, 255 for 1; empty if they are more than are kept. */
+  readonly weights: Uint8Array;
 }
 
 /** At least one labelling and at most `beam`, the likeliest first. */

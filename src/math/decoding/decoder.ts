@@ -1,13 +1,16 @@
 /** Decoding of a model with a decoder: the likeliest outputs, symbol by symbol. */
 import { classProbabilities } from '../losses/ctc.js';
 import type { Loss } from '../losses/loss.js';
+import { predictedClass } from '../metrics/metric.js';
 import type { BatchLengths } from '../model/inputs.js';
-import type { ModelSpec } from '../model/spec.js';
+import { hasAttention, type ModelSpec } from '../model/spec.js';
 import { type Machine, type Numbers, ScheduleWalk, type WalkShape } from '../model/walk.js';
-import type { Decoded, DecodeSettings } from './ctc.js';
+import type { Attended, Decoded, DecodeSettings } from './ctc.js';
 
 export interface DecoderSettings extends DecodeSettings {
   readonly limit: number;
+  /** True to keep the attention's weights, besides the strongest. */
+  readonly keepsWeights: boolean;
 }
 
 /** An output so far. */
@@ -15,6 +18,7 @@ interface Prefix extends Decoded {
   readonly symbols: readonly number[];
   /** Of the symbols and of the boundary after them, if it has ended. */
   readonly logProbability: number;
+  readonly attended: readonly Attended[];
   readonly hasEnded: boolean;
 }
 
@@ -38,7 +42,7 @@ export function decodingShape(shape: WalkShape, { beam }: DecodeSettings): WalkS
 export class DecoderSearch<A extends Numbers> {
   private readonly walk: ScheduleWalk<A>;
   private readonly inputs: Readonly<Record<'previous' | 'mask' | 'target' | 'weight', A>>;
-  private readonly result: { readonly rows: A; readonly predictions: A };
+  private readonly result: { readonly rows: A; readonly predictions: A; readonly attention?: A };
   /** By name, before and after a step. */
   private readonly states = new Map<string, { readonly before: A; readonly after: A }>();
 
@@ -58,7 +62,11 @@ export class DecoderSearch<A extends Numbers> {
       target: numbers(1),
       weight: numbers(1),
     };
-    this.result = { rows: numbers(1), predictions: numbers(spec.outputSize) };
+    this.result = {
+      rows: numbers(1),
+      predictions: numbers(spec.outputSize),
+      ...(hasAttention(spec) && { attention: numbers(shape.sequenceLength) }),
+    };
   }
 
   /**
@@ -72,14 +80,14 @@ export class DecoderSearch<A extends Numbers> {
   ): Promise<readonly (readonly Decoded[])[]> {
     const { limit } = this.settings;
     this.start(encoder, size, mask);
-    const first: Prefix = { symbols: [], logProbability: 0, hasEnded: false };
+    const first: Prefix = { symbols: [], logProbability: 0, attended: [], hasEnded: false };
     const live = Array.from({ length: this.shape.batch }, (_, row) => (weight[row] === 0 ? [] : [first]));
     const ended = live.map((): Prefix[] => []);
     for (let step = 0; step < limit && live.some(({ length }) => length > 0); step++) {
       live.forEach((prefixes, row) => void this.read(prefixes, row));
       await this.step(parameters, size.steps);
       live.forEach((prefixes, row) => {
-        const grown = this.grow(prefixes, row);
+        const grown = this.grow(prefixes, row, size.steps);
         live[row] = grown.filter(({ hasEnded }) => !hasEnded);
         ended[row].push(...grown.filter(({ hasEnded }) => hasEnded));
       });
@@ -124,7 +132,7 @@ export class DecoderSearch<A extends Numbers> {
   }
 
   /** Returns the best extensions of `prefixes`, and passes on the states of unfinished ones. */
-  private grow(prefixes: readonly Prefix[], row: number): Prefix[] {
+  private grow(prefixes: readonly Prefix[], row: number, steps: number): Prefix[] {
     const { beam } = this.settings;
     const width = this.spec.outputSize;
     const extensions = new Best(beam);
@@ -135,11 +143,24 @@ export class DecoderSearch<A extends Numbers> {
     });
     let next = row * beam;
     return extensions.all.map(({ from, symbol, logProbability }) => {
-      const { symbols } = prefixes[from];
-      if (symbol === width - 1) return { symbols, logProbability, hasEnded: true };
+      const { symbols, attended } = prefixes[from];
+      if (symbol === width - 1) return { symbols, logProbability, attended, hasEnded: true };
       this.passOn(row * beam + from, next++);
-      return { symbols: [...symbols, symbol], logProbability, hasEnded: false };
+      return {
+        symbols: [...symbols, symbol],
+        logProbability,
+        attended: [...attended, ...this.attendedBy(row * beam + from, steps)],
+        hasEnded: false,
+      };
     });
+  }
+
+  /** Empty without attention. */
+  private attendedBy(row: number, steps: number): Attended[] {
+    const weights = this.result.attention?.subarray(row * steps, (row + 1) * steps);
+    if (!weights) return [];
+    const kept = this.settings.keepsWeights ? weights : weights.subarray(0, 0);
+    return [{ step: predictedClass(weights), weights: Uint8Array.from(kept, one => Math.round(255 * one)) }];
   }
 
   private passOn(from: number, to: number): void {

@@ -25,19 +25,26 @@ export interface Attended {
   readonly weights: ReadonlyMap<string, Node>;
 }
 
+export interface Read {
+  /** tanh(W [context, h]): what the head reads instead of the decoder's output h. */
+  readonly output: Node;
+  /** The weights of the encoder's outputs, [B, T], or [B, S, T] for S steps. */
+  readonly alpha: Node;
+}
+
 /**
- * What the head reads instead of the decoder's outputs [S, B, H]: tanh(W [context, h]). Either all
- * steps at once, [S, B, H], as products of matrices with the batch outermost; or, for additive
- * scores, which need a tanh for each pair of steps, one step after the other, [B, H] each.
+ * Reads the memory at the decoder's outputs [S, B, H]: either all steps at once, as products of
+ * matrices with the batch outermost; or, for additive scores, which need a tanh for each pair of
+ * steps, one step after the other, [B, H] each.
  */
-export function attend(kind: AttentionName, outputs: readonly Node[], attended: Attended): readonly Node[] {
+export function attend(kind: AttentionName, outputs: readonly Node[], attended: Attended): readonly Read[] {
   return kind === 'additive'
     ? attendByStep(outputs, attended)
     : outputs.map(output => attendAtOnce(output, attended));
 }
 
 /** Without the weight of general scores they are those of dot. */
-function attendAtOnce(output: Node, { memory, mask, weights }: Attended): Node {
+function attendAtOnce(output: Node, { memory, mask, weights }: Attended): Read {
   const encoded = memory.map(part => transpose(part, [1, 0, 2]));
   const rows = transpose(output, [1, 0, 2]);
   const weight = weights.get('attention.weight');
@@ -49,10 +56,10 @@ function attendAtOnce(output: Node, { memory, mask, weights }: Attended): Node {
   );
   const alpha = softmax(scores, mask);
   const contexts = encoded.map(part => contract('bst,btd->bsd', alpha, part));
-  return combine('bsd,jd->sbj', [...contexts, rows], weights);
+  return { output: combine('bsd,jd->sbj', [...contexts, rows], weights), alpha };
 }
 
-function attendByStep(outputs: readonly Node[], { memory, mask, weights }: Attended): readonly Node[] {
+function attendByStep(outputs: readonly Node[], { memory, mask, weights }: Attended): readonly Read[] {
   const encoded = memory.map(part => transpose(part, [1, 0, 2]));
   const keys = addAll(
     encoded.map((part, i) => contract('btd,hd->bht', part, weights.get(partName('attention.weight_e', i))!)),
@@ -63,7 +70,7 @@ function attendByStep(outputs: readonly Node[], { memory, mask, weights }: Atten
     const energies = tanh(add(broadcast(query, keys.shape, [0, 1]), keys));
     const alpha = softmax(sum(multiply(energies, v), [0, 2]), mask);
     const contexts = encoded.map(part => contract('bt,btd->bd', alpha, part));
-    return combine('bd,jd->bj', [...contexts, output], weights);
+    return { output: combine('bd,jd->bj', [...contexts, output], weights), alpha };
   });
 }
 

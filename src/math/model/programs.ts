@@ -55,7 +55,8 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
  * [B, D]; with gradients `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T`,
  * `gradient.memory.PART` [T, B, D] and `gradient.embedded.PART.T` [B, E], the gradient of what was
  * read from an embedding. The attention may compute all steps at once: `above.0` and
- * `gradient.below.0`, [S, B, D].
+ * `gradient.below.0`, [S, B, D]; its weights are `attention.T` [B, T], or all [B, S, T], unless in
+ * training.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
   const programs = built.get(loss) ?? new Recent<Program>(MAX_BUILT);
@@ -65,6 +66,10 @@ export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options:
 }
 
 export const PREDICTION_COTANGENT = 'cotangent.prediction';
+
+export function attentionName(step: number): string {
+  return `attention.${step}`;
+}
 
 /** A process may open a model several times. */
 const built = new WeakMap<Loss, Recent<Program>>();
@@ -202,8 +207,9 @@ class BlockBuilder {
     read.forEach((node, t) => void this.tracked(place('below', t), node));
     const mask = options.variableLength ? this.input('mask') : null;
     const weights = this.parameters(ATTENTION, ATTENTION);
-    attend(kind, read, { memory, mask, weights }).forEach((node, t) => {
+    attend(kind, read, { memory, mask, weights }).forEach(({ output: node, alpha }, t) => {
       outputs.set(place('above', t), node);
+      if (!options.training) outputs.set(attentionName(t), alpha);
       if (!options.gradient) return;
       const cotangent = graph.input('cotangent.above.0', [block.steps, options.batch, size]);
       this.sources.push([node, byStep ? select(cotangent, t) : cotangent]);

@@ -17,7 +17,7 @@ import {
   widthOf,
 } from './inputs.js';
 import { ParameterLayout } from './parameters.js';
-import { blockProgram, PREDICTION_COTANGENT } from './programs.js';
+import { attentionName, blockProgram, PREDICTION_COTANGENT } from './programs.js';
 import {
   type Block,
   type BlockLinks,
@@ -50,6 +50,8 @@ export interface WalkResult<A> {
   readonly predictions: A;
   /** The final states, if the model carries them over. */
   readonly states?: Readonly<Arrays<A>>;
+  /** The attention's weights of the encoder's outputs at one step of the decoder, [B, T]. */
+  readonly attention?: A;
 }
 
 /** Computes programs: by kernels in float32, or by the references of the ops in float64. */
@@ -261,8 +263,9 @@ export class ScheduleWalk<A extends Numbers> {
   private collect(
     { block }: PlannedBlock,
     out: Readonly<Arrays<A>>,
-    { rows, predictions }: WalkResult<A>,
+    { rows, predictions, attention }: WalkResult<A>,
   ): void {
+    if (block.memory !== undefined) attention?.set(out[attentionName(0)]);
     if (!hasLoss(this.spec, block)) return;
     const { batch } = this.shape;
     const { start, count } = inputRange(this.spec, block, { per: 'prediction' });
