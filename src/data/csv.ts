@@ -177,9 +177,10 @@ export type CsvConfig = keys.WithDefaults<key.TypeOf<typeof settings>, 'delimite
 export const csv: DatasetKind<CsvConfig, typeof settings> = {
   settings,
   open,
-  facts: ({ input_kind = 'number', target_kind, sequence }) => ({
+  facts: ({ input_kind = 'number', target_kind, target_level, sequence }) => ({
     inputKind: input_kind === 'number' ? 'number' : 'symbol',
     targetKind: target_kind,
+    targetLevel: target_level,
     ...(target_kind !== 'sequence' && { perStep: sequence?.per_step ?? false }),
   }),
   newSequences: csvSequences,

@@ -39,7 +39,7 @@ import {
   Unfit,
 } from './jsonl-records.js';
 import { placeNames, readInTurn } from './reading/byte-sources.js';
-import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
+import { inputFiles, MAX_TEXT_BYTES, sha256, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
 
@@ -121,9 +121,10 @@ export type JsonlConfig = keys.WithDefaults<key.TypeOf<typeof settings>, 'min_co
 export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
   settings,
   open,
-  facts: ({ input_kind, target_kind, per_step = false }) => ({
+  facts: ({ input_kind, target_kind, target_level, per_step = false }) => ({
     inputKind: input_kind === 'number' ? 'number' : 'symbol',
     targetKind: target_kind,
+    targetLevel: target_level,
     ...(target_kind !== 'sequence' && { perStep: per_step }),
   }),
   newSequences,
@@ -135,12 +136,39 @@ export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
 
 /** Opens the dataset. The null of a step is ignored. */
 async function open(config: JsonlConfig, context: DatasetContext): Promise<Dataset> {
-  const common: Common = { symbols: new TextCodes() };
   const { path, validation_path, test_path } = config;
   const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
+  return openRecords(config, context, (of, common) => readJsonlTable(of, config, common, isOnDisk));
+}
+
+/** Opens records that are generated. @param recordsOf those of `path` and `test_path` */
+export function openGenerated(
+  config: JsonlConfig,
+  context: DatasetContext,
+  recordsOf: (name: string) => readonly JsonRecord[],
+): Promise<Dataset> {
+  return openRecords(config, context, async (name, common) => {
+    const reader = new TableReader([name], config, common);
+    const lines = recordsOf(name).map(record => ({ record, source: JSON.stringify(record) }));
+    lines.forEach(({ record, source }, i) => {
+      const place = () => ({ file: name, line: i + 1, column: 1, length: source.length, source });
+      reader.add({ record, number: i + 1, from: 0, to: 0, place }, undefined);
+    });
+    return reader.table([
+      { name, sha256: sha256(Buffer.from(lines.map(({ source }) => source).join('\n'))) },
+    ]);
+  });
+}
+
+async function openRecords(
+  config: JsonlConfig,
+  context: DatasetContext,
+  read: (path: string, common: Common) => Promise<SequenceTable>,
+): Promise<Dataset> {
+  const common: Common = { symbols: new TextCodes() };
   const dataset = await openTables(config, context, {
-    read: of => readJsonlTable(of, config, common, isOnDisk),
+    read: of => read(of, common),
     get inputSize() {
       return common.features ?? 1;
     },

@@ -1,10 +1,9 @@
 /**
- * Dataset kind `synthetic`: two problems that require memory over many steps, generated from a
- * seed.
+ * Dataset kind `synthetic`: problems that are generated from a seed.
  *
- * Both are from Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997
- * (experiments 4 and 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution
- * Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
+ * The problems of memory over many steps are from Hochreiter and Schmidhuber, "Long Short-Term
+ * Memory", Neural Computation 9(8), 1997 (experiments 4 and 2), in the standard form of Arjovsky,
+ * Shah and Bengio, "Unitary Evolution Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
  */
 
 import { RandomStream } from '../util/random.js';
@@ -22,7 +21,9 @@ import {
 import { configError } from './core/problems.js';
 import { kind, steps, validation } from './core/settings.js';
 import { packedSplit, startsOf } from './core/store.js';
+import { jsonl, openGenerated } from './jsonl.js';
 import { MAX_ELEMENTS, sha256 } from './reading/files.js';
+import { type RecordProblemName, recordProblems } from './synthetic-records.js';
 
 const ADDING_FEATURES = 2;
 const SYMBOLS = 10;
@@ -33,17 +34,31 @@ const CATEGORIES = 10;
 /** The alphabet and the blank; the delimiter is never a target. */
 const TARGET_CLASSES = ALPHABET + 1;
 
+const ofProblem = (...names: readonly string[]): key.JsonSchema => ({
+  required: ['problem'],
+  properties: { problem: { enum: names } },
+});
+
+const no = (name: string): key.JsonSchema => ({ properties: { [name]: false } });
+
 const settings = key.section(
   {
     kind: kind('synthetic', 'A synthetic problem.'),
-    problem: key.choice(['adding', 'copy_memory'], {
+    problem: key.choice(['adding', 'copy_memory', 'dates', 'reverse', 'sort', 'melody'], {
       description:
-        'adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class per step).',
+        'adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class per step). The others have sequences of symbols as targets. dates: rewrite a date, such as `Mon 5th March 2001`, as `2001-03-05`. reverse, sort: write letters in reverse or sorted order. melody: write the notes that three numbers describe, the first note, the interval and the number of notes.',
       examples: ['adding'],
       required: true,
     }),
+    min_length: steps({
+      description: 'Letters of the shortest input of reverse and sort. Default: `sequence_length`.',
+      min: 1,
+      examples: [5],
+      aliases: ['min_len', 'shortest', 'min_steps'],
+    }),
     sequence_length: steps({
-      description: 'Steps per sequence of the adding problem.',
+      description:
+        'Steps per sequence of the adding problem, or letters of the longest input of reverse and sort.',
       min: 2,
       examples: [100],
       aliases: ['seq_len', 'length', 'steps', 'time_steps'],
@@ -84,17 +99,16 @@ const settings = key.section(
   },
   {
     description:
-      'Synthetic problems that test long-term memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).',
+      'Synthetic problems. adding and copy_memory, after Hochreiter and Schmidhuber (1997), test long-term memory; the others have outputs of another length than their inputs.',
     rules: {
       allOf: [
         key.when(
-          { required: ['problem'], properties: { problem: { const: 'adding' } } },
-          { required: ['sequence_length'], properties: { delay: false } },
+          ofProblem('adding', 'reverse', 'sort'),
+          { required: ['sequence_length'] },
+          no('sequence_length'),
         ),
-        key.when(
-          { required: ['problem'], properties: { problem: { const: 'copy_memory' } } },
-          { required: ['delay'], properties: { sequence_length: false } },
-        ),
+        key.when(ofProblem('reverse', 'sort'), {}, no('min_length')),
+        key.when(ofProblem('copy_memory'), { required: ['delay'] }, no('delay')),
       ],
     },
   },
@@ -105,16 +119,51 @@ export type SyntheticConfig = key.TypeOf<typeof settings>;
 export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
   ...ARRAY_KIND,
   settings,
-  open: async (config, context) => generated(config, context),
+  open: async (config, context) => {
+    const { problem } = config;
+    return isOfRecords(problem) ? generatedRecords(config, problem, context) : generated(config, context);
+  },
   facts: ({ problem, train_size }) => ({
-    inputKind: 'number',
+    ...(isOfRecords(problem) ? jsonl.facts(recordProblems[problem].config) : FACTS[problem]),
     trainCount: train_size,
-    ...(problem === 'adding'
-      ? { targetKind: 'value', perStep: false }
-      : { targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES }),
   }),
-  newSequences: (_, data, options) => arraySequences(data, sequenceLayout, options),
+  newSequences: ({ problem }, data, options) =>
+    isOfRecords(problem)
+      ? jsonl.newSequences(recordProblems[problem].config, data, options)
+      : arraySequences(data, sequenceLayout, options),
 };
+
+const FACTS = {
+  adding: { inputKind: 'number', targetKind: 'value', perStep: false },
+  copy_memory: { inputKind: 'number', targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES },
+} as const;
+
+function isOfRecords(problem: SyntheticConfig['problem']): problem is RecordProblemName {
+  return Object.hasOwn(recordProblems, problem);
+}
+
+/** Draws each split from its own random stream, as {@link generated} does. */
+function generatedRecords(
+  config: SyntheticConfig,
+  problem: RecordProblemName,
+  context: DatasetContext,
+): Promise<Dataset> {
+  const { train_size, test_size, sequence_length: longest = 1, min_length: shortest = longest } = config;
+  if (shortest > longest) {
+    const message = '`min_length` must not exceed `sequence_length`';
+    const sizes = { expected: `at most ${longest}`, got: String(shortest) };
+    throw configError({ code: 'data/length-range', keyPath: ['dataset', 'min_length'], message, ...sizes });
+  }
+  checkSize(config, 2 * longest);
+  const { config: form, draw } = recordProblems[problem];
+  const [path, test_path] = [`synthetic/${problem}/train`, `synthetic/${problem}/test`];
+  return openGenerated({ ...form, path, test_path }, context, name => {
+    const isTest = name === test_path;
+    const stream = RandomStream.of(config.seed, `data/${problem}/${isTest ? 'test' : 'train'}`);
+    const settings = { shortest, longest, isTest };
+    return Array.from({ length: isTest ? test_size : train_size }, () => draw(stream, settings));
+  });
+}
 
 /**
  * Generates both splits, each from its own random stream: the first sequences do not depend on the

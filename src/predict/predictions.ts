@@ -1,6 +1,6 @@
 /** Predictions of sequences: their form, and how outputs of a model become one. */
 import type { Experiment } from '../config/index.js';
-import { type DataRecord, IGNORED, type TextLevel } from '../data/index.js';
+import { type DataRecord, datasetFacts, IGNORED, type TextLevel } from '../data/index.js';
 import { alignmentOf, type Decoded } from '../math/decoding/ctc.js';
 import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
@@ -164,7 +164,7 @@ export function predictionForm(
   const own = lossOf(loss);
   const { head, outputSize } = spec;
   if (own.target === 'sequence') {
-    const targetLevel = 'target_level' in dataset ? dataset.target_level : undefined;
+    const { targetLevel } = datasetFacts(dataset);
     const alignment = loss.kind === 'ctc' ? 'ctc' : hasAttention(spec) && 'attention';
     return {
       ...{ kind: 'sequence', perStep: false, hasSymbols: false, quantiles: [] },

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
+import { recordProblems } from '../../src/data/synthetic-records.js';
 import { loadModel, predict as runPredict, type SymbolsPrediction } from '../../src/index.js';
 import { textOfSymbols } from '../../src/predict/predictions.js';
+import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { config, type Line, linesOf, noise } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
@@ -74,11 +76,21 @@ const arrays = () => {
   };
 };
 
+/** Dates, of which some have too few characters for CTC; the input is the test split. */
+const dates = () => {
+  const data = { kind: 'synthetic', problem: 'dates', train_size: 60, test_size: 27 };
+  const stream = RandomStream.of(0, 'data/dates/test');
+  const draw = () => recordProblems.dates.draw(stream, { shortest: 1, longest: 1, isTest: true });
+  const lines = Array.from({ length: data.test_size }, () => `${JSON.stringify(draw())}\n`);
+  return { config: config(data, CTC, MODEL, TRAINING), input: work.file('dates.jsonl', lines.join('')) };
+};
+
 const cases = {
   'jsonl, words': jsonl(sound => sound.join(' '), { target_level: 'word' }),
   'jsonl, lists on the disk': jsonl(sound => sound, { memory: 0 }),
   'csv, words': tables(),
   'npz, numbers': arrays(),
+  'synthetic, dates': dates(),
 };
 
 /** The number of edits by its recursive definition. */

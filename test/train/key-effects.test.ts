@@ -239,6 +239,7 @@ const DECODED = sets(SYMBOLS, {
   'model.decoder': { hidden_size: 3, embedding_size: 2 },
   loss: { kind: 'cross_entropy' },
 });
+const REVERSED = { kind: 'synthetic', problem: 'reverse', sequence_length: T, train_size: N, test_size: 6 };
 const HELD_OUT = set(RECORDS, 'dataset.test_path', undefined);
 const TEXT = sets(CLASSES, {
   dataset: { kind: 'text', path: prose(), test_path: prose(), level: 'character', sequence_length: 8 },
@@ -456,6 +457,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.transform': [[set(FORECAST, 'dataset.target', 'u'), undefined, 'log']],
   'dataset.problem': [[VALUES, 'adding', 'copy_memory', COPY]],
   'dataset.delay': [[sets(VALUES, { ...COPY, 'dataset.problem': 'copy_memory' }), 1, 2]],
+  'dataset.min_length': [[sets(DECODED, { dataset: REVERSED, 'model.embedding': { size: 2 } }), 2, 4]],
   'dataset.train_size': [[VALUES, 8, N]],
   'dataset.test_size': [[VALUES, 6, 8]],
   'dataset.seed': [[VALUES, 1, 2]],

@@ -455,6 +455,8 @@ export interface DatasetContext {
 export interface DatasetFacts {
   readonly inputKind?: SequenceInput['kind'];
   readonly targetKind?: Targets['kind'];
+  /** How the text of a target is split into symbols; absent if they are listed, or for others. */
+  readonly targetLevel?: TextLevel | undefined;
   /** True if there is one target per step. */
   readonly perStep?: boolean;
   /** Number of classes: largest label + 1. */
