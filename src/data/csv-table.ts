@@ -460,7 +460,9 @@ export class TableReader implements TableHandlers {
   private addSplit(text: string, column: number): CellProblem | undefined {
     const { splits, splitValues } = this.rows;
     splits.push(splitValues.code(this.textOf(text, column)));
-    return isMissing(text) ? place => missingCell(text, place) : undefined;
+    // nan may be a text that is read
+    const isHole = this.columns.level === undefined ? isMissing(text) : text === '';
+    return isHole ? place => missingCell(text, place) : undefined;
   }
 
   /** The text of a cell as CSV has it. */

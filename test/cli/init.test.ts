@@ -412,6 +412,41 @@ const GUESSES: readonly {
     dataset: { features: ['name'], input_kind: 'text', level: 'character', target: 'gender' },
   },
   {
+    what: 'two columns of different texts are a text to read and one to write',
+    csv: table('word,sounds', 120, i => {
+      const letters = [...String(i % 100)].map(digit => 'abcdefghij'[Number(digit)]);
+      return `${letters.join('')},${letters.map(letter => letter.toUpperCase()).join(' ')} ${i < 100 ? 'X' : 'Y'}`;
+    }),
+    config: {
+      model: { bidirectional: true, decoder: { attention: 'general' }, head: undefined },
+      gates: [{ metric: 'test.token_error_rate', beats: 'trivial' }],
+    },
+    dataset: {
+      ...{ features: ['word'], input_kind: 'text', level: 'character', normalize: null },
+      ...{ target: 'sounds', target_kind: 'sequence', target_level: 'word' },
+      ...{ validation: { fraction: 0.2, group: 'word' }, test: { fraction: 0.2, group: 'word' } },
+    },
+    stdout:
+      /^target +sounds \(a sequence of words\)\n(.*\n)+ {2}.* --target word --as pairs {2}# the sequence word of each row$/m,
+  },
+  {
+    what: 'texts to write from numbers are read if asked for',
+    csv: table('x,y,drawing', 120, i => `${(i * 7) % 31},${(i * 5) % 23},${'ud'.repeat(1 + (i % 40))}`),
+    flags: ['--as', 'pairs'],
+    dataset: {
+      ...{ features: ['x', 'y'], target: 'drawing', target_kind: 'sequence', target_level: 'character' },
+      ...{ normalize: 'standard', input_kind: null, test_fraction: 0.2 },
+    },
+  },
+  {
+    what: 'dates are written in another form',
+    csv: table('written,iso', 120, i => {
+      const [year, month, date] = day(i).split('-');
+      return `${Number(date)}. ${['Jan', 'Feb', 'Mar', 'Apr'][Number(month) - 1]} ${year},${day(i)}`;
+    }),
+    dataset: { features: ['written'], target: 'iso', target_kind: 'sequence', target_level: 'character' },
+  },
+  {
     what: 'a subject with gaps cannot keep its recordings in one split',
     csv: table('trial,subject,t,x,label', 240, i => {
       const trial = i >> 3;
@@ -568,6 +603,69 @@ t.test('records: missing numbers, empty texts, classes that mean nothing', async
     topic: i % 9 ? ['good', 'bad'][i % 2] : 'None',
   }));
   t.match(texts, { stderr: '', stdout: /^note +"None" is a class: no topic is null$/m });
+});
+
+t.test('records and arrays whose targets are sequences', async t => {
+  const cwd = work.folder();
+  const records = (record: (word: string, i: number) => object) =>
+    Array.from({ length: 130 }, (_, i) => {
+      const word = [...String(i)].map(digit => 'abcdefghij'[Number(digit)]).join('');
+      return `${JSON.stringify(record(word, i))}\n`;
+    }).join('');
+  const sounds = (word: string) => [...`${word}j`].map(letter => letter.toUpperCase());
+  writeFileSync(
+    join(cwd, 'text.jsonl'),
+    records(word => ({ word, sounds: sounds(word).join(' ') })),
+  );
+  writeFileSync(
+    join(cwd, 'list.jsonl'),
+    records(word => ({ word, sounds: sounds(word) })),
+  );
+  writeFileSync(
+    join(cwd, 'steps.jsonl'),
+    records(word => ({ word: [...word], sounds: sounds(word).slice(1) })),
+  );
+  const labels = (steps: number) => integers([60, steps], i => (i % steps < 2 ? i % 7 : -100));
+  writeFileSync(join(cwd, 'other.npz'), npz({ x: floats([60, 4, 2], Math.sin), y: labels(3) }));
+  writeFileSync(join(cwd, 'equal.npz'), npz({ x: floats([60, 4, 2], Math.sin), y: labels(4) }));
+  const written = async (file: string, ...flags: string[]) => {
+    const config = `${file}.yaml`;
+    const { stdout, stderr, code } = await cellrun(cwd, 'init', config, '--force', '--from', file, ...flags);
+    t.equal(code, 0, stderr);
+    t.equal((await cellrun(cwd, 'validate', config)).code, 0, file);
+    return { stdout, ...parse(readFileSync(join(cwd, config), 'utf8')) };
+  };
+  const target = { input: 'word', target: 'sounds', target_kind: 'sequence' };
+  const inverse = /--target word --as pairs {2}# the sequence word of each record$/m;
+  t.match(await written('text.jsonl'), {
+    dataset: { ...target, target_level: 'word', level: 'character' },
+    model: { decoder: { attention: 'general' } },
+    stdout: inverse,
+  });
+  t.match(await written('text.jsonl', '--target', 'sounds', '--as', 'texts'), {
+    dataset: { target_kind: 'class' },
+  });
+  t.match(await written('list.jsonl'), { dataset: { ...target, target_level: undefined } });
+  const tags = await written('steps.jsonl');
+  t.match(tags, { dataset: { target_kind: 'class', per_step: true } });
+  t.match(tags.stdout, /--target sounds --as pairs {2}# the sequence sounds of each record$/m);
+  const other = await written('other.npz');
+  t.match(other, {
+    dataset: { target_kind: 'sequence' },
+    model: { decoder: { cell: 'lstm' } },
+    stdout: /^target +y: sequences of 7 symbols$/m,
+  });
+  const equal = await written('equal.npz');
+  t.match(equal, { dataset: { target_kind: undefined }, model: { head: { from: 'every' } } });
+  t.match(equal.stdout, /--as pairs {2}# y has sequences with lengths of their own$/m);
+  t.match(await written('equal.npz', '--as', 'pairs'), { dataset: { target_kind: 'sequence' } });
+  const refused = await cellrun(cwd, 'init', 'x.yaml', '--from', 'other.npz', '--as', 'series');
+  t.match(refused, { code: 2, stderr: /^--as: y is \[60, 3\] integers, .* series\n {2}expected: pairs\n/ });
+  const useless = ['--group', 'word', '--date-format', '%Y'];
+  t.match(await cellrun(cwd, 'init', 'x.yaml', '--from', 'text.jsonl', ...useless), {
+    code: 2,
+    stderr: /^--group: this option is not for data such as text\.jsonl\n\n--date-format: this option/,
+  });
 });
 
 t.test('other delimiters than the comma are found', async t => {

@@ -4,6 +4,7 @@ import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import type { Column } from './columns.js';
 import { contradictionsIn, type NamedColumns, subjectProblem } from './layout.js';
+import { levelOfTargets } from './plan.js';
 import {
   type Choice,
   holesOf,
@@ -22,7 +23,12 @@ export function described(reading: Reading): string[] {
   const { kind, layout, target, isClass, features, inputKind, unused, why } = reading;
   const { group, order, rows, subject } = layout;
   const isSeries = kind === 'series';
-  const sort = isClass ? `${target.distinct} classes` : 'a number';
+  const sort =
+    kind === 'pairs'
+      ? `a sequence of ${levelOfTargets(target.cells)}s`
+      : isClass
+        ? `${target.distinct} classes`
+        : 'a number';
   const sequences =
     group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${group.name}`;
   const unlabelled = target.gaps === undefined ? '' : `: ${target.gaps}, which is not counted`;
@@ -35,7 +41,7 @@ export function described(reading: Reading): string[] {
   const uneven = unevenTimes(reading);
   const elapsed = uneven ? `, time since the step before (${uneven.name} is uneven)` : '';
   const isInFile = isSeries && order?.isColumn === false;
-  const isOrdered = kind !== 'rows' && kind !== 'texts' && order?.isColumn;
+  const isOrdered = isSequence(kind) && order?.isColumn;
   const lines: readonly (readonly [label: string, text: string | undefined])[] = [
     ['rows', grouped(target.cells.length)],
     ['forecast', isSeries ? target.name : undefined],
@@ -149,8 +155,15 @@ export function labelled(label: string, text: string): string {
   return `${label.padEnd(11)}${text}`;
 }
 
-/** The next best readings as commands. @param init the command without choices */
-export function otherReadings(readings: readonly Reading[], choice: Choice, init: string): string[] {
+/** A reading that is less likely. */
+export interface OtherReading {
+  /** The options that choose it. */
+  readonly flags: string;
+  readonly what: string;
+}
+
+/** The next best readings. */
+export function nextBest(readings: readonly Reading[], choice: Choice): OtherReading[] {
   const [chosen] = readings;
   const named: NamedColumns = { group: choice.group, time: choice.time };
   // rows that belong together are rarely read better alone
@@ -158,7 +171,7 @@ export function otherReadings(readings: readonly Reading[], choice: Choice, init
   const isSame = (one: Reading) =>
     one.target === chosen.target &&
     (one.kind === chosen.kind || [one, chosen].every(({ inputKind }) => inputKind === 'text'));
-  const others = readings
+  return readings
     .filter(one => !isSame(one))
     .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
@@ -170,9 +183,8 @@ export function otherReadings(readings: readonly Reading[], choice: Choice, init
       const flags = Object.entries({ ...named, target: target.name, as: kind }).flatMap(([flag, value]) =>
         value === undefined ? [] : [`--${flag} ${quoted(value)}`],
       );
-      return `  ${init} --force ${flags.join(' ')}  # ${NAMES[kind](target.name, isClass)}`;
+      return { flags: flags.join(' '), what: NAMES[kind](target.name, isClass) };
     });
-  return others.length === 0 ? [] : ['', 'Other readings:', ...others, ''];
 }
 
 const NAMES = {
@@ -181,4 +193,5 @@ const NAMES = {
   series: name => `a forecast of ${name}`,
   texts: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each text`,
   rows: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each row`,
+  pairs: name => `the sequence ${name} of each row`,
 } as const satisfies Record<Reading['kind'], (name: string, isClass: boolean) => string>;

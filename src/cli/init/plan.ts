@@ -21,7 +21,7 @@ import {
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
-  readonly template: 'mnist' | 'text' | 'table' | 'forecast' | 'pronounce';
+  readonly template: 'mnist' | 'text' | 'table' | 'forecast';
   readonly values: Readonly<Record<string, string | number | false | undefined>>;
 }
 
@@ -51,9 +51,11 @@ export function textPlan(path: string, symbols: number): Plan {
 /** What a model predicts, from what. */
 export interface Task {
   readonly target: string;
-  readonly isClass: boolean;
+  readonly targetKind: 'class' | 'value' | 'sequence';
   /** Number of classes. */
   readonly classes: number;
+  /** Of a target that is a text, and a sequence. */
+  readonly targetLevel?: 'word' | 'character' | undefined;
   readonly perStep: boolean;
   readonly inputKind: 'number' | 'symbol' | 'text';
   /** The texts, of a table or of records. */
@@ -68,9 +70,11 @@ const LONG = 100;
 
 /** @param dataset values of the placeholders that the kind of dataset alone has */
 export function taskPlan(path: string, task: Task, dataset: Plan['values']): Plan {
-  const { target, isClass, classes, perStep, inputKind, texts = [], sequences, steps } = task;
-  const isText = inputKind === 'text';
+  const { target, targetKind, classes, targetLevel, perStep, inputKind, texts = [], sequences, steps } = task;
+  const [isText, isSymbol] = [inputKind === 'text', inputKind !== 'number'];
+  const [isClass, isValue, isWritten] = ['class', 'value', 'sequence'].map(kind => kind === targetKind);
   const epochs = sequences < 200 ? 80 : sequences < 1000 ? 40 : 20;
+  const hidden = sequences < 1000 ? 32 : 64;
   const values = {
     description: scalar(`An LSTM predicts ${target} of ${basename(path)}.`),
     path: scalar(path),
@@ -79,21 +83,25 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
     level: isText && levelOfTexts(texts),
     min_count: isText && 2,
     classes: isClass && classes,
-    number: !isClass && 'value',
-    normalize: (inputKind === 'number' || !isClass) && 'standard',
+    number: isValue && 'value',
+    written: isWritten && 'sequence',
+    target_level: targetLevel,
+    normalize: (!isSymbol || isValue) && 'standard',
     validation: 0.2,
     by: '',
     test_fraction: 0.2,
-    embedding: inputKind !== 'number' && '{ size: 16 }',
-    bidirectional: perStep && inputKind === 'symbol' && 'true',
-    hidden_size: sequences < 1000 ? 32 : 64,
-    from: perStep ? 'every' : steps > LONG ? 'max' : 'last',
-    loss: isClass ? 'cross_entropy' : 'mse',
+    embedding: isSymbol && '{ size: 16 }',
+    bidirectional: ((perStep && inputKind === 'symbol') || (isWritten && isSymbol)) && 'true',
+    hidden_size: hidden,
+    decoder: isWritten && hidden,
+    from: !isWritten && (perStep ? 'every' : steps > LONG ? 'max' : 'last'),
+    loss: isValue ? 'mse' : 'cross_entropy',
     epochs,
     batch_size: batchSize(0.6 * sequences),
     patience: epochs / 4,
     accuracy: isClass && 'test.accuracy',
-    error: !isClass && 'test.mean_absolute_error',
+    error: isValue && 'test.mean_absolute_error',
+    written_errors: isWritten && 'test.token_error_rate',
     ...dataset,
   };
   return { template: 'table', values };
@@ -105,32 +113,49 @@ export function levelOfTexts(texts: readonly unknown[]): 'word' | 'character' {
   return 2 * several.length > texts.length ? 'word' : 'character';
 }
 
+/** Texts whose words are few symbols, such as sounds, are written word by word. */
+export function levelOfTargets(texts: readonly string[]): 'word' | 'character' {
+  const words = texts.flatMap(text => text.split(/\s+/));
+  const areFew = MIN_OCCURRENCES * new Set(words).size <= words.length;
+  return areFew && levelOfTexts(texts) === 'word' ? 'word' : 'character';
+}
+
+/** Mean number of times that a symbol of targets occurs. */
+const MIN_OCCURRENCES = 5;
+
 export function sequencePlan(source: SourceFile, reading: Reading): Plan {
-  const { kind, target, isClass, inputKind, layout } = reading;
+  const { kind, target, isClass, inputKind, layout, features } = reading;
   const { group, perFile, order, rows, subject } = layout;
   const perStep = kind === 'steps';
-  const isAlone = kind === 'rows' || kind === 'texts';
-  const time = !isAlone && order?.isColumn ? order.columns[0].name : undefined;
+  const isPair = kind === 'pairs';
+  const time = isSequence(kind) && order?.isColumn ? order.columns[0].name : undefined;
   const task = {
     target: target.name,
-    isClass,
+    targetKind: isPair ? 'sequence' : isClass ? 'class' : 'value',
     classes: target.distinct,
+    targetLevel: isPair ? levelOfTargets(target.cells) : undefined,
     perStep,
     inputKind,
-    texts: reading.features[0]?.cells,
+    texts: features[0]?.cells,
     sequences: rows.length,
     steps: Math.max(...rows.slice(0, 1000).map(list => list.length)),
-  };
+  } as const;
   return taskPlan(source.path, task, {
     ...ofFile(source, reading),
     kind: /\.parquet(\.gz)?$/i.test(source.path) ? 'parquet' : 'csv',
     sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     date_format: time !== undefined && dateFormatOf(layout),
-    ...(subject && !subjectProblem(layout) && { ...bySubject(subject), test_fraction: false }),
+    ...(subject && !subjectProblem(layout) && apart(subject.name)),
     per_step: perStep ? ', per_step: true' : '',
-    any_column: isAlone && inputKind !== 'text' && 'COLUMN',
+    ...(isPair && hasAlternatives(features) && apart(features[0].name)),
+    any_column: kind === 'rows' && inputKind !== 'text' && 'COLUMN',
   });
+}
+
+/** True if several rows have the same text to read, whose targets are alternatives. */
+function hasAlternatives([{ cells, distinct, isNumber }]: readonly Column[]): boolean {
+  return !isNumber && distinct < cells.length;
 }
 
 /** With more, an epoch takes a minute or so. */
@@ -240,9 +265,9 @@ function featureOf(reading: Reading, column: Column): string {
   return markers === undefined ? name : `{ column: ${name}, missing: { markers: ${markers} } }`;
 }
 
-/** All sequences of a subject are in one split. */
-function bySubject({ name }: Column): Plan['values'] {
-  return { by: `, group: ${scalar(name)}`, test: 0.2 };
+/** All sequences with the same value of a column are in one split. */
+export function apart(column: string): Plan['values'] {
+  return { by: `, group: ${scalar(column)}`, test: 0.2, test_fraction: false };
 }
 
 /** The form of dates that are not in ISO 8601. */

@@ -1,4 +1,7 @@
-/** What a table can be read as: sequences with a class, classes per step, series, rows or texts. */
+/**
+ * What a table can be read as: sequences with a class, classes per step, series, rows, texts, or
+ * pairs of sequences.
+ */
 import { MARKERS } from '../../data/core/settings.js';
 import { isMissing } from '../../data/csv-columns.js';
 import { damagedError, usageError } from '../../util/errors.js';
@@ -16,11 +19,12 @@ import {
   USUAL,
 } from './layout.js';
 
-export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts'] as const;
+export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
 
 /**
  * `sequences`: one target for each. `steps`: a target for each step. `series`: forecasts. `rows`:
- * each row is a sequence of one step. `texts`: each row has a text.
+ * each row is a sequence of one step. `texts`: each row has a text. `pairs`: the target of each row
+ * is a sequence, too.
  */
 export type ReadingKind = (typeof KINDS)[number];
 
@@ -75,14 +79,13 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   const layout = layoutOf(table, choice, path);
   const asked = columnNamed('target', choice.target, table.columns, path);
   const isOrder = (column: Column) => layout.order?.columns.includes(column) ?? false;
-  const targets = asked
-    ? [asked]
-    : table.columns.filter(column => column !== layout.group && !isOrder(column));
+  const targets = asked ? [asked] : table.columns.filter(column => column !== layout.group);
   const candidates = targets
     .flatMap(target => candidatesFor(target, layout, table.columns))
     .filter(
       ({ kind, target }) =>
-        (choice.as === undefined || kind === choice.as) && (asked || isFit(target) || isTarget(target.name)),
+        (choice.as === undefined || kind === choice.as) &&
+        (asked || ((isFit(target) || isTarget(target.name)) && (kind === 'pairs' || !isOrder(target)))),
     )
     .toSorted((a, b) => b.score - a.score);
   if (candidates.length === 0) throw nothing(path, asked ? unfit(asked) : 'it has no column to predict');
@@ -137,13 +140,13 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
     found.push({
       kind,
       target,
-      isClass,
+      isClass: isClass && kind !== 'pairs',
       score,
       why,
       obstacle,
       ...(kind === 'series'
         ? untilLast(layout, target)
-        : { layout: kind === 'rows' || kind === 'texts' ? alone(layout) : layout }),
+        : { layout: isSequence(kind) ? layout : alone(layout) }),
     });
   const bad = badTarget(target);
   const unplaced = gapsIn(layout);
@@ -173,7 +176,19 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
   if (text)
     add('texts', (group ? 1 : 3) + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
   add('rows', (group ? -1 : 1) + hinted - (isClass ? 0 : 0.5), reasons, bad);
+  if (mayBeWritten(target)) {
+    const usual = hints.slice(0, 2).reduce((sum, [is, score]) => sum + (is ? score : 0), 0);
+    const hasNumbers = columns.some(column => column !== target && isMeasure(column));
+    const isUnlikely = group || hasNumbers || 2 * distinct <= target.cells.length;
+    const different = `${name} has ${distinct} different texts`;
+    add('pairs', (isUnlikely ? -2 : 2) + usual, [...reasons, different]);
+  }
   return found;
+}
+
+/** True for texts that are too many for classes. */
+function mayBeWritten({ isNumber, distinct, problem }: Column): boolean {
+  return !isNumber && distinct > MAX_CLASSES && problem === undefined;
 }
 
 /** Why some rows belong to no sequence, or have no place in it. */
@@ -189,13 +204,17 @@ function gapsIn({ group, order, repeated }: Layout): string | undefined {
 
 /** The longest column of words that differ from row to row and are several in each. */
 function textOf(columns: readonly Column[]): Column | undefined {
-  const length = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
   const isText = ({ cells, isNumber, isTime, distinct }: Column): boolean =>
     !isNumber &&
     !isTime &&
     2 * distinct > cells.length &&
     cells.filter(cell => /\S\s+\S+\s+\S/.test(cell)).length > 0.5 * cells.length;
-  return columns.filter(isText).toSorted((a, b) => length(b) - length(a))[0];
+  return longestOf(columns.filter(isText));
+}
+
+function longestOf(columns: readonly Column[]): Column | undefined {
+  const length = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
+  return columns.toSorted((a, b) => length(b) - length(a))[0];
 }
 
 /** The rows of each series up to the last one with a value, and those of the future. */
@@ -266,9 +285,11 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
   const words =
     kind === 'texts'
       ? textOf(others)
-      : kind === 'series' || features.length > 0
+      : kind === 'series' || (features.length > 0 && kind !== 'pairs')
         ? undefined
-        : columnOfWords(layout, others);
+        : kind === 'pairs'
+          ? longestOf(others.filter(one => mayBeWritten(one) && !isName(one)))
+          : columnOfWords(layout, others);
   if (kind !== 'series' && features.length === 0 && words === undefined)
     return 'no column has a number or a text in every row';
   if (kind === 'rows' && order?.columns.length === 1)
@@ -280,7 +301,9 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
     inputKind: words === undefined ? 'number' : layout.group === undefined ? 'text' : 'symbol',
     unused: [
       ...unused.filter(({ name }) => name !== words?.name),
-      ...(kind === 'texts' ? features.map(({ name }) => ({ name, reason: 'a text is read alone' })) : []),
+      ...features.flatMap(one =>
+        words && one !== words ? [{ name: one.name, reason: 'a text is read alone' }] : [],
+      ),
     ],
   };
 }
@@ -343,7 +366,8 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
 function checkNumbers(candidate: Candidate, columns: readonly Column[], path: string): void {
   const { kind, layout, target, obstacle } = candidate;
   const { features, unused } = featuresOf(candidate, columns);
-  if (kind === 'series' || kind === 'texts' || obstacle !== undefined || features.length > 0) return;
+  const areTexts = kind === 'texts' || kind === 'pairs';
+  if (kind === 'series' || areTexts || obstacle !== undefined || features.length > 0) return;
   const isTold = (column: Column) =>
     [layout.group, target, ...(layout.order?.columns ?? [])].includes(column);
   const isFact = (column: Column) => layout.group !== undefined && isConstantWithin(layout.rows, column);
@@ -447,14 +471,12 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
       (group === undefined || column.distinct < column.cells.length) &&
       !(order?.columns.includes(column) ?? false),
   );
-  if (group !== undefined) return words[0];
-  const size = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
-  return words.toSorted((a, b) => size(b) - size(a))[0];
+  return group === undefined ? longestOf(words) : words[0];
 }
 
 /** True if rows follow each other. */
 export function isSequence(kind: ReadingKind): boolean {
-  return kind !== 'rows' && kind !== 'texts';
+  return kind === 'sequences' || kind === 'steps' || kind === 'series';
 }
 
 /** True for words that are features beside numbers. */

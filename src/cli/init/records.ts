@@ -1,5 +1,6 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
 import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays.js';
+import { IGNORED } from '../../data/core/dataset.js';
 import { Problems } from '../../data/core/problems.js';
 import { MARKERS } from '../../data/core/settings.js';
 import { type JsonRecord, jsonLines } from '../../data/jsonl-records.js';
@@ -7,16 +8,17 @@ import { RangedFile } from '../../data/reading/ranged-file.js';
 import { damagedErrors, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
-import { FILLED } from './description.js';
+import { quoted } from '../command/command-line.js';
+import { FILLED, labelled, type OtherReading } from './description.js';
 import { isTarget } from './layout.js';
-import { levelOfTexts, list, type Plan, scalar, taskPlan } from './plan.js';
+import { apart, levelOfTargets, levelOfTexts, list, type Plan, scalar, type Task, taskPlan } from './plan.js';
+import type { Choice, ReadingKind } from './readings.js';
 
 /** A plan, and what `init` says of the data. */
 export interface Found {
   readonly plan: Plan;
-  readonly lines: readonly (readonly [label: string, text: string])[];
-  /** Options of the next best readings, with what they are. */
-  readonly others: readonly { readonly flags: string; readonly what: string }[];
+  readonly lines: readonly string[];
+  readonly others: readonly OtherReading[];
 }
 
 interface Field {
@@ -34,13 +36,12 @@ interface RecordsFile {
   readonly file: string;
   /** The file, as the config names it. */
   readonly place: string;
-  /** The target that the user named. */
-  readonly target: string | undefined;
+  readonly choice: Choice;
   /** Files of other splits. */
   readonly others: readonly { readonly file: string; readonly bytes: Buffer }[];
 }
 
-export function recordsPlan(bytes: Buffer, { file, place, target: named, others }: RecordsFile): Found {
+export function recordsPlan(bytes: Buffer, { file, place, choice, others }: RecordsFile): Found {
   const records = recordsOf(bytes, file);
   const names = [...new Set(records.flatMap(record => Object.keys(record)))];
   const fields = names.map(name =>
@@ -49,24 +50,29 @@ export function recordsPlan(bytes: Buffer, { file, place, target: named, others 
       records.map(record => record[name]),
     ),
   );
-  const [input] = fields
-    .filter(({ type }) => INPUT_TYPES.includes(type))
-    .toSorted((a, b) => worth(b) - worth(a))
-    .filter(({ name }) => name !== named);
-  const candidates = fields
-    .filter(field => field !== input)
-    .map(field => ({ field, ...targetOf(field, input) }));
-  const targets = candidates.filter(({ score }) => score > 0).toSorted((a, b) => b.score - a.score);
-  const target = named === undefined ? targets[0] : candidates.find(({ field }) => field.name === named);
+  const named = choice.target;
+  const inputs = fields
+    .filter(({ type, name }) => INPUT_TYPES.includes(type) && name !== named)
+    .toSorted((a, b) => worth(b) - worth(a));
+  const targets = targetsFor(inputs[0], fields, choice);
+  // the text to read comes before the one to write
+  const isSwapped = named === undefined && targets[0]?.kind === 'pairs' && inputs.includes(targets[0].field);
+  const input =
+    isSwapped && fields.indexOf(targets[0].field) < fields.indexOf(inputs[0]) ? targets[0].field : inputs[0];
+  const [target, ...rest] = targetsFor(input, fields, choice);
   if (input === undefined || target === undefined)
     throw usageError('init/nothing-to-learn', 'no config can be made for these records', {
       file,
       expected:
-        'a field with a text or a list, and one with a class, a number or a list as long; --target names it',
+        'a field with a text or a list, and one with a class, a number, a list or a text to write; --target names it',
       got: names.join(', '),
     });
-  const { field, isClass, perStep } = target;
-  const inputKind = input.type === 'text' ? 'text' : input.type === 'symbols' ? 'symbol' : 'number';
+  const { field, kind, targetKind } = target;
+  const perStep = kind === 'steps';
+  const isClass = targetKind === 'class';
+  const targetLevel =
+    kind === 'pairs' && field.type === 'text' ? levelOfTargets(field.values.map(textOf)) : undefined;
+  const inputKind = inputKindOf(input);
   const id = fields.find(
     ({ name, distinct }) => /(^|_)(id|name|key)$/i.test(name) && distinct === records.length,
   );
@@ -74,19 +80,22 @@ export function recordsPlan(bytes: Buffer, { file, place, target: named, others 
   const classes = perStep ? new Set(field.values.flat()).size : field.distinct;
   const task = {
     target: field.name,
-    isClass,
+    targetKind,
     classes,
+    targetLevel,
     perStep,
     inputKind,
     texts: input.values,
     sequences: records.length,
     steps: longest(input),
   } as const;
-  const inputs = [records, ...others.map(other => recordsOf(other.bytes, other.file))].flatMap(all =>
+  const read = [records, ...others.map(other => recordsOf(other.bytes, other.file))].flatMap(all =>
     all.map(record => record[input.name]),
   );
-  const holes = inputKind === 'number' ? inputs.filter(hasHole).length : 0;
+  const holes = inputKind === 'number' ? read.filter(hasHole).length : 0;
+  const hasAlternatives = kind === 'pairs' && input.type === 'text' && input.distinct < records.length;
   const plan = taskPlan(place, task, {
+    ...(hasAlternatives && apart(input.name)),
     kind: 'jsonl',
     input: scalar(input.name),
     missing: holes > 0 && '{ fill: forward, indicator: true }',
@@ -96,7 +105,8 @@ export function recordsPlan(bytes: Buffer, { file, place, target: named, others 
     targets: perStep && 'true',
     unused: unused.length > 0 && `# not used: ${list(unused.map(({ name }) => name))}`,
   });
-  const sort = isClass ? `${classes} classes` : 'a number';
+  const written = targetLevel === undefined ? 'symbols' : `${targetLevel}s`;
+  const sort = kind === 'pairs' ? `a sequence of ${written}` : isClass ? `${classes} classes` : 'a number';
   const absent = MARKERS.filter(marker => isClass && field.values.flat().includes(marker));
   const lines = [
     ['records', grouped(records.length)],
@@ -120,15 +130,24 @@ export function recordsPlan(bytes: Buffer, { file, place, target: named, others 
         ]
       : []),
     ['because', target.why],
-  ].map(([label, text]) => [label, text] as const);
-  const readings = targets
-    .filter(one => one !== target)
-    .slice(0, 2)
-    .map(one => ({
-      flags: `--target ${one.field.name}`,
-      what: `${one.isClass ? 'class' : 'number'} ${one.field.name} of each ${one.perStep ? 'step' : 'record'}`,
-    }));
-  return { plan, lines, others: readings };
+  ].map(([label, text]) => labelled(label, text));
+  const inverse = { ...target, field: input };
+  const isInvertible = kind === 'pairs' && inputKind !== 'number';
+  const next = [...rest, ...(isInvertible ? [inverse] : [])].slice(0, 2).map(one => ({
+    flags: `--target ${quoted(one.field.name)} --as ${one.kind}`,
+    what: `${NOUNS[one.targetKind]} ${one.field.name} of each ${one.kind === 'steps' ? 'step' : 'record'}`,
+  }));
+  return { plan, lines, others: next };
+}
+
+const NOUNS = { class: 'class', value: 'number', sequence: 'the sequence' } as const;
+
+function inputKindOf({ type }: Field): Task['inputKind'] {
+  return type === 'text' ? 'text' : type === 'symbols' ? 'symbol' : 'number';
+}
+
+function textOf(value: unknown): string {
+  return String(value ?? '').trim();
 }
 
 /** True for a list of steps in which a number is missing. */
@@ -194,37 +213,61 @@ function worth({ name, type, values, distinct }: Field): number {
   return (isUsual ? 100 : 0) - (isTags ? 100 : 0) + 10 * rank + Math.log1p(size / values.length);
 }
 
-function targetOf({ name, type, values, distinct, missing }: Field, input: Field | undefined) {
-  const isList = type === 'symbols' || type === 'numbers';
+interface Target {
+  readonly field: Field;
+  readonly kind: ReadingKind;
+  readonly targetKind: Task['targetKind'];
+  readonly score: number;
+  readonly why: string;
+}
+
+/** What can be predicted from `input`, the most likely first. */
+function targetsFor(
+  input: Field | undefined,
+  fields: readonly Field[],
+  { target: named, as }: Choice,
+): readonly Target[] {
+  return fields
+    .filter(field => field !== input && (named === undefined || field.name === named))
+    .flatMap(field => targetsOf(field, input).map(one => ({ field, ...one })))
+    .filter(({ kind, score }) => (as === undefined ? score > 0 || named !== undefined : kind === as))
+    .toSorted((a, b) => b.score - a.score);
+}
+
+function targetsOf(
+  { name, type, values, distinct, missing }: Field,
+  input: Field | undefined,
+): readonly Omit<Target, 'field'>[] {
   const isUsual = isTarget(name) || /^(tags|labels|topic|tag)$/i.test(name);
   const named = isUsual ? 3 : 0;
-  const base = { isClass: true, perStep: false, score: 0, why: '' };
-  if (isList) {
+  const usual = `${name} is a usual name of a target`;
+  const isFew = distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= values.length;
+  const pair = (score: number, why: string) =>
+    ({ kind: 'pairs', targetKind: 'sequence', score, why }) as const;
+  if (type === 'symbols' || type === 'numbers') {
     const fits = values.every((value, i) => sizeOf(value) === sizeOf(input?.values[i]));
     const isClass = type === 'symbols' || values.flat().every(Number.isInteger);
-    return {
-      ...base,
-      isClass,
-      perStep: true,
-      score: fits ? 5 + named : 0,
+    const steps = {
+      kind: 'steps',
+      targetKind: isClass ? 'class' : 'value',
+      score: 5 + named,
       why: `${name} is as long as ${input?.name} in every record`,
-    };
+    } as const;
+    const own = `${name} has lists with lengths of their own`;
+    return [...(fits ? [steps] : []), ...(type === 'symbols' ? [pair(1 + named, own)] : [])];
   }
-  const isFew = distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= values.length;
-  const why = isUsual
-    ? `${name} is a usual name of a target`
-    : isFew
-      ? `${name} has few values`
-      : `${name} has numbers`;
-  if (type === 'text' || type === 'boolean') return { ...base, score: isFew ? 2 + named : 0, why };
+  const kind = input?.type === 'text' ? 'texts' : 'sequences';
+  const why = isUsual ? usual : isFew ? `${name} has few values` : `${name} has numbers`;
+  const one = { kind, targetKind: 'class', why } as const;
+  if (type === 'boolean') return [{ ...one, score: isFew ? 2 + named : 0 }];
+  const [asClass, asText] = isFew ? [2 + named, 0] : [0, 1 + named];
+  const differ = `${name} has ${distinct} different texts`;
+  if (type === 'text') return [{ ...one, score: asClass }, pair(asText, differ)];
+  if (type !== 'number') return [];
   const isId = /(^|_)id$/i.test(name) || distinct === values.length;
   const isClass = isFew && distinct <= 20 && values.every(value => value === null || Number.isInteger(value));
-  return {
-    ...base,
-    isClass,
-    score: type === 'number' && !isId && missing < values.length ? 1 + named : named,
-    why,
-  };
+  const targetKind = isClass ? 'class' : 'value';
+  return [{ ...one, targetKind, score: !isId && missing < values.length ? 1 + named : named }];
 }
 
 function longest({ values, type }: Field): number {
@@ -236,7 +279,7 @@ function sizeOf(value: unknown): number {
 }
 
 /** Reads the shapes of `x` and `y`, which decide the task. */
-export async function archivePlan(path: string, place: string): Promise<Found> {
+export async function archivePlan(path: string, place: string, { as }: Choice): Promise<Found> {
   const archive = new ArrayArchive(await RangedFile.open(path));
   const expected =
     'arrays x ([N, T, F] numbers or [N, T] integers) and y; x_test and y_test are the test split';
@@ -249,12 +292,27 @@ export async function archivePlan(path: string, place: string): Promise<Found> {
   const [hasTest, hasGroups] = [archive.has('x_test'), archive.has('groups')];
   const isSymbol = x.integer && x.shape.length === 2;
   const isClass = y.integer;
-  const perStep = y.shape.length === (isClass ? 2 : 3);
-  const classes = isClass ? new Set(y.loaded().whole()).size : 0;
+  const hasSteps = y.shape.length === (isClass ? 2 : 3) && y.shape[1] === x.shape[1];
+  const mayBeWritten = isClass && y.shape.length === 2;
+  const kinds: readonly ReadingKind[] = [
+    ...(hasSteps ? (['steps'] as const) : []),
+    ...(mayBeWritten ? (['pairs'] as const) : []),
+    ...(hasSteps || mayBeWritten ? [] : (['sequences'] as const)),
+  ];
+  const [kind, ...rest] = as === undefined ? kinds : kinds.filter(one => one === as);
+  if (kind === undefined)
+    throw usageError('init/nothing-to-learn', `y is ${shapeOf(y)}, which is not read as ${as}`, {
+      file: '--as',
+      expected: kinds.join(' or '),
+    });
+  const perStep = kind === 'steps';
+  const labels = new Set(isClass ? Array.from(y.loaded().whole()) : []);
+  labels.delete(IGNORED);
+  const classes = labels.size;
   const inputKind = isSymbol ? 'symbol' : 'number';
   const task = {
     target: 'y',
-    isClass,
+    targetKind: kind === 'pairs' ? 'sequence' : isClass ? 'class' : 'value',
     classes,
     perStep,
     inputKind,
@@ -271,18 +329,29 @@ export async function archivePlan(path: string, place: string): Promise<Found> {
     test: !hasTest && hasGroups && 0.2,
     test_fraction: !hasTest && !hasGroups && 0.2,
     // the targets may be the symbols that follow
-    bidirectional: false,
+    ...(perStep && { bidirectional: false }),
   });
-  const shapeOf = ({ shape, integer }: typeof x): string =>
-    `[${shape.join(', ')}] ${integer ? 'integers' : 'numbers'}`;
   const lines = [
     ['sequences', grouped(x.shape[0])],
     ['input', `x: ${shapeOf(x)}, ${isSymbol ? 'symbols' : `${x.shape[2] ?? 1} features at each step`}`],
-    ['target', `y: ${isClass ? `${classes} classes` : 'numbers'}${perStep ? ' at every step' : ''}`],
+    [
+      'target',
+      kind === 'pairs'
+        ? `y: sequences of ${classes} symbols`
+        : `y: ${isClass ? `${classes} classes` : 'numbers'}${perStep ? ' at every step' : ''}`,
+    ],
     ['test', hasTest ? 'x_test and y_test' : `a fifth of the ${hasGroups ? 'groups' : 'sequences'}`],
     ['because', `y is ${shapeOf(y)}`],
-  ] as const;
-  return { plan, lines, others: [] };
+  ].map(([label, text]) => labelled(label, text));
+  const others = rest.map(one => ({
+    flags: `--as ${one}`,
+    what: 'y has sequences with lengths of their own',
+  }));
+  return { plan, lines, others };
+}
+
+function shapeOf({ shape, integer }: FileArray): string {
+  return `[${shape.join(', ')}] ${integer ? 'integers' : 'numbers'}`;
 }
 
 function hasNaN(x: FileArray): boolean {

