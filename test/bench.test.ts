@@ -76,6 +76,10 @@ t.test('cases', async t => {
   t.equal(step('gru'), 2 * 100 * 28 * 384 * (156 + 256));
   t.equal(step('rnn'), 2 * 100 * 28 * 128 * (156 + 256));
   t.equal(step('bilstm'), 2 * 100 * 28 * 2 * 512 * (156 + 384));
+  // in addition 31 steps of a decoder with as many layers, which reads a symbol as a vector of its
+  // size; then a query, scores and contexts of 28 steps, and the product of both with a matrix
+  const cells = 512 * (256 + 256);
+  t.equal(step('decoder') - step('lstm'), 2 * 100 * 31 * (cells + 128 * (128 + 2 * 28 + 256)));
   t.equal(flopsOf(benchCase('evaluate', REFERENCE)), 100 * flopsOf(benchCase('forward', REFERENCE)));
   const large = benchCase('train_step', { ...REFERENCE, hidden_size: 512 });
   t.equal(benchCase('train_step', REFERENCE).id, 'train_step/h128-b100-t28-th1');
@@ -345,7 +349,7 @@ t.test('contenders', async t => {
     t.equal((await child.measure(60, 3)).times_ms.length, 3);
     t.equal((await child.measure(0, 3)).times_ms.length, 1);
     // another build may know no other models; this one does
-    t.same(hello.models, ['lstm', 'gru', 'rnn', 'bilstm', 'ctc']);
+    t.same(hello.models, ['lstm', 'gru', 'rnn', 'bilstm', 'ctc', 'decoder']);
     await child.prepare({ ...small, model: 'bilstm' });
     await child.prepare({ ...small, model: 'ctc', num_classes: 4, target_length: 1 });
     child.close();

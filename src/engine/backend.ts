@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import type { GPU, GPUVariableType, IKernelRunShortcut, Input, IPipelineRunShortcut } from 'gpu.js';
-import type { Node } from '../math/graph/node.js';
+import type { Node, ProgramPart } from '../math/graph/node.js';
 import { type Shape, sizeOf } from '../math/graph/shape.js';
 import { EXIT, UserError, usageError } from '../util/errors.js';
 import { programFile } from '../util/root.js';
@@ -189,13 +189,19 @@ export interface Executable {
    * to its array in `into`, if there is one: an array of the engine's heap that is no input.
    * Results without are valid until the next run of any program of this engine.
    *
+   * Both runs of a program in two parts are given the same `values`, `into` and `kept`; the first
+   * one needs only the values that it reads.
+   *
    * @throws ExecutionError if gpu.js did not run it as planned
    * @throws DeviceLostError if the GPU is gone
    */
   run(
     values: Readonly<Record<string, Value>>,
     into?: Readonly<Record<string, Float32Array>>,
+    part?: ProgramPart<Float32Array>,
   ): Promise<Record<string, Float32Array>>;
+  /** Numbers that the first part keeps for the second; absent if a program runs only as a whole. */
+  readonly keptSize?: number;
 }
 
 /** The executor that gpu.js must have used for a pipeline; any other is a silent degradation. */

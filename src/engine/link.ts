@@ -62,12 +62,18 @@ export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
   for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
   const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compileStep(gpu, step, runtime)]));
   const order = [...codes.keys()];
+  const first = plan.steps.slice(0, plan.first);
+  const early = new Set<Node | number>(first.flatMap(step => [step.node, ...step.operands]));
   return {
-    inputs: plan.inputs.map(({ name, shape }) => ({
-      name: name as string,
-      size: shape.length === 0 ? undefined : sizeOf(shape),
+    inputs: plan.inputs.map(node => ({
+      name: node.name as string,
+      size: node.shape.length === 0 ? undefined : sizeOf(node.shape),
+      /** Whether the first part reads it. */
+      isEarly: early.has(node),
     })),
     numbers,
+    /** How many of the steps are the first part. */
+    first: plan.first,
     ...placeArrays(plan),
     codes: [...codes.values()],
     steps: plan.steps.map(({ kernel, node }, i) => ({
@@ -80,6 +86,8 @@ export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
       name,
       slot: slots.get(node) as number,
       size: sizeOf(node.shape),
+      /** Whether it is a result of the first part. */
+      isEarly: early.has(node),
     })),
   };
 }

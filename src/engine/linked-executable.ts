@@ -1,6 +1,6 @@
 /** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
 
-import type { KeyedProgram, Program } from '../math/graph/node.js';
+import type { KeyedProgram, Program, ProgramPart } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import type { Executable } from './backend.js';
 import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
@@ -113,12 +113,13 @@ interface BoundStep {
 type LinkedOutput = LinkedPlan['outputs'][number];
 
 interface BoundOutput extends LinkedOutput {
-  /** Where it is written by default; undefined if the plan stores it elsewhere. */
-  readonly scratch: number | undefined;
+  /** False if it is an input or has been written as another result. */
+  readonly isOwn: boolean;
 }
 
 export class LinkedExecutable implements Executable {
   private readonly slots: number[];
+  private readonly scratch: number;
   private readonly steps: readonly BoundStep[];
   private readonly outputs: readonly BoundOutput[];
   /** If set, how often the plan ran, and the fewest milliseconds of each step. */
@@ -131,9 +132,8 @@ export class LinkedExecutable implements Executable {
     private readonly plan: LinkedPlan,
   ) {
     const { inputs, numbers, offsets, scratchBytes, codes, steps, outputs } = plan;
-    const scratch = runtime.scratchAt(scratchBytes);
-    const arrays = offsets.map(offset => scratch + offset);
-    this.slots = [...inputs.map(() => 0), ...numbers, ...arrays];
+    this.scratch = runtime.scratchAt(scratchBytes);
+    this.slots = [...inputs.map(() => 0), ...numbers, ...offsets];
     const spare = runtime.spareAt(Math.max(0, ...codes.map(({ spareBytes }) => spareBytes)));
     this.steps = steps.map(({ code, slots }) => ({
       run: runtime.instance(codes[code]),
@@ -144,37 +144,59 @@ export class LinkedExecutable implements Executable {
     this.outputs = outputs.map(output => {
       const isOwn = output.slot >= inputs.length && !taken.has(output.slot);
       taken.add(output.slot);
-      return { ...output, scratch: isOwn ? this.slots[output.slot] : undefined };
+      return { ...output, isOwn };
     });
+  }
+
+  get keptSize(): number {
+    return this.plan.keptBytes / FLOAT_BYTES;
   }
 
   async run(
     values: Readonly<Record<string, Value>>,
     into: Readonly<Record<string, Float32Array>> = {},
+    part?: ProgramPart<Float32Array>,
   ): Promise<Record<string, Float32Array>> {
-    const { plan, slots, runtime } = this;
+    const { plan, slots, steps, runtime } = this;
+    const isRun = ({ isEarly }: { readonly isEarly: boolean }) => isEarly || !part?.isFirst;
     plan.inputs.forEach((input, slot) => {
-      slots[slot] = this.operand(input, values[input.name]);
+      if (isRun(input)) slots[slot] = this.operand(input, values[input.name]);
     });
-    for (const { name, slot, scratch } of this.outputs) {
-      if (scratch !== undefined) slots[slot] = this.address(into[name]) ?? scratch;
-    }
+    this.placeArrays(into, part);
     const times = this.profile?.times;
-    this.steps.forEach(({ run, slots: own, operands }, step) => {
+    const [from, to] = part?.isFirst ? [0, plan.first] : [part ? plan.first : 0, steps.length];
+    for (let step = from; step < to; step++) {
+      const { run, slots: own, operands } = steps[step];
       for (let i = 0; i < own.length; i++) operands[i] = slots[own[i]];
       const began = times ? performance.now() : 0;
       run.apply(undefined, operands);
       if (times) times[step] = Math.min(times[step], performance.now() - began);
-    });
-    if (this.profile) this.profile.runs++;
+    }
+    if (this.profile && to === steps.length) this.profile.runs++;
     const results: Record<string, Float32Array> = {};
-    for (const { name, slot, size, scratch } of this.outputs) {
+    for (const { name, slot, size, isOwn } of this.outputs.filter(isRun)) {
       const place = into[name];
       const result = () => runtime.heap.open({ at: slots[slot], length: size });
-      if (place && scratch === undefined) place.set(result());
+      if (place && !isOwn) place.set(result());
       results[name] = place ?? result();
     }
     return results;
+  }
+
+  /** Writes the addresses of all arrays that steps write. */
+  private placeArrays(
+    into: Readonly<Record<string, Float32Array>>,
+    part: ProgramPart<Float32Array> | undefined,
+  ): void {
+    const { plan, slots, scratch } = this;
+    const kept = this.address(part?.kept) ?? scratch;
+    const first = slots.length - plan.offsets.length;
+    plan.offsets.forEach((offset, i) => {
+      slots[first + i] = offset + (offset < plan.keptBytes ? kept : scratch);
+    });
+    for (const { name, slot, isOwn } of this.outputs) {
+      if (isOwn) slots[slot] = this.address(into[name]) ?? slots[slot];
+    }
   }
 
   private operand({ name, size }: LinkedPlan['inputs'][number], value: Value | undefined): number {
@@ -220,9 +242,22 @@ export class KernelMachine {
     return this.compiler.heap.allocate(size);
   }
 
-  run({ key, make }: KeyedProgram, values: Arrays, into: Arrays): Promise<Record<string, Float32Array>> {
+  run(
+    program: KeyedProgram,
+    values: Arrays,
+    into: Arrays,
+    part?: ProgramPart<Float32Array>,
+  ): Promise<Record<string, Float32Array>> {
+    return this.executable(program).run(values, into, part);
+  }
+
+  keptSize(program: KeyedProgram): number | undefined {
+    return this.executable(program).keptSize;
+  }
+
+  private executable({ key, make }: KeyedProgram): Executable {
     const executable = this.known.get(key) ?? this.compiler.compile(make());
     this.known.set(key, executable);
-    return executable.run(values, into);
+    return executable;
   }
 }

@@ -1,5 +1,5 @@
 /** Plans the kernels that compute a graph: what runs, in which order, with which operands. */
-import { type Node, type Program, reachable } from '../math/graph/node.js';
+import { type KeyedProgram, type Node, type Program, reachable } from '../math/graph/node.js';
 import { requireShape, type Shape, shapeText, sizeOf } from '../math/graph/shape.js';
 import { ALIGNMENT } from './heap.js';
 import { type Axis, parseKernel } from './language.js';
@@ -25,6 +25,8 @@ export interface Plan {
   readonly inputs: readonly Node[];
   readonly kernels: readonly Kernel[];
   readonly steps: readonly Step[];
+  /** How many of the steps are the program's first part. */
+  readonly first: number;
   readonly outputs: ReadonlyMap<string, Node>;
 }
 
@@ -43,7 +45,11 @@ function newPlan(program: Program): Plan {
   const kernels = new Map<string, Kernel>();
   const checked = new Set<string>();
   const flops = fusedFlops(nodes, fusion.isStored);
-  const steps = fusion.kernels.map((node): Step => {
+  const results = [...program.outputs].filter(([name]) => program.first?.has(name));
+  const early = new Set(reachable(results.map(([, node]) => node)));
+  const first = fusion.kernels.filter(node => early.has(node));
+  const rest = fusion.kernels.filter(node => !early.has(node));
+  const steps = [...first, ...rest].map((node): Step => {
     requireShape(
       node.shape.length >= 1 && node.shape.length <= MAX_AXES,
       node.op?.name ?? '',
@@ -69,6 +75,7 @@ function newPlan(program: Program): Plan {
     inputs: nodes.filter(node => !node.op),
     kernels: [...kernels.values()],
     steps,
+    first: first.length,
     outputs: program.outputs,
   };
 }
@@ -125,19 +132,28 @@ export function describePlan(program: Program, plan: Plan = makePlan(program)) {
 
 /**
  * Places the arrays that steps write. An array reuses the memory of one whose last reader has run,
- * if it fits; results keep theirs.
+ * if it fits; results keep theirs. Those that the first part keeps for the second come first.
  */
-export function placeArrays(plan: Plan): { offsets: number[]; scratchBytes: number } {
-  // infinite for results
+export function placeArrays(plan: Plan) {
   const lastRead = new Map<Node, number>();
   plan.steps.forEach(({ operands }, i) => {
     for (const operand of operands) if (typeof operand !== 'number') lastRead.set(operand, i);
   });
+  const bytesOf = ({ shape }: Node) => Math.ceil((sizeOf(shape) * FLOAT_BYTES) / ALIGNMENT) * ALIGNMENT;
+  const kept = new Map<Node, number>();
+  let keptBytes = 0;
+  for (const { node } of plan.steps.slice(0, plan.first)) {
+    if ((lastRead.get(node) ?? 0) < plan.first) continue;
+    kept.set(node, keptBytes);
+    keptBytes += bytesOf(node);
+  }
   for (const node of plan.outputs.values()) lastRead.set(node, Number.POSITIVE_INFINITY);
   const places: { at: number; bytes: number; until: number }[] = [];
-  let scratchBytes = 0;
+  let scratchBytes = keptBytes;
   const offsets = plan.steps.map(({ node }, i) => {
-    const bytes = Math.ceil((sizeOf(node.shape) * FLOAT_BYTES) / ALIGNMENT) * ALIGNMENT;
+    const known = kept.get(node);
+    if (known !== undefined) return known;
+    const bytes = bytesOf(node);
     const until = lastRead.get(node) ?? i;
     // the smallest free one; a step never writes to an array that it reads
     const free = places
@@ -152,7 +168,12 @@ export function placeArrays(plan: Plan): { offsets: number[]; scratchBytes: numb
     scratchBytes += bytes;
     return place.at;
   });
-  return { offsets, scratchBytes };
+  return { offsets, keptBytes, scratchBytes };
+}
+
+/** The numbers that the first part of a program keeps for the second. */
+export function keptSize({ make }: KeyedProgram): number {
+  return placeArrays(makePlan(make())).keptBytes / FLOAT_BYTES;
 }
 
 /** WebGPU guarantees 8 storage buffers per stage; one of them is the result. */

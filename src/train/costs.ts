@@ -1,10 +1,10 @@
 /** What a training step costs, and where its time goes. */
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
-import { describePlan, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
+import { describePlan, keptSize, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
-import { type StepProgram, stepPrograms } from '../math/model/walk.js';
+import { type StepProgram, stepPrograms } from '../math/model/runs.js';
 import { planRun } from './plan.js';
 import { ShardPool } from './pool.js';
 import { createTrainer, initialParameters, type Session } from './session.js';
@@ -19,7 +19,9 @@ export type StepCosts = ReturnType<typeof stepCosts>;
 
 export function stepCosts(run: ModelRun, batchSize: number) {
   const { shards, job } = planShards(run, batchSize, true);
-  const programs = stepPrograms(run.spec, lossOf(run.loss), job.shape).map((step): PlannedProgram => {
+  const kept = run.backend === 'webasm' ? keptSize : undefined;
+  const steps = stepPrograms(run.spec, lossOf(run.loss), job.shape, kept);
+  const programs = steps.map((step): PlannedProgram => {
     const plan = makePlan(step.program);
     return { ...step, plan, costs: describePlan(step.program, plan) };
   });
@@ -34,7 +36,9 @@ export function stepCosts(run: ModelRun, batchSize: number) {
     /** Bytes that a step copies to a GPU and back. */
     transferredBytes: shards * sum(({ costs, runs }) => costs.transferredBytes * runs),
     /** Bytes of the inputs and buffers of all programs, once per thread that holds them. */
-    bytes: Math.min(shards, run.threads) * sum(({ costs }) => costs.bytes),
+    bytes:
+      Math.min(shards, run.threads) *
+      sum(({ costs, kept }) => costs.bytes + kept * Float32Array.BYTES_PER_ELEMENT),
   };
 }
 

@@ -1,10 +1,11 @@
 /** Computes shards in worker threads that share all arrays with this thread, or in this thread. */
 import { Worker } from 'node:worker_threads';
 import { Engine } from '../engine/index.js';
+import { keptSize } from '../engine/plan.js';
 import { decodingShape, stepOf } from '../math/decoding/decoder.js';
 import { lossOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import { batchPrograms } from '../math/model/walk.js';
+import { batchPrograms } from '../math/model/runs.js';
 import { paddedSize } from '../math/optimizers/program.js';
 import { programFile } from '../util/root.js';
 import {
@@ -78,9 +79,13 @@ export class ShardPool {
     // the first computation throws it
     opened.catch(() => {});
     const known = new Set<string>();
+    const sizes = new Set<string>();
     const compute = async (slot: number) => {
       // compiles the programs for the steps of the batch, once for all threads
-      const missing = this.links ? programsOf(job, slots[slot]).filter(({ key }) => !known.has(key)) : [];
+      const size = slots[slot][0].batch.steps.join();
+      const needed = this.links && !sizes.has(size) ? programsOf(job, slots[slot]) : [];
+      const missing = needed.filter(({ key }) => !known.has(key));
+      sizes.add(size);
       for (const { key } of missing) known.add(key);
       const plans = missing.map(({ key, make }) => [key, this.engine.link(make())] as const);
       await Promise.all([
@@ -128,7 +133,7 @@ function programsOf(job: ShardJob, [{ batch }]: readonly ShardMemory[]) {
   const size = sizeOf(batch);
   const settings = decoderSettings(job);
   return [
-    ...batchPrograms(spec, loss, shape, size, withGradient),
+    ...batchPrograms(spec, loss, shape, size, withGradient, keptSize),
     ...(settings ? batchPrograms(spec, loss, decodingShape(shape, settings), stepOf(size.steps), false) : []),
   ];
 }

@@ -7,7 +7,7 @@ export type Benchmark = (typeof BENCHMARKS)[number];
  * What the layers of a model are, which of their outputs the head reads, and how many products of H
  * columns a cell's step makes. The last step of two directions would need but one step of the
  * reverse one, which PyTorch computes whole; final states need both whole. `ctc` has the loss of
- * that name, the others cross-entropy.
+ * that name, the others cross-entropy. `decoder` has one of the encoder's sizes, and attention.
  */
 export const MODELS = {
   lstm: { layer: { cell: 'lstm' }, from: 'last', gates: 4, directions: 1 },
@@ -15,6 +15,7 @@ export const MODELS = {
   rnn: { layer: { cell: 'rnn' }, from: 'last', gates: 1, directions: 1 },
   bilstm: { layer: { cell: 'lstm', bidirectional: true }, from: 'final', gates: 4, directions: 2 },
   ctc: { layer: { cell: 'lstm', bidirectional: true }, from: 'every', gates: 4, directions: 2 },
+  decoder: { layer: { cell: 'lstm' }, from: 'every', gates: 4, directions: 1 },
 } as const;
 export type ModelName = keyof typeof MODELS;
 
@@ -31,7 +32,7 @@ export interface BenchCase {
   readonly input_size: number;
   /** Outputs of the model. */
   readonly num_classes: number;
-  /** Symbols of each target; 0 if targets are classes. */
+  /** Symbols of each target, without the boundary of a decoder; 0 if targets are classes. */
   readonly target_length: number;
   readonly threads: number;
   /** Sequences in all: one batch, or the whole test set. */
@@ -51,6 +52,12 @@ const CALL_FLOPS = 2e8;
 const MAX_REPEATS = 8;
 
 export const CTC_SIZES = { hidden_size: 128, batch_size: 64, sequence_length: 100 } as const;
+export const DECODER_SIZES = { hidden_size: 128, batch_size: 64, sequence_length: 30 } as const;
+/** Outputs of the models that write symbols, and symbols of their targets. */
+const OF_SYMBOLS: Partial<Record<ModelName, Pick<BenchCase, 'num_classes' | 'target_length'>>> = {
+  ctc: { num_classes: 31, target_length: 20 },
+  decoder: { num_classes: 31, target_length: 30 },
+};
 export const REFERENCE: Sizes = { hidden_size: 128, batch_size: 100, sequence_length: 28, threads: 1 };
 const HIDDEN_SIZES = [32, 128, 512] as const;
 const BATCH_SIZES = [1, 32, 100, 512] as const;
@@ -75,6 +82,7 @@ export function allCases(threads: number): BenchCase[] {
       benchCase('train_step', { ...REFERENCE, threads }, model),
     ),
     benchCase('train_step', { ...CTC_SIZES, threads }, 'ctc'),
+    benchCase('train_step', { ...DECODER_SIZES, threads }, 'decoder'),
     ...vary('hidden_size', HIDDEN_SIZES).flatMap(sizes => atThreads('evaluate', sizes, threads)),
   ];
   const unique = new Map(cases.map(one => [one.id, one]));
@@ -118,7 +126,7 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName =
     ...sizes,
     num_layers: 2,
     input_size: 28,
-    ...(model === 'ctc' ? { num_classes: 31, target_length: 20 } : { num_classes: 10, target_length: 0 }),
+    ...(OF_SYMBOLS[model] ?? { num_classes: 10, target_length: 0 }),
     sequences: benchmark === 'evaluate' ? TEST_SET : b,
     repeats: 1,
   };
@@ -140,6 +148,21 @@ export function flopsOf(one: BenchCase): number {
     return repeats * 2 * batch_size * gates * 2 * hidden_size;
   // each direction of a layer above the first reads all directions of the layer below
   const columns = input_size + hidden_size + (num_layers - 1) * (directions + 1) * hidden_size;
-  const forward = 2 * one.sequences * sequence_length * directions * gates * columns;
+  const products = sequence_length * directions * gates * columns + decoderProducts(one);
+  const forward = 2 * one.sequences * products;
   return benchmark === 'train_step' ? 3 * forward : forward;
+}
+
+/** Multiply-adds of a decoder for one sequence: its cells, then scores, contexts and their use. */
+function decoderProducts({
+  model,
+  hidden_size,
+  num_layers,
+  sequence_length,
+  target_length,
+}: BenchCase): number {
+  if (model !== 'decoder') return 0;
+  const cells = num_layers * MODELS[model].gates * hidden_size * 2 * hidden_size;
+  const attention = 3 * hidden_size * hidden_size + 2 * sequence_length * hidden_size;
+  return (target_length + 1) * (cells + attention);
 }

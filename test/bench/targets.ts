@@ -1,4 +1,4 @@
-import { benchCase, CTC_SIZES, type ModelName, REFERENCE } from './cases.js';
+import { benchCase, CTC_SIZES, DECODER_SIZES, type ModelName, REFERENCE } from './cases.js';
 import type { Other } from './contenders.js';
 import { type Figure, noiseOf, type Results, ratioOf, ratiosOf, type Spread } from './results.js';
 
@@ -102,6 +102,7 @@ const TARGETS: readonly Target[] = [
   stepOverPyTorch('an RNN of the same sizes', node(1, 1.4), 0.7, {}, 'rnn'),
   stepOverPyTorch('a bidirectional LSTM of the same sizes', node(1, 1.4), 0.7, {}, 'bilstm'),
   stepOverPyTorch('CTC on a bidirectional LSTM, batch 64, 100 steps', 1, 0.7, CTC_SIZES, 'ctc'),
+  stepOverPyTorch('an LSTM with a decoder, batch 64, 30 steps each', 1, 0.7, DECODER_SIZES, 'decoder'),
   stepOverPyTorch('hidden size 512', node(1.2, 2), 0.9, { hidden_size: 512 }),
   stepOverPyTorch('batch size 1', node(1.5, 2), 1, { batch_size: 1 }),
   [

@@ -62,6 +62,45 @@ t.test('inputs are in the heap or are copied to it', async t => {
   await t.rejects(executable.run({ x: 1 }), { message: "input 'x' needs 6 numbers, got one" });
 });
 
+t.test('a program in two parts computes what it computes as a whole', async t => {
+  const engine = await Engine.start('webasm');
+  t.teardown(() => engine.close());
+  const graph = new Graph();
+  const [x, late] = [graph.input('x', [N]), graph.input('late', [N])];
+  const [square, sum] = [multiply(x, x), add(x, x)];
+  const product = multiply(square, sum);
+  const outputs = new Map([
+    ['sum', sum],
+    ['product', product],
+    ['rest', add(multiply(square, late), product)],
+  ]);
+  const executable = engine.compile({ graph, outputs, first: new Set(['sum', 'product']) });
+  const other = engine.compile(program());
+  const values = [given, doubled].map(numbers => ({ x: Float32Array.from(numbers), late: given }));
+  const whole = [];
+  for (const each of values) whole.push(Array.from((await executable.run(each)).rest));
+  const runs = values.map(({ x, late }) => {
+    const [sum, product] = [engine.heap.allocate(N), engine.heap.allocate(N)];
+    return { x, late, into: { sum, product }, kept: engine.heap.allocate(executable.keptSize ?? 0) };
+  });
+  for (const { x, into, kept } of runs) {
+    const { product, rest } = await executable.run({ x }, into, { isFirst: true, kept });
+    t.same(
+      Array.from(product),
+      Array.from(x, value => 2 * value ** 3),
+    );
+    t.equal(rest, undefined, 'the rest has not run');
+  }
+  await other.run({ x: given });
+  for (const [i, { x, late, into, kept }] of runs.entries()) {
+    const { rest } = await executable.run({ x, late }, into, { isFirst: false, kept });
+    t.same(Array.from(rest), whole[i]);
+  }
+  await t.rejects(executable.run({ x: given }, {}, { isFirst: false, kept: runs[0].kept }), {
+    message: "input 'late' needs 6 numbers, got undefined",
+  });
+});
+
 t.test('a plan is compiled once and runs on the heap of any thread', async t => {
   const engine = await Engine.start('webasm');
   t.teardown(() => engine.close());

@@ -11,9 +11,9 @@ import { makePlan } from '../../src/engine/plan.js';
 import { cells } from '../../src/math/cells/index.js';
 import { type LossSettings, lossOf as lossOfSettings, targetSize } from '../../src/math/losses/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
+import { stepPrograms } from '../../src/math/model/runs.js';
 import { batchLengths, makeSchedule } from '../../src/math/model/schedule.js';
 import type { ModelSpec } from '../../src/math/model/spec.js';
-import { stepPrograms } from '../../src/math/model/walk.js';
 import { paddedSize } from '../../src/math/optimizers/program.js';
 import { BatchWriter } from '../../src/train/batch.js';
 import { allocateShards, ShardComputer, type ShardJob } from '../../src/train/shards.js';
@@ -222,13 +222,22 @@ async function byKernels(given: Case, engine: Engine) {
   const random = RandomStream.of(seed, 'test/weights');
   for (let i = 0; i < layout.size; i++) flat[i] = 2 * random.uniform() - 1;
   await new ShardComputer(new KernelMachine(engine), job).compute(flat, memory);
+  const { gradient, predictions } = memory;
+  const kept = [gradient, predictions].map(values => values.slice());
+  const keepsNothing = Object.assign(new KernelMachine(engine), { keptSize: () => undefined });
+  await new ShardComputer(keepsNothing, job).compute(flat, memory);
+  const isEqual = [gradient, predictions].every((values, i) =>
+    Buffer.from(values).equals(Buffer.from(kept[i])),
+  );
   const rows = Array.from({ length: batch }, (_, row) => row);
-  return { spec, layout, flat, memory, exact: readRows({ spec, loss, shape, shards: [memory.batch] }, rows) };
+  const exact = readRows({ spec, loss, shape, shards: [memory.batch] }, rows);
+  return { spec, layout, flat, memory, exact, isEqual };
 }
 
 async function check(given: Case, engine: Engine): Promise<string[]> {
   const problems: string[] = [];
-  const { spec, layout, flat, memory, exact } = await byKernels(given, engine);
+  const { spec, layout, flat, memory, exact, isEqual } = await byKernels(given, engine);
+  if (!isEqual) problems.push('blocks that compute their forward pass again have other bytes');
   const reference = referenceOf(spec, given.loss, exact, UNCUT);
   const point = Float64Array.from(flat.subarray(0, layout.size));
   const { loss, gradient } = await reference.gradientAt(point);

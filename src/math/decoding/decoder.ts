@@ -3,8 +3,9 @@ import { classProbabilities } from '../losses/ctc.js';
 import type { Loss } from '../losses/loss.js';
 import { predictedClass } from '../metrics/metric.js';
 import type { BatchLengths } from '../model/inputs.js';
+import type { WalkShape } from '../model/runs.js';
 import { hasAttention, type ModelSpec } from '../model/spec.js';
-import { type Machine, type Numbers, ScheduleWalk, type WalkShape } from '../model/walk.js';
+import { type Machine, type Numbers, ScheduleWalk } from '../model/walk.js';
 import type { Attended, Decoded, DecodeSettings } from './ctc.js';
 
 export interface DecoderSettings extends DecodeSettings {

@@ -60,6 +60,14 @@ export class Graph {
 export interface Program {
   readonly graph: Graph;
   readonly outputs: ReadonlyMap<string, Node>;
+  /** The results that its first part computes, if it can run in two. */
+  readonly first?: ReadonlySet<string>;
+}
+
+/** The part of a program to run. The second part reads arrays that the first one keeps. */
+export interface ProgramPart<A> {
+  readonly isFirst: boolean;
+  readonly kept: A;
 }
 
 /** A program that is created when first needed; equal keys mean equal programs. */

@@ -56,7 +56,7 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
  * `gradient.memory.PART` [T, B, D] and `gradient.embedded.PART.T` [B, E], the gradient of what was
  * read from an embedding. The attention may compute all steps at once: `above.0` and
  * `gradient.below.0`, [S, B, D]; its weights are `attention.T` [B, T], or all [B, S, T], unless in
- * training.
+ * training. The first part of a program is the forward pass.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
   const programs = built.get(loss) ?? new Recent<Program>(MAX_BUILT);
@@ -128,8 +128,9 @@ class BlockBuilder {
       const cotangent = this.graph.input(`cotangent.above.${part}`, [steps.length, ...steps[0].shape]);
       steps.forEach((node, t) => void this.sources.push([node, select(cotangent, t)]));
     });
+    const first = new Set(outputs.keys());
     if (this.options.gradient) this.differentiate(finals);
-    return { graph: this.graph, outputs };
+    return { graph: this.graph, outputs, first };
   }
 
   private declareInputs(): ReadonlyMap<string, Node> {
@@ -276,7 +277,7 @@ class BlockBuilder {
       read.forEach((parts, t) => {
         const prediction = this.dense(parts, t, weights);
         if (cotangent) this.sources.push([prediction, select(cotangent, t)]);
-        else outputs.set(`prediction.${t}`, prediction);
+        outputs.set(`prediction.${t}`, prediction);
       });
       return;
     }

@@ -1,34 +1,28 @@
 /**
- * Carries out a schedule: loss, predictions and gradient of a batch. Forward it keeps what passes
- * between blocks; backward it goes through the blocks in the opposite order, and each computes its
- * forward pass again (Chen et al., 2016, Training Deep Nets with Sublinear Memory Cost).
+ * Carries out a schedule: loss, predictions and gradient of a batch. It keeps what passes between
+ * blocks.
  */
-import { counted } from '../../util/words.js';
-import type { KeyedProgram, Program } from '../graph/node.js';
+import type { KeyedProgram, ProgramPart } from '../graph/node.js';
 import { isOfSequences, type Loss } from '../losses/loss.js';
 import {
   type BatchLengths,
   constantName,
-  declaredInputs,
-  type InputOptions,
   isOfDecoder,
   predictionsOf,
   readInputs,
   widthOf,
 } from './inputs.js';
 import { ParameterLayout } from './parameters.js';
-import { attentionName, blockProgram, PREDICTION_COTANGENT } from './programs.js';
+import { attentionName, PREDICTION_COTANGENT } from './programs.js';
+import { type KeptSize, keptSizes, type PlannedBlock, planBlocks, type WalkShape } from './runs.js';
 import {
   type Block,
   type BlockLinks,
-  blockInputs,
   blockLinks,
   hasLoss,
   inputRange,
   isBridge,
   makeSchedule,
-  parametersOf,
-  programKey,
   type StateSpec,
 } from './schedule.js';
 import { type ModelSpec, outputSizes } from './spec.js';
@@ -59,90 +53,14 @@ export interface Machine<A extends Numbers> {
   /** Allocates zeros that are never freed. */
   allocate(size: number): A;
   /** Results without an array in `into` are valid until the next run. */
-  run(program: KeyedProgram, values: Readonly<Arrays<A>>, into: Readonly<Arrays<A>>): Promise<Arrays<A>>;
-}
-
-export interface WalkShape extends InputOptions {
-  readonly batch: number;
-  /** Steps of the longest batch. */
-  readonly sequenceLength: number;
-  /** Symbols of the longest target; absent if targets are not sequences. */
-  readonly targetLength?: number | undefined;
-  readonly maxCellSteps?: number;
-  /** A batch is one step of the decoder, from the states before to those after. */
-  readonly decodes?: true;
-}
-
-/** The blocks of a batch, in the order of the forward pass. */
-function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: BatchLengths) {
-  const { variableLength, training, maxCellSteps, batch } = shape;
-  const layout = new ParameterLayout(spec);
-  const declared = declaredInputs(spec, loss, shape);
-  const all = makeSchedule(spec, {
-    ...size,
-    longest: longestOf(shape),
-    variableLength,
-    separateHead: isOfSequences(loss),
-    ...(maxCellSteps && { maxCellSteps }),
-  });
-  const schedule = shape.decodes
-    ? all.filter(one => isOfDecoder(spec, one.firstLayer) && !isBridge(one)).map(notClosed)
-    : all;
-  const parameters = schedule.map(block => parametersOf(spec, layout, block));
-  const readers = new Map<number, number>();
-  for (const { offset } of parameters.flat()) readers.set(offset, (readers.get(offset) ?? 0) + 1);
-  return schedule.map((block, index) => {
-    const program = (gradient: boolean): KeyedProgram => {
-      const options = { batch, variableLength, training, gradient };
-      return { key: programKey(spec, block, options), make: () => blockProgram(spec, loss, block, options) };
-    };
-    return {
-      index,
-      block,
-      links: blockLinks(spec, block, variableLength),
-      parameters: parameters[index].map(one => ({
-        ...one,
-        isShared: (readers.get(one.offset) as number) > 1,
-      })),
-      inputs: blockInputs(spec, block, declared),
-      forward: program(false),
-      gradient: program(true),
-    };
-  });
-}
-
-function notClosed(block: Block): Block {
-  return { ...block, closes: false };
-}
-
-function longestOf({ sequenceLength, targetLength }: WalkShape): BatchLengths {
-  return { steps: sequenceLength, ...(targetLength !== undefined && { targetLength }) };
-}
-
-/** A block with the facts that a walk needs, looked up once for all batches of a length. */
-type PlannedBlock = ReturnType<typeof planBlocks>[number];
-
-/**
- * What a batch runs, in this order. The last block's gradient repeats its forward pass, unless the
- * loss needs all predictions first.
- */
-function runsOf(blocks: readonly PlannedBlock[], loss: Loss, withGradient: boolean) {
-  const forward = blocks.map(({ block, forward: program }) => ({ block, what: 'forward', program }));
-  const backward = blocks.map(({ block, gradient: program }) => ({ block, what: 'gradient', program }));
-  if (!withGradient) return forward;
-  return [...(isOfSequences(loss) ? forward : forward.slice(0, -1)), ...backward.reverse()];
-}
-
-/** The programs that a batch of `size` runs, in the order in which they first run. */
-export function batchPrograms(
-  spec: ModelSpec,
-  loss: Loss,
-  shape: WalkShape,
-  size: BatchLengths,
-  withGradient: boolean,
-): readonly KeyedProgram[] {
-  const runs = runsOf(planBlocks(spec, loss, shape, size), loss, withGradient);
-  return [...new Map(runs.map(({ program }) => [program.key, program])).values()];
+  run(
+    program: KeyedProgram,
+    values: Readonly<Arrays<A>>,
+    into: Readonly<Arrays<A>>,
+    part?: ProgramPart<A>,
+  ): Promise<Arrays<A>>;
+  /** Absent if programs run only as a whole. */
+  keptSize?: KeptSize;
 }
 
 export class ScheduleWalk<A extends Numbers> {
@@ -150,7 +68,9 @@ export class ScheduleWalk<A extends Numbers> {
   /** What the graph of the loss reads, by the names of its inputs. */
   private readonly constants: Readonly<Arrays<A>>;
   /** By the size of a batch. */
-  private readonly plans = new Map<string, { blocks: readonly PlannedBlock[]; tape: Tape<A> }>();
+  private readonly plans = new Map<string, Plan<A>>();
+  /** What blocks keep, in ascending size. */
+  private readonly kept: A[] = [];
 
   constructor(
     private readonly spec: ModelSpec,
@@ -182,21 +102,27 @@ export class ScheduleWalk<A extends Numbers> {
 
   /** Writes the gradient of the sum of weight * loss to `gradient`, which is flat. */
   async writeGradient(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>, gradient: A): Promise<void> {
-    const { blocks, tape } = this.planOf(batch);
+    const plan = this.planOf(batch);
+    const { blocks, tape } = plan;
+    plan.kept ??= this.keep(blocks);
     tape.begin(batch);
     for (const { parameters } of blocks) {
       // arrays that several blocks add to, or that may have no gradient, start with zeros
       for (const { offset, size, isShared } of parameters)
         if (isShared) gradient.fill(0, offset, offset + size);
     }
-    const before: Arrays<A>[] = [];
+    const runs: { readonly values: Arrays<A>; readonly places: Arrays<A> }[] = [];
     // a loss of sequences needs all predictions before a gradient
     const ofSequences = isOfSequences(this.loss);
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
-      before.push(values);
-      if (!ofSequences && before.length === blocks.length) break;
-      const out = await this.machine.run(block.forward, values, tape.outputs(block));
+      const places = tape.outputs(block);
+      runs.push({ values, places });
+      if (!ofSequences && runs.length === blocks.length) break;
+      const kept = plan.kept.get(block);
+      const out = await (kept
+        ? this.machine.run(block.gradient, values, places, { isFirst: true, kept })
+        : this.machine.run(block.forward, values, places));
       if (ofSequences) this.collect(block, out, result);
     }
     const ofPredictions = ofSequences ? tape.ofPredictions() : undefined;
@@ -205,12 +131,17 @@ export class ScheduleWalk<A extends Numbers> {
       const block = blocks[at];
       // the gradients that the block returns overwrite the cotangents it reads, so these are looked
       // up first
-      const values = { ...before[at], ...tape.cotangentsOf(block) };
+      const values = { ...runs[at].values, ...tape.cotangentsOf(block) };
       if (ofPredictions && hasLoss(this.spec, block.block))
         values[PREDICTION_COTANGENT] = this.predictionsOf(block.block, ofPredictions);
-      const places = { ...tape.gradients(block), ...this.ownGradients(block, gradient) };
-      if (!ofSequences && at === blocks.length - 1) Object.assign(places, tape.outputs(block));
-      const out = await this.machine.run(block.gradient, values, places);
+      const places = {
+        ...runs[at].places,
+        ...tape.gradients(block),
+        ...this.ownGradients(block, gradient),
+      };
+      const kept = plan.kept.get(block);
+      const part = kept && { isFirst: false, kept };
+      const out = await this.machine.run(block.gradient, values, places, part);
       if (!ofSequences) this.collect(block, out, result);
       this.accumulate(block, out, batch, gradient);
       tape.addGradients(block, out);
@@ -231,15 +162,32 @@ export class ScheduleWalk<A extends Numbers> {
     return attending ? Object.values(tape.memory(attending)) : [];
   }
 
-  private planOf(size: BatchLengths) {
+  private planOf(size: BatchLengths): Plan<A> {
     const { spec, loss, shape, machine } = this;
     const key = `${size.steps},${size.targetLength ?? ''}`;
-    const plan = this.plans.get(key) ?? {
+    const plan: Plan<A> = this.plans.get(key) ?? {
       blocks: planBlocks(spec, loss, shape, size),
       tape: new Tape<A>(spec, shape.batch, size, length => machine.allocate(length)),
     };
     this.plans.set(key, plan);
     return plan;
+  }
+
+  /** The array of each block that keeps something; batches of other sizes use the same ones. */
+  private keep(blocks: readonly PlannedBlock[]): ReadonlyMap<PlannedBlock, A> {
+    const { loss, machine, kept } = this;
+    const sizes = keptSizes(blocks, loss, program => machine.keptSize?.(program));
+    const free = [...kept];
+    const arrayOf = (size: number): A => {
+      const at = free.findIndex(({ length }) => length >= size);
+      if (at >= 0) return free.splice(at, 1)[0];
+      const array = machine.allocate(size);
+      kept.push(array);
+      kept.sort((a, b) => a.length - b.length);
+      return array;
+    };
+    const ascending = [...sizes].sort(([, a], [, b]) => a - b);
+    return new Map(ascending.map(([block, size]) => [block, arrayOf(size)]));
   }
 
   /** The inputs of a block's programs, except for the cotangents. */
@@ -338,6 +286,14 @@ export class ScheduleWalk<A extends Numbers> {
       }
     }
   }
+}
+
+/** How batches of one size are computed. */
+interface Plan<A extends Numbers> {
+  readonly blocks: readonly PlannedBlock[];
+  readonly tape: Tape<A>;
+  /** What blocks keep for their gradients; absent until the first one is computed. */
+  kept?: ReadonlyMap<PlannedBlock, A>;
 }
 
 /**
@@ -509,52 +465,6 @@ interface SequencePart {
   readonly layer: number;
   readonly part: number;
   readonly size: number;
-}
-
-/** A program of a training step. */
-export interface StepProgram {
-  readonly name: string;
-  readonly program: Program;
-  /** The names in checkpoints of its parameters; for the first of several blocks that it serves. */
-  readonly parameterNames: ReadonlyMap<string, string>;
-  /** How often a step runs it. */
-  readonly runs: number;
-}
-
-/** The programs that `writeGradient` runs for a batch of the longest sequences. */
-export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
-  const layout = new ParameterLayout(spec);
-  const found = new Map<string, StepProgram>();
-  const blocks = planBlocks(spec, loss, shape, longestOf(shape));
-  for (const { block, what, program } of runsOf(blocks, loss, true)) {
-    const known = found.get(program.key);
-    const names = parametersOf(spec, layout, block).map(({ name, parameter }) => [name, parameter] as const);
-    found.set(program.key, {
-      name: `${what} of ${blockName(spec, block)}`,
-      program: known?.program ?? program.make(),
-      parameterNames: new Map(names),
-      ...known,
-      runs: (known?.runs ?? 0) + 1,
-    });
-  }
-  return [...found.values()];
-}
-
-/** Such as `layers 0 and 1 and the head over 28 steps`. */
-function blockName(spec: ModelSpec, block: Block): string {
-  const { units, hasHead, steps, memory } = block;
-  if (isBridge(block)) return 'the bridge';
-  const layers = [...new Set(units.map(({ layer }) => layer))];
-  const directions = units.length === 1 && spec.layers[units[0].layer].settings.bidirectional;
-  const direction = directions ? ` ${units[0].reverse ? 'in reverse' : 'forward'}` : '';
-  const parts = [
-    ...(layers.length > 0
-      ? [`${layers.length === 1 ? 'layer' : 'layers'} ${layers.join(' and ')}${direction}`]
-      : []),
-    ...(memory === undefined ? [] : ['the attention']),
-    ...(hasHead ? ['the head'] : []),
-  ];
-  return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;
 }
 
 /** The states that a model carries from batch to batch. */

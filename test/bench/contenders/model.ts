@@ -3,6 +3,7 @@ import type { Split } from '../../../src/data/core/dataset.js';
 import { idxForm } from '../../../src/data/formats/number-arrays.js';
 import { imageLayout } from '../../../src/data/images.js';
 import { memoryBytes } from '../../../src/data/reading/ranged-file.js';
+import type { DecodeSettings } from '../../../src/math/decoding/ctc.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
 import { Trainer } from '../../../src/train/trainer.js';
 import { RandomStream } from '../../../src/util/random.js';
@@ -45,23 +46,34 @@ export async function randomSplit(one: BenchCase): Promise<Split> {
     { layoutOf: imageLayout('rows'), seed: 0 },
   );
   if (size === 0) return dataset.train;
-  // without the blank
+  // without the blank or the boundary
   const numClasses = num_classes - 1;
   const values = Int32Array.from({ length: sequences * size }, () => random.integer(numClasses));
   return { ...dataset.train, targets: { kind: 'sequence', numClasses, size, values } };
 }
 
-export async function openTrainer(one: BenchCase, split: Split, threads: number): Promise<Trainer> {
+export async function openTrainer(
+  one: BenchCase,
+  split: Split,
+  threads: number,
+  decode?: DecodeSettings,
+): Promise<Trainer> {
   const { layer, from } = MODELS[one.model];
+  const { hidden_size, num_layers, num_classes: outputSize, input_size: inputSize } = one;
+  const sizes = { hidden_size, num_layers };
+  const decoder = { cell: 'lstm', ...sizes, embedding_size: hidden_size, attention: 'general' };
+  const writes = one.model === 'decoder';
   const trainer = await Trainer.create(
     {
       backend: 'webasm',
       threads,
       spec: modelOf(
-        { ...layer, hidden_size: one.hidden_size, num_layers: one.num_layers, head: { from } },
-        { inputSize: one.input_size, outputSize: one.num_classes },
+        { ...layer, ...sizes, head: { from }, ...(writes && { decoder }) },
+        { inputSize, outputSize },
       ),
-      loss: { kind: one.model === 'ctc' ? 'ctc' : 'cross_entropy' },
+      loss:
+        one.model === 'ctc' ? { kind: 'ctc' } : { kind: 'cross_entropy', ...(writes && { ofSymbols: true }) },
+      decode,
       metrics: [],
       seed: 0,
       sequenceLength: one.sequence_length,

@@ -23,6 +23,7 @@ MODELS = {
     "rnn": (torch.nn.RNN, 1),
     "bilstm": (torch.nn.LSTM, 2),
     "ctc": (torch.nn.LSTM, 2),
+    "decoder": (torch.nn.LSTM, 1),
 }
 
 
@@ -42,6 +43,28 @@ class Classifier(torch.nn.Module):
             return self.fc(output[:, -1])
         h = state[0]
         return self.fc(torch.cat((h[-2], h[-1]), 1))
+
+
+class Translator(torch.nn.Module):
+    """Encoder and decoder with general attention (Luong et al., 2015), without input feeding."""
+
+    def __init__(self, features, hidden, layers, classes):
+        super().__init__()
+        self.layers = layers
+        self.encoder = torch.nn.LSTM(features, hidden, layers, batch_first=True)
+        self.embedding = torch.nn.Embedding(classes, hidden)
+        self.bridge = torch.nn.Linear(hidden, layers * 2 * hidden)
+        self.decoder = torch.nn.LSTM(hidden, hidden, layers, batch_first=True)
+        self.query = torch.nn.Linear(hidden, hidden, bias=False)
+        self.combine = torch.nn.Linear(2 * hidden, hidden, bias=False)
+        self.fc = torch.nn.Linear(hidden, classes)
+
+    def forward(self, x, previous):
+        e, (final, _) = self.encoder(x)
+        states = torch.tanh(self.bridge(final[-1])).view(len(x), self.layers, 2, -1).permute(2, 1, 0, 3).contiguous()
+        h, _ = self.decoder(self.embedding(previous), (states[0], states[1]))
+        alpha = torch.softmax(self.query(h) @ e.transpose(1, 2), -1)
+        return self.fc(torch.tanh(self.combine(torch.cat((alpha @ e, h), -1))))
 
 
 def matmul(case):
@@ -80,7 +103,28 @@ def ctc_loss(case):
     return lambda z, y: loss(torch.log_softmax(z, 2).transpose(0, 1), y, steps, symbols)
 
 
+def translator(case):
+    n, boundary = case["sequences"], case["num_classes"] - 1
+    x = torch.rand(n, case["sequence_length"], case["input_size"])
+    y = torch.randint(0, boundary, (n, case["target_length"]))
+    ends = torch.full((n, 1), boundary)
+    previous, target = torch.cat((ends, y), 1), torch.cat((y, ends), 1)
+    net = Translator(*(case[size] for size in ("input_size", "hidden_size", "num_layers", "num_classes")))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def train_step():
+        rows = torch.randperm(n)
+        optimizer.zero_grad()
+        z = net(x[rows], previous[rows])
+        torch.nn.functional.cross_entropy(z.flatten(0, 1), target[rows].flatten()).backward()
+        optimizer.step()
+
+    return train_step
+
+
 def model(case):
+    if case["model"] == "decoder":
+        return translator(case)
     size, n = case["batch_size"], case["sequences"]
     x = torch.randint(0, 256, (n, case["sequence_length"], case["input_size"])).float() / 255
     is_ctc = case["model"] == "ctc"
