@@ -258,6 +258,10 @@ export function* checkFacts(
     const expected = `from: ${perStep ? 'every' : 'last | final | mean | max'}`;
     yield locator.atValue(['model', 'head', 'from'], 'config/head-target', message, { expected });
   }
+  if (model?.steps && perStep) {
+    const message = '`model.steps` cannot be combined with a target for each step';
+    yield locator.atKey(['model', 'steps'], 'config/steps', message);
+  }
   const path = ['model', 'embedding'];
   if (model && inputKind !== undefined && (inputKind === 'symbol') !== (model.embedding !== undefined)) {
     const symbols = dataset && kindOf(dataset).symbols;

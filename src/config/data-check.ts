@@ -17,6 +17,7 @@ import { isImpossible } from '../math/losses/ctc.js';
 import { lossFor, outputsFor, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';
+import { stepsRead } from '../math/model/spec.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
@@ -60,6 +61,10 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
   for (const { name } of all.filter(split => formOf(split.targets) !== formOf(targets))) {
     const message = `the training split and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
+  }
+  if (model.steps?.stack && (input.kind === 'symbol' || input.static || input.embedded)) {
+    const message = '`stack` needs steps of numbers alone, without symbols or static features';
+    diagnostics.push(locator.atKey(['model', 'steps', 'stack'], 'config/steps', message));
   }
   if (diagnostics.length === 0)
     diagnostics.push(...checkLossTargets(loaded, splits, { sequenceLength, outputSize }));
@@ -189,7 +194,7 @@ function occurring(split: Split | undefined): Set<number> {
 }
 
 function* checkLossTargets(
-  { experiment: { loss }, locator }: LoadedExperiment,
+  { experiment: { loss, model }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, Split>>,
   { sequenceLength, outputSize }: { readonly sequenceLength: number; readonly outputSize: number },
 ): Iterable<Diagnostic> {
@@ -204,7 +209,8 @@ function* checkLossTargets(
     const expected = counted(size, 'positive number');
     yield locator.atValue(['loss', key], 'config/loss-weights', message, { expected });
   }
-  if (loss.kind === 'ctc') yield* impossibleTargets(locator, splits, sequenceLength);
+  if (loss.kind === 'ctc')
+    yield* impossibleTargets(locator, splits, steps => stepsRead(model.steps, steps ?? sequenceLength));
   if (taskOf(loss) !== 'labels') return;
   for (const [name, { targets, count, id }] of Object.entries(splits)) {
     if (targets.kind !== 'value') continue;
@@ -223,15 +229,18 @@ function* checkLossTargets(
   }
 }
 
-/** Targets that have no path of the steps of their input, of the first split that has some. */
+/**
+ * Targets that have no path of the steps of their input, of the first split that has some.
+ * @param read steps of the model for a sequence of so many steps; undefined: of the longest
+ */
 function* impossibleTargets(
   locator: Locator,
   splits: Readonly<Record<string, Split>>,
-  sequenceLength: number,
+  read: (steps: number | undefined) => number,
 ): Iterable<Diagnostic> {
   for (const [name, { count, targets, lengths, id }] of Object.entries(splits)) {
     if (targets.kind !== 'sequence') continue;
-    const stepsOf = (index: number) => lengths?.[index] ?? sequenceLength;
+    const stepsOf = (index: number) => read(lengths?.[index]);
     const all = Array.from({ length: count }, (_, index) => index);
     const found = all.filter(index => isImpossible(symbolsOfTarget(targets, index), stepsOf(index)));
     if (found.length === 0) continue;
@@ -243,7 +252,7 @@ function* impossibleTargets(
     const others = left === 0 ? '' : left === 1 ? '; so does 1 other' : `; so do ${left} others`;
     const message = `${name} sequence ${id ? JSON.stringify(id(first)) : first} has too few steps for its target: ${counted(stepsOf(first), 'step')} for ${needs}${others}`;
     const expected =
-      'a step for each symbol and repetition, or `on_impossible: skip` to leave such sequences out';
+      'a step for each symbol and repetition; `model.steps: { repeat: 2 }` to read each step twice; or `on_impossible: skip` to leave such sequences out';
     yield locator.atKey(['loss', 'on_impossible'], 'data/impossible', message, { expected });
     return;
   }

@@ -33,6 +33,7 @@ import { absoluteError, scaledError } from '../math/metrics/errors.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
+import { stepsRead } from '../math/model/spec.js';
 import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
 import { refuseForeign } from '../run/integrity.js';
 import { Run } from '../run/run.js';
@@ -321,7 +322,7 @@ export async function evaluateInput(
           symbols += sequence.length;
           unlearned += sequence.values.filter(isUnlearned).length;
         }
-        yield list.filter(one => isRejected(one) || isInSplits(one, kind, loss));
+        yield list.filter(one => isRejected(one) || isInSplits(one, kind, experiment));
       }
     };
     const evaluation = await new Predictor(model).evaluate(measured(), { onRejected }, (split, rows) => {
@@ -387,12 +388,13 @@ const MAX_UNKNOWN = 10;
 function isInSplits(
   { targets, length }: NewSequence,
   kind: TargetsToRead['kind'],
-  loss: Experiment['loss'],
+  { loss, model }: Experiment,
 ): boolean {
   if (length === 0) return false;
   if (kind !== 'sequence') return true;
   if (targets === undefined) return false;
-  return !(loss.kind === 'ctc' && loss.on_impossible === 'skip' && isImpossible(targets, length));
+  const isSkipped = loss.kind === 'ctc' && loss.on_impossible === 'skip';
+  return !(isSkipped && isImpossible(targets, stepsRead(model.steps, length)));
 }
 
 function sizeOfTarget({ loss }: ModelRun, { output_size }: DataRecord): number {

@@ -6,7 +6,7 @@ import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { type Numbers, predictedClass } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
-import { hasAttention, type ModelSpec } from '../math/model/spec.js';
+import { hasAttention, type ModelSpec, stepInData } from '../math/model/spec.js';
 import { probabilities, type Readout } from '../train/evaluator.js';
 import type { Computed } from '../train/shards.js';
 import type { Diagnostic } from '../util/errors.js';
@@ -143,6 +143,8 @@ export interface PredictionForm {
   readonly targetLevel?: TextLevel;
   /** What aligns predicted symbols with steps of the input; absent if nothing does. */
   readonly alignment?: 'ctc' | 'attention';
+  /** How the steps of the data become those of the model; absent: one for one. */
+  readonly steps?: ModelSpec['steps'];
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
   /** The option `top`: how many classes or sequences each prediction lists. */
@@ -172,6 +174,7 @@ export function predictionForm(
       size: outputSize - 1,
       ...(targetLevel && { targetLevel }),
       ...(alignment && { alignment }),
+      ...(spec.steps && { steps: spec.steps }),
       ...(classNames && { classNames }),
     };
   }
@@ -282,15 +285,17 @@ export function symbolsPrediction(
   };
 }
 
+/** The steps of the data at which symbols are read. */
 function alignmentIn(
-  { alignment, size }: PredictionForm,
+  { alignment, size, steps }: PredictionForm,
   outputs: Float32Array,
   { symbols, logProbability, attended }: Decoded,
 ): number[] | undefined {
   if (alignment === undefined || Number.isNaN(logProbability)) return undefined;
-  if (alignment === 'attention') return attended?.map(({ step }) => step);
+  if (alignment === 'attention') return attended?.map(({ step }) => stepInData(steps, step));
   const classes = size + 1;
-  return alignmentOf(classProbabilities(outputs, { steps: outputs.length / classes, classes }), symbols);
+  const probabilities = classProbabilities(outputs, { steps: outputs.length / classes, classes });
+  return alignmentOf(probabilities, symbols).map(step => stepInData(steps, step));
 }
 
 /** Splits a forecast of the whole horizon into its steps, of `size` values each. */

@@ -17,6 +17,7 @@ import {
 import { isImpossible } from '../math/losses/ctc.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
+import { stepsRead } from '../math/model/spec.js';
 import { batchesOf, type Evaluation, inTurn, Readout, Scores } from '../train/evaluator.js';
 import { type ModelRun, ShardedBatches, type SplitBatch } from '../train/shards.js';
 import type { WeightsName } from '../train/weights.js';
@@ -209,9 +210,10 @@ export class Predictor {
       const message = `loss ${run.loss.kind} needs targets from 0 to 1`;
       return [{ code: 'data/label-range', message, ...place, got: String(wrong) }];
     }
-    if (run.loss.kind === 'ctc' && targets && isImpossible(targets, length)) {
+    const steps = stepsRead(run.spec.steps, length);
+    if (run.loss.kind === 'ctc' && targets && isImpossible(targets, steps)) {
       const message = 'the target is too long for the input';
-      const sizes = { expected: 'a step for each symbol and repetition', got: counted(length, 'step') };
+      const sizes = { expected: 'a step for each symbol and repetition', got: counted(steps, 'step') };
       return [{ code: 'data/impossible', message, ...place, ...sizes }];
     }
     // states are carried only between batches of the same pass

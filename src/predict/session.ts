@@ -65,11 +65,15 @@ export class StepModel {
     private readonly form: PredictionForm,
   ) {
     const { run, pool } = model;
-    const { layers, decoder } = run.spec;
+    const { layers, decoder, steps } = run.spec;
     const expected = '`predict` with whole sequences';
     if (decoder) {
       const message = 'a decoder reads the whole sequence first, so the model cannot run step by step';
       throw usageError('model/decoder', message, { expected });
+    }
+    if (steps) {
+      const message = 'the steps of the model are not those of the data, so it cannot run step by step';
+      throw usageError('model/steps', message, { expected });
     }
     if (layers.some(({ settings }) => settings.bidirectional)) {
       const message = 'a bidirectional model reads sequences from both ends, so it cannot run step by step';

@@ -12,7 +12,7 @@ import {
   widthOf,
 } from '../math/model/inputs.js';
 import { batchLengths, targetLengths } from '../math/model/schedule.js';
-import type { ModelSpec } from '../math/model/spec.js';
+import { type ModelSpec, numbersPerStep, stepsRead } from '../math/model/spec.js';
 import { CounterRandom } from '../util/random.js';
 import type { ShardBatch, ShardShape } from './shards.js';
 
@@ -44,7 +44,10 @@ export class BatchWriter {
   private readonly targetLengths: readonly number[];
   private readonly loss: Loss;
   private readonly dropout: CounterRandom;
-  /** Features of a step in the data, which several inputs may share; then those of a sequence. */
+  /**
+   * Features of a step, which several inputs may share; then those of a sequence, unless they are
+   * those of one input.
+   */
   private readonly featureCount: number;
   private readonly features: Float32Array;
 
@@ -65,7 +68,8 @@ export class BatchWriter {
     this.targetLengths = targetLengths(spec, longest);
     const widths = this.inputs.filter(({ role }) => role === 'features').map(widthOf);
     this.featureCount = widths.reduce((sum, width) => sum + width, 0);
-    this.features = new Float32Array(widths.length > 1 ? sequenceLength * this.featureCount : 0);
+    const isShared = widths.length > 1 || spec.steps !== undefined;
+    this.features = new Float32Array(isShared ? sequenceLength * this.featureCount : 0);
     this.dropout = new CounterRandom(seed, 'model/dropout');
   }
 
@@ -91,7 +95,8 @@ export class BatchWriter {
   }
 
   private lengthOf({ lengths }: Split, index: number): number {
-    return lengths?.[index] ?? this.shape.sequenceLength;
+    const { spec, shape } = this;
+    return lengths ? stepsRead(spec.steps, lengths[index]) : shape.sequenceLength;
   }
 
   private targetsOf({ targets }: Split, index: number): Int32Array | Float32Array {
@@ -137,8 +142,8 @@ export class BatchWriter {
   }
 
   private writeRow({ inputs }: ShardBatch, row: Row): void {
-    // several inputs share the features of a step
-    if (this.features.length > 0) row.split.read(row.index, this.features, 0, this.featureCount);
+    // those of steps to stack follow one another
+    if (this.features.length > 0) row.split.read(row.index, this.features, 0, numbersPerStep(this.spec));
     for (const input of this.inputs) this.fill[input.role](input, inputs[input.name], row);
   }
 
@@ -156,13 +161,14 @@ export class BatchWriter {
       const { batch, sequenceLength } = this.shape;
       const { features, featureCount } = this;
       const { first = 0 } = input;
+      const { repeat = 1 } = this.spec.steps ?? {};
       const width = widthOf(input);
-      if (width === featureCount) {
+      if (this.features.length === 0) {
         split.read(index, values, row * width, batch * width);
         return;
       }
       for (let t = 0; t < countOf(input, this.spec, { steps: sequenceLength }); t++) {
-        const from = t * featureCount + first;
+        const from = Math.floor(t / repeat) * featureCount + first;
         values.set(features.subarray(from, from + width), (t * batch + row) * width);
       }
     },

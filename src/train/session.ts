@@ -21,7 +21,7 @@ import type { DecodeSettings } from '../math/decoding/ctc.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossFor, taskOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import { describeModel, type ModelSpec } from '../math/model/spec.js';
+import { describeModel, type ModelSpec, stepsRead } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
@@ -152,7 +152,8 @@ export async function openData(
     loss,
     seed,
     training,
-  }: Pick<Experiment, 'dataset' | 'loss' | 'seed'> & Partial<Pick<Experiment, 'training'>>,
+    model,
+  }: Pick<Experiment, 'dataset' | 'loss' | 'seed'> & Partial<Pick<Experiment, 'training' | 'model'>>,
   { preparation, scaling, vocabulary }: Fitted = {},
 ): Promise<Dataset> {
   await refuseRepeatedFiles(dataset);
@@ -165,7 +166,10 @@ export async function openData(
     vocabulary,
     hasLabelTargets,
     ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
-    leavesOut: loss.kind === 'ctc' && loss.on_impossible === 'skip' ? isImpossible : undefined,
+    leavesOut:
+      loss.kind === 'ctc' && loss.on_impossible === 'skip'
+        ? (symbols, steps) => isImpossible(symbols, stepsRead(model?.steps, steps))
+        : undefined,
   });
 }
 

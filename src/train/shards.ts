@@ -19,7 +19,7 @@ import type { MeasuredMetric } from '../math/metrics/index.js';
 import { type BatchLengths, countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { WalkShape } from '../math/model/runs.js';
-import { hasAttention, type ModelSpec } from '../math/model/spec.js';
+import { hasAttention, type ModelSpec, stepsRead } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
 import { BatchWriter } from './batch.js';
@@ -208,7 +208,8 @@ export function planShards(
   withGradient: boolean,
 ): { shards: number; job: ShardJob } {
   const { backend, threads, spec, loss, decode = { beam: 1 } } = run;
-  const { sequenceLength, targetLength, variableLength } = run;
+  const { targetLength, variableLength } = run;
+  const sequenceLength = stepsRead(spec.steps, run.sequenceLength);
   const most = withGradient ? MAX_SHARDS : threads;
   const full = Math.max(1, Math.min(most, Math.floor(batchSize / MIN_ROWS)));
   // powers of two divide evenly among threads
@@ -321,7 +322,8 @@ export class ShardedBatches {
     const memory = this.shards(slot)[Math.floor(row / rowsOfShard)];
     const { spec, sequenceLength } = this.model;
     if (memory.decoded) {
-      const one = this.sequence(memory, row % rowsOfShard, length ?? sequenceLength);
+      const steps = stepsRead(spec.steps, length ?? sequenceLength);
+      const one = this.sequence(memory, row % rowsOfShard, steps);
       return [{ ...one, at: indices[row] }];
     }
     const { rows, predictions, batch } = memory;

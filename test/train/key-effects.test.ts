@@ -470,6 +470,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'model.layer_norm': [[set(CLASSES, 'model.cell', 'lstm'), false, true]],
   'model.nonlinearity': [[CLASSES, 'tanh', 'relu']],
   'model.dropout': [[set(CLASSES, 'model.num_layers', 2), 0.2, 0.4]],
+  'model.steps.stack': [[set(CLASSES, 'model.steps', { stack: 1 }), 1, 2]],
+  'model.steps.repeat': [[set(CLASSES, 'model.steps', { repeat: 1 }), 1, 2]],
   'model.embedding.size': [[TEXT, 2, 3]],
   'model.embedding.num_symbols': [[TEXT, undefined, 9]],
   'model.decoder.cell': [[DECODED, 'gru', 'rnn']],

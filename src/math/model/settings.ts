@@ -68,6 +68,37 @@ const head = s.section(
   },
 );
 
+const steps = s.section(
+  {
+    stack: s.integer({
+      description:
+        'Number of consecutive steps that the model reads as one, with the numbers of all of them: for long inputs. Zeros fill up the last.',
+      min: 1,
+      max: 65536,
+      examples: [3],
+      aliases: ['stride', 'stacking', 'subsampling', 'downsample', 'group'],
+    }),
+    repeat: s.integer({
+      description:
+        'Number of times that the model reads each step: for `ctc` with targets that have more symbols than the input has steps.',
+      min: 1,
+      max: 65536,
+      examples: [2],
+      aliases: ['repetitions', 'upsample', 'times'],
+    }),
+  },
+  {
+    name: 'model_steps',
+    description: 'How the steps of the data become the steps of the model. Default: one for one.',
+    minKeys: 1,
+    maxKeys: 1,
+    examples: [{ stack: 3 }, { repeat: 2 }],
+    aliases: ['input_steps', 'input_stride', 'frames', 'frame_stacking'],
+  },
+);
+
+export type ModelSteps = s.TypeOf<typeof steps>;
+
 const attentions = ['dot', 'general', 'additive'] as const;
 
 export type AttentionName = (typeof attentions)[number];
@@ -198,6 +229,7 @@ export const modelConfig = s.extended(
       examples: [0.2],
       aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
     }),
+    steps,
     embedding,
     decoder,
     head,
@@ -221,6 +253,6 @@ export type ModelConfig = s.TypeOf<typeof modelConfig>;
 /** The recurrent layers, bottom first. */
 export function layersOf(model: ModelConfig): readonly LayerConfig[] {
   if ('layers' in model) return model.layers;
-  const { num_layers, dropout, embedding, decoder, head, num_classes, init_from, ...layer } = model;
+  const { num_layers, dropout, steps, embedding, decoder, head, num_classes, init_from, ...layer } = model;
   return Array.from({ length: num_layers }, () => layer);
 }

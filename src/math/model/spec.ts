@@ -2,7 +2,13 @@
 import type { SequenceInput } from '../../data/index.js';
 import type { Cell } from '../cells/cell.js';
 import { cells, type LayerConfig } from '../cells/index.js';
-import { type AttentionName, type DecoderConfig, layersOf, type ModelConfig } from './settings.js';
+import {
+  type AttentionName,
+  type DecoderConfig,
+  layersOf,
+  type ModelConfig,
+  type ModelSteps,
+} from './settings.js';
 
 /** A part of what the lowest layer reads in each step. */
 export type ModelInput =
@@ -42,6 +48,8 @@ export interface DecoderSpec {
 }
 
 export interface ModelSpec {
+  /** How the steps of the data become those of the model; absent: one for one. */
+  readonly steps?: ModelSteps;
   readonly inputs: readonly ModelInput[];
   /** Numbers of a sequence that the head reads beside the outputs of the top layer. */
   readonly staticSize: number;
@@ -57,6 +65,16 @@ export interface ModelSpec {
   readonly carriesState: boolean;
   /** Whether so does the head's pool; not in training. */
   readonly carriesPool?: boolean;
+}
+
+/** Number of steps of the model for a sequence of `steps` steps of the data. */
+export function stepsRead({ stack = 1, repeat = 1 }: ModelSteps = {}, steps: number): number {
+  return Math.ceil(steps / stack) * repeat;
+}
+
+/** The first step of the data that the model reads at `step`. */
+export function stepInData({ stack = 1, repeat = 1 }: ModelSteps = {}, step: number): number {
+  return Math.floor(step / repeat) * stack;
 }
 
 /** One direction of one layer. */
@@ -102,8 +120,9 @@ export function headSizes(spec: ModelSpec): number[] {
 }
 
 /** Numbers that the data have for each step: one for a symbol. */
-export function numbersPerStep({ inputs, staticSize }: ModelSpec): number {
-  return inputs.reduce((sum, input) => sum + (input.kind === 'symbol' ? 1 : input.size), staticSize);
+export function numbersPerStep({ inputs, staticSize, steps }: ModelSpec): number {
+  const ofModel = inputs.reduce((sum, input) => sum + (input.kind === 'symbol' ? 1 : input.size), staticSize);
+  return ofModel / (steps?.stack ?? 1);
 }
 
 export function unitName({ layer, reverse }: Unit): string {
@@ -116,14 +135,14 @@ export interface ModelContext extends Pick<ModelSpec, 'outputSize' | 'carriesSta
 }
 
 export function describeModel(model: ModelConfig, { input: data, ...context }: ModelContext): ModelSpec {
-  const { dropout, head, decoder } = model;
+  const { dropout, steps, head, decoder } = model;
   const inputs = describeInputs(model, data);
   const staticSize = (data.kind === 'number' && data.static) || 0;
   const layers = stackLayers(
     model,
     inputs.map(({ size }) => size),
   );
-  const common = { inputs, staticSize, layers, dropout, head, ...context };
+  const common = { inputs, staticSize, layers, dropout, head, ...(steps && { steps }), ...context };
   if (!decoder) return common;
   return {
     ...common,
@@ -159,8 +178,9 @@ function decoderLayers({ cell, hidden_size, num_layers, embedding_size }: Decode
   }));
 }
 
-function describeInputs({ embedding }: ModelConfig, data: SequenceInput): ModelInput[] {
+function describeInputs({ embedding, steps }: ModelConfig, data: SequenceInput): ModelInput[] {
   if (data.kind === 'number') {
+    if (steps?.stack) return [{ kind: 'number', size: data.size * steps.stack }];
     const { size, static: ofSequence = 0, embedded = [] } = data;
     const columns = embedded.map((of, i): ModelInput => {
       return { kind: 'symbol', ...of, module: `embeddings.${i}`, startsAtZero: true };
