@@ -41,7 +41,10 @@ type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates' | '
 
 /** Metrics that can be measured with a loss. */
 export function metricsOfLoss(loss: Kind): readonly MeasuredMetric[] {
-  const all = metricsOfTask(taskOf(loss));
+  // the probability of a labelling is no product over its symbols
+  const all = metricsOfTask(taskOf(loss)).filter(
+    metric => metric !== 'bits_per_symbol' || loss.kind !== 'ctc',
+  );
   return predictsIntervals(loss) ? all : all.filter(metric => !isOfIntervals(metric));
 }
 

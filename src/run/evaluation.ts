@@ -241,6 +241,21 @@ const misread = s.namedStruct('misread', 'A sequence that was predicted with err
   ),
 });
 
+const alignedSequence = s.namedStruct(
+  'aligned_sequence',
+  'A predicted sequence, and the steps of the input that each symbol was read from.',
+  {
+    index: place.index,
+    id: place.id,
+    steps: s.count('Steps of the input.', 1),
+    input: s.optional(s.list(s.text({}), 'The symbol of each step; absent if steps are numbers.')),
+    predicted: s.list(s.count('A symbol.'), 'The predicted symbols.'),
+    weights: s.text(
+      'Base64 of one unsigned byte per predicted symbol and step, symbol by symbol: 255 times the weight of the step in the attention of the decoder; with loss ctc, 255 times the probability that the symbol is read at the step, given the prediction.',
+    ),
+  },
+);
+
 const sequenceEvaluation = s.struct('The model predicts sequences of symbols.', {
   version,
   kind: s.literal('sequence', 'The model predicts sequences of symbols.'),
@@ -265,6 +280,13 @@ const sequenceEvaluation = s.struct('The model predicts sequences of symbols.', 
     description: 'Up to 24 sequences with the most errors, most first; ties in the order of the data.',
     maxItems: 24,
   }),
+  alignments: s.optional(
+    s.list(alignedSequence, {
+      description:
+        'Up to 8 predictions, evenly spaced in the split, without those that are empty or have more than 16,384 weights. Absent for a decoder without attention.',
+      maxItems: 8,
+    }),
+  ),
 });
 
 export const evaluation = s.union(
@@ -298,6 +320,7 @@ export type LabelEvaluation = s.TypeOf<typeof labelEvaluation>;
 
 export type SequenceEvaluation = s.TypeOf<typeof sequenceEvaluation>;
 export type MisreadSequence = s.TypeOf<typeof misread>;
+export type AlignedSequence = s.TypeOf<typeof alignedSequence>;
 
 /**
  * The details behind summary.json's metrics. It has no run name or time, so that equal trainings

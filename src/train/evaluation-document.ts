@@ -1,5 +1,6 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
+import { classProbabilities, occupancyOf } from '../math/losses/ctc.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
 import { type AlignedPair, alignment, isEdit } from '../math/metrics/edits.js';
 import { absoluteError, Errors } from '../math/metrics/errors.js';
@@ -9,7 +10,9 @@ import { Counts } from '../math/metrics/scores.js';
 import { exactFraction, NearestTargets, tokenErrors } from '../math/metrics/sequences.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
+import { hasAttention } from '../math/model/spec.js';
 import {
+  type AlignedSequence,
   type ClassEvaluation,
   confusionOfLargest,
   type LabelEvaluation,
@@ -33,7 +36,7 @@ import {
 } from './evaluator.js';
 import { forecastCollector } from './forecast-document.js';
 import type { Position } from './loop.js';
-import type { ModelRun } from './shards.js';
+import { MAX_WEIGHTS, type ModelRun } from './shards.js';
 import { Worst } from './worst.js';
 
 /** Maximum classes of a whole confusion matrix: its size grows with the square. */
@@ -194,9 +197,7 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
   const worst = new Worst<WorstValue>();
   const sample: ValuePair[] = [];
   const known = countedPredictions(data);
-  const length = Math.min(known, MAX_PAIRS);
-  // evenly spaced
-  const sampled = new Set(Array.from({ length }, (_, i) => Math.floor((i * known) / length)));
+  const sampled = evenlySpaced(known, MAX_PAIRS);
   let counted = 0;
   const forecasts = forecastCollector(run, dataset, data);
   return {
@@ -227,6 +228,12 @@ function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       ...(forecasts && { forecasts: forecasts.document }),
     }),
   };
+}
+
+/** At most `most` numbers below `count`. */
+function evenlySpaced(count: number, most: number): ReadonlySet<number> {
+  const length = Math.min(count, most);
+  return new Set(Array.from({ length }, (_, i) => Math.floor((i * count) / length)));
 }
 
 /** The name of each number of a target: of a forecast, with the number of the step. */
@@ -264,6 +271,8 @@ function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEva
 const MAX_CONFUSIONS = 50;
 /** Maximum positions of an alignment. */
 const MAX_ALIGNED = 200;
+/** Maximum sequences with the steps that their symbols were read from. */
+const MAX_DRAWN = 8;
 
 interface Misread {
   readonly index: number;
@@ -279,10 +288,25 @@ function sequenceCollector(
   split: SplitName,
 ): TaskCollector<SequenceEvaluation> {
   const nearest = new NearestTargets<Misread>();
+  const drawn = evenlySpaced(dataset[split]?.count ?? 0, MAX_DRAWN);
+  const alignments: AlignedSequence[] = [];
+  const isAligned = run.loss.kind === 'ctc' || hasAttention(run.spec);
   return {
     kind: 'sequence',
     add(prediction, { index, id }) {
       const { point, target, decoded = [] } = prediction;
+      const weights = drawn.has(index) ? weightsOf(run, prediction) : [];
+      if (weights.length > 0) {
+        const symbols = dataset[split]?.symbols?.(index);
+        alignments.push({
+          index,
+          ...(id !== undefined && { id }),
+          steps: weights.length / point.length,
+          ...(symbols && { input: [...symbols] }),
+          predicted: Array.from(point),
+          weights: Buffer.from(weights).toString('base64'),
+        });
+      }
       nearest.add(prediction, () => ({
         index,
         ...(id !== undefined && { id }),
@@ -328,9 +352,22 @@ function sequenceCollector(
         edits,
         confusions: [...counts.values()].sort((a, b) => b.count - a.count).slice(0, MAX_CONFUSIONS),
         misread: worst.items,
+        ...(isAligned && { alignments }),
       };
     },
   };
+}
+
+/** The weight of each step of the input for each predicted symbol, 255 for 1; empty if unknown. */
+function weightsOf({ loss, spec }: ModelRun, { outputs, decoded = [] }: Prediction): Uint8Array {
+  const [{ symbols, logProbability, attended = [] }] = decoded;
+  if (Number.isNaN(logProbability)) return new Uint8Array();
+  if (loss.kind !== 'ctc') return Buffer.concat(attended.map(({ weights }) => weights));
+  const classes = spec.outputSize;
+  const steps = outputs.length / classes;
+  if (symbols.length * steps > MAX_WEIGHTS) return new Uint8Array();
+  const occupancy = occupancyOf(classProbabilities(outputs, { steps, classes }), symbols);
+  return Uint8Array.from(occupancy, probability => Math.round(255 * probability));
 }
 
 function kindOfEdit({ target, predicted }: AlignedPair) {

@@ -93,8 +93,8 @@ interface DecodedMemory {
   readonly attended?: { readonly steps: Int32Array; readonly weights: Uint8Array };
 }
 
-/** Maximum weights of the attention that are kept of a sequence: those of a picture. */
-const MAX_WEIGHTS = 2 ** 14;
+/** Maximum weights of steps for symbols that are kept of a sequence: those of a picture. */
+export const MAX_WEIGHTS = 2 ** 14;
 
 export class ShardComputer {
   private readonly walk: ScheduleWalk<Float32Array>;
@@ -338,21 +338,15 @@ export class ShardedBatches {
     });
   }
 
-  /** All outputs of a sequence, [T, C], unless a decoder writes them, and what is decoded. */
+  /**
+   * All outputs of a sequence, [T, C], or of a decoder that reads its target, and what is decoded.
+   */
   private sequence(
     { rows, predictions, batch, decoded }: ShardMemory,
     row: number,
     length: number,
   ): Omit<Computed, 'at'> {
     const { decode: settings, shape, spec } = this.job;
-    const width = spec.outputSize;
-    // those of a decoder depend on what it has written
-    const steps = spec.decoder ? 0 : length;
-    const outputs = new Float32Array(steps * width);
-    for (let t = 0; t < steps; t++) {
-      const from = (t * shape.batch + row) * width;
-      outputs.set(predictions.subarray(from, from + width), t * width);
-    }
     const found = decoded && settings && readDecoded(decoded, { row, beam: settings.beam, length });
     const { weight } = batch.inputs;
     let [loss, losses] = [0, 0];
@@ -360,6 +354,13 @@ export class ShardedBatches {
       if (weight[at] === 0) continue;
       loss += rows[at];
       losses++;
+    }
+    const width = spec.outputSize;
+    const steps = spec.decoder ? losses : length;
+    const outputs = new Float32Array(steps * width);
+    for (let t = 0; t < steps; t++) {
+      const from = (t * shape.batch + row) * width;
+      outputs.set(predictions.subarray(from, from + width), t * width);
     }
     return { step: 0, counts: losses > 0, loss, losses, outputs, ...(found && { decoded: found }) };
   }

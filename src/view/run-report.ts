@@ -318,15 +318,23 @@ function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pa
 }
 
 function sequencesOf({ inputs, sequence_accuracy, symbol_names, edits, ...written }: SequenceEvaluation) {
+  const { alignments = [] } = written;
+  const nameOf = (symbol: number) => visible(symbol_names?.[symbol] ?? String(symbol));
   const shown = <T extends SymbolPair>({ target, predicted, ...more }: T) => ({
     ...more,
-    target: target === null ? null : visible(symbol_names?.[target] ?? String(target)),
-    predicted: predicted === null ? null : visible(symbol_names?.[predicted] ?? String(predicted)),
+    target: target === null ? null : nameOf(target),
+    predicted: predicted === null ? null : nameOf(predicted),
   });
   return {
     inputs,
     right: Math.round((sequence_accuracy ?? 0) * inputs),
     edits,
+    alignments: alignments.map(({ id = null, input, predicted, ...one }) => ({
+      ...one,
+      id,
+      input: input?.map(visible) ?? null,
+      predicted: predicted.map(nameOf),
+    })),
     confusions: written.confusions.map(shown),
     misread: written.misread.map(({ id = null, input = null, alignment, ...one }) => ({
       ...one,

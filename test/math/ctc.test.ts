@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { alignmentOf, decode } from '../../src/math/decoding/ctc.js';
-import { classProbabilities, isImpossible, logProbability } from '../../src/math/losses/ctc.js';
+import { classProbabilities, isImpossible, logProbability, occupancyOf } from '../../src/math/losses/ctc.js';
 import { lossOf } from '../../src/math/losses/index.js';
 import type { LossOfSequences, SequenceBatch } from '../../src/math/losses/loss.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -115,6 +115,28 @@ t.test('the loss and its gradient are those of the sum over all paths', async t 
       );
     }),
     { numRuns: 300, seed: 1 },
+  );
+  t.pass();
+});
+
+t.test('the occupancy of a symbol is the part of the paths that are there', async t => {
+  fc.assert(
+    fc.property(cases, given => {
+      const { symbols, outputs, classes } = given;
+      const paths = allPaths(given).get(symbols.join());
+      if (!paths) return true;
+      const occupancy = occupancyOf(probabilitiesOf(given), symbols);
+      return symbols.every((_, i) =>
+        outputs.every((_, t) => {
+          const there = paths.filter(({ path }) => {
+            const begun = beginsOf(path.slice(0, t + 1), classes - 1).length;
+            return begun === i + 1 && path[t] !== classes - 1;
+          });
+          return near(occupancy[i * outputs.length + t], total(there) / total(paths), 1e-10);
+        }),
+      );
+    }),
+    { numRuns: 200, seed: 1 },
   );
   t.pass();
 });

@@ -1,11 +1,12 @@
 /** Models that predict sequences of symbols: evaluations, predictions, new data with targets. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { recordProblems } from '../../src/data/synthetic-records.js';
 import { loadModel, predict as runPredict, type SymbolsPrediction } from '../../src/index.js';
 import { textOfSymbols } from '../../src/predict/predictions.js';
+import type { SequenceEvaluation } from '../../src/run/evaluation.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { config, type Line, linesOf, noise } from '../support/prediction-cases.js';
@@ -168,8 +169,35 @@ for (const [name, { config, input }] of Object.entries(cases)) {
             alignment.filter(({ target, predicted }) => target !== predicted).length === errors,
         ),
       );
+      checkAlignments(t, document, split);
     },
   );
+}
+
+/** Alignments are those of eight printed predictions; each symbol is read once or longer. */
+function checkAlignments(
+  t: Test,
+  { alignments, symbol_names }: SequenceEvaluation,
+  lines: readonly Line[],
+): void {
+  const spaced = Array.from({ length: 8 }, (_, i) => Math.floor((i * lines.length) / 8));
+  t.same(
+    alignments?.map(({ index }) => index),
+    spaced.filter(index => (lines[index].symbols as unknown[]).length > 0),
+  );
+  for (const { index, steps, input, predicted, weights } of alignments ?? []) {
+    const named = predicted.map(symbol => symbol_names?.[symbol] ?? symbol);
+    t.same(named, lines[index].symbols);
+    const bytes = Buffer.from(weights, 'base64');
+    t.equal(bytes.length, predicted.length * steps);
+    if (input) t.equal(input.length, steps);
+    const sumOf = (symbol: number) =>
+      bytes.subarray(symbol * steps, (symbol + 1) * steps).reduce((sum, weight) => sum + weight, 0);
+    t.ok(
+      predicted.every((_, i) => sumOf(i) >= 255 - steps / 2),
+      'each symbol is read',
+    );
+  }
 }
 
 t.test('the same evaluation for any number of threads and rows, on the disk and in memory', async t => {

@@ -133,11 +133,58 @@ export const EVALUATION = {
   images: { width: 2, height: 2, encoding: 'base64-uint8' },
 };
 
-/** A copy of a run with an evaluation that contains images. */
-export function withEvaluation(work: Workplace, directory: string): string {
+/** An evaluation of three words with their sounds. */
+export const SEQUENCES = {
+  version: 1,
+  kind: 'sequence',
+  split: 'test',
+  epoch: 3,
+  step: 15,
+  predictions: 3,
+  loss: 0.4,
+  constant: false,
+  inputs: 3,
+  token_error_rate: 2 / 7,
+  sequence_accuracy: 1 / 3,
+  symbols: 4,
+  symbol_names: ['AE', 'B', ' ', 'IY'],
+  edits: { substitutions: 1, insertions: 0, deletions: 1 },
+  confusions: [
+    { target: 0, predicted: 3, count: 1 },
+    { target: 1, predicted: null, count: 1 },
+  ],
+  misread: [
+    {
+      index: 1,
+      id: 'line 3',
+      input: 'abbey',
+      errors: 2,
+      probability: 0.25,
+      alignment: [
+        { target: 0, predicted: 3 },
+        { target: 1, predicted: null },
+        { target: 2, predicted: 2 },
+      ],
+    },
+  ],
+  alignments: [
+    {
+      index: 1,
+      id: 'line 3',
+      steps: 3,
+      input: ['a', ' ', 'y'],
+      predicted: [3, 2],
+      weights: Buffer.from([255, 0, 51, 0, 255, 102]).toString('base64'),
+    },
+    { index: 2, steps: 40, predicted: [1], weights: Buffer.alloc(40, 255).toString('base64') },
+  ],
+};
+
+/** A copy of a run with another evaluation: one that contains images, unless it is given. */
+export function withEvaluation(work: Workplace, directory: string, evaluation: object = EVALUATION): string {
   const copy = join(work.folder(), 'run');
   cpSync(directory, copy, { recursive: true });
-  writeFileSync(join(copy, 'evaluation.json'), JSON.stringify(EVALUATION));
+  writeFileSync(join(copy, 'evaluation.json'), JSON.stringify(evaluation));
   return copy;
 }
 

@@ -79,6 +79,20 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
   t.equal(JSON.parse(stdout).predictions, found.size);
   const document = JSON.parse(readFileSync(join(run.directory, 'evaluation.json'), 'utf8'));
   t.match(document, { predictions: found.size, inputs: found.size });
+  const aligned = await work.cellrun('predict', run.directory, '--alignment');
+  const ofSplit = linesOf(aligned.stdout);
+  t.equal(document.alignments.length, 8);
+  for (const { index, steps, input, predicted, weights } of document.alignments) {
+    const { alignment, target } = ofSplit[index];
+    t.same(input, target.toReversed());
+    const bytes = Buffer.from(weights, 'base64');
+    const rows = predicted.map((_: number, i: number) => [...bytes.subarray(i * steps, (i + 1) * steps)]);
+    t.same(
+      rows.map((row: number[]) => row.indexOf(Math.max(...row))),
+      alignment,
+    );
+    t.ok(rows.every((row: number[]) => Math.abs(row.reduce((a, b) => a + b) - 255) <= steps));
+  }
 
   const fromFile = await work.cellrun('predict', run.directory, '--input', testPath);
   t.same(

@@ -330,7 +330,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
     loss,
     // more than all labellings that have been tried
     decode: { beam: 200 },
-    metrics: [],
+    metrics: spec.decoder ? ['bits_per_symbol'] : [],
     seed: 0,
     sequenceLength: steps,
     targetLength: expected.targetLength,
@@ -411,6 +411,9 @@ for (const name of GOLDENS.filter(ofSequences)) {
       }
       t.same(wrong, [], `${threads} threads`);
       t.ok(relativeError([evaluation?.loss ?? Number.NaN], values('out.loss')) < 1e-5);
+      const bits = values('out.loss').map(loss => loss / Math.LN2);
+      const { bits_per_symbol } = evaluation?.metrics ?? {};
+      if (expected.spec.decoder) t.ok(relativeError([bits_per_symbol ?? Number.NaN], bits) < 1e-5);
     }
   });
 }

@@ -29,6 +29,7 @@ import {
   EVALUATION,
   HOSTILE,
   readJson,
+  SEQUENCES,
   trainInto,
   trainSweep,
   valuesConfig,
@@ -74,6 +75,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   t.teardown(() => browser.close());
   const files = {
     classes: reportOf(withEvaluation(work, classRun)),
+    sequences: reportOf(withEvaluation(work, classRun, SEQUENCES)),
     values: reportOf(valueRun),
     diverged: reportOf(divergedRun),
     sweep: reportOf(sweepDirectory),
@@ -382,6 +384,30 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       pixels,
       [0, 85, 170, 255].flatMap(grey => [grey, grey, grey, 255]),
     );
+  });
+
+  t.test('sequences: errors, the worst ones, and what symbols were read from', async t => {
+    const page = await shared('sequences');
+    const errors = part(page, 'Most frequent errors');
+    t.match(await textOf(errors.locator('.note')), /^1 of 3 sequences right; 1 symbols substituted/);
+    t.same(await cellsOf(errors.locator('tbody tr')), [
+      ['AE', 'IY', '1'],
+      ['B', 'none', '1'],
+    ]);
+    const marked = part(page, 'Worst sequences').locator('.aligned > *');
+    t.same(await marked.evaluateAll(all => all.map(one => [one.tagName, one.textContent])), [
+      ['MARK', 'AEIY'],
+      ['MARK', 'B·'],
+      ['SPAN', '␣␣'],
+    ]);
+    const figures = part(page, 'Alignment').locator('figure');
+    t.same(await attributes(figures, 'data-alignment'), ['line 3', '#2']);
+    t.same(await figures.locator('.symbol').allInnerTexts(), ['IY', '␣', 'B']);
+    t.same(await figures.locator('.step').allInnerTexts(), ['a', '␣', 'y', '40 steps']);
+    const alphas = await page.evaluate(
+      `[...document.querySelector('.heat canvas').getContext('2d').getImageData(0, 0, 3, 2).data].filter((_, i) => i % 4 === 3)`,
+    );
+    t.same(alphas, [255, 0, 51, 0, 255, 102]);
   });
 
   t.test('values: pairs, the worst predictions and scores', async t => {

@@ -118,30 +118,43 @@ export function logProbability(of: ClassProbabilities, symbols: ArrayLike<number
   return endOf(forward(of, statesOf(symbols, of)));
 }
 
-/** Calls `write` with the gradient of -log p with respect to the outputs of each step, `[C]`. */
-function differentiate(
+/**
+ * Calls `visit` at each step, the last first, with the probability that a path of the labelling is
+ * in each state there.
+ */
+function eachOccupancy(
   { steps, classes, logs }: ClassProbabilities,
   states: Int32Array,
   alpha: Float64Array,
-  write: (t: number, gradient: Float64Array) => void,
+  visit: (t: number, occupancy: Float64Array) => void,
 ): void {
   const total = endOf(alpha);
   const width = PADDING + states.length;
   // log probabilities of the rest of a path from the next step on, by the state at that step
   const ahead = new Float64Array(states.length + PADDING).fill(NEVER);
-  const gradient = new Float64Array(classes);
+  const occupancy = new Float64Array(states.length);
   for (let t = steps - 1; t >= 0; t--) {
     const at = t * width + PADDING;
-    for (let k = 0; k < classes; k++) gradient[k] = Math.exp(logs[t * classes + k]);
+    occupancy.fill(0);
     const [first, last] = reachedAt(t, steps, states);
     for (let s = first; s <= last; s++) {
       const skipped = canSkip(states, s + 2) ? ahead[s + 2] : NEVER;
       const rest = t === steps - 1 ? 0 : logSum(ahead[s], ahead[s + 1], skipped);
-      gradient[states[s]] -= Math.exp(alpha[at + s] + rest - total);
+      occupancy[s] = Math.exp(alpha[at + s] + rest - total);
       ahead[s] = rest + logs[t * classes + states[s]];
     }
-    write(t, gradient);
+    visit(t, occupancy);
   }
+}
+
+/** The probability of each symbol of a labelling at each step, `[S, T]`, given the labelling. */
+export function occupancyOf(of: ClassProbabilities, symbols: ArrayLike<number>): Float64Array {
+  const states = statesOf(symbols, of);
+  const all = new Float64Array(symbols.length * of.steps);
+  eachOccupancy(of, states, forward(of, states), (t, occupancy) => {
+    for (let i = 0; i < symbols.length; i++) all[i * of.steps + t] = occupancy[2 * i + 1];
+  });
+  return all;
 }
 
 function compute(
@@ -165,9 +178,13 @@ function compute(
     losses[row] = isKnown ? -endOf(alpha) / length : Number.POSITIVE_INFINITY;
     const scale = weights[row] / length;
     if (!gradient || !Number.isFinite(losses[row])) continue;
-    differentiate(probabilities, states, alpha, (t, of) => {
+    const { logs } = probabilities;
+    const own = new Float64Array(classes);
+    eachOccupancy(probabilities, states, alpha, (t, occupancy) => {
+      for (let k = 0; k < classes; k++) own[k] = Math.exp(logs[t * classes + k]);
+      for (let s = 0; s < states.length; s++) own[states[s]] -= occupancy[s];
       const at = (t * batch + row) * classes;
-      for (let k = 0; k < classes; k++) gradient[at + k] = scale * of[k];
+      for (let k = 0; k < classes; k++) gradient[at + k] = scale * own[k];
     });
   }
 }

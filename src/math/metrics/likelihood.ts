@@ -23,6 +23,11 @@ export const bitsPerSymbol = metric({
       formula: 'mean of l_n, divided by log 2',
       make: () => ofCrossEntropy(mean => mean / Math.LN2),
     },
+    sequences: {
+      formula:
+        'of models with a decoder: mean of l over the symbols of all targets and the boundaries after them, divided by log 2. The decoder reads the symbols before, as in training. Targets with a symbol that the model does not know are left out',
+      make: ofSymbols,
+    },
   },
 });
 
@@ -32,6 +37,23 @@ function ofCrossEntropy(result: (mean: number) => number): Accumulator {
     add: mean.add,
     get value() {
       return mean.value === undefined ? undefined : result(mean.value);
+    },
+  };
+}
+
+function ofSymbols(classes: number): Accumulator {
+  const mean = ofCrossEntropy(mean => mean / Math.LN2);
+  const boundary = classes - 1;
+  return {
+    add({ outputs, target, ...rest }) {
+      if (target.includes(boundary)) return;
+      [...target, boundary].forEach((symbol, s) => {
+        const logits = outputs.subarray(s * classes, (s + 1) * classes);
+        mean.add({ ...rest, outputs: logits, target: Int32Array.of(symbol) });
+      });
+    },
+    get value() {
+      return mean.value;
     },
   };
 }

@@ -53,7 +53,11 @@ export const ERROR = { largerIsBetter: false, min: 0, max: Number.POSITIVE_INFIN
 export type Numbers = Float32Array | Float64Array | Int32Array;
 
 export interface Scored {
-  /** `[C]`: logits of classes or labels, or values. */
+  /**
+   * `[C]`: logits of classes or labels, or values. Of sequences `[T, C]`, for the steps of the
+   * input; of a decoder `[S + 1, C]`, for the symbols of the target, which it has read, and the
+   * boundary.
+   */
   readonly outputs: Numbers;
   /**
    * In the form of the target: probabilities of labels, values in the units of the data, or the

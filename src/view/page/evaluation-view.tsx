@@ -2,6 +2,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { formatMetric, grouped, words } from '../../util/numbers.js';
 import type { Measured, RunReport } from '../run-report.js';
+import { Alignments } from './alignment-view.js';
 import { type Column, Section, Table, TableSection, Toggle, Value } from './components.js';
 import { Forecasts } from './forecast-view.js';
 import { Plot } from './plot.js';
@@ -232,7 +233,7 @@ interface OfSequences {
 }
 
 function Sequences({ sequences, place }: OfSequences) {
-  const { inputs, right, edits, confusions, misread } = sequences;
+  const { inputs, right, edits, confusions, misread, alignments } = sequences;
   const { substitutions, insertions, deletions } = edits;
   const columns: readonly (Column<Misread> | false)[] = [
     { name: 'sequence', show: ({ id, index }) => id ?? `#${index}` },
@@ -265,6 +266,7 @@ function Sequences({ sequences, place }: OfSequences) {
         columns={columns.filter(column => !!column)}
         rows={misread}
       />
+      <Alignments alignments={alignments} place={place} />
     </>
   );
 }
