@@ -1,10 +1,16 @@
-/** Sequences in arrays: datasets of the arrays of splits. */
+/** Datasets of the arrays of splits. */
 
 import { type Diagnostic, damagedError, damagedErrors } from '../util/errors.js';
 import {
+  ArraySequences,
+  featureName,
+  type LayoutOf,
+  notFinite,
+  type SequenceArrays,
+} from './array-sequences.js';
+import {
   type ArrayFiles,
   type FileArray,
-  type FileTexts,
   openArrays,
   type RowCheck,
   rowChecks,
@@ -32,49 +38,7 @@ import {
 } from './core/selection.js';
 import { type SequenceStore, storedSplit, subset } from './core/store.js';
 import type { NumberArray } from './formats/number-arrays.js';
-import { MAX_CLASSES, MAX_SYMBOLS } from './reading/files.js';
-
-export interface SequenceArrays {
-  readonly x: FileArray;
-  /** Steps of each sequence; absent: T. */
-  readonly lengths?: FileArray | undefined;
-  /** Names of the sequences; absent: their indices. */
-  readonly ids?: FileTexts | undefined;
-  /** What `test.group` and `validation.group` may name, besides `ids`. */
-  readonly groups?: FileTexts | undefined;
-}
-
-/** How a row of `x` becomes a sequence. */
-export interface RowLayout {
-  /** T. */
-  readonly steps: number;
-  /** F; undefined if steps are symbols. */
-  readonly size: number | undefined;
-  /** Writes a row into `[T, F]` numbers, or the start of them. */
-  write(row: NumberArray, out: Float32Array): void;
-  readonly image?: {
-    readonly height: number;
-    readonly width: number;
-    greys(index: number): Uint8Array;
-  };
-}
-
-export type LayoutOf = (x: FileArray) => RowLayout;
-
-/** `x` is numbers `[N, T, F]`, or integers `[N, T]`, which are symbols. */
-export const sequenceLayout: LayoutOf = x => {
-  const { shape, integer } = x;
-  if ((shape.length === 3 || (shape.length === 2 && integer)) && !shape.includes(0, 1)) {
-    const [, steps, size] = shape;
-    return { steps, size, write: (row, out) => out.set(row.subarray(0, out.length)) };
-  }
-  throw x.wrongShape(
-    'numbers [N, T, F] or integers [N, T] (symbols), each dimension at least 1',
-    shape.length === 2 && !integer
-      ? 'has the wrong shape or type: symbols must be integers'
-      : 'has the wrong shape',
-  );
-};
+import { MAX_CLASSES } from './reading/files.js';
 
 /** Facts of all kinds of arrays. */
 export const ARRAY_KIND = {
@@ -83,101 +47,6 @@ export const ARRAY_KIND = {
   dividesItself: false,
   expandsPaths: false,
 } as const;
-
-export class ArraySequences {
-  readonly layout: RowLayout;
-  readonly count: number;
-  readonly lengths: NumberArray | undefined;
-  /** The largest symbol, and its position. */
-  largest: readonly [symbol: number, at: number] = [-1, 0];
-
-  /**
-   * @param isFilled true if NaN is a missing value, which a fitted one replaces
-   * @throws UserError (exit 5) if an array does not fit `x`
-   */
-  constructor(
-    readonly arrays: SequenceArrays,
-    layoutOf: LayoutOf,
-    private readonly isFilled: boolean,
-  ) {
-    const { x, lengths, ids, groups } = arrays;
-    this.layout = layoutOf(x);
-    this.count = x.shape[0];
-    const problems = new Problems();
-    problems.attempt(() => x.refuseFortranOrder());
-    for (const texts of [ids, groups]) {
-      if (!texts || texts.texts.length === this.count) continue;
-      const message = `array ${texts.name} does not fit array ${x.name}`;
-      const [expected, got] = [`[${this.count}]`, `[${texts.texts.length}]`];
-      problems.add({ code: 'data/shape-mismatch', message, file: texts.file, expected, got });
-    }
-    this.lengths = problems.attempt(() => {
-      if (lengths && !(lengths.integer && lengths.shape.length === 1 && lengths.count === this.count))
-        throw lengths.wrongShape(`integers [${this.count}]`);
-      return lengths?.loaded().whole();
-    });
-    problems.throwIfAny();
-  }
-
-  lengthOf(index: number): number {
-    return this.lengths?.[index] ?? this.layout.steps;
-  }
-
-  lengthProblem(index: number): Diagnostic | undefined {
-    const { arrays, layout } = this;
-    const length = this.lengthOf(index);
-    if (arrays.lengths === undefined || (length >= 1 && length <= layout.steps)) return undefined;
-    return {
-      code: 'data/length-range',
-      message: `${arrays.lengths.nameOf(index)} is out of range${length === 0 ? ': a sequence needs at least one step' : ''}`,
-      file: arrays.lengths.file,
-      expected: `1 to ${layout.steps}`,
-      got: arrays.lengths.exactly(index),
-    };
-  }
-
-  /**
-   * The first problem of a row: a number that is not finite, or no symbol.
-   * @param symbols number of symbols of the model; undefined if that is not known yet
-   */
-  rowProblem(row: NumberArray, index: number, symbols?: number): Diagnostic | undefined {
-    const { x } = this.arrays;
-    const { size } = this.layout;
-    if (x.integer && size !== undefined) return undefined;
-    const end = this.lengthOf(index) * (row.length / this.layout.steps);
-    for (let i = 0; i < end; i++) {
-      const value = row[i];
-      const at = index * row.length + i;
-      if (size !== undefined) {
-        if (Number.isFinite(Math.fround(value)) || (this.isFilled && Number.isNaN(value))) continue;
-        const expected = Number.isNaN(value) && !this.isFilled ? MISSING_ALLOWED : undefined;
-        return { ...notFinite(x, at), expected };
-      }
-      if (value > this.largest[0]) this.largest = [value, at];
-      if (value >= 0 && value < (symbols ?? MAX_SYMBOLS)) continue;
-      return {
-        code: 'data/symbol-range',
-        message: `${x.nameOf(at)} is not a symbol${symbols === undefined ? '' : ' of the model'}`,
-        file: x.file,
-        expected: `0 to ${(symbols ?? MAX_SYMBOLS) - 1}`,
-        got: x.exactly(at),
-      };
-    }
-    return undefined;
-  }
-
-  idOf(index: number): string {
-    const { x, ids } = this.arrays;
-    return ids?.texts[index] ?? `${x.name}[${index}]`;
-  }
-}
-
-const MISSING_ALLOWED = 'a value, or `dataset.missing: { fill: forward, indicator: true }`';
-
-function notFinite(array: FileArray, at: number): Diagnostic {
-  const message = `${array.nameOf(at)} is not a finite float32 number`;
-  return { code: 'data/not-finite', message, file: array.file, got: array.exactly(at) };
-}
 
 interface SplitArrays extends SequenceArrays {
   readonly y: FileArray;
@@ -227,25 +96,31 @@ export async function arrayDataset(
   const wholes = parts.map(part => part.split(numClasses, steps, longest));
   const wholeOf = (of: SplitArrays | undefined) => wholes[parts.findIndex(({ arrays }) => arrays === of)];
   const [whole, validation, given] = splits.map(wholeOf);
-  const { size, image } = train.layout;
+  const { size: ofSteps, image } = train.layout;
   const division = testSelection(config, divisible(whole), seed, train.arrays.x.file);
   const symbols = parts.reduce((a, b) => (b.largest[0] > a.largest[0] ? b : a));
   const [symbol, at] = symbols.largest;
   return {
-    input: size === undefined ? { kind: 'symbol', count: symbol + 1 } : { kind: 'number', size },
+    input:
+      ofSteps === undefined
+        ? { kind: 'symbol', count: symbol + 1 }
+        : { kind: 'number', size: train.size, ...(train.staticSize > 0 && { static: train.staticSize }) },
     sequenceLength: steps,
     digests: files.digests,
-    columnSettings: () => ({ missing: config.missing }),
+    columnSettings: i =>
+      i < (ofSteps ?? 1)
+        ? { missing: config.missing }
+        : { missing: config.missing && { ...config.missing, elapsed: false }, isStatic: true },
     train: division ? subset(whole, division.rest, steps) : whole,
     ...(validation && { validation }),
     test: division ? subset(whole, division.held, steps) : given,
     columnNames: {
-      features: i => `x[:, :, ${i}]`,
+      features: i => featureName(i, ofSteps ?? 1),
       targets: i => (whole.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
     },
     ...(image && { image: { height: image.height, width: image.width } }),
     ...(train.hasClasses && { labels: labelFacts(train, ...others) }),
-    ...(size === undefined && { largestSymbol: placed(symbols.arrays.x, at) }),
+    ...(ofSteps === undefined && { largestSymbol: placed(symbols.arrays.x, at) }),
   };
 }
 
@@ -307,7 +182,7 @@ export class Part extends ArraySequences implements FileLabels {
   readonly perStep: boolean;
   /** Position of the first label of each class. */
   readonly firsts = new Map<number, number>();
-  private readonly y: FileArray;
+  readonly y: FileArray;
   /** Undefined for classes. */
   private readonly values: ValueTargets | undefined;
   readonly ignored: number;
@@ -347,13 +222,14 @@ export class Part extends ArraySequences implements FileLabels {
   }
 
   /** Shapes that all splits share. */
-  get shapes(): Readonly<Record<'x' | 'y', string>> {
-    const { hasClasses, isSequence, perStep, y, arrays, layout } = this;
+  get shapes(): Readonly<Record<'x' | 'statics' | 'y', string>> {
+    const { hasClasses, isSequence, perStep, y, arrays, layout, staticSize } = this;
     const { size, image } = layout;
     const [, height, width] = arrays.x.shape;
     const what = isSequence ? 'symbols' : hasClasses ? 'one class' : `${y.shape.at(-1)} values`;
     return {
       x: image ? `[N, ${height}, ${width}]` : size === undefined ? '[N, T] (symbols)' : `[N, T, ${size}]`,
+      statics: staticSize === 0 ? 'no such array' : `[N, ${staticSize}]`,
       y: `${what} a ${perStep ? 'step' : 'sequence'}`,
     };
   }
@@ -372,9 +248,9 @@ export class Part extends ArraySequences implements FileLabels {
    * @param longestTarget symbols of the longest target of all splits
    */
   split(numClasses: number, steps: number, longestTarget: number): Split {
-    const { y, arrays, layout, count, hasClasses, perStep } = this;
+    const { y, arrays, layout, count, hasClasses, perStep, size } = this;
     const { x, ids, groups } = arrays;
-    const { size = 1, image } = layout;
+    const { image } = layout;
     const isStored = hasClasses && perStep && y.isOnDisk && x.isOnDisk;
     const lengths = Int32Array.from({ length: count }, (_, index) => this.lengthOf(index));
     const store: SequenceStore = {
@@ -382,7 +258,7 @@ export class Part extends ArraySequences implements FileLabels {
       lengths: lengths.some(length => length < steps) ? lengths : undefined,
       places: index => (isStored ? [x, y] : [x]).map(array => array.place(index)),
       decode: (index, [row, labels], out, classes) => {
-        layout.write(x.form.decode(row), out);
+        this.write(x.form.decode(row), index, out);
         if (classes) this.writeClasses(y.form.decode(labels), index, classes);
       },
     };
@@ -539,15 +415,17 @@ export class Part extends ArraySequences implements FileLabels {
   }
 }
 
-/** @throws UserError (exit 5) if two splits differ in F or the kind of targets */
+/** @throws UserError (exit 5) if two splits differ in F, S or the kind of targets */
 function refuseOtherShape(train: Part, other: Part): void {
-  const problems = (['x', 'y'] as const).flatMap((name): Diagnostic[] => {
+  const problems = (['x', 'statics', 'y'] as const).flatMap((name): Diagnostic[] => {
     const [expected, got] = [train, other].map(part => part.shapes[name]);
-    const array = (other.arrays as SplitArrays)[name];
-    const message = `array ${array.name} does not fit the training array`;
-    return expected === got
-      ? []
-      : [{ code: 'data/shape-mismatch', message, file: array.file, expected, got }];
+    const { arrays } = other;
+    const array = name === 'y' ? other.y : arrays[name];
+    const message = array
+      ? `array ${array.name} does not fit the training array`
+      : `array ${train.arrays.statics?.name} has no counterpart beside ${arrays.x.name}`;
+    const { file } = array ?? arrays.x;
+    return expected === got ? [] : [{ code: 'data/shape-mismatch', message, file, expected, got }];
   });
   if (problems.length > 0) throw damagedErrors(problems);
 }

@@ -1,6 +1,7 @@
 /** Arrays of sequences to predict or, with `y`, to evaluate. */
 import { type Diagnostic, damagedError, damagedErrors, usageError } from '../util/errors.js';
-import { ArraySequences, type LayoutOf, Part, type RowLayout, type SequenceArrays } from './array-dataset.js';
+import { Part } from './array-dataset.js';
+import { ArraySequences, type LayoutOf, type RowLayout, type SequenceArrays } from './array-sequences.js';
 import { ArrayArchive, FileArray, openArrays } from './arrays.js';
 import {
   dataWidth,
@@ -9,6 +10,7 @@ import {
   type NewSequencesOptions,
   type ReadSequence,
   type SequenceReader,
+  staticWidth,
   type TargetsToRead,
 } from './core/dataset.js';
 import { type TargetWarning, targetSymbolReader } from './core/labels.js';
@@ -33,7 +35,9 @@ export function arraySequences(
 ): SequenceReader {
   const { input, image, preparation } = data;
   const isFilled = preparation !== undefined;
-  const size = input.kind === 'number' ? dataWidth(data) : undefined;
+  const staticSize = staticWidth(data);
+  const statics = staticSize > 0;
+  const size = input.kind === 'number' ? dataWidth(data) - staticSize : undefined;
   const ofSize = size === undefined ? 'integers [N, T] (symbols)' : `numbers [N, T, ${size}]`;
   const fits = (x: FileArray): RowLayout => {
     const layout = layoutOf(x);
@@ -49,8 +53,9 @@ export function arraySequences(
       for await (const source of inTurn(sources))
         files.push({ name: source.name, bytes: await allBytes(source) });
       const sequences = targets
-        ? labelled(files, fits, { ...targets, isFilled })
-        : new ArraySequences(arraysOf(files), fits, isFilled);
+        ? labelled(files, fits, { ...targets, isFilled, statics })
+        : new ArraySequences(arraysOf(files, { targets: false, statics }), fits, isFilled);
+      sequences.refuseOtherStatics(staticSize);
       const { count, layout } = sequences;
       const codeOf = targetSymbolReader(
         Array.from({ length: targets?.size ?? 0 }, (_, code) => String(code)),
@@ -73,10 +78,13 @@ interface NamedBytes {
   readonly bytes: Buffer;
 }
 
-/** An archive, or a file for each of x, y and lengths. */
+/**
+ * An archive, or a file for each of x, y and lengths.
+ * @param others what is read of an archive besides x
+ */
 function arraysOf(
   files: readonly NamedBytes[],
-  hasTargets = false,
+  others: { readonly targets: boolean; readonly statics: boolean },
 ): SequenceArrays & { readonly y?: FileArray | undefined } {
   const [first, ...more] = files.map(({ name, bytes }) => memoryBytes(name, bytes));
   const [{ bytes }] = files;
@@ -91,10 +99,17 @@ function arraysOf(
   if (more.length > 0)
     throw usageError('data/several-files', 'an archive is the only input', { file: more[0].name });
   const problems = new Problems();
-  const names = { x: 'x', ...(hasTargets && { y: 'y' }), lengths: 'lengths', ids: 'ids' };
-  const { x, ...others } = openArrays(archive, names, problems);
+  const { x, ...arrays } = openArrays(
+    archive,
+    {
+      ...{ x: 'x', lengths: 'lengths', ids: 'ids' },
+      ...(others.targets && { y: 'y' }),
+      ...(others.statics && { statics: 'static' }),
+    },
+    problems,
+  );
   problems.throwIfAny();
-  if (x) return { x, ...others };
+  if (x) return { x, ...arrays };
   const expected = 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length';
   throw damagedErrors([archive.missing('x', expected)]);
 }
@@ -103,9 +118,13 @@ function arraysOf(
 function labelled(
   files: readonly NamedBytes[],
   layoutOf: LayoutOf,
-  { isFilled, ...targets }: TargetsToRead & { readonly isFilled: boolean },
+  {
+    isFilled,
+    statics,
+    ...targets
+  }: TargetsToRead & { readonly isFilled: boolean; readonly statics: boolean },
 ): Part {
-  const { y, ...arrays } = arraysOf(files, true);
+  const { y, ...arrays } = arraysOf(files, { targets: true, statics });
   if (y === undefined) {
     throw damagedError('data/no-target', 'there is no array y, the targets, which an evaluation needs', {
       file: files[0].name,
@@ -142,12 +161,12 @@ function withTargets(
 function sequenceAt(sequences: ArraySequences, index: number, input: SequenceInput): ReadSequence {
   const wrongLength = sequences.lengthProblem(index);
   if (wrongLength) return { problems: [wrongLength] };
-  const { arrays, layout } = sequences;
+  const { arrays } = sequences;
   const row = arrays.x.row(index);
   const problem = sequences.rowProblem(row, index, input.kind === 'symbol' ? input.count : undefined);
   if (problem) return { problems: [problem] };
   const length = sequences.lengthOf(index);
-  const values = new Float32Array(length * (layout.size ?? 1));
-  layout.write(row, values);
+  const values = new Float32Array(length * sequences.size);
+  sequences.write(row, index, values);
   return { length, values, place: { file: arrays.x.file } };
 }

@@ -188,6 +188,7 @@ export interface SplitNames<Name extends string = string> {
   readonly x: Name;
   readonly y: Name;
   readonly lengths?: Name;
+  readonly statics?: Name;
   readonly ids?: Name;
   readonly groups?: Name;
 }
@@ -202,7 +203,7 @@ export interface ArrayContainer {
 /** Opens the arrays of a split that `files` has; adds problems of their headers. */
 export function openArrays(
   files: ArrayContainer,
-  { x, y, lengths, ids, groups }: Partial<SplitNames>,
+  { x, y, lengths, statics, ids, groups }: Partial<SplitNames>,
   problems: Problems,
 ) {
   const open = <T>(name: string | undefined, read: (name: string, bytes: ArrayBytes) => T): T | undefined =>
@@ -215,6 +216,7 @@ export function openArrays(
     x: open(x, numbers),
     y: open(y, numbers),
     lengths: open(lengths, numbers),
+    statics: open(statics, numbers),
     ids: open(ids, textsOf),
     groups: open(groups, textsOf),
   };

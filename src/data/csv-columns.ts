@@ -4,11 +4,11 @@
  */
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import type { Purpose, Targets } from './core/dataset.js';
+import { MARKERS } from './core/feature-keys.js';
 import type { Resampling } from './core/intervals.js';
 import { NUMBER, type targetSymbolReader } from './core/labels.js';
 import { type ConfigDiagnostic, configError, MISSING_VALUE } from './core/problems.js';
 import type { TextLevel } from './core/record.js';
-import { MARKERS } from './core/settings.js';
 import type { CellForms, FeatureColumn } from './feature-columns.js';
 import {
   blankHeader,

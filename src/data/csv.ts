@@ -4,7 +4,7 @@ import { damagedErrors } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
-import type { ColumnSettings, ValueReaders } from './core/columns.js';
+import type { ValueReaders } from './core/columns.js';
 import type {
   Dataset,
   DatasetContext,
@@ -13,6 +13,7 @@ import type {
   SequenceReader,
   Split,
 } from './core/dataset.js';
+import { featureColumns, missingCells, staticColumns } from './core/feature-keys.js';
 import {
   type ClassMapping,
   classesByCode,
@@ -30,15 +31,18 @@ import { missingTest } from './csv-columns.js';
 import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './csv-rows.js';
 import { readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import {
-  type CellForms,
   cellReaders,
+  codedBy,
+  columnOf,
   ElapsedTimes,
   elapsedNumbers,
-  hasCategories,
+  featureLeaks,
+  featureOf,
+  knownCategories,
   numbersOf,
-  type StepNumber,
+  settingsOf,
   staticNumbers,
-  UNKNOWN_CATEGORY,
+  staticsOf,
 } from './feature-columns.js';
 import { rowName } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
@@ -57,9 +61,11 @@ const settings = key.section(
     ...keys.otherFiles('Table', 'split', split => `data/readings-${split}.csv`),
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
-    features: keys.featureColumns,
-    static_features: keys.staticColumns,
-    missing: keys.missingCells,
+    features: featureColumns,
+    static_features: staticColumns(
+      'Feature columns with one value per sequence; a cell may be empty if another row of the sequence has it',
+    ),
+    missing: missingCells,
     input_kind: key.choice(['number', 'symbol', 'text'], {
       description:
         'Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the vocabulary; the rows of a group are the steps of a sequence. text: one column of texts, split into symbols by `level`; each row is a sequence.',
@@ -212,7 +218,7 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   const columns = {
     ...columnsOf(config),
     symbol: symbols && ((text: string) => symbols.code(text)),
-    category: (column: number, text: string) => (text === '' ? Number.NaN : categories[column].code(text)),
+    category: codedBy(categories),
   };
   const numbers = numbersOf(columns.features);
   const staticCount = staticNumbers(columns.features).length;
@@ -278,7 +284,7 @@ function csvSequences(
   };
   const columns = {
     ...others,
-    category: knownCategories(config, data),
+    category: knownCategories(others.features, data),
     purpose: 'predict' as const,
     targets: targets ? columnsOfTargets : [],
     evaluation,
@@ -322,42 +328,21 @@ async function measured(
 
 function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
   const { features, dateFormat } = columnsOf(config);
-  const readers = cellReaders(features, { dateFormat, category: knownCategories(config, data) });
+  const readers = cellReaders(features, { dateFormat, category: knownCategories(features, data) });
   return {
     columns: features.map(({ name, isStatic }, i) => ({ name, isStatic, reader: readers[i] })),
     elapsed: () => new ElapsedTimes(elapsedNumbers(features)),
   };
 }
 
-/** Numbers the categories that the training split has. */
-function knownCategories(config: CsvConfig, { preparation }: DataRecord): CellForms['category'] {
-  const numbers = new Map(
-    numbersOf(columnsOf(config).features).map(({ column }, number) => [column, number]),
-  );
-  const codes = featuresOf(config).map((_, column) => {
-    const texts = preparation?.columns[numbers.get(column) ?? -1]?.categories ?? [];
-    return new Map(texts.map((text, code) => [text, text === '' ? Number.NaN : code]));
-  });
-  return (column, text) => codes[column].get(text) ?? UNKNOWN_CATEGORY;
-}
-
 /** A target must not be an input. */
 function leaks(config: CsvConfig): ConfigDiagnostic[] {
   const { target, target_kind } = config;
-  const targets = new Set([target].flat());
-  const features = featuresOf(config).filter(({ isTime }) => !isTime);
-  // a date may be read in several ways
-  const forms = new Set<string>();
-  const found = features.flatMap(({ column: name, encode, keyPath }): ConfigDiagnostic[] => {
-    const form = JSON.stringify([name, encode]);
-    const isTwice = forms.has(form);
-    forms.add(form);
-    if (isTwice)
-      return [{ code: 'config/feature-twice', message: `the column "${name}" is a feature twice`, keyPath }];
-    if (!targets.has(name)) return [];
-    const message = `the target column "${name}" is also a feature`;
-    return [{ code: 'config/target-leak', message, keyPath }];
-  });
+  const found = featureLeaks(
+    featuresOf(config).filter(({ isTime }) => !isTime),
+    [target].flat(),
+    'column',
+  );
   if (target_kind === 'value' || typeof target === 'string') return found;
   const message = `\`target_kind: ${target_kind}\` needs a single target column`;
   const expected = 'the name of one column, or `target_kind: value`';
@@ -368,49 +353,20 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
   return typeof target === 'string' ? [target] : target;
 }
 
-type Feature = ReturnType<typeof featuresOf>[number];
-
 /**
  * The feature columns, those of steps first, with all that the config says about each. After them,
  * the order column if it is the time of missing values.
  */
 function featuresOf({ features, static_features = [], missing: ofAll, sequence = {} }: CsvConfig) {
   const { order, resample } = sequence;
-  const of = (feature: string | keys.FeatureKeys, ...key: readonly (string | number)[]) => {
-    const { column, encode, calendar, size, min_count, missing }: keys.FeatureKeys =
-      typeof feature === 'string' ? { column: feature } : feature;
-    return {
-      ...{ column, encode, calendar, isStatic: key[0] === 'static_features', isTime: key[0] === 'sequence' },
-      embedding: size === undefined ? undefined : { size, minCount: min_count ?? 1 },
-      missing: ofAll || missing ? { ...ofAll, ...missing } : undefined,
-      keyPath: ['dataset', ...key],
-      namedAt: ['dataset', ...key, ...(typeof feature === 'string' ? [] : ['column'])],
-    };
-  };
-  const ofSteps = features.map((feature, i) => of(feature, 'features', i));
+  const ofSteps = features.map((feature, i) => featureOf(feature, ['features', i], ofAll));
   // resampled steps are at equal times
   const isTimed = !resample && ofSteps.some(({ missing }) => missing?.elapsed);
   const time =
-    order !== undefined && isTimed ? [of({ column: order, encode: 'elapsed' }, 'sequence', 'order')] : [];
-  return [...ofSteps, ...time, ...static_features.map((feature, i) => of(feature, 'static_features', i))];
-}
-
-function settingsOf(
-  features: readonly Feature[],
-  { column, isFirst }: StepNumber,
-  categories: readonly TextCodes[],
-): ColumnSettings {
-  const { embedding, missing, isStatic, isTime, keyPath } = features[column];
-  if (isTime) return { isTime, keyPath };
-  if (hasCategories(features[column]))
-    return { categories: categories[column].texts, embedding, isStatic, keyPath };
-  const own = missing && {
-    ...missing,
-    // the parts of a date are missing together
-    indicator: isFirst && missing.indicator === true,
-    elapsed: isFirst && !isStatic && missing.elapsed === true,
-  };
-  return { missing: own, isStatic, keyPath };
+    order !== undefined && isTimed
+      ? [featureOf({ column: order, encode: 'elapsed' }, ['sequence', 'order'], ofAll)]
+      : [];
+  return [...ofSteps, ...time, ...staticsOf(static_features, ofAll)];
 }
 
 function columnsOf(config: CsvConfig) {
@@ -419,19 +375,11 @@ function columnsOf(config: CsvConfig) {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file, per_step, resample } = sequence ?? {};
   // steps of several rows have no text
-  const symbol = resample ? -1 : features.findIndex(one => one.embedding !== undefined);
+  const symbol = resample ? -1 : features.findIndex(one => one.embedding !== undefined && !one.isStatic);
   return {
     delimiter,
     dateFormat: date_format,
-    features: features.map(({ column, missing, embedding, namedAt, ...feature }, i) => ({
-      ...feature,
-      ...{ name: column, keyPath: namedAt },
-      isFilled: missing !== undefined,
-      // words such as None and - are symbols
-      ...(!embedding && { isMissing: missingTest(missing?.markers) }),
-      isSymbol: i === symbol,
-      learnsUnknown: embedding !== undefined && embedding.minCount > 1,
-    })),
+    features: features.map((feature, i) => ({ ...columnOf(feature), isSymbol: i === symbol })),
     level,
     targets:
       typeof target === 'string'

@@ -1,6 +1,6 @@
 /**
- * Feature columns of tables: what the cells of each are as numbers of a step, before these are
- * prepared for the model.
+ * Feature columns of tables: what the config says of them, and what the cells of each are as
+ * numbers of a step, before these are prepared for the model.
  *
  *     numbers    the number, NaN if it is missing
  *     one_hot,   the number of the category, NaN if it is missing, UNKNOWN_CATEGORY for one that
@@ -10,9 +10,13 @@
  */
 import type { Diagnostic } from '../util/errors.js';
 import { type CalendarFeature, calendarNames, calendarValues } from './core/calendar.js';
-import type { CellReader, Elapsed } from './core/columns.js';
+import type { CellReader, ColumnSettings, Elapsed, MissingSettings } from './core/columns.js';
+import type { FeatureKeys } from './core/feature-keys.js';
 import { NUMBER } from './core/labels.js';
-import { badDate, missingCell, type NamedColumn, orderKey } from './csv-columns.js';
+import type { ConfigDiagnostic } from './core/problems.js';
+import type { DataRecord } from './core/record.js';
+import type { TextCodes } from './core/store.js';
+import { badDate, missingCell, missingTest, type NamedColumn, orderKey } from './csv-columns.js';
 import { dateReader, isOfDigits } from './formats/dates.js';
 
 /** Number of a category that the training split does not have. */
@@ -34,6 +38,96 @@ export interface FeatureColumn extends NamedColumn {
   readonly isFilled?: boolean;
   /** True for the cells that mean a missing value. */
   readonly isMissing?: (text: string) => boolean;
+}
+
+type MissingCells = MissingSettings & { readonly markers?: readonly (string | number)[] };
+
+/** A feature with all that the config says of it. */
+export type Feature = ReturnType<typeof featureOf>;
+
+/**
+ * @param path of the key that names it, in `dataset`
+ * @param ofAll the `missing` of the dataset
+ */
+export function featureOf(
+  given: string | FeatureKeys,
+  path: readonly (string | number)[],
+  ofAll: MissingCells | undefined,
+) {
+  const { column, encode, calendar, size, min_count, missing }: FeatureKeys =
+    typeof given === 'string' ? { column: given } : given;
+  return {
+    ...{ column, encode, calendar, isStatic: path[0] === 'static_features', isTime: path[0] === 'sequence' },
+    embedding: size === undefined ? undefined : { size, minCount: min_count ?? 1 },
+    missing: ofAll || missing ? { ...ofAll, ...missing } : undefined,
+    keyPath: ['dataset', ...path],
+    namedAt: ['dataset', ...path, ...(typeof given === 'string' ? [] : ['column'])],
+  };
+}
+
+/** The features of `static_features`. */
+export function staticsOf(
+  given: readonly (string | FeatureKeys)[] | undefined,
+  ofAll: MissingCells | undefined,
+): Feature[] {
+  return (given ?? []).map((feature, i) => featureOf(feature, ['static_features', i], ofAll));
+}
+
+/**
+ * Features that are given twice, or that are a target.
+ * @param what a feature is in the data, such as `column`
+ */
+export function featureLeaks(
+  features: readonly Feature[],
+  targets: readonly string[],
+  what: string,
+): ConfigDiagnostic[] {
+  // a date may be read in several ways
+  const forms = new Set<string>();
+  return features.flatMap(({ column: name, encode, keyPath }): ConfigDiagnostic[] => {
+    const form = JSON.stringify([name, encode]);
+    const isTwice = forms.has(form);
+    forms.add(form);
+    if (isTwice)
+      return [{ code: 'config/feature-twice', message: `the ${what} "${name}" is a feature twice`, keyPath }];
+    if (!targets.includes(name)) return [];
+    const message = `the target ${what} "${name}" is also a feature`;
+    return [{ code: 'config/target-leak', message, keyPath }];
+  });
+}
+
+/** How the cells of a feature are read. */
+export function columnOf({ column, missing, embedding, namedAt, ...feature }: Feature): FeatureColumn {
+  return {
+    ...feature,
+    ...{ name: column, keyPath: namedAt },
+    isFilled: missing !== undefined,
+    // words such as None and - are symbols
+    ...(!embedding && { isMissing: missingTest(missing?.markers) }),
+    learnsUnknown: embedding !== undefined && embedding.minCount > 1,
+  };
+}
+
+/**
+ * How a number of a feature becomes features of the model.
+ * @param categories of each feature
+ */
+export function settingsOf(
+  features: readonly Feature[],
+  { column, isFirst }: StepNumber,
+  categories: readonly TextCodes[],
+): ColumnSettings {
+  const { embedding, missing, isStatic, isTime, keyPath } = features[column];
+  if (isTime) return { isTime, keyPath };
+  if (hasCategories(features[column]))
+    return { categories: categories[column].texts, embedding, isStatic, keyPath };
+  const own = missing && {
+    ...missing,
+    // the parts of a date are missing together
+    indicator: isFirst && missing.indicator === true,
+    elapsed: isFirst && !isStatic && missing.elapsed === true,
+  };
+  return { missing: own, isStatic, keyPath };
 }
 
 /** A number that a feature column has in each step. */
@@ -94,6 +188,28 @@ export function cellReaders(
       read: (text, add) => void add(category(i, isMissing(text) ? '' : categoryOf(text))),
     };
   });
+}
+
+/** Numbers the categories of training data, by column. */
+export function codedBy(categories: readonly TextCodes[]): CellForms['category'] {
+  return (column, text) => (text === '' ? Number.NaN : categories[column].code(text));
+}
+
+/**
+ * Numbers the categories that the training split has.
+ * @param columns the last ones of a step
+ */
+export function knownCategories(
+  columns: readonly FeatureColumn[],
+  { preparation }: Pick<DataRecord, 'preparation'>,
+): CellForms['category'] {
+  const codes = columns.map(() => new Map<string, number>());
+  const numbers = numbersOf(columns);
+  const prepared = preparation?.columns.slice(-numbers.length) ?? [];
+  for (const [number, { categories = [] }] of prepared.entries())
+    for (const [code, text] of categories.entries())
+      codes[numbers[number].column].set(text, text === '' ? Number.NaN : code);
+  return (column, text) => codes[column].get(text) ?? UNKNOWN_CATEGORY;
 }
 
 /** Maximum number of unknown categories to warn of. */

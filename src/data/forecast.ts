@@ -28,6 +28,7 @@ import {
   type SplitName,
   splitFiles,
 } from './core/dataset.js';
+import { missingInSeries } from './core/feature-keys.js';
 import { NUMBER } from './core/labels.js';
 import { featureName } from './core/preparation.js';
 import { CellProblems, type ConfigDiagnostic, configError } from './core/problems.js';
@@ -95,7 +96,7 @@ const settings = key.section(
     calendar: keys.calendar(
       'Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.',
     ),
-    missing: keys.missingInSeries,
+    missing: missingInSeries,
     input_steps: keys.steps({
       description: 'Steps that the model reads per window.',
       min: 1,

@@ -135,6 +135,8 @@ export function attemptField<T>(
 interface Steps {
   /** F, set by the first step if not known yet. */
   readonly shape: { features?: number };
+  /** The numbers of the sequence, which follow those of each step. */
+  readonly statics: readonly number[];
   /** The code of a symbol's text. */
   codeOf(text: string): number;
   readonly out: FloatList;
@@ -148,7 +150,7 @@ export function addSteps(value: unknown, config: JsonlConfig, steps: Steps): num
   return count;
 }
 
-function addNumbers(value: unknown, { missing }: JsonlConfig, { shape, out }: Steps): number {
+function addNumbers(value: unknown, { missing }: JsonlConfig, { shape, statics, out }: Steps): number {
   if (!Array.isArray(value)) throw new Unfit('a list with the numbers of each step', value);
   for (const step of value) {
     const numbers = Array.isArray(step) ? step : [step];
@@ -156,6 +158,7 @@ function addNumbers(value: unknown, { missing }: JsonlConfig, { shape, out }: St
     if (numbers.length !== shape.features || numbers.length === 0)
       throw new Unfit(`${counted(Math.max(1, shape.features), 'number')} a step`, step);
     for (const number of numbers) out.push(missing && number === null ? Number.NaN : finite(number));
+    for (const number of statics) out.push(number);
   }
   return value.length;
 }

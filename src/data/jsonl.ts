@@ -2,6 +2,7 @@
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
+import type { ValueReaders } from './core/columns.js';
 import {
   type DataFile,
   type Dataset,
@@ -12,8 +13,10 @@ import {
   type NewSequencesOptions,
   type ReadSequence,
   type SequenceReader,
+  staticWidth,
   type TargetsToRead,
 } from './core/dataset.js';
+import { missing, staticColumns } from './core/feature-keys.js';
 import {
   type ClassMapping,
   classReader,
@@ -28,6 +31,17 @@ import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList, type Place, type SequenceStore, TextCodes } from './core/store.js';
 import {
+  cellReaders,
+  codedBy,
+  columnOf,
+  type FeatureColumn,
+  featureLeaks,
+  knownCategories,
+  numbersOf,
+  settingsOf,
+  staticsOf,
+} from './feature-columns.js';
+import {
   addSteps,
   attemptField,
   finite,
@@ -41,6 +55,7 @@ import {
 import { placeNames, readInTurn } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, sha256, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
+import { staticReader } from './static-fields.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
 
 const settings = key.section(
@@ -85,7 +100,8 @@ const settings = key.section(
       examples: ['id'],
       aliases: ['name', 'key'],
     }),
-    missing: keys.missing,
+    static_features: staticColumns('Fields with one value per record'),
+    missing,
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
     memory: keys.memory,
@@ -104,7 +120,7 @@ const settings = key.section(
         ),
         key.when(
           { properties: { input_kind: { enum: ['symbol', 'text'] } } },
-          { properties: { missing: false } },
+          { properties: { missing: false, static_features: false } },
         ),
         key.when(
           { required: ['target_kind'], properties: { target_kind: { const: 'sequence' } } },
@@ -128,6 +144,7 @@ export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
     ...(target_kind !== 'sequence' && { perStep: per_step }),
   }),
   newSequences,
+  valueReaders,
   leaks,
   symbols: null,
   dividesItself: false,
@@ -166,11 +183,19 @@ async function openRecords(
   context: DatasetContext,
   read: (path: string, common: Common) => Promise<SequenceTable>,
 ): Promise<Dataset> {
-  const common: Common = { symbols: new TextCodes() };
+  const statics = staticsOf(config.static_features, config.missing);
+  const categories = statics.map(() => new TextCodes());
+  const columns = statics.map(columnOf);
+  const numbers = numbersOf(columns);
+  const common: Common = {
+    symbols: new TextCodes(),
+    columns,
+    staticOf: staticReader(columns, { category: codedBy(categories) }),
+  };
   const dataset = await openTables(config, context, {
     read: of => read(of, common),
     get inputSize() {
-      return common.features ?? 1;
+      return (common.features ?? 1) + numbers.length;
     },
     get targetSize() {
       return common.targets ?? 1;
@@ -181,24 +206,49 @@ async function openRecords(
     idIsPlace: config.id === undefined,
     decoder: mapping => recordDecoder(config, common, mapping),
   });
+  const { features = 1 } = common;
   return {
     ...dataset,
-    columnSettings: () => ({ missing: config.missing }),
+    ...(numbers.length > 0 && {
+      input: { kind: 'number', size: features + numbers.length, static: numbers.length },
+    }),
+    columnSettings: i =>
+      i < features ? { missing: config.missing } : settingsOf(statics, numbers[i - features], categories),
     columnNames: {
-      features: i => (common.features === 1 ? config.input : `${config.input}[${i}]`),
+      features: i => (i < features ? featureName(config, i, features) : numbers[i - features].name),
       targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),
     },
   };
 }
 
-/** Reads the field `input` of each record, and for an evaluation the field `target`. */
+/** @param features numbers of a step */
+function featureName({ input }: JsonlConfig, index: number, features: number): string {
+  return features === 1 ? input : `${input}[${index}]`;
+}
+
+function valueReaders(config: JsonlConfig, data: DataRecord): ValueReaders | undefined {
+  const { static_features, missing } = config;
+  if (static_features === undefined) return undefined;
+  const columns = staticsOf(static_features, missing).map(columnOf);
+  const readers = cellReaders(columns, { category: knownCategories(columns, data) });
+  const features = dataWidth(data) - staticWidth(data);
+  return {
+    columns: [
+      ...Array.from({ length: features }, (_, i) => ({ name: featureName(config, i, features) })),
+      ...columns.map(({ name }, i) => ({ name, isStatic: true, reader: readers[i] })),
+    ],
+  };
+}
+
+/** Reads `input` and `static_features` of each record, and for an evaluation `target`. */
 function newSequences(
   config: JsonlConfig,
   data: DataRecord,
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
   const codeOf = symbolReader(data.vocabulary, targets !== undefined);
-  const shape = data.input.kind === 'number' ? { features: dataWidth(data) } : {};
+  const shape = data.input.kind === 'number' ? { features: dataWidth(data) - staticWidth(data) } : {};
+  const columns = staticsOf(config.static_features, config.missing).map(columnOf);
   const targetsOf = targets && targetReader(config, data.class_names ?? [], targets);
   return {
     hasIds: true,
@@ -206,8 +256,16 @@ function newSequences(
     async *read(sources) {
       const done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
+      const staticOf = staticReader(columns, { category: knownCategories(columns, data) });
       const read = (line: RecordLine): ReadSequence => {
         const problems = new Problems();
+        const warnings: Diagnostic[] = [];
+        const warnAt = (field: string) => (warning: Diagnostic | TargetWarning) =>
+          void warnings.push({ ...warning, ...line.place(field) });
+        const statics = columns.flatMap(
+          ({ name }, i) =>
+            attemptField(line, name, problems, value => staticOf(value, i, warnAt(name))) ?? [],
+        );
         const out = new FloatList(64);
         const place = line.place();
         const hasId = config.id !== undefined && Object.hasOwn(line.record, config.id);
@@ -221,13 +279,13 @@ function newSequences(
           return codeOf(text);
         };
         const length = attemptField(line, config.input, problems, value =>
-          addSteps(value, config, { shape, codeOf: keptCode, out }),
+          addSteps(value, config, { shape, statics, codeOf: keptCode, out }),
         );
-        const warnings: Diagnostic[] = [];
-        const warn = (warning: TargetWarning) => warnings.push({ ...warning, ...line.place(config.target) });
         const own =
           targetsOf &&
-          attemptField(line, config.target, problems, value => targetsOf(value, length ?? 0, warn));
+          attemptField(line, config.target, problems, value =>
+            targetsOf(value, length ?? 0, warnAt(config.target)),
+          );
         if (problems.all.length > 0) return { problems: problems.all, ...named };
         const labelled = own && { targets: own };
         const spelled = data.vocabulary && { symbols };
@@ -269,7 +327,7 @@ function targetReader(
   const classOf = classReader(classNames, config, ignoredLabel);
   const one = (target: unknown): readonly number[] => {
     if (target === null) return isClass ? [IGNORED] : Array(size).fill(Number.NaN);
-    return isClass ? [classOf(labelOf(target))] : numbersOf(target, size);
+    return isClass ? [classOf(labelOf(target))] : targetNumbers(target, size);
   };
   return (value, length) => {
     const all = targetsIn(value, length, config).flatMap(one);
@@ -288,7 +346,7 @@ function targetsIn(value: unknown, length: number, { per_step, input }: JsonlCon
 }
 
 /** @param size as of the other targets; undefined for the first */
-function numbersOf(value: unknown, size: number | undefined): readonly number[] {
+function targetNumbers(value: unknown, size: number | undefined): readonly number[] {
   const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (numbers.length !== (size ?? numbers.length) || numbers.length === 0)
     throw new Unfit(`${counted(Math.max(1, size ?? 1), 'number')}, as in the first record`, value);
@@ -296,16 +354,17 @@ function numbersOf(value: unknown, size: number | undefined): readonly number[] 
 }
 
 /** A target must not be an input. */
-function leaks({ input, target }: JsonlConfig): ConfigDiagnostic[] {
-  if (input !== target) return [];
+function leaks({ input, target, static_features, missing }: JsonlConfig): ConfigDiagnostic[] {
+  const found = featureLeaks(staticsOf(static_features, missing), [target], 'field');
+  if (input !== target) return found;
   const message = `the target field "${target}" is also the input`;
-  return [{ code: 'config/target-leak', message, keyPath: ['dataset', 'input'] }];
+  return [{ code: 'config/target-leak', message, keyPath: ['dataset', 'input'] }, ...found];
 }
 
 /** Decodes a record read from disk, which was validated before. */
 function recordDecoder(
   config: JsonlConfig,
-  { symbols, ...shape }: Common,
+  { symbols, columns, staticOf, ...shape }: Common,
   mapping: ClassMapping | undefined,
 ): SequenceStore['decode'] {
   const out = new FloatList();
@@ -313,7 +372,8 @@ function recordDecoder(
   return (_, [line], features, classes) => {
     const record: JsonRecord = JSON.parse(line.toString('utf8'));
     out.truncate(0);
-    addSteps(record[config.input], config, { shape, codeOf, out });
+    const statics = columns.flatMap(({ name }, i) => staticOf(record[name], i));
+    addSteps(record[config.input], config, { shape, statics, codeOf, out });
     out.copyTo(features);
     if (!classes) return;
     (record[config.target] as readonly unknown[]).forEach((label, step) => {
@@ -328,6 +388,9 @@ interface Common {
   features?: number;
   targets?: number;
   readonly symbols: TextCodes;
+  /** The fields with one value per record, and the reader of their values. */
+  readonly columns: readonly FeatureColumn[];
+  readonly staticOf: ReturnType<typeof staticReader>;
 }
 
 /** Reads all files that `path` matches. */
@@ -422,7 +485,10 @@ class TableReader {
       return;
     }
     const codeOf = (text: string): number => common.symbols.code(text);
-    const steps = { shape: common, codeOf, out };
+    const statics = common.columns.flatMap(
+      ({ name }, i) => attemptField(line, name, problems, value => common.staticOf(value, i)) ?? [],
+    );
+    const steps = { shape: common, statics, codeOf, out };
     const [rows, before] = [out.size, this.targets.size];
     const length = attemptField(line, config.input, problems, value => addSteps(value, config, steps)) ?? 0;
     if (hasNoTarget(line.record[config.target], config)) {
@@ -484,7 +550,7 @@ class TableReader {
       for (let i = 0; i < (common.targets ?? 0); i++) targets.push(Number.NaN);
       return;
     }
-    const numbers = numbersOf(value, common.targets);
+    const numbers = targetNumbers(value, common.targets);
     common.targets ??= numbers.length;
     for (let i = 0; i < this.pendingNulls * common.targets; i++) targets.push(Number.NaN);
     this.pendingNulls = 0;
@@ -505,11 +571,17 @@ const MAX_NAMED = 30;
 
 function checkFields(record: JsonRecord, file: string, config: JsonlConfig): void {
   const names = Object.keys(record);
-  const { input, target, id } = config;
+  const { input, target, id, static_features, missing: ofAll } = config;
   const given = Object.entries({ input, target, id }).flatMap(([key, name]) =>
     name === undefined ? [] : [{ name, keyPath: ['dataset', key] }],
   );
-  const missing = [...given, ...splitColumns(config)].filter(({ name }) => !Object.hasOwn(record, name));
+  const statics = staticsOf(static_features, ofAll).map(({ column, namedAt }) => ({
+    name: column,
+    keyPath: namedAt,
+  }));
+  const missing = [...given, ...statics, ...splitColumns(config)].filter(
+    ({ name }) => !Object.hasOwn(record, name),
+  );
   if (missing.length === 0) return;
   throw configError(
     ...missing.map(({ name, keyPath }) => ({

@@ -1,10 +1,20 @@
 /** Dataset kinds of NumPy arrays: `npz`, one archive, and `npy`, a file for each array. */
 import { damagedErrors } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { ARRAY_KIND, arrayDataset, sequenceLayout } from './array-dataset.js';
+import { ARRAY_KIND, arrayDataset } from './array-dataset.js';
 import { arraySequences } from './array-inputs.js';
+import { featureName, sequenceLayout } from './array-sequences.js';
 import { ArrayFiles } from './arrays.js';
-import type { Dataset, DatasetContext, DatasetKind, NewSequencesOptions } from './core/dataset.js';
+import type { ValueReaders } from './core/columns.js';
+import {
+  type Dataset,
+  type DatasetContext,
+  type DatasetKind,
+  dataWidth,
+  type NewSequencesOptions,
+  staticWidth,
+} from './core/dataset.js';
+import { missing } from './core/feature-keys.js';
 import { configError } from './core/problems.js';
 import type { DataRecord } from './core/record.js';
 import * as keys from './core/settings.js';
@@ -28,7 +38,7 @@ const npzSettings = key.section(
     target_kind: targetKind,
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
-    missing: keys.missing,
+    missing,
     normalize: keys.normalize,
     validation_arrays: key.boolean({
       description:
@@ -43,7 +53,7 @@ const npzSettings = key.section(
   },
   {
     description:
-      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; [N,C] or [N,T,C] float targets, NaN = ignored step; or with `target_kind: sequence` [N,S] integer symbols, -100 after the end), and optionally lengths [N], ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
+      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; [N,C] or [N,T,C] float targets, NaN = ignored step; or with `target_kind: sequence` [N,S] integer symbols, -100 after the end), and optionally lengths [N], static [N,S] (features of each sequence, which the head reads), ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
   },
 );
 
@@ -71,6 +81,10 @@ const npySettings = key.section(
       description: 'Number of steps of each sequence, [N]. Default: T for all sequences.',
       examples: ['data/lengths.npy'],
     }),
+    static: keys.file({
+      description: 'Features of each sequence, which the head reads: numbers [N,S].',
+      examples: ['data/static.npy'],
+    }),
     ids: keys.file({
       description: 'Names of the sequences: strings or integers [N].',
       examples: ['data/ids.npy'],
@@ -82,17 +96,19 @@ const npySettings = key.section(
     x_validation: ofSplit('x', 'validation'),
     y_validation: ofSplit('y', 'validation'),
     lengths_validation: ofSplit('lengths', 'validation'),
+    static_validation: ofSplit('static', 'validation'),
     ids_validation: ofSplit('ids', 'validation'),
     groups_validation: ofSplit('groups', 'validation'),
     x_test: ofSplit('x', 'test'),
     y_test: ofSplit('y', 'test'),
     lengths_test: ofSplit('lengths', 'test'),
+    static_test: ofSplit('static', 'test'),
     ids_test: ofSplit('ids', 'test'),
     groups_test: ofSplit('groups', 'test'),
     target_kind: targetKind,
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
-    missing: keys.missing,
+    missing,
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
     memory: keys.memory,
@@ -110,6 +126,15 @@ const NUMPY_KIND = {
     target_kind ? { targetKind: target_kind } : {},
   newSequences: (_: unknown, data: DataRecord, options?: NewSequencesOptions) =>
     arraySequences(data, sequenceLayout, options),
+  /** Only the first step needs the static features. */
+  valueReaders(_: unknown, data: DataRecord): ValueReaders | undefined {
+    const [width, staticSize] = [dataWidth(data), staticWidth(data)];
+    if (staticSize === 0) return undefined;
+    const columns = Array.from({ length: width }, (_, i) => {
+      return { name: featureName(i, width - staticSize), isStatic: i >= width - staticSize };
+    });
+    return { columns };
+  },
   symbols: { how: 'integers [N, T] as x', orNumbers: 'numbers [N, T, F] as x' },
 };
 
@@ -129,6 +154,7 @@ const namesOf = <S extends string>(suffix: S) =>
   ({
     y: `y${suffix}`,
     lengths: `lengths${suffix}`,
+    statics: `static${suffix}`,
     ids: `ids${suffix}`,
     groups: `groups${suffix}`,
     x: `x${suffix}`,
@@ -176,8 +202,8 @@ function checkValidationArrays(inFile: boolean, { path, validation_arrays }: Npz
 
 async function openNpy(config: NpyConfig, context: DatasetContext): Promise<Dataset> {
   const names = [TRAIN, VALIDATED, TEST];
-  for (const { x, y, lengths, ids, groups } of names) {
-    const given = [y, lengths, ids, groups, x].find(array => config[array] !== undefined);
+  for (const { x, y, lengths, statics, ids, groups } of names) {
+    const given = [y, lengths, statics, ids, groups, x].find(array => config[array] !== undefined);
     const missing = [x, y].find(array => config[array] === undefined);
     if (given === undefined || missing === undefined) continue;
     throw configError({

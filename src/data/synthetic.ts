@@ -8,8 +8,9 @@
 
 import { RandomStream } from '../util/random.js';
 import * as key from '../util/schema.js';
-import { ARRAY_KIND, sequenceLayout } from './array-dataset.js';
+import { ARRAY_KIND } from './array-dataset.js';
 import { arraySequences } from './array-inputs.js';
+import { sequenceLayout } from './array-sequences.js';
 import {
   type Dataset,
   type DatasetContext,

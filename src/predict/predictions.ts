@@ -1,6 +1,6 @@
 /** Predictions of sequences: their form, and how outputs of a model become one. */
 import type { Experiment } from '../config/index.js';
-import { type DataRecord, datasetFacts, IGNORED, type TextLevel } from '../data/index.js';
+import { type DataRecord, datasetFacts, embedsSteps, IGNORED, type TextLevel } from '../data/index.js';
 import { alignmentOf, type Decoded } from '../math/decoding/ctc.js';
 import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
@@ -181,7 +181,7 @@ export function predictionForm(
   const { target, quantiles = [] } = own;
   const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
   const eachStep = predictsEachStep(head);
-  const hasTexts = input.kind === 'number' ? input.embedded !== undefined : vocabulary !== undefined;
+  const hasTexts = input.kind === 'number' ? embedsSteps(input) : vocabulary !== undefined;
   const steps = eachStep ? 1 : (horizon ?? 1);
   return {
     kind: target,

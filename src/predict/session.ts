@@ -334,7 +334,7 @@ class StepReader {
 
   constructor(private readonly model: OpenedModel) {
     this.width = dataWidth(model.data);
-    this.elapsed = model.readers?.elapsed();
+    this.elapsed = model.readers?.elapsed?.();
   }
 
   /** The next step is the first of a sequence. */

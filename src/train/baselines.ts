@@ -16,6 +16,7 @@
 import {
   type Dataset,
   eachChunk,
+  embedsSteps,
   IGNORED,
   inputWidth,
   NAIVE_FORECASTS,
@@ -204,8 +205,7 @@ function symbolBaseline(
   prior: Float32Array,
 ): (() => readonly [BaselineName, Scorer]) | undefined {
   const { targets, count } = train;
-  const hasSymbols = input.kind === 'symbol' || input.embedded !== undefined;
-  if (!hasSymbols || targets.kind !== 'class' || !targets.perStep) return undefined;
+  if (!embedsSteps(input) || targets.kind !== 'class' || !targets.perStep) return undefined;
   const classes = run.spec.outputSize;
   const sequenceAt = stepsAt(train, input);
   // the classes of a language model are its symbols

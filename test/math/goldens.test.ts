@@ -21,13 +21,14 @@ function floatsOf(tensors: Tensors, name: string): Float32Array {
 
 /** The golden's sequences as training and as test split: a table if they have static features. */
 function goldenData(expected: Golden): object {
-  if (expected.spec.staticSize > 0) return goldenTable(expected);
+  if (expected.spec.statics.length > 0) return goldenTable(expected);
   const isSequence = expected.split.targets.kind === 'sequence';
   return { kind: 'npz', path: goldenArrays(expected), ...(isSequence && { target_kind: 'sequence' }) };
 }
 
 function goldenTable({ spec, steps: T, split }: Golden): object {
-  const { inputs, staticSize } = spec;
+  const { inputs, statics } = spec;
+  const [{ size: staticSize }] = statics;
   const width = inputs[0].size + staticSize;
   const features = Array.from({ length: width }, (_, i) => `x${i}`);
   const perStep = split.targets.perStep ?? false;

@@ -74,9 +74,14 @@ export function golden(name: string): Golden {
   const valuesIfAny = (name: string) => (file.tensors.has(name) ? values(name) : new Float64Array());
   const statics = valuesIfAny('static');
   const ofSequence = statics.length / count;
-  const embedded = [...file.tensors].flatMap(([key, { shape }]) =>
-    key.startsWith('param.embeddings.') ? [{ count: shape[0], size: shape[1] }] : [],
-  );
+  const symbols = valuesIfAny('symbols');
+  const facts = valuesIfAny('static_symbols');
+  const embedded = [...file.tensors]
+    .filter(([key]) => key.startsWith('param.embeddings.'))
+    .map(([, { shape }], i) => ({
+      ...{ count: shape[0], size: shape[1] },
+      ...(i >= symbols.length / (count * steps) && { static: true }),
+    }));
   const size = features + ofSequence + embedded.length;
   const y = values('y');
   const targets = targetsOf({ given, loss }, y, count);
@@ -97,7 +102,7 @@ export function golden(name: string): Golden {
     steps,
     targetLength: targets.kind === 'sequence' ? targets.size : 0,
     split: splitOf({
-      x: joined([values('x'), statics, valuesIfAny('symbols')], { count, steps }),
+      x: joined([values('x'), statics, symbols, facts], { count, steps }),
       count,
       steps,
       targets,
@@ -187,9 +192,9 @@ interface Sequences {
   readonly lengths?: Int32Array;
 }
 
-/** The features of all steps: numbers, then those of the sequence, then symbols. */
+/** The features of all steps: numbers, then those of the sequence, then symbols of both. */
 function joined(
-  [x, statics, symbols]: readonly Float64Array[],
+  [x, statics, symbols, facts]: readonly Float64Array[],
   { count, steps }: { readonly count: number; readonly steps: number },
 ): Float32Array {
   const rowOf = (values: Float64Array, rows: number, row: number) => {
@@ -201,6 +206,7 @@ function joined(
     ...rowOf(x, total, row),
     ...rowOf(statics, count, Math.floor(row / steps)),
     ...rowOf(symbols, total, row),
+    ...rowOf(facts, count, Math.floor(row / steps)),
   ]);
   return Float32Array.from(rows.flat());
 }

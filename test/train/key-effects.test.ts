@@ -191,6 +191,7 @@ const FACTS = sets(TABLE, {
   'dataset.test_path': facts(),
   'dataset.static_features': [{ column: 'f', missing: { fill: 'mean', indicator: false, markers: ['NA'] } }],
 });
+const EMBEDDED_FACTS = set(FACTS, 'dataset.static_features', [{ column: 'v', encode: 'embedding', size: 2 }]);
 /** Dates whose order depends on which part is the month. */
 const DATES = ['02/01/2024', '01/02/2024', '04/03/2024', '03/04/2024'];
 const dated = () =>
@@ -293,6 +294,7 @@ const weights = async (seed: number): Promise<string> => {
   return join(summary.directory, summary.checkpoints.last ?? '');
 };
 const floatsFile = () => npyFloats(N, T, 2);
+const ages = () => npyFloats(N, 1);
 const classesFile = () => npyIntegers(labels(N));
 const short = () => npyIntegers(Array.from({ length: N }, () => 2));
 const halves = () => npyIntegers(Array.from({ length: N }, (_, i) => Math.floor(i / 2)));
@@ -365,6 +367,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.static_features.0.encode': [
     [set(FACTS, 'dataset.static_features', [{ column: 'v' }]), undefined, 'one_hot'],
   ],
+  'dataset.static_features.0.size': [[EMBEDDED_FACTS, 1, 2]],
+  'dataset.static_features.0.min_count': [[EMBEDDED_FACTS, 1, 1000]],
   'dataset.static_features.0.calendar': [
     [
       set(FACTS, 'dataset.static_features', [{ column: 'd', encode: 'calendar' }]),
@@ -384,6 +388,11 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
       thirds(),
     ],
   ],
+  'dataset.static': [[NPY, undefined, ages(), { 'dataset.static_test': ages() }]],
+  'dataset.static_validation': [
+    [sets(NPY_VALIDATED, { 'dataset.static': ages(), 'dataset.static_test': ages() }), ages(), ages()],
+  ],
+  'dataset.static_test': [[set(NPY, 'dataset.static', ages()), ages(), ages()]],
   'dataset.groups_validation': [[NPY_VALIDATED, undefined, ids(), { 'dataset.groups': ids() }]],
   'dataset.groups_test': [[NPY, undefined, ids(), { 'dataset.groups': ids() }]],
   'dataset.x_validation': [[NPY_VALIDATED, floatsFile(), floatsFile()]],

@@ -2,7 +2,7 @@
  * What a table can be read as: sequences with a class, classes per step, series, rows, texts, or
  * pairs of sequences.
  */
-import { MARKERS } from '../../data/core/settings.js';
+import { MARKERS } from '../../data/core/feature-keys.js';
 import { isMissing } from '../../data/csv-columns.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';

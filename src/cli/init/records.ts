@@ -1,8 +1,8 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
 import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays.js';
 import { IGNORED } from '../../data/core/dataset.js';
+import { MARKERS } from '../../data/core/feature-keys.js';
 import { Problems } from '../../data/core/problems.js';
-import { MARKERS } from '../../data/core/settings.js';
 import { type JsonRecord, jsonLines } from '../../data/jsonl-records.js';
 import { RangedFile } from '../../data/reading/ranged-file.js';
 import { damagedErrors, usageError } from '../../util/errors.js';

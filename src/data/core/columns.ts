@@ -54,7 +54,8 @@ export interface ValueReaders {
     readonly name: string;
     /** True if each sequence has one value. */
     readonly isStatic?: boolean;
-    readonly reader: CellReader | undefined;
+    readonly reader?: CellReader | undefined;
   }[];
-  elapsed(): Elapsed;
+  /** Absent if no column is a time since the step before. */
+  elapsed?(): Elapsed;
 }

@@ -167,9 +167,20 @@ export function numberCount(input: SequenceInput): number {
   return input.kind === 'number' ? input.size - (input.embedded?.length ?? 0) : 0;
 }
 
+/** True if a model embeds the symbol of each step, or a column of its values. */
+export function embedsSteps(input: SequenceInput): boolean {
+  return input.kind === 'symbol' || (input.embedded ?? []).some(column => !column.static);
+}
+
 /** Number of values per step in the data, before their preparation. */
 export function dataWidth({ input, preparation }: Pick<DataRecord, 'input' | 'preparation'>): number {
   return preparation?.columns.length ?? inputWidth(input);
+}
+
+/** How many of them are static, those after the others. */
+export function staticWidth({ input, preparation }: Pick<DataRecord, 'input' | 'preparation'>): number {
+  if (preparation) return preparation.columns.filter(column => column.static).length;
+  return (input.kind === 'number' && input.static) || 0;
 }
 
 export type SplitName = 'train' | 'validation' | 'test';
@@ -482,7 +493,7 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
    */
   newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
   /** Readers of steps that a program passes; absent if all values are plain numbers or symbols. */
-  valueReaders?(config: Config, data: DataRecord): ValueReaders;
+  valueReaders?(config: Config, data: DataRecord): ValueReaders | undefined;
   /**
    * Facts known from the config alone, before data are read; about all training sequences, as in
    * `open`.

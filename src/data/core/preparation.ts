@@ -54,10 +54,13 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
     const places = new Map(categories?.map((text, place) => [text, place]));
     return categories && columnSettings?.(c).categories?.map(text => places.get(text) ?? -1);
   });
-  const embedded = preparation.columns.flatMap(({ categories = [], embedding_size: size }) =>
-    size === undefined ? [] : [{ count: categories.length + 1, size }],
+  const embedded = preparation.columns.flatMap(
+    ({ categories = [], embedding_size: size, static: isStatic }) =>
+      size === undefined ? [] : [{ count: categories.length + 1, size, ...(isStatic && { static: true }) }],
   );
-  const staticCount = features.filter(({ column }) => preparation.columns[column].static).length;
+  const staticCount = features.filter(
+    ({ column, kind }) => kind !== 'number' && preparation.columns[column].static,
+  ).length;
   return {
     ...whole,
     ...mapSplits(dataset, split => filledSplit(split, preparation, sequenceLength, codes)),
@@ -193,9 +196,10 @@ const MAX_EMBEDDED = 2 ** 20;
 function categoriesOf(rows: Rows, settings: readonly ColumnSettings[]): (string[] | undefined)[] {
   const counts = settings.map(({ categories }) => categories && new Map<number, number>());
   if (counts.some(used => used !== undefined))
-    rows((values, at) => {
+    rows((values, at, step = 0) => {
       for (const [c, used] of counts.entries())
-        used?.set(values[at + c], (used.get(values[at + c]) ?? 0) + 1);
+        if (step === 0 || !settings[c].isStatic)
+          used?.set(values[at + c], (used.get(values[at + c]) ?? 0) + 1);
     });
   const tooMany: ConfigDiagnostic[] = [];
   const sorted = settings.map(({ categories, embedding, keyPath = ['dataset', 'features'] }, c) => {

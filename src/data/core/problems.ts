@@ -47,6 +47,9 @@ export class Problems {
   }
 }
 
+/** What is expected instead of a missing value. */
+export const VALUE_NEEDED = 'a value, or `dataset.missing: { fill: forward, indicator: true }`';
+
 /** Code of the problem of a missing cell. */
 export const MISSING_VALUE = 'data/csv-missing-value';
 

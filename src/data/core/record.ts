@@ -18,13 +18,16 @@ const input = s.either(
       kind: s.literal('number', 'Steps are numbers.'),
       size: s.count('Features per step.', 1),
       static: s.optional(
-        s.count('How many of them, those after the others, are static: the head reads them.', 1),
+        s.count('How many of them, the last ones that are numbers, are static: the head reads them.', 1),
       ),
       embedded: s.optional(
         s.list(
           s.struct('An embedded column.', {
             count: s.count('Numbers of values, from 0 for an unknown value.', 1),
             size: s.count('Size of the vector of each value.', 1),
+            static: s.optional(
+              s.boolean('Whether the column has one value per sequence: the head reads it.'),
+            ),
           }),
           'The last features: in each, the number of the value of a column.',
         ),
@@ -39,7 +42,7 @@ const input = s.either(
 );
 
 const preparation = s.struct(
-  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are those of the columns in order, then all `indicator`, then all `elapsed`; then in the same order those of static columns; then those of embedded columns. Absent if the columns are the features.',
+  'How the columns of the data become the features of the model, before scaling, fitted on the training split. The features are those of the columns in order, then all `indicator`, then all `elapsed`; then in the same order those of static columns; then those of embedded columns, the static ones last. Absent if the columns are the features.',
   {
     columns: s.list(
       s.struct('A column.', {

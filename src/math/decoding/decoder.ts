@@ -2,7 +2,7 @@
 import { classProbabilities } from '../losses/ctc.js';
 import type { Loss } from '../losses/loss.js';
 import { predictedClass } from '../metrics/metric.js';
-import type { BatchLengths } from '../model/inputs.js';
+import { type BatchLengths, type DeclaredInput, declaredInputs, widthOf } from '../model/inputs.js';
 import type { WalkShape } from '../model/runs.js';
 import { hasAttention, type ModelSpec } from '../model/spec.js';
 import { type Machine, type Numbers, ScheduleWalk } from '../model/walk.js';
@@ -42,7 +42,9 @@ export function decodingShape(shape: WalkShape, { beam }: DecodeSettings): WalkS
  */
 export class DecoderSearch<A extends Numbers> {
   private readonly walk: ScheduleWalk<A>;
-  private readonly inputs: Readonly<Record<'previous' | 'mask' | 'target' | 'weight', A>>;
+  private readonly inputs: Readonly<Record<string, A>>;
+  /** What the head reads of a sequence. */
+  private readonly statics: readonly DeclaredInput[];
   private readonly result: { readonly rows: A; readonly predictions: A; readonly attention?: A };
   /** By name, before and after a step. */
   private readonly states = new Map<string, { readonly before: A; readonly after: A }>();
@@ -57,7 +59,10 @@ export class DecoderSearch<A extends Numbers> {
     const own = decodingShape(shape, settings);
     const numbers = (width: number) => machine.allocate(own.batch * width);
     this.walk = new ScheduleWalk(spec, loss, own, machine);
+    const isStatic = ({ role, per }: DeclaredInput) => role === 'features' && per === 'sequence';
+    this.statics = declaredInputs(spec, loss, own).filter(isStatic);
     this.inputs = {
+      ...Object.fromEntries(this.statics.map(input => [input.name, numbers(widthOf(input))])),
       previous: numbers(1),
       mask: numbers(shape.sequenceLength),
       target: numbers(1),
@@ -77,12 +82,14 @@ export class DecoderSearch<A extends Numbers> {
   async search(
     parameters: A,
     encoder: ScheduleWalk<A>,
-    { inputs: { mask, weight }, ...size }: BatchLengths & { readonly inputs: Readonly<Record<string, A>> },
+    { inputs, ...size }: BatchLengths & { readonly inputs: Readonly<Record<string, A>> },
   ): Promise<readonly (readonly Decoded[])[]> {
     const { limit } = this.settings;
-    this.start(encoder, size, mask);
+    this.start(encoder, size, inputs);
     const first: Prefix = { symbols: [], logProbability: 0, attended: [], hasEnded: false };
-    const live = Array.from({ length: this.shape.batch }, (_, row) => (weight[row] === 0 ? [] : [first]));
+    const live = Array.from({ length: this.shape.batch }, (_, row) =>
+      inputs.weight[row] === 0 ? [] : [first],
+    );
     const ended = live.map((): Prefix[] => []);
     for (let step = 0; step < limit && live.some(({ length }) => length > 0); step++) {
       live.forEach((prefixes, row) => void this.read(prefixes, row));
@@ -100,8 +107,15 @@ export class DecoderSearch<A extends Numbers> {
     );
   }
 
-  /** Copies what the encoder passes on, and the mask, for each output that is kept of a row. */
-  private start(encoder: ScheduleWalk<A>, { steps, targetLength }: BatchLengths, mask: A | undefined): void {
+  /**
+   * Copies what the encoder passes on, and the inputs of sequences, for each output that is kept of
+   * a row.
+   */
+  private start(
+    encoder: ScheduleWalk<A>,
+    { steps, targetLength }: BatchLengths,
+    inputs: Readonly<Record<string, A>>,
+  ): void {
     const { batch } = this.shape;
     const { beam } = this.settings;
     for (const [name, values] of Object.entries(encoder.firstStates({ steps, targetLength }))) {
@@ -114,7 +128,9 @@ export class DecoderSearch<A extends Numbers> {
     this.walk.memory(stepOf(steps)).forEach((own, part) => {
       repeatRows(memory[part], own, memory[part].length / (steps * batch), beam);
     });
-    if (mask) repeatRows(mask.subarray(0, steps * batch), this.inputs.mask, 1, beam);
+    if (inputs.mask) repeatRows(inputs.mask.subarray(0, steps * batch), this.inputs.mask, 1, beam);
+    for (const input of this.statics)
+      repeatRows(inputs[input.name], this.inputs[input.name], widthOf(input), beam);
   }
 
   /** Writes the last symbols of `prefixes` to the decoder's input. */

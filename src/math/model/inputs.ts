@@ -57,18 +57,8 @@ export function declaredInputs(
   loss: Loss,
   { variableLength, training }: InputOptions,
 ): DeclaredInput[] {
-  const { head, staticSize } = spec;
-  const numbers = spec.inputs.find(({ kind }) => kind === 'number')?.size ?? 0;
-  // the order of the features in the data: numbers, static features, symbols
-  let next = numbers + staticSize;
-  const inputs = spec.inputs.map((input, part): DeclaredInput => {
-    const place = { name: inputName(part), role: 'features', per: 'step' } as const;
-    return input.kind === 'symbol'
-      ? { ...place, width: null, symbols: input.count, first: next++ }
-      : { ...place, width: input.size, first: 0 };
-  });
-  if (staticSize > 0)
-    inputs.push({ name: 'static', role: 'features', per: 'sequence', width: staticSize, first: numbers });
+  const { head } = spec;
+  const inputs = featureInputs(spec);
   if (variableLength && spec.layers.some((_, layer) => keepsStates(spec, layer))) {
     inputs.push({ name: 'mask', role: 'mask', per: 'step', width: null });
   }
@@ -109,19 +99,46 @@ export function declaredInputs(
   return inputs;
 }
 
+/** In the data, the numbers of a step precede those of the sequence, then symbols of both. */
+function featureInputs({ inputs, statics }: ModelSpec): DeclaredInput[] {
+  const numbersOf = (parts: readonly ModelInput[]) =>
+    parts.reduce((sum, { kind, size }) => sum + (kind === 'number' ? size : 0), 0);
+  const numbers = numbersOf(inputs);
+  let symbol = numbers + numbersOf(statics);
+  const declare = (parts: readonly ModelInput[], per: 'step' | 'sequence', first: number) =>
+    parts.map((input, part): DeclaredInput => {
+      const place = { name: inputName(per, part), role: 'features', per } as const;
+      return input.kind === 'symbol'
+        ? { ...place, width: null, symbols: input.count, first: symbol++ }
+        : { ...place, width: input.size, first };
+    });
+  return [...declare(inputs, 'step', 0), ...declare(statics, 'sequence', numbers)];
+}
+
+export type NamedInput = ModelInput & { readonly name: string };
+
 /** What the lowest layer of the model, or of the decoder, reads: parts and their names. */
 export function readInputs(
   { inputs, decoder }: ModelSpec,
   { units, firstLayer }: { readonly units: readonly Unit[]; readonly firstLayer: number },
-): readonly (ModelInput & { readonly name: string })[] {
+): readonly NamedInput[] {
   if (units.length === 0) return [];
   if (firstLayer === decoder?.firstLayer) return [{ ...decoder.symbols, name: 'previous' }];
-  return firstLayer > 0 ? [] : inputs.map((input, part) => ({ ...input, name: inputName(part) }));
+  return firstLayer > 0 ? [] : inputs.map((input, part) => ({ ...input, name: inputName('step', part) }));
 }
 
-/** The part `part` of what the lowest layer reads. */
-function inputName(part: number): string {
-  return part === 0 ? 'x' : `x.${part}`;
+/** What a block with the head reads of a sequence. */
+export function readStatics(
+  { statics }: ModelSpec,
+  { hasHead }: { readonly hasHead: boolean },
+): readonly NamedInput[] {
+  return hasHead ? statics.map((input, part) => ({ ...input, name: inputName('sequence', part) })) : [];
+}
+
+/** The part `part` of what the lowest layer reads in a step, or the head of a sequence. */
+function inputName(per: 'step' | 'sequence', part: number): string {
+  const name = per === 'step' ? 'x' : 'static';
+  return part === 0 ? name : `${name}.${part}`;
 }
 
 export interface BatchLengths {

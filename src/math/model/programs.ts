@@ -25,8 +25,10 @@ import {
   headDropoutName,
   inputShape,
   keepsStates,
+  type NamedInput,
   poolsByWeight,
   readInputs,
+  readStatics,
 } from './inputs.js';
 import { ATTENTION, BRIDGE, HEAD, ParameterLayout, partName } from './parameters.js';
 import {
@@ -53,8 +55,8 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
  * D] and, for a loss of sequences, `cotangent.prediction` [S, B, C]. Outputs: `prediction.T` [B, C]
  * and, for a loss of predictions, `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T`
  * [B, D]; with gradients `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T`,
- * `gradient.memory.PART` [T, B, D] and `gradient.embedded.PART.T` [B, E], the gradient of what was
- * read from an embedding. The attention may compute all steps at once: `above.0` and
+ * `gradient.memory.PART` [T, B, D] and `gradient.embedded.INPUT.T` [B, E], the gradient of what was
+ * read from an embedding for an input. The attention may compute all steps at once: `above.0` and
  * `gradient.below.0`, [S, B, D]; its weights are `attention.T` [B, T], or all [B, S, T], unless in
  * training. The first part of a program is the forward pass.
  */
@@ -177,12 +179,15 @@ class BlockBuilder {
         return steps.map(t => this.tracked(`below.${part}.${t}`, select(all, t)));
       });
     }
-    return readInputs(spec, block).map((input, part) => {
-      const x = this.input(input.name);
-      if (input.kind === 'number') return steps.map(t => select(x, t));
-      const table = graph.input(`${input.module}.weight`, [input.count, input.size]);
-      return steps.map(t => this.tracked(`embedded.${part}.${t}`, gather(table, select(x, t))));
-    });
+    return readInputs(spec, block).map(input => this.features(input, steps));
+  }
+
+  /** An input at some steps: its numbers, or the vectors of its symbols. */
+  private features(input: NamedInput, steps: readonly number[]): readonly Node[] {
+    const x = this.input(input.name);
+    if (input.kind === 'number') return steps.map(t => select(x, t));
+    const table = this.graph.input(`${input.module}.weight`, [input.count, input.size]);
+    return steps.map(t => this.tracked(`embedded.${input.name}.${t}`, gather(table, select(x, t))));
   }
 
   /** tanh of a dense layer: the decoder's first states from the encoder's final ones. */
@@ -271,11 +276,13 @@ class BlockBuilder {
     const read = this.readByHead(sequence, initial, finals);
     if (!hasLoss(spec, block)) return;
     const weights = this.parameters(HEAD, HEAD);
+    const ofSequence = readStatics(spec, block).flatMap(input => this.features(input, [0]));
+    const predict = (parts: readonly Node[], t: number) => this.dense([...parts, ...ofSequence], t, weights);
     if (isOfSequences(loss)) {
       const shape = [read.length, options.batch, spec.outputSize];
       const cotangent = options.gradient ? graph.input(PREDICTION_COTANGENT, shape) : undefined;
       read.forEach((parts, t) => {
-        const prediction = this.dense(parts, t, weights);
+        const prediction = predict(parts, t);
         if (cotangent) this.sources.push([prediction, select(cotangent, t)]);
         outputs.set(`prediction.${t}`, prediction);
       });
@@ -289,9 +296,8 @@ class BlockBuilder {
         this.graph.input(constantName(name), [length]),
       ]),
     );
-    const ofSequence = spec.staticSize > 0 ? [select(this.input('static'), 0)] : [];
     read.forEach((parts, t) => {
-      const prediction = this.dense([...parts, ...ofSequence], t, weights);
+      const prediction = predict(parts, t);
       const rows = loss.rows(prediction, select(target, t), constants);
       outputs.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
       this.sources.push([rows, select(weight, t)]);

@@ -30,6 +30,7 @@ import {
   poolsByWeight,
   predictionsOf,
   readInputs,
+  readStatics,
 } from './inputs.js';
 import { ATTENTION, BRIDGE, HEAD, type ParameterLayout } from './parameters.js';
 import {
@@ -425,7 +426,7 @@ export function programKey(spec: ModelSpec, block: Block, options: BlockOptions)
       const { settings, inputSizes } = spec.layers[unit.layer];
       return [localUnit(unit, firstLayer), settings, inputSizes, keepsStates(spec, unit.layer)];
     }),
-    head: hasHead && [spec.head, spec.outputSize, hasLoss(spec, block), headSizes(spec)],
+    head: hasHead && [spec.head, spec.outputSize, hasLoss(spec, block), headSizes(spec), spec.statics],
     links: [
       sizes(links.incoming),
       sizes(links.incomingGradients),
@@ -444,7 +445,9 @@ export function parametersOf(spec: ModelSpec, layout: ParameterLayout, block: Bl
     ...(hasHead ? [HEAD] : []),
     ...(memory === undefined ? [] : [ATTENTION]),
     ...(isBridge(block) ? [BRIDGE] : []),
-    ...readInputs(spec, block).flatMap(input => (input.kind === 'symbol' ? [input.module] : [])),
+    ...[...readInputs(spec, block), ...readStatics(spec, block)].flatMap(input =>
+      input.kind === 'symbol' ? [input.module] : [],
+    ),
   ];
   owners.push(...others.map(owner => ({ owner, prefix: owner })));
   return owners.flatMap(({ owner, prefix }) =>

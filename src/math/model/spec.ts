@@ -10,7 +10,7 @@ import {
   type ModelSteps,
 } from './settings.js';
 
-/** A part of what the lowest layer reads in each step. */
+/** A part of what the lowest layer reads in each step, or of what the head reads of a sequence. */
 export type ModelInput =
   | { readonly kind: 'number'; readonly size: number }
   /** One of `count` symbols, which an embedding of `size` numbers represents. */
@@ -51,8 +51,8 @@ export interface ModelSpec {
   /** How the steps of the data become those of the model; absent: one for one. */
   readonly steps?: ModelSteps;
   readonly inputs: readonly ModelInput[];
-  /** Numbers of a sequence that the head reads beside the outputs of the top layer. */
-  readonly staticSize: number;
+  /** What the head reads of a sequence, beside the outputs of the top layer. */
+  readonly statics: readonly ModelInput[];
   /** Bottom first; those of a decoder after those of the encoder. */
   readonly layers: readonly LayerSpec[];
   readonly decoder?: DecoderSpec;
@@ -115,13 +115,15 @@ export function outputSizes(spec: ModelSpec, layer: number): number[] {
 
 /** Sizes of the parts that the head reads: the outputs of the top layer, then static features. */
 export function headSizes(spec: ModelSpec): number[] {
-  const outputs = outputSizes(spec, topLayer(spec));
-  return spec.staticSize > 0 ? [...outputs, spec.staticSize] : outputs;
+  return [...outputSizes(spec, topLayer(spec)), ...spec.statics.map(({ size }) => size)];
 }
 
 /** Numbers that the data have for each step: one for a symbol. */
-export function numbersPerStep({ inputs, staticSize, steps }: ModelSpec): number {
-  const ofModel = inputs.reduce((sum, input) => sum + (input.kind === 'symbol' ? 1 : input.size), staticSize);
+export function numbersPerStep({ inputs, statics, steps }: ModelSpec): number {
+  const ofModel = [...inputs, ...statics].reduce(
+    (sum, input) => sum + (input.kind === 'symbol' ? 1 : input.size),
+    0,
+  );
   return ofModel / (steps?.stack ?? 1);
 }
 
@@ -136,13 +138,12 @@ export interface ModelContext extends Pick<ModelSpec, 'outputSize' | 'carriesSta
 
 export function describeModel(model: ModelConfig, { input: data, ...context }: ModelContext): ModelSpec {
   const { dropout, steps, head, decoder } = model;
-  const inputs = describeInputs(model, data);
-  const staticSize = (data.kind === 'number' && data.static) || 0;
+  const { inputs, statics } = describeInputs(model, data);
   const layers = stackLayers(
     model,
     inputs.map(({ size }) => size),
   );
-  const common = { inputs, staticSize, layers, dropout, head, ...(steps && { steps }), ...context };
+  const common = { inputs, statics, layers, dropout, head, ...(steps && { steps }), ...context };
   if (!decoder) return common;
   return {
     ...common,
@@ -178,26 +179,42 @@ function decoderLayers({ cell, hidden_size, num_layers, embedding_size }: Decode
   }));
 }
 
-function describeInputs({ embedding, steps }: ModelConfig, data: SequenceInput): ModelInput[] {
+function describeInputs(
+  { embedding, steps }: ModelConfig,
+  data: SequenceInput,
+): Pick<ModelSpec, 'inputs' | 'statics'> {
   if (data.kind === 'number') {
-    if (steps?.stack) return [{ kind: 'number', size: data.size * steps.stack }];
+    if (steps?.stack) return { inputs: [{ kind: 'number', size: data.size * steps.stack }], statics: [] };
     const { size, static: ofSequence = 0, embedded = [] } = data;
-    const columns = embedded.map((of, i): ModelInput => {
-      return { kind: 'symbol', ...of, module: `embeddings.${i}`, startsAtZero: true };
-    });
-    const numbers = size - ofSequence - embedded.length;
-    return numbers > 0 ? [{ kind: 'number', size: numbers }, ...columns] : columns;
+    const partsOf = (numbers: number, ofStatics: boolean): ModelInput[] => [
+      ...(numbers > 0 ? [{ kind: 'number', size: numbers } as const] : []),
+      ...embedded.flatMap(({ static: isStatic = false, ...of }, i): ModelInput[] => {
+        const column = { kind: 'symbol', ...of, module: `embeddings.${i}`, startsAtZero: true } as const;
+        return isStatic === ofStatics ? [column] : [];
+      }),
+    ];
+    return {
+      inputs: partsOf(size - ofSequence - embedded.length, false),
+      statics: partsOf(ofSequence, true),
+    };
   }
   if (!embedding) throw new Error('symbols need an embedding: the config was not checked against its data');
   const count = embedding.num_symbols ?? data.count;
-  return [{ kind: 'symbol', count, size: embedding.size, module: 'embedding', startsAtZero: false }];
+  const input = {
+    kind: 'symbol',
+    count,
+    size: embedding.size,
+    module: 'embedding',
+    startsAtZero: false,
+  } as const;
+  return { inputs: [input], statics: [] };
 }
 
 export type SymbolInput = Extract<ModelInput, { readonly kind: 'symbol' }>;
 
-/** The inputs that are symbols, each with its place among the inputs. */
-export function symbolInputs({ inputs }: ModelSpec): (SymbolInput & { readonly part: number })[] {
-  return inputs.flatMap((input, part) => (input.kind === 'symbol' ? [{ ...input, part }] : []));
+/** The inputs that are symbols, those of steps first. */
+export function symbolInputs({ inputs, statics }: ModelSpec): SymbolInput[] {
+  return [...inputs, ...statics].filter(input => input.kind === 'symbol');
 }
 
 /**

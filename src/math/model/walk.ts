@@ -10,6 +10,7 @@ import {
   isOfDecoder,
   predictionsOf,
   readInputs,
+  readStatics,
   widthOf,
 } from './inputs.js';
 import { ParameterLayout } from './parameters.js';
@@ -271,13 +272,16 @@ export class ScheduleWalk<A extends Numbers> {
    */
   private scatter(block: Block, out: Readonly<Arrays<A>>, inputs: Readonly<Arrays<A>>, gradient: A): void {
     const { batch } = this.shape;
-    const { start, steps } = block;
-    for (const [part, input] of readInputs(this.spec, block).entries()) {
+    const read = [
+      ...readInputs(this.spec, block).map(input => ({ input, start: block.start, steps: block.steps })),
+      ...readStatics(this.spec, block).map(input => ({ input, start: 0, steps: 1 })),
+    ];
+    for (const { input, start, steps } of read) {
       if (input.kind === 'number') continue;
       const symbols = inputs[input.name];
       const [table] = this.layout.blocksOf(input.module);
       for (let t = 0; t < steps; t++) {
-        const rows = out[`gradient.embedded.${part}.${t}`];
+        const rows = out[`gradient.embedded.${input.name}.${t}`];
         if (!rows) continue;
         for (let b = 0; b < batch; b++) {
           const at = table.offset + symbols[(start + t) * batch + b] * table.columns;

@@ -1,0 +1,306 @@
+/** Features of sequences, of tables, records and arrays. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import t from 'tap';
+import { loadModel, type Prediction } from '../../src/index.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { complaints, fixture, open, sequence } from '../support/data-files.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+interface Recording {
+  readonly id: string;
+  readonly speed: readonly number[];
+  readonly age: number | null;
+  readonly sex: string;
+  readonly label: number;
+}
+
+const table = (split: string) => fixture(`../columns/static-${split}.csv`);
+
+/** One row of a recording with its age is enough. */
+function recordingsOf(split: string): Recording[] {
+  const rows: Record<string, string>[] = parse(readFileSync(table(split), 'utf8'), { columns: true });
+  return [...new Set(rows.map(({ recording }) => recording))].map(id => {
+    const own = rows.filter(({ recording }) => recording === id);
+    const age = own.find(row => row.age !== '')?.age;
+    return {
+      id,
+      speed: own.map(({ speed }) => Number(speed)),
+      age: age === undefined ? null : Number(age),
+      sex: own[0].sex,
+      label: Number(own[0].label),
+    };
+  });
+}
+
+const records = (split: string) =>
+  work.file(
+    `${split}.jsonl`,
+    recordingsOf(split)
+      .map(one => JSON.stringify(one))
+      .join('\n'),
+  );
+
+/** `sex` is a text, so arrays do not have it. */
+function arraysOf(split: string, suffix = '') {
+  const all = recordingsOf(split);
+  const steps = Math.max(...all.map(({ speed }) => speed.length));
+  const arrays = {
+    x: floats(
+      [all.length, steps, 1],
+      all.flatMap(({ speed }) => Array.from({ length: steps }, (_, i) => speed[i] ?? 0)),
+    ),
+    y: integers(
+      [all.length],
+      all.map(({ label }) => label),
+    ),
+    lengths: integers(
+      [all.length],
+      all.map(({ speed }) => speed.length),
+    ),
+    static: floats(
+      [all.length, 1],
+      all.map(({ age }) => age ?? Number.NaN),
+    ),
+  };
+  return Object.fromEntries(Object.entries(arrays).map(([name, content]) => [name + suffix, content]));
+}
+
+const AGE = { column: 'age', missing: { fill: 'median', indicator: true } } as const;
+const COMMON = {
+  static_features: [AGE, { column: 'sex', encode: 'one_hot' }],
+  target: 'label',
+  target_kind: 'class',
+  normalize: 'standard',
+} as const;
+const CSV = {
+  ...COMMON,
+  kind: 'csv',
+  path: table('train'),
+  test_path: table('test'),
+  features: ['speed'],
+  sequence: { group: 'recording', order: 'second' },
+} as const;
+const JSONL = {
+  ...COMMON,
+  kind: 'jsonl',
+  path: records('train'),
+  test_path: records('test'),
+  input: 'speed',
+  input_kind: 'number',
+  id: 'id',
+} as const;
+const NPZ = {
+  kind: 'npz',
+  path: work.file('both.npz', npz({ ...arraysOf('train'), ...arraysOf('test', '_test') })),
+  missing: { fill: 'median', indicator: true },
+  normalize: 'standard',
+} as const;
+
+interface Case {
+  readonly dataset: Parameters<typeof open>[0];
+  /** The features of the fixture that it has, and their names. */
+  readonly columns: readonly number[];
+  readonly names?: readonly string[];
+  /** The test split as a file of its own. */
+  readonly input: string;
+  /** A step for programs; only the first needs the static features. */
+  step(of: Recording, step: number): readonly (number | null)[] | Record<string, string | number | null>;
+}
+
+const named: Case['step'] = ({ speed, age, sex }, step) => ({
+  speed: speed[step],
+  ...(step === 0 && { age, sex }),
+});
+const CASES: Readonly<Record<string, Case>> = {
+  csv: { dataset: CSV, columns: [0, 1, 2, 3, 4, 5], input: CSV.test_path, step: named },
+  jsonl: { dataset: JSONL, columns: [0, 1, 2, 3, 4, 5], input: JSONL.test_path, step: named },
+  'jsonl on disk': {
+    dataset: { ...JSONL, memory: 0 },
+    columns: [0, 1, 2, 3, 4, 5],
+    input: JSONL.test_path,
+    step: named,
+  },
+  npz: {
+    dataset: NPZ,
+    columns: [0, 1, 5],
+    names: ['x[:, :, 0]', 'static[:, 0]', 'static[:, 0] missing'],
+    input: work.file('test.npz', npz(arraysOf('test'))),
+    step: ({ speed, age }, step) => (step === 0 ? [speed[0], age] : { 'x[:, :, 0]': speed[step] }),
+  },
+};
+
+const want: {
+  readonly names: readonly string[];
+  readonly train: Readonly<Record<string, number[][]>>;
+  readonly test: Readonly<Record<string, number[][]>>;
+} = JSON.parse(readFileSync(fixture('../columns/static.json'), 'utf8'));
+
+for (const [name, { dataset, columns, names }] of Object.entries(CASES))
+  t.test(`${name}: static features are prepared once per sequence, as by scikit-learn`, async t => {
+    const data = await open(dataset);
+    t.same(data.input, { kind: 'number', size: columns.length, static: columns.length - 1 });
+    t.same(
+      columns.map((_, i) => data.columnNames?.features(i)),
+      names ?? want.names,
+    );
+    for (const split of ['train', 'test'] as const) {
+      const all = Object.values(want[split]);
+      t.equal(data[split].count, all.length);
+      for (const [i, steps] of all.entries()) {
+        const found = sequence(data, data[split], i).slice(0, steps.length).flat();
+        const expected = steps.flatMap(step => columns.map(column => step[column]));
+        t.same(
+          expected.filter((value, at) => Math.abs(value - found[at]) > 1e-5),
+          [],
+          `${split} ${i}`,
+        );
+      }
+    }
+  });
+
+const EMBEDDED: Case = {
+  ...CASES.csv,
+  dataset: { ...CSV, static_features: [AGE, { column: 'sex', encode: 'embedding', size: 2, min_count: 2 }] },
+};
+
+for (const [name, { dataset, input, step }] of Object.entries({ ...CASES, 'embedded csv': EMBEDDED }))
+  t.test(`${name}: a run reads static features everywhere`, async t => {
+    const run = await work.train({
+      ...{ version: 1, name: 'static', dataset },
+      model: { cell: 'gru', hidden_size: 4, head: { from: 'mean', hidden_sizes: [3] } },
+      loss: { kind: 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 2, batch_size: 4 },
+    });
+    const predict = async (...options: string[]): Promise<number[][]> => {
+      const { stdout } = await work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
+      const lines = stdout.trim().split('\n');
+      return lines.map(line => JSON.parse(line).probabilities);
+    };
+    const split = await predict('--split', 'test');
+    t.same(await predict('--input', input), split);
+    const evaluate = async (...options: string[]) =>
+      JSON.parse((await work.cellrun('evaluate', run.directory, '--json', ...options)).stdout).metrics;
+    t.same((await evaluate('--input', input)).input, (await evaluate('--split', 'test')).test);
+
+    const model = await loadModel(run.directory);
+    for (const [i, recording] of recordingsOf('test').entries()) {
+      const steps = recording.speed.map((_, at) => step(recording, at));
+      const session = model.session();
+      let last: Prediction | undefined;
+      for (const one of steps) last = await session.step(one);
+      const found: (Prediction | undefined)[] = [last];
+      for await (const prediction of model.predict([steps])) found.push(...prediction.predictions);
+      t.equal(found.length, 2);
+      for (const prediction of found)
+        if (prediction?.kind === 'class')
+          for (const [k, p] of prediction.probabilities.entries())
+            t.ok(Math.abs(p - split[i][k]) < 1e-6, `${recording.id}, class ${k}`);
+    }
+    await model.close();
+  });
+
+t.test('a session and a table with several static values of a sequence', async t => {
+  const run = await work.train({
+    ...{ version: 1, name: 'static', dataset: CSV, model: { cell: 'gru', hidden_size: 2 } },
+    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    training: { num_epochs: 1, batch_size: 4 },
+  });
+  const model = await loadModel(run.directory);
+  const session = model.session();
+  await session.step({ speed: 1, age: 40, sex: 'f' });
+  await t.rejects(session.step({ speed: 1, age: 41 }), /step 1: age changes/);
+  session.reset();
+  await session.step({ speed: 1, age: 41, sex: 'f' });
+  await t.rejects(model.session().step({ speed: 1, age: 40 }), /step 0 does not fit the model/);
+  await model.close();
+
+  const two = join(t.testdir(), 'two.csv');
+  const changed = 'recording,second,speed,age,sex\nx,1,1,40,f\nx,2,1,,f\nx,3,1,41,f\ny,1,1,30,m\n';
+  writeFileSync(two, changed);
+  t.match(await work.cellrun('predict', run.directory, '--input', two, '--on-error', 'skip'), {
+    code: 0,
+    stdout: /^\{[^\n]*"id":"y"[^\n]*\}\n$/,
+    stderr: /two\.csv:4:7?.*the rows of group "x" have different values of a static feature/,
+  });
+  const train = { ...CSV, path: two, test_path: two };
+  writeFileSync(two, changed.replace(/$/gm, ',0').replace('sex,0', 'sex,label').replace(/\n,0$/, '\n'));
+  t.match(await complaints(5, () => open(train)), [
+    /^data\/csv-static 4.*group "x" have different values of a static feature.*the value in line 2/,
+  ]);
+  writeFileSync(two, 'recording,second,speed,age,sex,label\nx,1,1,,f,0\ny,2,1,,f,1\n');
+  t.match(
+    await complaints(2, () => open({ ...train, static_features: ['age'], missing: { fill: 'mean' } })),
+    [/^data\/no-values.*all values of age are missing/],
+  );
+});
+
+t.test('problems of static fields and arrays', async t => {
+  const path = join(t.testdir(), 'data.jsonl');
+  const config = { ...JSONL, path, test_path: path, static_features: ['age'] } as const;
+  const write = (...ages: unknown[]) =>
+    writeFileSync(path, ages.map(age => JSON.stringify({ id: 'a', speed: [1], age, label: 1 })).join('\n'));
+  write(40, null, 'x', [1]);
+  t.match(await complaints(5, () => open(config)), [
+    /^data\/csv-missing-value 2:.*field "age" .*expected a value, or `dataset.missing.* \| got null/,
+    /^data\/not-finite 3:.*field "age" .*expected a finite number \| got "x"/,
+    /^data\/jsonl-value 4:.*field "age" .*a number, a text, a boolean or null \| got \[1\]/,
+  ]);
+  write(40, undefined);
+  t.match(await complaints(5, () => open(config)), [/2:.*the record has no field "age"/]);
+  t.match(await complaints(2, () => open({ ...config, static_features: ['agee'] })), [/has no field "agee"/]);
+  const given = {
+    ...config,
+    static_features: [{ column: 'age', encode: 'calendar', calendar: ['month'] }],
+  } as const;
+  write('2024-02-01', '2024-02-31');
+  t.match(await complaints(5, () => open(given)), [/^data\/csv-date 2:.*field "age".*got "2024-02-31"/]);
+
+  const x = floats([4, 2, 1], i => i);
+  const [y, wrong] = [integers([4], [0, 1, 0, 1]), floats([3, 1], i => i)];
+  const archive = (arrays: Parameters<typeof npz>[0]) =>
+    ({ kind: 'npz', path: work.file('bad.npz', npz({ x, y, ...arrays })), test_fraction: 0.5 }) as const;
+  const cases: readonly [Parameters<typeof npz>[0], RegExp][] = [
+    [{ static: wrong }, /^data\/shape-mismatch .*array static has the wrong shape.*numbers \[4, S\]/],
+    [
+      { static: floats([4, 1], [1, Number.NaN, 2, 3]) },
+      /^data\/not-finite .*static\[1, 0\] .*dataset.missing/,
+    ],
+    [{ x: integers([4, 2], i => i), static: floats([4, 1], i => i) }, /only numbers have static features/],
+  ];
+  for (const [arrays, problem] of cases) t.match(await complaints(5, () => open(archive(arrays))), [problem]);
+  const lacking = {
+    ...{ kind: 'npz', missing: { fill: 'mean' } },
+    path: work.file('lacking.npz', npz({ ...arraysOf('train'), x_test: x, y_test: y })),
+  };
+  t.match(await complaints(5, () => open(lacking as typeof NPZ)), [
+    /^data\/shape-mismatch .*array static has no counterpart beside x_test.*\[N, 1\] \| got no such array/,
+  ]);
+  const run = await work.train({
+    ...{ version: 1, name: 'static', dataset: NPZ, model: { cell: 'gru', hidden_size: 2 } },
+    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    training: { num_epochs: 1, batch_size: 4 },
+  });
+  const input = work.file('alone.npz', npz({ x }));
+  t.match(await work.cellrun('predict', run.directory, '--input', input), {
+    code: 5,
+    stderr: /the model reads static features\n.*numbers \[4, 1\] in an array static/s,
+  });
+});
+
+t.test('a category of a record that training did not have is warned of', async t => {
+  const run = await work.train({
+    ...{ version: 1, name: 'static', dataset: JSONL, model: { cell: 'gru', hidden_size: 2 } },
+    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    training: { num_epochs: 1, batch_size: 4 },
+  });
+  const input = work.file('other.jsonl', JSON.stringify({ speed: [1, 2], age: 3, sex: 'q' }));
+  t.match(await work.cellrun('predict', run.directory, '--input', input), {
+    code: 0,
+    stderr: /other\.jsonl:1:\d+: warning: the training split does not have this value.*got: "q"/s,
+  });
+});
