@@ -1,7 +1,6 @@
 /** Loads configs: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { kindOf } from '../data/index.js';
 import { lossFor, taskOf } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js';
@@ -199,7 +198,7 @@ function fillDerived(config: PartialExperiment): PartialExperiment {
   const best = checkpoint?.metric ?? training?.early_stopping?.metric ?? selecting;
   const selectsBest = hasValidation(dataset) || training?.early_stopping !== undefined;
   const derived = {
-    'dataset.seed': dataset && 'seed' in kindOf(dataset).settings.keys ? seed : undefined,
+    'dataset.seed': dataset?.kind === 'synthetic' ? seed : undefined,
     'training.early_stopping.metric': best,
     'training.eval_batch_size': training?.batch_size,
     'checkpoint.metric': best,

@@ -1,5 +1,5 @@
 /** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
-import { kindOf } from '../data/index.js';
+import { hasRandomSplit, kindOf } from '../data/index.js';
 import { losses, lossFor, lossKind, predictsIntervals, taskOf } from '../math/losses/index.js';
 import {
   defaultMetrics,
@@ -33,6 +33,13 @@ export function validationKeys(dataset: DatasetConfig): readonly string[] {
 
 export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
   return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
+}
+
+/** `seed` of a dataset with random splits; null if it is not set, undefined without such splits. */
+export function splitSeedOf(dataset: DatasetConfig): number | 'run' | null | undefined {
+  const isDrawn = dataset.kind !== 'synthetic' && !kindOf(dataset).dividesItself && hasRandomSplit(dataset);
+  const seed = 'seed' in dataset ? dataset.seed : undefined;
+  return isDrawn ? (seed ?? null) : undefined;
 }
 
 type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates' | 'model'> & {

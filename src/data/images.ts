@@ -15,7 +15,17 @@ import { ArrayFiles, type FileArray } from './arrays.js';
 import { type Dataset, type DatasetContext, type DatasetKind, splitFiles } from './core/dataset.js';
 import { range } from './core/drawing.js';
 import { configError } from './core/problems.js';
-import { file, givenFile, imageSequence, kind, limit, memory, obtain, validation } from './core/settings.js';
+import {
+  file,
+  givenFile,
+  imageSequence,
+  kind,
+  limit,
+  memory,
+  obtain,
+  splitSeed,
+  validation,
+} from './core/settings.js';
 import { idxForm, type NumberArray } from './formats/number-arrays.js';
 import { sha256 } from './reading/files.js';
 import type { Bytes } from './reading/ranged-file.js';
@@ -50,6 +60,7 @@ const idxSettings = key.section(
     }),
     sequence: imageSequence,
     validation,
+    seed: splitSeed,
     memory,
     obtain,
     limit,
@@ -91,6 +102,7 @@ const mnistSettings = key.section(
       aliases: ['folder', 'directory', 'dir', 'root'],
     }),
     validation,
+    seed: splitSeed,
     limit,
   },
   {

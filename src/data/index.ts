@@ -33,6 +33,7 @@ export { UNKNOWN_TARGET } from './core/labels.js';
 export { newSplit, StepPreparer } from './core/preparation.js';
 export * from './core/record.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
+export { hasRandomSplit } from './core/selection.js';
 export { eachChunk } from './core/store.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
 export { digestOf } from './reading/files.js';
@@ -60,11 +61,11 @@ export const datasetConfig = settingsOf('dataset', 'kind', described, {
  * Opens the dataset that `config` describes. Relative paths are resolved against the working
  * directory.
  */
-export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
+export async function openDataset(config: DatasetConfig, given: DatasetContext): Promise<Dataset> {
+  const seed = ownSeed(config) ?? given.seed;
+  const context = { ...given, seed };
   const whole = await kindOf(config).open(config, context);
-  // generated data with their own seed are the same for every seed of the experiment
   const { dividesItself, settings } = kindOf(config);
-  const seed = 'seed' in config ? config.seed : context.seed;
   const groups = groupedBy(config);
   const grouped = groups.length > 0 ? { ...whole, groupedBy: groups } : whole;
   const all = dividesItself ? whole : dividedTraining(grouped, config, seed);
@@ -74,6 +75,11 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context.vocabulary) : divided;
   if (dividesItself || !('normalize' in settings.keys)) return spelled;
   return prepared(spelled, 'normalize' in config ? config.normalize : undefined, context);
+}
+
+/** The seed of all random draws of the data; undefined if they follow the experiment's seed. */
+export function ownSeed(config: DatasetConfig): number | undefined {
+  return 'seed' in config && config.seed !== 'run' ? config.seed : undefined;
 }
 
 /** Facts about the data that the config alone determines. */

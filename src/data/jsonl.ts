@@ -104,6 +104,7 @@ const settings = key.section(
     missing,
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
+    seed: keys.splitSeed,
     memory: keys.memory,
     obtain: keys.obtain,
     limit: keys.limit,

@@ -20,7 +20,7 @@ import {
   splitFiles,
 } from './core/dataset.js';
 import { configError } from './core/problems.js';
-import { kind, steps, validation } from './core/settings.js';
+import { kind, seedEffects, steps, validation } from './core/settings.js';
 import { packedSplit, startsOf } from './core/store.js';
 import { jsonl, openGenerated } from './jsonl.js';
 import { MAX_ELEMENTS, sha256 } from './reading/files.js';
@@ -96,6 +96,7 @@ const settings = key.section(
       max: Number.MAX_SAFE_INTEGER,
       defaultText: "the experiment's seed",
       examples: [1],
+      effects: seedEffects,
     }),
   },
   {

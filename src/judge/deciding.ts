@@ -55,10 +55,10 @@ export function portable({ manifest, directory }: RunRecord, path: string): stri
 
 const DATASET_SEED = 'dataset.seed';
 
-/** True if the data are drawn with the experiment's seed. */
+/** True if the data are generated with the experiment's seed. */
 function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
-  const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
-  return made.seed === seed;
+  const data = Object(dataset);
+  return data.kind === 'synthetic' && data.seed === seed;
 }
 
 export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
@@ -170,7 +170,7 @@ function decisiveValues(record: RunRecord): Values {
   const digests = record.manifest?.datasets.map(({ sha256 }) => sha256.slice(0, 8)).join(' ');
   const values = decidingValues(record).filter(([key]) => digests === undefined || !isInputPath(key));
   // generated data have a different digest for each seed
-  const isGenerated = values.some(([key]) => key === DATASET_SEED);
+  const isGenerated = Object(record.config.dataset).kind === 'synthetic';
   return new Map(digests === undefined || isGenerated ? values : [...values, ['data', digests]]);
 }
 

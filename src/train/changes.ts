@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { configDifferences } from '../config/explain.js';
 import { changesResults, type LoadedExperiment } from '../config/index.js';
 import { onResume } from '../config/key-facts.js';
-import type { DataRecord, Dataset } from '../data/index.js';
+import { type DataRecord, type Dataset, ownSeed } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
 import { ParameterLayout } from '../math/model/parameters.js';
@@ -305,7 +305,7 @@ export function newManifest(
   const { dataset, spec } = session;
   const { experiment, weightsDigest, files, givenYaml } = loaded;
   const { init_from } = experiment.model;
-  const seeds = { experiment: experiment.seed };
+  const ofData = ownSeed(experiment.dataset);
   const { digests, ...facts } = configFacts(run);
   return {
     version: 1,
@@ -321,7 +321,7 @@ export function newManifest(
     ...(init_from !== undefined &&
       weightsDigest !== undefined && { initial_weights: { name: init_from, sha256: weightsDigest } }),
     ...(dataset.scaling && { scaling: dataset.scaling }),
-    seeds: 'seed' in experiment.dataset ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
+    seeds: { experiment: experiment.seed, ...(ofData !== undefined && { dataset: ofData }) },
     parameters: new ParameterLayout(spec).size,
     command_line: commandLine,
     versions: versions(),

@@ -40,6 +40,7 @@ export type OnResume = 'safe' | 'unsafe' | { readonly unsafe: string } | { reado
 
 /** The parts of a config that effects depend on. */
 export interface FactsContext {
+  readonly dataset?: { readonly seed?: unknown } | undefined;
   readonly optimizer?: {
     readonly schedule?: { readonly kind: string; readonly length?: unknown } | undefined;
   };

@@ -444,7 +444,7 @@ export interface SequenceReader {
 }
 
 export interface DatasetContext {
-  /** The experiment's seed, for generated data and random draws. */
+  /** Of random draws: the experiment's seed, unless the config has one for its data. */
   readonly seed: number;
   /** True if value targets are labels of 0 and 1, which are never scaled. */
   readonly hasLabelTargets?: boolean;

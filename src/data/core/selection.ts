@@ -122,6 +122,17 @@ export function testSelection(
   return divided(sequences, test, { key, where: ` in ${file}`, stream });
 }
 
+/** True if a random draw decides which sequences are held out. */
+export function hasRandomSplit({
+  test_fraction,
+  test,
+  validation,
+}: TestPartConfig & TrainingPartConfig): boolean {
+  const isDrawn = (part: HeldOutConfig | undefined): boolean =>
+    part !== undefined && isHeldOut(part) && part.is === undefined && part.select !== 'last';
+  return test_fraction !== undefined || isDrawn(test) || isDrawn(validation);
+}
+
 /** False if the sequences have a file of their own, and only `group` is given. */
 export function isHeldOut({ fraction, count, is }: HeldOutConfig): boolean {
   return [fraction, count, is].some(value => value !== undefined);

@@ -132,6 +132,24 @@ export const limit = key.integer({
   aliases: ['max_samples', 'num_samples', 'subset'],
 });
 
+/** `run` asks for what a single run does anyway. */
+export const seedEffects = ({ dataset }: key.FactsContext): readonly key.Effect[] =>
+  dataset?.seed === 'run' ? [] : ['data'];
+
+/** The seed of random splits. */
+export const splitSeed = key.either(
+  [key.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), key.word(['run'], {})],
+  {
+    name: 'split_seed',
+    description:
+      "Seed of the random splits. Default: the experiment's seed; in a sweep or with `repeat`, the first of the seeds, so that all of them are measured on the same sequences, and none is trained on a test sequence of another. run: each seed draws its own splits.",
+    examples: [0, 'run'],
+    aliases: ['random_state', 'split_seed', 'random_seed'],
+    effects: seedEffects,
+    resume: { never: 'its splits were drawn with the first seed' },
+  },
+);
+
 export const memory = key.integer({
   name: 'memory',
   description:

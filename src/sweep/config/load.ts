@@ -28,6 +28,7 @@ import {
   PointConfigs,
   pointsToCheck,
   variantParameter,
+  withSplitSeed,
 } from './points.js';
 import { readSweep, type SweepFlags, type SweepText, sweepOfArguments } from './read.js';
 
@@ -75,7 +76,13 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
 
   const { parameters } = inOrder(written);
   const asked = valuePlace(tree, ['objective']);
-  const bases = opened.map(base => measuring(base, objective.metric, asked));
+  const seedPlace = valuePlace(tree, ['seeds']);
+  const { seeds: listed = [], repeat_best } = settings;
+  const isRepeated = listed.length > 1 || repeat_best !== undefined;
+  const bases = opened.map(base => {
+    const measured = measuring(base, objective.metric, asked);
+    return isRepeated ? withSplitSeed(measured, listed.at(0), seedPlace) : measured;
+  });
   const space: Space = {
     parameters: parameters.map(withoutPlaces),
     exclude: exclusionsOf(tree).map(pointOf),
@@ -94,9 +101,7 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
   stopIf([...checked.found.diagnostics, ...checkCommon(settings, checked, epochs, locator)]);
 
   const seeds = settings.seeds ?? [...checked.seeds.keys()];
-  const { repeat_best } = settings;
   const repeated = Array.from({ length: repeat_best ?? 0 }, (_, i) => Math.max(...seeds) + 1 + i);
-  const seedPlace = valuePlace(tree, ['seeds']);
   const incomparable = `trials are compared by ${objective.metric} on different ${split} splits`;
   const { name, seed, method, pruner, budget, parallel, retries, on_trial_error } = settings;
   return {
@@ -128,8 +133,8 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
 /** The test split is drawn first, the validation split from the rest. */
 const SPLIT_KEYS: Readonly<Record<string, RegExp>> = {
   train: /^$/,
-  validation: /^dataset\.(validation|test(_fraction)?\b)/,
-  test: /^dataset\.test/,
+  validation: /^dataset\.(seed|validation|test(_fraction)?\b)/,
+  test: /^dataset\.(seed|test)/,
 };
 
 /** Several variants may lead to the same diagnostic about the same value. */

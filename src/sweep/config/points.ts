@@ -2,7 +2,7 @@
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import type { Assignment } from '../../config/layers.js';
 import { type ConfigSource, type LoadedExperiment, openConfig } from '../../config/load.js';
-import { measuredMetrics, metricsOf, possibleMetrics, splitsOf } from '../../config/metrics.js';
+import { measuredMetrics, metricsOf, possibleMetrics, splitSeedOf, splitsOf } from '../../config/metrics.js';
 import type { Experiment, MetricName, PartialExperiment } from '../../config/schema/experiment.js';
 import { flatValues } from '../../config/schema/schema.js';
 import { type Locator, type MapNode, type Node, nodeAt, type Place } from '../../config/yaml/tree.js';
@@ -98,6 +98,16 @@ function once(source: ConfigSource, place: Place): ConfigSource {
   if (source.check().experiment.repeat === undefined) return source;
   const value = { kind: 'scalar', value: null, written: 'null', place } as const;
   return source.with([{ key: 'repeat', keyPlace: place, value }]);
+}
+
+/** The base with `dataset.seed`, so that all seeds of a sweep have the splits of the first. */
+export function withSplitSeed(base: LoadedBase, first: number | undefined, place: Place): LoadedBase {
+  const { dataset, seed } = base.source.load().experiment;
+  if (splitSeedOf(dataset) !== null) return base;
+  const value = first ?? seed;
+  const node = { kind: 'scalar', value, written: String(value), place } as const;
+  const source = base.source.with([{ key: 'dataset.seed', keyPlace: place, value: node }]);
+  return { ...base, source, yaml: source.portableYaml };
 }
 
 function fileOf(node: Node): string {
