@@ -1,6 +1,7 @@
 /** Figures of the documents, from the files that `npm run bench` and `npm run reproduce` wrote. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { summarizeSeeds } from '../../src/run/baseline.js';
 import { packageRoot } from '../../src/util/root.js';
 import { briefRows } from '../reproduce/table.js';
 import { cell, table } from './schema-tables.js';
@@ -29,22 +30,20 @@ function referenceRuns(): readonly ReferenceRun[] {
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
-function meanAccuracy(): string {
-  const runs = referenceRuns();
-  return percent(runs.reduce((sum, { metrics }) => sum + metrics.test.accuracy, 0) / runs.length);
-}
-
 function reference(): string {
-  const rows = referenceRuns().map(({ seed, duration_s, ms_per_step, peak_rss_mb, metrics }) => [
+  const runs = referenceRuns();
+  const rows = runs.map(({ seed, duration_s, ms_per_step, peak_rss_mb, metrics }) => [
     String(seed),
     percent(metrics.test.accuracy),
     `${duration_s.toFixed(0)} s`,
     ms_per_step.toFixed(1),
     `${peak_rss_mb.toFixed(0)} MB`,
   ]);
+  const bySeed = Object.fromEntries(runs.map(({ seed, metrics }) => [seed, metrics.test.accuracy]));
+  const { mean, spread } = summarizeSeeds(bySeed);
   return table(
     ['Seed', 'Test accuracy', 'Time', 'ms per step', 'Peak memory'],
-    [...rows, ['mean', meanAccuracy(), '', '', '']],
+    [...rows, ['mean ± standard deviation', `${percent(mean)} ± ${percent(spread ?? 0)}`, '', '', '']],
   );
 }
 

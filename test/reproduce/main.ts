@@ -12,10 +12,11 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
 import type { Summary } from '../../src/run/summary.js';
+import type { SweepSummary } from '../../src/sweep/results.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
   type Backtest,
@@ -44,7 +45,7 @@ const launcher = join(packageRoot, 'run');
 const chosen = flags.table ? [] : (names.length === 0 ? ['mnist-lstm'] : names).map(named);
 for (const experiment of chosen) {
   if (flags.record.length > 0) for (const path of flags.record) record(experiment, path);
-  else for (const seed of flags.seeds.split(',')) pin(experiment, train(experiment, Number(seed)));
+  else train(experiment);
 }
 writeFileSync(join(packageRoot, 'experiments/results.md'), table());
 for (const experiment of chosen) {
@@ -82,32 +83,21 @@ function pin({ name }: Experiment, run: string): void {
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 
-function train(experiment: Experiment, seed: number): string {
-  const { name, config, set = [], metric, summaries } = experiment;
-  const options = [config, ...[...set, `seed=${seed}`].flatMap(one => ['--set', one])];
-  const run = called(launcher, [...options, '--output', 'experiments', '--json'], [0, 3]);
-  const summary = JSON.parse(run.stdout) as Summary;
-  // where it ran is no part of the result
-  const kept = { ...summary, directory: `experiments/${summary.name}/${summary.run_id}` };
-  recordRun(name, summary, extrasOf(experiment, summary.directory));
-  if (summaries !== undefined) {
-    mkdirSync(join(packageRoot, summaries), { recursive: true });
-    const file = join(packageRoot, summaries, `${name}-seed-${seed}.json`);
-    writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+/** Trains all seeds as one sweep. */
+function train(experiment: Experiment): void {
+  const { name, config, set = [], metric } = experiment;
+  const options = [config, ...set.flatMap(one => ['--set', one])];
+  const more = ['--seeds', flags.seeds, '--output', 'experiments', '--json'];
+  const { best }: SweepSummary = JSON.parse(called(launcher, ['sweep', ...options, ...more], [0, 3]).stdout);
+  for (const run of best?.runs ?? []) record(experiment, run);
+  if (!flags.pytorch) return;
+  for (const seed of flags.seeds.split(',')) {
+    const resolved = called(launcher, ['config', 'show', ...options, '--set', `seed=${seed}`, '--json']);
+    const python = called('/usr/bin/python3', ['experiments/pytorch/train.py', '-'], [0], resolved.stdout);
+    const result: PyTorchRun = JSON.parse(python.stdout);
+    recordPyTorch(name, result);
+    tell(experiment, 'PyTorch', { ...result, value: result.metrics.test[metric] });
   }
-  tell(experiment, seed, 'ours', summary.metrics.test[metric], summary.duration_s);
-  if (!flags.pytorch) return summary.directory;
-  const resolved = called(launcher, ['config', 'show', ...options, '--json']);
-  const python = called(
-    '/usr/bin/python3',
-    [join('experiments/pytorch/train.py'), '-'],
-    [0],
-    resolved.stdout,
-  );
-  const result = JSON.parse(python.stdout) as PyTorchRun;
-  recordPyTorch(name, result);
-  tell(experiment, seed, 'PyTorch', result.metrics.test[metric], result.duration_s);
-  return summary.directory;
 }
 
 function extrasOf({ backtest, sample }: Experiment, directory: string): Extras {
@@ -135,15 +125,15 @@ function written(directory: string, sample: NonNullable<Experiment['sample']>): 
   return called(launcher, ['predict', directory, '--generate', ...options]).stdout;
 }
 
-function tell(
-  { name, metric }: Experiment,
-  seed: number,
-  whose: string,
-  value: number,
-  seconds: number,
-): void {
+interface Told {
+  readonly seed?: number;
+  readonly value: number;
+  readonly duration_s: number;
+}
+
+function tell({ name, metric }: Experiment, whose: string, { seed, value, duration_s }: Told): void {
   console.log(
-    `${name}, seed ${seed}, ${whose}: test ${metric} ${value.toFixed(4)} after ${seconds.toFixed(0)} s`,
+    `${name}, seed ${seed}, ${whose}: test ${metric} ${value.toFixed(4)} after ${duration_s.toFixed(0)} s`,
   );
 }
 
@@ -173,10 +163,22 @@ function mnistFolder(): string {
 }
 
 function record(experiment: Experiment, path: string): void {
+  const { name, metric, summaries } = experiment;
   const isRun = statSync(path).isDirectory();
   const read = JSON.parse(readFileSync(isRun ? join(path, 'summary.json') : path, 'utf8'));
-  if (isRun) {
-    recordRun(experiment.name, read as Summary, extrasOf(experiment, path));
-    pin(experiment, path);
-  } else recordPyTorch(experiment.name, read as PyTorchRun);
+  if (!isRun) {
+    recordPyTorch(name, read as PyTorchRun);
+    return;
+  }
+  const summary: Summary = read;
+  recordRun(name, summary, extrasOf(experiment, path));
+  pin(experiment, path);
+  if (summaries !== undefined) {
+    mkdirSync(join(packageRoot, summaries), { recursive: true });
+    const file = join(packageRoot, summaries, `${name}-seed-${summary.seed}.json`);
+    // where it ran is no part of the result
+    const directory = relative(packageRoot, summary.directory);
+    writeFileSync(file, `${JSON.stringify({ ...summary, directory }, null, 2)}\n`);
+  }
+  tell(experiment, 'ours', { ...summary, value: summary.metrics.test[metric] });
 }

@@ -2,8 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { summarizeSeeds } from '../../src/run/baseline.js';
 import type { SplitBaselines, Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
+import { meanInterval } from '../../src/util/statistics.js';
 
 /** An entry of experiments/experiments.yaml, which says what each key means. */
 export interface Experiment {
@@ -145,7 +147,8 @@ export function table(): string {
   return `# Results
 
 Written by \`npm run reproduce -- --table\` from [experiments.yaml](experiments.yaml) and the records in [results](results). Values are of the test split,
-after the last step or the best epoch by the validation split: mean (lowest to highest) of ${SEEDS} seeds if no other number is named. Nothing was selected by a
+after the last step or the best epoch by the validation split: mean ± standard deviation (lowest to highest) of ${SEEDS} seeds if no other number is named; a 95 % interval of the mean
+needs five seeds. Nothing was selected by a
 test split. Not run: the row waits for machine time; its target is open. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
 rules are those of [pytorch/rules.py](pytorch/rules.py). \`npm run reproduce -- NAME\` repeats a row, \`--pytorch\` its PyTorch column as well. \`dataset.obtain\` of
 a config says how to get its data; [configs/data](../configs/data/README.md) lists sources and licences.
@@ -231,9 +234,14 @@ function shown(value: number, { percent = false }: Experiment): string {
 function spread(runs: readonly Outcome[], metric: string, show: (value: number) => string): string {
   const values = runs.map(({ metrics }) => metrics[metric]);
   if (values.length === 0) return 'not run';
-  if (values.length === 1) return `${show(values[0])}, one seed`;
-  const range = `${show(meanOf(values))} (${show(Math.min(...values))} to ${show(Math.max(...values))})`;
-  return values.length === SEEDS ? range : `${range}, ${values.length} seeds`;
+  const { mean, spread } = summarizeSeeds(Object.fromEntries(runs.map(({ seed }, i) => [seed, values[i]])));
+  if (spread === null) return `${show(mean)}, one seed`;
+  const interval = meanInterval(values);
+  return [
+    `${show(mean)} ± ${show(spread)} (${show(Math.min(...values))} to ${show(Math.max(...values))})`,
+    ...(values.length === SEEDS ? [] : [`${values.length} seeds`]),
+    ...(interval === null ? [] : [`95 % interval ${show(interval.low)} to ${show(interval.high)}`]),
+  ].join(', ');
 }
 
 /** The best trivial baseline, others that the row names, and its rule. */
