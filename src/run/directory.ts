@@ -6,7 +6,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { LoadedExperiment } from '../config/index.js';
-import { type Diagnostic, damagedError, type UserError, usageError, usageErrors } from '../util/errors.js';
+import {
+  caught,
+  type Diagnostic,
+  damagedError,
+  type UserError,
+  usageError,
+  usageErrors,
+} from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import { codeOf, withFileErrors } from '../util/system-errors.js';
 import { checkpointNames } from './checkpoints.js';
@@ -17,10 +24,11 @@ import {
   makeFolder,
   outputError,
   readBytes,
+  readText,
   writeAtomic,
   writeJsonAtomic,
 } from './files.js';
-import { spellNonFinite } from './json.js';
+import { parseJson, spellNonFinite } from './json.js';
 import type { Manifest } from './manifest.js';
 import type { Parts } from './run.js';
 
@@ -155,8 +163,8 @@ export class RunDirectory {
     if (!info.isDirectory()) throw fail('this is a file, not a run directory');
     if (directory.hasLostConfig) throw lost(directory.files.resolvedConfig);
     if (existsSync(join(path, 'plan.json'))) {
-      const expected = 'the run of a trial (`sweep status` names the best), or a verb for sweeps';
-      throw fail('this is a sweep, not a run', newestRunIn(join(path, 'trials')), expected);
+      const { message, expected } = severalRuns(path);
+      throw fail(message, undefined, expected);
     }
     if (!existsSync(directory.files.resolvedConfig))
       throw fail('this is not a run directory: it has no config.resolved.yaml', newestRunIn(path));
@@ -240,6 +248,22 @@ function lost(file: string): UserError {
     `${basename(file)} is missing, so this run cannot be read or resumed; its other files are unchanged`,
     { file, expected: 'the file, restored from a backup' },
   );
+}
+
+const MAX_NAMED = 5;
+
+/** What to name instead of a sweep: a run of its best trial, or of a seed if it only has seeds. */
+function severalRuns(path: string) {
+  const read = (name: string) => Object(caught(() => parseJson(name, readText(join(path, name)))));
+  const hasSeedsOnly = read('plan.json').space?.parameters?.length === 0;
+  const { best, repeats = best?.runs ?? [] } = read('summary.json');
+  const runs = repeats.map((run: string) => join(path, 'trials', basename(run)));
+  const listed = runs.length > MAX_NAMED ? [...runs.slice(0, MAX_NAMED), '…'] : runs;
+  const which = hasSeedsOnly ? 'the run of one seed' : 'the run of a trial, such as the best';
+  return {
+    message: hasSeedsOnly ? 'this directory has a run for each seed' : 'this is a sweep, not a run',
+    expected: `${which}: ${listed.join(', ') || `a folder in ${join(path, 'trials')}`}; for all runs together: sweep resume, sweep status, compare, review, report`,
+  };
 }
 
 function newestRunIn(folder: string): string | undefined {

@@ -2,8 +2,14 @@
 
 import { join } from 'node:path';
 import { loadExperiment } from '../config/index.js';
+import { splitSeedOf } from '../config/metrics.js';
+import type { Experiment } from '../config/schema/experiment.js';
+import { largerIsBetter } from '../math/metrics/index.js';
 import { summarizeSeeds } from '../run/baseline.js';
+import { trivialValues } from '../run/gates.js';
 import { isLocked } from '../run/lock.js';
+import { Run } from '../run/run.js';
+import type { Summary } from '../run/summary.js';
 import { rounded } from '../util/numbers.js';
 import { launcher } from '../util/root.js';
 import * as s from '../util/schema.js';
@@ -90,7 +96,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     duration_s: records.seconds ?? null,
     ...(selected.length > 0 && { selected_on_test: selected }),
     best: best === undefined ? null : described(best),
-    ...(best && plan.repeat_best && { repeats: repeatsOf(results) }),
+    ...(best && plan.repeat_best && { repeats: runsOfResult(results) }),
     ...(metrics.length > 0 && { metrics }),
     ...(baseline && { baseline }),
     better_earlier: better === undefined ? null : described(better),
@@ -102,10 +108,29 @@ export function summaryOf(results: SweepResults): SweepSummary {
   };
 }
 
-/** The runs of the best trial with the seeds of `repeat_best`. */
-export function repeatsOf(results: SweepResults): string[] {
+/**
+ * The runs that the result of a sweep is measured on: those of its best trial with the seeds of
+ * `repeat_best`, if there are any, because it was chosen for its values with the others.
+ */
+export function runsOfResult(results: SweepResults): string[] {
   const { best, plan } = results;
-  return best === undefined ? [] : runsOf(results, best.trial, plan.repeat_best ?? []);
+  return best === undefined ? [] : runsOf(results, best.trial, plan.repeat_best ?? plan.seeds);
+}
+
+/** Those of several seeds, whose gates count. */
+export function repeatedRuns(results: SweepResults): string[] {
+  const { plan } = results;
+  return plan.repeat_best !== undefined || isRepetition(plan) ? runsOfResult(results) : [];
+}
+
+/** Whether the seeds of a result have the same splits; empty for splits that are not drawn. */
+export function splitsSentence(results: SweepResults): string {
+  const { dataset } = Run.open(runsOfResult(results)[0]).config as Pick<Experiment, 'dataset'>;
+  const seed = splitSeedOf(dataset);
+  if (seed === undefined) return '';
+  return typeof seed === 'number'
+    ? `All seeds have the splits of seed ${seed}.`
+    : 'Each seed has splits of its own.';
 }
 
 function runsOf({ directory }: SweepResults, trial: number, seeds: readonly number[]): string[] {
@@ -146,68 +171,79 @@ function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
  * The final metrics of the best trial, over its seeds or those of `repeat_best`. Those of other
  * trials are not shown: the best of many values of the test split would be optimistic.
  */
-export function finalMetrics({ directory, plan, best }: SweepResults): FinalMetric[] {
-  // the best trial was chosen for its values with the first seeds, which are optimistic
+export function finalMetrics(results: SweepResults): FinalMetric[] {
+  const { plan, best } = results;
   const seeds = plan.repeat_best ?? plan.seeds;
   if (best === undefined || (seeds === plan.seeds && best.state !== 'completed')) return [];
-  const summaries = seeds.map(seed => runSummary(directory.runPath({ trial: best.trial, seed })));
-  if (summaries.some(summary => summary?.status !== 'completed')) return [];
+  const summaries = completed(runsOfResult(results));
+  if (summaries === undefined) return [];
   return (['test', 'validation'] as const).flatMap(split => {
-    const measured = summaries.map(summary => summary?.metrics[split] ?? {});
+    const measured = summaries.map(({ metrics }) => metrics[split] ?? {});
     return Object.keys(measured[0]).flatMap(name => {
       const values = measured.map(of => of[name]);
       if (!values.every(Number.isFinite)) return [];
+      const metric = `${split}.${name}`;
       const { mean, spread, by_seed } = summarizeSeeds(
         Object.fromEntries(seeds.map((seed, i) => [seed, values[i]])),
       );
-      return [{ metric: `${split}.${name}`, mean, spread, interval: meanInterval(values), by_seed }];
+      const baseline = trivialOver(metric, summaries);
+      return [
+        { metric, mean, spread, interval: meanInterval(values), by_seed, ...(baseline && { baseline }) },
+      ];
     });
   });
+}
+
+/** The summaries of runs; undefined if not all of them are completed. */
+function completed(runs: readonly string[]): Summary[] | undefined {
+  const found = runs.flatMap(run => runSummary(run) ?? []);
+  return found.filter(({ status }) => status === 'completed').length < runs.length ? undefined : found;
+}
+
+/** The best trivial baseline of a metric, by its mean over the runs; undefined if there is none. */
+function trivialOver(metric: string, runs: readonly Summary[]): TrivialBaseline | undefined {
+  const [first = [], ...others] = runs.map(({ baselines }) => trivialValues(metric, baselines));
+  const means = first.flatMap(({ name, value }) => {
+    const values = others.map(of => of.find(one => one.name === name)?.value ?? Number.NaN);
+    const mean = [value, ...values].reduce((sum, one) => sum + one, 0) / runs.length;
+    return Number.isFinite(mean) ? [{ name, value: mean }] : [];
+  });
+  const sign = largerIsBetter(metric) ? -1 : 1;
+  return means.toSorted((a, b) => sign * (a.value - b.value)).at(0);
 }
 
 /** Final metrics as a table; the spread and interval of several seeds. */
 export function metricsTable(metrics: readonly FinalMetric[]): Table {
   const seeds = Object.keys(metrics[0]?.by_seed ?? {}).length;
   const digits = (value: number): string => rounded(value, 5);
-  const isMean = seeds > 1;
-  const hasIntervals = metrics.some(({ interval }) => interval !== null);
   const fields: Field<FinalMetric>[] = [
     { name: 'metric', of: ({ metric }) => metric },
-    { name: isMean ? `mean of ${seeds} seeds` : 'value', show: digits, of: ({ mean }) => mean },
+    { name: seeds > 1 ? `mean of ${seeds} seeds` : 'value', show: digits, of: ({ mean }) => mean },
     { name: 'spread', show: digits, of: ({ spread }) => spread },
     {
       name: '95 % interval',
       of: ({ interval }) => interval && `${digits(interval.low)} to ${digits(interval.high)}`,
     },
+    {
+      name: 'trivial baseline',
+      of: ({ baseline }) => (baseline ? `${digits(baseline.value)} (${baseline.name})` : null),
+    },
   ];
-  return tableOf(fields.slice(0, hasIntervals ? 4 : isMean ? 3 : 2), metrics);
+  const isKnown = ({ of }: Field<FinalMetric>): boolean =>
+    metrics.some((metric, i) => of(metric, i) !== null);
+  return tableOf(fields.filter(isKnown), metrics);
 }
 
 /** Trials whose runs are read for baselines, which pruned runs do not have. */
 const READ_TRIALS = 10;
 
-/** The best trivial baseline of a validation or test metric, from the best completed trial. */
-export function objectiveBaseline({
-  directory,
-  plan,
-  records,
-  best,
-}: SweepResults): ObjectiveBaseline | undefined {
-  const [split, metric] = plan.objective.metric.split('.');
-  if (split !== 'validation' && split !== 'test') return undefined;
+/** The best trivial baseline of the objective, from the best completed trial that has any. */
+export function objectiveBaseline(results: SweepResults): TrivialBaseline | undefined {
+  const { plan, records, best } = results;
   const others = ranked(plan, records.rows).filter(({ state }) => state === 'completed');
-  const sign = signOf(plan.objective);
   for (const { trial } of [...(best ? [best] : []), ...others].slice(0, READ_TRIALS)) {
-    const ofSeeds = plan.seeds.map(
-      seed => runSummary(directory.runPath({ trial, seed }))?.baselines?.[split] ?? {},
-    ) as Readonly<Record<string, Readonly<Record<string, number | null>> | undefined>>[];
-    const [found] = Object.keys(ofSeeds[0])
-      .flatMap(name => {
-        const values = ofSeeds.map(one => one[name]?.[metric] ?? Number.NaN);
-        const value = values.reduce((sum, one) => sum + one, 0) / values.length;
-        return Number.isFinite(value) ? [{ name, value }] : [];
-      })
-      .toSorted((a, b) => sign * (a.value - b.value));
+    const runs = runsOf(results, trial, plan.seeds).flatMap(run => runSummary(run) ?? []);
+    const found = trivialOver(plan.objective.metric, runs);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -216,7 +252,7 @@ export function objectiveBaseline({
 /** Says that the best trial is no better; undefined if it is, or if there is nothing to compare. */
 export function trivialSentence(
   results: SweepResults,
-  baseline: ObjectiveBaseline | undefined,
+  baseline: TrivialBaseline | undefined,
 ): string | undefined {
   const { plan, best } = results;
   const { objective, repeat_best } = plan;
@@ -328,6 +364,14 @@ const trial = s.namedStruct('summarized_trial', 'A trial.', {
   ),
 });
 
+const baseline = s.namedStruct(
+  'trivial_baseline',
+  'The best trivial baseline of a metric, over the same runs. Absent if no baseline has the metric. Of the objective: over the runs of the best completed trial.',
+  { name: s.text('Such as majority.'), value: s.number('Its value, the mean over the seeds.') },
+);
+
+type TrivialBaseline = s.TypeOf<typeof baseline>;
+
 const finalMetric = s.namedStruct('final_metric', 'A metric of the final weights.', {
   metric: s.text('Such as test.accuracy.'),
   mean: s.number('Mean over the seeds.'),
@@ -339,17 +383,10 @@ const finalMetric = s.namedStruct('final_metric', 'A metric of the final weights
     ),
   ),
   by_seed: s.mapOf(s.number('A value.'), 'Value of each seed.'),
+  baseline: s.optional(baseline),
 });
 
 export type FinalMetric = s.TypeOf<typeof finalMetric>;
-
-const baseline = s.struct(
-  'The best trivial baseline on the objective, from the runs of the best completed trial. Absent if no trial has completed, or if the objective is a training metric.',
-  {
-    name: s.text('Such as majority.'),
-    value: s.number('Its value of the objective, the mean over the seeds.'),
-  },
-);
 
 const importanceShape = s.struct('A parameter.', {
   name: s.text('The parameter.'),
@@ -410,4 +447,3 @@ export const sweepSummary = s.document(
 
 export type SweepSummary = s.TypeOf<typeof sweepSummary>;
 export type SweepState = SweepSummary['status'];
-export type ObjectiveBaseline = s.TypeOf<typeof baseline>;

@@ -171,7 +171,7 @@ function baselinesOf(baselines: Summary['baselines']) {
   });
 }
 
-function gateReport(gate: GateResult) {
+export function gateReport(gate: GateResult) {
   const { value, verdict, reason = null, origin } = gate;
   return { name: gateName(gate), value, required: requiredWords(gate), verdict, reason, place: origin };
 }

@@ -1,9 +1,11 @@
 /** The report of one sweep, from its plan, its journal and the logs of its trials. */
 
 import { relative, sep } from 'node:path';
+import { judgeSeeds } from '../judge/judging/review.js';
 import { readNotes } from '../run/notes.js';
 import {
   readSweepResults,
+  repeatedRuns,
   type SweepResults,
   type SweepSummary,
   summaryOf,
@@ -17,7 +19,7 @@ import { canonical, type Parameter, type Value } from '../sweep/search/space.js'
 import { epochValues } from '../sweep/segment.js';
 import { ranked, sweepCautions, type TrialRow, whyEnded } from '../sweep/trials.js';
 import { counted } from '../util/words.js';
-import { type Fact, factsIn } from './run-report.js';
+import { type Fact, factsIn, gateReport } from './run-report.js';
 
 /** Beyond, the best and an even selection: more lines could not be distinguished. */
 const MAX_TRIALS = 500;
@@ -32,6 +34,9 @@ export function buildSweepReport(path: string) {
   const summary = summaryOf(results);
   const { objective, epochs_trained, baseline = null, metrics = [], importance } = summary;
   const rows = ranked(plan, records.rows);
+  const repeated = summary.status === 'completed' ? repeatedRuns(results) : [];
+  const verdicts = repeated.length > 0 ? judgeSeeds(repeated).verdicts : [];
+  const missed = verdicts.filter(({ gate }) => gate.verdict !== 'passed');
   return {
     kind: 'sweep' as const,
     version: 1 as const,
@@ -43,7 +48,8 @@ export function buildSweepReport(path: string) {
     settings: settingsOf(plan),
     parameters: parametersOf(plan, rows),
     trials: thinned(rows).map(row => trialOf(row, results)),
-    failures: [trivialOf(results, summary)].filter(sentence => sentence !== undefined),
+    failures: [...missed.map(({ sentence }) => sentence), trivialOf(results, summary) ?? []].flat(),
+    gates: verdicts.map(({ seed, gate }) => ({ ...gateReport(gate), seed })),
     cautions: sweepCautions(plan, records.rows),
     baseline,
     best: best?.trial ?? null,

@@ -1,11 +1,13 @@
 /** `repeat`: one config with several seeds, as one experiment; the final metrics of a sweep. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { run } from '../../src/library/train.js';
+import type { Summary } from '../../src/run/summary.js';
 import { readJournal } from '../../src/sweep/journal.js';
 import { outcomesOf } from '../../src/sweep/schedule/records.js';
 import type { Task } from '../../src/sweep/segment.js';
+import { buildSweepReport } from '../../src/view/sweep-report.js';
 import { preloadFor } from '../soak/moments.js';
 import { Workplace } from '../support/cli.js';
 import { train } from '../support/runs.js';
@@ -36,6 +38,7 @@ interface Metric {
   readonly mean: number;
   readonly spread: number;
   readonly interval: unknown;
+  readonly baseline: { readonly name: string; readonly value: number };
   readonly by_seed: Readonly<Record<string, number>>;
 }
 
@@ -63,25 +66,31 @@ t.test('run --repeat trains as many seeds, each like a run of its own', async t 
   t.equal(code, 0);
   t.match(
     stdout,
-    /^\nmetric +mean of 3 seeds +spread\ntest\.loss [\s\S]*\nA 95 % interval needs at least 5 seeds\.\n/,
+    /^\nmetric +mean of 3 seeds +spread +trivial baseline\ntest\.loss [\s\S]*\nA 95 % interval needs at least 5 seeds\.\n/,
   );
   const directory = only(join(output, 'sweeps', 'repeated'));
   t.same(readdirSync(join(directory, 'trials')), ['t0000-s3', 't0000-s4', 't0000-s5']);
   const { metrics }: { metrics: Metric[] } = JSON.parse(
     readFileSync(join(directory, 'summary.json'), 'utf8'),
   );
-  const runs: Awaited<ReturnType<typeof train>>['summary']['metrics'][] = [];
-  for (const seed of [3, 4, 5]) runs.push((await train(work, { ...config, seed })).summary.metrics);
+  const summaries: Summary[] = [];
+  for (const seed of [3, 4, 5]) summaries.push((await train(work, { ...config, seed })).summary);
+  const runs = summaries.map(({ metrics }) => metrics);
+  const baselines = summaries.map(({ baselines }) => baselines);
   const names = (split: 'test' | 'validation') =>
     Object.keys(runs[0][split] ?? {}).map(name => `${split}.${name}`);
   t.same(
     metrics.map(({ metric }) => metric),
     [...names('test'), ...names('validation')],
   );
-  for (const { metric, mean, spread, interval, by_seed } of metrics) {
+  for (const { metric, mean, spread, interval, by_seed, baseline } of metrics) {
     const [split, name] = metric.split('.') as ['test', string];
     const [a, b, c] = runs.map(of => of[split][name]);
     t.same(by_seed, { 3: a, 4: b, 5: c }, metric);
+    const trivial = baselines.map(of => of?.[split]?.mean?.[name] as number);
+    const expected = trivial.reduce((sum, value) => sum + value, 0) / 3;
+    t.match(baseline, { name: 'mean' });
+    t.ok(Math.abs(baseline.value - expected) < 1e-12, `the baseline of ${metric}`);
     const center = (a + b + c) / 3;
     t.ok(Math.abs(mean - center) < 1e-12, 'mean');
     const variance = ((a - center) ** 2 + (b - center) ** 2 + (c - center) ** 2) / 2;
@@ -91,6 +100,91 @@ t.test('run --repeat trains as many seeds, each like a run of its own', async t 
   const compared = await work.cellrun('compare', join(directory, 'trials'));
   t.match(compared, { code: 0, stdout: /mean of 3 seeds/ });
   t.match(await work.cellrun('sweep', 'resume', directory), { code: 0, stdout: /mean of 3 seeds/ });
+});
+
+/** Rows that are sequences of one step, with their classes. */
+const table = {
+  kind: 'csv',
+  path: work.file(
+    'rows.csv',
+    `id,a,label\n${Array.from({ length: 40 }, (_, i) => `r${i},${i},${i % 2 ? 'x' : 'y'}\n`).join('')}`,
+  ),
+  id: 'id',
+  features: ['a'],
+  target: 'label',
+  target_kind: 'class',
+  normalize: 'standard',
+  test: { fraction: 0.25 },
+  validation: { fraction: 0.2 },
+};
+const drawn = { ...config, name: 'drawn', dataset: table, loss: { kind: 'cross_entropy' } };
+
+/** The names of the sequences in a run's splits. */
+async function splitsIn(run: string): Promise<string[][]> {
+  const predicted = ['train', 'validation', 'test'].map(async split => {
+    const { stdout } = await work.cellrun('predict', run, '--split', split, '--format', 'jsonl');
+    return stdout
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line).id);
+  });
+  return Promise.all(predicted);
+}
+
+/** A sweep of two learning rates over data with drawn splits: its runs and their splits. */
+async function swept(dataset: object, more: object) {
+  const base = work.config({ ...drawn, dataset: { ...table, ...dataset } });
+  const parameters = { 'optimizer.learning_rate': [0.01, 0.05] };
+  const directory = await sweepInProcess(work, sweep({ base, parameters, ...more }), work.folder());
+  const trials = join(directory, 'trials');
+  const runs = readdirSync(trials).map(name => join(trials, name));
+  return { directory, runs, splits: await Promise.all(runs.map(splitsIn)) };
+}
+
+t.test('all seeds have the splits of the first, unless each draws its own', async t => {
+  const alone: string[][][] = [];
+  for (const seed of [7, 8])
+    alone.push(await splitsIn((await train(work, { ...drawn, seed })).summary.directory));
+  t.notSame(alone[0][2], alone[1][2], 'single runs draw theirs with their seeds');
+  const seeds = { seeds: [7, 8], parameters: {}, repeat_best: undefined };
+  const same = await swept({}, seeds);
+  t.same(same.splits, [alone[0], alone[0]]);
+  t.same((await swept({ seed: 8 }, seeds)).splits, [alone[1], alone[1]], 'a seed of its own');
+  const each = await swept({ seed: 'run' }, seeds);
+  t.same(each.splits, alone);
+  const status = async (path: string) => (await work.cellrun('sweep', 'status', path)).stdout;
+  t.match(await status(same.directory), '\nAll seeds have the splits of seed 7.\n');
+  t.match(await status(each.directory), '\nEach seed has splits of its own.\n');
+  const given = await swept({ test: { column: 'id', is: ['r1', 'r2'] }, validation: undefined }, seeds);
+  t.notMatch(await status(given.directory), /splits/, 'nothing is drawn');
+  // one of them has the seed of the splits as its own
+  const file = join(work.folder(), 'pinned.json');
+  const reviewed = await work.cellrun('review', ...same.runs, '--pin', file, '--json');
+  t.match(JSON.parse(reviewed.stdout), { groups: [{ seeds: [7, 8] }] });
+});
+
+t.test('new seeds of the best trial have the splits of the search, and alone count', async t => {
+  const { directory, runs, splits } = await swept({}, {});
+  t.equal(runs.length, 4);
+  for (const found of splits) t.same(found, splits[0]);
+  const { best, repeats }: { best: { trial: number; runs: string[] }; repeats: string[] } = JSON.parse(
+    readFileSync(join(directory, 'summary.json'), 'utf8'),
+  );
+  const id = basename(best.runs[0]);
+  const review = JSON.parse((await work.cellrun('review', directory, '--json')).stdout);
+  const [group] = review.groups.filter(({ seeds }: { seeds: number[] }) => seeds.includes(1));
+  t.match(group, { seeds: [1, 2], left_out: [{ run_id: id, reason: /only the new seeds count$/ }] });
+  const alone = JSON.parse((await work.cellrun('review', best.runs[0], '--json')).stdout);
+  t.match(alone.groups, [{ seeds: [0], left_out: [] }]);
+  const other = runs.find(run => !run.includes(`t000${best.trial}`)) as string;
+  const { sides, notes } = JSON.parse((await work.cellrun('compare', directory, other, '--json')).stdout);
+  t.match(sides, [{ name: `${directory} (trial ${best.trial})`, seeds: [1, 2] }, { seeds: [0] }]);
+  t.same(
+    sides[0].runs.map((run: { directory: string }) => run.directory),
+    repeats,
+  );
+  t.same(notes, []);
 });
 
 t.test('the key `repeat` does the same, and the gates of all seeds count', async t => {
@@ -106,6 +200,13 @@ t.test('the key `repeat` does the same, and the gates of all seeds count', async
     stdout,
     /Gate test\.loss over seeds passed: .* <= 100\.\nSeed 0: Gate test\.loss failed: .*\nSeed 1: Gate/,
   );
+  const { gates: judged, failures } = buildSweepReport(only(join(output, 'sweeps', 'repeated')));
+  t.match(judged, [
+    { seed: null, name: 'test.loss over seeds', verdict: 'passed' },
+    { seed: 0, name: 'test.loss', verdict: 'failed' },
+    { seed: 1, name: 'test.loss', verdict: 'failed' },
+  ]);
+  t.match(failures, [/^Seed 0: Gate test\.loss failed/, /^Seed 1: Gate/], 'the report begins with them');
   const single = await work.cellrun('run', file, '--repeat', '1', '--output', output);
   t.match(single, { code: 3, stdout: /^Test mean absolute error/ });
 });
@@ -117,7 +218,11 @@ t.test('the directory of several seeds is no run, and without gates its review s
   for (const verb of ['predict', 'evaluate', 'resume'])
     t.match(
       await work.cellrun(verb, directory),
-      { code: 2, stderr: /this is a sweep, not a run\n.*expected: .*\n.*did you mean .*trials\/t0000-s1\?/ },
+      {
+        code: 2,
+        stderr:
+          /this directory has a run for each seed\n.*the run of one seed: .*t0000-s0, .*t0000-s1; for all/,
+      },
       verb,
     );
   const { stdout } = await work.cellrun('review', directory);
@@ -148,7 +253,7 @@ t.test('a sweep shows validation for all trials, and the test split for the best
   const [table, metrics] = swept.stdout.split('\n\n');
   t.match(table, /validation\.loss/);
   t.notMatch(table, /test\./);
-  t.match(metrics, /^metric +value\ntest\.loss /);
+  t.match(metrics, /^metric +value +trivial baseline\ntest\.loss /);
   const directory = only(join(output, 'sweeps', 'repeated'));
   const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
   const [best] = summary.best.runs;
@@ -189,7 +294,10 @@ t.test('repeat_best trains the best trial with new seeds, over which its metrics
     values.push(alone.summary.metrics.test?.loss as number);
   }
   t.match(summary.metrics[0], { metric: 'test.loss', by_seed: { 1: values[0], 2: values[1] } });
-  t.match(stdout, /\nThe best trial with 2 new seeds:\nmetric +mean of 2 seeds +spread\ntest\.loss /);
+  t.match(
+    stdout,
+    /\nThe best trial with 2 new seeds:\nmetric +mean of 2 seeds +spread +trivial baseline\ntest\.loss /,
+  );
   t.match(
     stderr,
     new RegExp(`trial ${trial} is the best; training it with 2 new seeds\nbest trial, seed 1: `),

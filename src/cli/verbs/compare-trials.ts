@@ -7,6 +7,7 @@ import {
   objectiveBaseline,
   readSweepResults,
   type SweepResults,
+  splitsSentence,
   trialTable,
   trivialSentence,
 } from '../../sweep/results.js';
@@ -57,22 +58,28 @@ export function bestMetrics(results: SweepResults, io: Io): string {
   const { seeds, repeat_best } = results.plan;
   const head = repeat_best ? `The best trial with ${counted(repeat_best.length, 'new seed')}:\n` : '';
   const count = (repeat_best ?? seeds).length;
-  const note = count > 1 && count < MIN_VALUES ? `A 95 % interval needs at least ${MIN_VALUES} seeds.\n` : '';
-  return `\n${head}${formatTable(metricsTable(metrics), 'text', widthOf(io))}${note}`;
+  const few = count < MIN_VALUES ? `A 95 % interval needs at least ${MIN_VALUES} seeds.` : '';
+  const notes = count > 1 ? [splitsSentence(results), few].filter(Boolean) : [];
+  const table = formatTable(metricsTable(metrics), 'text', widthOf(io));
+  return `\n${head}${table}${notes.map(note => `${note}\n`).join('')}`;
 }
 
 function paragraph(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
 }
 
-/** The value of the trivial baseline, with a warning if the best trial is no better. */
+/** The trivial baseline, unless it is beside the final metrics; a warning if no trial is better. */
 function baselines(results: SweepResults): string[] {
+  const { metric } = results.plan.objective;
   const baseline = objectiveBaseline(results);
   if (baseline === undefined) return [];
+  const isShown = finalMetrics(results).some(final => final.metric === metric && final.baseline);
   const value = Number(baseline.value.toPrecision(5));
-  const line = `trivial baseline: ${results.plan.objective.metric} ${value} (${baseline.name})`;
   const trivial = trivialSentence(results, baseline);
-  return trivial === undefined ? [line] : [line, `warning: ${trivial}`];
+  return [
+    ...(isShown ? [] : [`trivial baseline: ${metric} ${value} (${baseline.name})`]),
+    ...(trivial === undefined ? [] : [`warning: ${trivial}`]),
+  ];
 }
 
 function betterWithFewerEpochs({ plan, records, best }: SweepResults): string[] {

@@ -37,7 +37,8 @@ export const verb = defineVerb({
   help: `
 Each path is a run, an experiment directory or a sweep. Runs that differ only in their seed are
 replicates and form one side; runs of other configs form sides of their own. Every side is compared
-with the first, seed by seed. Trials of one sweep are compared like the sweep, without the others.
+with the first, seed by seed. A sweep is one side: the runs of its best trial, with the new seeds of
+\`repeat_best\` if it has them. To compare other trials, name them.
 
 A single sweep is listed trial by trial, best first. Trials that were trained for more epochs come
 before those with fewer: values after different numbers of epochs are not comparable.`,

@@ -6,7 +6,6 @@ import type { LoadedExperiment } from '../../config/index.js';
 import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepModels } from '../../library/validate.js';
-import { gateSentence } from '../../run/gates.js';
 import { checkNotesChange } from '../../run/notes.js';
 import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
 import { isSweepFile, type SweepFlags } from '../../sweep/config/read.js';
@@ -18,7 +17,7 @@ import { openSlurm } from '../../sweep/launchers/slurm.js';
 import {
   isRepetition,
   parameterFields,
-  repeatsOf,
+  repeatedRuns,
   type SweepResults,
   summaryOf,
   writeResults,
@@ -145,9 +144,9 @@ async function runToEnd(
       view.end();
       const results = print(directory, options, io);
       if (result.end === 'interrupted') io.err(hint);
-      const judged = isRepetition(directory.plan) ? [directory.path] : repeatsOf(results);
+      const judged = repeatedRuns(results);
       const isJudged = result.exitCode === EXIT.done && judged.length > 0;
-      return isJudged ? judgeSeeds(judged, options, io) : result.exitCode;
+      return isJudged ? judge(judged, options, io) : result.exitCode;
     });
   } catch (error) {
     view?.end();
@@ -159,24 +158,16 @@ async function runToEnd(
   }
 }
 
-/**
- * Judges the gates of runs with several seeds. Prints those over seeds, and those of a
- * single run that did not pass.
- */
-async function judgeSeeds(paths: readonly string[], { json }: SweepRunOptions, io: Io): Promise<ExitCode> {
-  const { reviewRuns } = await import('../../judge/judging/review.js');
-  const { review } = reviewRuns(paths, { gates: [] });
-  const missed = review.runs.flatMap(({ seed, gates }) =>
-    gates.filter(({ verdict }) => verdict !== 'passed').map(gate => `Seed ${seed}: ${gateSentence(gate)}\n`),
-  );
-  const sentences = [
-    ...review.groups.flatMap(({ gates }) => gates).map(gate => `${gateSentence(gate)}\n`),
-    ...missed,
-  ];
-  for (const sentence of sentences)
-    if (json) io.err(sentence);
-    else io.out(sentence);
-  return review.exit_code as ExitCode;
+/** Prints the gates over seeds, and those of single runs that did not pass. */
+async function judge(runs: readonly string[], { json }: SweepRunOptions, io: Io): Promise<ExitCode> {
+  const { judgeSeeds } = await import('../../judge/judging/review.js');
+  const { verdicts, exitCode } = judgeSeeds(runs);
+  for (const { seed, gate, sentence } of verdicts) {
+    if (seed !== null && gate.verdict === 'passed') continue;
+    if (json) io.err(`${sentence}\n`);
+    else io.out(`${sentence}\n`);
+  }
+  return exitCode;
 }
 
 function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): SweepResults {

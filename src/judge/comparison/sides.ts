@@ -5,13 +5,12 @@
 import { relative, resolve } from 'node:path';
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { flatValues, schemaAt } from '../../config/schema/schema.js';
-import { kindOf, runsAt, sweepFolder } from '../../run/find.js';
+import { type Found, kindOf, runsAt, sweepFolder } from '../../run/find.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
-import { readSweepResults } from '../../sweep/results.js';
-import { seedsOf } from '../../sweep/trials.js';
-import { caught, forAll, UserError } from '../../util/errors.js';
+import { readSweepResults, runsOfResult } from '../../sweep/results.js';
+import { caught, forAll, UserError, usageError } from '../../util/errors.js';
 import {
   earlierValues,
   keysApart,
@@ -26,8 +25,6 @@ import type { Comparison, ConfigDifference, FactDifference } from './document.js
 export interface Group {
   readonly argument: string;
   readonly runs: readonly RunRecord[];
-  /** Directories of the runs that come first: for a sweep, those of its best trial. */
-  readonly first?: ReadonlySet<string>;
 }
 
 export interface Side {
@@ -48,17 +45,17 @@ export function distinguishingRuns(side: Side): readonly PlacedRun[] {
   return counted.length > 0 ? counted : side.runs;
 }
 
-/** The best trial comes first, then sides with runs that count, by the values that differ. */
+/** Sides with runs that count come first, by the values that differ. */
 export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; readonly notes: string[] } {
   const notes: string[] = [];
   const sides: Side[] = [];
-  for (const { argument, runs, first = NONE } of groups) {
+  for (const { argument, runs } of groups) {
     const parts = replicatesOf(runs.map(placed));
     const keys = keysApart(parts);
-    const ranked = parts.toSorted((a, b) => rankOf(a, first) - rankOf(b, first) || compareParts(a, b, keys));
+    const ranked = parts.toSorted((a, b) => rankOf(a) - rankOf(b) || compareParts(a, b, keys));
     if (parts.length > 1)
       notes.push(
-        `${argument} has runs of ${parts.length} configs, which differ in ${keys.join(', ')}; each is compared as its own side${orderOf(ranked, first)}`,
+        `${argument} has runs of ${parts.length} configs, which differ in ${keys.join(', ')}; each is compared as its own side${orderOf(ranked)}`,
       );
     for (const part of ranked)
       sides.push({ id: idOf(sides.length), name: nameOf(argument, part, keys), runs: counting(part.runs) });
@@ -67,8 +64,6 @@ export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; rea
 }
 
 type Part = Replicates<PlacedRun>;
-
-const NONE: ReadonlySet<string> = new Set();
 
 function nameOf(argument: string, { values }: Part, keys: readonly string[]): string {
   const words = keys.map(key => `${key}=${wordOf(values.get(key))}`);
@@ -80,15 +75,12 @@ function wordOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function rankOf({ runs }: Part, first: ReadonlySet<string>): number {
-  if (runs.some(({ record }) => first.has(record.directory.path))) return 0;
-  return runs.some(({ leftOut }) => leftOut === null) ? 1 : 2;
+function rankOf({ runs }: Part): number {
+  return runs.some(({ leftOut }) => leftOut === null) ? 0 : 1;
 }
 
-function orderOf(ranked: readonly Part[], first: ReadonlySet<string>): string {
-  const ranks = ranked.map(part => rankOf(part, first));
-  if (ranks[0] === 0) return ", the best trial's the first";
-  return ranks[0] < ranks[ranks.length - 1] ? ', sides without usable runs last' : '';
+function orderOf(ranked: readonly Part[]): string {
+  return rankOf(ranked[0]) < rankOf(ranked[ranked.length - 1]) ? ', sides without usable runs last' : '';
 }
 
 function compareParts(a: Part, b: Part, keys: readonly string[]): number {
@@ -127,12 +119,11 @@ function idOf(index: number): string {
 
 /** Of runs that cannot be read, it returns the errors. */
 export function readGroups(paths: readonly string[]) {
-  const found = forAll(paths, runsAt);
   const leftOut: Comparison['left_out'][number][] = [];
   const errors: UserError[] = [];
-  const groups = paths.map((argument, i) => {
+  const groups = forAll(paths, named).map(({ argument, found }) => {
     const runs: RunRecord[] = [];
-    for (const { path: run } of found[i]) {
+    for (const { path: run } of found) {
       const read = caught(() => Run.read(run));
       if (read instanceof UserError) {
         errors.push(read);
@@ -143,7 +134,7 @@ export function readGroups(paths: readonly string[]) {
         leftOut.push({ run, reason: 'it ended before training started' });
       else runs.push(read);
     }
-    return { argument, runs, first: bestRuns(argument) };
+    return { argument, runs };
   });
   const whole = groups.filter(({ runs }) => runs.length > 0);
   return { groups: withTrialsTogether(whole), leftOut, errors };
@@ -167,12 +158,17 @@ function withTrialsTogether(groups: readonly Group[]): Group[] {
   });
 }
 
-/** One per seed; empty if `path` is no sweep, or has no best trial yet. */
-function bestRuns(path: string): ReadonlySet<string> {
-  if (kindOf(path) !== 'sweep') return new Set();
-  const { directory, plan, best } = readSweepResults(path);
-  if (best === undefined) return new Set();
-  return new Set(seedsOf(plan).map(seed => directory.runPath({ trial: best.trial, seed })));
+/** The runs that `path` names; of a sweep, those that its result is measured on. */
+function named(path: string): { readonly argument: string; readonly found: readonly Found[] } {
+  const found = runsAt(path);
+  if (kindOf(path) !== 'sweep') return { argument: path, found };
+  const results = readSweepResults(path);
+  const ofResult = new Set(runsOfResult(results));
+  const counted = found.filter(run => ofResult.has(run.path));
+  const which = results.records.rows.length > 1 ? ` (trial ${results.best?.trial})` : '';
+  if (counted.length > 0) return { argument: `${path}${which}`, found: counted };
+  const expected = 'a sweep with a result, or runs of its trials';
+  throw usageError('compare/no-result', 'this sweep has no best trial yet', { file: path, expected });
 }
 
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
@@ -197,8 +193,9 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
 }
 
 /** True if the seed determines the test split. */
-function drawsTest({ test_fraction, test }: Readonly<Record<string, Json>>): boolean {
+function drawsTest({ seed, test_fraction, test }: Readonly<Record<string, Json>>): boolean {
   const { fraction, count, select } = Object(test);
+  if (typeof seed === 'number') return false;
   return test_fraction !== undefined || (select !== 'last' && (fraction ?? count) !== undefined);
 }
 

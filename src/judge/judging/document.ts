@@ -122,7 +122,7 @@ const group = s.struct('Runs that differ only in their seed.', {
   ),
   left_out: s.list(
     s.struct('A run.', { run_id: s.text('Its id.'), reason: s.text('Which run counts instead.') }),
-    'Runs that do not count because a newer one has the same seed.',
+    'Runs that do not count because a newer one has the same seed, or because their sweep chose the best trial for their value and trained it with new seeds.',
   ),
   runs: s.list(s.text({}), 'Ids of the runs that count.'),
   seeds: s.list(s.nullable(s.integer({})), 'Their seeds.'),

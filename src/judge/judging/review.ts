@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { type Baseline, readBaseline } from '../../run/baseline.js';
 import type { Verdict } from '../../run/events.js';
 import { runPaths } from '../../run/find.js';
-import type { WrittenGate } from '../../run/gates.js';
+import { gateSentence, type WrittenGate } from '../../run/gates.js';
 import { caught, type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
 import { keysApart, replacedRuns, replicatesOf } from '../deciding.js';
 import { compareWith, type Limits, pin } from './baselines.js';
@@ -70,6 +70,20 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
   return { review, curves: runs.map(({ curves }) => curves) };
 }
 
+/** Judges runs of several seeds by the gates of their config. @returns those over seeds first */
+export function judgeSeeds(paths: readonly string[]) {
+  const { review } = reviewRuns(paths, { gates: [] });
+  const gates = [
+    ...review.groups.flatMap(({ gates }) => gates.map(gate => ({ seed: null, gate }))),
+    ...review.runs.flatMap(({ seed, gates }) => gates.map(gate => ({ seed, gate }))),
+  ];
+  const verdicts = gates.map(({ seed, gate }) => {
+    const sentence = gateSentence(gate);
+    return { seed, gate, sentence: seed === null ? sentence : `Seed ${seed}: ${sentence}` };
+  });
+  return { verdicts, exitCode: review.exit_code };
+}
+
 function reviewGroup(
   all: readonly ReviewedRun[],
   gates: readonly WrittenGate[],
@@ -78,12 +92,17 @@ function reviewGroup(
 ): Omit<GroupReview, 'distinct'> {
   const limits = { max_drop, max_regress };
   const replaced = replacedRuns(all.map(({ record }) => record));
-  const members = all.filter(({ record }) => !replaced.has(record));
+  const reasonOf = ({ record, leftOut }: ReviewedRun) => replaced.get(record) ?? leftOut;
+  const counted = all.filter(run => reasonOf(run) === null);
+  // named alone, a run counts
+  const members = counted.length > 0 ? counted : all.filter(({ record }) => !replaced.has(record));
   return {
     name: members[0].facts.name,
     runs: members.map(({ facts }) => facts.run_id),
     seeds: members.map(({ facts }) => facts.seed),
-    left_out: [...replaced].map(([{ id }, reason]) => ({ run_id: id, reason })),
+    left_out: all
+      .filter(run => !members.includes(run))
+      .map(run => ({ run_id: run.record.id, reason: reasonOf(run) ?? '' })),
     gates: judgeGroup(members, gates),
     ...(baseline &&
       file !== undefined && {

@@ -50,6 +50,8 @@ export function reviewedRun(path: string, more?: Doubt) {
     doubt: damage ? { reason: `its ${damage.file} ${damage.what}`, isDamage: true } : more,
     // why it is not judged; see trials.ts
     notJudged: null as string | null,
+    // why it does not count among other seeds
+    leftOut: null as string | null,
     last: (metric: string) => summary && lastValue(summary, metric),
     best: (metric: string) => best.get(metric),
   };

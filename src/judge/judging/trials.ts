@@ -5,7 +5,7 @@
 import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
 import { STATE_WORDS } from '../../run/run.js';
-import { readSweepResults, type SweepResults } from '../../sweep/results.js';
+import { readSweepResults, runsOfResult, type SweepResults } from '../../sweep/results.js';
 import {
   changedFiles,
   missingRuns,
@@ -27,6 +27,8 @@ interface KnownSweep {
   readonly rows: ReadonlyMap<string, TrialRow>;
 }
 
+const CHOSEN = 'its sweep chose the trial for this value, so only the new seeds count';
+
 /** Reads the sweeps of the runs that it is asked about, each once. */
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
@@ -40,7 +42,9 @@ export class Trials {
     const cautions = [...facts.cautions, ...ofSweep];
     const reason = contradiction(run, trial);
     const doubt = run.doubt ?? (reason === undefined ? undefined : { reason, isDamage: true });
-    return { ...run, asked, facts: { ...facts, cautions }, doubt, notJudged: notJudged(run, trial) };
+    const isReplaced = row === best && row.repeats.length > 0;
+    const leftOut = isReplaced && !runsOfResult(trial).includes(facts.directory) ? CHOSEN : null;
+    return { ...run, asked, facts: { ...facts, cautions }, doubt, notJudged: notJudged(run, trial), leftOut };
   }
 
   get reviews(): SweepReview[] {

@@ -97,7 +97,7 @@ function spans(report: RunReport): readonly string[] {
   ];
 }
 
-const GATES: readonly Column<RunReport['gates'][number]>[] = [
+export const GATES: readonly Column<RunReport['gates'][number]>[] = [
   { name: 'metric', show: ({ name }) => name },
   { name: 'value', show: ({ value }) => <Value metric="gate" value={value} /> },
   { name: 'required', show: ({ required }) => required },

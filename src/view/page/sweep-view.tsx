@@ -20,6 +20,7 @@ import {
 } from './components.js';
 import { LINE, Mark, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { MAX_COMPARED } from './run-list.js';
+import { GATES } from './run-view.js';
 import { measuredScale, NO_VALUE, numeric, parameterScale, type Scale, spaced } from './scales.js';
 
 const STATES = ['completed', 'pruned', 'paused', 'running', 'stopped', 'diverged', 'failed'] as const;
@@ -65,6 +66,11 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
         <p>No trial has begun yet.</p>
       ) : (
         <>
+          <TableSection
+            title={hasParameters ? 'Gates of the best trial' : 'Gates'}
+            columns={GATES_OF_SEEDS}
+            rows={report.gates}
+          />
           <FinalMetrics report={report} />
           <Key report={report} />
           {hasParameters && (
@@ -105,6 +111,11 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
   );
 }
 
+const GATES_OF_SEEDS: readonly Column<SweepReport['gates'][number]>[] = [
+  { name: 'seed', isText: true, show: ({ seed }) => seed ?? 'all' },
+  ...GATES,
+];
+
 function SweepHead({ report, total }: { readonly report: SweepReport; readonly total: number }) {
   const { reason, started, objective, best, trials, epochs, duration_s: seconds, baseline } = report;
   const { metric } = objective;
@@ -134,10 +145,21 @@ function SweepHead({ report, total }: { readonly report: SweepReport; readonly t
   );
 }
 
+type Metric = SweepReport['metrics'][number];
+
+const BASELINE: Column<Metric> = {
+  name: 'trivial baseline',
+  show: ({ metric, baseline }) =>
+    baseline && (
+      <>
+        <Value metric={metric} value={baseline.value} /> <small>{baseline.name}</small>
+      </>
+    ),
+};
+
 /** Final metrics of the best trial, over its seeds. */
 function FinalMetrics({ report: { metrics, parameters } }: { readonly report: SweepReport }) {
   const seeds = Object.keys(metrics[0]?.by_seed ?? {});
-  type Metric = SweepReport['metrics'][number];
   const measured = (title: string, of: (row: Metric) => number | null | undefined): Column<Metric> => ({
     name: title,
     show: row => <Value metric={row.metric} value={of(row) ?? undefined} />,
@@ -159,6 +181,7 @@ function FinalMetrics({ report: { metrics, parameters } }: { readonly report: Sw
         { name: 'metric', isText: true, show: ({ metric }) => words(metric) },
         ...(seeds.length > 1 ? overSeeds : []),
         ...seeds.map(seed => measured(`seed ${seed}`, ({ by_seed }) => by_seed[seed])),
+        ...(metrics.some(({ baseline }) => baseline) ? [BASELINE] : []),
       ]}
       rows={metrics}
       keyOf={({ metric }) => metric}
