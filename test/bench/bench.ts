@@ -7,6 +7,7 @@ import { allCases, type BenchCase, quickCases } from './cases.js';
 import { measureCalibrated } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureList, measureRun } from './dashboard.js';
+import { measureBeam } from './decoding.js';
 import { measureFromDisk } from './from-disk.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
@@ -49,6 +50,8 @@ const FIGURES: readonly (readonly [
   ['whole/suggestion', 'whole', ({ rounds }) => measureSuggestion(rounds)],
   ['whole/trial', 'whole', ({ threads, rounds }) => measureTrial(threads, rounds)],
   ['whole/parallel-trials', 'whole', ({ rounds }) => measureParallel(rounds)],
+  ['whole/beam-ctc', 'whole', ({ threads, rounds }) => measureBeam('ctc', threads, rounds)],
+  ['whole/beam-decoder', 'whole', ({ threads, rounds }) => measureBeam('decoder', threads, rounds)],
   ['whole/review', 'whole', ({ rounds }) => measureReview(rounds)],
   ['whole/predict', 'whole', () => measurePredict('csv', 'whole/predict')],
   ['whole/predict-jsonl', 'whole', () => measurePredict('jsonl', 'whole/predict-jsonl')],
