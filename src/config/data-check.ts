@@ -379,7 +379,7 @@ function* markerWarnings(
   const markers = [...new Set(found.flatMap(column => column.markers ?? []))];
   const which = named(found, column => column.markers?.join(', ') ?? '');
   const message = `columns have numbers far from all others, which look like missing values: ${which}`;
-  const isTable = ['csv', 'parquet', 'forecast'].includes(experiment.dataset.kind);
+  const isTable = 'delimiter' in experiment.dataset;
   const expected = isTable
     ? `\`missing: { markers: [${markers.join(', ')}] }\` in \`dataset\` if they mean missing values`
     : 'no value (NaN, or null in JSON) and `dataset.missing` if they mean missing values';

@@ -458,11 +458,9 @@ export class TableReader implements TableHandlers {
   }
 
   private addSplit(text: string, column: number): CellProblem | undefined {
-    const { splits, splitValues } = this.rows;
-    splits.push(splitValues.code(this.textOf(text, column)));
-    // nan may be a text that is read
-    const isHole = this.columns.level === undefined ? isMissing(text) : text === '';
-    return isHole ? place => missingCell(text, place) : undefined;
+    this.rows.splits.push(this.rows.splitValues.code(this.textOf(text, column)));
+    const isText = this.columns.level !== undefined;
+    return (isText ? text === '' : isMissing(text)) ? place => missingCell(text, place) : undefined;
   }
 
   /** The text of a cell as CSV has it. */

@@ -1,4 +1,7 @@
-/** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
+/**
+ * Dataset kinds `csv`, `parquet`, `conllu` and `ts`: columns by name; the rows of a group form one
+ * sequence.
+ */
 
 import { damagedErrors } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
@@ -36,6 +39,7 @@ import {
   columnOf,
   ElapsedTimes,
   elapsedNumbers,
+  type Feature,
   featureLeaks,
   featureOf,
   knownCategories,
@@ -50,8 +54,8 @@ import { symbolReader, symbolsOf } from './vocabulary.js';
 
 const settings = key.section(
   {
-    kind: key.choice(['csv', 'parquet'], {
-      description: 'A table with named columns, in either format.',
+    kind: key.choice(['csv', 'parquet', 'conllu', 'ts'], {
+      description: 'A table with named columns, in one of these formats.',
       examples: ['csv'],
       required: true,
     }),
@@ -146,7 +150,7 @@ const settings = key.section(
   },
   {
     description:
-      'A table with named columns: CSV with a header, or Parquet, which needs the npm package hyparquet. Each of the two kinds reads both formats. Features and target are columns, chosen by name. With `sequence.group`, the rows of a group form one sequence.',
+      'A table with named columns: CSV with a header, Parquet, which needs the npm package hyparquet, CoNLL-U of treebanks, or `.ts` of the UCR and UEA archives. Each of these kinds reads all formats. Features and target are columns, chosen by name. With `sequence.group`, the rows of a group form one sequence.',
     rules: {
       allOf: [
         key.when(
@@ -370,14 +374,20 @@ function featuresOf({ features, static_features = [], missing: ofAll, sequence =
   return [...ofSteps, ...time, ...staticsOf(static_features, ofAll)];
 }
 
+/** True for the vectors of whole words at each step. */
+function readsWhole({ embedding, suffix, isStatic }: Feature): boolean {
+  return embedding !== undefined && suffix === undefined && !isStatic;
+}
+
 function columnsOf(config: CsvConfig) {
-  const { level, target_kind, sequence, id, delimiter, date_format, target } = config;
+  const { kind, level, target_kind, sequence, id, delimiter, date_format, target } = config;
   const features = featuresOf(config);
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file, per_step, resample } = sequence ?? {};
   // steps of several rows have no text
-  const symbol = resample ? -1 : features.findIndex(one => one.embedding !== undefined && !one.isStatic);
+  const symbol = resample ? -1 : features.findIndex(readsWhole);
   return {
+    kind,
     delimiter,
     dateFormat: date_format,
     features: features.map((feature, i) => ({ ...columnOf(feature), isSymbol: i === symbol })),

@@ -28,6 +28,8 @@ export interface FeatureColumn extends NamedColumn {
   /** Absent: numbers. */
   readonly encode?: Encoding | undefined;
   readonly calendar?: readonly CalendarFeature[] | undefined;
+  /** Number of characters at the end of a category that count; absent: all. */
+  readonly suffix?: number | undefined;
   /** True for the first embedded column: its texts are the symbols of steps in predictions. */
   readonly isSymbol?: boolean;
   /** True if a model learns to read values that the training split does not have. */
@@ -54,10 +56,11 @@ export function featureOf(
   path: readonly (string | number)[],
   ofAll: MissingCells | undefined,
 ) {
-  const { column, encode, calendar, size, min_count, missing }: FeatureKeys =
+  const { column, encode, calendar, size, min_count, suffix, missing }: FeatureKeys =
     typeof given === 'string' ? { column: given } : given;
   return {
-    ...{ column, encode, calendar, isStatic: path[0] === 'static_features', isTime: path[0] === 'sequence' },
+    ...{ column, encode, calendar, suffix },
+    ...{ isStatic: path[0] === 'static_features', isTime: path[0] === 'sequence' },
     embedding: size === undefined ? undefined : { size, minCount: min_count ?? 1 },
     missing: ofAll || missing ? { ...ofAll, ...missing } : undefined,
     keyPath: ['dataset', ...path],
@@ -82,10 +85,10 @@ export function featureLeaks(
   targets: readonly string[],
   what: string,
 ): ConfigDiagnostic[] {
-  // a date may be read in several ways
+  // a date or a word may be read in several ways
   const forms = new Set<string>();
-  return features.flatMap(({ column: name, encode, keyPath }): ConfigDiagnostic[] => {
-    const form = JSON.stringify([name, encode]);
+  return features.flatMap(({ column: name, encode, suffix, keyPath }): ConfigDiagnostic[] => {
+    const form = JSON.stringify([name, encode, suffix]);
     const isTwice = forms.has(form);
     forms.add(form);
     if (isTwice)
@@ -145,8 +148,9 @@ export function numbersOf(columns: readonly FeatureColumn[]): StepNumber[] {
 }
 
 /** Names of the numbers that a column has in each step. */
-function numberNames({ name, encode, calendar = [] }: FeatureColumn): string[] {
+function numberNames({ name, encode, calendar = [], suffix }: FeatureColumn): string[] {
   if (encode === 'calendar') return calendarNames(calendar).map(part => `${name} ${part}`);
+  if (suffix !== undefined) return [`${name} suffix`];
   return [encode === 'elapsed' ? `${name} elapsed` : name];
 }
 
@@ -166,7 +170,7 @@ export function cellReaders(
   const dateKey = orderKey(false);
   const timeOf = (text: string) => dateKey(isoDate(text) ?? '');
   return columns.map((column, i) => {
-    const { encode, calendar = [], isMissing = text => text === '' } = column;
+    const { encode, calendar = [], suffix, isMissing = text => text === '' } = column;
     const dates = (width: number, numbers: (text: string) => readonly number[]): CellReader => ({
       read(text, add) {
         const isHole = isMissing(text);
@@ -184,8 +188,10 @@ export function cellReaders(
       return dates(1, text => [isNumberCell(text, dateFormat) ? Number(text) : secondsOf(text)]);
     }
     if (encode === undefined) return undefined;
+    const own =
+      suffix === undefined ? categoryOf : (text: string) => Array.from(text).slice(-suffix).join('');
     return {
-      read: (text, add) => void add(category(i, isMissing(text) ? '' : categoryOf(text))),
+      read: (text, add) => void add(category(i, isMissing(text) ? '' : own(text))),
     };
   });
 }

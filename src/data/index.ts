@@ -41,8 +41,8 @@ export * from './summary.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
 
 const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, synthetic };
-// a Parquet table is described like CSV
-const kinds = { ...described, parquet: csv };
+// other formats of tables are described like CSV
+const kinds = { ...described, parquet: csv, conllu: csv, ts: csv };
 
 type Kinds = typeof kinds;
 

@@ -118,15 +118,24 @@ const TABLES: readonly PreparedBy[] = [
   },
   {
     file: 'motions.ts',
-    dataset: { kind: 'jsonl', path: 'motions.jsonl', input: 'steps', target: 'class', per_step: null },
+    dataset: {
+      ...{ kind: 'ts', path: 'motions.ts', sequence: { group: 'case' }, target: 'class' },
+      features: ['x1', 'x2', 'x3', 'x4', 'x5', 'x6'],
+    },
     says: /^target +class \(4 classes\)$/m,
     beats: ['accuracy', 2],
     predicts: 72,
   },
   {
     file: 'sentences.conllu',
-    dataset: { kind: 'jsonl', path: 'sentences.jsonl', input: 'words', target: 'tags', per_step: true },
-    says: /^Wrote sentences\.cellrun\.yaml and sentences\.jsonl$/m,
+    dataset: {
+      ...{ kind: 'conllu', sequence: { group: 'sentence', per_step: true }, target: 'upos' },
+      features: [
+        { column: 'form', encode: 'embedding', size: 16, min_count: 2, suffix: undefined },
+        { column: 'form', encode: 'embedding', size: 16, min_count: 2, suffix: 3 },
+      ],
+    },
+    says: /^features +form, and its last 3 characters$/m,
     beats: ['accuracy', 1.03],
     predicts: 160,
   },
@@ -174,35 +183,11 @@ for (const [file, code, stderr] of REFUSED)
     t.match(await cellrun('init', path, '--from', file), { code, stderr });
   });
 
-t.test('sentences and cases are converted word for word', async t => {
-  const lines = (file: string): string[] => readFileSync(join(folder, file), 'utf8').trim().split('\n');
-  // each sentence has its text in a comment; words of several tokens and empty nodes are not in it
-  const texts = lines('sentences.conllu').flatMap(line => /^# text = (.*)$/.exec(line)?.[1] ?? []);
-  const records = lines('sentences.jsonl').map(line => JSON.parse(line));
-  t.same(
-    records.map(({ words }) => words.join(' ')),
-    texts,
-  );
-  t.match(records[0], { id: '1', tags: ['DET', 'ADJ', 'NOUN', 'VERB', 'DET', 'NOUN', 'ADV', 'PUNCT'] });
-  // six dimensions with colons between them, then the class
-  const cases = lines('motions.ts').filter(line => /^[-\d]/.test(line));
-  const steps = lines('motions.jsonl').map(line => JSON.parse(line));
-  t.same(
-    steps.map(one => [
-      ...Array.from({ length: 6 }, (_, d) => one.steps.map((step: number[]) => step[d])),
-      one.class,
-    ]),
-    cases.map(line => {
-      const [label, ...dimensions] = line.split(':').toReversed();
-      return [...dimensions.toReversed().map(cells => cells.split(',').map(Number)), label];
-    }),
-  );
-});
-
 /** Damaged or unusual files, by name and content. */
 const DAMAGED: readonly (readonly [file: string, content: string, code: number, stderr: RegExp])[] = [
   ['x.conllu', '1\tthe\tDET\n', 5, /^x\.conllu:1:1: a word of CoNLL-U has 10 fields\n/],
-  ['x.ts', '@classLabel true a b\n1,2:a\n', 5, /^x\.ts:1:1: the file has no line @data\n/],
+  ['x.ts', '@classLabel true a b\n', 5, /^x\.ts: the file has no line @data\n/],
+  ['w.ts', '@classLabel true a b\n1,2:a\n', 5, /^w\.ts:2:1: a line before @data does not start with @\n/],
   [
     'y.ts',
     '@timeStamps true\n@data\n(0,1):a\n',
@@ -213,9 +198,8 @@ const DAMAGED: readonly (readonly [file: string, content: string, code: number, 
     'z.ts',
     '@classLabel true a b\n@data\n1,2:3:a\n',
     5,
-    /^z\.ts:3:1: the dimensions of a case differ in length/,
+    /^z\.ts:3:1: the dimensions of the case differ in length/,
   ],
-  ['v.ts', '@data\n1,2:3,4\n', 5, /^v\.ts:1:1: the cases have no class and no number\n/],
   [
     'x.jsonl',
     '{"id":1}\n{"id":2}\n',

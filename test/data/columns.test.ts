@@ -278,7 +278,9 @@ t.test('tagging with a word and its ending', async t => {
       const [sentence, step] = [first + Math.floor(i / 5), i % 5];
       const [stem, ending] = [(7 * sentence + 3 * step) % 11, (sentence * 5 + step * step) % 4];
       const tag = (ending + Number((stem + step) % 5 === 0)) % 4;
-      return { sentence, step, word: `w${stem}${endings[ending]}`, ending: endings[ending], tag: `T${tag}` };
+      const word = `w${stem}${endings[ending]}`;
+      const last = word.slice(-2);
+      return { sentence, step, word, ending: endings[ending], last, tag: `T${tag}` };
     });
   const [train, test] = [rowsFrom(0, 30), rowsFrom(30, 10)];
   const write = (name: string, rows: readonly object[]) => {
@@ -288,35 +290,38 @@ t.test('tagging with a word and its ending', async t => {
     return path;
   };
   const [path, test_path] = [write('train.csv', train), write('test.csv', test)];
-  const run = await work.train({
-    version: 1,
-    name: 'tags',
-    dataset: {
-      kind: 'csv',
-      path,
-      test_path,
-      features: [
-        { column: 'word', encode: 'embedding', size: 4 },
-        { column: 'ending', encode: 'embedding', size: 2 },
-      ],
-      target: 'tag',
-      target_kind: 'class',
-      sequence: { group: 'sentence', order: 'step', per_step: true },
-    },
-    model: { cell: 'gru', hidden_size: 4, bidirectional: true, head: { from: 'every' } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: 1, batch_size: 10 },
-  });
-  const predict = async (...options: string[]) => {
-    const { stdout } = await work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
+  const trained = (...features: object[]) =>
+    work.train({
+      version: 1,
+      name: 'tags',
+      dataset: {
+        kind: 'csv',
+        path,
+        test_path,
+        features: features.map(feature => ({ encode: 'embedding', size: 4, ...feature })),
+        target: 'tag',
+        target_kind: 'class',
+        sequence: { group: 'sentence', order: 'step', per_step: true },
+      },
+      model: { cell: 'gru', hidden_size: 4, bidirectional: true, head: { from: 'every' } },
+      loss: { kind: 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 10 },
+    });
+  const run = await trained({ column: 'word' }, { column: 'ending', size: 2 });
+  const predict = async ({ directory }: { readonly directory: string }, ...options: string[]) => {
+    const { stdout } = await work.cellrun('predict', directory, '--format', 'jsonl', ...options);
     return stdout
       .trim()
       .split('\n')
       .map(line => JSON.parse(line));
   };
-  const split = await predict('--split', 'test');
-  const input = await predict('--input', test_path);
+  const split = await predict(run, '--split', 'test');
+  const input = await predict(run, '--input', test_path);
+  // the model reads the end of a word as it would read a column with it
+  const own = await predict(await trained({ column: 'word' }, { column: 'last' }), '--input', test_path);
+  const cut = await trained({ column: 'word' }, { column: 'word', suffix: 2 });
+  t.same(await predict(cut, '--input', test_path), own);
   t.same(
     input.map(({ probabilities }) => probabilities),
     split.map(({ probabilities }) => probabilities),

@@ -320,7 +320,10 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
     [set(VALUES, 'dataset.seed', 3), 0, 1],
   ],
 
-  'dataset.kind': [[TABLE, 'csv', 'parquet']],
+  'dataset.kind': [
+    [TABLE, 'csv', 'parquet'],
+    [TABLE, 'conllu', 'ts'],
+  ],
   'dataset.sequence': [[IDX, 'rows', 'pixels']],
   'dataset.path': [
     [CLASSES, archive(), archive()],
@@ -360,6 +363,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.features.0.encode': [[set(CODED, 'dataset.features.0.calendar', undefined), 'one_hot', 'elapsed']],
   'dataset.features.0.size': [[EMBEDDED, 1, 2]],
   'dataset.features.0.min_count': [[EMBEDDED, 1, 1000]],
+  'dataset.features.0.suffix': [[EMBEDDED, undefined, 1]],
   'dataset.features.0.calendar': [[CODED, ['month'], ['day_of_month']]],
   ...ofMissing('dataset.features.0.missing'),
   'dataset.static_features': [[FACTS, undefined, ['v']]],
@@ -369,6 +373,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   ],
   'dataset.static_features.0.size': [[EMBEDDED_FACTS, 1, 2]],
   'dataset.static_features.0.min_count': [[EMBEDDED_FACTS, 1, 1000]],
+  'dataset.static_features.0.suffix': [[EMBEDDED_FACTS, undefined, 1]],
   'dataset.static_features.0.calendar': [
     [
       set(FACTS, 'dataset.static_features', [{ column: 'd', encode: 'calendar' }]),

@@ -5,6 +5,7 @@ import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../.
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
+  formatNamed,
   guessDelimiter,
   type RowPlace,
   readTable,
@@ -55,7 +56,9 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
       expected: `${header}, as in ${files[0]}`,
       got: tables[other].names.join(', '),
     });
-  const columns = first.names.map((name, i) => {
+  const wanted = columnsOf(first);
+  const columns = first.names.flatMap((name, i) => {
+    if (!wanted.includes(name)) return [];
     const having = beside.filter(({ names }) => names.includes(name));
     return columnOf(
       name,
@@ -83,9 +86,17 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
 
 type FileColumns = Awaited<ReturnType<typeof readFile>>;
 
+/** The columns that a model may read or predict: of a treebank, words and tags. */
+function columnsOf({ names, cells, format }: FileColumns): readonly string[] {
+  if (format !== 'conllu') return names;
+  const isTagged = cells[names.indexOf('upos')].some(cell => cell !== '');
+  return ['sentence', 'form', isTagged ? 'upos' : 'xpos'];
+}
+
 async function readFile(path: string) {
   const { bytes } = await readContent(path);
-  const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
+  const format = isParquet(bytes) ? 'parquet' : formatNamed(path);
+  const delimiter = format === 'csv' ? guessDelimiter(bytes) : ',';
   const problems = new Problems();
   const names: string[] = [];
   const cells: string[][] = [];
@@ -108,7 +119,7 @@ async function readFile(path: string) {
   for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter }));
   problems.throwIfAny();
   const isValue = (name: string, i: number) => cellNumber(name) !== undefined || cells[i].includes(name);
-  const isHeadless = !isParquet(bytes) && names.every(isValue);
+  const isHeadless = format === 'csv' && names.every(isValue);
   if (places.length === 0 || isHeadless)
     throw damagedError(
       'init/table',
@@ -121,7 +132,7 @@ async function readFile(path: string) {
     if (comma >= 0 && 2 * numbers.length > column.length)
       throw damagedErrors([badNumber(column[comma], { ...places[comma], columnName: names[i] })]);
   }
-  return { names, cells, unreadable, places, delimiter };
+  return { names, cells, unreadable, places, delimiter, format };
 }
 
 interface ColumnFacts {

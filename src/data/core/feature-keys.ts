@@ -179,8 +179,17 @@ const embeddingKeys = {
       'Values that occur less often in the training split are unknown, so that the model learns a vector for unknown values. Only for `encode: embedding`.',
     examples: [2],
   }),
+  suffix: key.integer({
+    description:
+      'Read the last characters of each value only: that many, such as the endings of words. Only for `encode: embedding`.',
+    min: 1,
+    max: 100,
+    examples: [3],
+    aliases: ['ending', 'suffix_length', 'last'],
+    resume: { never: 'its weights were trained with vectors of these suffixes' },
+  }),
 };
-const EMBEDDING_RULE = onlyWith('embedding', ['size'], ['min_count']);
+const EMBEDDING_RULE = onlyWith('embedding', ['size'], ['min_count', 'suffix']);
 
 /** Features of tables. */
 export const featureColumns = key.list(

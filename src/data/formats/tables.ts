@@ -1,10 +1,12 @@
 /**
- * Reads tables with named columns, record by record: Parquet files by their first bytes, all others
- * as CSV (RFC 4180, UTF-8, first record = column names), also with other delimiters than the comma.
+ * Reads tables with named columns, record by record: Parquet files by their first bytes, formats of
+ * archives by the ending of their name, all others as CSV (RFC 4180, UTF-8, first record = column
+ * names), also with other delimiters than the comma.
  */
 import { type Diagnostic, damagedError, damagedErrors, type UserError } from '../../util/errors.js';
 import { allBytes, type ByteSource, beginning, type Pieces } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/files.js';
+import { conlluPieces, tsPieces } from './archives.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
 import { badByte, checkUtf8, markLength, START_BYTES, wholeLength } from './utf8.js';
 
@@ -37,6 +39,8 @@ export interface TableRecord {
 
 /** How a table is read, if its first bytes do not say so. */
 export interface TableFormat {
+  /** Of sources without an ending, such as pipes. Default: CSV. */
+  readonly kind?: string;
   /** Of CSV. Default: a comma. */
   readonly delimiter?: Delimiter | undefined;
 }
@@ -298,13 +302,26 @@ const MAGIC_BYTES = 4;
 /** Rows of a Parquet file between two yields. */
 const ROWS_TOGETHER = 4096;
 
+/** The format of a table that is not Parquet. @param kind of sources whose names do not tell it */
+export function formatNamed(name: string, kind = 'csv'): 'csv' | 'conllu' | 'ts' {
+  const ending = /\.(\w+)(\.gz)?$/.exec(name)?.[1].toLowerCase() ?? kind;
+  return ending === 'conllu' || ending === 'ts' ? ending : 'csv';
+}
+
+const PIECES = {
+  csv: (file: string, handlers: TableHandlers, { delimiter }: TableFormat) =>
+    new CsvPieces(file, handlers, delimiter),
+  conllu: conlluPieces,
+  ts: tsPieces,
+} as const;
+
 /**
  * Passes the records of a table to the handlers, whose errors propagate; yields after some of them.
  */
 export async function* readTable(
   given: ByteSource,
   handlers: TableHandlers,
-  { delimiter }: TableFormat,
+  format: TableFormat,
 ): AsyncGenerator<void> {
   const { start, source } = await beginning(given, MAGIC_BYTES);
   if (isParquet(start)) {
@@ -312,7 +329,7 @@ export async function* readTable(
     yield* readParquet(file, source.name, handlers);
     return;
   }
-  const pieces = new CsvPieces(source.name, handlers, delimiter);
+  const pieces = PIECES[formatNamed(source.name, format.kind)](source.name, handlers, format);
   for await (const chunk of source.chunks) {
     pieces.push(chunk);
     yield;

@@ -1,0 +1,137 @@
+/**
+ * Formats of archives as tables: CoNLL-U of treebanks (Universal Dependencies) with a row for each
+ * word, and `.ts` of the UCR and UEA archives with a row for each step of a case.
+ */
+import { basename } from 'node:path';
+import { damagedErrors } from '../../util/errors.js';
+import type { Pieces } from '../reading/byte-sources.js';
+import type { CellPlace, TableHandlers, TableRecord } from './tables.js';
+import { LinePieces } from './utf8.js';
+
+/** A line that is read. */
+interface Line {
+  readonly file: string;
+  /** Line number, from 1. */
+  readonly line: number;
+  readonly source: string;
+}
+
+function linesOf(file: string, read: (line: Line) => void): LinePieces {
+  return new LinePieces(file, true, {
+    broken(problem) {
+      throw damagedErrors([problem]);
+    },
+    line: ({ bytes, number }) => read({ file, line: number, source: bytes.toString('utf8') }),
+  });
+}
+
+/** @param part of the line, which contains all fields without a place of their own */
+function recordOf(
+  fields: readonly string[],
+  { file, line, source }: Line,
+  part: (field: number) => readonly [start: number, end: number] = () => [0, source.length],
+): TableRecord {
+  const place = (field: number): CellPlace => {
+    const [start, end] = part(field);
+    return { file, line, column: start + 1, length: Math.max(1, end - start), source };
+  };
+  return { fields, row: { file, line }, place };
+}
+
+/** Names a sentence or a case by the position of its first line, as no other in a folder. */
+function positionOf({ file, line }: Line): string {
+  return `${basename(file)}:${line}`;
+}
+
+const WORD = ['id', 'form', 'lemma', 'upos', 'xpos', 'feats', 'head', 'deprel', 'deps', 'misc'];
+
+/** Words of several tokens and empty nodes are left out. `_` is an empty cell, except as a word. */
+export function conlluPieces(file: string, handlers: TableHandlers): LinePieces {
+  /** `sent_id` of the sentence, if it has one. */
+  let id: string | undefined;
+  let sentence: string | undefined;
+  handlers.header(recordOf(['sentence', ...WORD], { file, line: 1, source: '' }));
+  return linesOf(file, line => {
+    const { source } = line;
+    if (source.trim() === '') {
+      id = undefined;
+      sentence = undefined;
+      return;
+    }
+    id ??= /^# *sent_id *= *(.+)$/.exec(source)?.[1].trim();
+    if (source.startsWith('#')) return;
+    sentence ??= id ?? positionOf(line);
+    const cells = source.split('\t');
+    const record = recordOf(
+      [sentence, ...cells.map((cell, i) => (cell === '_' && WORD[i] !== 'form' ? '' : cell))],
+      line,
+      field => {
+        const start = cells.slice(0, Math.max(0, field - 1)).join('\t').length + Number(field > 1);
+        return [start, start + (cells[field - 1] ?? source).length];
+      },
+    );
+    if (cells.length !== WORD.length) {
+      const message = `a word of CoNLL-U has ${WORD.length} fields`;
+      const got = `${cells.length} fields`;
+      handlers.ragged(record, { code: 'data/conllu', message, ...record.place(0), got });
+    } else if (/^\d+$/.test(cells[0])) handlers.add(record);
+  });
+}
+
+/**
+ * A case has its label or number in each of its rows, if it has one; `?` is an empty cell. The
+ * columns of the steps are `x`, or `x1`, `x2`, … if there are several.
+ */
+export function tsPieces(file: string, handlers: TableHandlers): Pieces {
+  const settings = new Map<string, string>();
+  let hasData = false;
+  let columns: readonly string[] | undefined;
+  const isSet = (name: string) => /^true\b/i.test(settings.get(name) ?? '');
+  const damaged = (line: Line, message: string) =>
+    damagedErrors([{ code: 'data/ts', message, ...recordOf([], line).place(0) }]);
+  const addCase = (line: Line): void => {
+    const parts = line.source.trim().split(':');
+    const target = isSet('classlabel') ? 'class' : isSet('targetlabel') ? 'value' : undefined;
+    const label = target === undefined ? [] : [parts.pop() ?? ''];
+    if (columns === undefined) {
+      const names = parts.map((_, i) => (parts.length === 1 ? 'x' : `x${i + 1}`));
+      columns = ['case', ...names, ...(target === undefined ? [] : [target])];
+      handlers.header(recordOf(columns, line));
+    }
+    const series = parts.map(part => part.split(',').map(cell => cell.trim()));
+    const name = positionOf(line);
+    const isWhole = series.every(({ length }) => length === series[0].length);
+    if (!isWhole || 1 + series.length + label.length !== columns.length) {
+      const message = isWhole
+        ? 'the case has another number of dimensions than the first one'
+        : 'the dimensions of the case differ in length';
+      const record = recordOf([name], line);
+      handlers.ragged(record, { code: 'data/ts', message, ...record.place(0) });
+      return;
+    }
+    for (const step of series[0]?.keys() ?? []) {
+      const cells = series.map(values => (values[step] === '?' ? '' : values[step]));
+      handlers.add(recordOf([name, ...cells, ...label], line));
+    }
+  };
+  const pieces = linesOf(file, line => {
+    const text = line.source.trim();
+    if (text === '' || text.startsWith('#')) return;
+    if (hasData) {
+      addCase(line);
+      return;
+    }
+    const [, key, value] = /^@(\w+)(?:\s+(.*))?$/.exec(text) ?? [];
+    if (key === undefined) throw damaged(line, 'a line before @data does not start with @');
+    settings.set(key.toLowerCase(), value ?? '');
+    hasData = /^data$/i.test(key);
+    if (hasData && isSet('timestamps')) throw damaged(line, 'steps with times of their own cannot be read');
+  });
+  return {
+    push: chunk => pieces.push(chunk),
+    end() {
+      pieces.end();
+      if (!hasData) throw damagedErrors([{ code: 'data/ts', message: 'the file has no line @data', file }]);
+    },
+  };
+}
