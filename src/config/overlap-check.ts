@@ -97,19 +97,24 @@ function equalSequences(
   );
   const files: Readonly<Record<string, unknown>> = { ...dataset };
   const fileOf = (name: string): unknown => files[`${name}_path`] ?? files.path;
-  return sharedSequences(splits, shape).map(({ of, among, count, example }) => {
+  // by the key of the split, so that splits of one file have one warning
+  const messages = new Map<string, string[]>();
+  for (const { of, among, count, example } of sharedSequences(splits, shape)) {
     const ids = [of.id(example.of), among.id(example.among)];
     // one of several files is named already
     const isVague = ids[0] === ids[1] || ids.some(id => /^(?:line|row) \d+$/.test(id));
     const [one, other] = [of, among].map(({ name }, i) =>
       isVague && fileOf(of.name) !== fileOf(among.name) ? `${ids[i]} of ${fileOf(name)}` : ids[i],
     );
-    const at = ['dataset', Object.hasOwn(dataset, `${of.name}_path`) ? `${of.name}_path` : 'path'];
+    const key = Object.hasOwn(dataset, `${of.name}_path`) ? `${of.name}_path` : 'path';
     const same = hasAlternatives(of.targets) ? '' : ', with the same target';
     const message = `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ${among.name} split${same}: ${one} equals ${other}`;
-    const expected = 'each sequence in only one split';
-    return locator.atValue(at, 'data/equal-sequences', message, { expected });
-  });
+    messages.set(key, [...(messages.get(key) ?? []), message]);
+  }
+  const expected = 'each sequence in only one split';
+  return [...messages].map(([key, all]) =>
+    locator.atValue(['dataset', key], 'data/equal-sequences', all.join('; '), { expected }),
+  );
 }
 
 /** If equal inputs may have several right targets, they are a leak whatever their targets are. */
