@@ -19,6 +19,7 @@ import { createWorld, trySequences } from './soak/invariants.js';
 import { inOwnProcess } from './soak/killable.js';
 import { growth, sampleMemory } from './soak/memory.js';
 import { SCENARIOS } from './soak/scenarios.js';
+import { tryModelsOfSequences } from './soak/sequences.js';
 import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './soak/stops.js';
 import { manySweepKills } from './soak/sweep-kills.js';
 import { Workplace } from './support/cli.js';
@@ -81,6 +82,7 @@ const PARTS: Readonly<Record<string, Part>> = {
       }
     },
   },
+  sequences: { cases: 200, run: ({ cases, seed, work }) => tryModelsOfSequences(work, cases, seed) },
   memory: {
     cases: 0,
     async run({ folder }) {
