@@ -289,6 +289,59 @@ t.test('texts of listed symbols that differ are different', t => {
   t.end();
 });
 
+const DECODER = { embedding: { size: 4 }, decoder: { cell: 'gru', hidden_size: 4, embedding_size: 3 } };
+
+/** Examples, and whether a path of the loss ctc has room for their targets. */
+const EDGES: Readonly<
+  Record<string, readonly [examples: Readonly<Record<string, string>>, isShort: boolean]>
+> = {
+  'one symbol': [{ a: 'X', b: 'X', ab: 'X', ba: '' }, true],
+  'one step': [{ a: 'X', b: 'Y', c: '' }, true],
+  'targets as long as the inputs': [{ a: 'Y', ab: 'XY', abc: 'XYX' }, true],
+  'the longest target for the shortest input': [{ a: 'XYXXYXY', abcabca: 'X', abcabc: '' }, false],
+};
+
+for (const [name, [examples, isShort]] of Object.entries(EDGES)) {
+  t.test(name, async t => {
+    const lines = Object.entries(examples).map(([x, y]) => `${JSON.stringify({ x, y })}\n`);
+    const [path, test_path] = ['edges.jsonl', 'same.jsonl'].map(file => work.file(file, lines.join('')));
+    const text = { input: 'x', input_kind: 'text', level: 'character' };
+    const target = { target: 'y', target_kind: 'sequence', target_level: 'character' };
+    const data = { kind: 'jsonl', path, test_path, ...text, ...target };
+    const training = { num_epochs: 2, batch_size: 8 };
+    for (const [loss, model] of [
+      ...(isShort ? [[{ kind: 'ctc' }, MODEL] as const] : []),
+      [{ kind: 'cross_entropy' }, DECODER] as const,
+    ]) {
+      const metrics = ['token_error_rate', 'sequence_accuracy'];
+      if (model === DECODER) metrics.push('bits_per_symbol');
+      const { summary } = await train(work, config(data, loss, model, { ...training, metrics }));
+      const { loss: own = NaN, token_error_rate, sequence_accuracy, bits_per_symbol } = summary.metrics.test;
+      t.ok(Number.isFinite(own), `${loss.kind}: loss ${own}`);
+      const printed = linesOf((await work.cellrun('predict', summary.directory, ...webasm)).stdout);
+      t.same(
+        printed.map(({ target }) => (target as string[]).join('')),
+        Object.values(examples),
+      );
+      t.same(
+        { token_error_rate, sequence_accuracy },
+        measured(printed, (_, i) => i),
+      );
+      if (model !== DECODER) continue;
+      t.ok(Math.abs(Number(bits_per_symbol) * Math.LN2 - own) < 1e-6, `${bits_per_symbol} bits, loss ${own}`);
+      const input = (more: string) => ['--input', work.file('new.jsonl', `${lines[0]}${more}`), '--json'];
+      const [alone, unknown] = await Promise.all(
+        ['', '{"x":"a","y":"XZ"}\n'].map(more =>
+          work.cellrun('evaluate', summary.directory, ...input(more), ...webasm),
+        ),
+      );
+      const of = ({ stdout }: { readonly stdout: string }) => JSON.parse(stdout).metrics.input;
+      t.equal(of(unknown).loss, of(alone).loss, 'a target with an unknown symbol is no part of the loss');
+      t.equal(of(unknown).bits_per_symbol, of(alone).bits_per_symbol);
+    }
+  });
+}
+
 t.test('new data with unknown symbols, without targets, and with too few steps', async t => {
   const { config } = cases['jsonl, words'];
   const { summary } = await train(work, config);
