@@ -1,8 +1,9 @@
 """Reads the data of a resolved config as tensors, with Python's own readers.
 
 `read(config)` returns a dict: `train`, `test` and perhaps `validation`, each with `x` ([N, T, F] float or
-[N, T] symbols), `y` ([N] or [N, T] classes, -100 = ignored; [N, C] or [N, T, C] values, NaN = ignored) and
-perhaps `lengths` [N]; besides `input_size` or `num_symbols`, and `outputs`.
+[N, T] symbols), `y` ([N] or [N, T] classes, -100 = ignored; [N, C] or [N, T, C] values, NaN = ignored; or [N, S]
+symbols of sequences, -100 after the end, with `input` [N]) and perhaps `lengths` [N]; besides `input_size` or
+`num_symbols`, and `outputs`.
 """
 import collections
 import csv
@@ -18,7 +19,7 @@ import torch
 
 def read(config):
     kind = config["dataset"]["kind"]
-    readers = {"mnist": pictures, "idx": pictures, "synthetic": adding, "jsonl": jsonl, "text": text, "forecast": forecast, "csv": table}
+    readers = {"mnist": pictures, "idx": pictures, "synthetic": synthetic, "jsonl": jsonl, "text": text, "forecast": forecast, "csv": table}
     if kind not in readers:
         raise SystemExit(f"dataset kind {kind}: not known")
     return readers[kind](config["dataset"], config)
@@ -88,9 +89,20 @@ def pictures(dataset, config):
     return with_validation(data, dataset)
 
 
-def adding(dataset, config):
-    if dataset["problem"] != "adding":
-        raise SystemExit(f"problem {dataset['problem']}: not known")
+def synthetic(dataset, config):
+    problem = dataset["problem"]
+    if problem == "adding":
+        return adding(dataset)
+    if problem not in PAIRS:
+        raise SystemExit(f"problem {problem}: not known")
+    draw = PAIRS[problem]
+    train = [draw(dataset, False) for _ in range(dataset["train_size"])]
+    test = [draw(dataset, True) for _ in range(dataset["test_size"])]
+    data = symbol_sequences({"train": train, "test": test}, 1, is_text=problem != "melody")
+    return with_validation(data, dataset)
+
+
+def adding(dataset):
     steps = dataset["sequence_length"]
 
     def generate(count):
@@ -105,6 +117,60 @@ def adding(dataset, config):
     return with_validation(data, dataset)
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+NOTES = "C C# D D# E F F# G G# A A# B".split()
+FIRST_DAY = datetime.date(1950, 1, 1)
+
+
+def draw(n):
+    return int(torch.randint(0, n, ()))
+
+
+def letters(dataset):
+    longest = dataset["sequence_length"]
+    shortest = dataset.get("min_length", longest)
+    return [LETTERS[draw(26)] for _ in range(shortest + draw(longest - shortest + 1))]
+
+
+def reverse(dataset, is_test):
+    x = letters(dataset)
+    return x, x[::-1]
+
+
+def sort(dataset, is_test):
+    x = letters(dataset)
+    return x, sorted(x)
+
+
+def melody(dataset, is_test):
+    numbers = [draw(12), 1 + draw(11), 4 + draw(13)]
+    notes = [NOTES[(numbers[0] + i * numbers[1]) % 12] for i in range(numbers[2])]
+    return [[(n + 0.5 * float(torch.rand(())) - 0.25) / 12 for n in numbers]], notes
+
+
+def dates(dataset, is_test):
+    """Every tenth day, and every fourth format, is in the test split only."""
+    while True:
+        day = draw(36525)
+        if (day % 10 == 0) == is_test:
+            break
+    date = FIRST_DAY + datetime.timedelta(days=day)
+    while True:
+        weekday, form, month, year, order = draw(3), draw(3), draw(3), draw(2), draw(2)
+        if (is_test or (weekday + form + month + year + order) % 4 != 0) and not (form == 2 and month == 2):
+            break
+    suffix = "th" if 10 < date.day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(date.day % 10, "th")
+    a = ["", date.strftime("%a "), date.strftime("%A, ")][weekday]
+    d = [str(date.day), f"{date.day:02}", f"{date.day}{suffix}"][form]
+    m = date.strftime(["%B", "%b", "%m"][month])
+    y = date.strftime(["%Y", "'%y"][year])
+    numbered, named = [f"{d}.{m}.{y}", f"{m}/{d}/{y}"], [f"{d} {m} {y}", f"{m} {d}, {y}"]
+    return list(a + (numbered if month == 2 else named)[order]), list(date.isoformat())
+
+
+PAIRS = {"dates": dates, "reverse": reverse, "sort": sort, "melody": melody}
+
+
 def vocabulary(sequences, min_count):
     """Numbers of the symbols that occur `min_count` times; 0 stands for all others."""
     counts = collections.Counter(symbol for sequence in sequences for symbol in sequence)
@@ -117,7 +183,52 @@ def padded(sequences, fill):
     return torch.tensor([sequence + [fill] * (longest - len(sequence)) for sequence in sequences])
 
 
+def symbol_sequences(pairs, min_count, is_text):
+    """Splits of pairs of an input and the symbols of its target; equal inputs have the same number in `input`."""
+    names = sorted({symbol for part in pairs.values() for _, target in part for symbol in target})
+    number = {name: i for i, name in enumerate(names)}
+    known = vocabulary([x for x, _ in pairs["train"]], min_count) if is_text else {}
+    longest = max(len(target) for part in pairs.values() for _, target in part)
+    inputs = {}
+
+    def split(part):
+        encoded = padded([[known.get(symbol, 0) for symbol in x] for x, _ in part], 0) if is_text else torch.tensor([x for x, _ in part])
+        y = [[number[symbol] for symbol in target] + [-100] * (longest - len(target)) for _, target in part]
+        same = [inputs.setdefault(json.dumps(x), len(inputs)) for x, _ in part]
+        lengths = torch.tensor([len(x) for x, _ in part])
+        return {"x": encoded, "y": torch.tensor(y), "lengths": lengths, "input": torch.tensor(same)}
+
+    width = 0 if is_text else len(pairs["train"][0][0][0])
+    sizes = {"input_size": width, "num_symbols": len(known) + 1, "outputs": len(names), "longest_target": longest}
+    return {**{name: split(part) for name, part in pairs.items()}, **sizes}
+
+
+def spoken(dataset):
+    """Texts and the words of their targets, with a test split of its own and validation by groups."""
+    if not (dataset["target_level"] == "word" and dataset["level"] == "character" and "group" in dataset["validation"]):
+        raise SystemExit("sequences of symbols: only with level: character, target_level: word and validation.group")
+
+    def records(path):
+        with opened(path) as file:
+            return [json.loads(line) for line in file]
+
+    train = records(dataset["path"])
+    groups = sorted({record[dataset["validation"]["group"]] for record in train})
+    held = math.ceil(len(groups) * dataset["validation"]["fraction"])
+    drawn = {groups[i] for i in torch.randperm(len(groups))[:held]}
+    isHeld = [record[dataset["validation"]["group"]] in drawn for record in train]
+    parts = {
+        "train": [record for record, one in zip(train, isHeld) if not one],
+        "validation": [record for record, one in zip(train, isHeld) if one],
+        "test": records(dataset["test_path"]),
+    }
+    pairs = {name: [(list(one[dataset["input"]]), one[dataset["target"]].split()) for one in part] for name, part in parts.items()}
+    return symbol_sequences(pairs, dataset["min_count"], is_text=True)
+
+
 def jsonl(dataset, config):
+    if dataset["target_kind"] == "sequence":
+        return spoken(dataset)
     with opened(dataset["path"]) as file:
         records = [json.loads(line) for line in file]
     inputs = [list(record[dataset["input"]]) for record in records]

@@ -22,14 +22,17 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from data import read
+from decoder import CELLS, EncoderDecoder, decode, sequence_metrics
 
 # What this script computes, by section: keys that it reads, and values that change nothing.
 READ = {
     "dataset": "kind path test_path validation_path train_images train_labels test_images test_labels sequence "
-    "sequence_length problem seed train_size test_size test_fraction test validation level min_count input input_kind "
-    "target target_kind features normalize per_step id input_steps horizon stride season time calendar known relative_to",
+    "sequence_length min_length problem seed train_size test_size test_fraction test validation level min_count input input_kind "
+    "target target_kind target_level features normalize per_step id input_steps horizon stride season time calendar known relative_to",
     "model": "cell hidden_size num_layers dropout bidirectional embedding",
     "model.head": "from",
+    "model.decoder": "cell hidden_size num_layers embedding_size attention dropout",
+    "decode": "beam",
     "loss": "kind positive_weights",
     "optimizer": "kind learning_rate betas eps weight_decay",
     "optimizer.schedule": "kind",
@@ -53,8 +56,6 @@ UNUSED = {"dataset.obtain", "training.metrics", "training.log_every", "training.
 }
 HEADS = ("last", "every", "final")
 
-CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-
 
 class Model(nn.Module):
     def __init__(self, config, data):
@@ -71,7 +72,8 @@ class Model(nn.Module):
         )
         self.fc = nn.Linear(config["hidden_size"] * (2 if both else 1), data["outputs"])
 
-    def forward(self, x, lengths=None, state=None):
+    def forward(self, x, lengths=None, state=None, y=None):
+        """Outputs, what they should be, and the states after them."""
         if self.embedding is not None:
             x = self.embedding(x)
         if lengths is None:
@@ -81,12 +83,12 @@ class Model(nn.Module):
             out, state = self.cell(packed)
             out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
         if self.source == "every":
-            return self.fc(out), state
+            return self.fc(out), y, state
         if self.source == "final" or lengths is not None:  # the last state of each direction
             h = state[0] if isinstance(state, tuple) else state
             directions = 2 if self.cell.bidirectional else 1
-            return self.fc(torch.cat(list(h[-directions:]), 1)), state
-        return self.fc(out[:, -1]), state
+            return self.fc(torch.cat(list(h[-directions:]), 1)), y, state
+        return self.fc(out[:, -1]), y, state
 
 
 def refuse_unknown(config):
@@ -150,7 +152,9 @@ def batch_of(split, rows):
     if lengths is not None:
         longest = int(lengths.max())
         x = x[:, :longest]
-        if y.dim() > 1:
+        if "input" in split:  # sequences of symbols
+            y = y[:, : int((y >= 0).sum(1).max())]
+        elif y.dim() > 1:
             y = y[:, :longest]
     return x, y, lengths
 
@@ -164,7 +168,7 @@ def evaluate(model, split, training, loss_of, carry):
             x, y, lengths = batch_of(split, rows)
             if state is not None and len(rows) != previous:
                 state = None
-            outputs, after = model(x, lengths, state)
+            outputs, y, after = model(x, lengths, state, y)
             state, previous = (after, len(rows)) if carry else (None, 0)
             owner = rows if y.dim() == 1 or (y.dim() == 2 and y.dtype != torch.long) else rows[:, None].expand(y.shape[:2])
             out, target = counted(outputs, y)
@@ -174,6 +178,21 @@ def evaluate(model, split, training, loss_of, carry):
     model.train()
     out, target, owner = (torch.cat(parts) for parts in zip(*kept))
     return float(loss_of(out, target)), out, target, owner
+
+
+def evaluate_sequences(model, split, training, loss_of, beam, limit):
+    """The loss, given the targets, and the metrics of decoded sequences."""
+    model.eval()
+    kept, predicted = [], []
+    with torch.no_grad():
+        for rows in torch.arange(len(split["y"])).split(training["eval_batch_size"]):
+            x, y, lengths = batch_of(split, rows)
+            outputs, goal, _ = model(x, lengths, None, y)
+            kept.append(counted(outputs, goal))
+            predicted += decode(model, x, lengths, beam, limit)
+    model.train()
+    targets = [[symbol for symbol in row if symbol >= 0] for row in split["y"].tolist()]
+    return {"loss": float(loss_of(*map(torch.cat, zip(*kept)))), **sequence_metrics(predicted, targets, split["input"].tolist())}
 
 
 def metrics(task, split, loss, out, target, owner):
@@ -203,7 +222,7 @@ def better(metric, found, best):
     name = metric.removeprefix("validation.")
     if best is None:
         return True
-    lower = name in ("loss", "mean_absolute_error", "mase", "bits_per_symbol")
+    lower = name in ("loss", "mean_absolute_error", "mase", "bits_per_symbol", "token_error_rate")
     return found[name] < best[name] if lower else found[name] > best[name]
 
 
@@ -221,7 +240,8 @@ def main():
     torch.manual_seed(config["seed"])
     training, optimizer = config["training"], config["optimizer"]
     data = read(config)
-    model = Model(config["model"], data)
+    writes = "decoder" in config["model"]
+    model = EncoderDecoder(config["model"], data) if writes else Model(config["model"], data)
     task = config["loss"]["kind"]
     loss_of = loss_function(config["loss"], data)
     if optimizer["kind"] != "adam":
@@ -230,6 +250,13 @@ def main():
         model.parameters(), lr=optimizer["learning_rate"], betas=optimizer["betas"], eps=optimizer["eps"], weight_decay=optimizer["weight_decay"]
     )
     carry = training["carry_state"]
+
+    def measured(split):
+        if writes:
+            beam = config.get("decode", {}).get("beam", 1)
+            return evaluate_sequences(model, split, training, loss_of, beam, 2 * data["longest_target"])
+        return metrics(task, split, *evaluate(model, split, training, loss_of, carry))
+
     epochs = training["num_epochs"]
     steps = epochs * len(batches(data["train"], training, False))
     schedule = None
@@ -251,7 +278,7 @@ def main():
             step_rule.zero_grad()
             if state is not None:  # truncated backpropagation
                 state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
-            outputs, after = model(x, lengths, state)
+            outputs, y, after = model(x, lengths, state, y)
             state = after if carry else None
             loss = loss_of(*counted(outputs, y))
             loss.backward()
@@ -263,8 +290,7 @@ def main():
             times.append(time.perf_counter() - began)
             done += 1
         if "validation" in data:
-            split = data["validation"]
-            found = metrics(task, split, *evaluate(model, split, training, loss_of, carry))
+            found = measured(data["validation"])
             print(f"epoch {epoch}/{epochs} {found}", file=sys.stderr, flush=True)
         if selects and better(selects, found, best):
             best = found
@@ -275,7 +301,7 @@ def main():
                 break
     if selects:
         model.load_state_dict(best_weights)
-    found = metrics(task, data["test"], *evaluate(model, data["test"], training, loss_of, carry))
+    found = measured(data["test"])
     result = {
         "torch": torch.__version__,
         "name": config["name"],
@@ -285,7 +311,7 @@ def main():
         "parameters": sum(p.numel() for p in model.parameters()),
         "train_sequences": len(data["train"]["y"]),
         "test_sequences": len(data["test"]["y"]),
-        "metrics": {"test": found, **({"validation": metrics(task, data["validation"], *evaluate(model, data["validation"], training, loss_of, carry))} if "validation" in data else {})},
+        "metrics": {"test": found, **({"validation": measured(data["validation"])} if "validation" in data else {})},
         "ms_per_step": 1000 * sorted(times)[len(times) // 2],
         "duration_s": time.perf_counter() - started,
     }

@@ -1,4 +1,5 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
+import { createHash } from 'node:crypto';
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
@@ -53,7 +54,7 @@ import {
   Unfit,
 } from './jsonl-records.js';
 import { placeNames, readInTurn } from './reading/byte-sources.js';
-import { inputFiles, MAX_TEXT_BYTES, sha256, staysOnDisk } from './reading/files.js';
+import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
 import { staticReader } from './static-fields.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
@@ -164,18 +165,19 @@ async function open(config: JsonlConfig, context: DatasetContext): Promise<Datas
 export function openGenerated(
   config: JsonlConfig,
   context: DatasetContext,
-  recordsOf: (name: string) => readonly JsonRecord[],
+  recordsOf: (name: string) => Iterable<JsonRecord>,
 ): Promise<Dataset> {
-  return openRecords(config, context, async (name, common) => {
-    const reader = new TableReader([name], config, common);
-    const lines = recordsOf(name).map(record => ({ record, source: JSON.stringify(record) }));
-    lines.forEach(({ record, source }, i) => {
-      const place = () => ({ file: name, line: i + 1, column: 1, length: source.length, source });
-      reader.add({ record, number: i + 1, from: 0, to: 0, place }, undefined);
-    });
-    return reader.table([
-      { name, sha256: sha256(Buffer.from(lines.map(({ source }) => source).join('\n'))) },
-    ]);
+  return openRecords(config, context, async (file, common) => {
+    const reader = new TableReader([file], config, common);
+    const hash = createHash('sha256');
+    let number = 0;
+    for (const record of recordsOf(file)) {
+      const source = `${JSON.stringify(record)}\n`;
+      const line = { file, line: ++number, column: 1, length: source.length, source };
+      reader.add({ record, number, from: 0, to: 0, place: () => line }, undefined);
+      hash.update(source);
+    }
+    return reader.table([{ name: file, sha256: hash.digest('hex') }]);
   });
 }
 

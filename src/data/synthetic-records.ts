@@ -13,9 +13,11 @@ interface DrawSettings {
   readonly isTest: boolean;
 }
 
-interface RecordProblem {
+export interface RecordProblem {
   /** How the fields `input` and `target` are read. */
   readonly config: JsonlConfig;
+  /** Values and symbols of the longest record; absent: twice `longest`. */
+  readonly longestRecord?: number;
   draw(stream: RandomStream, settings: DrawSettings): JsonRecord;
 }
 
@@ -30,15 +32,6 @@ const RECORDS = {
 } as const;
 
 const TEXTS = { ...RECORDS, input_kind: 'text', level: 'character', target_level: 'character' } as const;
-
-export const recordProblems = {
-  dates: { config: TEXTS, draw: drawDate },
-  reverse: { config: TEXTS, draw: lettersTo(letters => letters.toReversed()) },
-  sort: { config: TEXTS, draw: lettersTo(letters => letters.toSorted()) },
-  melody: { config: { ...RECORDS, input_kind: 'number' }, draw: drawMelody },
-} as const satisfies Readonly<Record<string, RecordProblem>>;
-
-export type RecordProblemName = keyof typeof recordProblems;
 
 const ALPHABET = [...'abcdefghijklmnopqrstuvwxyz'];
 
@@ -139,3 +132,12 @@ function written(date: Date, format: readonly number[]): string {
     return `${weekday}${isMonthFirst ? `${month}/${day}/${year}` : `${day}.${month}.${year}`}`;
   return `${weekday}${isMonthFirst ? `${month} ${day}, ${year}` : `${day} ${month} ${year}`}`;
 }
+
+export const recordProblems = {
+  dates: { config: TEXTS, longestRecord: 41, draw: drawDate },
+  reverse: { config: TEXTS, draw: lettersTo(letters => letters.toReversed()) },
+  sort: { config: TEXTS, draw: lettersTo(letters => letters.toSorted()) },
+  melody: { config: { ...RECORDS, input_kind: 'number' }, longestRecord: 3 + MOST_NOTES, draw: drawMelody },
+} as const satisfies Readonly<Record<string, RecordProblem>>;
+
+export type RecordProblemName = keyof typeof recordProblems;

@@ -24,7 +24,7 @@ import { kind, seedEffects, steps, validation } from './core/settings.js';
 import { packedSplit, startsOf } from './core/store.js';
 import { jsonl, openGenerated } from './jsonl.js';
 import { MAX_ELEMENTS, sha256 } from './reading/files.js';
-import { type RecordProblemName, recordProblems } from './synthetic-records.js';
+import { type RecordProblem, type RecordProblemName, recordProblems } from './synthetic-records.js';
 
 const ADDING_FEATURES = 2;
 const SYMBOLS = 10;
@@ -156,14 +156,14 @@ function generatedRecords(
     const sizes = { expected: `at most ${longest}`, got: String(shortest) };
     throw configError({ code: 'data/length-range', keyPath: ['dataset', 'min_length'], message, ...sizes });
   }
-  checkSize(config, 2 * longest);
-  const { config: form, draw } = recordProblems[problem];
+  const { config: form, draw, longestRecord = 2 * longest }: RecordProblem = recordProblems[problem];
+  checkSize(config, longestRecord);
   const [path, test_path] = [`synthetic/${problem}/train`, `synthetic/${problem}/test`];
-  return openGenerated({ ...form, path, test_path }, context, name => {
+  return openGenerated({ ...form, path, test_path }, context, function* (name) {
     const isTest = name === test_path;
     const stream = RandomStream.of(config.seed, `data/${problem}/${isTest ? 'test' : 'train'}`);
-    const settings = { shortest, longest, isTest };
-    return Array.from({ length: isTest ? test_size : train_size }, () => draw(stream, settings));
+    for (let i = isTest ? test_size : train_size; i > 0; i--)
+      yield draw(stream, { shortest, longest, isTest });
   });
 }
 

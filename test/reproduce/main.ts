@@ -100,9 +100,10 @@ function train(experiment: Experiment): void {
   }
 }
 
-function extrasOf({ backtest, sample }: Experiment, directory: string): Extras {
+function extrasOf({ backtest, by_length, sample }: Experiment, directory: string): Extras {
   return {
     ...(backtest && { backtest: backtestOf(directory) }),
+    ...(by_length && { by_length: accuraciesOf(directory, by_length) }),
     ...(sample && { sample: written(directory, sample) }),
   };
 }
@@ -117,6 +118,18 @@ function backtestOf(directory: string): Backtest {
     last_value: mean.last_value.mase,
     seasonal_naive: mean.seasonal_naive.mase,
   };
+}
+
+/** Sequence accuracy of the targets of each range of lengths, which `ends` bounds. */
+function accuraciesOf(directory: string, ends: readonly number[]): number[] {
+  const lines = called(launcher, ['predict', directory]).stdout.trimEnd().split('\n');
+  const predictions = lines.map(line => JSON.parse(line) as Record<'symbols' | 'target', string[]>);
+  return ends.map((end, i) => {
+    const own = predictions.filter(
+      ({ target }) => target.length <= end && target.length > (ends[i - 1] ?? 0),
+    );
+    return own.filter(one => one.symbols.join() === one.target.join()).length / own.length;
+  });
 }
 
 /** What a language model writes, with the prompt. */

@@ -28,6 +28,8 @@ export interface Experiment {
   readonly note?: string;
   /** Whether to forecast from successive origins of the test split as well. */
   readonly backtest?: true;
+  /** The largest lengths of ranges of target lengths, to show the accuracy of each. */
+  readonly by_length?: readonly number[];
   /** How to generate a sample of what a language model writes. */
   readonly sample?: {
     readonly prompt: string;
@@ -55,6 +57,8 @@ export interface Backtest {
 /** What a run has besides its summary. */
 export interface Extras {
   readonly backtest?: Backtest;
+  /** Sequence accuracy of targets of each range of `by_length`. */
+  readonly by_length?: readonly number[];
   readonly sample?: string;
 }
 
@@ -62,6 +66,7 @@ interface OwnOutcome extends Outcome {
   readonly config_hash: string;
   readonly backend: string | null;
   readonly backtest?: Backtest;
+  readonly by_length?: readonly number[];
 }
 
 interface Results {
@@ -92,7 +97,7 @@ export function resultsOf(name: string): Results {
 }
 
 /** Adds what a run reached; it takes the place of an earlier one with its seed. */
-export function recordRun(name: string, summary: Summary, { backtest, sample }: Extras): void {
+export function recordRun(name: string, summary: Summary, { backtest, by_length, sample }: Extras): void {
   const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
   if (summary.status !== 'completed' || seed === undefined)
     throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
@@ -104,6 +109,7 @@ export function recordRun(name: string, summary: Summary, { backtest, sample }: 
     ours: withRun(results.ours, {
       ...{ seed, metrics: test, steps, parameters, duration_s, config_hash, backend },
       ...(backtest && { backtest }),
+      ...(by_length && { by_length }),
     }),
     ...(isFirst && baselines?.test && { baselines: baselines.test }),
     ...(isFirst && sample !== undefined && { sample }),
@@ -141,7 +147,7 @@ export function reached({ name, metric, target }: Experiment): boolean | undefin
 export function table(): string {
   const rows = experiments.map(rowOf);
   const notes = experiments.flatMap(experiment => {
-    const told = [experiment.note, backtestOf(experiment)].flatMap(text => text ?? []);
+    const told = [experiment.note, backtestOf(experiment), lengthsOf(experiment)].flatMap(text => text ?? []);
     return told.length === 0 ? [] : [`- ${experiment.title}: ${told.join('. ')}.`];
   });
   return `# Results
@@ -166,6 +172,17 @@ function backtestOf(experiment: Experiment): string | undefined {
   const [{ origins, last_value, seasonal_naive }] = all;
   const models = all.map(({ model }) => show(model)).join(', ');
   return `Backtest from ${origins} origins, by seed: ${models}; last value ${show(last_value)}, seasonal naive ${show(seasonal_naive)}`;
+}
+
+function lengthsOf(experiment: Experiment): string | undefined {
+  const all = resultsOf(experiment.name).ours.flatMap(({ by_length }) => (by_length ? [by_length] : []));
+  if (all.length === 0) return undefined;
+  const ranges = (experiment.by_length ?? []).map((to, i, ends) => {
+    const from = i === 0 ? undefined : ends[i - 1] + 1;
+    const range = from === undefined ? `up to ${to}` : from === to ? `${to}` : `${from} to ${to}`;
+    return `${range} ${shown(meanOf(all.map(accuracies => accuracies[i])), experiment)}`;
+  });
+  return `By length of the target: ${ranges.join(', ')}`;
 }
 
 function sampleOf({ name, title, sample }: Experiment): string {
