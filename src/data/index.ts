@@ -3,6 +3,7 @@
  */
 import { usageError } from '../util/errors.js';
 import { settingsOf } from '../util/schema.js';
+import { audio } from './audio.js';
 import type { ValueReaders } from './core/columns.js';
 import type {
   Dataset,
@@ -40,7 +41,7 @@ export { digestOf } from './reading/files.js';
 export * from './summary.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
 
-const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, synthetic };
+const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, audio, synthetic };
 // other formats of tables are described like CSV
 const kinds = { ...described, parquet: csv, conllu: csv, ts: csv };
 

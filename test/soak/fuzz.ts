@@ -11,6 +11,7 @@ import { execute } from '../support/programs.js';
 import type { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import type { Figures } from './figures.js';
+import { audioFiles, audioInputs } from './fuzz-audio.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
 import { idxFiles, idxGzipFiles, idxInputs, npyFiles, npzFiles, npzInputs } from './fuzz-data.js';
 import { checkpointFiles, jsonFiles, logFiles, runDirectories, safetensorsFiles } from './fuzz-run-files.js';
@@ -23,6 +24,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...[npzFiles, npyFiles, idxFiles, idxGzipFiles, csvFiles, parquetFiles],
   ...[csvInputs, npzInputs, idxInputs],
   ...[jsonlFiles, textFiles, forecastFiles],
+  ...[audioFiles, audioInputs],
   ...[safetensorsFiles, checkpointFiles, logFiles, jsonFiles, runDirectories],
 ];
 

@@ -3,6 +3,7 @@
  * pairs of configs that differ in this key alone, and trains both. Each key is drawn.
  */
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
@@ -17,6 +18,7 @@ import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { idx, npy } from '../support/data-files.js';
 import { train } from '../support/runs.js';
+import { tone, wav } from '../support/wav.js';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -83,6 +85,15 @@ const records = () =>
   );
 const prose = () =>
   work.file('text.txt', Array.from({ length: 160 }, () => (random.integer(4) === 0 ? ' ' : word())).join(''));
+const recordings = (rate = 8000): string => {
+  const path = work.folder();
+  for (let i = 0; i < N; i++) {
+    const [left, right] = [200 + 400 * (i % 3), 90 * i].map(hertz => tone(hertz, 60 + i, rate));
+    const samples = left.flatMap((sample, at) => [sample, right[at]]);
+    writeFileSync(join(path, `${i % 3}_${i % 2}_${i}.wav`), wav(samples, { rate, channels: 2 }));
+  }
+  return path;
+};
 const series = () =>
   work.file(
     'series.csv',
@@ -261,6 +272,16 @@ const FORECAST = sets(VALUES, {
 });
 const FORECAST_RESAMPLED = set(FORECAST, 'dataset.resample', { every: '2d', by: 'mean' });
 const scheduled = (schedule: Values) => set(CLASSES, 'optimizer.schedule', schedule);
+const RECORDINGS = set(CLASSES, 'dataset', {
+  kind: 'audio',
+  path: recordings(),
+  test_path: recordings(),
+  pattern: '{class}_{half}_{number}',
+  target: 'class',
+  target_kind: 'class',
+  features: { kind: 'log_mel', window: 4, hop: 2, bands: 3 },
+});
+const CEPSTRAL = set(RECORDINGS, 'dataset.features.kind', 'mfcc');
 const optimized = (optimizer: Values) => sets(CLASSES, { optimizer: { learning_rate: 0.05, ...optimizer } });
 const PLATEAU: Values = { kind: 'plateau', factor: 0.5, patience: 0, min_delta: 10 };
 const STOPPING: Values = { patience: 2, min_delta: 10 };
@@ -417,6 +438,21 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.validation_path': [[TABLE, csv(), csv()]],
   'dataset.test_path': [[TABLE, csv(), csv()]],
   'dataset.features': [[TABLE, ['a', 'b'], ['b', 'a']]],
+  'dataset.features.kind': [[RECORDINGS, 'log_mel', 'mfcc']],
+  'dataset.features.window': [[RECORDINGS, 4, 5]],
+  'dataset.features.hop': [[RECORDINGS, 2, 3]],
+  'dataset.features.fft_size': [[RECORDINGS, 64, 128]],
+  'dataset.features.bands': [[RECORDINGS, 2, 3]],
+  'dataset.features.min_frequency': [[RECORDINGS, 0, 100]],
+  'dataset.features.max_frequency': [[RECORDINGS, 3000, 4000]],
+  'dataset.features.scale': [[RECORDINGS, 'htk', 'slaney']],
+  'dataset.features.floor': [[RECORDINGS, 1e-10, 10]],
+  'dataset.features.deltas': [[RECORDINGS, 1, 2]],
+  'dataset.features.coefficients': [[CEPSTRAL, 2, 3]],
+  'dataset.features.lifter': [[CEPSTRAL, 0, 22]],
+  'dataset.pattern': [[RECORDINGS, '{class}_{half}_{number}', '{number}_{class}_{half}']],
+  'dataset.rate': [[RECORDINGS, undefined, 6000]],
+  'dataset.channel': [[RECORDINGS, 'mix', 1]],
   'dataset.input_kind': [
     [WORDS, 'text', 'symbol', { 'dataset.level': undefined, 'dataset.sequence': { group: 'g' } }],
   ],

@@ -345,6 +345,8 @@ export interface Dataset {
   readonly seriesScaling?: SeriesScaling;
   readonly seriesFacts?: SeriesFacts;
   readonly image?: { readonly height: number; readonly width: number };
+  /** Samples per second that features are computed from; present for recordings. */
+  readonly sampleRate?: number;
 }
 
 /** What data are read for. */

@@ -161,6 +161,7 @@ export const dataRecord = s.struct(
         width: s.count('Pixels per row.', 1),
       }),
     ),
+    sample_rate: s.optional(s.count('Samples per second of recordings. Absent for other data.', 1)),
     preparation: s.optional(preparation),
     class_weights: s.optional(
       s.list(s.number({}), 'Weight of each class in the loss. Absent without class weights.'),

@@ -255,7 +255,7 @@ const selectedByColumn = (of: string) => ({
   ...selected(of, ['column', 'is']),
   group: key.text({
     description:
-      'Column (of `jsonl`: field; of `npz` and `npy`: the array `groups` or `ids`) that groups sequences, such as the person who was recorded: those with the same value are in one split. `fraction`, rounded up, and `count` are then of groups, as in GroupShuffleSplit of scikit-learn; stratified groups are drawn like a fold of StratifiedGroupKFold.',
+      'Column (of `jsonl`: field; of `audio`: field of `pattern`; of `npz` and `npy`: the array `groups` or `ids`) that groups sequences, such as the person who was recorded: those with the same value are in one split. `fraction`, rounded up, and `count` are then of groups, as in GroupShuffleSplit of scikit-learn; stratified groups are drawn like a fold of StratifiedGroupKFold.',
     minLength: 1,
     examples: ['subject'],
     aliases: ['groups', 'group_by', 'by'],

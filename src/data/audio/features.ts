@@ -1,0 +1,339 @@
+/**
+ * Features of recordings, computed from a stream of samples, so that those of a live stream equal
+ * those of the file. Frame i has the samples from i * hop to i * hop + window; nothing is padded,
+ * except that a recording shorter than a window becomes one frame.
+ *
+ *     window    w_n = 1/2 - 1/2 cos(2 pi n / N), the periodic Hann window
+ *     power     |FFT(w x)|², of the frame padded with zeros to the size of the FFT
+ *     log_mel   ln(max(floor, M power)), M as by torchaudio (see `mel.ts`)
+ *     mfcc      DCT-II of log_mel, perhaps liftered
+ *     raw       the samples of the frame
+ *     deltas    sum_n n (x_(t+n) - x_(t-n)) / (2 sum_n n²) for n = 1, 2, as in HTK; the first and
+ *               last frames are repeated
+ */
+import FFT from 'fft.js';
+import * as key from '../../util/schema.js';
+import { configError } from '../core/problems.js';
+import { cepstralRows, MEL_SCALES, melBands } from './mel.js';
+
+const frames = {
+  window: key.number({
+    description: 'Length of a frame, in milliseconds.',
+    above: 0,
+    max: 10_000,
+    default: 25,
+    aliases: ['win_length', 'frame_length', 'window_size'],
+  }),
+  hop: key.number({
+    description: 'Time from one frame to the next, in milliseconds: the steps of the sequence.',
+    above: 0,
+    max: 10_000,
+    default: 10,
+    aliases: ['hop_length', 'frame_shift', 'stride'],
+  }),
+};
+
+const bands = {
+  ...frames,
+  fft_size: key.choice([64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536], {
+    description: 'Samples of the FFT; a frame with fewer is padded with zeros.',
+    defaultText: 'the next power of two of the samples of a frame',
+    runDefault: true,
+    examples: [512],
+    aliases: ['n_fft', 'nfft'],
+  }),
+  bands: key.integer({
+    description: 'Number of mel bands.',
+    min: 1,
+    max: 1024,
+    default: 40,
+    aliases: ['n_mels', 'num_mel_bins', 'mels', 'filters'],
+  }),
+  min_frequency: key.number({
+    description: 'Lowest frequency of the bands, in hertz.',
+    min: 0,
+    default: 0,
+    aliases: ['f_min', 'fmin', 'low_freq'],
+  }),
+  max_frequency: key.number({
+    description: 'Highest frequency of the bands, in hertz.',
+    above: 0,
+    defaultText: 'half of the sample rate',
+    runDefault: true,
+    examples: [7600],
+    aliases: ['f_max', 'fmax', 'high_freq'],
+  }),
+  scale: key.choice(Object.keys(MEL_SCALES) as (keyof typeof MEL_SCALES)[], {
+    description: "The mel scale: that of HTK, or of Slaney's Auditory Toolbox.",
+    default: 'htk',
+    aliases: ['mel_scale'],
+  }),
+  floor: key.number({
+    description: 'Powers of a band below this are raised to it before the logarithm.',
+    above: 0,
+    default: 1e-10,
+    aliases: ['amin', 'log_offset', 'eps'],
+  }),
+};
+
+const deltas = key.integer({
+  description:
+    'Number of derivatives in time that are features, too: 1 for the slopes of all features, 2 for the slopes of these as well.',
+  min: 0,
+  max: 2,
+  default: 0,
+  examples: [2],
+  aliases: ['delta', 'derivatives'],
+});
+
+export const featureSettings = key.union(
+  'kind',
+  [
+    key.section(
+      {
+        kind: key.tag('log_mel', { description: 'Logarithms of the power in mel bands.' }),
+        ...bands,
+        deltas,
+      },
+      { description: 'Logarithms of the power in mel bands.', aliases: ['fbank', 'mel', 'spectrogram'] },
+    ),
+    key.section(
+      {
+        kind: key.tag('mfcc', { description: 'Mel frequency cepstral coefficients.' }),
+        ...bands,
+        coefficients: key.integer({
+          description: 'Number of coefficients, from the first (the loudness) on.',
+          min: 1,
+          max: 1024,
+          default: 13,
+          aliases: ['n_mfcc', 'num_ceps'],
+        }),
+        lifter: key.number({
+          description:
+            'L of the lifter 1 + L/2 sin(pi k / L), by which coefficient k is multiplied; 0: none.',
+          min: 0,
+          default: 0,
+          examples: [22],
+          aliases: ['cepstral_lifter', 'ceplifter'],
+        }),
+        deltas,
+      },
+      { description: 'Mel frequency cepstral coefficients.' },
+    ),
+    key.section(
+      { kind: key.tag('raw', { description: 'The samples of each frame.' }), ...frames },
+      { description: 'The samples of each frame.', aliases: ['samples', 'waveform'] },
+    ),
+  ],
+  {
+    description: 'What the model reads of a recording.',
+    examples: [{ kind: 'log_mel', bands: 40 }],
+    required: true,
+    resume: { never: 'its weights were trained on these features' },
+  },
+);
+
+export type FeatureConfig = key.TypeOf<typeof featureSettings>;
+
+/** Computes the features of a frame: reads the samples at `at`, and writes to `out`. */
+interface Frames {
+  readonly size: number;
+  compute(samples: Float64Array, at: number, out: Float32Array): void;
+}
+
+/** How samples become features at a sample rate. */
+export class FeatureForm {
+  /** In samples. */
+  readonly window: number;
+  readonly hop: number;
+  readonly frames: Frames;
+  readonly deltas: number;
+
+  /** @throws UserError (exit 2) if the settings do not fit the rate */
+  constructor(
+    private readonly config: FeatureConfig,
+    readonly rate: number,
+  ) {
+    this.window = this.samplesOf('window');
+    this.hop = this.samplesOf('hop');
+    this.deltas = config.kind === 'raw' ? 0 : config.deltas;
+    this.frames = config.kind === 'raw' ? rawFrames(this.window) : this.melFrames(config);
+  }
+
+  /** Features of a step. */
+  get size(): number {
+    return this.frames.size * (1 + this.deltas);
+  }
+
+  /** Steps of a recording of `length` samples. */
+  stepsOf(length: number): number {
+    return Math.max(1, 1 + Math.floor((length - this.window) / this.hop));
+  }
+
+  private samplesOf(name: 'window' | 'hop'): number {
+    const samples = Math.round((this.config[name] * this.rate) / 1000);
+    if (samples > 0) return samples;
+    throw this.unfit(name, `at ${this.rate} Hz, this is less than a sample`);
+  }
+
+  private melFrames(config: Exclude<FeatureConfig, { readonly kind: 'raw' }>): Frames {
+    const { rate, window } = this;
+    const fftSize = config.fft_size ?? 2 ** Math.max(1, Math.ceil(Math.log2(window)));
+    if (fftSize < window)
+      throw this.unfit('fft_size', `at ${rate} Hz, a frame has more samples`, `at least ${window}`);
+    const { min_frequency: from, max_frequency: to = rate / 2, floor } = config;
+    if (to > rate / 2)
+      throw this.unfit(
+        'max_frequency',
+        `recordings at ${rate} Hz have no such frequency`,
+        `at most ${rate / 2}`,
+      );
+    if (from >= to) throw this.unfit('min_frequency', 'the bands have no frequencies', `below ${to}`);
+    const mel = melBands({ rate, fftSize, bands: config.bands, from, to, scale: config.scale });
+    const empty = mel.findIndex(({ weights }) => weights.length === 0);
+    if (empty >= 0) {
+      const message = `band ${empty} of ${config.bands} is narrower than a bin of the FFT (${rate / fftSize} Hz)`;
+      throw this.unfit('bands', message, 'fewer bands, or a larger `fft_size`');
+    }
+    const [fft, hann] = [new FFT(fftSize), hannWindow(window)];
+    const rows =
+      config.kind === 'mfcc' ? cepstralRows(config.coefficients, config.bands, config.lifter) : undefined;
+    // plain arrays, for which the FFT is compiled
+    const [input, spectrum]: number[][] = [new Array(fftSize).fill(0), fft.createComplexArray()];
+    const logs = new Float64Array(config.bands);
+    return {
+      size: rows?.length ?? config.bands,
+      compute(samples, at, out) {
+        for (let n = 0; n < window; n++) input[n] = hann[n] * samples[at + n];
+        fft.realTransform(spectrum, input);
+        for (let band = 0; band < mel.length; band++) {
+          const { first, weights } = mel[band];
+          let power = 0;
+          for (let i = 0; i < weights.length; i++) {
+            const [re, im] = [spectrum[2 * (first + i)], spectrum[2 * (first + i) + 1]];
+            power += weights[i] * (re * re + im * im);
+          }
+          logs[band] = Math.log(Math.max(floor, power));
+        }
+        if (rows === undefined) out.set(logs);
+        else rows.forEach((row, k) => (out[k] = row.reduce((sum, weight, n) => sum + weight * logs[n], 0)));
+      },
+    };
+  }
+
+  private unfit(name: string, message: string, expected?: string) {
+    const keyPath = ['dataset', 'features', name];
+    return configError({ code: 'data/features', keyPath, message, expected });
+  }
+}
+
+function rawFrames(window: number): Frames {
+  return {
+    size: window,
+    compute(samples, at, out) {
+      for (let n = 0; n < window; n++) out[n] = samples[at + n];
+    },
+  };
+}
+
+function hannWindow(length: number): Float64Array {
+  return Float64Array.from({ length }, (_, n) => 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / length));
+}
+
+/** Computes the features of one recording from its samples, in pieces. */
+export class FeatureStream {
+  /** The samples that later frames need. */
+  private pending = new Float64Array(0);
+  /** Samples to leave out before the next frame, if frames do not touch. */
+  private skipped = 0;
+  private isEmpty = true;
+  private readonly emit: (row: Float32Array) => void;
+  private readonly derivatives: readonly Derivatives[];
+
+  /** @param emit receives the features of a step, which are its own from then on */
+  constructor(
+    private readonly form: FeatureForm,
+    emit: (row: Float32Array) => void,
+  ) {
+    const { size } = form.frames;
+    const stages: Derivatives[] = [];
+    for (let order = 0; order < form.deltas; order++) {
+      const next = stages[0];
+      stages.unshift(new Derivatives(size, next ? row => next.push(row) : emit));
+    }
+    this.derivatives = stages;
+    this.emit = stages.length > 0 ? row => stages[0].push(row) : emit;
+  }
+
+  push(samples: Float64Array): void {
+    const { window, hop } = this.form;
+    const { pending } = this;
+    const all = new Float64Array(pending.length + samples.length);
+    all.set(pending);
+    all.set(samples, pending.length);
+    let at = this.skipped;
+    for (; at + window <= all.length; at += hop) this.frame(all, at);
+    this.pending = all.slice(at);
+    this.skipped = Math.max(0, at - all.length);
+  }
+
+  /** Call after the last samples. */
+  end(): void {
+    if (this.isEmpty) {
+      const padded = new Float64Array(this.form.window);
+      padded.set(this.pending);
+      this.frame(padded, 0);
+    }
+    for (const stage of this.derivatives) stage.end();
+  }
+
+  private frame(samples: Float64Array, at: number): void {
+    const row = new Float32Array(this.form.frames.size);
+    this.form.frames.compute(samples, at, row);
+    this.isEmpty = false;
+    this.emit(row);
+  }
+}
+
+/** Frames before and after a frame that its slopes are computed from. */
+const REACH = 2;
+/** 2 (1² + 2²). */
+const SLOPE_NORM = 10;
+
+/** Appends the slopes of the last `size` features of each row. */
+class Derivatives {
+  /** The row to complete next, those before it that it needs, and all after it. */
+  private readonly rows: Float32Array[] = [];
+  private next = 0;
+
+  constructor(
+    private readonly size: number,
+    private readonly emit: (row: Float32Array) => void,
+  ) {}
+
+  push(row: Float32Array): void {
+    this.rows.push(row);
+    if (this.rows.length - this.next > REACH) this.complete();
+  }
+
+  end(): void {
+    while (this.next < this.rows.length) this.complete();
+  }
+
+  private complete(): void {
+    const { rows, next, size } = this;
+    const row = rows[next];
+    const out = new Float32Array(row.length + size);
+    out.set(row);
+    const before = row.length - size;
+    const at = (distance: number) => rows[Math.min(rows.length - 1, Math.max(0, next + distance))];
+    for (let f = 0; f < size; f++) {
+      let sum = 0;
+      for (let n = 1; n <= REACH; n++) sum += n * (at(n)[before + f] - at(-n)[before + f]);
+      out[row.length + f] = sum / SLOPE_NORM;
+    }
+    this.emit(out);
+    if (next < REACH) this.next++;
+    else rows.shift();
+  }
+}

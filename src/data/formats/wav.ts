@@ -1,0 +1,229 @@
+/**
+ * Recordings in WAV files (RIFF and RF64): PCM, floating point, A-law and mu-law. Samples are read
+ * by ranges, so that a long recording need not be in memory. Sizes in headers are never trusted.
+ */
+import { type Details, damagedError, type UserError } from '../../util/errors.js';
+import type { Bytes } from '../reading/ranged-file.js';
+
+/** Returns the sample at `at` of `bytes`, -1 to 1 unless it is a floating-point number. */
+type Decode = (bytes: Buffer, at: number) => number;
+
+interface Encoding {
+  readonly bytes: number;
+  readonly decode: Decode;
+}
+
+const PCM = 1;
+const FLOAT = 3;
+const A_LAW = 6;
+const MU_LAW = 7;
+/** The encoding is in the first bytes of the subformat. */
+const EXTENSIBLE = 0xfffe;
+
+const SUBFORMAT = 24;
+
+/** Encodings by tag, then by number of bits. */
+const ENCODINGS: Readonly<Record<number, Readonly<Record<number, Encoding>>>> = {
+  [PCM]: {
+    8: { bytes: 1, decode: (bytes, at) => (bytes[at] - 2 ** 7) / 2 ** 7 },
+    16: { bytes: 2, decode: (bytes, at) => bytes.readInt16LE(at) / 2 ** 15 },
+    24: { bytes: 3, decode: (bytes, at) => bytes.readIntLE(at, 3) / 2 ** 23 },
+    32: { bytes: 4, decode: (bytes, at) => bytes.readInt32LE(at) / 2 ** 31 },
+  },
+  [FLOAT]: {
+    32: { bytes: 4, decode: (bytes, at) => bytes.readFloatLE(at) },
+    64: { bytes: 8, decode: (bytes, at) => bytes.readDoubleLE(at) },
+  },
+  [A_LAW]: { 8: tabled(aLaw) },
+  [MU_LAW]: { 8: tabled(muLaw) },
+};
+
+function tabled(sampleOf: (code: number) => number): Encoding {
+  const samples = Float64Array.from({ length: 256 }, (_, code) => sampleOf(code) / 2 ** 15);
+  return { bytes: 1, decode: (bytes, at) => samples[bytes[at]] };
+}
+
+/** A-law of ITU-T G.711, as a 16-bit sample: sign, 3 bits of exponent, 4 of mantissa. */
+function aLaw(code: number): number {
+  const bits = code ^ 0x55;
+  const exponent = (bits >> 4) & 7;
+  const mantissa = ((bits & 15) << 4) + 8;
+  const size = exponent === 0 ? mantissa : (mantissa + 0x100) << (exponent - 1);
+  return bits & 0x80 ? size : -size;
+}
+
+/** Mu-law of ITU-T G.711, as a 16-bit sample: the same fields, inverted. */
+function muLaw(code: number): number {
+  const bits = ~code;
+  const size = ((((bits & 15) << 3) + 0x84) << ((bits >> 4) & 7)) - 0x84;
+  return bits & 0x80 ? -size : size;
+}
+
+/** Sizes that programs write to a pipe: ffmpeg, and sox and espeak-ng. */
+const UNKNOWN_SIZES: readonly number[] = [0xffffffff, 0x7ffff000];
+const RIFF_BYTES = 12;
+const CHUNK_BYTES = 8;
+const MIN_FORMAT_BYTES = 16;
+const MAX_FORMAT_BYTES = 40;
+/** In hertz. A larger rate means a damaged header. */
+const MAX_RATE = 2 ** 20;
+/** Approximate number of bytes to decode at a time. */
+const PIECE_BYTES = 2 ** 16;
+
+/** First bytes of other formats, and the position of these bytes. */
+const OTHERS: readonly (readonly [start: string, at: number, name: string])[] = [
+  ['fLaC', 0, 'FLAC'],
+  ['OggS', 0, 'Ogg'],
+  ['ID3', 0, 'MP3'],
+  ['\xff\xfb', 0, 'MP3'],
+  ['\xff\xf3', 0, 'MP3'],
+  ['ftyp', 4, 'MPEG-4'],
+  ['FORM', 0, 'AIFF'],
+  ['.snd', 0, 'AU'],
+  ['RIFX', 0, 'big-endian WAV'],
+];
+
+export class WavFile {
+  /** Samples per second. */
+  readonly rate: number;
+  readonly channels: number;
+  /** Number of samples of each channel, at least 1. */
+  readonly length: number;
+  private readonly encoding: Encoding;
+  private readonly start: number;
+
+  /** @throws UserError (exit 5) if the header is damaged, or the encoding is not supported */
+  constructor(private readonly source: Bytes) {
+    const { format, data } = this.chunks();
+    const tag = format.readUInt16LE(0);
+    this.channels = format.readUInt16LE(2);
+    this.rate = format.readUInt32LE(4);
+    const [frame, bits] = [format.readUInt16LE(12), format.readUInt16LE(14)];
+    const isExtensible = tag === EXTENSIBLE && format.length >= MAX_FORMAT_BYTES;
+    const encoding = ENCODINGS[isExtensible ? format.readUInt16LE(SUBFORMAT) : tag]?.[bits];
+    if (encoding === undefined) {
+      throw this.damage('the encoding of the recording is not supported', {
+        expected: `PCM, floating point, A-law or mu-law; to convert it: ${conversion(source.name)}`,
+        got: `format ${tag} with ${bits} bits`,
+      });
+    }
+    if (this.channels === 0) throw this.damage('the recording has no channels');
+    if (this.rate === 0 || this.rate > MAX_RATE)
+      throw this.damage('the sample rate is out of range', {
+        expected: `1 to ${MAX_RATE} Hz`,
+        got: `${this.rate} Hz`,
+      });
+    if (frame !== this.channels * encoding.bytes) {
+      throw this.damage('the header contradicts itself', {
+        expected: `${this.channels * encoding.bytes} bytes per sample of all channels`,
+        got: `${frame}`,
+      });
+    }
+    this.encoding = encoding;
+    this.start = data.from;
+    const rest = (data.to - data.from) % frame;
+    this.length = (data.to - data.from - rest) / frame;
+    if (rest > 0 && !data.isOpen)
+      throw this.damage('the recording ends within a sample', { offset: data.to - rest });
+    if (this.length === 0) throw this.damage('the recording has no samples', { offset: data.from });
+  }
+
+  /**
+   * Yields the samples from `from` to `to` in pieces.
+   * @param channel absent: the mean of all channels
+   */
+  *samples(range: SampleRange = {}): Generator<Float64Array, void> {
+    const { from = 0, to = this.length, channel } = range;
+    const { source, channels, start, encoding } = this;
+    const { bytes, decode } = encoding;
+    const frame = channels * bytes;
+    const [first, count] = channel === undefined ? [0, channels] : [channel, 1];
+    const most = Math.max(1, Math.floor(PIECE_BYTES / frame));
+    for (let at = from; at < to; at += most) {
+      const end = Math.min(to, at + most);
+      const piece = source.readNow({ from: start + at * frame, to: start + end * frame });
+      const samples = new Float64Array(end - at);
+      for (let i = 0; i < samples.length; i++) {
+        let sum = 0;
+        for (let c = 0; c < count; c++) sum += decode(piece, i * frame + (first + c) * bytes);
+        samples[i] = sum / count;
+        if (Number.isFinite(Math.fround(samples[i]))) continue;
+        const offset = start + (at + i) * frame;
+        throw damagedError('data/not-finite', 'a sample is not a finite float32 number', {
+          file: source.name,
+          offset,
+          got: String(samples[i]),
+        });
+      }
+      yield samples;
+    }
+  }
+
+  /** Finds the format of the samples, and where they are. */
+  private chunks() {
+    const { source } = this;
+    const head = this.read(0, RIFF_BYTES);
+    const magic = head.toString('latin1', 0, 4);
+    const isWav = ['RIFF', 'RF64'].includes(magic) && head.toString('latin1', 8) === 'WAVE';
+    if (!isWav) throw otherFormat(source.name, head);
+    let [format, size64]: [Buffer | undefined, number | undefined] = [undefined, undefined];
+    for (let at = RIFF_BYTES; at + CHUNK_BYTES <= source.size; ) {
+      const header = this.read(at, CHUNK_BYTES);
+      const [name, size] = [header.toString('latin1', 0, 4), header.readUInt32LE(4)];
+      const from = at + CHUNK_BYTES;
+      if (name === 'data') {
+        if (format === undefined) break;
+        const isOpen = size64 === undefined && UNKNOWN_SIZES.includes(size);
+        const to = isOpen ? source.size : from + (size === 0xffffffff ? (size64 ?? size) : size);
+        if (to > source.size) throw this.cut(from, to - from);
+        return { format, data: { from, to, isOpen } };
+      }
+      if (name === 'ds64') size64 = Number(this.read(from + 8, 8).readBigUInt64LE());
+      if (name === 'fmt ' && size >= MIN_FORMAT_BYTES)
+        format = Buffer.from(this.read(from, Math.min(size, MAX_FORMAT_BYTES)));
+      // chunks begin at even offsets
+      at = from + size + (size % 2);
+    }
+    throw this.damage(
+      `the file has no ${format ? 'samples' : 'format'} (chunk "${format ? 'data' : 'fmt '}")`,
+    );
+  }
+
+  private read(from: number, length: number): Buffer {
+    const { source } = this;
+    if (from + length > source.size) throw this.cut(from, length);
+    return source.readNow({ from, to: from + length });
+  }
+
+  private cut(from: number, length: number): UserError {
+    const [expected, got] = [length, Math.max(0, this.source.size - from)].map(size => `${size} bytes`);
+    return this.damage('the file ends too early', { offset: from, expected, got });
+  }
+
+  /** The error (exit 5) with the place of the file. */
+  damage(message: string, details: Details = {}): UserError {
+    return damagedError('data/wav', message, { file: this.source.name, ...details });
+  }
+}
+
+export interface SampleRange {
+  readonly from?: number;
+  /** Exclusive. */
+  readonly to?: number;
+  readonly channel?: number | undefined;
+}
+
+function otherFormat(file: string, head: Buffer): UserError {
+  const text = head.toString('latin1');
+  const name = OTHERS.find(([start, at]) => text.startsWith(start, at))?.[2];
+  const message = name ? `the file is ${name}, not WAV` : 'the file is not a WAV recording';
+  return damagedError('data/audio-format', message, {
+    file,
+    expected: `WAV; to convert it: ${conversion(file)}`,
+  });
+}
+
+function conversion(file: string): string {
+  const name = file.replace(/\.wav$/, '-pcm').replace(/\.\w+$/, '');
+  return `ffmpeg -i ${JSON.stringify(file)} ${JSON.stringify(`${name}.wav`)}`;
+}

@@ -1,0 +1,214 @@
+/** Recordings as a dataset: names, splits, rates, channels, and predictions of new recordings. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import type { DatasetConfig } from '../../src/data/index.js';
+import { Workplace } from '../support/cli.js';
+import { classes, complaints, open, sequence } from '../support/data-files.js';
+import { tone, wav } from '../support/wav.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** Writes recordings by their names. */
+function folder(files: Readonly<Record<string, Buffer>>): string {
+  const path = work.folder();
+  for (const [name, bytes] of Object.entries(files)) {
+    mkdirSync(join(path, name, '..'), { recursive: true });
+    writeFileSync(join(path, name), bytes);
+  }
+  return path;
+}
+
+const config = (path: string, more: object = {}): DatasetConfig =>
+  ({
+    kind: 'audio',
+    path,
+    pattern: '{label}_{speaker}_{take}',
+    target: 'label',
+    target_kind: 'class',
+    features: { kind: 'raw', window: 1, hop: 1 },
+    ...more,
+  }) as DatasetConfig;
+
+/** Multiples of 1/64, which 16 bits hold almost exactly. */
+const ramp = (length: number, step = 1) => Array.from({ length }, (_, i) => ((step * i) % 64) / 64);
+const near = (got: readonly number[], want: readonly number[]) =>
+  got.length === want.length && got.every((value, i) => Math.abs(value - want[i]) < 1e-4);
+
+t.test('labels, groups and splits are those of the names', async t => {
+  const names = ['yes_anna_0', 'no_anna_0', 'yes_theo_0', 'no_theo_0', 'yes_kim_0', 'no_kim_0'];
+  const files = Object.fromEntries(names.map((name, i) => [`${name}.wav`, wav(ramp(16 + 8 * i, i))]));
+  const path = folder({ ...files, 'no_kim_1.wav.gz': gzipSync(wav(ramp(4))) });
+  const data = await open(config(path, { test: { group: 'speaker', is: 'theo' } }));
+  t.same(data.classLabels, ['no', 'yes']);
+  t.same(data.groupedBy, ['speaker']);
+  const ids = (split: typeof data.train) => Array.from({ length: split.count }, (_, i) => split.id?.(i));
+  t.same(ids(data.test), ['no_theo_0.wav', 'yes_theo_0.wav']);
+  t.same(ids(data.train), [
+    'no_anna_0.wav',
+    'no_kim_0.wav',
+    'no_kim_1.wav.gz',
+    'yes_anna_0.wav',
+    'yes_kim_0.wav',
+  ]);
+  t.same(classes(data.train), [0, 0, 0, 1, 1]);
+  t.same([...(data.train.lengths ?? [])], [3, 7, 1, 2, 6]);
+  t.same(data.input, { kind: 'number', size: 8 });
+  t.equal(data.sampleRate, 8000);
+  t.ok(near(sequence(data, data.train, 0).flat().slice(0, 24), ramp(24, 1)), 'the samples in frames');
+  t.ok(near(sequence(data, data.train, 2).flat().slice(0, 8), [...ramp(4), 0, 0, 0, 0]), 'a short one');
+
+  const nested = folder({ 'train/up/anna-1.wav': wav(ramp(8)), 'train/down/theo-2.wav': wav(ramp(8)) });
+  const words = await open(
+    config(join(nested, 'train/*/*.wav'), {
+      pattern: '{word}/{speaker}-{take}',
+      target: 'word',
+      test_fraction: 0.5,
+    }),
+  );
+  t.same(words.classLabels, ['down', 'up']);
+});
+
+t.test('targets are numbers or symbols, too', async t => {
+  const path = folder({ '3.5_ab.wav': wav(ramp(8)), '1_ba.wav': wav(ramp(8)) });
+  const more = { pattern: '{number}_{letters}', test_path: path };
+  const values = await open(config(path, { ...more, target: 'number', target_kind: 'value' }));
+  t.same([...values.train.targets.values], [1, 3.5]);
+  const symbols = { target: 'letters', target_kind: 'sequence', target_level: 'character' };
+  const letters = await open(config(path, { ...more, ...symbols }));
+  t.same([...letters.train.targets.values], [1, 0, 0, 1]);
+});
+
+t.test('channels and rates', async t => {
+  const stereo = ramp(16).flatMap((sample, i) => [sample, i / 16]);
+  const path = folder({
+    'a_b_0.wav': wav(stereo, { channels: 2 }),
+    'c_d_0.wav': wav(stereo, { channels: 2 }),
+  });
+  const first = async (channel: string | number) => {
+    const data = await open(config(path, { test_path: path, channel }));
+    return sequence(data, data.train, 0).flat();
+  };
+  t.ok(near(await first(0), ramp(16)));
+  t.ok(near(await first(1), ramp(16, 4)));
+  t.ok(
+    near(
+      await first('mix'),
+      ramp(16).map((sample, i) => (sample + i / 16) / 2),
+    ),
+  );
+  t.same(await complaints(5, () => first(2)), [
+    'data/wav | the recording has no channel 2 | got 2 channels',
+    'data/wav | the recording has no channel 2 | got 2 channels',
+  ]);
+
+  const rates = folder({
+    'a_b_0.wav': wav(tone(200, 800)),
+    'c_d_0.wav': wav(tone(200, 1600, 16000), { rate: 16000 }),
+  });
+  t.same(await complaints(5, () => open(config(rates, { test_path: rates }))), [
+    `data/sample-rate | the recording has 16000 samples per second, but ${join(rates, 'a_b_0.wav')} has 8000 | expected recordings with the same rate, or \`dataset.rate: 8000\` to convert them`,
+  ]);
+  const converted = await open(config(rates, { test_path: rates, rate: 8000 }));
+  const [one, other] = [0, 1].map(index => sequence(converted, converted.train, index).flat());
+  // without the ends, where the filter reads the silence around the recording
+  const worst = one
+    .slice(40, 760)
+    .reduce((most, value, i) => Math.max(most, Math.abs(value - other[i + 40])), 0);
+  t.ok(worst < 0.01, `the same tone at both rates: ${worst}`);
+});
+
+t.test('wrong names and files are located', async t => {
+  const path = folder({ 'a_b_0.wav': wav(ramp(8)), 'a_b_c_d.wav': wav(ramp(8)), 'b_c.wav': wav(ramp(8)) });
+  const wrong =
+    'data/audio-name | the name of the file does not match the pattern | expected {label}_{speaker}_{take}';
+  t.same(await complaints(5, () => open(config(path, { test_fraction: 0.5 }))), [wrong, wrong]);
+  t.same(await complaints(2, () => open(config(path, { target: 'lable', test: { column: 'tke', is: 0 } }))), [
+    'data/audio-field | the pattern has no field "lable" | expected one of label, speaker, take',
+    'data/audio-field | the pattern has no field "tke" | expected one of label, speaker, take',
+  ]);
+  const broken = folder({
+    'a_b_0.wav': Buffer.from('ID3 and so on…'),
+    'b_b_0.wav': wav(ramp(8)).subarray(0, 50),
+  });
+  t.same(await complaints(5, () => open(config(broken, { test_fraction: 0.5 }))), [
+    `data/audio-format | the file is MP3, not WAV | expected WAV; to convert it: ffmpeg -i "${join(broken, 'a_b_0.wav')}" "${join(broken, 'a_b_0-pcm.wav')}"`,
+    'data/wav 44 | the file ends too early | expected 16 bytes | got 6 bytes',
+  ]);
+});
+
+t.test('a run predicts new recordings as it evaluates them', async t => {
+  const recording = (hertz: number, take: number, rate = 8000) =>
+    wav(tone(hertz + 5 * take, (rate / 8000) * (800 + 40 * take), rate), { rate });
+  const files = Array.from({ length: 24 }, (_, i) => {
+    const [label, hertz] = i % 2 === 0 ? ['low', 300] : ['high', 900];
+    return [`${label}_${'abc'[i % 3]}_${i}.wav`, recording(hertz, i)] as const;
+  });
+  const path = folder(Object.fromEntries(files));
+  const run = await work.train({
+    version: 1,
+    name: 'tones',
+    dataset: config(path, {
+      features: { kind: 'log_mel', bands: 12 },
+      normalize: 'standard',
+      test: { group: 'speaker', is: 'c' },
+    }),
+    model: { cell: 'gru', hidden_size: 4, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 4, batch_size: 8 },
+  });
+  t.equal(run.summary.metrics.test.accuracy, 1);
+  const evaluated = await work.cellrun('predict', run.directory, '--split', 'test');
+  const inputs = evaluated.stdout
+    .trim()
+    .split('\n')
+    .map(text => join(path, JSON.parse(text).id));
+  t.equal(inputs.length, 8);
+  const predicted = await work.cellrun(
+    'predict',
+    run.directory,
+    ...inputs.flatMap(input => ['--input', input]),
+  );
+  const probabilities = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map(text => JSON.parse(text).probabilities);
+  t.same(probabilities(predicted.stdout), probabilities(evaluated.stdout), 'equal to the bit');
+  const { stdout } = await work.cellrun(
+    'evaluate',
+    run.directory,
+    '--input',
+    join(path, '*_c_*.wav'),
+    '--json',
+  );
+  t.match(JSON.parse(stdout), { metrics: { input: { accuracy: 1 } } });
+
+  const others = folder({
+    '1.wav': recording(900, 1, 16000),
+    '2.wav': Buffer.from('no recording'),
+    '3.wav': recording(300, 1, 16000),
+  });
+  const skipped = await work.cellrun('predict', run.directory, '--input', others, '--on-error', 'skip');
+  t.same(
+    skipped.stdout
+      .trim()
+      .split('\n')
+      .map(text => [JSON.parse(text).id, JSON.parse(text).predicted_name]),
+    [
+      ['1.wav', 'high'],
+      ['3.wav', 'low'],
+    ],
+  );
+  t.match(
+    skipped.stderr,
+    /1\.wav: warning: the recording has 16000 samples per second; it is converted to the 8000/,
+  );
+  t.match(skipped.stderr, /2\.wav: warning: the file is not a WAV recording/);
+  t.notMatch(skipped.stderr, /3\.wav/, 'once is enough');
+  const refused = await work.cellrun('predict', run.directory, '--input', join(others, '2.wav'));
+  t.equal(refused.code, 5);
+});
