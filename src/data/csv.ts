@@ -61,6 +61,7 @@ const settings = key.section(
     }),
     path: keys.givenFiles('The table', 'data/*.csv', 'data/readings.csv'),
     delimiter: keys.delimiter,
+    column_names: keys.columnNames,
     date_format: keys.dateFormat,
     ...keys.otherFiles('Table', 'split', split => `data/readings-${split}.csv`),
     test_fraction: keys.testFraction,
@@ -389,6 +390,7 @@ function columnsOf(config: CsvConfig) {
   return {
     kind,
     delimiter,
+    columnNames: config.column_names,
     dateFormat: date_format,
     features: features.map((feature, i) => ({ ...columnOf(feature), isSymbol: i === symbol })),
     level,

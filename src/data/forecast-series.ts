@@ -55,6 +55,7 @@ export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpos
   const isMissing = missingTest(missing?.markers);
   return {
     delimiter,
+    columnNames: config.column_names,
     dateFormat: date_format,
     features: read.map(column => ({ ...column, isMissing, isFilled: missing !== undefined })),
     targets: [],

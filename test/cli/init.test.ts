@@ -429,6 +429,23 @@ const GUESSES: readonly {
     stdout:
       /^target +sounds \(a sequence of words\)\n(.*\n)+ {2}.* --target word --as pairs {2}# the sequence word of each row$/m,
   },
+  ...[
+    {
+      csv: table('0.5,2,u', 90, i => `${(i * 7) % 23},${(i * 5) % 31},${'uvw'[i % 3]}`),
+      dataset: { features: ['c1', 'c2'], target: 'c3', column_names: ['c1', 'c2', 'c3'] },
+    },
+    {
+      csv: table('aab,AH AH B', 90, i => {
+        const bits = [...i.toString(2)].map(Number);
+        return `${bits.map(bit => 'ab'[bit]).join('')},${bits.map(bit => ['AH', 'B'][bit]).join(' ')}`;
+      }),
+      dataset: { features: ['c1'], target: 'c2', column_names: ['c1', 'c2'], target_level: 'word' },
+    },
+  ].map(one => ({
+    ...one,
+    what: `a table without a line of names: ${one.csv.slice(0, 11)}`,
+    stdout: /^header +none: the columns are called c1, c2/m,
+  })),
   {
     what: 'texts to write from numbers are read if asked for',
     csv: table('x,y,drawing', 120, i => `${(i * 7) % 31},${(i * 5) % 23},${'ud'.repeat(1 + (i % 40))}`),
@@ -691,9 +708,9 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   ],
   [table('x,label', 20, i => `"1,${i}",${i % 2}`), 5, /has a comma/],
   [
-    table('1,b,?', 20, i => `${i},${'ab'[i % 2]},${i % 3 ? i : '?'}`),
+    `${table('id,kind', 20, i => `p${i},${'uv'[i % 2]}`)}id,kind\n`,
     5,
-    /its first line has values instead of names/,
+    /^data\.csv:22:1: the header of line 1 appears again\n/,
   ],
   ['a,b\n', 5, /the table has no rows/],
   [table('a,a,b', 20, i => `${i % 7},1,${i % 2}`), 5, /^data\.csv:1:3: two columns are named "a"\n/],

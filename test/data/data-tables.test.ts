@@ -435,6 +435,45 @@ t.test('csv: the dataset does not depend on the delimiter', async t => {
   t.equal(guessDelimiter(Buffer.from('a;b, with c;d')), ';');
 });
 
+t.test('csv: files without a line of names', async t => {
+  const path = join(t.testdir(), 'rows.csv');
+  const config = {
+    kind: 'csv',
+    path,
+    features: ['b', 'a'],
+    target: 'y',
+    target_kind: 'class',
+    test_fraction: 0.5,
+    column_names: ['a', 'b', 'y'],
+  } as const;
+  const rows = '1,2,u\n3,4,v\n5,6,u\n7,8,v\n';
+  const readFrom = async (text: string) => {
+    writeFileSync(path, text);
+    const data = await open(config);
+    return [data.train, data.test].flatMap(split =>
+      Array.from({ length: split.count }, (_, i) => sequence(data, split, i).flat()),
+    );
+  };
+  const found = await readFrom(rows);
+  t.same(found.toSorted(), [
+    [2, 1],
+    [4, 3],
+    [6, 5],
+    [8, 7],
+  ]);
+  // a file may have its names all the same
+  t.same(await readFrom(`a,b,y\n${rows}`), found);
+  writeFileSync(path, rows.replaceAll(',', ';'));
+  t.match(await complaints(5, () => open(config)), [
+    /data\/csv-column-names 1:1.*another number of fields.*expected 3, as in `dataset.column_names`.*got 1/,
+  ]);
+  const bank = join(t.testdir(), 'x.conllu');
+  writeFileSync(bank, '');
+  t.match(await complaints(5, () => open({ ...config, path: bank })), [
+    /data\/column-names .*the columns of this file have names/,
+  ]);
+});
+
 t.test('csv: the files of a folder or pattern are one table', async t => {
   const rows = Array.from({ length: 12 }, (_, i) => [
     `g${Math.floor(i / 3)}`,

@@ -169,6 +169,10 @@ const TABLE = set(CLASSES, 'dataset', {
   target_kind: 'class',
   sequence: { group: 'g' },
 });
+/** The table without its line of names. */
+const rowsAlone = () => work.file('rows.csv', table().replace(/^.*\n/, ''));
+const HEADLESS = sets(TABLE, { 'dataset.path': rowsAlone(), 'dataset.test_path': rowsAlone() });
+const NAMES = ['g', 'o', 'a', 'b', 'w', 'class', 'value', 'step'];
 const holes = () =>
   work.file(
     'holes.csv',
@@ -380,6 +384,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.test.is': [[set(HELD_OUT, 'dataset.test', { column: 'p' }), 'p0', ['p1', 'p2']]],
   'dataset.normalize': [[CLASSES, 'standard', 'none']],
   ...ofMissing('dataset.missing'),
+  'dataset.column_names': [[HEADLESS, NAMES, NAMES.map(name => ({ a: 'b', b: 'a' })[name] ?? name)]],
   'dataset.features.0.column': [[HOLES, 'a', 'value']],
   'dataset.features.0.encode': [[set(CODED, 'dataset.features.0.calendar', undefined), 'one_hot', 'elapsed']],
   'dataset.features.0.size': [[EMBEDDED, 1, 2]],

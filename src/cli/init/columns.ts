@@ -1,7 +1,14 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers } from '../../data/core/statistics.js';
-import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../../data/csv-columns.js';
+import {
+  badNumber,
+  COMMA_NUMBER,
+  cellNumber,
+  missingTest,
+  orderKey,
+  repeatedHeader,
+} from '../../data/csv-columns.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
@@ -30,6 +37,8 @@ export type Column = ReturnType<typeof columnOf>;
 export interface Columns {
   readonly columns: readonly Column[];
   readonly delimiter: Delimiter;
+  /** Given to the columns of a table without a line of names. */
+  readonly columnNames: readonly string[] | undefined;
   /** If the table is a folder: the name of the file of each row. */
   readonly files: Column | undefined;
 }
@@ -44,10 +53,10 @@ interface Sources {
 export async function readColumns(path: string, { dateForm, others }: Sources): Promise<Columns> {
   const files = await inputFiles(path);
   const tables: FileColumns[] = [];
-  for (const file of files) tables.push(await readFile(file));
-  const beside: FileColumns[] = [];
-  for (const file of others) beside.push(await readFile(file));
+  for (const file of files) tables.push(await readFile(file, tables[0]?.columnNames));
   const [first] = tables;
+  const beside: FileColumns[] = [];
+  for (const file of others) beside.push(await readFile(file, first.columnNames));
   const header = first.names.join(', ');
   const other = tables.findIndex(({ names }) => names.join(', ') !== header);
   if (other >= 0)
@@ -77,6 +86,7 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
   return {
     columns,
     delimiter: first.delimiter,
+    columnNames: first.columnNames,
     files:
       files.length > 1
         ? columnOf('file', fileOfRow, { places: tables.flatMap(table => table.places) })
@@ -84,7 +94,13 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
   };
 }
 
-type FileColumns = Awaited<ReturnType<typeof readFile>>;
+interface FileColumns extends Pick<Columns, 'delimiter' | 'columnNames'> {
+  readonly names: readonly string[];
+  readonly cells: readonly (readonly string[])[];
+  readonly unreadable: readonly (string | undefined)[];
+  readonly places: readonly RowPlace[];
+  readonly format: string;
+}
 
 /** The columns that a model may read or predict: of a treebank, words and tags. */
 function columnsOf({ names, cells, format }: FileColumns): readonly string[] {
@@ -93,7 +109,8 @@ function columnsOf({ names, cells, format }: FileColumns): readonly string[] {
   return ['sentence', 'form', isTagged ? 'upos' : 'xpos'];
 }
 
-async function readFile(path: string) {
+/** @param columnNames of a table without a line of names */
+async function readFile(path: string, columnNames?: readonly string[]): Promise<FileColumns> {
   const { bytes } = await readContent(path);
   const format = isParquet(bytes) ? 'parquet' : formatNamed(path);
   const delimiter = format === 'csv' ? guessDelimiter(bytes) : ',';
@@ -116,15 +133,20 @@ async function readFile(path: string) {
     },
     ragged: (_, problem) => problems.add(problem),
   };
-  for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter }));
+  for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter, columnNames }));
   problems.throwIfAny();
-  const isValue = (name: string, i: number) => cellNumber(name) !== undefined || cells[i].includes(name);
-  const isHeadless = format === 'csv' && names.every(isValue);
-  if (places.length === 0 || isHeadless)
-    throw damagedError(
-      'init/table',
-      isHeadless ? 'its first line has values instead of names' : 'the table has no rows',
-      { file: path, expected: 'a line with the names of the columns, and rows below it' },
+  if (places.length === 0)
+    throw damagedError('init/table', 'the table has no rows', {
+      file: path,
+      expected: 'a line with the names of the columns, and rows below it',
+    });
+  const again = places.findIndex((_, row) => names.every((name, i) => cells[i][row] === name));
+  if (again >= 0 && names.every(name => cellNumber(name) === undefined))
+    throw damagedErrors([repeatedHeader(places[again], { file: path, line: 1 })]);
+  if (format === 'csv' && columnNames === undefined && isHeadless(names, cells))
+    return readFile(
+      path,
+      names.map((_, i) => `c${i + 1}`),
     );
   for (const [i, column] of cells.entries()) {
     const comma = column.findIndex(cell => COMMA_NUMBER.test(cell));
@@ -132,7 +154,25 @@ async function readFile(path: string) {
     if (comma >= 0 && 2 * numbers.length > column.length)
       throw damagedErrors([badNumber(column[comma], { ...places[comma], columnName: names[i] })]);
   }
-  return { names, cells, unreadable, places, delimiter, format };
+  return { names, cells, unreadable, places, delimiter, columnNames, format };
+}
+
+/** Maximum number of different words in texts of few symbols, such as sounds. */
+const MAX_SYMBOLS = 200;
+
+/** True if the first line of a table has values instead of names. */
+function isHeadless(names: readonly string[], cells: readonly (readonly string[])[]): boolean {
+  const isIn = (name: string, i: number) => cells[i].includes(name);
+  const isWritten = (name: string, i: number) => {
+    const words = name.split(/\s+/);
+    const known = new Set(cells[i].flatMap(cell => cell.split(/\s+/)));
+    return words.length > 1 && known.size <= MAX_SYMBOLS && words.every(word => known.has(word));
+  };
+  const isLabel = (name: string, i: number) => cellNumber(name) === undefined && isIn(name, i);
+  return (
+    names.every((name, i) => cellNumber(name) !== undefined || isIn(name, i)) ||
+    names.some((name, i) => isLabel(name, i) || isWritten(name, i))
+  );
 }
 
 interface ColumnFacts {

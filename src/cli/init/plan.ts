@@ -230,9 +230,10 @@ function carriedForward(values: readonly number[]): number[] {
 export interface SourceFile {
   readonly path: string;
   readonly delimiter: Delimiter;
+  readonly columnNames: readonly string[] | undefined;
 }
 
-function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values'] {
+function ofFile({ path, delimiter, columnNames }: SourceFile, reading: Reading): Plan['values'] {
   const { target, features, unused } = reading;
   const known = reading.kind === 'series' ? knownOf(reading) : [];
   const read = features.filter(one => !known.includes(one));
@@ -242,6 +243,7 @@ function ofFile({ path, delimiter }: SourceFile, reading: Reading): Plan['values
   return {
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
+    column_names: columnNames && list(columnNames),
     target: scalar(target.name),
     features: flow([...read.map(one => featureOf(reading, one)), ...elapsed]),
     static_features: flow(reading.statics.map(one => featureOf(reading, one))),

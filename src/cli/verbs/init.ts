@@ -161,11 +161,14 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
   const readings = readingsOf(table, choice, data);
   const [{ kind, target: predicted }] = readings;
   const planOf = kind === 'series' ? forecastPlan : sequencePlan;
-  const plan = planOf({ path: place, delimiter: table.delimiter }, readings[0]);
+  const plan = planOf({ ...table, path: place }, readings[0]);
   const unlabelled = predicted.lackedBy.map(file =>
     labelled('not used', `${placeOf(file)}: it has no ${predicted.name}`),
   );
-  const lines = [...unlabelled, ...described(readings[0])];
+  const header = table.columnNames
+    ? [labelled('header', `none: the columns are called ${table.columnNames.slice(0, 3).join(', ')}, …`)]
+    : [];
+  const lines = [...unlabelled, ...header, ...described(readings[0])];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
   return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
 }

@@ -171,6 +171,14 @@ export const delimiter = key.choice([',', ';', '\t', '|'], {
   aliases: ['separator', 'sep'],
 });
 
+export const columnNames = columns({
+  name: 'column_names',
+  description:
+    'Names of all columns, in their order, of CSV files whose first line is a row. Without this key, the first line has the names.',
+  examples: [['word', 'sounds']],
+  aliases: ['names', 'header', 'columns', 'field_names'],
+});
+
 export const dateFormat = key.text({
   name: 'date_format',
   description:

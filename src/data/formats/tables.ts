@@ -43,6 +43,8 @@ export interface TableFormat {
   readonly kind?: string;
   /** Of CSV. Default: a comma. */
   readonly delimiter?: Delimiter | undefined;
+  /** Of CSV without a line of names. */
+  readonly columnNames?: readonly string[] | undefined;
 }
 
 export interface TableHandlers {
@@ -130,6 +132,7 @@ export class CsvPieces implements Pieces, TableRecord {
     private readonly file: string,
     private readonly handlers: TableHandlers,
     private readonly delimiter: Delimiter = ',',
+    private readonly columnNames?: readonly string[],
   ) {
     this.separator = delimiter.charCodeAt(0);
   }
@@ -218,9 +221,22 @@ export class CsvPieces implements Pieces, TableRecord {
     if (this.columns === 0) {
       this.columns = fields.length;
       this.ending = window[to - 1] === CARRIAGE_RETURN ? CARRIAGE_RETURN : LINE_FEED;
-      handlers.header(this);
+      this.begin(this.columnNames ?? fields);
     } else if (fields.length === this.columns) handlers.add(this);
     else handlers.ragged(this, this.ragged());
+  }
+
+  /** Passes on the names of columns, and the first line if it has others: it is a row. */
+  private begin(names: readonly string[]): void {
+    const { handlers, fields, row } = this;
+    if (names.length !== fields.length)
+      throw damagedError('data/csv-column-names', 'the rows have another number of fields', {
+        ...this.place(0),
+        expected: `${names.length}, as in \`dataset.column_names\``,
+        got: String(fields.length),
+      });
+    handlers.header({ fields: names, row, place: field => this.place(field) });
+    if (fields.some((field, i) => field.trim() !== names[i].trim())) handlers.add(this);
   }
 
   /** Position of the quote that closes a field. */
@@ -309,8 +325,8 @@ export function formatNamed(name: string, kind = 'csv'): 'csv' | 'conllu' | 'ts'
 }
 
 const PIECES = {
-  csv: (file: string, handlers: TableHandlers, { delimiter }: TableFormat) =>
-    new CsvPieces(file, handlers, delimiter),
+  csv: (file: string, handlers: TableHandlers, { delimiter, columnNames }: TableFormat) =>
+    new CsvPieces(file, handlers, delimiter, columnNames),
   conllu: conlluPieces,
   ts: tsPieces,
 } as const;
@@ -324,12 +340,18 @@ export async function* readTable(
   format: TableFormat,
 ): AsyncGenerator<void> {
   const { start, source } = await beginning(given, MAGIC_BYTES);
-  if (isParquet(start)) {
+  const kind = isParquet(start) ? 'parquet' : formatNamed(source.name, format.kind);
+  if (kind !== 'csv' && format.columnNames)
+    throw damagedError('data/column-names', 'the columns of this file have names', {
+      file: source.name,
+      expected: 'CSV without a line of names, or no `dataset.column_names`',
+    });
+  if (kind === 'parquet') {
     const file = await ParquetFile.open(await allBytes(source, MAX_TEXT_BYTES), source.name);
     yield* readParquet(file, source.name, handlers);
     return;
   }
-  const pieces = PIECES[formatNamed(source.name, format.kind)](source.name, handlers, format);
+  const pieces = PIECES[kind](source.name, handlers, format);
   for await (const chunk of source.chunks) {
     pieces.push(chunk);
     yield;
