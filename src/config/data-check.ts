@@ -276,6 +276,12 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
     const message = '`model.head.dropout` has no effect: it applies to the layers of `hidden_sizes`';
     yield locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message);
   }
+  const { loss } = experiment;
+  if (loss.kind === 'quantile' && !loss.quantiles.includes(0.5)) {
+    const nearest = loss.quantiles.reduce((a, b) => (Math.abs(b - 0.5) < Math.abs(a - 0.5) ? b : a));
+    const message = `without quantile 0.5, predicted values and their metrics are those of quantile ${nearest}`;
+    yield locator.atValue(['loss', 'quantiles'], 'config/no-median', message, { expected: '0.5 among them' });
+  }
   const { train, validation, test, seriesFacts } = data;
   const longest = train.targets.kind === 'sequence' ? train.targets.size : 0;
   if (experiment.decode?.limit !== undefined && experiment.decode.limit < longest) {

@@ -17,8 +17,10 @@ export function* checkSplits(dataset: DatasetConfig, locator: Locator): Iterable
   const [first, second] = given.flatMap(([key, value]) => (value === undefined ? [] : [key]));
   if (second !== undefined) yield locator.atBoth(['dataset', second], 'config/two-test-splits', first);
   const { keys } = kindOf(dataset).settings;
-  if ('test_path' in keys && first === undefined && test === undefined) {
-    const expected = `\`test_path\`: a second file, or \`test_fraction\`, such as 0.2${'test' in keys ? ', or `test`' : ''}`;
+  // arrays of a test split may be in the files
+  if (('test_path' in keys || dataset.kind === 'forecast') && first === undefined && test === undefined) {
+    const file = 'test_path' in keys ? '`test_path`: a second file, or ' : '';
+    const expected = `${file}\`test_fraction\`, such as 0.2, or \`test\``;
     yield locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected });
   }
   const files = validationKeys(dataset);

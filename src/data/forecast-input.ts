@@ -7,6 +7,7 @@ import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { NewSequence, NewSequencesOptions, ReadSequence, SequenceReader } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
+import { filledWarning } from './core/preparation.js';
 import { Problems } from './core/problems.js';
 import type { DataRecord, Interval, SeriesScaling } from './core/record.js';
 import type { RowList } from './csv-rows.js';
@@ -88,6 +89,7 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
   const cellAt = (step: number, column: number) => rows.features.at(list[step] * width + column);
   const series = { ...seriesOf(list, cellAt, trained, config), name };
   const problemsIn = problemsOf(table, config);
+  const filledFrom = filledIn(table, config);
   const end = 1 + lastTarget(list, rows, config);
   const all: Window[] = [];
   for (let origin = input_steps; origin + horizon <= end; origin += stride) all.push({ series, origin });
@@ -103,11 +105,13 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
       if (!hasTarget(window, config)) return [];
       const values = new Float32Array(steps * size);
       read(i, values, 0, size);
+      const warning = filledFrom(origin - input_steps);
       const first = (i * perWindow) / targets.size;
       return [
         {
           ...{ length: steps, values, id: id(i), errorScale: series.naiveErrors },
           naive: (name, at) => naive?.[name]?.(first + at),
+          ...(warning && { warnings: [warning] }),
           targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
           targetScaling: step => targets.scaling(first + step),
         },
@@ -138,6 +142,7 @@ function windowToPredict(
   const wrong = new Problems();
   wrong.add(...problemsOf(series, config)(range.first, last + 1 + range.ahead, false));
   wrong.throwIfAny();
+  const filled = filledIn(series, config)(range.first);
   const given = list.slice(range.first, last + 1 + ahead);
   const future = given.slice(input_steps);
   const next = nextTimes(series, config, given, trained.interval);
@@ -154,7 +159,7 @@ function windowToPredict(
     ...{ length: steps, values, place: rows.place(list[0]), targetScaling: split.targets.scaling },
     history: split.history(0),
     ...(next && { times: [...future.map(row => rows.order[row]), ...next.order] }),
-    gaps: gapWarnings(series, config, range),
+    gaps: [...gapWarnings(series, config, range), ...(filled ? [filled] : [])],
   };
 }
 
@@ -202,6 +207,23 @@ function problemsOf({ list, rows }: InputSeries, config: ForecastConfig) {
         step < config.input_steps || column >= observed || (hasTargets && column < targets);
       return cells.flatMap(column => (isRead(column) ? (problemAt(row, column) ?? []) : []));
     });
+  };
+}
+
+/**
+ * Returns the function from the first step of a window to the warning that much of what the model
+ * reads up to its last input step is filled.
+ */
+function filledIn(
+  { list, rows, preparation }: InputSeries,
+  config: ForecastConfig,
+): (first: number) => Diagnostic | undefined {
+  const { width } = stepShape(config, undefined);
+  return first => {
+    if (preparation === undefined) return undefined;
+    const own = list.slice(first, first + config.input_steps);
+    const values = own.flatMap(row => [...rows.features.subarray(row * width, (row + 1) * width)]);
+    return filledWarning(values, preparation, rows.place(own[0]));
   };
 }
 

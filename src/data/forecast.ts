@@ -32,7 +32,7 @@ import { missingInSeries } from './core/feature-keys.js';
 import { NUMBER } from './core/labels.js';
 import { featureName } from './core/preparation.js';
 import { CellProblems, type ConfigDiagnostic, configError } from './core/problems.js';
-import { heldCount } from './core/selection.js';
+import { requestedCount } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { FILLED } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
@@ -150,10 +150,15 @@ const settings = key.section(
       default: 'standard',
     }),
     test_fraction: keys.heldFraction({
-      description: 'Fraction of the time points held out as the test split: the last ones.',
+      description:
+        'Fraction of the time points held out as the test split: the short form of `test: { fraction: … }`.',
       examples: [0.1],
-      required: true,
+      excludes: ['test'],
     }),
+    test: keys.testAtEnd('The last time points, held out for the final result', [
+      'Number of time points.',
+      365,
+    ]),
     validation: keys.validationAtEnd(
       'The last time points before the test split, held out for model selection, as a `fraction` or a `count`.',
       'Fraction of the time points outside the test split.',
@@ -256,7 +261,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       ...(gaps && { gaps }),
     },
     digests: splitFiles({ train: table.sources }),
-    ...(targets.length > 1 && { targetNames: targets }),
+    targetNames: targets,
     columnNames: {
       features: feature =>
         feature < columns.length
@@ -342,28 +347,34 @@ function timeKeys({ rows, lists }: TrainingTable, { calendar = [], time }: Forec
   return keys;
 }
 
-function cutsOf(keys: ReadonlySet<number>, { test_fraction, validation }: ForecastConfig): Cuts {
+function cutsOf(keys: ReadonlySet<number>, config: ForecastConfig): Cuts {
+  const { test_fraction, test = { fraction: test_fraction ?? 0 }, validation } = config;
   const times = [...keys].sort((a, b) => a - b);
   const parts = validation === undefined ? 2 : 3;
   if (times.length < parts) {
     throw configError({
       code: 'data/test-fraction',
-      keyPath: ['dataset', 'test_fraction'],
+      keyPath: ['dataset', test_fraction === undefined ? 'test' : 'test_fraction'],
       message: `a split into ${parts} parts needs at least ${parts} points in time`,
       got: String(times.length),
     });
   }
-  const before = Math.max(parts - 1, times.length - heldCount(times.length, test_fraction));
+  if (test.count !== undefined && test.count > times.length - parts + 1)
+    throw noneLeft('test', times.length - parts + 1, test.count);
+  const before = Math.max(parts - 1, times.length - requestedCount(test, times.length));
   if (validation === undefined) return { validation: undefined, test: times[before] };
-  const held = validation.count ?? heldCount(before, validation.fraction ?? 0);
-  if (held >= before) {
-    throw configError({
-      code: 'data/validation',
-      keyPath: ['dataset', 'validation', 'count'],
-      message: 'the validation split leaves no points in time to train on',
-      expected: `at most ${before - 1}`,
-      got: String(held),
-    });
-  }
+  const held = requestedCount(validation, before);
+  if (held >= before) throw noneLeft('validation', before - 1, held);
   return { validation: times[before - held], test: times[before] };
+}
+
+/** @param most number of points in time that the split may have */
+function noneLeft(split: 'test' | 'validation', most: number, count: number): UserError {
+  return configError({
+    code: `data/${split}`,
+    keyPath: ['dataset', split, 'count'],
+    message: `the ${split} split leaves no points in time to train on`,
+    expected: `at most ${most}`,
+    got: String(count),
+  });
 }

@@ -31,7 +31,7 @@ export * from './batches.js';
 export type { Elapsed, ValueReaders } from './core/columns.js';
 export * from './core/dataset.js';
 export { UNKNOWN_TARGET } from './core/labels.js';
-export { newSplit, StepPreparer } from './core/preparation.js';
+export { filledWarning, MUCH_FILLED, newSplit, StepPreparer } from './core/preparation.js';
 export * from './core/record.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
 export { hasRandomSplit } from './core/selection.js';

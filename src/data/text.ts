@@ -24,7 +24,7 @@ import {
   splitFiles,
 } from './core/dataset.js';
 import { configError } from './core/problems.js';
-import { heldCount } from './core/selection.js';
+import { type HeldOutConfig, heldCount } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { type SequenceStore, storedSplit, TextCodes } from './core/store.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
@@ -58,9 +58,16 @@ const settings = key.section(
     }),
     ...keys.otherFiles('File', 'text', split => `data/${split}.txt`),
     test_fraction: keys.heldFraction({
-      description: 'Fraction of the symbols held out as the test split: the last ones.',
+      description:
+        'Fraction of the symbols held out as the test split: the short form of `test: { fraction: … }`.',
       examples: [0.1],
+      excludes: ['test_path', 'test'],
     }),
+    test: keys.testAtEnd(
+      'The end of the text, held out for the final result',
+      ['Number of sequences.', 50],
+      ['test_path'],
+    ),
     level: key.required(keys.textLevel),
     min_count: keys.minCount,
     sequence_length: keys.steps({
@@ -120,17 +127,20 @@ async function open(
     test: test_path === undefined ? undefined : await read(files[2]),
   };
   const parts = partsOf(config, streams);
+  const layout = { steps, rows };
+  for (const name of ['train', 'validation', 'test'] as const) {
+    const { [name]: part } = parts;
+    if (part) checkSize(lengthOf(part.range), name, layout);
+  }
   const texts = { level, texts: codes.texts };
   const countsOf = ({ stream, range }: Part): Float64Array => countSymbols(stream, range, codes.size);
   const trained = countsOf(parts.train);
   const vocabulary = given ?? fitVocabulary(texts, trained, config);
   const symbols = symbolsByCode(texts, vocabulary);
   const count = vocabulary.symbols.length;
-  const layout = { steps, rows };
   const unknownFractions: Partial<Record<SplitName, number>> = {};
   const split = (name: SplitName, part: Part): Split => {
     const length = lengthOf(part.range);
-    checkSize(length, name, layout);
     const counts = name === 'train' ? trained : countsOf(part);
     unknownFractions[name] =
       counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
@@ -174,19 +184,17 @@ interface Streams {
 
 /** Splits the training stream: training symbols first, then validation, then test. */
 function partsOf(
-  { sequence_length: steps, test_fraction = 0, validation, limit }: TextConfig,
+  { sequence_length: steps, test_fraction, test: given, validation, limit }: TextConfig,
   streams: Streams,
 ) {
   const { train, test } = streams;
   const whole = (stream: SymbolStream): Part => ({ stream, range: { from: 0, to: stream.length } });
-  const heldOut = (length: number, fraction: number): number =>
-    length < 2 ? 0 : heldCount(length, fraction);
-  const held = (length: number): number => {
-    const { count, fraction = 0 } = validation ?? {};
-    return count === undefined ? heldOut(length, fraction) : count * steps + 1;
+  const startOf = ({ count, fraction = 0 }: HeldOutConfig, length: number): number => {
+    if (count !== undefined) return Math.max(0, length - count * steps - 1);
+    return length < 2 ? length : length - heldCount(length, fraction);
   };
-  const testStart = test ? train.length : train.length - heldOut(train.length, test_fraction);
-  const trainEnd = validation === undefined ? testStart : Math.max(0, testStart - held(testStart));
+  const testStart = test ? train.length : startOf(given ?? { fraction: test_fraction ?? 0 }, train.length);
+  const trainEnd = validation === undefined ? testStart : startOf(validation, testStart);
   const to = limit === undefined ? trainEnd : Math.min(trainEnd, limit * steps + 1);
   const last: Part | undefined = validation && { stream: train, range: { from: trainEnd, to: testStart } };
   return {

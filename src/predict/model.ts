@@ -22,7 +22,7 @@ import * as args from '../util/arguments.js';
 import { UserError, usageError, usageErrors } from '../util/errors.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
 import type { PredictionForm, SequencePrediction } from './predictions.js';
-import { Predictor, type WhichWeights } from './predictor.js';
+import { hasForecastTimes, Predictor, type WhichWeights } from './predictor.js';
 import {
   type GenerateOptions,
   generateSymbols,
@@ -200,7 +200,11 @@ export class Model {
   /** @internal Predicts the first sequences of a split of the run's data, with labels. */
   ofSplit(name: SplitName, limit = Number.POSITIVE_INFINITY): Predicted {
     const split = splitOf(this.opened.dataset as Dataset, name);
-    const form = { ...this.form, hasIds: split.id !== undefined, hasTimes: false };
+    const form = {
+      ...this.form,
+      hasIds: split.id !== undefined,
+      hasTimes: hasForecastTimes(this.opened.experiment),
+    };
     return { form, batches: new Predictor(this.opened).split(split, limit) };
   }
 

@@ -11,8 +11,10 @@ import {
   type DataScaling,
   type Dataset,
   digestOf,
+  IGNORED,
   type InputSource,
   isRejected,
+  MUCH_FILLED,
   NAIVE_FORECASTS,
   type NewSequence,
   type NewSequencesOptions,
@@ -301,10 +303,17 @@ export async function evaluateInput(
     };
     const { reader, model } = readerFor(opened, { targets });
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
-    let [symbols, unlearned, empty] = [0, 0, 0];
+    let [symbols, unlearned, empty, unlabelled] = [0, 0, 0, 0];
+    const filled: { first?: Diagnostic; count: number } = { count: 0 };
     const warnings = await trainedOn(saved, sources);
     const unknown = new Set<string | undefined>();
-    const isNew = ({ code, got }: Diagnostic): boolean => {
+    const isNew = (warning: Diagnostic): boolean => {
+      const { code, got } = warning;
+      if (code === MUCH_FILLED) {
+        filled.first ??= warning;
+        filled.count++;
+        return false;
+      }
       if (code !== UNKNOWN_TARGET) return true;
       if (unknown.has(got) || unknown.size === MAX_UNKNOWN) return false;
       unknown.add(got);
@@ -318,6 +327,7 @@ export async function evaluateInput(
         for (const sequence of list) {
           if (isRejected(sequence)) continue;
           if (sequence.length === 0) empty++;
+          else if (hasNoTarget(sequence)) unlabelled++;
           if (!data.vocabulary) continue;
           symbols += sequence.length;
           unlearned += sequence.values.filter(isUnlearned).length;
@@ -334,9 +344,16 @@ export async function evaluateInput(
       const file = sources.length === 1 ? sources[0].name : undefined;
       throw damagedError('data/nothing-to-evaluate', 'the input has no sequence with a target', { file });
     }
-    if (empty > 0) {
-      const message = `left out: ${counted(empty, 'sequence')} without a step`;
-      warnings.push({ code: 'predict/empty', message });
+    for (const [count, part] of [[empty, 'a step'] as const, [unlabelled, 'a target'] as const]) {
+      if (count === 0) continue;
+      const message = `left out: ${counted(count, 'sequence')} without ${part}`;
+      warnings.push({ code: 'predict/left-out', message });
+    }
+    if (filled.first) {
+      const { message } = filled.first;
+      const more =
+        filled.count === 1 ? '' : `; many are in ${counted(filled.count - 1, 'other sequence')} as well`;
+      warnings.push({ ...filled.first, message: message + more });
     }
     if (unlearned > 0) {
       const of = `${unlearned} of ${symbols} symbols (${percent(unlearned / symbols, 2)})`;
@@ -383,6 +400,15 @@ async function baselinesOf(
 
 /** Maximum number of unknown symbols of targets to warn of; each is told once. */
 const MAX_UNKNOWN = 10;
+
+/** True if all targets of a sequence are missing, so that none counts. */
+function hasNoTarget({ targets }: NewSequence): boolean {
+  return targets === undefined || (targets.length > 0 && targets.every(isMissingTarget));
+}
+
+function isMissingTarget(target: number): boolean {
+  return target === IGNORED || Number.isNaN(target);
+}
 
 /** Sequences without a step or a target, and those that a loss skips, are in no split. */
 function isInSplits(

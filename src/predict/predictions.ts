@@ -153,7 +153,7 @@ export interface PredictionForm {
   readonly hasSymbols: boolean;
   /** Name of each class; absent if the data do not name them. */
   readonly classNames?: readonly string[];
-  /** Name of each value; absent if there is only one, or the data do not name them. */
+  /** Name of each value; absent if the data do not name them. */
   readonly targetNames?: readonly string[];
 }
 
@@ -190,7 +190,7 @@ export function predictionForm(
     size: outputSize / Math.max(1, quantiles.length) / steps,
     quantiles: quantiles.map(({ level }) => level),
     ...(classNames && { classNames }),
-    ...(targetNames && targetNames.length > 1 && { targetNames }),
+    ...(targetNames && { targetNames }),
   };
 }
 

@@ -3,7 +3,9 @@
  * forward passes, predictions.
  */
 import { setTimeout } from 'node:timers/promises';
+import type { Experiment } from '../config/index.js';
 import {
+  filledWarning,
   IGNORED,
   inputWidth,
   isRejected,
@@ -148,7 +150,9 @@ export class Predictor {
         const symbols = this.form.hasSymbols && split.symbols?.(position);
         const named = { ...(id !== undefined && { id }), ...(symbols && { symbols }) };
         const history = split.history?.(position);
-        return { position, steps: realSteps?.(position), ...named, ...(history && { history }) };
+        const times = hasForecastTimes(experiment) && split.forecast?.(position).times;
+        const more = { ...(history && { history }), ...(times && { times }) };
+        return { position, steps: realSteps?.(position), ...named, ...more };
       });
       yield { ...batch, rows, hasLabels: true, pass };
     }
@@ -187,7 +191,7 @@ export class Predictor {
           if (problems.length > 0 || isRejected(sequence)) continue;
           const steps = this.stepsFor(Math.max(longest(waiting), sequence.length));
           if (sequence.startsBatch || waiting.length >= this.rowsOf(steps)) yield* taken();
-          waiting.push({ ...sequence, ...this.symbolsOf(sequence), position });
+          waiting.push({ ...sequence, ...this.symbolsOf(sequence), ...this.warningsOf(sequence), position });
         }
       }
     } catch (error) {
@@ -201,6 +205,12 @@ export class Predictor {
     const { vocabulary } = this.model.data;
     if (!this.form.hasSymbols || symbols || !vocabulary) return {};
     return { symbols: Array.from(values, number => vocabulary.symbols[number]) };
+  }
+
+  private warningsOf({ values, warnings = [], place }: NewSequence): Pick<NewSequence, 'warnings'> {
+    const { preparation } = this.model.data;
+    const filled = preparation && filledWarning(values, preparation, place);
+    return filled ? { warnings: [...warnings, filled] } : {};
   }
 
   private unfit({ length, place, targets }: NewSequence): readonly Diagnostic[] {
@@ -263,6 +273,11 @@ export class Predictor {
     this.passes.set(key, pass);
     return pass;
   }
+}
+
+/** True if the steps of forecasts of splits have times. */
+export function hasForecastTimes({ dataset }: Experiment): boolean {
+  return dataset.kind === 'forecast' && dataset.time !== undefined;
 }
 
 /**

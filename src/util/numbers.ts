@@ -160,6 +160,15 @@ export function words(name: string): string {
   return name.replaceAll(/[._]/g, ' ');
 }
 
+/** Names of metrics that are written in capitals. */
+const ABBREVIATIONS = new Set(['auroc', 'mase', 'rmse']);
+
+/** `test.mean_absolute_error` as a title: `Test mean absolute error`. */
+export function titleOf(name: string): string {
+  const text = words(name).replaceAll(/\w+/g, word => (ABBREVIATIONS.has(word) ? word.toUpperCase() : word));
+  return capital(text);
+}
+
 export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

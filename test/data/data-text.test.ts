@@ -34,6 +34,30 @@ import { resume, stopAt, train } from '../support/runs.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
+t.test('the test split is a fraction of the symbols, or a number of sequences', async t => {
+  const path = join(t.testdir(), 'text');
+  writeFileSync(path, 'abcdefghij'.repeat(10));
+  const held = async (more: object) => {
+    const config = {
+      kind: 'text',
+      path,
+      level: 'character',
+      min_count: 1,
+      sequence_length: 5,
+      ...more,
+    } as const;
+    const { train, validation, test } = await open(config);
+    return [train, validation, test].map(split => split && classes(split).filter(one => one >= 0).length);
+  };
+  // the first symbol of a split is no target
+  t.same(await held({ test_fraction: 0.3 }), [69, undefined, 29]);
+  t.same(await held({ test: { fraction: 0.3 } }), [69, undefined, 29]);
+  t.same(await held({ test: { count: 4 }, validation: { count: 2 } }), [67, 10, 20]);
+  t.match(await complaints(2, () => held({ test: { count: 50 } })), [
+    /^data\/text-too-short \| the training split has too little text/,
+  ]);
+});
+
 t.test('text: symbols and vocabularies are those that Python has', async t => {
   const { fraction, symbols, training, vocabularies } = json('expected.json');
   for (const level of LEVELS) {

@@ -43,6 +43,7 @@ interface Window {
 /** A printed prediction: lists of one number for each step. */
 interface Told {
   readonly id: string;
+  readonly time: string[];
   readonly predicted: number[][];
   readonly target: number[][];
   readonly quantiles: readonly Readonly<Record<string, number[]>>[];
@@ -93,6 +94,21 @@ function targetsOf({ targets }: Split, index: number): { stored: number[]; value
   const { offset, scale } = typeof scaling === 'function' ? scaling(index) : scaling!;
   return { stored, values: stored.map((value, i) => value * scale[i] + offset[i]) };
 }
+
+t.test('the test split is a fraction or a number of the last times', async t => {
+  const idsOf = async (more: Partial<ForecastConfig>) => {
+    const { test } = await open({ ...sales, test_fraction: undefined, ...more });
+    return Array.from({ length: test.count }, (_, i) => test.id?.(i));
+  };
+  const days = readFileSync(sales.path, 'utf8').match(/\d{4}-\d\d-\d\d/g);
+  const times = new Set(days).size;
+  const want = expected.splits.test.map(({ id }) => id);
+  t.same(await idsOf({ test: { fraction: 0.25 } }), want);
+  t.same(await idsOf({ test: { count: Math.round(times * 0.25) } }), want);
+  t.match(await complaints(2, () => idsOf({ test: { count: times } })), [
+    new RegExp(`^data/test \\| the test split leaves no points.*at most ${times - 2} \\| got ${times}$`),
+  ]);
+});
 
 t.test('windows, scaling and naive forecasts are those of NumPy', async t => {
   const data = await open(sales);
@@ -292,7 +308,10 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
     drawn,
     told
       .slice(0, 2)
-      .map(({ id }) => `${id}: forecast (y series, l quantile 0.1, u quantile 0.9, t target, f forecast)`),
+      .map(
+        ({ id, time }) =>
+          `${id}: forecast from ${time[0]} to ${time.at(-1)} (y series, l quantile 0.1, u quantile 0.9, t target, f forecast)`,
+      ),
   );
   const adding = { kind: 'synthetic', problem: 'adding', sequence_length: 4, train_size: 8, test_size: 4 };
   const other = await train(
@@ -441,7 +460,7 @@ t.test('a forecast continues the series of its data, and the dates that the mode
     const values = [...ys, ...(future.predicted as unknown as number[][]).flat()];
     t.equal(top === 0, Math.max(...values) === Math.max(...ys), 'the largest value is at the top');
     const csv = await work.cellrun('predict', summary.directory, '--format', 'csv');
-    t.match(csv.stdout, new RegExp(`^index,step,time,predicted_0\n0,0,${days[60]},[\\d.]+\n0,1,`));
+    t.match(csv.stdout, new RegExp(`^index,step,time,predicted_y\n0,0,${days[60]},[\\d.]+\n0,1,`));
     // the next rows of the file are forecast once it has them
     writeFileSync(path, ['day,y', ...rows.slice(0, 61)].join('\n'));
     t.match((await predict())[0].time, ['2024-03-26', '2024-03-27', '2024-03-28']);

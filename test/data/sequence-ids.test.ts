@@ -40,7 +40,7 @@ t.test('predictions, mistakes and worst values have the names of the groups', as
     Array.from({ length: 12 }, (_, i) => `rec${String(i + 1).padStart(2, '0')}`),
   );
   const lines = (await work.cellrun('predict', directory, '--format', 'csv')).stdout.split('\n');
-  t.match(lines[0], /^index,id,predicted_0,target_0$/);
+  t.match(lines[0], /^index,id,predicted_level,target_level$/);
   // the target of recording 7 is 7.5
   t.same(
     lines
@@ -70,7 +70,7 @@ t.test('rows that are sequences have their lines', async t => {
   const { summary } = await work.train(rows);
   const { stdout } = await work.cellrun('predict', summary.directory, '--format', 'csv');
   const [head, ...lines] = stdout.trimEnd().split('\n');
-  t.equal(head, 'index,id,predicted_0,target_0');
+  t.equal(head, 'index,id,predicted_level,target_level');
   t.equal(lines.length, 6);
   const levels = TABLE.split('\n').map(row => row.split(',')[3]);
   for (const line of lines) {

@@ -186,7 +186,7 @@ t.test('formats: all probabilities or the best, names, times and quantiles', asy
   const QUANTILES = 'csv, quantiles, the mean of the outputs';
   t.match(
     (await predict(QUANTILES, { path }, '--format', 'csv')).stdout,
-    /^index,id,time,predicted_0,quantile_0\.1_0,quantile_0\.5_0,quantile_0\.9_0\n/,
+    /^index,id,time,predicted_level,quantile_0\.1_level,quantile_0\.5_level,quantile_0\.9_level\n/,
   );
   t.match(await predict(QUANTILES, { path }, '--top', '2'), {
     code: 2,

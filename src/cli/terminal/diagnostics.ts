@@ -21,10 +21,15 @@ const MAX_ALIKE = 5;
 /**
  * Formats `diagnostics`, separated by empty lines, each with a newline at its end. Those that are
  * alike are shown five times, then counted.
+ * @param left number of others like these
  */
 export function formatDiagnostics(
   diagnostics: readonly Diagnostic[],
-  { color, severity = 'error' }: { readonly color: boolean; readonly severity?: 'error' | 'warning' },
+  {
+    color,
+    severity = 'error',
+    left: others = 0,
+  }: { readonly color: boolean; readonly severity?: 'error' | 'warning'; readonly left?: number },
 ): string {
   const colors = pico.createColors(color);
   const counts = new Map<string, number>();
@@ -34,10 +39,32 @@ export function formatDiagnostics(
     counts.set(key, count);
     return count <= MAX_ALIKE;
   });
-  const left = diagnostics.length - shown.length;
+  const left = others + diagnostics.length - shown.length;
   const more = left === 0 ? [] : [`${severity === 'warning' ? 'warning: ' : ''}${left} more like these\n`];
   const formatted = shown.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`);
   return [...formatted, ...more].join('\n');
+}
+
+/** Warnings of a stream: those that are shown, and the number of others. */
+export class Warnings {
+  private readonly shown: Diagnostic[] = [];
+  private readonly counts = new Map<string, number>();
+  private left = 0;
+
+  add(warnings: readonly Diagnostic[]): void {
+    for (const warning of warnings) {
+      const count = (this.counts.get(warning.code) ?? 0) + 1;
+      this.counts.set(warning.code, count);
+      if (count <= MAX_ALIKE) this.shown.push(warning);
+      else this.left++;
+    }
+  }
+
+  /** Empty if there are none. */
+  formatted(color: boolean): string {
+    const { shown, left } = this;
+    return shown.length === 0 ? '' : formatDiagnostics(shown, { color, severity: 'warning', left });
+  }
 }
 
 type Colors = ReturnType<typeof pico.createColors>;

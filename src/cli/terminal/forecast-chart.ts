@@ -39,7 +39,7 @@ function chartOf(
     line('f', 'forecast', step => step.values),
   ].filter(({ points }) => points.length > 0);
   const [first, last] = [steps[0]?.time, steps[steps.length - 1]?.time];
-  const of = targetNames ? ` of ${targetNames[target]}` : '';
+  const of = targetNames && size > 1 ? ` of ${targetNames[target]}` : '';
   const what = `forecast${of}${first === undefined ? '' : ` from ${first} to ${last}`}`;
   const legend = drawn.map(({ label, name }) => `${label} ${name}`).join(', ');
   const title = `${id === undefined ? '' : `${id}: `}${what} (${legend})`;

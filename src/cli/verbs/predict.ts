@@ -12,7 +12,7 @@ import {
 } from '../../predict/predictions.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName, spellNonFinite } from '../../run/json.js';
-import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { printable } from '../../util/words.js';
 import { onError, openInput, rejections } from '../command/input.js';
@@ -28,7 +28,7 @@ import {
   text,
   type Values,
 } from '../command/verb.js';
-import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
+import { hintingAtMovedData, Warnings } from '../terminal/diagnostics.js';
 import { forecastCharts } from '../terminal/forecast-chart.js';
 import type { Io } from '../terminal/io.js';
 import { textOf, widthOf } from '../terminal/text.js';
@@ -180,7 +180,7 @@ async function writeLines(
     const screen = { width: widthOf(io), color: io.color.out, unicode: io.unicode ?? false };
     return textOf(forecastCharts(sequence, form), screen);
   };
-  const warnings: Diagnostic[] = [];
+  const warnings = new Warnings();
   let written = 0;
   try {
     for await (const predictions of batches) {
@@ -188,14 +188,13 @@ async function writeLines(
       const line = (one: SequencePrediction) =>
         format === 'csv' ? csv(one) : format === 'chart' ? chart(one) : jsonLine(style, one);
       io.data(shown.map(line).join(''));
-      warnings.push(...shown.flatMap(prediction => prediction.warnings ?? []));
+      warnings.add(shown.flatMap(prediction => prediction.warnings ?? []));
       written += shown.length;
       if (written >= limit || io.outClosed?.aborted) break;
       await io.drained?.();
     }
   } finally {
-    if (warnings.length > 0)
-      io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
+    io.err(warnings.formatted(io.color.err));
   }
   return written;
 }
@@ -266,9 +265,9 @@ function symbolFields(
   };
 }
 
-/** The numbers of a value: a list, or an object by target name. */
+/** The numbers of a value: a list, or an object by the names of several targets. */
 function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyle): object {
-  return targetNames
+  return targetNames && targetNames.length > 1
     ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]]))
     : Array.from(values);
 }

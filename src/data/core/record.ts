@@ -50,6 +50,9 @@ const preparation = s.struct(
           s.struct('What replaces missing values. Absent if the column must not have any.', {
             value: s.number('The value; with `forward`, before the first value of a sequence.'),
             forward: s.boolean('Whether the last value of the sequence before it replaces a missing one.'),
+            missing: s.optional(
+              s.number('Fraction of the values of the training split that are missing. Absent: 0.'),
+            ),
           }),
         ),
         indicator: s.optional(

@@ -193,7 +193,8 @@ export function trainingCount(
   return left > 0 ? Math.min(limit, left) : undefined;
 }
 
-function requestedCount({ fraction = 0, count }: HeldOutConfig, total: number): number {
+/** Returns the number to hold out of `total`. */
+export function requestedCount({ fraction = 0, count }: HeldOutConfig, total: number): number {
   return count ?? heldCount(total, fraction);
 }
 

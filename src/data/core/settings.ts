@@ -325,6 +325,21 @@ export const heldOut = {
   }),
 };
 
+/**
+ * `test` that holds out the end of a text or of the time.
+ * @param others keys that define it instead
+ */
+export const testAtEnd = (
+  description: string,
+  size: readonly [description: string, example: number],
+  others: readonly string[] = [],
+) =>
+  key.section(sizes('Fraction of all of them.', size), {
+    description: `${description}, as a \`fraction\` or a \`count\`.`,
+    examples: [{ fraction: 0.1 }],
+    excludes: ['test_fraction', ...others],
+  });
+
 /** `validation` that holds out the end of a text or of the time. */
 export const validationAtEnd = (
   description: string,

@@ -2,7 +2,7 @@
 
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/history.js';
-import { capital, formatMetric, formatTicks, linearTicks, logTicks, words } from '../../util/numbers.js';
+import { formatMetric, formatTicks, linearTicks, logTicks, titleOf, words } from '../../util/numbers.js';
 import { type Column, Details, Section, Table, Toggle, useHeading, Value } from './components.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { distinct } from './run-list.js';
@@ -50,7 +50,7 @@ const TITLES: Readonly<Record<string, string>> = {
 
 export function curveTitle(name: string): string {
   const [, metric] = /^epoch\.(.+)$/.exec(name) ?? [];
-  return TITLES[name] ?? (metric ? `Train ${words(metric)}, mean of the epoch` : capital(words(name)));
+  return TITLES[name] ?? (metric ? `Train ${words(metric)}, mean of the epoch` : titleOf(name));
 }
 
 interface Settings {

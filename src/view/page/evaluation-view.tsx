@@ -289,10 +289,12 @@ function Aligned({ pairs }: { readonly pairs: Misread['alignment'] }) {
 }
 
 function Context({ of: { before, at, after } }: { readonly of: NonNullable<Mistake['context']> }) {
+  // one prediction of a sequence is due to all of it
+  const isWhole = before === '' && after === '';
   return (
     <code class="context">
       {before}
-      <mark>{at}</mark>
+      {isWhole ? at : <mark>{at}</mark>}
       {after}
     </code>
   );

@@ -38,9 +38,12 @@ export function Plot({ label, x, y, height, points = [], children }: PlotProps) 
   const hasNoValue = points.some(point => point.y === null);
   const strip = hasNoValue ? STRIP : 0;
   const longest = Math.max(...rows.map(({ text }) => text.length), hasNoValue ? NO_VALUE.length : 0);
-  const ends = Math.max(0, ...x.scale.ticks.map(({ text }) => text.length));
-  const left = Math.max(48, LETTER * longest + 12);
-  const right = Math.max(left, width - Math.max(14, (LETTER * ends) / 2 + 2));
+  const half = (text: string) => (LETTER * text.length) / 2 + 2;
+  const ends = Math.max(0, ...x.scale.ticks.map(({ text }) => half(text)));
+  // a label at the beginning of the axis reaches beyond it
+  const start = x.scale.ticks.find(({ place }) => place === 0);
+  const left = Math.max(48, LETTER * longest + 12, half(start?.text ?? ''));
+  const right = Math.max(left, width - Math.max(14, ends));
   const top = y.title === undefined ? 8 : 26;
   const bottom = height(width) - (x.title === undefined ? 24 : 40);
   const frame = frameOf({ left, right, top, bottom }, x.scale, y.scale);

@@ -2,13 +2,13 @@
 
 import { useMemo, useState } from 'preact/hooks';
 import {
-  capital,
   counted,
   formatBytes,
   formatNumber,
   formatSeconds,
   formatTime,
   isFraction,
+  titleOf,
   words,
 } from '../../util/numbers.js';
 import type { RunReport, Sample } from '../run-report.js';
@@ -258,7 +258,7 @@ function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPla
   const metrics = distinct(['loss', ...measured.sort()]).map(metric => {
     const splits = metric === 'loss' ? [BATCHES, ...SPLITS] : SPLITS;
     const named = splits.map(([split, label, color]): Named => [`${split}.${metric}`, label, color]);
-    return planOf(capital(words(metric)), named, isFraction(metric));
+    return planOf(titleOf(metric), named, isFraction(metric));
   });
   const single = SINGLE.filter(name => !isConstantRate(name, curves[name])).map(name => {
     const title = curveTitle(name);
