@@ -15,7 +15,7 @@ import { flipCheckpoint, flipIndex } from './soak/flips.js';
 import { boundedFuzz, TARGETS } from './soak/fuzz.js';
 import { casesOf } from './soak/fuzz-target.js';
 import { HOSTILE, tryHostile } from './soak/hostile.js';
-import { createWorld, trySequences } from './soak/invariants.js';
+import { createWorld, DATASET_NAMES, trySequences } from './soak/invariants.js';
 import { inOwnProcess } from './soak/killable.js';
 import { growth, sampleMemory } from './soak/memory.js';
 import { SCENARIOS } from './soak/scenarios.js';
@@ -73,12 +73,15 @@ const PARTS: Readonly<Record<string, Part>> = {
     cases: 10_000,
     /** A hundred at a time, each of a seed of its own, so that a failure is found again soon. */
     async *run({ cases, seed, work }) {
-      const world = await createWorld(work);
+      const worlds = [];
+      for (const name of DATASET_NAMES) worlds.push(await createWorld(work, name));
       try {
-        for (let done = 0; done < cases; done += 100)
-          yield await trySequences(world, Math.min(100, cases - done), seed + done / 100);
+        for (let part = 0; 100 * part < cases; part++) {
+          const count = Math.min(100, cases - 100 * part);
+          yield await trySequences(worlds[part % worlds.length], count, seed + part);
+        }
       } finally {
-        world.end();
+        for (const world of worlds) world.end();
       }
     },
   },

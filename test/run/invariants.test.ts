@@ -3,7 +3,7 @@
  * long form.
  */
 import t from 'tap';
-import { createWorld, trySequences } from '../soak/invariants.js';
+import { createWorld, DATASET_NAMES, trySequences } from '../soak/invariants.js';
 import { Workplace } from '../support/cli.js';
 
 t.setTimeout(300_000);
@@ -11,10 +11,11 @@ t.setTimeout(300_000);
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-t.test('the files of a run stay true, whatever happens', async t => {
-  const world = await createWorld(work);
-  t.teardown(() => world.end());
-  const seed = Number(process.env.SEED ?? 17);
-  const { failures, note } = await trySequences(world, Number(process.env.SEQUENCES ?? 50), seed);
-  t.same(failures, [], `${note}`);
-});
+for (const name of DATASET_NAMES)
+  t.test(`the files of a run on ${name} stay true, whatever happens`, async t => {
+    const world = await createWorld(work, name);
+    t.teardown(() => world.end());
+    const seed = Number(process.env.SEED ?? 17);
+    const { failures, note } = await trySequences(world, Number(process.env.SEQUENCES ?? 25), seed);
+    t.same(failures, [], `${note}`);
+  });

@@ -27,6 +27,7 @@ import type { Summary } from '../../src/run/summary.js';
 import { readJournal } from '../../src/sweep/journal.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { UserError } from '../../src/util/errors.js';
+import { RandomStream } from '../../src/util/random.js';
 import type { Workplace } from '../support/cli.js';
 import { randomDataset, resume, stopAt, train } from '../support/runs.js';
 import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
@@ -87,12 +88,52 @@ export interface World {
   end(): void;
 }
 
-export async function createWorld(work: Workplace): Promise<World> {
-  const data = work.file('data.npz', randomDataset('invariants', { train: 16, test: 8, seed: 1 }));
+/** 16 training sequences and 8 for the test. */
+const DATASETS = {
+  arrays: (work: Workplace) => ({
+    kind: 'npz',
+    path: work.file('data.npz', randomDataset('invariants', { train: 16, test: 8, seed: 1 })),
+  }),
+  /** With missing hours and values, words, and facts of the sequences; the test split is drawn. */
+  table: (work: Workplace) => ({
+    kind: 'csv',
+    path: work.file('data.csv', tableOf(24)),
+    features: ['speed', { column: 'place', encode: 'one_hot' }],
+    static_features: ['age'],
+    target: 'label',
+    target_kind: 'class',
+    missing: { fill: 'forward', indicator: true, elapsed: true },
+    normalize: 'standard',
+    sequence: { group: 'recording', order: 'time', resample: { every: '1h', by: 'mean' } },
+    test: { fraction: 1 / 3 },
+  }),
+};
+
+export const DATASET_NAMES = Object.keys(DATASETS) as readonly (keyof typeof DATASETS)[];
+
+function tableOf(sequences: number): string {
+  const random = RandomStream.of(1, 'test/invariants');
+  const rows = Array.from({ length: sequences }, (_, i) => {
+    const hours = Array.from({ length: 6 }, (_, hour) => hour).filter(
+      hour => hour === 0 || random.uniform() < 0.7,
+    );
+    return hours.map(hour => {
+      const speed = random.uniform() < 0.2 ? '' : ((i % 3) + random.uniform()).toFixed(3);
+      const place = random.uniform() < 0.1 ? '' : ['town', 'road'][random.integer(2)];
+      return `${i},2026-01-01T0${hour}:10:00Z,${speed},${place},${20 + i},${'abc'[i % 3]}\n`;
+    });
+  });
+  return `recording,time,speed,place,age,label\n${rows.flat().join('')}`;
+}
+
+export async function createWorld(
+  work: Workplace,
+  name: (typeof DATASET_NAMES)[number] = 'arrays',
+): Promise<World> {
   const config = {
     version: 1,
     name: 'held',
-    dataset: { kind: 'npz', path: data },
+    dataset: DATASETS[name](work),
     model: { cell: 'rnn', hidden_size: 3, head: { from: 'last' } },
     loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.02 },
@@ -112,6 +153,7 @@ export async function createWorld(work: Workplace): Promise<World> {
     parameters: { 'optimizer.learning_rate': [0.01, 0.05] },
     method: { kind: 'grid' },
     objective: { metric: 'test.loss', goal: 'minimize' },
+    repeat_best: 1,
   };
   writeFileSync(sweepFile, JSON.stringify(sweep));
   const sweepRows = rowsOf(await sweepInProcess(work, sweepFile, work.folder()));
@@ -135,7 +177,9 @@ export async function createWorld(work: Workplace): Promise<World> {
 /** Of each trial: its point and its values, without places and times. */
 function rowsOf(sweep: string): string {
   const ends = readJournal(join(sweep, 'journal.jsonl')).records.flatMap(record =>
-    record.event === 'segment.end' ? [`${record.trial} ${record.to} ${record.status} ${record.value}`] : [],
+    record.event === 'segment.end'
+      ? [`${record.trial} ${record.seed} ${record.to} ${record.status} ${record.value}`]
+      : [],
   );
   return [...new Set(ends)].sort().join('\n');
 }

@@ -9,6 +9,7 @@ import { parse } from 'csv-parse/sync';
 import type { Locator, Page } from 'playwright-core';
 import t from 'tap';
 import type { Summary } from '../../src/run/summary.js';
+import type { SweepSummary } from '../../src/sweep/results.js';
 import { capital } from '../../src/util/numbers.js';
 import { buildReport, renderPage } from '../../src/view/report.js';
 import {
@@ -486,11 +487,11 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     await button.click();
     t.same((await column('trial').allInnerTexts()).map(Number), byRate.toReversed());
     t.equal(await page.locator('[data-metric="best"] data').getAttribute('value'), csv[0]['test.loss']);
-    const { metrics } = JSON.parse(readFileSync(join(sweepDirectory, 'summary.json'), 'utf8'));
+    const { metrics }: SweepSummary = JSON.parse(readFileSync(join(sweepDirectory, 'summary.json'), 'utf8'));
     const table = page.getByRole('group', { name: 'Final metrics of the best trial, a table' });
     t.same(
       await valuesIn(table.locator('data')),
-      metrics.map(({ mean }: { mean: number }) => mean),
+      metrics?.flatMap(({ mean, baseline }) => [mean, baseline?.value]),
     );
   });
 

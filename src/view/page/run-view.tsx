@@ -98,7 +98,7 @@ function spans(report: RunReport): readonly string[] {
 }
 
 export const GATES: readonly Column<RunReport['gates'][number]>[] = [
-  { name: 'metric', show: ({ name }) => name },
+  { name: 'metric', isText: true, show: ({ name }) => name },
   { name: 'value', show: ({ value }) => <Value metric="gate" value={value} /> },
   { name: 'required', show: ({ required }) => required },
   {
