@@ -407,6 +407,23 @@ const GUESSES: readonly {
     },
   },
   {
+    what: 'such words of a sequence as a whole have vectors, too',
+    csv: table('trial,town,x,mood', 480, i => {
+      const trial = i >> 3;
+      return `${trial},town ${(trial * 7) % 25},${(i * 37) % 101}.5,${trial % 2 ? 'up' : 'down'}`;
+    }),
+    dataset: { features: ['x'], static_features: [{ column: 'town', encode: 'embedding', size: 8 }] },
+  },
+  {
+    what: 'years order a series',
+    csv: table(
+      'year,wheat,rye',
+      90,
+      i => `${1900 + i},${100 + i + ((i * 7) % 5)}.5,${80 + ((i * 11) % 13)}.5`,
+    ),
+    dataset: { kind: 'forecast', target: 'wheat', time: 'year', features: ['rye'] },
+  },
+  {
     what: 'names are read letter by letter',
     csv: table('name,gender', 90, i => `${'abcdefg'[i % 7]}n${'xyz'[(i * 5) % 3]}${i},${'fm'[i % 2]}`),
     dataset: { features: ['name'], input_kind: 'text', level: 'character', target: 'gender' },

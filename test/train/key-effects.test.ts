@@ -389,7 +389,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.features.0.encode': [[set(CODED, 'dataset.features.0.calendar', undefined), 'one_hot', 'elapsed']],
   'dataset.features.0.size': [[EMBEDDED, 1, 2]],
   'dataset.features.0.min_count': [[EMBEDDED, 1, 1000]],
-  'dataset.features.0.suffix': [[EMBEDDED, undefined, 1]],
+  'dataset.features.0.suffix': [[set(EMBEDDED, 'dataset.features.0.column', 'a'), undefined, 1]],
   'dataset.features.0.calendar': [[CODED, ['month'], ['day_of_month']]],
   ...ofMissing('dataset.features.0.missing'),
   'dataset.static_features': [[FACTS, undefined, ['v']]],
@@ -399,7 +399,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   ],
   'dataset.static_features.0.size': [[EMBEDDED_FACTS, 1, 2]],
   'dataset.static_features.0.min_count': [[EMBEDDED_FACTS, 1, 1000]],
-  'dataset.static_features.0.suffix': [[EMBEDDED_FACTS, undefined, 1]],
+  'dataset.static_features.0.suffix': [
+    [set(EMBEDDED_FACTS, 'dataset.static_features.0.column', 'd'), undefined, 1],
+  ],
   'dataset.static_features.0.calendar': [
     [
       set(FACTS, 'dataset.static_features', [{ column: 'd', encode: 'calendar' }]),

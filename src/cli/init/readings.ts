@@ -169,7 +169,8 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
     const isShort = shortest < MIN_FORECAST_STEPS;
     const short = `its series have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
     const moves = isMeasured ? smoothness(target, rows) : -5;
-    const score = (order.isDate ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0);
+    const isDated = order.isDate || areYears(order.columns[0]);
+    const score = (isDated ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0);
     add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : undefined));
   }
   const text = textOf(columns.filter(column => column !== target));
@@ -189,6 +190,11 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
 /** True for texts that are too many for classes. */
 function mayBeWritten({ isNumber, distinct, problem }: Column): boolean {
   return !isNumber && distinct > MAX_CLASSES && problem === undefined;
+}
+
+/** True for whole numbers such as 1998 under a usual name of times. */
+function areYears({ name, isNumber, cells, isValue }: Column): boolean {
+  return isNumber && USUAL.time.test(name) && cells.every(cell => !isValue(cell) || /^[12]\d{3}$/.test(cell));
 }
 
 /** Why some rows belong to no sequence, or have no place in it. */
@@ -329,7 +335,8 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
     const isFact =
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
     const areFew = 2 * distinct <= (isFact ? rows.length : column.cells.length);
-    const isWords = canEncode && ((areFew && isLabel(column)) || (!isFact && isVocabulary(column)));
+    const isWords =
+      canEncode && ((areFew && isLabel(column)) || ((areFew || !isFact) && isVocabulary(column)));
     const own = isNumber ? 'numbers' : 'words';
     const reasons: readonly (readonly [boolean, string])[] = [
       [problem !== undefined, String(problem)],
