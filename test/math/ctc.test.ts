@@ -141,6 +141,25 @@ t.test('the occupancy of a symbol is the part of the paths that are there', asyn
   t.pass();
 });
 
+t.test('probabilities far below the range of float64', async t => {
+  const steep = cases.map(one => ({ ...one, outputs: one.outputs.map(row => row.map(z => 300 * z)) }));
+  fc.assert(
+    fc.property(steep, given => {
+      const { classes, symbols, outputs } = given;
+      const { logs } = probabilitiesOf(given);
+      const ofPaths = lists(classes, outputs.length)
+        .filter(path => labellingOf(path, classes - 1).join() === symbols.join())
+        .map(path => path.reduce((sum, k, t) => sum + logs[t * classes + k], 0));
+      const most = Math.max(...ofPaths);
+      const log = most + Math.log(ofPaths.reduce((sum, one) => sum + Math.exp(one - most), 0));
+      const found = logProbability(probabilitiesOf(given), symbols);
+      return ofPaths.length === 0 ? found === -Infinity : near(found, log);
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+  t.pass();
+});
+
 t.test('sequences of a batch do not affect each other, and padding counts for nothing', async t => {
   fc.assert(
     fc.property(fc.array(cases, { minLength: 2, maxLength: 4 }), all => {
