@@ -129,17 +129,21 @@ async function tryCase(work: Workplace, { given, tested, level, beam, stop, ...s
   const [one, other] = [await predicted(directory, dataset.test_path), await predicted(directory, reversed)];
   one.forEach((expected, i) => {
     const found = other[other.length - 1 - i];
-    if (found !== expected) throw new Error(`prediction ${i} is ${found} in reversed order, not ${expected}`);
+    const isNear = Math.abs(found.probability / expected.probability - 1) < MAX_ROUNDING;
+    if (found.text !== expected.text || !isNear) {
+      const [was, is] = [expected, found].map(({ text, probability }) => `${text} (${probability})`);
+      throw new Error(`prediction ${i} is ${is} in reversed order, not ${was}`);
+    }
   });
 }
 
-/** To the last bit. */
-async function predicted(directory: string, input: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { predictions } of predict(directory, input, { backend: 'webasm', threads: 1 })) {
-    const [{ top, alignment }] = predictions as SymbolsPrediction[];
-    found.push(JSON.stringify([top, alignment]));
-  }
+/** Longer sequences in the batch change the kernels of stacked bidirectional layers. */
+const MAX_ROUNDING = 1e-5;
+
+async function predicted(directory: string, input: string): Promise<SymbolsPrediction[]> {
+  const found: SymbolsPrediction[] = [];
+  for await (const { predictions } of predict(directory, input, { backend: 'webasm', threads: 1 }))
+    found.push(predictions[0] as SymbolsPrediction);
   return found;
 }
 
