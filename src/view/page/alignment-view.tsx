@@ -43,7 +43,7 @@ function HeatMap({ alignment }: { readonly alignment: Alignment }) {
   const name = id ?? `#${index}`;
   const columns = input?.length ?? 1;
   return (
-    <figure class="chart" data-alignment={name}>
+    <figure data-alignment={name}>
       <figcaption>{name}</figcaption>
       <Scroll label={`Alignment of ${name}`}>
         <div class={input === null ? 'heat wide' : 'heat'} style={{ '--columns': columns }}>
