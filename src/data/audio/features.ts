@@ -11,10 +11,10 @@
  *     deltas    sum_n n (x_(t+n) - x_(t-n)) / (2 sum_n n²) for n = 1, 2, as in HTK; the first and
  *               last frames are repeated
  */
-import FFT from 'fft.js';
 import * as key from '../../util/schema.js';
 import { configError } from '../core/problems.js';
 import { cepstralRows, MEL_SCALES, melBands } from './mel.js';
+import { powerSpectrum } from './spectrum.js';
 
 const frames = {
   window: key.number({
@@ -52,12 +52,14 @@ const bands = {
   min_frequency: key.number({
     description: 'Lowest frequency of the bands, in hertz.',
     min: 0,
+    max: 2 ** 19,
     default: 0,
     aliases: ['f_min', 'fmin', 'low_freq'],
   }),
   max_frequency: key.number({
     description: 'Highest frequency of the bands, in hertz.',
     above: 0,
+    max: 2 ** 19,
     defaultText: 'half of the sample rate',
     runDefault: true,
     examples: [7600],
@@ -71,6 +73,7 @@ const bands = {
   floor: key.number({
     description: 'Powers of a band below this are raised to it before the logarithm.',
     above: 0,
+    max: 1e6,
     default: 1e-10,
     aliases: ['amin', 'log_offset', 'eps'],
   }),
@@ -112,6 +115,7 @@ export const featureSettings = key.union(
           description:
             'L of the lifter 1 + L/2 sin(pi k / L), by which coefficient k is multiplied; 0: none.',
           min: 0,
+          max: 1024,
           default: 0,
           examples: [22],
           aliases: ['cepstral_lifter', 'ceplifter'],
@@ -178,7 +182,7 @@ export class FeatureForm {
 
   private melFrames(config: Exclude<FeatureConfig, { readonly kind: 'raw' }>): Frames {
     const { rate, window } = this;
-    const fftSize = config.fft_size ?? 2 ** Math.max(1, Math.ceil(Math.log2(window)));
+    const fftSize = config.fft_size ?? 2 ** Math.max(2, Math.ceil(Math.log2(window)));
     if (fftSize < window)
       throw this.unfit('fft_size', `at ${rate} Hz, a frame has more samples`, `at least ${window}`);
     const { min_frequency: from, max_frequency: to = rate / 2, floor } = config;
@@ -195,25 +199,22 @@ export class FeatureForm {
       const message = `band ${empty} of ${config.bands} is narrower than a bin of the FFT (${rate / fftSize} Hz)`;
       throw this.unfit('bands', message, 'fewer bands, or a larger `fft_size`');
     }
-    const [fft, hann] = [new FFT(fftSize), hannWindow(window)];
+    const [powerOf, hann] = [powerSpectrum(fftSize), hannWindow(window)];
     const rows =
       config.kind === 'mfcc' ? cepstralRows(config.coefficients, config.bands, config.lifter) : undefined;
-    // plain arrays, for which the FFT is compiled
-    const [input, spectrum]: number[][] = [new Array(fftSize).fill(0), fft.createComplexArray()];
+    // a plain array, for which the FFT is compiled
+    const frame: number[] = new Array(fftSize).fill(0);
     const logs = new Float64Array(config.bands);
     return {
       size: rows?.length ?? config.bands,
       compute(samples, at, out) {
-        for (let n = 0; n < window; n++) input[n] = hann[n] * samples[at + n];
-        fft.realTransform(spectrum, input);
+        for (let n = 0; n < window; n++) frame[n] = hann[n] * samples[at + n];
+        const power = powerOf(frame);
         for (let band = 0; band < mel.length; band++) {
           const { first, weights } = mel[band];
-          let power = 0;
-          for (let i = 0; i < weights.length; i++) {
-            const [re, im] = [spectrum[2 * (first + i)], spectrum[2 * (first + i) + 1]];
-            power += weights[i] * (re * re + im * im);
-          }
-          logs[band] = Math.log(Math.max(floor, power));
+          let sum = 0;
+          for (let i = 0; i < weights.length; i++) sum += weights[i] * power[first + i];
+          logs[band] = Math.log(Math.max(floor, sum));
         }
         if (rows === undefined) out.set(logs);
         else rows.forEach((row, k) => (out[k] = row.reduce((sum, weight, n) => sum + weight * logs[n], 0)));
