@@ -1,18 +1,27 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
-import type { Diagnostic } from '../util/errors.js';
+import { type Diagnostic, damagedError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { FeatureForm, FeatureStream, featureSettings } from './audio/features.js';
 import { RateConverter } from './audio/rate.js';
-import { fileRecordings, NAME_PATTERN, NamePattern, type Recording } from './audio/recordings.js';
-import type {
-  DataFile,
-  Dataset,
-  DatasetContext,
-  DatasetKind,
-  NewSequencesOptions,
-  ReadSequence,
-  SequenceReader,
-  TargetsToRead,
+import {
+  fileRecordings,
+  NAME_PATTERN,
+  NamePattern,
+  type Recording,
+  type RecordingTable,
+  tabledRecordings,
+} from './audio/recordings.js';
+import {
+  type DataFile,
+  type Dataset,
+  type DatasetContext,
+  type DatasetKind,
+  IGNORED,
+  type NewSequencesOptions,
+  type Purpose,
+  type ReadSequence,
+  type SequenceReader,
+  type TargetsToRead,
 } from './core/dataset.js';
 import { classReader, LabelCodes, targetSymbolReader, UnknownClass } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
@@ -21,17 +30,41 @@ import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList } from './core/store.js';
-import { badNumber, cellNumber } from './csv-columns.js';
-import { WavFile } from './formats/wav.js';
-import { allBytes, inTurn } from './reading/byte-sources.js';
-import { inputFiles, MAX_ELEMENTS, readContent, shortNames } from './reading/files.js';
+import { badNumber, cellNumber, type NamedColumn } from './csv-columns.js';
+import { isWav, MAGIC_BYTES, WavFile } from './formats/wav.js';
+import { allBytes, beginning, inTurn, oneChunk } from './reading/byte-sources.js';
+import {
+  inputFiles,
+  MAX_ELEMENTS,
+  MAX_TEXT_BYTES,
+  readContent,
+  type SourceFile,
+  shortNames,
+} from './reading/files.js';
 import { memoryBytes } from './reading/ranged-file.js';
 import { symbolsOf } from './vocabulary.js';
 
 const settings = key.section(
   {
     kind: keys.kind('audio', 'Recordings.'),
-    path: keys.givenFiles('The recordings', 'recordings/*.wav', 'recordings'),
+    path: keys.givenFiles('The recordings, or tables of them', 'recordings/*.wav', 'recordings'),
+    path_column: keys.column({
+      description:
+        'Column with the paths of the recordings, from the folder of the table. `path` is then a table (CSV or Parquet), and its columns are those of `target`, `validation` and `test`.',
+      examples: ['file'],
+      aliases: ['file_column', 'filename_column', 'audio'],
+    }),
+    delimiter: keys.delimiter,
+    start: keys.column({
+      description: 'Column of the table with the start of a part of the recording, in seconds.',
+      examples: ['start'],
+      aliases: ['begin', 'onset', 'from'],
+    }),
+    end: keys.column({
+      description: 'Column of the table with the end of a part of the recording, in seconds.',
+      examples: ['end'],
+      aliases: ['stop', 'offset', 'to'],
+    }),
     ...keys.otherFiles('Recordings', 'split', split => `recordings/${split}`),
     test_fraction: keys.testFraction,
     test: keys.heldOut.test,
@@ -42,10 +75,9 @@ const settings = key.section(
       form: 'fields in braces with text between them, such as {label}_{speaker}_{take}',
       examples: ['{label}_{speaker}_{take}'],
       aliases: ['filename', 'name_pattern', 'regex'],
-      required: true,
     }),
     target: keys.column({
-      description: 'Field of the pattern to predict.',
+      description: 'Field of the pattern, or column of the table, to predict.',
       examples: ['label'],
       aliases: ['output', 'label', 'labels'],
       required: true,
@@ -78,15 +110,23 @@ const settings = key.section(
   {
     description:
       'Recordings in WAV files: PCM of 8, 16, 24 or 32 bits, floating point, A-law and mu-law, at any rate. The features of a frame are a step of the sequence.',
-    rules: key.when(
-      { required: ['target_kind'], properties: { target_kind: { const: 'sequence' } } },
-      { required: ['target_level'], properties: { labels_as_text: false } },
-      { properties: { target_level: false } },
-    ),
+    rules: {
+      allOf: [
+        key.when(
+          { required: ['target_kind'], properties: { target_kind: { const: 'sequence' } } },
+          { required: ['target_level'], properties: { labels_as_text: false } },
+          { properties: { target_level: false } },
+        ),
+        key.when(
+          { properties: { path_column: false } },
+          { required: ['pattern'], properties: { start: false, end: false } },
+        ),
+      ],
+    },
   },
 );
 
-export type AudioConfig = keys.WithDefaults<key.TypeOf<typeof settings>, 'channel'>;
+export type AudioConfig = keys.WithDefaults<key.TypeOf<typeof settings>, 'channel' | 'delimiter'>;
 
 export const audio: DatasetKind<AudioConfig, typeof settings> = {
   settings,
@@ -131,14 +171,28 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
   };
 }
 
+/** The columns that training reads, besides those that find the recordings. */
+function columnsOf(config: AudioConfig): NamedColumn[] {
+  return [targetColumn(config), ...splitColumns(config)];
+}
+
+function targetColumn({ target }: AudioConfig): NamedColumn {
+  return { name: target, keyPath: ['dataset', 'target'] };
+}
+
+function patternOf({ pattern }: AudioConfig): NamePattern | undefined {
+  return pattern === undefined ? undefined : new NamePattern(pattern);
+}
+
 /** Refuses columns that the pattern does not have. */
 function checkColumns(config: AudioConfig): void {
-  const { fields } = new NamePattern(config.pattern);
-  const named = [{ name: config.target, keyPath: ['dataset', 'target'] }, ...splitColumns(config)];
-  const missing = named.filter(({ name }) => !fields.includes(name));
+  const pattern = patternOf(config);
+  if (config.path_column !== undefined || pattern === undefined) return;
+  const { fields } = pattern;
+  const missing = columnsOf(config).filter(({ name }) => !fields.includes(name));
   if (missing.length === 0) return;
   throw configError(
-    ...missing.map(({ name, keyPath }) => ({
+    ...missing.map(({ name, keyPath = [] }) => ({
       code: 'data/audio-field',
       keyPath,
       message: `the pattern has no field ${JSON.stringify(name)}`,
@@ -148,13 +202,37 @@ function checkColumns(config: AudioConfig): void {
   );
 }
 
-/** Reads the recordings that `path` matches. */
+/** The table of recordings that the config describes; undefined without one. */
+function tableOf(
+  config: AudioConfig,
+  purpose: Purpose,
+  columns: readonly NamedColumn[],
+): RecordingTable | undefined {
+  const column = (key: 'path_column' | 'start' | 'end') => {
+    const name = config[key];
+    return name === undefined ? undefined : { name, keyPath: ['dataset', key] };
+  };
+  const path = column('path_column');
+  if (path === undefined) return undefined;
+  const pattern = patternOf(config);
+  const others = columns.filter(({ name }) => !pattern?.fields.includes(name));
+  const { delimiter } = config;
+  return { path, start: column('start'), end: column('end'), others, purpose, pattern, delimiter };
+}
+
+/** Reads the recordings of `path`. */
 async function readRecordings(path: string, config: AudioConfig, common: Common): Promise<SequenceTable> {
   const files = await inputFiles(path);
   const problems = new Problems(true);
-  const recordings = fileRecordings(files, new NamePattern(config.pattern), problems);
-  problems.throwIfAny();
   const sources: DataFile[] = [];
+  const table = tableOf(config, 'train', columnsOf(config));
+  const recordings = table ? [] : fileRecordings(files, patternOf(config), problems);
+  for (const file of table ? files : []) {
+    const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
+    sources.push({ name: file, sha256 });
+    if (table) recordings.push(...(await tabledRecordings(oneChunk(file, bytes), table, problems)));
+  }
+  problems.throwIfAny();
   const [features, targets, labels] = [new FloatList(), new FloatList(), new LabelCodes()];
   const [lengths, targetLengths]: number[][] = [[], []];
   const addTarget = (recording: Recording): void => {
@@ -171,13 +249,19 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
       for (const symbol of symbols) targets.push(labels.code(symbol));
     }
   };
-  for (const recording of recordings) {
-    const { bytes, sha256 } = await readContent(recording.file);
-    sources.push({ name: recording.file, sha256 });
+  const labelled = recordings.filter(one => one.valueOf(config.target) !== '');
+  const read = new Set<string>();
+  let latest: SourceFile | undefined;
+  for (const recording of labelled) {
+    // parts of a recording usually follow one another
+    latest = latest?.name === recording.file ? latest : await readContent(recording.file);
+    const { name, bytes, sha256 } = latest;
+    if (!read.has(name)) sources.push({ name, sha256 });
+    read.add(name);
     problems.attempt(() => {
-      const wav = new WavFile(memoryBytes(recording.file, bytes));
+      const wav = new WavFile(memoryBytes(name, bytes));
       const form = formFor(wav, recording, config, common);
-      if (form instanceof FeatureForm) lengths.push(addFrames(wav, form, config, features));
+      if (form instanceof FeatureForm) lengths.push(addFrames(wav, recording, form, config, features));
       else problems.add(form);
     });
     addTarget(recording);
@@ -187,13 +271,13 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
     sources,
     features: features.toArray(),
     lengths,
-    unlabelled: 0,
+    unlabelled: recordings.length - labelled.length,
     empty: 0,
     targets: targets.toArray(),
     targetLengths,
     labels,
-    idOf: index => recordings[index].id,
-    valueIn: (column, index) => recordings[index].valueOf(column),
+    idOf: index => labelled[index].id,
+    valueIn: (column, index) => labelled[index].valueOf(column),
     startOf: undefined,
   };
 }
@@ -218,9 +302,26 @@ function formFor(
 }
 
 /** Appends the features of a recording, and returns the number of its frames. */
-function addFrames(wav: WavFile, form: FeatureForm, { channel }: AudioConfig, out: FloatList): number {
-  const count = wav.length * (form.rate / wav.rate);
-  if (form.stepsOf(count) * form.size > MAX_ELEMENTS) throw wav.damage('the recording is too long');
+function addFrames(
+  wav: WavFile,
+  { start = 0, end, place }: Pick<Recording, 'start' | 'end' | 'place'>,
+  form: FeatureForm,
+  { channel }: AudioConfig,
+  out: FloatList,
+): number {
+  const [from, to] = [
+    Math.round(start * wav.rate),
+    end === undefined ? wav.length : Math.round(end * wav.rate),
+  ];
+  if (from < 0 || from >= to || to > wav.length) {
+    throw damagedError('data/audio-part', 'the recording has no such part', {
+      ...place,
+      expected: `0 <= start < end <= ${wav.length / wav.rate} seconds`,
+      got: `${start} to ${end ?? 'its end'}`,
+    });
+  }
+  if (form.stepsOf((to - from) * (form.rate / wav.rate)) * form.size > MAX_ELEMENTS)
+    throw wav.damage('the recording is too long');
   if (typeof channel === 'number' && channel >= wav.channels)
     throw wav.damage(`the recording has no channel ${channel}`, { got: `${wav.channels} channels` });
   let frames = 0;
@@ -229,57 +330,66 @@ function addFrames(wav: WavFile, form: FeatureForm, { channel }: AudioConfig, ou
     frames++;
   });
   const converter = wav.rate === form.rate ? undefined : new RateConverter(wav.rate, form.rate);
-  for (const samples of wav.samples({ channel: channel === 'mix' ? undefined : channel }))
+  for (const samples of wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel }))
     stream.push(converter?.push(samples) ?? samples);
   if (converter) stream.push(converter.end());
   stream.end();
   return frames;
 }
 
-/** Reads recordings, and for an evaluation their targets. */
+/** Reads recordings, or tables of them, and for an evaluation their targets. */
 function newSequences(
   config: AudioConfig,
   data: DataRecord,
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
   const form = new FeatureForm(config.features, data.sample_rate ?? config.rate ?? 0);
-  const pattern = new NamePattern(config.pattern);
+  const table = tableOf(config, 'predict', targets ? [targetColumn(config)] : []);
+  const pattern = targets && patternOf(config);
   const targetOf = targets && targetReader(config, data.class_names ?? [], targets);
+  // once is enough
+  let isConverting = false;
+  const read = (recording: Recording, bytes: Buffer, problems: Problems): ReadSequence => {
+    const { id, file, place } = recording;
+    const warnings: Diagnostic[] = [];
+    const out = new FloatList();
+    const length = problems.attempt(() => {
+      const wav = new WavFile(memoryBytes(file, bytes));
+      if (wav.rate !== form.rate && !isConverting) warnings.push(otherRate(file, wav.rate, form.rate));
+      isConverting ||= wav.rate !== form.rate;
+      return addFrames(wav, recording, form, config, out);
+    });
+    const own = targetOf?.(recording, problems, warning => warnings.push(warning));
+    if (length === undefined || problems.all.length > 0) return { problems: problems.all, id };
+    const values = out.toArray();
+    return {
+      ...{ length, values, id, place },
+      ...(own && { targets: own }),
+      ...(warnings.length > 0 && { warnings }),
+    };
+  };
   return {
     hasIds: true,
     hasTimes: false,
     async *read(sources) {
       const names = shortNames(sources.map(({ name }) => name));
-      let isConverting = false;
-      for await (const source of inTurn(sources)) {
-        const { name } = source;
-        const named = { id: names.get(name) ?? name };
-        const bytes = await allBytes(source);
+      for await (const given of inTurn(sources)) {
+        const { start, source } = await beginning(given, MAGIC_BYTES);
         const problems = new Problems();
-        const warnings: Diagnostic[] = [];
-        const out = new FloatList();
-        const length = problems.attempt(() => {
-          const wav = new WavFile(memoryBytes(name, bytes));
-          // once is enough
-          if (wav.rate !== form.rate && !isConverting) warnings.push(otherRate(name, wav.rate, form.rate));
-          isConverting ||= wav.rate !== form.rate;
-          return addFrames(wav, form, config, out);
-        });
-        const [labelled] = targetOf ? fileRecordings([name], pattern, problems) : [];
-        const own = labelled && targetOf?.(labelled, problems, warning => warnings.push(warning));
-        if (length === undefined || problems.all.length > 0) {
-          yield [{ problems: problems.all, ...named }];
+        if (table === undefined || isWav(start)) {
+          const { name } = source;
+          const [named] = fileRecordings([name], pattern, problems);
+          const whole = { file: name, place: { file: name }, valueOf: () => undefined };
+          const recording = { ...(named ?? whole), id: names.get(name) ?? name };
+          yield [read(recording, await allBytes(source), problems)];
           continue;
         }
-        const read: ReadSequence = {
-          length,
-          values: out.toArray(),
-          ...named,
-          ...(own && { targets: own }),
-          ...(warnings.length > 0 && { warnings }),
-          place: { file: name },
-        };
-        yield [read];
+        const recordings = await tabledRecordings(source, table, problems);
+        problems.throwIfAny();
+        for (const recording of recordings) {
+          const { bytes } = await readContent(recording.file);
+          yield [read(recording, bytes, new Problems())];
+        }
       }
     },
   };
@@ -289,6 +399,13 @@ function otherRate(file: string, rate: number, trained: number): Diagnostic {
   const message = `the recording has ${rate} samples per second; it is converted to the ${trained} of the training data`;
   return { code: 'data/sample-rate', message, file };
 }
+
+/** What an evaluation reads for a recording without a target. */
+const NO_TARGET = {
+  class: Int32Array.of(IGNORED),
+  value: Float32Array.of(Number.NaN),
+  sequence: undefined,
+} as const;
 
 /** Returns the reader of a recording's target for a trained model. */
 function targetReader(
@@ -305,6 +422,7 @@ function targetReader(
   return (recording, problems, warn) => {
     const text = recording.valueOf(config.target) ?? '';
     const { place } = recording;
+    if (text === '') return NO_TARGET[config.target_kind];
     if (config.target_kind === 'sequence') {
       const code = (symbol: string) => symbolOf(symbol, warning => warn({ ...warning, ...place }));
       return Int32Array.from(symbolsOf(text, config.target_level ?? 'character'), code);

@@ -1,6 +1,6 @@
 /** Recordings as a dataset: names, splits, rates, channels, and predictions of new recordings. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import type { DatasetConfig } from '../../src/data/index.js';
@@ -12,7 +12,7 @@ const work = new Workplace();
 t.teardown(() => work.remove());
 
 /** Writes recordings by their names. */
-function folder(files: Readonly<Record<string, Buffer>>): string {
+function folder(files: Readonly<Record<string, Buffer | string>>): string {
   const path = work.folder();
   for (const [name, bytes] of Object.entries(files)) {
     mkdirSync(join(path, name, '..'), { recursive: true });
@@ -118,6 +118,80 @@ t.test('channels and rates', async t => {
     .slice(40, 760)
     .reduce((most, value, i) => Math.max(most, Math.abs(value - other[i + 40])), 0);
   t.ok(worst < 0.01, `the same tone at both rates: ${worst}`);
+});
+
+t.test('tables list recordings and parts of them', async t => {
+  const path = folder({
+    'sounds/long.wav': wav(ramp(64)),
+    'sounds/short_theo.wav': wav(ramp(8)),
+    'parts.csv': [
+      'file,from,to,word,speaker',
+      'sounds/long.wav,0,0.002,one,anna',
+      'sounds/short_theo.wav,0,0.001,two,theo',
+      'sounds/long.wav,0.004,0.008,two,anna',
+      'sounds/long.wav,0.004,0.006,,anna',
+      'sounds/long.wav,0.001,0.002,one,kim',
+    ].join('\n'),
+    'wrong.csv':
+      'file,from,to,word,speaker\nsounds/long.wav,0.001,0.009,one,anna\nsounds/long.wav,x,1,one,kim\n',
+  });
+  const table = (name: string, more: object = {}) =>
+    config(join(path, name), {
+      ...{ path_column: 'file', start: 'from', end: 'to', pattern: undefined, target: 'word' },
+      ...{ test: { group: 'speaker', is: 'theo' }, ...more },
+    });
+  const data = await open(table('parts.csv'));
+  const ids = Array.from({ length: 3 }, (_, i) => data.train.id?.(i));
+  t.same(ids, ['sounds/long.wav:0-0.002', 'sounds/long.wav:0.004-0.008', 'sounds/long.wav:0.001-0.002']);
+  t.same(data.classLabels, ['one', 'two']);
+  t.equal(data.unlabelled, 1);
+  t.same([...(data.train.lengths ?? [])], [2, 4, 1]);
+  t.ok(near(sequence(data, data.train, 1).flat(), ramp(64).slice(32)), 'the part of the recording');
+  t.same(
+    data.digests.map(({ name }) => basename(name)),
+    ['parts.csv', 'long.wav', 'short_theo.wav'],
+  );
+  t.same(await complaints(5, () => open(table('wrong.csv'))), [
+    'data/csv-number 3 | the cell is not a number | expected a finite number | got "x"',
+  ]);
+  const late = table('wrong.csv', { start: undefined, test: { group: 'speaker', is: 'kim' } });
+  t.same(await complaints(5, () => open(late)), [
+    'data/audio-part 2 | the recording has no such part | expected 0 <= start < end <= 0.008 seconds | got 0 to 0.009',
+    'data/audio-part 3 | the recording has no such part | expected 0 <= start < end <= 0.008 seconds | got 0 to 1',
+  ]);
+  t.match(await complaints(2, () => open(table('parts.csv', { end: 'until' }))), [/has no column "until"/]);
+
+  const run = await work.train({
+    version: 1,
+    name: 'parts',
+    dataset: table('parts.csv'),
+    model: { cell: 'gru', hidden_size: 2 },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 2 },
+  });
+  const predicted = async (input: string) => {
+    const { stdout } = await work.cellrun('predict', run.directory, '--input', join(path, input));
+    return stdout
+      .trim()
+      .split('\n')
+      .map(text => JSON.parse(text));
+  };
+  const rows = await predicted('parts.csv');
+  t.same(
+    rows.map(({ id }) => id),
+    [...ids.slice(0, 1), 'sounds/short_theo.wav:0-0.001', ids[1], 'sounds/long.wav:0.004-0.006', ids[2]],
+  );
+  const [whole] = await predicted('sounds/short_theo.wav');
+  t.same(whole.probabilities, rows[1].probabilities, 'a recording by itself');
+  const { stdout } = await work.cellrun(
+    'evaluate',
+    run.directory,
+    '--input',
+    join(path, 'parts.csv'),
+    '--json',
+  );
+  t.match(JSON.parse(stdout), { predictions: 4 });
 });
 
 t.test('wrong names and files are located', async t => {

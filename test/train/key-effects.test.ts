@@ -285,6 +285,25 @@ const RECORDINGS = set(CLASSES, 'dataset', {
   target_kind: 'class',
   features: { kind: 'log_mel', window: 4, hop: 2, bands: 3 },
 });
+const listed = () => {
+  const folder = recordings();
+  const rows = Array.from({ length: N }, (_, i) => [
+    `${i % 3}_${i % 2}_${i}.wav`,
+    `${(i + 1) % 3}_${(i + 1) % 2}_${i < N - 1 ? i + 1 : 0}.wav`,
+    i % 3,
+    0.001,
+    0.005,
+  ]);
+  const path = join(folder, 'table.csv');
+  writeFileSync(path, [['file', 'other', 'class', 'from', 'to'], ...rows].map(row => row.join()).join('\n'));
+  return path;
+};
+const LISTED = sets(RECORDINGS, {
+  'dataset.path': listed(),
+  'dataset.test_path': listed(),
+  'dataset.pattern': undefined,
+  'dataset.path_column': 'file',
+});
 const CEPSTRAL = set(RECORDINGS, 'dataset.features.kind', 'mfcc');
 const optimized = (optimizer: Values) => sets(CLASSES, { optimizer: { learning_rate: 0.05, ...optimizer } });
 const PLATEAU: Values = { kind: 'plateau', factor: 0.5, patience: 0, min_delta: 10 };
@@ -457,6 +476,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.features.deltas': [[RECORDINGS, 1, 2]],
   'dataset.features.coefficients': [[CEPSTRAL, 2, 3]],
   'dataset.features.lifter': [[CEPSTRAL, 0, 22]],
+  'dataset.path_column': [[LISTED, 'file', 'other']],
+  'dataset.start': [[LISTED, undefined, 'from']],
+  'dataset.end': [[LISTED, undefined, 'to']],
   'dataset.pattern': [[RECORDINGS, '{class}_{half}_{number}', '{number}_{class}_{half}']],
   'dataset.rate': [[RECORDINGS, undefined, 6000]],
   'dataset.channel': [[RECORDINGS, 'mix', 1]],

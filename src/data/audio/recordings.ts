@@ -1,14 +1,23 @@
-/** The recordings of a dataset, and what the names of their files say about them. */
-import { resolve, sep } from 'node:path';
+/** The recordings of a dataset: what the names of their files or a table say about them. */
+import { dirname, resolve, sep } from 'node:path';
+import type { Diagnostic } from '../../util/errors.js';
+import type { Purpose } from '../core/dataset.js';
 import type { Problems } from '../core/problems.js';
+import { badNumber, cellNumber, findColumns, missingCell, type NamedColumn } from '../csv-columns.js';
+import { type Delimiter, type RowPlace, readTable } from '../formats/tables.js';
+import type { ByteSource } from '../reading/byte-sources.js';
 import { shortNames } from '../reading/files.js';
 
+/** A recording, or a part of one. */
 export interface Recording {
   readonly file: string;
   /** Its name in predictions. */
   readonly id: string;
-  /** For problems. */
-  readonly place: { readonly file: string };
+  /** For problems: its file, or its row of a table. */
+  readonly place: { readonly file: string } & Partial<RowPlace>;
+  /** In seconds; absent: the whole recording. */
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
   valueOf(column: string): string | undefined;
 }
 
@@ -48,16 +57,89 @@ function literal(text: string): string {
 /** The recordings of `files`; those with other names are problems. */
 export function fileRecordings(
   files: readonly string[],
-  pattern: NamePattern,
+  pattern: NamePattern | undefined,
   problems: Problems,
 ): Recording[] {
   const names = shortNames(files);
   return files.flatMap(file => {
-    const values = pattern.match(file);
     const place = { file };
-    if (values) return [{ file, id: names.get(file) ?? file, place, valueOf: name => values.get(name) }];
-    const message = 'the name of the file does not match the pattern';
-    problems.add({ code: 'data/audio-name', message, ...place, expected: pattern.text });
-    return [];
+    const values = fieldsOf(file, pattern, place, problems);
+    return values ? [{ file, id: names.get(file) ?? file, place, valueOf: name => values.get(name) }] : [];
   });
+}
+
+/** The fields of a name; undefined, with a problem, if it does not match. */
+function fieldsOf(
+  file: string,
+  pattern: NamePattern | undefined,
+  place: Partial<Diagnostic>,
+  problems: Problems,
+): ReadonlyMap<string, string> | undefined {
+  const values = pattern ? pattern.match(file) : new Map<string, string>();
+  if (values) return values;
+  const message = 'the name of the file does not match the pattern';
+  problems.add({ code: 'data/audio-name', message, ...place, expected: pattern?.text });
+  return undefined;
+}
+
+/** A table that lists recordings. */
+export interface RecordingTable {
+  readonly delimiter?: Delimiter | undefined;
+  /** Its columns: paths of recordings from its folder, and the parts of these to read. */
+  readonly path: NamedColumn;
+  readonly start: NamedColumn | undefined;
+  readonly end: NamedColumn | undefined;
+  readonly others: readonly NamedColumn[];
+  readonly purpose: Purpose;
+  readonly pattern: NamePattern | undefined;
+}
+
+/** The recordings that a table lists; rows with wrong cells are problems. */
+export async function tabledRecordings(
+  source: ByteSource,
+  table: RecordingTable,
+  problems: Problems,
+): Promise<Recording[]> {
+  const { path, start, end, others, purpose, delimiter, pattern } = table;
+  const columns = [path, start ?? [], end ?? [], others].flat();
+  const found: Recording[] = [];
+  let indexOf: ReturnType<typeof findColumns> = () => -1;
+  const rows = readTable(
+    source,
+    {
+      wanted: columns.map(({ name }) => name),
+      header(record) {
+        indexOf = findColumns(record, delimiter, columns, purpose);
+      },
+      ragged: (_, problem) => problems.add(problem),
+      add({ fields, row }) {
+        const placeOf = ({ name }: NamedColumn) => ({ ...row, columnName: name });
+        const cellOf = (column: NamedColumn) => fields[indexOf(column)].trim();
+        const secondsOf = (column: NamedColumn | undefined): number | undefined => {
+          if (column === undefined) return undefined;
+          const value = cellNumber(cellOf(column));
+          if (value === undefined) problems.add(badNumber(cellOf(column), placeOf(column)));
+          return value;
+        };
+        const name = cellOf(path);
+        if (name === '') problems.add(missingCell('', placeOf(path)));
+        const file = resolve(dirname(source.name), name);
+        const [from, to] = [secondsOf(start), secondsOf(end)];
+        const values = fieldsOf(file, pattern, row, problems) ?? new Map();
+        const cells = new Map(others.map(column => [column.name, cellOf(column)]));
+        const part = [from, to].filter(value => value !== undefined).join('-');
+        found.push({
+          file,
+          id: part === '' ? name : `${name}:${part}`,
+          place: row,
+          start: from,
+          end: to,
+          valueOf: column => values.get(column) ?? cells.get(column),
+        });
+      },
+    },
+    { delimiter },
+  );
+  for await (const _ of rows);
+  return found;
 }

@@ -61,6 +61,8 @@ function muLaw(code: number): number {
 
 /** Sizes that programs write to a pipe: ffmpeg, and sox and espeak-ng. */
 const UNKNOWN_SIZES: readonly number[] = [0xffffffff, 0x7ffff000];
+/** Bytes that tell a WAV file from tables. */
+export const MAGIC_BYTES = 4;
 const RIFF_BYTES = 12;
 const CHUNK_BYTES = 8;
 const MIN_FORMAT_BYTES = 16;
@@ -163,9 +165,7 @@ export class WavFile {
   private chunks() {
     const { source } = this;
     const head = this.read(0, RIFF_BYTES);
-    const magic = head.toString('latin1', 0, 4);
-    const isWav = ['RIFF', 'RF64'].includes(magic) && head.toString('latin1', 8) === 'WAVE';
-    if (!isWav) throw otherFormat(source.name, head);
+    if (!isWav(head) || head.toString('latin1', 8) !== 'WAVE') throw otherFormat(source.name, head);
     let [format, size64]: [Buffer | undefined, number | undefined] = [undefined, undefined];
     for (let at = RIFF_BYTES; at + CHUNK_BYTES <= source.size; ) {
       const header = this.read(at, CHUNK_BYTES);
@@ -204,6 +204,11 @@ export class WavFile {
   damage(message: string, details: Details = {}): UserError {
     return damagedError('data/wav', message, { file: this.source.name, ...details });
   }
+}
+
+/** True for the first bytes of a WAV file. */
+export function isWav(start: Buffer): boolean {
+  return ['RIFF', 'RF64'].includes(start.toString('latin1', 0, MAGIC_BYTES));
 }
 
 export interface SampleRange {
