@@ -10,7 +10,15 @@ import { columnScaling, scalingOf } from './core/scaling.js';
 import { columnsOf, type Rows as Visitor } from './core/statistics.js';
 import type { RowList, Rows } from './csv-rows.js';
 import type { ForecastConfig } from './forecast.js';
-import { type Series, seriesOf, targetsOf, transformed } from './forecast-series.js';
+import {
+  type Series,
+  seriesFeatures,
+  seriesOf,
+  staticsIn,
+  stepShape,
+  targetsOf,
+  transformed,
+} from './forecast-series.js';
 import { intervalOf } from './forecast-times.js';
 import { type Levels, levelAt, levelsOf } from './forecast-windows.js';
 
@@ -34,35 +42,36 @@ export function fittedSeries(
   given: readonly { readonly name: string; readonly rows: RowList }[],
   { config, names, trained: allTrained }: FitOptions,
 ) {
-  const { missing, normalize, season, time } = config;
+  const { normalize, season, time } = config;
   const levels = levelsOf(config);
   const targets = targetsOf(config);
-  const width = names.length;
+  const { width, rowWidth } = stepShape(config, undefined);
   const values = cells.features.toArray();
   const isTrained = new Set(allTrained);
-  const settings = names.map(() => ({ missing }));
+  const settings = seriesFeatures(config).map(({ missing }) => ({ missing }));
   const rowsOf = (list: RowList): Visitor => {
     return visit => {
-      for (const row of list) visit(values, row * width);
+      for (const row of list) visit(values, row * rowWidth);
     };
   };
   const statisticsIn = (list: RowList) => columnsOf(width, rowsOf(list), c => names[c]);
   const statistics = statisticsIn(allTrained);
-  const preparation = missing && { columns: filledColumns(rowsOf(allTrained), settings, statistics) };
+  const isFilled = settings.some(({ missing }) => missing !== undefined);
+  const preparation = isFilled
+    ? { columns: filledColumns(rowsOf(allTrained), settings, statistics) }
+    : undefined;
   refuseFill(preparation, config);
   const fillOf = (trained: RowList) => {
     const own = preparation && fillValues(rowsOf(trained), settings, statisticsIn(trained));
     // the training split may have no value of this series
-    return own?.map((value, c) =>
-      Number.isNaN(value) ? (preparation?.columns[c].fill?.value ?? value) : value,
-    );
+    return own?.map((value, c) => (Number.isNaN(value) ? (preparation?.columns[c].fill?.value ?? 0) : value));
   };
   const fit = (list: RowList, histories: readonly RowList[] = [list]): Scaling =>
     scalingOf(
       names.map((_, column): readonly [offset: number, scale: number] => {
         if (normalize === 'none') return [0, 1];
         const valuesOf = (rows: RowList) =>
-          rows.map(row => transformed(values[row * width + column], column, config));
+          rows.map(row => transformed(values[row * rowWidth + column], column, config));
         if (column >= targets.length || levels === undefined)
           return columnScaling(normalize, statisticsOf(valuesOf(list)));
         const moves = histories.flatMap(history => changes(valuesOf(history), levels));
@@ -74,7 +83,7 @@ export function fittedSeries(
   const pooled = fit(allTrained, histories);
   const series = given.map(({ name, rows }, i): FittedSeries => {
     const trained = histories[i];
-    const cellsOf = (target: number) => trained.map(row => values[row * width + target]);
+    const cellsOf = (target: number) => trained.map(row => values[row * rowWidth + target]);
     const known = Math.min(...targets.map((_, target) => cellsOf(target).filter(isKnown).length));
     const fill = fillOf(trained);
     const interval = time === undefined ? undefined : intervalOf(trained, cells);
@@ -87,8 +96,9 @@ export function fittedSeries(
       ...(interval && { interval }),
       ...(naive.length === targets.length && { naive_error: naive.length === 1 ? naive[0] : naive }),
     };
-    const cellAt = (step: number, column: number) => values[rows[step] * width + column];
-    return { ...seriesOf(rows, cellAt, record, config), name, trained, record };
+    const cellAt = (step: number, column: number) => values[rows[step] * rowWidth + column];
+    const statics = staticsIn(cells, rows, config);
+    return { ...seriesOf(rows, cellAt, record, config), name, statics, trained, record };
   });
   return { preparation, pooled, series, statistics };
 }

@@ -71,6 +71,8 @@ export interface InputSeries {
   readonly rows: Rows;
   readonly preparation: Preparation | undefined;
   readonly trained: TrainedSeries;
+  /** What makes its predictions doubtful. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** Steps of a series that a window reads. */

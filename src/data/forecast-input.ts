@@ -12,9 +12,10 @@ import { Problems } from './core/problems.js';
 import type { DataRecord, Interval, SeriesScaling } from './core/record.js';
 import type { RowList } from './csv-rows.js';
 import { TableReader } from './csv-table.js';
+import { knownCategories } from './feature-columns.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps.js';
-import { cellProblem, lastTarget, seriesOf, stepShape, tableColumns } from './forecast-series.js';
+import { cellProblem, lastTarget, seriesOf, staticsIn, stepShape, tableColumns } from './forecast-series.js';
 import { intervalOf, timesAfter } from './forecast-times.js';
 import { forecastSplit, hasTarget, type Window } from './forecast-windows.js';
 import type { RowPlace } from './formats/tables.js';
@@ -23,12 +24,14 @@ import { MAX_TEXT_BYTES } from './reading/files.js';
 
 export function forecastSequences(
   config: ForecastConfig,
-  { series_scaling }: DataRecord,
+  data: DataRecord,
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
-  const { pooled, series, preparation } = series_scaling as SeriesScaling;
+  const { pooled, series, preparation } = data.series_scaling as SeriesScaling;
   const known = new Map(series.map(one => [one.name, one]));
-  const columns = { ...tableColumns(config), purpose: 'predict' } as const;
+  const table = tableColumns(config);
+  const { features } = table;
+  const columns = { ...table, category: knownCategories(features, data), purpose: 'predict' } as const;
   return {
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
@@ -45,6 +48,7 @@ export function forecastSequences(
       const fill = preparation?.columns.map(column => column.fill?.value ?? 0);
       const inputOf = (key: number): InputSeries => ({
         ...{ name: names[key], list: lists[key], rows, preparation },
+        warnings: rows.warnings.get(key) ?? [],
         trained: known.get(names[key]) ?? { ...pooled, ...(fill && { fill }) },
       });
       if (targets) {
@@ -64,9 +68,14 @@ export function forecastSequences(
         const id = config.series !== undefined && { id: name };
         try {
           rows.problems.get(key)?.throwIfAny();
-          const { gaps, ...window } = windowToPredict(inputOf(key), config);
+          const series = inputOf(key);
+          const { gaps, ...window } = windowToPredict(series, config);
           const isNew = id !== false && !known.has(name);
-          const warnings = [...gaps, ...(isNew ? [notTrained(name, rows.place(list[0]))] : [])];
+          const warnings = [
+            ...series.warnings,
+            ...gaps,
+            ...(isNew ? [notTrained(name, rows.place(list[0]))] : []),
+          ];
           return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
         } catch (error) {
           if (!(error instanceof UserError)) throw error;
@@ -83,11 +92,12 @@ const WINDOWS = 64;
 
 /** Yields all windows of a series that have targets, in the order of a split. */
 function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generator<readonly ReadSequence[]> {
-  const { name, list, rows, preparation, trained } = table;
+  const { name, list, rows, preparation, trained, warnings } = table;
   const { input_steps, horizon, stride } = config;
-  const { size, steps, width } = stepShape(config, preparation);
-  const cellAt = (step: number, column: number) => rows.features.at(list[step] * width + column);
-  const series = { ...seriesOf(list, cellAt, trained, config), name };
+  const { size, steps, rowWidth } = stepShape(config, preparation);
+  const cellAt = (step: number, column: number) => rows.features.at(list[step] * rowWidth + column);
+  const statics = staticsIn(rows, list, config);
+  const series = { ...seriesOf(list, cellAt, trained, config), name, statics };
   const problemsIn = problemsOf(table, config);
   const filledFrom = filledIn(table, config);
   const end = 1 + lastTarget(list, rows, config);
@@ -105,13 +115,14 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
       if (!hasTarget(window, config)) return [];
       const values = new Float32Array(steps * size);
       read(i, values, 0, size);
-      const warning = filledFrom(origin - input_steps);
+      const filled = filledFrom(origin - input_steps);
+      const doubts = [...(from + i === 0 ? warnings : []), ...(filled ? [filled] : [])];
       const first = (i * perWindow) / targets.size;
       return [
         {
           ...{ length: steps, values, id: id(i), errorScale: series.naiveErrors },
           naive: (name, at) => naive?.[name]?.(first + at),
-          ...(warning && { warnings: [warning] }),
+          ...(doubts.length > 0 && { warnings: doubts }),
           targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
           targetScaling: step => targets.scaling(first + step),
         },
@@ -133,7 +144,7 @@ function windowToPredict(
 ): NewSequence & { readonly gaps: readonly Diagnostic[] } {
   const { list, rows, preparation, trained } = series;
   const { input_steps, horizon } = config;
-  const { size, width, steps } = stepShape(config, preparation);
+  const { size, rowWidth, steps } = stepShape(config, preparation);
   checkDates(series, config);
   const last = lastTarget(list, rows, config);
   const ahead = Math.min(horizon, list.length - 1 - last);
@@ -149,9 +160,13 @@ function windowToPredict(
   // the steps of the window are its own rows: those that continue the dates are not in the table
   const keys = [...given.map(row => rows.keys[row]), ...(next?.keys ?? [])];
   const cellAt = (step: number, column: number) =>
-    step < given.length ? rows.features.at(given[step] * width + column) : Number.NaN;
+    step < given.length ? rows.features.at(given[step] * rowWidth + column) : Number.NaN;
   const ownSteps = [...Array(input_steps + horizon).keys()];
-  const own = { series: seriesOf(ownSteps, cellAt, trained, config), origin: input_steps };
+  const statics = staticsIn(rows, list, config);
+  const own = {
+    series: { ...seriesOf(ownSteps, cellAt, trained, config), statics },
+    origin: input_steps,
+  };
   const split = forecastSplit([own], { keys, order: [], config, preparation });
   const values = new Float32Array(steps * size);
   split.read(0, values, 0, size);
@@ -197,8 +212,8 @@ function nextTimes(
  * model reads, and of the targets if it `hasTargets`.
  */
 function problemsOf({ list, rows }: InputSeries, config: ForecastConfig) {
-  const { width, observed, targets } = stepShape(config, undefined);
-  const cells = [...Array(width).keys()];
+  const { rowWidth, observed, targets } = stepShape(config, undefined);
+  const cells = [...Array(rowWidth).keys()];
   const problemAt = cellProblem(rows, config);
   return (first: number, end: number, hasTargets: boolean): readonly Diagnostic[] => {
     if (rows.texts.size === 0 && config.transform === undefined) return [];
@@ -218,11 +233,11 @@ function filledIn(
   { list, rows, preparation }: InputSeries,
   config: ForecastConfig,
 ): (first: number) => Diagnostic | undefined {
-  const { width } = stepShape(config, undefined);
+  const { width, rowWidth } = stepShape(config, undefined);
   return first => {
     if (preparation === undefined) return undefined;
     const own = list.slice(first, first + config.input_steps);
-    const values = own.flatMap(row => [...rows.features.subarray(row * width, (row + 1) * width)]);
+    const values = own.flatMap(row => [...rows.features.subarray(row * rowWidth, row * rowWidth + width)]);
     return filledWarning(values, preparation, rows.place(own[0]));
   };
 }
@@ -242,9 +257,10 @@ function checkDates({ list, rows }: InputSeries, { calendar = [], time }: Foreca
 /** @throws UserError (exit 5) if a series is too short for a window */
 function refuseLacking(
   { name, list, rows }: InputSeries,
-  { input_steps, horizon, known = [], series }: ForecastConfig,
+  { input_steps, horizon, known: given = [], series }: ForecastConfig,
   { first, ahead, last }: WindowRange,
 ): void {
+  const known = given.map(one => (typeof one === 'string' ? one : one.column));
   // the dates of the steps to forecast can be computed, other columns cannot
   const needed = known.length > 0 ? horizon : 0;
   if (first >= 0 && ahead >= needed) return;

@@ -3,10 +3,11 @@
  * transformed and scaled.
  */
 import type { Diagnostic } from '../util/errors.js';
-import { type Feature, featuresOf } from './core/preparation.js';
+import { featuresOf, type Feature as ModelFeature } from './core/preparation.js';
 import type { Preparation, Scaling, SeriesScaling } from './core/record.js';
 import { badNumber, missingCell, missingTest, type TableColumns } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
+import { columnOf, type Feature, featureOf, numbersOf, staticsOf } from './feature-columns.js';
 import type { ForecastConfig } from './forecast.js';
 import { emptyStep } from './resampling.js';
 
@@ -15,23 +16,47 @@ export function targetsOf({ target }: ForecastConfig): readonly string[] {
   return [target].flat();
 }
 
+/** The columns with values in each step: the targets, the features, those known in advance. */
+export function seriesFeatures(config: ForecastConfig): Feature[] {
+  const { target, features = [], known = [], missing } = config;
+  return [
+    ...targetsOf(config).map((name, i) =>
+      featureOf(name, typeof target === 'string' ? ['target'] : ['target', i], missing),
+    ),
+    ...features.map((feature, i) => featureOf(feature, ['features', i], missing)),
+    ...known.map((feature, i) => featureOf(feature, ['known', i], missing)),
+  ];
+}
+
+/** Those that have one value per series. */
+export function seriesStatics({ static_features, missing }: ForecastConfig): Feature[] {
+  return staticsOf(static_features, missing);
+}
+
 /** What a step consists of. @param preparation absent without `missing` */
 export function stepShape(config: ForecastConfig, preparation: Preparation | undefined) {
   const { features = [], known = [], calendar = [], input_steps, horizon, per_step = false } = config;
   const targets = targetsOf(config).length;
   const observed = targets + features.length;
   const width = observed + known.length;
-  const columns: readonly Feature[] = preparation
+  const columns: readonly ModelFeature[] = preparation
     ? featuresOf(preparation)
     : Array.from({ length: width }, (_, column) => ({ column, kind: 'value' }));
   const hasFuture = per_step || known.length + calendar.length > 0;
+  const statics = numbersOf(seriesStatics(config).map(columnOf)).length;
+  const ofStep = columns.length + 2 * calendar.length + (hasFuture ? 1 : 0);
   return {
-    size: columns.length + 2 * calendar.length + (hasFuture ? 1 : 0),
+    /** Numbers of a step: its own, then the static ones. */
+    size: ofStep + statics,
+    /** Number of those that are static. */
+    statics,
     targets,
     /** Number of cells that are unknown in the horizon: targets and features. */
     observed,
     /** Number of cells: those, and the ones known in advance. */
     width,
+    /** Number of numbers in a row: the cells, then the static ones. */
+    rowWidth: width + statics,
     /** What is made of the cells: their values, then indicators, then elapsed steps. */
     columns,
     /** True if anything is known in advance. */
@@ -42,22 +67,13 @@ export function stepShape(config: ForecastConfig, preparation: Preparation | und
 
 /** The columns to read: the targets, then the features and those known in advance. */
 export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpose'> {
-  const { target, features = [], known = [], series, time, delimiter, date_format } = config;
-  const { missing, resample } = config;
+  const { series, time, delimiter, date_format, resample } = config;
   const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
-  const read = [
-    ...(typeof target === 'string'
-      ? [named(target, 'target')]
-      : target.map((name, i) => named(name, 'target', i))),
-    ...features.map((name, i) => named(name, 'features', i)),
-    ...known.map((name, i) => named(name, 'known', i)),
-  ];
-  const isMissing = missingTest(missing?.markers);
   return {
     delimiter,
     columnNames: config.column_names,
     dateFormat: date_format,
-    features: read.map(column => ({ ...column, isMissing, isFilled: missing !== undefined })),
+    features: [...seriesFeatures(config), ...seriesStatics(config)].map(columnOf),
     targets: [],
     targetKind: 'value',
     keepsFloat64: true,
@@ -71,25 +87,29 @@ export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpos
 
 /** The last step of a series with a target; the rows after it are its future. */
 export function lastTarget(list: RowList, { features, texts }: Rows, config: ForecastConfig): number {
-  const { width, targets } = stepShape(config, undefined);
+  const { rowWidth, targets } = stepShape(config, undefined);
   const isMissing = missingTest(config.missing?.markers);
   return list.findLastIndex(row => {
-    for (let at = row * width; at < row * width + targets; at++)
+    for (let at = row * rowWidth; at < row * rowWidth + targets; at++)
       if (!Number.isNaN(features.at(at)) || !isMissing(texts.get(at) ?? '')) return true;
     return false;
   });
 }
 
-/** Returns the function from a cell to its problem, if it has one. */
+/** Returns the function from a number of a row to its problem, if it has one. */
 export function cellProblem(
   rows: Rows,
   config: ForecastConfig,
   expected?: string,
-): (row: number, column: number) => Diagnostic | undefined {
+): (row: number, number: number) => Diagnostic | undefined {
   const { features: columns } = tableColumns(config);
-  const { width, targets } = stepShape(config, undefined);
-  return (row, column) => {
-    const at = row * width + column;
+  const numbers = numbersOf(columns);
+  const { width, rowWidth, targets } = stepShape(config, undefined);
+  return (row, number) => {
+    const at = row * rowWidth + number;
+    // another row may have the static value
+    if (number >= width && !Number.isNaN(rows.features.at(at))) return undefined;
+    const { column } = numbers[number];
     const { name: columnName, isMissing } = columns[column];
     const place = { ...rows.place(row), columnName };
     const text = rows.texts.get(at);
@@ -114,6 +134,8 @@ export type TrainedSeries = Scaling &
 
 export interface Series {
   readonly name: string;
+  /** Its static numbers, before their preparation. */
+  readonly statics: readonly number[];
   /** The row of each step. */
   readonly rows: RowList;
   /** A cell of a step as in the data; NaN if it is missing. */
@@ -153,11 +175,18 @@ export function seriesOf(
   const targets = targetsOf(config).map((_, target) => target);
   const isMissing = (step: number, target: number) => Number.isNaN(cellAt(step, target));
   return {
-    ...{ name: '', rows, cellAt, values },
+    ...{ name: '', statics: [], rows, cellAt, values },
     fills: fill.map(scaled),
     isKnownAt: step => !targets.some(target => isMissing(step, target)),
     starts: targets.map(target => rows.findIndex((_, step) => !isMissing(step, target))),
     scaling: { offset, scale },
     naiveErrors: naive_error === undefined ? undefined : [naive_error].flat(),
   };
+}
+
+/** The static numbers of a series, which are equal in all of its rows. */
+export function staticsIn({ features }: Rows, list: RowList, config: ForecastConfig): number[] {
+  const { width, rowWidth } = stepShape(config, undefined);
+  const at = (list[0] ?? 0) * rowWidth;
+  return list.length === 0 ? [] : [...features.subarray(at + width, at + rowWidth)];
 }

@@ -132,7 +132,15 @@ export function forecastSplit(
   { keys, order, config, preparation }: SplitOptions,
 ): ForecastSplit {
   const { input_steps, horizon, season, calendar = [], per_step = false } = config;
-  const { steps, size, columns, observed, hasFuture, targets: numTargets } = stepShape(config, preparation);
+  const {
+    steps,
+    size,
+    statics,
+    columns,
+    observed,
+    hasFuture,
+    targets: numTargets,
+  } = stepShape(config, preparation);
   const width = columns.length;
   const levels = levelsOf(config);
   const valuesOf = windowReader(config, preparation);
@@ -265,7 +273,8 @@ export function forecastSplit(
           const level = c < numTargets ? levelOf(window, { step: at, target: c }) : 0;
           out[to + c] = isFuture && columns[c].column < observed ? 0 : values[step * width + c] - level;
         }
-        if (size > width) out.set(rest(rows[at], isFuture), to + width);
+        if (size > width + statics) out.set(rest(rows[at], isFuture), to + width);
+        if (statics > 0) out.set(window.series.statics, to + size - statics);
       }
     },
   };

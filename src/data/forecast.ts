@@ -28,19 +28,29 @@ import {
   type SplitName,
   splitFiles,
 } from './core/dataset.js';
-import { missingInSeries } from './core/feature-keys.js';
+import { missingInSeries, seriesColumns, staticColumns } from './core/feature-keys.js';
 import { NUMBER } from './core/labels.js';
 import { featureName } from './core/preparation.js';
 import { CellProblems, type ConfigDiagnostic, configError } from './core/problems.js';
 import { requestedCount } from './core/selection.js';
 import * as keys from './core/settings.js';
+import { TextCodes } from './core/store.js';
 import { FILLED } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
 import { readTrainingTable, type TrainingTable } from './csv-table.js';
+import { codedBy, columnOf, featureLeaks, numbersOf, settingsOf } from './feature-columns.js';
 import { fittedSeries } from './forecast-fit.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-input.js';
-import { cellProblem, lastTarget, stepShape, tableColumns, targetsOf } from './forecast-series.js';
+import {
+  cellProblem,
+  lastTarget,
+  seriesFeatures,
+  seriesStatics,
+  stepShape,
+  tableColumns,
+  targetsOf,
+} from './forecast-series.js';
 import {
   type Cuts,
   cellsOf,
@@ -83,12 +93,12 @@ const settings = key.section(
       aliases: ['order', 'order_by', 'date', 'timestamp'],
     }),
     resample: keys.resample('time'),
-    features: keys.columns({
+    features: seriesColumns({
       description: 'Further columns that the model reads, up to the last input step.',
       examples: [['temperature']],
       aliases: ['columns', 'inputs'],
     }),
-    known: keys.columns({
+    known: seriesColumns({
       description:
         'Columns known in advance, such as holidays. The model reads them up to the last step of the forecast.',
       examples: [['holiday']],
@@ -97,6 +107,7 @@ const settings = key.section(
     calendar: keys.calendar(
       'Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.',
     ),
+    static_features: staticColumns('Columns with one value per series'),
     missing: missingInSeries,
     input_steps: keys.steps({
       description: 'Steps that the model reads per window.',
@@ -168,7 +179,12 @@ const settings = key.section(
     limit: keys.limit,
   },
   {
-    rules: key.when({ required: ['resample'] }, { required: ['time'] }),
+    rules: {
+      allOf: [
+        key.when({ required: ['resample'] }, { required: ['time'] }),
+        key.when({ required: ['static_features'] }, { required: ['series'] }),
+      ],
+    },
     description:
       'Windows over one or more time series in a table. The model reads `input_steps` steps and predicts the next `horizon` values of the target.',
   },
@@ -188,10 +204,13 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
 };
 
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
-  const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
+  const { calendar = [], normalize, per_step = false } = config;
   const targets = targetsOf(config);
-  const names = [...targets, ...features, ...known];
-  const table = await readTrainingTable(config.path, tableColumns(config));
+  const names = seriesFeatures(config).map(({ column }) => column);
+  const ofSeries = seriesStatics(config);
+  const categories = [...names, ...ofSeries].map(() => new TextCodes());
+  const columnsRead = { ...tableColumns(config), category: codedBy(categories) };
+  const table = await readTrainingTable(config.path, columnsRead);
   const { rows: cells } = table;
   const keys = timeKeys(table, config);
   const given = table.lists.flatMap((list, i) => {
@@ -224,7 +243,8 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     ...(cuts.validation !== undefined && { validation: split(windowsIn('validation')) }),
     test: split(windowsIn('test')),
   };
-  const { columns, size, steps } = stepShape(config, preparation);
+  const { columns, size, steps, statics, width } = stepShape(config, preparation);
+  const staticNumbers = numbersOf(ofSeries.map(columnOf));
   const ofTime = [...calendarNames(calendar), 'future'];
   // in the order of the file no step is missing
   const gaps = config.time === undefined ? undefined : timeGaps(series, cells);
@@ -232,7 +252,13 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     Object.fromEntries(Object.keys(splits).map(split => [split, count(split as SplitName)]));
   const inSplit = (name: SplitName) => rows.filter(row => isIn(keys[row], name, cuts));
   return {
-    input: { kind: 'number', size },
+    input: { kind: 'number', size, ...(statics > 0 && { static: statics }) },
+    ...(statics > 0 && {
+      columnSettings: i =>
+        i < size - statics
+          ? {}
+          : settingsOf(ofSeries, staticNumbers[i - (size - statics)], categories.slice(width)),
+    }),
     sequenceLength: steps,
     ...(per_step && { firstPrediction: config.input_steps }),
     ...splits,
@@ -252,7 +278,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       ...(preparation && {
         missing: names.map((name, column) => ({
           name,
-          counts: eachSplit(split => holesIn(cells, inSplit(split), column, names.length)),
+          counts: eachSplit(split => holesIn(cells, inSplit(split), column, config)),
           rows: eachSplit(split => inSplit(split).length),
         })),
       }),
@@ -266,7 +292,9 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       features: feature =>
         feature < columns.length
           ? featureName(columns[feature], preparation, column => names[column])
-          : ofTime[feature - columns.length],
+          : feature < size - statics
+            ? ofTime[feature - columns.length]
+            : staticNumbers[feature - (size - statics)].name,
       targets(i) {
         const name = targets[i % targets.length];
         return per_step ? name : `${name} ${Math.floor(i / targets.length) + 1} ahead`;
@@ -278,11 +306,11 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
 /** @throws UserError (exit 5) if cells are missing, or are no numbers */
 function checkCells(cells: Rows, rows: RowList, config: ForecastConfig): void {
   if (cells.texts.size === 0 && config.transform === undefined) return;
-  const { width } = stepShape(config, undefined);
+  const { rowWidth } = stepShape(config, undefined);
   const problemOf = cellProblem(cells, config, FILLED);
   const found = new CellProblems();
   for (const row of rows) {
-    for (let column = 0; column < width; column++) {
+    for (let column = 0; column < rowWidth; column++) {
       const problem = problemOf(row, column);
       if (problem) found.add(problem.columnName ?? '', row, problem, () => problem);
     }
@@ -300,14 +328,18 @@ function noWindow(name: SplitName, { input_steps, horizon }: ForecastConfig): Us
 }
 
 /** The number of missing cells of a column in some rows. */
-function holesIn({ features }: Rows, rows: RowList, column: number, width: number): number {
-  return rows.filter(row => Number.isNaN(features.at(row * width + column))).length;
+function holesIn({ features }: Rows, rows: RowList, column: number, config: ForecastConfig): number {
+  const { rowWidth } = stepShape(config, undefined);
+  return rows.filter(row => Number.isNaN(features.at(row * rowWidth + column))).length;
 }
 
 /** A forecast always reads the past of its targets; by `known` it would read what it predicts. */
-function leaks({ target, features = [], known = [] }: ForecastConfig): ConfigDiagnostic[] {
-  const found: ConfigDiagnostic[] = [];
-  const targets = [target].flat();
+function leaks(config: ForecastConfig): ConfigDiagnostic[] {
+  const targets = targetsOf(config);
+  const nameOf = (one: string | { readonly column: string }) => (typeof one === 'string' ? one : one.column);
+  const features = (config.features ?? []).map(nameOf);
+  const known = (config.known ?? []).map(nameOf);
+  const found = featureLeaks(seriesStatics(config), [...targets, ...features, ...known], 'column');
   features.forEach((column, i) => {
     if (!targets.includes(column)) return;
     const message = `the target column "${column}" is also a feature`;

@@ -74,7 +74,9 @@ export async function openDataset(config: DatasetConfig, given: DatasetContext):
   const { symbolTexts, ...rest } = divided;
   const counted = 'min_count' in config ? config : {};
   const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context.vocabulary) : divided;
-  if (dividesItself || !('normalize' in settings.keys)) return spelled;
+  // series are prepared already, except for what is static in them
+  const isPrepared = dividesItself && spelled.columnSettings === undefined;
+  if (isPrepared || !('normalize' in settings.keys)) return spelled;
   return prepared(spelled, 'normalize' in config ? config.normalize : undefined, context);
 }
 

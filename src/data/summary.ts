@@ -76,7 +76,10 @@ export function summarize(dataset: Dataset, labelTargets = false) {
   const { seriesScaling, seriesFacts, groupedBy = [] } = dataset;
   const columns = dataset.columns ?? trainingColumns(dataset, labelTargets);
   const splits = { train, ...(validation && { validation }), test };
-  const missing = dataset.unprepared ? missingIn(dataset, dataset.unprepared) : seriesFacts?.missing;
+  const missing = (dataset.unprepared || seriesFacts?.missing) && [
+    ...(seriesFacts?.missing ?? []),
+    ...(dataset.unprepared ? missingIn(dataset, dataset.unprepared) : []),
+  ];
   return {
     input,
     sequence_length: steps,
@@ -146,7 +149,8 @@ function groupSummary(column: string, splits: Readonly<Record<string, Split>>) {
 function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSummary {
   const { scaling, seriesScaling, seriesFacts } = dataset;
   const ofColumn = ({ offset, scale }: Scaling) => ({ offset: offset[index], scale: scale[index] });
-  if (scaling?.features)
+  const isOfSeries = seriesFacts !== undefined && index < seriesFacts.columns.length;
+  if (scaling?.features && !isOfSeries)
     return { ...column, scaling: { method: scaling.method, ...ofColumn(scaling.features) } };
   if (!seriesScaling || !seriesFacts) return column;
   const { method, relativeTo, transform, columns, targets } = seriesFacts;

@@ -171,6 +171,30 @@ const holes: ForecastConfig = {
   missing: { fill: 'forward', indicator: true, elapsed: true },
 };
 
+t.test('columns of series may have a fill of their own', async t => {
+  const rowsOf = async (more: Partial<ForecastConfig>) => {
+    const data = await open({ ...holes, ...more });
+    return Array.from({ length: data.train.count }, (_, i) => sequence(data, data.train, i)).flat();
+  };
+  const wind = { column: 'wind', missing: { fill: 'zero' } } as const;
+  const [mixed, forward, zero] = [
+    await rowsOf({ features: [wind] }),
+    await rowsOf({}),
+    await rowsOf({ missing: { ...holes.missing, fill: 'zero' } }),
+  ];
+  t.notSame(forward, zero);
+  // sold, wind, offer; then the same for all
+  t.same(
+    mixed,
+    forward.map((row, i) => row.with(1, zero[i][1])),
+  );
+  t.match(await complaints(5, () => rowsOf({ missing: undefined, features: [wind] })), [
+    /cells in 2 columns are missing; the first of each:/,
+    /^data\/csv-missing-value/,
+    /^data\/csv-missing-value/,
+  ]);
+});
+
 for (const { fill, windows } of expected.cases) {
   t.test(`missing cells of series, fill ${fill}, as by pandas and scikit-learn`, async t => {
     const data = await open({ ...holes, missing: { ...holes.missing, fill } });

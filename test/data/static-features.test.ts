@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
+import type { ForecastConfig } from '../../src/data/forecast.js';
 import { loadModel, type Prediction } from '../../src/index.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
@@ -303,4 +304,108 @@ t.test('a category of a record that training did not have is warned of', async t
     code: 0,
     stderr: /other\.jsonl:1:\d+: warning: the training split does not have this value.*got: "q"/s,
   });
+});
+
+/** Daily sales of four shops, whose sizes and kinds differ. */
+function shops(from: number, more: readonly string[] = []): string {
+  const sizes = [10, 20, 40, 80];
+  const rows = sizes.flatMap((size, i) =>
+    Array.from({ length: 40 - from }, (_, step) => {
+      const day = new Date(Date.UTC(2024, 0, 1 + from + step)).toISOString().slice(0, 10);
+      // one row with the size is enough
+      return `s${i},${day},${size + ((3 * (from + step) + i) % 7)},${step % 2 === 0 ? size : ''},${'abac'[i]}`;
+    }),
+  );
+  return work.file('shops.csv', `${['shop,day,sold,size,kind', ...rows, ...more].join('\n')}\n`);
+}
+
+const SHOPS: ForecastConfig = {
+  ...{ kind: 'forecast', path: shops(0), target: 'sold', series: 'shop', time: 'day' },
+  ...{ input_steps: 6, horizon: 3, test_fraction: 0.25, calendar: ['day_of_week'] },
+  ...{ normalize: 'standard', delimiter: ',', stride: 1, per_step: false },
+  static_features: ['size', { column: 'kind', encode: 'one_hot' }],
+};
+const model = { cell: 'gru', hidden_size: 3 };
+const fitting = { loss: { kind: 'mse' }, optimizer: { kind: 'adam', learning_rate: 0.01 } };
+
+t.test('a forecast: each series has static features, scaled over all windows', async t => {
+  const data = await open(SHOPS);
+  // sold, two of the calendar, the flag; then size and the kinds
+  t.same(data.input, { kind: 'number', size: 8, static: 4 });
+  t.same(
+    [4, 5, 6, 7].map(i => data.columnNames?.features(i)),
+    ['size', 'kind = a', 'kind = b', 'kind = c'],
+  );
+  const sizes = [10, 20, 40, 80];
+  const mean = 37.5;
+  const deviation = Math.sqrt(sizes.reduce((sum, size) => sum + (size - mean) ** 2, 0) / 4);
+  const plain = await open({ ...SHOPS, static_features: undefined });
+  for (const split of ['train', 'test'] as const)
+    for (let i = 0; i < data[split].count; i++) {
+      const shop = Number(data[split].id?.(i)[1]);
+      const own = [
+        (sizes[shop] - mean) / deviation,
+        ...['a', 'b', 'c'].map(kind => Number(kind === 'abac'[shop])),
+      ];
+      for (const [step, row] of sequence(data, data[split], i).entries()) {
+        t.same(
+          row.slice(0, 4),
+          sequence(plain, plain[split], i)[step],
+          'the other features are as without them',
+        );
+        t.ok(own.every((value, k) => Math.abs(value - row[4 + k]) < 1e-6));
+      }
+    }
+});
+
+t.test('a forecast with static features reads them in new data', async t => {
+  for (const kind of [{ encode: 'one_hot' }, { encode: 'embedding', size: 2 }]) {
+    const run = await work.train({
+      ...{ version: 1, name: 'shops', model, ...fitting, training: { num_epochs: 2, batch_size: 16 } },
+      dataset: {
+        ...SHOPS,
+        static_features: [
+          { column: 'size', missing: { indicator: true } },
+          { column: 'kind', ...kind },
+        ],
+      },
+    });
+    const evaluate = async (...options: string[]) =>
+      JSON.parse((await work.cellrun('evaluate', run.directory, '--json', ...options)).stdout).metrics;
+    // the test split begins at day 30, and its first window reads 6 days before
+    t.same((await evaluate('--input', shops(24))).input, (await evaluate('--split', 'test')).test);
+    const future = await work.cellrun('predict', run.directory);
+    t.match(await work.cellrun('predict', run.directory, '--input', shops(20)), {
+      code: 0,
+      stdout: future.stdout,
+      stderr: '',
+    });
+    const other = ['s0,2024-02-10,50,11,a', 's3,2024-02-10,80,80,a', 'new,2024-02-10,1,,q'];
+    const { stderr } = await work.cellrun(
+      'predict',
+      run.directory,
+      '--input',
+      shops(20, other),
+      '--on-error',
+      'skip',
+    );
+    t.match(stderr, /the rows of series "s0" have different values of a static feature/);
+    t.match(stderr, /the rows of series "s3" have different values of a static feature/);
+  }
+});
+
+t.test('what static features of a forecast may not be', async t => {
+  const config = (more: object) => ({
+    version: 1,
+    name: 'shops',
+    model,
+    ...fitting,
+    dataset: { ...SHOPS, ...more },
+  });
+  const cases: readonly [object, RegExp][] = [
+    [{ series: undefined }, /`static_features` needs|series/],
+    [{ static_features: ['sold'] }, /the target column "sold" is also a feature|"sold"/],
+  ];
+  for (const [more, problem] of cases)
+    t.match(await work.train(config(more)), { finished: { stderr: problem } });
 });

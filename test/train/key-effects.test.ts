@@ -3,7 +3,7 @@
  * pairs of configs that differ in this key alone, and trains both. Each key is drawn.
  */
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
@@ -274,6 +274,16 @@ const FORECAST = sets(VALUES, {
     test_fraction: 0.3,
   },
 });
+/** Some of the values of `k` are missing. */
+const FORECAST_HOLES = sets(FORECAST, {
+  'dataset.path': work.file(
+    'holes-of-series.csv',
+    readFileSync(series(), 'utf8')
+      .replace(/,3,(\d+)$/gm, ',NA,$1')
+      .replace(/,5,(\d+)$/gm, ',-999,$1'),
+  ),
+  'dataset.known': [{ column: 'k', missing: MISSING }],
+});
 const FORECAST_RESAMPLED = set(FORECAST, 'dataset.resample', { every: '2d', by: 'mean' });
 const scheduled = (schedule: Values) => set(CLASSES, 'optimizer.schedule', schedule);
 const RECORDINGS = set(CLASSES, 'dataset', {
@@ -346,8 +356,8 @@ const thirds = () => npyIntegers(Array.from({ length: N }, (_, i) => Math.floor(
 const ids = () => npyIntegers(Array.from({ length: N }, (_, i) => i));
 
 /** Pairs for the keys of missing values; the column `b` has the settings of all, `a` its own. */
-const ofMissing = (path: string): Readonly<Record<string, readonly Pair[]>> => {
-  const base = path === 'dataset.missing' ? set(HOLES, 'dataset.features', ['a', 'b']) : HOLES;
+const ofMissing = (path: string, holes = HOLES): Readonly<Record<string, readonly Pair[]>> => {
+  const base = path === 'dataset.missing' ? set(holes, 'dataset.features', ['a', 'b']) : holes;
   return { ...ofFilled(path, base), [`${path}.elapsed`]: [[base, false, true]] };
 };
 const ofFilled = (path: string, base: Values): Readonly<Record<string, readonly Pair[]>> => ({
@@ -411,6 +421,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.features.0.suffix': [[set(EMBEDDED, 'dataset.features.0.column', 'a'), undefined, 1]],
   'dataset.features.0.calendar': [[CODED, ['month'], ['day_of_month']]],
   ...ofMissing('dataset.features.0.missing'),
+  'dataset.known.0.column': [[FORECAST_HOLES, 'k', 'u']],
+  ...ofMissing('dataset.known.0.missing', FORECAST_HOLES),
   'dataset.static_features': [[FACTS, undefined, ['v']]],
   'dataset.static_features.0.column': [[FACTS, 'f', 'v']],
   'dataset.static_features.0.encode': [

@@ -82,7 +82,7 @@ export const missingInSeries = key.section(
   { ...missingKeys, markers },
   {
     description:
-      'What the model reads instead of missing values of targets, `features` and `known`, of each series by itself. A missing target of the horizon is not counted. Without this key, a missing value is an error, except of the target in the last rows of a series.',
+      'What the model reads instead of missing values of targets, `features` and `known`, of each series by itself; a feature may have a `missing` of its own, whose keys replace these. A missing target of the horizon is not counted. Without this key, a missing value is an error, except of the target in the last rows of a series.',
     examples: [{ fill: 'forward', indicator: true }],
     ...MISSING_CELLS,
   },
@@ -131,6 +131,13 @@ const onlyWith = (encoding: string, required: readonly string[], others: readonl
     { properties: Object.fromEntries([...required, ...others].map(name => [name, false])) },
   );
 
+const namedColumn = column({
+  description: 'Name of the column.',
+  examples: ['heart_rate'],
+  aliases: ['name'],
+  required: true,
+});
+
 /** Names of columns, or mappings with the name and settings of each. */
 const columnsWith = <const K extends key.Fields>(keys: K, ...rules: readonly key.JsonSchema[]) =>
   key.either(
@@ -138,12 +145,7 @@ const columnsWith = <const K extends key.Fields>(keys: K, ...rules: readonly key
       key.text({ minLength: 1 }),
       key.section(
         {
-          column: column({
-            description: 'Name of the column.',
-            examples: ['heart_rate'],
-            aliases: ['name'],
-            required: true,
-          }),
+          column: namedColumn,
           ...keys,
           calendar: calendar('Parts of the date for `encode: calendar`.'),
         },
@@ -233,6 +235,24 @@ export const staticColumns = (what: string) =>
       minItems: 1,
       maxItems: 65536,
     },
+  );
+
+/** Columns of series, with missing values of their own. */
+export const seriesColumns = <const O extends { description: string; examples: readonly unknown[] }>(
+  options: O,
+) =>
+  key.list(
+    key.either(
+      [
+        key.text({ minLength: 1 }),
+        key.section(
+          { column: namedColumn, missing: missingCells },
+          { description: 'A column with settings of its own.' },
+        ),
+      ],
+      {},
+    ),
+    { minItems: 1, maxItems: 65536, unique: true, ...options },
   );
 
 type Columns = key.TypeOf<typeof featureColumns> | key.TypeOf<ReturnType<typeof staticColumns>>;

@@ -41,8 +41,13 @@ export function prepared(
 ): Dataset {
   const whole = filled(dataset, context.preparation);
   const features = whole.preparation ? featuresOf(whole.preparation) : [];
-  const isFlag = (feature: number) => ['category', 'missing'].includes(features[feature]?.kind);
-  return normalized(whole, method, context, isFlag);
+  // each series has scaled its own columns and targets
+  const isScaled = dataset.seriesScaling !== undefined;
+  const isFlag = (feature: number) =>
+    (isScaled && feature < firstStaticOf(whole.input)) ||
+    ['category', 'missing'].includes(features[feature]?.kind);
+  const hasScaledTargets = isScaled || context.hasLabelTargets === true;
+  return normalized(whole, method, { ...context, hasLabelTargets: hasScaledTargets }, isFlag);
 }
 
 function filled(dataset: Dataset, given: Preparation | undefined): Dataset {

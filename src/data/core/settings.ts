@@ -104,7 +104,7 @@ export const resample = (order: string) =>
   );
 
 /** Names of columns. */
-export const columns = <const O extends About>(options: O) =>
+const columns = <const O extends About>(options: O) =>
   key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...options });
 
 /** A number of steps. */
