@@ -216,10 +216,10 @@ def spoken(dataset):
     groups = sorted({record[dataset["validation"]["group"]] for record in train})
     held = math.ceil(len(groups) * dataset["validation"]["fraction"])
     drawn = {groups[i] for i in torch.randperm(len(groups))[:held]}
-    isHeld = [record[dataset["validation"]["group"]] in drawn for record in train]
+    is_held = [record[dataset["validation"]["group"]] in drawn for record in train]
     parts = {
-        "train": [record for record, one in zip(train, isHeld) if not one],
-        "validation": [record for record, one in zip(train, isHeld) if one],
+        "train": [record for record, one in zip(train, is_held) if not one],
+        "validation": [record for record, one in zip(train, is_held) if one],
         "test": records(dataset["test_path"]),
     }
     pairs = {name: [(list(one[dataset["input"]]), one[dataset["target"]].split()) for one in part] for name, part in parts.items()}
