@@ -6,7 +6,6 @@
  */
 import { ExtendedNumbers } from '../../util/extended-numbers.js';
 import { choice } from '../../util/schema.js';
-
 import { type LossOfSequences, loss, type SequenceBatch } from './loss.js';
 
 export const ctc = loss({

@@ -51,9 +51,17 @@ export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: 
     ? all.filter(one => isOfDecoder(spec, one.firstLayer) && !isBridge(one)).map(notClosed)
     : all;
   const parameters = schedule.map(block => parametersOf(spec, layout, block));
-  const readers = new Map<number, number>();
-  for (const { offset } of parameters.flat()) readers.set(offset, (readers.get(offset) ?? 0) + 1);
+  const links = schedule.map(block => blockLinks(spec, block, variableLength));
+  // gradients begin with the last block: it writes what others that read the same add to
+  const last = new Map<string | number, number>();
+  const partOf = (index: number) => `${links[index].below} from ${schedule[index].start}`;
+  const memoryOf = (index: number) => `${links[index].memory}`;
+  schedule.forEach((_, index) => {
+    for (const { offset } of parameters[index]) last.set(offset, index);
+    last.set(partOf(index), index).set(memoryOf(index), index);
+  });
   return schedule.map((block, index) => {
+    const adds = (read: string | number) => last.get(read) !== index;
     const program = (gradient: boolean): KeyedProgram => {
       const options = { batch, variableLength, training, gradient };
       return { key: programKey(spec, block, options), make: () => blockProgram(spec, loss, block, options) };
@@ -61,11 +69,10 @@ export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: 
     return {
       index,
       block,
-      links: blockLinks(spec, block, variableLength),
-      parameters: parameters[index].map(one => ({
-        ...one,
-        isShared: (readers.get(one.offset) as number) > 1,
-      })),
+      links: links[index],
+      parameters: parameters[index].map(one => ({ ...one, adds: adds(one.offset) })),
+      addsBelow: adds(partOf(index)),
+      addsMemory: adds(memoryOf(index)),
       inputs: blockInputs(spec, block, declared),
       forward: program(false),
       gradient: program(true),

@@ -107,11 +107,6 @@ export class ScheduleWalk<A extends Numbers> {
     const { blocks, tape } = plan;
     plan.kept ??= this.keep(blocks);
     tape.begin(batch);
-    for (const { parameters } of blocks) {
-      // arrays that several blocks add to, or that may have no gradient, start with zeros
-      for (const { offset, size, isShared } of parameters)
-        if (isShared) gradient.fill(0, offset, offset + size);
-    }
     const runs: { readonly values: Arrays<A>; readonly places: Arrays<A> }[] = [];
     // a loss of sequences needs all predictions before a gradient
     const ofSequences = isOfSequences(this.loss);
@@ -241,11 +236,11 @@ export class ScheduleWalk<A extends Numbers> {
     this.loss.compute({ ...given, lengths: length, targets: target, weights: weight }, rows, gradient);
   }
 
-  /** The gradients of parameters that no other block reads. */
+  /** Where the block writes gradients of parameters, unless a later one has written them. */
   private ownGradients({ parameters }: PlannedBlock, gradient: A): Arrays<A> {
     return Object.fromEntries(
       parameters
-        .filter(({ isShared }) => !isShared)
+        .filter(({ adds }) => !adds)
         .map(({ name, offset, size }) => [`gradient.${name}`, gradient.subarray(offset, offset + size) as A]),
     );
   }
@@ -256,10 +251,10 @@ export class ScheduleWalk<A extends Numbers> {
     { inputs }: WalkBatch<A>,
     gradient: A,
   ): void {
-    for (const { name, offset, size, isShared } of parameters) {
+    for (const { name, offset, size, adds } of parameters) {
       // a parameter that no result depends on (recurrent weights of a single step) has no output
       const part = out[`gradient.${name}`];
-      if (!isShared) {
+      if (!adds) {
         if (!part) gradient.fill(0, offset, offset + size);
       } else if (part) for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
     }
@@ -359,14 +354,16 @@ class Tape<A extends Numbers> {
       this.states.set(name, place);
     }
     for (const part of this.above(links)) {
-      const all = this.steps('sequence', part, block);
-      const size = all.length / block.steps;
-      places[`above.${part.part}`] = all;
-      for (let t = 0; t < block.steps; t++) {
-        places[`above.${part.part}.${t}`] = all.subarray(t * size, (t + 1) * size) as A;
-      }
+      this.placeSteps(places, `above.${part.part}`, this.steps('sequence', part, block), block);
     }
     return places;
+  }
+
+  /** Adds `all` to `places`, as a whole and step by step: blocks write the one or the other. */
+  private placeSteps(places: Arrays<A>, name: string, all: A, { steps }: Block): void {
+    const size = all.length / steps;
+    places[name] = all;
+    for (let t = 0; t < steps; t++) places[`${name}.${t}`] = all.subarray(t * size, (t + 1) * size) as A;
   }
 
   /** Cotangents of a block's outgoing states and sequences. */
@@ -382,26 +379,38 @@ class Tape<A extends Numbers> {
     return values;
   }
 
-  /** Where a block writes the gradients of its incoming states. */
-  gradients({ index, links }: PlannedBlock): Arrays<A> {
+  /** Where a block writes the gradients of what enters it, unless it adds them. */
+  gradients({ index, block, links, addsBelow, addsMemory }: PlannedBlock): Arrays<A> {
     const places: Arrays<A> = {};
     for (const { name, local, size } of links.incomingGradients) {
       const place = this.array(`gradient.${index}.${name}`, this.batch * size);
       places[`gradient.state.${local}`] = place;
       this.cotangents.set(name, place);
     }
+    if (!addsBelow) {
+      for (const part of this.below(links))
+        this.placeSteps(places, `gradient.below.${part.part}`, this.steps(SUMMED, part, block), block);
+    }
+    if (!addsMemory) {
+      for (const part of this.partsOf(links.memory))
+        places[`gradient.memory.${part.part}`] = this.whole(SUMMED, part);
+    }
     return places;
   }
 
-  /** Adds the gradients of a block's incoming sequences: both directions of a layer read them. */
-  addGradients({ block, links }: PlannedBlock, out: Readonly<Arrays<A>>): void {
-    this.below(links).forEach((part, i) => {
+  /** Adds gradients of a block's incoming sequences: both directions of a layer read them. */
+  addGradients({ block, links, addsBelow, addsMemory }: PlannedBlock, out: Readonly<Arrays<A>>): void {
+    const [below, memory] = [
+      addsBelow ? this.below(links) : [],
+      addsMemory ? this.partsOf(links.memory) : [],
+    ];
+    below.forEach((part, i) => {
       const all = this.steps(SUMMED, part, block);
       const size = all.length / block.steps;
       addTo(all, out[`gradient.below.${i}`]);
       for (let t = 0; t < block.steps; t++) addTo(all, out[`gradient.below.${i}.${t}`], t * size);
     });
-    this.partsOf(links.memory).forEach((part, i) => {
+    memory.forEach((part, i) => {
       addTo(this.whole(SUMMED, part), out[`gradient.memory.${i}`]);
     });
   }
