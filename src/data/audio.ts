@@ -10,7 +10,7 @@ import {
   type Recording,
   type RecordingTable,
   tabledRecordings,
-} from './audio/recordings.js';
+} from './audio-recordings.js';
 import {
   type DataFile,
   type Dataset,
@@ -148,11 +148,13 @@ interface Common {
   rate?: number;
   from?: string;
   form?: FeatureForm;
+  /** Number of recordings by their own rate. */
+  readonly counts: Map<number, number>;
 }
 
 async function open(config: AudioConfig, context: DatasetContext): Promise<Dataset> {
   checkColumns(config);
-  const common: Common = config.rate === undefined ? {} : { rate: config.rate };
+  const common: Common = { counts: new Map(), ...(config.rate !== undefined && { rate: config.rate }) };
   const dataset = await openTables(config, context, {
     read: path => readRecordings(path, config, common),
     get inputSize() {
@@ -167,7 +169,13 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
   return {
     ...dataset,
     columnNames: { features: i => `feature ${i}`, targets: () => config.target },
-    ...(common.rate !== undefined && { sampleRate: common.rate }),
+    ...(common.form && {
+      recordings: {
+        sampleRate: common.form.rate,
+        stepSeconds: common.form.hop / common.form.rate,
+        counts: common.counts,
+      },
+    }),
   };
 }
 
@@ -292,6 +300,7 @@ function formFor(
   common.from ??= file;
   common.rate ??= rate;
   common.form ??= new FeatureForm(config.features, common.rate);
+  common.counts.set(rate, (common.counts.get(rate) ?? 0) + 1);
   if (rate === common.rate || config.rate !== undefined) return common.form;
   return {
     code: 'data/sample-rate',

@@ -7,6 +7,7 @@ import {
   IGNORED,
   type MissingCounts,
   numberCount,
+  type RecordingFacts,
   type RelativeTo,
   type Split,
   type SplitName,
@@ -99,6 +100,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     ...(dataset.empty && { empty: dataset.empty }),
     ...(groupedBy.length > 0 && { groups: groupedBy.map(column => groupSummary(column, splits)) }),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
+    ...(dataset.recordings && { recordings: recordingSummary(dataset.recordings, splits, steps) }),
     ...(dataset.spellings && { label_spellings: dataset.spellings }),
     ...(seriesScaling && { series: seriesScaling.series.map(({ name }) => name) }),
     ...(seriesFacts?.gaps && { gaps: seriesFacts.gaps }),
@@ -135,6 +137,22 @@ function missingIn(dataset: Dataset, { splits, nameOf }: Unprepared): MissingCou
     name: nameOf(c),
     counts: Object.fromEntries(counts.map(([name, missing]) => [name, missing[c]])),
   }));
+}
+
+/** The rates of recordings, and the time of the steps of each split. */
+function recordingSummary(
+  { sampleRate, stepSeconds, counts }: RecordingFacts,
+  splits: Readonly<Record<string, Split>>,
+  steps: number,
+) {
+  const secondsOf = ({ count, lengths }: Split) =>
+    stepSeconds * (lengths?.reduce((sum, length) => sum + length, 0) ?? count * steps);
+  return {
+    sample_rate: sampleRate,
+    step_seconds: stepSeconds,
+    rates: [...counts].map(([rate, count]) => ({ rate, recordings: count })),
+    seconds: Object.fromEntries(Object.entries(splits).map(([name, split]) => [name, secondsOf(split)])),
+  };
 }
 
 /** Number of groups in each split, and of those in several. */

@@ -387,7 +387,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
     ...(dataset.targetNames && { target_names: dataset.targetNames }),
     ...(dataset.image && { image: dataset.image }),
-    ...(dataset.sampleRate !== undefined && { sample_rate: dataset.sampleRate }),
+    ...(dataset.recordings && { sample_rate: dataset.recordings.sampleRate }),
     ...(dataset.preparation && { preparation: dataset.preparation }),
     ...(Array.isArray(weights) && { class_weights: weights }),
     ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),

@@ -56,7 +56,7 @@ t.test('labels, groups and splits are those of the names', async t => {
   t.same(classes(data.train), [0, 0, 0, 1, 1]);
   t.same([...(data.train.lengths ?? [])], [3, 7, 1, 2, 6]);
   t.same(data.input, { kind: 'number', size: 8 });
-  t.equal(data.sampleRate, 8000);
+  t.same(data.recordings, { sampleRate: 8000, stepSeconds: 0.001, counts: new Map([[8000, 7]]) });
   t.ok(near(sequence(data, data.train, 0).flat().slice(0, 24), ramp(24, 1)), 'the samples in frames');
   t.ok(near(sequence(data, data.train, 2).flat().slice(0, 8), [...ramp(4), 0, 0, 0, 0]), 'a short one');
 
@@ -111,6 +111,22 @@ t.test('channels and rates', async t => {
   t.same(await complaints(5, () => open(config(rates, { test_path: rates }))), [
     `data/sample-rate | the recording has 16000 samples per second, but ${join(rates, 'a_b_0.wav')} has 8000 | expected recordings with the same rate, or \`dataset.rate: 8000\` to convert them`,
   ]);
+  const { stdout } = await work.cellrun(
+    'data',
+    work.config({
+      version: 1,
+      name: 'rates',
+      dataset: config(rates, { test_fraction: 0.5, rate: 8000 }),
+      model: { cell: 'gru', hidden_size: 2 },
+      loss: { kind: 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 2 },
+    }),
+  );
+  t.match(
+    stdout,
+    'recordings at 8000 Hz; 1 converted from 16000 Hz; a step every 1 ms; 0.1 s in train, 0.1 s in test',
+  );
   const converted = await open(config(rates, { test_path: rates, rate: 8000 }));
   const [one, other] = [0, 1].map(index => sequence(converted, converted.train, index).flat());
   // without the ends, where the filter reads the silence around the recording

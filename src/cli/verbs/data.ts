@@ -81,6 +81,7 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     `${kind}: sequences of up to ${counted(sequence_length, 'step')}; each step is ${step}`,
     ...(series ? [`series: ${series.length}${names}`] : []),
     ...(gaps ? [gapLine(gaps)] : []),
+    ...(summary.recordings ? [recordingLine(summary.recordings)] : []),
     '',
     ...table([['split', series ? 'windows' : 'sequences', 'steps', 'shortest', 'mean', 'longest'], ...rows]),
     ...groups.map(groupLine),
@@ -125,6 +126,15 @@ function groupLine({ column, counts, in_several }: NonNullable<DataSummary['grou
   const each = Object.entries(counts).map(([name, count]) => `${grouped(count)} in ${name}`);
   const several = in_several === 0 ? 'none in two splits' : `${grouped(in_several)} in several splits`;
   return `groups of ${printable(column)}: ${each.join(', ')}; ${several}`;
+}
+
+function recordingLine(recordings: NonNullable<DataSummary['recordings']>): string {
+  const { sample_rate: rate, step_seconds: step, rates, seconds } = recordings;
+  const each = Object.entries(seconds).map(([name, time]) => `${round(time)} s in ${name}`);
+  const converted = rates.flatMap(one =>
+    one.rate === rate ? [] : [`; ${grouped(one.recordings)} converted from ${one.rate} Hz`],
+  );
+  return `recordings at ${rate} Hz${converted.join('')}; a step every ${round(1000 * step)} ms; ${each.join(', ')}`;
 }
 
 function gapLine({ count, missing, largest }: NonNullable<DataSummary['gaps']>): string {

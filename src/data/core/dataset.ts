@@ -285,6 +285,15 @@ export function splitFiles(files: {
   return order.flatMap(split => (files[split] ?? []).map(({ name, sha256 }) => ({ name, sha256, split })));
 }
 
+export interface RecordingFacts {
+  /** Samples per second that features are computed from. */
+  readonly sampleRate: number;
+  /** Seconds from one step to the next. */
+  readonly stepSeconds: number;
+  /** Number of recordings by their own rate. */
+  readonly counts: ReadonlyMap<number, number>;
+}
+
 export interface Dataset {
   readonly input: SequenceInput;
   /** T, steps of the longest sequence. */
@@ -345,8 +354,7 @@ export interface Dataset {
   readonly seriesScaling?: SeriesScaling;
   readonly seriesFacts?: SeriesFacts;
   readonly image?: { readonly height: number; readonly width: number };
-  /** Samples per second that features are computed from; present for recordings. */
-  readonly sampleRate?: number;
+  readonly recordings?: RecordingFacts;
 }
 
 /** What data are read for. */

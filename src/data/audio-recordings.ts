@@ -1,12 +1,12 @@
 /** The recordings of a dataset: what the names of their files or a table say about them. */
 import { dirname, resolve, sep } from 'node:path';
-import type { Diagnostic } from '../../util/errors.js';
-import type { Purpose } from '../core/dataset.js';
-import type { Problems } from '../core/problems.js';
-import { badNumber, cellNumber, findColumns, missingCell, type NamedColumn } from '../csv-columns.js';
-import { type Delimiter, type RowPlace, readTable } from '../formats/tables.js';
-import type { ByteSource } from '../reading/byte-sources.js';
-import { shortNames } from '../reading/files.js';
+import type { Diagnostic } from '../util/errors.js';
+import type { Purpose } from './core/dataset.js';
+import type { Problems } from './core/problems.js';
+import { badNumber, cellNumber, findColumns, missingCell, type NamedColumn } from './csv-columns.js';
+import { type Delimiter, type RowPlace, readTable } from './formats/tables.js';
+import type { ByteSource } from './reading/byte-sources.js';
+import { shortNames } from './reading/files.js';
 
 /** A recording, or a part of one. */
 export interface Recording {
