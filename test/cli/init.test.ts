@@ -408,9 +408,9 @@ const GUESSES: readonly {
   },
   {
     what: 'such words of a sequence as a whole have vectors, too',
-    csv: table('trial,town,x,mood', 480, i => {
+    csv: table('trial,subject,town,x,mood', 480, i => {
       const trial = i >> 3;
-      return `${trial},town ${(trial * 7) % 25},${(i * 37) % 101}.5,${trial % 2 ? 'up' : 'down'}`;
+      return `${trial},s${trial % 12},town ${(trial * 7) % 25},${(i * 37) % 101}.5,${trial % 2 ? 'up' : 'down'}`;
     }),
     dataset: { features: ['x'], static_features: [{ column: 'town', encode: 'embedding', size: 8 }] },
   },
@@ -479,6 +479,45 @@ const GUESSES: readonly {
       return `${Number(date)}. ${['Jan', 'Feb', 'Mar', 'Apr'][Number(month) - 1]} ${year},${day(i)}`;
     }),
     dataset: { features: ['written'], target: 'iso', target_kind: 'sequence', target_level: 'character' },
+  },
+  {
+    what: 'words that several sequences share are subjects, whatever their name; few of them are kinds',
+    csv: table('walk,dog,breed,i,a,gait', 768, i => {
+      const walk = i >> 3;
+      const dog = walk % 12;
+      return `w${walk},D${dog},${dog % 3 ? 'collie' : 'beagle'},${i % 8},${(i * 37) % 101}.5,${['walk', 'trot'][(walk >> 2) % 2]}`;
+    }),
+    dataset: {
+      ...{ features: ['a'], static_features: [{ column: 'breed', encode: 'one_hot' }], target: 'gait' },
+      ...{ test: { fraction: 0.2, group: 'dog' }, validation: { fraction: 0.2, group: 'dog' } },
+    },
+    stdout: /^splits +no dog is in two of them: without `group: dog`, it may be one of `static_features`$/m,
+  },
+  {
+    what: 'so are whole numbers side by side, but not a number that is a fact of them',
+    csv: table('k0,k1,k2,t,x,k9', 768, i => {
+      const [sequence, subject] = [i >> 3, Math.floor(i / 64)];
+      return `R${sequence},${100 + subject},${20 + ((subject * 7) % 10)},${i % 8},${(i * 37) % 101}.5,${sequence % 3 ? 'run' : 'sit'}`;
+    }),
+    dataset: { features: ['x'], static_features: ['k2'], target: 'k9', test: { group: 'k1' } },
+  },
+  {
+    what: 'other whole numbers may be subjects',
+    csv: table('k0,k1,t,x,k9', 768, i => {
+      const sequence = i >> 3;
+      return `R${sequence},${(sequence * sequence) % 23},${i % 8},${(i * 37) % 101}.5,${sequence % 3 ? 'run' : 'sit'}`;
+    }),
+    dataset: { features: ['x'], static_features: ['k1'], target: 'k9', test: null },
+    stdout: /^note +k1 is taken as a number: if it says who or what was recorded, `group: k1` in `test` and/m,
+  },
+  {
+    what: 'classes of sequences are no subjects of themselves',
+    csv: table('take,t,x,word,digit', 960, i => {
+      const digit = (i >> 3) % 10;
+      return `T${i >> 3},${i % 8},${(i * 37) % 101}.5,w${digit},${digit}`;
+    }),
+    flags: ['--target', 'digit'],
+    dataset: { target: 'digit', test: null, test_fraction: 0.2 },
   },
   {
     what: 'a subject with gaps cannot keep its recordings in one split',

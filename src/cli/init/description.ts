@@ -3,13 +3,14 @@ import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import type { Column } from './columns.js';
-import { contradictionsIn, type NamedColumns, subjectProblem } from './layout.js';
+import { contradictionsIn, type NamedColumns } from './layout.js';
 import { levelOfTargets } from './plan.js';
 import {
   type Choice,
   endingsOf,
   holesOf,
   isEncoded,
+  isFactOf,
   isSequence,
   knownOf,
   lacksTargets,
@@ -19,10 +20,11 @@ import {
   unevenTimes,
   withoutValue,
 } from './readings.js';
+import { subjectProblem, tellsSubjects } from './subjects.js';
 
 export function described(reading: Reading): string[] {
-  const { kind, layout, target, isClass, features, inputKind, unused, why } = reading;
-  const { group, order, rows, subject } = layout;
+  const { kind, layout, target, isClass, features, inputKind, unused, why, subject } = reading;
+  const { group, order, rows } = layout;
   const isSeries = kind === 'series';
   const sort =
     kind === 'pairs'
@@ -68,8 +70,8 @@ export function described(reading: Reading): string[] {
     ['future', ahead > 0 ? `${counted(ahead, 'row')} after the last ${target.name}` : undefined],
     [
       'splits',
-      subject && isSequence(kind) && !subjectProblem(layout)
-        ? `no ${subject.name} is in two of them`
+      subject && !subjectProblem(layout, subject)
+        ? `no ${subject.name} is in two of them: without \`group: ${subject.name}\`, it may be one of \`static_features\``
         : undefined,
     ],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
@@ -81,17 +83,21 @@ export function described(reading: Reading): string[] {
 
 /** What may keep a model from learning, or make its metrics unreliable. */
 function obstaclesOf(reading: Reading): string[] {
-  const { kind, layout, target, isClass, features, future = [] } = reading;
-  const { group, obstacle, order, rows, shortest, subject } = layout;
+  const { kind, layout, target, isClass, features, statics, subject, future = [] } = reading;
+  const { group, obstacle, order, rows, shortest } = layout;
   const found = obstacle === undefined ? [] : [obstacle];
   const words = missingClassesOf(reading).join(', ');
   if (words !== '')
     found.push(
       `${words} taken as a missing ${target.name}; without it in \`missing.markers\`, it is a class`,
     );
-  const mixed = subjectProblem(layout);
-  if (mixed && isSequence(kind))
-    found.push(`${mixed}: without that, no ${subject?.name} would be in two splits`);
+  const mixed = subjectProblem(layout, subject);
+  if (mixed) found.push(`${mixed}: without that, no ${subject?.name} would be in two splits`);
+  for (const column of statics)
+    if (tellsSubjects(layout, column) === 'perhaps' && !(subject && isFactOf(subject, column)))
+      found.push(
+        `${column.name} is taken as a number: if it says who or what was recorded, \`group: ${column.name}\` in \`test\` and \`validation\` instead keeps it out of two splits`,
+      );
   if (group && isSequence(kind) && kind !== 'series')
     for (const column of features) {
       const contradiction = contradictionsIn(rows, group, column);

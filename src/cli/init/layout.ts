@@ -36,8 +36,6 @@ export interface Layout {
   readonly obstacle?: string | undefined;
   /** Rows of a group with the same time, which have no order. */
   readonly repeated?: string | undefined;
-  /** Who or what was recorded: constant in each group, the same in several. */
-  readonly subject: Column | undefined;
   readonly order: Order | undefined;
   /** Rows of each group in their order; all of them without a group. */
   readonly rows: readonly (readonly number[])[];
@@ -45,8 +43,6 @@ export interface Layout {
   readonly shortest: number;
 }
 
-/** Fewer cannot be divided into training, validation and test. */
-const MIN_SUBJECTS = 5;
 /** Maximum number of columns to name that together group rows, with the group. */
 const MAX_PARTS = 2;
 /** Maximum fraction of rows with the time of another one of their group by mistake. */
@@ -105,7 +101,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const expected = 'a column that differs from step to step, or no --time for the order of the file';
     throw usageError('init/time', message, { file: '--time', expected });
   }
-  return { ...withSubject({ ...found, order: undefined }), obstacle: joined(orders[0], found.group) };
+  return { ...withRows({ ...found, order: undefined }), obstacle: joined(orders[0], found.group) };
 
   /** Says which columns together tell equal times apart, since only one can group rows. */
   function joined(order: Order | undefined, group: Column | undefined): string | undefined {
@@ -134,7 +130,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const starts = !order.counts || rows.every(([first]) => order.at[first] === order.at[0]);
     if (!isOrdered || !starts) return undefined;
     refuseAmbiguous(order.columns[0], path);
-    return withSubject({ ...found, order });
+    return withRows({ ...found, order });
   }
 
   function groupFor(order: Order | undefined): {
@@ -163,29 +159,17 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     return { group, ...(group && { why: `${name} starts again in each ${group.name}` }) };
   }
 
-  function withSubject({
+  function withRows({
     group,
     order,
     why,
   }: Pick<Layout, 'group' | 'order'> & { why?: string | undefined }): Layout {
     const rows = rowsIn(group);
     if (order?.isColumn) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
-    const subjects = group
-      ? free.filter(
-          column =>
-            column !== group &&
-            !isGappy(column) &&
-            column.distinct >= MIN_SUBJECTS &&
-            column.distinct < rows.length &&
-            USUAL.subject.test(column.name) &&
-            (isConstantWithin(rows, column) || contradictionsIn(rows, group, column)),
-        )
-      : [];
     return {
       group,
       perFile: group !== undefined && group === files,
       why,
-      subject: subjects[0],
       order,
       rows,
       shortest: rows.reduce((least, list) => Math.min(least, list.length), Number.POSITIVE_INFINITY),
@@ -237,16 +221,10 @@ export function countsOf(values: readonly string[]): Map<string, number> {
   return counts;
 }
 
-/** Why the subject cannot keep its sequences in one split. */
-export function subjectProblem({ group, rows, subject }: Layout): string | undefined {
-  if (subject?.gaps) return `${subject.name} has ${subject.gaps}`;
-  return subject && group && contradictionsIn(rows, group, subject);
-}
-
 /** A column with fewer gaps may group or order the rows, and the gaps are a mistake. */
 const MAX_GAPS = 0.1;
 
-function isGappy({ cells, missing }: Column): boolean {
+export function isGappy({ cells, missing }: Column): boolean {
   return missing > MAX_GAPS * cells.length;
 }
 

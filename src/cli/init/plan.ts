@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
-import { type Layout, subjectProblem } from './layout.js';
+import type { Layout } from './layout.js';
 import {
   endingsOf,
   holesOf,
@@ -19,6 +19,7 @@ import {
   type Reading,
   unevenTimes,
 } from './readings.js';
+import { subjectProblem } from './subjects.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
@@ -125,8 +126,8 @@ export function levelOfTargets(texts: readonly string[]): 'word' | 'character' {
 const MIN_OCCURRENCES = 5;
 
 export function sequencePlan(source: SourceFile, reading: Reading): Plan {
-  const { kind, target, isClass, inputKind, layout, features } = reading;
-  const { group, perFile, order, rows, subject } = layout;
+  const { kind, target, isClass, inputKind, layout, features, subject } = reading;
+  const { group, perFile, order, rows } = layout;
   const perStep = kind === 'steps';
   const isPair = kind === 'pairs';
   const endings = endingsOf(reading);
@@ -153,7 +154,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
     sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     date_format: time !== undefined && dateFormatOf(layout),
-    ...(subject && !subjectProblem(layout) && apart(subject.name)),
+    ...(subject && !subjectProblem(layout, subject) && apart(subject.name)),
     per_step: perStep ? ', per_step: true' : '',
     ...(isPair && hasAlternatives(features) && apart(features[0].name)),
     any_column: kind === 'rows' && inputKind !== 'text' && 'COLUMN',

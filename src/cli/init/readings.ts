@@ -18,6 +18,7 @@ import {
   type NamedColumns,
   USUAL,
 } from './layout.js';
+import { ATTRIBUTE, isNamed, isPartOfDate, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
 
@@ -31,6 +32,8 @@ export type ReadingKind = (typeof KINDS)[number];
 export interface Reading {
   readonly kind: ReadingKind;
   readonly layout: Layout;
+  /** Who or what was recorded: its sequences are in one split. */
+  readonly subject?: Column | undefined;
   readonly target: Column;
   readonly isClass: boolean;
   readonly features: readonly Column[];
@@ -48,7 +51,7 @@ export interface Reading {
 
 /** A reading before its features are known. */
 interface Candidate
-  extends Pick<Reading, 'kind' | 'layout' | 'target' | 'isClass' | 'future' | 'why' | 'score'> {
+  extends Pick<Reading, 'kind' | 'layout' | 'subject' | 'target' | 'isClass' | 'future' | 'why' | 'score'> {
   /** Why no config can be made for it. */
   readonly obstacle?: string | undefined;
 }
@@ -71,17 +74,15 @@ const MIN_SEQUENCES = 5;
 const MEASURE =
   /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i;
 
-/** Names of facts about a person, which are known before a recording. */
-const ATTRIBUTE = /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born)([_ .-]|$)/i;
-
 /** The best reading of a table, and the others, best first. */
 export function readingsOf(table: Columns, choice: Choice, path: string): readonly Reading[] {
   const layout = layoutOf(table, choice, path);
+  const subjects = subjectsOf(layout, table.columns);
   const asked = columnNamed('target', choice.target, table.columns, path);
   const isOrder = (column: Column) => layout.order?.columns.includes(column) ?? false;
   const targets = asked ? [asked] : table.columns.filter(column => column !== layout.group);
   const candidates = targets
-    .flatMap(target => candidatesFor(target, layout, table.columns))
+    .flatMap(target => candidatesFor(target, layout, subjects, table.columns))
     .filter(
       ({ kind, target }) =>
         (choice.as === undefined || kind === choice.as) &&
@@ -107,14 +108,22 @@ function unfit({ name, problem, gaps }: Column): string {
   return `its target ${name} has invalid cells: ${problem ?? gaps}`;
 }
 
-function candidatesFor(target: Column, layout: Layout, columns: readonly Column[]): Candidate[] {
-  const { rows, order, group, subject } = layout;
+function candidatesFor(
+  target: Column,
+  layout: Layout,
+  subjects: readonly Column[],
+  columns: readonly Column[],
+): Candidate[] {
+  const { rows, order, group } = layout;
   const { name, isNumber, distinct } = target;
   const isMeasured = isMeasure(target);
   const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target));
   const isConstant = group !== undefined && isConstantWithin(rows, target);
   const contradiction = group && contradictionsIn(rows, group, target);
-  const isSubjects = subject !== undefined && (target === subject || isFactOf(subject, target));
+  const named = subjects.find(isNamed);
+  const isSubjects = named !== undefined && (target === named || isFactOf(named, target));
+  // whole classes in one split cannot be learned
+  const subject = subjects.find(one => one !== target && !(isClass && isFactOf(target, one)));
   const last = columns.at(-1);
   const hints: readonly (readonly [is: boolean, score: number, why: string])[] = [
     [isTarget(name), 3, `${name} is a usual name of a target`],
@@ -126,7 +135,7 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
       `${name} has whole numbers of few values, which are classes`,
     ],
     [isIdentifier(target), -6, `${name} identifies something`],
-    [isSubjects, -4, `${name} is a fact of ${subject?.name}`],
+    [isSubjects, -4, `${name} is a fact of ${named?.name}`],
     [ATTRIBUTE.test(name), -3, `${name} is a fact of someone`],
     [2 * target.missing > target.cells.length, -3, `most rows have no ${name}`],
     [isPartOfDate(name), -6, `${name} is a part of a date`],
@@ -146,7 +155,9 @@ function candidatesFor(target: Column, layout: Layout, columns: readonly Column[
       obstacle,
       ...(kind === 'series'
         ? untilLast(layout, target)
-        : { layout: isSequence(kind) ? layout : alone(layout) }),
+        : isSequence(kind)
+          ? { layout, subject }
+          : { layout: alone(layout) }),
     });
   const bad = badTarget(target);
   const unplaced = gapsIn(layout);
@@ -248,7 +259,6 @@ function alone(layout: Layout): Layout {
     group: undefined,
     perFile: false,
     why: undefined,
-    subject: undefined,
     rows,
     shortest: 1,
   };
@@ -314,8 +324,8 @@ function completed(candidate: Candidate, columns: readonly Column[]): Reading | 
   };
 }
 
-function featuresOf({ kind, layout, target }: Candidate, columns: readonly Column[]) {
-  const { group, order, rows, subject } = layout;
+function featuresOf({ kind, layout, subject, target }: Candidate, columns: readonly Column[]) {
+  const { group, order, rows } = layout;
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
   const canEncode = kind !== 'series' && kind !== 'texts';
   // the model reads the calendar instead
@@ -325,13 +335,7 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
   const unused: { name: string; reason: string }[] = [];
   for (const column of columns) {
     const { name, problem, missing, gaps, isNumber, isTime, distinct, unit, lackedBy } = column;
-    if (
-      column === target ||
-      column === group ||
-      (column === subject && isSequence(kind)) ||
-      ordering.includes(column)
-    )
-      continue;
+    if (column === target || column === group || column === subject || ordering.includes(column)) continue;
     const isFact =
       group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
     const areFew = 2 * distinct <= (isFact ? rows.length : column.cells.length);
@@ -347,6 +351,10 @@ function featuresOf({ kind, layout, target }: Candidate, columns: readonly Colum
       [unit !== undefined, `numbers with "${unit}" behind them, which have to be numbers alone`],
       [!isNumber && !isWords && isFact, `the same in all rows of each ${group?.name}: a name of it`],
       [!isNumber && !isWords, 'not numbers'],
+      [
+        !isNumber && isFact && subject !== undefined && isFactOf(column, subject),
+        `each of its words is of one ${subject?.name}`,
+      ],
       [
         (isWords || (isFact && areFew)) && isFactOf(column, target),
         `each of its ${own} has one value of ${target.name}, as if it were the target`,
@@ -395,10 +403,6 @@ function checkNumbers(candidate: Candidate, columns: readonly Column[], path: st
 function isMeasure(column: Column): boolean {
   const { isNumber, distinct, name } = column;
   return isNumber && distinct > 2 && !isPartOfDate(name) && !isIdentifier(column);
-}
-
-function isPartOfDate(name: string): boolean {
-  return [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
 }
 
 /** True for words, but for dates and sentences. */
@@ -456,7 +460,7 @@ function numbersGroups(column: Column, rows: readonly (readonly number[])[]): bo
 }
 
 /** True if each value of `of` has one value of `column`. */
-function isFactOf(of: Column, column: Column): boolean {
+export function isFactOf(of: Column, column: Column): boolean {
   const seen = new Map<string, string>();
   return of.cells.every((cell, row) => {
     const known = seen.get(cell) ?? column.cells[row];

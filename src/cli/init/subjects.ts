@@ -1,0 +1,69 @@
+/** Who or what was recorded: a column whose equal values keep sequences in one split. */
+import { type Column, isWhole } from './columns.js';
+import { contradictionsIn, countsOf, isConstantWithin, isGappy, type Layout, USUAL } from './layout.js';
+
+/** Fewer cannot be divided into training, validation and test. */
+const MIN_SUBJECTS = 5;
+/** Fewer values, under a name that does not tell subjects, are kinds such as treatments. */
+const MIN_NAMES = 8;
+
+/** Names of facts about a person, which are known before a recording. */
+export const ATTRIBUTE = /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born)([_ .-]|$)/i;
+
+/** The columns that tell subjects, the most likely one first: words, then most values. */
+export function subjectsOf(layout: Layout, columns: readonly Column[]): Column[] {
+  const found = columns.filter(column => tellsSubjects(layout, column) === 'surely');
+  const named = found.filter(isNamed);
+  const others = found
+    .filter(column => !named.includes(column))
+    .toSorted((a, b) => Number(a.isNumber) - Number(b.isNumber) || b.distinct - a.distinct);
+  return [...named, ...others];
+}
+
+/** `perhaps`: whole numbers that may be measured as well. */
+export function tellsSubjects(layout: Layout, column: Column): 'surely' | 'perhaps' | undefined {
+  const { group, order, rows } = layout;
+  const { cells, isValue, isNumber, distinct } = column;
+  const named = isNamed(column);
+  if (
+    group === undefined ||
+    column === group ||
+    order?.columns.includes(column) ||
+    isGappy(column) ||
+    distinct < (named ? MIN_SUBJECTS : MIN_NAMES) ||
+    distinct >= rows.length ||
+    !(named || mayName(column)) ||
+    !(isConstantWithin(rows, column) || contradictionsIn(rows, group, column))
+  )
+    return undefined;
+  if (named) return 'surely';
+  const values = rows.map(list => cells[list.find(row => isValue(cells[row])) ?? list[0]]);
+  const counts = [...countsOf(values).values()];
+  const unshared = counts.filter(count => count === 1).length;
+  if (2 * unshared > rows.length) return undefined;
+  // measured numbers are rarely side by side, or equally often the same
+  const blocks = values.filter((value, i) => value !== values[i - 1]).length;
+  return !isNumber || blocks === distinct || new Set(counts).size === 1 ? 'surely' : 'perhaps';
+}
+
+/** True for a name that tells subjects. */
+export function isNamed({ name }: Column): boolean {
+  return USUAL.subject.test(name);
+}
+
+/** True for words and whole numbers, unless their name says what they measure. */
+function mayName(column: Column): boolean {
+  const { name, isNumber, isTime, problem } = column;
+  if (isTime || problem !== undefined) return false;
+  return !isNumber || (isWhole(column) && !ATTRIBUTE.test(name) && !isPartOfDate(name));
+}
+
+export function isPartOfDate(name: string): boolean {
+  return [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
+}
+
+/** Why the subject cannot keep its sequences in one split. */
+export function subjectProblem({ group, rows }: Layout, subject: Column | undefined): string | undefined {
+  if (subject?.gaps) return `${subject.name} has ${subject.gaps}`;
+  return subject && group && contradictionsIn(rows, group, subject);
+}
