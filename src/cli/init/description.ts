@@ -180,8 +180,11 @@ export function nextBest(readings: readonly Reading[], choice: Choice): OtherRea
   const isSame = (one: Reading) =>
     one.target === chosen.target &&
     (one.kind === chosen.kind || [one, chosen].every(({ inputKind }) => inputKind === 'text'));
+  // times are written from nothing
+  const isTimed = ({ kind, target, layout: { order } }: Reading) =>
+    kind === 'pairs' && (target.isTime || order?.columns.includes(target));
   return readings
-    .filter(one => !isSame(one))
+    .filter(one => !isSame(one) && !isTimed(one))
     .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
       (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),
