@@ -119,7 +119,8 @@ export class ScheduleWalk<A extends Numbers> {
       const out = await (kept
         ? this.machine.run(block.gradient, values, places, { isFirst: true, kept })
         : this.machine.run(block.forward, values, places));
-      if (ofSequences) this.collect(block, out, result);
+      // what is kept of the forward pass does not include its results
+      if (ofSequences || kept) this.collect(block, out, result);
     }
     const ofPredictions = ofSequences ? tape.ofPredictions() : undefined;
     this.computeLoss(batch, result, ofPredictions);
@@ -138,7 +139,7 @@ export class ScheduleWalk<A extends Numbers> {
       const kept = plan.kept.get(block);
       const part = kept && { isFirst: false, kept };
       const out = await this.machine.run(block.gradient, values, places, part);
-      if (!ofSequences) this.collect(block, out, result);
+      if (!ofSequences && !kept) this.collect(block, out, result);
       this.accumulate(block, out, batch, gradient);
       tape.addGradients(block, out);
     }
