@@ -323,8 +323,13 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
     yield locator.atKey(['dataset', 'per_step'], 'data/left-out-windows', message, { expected });
   }
   if (seriesFacts?.gaps) {
-    const { lacking, expected } = gapWords(seriesFacts.gaps);
+    const { lacking, expected: complete } = gapWords(seriesFacts.gaps);
+    const { every } = seriesFacts.gaps.largest;
     const message = `${lacking}. Windows treat the rows as consecutive`;
+    const expected =
+      every === undefined
+        ? complete
+        : `${complete}, or \`resample: { every: ${every}, by: mean }\` with \`missing\``;
     yield locator.atValue(['dataset', 'time'], 'data/time-gaps', message, { expected });
   }
   yield* scaleWarnings(loaded, data);

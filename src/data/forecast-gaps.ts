@@ -5,6 +5,7 @@
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { TimeGaps } from './core/dataset.js';
+import { everyOf } from './core/intervals.js';
 import type { Preparation } from './core/record.js';
 import type { RowList, Rows } from './csv-rows.js';
 import type { ForecastConfig } from './forecast.js';
@@ -44,7 +45,12 @@ export function timeGaps(
       missing += lacking;
       if (largest !== undefined && largest.missing >= lacking) continue;
       const [after, before] = [times.order[rows[i - 1]], times.order[rows[i]]];
-      largest = { series: name, missing: lacking, after, before, step: intervalWords({ unit, count: step }) };
+      const interval = { unit, count: step };
+      const every = everyOf(interval);
+      largest = {
+        ...{ series: name, missing: lacking, after, before, step: intervalWords(interval) },
+        ...(every !== undefined && { every }),
+      };
     }
   }
   return largest && { count, missing, largest };

@@ -520,6 +520,46 @@ const GUESSES: readonly {
     dataset: { target: 'digit', test: null, test_fraction: 0.2 },
   },
   {
+    what: 'days without a row become steps without a value',
+    csv: table('shop,date,sales', 400, i => {
+      const [shop, step] = [Math.floor(i / 200), i % 200];
+      const gap = step < 50 ? 0 : step < 120 ? 1 : 3;
+      return `s${shop},${day(step + gap)},${100 + 10 * Math.sin((step + gap) * 0.9)}`;
+    }),
+    dataset: {
+      ...{ kind: 'forecast', series: 'shop', resample: { every: '1d', by: 'mean' } },
+      ...{ missing: { fill: 'forward', indicator: true }, per_step: true, season: 7 },
+    },
+    stdout: /^steps +every 1d: 6 steps without a row are filled$/m,
+  },
+  {
+    what: 'so do months',
+    csv: table('month,sales', 120, i => {
+      const month = i < 70 ? i : i + 1;
+      const date = new Date(Date.UTC(2010, month)).toISOString().slice(0, 10);
+      return `${date},${100 + 10 * Math.sin(month * 0.5)}`;
+    }),
+    dataset: { kind: 'forecast', resample: { every: '1 month', by: 'mean' } },
+    stdout: /^steps +every 1 month: 1 step without a row is filled$/m,
+  },
+  {
+    what: 'weekends and holidays of workdays are no steps',
+    csv: table('date,sales', 200, i => {
+      const workday = i < 90 ? i : i + 1;
+      return `${day(7 * Math.floor(workday / 5) + (workday % 5))},${100 + 10 * Math.sin(workday * 0.9)}`;
+    }),
+    dataset: { kind: 'forecast', resample: null, missing: null },
+  },
+  {
+    what: 'missing words are counted, too',
+    csv: table('id,a,posture,label', 400, i => {
+      const posture = i % 40 === 7 ? 'NA' : ['sits', 'lies', 'stands'][(i * 7) % 3];
+      return `s${i >> 3},${i % 100 === 5 ? '' : `${(i * 37) % 101}.5`},${posture},${(i >> 3) % 2 ? 'up' : 'down'}`;
+    }),
+    dataset: { features: ['a', { column: 'posture', encode: 'one_hot' }] },
+    stdout: /^missing +14 cells in 2 columns: filled with .*; of posture, a value of its own$/m,
+  },
+  {
     what: 'a subject with gaps cannot keep its recordings in one split',
     csv: table('trial,subject,t,x,label', 240, i => {
       const trial = i >> 3;

@@ -205,9 +205,18 @@ t.test('steps that are missing in a forecast', async t => {
   const json = await work.cellrun('data', config, '--json');
   t.equal(json.code, 0, json.stdout);
   const { gaps, warnings } = JSON.parse(json.stdout);
-  const largest = { series: 'cut', missing: 9, after: '2024-01-10', before: '2024-01-20', step: '1 day' };
+  const largest = {
+    series: 'cut',
+    missing: 9,
+    after: '2024-01-10',
+    before: '2024-01-20',
+    step: '1 day',
+    every: '1d',
+  };
   t.strictSame(gaps, { count: 2, missing: 10, largest });
-  t.match(warnings, [{ code: 'data/time-gaps', line: Number }]);
+  t.match(warnings, [
+    { code: 'data/time-gaps', line: Number, expected: /or `resample: \{ every: 1d, by: mean \}`/ },
+  ]);
   const text = await work.cellrun('data', config);
   t.match(
     text.stdout,

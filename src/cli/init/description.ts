@@ -23,7 +23,7 @@ import {
 import { subjectProblem, tellsSubjects } from './subjects.js';
 
 export function described(reading: Reading): string[] {
-  const { kind, layout, target, isClass, features, inputKind, unused, why, subject } = reading;
+  const { kind, layout, target, isClass, features, inputKind, unused, why, subject, regular } = reading;
   const { group, order, rows } = layout;
   const isSeries = kind === 'series';
   const sort =
@@ -61,6 +61,11 @@ export function described(reading: Reading): string[] {
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
     ['features', read.length > 0 ? `${listed(read)}${apart}${elapsed}` : undefined],
     ['static', listed(reading.statics)],
+    [
+      'steps',
+      regular &&
+        `every ${regular.every}: ${counted(regular.missing, 'step')} without a row ${regular.missing === 1 ? 'is' : 'are'} filled`,
+    ],
     ['missing', missingIn(reading)],
     [
       'left out',
@@ -143,15 +148,21 @@ const RARE = 5;
 
 /** How many values of features are missing, and what a config does about it. */
 function missingIn(reading: Reading): string | undefined {
-  const { kind } = reading;
-  const holes = holesOf(reading);
+  const { kind, features, statics } = reading;
+  const numbers = holesOf(reading);
+  const words = [...features, ...statics].filter(one => isEncoded(reading, one) && one.missing > 0);
+  const holes = [...numbers, ...words.map(({ missing }) => missing)];
   const count = holes.reduce((sum, one) => sum + one, 0);
   const filled = FILLED[isSequence(kind) ? 'sequence' : 'row'];
+  const done = [
+    ...(numbers.length > 0 ? [filled] : []),
+    ...(words.length > 0 ? [`of ${words.map(({ name }) => name).join(', ')}, a value of its own`] : []),
+  ];
   const markers = markersOf(reading);
   const written = markers.length > 0 ? ` (also ${markers.join(', ')})` : '';
   return count === 0
     ? undefined
-    : `${counted(count, 'cell')} in ${counted(holes.length, 'column')}${written}: ${filled}`;
+    : `${counted(count, 'cell')} in ${counted(holes.length, 'column')}${written}: ${done.join('; ')}`;
 }
 
 /** What a config does about missing values. */

@@ -170,7 +170,7 @@ function hasAlternatives([{ cells, distinct, isNumber }]: readonly Column[]): bo
 const MANY_WINDOWS = 10_000;
 
 export function forecastPlan(source: SourceFile, reading: Reading): Plan {
-  const { target, layout } = reading;
+  const { target, layout, regular } = reading;
   const { group, order, rows, shortest: steps } = layout;
   const names = order?.columns.map(({ name }) => name) ?? [];
   const time = order?.isColumn ? names[0] : undefined;
@@ -183,9 +183,9 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
   const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
   const numbers = keysOf(target);
-  const series = rows
+  const series = (regular?.rows ?? rows)
     .filter(({ length }) => length >= steps)
-    .map(list => carriedForward(list.map(row => numbers[row])));
+    .map(list => carriedForward(list.map(row => (row === undefined ? Number.NaN : numbers[row]))));
   const level = levelOf(series, horizon, readSeason);
   const isLong = rows.flat().length > MANY_WINDOWS;
   const isSeasonal = level === 'season';
@@ -195,6 +195,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     series: group && scalar(group.name),
     time: time && scalar(time),
     date_format: time !== undefined && dateFormatOf(layout),
+    resample: regular && `{ every: ${regular.every}, by: mean }`,
     file_order: fileOrder.length > 0 && escaped(fileOrder.join(', ')),
     known: list(knownOf(reading).map(({ name }) => name)),
     calendar: time !== undefined && list(calendar),
@@ -259,7 +260,7 @@ function missingOf(reading: Reading): string | undefined {
   // they are classes unless they are listed
   const markers = list([...missingClassesOf(reading), ...markersOf(reading)]);
   const keys = [
-    ...(holesOf(reading).length > 0
+    ...(holesOf(reading).length > 0 || reading.regular
       ? [`fill: ${isSequence(kind) ? 'forward' : 'median'}`, 'indicator: true']
       : []),
     ...(markers === undefined ? [] : [`markers: ${markers}`]),

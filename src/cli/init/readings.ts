@@ -18,6 +18,7 @@ import {
   type NamedColumns,
   USUAL,
 } from './layout.js';
+import { type RegularSteps, regularSteps } from './steps.js';
 import { ATTRIBUTE, isNamed, isPartOfDate, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
@@ -44,6 +45,8 @@ export interface Reading {
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
   /** The last rows of each series, if their target is not known yet; they are not in `layout`. */
   readonly future?: readonly (readonly number[])[];
+  /** Of a series, if some steps have no row: the config resamples them. */
+  readonly regular?: RegularSteps | undefined;
   /** Why this is the target, and why it is read so. */
   readonly why: readonly string[];
   readonly score: number;
@@ -97,7 +100,9 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   // the most likely reading is not silently replaced by another one
   if (prevented || readings.length === 0)
     throw nothing(path, prevented?.obstacle ?? String(made[0]), readings);
-  return readings;
+  const [best, ...others] = readings;
+  if (best.kind !== 'series') return readings;
+  return [{ ...best, regular: regularSteps(best.layout, best.future) }, ...others];
 }
 
 function isFit(column: Column): boolean {
@@ -533,8 +538,8 @@ export function withoutValue({ cells, isValue }: Column, list: readonly number[]
 }
 
 /** True if a step of a series before its last value has none. */
-export function lacksTargets({ layout, target }: Reading): boolean {
-  return layout.rows.some(list => withoutValue(target, list).length > 0);
+export function lacksTargets({ layout, target, regular }: Reading): boolean {
+  return regular !== undefined || layout.rows.some(list => withoutValue(target, list).length > 0);
 }
 
 /** Maximum difference between even times of steps, as a fraction of their median. */

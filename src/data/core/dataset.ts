@@ -44,6 +44,8 @@ export interface TimeGaps {
     readonly before: string;
     /** Usual time between steps of the series, such as `1 hour`; a number if times are numbers. */
     readonly step: string;
+    /** The `resample.every` of such steps; absent if no steps at regular times are like them. */
+    readonly every?: string | number;
   };
 }
 

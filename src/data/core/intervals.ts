@@ -1,5 +1,6 @@
 /** Intervals of time of equal length, and the value of those in one. */
 import { MS_OF_DAY } from './calendar.js';
+import type { Interval } from './record.js';
 
 export const RESAMPLE_BY = ['mean', 'sum', 'min', 'max', 'median', 'first', 'last'] as const;
 
@@ -12,6 +13,14 @@ export interface Resampling {
 const UNITS = { s: 1000, min: 60_000, h: 3_600_000, d: MS_OF_DAY, w: 7 * MS_OF_DAY } as const;
 
 export const DURATION = `^[1-9][0-9]* *(?:${Object.keys(UNITS).join('|')}|month)$`;
+
+/** The value of `every` whose intervals have one such step each; undefined if there is none. */
+export function everyOf({ unit, count }: Pick<Interval, 'unit' | 'count'>): string | number | undefined {
+  if (unit === 'number') return Number(count.toPrecision(12));
+  if (unit === 'month') return `${count} month`;
+  const found = Object.entries(UNITS).findLast(([, length]) => count % length === 0);
+  return unit === 'workday' || found === undefined ? undefined : `${count / found[1]}${found[0]}`;
+}
 
 /** Monday, 5 January 1970. */
 const FIRST_WEEK = 4 * MS_OF_DAY;
