@@ -322,6 +322,7 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
     const expected = '`per_step: true` and `head: { from: every }`, to learn from the values that are there';
     yield locator.atKey(['dataset', 'per_step'], 'data/left-out-windows', message, { expected });
   }
+  yield* leftOutWarnings(data, locator);
   if (seriesFacts?.gaps) {
     const { lacking, expected: complete } = gapWords(seriesFacts.gaps);
     const { every } = seriesFacts.gaps.largest;
@@ -334,6 +335,22 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
   }
   yield* scaleWarnings(loaded, data);
   yield* trainingWarnings(loaded, train);
+}
+
+/** Warns of sequences that are in no split. */
+function* leftOutWarnings(data: Dataset, locator: Locator): Iterable<Diagnostic> {
+  const { unlabelled = 0, firstUnlabelled, impossible = 0, firstImpossible } = data;
+  const reasons = [
+    [['dataset', 'target'], unlabelled, firstUnlabelled, 'without a target'],
+    [['loss', 'on_impossible'], impossible, firstImpossible, 'with too few steps for the target'],
+  ] as const;
+  for (const [path, count, first, reason] of reasons) {
+    if (first === undefined) continue;
+    const more =
+      count > 1 ? `: ${JSON.stringify(first)} and ${count - 1} more` : `: ${JSON.stringify(first)}`;
+    const message = `left out: ${counted(count, 'sequence')} ${reason}${more}`;
+    yield locator.atValue(path, 'data/left-out', message);
+  }
 }
 
 /** Larger absolute means or deviations are far from normalized data (mean 0, deviation 1). */

@@ -280,6 +280,7 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
     features: features.toArray(),
     lengths,
     unlabelled: recordings.length - labelled.length,
+    firstUnlabelled: recordings.find(one => one.valueOf(config.target) === '')?.id,
     empty: 0,
     targets: targets.toArray(),
     targetLengths,

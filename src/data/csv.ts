@@ -425,7 +425,9 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   const lengthOf = ([row, ...others]: RowList): number =>
     level === undefined ? 1 + others.length : rows.starts[row + 1] - rows.starts[row];
   const nonempty = table.lists.filter(list => lengthOf(list) > 0);
-  const lists = nonempty.filter(list => list.some(row => hasTarget(rows, size, row)));
+  const isLabelled = (list: RowList): boolean => list.some(row => hasTarget(rows, size, row));
+  const lists = nonempty.filter(isLabelled);
+  const unlabelled = nonempty.find(list => !isLabelled(list));
   const lengths = Int32Array.from(lists, lengthOf);
   const targetRows = sequence?.per_step
     ? lists.flat()
@@ -443,6 +445,7 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   return {
     sources,
     unlabelled: nonempty.length - lists.length,
+    firstUnlabelled: unlabelled && reader.idOf(rows.groups[unlabelled[0]], unlabelled),
     empty: table.lists.length - nonempty.length,
     features: reader.features(lists),
     lengths,

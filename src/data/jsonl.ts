@@ -450,6 +450,7 @@ class TableReader {
   /** Numbers of records without a target, and without a step, which are left out. */
   unlabelled = 0;
   empty = 0;
+  private firstUnlabelled: string | undefined;
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
   /** Number of symbols of each target that is a sequence. */
@@ -497,6 +498,7 @@ class TableReader {
     if (hasNoTarget(line.record[config.target], config)) {
       out.truncate(rows);
       this.unlabelled++;
+      this.firstUnlabelled ??= this.nameOf(at);
       return;
     }
     this.lengths.push(length);
@@ -520,6 +522,7 @@ class TableReader {
       sources,
       targetLengths,
       unlabelled: this.unlabelled,
+      firstUnlabelled: this.firstUnlabelled,
       empty: this.empty,
       features: features.toArray(),
       records: records.length > 0 ? records : undefined,

@@ -161,6 +161,7 @@ t.test('tables list recordings and parts of them', async t => {
   t.same(ids, ['sounds/long.wav:0-0.002', 'sounds/long.wav:0.004-0.008', 'sounds/long.wav:0.001-0.002']);
   t.same(data.classLabels, ['one', 'two']);
   t.equal(data.unlabelled, 1);
+  t.type(data.firstUnlabelled, 'string');
   t.same([...(data.train.lengths ?? [])], [2, 4, 1]);
   t.ok(near(sequence(data, data.train, 1).flat(), ramp(64).slice(32)), 'the part of the recording');
   t.same(

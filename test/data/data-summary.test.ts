@@ -197,6 +197,45 @@ t.test('windows of a forecast with missing targets', async t => {
   t.same(steps.warnings, []);
 });
 
+t.test('sequences that are left out', async t => {
+  const rows = [
+    ['ab', 'x'],
+    ['ab', null],
+    ['abc', 'xx'],
+    ['ab', 'xx'],
+    ['a', null],
+    ['ab', 'x y'],
+  ];
+  const records = rows.map(([word, sound]) => `${JSON.stringify({ word, sound })}\n`).join('');
+  const dataset = {
+    ...{
+      kind: 'jsonl',
+      path: work.file('words.jsonl', records),
+      test_path: work.file('held.jsonl', records),
+    },
+    ...{ input: 'word', input_kind: 'text', level: 'character' },
+    ...{ target: 'sound', target_kind: 'sequence', target_level: 'character' },
+  };
+  const loss = { kind: 'ctc', on_impossible: 'skip' };
+  const config = work.config({ ...common, dataset, loss, model: { ...perStep, embedding: { size: 2 } } });
+  const { warnings } = await summaryOf(config);
+  // `xx` needs 3 steps; each file has the same sequences
+  t.match(warnings, [
+    { code: 'data/left-out', message: 'left out: 4 sequences without a target: "line 2" and 3 more' },
+    { message: 'left out: 4 sequences with too few steps for the target: "line 4" and 3 more' },
+  ]);
+  const table = 'word,sound\nab,x\nb,\n';
+  const csv = { ...dataset, kind: 'csv', input: undefined, features: ['word'] };
+  const files = {
+    path: work.file('words.csv', table),
+    test_path: work.file('held.csv', 'word,sound\nab,x\n'),
+  };
+  const decoder = { hidden_size: 2, embedding_size: 2, attention: 'none' };
+  const written = { model: { ...model, embedding: { size: 2 }, decoder }, dataset: { ...csv, ...files } };
+  const ofTable = await summaryOf(work.config({ ...common, ...written }));
+  t.match(ofTable.warnings, [{ message: 'left out: 1 sequence without a target: "line 3"' }]);
+});
+
 t.test('steps that are missing in a forecast', async t => {
   // lacks the 9 days from 2024-01-11 to 2024-01-19, and one day
   const days = upTo(40).filter(day => (day < 10 || day > 18) && day !== 25);

@@ -312,8 +312,12 @@ export interface Dataset {
   readonly digests: readonly SplitFile[];
   /** Number of sequences without a target, which are in no split; absent: none. */
   readonly unlabelled?: number;
+  /** Id or place of the first of them; absent for windows. */
+  readonly firstUnlabelled?: string | undefined;
   /** Number of sequences with too few steps for the loss, which are in no split; absent: none. */
   readonly impossible?: number;
+  /** Id of the first of them. */
+  readonly firstImpossible?: string | undefined;
   /** Number of sequences without a step, which are in no split; absent: none. */
   readonly empty?: number;
   readonly classLabels?: readonly string[];

@@ -166,18 +166,21 @@ export function withoutTargets(
 ): Dataset {
   const { sequenceLength } = dataset;
   let impossible = 0;
+  let firstImpossible: string | undefined;
   const splits = mapSplits(dataset, split => {
     const { targets, count, lengths } = split;
     if (targets.kind !== 'sequence') return split;
-    const kept = range(count).filter(
-      index => !leavesOut(symbolsOfTarget(targets, index), lengths?.[index] ?? sequenceLength),
-    );
+    const kept = range(count).filter(index => {
+      const isKept = !leavesOut(symbolsOfTarget(targets, index), lengths?.[index] ?? sequenceLength);
+      if (!isKept) firstImpossible ??= split.id?.(index) ?? String(index);
+      return isKept;
+    });
     impossible += count - kept.length;
     if (kept.length > 0) return kept.length < count ? subset(split, kept, sequenceLength) : split;
     const message = 'a split has only targets that are too long for their input';
     throw configError({ code: 'data/impossible', keyPath: ['loss', 'on_impossible'], message });
   });
-  return { ...dataset, ...splits, ...(impossible > 0 && { impossible }) };
+  return { ...dataset, ...splits, ...(impossible > 0 && { impossible, firstImpossible }) };
 }
 
 /**

@@ -45,6 +45,8 @@ export interface SequenceTable {
   readonly lengths: ArrayLike<number>;
   /** Number of sequences without a target, which are left out. */
   readonly unlabelled: number;
+  /** Id or place of the first of them. */
+  readonly firstUnlabelled: string | undefined;
   /** Number of sequences without a step, which are left out. */
   readonly empty: number;
   /**
@@ -133,6 +135,7 @@ export async function openTables(
     test: splits.test as Split,
     digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
     unlabelled: all.reduce((sum, table) => sum + table.unlabelled, 0),
+    firstUnlabelled: all.find(table => table.unlabelled > 0)?.firstUnlabelled,
     empty: all.reduce((sum, table) => sum + table.empty, 0),
     ...mapping?.facts,
   };
