@@ -1,5 +1,5 @@
 /** `init`: its configs are valid and describe the table. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
@@ -941,4 +941,19 @@ t.test('paths, texts and wrong arguments', async t => {
     code: 2,
     stderr: /^x\.txt: a config is a YAML file/,
   });
+});
+
+t.test('a table of labels beside the recordings is told apart', async t => {
+  for (const name of ['rec', 'recs/rec']) {
+    const labels = table('file,age,label', 60, i => `${name}${i},${20 + (i % 7)},${i % 2 ? 'up' : 'down'}`);
+    const file = work.file('labels.csv', labels);
+    const init = () => cellrun(dirname(file), 'init', '--from', 'labels.csv', '--force');
+    t.notMatch(await init(), { stdout: /names files/ });
+    mkdirSync(join(dirname(file), 'recs'));
+    for (let i = 0; i < 60; i++) writeFileSync(join(dirname(file), 'recs', `rec${i}.csv`), 't,x\n0,1\n');
+    t.match(await init(), {
+      code: 0,
+      stdout: /^note +file names files in recs, which are not read: a label/m,
+    });
+  }
 });

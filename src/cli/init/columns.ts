@@ -1,4 +1,6 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers } from '../../data/core/statistics.js';
 import {
@@ -298,4 +300,33 @@ export function columnNamed(
     file: `--${role}`,
     expected: columns.map(column => column.name).join(', '),
   });
+}
+
+/** Says which column has names of files beside a table, with or without folder and ending. */
+export function filesNamedIn(columns: readonly Column[], path: string): string | undefined {
+  const beside = readdirSync(dirname(path), { withFileTypes: true });
+  const folders = beside.flatMap(one => (one.isDirectory() && !one.name.startsWith('.') ? [one.name] : []));
+  const own = beside.flatMap(one => (one.isFile() && one.name !== basename(path) ? [one.name] : []));
+  const words = columns.filter(({ isNumber, isTime, distinct }) => !isNumber && !isTime && distinct > 1);
+  for (const folder of words.length > 0 ? ['', ...folders] : []) {
+    const files = folder === '' ? own : namesIn(join(dirname(path), folder));
+    const names = new Set(
+      files
+        .flatMap(file => [file, file.replace(/(\.\w+)(\.gz)?$/, '')])
+        .flatMap(file => [file, `${folder}/${file}`]),
+    );
+    const found = words.find(({ cells, isValue }) => cells.every(cell => names.has(cell) || !isValue(cell)));
+    if (found)
+      return `${found.name} names files${folder && ` in ${folder}`}, which are not read: a label of recordings has to be a column of them, or a part of the names of WAV files. Merge the tables on ${found.name}, which is then the --group`;
+  }
+  return undefined;
+}
+
+/** Empty for a folder that cannot be read. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }

@@ -10,7 +10,7 @@ import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
-import { readColumns } from '../init/columns.js';
+import { filesNamedIn, readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
@@ -168,7 +168,9 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
   const header = table.columnNames
     ? [labelled('header', `none: the columns are called ${table.columnNames.slice(0, 3).join(', ')}, …`)]
     : [];
-  const lines = [...unlabelled, ...header, ...described(readings[0])];
+  const named = isFolder ? undefined : filesNamedIn(table.columns, data);
+  const files = named === undefined ? [] : [labelled('note', named)];
+  const lines = [...unlabelled, ...header, ...described(readings[0]), ...files];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
   return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
 }
