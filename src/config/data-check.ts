@@ -77,9 +77,8 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     diagnostics.push(locator.atValue(at, 'config/no-predictions', message));
   }
   const { target } = TASKS[taskOf(lossFor(loss, model))];
-  const isClassLoss = target === 'class';
   const isGiven = model.num_classes !== undefined;
-  const damage = labels && isClassLoss && !isGiven ? strayLabels(labels, numClasses) : [];
+  const damage = labels && target !== 'value' && !isGiven ? strayLabels(labels, numClasses) : [];
   if (diagnostics.length === 0 && damage.length > 0) throw damagedErrors(damage);
   return {
     diagnostics: [...diagnostics, ...damage],
@@ -145,7 +144,8 @@ const MAX_NAMED = 5;
 function* labelWarnings(data: Dataset, isGiven: boolean, locator: Locator): Iterable<Diagnostic> {
   const path = ['dataset', 'path'];
   const at = locator.isGiven(path) ? path : ['dataset'];
-  if (data.train.targets.kind === 'sequence') yield* untrained(data, at, locator);
+  const isSequence = data.train.targets.kind === 'sequence';
+  if (isSequence || (data.labels && !isGiven)) yield* untrained(data, at, locator);
   if (data.labels === undefined) return;
   const { trainClasses, gap } = data.labels;
   if (!isGiven && gap) {
@@ -156,11 +156,11 @@ function* labelWarnings(data: Dataset, isGiven: boolean, locator: Locator): Iter
     const message = `${what}${start} If intended, set \`model.num_classes: ${trainClasses}\``;
     yield locator.atValue(at, 'data/absent-classes', message);
   }
-  if (trainClasses - (gap?.count ?? 0) === 1) {
+  // sequences of one symbol differ in length
+  if (!isSequence && trainClasses - (gap?.count ?? 0) === 1) {
     const message = 'all training labels have the same class, so there is nothing to learn';
     yield locator.atValue(at, 'data/one-class', message);
   }
-  if (!isGiven) yield* untrained(data, at, locator);
 }
 
 /** Classes, or symbols of targets, that only held-out splits have. */

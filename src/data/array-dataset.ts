@@ -119,7 +119,7 @@ export async function arrayDataset(
       targets: i => (whole.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
     },
     ...(image && { image: { height: image.height, width: image.width } }),
-    ...(train.hasClasses && { labels: labelFacts(train, ...others) }),
+    ...((train.hasClasses || form.isSequence) && { labels: labelFacts(train, ...others) }),
     ...(ofSteps === undefined && { largestSymbol: placed(symbols.arrays.x, at) }),
   };
 }

@@ -1,7 +1,7 @@
 /** `data`: figures of data small enough to count by hand. */
 import t from 'tap';
 import { timeGaps } from '../../src/data/forecast-gaps.js';
-import { Workplace } from '../support/cli.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -234,6 +234,36 @@ t.test('sequences that are left out', async t => {
   const written = { model: { ...model, embedding: { size: 2 }, decoder }, dataset: { ...csv, ...files } };
   const ofTable = await summaryOf(work.config({ ...common, ...written }));
   t.match(ofTable.warnings, [{ message: 'left out: 1 sequence without a target: "line 3"' }]);
+});
+
+t.test('symbols of targets in arrays are numbered from 0, as classes are', async t => {
+  const decoder = { hidden_size: 2, embedding_size: 2, attention: 'none' };
+  const checked = (y: number[], y_test: number[], num_classes?: number) => {
+    const arrays = { x: floats([2, 2, 1], i => i / 4), x_test: floats([2, 2, 1], i => i / 4 - 1.1) };
+    const targets = { y: integers([2, 2], y), y_test: integers([2, 2], y_test) };
+    const dataset = { kind: 'npz', path: work.file('pairs.npz', npz({ ...arrays, ...targets })) };
+    const written = { ...dataset, target_kind: 'sequence' };
+    return work.cellrun(
+      'validate',
+      work.config({ ...common, dataset: written, model: { ...model, decoder, num_classes } }),
+    );
+  };
+  for (const [y, y_test, told] of [
+    [[0, 900, 1, -100], [0, 1, 1, 0], /y\[0, 1\] is 900, but 898 of the classes 0 to 900 have no training/],
+    [
+      [0, 1, 1, -100],
+      [0, 1, 1_000_000, 0],
+      /y_test\[1, 0\] is 1000000, which is not a class of the training/,
+    ],
+  ] as const) {
+    const { code, stderr } = await checked([...y], [...y_test]);
+    t.equal(code, 5);
+    t.match(stderr, told);
+  }
+  const intended = await checked([0, 900, 1, -100], [0, 1, 1, 0], 901);
+  t.same([intended.code, intended.stderr], [0, '']);
+  const one = await checked([0, 0, 0, -100], [0, 0, 0, -100]);
+  t.same([one.code, one.stderr], [0, ''], 'sequences of one symbol differ in length');
 });
 
 t.test('steps that are missing in a forecast', async t => {

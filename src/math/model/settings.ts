@@ -163,7 +163,7 @@ export type DecoderConfig = s.TypeOf<typeof decoder>;
 const numClasses = s.integer({
   name: 'num_classes',
   description:
-    'Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
+    'Number of classes, or of symbols of targets. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
   min: 2,
   max: 1e6,
   examples: [10],
