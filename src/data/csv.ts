@@ -288,11 +288,16 @@ function csvSequences(
     symbolOf: targetSymbolReader(classNames),
     perStep: config.sequence?.per_step ?? false,
   };
+  const isMarker = missingTest();
   const columns = {
     ...others,
     category: knownCategories(others.features, data),
     purpose: 'predict' as const,
     targets: targets ? columnsOfTargets : [],
+    // a usual marker that was no class in training is none now
+    isTargetMissing: (text: string) =>
+      others.isTargetMissing(text) ||
+      (config.target_kind === 'class' && isMarker(text) && !classNames.includes(text)),
     evaluation,
     splits: [],
     symbol: vocabulary && symbolReader(vocabulary, evaluation !== undefined),
@@ -300,6 +305,7 @@ function csvSequences(
   return {
     hasIds: true,
     hasTimes: columns.order !== undefined,
+    columnNames: numbersOf(columns.features).map(({ name }) => name),
     async *read(given) {
       const { isSmall, sources } =
         typeof columns.group === 'object' ? await measured(given) : { isSmall: false, sources: given };

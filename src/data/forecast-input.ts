@@ -6,13 +6,13 @@
 import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { NewSequence, NewSequencesOptions, ReadSequence, SequenceReader } from './core/dataset.js';
+import { doubtsOf, type ReadColumn } from './core/doubts.js';
 import { NUMBER } from './core/labels.js';
-import { filledWarning } from './core/preparation.js';
 import { Problems } from './core/problems.js';
 import type { DataRecord, Interval, SeriesScaling } from './core/record.js';
 import type { RowList } from './csv-rows.js';
 import { TableReader } from './csv-table.js';
-import { knownCategories } from './feature-columns.js';
+import { knownCategories, numbersOf } from './feature-columns.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps.js';
 import { cellProblem, lastTarget, seriesOf, staticsIn, stepShape, tableColumns } from './forecast-series.js';
@@ -31,10 +31,13 @@ export function forecastSequences(
   const known = new Map(series.map(one => [one.name, one]));
   const table = tableColumns(config);
   const { features } = table;
+  const { size, width, statics: count } = stepShape(config, preparation);
+  const [statics, first] = [numbersOf(features).slice(width), size - count];
   const columns = { ...table, category: knownCategories(features, data), purpose: 'predict' } as const;
   return {
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
+    columnNames: Array.from({ length: size }, (_, i) => statics[i - first]?.name ?? `feature ${i}`),
     async *read(sources) {
       const files = sources.map(({ name }) => name);
       const reader = new TableReader(columns, files, true);
@@ -99,7 +102,7 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
   const statics = staticsIn(rows, list, config);
   const series = { ...seriesOf(list, cellAt, trained, config), name, statics };
   const problemsIn = problemsOf(table, config);
-  const filledFrom = filledIn(table, config);
+  const doubtsFrom = doubtsIn(table, config);
   const end = 1 + lastTarget(list, rows, config);
   const all: Window[] = [];
   for (let origin = input_steps; origin + horizon <= end; origin += stride) all.push({ series, origin });
@@ -115,8 +118,7 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
       if (!hasTarget(window, config)) return [];
       const values = new Float32Array(steps * size);
       read(i, values, 0, size);
-      const filled = filledFrom(origin - input_steps);
-      const doubts = [...(from + i === 0 ? warnings : []), ...(filled ? [filled] : [])];
+      const doubts = [...(from + i === 0 ? warnings : []), ...doubtsFrom(origin - input_steps)];
       const first = (i * perWindow) / targets.size;
       return [
         {
@@ -153,7 +155,6 @@ function windowToPredict(
   const wrong = new Problems();
   wrong.add(...problemsOf(series, config)(range.first, last + 1 + range.ahead, false));
   wrong.throwIfAny();
-  const filled = filledIn(series, config)(range.first);
   const given = list.slice(range.first, last + 1 + ahead);
   const future = given.slice(input_steps);
   const next = nextTimes(series, config, given, trained.interval);
@@ -174,7 +175,7 @@ function windowToPredict(
     ...{ length: steps, values, place: rows.place(list[0]), targetScaling: split.targets.scaling },
     history: split.history(0),
     ...(next && { times: [...future.map(row => rows.order[row]), ...next.order] }),
-    gaps: [...gapWarnings(series, config, range), ...(filled ? [filled] : [])],
+    gaps: [...gapWarnings(series, config, range), ...doubtsIn(series, config)(range.first)],
   };
 }
 
@@ -226,19 +227,38 @@ function problemsOf({ list, rows }: InputSeries, config: ForecastConfig) {
 }
 
 /**
- * Returns the function from the first step of a window to the warning that much of what the model
- * reads up to its last input step is filled.
+ * Returns the function from the first step of a window to the warnings of what the model reads: of
+ * its input steps, and of the values known in advance.
  */
-function filledIn(
-  { list, rows, preparation }: InputSeries,
-  config: ForecastConfig,
-): (first: number) => Diagnostic | undefined {
-  const { width, rowWidth } = stepShape(config, undefined);
-  return first => {
-    if (preparation === undefined) return undefined;
-    const own = list.slice(first, first + config.input_steps);
-    const values = own.flatMap(row => [...rows.features.subarray(row * rowWidth, row * rowWidth + width)]);
-    return filledWarning(values, preparation, rows.place(own[0]));
+function doubtsIn({ list, rows, preparation, trained }: InputSeries, config: ForecastConfig) {
+  const { input_steps, horizon, normalize: method, transform } = config;
+  const { width, rowWidth, observed, targets } = stepShape(config, undefined);
+  const names = numbersOf(tableColumns(config).features).slice(0, width);
+  const columns = names.map(({ name }, c): ReadColumn => {
+    const { fill } = preparation?.columns[c] ?? {};
+    // the scale of a logarithm is not that of its values
+    const isScaled = method !== undefined && method !== 'none' && !(transform && c < targets);
+    const scaling = isScaled && { method, offset: trained.offset[c], scale: trained.scale[c] };
+    return { name, ...(fill && { fill }), ...(scaling && { scaling }) };
+  });
+  const known = columns.slice(observed).map(one => ({
+    ...one,
+    name: `${one.name} in the horizon`,
+    isKnown: true,
+  }));
+  return (first: number): readonly Diagnostic[] => {
+    const doubts = (own: RowList, of: readonly ReadColumn[]) => {
+      const from = width - of.length;
+      const values = own.flatMap(row => [
+        ...rows.features.subarray(row * rowWidth + from, row * rowWidth + width),
+      ]);
+      return own.length === 0 ? [] : doubtsOf(values, of, rows.place(own[0]));
+    };
+    const origin = first + input_steps;
+    return [
+      ...doubts(list.slice(first, origin), columns),
+      ...doubts(known.length > 0 ? list.slice(origin, origin + horizon) : [], known),
+    ];
   };
 }
 

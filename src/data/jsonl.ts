@@ -218,15 +218,15 @@ async function openRecords(
     columnSettings: i =>
       i < features ? { missing: config.missing } : settingsOf(statics, numbers[i - features], categories),
     columnNames: {
-      features: i => (i < features ? featureName(config, i, features) : numbers[i - features].name),
+      features: i => nameOfColumn(config, i, features),
       targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),
     },
   };
 }
 
-/** @param features numbers of a step */
-function featureName({ input }: JsonlConfig, index: number, features: number): string {
-  return features === 1 ? input : `${input}[${index}]`;
+function nameOfColumn({ input, static_features }: JsonlConfig, index: number, features: number): string {
+  if (index < features) return features === 1 ? input : `${input}[${index}]`;
+  return numbersOf(staticsOf(static_features, undefined).map(columnOf))[index - features].name;
 }
 
 function valueReaders(config: JsonlConfig, data: DataRecord): ValueReaders | undefined {
@@ -237,7 +237,7 @@ function valueReaders(config: JsonlConfig, data: DataRecord): ValueReaders | und
   const features = dataWidth(data) - staticWidth(data);
   return {
     columns: [
-      ...Array.from({ length: features }, (_, i) => ({ name: featureName(config, i, features) })),
+      ...Array.from({ length: features }, (_, i) => ({ name: nameOfColumn(config, i, features) })),
       ...columns.map(({ name }, i) => ({ name, isStatic: true, reader: readers[i] })),
     ],
   };
@@ -250,12 +250,14 @@ function newSequences(
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
   const codeOf = symbolReader(data.vocabulary, targets !== undefined);
-  const shape = data.input.kind === 'number' ? { features: dataWidth(data) - staticWidth(data) } : {};
+  const [width, features] = [dataWidth(data), dataWidth(data) - staticWidth(data)];
+  const shape = data.input.kind === 'number' ? { features } : {};
   const columns = staticsOf(config.static_features, config.missing).map(columnOf);
   const targetsOf = targets && targetReader(config, data.class_names ?? [], targets);
   return {
     hasIds: true,
     hasTimes: false,
+    columnNames: Array.from({ length: width }, (_, i) => nameOfColumn(config, i, features)),
     async *read(sources) {
       const done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));

@@ -14,7 +14,7 @@ import {
   IGNORED,
   type InputSource,
   isRejected,
-  MUCH_FILLED,
+  JoinedDoubts,
   NAIVE_FORECASTS,
   type NewSequence,
   type NewSequencesOptions,
@@ -153,6 +153,8 @@ export interface OpenedModel {
   readonly scaling: DataScaling | undefined;
   /** Of steps that a program passes. */
   readonly readers: ValueReaders | undefined;
+  /** Name of each column of new sequences; absent if they have none. */
+  readonly columnNames?: readonly string[] | undefined;
   readonly top: SavedModel['top'];
 }
 
@@ -247,7 +249,9 @@ async function start(
   const pool = await ShardPool.open(run);
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
   const { experiment } = loaded;
-  return { experiment, run, pool, ...of, readers: valueReaders(experiment.dataset, of.data), top };
+  const { dataset } = experiment;
+  const { columnNames } = newSequences(dataset, of.data);
+  return { experiment, run, pool, ...of, readers: valueReaders(dataset, of.data), columnNames, top };
 }
 
 /**
@@ -304,16 +308,12 @@ export async function evaluateInput(
     const { reader, model } = readerFor(opened, { targets });
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
     let [symbols, unlearned, empty, unlabelled] = [0, 0, 0, 0];
-    const filled: { first?: Diagnostic; count: number } = { count: 0 };
+    const doubts = new JoinedDoubts(true);
     const warnings = await trainedOn(saved, sources);
     const unknown = new Set<string | undefined>();
     const isNew = (warning: Diagnostic): boolean => {
       const { code, got } = warning;
-      if (code === MUCH_FILLED) {
-        filled.first ??= warning;
-        filled.count++;
-        return false;
-      }
+      if (doubts.take(warning)) return false;
       if (code !== UNKNOWN_TARGET) return true;
       if (unknown.has(got) || unknown.size === MAX_UNKNOWN) return false;
       unknown.add(got);
@@ -349,12 +349,7 @@ export async function evaluateInput(
       const message = `left out: ${counted(count, 'sequence')} without ${part}`;
       warnings.push({ code: 'predict/left-out', message });
     }
-    if (filled.first) {
-      const { message } = filled.first;
-      const more =
-        filled.count === 1 ? '' : `; many are in ${counted(filled.count - 1, 'other sequence')} as well`;
-      warnings.push({ ...filled.first, message: message + more });
-    }
+    warnings.push(...doubts.all);
     if (unlearned > 0) {
       const of = `${unlearned} of ${symbols} symbols (${percent(unlearned / symbols, 2)})`;
       const message = `${of} do not occur in the training split: the model has not learned to read them`;
@@ -366,18 +361,22 @@ export async function evaluateInput(
   }
 }
 
-/** Warns of inputs that are files with training data of the run. */
+/** Warns once of inputs that are files with training data of the run. */
 async function trainedOn({ manifest }: SavedModel, sources: readonly InputSource[]): Promise<Diagnostic[]> {
   const ofTraining = manifest?.datasets.filter(({ split }) => split === 'train') ?? [];
-  const found: Diagnostic[] = [];
+  const digests = new Set(ofTraining.map(({ sha256 }) => sha256));
+  const found: string[] = [];
   for (const { name } of sources) {
     const digest = await digestOf(name);
-    if (!ofTraining.some(({ sha256 }) => sha256 === digest)) continue;
-    const message = 'this file has the training data of the run, so its metrics say little about new data';
-    const expected = 'data that the run has not read, or `--split test`';
-    found.push({ code: 'predict/training-data', message, file: name, expected });
+    if (digest !== undefined && digests.has(digest)) found.push(name);
   }
-  return found;
+  const [file, ...others] = found;
+  if (file === undefined) return [];
+  const files =
+    others.length === 0 ? 'this file has' : `this and ${counted(others.length, 'other file')} have`;
+  const message = `${files} training data of the run, so the metrics say little about new data`;
+  const expected = 'data that the run has not read, or `--split test`';
+  return [{ code: 'predict/training-data', message, file, expected }];
 }
 
 /** The baselines, fitted on the training data of the run; a warning if they cannot be read. */

@@ -5,14 +5,18 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Experiment } from '../config/index.js';
 import {
-  filledWarning,
+  dataWidth,
+  doubtsOf,
+  featuresOf,
   IGNORED,
   inputWidth,
   isRejected,
   type NewSequence,
   newSplit,
+  type ReadColumn,
   type ReadSequence,
   type Split,
+  staticWidth,
   symbolsOfTarget,
   type Targets,
 } from '../data/index.js';
@@ -58,12 +62,14 @@ interface PredictedBatch extends SplitBatch {
 /** @internal */
 export class Predictor {
   readonly form: PredictionForm;
+  private readonly columns: readonly ReadColumn[];
   private readonly passes = new Map<string, ShardedBatches>();
 
   constructor(private readonly model: OpenedModel) {
     const { experiment, run, data, top } = model;
     const form = predictionForm(run.spec, run.loss, data, experiment.dataset);
     this.form = { ...form, ...(top !== undefined && { top }) };
+    this.columns = readColumns(model);
   }
 
   /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
@@ -208,9 +214,8 @@ export class Predictor {
   }
 
   private warningsOf({ values, warnings = [], place }: NewSequence): Pick<NewSequence, 'warnings'> {
-    const { preparation } = this.model.data;
-    const filled = preparation && filledWarning(values, preparation, place);
-    return filled ? { warnings: [...warnings, filled] } : {};
+    const doubts = doubtsOf(values, this.columns, place);
+    return doubts.length > 0 ? { warnings: [...warnings, ...doubts] } : {};
   }
 
   private unfit({ length, place, targets }: NewSequence): readonly Diagnostic[] {
@@ -295,6 +300,29 @@ function cannotSkip(): UserError {
 /** Doubles a number up to `least` or more: few different ones, so that little is compiled. */
 function doubled(number: number, least: number): number {
   return number < least ? doubled(2 * number, least) : number;
+}
+
+/** The columns of new sequences, of which training recorded how they are filled and scaled. */
+function readColumns({ data, scaling, columnNames }: OpenedModel): ReadColumn[] {
+  const { input, preparation } = data;
+  if (input.kind !== 'number') return [];
+  const { method, features } = scaling ?? {};
+  const made = preparation && featuresOf(preparation);
+  const width = dataWidth(data);
+  // each series has scaled its own columns
+  const first = data.series_scaling ? width - staticWidth(data) : 0;
+  return Array.from({ length: width }, (_, column) => {
+    const feature = made ? made.findIndex(one => one.column === column && one.kind === 'value') : column;
+    const { fill, static: isStatic } = preparation?.columns[column] ?? {};
+    const isScaled = features && method && feature >= 0 && column >= first;
+    return {
+      ...{ name: columnNames?.[column] ?? `feature ${column}`, isStatic },
+      ...(fill && { fill }),
+      ...(isScaled && {
+        scaling: { method, offset: features.offset[feature], scale: features.scale[feature] },
+      }),
+    };
+  });
 }
 
 function longest(waiting: readonly Placed[]): number {

@@ -2,6 +2,7 @@
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { caught, forAll, UserError, usageError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import { CHECKS, RunDirectory } from './directory.js';
 import { isAbsent, unreadable } from './files.js';
 
@@ -73,6 +74,12 @@ export function runsAt(path: string): Found[] {
   const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
   const found = runs.filter(one => one.kind === 'run');
   if (found.length > 0) return found;
+  const [sweep] = runs;
+  if (sweep) {
+    const message = `no runs found here, only ${counted(runs.length, 'sweep')}`;
+    const expected = `such as ${join(path, relative(top, sweep.path))}`;
+    throw usageError('run/not-a-run', message, { file: path, expected });
+  }
   const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
   throw usageError(
     'run/not-a-run',

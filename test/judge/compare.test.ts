@@ -628,6 +628,11 @@ t.test('real runs, from the command line', async t => {
       { code: 'run/not-a-run', message: 'no runs found here' },
       { code: 'file/unreadable', message: 'the file does not exist' },
     ]);
+    mkdirSync(join(folder, 'sweeps', 'one'), { recursive: true });
+    writeFileSync(join(folder, 'sweeps', 'one', 'plan.json'), '{}');
+    t.match((await refused(join(folder, 'sweeps'))).diagnostics, [
+      { message: 'no runs found here, only 1 sweep', expected: `such as ${join(folder, 'sweeps', 'one')}` },
+    ]);
     t.match((await refused(join(fast, readdirSync(fast)[0]))).diagnostics, [
       { code: 'compare/one-side', message: 'nothing to compare: this is a single run' },
     ]);

@@ -77,7 +77,7 @@ t.test('a file of the training data is warned of, also under another name', asyn
   const { summary } = await train(work, config(sales, { kind: 'mse' }));
   for (const name of ['sales.csv', 'copy.csv']) {
     const warned = await evaluate(summary.directory, ...inputs(work.file(name, days(0))));
-    t.match(warned, { code: 0, stderr: new RegExp(`${name}: warning: this file has the training data`) });
+    t.match(warned, { code: 0, stderr: new RegExp(`${name}: warning: this file has training data`) });
   }
 });
 

@@ -418,7 +418,7 @@ t.test('damage in a journal is reported by every verb that reads it', async t =>
     writeFileSync(join(directory.runPath(record), 'config.resolved.yaml'), '');
   }
   const lines = readFileSync(directory.files.journal, 'utf8').split('\n');
-  const verbs = [['sweep', 'status'], ['sweep', 'replay'], ['compare']];
+  const verbs = [['sweep', 'status'], ['sweep', 'replay'], ['compare'], ['compare', '--no-curves']];
   for (const words of verbs) t.equal((await said(...words, directory.path)).err, '');
   writeFileSync(directory.files.journal, lines.toSpliced(9, 0, '{"event": junk').join('\n'));
   const warning = 'warning: line 10 of journal.jsonl is damaged and was skipped\n';

@@ -198,10 +198,11 @@ export function defineVerb<const A extends string = '', O extends Options = Opti
       for (const { name, long, settings } of options)
         if (isGiven(name) && settings.requires !== undefined && !isGiven(settings.requires))
           throw usageError('cli/requires', `${long} requires --${settings.requires}`, { file: long });
-      // commander reads `--no-x` as `x: false`
+      // commander reads `--no-x` as `x: false`, which is no value of `--x`
       const values = options.map(({ key, settings, name, long }) => {
-        const value = long.startsWith('--no-') ? read[name] === false : read[name];
-        return [key, value ?? settings.absent];
+        const isOff = read[name] === false;
+        const value = isOff ? undefined : read[name];
+        return [key, long.startsWith('--no-') ? isOff : (value ?? settings.absent)];
       });
       const args = command.processedArgs as Arguments<A>;
       shell.finish(await declaration.action(args, Object.fromEntries(values) as Values<O>, shell));

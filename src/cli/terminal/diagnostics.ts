@@ -9,6 +9,7 @@
  *       did you mean learning_rate?
  */
 import pico from 'picocolors';
+import { JoinedDoubts } from '../../data/core/doubts.js';
 import { type Diagnostic, placeOf, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 
@@ -48,11 +49,13 @@ export function formatDiagnostics(
 /** Warnings of a stream: those that are shown, and the number of others. */
 export class Warnings {
   private readonly shown: Diagnostic[] = [];
+  private readonly doubts = new JoinedDoubts();
   private readonly counts = new Map<string, number>();
   private left = 0;
 
   add(warnings: readonly Diagnostic[]): void {
     for (const warning of warnings) {
+      if (this.doubts.take(warning)) continue;
       const count = (this.counts.get(warning.code) ?? 0) + 1;
       this.counts.set(warning.code, count);
       if (count <= MAX_ALIKE) this.shown.push(warning);
@@ -62,7 +65,8 @@ export class Warnings {
 
   /** Empty if there are none. */
   formatted(color: boolean): string {
-    const { shown, left } = this;
+    const { left } = this;
+    const shown = [...this.shown, ...this.doubts.all];
     return shown.length === 0 ? '' : formatDiagnostics(shown, { color, severity: 'warning', left });
   }
 }

@@ -452,6 +452,8 @@ export interface SequenceReader {
   readonly hasIds: boolean;
   /** True if steps may have a time. */
   readonly hasTimes: boolean;
+  /** Name of each column of the sequences; absent if they have none. */
+  readonly columnNames?: readonly string[];
   /**
    * Yields the sequences of an input in order, one or more sources, which are read like the files
    * of a split. Each list contains those that one chunk completes, and may be empty.

@@ -13,8 +13,6 @@
  *                of step t in the order column, or t without one
  *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
-import type { Diagnostic } from '../../util/errors.js';
-import { percent } from '../../util/numbers.js';
 import type { ColumnSettings } from './columns.js';
 import {
   type Column,
@@ -256,36 +254,6 @@ function noValues(name: string): ConfigDiagnostic {
     message: `all values of ${name} are missing in the training split`,
     expected: '`fill: zero` or a number, or no such feature',
   };
-}
-
-/** This fraction of filled values is told if it is also this many times that of training. */
-const MUCH = { fraction: 0.25, times: 2 };
-
-/** Code of the warning that much of what a prediction reads is filled. */
-export const MUCH_FILLED = 'data/filled';
-
-/**
- * Warning: much of what a prediction reads of a sequence is filled, and more than in training. What
- * is often missing in training is no reason to doubt: the model has learned to read it.
- * @param values `[steps, columns]`, NaN if one is missing
- */
-export function filledWarning(
-  values: ArrayLike<number>,
-  { columns }: Preparation,
-  place: Partial<Diagnostic> = {},
-): Diagnostic | undefined {
-  let [missing, count, usual] = [0, 0, 0];
-  for (let at = 0; at < values.length; at++) {
-    const { fill, static: isStatic } = columns[at % columns.length];
-    if (fill === undefined || isStatic) continue;
-    count++;
-    usual += fill.missing ?? 0;
-    if (Number.isNaN(values[at])) missing++;
-  }
-  if (missing === 0 || missing < MUCH.fraction * count || missing < MUCH.times * usual) return undefined;
-  const message = `${missing} of the ${count} values that the prediction reads are missing and filled`;
-  const expected = `about ${percent(usual / count, 1)}, as in the training split`;
-  return { code: MUCH_FILLED, message, ...place, expected };
 }
 
 /** Code of a value in the data -> number of its category, by column. */
