@@ -164,7 +164,7 @@ const MAX_SYMBOLS = 200;
 
 /** True if the first line of a table has values instead of names. */
 function isHeadless(names: readonly string[], cells: readonly (readonly string[])[]): boolean {
-  const isIn = (name: string, i: number) => cells[i].includes(name);
+  const isIn = (name: string, i: number) => name !== '' && cells[i].includes(name);
   const isWritten = (name: string, i: number) => {
     const words = name.split(/\s+/);
     const known = new Set(cells[i].flatMap(cell => cell.split(/\s+/)));

@@ -125,7 +125,7 @@ export function tsPieces(file: string, handlers: TableHandlers): Pieces {
     if (key === undefined) throw damaged(line, 'a line before @data does not start with @');
     settings.set(key.toLowerCase(), value ?? '');
     hasData = /^data$/i.test(key);
-    if (hasData && isSet('timestamps')) throw damaged(line, 'steps with times of their own cannot be read');
+    if (isSet('timestamps')) throw damaged(line, 'steps with times of their own cannot be read');
   });
   return {
     push: chunk => pieces.push(chunk),
