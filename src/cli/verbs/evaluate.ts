@@ -66,9 +66,10 @@ export const verb = defineVerb({
         io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on ${of}\n`);
       const measured = { loss, ...metrics };
       const baselines = Object.keys(trivial).length > 0 && { baselines: { [name]: trivial } };
-      const lines = Object.entries(trivial).map(
-        ([baseline, values]) => `${baseline}: ${metricSentences(name, values).join(', ')}\n`,
-      );
+      const lines = Object.entries(trivial).flatMap(([baseline, values]) => {
+        const sentences = metricSentences(name, values);
+        return sentences.length > 0 ? [`${baseline}: ${sentences.join(', ')}\n`] : [];
+      });
       print(
         { checkpoint: file, step, epoch, metrics: { [name]: measured }, predictions: count, ...baselines },
         `step ${step}: ${metricSentences(name, measured).join(', ')} over ${counted(count, 'prediction')}\n${lines.join('')}`,
