@@ -458,7 +458,10 @@ function* unknownWarnings({ unknownFractions = {} }: Dataset, locator: Locator):
         ? `but only ${percent(train)} in the training split`
         : 'and none in the training split, so the model does not learn to read them, and `predict` cannot read new sequences that contain them';
     const message = `${percent(fraction)} of the symbols in the ${name} split are unknown, ${but}`;
-    const more = train > 0 ? {} : { expected: '2 or more, so that rare symbols become unknown' };
+    const more =
+      train > 0
+        ? {}
+        : { expected: 'more than the count of the rarest symbol, so that training has unknown symbols' };
     yield locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message, more);
   }
 }

@@ -82,7 +82,7 @@ export class UnknownSymbol extends Error {
       code: 'data/unknown-symbol',
       message: this.message,
       expected:
-        'symbols of the training split; a model trained with a higher `min_count` also reads unknown symbols',
+        'symbols of the training split; a model also reads others if `min_count` made some of the training split unknown',
     };
   }
 }

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
-import type { Layout } from './layout.js';
+import { countsOf, type Layout } from './layout.js';
 import {
   endingsOf,
   holesOf,
@@ -83,7 +83,7 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
     symbols: inputKind === 'symbol' && inputKind,
     texts: isText && inputKind,
     level: isText && levelOfTexts(texts),
-    min_count: isText && 2,
+    min_count: isText && hasRareSymbols(texts) && 2,
     classes: isClass && classes,
     number: isValue && 'value',
     written: isWritten && 'sequence',
@@ -113,6 +113,13 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
 export function levelOfTexts(texts: readonly unknown[]): 'word' | 'character' {
   const several = texts.filter(text => /\S\s+\S/.test(String(text)));
   return 2 * several.length > texts.length ? 'word' : 'character';
+}
+
+/** True if a symbol occurs only once, so that with `min_count: 2` training sees unknown ones. */
+export function hasRareSymbols(texts: readonly unknown[]): boolean {
+  const separator = levelOfTexts(texts) === 'word' ? /\s+/ : /(?:)/u;
+  const symbols = texts.flatMap(text => (Array.isArray(text) ? text : String(text).split(separator)));
+  return [...countsOf(symbols.map(String)).values()].includes(1);
 }
 
 /** Texts whose words are few symbols, such as sounds, are written word by word. */

@@ -11,7 +11,17 @@ import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
 import { isTarget } from './layout.js';
-import { apart, levelOfTargets, levelOfTexts, list, type Plan, scalar, type Task, taskPlan } from './plan.js';
+import {
+  apart,
+  hasRareSymbols,
+  levelOfTargets,
+  levelOfTexts,
+  list,
+  type Plan,
+  scalar,
+  type Task,
+  taskPlan,
+} from './plan.js';
 import type { Choice, ReadingKind } from './readings.js';
 
 /** A plan, and what `init` says of the data. */
@@ -100,7 +110,7 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     input: scalar(input.name),
     missing: holes > 0 && '{ fill: forward, indicator: true }',
     numbers: inputKind === 'number' && inputKind,
-    min_count: inputKind !== 'number' && 2,
+    min_count: inputKind !== 'number' && hasRareSymbols(input.values) && 2,
     target: scalar(field.name),
     targets: perStep && 'true',
     unused: unused.length > 0 && `# not used: ${list(unused.map(({ name }) => name))}`,
