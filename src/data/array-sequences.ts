@@ -42,7 +42,7 @@ export const sequenceLayout: LayoutOf = x => {
     return { steps, size, write: (row, out) => out.set(row.subarray(0, out.length)) };
   }
   throw x.wrongShape(
-    'numbers [N, T, F] or integers [N, T] (symbols), each dimension at least 1',
+    'numbers [N, T, F] (a vector is [N, 1, F]) or integers [N, T] (symbols), each dimension at least 1',
     shape.length === 2 && !integer
       ? 'has the wrong shape or type: symbols must be integers'
       : 'has the wrong shape',
