@@ -358,7 +358,6 @@ function targetNumbers(value: unknown, size: number | undefined): readonly numbe
   return numbers.map(finite);
 }
 
-/** A target must not be an input. */
 function leaks({ input, target, static_features, missing }: JsonlConfig): ConfigDiagnostic[] {
   const found = featureLeaks(staticsOf(static_features, missing), [target], 'field');
   if (input !== target) return found;
@@ -373,12 +372,12 @@ function recordDecoder(
   mapping: ClassMapping | undefined,
 ): SequenceStore['decode'] {
   const out = new FloatList();
-  const codeOf = (text: string): number => symbols.code(text);
+  const steps = { shape, codeOf: (text: string) => symbols.code(text), out };
   return (_, [line], features, classes) => {
     const record: JsonRecord = JSON.parse(line.toString('utf8'));
     out.truncate(0);
     const statics = columns.flatMap(({ name }, i) => staticOf(record[name], i));
-    addSteps(record[config.input], config, { shape, statics, codeOf, out });
+    addSteps(record[config.input], config, { ...steps, statics });
     out.copyTo(features);
     if (!classes) return;
     (record[config.target] as readonly unknown[]).forEach((label, step) => {
@@ -398,7 +397,6 @@ interface Common {
   readonly staticOf: ReturnType<typeof staticReader>;
 }
 
-/** Reads all files that `path` matches. */
 async function readJsonlTable(
   path: string,
   config: JsonlConfig,
@@ -517,12 +515,11 @@ class TableReader {
   }
 
   table(sources: readonly DataFile[]): SequenceTable {
-    const { features, targets, targetLengths, lengths, labels, records, splits, splitValues, problems } =
-      this;
+    const { features, targets, lengths, labels, records, splits, splitValues, problems } = this;
     problems.throwIfAny();
     return {
       sources,
-      targetLengths,
+      targetLengths: this.targetLengths,
       unlabelled: this.unlabelled,
       firstUnlabelled: this.firstUnlabelled,
       empty: this.empty,

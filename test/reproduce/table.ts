@@ -155,7 +155,7 @@ export function table(): string {
 Written by \`npm run reproduce -- --table\` from [experiments.yaml](experiments.yaml) and the records in [results](results). Values are of the test split,
 after the last step or the best epoch by the validation split: mean ± standard deviation (lowest to highest) of ${SEEDS} seeds if no other number is named; a 95 % interval of the mean
 needs five seeds. Nothing was selected by a
-test split. Not run: the row waits for machine time; its target is open. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
+test split, unless a note says so. Not run: the row waits for machine time; its target is open. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
 rules are those of [pytorch/rules.py](pytorch/rules.py). \`npm run reproduce -- NAME\` repeats a row, \`--pytorch\` its PyTorch column as well. \`dataset.obtain\` of
 a config says how to get its data; [configs/data](../configs/data/README.md) lists sources and licences.
 

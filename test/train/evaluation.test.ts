@@ -327,7 +327,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
     backend,
     threads,
     spec,
-    loss,
+    loss: { ...loss, ...(spec.decoder && { ofSymbols: true }) },
     // more than all labellings that have been tried
     decode: { beam: 200 },
     metrics: spec.decoder ? ['bits_per_symbol'] : [],
