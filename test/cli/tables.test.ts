@@ -70,7 +70,7 @@ const TABLES: readonly PreparedBy[] = [
         ...['Delta 15 N (o/oo)', 'Delta 13 C (o/oo)'],
       ],
     },
-    says: /^missing +35 cells in 6 columns(.*\n)+not used +Sample Number: it numbers the rows$/m,
+    says: /^missing +46 cells in 7 columns(.*\n)+not used +Sample Number: it numbers the rows$/m,
     beats: ['accuracy', 1.8],
     predicts: 344,
   },

@@ -119,7 +119,7 @@ t.test('damaged files', async t => {
   t.match(await of('conllu', '1\tthe\t_\tDET\n'), /data\/conllu 1:1\+11 .*a word of CoNLL-U has 10 fields/);
   t.match(await of('conllu', `1${'\t_'.repeat(9)}\n2${'\t_'.repeat(10)}\n`), /data\/conllu 2:1/);
   t.match(await of('ts', '@classlabel true a b\n'), /data\/ts .*the file has no line @data/);
-  t.match(await of('ts', '@timestamps true\n@data\n(0,1):a\n'), /data\/ts 2:1.*times of their own/);
+  t.match(await of('ts', '@timestamps true\n@data\n(0,1):a\n'), /data\/ts 1:1.*times of their own/);
   const head = '@classlabel true a b\n@data\n';
   t.match(await of('ts', `${head}1:2:a\n1:b\n`), /data\/ts 4:1.*another number of dimensions/);
   t.match(await of('ts', `${head}1,2:2:a\n`), /data\/ts 3:1.*the dimensions of the case differ in length/);
