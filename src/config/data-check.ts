@@ -231,7 +231,7 @@ function* checkLossTargets(
 
 /**
  * Targets that have no path of the steps of their input, of the first split that has some.
- * @param read steps of the model for a sequence of so many steps; undefined: of the longest
+ * @param read steps of the model, by the steps of a sequence; undefined: of the longest sequence
  */
 function* impossibleTargets(
   locator: Locator,

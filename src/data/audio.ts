@@ -104,6 +104,7 @@ const settings = key.section(
     }),
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
+    seed: keys.splitSeed,
     obtain: keys.obtain,
     limit: keys.limit,
   },

@@ -302,7 +302,7 @@ function doubled(number: number, least: number): number {
   return number < least ? doubled(2 * number, least) : number;
 }
 
-/** The columns of new sequences, of which training recorded how they are filled and scaled. */
+/** The columns of new sequences, with the fills and scaling that training recorded. */
 function readColumns({ data, scaling, columnNames }: OpenedModel): ReadColumn[] {
   const { input, preparation } = data;
   if (input.kind !== 'number') return [];

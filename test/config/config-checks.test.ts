@@ -18,6 +18,7 @@ import {
 } from '../../src/config/schema/schema.js';
 import type { Dataset, Targets } from '../../src/data/core/dataset.js';
 import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
+import { type DatasetConfig, kindOf } from '../../src/data/index.js';
 import type { Json } from '../../src/run/json.js';
 import { UserError } from '../../src/util/errors.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -364,6 +365,21 @@ t.test('every key of the schema has a description, and every object is closed', 
     t.ok(isClosed(schema), 'every object is closed');
   const { parameters, ...others } = sweepSchema().properties ?? {};
   t.ok(isClosed(others) && isClosed((parameters as Schema).additionalProperties), 'every object is closed');
+});
+
+t.test('every kind of data with random splits has a seed for them', t => {
+  const { definitions } = readSchema('experiment') as { definitions?: Record<string, Schema> };
+  const kinds = Object.entries(definitions ?? {}).flatMap(([name, { properties }]) => {
+    const [, kind] = /^(\w+)_dataset$/.exec(name) ?? [];
+    const isDivided = kind && properties?.validation && !kindOf({ kind } as DatasetConfig).dividesItself;
+    return isDivided ? [[kind, 'seed' in properties] as const] : [];
+  });
+  t.ok(kinds.length > 5);
+  t.same(
+    kinds.filter(([, hasSeed]) => !hasSeed),
+    [],
+  );
+  t.end();
 });
 
 t.test('every schema is valid', async t => {

@@ -149,7 +149,7 @@ t.test('synthetic: dates', async t => {
         [part({ month: 'short' })]: 'Mon',
         [`${day}${suffixes[ordinals.select(day)]}`]: '1st',
       };
-      // what is left of the words are numbers
+      // without its words, a date has only numbers
       const words = Object.entries(parts).reduce((text, [from, to]) => text.replace(from, to), input);
       const numbers = (words.match(/\d+(?!st)/g) ?? []).map(Number);
       const isNumbered = !/Mon/.test(words);

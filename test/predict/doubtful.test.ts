@@ -15,7 +15,7 @@ function table(recordings: Readonly<Record<string, readonly [string, ...(number 
   return work.file('table.csv', `${['g,o,v,y', ...rows].join('\n')}\n`);
 }
 
-/** A model of recordings of which every `hole`-th value is missing. */
+/** A model of recordings in which every `hole`-th value is missing. */
 async function trained(hole: number): Promise<string> {
   let count = 0;
   const value = (label: number) => (++count % hole === 0 ? null : label + count / 100);

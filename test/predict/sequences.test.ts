@@ -77,7 +77,7 @@ const arrays = () => {
   };
 };
 
-/** Dates, of which some have too few characters for CTC; the input is the test split. */
+/** Dates, some with too few characters for CTC; the input is the test split. */
 const dates = () => {
   const data = { kind: 'synthetic', problem: 'dates', train_size: 60, test_size: 27 };
   const stream = RandomStream.of(0, 'data/dates/test');

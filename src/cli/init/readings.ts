@@ -421,7 +421,7 @@ function isLabel(column: Column): boolean {
   return distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length && areWords(column);
 }
 
-/** True for words of many kinds, most of which repeat. */
+/** True for many different words that mostly repeat. */
 export function isVocabulary(column: Column): boolean {
   if (column.distinct <= MAX_CLASSES || !areWords(column)) return false;
   const repeated = [...countsOf(column.cells).values()].filter(count => count >= MIN_REPEATS);
@@ -432,7 +432,7 @@ function isIdentifier(column: Column): boolean {
   return isName(column) || numbersRows(column);
 }
 
-/** A column such as `blood_group` with at most so many values is a feature, not a group. */
+/** Maximum number of values of a feature with the name of a group, such as `blood_group`. */
 const MAX_KINDS = 5;
 
 /** True for words or whole numbers under a name like `id`. */

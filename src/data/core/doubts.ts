@@ -13,7 +13,7 @@ export interface ReadColumn {
   readonly fill?: Preparation['columns'][number]['fill'];
   /** True if each sequence has one value. */
   readonly isStatic?: boolean | undefined;
-  /** True if the user gives its values in advance, so that each that is missing is told. */
+  /** True if the user provides its values in advance, so that any missing value is reported. */
   readonly isKnown?: boolean;
   readonly scaling?: ColumnScaling | undefined;
 }
@@ -26,14 +26,14 @@ interface ColumnScaling {
 
 type Doubt = readonly Diagnostic[];
 
-/** This fraction of filled values is told if it is also this many times that of training. */
+/** Minimum fraction of filled values to warn of, and minimum ratio to the fraction in training. */
 const MUCH = { fraction: 0.25, times: 2 };
 
-/** Holes of a column are told if training has as many with a lower probability. */
+/** Maximum probability, in training, of as many missing values in a column to warn of them. */
 const UNLIKELY = 0.01;
 
 /**
- * Scaled values that the model reads are told if they are outside. Ten widths of the range, or 100
+ * Warn of scaled values outside of these limits: ten widths of the range, or 100
  * standard deviations, which by Chebyshev's inequality at most one of 10 000 training values
  * exceeds: no drift reaches that, but another unit or a marker of missing values does.
  */
@@ -105,14 +105,14 @@ function inTraining(fraction: number): string {
   return `${fraction === 0 ? 'none' : `about ${percent(fraction)}`}, as in the training split`;
 }
 
-/** Joins the warnings of sequences: each of a column is told once, with a count. */
+/** Joins the warnings of sequences: one for each column, with a count. */
 export class JoinedDoubts {
   private readonly joined = new Map<string, { readonly first: Diagnostic; count: number }>();
 
   /** @param joinsFilled true to join those of much that is filled as well */
   constructor(private readonly joinsFilled = false) {}
 
-  /** Returns false if a warning is told by itself. */
+  /** Returns false if a warning is not joined with others. */
   take(warning: Diagnostic): boolean {
     const { code, message } = warning;
     const isFilled = this.joinsFilled && code === MUCH_FILLED;
