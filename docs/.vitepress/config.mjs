@@ -5,6 +5,7 @@ const guide = [
   ['Your own data', 'data'],
   ['Choosing a model', 'models'],
   ['Sequences to sequences', 'sequences'],
+  ['Voice', 'voice'],
   ['Training and learning rates', 'training'],
   ['Validation and gates', 'validation'],
   ['Sweeps', 'sweeps'],

@@ -28,7 +28,7 @@ function table(header: string, rows: number, row: (i: number) => string): string
   return `${header}\n${Array.from({ length: rows }, (_, i) => row(i)).join('\n')}\n`;
 }
 
-for (const template of ['csv', 'text', 'forecast', 'pronounce', 'mnist'])
+for (const template of ['csv', 'text', 'forecast', 'pronounce', 'voice', 'mnist'])
   t.test(`the template ${template} is valid, and nothing is overwritten`, async t => {
     const cwd = work.folder();
     const written = await cellrun(cwd, 'init', 'mine.yaml', '--template', template);
@@ -916,7 +916,7 @@ t.test('paths, texts and wrong arguments', async t => {
   t.match(deeper, { code: 0, stdout: /a\/new\/folder\/x\.yaml/ });
   t.match(await cellrun(cwd, 'init'), {
     code: 2,
-    stderr: /--template mnist \| csv \| text \| forecast \| pronounce/,
+    stderr: /--template mnist \| csv \| text \| forecast \| pronounce \| voice/,
   });
   t.match(await cellrun(cwd, 'init', '--from', 'none.csv'), { code: 2, stderr: /^none\.csv: / });
   writeFileSync(join(cwd, 'empty.txt'), '');

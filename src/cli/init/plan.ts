@@ -23,7 +23,7 @@ import { subjectProblem } from './subjects.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
 export interface Plan {
-  readonly template: 'mnist' | 'text' | 'table' | 'forecast';
+  readonly template: 'mnist' | 'text' | 'table' | 'forecast' | 'voice';
   readonly values: Readonly<Record<string, string | number | false | undefined>>;
 }
 
@@ -400,7 +400,7 @@ function mean(values: readonly number[]): number {
 const FEW_SEASONS = 12;
 
 /** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */
-function batchSize(trainingSequences: number): number {
+export function batchSize(trainingSequences: number): number {
   return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 8))));
 }
 

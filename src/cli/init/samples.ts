@@ -1,11 +1,14 @@
 /** Sample data that `init --template` writes. */
 import { RandomStream } from '../../util/random.js';
+import { voices } from './voices.js';
 
+/** The name of the data, and its text, or the files of a folder. */
 export const SAMPLES = {
   csv: { file: 'waves.csv', content: waves },
   text: { file: 'sentences.txt', content: sentences },
   forecast: { file: 'sales.csv', content: sales },
   pronounce: { file: 'words.csv', content: words },
+  voice: { file: 'words', content: voices },
 } as const;
 
 /** 200 waves of 24 points: sine, square or saw, of any phase and period, with noise. */

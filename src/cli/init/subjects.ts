@@ -3,7 +3,7 @@ import { type Column, isWhole } from './columns.js';
 import { contradictionsIn, countsOf, isConstantWithin, isGappy, type Layout, USUAL } from './layout.js';
 
 /** Fewer cannot be divided into training, validation and test. */
-const MIN_SUBJECTS = 5;
+export const MIN_SUBJECTS = 5;
 /** Fewer values, under a name that does not tell subjects, are kinds such as treatments. */
 const MIN_NAMES = 8;
 

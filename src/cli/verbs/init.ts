@@ -1,6 +1,7 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { escapePath } from 'tinyglobby';
 import { DATE_FORMAT } from '../../data/formats/dates.js';
 import { readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
@@ -14,10 +15,11 @@ import { filesNamedIn, readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
+import { recordingsIn, recordingsPlan } from '../init/recordings.js';
 import { archivePlan, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
 
-const TEMPLATES = ['mnist', 'csv', 'text', 'forecast', 'pronounce'] as const;
+const TEMPLATES = ['mnist', 'csv', 'text', 'forecast', 'pronounce', 'voice'] as const;
 
 export const verb = defineVerb({
   arguments: '[file]',
@@ -27,7 +29,7 @@ export const verb = defineVerb({
     }),
     from: text(
       '<data>',
-      'a table (.csv, .parquet, .conllu, .ts, or a folder of them), records (.jsonl), arrays (.npz) or a text (.txt)',
+      'a table (.csv, .parquet, .conllu, .ts, or a folder of them), records (.jsonl), arrays (.npz), a text (.txt) or a folder of recordings (.wav)',
     ),
     target: text('<column>', 'column to predict (default: guessed)').with({ requires: 'from' }),
     group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)').with({
@@ -61,7 +63,7 @@ export const verb = defineVerb({
     const words = [...(file === undefined ? [] : [file]), '--from', from ?? ''];
     const init = [programName(process.argv, process.env), 'init', ...words.map(quoted)].join(' ');
     if (!force) refuseExisting([path, ...(data === undefined ? [] : [data])]);
-    if (sample && data !== undefined) write(data, sample.content());
+    if (sample && data !== undefined) writeData(data, sample.content());
     const {
       plan,
       lines,
@@ -84,11 +86,16 @@ export const verb = defineVerb({
   },
 });
 
-function write(path: string, content: string): void {
+function write(path: string, content: string | Buffer): void {
   atNamedPlace(() => {
     withFileErrors(path, () => mkdirSync(dirname(path), { recursive: true }));
     writeAtomic(path, [content]);
   });
+}
+
+function writeData(path: string, content: string | ReadonlyMap<string, Buffer>): void {
+  if (typeof content === 'string') write(path, content);
+  else for (const [name, bytes] of content) write(join(path, name), bytes);
 }
 
 function refuseExisting(files: readonly string[]): void {
@@ -141,12 +148,24 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     return { plan: textPlan(place, (await bytesOf(data)).length), lines: [] };
   }
   const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const recordings = isFolder ? await recordingsIn(data) : undefined;
+  if (recordings) {
+    refuseOptions(data, { time, as, 'date-format': dateFormat });
+    const globOf = (folder: string) =>
+      [escapePath(placeOf(folder)), recordings.glob].join('/').replace(/^\//, '');
+    const found = await recordingsPlan(recordings, globOf(recordings.folder), choice);
+    return withSplits(found, recordings.splits, globOf);
+  }
   if (!isFolder && !/\.([ctp]sv|parquet|conllu|ts)(\.gz)?$/i.test(data)) {
-    throw usageError('init/format', 'a config can be written for tables, records, arrays and texts', {
-      file: data,
-      expected:
-        'a folder of tables, or a file that ends in .csv, .tsv, .psv, .parquet, .jsonl, .npz, .conllu, .ts or .txt, or one of them and .gz',
-    });
+    throw usageError(
+      'init/format',
+      'a config can be written for tables, records, arrays, texts and folders of recordings',
+      {
+        file: data,
+        expected:
+          'a folder of tables or of recordings (.wav), or a file that ends in .csv, .tsv, .psv, .parquet, .jsonl, .npz, .conllu, .ts or .txt, or one of them and .gz',
+      },
+    );
   }
   if (dateFormat !== undefined && !new RegExp(DATE_FORMAT).test(dateFormat))
     throw usageError('init/date-format', 'this is no format of dates', {
@@ -222,7 +241,7 @@ function withSplits(made: Made, others: readonly OtherSplit[], placeOf: (file: s
       values: {
         ...values,
         ...(validation && { validation_path: scalar(placeOf(validation.file)), validation: false }),
-        ...(test && { test_path: scalar(placeOf(test.file)), test_fraction: false }),
+        ...(test && { test_path: scalar(placeOf(test.file)), test_fraction: false, test: false }),
       },
     },
     lines: [...told, ...made.lines],

@@ -206,6 +206,25 @@ export class WavFile {
   }
 }
 
+/** A WAV file of one channel with 16 bits per sample. @param samples -1 to 1 */
+export function wavBytes(samples: ArrayLike<number>, rate: number): Buffer {
+  const bytes = Buffer.alloc(44 + 2 * samples.length);
+  bytes.write('RIFF    WAVEfmt ', 'latin1');
+  bytes.writeUInt32LE(bytes.length - CHUNK_BYTES, 4);
+  bytes.writeUInt32LE(MIN_FORMAT_BYTES, 16);
+  bytes.writeUInt16LE(PCM, 20);
+  bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(rate, 24);
+  bytes.writeUInt32LE(2 * rate, 28);
+  bytes.writeUInt16LE(2, 32);
+  bytes.writeUInt16LE(16, 34);
+  bytes.write('data', 36, 'latin1');
+  bytes.writeUInt32LE(2 * samples.length, 40);
+  for (let i = 0; i < samples.length; i++)
+    bytes.writeInt16LE(Math.round(Math.min(1, Math.max(-1, samples[i])) * (2 ** 15 - 1)), 44 + 2 * i);
+  return bytes;
+}
+
 /** True for the first bytes of a WAV file. */
 export function isWav(start: Buffer): boolean {
   return ['RIFF', 'RF64'].includes(start.toString('latin1', 0, MAGIC_BYTES));
