@@ -7,7 +7,7 @@ import { type DatasetFacts, IGNORED } from '../data/core/dataset.js';
 import type { PlacedLabel } from '../data/core/labels.js';
 import { datasetFacts, kindOf } from '../data/index.js';
 import { lossFor, taskOf } from '../math/losses/index.js';
-import { isPerformance, largerIsBetter, rangeOf, TASKS } from '../math/metrics/index.js';
+import { hasTrivial, isPerformance, largerIsBetter, rangeOf, TASKS } from '../math/metrics/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { layersOf } from '../math/model/settings.js';
 import type { Diagnostic } from '../util/errors.js';
@@ -384,9 +384,13 @@ function* checkGate(
     const message = given.length > 0 ? 'these keys of a gate do not belong together' : 'a gate needs a bound';
     yield locator.atKey([...path, ...given.slice(-1)], 'config/gate', message, { expected: FORM });
   }
-  if (beats !== undefined && !/^(?:validation|test)\./.test(metric)) {
+  const loss = judged(config);
+  const [split, name] = metric.split('.');
+  const hasBaseline = (one: string) => loss === undefined || hasTrivial(taskOf(loss), one);
+  if (beats !== undefined && !(/^(validation|test)$/.test(split) && hasBaseline(name))) {
     const message = `trivial baselines do not have ${metric}`;
-    const expected = 'a metric of validation or test';
+    const metrics = ['loss', ...(loss ? metricsOfLoss(loss) : [])].filter(hasBaseline);
+    const expected = `a metric of validation or test: ${metrics.join(' | ')}`;
     yield locator.atKey([...path, 'beats'], 'config/gate', message, { expected });
   }
   if (over === 'best' && (baseline !== undefined || isMeasuredOnce)) {

@@ -230,7 +230,7 @@ function* checkLossTargets(
 }
 
 /**
- * Targets that have no path of the steps of their input, of the first split that has some.
+ * Targets that have no path of the steps of their input, of each split that has some.
  * @param read steps of the model, by the steps of a sequence; undefined: of the longest sequence
  */
 function* impossibleTargets(
@@ -254,7 +254,6 @@ function* impossibleTargets(
     const expected =
       'a step for each symbol and repetition; `model.steps: { repeat: 2 }` to read each step twice; or `on_impossible: skip` to leave such sequences out';
     yield locator.atKey(['loss', 'on_impossible'], 'data/impossible', message, { expected });
-    return;
   }
 }
 

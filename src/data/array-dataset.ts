@@ -400,9 +400,10 @@ export class Part extends ArraySequences implements FileLabels {
     const { steps } = this.layout;
     const { shape, integer } = y;
     const size = shape.at(-1) ?? 0;
+    const isSymbols = integer && shape.length === 2 && shape[0] === count;
     if (shape[0] !== count || integer || size === 0 || !(perStep || shape.length === 2))
       throw y.wrongShape(
-        `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C] or [${count}, ${steps}, C]`,
+        `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C] or [${count}, ${steps}, C]${isSymbols ? '; with `target_kind: sequence`, symbols' : ''}`,
       );
     const values = Float32Array.from(y.whole());
     for (let at = 0; at < values.length; at += size) {

@@ -218,8 +218,9 @@ export class Predictor {
     return doubts.length > 0 ? { warnings: [...warnings, ...doubts] } : {};
   }
 
-  private unfit({ length, place, targets }: NewSequence): readonly Diagnostic[] {
+  private unfit({ id, length, place, targets }: NewSequence): readonly Diagnostic[] {
     const { run } = this.model;
+    const of = id === undefined ? '' : ` of ${id}`;
     const wrong = taskOf(run.loss) === 'labels' ? targets?.find(one => one < 0 || one > 1) : undefined;
     if (wrong !== undefined) {
       const message = `loss ${run.loss.kind} needs targets from 0 to 1`;
@@ -227,7 +228,7 @@ export class Predictor {
     }
     const steps = stepsRead(run.spec.steps, length);
     if (run.loss.kind === 'ctc' && targets && isImpossible(targets, steps)) {
-      const message = 'the target is too long for the input';
+      const message = `the target${of} is too long for its input`;
       const sizes = { expected: 'a step for each symbol and repetition', got: counted(steps, 'step') };
       return [{ code: 'data/impossible', message, ...place, ...sizes }];
     }

@@ -283,8 +283,8 @@ const sequenceEvaluation = s.struct('The model predicts sequences of symbols.', 
   alignments: s.optional(
     s.list(alignedSequence, {
       description:
-        'Up to 8 predictions, evenly spaced in the split, without those that are empty or have more than 16,384 weights. Absent for a decoder without attention.',
-      maxItems: 8,
+        'Up to 8 predictions, evenly spaced in the split, and up to 4 others of `misread`, most errors first; without those that are empty or have more than 16,384 weights. Absent for a decoder without attention.',
+      maxItems: 12,
     }),
   ),
 });

@@ -32,7 +32,13 @@ import { interpret } from '../math/graph/interpret.js';
 import { Graph } from '../math/graph/node.js';
 import { type LossSettings, lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { LossOfPredictions } from '../math/losses/loss.js';
-import { accumulators, isOfIntervals, type MeasuredMetric } from '../math/metrics/index.js';
+import {
+  accumulators,
+  hasTrivial,
+  isOfIntervals,
+  type MeasuredMetric,
+  OF_LIKELIHOOD,
+} from '../math/metrics/index.js';
 import { predictedClass } from '../math/metrics/metric.js';
 import { numbersPerStep } from '../math/model/spec.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
@@ -126,8 +132,9 @@ function guessScorer(
   { sequenceLength }: Dataset,
   guess: Int32Array,
 ): Scorer {
-  const names = metrics.filter(name => !OF_LIKELIHOOD.has(name));
-  const gathered = accumulators(taskOf(loss), names, spec.outputSize);
+  const task = taskOf(loss);
+  const names = metrics.filter(name => hasTrivial(task, name));
+  const gathered = accumulators(task, names, spec.outputSize);
   return {
     add(split) {
       const inputOf = inputDigests(split, sequenceLength, numbersPerStep(spec));
@@ -400,9 +407,6 @@ export function naiveOutputs(
   const each = size / (values?.length ?? 1);
   return values && Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
 }
-
-/** Scores that are infinite if a target has probability 0. */
-const OF_LIKELIHOOD: ReadonlySet<string> = new Set(['loss', 'perplexity', 'bits_per_symbol']);
 
 /** Metrics that depend only on the predicted class. */
 const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);

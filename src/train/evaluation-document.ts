@@ -2,7 +2,7 @@
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { classProbabilities, occupancyOf } from '../math/losses/ctc.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
-import { type AlignedPair, alignment, isEdit } from '../math/metrics/edits.js';
+import { type AlignedPair, alignment, editDistance, isEdit } from '../math/metrics/edits.js';
 import { absoluteError, Errors } from '../math/metrics/errors.js';
 import { accumulator, type Task } from '../math/metrics/index.js';
 import { meanOf, predictedClass } from '../math/metrics/metric.js';
@@ -271,8 +271,8 @@ function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEva
 const MAX_CONFUSIONS = 50;
 /** Maximum positions of an alignment. */
 const MAX_ALIGNED = 200;
-/** Maximum sequences with the steps that their symbols were read from. */
-const MAX_DRAWN = 8;
+/** Maximum typical and misread sequences with the steps that their symbols were read from. */
+const [MAX_TYPICAL, MAX_MISREAD] = [8, 4];
 
 interface Misread {
   readonly index: number;
@@ -288,25 +288,33 @@ function sequenceCollector(
   split: SplitName,
 ): TaskCollector<SequenceEvaluation> {
   const nearest = new NearestTargets<Misread>();
-  const drawn = evenlySpaced(dataset[split]?.count ?? 0, MAX_DRAWN);
-  const alignments: AlignedSequence[] = [];
+  const spaced = evenlySpaced(dataset[split]?.count ?? 0, MAX_TYPICAL);
+  const typical: AlignedSequence[] = [];
+  const furthest = new Worst<readonly AlignedSequence[]>();
   const isAligned = run.loss.kind === 'ctc' || hasAttention(run.spec);
+  const alignmentOf = (prediction: Prediction, { index, id }: PredictedSequence): AlignedSequence[] => {
+    const weights = weightsOf(run, prediction);
+    if (weights.length === 0) return [];
+    const symbols = dataset[split]?.symbols?.(index);
+    return [
+      {
+        index,
+        ...(id !== undefined && { id }),
+        steps: weights.length / prediction.point.length,
+        ...(symbols && { input: [...symbols] }),
+        predicted: Array.from(prediction.point),
+        weights: Buffer.from(weights).toString('base64'),
+      },
+    ];
+  };
   return {
     kind: 'sequence',
-    add(prediction, { index, id }) {
+    add(prediction, sequence) {
+      const { index, id } = sequence;
       const { point, target, decoded = [] } = prediction;
-      const weights = drawn.has(index) ? weightsOf(run, prediction) : [];
-      if (weights.length > 0) {
-        const symbols = dataset[split]?.symbols?.(index);
-        alignments.push({
-          index,
-          ...(id !== undefined && { id }),
-          steps: weights.length / point.length,
-          ...(symbols && { input: [...symbols] }),
-          predicted: Array.from(point),
-          weights: Buffer.from(weights).toString('base64'),
-        });
-      }
+      if (isAligned && spaced.has(index)) typical.push(...alignmentOf(prediction, sequence));
+      else if (isAligned)
+        furthest.offer(editDistance(target, point), () => alignmentOf(prediction, sequence));
       nearest.add(prediction, () => ({
         index,
         ...(id !== undefined && { id }),
@@ -343,6 +351,9 @@ function sequenceCollector(
           };
         });
       }
+      // a prediction far from one target may be another one
+      const isMisread = ({ index }: AlignedSequence) => worst.items.some(one => one.index === index);
+      const misread = furthest.items.flat().filter(isMisread).slice(0, MAX_MISREAD);
       return {
         inputs: all.length,
         token_error_rate: tokenErrors(all),
@@ -352,7 +363,7 @@ function sequenceCollector(
         edits,
         confusions: [...counts.values()].sort((a, b) => b.count - a.count).slice(0, MAX_CONFUSIONS),
         misread: worst.items,
-        ...(isAligned && { alignments }),
+        ...(isAligned && { alignments: [...typical, ...misread] }),
       };
     },
   };

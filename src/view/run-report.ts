@@ -319,6 +319,7 @@ function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pa
 
 function sequencesOf({ inputs, sequence_accuracy, symbol_names, edits, ...written }: SequenceEvaluation) {
   const { alignments = [] } = written;
+  const errors = new Map(written.misread.map(one => [one.index, counted(one.errors, 'error')]));
   const nameOf = (symbol: number) => visible(symbol_names?.[symbol] ?? String(symbol));
   const shown = <T extends SymbolPair>({ target, predicted, ...more }: T) => ({
     ...more,
@@ -332,6 +333,7 @@ function sequencesOf({ inputs, sequence_accuracy, symbol_names, edits, ...writte
     alignments: alignments.map(({ id = null, input, predicted, ...one }) => ({
       ...one,
       id,
+      errors: errors.get(one.index) ?? null,
       input: input?.map(visible) ?? null,
       predicted: predicted.map(nameOf),
     })),

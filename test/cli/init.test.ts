@@ -740,6 +740,13 @@ t.test('records and arrays whose targets are sequences', async t => {
   );
   const labels = (steps: number) => integers([60, steps], i => (i % steps < 2 ? i % 7 : -100));
   writeFileSync(join(cwd, 'other.npz'), npz({ x: floats([60, 4, 2], Math.sin), y: labels(3) }));
+  // two equal symbols need three steps
+  const twice = integers([60, 2], i => (i < 118 ? i % 7 : 0));
+  writeFileSync(join(cwd, 'dense.npz'), npz({ x: floats([60, 2, 2], Math.sin), y: twice }));
+  writeFileSync(
+    join(cwd, 'strokes.jsonl'),
+    records(word => ({ strokes: Array.from({ length: 9 }, (_, i) => [i, word.charCodeAt(0)]), word })),
+  );
   writeFileSync(join(cwd, 'equal.npz'), npz({ x: floats([60, 4, 2], Math.sin), y: labels(4) }));
   const written = async (file: string, ...flags: string[]) => {
     const config = `${file}.yaml`;
@@ -765,8 +772,18 @@ t.test('records and arrays whose targets are sequences', async t => {
   const other = await written('other.npz');
   t.match(other, {
     dataset: { target_kind: 'sequence' },
-    model: { decoder: { cell: 'lstm' } },
+    model: { bidirectional: true, head: { from: 'every' } },
+    loss: { kind: 'ctc' },
     stdout: /^target +y: sequences of 7 symbols$/m,
+  });
+  t.match(await written('strokes.jsonl'), { dataset: { target: 'word' }, loss: { kind: 'ctc' } });
+  t.match(await written('dense.npz', '--as', 'pairs'), {
+    model: { decoder: { cell: 'lstm' } },
+    loss: { kind: 'cross_entropy' },
+  });
+  t.match(await cellrun(cwd, 'init', 'x.yaml', '--from', 'text.jsonl', '--target', 'Sounds'), {
+    code: 2,
+    stderr: /^--target: text\.jsonl has no column "Sounds"\n.*\n {2}did you mean sounds\?/,
   });
   const equal = await written('equal.npz');
   t.match(equal, { dataset: { target_kind: undefined }, model: { head: { from: 'every' } } });

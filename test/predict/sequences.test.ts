@@ -174,16 +174,21 @@ for (const [name, { config, input }] of Object.entries(cases)) {
   );
 }
 
-/** Alignments are those of eight printed predictions; each symbol is read once or longer. */
+/**
+ * Alignments are those of eight printed predictions and of the worst others; each symbol is read
+ * once or longer.
+ */
 function checkAlignments(
   t: Test,
-  { alignments, symbol_names }: SequenceEvaluation,
+  { alignments, misread, symbol_names }: SequenceEvaluation,
   lines: readonly Line[],
 ): void {
   const spaced = Array.from({ length: 8 }, (_, i) => Math.floor((i * lines.length) / 8));
+  const hasSymbols = (index: number) => (lines[index].symbols as unknown[]).length > 0;
+  const worst = misread.map(({ index }) => index).filter(index => !spaced.includes(index));
   t.same(
     alignments?.map(({ index }) => index),
-    spaced.filter(index => (lines[index].symbols as unknown[]).length > 0),
+    [...spaced.filter(hasSymbols), ...worst.filter(hasSymbols).slice(0, 4)],
   );
   for (const { index, steps, input, predicted, weights } of alignments ?? []) {
     const named = predicted.map(symbol => symbol_names?.[symbol] ?? symbol);
@@ -365,13 +370,54 @@ t.test('new data with unknown symbols, without targets, and with too few steps',
   t.match(impossible, { code: 0, stderr: '' }, 'a sequence that is left out has no warnings');
 });
 
-t.test('targets that have no path of the steps are one error', async t => {
-  const { config } = cases['jsonl, words'];
-  const path = work.file('short.jsonl', '{"x":"b","y":"B B"}\n'.repeat(2));
-  const dataset = { ...(config.dataset as object), path };
-  const strict = work.config({ ...config, dataset, loss: { kind: 'ctc' } });
-  t.match(await work.cellrun('validate', strict), {
-    code: 2,
-    stderr: /too few steps for its target: 1 step for 2 symbols and 1 repetition; so does 1 other\n/,
+t.test('a row of arrays whose target is too long has its name', async t => {
+  const arrays = (long: number) => ({
+    x: integers([6, 3], i => i % 4),
+    y: integers([6, 2], i => (i >> 1 === long ? 1 : i % 2)),
+    lengths: integers([6], i => (i === long ? 2 : 3)),
   });
+  const { x, y, lengths } = arrays(-1);
+  const path = work.file('fit.npz', npz({ x, y, lengths, x_test: x, y_test: y, lengths_test: lengths }));
+  const dataset = { kind: 'npz', path, target_kind: 'sequence' };
+  const { config } = cases['jsonl, words'];
+  const { summary } = await train(work, { ...config, dataset, loss: { kind: 'ctc' } });
+  const input = work.file('long.npz', npz(arrays(4)));
+  t.match(await work.cellrun('evaluate', summary.directory, '--input', input, ...webasm), {
+    code: 5,
+    stderr: /long\.npz: the target of x\[4\] is too long for its input\n.*\n {2}got: 2 steps\n/,
+  });
+});
+
+t.test('targets that have no path of the steps are one error for each split', async t => {
+  const { config } = cases['jsonl, words'];
+  const [path, test_path] = [2, 3].map(count => {
+    return work.file(`short-${count}.jsonl`, '{"x":"b","y":"B B"}\n'.repeat(count));
+  });
+  const dataset = { ...(config.dataset as object), path, test_path };
+  const strict = work.config({ ...config, dataset, loss: { kind: 'ctc' } });
+  const { code, stderr } = await work.cellrun('validate', strict);
+  t.equal(code, 2);
+  t.same(stderr.match(/\w+ sequence .* has too few steps .*/g), [
+    'training sequence "line 1" has too few steps for its target: 1 step for 2 symbols and 1 repetition; so does 1 other',
+    'test sequence "line 1" has too few steps for its target: 1 step for 2 symbols and 1 repetition; so do 2 others',
+  ]);
+});
+
+t.test('a gate on a metric that trivial baselines of sequences do not have', async t => {
+  const { config } = cases['jsonl, words'];
+  for (const [loss, metric, expected] of [
+    [{ kind: 'ctc' }, 'loss', 'token_error_rate | sequence_accuracy'],
+    [{ kind: 'cross_entropy' }, 'bits_per_symbol', 'token_error_rate | sequence_accuracy'],
+  ] as const) {
+    const decoder = { cell: 'gru', hidden_size: 4, embedding_size: 4 };
+    const model = loss.kind === 'ctc' ? config.model : { ...config.model, head: undefined, decoder };
+    const gates = ['sequence_accuracy', metric].map(name => ({ metric: `test.${name}`, beats: 'trivial' }));
+    const { code, stdout, stderr } = await work.cellrun(
+      'validate',
+      work.config({ ...config, model, loss, gates }),
+    );
+    t.match({ code, stdout }, { code: 2, stdout: /: 1 problem\n/ });
+    t.match(stderr, `trivial baselines do not have test.${metric}`);
+    t.match(stderr, `a metric of validation or test: ${expected}\n`);
+  }
 });

@@ -81,7 +81,8 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
   t.match(document, { predictions: found.size, inputs: found.size });
   const aligned = await work.cellrun('predict', run.directory, '--alignment');
   const ofSplit = linesOf(aligned.stdout);
-  t.equal(document.alignments.length, 8);
+  const misread = document.misread.map(({ index }: { index: number }) => index);
+  t.ok(document.alignments.slice(8).every(({ index }: { index: number }) => misread.includes(index)));
   for (const { index, steps, input, predicted, weights } of document.alignments) {
     const { alignment, target } = ofSplit[index];
     t.same(input, target.toReversed());

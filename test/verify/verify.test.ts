@@ -48,6 +48,16 @@ const config = {
   optimizer: { kind: 'sgd', learning_rate: 0.5 },
   training: { num_epochs: 2, batch_size: 20, shuffle: false },
 };
+/** Learns to write 2 to 12 letters in reverse; a batch rarely has the longest. */
+const reversing = (model: object) => ({
+  ...config,
+  dataset: {
+    ...{ kind: 'synthetic', problem: 'reverse', min_length: 2, sequence_length: 12 },
+    ...{ train_size: 40, test_size: 5 },
+  },
+  model: { embedding: { size: 4 }, ...model },
+  training: { ...config.training, batch_size: 9 },
+});
 const PARAMETERS = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'].flatMap(name =>
   [0, 1].map(layer => `lstm.${name}_l${layer}`),
 );
@@ -195,6 +205,26 @@ const gradientCases: readonly [name: string, content: object, flags: readonly st
     { ...config, dataset: { kind: 'npz', path: sequences(4, i => (i % 3 === 0 ? undefined : -100)) } },
     ['--rows', '2'],
     [0, 18],
+  ],
+  [
+    'a decoder with attention, and targets of several lengths',
+    reversing({
+      cell: 'gru',
+      hidden_size: 5,
+      bidirectional: true,
+      decoder: { cell: 'lstm', hidden_size: 4, embedding_size: 3, attention: 'additive' },
+    }),
+    [],
+    [0, 3, 5, 8],
+  ],
+  [
+    'the loss ctc',
+    {
+      ...reversing({ cell: 'gru', hidden_size: 5, steps: { repeat: 2 }, head: { from: 'every' } }),
+      loss: { kind: 'ctc' },
+    },
+    [],
+    [0, 3, 5, 8],
   ],
 ];
 for (const [name, content, flags, rows] of gradientCases) {

@@ -403,6 +403,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     ]);
     const figures = part(page, 'Alignment').locator('figure');
     t.same(await attributes(figures, 'data-alignment'), ['line 3', '#2']);
+    t.same(await figures.locator('figcaption').allInnerTexts(), ['line 3, 2 errors', '#2']);
     t.same(await figures.locator('.symbol').allInnerTexts(), ['IY', '␣', 'B']);
     t.same(await figures.locator('.step').allInnerTexts(), ['a', '␣', 'y', '40 steps']);
     const alphas = await page.evaluate(

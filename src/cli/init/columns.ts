@@ -24,6 +24,7 @@ import {
 import { oneChunk } from '../../data/reading/byte-sources.js';
 import { inputFiles, readContent, shortNames } from '../../data/reading/files.js';
 import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import { counted } from '../../util/words.js';
 import { areDates, formsOf, timeReader } from './dates.js';
 
@@ -288,17 +289,19 @@ export function isWhole({ cells, isValue }: Column): boolean {
   return cells.every(cell => !isValue(cell) || Number.isInteger(Number(cell)));
 }
 
-export function columnNamed(
+export function columnNamed<C extends { readonly name: string }>(
   role: string,
   name: string | undefined,
-  columns: readonly Column[],
+  columns: readonly C[],
   path: string,
-): Column | undefined {
+): C | undefined {
   const found = columns.find(column => column.name === name);
   if (found || name === undefined) return found;
+  const names = columns.map(column => column.name);
   throw usageError('init/no-column', `${path} has no column ${JSON.stringify(name)}`, {
     file: `--${role}`,
-    expected: columns.map(column => column.name).join(', '),
+    expected: names.join(', '),
+    suggestion: nearest(name, names),
   });
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Delimiter } from '../../data/formats/tables.js';
+import { isImpossible } from '../../math/losses/ctc.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, keysOf } from './columns.js';
 import { countsOf, type Layout } from './layout.js';
@@ -108,6 +109,20 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
   };
   return { template: 'table', values };
 }
+
+/**
+ * CTC instead of a decoder, for numbers such as those of speech or strokes, in which symbols follow
+ * one another: false if a target has more symbols, with repetitions, than its input has steps.
+ */
+export function readInOrder(
+  pairs: Iterable<readonly [symbols: ArrayLike<unknown>, steps: number]>,
+): Plan['values'] | false {
+  for (const [symbols, steps] of pairs) if (isImpossible(symbols, steps)) return false;
+  return { bidirectional: 'true', decoder: false, from: 'every', loss: 'ctc' };
+}
+
+export const READ_IN_ORDER =
+  'its symbols can be read in the order of the steps (CTC); for another order, use `model.decoder`';
 
 /** Names and the like are read letter by letter. */
 export function levelOfTexts(texts: readonly unknown[]): 'word' | 'character' {

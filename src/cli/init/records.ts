@@ -1,6 +1,6 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
 import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays.js';
-import { IGNORED } from '../../data/core/dataset.js';
+import { IGNORED, withoutPadding } from '../../data/core/dataset.js';
 import { MARKERS } from '../../data/core/feature-keys.js';
 import { Problems } from '../../data/core/problems.js';
 import { type JsonRecord, jsonLines } from '../../data/jsonl-records.js';
@@ -9,6 +9,7 @@ import { damagedErrors, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
+import { columnNamed } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
 import { isTarget } from './layout.js';
 import {
@@ -18,6 +19,8 @@ import {
   levelOfTexts,
   list,
   type Plan,
+  READ_IN_ORDER,
+  readInOrder,
   scalar,
   type Task,
   taskPlan,
@@ -61,6 +64,7 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     ),
   );
   const named = choice.target;
+  columnNamed('target', named, fields, place);
   const inputs = fields
     .filter(({ type, name }) => INPUT_TYPES.includes(type) && name !== named)
     .toSorted((a, b) => worth(b) - worth(a));
@@ -103,6 +107,10 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     all.map(record => record[input.name]),
   );
   const holes = inputKind === 'number' ? read.filter(hasHole).length : 0;
+  const isRead =
+    kind === 'pairs' &&
+    inputKind === 'number' &&
+    readInOrder(field.values.map((value, i) => [symbolsIn(value, targetLevel), sizeOf(input.values[i])]));
   const hasAlternatives = kind === 'pairs' && input.type === 'text' && input.distinct < records.length;
   const plan = taskPlan(place, task, {
     ...(hasAlternatives && apart(input.name)),
@@ -114,6 +122,7 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     target: scalar(field.name),
     targets: perStep && 'true',
     unused: unused.length > 0 && `# not used: ${list(unused.map(({ name }) => name))}`,
+    ...isRead,
   });
   const written = targetLevel === undefined ? 'symbols' : `${targetLevel}s`;
   const sort = kind === 'pairs' ? `a sequence of ${written}` : isClass ? `${classes} classes` : 'a number';
@@ -140,6 +149,7 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
         ]
       : []),
     ['because', target.why],
+    ...(isRead ? [['because', READ_IN_ORDER]] : []),
   ].map(([label, text]) => labelled(label, text));
   const inverse = { ...target, field: input };
   const isInvertible = kind === 'pairs' && inputKind !== 'number';
@@ -158,6 +168,11 @@ function inputKindOf({ type }: Field): Task['inputKind'] {
 
 function textOf(value: unknown): string {
   return String(value ?? '').trim();
+}
+
+function symbolsIn(value: unknown, level: Task['targetLevel']): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  return level === 'word' ? textOf(value).split(/\s+/) : [...textOf(value)];
 }
 
 /** True for a list of steps in which a number is missing. */
@@ -320,6 +335,7 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
   labels.delete(IGNORED);
   const classes = labels.size;
   const inputKind = isSymbol ? 'symbol' : 'number';
+  const isRead = kind === 'pairs' && !isSymbol && readInOrder(pairsIn(archive));
   const task = {
     target: 'y',
     targetKind: kind === 'pairs' ? 'sequence' : isClass ? 'class' : 'value',
@@ -340,6 +356,7 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
     test_fraction: !hasTest && !hasGroups && 0.2,
     // the targets may be the symbols that follow
     ...(perStep && { bidirectional: false }),
+    ...isRead,
   });
   const lines = [
     ['sequences', grouped(x.shape[0])],
@@ -352,12 +369,24 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
     ],
     ['test', hasTest ? 'x_test and y_test' : `a fifth of the ${hasGroups ? 'groups' : 'sequences'}`],
     ['because', `y is ${shapeOf(y)}`],
+    ...(isRead ? [['because', READ_IN_ORDER]] : []),
   ].map(([label, text]) => labelled(label, text));
   const others = rest.map(one => ({
     flags: `--as ${one}`,
     what: 'y has sequences with lengths of their own',
   }));
   return { plan, lines, others };
+}
+
+/** The symbols of each target of all splits, and the steps of its input. */
+function* pairsIn(archive: ArrayArchive): Iterable<readonly [symbols: ArrayLike<number>, steps: number]> {
+  for (const split of ['', '_validation', '_test']) {
+    const names = { x: `x${split}`, y: `y${split}`, lengths: `lengths${split}` };
+    const { x, y, lengths } = openArrays(archive, names, new Problems());
+    const [targets, steps] = [y?.loaded(), lengths?.loaded().whole()];
+    for (let index = 0; x && targets && index < x.shape[0]; index++)
+      yield [withoutPadding(targets.row(index)), steps?.[index] ?? x.shape[1]];
+  }
 }
 
 function shapeOf({ shape, integer }: FileArray): string {

@@ -29,7 +29,7 @@ export const ctc = loss({
 });
 
 /** True if `symbols` need more than `steps` steps; equal neighbors need a blank in between. */
-export function isImpossible(symbols: ArrayLike<number>, steps: number): boolean {
+export function isImpossible(symbols: ArrayLike<unknown>, steps: number): boolean {
   let needed = symbols.length;
   for (let i = 1; i < symbols.length; i++) if (symbols[i] === symbols[i - 1]) needed++;
   return needed > steps;

@@ -62,6 +62,14 @@ export function metricsOfTask(task: Task): readonly MeasuredMetric[] {
   return MEASURED.filter(name => kindOf(name).tasks[task]);
 }
 
+/** Metrics that are infinite if a target has probability 0. */
+export const OF_LIKELIHOOD: ReadonlySet<string> = new Set(['loss', 'perplexity', 'bits_per_symbol']);
+
+/** Whether trivial baselines have a metric: a target as the prediction has no probabilities. */
+export function hasTrivial(task: Task, metric: string): boolean {
+  return task !== 'sequences' || !OF_LIKELIHOOD.has(metric);
+}
+
 export function isOfIntervals(name: MeasuredMetric): boolean {
   return kindOf(name).ofIntervals === true;
 }

@@ -28,7 +28,7 @@ export function Alignments({ alignments, place }: AlignmentsProps) {
 }
 
 function HeatMap({ alignment }: { readonly alignment: Alignment }) {
-  const { index, id, steps, input, predicted, weights } = alignment;
+  const { index, id, errors, steps, input, predicted, weights } = alignment;
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
     const context = canvas.current?.getContext('2d');
@@ -44,7 +44,10 @@ function HeatMap({ alignment }: { readonly alignment: Alignment }) {
   const columns = input?.length ?? 1;
   return (
     <figure data-alignment={name}>
-      <figcaption>{name}</figcaption>
+      <figcaption>
+        {name}
+        {errors === null ? '' : `, ${errors}`}
+      </figcaption>
       <Scroll label={`Alignment of ${name}`}>
         <div class={input === null ? 'heat wide' : 'heat'} style={{ '--columns': columns }}>
           {predicted.map((symbol, i) => (
