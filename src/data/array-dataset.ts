@@ -45,7 +45,7 @@ export const ARRAY_KIND = {
   leaks: () => [],
   symbols: null,
   dividesItself: false,
-  expandsPaths: false,
+  fileNames: null,
 } as const;
 
 interface SplitArrays extends SequenceArrays {

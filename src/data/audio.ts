@@ -31,6 +31,7 @@ import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList } from './core/store.js';
 import { badNumber, cellNumber, type NamedColumn } from './csv-columns.js';
+import { TABLE_NAME } from './formats/tables.js';
 import { isWav, MAGIC_BYTES, WavFile } from './formats/wav.js';
 import { allBytes, beginning, inTurn, oneChunk } from './reading/byte-sources.js';
 import {
@@ -43,6 +44,8 @@ import {
 } from './reading/files.js';
 import { memoryBytes } from './reading/ranged-file.js';
 import { symbolsOf } from './vocabulary.js';
+
+const RECORDING_NAME = /\.wave?(?:\.gz)?$/i;
 
 const settings = key.section(
   {
@@ -141,7 +144,7 @@ export const audio: DatasetKind<AudioConfig, typeof settings> = {
   leaks: () => [],
   symbols: null,
   dividesItself: false,
-  expandsPaths: true,
+  fileNames: RECORDING_NAME,
 };
 
 /** Shared by all recordings: the rate, with the file that decided it, and the features. */
@@ -231,10 +234,10 @@ function tableOf(
 
 /** Reads the recordings of `path`. */
 async function readRecordings(path: string, config: AudioConfig, common: Common): Promise<SequenceTable> {
-  const files = await inputFiles(path);
   const problems = new Problems(true);
   const sources: DataFile[] = [];
   const table = tableOf(config, 'train', columnsOf(config));
+  const files = await inputFiles(path, table ? TABLE_NAME : RECORDING_NAME);
   const recordings = table ? [] : fileRecordings(files, patternOf(config), problems);
   for (const file of table ? files : []) {
     const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);

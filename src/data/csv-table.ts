@@ -55,7 +55,13 @@ import {
 } from './feature-columns.js';
 import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
-import { type RowPlace, readTable, type TableHandlers, type TableRecord } from './formats/tables.js';
+import {
+  type RowPlace,
+  readTable,
+  TABLE_NAME,
+  type TableHandlers,
+  type TableRecord,
+} from './formats/tables.js';
 import { type ByteSource, oneChunk, placeNames } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
 import { emptyStep, Resampler, tooManySteps, wrongInterval } from './resampling.js';
@@ -585,7 +591,7 @@ export type TrainingTable = Awaited<ReturnType<typeof readTrainingTable>>;
 
 /** Reads the files that `path` matches, as one table. */
 export async function readTrainingTable(path: string, columns: Omit<TableColumns, 'purpose'>) {
-  const files = await inputFiles(path);
+  const files = await inputFiles(path, TABLE_NAME);
   const reader = new TableReader({ ...columns, purpose: 'train' }, files, true);
   const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
   for (const file of files) {

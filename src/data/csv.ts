@@ -48,7 +48,7 @@ import {
   staticNumbers,
   staticsOf,
 } from './feature-columns.js';
-import { rowName } from './formats/tables.js';
+import { rowName, TABLE_NAME } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
 
@@ -203,7 +203,7 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
     orNumbers: 'columns of numbers with `input_kind: number`',
   },
   dividesItself: false,
-  expandsPaths: true,
+  fileNames: TABLE_NAME,
 };
 
 /** Opens the dataset. */

@@ -60,6 +60,7 @@ import {
   type Window,
   windowsOf,
 } from './forecast-windows.js';
+import { TABLE_NAME } from './formats/tables.js';
 
 const settings = key.section(
   {
@@ -200,7 +201,7 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   leaks,
   symbols: null,
   dividesItself: true,
-  expandsPaths: true,
+  fileNames: TABLE_NAME,
 };
 
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {

@@ -116,16 +116,16 @@ export async function newSequenceFiles(
   paths: readonly string[],
   hasTargets = false,
 ): Promise<readonly InputSource[]> {
-  const expands = kindOf(config).expandsPaths;
+  const { fileNames } = kindOf(config);
   const [most, allowed] = hasTargets
     ? [MAX_ARRAY_FILES, 'an archive, or the files of x, y and lengths']
     : [1, 'one file'];
-  if (!expands && paths.length > most) {
+  if (!fileNames && paths.length > most) {
     throw usageError('data/several-files', `an input of \`dataset.kind: ${config.kind}\` is ${allowed}`, {
       file: paths[most],
     });
   }
-  const files = expands ? await distinctFiles(await inputFiles(paths)) : paths;
+  const files = fileNames ? await distinctFiles(await inputFiles(paths, fileNames)) : paths;
   // a wrong name is an error before any prediction
   const first = await fileBytes(files[0]);
   return files.map((name, i) => ({ name, open: async () => (i === 0 ? first : fileBytes(name)) }));

@@ -59,6 +59,8 @@ import { RangedFile, readPieces } from './reading/ranged-file.js';
 import { staticReader } from './static-fields.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
 
+const RECORDS_NAME = /\.(?:jsonl|ndjson)(?:\.gz)?$/i;
+
 const settings = key.section(
   {
     kind: keys.kind('jsonl', 'JSON Lines.'),
@@ -150,13 +152,15 @@ export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
   leaks,
   symbols: null,
   dividesItself: false,
-  expandsPaths: true,
+  fileNames: RECORDS_NAME,
 };
 
 /** Opens the dataset. The null of a step is ignored. */
 async function open(config: JsonlConfig, context: DatasetContext): Promise<Dataset> {
   const { path, validation_path, test_path } = config;
-  const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
+  const files = await Promise.all(
+    [path, validation_path ?? [], test_path ?? []].map(paths => inputFiles(paths, RECORDS_NAME)),
+  );
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
   return openRecords(config, context, (of, common) => readJsonlTable(of, config, common, isOnDisk));
 }
@@ -403,7 +407,7 @@ async function readJsonlTable(
   common: Common,
   isOnDisk: boolean,
 ): Promise<SequenceTable> {
-  const files = await inputFiles(path);
+  const files = await inputFiles(path, RECORDS_NAME);
   const reader = new TableReader(files, config, common);
   const { problems } = reader;
   const sources: DataFile[] = [];

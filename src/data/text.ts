@@ -27,7 +27,7 @@ import { configError } from './core/problems.js';
 import { type HeldOutConfig, heldCount } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { type SequenceStore, storedSplit, TextCodes } from './core/store.js';
-import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
+import { ANY_NAME, inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import {
   codesIn,
   countSymbols,
@@ -103,7 +103,7 @@ export const text: DatasetKind<TextConfig, typeof settings> = {
   leaks: () => [],
   symbols: null,
   dividesItself: true,
-  expandsPaths: true,
+  fileNames: ANY_NAME,
 };
 
 async function open(
@@ -113,7 +113,9 @@ async function open(
   const { level, sequence_length: steps } = config;
   const codes = new TextCodes();
   const { path, validation_path, test_path } = config;
-  const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
+  const files = await Promise.all(
+    [path, validation_path ?? [], test_path ?? []].map(paths => inputFiles(paths)),
+  );
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
   const reader = new PieceReader(level, codes);
   const read = async (of: readonly string[]): Promise<SymbolStream> => {

@@ -1,5 +1,5 @@
 /** `init`: its configs are valid and describe the table. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
@@ -973,4 +973,103 @@ t.test('a table of labels beside the recordings is told apart', async t => {
       stdout: /^note +file names files in recs, which are not read: a label/m,
     });
   }
+});
+
+/** Recordings in two classes without labels, and a table of these. */
+const UNLABELLED = [
+  {
+    title: 'beside a folder',
+    from: 'runs',
+    labels: 'labels.csv',
+    name: (i: number) => `r${i}`,
+    says: /^runs: the target seems to be in another table: kind of labels\.csv, whose column id names these files\n/,
+    python: /\n {4}files = sorted\(pathlib\.Path\("runs"\)\.glob\("\*\.csv"\)\)\n/,
+  },
+  {
+    title: 'in their folder, by whole names',
+    from: 'runs',
+    labels: 'runs/labels.csv',
+    name: (i: number) => `r${i}.csv`,
+    says: /^runs: .* kind of runs\/labels\.csv, /,
+    python: /glob\("\*\.csv"\) if f\.name != "labels\.csv"\)\n.*assign\(\*\*\{"id": f\.name\}\)/,
+  },
+  {
+    title: 'by paths',
+    from: 'runs',
+    labels: 'labels.csv',
+    name: (i: number) => `runs/r${i}`,
+    says: /^runs: .* names these files\n/,
+    python: /assign\(\*\*\{"id": "runs\/" \+ f\.stem\}\)/,
+  },
+  {
+    title: 'of a table',
+    from: 'runs.csv',
+    labels: 'labels.csv',
+    name: (i: number) => `r${i}`,
+    says: /^runs\.csv: .* kind of labels\.csv, whose column id has the values of recording\n/,
+    python: /rows\.merge\(labels, left_on="recording", right_on="id"\)\.to_csv\("runs-labelled\.csv"/,
+  },
+] as const;
+
+for (const { title, from, labels, name, says, python } of UNLABELLED)
+  t.test(`labels in another table are no guess: ${title}`, async t => {
+    const steps = (i: number) => Array.from({ length: 4 }, (_, k) => `${k},${Math.sin(i + k)},${i * k}`);
+    const all = Array.from({ length: 20 }, (_, i) => steps(i));
+    const cwd = work.folder();
+    mkdirSync(join(cwd, 'runs'));
+    for (const [i, rows] of all.entries())
+      writeFileSync(join(cwd, 'runs', `r${i}.csv`), `t,x,z\n${rows.join('\n')}\n`);
+    const joined = all.flatMap((rows, i) => rows.map(row => `r${i},${row}`));
+    writeFileSync(join(cwd, 'runs.csv'), `recording,t,x,z\n${joined.join('\n')}\n`);
+    writeFileSync(
+      join(cwd, labels),
+      table('id,age,kind', 20, i => `${name(i)},${i % 7},${i % 2 ? 'a' : 'b'}`),
+    );
+    const init = (...options: string[]) => cellrun(cwd, 'init', '--from', from, '--force', ...options);
+    const refused = await init();
+    t.match(refused, { code: 2, stdout: '', stderr: says });
+    t.match(refused.stderr, python);
+    t.match(refused.stderr, /\nThen: .* init --from runs-labelled\.csv --group \w+ --target kind\n$/);
+    if (!labels.startsWith('runs/'))
+      t.match(await init('--target', 'x'), { code: 0, stdout: /^target +x \(a number at every step\)$/m });
+    rmSync(join(cwd, labels));
+    t.match(await init(), { code: 0, stdout: /^target +z /m });
+  });
+
+t.test('a folder may have a README, but no table with other columns', async t => {
+  const cwd = work.folder();
+  mkdirSync(join(cwd, 'runs'));
+  for (let i = 0; i < 20; i++)
+    writeFileSync(
+      join(cwd, 'runs', `r${i}.csv`),
+      table('x,label', 5, k => `${Math.sin(i + k)},${i % 2}`),
+    );
+  for (const name of ['README.md', 'LICENSE']) writeFileSync(join(cwd, 'runs', name), 'words\n');
+  const init = () => cellrun(cwd, 'init', '--from', 'runs', '--force');
+  t.match(await init(), { code: 0, stdout: /^not used +LICENSE, README\.md: no ending of tables$/m });
+  t.match(await cellrun(cwd, 'validate', 'runs.cellrun.yaml'), { code: 0 });
+  writeFileSync(join(cwd, 'runs', 'other.csv'), 'a,b\n1,2\n');
+  t.match(await init(), {
+    code: 5,
+    stderr: /^runs\/other\.csv: this file has other columns than the other files of its folder\n/,
+  });
+});
+
+t.test('of nested subjects, the outermost is kept in one split', async t => {
+  /** Three patients of each site, three visits of each patient, three steps of each visit. */
+  const row = (i: number) => {
+    const [patient, visit] = [Math.floor(i / 9), Math.floor(i / 3)];
+    const names = `c${Math.floor(patient / 3)},p${patient},v${visit}`;
+    return `${names},${i % 3},${Math.sin(i)},${visit % 2 ? 'up' : 'down'}`;
+  };
+  const plan = async (sites: number) => {
+    const file = work.file('visits.csv', table('site,patient,visit,t,x,label', sites * 27, row));
+    return cellrun(dirname(file), 'init', '--from', 'visits.csv', '--force');
+  };
+  t.match(await plan(8), {
+    code: 0,
+    stdout:
+      /^splits +no site is in two of them[\s\S]*^because .*; each patient has one site, which is kept in one split/m,
+  });
+  t.match(await plan(4), { code: 0, stdout: /^splits +no patient is in two of them/m });
 });

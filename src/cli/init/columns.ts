@@ -1,6 +1,4 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
-import { readdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers } from '../../data/core/statistics.js';
 import {
@@ -19,6 +17,7 @@ import {
   type RowPlace,
   readTable,
   rowName,
+  TABLE_NAME,
   type TableHandlers,
 } from '../../data/formats/tables.js';
 import { oneChunk } from '../../data/reading/byte-sources.js';
@@ -42,8 +41,11 @@ export interface Columns {
   readonly delimiter: Delimiter;
   /** Given to the columns of a table without a line of names. */
   readonly columnNames: readonly string[] | undefined;
+  readonly format: string;
   /** If the table is a folder: the name of the file of each row. */
   readonly files: Column | undefined;
+  /** The only file of a folder whose columns are not those of all others. */
+  readonly odd: FileColumns | undefined;
 }
 
 interface Sources {
@@ -54,19 +56,20 @@ interface Sources {
 }
 
 export async function readColumns(path: string, { dateForm, others }: Sources): Promise<Columns> {
-  const files = await inputFiles(path);
-  const tables: FileColumns[] = [];
-  for (const file of files) tables.push(await readFile(file, tables[0]?.columnNames));
+  const all: FileColumns[] = [];
+  for (const file of await inputFiles(path, TABLE_NAME)) all.push(await readFile(file, all[0]?.columnNames));
+  const odd = oddOne(all);
+  const tables = all.filter(one => one !== odd);
+  const files = tables.map(one => one.path);
   const [first] = tables;
   const beside: FileColumns[] = [];
   for (const file of others) beside.push(await readFile(file, first.columnNames));
-  const header = first.names.join(', ');
-  const other = tables.findIndex(({ names }) => names.join(', ') !== header);
-  if (other >= 0)
+  const other = tables.find(one => headerOf(one) !== headerOf(first));
+  if (other)
     throw damagedError('init/folder', 'the files of this folder have different columns', {
-      file: files[other],
-      expected: `${header}, as in ${files[0]}`,
-      got: tables[other].names.join(', '),
+      file: other.path,
+      expected: `${headerOf(first)}, as in ${first.path}`,
+      got: headerOf(other),
     });
   const wanted = columnsOf(first);
   const columns = first.names.flatMap((name, i) => {
@@ -90,6 +93,8 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
     columns,
     delimiter: first.delimiter,
     columnNames: first.columnNames,
+    format: first.format,
+    odd,
     files:
       files.length > 1
         ? columnOf('file', fileOfRow, { places: tables.flatMap(table => table.places) })
@@ -97,12 +102,24 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
   };
 }
 
-interface FileColumns extends Pick<Columns, 'delimiter' | 'columnNames'> {
+function headerOf({ names }: FileColumns): string {
+  return names.join(', ');
+}
+
+/** The only one of at least three tables that has other columns. */
+function oddOne(tables: readonly FileColumns[]): FileColumns | undefined {
+  const headers = countsOf(tables.map(headerOf));
+  const odd = tables.filter(one => headers.get(headerOf(one)) === 1);
+  return headers.size === 2 && odd.length === 1 && tables.length > 2 ? odd[0] : undefined;
+}
+
+/** A file of a table, with its cells as text. */
+export interface FileColumns extends Pick<Columns, 'delimiter' | 'columnNames' | 'format'> {
+  readonly path: string;
   readonly names: readonly string[];
   readonly cells: readonly (readonly string[])[];
   readonly unreadable: readonly (string | undefined)[];
   readonly places: readonly RowPlace[];
-  readonly format: string;
 }
 
 /** The columns that a model may read or predict: of a treebank, words and tags. */
@@ -113,7 +130,7 @@ function columnsOf({ names, cells, format }: FileColumns): readonly string[] {
 }
 
 /** @param columnNames of a table without a line of names */
-async function readFile(path: string, columnNames?: readonly string[]): Promise<FileColumns> {
+export async function readFile(path: string, columnNames?: readonly string[]): Promise<FileColumns> {
   const { bytes } = await readContent(path);
   const format = isParquet(bytes) ? 'parquet' : formatNamed(path);
   const delimiter = format === 'csv' ? guessDelimiter(bytes) : ',';
@@ -157,7 +174,7 @@ async function readFile(path: string, columnNames?: readonly string[]): Promise<
     if (comma >= 0 && 2 * numbers.length > column.length)
       throw damagedErrors([badNumber(column[comma], { ...places[comma], columnName: names[i] })]);
   }
-  return { names, cells, unreadable, places, delimiter, columnNames, format };
+  return { path, names, cells, unreadable, places, delimiter, columnNames, format };
 }
 
 /** Maximum number of different words in texts of few symbols, such as sounds. */
@@ -289,6 +306,12 @@ export function isWhole({ cells, isValue }: Column): boolean {
   return cells.every(cell => !isValue(cell) || Number.isInteger(Number(cell)));
 }
 
+export function countsOf(values: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
+
 export function columnNamed<C extends { readonly name: string }>(
   role: string,
   name: string | undefined,
@@ -303,33 +326,4 @@ export function columnNamed<C extends { readonly name: string }>(
     expected: names.join(', '),
     suggestion: nearest(name, names),
   });
-}
-
-/** Says which column has names of files beside a table, with or without folder and ending. */
-export function filesNamedIn(columns: readonly Column[], path: string): string | undefined {
-  const beside = readdirSync(dirname(path), { withFileTypes: true });
-  const folders = beside.flatMap(one => (one.isDirectory() && !one.name.startsWith('.') ? [one.name] : []));
-  const own = beside.flatMap(one => (one.isFile() && one.name !== basename(path) ? [one.name] : []));
-  const words = columns.filter(({ isNumber, isTime, distinct }) => !isNumber && !isTime && distinct > 1);
-  for (const folder of words.length > 0 ? ['', ...folders] : []) {
-    const files = folder === '' ? own : namesIn(join(dirname(path), folder));
-    const names = new Set(
-      files
-        .flatMap(file => [file, file.replace(/(\.\w+)(\.gz)?$/, '')])
-        .flatMap(file => [file, `${folder}/${file}`]),
-    );
-    const found = words.find(({ cells, isValue }) => cells.every(cell => names.has(cell) || !isValue(cell)));
-    if (found)
-      return `${found.name} names files${folder && ` in ${folder}`}, which are not read: a label of recordings has to be a column of them, or a part of the names of WAV files. Merge the tables on ${found.name}, which is then the --group`;
-  }
-  return undefined;
-}
-
-/** Empty for a folder that cannot be read. */
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

@@ -2,7 +2,7 @@
 import { monthOf } from '../../data/formats/dates.js';
 import { usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { type Column, type Columns, columnNamed, isWhole, keysOf } from './columns.js';
+import { type Column, type Columns, columnNamed, countsOf, isWhole, keysOf } from './columns.js';
 
 export interface NamedColumns {
   readonly target?: string | undefined;
@@ -213,12 +213,6 @@ export function contradictionsIn(rows: Layout['rows'], group: Column, column: Co
   const [value, odd] = [first, other].map(row => `${JSON.stringify(cells[row])} in ${nameOf(row)}`);
   const more = changing.length > 1 ? `, and ${counted(changing.length - 1, 'other')}` : '';
   return `${name} is the same in all rows of each ${group.name} except ${group.cells[first]} (${value}, ${odd})${more}`;
-}
-
-export function countsOf(values: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return counts;
 }
 
 /** A column with fewer gaps may group or order the rows, and the gaps are a mistake. */

@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { isImpossible } from '../../math/losses/ctc.js';
 import { packageRoot } from '../../util/root.js';
-import { type Column, keysOf } from './columns.js';
-import { countsOf, type Layout } from './layout.js';
+import { type Column, countsOf, keysOf } from './columns.js';
+import type { Layout } from './layout.js';
 import {
   endingsOf,
   holesOf,

@@ -7,10 +7,9 @@ import { isMissing } from '../../data/csv-columns.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { type Column, type Columns, columnNamed, isWhole } from './columns.js';
+import { type Column, type Columns, columnNamed, countsOf, isWhole } from './columns.js';
 import {
   contradictionsIn,
-  countsOf,
   isConstantWithin,
   isTarget,
   type Layout,
@@ -77,6 +76,11 @@ const MIN_SEQUENCES = 5;
 const MEASURE =
   /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i;
 
+/** True for a usual name of what is forecast. */
+export function isForecast(name: string): boolean {
+  return MEASURE.test(name);
+}
+
 /** The best reading of a table, and the others, best first. */
 export function readingsOf(table: Columns, choice: Choice, path: string): readonly Reading[] {
   const layout = layoutOf(table, choice, path);
@@ -128,7 +132,12 @@ function candidatesFor(
   const named = subjects.find(isNamed);
   const isSubjects = named !== undefined && (target === named || isFactOf(named, target));
   // whole classes in one split cannot be learned
-  const subject = subjects.find(one => one !== target && !(isClass && isFactOf(target, one)));
+  const possible = subjects.filter(one => one !== target && !(isClass && isFactOf(target, one)));
+  const subject = coarsest(possible);
+  const nested =
+    subject && subject !== possible[0]
+      ? [`each ${possible[0].name} has one ${subject.name}, which is kept in one split`]
+      : [];
   const last = columns.at(-1);
   const hints: readonly (readonly [is: boolean, score: number, why: string])[] = [
     [isTarget(name), 3, `${name} is a usual name of a target`],
@@ -156,13 +165,12 @@ function candidatesFor(
       target,
       isClass: isClass && kind !== 'pairs',
       score,
-      why,
       obstacle,
       ...(kind === 'series'
-        ? untilLast(layout, target)
+        ? { why, ...untilLast(layout, target) }
         : isSequence(kind)
-          ? { layout, subject }
-          : { layout: alone(layout) }),
+          ? { why: [...why, ...nested], layout, subject }
+          : { why, layout: alone(layout) }),
     });
   const bad = badTarget(target);
   const unplaced = gapsIn(layout);
@@ -178,7 +186,7 @@ function candidatesFor(
     }
   }
   if (order && isNumber && !isConstant && distinct > 1) {
-    const isUsual = MEASURE.test(name);
+    const isUsual = isForecast(name);
     const named = isUsual ? [`${name} is a usual name of what is forecast`] : [];
     const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
     const { shortest } = untilLast(layout, target).layout;
@@ -201,6 +209,17 @@ function candidatesFor(
     add('pairs', (isUnlikely ? -2 : 2) + usual, [...reasons, different]);
   }
   return found;
+}
+
+/**
+ * The first subject, or one around it, such as the site of patients: sequences of a site are alike,
+ * too.
+ */
+function coarsest([first, ...others]: readonly Column[]): Column | undefined {
+  return others.reduce(
+    (inner, one) => (one.distinct < inner.distinct && isFactOf(inner, one) ? one : inner),
+    first,
+  );
 }
 
 /** True for texts that are too many for classes. */

@@ -1,6 +1,6 @@
 /** Who or what was recorded: a column whose equal values keep sequences in one split. */
-import { type Column, isWhole } from './columns.js';
-import { contradictionsIn, countsOf, isConstantWithin, isGappy, type Layout, USUAL } from './layout.js';
+import { type Column, countsOf, isWhole } from './columns.js';
+import { contradictionsIn, isConstantWithin, isGappy, type Layout, USUAL } from './layout.js';
 
 /** Fewer cannot be divided into training, validation and test. */
 export const MIN_SUBJECTS = 5;

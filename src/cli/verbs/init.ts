@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { escapePath } from 'tinyglobby';
 import { DATE_FORMAT } from '../../data/formats/dates.js';
-import { readContent } from '../../data/reading/files.js';
+import { TABLE_NAME } from '../../data/formats/tables.js';
+import { inputFiles, readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { optionalFile, packageRoot } from '../../util/root.js';
@@ -11,7 +12,8 @@ import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
-import { filesNamedIn, readColumns } from '../init/columns.js';
+import { filesNamedIn, refuseLabelsApart } from '../init/beside.js';
+import { readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
@@ -156,7 +158,7 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     const found = await recordingsPlan(recordings, globOf(recordings.folder), choice);
     return withSplits(found, recordings.splits, globOf);
   }
-  if (!isFolder && !/\.([ctp]sv|parquet|conllu|ts)(\.gz)?$/i.test(data)) {
+  if (!isFolder && !TABLE_NAME.test(data)) {
     throw usageError(
       'init/format',
       'a config can be written for tables, records, arrays, texts and folders of recordings',
@@ -173,10 +175,9 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
       expected: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
       got: dateFormat,
     });
-  const table = await readColumns(data, {
-    dateForm: dateFormat,
-    others: others.map(({ file }) => file),
-  });
+  const otherFiles = others.map(({ file }) => file);
+  const table = await readColumns(data, { dateForm: dateFormat, others: otherFiles });
+  await refuseLabelsApart({ path: data, table, others: otherFiles }, choice);
   const readings = readingsOf(table, choice, data);
   const [{ kind, target: predicted }] = readings;
   const planOf = kind === 'series' ? forecastPlan : sequencePlan;
@@ -187,11 +188,25 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
   const header = table.columnNames
     ? [labelled('header', `none: the columns are called ${table.columnNames.slice(0, 3).join(', ')}, …`)]
     : [];
-  const named = isFolder ? undefined : filesNamedIn(table.columns, data);
+  const unnamed = table.columns.filter(one => one !== readings[0].layout.group);
+  const named = isFolder ? undefined : filesNamedIn(unnamed, data);
   const files = named === undefined ? [] : [labelled('note', named)];
-  const lines = [...unlabelled, ...header, ...described(readings[0]), ...files];
+  const lines = [
+    ...(await filesLeftOut(data)),
+    ...unlabelled,
+    ...header,
+    ...described(readings[0]),
+    ...files,
+  ];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
   return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
+}
+
+/** Names the files of a folder that are no tables. */
+async function filesLeftOut(data: string): Promise<string[]> {
+  const tables = await inputFiles(data, TABLE_NAME);
+  const left = (await inputFiles(data)).filter(file => !tables.includes(file)).map(file => basename(file));
+  return left.length === 0 ? [] : [labelled('not used', `${left.join(', ')}: no ending of tables`)];
 }
 
 /** @param options that say nothing about these data */

@@ -526,6 +526,9 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
    * itself, since the data must be divided before they become sequences.
    */
   readonly dividesItself: boolean;
-  /** True if each path may be a folder or a pattern, which `inputFiles` expands. */
-  readonly expandsPaths: boolean;
+  /**
+   * If each path may be a folder or a pattern, which `inputFiles` expands: the usual names of the
+   * files of a folder. Otherwise null.
+   */
+  readonly fileNames: RegExp | null;
 }

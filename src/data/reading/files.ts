@@ -52,23 +52,31 @@ export const MAX_SYMBOLS = 2 ** 20;
  * Returns the files of `paths`, in the order of the paths. The files of a folder (without
  * subfolders and hidden files) and the matches of a pattern such as `data/*.txt` are sorted by
  * UTF-16 code units.
+ * @param usual the names of data files: if a folder has any, its other files are left out
  */
-export async function inputFiles(paths: string | readonly string[]): Promise<readonly string[]> {
-  const lists = await Promise.all([paths].flat().map(filesOf));
+export async function inputFiles(
+  paths: string | readonly string[],
+  usual: RegExp = ANY_NAME,
+): Promise<readonly string[]> {
+  const lists = await Promise.all([paths].flat().map(path => filesOf(path, usual)));
   return lists.flat();
 }
 
-async function filesOf(path: string): Promise<readonly string[]> {
+/** For kinds of data whose files have any name. */
+export const ANY_NAME = /(?:)/;
+
+async function filesOf(path: string, usual: RegExp): Promise<readonly string[]> {
   const info = await stat(path).catch(() => undefined);
   if (info?.isDirectory()) {
     const entries = await readdir(path, { withFileTypes: true });
     const names = entries.flatMap(entry =>
       entry.isDirectory() || entry.name.startsWith('.') ? [] : [entry.name],
     );
+    const data = names.filter(name => usual.test(name));
     return some(
       path,
       'the directory has no files',
-      names.sort().map(name => join(path, name)),
+      (data.length > 0 ? data : names).sort().map(name => join(path, name)),
     );
   }
   // an existing path is not a pattern; the reader reports a missing file

@@ -1,0 +1,218 @@
+/** Tables that say what recordings are, which are in files or in a table of their own. */
+import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join, relative } from 'node:path';
+import type { Delimiter } from '../../data/formats/tables.js';
+import { TABLE_NAME } from '../../data/formats/tables.js';
+import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { programName, quoted } from '../command/command-line.js';
+import { HintedError } from '../terminal/diagnostics.js';
+import { type Column, type Columns, type FileColumns, readFile } from './columns.js';
+import { isTarget, layoutOf, USUAL } from './layout.js';
+import { type Choice, isForecast } from './readings.js';
+
+/** Larger tables, and further ones, are not looked at. */
+const MAX_LABELS_BYTES = 2 ** 22;
+const MAX_TABLES = 50;
+
+/** How a table may name a recording, and the same in Python. */
+interface Naming {
+  readonly names: ReadonlySet<string>;
+  readonly python: string;
+}
+
+/** A table with a row for each recording. */
+interface LabelTable extends FileColumns {
+  /** The column that names the recordings. */
+  readonly key: string;
+  readonly naming: Naming;
+  readonly label: string;
+}
+
+interface Recordings {
+  /** A folder of tables, or a table. */
+  readonly path: string;
+  readonly table: Columns;
+  /** Files of other splits. */
+  readonly others: readonly string[];
+}
+
+/**
+ * Refuses recordings whose labels are in another table, unless they have a target of their own: a
+ * model of one of their features would be useless.
+ */
+export async function refuseLabelsApart(recordings: Recordings, choice: Choice): Promise<void> {
+  const { path, table, others } = recordings;
+  const { columns, odd } = table;
+  const { group, order } = layoutOf(table, choice, path);
+  const isTold = choice.target !== undefined || choice.as === 'series';
+  const hasTarget = columns.some(({ name }) => isTarget(name) || (order?.isDate && isForecast(name)));
+  if (!isTold && !hasTarget) {
+    const own = group ?? columns.find(({ name, cells }) => USUAL.group.test(name) && isUnique(cells));
+    const namings = table.files ? namingsOf(path, table.files) : own ? [namingOf(own)] : [];
+    const known = new Set(columns.map(({ name }) => name));
+    for (const one of odd ? [odd] : namings.length > 0 ? await tablesBeside(path, others) : []) {
+      const labels = labelsIn(one, namings, known);
+      if (labels) throw apart(recordings, labels, own);
+    }
+  }
+  if (odd)
+    throw damagedError('init/folder', 'this file has other columns than the other files of its folder', {
+      file: odd.path,
+      expected: table.columns.map(({ name }) => name).join(', '),
+      got: odd.names.join(', '),
+    });
+}
+
+/** With and without folder and ending. */
+function namingsOf(path: string, { cells }: Column): Naming[] {
+  const folder = `${basename(path)}/`;
+  const files = [...new Set(cells)];
+  const stems = files.map(file => file.slice(0, file.length - extname(file).length));
+  return [
+    { names: new Set(stems), python: 'f.stem' },
+    { names: new Set(files), python: 'f.name' },
+    { names: new Set(files.map(file => folder + file)), python: `${JSON.stringify(folder)} + f.name` },
+    { names: new Set(stems.map(stem => folder + stem)), python: `${JSON.stringify(folder)} + f.stem` },
+  ];
+}
+
+function namingOf({ name, cells, isValue }: Column): Naming {
+  return { names: new Set(cells.filter(isValue)), python: JSON.stringify(name) };
+}
+
+function isUnique(cells: readonly string[]): boolean {
+  return new Set(cells).size === cells.length;
+}
+
+/** The small tables in the folder of `path`. */
+async function tablesBeside(path: string, others: readonly string[]): Promise<FileColumns[]> {
+  const folder = dirname(path);
+  const files = readdirSync(folder)
+    .filter(name => TABLE_NAME.test(name))
+    .map(name => join(folder, name))
+    .filter(file => relative(file, path) !== '' && !others.some(other => relative(file, other) === ''))
+    .filter(file => {
+      const info = statSync(file, { throwIfNoEntry: false });
+      return info?.isFile() && info.size <= MAX_LABELS_BYTES;
+    });
+  const tables: FileColumns[] = [];
+  for (const file of files.slice(0, MAX_TABLES))
+    try {
+      tables.push(await readFile(file));
+    } catch (error) {
+      // what is no table has no labels
+      if (!(error instanceof UserError)) throw error;
+    }
+  return tables;
+}
+
+/** @param known columns that the recordings have themselves */
+function labelsIn(
+  table: FileColumns,
+  namings: readonly Naming[],
+  known: ReadonlySet<string>,
+): LabelTable | undefined {
+  const { names, cells, format, columnNames } = table;
+  if (columnNames || (format !== 'csv' && format !== 'parquet')) return undefined;
+  for (const [i, key] of names.entries()) {
+    const naming = namings.find(({ names }) => {
+      const found = cells[i].filter(cell => names.has(cell)).length;
+      return isUnique(cells[i]) && 2 * found >= Math.max(names.size, cells[i].length);
+    });
+    const labels = names.filter((name, k) => k !== i && !known.has(name) && new Set(cells[k]).size > 1);
+    const label = labels.find(isTarget) ?? labels.at(-1);
+    if (naming && label !== undefined) return { ...table, key, naming, label };
+  }
+  return undefined;
+}
+
+function apart({ path, table }: Recordings, labels: LabelTable, own: Column | undefined): HintedError {
+  const { key, label, naming } = labels;
+  const file = relative('', labels.path);
+  const target = table.columns.findLast(one => one.isNumber && one !== own)?.name ?? 'COLUMN';
+  const named = table.files ? 'names these files' : `has the values of ${own?.name}`;
+  const error = usageError(
+    'init/labels',
+    `the target seems to be in another table: ${label} of ${file}, whose column ${key} ${named}`,
+    {
+      file: path,
+      expected: `one table of both, or --target ${quoted(target)} or the like to predict a column of this one`,
+    },
+  );
+  const merged = `${path.replace(/[\\/]+$/, '').replace(TABLE_NAME, '')}-labelled.csv`;
+  const python = JSON.stringify;
+  const rows = table.files
+    ? [
+        `files = ${globbed(path, table, labels)}`,
+        `rows = pd.concat(${reading('f', table)}.assign(**{${python(key)}: ${naming.python}}) for f in files)`,
+      ]
+    : [`rows = ${reading(python(path), table, own?.name)}`];
+  const on =
+    table.files || own?.name === key
+      ? `on=${python(key)}`
+      : `left_on=${naming.python}, right_on=${python(key)}`;
+  const group = table.files ? key : own?.name;
+  const next = [
+    ...[programName(process.argv, process.env), 'init', '--from', quoted(merged)],
+    ...(group === undefined ? [] : ['--group', quoted(group)]),
+    ...['--target', quoted(label)],
+  ];
+  const script = [
+    `import pandas as pd${table.files ? ', pathlib' : ''}`,
+    ...rows,
+    `labels = ${reading(python(file), labels, key)}`,
+    `rows.merge(labels, ${on}).to_csv(${python(merged)}, index=False)`,
+  ];
+  const lines = script.map(line => `    ${line}\n`).join('');
+  return new HintedError(
+    error,
+    `\nMerge the tables, for example in Python:\n\n${lines}\nThen: ${next.join(' ')}\n`,
+  );
+}
+
+function globbed(path: string, { odd }: Columns, { path: labels }: LabelTable): string {
+  const files = `pathlib.Path(${JSON.stringify(path)}).glob("*${extname(labels)}")`;
+  const chosen = odd ? `f for f in ${files} if f.name != ${JSON.stringify(basename(labels))}` : files;
+  return `sorted(${chosen})`;
+}
+
+/** @param key a column whose values stay text */
+function reading(
+  file: string,
+  { delimiter, format }: { readonly delimiter: Delimiter; readonly format: string },
+  key?: string,
+): string {
+  if (format === 'parquet') return `pd.read_parquet(${file})`;
+  const separated = delimiter === ',' ? '' : `, sep=${JSON.stringify(delimiter)}`;
+  const typed = key === undefined ? '' : `, dtype={${JSON.stringify(key)}: str}`;
+  return `pd.read_csv(${file}${separated}${typed})`;
+}
+
+/** Says which column has names of files beside a table, with or without folder and ending. */
+export function filesNamedIn(columns: readonly Column[], path: string): string | undefined {
+  const beside = readdirSync(dirname(path), { withFileTypes: true });
+  const folders = beside.flatMap(one => (one.isDirectory() && !one.name.startsWith('.') ? [one.name] : []));
+  const own = beside.flatMap(one => (one.isFile() && one.name !== basename(path) ? [one.name] : []));
+  const words = columns.filter(({ isNumber, isTime, distinct }) => !isNumber && !isTime && distinct > 1);
+  for (const folder of words.length > 0 ? ['', ...folders] : []) {
+    const files = folder === '' ? own : namesIn(join(dirname(path), folder));
+    const names = new Set(
+      files
+        .flatMap(file => [file, file.replace(/(\.\w+)(\.gz)?$/, '')])
+        .flatMap(file => [file, `${folder}/${file}`]),
+    );
+    const found = words.find(({ cells, isValue }) => cells.every(cell => names.has(cell) || !isValue(cell)));
+    if (found)
+      return `${found.name} names files${folder && ` in ${folder}`}, which are not read: a label of recordings has to be a column of them, or a part of the names of WAV files. Merge the tables on ${found.name}, which is then the --group`;
+  }
+  return undefined;
+}
+
+/** Empty for a folder that cannot be read. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
