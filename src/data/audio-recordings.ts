@@ -1,5 +1,7 @@
 /** The recordings of a dataset: what the names of their files or a table say about them. */
+import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
+import { isDynamicPattern } from 'tinyglobby';
 import type { Diagnostic } from '../util/errors.js';
 import type { Purpose } from './core/dataset.js';
 import type { Problems } from './core/problems.js';
@@ -19,6 +21,14 @@ export interface Recording {
   readonly start?: number | undefined;
   readonly end?: number | undefined;
   valueOf(column: string): string | undefined;
+}
+
+/** The folder that the names of recordings begin at. */
+export function folderOf(path: string): string {
+  const parts = path.split('/');
+  const dynamic = parts.findIndex(part => isDynamicPattern(part));
+  if (dynamic >= 0 && !existsSync(path)) return parts.slice(0, dynamic).join('/') || '.';
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
 }
 
 /** Fields in braces, with text between them. */

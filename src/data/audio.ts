@@ -1,10 +1,13 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { relative, sep } from 'node:path';
+import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { FeatureForm, FeatureStream, featureSettings } from './audio/features.js';
 import { RateConverter } from './audio/rate.js';
+import { rangeOf } from './audio/sounds.js';
 import {
   fileRecordings,
+  folderOf,
   NAME_PATTERN,
   NamePattern,
   type Recording,
@@ -263,6 +266,7 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
   };
   const labelled = recordings.filter(one => one.valueOf(config.target) !== '');
   const read = new Set<string>();
+  const folder = folderOf(path);
   let latest: SourceFile | undefined;
   for (const recording of labelled) {
     // parts of a recording usually follow one another
@@ -292,6 +296,11 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
     idOf: index => labelled[index].id,
     valueIn: (column, index) => labelled[index].valueOf(column),
     startOf: undefined,
+    recording(index) {
+      const { file, start, end } = labelled[index];
+      const name = relative(folder, file).split(sep).join('/');
+      return { file, name, start, end, channel: config.channel };
+    },
   };
 }
 
@@ -318,22 +327,12 @@ function formFor(
 /** Appends the features of a recording, and returns the number of its frames. */
 function addFrames(
   wav: WavFile,
-  { start = 0, end, place }: Pick<Recording, 'start' | 'end' | 'place'>,
+  recording: Pick<Recording, 'start' | 'end' | 'place'>,
   form: FeatureForm,
   { channel }: AudioConfig,
   out: FloatList,
 ): number {
-  const [from, to] = [
-    Math.round(start * wav.rate),
-    end === undefined ? wav.length : Math.round(end * wav.rate),
-  ];
-  if (from < 0 || from >= to || to > wav.length) {
-    throw damagedError('data/audio-part', 'the recording has no such part', {
-      ...place,
-      expected: `0 <= start < end <= ${wav.length / wav.rate} seconds`,
-      got: `${start} to ${end ?? 'its end'}`,
-    });
-  }
+  const { from, to } = rangeOf(wav, recording, recording.place);
   if (form.stepsOf((to - from) * (form.rate / wav.rate)) * form.size > MAX_ELEMENTS)
     throw wav.damage('the recording is too long');
   if (typeof channel === 'number' && channel >= wav.channels)

@@ -1,5 +1,6 @@
 /** Summarizes a dataset for inspection before training; numbers are in the units of the data. */
 
+import { readSound, spectrogram, waveform } from './audio/sounds.js';
 import {
   type Column,
   type Dataset,
@@ -55,6 +56,16 @@ export interface Example {
   readonly values?: readonly { readonly name: string; readonly values: readonly number[] }[];
   /** Texts or numbers of the symbols. */
   readonly symbols?: readonly string[];
+  /** Of a recording. */
+  readonly recording?: {
+    readonly seconds: number;
+    /** Of the spectrogram, in hertz; the lowest is 0. */
+    readonly highest_frequency: number;
+    /** The largest absolute sample of parts of equal length. */
+    readonly waveform: readonly number[];
+    /** Power in mel bands over time, the highest band first: 255 for the loudest, 0 for silence. */
+    readonly spectrogram: readonly (readonly number[])[];
+  };
   /** The class, values or symbols; absent for targets per step, or if there is no label. */
   readonly target?: readonly (string | number)[];
 }
@@ -321,7 +332,13 @@ function exampleOf(dataset: Dataset, index: number): Example {
   const shown = Math.min(steps, MAX_STEPS);
   const id = train.id?.(index);
   const target = targetOf(dataset, index);
-  const common = { ...(id !== undefined && { id }), steps, ...(target && { target }) };
+  const recording = recordingOf(train, index);
+  const common = {
+    ...{ ...(id !== undefined && { id }), steps },
+    ...(target && { target }),
+    ...(recording && { recording }),
+  };
+  if (recording) return common;
   if (input.kind === 'symbol') {
     const symbols = Array.from(row.subarray(0, shown), code => vocabulary?.symbols[code] ?? String(code));
     return { ...common, symbols };
@@ -349,6 +366,26 @@ function exampleOf(dataset: Dataset, index: number): Example {
     values: cells?.[f]?.slice(0, shown) ?? overSteps(step => valueAt(step, f)),
   }));
   return { ...common, values };
+}
+
+/** Size of the pictures of recordings. */
+const COLUMNS = 60;
+const BANDS = 10;
+
+function recordingOf(train: Split, index: number): Example['recording'] {
+  const part = train.recording?.(index);
+  const sound = part && readSound(part);
+  if (sound === undefined) return undefined;
+  const picture = spectrogram(sound, BANDS, COLUMNS);
+  const width = picture.length / BANDS;
+  return {
+    seconds: sound.samples.length / sound.rate,
+    highest_frequency: sound.rate / 2,
+    waveform: waveform(sound, COLUMNS),
+    spectrogram: Array.from({ length: BANDS }, (_, band) =>
+      Array.from(picture.subarray(band * width, (band + 1) * width)),
+    ),
+  };
 }
 
 function targetOf({ train: { targets }, classLabels }: Dataset, index: number) {

@@ -136,6 +136,44 @@ t.test('channels and rates', async t => {
   t.ok(worst < 0.01, `the same tone at both rates: ${worst}`);
 });
 
+t.test('data shows the waveform and the spectrogram of recordings', async t => {
+  const sine = Array.from({ length: 4000 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * 1000 * i) / 8000));
+  const path = folder({
+    'a_b_0.wav': wav([...new Array<number>(4000).fill(0), ...sine]),
+    'c_d_0.wav': wav(sine),
+    'a_z_0.wav': wav(sine),
+  });
+  const file = work.config({
+    version: 1,
+    name: 'pictures',
+    dataset: config(path, { test: { group: 'speaker', is: 'z' } }),
+    model: { cell: 'gru', hidden_size: 2 },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 2 },
+  });
+  const { stdout } = await work.cellrun('data', file, '--json');
+  const [{ recording }] = JSON.parse(stdout).examples;
+  const { waveform, spectrogram } = recording;
+  t.match(recording, { seconds: 1, highest_frequency: 4000 });
+  t.same([waveform.length, spectrogram.length, spectrogram[0].length], [60, 10, 60]);
+  t.same(waveform.slice(0, 30), new Array(30).fill(0));
+  t.ok(waveform.slice(30).every((peak: number) => Math.abs(peak - 0.5) < 1e-3));
+  // 1000 Hz are 1000 mel, 5.13 / 11 of the 2146 mel of 4000 Hz: near the centre of the fifth band
+  t.ok(spectrogram[5].slice(32).every((power: number) => power > 250));
+  t.ok(
+    spectrogram[0].slice(34).every((power: number) => power < 60),
+    'nothing near 4000 Hz',
+  );
+  t.same(
+    spectrogram.map((row: number[]) => row[10]),
+    new Array(10).fill(0),
+    'silence',
+  );
+  const text = (await work.cellrun('data', file)).stdout;
+  t.match(text, /^a_b_0\.wav: 1000 steps -> a, 1 s\n {2}_{30}@{30} {2}0 to 0\.5\n.* {2}4000 Hz\n/m);
+});
+
 t.test('tables list recordings and parts of them', async t => {
   const path = folder({
     'sounds/long.wav': wav(ramp(64)),

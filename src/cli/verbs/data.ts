@@ -282,7 +282,7 @@ function vocabularyLines(vocabulary: DataSummary['vocabulary'], splits: Named): 
 }
 
 function exampleLines(
-  { id, steps, values = [], symbols, target }: Example,
+  { id, steps, values = [], symbols, recording, target }: Example,
   unicode: boolean,
   level: NonNullable<DataSummary['vocabulary']>['level'] | undefined,
   hasSymbolsAsTarget: boolean,
@@ -296,6 +296,7 @@ function exampleLines(
     const text = printable(symbols.join(isText ? '' : ' ').replaceAll('\n', '\\n'));
     return [title, `  ${text.length > 100 ? `${text.slice(0, 100)}…` : text}`];
   }
+  if (recording) return [`${title}, ${round(recording.seconds)} s`, ...pictureLines(recording, unicode)];
   const lines = values.map(({ name, values }) => [printable(name), sparkline(values, unicode)]);
   return [title, ...aligned(lines).map(line => `  ${line}`)];
 }
@@ -319,6 +320,26 @@ function sparkline(values: readonly number[], unicode: boolean): string {
   const level = (value: number): number =>
     max > min ? Math.min(levels.length - 1, Math.floor(((value - min) / (max - min)) * levels.length)) : 0;
   return `${parts.map(value => (Number.isNaN(value) ? ' ' : levels[level(value)])).join('')}  ${round(min)} to ${round(max)}`;
+}
+
+const SHADES = { unicode: ' ░▒▓█', ascii: ' .:*#' };
+
+/** The waveform, then the spectrogram, equally wide. */
+function pictureLines(
+  { waveform, spectrogram, highest_frequency: highest }: NonNullable<Example['recording']>,
+  unicode: boolean,
+): string[] {
+  const shades = unicode ? SHADES.unicode : SHADES.ascii;
+  const shadeOf = (value: number) =>
+    shades[Math.min(shades.length - 1, Math.floor((value * shades.length) / 256))];
+  // of a short recording, a column is repeated
+  const wide = (row: readonly number[]) =>
+    Array.from({ length: waveform.length }, (_, i) => row[Math.floor((i * row.length) / waveform.length)]);
+  const rows = spectrogram.map((row, i) => {
+    const hertz = i === 0 ? highest : i === spectrogram.length - 1 ? 0 : undefined;
+    return `${wide(row).map(shadeOf).join('')}${hertz === undefined ? '' : `  ${round(hertz)} Hz`}`;
+  });
+  return [sparkline(waveform, unicode), ...rows].map(line => `  ${line}`.trimEnd());
 }
 
 function histogramLines(histogram: Histogram, unicode: boolean): string[] {

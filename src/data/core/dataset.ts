@@ -263,6 +263,8 @@ export interface Split {
   readonly naive?: Readonly<Partial<Record<NaiveForecast, (at: number) => Float32Array | undefined>>>;
   /** Original image of sequence `index`: grey values, row by row. Present if `Dataset.image` is. */
   image?(index: number): Uint8Array;
+  /** The recording of sequence `index`. Present if `Dataset.recordings` is. */
+  recording?(index: number): RecordingPart;
 }
 
 export interface DataFile {
@@ -285,6 +287,17 @@ export function splitFiles(files: {
   // as in older versions: the files with the test split come last
   const order = files.test ? (['train', 'validation', 'test'] as const) : (['validation', 'train'] as const);
   return order.flatMap(split => (files[split] ?? []).map(({ name, sha256 }) => ({ name, sha256, split })));
+}
+
+/** A recording, or a part of one. */
+export interface RecordingPart {
+  readonly file: string;
+  /** The file, from the folder of `path`. */
+  readonly name: string;
+  /** In seconds; absent: the whole recording. */
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+  readonly channel: number | 'mix' | undefined;
 }
 
 export interface RecordingFacts {

@@ -61,6 +61,7 @@ export interface SequenceTable {
   idOf(index: number): string;
   readonly valueIn: Split['valueIn'];
   readonly startOf: Split['startOf'];
+  readonly recording?: Split['recording'];
   /** @throws UserError (exit 5) if a sequence of `indices` has no single target */
   check?(indices: Uint32Array, mapping: ClassMapping | undefined): void;
 }
@@ -195,12 +196,13 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
     );
   }
   table.check?.(indices, mapping);
-  const { valueIn, startOf } = table;
+  const { valueIn, startOf, recording } = table;
   const facts = {
     id: (index: number) => table.idOf(indices[index]),
     ...(idIsPlace && { idIsPlace }),
     ...(valueIn && { valueIn: (column: string, index: number) => valueIn(column, indices[index]) }),
     ...(startOf && { startOf: (index: number) => startOf(indices[index]) }),
+    ...(recording && { recording: (index: number) => recording(indices[index]) }),
   };
   if (records && tables.decoder) {
     const store: SequenceStore = {

@@ -225,7 +225,7 @@ async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Bu
  * @param steps T, the row width of targets per step
  */
 export function subset(split: Split, indices: Uint32Array, steps: number): Split {
-  const { id, idIsPlace, symbols, valueIn, startOf, image, load, lengths: all } = split;
+  const { id, idIsPlace, symbols, valueIn, startOf, image, recording, load, lengths: all } = split;
   const lengths = all && Int32Array.from(indices, i => all[i]);
   return {
     count: indices.length,
@@ -239,6 +239,7 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     ...(valueIn && { valueIn: (column, index) => valueIn(column, indices[index]) }),
     ...(startOf && { startOf: index => startOf(indices[index]) }),
     ...(image && { image: index => image(indices[index]) }),
+    ...(recording && { recording: index => recording(indices[index]) }),
   };
 }
 
