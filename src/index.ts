@@ -47,8 +47,10 @@ export type {
 export type {
   GenerateOptions,
   RejectionOptions,
+  Samples,
   SequenceValues,
   Session,
+  SessionOptions,
   StepValues,
 } from './predict/session.js';
 export type { Baseline } from './run/baseline.js';

@@ -2,8 +2,7 @@
 import { relative, sep } from 'node:path';
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { FeatureForm, FeatureStream, featureSettings } from './audio/features.js';
-import { RateConverter } from './audio/rate.js';
+import { FeatureForm, featureSettings } from './audio/features.js';
 import { rangeOf } from './audio/sounds.js';
 import {
   fileRecordings,
@@ -138,12 +137,14 @@ export type AudioConfig = keys.WithDefaults<key.TypeOf<typeof settings>, 'channe
 export const audio: DatasetKind<AudioConfig, typeof settings> = {
   settings,
   open,
-  facts: ({ target_kind }) => ({
+  facts: ({ target_kind, target_level }) => ({
     inputKind: 'number',
     targetKind: target_kind,
+    targetLevel: target_level,
     ...(target_kind !== 'sequence' && { perStep: false }),
   }),
   newSequences,
+  sampleReader: recordedForm,
   leaks: () => [],
   symbols: null,
   dividesItself: false,
@@ -338,16 +339,20 @@ function addFrames(
   if (typeof channel === 'number' && channel >= wav.channels)
     throw wav.damage(`the recording has no channel ${channel}`, { got: `${wav.channels} channels` });
   let frames = 0;
-  const stream = new FeatureStream(form, row => {
+  const append = (row: Float32Array): void => {
     out.append(row);
     frames++;
-  });
-  const converter = wav.rate === form.rate ? undefined : new RateConverter(wav.rate, form.rate);
+  };
+  const stream = form.listen(append, wav.rate);
   for (const samples of wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel }))
-    stream.push(converter?.push(samples) ?? samples);
-  if (converter) stream.push(converter.end());
+    stream.push(samples);
   stream.end();
   return frames;
+}
+
+/** The features that the recordings of a run have. */
+function recordedForm({ features, rate = 0 }: AudioConfig, { sample_rate = rate }: DataRecord): FeatureForm {
+  return new FeatureForm(features, sample_rate);
 }
 
 /** Reads recordings, or tables of them, and for an evaluation their targets. */
@@ -356,7 +361,7 @@ function newSequences(
   data: DataRecord,
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
-  const form = new FeatureForm(config.features, data.sample_rate ?? config.rate ?? 0);
+  const form = recordedForm(config, data);
   const table = tableOf(config, 'predict', targets ? [targetColumn(config)] : []);
   const pattern = targets && patternOf(config);
   const targetOf = targets && targetReader(config, data.class_names ?? [], targets);

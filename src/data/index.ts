@@ -11,6 +11,7 @@ import type {
   DatasetFacts,
   DatasetKind,
   NewSequencesOptions,
+  SampleReader,
   SequenceReader,
 } from './core/dataset.js';
 import { prepared } from './core/preparation.js';
@@ -37,7 +38,8 @@ export * from './core/record.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
 export { hasRandomSplit } from './core/selection.js';
 export { eachChunk } from './core/store.js';
-export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
+export { MAX_RATE, rawSamples } from './formats/wav.js';
+export { type ByteSource, type InputSource, rawBytes, streamBytes } from './reading/byte-sources.js';
 export { digestOf } from './reading/files.js';
 export * from './summary.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
@@ -105,6 +107,11 @@ export function newSequences(
 /** Returns the readers of steps for a run with `config` and `data`, if it has any. */
 export function valueReaders(config: DatasetConfig, data: DataRecord): ValueReaders | undefined {
   return kindOf(config).valueReaders?.(config, data);
+}
+
+/** Returns how samples become steps for a run with `config` and `data`, if it reads recordings. */
+export function sampleReader(config: DatasetConfig, data: DataRecord): SampleReader | undefined {
+  return kindOf(config).sampleReader?.(config, data);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   decodeText,
   encodeText,
   type InputSource,
+  MAX_RATE,
   type NewSequencesOptions,
   newSequenceFiles,
   type ReadSequence,
@@ -21,7 +22,7 @@ import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.j
 import * as args from '../util/arguments.js';
 import { UserError, usageError, usageErrors } from '../util/errors.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
-import type { PredictionForm, SequencePrediction } from './predictions.js';
+import type { Prediction, PredictionForm, SequencePrediction } from './predictions.js';
 import { hasForecastTimes, Predictor, type WhichWeights } from './predictor.js';
 import {
   type GenerateOptions,
@@ -30,6 +31,7 @@ import {
   type RejectionOptions,
   type SequenceValues,
   type Session,
+  type SessionOptions,
   StepModel,
 } from './session.js';
 
@@ -211,14 +213,30 @@ export class Model {
   /**
    * Starts a sequence whose steps are passed one by one, for live streams. Any number of sessions
    * may be open.
-   * @throws UserError (exit 2) if the model is bidirectional, has a decoder, or forecasts
+   * @throws UserError (exit 2) if the model is bidirectional, has a decoder, or forecasts; or if
+   *   there is a `rate` and it does not read recordings
    */
-  session(): Session {
+  session(options: SessionOptions = {}): Session {
+    args.checkOptions<SessionOptions>('session', options, { rate: args.integer(1, MAX_RATE) });
     this.refuseIfClosed();
     this.refuseForecast();
     this.stepModel ??= new StepModel(this.opened, this.form);
-    const { step, reset } = this.stepModel.session();
-    return { step: values => this.whileOpen(() => step(values)), reset };
+    const { step, push, end, reset } = this.stepModel.session(options);
+    return {
+      step: values => this.whileOpen(() => step(values)),
+      push: samples => this.whileOpen(() => push(samples)),
+      end: () => this.whileOpen(end),
+      reset,
+    };
+  }
+
+  /**
+   * @internal Predicts a recording as its samples arrive: each symbol when it begins, each class
+   * that differs from the one before, or the values at each step; and the class at the end.
+   */
+  ofSamples(pieces: AsyncIterable<Float64Array>, rate: number): Predicted {
+    const form = { ...this.form, perStep: false, hasIds: false, hasTimes: true };
+    return { form, batches: news(this.session({ rate }), pieces) };
   }
 
   /**
@@ -329,6 +347,37 @@ export class Model {
       idle.push(predictor);
     }
   }
+}
+
+/** What is new in the predictions of a session, a list for each piece of samples. */
+async function* news(
+  session: Session,
+  pieces: AsyncIterable<Float64Array>,
+): AsyncGenerator<readonly SequencePrediction[]> {
+  let index = 0;
+  let [last, told]: (Prediction | undefined)[] = [];
+  for await (const predictions of heard(session, pieces)) {
+    const found: SequencePrediction[] = [];
+    for (const one of predictions) {
+      last = one;
+      if (!isNew(one, told)) continue;
+      found.push({ index: index++, predictions: [one] });
+      told = one;
+    }
+    yield found;
+  }
+  // the class of the whole recording
+  if (last?.kind === 'class' && last !== told) yield [{ index, predictions: [last] }];
+}
+
+async function* heard(session: Session, pieces: AsyncIterable<Float64Array>): AsyncGenerator<Prediction[]> {
+  for await (const samples of pieces) yield session.push(samples);
+  yield session.end();
+}
+
+function isNew(one: Prediction, before: Prediction | undefined): boolean {
+  if (one.kind === 'sequence') return one.symbols.length > 0;
+  return !(one.kind === 'class' && before?.kind === 'class' && one.predicted === before.predicted);
 }
 
 /** @param hasTargets true if files of targets belong to the input */

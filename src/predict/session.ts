@@ -5,7 +5,9 @@ import {
   type Elapsed,
   encodeText,
   type ReadSequence,
+  type SampleReader,
   StepPreparer,
+  sampleReader,
   symbolReader,
   UnknownSymbol,
   type Vocabulary,
@@ -14,6 +16,7 @@ import { KernelMachine } from '../engine/linked-executable.js';
 import { lossOf } from '../math/losses/index.js';
 import { predictedClass } from '../math/metrics/metric.js';
 import { type DeclaredInput, declaredInputs, widthOf } from '../math/model/inputs.js';
+import { stepInData } from '../math/model/spec.js';
 import { carriedStates } from '../math/model/walk.js';
 import { probabilityOf, Readout } from '../train/evaluator.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
@@ -35,8 +38,28 @@ export interface Session<A extends Prediction = Prediction> {
    *   it
    */
   step(values: StepValues): Promise<A>;
+  /**
+   * Of a model of recordings: adds samples, and returns the prediction at each step that these
+   * complete, as `step` does. Its `time` is the end of the step, in seconds.
+   * @throws UserError (exit 2) if the model does not read recordings
+   * @throws UserError (exit 5) if a sample is not a finite number; none of `samples` is added then
+   */
+  push(samples: Samples): Promise<A[]>;
+  /** Ends a recording: returns the predictions at its last steps, and starts a new sequence. */
+  end(): Promise<A[]>;
   /** Starts a new sequence; pending steps belong to the old one. */
   reset(): void;
+}
+
+/** Samples of one channel: integers of 16 bits, or numbers from -1 to 1. */
+export type Samples = Int16Array | Float32Array | Float64Array | readonly number[];
+
+export interface SessionOptions {
+  /**
+   * Samples per second that `push` takes, at most 1048576. Default: those of the training data, to
+   * which others are converted.
+   */
+  readonly rate?: number;
 }
 
 /** Where a session is. */
@@ -46,6 +69,14 @@ interface Progress {
   likeliest?: number;
 }
 
+/** What is known of a step, besides its values. */
+interface StepFacts {
+  readonly symbol?: string | undefined;
+  readonly time?: string | undefined;
+}
+
+const WHOLE = '`predict` with whole sequences';
+
 export class StepModel {
   private readonly computer: ShardComputer;
   private readonly job: ShardJob;
@@ -54,6 +85,8 @@ export class StepModel {
   private readonly readout: Readout;
   /** Inputs of the model that are features of a step. */
   private readonly features: readonly DeclaredInput[];
+  /** Of samples, if the model reads recordings. */
+  private readonly samples: SampleReader | undefined;
   private last: Promise<unknown> = Promise.resolve();
 
   /**
@@ -66,15 +99,13 @@ export class StepModel {
   ) {
     const { run, pool } = model;
     const { layers, decoder, steps } = run.spec;
-    const expected = '`predict` with whole sequences';
+    const expected = WHOLE;
     if (decoder) {
       const message = 'a decoder reads the whole sequence first, so the model cannot run step by step';
       throw usageError('model/decoder', message, { expected });
     }
-    if (steps) {
-      const message = 'the steps of the model are not those of the data, so it cannot run step by step';
-      throw usageError('model/steps', message, { expected });
-    }
+    this.samples = sampleReader(model.experiment.dataset, model.data);
+    if (steps?.repeat || (steps && !this.samples)) throw otherSteps();
     if (layers.some(({ settings }) => settings.bidirectional)) {
       const message = 'a bidirectional model reads sequences from both ends, so it cannot run step by step';
       throw usageError('model/bidirectional', message, { expected });
@@ -90,27 +121,68 @@ export class StepModel {
     this.readout = new Readout(run.loss, newTargets(model, 1, [{}]));
   }
 
-  session(): Session {
+  session({ rate }: SessionOptions = {}): Session {
+    if (rate !== undefined) this.recordings();
+    const { stack = 1 } = this.model.run.spec.steps ?? {};
     let progress = this.begin();
     let taken = 0;
     const reader = new StepReader(this.model);
     const preparer = new StepPreparer(this.model);
+    const rows: Float32Array[] = [];
+    const listen = () => this.samples?.listen(row => rows.push(preparer.step(row)), rate);
+    let recording = listen();
+    const compute = (values: Float32Array, more: StepFacts): Promise<Prediction> => {
+      const of = progress;
+      const step = taken++;
+      return this.inOrder(() => this.compute(of, step, values, more));
+    };
+    /** Predicts at the complete steps of the recording; if it has ended, also at the last one. */
+    const heard = (hasEnded: boolean): Promise<Prediction[]> => {
+      const predictions: Promise<Prediction>[] = [];
+      while (rows.length >= (hasEnded ? 1 : stack)) {
+        const read = rows.splice(0, stack);
+        // the same number of padding steps as in a batch: zeros
+        const values = new Float32Array(stack * read[0].length);
+        read.forEach((row, i) => void values.set(row, i * row.length));
+        const end = this.recordings().endOf(taken * stack + read.length - 1);
+        predictions.push(compute(values, { time: String(Number(end.toFixed(6))) }));
+      }
+      return Promise.all(predictions);
+    };
+    const reset = (): void => {
+      progress = this.begin();
+      reader.restart();
+      preparer.restart();
+      rows.length = 0;
+      recording = listen();
+      taken = 0;
+    };
     return {
       step: async given => {
+        if (stack > 1) throw otherSteps();
         const values = reader.read(given, `step ${taken}`);
-        const prepared = preparer.step(values);
-        const of = progress;
-        const step = taken++;
-        const symbol = this.symbolOf(given, values);
-        return this.inOrder(() => this.compute(of, step, prepared, symbol));
+        return compute(preparer.step(values), { symbol: this.symbolOf(given, values) });
       },
-      reset: () => {
-        progress = this.begin();
-        reader.restart();
-        preparer.restart();
-        taken = 0;
+      push: async samples => {
+        this.recordings();
+        recording?.push(numbersOf(samples));
+        return heard(false);
       },
+      end: async () => {
+        recording?.end();
+        const predictions = heard(true);
+        reset();
+        return predictions;
+      },
+      reset,
     };
+  }
+
+  private recordings(): SampleReader {
+    if (this.samples) return this.samples;
+    throw usageError('model/no-recordings', 'the model does not read recordings, so it takes no samples', {
+      expected: '`step` with the values of each step',
+    });
   }
 
   /** Runs computations one after another: kernels of one program must not run concurrently. */
@@ -136,7 +208,7 @@ export class StepModel {
     progress: Progress,
     step: number,
     values: Float32Array,
-    symbol: string | undefined,
+    more: StepFacts,
   ): Promise<Prediction> {
     const { batch, carried, predictions } = this.memory;
     const { inputs } = batch;
@@ -155,12 +227,12 @@ export class StepModel {
     }
     await this.computer.compute(this.model.pool.parameters, this.memory);
     for (const [name, state] of progress.states) state.set(carried.before[name]);
-    if (this.form.kind === 'sequence') return this.symbolAt(step, predictions, progress);
-    return predictionOf(this.form, this.readout, { step, symbol, outputs: predictions, at: 0 });
+    if (this.form.kind === 'sequence') return this.symbolAt(step, predictions, progress, more);
+    return predictionOf(this.form, this.readout, { step, ...more, outputs: predictions, at: 0 });
   }
 
   /** The symbol that begins at a step of the likeliest path, with its probability at the step. */
-  private symbolAt(step: number, outputs: Float32Array, progress: Progress): Prediction {
+  private symbolAt(step: number, outputs: Float32Array, progress: Progress, { time }: StepFacts): Prediction {
     const blank = this.form.size;
     const { likeliest: before = blank } = progress;
     const likeliest = predictedClass(outputs);
@@ -168,9 +240,15 @@ export class StepModel {
     const begins = likeliest !== before && likeliest !== blank;
     const logProbability = Math.log(probabilityOf(outputs, likeliest));
     const decoded = [{ symbols: begins ? [likeliest] : [], logProbability }];
-    const prediction = symbolsPrediction(this.form, { outputs, decoded }, {});
-    return { ...prediction, step, alignment: begins ? [step] : [] };
+    const prediction = symbolsPrediction(this.form, { outputs, decoded }, { time });
+    const at = stepInData(this.form.steps, step);
+    return { ...prediction, step: at, alignment: begins ? [at] : [] };
   }
+}
+
+function otherSteps(): UserError {
+  const message = 'the steps of the model are not those of the data, so it cannot run step by step';
+  return usageError('model/steps', message, { expected: WHOLE });
 }
 
 export const GENERATED_LENGTH = 500;
@@ -309,6 +387,19 @@ export function givenSequence(given: SequenceValues, index: number, model: Opene
 }
 
 /** Callers in JavaScript may hand over anything. */
+function numbersOf(given: unknown): Float64Array {
+  if (given instanceof Int16Array) return Float64Array.from(given, sample => sample / 2 ** 15);
+  if (!Array.isArray(given) && !(given instanceof Float32Array) && !(given instanceof Float64Array)) {
+    const expected = 'an Int16Array, a Float32Array, a Float64Array or a list of numbers';
+    throw unfit('the samples do not fit', { expected, got: inWords(given) });
+  }
+  given.forEach((sample: unknown, i: number) => {
+    if (typeof sample === 'number' && Number.isFinite(Math.fround(sample))) return;
+    throw unfit(`sample ${i} is not a finite float32 number`, { got: inWords(sample) });
+  });
+  return Float64Array.from(given as ArrayLike<number>);
+}
+
 function stepsOf(given: unknown, { data }: OpenedModel, place: string): readonly StepValues[] {
   const isText = typeof given === 'string';
   if (!isText && !Array.isArray(given) && !ArrayBuffer.isView(given)) {

@@ -29,10 +29,10 @@ export const overrides: Kind = {
   accepts: isPlainObject,
 };
 
-export function integer(min: number): Kind {
+export function integer(min: number, max = Number.POSITIVE_INFINITY): Kind {
   return {
-    expected: `a whole number from ${min}`,
-    accepts: value => Number.isSafeInteger(value) && (value as number) >= min,
+    expected: `a whole number from ${min}${Number.isFinite(max) ? ` to ${max}` : ''}`,
+    accepts: value => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
   };
 }
 

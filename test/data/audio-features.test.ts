@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { type FeatureConfig, FeatureForm, FeatureStream } from '../../src/data/audio/features.js';
+import { type FeatureConfig, FeatureForm } from '../../src/data/audio/features.js';
 import { RateConverter } from '../../src/data/audio/rate.js';
 import { WavFile } from '../../src/data/formats/wav.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';
@@ -135,9 +135,13 @@ const formOf = (settings: object, rate: number) =>
   new FeatureForm({ ...DEFAULTS, ...settings } as unknown as FeatureConfig, rate);
 
 /** Features of samples that come in pieces of at most `size`. */
-function featuresOf(samples: Float64Array, form: FeatureForm, size = samples.length): number[] {
+function featuresOf(
+  samples: Float64Array,
+  form: FeatureForm,
+  { size = samples.length, rate }: { readonly size?: number; readonly rate?: number } = {},
+): number[] {
   const rows: number[] = [];
-  const stream = new FeatureStream(form, row => rows.push(...row));
+  const stream = form.listen(row => rows.push(...row), rate);
   for (let at = 0; at < samples.length; at += size) stream.push(samples.slice(at, at + size));
   stream.end();
   return rows;
@@ -188,17 +192,9 @@ t.test('streams in any pieces have the features of the whole', async t => {
       (keys, rate, length, size) => {
         const form = formOf(keys, 8000);
         const samples = Float64Array.from(tone(300, length, rate));
-        const converted = (pieces: number): Float64Array => {
-          if (rate === 8000) return samples;
-          const converter = new RateConverter(rate, 8000);
-          const out: number[] = [];
-          for (let at = 0; at < length; at += pieces)
-            out.push(...converter.push(samples.slice(at, at + pieces)));
-          return Float64Array.from([...out, ...converter.end()]);
-        };
-        const whole = featuresOf(converted(length), form);
+        const whole = featuresOf(samples, form, { rate });
         t.same(whole.length, form.stepsOf(Math.ceil((length * 8000) / rate)) * form.size);
-        t.same(featuresOf(converted(size), form, size), whole);
+        t.same(featuresOf(samples, form, { rate, size }), whole);
       },
     ),
     { numRuns: 60 },

@@ -1,6 +1,7 @@
 /** The program as a function: runs command lines without starting a process. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { Call } from '../../src/cli/call.js';
 import { runCommandLine } from '../../src/cli/program.js';
 import type { Io, OutputStream } from '../../src/cli/terminal/io.js';
@@ -17,6 +18,7 @@ export interface Place {
   readonly cwd: string;
   /** All environment variables that the program sees. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin?: Readable;
 }
 
 /** Events of the process that the program listens for. A call must remove its listeners. */
@@ -62,7 +64,9 @@ async function callAt(args: readonly string[], place: Place, program: ProgramMod
   const listeners = listenerCounts();
   const [stdout, stderr] = [new Captured(), new Captured()];
   const restore = enter(args, place, program);
-  const code = await new program.Call(args, { stdout, stderr, env: process.env }).run().finally(restore);
+  const { stdin } = place;
+  const terminal = { stdout, stderr, env: process.env, ...(stdin && { stdin }) };
+  const code = await new program.Call(args, terminal).run().finally(restore);
   const left = EVENTS.filter(name => process.listenerCount(name) > listeners[name]);
   if (left.length > 0) throw new Error(`cellrun ${args.join(' ')} still listens for ${left.join(', ')}`);
   return { code, stdout: stdout.text, stderr: stderr.text };

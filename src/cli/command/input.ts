@@ -1,5 +1,12 @@
 /** `--input` of verbs that read new sequences, and `--on-error`. */
-import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
+import type { Readable } from 'node:stream';
+import {
+  type ByteSource,
+  type InputSource,
+  newSequenceFiles,
+  rawBytes,
+  streamBytes,
+} from '../../data/index.js';
 import type { SavedModel } from '../../predict/open.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
@@ -16,12 +23,13 @@ export const onError = choice(
   .with({ conflicts: ['split'], requires: 'input' });
 
 const STDIN = '-';
+const STDIN_NAME = '<stdin>';
 
 /** Opens what `--input` names. @param hasTargets true if files of targets belong to it */
 export async function openInput(
   { loaded }: SavedModel,
   input: readonly string[],
-  { stdin, outClosed }: Io,
+  io: Io,
   hasTargets = false,
 ): Promise<readonly InputSource[]> {
   if (input.includes('') || (input.includes(STDIN) && input.length > 1))
@@ -31,10 +39,24 @@ export async function openInput(
       { file: '--input', expected: 'files, folders and patterns, or - alone for standard input' },
     );
   if (!input.includes(STDIN)) return newSequenceFiles(loaded.experiment.dataset, input, hasTargets);
+  const stdin = standardInput(io);
+  return [{ name: STDIN_NAME, open: () => streamBytes(STDIN_NAME, stdin) }];
+}
+
+/** Standard input as it is. @param input what `--input` names */
+export function openSamples(input: readonly string[], io: Io): ByteSource {
+  if (input.length === 1 && input[0] === STDIN) return rawBytes(STDIN_NAME, standardInput(io));
+  throw usageError('cli/rate', '--rate is for samples from standard input; a WAV file has its rate', {
+    file: '--rate',
+    expected: '--input -',
+  });
+}
+
+function standardInput({ stdin, outClosed }: Io): Readable {
   if (stdin === undefined) throw new Error('there is no standard input');
   // stop waiting for input once nobody reads the predictions
   outClosed?.addEventListener('abort', () => void stdin.destroy());
-  return [{ name: '<stdin>', open: () => streamBytes('<stdin>', stdin) }];
+  return stdin;
 }
 
 const MAX_SHOWN = 5;

@@ -1,5 +1,5 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { newSequenceFiles } from '../../data/index.js';
+import { MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
 import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
@@ -15,12 +15,13 @@ import { nonFiniteName, spellNonFinite } from '../../run/json.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { printable } from '../../util/words.js';
-import { onError, openInput, rejections } from '../command/input.js';
+import { onError, openInput, openSamples, rejections } from '../command/input.js';
 import {
   choice,
   count,
   defineVerb,
   flag,
+  integer,
   list,
   number,
   savedModel,
@@ -42,6 +43,11 @@ const options = {
     conflicts: ['split'],
     requires: 'input',
   }),
+  rate: integer(
+    '<hz>',
+    'standard input is a live recording: samples of signed 16 bits, little-endian, of one channel, this many a second, without a header. Prints each symbol, or each new class, as soon as it is heard',
+    { min: 1, max: MAX_RATE },
+  ).with({ conflicts: ['split', 'lines', 'onError'], requires: 'input' }),
   split: choice(
     '<name>',
     ['test', 'validation', 'train'],
@@ -61,7 +67,7 @@ const options = {
   raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
   generate: flag('generate text with a language model').with({
-    conflicts: ['input', 'lines', 'split', 'onError', 'format', 'top', 'alignment', 'limit', 'set'],
+    conflicts: ['input', 'lines', 'rate', 'split', 'onError', 'format', 'top', 'alignment', 'limit', 'set'],
   }),
   prompt: text('<text>', 'start of the generated text (default: empty)').with({ requires: 'generate' }),
   length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`).with({
@@ -82,7 +88,7 @@ export const verb = defineVerb({
   arguments: '<run>',
   options,
   async action([run], options, { io }) {
-    const { input, limit = Number.POSITIVE_INFINITY } = options;
+    const { input, rate, limit = Number.POSITIVE_INFINITY } = options;
     if (options.generate) return generate(run, options, io);
     const saved = openModel(run, options);
     const { dataset } = saved.loaded.experiment;
@@ -111,6 +117,18 @@ export const verb = defineVerb({
         await model.close();
       }
     };
+    if (rate !== undefined) {
+      if (dataset.kind !== 'audio') {
+        const message = `--rate is for models of recordings, not \`dataset.kind: ${dataset.kind}\``;
+        throw usageError('cli/rate', message, { file: '--rate' });
+      }
+      const samples = rawSamples(openSamples(input, io));
+      const told = await print(await openWithoutData(saved, options), model =>
+        model.ofSamples(samples, rate),
+      );
+      if (told === 0) io.err('warning: <stdin>: no prediction: there are no samples, or no symbol in them\n');
+      return EXIT.done;
+    }
     if (input.length === 0 && !isFuture) {
       const { split = 'test' } = options;
       const ofSplit = (model: Model) => model.ofSplit(split, limit);

@@ -12,8 +12,10 @@
  *               last frames are repeated
  */
 import * as key from '../../util/schema.js';
+import type { SampleReader, SampleStream } from '../core/dataset.js';
 import { configError } from '../core/problems.js';
 import { cepstralRows, MEL_SCALES, melBands } from './mel.js';
+import { RateConverter } from './rate.js';
 import { powerSpectrum } from './spectrum.js';
 
 const frames = {
@@ -146,7 +148,7 @@ interface Frames {
 }
 
 /** How samples become features at a sample rate. */
-export class FeatureForm {
+export class FeatureForm implements SampleReader {
   /** In samples. */
   readonly window: number;
   readonly hop: number;
@@ -172,6 +174,14 @@ export class FeatureForm {
   /** Steps of a recording of `length` samples. */
   stepsOf(length: number): number {
     return Math.max(1, 1 + Math.floor((length - this.window) / this.hop));
+  }
+
+  endOf(index: number): number {
+    return (index * this.hop + this.window) / this.rate;
+  }
+
+  listen(emit: (row: Float32Array) => void, rate = this.rate): SampleStream {
+    return new FeatureStream(this, emit, rate);
   }
 
   private samplesOf(name: 'window' | 'hop'): number {
@@ -242,7 +252,7 @@ function hannWindow(length: number): Float64Array {
 }
 
 /** Computes the features of one recording from its samples, in pieces. */
-export class FeatureStream {
+class FeatureStream implements SampleStream {
   /** The samples that later frames need. */
   private pending = new Float64Array(0);
   /** Samples to leave out before the next frame, if frames do not touch. */
@@ -250,12 +260,14 @@ export class FeatureStream {
   private isEmpty = true;
   private readonly emit: (row: Float32Array) => void;
   private readonly derivatives: readonly Derivatives[];
+  private readonly converter: RateConverter | undefined;
 
-  /** @param emit receives the features of a step, which are its own from then on */
   constructor(
     private readonly form: FeatureForm,
     emit: (row: Float32Array) => void,
+    rate: number,
   ) {
+    this.converter = rate === form.rate ? undefined : new RateConverter(rate, form.rate);
     const { size } = form.frames;
     const stages: Derivatives[] = [];
     for (let order = 0; order < form.deltas; order++) {
@@ -267,6 +279,10 @@ export class FeatureStream {
   }
 
   push(samples: Float64Array): void {
+    this.add(this.converter?.push(samples) ?? samples);
+  }
+
+  private add(samples: Float64Array): void {
     const { window, hop } = this.form;
     const { pending } = this;
     const all = new Float64Array(pending.length + samples.length);
@@ -278,9 +294,9 @@ export class FeatureStream {
     this.skipped = Math.max(0, at - all.length);
   }
 
-  /** Call after the last samples. */
   end(): void {
-    if (this.isEmpty) {
+    if (this.converter) this.add(this.converter.end());
+    if (this.isEmpty && this.pending.length > 0) {
       const padded = new Float64Array(this.form.window);
       padded.set(this.pending);
       this.frame(padded, 0);

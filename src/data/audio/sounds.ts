@@ -6,7 +6,7 @@ import type { RecordingPart } from '../core/dataset.js';
 import { WavFile } from '../formats/wav.js';
 import { decompressed } from '../reading/files.js';
 import { memoryBytes } from '../reading/ranged-file.js';
-import { FeatureForm, FeatureStream } from './features.js';
+import { FeatureForm } from './features.js';
 
 export interface Sound {
   /** Samples per second. */
@@ -84,7 +84,7 @@ export function spectrogram({ rate, samples }: Sound, bands: number, columns: nu
     rate,
   );
   const frames: Float32Array[] = [];
-  const stream = new FeatureStream(form, row => frames.push(row));
+  const stream = form.listen(row => frames.push(row));
   stream.push(samples);
   stream.end();
   const shown = frames.slice(0, columns);

@@ -474,6 +474,24 @@ export interface SequenceReader {
   read(sources: readonly InputSource[]): AsyncIterable<readonly ReadSequence[]>;
 }
 
+/** Computes the steps of recordings from their samples, as these come. */
+export interface SampleReader {
+  /** Seconds from the start of a recording to the end of its step `index`. */
+  endOf(index: number): number;
+  /**
+   * Starts a recording.
+   * @param emit receives the columns of each step, which are its own from then on
+   * @param rate samples per second; absent: as in training
+   */
+  listen(emit: (row: Float32Array) => void, rate?: number): SampleStream;
+}
+
+export interface SampleStream {
+  push(samples: Float64Array): void;
+  /** Call after the last samples. */
+  end(): void;
+}
+
 export interface DatasetContext {
   /** Of random draws: the experiment's seed, unless the config has one for its data. */
   readonly seed: number;
@@ -525,6 +543,8 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
   newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
   /** Readers of steps that a program passes; absent if all values are plain numbers or symbols. */
   valueReaders?(config: Config, data: DataRecord): ValueReaders | undefined;
+  /** Returns how samples become steps; present if sequences are recordings. */
+  sampleReader?(config: Config, data: DataRecord): SampleReader;
   /**
    * Facts known from the config alone, before data are read; about all training sequences, as in
    * `open`.

@@ -2,7 +2,8 @@
  * Recordings in WAV files (RIFF and RF64): PCM, floating point, A-law and mu-law. Samples are read
  * by ranges, so that a long recording need not be in memory. Sizes in headers are never trusted.
  */
-import { type Details, damagedError, type UserError } from '../../util/errors.js';
+import { type Details, damagedError, type UserError, usageError } from '../../util/errors.js';
+import { type ByteSource, beginning } from '../reading/byte-sources.js';
 import type { Bytes } from '../reading/ranged-file.js';
 
 /** Returns the sample at `at` of `bytes`, -1 to 1 unless it is a floating-point number. */
@@ -68,7 +69,7 @@ const CHUNK_BYTES = 8;
 const MIN_FORMAT_BYTES = 16;
 const MAX_FORMAT_BYTES = 40;
 /** In hertz. A larger rate means a damaged header. */
-const MAX_RATE = 2 ** 20;
+export const MAX_RATE = 2 ** 20;
 /** Approximate number of bytes to decode at a time. */
 const PIECE_BYTES = 2 ** 16;
 
@@ -223,6 +224,27 @@ export function wavBytes(samples: ArrayLike<number>, rate: number): Buffer {
   for (let i = 0; i < samples.length; i++)
     bytes.writeInt16LE(Math.round(Math.min(1, Math.max(-1, samples[i])) * (2 ** 15 - 1)), 44 + 2 * i);
   return bytes;
+}
+
+/**
+ * Yields the samples of a stream without a header: PCM of 16 bits, little-endian, one channel. A
+ * sample that is cut off at the end is left out.
+ * @throws UserError (exit 2) if it is a WAV file
+ */
+export async function* rawSamples(given: ByteSource): AsyncGenerator<Float64Array, void> {
+  const { start, source } = await beginning(given, MAGIC_BYTES);
+  if (isWav(start)) {
+    const message = 'the input is a WAV file, whose header has its rate';
+    throw usageError('data/wav-header', message, { file: given.name, expected: 'no `--rate`' });
+  }
+  const { bytes, decode } = ENCODINGS[PCM][16];
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of source.chunks) {
+    const all = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    const count = Math.floor(all.length / bytes);
+    yield Float64Array.from({ length: count }, (_, i) => decode(all, i * bytes));
+    rest = all.subarray(count * bytes);
+  }
 }
 
 /** True for the first bytes of a WAV file. */

@@ -69,6 +69,11 @@ export async function streamBytes(name: string, stream: Readable, path?: string)
   return path === undefined ? source : { ...source, path };
 }
 
+/** Reads `stream` as it is. The errors occur while chunks are read. */
+export function rawBytes(name: string, stream: Readable): ByteSource {
+  return { name, isFile: false, chunks: namedErrors(name, stream) };
+}
+
 /** Reads all bytes of `source`. */
 export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTES): Promise<Buffer> {
   const parts: Buffer[] = [];
