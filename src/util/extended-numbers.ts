@@ -12,20 +12,20 @@ const LEAST_LOG = Math.log(LEAST);
 /** The exponent of 0, below all others. */
 const OF_ZERO = -(2 ** 24);
 
+type NumbersToRead = Float32Array | Float64Array;
+
 export class ExtendedNumbers {
-  private readonly values: Float64Array;
-  private readonly exponents: Int32Array;
+  private values = new Float64Array(0);
+  private exponents = new Int32Array(0);
 
-  /** Zeros. */
-  constructor(readonly length: number) {
-    this.values = new Float64Array(length);
-    this.exponents = new Int32Array(length).fill(OF_ZERO);
-  }
-
-  static fromLogs(logs: Float64Array): ExtendedNumbers {
-    const numbers = new ExtendedNumbers(logs.length);
-    for (let i = 0; i < logs.length; i++) numbers.setLog(i, logs[i]);
-    return numbers;
+  /** Makes the first `length` numbers zeros, and more numbers if there are fewer. */
+  reset(length: number): this {
+    if (length > this.values.length) {
+      this.values = new Float64Array(length);
+      this.exponents = new Int32Array(length);
+    } else this.values.fill(0, 0, length);
+    this.exponents.fill(OF_ZERO, 0, length);
+    return this;
   }
 
   setLog(at: number, log: number): void {
@@ -34,23 +34,30 @@ export class ExtendedNumbers {
     this.exponents[at] = exponent;
   }
 
+  /** Sets numbers from `at` on to the exponentials of `count` values less `total`. */
+  setExponentials(at: number, values: NumbersToRead, from: number, count: number, total: number): void {
+    for (let i = 0; i < count; i++) this.setLog(at + i, values[from + i] - total);
+  }
+
   log(at: number): number {
     return Math.log(this.values[at]) + this.exponents[at] * LOG_RADIX;
   }
 
-  /** In float64, where it may underflow. */
-  number(at: number): number {
-    return times(this.values[at], this.exponents[at]);
+  /** Writes numbers from `at` on, in float64, where they may underflow. */
+  write(at: number, out: Float64Array): void {
+    for (let i = 0; i < out.length; i++) out[i] = this.values[at + i] * power(this.exponents[at + i]);
   }
 
   /** Sets a number to the sum of `terms` at `i`, `i + by` and, if `isThree`, `i + 2 * by`. */
   setSum(at: number, terms: ExtendedNumbers, i: number, by: number, isThree: boolean): void {
     const { values, exponents } = terms;
-    const [j, k] = [i + by, i + 2 * by];
+    // a list to take apart would be allocated at each call
+    const j = i + by;
+    const k = j + by;
     let exponent = Math.max(exponents[i], exponents[j]);
     if (isThree) exponent = Math.max(exponent, exponents[k]);
-    let sum = times(values[i], exponents[i] - exponent) + times(values[j], exponents[j] - exponent);
-    if (isThree) sum += times(values[k], exponents[k] - exponent);
+    let sum = values[i] * power(exponents[i] - exponent) + values[j] * power(exponents[j] - exponent);
+    if (isThree) sum += values[k] * power(exponents[k] - exponent);
     this.values[at] = sum;
     this.exponents[at] = exponent;
   }
@@ -69,16 +76,22 @@ export class ExtendedNumbers {
     this.exponents[at] = exponent;
   }
 
-  /** The product of two numbers over a third one, in float64. */
-  productOver(i: number, factors: ExtendedNumbers, j: number, total: ExtendedNumbers): number {
+  /** Writes the product of two numbers over a third one to `out[j]`, in float64. */
+  writeRatio(
+    i: number,
+    factors: ExtendedNumbers,
+    j: number,
+    total: ExtendedNumbers,
+    out: Float64Array,
+  ): void {
     const exponent = this.exponents[i] + factors.exponents[j] - total.exponents[0];
-    return times((this.values[i] * factors.values[j]) / total.values[0], exponent);
+    out[j] = ((this.values[i] * factors.values[j]) / total.values[0]) * power(exponent);
   }
 }
 
-/** `value` times a power of RADIX, or 0 if that is far below float64's precision. */
-function times(value: number, exponent: number): number {
-  if (exponent === 0) return value;
-  if (exponent === -1) return value / RADIX;
-  return exponent === 1 ? value * RADIX : 0;
+/** A power of RADIX, or 0 if it makes any value small against float64's precision. */
+function power(exponent: number): number {
+  if (exponent === 0) return 1;
+  if (exponent === -1) return 1 / RADIX;
+  return exponent === 1 ? RADIX : 0;
 }

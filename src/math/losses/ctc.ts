@@ -6,7 +6,7 @@
  */
 import { ExtendedNumbers } from '../../util/extended-numbers.js';
 import { choice } from '../../util/schema.js';
-import { type LossOfSequences, loss, type SequenceBatch } from './loss.js';
+import { type LossOfSequences, loss } from './loss.js';
 
 export const ctc = loss({
   kind: 'ctc',
@@ -25,7 +25,10 @@ export const ctc = loss({
   formula:
     '(1/N) sum_n -log p(y_n) / max(1, S_n) for targets y_n of S_n symbols. p(y) is the sum over all a_1 … a_T that leave y without repetitions and then without blanks, of the product over t of softmax(z_t)_{a_t}',
   pytorch: 'CTCLoss',
-  make: (): LossOfSequences => ({ target: 'sequence', targetWidth: () => null, weight: () => 1, compute }),
+  make: (): LossOfSequences => ({
+    ...{ target: 'sequence', targetWidth: () => null, weight: () => 1 },
+    compute: computer(),
+  }),
 });
 
 /** True if `symbols` need more than `steps` steps; equal neighbors need a blank in between. */
@@ -38,11 +41,14 @@ export function isImpossible(symbols: ArrayLike<unknown>, steps: number): boolea
 /** The logarithm of 0. */
 export const NEVER = Number.NEGATIVE_INFINITY;
 
-/** Log probabilities of the classes at each step of one sequence. */
-export interface ClassProbabilities {
+interface Sizes {
   readonly steps: number;
   /** The blank is the last. */
   readonly classes: number;
+}
+
+/** Log probabilities of the classes at each step of one sequence. */
+export interface ClassProbabilities extends Sizes {
   /** `[T, C]`. */
   readonly logs: Float64Array;
 }
@@ -50,21 +56,26 @@ export interface ClassProbabilities {
 /** @param outputs those of step t begin at `from + t * stride` */
 export function classProbabilities(
   outputs: Float32Array | Float64Array,
-  { steps, classes }: Pick<ClassProbabilities, 'steps' | 'classes'>,
+  { steps, classes }: Sizes,
   from = 0,
   stride = classes,
 ): ClassProbabilities {
   const logs = new Float64Array(steps * classes);
   for (let t = 0; t < steps; t++) {
     const at = from + t * stride;
-    let most = NEVER;
-    for (let k = 0; k < classes; k++) most = Math.max(most, outputs[at + k]);
-    let sum = 0;
-    for (let k = 0; k < classes; k++) sum += Math.exp(outputs[at + k] - most);
-    const total = most + Math.log(sum);
+    const total = logTotal(outputs, at, classes);
     for (let k = 0; k < classes; k++) logs[t * classes + k] = outputs[at + k] - total;
   }
   return { steps, classes, logs };
+}
+
+/** The log of the sum of the exponentials of `classes` outputs. */
+function logTotal(outputs: Float32Array | Float64Array, at: number, classes: number): number {
+  let most = NEVER;
+  for (let k = 0; k < classes; k++) most = Math.max(most, outputs[at + k]);
+  let sum = 0;
+  for (let k = 0; k < classes; k++) sum += Math.exp(outputs[at + k] - most);
+  return most + Math.log(sum);
 }
 
 /** log(e^a + e^b + e^c). */
@@ -75,10 +86,7 @@ export function logSum(a: number, b: number, c = NEVER): number {
 }
 
 /** The classes of the states of a labelling: a blank before, between and after its symbols. */
-export function statesOf(
-  symbols: ArrayLike<number>,
-  { classes }: Pick<ClassProbabilities, 'classes'>,
-): Int32Array {
+export function statesOf(symbols: ArrayLike<number>, { classes }: Pick<Sizes, 'classes'>): Int32Array {
   const states = new Int32Array(2 * symbols.length + 1).fill(classes - 1);
   for (let i = 0; i < symbols.length; i++) states[2 * i + 1] = symbols[i];
   return states;
@@ -86,114 +94,135 @@ export function statesOf(
 
 /** Whether a path may come to state `s` from the one two before: no blank is needed in between. */
 export function canSkip(states: Int32Array, s: number): boolean {
-  return s > 1 && states[s] !== states[s - 2];
+  return s > 1 && s < states.length && states[s] !== states[s - 2];
 }
 
-/** The first and last state at step `t` that are on a way from the first step to the last. */
-function reachedAt(t: number, steps: number, { length }: Int32Array): readonly [number, number] {
-  return [Math.max(0, length - 2 * (steps - t)), Math.min(length - 1, 2 * t + 1)];
+/** The first state at step `t` that is on a way from the first step to the last. */
+function firstAt(t: number, steps: number, { length }: Int32Array): number {
+  return Math.max(0, length - 2 * (steps - t));
+}
+
+function lastAt(t: number, { length }: Int32Array): number {
+  return Math.min(length - 1, 2 * t + 1);
 }
 
 /** States before the first of each step, so that it has predecessors. */
 const PADDING = 2;
 
-/** The sums over all paths of a labelling. */
-interface Paths extends Pick<ClassProbabilities, 'steps' | 'classes'> {
+/**
+ * The sums over all paths of a labelling. The next labelling of a batch uses the same memory.
+ */
+class Paths {
   /** Of the classes at each step, `[T, C]`. */
-  readonly probabilities: ExtendedNumbers;
-  readonly states: Int32Array;
-  /** The probability of ending in each state after each step, `[T, PADDING + states]`. */
-  readonly ends: ExtendedNumbers;
+  readonly probabilities = new ExtendedNumbers();
   /** The probability of the labelling. */
-  readonly total: ExtendedNumbers;
-}
+  readonly total = new ExtendedNumbers();
+  states: Int32Array = new Int32Array();
+  private sizes: Sizes = { steps: 0, classes: 0 };
+  /** The probability of ending in each state after each step, `[T, PADDING + states]`. */
+  private readonly ends = new ExtendedNumbers();
+  /** That of the rest of a path from the next step on, by the state at that step. */
+  private readonly ahead = new ExtendedNumbers();
 
-/** The forward pass (Graves et al., 2006, equations 5 to 8). */
-function pathsOf({ steps, classes, logs }: ClassProbabilities, symbols: ArrayLike<number>): Paths {
-  const states = statesOf(symbols, { classes });
-  const probabilities = ExtendedNumbers.fromLogs(logs);
-  const width = PADDING + states.length;
-  const ends = new ExtendedNumbers(steps * width);
-  for (let t = 0; t < steps; t++) {
-    const at = t * width + PADDING;
-    const [first, last] = reachedAt(t, steps, states);
-    for (let s = first; s <= last; s++) {
-      if (t === 0) ends.setLog(at + s, 0);
-      else ends.setSum(at + s, ends, at - width + s, -1, canSkip(states, s));
-      ends.multiply(at + s, probabilities, t * classes + states[s]);
+  static of({ logs, ...sizes }: ClassProbabilities, symbols: ArrayLike<number>): Paths {
+    const paths = new Paths();
+    paths.probabilities.reset(logs.length);
+    for (let i = 0; i < logs.length; i++) paths.probabilities.setLog(i, logs[i]);
+    paths.sum(sizes, symbols);
+    return paths;
+  }
+
+  /** The forward pass (Graves et al., 2006, equations 5 to 8). */
+  sum(sizes: Sizes, symbols: ArrayLike<number>): void {
+    this.sizes = sizes;
+    this.states = statesOf(symbols, sizes);
+    const { probabilities, ends, total, states } = this;
+    const { steps, classes } = sizes;
+    const width = PADDING + states.length;
+    ends.reset(steps * width);
+    for (let t = 0; t < steps; t++) {
+      const at = t * width + PADDING;
+      const last = lastAt(t, states);
+      for (let s = firstAt(t, steps, states); s <= last; s++) {
+        if (t === 0) ends.setLog(at + s, 0);
+        else ends.setSum(at + s, ends, at - width + s, -1, canSkip(states, s));
+        ends.multiply(at + s, probabilities, t * classes + states[s]);
+      }
+    }
+    // a path ends with the last symbol or the blank after it
+    total.reset(1).setSum(0, ends, steps * width - 1, -1, false);
+  }
+
+  /**
+   * Calls `visit` at each step, the last first, with the probability that a path of the labelling
+   * is in each state there.
+   */
+  eachOccupancy(visit: (t: number, occupancy: Float64Array) => void): void {
+    const { probabilities, states, ends, ahead, total } = this;
+    const { steps, classes } = this.sizes;
+    const width = PADDING + states.length;
+    ahead.reset(states.length + PADDING);
+    const occupancy = new Float64Array(states.length);
+    for (let t = steps - 1; t >= 0; t--) {
+      const at = t * width + PADDING;
+      occupancy.fill(0);
+      const last = lastAt(t, states);
+      for (let s = firstAt(t, steps, states); s <= last; s++) {
+        if (t === steps - 1) ahead.setLog(s, 0);
+        else ahead.setSum(s, ahead, s, 1, canSkip(states, s + 2));
+        ends.writeRatio(at + s, ahead, s, total, occupancy);
+        ahead.multiply(s, probabilities, t * classes + states[s]);
+      }
+      visit(t, occupancy);
     }
   }
-  const total = new ExtendedNumbers(1);
-  // a path ends with the last symbol or the blank after it
-  total.setSum(0, ends, ends.length - 1, -1, false);
-  return { steps, classes, probabilities, states, ends, total };
 }
 
 export function logProbability(of: ClassProbabilities, symbols: ArrayLike<number>): number {
-  return pathsOf(of, symbols).total.log(0);
-}
-
-/**
- * Calls `visit` at each step, the last first, with the probability that a path of the labelling is
- * in each state there.
- */
-function eachOccupancy(
-  { steps, classes, probabilities, states, ends, total }: Paths,
-  visit: (t: number, occupancy: Float64Array) => void,
-): void {
-  const width = PADDING + states.length;
-  // probabilities of the rest of a path from the next step on, by the state at that step
-  const ahead = new ExtendedNumbers(states.length + PADDING);
-  const occupancy = new Float64Array(states.length);
-  for (let t = steps - 1; t >= 0; t--) {
-    const at = t * width + PADDING;
-    occupancy.fill(0);
-    const [first, last] = reachedAt(t, steps, states);
-    for (let s = first; s <= last; s++) {
-      if (t === steps - 1) ahead.setLog(s, 0);
-      else ahead.setSum(s, ahead, s, 1, canSkip(states, s + 2));
-      occupancy[s] = ends.productOver(at + s, ahead, s, total);
-      ahead.multiply(s, probabilities, t * classes + states[s]);
-    }
-    visit(t, occupancy);
-  }
+  return Paths.of(of, symbols).total.log(0);
 }
 
 /** The probability of each symbol of a labelling at each step, `[S, T]`, given the labelling. */
 export function occupancyOf(of: ClassProbabilities, symbols: ArrayLike<number>): Float64Array {
   const all = new Float64Array(symbols.length * of.steps);
-  eachOccupancy(pathsOf(of, symbols), (t, occupancy) => {
+  Paths.of(of, symbols).eachOccupancy((t, occupancy) => {
     for (let i = 0; i < symbols.length; i++) all[i * of.steps + t] = occupancy[2 * i + 1];
   });
   return all;
 }
 
-function compute(
-  { batch, classes, outputs, lengths, targets, weights }: SequenceBatch,
-  losses: Float32Array | Float64Array,
-  gradient?: Float32Array | Float64Array,
-): void {
-  gradient?.fill(0);
-  for (let row = 0; row < batch; row++) {
-    losses[row] = 0;
-    if (weights[row] === 0) continue;
-    const symbols: number[] = [];
-    for (let at = row; at < targets.length && targets[at] >= 0; at += batch) symbols.push(targets[at]);
-    const sizes = { steps: lengths[row], classes };
-    const paths = pathsOf(classProbabilities(outputs, sizes, row * classes, batch * classes), symbols);
-    const length = Math.max(1, symbols.length);
-    // a symbol that the model does not know has the number of the blank, and probability 0
-    const isKnown = symbols.every(symbol => symbol < classes - 1);
-    losses[row] = isKnown ? -paths.total.log(0) / length : Number.POSITIVE_INFINITY;
-    const scale = weights[row] / length;
-    if (!gradient || !Number.isFinite(losses[row])) continue;
-    const { probabilities, states } = paths;
+function computer(): LossOfSequences['compute'] {
+  const paths = new Paths();
+  return ({ batch, classes, outputs, lengths, targets, weights }, losses, gradient) => {
     const own = new Float64Array(classes);
-    eachOccupancy(paths, (t, occupancy) => {
-      for (let k = 0; k < classes; k++) own[k] = probabilities.number(t * classes + k);
-      for (let s = 0; s < states.length; s++) own[states[s]] -= occupancy[s];
-      const at = (t * batch + row) * classes;
-      for (let k = 0; k < classes; k++) gradient[at + k] = scale * own[k];
-    });
-  }
+    gradient?.fill(0);
+    for (let row = 0; row < batch; row++) {
+      losses[row] = 0;
+      if (weights[row] === 0) continue;
+      const symbols: number[] = [];
+      for (let at = row; at < targets.length && targets[at] >= 0; at += batch) symbols.push(targets[at]);
+      const steps = lengths[row];
+      const { probabilities } = paths;
+      probabilities.reset(steps * classes);
+      for (let t = 0; t < steps; t++) {
+        const at = (t * batch + row) * classes;
+        const total = logTotal(outputs, at, classes);
+        probabilities.setExponentials(t * classes, outputs, at, classes, total);
+      }
+      paths.sum({ steps, classes }, symbols);
+      const length = Math.max(1, symbols.length);
+      // a symbol that the model does not know has the number of the blank, and probability 0
+      const isKnown = symbols.every(symbol => symbol < classes - 1);
+      losses[row] = isKnown ? -paths.total.log(0) / length : Number.POSITIVE_INFINITY;
+      const scale = weights[row] / length;
+      if (!gradient || !Number.isFinite(losses[row])) continue;
+      const { states } = paths;
+      paths.eachOccupancy((t, occupancy) => {
+        probabilities.write(t * classes, own);
+        for (let s = 0; s < states.length; s++) own[states[s]] -= occupancy[s];
+        const at = (t * batch + row) * classes;
+        for (let k = 0; k < classes; k++) gradient[at + k] = scale * own[k];
+      });
+    }
+  };
 }
