@@ -7,6 +7,7 @@ import type { Purpose } from './core/dataset.js';
 import type { Problems } from './core/problems.js';
 import { badNumber, cellNumber, findColumns, missingCell, type NamedColumn } from './csv-columns.js';
 import { type Delimiter, type RowPlace, readTable } from './formats/tables.js';
+import { attemptField, jsonLines, RECORDS_NAME, type RecordLine, textOf } from './jsonl-records.js';
 import type { ByteSource } from './reading/byte-sources.js';
 import { shortNames } from './reading/files.js';
 
@@ -102,9 +103,24 @@ export interface RecordingTable {
   readonly others: readonly NamedColumn[];
   readonly purpose: Purpose;
   readonly pattern: NamePattern | undefined;
+  /** `dataset.path`. */
+  readonly trainedOn: string;
 }
 
-/** The recordings that a table lists; rows with wrong cells are problems. */
+/** Names of tables that list recordings. */
+export const LIST_NAME = /\.(?:[ctp]sv|parquet|jsonl|ndjson)(?:\.gz)?$/i;
+
+/** A row of a table, or a record of JSON Lines. */
+interface ListedRow {
+  readonly row: RowPlace;
+  cell(column: NamedColumn): string;
+  placeOf(column: NamedColumn): Partial<Diagnostic>;
+}
+
+/**
+ * The recordings that a table (CSV, Parquet or JSON Lines) lists; rows with wrong cells are
+ * problems.
+ */
 export async function tabledRecordings(
   source: ByteSource,
   table: RecordingTable,
@@ -113,6 +129,42 @@ export async function tabledRecordings(
   const { path, start, end, others, purpose, delimiter, pattern } = table;
   const columns = [path, start ?? [], end ?? [], others].flat();
   const found: Recording[] = [];
+  const add = ({ row, cell, placeOf }: ListedRow): void => {
+    const secondsOf = (column: NamedColumn | undefined): number | undefined => {
+      if (column === undefined) return undefined;
+      const value = cellNumber(cell(column));
+      if (value === undefined) problems.add(badNumber(cell(column), placeOf(column)));
+      return value;
+    };
+    const name = cell(path);
+    if (name === '') problems.add(missingCell('', placeOf(path)));
+    const file = resolve(dirname(source.name), name);
+    const [from, to] = [secondsOf(start), secondsOf(end)];
+    const values = fieldsOf(file, pattern, row, problems) ?? new Map();
+    const cells = new Map(others.map(column => [column.name, cell(column)]));
+    const part = [from, to].filter(value => value !== undefined).join('-');
+    found.push({
+      file,
+      id: part === '' ? name : `${name}:${part}`,
+      place: row,
+      start: from,
+      end: to,
+      valueOf: column => values.get(column) ?? cells.get(column),
+    });
+  };
+  if (isRecords(source.name, table)) {
+    const read = (line: RecordLine): void => {
+      const before = problems.all.length;
+      const texts = new Map(columns.map(({ name }) => [name, attemptField(line, name, problems, textIn)]));
+      if (problems.all.length > before) return;
+      const place = line.place();
+      add({ row: place, cell: ({ name }) => texts.get(name) ?? '', placeOf: ({ name }) => line.place(name) });
+    };
+    const lines = jsonLines(source.name, read, problem => problems.add(problem));
+    for await (const chunk of source.chunks) lines.push(chunk);
+    lines.end();
+    return found;
+  }
   let indexOf: ReturnType<typeof findColumns> = () => -1;
   const rows = readTable(
     source,
@@ -124,32 +176,20 @@ export async function tabledRecordings(
       ragged: (_, problem) => problems.add(problem),
       add({ fields, row }) {
         const placeOf = ({ name }: NamedColumn) => ({ ...row, columnName: name });
-        const cellOf = (column: NamedColumn) => fields[indexOf(column)].trim();
-        const secondsOf = (column: NamedColumn | undefined): number | undefined => {
-          if (column === undefined) return undefined;
-          const value = cellNumber(cellOf(column));
-          if (value === undefined) problems.add(badNumber(cellOf(column), placeOf(column)));
-          return value;
-        };
-        const name = cellOf(path);
-        if (name === '') problems.add(missingCell('', placeOf(path)));
-        const file = resolve(dirname(source.name), name);
-        const [from, to] = [secondsOf(start), secondsOf(end)];
-        const values = fieldsOf(file, pattern, row, problems) ?? new Map();
-        const cells = new Map(others.map(column => [column.name, cellOf(column)]));
-        const part = [from, to].filter(value => value !== undefined).join('-');
-        found.push({
-          file,
-          id: part === '' ? name : `${name}:${part}`,
-          place: row,
-          start: from,
-          end: to,
-          valueOf: column => values.get(column) ?? cells.get(column),
-        });
+        add({ row, cell: column => fields[indexOf(column)].trim(), placeOf });
       },
     },
     { delimiter },
   );
   for await (const _ of rows);
   return found;
+}
+
+/** A source without an ending, such as a pipe, has the format of the training data. */
+function isRecords(name: string, { trainedOn }: RecordingTable): boolean {
+  return RECORDS_NAME.test(/\.\w+$/.test(name) ? name : trainedOn);
+}
+
+function textIn(value: unknown): string {
+  return value === null ? '' : textOf(value).trim();
 }

@@ -7,6 +7,7 @@ import { rangeOf } from './audio/sounds.js';
 import {
   fileRecordings,
   folderOf,
+  LIST_NAME,
   NAME_PATTERN,
   NamePattern,
   type Recording,
@@ -33,7 +34,6 @@ import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList } from './core/store.js';
 import { badNumber, cellNumber, type NamedColumn } from './csv-columns.js';
-import { TABLE_NAME } from './formats/tables.js';
 import { isWav, MAGIC_BYTES, WavFile } from './formats/wav.js';
 import { allBytes, beginning, inTurn, oneChunk } from './reading/byte-sources.js';
 import {
@@ -55,7 +55,7 @@ const settings = key.section(
     path: keys.givenFiles('The recordings, or tables of them', 'recordings/*.wav', 'recordings'),
     path_column: keys.column({
       description:
-        'Column with the paths of the recordings, from the folder of the table. `path` is then a table (CSV or Parquet), and its columns are those of `target`, `validation` and `test`.',
+        'Column with the paths of the recordings, from the folder of the table. `path` is then a table (CSV, Parquet or JSON Lines), and its columns are those of `target`, `validation` and `test`.',
       examples: ['file'],
       aliases: ['file_column', 'filename_column', 'audio'],
     }),
@@ -233,7 +233,8 @@ function tableOf(
   const pattern = patternOf(config);
   const others = columns.filter(({ name }) => !pattern?.fields.includes(name));
   const { delimiter } = config;
-  return { path, start: column('start'), end: column('end'), others, purpose, pattern, delimiter };
+  const parts = { start: column('start'), end: column('end') };
+  return { path, ...parts, others, purpose, pattern, delimiter, trainedOn: config.path };
 }
 
 /** Reads the recordings of `path`. */
@@ -241,7 +242,7 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
   const problems = new Problems(true);
   const sources: DataFile[] = [];
   const table = tableOf(config, 'train', columnsOf(config));
-  const files = await inputFiles(path, table ? TABLE_NAME : RECORDING_NAME);
+  const files = await inputFiles(path, table ? LIST_NAME : RECORDING_NAME);
   const recordings = table ? [] : fileRecordings(files, patternOf(config), problems);
   for (const file of table ? files : []) {
     const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);

@@ -11,6 +11,9 @@ import { LinePieces } from './formats/utf8.js';
 import type { JsonlConfig } from './jsonl.js';
 import { symbolsOf, UnknownSymbol } from './vocabulary.js';
 
+/** Names of files of records. */
+export const RECORDS_NAME = /\.(?:jsonl|ndjson)(?:\.gz)?$/i;
+
 /** A position in the file, with its source line. */
 export type LinePlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
 

@@ -49,6 +49,7 @@ import {
   type JsonRecord,
   jsonLines,
   labelOf,
+  RECORDS_NAME,
   type RecordLine,
   textOf,
   Unfit,
@@ -58,8 +59,6 @@ import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
 import { staticReader } from './static-fields.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
-
-const RECORDS_NAME = /\.(?:jsonl|ndjson)(?:\.gz)?$/i;
 
 const settings = key.section(
   {

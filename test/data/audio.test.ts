@@ -249,6 +249,64 @@ t.test('tables list recordings and parts of them', async t => {
   t.match(JSON.parse(stdout), { predictions: 4 });
 });
 
+t.test('JSON Lines list recordings like tables', async t => {
+  const rows = [
+    { file: 'long.wav', from: 0, to: 0.002, word: 1, speaker: 'anna' },
+    { word: 'two', file: 'short.wav', from: '0', to: '0.001', speaker: 'theo', more: [1] },
+    { file: 'long.wav', from: 0.004, to: 0.008, word: 'two', speaker: 'anna' },
+    { file: 'long.wav', from: 0.004, to: 0.006, word: null, speaker: 'anna' },
+  ];
+  const lines = (records: readonly unknown[]) => records.map(one => `${JSON.stringify(one)}\n`).join('');
+  const cells = rows.map(row => `${row.file},${row.from},${row.to},${row.word ?? ''},${row.speaker}\n`);
+  const path = folder({
+    ...{ 'long.wav': wav(ramp(64)), 'short.wav': wav(ramp(8)) },
+    'parts.jsonl': lines(rows),
+    'packed.ndjson.gz': gzipSync(lines(rows)),
+    'parts.csv': `file,from,to,word,speaker\n${cells.join('')}`,
+    'wrong.jsonl': `${lines([{ ...rows[0], from: 'x' }, { file: 'long.wav' }, { ...rows[0], file: [1] }, 5])}`,
+  });
+  const listed = (name: string) =>
+    config(join(path, name), {
+      ...{ path_column: 'file', start: 'from', end: 'to', pattern: undefined, target: 'word' },
+      test: { group: 'speaker', is: 'theo' },
+    });
+  const facts = async (name: string) => {
+    const data = await open(listed(name));
+    const ids = Array.from({ length: data.train.count }, (_, i) => data.train.id?.(i));
+    return {
+      ids,
+      classes: classes(data.train),
+      labels: data.classLabels,
+      lengths: data.train.lengths,
+      left: data.unlabelled,
+    };
+  };
+  const want = await facts('parts.csv');
+  t.match(want, { labels: ['1', 'two'], left: 1 });
+  t.same(await facts('parts.jsonl'), want);
+  t.same(await facts('packed.ndjson.gz'), want);
+  const fields = ['from', 'to', 'word', 'speaker'];
+  t.same(await complaints(5, () => open(listed('wrong.jsonl'))), [
+    'data/csv-number 1:20+6 | the cell is not a number | expected a finite number | got "x"',
+    ...fields.map(
+      name =>
+        `data/jsonl-missing-field 2:1+19 | the record has no field "${name}" | expected this field in every record`,
+    ),
+    'data/jsonl-value 3:2+6 | field "file" has an invalid value | expected a string, a number or a boolean | got [1]',
+    'data/jsonl-line 4:1+1 | the line is not a JSON object | expected one JSON object per line',
+  ]);
+  const run = await work.train({
+    ...{ version: 1, name: 'lines', dataset: listed('parts.jsonl') },
+    ...{ model: { cell: 'gru', hidden_size: 2 }, loss: { kind: 'cross_entropy' } },
+    ...{ optimizer: { kind: 'adam', learning_rate: 0.01 }, training: { num_epochs: 1, batch_size: 2 } },
+  });
+  const predicted = async (...args: string[]) =>
+    (await work.cellrun('predict', run.directory, ...args)).stdout;
+  const all = await predicted('--input', join(path, 'parts.jsonl'));
+  t.equal(all.trim().split('\n').length, 4);
+  t.equal(await predicted('--input', join(path, 'parts.csv')), all, 'the name tells the format');
+});
+
 t.test('wrong names and files are located', async t => {
   const path = folder({ 'a_b_0.wav': wav(ramp(8)), 'a_b_c_d.wav': wav(ramp(8)), 'b_c.wav': wav(ramp(8)) });
   const wrong =
