@@ -1,9 +1,10 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
 import { relative, sep } from 'node:path';
-import type { Diagnostic } from '../util/errors.js';
+import { type Diagnostic, usageError } from '../util/errors.js';
 import * as key from '../util/schema.js';
+import { augmentation, augmentSettings, changesSamples, checkAugment } from './audio/augment.js';
 import { FeatureForm, featureSettings } from './audio/features.js';
-import { rangeOf } from './audio/sounds.js';
+import { addFrames, type Extraction, KeptSamples, samplesOf } from './audio/recording.js';
 import {
   fileRecordings,
   folderOf,
@@ -34,20 +35,11 @@ import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList } from './core/store.js';
 import { badNumber, cellNumber, type NamedColumn } from './csv-columns.js';
-import { isWav, MAGIC_BYTES, WavFile } from './formats/wav.js';
+import { isWav, MAGIC_BYTES, RECORDING_NAME, WavFile } from './formats/wav.js';
 import { allBytes, beginning, inTurn, oneChunk } from './reading/byte-sources.js';
-import {
-  inputFiles,
-  MAX_ELEMENTS,
-  MAX_TEXT_BYTES,
-  readContent,
-  type SourceFile,
-  shortNames,
-} from './reading/files.js';
+import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
 import { memoryBytes } from './reading/ranged-file.js';
 import { symbolsOf } from './vocabulary.js';
-
-const RECORDING_NAME = /\.wave?(?:\.gz)?$/i;
 
 const settings = key.section(
   {
@@ -108,6 +100,14 @@ const settings = key.section(
       resume: { never: 'its weights were trained on this channel' },
     }),
     normalize: keys.normalize,
+    normalize_per: key.choice(['recording'], {
+      description:
+        'Scales the features of each recording over its own frames as `normalize` says, so that its loudness and microphone matter less.',
+      examples: ['recording'],
+      aliases: ['cmvn', 'normalization_scope'],
+      resume: { never: 'its weights were trained on data with this scaling' },
+    }),
+    augment: augmentSettings,
     validation: keys.heldOut.validation,
     seed: keys.splitSeed,
     obtain: keys.obtain,
@@ -127,6 +127,10 @@ const settings = key.section(
           { properties: { path_column: false } },
           { required: ['pattern'], properties: { start: false, end: false } },
         ),
+        key.when(
+          { required: ['normalize_per'] },
+          { required: ['normalize'], properties: { normalize: { enum: ['standard', 'min_max'] } } },
+        ),
       ],
     },
   },
@@ -144,7 +148,11 @@ export const audio: DatasetKind<AudioConfig, typeof settings> = {
     ...(target_kind !== 'sequence' && { perStep: false }),
   }),
   newSequences,
-  sampleReader: recordedForm,
+  sampleReader(config, data) {
+    if (config.normalize_per === undefined) return recordedForm(config, data);
+    const message = 'recordings are scaled over all of their frames, so the model cannot run step by step';
+    throw usageError('model/normalize-per', message, { expected: '`predict` with whole recordings' });
+  },
   leaks: () => [],
   symbols: null,
   dividesItself: false,
@@ -162,9 +170,10 @@ interface Common {
 
 async function open(config: AudioConfig, context: DatasetContext): Promise<Dataset> {
   checkColumns(config);
+  if (config.augment) checkAugment(config.augment, config.features);
   const common: Common = { counts: new Map(), ...(config.rate !== undefined && { rate: config.rate }) };
   const dataset = await openTables(config, context, {
-    read: path => readRecordings(path, config, common),
+    read: path => readRecordings(path, config, common, path === config.path),
     get inputSize() {
       return common.form?.size ?? 1;
     },
@@ -238,7 +247,12 @@ function tableOf(
 }
 
 /** Reads the recordings of `path`. */
-async function readRecordings(path: string, config: AudioConfig, common: Common): Promise<SequenceTable> {
+async function readRecordings(
+  path: string,
+  config: AudioConfig,
+  common: Common,
+  isTraining: boolean,
+): Promise<SequenceTable> {
   const problems = new Problems(true);
   const sources: DataFile[] = [];
   const table = tableOf(config, 'train', columnsOf(config));
@@ -266,6 +280,8 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
       for (const symbol of symbols) targets.push(labels.code(symbol));
     }
   };
+  const changes = isTraining ? config.augment : undefined;
+  const samples = changes && changesSamples(changes) ? new KeptSamples() : undefined;
   const labelled = recordings.filter(one => one.valueOf(config.target) !== '');
   const read = new Set<string>();
   const folder = folderOf(path);
@@ -279,11 +295,19 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
     problems.attempt(() => {
       const wav = new WavFile(memoryBytes(name, bytes));
       const form = formFor(wav, recording, config, common);
-      if (form instanceof FeatureForm) lengths.push(addFrames(wav, recording, form, config, features));
-      else problems.add(form);
+      if (form instanceof FeatureForm) {
+        const extraction = extractionOf(config, form);
+        const pieces = samplesOf(wav, recording, extraction);
+        lengths.push(addFrames(samples?.keep(pieces) ?? pieces, extraction, features));
+      } else problems.add(form);
     });
     addTarget(recording);
   }
+  const { form } = common;
+  const augment =
+    changes &&
+    form &&
+    (await augmentation(changes, extractionOf(config, form), { samples, problems, sources }));
   problems.throwIfAny();
   return {
     sources,
@@ -303,6 +327,7 @@ async function readRecordings(path: string, config: AudioConfig, common: Common)
       const name = relative(folder, file).split(sep).join('/');
       return { file, name, start, end, channel: config.channel };
     },
+    augment,
   };
 }
 
@@ -326,29 +351,13 @@ function formFor(
   };
 }
 
-/** Appends the features of a recording, and returns the number of its frames. */
-function addFrames(
-  wav: WavFile,
-  recording: Pick<Recording, 'start' | 'end' | 'place'>,
+/** How recordings become features. */
+function extractionOf(
+  { channel = 'mix', normalize, normalize_per }: AudioConfig,
   form: FeatureForm,
-  { channel }: AudioConfig,
-  out: FloatList,
-): number {
-  const { from, to } = rangeOf(wav, recording, recording.place);
-  if (form.stepsOf((to - from) * (form.rate / wav.rate)) * form.size > MAX_ELEMENTS)
-    throw wav.damage('the recording is too long');
-  if (typeof channel === 'number' && channel >= wav.channels)
-    throw wav.damage(`the recording has no channel ${channel}`, { got: `${wav.channels} channels` });
-  let frames = 0;
-  const append = (row: Float32Array): void => {
-    out.append(row);
-    frames++;
-  };
-  const stream = form.listen(append, wav.rate);
-  for (const samples of wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel }))
-    stream.push(samples);
-  stream.end();
-  return frames;
+): Extraction {
+  const scaling = normalize_per && normalize !== 'none' ? normalize : undefined;
+  return { form, channel, scaling };
 }
 
 /** The features that the recordings of a run have. */
@@ -363,6 +372,7 @@ function newSequences(
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
   const form = recordedForm(config, data);
+  const extraction = extractionOf(config, form);
   const table = tableOf(config, 'predict', targets ? [targetColumn(config)] : []);
   const pattern = targets && patternOf(config);
   const targetOf = targets && targetReader(config, data.class_names ?? [], targets);
@@ -376,7 +386,7 @@ function newSequences(
       const wav = new WavFile(memoryBytes(file, bytes));
       if (wav.rate !== form.rate && !isConverting) warnings.push(otherRate(file, wav.rate, form.rate));
       isConverting ||= wav.rate !== form.rate;
-      return addFrames(wav, recording, form, config, out);
+      return addFrames(samplesOf(wav, recording, extraction), extraction, out);
     });
     const own = targetOf?.(recording, problems, warning => warnings.push(warning));
     if (length === undefined || problems.all.length > 0) return { problems: problems.all, id };

@@ -13,7 +13,7 @@ import {
 } from '../math/model/inputs.js';
 import { batchLengths, targetLengths } from '../math/model/schedule.js';
 import { type ModelSpec, numbersPerStep, stepsRead } from '../math/model/spec.js';
-import { CounterRandom } from '../util/random.js';
+import { CounterRandom, uniform } from '../util/random.js';
 import type { ShardBatch, ShardShape } from './shards.js';
 
 interface Row {
@@ -30,6 +30,8 @@ interface Row {
   readonly weight: number;
   /** The optimizer step that the batch is for, from 1; determines the dropout masks. */
   readonly step: number;
+  /** As in {@link Split.read}. */
+  readonly draw: number | undefined;
 }
 
 type Fill = (input: DeclaredInput, values: Float32Array, row: Row) => void;
@@ -44,6 +46,7 @@ export class BatchWriter {
   private readonly targetLengths: readonly number[];
   private readonly loss: Loss;
   private readonly dropout: CounterRandom;
+  private readonly augment: CounterRandom;
   /**
    * Features of a step, which several inputs may share; then those of a sequence, unless they are
    * those of one input.
@@ -51,7 +54,7 @@ export class BatchWriter {
   private readonly featureCount: number;
   private readonly features: Float32Array;
 
-  /** `seed` is the experiment's and determines the dropout masks. */
+  /** `seed` is the experiment's: of the dropout masks and the random changes of sequences. */
   constructor(
     private readonly spec: ModelSpec,
     loss: LossSettings,
@@ -71,6 +74,7 @@ export class BatchWriter {
     const isShared = widths.length > 1 || spec.steps !== undefined;
     this.features = new Float32Array(isShared ? sequenceLength * this.featureCount : 0);
     this.dropout = new CounterRandom(seed, 'model/dropout');
+    this.augment = new CounterRandom(seed, 'data/augment');
   }
 
   /** Shard by shard. Unused rows are set to 0 and have weight 0. */
@@ -88,7 +92,9 @@ export class BatchWriter {
         if (inBatch < indices.length) {
           const index = indices[inBatch];
           const length = this.lengthOf(split, index);
-          this.writeRow(shard, { split, index, length, row, inBatch, steps, predictions, weight, step });
+          const draw = shape.training ? this.augment.key(step, inBatch) : undefined;
+          const place = { split, index, length, row, inBatch };
+          this.writeRow(shard, { ...place, steps, predictions, weight, step, draw });
         } else this.clearRow(shard, row);
       }
     });
@@ -143,7 +149,8 @@ export class BatchWriter {
 
   private writeRow({ inputs }: ShardBatch, row: Row): void {
     // those of steps to stack follow one another
-    if (this.features.length > 0) row.split.read(row.index, this.features, 0, numbersPerStep(this.spec));
+    const { split, index, draw } = row;
+    if (this.features.length > 0) split.read(index, this.features, 0, numbersPerStep(this.spec), draw);
     for (const input of this.inputs) this.fill[input.role](input, inputs[input.name], row);
   }
 
@@ -157,14 +164,14 @@ export class BatchWriter {
   }
 
   private readonly fill: Readonly<Record<InputRole, Fill>> = {
-    features: (input, values, { split, index, row }) => {
+    features: (input, values, { split, index, row, draw }) => {
       const { batch, sequenceLength } = this.shape;
       const { features, featureCount } = this;
       const { first = 0 } = input;
       const { repeat = 1 } = this.spec.steps ?? {};
       const width = widthOf(input);
       if (this.features.length === 0) {
-        split.read(index, values, row * width, batch * width);
+        split.read(index, values, row * width, batch * width, draw);
         return;
       }
       for (let t = 0; t < countOf(input, this.spec, { steps: sequenceLength }); t++) {
@@ -229,7 +236,7 @@ export class BatchWriter {
         const key = this.dropout.key(step, inBatch, stream, t);
         const at = (t * this.shape.batch + row) * width;
         for (let unit = 0; unit < width; unit++) {
-          values[at + unit] = this.dropout.uniform(key, unit) < probability ? 0 : kept;
+          values[at + unit] = uniform(key, unit) < probability ? 0 : kept;
         }
       }
     },

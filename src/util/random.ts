@@ -66,15 +66,15 @@ export class CounterRandom {
     this.seed = createHash('sha256').update(`${seed}/${name}`).digest().readInt32LE(0);
   }
 
-  /** A key for `uniform`, which depends on each of `counters` and on their order. */
+  /** A key for {@link uniform}, which depends on each of `counters` and on their order. */
   key(...counters: readonly number[]): number {
     return counters.reduce((key, counter) => mix(key ^ mix(counter + GOLDEN)), this.seed);
   }
+}
 
-  /** Uniform in [0, 1) with 32 random bits. */
-  uniform(key: number, counter: number): number {
-    return (mix(key ^ mix(counter + GOLDEN)) >>> 0) / 0x100000000;
-  }
+/** Uniform in [0, 1) with 32 random bits. */
+export function uniform(key: number, counter: number): number {
+  return (mix(key ^ mix(counter + GOLDEN)) >>> 0) / 0x100000000;
 }
 
 /** 2^32 over the golden ratio: neighbouring counters differ in many bits. */

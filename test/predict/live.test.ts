@@ -17,11 +17,11 @@ t.teardown(() => work.remove());
 const digits = join(packageRoot, 'test/fixtures/audio/digits');
 
 /** Learns which of two digits is spoken. */
-async function trainDigits(model: object = {}): Promise<string> {
+async function trainDigits(model: object = {}, data: object = {}): Promise<string> {
   const dataset = {
     ...{ kind: 'audio', path: join(digits, '*.wav'), pattern: '{digit}_{speaker}_{take}' },
     ...{ target: 'digit', target_kind: 'class', features: { kind: 'log_mel', bands: 12, deltas: 1 } },
-    ...{ normalize: 'standard', test: { column: 'take', is: 2 } },
+    ...{ normalize: 'standard', test: { column: 'take', is: 2 }, ...data },
   };
   const more = { num_epochs: 8, batch_size: 4 };
   const { summary } = await train(work, config(dataset, crossEntropy, { hidden_size: 8, ...model }, more));
@@ -195,6 +195,8 @@ t.test('what is refused', async t => {
     t.throws(() => model.session({ rate }), { message: /`rate` must be a whole number from 1 to 1048576/ });
   const both = await opened(await trainDigits({ bidirectional: true }));
   t.throws(() => both.session({ rate: 8000 }), { message: /from both ends/ });
+  const scaled = await opened(await trainDigits({}, { normalize_per: 'recording' }));
+  t.throws(() => scaled.session(), { message: /scaled over all of their frames/ });
 
   const path = work.file('steps.csv', 'g,x,y\n1,0,a\n2,1,b\n3,0,a\n4,1,b\n');
   const table = {

@@ -314,6 +314,11 @@ const LISTED = sets(RECORDINGS, {
   'dataset.pattern': undefined,
   'dataset.path_column': 'file',
 });
+const MASKED = set(RECORDINGS, 'dataset.augment', {
+  time_masks: { count: 2, width: 3 },
+  frequency_masks: { count: 2, width: 3 },
+});
+const NOISY = set(RECORDINGS, 'dataset.augment', { noise: { path: recordings(), ratio: [0, 10] } });
 const CEPSTRAL = set(RECORDINGS, 'dataset.features.kind', 'mfcc');
 const optimized = (optimizer: Values) => sets(CLASSES, { optimizer: { learning_rate: 0.05, ...optimizer } });
 const PLATEAU: Values = { kind: 'plateau', factor: 0.5, patience: 0, min_delta: 10 };
@@ -494,6 +499,16 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.pattern': [[RECORDINGS, '{class}_{half}_{number}', '{number}_{class}_{half}']],
   'dataset.rate': [[RECORDINGS, undefined, 6000]],
   'dataset.channel': [[RECORDINGS, 'mix', 1]],
+  'dataset.normalize_per': [[set(RECORDINGS, 'dataset.normalize', 'standard'), undefined, 'recording']],
+  'dataset.augment.shift': [[RECORDINGS, 1, 2]],
+  'dataset.augment.gain': [[RECORDINGS, 1, 2]],
+  'dataset.augment.noise.path': [[NOISY, recordings(), recordings(6000)]],
+  'dataset.augment.noise.ratio': [[NOISY, [5, 5], [5, 6]]],
+  'dataset.augment.time_masks.count': [[MASKED, 1, 2]],
+  'dataset.augment.time_masks.width': [[MASKED, 2, 3]],
+  'dataset.augment.time_masks.fraction': [[MASKED, 0.5, 1]],
+  'dataset.augment.frequency_masks.count': [[MASKED, 1, 2]],
+  'dataset.augment.frequency_masks.width': [[MASKED, 2, 3]],
   'dataset.input_kind': [
     [WORDS, 'text', 'symbol', { 'dataset.level': undefined, 'dataset.sequence': { group: 'g' } }],
   ],

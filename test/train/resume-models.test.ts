@@ -1,8 +1,8 @@
 /**
  * Interruptions, `verify` and saved models with dropout, both directions, embeddings, carried
- * states and batches by length.
+ * states, batches by length and recordings that change at random.
  */
-import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { RandomStream } from '../../src/util/random.js';
@@ -10,6 +10,7 @@ import { compareRuns } from '../../src/verify/resume.js';
 import { floats, integers, npz, readLog, Workplace } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { resume, stopAt, train } from '../support/runs.js';
+import { tone, wav } from '../support/wav.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -83,7 +84,40 @@ const carried = {
   training: { ...training, shuffle: false, carry_state: true },
 };
 
-for (const config of [bucketed, carried]) {
+/** Tones of different lengths. */
+function recordings(count: number): string {
+  const folder = work.folder();
+  for (let i = 0; i < count; i++)
+    writeFileSync(join(folder, `${i % 3}_${i}.wav`), wav(tone(200 + 100 * (i % 3), 80 + 16 * (i % 5))));
+  return folder;
+}
+
+const augmented = {
+  ...common,
+  name: 'augmented',
+  dataset: {
+    kind: 'audio',
+    path: recordings(43),
+    test_path: recordings(17),
+    pattern: '{label}_{number}',
+    target: 'label',
+    target_kind: 'class',
+    features: { kind: 'log_mel', window: 4, hop: 2, bands: 4 },
+    normalize: 'standard',
+    normalize_per: 'recording',
+    augment: {
+      shift: 2,
+      noise: { path: recordings(2), ratio: [0, 20] },
+      gain: 6,
+      time_masks: { count: 1, width: 3 },
+      frequency_masks: { count: 1, width: 2 },
+    },
+  },
+  model: { cell: 'gru', hidden_size: 4, head: { from: 'mean' } },
+  training: { ...training, bucket_by_length: true },
+};
+
+for (const config of [bucketed, carried, augmented]) {
   const { name } = config;
   t.test(
     `${name}: a run that crashed, resumed with two threads and stopped again ends byte-identical`,

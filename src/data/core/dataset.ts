@@ -204,8 +204,10 @@ export interface Split {
   /**
    * Writes the features of sequence `index` (0..N-1): feature f (0..F-1) of step s goes to
    * `out[offset + s * stepStride + f]`. A symbol is written as its number, padding as zeros.
+   * @param draw key of random numbers (`uniform`), in training: features then change at random if
+   *   the config asks for it. Absent: they are those of the data
    */
-  read(index: number, out: Float32Array, offset: number, stepStride: number): void;
+  read(index: number, out: Float32Array, offset: number, stepStride: number, draw?: number): void;
   /**
    * Like `read`, with the number of each text in place of its symbol: rare texts are one symbol,
    * but not equal. Present if a vocabulary was fitted.

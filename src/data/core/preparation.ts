@@ -337,8 +337,8 @@ function filledSplit(split: Split, preparation: Preparation, steps: number, code
   const filler = new Filler(preparation, codes);
   return {
     ...split,
-    read(index, out, offset, stepStride) {
-      split.read(index, values, 0, size);
+    read(index, out, offset, stepStride, draw) {
+      split.read(index, values, 0, size, draw);
       const length = split.lengths?.[index] ?? steps;
       filler.restart();
       for (let step = 0; step < steps; step++) {

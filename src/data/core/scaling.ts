@@ -87,8 +87,8 @@ export function scaledSplit(
 }
 
 function scaledRead({ read, lengths }: Split, scaling: Scaling, steps: number): Split['read'] {
-  return (index, out, start, stepStride) => {
-    read(index, out, start, stepStride);
+  return (index, out, start, stepStride, draw) => {
+    read(index, out, start, stepStride, draw);
     const length = lengths?.[index] ?? steps;
     for (let step = 0; step < length; step++) scaleStep(out, start + step * stepStride, scaling);
   };

@@ -24,7 +24,7 @@ import {
   type TrainingPartConfig,
   testSelection,
 } from './selection.js';
-import { type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
+import { type Packed, type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
 
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {
   readonly path: string;
@@ -62,6 +62,7 @@ export interface SequenceTable {
   readonly valueIn: Split['valueIn'];
   readonly startOf: Split['startOf'];
   readonly recording?: Split['recording'];
+  readonly augment?: Packed['augment'];
   /** @throws UserError (exit 5) if a sequence of `indices` has no single target */
   check?(indices: Uint32Array, mapping: ClassMapping | undefined): void;
 }
@@ -219,7 +220,9 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
   const all = startsOf(table.lengths);
   const starts = Uint32Array.from(indices, index => all[index]);
   const targets = targetsOf(table, indices, form);
-  return { ...packedSplit({ features, inputSize, starts, lengths, targets }, steps), ...facts };
+  const augment: Packed['augment'] =
+    table.augment && ((given, index, draw) => table.augment?.(given, indices[index], draw) ?? given);
+  return { ...packedSplit({ features, inputSize, starts, lengths, targets, augment }, steps), ...facts };
 }
 
 /** Pads targets per step: with {@link IGNORED}, or NaN for values. */

@@ -18,6 +18,11 @@ export interface Packed {
   readonly starts: Uint32Array;
   readonly lengths: Int32Array;
   readonly targets: Targets;
+  /**
+   * Returns `features`, `[length, F]` of sequence `index`, changed at random by the key `draw` of
+   * {@link Split.read}. Absent: they never change.
+   */
+  readonly augment?: ((features: Float32Array, index: number, draw: number) => Float32Array) | undefined;
 }
 
 /** Start of each of some sequences that follow one another. */
@@ -42,10 +47,11 @@ export function packed(
 
 /** Returns `packed` as a split, padded with zeros to `steps` (T). */
 export function packedSplit(packed: Packed, steps: number): Split {
-  const { features, inputSize, starts, lengths, targets } = packed;
-  const read: Split['read'] = (index, out, offset, stepStride) => {
+  const { features, inputSize, starts, lengths, targets, augment } = packed;
+  const read: Split['read'] = (index, out, offset, stepStride, draw) => {
     const from = starts[index] * inputSize;
-    const row = features.subarray(from, from + lengths[index] * inputSize);
+    const given = features.subarray(from, from + lengths[index] * inputSize);
+    const row = augment && draw !== undefined ? augment(given, index, draw) : given;
     writeSteps(row, { inputSize, steps }, out, { offset, stepStride });
   };
   const base = { count: starts.length, targets, read };
@@ -231,7 +237,7 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     count: indices.length,
     targets: selectTargets(split.targets, indices, steps),
     ...(lengths?.some(length => length < steps) && { lengths }),
-    read: (index, out, offset, stepStride) => split.read(indices[index], out, offset, stepStride),
+    read: (index, out, offset, stepStride, draw) => split.read(indices[index], out, offset, stepStride, draw),
     ...(load && { load: chosen => load(chosen.map(index => indices[index])) }),
     ...(id && { id: index => id(indices[index]) }),
     ...(idIsPlace && { idIsPlace }),

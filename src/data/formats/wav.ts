@@ -62,6 +62,8 @@ function muLaw(code: number): number {
 
 /** Sizes that programs write to a pipe: ffmpeg, and sox and espeak-ng. */
 const UNKNOWN_SIZES: readonly number[] = [0xffffffff, 0x7ffff000];
+/** How WAV files are usually named. */
+export const RECORDING_NAME = /\.wave?(?:\.gz)?$/i;
 /** Bytes that tell a WAV file from tables. */
 export const MAGIC_BYTES = 4;
 const RIFF_BYTES = 12;

@@ -1,0 +1,237 @@
+/**
+ * Random changes of recordings in training, functions of a key for each step and row (see
+ * `Split.read`):
+ *
+ *     shift            x_(t - s), zero outside of the recording; s uniform in [-shift, shift]
+ *     noise            x + n sqrt(E_x / E_n) 10^(-r / 20) with energies E = sum x², r uniform in
+ *                      `ratio`; n is a part of a random recording, repeated if that is shorter
+ *     gain             x 10^(g / 20), g uniform in [-gain, gain]
+ *     time masks       a run of floor(w) frames becomes the mean of the recording, w uniform in
+ *                      [0, width); its start is floor(u), u uniform in [0, frames - w)
+ *     frequency masks  the same, of bands, with their derivatives
+ *
+ * Masks are those of SpecAugment (Park et al., 2019) as by `mask_along_axis` of torchaudio; noise
+ * is added as by its `add_noise`.
+ */
+import { uniform } from '../../util/random.js';
+import * as key from '../../util/schema.js';
+import type { DataFile } from '../core/dataset.js';
+import { configError, type Problems } from '../core/problems.js';
+import * as keys from '../core/settings.js';
+import { FloatList, type Packed } from '../core/store.js';
+import { RECORDING_NAME, WavFile } from '../formats/wav.js';
+import { inputFiles, readContent } from '../reading/files.js';
+import { memoryBytes } from '../reading/ranged-file.js';
+import type { FeatureConfig, FeatureForm } from './features.js';
+import { addFrames, type Extraction, KeptSamples, samplesOf } from './recording.js';
+
+const masks = (what: string, width: number) => ({
+  count: key.integer({ description: 'Number of masks.', min: 1, max: 100, default: 1, aliases: ['number'] }),
+  width: key.integer({
+    description: `A mask has less than this many ${what}.`,
+    min: 2,
+    max: 65536,
+    examples: [width],
+    aliases: ['size', 'param', 'mask_param', 'max_width'],
+    required: true,
+  }),
+});
+
+export const augmentSettings = key.section(
+  {
+    shift: key.number({
+      description: 'Moves the samples by up to this many milliseconds; zeros follow.',
+      above: 0,
+      max: 60_000,
+      examples: [50],
+      aliases: ['time_shift', 'roll'],
+    }),
+    noise: key.section(
+      {
+        path: keys.givenFiles('Recordings of noise', 'noise/*.wav', 'noise'),
+        ratio: key.list(key.number({ min: -200, max: 200 }), {
+          description:
+            'Lowest and highest ratio of the energy of a recording to that of the noise, in decibels.',
+          minItems: 2,
+          maxItems: 2,
+          examples: [[5, 20]],
+          aliases: ['snr'],
+          required: true,
+        }),
+      },
+      {
+        description: 'Adds noise: a random part of a random recording.',
+        examples: [{ path: 'noise/*.wav', ratio: [5, 20] }],
+        aliases: ['add_noise', 'background'],
+      },
+    ),
+    gain: key.number({
+      description: 'Makes recordings louder or softer by up to this many decibels.',
+      above: 0,
+      max: 200,
+      examples: [6],
+      aliases: ['volume'],
+    }),
+    time_masks: key.section(
+      {
+        ...masks('frames', 10),
+        fraction: key.number({
+          description: 'And less than this fraction of the recording.',
+          above: 0,
+          max: 1,
+          default: 1,
+          examples: [0.2],
+          aliases: ['p'],
+        }),
+      },
+      {
+        description: 'Replaces frames that follow one another by the mean of the recording.',
+        examples: [{ count: 2, width: 10 }],
+        aliases: ['time_mask', 'time_masking'],
+      },
+    ),
+    frequency_masks: key.section(masks('bands', 8), {
+      description: 'Replaces bands that follow one another by the mean of the recording.',
+      examples: [{ count: 2, width: 8 }],
+      aliases: ['frequency_mask', 'freq_mask', 'frequency_masking'],
+    }),
+  },
+  {
+    description:
+      'Random changes of the training recordings, others in each epoch. Recordings are evaluated as they are. `shift`, `noise` and `gain` keep the samples of the training recordings in memory.',
+    examples: [{ time_masks: { count: 2, width: 10 }, frequency_masks: { count: 2, width: 8 } }],
+    minKeys: 1,
+    aliases: ['augmentation', 'spec_augment', 'specaugment'],
+  },
+);
+
+export type AugmentConfig = key.TypeOf<typeof augmentSettings>;
+
+export function changesSamples({ shift, noise, gain }: AugmentConfig): boolean {
+  return shift !== undefined || noise !== undefined || gain !== undefined;
+}
+
+/** Refuses masks of bands that there are not. */
+export function checkAugment({ frequency_masks }: AugmentConfig, { kind }: FeatureConfig): void {
+  if (frequency_masks === undefined || kind === 'log_mel') return;
+  throw configError({
+    code: 'data/augment',
+    keyPath: ['dataset', 'augment', 'frequency_masks'],
+    message: `features of kind ${kind} have no bands`,
+    expected: '`features.kind: log_mel`, or no `frequency_masks`',
+  });
+}
+
+interface Material {
+  /** Of the training recordings; present if they change. */
+  readonly samples: KeptSamples | undefined;
+  readonly problems: Problems;
+  /** Files of noise are added to it. */
+  readonly sources: DataFile[];
+}
+
+/** Numbers of the draws for a recording: what one change draws is the same with others. */
+const DRAWS = { shift: 0, gain: 1, noise: 2, time_masks: 1000, frequency_masks: 2000 };
+
+/** Returns what makes other features of those of recording `index`, by the key `draw`. */
+export async function augmentation(
+  config: AugmentConfig,
+  extraction: Extraction,
+  { samples, ...from }: Material,
+): Promise<NonNullable<Packed['augment']>> {
+  const { form } = extraction;
+  const noise = config.noise && (await readNoise(config.noise.path, form, from));
+  return (features, index, draw) => {
+    const random = (number: number) => uniform(draw, number);
+    const out = new FloatList();
+    if (samples) {
+      const changed = changedSamples(samples.of(index), config, { rate: form.rate, noise, random });
+      addFrames([changed], extraction, out);
+    } else out.append(features);
+    const values = out.toArray();
+    mask(values, form, config, random);
+    return values;
+  };
+}
+
+async function readNoise(
+  path: string,
+  form: FeatureForm,
+  { problems, sources }: Pick<Material, 'problems' | 'sources'>,
+): Promise<KeptSamples> {
+  const noise = new KeptSamples();
+  for (const file of await inputFiles(path, RECORDING_NAME)) {
+    const { bytes, sha256 } = await readContent(file);
+    sources.push({ name: file, sha256 });
+    problems.attempt(() => {
+      const wav = new WavFile(memoryBytes(file, bytes));
+      const read = samplesOf(wav, { place: { file } }, { form, channel: 'mix', scaling: undefined });
+      for (const _ of noise.keep(read));
+    });
+  }
+  return noise;
+}
+
+interface SampleChanges {
+  readonly rate: number;
+  readonly noise: KeptSamples | undefined;
+  readonly random: (number: number) => number;
+}
+
+function changedSamples(
+  given: Float32Array,
+  config: AugmentConfig,
+  { rate, noise, random }: SampleChanges,
+): Float64Array {
+  const { shift = 0, gain = 0 } = config;
+  const moved = Math.round(((2 * random(DRAWS.shift) - 1) * shift * rate) / 1000);
+  const samples = Float64Array.from(given, (_, t) => given[t - moved] ?? 0);
+  if (config.noise && noise) {
+    const [low, high] = config.noise.ratio;
+    const [which, where, loudness] = [0, 1, 2].map(number => random(DRAWS.noise + number));
+    const all = noise.of(Math.floor(which * noise.count));
+    const start = Math.floor(where * all.length);
+    const added = samples.map((_, t) => all[(start + t) % all.length]);
+    const ratio = 10 ** ((low + loudness * (high - low)) / 10);
+    const energy = energyOf(added);
+    // silence stays silence
+    const scale = energy > 0 ? Math.sqrt(energyOf(samples) / energy / ratio) : 0;
+    for (let t = 0; t < samples.length; t++) samples[t] += scale * added[t];
+  }
+  const factor = 10 ** (((2 * random(DRAWS.gain) - 1) * gain) / 20);
+  return samples.map(sample => factor * sample);
+}
+
+function energyOf(samples: Float64Array): number {
+  return samples.reduce((sum, sample) => sum + sample * sample, 0);
+}
+
+/** @param values `[frames, F]` */
+function mask(
+  values: Float32Array,
+  { size, frames: { size: bands } }: Extraction['form'],
+  { time_masks, frequency_masks }: AugmentConfig,
+  random: (number: number) => number,
+): void {
+  const frames = values.length / size;
+  const means = new Float64Array(size);
+  for (let at = 0; at < values.length; at++) means[at % size] += values[at] / frames;
+  const each = (count: number, first: number, length: number, width: number, hide: (at: number) => void) => {
+    for (let i = 0; i < count; i++) {
+      const own = random(first + 2 * i) * Math.min(width, length);
+      const start = Math.floor(random(first + 2 * i + 1) * (length - own));
+      for (let at = start; at < start + Math.floor(own); at++) hide(at);
+    }
+  };
+  if (time_masks) {
+    const { count, width, fraction } = time_masks;
+    const most = Math.min(width, Math.floor(fraction * frames));
+    each(count, DRAWS.time_masks, frames, most, frame => values.set(means, frame * size));
+  }
+  if (frequency_masks) {
+    const { count, width } = frequency_masks;
+    each(count, DRAWS.frequency_masks, bands, width, band => {
+      for (let at = 0; at < values.length; at++) if (at % bands === band) values[at] = means[at % size];
+    });
+  }
+}

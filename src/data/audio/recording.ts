@@ -1,0 +1,88 @@
+/** Features of a whole recording, or of a part of it. */
+import type { DataScaling } from '../core/record.js';
+import { columnScaling, scaleStep, scalingOf } from '../core/scaling.js';
+import { columnsOf, type Rows } from '../core/statistics.js';
+import { FloatList } from '../core/store.js';
+import type { WavFile } from '../formats/wav.js';
+import { MAX_ELEMENTS } from '../reading/files.js';
+import type { FeatureForm } from './features.js';
+import { RateConverter } from './rate.js';
+import { rangeOf } from './sounds.js';
+
+/** What of a recording is read. */
+export interface Part {
+  /** In seconds; absent: the whole recording. */
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+  /** For problems. */
+  readonly place: { readonly file: string };
+}
+
+/** How recordings become features. */
+export interface Extraction {
+  readonly form: FeatureForm;
+  readonly channel: number | 'mix';
+  /** Of the features over each recording; undefined: none. */
+  readonly scaling: DataScaling['method'] | undefined;
+}
+
+/** The samples of a recording at the rate of the features, in pieces. */
+export function* samplesOf(wav: WavFile, part: Part, { form, channel }: Extraction): Generator<Float64Array> {
+  const { from, to } = rangeOf(wav, part, part.place);
+  if (form.stepsOf((to - from) * (form.rate / wav.rate)) * form.size > MAX_ELEMENTS)
+    throw wav.damage('the recording is too long');
+  if (typeof channel === 'number' && channel >= wav.channels)
+    throw wav.damage(`the recording has no channel ${channel}`, { got: `${wav.channels} channels` });
+  const converter = wav.rate === form.rate ? undefined : new RateConverter(wav.rate, form.rate);
+  for (const samples of wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel }))
+    yield converter?.push(samples) ?? samples;
+  if (converter) yield converter.end();
+}
+
+/** Appends the features of a recording, and returns the number of its frames. */
+export function addFrames(
+  samples: Iterable<Float64Array>,
+  { form, scaling }: Extraction,
+  out: FloatList,
+): number {
+  const from = out.size;
+  const stream = form.listen(row => out.append(row));
+  for (const piece of samples) stream.push(piece);
+  stream.end();
+  if (scaling) scaleByItself(out.subarray(from, out.size), form.size, scaling);
+  return (out.size - from) / form.size;
+}
+
+/** Scales each feature of a recording as `scaling.ts` does, over its own frames. */
+function scaleByItself(values: Float32Array, size: number, method: DataScaling['method']): void {
+  const frames: Rows = visit => {
+    for (let at = 0; at < values.length; at += size) visit(values, at);
+  };
+  const scaling = scalingOf(columnsOf(size, frames, String).map(column => columnScaling(method, column)));
+  frames((_, at) => scaleStep(values, at, scaling));
+}
+
+/** Samples of recordings, one after another. */
+export class KeptSamples {
+  private readonly all = new FloatList();
+  private readonly ends: number[] = [];
+
+  /** Number of recordings. */
+  get count(): number {
+    return this.ends.length;
+  }
+
+  /** Keeps the samples of the next recording as they are read. */
+  *keep(samples: Iterable<Float64Array>): Generator<Float64Array> {
+    for (const piece of samples) {
+      this.all.append(Float32Array.from(piece));
+      yield piece;
+    }
+    this.ends.push(this.all.size);
+  }
+
+  /** A view, valid until more are kept. */
+  of(recording: number): Float32Array {
+    return this.all.subarray(this.ends[recording - 1] ?? 0, this.ends[recording]);
+  }
+}
