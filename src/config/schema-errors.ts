@@ -93,7 +93,9 @@ class Explainer {
       case 'discriminator':
         return this.wrongTag([...path, String(tag)]);
       case 'false schema': {
-        const message = `the key \`${path.at(-1)}\` ${this.conflictOf(error)}`;
+        const conflict = this.conflictOf(error);
+        if (conflict === undefined) return undefined;
+        const message = `the key \`${path.at(-1)}\` ${conflict}`;
         return this.locator.atKey(path, 'config/foreign-key', message);
       }
       case 'oneOf':
@@ -106,13 +108,19 @@ class Explainer {
     }
   }
 
-  /** The keys that forbid another key: those in the condition of the rule. */
-  private conflictOf({ schemaPath }: SchemaError): string {
+  /**
+   * The keys that forbid another key: those in the condition of the rule. Undefined if the value of
+   * one of them is reported itself.
+   */
+  private conflictOf({ schemaPath }: SchemaError): string | undefined {
     const rule = this.errors.find(
       one => one.keyword === 'if' && schemaPath.startsWith(one.schemaPath.replace(/if$/, '')),
     );
     const { if: condition } = Object(rule?.parentSchema) as { if?: Schema };
     const keys = new Set([...(condition?.required ?? []), ...Object.keys(condition?.properties ?? {})]);
+    const isReported = ({ keyword, instancePath }: SchemaError) =>
+      keyword !== 'false schema' && [...keys].some(key => instancePath === `${rule?.instancePath}/${key}`);
+    if (this.errors.some(isReported)) return undefined;
     const path = rule?.instancePath.split('/').slice(1) ?? [];
     const words = (isGiven: boolean) =>
       [...keys].flatMap(key => {

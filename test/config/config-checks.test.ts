@@ -271,6 +271,9 @@ t.test('a key that others forbid', t => {
   t.same(told('input_kind: number, target_kind: class, target_level: word'), [
     'the key `target_level` cannot be combined with `target_kind: class`',
   ]);
+  t.same(told('input_kind: number, target_kind: Sequence, target_level: word'), [
+    '`dataset.target_kind` is not one of the choices',
+  ]);
   t.same(told('input_kind: number, target_kind: class, level: word'), [
     'the key `level` cannot be combined with `input_kind: number`',
   ]);
