@@ -30,18 +30,43 @@ export function reviewDocument(
   const { runs, damaged, groups, sweeps, pinned } = review;
   // without any gate the outcome says so
   const haveGates = runs.some(({ gates }) => gates.length > 0);
+  const shared = sharedWarnings(runs);
   return [
-    ...runs.map(run => runSubject(run, nameOf(run.directory), identityOf(run, sweeps), haveGates)),
+    ...runs
+      .map(run => runSubject(run, nameOf(run.directory), identityOf(run, sweeps), haveGates))
+      .map(subject => ({ ...subject, warnings: without(shared, subject.warnings) })),
     ...damaged.map(run => damagedSubject(run, nameOf(run.directory))),
     ...groups.map(group => groupSubject(group, runs)).filter(isTelling),
     ...sweeps.flatMap(({ name, directory, message }): Block[] => {
       if (message === null) return [];
       return [{ kind: 'warning', code: 'sweep', text: `sweep ${name}/${basename(directory)}: ${message}` }];
     }),
+    ...[...shared].map(([text, { code, count }]): Block => {
+      return { kind: 'warning', code, text: `${text} (${counted(count, 'run')})` };
+    }),
     ...(pinned === null ? [] : [{ kind: 'paragraph' as const, text: `Pinned: ${pinned}` }]),
     { kind: 'outcome', text: outcomeOf(review) },
     ...groups.flatMap(group => chartsOf(group, runs, curves)),
   ];
+}
+
+/** The warnings of several runs, with their number. */
+function sharedWarnings(runs: readonly RunReview[]) {
+  const known = new Map<string, { readonly code: string; readonly count: number }>();
+  for (const { warnings } of runs) {
+    const codes = new Map(warnings.first.map(({ code, message }) => [message, code]));
+    for (const [message, code] of codes)
+      known.set(message, { code, count: 1 + (known.get(message)?.count ?? 0) });
+  }
+  return new Map([...known].filter(([, { count }]) => count > 1));
+}
+
+function without(
+  shared: ReturnType<typeof sharedWarnings>,
+  { count, first }: Subject['warnings'],
+): Subject['warnings'] {
+  const own = first.filter(({ message }) => !shared.has(message));
+  return { count: count - (first.length - own.length), first: own };
 }
 
 function outcomeOf({ verdict, exit_code }: Review): string {
@@ -79,8 +104,8 @@ function runSubject(run: RunReview, directory: string, identity: string, haveGat
     identity,
     run,
     configFiles: run.config_files,
-    facts: factsOf(run, haveGates),
-    notes: notesOf(run),
+    facts: factsOf(run, haveGates).filter(({ as }) => isJudged || as === 'head'),
+    notes: isJudged ? notesOf(run) : [],
     judgements: [
       headJudgement('completed', isJudged ? completed.verdict : 'not judged', sentence),
       ...(isJudged && run.state === 'completed'

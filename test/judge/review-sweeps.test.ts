@@ -80,6 +80,52 @@ t.test('trials that their sweep pruned are named and not judged', async t => {
   t.equal(alone.verdict, 'inconclusive');
 });
 
+t.test('of a whole sweep, the best trial is judged, and a warning is shown once', async t => {
+  const file = join(folder, 'grid.yaml');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      version: 1,
+      name: 'grid',
+      base: 'base.yaml',
+      method: 'grid',
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      pruner: 'none',
+      parameters: { 'optimizer.learning_rate': [0.01, 0.005, 1e-6] },
+    }),
+  );
+  const grid = await sweepInProcess(work, file, join(folder, 'experiments'));
+  const { best } = JSON.parse(readFileSync(join(grid, 'summary.json'), 'utf8'));
+  const { runs } = judge(grid);
+  const [[chosen, ...more], others] = [true, false].map(is =>
+    runs.filter(({ directory }) => best.runs.includes(directory) === is),
+  );
+  t.same([more.length, chosen.not_judged], [0, null]);
+  for (const { directory, metrics, not_judged } of others) {
+    const value = Number(metrics?.test.loss.toPrecision(6));
+    t.equal(not_judged, `test.loss ${value}; its sweep chose trial ${best.trial}`);
+    t.equal(judge(directory).runs[0].not_judged, null, 'named alone, it is judged');
+  }
+  const { stdout } = await work.cellrun('review', grid);
+  t.equal(stdout.match(/test\.loss \S+, test\.accuracy /g)?.length, 1, 'the test split of the best alone');
+  const log = join(others[0].directory, 'log.jsonl');
+  const lines = readFileSync(log, 'utf8');
+  writeFileSync(log, lines.replace('"loss"', '"lass"'));
+  t.equal(judge(grid).exit_code, 5, 'others may be damaged');
+  writeFileSync(log, lines);
+
+  const { review, curves } = reviewRuns([grid], { gates: [] });
+  const warnings = { count: 1, first: [{ code: 'data/few', message: 'few sequences', step: null }] };
+  const warned = { ...review, runs: review.runs.map(run => ({ ...run, warnings })) };
+  const blocks = reviewDocument({ review: warned, curves });
+  const warning = { kind: 'warning', code: 'data/few', text: 'few sequences (3 runs)' };
+  t.same(
+    blocks.filter(({ kind }) => kind === 'warning'),
+    [warning],
+  );
+  t.equal(annotationsOf(blocks, folder).match(/few sequences/g)?.length, 1);
+});
+
 t.test('every report warns of a best trial that was selected on the test split', async t => {
   const CAUTION = 'the best trial is selected on the test split: this value is optimistic';
   const summary = JSON.parse(readFileSync(join(sweep, 'summary.json'), 'utf8'));

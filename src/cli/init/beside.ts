@@ -8,7 +8,7 @@ import { programName, quoted } from '../command/command-line.js';
 import { HintedError } from '../terminal/diagnostics.js';
 import { type Column, type Columns, type FileColumns, readFile } from './columns.js';
 import { isTarget, layoutOf, USUAL } from './layout.js';
-import { type Choice, isForecast } from './readings.js';
+import type { Choice } from './readings.js';
 
 /** Larger tables, and further ones, are not looked at. */
 const MAX_LABELS_BYTES = 2 ** 22;
@@ -45,7 +45,9 @@ export async function refuseLabelsApart(recordings: Recordings, choice: Choice):
   const { columns, odd } = table;
   const { group, order } = layoutOf(table, choice, path);
   const isTold = choice.target !== undefined || choice.as === 'series';
-  const hasTarget = columns.some(({ name }) => isTarget(name) || (order?.isDate && isForecast(name)));
+  const hasTarget = columns.some(
+    ({ name }) => isTarget(name) || (order?.isDate && USUAL.forecast.test(name)),
+  );
   if (!isTold && !hasTarget) {
     const own = group ?? columns.find(({ name, cells }) => USUAL.group.test(name) && isUnique(cells));
     const namings = table.files ? namingsOf(path, table.files) : own ? [namingOf(own)] : [];

@@ -302,6 +302,16 @@ export function keysOf({ cells, isValue, isTime, forms }: Column): number[] {
   return cells.map(cell => (isValue(cell) ? read(cell) : Number.NaN));
 }
 
+/** True if each value of `of` has one value of `column`. */
+export function isFactOf(of: Column, column: Column): boolean {
+  const seen = new Map<string, string>();
+  return of.cells.every((cell, row) => {
+    const known = seen.get(cell) ?? column.cells[row];
+    seen.set(cell, known);
+    return known === column.cells[row];
+  });
+}
+
 export function isWhole({ cells, isValue }: Column): boolean {
   return cells.every(cell => !isValue(cell) || Number.isInteger(Number(cell)));
 }

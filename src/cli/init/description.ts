@@ -2,7 +2,7 @@
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import type { Column } from './columns.js';
+import { type Column, isFactOf } from './columns.js';
 import { contradictionsIn, type NamedColumns } from './layout.js';
 import { levelOfTargets } from './plan.js';
 import {
@@ -10,7 +10,6 @@ import {
   endingsOf,
   holesOf,
   isEncoded,
-  isFactOf,
   isSequence,
   knownOf,
   lacksTargets,

@@ -60,6 +60,8 @@ export const USUAL = {
   quarter: /^(quarter|qtr)$/i,
   day: /^(day|date|mday|day_of_month|date_of_month)$/i,
   hour: /^(hour|hr|hours)$/i,
+  forecast:
+    /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i,
   birth: /(^|[_ .-])(dob|birth|born|birthday|birthdate)([_ .-]|$)/i,
   weekday: /^(weekday|dow|day_of_week)$/i,
 } as const;

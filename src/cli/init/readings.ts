@@ -7,7 +7,7 @@ import { isMissing } from '../../data/csv-columns.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { type Column, type Columns, columnNamed, countsOf, isWhole } from './columns.js';
+import { type Column, type Columns, columnNamed, countsOf, isFactOf, isWhole } from './columns.js';
 import {
   contradictionsIn,
   isConstantWithin,
@@ -18,7 +18,7 @@ import {
   USUAL,
 } from './layout.js';
 import { type RegularSteps, regularSteps } from './steps.js';
-import { ATTRIBUTE, isNamed, isPartOfDate, subjectsOf } from './subjects.js';
+import { ATTRIBUTE, coarsest, isNamed, isPartOfDate, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
 
@@ -72,14 +72,6 @@ const MIN_FORECAST_STEPS = 40;
 const MAX_MISSING = 0.95;
 /** Fewer sequences cannot be split into training, validation and test. */
 const MIN_SEQUENCES = 5;
-
-const MEASURE =
-  /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i;
-
-/** True for a usual name of what is forecast. */
-export function isForecast(name: string): boolean {
-  return MEASURE.test(name);
-}
 
 /** The best reading of a table, and the others, best first. */
 export function readingsOf(table: Columns, choice: Choice, path: string): readonly Reading[] {
@@ -186,7 +178,7 @@ function candidatesFor(
     }
   }
   if (order && isNumber && !isConstant && distinct > 1) {
-    const isUsual = isForecast(name);
+    const isUsual = USUAL.forecast.test(name);
     const named = isUsual ? [`${name} is a usual name of what is forecast`] : [];
     const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
     const { shortest } = untilLast(layout, target).layout;
@@ -209,17 +201,6 @@ function candidatesFor(
     add('pairs', (isUnlikely ? -2 : 2) + usual, [...reasons, different]);
   }
   return found;
-}
-
-/**
- * The first subject, or one around it, such as the site of patients: sequences of a site are alike,
- * too.
- */
-function coarsest([first, ...others]: readonly Column[]): Column | undefined {
-  return others.reduce(
-    (inner, one) => (one.distinct < inner.distinct && isFactOf(inner, one) ? one : inner),
-    first,
-  );
 }
 
 /** True for texts that are too many for classes. */
@@ -481,16 +462,6 @@ function numbersGroups(column: Column, rows: readonly (readonly number[])[]): bo
   return (
     values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)) === rows.length - 1
   );
-}
-
-/** True if each value of `of` has one value of `column`. */
-export function isFactOf(of: Column, column: Column): boolean {
-  const seen = new Map<string, string>();
-  return of.cells.every((cell, row) => {
-    const known = seen.get(cell) ?? column.cells[row];
-    seen.set(cell, known);
-    return known === column.cells[row];
-  });
 }
 
 /** The column of symbols of a table with groups, else that of texts: the longest one. */

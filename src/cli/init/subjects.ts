@@ -1,5 +1,5 @@
 /** Who or what was recorded: a column whose equal values keep sequences in one split. */
-import { type Column, countsOf, isWhole } from './columns.js';
+import { type Column, countsOf, isFactOf, isWhole } from './columns.js';
 import { contradictionsIn, isConstantWithin, isGappy, type Layout, USUAL } from './layout.js';
 
 /** Fewer cannot be divided into training, validation and test. */
@@ -66,4 +66,15 @@ export function isPartOfDate(name: string): boolean {
 export function subjectProblem({ group, rows }: Layout, subject: Column | undefined): string | undefined {
   if (subject?.gaps) return `${subject.name} has ${subject.gaps}`;
   return subject && group && contradictionsIn(rows, group, subject);
+}
+
+/**
+ * The first subject, or one around it, such as the site of patients: sequences of a site are alike,
+ * too.
+ */
+export function coarsest([first, ...others]: readonly Column[]): Column | undefined {
+  return others.reduce(
+    (inner, one) => (one.distinct < inner.distinct && isFactOf(inner, one) ? one : inner),
+    first,
+  );
 }

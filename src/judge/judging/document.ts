@@ -73,7 +73,7 @@ const runReview = s.struct('A run, as recorded in its files, and its verdicts.',
   ...facts,
   not_judged: s.nullable(
     s.text(
-      'Why the run is not judged, such as pruned by its sweep after 3 of 9 epochs; its checks and gates are then inconclusive. null if it is judged.',
+      'Why the run is not judged: its sweep pruned it, or chose another trial; its checks and gates are then inconclusive. null if it is judged.',
     ),
   ),
   completed: s.struct('The first check.', {

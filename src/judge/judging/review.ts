@@ -8,7 +8,7 @@ import { gateSentence, type WrittenGate } from '../../run/gates.js';
 import { caught, type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
 import { keysApart, replacedRuns, replicatesOf } from '../deciding.js';
 import { compareWith, type Limits, pin } from './baselines.js';
-import type { DamagedRun, GroupReview, Review, RunReview, SweepReview } from './document.js';
+import type { DamagedRun, GroupReview, Review, RunReview } from './document.js';
 import { commandGates, judgeGroup, judgeRun } from './gates.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
 import { Trials, withRunsChecked } from './trials.js';
@@ -27,7 +27,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
   const gates = commandGates(options.gates);
   checkLimits(options);
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
-  const trials = new Trials();
+  const trials = new Trials(directory => isAsked(directory, paths));
   const runs: ReviewedRun[] = [];
   const damaged: DamagedRun[] = [];
   const problems: Diagnostic[] = [];
@@ -40,7 +40,9 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
       damaged.push({ directory, ...names, message: run.message.replaceAll('\n', '; ') });
     }
   }
-  const sweeps = trials.reviews.map(sweep => (isAsked(sweep, paths) ? withRunsChecked(sweep) : sweep));
+  const sweeps = trials.reviews.map(sweep =>
+    isAsked(sweep.directory, paths) ? withRunsChecked(sweep) : sweep,
+  );
   if (options.pin !== undefined && problems.length > 0) throw new UserError(EXIT.damaged, problems);
   const judged = runs.filter(({ notJudged }) => notJudged === null);
   const names = [...new Set(judged.map(({ facts }) => facts.name))];
@@ -53,12 +55,12 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
     }));
   });
   const reviews = runs.map(run => judgeRun(run, gates));
-  if (options.pin !== undefined) pin(options.pin, runs);
+  if (options.pin !== undefined) pin(options.pin, judged.length > 0 ? judged : runs);
   const isDamaged =
     damaged.length > 0 ||
     judged.some(({ doubt }) => doubt?.isDamage) ||
     sweeps.some(({ state }) => state === 'damaged');
-  const isUnfinished = sweeps.some(sweep => sweep.state !== 'completed' && isAsked(sweep, paths));
+  const isUnfinished = sweeps.some(sweep => sweep.state !== 'completed' && isAsked(sweep.directory, paths));
   const verdict = worst(reviews, groups, isDamaged || isUnfinished);
   const exit_code = isDamaged
     ? EXIT.damaged
@@ -127,7 +129,7 @@ function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
 }
 
 /** True if the whole sweep is reviewed, not only some of its trials. */
-function isAsked({ directory }: SweepReview, paths: readonly string[]): boolean {
+function isAsked(directory: string, paths: readonly string[]): boolean {
   return paths.some(path => `${directory}${sep}`.startsWith(join(resolve(path), sep)));
 }
 

@@ -1,6 +1,7 @@
 /**
- * Reviews runs of a sweep's trials. A run that its sweep paused or pruned is not judged; all others
- * are. Its gates are located in the user's config, not in the sweep's copy of it.
+ * Reviews runs of a sweep's trials. A run that its sweep paused or pruned is not judged, nor, if
+ * the whole sweep is reviewed, one that it did not choose; all others are. Its gates are located in
+ * the user's config, not in the sweep's copy of it.
  */
 import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
@@ -15,6 +16,7 @@ import {
   troubleOf,
 } from '../../sweep/trials.js';
 import { caught, UserError } from '../../util/errors.js';
+import { rounded } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import type { SweepReview } from './document.js';
 import type { ReviewedRun } from './run-facts.js';
@@ -33,6 +35,9 @@ const CHOSEN = 'its sweep chose the trial for this value, so only the new seeds 
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
+  /** @param isWhole whether all trials of the sweep in a directory are reviewed */
+  constructor(private readonly isWhole: (directory: string) => boolean) {}
+
   placed(run: ReviewedRun): ReviewedRun {
     const trial = this.trialOf(run.facts.directory);
     if (trial === undefined) return run;
@@ -44,7 +49,10 @@ export class Trials {
     const doubt = run.doubt ?? (reason === undefined ? undefined : { reason, isDamage: true });
     const isReplaced = row === best && row.repeats.length > 0;
     const leftOut = isReplaced && !runsOfResult(trial).includes(facts.directory) ? CHOSEN : null;
-    return { ...run, asked, facts: { ...facts, cautions }, doubt, notJudged: notJudged(run, trial), leftOut };
+    const isOther = doubt === undefined && this.isWhole(trial.directory.path);
+    const reasons = [notJudged(run, trial), isOther ? notChosen(run, trial) : null];
+    const why = reasons.find(reason => reason !== null) ?? null;
+    return { ...run, asked, facts: { ...facts, cautions }, doubt, notJudged: why, leftOut };
   }
 
   get reviews(): SweepReview[] {
@@ -68,6 +76,16 @@ function notJudged({ facts: { state } }: ReviewedRun, { row, plan }: Trial): str
   const isStopped = state === 'interrupted' || state === 'completed';
   if (!isStopped || (row.state !== 'paused' && row.state !== 'pruned')) return null;
   return `${row.state} by its sweep after ${row.epochs} of ${counted(plan.epochs, 'epoch')}`;
+}
+
+/**
+ * Why a completed run of another trial than the best is not judged: the test split says once how
+ * good the choice is.
+ */
+function notChosen({ facts }: ReviewedRun, { row, best, plan }: Trial): string | null {
+  const hasEnded = facts.state === 'completed' && row.state === 'completed' && row.value !== null;
+  if (!hasEnded || !best || row === best) return null;
+  return `${plan.objective.metric} ${rounded(row.value, 6)}; its sweep chose trial ${best.trial}`;
 }
 
 /** How a completed run contradicts the records of its sweep; undefined if it does not. */
