@@ -106,7 +106,7 @@ function* checkLayers({ model, training }: PartialExperiment, locator: Locator):
     [reverse !== undefined, [...(reverse ?? []), 'bidirectional'], 'false'],
     [shuffle, ['training', 'shuffle'], 'false'],
     [bucket_by_length, ['training', 'bucket_by_length'], 'false'],
-    [eval_batch_size !== batch_size, ['training', 'eval_batch_size'], String(batch_size)],
+    [(eval_batch_size ?? batch_size) !== batch_size, ['training', 'eval_batch_size'], String(batch_size)],
   ];
   for (const [isSet, path, expected] of others) {
     if (!isSet) continue;

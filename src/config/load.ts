@@ -200,7 +200,6 @@ function fillDerived(config: PartialExperiment): PartialExperiment {
   const derived = {
     'dataset.seed': dataset?.kind === 'synthetic' ? seed : undefined,
     'training.early_stopping.metric': best,
-    'training.eval_batch_size': training?.batch_size,
     'checkpoint.metric': best,
     'checkpoint.mode': largerIsBetter(best) ? 'max' : 'min',
     'checkpoint.final': selectsBest && checkpoint?.keep.best !== 0 ? 'best' : 'last',

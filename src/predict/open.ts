@@ -42,7 +42,13 @@ import { Run } from '../run/run.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { type BaselineScores, fitBaselines, naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
-import { type Evaluation, type EvaluationProgress, Evaluator, Readout } from '../train/evaluator.js';
+import {
+  type Evaluation,
+  type EvaluationProgress,
+  Evaluator,
+  evaluationRows,
+  Readout,
+} from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
 import {
   type BackendOptions,
@@ -267,7 +273,7 @@ export async function evaluateCheckpoint(
   try {
     const { run, pool, dataset, experiment } = model;
     const of = splitOf(dataset, split);
-    const evaluator = new Evaluator(pool, run, experiment.training.eval_batch_size);
+    const evaluator = new Evaluator(pool, run, evaluationRows(run, experiment.training, of.count));
     const evaluation = (await evaluator.evaluate(of, { progress: watch })) as Evaluation;
     return { ...evaluation, baselines: trivialBaselines(run, dataset)(of) };
   } finally {
@@ -494,7 +500,7 @@ async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split)
   const readout = new Readout(run.loss, targets);
   const size = targetSize(run.loss, run.spec.outputSize);
   const perWindow = targets.values.length / size / count;
-  await new Evaluator(pool, run, experiment.training.eval_batch_size).evaluate(windows, {
+  await new Evaluator(pool, run, evaluationRows(run, experiment.training, count)).evaluate(windows, {
     observe: ({ index, id = '', predictions }) => {
       const scored = predictions.filter(({ counts }) => counts);
       const scale = windows.errorScale?.(index);

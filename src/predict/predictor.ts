@@ -24,7 +24,7 @@ import { isImpossible } from '../math/losses/ctc.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { stepsRead } from '../math/model/spec.js';
-import { batchesOf, type Evaluation, inTurn, Readout, Scores } from '../train/evaluator.js';
+import { batchesOf, type Evaluation, evaluationRows, inTurn, Readout, Scores } from '../train/evaluator.js';
 import { type ModelRun, ShardedBatches, type SplitBatch } from '../train/shards.js';
 import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedErrors, type UserError, usageError } from '../util/errors.js';
@@ -47,6 +47,12 @@ const MAX_STEPS = 2 ** 18;
 
 /** Maximum number of input values in a batch if its sequences are longer than those of the run. */
 const MAX_BATCH_NUMBERS = 2 ** 22;
+
+/**
+ * Rows for new sequences after training with smaller batches: many sequences take about as long as
+ * with more rows, and one alone takes as long as all rows.
+ */
+const NEW_ROWS = 32;
 
 type Placed = NewSequence & { readonly position: number };
 
@@ -144,7 +150,7 @@ export class Predictor {
 
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
     const { run, experiment } = this.model;
-    const batchSize = experiment.training.eval_batch_size;
+    const batchSize = evaluationRows(run, experiment.training, split.count);
     const { sequenceLength, targetLength, variableLength } = run;
     const pass = this.pass({ sequenceLength, targetLength, variableLength }, batchSize);
     // steps past the end of a text are no steps of its sequences
@@ -242,7 +248,8 @@ export class Predictor {
 
   private rowsOf(steps: number): number {
     const { run, experiment, data } = this.model;
-    const batchSize = experiment.training.eval_batch_size;
+    const { training } = experiment;
+    const batchSize = evaluationRows(run, training, Math.max(training.batch_size, NEW_ROWS));
     if (steps === run.sequenceLength) return batchSize;
     const fitting = Math.floor(MAX_BATCH_NUMBERS / (steps * inputWidth(data.input)));
     return Math.max(1, Math.min(batchSize, fitting));

@@ -1,13 +1,15 @@
 /** Evaluates a model on a split in batches: predictions in the units of the data, loss, metrics. */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import type { Experiment } from '../config/index.js';
 import { type Split, symbolsOfTarget } from '../data/core/dataset.js';
 import { inDataUnits, roundingInDataUnits, type Scaling, type Targets } from '../data/index.js';
 import { type LossSettings, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Numbers, Scored } from '../math/metrics/metric.js';
-import { numbersPerStep } from '../math/model/spec.js';
+import { predictionsOf } from '../math/model/inputs.js';
+import { numbersPerStep, outputSizes, stepsRead } from '../math/model/spec.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { shortestDecimal } from '../util/numbers.js';
 import type { ShardPool } from './pool.js';
@@ -17,6 +19,31 @@ export interface Evaluation {
   readonly loss: number;
   readonly metrics: SplitMetrics;
   readonly count: number;
+}
+
+/** Maximum rows per thread: measured, with more the sequences of a batch leave the caches. */
+const MOST_ROWS = 100;
+/** Maximum numbers of a batch that is larger than those of training: 64 MiB in float32. */
+const MAX_NUMBERS = 2 ** 24;
+
+/**
+ * Sequences per batch in the evaluation of `count` sequences. Predictions do not depend on it,
+ * unless states are carried from batch to batch: row b continues row b of the batch before.
+ */
+export function evaluationRows(
+  { spec, threads, sequenceLength, targetLength }: ModelRun,
+  { batch_size, eval_batch_size }: Pick<Experiment['training'], 'batch_size' | 'eval_batch_size'>,
+  count: number,
+): number {
+  if (eval_batch_size !== undefined) return eval_batch_size;
+  if (spec.carriesState) return batch_size;
+  const steps = stepsRead(spec.steps, sequenceLength);
+  const widths = [numbersPerStep(spec), ...spec.layers.flatMap((_, layer) => outputSizes(spec, layer))];
+  const outputs = predictionsOf(spec, steps, targetLength) * spec.outputSize;
+  const numbers = steps * widths.reduce((sum, width) => sum + width) + outputs;
+  const most = Math.min(MOST_ROWS * threads, Math.max(batch_size, Math.floor(MAX_NUMBERS / numbers)));
+  // equal batches: the rows that fill up the last one are computed too
+  return Math.ceil(count / Math.ceil(count / most));
 }
 
 export interface EvaluationProgress {

@@ -14,6 +14,7 @@ import { EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { trivialBaselines } from './baselines.js';
 import type { SavedState } from './checkpoints.js';
+import { evaluationRows } from './evaluator.js';
 import { type LoopEnd, type TrainingState, trainingLoop } from './loop.js';
 import { learningRates, planRun } from './plan.js';
 import {
@@ -103,6 +104,8 @@ async function train(parts: RunParts): Promise<LoopEnd> {
     numEpochs: settings.num_epochs,
   });
   const restoreFrom = checkpoint.final === 'best' ? directory.files.checkpoints : undefined;
+  const { validation, test } = session.dataset;
+  const largest = Math.max(validation?.count ?? 0, test.count);
   const recorder = new Recorder(parts, plan);
   try {
     const end = await trainingLoop({
@@ -110,7 +113,7 @@ async function train(parts: RunParts): Promise<LoopEnd> {
       learningRate: learningRates(loaded.experiment, plan, state.history),
       evaluation: {
         ...session,
-        batchSize: settings.eval_batch_size,
+        batchSize: evaluationRows(session.run, settings, largest),
         ...(restoreFrom !== undefined && { restoreFrom }),
       },
       observer: recorder,

@@ -4,7 +4,7 @@
  */
 import { cpus } from 'node:os';
 import { benchCase, REFERENCE } from './cases.js';
-import { LEARNING_RATE, openTrainer, randomSplit } from './contenders/model.js';
+import { LEARNING_RATE, modelRun, openTrainer, randomSplit } from './contenders/model.js';
 import type { Figure } from './results.js';
 import { medianOf, ratioOf, spreadOf } from './results.js';
 
@@ -13,7 +13,8 @@ const CALIBRATED_STEPS = 5;
 
 export async function measureCalibrated(threads: number, rounds: number): Promise<Figure> {
   const one = benchCase('train_step', { ...REFERENCE, threads });
-  const trainer = await openTrainer(one, await randomSplit(one), threads);
+  const split = await randomSplit(one);
+  const trainer = await openTrainer(one, split, modelRun(one, split, threads));
   try {
     const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
     let made = 0;

@@ -1,6 +1,6 @@
 /** What decoding with a beam costs, over decoding greedily. */
 import { benchCase, CTC_SIZES, DECODER_SIZES } from './cases.js';
-import { openTrainer, randomSplit } from './contenders/model.js';
+import { modelRun, openTrainer, randomSplit } from './contenders/model.js';
 import { type Figure, ratioOf, spreadOf } from './results.js';
 
 const SEQUENCES = 1000;
@@ -17,7 +17,7 @@ export async function measureBeam(
   const split = await randomSplit(one);
   const limit = model === 'decoder' ? { limit: one.target_length } : {};
   const trainers = await Promise.all(
-    [BEAM, 1].map(beam => openTrainer(one, split, threads, { beam, ...limit })),
+    [BEAM, 1].map(beam => openTrainer(one, split, modelRun(one, split, threads, { beam, ...limit }))),
   );
   try {
     const evaluators = trainers.map(trainer => trainer.evaluator(one.batch_size));

@@ -114,7 +114,7 @@ t.test('config show and explain', async t => {
   t.equal(yaml.text.out, loadExperiment(file, { set: ['seed=5'] }).resolvedYaml);
   const json = recorder();
   await callWith(json, 'config', 'show', file, '--set', 'seed=5', '--json');
-  t.match(JSON.parse(json.text.out), { seed: 5, dataset: { seed: 5 }, training: { eval_batch_size: 10 } });
+  t.match(JSON.parse(json.text.out), { seed: 5, dataset: { seed: 5 }, checkpoint: { final: 'last' } });
   const all = recorder();
   t.equal(await callWith(all, 'config', 'explain', file, '--set', 'seed=5'), 0);
   t.match(all.text.out, /^seed = 5 +--set$/m);
@@ -126,12 +126,12 @@ t.test('config show and explain', async t => {
   t.equal(
     one.text.out,
     `training.eval_batch_size
-  Sequences per batch in evaluations.
+  Sequences per batch in evaluations. Predictions do not depend on it.
   expected: an integer from 1 to 65536
-  default:  training.batch_size
+  default:  chosen by the run: 100 for each thread, fewer if sequences are long; with \`carry_state\`, \`batch_size\`
   example:  500
 
-training.eval_batch_size = 10  default
+not set
 `,
   );
   const absent = recorder();

@@ -127,11 +127,12 @@ t.test('defaults are filled in and everything is frozen', async t => {
     dataset: { kind: 'npz', path: join(scratch, 'a.npz') },
     model: { num_layers: 1, head: { from: 'last', hidden_sizes: [] } },
     optimizer: { betas: [0.9, 0.999], eps: 1e-8 },
-    training: { shuffle: true, eval_batch_size: 10 },
+    training: { shuffle: true },
     checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy', mode: 'max' },
     gates: [],
   });
-  t.notOk('log_every' in experiment.training, 'the run chooses it');
+  for (const key of ['log_every', 'eval_batch_size'])
+    t.notOk(key in experiment.training, `the run chooses ${key}`);
   const frozen = (value: unknown): boolean =>
     typeof value !== 'object' ||
     value === null ||

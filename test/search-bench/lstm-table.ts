@@ -83,7 +83,7 @@ class Training {
     try {
       trainer.parameters.set(initialParameters(loaded, session.spec));
       const { order, totalSteps } = planRun(loaded, session);
-      const evaluator = trainer.evaluator(loaded.experiment.training.eval_batch_size);
+      const evaluator = trainer.evaluator(200);
       const accuracy: number[] = [];
       const learningRate = () => loaded.experiment.optimizer.learning_rate;
       const state = new TrainingState();

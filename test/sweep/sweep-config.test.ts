@@ -264,8 +264,7 @@ t.test('points keep defaults that depend on other keys', async t => {
   );
   const { experiment } = configAt({ 'training.batch_size': 5, 'optimizer.kind': 'sgd' }, 3);
   t.equal(experiment.seed, 3);
-  t.equal(experiment.training.eval_batch_size, 5, 'the default follows the batch size');
-  t.match(experiment.dataset, { seed: 3 }, 'and synthetic data the seed');
+  t.match(experiment.dataset, { seed: 3 }, 'synthetic data follow the seed');
   t.same(
     experiment.optimizer,
     {
@@ -278,7 +277,7 @@ t.test('points keep defaults that depend on other keys', async t => {
     },
     'of the other optimizer stays only what both know',
   );
-  t.notMatch(bases[0].yaml, /eval_batch_size/, 'also in the config that is kept');
+  t.notMatch(bases[0].yaml, /final:/, 'also in the config that is kept');
   t.match(bases[0].yaml, /weight_decay: 0/, 'which has the other defaults');
 });
 

@@ -751,8 +751,6 @@ const RARE = [
   /^dataset\.groups_/,
   // the same data in another form
   /^dataset\.(kind|delimiter)$/,
-  // the last digits of metrics
-  /^training\.eval_batch_size$/,
   // batches whose loss is not finite
   /^training\.max_skipped_batches$/,
 ];

@@ -249,14 +249,15 @@ const training = s.section(
       ...NO_EFFECT,
     }),
     eval_batch_size: s.integer({
-      description: 'Sequences per batch in evaluations.',
+      description: 'Sequences per batch in evaluations. Predictions do not depend on it.',
       min: 1,
       max: 65536,
-      defaultText: 'training.batch_size',
+      defaultText:
+        'chosen by the run: 100 for each thread, fewer if sequences are long; with `carry_state`, `batch_size`',
+      runDefault: true,
       examples: [500],
       aliases: ['test_batch_size', 'evaluation_batch_size', 'val_batch_size'],
-      effects: ['numerics'],
-      resume: (_, config) => (followsMetric(config) ? 'unsafe' : 'safe'),
+      ...NO_EFFECT,
     }),
   },
   {

@@ -6,17 +6,19 @@
  */
 import { Engine } from '../../../src/engine/index.js';
 import { versions } from '../../../src/run/manifest.js';
+import { evaluationRows } from '../../../src/train/evaluator.js';
 import { RandomStream } from '../../../src/util/random.js';
 import { type BenchCase, MODELS } from '../cases.js';
 import { answerRequests, type Workload } from './answer.js';
-import { LEARNING_RATE, openTrainer, randomSplit } from './model.js';
+import { LEARNING_RATE, modelRun, openTrainer, randomSplit } from './model.js';
 import { kernelWork } from './programs.js';
 
 const threads = Number(process.argv[2]);
 
 async function openModel(one: BenchCase): Promise<Workload> {
   const split = await randomSplit(one);
-  const trainer = await openTrainer(one, split, threads);
+  const run = modelRun(one, split, threads);
+  const trainer = await openTrainer(one, split, run);
   const close = () => trainer.close();
   if (one.benchmark === 'train_step') {
     const random = RandomStream.of(0, 'bench/order');
@@ -31,7 +33,7 @@ async function openModel(one: BenchCase): Promise<Workload> {
     };
     return { call, close };
   }
-  const evaluator = trainer.evaluator(one.batch_size);
+  const evaluator = trainer.evaluator(evaluationRows(run, one, one.sequences));
   const call = async () => {
     await evaluator.evaluate(split);
   };

@@ -5,6 +5,7 @@ import { imageLayout } from '../../../src/data/images.js';
 import { memoryBytes } from '../../../src/data/reading/ranged-file.js';
 import type { DecodeSettings } from '../../../src/math/decoding/ctc.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
+import type { ModelRun } from '../../../src/train/shards.js';
 import { Trainer } from '../../../src/train/trainer.js';
 import { RandomStream } from '../../../src/util/random.js';
 import { idx } from '../../support/data-files.js';
@@ -52,39 +53,32 @@ export async function randomSplit(one: BenchCase): Promise<Split> {
   return { ...dataset.train, targets: { kind: 'sequence', numClasses, size, values } };
 }
 
-export async function openTrainer(
-  one: BenchCase,
-  split: Split,
-  threads: number,
-  decode?: DecodeSettings,
-): Promise<Trainer> {
+export function modelRun(one: BenchCase, split: Split, threads: number, decode?: DecodeSettings): ModelRun {
   const { layer, from } = MODELS[one.model];
   const { hidden_size, num_layers, num_classes: outputSize, input_size: inputSize } = one;
   const sizes = { hidden_size, num_layers };
   const decoder = { cell: 'lstm', ...sizes, embedding_size: hidden_size, attention: 'general' };
   const writes = one.model === 'decoder';
-  const trainer = await Trainer.create(
-    {
-      backend: 'webasm',
-      threads,
-      spec: modelOf(
-        { ...layer, ...sizes, head: { from }, ...(writes && { decoder }) },
-        { inputSize, outputSize },
-      ),
-      loss:
-        one.model === 'ctc' ? { kind: 'ctc' } : { kind: 'cross_entropy', ...(writes && { ofSymbols: true }) },
-      decode,
-      metrics: [],
-      seed: 0,
-      sequenceLength: one.sequence_length,
-      targetLength: one.target_length,
-      variableLength: split.lengths !== undefined,
-      train: split,
-      batchSize: one.batch_size,
-    },
-    adam,
-    ADAM,
-  );
+  return {
+    backend: 'webasm',
+    threads,
+    spec: modelOf(
+      { ...layer, ...sizes, head: { from }, ...(writes && { decoder }) },
+      { inputSize, outputSize },
+    ),
+    loss:
+      one.model === 'ctc' ? { kind: 'ctc' } : { kind: 'cross_entropy', ...(writes && { ofSymbols: true }) },
+    decode,
+    metrics: [],
+    seed: 0,
+    sequenceLength: one.sequence_length,
+    targetLength: one.target_length,
+    variableLength: split.lengths !== undefined,
+  };
+}
+
+export async function openTrainer(one: BenchCase, split: Split, run: ModelRun): Promise<Trainer> {
+  const trainer = await Trainer.create({ ...run, train: split, batchSize: one.batch_size }, adam, ADAM);
   trainer.layout.initialise(trainer.parameters, RandomStream.of(0, 'bench/parameters'));
   return trainer;
 }
