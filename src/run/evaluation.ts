@@ -2,6 +2,17 @@
 
 import * as s from '../util/schema.js';
 
+const recording = s.namedStruct('recording', 'A recording, or a part of one.', {
+  file: s.text('Its file, from the folder of `dataset.path`, or of the path of the split.'),
+  start: s.optional(s.number('Start of the part, in seconds; absent if it begins with the recording.')),
+  end: s.optional(s.number('End of the part, in seconds; absent if it ends with the recording.')),
+  seconds: s.number('Its length.'),
+  bands: s.count('Mel bands of the spectrogram.', 1),
+  spectrogram: s.text(
+    'Base64 of one unsigned byte per band and column, band by band from the highest: 255 for the loudest, 0 for 60 decibels less or silence.',
+  ),
+});
+
 const place = {
   index: s.count('Position of the sequence in the test split, from 0.'),
   id: s.optional(s.text('Name of the sequence in the data; absent if sequences have no names.')),
@@ -38,6 +49,7 @@ const mistake = s.namedStruct('mistake', 'An incorrect prediction.', {
   label_probability: fraction('Softmax of the label; null if not finite.'),
   image: s.optional(s.text('The sequence as an image; `images` describes the format.')),
   context: s.optional(context),
+  recording: s.optional(recording),
 });
 
 const images = s.namedStruct('images', 'Size and encoding of every image.', {
@@ -233,6 +245,7 @@ const misread = s.namedStruct('misread', 'A sequence that was predicted with err
   index: place.index,
   id: place.id,
   input: s.optional(s.text('Start of the input; absent if steps are numbers.')),
+  recording: s.optional(recording),
   errors: s.count('Insertions, deletions and substitutions.', 1),
   probability: fraction('Probability of the prediction; null if not finite.'),
   alignment: s.list(
@@ -249,6 +262,7 @@ const alignedSequence = s.namedStruct(
     id: place.id,
     steps: s.count('Steps of the input.', 1),
     input: s.optional(s.list(s.text({}), 'The symbol of each step; absent if steps are numbers.')),
+    recording: s.optional(recording),
     predicted: s.list(s.count('A symbol.'), 'The predicted symbols.'),
     weights: s.text(
       'Base64 of one unsigned byte per predicted symbol and step, symbol by symbol: 255 times the weight of the step in the attention of the decoder; with loss ctc, 255 times the probability that the symbol is read at the step, given the prediction.',
@@ -305,6 +319,7 @@ export const evaluation = s.union(
 );
 
 export type PredictionPlace = Pick<Mistake, 'index' | 'id' | 'step_in_sequence'>;
+export type RecordingPicture = s.TypeOf<typeof recording>;
 export type Mistake = s.TypeOf<typeof mistake>;
 export type MistakeContext = NonNullable<Mistake['context']>;
 /** The first numbers of a target and of its prediction. */

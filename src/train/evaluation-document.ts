@@ -1,4 +1,5 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
+import { readSound, spectrogram } from '../data/audio/sounds.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { classProbabilities, occupancyOf } from '../math/losses/ctc.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
@@ -20,6 +21,7 @@ import {
   type Mistake,
   type MistakeContext,
   type PredictionPlace,
+  type RecordingPicture,
   type SequenceEvaluation,
   type SplitEvaluation,
   type ValueEvaluation,
@@ -130,6 +132,7 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
           label_probability: probabilityOf(outputs, label),
           ...(image && { image: Buffer.from(image).toString('base64') }),
           ...(context && { context }),
+          ...pictureOf(dataset[split], sequence.index),
         };
       });
     },
@@ -302,6 +305,7 @@ function sequenceCollector(
         ...(id !== undefined && { id }),
         steps: weights.length / prediction.point.length,
         ...(symbols && { input: [...symbols] }),
+        ...pictureOf(dataset[split], index),
         predicted: Array.from(prediction.point),
         weights: Buffer.from(weights).toString('base64'),
       },
@@ -345,6 +349,7 @@ function sequenceCollector(
             index,
             ...(id !== undefined && { id }),
             ...(input !== undefined && { input }),
+            ...pictureOf(dataset[split], index),
             errors,
             probability,
             alignment: pairs.slice(0, MAX_ALIGNED),
@@ -384,6 +389,28 @@ function weightsOf({ loss, spec }: ModelRun, { outputs, decoded = [] }: Predicti
 function kindOfEdit({ target, predicted }: AlignedPair) {
   if (target === null) return 'insertions';
   return predicted === null ? 'deletions' : 'substitutions';
+}
+
+/** Size of the spectrogram of a recording. */
+const MAX_COLUMNS = 300;
+const BANDS = 40;
+
+/** The recording of a sequence as a picture; empty for other data, or if its file has gone. */
+function pictureOf(split: Split | undefined, index: number): { readonly recording?: RecordingPicture } {
+  const part = split?.recording?.(index);
+  const sound = part && readSound(part);
+  if (!sound) return {};
+  const { name: file, start, end } = part;
+  return {
+    recording: {
+      file,
+      ...(start !== undefined && { start }),
+      ...(end !== undefined && { end }),
+      seconds: sound.samples.length / sound.rate,
+      bands: BANDS,
+      spectrogram: Buffer.from(spectrogram(sound, BANDS, MAX_COLUMNS)).toString('base64'),
+    },
+  };
 }
 
 function countedPredictions({ targets, count, lengths }: Split): number {

@@ -14,14 +14,22 @@ import { readSweepResults } from '../sweep/results.js';
 import { UserError } from '../util/errors.js';
 import { programFile } from '../util/root.js';
 import { type Cell, escapeMarkup } from '../util/table.js';
-import { buildRunReport, configTexts, endOf, type RunReport, runFacts, runReportOf } from './run-report.js';
+import {
+  type AudioOf,
+  buildRunReport,
+  configTexts,
+  endOf,
+  type RunReport,
+  runFacts,
+  runReportOf,
+} from './run-report.js';
 import { buildSweepReport, type SweepReport, type SweepRow, sweepRowOf } from './sweep-report.js';
 
 export type Report = RunReport | SweepReport | IndexReport;
 
-export function buildReport(path: string): Report {
+export function buildReport(path: string, audioOf?: AudioOf): Report {
   const kind = kindOf(path);
-  if (kind === 'run') return buildRunReport(path);
+  if (kind === 'run') return buildRunReport(path, audioOf);
   return kind === 'sweep' ? buildSweepReport(path) : buildIndexReport(path);
 }
 
@@ -150,6 +158,7 @@ export function renderPage(report: Report): string {
   const policy = [
     "default-src 'none'",
     'img-src data:',
+    'media-src data:',
     `script-src ${hashOf(code)}`,
     `style-src ${hashOf(style)}`,
     "base-uri 'none'",

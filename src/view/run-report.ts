@@ -11,6 +11,7 @@ import {
   confusionOfLargest,
   type LabelEvaluation,
   type MistakeContext,
+  type RecordingPicture,
   type SequenceEvaluation,
   type SplitEvaluation,
   type ValueEvaluation,
@@ -47,12 +48,24 @@ export interface Sample {
 /** Pieces of a curve, of two points each: more than the pixels of an ordinary chart. */
 const CAPACITY = 600;
 
-export function buildRunReport(path: string): RunReport {
-  const run = Run.read(path);
-  return runReportOf(run, run.history(CAPACITY));
+/**
+ * Where to hear the recording of sequence `index` of `split`: an address, or `data:` and its bytes.
+ * Null if that is unknown.
+ */
+export type AudioOf = (run: Run, sequence: Recorded) => string | null;
+
+export interface Recorded {
+  readonly split: 'validation' | 'test';
+  readonly index: number;
+  readonly recording: RecordingPicture;
 }
 
-export function runReportOf(run: Run, history: RunHistory) {
+export function buildRunReport(path: string, audioOf?: AudioOf): RunReport {
+  const run = Run.read(path);
+  return runReportOf(run, run.history(CAPACITY), audioOf);
+}
+
+export function runReportOf(run: Run, history: RunHistory, audioOf: AudioOf = () => null) {
   const { manifest, config, directory } = run;
   const ended = endOf(run);
   return {
@@ -74,7 +87,7 @@ export function runReportOf(run: Run, history: RunHistory) {
     // by name, see run/history.ts
     curves: history.curves,
     elapsed: history.elapsed,
-    evaluation: run.evaluation === undefined ? null : evaluationOf(run.evaluation),
+    evaluation: run.evaluation === undefined ? null : evaluationOf(run, run.evaluation, audioOf),
     // of a language model, which the verb `report` opens
     sample: null as Sample | null,
     config: configValues(config, manifest?.command_line ?? []),
@@ -205,17 +218,42 @@ function numberOrNull(value: unknown): number | null {
   return typeof value === 'number' ? value : null;
 }
 
-function evaluationOf(written: SplitEvaluation) {
-  const { split, step, epoch, predictions } = written;
-  const nothing = { classes: null, values: null, forecasts: null, sequences: null, scores: null };
-  return { split, step, epoch, predictions, ...nothing, ...detailsOf(written) };
+/** The sequence `index` of the latest evaluation, if its recording is known. */
+export function recordedAt({ evaluation }: Run, index: number) {
+  if (evaluation?.kind !== 'class' && evaluation?.kind !== 'sequence') return undefined;
+  const shown =
+    evaluation.kind === 'class'
+      ? evaluation.mistakes
+      : [...evaluation.misread, ...(evaluation.alignments ?? [])];
+  const recording = shown.find(one => one.index === index)?.recording;
+  return recording && { split: evaluation.split, index, recording };
 }
 
-function detailsOf(written: SplitEvaluation) {
+type Heard = ReturnType<typeof hearing>;
+
+/** Adds the audio to the recordings of an evaluation. */
+function hearing(run: Run, split: Recorded['split'], audioOf: AudioOf) {
+  return ({
+    index,
+    recording,
+  }: {
+    readonly index: number;
+    readonly recording?: RecordingPicture | undefined;
+  }) => (recording ? { ...recording, audio: audioOf(run, { split, index, recording }) } : null);
+}
+
+function evaluationOf(run: Run, written: SplitEvaluation, audioOf: AudioOf) {
+  const { split, step, epoch, predictions } = written;
+  const nothing = { classes: null, values: null, forecasts: null, sequences: null, scores: null };
+  const details = detailsOf(written, hearing(run, split, audioOf));
+  return { split, step, epoch, predictions, ...nothing, ...details };
+}
+
+function detailsOf(written: SplitEvaluation, heard: Heard) {
   switch (written.kind) {
     case 'class': {
       const scores = scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written));
-      return { classes: classesOf(written), scores };
+      return { classes: classesOf(written, heard), scores };
     }
     case 'value': {
       const scores = scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names);
@@ -230,7 +268,7 @@ function detailsOf(written: SplitEvaluation) {
       return { values: valuesOf(written, []), scores };
     }
     case 'sequence':
-      return { sequences: sequencesOf(written) };
+      return { sequences: sequencesOf(written, heard) };
   }
 }
 
@@ -275,7 +313,7 @@ function visible(text: string): string {
   return text.replaceAll(/^ +| +$|[\n\r\t]/g, found => Array.from(found, one => SIGNS[one]).join(''));
 }
 
-function classesOf(written: ClassEvaluation) {
+function classesOf(written: ClassEvaluation, heard: Heard) {
   const { accuracy, predictions, undecided, mistakes, images } = written;
   return {
     names: namesOf(written),
@@ -286,6 +324,7 @@ function classesOf(written: ClassEvaluation) {
       ...{ id: null, step_in_sequence: null, image: null },
       ...mistake,
       context: context ? contextOf(context) : null,
+      recording: heard(mistake),
     })),
     images: images && { width: images.width, height: images.height },
   };
@@ -317,7 +356,10 @@ function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pa
   return { names: target_names, pairs, worst: apart };
 }
 
-function sequencesOf({ inputs, sequence_accuracy, symbol_names, edits, ...written }: SequenceEvaluation) {
+function sequencesOf(
+  { inputs, sequence_accuracy, symbol_names, edits, ...written }: SequenceEvaluation,
+  heard: Heard,
+) {
   const { alignments = [] } = written;
   const errors = new Map(written.misread.map(one => [one.index, counted(one.errors, 'error')]));
   const nameOf = (symbol: number) => visible(symbol_names?.[symbol] ?? String(symbol));
@@ -335,6 +377,7 @@ function sequencesOf({ inputs, sequence_accuracy, symbol_names, edits, ...writte
       id,
       errors: errors.get(one.index) ?? null,
       input: input?.map(visible) ?? null,
+      recording: heard(one),
       predicted: predicted.map(nameOf),
     })),
     confusions: written.confusions.map(shown),
@@ -342,6 +385,7 @@ function sequencesOf({ inputs, sequence_accuracy, symbol_names, edits, ...writte
       ...one,
       id,
       input: input === null ? null : visible(input),
+      recording: heard(one),
       alignment: alignment.map(shown),
     })),
   };

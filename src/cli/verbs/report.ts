@@ -5,7 +5,8 @@ import { isAbsent, makeFolder, withFile, writeAtomic } from '../../run/files.js'
 import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
-import type { RunReport, Sample } from '../../view/run-report.js';
+import type { AudioOf, RunReport, Sample } from '../../view/run-report.js';
+import { audioOf } from '../command/recorded-audio.js';
 import { defineVerb, json, text } from '../command/verb.js';
 import { warnOfDeeper } from './serve.js';
 
@@ -17,7 +18,7 @@ export const verb = defineVerb({
   },
   async action([path], { output, json }, { io }) {
     const { buildReport, GENERATOR, renderPage } = await import('../../view/report.js');
-    const built = buildReport(path);
+    const built = buildReport(path, embeddedAudio);
     const document = built.kind === 'run' ? { ...built, sample: await sampleOf(path, built) } : built;
     if (document.kind === 'index') warnOfDeeper(path, io);
     const page = json ? `${JSON.stringify(document)}\n` : renderPage(document);
@@ -35,6 +36,15 @@ export const verb = defineVerb({
     return EXIT.done;
   },
 });
+
+/** Maximum size of a recording in a report: 8 seconds at 8 kHz. */
+const MAX_EMBEDDED = 2 ** 17;
+
+const embeddedAudio: AudioOf = (run, recorded) => {
+  const audio = audioOf(run, recorded);
+  if (audio === undefined || audio.length > MAX_EMBEDDED) return null;
+  return `data:audio/wav;base64,${audio.toString('base64')}`;
+};
 
 /** Symbols of a sample: about a paragraph. */
 const LENGTHS: Readonly<Record<string, number>> = { word: 100, character: 500, byte: 500 };

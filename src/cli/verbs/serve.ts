@@ -45,7 +45,8 @@ async function start(root: string, host: string, port: number | undefined, io: I
   const { PORT_TAKEN, startDashboard } = await import('../../view/server/dashboard.js');
   const onBug = (error: unknown) =>
     io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
-  const listen = (port: number) => startDashboard({ root, host, port, onBug });
+  const { audioOf } = await import('../command/recorded-audio.js');
+  const listen = (port: number) => startDashboard({ root, host, port, audioOf, onBug });
   try {
     return await listen(port ?? DEFAULT_PORT);
   } catch (error) {

@@ -224,7 +224,10 @@ export function wavBytes(samples: ArrayLike<number>, rate: number): Buffer {
   bytes.write('data', 36, 'latin1');
   bytes.writeUInt32LE(2 * samples.length, 40);
   for (let i = 0; i < samples.length; i++)
-    bytes.writeInt16LE(Math.round(Math.min(1, Math.max(-1, samples[i])) * (2 ** 15 - 1)), 44 + 2 * i);
+    bytes.writeInt16LE(
+      Math.max(-(2 ** 15), Math.min(2 ** 15 - 1, Math.round(2 ** 15 * samples[i]))),
+      44 + 2 * i,
+    );
   return bytes;
 }
 

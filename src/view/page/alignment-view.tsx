@@ -1,7 +1,7 @@
 /** Alignments of predicted sequences: the steps of the input that each symbol was read from. */
-import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { RunReport } from '../run-report.js';
 import { Scroll, Section } from './components.js';
+import { Audio, Shades, Spectrogram } from './recording-view.js';
 
 type Sequences = NonNullable<NonNullable<RunReport['evaluation']>['sequences']>;
 type Alignment = Sequences['alignments'][number];
@@ -28,18 +28,7 @@ export function Alignments({ alignments, place }: AlignmentsProps) {
 }
 
 function HeatMap({ alignment }: { readonly alignment: Alignment }) {
-  const { index, id, errors, steps, input, predicted, weights } = alignment;
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => {
-    const context = canvas.current?.getContext('2d');
-    if (!canvas.current || !context) return;
-    context.fillStyle = getComputedStyle(canvas.current).color;
-    const bytes = atob(weights);
-    for (let i = 0; i < bytes.length; i++) {
-      context.globalAlpha = bytes.charCodeAt(i) / 255;
-      context.fillRect(i % steps, Math.floor(i / steps), 1, 1);
-    }
-  }, [weights, steps]);
+  const { index, id, errors, steps, input, recording, predicted, weights } = alignment;
   const name = id ?? `#${index}`;
   const columns = input?.length ?? 1;
   return (
@@ -55,14 +44,13 @@ function HeatMap({ alignment }: { readonly alignment: Alignment }) {
               {symbol}
             </span>
           ))}
-          <canvas
-            ref={canvas}
-            width={steps}
-            height={predicted.length}
+          <Shades
+            bytes={weights}
+            rows={predicted.length}
+            label={`Weights of ${steps} steps for the symbols ${predicted.join(' ')}`}
             style={{ gridRow: `1 / span ${predicted.length}` }}
-            role="img"
-            aria-label={`Weights of ${steps} steps for the symbols ${predicted.join(' ')}`}
           />
+          {recording && <Spectrogram recording={recording} name={name} />}
           {(input ?? [`${steps} steps`]).map((text, t) => (
             <span key={t} class="step" style={{ gridColumn: t + 2 }}>
               {text}
@@ -70,6 +58,7 @@ function HeatMap({ alignment }: { readonly alignment: Alignment }) {
           ))}
         </div>
       </Scroll>
+      {recording && <Audio recording={recording} name={name} />}
     </figure>
   );
 }

@@ -6,6 +6,7 @@ import { Alignments } from './alignment-view.js';
 import { type Column, Section, Table, TableSection, Toggle, Value } from './components.js';
 import { Forecasts } from './forecast-view.js';
 import { Plot } from './plot.js';
+import { Audio, type RecordingReport, Spectrogram } from './recording-view.js';
 import { measuredScale } from './scales.js';
 
 type EvaluationReport = NonNullable<RunReport['evaluation']>;
@@ -201,6 +202,7 @@ function Mistakes({ classes, place }: OfClasses) {
       name: 'image',
       show: mistake => <MistakeImage mistake={mistake} size={images} name={names[mistake.label]} />,
     },
+    mistakes.some(({ recording }) => recording !== null) && RECORDING,
     perStep && { name: 'step', show: ({ step_in_sequence: at }) => at },
     hasContext && {
       name: 'context',
@@ -219,13 +221,41 @@ function Mistakes({ classes, place }: OfClasses) {
   return (
     <TableSection
       title="Worst mistakes"
-      note={`Sorted by loss, with the probability of the predicted class; ${place}.`}
+      note={`Sorted by loss, with the probability of the predicted class; ${place}.${unheard(mistakes)}`}
       kind="numbers mistakes"
       columns={columns.filter(column => !!column)}
       rows={mistakes}
     />
   );
 }
+
+interface Recorded {
+  readonly id: string | null;
+  readonly index: number;
+  readonly recording: RecordingReport | null;
+}
+
+/** Of a list with recordings that cannot be heard; empty for others. */
+function unheard(list: readonly Recorded[]): string {
+  const isUnheard = list.some(({ recording }) => recording?.audio === null);
+  return isUnheard ? ' Recordings over 128 KiB are not in a report; `serve` plays them.' : '';
+}
+
+const RECORDING: Column<Recorded> = {
+  name: 'recording',
+  isText: true,
+  show: ({ id, index, recording }) => {
+    const name = id ?? `#${index}`;
+    return (
+      recording && (
+        <div class="recording">
+          <Spectrogram recording={recording} name={name} />
+          <Audio recording={recording} name={name} />
+        </div>
+      )
+    );
+  },
+};
 
 interface OfSequences {
   readonly sequences: SequencesReport;
@@ -237,6 +267,7 @@ function Sequences({ sequences, place }: OfSequences) {
   const { substitutions, insertions, deletions } = edits;
   const columns: readonly (Column<Misread> | false)[] = [
     { name: 'sequence', show: ({ id, index }) => id ?? `#${index}` },
+    misread.some(({ recording }) => recording !== null) && RECORDING,
     misread.some(({ input }) => input !== null) && {
       name: 'input',
       isText: true,
@@ -261,7 +292,7 @@ function Sequences({ sequences, place }: OfSequences) {
       />
       <TableSection
         title="Worst sequences"
-        note={`Sorted by errors: the target above the prediction, with the errors marked; ${place}.`}
+        note={`Sorted by errors: the target above the prediction, with the errors marked; ${place}.${unheard(misread)}`}
         kind="numbers mistakes"
         columns={columns.filter(column => !!column)}
         rows={misread}

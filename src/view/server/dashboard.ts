@@ -27,7 +27,7 @@ import { launcher } from '../../util/root.js';
 import { systemReason } from '../../util/system-errors.js';
 import { comparisonBlocks } from '../comparison-document.js';
 import { htmlPage, pageAsset } from '../report.js';
-import { runReportOf } from '../run-report.js';
+import { type Recorded, recordedAt, runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
 import { Catalog, isFileProblem, nextTurn, RUN_FILES, SWEEP_FILES, signatureOf } from './catalog.js';
 
@@ -36,6 +36,8 @@ interface DashboardOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+  /** The WAV file of a recording; undefined if it has gone. */
+  readonly audioOf?: (run: Run, recorded: Recorded) => Buffer | undefined;
   /** Called with errors that neither a user nor a file caused. */
   readonly onBug: (error: unknown) => void;
   readonly pollMs?: number;
@@ -80,6 +82,8 @@ class Handler {
     const asset = ASSETS[url.split('?', 1)[0]];
     if (asset !== undefined) return respond(response, 200, asset.type, asset.read());
     try {
+      const [, run, index] = /^\/api\/recordings\/([^?]+)\?index=(\d+)$/.exec(url) ?? [];
+      if (run !== undefined) return await this.play(decodedPath(run), Number(index), response);
       const subject = subjectOf(url);
       if (subject === undefined) refuse(response, 404, 'nothing is at this address');
       else if (subject.isStream && method === 'GET') await this.follow(subject, response);
@@ -88,6 +92,15 @@ class Handler {
       if (error instanceof URIError) refuse(response, 400, 'the address is malformed');
       else refuse(response, isFileProblem(error) ? 409 : 500, this.reasonOf(error));
     }
+  }
+
+  private async play(path: string, index: number, response: ServerResponse): Promise<void> {
+    const folder = await this.catalog.find('run', path);
+    const run = folder === undefined ? undefined : Run.read(folder);
+    const recorded = run && recordedAt(run, index);
+    const audio = recorded && this.options.audioOf?.(run, recorded);
+    if (audio === undefined) return refuse(response, 404, 'there is no such recording');
+    respond(response, 200, 'audio/wav', audio);
   }
 
   private async answer(subject: Subject, response: ServerResponse): Promise<void> {
@@ -228,7 +241,7 @@ function urlOf({ address, port }: AddressInfo, host: string): string {
 /** The page uses only its own script and style, cannot be framed and sends no referrer. */
 const HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Referrer-Policy': 'no-referrer',
@@ -238,9 +251,9 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-function respond(response: ServerResponse, status: number, type: string, body: string): void {
+function respond(response: ServerResponse, status: number, type: string, body: string | Buffer): void {
   response.writeHead(status, {
-    'Content-Type': `${type}; charset=utf-8`,
+    'Content-Type': typeof body === 'string' ? `${type}; charset=utf-8` : type,
     'Content-Length': Buffer.byteLength(body),
     ...(status === 405 && { Allow: 'GET, HEAD' }),
   });
@@ -296,8 +309,11 @@ function subjectOf(address: string): Subject | undefined {
   }
   const [, kind, path] = /^(run|sweep)s\/(.+)$/.exec(what) ?? [];
   if (path === undefined) return undefined;
-  const decoded = path.split('/').map(decodeURIComponent).join('/');
-  return { kind: kind as 'run' | 'sweep', paths: [decoded], isStream };
+  return { kind: kind as 'run' | 'sweep', paths: [decodedPath(path)], isStream };
+}
+
+function decodedPath(path: string): string {
+  return path.split('/').map(decodeURIComponent).join('/');
 }
 
 interface Source {
@@ -360,7 +376,9 @@ function followedRun(path: string, folder: string) {
       // other work gets a turn after each megabyte
       while (log.poll()) await nextTurn();
       const run = Run.read(folder);
-      return { path, run, report: runReportOf(run, log.history) };
+      const address = `/api/recordings/${path.split('/').map(encodeURIComponent).join('/')}`;
+      const report = runReportOf(run, log.history, (_, { index }) => `${address}?index=${index}`);
+      return { path, run, report };
     },
     close: () => log.close(),
   };

@@ -1,0 +1,126 @@
+/** Recordings in reports: spectrograms, and sound that is embedded or served. */
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import t from 'tap';
+import { audioOf } from '../../src/cli/command/recorded-audio.js';
+import type { RunReport } from '../../src/view/run-report.js';
+import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
+import { Workplace } from '../support/cli.js';
+import { withDashboard } from '../support/dashboard.js';
+import { tone, wav } from '../support/wav.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const RATE = 8000;
+const folder = work.folder();
+const bytesOf = new Map<string, Buffer>();
+for (let i = 0; i < 16; i++) {
+  const name = `${i % 2 === 0 ? 'ab' : 'ba'}_${i}.wav`;
+  // the last one is larger than what a report embeds
+  const bytes = wav(tone(300 + 10 * i, i === 15 ? 70_000 : 1600 + 80 * i, RATE));
+  bytesOf.set(name, bytes);
+  writeFileSync(join(folder, name), bytes);
+}
+
+const trained = (more: object, dataset: object) =>
+  work.train({
+    version: 1,
+    name: 'recordings',
+    dataset: {
+      ...{ kind: 'audio', path: join(folder, '*.wav'), pattern: '{label}_{take}', target: 'label' },
+      ...{ features: { kind: 'log_mel', bands: 4, hop: 100 }, test: { column: 'take', is: [0, 1, 14, 15] } },
+      ...dataset,
+    },
+    optimizer: { kind: 'adam', learning_rate: 1e-9 },
+    training: { num_epochs: 1, batch_size: 4 },
+    ...more,
+  });
+
+const classes = await trained(
+  { model: { cell: 'gru', hidden_size: 2 }, loss: { kind: 'cross_entropy' } },
+  { target_kind: 'class' },
+);
+const symbols = await trained(
+  { model: { cell: 'gru', hidden_size: 2, head: { from: 'every' } }, loss: { kind: 'ctc' } },
+  { target_kind: 'sequence', target_level: 'character' },
+);
+
+type Evaluation = NonNullable<RunReport['evaluation']>;
+type Shown = NonNullable<Evaluation['sequences']>['misread'][number] | Mistake;
+type Mistake = NonNullable<Evaluation['classes']>['mistakes'][number];
+
+async function reportOf(directory: string): Promise<Evaluation> {
+  const { stdout } = await work.cellrun('report', directory, '--json');
+  return JSON.parse(stdout).evaluation;
+}
+
+t.test('a report has the recordings that were mistaken', async t => {
+  const { classes: ofClasses } = await reportOf(classes.directory);
+  const { sequences } = await reportOf(symbols.directory);
+  const shown: Shown[] = [...(ofClasses?.mistakes ?? []), ...(sequences?.misread ?? [])];
+  t.same(new Set(shown.map(({ id }) => id)), new Set(['ab_0.wav', 'ab_14.wav', 'ba_1.wav', 'ba_15.wav']));
+  for (const { id, recording } of shown) {
+    const bytes = bytesOf.get(id ?? '') as Buffer;
+    const seconds = (bytes.length - 44) / 2 / RATE;
+    const { spectrogram = '', audio, ...facts } = recording ?? {};
+    t.same(facts, { file: id, seconds, bands: 40 });
+    // a window of 32 ms every 10 ms, or at most 300 of them
+    const columns = Math.min(300, 1 + Math.floor((1000 * seconds - 32) / 10));
+    t.equal(Buffer.from(spectrogram, 'base64').length, 40 * columns);
+    const isSmall = bytes.length <= 2 ** 17;
+    t.equal(audio, isSmall ? `data:audio/wav;base64,${bytes.toString('base64')}` : null);
+  }
+  const file = join(folder, 'ab_0.wav');
+  renameSync(file, `${file}.gone`);
+  const gone = (await reportOf(symbols.directory)).sequences?.misread.find(({ id }) => id === 'ab_0.wav');
+  renameSync(`${file}.gone`, file);
+  t.match(gone?.recording, { file: 'ab_0.wav', audio: null });
+});
+
+t.test('the dashboard serves the recordings that a run shows', async t => {
+  await withDashboard(
+    symbols.directory,
+    async ({ url }) => {
+      const json = async (address: string) => JSON.parse(await (await fetch(url + address)).text());
+      const [{ path }] = (await json('api/list')).runs;
+      const { evaluation } = (await json(`api/runs/${path}`)) as RunReport;
+      for (const { id, recording } of evaluation?.sequences?.misread ?? []) {
+        const response = await fetch(new URL(recording?.audio ?? '', url));
+        t.equal(response.headers.get('content-type'), 'audio/wav');
+        t.ok(bytesOf.get(id ?? '')?.equals(Buffer.from(await response.arrayBuffer())), `${id}`);
+      }
+      for (const unknown of [`${path}?index=99`, `${path}?index=-1`, 'nothing?index=0'])
+        t.equal((await fetch(`${url}api/recordings/${unknown}`)).status, 404);
+    },
+    { audioOf },
+  );
+});
+
+t.test('a browser plays what a report embeds', { skip: chromiumMissing() ?? false }, async t => {
+  const html = join(work.folder(), 'report.html');
+  await work.cellrun('report', symbols.directory, '-o', html);
+  const browser = await startChromium();
+  t.teardown(() => browser.close());
+  const { page, said } = await openPage(browser, pathToFileURL(html).href);
+  const sounds = page.locator('.recording', { has: page.locator('audio') });
+  t.equal(await sounds.count(), 3);
+  const durations = await sounds.locator('audio').evaluateAll(all =>
+    Promise.all(
+      all.map(
+        one =>
+          new Promise(resolve => {
+            const audio = one as unknown as { duration: number; onloadedmetadata: () => void };
+            if (audio.duration > 0) resolve(audio.duration);
+            audio.onloadedmetadata = () => resolve(audio.duration);
+          }),
+      ),
+    ),
+  );
+  const seconds = ['ab_0.wav', 'ba_1.wav', 'ab_14.wav'].map(
+    name => ((bytesOf.get(name)?.length ?? 0) - 44) / 2 / RATE,
+  );
+  t.same(durations.toSorted(), seconds.toSorted());
+  t.same(said, []);
+});
