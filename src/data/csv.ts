@@ -289,8 +289,13 @@ function csvSequences(
     perStep: config.sequence?.per_step ?? false,
   };
   const isMarker = missingTest();
+  const { features, group, order, id } = others;
+  const read = [...features, group, order, id].map(one => (typeof one === 'object' ? one.name : ''));
+  const unread = config.column_names?.filter(name => !read.includes(name)) ?? [];
   const columns = {
     ...others,
+    // with other unread columns, it is not known which one is absent
+    ...(!targets && unread.length === 1 && { optionalColumn: unread[0] }),
     category: knownCategories(others.features, data),
     purpose: 'predict' as const,
     targets: targets ? columnsOfTargets : [],

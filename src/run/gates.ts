@@ -3,7 +3,7 @@
  * never passes.
  */
 import { basename, isAbsolute } from 'node:path';
-import { largerIsBetter } from '../math/metrics/index.js';
+import { largerIsBetter, rangeOf } from '../math/metrics/index.js';
 import { rounded } from '../util/numbers.js';
 import type { Verdict } from './events.js';
 import { metricsIn } from './log.js';
@@ -67,8 +67,8 @@ interface Bound {
 function boundsOf(gate: WrittenGate): readonly Bound[] {
   const { metric, min, max, beats, by = 0 } = gate;
   const limit = limitOf(gate);
-  // a trivial baseline has to be beaten, not only reached
-  const equal = beats !== undefined && by === 0 ? '' : '=';
+  // a trivial baseline has to be beaten, not only reached, unless nothing is better
+  const equal = beats !== undefined && by === 0 && limit !== bestPossible(metric) ? '' : '=';
   const bounds: Bound[] = [];
   if (limit !== undefined)
     bounds.push({
@@ -83,13 +83,24 @@ function boundsOf(gate: WrittenGate): readonly Bound[] {
 
 /**
  * The worst value that a baseline allows: its mean minus (plus, if smaller is better) `max_drop`,
- * or `max_regress` times its absolute value. For a trivial baseline, its value plus `by`.
+ * or `max_regress` times its absolute value. For a trivial baseline, its value plus `by`, at most
+ * the best possible value: a model that has learned all there is passes.
  */
 function limitOf(gate: WrittenGate): number | undefined {
   const { metric, reference, beats, by = 0, max_drop, max_regress = 0 } = gate;
   if (reference === undefined) return undefined;
-  const slack = beats === undefined ? (max_drop ?? max_regress * Math.abs(reference)) : -by;
-  return largerIsBetter(metric) ? reference - slack : reference + slack;
+  const isLarger = largerIsBetter(metric);
+  if (beats !== undefined)
+    return isLarger
+      ? Math.min(reference + by, bestPossible(metric))
+      : Math.max(reference - by, bestPossible(metric));
+  const slack = max_drop ?? max_regress * Math.abs(reference);
+  return isLarger ? reference - slack : reference + slack;
+}
+
+function bestPossible(metric: string): number {
+  const { min, max } = rangeOf(metric);
+  return largerIsBetter(metric) ? max : min;
 }
 
 function holds(value: number, { relation, limit }: Bound): boolean {
@@ -208,11 +219,14 @@ function comparison(gate: GateResult): string {
 }
 
 /** How the limit follows from a baseline or a trivial baseline; empty for bounds of the config. */
-function sourceOf({ metric, baseline, beats, by = 0, reference, max_drop, max_regress }: GateResult): string {
+function sourceOf(gate: GateResult): string {
+  const { metric, baseline, beats, by = 0, reference, max_drop, max_regress } = gate;
   const isLarger = largerIsBetter(metric);
   const of = reference === undefined ? 'the mean' : rounded(reference, LIMIT_DIGITS);
   if (beats !== undefined) {
     if (reference === undefined) return 'better than the trivial baseline';
+    if (limitOf(gate) === bestPossible(metric))
+      return `the best possible value, since the trivial baseline has ${of}`;
     return by === 0
       ? 'the trivial baseline'
       : `${by} ${isLarger ? 'above' : 'below'} ${of} of the trivial baseline`;

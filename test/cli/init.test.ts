@@ -1073,3 +1073,31 @@ t.test('of nested subjects, the outermost is kept in one split', async t => {
   });
   t.match(await plan(4), { code: 0, stdout: /^splits +no patient is in two of them/m });
 });
+
+t.test('words whose names no line has are tagged, and predicted without their tags', async t => {
+  const cwd = work.folder();
+  const words = ['run', 'run', 'dog', 'cat', 'see', 'big', 'red'];
+  // the first row appears again
+  const at = (i: number) => words[(i * i + (i >> 2)) % words.length];
+  const rows = Array.from({ length: 160 }, (_, i) => `s${i >> 2},${at(i)},${at(i).length + at(i)[0]}`);
+  writeFileSync(join(cwd, 'tags.csv'), `${rows.join('\n')}\n`);
+  const init = await cellrun(cwd, 'init', '--from', 'tags.csv');
+  t.match(init, { code: 0, stdout: /^features +c2$/m });
+  t.match(init.stdout, /^note +each c2 has one c3, so a list of them is as good as a model/m);
+  const short = ['--set', 'training.num_epochs=1', '--set', 'gates=[]', '--json'];
+  const { stdout } = await cellrun(cwd, 'run', 'tags.cellrun.yaml', ...short);
+  const { directory } = JSON.parse(stdout);
+  const predict = async (text: string) => {
+    writeFileSync(join(cwd, 'new.csv'), text);
+    return cellrun(cwd, 'predict', directory, '--input', 'new.csv');
+  };
+  const whole = await predict('q,dog,3d\nq,see,3s\n');
+  t.match(JSON.parse(whole.stdout), { id: 'q', symbol: ['dog', 'see'] });
+  for (const text of ['q,dog\nq,see\n', 'c2,c1\ndog,q\nsee,q\n'])
+    t.same(await predict(text), whole, 'without the target');
+  t.match(await predict('dog\n'), {
+    code: 5,
+    stderr:
+      /^new\.csv:1:1: .*\n.*\n.*\n {2}expected: 3, as in `dataset\.column_names`, or a first line with the names/,
+  });
+});

@@ -465,7 +465,7 @@ t.test('csv: files without a line of names', async t => {
   t.same(await readFrom(`a,b,y\n${rows}`), found);
   writeFileSync(path, rows.replaceAll(',', ';'));
   t.match(await complaints(5, () => open(config)), [
-    /data\/csv-column-names 1:1.*another number of fields.*expected 3, as in `dataset.column_names`.*got 1/,
+    /data\/csv-column-names 1:1.*another number of fields.*expected 3, as in `dataset.column_names`, or a first line with the names of the columns of this file.*got 1/,
   ]);
   const bank = join(t.testdir(), 'x.conllu');
   writeFileSync(bank, '');

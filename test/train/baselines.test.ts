@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { judgeRun } from '../../src/run/gates.js';
+import { gateSentence, judgeRun } from '../../src/run/gates.js';
 import type { SplitBaselines } from '../../src/run/summary.js';
 import { baselineWarnings } from '../../src/run/words.js';
 import { trivialBaselines } from '../../src/train/baselines.js';
@@ -281,8 +281,10 @@ t.test('a gate can require more than a trivial baseline', async t => {
 });
 
 t.test('which values beat a trivial baseline', t => {
-  const baselines = { test: { majority: { accuracy: 0.75 }, previous: { accuracy: 0.5, loss: 2 } } };
-  const verdict = (metric: string, value: number, by?: number) => {
+  const baselines = {
+    test: { majority: { accuracy: 0.75 }, previous: { accuracy: 0.5, loss: 2, token_error_rate: 0 } },
+  };
+  const judged = (metric: string, value: number, by?: number) => {
     const gate = {
       metric,
       over: 'last',
@@ -298,8 +300,9 @@ t.test('which values beat a trivial baseline', t => {
       step_ratio: null,
       peak_rss_mb: 1,
     };
-    return judgeRun([gate], measured, () => undefined)[0].verdict;
+    return judgeRun([gate], measured, () => undefined)[0];
   };
+  const verdict = (...args: Parameters<typeof judged>) => judged(...args).verdict;
   t.equal(verdict('test.accuracy', 0.75), 'failed', 'as good is not better');
   t.equal(verdict('test.accuracy', 0.76), 'passed');
   t.equal(verdict('test.accuracy', 0.875, 0.125), 'passed', 'at least by so much');
@@ -307,6 +310,13 @@ t.test('which values beat a trivial baseline', t => {
   t.equal(verdict('test.loss', 1.9), 'passed', 'the smaller, the better');
   t.equal(verdict('test.loss', 1.9, 0.2), 'failed');
   t.equal(verdict('test.f1', 1), 'inconclusive');
+  t.equal(verdict('test.accuracy', 1, 0.5), 'passed', 'nothing is better');
+  t.equal(
+    gateSentence(judged('test.accuracy', 0.99, 0.5)),
+    'Gate test.accuracy failed: 0.99 < 1, the best possible value, since the trivial baseline has 0.75 (x).',
+  );
+  t.equal(verdict('test.token_error_rate', 0), 'passed', 'a perfect baseline is reached');
+  t.equal(verdict('test.token_error_rate', 0.01), 'failed');
   const warned = (name: string) =>
     baselineWarnings({
       status: 'completed',

@@ -160,10 +160,14 @@ export async function readFile(path: string, columnNames?: readonly string[]): P
       file: path,
       expected: 'a line with the names of the columns, and rows below it',
     });
-  const again = places.findIndex((_, row) => names.every((name, i) => cells[i][row] === name));
-  if (again >= 0 && names.every(name => cellNumber(name) === undefined))
+  const isAgain = (row: number) => names.every((name, i) => cells[i][row] === name);
+  const again = places.findIndex((_, row) => isAgain(row));
+  const others = again < 0 ? cells : cells.map(column => column.filter((_, row) => !isAgain(row)));
+  // the first line of a table without names may appear again, as other rows
+  const mayLackNames = format === 'csv' && columnNames === undefined && isHeadless(names, others);
+  if (again >= 0 && !mayLackNames && names.every(name => cellNumber(name) === undefined))
     throw damagedErrors([repeatedHeader(places[again], { file: path, line: 1 })]);
-  if (format === 'csv' && columnNames === undefined && isHeadless(names, cells))
+  if (mayLackNames)
     return readFile(
       path,
       names.map((_, i) => `c${i + 1}`),

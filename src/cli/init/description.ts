@@ -87,7 +87,7 @@ export function described(reading: Reading): string[] {
 
 /** What may keep a model from learning, or make its metrics unreliable. */
 function obstaclesOf(reading: Reading): string[] {
-  const { kind, layout, target, isClass, features, statics, subject, future = [] } = reading;
+  const { kind, layout, target, isClass, features, inputKind, statics, subject, future = [] } = reading;
   const { group, obstacle, order, rows, shortest } = layout;
   const found = obstacle === undefined ? [] : [obstacle];
   const words = missingClassesOf(reading).join(', ');
@@ -134,6 +134,10 @@ function obstaclesOf(reading: Reading): string[] {
       const label = list.map(row => target.cells[row]).find(target.isValue);
       if (label !== undefined) counts.set(label, (counts.get(label) ?? 0) + 1);
     }
+  if (kind === 'steps' && inputKind === 'symbol' && isFactOf(features[0], target))
+    found.push(
+      `each ${features[0].name} has one ${target.name}, so a list of them is as good as a model, except for those that training does not have`,
+    );
   const rare = [...counts].filter(([, count]) => count < RARE).map(([name]) => name);
   if (rare.length > 0)
     found.push(`fewer than ${RARE} sequences have the class ${rare.slice(0, 5).join(', ')}`);

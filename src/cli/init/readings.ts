@@ -472,6 +472,7 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
       !column.isTime &&
       !column.problem &&
       column.distinct > 1 &&
+      column !== group &&
       !isName(column) &&
       // words that differ from row to row name the rows of a group
       (group === undefined || column.distinct < column.cells.length) &&

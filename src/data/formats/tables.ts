@@ -45,6 +45,8 @@ export interface TableFormat {
   readonly delimiter?: Delimiter | undefined;
   /** Of CSV without a line of names. */
   readonly columnNames?: readonly string[] | undefined;
+  /** The only one of these that rows may lack: a target that is predicted. */
+  readonly optionalColumn?: string | undefined;
 }
 
 export interface TableHandlers {
@@ -133,6 +135,7 @@ export class CsvPieces implements Pieces, TableRecord {
     private readonly handlers: TableHandlers,
     private readonly delimiter: Delimiter = ',',
     private readonly columnNames?: readonly string[],
+    private readonly optionalColumn?: string,
   ) {
     this.separator = delimiter.charCodeAt(0);
   }
@@ -221,20 +224,29 @@ export class CsvPieces implements Pieces, TableRecord {
     if (this.columns === 0) {
       this.columns = fields.length;
       this.ending = window[to - 1] === CARRIAGE_RETURN ? CARRIAGE_RETURN : LINE_FEED;
-      this.begin(this.columnNames ?? fields);
+      this.begin(this.columnNames ? this.namesOf(this.columnNames) : fields);
     } else if (fields.length === this.columns) handlers.add(this);
     else handlers.ragged(this, this.ragged());
+  }
+
+  /** The names of the columns of a file, of those that files without names have. */
+  private namesOf(names: readonly string[]): readonly string[] {
+    const { fields, optionalColumn } = this;
+    if (names.length === fields.length) return names;
+    const given = fields.map(field => field.trim());
+    if (given.every(field => names.includes(field))) return given;
+    const left = names.filter(name => name !== optionalColumn);
+    if (left.length === fields.length) return left;
+    throw damagedError('data/csv-column-names', 'the rows have another number of fields', {
+      ...this.place(0),
+      expected: `${names.length}, as in \`dataset.column_names\`, or a first line with the names of the columns of this file`,
+      got: String(fields.length),
+    });
   }
 
   /** Passes on the names of columns, and the first line if it has others: it is a row. */
   private begin(names: readonly string[]): void {
     const { handlers, fields, row } = this;
-    if (names.length !== fields.length)
-      throw damagedError('data/csv-column-names', 'the rows have another number of fields', {
-        ...this.place(0),
-        expected: `${names.length}, as in \`dataset.column_names\``,
-        got: String(fields.length),
-      });
     handlers.header({ fields: names, row, place: field => this.place(field) });
     if (fields.some((field, i) => field.trim() !== names[i].trim())) handlers.add(this);
   }
@@ -328,8 +340,8 @@ export function formatNamed(name: string, kind = 'csv'): 'csv' | 'conllu' | 'ts'
 }
 
 const PIECES = {
-  csv: (file: string, handlers: TableHandlers, { delimiter, columnNames }: TableFormat) =>
-    new CsvPieces(file, handlers, delimiter, columnNames),
+  csv: (file: string, handlers: TableHandlers, { delimiter, columnNames, optionalColumn }: TableFormat) =>
+    new CsvPieces(file, handlers, delimiter, columnNames, optionalColumn),
   conllu: conlluPieces,
   ts: tsPieces,
 } as const;

@@ -115,7 +115,7 @@ export function largerIsBetter(metric: string): boolean {
 }
 
 /** The possible range of a metric: `[0, 1]` for a fraction, from 0 for losses and errors. */
-export function rangeOf(metric: GateMetricName): { readonly min: number; readonly max: number } {
+export function rangeOf(metric: string): { readonly min: number; readonly max: number } {
   const { min, max } = metricKind(metric) ?? ERROR;
   return { min, max };
 }
