@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from data import read
-from decoder import CELLS, EncoderDecoder, decode, sequence_metrics
+from sequences import CELLS, EncoderDecoder, read_best, sequence_metrics, write_best
 
 # What this script computes, by section: keys that it reads, and values that change nothing.
 READ = {
@@ -30,13 +30,15 @@ READ = {
     "sequence_length min_length problem seed train_size test_size test_fraction test validation level min_count input input_kind "
     "target target_kind target_level features normalize per_step id input_steps horizon stride season time calendar known relative_to",
     "model": "cell hidden_size num_layers dropout bidirectional embedding",
+    "model.steps": "repeat",
     "model.head": "from",
     "model.decoder": "cell hidden_size num_layers embedding_size attention dropout",
     "decode": "beam",
-    "loss": "kind positive_weights",
+    "loss": "kind positive_weights label_smoothing on_impossible",
     "optimizer": "kind learning_rate betas eps weight_decay",
     "optimizer.schedule": "kind",
     "training": "num_epochs batch_size eval_batch_size shuffle bucket_by_length carry_state gradient_clip_norm",
+    "training.average": "kind decay",
     "training.early_stopping": "metric patience",
     "checkpoint": "metric final",
 }
@@ -44,7 +46,7 @@ NEUTRAL = {
     "dataset": {"delimiter": ","},
     "model": {"layer_norm": False, "nonlinearity": "tanh"},
     "model.head": {"activation": "relu", "dropout": 0, "hidden_sizes": []},
-    "loss": {"ignored_index": -100, "label_smoothing": 0},
+    "loss": {"ignored_index": -100},
     "optimizer": {"amsgrad": False, "weight_decay_on": "all"},
     "optimizer.schedule": {"min_learning_rate": 0},
     "training": {"last_batch": "train"},
@@ -58,9 +60,10 @@ HEADS = ("last", "every", "final")
 
 
 class Model(nn.Module):
-    def __init__(self, config, data):
+    def __init__(self, config, data, blanks=0):
         super().__init__()
         self.source = config["head"]["from"]
+        self.repeat = config.get("steps", {}).get("repeat", 1)
         size = data["input_size"]
         self.embedding = None
         if "embedding" in config:
@@ -70,12 +73,14 @@ class Model(nn.Module):
         self.cell = CELLS[config["cell"]](
             size, config["hidden_size"], config["num_layers"], batch_first=True, bidirectional=both, dropout=config["dropout"]
         )
-        self.fc = nn.Linear(config["hidden_size"] * (2 if both else 1), data["outputs"])
+        self.fc = nn.Linear(config["hidden_size"] * (2 if both else 1), data["outputs"] + blanks)
 
     def forward(self, x, lengths=None, state=None, y=None):
         """Outputs, what they should be, and the states after them."""
         if self.embedding is not None:
             x = self.embedding(x)
+        if self.repeat > 1:
+            x, lengths = x.repeat_interleave(self.repeat, 1), lengths * self.repeat
         if lengths is None:
             out, state = self.cell(x, state)
         else:
@@ -111,7 +116,7 @@ def loss_function(config, data):
     """Of outputs [N, C] and targets [N] or [N, C] that count."""
     kind = config["kind"]
     if kind == "cross_entropy":
-        return nn.CrossEntropyLoss()
+        return nn.CrossEntropyLoss(label_smoothing=config["label_smoothing"])
     if kind == "binary_cross_entropy":
         weights = config.get("positive_weights")
         if weights == "balanced":
@@ -144,6 +149,17 @@ def batches(split, training, shuffle):
     pools = [pool[split["lengths"][pool].argsort(stable=True)] for pool in order.split(50 * size)]
     found = [batch for pool in pools for batch in pool.split(size)]
     return [found[i] for i in torch.randperm(len(found))]
+
+
+def skip_impossible(data, repeat):
+    """Leaves out sequences that have fewer steps than symbols and repetitions, which need a blank between."""
+    for name in ("train", "validation", "test"):
+        split = data[name]
+        y = split["y"]
+        needed = (y >= 0).sum(1) + ((y[:, 1:] == y[:, :-1]) & (y[:, 1:] >= 0)).sum(1)
+        possible = needed <= repeat * split["lengths"]
+        print(f"{name}: {int((~possible).sum())} impossible sequences left out", file=sys.stderr)
+        data[name] = {key: value[possible] for key, value in split.items()}
 
 
 def batch_of(split, rows):
@@ -180,19 +196,22 @@ def evaluate(model, split, training, loss_of, carry):
     return float(loss_of(out, target)), out, target, owner
 
 
-def evaluate_sequences(model, split, training, loss_of, beam, limit):
-    """The loss, given the targets, and the metrics of decoded sequences."""
+def ctc_loss(outputs, y, lengths):
+    """Of outputs [N, T, C + 1] and targets [N, S]."""
+    log_probs, blank = outputs.log_softmax(-1).transpose(0, 1), outputs.shape[-1] - 1
+    return nn.functional.ctc_loss(log_probs, y.clamp(min=0), lengths, (y >= 0).sum(1), blank=blank)
+
+
+def evaluate_sequences(model, split, training, decode):
+    """The metrics of decoded sequences."""
     model.eval()
-    kept, predicted = [], []
-    with torch.no_grad():
-        for rows in torch.arange(len(split["y"])).split(training["eval_batch_size"]):
-            x, y, lengths = batch_of(split, rows)
-            outputs, goal, _ = model(x, lengths, None, y)
-            kept.append(counted(outputs, goal))
-            predicted += decode(model, x, lengths, beam, limit)
+    predicted = []
+    for rows in torch.arange(len(split["y"])).split(training["eval_batch_size"]):
+        x, _, lengths = batch_of(split, rows)
+        predicted += decode(x, lengths)
     model.train()
     targets = [[symbol for symbol in row if symbol >= 0] for row in split["y"].tolist()]
-    return {"loss": float(loss_of(*map(torch.cat, zip(*kept)))), **sequence_metrics(predicted, targets, split["input"].tolist())}
+    return sequence_metrics(predicted, targets, split["input"].tolist())
 
 
 def metrics(task, split, loss, out, target, owner):
@@ -240,10 +259,16 @@ def main():
     torch.manual_seed(config["seed"])
     training, optimizer = config["training"], config["optimizer"]
     data = read(config)
-    writes = "decoder" in config["model"]
-    model = EncoderDecoder(config["model"], data) if writes else Model(config["model"], data)
     task = config["loss"]["kind"]
-    loss_of = loss_function(config["loss"], data)
+    writes, aligns = "decoder" in config["model"], task == "ctc"
+    model = EncoderDecoder(config["model"], data) if writes else Model(config["model"], data, blanks=int(aligns))
+    loss_of = None if aligns else loss_function(config["loss"], data)
+    repeat = config["model"].get("steps", {}).get("repeat", 1)
+    if config["loss"].get("on_impossible") == "skip":
+        skip_impossible(data, repeat)
+    decay = training.get("average", {}).get("decay")
+    average = decay and torch.optim.swa_utils.AveragedModel(model, avg_fn=lambda mean, new, _: decay * mean + (1 - decay) * new)
+    used = average.module if average else model  # what is evaluated
     if optimizer["kind"] != "adam":
         raise SystemExit(f"optimizer {optimizer['kind']}: not known")
     step_rule = torch.optim.Adam(
@@ -252,10 +277,12 @@ def main():
     carry = training["carry_state"]
 
     def measured(split):
+        beam = config.get("decode", {}).get("beam", 1)
         if writes:
-            beam = config.get("decode", {}).get("beam", 1)
-            return evaluate_sequences(model, split, training, loss_of, beam, 2 * data["longest_target"])
-        return metrics(task, split, *evaluate(model, split, training, loss_of, carry))
+            return evaluate_sequences(used, split, training, lambda x, n: write_best(used, x, n, beam, 2 * data["longest_target"]))
+        if aligns:
+            return evaluate_sequences(used, split, training, lambda x, n: read_best(used, x, n, beam))
+        return metrics(task, split, *evaluate(used, split, training, loss_of, carry))
 
     epochs = training["num_epochs"]
     steps = epochs * len(batches(data["train"], training, False))
@@ -280,11 +307,13 @@ def main():
                 state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
             outputs, y, after = model(x, lengths, state, y)
             state = after if carry else None
-            loss = loss_of(*counted(outputs, y))
+            loss = ctc_loss(outputs, y, lengths * repeat) if aligns else loss_of(*counted(outputs, y))
             loss.backward()
             if "gradient_clip_norm" in training:
                 nn.utils.clip_grad_norm_(model.parameters(), training["gradient_clip_norm"])
             step_rule.step()
+            if average:
+                average.update_parameters(model)
             if schedule:
                 schedule.step()
             times.append(time.perf_counter() - began)
@@ -294,13 +323,13 @@ def main():
             print(f"epoch {epoch}/{epochs} {found}", file=sys.stderr, flush=True)
         if selects and better(selects, found, best):
             best = found
-            best_weights = {key: value.clone() for key, value in model.state_dict().items()}
+            best_weights = {key: value.clone() for key, value in used.state_dict().items()}
         if stopping:
             watched, since = (found, 0) if better(stopping["metric"], found, watched) else (watched, since + 1)
             if since >= stopping["patience"]:
                 break
     if selects:
-        model.load_state_dict(best_weights)
+        used.load_state_dict(best_weights)
     found = measured(data["test"])
     result = {
         "torch": torch.__version__,

@@ -1,8 +1,10 @@
-"""An encoder with a decoder that writes symbols, its decoding, and the metrics of sequences of symbols.
+"""Models that write sequences of symbols (an encoder with a decoder, CTC), their decoding, and their metrics.
 
-Symbols are 0 to C - 1. The boundary, symbol C, is what the decoder reads first and writes last. Targets are
-padded with -100.
+Symbols are 0 to C - 1. Symbol C is the boundary, which a decoder reads first and writes last, or CTC's blank.
+Targets are padded with -100.
 """
+import math
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -67,7 +69,7 @@ class EncoderDecoder(nn.Module):
 
 
 @torch.no_grad()
-def decode(model, x, lengths, beam, limit):
+def write_best(model, x, lengths, beam, limit):
     """Lists of symbols: of those that ended or reached the limit, the one with the highest mean log probability."""
     out, counts, state = model.encode(x, lengths)
     n, boundary = len(x), model.boundary
@@ -97,6 +99,46 @@ def decode(model, x, lengths, beam, limit):
             break
         previous = symbols[:, None]
     return found
+
+
+def add(a, b):
+    """log(exp(a) + exp(b))"""
+    high, low = max(a, b), min(a, b)
+    return high if low == -math.inf else high + math.log1p(math.exp(low - high))
+
+
+def best_labeling(log_probs, beam):
+    """Prefix beam search (Hannun et al., 2014) over rows of log probabilities, the blank last."""
+    blank = len(log_probs[0]) - 1
+    prefixes = {(): (0.0, -math.inf)}  # log probability of the paths that end in a blank, and of the others
+    for row in log_probs:
+        found = {}
+
+        def reach(prefix, ends_in_blank, score):
+            before = found.get(prefix, (-math.inf, -math.inf))
+            found[prefix] = (add(before[0], score), before[1]) if ends_in_blank else (before[0], add(before[1], score))
+
+        for prefix, (in_blank, in_symbol) in prefixes.items():
+            reach(prefix, True, add(in_blank, in_symbol) + row[blank])
+            for symbol in range(blank):
+                repeats = bool(prefix) and prefix[-1] == symbol
+                if repeats:
+                    reach(prefix, False, in_symbol + row[symbol])
+                reach(prefix + (symbol,), False, (in_blank if repeats else add(in_blank, in_symbol)) + row[symbol])
+        prefixes = dict(sorted(found.items(), key=lambda one: -add(*one[1]))[:beam])
+    return list(max(prefixes.items(), key=lambda one: add(*one[1]))[0])
+
+
+@torch.no_grad()
+def read_best(model, x, lengths, beam):
+    """Lists of symbols: of the best path, or with a beam of the best of its labelings."""
+    log_probs = model(x, lengths)[0].log_softmax(-1)
+    steps = (lengths * model.repeat).tolist()
+    if beam > 1:
+        return [best_labeling(row[:n], beam) for row, n in zip(log_probs.tolist(), steps)]
+    paths = [row[:n] for row, n in zip(log_probs.argmax(-1).tolist(), steps)]
+    blank = log_probs.shape[-1] - 1
+    return [[b for a, b in zip([blank, *path], path) if b != a and b != blank] for path in paths]
 
 
 def edit_distance(a, b):
