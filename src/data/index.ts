@@ -33,7 +33,7 @@ export type { Elapsed, ValueReaders } from './core/columns.js';
 export * from './core/dataset.js';
 export { doubtsOf, JoinedDoubts, type ReadColumn } from './core/doubts.js';
 export { UNKNOWN_TARGET } from './core/labels.js';
-export { featuresOf, newSplit, StepPreparer } from './core/preparation.js';
+export { type Feature, featuresOf, newSplit, StepPreparer } from './core/preparation.js';
 export * from './core/record.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
 export { hasRandomSplit } from './core/selection.js';

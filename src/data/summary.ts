@@ -88,9 +88,10 @@ export function summarize(dataset: Dataset, labelTargets = false) {
   const { seriesScaling, seriesFacts, groupedBy = [] } = dataset;
   const columns = dataset.columns ?? trainingColumns(dataset, labelTargets);
   const splits = { train, ...(validation && { validation }), test };
-  const missing = (dataset.unprepared || seriesFacts?.missing) && [
+  const { preparation, unprepared } = dataset;
+  const missing = (preparation || seriesFacts?.missing) && [
     ...(seriesFacts?.missing ?? []),
-    ...(dataset.unprepared ? missingIn(dataset, dataset.unprepared) : []),
+    ...(preparation && unprepared ? missingIn(dataset, unprepared) : []),
   ];
   return {
     input,
@@ -324,7 +325,6 @@ function exampleOf(dataset: Dataset, index: number): Example {
   const { input, sequenceLength, vocabulary, columnNames, seriesFacts } = dataset;
   // missing values are gaps, not what fills them
   const { splits: { train = dataset.train } = {}, nameOf = columnNames?.features } = dataset.unprepared ?? {};
-  const scaling = dataset.unprepared ? undefined : dataset.scaling;
   const width = dataWidth(dataset);
   const row = new Float32Array(sequenceLength * width);
   train.read(index, row, 0, width);
@@ -343,11 +343,7 @@ function exampleOf(dataset: Dataset, index: number): Example {
     const symbols = Array.from(row.subarray(0, shown), code => vocabulary?.symbols[code] ?? String(code));
     return { ...common, symbols };
   }
-  const valueAt = (step: number, feature: number): number => {
-    const { offset, scale } = scaling?.features ?? {};
-    const value = row[step * width + feature];
-    return offset && scale ? value * scale[feature] + offset[feature] : value;
-  };
+  const valueAt = (step: number, feature: number) => row[step * width + feature];
   const overSteps = (of: (step: number) => number) => Array.from({ length: shown }, (_, step) => of(step));
   const cells = seriesFacts?.window(index);
   // categories and the times of steps are no values

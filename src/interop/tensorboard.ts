@@ -11,7 +11,6 @@
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { SplitName } from '../config/schema/experiment.js';
 import { flatValues } from '../config/schema/schema.js';
 import { isAbsent, makeFolder, writeAtomic } from '../run/files.js';
@@ -19,6 +18,7 @@ import { pointsOf } from '../run/history.js';
 import { type LogRecord, readLog } from '../run/log.js';
 import type { RunRecord, RunState } from '../run/run.js';
 import { usageError } from '../util/errors.js';
+import { double, float, integer, message, string } from './protobuf.js';
 
 /**
  * Folders of a run's export; the empty name is the export's own folder, for everything except
@@ -142,14 +142,6 @@ type Hyperparameter = string | number | boolean;
 /** From hparams/api.proto. */
 const SESSION_STATUS = { unknown: 0, success: 1, failure: 2, running: 3 } as const;
 
-const field = (number: number, type: WireType) => new BinaryWriter().tag(number, type);
-const double = (number: number, value: number) => field(number, WireType.Bit64).double(value).finish();
-const integer = (number: number, value: number) => field(number, WireType.Varint).int64(value).finish();
-const string = (number: number, value: string) =>
-  field(number, WireType.LengthDelimited).string(value).finish();
-const message = (number: number, ...fields: readonly Uint8Array[]) =>
-  field(number, WireType.LengthDelimited).bytes(Buffer.concat(fields)).finish();
-
 /** The first event of each file, which marks it as an event file. */
 function fileVersion(wallTime: number): Uint8Array {
   return Buffer.concat([double(1, wallTime), string(3, 'brain.Event:2')]);
@@ -163,9 +155,7 @@ function summaryEvent(wallTime: number, step: number, values: readonly Uint8Arra
 
 /** One number; TensorBoard's scalars plugin needs no metadata for it. */
 function scalar(tag: string, value: number): Uint8Array {
-  // the writer rejects numbers beyond float32; rounded, they are infinite
-  const simple = field(2, WireType.Bit32).float(Math.fround(value)).finish();
-  return Buffer.concat([string(1, tag), simple]);
+  return Buffer.concat([string(1, tag), float(2, value)]);
 }
 
 const DT_FLOAT = 1;

@@ -65,6 +65,12 @@ interface PredictedBatch extends SplitBatch {
   readonly pass: ShardedBatches;
 }
 
+interface SequenceOutputs {
+  /** Index of the sequence in its split. */
+  readonly position: number;
+  readonly outputs: Float32Array;
+}
+
 /** @internal */
 export class Predictor {
   readonly form: PredictionForm;
@@ -81,6 +87,16 @@ export class Predictor {
   /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
   split(split: Split, limit: number): AsyncGenerator<readonly SequencePrediction[]> {
     return this.predict(this.batchesOfSplit({ ...split, count: Math.min(split.count, limit) }));
+  }
+
+  /** The outputs of each sequence of `split` in order, `[predictions, C]`, batch by batch. */
+  async *outputs(split: Split): AsyncGenerator<readonly SequenceOutputs[]> {
+    for await (const { batch, slot } of inTurn(this.batchesOfSplit(split), one => one.pass)) {
+      yield batch.rows.map(({ position }, row) => {
+        const computed = batch.pass.predictions(slot, batch, row);
+        return { position, outputs: Float32Array.from(computed.flatMap(({ outputs }) => [...outputs])) };
+      });
+    }
   }
 
   /** Predicts new sequences in order, batch by batch. */

@@ -100,7 +100,7 @@ t.test('a damaged manifest or config is refused by all that compute with it', as
     for (const args of [
       ['predict', a, '--input', input],
       ['evaluate', a],
-      ['export', a, '--output', exported, '--weights'],
+      ['export', a, '--output', exported, '--format', 'safetensors'],
       ['review', a],
       ['report', a],
       ['compare', a, paused.summary.directory],

@@ -109,7 +109,8 @@ t.test('evaluates with the average, and logs the metrics of the weights', async 
   t.not(byDefault.stdout, trained.stdout);
 
   const exported = async (run: string, ...flags: string[]) => {
-    const { code, stdout, stderr } = await work.cellrun('export', run, '--json', ...flags);
+    const options = ['--format', 'safetensors', '--json', ...flags];
+    const { code, stdout, stderr } = await work.cellrun('export', run, ...options);
     t.equal(code, 0, stderr);
     const [{ file, weights }] = JSON.parse(stdout).exports;
     return { file, weights, ...readSafetensors(file) };
@@ -121,13 +122,15 @@ t.test('evaluates with the average, and logs the metrics of the weights', async 
     [...checkpoint].filter(([name]) => !/^(optimizer|average|carried)\./.test(name)),
   );
   t.same([alone.weights, alone.metadata], ['trained', { format: 'pt' }]);
-  const byWeights = await exported(directory, '--weights');
+  const byWeights = await exported(directory);
   t.equal(byWeights.file, join(directory, 'weights.safetensors'));
   t.equal(byWeights.weights, 'average');
   t.same([...byWeights.tensors.keys()], [...alone.tensors.keys()]);
   for (const [name, tensor] of byWeights.tensors) t.same(tensor, checkpoint.get(`average.${name}`));
-  t.match(await work.cellrun('export', directory, '--weights', '--tensorboard'), { code: 2 });
-  t.match(await work.cellrun('export', plain.summary.directory, '--weights', 'average'), { code: 2 });
+  const asEvents = ['--format', 'tensorboard', '--weights', 'average'];
+  t.match(await work.cellrun('export', directory, ...asEvents), { code: 2, stderr: /contain no weights/ });
+  const asWeights = ['--format', 'safetensors', '--weights', 'average'];
+  t.match(await work.cellrun('export', plain.summary.directory, ...asWeights), { code: 2 });
 
   const refused = await work.cellrun('evaluate', plain.summary.directory, '--weights', 'average');
   t.equal(refused.code, 2);

@@ -1,6 +1,6 @@
 /**
- * `export --tensorboard`: the files hold what the run's files hold, as told by readers that are
- * none of ours.
+ * `export --format tensorboard`: readers that are not ours find in the files what is in those of
+ * the run.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -109,13 +109,13 @@ t.test('a run', { skip }, async t => {
     '--backend',
     'webasm',
   );
-  const exported = await place.cellrun('export', run.directory, '--tensorboard', '--json');
+  const exported = await place.cellrun('export', run.directory, '--format', 'tensorboard', '--json');
   t.equal(exported.code, 0, exported.stderr);
   const target = join(run.directory, 'tensorboard');
   const { exports } = JSON.parse(exported.stdout);
   t.equal(exports[0].directory, target);
   const before = exports[0].files.map((file: string) => readFileSync(file));
-  t.equal((await place.start('export', run.directory, '--tensorboard').finished).code, 0);
+  t.equal((await place.start('export', run.directory, '--format', 'tensorboard').finished).code, 0);
   t.same(
     exports[0].files.map((file: string) => readFileSync(file)),
     before,
@@ -240,7 +240,7 @@ t.test('folders of runs, and refused arguments', async t => {
     return path;
   });
   const output = join(place.folder(), 'board');
-  const exported = await place.cellrun('export', root, '--tensorboard', '-o', output);
+  const exported = await place.cellrun('export', root, '--format', 'tensorboard', '-o', output);
   t.equal(exported.code, 0, exported.stderr);
   t.same(
     exported.stdout.trimEnd().split('\n'),
@@ -248,25 +248,25 @@ t.test('folders of runs, and refused arguments', async t => {
   );
   t.match(exported.stderr, `tensorboard --logdir ${output}\n`);
   const spaced = `${output} it's`;
-  const quoted = await place.cellrun('export', root, '--tensorboard', '-o', spaced);
+  const quoted = await place.cellrun('export', root, '--format', 'tensorboard', '-o', spaced);
   t.match(quoted.stderr, `tensorboard --logdir '${output} it'\\''s'\n`, 'as a shell takes it');
-  const inside = await place.cellrun('export', ...runs, '--tensorboard');
+  const inside = await place.cellrun('export', ...runs, '--format', 'tensorboard');
   t.match(inside.stderr, `tensorboard --logdir ${join(root, 'twice')}\n`, 'what all are in');
 
   const [first] = runs;
   mkdirSync(join(first, 'tensorboard', 'train'), { recursive: true });
   writeFileSync(join(first, 'tensorboard', 'train', 'events.out.tfevents.1.host'), 'theirs');
-  const foreign = await place.cellrun('export', first, '--tensorboard');
+  const foreign = await place.cellrun('export', first, '--format', 'tensorboard');
   t.equal(foreign.code, 2);
   t.match(foreign.stderr, "another program's event file is here");
   t.equal(readFileSync(join(first, 'tensorboard', 'train', 'events.out.tfevents.1.host'), 'utf8'), 'theirs');
 
   const file = place.file('file', '');
   for (const [args, message] of [
-    [[first], '--tensorboard'],
-    [[place.folder(), '--tensorboard'], 'no runs found here'],
-    [[runs[1], '--tensorboard', '-o', join(file, 'below')], 'a component of the path is a file'],
-    [[runs[1], '--tensorboard', '-o', file], 'this folder cannot be created'],
+    [[first], '--format', 'tensorboard'],
+    [[place.folder(), '--format', 'tensorboard'], 'no runs found here'],
+    [[runs[1], '--format', 'tensorboard', '-o', join(file, 'below')], 'a component of the path is a file'],
+    [[runs[1], '--format', 'tensorboard', '-o', file], 'this folder cannot be created'],
   ] as const)
     t.match(await place.cellrun('export', ...args), { code: 2, stderr: message });
 });

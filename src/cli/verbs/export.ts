@@ -1,46 +1,60 @@
-/** `export RUN…`: writes TensorBoard event files, or weights for PyTorch. */
+/** `export RUN…`: writes TensorBoard event files, weights for PyTorch, or an ONNX model. */
 import { join, resolve, sep } from 'node:path';
+import { exportOnnx, type OnnxExport } from '../../interop/onnx/export.js';
 import { exportRun } from '../../interop/tensorboard.js';
 import { openModel } from '../../predict/open.js';
-import { makeFolder } from '../../run/files.js';
+import { makeFolder, writeAtomic } from '../../run/files.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { Run } from '../../run/run.js';
 import { writeSafetensors } from '../../run/safetensors.js';
 import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
+import { formatNumber } from '../../util/numbers.js';
 import { atNamedPlace } from '../../util/system-errors.js';
-import { printable } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { checkpoint, choice, defineVerb, flag, folder, json, WEIGHTS } from '../command/verb.js';
+import { checkpoint, choice, defineVerb, folder, json, WEIGHTS } from '../command/verb.js';
+
+const FORMATS = ['tensorboard', 'safetensors', 'onnx'] as const;
 
 export const verb = defineVerb({
   arguments: '<runs...>',
   options: {
-    tensorboard: flag('event files with curves, config and hyperparameters'),
+    format: choice(
+      '<format>',
+      FORMATS,
+      'tensorboard: event files with curves, config and hyperparameters; safetensors: weights with PyTorch names; onnx: the whole predictor',
+    ),
     weights: choice(
-      '[which]',
+      '<which>',
       WEIGHTS,
-      'weights.safetensors with PyTorch names: trained or average (default: the average if the run keeps one)',
-    ).with({ conflicts: ['tensorboard'] }),
-    checkpoint: checkpoint.with({ conflicts: ['tensorboard'] }),
+      'which weights: trained or average (default: the average if the run keeps one)',
+    ),
+    checkpoint,
     output: folder('<dir>', "output directory (default: each run's, or its subdirectory tensorboard)").with({
       short: '-o',
     }),
     json: json('the list of files written'),
   },
   help: 'Sweeps and directories of runs can be given too.',
-  action([paths], { tensorboard, weights, checkpoint, output, json }, { io }) {
-    if (!tensorboard && weights === undefined)
+  async action([paths], { format, weights, checkpoint, output, json }, { io }) {
+    if (format === undefined)
       throw usageError('cli/export-format', 'no export format given', {
-        expected: '--tensorboard or --weights',
+        expected: `--format ${FORMATS.join(' or ')}`,
       });
+    if (format === 'tensorboard' && (weights ?? checkpoint) !== undefined) {
+      throw usageError('cli/export-format', 'the event files of TensorBoard contain no weights', {
+        file: weights === undefined ? '--checkpoint' : '--weights',
+        expected: '--format safetensors or onnx',
+      });
+    }
     const runs = runsWithTargets(paths, output);
-    const print = (format: string, exports: readonly object[], places: readonly string[]) => {
+    const print = (exports: readonly object[], places: readonly string[]) => {
       if (json) io.data(`${JSON.stringify({ version: 1, format, exports })}\n`);
       else for (const place of places) io.out(`${printable(place)}\n`);
       return EXIT.done;
     };
-    if (tensorboard) {
+    if (format === 'tensorboard') {
       const written = runs.map(({ path, target }) => {
         const directory = output === undefined ? join(path, 'tensorboard') : target;
         const run = Run.read(path);
@@ -49,24 +63,47 @@ export const verb = defineVerb({
       const directories = written.map(({ directory }) => directory);
       const folder = output ?? commonFolder(directories);
       if (!json) io.err(`View it with: tensorboard --logdir ${quoted(folder)}\n`);
-      return print('tensorboard', written, directories);
+      return print(written, directories);
     }
-    // commander reads a bare --weights as true
-    const which = WEIGHTS.find(name => name === weights);
     // open every model before writing anything
-    const models = runs.map(run => ({ ...run, model: openModel(run.path, { checkpoint, weights: which }) }));
-    const written = models.map(({ path, target: folder, model: { tensors: all, weights, step } }) => {
-      const file = join(folder, 'weights.safetensors');
-      const tensors = weightsAlone(all, weights);
+    const models = runs.map(run => ({ ...run, model: openModel(run.path, { checkpoint, weights }) }));
+    const place = (folder: string, name: string) => {
       makeFolder(folder, output ?? folder, 'this folder');
+      return join(folder, name);
+    };
+    if (format === 'onnx') {
+      const written: { readonly run: string; readonly file: string }[] = [];
+      for (const { path, target, model } of models) {
+        const { content, ...facts } = await exportOnnx(model);
+        const file = place(target, 'model.onnx');
+        atNamedPlace(() => writeAtomic(file, content));
+        if (!json) io.err(`${verificationText(facts.verified)}\n`);
+        written.push({ run: path, file, ...facts });
+      }
+      return print(
+        written,
+        written.map(({ file }) => file),
+      );
+    }
+    const written = models.map(({ path, target, model: { tensors: all, weights, step } }) => {
+      const file = place(target, 'weights.safetensors');
+      const tensors = weightsAlone(all, weights);
       // programs that read PyTorch's files look for this key
       atNamedPlace(() => writeSafetensors(file, tensors, { format: 'pt' }));
       return { run: path, file, weights, step, tensors: tensors.size };
     });
-    const files = written.map(({ file }) => file);
-    return print('weights', written, files);
+    return print(
+      written,
+      written.map(({ file }) => file),
+    );
   },
 });
+
+function verificationText(verified: OnnxExport['verified']): string {
+  if (typeof verified === 'string') return `Not verified: ${verified}.`;
+  const { sequences, difference } = verified;
+  return `Verified with onnxruntime-node: the predictions of ${counted(sequences, 'test sequence')} agree within ${formatNumber(difference)} of the largest output.`;
+}
 
 /**
  * The runs at `paths`, each with its target directory: its own directory or, with `output`, that

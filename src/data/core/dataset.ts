@@ -366,7 +366,7 @@ export interface Dataset {
   readonly columnSettings?: (index: number) => ColumnSettings;
   /** How columns became features; absent if they are the features. */
   readonly preparation?: Preparation;
-  /** The columns of the data; present if `preparation` is. */
+  /** The columns of the data, neither prepared nor scaled; absent until the dataset is prepared. */
   readonly unprepared?: {
     readonly splits: Readonly<Partial<Record<SplitName, Split>>>;
     nameOf(column: number): string;

@@ -37,7 +37,11 @@ export function prepared(
   method: DataScaling['method'] | 'none' | undefined,
   context: DatasetContext,
 ): Dataset {
-  const whole = filled(dataset, context.preparation);
+  const { columnNames } = dataset;
+  const nameOf = (column: number) => columnNames?.features(column) ?? `feature ${column}`;
+  const preparation = context.preparation ?? fittedTo(dataset);
+  const coded = preparation ? withCategories(dataset, preparation) : dataset;
+  const whole = preparation ? filled(coded, preparation, nameOf) : coded;
   const features = whole.preparation ? featuresOf(whole.preparation) : [];
   // each series has scaled its own columns and targets
   const isScaled = dataset.seriesScaling !== undefined;
@@ -45,20 +49,39 @@ export function prepared(
     (isScaled && feature < firstStaticOf(whole.input)) ||
     ['category', 'missing'].includes(features[feature]?.kind);
   const hasScaledTargets = isScaled || context.hasLabelTargets === true;
-  return normalized(whole, method, { ...context, hasLabelTargets: hasScaledTargets }, isFlag);
+  return {
+    ...normalized(whole, method, { ...context, hasLabelTargets: hasScaledTargets }, isFlag),
+    unprepared: { splits: mapSplits(coded, split => split), nameOf },
+  };
 }
 
-function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
+/** With the numbers of categories in place of the codes of texts; -1 for an unknown one. */
+function withCategories(dataset: Dataset, { columns }: Preparation): Dataset {
   const { columnSettings, ...whole } = dataset;
-  const { input, sequenceLength, columnNames } = dataset;
-  const preparation = given ?? fittedTo(dataset);
-  if (preparation === undefined || input.kind !== 'number') return whole;
-  const features = featuresOf(preparation);
-  const nameOf = (index: number) => columnNames?.features(index) ?? `feature ${index}`;
-  const codes = preparation.columns.map(({ categories }, c) => {
+  const codes = columns.map(({ categories }, c) => {
     const places = new Map(categories?.map((text, place) => [text, place]));
     return categories && columnSettings?.(c).categories?.map(text => places.get(text) ?? -1);
   });
+  const coded = (split: Split): Split => ({
+    ...split,
+    read(index, out, offset, stepStride) {
+      split.read(index, out, offset, stepStride);
+      const length = split.lengths?.[index] ?? dataset.sequenceLength;
+      for (const [c, places] of codes.entries()) {
+        if (places === undefined) continue;
+        for (let step = 0, at = offset + c; step < length; step++, at += stepStride) {
+          if (!Number.isNaN(out[at])) out[at] = places[out[at]] ?? -1;
+        }
+      }
+    },
+    ...mappedLoad(split, coded),
+  });
+  return { ...whole, ...mapSplits(dataset, coded) };
+}
+
+function filled(dataset: Dataset, preparation: Preparation, nameOf: (column: number) => string): Dataset {
+  const { sequenceLength, columnNames } = dataset;
+  const features = featuresOf(preparation);
   const embedded = preparation.columns.flatMap(
     ({ categories = [], embedding_size: size, static: isStatic }) =>
       size === undefined ? [] : [{ count: categories.length + 1, size, ...(isStatic && { static: true }) }],
@@ -67,13 +90,9 @@ function filled(dataset: Dataset, given: Preparation | undefined): Dataset {
     ({ column, kind }) => kind !== 'number' && preparation.columns[column].static,
   ).length;
   return {
-    ...whole,
-    ...mapSplits(dataset, split => filledSplit(split, preparation, sequenceLength, codes)),
+    ...dataset,
+    ...mapSplits(dataset, split => filledSplit(split, preparation, sequenceLength)),
     preparation,
-    unprepared: {
-      splits: mapSplits(dataset, split => split),
-      nameOf,
-    },
     input: {
       kind: 'number',
       size: features.length,
@@ -256,9 +275,6 @@ function noValues(name: string): ConfigDiagnostic {
   };
 }
 
-/** Code of a value in the data -> number of its category, by column. */
-type Codes = readonly (readonly number[] | undefined)[];
-
 type Values = Float32Array | Float64Array;
 
 /** Prepares the steps of one sequence at a time. */
@@ -275,11 +291,7 @@ export class Filler {
   /** The category of a missing value of each column; -1 if there is none. */
   private readonly holes: readonly number[];
 
-  /** @param codes absent if the data have numbers of categories */
-  constructor(
-    private readonly preparation: Preparation,
-    private readonly codes?: Codes,
-  ) {
+  constructor(private readonly preparation: Preparation) {
     const { columns } = preparation;
     this.features = featuresOf(preparation);
     this.time = columns.findIndex(({ time }) => time);
@@ -326,15 +338,14 @@ export class Filler {
 
   /** Index of a category; -1 for one that the training split does not have. */
   private categoryOf(column: number, value: number): number {
-    if (Number.isNaN(value)) return this.holes[column];
-    return this.codes ? (this.codes[column]?.[value] ?? -1) : value;
+    return Number.isNaN(value) ? this.holes[column] : value;
   }
 }
 
-function filledSplit(split: Split, preparation: Preparation, steps: number, codes?: Codes): Split {
+function filledSplit(split: Split, preparation: Preparation, steps: number): Split {
   const size = preparation.columns.length;
   const values = new Float32Array(steps * size);
-  const filler = new Filler(preparation, codes);
+  const filler = new Filler(preparation);
   return {
     ...split,
     read(index, out, offset, stepStride, draw) {
@@ -347,7 +358,7 @@ function filledSplit(split: Split, preparation: Preparation, steps: number, code
         else out.fill(0, to, to + filler.width);
       }
     },
-    ...mappedLoad(split, loaded => filledSplit(loaded, preparation, steps, codes)),
+    ...mappedLoad(split, loaded => filledSplit(loaded, preparation, steps)),
   };
 }
 

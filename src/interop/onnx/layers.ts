@@ -1,0 +1,203 @@
+/**
+ * Recurrent layers in ONNX: LSTM, GRU and RNN as its own operators, other cells as a Scan of their
+ * step. Sequences are [T, B, D].
+ */
+import { Graph, type Node } from '../../math/graph/node.js';
+import { cellOf, type LayerSpec, type ModelSpec, type Unit, unitsOf } from '../../math/model/spec.js';
+import { contract } from '../../math/ops/contract.js';
+import { writeNodes } from './ops.js';
+import type { GraphWriter, Value, ValueInfo } from './writer.js';
+
+/** Weights by PyTorch's names. */
+export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
+export interface Steps {
+  /** [T, B, D] */
+  readonly x: Value;
+  /** [B], int32 */
+  readonly lengths: Value;
+  /** [T, B, 1], bool: whether a step is before the end of its sequence. */
+  readonly isWithin: Value;
+  /** [1], int64: B */
+  readonly batch: Value;
+}
+
+export interface LayerResult {
+  /** [T, B, D], the directions side by side. */
+  readonly outputs: Value;
+  /** [directions, B, size] of each state of the cell after the last step of each sequence. */
+  readonly states: readonly Value[];
+}
+
+/** @param initial [directions, B, size] of each state; absent: zeros */
+export function writeLayer(
+  graph: GraphWriter,
+  spec: ModelSpec,
+  layer: number,
+  steps: Steps,
+  weights: Weights,
+  initial?: readonly Value[],
+): LayerResult {
+  const { settings } = spec.layers[layer];
+  const of = { graph, layer: spec.layers[layer], units: unitsOf(spec, layer), steps, weights, initial };
+  const isPlain =
+    settings.cell === 'gru' ||
+    settings.cell === 'rnn' ||
+    (settings.cell === 'lstm' && !settings.layer_norm && !settings.projection_size);
+  return isPlain ? operator(of) : scan(of);
+}
+
+interface Layer {
+  readonly graph: GraphWriter;
+  readonly layer: LayerSpec;
+  readonly units: readonly Unit[];
+  readonly steps: Steps;
+  readonly weights: Weights;
+  readonly initial: readonly Value[] | undefined;
+}
+
+/** ONNX's order of the gates that PyTorch orders i f g o, and r z n. */
+const GATES = { lstm: [0, 3, 1, 2], gru: [1, 0, 2], rnn: [0] } as const;
+type Plain = keyof typeof GATES;
+
+function operator({ graph, layer, units, steps, weights, initial = [] }: Layer): LayerResult {
+  const { settings } = layer;
+  const cell = settings.cell as Plain;
+  const { hidden_size: size } = settings;
+  const order: readonly number[] = GATES[cell];
+  /** One weight of all directions: [directions, ...shape]. */
+  const joined = (names: readonly string[], shape: readonly number[]): Value => {
+    const parts = units.flatMap(unit =>
+      names.flatMap(name => {
+        const { data } = weights.get(weightName(layer, unit, name))!;
+        const perGate = data.length / order.length;
+        return order.map(gate => data.subarray(gate * perGate, (gate + 1) * perGate));
+      }),
+    );
+    return graph.tensor(concatenated(parts), [units.length, ...shape]);
+  };
+  const rows = order.length * size;
+  const inputs = layer.inputSizes.reduce((sum, one) => sum + one, 0);
+  const activations = settings.cell === 'rnn' && settings.nonlinearity === 'relu' ? 'Relu' : 'Tanh';
+  const [y, ...states] = graph.addAll(
+    cell.toUpperCase(),
+    [
+      steps.x,
+      joined(['weight_ih'], [rows, inputs]),
+      joined(['weight_hh'], [rows, size]),
+      joined(['bias_ih', 'bias_hh'], [2 * rows]),
+      steps.lengths,
+      ...initial,
+    ],
+    {
+      hidden_size: size,
+      direction: units.length === 2 ? 'bidirectional' : 'forward',
+      ...(cell === 'gru' && { linear_before_reset: 1 }),
+      ...(cell === 'rnn' && { activations: units.map(() => activations) }),
+    },
+    cell === 'lstm' ? 3 : 2,
+  );
+  // [T, directions, B, H] -> [T, B, directions * H]
+  const beside = graph.add('Transpose', [y], { perm: [0, 2, 1, 3] });
+  return { outputs: graph.add('Reshape', [beside, graph.integers([0, 0, -1])]), states };
+}
+
+function scan({ graph, layer, units, steps, weights, initial }: Layer): LayerResult {
+  const sizes = cellOf(layer)
+    .states(layer.settings)
+    .map(({ size }) => size);
+  const results = units.map((unit, direction) => {
+    const states = sizes.map((size, i) =>
+      initial
+        ? graph.add('Gather', [initial[i], graph.integers([direction], true)], { axis: 0 })
+        : graph.add('ConstantOfShape', [
+            graph.add('Concat', [steps.batch, graph.integers([size])], { axis: 0 }),
+          ]),
+    );
+    const body = scanBody({ graph, layer, unit, sizes, weights });
+    const way = unit.reverse ? [1, 1] : [0, 0];
+    return graph.addAll(
+      'Scan',
+      [...states, steps.x, steps.isWithin],
+      {
+        body,
+        num_scan_inputs: 2,
+        scan_input_directions: way,
+        scan_output_directions: way.slice(1),
+      },
+      sizes.length + 1,
+    );
+  });
+  const outputs = results.map(result => result[sizes.length]);
+  return {
+    outputs: outputs.length === 1 ? outputs[0] : graph.add('Concat', outputs, { axis: 2 }),
+    states: sizes.map((_, i) => {
+      const parts = results.map(result => graph.add('Unsqueeze', [result[i], graph.integers([0])]));
+      return graph.add('Concat', parts, { axis: 0 });
+    }),
+  };
+}
+
+/** Any size: ops of a cell do not depend on that of the batch. */
+const BATCH = 2;
+
+/**
+ * One step of a direction of a layer. After the end of a sequence, states stay as they are, as in
+ * PyTorch's packed sequences; a reverse direction, which starts there, keeps zeros.
+ */
+function scanBody({
+  graph: outer,
+  layer,
+  unit,
+  sizes,
+  weights,
+}: Pick<Layer, 'graph' | 'layer' | 'weights'> & {
+  readonly unit: Unit;
+  readonly sizes: readonly number[];
+}) {
+  const graph = outer.subgraph();
+  const cell = cellOf(layer);
+  const width = layer.inputSizes.reduce((sum, size) => sum + size, 0);
+  const info = (prefix: string, size: number, type: ValueInfo['type'] = 'float'): ValueInfo => ({
+    name: graph.fresh(prefix),
+    type,
+    shape: ['batch', size],
+  });
+  const before = sizes.map(size => info('state', size));
+  const [x, isWithin] = [info('x', width), info('within', 1, 'bool')];
+  const ops = new Graph();
+  const known = new Map<Node, Value>();
+  const input = (name: string, shape: readonly number[], value: Value) => {
+    const node = ops.input(name, shape);
+    known.set(node, value);
+    return node;
+  };
+  const step = input('x', [BATCH, width], x.name);
+  const own: Record<string, Node> = {};
+  for (const { name, graphShape } of cell.parameters(width, layer.settings)) {
+    const { data } = weights.get(weightName(layer, unit, name))!;
+    own[name] = input(name, graphShape, outer.tensor(data, graphShape));
+  }
+  const times = (name: string) =>
+    contract(own[name].shape.length === 3 ? 'bk,gjk->gbj' : 'bk,jk->bj', step, own[name]);
+  const states = before.map(({ name }, i) => input(`state.${i}`, [BATCH, sizes[i]], name));
+  const after = writeNodes(graph, cell.step({ batch: BATCH, times }, states, own, layer.settings), known);
+  const kept = after.map((value, i) => graph.add('Where', [isWithin.name, value, before[i].name]));
+  const outputs = [...sizes.map(size => info('next', size)), info('output', sizes[0])];
+  [...kept, kept[0]].forEach((value, i) => void graph.output(value, outputs[i].name));
+  return { graph, inputs: [...before, x, isWithin], outputs };
+}
+
+function weightName({ module, number }: LayerSpec, { reverse }: Unit, name: string): string {
+  return `${module}.${name}_l${number}${reverse ? '_reverse' : ''}`;
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,278 @@
+/**
+ * A trained model as an ONNX graph that contains the whole predictor: it reads the columns of the
+ * data as they are, with NaN for missing values, or the numbers of symbols; prepares them as fitted
+ * on the training split; and returns predictions in the units of the data.
+ *
+ * Inputs: `x` [batch, time, columns] and, for columns with one value per sequence, `static` [batch,
+ * columns]; or `symbols` [batch, time]; and `lengths` [batch]. Steps after the end of a sequence
+ * may have any values. Outputs: `logits` and `probabilities`, or `values`, of each sequence [batch,
+ * C] or step [batch, time, C]. A model that carries states from one batch to the next also has an
+ * input and an output for each of them, [directions, batch, size].
+ */
+import { type DataRecord, type DataScaling, dataWidth, type Scaling, staticWidth } from '../../data/index.js';
+import type { Task } from '../../math/metrics/metric.js';
+import { heads, predictsEachStep } from '../../math/model/heads.js';
+import {
+  cellOf,
+  type ModelInput,
+  type ModelSpec,
+  outputSizes,
+  topLayer,
+  unitsOf,
+} from '../../math/model/spec.js';
+import { type LayerResult, type Steps, type Weights, writeLayer } from './layers.js';
+import { activation } from './ops.js';
+import { type Features, type Prepared, writePreparation } from './preparation.js';
+import { ELEMENT_TYPES, GraphWriter, type Value, type ValueInfo } from './writer.js';
+
+export interface OnnxSource {
+  readonly spec: ModelSpec;
+  readonly task: Task;
+  readonly data: DataRecord;
+  readonly scaling: DataScaling | undefined;
+  /** Of values. */
+  readonly outputScaling: Scaling | null | undefined;
+  readonly weights: Weights;
+}
+
+/** The graph of a model without a decoder. */
+export function writeModel(source: OnnxSource): Uint8Array {
+  return new ModelWriter(source).write();
+}
+
+class ModelWriter {
+  private readonly graph = new GraphWriter();
+  private readonly outputs: ValueInfo[] = [];
+  private readonly stateInputs: ValueInfo[] = [];
+
+  constructor(private readonly source: OnnxSource) {}
+
+  write(): Uint8Array {
+    const { graph, source } = this;
+    const { spec, data } = source;
+    const inputs = this.inputs();
+    const [main] = inputs;
+    const shape = graph.add('Shape', [main.name]);
+    const batch = graph.add('Gather', [shape, graph.integers([0])], { axis: 0 });
+    const time = graph.add('Gather', [shape, graph.integers([1])], { axis: 0 });
+    const timeMajor = { perm: main.shape.length === 3 ? [1, 0, 2] : [1, 0] };
+    const steps = graph.add('Transpose', [main.name], timeMajor);
+    const prepared: Prepared =
+      data.input.kind === 'symbol'
+        ? { steps: { symbols: [steps] }, sequence: { symbols: [] } }
+        : writePreparation(graph, { steps, sequence: inputs[1]?.name, batch }, source);
+    const { x, isWithin, lengths } = this.stacked(this.joined(spec.inputs, prepared.steps), { time });
+    const all: Steps = { x, isWithin, lengths, batch };
+    let result: LayerResult = { outputs: x, states: [] };
+    spec.layers.forEach((_, layer) => {
+      result = writeLayer(
+        graph,
+        spec,
+        layer,
+        { ...all, x: result.outputs },
+        source.weights,
+        this.carried(layer),
+      );
+      if (spec.carriesState) this.carryOn(result.states);
+    });
+    this.predict(this.dense(this.readByHead(result, all), prepared));
+    return graph.encode('model', [...inputs, LENGTHS, ...this.stateInputs], this.outputs);
+  }
+
+  private inputs(): ValueInfo[] {
+    const { data } = this.source;
+    if (data.input.kind === 'symbol') return [{ name: 'symbols', type: 'int64', shape: ['batch', 'time'] }];
+    const statics = staticWidth(data);
+    const ofSteps = dataWidth(data) - statics;
+    return [
+      { name: 'x', type: 'float', shape: ['batch', 'time', ofSteps] },
+      ...(statics > 0 ? [{ name: 'static', type: 'float', shape: ['batch', statics] } as const] : []),
+    ];
+  }
+
+  /** What the lowest layer reads of a step, or the head of a sequence, side by side. */
+  private joined(inputs: readonly ModelInput[], { numbers, symbols }: Features): Value {
+    const { graph, source } = this;
+    let symbol = 0;
+    const parts = inputs.map(input => {
+      if (input.kind === 'number') return numbers as Value;
+      const table = source.weights.get(`${input.module}.weight`)!;
+      return graph.add('Gather', [graph.tensor(table.data, table.shape), symbols[symbol++]]);
+    });
+    return parts.length === 1 ? parts[0] : graph.add('Concat', parts, { axis: -1 });
+  }
+
+  /** The steps of the model from those of the data, and which of them are within a sequence. */
+  private stacked(x: Value, { time }: { readonly time: Value }): Pick<Steps, 'x' | 'isWithin' | 'lengths'> {
+    const { graph, source } = this;
+    const { stack = 1, repeat = 1 } = source.spec.steps ?? {};
+    const within = (length: Value, count: Value) => {
+      const scalar = graph.add('Squeeze', [count]);
+      const range = graph.add('Range', [graph.integers([0], true), scalar, graph.integers([1], true)]);
+      const column = graph.add('Unsqueeze', [range, graph.integers([1])]);
+      return graph.add('Unsqueeze', [graph.add('Less', [column, length]), graph.integers([2])]);
+    };
+    let [steps, lengths, count] = [x, LENGTHS.name, time];
+    if (stack > 1) {
+      const [less, by] = [stack - 1, stack].map(value => graph.integers([value]));
+      // steps after the end of a sequence are zeros
+      steps = graph.add('Where', [within(lengths, time), steps, graph.number(0)]);
+      lengths = graph.add('Div', [graph.add('Add', [lengths, less]), by]);
+      count = graph.add('Div', [graph.add('Add', [time, less]), by]);
+      const added = graph.add('Sub', [graph.add('Mul', [count, by]), time]);
+      const pads = graph.add('Concat', [graph.integers([0, 0, 0]), added, graph.integers([0, 0])], {
+        axis: 0,
+      });
+      const whole = graph.add('Pad', [steps, pads]);
+      // [T, B, F] -> [T / k, k, B, F] -> [T / k, B, k * F]
+      const groups = graph.add('Concat', [count, by, graph.integers([-1])], { axis: 0 });
+      const width = graph.add('Gather', [graph.add('Shape', [steps]), graph.integers([2])], { axis: 0 });
+      const four = graph.add('Concat', [groups, width], { axis: 0 });
+      const grouped = graph.add('Transpose', [graph.add('Reshape', [whole, four])], { perm: [0, 2, 1, 3] });
+      steps = graph.add('Reshape', [grouped, graph.integers([0, 0, -1])]);
+    }
+    if (repeat > 1) {
+      const by = graph.integers([repeat]);
+      const spread = graph.add('Unsqueeze', [steps, graph.integers([1])]);
+      const copies = graph.add('Expand', [spread, graph.integers([1, repeat, 1, 1])]);
+      lengths = graph.add('Mul', [lengths, by]);
+      count = graph.add('Mul', [count, by]);
+      const shape = graph.add('Shape', [steps]);
+      const rest = graph.add('Slice', [shape, graph.integers([1]), graph.integers([3])]);
+      steps = graph.add('Reshape', [copies, graph.add('Concat', [count, rest], { axis: 0 })]);
+    }
+    return {
+      x: steps,
+      isWithin: within(lengths, count),
+      lengths: graph.add('Cast', [lengths], { to: ELEMENT_TYPES.int32 }),
+    };
+  }
+
+  private carried(layer: number): Value[] | undefined {
+    const { spec } = this.source;
+    if (!spec.carriesState) return undefined;
+    const { settings } = spec.layers[layer];
+    const directions = unitsOf(spec, layer).length;
+    const infos = cellOf(spec.layers[layer])
+      .states(settings)
+      .map(
+        ({ name, size }): ValueInfo => ({
+          name: `state.${layer}.${name}`,
+          type: 'float',
+          shape: [directions, 'batch', size],
+        }),
+      );
+    this.stateInputs.push(...infos);
+    return infos.map(({ name }) => name);
+  }
+
+  private carryOn(states: readonly Value[]): void {
+    const own = this.stateInputs.slice(-states.length);
+    states.forEach((value, i) => void this.output(value, { ...own[i], name: `next_${own[i].name}` }));
+  }
+
+  private output(value: Value, info: ValueInfo): void {
+    this.graph.output(value, info.name);
+    this.outputs.push(info);
+  }
+
+  /** [B, D], or [T, B, D] if there is a prediction for each step. */
+  private readByHead({ outputs, states }: LayerResult, { isWithin, lengths }: Steps): Value {
+    const { graph, source } = this;
+    const { from } = source.spec.head;
+    const { reads } = heads[from];
+    if (reads === 'each') return outputs;
+    if (reads === 'states') {
+      // [directions, B, D] -> [B, directions * D]
+      const rows = graph.add('Transpose', [states[0]], { perm: [1, 0, 2] });
+      return graph.add('Reshape', [rows, graph.integers([0, -1])]);
+    }
+    const pooled = (op: string, values: Value) =>
+      op === 'ReduceMax'
+        ? graph.add(op, [values], { axes: [0], keepdims: 0 })
+        : graph.add(op, [values, graph.integers([0])], { keepdims: 0 });
+    if (from === 'max') {
+      const lowest = graph.number(-1e30);
+      return pooled('ReduceMax', graph.add('Where', [isWithin, outputs, lowest]));
+    }
+    const sumOf = (counts: Value) =>
+      pooled('ReduceSum', graph.add('Where', [counts, outputs, graph.number(0)]));
+    if (from === 'mean') {
+      const column = graph.add('Unsqueeze', [lengths, graph.integers([1])]);
+      return graph.add('Div', [sumOf(isWithin), graph.add('Cast', [column], { to: ELEMENT_TYPES.float })]);
+    }
+    // the last step of each sequence is within it, the next one is not
+    const numbers = graph.add('Cast', [isWithin], { to: ELEMENT_TYPES.int32 });
+    const place = graph.add('CumSum', [numbers, graph.integers([0], true)]);
+    const last = graph.add('Unsqueeze', [lengths, graph.integers([1])]);
+    return sumOf(graph.add('And', [isWithin, graph.add('Equal', [place, last])]));
+  }
+
+  /** fc layers. */
+  private dense(read: Value, prepared: Prepared): Value {
+    const { graph, source } = this;
+    const { spec, weights } = source;
+    const { hidden_sizes: hidden, activation: name } = spec.head;
+    const prefix = (i: number) => (hidden.length > 0 ? `fc.${i}` : 'fc');
+    const bias = (i: number) => {
+      const { data, shape } = weights.get(`${prefix(i)}.bias`)!;
+      return graph.tensor(data, shape);
+    };
+    const product = (x: Value, i: number, first = 0, last?: number) => {
+      const { data, shape } = weights.get(`${prefix(i)}.weight`)!;
+      return graph.add('MatMul', [x, graph.tensor(...columns(data, shape, first, last))]);
+    };
+    const width = outputSizes(spec, topLayer(spec)).reduce((sum, size) => sum + size, 0);
+    let z = product(read, 0, 0, width);
+    if (spec.statics.length > 0) {
+      const ofSequence = this.joined(spec.statics, prepared.sequence);
+      z = graph.add('Add', [z, product(ofSequence, 0, width)]);
+    }
+    z = graph.add('Add', [z, bias(0)]);
+    hidden.forEach((_, i) => {
+      z = graph.add('Add', [product(activation(graph, z, name), i + 1), bias(i + 1)]);
+    });
+    return predictsEachStep(spec.head) ? graph.add('Transpose', [z], { perm: [1, 0, 2] }) : z;
+  }
+
+  private predict(z: Value): void {
+    const { graph, source } = this;
+    const { spec, task, outputScaling } = source;
+    const { stack = 1, repeat = 1 } = spec.steps ?? {};
+    const time = stack === 1 && repeat === 1 ? 'time' : 'steps';
+    const shape = ['batch', ...(predictsEachStep(spec.head) ? [time] : []), spec.outputSize];
+    const info = (name: string): ValueInfo => ({ name, type: 'float', shape });
+    if (task !== 'values') {
+      const op = task === 'labels' ? graph.add('Sigmoid', [z]) : graph.add('Softmax', [z], { axis: -1 });
+      this.output(z, info('logits'));
+      this.output(op, info('probabilities'));
+      return;
+    }
+    if (!outputScaling) {
+      this.output(z, info('values'));
+      return;
+    }
+    const list = (values: readonly number[]) => graph.tensor(Float64Array.from(values), [values.length]);
+    const exact = graph.add('Cast', [z], { to: ELEMENT_TYPES.double });
+    const scaled = graph.add('Mul', [exact, list(outputScaling.scale)]);
+    const values = graph.add('Add', [scaled, list(outputScaling.offset)]);
+    this.output(graph.add('Cast', [values], { to: ELEMENT_TYPES.float }), info('values'));
+  }
+}
+
+const LENGTHS: ValueInfo = { name: 'lengths', type: 'int64', shape: ['batch'] };
+
+/** The columns from `first` to `last` of a weight [outputs, inputs], transposed. */
+function columns(
+  data: Float32Array,
+  [outputs, inputs]: readonly number[],
+  first: number,
+  last = inputs,
+): [Float32Array, number[]] {
+  const count = last - first;
+  const values = new Float32Array(count * outputs);
+  for (let row = 0; row < outputs; row++) {
+    for (let k = 0; k < count; k++) values[k * outputs + row] = data[row * inputs + first + k];
+  }
+  return [values, [count, outputs]];
+}
