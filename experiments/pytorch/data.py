@@ -12,6 +12,8 @@ import gzip
 import json
 import math
 import os
+import re
+import wave
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ import torch
 
 def read(config):
     kind = config["dataset"]["kind"]
-    readers = {"mnist": pictures, "idx": pictures, "synthetic": synthetic, "jsonl": jsonl, "text": text, "forecast": forecast, "csv": table}
+    readers = {"mnist": pictures, "idx": pictures, "synthetic": synthetic, "jsonl": jsonl, "text": text, "forecast": forecast, "csv": table, "audio": recordings}
     if kind not in readers:
         raise SystemExit(f"dataset kind {kind}: not known")
     return readers[kind](config["dataset"], config)
@@ -253,6 +255,52 @@ def jsonl(dataset, config):
 
     parts = {"train": split(train), "test": split(test), **({"validation": split(held)} if validation else {})}
     return {**parts, "input_size": 0, "num_symbols": len(known) + 1, "outputs": len(names)}
+
+
+def recordings(dataset, config):
+    """16-bit WAV files with a class each, as features of torchaudio."""
+    import torchaudio.functional as F
+
+    features = dataset["features"]
+    if features["kind"] != "log_mel" or features["deltas"] or dataset["target_kind"] != "class":
+        raise SystemExit("of recordings, only classes from log_mel without deltas are implemented here")
+    pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(dataset["pattern"])))
+    names = sorted(name for name in os.listdir(dataset["path"]) if name.endswith(".wav"))
+    fields = [pattern.fullmatch(name[:-4]).groupdict() for name in names]
+    x = [log_mel(F, os.path.join(dataset["path"], name), features) for name in names]
+    labels = sorted({one[dataset["target"]] for one in fields})
+    y = torch.tensor([labels.index(one[dataset["target"]]) for one in fields])
+    held = {str(value) for value in np.atleast_1d(dataset["test"]["is"])}
+    is_test = torch.tensor([one[dataset["test"]["column"]] in held for one in fields])
+    test, rest = is_test.nonzero()[:, 0], (~is_test).nonzero()[:, 0]
+    validation, train = held_out(len(rest), dataset["validation"]["fraction"], y[rest])
+    rows = {"train": rest[train], "validation": rest[validation], "test": test}
+    frames = torch.cat([x[i] for i in rows["train"]])
+    mean, deviation = frames.mean(0), frames.std(0, correction=0)
+
+    def split(rows):
+        chosen = [(x[i] - mean) / deviation for i in rows]
+        lengths = torch.tensor([len(one) for one in chosen])
+        return {"x": torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True), "y": y[rows], "lengths": lengths}
+
+    return {**{name: split(part) for name, part in rows.items()}, "input_size": features["bands"], "outputs": len(labels)}
+
+
+def log_mel(F, path, features):
+    """[frames, bands]"""
+    with wave.open(path) as file:
+        rate = file.getframerate()
+        samples = torch.frombuffer(bytearray(file.readframes(file.getnframes())), dtype=torch.int16) / 2**15
+    window, hop = (round(rate * features[key] / 1000) for key in ("window", "hop"))
+    size = features.get("fft_size", 2 ** math.ceil(math.log2(window)))
+    samples = torch.nn.functional.pad(samples, (0, max(0, window - len(samples))))
+    left = (size - window) // 2  # torch centres the window in the samples of the FFT
+    power = F.spectrogram(
+        torch.nn.functional.pad(samples, (left, size - window - left)), pad=0, window=torch.hann_window(window), n_fft=size,
+        hop_length=hop, win_length=window, power=2.0, normalized=False, center=False)
+    high = features.get("max_frequency", rate / 2)
+    matrix = F.melscale_fbanks(size // 2 + 1, features["min_frequency"], high, features["bands"], rate, mel_scale=features["scale"])
+    return torch.log(torch.clamp(power.T @ matrix, min=features["floor"]))
 
 
 def text(dataset, config):

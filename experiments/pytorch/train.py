@@ -28,7 +28,7 @@ from sequences import CELLS, EncoderDecoder, read_best, sequence_metrics, write_
 READ = {
     "dataset": "kind path test_path validation_path train_images train_labels test_images test_labels sequence "
     "sequence_length min_length problem seed train_size test_size test_fraction test validation level min_count input input_kind "
-    "target target_kind target_level features normalize per_step id input_steps horizon stride season time calendar known relative_to",
+    "target target_kind target_level features normalize per_step id input_steps horizon stride season time calendar known relative_to pattern features",
     "model": "cell hidden_size num_layers dropout bidirectional embedding",
     "model.steps": "repeat",
     "model.head": "from",
@@ -43,7 +43,7 @@ READ = {
     "checkpoint": "metric final",
 }
 NEUTRAL = {
-    "dataset": {"delimiter": ","},
+    "dataset": {"delimiter": ",", "channel": "mix"},
     "model": {"layer_norm": False, "nonlinearity": "tanh"},
     "model.head": {"activation": "relu", "dropout": 0, "hidden_sizes": []},
     "loss": {"ignored_index": -100},
@@ -56,7 +56,7 @@ NEUTRAL = {
 UNUSED = {"dataset.obtain", "training.metrics", "training.log_every", "training.max_skipped_batches"} | {
     "checkpoint.every", "checkpoint.keep", "checkpoint.mode"
 }
-HEADS = ("last", "every", "final")
+HEADS = ("last", "every", "final", "mean")
 
 
 class Model(nn.Module):
@@ -89,6 +89,8 @@ class Model(nn.Module):
             out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
         if self.source == "every":
             return self.fc(out), y, state
+        if self.source == "mean":  # packed steps after the end are 0
+            return self.fc(out.sum(1) / (out.shape[1] if lengths is None else lengths[:, None])), y, state
         if self.source == "final" or lengths is not None:  # the last state of each direction
             h = state[0] if isinstance(state, tuple) else state
             directions = 2 if self.cell.bidirectional else 1
@@ -258,6 +260,7 @@ def main():
     torch.set_flush_denormal(True)
     torch.manual_seed(config["seed"])
     training, optimizer = config["training"], config["optimizer"]
+    training.setdefault("eval_batch_size", training["batch_size"])
     data = read(config)
     task = config["loss"]["kind"]
     writes, aligns = "decoder" in config["model"], task == "ctc"
