@@ -20,7 +20,7 @@ const datasets = s.list(
     sha256: s.sha256("Of the file's bytes, or of the generated values."),
     split: s.choice(
       ['train', 'validation', 'test'],
-      'Split that it was given for. Without files for `test`, the test split is a part of those for `train`.',
+      'Split that it was given for. Without files for `test`, the test split is a part of those for `train`. A recording is of `test` if it is held out as a whole.',
     ),
   }),
   'The data that were read.',

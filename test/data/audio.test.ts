@@ -365,14 +365,12 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
       .split('\n')
       .map(text => JSON.parse(text).probabilities);
   t.same(probabilities(predicted.stdout), probabilities(evaluated.stdout), 'equal to the bit');
-  const { stdout } = await work.cellrun(
-    'evaluate',
-    run.directory,
-    '--input',
-    join(path, '*_c_*.wav'),
-    '--json',
-  );
-  t.match(JSON.parse(stdout), { metrics: { input: { accuracy: 1 } } });
+  const evaluate = (input: string) =>
+    work.cellrun('evaluate', run.directory, '--input', join(path, input), '--json');
+  const heldOut = await evaluate('*_c_*.wav');
+  t.match(JSON.parse(heldOut.stdout), { metrics: { input: { accuracy: 1 } } });
+  t.notMatch(heldOut.stderr, /training data/);
+  t.match((await evaluate('*_a_*.wav')).stderr, /this and 7 other files have training data of the run/);
 
   const others = folder({
     '1.wav': recording(900, 1, 16000),

@@ -135,12 +135,28 @@ export async function openTables(
     train: splits.train as Split,
     ...(splits.validation && { validation: splits.validation }),
     test: splits.test as Split,
-    digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
+    digests: splitFiles({
+      ...dividedFiles(train, selection),
+      validation: validation?.sources,
+      ...(given && { test: given.sources }),
+    }),
     unlabelled: all.reduce((sum, table) => sum + table.unlabelled, 0),
     firstUnlabelled: all.find(table => table.unlabelled > 0)?.firstUnlabelled,
     empty: all.reduce((sum, table) => sum + table.empty, 0),
     ...mapping?.facts,
   };
+}
+
+/** The sources of a table; those of recordings that are all held out are of the test split. */
+function dividedFiles(
+  { sources, recording }: SequenceTable,
+  selection: { readonly rest: Uint32Array; readonly held: Uint32Array } | undefined,
+): { readonly train: readonly DataFile[]; readonly test?: readonly DataFile[] } {
+  if (!recording || !selection) return { train: sources };
+  const filesOf = (indices: Uint32Array) => new Set(Array.from(indices, index => recording(index).file));
+  const [rest, held] = [filesOf(selection.rest), filesOf(selection.held)];
+  const isHeld = ({ name }: DataFile): boolean => held.has(name) && !rest.has(name);
+  return { train: sources.filter(one => !isHeld(one)), test: sources.filter(isHeld) };
 }
 
 function refuseWithoutSequences({ lengths, unlabelled, sources }: SequenceTable): void {
