@@ -31,7 +31,7 @@ export async function exportOnnx(saved: SavedModel): Promise<OnnxExport> {
   const { model, problem } = await opened(saved);
   try {
     const { content, scaling } = onnxFile(saved, model);
-    const verified = problem ?? (await verify(content, model as Parameters<typeof verify>[1], scaling));
+    const verified = problem ?? (await verify(content, { ...model, path: saved.path }, scaling));
     return { content: [content], weights, step, verified };
   } finally {
     await model.pool.close();

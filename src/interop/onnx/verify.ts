@@ -49,7 +49,7 @@ const BATCH = 64;
  */
 export async function verify(
   file: Uint8Array,
-  model: OpenedModel & { readonly dataset: Dataset },
+  { path, ...model }: OpenedModel & { readonly dataset: Dataset; readonly path: string },
   scaling: Scaling | null | undefined,
 ): Promise<Verification | string> {
   const ort = runtime();
@@ -90,7 +90,7 @@ export async function verify(
     'export/different',
     'the exported model does not reproduce the test predictions of its run',
     {
-      file: model.experiment.name,
+      file: path,
       expected: `outputs within ${TOLERANCE} of the largest one`,
       got: `${formatNumber(difference)} in sequence ${worst}`,
     },
