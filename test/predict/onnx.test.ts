@@ -3,11 +3,10 @@
  * tests need Debian's python3-onnxruntime and python3-onnx.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadModel } from '../../src/predict/model.js';
-import { packageRoot } from '../../src/util/root.js';
+import { optionalFile, packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 import { crossEntropy, noise } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
@@ -211,13 +210,7 @@ t.test('ONNX Runtime predicts what the run does', { skip }, async t => {
   execFileSync(PYTHON, ['-c', check, ...jobs.map(({ model }) => model)], { stdio: 'pipe' });
 });
 
-const isInstalled = (() => {
-  try {
-    return createRequire(import.meta.url).resolve('onnxruntime-node') !== '';
-  } catch {
-    return false;
-  }
-})();
+const isInstalled = optionalFile('onnxruntime-node') !== undefined;
 
 t.test('the file is verified on the test split, if it can be', async t => {
   const { directory } = await trained(CASES.lstm);

@@ -10,7 +10,7 @@ import { weightsAlone } from '../../train/weights.js';
 import { UserError, usageError } from '../../util/errors.js';
 import type { Weights } from './layers.js';
 import { writeModel } from './model.js';
-import { type Verification, verify } from './verify.js';
+import { type ExportedFile, type Verification, verify } from './verify.js';
 import { encodeModel } from './writer.js';
 
 export interface OnnxExport {
@@ -30,9 +30,9 @@ export async function exportOnnx(saved: SavedModel): Promise<OnnxExport> {
   const { weights, step } = saved;
   const { model, problem } = await opened(saved);
   try {
-    const { content, scaling } = onnxFile(saved, model);
-    const verified = problem ?? (await verify(content, { ...model, path: saved.path }, scaling));
-    return { content: [content], weights, step, verified };
+    const file = onnxFile(saved, model);
+    const verified = problem ?? (await verify({ ...model, path: saved.path }, file));
+    return { content: [file.content], weights, step, verified };
   } finally {
     await model.pool.close();
   }
@@ -75,7 +75,10 @@ function refuse({ path }: SavedModel, kind: string, writes: boolean): void {
   });
 }
 
-function onnxFile(saved: SavedModel, { run, data, scaling, experiment, columnNames }: OpenedModel) {
+function onnxFile(
+  saved: SavedModel,
+  { run, data, scaling, experiment, columnNames }: OpenedModel,
+): ExportedFile {
   refuse(saved, experiment.dataset.kind, run.spec.decoder !== undefined);
   const { quantiles = [] } = lossOf(run.loss);
   const task = taskOf(run.loss);
@@ -83,7 +86,7 @@ function onnxFile(saved: SavedModel, { run, data, scaling, experiment, columnNam
   // unlike predictions of separate texts, a graph can carry states from one text to the next
   const spec = { ...run.spec, carriesState: experiment.training.carry_state };
   const outputScaling = scaling?.targets && perQuantile(scaling.targets, Math.max(1, quantiles.length));
-  const graph = writeModel({ spec, task, data, scaling, outputScaling, weights });
+  const { graph, states } = writeModel({ spec, task, data, scaling, outputScaling, weights });
   const columns = columnNames?.slice(0, dataWidth(data) - staticWidth(data));
   const facts = {
     task,
@@ -110,7 +113,7 @@ function onnxFile(saved: SavedModel, { run, data, scaling, experiment, columnNam
       ),
     ),
   });
-  return { content, scaling: outputScaling };
+  return { content, scaling: outputScaling, states };
 }
 
 /** Outputs are the quantiles of the first target, then those of the second, and so on. */

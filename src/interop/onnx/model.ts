@@ -35,8 +35,8 @@ export interface OnnxSource {
   readonly weights: Weights;
 }
 
-/** The graph of a model without a decoder. */
-export function writeModel(source: OnnxSource): Uint8Array {
+/** The graph of a model without a decoder, and its inputs for states. */
+export function writeModel(source: OnnxSource) {
   return new ModelWriter(source).write();
 }
 
@@ -47,7 +47,7 @@ class ModelWriter {
 
   constructor(private readonly source: OnnxSource) {}
 
-  write(): Uint8Array {
+  write() {
     const { graph, source } = this;
     const { spec, data } = source;
     const inputs = this.inputs();
@@ -76,7 +76,8 @@ class ModelWriter {
       if (spec.carriesState) this.carryOn(result.states);
     });
     this.predict(this.dense(this.readByHead(result, all), prepared));
-    return graph.encode('model', [...inputs, LENGTHS, ...this.stateInputs], this.outputs);
+    const states = this.stateInputs;
+    return { graph: graph.encode('model', [...inputs, LENGTHS, ...states], this.outputs), states };
   }
 
   private inputs(): ValueInfo[] {

@@ -1,12 +1,12 @@
 /** Runs an ONNX file with onnxruntime-node, an optional package, and compares its predictions. */
-import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { type Dataset, dataWidth, type Scaling, type Split, staticWidth } from '../../data/index.js';
 import type { OpenedModel } from '../../predict/open.js';
 import { Predictor } from '../../predict/predictor.js';
 import { damagedError } from '../../util/errors.js';
 import { formatNumber } from '../../util/numbers.js';
-
-const require = createRequire(import.meta.url);
+import { optionalFile } from '../../util/root.js';
+import type { ValueInfo } from './writer.js';
 
 interface Tensor {
   readonly data: Float32Array;
@@ -22,12 +22,19 @@ interface Runtime {
   readonly Tensor: new (type: string, data: Float32Array | BigInt64Array, dims: readonly number[]) => unknown;
 }
 
-function runtime(): Runtime | undefined {
-  try {
-    return require('onnxruntime-node') as Runtime;
-  } catch {
-    return undefined;
-  }
+async function runtime(): Promise<Runtime | undefined> {
+  const found = optionalFile('onnxruntime-node');
+  if (found === undefined) return undefined;
+  const { default: module } = (await import(pathToFileURL(found).href)) as { default: Runtime };
+  return module;
+}
+
+export interface ExportedFile {
+  readonly content: Uint8Array;
+  /** Of the values that the file returns. */
+  readonly scaling: Scaling | null | undefined;
+  /** Inputs for the states that one batch carries to the next, which is an output `next_NAME`. */
+  readonly states: readonly ValueInfo[];
 }
 
 export interface Verification {
@@ -44,31 +51,30 @@ const BATCH = 64;
 
 /**
  * Runs a file on the test split of its run. Returns why not, if it cannot be run here.
- * @param scaling that of the values which the file returns
  * @throws UserError (exit 5) if its outputs are not those of the run
  */
 export async function verify(
-  file: Uint8Array,
   { path, ...model }: OpenedModel & { readonly dataset: Dataset; readonly path: string },
-  scaling: Scaling | null | undefined,
+  { content, scaling, states }: ExportedFile,
 ): Promise<Verification | string> {
-  const ort = runtime();
-  if (!ort) return "the optional package 'onnxruntime-node' is not installed";
-  const session = await ort.InferenceSession.create(file);
+  const ort = await runtime();
+  if (!ort) return "the optional package 'onnxruntime-node' is not installed (npm install onnxruntime-node)";
+  const session = await ort.InferenceSession.create(content);
   const { dataset } = model;
-  if (model.run.spec.carriesState) return 'its test predictions carry states from batch to batch';
   const split = dataset.unprepared?.splits.test ?? dataset.test;
   let [largest, distance, sequences, worst] = [0, 0, 0, 0];
+  let carried: Record<string, unknown> = {};
+  let rows = 0;
   for await (const list of new Predictor(model).outputs(dataset.test)) {
-    for (let first = 0; first < list.length; first += BATCH) {
-      const batch = list.slice(first, first + BATCH);
-      const results = await session.run(
-        inputsOf(
-          ort,
-          { ...dataset, split },
-          batch.map(({ position }) => position),
-        ),
-      );
+    // row b of a batch continues row b of the one before
+    const size = states.length > 0 ? list.length : BATCH;
+    for (let first = 0; first < list.length; first += size) {
+      const batch = list.slice(first, first + size);
+      if (batch.length !== rows) carried = zeros(ort, states, batch.length);
+      rows = batch.length;
+      const indices = batch.map(({ position }) => position);
+      const results = await session.run({ ...inputsOf(ort, { ...dataset, split }, indices), ...carried });
+      carried = Object.fromEntries(states.map(({ name }) => [name, results[`next_${name}`]]));
       const { data } = results.logits ?? results.values;
       const perRow = data.length / batch.length;
       batch.forEach(({ position, outputs }, row) => {
@@ -102,6 +108,17 @@ function scaledDistance({ offset, scale }: Scaling, i: number, expected: number,
   const k = i % scale.length;
   const rounding = (Math.abs(value) * 2 ** -24) / Math.abs(scale[k]);
   return Math.max(0, Math.abs(expected - (value - offset[k]) / scale[k]) - rounding);
+}
+
+function zeros(ort: Runtime, states: readonly ValueInfo[], rows: number): Record<string, unknown> {
+  const zero = ({ name, shape: [directions, , size] }: ValueInfo) => {
+    const count = Number(directions) * rows * Number(size);
+    return [
+      name,
+      new ort.Tensor('float32', new Float32Array(count), [Number(directions), rows, Number(size)]),
+    ];
+  };
+  return Object.fromEntries(states.map(zero));
 }
 
 /** The inputs of a file for some sequences of a split that is not prepared. */
