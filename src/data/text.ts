@@ -19,6 +19,7 @@ import {
   type Dataset,
   type DatasetContext,
   type DatasetKind,
+  SPLITS,
   type Split,
   type SplitName,
   splitFiles,
@@ -130,7 +131,7 @@ async function open(
   };
   const parts = partsOf(config, streams);
   const layout = { steps, rows };
-  for (const name of ['train', 'validation', 'test'] as const) {
+  for (const name of SPLITS) {
     const { [name]: part } = parts;
     if (part) checkSize(lengthOf(part.range), name, layout);
   }

@@ -3,7 +3,7 @@
 import { largerIsBetter } from '../math/metrics/index.js';
 import { isFraction, percent } from '../util/numbers.js';
 import { gateSentence, hardestTrivial, missedIn, trivialValues } from './gates.js';
-import type { SplitMetrics, Summary } from './summary.js';
+import type { GateResult, SplitMetrics, Summary } from './summary.js';
 
 /** Note on a value that was measured on the split it was selected on. */
 export const OPTIMISTIC = 'selected on the test split: this value is optimistic';
@@ -94,13 +94,17 @@ export function failuresOf(summary: Summary): string[] {
 /** The same in a few words, for lists of runs. */
 export function shortfallsOf(summary: Summary): string[] {
   if (summary.status !== 'completed') return [];
-  const verdicts = missedIn(summary.gates).map(({ verdict }) => verdict);
-  const missed = verdicts.find(verdict => verdict === 'failed') ?? verdicts.at(0);
   const untaught = summary.constant_outputs ? 'has not learned' : 'no better than trivial';
   return [
-    ...(missed === undefined ? [] : [`gate ${missed}`]),
+    ...gateWords(missedIn(summary.gates)),
     ...(baselineWarnings(summary).length === 0 ? [] : [untaught]),
   ];
+}
+
+/** `gate failed`; empty if all passed. */
+export function gateWords(missed: readonly GateResult[]): string[] {
+  const worst = missed.find(({ verdict }) => verdict === 'failed') ?? missed.at(0);
+  return worst === undefined ? [] : [`gate ${worst.verdict}`];
 }
 
 /** `step 12 (best validation accuracy 97.12 %)`; empty if no checkpoint was restored. */

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { configDifferences } from '../config/explain.js';
 import { changesResults, type LoadedExperiment } from '../config/index.js';
 import { onResume } from '../config/key-facts.js';
-import { type DataRecord, type Dataset, ownSeed } from '../data/index.js';
+import { type DataRecord, type Dataset, ownSeed, SPLITS } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
 import { ParameterLayout } from '../math/model/parameters.js';
@@ -404,8 +404,14 @@ export function fittedBy(run: RunData | undefined): Fitted {
   return { preparation, scaling: run?.scaling, vocabulary };
 }
 
-/** Names may differ, since files may have been moved; content, split and order may not. */
-export function checkSameData({ digests: now }: Dataset, { datasets: then }: RunData): void {
+/**
+ * Names may differ, since files may have been moved; content, split and order within a split may
+ * not.
+ */
+export function checkSameData(dataset: Dataset, run: RunData): void {
+  const [now, then] = [dataset.digests, run.datasets].map(files =>
+    SPLITS.flatMap(split => files.filter(file => file.split === split)),
+  );
   const isSame = now.every(({ sha256, split }, i) => sha256 === then[i]?.sha256 && split === then[i].split);
   if (isSame && now.length === then.length) return;
   const change = (file: string, message: string, more: Partial<Diagnostic> = {}) => ({

@@ -3,6 +3,7 @@
 import { relative, sep } from 'node:path';
 import { judgeSeeds } from '../judge/judging/review.js';
 import { readNotes } from '../run/notes.js';
+import { gateWords } from '../run/words.js';
 import {
   readSweepResults,
   repeatedRuns,
@@ -34,13 +35,12 @@ export function buildSweepReport(path: string) {
   const summary = summaryOf(results);
   const { objective, epochs_trained, baseline = null, metrics = [], importance } = summary;
   const rows = ranked(plan, records.rows);
-  const repeated = summary.status === 'completed' ? repeatedRuns(results) : [];
-  const verdicts = repeated.length > 0 ? judgeSeeds(repeated).verdicts : [];
-  const missed = verdicts.filter(({ gate }) => gate.verdict !== 'passed');
+  const verdicts = verdictsOf(results, summary);
+  const missed = missedBy(verdicts);
   return {
     kind: 'sweep' as const,
     version: 1 as const,
-    ...factsOf(results, summary),
+    ...factsOf(results, summary, verdicts),
     reason: whyEnded(records) ?? null,
     objective,
     epochs: plan.epochs,
@@ -63,7 +63,7 @@ export function sweepRowOf(results: SweepResults, path: string) {
   const summary = summaryOf(results);
   const { objective, trials, best } = summary;
   return {
-    ...factsOf(results, summary),
+    ...factsOf(results, summary, verdictsOf(results, summary)),
     path,
     metric: objective.metric,
     goal: objective.goal,
@@ -76,12 +76,27 @@ function trivialOf(results: SweepResults, { status, baseline }: SweepSummary): s
   return status === 'completed' ? trivialSentence(results, baseline) : undefined;
 }
 
+/** On the runs of a repetition, or of the repeated best trial. */
+function verdictsOf(results: SweepResults, { status }: SweepSummary) {
+  const repeated = status === 'completed' ? repeatedRuns(results) : [];
+  return repeated.length > 0 ? judgeSeeds(repeated).verdicts : [];
+}
+
+type Verdicts = ReturnType<typeof verdictsOf>;
+
+function missedBy(verdicts: Verdicts): Verdicts {
+  return verdicts.filter(({ gate }) => gate.verdict !== 'passed');
+}
+
 /** What reports and lists say about a sweep. */
-function factsOf(results: SweepResults, summary: SweepSummary) {
+function factsOf(results: SweepResults, summary: SweepSummary, verdicts: Verdicts) {
   const { records, directory } = results;
   const { sweep_id: id, name, status: state, states, duration_s } = summary;
   const { tags, note } = readNotes(directory.path);
-  const shortfalls = trivialOf(results, summary) === undefined ? [] : ['no better than trivial'];
+  const shortfalls = [
+    ...gateWords(missedBy(verdicts).map(({ gate }) => gate)),
+    ...(trivialOf(results, summary) === undefined ? [] : ['no better than trivial']),
+  ];
   return { id, name, state, shortfalls, started: records.started ?? null, duration_s, states, tags, note };
 }
 

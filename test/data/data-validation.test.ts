@@ -6,6 +6,7 @@ import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
 import { checkedData } from '../../src/library/validate.js';
+import { checkSameData, type RunData } from '../../src/train/changes.js';
 import { classes, complaints, idx, idxFolder, npy, open, sequence } from '../support/data-files.js';
 import { config, crossEntropy } from '../support/prediction-cases.js';
 
@@ -173,7 +174,10 @@ t.test('data may have validation sequences of their own', async t => {
   const tables = await open({ ...csv, test_fraction: 0.3 });
   t.same(tables.validation && sequence(tables, tables.validation, 0), [[5], [6], [7]]);
   t.equal(tables.sequenceLength, 3, 'its sequences count in the padding');
-  t.same(sources(tables), ['validation: validation.csv', 'train: train.csv']);
+  t.same(sources(tables), ['train: train.csv', 'validation: validation.csv']);
+  // runs of older versions list the files of splits in another order
+  const older = { datasets: tables.digests.toReversed() } as unknown as RunData;
+  t.doesNotThrow(() => checkSameData(tables, older));
   const parted = await open({ ...csv, test_path: table('test.csv', 't,8,x') });
   t.same(sources(parted), ['train: train.csv', 'validation: validation.csv', 'test: test.csv']);
 });

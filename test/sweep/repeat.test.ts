@@ -207,6 +207,8 @@ t.test('the key `repeat` does the same, and the gates of all seeds count', async
     { seed: 1, name: 'test.loss', verdict: 'failed' },
   ]);
   t.match(failures, [/^Seed 0: Gate test\.loss failed/, /^Seed 1: Gate/], 'the report begins with them');
+  const list = JSON.parse((await work.cellrun('report', output, '--json')).stdout);
+  t.match(list.sweeps, [{ name: 'repeated', shortfalls: ['gate failed'] }], 'and a list has a word for them');
   const single = await work.cellrun('run', file, '--repeat', '1', '--output', output);
   t.match(single, { code: 3, stdout: /^Test mean absolute error/ });
 });

@@ -9,7 +9,6 @@
  *       did you mean learning_rate?
  */
 import pico from 'picocolors';
-import { JoinedDoubts } from '../../data/core/doubts.js';
 import { type Diagnostic, placeOf, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 
@@ -17,7 +16,7 @@ import { printable } from '../../util/words.js';
 const MAX_SOURCE = 120;
 
 /** Maximum number of identical errors, and of warnings with the same code, that are shown. */
-const MAX_ALIKE = 5;
+export const MAX_ALIKE = 5;
 
 /**
  * Formats `diagnostics`, separated by empty lines, each with a newline at its end. Those that are
@@ -44,31 +43,6 @@ export function formatDiagnostics(
   const more = left === 0 ? [] : [`${severity === 'warning' ? 'warning: ' : ''}${left} more like these\n`];
   const formatted = shown.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`);
   return [...formatted, ...more].join('\n');
-}
-
-/** Warnings of a stream: those that are shown, and the number of others. */
-export class Warnings {
-  private readonly shown: Diagnostic[] = [];
-  private readonly doubts = new JoinedDoubts();
-  private readonly counts = new Map<string, number>();
-  private left = 0;
-
-  add(warnings: readonly Diagnostic[]): void {
-    for (const warning of warnings) {
-      if (this.doubts.take(warning)) continue;
-      const count = (this.counts.get(warning.code) ?? 0) + 1;
-      this.counts.set(warning.code, count);
-      if (count <= MAX_ALIKE) this.shown.push(warning);
-      else this.left++;
-    }
-  }
-
-  /** Empty if there are none. */
-  formatted(color: boolean): string {
-    const { left } = this;
-    const shown = [...this.shown, ...this.doubts.all];
-    return shown.length === 0 ? '' : formatDiagnostics(shown, { color, severity: 'warning', left });
-  }
 }
 
 type Colors = ReturnType<typeof pico.createColors>;

@@ -1,5 +1,5 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
+import { JoinedDoubts, MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
 import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
@@ -12,7 +12,7 @@ import {
 } from '../../predict/predictions.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName, spellNonFinite } from '../../run/json.js';
-import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { printable } from '../../util/words.js';
 import { onError, openInput, openSamples, rejections } from '../command/input.js';
@@ -29,7 +29,7 @@ import {
   text,
   type Values,
 } from '../command/verb.js';
-import { hintingAtMovedData, Warnings } from '../terminal/diagnostics.js';
+import { formatDiagnostics, hintingAtMovedData, MAX_ALIKE } from '../terminal/diagnostics.js';
 import { forecastCharts } from '../terminal/forecast-chart.js';
 import type { Io } from '../terminal/io.js';
 import { textOf, widthOf } from '../terminal/text.js';
@@ -215,6 +215,31 @@ async function writeLines(
     io.err(warnings.formatted(io.color.err));
   }
   return written;
+}
+
+/** Warnings of a stream: those that are shown, and the number of others. */
+class Warnings {
+  private readonly shown: Diagnostic[] = [];
+  private readonly doubts = new JoinedDoubts();
+  private readonly counts = new Map<string, number>();
+  private left = 0;
+
+  add(warnings: readonly Diagnostic[]): void {
+    for (const warning of warnings) {
+      if (this.doubts.take(warning)) continue;
+      const count = (this.counts.get(warning.code) ?? 0) + 1;
+      this.counts.set(warning.code, count);
+      if (count <= MAX_ALIKE) this.shown.push(warning);
+      else this.left++;
+    }
+  }
+
+  /** Empty if there are none. */
+  formatted(color: boolean): string {
+    const { left } = this;
+    const shown = [...this.shown, ...this.doubts.all];
+    return shown.length === 0 ? '' : formatDiagnostics(shown, { color, severity: 'warning', left });
+  }
 }
 
 type Fields = Readonly<Record<string, number | string | null>>;

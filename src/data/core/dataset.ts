@@ -185,7 +185,9 @@ export function staticWidth({ input, preparation }: Pick<DataRecord, 'input' | '
   return (input.kind === 'number' && input.static) || 0;
 }
 
-export type SplitName = 'train' | 'validation' | 'test';
+export const SPLITS = ['train', 'validation', 'test'] as const;
+
+export type SplitName = (typeof SPLITS)[number];
 
 export interface SymbolTexts {
   readonly level: TextLevel | null;
@@ -286,9 +288,7 @@ export function splitFiles(files: {
   readonly validation?: readonly DataFile[] | undefined;
   readonly test?: readonly DataFile[] | undefined;
 }): SplitFile[] {
-  // as in older versions: the files with the test split come last
-  const order = files.test ? (['train', 'validation', 'test'] as const) : (['validation', 'train'] as const);
-  return order.flatMap(split => (files[split] ?? []).map(({ name, sha256 }) => ({ name, sha256, split })));
+  return SPLITS.flatMap(split => (files[split] ?? []).map(({ name, sha256 }) => ({ name, sha256, split })));
 }
 
 /** A recording, or a part of one. */
