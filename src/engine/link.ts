@@ -11,7 +11,7 @@ import type { Node } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { Recent } from '../util/recent.js';
 import { createKernel, ExecutionError, tensorInput } from './backend.js';
-import { MAX_PAGES, type WasmModule } from './heap.js';
+import { ALIGNMENT, MAX_PAGES, type WasmModule } from './heap.js';
 import type { KernelPair, LinkedRuntime } from './linked-executable.js';
 import { extentsOf, type Kernel, type Plan, parametersOf, placeArrays, type Step } from './plan.js';
 import {
@@ -62,6 +62,12 @@ export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
   for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
   const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compileStep(gpu, step, runtime)]));
   const order = [...codes.keys()];
+  const steps = plan.steps.map(({ kernel, node }, i) => ({
+    /** Index in `codes`. */
+    code: order.indexOf(kernel),
+    /** Those of its operands, then that of its result. */
+    slots: [...operands[i], node].map(slotOf),
+  }));
   const first = plan.steps.slice(0, plan.first);
   const early = new Set<Node | number>(first.flatMap(step => [step.node, ...step.operands]));
   return {
@@ -76,12 +82,7 @@ export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
     first: plan.first,
     ...placeArrays(plan),
     codes: [...codes.values()],
-    steps: plan.steps.map(({ kernel, node }, i) => ({
-      /** Index in `codes`. */
-      code: order.indexOf(kernel),
-      /** Those of its operands, then that of its result. */
-      slots: [...operands[i], node].map(slotOf),
-    })),
+    ...placeCopies(steps, [...codes.values()]),
     outputs: [...plan.outputs].map(([name, node]) => ({
       name,
       slot: slots.get(node) as number,
@@ -90,6 +91,42 @@ export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
       isEarly: early.has(node),
     })),
   };
+}
+
+interface CodeUse {
+  readonly code: number;
+  readonly slots: readonly number[];
+}
+
+/**
+ * Places the copies that steps make of what they read. Steps with the same code and the same packed
+ * arguments, such as the weights at each time step, use one copy: the first makes it. Copies for a
+ * single step share a place.
+ */
+function placeCopies(steps: readonly CodeUse[], codes: readonly KernelCode[]) {
+  const keys = steps.map(({ code, slots }) => [code, ...codes[code].packed.map(i => slots[i])].join());
+  const bytesOf = ({ code }: CodeUse) => Math.ceil(codes[code].spareBytes / ALIGNMENT) * ALIGNMENT;
+  const single = steps.filter((_, i) => keys.indexOf(keys[i]) === keys.lastIndexOf(keys[i]));
+  let spareBytes = single.reduce((most, step) => Math.max(most, bytesOf(step)), 0);
+  const places = new Map<string, number>();
+  const last = new Map<string, number>();
+  const placed = steps.map((step, i) => {
+    const key = keys[i];
+    if (!single.includes(step) && !places.has(key)) {
+      places.set(key, spareBytes);
+      spareBytes += bytesOf(step);
+    }
+    const copiedBy = last.get(key) ?? -1;
+    last.set(key, i);
+    return {
+      ...step,
+      /** Byte offset of its copies. */
+      spare: places.get(key) ?? 0,
+      /** The last step before with the same copies; -1 if there is none. */
+      copiedBy,
+    };
+  });
+  return { spareBytes, steps: placed };
 }
 
 function compileStep(gpu: GPU, step: Step, runtime: LinkedRuntime): KernelCode {
@@ -115,10 +152,12 @@ function compileStep(gpu: GPU, step: Step, runtime: LinkedRuntime): KernelCode {
 
 const require = createRequire(import.meta.url);
 
-/** What one kernel runs: `run(...arguments, output, spare)`, as `compileKernel` describes it. */
+/** What one kernel runs: the function that `compileKernel` describes. */
 export interface KernelCode {
   readonly module: WasmModule;
   readonly spareBytes: number;
+  /** The arguments that determine its copies. */
+  readonly packed: readonly number[];
 }
 
 /** The members of gpu.js's kernel class that we use, which its types omit. */
@@ -173,13 +212,13 @@ const PARAMETER_TYPES: Readonly<Record<KernelArgument['type'], Parameter['type']
 
 function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
   const { target } = request;
-  const { bytes, spareBytes } = compileKernel({ ...request, memory: MEMORY });
+  const { bytes, spareBytes, packed } = compileKernel({ ...request, memory: MEMORY });
   const module = makeModule(bytes, target.width);
-  if (target.width === 128) return { code: { module, spareBytes } };
+  if (target.width === 128) return { code: { module, spareBytes, packed } };
   const narrow = compileKernel({ ...request, target: { ...target, width: 128 }, memory: MEMORY });
   const modules = [module, makeBaselineModule(narrow.bytes)] as const;
   return {
-    code: { module, spareBytes },
+    code: { module, spareBytes, packed },
     unchecked: { modules, spareBytes: Math.max(spareBytes, narrow.spareBytes) },
   };
 }

@@ -23,6 +23,9 @@ const pattern = Float32Array.from(
   (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 8) / 2 ** 23,
 );
 
+/** The last argument of a kernel that is to make its copies. */
+const PACKS = 1;
+
 /** Two modules of one kernel, and how much memory each needs for copies. */
 export interface KernelPair {
   readonly modules: readonly [WasmModule, WasmModule];
@@ -37,7 +40,7 @@ export class LinkedRuntime {
 
   constructor(readonly heap: Heap) {}
 
-  /** A function that runs `code`; its last argument is the address of memory for copies. */
+  /** A function that runs `code`. */
   instance(code: KernelCode): Run {
     let run = this.instances.get(code);
     if (!run) {
@@ -96,7 +99,7 @@ export class LinkedRuntime {
     });
     modules.forEach((module, i) => {
       const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
-      exports.run(...operands, base + outputs[i], base + spare);
+      exports.run(...operands, base + outputs[i], base + spare, PACKS);
     });
     const [one, other] = outputs.map(at => heap.open({ at: base + at, length: size }));
     return one.every((value, i) => Object.is(value, other[i]));
@@ -106,7 +109,9 @@ export class LinkedRuntime {
 interface BoundStep {
   readonly run: Run;
   readonly slots: readonly number[];
-  /** The values of its slots, and the address of memory for copies. */
+  /** The last step before with the same copies; -1 if there is none. */
+  readonly copiedBy: number;
+  /** The values of its slots, the address of memory for copies, and whether to make them. */
   readonly operands: number[];
 }
 
@@ -131,14 +136,15 @@ export class LinkedExecutable implements Executable {
     private readonly runtime: LinkedRuntime,
     private readonly plan: LinkedPlan,
   ) {
-    const { inputs, numbers, offsets, scratchBytes, codes, steps, outputs } = plan;
+    const { inputs, numbers, offsets, scratchBytes, spareBytes, codes, steps, outputs } = plan;
     this.scratch = runtime.scratchAt(scratchBytes);
     this.slots = [...inputs.map(() => 0), ...numbers, ...offsets];
-    const spare = runtime.spareAt(Math.max(0, ...codes.map(({ spareBytes }) => spareBytes)));
-    this.steps = steps.map(({ code, slots }) => ({
+    const copies = runtime.spareAt(spareBytes);
+    this.steps = steps.map(({ code, slots, spare, copiedBy }) => ({
       run: runtime.instance(codes[code]),
       slots,
-      operands: [...slots.map(() => 0), spare],
+      copiedBy,
+      operands: [...slots.map(() => 0), copies + spare, PACKS],
     }));
     const taken = new Set<number>();
     this.outputs = outputs.map(output => {
@@ -166,8 +172,10 @@ export class LinkedExecutable implements Executable {
     const times = this.profile?.times;
     const [from, to] = part?.isFirst ? [0, plan.first] : [part ? plan.first : 0, steps.length];
     for (let step = from; step < to; step++) {
-      const { run, slots: own, operands } = steps[step];
+      const { run, slots: own, copiedBy, operands } = steps[step];
       for (let i = 0; i < own.length; i++) operands[i] = slots[own[i]];
+      // another plan may have run between the two parts
+      operands[own.length + 1] = copiedBy < from ? PACKS : 0;
       const began = times ? performance.now() : 0;
       run.apply(undefined, operands);
       if (times) times[step] = Math.min(times[step], performance.now() - began);

@@ -31,19 +31,22 @@ export interface CompileRequest {
 }
 
 /**
- * The module exports `run(...arguments, output, spare)`: addresses of arrays, floats and integers
- * in the order of the source's parameters, the address of the output, and that of `spareBytes`
- * bytes that nobody else uses meanwhile. An address may be any multiple of 4.
+ * The module exports `run(...arguments, output, spare, packs)`: addresses of arrays, floats and
+ * integers in the order of the source's parameters, the address of the output, and that of
+ * `spareBytes` bytes for copies of what is read again and again. It makes the copies if `packs` is
+ * not zero, otherwise it reads those of an earlier run with the same `packed` arguments. An address
+ * may be any multiple of 4.
  *
  * @throws KernelError if the source is outside the language
  */
 export function compileKernel(request: CompileRequest) {
   const { source, parameters, extents, target, memory } = request;
   const ir = fuseMultiplyAdd(lower(parseKernel(source), parameters, extents));
-  const { f, spareBytes } = kernelFunction(ir, parameters, target);
+  const { f, spareBytes, packed } = kernelFunction(ir, parameters, target);
   return {
     bytes: assembleModule(memory, f),
     spareBytes,
+    packed,
     /** The module's function, readable. */
     listing: () => f.listing(),
   };
@@ -55,13 +58,14 @@ function kernelFunction(
   ir: KernelIr,
   given: readonly Parameter[],
   target: Target,
-): { f: FunctionAssembler; spareBytes: number } {
-  const f = new FunctionAssembler('run', [...given.map(({ type }) => TYPES[type]), 'i32', 'i32']);
+): { f: FunctionAssembler; spareBytes: number; packed: readonly number[] } {
+  const f = new FunctionAssembler('run', [...given.map(({ type }) => TYPES[type]), 'i32', 'i32', 'i32']);
   const parameters: KernelParameters = {
     arguments: new Map([...given.map(({ name }) => name), OUTPUT].map((name, i) => [name, i])),
     splats: splats(f, given),
     output: given.length,
     spare: given.length + 1,
+    packs: given.length + 2,
   };
   const { x, y, z } = ir.extents;
   const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
@@ -79,6 +83,19 @@ function kernelFunction(
     const lanes = columns - (vectors - 1) * LANES;
     return new TileCode(f, part, target.arithmetic, parameters, origin, { rows, vectors }, lanes, packs);
   };
+  if (packs.length > 0) {
+    f.get(parameters.packs).if();
+    for (const pack of packs) {
+      over(f, origin.z, cutIntoPieces(pack.depth, 1), () =>
+        over(f, origin.x, columnPieces, columns => {
+          const first = code(columns, 1);
+          const [from, to] = [() => first.originOf(pack.load), () => first.copyOf(pack)];
+          emitPack(f, pack, Math.ceil(columns / LANES), from, to);
+        }),
+      );
+    }
+    f.op('end');
+  }
   over(f, origin.z, cutIntoPieces(z, 1), () => {
     if (!columnsOutside) {
       over(f, origin.y, rowPieces(x), rows =>
@@ -87,19 +104,15 @@ function kernelFunction(
       return;
     }
     over(f, origin.x, columnPieces, columns => {
-      f.i32(0).set(origin.y);
-      const first = code(columns, 1);
-      for (const pack of packs) {
-        const vectors = Math.ceil(columns / LANES);
-        emitPack(f, pack, vectors, parameters.spare, () => first.originOf(pack.load));
-      }
       over(f, origin.y, rowPieces(columns), rows =>
         code(columns, rows).emit({ isRaw: finish !== undefined }),
       );
       if (finish) over(f, origin.y, cutIntoPieces(y, 1), () => code(columns, 1, finish).emit());
     });
   });
-  return { f, spareBytes };
+  const moves = new Set(packs.flatMap(({ load }) => [load.array, ...load.element.terms.keys()]));
+  const packed = [...given.keys()].filter(i => moves.has(given[i].name));
+  return { f, spareBytes, packed };
 }
 
 function splats(f: FunctionAssembler, given: readonly Parameter[]): ReadonlyMap<string, number> {

@@ -55,8 +55,9 @@ export interface KernelParameters {
   /** Vectors of float arguments, each in all lanes. */
   readonly splats: ReadonlyMap<string, number>;
   readonly output: number;
-  /** The address of memory for copies. */
+  /** The address of memory for copies, and whether to make them. */
   readonly spare: number;
+  readonly packs: number;
 }
 
 export interface Place {
@@ -83,8 +84,7 @@ export class TileCode {
   private readonly stored: readonly number[];
 
   /**
-   * `lanes` of the last vector are part of the output; `packs` have been copied for this column of
-   * tiles.
+   * `lanes` of the last vector are part of the output; `packs` have been copied.
    */
   constructor(
     private readonly f: FunctionAssembler,
@@ -135,6 +135,12 @@ export class TileCode {
       base: this.parameters.arguments.get(load.array) as number,
       element: load.element,
     });
+  }
+
+  /** Leaves the address on the stack of the copy of `pack` for this column of tiles. */
+  copyOf(pack: Pack): void {
+    const element = packedElement(pack, this.tile.vectors);
+    this.pointers.originOf({ base: this.parameters.spare, element });
   }
 
   /** Sets `local` to the vector on the stack, with tiny values replaced by zero. */

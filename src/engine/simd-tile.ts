@@ -132,8 +132,10 @@ const MIN_ROW_TILES = 3;
  */
 const MIN_STRIDE = 256;
 
-/** Copies larger than this would not stay in the nearest caches. */
-const MAX_BYTES = 15 * 65536;
+/** A column of tiles whose copy is larger than this would not stay in the nearest caches. */
+const MAX_COLUMN_BYTES = 15 * 65536;
+/** Most that a kernel copies: the weights of 2,048 LSTM units. */
+const MAX_BYTES = 2 ** 27;
 
 type Loop = Extract<Instruction, { kind: 'loop' }>;
 
@@ -141,16 +143,19 @@ export interface Pack {
   readonly load: Load;
   /** The loops that the load moves with, outermost first. */
   readonly loops: readonly Loop[];
+  /** Floats of a row of the copy, a multiple of LANES, and how many of z are copied. */
+  readonly columns: number;
+  readonly depth: number;
   /** Byte offset of the copy in the spare memory. */
   readonly at: number;
 }
 
 /**
- * The loads worth packing for tiles of at most `tile`, and the bytes of all copies. Data that all
- * row tiles of a column read are first copied to one contiguous place: rows of a matrix are often a
+ * The loads worth packing for tiles of at most `tile`, and the bytes of all copies. What all row
+ * tiles of a column read is first copied to one contiguous place: rows of a matrix are often a
  * power of two apart, so that a column of vectors falls into a few sets of the nearest cache and
- * evicts itself; packed, it stays there. Goto and van de Geijn, Anatomy of High-Performance Matrix
- * Multiplication (2008), section 4.
+ * evicts itself; packed, it stays there, and the next column follows it. Goto and van de Geijn,
+ * Anatomy of High-Performance Matrix Multiplication (2008), section 4.
  */
 export function planPacks(ir: KernelIr, tile: Tile): { packs: readonly Pack[]; bytes: number } {
   const packs: Pack[] = [];
@@ -163,9 +168,13 @@ export function planPacks(ir: KernelIr, tile: Tile): { packs: readonly Pack[]; b
       for (const load of loadsOf(instruction.value)) {
         const own = loops.filter(loop => coefficient(load.element, loop.variable) !== 0);
         const rounds = own.reduce((product, { to }) => product * to, 1);
-        const bytes = rounds * tile.vectors * LANES * FLOAT_BYTES;
-        if (!isWorthPacking(load, own) || next + bytes > MAX_BYTES) continue;
-        packs.push({ load, loops: own, at: next });
+        const columns = Math.ceil(ir.extents.x / LANES) * LANES;
+        const depth = coefficient(load.element, 'z') === 0 ? 1 : ir.extents.z;
+        const bytes = rounds * columns * depth * FLOAT_BYTES;
+        const fits =
+          rounds * tile.vectors * LANES * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
+        if (!isWorthPacking(load, own) || !fits) continue;
+        packs.push({ load, loops: own, columns, depth, at: next });
         next += bytes;
       }
     }
@@ -185,34 +194,42 @@ function isWorthPacking({ element, gathered }: Load, loops: readonly Loop[]): bo
   return coefficient(element, innermost.variable) >= MIN_STRIDE;
 }
 
-/** Where the copy of `pack`, of `vectors` vectors, has what its load reads; from `pack.at`. */
-export function packedElement({ loops }: Pack, vectors: number): Affine {
+/**
+ * Where the copy of `pack` has what its load reads in a column of `vectors` vectors, from
+ * `pack.at`.
+ */
+export function packedElement({ loops, columns, depth }: Pack, vectors: number): Affine {
   const terms = new Map<string, number>();
+  const rounds = loops.reduce((product, { to }) => product * to, 1);
   let stride = vectors * LANES;
   for (const { variable, to } of [...loops].reverse()) {
     terms.set(variable, stride);
     stride *= to;
   }
+  // columns of tiles follow one another, and so do their sizes
+  terms.set('x', rounds);
+  if (depth > 1) terms.set('z', rounds * columns);
   return { constant: 0, terms };
 }
 
 /**
- * Copies what `pack` needs for one column of tiles to the spare memory, whose address is in local
- * `spare`; `pointer` leaves the address of its first element on the stack.
+ * Copies what `pack` needs for one column of tiles. `from` leaves the address of its first element
+ * on the stack, `to` that of its copy before `pack.at`.
  */
 export function emitPack(
   f: FunctionAssembler,
   pack: Pack,
   vectors: number,
-  spare: number,
-  pointer: () => void,
+  from: () => void,
+  to: () => void,
 ): void {
   const { element } = pack.load;
   const source = f.local('i32');
   const target = f.local('i32');
-  pointer();
+  from();
   f.set(source);
-  f.get(spare).set(target);
+  to();
+  f.set(target);
   const nest = (loops: readonly Loop[]) => {
     if (loops.length === 0) {
       for (let vector = 0; vector < vectors; vector++) {
