@@ -102,7 +102,7 @@ const settings = key.section(
     normalize: keys.normalize,
     normalize_per: key.choice(['recording'], {
       description:
-        'Scales the features of each recording over its own frames as `normalize` says, so that its loudness and microphone matter less.',
+        'Scales the features of each recording over its own frames as `normalize` says, so that its microphone matters less; of a short word, also what is said.',
       examples: ['recording'],
       aliases: ['cmvn', 'normalization_scope'],
       resume: { never: 'its weights were trained on data with this scaling' },

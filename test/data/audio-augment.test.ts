@@ -51,13 +51,8 @@ const nothing = () => ({ samples: undefined, problems: new Problems(), sources: 
 t.test('masks are those of torchaudio', async t => {
   for (const { bands, deltas, config, key, features, masked } of fixture.masks) {
     const form = new FeatureForm({ ...LOG_MEL, bands, deltas }, 8000);
-    const { time_masks: time, frequency_masks } = config;
-    const complete = {
-      frequency_masks,
-      ...(time && { time_masks: { ...time, fraction: time.fraction ?? 1 } }),
-    };
     const extraction = { form, channel: 'mix', scaling: undefined } as const;
-    const augment = await augmentation(complete, extraction, nothing());
+    const augment = await augmentation(config, extraction, nothing());
     const given = Float32Array.from(features);
     t.ok(near(augment(given, 0, key), masked), `${JSON.stringify(config)}, ${key}`);
     t.same([...given], [...Float32Array.from(features)], 'the recording stays');
@@ -103,6 +98,7 @@ const config = (more: object = {}): DatasetConfig =>
 const CHANGES = {
   ...{ shift: 20, gain: 6, noise: { path: folder(), ratio: [0, 10] } },
   ...{ time_masks: { count: 2, width: 8, fraction: 1 }, frequency_masks: { count: 1, width: 6 } },
+  warp: 0.1,
 };
 
 t.test('only a training step changes recordings, each in its own way', async t => {
@@ -130,10 +126,11 @@ t.test('only a training step changes recordings, each in its own way', async t =
 });
 
 t.test('settings that do not fit are refused', async t => {
-  const masks = { augment: { frequency_masks: { count: 1, width: 3 } } };
+  const masks = { augment: { frequency_masks: { count: 1, width: 3 }, warp: 0.1 } };
   t.same(
     await complaints(2, () => open(config({ ...masks, features: { kind: 'raw', window: 4, hop: 4 } }))),
     [
+      'data/augment | features of kind raw have no bands | expected `features.kind: log_mel`, or no `warp`',
       'data/augment | features of kind raw have no bands | expected `features.kind: log_mel`, or no `frequency_masks`',
     ],
   );

@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
+import { Run } from '../../src/run/run.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { SweepSummary } from '../../src/sweep/results.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -83,10 +84,16 @@ function pin({ name }: Experiment, run: string): void {
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 
-/** Trains all seeds as one sweep. */
+/** Trains all seeds as one sweep, or all folds one after another. */
 function train(experiment: Experiment): void {
-  const { name, config, set = [], metric } = experiment;
+  const { name, config, set = [], metric, folds } = experiment;
   const options = [config, ...set.flatMap(one => ['--set', one])];
+  for (const value of folds?.values ?? []) {
+    const own = [...options, '--set', `${folds?.key}=${value}`, '--output', 'experiments', '--json'];
+    const { directory }: Summary = JSON.parse(called(launcher, own, [0, 3]).stdout);
+    record(experiment, directory);
+  }
+  if (folds) return;
   const more = ['--seeds', flags.seeds, '--output', 'experiments', '--json'];
   const { best }: SweepSummary = JSON.parse(called(launcher, ['sweep', ...options, ...more], [0, 3]).stdout);
   for (const run of best?.runs ?? []) record(experiment, run);
@@ -100,12 +107,19 @@ function train(experiment: Experiment): void {
   }
 }
 
-function extrasOf({ backtest, by_length, sample }: Experiment, directory: string): Extras {
+function extrasOf({ backtest, by_length, sample, folds }: Experiment, directory: string): Extras {
   return {
+    ...(folds && { fold: valueAt(directory, folds.key) }),
     ...(backtest && { backtest: backtestOf(directory) }),
     ...(by_length && { by_length: accuraciesOf(directory, by_length) }),
     ...(sample && { sample: written(directory, sample) }),
   };
+}
+
+/** The value of a key in the config of a run. */
+function valueAt(directory: string, key: string): string {
+  const { experiment } = Run.open(directory).experiment();
+  return `${key.split('.').reduce((at: unknown, name) => Reflect.get(Object(at), name), experiment)}`;
 }
 
 function backtestOf(directory: string): Backtest {
@@ -185,7 +199,7 @@ function record(experiment: Experiment, path: string): void {
   }
   const summary: Summary = read;
   recordRun(name, summary, extrasOf(experiment, path));
-  pin(experiment, path);
+  if (experiment.folds === undefined) pin(experiment, path);
   if (summaries !== undefined) {
     mkdirSync(join(packageRoot, summaries), { recursive: true });
     const file = join(packageRoot, summaries, `${name}-seed-${summary.seed}.json`);

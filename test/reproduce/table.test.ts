@@ -25,12 +25,13 @@ t.test('baselines have the metrics of all recorded seeds', async t => {
 });
 
 t.test('recorded runs are of the configs as they are', async t => {
-  for (const { name, config, set = [], metric } of experiments) {
+  for (const { name, config, set = [], metric, folds } of experiments) {
     const { ours, pytorch } = resultsOf(name);
     // a sweep needs two seeds, which a row may lack
     const seeds = [...new Set([0, 1, ...ours.map(({ seed }) => seed)])].join();
-    const { configAt } = fromCommandLine([join(packageRoot, config)], [], { set, flags: { seeds } });
-    for (const { seed, config_hash } of ours) {
+    for (const { seed, config_hash, fold } of ours) {
+      const own = fold === undefined ? set : [...set, `${folds?.key}=${fold}`];
+      const { configAt } = fromCommandLine([join(packageRoot, config)], [], { set: own, flags: { seeds } });
       t.equal(config_hash, configAt({}, seed).hash, `${name}, seed ${seed}`);
     }
     // splits that are drawn have other symbols in training, and so other embeddings

@@ -30,6 +30,8 @@ export interface Experiment {
   readonly backtest?: true;
   /** The largest lengths of ranges of target lengths, to show the accuracy of each. */
   readonly by_length?: readonly number[];
+  /** One run, of the first seed, for each of these values of a key. */
+  readonly folds?: { readonly of: string; readonly key: string; readonly values: readonly string[] };
   /** How to generate a sample of what a language model writes. */
   readonly sample?: {
     readonly prompt: string;
@@ -60,6 +62,8 @@ export interface Extras {
   /** Sequence accuracy of targets of each range of `by_length`. */
   readonly by_length?: readonly number[];
   readonly sample?: string;
+  /** The value of the key of `folds`. */
+  readonly fold?: string;
 }
 
 interface OwnOutcome extends Outcome {
@@ -67,6 +71,7 @@ interface OwnOutcome extends Outcome {
   readonly backend: string | null;
   readonly backtest?: Backtest;
   readonly by_length?: readonly number[];
+  readonly fold?: string;
 }
 
 interface Results {
@@ -97,7 +102,8 @@ export function resultsOf(name: string): Results {
 }
 
 /** Adds what a run reached; it takes the place of an earlier one with its seed. */
-export function recordRun(name: string, summary: Summary, { backtest, by_length, sample }: Extras): void {
+export function recordRun(name: string, summary: Summary, extras: Extras): void {
+  const { backtest, by_length, sample, fold } = extras;
   const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
   if (summary.status !== 'completed' || seed === undefined)
     throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
@@ -107,6 +113,7 @@ export function recordRun(name: string, summary: Summary, { backtest, by_length,
   write(name, {
     ...results,
     ours: withRun(results.ours, {
+      ...(fold !== undefined && { fold }),
       ...{ seed, metrics: test, steps, parameters, duration_s, config_hash, backend },
       ...(backtest && { backtest }),
       ...(by_length && { by_length }),
@@ -123,8 +130,11 @@ export function recordPyTorch(name: string, run: PyTorchRun): void {
   write(name, { ...results, pytorch: withRun(results.pytorch, outcome) });
 }
 
-function withRun<T extends Outcome>(runs: readonly T[], run: T): readonly T[] {
-  return [...runs.filter(({ seed }) => seed !== run.seed), run].sort((a, b) => a.seed - b.seed);
+function withRun<T extends Outcome>(runs: readonly T[], run: T & Pick<Extras, 'fold'>): readonly T[] {
+  const others = runs.filter(
+    (one: T & Pick<Extras, 'fold'>) => one.seed !== run.seed || one.fold !== run.fold,
+  );
+  return [...others, run].sort((a, b) => a.seed - b.seed);
 }
 
 function write(name: string, results: Results): void {
@@ -147,7 +157,10 @@ export function reached({ name, metric, target }: Experiment): boolean | undefin
 export function table(): string {
   const rows = experiments.map(rowOf);
   const notes = experiments.flatMap(experiment => {
-    const told = [experiment.note, backtestOf(experiment), lengthsOf(experiment)].flatMap(text => text ?? []);
+    const { note } = experiment;
+    const told = [note, backtestOf(experiment), lengthsOf(experiment), foldsOf(experiment)].flatMap(
+      text => text ?? [],
+    );
     return told.length === 0 ? [] : [`- ${experiment.title}: ${told.join('. ')}.`];
   });
   return `# Results
@@ -183,6 +196,17 @@ function lengthsOf(experiment: Experiment): string | undefined {
     return `${range} ${shown(meanOf(all.map(accuracies => accuracies[i])), experiment)}`;
   });
   return `By length of the target: ${ranges.join(', ')}`;
+}
+
+function foldsOf(experiment: Experiment): string | undefined {
+  const { ours } = resultsOf(experiment.name);
+  const { folds, metric } = experiment;
+  if (folds === undefined || ours.length === 0) return undefined;
+  const all = folds.values.flatMap(value => {
+    const found = ours.find(({ fold }) => fold === value);
+    return found ? [`${value} ${shown(found.metrics[metric], experiment)}`] : [];
+  });
+  return `By ${folds.of}: ${all.join(', ')}`;
 }
 
 function sampleOf({ name, title, sample }: Experiment): string {
@@ -248,15 +272,21 @@ function shown(value: number, { percent = false }: Experiment): string {
   return value < 0.1 ? value.toFixed(4) : value.toFixed(3);
 }
 
-function spread(runs: readonly Outcome[], metric: string, show: (value: number) => string): string {
+function spread(
+  runs: readonly (Outcome & Pick<Extras, 'fold'>)[],
+  metric: string,
+  show: (value: number) => string,
+): string {
   const values = runs.map(({ metrics }) => metrics[metric]);
   if (values.length === 0) return 'not run';
-  const { mean, spread } = summarizeSeeds(Object.fromEntries(runs.map(({ seed }, i) => [seed, values[i]])));
+  const { mean, spread } = summarizeSeeds(
+    Object.fromEntries(runs.map(({ seed, fold }, i) => [fold ?? seed, values[i]])),
+  );
   if (spread === null) return `${show(mean)}, one seed`;
   const interval = meanInterval(values);
   return [
     `${show(mean)} ± ${show(spread)} (${show(Math.min(...values))} to ${show(Math.max(...values))})`,
-    ...(values.length === SEEDS ? [] : [`${values.length} seeds`]),
+    ...(values.length === SEEDS ? [] : [`${values.length} ${runs[0].fold === undefined ? 'seeds' : 'runs'}`]),
     ...(interval === null ? [] : [`95 % interval ${show(interval.low)} to ${show(interval.high)}`]),
   ].join(', ');
 }

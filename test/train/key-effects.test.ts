@@ -318,6 +318,7 @@ const MASKED = set(RECORDINGS, 'dataset.augment', {
   time_masks: { count: 2, width: 3 },
   frequency_masks: { count: 2, width: 3 },
 });
+const WARPED = set(RECORDINGS, 'dataset.augment', { warp: 0.1 });
 const NOISY = set(RECORDINGS, 'dataset.augment', { noise: { path: recordings(), ratio: [0, 10] } });
 const CEPSTRAL = set(RECORDINGS, 'dataset.features.kind', 'mfcc');
 const optimized = (optimizer: Values) => sets(CLASSES, { optimizer: { learning_rate: 0.05, ...optimizer } });
@@ -504,6 +505,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.augment.gain': [[RECORDINGS, 1, 2]],
   'dataset.augment.noise.path': [[NOISY, recordings(), recordings(6000)]],
   'dataset.augment.noise.ratio': [[NOISY, [5, 5], [5, 6]]],
+  'dataset.augment.warp': [[WARPED, 0.1, 0.2]],
   'dataset.augment.time_masks.count': [[MASKED, 1, 2]],
   'dataset.augment.time_masks.width': [[MASKED, 2, 3]],
   'dataset.augment.time_masks.fraction': [[MASKED, 0.5, 1]],

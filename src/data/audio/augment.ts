@@ -6,6 +6,9 @@
  *     noise            x + n sqrt(E_x / E_n) 10^(-r / 20) with energies E = sum x², r uniform in
  *                      `ratio`; n is a part of a random recording, repeated if that is shorter
  *     gain             x 10^(g / 20), g uniform in [-gain, gain]
+ *     warp             band b becomes that at a (b + 1) - 1, between two bands if that is no
+ *                      integer, a uniform in [1 - warp, 1 + warp]: voices with other vocal tracts
+ *                      (Jaitly and Hinton, 2013, but of mels, not of hertz)
  *     time masks       a run of floor(w) frames becomes the mean of the recording, w uniform in
  *                      [0, width); its start is floor(u), u uniform in [0, frames - w)
  *     frequency masks  the same, of bands, with their derivatives
@@ -72,6 +75,14 @@ export const augmentSettings = key.section(
       examples: [6],
       aliases: ['volume'],
     }),
+    warp: key.number({
+      description:
+        'Moves the bands up or down by up to this fraction, as in voices with vocal tracts of other lengths.',
+      above: 0,
+      max: 0.5,
+      examples: [0.1],
+      aliases: ['vtlp', 'frequency_warp', 'vocal_tract'],
+    }),
     time_masks: key.section(
       {
         ...masks('frames', 10),
@@ -111,15 +122,18 @@ export function changesSamples({ shift, noise, gain }: AugmentConfig): boolean {
   return shift !== undefined || noise !== undefined || gain !== undefined;
 }
 
-/** Refuses masks of bands that there are not. */
-export function checkAugment({ frequency_masks }: AugmentConfig, { kind }: FeatureConfig): void {
-  if (frequency_masks === undefined || kind === 'log_mel') return;
-  throw configError({
-    code: 'data/augment',
-    keyPath: ['dataset', 'augment', 'frequency_masks'],
-    message: `features of kind ${kind} have no bands`,
-    expected: '`features.kind: log_mel`, or no `frequency_masks`',
-  });
+/** Refuses changes of bands that there are not. */
+export function checkAugment(config: AugmentConfig, { kind }: FeatureConfig): void {
+  const wrong = (['warp', 'frequency_masks'] as const).filter(name => config[name] !== undefined);
+  if (kind === 'log_mel' || wrong.length === 0) return;
+  throw configError(
+    ...wrong.map(name => ({
+      code: 'data/augment',
+      keyPath: ['dataset', 'augment', name],
+      message: `features of kind ${kind} have no bands`,
+      expected: `\`features.kind: log_mel\`, or no \`${name}\``,
+    })),
+  );
 }
 
 interface Material {
@@ -131,7 +145,7 @@ interface Material {
 }
 
 /** Numbers of the draws for a recording: what one change draws is the same with others. */
-const DRAWS = { shift: 0, gain: 1, noise: 2, time_masks: 1000, frequency_masks: 2000 };
+const DRAWS = { shift: 0, gain: 1, noise: 2, warp: 5, time_masks: 1000, frequency_masks: 2000 };
 
 /** Returns what makes other features of those of recording `index`, by the key `draw`. */
 export async function augmentation(
@@ -149,6 +163,7 @@ export async function augmentation(
       addFrames([changed], extraction, out);
     } else out.append(features);
     const values = out.toArray();
+    if (config.warp !== undefined) warp(values, form, 1 + (2 * random(DRAWS.warp) - 1) * config.warp);
     mask(values, form, config, random);
     return values;
   };
@@ -185,7 +200,9 @@ function changedSamples(
 ): Float64Array {
   const { shift = 0, gain = 0 } = config;
   const moved = Math.round(((2 * random(DRAWS.shift) - 1) * shift * rate) / 1000);
-  const samples = Float64Array.from(given, (_, t) => given[t - moved] ?? 0);
+  const { length } = given;
+  const samples = new Float64Array(length);
+  for (let t = Math.max(0, moved); t < length + Math.min(0, moved); t++) samples[t] = given[t - moved];
   if (config.noise && noise) {
     const [low, high] = config.noise.ratio;
     const [which, where, loudness] = [0, 1, 2].map(number => random(DRAWS.noise + number));
@@ -204,6 +221,18 @@ function changedSamples(
 
 function energyOf(samples: Float64Array): number {
   return samples.reduce((sum, sample) => sum + sample * sample, 0);
+}
+
+/** @param values `[frames, F]` */
+function warp(values: Float32Array, { frames: { size: bands } }: FeatureForm, factor: number): void {
+  const given = values.slice();
+  for (let at = 0; at < values.length; at++) {
+    const band = at % bands;
+    const position = Math.max(0, Math.min(bands - 1, factor * (band + 1) - 1));
+    const below = Math.floor(position);
+    const [low, high] = [below, Math.min(bands - 1, below + 1)].map(one => given[at - band + one]);
+    values[at] = low + (position - below) * (high - low);
+  }
 }
 
 /** @param values `[frames, F]` */
