@@ -290,7 +290,7 @@ async function readRecordings(
     // parts of a recording usually follow one another
     latest = latest?.name === recording.file ? latest : await readContent(recording.file);
     const { name, bytes, sha256 } = latest;
-    if (!read.has(name)) sources.push({ name, sha256 });
+    if (!read.has(name)) sources.push({ name, sha256, folder });
     read.add(name);
     problems.attempt(() => {
       const wav = new WavFile(memoryBytes(name, bytes));

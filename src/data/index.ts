@@ -35,6 +35,7 @@ export { doubtsOf, JoinedDoubts, type ReadColumn } from './core/doubts.js';
 export { UNKNOWN_TARGET } from './core/labels.js';
 export { type Feature, featuresOf, newSplit, StepPreparer } from './core/preparation.js';
 export * from './core/record.js';
+export * from './core/recorded-files.js';
 export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
 export { hasRandomSplit } from './core/selection.js';
 export { eachChunk } from './core/store.js';

@@ -22,7 +22,13 @@ export function decidingOf(record: RunRecord): Deciding | undefined {
   return {
     config: sorted(Object.fromEntries(values)),
     // data generated from the seed differ with it
-    datasets: isMade ? [] : manifest.datasets.map(one => ({ ...one, name: portable(record, one.name) })),
+    datasets: isMade
+      ? []
+      : manifest.datasets.map(({ name, sha256, split }) => ({
+          name: portable(record, name),
+          sha256,
+          split,
+        })),
     versions: sorted({ ...manifest.versions }),
     backend: withoutThreads(manifest.backend),
   };

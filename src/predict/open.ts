@@ -19,9 +19,11 @@ import {
   type NewSequence,
   type NewSequencesOptions,
   newSequences,
+  recordedStarts,
   type SequenceReader,
   type Split,
   type SplitName,
+  startOf,
   type TargetsToRead,
   UNKNOWN,
   UNKNOWN_TARGET,
@@ -370,11 +372,11 @@ export async function evaluateInput(
 /** Warns once of inputs that are files with training data of the run. */
 async function trainedOn({ manifest }: SavedModel, sources: readonly InputSource[]): Promise<Diagnostic[]> {
   const ofTraining = manifest?.datasets.filter(({ split }) => split === 'train') ?? [];
-  const digests = new Set(ofTraining.map(({ sha256 }) => sha256));
+  const starts = recordedStarts(ofTraining);
   const found: string[] = [];
   for (const { name } of sources) {
     const digest = await digestOf(name);
-    if (digest !== undefined && digests.has(digest)) found.push(name);
+    if (digest !== undefined && starts.has(startOf(digest))) found.push(name);
   }
   const [file, ...others] = found;
   if (file === undefined) return [];

@@ -15,9 +15,15 @@ const hash = (description: string) => s.sha256(`SHA-256 (hex) ${description}`);
 const texts = (description: string) => s.list(s.text({}), description);
 
 const datasets = s.list(
-  s.struct('A file.', {
-    name: s.text('The file, or the generated data.'),
-    sha256: s.sha256("Of the file's bytes, or of the generated values."),
+  s.struct('A file, or the recordings of a folder.', {
+    name: s.text('The file or folder, or the generated data.'),
+    sha256: s.sha256(
+      "Of the file's bytes, or of the generated values; of a folder, of the SHA-256 of its files, in order.",
+    ),
+    files: s.optional(s.count('Number of files; present for a folder.', 1)),
+    file_digests: s.optional(
+      s.text('Base64 of the first 6 bytes of the SHA-256 of each file; present for a folder.'),
+    ),
     split: s.choice(
       ['train', 'validation', 'test'],
       'Split that it was given for. Without files for `test`, the test split is a part of those for `train`. A recording is of `test` if it is held out as a whole.',

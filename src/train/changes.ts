@@ -8,7 +8,16 @@ import { createHash } from 'node:crypto';
 import { configDifferences } from '../config/explain.js';
 import { changesResults, type LoadedExperiment } from '../config/index.js';
 import { onResume } from '../config/key-facts.js';
-import { type DataRecord, type Dataset, ownSeed, SPLITS } from '../data/index.js';
+import {
+  type DataRecord,
+  type Dataset,
+  ownSeed,
+  recordedFiles,
+  recordedStarts,
+  SPLITS,
+  type SplitFile,
+  startOf,
+} from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
 import { ParameterLayout } from '../math/model/parameters.js';
@@ -290,7 +299,7 @@ function configFacts({ loaded, session, gates, directory }: RunContext) {
       ...directory.keepBaselines(gates.baselines),
     },
     gate_origins: gates.written.map(({ origin }) => origin),
-    datasets: session.dataset.digests,
+    datasets: recordedFiles(session.dataset.digests),
     data: dataRecord(session),
   };
 }
@@ -408,8 +417,8 @@ export function fittedBy(run: RunData | undefined): Fitted {
  * Names may differ, since files may have been moved; content, split and order within a split may
  * not.
  */
-export function checkSameData(dataset: Dataset, run: RunData): void {
-  const [now, then] = [dataset.digests, run.datasets].map(files =>
+export function checkSameData({ digests }: Dataset, run: RunData): void {
+  const [now, then] = [recordedFiles(digests), run.datasets].map(files =>
     SPLITS.flatMap(split => files.filter(file => file.split === split)),
   );
   const isSame = now.every(({ sha256, split }, i) => sha256 === then[i]?.sha256 && split === then[i].split);
@@ -430,6 +439,10 @@ export function checkSameData(dataset: Dataset, run: RunData): void {
     if (earlier === undefined) return change(name, 'the file was added after the run was trained');
     matched.add(earlier);
     const more = { expected: `SHA-256 ${earlier.sha256}`, got: sha256 };
+    const starts = recordedStarts([earlier]);
+    const isNew = (one: SplitFile) => one.folder === name && !starts.has(startOf(one.sha256));
+    const other = sha256 === earlier.sha256 ? undefined : digests.find(isNew);
+    if (other) return change(other.name, 'the recording was added or changed after the run was trained');
     if (sha256 !== earlier.sha256) return change(name, `the data ${INPUT_CHANGED}`, more);
     if (split === earlier.split) return [];
     return change(name, `the file was in the ${earlier.split} split when the run was trained`, {

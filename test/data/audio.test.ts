@@ -1,5 +1,6 @@
 /** Recordings as a dataset: names, splits, rates, channels, and predictions of new recordings. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
@@ -367,10 +368,38 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
   t.same(probabilities(predicted.stdout), probabilities(evaluated.stdout), 'equal to the bit');
   const evaluate = (input: string) =>
     work.cellrun('evaluate', run.directory, '--input', join(path, input), '--json');
-  const heldOut = await evaluate('*_c_*.wav');
-  t.match(JSON.parse(heldOut.stdout), { metrics: { input: { accuracy: 1 } } });
-  t.notMatch(heldOut.stderr, /training data/);
+  const tested = await evaluate('*_c_*.wav');
+  t.match(JSON.parse(tested.stdout), { metrics: { input: { accuracy: 1 } } });
+  t.notMatch(tested.stderr, /training data/);
   t.match((await evaluate('*_a_*.wav')).stderr, /this and 7 other files have training data of the run/);
+
+  const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest();
+  const digests = files
+    .filter(([name]) => !name.includes('_c_'))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, bytes]) => sha256(bytes));
+  const manifest = readFileSync(join(run.directory, 'manifest.json'), 'utf8');
+  const [trained, heldOut] = JSON.parse(manifest).datasets;
+  t.same(trained, {
+    name: path,
+    sha256: sha256(Buffer.concat(digests)).toString('hex'),
+    split: 'train',
+    files: 16,
+    file_digests: Buffer.concat(digests.map(digest => digest.subarray(0, 6))).toString('base64'),
+  });
+  t.match(heldOut, { name: `${path} (held out)`, split: 'test', files: 8 });
+  const changed = join(path, files[0][0]);
+  writeFileSync(changed, recording(310, 0));
+  t.match(await work.cellrun('predict', run.directory, '--split', 'test'), {
+    code: 5,
+    stderr: `${changed}: the recording was added or changed after the run was trained`,
+  });
+  writeFileSync(changed, files[0][1]);
+  rmSync(join(path, files[1][0]));
+  t.match(await work.cellrun('predict', run.directory, '--split', 'test'), {
+    code: 5,
+    stderr: `${path}: the data have changed since the run was trained`,
+  });
 
   const others = folder({
     '1.wav': recording(900, 1, 16000),

@@ -275,6 +275,8 @@ export interface DataFile {
   readonly name: string;
   /** SHA-256 of the file's bytes, or of the generated values. */
   readonly sha256: string;
+  /** What a run records instead of each of many files. */
+  readonly folder?: string | undefined;
 }
 
 /** A source and the split that it was given for; the test split may be a part of `train`. */
@@ -288,7 +290,12 @@ export function splitFiles(files: {
   readonly validation?: readonly DataFile[] | undefined;
   readonly test?: readonly DataFile[] | undefined;
 }): SplitFile[] {
-  return SPLITS.flatMap(split => (files[split] ?? []).map(({ name, sha256 }) => ({ name, sha256, split })));
+  return SPLITS.flatMap(split =>
+    (files[split] ?? []).map(({ name, sha256, folder }) => ({
+      ...{ name, sha256, split },
+      ...(folder !== undefined && { folder }),
+    })),
+  );
 }
 
 /** A recording, or a part of one. */

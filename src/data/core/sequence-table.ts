@@ -156,7 +156,8 @@ function dividedFiles(
   const filesOf = (indices: Uint32Array) => new Set(Array.from(indices, index => recording(index).file));
   const [rest, held] = [filesOf(selection.rest), filesOf(selection.held)];
   const isHeld = ({ name }: DataFile): boolean => held.has(name) && !rest.has(name);
-  return { train: sources.filter(one => !isHeld(one)), test: sources.filter(isHeld) };
+  const test = sources.filter(isHeld).map(one => ({ ...one, folder: `${one.folder} (held out)` }));
+  return { train: sources.filter(one => !isHeld(one)), test };
 }
 
 function refuseWithoutSequences({ lengths, unlabelled, sources }: SequenceTable): void {
