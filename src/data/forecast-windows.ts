@@ -11,7 +11,8 @@ import type { ForecastConfig } from './forecast.js';
 import { type Series, stepShape } from './forecast-series.js';
 
 /**
- * Level of a step: the mean of the values `period`, 2 `period`, … `count` `period` steps before it.
+ * Level of a step: the mean of the known values among those `period`, 2 `period`, … `count`
+ * `period` steps before it.
  */
 export interface Levels {
   readonly period: number;
@@ -37,8 +38,9 @@ export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): 
 }
 
 /**
- * Returns the level of a step of a window whose first forecast step is `origin`. An input step has
- * the level of the forecast steps at the same position of a season.
+ * Returns the level of a step of a window whose first forecast step is `origin`; NaN if none of its
+ * values is known. An input step has the level of the forecast steps at the same position of a
+ * season.
  */
 export function levelAt(
   { period, count }: Levels,
@@ -46,9 +48,14 @@ export function levelAt(
   { origin, step }: { readonly origin: number; readonly step: number },
 ): number {
   const phase = (((step - origin) % period) + period) % period;
-  let sum = 0;
-  for (let k = 1; k <= count; k++) sum += valueAt(origin + phase - k * period);
-  return sum / count;
+  let [sum, known] = [0, 0];
+  for (let k = 1; k <= count; k++) {
+    const value = valueAt(origin + phase - k * period);
+    if (Number.isNaN(value)) continue;
+    sum += value;
+    known++;
+  }
+  return sum / known;
 }
 
 /** A window; its first predicted step is step `origin` of the series. */
@@ -146,10 +153,13 @@ export function forecastSplit(
   const valuesOf = windowReader(config, preparation);
   const levelOf = (window: Window, { step, target }: Target): number => {
     if (levels === undefined) return 0;
+    const { origin, series } = window;
+    const columnsOfSeries = series.scaling.offset.length;
+    const known = levelAt(levels, one => series.values[one * columnsOfSeries + target], { origin, step });
+    if (!Number.isNaN(known)) return known;
     const values = valuesOf(window);
-    const start = window.origin - input_steps;
-    const valueAt = (one: number) => values[(one - start) * width + target];
-    return levelAt(levels, valueAt, { origin: window.origin, step });
+    const start = origin - input_steps;
+    return levelAt(levels, one => values[(one - start) * width + target], { origin, step });
   };
   /** The values of a step that its time determines: calendar features and the flag. */
   const rest = (row: number, isFuture: boolean): number[] => [
@@ -183,7 +193,7 @@ export function forecastSplit(
   });
   /** @param reach steps before the origin that the forecast reads */
   const naive =
-    (reach: number, forecast: (valueAt: (step: number) => number, ahead: Ahead) => number) =>
+    (reach: number, forecast: (valueAt: (step: number, period?: number) => number, ahead: Ahead) => number) =>
     (at: number): Float32Array | undefined => {
       const { window, h, ahead } = predictionOf(at);
       const { series, origin } = window;
@@ -192,10 +202,10 @@ export function forecastSplit(
       const forecasts = ahead.map(one => {
         const { step, target } = one;
         const start = series.starts[target];
-        // of missing values the last one before
-        const valueAt = (before: number): number => {
+        // of missing values the last one before, or that of the season before
+        const valueAt = (before: number, period = 1): number => {
           let last = before;
-          while (last >= start && Number.isNaN(series.cellAt(last, target))) last--;
+          while (last >= start && Number.isNaN(series.cellAt(last, target))) last -= period;
           return last < start ? Number.NaN : series.cellAt(last, target);
         };
         // in the units of the data; a line may fall below 0, which has no logarithm
@@ -252,11 +262,11 @@ export function forecastSplit(
       }),
       ...(season !== undefined && {
         seasonal_naive: naive(season, (valueAt, { origin, h }) =>
-          valueAt(origin + h - season * Math.ceil((h + 1) / season)),
+          valueAt(origin + h - season * Math.ceil((h + 1) / season), season),
         ),
         season_mean: naive(season, (valueAt, { origin }) => {
           let sum = 0;
-          for (let step = origin - season; step < origin; step++) sum += valueAt(step);
+          for (let step = origin - season; step < origin; step++) sum += valueAt(step, season);
           return sum / season;
         }),
       }),

@@ -548,6 +548,34 @@ t.test('a backtest forecasts each step of a split once', async t => {
   t.match(table.stdout, /\nmean of 5 +\d/);
 });
 
+t.test('missing steps are replaced by those of the season, where a season is known', async t => {
+  const week = [10, 20, 30, 40, 50, 60, 5];
+  const isMissing = (i: number) => [3, 16, 17, 31, 38, 45, 52].includes(i);
+  const rows = Array.from({ length: 63 }, (_, i) => `${dayOf(i)},${isMissing(i) ? '' : week[i % 7]}`);
+  const path = work.file('weeks.csv', ['day,y', ...rows].join('\n'));
+  const dataset = await open({
+    ...{ kind: 'forecast', delimiter: ',', path, time: 'day', target: 'y', per_step: false },
+    ...{ input_steps: 14, horizon: 7, stride: 1, normalize: 'none', test: { count: 21 } },
+    ...{ season: 7, relative_to: 'season', missing: { fill: 'forward' } },
+  });
+  const { test, sequenceLength, input } = dataset;
+  const { scaling, size } = test.targets as { scaling(at: number): Scaling; size: number };
+  for (let at = 0; at < test.count; at++) {
+    const { first } = test.forecast!(at);
+    const expected = Array.from({ length: size }, (_, h) => week[(first + h) % 7]);
+    t.same([...inDataUnits(test.naive!.seasonal_naive!(at)!, scaling(at))], expected);
+    const mean = inDataUnits(test.naive!.season_mean!(at)!, scaling(at));
+    for (const value of mean) t.ok(closeTo(value, week.reduce((a, b) => a + b) / 7, 1e-6));
+    const width = input.kind === 'number' ? input.size : 0;
+    const out = new Float32Array(sequenceLength * width);
+    test.read(at, out, 0, width);
+    // each known value is at the level of its weekday
+    for (let step = 0; step < 14; step++) {
+      if (!isMissing(first - 14 + step)) t.equal(out[step * width], 0, `window ${at}, step ${step}`);
+    }
+  }
+});
+
 t.test('nothing of a later split changes what an earlier one holds', async t => {
   const path = join(t.testdir(), 'a.csv');
   const table = fc.record({
