@@ -42,6 +42,7 @@ export interface StepResult {
 }
 
 export class Trainer {
+  /** The sum over the shards; of a single one, its own. */
   private readonly gradient: Float32Array;
   /** Undefined if there is only one shard. */
   private readonly gradientSum: Executable | undefined;
@@ -57,14 +58,14 @@ export class Trainer {
     makeUpdater: () => Updater,
   ) {
     const { engine, parameters, layout } = pool;
-    this.gradient = engine.heap.allocate(parameters.length);
     const { averageDecay } = options;
     this.averaged =
       averageDecay === undefined ? undefined : new WeightAverage(parameters.length, averageDecay);
     // the pool's threads start while this one compiles
     this.batches = new ShardedBatches(pool, options, options.batchSize, true);
     this.updater = makeUpdater();
-    const { length: shards } = this.batches.shards(0);
+    const { length: shards, 0: shard } = this.batches.shards(0);
+    this.gradient = shards > 1 ? engine.heap.allocate(parameters.length) : shard.gradient;
     if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(layout.size, shards));
   }
 
@@ -197,10 +198,8 @@ export class Trainer {
   private async sumGradients(): Promise<void> {
     const { gradient, gradientSum } = this;
     const parts = this.batches.shards(0).map(memory => memory.gradient);
-    if (gradientSum) {
-      const values = Object.fromEntries(parts.map((part, s) => [`shard.${s}`, part]));
-      await gradientSum.run(values, { gradient });
-    } else gradient.set(parts[0]);
+    const values = Object.fromEntries(parts.map((part, s) => [`shard.${s}`, part]));
+    await gradientSum?.run(values, { gradient });
   }
 }
 
