@@ -158,6 +158,12 @@ t.test('all seeds have the splits of the first, unless each draws its own', asyn
   t.match(await status(each.directory), '\nEach seed has splits of its own.\n');
   const given = await swept({ test: { column: 'id', is: ['r1', 'r2'] }, validation: undefined }, seeds);
   t.notMatch(await status(given.directory), /splits/, 'nothing is drawn');
+  const parameters = { 'dataset.validation.fraction': [0.25, 0.5] };
+  const { splits } = await swept(
+    { test: { column: 'id', is: ['r1', 'r2'] }, validation: undefined },
+    { ...seeds, parameters },
+  );
+  t.same([splits.length, splits[0], splits[2]], [4, splits[1], splits[3]], 'only the points draw splits');
   // one of them has the seed of the splits as its own
   const file = join(work.folder(), 'pinned.json');
   const reviewed = await work.cellrun('review', ...same.runs, '--pin', file, '--json');

@@ -350,7 +350,7 @@ function featuresOf({ kind, layout, subject, target }: Candidate, columns: reado
     const reasons: readonly (readonly [boolean, string])[] = [
       [problem !== undefined, String(problem)],
       [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
-      [isTime, 'dates'],
+      [isTime, 'dates, which are features with `encode: calendar` or `elapsed`'],
       [distinct === 1, 'the same value everywhere'],
       [lackedBy.length > 0, `${lackedBy[0]} does not have it`],
       [unit !== undefined, `numbers with "${unit}" behind them, which have to be numbers alone`],

@@ -32,6 +32,9 @@ import {
 } from './points.js';
 import { readSweep, type SweepFlags, type SweepText, sweepOfArguments } from './read.js';
 
+/** Keys that may set how splits are drawn. */
+const DIVIDES = /^dataset\.(?:test|validation)/;
+
 interface LoadOptions {
   readonly set?: readonly string[];
   readonly flags?: SweepFlags;
@@ -79,9 +82,10 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
   const seedPlace = valuePlace(tree, ['seeds']);
   const { seeds: listed = [], repeat_best } = settings;
   const isRepeated = listed.length > 1 || repeat_best !== undefined;
+  const divides = parameters.flatMap(({ keys }) => keys).some(key => DIVIDES.test(key));
   const bases = opened.map(base => {
     const measured = measuring(base, objective.metric, asked);
-    return isRepeated ? withSplitSeed(measured, listed.at(0), seedPlace) : measured;
+    return isRepeated ? withSplitSeed(measured, { first: listed.at(0), divides }, seedPlace) : measured;
   });
   const space: Space = {
     parameters: parameters.map(withoutPlaces),

@@ -100,10 +100,18 @@ function once(source: ConfigSource, place: Place): ConfigSource {
   return source.with([{ key: 'repeat', keyPlace: place, value }]);
 }
 
-/** The base with `dataset.seed`, so that all seeds of a sweep have the splits of the first. */
-export function withSplitSeed(base: LoadedBase, first: number | undefined, place: Place): LoadedBase {
+/**
+ * The base with `dataset.seed`, so that all seeds of a sweep have the splits of the first. Perhaps
+ * only its points draw splits: `divides` is true if they may.
+ */
+export function withSplitSeed(
+  base: LoadedBase,
+  { first, divides }: { readonly first: number | undefined; readonly divides: boolean },
+  place: Place,
+): LoadedBase {
   const { dataset, seed } = base.source.load().experiment;
-  if (splitSeedOf(dataset) !== null) return base;
+  const drawn = divides ? { ...dataset, validation: { fraction: 0.5 } } : dataset;
+  if (splitSeedOf(drawn as Experiment['dataset']) !== null) return base;
   const value = first ?? seed;
   const node = { kind: 'scalar', value, written: String(value), place } as const;
   const source = base.source.with([{ key: 'dataset.seed', keyPlace: place, value: node }]);
