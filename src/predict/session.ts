@@ -169,6 +169,7 @@ export class StepModel {
         return heard(false);
       },
       end: async () => {
+        this.recordings();
         recording?.end();
         const predictions = heard(true);
         reset();

@@ -55,32 +55,39 @@ async function ofFile(model: Model, path: string): Promise<Prediction> {
 /** All but the place of a prediction. */
 const outputs = (one: Prediction | undefined) => (one?.kind === 'class' ? [...one.logits] : one);
 
-t.test('a spoken digit', async t => {
-  const directory = await digitRun;
-  const model = await opened(directory);
-  const session = model.session();
-  for (const name of ['1_theo_2.wav', '6_theo_2.wav', '1_jackson_2.wav']) {
-    const path = join(digits, name);
-    const samples = samplesOf(readFileSync(path));
-    const want = await ofFile(model, path);
-    t.match(want, { name: name[0] }, 'the digit is recognized');
-    for (const size of [samples.length, 333, 80]) {
-      const found = await listen(session, samples, size);
-      t.equal(found.length, 1 + Math.floor((samples.length - 200) / 80), 'a prediction at each step');
-      t.same(outputs(found.at(-1)), outputs(want), `${name} in pieces of ${size}, to the bit`);
-      t.same([found[0].time, found[10].time], ['0.025', '0.125'], 'the ends of steps');
+for (const stack of [1, 3]) {
+  t.test(`a spoken digit, ${stack} frames at a time`, async t => {
+    const model = await opened(await (stack === 1 ? digitRun : trainDigits({ steps: { stack } })));
+    const session = model.session();
+    for (const name of ['1_theo_2.wav', '6_theo_2.wav', '1_jackson_2.wav']) {
+      const path = join(digits, name);
+      const samples = samplesOf(readFileSync(path));
+      const want = await ofFile(model, path);
+      t.match(want, { name: name[0] }, 'the digit is recognized');
+      const frames = 1 + Math.floor((samples.length - 200) / 80);
+      for (const size of [samples.length, 333, 80]) {
+        const found = await listen(session, samples, size);
+        t.equal(found.length, Math.ceil(frames / stack), 'a prediction at each step');
+        t.same(outputs(found.at(-1)), outputs(want), `${name} in pieces of ${size}, to the bit`);
+        const ends = [stack, 3 * stack, frames].map(count => String((80 * (count - 1) + 200) / 8000));
+        t.same([found[0].time, found[2].time, found.at(-1)?.time], ends, 'the ends of steps');
+      }
     }
-  }
-  t.same(await session.end(), [], 'without samples there are no steps');
-  const [one] = await listen(session, Int16Array.of(1), 1);
-  t.match(one, { step: 0, kind: 'class' }, 'a step shorter than a frame');
+    t.same(await session.end(), [], 'without samples there are no steps');
+    const [one] = await listen(session, Int16Array.of(1), 1);
+    t.match(one, { step: 0, kind: 'class', time: '0.025' }, 'a recording shorter than a frame');
+  });
+}
 
-  const numbers = Float64Array.from(
-    samplesOf(readFileSync(join(digits, '6_theo_2.wav'))),
-    one => one / 2 ** 15,
-  );
-  const [asIntegers, asNumbers] = [model.session(), model.session()];
-  t.same(await asIntegers.push(numbers.map(one => one)), await asNumbers.push([...numbers]));
+t.test('samples are integers or numbers', async t => {
+  const model = await opened(await digitRun);
+  const integers = samplesOf(readFileSync(join(digits, '6_theo_2.wav')));
+  const numbers = Float64Array.from(integers, one => one / 2 ** 15);
+  const want = await model.session().push(integers);
+  // the slopes of the last two frames need those after them
+  t.equal(want.length, 1 + Math.floor((integers.length - 200) / 80) - 2);
+  for (const samples of [numbers, Float32Array.from(numbers), [...numbers]])
+    t.same(await model.session().push(samples), want);
 });
 
 t.test('the program reads samples from standard input', async t => {
@@ -208,6 +215,7 @@ t.test('what is refused', async t => {
   const refused = { exitCode: 2, message: 'the model does not read recordings, so it takes no samples' };
   t.throws(() => other.session({ rate: 8000 }), refused as unknown as UserError);
   await t.rejects(other.session().push([0]), refused);
+  await t.rejects(other.session().end(), refused);
   t.match(await work.cellrun('predict', summary.directory, '--input', '-', '--rate', '8000'), {
     code: 2,
     stderr: '--rate is for models of recordings, not `dataset.kind: csv`',

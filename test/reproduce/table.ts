@@ -6,6 +6,7 @@ import { summarizeSeeds } from '../../src/run/baseline.js';
 import type { SplitBaselines, Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import { meanInterval } from '../../src/util/statistics.js';
+import type { Latency } from './latency.js';
 
 /** An entry of experiments/experiments.yaml, which says what each key means. */
 export interface Experiment {
@@ -32,6 +33,8 @@ export interface Experiment {
   readonly by_length?: readonly number[];
   /** One run, of the first seed, for each of these values of a key. */
   readonly folds?: { readonly of: string; readonly key: string; readonly values: readonly string[] };
+  /** Table with the ends of spoken symbols, to show when a live session writes them. */
+  readonly latency?: string;
   /** How to generate a sample of what a language model writes. */
   readonly sample?: {
     readonly prompt: string;
@@ -61,6 +64,7 @@ export interface Extras {
   readonly backtest?: Backtest;
   /** Sequence accuracy of targets of each range of `by_length`. */
   readonly by_length?: readonly number[];
+  readonly latency?: Latency;
   readonly sample?: string;
   /** The value of the key of `folds`. */
   readonly fold?: string;
@@ -72,6 +76,7 @@ interface OwnOutcome extends Outcome {
   readonly backtest?: Backtest;
   readonly by_length?: readonly number[];
   readonly fold?: string;
+  readonly latency?: Latency;
 }
 
 interface Results {
@@ -103,7 +108,7 @@ export function resultsOf(name: string): Results {
 
 /** Adds what a run reached; it takes the place of an earlier one with its seed. */
 export function recordRun(name: string, summary: Summary, extras: Extras): void {
-  const { backtest, by_length, sample, fold } = extras;
+  const { backtest, by_length, latency, sample, fold } = extras;
   const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
   if (summary.status !== 'completed' || seed === undefined)
     throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
@@ -117,6 +122,7 @@ export function recordRun(name: string, summary: Summary, extras: Extras): void 
       ...{ seed, metrics: test, steps, parameters, duration_s, config_hash, backend },
       ...(backtest && { backtest }),
       ...(by_length && { by_length }),
+      ...(latency && { latency }),
     }),
     ...(isFirst && baselines?.test && { baselines: baselines.test }),
     ...(isFirst && sample !== undefined && { sample }),
@@ -158,9 +164,13 @@ export function table(): string {
   const rows = experiments.map(rowOf);
   const notes = experiments.flatMap(experiment => {
     const { note } = experiment;
-    const told = [note, backtestOf(experiment), lengthsOf(experiment), foldsOf(experiment)].flatMap(
-      text => text ?? [],
-    );
+    const told = [
+      note,
+      backtestOf(experiment),
+      lengthsOf(experiment),
+      foldsOf(experiment),
+      latencies(experiment),
+    ].flatMap(text => text ?? []);
     return told.length === 0 ? [] : [`- ${experiment.title}: ${told.join('. ')}.`];
   });
   return `# Results
@@ -207,6 +217,13 @@ function foldsOf(experiment: Experiment): string | undefined {
     return found ? [`${value} ${shown(found.metrics[metric], experiment)}`] : [];
   });
   return `By ${folds.of}: ${all.join(', ')}`;
+}
+
+function latencies({ name }: Experiment): string | undefined {
+  const all = resultsOf(name).ours.flatMap(({ latency }) => latency ?? []);
+  if (all.length === 0) return undefined;
+  const list = (of: keyof Latency): string => all.map(latency => latency[of].toFixed(1)).join(', ');
+  return `Frames from the end of a digit until it is written, by seed: median ${list('median')}; 95 % within ${list('most')}, all within ${list('all')}`;
 }
 
 function sampleOf({ name, title, sample }: Experiment): string {
