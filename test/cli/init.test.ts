@@ -190,14 +190,6 @@ const GUESSES: readonly {
     stdout: /^order +the rows of the file, by year, month$/m,
   },
   {
-    what: 'times that start again within a group belong to no column alone',
-    csv: table('subject,hand,time,force', 240, i => {
-      return `s${Math.floor(i / 20)},${Math.floor(i / 10) % 2 ? 'left' : 'right'},${i % 10},${(i * i) % 13}.5`;
-    }),
-    dataset: { sequence: { group: 'subject', per_step: true }, target: 'hand' },
-    stdout: /^note +time starts again in each subject and hand: a column that joins them can be --group$/m,
-  },
-  {
     what: 'facts of someone are no targets',
     csv: table('patient,sex,age,rate,dose', 240, i => {
       const patient = Math.floor(i / 8);
@@ -491,7 +483,8 @@ const GUESSES: readonly {
       ...{ features: ['a'], static_features: [{ column: 'breed', encode: 'one_hot' }], target: 'gait' },
       ...{ test: { fraction: 0.2, group: 'dog' }, validation: { fraction: 0.2, group: 'dog' } },
     },
-    stdout: /^splits +no dog is in two of them: without `group: dog`, it may be one of `static_features`$/m,
+    stdout:
+      /^splits +the rows of each dog are in one split \(`group: dog`\), so metrics are for a dog that training has not seen$/m,
   },
   {
     what: 'so are whole numbers side by side, but not a number that is a fact of them',
@@ -960,19 +953,81 @@ t.test('paths, texts and wrong arguments', async t => {
   });
 });
 
-t.test('a table of labels beside the recordings is told apart', async t => {
+t.test('a table of labels leads to the recordings that it names', async t => {
   for (const name of ['rec', 'recs/rec']) {
     const labels = table('file,age,label', 60, i => `${name}${i},${20 + (i % 7)},${i % 2 ? 'up' : 'down'}`);
     const file = work.file('labels.csv', labels);
-    const init = () => cellrun(dirname(file), 'init', '--from', 'labels.csv', '--force');
+    const cwd = dirname(file);
+    const init = (...options: string[]) =>
+      cellrun(cwd, 'init', '--from', 'labels.csv', '--force', ...options);
     t.notMatch(await init(), { stdout: /names files/ });
-    mkdirSync(join(dirname(file), 'recs'));
-    for (let i = 0; i < 60; i++) writeFileSync(join(dirname(file), 'recs', `rec${i}.csv`), 't,x\n0,1\n');
+    rmSync(join(cwd, 'labels.cellrun.yaml'));
+    mkdirSync(join(cwd, 'recs'));
+    const write = (ending: string) => {
+      for (let i = 0; i < 60; i++) writeFileSync(join(cwd, 'recs', `rec${i}.${ending}`), 't,x\n0,1\n');
+    };
+    write('log');
     t.match(await init(), {
-      code: 0,
-      stdout: /^note +file names files in recs, which are not read: a label/m,
+      code: 2,
+      stderr: /^labels\.csv: file names files in recs, which are not read: /,
     });
+    write('csv');
+    const refused = await init();
+    t.match(refused, { code: 2, stdout: '', stderr: /^recs: .*: label of labels\.csv, whose column file / });
+    t.same(await cellrun(cwd, 'init', '--from', 'recs'), refused, 'as from the folder');
+    t.notOk(existsSync(join(cwd, 'labels.cellrun.yaml')));
+    t.match(await init('--as', 'rows'), { code: 0, stdout: /^note +file names files in recs, /m });
   }
+});
+
+/** Names that only several columns tell apart, as text in random order. */
+const SPLIT_NAMES = [
+  {
+    title: 'patients of clinics',
+    // P0 to P9 of each clinic, 4 visits each: few have the date of another
+    csv: table('date,sex,age,patient,clinic,pressure,status', 240, i => {
+      const at = (i * 77) % 240;
+      const [clinic, patient, visit] = [at % 3, Math.floor(at / 3) % 20, Math.floor(at / 60)];
+      const date = new Date(Date.UTC(2024, 0, 1 + 90 * visit + ((patient * (7 + clinic)) % 60)));
+      const fact = `${(patient + clinic) % 2 ? 'm' : 'f'},${30 + ((patient * (clinic + 3)) % 41)}`;
+      const status = at % 5 > 1 ? 'low' : 'high';
+      return `${date.toISOString().slice(0, 10)},${fact},P${patient},clinic ${clinic},${at % 37}.5,${status}`;
+    }),
+    says: 'date starts again in each patient and clinic',
+    joins: ['patient', 'clinic'],
+  },
+  {
+    title: 'times that many rows have',
+    csv: table('subject,hand,time,force', 240, i => {
+      return `s${Math.floor(i / 20)},${Math.floor(i / 10) % 2 ? 'left' : 'right'},${i % 10},${(i * i) % 13}.5`;
+    }),
+    says: 'time starts again in each subject and hand',
+    joins: ['subject', 'hand'],
+  },
+] as const;
+
+for (const { title, csv, says, joins } of SPLIT_NAMES)
+  t.test(`a group of several columns is no guess: ${title}`, async t => {
+    const cwd = dirname(work.file('data.csv', csv));
+    const init = (...options: string[]) => cellrun(cwd, 'init', '--from', 'data.csv', ...options);
+    const refused = await init();
+    const [group, other] = joins;
+    t.match(refused, { code: 2, stdout: '' });
+    t.ok(refused.stderr.startsWith(`data.csv: cannot write a config for this table: ${says}, so`));
+    const joined = `rows["${group}"] = rows["${group}"].astype(str) + "-" + rows["${other}"].astype(str)`;
+    t.ok(refused.stderr.includes(`\n    ${joined}\n`), refused.stderr);
+    t.match(refused.stderr, `init --from data-joined.csv --group ${group}\n`);
+    t.notOk(existsSync(join(cwd, 'data.cellrun.yaml')));
+    t.match(await init('--group', group), { code: 0, stdout: new RegExp(`^note +${says}`, 'm') });
+  });
+
+t.test('events at the time of another are no group of several columns', async t => {
+  const events = table('user,time,event,value', 400, i => {
+    const [user, step] = [Math.floor(i / 20), i % 20];
+    return `u${user},${step === 7 ? 6 : step},${step % 2 ? 'tap' : 'swipe'},${(i * i) % 13}.5`;
+  });
+  const cwd = dirname(work.file('events.csv', events));
+  t.match(await cellrun(cwd, 'init', '--from', 'events.csv'), { code: 0, stdout: /rows of each user$/m });
 });
 
 /** Recordings in two classes without labels, and a table of these. */
@@ -1032,6 +1087,17 @@ for (const { title, from, labels, name, says, python } of UNLABELLED)
     t.match(refused.stderr, /\nThen: .* init --from runs-labelled\.csv --group \w+ --target kind\n$/);
     if (!labels.startsWith('runs/'))
       t.match(await init('--target', 'x'), { code: 0, stdout: /^target +x \(a number at every step\)$/m });
+    if (labels === 'labels.csv') {
+      const some = table('id,label', 15, i => `${name(i)},${i % 3}`);
+      writeFileSync(join(cwd, 'a.csv'), some);
+      t.match(await init(), { stderr: /: kind of labels\.csv, whose .*; a\.csv: only some of them\n/ });
+      writeFileSync(join(cwd, 'labels.csv'), readFileSync(join(cwd, labels), 'utf8').replace(/.*\n$/, ''));
+      const both = await init();
+      const message = /^.*: the target may be in several tables: label of a\.csv, kind of labels\.csv\n/;
+      t.match(both, { code: 2, stderr: message });
+      t.match(both.stderr, /\nMerge the tables, if a\.csv is the right one, for example in Python:\n/);
+      rmSync(join(cwd, 'a.csv'));
+    }
     rmSync(join(cwd, labels));
     t.match(await init(), { code: 0, stdout: /^target +z /m });
   });
@@ -1069,9 +1135,9 @@ t.test('of nested subjects, the outermost is kept in one split', async t => {
   t.match(await plan(8), {
     code: 0,
     stdout:
-      /^splits +no site is in two of them[\s\S]*^because .*; each patient has one site, which is kept in one split/m,
+      /^splits +the rows of each site are in one split[\s\S]*^because .*; each patient has one site, which is kept in one split/m,
   });
-  t.match(await plan(4), { code: 0, stdout: /^splits +no patient is in two of them/m });
+  t.match(await plan(4), { code: 0, stdout: /^splits +the rows of each patient are in one split/m });
 });
 
 t.test('words whose names no line has are tagged, and predicted without their tags', async t => {

@@ -164,6 +164,18 @@ t.test('a column that is wholly filled or far from that of training is told once
       ]),
       /^people.csv:5:1: warning: values of v are far from those of training; likewise in 1 other sequence\n {2}expected: .*\n {2}got: -9999\n$/,
     );
+    // a usual marker is told that is less far
+    for (const [v, message] of [
+      [-99, /^people.csv:5:1: warning: values of v are far from those of training\n.*\n {2}got: -99\n$/],
+      [-90, /^$/],
+    ] as const)
+      t.match(
+        await told([
+          [7, 35],
+          [v, 35],
+        ]),
+        message,
+      );
   }
 });
 

@@ -1,13 +1,13 @@
 /** Tables that say what recordings are, which are in files or in a table of their own. */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
-import type { Delimiter } from '../../data/formats/tables.js';
 import { TABLE_NAME } from '../../data/formats/tables.js';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
-import { programName, quoted } from '../command/command-line.js';
-import { HintedError } from '../terminal/diagnostics.js';
-import { type Column, type Columns, type FileColumns, readFile } from './columns.js';
+import { quoted } from '../command/command-line.js';
+import type { HintedError } from '../terminal/diagnostics.js';
+import { type Column, type Columns, type FileColumns, readColumns, readFile } from './columns.js';
 import { isTarget, layoutOf, USUAL } from './layout.js';
+import { nameOfMade, reading, withScript } from './pandas.js';
 import type { Choice } from './readings.js';
 
 /** Larger tables, and further ones, are not looked at. */
@@ -26,6 +26,8 @@ interface LabelTable extends FileColumns {
   readonly key: string;
   readonly naming: Naming;
   readonly label: string;
+  /** True if it names all recordings. */
+  readonly isWhole: boolean;
 }
 
 interface Recordings {
@@ -39,8 +41,13 @@ interface Recordings {
 /**
  * Refuses recordings whose labels are in another table, unless they have a target of their own: a
  * model of one of their features would be useless.
+ * @param candidates tables that may have the labels. Default: those in the folder or beside it
  */
-export async function refuseLabelsApart(recordings: Recordings, choice: Choice): Promise<void> {
+export async function refuseLabelsApart(
+  recordings: Recordings,
+  choice: Choice,
+  candidates?: readonly FileColumns[],
+): Promise<void> {
   const { path, table, others } = recordings;
   const { columns, odd } = table;
   const { group, order } = layoutOf(table, choice, path);
@@ -52,10 +59,9 @@ export async function refuseLabelsApart(recordings: Recordings, choice: Choice):
     const own = group ?? columns.find(({ name, cells }) => USUAL.group.test(name) && isUnique(cells));
     const namings = table.files ? namingsOf(path, table.files) : own ? [namingOf(own)] : [];
     const known = new Set(columns.map(({ name }) => name));
-    for (const one of odd ? [odd] : namings.length > 0 ? await tablesBeside(path, others) : []) {
-      const labels = labelsIn(one, namings, known);
-      if (labels) throw apart(recordings, labels, own);
-    }
+    const tables = candidates ?? (odd ? [odd] : namings.length > 0 ? await tablesBeside(path, others) : []);
+    const found = tables.flatMap(one => labelsIn(one, namings, known) ?? []);
+    if (found.length > 0) throw apart(recordings, found, own);
   }
   if (odd)
     throw damagedError('init/folder', 'this file has other columns than the other files of its folder', {
@@ -117,59 +123,64 @@ function labelsIn(
   const { names, cells, format, columnNames } = table;
   if (columnNames || (format !== 'csv' && format !== 'parquet')) return undefined;
   for (const [i, key] of names.entries()) {
-    const naming = namings.find(({ names }) => {
-      const found = cells[i].filter(cell => names.has(cell)).length;
-      return isUnique(cells[i]) && 2 * found >= Math.max(names.size, cells[i].length);
-    });
+    const countOf = ({ names }: Naming) => cells[i].filter(cell => names.has(cell)).length;
+    const naming = namings.find(
+      one => isUnique(cells[i]) && 2 * countOf(one) >= Math.max(one.names.size, cells[i].length),
+    );
     const labels = names.filter((name, k) => k !== i && !known.has(name) && new Set(cells[k]).size > 1);
     const label = labels.find(isTarget) ?? labels.at(-1);
-    if (naming && label !== undefined) return { ...table, key, naming, label };
+    if (naming && label !== undefined)
+      return { ...table, key, naming, label, isWhole: countOf(naming) === naming.names.size };
   }
   return undefined;
 }
 
-function apart({ path, table }: Recordings, labels: LabelTable, own: Column | undefined): HintedError {
+/** @param found tables with labels, the only one of which for all recordings is preferred */
+function apart(
+  { path, table }: Recordings,
+  found: readonly LabelTable[],
+  own: Column | undefined,
+): HintedError {
+  const whole = found.filter(({ isWhole }) => isWhole);
+  const likely = whole.length > 0 ? whole : found;
+  const others = found.filter(one => !likely.includes(one)).map(one => relative('', one.path));
+  const [labels] = likely;
   const { key, label, naming } = labels;
   const file = relative('', labels.path);
   const target = table.columns.findLast(one => one.isNumber && one !== own)?.name ?? 'COLUMN';
   const named = table.files ? 'names these files' : `has the values of ${own?.name}`;
-  const error = usageError(
-    'init/labels',
-    `the target seems to be in another table: ${label} of ${file}, whose column ${key} ${named}`,
-    {
-      file: path,
-      expected: `one table of both, or --target ${quoted(target)} or the like to predict a column of this one`,
-    },
-  );
-  const merged = `${path.replace(/[\\/]+$/, '').replace(TABLE_NAME, '')}-labelled.csv`;
+  const all = others.length > 0 ? `; ${others.join(', ')}: only some of them` : '';
+  const message =
+    likely.length === 1
+      ? `the target seems to be in another table: ${label} of ${file}, whose column ${key} ${named}${all}`
+      : `the target may be in several tables: ${likely.map(one => `${one.label} of ${relative('', one.path)}`).join(', ')}`;
+  const error = usageError('init/labels', message, {
+    file: path,
+    expected: `one table of both, or --target ${quoted(target)} or the like to predict a column of this one`,
+  });
+  const merged = nameOfMade(path, 'labelled');
   const python = JSON.stringify;
+  const textOf = (name: string | undefined) => (name === undefined ? [] : [`dtype={${python(name)}: str}`]);
   const rows = table.files
     ? [
+        'import pathlib',
         `files = ${globbed(path, table, labels)}`,
         `rows = pd.concat(${reading('f', table)}.assign(**{${python(key)}: ${naming.python}}) for f in files)`,
       ]
-    : [`rows = ${reading(python(path), table, own?.name)}`];
+    : [`rows = ${reading(python(path), table, ...textOf(own?.name))}`];
   const on =
     table.files || own?.name === key
       ? `on=${python(key)}`
       : `left_on=${naming.python}, right_on=${python(key)}`;
   const group = table.files ? key : own?.name;
-  const next = [
-    ...[programName(process.argv, process.env), 'init', '--from', quoted(merged)],
-    ...(group === undefined ? [] : ['--group', quoted(group)]),
-    ...['--target', quoted(label)],
-  ];
   const script = [
-    `import pandas as pd${table.files ? ', pathlib' : ''}`,
     ...rows,
-    `labels = ${reading(python(file), labels, key)}`,
+    `labels = ${reading(python(file), labels, ...textOf(key))}`,
     `rows.merge(labels, ${on}).to_csv(${python(merged)}, index=False)`,
   ];
-  const lines = script.map(line => `    ${line}\n`).join('');
-  return new HintedError(
-    error,
-    `\nMerge the tables, for example in Python:\n\n${lines}\nThen: ${next.join(' ')}\n`,
-  );
+  const title = likely.length === 1 ? 'Merge the tables' : `Merge the tables, if ${file} is the right one`;
+  const words = [...(group === undefined ? [] : ['--group', group]), '--target', label];
+  return withScript(error, title, script, [merged, ...words]);
 }
 
 function globbed(path: string, { odd }: Columns, { path: labels }: LabelTable): string {
@@ -178,20 +189,35 @@ function globbed(path: string, { odd }: Columns, { path: labels }: LabelTable): 
   return `sorted(${chosen})`;
 }
 
-/** @param key a column whose values stay text */
-function reading(
-  file: string,
-  { delimiter, format }: { readonly delimiter: Delimiter; readonly format: string },
-  key?: string,
-): string {
-  if (format === 'parquet') return `pd.read_parquet(${file})`;
-  const separated = delimiter === ',' ? '' : `, sep=${JSON.stringify(delimiter)}`;
-  const typed = key === undefined ? '' : `, dtype={${JSON.stringify(key)}: str}`;
-  return `pd.read_csv(${file}${separated}${typed})`;
+/** Refuses a table of the names and labels of recordings: nothing can be learned from names. */
+export async function refuseNames({ path, table }: Recordings, choice: Choice): Promise<void> {
+  const named =
+    table.files || choice.as !== undefined
+      ? undefined
+      : filesNamedIn(
+          table.columns.filter(({ cells }) => isUnique(cells)),
+          path,
+        );
+  if (named === undefined) return;
+  const { folder, message } = named;
+  try {
+    if (namesIn(folder).some(name => TABLE_NAME.test(name))) {
+      const recordings = { path: folder, table: await readColumns(folder, { others: [] }), others: [] };
+      await refuseLabelsApart(recordings, {}, [await readFile(path)]);
+    }
+  } catch (error) {
+    // what cannot be merged is refused all the same
+    if (!(error instanceof UserError)) throw error;
+  }
+  const expected = '--as rows to learn from the other columns of this table';
+  throw usageError('init/labels', message, { file: path, expected });
 }
 
-/** Says which column has names of files beside a table, with or without folder and ending. */
-export function filesNamedIn(columns: readonly Column[], path: string): string | undefined {
+/** Finds a column with names of files beside a table, with or without folder and ending. */
+export function filesNamedIn(
+  columns: readonly Column[],
+  path: string,
+): { readonly folder: string; readonly message: string } | undefined {
   const beside = readdirSync(dirname(path), { withFileTypes: true });
   const folders = beside.flatMap(one => (one.isDirectory() && !one.name.startsWith('.') ? [one.name] : []));
   const own = beside.flatMap(one => (one.isFile() && one.name !== basename(path) ? [one.name] : []));
@@ -204,8 +230,10 @@ export function filesNamedIn(columns: readonly Column[], path: string): string |
         .flatMap(file => [file, `${folder}/${file}`]),
     );
     const found = words.find(({ cells, isValue }) => cells.every(cell => names.has(cell) || !isValue(cell)));
-    if (found)
-      return `${found.name} names files${folder && ` in ${folder}`}, which are not read: a label of recordings has to be a column of them, or a part of the names of WAV files. Merge the tables on ${found.name}, which is then the --group`;
+    if (found) {
+      const message = `${found.name} names files${folder && ` in ${folder}`}, which are not read: a label of recordings has to be a column of them, or a part of the names of WAV files`;
+      return { folder: join(dirname(path), folder), message };
+    }
   }
   return undefined;
 }

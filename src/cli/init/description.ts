@@ -75,7 +75,7 @@ export function described(reading: Reading): string[] {
     [
       'splits',
       subject && !subjectProblem(layout, subject)
-        ? `no ${subject.name} is in two of them: without \`group: ${subject.name}\`, it may be one of \`static_features\``
+        ? `the rows of each ${subject.name} are in one split (\`group: ${subject.name}\`), so metrics are for a ${subject.name} that training has not seen`
         : undefined,
     ],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),

@@ -34,6 +34,8 @@ export interface Layout {
   readonly why: string | undefined;
   /** What keeps the rows from an order. */
   readonly obstacle?: string | undefined;
+  /** Columns that surely only together say which rows belong together; none with `--group`. */
+  readonly parts?: readonly string[] | undefined;
   /** Rows of a group with the same time, which have no order. */
   readonly repeated?: string | undefined;
   readonly order: Order | undefined;
@@ -43,8 +45,10 @@ export interface Layout {
   readonly shortest: number;
 }
 
-/** Maximum number of columns to name that together group rows, with the group. */
+/** Maximum number of columns to name that together group rows, besides the group. */
 const MAX_PARTS = 2;
+/** Minimum fraction of rows with the time of another one, if a group is several recordings. */
+const MIN_REPEATED = 0.25;
 /** Maximum fraction of rows with the time of another one of their group by mistake. */
 const MAX_REPEATED = 0.01;
 /** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
@@ -103,21 +107,30 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const expected = 'a column that differs from step to step, or no --time for the order of the file';
     throw usageError('init/time', message, { file: '--time', expected });
   }
-  return { ...withRows({ ...found, order: undefined }), obstacle: joined(orders[0], found.group) };
+  return { ...withRows({ ...found, order: undefined }), ...joined(orders[0], found.group) };
 
   /** Says which columns together tell equal times apart, since only one can group rows. */
-  function joined(order: Order | undefined, group: Column | undefined): string | undefined {
-    if (order === undefined || !(order.isDate || USUAL.time.test(order.columns[0].name))) return undefined;
+  function joined(order: Order | undefined, group?: Column): Pick<Layout, 'obstacle' | 'parts'> {
+    if (order === undefined || !(order.isDate || USUAL.time.test(order.columns[0].name))) return {};
     const isName = (column: Column) => !column.isNumber || USUAL.group.test(column.name);
-    const parts = free.filter(column => isRepeated(column) && isName(column) && column !== group);
-    let [names, keys] = [group ? [group.name] : [], group?.cells ?? []];
-    for (const { name, cells } of parts.slice(0, MAX_PARTS)) {
-      keys = cells.map((cell, row) => `${keys[row] ?? ''} ${cell}`);
-      names = [...names, name];
-      if (names.length > 1 && isUnique(order, rowsOf(keys)))
-        return `${order.columns[0].name} starts again in each ${names.join(' and ')}: a column that joins them can be --group`;
-    }
-    return undefined;
+    const others = free.filter(column => isRepeated(column) && isName(column) && column !== group);
+    const fitting = [...(group ? others.map(one => [one]) : []), others.slice(0, MAX_PARTS)]
+      .map(more => [...(group ? [group] : []), ...more])
+      .filter(parts => parts.length > 1 && isUnique(order, rowsOfParts(parts)));
+    const sure = fitting.find(parts => repeatsIn(order, rowsIn(group)) || haveFacts(parts));
+    const parts = sure ?? fitting.at(0);
+    if (parts === undefined) return {};
+    const names = parts.map(({ name }) => name);
+    const obstacle = `${order.columns[0].name} starts again in each ${names.join(' and ')}, so no column alone says which rows belong together: a column that joins these can be --group`;
+    return { obstacle, parts: askedGroup ? undefined : sure && names };
+  }
+
+  /** True if a column is the same in all rows with equal parts, but not in those of one part. */
+  function haveFacts(parts: readonly Column[]): boolean {
+    const rows = rowsOfParts(parts);
+    const isFact = (column: Column) =>
+      isConstantWithin(rows, column) && parts.every(part => !isConstantWithin(rowsOfEach(part), column));
+    return 2 * rows.length <= columns[0].cells.length && free.some(isFact);
   }
 
   function rowsIn(group: Column | undefined): number[][] {
@@ -256,6 +269,11 @@ function rowsOfEach({ cells, isValue }: Column): number[][] {
   return rowsOf(cells.map(cell => (isValue(cell) ? cell : undefined)));
 }
 
+/** The rows with equal values of all columns. */
+function rowsOfParts([first, ...others]: readonly Column[]): number[][] {
+  return rowsOf(first.cells.map((cell, row) => [cell, ...others.map(one => one.cells[row])].join('\0')));
+}
+
 /** The rows of each value of `keys`; those without a key are left out. */
 function rowsOf(keys: readonly (string | undefined)[]): number[][] {
   const rows = new Map<string, number[]>();
@@ -325,6 +343,12 @@ function isUnique({ at, allowed = 0 }: Order, rows: readonly (readonly number[])
     left -= times.length - new Set(times).size;
     return times.length > 0 && left >= 0;
   });
+}
+
+/** True if many rows have the time of another one of their group. */
+function repeatsIn({ at }: Order, rows: Layout['rows']): boolean {
+  const different = rows.reduce((sum, list) => sum + new Set(list.map(row => at[row])).size, 0);
+  return different <= (1 - MIN_REPEATED) * at.length;
 }
 
 /** Says how many rows, in order, have the time of the one before them. */

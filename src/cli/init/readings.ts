@@ -17,6 +17,7 @@ import {
   type NamedColumns,
   USUAL,
 } from './layout.js';
+import { withJoined } from './pandas.js';
 import { type RegularSteps, regularSteps } from './steps.js';
 import { ATTRIBUTE, coarsest, isNamed, isPartOfDate, subjectsOf } from './subjects.js';
 
@@ -94,8 +95,11 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   const readings = made.filter(one => typeof one === 'object');
   const prevented = (readings.length > 0 ? candidates.slice(0, 1) : candidates).find(one => one.obstacle);
   // the most likely reading is not silently replaced by another one
-  if (prevented || readings.length === 0)
-    throw nothing(path, prevented?.obstacle ?? String(made[0]), readings);
+  if (prevented || readings.length === 0) {
+    const error = nothing(path, prevented?.obstacle ?? String(made[0]), readings);
+    const isSplit = layout.parts && !table.files && prevented?.obstacle === layout.obstacle;
+    throw isSplit ? withJoined(error, path, table, layout.parts) : error;
+  }
   const [best, ...others] = readings;
   if (best.kind !== 'series') return readings;
   return [{ ...best, regular: regularSteps(best.layout, best.future) }, ...others];
@@ -214,8 +218,9 @@ function areYears({ name, isNumber, cells, isValue }: Column): boolean {
 }
 
 /** Why some rows belong to no sequence, or have no place in it. */
-function gapsIn({ group, order, repeated }: Layout): string | undefined {
+function gapsIn({ group, order, repeated, obstacle, parts }: Layout): string | undefined {
   const ordering = order?.columns.find(({ gaps }) => gaps !== undefined);
+  if (parts) return obstacle;
   if (group?.gaps) return `the rows of each ${group.name} belong together, and it has ${group.gaps}`;
   if (ordering) return `${ordering.name} orders the rows, and it has ${ordering.gaps}`;
   return (

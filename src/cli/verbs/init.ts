@@ -12,7 +12,7 @@ import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
-import { filesNamedIn, refuseLabelsApart } from '../init/beside.js';
+import { filesNamedIn, refuseLabelsApart, refuseNames } from '../init/beside.js';
 import { readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
@@ -177,7 +177,9 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     });
   const otherFiles = others.map(({ file }) => file);
   const table = await readColumns(data, { dateForm: dateFormat, others: otherFiles });
-  await refuseLabelsApart({ path: data, table, others: otherFiles }, choice);
+  const source = { path: data, table, others: otherFiles };
+  await refuseLabelsApart(source, choice);
+  await refuseNames(source, choice);
   const readings = readingsOf(table, choice, data);
   const [{ kind, target: predicted }] = readings;
   const planOf = kind === 'series' ? forecastPlan : sequencePlan;
@@ -190,7 +192,7 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     : [];
   const unnamed = table.columns.filter(one => one !== readings[0].layout.group);
   const named = isFolder ? undefined : filesNamedIn(unnamed, data);
-  const files = named === undefined ? [] : [labelled('note', named)];
+  const files = named === undefined ? [] : [labelled('note', named.message)];
   const lines = [
     ...(await filesLeftOut(data)),
     ...unlabelled,

@@ -6,6 +6,7 @@ import type { Diagnostic } from '../../util/errors.js';
 import { formatNumber, percent } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import type { DataScaling, Preparation } from './record.js';
+import { MARKERS } from './statistics.js';
 
 /** A column of the data that a prediction reads. */
 export interface ReadColumn {
@@ -38,6 +39,9 @@ const UNLIKELY = 0.01;
  * exceeds: no drift reaches that, but another unit or a marker of missing values does.
  */
 const FAR = { min_max: [-10, 11], standard: [-100, 100] } as const;
+
+/** For usual markers of missing values: a width of the range, or five standard deviations. */
+const FAR_MARKER = { min_max: [-1, 2], standard: [-5, 5] } as const;
 
 /** Code of the warning that much of what a prediction reads is filled. */
 const MUCH_FILLED = 'data/filled';
@@ -90,7 +94,7 @@ export function doubtsOf(
 }
 
 function isFar(value: number, { method, offset, scale }: ColumnScaling): boolean {
-  const [low, high] = FAR[method];
+  const [low, high] = (MARKERS.has(value) ? FAR_MARKER : FAR)[method];
   const scaled = (value - offset) / scale;
   return scaled < low || scaled > high;
 }

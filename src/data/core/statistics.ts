@@ -7,7 +7,7 @@ export function isConstant({ min, max }: Column): boolean {
 }
 
 /** Numbers that are often written for a missing value. */
-const MARKERS: ReadonlySet<number> = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
+export const MARKERS: ReadonlySet<number> = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
 
 /**
  * Numbers that look like markers of missing values: they are far from all others, or negative where
