@@ -449,20 +449,22 @@ const MAX_UNKNOWN = 0.05;
 function* unknownWarnings({ unknownFractions = {} }: Dataset, locator: Locator): Iterable<Diagnostic> {
   const { train = 0, ...others } = unknownFractions;
   const percent = (of: number): string => `${of < 0.001 ? '< 0.1' : (100 * of).toFixed(1)} %`;
-  for (const [name, fraction = 0] of Object.entries(others)) {
-    const isHigh = fraction > MAX_UNKNOWN && fraction > 2 * train;
-    if (!isHigh && (fraction === 0 || train > 0)) continue;
-    const but =
-      train > 0
-        ? `but only ${percent(train)} in the training split`
-        : 'and none in the training split, so the model does not learn to read them, and `predict` cannot read new sequences that contain them';
-    const message = `${percent(fraction)} of the symbols in the ${name} split are unknown, ${but}`;
-    const more =
-      train > 0
-        ? {}
-        : { expected: 'more than the count of the rarest symbol, so that training has unknown symbols' };
-    yield locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message, more);
-  }
+  const high = Object.entries(others).filter(
+    ([, fraction = 0]) => fraction > (train === 0 ? 0 : Math.max(MAX_UNKNOWN, 2 * train)),
+  );
+  if (high.length === 0) return;
+  const shares = high.map(([name, fraction = 0]) => `${percent(fraction)} in the ${name} split`).join(', ');
+  const [message, more] =
+    train === 0
+      ? [
+          `the training split lacks symbols of other splits (${shares}), and the model does not learn to read unknown ones`,
+          {
+            expected:
+              'a `min_count` that makes the rarest symbols of the training split unknown; without it, `predict` refuses new symbols',
+          },
+        ]
+      : [`many symbols are unknown: ${shares}, but only ${percent(train)} in the training split`, {}];
+  yield locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message, more);
 }
 
 /**

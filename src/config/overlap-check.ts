@@ -76,13 +76,19 @@ function* sharedNames(dataset: DatasetConfig, splits: Splits, locator: Locator):
   for (const [i, [name, ids]] of named.entries()) {
     for (const [other, otherIds] of named.slice(0, i)) {
       const common = [...ids].filter(id => otherIds.has(id));
-      if (common.length === 0) continue;
+      if (common.length === 0 || (dataset.kind === 'conllu' && areCounted(ids))) continue;
       const at = isGrouped ? ['dataset', 'sequence', 'group'] : keyOf(dataset, name);
       const message = `${counted(common.length, what)} ${common.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${listed(common)}`;
       const expected = `each ${what} in only one split, unless the splits number their ${what}s separately`;
       yield locator.atValue(at, `data/shared-${what}s`, message, { expected });
     }
   }
+}
+
+/** True for numbers from 0 or 1, which each treebank may give to its own sentences. */
+function areCounted(ids: ReadonlySet<string>): boolean {
+  const first = ids.has('0') ? 0 : 1;
+  return [...ids].every(id => /^\d+$/.test(id) && Number(id) >= first && Number(id) < first + ids.size);
 }
 
 /** Sequences without names are not compared, since a warning could not name them. */

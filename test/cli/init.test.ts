@@ -60,6 +60,9 @@ t.test('the sample of waves trains to better than its baseline', async t => {
 });
 
 const day = (i: number) => new Date(Date.UTC(2024, 0, 1) + i * 86_400_000).toISOString().slice(0, 10);
+/** Words with their tags. */
+const TAGGED = ['the,DET', 'dog,NOUN', 'run,NOUN', 'run,VERB', 'NA,X', '.,PUNCT'] as const;
+
 /** Tables, and what their configs say; `null` for keys that are not there. */
 const GUESSES: readonly {
   readonly what: string;
@@ -566,7 +569,60 @@ const GUESSES: readonly {
     what: 'texts with gaps',
     csv: table('review,stars', 60, i => `${i === 7 ? '' : `a ${i % 2 ? 'good' : 'bad'} film ${i}`},${i % 2}`),
     dataset: { features: ['review'], input_kind: 'text', missing: null },
-    stdout: /^left out +rows without a text: no value in 1 row, first in line 9$/m,
+    stdout: /^left out +1 row without a text, first in line 9$/m,
+  },
+  {
+    what: 'words such as NA are no missing texts',
+    csv: table('text,stars', 60, i => `${i % 9 ? `a ${i % 2 ? 'good' : 'bad'} film ${i}` : 'NA'},${i % 2}`),
+    dataset: { features: ['text'], input_kind: 'text' },
+    stdout: /^(?!(.*\n)*left out)/,
+  },
+  {
+    what: 'a text has no list of missing classes',
+    csv: table(
+      'text,kind',
+      60,
+      i => `a ${i % 2 ? 'good' : 'bad'} film ${i},${['None', 'up', 'down'][i % 3]}`,
+    ),
+    dataset: { features: ['text'], target: 'kind', missing: null },
+    stdout:
+      /^target +kind \(3 classes\)\n(.*\n)+note +None taken as a class of kind: rows without a class have/m,
+  },
+  ...(
+    [
+      ['names of sentences', (i: number) => `s${i}`, ['sent', 'pos', 'word', 'tag']],
+      ['numbers of sentences', (i: number) => i, ['sent', 'pos', 'word', 'tag']],
+      ['names of sentences without a line of names', (i: number) => `s${i}`, ['c1', 'c2', 'c3', 'c4']],
+      ['numbers of sentences without a line of names', (i: number) => i, ['c1', 'c2', 'c3', 'c4']],
+    ] as const
+  ).map(([what, name, [group, order, word, target]]) => ({
+    what: `words are tagged, also unknown ones: ${what}`,
+    csv: table(group === 'c1' ? `${name(0)},0,the,DET` : 'sent,pos,word,tag', 240, i => {
+      const at = (i * 7 + (i >> 4)) % 6;
+      const [sentence, step] = [(i >> 2) + Number(group === 'c1'), i % 4];
+      return `${name(sentence)},${step},${TAGGED[at]}`;
+    }),
+    dataset: {
+      ...{ sequence: { group, order, per_step: true }, target, input_kind: null, missing: null },
+      features: [{ column: word, encode: 'embedding', size: 16, min_count: 2, suffix: undefined }],
+    },
+  })),
+  {
+    what: 'numbers of sentences alone order nothing',
+    csv: table('0,the,DET', 240, i => `${1 + (i >> 2)},${TAGGED[(i * 7 + (i >> 4)) % 6]}`),
+    dataset: { sequence: { group: 'c1', order: undefined, per_step: true }, features: [{ column: 'c2' }] },
+  },
+  {
+    what: 'names of sentences are no texts of rows',
+    csv: table('sent,pos,word,tag', 240, i => `the sentence ${i >> 2},${i % 4},${TAGGED[(i * 7) % 6]}`),
+    flags: ['--as', 'rows'],
+    dataset: { features: ['word'], target: 'tag' },
+  },
+  {
+    what: 'missing tags of words are listed',
+    csv: table('sent,pos,word,tag', 240, i => `s${i >> 2},${i % 4},${TAGGED[(i * 7 + (i >> 4)) % 6]}`),
+    flags: ['--target', 'word', '--as', 'steps'],
+    dataset: { features: [{ column: 'tag' }], target: 'word', missing: { markers: ['NA'] } },
   },
   {
     what: 'unused columns are reported',
@@ -914,6 +970,65 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     /^data\.csv: cannot write a config for these data: validation needs at least two sequences/,
   ],
 ];
+
+/** A sentence of each word, with blank lines between. */
+const sentences = (between: string) =>
+  Array.from({ length: 40 }, (_, i) => {
+    const rows = TAGGED.slice(i % 3).map(row => row.replace(',', between));
+    return `${rows.join('\n')}\n`;
+  }).join('\n');
+
+const NAMES = /^ {8}rows\.writerow\(\["sentence", "word", "tag"\]\)$/m;
+
+for (const [name, between, text, names] of [
+  ['words.tsv', '\\t', sentences('\t'), NAMES],
+  ['words.txt', '\\t', sentences('\t'), NAMES],
+  ['words.conll', ' ', sentences(' '), NAMES],
+  ['words.csv', ',', `word,tag\n${sentences(',')}`, /\["sentence", \*next\(lines\)/],
+] as const)
+  t.test(`blank lines between sentences are told: ${name}`, async t => {
+    const cwd = dirname(work.file(name, text));
+    const { code, stderr } = await cellrun(cwd, 'init', '--from', name);
+    t.match(
+      { code, stderr },
+      { code: 2, stderr: /^words\.\w+: blank lines seem to separate the sequences\n/ },
+    );
+    t.match(stderr, names);
+    t.ok(stderr.includes(`rows.writerow([sentence, *line.rstrip("\\n").split("${between}")])\n`), stderr);
+    t.match(stderr, /\nThen: .* init --from words-numbered\.csv\n$/);
+  });
+
+t.test('blank lines say nothing more than a column with their number, and separate no verses', async t => {
+  const numbered = table('sent,word,tag', 160, i => `s${i >> 2},${TAGGED[i % 6]}${i % 4 === 3 ? '\n' : ''}`);
+  t.match(await from(numbered), { code: 0, found: 'exit 0' });
+  const verses = 'the dog runs\nand the cat sees it\n\n'.repeat(60);
+  const cwd = dirname(work.file('verses.txt', verses));
+  t.match(await cellrun(cwd, 'init', '--from', 'verses.txt'), { code: 0, stderr: '' });
+});
+
+t.test('treebanks may number their sentences alike', async t => {
+  const bank = (first: number, ids: (i: number) => string) =>
+    Array.from({ length: 20 }, (_, i) => {
+      const words = [0, 1, 2].map(k => {
+        const [word, tag] = TAGGED[(i * (k + first)) % 6].split(',');
+        return `${k + 1}\t${word}${k + first}\t_\t${tag}${'\t_'.repeat(6)}\n`;
+      });
+      return `# sent_id = ${ids(i)}\n${words.join('')}\n`;
+    }).join('');
+  const cwd = work.folder();
+  const init = async (ids: (i: number) => string) => {
+    writeFileSync(join(cwd, 'en-train.conllu'), bank(1, ids));
+    writeFileSync(join(cwd, 'en-test.conllu'), bank(5, ids));
+    return cellrun(cwd, 'init', '--force', '--from', 'en-train.conllu');
+  };
+  const counted = await init(i => String(i + 1));
+  t.match(counted, { code: 0, stderr: '' });
+  t.notMatch(counted.stdout, /are in both/);
+  t.match(await init(i => `news-${i}`), {
+    code: 0,
+    stdout: /^note +\d+ groups are in both the training and/m,
+  });
+});
 
 t.test('unusable tables are refused', async t => {
   for (const [csv, code, stderr, ...flags] of REFUSED)

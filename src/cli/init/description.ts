@@ -4,17 +4,15 @@ import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { type Column, isFactOf } from './columns.js';
 import { contradictionsIn, type NamedColumns } from './layout.js';
+import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import { levelOfTargets } from './plan.js';
 import {
   type Choice,
   endingsOf,
-  holesOf,
   isEncoded,
   isSequence,
   knownOf,
   lacksTargets,
-  markersOf,
-  missingClassesOf,
   type Reading,
   unevenTimes,
   withoutValue,
@@ -29,11 +27,13 @@ export function described(reading: Reading): string[] {
     kind === 'pairs'
       ? `a sequence of ${levelOfTargets(target.cells)}s`
       : isClass
-        ? `${target.distinct} classes`
+        ? `${classesOf(reading)} classes`
         : 'a number';
   const sequences =
     group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${group.name}`;
-  const unlabelled = target.gaps === undefined ? '' : `: ${target.gaps}, which is not counted`;
+  const hasMissing = listsMissing(reading) || missingClassesOf(reading).length === 0;
+  const unlabelled = target.gaps && hasMissing ? `: ${target.gaps}, which is not counted` : '';
+  const [blank, ...blanks] = inputKind === 'text' ? emptyIn(features[0]) : [];
   const names = order?.columns.map(({ name }) => name) ?? [];
   const known = isSeries ? knownOf(reading) : [];
   const ahead = (reading.future ?? []).reduce((sum, rows) => sum + rows.length, 0);
@@ -68,7 +68,9 @@ export function described(reading: Reading): string[] {
     ['missing', missingIn(reading)],
     [
       'left out',
-      inputKind === 'text' && features[0].gaps ? `rows without a text: ${features[0].gaps}` : undefined,
+      blank === undefined
+        ? undefined
+        : `${counted(1 + blanks.length, 'row')} without a text, first in ${features[0].nameOf(blank)}`,
     ],
     ['known', known.map(({ name }) => name).join(', ') || undefined],
     ['future', ahead > 0 ? `${counted(ahead, 'row')} after the last ${target.name}` : undefined],
@@ -93,7 +95,9 @@ function obstaclesOf(reading: Reading): string[] {
   const words = missingClassesOf(reading).join(', ');
   if (words !== '')
     found.push(
-      `${words} taken as a missing ${target.name}; without it in \`missing.markers\`, it is a class`,
+      listsMissing(reading)
+        ? `${words} taken as a missing ${target.name}; without it in \`missing.markers\`, it is a class`
+        : `${words} taken as a class of ${target.name}: rows without a class have an empty cell`,
     );
   const mixed = subjectProblem(layout, subject);
   if (mixed) found.push(`${mixed}: without that, no ${subject?.name} would be in two splits`);
@@ -142,6 +146,11 @@ function obstaclesOf(reading: Reading): string[] {
   if (rare.length > 0)
     found.push(`fewer than ${RARE} sequences have the class ${rare.slice(0, 5).join(', ')}`);
   return found;
+}
+
+/** Rows without a word, such as NA may be. */
+function emptyIn({ cells }: Column): number[] {
+  return [...cells.keys()].filter(row => cells[row] === '');
 }
 
 const FEW_STEPS = 200;

@@ -159,7 +159,10 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const isAlone = order !== undefined && isUnique(order, rowsIn(undefined));
     const tells = (column: Column) => order !== undefined && isUnique(order, rowsOfEach(column));
     const usual = candidates.filter(
-      column => column === files || isUsualGroup(column, tells(column) && !isAlone),
+      column =>
+        column === files ||
+        isUsualGroup(column, tells(column) && !isAlone) ||
+        (order === undefined && numbersBlocks(column)),
     );
     if (order === undefined || isAlone) {
       const isKind = (column: Column) => !formsBlocks(column) && (isAlone || column.distinct < MIN_SCATTERED);
@@ -249,7 +252,17 @@ function isUsualGroup(column: Column, tellsTimesApart: boolean): boolean {
   const { name, distinct, isNumber } = column;
   if (isTarget(name)) return false;
   if (USUAL.group.test(name)) return true;
-  return formsBlocks(column) && (tellsTimesApart || (!isNumber && distinct > 10));
+  return formsBlocks(column) && (tellsTimesApart || (!isNumber && distinct > MAX_CLASSES_IN_ORDER));
+}
+
+/** Rows with more values that stand together are not sorted by class. */
+const MAX_CLASSES_IN_ORDER = 10;
+
+/** True for the numbers of blocks of rows, from 0 or 1. */
+function numbersBlocks({ name, cells, distinct }: Column): boolean {
+  const rises = (cell: string, i: number) => [0, 1].includes(Number(cell) - Number(cells[i - 1] ?? cell));
+  const isCount = /^[01]$/.test(cells[0]) && cells.every(rises);
+  return isCount && distinct > MAX_CLASSES_IN_ORDER && !isTarget(name);
 }
 
 /** True if equal values stand together. */

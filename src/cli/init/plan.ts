@@ -6,17 +6,15 @@ import { isImpossible } from '../../math/losses/ctc.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, countsOf, keysOf } from './columns.js';
 import type { Layout } from './layout.js';
+import { classesOf, holesOf, isClassOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import {
+  areTagged,
   endingsOf,
-  holesOf,
-  isClassOf,
   isEncoded,
   isSequence,
   isVocabulary,
   knownOf,
   lacksTargets,
-  markersOf,
-  missingClassesOf,
   type Reading,
   unevenTimes,
 } from './readings.js';
@@ -152,23 +150,26 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
   const { group, perFile, order, rows } = layout;
   const perStep = kind === 'steps';
   const isPair = kind === 'pairs';
+  const isTagged = areTagged(reading);
   const endings = endingsOf(reading);
   const time = isSequence(kind) && order?.isColumn ? order.columns[0].name : undefined;
   const task = {
     target: target.name,
     targetKind: isPair ? 'sequence' : isClass ? 'class' : 'value',
-    classes: target.distinct,
+    classes: classesOf(reading),
     targetLevel: isPair ? levelOfTargets(target.cells) : undefined,
     perStep,
-    inputKind: endings === undefined ? inputKind : 'number',
+    inputKind: isTagged ? 'number' : inputKind,
     texts: features[0]?.cells,
     sequences: rows.length,
     steps: Math.max(...rows.slice(0, 1000).map(list => list.length)),
   } as const;
   return taskPlan(source.path, task, {
     ...ofFile(source, reading),
-    ...(endings !== undefined && {
-      features: flow(['', `, suffix: ${endings}`].map(suffix => embedded(features[0], `16${suffix}`))),
+    ...(isTagged && {
+      features: flow(
+        ['', ...(endings ? [`, suffix: ${endings}`] : [])].map(key => embedded(features[0], `16${key}`)),
+      ),
       normalize: false,
       bidirectional: 'true',
     }),
@@ -279,6 +280,7 @@ function ofFile({ path, delimiter, columnNames }: SourceFile, reading: Reading):
 /** The value of `dataset.missing`. */
 function missingOf(reading: Reading): string | undefined {
   const { kind } = reading;
+  if (!listsMissing(reading)) return undefined;
   // they are classes unless they are listed
   const markers = list([...missingClassesOf(reading), ...markersOf(reading)]);
   const keys = [

@@ -2,8 +2,6 @@
  * What a table can be read as: sequences with a class, classes per step, series, rows, texts, or
  * pairs of sequences.
  */
-import { MARKERS } from '../../data/core/feature-keys.js';
-import { isMissing } from '../../data/csv-columns.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
@@ -91,7 +89,7 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
     .toSorted((a, b) => b.score - a.score);
   if (candidates.length === 0) throw nothing(path, asked ? unfit(asked) : 'it has no column to predict');
   checkNumbers(candidates[0], table.columns, path);
-  const made = candidates.map(candidate => completed(candidate, table.columns));
+  const made = candidates.map(candidate => completed(candidate, table.columns, layout.group));
   const readings = made.filter(one => typeof one === 'object');
   const prevented = (readings.length > 0 ? candidates.slice(0, 1) : candidates).find(one => one.obstacle);
   // the most likely reading is not silently replaced by another one
@@ -301,13 +299,20 @@ function smoothness({ cells, isValue }: Column, rows: readonly (readonly number[
   return Math.round(10 * Math.max(-1, Math.min(1, alike))) / 10;
 }
 
-/** The candidate with its features, or why it has none. */
-function completed(candidate: Candidate, columns: readonly Column[]): Reading | string {
+/**
+ * The candidate with its features, or why it has none.
+ * @param grouping names the rows of a sequence, also if they are read alone
+ */
+function completed(
+  candidate: Candidate,
+  columns: readonly Column[],
+  grouping: Column | undefined,
+): Reading | string {
   const { kind, layout, target, obstacle } = candidate;
   if (obstacle !== undefined) return obstacle;
   const { order } = layout;
   const { features, statics, unused } = featuresOf(candidate, columns);
-  const others = columns.filter(column => column !== target);
+  const others = columns.filter(column => column !== target && column !== grouping);
   const words =
     kind === 'texts'
       ? textOf(others)
@@ -477,7 +482,6 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
       !column.isTime &&
       !column.problem &&
       column.distinct > 1 &&
-      column !== group &&
       !isName(column) &&
       // words that differ from row to row name the rows of a group
       (group === undefined || column.distinct < column.cells.length) &&
@@ -496,36 +500,21 @@ export function isEncoded({ inputKind }: Reading, column: Column): boolean {
   return inputKind === 'number' && !column.isNumber;
 }
 
+/** True for words with a target each: a model has vectors for them, also for unknown ones. */
+export function areTagged({ kind, inputKind }: Reading): boolean {
+  return kind === 'steps' && inputKind === 'symbol';
+}
+
 /** Number of characters at the end of words that tell what kind of word it is. */
 const ENDING = 3;
 
 /** The number of characters that a model reads apart, at the end of words that it tags. */
-export function endingsOf({ kind, inputKind, features: [words] }: Reading): number | undefined {
-  if (kind !== 'steps' || inputKind !== 'symbol') return undefined;
+export function endingsOf(reading: Reading): number | undefined {
+  if (!areTagged(reading)) return undefined;
+  const [words] = reading.features;
   const kinds = [...new Set(words.cells)];
   const long = kinds.filter(({ length }) => length > ENDING);
   return 2 * long.length > kinds.length ? ENDING : undefined;
-}
-
-/** The columns whose missing values are filled, with their numbers. */
-export function holesOf(reading: Reading): number[] {
-  const { kind, inputKind, features, statics, target, layout, future = [] } = reading;
-  const { rows } = layout;
-  const read = inputKind === 'number' ? features.filter(({ isNumber }) => isNumber) : [];
-  const known = kind === 'series' ? knownOf(reading) : [];
-  const counts =
-    kind === 'series'
-      ? [target, ...read].map(
-          column =>
-            withoutValue(column, rows.flat()).length +
-            (known.includes(column) ? withoutValue(column, future.flat()).length : 0),
-        )
-      : read.map(({ missing }) => missing);
-  const numbers = statics.filter(({ isNumber }) => isNumber);
-  const ofSequences = numbers.map(
-    column => rows.filter(list => withoutValue(column, list).length === list.length).length,
-  );
-  return [...counts, ...ofSequences].filter(count => count > 0);
 }
 
 /** The rows of a list in which a column has no value. */
@@ -550,22 +539,6 @@ export function unevenTimes({ kind, inputKind, layout: { order, rows } }: Readin
   const usual = passed.toSorted((a, b) => a - b)[passed.length >> 1];
   const uneven = passed.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual);
   return uneven.length > MIN_UNEVEN * passed.length ? order.columns[0] : undefined;
-}
-
-/** What means a missing value besides the usual markers. */
-export function markersOf({ features, statics, target }: Reading): string[] {
-  const all = [...features, ...statics, target].flatMap(({ markers }) => markers);
-  return [...new Set(all)].filter(marker => !isClassOf(target, marker));
-}
-
-/** Words such as None and - among classes, which mean a missing class. */
-export function missingClassesOf({ isClass, target }: Reading): string[] {
-  return MARKERS.filter(marker => isClass && !isMissing(marker) && target.cells.includes(marker));
-}
-
-/** True for a word that means a missing value in other columns than the target. */
-export function isClassOf({ cells, isValue }: Column, marker: string): boolean {
-  return isValue(marker) && cells.includes(marker);
 }
 
 /**

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { escapePath } from 'tinyglobby';
 import { DATE_FORMAT } from '../../data/formats/dates.js';
-import { TABLE_NAME } from '../../data/formats/tables.js';
+import { formatNamed, TABLE_NAME } from '../../data/formats/tables.js';
 import { inputFiles, readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';
@@ -13,6 +13,7 @@ import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { filesNamedIn, refuseLabelsApart, refuseNames } from '../init/beside.js';
+import { refuseBlocks } from '../init/blocks.js';
 import { readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
@@ -145,11 +146,14 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     refuseOptions(data, { ...ofTables, target });
     return archivePlan(data, place, choice);
   }
+  const stats = statSync(data, { throwIfNoEntry: false });
+  if (stats?.isFile() && formatNamed(data) === 'csv' && group === undefined)
+    refuseBlocks(data, await bytesOf(data));
   if (/\.txt(\.gz)?$/i.test(data)) {
     refuseOptions(data, { ...ofTables, target, as });
     return { plan: textPlan(place, (await bytesOf(data)).length), lines: [] };
   }
-  const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const isFolder = stats?.isDirectory() ?? false;
   const recordings = isFolder ? await recordingsIn(data) : undefined;
   if (recordings) {
     refuseOptions(data, { time, as, 'date-format': dateFormat });
