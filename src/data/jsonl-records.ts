@@ -225,3 +225,47 @@ export function textOf(value: unknown, expected = 'a string, a number or a boole
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   throw new Unfit(expected, value);
 }
+
+/** True for an input without steps, which is neither trained on nor counted. */
+export function isEmpty(value: unknown, { level }: JsonlConfig): boolean {
+  if (typeof value === 'string') return level === 'word' ? !/\S/.test(value) : value === '';
+  return value === null || (Array.isArray(value) && value.length === 0);
+}
+
+/** True if a target is null, or null in every step. */
+export function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean {
+  if (!per_step) return value === null;
+  return Array.isArray(value) && value.length > 0 && value.every(one => one === null);
+}
+
+/** The target of each step, or the only one. */
+export function targetsIn(
+  value: unknown,
+  length: number,
+  { per_step, input }: JsonlConfig,
+): readonly unknown[] {
+  if (!per_step) return [value];
+  if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
+  // an invalid sequence has been reported already
+  if (value.length === length || length === 0) return value;
+  const expected = `${counted(length, 'target')}, one for each step of ${JSON.stringify(input)}`;
+  throw new Unfit(expected, value, { got: counted(value.length, 'target') });
+}
+
+/** @param size as of the other targets; undefined for the first */
+export function targetNumbers(value: unknown, size: number | undefined): readonly number[] {
+  const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (numbers.length !== (size ?? numbers.length) || numbers.length === 0)
+    throw new Unfit(`${counted(Math.max(1, size ?? 1), 'number')}, as in the first record`, value);
+  return numbers.map(finite);
+}
+
+/** The symbols of a target, which may be empty. */
+export function targetSymbols(value: unknown, { target_level: level }: JsonlConfig): readonly string[] {
+  if (level === undefined) {
+    if (!Array.isArray(value)) throw new Unfit('a list of symbols, or a text with `target_level`', value);
+    return value.map(symbol => textOf(symbol, 'a list of strings, numbers or booleans'));
+  }
+  if (typeof value !== 'string') throw new Unfit('a text, or a list without `target_level`', value);
+  return [...symbolsOf(value, level)];
+}

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { counted } from '../util/words.js';
 import type { ValueReaders } from './core/columns.js';
 import {
   type DataFile,
@@ -45,20 +44,23 @@ import {
 import {
   addSteps,
   attemptField,
-  finite,
+  hasNoTarget,
+  isEmpty,
   type JsonRecord,
   jsonLines,
   labelOf,
   RECORDS_NAME,
   type RecordLine,
+  targetNumbers,
+  targetSymbols,
+  targetsIn,
   textOf,
-  Unfit,
 } from './jsonl-records.js';
 import { placeNames, readInTurn } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
 import { staticReader } from './static-fields.js';
-import { symbolReader, symbolsOf } from './vocabulary.js';
+import { symbolReader } from './vocabulary.js';
 
 const settings = key.section(
   {
@@ -343,24 +345,6 @@ function targetReader(
   };
 }
 
-/** The target of each step, or the only one. */
-function targetsIn(value: unknown, length: number, { per_step, input }: JsonlConfig): readonly unknown[] {
-  if (!per_step) return [value];
-  if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
-  // an invalid sequence has been reported already
-  if (value.length === length || length === 0) return value;
-  const expected = `${counted(length, 'target')}, one for each step of ${JSON.stringify(input)}`;
-  throw new Unfit(expected, value, { got: counted(value.length, 'target') });
-}
-
-/** @param size as of the other targets; undefined for the first */
-function targetNumbers(value: unknown, size: number | undefined): readonly number[] {
-  const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (numbers.length !== (size ?? numbers.length) || numbers.length === 0)
-    throw new Unfit(`${counted(Math.max(1, size ?? 1), 'number')}, as in the first record`, value);
-  return numbers.map(finite);
-}
-
 function leaks({ input, target, static_features, missing }: JsonlConfig): ConfigDiagnostic[] {
   const found = featureLeaks(staticsOf(static_features, missing), [target], 'field');
   if (input !== target) return found;
@@ -423,28 +407,6 @@ async function readJsonlTable(
       problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file });
   }
   return reader.table(sources);
-}
-
-/** True for an input without steps, which is neither trained on nor counted. */
-function isEmpty(value: unknown, { level }: JsonlConfig): boolean {
-  if (typeof value === 'string') return level === 'word' ? !/\S/.test(value) : value === '';
-  return value === null || (Array.isArray(value) && value.length === 0);
-}
-
-/** The symbols of a target, which may be empty. */
-function targetSymbols(value: unknown, { target_level: level }: JsonlConfig): readonly string[] {
-  if (level === undefined) {
-    if (!Array.isArray(value)) throw new Unfit('a list of symbols, or a text with `target_level`', value);
-    return value.map(symbol => textOf(symbol, 'a list of strings, numbers or booleans'));
-  }
-  if (typeof value !== 'string') throw new Unfit('a text, or a list without `target_level`', value);
-  return [...symbolsOf(value, level)];
-}
-
-/** True if a target is null, or null in every step. */
-function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean {
-  if (!per_step) return value === null;
-  return Array.isArray(value) && value.length > 0 && value.every(one => one === null);
 }
 
 class TableReader {
