@@ -30,9 +30,10 @@ import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { mapSplits, TextCodes } from './core/store.js';
-import { missingTest, type TableColumns } from './csv-columns.js';
+import { missingTest } from './csv-columns.js';
 import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './csv-rows.js';
 import { TableReader } from './csv-table.js';
+import { readTrainingTable, type TrainingTable } from './csv-training.js';
 import {
   cellReaders,
   codedBy,
@@ -49,8 +50,7 @@ import {
   staticsOf,
 } from './feature-columns.js';
 import { rowName, TABLE_NAME } from './formats/tables.js';
-import { beginning, type InputSource, inTurn, oneChunk } from './reading/byte-sources.js';
-import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile } from './reading/files.js';
+import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
 
 const settings = key.section(
@@ -540,23 +540,4 @@ function checkConstant(
 /** How many more sequences have the same problem, for the end of a message. */
 function othersAlike(count: number): string {
   return count === 1 ? '' : ` (as have those of ${counted(count - 1, 'other sequence')})`;
-}
-
-/** A table to train on. */
-export type TrainingTable = Awaited<ReturnType<typeof readTrainingTable>>;
-
-/** Reads the files that `path` matches, as one table. */
-export async function readTrainingTable(path: string, columns: Omit<TableColumns, 'purpose'>) {
-  const files = await inputFiles(path, TABLE_NAME);
-  const reader = new TableReader({ ...columns, purpose: 'train' }, files, true);
-  const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
-  for (const file of files) {
-    const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
-    for await (const _ of reader.read(oneChunk(file, bytes)));
-    sources.push({ name: file, sha256 });
-  }
-  reader.throwIfAny();
-  const lists = reader.lists();
-  reader.throwIfAny();
-  return { sources, reader, rows: reader.rows, lists };
 }

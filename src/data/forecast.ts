@@ -35,9 +35,9 @@ import { CellProblems, type ConfigDiagnostic, configError } from './core/problem
 import { requestedCount } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { TextCodes } from './core/store.js';
-import { readTrainingTable, type TrainingTable } from './csv.js';
 import { FILLED } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
+import { readTrainingTable, type TrainingTable } from './csv-training.js';
 import { codedBy, columnOf, featureLeaks, numbersOf, settingsOf } from './feature-columns.js';
 import { fittedSeries } from './forecast-fit.js';
 import { timeGaps } from './forecast-gaps.js';
