@@ -202,7 +202,7 @@ function words(value: unknown): string {
   return `${text.slice(0, MAX_SHOWN)}…${typeof value === 'string' ? '"' : ''}`;
 }
 
-export function finite(value: unknown): number {
+function finite(value: unknown): number {
   const number = typeof value === 'number' ? Math.fround(value) : Number.NaN;
   if (Number.isFinite(number)) return number;
   throw new Unfit('finite numbers', value, { code: 'data/not-finite' });
