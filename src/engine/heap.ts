@@ -105,7 +105,10 @@ export class Heap {
   }
 
   open({ at, length }: HeapSpan): Float32Array {
-    if (at + length * FLOAT_BYTES > this.buffer.byteLength) {
+    const end = at + length * FLOAT_BYTES;
+    if (end > this.buffer.byteLength) {
+      // V8 may not have told this thread that another one has grown the memory: seen once
+      if (end > this.memory.buffer.byteLength) this.memory.grow(0);
       this.buffer = this.memory.buffer;
       this.known.add(this.buffer);
     }
