@@ -1119,6 +1119,15 @@ const SPLIT_NAMES = [
     says: 'time starts again in each subject and hand',
     joins: ['subject', 'hand'],
   },
+  {
+    title: 'machines of plants, under names that tell no group',
+    csv: table('plant,machine,second,vib,fault', 300, i => {
+      const [unit, second] = [Math.floor(i / 20), i % 20];
+      return `${'ABC'[unit % 3]},M${Math.floor(unit / 3)},${second},${(i * i) % 13}.5,${unit % 4 > 1 ? 'bad' : 'good'}`;
+    }),
+    says: 'second starts again in each plant and machine',
+    joins: ['plant', 'machine'],
+  },
 ] as const;
 
 for (const { title, csv, says, joins } of SPLIT_NAMES)
@@ -1134,6 +1143,7 @@ for (const { title, csv, says, joins } of SPLIT_NAMES)
     t.match(refused.stderr, `init --from data-joined.csv --group ${group}\n`);
     t.notOk(existsSync(join(cwd, 'data.cellrun.yaml')));
     t.match(await init('--group', group), { code: 0, stdout: new RegExp(`^note +${says}`, 'm') });
+    t.match(await init('--as', 'rows', '--force'), { code: 0, stdout: /^sequences +every row$/m });
   });
 
 t.test('events at the time of another are no group of several columns', async t => {

@@ -80,7 +80,7 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   const isOrder = (column: Column) => layout.order?.columns.includes(column) ?? false;
   const targets = asked ? [asked] : table.columns.filter(column => column !== layout.group);
   const candidates = targets
-    .flatMap(target => candidatesFor(target, layout, subjects, table.columns))
+    .flatMap(target => candidatesFor(target, layout, subjects, table.columns, choice.as === 'rows'))
     .filter(
       ({ kind, target }) =>
         (choice.as === undefined || kind === choice.as) &&
@@ -116,6 +116,7 @@ function candidatesFor(
   layout: Layout,
   subjects: readonly Column[],
   columns: readonly Column[],
+  asRows: boolean,
 ): Candidate[] {
   const { rows, order, group } = layout;
   const { name, isNumber, distinct } = target;
@@ -194,7 +195,9 @@ function candidatesFor(
   const text = textOf(columns.filter(column => column !== target));
   if (text)
     add('texts', (group ? 1 : 3) + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
-  add('rows', (group ? -1 : 1) + hinted - (isClass ? 0 : 0.5), reasons, bad);
+  // rows of one sequence, each read alone, would be in several splits
+  const torn = asRows ? undefined : layout.parts && layout.obstacle;
+  add('rows', (group ? -1 : 1) + hinted - (isClass ? 0 : 0.5), reasons, bad ?? torn);
   if (mayBeWritten(target)) {
     const usual = hints.slice(0, 2).reduce((sum, [is, score]) => sum + (is ? score : 0), 0);
     const hasNumbers = columns.some(column => column !== target && isMeasure(column));
