@@ -118,26 +118,14 @@ t.test('init says what it cannot read', async t => {
     code: 5,
     stderr: /data: the names of the recordings do not say a label/,
   });
-  t.match(
-    await from(
-      names([WORDS, TAKES], (a, b) => `${a}_${b}.wav`),
+  const files = names([WORDS, TAKES], (a, b) => `${a}_${b}.wav`);
+  for (const [option, value, stderr] of [
+    [
       '--target',
       'word',
-    ),
-    {
-      code: 2,
-      stderr: /--target: the names have no part "word"\n.*label \(such as no\), take \(such as 0\)/,
-    },
-  );
-  t.match(
-    await from(
-      names([WORDS, TAKES], (a, b) => `${a}_${b}.wav`),
-      '--time',
-      'x',
-    ),
-    {
-      code: 2,
-      stderr: /--time: this option is not for data such as data/,
-    },
-  );
+      /--target: the names have no part "word"\n.*label \(such as no\), take \(such as 0\)/,
+    ],
+    ['--time', 'x', /--time: this option is not for data such as data/],
+  ] as const)
+    t.match(await from(files, option, value), { code: 2, stderr });
 });

@@ -135,7 +135,7 @@ function labelsIn(
   return undefined;
 }
 
-/** @param found tables with labels, the only one of which for all recordings is preferred */
+/** @param found tables with labels; if only one has all recordings, it is preferred */
 function apart(
   { path, table }: Recordings,
   found: readonly LabelTable[],

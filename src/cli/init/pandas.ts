@@ -36,7 +36,7 @@ export function reading(
   return `pd.read_csv(${[file, ...separator, ...options].join(', ')})`;
 }
 
-/** With the lines that join columns, the first of which is then the group. */
+/** Adds the pandas code that joins columns into the first one, which becomes the group. */
 export function withJoined(
   error: UserError,
   path: string,
