@@ -61,12 +61,18 @@ const LENGTH_BYTES = 8;
 /** The format's own limit: a hostile length must not cause a large allocation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/**
- * Writes `tensors` and `metadata` to `path`, atomically, with sorted names so that files of equal
- * content are byte-identical. Returns the number of bytes. Throws RangeError if a tensor's shape
- * does not fit its data.
- */
+/** Writes a file atomically, and returns the number of bytes. See `encodeSafetensors`. */
 export function writeSafetensors(path: string, tensors: Tensors, metadata: Metadata): number {
+  const chunks = encodeSafetensors(tensors, metadata);
+  writeAtomic(path, chunks);
+  return chunks.reduce((sum, { length }) => sum + length, 0);
+}
+
+/**
+ * The bytes of a file, with sorted names so that files of equal content are byte-identical. Throws
+ * RangeError if a tensor's shape does not fit its data.
+ */
+export function encodeSafetensors(tensors: Tensors, metadata: Metadata): Uint8Array[] {
   if (isDigested(metadata)) throw new RangeError(`metadata cannot have the keys of the digests`);
   const chunks: Uint8Array[] = [];
   const entries: Entry[] = [];
@@ -85,8 +91,7 @@ export function writeSafetensors(path: string, tensors: Tensors, metadata: Metad
   }
   const described = Object.fromEntries(sorted(Object.entries({ ...metadata, ...digests })));
   const header = encodeHeader(entries, { [HEADER_DIGEST]: headerDigest(entries, described), ...described });
-  writeAtomic(path, [header, ...chunks]);
-  return header.length + at;
+  return [header, ...chunks];
 }
 
 /** By their names' code units. */

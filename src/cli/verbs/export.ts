@@ -1,12 +1,13 @@
 /** `export RUN…`: writes TensorBoard event files, weights for PyTorch, or an ONNX model. */
 import { join, resolve, sep } from 'node:path';
-import { exportOnnx, type OnnxExport } from '../../interop/onnx/export.js';
+import { onnx } from '../../interop/onnx/export.js';
+import { type Exported, exportPredictor } from '../../interop/predictor.js';
 import { exportRun } from '../../interop/tensorboard.js';
-import { openModel } from '../../predict/open.js';
+import { openModel, type SavedModel } from '../../predict/open.js';
 import { makeFolder, writeAtomic } from '../../run/files.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { Run } from '../../run/run.js';
-import { writeSafetensors } from '../../run/safetensors.js';
+import { encodeSafetensors } from '../../run/safetensors.js';
 import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { formatNumber } from '../../util/numbers.js';
@@ -71,27 +72,17 @@ export const verb = defineVerb({
       makeFolder(folder, output ?? folder, 'this folder');
       return join(folder, name);
     };
-    if (format === 'onnx') {
-      const written: { readonly run: string; readonly file: string }[] = [];
-      for (const { path, target, model } of models) {
-        const { content, ...facts } = await exportOnnx(model);
-        const file = place(target, 'model.onnx');
+    const written: { readonly run: string; readonly file: string }[] = [];
+    for (const { path, target, model } of models) {
+      const { files, ...facts } = await EXPORTS[format](model);
+      const [file] = [...files].map(([name, content]) => {
+        const file = place(target, name);
         atNamedPlace(() => writeAtomic(file, content));
-        if (!json) io.err(`${verificationText(facts.verified)}\n`);
-        written.push({ run: path, file, ...facts });
-      }
-      return print(
-        written,
-        written.map(({ file }) => file),
-      );
+        return file;
+      });
+      if ('verified' in facts && !json) io.err(`${verificationText(facts.verified)}\n`);
+      written.push({ run: path, file, ...facts });
     }
-    const written = models.map(({ path, target, model: { tensors: all, weights, step } }) => {
-      const file = place(target, 'weights.safetensors');
-      const tensors = weightsAlone(all, weights);
-      // programs that read PyTorch's files look for this key
-      atNamedPlace(() => writeSafetensors(file, tensors, { format: 'pt' }));
-      return { run: path, file, weights, step, tensors: tensors.size };
-    });
     return print(
       written,
       written.map(({ file }) => file),
@@ -99,10 +90,23 @@ export const verb = defineVerb({
   },
 });
 
-function verificationText(verified: OnnxExport['verified']): string {
+/** What each format writes of a model. */
+const EXPORTS = {
+  safetensors: exportWeights,
+  onnx: (model: SavedModel) => exportPredictor(model, onnx),
+};
+
+function exportWeights({ tensors: all, weights, step }: SavedModel) {
+  const tensors = weightsAlone(all, weights);
+  // programs that read PyTorch's files look for this key
+  const content = encodeSafetensors(tensors, { format: 'pt' });
+  return { files: new Map([['weights.safetensors', content]]), weights, step, tensors: tensors.size };
+}
+
+function verificationText(verified: Exported['verified']): string {
   if (typeof verified === 'string') return `Not verified: ${verified}.`;
-  const { sequences, difference } = verified;
-  return `Verified with onnxruntime-node: the predictions of ${counted(sequences, 'test sequence')} agree within ${formatNumber(difference)} of the largest output.`;
+  const { runtime, sequences, difference } = verified;
+  return `Verified with ${runtime}: the predictions of ${counted(sequences, 'test sequence')} agree within ${formatNumber(difference)} of the largest output.`;
 }
 
 /**

@@ -5,11 +5,9 @@
 import { Graph, type Node } from '../../math/graph/node.js';
 import { cellOf, type LayerSpec, type ModelSpec, type Unit, unitsOf } from '../../math/model/spec.js';
 import { contract } from '../../math/ops/contract.js';
+import type { Weights } from '../predictor.js';
 import { writeNodes } from './ops.js';
 import type { GraphWriter, Value, ValueInfo } from './writer.js';
-
-/** Weights by PyTorch's names. */
-export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
 
 export interface Steps {
   /** [T, B, D] */

@@ -9,8 +9,7 @@
  * C] or step [batch, time, C]. A model that carries states from one batch to the next also has an
  * input and an output for each of them, [directions, batch, size].
  */
-import { type DataRecord, type DataScaling, dataWidth, type Scaling, staticWidth } from '../../data/index.js';
-import type { Task } from '../../math/metrics/metric.js';
+import { dataWidth, staticWidth } from '../../data/index.js';
 import { heads, predictsEachStep } from '../../math/model/heads.js';
 import {
   cellOf,
@@ -20,34 +19,44 @@ import {
   topLayer,
   unitsOf,
 } from '../../math/model/spec.js';
-import { type LayerResult, type Steps, type Weights, writeLayer } from './layers.js';
+import type { Source } from '../predictor.js';
+import { type LayerResult, type Steps, writeLayer } from './layers.js';
 import { activation } from './ops.js';
 import { type Features, type Prepared, writePreparation } from './preparation.js';
 import { ELEMENT_TYPES, GraphWriter, type Value, type ValueInfo } from './writer.js';
 
-export interface OnnxSource {
-  readonly spec: ModelSpec;
-  readonly task: Task;
-  readonly data: DataRecord;
-  readonly scaling: DataScaling | undefined;
-  /** Of values. */
-  readonly outputScaling: Scaling | null | undefined;
-  readonly weights: Weights;
+export type OnnxSource = Pick<Source, 'spec' | 'task' | 'data' | 'scaling' | 'outputScaling' | 'weights'>;
+
+/** The graph of a model without a decoder. */
+export function writeModel(source: OnnxSource): Uint8Array {
+  return new ModelWriter(source).write();
 }
 
-/** The graph of a model without a decoder, and its inputs for states. */
-export function writeModel(source: OnnxSource) {
-  return new ModelWriter(source).write();
+/** The inputs for what one batch carries to the next. */
+export function stateInputs(spec: ModelSpec): ValueInfo[] {
+  if (!spec.carriesState) return [];
+  return spec.layers.flatMap((_, layer) => statesOf(spec, layer));
+}
+
+function statesOf(spec: ModelSpec, layer: number): ValueInfo[] {
+  const own = spec.layers[layer];
+  const directions = unitsOf(spec, layer).length;
+  return cellOf(own)
+    .states(own.settings)
+    .map(({ name, size }) => ({
+      name: `state.${layer}.${name}`,
+      type: 'float',
+      shape: [directions, 'batch', size],
+    }));
 }
 
 class ModelWriter {
   private readonly graph = new GraphWriter();
   private readonly outputs: ValueInfo[] = [];
-  private readonly stateInputs: ValueInfo[] = [];
 
   constructor(private readonly source: OnnxSource) {}
 
-  write() {
+  write(): Uint8Array {
     const { graph, source } = this;
     const { spec, data } = source;
     const inputs = this.inputs();
@@ -65,19 +74,14 @@ class ModelWriter {
     const all: Steps = { x, isWithin, lengths, batch };
     let result: LayerResult = { outputs: x, states: [] };
     spec.layers.forEach((_, layer) => {
-      result = writeLayer(
-        graph,
-        spec,
-        layer,
-        { ...all, x: result.outputs },
-        source.weights,
-        this.carried(layer),
-      );
-      if (spec.carriesState) this.carryOn(result.states);
+      const states = spec.carriesState ? statesOf(spec, layer) : undefined;
+      const initial = states?.map(({ name }) => name);
+      result = writeLayer(graph, spec, layer, { ...all, x: result.outputs }, source.weights, initial);
+      const ends = result.states;
+      states?.forEach((info, i) => void this.output(ends[i], { ...info, name: `next_${info.name}` }));
     });
     this.predict(this.dense(this.readByHead(result, all), prepared));
-    const states = this.stateInputs;
-    return { graph: graph.encode('model', [...inputs, LENGTHS, ...states], this.outputs), states };
+    return graph.encode('model', [...inputs, LENGTHS, ...stateInputs(spec)], this.outputs);
   }
 
   private inputs(): ValueInfo[] {
@@ -147,29 +151,6 @@ class ModelWriter {
       isWithin: within(lengths, count),
       lengths: graph.add('Cast', [lengths], { to: ELEMENT_TYPES.int32 }),
     };
-  }
-
-  private carried(layer: number): Value[] | undefined {
-    const { spec } = this.source;
-    if (!spec.carriesState) return undefined;
-    const { settings } = spec.layers[layer];
-    const directions = unitsOf(spec, layer).length;
-    const infos = cellOf(spec.layers[layer])
-      .states(settings)
-      .map(
-        ({ name, size }): ValueInfo => ({
-          name: `state.${layer}.${name}`,
-          type: 'float',
-          shape: [directions, 'batch', size],
-        }),
-      );
-    this.stateInputs.push(...infos);
-    return infos.map(({ name }) => name);
-  }
-
-  private carryOn(states: readonly Value[]): void {
-    const own = this.stateInputs.slice(-states.length);
-    states.forEach((value, i) => void this.output(value, { ...own[i], name: `next_${own[i].name}` }));
   }
 
   private output(value: Value, info: ValueInfo): void {

@@ -1,0 +1,137 @@
+/**
+ * Exports a trained model as a predictor for other programs, which contains all of its preparation,
+ * once it reproduces the run's own test predictions.
+ */
+import {
+  type DataRecord,
+  type DataScaling,
+  type Dataset,
+  dataWidth,
+  type Scaling,
+  staticWidth,
+} from '../data/index.js';
+import { lossOf, taskOf } from '../math/losses/index.js';
+import type { Task } from '../math/metrics/metric.js';
+import type { ModelSpec } from '../math/model/spec.js';
+import { type OpenedModel, openWithData, openWithoutData, type SavedModel } from '../predict/open.js';
+import { Run } from '../run/run.js';
+import { weightsAlone } from '../train/weights.js';
+import { UserError, usageError } from '../util/errors.js';
+import { type Runtime, type Verification, verify } from './verify.js';
+
+/** By name. */
+export type Files = ReadonlyMap<string, readonly Uint8Array[]>;
+
+/** Weights by PyTorch's names. */
+export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
+/** What a predictor is written from. */
+export interface Source {
+  readonly saved: SavedModel;
+  readonly model: OpenedModel & { readonly dataset?: Dataset };
+  readonly spec: ModelSpec;
+  readonly task: Task;
+  readonly data: DataRecord;
+  readonly scaling: DataScaling | undefined;
+  /** Of the outputs, if they are values that are scaled. */
+  readonly outputScaling: Scaling | undefined;
+  readonly weights: Weights;
+  /** What a program must know to encode inputs and to name outputs. */
+  readonly facts: ReturnType<typeof factsOf>;
+}
+
+export interface PredictorFormat {
+  /** @throws UserError (exit 2) if the format cannot express the model */
+  files(source: Source): Files;
+  /** Runs the files. Returns why not, if they cannot be run here. */
+  run(files: Files, source: Source): Promise<Runtime | string>;
+}
+
+export interface Exported extends Pick<SavedModel, 'weights' | 'step'> {
+  readonly files: Files;
+  /** How it was verified, or why it was not. */
+  readonly verified: Verification | string;
+}
+
+/**
+ * @throws UserError (exit 2) if the run is not finished, or the format cannot express its model;
+ *   (exit 5) if the predictor does not reproduce the predictions of the run
+ */
+export async function exportPredictor(saved: SavedModel, format: PredictorFormat): Promise<Exported> {
+  refuseUnfinished(saved);
+  const { weights, step } = saved;
+  const { model, problem } = await opened(saved);
+  try {
+    const source = sourceOf(saved, model);
+    const files = format.files(source);
+    const verified = problem ?? (await verify(source, () => format.run(files, source)));
+    return { files, weights, step, verified };
+  } finally {
+    await model.pool.close();
+  }
+}
+
+function refuseUnfinished({ path }: SavedModel): void {
+  const { state } = Run.open(path);
+  if (state === 'completed' || state === 'failed') return;
+  throw usageError('export/unfinished', `this run is not finished: it is ${state}`, {
+    file: path,
+    expected: 'a run that was trained to its end; `resume` continues it',
+  });
+}
+
+/** With its data, if these can still be read. */
+async function opened(saved: SavedModel) {
+  const options = { backend: 'webasm', threads: undefined } as const;
+  try {
+    return { model: await openWithData(saved, options), problem: undefined };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const [{ message }] = error.diagnostics;
+    return { model: await openWithoutData(saved, options), problem: `its data cannot be read: ${message}` };
+  }
+}
+
+function sourceOf(saved: SavedModel, model: OpenedModel): Source {
+  const { run, data, scaling, experiment } = model;
+  const quantiles = lossOf(run.loss).quantiles?.map(({ level }) => level);
+  const task = taskOf(run.loss);
+  return {
+    ...{ saved, model, task, data, scaling },
+    // unlike predictions of separate texts, a predictor can carry states from one text to the next
+    spec: { ...run.spec, carriesState: experiment.training.carry_state },
+    outputScaling: scaling?.targets ? perQuantile(scaling.targets, quantiles?.length ?? 1) : undefined,
+    weights: weightsAlone(saved.tensors, saved.weights) as Weights,
+    facts: factsOf(saved, model, { task, quantiles }),
+  };
+}
+
+/** Outputs are the quantiles of the first target, then those of the second, and so on. */
+function perQuantile({ offset, scale }: Scaling, quantiles: number): Scaling {
+  const all = (list: readonly number[]) =>
+    list.flatMap(value => Array.from({ length: quantiles }, () => value));
+  return { offset: all(offset), scale: all(scale) };
+}
+
+function factsOf(
+  { manifest, step, weights }: SavedModel,
+  { data, columnNames }: OpenedModel,
+  { task, quantiles }: { readonly task: Task; readonly quantiles: readonly number[] | undefined },
+) {
+  const ofSteps = dataWidth(data) - staticWidth(data);
+  return {
+    task,
+    run: manifest?.run_id,
+    config_hash: manifest?.config_hash,
+    step,
+    weights,
+    columns: columnNames?.slice(0, ofSteps),
+    static_columns: staticWidth(data) > 0 ? columnNames?.slice(ofSteps) : undefined,
+    categories: data.preparation?.columns.map(({ categories }) => categories ?? null),
+    vocabulary: data.vocabulary?.symbols,
+    level: data.vocabulary?.level,
+    class_names: data.class_names,
+    target_names: data.target_names,
+    quantiles,
+  };
+}
