@@ -103,6 +103,24 @@ const CASES: readonly [what: string, files: readonly string[], flags: readonly s
       [],
       { pattern: '{label}_{speaker}_{take}', test_fraction: 0.2, test: undefined },
     ],
+    [
+      'a take whose number has a letter',
+      [
+        ...names([WORDS, ['01', '02', '03', '04', '05'], TAKES], (a, b, c) => `${a}_${b}_${c}.wav`),
+        'no_01_4b.wav',
+      ],
+      [],
+      { pattern: '{label}_{speaker}_{take}', target: 'label', ...ofSpeakers },
+    ],
+    [
+      'a recording beside the folders of splits',
+      [
+        ...names([['train', 'test'], WORDS, TAKES], (a, b, c) => `${a}/${b}/${c}${a}.wav`),
+        'noise/hum/loud.wav',
+      ],
+      [],
+      { path: 'data/train/*/*.wav', test_path: 'data/test/*/*.wav', target: 'label' },
+    ],
   ];
 
 for (const [what, files, flags, dataset] of CASES)
@@ -112,6 +130,51 @@ for (const [what, files, flags, dataset] of CASES)
     const own = Object.fromEntries(Object.keys(dataset).map(key => [key, made.dataset?.[key]]));
     t.same(own, dataset, made.stdout);
   });
+
+const ALIKE = names([WORDS, PEOPLE, TAKES], (a, b, c) => `${a}_${b}-${c}.wav`);
+const IN_FOLDERS = names([WORDS, IDS, TAKES], (a, b, c) => `${a}/${b}_nohash_${c}.wav`);
+const OF_ACTORS = names(
+  [['01', '02', '03', '04', '05'], WORDS, TAKES],
+  (a, b, c) => `${a}/${b}-${a}-${c}.wav`,
+);
+
+for (const [what, files, message] of [
+  [
+    'an underscore too few, so that all names are two parts',
+    [...ALIKE, 'yes_ben4.wav'],
+    'names unlike {label}_{speaker}-{take}: 1 of 61 (yes_ben4.wav)',
+  ],
+  [
+    'names in folders of labels',
+    [...IN_FOLDERS, 'no/x.wav', 'no/y_1.wav', 'yes/a b.wav', 'yes/z.wav'],
+    'names unlike {label}/{speaker}_nohash_{take}: 4 of 76 (no/x.wav, no/y_1.wav, yes/a b.wav, …)',
+  ],
+  [
+    'no folders',
+    [...names([WORDS, PEOPLE, TAKES], (a, b, c) => `${a}_${b}_${c}.wav`), 'noise.wav'],
+    'names unlike {label}_{speaker}_{take}: 1 of 61 (noise.wav)',
+  ],
+  [
+    'a recording in the folder of another speaker',
+    [...OF_ACTORS, '01/yes-02-9.wav'],
+    'recordings whose folder contradicts their name: 1 of 61 (01/yes-02-9.wav)',
+  ],
+] as const)
+  t.test(`init names recordings unlike the others: ${what}`, async t => {
+    const made = await from(files);
+    t.match(made, { code: 2, stdout: '' }, made.stdout);
+    t.equal(made.stderr.split('\n')[0], `data: ${message}`);
+  });
+
+t.test('init says that many names are unlike the others', async t => {
+  const other = WORDS.flatMap(word => TAKES.map(take => `${word}/x${take}.wav`));
+  const made = await from([...IN_FOLDERS.filter((_, i) => i % 4 > 1), ...other]);
+  t.match(made, { code: 0, dataset: { pattern: '{label}/{part2}' } });
+  t.match(
+    made.stdout,
+    /note +names unlike {label}\/{speaker}_nohash_{take}: 12 of 48 \(no\/x0\.wav, .*, …\)/,
+  );
+});
 
 t.test('init says what it cannot read', async t => {
   t.match(await from(['one.wav', 'two words.wav', 'a_b_c.wav']), {
