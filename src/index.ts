@@ -33,6 +33,7 @@ export {
   run,
 } from './library/train.js';
 export { type ValidateOptions, type Validation, validate } from './library/validate.js';
+export type { GenerateOptions } from './predict/generate.js';
 export { type LoadModelOptions, loadModel, type Model } from './predict/model.js';
 export type {
   ClassPrediction,
@@ -44,15 +45,8 @@ export type {
   SymbolsPrediction,
   ValuePrediction,
 } from './predict/predictions.js';
-export type {
-  GenerateOptions,
-  RejectionOptions,
-  Samples,
-  SequenceValues,
-  Session,
-  SessionOptions,
-  StepValues,
-} from './predict/session.js';
+export type { Session, SessionOptions } from './predict/session.js';
+export type { RejectionOptions, Samples, SequenceValues, StepValues } from './predict/steps.js';
 export type { Baseline } from './run/baseline.js';
 export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './run/evaluation.js';
 export type { EventName, LogEvent, RunStatus, Verdict } from './run/events.js';

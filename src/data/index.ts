@@ -29,21 +29,20 @@ import { text } from './text.js';
 import { withVocabulary } from './vocabulary.js';
 
 export * from './batches.js';
-export type { Elapsed, ValueReaders } from './core/columns.js';
 export * from './core/dataset.js';
-export { doubtsOf, JoinedDoubts, type ReadColumn } from './core/doubts.js';
+export { JoinedDoubts } from './core/doubts.js';
 export { UNKNOWN_TARGET } from './core/labels.js';
-export { type Feature, featuresOf, newSplit, StepPreparer } from './core/preparation.js';
+export { type Feature, featuresOf } from './core/preparation.js';
 export * from './core/record.js';
 export * from './core/recorded-files.js';
-export { inDataUnits, roundingInDataUnits } from './core/scaling.js';
+export { inDataUnits } from './core/scaling.js';
 export { hasRandomSplit } from './core/selection.js';
 export { eachChunk } from './core/store.js';
 export { MAX_RATE, rawSamples } from './formats/wav.js';
 export { type ByteSource, type InputSource, rawBytes, streamBytes } from './reading/byte-sources.js';
 export { digestOf } from './reading/files.js';
 export * from './summary.js';
-export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';
+export { decodeText, encodeText, UNKNOWN, UnknownSymbol } from './vocabulary.js';
 
 const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, audio, synthetic };
 // other formats of tables are described like CSV

@@ -3,7 +3,6 @@
  * A dataset kind first reads symbols as codes of their texts. The vocabulary is fitted on the
  * training split only, like scaling.
  */
-import { StringDecoder } from 'node:string_decoder';
 import type { Diagnostic } from '../util/errors.js';
 import type { Dataset, Split, SymbolTexts } from './core/dataset.js';
 import { configError } from './core/problems.js';
@@ -34,7 +33,10 @@ const CHARACTER = /./gsu;
  * if it has several lines, each line end is a word too.
  */
 export function symbolsOf(text: string | Buffer, level: TextLevel, hasLines = false): Iterable<string> {
-  if (level === 'byte') return Buffer.from(text).toString('latin1');
+  if (level === 'byte') {
+    if (typeof text !== 'string') return text.toString('latin1');
+    return Array.from(new TextEncoder().encode(text), byte => String.fromCharCode(byte));
+  }
   const decoded = text.toString();
   if (level === 'character') return decoded;
   return (decoded.match(hasLines ? WORD_OR_BREAK : WORD) ?? []).map(lineEnd);
@@ -136,13 +138,13 @@ export async function* decodeText(
   { level, symbols: texts }: Vocabulary,
   isContinued: boolean,
 ): AsyncGenerator<string> {
-  const bytes = new StringDecoder('utf8');
+  const bytes = new TextDecoder('utf-8', { ignoreBOM: true });
   let isLineStart = !isContinued;
   for await (const symbol of symbols) {
     const text = texts[symbol];
     if (level === 'character') yield text;
     else if (level === 'byte') {
-      const piece = bytes.write(Buffer.from(text, 'latin1'));
+      const piece = bytes.decode(Uint8Array.of(text.charCodeAt(0)), { stream: true });
       if (piece !== '') yield piece;
     } else {
       const isEnd = text === LINE_END;
@@ -150,7 +152,7 @@ export async function* decodeText(
       isLineStart = isEnd;
     }
   }
-  const rest = bytes.end();
+  const rest = bytes.decode();
   if (rest !== '') yield rest;
 }
 

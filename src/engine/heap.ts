@@ -2,7 +2,6 @@
  * The memory that kernels compute in: one WebAssembly memory that all threads of a run share, so
  * that parameters, batches, gradients and results are used in place.
  */
-import { readFileSync } from 'node:fs';
 
 /** A `WebAssembly.Memory` over a SharedArrayBuffer; threads pass it to each other. */
 export interface WasmMemory {
@@ -50,34 +49,13 @@ const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** The first line of the memory holds the address of the first free byte, in units of ALIGNMENT. */
 const NEXT = 0;
 
-/** Address space that V8 reserves for a memory and its threads: 13 GiB in Node 20, 9 in Node 24. */
-const ADDRESS_SPACE = 14e9;
-
-function newMemory(): WasmMemory {
-  // V8 would abort the process when a thread starts
-  if (addressSpaceLimit() < ADDRESS_SPACE) {
-    throw new RangeError('WebAssembly.Memory(): the address space of this process is limited');
-  }
-  return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
-}
-
-function addressSpaceLimit(): number {
-  try {
-    const [, limit] = /^Max address space +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
-
 /** Nothing is freed before the run ends. */
 export class Heap {
   private readonly known = new WeakSet<ArrayBufferLike>();
   private buffer: SharedArrayBuffer;
   private words: Int32Array;
 
-  /** Creates a memory unless `memory` is given; a thread passes that of the heap it joins. */
-  constructor(readonly memory: WasmMemory = newMemory()) {
+  constructor(readonly memory: WasmMemory) {
     this.buffer = memory.buffer;
     this.words = new Int32Array(this.buffer, 0, 1);
     this.known.add(this.buffer);

@@ -2,10 +2,11 @@ import type { GPU } from 'gpu.js';
 import type { Program } from '../math/graph/node.js';
 import { type Executable, gpuLibrary, installWebGpu, PipelineExecutable } from './backend.js';
 import type { Backend } from './backend-names.js';
-import { Heap } from './heap.js';
-import { type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
+import type { Heap } from './heap.js';
+import { compileStep, type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
+import { newHeap } from './shared-memory.js';
 import { machineTarget, type Target, type Width } from './simd-compile.js';
 
 /** The times of a program's kernels. */
@@ -52,7 +53,7 @@ export class Engine {
   static async start(
     backend: Backend,
     {
-      heap = new Heap(),
+      heap = newHeap(),
       width,
       profiled = false,
     }: { readonly heap?: Heap; readonly width?: Width | undefined; readonly profiled?: boolean } = {},
@@ -90,13 +91,17 @@ export class Engine {
 
   private linkChecked(plan: Plan): LinkedPlan {
     try {
-      return linkPlan(this.gpu, plan, this.runtime);
+      return this.linkFor(plan);
     } catch (error) {
       if (!(error instanceof WidthError)) throw error;
       this.refuted = error.kernel;
       this.compileFor(machineTarget(128));
-      return linkPlan(this.gpu, plan, this.runtime);
+      return this.linkFor(plan);
     }
+  }
+
+  private linkFor(plan: Plan): LinkedPlan {
+    return linkPlan(plan, step => compileStep(this.gpu, step, this.runtime));
   }
 
   /** The times since `resetProfile`, if the engine is `profiled`. */

@@ -14,6 +14,7 @@ import { createKernel, ExecutionError, tensorInput } from './backend.js';
 import { ALIGNMENT, MAX_PAGES, type WasmModule } from './heap.js';
 import type { KernelPair, LinkedRuntime } from './linked-executable.js';
 import { extentsOf, type Kernel, type Plan, parametersOf, placeArrays, type Step } from './plan.js';
+import type { MemoryLimits } from './simd-assembler.js';
 import {
   type CompileRequest,
   compileKernel,
@@ -25,7 +26,8 @@ import {
 import type { Parameter } from './simd-lower.js';
 import type { KernelArgument } from './source.js';
 
-export type LinkedPlan = ReturnType<typeof linkPlan>;
+/** A plan whose kernels are `C`: modules, or their code as data. */
+export type LinkedPlan<C extends Copies = KernelCode> = ReturnType<typeof linkPlan<C>>;
 
 /** A 256-bit kernel that failed its check. */
 export class WidthError extends Error {
@@ -40,9 +42,9 @@ export class WidthError extends Error {
  * Steps read and write slots: numbers, or addresses of arrays. First the inputs in their order,
  * then constants, then the arrays that steps write.
  *
- * @throws WidthError if a kernel fails the check of 256-bit code
+ * @param compile compiles the kernel of a step
  */
-export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
+export function linkPlan<C extends Copies>(plan: Plan, compile: (step: Step) => C) {
   const slots = new Map<Node, number>();
   for (const node of plan.inputs) slots.set(node, slots.size);
   const numbers: number[] = [];
@@ -60,7 +62,7 @@ export function linkPlan(gpu: GPU, plan: Plan, runtime: LinkedRuntime) {
     typeof operand === 'number' ? operand : (slots.get(operand) as number);
   const firstUse = new Map<Kernel, Step>();
   for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
-  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compileStep(gpu, step, runtime)]));
+  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(step)]));
   const order = [...codes.keys()];
   const steps = plan.steps.map(({ kernel, node }, i) => ({
     /** Index in `codes`. */
@@ -103,7 +105,7 @@ interface CodeUse {
  * arguments, such as the weights at each time step, use one copy: the first makes it. Copies for a
  * single step share a place.
  */
-function placeCopies(steps: readonly CodeUse[], codes: readonly KernelCode[]) {
+function placeCopies(steps: readonly CodeUse[], codes: readonly Copies[]) {
   const keys = steps.map(({ code, slots }) => [code, ...codes[code].packed.map(i => slots[i])].join());
   const bytesOf = ({ code }: CodeUse) => Math.ceil(codes[code].spareBytes / ALIGNMENT) * ALIGNMENT;
   const single = steps.filter((_, i) => keys.indexOf(keys[i]) === keys.lastIndexOf(keys[i]));
@@ -129,7 +131,11 @@ function placeCopies(steps: readonly CodeUse[], codes: readonly KernelCode[]) {
   return { spareBytes, steps: placed };
 }
 
-function compileStep(gpu: GPU, step: Step, runtime: LinkedRuntime): KernelCode {
+/**
+ * Compiles the kernel of a step for the engine's machine.
+ * @throws WidthError if it fails the check of 256-bit code
+ */
+export function compileStep(gpu: GPU, step: Step, runtime: LinkedRuntime): KernelCode {
   const { kernel } = step;
   const shortcut = createKernel(gpu, 'webasm', kernel);
   // gpu.js takes the sizes of arrays from a kernel's first call
@@ -152,12 +158,16 @@ function compileStep(gpu: GPU, step: Step, runtime: LinkedRuntime): KernelCode {
 
 const require = createRequire(import.meta.url);
 
-/** What one kernel runs: the function that `compileKernel` describes. */
-export interface KernelCode {
-  readonly module: WasmModule;
+/** What a kernel copies of its arguments. */
+export interface Copies {
   readonly spareBytes: number;
   /** The arguments that determine its copies. */
   readonly packed: readonly number[];
+}
+
+/** What one kernel runs: the function that `compileKernel` describes. */
+export interface KernelCode extends Copies {
+  readonly module: WasmModule;
 }
 
 /** The members of gpu.js's kernel class that we use, which its types omit. */
@@ -265,11 +275,12 @@ export function simdKernelClass(target: Target): KernelClass {
 
 /** The compiled code of `kernel`, for people, as its step `step` uses it. */
 export function kernelListing(kernel: Kernel, step: Step): string {
-  return compileKernel({
-    source: kernel.text.source,
-    parameters: parametersOf(kernel, step.operands),
-    extents: extentsOf(kernel),
-    target: machineTarget(),
-    memory: { initial: 1, maximum: 1, shared: true },
-  }).listing();
+  return compileAlone(kernel, step, machineTarget(), MEMORY).listing();
+}
+
+/** Compiles the kernel of `step` without gpu.js, which says only what the planner knows. */
+function compileAlone(kernel: Kernel, step: Step, target: Target, memory: MemoryLimits) {
+  const { source } = kernel.text;
+  const parameters = parametersOf(kernel, step.operands);
+  return compileKernel({ source, parameters, extents: extentsOf(kernel), target, memory });
 }

@@ -233,6 +233,8 @@ type Arrays = Readonly<Record<string, Float32Array>>;
 /** What runs programs over a heap: an engine, or a thread that is sent linked programs. */
 export interface ProgramCompiler {
   readonly heap: Heap;
+  /** Returns a program that is linked already; absent if all are compiled. */
+  linkedAs?(key: string): Executable | undefined;
   compile(program: Program): Executable;
 }
 
@@ -264,7 +266,7 @@ export class KernelMachine {
   }
 
   private executable({ key, make }: KeyedProgram): Executable {
-    const executable = this.known.get(key) ?? this.compiler.compile(make());
+    const executable = this.known.get(key) ?? this.compiler.linkedAs?.(key) ?? this.compiler.compile(make());
     this.known.set(key, executable);
     return executable;
   }

@@ -12,7 +12,7 @@ import {
 } from '../predict/open.js';
 import type { SequencePrediction } from '../predict/predictions.js';
 import type { WhichCheckpoint } from '../predict/predictor.js';
-import type { RejectionOptions, SequenceValues } from '../predict/session.js';
+import type { RejectionOptions, SequenceValues } from '../predict/steps.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';
 import * as args from '../util/arguments.js';

@@ -21,19 +21,12 @@ import {
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
 import * as args from '../util/arguments.js';
 import { UserError, usageError, usageErrors } from '../util/errors.js';
+import { type GenerateOptions, generateSymbols } from './generate.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
 import type { Prediction, PredictionForm, SequencePrediction } from './predictions.js';
 import { hasForecastTimes, Predictor, type WhichWeights } from './predictor.js';
-import {
-  type GenerateOptions,
-  generateSymbols,
-  givenSequence,
-  type RejectionOptions,
-  type SequenceValues,
-  type Session,
-  type SessionOptions,
-  StepModel,
-} from './session.js';
+import { type Session, type SessionOptions, StepModel } from './session.js';
+import { givenSequence, type RejectionOptions, type SequenceValues } from './steps.js';
 
 export interface LoadModelOptions extends WhichWeights {
   /** Where kernels run. Default: `auto`. */
@@ -220,7 +213,7 @@ export class Model {
     args.checkOptions<SessionOptions>('session', options, { rate: args.integer(1, MAX_RATE) });
     this.refuseIfClosed();
     this.refuseForecast();
-    this.stepModel ??= new StepModel(this.opened, this.form);
+    this.stepModel ??= new StepModel(this.opened);
     const { step, push, end, reset } = this.stepModel.session(options);
     return {
       step: values => this.whileOpen(() => step(values)),

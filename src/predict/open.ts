@@ -8,7 +8,6 @@ import { MAX_BEAM } from '../config/schema/experiment.js';
 import { pathsIn } from '../config/schema/schema.js';
 import {
   type DataRecord,
-  type DataScaling,
   type Dataset,
   digestOf,
   IGNORED,
@@ -23,11 +22,11 @@ import {
   type SequenceReader,
   type Split,
   type SplitName,
+  sampleReader,
   startOf,
   type TargetsToRead,
   UNKNOWN,
   UNKNOWN_TARGET,
-  type ValueReaders,
   valueReaders,
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
@@ -44,14 +43,9 @@ import { Run } from '../run/run.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { type BaselineScores, fitBaselines, naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
-import {
-  type Evaluation,
-  type EvaluationProgress,
-  Evaluator,
-  evaluationRows,
-  Readout,
-} from '../train/evaluator.js';
+import { type Evaluation, type EvaluationProgress, Evaluator, evaluationRows } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
+import { Readout } from '../train/readout.js';
 import {
   type BackendOptions,
   decodeSettings,
@@ -65,8 +59,10 @@ import { loadWeights, type WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
 import { counted } from '../util/words.js';
+import { predictionForm } from './predictions.js';
 import { Predictor, type WhichWeights } from './predictor.js';
-import type { RejectionOptions } from './session.js';
+import type { LoadedModel } from './sequence-predictor.js';
+import type { RejectionOptions } from './steps.js';
 
 export interface OpenModelOptions extends WhichWeights {
   /** `key.path=value`: the current location of the run's data, or how to decode. */
@@ -151,19 +147,11 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set:
 }
 
 /** A model with its weights and its knowledge of the data, until its pool is closed. */
-export interface OpenedModel {
+export interface OpenedModel extends LoadedModel {
   readonly experiment: Experiment;
   /** Absent if it was opened without the data of its run. */
   readonly dataset?: Dataset;
-  readonly run: ModelRun;
   readonly pool: ShardPool;
-  readonly data: DataRecord;
-  readonly scaling: DataScaling | undefined;
-  /** Of steps that a program passes. */
-  readonly readers: ValueReaders | undefined;
-  /** Name of each column of new sequences; absent if they have none. */
-  readonly columnNames?: readonly string[] | undefined;
-  readonly top: SavedModel['top'];
 }
 
 /** Opens the model and the data of its run. */
@@ -259,7 +247,12 @@ async function start(
   const { experiment } = loaded;
   const { dataset } = experiment;
   const { columnNames } = newSequences(dataset, of.data);
-  return { experiment, run, pool, ...of, readers: valueReaders(dataset, of.data), columnNames, top };
+  return {
+    ...{ experiment, run, pool, training: experiment.training, ...of, columnNames },
+    form: { ...predictionForm(run.spec, run.loss, of.data, dataset), ...(top !== undefined && { top }) },
+    readers: valueReaders(dataset, of.data),
+    samples: () => sampleReader(dataset, of.data),
+  };
 }
 
 /**

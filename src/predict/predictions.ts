@@ -7,7 +7,7 @@ import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { type Numbers, predictedClass } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { hasAttention, type ModelSpec, stepInData } from '../math/model/spec.js';
-import { probabilities, type Readout } from '../train/evaluator.js';
+import { probabilities, type Readout } from '../train/readout.js';
 import type { Computed } from '../train/shards.js';
 import type { Diagnostic } from '../util/errors.js';
 

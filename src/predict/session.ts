@@ -1,32 +1,18 @@
-/** Runs a model step by step; each prediction uses the steps so far. Also generates text. */
-import {
-  type DataRecord,
-  dataWidth,
-  type Elapsed,
-  encodeText,
-  type ReadSequence,
-  type SampleReader,
-  StepPreparer,
-  sampleReader,
-  symbolReader,
-  UnknownSymbol,
-  type Vocabulary,
-} from '../data/index.js';
+/** Runs a model step by step; each prediction uses the steps so far. */
+import type { SampleReader } from '../data/core/dataset.js';
+import { StepPreparer } from '../data/core/preparation.js';
 import { KernelMachine } from '../engine/linked-executable.js';
 import { lossOf } from '../math/losses/index.js';
 import { predictedClass } from '../math/metrics/metric.js';
 import { type DeclaredInput, declaredInputs, widthOf } from '../math/model/inputs.js';
 import { stepInData } from '../math/model/spec.js';
 import { carriedStates } from '../math/model/walk.js';
-import { probabilityOf, Readout } from '../train/evaluator.js';
+import { probabilityOf, Readout } from '../train/readout.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
-import { inWords } from '../util/arguments.js';
-import { type Diagnostic, damagedError, damagedErrors, UserError, usageError } from '../util/errors.js';
-import { RandomStream } from '../util/random.js';
-import { counted } from '../util/words.js';
-import type { OpenedModel } from './open.js';
+import { type UserError, usageError } from '../util/errors.js';
 import { type Prediction, type PredictionForm, predictionOf, symbolsPrediction } from './predictions.js';
-import { newTargets } from './predictor.js';
+import { type LoadedModel, newTargets } from './sequence-predictor.js';
+import { numbersOf, type Samples, StepReader, type StepValues } from './steps.js';
 
 /** A sequence whose steps are passed one by one. Sessions of one model are independent. */
 export interface Session<A extends Prediction = Prediction> {
@@ -50,9 +36,6 @@ export interface Session<A extends Prediction = Prediction> {
   /** Starts a new sequence; pending steps belong to the old one. */
   reset(): void;
 }
-
-/** Samples of one channel: integers of 16 bits, or numbers from -1 to 1. */
-export type Samples = Int16Array | Float32Array | Float64Array | readonly number[];
 
 export interface SessionOptions {
   /**
@@ -87,16 +70,15 @@ export class StepModel {
   private readonly features: readonly DeclaredInput[];
   /** Of samples, if the model reads recordings. */
   private readonly samples: SampleReader | undefined;
+  private readonly form: PredictionForm;
   private last: Promise<unknown> = Promise.resolve();
 
   /**
    * @internal Use `Model.session`.
    * @throws UserError (exit 2) if a layer is bidirectional, or the model has a decoder
    */
-  constructor(
-    private readonly model: OpenedModel,
-    private readonly form: PredictionForm,
-  ) {
+  constructor(private readonly model: LoadedModel) {
+    this.form = model.form;
     const { run, pool } = model;
     const { layers, decoder, steps } = run.spec;
     const expected = WHOLE;
@@ -104,7 +86,7 @@ export class StepModel {
       const message = 'a decoder reads the whole sequence first, so the model cannot run step by step';
       throw usageError('model/decoder', message, { expected });
     }
-    this.samples = sampleReader(model.experiment.dataset, model.data);
+    this.samples = model.samples();
     if (steps?.repeat || (steps && !this.samples)) throw otherSteps();
     if (layers.some(({ settings }) => settings.bidirectional)) {
       const message = 'a bidirectional model reads sequences from both ends, so it cannot run step by step';
@@ -250,294 +232,4 @@ export class StepModel {
 function otherSteps(): UserError {
   const message = 'the steps of the model are not those of the data, so it cannot run step by step';
   return usageError('model/steps', message, { expected: WHOLE });
-}
-
-export const GENERATED_LENGTH = 500;
-
-export interface GenerateOptions {
-  /** Number of symbols to draw, 0 or more. Default: 500. */
-  readonly length?: number | undefined;
-  /**
-   * Divisor of the outputs before the softmax: values below 1 make likely symbols more likely; 0
-   * takes the most likely symbol (the first of equal ones). Default: 1.
-   */
-  readonly temperature?: number | undefined;
-  /** Seed of the random draws. Default: 0. */
-  readonly seed?: number | undefined;
-}
-
-/**
- * Continues the symbols of `prompt`, which are not yielded. Without a prompt, the first symbol is
- * drawn uniformly.
- * @param session a new session of a model whose classes are its input symbols, 0 to `symbols` - 1
- * @param excluded symbol that is never drawn: the one for unknown symbols has no text
- * @throws UserError (exit 5) if the model does not have a symbol of the prompt
- */
-export async function* generateSymbols(
-  session: Session,
-  { symbols, excluded }: { readonly symbols: number; readonly excluded: number | undefined },
-  prompt: readonly number[],
-  { length = GENERATED_LENGTH, temperature = 1, seed = 0 }: GenerateOptions,
-): AsyncGenerator<number> {
-  const random = RandomStream.of(seed, 'predict/generate');
-  let logits: Float32Array | undefined;
-  for (const symbol of prompt) logits = await next(session, symbol);
-  for (let made = 0; made < length; made++) {
-    logits ??= new Float32Array(symbols);
-    if (excluded !== undefined) logits[excluded] = Number.NEGATIVE_INFINITY;
-    const symbol = drawClass(logits, temperature, random.uniform());
-    yield symbol;
-    if (made + 1 < length) logits = await next(session, symbol);
-  }
-}
-
-async function next(session: Session, symbol: number): Promise<Float32Array> {
-  const prediction = await session.step(symbol);
-  if (prediction.kind === 'class') return prediction.logits;
-  throw new Error('a language model predicts classes');
-}
-
-/**
- * Returns the first class k with P_0 + … + P_k > u, where P is the softmax of z / temperature.
- * @param logits z, `[C]`; with NaN, the result is meaningless
- * @param u uniform in [0, 1)
- */
-export function drawClass(logits: Float32Array, temperature: number, u: number): number {
-  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  if (temperature === 0) return Math.max(0, logits.indexOf(most));
-  const weights = Float64Array.from(logits, z => Math.exp((z - most) / temperature));
-  const target = u * weights.reduce((a, b) => a + b, 0);
-  let sum = 0;
-  const found = weights.findIndex(weight => {
-    sum += weight;
-    return sum > target;
-  });
-  // rounding can make the target equal to the sum of all
-  return found < 0 ? weights.findLastIndex(weight => weight > 0) : found;
-}
-
-/**
- * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
- * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text. A
- * text that is not in the vocabulary is refused, unless training had unknown symbols: then it is
- * read as one. NaN or null is a missing value, if `dataset.missing` of the run fills it. Static
- * features follow the others; only the first step needs them.
- */
-export type StepValues =
-  | readonly ColumnValue[]
-  | Float32Array
-  | Readonly<Record<string, ColumnValue>>
-  | number
-  | string;
-
-/**
- * Value of a feature column in a step: a number; for a column with `encode`, also a word, a truth
- * value or a date. Null if it is missing.
- */
-export type ColumnValue = number | string | boolean | Date | null;
-
-/**
- * A sequence to predict: its steps, optionally with an id and times. A text is split into symbols
- * like the training data.
- */
-export type SequenceValues =
-  | string
-  | readonly StepValues[]
-  | {
-      readonly steps: string | readonly StepValues[];
-      /** Returned with the prediction. */
-      readonly id?: string;
-      /** One per step; returned with the predictions. */
-      readonly times?: readonly string[];
-    };
-
-/** Handling of sequences that cannot be read. */
-export interface RejectionOptions {
-  /**
-   * Called for each sequence that cannot be read, with its problems and position in the input; the
-   * others are predicted. Absent: the first such sequence ends the predictions with an error. A
-   * model that carries states refuses it: others would start in the states of a skipped sequence.
-   */
-  readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
-}
-
-/** @internal */
-export function givenSequence(given: SequenceValues, index: number, model: OpenedModel): ReadSequence {
-  const place = `sequence ${index}`;
-  const isObject = typeof given === 'object' && given !== null && 'steps' in given;
-  const { steps: listed, id, times } = isObject ? given : { steps: given, id: undefined, times: undefined };
-  const named = id !== undefined && { id };
-  try {
-    const steps = stepsOf(listed, model, place);
-    if (times !== undefined && times.length !== steps.length) {
-      const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
-      throw unfit(`${place} has a different number of times and steps`, counts);
-    }
-    const width = dataWidth(model.data);
-    const values = new Float32Array(steps.length * width);
-    const reader = new StepReader(model);
-    steps.forEach((step, i) => {
-      values.set(reader.read(step, `${place}, step ${i}`), i * width);
-    });
-    const symbols = steps.every((step): step is string => typeof step === 'string') && { symbols: steps };
-    return { length: steps.length, values, ...named, ...(times && { times }), ...symbols };
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return { problems: error.diagnostics, ...named };
-  }
-}
-
-/** Callers in JavaScript may hand over anything. */
-function numbersOf(given: unknown): Float64Array {
-  if (given instanceof Int16Array) return Float64Array.from(given, sample => sample / 2 ** 15);
-  if (!Array.isArray(given) && !(given instanceof Float32Array) && !(given instanceof Float64Array)) {
-    const expected = 'an Int16Array, a Float32Array, a Float64Array or a list of numbers';
-    throw unfit('the samples do not fit', { expected, got: inWords(given) });
-  }
-  given.forEach((sample: unknown, i: number) => {
-    if (typeof sample === 'number' && Number.isFinite(Math.fround(sample))) return;
-    throw unfit(`sample ${i} is not a finite float32 number`, { got: inWords(sample) });
-  });
-  return Float64Array.from(given as ArrayLike<number>);
-}
-
-function stepsOf(given: unknown, { data }: OpenedModel, place: string): readonly StepValues[] {
-  const isText = typeof given === 'string';
-  if (!isText && !Array.isArray(given) && !ArrayBuffer.isView(given)) {
-    const expected = 'a list of steps, a text, or an object with `steps`';
-    throw unfit(`${place} is not a sequence`, { expected, got: inWords(given) });
-  }
-  const steps = isText
-    ? known(place, () => encodeText(given, textsOf(data, place)))
-    : (given as readonly StepValues[]);
-  if (steps.length === 0) throw unfit(`${place} has no steps`);
-  return steps;
-}
-
-/** Maximum number of features that a message lists. */
-const MAX_NAMED = 30;
-
-/** Reads the steps of one sequence at a time: the columns of the data, before their preparation. */
-class StepReader {
-  private readonly width: number;
-  private readonly elapsed: Elapsed | undefined;
-  /** Values of static columns in the sequence, by column. */
-  private readonly statics = new Map<number, unknown>();
-
-  constructor(private readonly model: OpenedModel) {
-    this.width = dataWidth(model.data);
-    this.elapsed = model.readers?.elapsed?.();
-  }
-
-  /** The next step is the first of a sequence. */
-  restart(): void {
-    this.elapsed?.restart();
-    this.statics.clear();
-  }
-
-  /** @param place names the step in messages */
-  read(given: StepValues, place: string): Float32Array {
-    const { data, readers } = this.model;
-    if (typeof given === 'string' && data.vocabulary)
-      return Float32Array.of(known(place, () => symbolReader(textsOf(data, place))(given)));
-    const values = this.checked(given, place);
-    const numbers: number[] = [];
-    for (let f = 0; f < values.length; f++) {
-      const { name = `feature ${f}`, reader, isStatic } = readers?.columns[f] ?? {};
-      const what = `${place}: ${name}`;
-      const value = isStatic ? this.staticValue(values[f], f, what) : values[f];
-      if (reader) {
-        const problem = reader.read(cellOf(value), number => numbers.push(number));
-        if (problem) throw unfit(`${what}: ${problem({}).message}`, { got: inWords(value) });
-      } else numbers.push(this.numberOf(value, numbers.length, what));
-    }
-    const exact = Float64Array.from(numbers);
-    this.elapsed?.step(exact, 0);
-    return Float32Array.from(exact);
-  }
-
-  /** The value of a static column: that of the first step which has one. */
-  private staticValue(given: unknown, column: number, place: string): unknown {
-    const known = this.statics.get(column);
-    if (!isMissing(known) && isMissing(given)) return known;
-    if (!isMissing(known) && cellOf(given) !== cellOf(known)) {
-      const expected = `${inWords(known)}, as before: a static feature has one value per sequence`;
-      throw unfit(`${place} changes`, { expected, got: inWords(given) });
-    }
-    this.statics.set(column, given);
-    return given;
-  }
-
-  /** The values of the columns in a step, or its symbol. */
-  private checked(given: StepValues, place: string): ArrayLike<unknown> {
-    const { data, readers } = this.model;
-    const { input } = data;
-    const names = readers?.columns.map(({ name }) => name);
-    const values = valuesOf(given, names, column => this.statics.has(column));
-    const isSymbol = input.kind === 'symbol';
-    const isFit = (value: unknown) =>
-      !isSymbol || (Number.isInteger(value) && Number(value) >= 0 && Number(value) < input.count);
-    const count = isSymbol ? 1 : (names?.length ?? this.width);
-    if (values && values.length === count && isFit(values[0])) return values;
-    const listed = names ? `, or an object with ${names.slice(0, MAX_NAMED).join(', ')}` : '';
-    const hasWords = readers?.columns.some(({ reader }) => reader !== undefined);
-    const counts = (number: number) => counted(number, hasWords ? 'value' : 'number');
-    throw unfit(`${place} does not fit the model`, {
-      expected: isSymbol ? `an integer from 0 to ${input.count - 1}` : counts(count) + listed,
-      got: values && !isSymbol ? counts(values.length) : inWords(given),
-    });
-  }
-
-  /** @param column of the data */
-  private numberOf(value: unknown, column: number, place: string): number {
-    // other values may not convert: a bigint throws
-    const number = typeof value === 'number' ? value : Number.NaN;
-    const mayLack = this.model.data.preparation?.columns[column].fill !== undefined;
-    if (Number.isFinite(Math.fround(number)) || (isMissing(value) && mayLack)) return number;
-    throw unfit(`${place} is not a finite float32 number`, { got: inWords(value) });
-  }
-}
-
-/** The values of a step; undefined if it has none, or not all by name but those that are known. */
-function valuesOf(
-  given: unknown,
-  names: readonly string[] | undefined,
-  isKnown: (column: number) => boolean,
-): ArrayLike<unknown> | undefined {
-  if (typeof given === 'number') return [given];
-  if (Array.isArray(given) || ArrayBuffer.isView(given)) return given as unknown as ArrayLike<unknown>;
-  if (typeof given !== 'object' || given === null) return undefined;
-  const values: Readonly<Record<string, unknown>> = { ...given };
-  const hasAll = names?.every((name, column) => name in values || isKnown(column));
-  return hasAll ? names?.map(name => values[name]) : undefined;
-}
-
-/** A value as a cell of a table would have it. */
-function cellOf(value: unknown): string {
-  if (isMissing(value)) return '';
-  return value instanceof Date ? value.toISOString() : String(value).trim();
-}
-
-function isMissing(value: unknown): boolean {
-  return value === null || value === undefined || Number.isNaN(value);
-}
-
-function textsOf({ vocabulary }: DataRecord, place: string): Vocabulary {
-  if (vocabulary) return vocabulary;
-  throw unfit(`${place} is a text`, { expected: 'numbers: this model has no vocabulary' });
-}
-
-/** Returns the result of `read`, which refuses unknown symbols. */
-function known<T>(place: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof UnknownSymbol)) throw error;
-    const { problem } = error;
-    throw damagedErrors([{ ...problem, message: `${place}: ${problem.message}` }]);
-  }
-}
-
-function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): UserError {
-  return damagedError('data/given-values', message, { ...more });
 }

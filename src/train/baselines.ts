@@ -42,8 +42,9 @@ import {
 import { predictedClass } from '../math/metrics/metric.js';
 import { numbersPerStep } from '../math/model/spec.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
-import { inputDigests, Readout } from './evaluator.js';
+import { inputDigests } from './evaluator.js';
 import { ContextCounts, Trigrams } from './ngram.js';
+import { Readout } from './readout.js';
 import type { ModelRun } from './shards.js';
 
 type Classes = Extract<Targets, { kind: 'class' }>;

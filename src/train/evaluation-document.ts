@@ -29,15 +29,10 @@ import {
   type WorstValue,
 } from '../run/evaluation.js';
 import { shortestDecimal } from '../util/numbers.js';
-import {
-  type Evaluation,
-  type PredictedSequence,
-  type Prediction,
-  probabilityOf,
-  Readout,
-} from './evaluator.js';
+import type { Evaluation, PredictedSequence, Prediction } from './evaluator.js';
 import { forecastCollector } from './forecast-document.js';
 import type { Position } from './loop.js';
+import { probabilityOf, Readout } from './readout.js';
 import { MAX_WEIGHTS, type ModelRun } from './shards.js';
 import { Worst } from './worst.js';
 

@@ -6,7 +6,8 @@ import type { Numbers } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { ForecastEvaluation } from '../run/evaluation.js';
 import { shortestDecimal } from '../util/numbers.js';
-import { type PredictedSequence, type Prediction, Readout } from './evaluator.js';
+import type { PredictedSequence, Prediction } from './evaluator.js';
+import { Readout } from './readout.js';
 import type { ModelRun } from './shards.js';
 import { Worst } from './worst.js';
 

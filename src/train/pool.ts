@@ -12,6 +12,7 @@ import {
   allocateShards,
   decoderSettings,
   type ModelRun,
+  type ShardComputers,
   type ShardGroup,
   type ShardJob,
   type ShardMemory,
@@ -41,7 +42,7 @@ export interface PoolOptions {
 }
 
 /** The parameters of a model, and what computes its shards with them. */
-export class ShardPool {
+export class ShardPool implements ShardComputers {
   readonly layout: ParameterLayout;
   /** Flat, padded to whole rows. */
   readonly parameters: Float32Array;

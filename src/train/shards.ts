@@ -23,7 +23,6 @@ import { hasAttention, type ModelSpec, stepsRead } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
 import { BatchWriter } from './batch.js';
-import type { ShardPool } from './pool.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 
 export interface ModelRun {
@@ -192,6 +191,13 @@ export interface ShardGroup {
   compute(slot: number): Promise<void>;
 }
 
+/** The parameters of a model, and what computes shards with them. */
+export interface ShardComputers {
+  /** Flat, padded to whole rows. */
+  readonly parameters: Float32Array;
+  group(job: ShardJob, shards: number): ShardGroup;
+}
+
 /** Minimum rows per shard: fewer would not fill the tiles of the kernels. */
 const MIN_ROWS = 16;
 /** Maximum shards: more help on no machine tested, and each costs one gradient buffer. */
@@ -260,7 +266,7 @@ export class ShardedBatches {
 
   /** Reads the current parameters of `pool` at each batch. */
   constructor(
-    pool: ShardPool,
+    pool: ShardComputers,
     readonly model: ModelRun,
     batchSize: number,
     withGradient = false,

@@ -11,8 +11,9 @@ import { carriedStates } from '../math/model/walk.js';
 import type { Optimizer } from '../math/optimizers/optimizer.js';
 import { gradientSumProgram, paddedSize, TOTAL, updateProgram } from '../math/optimizers/program.js';
 import type { Tensor } from '../run/safetensors.js';
-import { Evaluator, Readout } from './evaluator.js';
+import { Evaluator } from './evaluator.js';
 import { ShardPool } from './pool.js';
+import { Readout } from './readout.js';
 import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatch } from './shards.js';
 
 export interface TrainerOptions extends ModelRun {

@@ -2,9 +2,9 @@
  * The only source of randomness: xoroshiro128+ streams split from a seed. Every consumer requests
  * its own stream by name, so that a new draw in one place never shifts the draws of another.
  */
-import { createHash } from 'node:crypto';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
+import { sha256 } from './sha256.js';
 
 /** A generator's complete state: four 32-bit integers. */
 export type RandomState = readonly number[];
@@ -13,8 +13,7 @@ export class RandomStream {
   private constructor(private readonly generator: JumpableRandomGenerator) {}
 
   static of(seed: number, name: string): RandomStream {
-    const digest = createHash('sha256').update(`${seed}/${name}`).digest();
-    return RandomStream.restore([0, 4, 8, 12].map(at => digest.readInt32LE(at)));
+    return RandomStream.restore(Array.from(sha256(`${seed}/${name}`).subarray(0, 4), littleEndian));
   }
 
   static restore(state: RandomState): RandomStream {
@@ -63,7 +62,7 @@ export class CounterRandom {
   private readonly seed: number;
 
   constructor(seed: number, name: string) {
-    this.seed = createHash('sha256').update(`${seed}/${name}`).digest().readInt32LE(0);
+    this.seed = littleEndian(sha256(`${seed}/${name}`)[0]);
   }
 
   /** A key for {@link uniform}, which depends on each of `counters` and on their order. */
@@ -75,6 +74,11 @@ export class CounterRandom {
 /** Uniform in [0, 1) with 32 random bits. */
 export function uniform(key: number, counter: number): number {
   return (mix(key ^ mix(counter + GOLDEN)) >>> 0) / 0x100000000;
+}
+
+/** `word` with its bytes in reverse. */
+function littleEndian(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
 /** 2^32 over the golden ratio: neighbouring counters differ in many bits. */

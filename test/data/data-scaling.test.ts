@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import { type Dataset, type DatasetConfig, type Split, summarize } from '../../src/data/index.js';
-import { Readout } from '../../src/train/evaluator.js';
+import { Readout } from '../../src/train/readout.js';
 import { openData } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';

@@ -4,6 +4,7 @@ import t from 'tap';
 import { Heap, MAX_PAGES } from '../../src/engine/heap.js';
 import { Engine } from '../../src/engine/index.js';
 import { LinkedExecutable, LinkedRuntime } from '../../src/engine/linked-executable.js';
+import { newHeap } from '../../src/engine/shared-memory.js';
 import { Graph } from '../../src/math/graph/node.js';
 import { contract } from '../../src/math/ops/contract.js';
 import { add, multiply } from '../../src/math/ops/elementwise.js';
@@ -120,7 +121,7 @@ t.test('a plan is compiled once and runs on the heap of any thread', async t => 
 });
 
 t.test('a heap grows, and its arrays do not overlap', t => {
-  const heap = new Heap();
+  const heap = newHeap();
   const joined = new Heap(heap.memory);
   const arrays = Array.from({ length: 300 }, (_, i) => (i % 2 ? heap : joined).allocate(1000 + i));
   arrays.forEach((array, i) => void array.fill(i));

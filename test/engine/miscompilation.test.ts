@@ -5,11 +5,11 @@
  * used, and what V8 makes of a kernel is compared before it runs.
  */
 import t from 'tap';
-import { Heap } from '../../src/engine/heap.js';
 import { Engine } from '../../src/engine/index.js';
 import { kernelListing } from '../../src/engine/link.js';
 import { LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
+import { newHeap } from '../../src/engine/shared-memory.js';
 import { FunctionAssembler } from '../../src/engine/simd-assembler.js';
 import { compileKernel, makeModule, measuredWidth, type Width } from '../../src/engine/simd-compile.js';
 import { Graph, type Program } from '../../src/math/graph/node.js';
@@ -102,7 +102,7 @@ t.test('results are right even if sums share a start constant', async t => {
 });
 
 t.test('two modules agree only if all their results agree', async t => {
-  const runtime = new LinkedRuntime(new Heap());
+  const runtime = new LinkedRuntime(newHeap());
   const graph = new Graph();
   const x = graph.input('x', [3, 9]);
   const node = graph.apply({ ...sumOp, shape: () => [3, 9] }, [x], { start: 0, rows: 3, columns: 9 });

@@ -7,7 +7,7 @@ import {
   type SymbolsPrediction,
   UserError,
 } from '../../src/index.js';
-import { drawClass } from '../../src/predict/session.js';
+import { drawClass } from '../../src/predict/generate.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { config, crossEntropy } from '../support/prediction-cases.js';

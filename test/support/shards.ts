@@ -1,6 +1,6 @@
 /** Batches of a golden in the memory of one shard, as in training. */
 import type { Backend } from '../../src/engine/backend-names.js';
-import { Heap } from '../../src/engine/heap.js';
+import { newHeap } from '../../src/engine/shared-memory.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { paddedSize } from '../../src/math/optimizers/program.js';
 import { BatchWriter } from '../../src/train/batch.js';
@@ -17,7 +17,7 @@ export function goldenShard(
   { spec, loss, batch, steps, targetLength, split }: Golden,
   backend: Backend,
   withGradient: boolean,
-  heap = new Heap(),
+  heap = newHeap(),
 ): GoldenShard {
   const job: ShardJob = {
     backend,

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { Split } from '../../src/data/core/dataset.js';
 import type { BatchOrder } from '../../src/data/index.js';
-import { Heap } from '../../src/engine/heap.js';
+import { newHeap } from '../../src/engine/shared-memory.js';
 import type { ParameterLayout } from '../../src/math/model/parameters.js';
 import type { ModelSpec } from '../../src/math/model/spec.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
@@ -103,7 +103,7 @@ for (const [batchSize, size] of [
       shape,
       withGradient: true,
     } as const;
-    const [[{ batch }]] = allocateShards(job, { shards: 1, slots: 1 }, new Heap());
+    const [[{ batch }]] = allocateShards(job, { shards: 1, slots: 1 }, newHeap());
     new BatchWriter(spec, job.loss, shape).write(data, some, [batch]);
     const rows = Array.from(some, (_, row) => row);
     const reference = referenceOf(spec, job.loss, readRows({ ...job, shards: [batch] }, rows));
@@ -155,7 +155,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
   const write = (rows: number, step: number) => {
     const job = { backend: 'webasm', spec, loss: { kind: 'cross_entropy' }, withGradient: true } as const;
     const own = { ...shape, batch: rows };
-    const [slot] = allocateShards({ ...job, shape: own }, { shards: batchSize / rows, slots: 1 }, new Heap());
+    const [slot] = allocateShards({ ...job, shape: own }, { shards: batchSize / rows, slots: 1 }, newHeap());
     const batches = slot.map(({ batch }) => batch);
     new BatchWriter(spec, job.loss, own, 7).write(train, Uint32Array.from(all), batches, step);
     const name = 'dropout.1.0';

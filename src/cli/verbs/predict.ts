@@ -1,5 +1,6 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { JoinedDoubts, MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
+import { GENERATED_LENGTH } from '../../predict/generate.js';
 import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
 import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
@@ -10,7 +11,6 @@ import {
   textOfSymbols,
   type ValuePrediction,
 } from '../../predict/predictions.js';
-import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName, spellNonFinite } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
