@@ -4,6 +4,7 @@ import { type Diagnostic, usageError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment } from './audio/augment.js';
 import { FeatureForm, featureSettings } from './audio/features.js';
+import { checkGroup, type NewRecording, scaledInputs, scaledSplits } from './audio/group-scaling.js';
 import { addFrames, type Extraction, KeptSamples, samplesOf } from './audio/recording.js';
 import {
   fileRecordings,
@@ -29,14 +30,14 @@ import {
 } from './core/dataset.js';
 import { classReader, LabelCodes, targetSymbolReader, UnknownClass } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
-import type { DataRecord } from './core/record.js';
+import type { DataRecord, DataScaling } from './core/record.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList } from './core/store.js';
 import { badNumber, cellNumber, type NamedColumn } from './csv-columns.js';
 import { isWav, MAGIC_BYTES, RECORDING_NAME, WavFile } from './formats/wav.js';
-import { allBytes, beginning, inTurn, oneChunk } from './reading/byte-sources.js';
+import { allBytes, beginning, type InputSource, inTurn, oneChunk } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
 import { memoryBytes } from './reading/ranged-file.js';
 import { symbolsOf } from './vocabulary.js';
@@ -100,10 +101,10 @@ const settings = key.section(
       resume: { never: 'its weights were trained on this channel' },
     }),
     normalize: keys.normalize,
-    normalize_per: key.choice(['recording'], {
+    normalize_per: keys.column({
       description:
-        'Scales the features of each recording over its own frames as `normalize` says, so that its microphone matters less; of a short word, also what is said.',
-      examples: ['recording'],
+        'Scales the features as `normalize` says over all recordings with the same value of this column, such as those of a speaker, so that voices and microphones matter less. `recording`: over the frames of each recording; of a short word, this also removes some of what is said.',
+      examples: ['speaker', 'recording'],
       aliases: ['cmvn', 'normalization_scope'],
       resume: { never: 'its weights were trained on data with this scaling' },
     }),
@@ -149,8 +150,10 @@ export const audio: DatasetKind<AudioConfig, typeof settings> = {
   }),
   newSequences,
   sampleReader(config, data) {
-    if (config.normalize_per === undefined) return recordedForm(config, data);
-    const message = 'recordings are scaled over all of their frames, so the model cannot run step by step';
+    const { normalize_per: per } = config;
+    if (per === undefined) return recordedForm(config, data);
+    const over = per === PER_RECORDING ? 'their frames' : `the recordings of their ${per}`;
+    const message = `recordings are scaled over all of ${over}, so the model cannot run step by step`;
     throw usageError('model/normalize-per', message, { expected: '`predict` with whole recordings' });
   },
   leaks: () => [],
@@ -158,6 +161,9 @@ export const audio: DatasetKind<AudioConfig, typeof settings> = {
   dividesItself: false,
   fileNames: RECORDING_NAME,
 };
+
+/** `normalize_per` that is no column. */
+const PER_RECORDING = 'recording';
 
 /** Shared by all recordings: the rate, with the file that decided it, and the features. */
 interface Common {
@@ -172,7 +178,7 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
   checkColumns(config);
   if (config.augment) checkAugment(config.augment, config.features);
   const common: Common = { counts: new Map(), ...(config.rate !== undefined && { rate: config.rate }) };
-  const dataset = await openTables(config, context, {
+  const whole = await openTables(config, context, {
     read: path => readRecordings(path, config, common, path === config.path),
     get inputSize() {
       return common.form?.size ?? 1;
@@ -183,6 +189,9 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
     longest: steps => `one recording has ${steps} frames`,
     idIsPlace: false,
   });
+  const column = groupColumn(config)?.name;
+  const method = methodOf(config);
+  const dataset = column && method ? scaledSplits(whole, column, method) : whole;
   return {
     ...dataset,
     columnNames: { features: i => `feature ${i}`, targets: () => config.target },
@@ -198,7 +207,18 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
 
 /** The columns that training reads, besides those that find the recordings. */
 function columnsOf(config: AudioConfig): NamedColumn[] {
-  return [targetColumn(config), ...splitColumns(config)];
+  return [targetColumn(config), groupColumn(config) ?? [], splitColumns(config)].flat();
+}
+
+/** The column of `normalize_per`; undefined without one. */
+function groupColumn({ normalize_per: name }: AudioConfig): NamedColumn | undefined {
+  return name === undefined || name === PER_RECORDING
+    ? undefined
+    : { name, keyPath: ['dataset', 'normalize_per'] };
+}
+
+function methodOf({ normalize }: AudioConfig): DataScaling['method'] | undefined {
+  return normalize === 'none' ? undefined : normalize;
 }
 
 function targetColumn({ target }: AudioConfig): NamedColumn {
@@ -283,6 +303,8 @@ async function readRecordings(
   const changes = isTraining ? config.augment : undefined;
   const samples = changes && changesSamples(changes) ? new KeptSamples() : undefined;
   const labelled = recordings.filter(one => one.valueOf(config.target) !== '');
+  const group = groupColumn(config);
+  if (group) for (const recording of labelled) checkGroup(recording, group.name, problems);
   const read = new Set<string>();
   const folder = folderOf(path);
   let latest: SourceFile | undefined;
@@ -352,12 +374,9 @@ function formFor(
 }
 
 /** How recordings become features. */
-function extractionOf(
-  { channel = 'mix', normalize, normalize_per }: AudioConfig,
-  form: FeatureForm,
-): Extraction {
-  const scaling = normalize_per && normalize !== 'none' ? normalize : undefined;
-  return { form, channel, scaling };
+function extractionOf(config: AudioConfig, form: FeatureForm): Extraction {
+  const { channel = 'mix', normalize_per } = config;
+  return { form, channel, scaling: normalize_per === PER_RECORDING ? methodOf(config) : undefined };
 }
 
 /** The features that the recordings of a run have. */
@@ -373,8 +392,9 @@ function newSequences(
 ): SequenceReader {
   const form = recordedForm(config, data);
   const extraction = extractionOf(config, form);
-  const table = tableOf(config, 'predict', targets ? [targetColumn(config)] : []);
-  const pattern = targets && patternOf(config);
+  const group = groupColumn(config);
+  const table = tableOf(config, 'predict', [targets ? targetColumn(config) : [], group ?? []].flat());
+  const pattern = targets || group ? patternOf(config) : undefined;
   const targetOf = targets && targetReader(config, data.class_names ?? [], targets);
   // once is enough
   let isConverting = false;
@@ -389,6 +409,7 @@ function newSequences(
       return addFrames(samplesOf(wav, recording, extraction), extraction, out);
     });
     const own = targetOf?.(recording, problems, warning => warnings.push(warning));
+    if (group && problems.all.length === 0) checkGroup(recording, group.name, problems);
     if (length === undefined || problems.all.length > 0) return { problems: problems.all, id };
     const values = out.toArray();
     return {
@@ -397,29 +418,35 @@ function newSequences(
       ...(warnings.length > 0 && { warnings }),
     };
   };
+  async function* recordingsOf(sources: readonly InputSource[]): AsyncGenerator<NewRecording> {
+    const names = shortNames(sources.map(({ name }) => name));
+    for await (const given of inTurn(sources)) {
+      const { start, source } = await beginning(given, MAGIC_BYTES);
+      const problems = new Problems();
+      if (table === undefined || isWav(start)) {
+        const { name } = source;
+        const [named] = fileRecordings([name], pattern, problems);
+        const whole = { file: name, place: { file: name }, valueOf: () => undefined };
+        const recording = { ...(named ?? whole), id: names.get(name) ?? name };
+        yield { recording, sequence: read(recording, await allBytes(source), problems) };
+        continue;
+      }
+      const recordings = await tabledRecordings(source, table, problems);
+      problems.throwIfAny();
+      for (const recording of recordings) {
+        const { bytes } = await readContent(recording.file);
+        yield { recording, sequence: read(recording, bytes, new Problems()) };
+      }
+    }
+  }
   return {
     hasIds: true,
     hasTimes: false,
     async *read(sources) {
-      const names = shortNames(sources.map(({ name }) => name));
-      for await (const given of inTurn(sources)) {
-        const { start, source } = await beginning(given, MAGIC_BYTES);
-        const problems = new Problems();
-        if (table === undefined || isWav(start)) {
-          const { name } = source;
-          const [named] = fileRecordings([name], pattern, problems);
-          const whole = { file: name, place: { file: name }, valueOf: () => undefined };
-          const recording = { ...(named ?? whole), id: names.get(name) ?? name };
-          yield [read(recording, await allBytes(source), problems)];
-          continue;
-        }
-        const recordings = await tabledRecordings(source, table, problems);
-        problems.throwIfAny();
-        for (const recording of recordings) {
-          const { bytes } = await readContent(recording.file);
-          yield [read(recording, bytes, new Problems())];
-        }
-      }
+      const recordings = recordingsOf(sources);
+      const method = methodOf(config);
+      if (group && method) yield await scaledInputs(recordings, group.name, form.size, method);
+      else for await (const { sequence } of recordings) yield [sequence];
     },
   };
 }

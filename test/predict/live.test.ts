@@ -202,8 +202,14 @@ t.test('what is refused', async t => {
     t.throws(() => model.session({ rate }), { message: /`rate` must be a whole number from 1 to 1048576/ });
   const both = await opened(await trainDigits({ bidirectional: true }));
   t.throws(() => both.session({ rate: 8000 }), { message: /from both ends/ });
-  const scaled = await opened(await trainDigits({}, { normalize_per: 'recording' }));
-  t.throws(() => scaled.session(), { message: /scaled over all of their frames/ });
+  for (const [normalize_per, over] of [
+    ['recording', 'their frames'],
+    ['speaker', 'the recordings of their speaker'],
+  ]) {
+    const scaled = await opened(await trainDigits({}, { normalize_per }));
+    const message = `recordings are scaled over all of ${over}, so the model cannot run step by step`;
+    t.throws(() => scaled.session(), { message });
+  }
 
   const path = work.file('steps.csv', 'g,x,y\n1,0,a\n2,1,b\n3,0,a\n4,1,b\n');
   const table = {

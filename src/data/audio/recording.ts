@@ -1,7 +1,7 @@
 /** Features of a whole recording, or of a part of it. */
 import type { DataScaling } from '../core/record.js';
-import { columnScaling, scaleStep, scalingOf } from '../core/scaling.js';
-import { columnsOf, type Rows } from '../core/statistics.js';
+import { scaleStep, scalingOver } from '../core/scaling.js';
+import { joinedRows, rowsOf } from '../core/statistics.js';
 import { FloatList } from '../core/store.js';
 import type { WavFile } from '../formats/wav.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
@@ -49,17 +49,19 @@ export function addFrames(
   const stream = form.listen(row => out.append(row));
   for (const piece of samples) stream.push(piece);
   stream.end();
-  if (scaling) scaleByItself(out.subarray(from, out.size), form.size, scaling);
+  if (scaling) scaleTogether([out.subarray(from, out.size)], form.size, scaling);
   return (out.size - from) / form.size;
 }
 
-/** Scales each feature of a recording as `scaling.ts` does, over its own frames. */
-function scaleByItself(values: Float32Array, size: number, method: DataScaling['method']): void {
-  const frames: Rows = visit => {
-    for (let at = 0; at < values.length; at += size) visit(values, at);
-  };
-  const scaling = scalingOf(columnsOf(size, frames, String).map(column => columnScaling(method, column)));
-  frames((_, at) => scaleStep(values, at, scaling));
+/** Scales each feature of some recordings over all of their frames, as `scaling.ts` does. */
+export function scaleTogether(
+  recordings: readonly Float32Array[],
+  size: number,
+  method: DataScaling['method'],
+): void {
+  const parts = recordings.map(values => rowsOf(values, size));
+  const scaling = scalingOver(method, size, joinedRows(parts));
+  for (const [i, rows] of parts.entries()) rows((_, at) => scaleStep(recordings[i], at, scaling));
 }
 
 /** Samples of recordings, one after another. */

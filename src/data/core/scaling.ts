@@ -11,7 +11,7 @@ import { roundingOf } from '../../util/numbers.js';
 import type { Column, Dataset, DatasetContext, Split, Targets } from './dataset.js';
 import { configError } from './problems.js';
 import type { DataScaling, Scaling } from './record.js';
-import { isConstant, trainingColumns } from './statistics.js';
+import { columnsOf, isConstant, type Rows, trainingColumns } from './statistics.js';
 import { mappedLoad, mapSplits } from './store.js';
 
 export function columnScaling(
@@ -26,6 +26,11 @@ export function columnScaling(
 /** Joins the scalings of columns. */
 export function scalingOf(columns: readonly (readonly [offset: number, scale: number])[]): Scaling {
   return { offset: columns.map(([offset]) => offset), scale: columns.map(([, scale]) => scale) };
+}
+
+/** The scaling of rows of numbers. */
+export function scalingOver(method: DataScaling['method'], width: number, rows: Rows): Scaling {
+  return scalingOf(columnsOf(width, rows, String).map(column => columnScaling(method, column)));
 }
 
 function fitted(
@@ -81,14 +86,24 @@ export function scaledSplit(
   return {
     ...split,
     ...(targets !== null && { targets: scaledTargets(split.targets, targets) }),
-    ...(features !== null && { read: scaledRead(split, features, steps) }),
+    ...(features !== null && { read: scaledRead(split, () => features, steps) }),
     ...mappedLoad(split, loaded => scaledSplit(loaded, { features, targets }, steps)),
   };
 }
 
-function scaledRead({ read, lengths }: Split, scaling: Scaling, steps: number): Split['read'] {
+/**
+ * Returns `read` of a split with scaled features.
+ * @param scalingOf that of each sequence
+ * @param steps T
+ */
+export function scaledRead(
+  { read, lengths }: Split,
+  scalingOf: (index: number) => Scaling,
+  steps: number,
+): Split['read'] {
   return (index, out, start, stepStride, draw) => {
     read(index, out, start, stepStride, draw);
+    const scaling = scalingOf(index);
     const length = lengths?.[index] ?? steps;
     for (let step = 0; step < length; step++) scaleStep(out, start + step * stepStride, scaling);
   };

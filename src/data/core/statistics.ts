@@ -50,6 +50,19 @@ export function stepsOf(
   };
 }
 
+/** The rows of one sequence, `[length, width]`. */
+export function rowsOf(values: Float32Array, width: number): Rows {
+  return visit => {
+    for (let at = 0; at < values.length; at += width) visit(values, at);
+  };
+}
+
+export function joinedRows(parts: readonly Rows[]): Rows {
+  return visit => {
+    for (const rows of parts) rows(visit);
+  };
+}
+
 /**
  * Statistics of the training split's features (without padding) and value targets. A list is empty
  * if these are symbols, classes or labels.
