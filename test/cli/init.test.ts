@@ -1095,57 +1095,6 @@ t.test('a table of labels leads to the recordings that it names', async t => {
   }
 });
 
-/** Names that only several columns tell apart, as text in random order. */
-const SPLIT_NAMES = [
-  {
-    title: 'patients of clinics',
-    // P0 to P9 of each clinic, 4 visits each: few have the date of another
-    csv: table('date,sex,age,patient,clinic,pressure,status', 240, i => {
-      const at = (i * 77) % 240;
-      const [clinic, patient, visit] = [at % 3, Math.floor(at / 3) % 20, Math.floor(at / 60)];
-      const date = new Date(Date.UTC(2024, 0, 1 + 90 * visit + ((patient * (7 + clinic)) % 60)));
-      const fact = `${(patient + clinic) % 2 ? 'm' : 'f'},${30 + ((patient * (clinic + 3)) % 41)}`;
-      const status = at % 5 > 1 ? 'low' : 'high';
-      return `${date.toISOString().slice(0, 10)},${fact},P${patient},clinic ${clinic},${at % 37}.5,${status}`;
-    }),
-    says: 'date starts again in each patient and clinic',
-    joins: ['patient', 'clinic'],
-  },
-  {
-    title: 'times that many rows have',
-    csv: table('subject,hand,time,force', 240, i => {
-      return `s${Math.floor(i / 20)},${Math.floor(i / 10) % 2 ? 'left' : 'right'},${i % 10},${(i * i) % 13}.5`;
-    }),
-    says: 'time starts again in each subject and hand',
-    joins: ['subject', 'hand'],
-  },
-  {
-    title: 'machines of plants, under names that tell no group',
-    csv: table('plant,machine,second,vib,fault', 300, i => {
-      const [unit, second] = [Math.floor(i / 20), i % 20];
-      return `${'ABC'[unit % 3]},M${Math.floor(unit / 3)},${second},${(i * i) % 13}.5,${unit % 4 > 1 ? 'bad' : 'good'}`;
-    }),
-    says: 'second starts again in each plant and machine',
-    joins: ['plant', 'machine'],
-  },
-] as const;
-
-for (const { title, csv, says, joins } of SPLIT_NAMES)
-  t.test(`a group of several columns is no guess: ${title}`, async t => {
-    const cwd = dirname(work.file('data.csv', csv));
-    const init = (...options: string[]) => cellrun(cwd, 'init', '--from', 'data.csv', ...options);
-    const refused = await init();
-    const [group, other] = joins;
-    t.match(refused, { code: 2, stdout: '' });
-    t.ok(refused.stderr.startsWith(`data.csv: cannot write a config for this table: ${says}, so`));
-    const joined = `rows["${group}"] = rows["${group}"].astype(str) + "-" + rows["${other}"].astype(str)`;
-    t.ok(refused.stderr.includes(`\n    ${joined}\n`), refused.stderr);
-    t.match(refused.stderr, `init --from data-joined.csv --group ${group}\n`);
-    t.notOk(existsSync(join(cwd, 'data.cellrun.yaml')));
-    t.match(await init('--group', group), { code: 0, stdout: new RegExp(`^note +${says}`, 'm') });
-    t.match(await init('--as', 'rows', '--force'), { code: 0, stdout: /^sequences +every row$/m });
-  });
-
 t.test('events at the time of another are no group of several columns', async t => {
   const events = table('user,time,event,value', 400, i => {
     const [user, step] = [Math.floor(i / 20), i % 20];

@@ -6,7 +6,8 @@ import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { quoted } from '../command/command-line.js';
 import type { HintedError } from '../terminal/diagnostics.js';
 import { type Column, type Columns, type FileColumns, readColumns, readFile } from './columns.js';
-import { isTarget, layoutOf, USUAL } from './layout.js';
+import { layoutOf } from './layout.js';
+import { isTarget, USUAL } from './names.js';
 import { nameOfMade, reading, withScript } from './pandas.js';
 import type { Choice } from './readings.js';
 

@@ -34,6 +34,9 @@ import { areDates, formsOf, timeReader } from './dates.js';
 const MAX_BAD = 0.1;
 const MAX_MARKERS = 5;
 
+/** Whole numbers of more values are no classes. */
+export const MAX_CLASSES = 20;
+
 export type Column = ReturnType<typeof columnOf>;
 
 export interface Columns {

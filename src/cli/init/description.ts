@@ -13,6 +13,7 @@ import {
   isSequence,
   knownOf,
   lacksTargets,
+  optionsOf,
   type Reading,
   unevenTimes,
   withoutValue,
@@ -215,10 +216,8 @@ export function nextBest(readings: readonly Reading[], choice: Choice): OtherRea
     .slice(0, 2)
     .map(one => {
       const { kind, target, isClass } = one;
-      const flags = Object.entries({ ...named, target: target.name, as: kind }).flatMap(([flag, value]) =>
-        value === undefined ? [] : [`--${flag} ${quoted(value)}`],
-      );
-      return { flags: flags.join(' '), what: NAMES[kind](target.name, isClass) };
+      const flags = optionsOf({ ...named, target: target.name, as: kind });
+      return { flags: flags.map(quoted).join(' '), what: NAMES[kind](target.name, isClass) };
     });
 }
 

@@ -3,6 +3,18 @@ import { monthOf } from '../../data/formats/dates.js';
 import { usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { type Column, type Columns, columnNamed, countsOf, isWhole, keysOf } from './columns.js';
+import {
+  formsBlocks,
+  isConstantWithin,
+  namesAmong,
+  placesOf,
+  type Recordings,
+  recordingsWithin,
+  rowsOfEach,
+  rowsOfParts,
+  setsOf,
+} from './groups.js';
+import { isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 
 export interface NamedColumns {
   readonly target?: string | undefined;
@@ -35,7 +47,7 @@ export interface Layout {
   /** What keeps the rows from an order. */
   readonly obstacle?: string | undefined;
   /** Columns that surely only together say which rows belong together; none with `--group`. */
-  readonly parts?: readonly string[] | undefined;
+  readonly parts?: readonly Column[] | undefined;
   /** Rows of a group with the same time, which have no order. */
   readonly repeated?: string | undefined;
   readonly order: Order | undefined;
@@ -45,30 +57,12 @@ export interface Layout {
   readonly shortest: number;
 }
 
-/** Maximum number of columns to name that together group rows, besides the group. */
-const MAX_PARTS = 2;
 /** Minimum fraction of rows with the time of another one, if a group is several recordings. */
 const MIN_REPEATED = 0.25;
 /** Maximum fraction of rows with the time of another one of their group by mistake. */
 const MAX_REPEATED = 0.01;
 /** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
 const MIN_SCATTERED = 20;
-
-export const USUAL = {
-  group:
-    /(^|[_ .-])(ids?|group|series|sequence|seq|sentence|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit)#?$|[a-z](Id|ID)$/i,
-  subject: /(subject|patient|person|participant|user|speaker|rider|driver|volunteer|animal|subj)/i,
-  time: /^(time|times|timepoint|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?(_(ms|us|s|sec|min|h|index|step))?$/i,
-  year: /^(year|yr)$/i,
-  month: /^(month|mon)$/i,
-  quarter: /^(quarter|qtr)$/i,
-  day: /^(day|date|mday|day_of_month|date_of_month)$/i,
-  hour: /^(hour|hr|hours)$/i,
-  forecast:
-    /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i,
-  birth: /(^|[_ .-])(dob|birth|born|birthday|birthdate)([_ .-]|$)/i,
-  weekday: /^(weekday|dow|day_of_week)$/i,
-} as const;
 
 export function layoutOf({ columns, files }: Columns, named: NamedColumns, path: string): Layout {
   const [asked, askedGroup, askedTime] = (['target', 'group', 'time'] as const).map(role =>
@@ -78,6 +72,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   if (new Set(given).size < given.length)
     throw usageError('init/same-column', 'two of --target, --group and --time are equal');
   const free = columns.filter(column => !given.includes(column));
+  const names = [...(askedGroup ? [askedGroup] : []), ...namesAmong(free.filter(isRepeated))];
   const orders = (askedTime ? [orderBy(askedTime)] : [...datesOf(free), ...stepsOf(free)]).filter(
     order => order.columns[0] !== askedGroup,
   );
@@ -112,17 +107,21 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   /** Says which columns together tell equal times apart, since only one can group rows. */
   function joined(order: Order | undefined, group?: Column): Pick<Layout, 'obstacle' | 'parts'> {
     if (order === undefined || !(order.isDate || USUAL.time.test(order.columns[0].name))) return {};
-    const isName = (column: Column) => !column.isNumber || USUAL.group.test(column.name);
-    const others = free.filter(column => isRepeated(column) && isName(column) && column !== group);
-    const fitting = [...(group ? others.map(one => [one]) : []), others.slice(0, MAX_PARTS)]
-      .map(more => [...(group ? [group] : []), ...more])
-      .filter(parts => parts.length > 1 && isUnique(order, rowsOfParts(parts)));
+    const fitting = setsOf(names).filter(
+      parts =>
+        parts.length > 1 &&
+        (group === undefined || parts.includes(group)) &&
+        isUnique(order, rowsOfParts(parts)),
+    );
     const sure = fitting.find(parts => repeatsIn(order, rowsIn(group)) || haveFacts(parts));
-    const parts = sure ?? fitting.at(0);
-    if (parts === undefined) return {};
-    const names = parts.map(({ name }) => name);
-    const obstacle = `${order.columns[0].name} starts again in each ${names.join(' and ')}, so no column alone says which rows belong together: a column that joins these can be --group`;
-    return { obstacle, parts: askedGroup ? undefined : sure && names };
+    const parts = sure && (recordingsBy(order, group)?.parts ?? sure);
+    const told = parts ?? fitting.at(0);
+    return told ? apart(`${order.columns[0].name} starts again in each ${listed(told)}`, parts) : {};
+  }
+
+  function apart(why: string, parts: readonly Column[] | undefined): Pick<Layout, 'obstacle' | 'parts'> {
+    const obstacle = `${why}, so no column alone says which rows belong together: a column that joins these can be --group`;
+    return { obstacle, parts: askedGroup ? undefined : parts };
   }
 
   /** True if a column is the same in all rows with equal parts, but not in those of one part. */
@@ -130,7 +129,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const rows = rowsOfParts(parts);
     const isFact = (column: Column) =>
       isConstantWithin(rows, column) && parts.every(part => !isConstantWithin(rowsOfEach(part), column));
-    return 2 * rows.length <= columns[0].cells.length && free.some(isFact);
+    return 2 * rows.length <= columns[0].cells.length && columns.some(isFact);
   }
 
   function rowsIn(group: Column | undefined): number[][] {
@@ -145,7 +144,17 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const starts = !order.counts || rows.every(([first]) => order.at[first] === order.at[0]);
     if (!isOrdered || !starts) return undefined;
     refuseAmbiguous(order.columns[0], path);
-    return withRows({ ...found, order });
+    const recordings = files && found.group === files ? undefined : recordingsBy(order, found.group);
+    if (recordings === undefined) return withRows({ ...found, order });
+    const why = `${recordings.fact.name} is the same in all rows of each ${listed(recordings.parts)}`;
+    const [group, ...others] = recordings.parts;
+    if (others.length > 0) return { ...withRows({ ...found, order }), ...apart(why, recordings.parts) };
+    return withRows(askedGroup ? { ...found, order } : { group, order, why });
+  }
+
+  function recordingsBy({ columns: ordering, at }: Order, group: Column | undefined): Recordings | undefined {
+    const facts = columns.filter(column => !ordering.includes(column));
+    return recordingsWithin(group, names, facts, at);
   }
 
   function groupFor(order: Order | undefined): {
@@ -165,7 +174,9 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
         (order === undefined && numbersBlocks(column)),
     );
     if (order === undefined || isAlone) {
-      const isKind = (column: Column) => !formsBlocks(column) && (isAlone || column.distinct < MIN_SCATTERED);
+      const isFew = ({ name, distinct }: Column) =>
+        isAlone ? distinct < MIN_SUBJECTS || !USUAL.subject.test(name) : distinct < MIN_SCATTERED;
+      const isKind = (column: Column) => !formsBlocks(column) && isFew(column);
       const finest = usual.filter(column => !isKind(column)).toSorted((a, b) => b.distinct - a.distinct)[0];
       const why =
         finest && (formsBlocks(finest) ? `the rows of each ${finest.name} stand together` : undefined);
@@ -184,7 +195,9 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   }: Pick<Layout, 'group' | 'order'> & { why?: string | undefined }): Layout {
     const rows = rowsIn(group);
     if (order?.isColumn) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
+    const places = group && group !== files ? placesOf(group, columns) : undefined;
     return {
+      ...(group && places && apart(places.why, [places.place, group])),
       group,
       perFile: group !== undefined && group === files,
       why,
@@ -195,12 +208,8 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   }
 }
 
-/** True if all values of each group are equal; some may be missing. */
-export function isConstantWithin(rows: readonly (readonly number[])[], { cells, isValue }: Column): boolean {
-  return rows.every(list => {
-    const first = list.find(row => isValue(cells[row]));
-    return list.every(row => cells[row] === cells[first ?? row] || !isValue(cells[row]));
-  });
+function listed(columns: readonly Column[]): string {
+  return new Intl.ListFormat('en-GB').format(columns.map(({ name }) => name));
 }
 
 /** Maximum fraction of groups in which a value that is the same in all others is a mistake. */
@@ -263,40 +272,6 @@ function numbersBlocks({ name, cells, distinct }: Column): boolean {
   const rises = (cell: string, i: number) => [0, 1].includes(Number(cell) - Number(cells[i - 1] ?? cell));
   const isCount = /^[01]$/.test(cells[0]) && cells.every(rises);
   return isCount && distinct > MAX_CLASSES_IN_ORDER && !isTarget(name);
-}
-
-/** True if equal values stand together. */
-function formsBlocks({ cells, isValue, distinct }: Column): boolean {
-  const present = cells.filter(isValue);
-  return present.filter((cell, i) => cell !== present[i - 1]).length === distinct;
-}
-
-export function isTarget(name: string): boolean {
-  return /^(label|labels|class|classes|target|y|outcome|category|species|result|activity|diagnosis|topic|gesture|intent|emotion|sentiment|condition|status|occupancy|survived|churn|churned|fraud|spam|quality|grade|rating|stars|approved|tags?|upos|xpos)$|label$/i.test(
-    name,
-  );
-}
-
-/** The rows of each value of a column. */
-function rowsOfEach({ cells, isValue }: Column): number[][] {
-  return rowsOf(cells.map(cell => (isValue(cell) ? cell : undefined)));
-}
-
-/** The rows with equal values of all columns. */
-function rowsOfParts([first, ...others]: readonly Column[]): number[][] {
-  return rowsOf(first.cells.map((cell, row) => [cell, ...others.map(one => one.cells[row])].join('\0')));
-}
-
-/** The rows of each value of `keys`; those without a key are left out. */
-function rowsOf(keys: readonly (string | undefined)[]): number[][] {
-  const rows = new Map<string, number[]>();
-  for (const [row, key] of keys.entries()) {
-    if (key === undefined) continue;
-    const list = rows.get(key);
-    if (list) list.push(row);
-    else rows.set(key, [row]);
-  }
-  return [...rows.values()];
 }
 
 function orderBy(column: Column): Order {

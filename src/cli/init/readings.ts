@@ -5,19 +5,21 @@
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { type Column, type Columns, columnNamed, countsOf, isFactOf, isWhole } from './columns.js';
 import {
-  contradictionsIn,
-  isConstantWithin,
-  isTarget,
-  type Layout,
-  layoutOf,
-  type NamedColumns,
-  USUAL,
-} from './layout.js';
+  type Column,
+  type Columns,
+  columnNamed,
+  countsOf,
+  isFactOf,
+  isWhole,
+  MAX_CLASSES,
+} from './columns.js';
+import { isConstantWithin } from './groups.js';
+import { contradictionsIn, type Layout, layoutOf, type NamedColumns } from './layout.js';
+import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
 import { withJoined } from './pandas.js';
 import { type RegularSteps, regularSteps } from './steps.js';
-import { ATTRIBUTE, coarsest, isNamed, isPartOfDate, subjectsOf } from './subjects.js';
+import { coarsest, isNamed, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
 
@@ -61,7 +63,6 @@ export interface Choice extends NamedColumns {
   readonly as?: ReadingKind | undefined;
 }
 
-const MAX_CLASSES = 20;
 /** Of the name of a class. */
 const MAX_WORDS = 5;
 /** Number of rows with the same word, to learn a vector for it. */
@@ -95,12 +96,26 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   // the most likely reading is not silently replaced by another one
   if (prevented || readings.length === 0) {
     const error = nothing(path, prevented?.obstacle ?? String(made[0]), readings);
-    const isSplit = layout.parts && !table.files && prevented?.obstacle === layout.obstacle;
-    throw isSplit ? withJoined(error, path, table, layout.parts) : error;
+    const { parts } = layout;
+    const { target, time, as } = choice;
+    if (parts === undefined || table.files || prevented?.obstacle !== layout.obstacle) throw error;
+    const levels = parts.map(({ name }) => name);
+    const [outer, inner] = parts.slice(-2);
+    // kinds of recordings, such as the hands of subjects, are classes, too
+    const isClass = isLabel(inner) && !numbersKinds(inner) && !USUAL.group.test(inner.name);
+    const group = isClass ? `${outer.name}-${inner.name}` : inner.name;
+    throw withJoined(error, path, table, { levels, group, more: optionsOf({ target, time, as }) });
   }
   const [best, ...others] = readings;
   if (best.kind !== 'series') return readings;
   return [{ ...best, regular: regularSteps(best.layout, best.future) }, ...others];
+}
+
+/** The words of a command line that give these options. */
+export function optionsOf(options: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, value],
+  );
 }
 
 function isFit(column: Column): boolean {
@@ -124,8 +139,7 @@ function candidatesFor(
   const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target));
   const isConstant = group !== undefined && isConstantWithin(rows, target);
   const contradiction = group && contradictionsIn(rows, group, target);
-  const named = subjects.find(isNamed);
-  const isSubjects = named !== undefined && (target === named || isFactOf(named, target));
+  const isSubjects = subjects.some(one => (target === one ? isNamed(one) : isFactOf(one, target)));
   // whole classes in one split cannot be learned
   const possible = subjects.filter(one => one !== target && !(isClass && isFactOf(target, one)));
   const subject = coarsest(possible);
@@ -144,7 +158,8 @@ function candidatesFor(
       `${name} has whole numbers of few values, which are classes`,
     ],
     [isIdentifier(target), -6, `${name} identifies something`],
-    [isSubjects, -4, `${name} is a fact of ${named?.name}`],
+    [numbersKinds(target), -3, `${name} has names with numbers`],
+    [isSubjects, -4, `${name} is a fact of ${subjects[0]?.name}`],
     [ATTRIBUTE.test(name), -3, `${name} is a fact of someone`],
     [2 * target.missing > target.cells.length, -3, `most rows have no ${name}`],
     [isPartOfDate(name), -6, `${name} is a part of a date`],
@@ -171,9 +186,12 @@ function candidatesFor(
   const unplaced = gapsIn(layout);
   if (group !== undefined) {
     const few = rows.length < MIN_SEQUENCES ? -4 : 0;
+    const areOver = isClass && distinct > 1 && order?.isDate && endApart(order.at, rows);
+    const recorded = areOver ? 5 : 0;
     const held = `${name} is the same in all rows of each ${group.name}`;
     const obstacle = bad ?? unplaced ?? contradiction;
-    if (isConstant || contradiction) add('sequences', 3 + hinted + few, [...reasons, held], obstacle);
+    if (isConstant || contradiction)
+      add('sequences', 3 + hinted + few + recorded, [...reasons, held], obstacle);
     if (!isConstant) {
       const value = isClass ? 0 : -1;
       const differs = `${name} differs within ${group.name}`;
@@ -206,6 +224,15 @@ function candidatesFor(
     add('pairs', (isUnlikely ? -2 : 2) + usual, [...reasons, different]);
   }
   return found;
+}
+
+/** True if most groups end before the last quarter of the time, as recordings do, and no series. */
+function endApart(at: readonly number[], rows: Layout['rows']): boolean {
+  const [first, last] = [Math.min, Math.max].map(one =>
+    at.filter(time => !Number.isNaN(time)).reduce((a, b) => one(a, b)),
+  );
+  const over = rows.filter(list => at[list[list.length - 1]] < last - (last - first) / 4);
+  return 2 * over.length > rows.length;
 }
 
 /** True for texts that are too many for classes. */
@@ -443,6 +470,12 @@ export function isVocabulary(column: Column): boolean {
 
 function isIdentifier(column: Column): boolean {
   return isName(column) || numbersRows(column);
+}
+
+/** True for names such as M1, M2 and M3. */
+function numbersKinds({ isNumber, isTime, cells, distinct }: Column): boolean {
+  const kinds = new Set(cells.map(cell => cell.replaceAll(/\d+/g, '#')));
+  return !isNumber && !isTime && 3 * kinds.size <= distinct;
 }
 
 /** Maximum number of values of a feature with the name of a group, such as `blood_group`. */

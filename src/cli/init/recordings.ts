@@ -9,10 +9,10 @@ import { grouped, rounded } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { countsOf } from './columns.js';
 import { labelled, type OtherReading } from './description.js';
+import { MIN_SUBJECTS } from './names.js';
 import { apart, batchSize, type Plan, scalar } from './plan.js';
 import type { Choice } from './readings.js';
 import { type Field, firstOf, isLabel, readNames, withoutLabels } from './recording-names.js';
-import { MIN_SUBJECTS } from './subjects.js';
 
 /** Recordings of a folder, in it or in its subfolders. */
 export interface Recordings {

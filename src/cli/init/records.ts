@@ -11,7 +11,7 @@ import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { columnNamed } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
-import { isTarget } from './layout.js';
+import { isTarget } from './names.js';
 import {
   apart,
   hasRareSymbols,

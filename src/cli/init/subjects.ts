@@ -1,14 +1,11 @@
 /** Who or what was recorded: a column whose equal values keep sequences in one split. */
 import { type Column, countsOf, isFactOf, isWhole } from './columns.js';
-import { contradictionsIn, isConstantWithin, isGappy, type Layout, USUAL } from './layout.js';
+import { isConstantWithin } from './groups.js';
+import { contradictionsIn, isGappy, type Layout } from './layout.js';
+import { ATTRIBUTE, isPartOfDate, MIN_SUBJECTS, USUAL } from './names.js';
 
-/** Fewer cannot be divided into training, validation and test. */
-export const MIN_SUBJECTS = 5;
 /** Fewer values, under a name that does not tell subjects, are kinds such as treatments. */
 const MIN_NAMES = 8;
-
-/** Names of facts about a person, which are known before a recording. */
-export const ATTRIBUTE = /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born)([_ .-]|$)/i;
 
 /** The columns that tell subjects, the most likely one first: words, then most values. */
 export function subjectsOf(layout: Layout, columns: readonly Column[]): Column[] {
@@ -56,10 +53,6 @@ function mayName(column: Column): boolean {
   const { name, isNumber, isTime, problem } = column;
   if (isTime || problem !== undefined) return false;
   return !isNumber || (isWhole(column) && !ATTRIBUTE.test(name) && !isPartOfDate(name));
-}
-
-export function isPartOfDate(name: string): boolean {
-  return [USUAL.time, USUAL.month, USUAL.quarter, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
 }
 
 /** Why the subject cannot keep its sequences in one split. */

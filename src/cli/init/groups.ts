@@ -1,0 +1,167 @@
+/** Rows that belong together: those of each value of a name, or of several names together. */
+import { type Column, isWhole, MAX_CLASSES } from './columns.js';
+import { isPartOfDate, isTarget, USUAL } from './names.js';
+
+type Rows = readonly (readonly number[])[];
+
+/** True if all values of each group are equal; some may be missing. */
+export function isConstantWithin(rows: Rows, { cells, isValue }: Column): boolean {
+  return rows.every(list => {
+    const first = list.find(row => isValue(cells[row]));
+    return list.every(row => cells[row] === cells[first ?? row] || !isValue(cells[row]));
+  });
+}
+
+/** The rows of each value of a column. */
+export function rowsOfEach({ cells, isValue }: Column): number[][] {
+  return rowsOf(cells.map(cell => (isValue(cell) ? cell : undefined)));
+}
+
+/** The rows with equal values of all columns. */
+export function rowsOfParts([first, ...others]: readonly Column[]): number[][] {
+  return rowsOf(first.cells.map((cell, row) => [cell, ...others.map(one => one.cells[row])].join('\0')));
+}
+
+/** The rows of each value of `keys`; those without a key are left out. */
+function rowsOf(keys: readonly (string | undefined)[]): number[][] {
+  const rows = new Map<string, number[]>();
+  for (const [row, key] of keys.entries()) {
+    if (key === undefined) continue;
+    const list = rows.get(key);
+    if (list) list.push(row);
+    else rows.set(key, [row]);
+  }
+  return [...rows.values()];
+}
+
+/** Maximum number of names that together tell groups, and of those that are tried. */
+const MAX_PARTS = 3;
+const MAX_NAMES = 6;
+
+/** The columns that may name something, alone or together, among those whose values repeat. */
+export function namesAmong(columns: readonly Column[]): Column[] {
+  return columns
+    .filter(({ name }) => !isTarget(name) && !isPartOfDate(name))
+    .filter(one => !one.isNumber || USUAL.group.test(one.name) || formsBlocks(one) || areOrdinals(one))
+    .slice(0, MAX_NAMES);
+}
+
+/** True for all whole numbers from 0 or 1 to the largest one. */
+function areOrdinals({ cells, isValue, distinct }: Column): boolean {
+  const numbers = cells.filter(isValue).map(Number);
+  const [least, most] = [Math.min, Math.max].map(one => numbers.reduce((a, b) => one(a, b)));
+  return distinct > 2 && (least === 0 || least === 1) && most - least + 1 === distinct;
+}
+
+/** The sets of up to three names, smaller ones first, each with the outermost name first. */
+export function setsOf(names: readonly Column[]): Column[][] {
+  const sets: Column[][] = [[]];
+  for (const name of names)
+    sets.push(...sets.filter(({ length }) => length < MAX_PARTS).map(set => [...set, name]));
+  return sets
+    .slice(1)
+    .map(outermostFirst)
+    .toSorted((a, b) => a.length - b.length);
+}
+
+/** By what the names say, then as the rows are sorted, then by the number of values. */
+function outermostFirst(names: readonly Column[]): Column[] {
+  const level = ({ name }: Column) => (USUAL.place.test(name) ? 0 : USUAL.recording.test(name) ? 2 : 1);
+  return names.toSorted(
+    (a, b) => level(a) - level(b) || blocksOf(a.cells) - blocksOf(b.cells) || a.distinct - b.distinct,
+  );
+}
+
+/** Number of runs of equal values. */
+function blocksOf(values: readonly unknown[]): number {
+  return values.filter((value, i) => i === 0 || value !== values[i - 1]).length;
+}
+
+/** True if equal values stand together. */
+export function formsBlocks({ cells, isValue, distinct }: Column): boolean {
+  return blocksOf(cells.filter(isValue)) === distinct;
+}
+
+/** True for a column that may be a class, or another fact of what is recorded. */
+function isKind(column: Column): boolean {
+  const { distinct, isNumber, isTime } = column;
+  return distinct >= 2 && distinct <= MAX_CLASSES && !isTime && (!isNumber || isWhole(column));
+}
+
+/** Names that together tell recordings, the outermost first, and a class of each recording. */
+export interface Recordings {
+  readonly parts: readonly Column[];
+  readonly fact: Column;
+}
+
+/** Fewer may be phases of one recording. */
+const MIN_RECORDINGS = 8;
+
+/**
+ * The fewest names that tell recordings within `group`, or within the whole table: these follow
+ * each other in time, and have a class that neither a part of the names nor the group has.
+ * @param at the time of each row
+ */
+export function recordingsWithin(
+  group: Column | undefined,
+  names: readonly Column[],
+  facts: readonly Column[],
+  at: readonly number[],
+): Recordings | undefined {
+  const whole = [[...at.keys()]];
+  for (const set of setsOf(names)) {
+    const rows = rowsOfParts(set);
+    if (rows.length < MIN_RECORDINGS || 2 * rows.length > at.length) continue;
+    if (group && (set.every(one => one === group) || !isConstantWithin(rows, group))) continue;
+    const others = set.length > 1 ? setsOf(set).slice(0, -1) : [];
+    const coarser = [...others, ...(group ? [[group]] : [])].map(rowsOfParts);
+    const fact = facts.find(
+      one =>
+        !set.includes(one) &&
+        one !== group &&
+        isKind(one) &&
+        isConstantWithin(rows, one) &&
+        !coarser.some(list => isConstantWithin(list, one)),
+    );
+    const inner =
+      fact &&
+      set.findLast(one => {
+        const around = set.filter(other => other !== one);
+        const outer = around.length > 0 ? rowsOfParts(around) : group ? rowsOfEach(group) : whole;
+        return follow(rows, outer, at);
+      });
+    if (fact && inner) return { fact, parts: [...set.filter(one => one !== inner), inner] };
+  }
+  return undefined;
+}
+
+/** True if the recordings within each outer group follow each other in time. */
+function follow(recordings: Rows, outer: Rows, at: readonly number[]): boolean {
+  const recording = new Map(recordings.flatMap((list, i) => list.map(row => [row, i] as const)));
+  const blocks = outer.map(list =>
+    blocksOf(list.toSorted((a, b) => at[a] - at[b] || a - b).map(row => recording.get(row))),
+  );
+  return blocks.reduce((sum, count) => sum + count, 0) === recordings.length;
+}
+
+/**
+ * Finds a column of places, such as clinics, in which most values of a group are used again, as if
+ * for others in each place.
+ */
+export function placesOf(
+  group: Column,
+  columns: readonly Column[],
+): { readonly place: Column; readonly why: string } | undefined {
+  const rows = rowsOfEach(group);
+  for (const place of columns) {
+    if (place === group || !USUAL.place.test(place.name)) continue;
+    const again = rows.filter(list => !isConstantWithin([list], place));
+    if (2 * again.length < rows.length) continue;
+    const [[first, ...others]] = again;
+    const other = others.find(row => place.cells[row] !== place.cells[first]) ?? first;
+    const [one, two] = [first, other].map(row => `in ${place.name} ${JSON.stringify(place.cells[row])}`);
+    const why = `${group.name} ${JSON.stringify(group.cells[first])} is ${one} and ${two}`;
+    return { place, why };
+  }
+  return undefined;
+}

@@ -1,0 +1,216 @@
+/** `init`: which columns it takes for names of recordings, and of what was recorded. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { Workplace } from '../support/cli.js';
+import { callInProcess } from '../support/in-process.js';
+
+const PYTHON = '/usr/bin/python3';
+const hasPandas = spawnSync(PYTHON, ['-c', 'import pandas']).status === 0;
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const cellrun = (cwd: string, ...args: string[]) => callInProcess(args, { ...work.place, cwd });
+
+function table(header: string, rows: number, row: (i: number) => string): string {
+  return `${header}\n${Array.from({ length: rows }, (_, i) => row(i)).join('\n')}\n`;
+}
+
+const MACHINES = 12;
+const RUNS = 5;
+const STEPS = 8;
+const COUNT = MACHINES * RUNS * STEPS;
+
+/** The minute of a step of a run of a machine. */
+const CLOCKS = {
+  'go on': (machine, run, step) => (machine * RUNS + run) * STEPS + step,
+  'go on after a pause': (machine, run, step) => (machine * RUNS + run) * 60 + step,
+  'start again in each machine': (_, run, step) => run * 60 + step,
+  'overlap between machines': (machine, run, step) => (machine % 4) * 3 + run * 20 + step,
+  'start again in each run': (_machine, _run, step) => step,
+} as const satisfies Record<string, (machine: number, run: number, step: number) => number>;
+
+type Clock = keyof typeof CLOCKS;
+
+/** Machines of three plants, each with five runs with or without a fault, by name of column. */
+function runs(clock: Clock, i: number) {
+  const [machine, run, step] = [Math.floor(i / STEPS / RUNS), Math.floor(i / STEPS) % RUNS, i % STEPS];
+  const fault = Math.sin(12.9 * machine + 78.2 * run) > 0.1;
+  const time = new Date(Date.UTC(2024, 0, 1, 0, CLOCKS[clock](machine, run, step)));
+  return {
+    plant: `P${machine % 3}`,
+    machine: `M${machine}`,
+    // as it is numbered in its plant
+    unit: `M${Math.floor(machine / 3)}`,
+    run: `R${machine * RUNS + run}`,
+    // as it is numbered in its machine
+    repeat: String(run + 1),
+    time: time.toISOString().slice(0, 19).replace('T', ' '),
+    vibration: ((fault ? 2 : 1) * Math.sin(i * 1.7)).toFixed(3),
+    load: (40 + machine + 0.1 * step + Math.sin(i * i)).toFixed(2),
+    fault: fault ? 'bad' : 'ok',
+    code: String(Number(fault)),
+  };
+}
+
+/** A table of these, under the names that follow `=`, or under their own. */
+function tableOfRuns(clock: Clock, columns: string): string {
+  const list = columns.split(' ').map(one => one.split('=') as [keyof ReturnType<typeof runs>, string?]);
+  return table(list.map(([column, name = column]) => name).join(), COUNT, i => {
+    const row = runs(clock, i);
+    return list.map(([column]) => row[column]).join();
+  });
+}
+
+const FOUND =
+  /^target +(fault|code|c6) \(2 classes\)\nsequences +60, the rows of each (run|repeat|c2|c3)\norder +(time|c3)\nfeatures +.*\n(.*\n)*splits +the rows of each (machine|unit|c1|c2) are in one split/m;
+
+/** Orders of columns, and other names. */
+const ORDERS = [
+  'machine run time vibration load fault',
+  'code machine run time vibration load',
+  'time machine run vibration load fault',
+  'run fault vibration load time machine',
+  'vibration load code time run machine',
+  'machine fault time load vibration run',
+  'machine=c1 run=c2 time=c3 vibration=c4 load=c5 fault=c6',
+  'plant machine run time vibration load code',
+] as const;
+
+for (const [k, clock] of (Object.keys(CLOCKS) as Clock[]).entries())
+  t.test(`runs of a machine, each with a class, are no series: times that ${clock}`, async t => {
+    for (const columns of ORDERS.filter((_, i) => (i + k) % 2 === 0)) {
+      const cwd = dirname(work.file('runs.csv', tableOfRuns(clock, columns)));
+      const init = (...options: string[]) =>
+        cellrun(cwd, 'init', '--from', 'runs.csv', '--force', ...options);
+      const guessed = await init();
+      t.match(guessed, { code: 0, stdout: FOUND }, `${columns}${guessed.stderr}`);
+      const [, target] = /^target +(\w+)/m.exec(guessed.stdout) ?? [];
+      t.match(await init('--target', String(target)), { code: 0, stdout: FOUND }, columns);
+    }
+  });
+
+/** The second command after the first one was refused, with the table that its script makes. */
+async function afterJoining(cwd: string, refused: string) {
+  const script = [...refused.matchAll(/^ {4}(.*)$/gm)].map(([, line]) => line).join('\n');
+  const [, words = ''] = /\nThen: .* init (.*)\n$/.exec(refused) ?? [];
+  const made = spawnSync(PYTHON, ['-c', script], { cwd, encoding: 'utf8' });
+  return { made: made.stderr, ...(await cellrun(cwd, 'init', '--force', ...words.split(' '))) };
+}
+
+const LEVELS = [
+  'plant unit repeat time vibration load fault',
+  'time vibration fault repeat unit plant load',
+  'machine repeat time vibration load fault',
+  'plant=c1 unit=c2 repeat=run time=c3 vibration=c4 load=c5 fault=c6',
+] as const;
+
+for (const [k, clock] of (Object.keys(CLOCKS) as Clock[]).entries())
+  t.test(`names that are used again in each machine or plant are joined: times that ${clock}`, async t => {
+    for (const columns of LEVELS.filter((_, i) => (i + k) % 2 === 0)) {
+      const cwd = dirname(work.file('runs.csv', tableOfRuns(clock, columns)));
+      const refused = await cellrun(
+        cwd,
+        'init',
+        '--from',
+        'runs.csv',
+        '--force',
+        '--target',
+        columns.endsWith('c6') ? 'c6' : 'fault',
+      );
+      t.match(
+        refused,
+        { code: 2, stdout: '', stderr: /, so no column alone says which rows belong together: / },
+        columns,
+      );
+      if (!hasPandas) continue;
+      t.match(await afterJoining(cwd, refused.stderr), { made: '', code: 0, stdout: FOUND }, columns);
+    }
+  });
+
+/** Names that only several columns tell apart, as text in random order. */
+const SPLIT_NAMES = [
+  {
+    title: 'patients of clinics',
+    // P0 to P9 of each clinic, 4 visits each: few have the date of another
+    csv: table('date,sex,age,patient,clinic,pressure,status', 240, i => {
+      const at = (i * 77) % 240;
+      const [clinic, patient, visit] = [at % 3, Math.floor(at / 3) % 20, Math.floor(at / 60)];
+      const date = new Date(Date.UTC(2024, 0, 1 + 90 * visit + ((patient * (7 + clinic)) % 60)));
+      const fact = `${(patient + clinic) % 2 ? 'm' : 'f'},${30 + ((patient * (clinic + 3)) % 41)}`;
+      const status = at % 5 > 1 ? 'low' : 'high';
+      return `${date.toISOString().slice(0, 10)},${fact},P${patient},clinic ${clinic},${at % 37}.5,${status}`;
+    }),
+    says: 'date starts again in each clinic and patient',
+    joins: ['clinic', 'patient'],
+    group: 'patient',
+    after: /^target +status \(2 classes\)\nsequences +60, the rows of each patient$/m,
+  },
+  {
+    title: 'times that many rows have',
+    csv: table('subject,hand,time,force', 240, i => {
+      return `s${Math.floor(i / 20)},${Math.floor(i / 10) % 2 ? 'left' : 'right'},${i % 10},${(i * i) % 13}.5`;
+    }),
+    says: 'time starts again in each subject and hand',
+    joins: ['subject', 'hand'],
+    group: 'subject-hand',
+    after: /^target +hand \(2 classes\)\n(.*\n)+splits +the rows of each subject /m,
+  },
+  {
+    title: 'machines of plants, under names that tell no group',
+    csv: table('plant,machine,second,vib,fault', 300, i => {
+      const [unit, second] = [Math.floor(i / 20), i % 20];
+      return `${'ABC'[unit % 3]},M${Math.floor(unit / 3)},${second},${(i * i) % 13}.5,${unit % 4 > 1 ? 'bad' : 'good'}`;
+    }),
+    says: 'second starts again in each plant and machine',
+    joins: ['plant', 'machine'],
+    group: 'machine',
+    after: /^target +fault \(2 classes\)\n(.*\n)+static +plant \(words\)$/m,
+  },
+] as const;
+
+for (const { title, csv, says, joins, group, after } of SPLIT_NAMES)
+  t.test(`a group of several columns is no guess: ${title}`, async t => {
+    const cwd = dirname(work.file('data.csv', csv));
+    const init = (...options: string[]) => cellrun(cwd, 'init', '--from', 'data.csv', ...options);
+    const refused = await init();
+    const [outer, inner] = joins;
+    t.match(refused, { code: 2, stdout: '' });
+    t.ok(refused.stderr.startsWith(`data.csv: cannot write a config for this table: ${says}, so`));
+    const joined = `rows["${group}"] = rows["${outer}"].astype(str) + "-" + rows["${inner}"].astype(str)`;
+    t.ok(refused.stderr.includes(`\n    ${joined}\n`), refused.stderr);
+    t.match(refused.stderr, `init --from data-joined.csv --group ${group}\n`);
+    t.notOk(existsSync(join(cwd, 'data.cellrun.yaml')));
+    if (hasPandas) t.match(await afterJoining(cwd, refused.stderr), { code: 0, stdout: after });
+    t.match(await init('--group', inner), { code: 0, stdout: new RegExp(`^note +${says}`, 'm') });
+    t.match(await init('--as', 'rows', '--force'), { code: 0, stdout: /^sequences +every row$/m });
+  });
+
+t.test('patients whose numbers are used again in each clinic are no group, whatever their dates', async t => {
+  /** Ten visits of 24 patients of each of three clinics, one clinic after the other. */
+  const row = (i: number) => {
+    const [clinic, patient, visit] = [Math.floor(i / 240), Math.floor(i / 10) % 24, i % 10];
+    const date = new Date(Date.UTC(2020 + clinic, 0, 1 + 30 * visit + patient)).toISOString().slice(0, 10);
+    return [clinic, patient, date, (i * i) % 89, (i * 7) % 13 > 6 ? 'ill' : 'well'];
+  };
+  for (const dated of [true, false]) {
+    const columns = ['clinic', 'patient', 'date', 'pressure', 'outcome'];
+    const chosen = (cells: readonly unknown[]) => cells.filter((_, i) => dated || i !== 2).join();
+    const csv = table(chosen(columns), 720, i => chosen(row(i)));
+    const cwd = dirname(work.file('visits.csv', csv));
+    const refused = await cellrun(cwd, 'init', '--from', 'visits.csv');
+    t.match(refused, {
+      code: 2,
+      stderr: /^visits\.csv: .*: patient "0" is in clinic "0" and in clinic "1", so no column alone says/,
+    });
+    if (hasPandas)
+      t.match(await afterJoining(cwd, refused.stderr), {
+        code: 0,
+        stdout: /^sequences +72, the rows of each patient$/m,
+      });
+    const told = await cellrun(cwd, 'init', '--from', 'visits.csv', '--force', '--group', 'patient');
+    t.match(told, { code: 0, stdout: /^note +patient "0" is in clinic "0" and in clinic "1", so/m });
+  }
+});
