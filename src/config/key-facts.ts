@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { Recent } from '../util/recent.js';
 import {
   type Effect,
@@ -16,7 +16,7 @@ import {
   type ValueChange,
 } from '../util/schema.js';
 import { type Experiment, experiment } from './schema/experiment.js';
-import { flatValues, mapPaths, schemaAt } from './schema/schema.js';
+import { flatValues, formsOf, mapPaths, schemaAt } from './schema/schema.js';
 
 let known: ReturnType<typeof factsByKey> | undefined;
 
@@ -70,21 +70,22 @@ export function onResume(key: string, change: ValueChange, config: object): OnRe
 
 /** The path of a file that determines results, whose digest the manifest contains. */
 export function isInputPath(key: string): boolean {
-  const isPath = schemaAt(key.split('.'), undefined)?.['x-path'] === true;
-  return isPath && effectsOf(key, {}).length > 0;
+  const schema = schemaAt(key.split('.'), undefined);
+  const isPath = schema && formsOf(schema).some(form => form['x-path'] === true);
+  return isPath === true && effectsOf(key, {}).length > 0;
 }
 
 /**
  * SHA-256 (hex) of all keys that change results (`key-facts.ts`). Paths are hashed relative to the
  * config's directory, so that a checkout elsewhere has the same hash.
  * @param folder directory of the config; absolute
- * @param weights digest of the file `model.init_from`, which is hashed instead of its path
+ * @param weights digest of the weights of `model.init_from`, which is hashed instead of their path
  */
 export function hashExperiment(experiment: Experiment, folder: string, weights?: string) {
   const portable = mapPaths(experiment, path => relative(folder, path).split(sep).join('/'));
   const decisive = flatValues(portable)
     .filter(([key]) => changesResults(key, experiment))
-    .map(([key, value]) => [key, key === INIT_FROM ? (weights ?? value) : value] as const)
+    .map(([key, value]) => [key, isWeightsPath(key) ? (weights ?? value) : value] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   // without what may change freely when a run resumes
   const ofSteps = decisive.filter(([key]) => onResume(key, UNKNOWN, experiment) !== 'safe');
@@ -97,14 +98,22 @@ export function hashExperiment(experiment: Experiment, folder: string, weights?:
 
 const UNKNOWN = { from: undefined, to: undefined };
 
-const INIT_FROM = 'model.init_from';
+/** True for the key of the path of the initial weights. */
+export function isWeightsPath(key: string): boolean {
+  return key === 'model.init_from' || key === 'model.init_from.path';
+}
 
 const digests = new Recent<string>(20);
 
-/** Undefined if it cannot be read, which is reported when the file is used. */
+/**
+ * SHA-256 (hex) of a file; of a run, of its summary, which has the digests of what it contains.
+ * Undefined if it cannot be read, which is reported when the file is used.
+ */
 export function fileDigest(path: string): string | undefined {
   try {
-    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    const stat = statSync(path);
+    if (stat.isDirectory()) return fileDigest(join(path, 'summary.json'));
+    const { ino, size, mtimeMs, ctimeMs } = stat;
     return digests.get(JSON.stringify([path, ino, size, mtimeMs, ctimeMs]), () => sha256(readFileSync(path)));
   } catch {
     return undefined;

@@ -1,8 +1,10 @@
 /** Loads configs: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
+
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { lossFor, taskOf } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
+import { initialWeightsOf } from '../math/model/settings.js';
 import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
 import { fileDigest, hashExperiment } from './key-facts.js';
@@ -106,15 +108,15 @@ export class ConfigSource {
     // complete, since only sections with problems are left out
     const whole = deepFreeze(experiment as Experiment);
     const locator = new Locator(this.tree);
-    const { init_from } = whole.model;
-    const weightsDigest = init_from === undefined ? undefined : (options.weights ?? fileDigest(init_from));
+    const from = initialWeightsOf(whole.model);
+    const weightsDigest = from && (options.weights ?? fileDigest(from.path));
     return {
       /** Validated, every default filled in, paths absolute, deeply frozen. */
       experiment: whole,
       resolvedYaml: stringify(whole, { lineWidth: 0 }),
       givenYaml: text,
       ...hashExperiment(whole, options.folder ?? dirname(resolve(file)), weightsDigest),
-      /** SHA-256 (hex) of the file `model.init_from`, part of both hashes. */
+      /** SHA-256 (hex) of the weights of `model.init_from` (`fileDigest`), part of both hashes. */
       weightsDigest,
       file,
       /** Every file read, absolute; the config itself last. */

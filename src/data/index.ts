@@ -76,7 +76,7 @@ export async function openDataset(config: DatasetConfig, given: DatasetContext):
   const divided = context.leavesOut ? withoutTargets(all, context.leavesOut) : all;
   const { symbolTexts, ...rest } = divided;
   const counted = 'min_count' in config ? config : {};
-  const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context.vocabulary) : divided;
+  const spelled = symbolTexts ? withVocabulary(rest, symbolTexts, counted, context) : divided;
   // series are prepared already, except for what is static in them
   const isPrepared = dividesItself && spelled.columnSettings === undefined;
   if (isPrepared || !('normalize' in settings.keys)) return spelled;

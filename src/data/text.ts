@@ -40,7 +40,7 @@ import {
   type SymbolStream,
   textSequences,
 } from './text-streams.js';
-import { fitVocabulary, symbolsByCode, UNKNOWN } from './vocabulary.js';
+import { symbolsByCode, UNKNOWN, vocabularyFor } from './vocabulary.js';
 
 const settings = key.section(
   {
@@ -107,10 +107,7 @@ export const text: DatasetKind<TextConfig, typeof settings> = {
   fileNames: ANY_NAME,
 };
 
-async function open(
-  config: TextConfig,
-  { streams: rows = 1, vocabulary: given }: DatasetContext,
-): Promise<Dataset> {
+async function open(config: TextConfig, { streams: rows = 1, ...context }: DatasetContext): Promise<Dataset> {
   const { level, sequence_length: steps } = config;
   const codes = new TextCodes();
   const { path, validation_path, test_path } = config;
@@ -138,7 +135,7 @@ async function open(
   const texts = { level, texts: codes.texts };
   const countsOf = ({ stream, range }: Part): Float64Array => countSymbols(stream, range, codes.size);
   const trained = countsOf(parts.train);
-  const vocabulary = given ?? fitVocabulary(texts, trained, config);
+  const vocabulary = vocabularyFor(texts, () => trained, config, context);
   const symbols = symbolsByCode(texts, vocabulary);
   const count = vocabulary.symbols.length;
   const unknownFractions: Partial<Record<SplitName, number>> = {};

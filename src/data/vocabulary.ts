@@ -4,7 +4,7 @@
  * training split only, like scaling.
  */
 import type { Diagnostic } from '../util/errors.js';
-import type { Dataset, Split, SymbolTexts } from './core/dataset.js';
+import type { Dataset, DatasetContext, Split, SymbolTexts } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import type { TextLevel, Vocabulary } from './core/record.js';
 import { mappedLoad, mapSplits } from './core/store.js';
@@ -172,7 +172,7 @@ function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
  * sorted by UTF-16 code units.
  * @param counts occurrences in the training split, by code
  */
-export function fitVocabulary(
+function fitVocabulary(
   { level, texts }: SymbolTexts,
   counts: ArrayLike<number>,
   { min_count = 1 }: VocabularyConfig,
@@ -205,6 +205,28 @@ export function fitVocabulary(
   };
 }
 
+/** The vocabulary of a new run, which may keep or extend that of a trained one. */
+export function vocabularyFor(
+  texts: SymbolTexts,
+  counted: () => ArrayLike<number>,
+  config: VocabularyConfig,
+  { vocabulary, extendedVocabulary }: Pick<DatasetContext, 'vocabulary' | 'extendedVocabulary'>,
+): Vocabulary {
+  const given = vocabulary ?? extendedVocabulary;
+  if (given && given.level !== texts.level) {
+    const [expected, got] = [given, texts].map(({ level }) => `level: ${level ?? 'none'}`);
+    const message = 'the vocabulary of these weights is of another level than the texts';
+    throw configError({ code: 'data/vocabulary', keyPath: ['model', 'init_from'], message, expected, got });
+  }
+  if (vocabulary) return vocabulary;
+  const fitted = fitVocabulary(texts, counted(), config);
+  if (extendedVocabulary === undefined) return fitted;
+  const { symbols, has_unknown } = extendedVocabulary;
+  const known = new Set(symbols);
+  const added = fitted.symbols.filter(symbol => !known.has(symbol));
+  return { ...fitted, symbols: [...symbols, ...added], ...(has_unknown && { has_unknown }) };
+}
+
 /** Maps each code to a symbol number; {@link UNKNOWN} if the vocabulary does not have its text. */
 export function symbolsByCode({ texts }: SymbolTexts, vocabulary: Vocabulary): Int32Array {
   const numbers = symbolNumbers(vocabulary);
@@ -213,18 +235,21 @@ export function symbolsByCode({ texts }: SymbolTexts, vocabulary: Vocabulary): I
 
 /**
  * Converts a dataset of text codes into one of symbol numbers.
- * @param given the vocabulary of a run, used instead of fitting one on the training split
+ * @param context with the vocabulary of a run, if the dataset is to have it
  */
 export function withVocabulary(
   dataset: Dataset,
   texts: SymbolTexts,
   config: VocabularyConfig,
-  given: Vocabulary | undefined,
+  context: DatasetContext,
 ): Dataset {
   const { train, sequenceLength } = dataset;
-  const counts = new Float64Array(texts.texts.length);
-  if (given === undefined) eachSymbol(train, sequenceLength, code => counts[code]++);
-  const vocabulary = given ?? fitVocabulary(texts, counts, config);
+  const counted = () => {
+    const counts = new Float64Array(texts.texts.length);
+    eachSymbol(train, sequenceLength, code => counts[code]++);
+    return counts;
+  };
+  const vocabulary = vocabularyFor(texts, counted, config, context);
   const symbols = symbolsByCode(texts, vocabulary);
   const encoded = (split: Split): Split => ({
     ...split,

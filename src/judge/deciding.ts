@@ -1,7 +1,8 @@
 /** What determines a run's results, read from its files: config, data, code and backend. */
+
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import stableStringify from 'safe-stable-stringify';
-import { changesResults, effectsOf, isEarlier, isInputPath } from '../config/key-facts.js';
+import { changesResults, effectsOf, isEarlier, isInputPath, isWeightsPath } from '../config/key-facts.js';
 import { flatValues, mapPaths } from '../config/schema/schema.js';
 import type { Baseline } from '../run/baseline.js';
 import type { Json } from '../run/json.js';
@@ -47,10 +48,7 @@ function decidingValues(record: RunRecord): (readonly [key: string, value: Json]
   const values = flatValues(mapPaths(config, path => portable(record, path))) as [string, Json][];
   return [...values, ...earlierValues(config, manifest)]
     .filter(([key]) => key !== 'seed' && changesResults(key, config))
-    .map(([key, value]) => [
-      key,
-      key === 'model.init_from' ? (manifest?.initial_weights?.sha256 ?? value) : value,
-    ]);
+    .map(([key, value]) => [key, isWeightsPath(key) ? (manifest?.initial_weights?.sha256 ?? value) : value]);
 }
 
 /** An absolute path, relative to the config: checkouts differ between machines. */

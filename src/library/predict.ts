@@ -11,10 +11,9 @@ import {
   openWithoutData,
 } from '../predict/open.js';
 import type { SequencePrediction } from '../predict/predictions.js';
-import type { WhichCheckpoint } from '../predict/predictor.js';
 import type { RejectionOptions, SequenceValues } from '../predict/steps.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
-import type { WeightsName } from '../train/weights.js';
+import type { WeightsName, WhichCheckpoint } from '../train/weights.js';
 import * as args from '../util/arguments.js';
 import { type Diagnostic, usageError } from '../util/errors.js';
 import { assignments, type Overrides } from './config.js';

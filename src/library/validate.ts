@@ -1,4 +1,5 @@
 /** Checks that configs and the points of sweeps are valid and fit their data, without training. */
+
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { testSelections } from '../config/metrics.js';
 import type { Dataset, SplitName } from '../data/index.js';
@@ -11,7 +12,8 @@ import { PointDiagnostics } from '../sweep/config/points.js';
 import { isSweepFile } from '../sweep/config/read.js';
 import { VARIANT } from '../sweep/directory.js';
 import type { Point } from '../sweep/search/space.js';
-import { initialParameters, modelSpec, openData, readGates, streamsOf } from '../train/session.js';
+import { initialWeights } from '../train/initial-weights.js';
+import { modelSpec, openData, readGates, streamsOf } from '../train/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageErrors } from '../util/errors.js';
 import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
@@ -110,7 +112,7 @@ export async function checkedData(loaded: LoadedExperiment, open = () => openDat
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     readGates(loaded);
     const spec = diagnostics.length > 0 ? undefined : modelSpec(loaded, sizes);
-    if (spec) initialParameters(loaded, spec);
+    if (spec) initialWeights(loaded, spec);
     return { data, diagnostics, warnings, spec };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;

@@ -1,4 +1,5 @@
 /** Trained models for programs: `loadModel` opens the model of a run directory. */
+
 import type { Readable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
 import type { Experiment } from '../config/index.js';
@@ -19,12 +20,13 @@ import {
   UnknownSymbol,
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
+import type { WhichWeights } from '../train/weights.js';
 import * as args from '../util/arguments.js';
 import { UserError, usageError, usageErrors } from '../util/errors.js';
 import { type GenerateOptions, generateSymbols } from './generate.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
 import type { Prediction, PredictionForm, SequencePrediction } from './predictions.js';
-import { hasForecastTimes, Predictor, type WhichWeights } from './predictor.js';
+import { hasForecastTimes, Predictor } from './predictor.js';
 import { type Session, type SessionOptions, StepModel } from './session.js';
 import { givenSequence, type RejectionOptions, type SequenceValues } from './steps.js';
 

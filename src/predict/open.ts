@@ -37,8 +37,6 @@ import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { stepsRead } from '../math/model/spec.js';
-import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
-import { refuseForeign } from '../run/integrity.js';
 import { Run } from '../run/run.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { type BaselineScores, fitBaselines, naiveOutputs, trivialBaselines } from '../train/baselines.js';
@@ -55,12 +53,12 @@ import {
   widthOn,
 } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
-import { loadWeights, type WeightsName } from '../train/weights.js';
+import { loadWeights, type WhichWeights, weightsOfRun } from '../train/weights.js';
 import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { predictionForm } from './predictions.js';
-import { Predictor, type WhichWeights } from './predictor.js';
+import { Predictor } from './predictor.js';
 import type { LoadedModel } from './sequence-predictor.js';
 import type { RejectionOptions } from './steps.js';
 
@@ -80,25 +78,13 @@ export type SavedModel = ReturnType<typeof openModel>;
  */
 export function openModel(path: string, { checkpoint, weights, set = [], top }: OpenModelOptions = {}) {
   const run = Run.open(path);
-  const { directory, manifest } = run;
-  const { files } = directory;
+  const { manifest } = run;
   const frozen = run.experiment();
   const loaded = set.length === 0 ? frozen : run.experiment(set);
   refuseOtherKeys(frozen, loaded, set);
-  const chosen = checkpoint ?? run.summary?.restored?.step ?? 'last';
-  const saved = retried(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));
-  if (manifest) refuseForeign([saved], manifest);
-  const hasAverage = loaded.experiment.training.average !== undefined;
-  if (weights === 'average' && !hasAverage) {
-    throw usageError('weights/no-average', 'this run has no averaged weights', {
-      file: path,
-      expected: '`--weights trained`, or a run with `training.average`',
-    });
-  }
-  const { path: file, step, epoch, tensors } = saved;
-  const which: WeightsName = weights ?? (hasAverage ? 'average' : 'trained');
+  const saved = weightsOfRun(run, loaded.experiment, { checkpoint, weights });
   const listing = top === undefined ? loaded : { ...loaded, experiment: withTop(loaded.experiment, top) };
-  return { path, loaded: listing, file, tensors, weights: which, manifest, step, epoch, top };
+  return { ...saved, path, loaded: listing, manifest, top };
 }
 
 /** With a beam that finds `top` sequences of symbols. */

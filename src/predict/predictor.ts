@@ -4,7 +4,6 @@ import type { Experiment } from '../config/index.js';
 import { isRejected, type ReadSequence, type Split } from '../data/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { batchesOf, type Evaluation, evaluationRows, inTurn, Scores } from '../train/evaluator.js';
-import type { WeightsName } from '../train/weights.js';
 import { damagedErrors, type UserError, usageError } from '../util/errors.js';
 import type { OpenedModel } from './open.js';
 import type { SequencePrediction } from './predictions.js';
@@ -169,14 +168,4 @@ async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefin
     // not awaited: a generator waiting for its source returns only when that yields
     iterator.return?.().catch(() => {});
   }
-}
-
-export type WhichCheckpoint = 'last' | 'best' | number;
-
-/** Which weights of a run to use. */
-export interface WhichWeights {
-  /** Undefined: the checkpoint with the run's final weights. */
-  readonly checkpoint?: WhichCheckpoint | undefined;
-  /** Undefined: the average if the run keeps one, else the weights of the last update. */
-  readonly weights?: WeightsName | undefined;
 }

@@ -145,6 +145,15 @@ const EVENTS = {
     num_classes: s.nullable(s.count('Number of classes; null if the targets are values.', 1)),
     duration_s,
   }),
+  'weights.loaded': event(
+    'The run starts from weights of `model.init_from`; manifest.json has more about them.',
+    {
+      name: s.text('Path of the file or the run.'),
+      loaded: s.count('Number of parameters that were loaded, counted as arrays.'),
+      random: s.text('Names of the parameters that start with random values, separated by commas.'),
+      unused: s.text('Names of the tensors that were not used, separated by commas.'),
+    },
+  ),
   'graph.compiled': event('The training graph has been planned for a backend.', {
     backend: s.text('The chosen backend.'),
     backend_reason: s.text('Why it was chosen.'),

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { dataRecord, dataScaling } from '../config/schema/experiment.js';
 import { packageRoot } from '../util/root.js';
 import * as s from '../util/schema.js';
+import { listed } from '../util/words.js';
 import type { Json } from './json.js';
 
 const hash = (description: string) => s.sha256(`SHA-256 (hex) ${description}`);
@@ -52,6 +53,18 @@ export const repository = s.struct('The repository that contains the config; nul
   revision: s.text('Full commit id.'),
   dirty: s.boolean('Whether tracked files differ from it; untracked files, such as runs, do not count.'),
 });
+
+const loadedWeights = {
+  name: s.text('Path of the file or the run.'),
+  sha256: s.sha256(
+    'SHA-256 (hex) of the file; of a run, of its summary.json. Part of `config_hash`, in place of the path.',
+  ),
+  run_id: s.optional(s.text('Name of the run; absent for a file.')),
+  run_step: s.optional(s.count('Step of its checkpoint; absent for a file.')),
+  loaded: s.count('Number of parameters that were loaded, counted as arrays.'),
+  random: s.list(s.text('Name of a parameter.'), 'Parameters that start with random values.'),
+  unused: s.list(s.text('Name of a tensor.'), 'Tensors that no parameter is named like.'),
+};
 
 /** The environment of a run, without names of hosts or people. */
 export const environment = {
@@ -105,15 +118,12 @@ export const manifest = s.document(
     backend: s.struct('What executed the kernels.', backendFields),
     datasets,
     initial_weights: s.optional(
-      s.struct('The file that `model.init_from` names, which the run started from.', {
-        name: s.text('Path of the file.'),
-        sha256: hash('of its content. Part of `config_hash`, in place of its path.'),
-      }),
+      s.struct('The weights of `model.init_from`, which the run started from.', loadedWeights),
     ),
     data: dataRecord,
     scaling: s.optional(dataScaling),
     seeds: s.mapOf(s.integer('A seed.'), 'Every seed, by its use.'),
-    parameters: s.count('Number of trainable parameters.'),
+    parameters: s.count('Number of parameters, frozen ones included.'),
     command_line: texts("The arguments after the program's name."),
     changes: s.optional(
       s.list(
@@ -128,6 +138,8 @@ export const manifest = s.document(
 export const INPUT_CHANGED = 'have changed since the run was trained';
 
 export type Manifest = s.TypeOf<typeof manifest>;
+
+export type LoadedWeights = NonNullable<Manifest['initial_weights']>;
 export type ManifestChange = s.TypeOf<typeof change>;
 export type GitState = s.TypeOf<typeof repository>;
 
@@ -176,4 +188,15 @@ export async function gitState(folder: string): Promise<GitState | null> {
 function versionIn(packageFile: string): string {
   const { version }: { version?: unknown } = JSON.parse(readFileSync(packageFile, 'utf8'));
   return String(version);
+}
+
+/** Such as `8 of 10 parameters from weights.safetensors; random: fc.weight, fc.bias`. */
+export function initialWeightsSentence({ name, run_step, loaded, random, unused }: LoadedWeights): string {
+  const from = run_step === undefined ? name : `${name} (step ${run_step})`;
+  const parts = [
+    `${loaded} of ${loaded + random.length} parameters from ${from}`,
+    ...(random.length > 0 ? [`random: ${listed(random)}`] : []),
+    ...(unused.length > 0 ? [`not used: ${listed(unused)}`] : []),
+  ];
+  return parts.join('; ');
 }

@@ -21,6 +21,7 @@ import {
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
 import { ParameterLayout } from '../math/model/parameters.js';
+import { initialWeightsOf } from '../math/model/settings.js';
 import { symbolInputs } from '../math/model/spec.js';
 import { carriedStates } from '../math/model/walk.js';
 import { optimizerOf } from '../math/optimizers/index.js';
@@ -194,7 +195,8 @@ export function refuseOtherConfig(run: Run, loaded: LoadedExperiment): void {
   if (manifest === undefined) return;
   const { initial_weights: then, config_hash } = manifest;
   const { experiment, weightsDigest: now } = loaded;
-  if (then && experiment.model.init_from === then.name && now !== undefined && now !== then.sha256)
+  const isSame = initialWeightsOf(experiment.model)?.path === then?.name;
+  if (then && isSame && now !== undefined && now !== then.sha256)
     throw damagedErrors([weightsChanged(then.name, then.sha256, now)]);
   // with equal hashes, only data paths may differ, as in another checkout
   const changes = configChanges(run.experiment(), loaded).filter(
@@ -310,10 +312,9 @@ export function newManifest(
   { started, commandLine }: { readonly started: Date; readonly commandLine: readonly string[] },
   git: GitState | null,
 ): Manifest {
-  const { loaded, session, directory, logEvery } = run;
+  const { loaded, session, directory, logEvery, weights } = run;
   const { dataset, spec } = session;
-  const { experiment, weightsDigest, files, givenYaml } = loaded;
-  const { init_from } = experiment.model;
+  const { experiment, files, givenYaml } = loaded;
   const ofData = ownSeed(experiment.dataset);
   const { digests, ...facts } = configFacts(run);
   return {
@@ -327,8 +328,7 @@ export function newManifest(
     config_files: files,
     log_every: logEvery,
     backend: backendFacts(session),
-    ...(init_from !== undefined &&
-      weightsDigest !== undefined && { initial_weights: { name: init_from, sha256: weightsDigest } }),
+    ...(weights && { initial_weights: weights }),
     ...(dataset.scaling && { scaling: dataset.scaling }),
     seeds: { experiment: experiment.seed, ...(ofData !== undefined && { dataset: ofData }) },
     parameters: new ParameterLayout(spec).size,

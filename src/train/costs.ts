@@ -1,13 +1,15 @@
 /** What a training step costs, and where its time goes. */
+
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
 import { describePlan, keptSize, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
 import { type StepProgram, stepPrograms } from '../math/model/runs.js';
+import { initialWeights } from './initial-weights.js';
 import { planRun } from './plan.js';
 import { ShardPool } from './pool.js';
-import { createTrainer, initialParameters, type Session } from './session.js';
+import { createTrainer, type Session } from './session.js';
 import { type ModelRun, planShards } from './shards.js';
 
 export interface PlannedProgram extends StepProgram {
@@ -60,7 +62,7 @@ export async function profileStep(
   const pool = await ShardPool.open(run, { engine, isLocal: true });
   const trainer = await createTrainer(loaded, session, pool);
   try {
-    trainer.parameters.set(initialParameters(loaded, spec));
+    trainer.parameters.set(initialWeights(loaded, spec).parameters);
     const { order } = planRun(loaded, session);
     const { learning_rate: rate } = loaded.experiment.optimizer;
     let [stepMs, batchMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];

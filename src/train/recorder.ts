@@ -11,11 +11,11 @@ import type { SplitEvaluation } from '../run/evaluation.js';
 import { openLog } from '../run/event-log.js';
 import type { EventFields, EventName } from '../run/events.js';
 import { type Metrics, metricValue } from '../run/gates.js';
-import { versions } from '../run/manifest.js';
+import { initialWeightsSentence, versions } from '../run/manifest.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import { metricSentence, metricSentences } from '../run/words.js';
 import type { ExitCode } from '../util/errors.js';
-import { counted } from '../util/words.js';
+import { counted, listed } from '../util/words.js';
 import { checkpointMetadata, logCheckpoint, retryWrite } from './checkpoints.js';
 import { stepCosts } from './costs.js';
 import type { EvaluationProgress } from './evaluator.js';
@@ -303,6 +303,12 @@ export function openEvents(run: RunContext, seq = 0) {
           num_classes: train.targets.kind === 'class' ? spec.outputSize : null,
           duration_s: dataSeconds,
         });
+      if (run.weights && !kept.has('weights.loaded')) {
+        const { name, loaded, random, unused } = run.weights;
+        const [started, left] = [random, unused].map(names => names.join(', '));
+        log.emit({ event: 'weights.loaded', name, loaded, random: started, unused: left });
+        run.observer.line?.(`Initial weights: ${initialWeightsSentence(run.weights)}.`);
+      }
       if (kept.has('graph.compiled')) return;
       const began = performance.now();
       const costs = stepCosts(session.run, experiment.training.batch_size);
@@ -387,7 +393,7 @@ export function divergedSentence(
 /** Before the first update, neither the learning rate nor the gradient can be the cause. */
 export function divergedAdvice(updates: number, { experiment }: LoadedExperiment): string {
   if (updates === 0) {
-    const from = experiment.model.init_from === undefined ? '' : ', or in the weights of model.init_from';
+    const from = experiment.model.init_from === undefined ? '' : ', or in the weights of `model.init_from`';
     return `this was the first update: look for values in the data${from} that are too large`;
   }
   const clip = experiment.training.gradient_clip_norm === undefined ? ', or training.gradient_clip_norm' : '';
@@ -407,9 +413,7 @@ function notFiniteWords({
   gradientNorm,
   notFinite,
 }: Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>): string {
-  const left = notFinite.length - MAX_LISTED;
-  const names = `${notFinite.slice(0, MAX_LISTED).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
-  const where = notFinite.length > 0 ? ` (${names})` : '';
+  const where = notFinite.length > 0 ? ` (${listed(notFinite, MAX_LISTED)})` : '';
   if (!Number.isFinite(loss)) return `the loss is ${loss}, the gradient norm ${gradientNorm}${where}`;
   return Number.isFinite(gradientNorm)
     ? `the update exceeds the range of float32, at a gradient norm of ${gradientNorm.toPrecision(4)}${where}`

@@ -1,8 +1,10 @@
 /** Starts a new run from a loaded config, or resumes one, whose results are then the same. */
+
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { effectsOf, type LoadedExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
+import { initialWeightsOf } from '../math/model/settings.js';
 import { bestOf, latestCheckpoint, listCheckpoints } from '../run/checkpoints.js';
 import { checkName, RunDirectory } from '../run/directory.js';
 import { isAbsent, removeTemporaryFiles } from '../run/files.js';
@@ -31,17 +33,11 @@ import {
   widthChanges,
 } from './changes.js';
 import { logCheckpoint, savedState } from './checkpoints.js';
+import { type InitialWeights, initialWeights } from './initial-weights.js';
 import { TrainingState } from './loop.js';
 import { defaultLogEvery, planRun, watchedMetrics } from './plan.js';
 import { openEvents, type RunObserver, type RunResult } from './recorder.js';
-import {
-  type BackendOptions,
-  initialParameters,
-  openSession,
-  readGates,
-  type Session,
-  withGateOrigins,
-} from './session.js';
+import { type BackendOptions, openSession, readGates, type Session, withGateOrigins } from './session.js';
 import { timesSoFar } from './timing.js';
 import { type RunContext, trainRun } from './train.js';
 
@@ -124,10 +120,12 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     loaded.experiment.training.log_every ??
     manifest.log_every ??
     defaultLogEvery(planRun(loaded, session).totalSteps);
+  const first = start ? undefined : firstWeights(loaded, session);
   const context: RunContext = {
     ...{ loaded, session, gates, directory, runId, observer, options, began, state, logEvery },
+    weights: first?.loaded,
   };
-  return trainRun(context, start ?? firstWeights(loaded, session), () => {
+  return trainRun(context, start ?? (first as InitialWeights).parameters, () => {
     setAside();
     const evaluationIsDue = start?.saved.evaluated === false;
     const hasValidation = session.dataset.validation !== undefined;
@@ -176,13 +174,13 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
 }
 
 /** A run without a checkpoint starts over, from its initial weights. */
-function firstWeights(loaded: LoadedExperiment, { spec }: Session): Float32Array {
-  const { init_from } = loaded.experiment.model;
-  if (init_from === undefined || !isAbsent(init_from)) return initialParameters(loaded, spec);
+function firstWeights(loaded: LoadedExperiment, { spec }: Session): InitialWeights {
+  const from = initialWeightsOf(loaded.experiment.model);
+  if (from === undefined || !isAbsent(from.path)) return initialWeights(loaded, spec);
   throw usageError(
     'resume/no-initial-weights',
     'the initial weights of this run are missing; they are needed because it stopped before its first checkpoint, so it starts over',
-    { file: init_from, expected: 'the file that `model.init_from` named when the run started' },
+    { file: from.path, expected: 'what `model.init_from` named when the run started' },
   );
 }
 
@@ -263,12 +261,12 @@ export async function runExperiment(
   const gates = readGates(loaded);
   const logEvery =
     loaded.experiment.training.log_every ?? defaultLogEvery(planRun(loaded, session).totalSteps);
-  const initial = initialParameters(loaded, session.spec);
+  const { parameters: initial, loaded: weights } = initialWeights(loaded, session.spec);
   const git = await asked;
   const directory = makeDirectory(loaded, options);
   const state = new TrainingState(watchedMetrics(loaded.experiment));
   const context: RunContext = {
-    ...{ loaded, session, gates, directory, observer, options, began, state, logEvery },
+    ...{ loaded, session, gates, directory, observer, options, began, state, logEvery, weights },
     runId: directory.id,
   };
   const begun = await whileLocked(directory.files.lock, async () => {

@@ -5,7 +5,6 @@ import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
   type Experiment,
-  fileDigest,
   type LoadedExperiment,
   locateInConfig,
   type ModelSizes,
@@ -25,13 +24,13 @@ import { describeModel, type ModelSpec, stepsRead } from '../math/model/spec.js'
 import { optimizerOf } from '../math/optimizers/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
-import { caught, damagedErrors, forAll, UserError, usageError, usageErrors } from '../util/errors.js';
-import { RandomStream } from '../util/random.js';
+import { caught, forAll, UserError, usageError, usageErrors } from '../util/errors.js';
 import { countsOf } from './baselines.js';
+import { parameterGroups } from './groups.js';
+import { inheritedBy } from './initial-weights.js';
 import type { ShardPool } from './pool.js';
 import type { ModelRun } from './shards.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
-import { loadWeights, weightsChanged } from './weights.js';
 
 export interface BackendOptions {
   readonly backend: BackendRequest;
@@ -90,7 +89,7 @@ export function widthOn(backend: Backend, asked: Width | undefined): Width | und
 
 export async function createTrainer(
   loaded: LoadedExperiment,
-  { dataset, run }: Session,
+  { dataset, run, spec }: Session,
   pool?: ShardPool,
 ): Promise<Trainer> {
   const { training, optimizer } = loaded.experiment;
@@ -99,7 +98,7 @@ export async function createTrainer(
     train: dataset.train,
     batchSize: training.batch_size,
     gradientClipNorm: training.gradient_clip_norm,
-    weightDecayOn: optimizer.weight_decay_on,
+    groups: parameterGroups(loaded, new ParameterLayout(spec)),
     averageDecay: training.average?.decay,
   };
   return Trainer.create(options, optimizerOf(optimizer), optimizer, pool);
@@ -123,29 +122,13 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
   return spec;
 }
 
-/** PyTorch's default initialization, or the weights of `model.init_from`; flat, without padding. */
-export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
-  const { seed, model } = loaded.experiment;
-  const layout = new ParameterLayout(spec);
-  const parameters = new Float32Array(layout.size);
-  if (model.init_from === undefined) {
-    layout.initialise(parameters, RandomStream.of(seed, 'model/init'));
-    return parameters;
-  }
-  try {
-    loadWeights(model.init_from, layout, parameters, { all: true });
-  } catch (error) {
-    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-  }
-  const [then, now] = [loaded.weightsDigest, fileDigest(model.init_from)];
-  if (then !== now) throw damagedErrors([weightsChanged(model.init_from, then, now)]);
-  return parameters;
-}
-
 /** Values that a run fitted on its training split; fitted again if absent. */
 export type Fitted = Pick<DatasetContext, 'preparation' | 'scaling' | 'vocabulary'>;
 
-/** The last parameter has the values that the run fitted earlier. */
+/**
+ * The last parameter has the values that the run fitted earlier. A new run may keep those of the
+ * run that its weights are from.
+ */
 export async function openData(
   {
     dataset,
@@ -157,13 +140,12 @@ export async function openData(
   { preparation, scaling, vocabulary }: Fitted = {},
 ): Promise<Dataset> {
   await refuseRepeatedFiles(dataset);
+  const isNew = (preparation ?? scaling ?? vocabulary) === undefined;
   const hasLabelTargets = taskOf(loss) === 'labels';
   return openDataset(dataset, {
     seed,
     streams: streamsOf(training),
-    preparation,
-    scaling,
-    vocabulary,
+    ...(isNew && model ? inheritedBy(model) : { preparation, scaling, vocabulary }),
     hasLabelTargets,
     ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
     leavesOut:

@@ -1,4 +1,5 @@
 /** Trains a run and closes it, however it ends; shared by new and resumed runs. */
+
 import type { Experiment, LoadedExperiment } from '../config/index.js';
 import { testSelections } from '../config/metrics.js';
 import { DeviceLostError, EXECUTORS } from '../engine/backend.js';
@@ -8,6 +9,7 @@ import type { RunDirectory } from '../run/directory.js';
 import type { RunStatus } from '../run/events.js';
 import { judgeRun, metricValue, missedIn } from '../run/gates.js';
 import { writtenDigests } from '../run/integrity.js';
+import type { LoadedWeights } from '../run/manifest.js';
 import { Run } from '../run/run.js';
 import type { SavedCheckpoints, Summary } from '../run/summary.js';
 import { EXIT, type ExitCode, UserError } from '../util/errors.js';
@@ -45,6 +47,8 @@ export interface RunContext {
   readonly observer: RunObserver;
   readonly options: Pick<RunOptions, 'signal' | 'pauseAfterEpoch'>;
   readonly logEvery: number;
+  /** What it starts from; absent if its weights are random, or if it resumes. */
+  readonly weights?: LoadedWeights | undefined;
   /** When this process started working on the run, on the `performance` clock. */
   readonly began: number;
 }

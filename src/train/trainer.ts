@@ -8,10 +8,11 @@ import { taskOf } from '../math/losses/index.js';
 import { trainedMetrics } from '../math/metrics/index.js';
 import type { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';
-import type { Optimizer } from '../math/optimizers/optimizer.js';
+import type { ElementFactors, Optimizer } from '../math/optimizers/optimizer.js';
 import { gradientSumProgram, paddedSize, TOTAL, updateProgram } from '../math/optimizers/program.js';
 import type { Tensor } from '../run/safetensors.js';
 import { Evaluator } from './evaluator.js';
+import type { ParameterGroups } from './groups.js';
 import { ShardPool } from './pool.js';
 import { Readout } from './readout.js';
 import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatch } from './shards.js';
@@ -20,7 +21,7 @@ export interface TrainerOptions extends ModelRun {
   readonly train: Split;
   readonly batchSize: number;
   readonly gradientClipNorm?: number | undefined;
-  readonly weightDecayOn?: 'all' | 'weights';
+  readonly groups?: ParameterGroups;
   /** Keep a moving average of the parameters; each update keeps this fraction of it. */
   readonly averageDecay?: number | undefined;
 }
@@ -79,8 +80,8 @@ export class Trainer {
   ): Promise<Trainer> {
     const own = pool ?? (await ShardPool.open(options));
     const { layout, engine } = own;
-    const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
-    const makeUpdater = () => createUpdater(engine, optimizer, settings, layout.size, decayed);
+    const factors = options.groups?.factors;
+    const makeUpdater = () => createUpdater(engine, optimizer, settings, layout.size, factors);
     return new Trainer(options, own, makeUpdater);
   }
 
@@ -201,15 +202,8 @@ export class Trainer {
     const parts = this.batches.shards(0).map(memory => memory.gradient);
     const values = Object.fromEntries(parts.map((part, s) => [`shard.${s}`, part]));
     await gradientSum?.run(values, { gradient });
+    for (const { offset, size } of this.options.groups?.frozen ?? []) gradient.fill(0, offset, offset + size);
   }
-}
-
-/** 1 for each element of a matrix, 0 for biases and gains; padded to whole rows. */
-function weightMask(layout: ParameterLayout): Float32Array {
-  const mask = new Float32Array(paddedSize(layout.size));
-  for (const { shape, offset, size } of layout.parameters)
-    if (shape.length > 1) mask.fill(1, offset, offset + size);
-  return mask;
 }
 
 /** Added to the norm before dividing by it, like torch.nn.utils.clip_grad_norm_. */
@@ -236,16 +230,17 @@ export type Updater = ReturnType<typeof createUpdater>;
 
 /**
  * @param size parameters without padding
- * @param decayed 1 for each parameter that weight decay applies to, else 0; padded. Absent: all.
+ * @param factors of each element; padded
  */
 export function createUpdater<S>(
   engine: Engine,
   optimizer: Optimizer<S>,
   settings: S,
   size: number,
-  decayed?: Float32Array,
+  factors: ElementFactors<Float32Array> = {},
 ) {
-  const program = updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined });
+  const names = Object.keys(factors) as (keyof typeof factors)[];
+  const program = updateProgram(optimizer, settings, size, names);
   const executable = engine.compile(program);
   const state = Object.fromEntries(
     optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
@@ -267,7 +262,7 @@ export function createUpdater<S>(
     ): Promise<readonly Float32Array[]> {
       const values: Record<string, Value> = {
         ...optimizer.scalars(settings, step, learningRate),
-        ...(decayed && { decayed }),
+        ...factors,
         gradient_scale: scale,
         parameter,
         gradient,

@@ -1,9 +1,14 @@
 /** Converts parameters and optimizer state to tensors under PyTorch's names, and back. */
+
+import type { Experiment } from '../config/index.js';
 import { shapeText } from '../math/graph/shape.js';
 import type { ParameterLayout } from '../math/model/parameters.js';
+import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoints.js';
+import { refuseForeign } from '../run/integrity.js';
 import { INPUT_CHANGED } from '../run/manifest.js';
+import type { Run } from '../run/run.js';
 import { readSafetensors, type Tensor, type Tensors } from '../run/safetensors.js';
-import { type Diagnostic, damagedError, usageErrors } from '../util/errors.js';
+import { type Diagnostic, damagedError, usageError, usageErrors } from '../util/errors.js';
 
 export interface TrainingState {
   /** Flat, in the layout's order, and padded. */
@@ -54,43 +59,59 @@ export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, 
 
 export type WeightsName = 'trained' | 'average';
 
-/**
- * Fills `flat` with the weights of `file`. All names may share a prefix (such as `model.` in
- * `model.lstm.weight_ih_l0`). `which` selects the weights of a checkpoint with an average. With
- * `all`, the file must have no other weights; the rest of the state of training is ignored.
- */
+export type WhichCheckpoint = 'last' | 'best' | number;
+
+/** Which weights of a run to use. */
+export interface WhichWeights {
+  /** Undefined: the checkpoint with the run's final weights. */
+  readonly checkpoint?: WhichCheckpoint | undefined;
+  /** Undefined: the average if the run keeps one, else the weights of the last update. */
+  readonly weights?: WeightsName | undefined;
+}
+
+/** By default, the weights that the run predicts with. */
+export function weightsOfRun(run: Run, { training }: Pick<Experiment, 'training'>, which: WhichWeights = {}) {
+  const { directory, manifest, summary } = run;
+  const chosen = which.checkpoint ?? summary?.restored?.step ?? 'last';
+  const saved = retried(() => loadCheckpoint(resolveCheckpoint(directory.files.checkpoints, chosen)));
+  if (manifest) refuseForeign([saved], manifest);
+  const hasAverage = training.average !== undefined;
+  if (which.weights === 'average' && !hasAverage) {
+    throw usageError('weights/no-average', 'this run has no averaged weights', {
+      file: directory.path,
+      expected: '`--weights trained`, or a run with `training.average`',
+    });
+  }
+  const { path: file, step, epoch, tensors } = saved;
+  const weights: WeightsName = which.weights ?? (hasAverage ? 'average' : 'trained');
+  return { file, step, epoch, tensors, weights };
+}
+
+/** Fills `flat` with weights of a checkpoint; `which` selects those of one with an average. */
 export function loadWeights(
   file: string,
   layout: ParameterLayout,
   flat: Float32Array,
   {
     which = 'trained',
-    all = false,
     tensors = readSafetensors(file).tensors,
-  }: { readonly which?: WeightsName; readonly all?: boolean; readonly tensors?: Tensors } = {},
+  }: { readonly which?: WeightsName; readonly tensors?: Tensors } = {},
 ): void {
-  const prefix = which === 'average' ? AVERAGE : commonPrefix(tensors, layout);
+  const prefix = which === 'average' ? AVERAGE : '';
   const shapes = layout.parameters.map(({ name, shape }) => [`${prefix}${name}`, shape] as const);
   const problems = misfits(file, tensors, shapes, ['F32', 'F64']);
-  const known = new Set(shapes.map(([name]) => name));
-  const surplus = [...weightsAlone(tensors, which).keys()].filter(name => !known.has(name)).sort();
-  if (all && surplus.length > 0)
-    problems.push({
-      code: 'weights/surplus',
-      file,
-      message: `the file has weights that the model does not have: ${surplus.join(', ')}`,
-      expected: 'a model with all weights of the file, or a file without them',
-    });
   if (problems.length > 0) throw usageErrors(problems);
   for (const parameter of layout.parameters) {
     const name = `${prefix}${parameter.name}`;
-    const values = Float32Array.from(tensors.get(name)?.data as ArrayLike<number>);
-    if (!values.every(Number.isFinite)) {
-      const message = `the weight '${name}' has a value that is not finite`;
-      throw damagedError('weights/not-finite', message, { file });
-    }
-    layout.write(parameter, values, flat);
+    layout.write(parameter, finiteValues(file, name, tensors.get(name)), flat);
   }
+}
+
+export function finiteValues(file: string, name: string, tensor: Tensor | undefined): Float32Array {
+  const values = Float32Array.from(tensor?.data as ArrayLike<number>);
+  if (values.every(Number.isFinite)) return values;
+  const message = `the weight '${name}' has a value that is not finite`;
+  throw damagedError('weights/not-finite', message, { file });
 }
 
 /** Tensors that are missing or have another type or shape. */
@@ -163,14 +184,4 @@ export function restoreTraining(
   }
   const carried = [...tensors].filter(([name]) => name.startsWith(CARRIED));
   return new Map(carried.map(([name, tensor]) => [name.slice(CARRIED.length), tensor]));
-}
-
-/** The prefix of the first weight in the file; empty if it has none or is missing. */
-function commonPrefix(tensors: ReadonlyMap<string, unknown>, layout: ParameterLayout): string {
-  const [{ name: first }] = layout.parameters;
-  if (tensors.has(first)) return '';
-  const found = [...tensors.keys()].find(
-    name => name.endsWith(`.${first}`) && !name.startsWith(OPTIMIZER) && !name.startsWith(AVERAGE),
-  );
-  return found ? found.slice(0, -first.length) : '';
 }

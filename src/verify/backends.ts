@@ -3,12 +3,14 @@
  * optimizer steps, with the same initial parameters and batches, and after every step each pair is
  * compared.
  */
+
 import { loadExperiment } from '../config/index.js';
 import { chooseBackend, EXECUTORS } from '../engine/backend.js';
 import type { Backend } from '../engine/backend-names.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
+import { initialWeights } from '../train/initial-weights.js';
 import { learningRates, planRun } from '../train/plan.js';
-import { createTrainer, initialParameters, openSession } from '../train/session.js';
+import { createTrainer, openSession } from '../train/session.js';
 import type { StepResult, Trainer } from '../train/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
 import { norm, relative } from './gradients.js';
@@ -39,7 +41,7 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
   const { order, ...length } = planRun(loaded, session);
   const learningRate = learningRates(loaded.experiment, length);
   const last = Math.min(options.steps, length.totalSteps);
-  const initial = initialParameters(loaded, session.spec);
+  const initial = initialWeights(loaded, session.spec).parameters;
   const layout = new ParameterLayout(session.spec);
   const trainers: { readonly backend: Backend; readonly trainer: Trainer }[] = [];
   const steps: {

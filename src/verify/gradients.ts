@@ -4,6 +4,7 @@
  * graph in float64, over the whole tensor; and the float64 gradient with differences of the float64
  * loss along a random direction in which every element is non-zero.
  */
+
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { interpret } from '../math/graph/interpret.js';
@@ -15,9 +16,10 @@ import { MAX_CELL_STEPS } from '../math/model/schedule.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { type Machine, ScheduleWalk } from '../math/model/walk.js';
 import { stepCosts } from '../train/costs.js';
+import { initialWeights } from '../train/initial-weights.js';
 import { planRun } from '../train/plan.js';
 import { ShardPool } from '../train/pool.js';
-import { initialParameters, openSession, type Session } from '../train/session.js';
+import { openSession, type Session } from '../train/session.js';
 import { loadBatch, type ShardBatch, ShardedBatches, type ShardShape, sizeOf } from '../train/shards.js';
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
@@ -66,7 +68,7 @@ export async function verifyGradients(config: string, options: VerifyGradientsOp
   const loaded = loadExperiment(config, { set });
   const session = await openSession(loaded, options);
   const layout = new ParameterLayout(session.spec);
-  const parameters = initialParameters(loaded, session.spec);
+  const parameters = initialWeights(loaded, session.spec).parameters;
   const { rows, batch, compiled } = await compiledGradient(loaded, session, parameters, options);
   note('kernels done; the gradient in float64');
   const { lossAt, gradientAt } = referenceOf(session.spec, session.run.loss, batch);

@@ -19,7 +19,7 @@ import {
 import { gateName, requiredWords, type WrittenGate } from '../run/gates.js';
 import { finalName, type RunHistory } from '../run/history.js';
 import { nonFiniteName } from '../run/json.js';
-import type { Manifest } from '../run/manifest.js';
+import { initialWeightsSentence, type Manifest } from '../run/manifest.js';
 import { readNotes } from '../run/notes.js';
 import { Run } from '../run/run.js';
 import type { GateResult, SplitBaselines, Summary } from '../run/summary.js';
@@ -412,7 +412,7 @@ function pairsOf(sample: ValueEvaluation['sample']): readonly Pair[][] {
 
 function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
   if (manifest === undefined) return [];
-  const { backend, machine, versions, git, datasets, seeds } = manifest;
+  const { backend, machine, versions, git, datasets, seeds, initial_weights } = manifest;
   const threads = backend.threads === null ? '' : `, ${counted(backend.threads, 'thread')}`;
   const edits = git?.dirty ? ', with uncommitted changes' : '';
   const digests = datasets.map(({ name, sha256 }) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`);
@@ -427,6 +427,7 @@ function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
     Source: git && `${git.revision.slice(0, 12)}${edits}`,
     Parameters: String(manifest.parameters),
     Data: digests.join(', '),
+    'Initial weights': initial_weights ? initialWeightsSentence(initial_weights) : null,
     Seeds: Object.entries(seeds)
       .map(([name, seed]) => `${name} ${seed}`)
       .join(', '),

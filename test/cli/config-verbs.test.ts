@@ -46,7 +46,7 @@ t.test('validate', async t => {
     t.equal(lines.length, 5);
     t.equal(
       lines[2],
-      `::error file=${bad},line=8,col=3,endColumn=5,title=config/unknown-key::unknown key \`lr\` in \`optimizer\`%0Aexpected: kind, learning_rate, schedule, momentum, nesterov, weight_decay, weight_decay_on%0Adid you mean learning_rate?`,
+      `::error file=${bad},line=8,col=3,endColumn=5,title=config/unknown-key::unknown key \`lr\` in \`optimizer\`%0Aexpected: kind, learning_rate, schedule, momentum, nesterov, weight_decay, weight_decay_on, parameter_groups%0Adid you mean learning_rate?`,
     );
     const set = recorder();
     t.equal(await callWith(set, 'validate', good, '--set', 'seed=-1', '--format', 'github'), 2);

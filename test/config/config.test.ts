@@ -291,7 +291,7 @@ t.test('errors in --set are located in the argument', async t => {
     `--set:1:11: unknown key \`lr\` in \`optimizer\`
   1 | optimizer.lr=1
     |           ^^
-  expected: kind, learning_rate, schedule, betas, eps, amsgrad, weight_decay, weight_decay_on
+  expected: kind, learning_rate, schedule, betas, eps, amsgrad, weight_decay, weight_decay_on, parameter_groups
   did you mean learning_rate?
 
 --set:1:21: \`training.batch_size\` has the wrong type

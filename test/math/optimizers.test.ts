@@ -10,7 +10,7 @@ import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { interpret } from '../../src/math/graph/interpret.js';
 import { optimizers } from '../../src/math/optimizers/index.js';
-import type { Optimizer } from '../../src/math/optimizers/optimizer.js';
+import type { ElementFactors, Optimizer } from '../../src/math/optimizers/optimizer.js';
 import { paddedSize, updateProgram } from '../../src/math/optimizers/program.js';
 import { createUpdater, WeightAverage } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -19,6 +19,8 @@ import '../support/software-gpu.js';
 interface Case {
   readonly settings: { readonly kind: keyof typeof optimizers; readonly [key: string]: unknown };
   readonly weight_decay_on: 'all' | 'weights';
+  /** Learning rate of the bias over that of the matrix. */
+  readonly bias_rate?: number;
   readonly parameters: readonly (readonly number[])[];
   readonly average_decay?: number;
   readonly averages?: readonly (readonly number[])[];
@@ -42,11 +44,15 @@ const SIZE = start.length;
 const ROWS = paddedSize(SIZE);
 
 const optimizerFor = ({ settings }: Case) => optimizers[settings.kind] as Optimizer<unknown>;
-const nameOf = ({ settings, weight_decay_on }: Case) => `${JSON.stringify(settings)} on ${weight_decay_on}`;
+const nameOf = ({ settings, weight_decay_on, bias_rate = 1 }: Case) =>
+  `${JSON.stringify(settings)} on ${weight_decay_on}, bias at ${bias_rate}`;
 
-function decayedBy({ weight_decay_on }: Case): Float32Array | undefined {
-  if (weight_decay_on === 'all') return undefined;
-  return padded(start.map((_, i) => (i < matrix ? 1 : 0)));
+function factorsOf({ weight_decay_on, bias_rate }: Case): ElementFactors<Float32Array> {
+  const withBias = (factor: number) => padded(start.map((_, i) => (i < matrix ? 1 : factor)));
+  return {
+    ...(weight_decay_on === 'weights' && { decayed: withBias(0) }),
+    ...(bias_rate !== undefined && { rates: withBias(bias_rate) }),
+  };
 }
 
 function padded(values: readonly number[]): Float32Array {
@@ -67,14 +73,15 @@ t.test('every optimizer has a case', async t => {
 t.test('the graph in float64 agrees with PyTorch', async t => {
   for (const one of cases) {
     const optimizer = optimizerFor(one);
-    const decayed = decayedBy(one);
-    const { outputs } = updateProgram(optimizer, one.settings, SIZE, { decaysSome: decayed !== undefined });
+    const factors = factorsOf(one);
+    const names = Object.keys(factors) as (keyof typeof factors)[];
+    const { outputs } = updateProgram(optimizer, one.settings, SIZE, names);
     const float64 = (values: readonly number[]) =>
       Float64Array.from({ length: ROWS }, (_, i) => values[i] ?? 0);
     const values: Record<string, ArrayLike<number>> = {
       parameter: float64(start),
       gradient_scale: [1 / SCALE],
-      ...(decayed && { decayed }),
+      ...factors,
     };
     for (const name of optimizer.state(one.settings)) values[`state.${name}`] = new Float64Array(ROWS);
     const errors = gradients.map((gradient, i) => {
@@ -103,7 +110,7 @@ for (const backend of BACKENDS) {
     const engine = await Engine.start(backend);
     t.teardown(() => engine.close());
     for (const one of cases) {
-      const updater = createUpdater(engine, optimizerFor(one), one.settings, SIZE, decayedBy(one));
+      const updater = createUpdater(engine, optimizerFor(one), one.settings, SIZE, factorsOf(one));
       const parameters = padded(start);
       const average =
         one.average_decay === undefined ? undefined : new WeightAverage(ROWS, one.average_decay);

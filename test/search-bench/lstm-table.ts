@@ -19,15 +19,10 @@ import {
   type Point,
   type Value,
 } from '../../src/sweep/search/space.js';
+import { initialWeights } from '../../src/train/initial-weights.js';
 import { type StepReport, TrainingState, trainingLoop } from '../../src/train/loop.js';
 import { planRun } from '../../src/train/plan.js';
-import {
-  createTrainer,
-  initialParameters,
-  modelSpec,
-  openSession,
-  type Session,
-} from '../../src/train/session.js';
+import { createTrainer, modelSpec, openSession, type Session } from '../../src/train/session.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable, problem, space, type TableRow, TEST_COUNT } from './lstm-problem.js';
@@ -81,7 +76,7 @@ class Training {
     const session = await this.sessionOf(loaded);
     const trainer = await createTrainer(loaded, session);
     try {
-      trainer.parameters.set(initialParameters(loaded, session.spec));
+      trainer.parameters.set(initialWeights(loaded, session.spec).parameters);
       const { order, totalSteps } = planRun(loaded, session);
       const evaluator = trainer.evaluator(200);
       const accuracy: number[] = [];

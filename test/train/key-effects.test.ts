@@ -13,7 +13,7 @@ import { comparisonOf } from '../../src/judge/comparison/compare.js';
 import { reviewedRun } from '../../src/judge/judging/run-facts.js';
 import { listCheckpoints } from '../../src/run/checkpoints.js';
 import { Run } from '../../src/run/run.js';
-import { readSafetensors } from '../../src/run/safetensors.js';
+import { readSafetensors, type Tensor, writeSafetensors } from '../../src/run/safetensors.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { idx, npy } from '../support/data-files.js';
@@ -349,10 +349,50 @@ const semicolons = () => work.file('semicolons.csv', table(';'));
  */
 type Pair = readonly [config: Values, a: unknown, b: unknown, more?: Values];
 
-const weights = async (seed: number): Promise<string> => {
-  const { summary } = await train(work, sets(CLASSES, { seed, 'training.num_epochs': 1 }));
-  return join(summary.directory, summary.checkpoints.last ?? '');
+const parent = async (config: Values, seed: number): Promise<string> => {
+  const { summary } = await train(work, sets(config, { seed, 'training.num_epochs': 1 }));
+  return summary.directory;
 };
+const weights = async (seed: number): Promise<string> => {
+  const directory = await parent(CLASSES, seed);
+  return listCheckpoints(join(directory, 'checkpoints'))[0].path;
+};
+/** Starts from the weights of a run with the same config. */
+const FROM_RUN = set(CLASSES, 'model.init_from', { path: await parent(CLASSES, 5) });
+/** Starts from one bias of a file with other names. */
+const renamedFile = () => {
+  const path = join(work.folder(), 'biases.safetensors');
+  const bias = (value: number): Tensor => ({
+    dtype: 'F32',
+    shape: [3],
+    data: new Float32Array([0, value, 1]),
+  });
+  writeSafetensors(
+    path,
+    new Map([
+      ['a', bias(0.1)],
+      ['b', bias(0.2)],
+    ]),
+    {},
+  );
+  return path;
+};
+const RENAMED = set(CLASSES, 'model.init_from', {
+  path: renamedFile(),
+  only: ['fc.bias'],
+  rename: [{ from: 'a', to: 'fc.bias' }],
+});
+/** Start from runs on other texts, and on data of another scale. */
+const FROM_TEXT = sets(TEXT, {
+  'dataset.path': work.file('more.txt', 'abcd x abcd y '.repeat(20)),
+  'model.init_from': { path: await parent(TEXT, 5), skip: ['fc.*', 'embedding.*'] },
+});
+const SCALED = set(CLASSES, 'dataset.normalize', 'standard');
+const FROM_SCALED = sets(SCALED, {
+  'dataset.path': archive(),
+  'model.init_from': { path: await parent(SCALED, 5) },
+});
+const GROUPED = set(CLASSES, 'optimizer.parameter_groups', [{ parameters: ['fc.*'], learning_rate: 0.01 }]);
 const floatsFile = () => npyFloats(N, T, 2);
 const ages = () => npyFloats(N, 1);
 const classesFile = () => npyIntegers(labels(N));
@@ -594,6 +634,15 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'model.head.dropout': [[set(CLASSES, 'model.head.hidden_sizes', [3]), 0.2, 0.6]],
   'model.num_classes': [[CLASSES, undefined, 4]],
   'model.init_from': [[CLASSES, await weights(5), await weights(6)]],
+  'model.init_from.path': [[FROM_RUN, await weights(5), await weights(6)]],
+  'model.init_from.rename.0.from': [[RENAMED, 'a', 'b']],
+  'model.init_from.rename.0.to': [
+    [set(RENAMED, 'model.init_from.only', ['rnn.bias_*']), 'rnn.bias_ih_l0', 'rnn.bias_hh_l0'],
+  ],
+  'model.init_from.vocabulary': [[FROM_TEXT, 'keep', 'extend']],
+  'model.init_from.scaling': [[FROM_SCALED, undefined, 'keep']],
+  'model.init_from.only': [[FROM_RUN, undefined, ['fc.*']]],
+  'model.init_from.skip': [[FROM_RUN, undefined, ['fc.*']]],
   'model.layers': [
     [set(CLASSES, 'model', {}), [{ cell: 'rnn', hidden_size: 2 }], [{ cell: 'rnn', hidden_size: 3 }]],
   ],
@@ -629,6 +678,8 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'optimizer.nesterov': [[set(CLASSES, 'optimizer.momentum', 0.5), false, true]],
   'optimizer.weight_decay': [[CLASSES, 0, 0.1]],
   'optimizer.weight_decay_on': [[set(CLASSES, 'optimizer.weight_decay', 0.5), 'all', 'weights']],
+  'optimizer.parameter_groups.0.parameters': [[GROUPED, ['fc.*'], ['*']]],
+  'optimizer.parameter_groups.0.learning_rate': [[GROUPED, 0.01, 0.02]],
   'optimizer.betas': [[optimized({ kind: 'adam' }), [0.9, 0.999], [0.8, 0.9]]],
   'optimizer.eps': [[optimized({ kind: 'adam' }), 1e-8, 0.1]],
   'optimizer.amsgrad': [[optimized({ kind: 'adam', betas: [0.9, 0.1] }), false, true]],
@@ -682,6 +733,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'training.gradient_clip_norm': [[CLASSES, 0.1, 0.2]],
   'training.max_skipped_batches': [[CLASSES, 0, 1]],
   'training.metrics': [[CLASSES, ['accuracy'], ['accuracy', 'top_3_accuracy']]],
+  'training.freeze': [[CLASSES, undefined, ['fc.*']]],
   'training.average.kind': [[CLASSES, undefined, 'ema', { 'training.average.decay': 0.5 }]],
   'training.average.decay': [[set(CLASSES, 'training.average.kind', 'ema'), 0.5, 0.9]],
   'training.eval_batch_size': [[CLASSES, 1, 5]],

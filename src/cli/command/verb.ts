@@ -5,8 +5,7 @@
 import { type Command, Option } from 'commander';
 import { BACKEND_REQUESTS, type BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd-compile.js';
-import type { WhichCheckpoint } from '../../predict/predictor.js';
-import type { WeightsName } from '../../train/weights.js';
+import type { WeightsName, WhichCheckpoint } from '../../train/weights.js';
 import { type ExitCode, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import type { Io } from '../terminal/io.js';

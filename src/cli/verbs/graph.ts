@@ -1,4 +1,5 @@
 /** `graph CONFIG`: prints the computations and costs of a training step. */
+
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { kernelListing } from '../../engine/link.js';
 import { describePlan, makePlan } from '../../engine/plan.js';
@@ -6,6 +7,7 @@ import { reachable } from '../../math/graph/node.js';
 import { shapeText } from '../../math/graph/shape.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { optimizerOf } from '../../math/optimizers/index.js';
+import type { ElementFactors } from '../../math/optimizers/optimizer.js';
 import { updateProgram } from '../../math/optimizers/program.js';
 import {
   type PlannedProgram,
@@ -14,6 +16,7 @@ import {
   type StepProfile,
   stepCosts,
 } from '../../train/costs.js';
+import { parameterGroups } from '../../train/groups.js';
 import { openSession } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { aligned } from '../../util/table.js';
@@ -80,13 +83,10 @@ export const verb = defineVerb({
  * Costs on a GPU, including the optimizer: each kernel is a dispatch, and inputs and outputs of
  * programs are copied there and back. Other backends copy nothing.
  */
-function gpuCosts(
-  { experiment: { optimizer } }: LoadedExperiment,
-  { size }: ParameterLayout,
-  step: StepCosts,
-) {
-  const decaysSome = optimizer.weight_decay_on === 'weights';
-  const update = updateProgram(optimizerOf(optimizer), optimizer, size, { decaysSome });
+function gpuCosts(loaded: LoadedExperiment, layout: ParameterLayout, step: StepCosts) {
+  const { optimizer } = loaded.experiment;
+  const factors = Object.keys(parameterGroups(loaded, layout).factors) as (keyof ElementFactors<unknown>)[];
+  const update = updateProgram(optimizerOf(optimizer), optimizer, layout.size, factors);
   const costs = describePlan(update, makePlan(update));
   return {
     dispatches_per_step: step.kernels + costs.kernels,

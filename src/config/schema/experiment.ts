@@ -4,7 +4,7 @@ import type { SplitName } from '../../data/core/dataset.js';
 import { datasetConfig } from '../../data/index.js';
 import { lossConfig } from '../../math/losses/index.js';
 import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index.js';
-import { modelConfig } from '../../math/model/settings.js';
+import { modelConfig, pattern, patterns } from '../../math/model/settings.js';
 import { optimizerConfig } from '../../math/optimizers/index.js';
 import { dependsOnLength, type ScheduleConfig } from '../../math/schedules/index.js';
 import { minDelta } from '../../math/schedules/plateau.js';
@@ -189,6 +189,14 @@ const training = s.section(
       effects: ['length'],
     }),
     average: average,
+    freeze: s.list(pattern, {
+      description:
+        'Names of parameters that stay as they are initialized; `*` matches any text. Their gradients are zero, also in the gradient norm, and they do not decay.',
+      examples: [['embedding.*', 'lstm.*']],
+      aliases: ['frozen', 'freeze_layers', 'requires_grad'],
+      ...patterns,
+      ...NUMERICS,
+    }),
     evaluate_every: s.section(
       {
         steps: s.integer({

@@ -245,7 +245,7 @@ function stepInto(schema: Schema, step: string | number, value: unknown): Schema
 }
 
 /** The alternatives of a union, including nested ones; any other schema is its only alternative. */
-function formsOf(schema: Schema): readonly Schema[] {
+export function formsOf(schema: Schema): readonly Schema[] {
   return schema.oneOf === undefined ? [schema] : schema.oneOf.flatMap(formsOf);
 }
 
@@ -311,7 +311,7 @@ export function mapBySchema(
 /** A copy of a config with every file path, which the schema marks with `x-path`, changed. */
 export function mapPaths<T>(config: T, change: (path: string, at: Path) => string): T {
   return mapBySchema(experimentSchema(), config, (schema, value, at) =>
-    schema['x-path'] === true && typeof value === 'string' ? change(value, at) : value,
+    typeof value === 'string' && narrow(schema, value)?.['x-path'] === true ? change(value, at) : value,
   ) as T;
 }
 

@@ -516,6 +516,8 @@ export interface DatasetContext {
   readonly scaling?: DataScaling | undefined;
   /** Vocabulary of a trained run, used instead of fitting one. */
   readonly vocabulary?: Vocabulary | undefined;
+  /** Vocabulary of a trained run, to which new symbols of the training split are added. */
+  readonly extendedVocabulary?: Vocabulary | undefined;
   /** True for a target that is left out of the splits, and so counted. */
   readonly leavesOut?: ((symbols: Int32Array, steps: number) => boolean) | undefined;
 }

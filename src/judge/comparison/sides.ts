@@ -280,7 +280,9 @@ function inputFacts({ manifest }: RunRecord): ReadonlyMap<string, Json> {
     facts.set(key, others === undefined ? sha256 : `${others} ${sha256}`);
   }
   const weights = manifest?.initial_weights;
-  return weights ? facts.set('initial weights', weights.sha256) : facts;
+  if (weights === undefined) return facts;
+  const { sha256, run_id, run_step } = weights;
+  return facts.set('initial weights', run_id === undefined ? sha256 : `${run_id}, step ${run_step}`);
 }
 
 function otherFacts({ manifest }: RunRecord): ReadonlyMap<string, Json> {

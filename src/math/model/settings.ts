@@ -170,18 +170,102 @@ const numClasses = s.integer({
   aliases: ['classes', 'output_size', 'n_classes'],
 });
 
-const initFrom = s.text({
-  name: 'init_from',
-  description:
-    'A safetensors file with the initial weights, instead of random ones. It must have all weights of the model and no others.',
-  minLength: 1,
-  maxLength: 4096,
-  examples: ['weights.safetensors'],
-  aliases: ['weights', 'pretrained', 'checkpoint'],
-  path: true,
+const INITIALISATION = {
   effects: ['initialisation'],
   resume: { never: 'initial weights are read only at the start of a run' },
-});
+} as const satisfies s.KeyFacts;
+
+const weightsPath = {
+  minLength: 1,
+  maxLength: 4096,
+  path: true,
+  ...INITIALISATION,
+} as const;
+
+export const patterns = { minItems: 1, maxItems: 256, unique: true } as const;
+
+/** A name of parameters, or a pattern for several. */
+export const pattern = s.text({ minLength: 1, maxLength: 256, examples: ['lstm.*'] });
+
+const initFrom = s.either(
+  [
+    s.text({ examples: ['weights.safetensors'], ...weightsPath }),
+    s.section(
+      {
+        path: s.text({
+          description:
+            'A safetensors file, or a run, which stands for the weights that it predicts with: those of its best checkpoint, or averaged ones.',
+          examples: ['experiments/names/20260102T030405Z-0123abcd'],
+          required: true,
+          ...weightsPath,
+        }),
+        rename: s.list(
+          s.section(
+            {
+              from: s.text({
+                description: 'Name of tensors in the file; `*` matches any text.',
+                minLength: 1,
+                maxLength: 256,
+                examples: ['encoder.rnn.*'],
+                required: true,
+                ...INITIALISATION,
+              }),
+              to: s.text({
+                description:
+                  'The name of the parameter. Each `*` is replaced with the text that it matched in `from`.',
+                minLength: 1,
+                maxLength: 256,
+                examples: ['lstm.*'],
+                required: true,
+                ...INITIALISATION,
+              }),
+            },
+            { description: 'One rule.' },
+          ),
+          {
+            description:
+              'How the tensors of the file are named in this model. The first rule that matches applies.',
+            minItems: 1,
+            maxItems: 256,
+            ...INITIALISATION,
+          },
+        ),
+        only: s.list(pattern, {
+          description: 'Parameters to load; the others are random. By default all.',
+          examples: [['embedding.*', 'lstm.*']],
+          ...patterns,
+          ...INITIALISATION,
+        }),
+        skip: s.list(pattern, {
+          description: 'Parameters not to load, which are random, such as those of a new head.',
+          examples: [['fc.*']],
+          ...patterns,
+          ...INITIALISATION,
+        }),
+        vocabulary: s.word(['keep', 'extend'], {
+          description:
+            "What becomes of the run's vocabulary. keep: it is used, and other symbols of the data are unknown. extend: other symbols of the training split are added to it, with random vectors. By default, a vocabulary is fitted on the training split.",
+          examples: ['extend'],
+          ...INITIALISATION,
+        }),
+        scaling: s.word(['keep'], {
+          description:
+            'keep: values are filled and scaled as in the run. By default, this is fitted on the training split.',
+          examples: ['keep'],
+          ...INITIALISATION,
+        }),
+      },
+      { description: 'Which weights of a file or a run, and what else of the run.' },
+    ),
+  ],
+  {
+    name: 'init_from',
+    description:
+      'Initial weights, instead of random ones: a safetensors file, which must have all weights of the model and no others, or a mapping.',
+    examples: ['weights.safetensors', { path: 'weights.safetensors', skip: ['fc.*'] }],
+    aliases: ['weights', 'pretrained', 'checkpoint'],
+  },
+);
 
 const listedLayers = s.section(
   {
@@ -249,6 +333,11 @@ export const modelConfig = s.extended(
 );
 
 export type ModelConfig = s.TypeOf<typeof modelConfig>;
+
+/** The initial weights, if they are not random. */
+export function initialWeightsOf({ init_from: from }: Pick<ModelConfig, 'init_from'>) {
+  return typeof from === 'string' ? { path: from } : from;
+}
 
 /** The recurrent layers, bottom first. */
 export function layersOf(model: ModelConfig): readonly LayerConfig[] {

@@ -4,6 +4,7 @@
  */
 import * as s from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
+import { pattern, patterns } from '../model/settings.js';
 import { scheduleConfig } from '../schedules/index.js';
 
 export interface Optimizer<Settings> {
@@ -16,14 +17,20 @@ export interface Optimizer<Settings> {
 
 type Nodes = Readonly<Record<string, Node>>;
 
+/** Factors of the elements of parameters, each absent if it is 1 for all. */
+export interface ElementFactors<Values> {
+  /** Of weight decay: 1 for elements that decay, else 0. */
+  readonly decayed?: Values;
+  /** Their learning rate over that of the optimizer. */
+  readonly rates?: Values;
+}
+
 /** All nodes have the same shape; `scalars` are broadcast to it. */
-export interface UpdateInputs {
+export interface UpdateInputs extends ElementFactors<Node> {
   readonly parameter: Node;
   readonly gradient: Node;
   readonly state: Nodes;
   readonly scalars: Nodes;
-  /** 1 for elements that decay, else 0. Absent: all decay. */
-  readonly decayed?: Node;
 }
 
 /** Values that the parts of one update pass on. */
@@ -45,11 +52,7 @@ export interface Part<Settings> {
   state?(settings: Settings): readonly string[];
   /** Parts with the same scalar name share the value. */
   scalars?(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
-  apply(
-    settings: Settings,
-    motion: Motion,
-    values: Pick<UpdateInputs, 'state' | 'scalars' | 'decayed'>,
-  ): Change;
+  apply(settings: Settings, motion: Motion, values: Omit<UpdateInputs, 'parameter' | 'gradient'>): Change;
 }
 
 /** Of an option that adds a buffer. */
@@ -105,6 +108,37 @@ const weightDecayOn = s.choice(['all', 'weights'], {
     'weight_decay_exclude',
   ],
 });
+
+const parameterGroups = s.list(
+  s.section(
+    {
+      parameters: s.list(pattern, {
+        description: 'Names of parameters; `*` matches any text.',
+        examples: [['fc.*']],
+        required: true,
+        ...patterns,
+      }),
+      learning_rate: s.number({
+        description: 'Their learning rate. A schedule changes all learning rates by the same factor.',
+        above: 0,
+        max: 1000,
+        examples: [0.001],
+        required: true,
+      }),
+    },
+    { description: 'Parameters with a learning rate of their own.' },
+  ),
+  {
+    name: 'parameter_groups',
+    description:
+      'Parameters with another learning rate than `learning_rate`, as by groups of parameters in PyTorch. A parameter belongs to the first group that names it.',
+    minItems: 1,
+    maxItems: 64,
+    examples: [[{ parameters: ['lstm.*'], learning_rate: 0.0001 }]],
+    aliases: ['param_groups', 'groups', 'learning_rates', 'layer_learning_rates'],
+    resume: { unsafe: 'the learning rates of these parameters change' },
+  },
+);
 
 export const momentum = s.number({
   name: 'momentum',
@@ -172,6 +206,7 @@ export const optimizer = <const Kind extends string, P extends s.Fields>({
       schedule: scheduleConfig,
       ...keys,
       weight_decay_on: weightDecayOn,
+      parameter_groups: parameterGroups,
     },
     about,
   ),

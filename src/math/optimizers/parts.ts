@@ -14,7 +14,7 @@ export const coupledDecay: Part<DecaySettings> = {
 
   apply({ weight_decay }, { parameter, gradient }, { scalars, decayed }) {
     if (weight_decay === 0) return {};
-    const decay = multiply(only(decayed, parameter), scalars.weight_decay);
+    const decay = multiply(scaledBy(decayed, parameter), scalars.weight_decay);
     const sum = add(gradient, decay);
     return { gradient: sum, direction: sum };
   },
@@ -27,14 +27,16 @@ export const coupledDecay: Part<DecaySettings> = {
 export const decoupledDecay: Part<DecaySettings> = {
   scalars: ({ weight_decay }, _step, learningRate) => ({ decay: learningRate * weight_decay }),
 
-  apply({ weight_decay }, { parameter }, { scalars, decayed }) {
+  apply({ weight_decay }, { parameter }, { scalars, decayed, rates }) {
     if (weight_decay === 0) return {};
-    return { parameter: subtract(parameter, multiply(only(decayed, parameter), scalars.decay)) };
+    const decay = multiply(scaledBy(decayed, parameter), scalars.decay);
+    return { parameter: subtract(parameter, scaledBy(rates, decay)) };
   },
 };
 
-function only(decayed: Node | undefined, parameter: Node): Node {
-  return decayed === undefined ? parameter : multiply(parameter, decayed);
+/** `value` times the factor of each element; absent: all are 1. */
+function scaledBy(factors: Node | undefined, value: Node): Node {
+  return factors === undefined ? value : multiply(value, factors);
 }
 
 /**
@@ -78,7 +80,9 @@ export const gradientMean: Part<MeanSettings> = {
 
 /** theta <- theta - d; the last part of every optimizer. */
 export const descend: Part<unknown> = {
-  apply: (_settings, { parameter, direction }) => ({ parameter: subtract(parameter, direction) }),
+  apply: (_settings, { parameter, direction }, { rates }) => ({
+    parameter: subtract(parameter, scaledBy(rates, direction)),
+  }),
 };
 
 /** Multiplies d by a number of each step. */

@@ -2,7 +2,7 @@
 import { Graph, type Node, type Program } from '../graph/node.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply } from '../ops/elementwise.js';
-import type { Optimizer } from './optimizer.js';
+import type { ElementFactors, Optimizer } from './optimizer.js';
 
 /** Row width of the flat arrays as seen by kernels, a multiple of every vector width. */
 export const ROW = 1024;
@@ -24,15 +24,14 @@ export function gradientSumProgram(size: number, shards: number): Program {
 
 /**
  * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by
- * name, and `gradient_scale` (1, or less if the gradient norm is clipped); with `decaysSome` also
- * `decayed` [rows, ROW] (1 for elements to which weight decay applies, else 0). Outputs:
- * `parameter`, `state.NAME` [rows, ROW] and `TOTAL` [ROW].
+ * name, and `gradient_scale` (1, or less if the gradient norm is clipped); the named `factors` of
+ * the elements [rows, ROW]. Outputs: `parameter`, `state.NAME` [rows, ROW] and `TOTAL` [ROW].
  */
 export function updateProgram<S>(
   optimizer: Optimizer<S>,
   settings: S,
   size: number,
-  { decaysSome = false } = {},
+  factors: readonly (keyof ElementFactors<Node>)[] = [],
 ): Program {
   const graph = new Graph();
   const shape = [paddedSize(size) / ROW, ROW];
@@ -44,7 +43,7 @@ export function updateProgram<S>(
     gradient: multiply(graph.input('gradient', shape), scalar('gradient_scale')),
     state: Object.fromEntries(states.map(name => [name, graph.input(`state.${name}`, shape)])),
     scalars: Object.fromEntries(names.map(name => [name, scalar(name)])),
-    ...(decaysSome && { decayed: graph.input('decayed', shape) }),
+    ...Object.fromEntries(factors.map(name => [name, graph.input(name, shape)])),
   });
   const outputs = new Map<string, Node>([['parameter', parameter]]);
   for (const [name, node] of Object.entries(state)) outputs.set(`state.${name}`, node);
