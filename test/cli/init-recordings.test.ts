@@ -10,18 +10,35 @@ import { tone, wav } from '../support/wav.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Writes short recordings, and returns what `init` makes of their folder. */
-async function from(names: readonly string[], ...flags: string[]) {
+/** Writes short recordings and tables, and returns what `init` makes of one of them. */
+async function initOf(
+  from: string,
+  names: readonly string[],
+  tables: Readonly<Record<string, string>>,
+  flags: readonly string[],
+) {
   const cwd = work.folder();
-  for (const [i, name] of names.entries()) {
-    const path = join(cwd, 'data', name);
+  const write = (name: string, content: string | Buffer) => {
+    const path = join(cwd, name);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, /\.wav$/i.test(name) ? wav(tone(200 + 10 * (i % 7), 400)) : 'text');
-  }
-  const ended = await callInProcess(['init', 'new.yaml', '--from', 'data', ...flags], { ...work.place, cwd });
+    writeFileSync(path, content);
+  };
+  for (const [i, name] of names.entries())
+    write(name, /\.wav$/i.test(name) ? wav(tone(200 + 10 * (i % 7), 1600)) : 'text');
+  for (const [name, text] of Object.entries(tables)) write(name, text);
+  const ended = await callInProcess(['init', 'new.yaml', '--from', from, ...flags], { ...work.place, cwd });
   const config = ended.code === 0 ? parse(readFileSync(join(cwd, 'new.yaml'), 'utf8')) : undefined;
-  return { ...ended, dataset: config?.dataset };
+  return { ...ended, config, dataset: config?.dataset };
 }
+
+/** What `init` makes of a folder of recordings. */
+const from = (names: readonly string[], ...flags: string[]) =>
+  initOf(
+    'data',
+    names.map(name => `data/${name}`),
+    {},
+    flags,
+  );
 
 /** All names of `parts`, joined by `pattern`: one for each combination. */
 const names = (parts: readonly (readonly string[])[], join: (...values: string[]) => string): string[] =>
@@ -192,3 +209,182 @@ t.test('init says what it cannot read', async t => {
   ] as const)
     t.match(await from(files, option, value), { code: 2, stderr });
 });
+
+const CLIPS = names([['a', 'b', 'c', 'd', 'e'], TAKES], (a, b) => `${a}${b}.wav`);
+const csv = (header: string, row: (name: string, i: number) => string, of = CLIPS) =>
+  [header, ...of.map(row)].map(line => `${line}\n`).join('');
+const wordOf = (_: string, i: number) => WORDS[i % 3];
+const textOf = (i: number) =>
+  `${WORDS[i % 3]} ${WORDS[(i + 1) % 3]} number${i % 4} number${Math.floor(i / 4)}`;
+
+const TABLES: readonly [
+  what: string,
+  table: { readonly name: string; readonly text: string; readonly flags?: readonly string[] },
+  dataset: object,
+  config?: object,
+][] = [
+  [
+    'parts of recordings',
+    {
+      name: 'segments.csv',
+      text: csv(
+        'file,start,end,label',
+        (name, i) => `${name},0.01,0.08,${wordOf(name, i)}\n${name},0.1,0.2,no`,
+      ),
+    },
+    {
+      ...{ kind: 'audio', path: 'segments.csv', path_column: 'file', start: 'start', end: 'end' },
+      ...{ target: 'label', target_kind: 'class', features: { kind: 'log_mel', bands: 40 } },
+      validation: { fraction: 0.2, group: 'file' },
+      test: { fraction: 0.2, group: 'file' },
+    },
+    { loss: { kind: 'cross_entropy' } },
+  ],
+  [
+    'transcripts and speakers',
+    {
+      name: 'list.tsv',
+      text: csv(
+        'client_id\tage\tpath\tsentence',
+        (name, i) => `${name[0]}x\t${20 + (i % 3)}\t${name}\t${textOf(i)}`,
+      ),
+    },
+    {
+      ...{ path: 'list.tsv', delimiter: '\t', path_column: 'path', target: 'sentence' },
+      ...{ target_kind: 'sequence', target_level: 'word', start: undefined },
+      test: { fraction: 0.2, group: 'client_id' },
+    },
+    {
+      loss: { kind: 'ctc' },
+      gates: [{ metric: 'test.token_error_rate', beats: 'trivial' }],
+      model: {
+        steps: { stack: 2 },
+        cell: 'gru',
+        hidden_size: 64,
+        bidirectional: true,
+        head: { from: 'every' },
+      },
+    },
+  ],
+  [
+    'symbols for nearly every frame',
+    {
+      name: 'list.csv',
+      text: csv('file,text', (name, i) => `${name},${WORDS[i % 3]} a b c d e f g h i${i} j`),
+    },
+    { target_kind: 'sequence', target_level: 'word' },
+    { model: { cell: 'gru', hidden_size: 64, bidirectional: true, head: { from: 'every' } } },
+  ],
+  [
+    'records, with their durations',
+    {
+      name: 'list.jsonl',
+      text: CLIPS.map(
+        (name, i) => `${JSON.stringify({ audio: name, duration: 0.2, text: textOf(i) })}\n`,
+      ).join(''),
+    },
+    { path: 'list.jsonl', path_column: 'audio', target: 'text', target_kind: 'sequence', end: undefined },
+  ],
+  [
+    'a column of splits',
+    {
+      name: 'list.csv',
+      text: csv(
+        'file,split,word',
+        (name, i) => `${name},${['train', 'train', 'dev', 'test', 'train'][i % 5]},${wordOf(name, i)}`,
+      ),
+    },
+    {
+      ...{
+        target: 'word',
+        validation: { column: 'split', is: ['dev'] },
+        test: { column: 'split', is: ['test'] },
+      },
+      test_fraction: undefined,
+    },
+  ],
+  [
+    'tables of the other splits',
+    { name: 'train.csv', text: csv('file,word', (name, i) => `${name},${wordOf(name, i)}`, CLIPS.slice(4)) },
+    { path: 'train.csv', test_path: 'test.csv', test: undefined, validation: { fraction: 0.2 } },
+  ],
+  [
+    'a number',
+    {
+      name: 'list.csv',
+      text: csv('file,loudness', (name, i) => `${name},${i / 7}`),
+      flags: ['--target', 'loudness'],
+    },
+    { target: 'loudness', target_kind: 'value' },
+    { loss: { kind: 'mse' }, gates: [{ metric: 'test.mean_absolute_error', beats: 'trivial' }] },
+  ],
+  [
+    'times of what the recordings were cut from',
+    { name: 'list.csv', text: csv('file,start,end,word', (name, i) => `${name},7.5,9,${wordOf(name, i)}`) },
+    { path_column: 'file', start: undefined, end: undefined, target: 'word' },
+  ],
+  [
+    'rows that are learned from without the recordings',
+    {
+      name: 'list.csv',
+      text: csv('file,x,word', (name, i) => `${name},${i / 7},${wordOf(name, i)}`),
+      flags: ['--as', 'rows', '--target', 'word'],
+    },
+    { kind: 'csv', target: 'word' },
+  ],
+];
+
+for (const [what, { name, text, flags = [] }, dataset, config = {}] of TABLES)
+  t.test(`init of a table of recordings: ${what}`, async t => {
+    const test = csv('file,word', (one, i) => `${one},${wordOf(one, i)}`, CLIPS.slice(0, 4));
+    const made = await initOf(name, CLIPS, { 'test.csv': test, [name]: text }, flags);
+    t.equal(made.code, 0, made.stderr);
+    const own = (expected: object, got: object) =>
+      Object.fromEntries(Object.keys(expected).map(key => [key, Reflect.get(got, key)]));
+    t.same(own(dataset, made.dataset ?? {}), dataset, made.stdout);
+    t.same(own(config, made.config ?? {}), config);
+  });
+
+const UNUSABLE: readonly [
+  what: string,
+  of: { readonly files?: readonly string[]; readonly name?: string; readonly text: string },
+  stderr: RegExp,
+][] = [
+  [
+    'recordings that do not exist',
+    { text: csv('file,word', (name, i) => `${i < 2 ? 'x' : ''}${name},${wordOf(name, i)}`) },
+    /list\.csv: file names 2 recordings that do not exist, first in line 2: xa0\.wav\n.*`path_column: file`/,
+  ],
+  [
+    'recordings in a folder, without their ending, and no names of columns',
+    {
+      files: CLIPS.map(name => `wavs/${name}`),
+      text: csv('a0|yes no stop', (name, i) => `${name.slice(0, -4)}|${textOf(i)}`, CLIPS.slice(1)),
+    },
+    /paths from its folder \(wavs\/NAME\.wav\)(?:.|\n)*read_csv\("list\.csv", sep="\|", header=None, names=\["file","column2"\],(?:.|\n)*rows\["file"\] = "wavs\/" \+ rows\["file"\] \+ "\.wav"(?:.|\n)*Then: .*--from list-recordings\.csv/,
+  ],
+  [
+    'recordings beside the folder of the table, in another format',
+    {
+      files: CLIPS.map(name => `clips/${name.replace('wav', 'mp3')}`),
+      name: 'meta/list.csv',
+      text: csv('file,word', (name, i) => `${name.replace('wav', 'mp3')},${wordOf(name, i)}`),
+    },
+    /for f in clips\/\*\.mp3; do ffmpeg -i "\$f" "\$\{f%\.\*\}\.wav"; done(?:.|\n)*"\.\.\/clips\/" \+ rows\["file"\](?:.|\n)*str\.replace\(r"\\\.\\w\+\$", "\.wav", regex=True\)/,
+  ],
+  [
+    'parts with a duration instead of an end',
+    { text: csv('file,offset,duration,word', (name, i) => `${name},0.01,0.02,${wordOf(name, i)}`) },
+    /duration says how long the part from offset is(?:.|\n)*rows\["end"\] = rows\["offset"\]\.astype\(float\) \+ rows\["duration"\]/,
+  ],
+  [
+    'only names of recordings',
+    { text: csv('file,size', name => `${name},844`) },
+    /file names recordings, but no column says what they contain/,
+  ],
+];
+
+for (const [what, { files = CLIPS, text, name = 'list.csv' }, stderr] of UNUSABLE)
+  t.test(`init says what a table of recordings lacks: ${what}`, async t => {
+    t.match(await initOf(name, files, { [name]: text }, []), { code: 2, stderr });
+  });

@@ -212,7 +212,7 @@ interface ColumnFacts {
   readonly dateForm?: string | undefined;
 }
 
-function columnOf(
+export function columnOf(
   name: string,
   cells: readonly string[],
   { beside = [], places, unreadable, lackedBy = [], dateForm }: ColumnFacts,

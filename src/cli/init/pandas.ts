@@ -31,6 +31,7 @@ export function reading(
   { delimiter, format }: Pick<FileColumns, 'delimiter' | 'format'>,
   ...options: readonly string[]
 ): string {
+  if (format === 'jsonl') return `pd.read_json(${file}, lines=True)`;
   if (format === 'parquet') return `pd.read_parquet(${file})`;
   const separator = delimiter === ',' ? [] : [`sep=${python(delimiter)}`];
   return `pd.read_csv(${[file, ...separator, ...options].join(', ')})`;

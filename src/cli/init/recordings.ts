@@ -53,7 +53,12 @@ export async function recordingsIn(folder: string): Promise<Recordings | undefin
   };
 }
 
-const SPLITS = { train: /^train(ing)?$/i, validation: /^(val(id(ation)?)?|dev)$/i, test: /^test(ing)?$/i };
+/** Names of splits. */
+export const SPLITS = {
+  train: /^train(ing)?$/i,
+  validation: /^(val(id(ation)?)?|dev)$/i,
+  test: /^test(ing)?$/i,
+};
 
 function topOf(name: string): string {
   return name.slice(0, Math.max(0, name.indexOf('/')));
@@ -82,42 +87,26 @@ export async function recordingsPlan(
   const asked = fieldNamed('group', choice.group, fields);
   const speaker = asked ?? fields.find(({ name }) => name === 'speaker');
   const isApart = speaker !== undefined && speaker !== target && (asked || speaker.distinct >= MIN_SUBJECTS);
-  const { seconds, rates } = await heardIn(names.map(name => join(folder, name)));
-  const count = names.length;
-  const values = {
-    description: scalar(`A GRU recognizes the ${target.name} of recordings in ${basename(folder)}.`),
-    path: scalar(path),
-    pattern: JSON.stringify(pattern),
-    target: scalar(target.name),
+  const heard = await heardIn(names.map(name => join(folder, name)));
+  const plan = voicePlan({
+    description: `A GRU recognizes the ${target.name} of recordings in ${basename(folder)}.`,
+    path,
+    target: target.name,
+    kind: 'class',
     classes: target.distinct,
-    rate: rates.length > 1 && Math.min(...rates),
-    validation: 0.2,
-    by: '',
-    test_fraction: 0.2,
-    ...(isApart && apart(speaker.name)),
-    epochs: count < 500 ? 30 : count < 5000 ? 15 : 5,
-    batch_size: batchSize(0.6 * count),
-  };
-  const lines: readonly (readonly [label: string, text: string | false | undefined])[] = [
-    ['recordings', `${grouped(count)}, ${rounded(seconds / 60)} minutes at ${rates.join(', ')} Hz`],
+    count: names.length,
+    heard,
+    values: { pattern: JSON.stringify(pattern), ...(isApart && apart(speaker.name)) },
+  });
+  const lines: readonly Line[] = [
+    ['recordings', `${grouped(names.length)}, ${lengthOf(heard)}`],
     ['names', pattern],
-    ['target', `${target.name} (${target.distinct} classes: ${firstOf([...new Set(target.values)])})`],
-    [
-      'splits',
-      isApart &&
-        `no ${speaker.name} is in two of them (${speaker.distinct}): without \`group: ${speaker.name}\`, the test set would have voices of the training set`,
-    ],
+    ['target', `${target.name} (${classesIn(target.values)})`],
     [
       'left out',
       others.length > 0 && `${counted(others.length, 'recording')} in other folders: ${firstOf(others)}`,
     ],
-    [
-      'note',
-      speaker !== undefined &&
-        !isApart &&
-        speaker !== target &&
-        `${counted(speaker.distinct, speaker.name)} cannot be divided among the splits, so the test set has voices of the training set`,
-    ],
+    ...splitLines(speaker === target ? undefined : speaker, isApart === true),
     [
       'note',
       doubt && `${doubt}, so what these say is not read: the test set may have voices of the training set`,
@@ -125,13 +114,95 @@ export async function recordingsPlan(
     ['because', reasons(target, speaker)],
   ];
   return {
-    plan: { template: 'voice', values },
-    lines: lines.flatMap(([label, text]) => (text ? [labelled(label, text)] : [])),
+    plan,
+    lines: printed(lines),
     others: fields
       .filter(field => field !== target && field.name !== 'take' && isLabel(field))
       .slice(0, 2)
       .map(({ name }) => ({ flags: `--target ${name}`, what: `class ${name} of each recording` })),
   };
+}
+
+/** The command that converts the recordings that match a pattern. */
+export function conversionOf(pattern: string): string {
+  return `for f in ${pattern}; do ffmpeg -i "$f" "\${f%.*}.wav"; done`;
+}
+
+/** A label and what it says; nothing if that is not a text. */
+export type Line = readonly [label: string, text: string | false | undefined];
+
+export function printed(lines: readonly Line[]): string[] {
+  return lines.flatMap(([label, text]) => (text ? [labelled(label, text)] : []));
+}
+
+export function classesIn(values: readonly string[]): string {
+  const classes = [...new Set(values)];
+  return `${classes.length} classes: ${firstOf(classes)}`;
+}
+
+/** @param isApart true if each of these is in one split */
+export function splitLines(
+  by: { readonly name: string; readonly distinct: number } | undefined,
+  isApart: boolean,
+): Line[] {
+  if (by === undefined) return [];
+  const { name, distinct } = by;
+  return isApart
+    ? [
+        [
+          'splits',
+          `no ${name} is in two of them (${distinct}): without \`group: ${name}\`, the test set would have voices of the training set`,
+        ],
+      ]
+    : [
+        [
+          'note',
+          `${counted(distinct, name)} cannot be divided among the splits, so the test set has voices of the training set`,
+        ],
+      ];
+}
+
+interface Voices {
+  readonly description: string;
+  readonly path: string;
+  readonly target: string;
+  readonly kind: 'class' | 'value' | 'sequence';
+  readonly classes: number;
+  /** Of a target that is a sequence. */
+  readonly level?: 'word' | 'character' | undefined;
+  /** Number of recordings or parts. */
+  readonly count: number;
+  readonly heard: Heard;
+  /** Values of other placeholders. */
+  readonly values: Plan['values'];
+}
+
+export function voicePlan({ kind, count, heard: { lengths, rates }, ...voices }: Voices): Plan {
+  const [isClass, isValue, isWritten] = ['class', 'value', 'sequence'].map(one => one === kind);
+  const values = {
+    description: scalar(voices.description),
+    path: scalar(voices.path),
+    target: scalar(voices.target),
+    classes: isClass && voices.classes,
+    number: isValue && 'value',
+    written: isWritten && 'sequence',
+    target_level: isWritten && voices.level,
+    rate: rates.length > 1 && Math.min(...rates),
+    validation: 0.2,
+    by: '',
+    test_fraction: 0.2,
+    bidirectional: isWritten && 'true',
+    from: isWritten ? 'every' : 'mean',
+    loss: isWritten ? 'ctc' : isClass ? 'cross_entropy' : 'mse',
+    epochs: count < 500 ? 30 : count < 5000 ? 15 : 5,
+    batch_size: batchSize(0.6 * count),
+    bucket_by_length: isWritten && new Set(lengths).size > 1 && 'true',
+    accuracy: isClass && 'test.accuracy',
+    error: isValue && 'test.mean_absolute_error',
+    written_errors: isWritten && 'test.token_error_rate',
+    ...voices.values,
+  };
+  return { template: 'voice', values };
 }
 
 function reasons(target: Field, speaker: Field | undefined): string {
@@ -151,19 +222,35 @@ function fieldNamed(role: string, name: string | undefined, fields: readonly Fie
   });
 }
 
+/** What the headers of recordings say. */
+export interface Heard {
+  /** Of each recording, in seconds. */
+  readonly lengths: readonly number[];
+  /** From low to high. */
+  readonly rates: readonly number[];
+}
+
+/** @param seconds default: of the whole recordings */
+export function lengthOf(
+  { lengths, rates }: Heard,
+  seconds = lengths.reduce((sum, one) => sum + one, 0),
+): string {
+  return `${rounded(seconds / 60)} minutes at ${rates.join(', ')} Hz`;
+}
+
 /** Reads the headers of recordings. @throws UserError (exit 5) with all that are damaged */
-async function heardIn(files: readonly string[]) {
+export async function heardIn(files: readonly string[]): Promise<Heard> {
   const problems = new Problems(true);
   const rates = new Set<number>();
-  let seconds = 0;
+  const lengths: number[] = [];
   for (const file of files) {
     const bytes = await RangedFile.open(file);
     problems.attempt(() => {
       const { rate, length } = new WavFile(bytes);
       rates.add(rate);
-      seconds += length / rate;
+      lengths.push(length / rate);
     });
   }
   problems.throwIfAny();
-  return { seconds, rates: [...rates].toSorted((a, b) => a - b) };
+  return { lengths, rates: [...rates].toSorted((a, b) => a - b) };
 }

@@ -3,13 +3,13 @@ import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays.js';
 import { IGNORED, withoutPadding } from '../../data/core/dataset.js';
 import { MARKERS } from '../../data/core/feature-keys.js';
 import { Problems } from '../../data/core/problems.js';
-import { type JsonRecord, jsonLines } from '../../data/jsonl-records.js';
+import { type JsonRecord, jsonLines, type RecordLine } from '../../data/jsonl-records.js';
 import { RangedFile } from '../../data/reading/ranged-file.js';
 import { damagedErrors, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { columnNamed } from './columns.js';
+import { type Columns, columnNamed, columnOf } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
 import { isTarget } from './names.js';
 import {
@@ -183,17 +183,43 @@ function hasHole(value: unknown): boolean {
 const INPUT_TYPES: readonly Field['type'][] = ['vectors', 'numbers', 'symbols', 'text'];
 
 function recordsOf(bytes: Buffer, path: string): readonly JsonRecord[] {
-  const records: JsonRecord[] = [];
+  return linesOf(bytes, path).map(({ record }) => record);
+}
+
+function linesOf(bytes: Buffer, path: string): readonly RecordLine[] {
+  const records: RecordLine[] = [];
   const problems = new Problems();
   const lines = jsonLines(
     path,
-    ({ record }) => records.push(record),
+    line => records.push(line),
     problem => problems.add(problem),
   );
   lines.push(bytes);
   lines.end();
   if (records.length === 0) throw damagedErrors(problems.all);
   return records;
+}
+
+/** Records of texts and numbers as a table. */
+export function recordColumns(bytes: Buffer, path: string): Columns {
+  const lines = linesOf(bytes, path);
+  const places = lines.map(({ number }) => ({ file: path, line: number }));
+  const names = [...new Set(lines.flatMap(({ record }) => Object.keys(record)))];
+  const columns = names.map(name =>
+    columnOf(
+      name,
+      lines.map(({ record }) => textOf(record[name])),
+      { places },
+    ),
+  );
+  return {
+    columns,
+    format: 'jsonl',
+    delimiter: ',',
+    columnNames: undefined,
+    files: undefined,
+    odd: undefined,
+  };
 }
 
 function fieldOf(name: string, values: readonly unknown[]): Field {

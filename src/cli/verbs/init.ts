@@ -14,12 +14,13 @@ import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { filesNamedIn, refuseLabelsApart, refuseNames } from '../init/beside.js';
 import { refuseBlocks } from '../init/blocks.js';
-import { readColumns } from '../init/columns.js';
+import { type Columns, readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
+import { recordingList, recordingListPlan } from '../init/recording-tables.js';
 import { recordingsIn, recordingsPlan } from '../init/recordings.js';
-import { archivePlan, recordsPlan } from '../init/records.js';
+import { archivePlan, recordColumns, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
 
 const TEMPLATES = ['mnist', 'csv', 'text', 'forecast', 'pronounce', 'voice'] as const;
@@ -132,9 +133,18 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
   const { group, time, target, as } = choice;
   const ofTables = { group, time, 'date-format': dateFormat };
   const bytesOf = async (file: string) => (await readContent(file)).bytes;
+  const listPlan = async (table: Columns) => {
+    const list = as === undefined || as === 'pairs' ? recordingList(table, data) : undefined;
+    if (list === undefined) return undefined;
+    refuseOptions(data, { time, 'date-format': dateFormat });
+    return withSplits(await recordingListPlan(list, place, choice), others, placeOf);
+  };
   if (/\.jsonl(\.gz)?$/i.test(data)) {
+    const bytes = await bytesOf(data);
+    const listed = await listPlan(recordColumns(bytes, data));
+    if (listed) return listed;
     refuseOptions(data, ofTables);
-    const found = recordsPlan(await bytesOf(data), {
+    const found = recordsPlan(bytes, {
       file: data,
       place,
       choice,
@@ -181,6 +191,8 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     });
   const otherFiles = others.map(({ file }) => file);
   const table = await readColumns(data, { dateForm: dateFormat, others: otherFiles });
+  const listed = await listPlan(table);
+  if (listed) return listed;
   const source = { path: data, table, others: otherFiles };
   await refuseLabelsApart(source, choice);
   await refuseNames(source, choice);
