@@ -55,6 +55,13 @@ const ofSpeakers = {
   test: { fraction: 0.2, group: 'speaker' },
 };
 
+const CLIPS = names([['a', 'b', 'c', 'd', 'e'], TAKES], (a, b) => `${a}${b}.wav`);
+const csv = (header: string, row: (name: string, i: number) => string, of = CLIPS) =>
+  [header, ...of.map(row)].map(line => `${line}\n`).join('');
+const wordOf = (_: string, i: number) => WORDS[i % 3];
+const textOf = (i: number) =>
+  `${WORDS[i % 3]} ${WORDS[(i + 1) % 3]} number${i % 4} number${Math.floor(i / 4)}`;
+
 const CASES: readonly [what: string, files: readonly string[], flags: readonly string[], dataset: object][] =
   [
     [
@@ -193,6 +200,37 @@ t.test('init says that many names are unlike the others', async t => {
   );
 });
 
+t.test('init says which recordings of a folder it does not read', async t => {
+  const files = names([WORDS, PEOPLE, TAKES], (a, b, c) => `my data/${a}_${b}_${c}.wav`);
+  const others = ['x.flac', 'y.flac', 'no_anna_0.mp3', 'old/z.ogg'].map(name => `my data/${name}`);
+  const read = await initOf('my data', [...files, ...others], {}, []);
+  t.match(read, { code: 0, dataset: { pattern: '{label}_{speaker}_{take}' } }, read.stderr);
+  const loop =
+    /: for f in 'my data'\/\*\/\*\.ogg 'my data'\/\*\.flac; do ffmpeg -i "\$f" "\$\{f%\.\*\}\.wav"; done/;
+  t.match(read.stdout, /left out +3 recordings in other formats \(old\/z\.ogg, x\.flac, y\.flac\)/);
+  t.match(read.stdout, loop);
+  const none = await initOf('my data', [...others.slice(0, 2), 'my data/README'], {}, []);
+  t.match(none, {
+    code: 2,
+    stderr: /^my data: the folder has 2 recordings, but no WAV file\n.*\*\.flac; do ffmpeg/,
+  });
+});
+
+t.test('init names the table of a folder that lists its recordings', async t => {
+  const files = CLIPS.map(name => `data/wavs/${name}`);
+  const list = csv('id,word', (name, i) => `${name.slice(0, -4)},${wordOf(name, i)}`);
+  const { code, stderr } = await initOf('data', files, { 'data/metadata.csv': list }, []);
+  t.match({ code, stderr }, { code: 5, stderr: /expected: `init --from data\/metadata\.csv`, which lists/ });
+  const spoken = names([WORDS, PEOPLE], (a, b) => `data/${a}_${b}.wav`);
+  const words = csv('file,loud', name => `${name.slice(5)},1`, spoken);
+  const read = await initOf('data', spoken, { 'data/words.csv': words }, []);
+  t.match(
+    read.stdout,
+    /note +data\/words\.csv lists recordings: init --from data\/words\.csv reads/,
+    read.stderr,
+  );
+});
+
 t.test('init says what it cannot read', async t => {
   t.match(await from(['one.wav', 'two words.wav', 'a_b_c.wav']), {
     code: 5,
@@ -209,13 +247,6 @@ t.test('init says what it cannot read', async t => {
   ] as const)
     t.match(await from(files, option, value), { code: 2, stderr });
 });
-
-const CLIPS = names([['a', 'b', 'c', 'd', 'e'], TAKES], (a, b) => `${a}${b}.wav`);
-const csv = (header: string, row: (name: string, i: number) => string, of = CLIPS) =>
-  [header, ...of.map(row)].map(line => `${line}\n`).join('');
-const wordOf = (_: string, i: number) => WORDS[i % 3];
-const textOf = (i: number) =>
-  `${WORDS[i % 3]} ${WORDS[(i + 1) % 3]} number${i % 4} number${Math.floor(i / 4)}`;
 
 const TABLES: readonly [
   what: string,

@@ -94,7 +94,7 @@ function isUnique(cells: readonly string[]): boolean {
 }
 
 /** The small tables in the folder of `path`. */
-async function tablesBeside(path: string, others: readonly string[]): Promise<FileColumns[]> {
+export async function tablesBeside(path: string, others: readonly string[]): Promise<FileColumns[]> {
   const folder = dirname(path);
   const files = readdirSync(folder)
     .filter(name => TABLE_NAME.test(name))

@@ -38,7 +38,7 @@ const MAX_SHOWN = 3;
  * Reads names of equal depth, such as `yes/anna_1.wav`.
  * @throws UserError (exit 2) that names the odd ones if nearly all say more than all of them do
  */
-export function readNames(names: readonly string[], folder: string): NamesRead {
+export function readNames(names: readonly string[], folder: string, list?: string): NamesRead {
   const paths = names.map(name => name.replace(/\.\w+$/, '').split('/'));
   const forms = SEPARATORS.flatMap(separator => formOf(paths, separator) ?? []);
   const whole = forms.find(({ members }) => members.length === names.length);
@@ -64,7 +64,8 @@ export function readNames(names: readonly string[], folder: string): NamesRead {
     if (members.length >= NEARLY_ALL * names.length) throw oddNames(folder, what);
     doubt ??= what;
   }
-  if (read === undefined) throw withoutLabels(folder, doubt ?? `names of several forms, such as ${names[0]}`);
+  if (read === undefined)
+    throw withoutLabels(folder, doubt ?? `names of several forms, such as ${names[0]}`, list);
   if (read.odd.length > 0)
     throw oddNames(folder, `recordings whose folder contradicts their name: ${oddIn(names, read.odd)}`);
   return doubt === undefined ? read : { ...(patternOf(paths, whole?.separator, false) ?? read), doubt };
@@ -85,12 +86,16 @@ export function firstOf(names: readonly string[]): string {
   return `${names.slice(0, MAX_SHOWN).join(', ')}${names.length > MAX_SHOWN ? ', …' : ''}`;
 }
 
-/** @param got what the names are like */
-export function withoutLabels(folder: string, got: string): UserError {
+/**
+ * @param got what the names are like
+ * @param list a table that lists the recordings
+ */
+export function withoutLabels(folder: string, got: string, list?: string): UserError {
   return damagedError('init/recordings', 'the names of the recordings do not say a label', {
     file: folder,
-    expected:
-      'names such as yes_anna_1.wav, a folder for each label, or a table of their paths and labels (`init --from TABLE.csv`)',
+    expected: list
+      ? `\`init --from ${list}\`, which lists recordings`
+      : 'names such as yes_anna_1.wav, a folder for each label, or a table of their paths and labels (`init --from TABLE.csv`)',
     got,
   });
 }

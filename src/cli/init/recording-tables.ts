@@ -1,6 +1,6 @@
 /** Tables that list recordings, and the config that follows from their columns. */
 import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { RECORDING_NAME } from '../../data/formats/wav.js';
 import { symbolsOf } from '../../data/vocabulary.js';
 import { isImpossible } from '../../math/losses/ctc.js';
@@ -8,13 +8,15 @@ import { usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import type { HintedError } from '../terminal/diagnostics.js';
-import { type Column, type Columns, columnNamed, isWhole } from './columns.js';
+import { tablesBeside } from './beside.js';
+import { type Column, type Columns, columnNamed, isWhole, readColumns } from './columns.js';
 import type { OtherReading } from './description.js';
 import { ATTRIBUTE, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 import { nameOfMade, reading, withScript } from './pandas.js';
 import { apart, levelOfTargets, list, type Plan, scalar } from './plan.js';
 import type { Choice } from './readings.js';
 import {
+  AUDIO_NAME,
   classesIn,
   conversionOf,
   heardIn,
@@ -26,8 +28,6 @@ import {
   voicePlan,
 } from './recordings.js';
 
-/** Names of recordings, in WAV files or others. */
-const AUDIO_NAME = /\.(?:wave?|flac|mp3|og[ga]|opus|m4a|aac|aif[fc]?|au|wma|webm)(?:\.gz)?$/i;
 const NAMES = {
   start: /^(?:start|begin|onset|from|[xt]min|(?:start|begin|onset)[ _]?(?:time|sec|seconds|s))$/i,
   end: /^(?:end|stop|to|[xt]max|(?:end|stop|offset)[ _]?(?:time|sec|seconds|s))$/i,
@@ -66,16 +66,10 @@ interface Place {
  * @throws UserError (exit 2) if these are not where the column says
  */
 export function recordingList(table: Columns, path: string): RecordingList | undefined {
-  if (table.files) return undefined;
+  const found = keyIn(table, path);
+  if (found === undefined) return undefined;
+  const { key, place } = found;
   const folder = dirname(path);
-  const sampleOf = ({ cells, isValue }: Column) => cells.filter(isValue).slice(0, SAMPLE);
-  const isAt = (place: Place) => (cell: string) => existsSync(pathAt(folder, cell, place));
-  const named = table.columns.find(one => one.distinct > 0 && sampleOf(one).every(isAudio));
-  const places = placesIn(folder, named ? [''] : STEM);
-  const key = named ?? table.columns.find(one => places.some(place => sampleOf(one).every(isAt(place))));
-  if (key === undefined) return undefined;
-  const sample = sampleOf(key);
-  const place = places.find(one => 2 * sample.filter(isAt(one)).length > sample.length);
   if (place) refuseUnusable({ table, path, key }, place);
   const missing = key.cells.flatMap((cell, row) => (existsSync(join(folder, cell)) ? [] : [row]));
   if (missing.length === 0) return { table, path, key };
@@ -85,6 +79,28 @@ export function recordingList(table: Columns, path: string): RecordingList | und
     file: path,
     expected: `paths from the folder of the table (\`path_column: ${key.name}\`), or --as rows to learn from its other columns alone`,
   });
+}
+
+/** The column that names recordings, and where most of them are; undefined without one. */
+function keyIn(table: Columns, path: string): { key: Column; place: Place | undefined } | undefined {
+  if (table.files) return undefined;
+  const folder = dirname(path);
+  const sampleOf = ({ cells, isValue }: Column) => cells.filter(isValue).slice(0, SAMPLE);
+  const isAt = (place: Place) => (cell: string) => existsSync(pathAt(folder, cell, place));
+  const named = table.columns.find(one => one.distinct > 0 && sampleOf(one).every(isAudio));
+  const places = placesIn(folder, named ? [''] : STEM);
+  const isStem = (one: Column) => one.distinct > 0 && places.some(place => sampleOf(one).every(isAt(place)));
+  const key = named ?? table.columns.find(isStem);
+  if (key === undefined) return undefined;
+  const sample = sampleOf(key);
+  return { key, place: places.find(one => 2 * sample.filter(isAt(one)).length > sample.length) };
+}
+
+/** The first small table of a folder that lists recordings. */
+export async function listIn(folder: string): Promise<string | undefined> {
+  for (const { path } of await tablesBeside(join(folder, 'x'), []))
+    if (keyIn(await readColumns(path, { others: [] }), path)) return path;
+  return undefined;
 }
 
 /** Endings of recordings whose names are without one. */
@@ -121,7 +137,8 @@ function refuseUnusable({ table, path, key }: RecordingList, place: Place): void
   // the first recording may have been taken for the name of the column
   const isHeadless = table.columnNames !== undefined || existsSync(pathAt(dirname(path), key.name, place));
   const isElsewhere = before !== '' || after !== '';
-  const other = key.cells.find(cell => isAudio(cell) && !RECORDING_NAME.test(cell));
+  const others = key.cells.filter(cell => isAudio(cell) && !RECORDING_NAME.test(cell));
+  const [other] = others;
   const lacking = [
     ...(isHeadless ? ['a line with the names of its columns'] : []),
     ...(isElsewhere ? [`their paths from its folder (${before}NAME${after})`] : []),
@@ -136,12 +153,12 @@ function refuseUnusable({ table, path, key }: RecordingList, place: Place): void
     ...(isElsewhere ? [`${column} = ${joined.join(' + ')}`] : []),
     ...(other ? [`${column} = ${column}.str.replace(r"\\.\\w+$", ".wav", regex=True)`] : []),
   ];
-  const found = other && join(dirname(path), before, dirname(other), `*${extname(other)}`);
   throw rewritten(
     { table, path },
     {
       message: `this table lists recordings without ${lacking.join(' and ')}`,
-      expected: found && `WAV; to convert the recordings: ${conversionOf(found)}`,
+      expected:
+        other && `WAV; to convert the recordings: ${conversionOf(join(dirname(path), before), others)}`,
     },
     script,
     isHeadless ? ['header=None', `names=${python(names)}`] : [],

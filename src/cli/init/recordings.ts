@@ -7,6 +7,7 @@ import { RangedFile } from '../../data/reading/ranged-file.js';
 import { usageError } from '../../util/errors.js';
 import { grouped, rounded } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
+import { quoted } from '../command/command-line.js';
 import { countsOf } from './columns.js';
 import { labelled, type OtherReading } from './description.js';
 import { MIN_SUBJECTS } from './names.js';
@@ -22,16 +23,38 @@ export interface Recordings {
   readonly names: readonly string[];
   /** Those in other folders. */
   readonly others: readonly string[];
+  /** Says which are no WAV files. */
+  readonly unread: string | false;
   /** A pattern that matches `names`. */
   readonly glob: string;
   /** The folders of other splits. */
   readonly splits: readonly { readonly split: 'validation' | 'test'; readonly file: string }[];
 }
 
-/** The recordings of a folder or of its subfolders; undefined without any. */
+/** Names of recordings, in WAV files or others. */
+export const AUDIO_NAME = /\.(?:wave?|flac|mp3|og[ga]|opus|m4a|aac|aif[fc]?|au|wma|webm)(?:\.gz)?$/i;
+
+/**
+ * The recordings of a folder or of its subfolders; undefined without any.
+ * @throws UserError (exit 2) if none is a WAV file
+ */
 export async function recordingsIn(folder: string): Promise<Recordings | undefined> {
-  const found = await glob(['*.wav', '*/*.wav', '*/*/*.wav'], { cwd: folder, caseSensitiveMatch: false });
-  if (found.length === 0) return undefined;
+  const files = await glob(['*', '*/*', '*/*/*'], { cwd: folder });
+  const found = files.filter(name => /\.wav$/i.test(name));
+  const converted = new Set(found.map(stemOf));
+  const unread = files.filter(name => AUDIO_NAME.test(name) && !converted.has(stemOf(name))).toSorted();
+  if (found.length === 0) {
+    if (unread.length === 0 || 2 * unread.length < files.length) return undefined;
+    throw usageError(
+      'init/recordings',
+      `the folder has ${counted(unread.length, 'recording')}, but no WAV file`,
+      {
+        file: folder,
+        expected: `WAV; to convert them: ${conversionOf(folder, unread)}`,
+        got: firstOf(unread),
+      },
+    );
+  }
   const depthOf = (name: string): number => name.split('/').length;
   const depths = [1, 2, 3].map(depth => found.filter(name => depthOf(name) === depth));
   const all = depths.reduce((most, some) => (some.length > most.length ? some : most)).toSorted();
@@ -46,6 +69,9 @@ export async function recordingsIn(folder: string): Promise<Recordings | undefin
     folder: join(folder, train),
     names,
     others: found.filter(name => !read.has(name)).toSorted(),
+    unread:
+      unread.length > 0 &&
+      `${counted(unread.length, 'recording')} in other formats (${firstOf(unread)}); to convert them: ${conversionOf(folder, unread)}`,
     glob: `${'*/'.repeat(depthOf(names[0]) - 1)}*.${ending}`,
     splits: Object.entries({ validation, test }).flatMap(([split, name]) =>
       name === undefined ? [] : [{ split: split as 'validation' | 'test', file: join(folder, name) }],
@@ -75,15 +101,19 @@ function splitFolders(names: readonly string[]): Partial<Record<keyof typeof SPL
   return 2 * inside > names.length && found[0][0] === 'train' ? Object.fromEntries(found) : {};
 }
 
-/** @param path all of them, as the config names them */
+/**
+ * @param path all of them, as the config names them
+ * @param list a table in their folder that lists them
+ */
 export async function recordingsPlan(
-  { folder, names, others }: Recordings,
+  { folder, names, others, unread }: Recordings,
   path: string,
   choice: Choice,
+  list?: string,
 ): Promise<{ plan: Plan; lines: string[]; others: OtherReading[] }> {
-  const { pattern, fields, doubt } = readNames(names, folder);
+  const { pattern, fields, doubt } = readNames(names, folder, list);
   const target = fieldNamed('target', choice.target, fields) ?? fields.find(({ name }) => name === 'label');
-  if (target === undefined) throw withoutLabels(folder, `names such as ${names[0]}`);
+  if (target === undefined) throw withoutLabels(folder, `names such as ${names[0]}`, list);
   const asked = fieldNamed('group', choice.group, fields);
   const speaker = asked ?? fields.find(({ name }) => name === 'speaker');
   const isApart = speaker !== undefined && speaker !== target && (asked || speaker.distinct >= MIN_SUBJECTS);
@@ -106,11 +136,13 @@ export async function recordingsPlan(
       'left out',
       others.length > 0 && `${counted(others.length, 'recording')} in other folders: ${firstOf(others)}`,
     ],
+    ['left out', unread],
     ...splitLines(speaker === target ? undefined : speaker, isApart === true),
     [
       'note',
       doubt && `${doubt}, so what these say is not read: the test set may have voices of the training set`,
     ],
+    ['note', list && `${list} lists recordings: init --from ${quoted(list)} reads what it says of them`],
     ['because', reasons(target, speaker)],
   ];
   return {
@@ -123,9 +155,15 @@ export async function recordingsPlan(
   };
 }
 
-/** The command that converts the recordings that match a pattern. */
-export function conversionOf(pattern: string): string {
-  return `for f in ${pattern}; do ffmpeg -i "$f" "\${f%.*}.wav"; done`;
+/** The command that converts recordings of a folder. */
+export function conversionOf(folder: string, names: readonly string[]): string {
+  const patterns = names.map(name => `${name.replaceAll(/[^/]+\//g, '*/').replace(/[^/]+(?=\.)/, '*')}`);
+  const files = [...new Set(patterns)].map(pattern => `${quoted(folder.replace(/\/$/, ''))}/${pattern}`);
+  return `for f in ${files.join(' ')}; do ffmpeg -i "$f" "\${f%.*}.wav"; done`;
+}
+
+function stemOf(name: string): string {
+  return name.replace(/\.\w+(\.gz)?$/, '');
 }
 
 /** A label and what it says; nothing if that is not a text. */

@@ -18,7 +18,7 @@ import { type Columns, readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
 import { type Choice, KINDS, readingsOf } from '../init/readings.js';
-import { recordingList, recordingListPlan } from '../init/recording-tables.js';
+import { listIn, recordingList, recordingListPlan } from '../init/recording-tables.js';
 import { recordingsIn, recordingsPlan } from '../init/recordings.js';
 import { archivePlan, recordColumns, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
@@ -169,7 +169,7 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     refuseOptions(data, { time, as, 'date-format': dateFormat });
     const globOf = (folder: string) =>
       [escapePath(placeOf(folder)), recordings.glob].join('/').replace(/^\//, '');
-    const found = await recordingsPlan(recordings, globOf(recordings.folder), choice);
+    const found = await recordingsPlan(recordings, globOf(recordings.folder), choice, await listIn(data));
     return withSplits(found, recordings.splits, globOf);
   }
   if (!isFolder && !TABLE_NAME.test(data)) {
