@@ -14,6 +14,7 @@ const guide = [
   ['Resuming', 'resuming'],
   ['Dashboard and reports', 'dashboard'],
   ['Predictions', 'predictions'],
+  ['Use the model elsewhere', 'elsewhere'],
   ['Library', 'library'],
   ['Performance', 'performance'],
   ['Reproducibility', 'reproducibility'],

@@ -31,6 +31,7 @@ import { withVocabulary } from './vocabulary.js';
 export * from './batches.js';
 export * from './core/dataset.js';
 export { JoinedDoubts } from './core/doubts.js';
+export { MARKERS } from './core/feature-keys.js';
 export { UNKNOWN_TARGET } from './core/labels.js';
 export { type Feature, featuresOf } from './core/preparation.js';
 export * from './core/record.js';

@@ -1,5 +1,13 @@
 /** Runs an exported predictor on the test split of its run, and compares the outputs. */
-import { type Dataset, dataWidth, type Scaling, type Split, staticWidth } from '../data/index.js';
+import {
+  type Dataset,
+  dataWidth,
+  type Scaling,
+  type SequenceTargets,
+  type Split,
+  staticWidth,
+  symbolsOfTarget,
+} from '../data/index.js';
 import type { OpenedModel } from '../predict/open.js';
 import { Predictor } from '../predict/predictor.js';
 import { damagedError } from '../util/errors.js';
@@ -59,7 +67,8 @@ export async function verify(
       for (let first = 0; first < list.length; first += size) {
         const batch = list.slice(first, first + size);
         const indices = batch.map(({ position }) => position);
-        const inputs = inputsOf({ ...dataset, split }, indices);
+        const previous = spec.decoder && { previous: previousOf(split, indices, spec.outputSize - 1) };
+        const inputs = { ...inputsOf({ ...dataset, split }, indices), ...previous };
         const data = await runtime.outputs(inputs, batch.length === rows);
         rows = batch.length;
         const perRow = data.length / batch.length;
@@ -128,6 +137,16 @@ function inputsOf(
     ...(statics > 0 && { static: { type: 'float32', data: fixed, shape: [count, statics] } }),
     lengths: int64(lengths, [count]),
   };
+}
+
+/** What a decoder reads that writes the targets: the boundary, then their symbols. */
+function previousOf(split: Split, indices: readonly number[], boundary: number): InputTensor {
+  const targets = indices.map(index => symbolsOfTarget(split.targets as SequenceTargets, index));
+  const longest = targets.reduce((most, { length }) => Math.max(most, length), 0) + 1;
+  const rows = targets.flatMap(symbols =>
+    Array.from({ length: longest }, (_, s) => symbols[s - 1] ?? boundary),
+  );
+  return int64(rows, [indices.length, longest]);
 }
 
 function int64(values: ArrayLike<number>, shape: readonly number[]): InputTensor {

@@ -1,7 +1,8 @@
-/** `export RUN…`: writes TensorBoard event files, weights for PyTorch, or an ONNX model. */
+/** `export RUN…`: writes TensorBoard event files, weights, or a model for ONNX or PyTorch. */
 import { join, resolve, sep } from 'node:path';
 import { onnx } from '../../interop/onnx/export.js';
 import { type Exported, exportPredictor } from '../../interop/predictor.js';
+import { pytorch } from '../../interop/pytorch/export.js';
 import { exportRun } from '../../interop/tensorboard.js';
 import { openModel, type SavedModel } from '../../predict/open.js';
 import { makeFolder, writeAtomic } from '../../run/files.js';
@@ -16,7 +17,7 @@ import { counted, printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { checkpoint, choice, defineVerb, folder, json, WEIGHTS } from '../command/verb.js';
 
-const FORMATS = ['tensorboard', 'safetensors', 'onnx'] as const;
+const FORMATS = ['tensorboard', 'safetensors', 'onnx', 'pytorch'] as const;
 
 export const verb = defineVerb({
   arguments: '<runs...>',
@@ -24,7 +25,7 @@ export const verb = defineVerb({
     format: choice(
       '<format>',
       FORMATS,
-      'tensorboard: event files with curves, config and hyperparameters; safetensors: weights with PyTorch names; onnx: the whole predictor',
+      'tensorboard: event files with curves, config and hyperparameters; safetensors: weights with PyTorch names; onnx, pytorch: the whole predictor',
     ),
     weights: choice(
       '<which>',
@@ -46,7 +47,7 @@ export const verb = defineVerb({
     if (format === 'tensorboard' && (weights ?? checkpoint) !== undefined) {
       throw usageError('cli/export-format', 'the event files of TensorBoard contain no weights', {
         file: weights === undefined ? '--checkpoint' : '--weights',
-        expected: '--format safetensors or onnx',
+        expected: '--format safetensors, onnx or pytorch',
       });
     }
     const runs = runsWithTargets(paths, output);
@@ -94,6 +95,7 @@ export const verb = defineVerb({
 const EXPORTS = {
   safetensors: exportWeights,
   onnx: (model: SavedModel) => exportPredictor(model, onnx),
+  pytorch: (model: SavedModel) => exportPredictor(model, pytorch),
 };
 
 function exportWeights({ tensors: all, weights, step }: SavedModel) {

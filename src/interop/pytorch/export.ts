@@ -1,0 +1,218 @@
+/** A trained model as a folder for PyTorch, in the form that Hugging Face's Hub expects. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  dataWidth,
+  type Feature,
+  featuresOf,
+  MARKERS,
+  type Preparation,
+  staticWidth,
+} from '../../data/index.js';
+import { predictsEachStep } from '../../math/model/heads.js';
+import {
+  type DecoderSpec,
+  encoderSize,
+  headSizes,
+  type LayerSpec,
+  outputSizes,
+  symbolInputs,
+} from '../../math/model/spec.js';
+import { encodeSafetensors, type Tensors } from '../../run/safetensors.js';
+import { usageError } from '../../util/errors.js';
+import type { Files, PredictorFormat, Source } from '../predictor.js';
+import { SCRIPTS, startPython } from './runtime.js';
+
+export const pytorch: PredictorFormat = {
+  files(source) {
+    refuse(source);
+    const text = (content: string) => [Buffer.from(content)];
+    return new Map([
+      ['model.safetensors', encodeSafetensors(source.weights as Tensors, { format: 'pt' })],
+      ['config.json', text(`${JSON.stringify(settingsOf(source), null, 2)}\n`)],
+      ['modeling.py', text(modelingOf(source))],
+    ]);
+  },
+  run: (files: Files) => startPython(files),
+};
+
+function refuse({ saved: { path }, model: { experiment } }: Source): void {
+  const reasons: Readonly<Record<string, string>> = {
+    forecast: 'the windows of a forecast are cut and scaled outside of the model',
+    audio: 'features of recordings are computed outside of the model',
+  };
+  const reason = reasons[experiment.dataset.kind];
+  if (reason === undefined) return;
+  throw usageError('export/pytorch', `this model cannot be exported for PyTorch alone: ${reason}`, {
+    file: path,
+    expected: '`--format safetensors`, which has the weights',
+  });
+}
+
+/** `config.json`: the settings of the modules, and of preparation and predictions. */
+function settingsOf(source: Source) {
+  const { spec, facts, outputScaling } = source;
+  const { columns: _, static_columns: __, categories: ___, ...others } = facts;
+  const { decoder, steps, head, dropout } = spec;
+  const encoder = spec.layers.slice(0, encoderSize(spec));
+  const [{ module }] = encoder;
+  const isList = module.startsWith('layers.');
+  const embeddings = symbolInputs(spec).map(({ count, size }) => [count, size]);
+  return {
+    architectures: ['Model'],
+    model_type: 'cellrun',
+    ...others,
+    ...(source.data.input.kind === 'symbol' ? { embedding: embeddings[0] } : columnsOf(source, embeddings)),
+    ...steps,
+    module: isList ? 'layers' : module,
+    layers: (isList ? encoder : encoder.slice(0, 1)).map(layer => ({
+      ...layerSettings(layer),
+      ...(!isList && { num_layers: encoder.length, dropout }),
+    })),
+    dropout,
+    ...(decoder && decoderSettings(source, decoder)),
+    head,
+    head_size: sum(headSizes(spec)),
+    output_size: spec.outputSize,
+    ...(outputScaling && { output_scaling: outputScaling }),
+  };
+}
+
+/** The arguments of torch.nn.LSTM and of modules like it. */
+function layerSettings({ settings, inputSizes }: LayerSpec) {
+  const { cell, hidden_size, bidirectional } = settings;
+  return {
+    ...{ cell, input_size: sum(inputSizes), hidden_size, num_layers: 1, bidirectional },
+    ...(settings.cell === 'rnn' && { nonlinearity: settings.nonlinearity }),
+    ...(settings.cell === 'lstm' && settings.layer_norm && { layer_norm: true }),
+    ...(settings.cell === 'lstm' && settings.projection_size && { proj_size: settings.projection_size }),
+  };
+}
+
+function decoderSettings({ spec, model: { run } }: Source, { firstLayer, ...decoder }: DecoderSpec) {
+  const layers = spec.layers.slice(firstLayer);
+  const [{ settings }] = layers;
+  return {
+    encoded_size: sum(outputSizes(spec, firstLayer - 1)),
+    decoder: {
+      cell: settings.cell,
+      hidden_size: settings.hidden_size,
+      num_layers: layers.length,
+      symbols: decoder.symbols.count,
+      embedding_size: decoder.symbols.size,
+      attention: decoder.attention,
+      dropout: decoder.dropout,
+    },
+    ...run.decode,
+  };
+}
+
+/** The columns of steps and those of sequences, each with what is read of them. */
+function columnsOf({ model, data, scaling, facts }: Source, embeddings: readonly (readonly number[])[]) {
+  const { preparation } = data;
+  const count = dataWidth(data) - staticWidth(data);
+  const names = [...(facts.columns ?? []), ...(facts.static_columns ?? [])];
+  const columns = Array.from({ length: dataWidth(data) }, (_, i) => ({
+    ...(names[i] !== undefined && { name: names[i] }),
+    ...preparation?.columns[i],
+    ...markersOf(model.experiment.dataset, names[i], preparation?.columns[i]),
+  }));
+  const features = preparation && featuresOf(preparation);
+  const embedded = features?.filter(({ kind }) => kind === 'number') ?? [];
+  let scaled = 0;
+  const part = (first: number, end: number) => {
+    const isOwn = ({ column }: Feature) => column >= first && column < end;
+    const own = features?.filter(isOwn);
+    const numbers = own ? own.filter(({ kind }) => kind !== 'number').length : end - first;
+    const slice = (list: readonly number[]) => list.slice(scaled, scaled + numbers);
+    const scaling_ = scaling?.features && {
+      offset: slice(scaling.features.offset),
+      scale: slice(scaling.features.scale),
+    };
+    scaled += numbers;
+    return {
+      columns: columns.slice(first, end),
+      ...(own && { features: own.map(one => ({ ...one, column: one.column - first })) }),
+      ...(scaling_ && { scaling: scaling_ }),
+      embeddings: embedded.flatMap((one, i) => (isOwn(one) ? [i] : [])),
+    };
+  };
+  return {
+    steps: part(0, count),
+    ...(columns.length > count && { static: part(count, columns.length) }),
+    ...(embeddings.length > 0 && { embeddings }),
+  };
+}
+
+/** The keys of a dataset or of a feature that say what means a missing value. */
+interface Marked {
+  readonly missing?: { readonly markers?: readonly (string | number)[] };
+  readonly features?: readonly (string | (Marked & { readonly column: string }))[];
+  readonly static_features?: Marked['features'];
+}
+
+/** The texts that mean a missing value of a column. Those of an embedded column are words. */
+function markersOf(
+  dataset: object,
+  name: string | undefined,
+  column: Preparation['columns'][number] | undefined,
+) {
+  if (!column || column.embedding_size !== undefined) return {};
+  const { missing, features = [], static_features: statics = [] }: Marked = dataset;
+  const own = [...features, ...statics].find(one => typeof one === 'object' && one.column === name);
+  const { markers = [] } = (typeof own === 'object' ? own.missing : undefined) ?? missing ?? {};
+  return { markers: [...MARKERS, ...markers].filter(marker => marker !== '').map(String) };
+}
+
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total + size, 0);
+}
+
+/** `modeling.py`: the parts of a template that the model needs. */
+function modelingOf({ spec, task, data, scaling, outputScaling, facts, model }: Source): string {
+  const { decoder, steps } = spec;
+  const isStepwise = ({ settings }: LayerSpec) =>
+    settings.cell.startsWith('min_') || (settings.cell === 'lstm' && settings.layer_norm === true);
+  const isOfNumbers = data.input.kind === 'number';
+  const isEach = predictsEachStep(spec.head);
+  const parts: Readonly<Record<string, boolean>> = {
+    stepwise: spec.layers.some(isStepwise),
+    numbers: isOfNumbers,
+    text: !isOfNumbers,
+    features: data.preparation !== undefined,
+    categories: data.preparation?.columns.some(({ categories }) => categories) === true,
+    embedded: isOfNumbers && symbolInputs(spec).length > 0,
+    static: staticWidth(data) > 0,
+    scaling: (isOfNumbers && scaling?.features != null) || outputScaling !== undefined,
+    input_scaling: isOfNumbers && scaling?.features != null,
+    output_scaling: outputScaling !== undefined,
+    stack: steps?.stack !== undefined,
+    repeat: steps?.repeat !== undefined,
+    carried: spec.carriesState,
+    decoder: decoder !== undefined,
+    attention: decoder !== undefined && decoder.attention !== 'none',
+    single: !isEach,
+    each: isEach,
+    ctc: model.run.loss.kind === 'ctc',
+    sequences: task === 'sequences',
+    classes: task === 'classes',
+    values: task === 'values' || task === 'labels',
+    labels: task === 'labels',
+    quantiles: facts.quantiles !== undefined,
+  };
+  const template = readFileSync(join(SCRIPTS, 'modeling.py'), 'utf8');
+  return partsOf(template, name => parts[name]);
+}
+
+/** Lines between `# if NAME` or `# if not NAME` and `# end` are those of a part. */
+function partsOf(template: string, isNeeded: (name: string) => boolean): string {
+  const open: boolean[] = [];
+  const lines = template.split('\n').filter(line => {
+    const [, not, name] = /^ *# if (not )?(\w+)$/.exec(line) ?? [];
+    if (name !== undefined) open.push(isNeeded(name) !== (not !== undefined));
+    else if (/^ *# end$/.test(line)) open.pop();
+    else return open.every(Boolean);
+    return false;
+  });
+  return lines.join('\n').replaceAll(/\n{3,}(?= )/g, '\n\n');
+}
