@@ -18,6 +18,7 @@ import {
   unevenTimes,
   withoutValue,
 } from './readings.js';
+import { seasonOf } from './seasons.js';
 import { subjectProblem, tellsSubjects } from './subjects.js';
 
 export function described(reading: Reading): string[] {
@@ -45,6 +46,7 @@ export function described(reading: Reading): string[] {
   const endings = endingsOf(reading);
   const apart = endings ? `, and its last ${endings} characters` : '';
   const elapsed = uneven ? `, time since the step before (${uneven.name} is uneven)` : '';
+  const { season, why: whySeason } = isSeries ? seasonOf(reading) : {};
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = isSequence(kind) && order?.isColumn;
   const lines: readonly (readonly [label: string, text: string | undefined])[] = [
@@ -75,6 +77,10 @@ export function described(reading: Reading): string[] {
     ],
     ['known', known.map(({ name }) => name).join(', ') || undefined],
     ['future', ahead > 0 ? `${counted(ahead, 'row')} after the last ${target.name}` : undefined],
+    [
+      'season',
+      season === undefined ? undefined : `${counted(season, 'step')}${whySeason ? `: ${whySeason}` : ''}`,
+    ],
     [
       'splits',
       subject && !subjectProblem(layout, subject)

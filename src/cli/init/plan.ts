@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { isImpossible } from '../../math/losses/ctc.js';
 import { packageRoot } from '../../util/root.js';
-import { type Column, countsOf, keysOf } from './columns.js';
+import { type Column, countsOf } from './columns.js';
 import type { Layout } from './layout.js';
 import { classesOf, holesOf, isClassOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import {
@@ -18,6 +18,7 @@ import {
   type Reading,
   unevenTimes,
 } from './readings.js';
+import { HELD_OUT, isMultiplicative, levelOf, seasonOf, valuesOf } from './seasons.js';
 import { subjectProblem } from './subjects.js';
 
 /** A file of `configs/templates`, and the values of its placeholders, as YAML. */
@@ -192,23 +193,27 @@ function hasAlternatives([{ cells, distinct, isNumber }]: readonly Column[]): bo
 /** With more, an epoch takes a minute or so. */
 const MANY_WINDOWS = 10_000;
 
+/** Steps to forecast of a series without a short season, and at most of others. */
+const USUAL_HORIZON = 12;
+const MAX_HORIZON = 24;
+/** Two seasons of more steps are not read. */
+const MAX_READ = 400;
+
 export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const { target, layout, regular } = reading;
   const { group, order, rows, shortest: steps } = layout;
   const names = order?.columns.map(({ name }) => name) ?? [];
   const time = order?.isColumn ? names[0] : undefined;
   const fileOrder = order?.isColumn ? [] : names;
-  const { season: usual, calendar } = seasonOf(order?.isDate ? rows[0].map(row => order.at[row]) : []);
-  const season = usual !== undefined && usual <= steps / 4 ? usual : undefined;
+  const { season, usual = USUAL_HORIZON, calendar } = seasonOf(reading);
+  const usualHorizon = usual > MAX_HORIZON ? USUAL_HORIZON : usual;
   // rows of the future say how far to forecast
   const ahead = Math.min(...(reading.future ?? []).map(({ length }) => length));
-  const horizon = Math.max(1, Math.min(ahead > 0 ? ahead : (usual ?? 12), Math.floor(steps / 16)));
-  const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
+  const horizon = Math.max(1, Math.min(ahead > 0 ? ahead : usualHorizon, Math.floor(steps / 16)));
+  const read = season !== undefined && 2 * season <= MAX_READ ? 2 * season : 0;
+  const inputSteps = Math.max(2, Math.min(Math.max(4 * horizon, read), Math.floor(steps / 4)));
   const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
-  const numbers = keysOf(target);
-  const series = (regular?.rows ?? rows)
-    .filter(({ length }) => length >= steps)
-    .map(list => carriedForward(list.map(row => (row === undefined ? Number.NaN : numbers[row]))));
+  const series = valuesOf(reading);
   const level = levelOf(series, horizon, readSeason);
   const isLong = rows.flat().length > MANY_WINDOWS;
   const isSeasonal = level === 'season';
@@ -239,16 +244,6 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     error: !isSeasonal && 'test.mean_absolute_error',
   };
   return { template: 'forecast', values };
-}
-
-/** Without missing values, which become the last one before them. */
-function carriedForward(values: readonly number[]): number[] {
-  const filled: number[] = [];
-  for (const value of values) {
-    const known = Number.isNaN(value) ? filled.at(-1) : value;
-    if (known !== undefined) filled.push(known);
-  }
-  return filled;
 }
 
 /** The file of a table, as the config names it. */
@@ -315,106 +310,6 @@ function dateFormatOf({ order }: Layout): string | undefined {
   const form = order?.columns[0].forms[0];
   return form && JSON.stringify(form);
 }
-
-function medianInterval(times: readonly number[]): number {
-  const gaps = times.slice(1).map((time, i) => time - times[i]);
-  return gaps.sort((a, b) => a - b)[gaps.length >> 1];
-}
-
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-
-/** Season length in steps and calendar features for the times of a series, in milliseconds. */
-function seasonOf(times: readonly number[]): {
-  readonly season?: number;
-  readonly calendar: readonly string[];
-} {
-  if (times.length < 2) return { calendar: [] };
-  const interval = medianInterval(times);
-  const areWorkdays = times.every(time => ![0, 6].includes(new Date(time).getUTCDay()));
-  if (interval < HOUR) return { calendar: ['hour', 'day_of_week'] };
-  if (interval < DAY) return { season: Math.round(DAY / interval), calendar: ['hour', 'day_of_week'] };
-  if (interval === DAY) return { season: areWorkdays ? 5 : 7, calendar: ['day_of_week', 'day_of_year'] };
-  if (interval < 27 * DAY) return { calendar: ['day_of_year'] };
-  return interval < 32 * DAY ? { season: 12, calendar: ['month'] } : { calendar: [] };
-}
-
-/** Fraction of the rows for the test split, and of those before it for the validation split. */
-const HELD_OUT = 0.15;
-
-/**
- * Chooses the level that a forecast starts from. A series whose pattern repeats, in few seasons,
- * starts from the last one: there is too little to learn the pattern from. Otherwise, the level is
- * that of the better naive forecast, if the mean of the validation split differs from that of
- * training by more than the error of this forecast: a model of the values themselves would have to
- * forecast values unlike any that it learned from. Undefined for series that stay at their level,
- * where subtracting it only adds noise. The test split is not used.
- */
-function levelOf(all: readonly number[][], horizon: number, season: number | undefined) {
-  const parts = all.map(series => {
-    const known = series.slice(0, Math.floor((1 - HELD_OUT) * series.length));
-    const trained = known.slice(0, Math.floor((1 - HELD_OUT) * known.length));
-    return { trained, next: known.slice(trained.length) };
-  });
-  /** Mean errors in `values` of the forecast from `lag(h)` steps before step h. */
-  const errorOf = (values: readonly number[], lag: (h: number) => number): number =>
-    mean(
-      Array.from({ length: horizon }, (_, h) =>
-        values.slice(lag(h)).map((value, i) => Math.abs(value - values[i])),
-      ).flat(),
-    );
-  /** How far the mean moves from training to validation, relative to these errors. */
-  const movesBy = (lag: (h: number) => number): number =>
-    mean(
-      parts.map(({ trained, next }) => {
-        const moved = Math.abs(mean(next) - mean(trained));
-        // a constant series does not move
-        return moved === 0 ? 0 : moved / errorOf(trained, lag);
-      }),
-    );
-  const last = movesBy(h => h + 1);
-  if (season !== undefined) {
-    const spread = (values: readonly number[]) => {
-      const centre = mean(values);
-      return mean(values.map(value => Math.abs(value - centre)));
-    };
-    const repeats = parts.every(({ trained }) => errorOf(trained, () => season) < 0.5 * spread(trained));
-    const isShort = parts.some(({ trained }) => trained.length < FEW_SEASONS * season);
-    if (repeats && isShort) return 'season';
-  }
-  const seasonal = season === undefined ? 0 : movesBy(() => season);
-  return Math.max(last, seasonal) <= 1 ? undefined : seasonal >= last ? 'season' : 'last_value';
-}
-
-/**
- * True if the values rise, and the differences within a season with them. The test split is not
- * used.
- */
-function isMultiplicative(all: readonly number[][], season: number | undefined): boolean {
-  if (season === undefined || all.flat().some(value => !(value > 0))) return false;
-  return all.every(series => {
-    const count = Math.floor(((1 - HELD_OUT) * series.length) / season);
-    const seasons = Array.from({ length: count }, (_, i) => series.slice(i * season, (i + 1) * season));
-    const levels = seasons.map(values => Math.log(mean(values)));
-    const spreads = seasons.map(values => {
-      const centre = mean(values);
-      return Math.log(Math.sqrt(mean(values.map(value => (value - centre) ** 2))));
-    });
-    const rises = Math.max(...levels) - Math.min(...levels) >= Math.log(2);
-    const [level, spread] = [mean(levels), mean(spreads)];
-    const slope =
-      mean(levels.map((one, i) => (one - level) * (spreads[i] - spread))) /
-      mean(levels.map(one => (one - level) ** 2));
-    return rises && slope >= 0.5;
-  });
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, one) => sum + one, 0) / values.length;
-}
-
-/** Too few to learn a pattern from. */
-const FEW_SEASONS = 12;
 
 /** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */
 export function batchSize(trainingSequences: number): number {

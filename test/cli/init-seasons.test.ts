@@ -1,0 +1,54 @@
+/** `init`: the season of a series, and the reasons for it. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import { RandomStream } from '../../src/util/random.js';
+import { Workplace } from '../support/cli.js';
+import { callInProcess } from '../support/in-process.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** Random values for `period` steps, which are repeated with noise. */
+function repeated(period: number): (i: number) => number {
+  const random = RandomStream.of(period, 'season');
+  const values = Array.from({ length: period }, () => 9 * random.uniform());
+  return i => values[i % period] + random.uniform();
+}
+
+/** The season that `init` chooses for rows of this many hours each, and why. */
+async function seasonOf(hours: number, rows: number, valueAt: (i: number) => number) {
+  const lines = Array.from({ length: rows }, (_, i) => {
+    const time = new Date(Date.UTC(2020, 0, 1, 0, 60 * hours * i)).toISOString();
+    return `${time},${valueAt(i).toFixed(3)}\n`;
+  });
+  const cwd = dirname(work.file('series.csv', `date,y\n${lines.join('')}`));
+  const args = ['init', '--from', 'series.csv', '--force'];
+  const { stdout } = await callInProcess(args, { ...work.place, cwd });
+  const { dataset } = parse(readFileSync(join(cwd, 'series.cellrun.yaml'), 'utf8'));
+  const [, why] = /^season +(.*)$/m.exec(stdout) ?? [];
+  return { season: dataset.season, why };
+}
+
+t.test('the season is the usual one that training repeats best', async t => {
+  const nearer = (best: number, first: number) =>
+    new RegExp(
+      `^${best} steps: in the training split, the values of ${best} steps before are nearer than those of ${first} steps before, by \\d+ %$`,
+    );
+  t.match(await seasonOf(1, 1000, repeated(168)), { season: 168, why: nearer(168, 24) });
+  t.match(await seasonOf(1, 1000, repeated(24)), {
+    season: 24,
+    why: '24 steps: in the training split, the values of 168 steps before are no nearer',
+  });
+  t.match(await seasonOf(24, 1600, repeated(365)), { season: 365, why: nearer(365, 7) });
+  t.match(await seasonOf(24, 1600, repeated(7)), { season: 7 });
+  t.match(await seasonOf(168, 260, repeated(52)), { season: 52, why: '52 steps' });
+  t.match(await seasonOf(0.25, 3000, repeated(672)), { season: 672, why: nearer(672, 96) });
+  // the test split has no say: the last 15 % of the rows
+  const [daily, weekly] = [repeated(24), repeated(168)];
+  const late = (i: number) => (i < 850 ? daily(i) : 1000 * weekly(i));
+  t.match(await seasonOf(1, 1000, late), { season: 24 });
+  // too short for weeks
+  t.match(await seasonOf(1, 500, repeated(168)), { season: 24, why: '24 steps' });
+});
