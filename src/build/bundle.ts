@@ -21,7 +21,13 @@ const ENTRIES = [
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
 /** Outputs of the build that are read at run time. */
-const ASSETS = ['config/validators', 'view/page.js', 'view/page.css'];
+const ASSETS = [
+  'config/validators',
+  'view/page.js',
+  'view/page.css',
+  'interop/js/module.js',
+  'interop/js/module.d.ts',
+];
 
 const compiled = join(packageRoot, 'dist', 'src');
 const bundle = join(packageRoot, 'dist', 'bundle');
@@ -72,9 +78,59 @@ await build({
   charset: 'utf8',
   legalComments: 'none',
   // each report contains the library with its licence
-  banner: { js: `/*\npreact\n${licenceIn(join(packageRoot, 'node_modules', 'preact'), 'preact')}*/` },
+  banner: { js: noticeOf('preact') },
   logLevel: 'warning',
 });
+
+/** What the exported module does not use of a file is left out, even if that imports Node. */
+const withoutSideEffects: Plugin = {
+  name: 'without-side-effects',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /./ }, async ({ path, pluginData, kind, ...from }) => {
+      if (pluginData === withoutSideEffects || kind === 'entry-point') return undefined;
+      if (isBuiltin(path)) return { path, external: true, sideEffects: false };
+      const found = await resolve(path, { ...from, kind, pluginData: withoutSideEffects });
+      return { ...found, sideEffects: false };
+    });
+  },
+};
+
+/** A module has linked programs and a checked config: what makes these is not called. */
+const withoutMakers: Plugin = {
+  name: 'without-makers',
+  setup({ onLoad }) {
+    onLoad(
+      { filter: /[\\/]src[\\/](math[\\/]ops[\\/].*|math[\\/]model[\\/]programs|util[\\/]schema)\.ts$/ },
+      ({ path }) => {
+        const names = readFileSync(path, 'utf8').matchAll(/^export (?:function|const) (\w+)/gm);
+        return {
+          contents: Array.from(names, ([, name]) => `export const ${name} = () => {};`).join('\n'),
+          loader: 'js',
+        };
+      },
+    );
+  },
+};
+
+await build({
+  absWorkingDir: packageRoot,
+  entryPoints: { module: join('src', 'interop', 'js', 'runtime.ts') },
+  outdir: join(compiled, 'interop', 'js'),
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  globalName: 'cellrun',
+  platform: 'browser',
+  target: 'es2022',
+  charset: 'utf8',
+  legalComments: 'none',
+  plugins: [withoutSideEffects, withoutMakers],
+  banner: { js: ['fflate', 'pure-rand'].map(noticeOf).join('\n') },
+  // of what is left out
+  logLevel: 'error',
+});
+
+writeFileSync(join(compiled, 'interop', 'js', 'module.d.ts'), moduleDeclarations());
 
 rmSync(bundle, { recursive: true, force: true });
 const { metafile } = await build({
@@ -106,6 +162,39 @@ for (const asset of ASSETS)
     cpSync(join(compiled, asset), join(bundle, asset), { recursive: true });
 copyDeclarations('index.d.ts');
 writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
+
+/** The types of an exported module, which needs no other file; its exporter adds `Prediction`. */
+function moduleDeclarations(): string {
+  const types = {
+    'util/errors': ['Diagnostic'],
+    'predict/predictions': [
+      ...['PredictionPlace', 'RankedClass', 'ClassPrediction', 'ValuePrediction', 'SymbolList'],
+      ...['RankedSequence', 'SymbolsPrediction', 'SequencePrediction'],
+    ],
+    'predict/steps': ['ColumnValue', 'StepValues', 'SequenceValues', 'Samples'],
+    'predict/session': ['Session'],
+    'predict/generate': ['GenerateOptions'],
+    'interop/js/runtime': ['ExportedModel'],
+  };
+  const found = Object.entries(types).flatMap(([file, names]) => {
+    const text = readFileSync(join(compiled, `${file}.d.ts`), 'utf8');
+    // a declaration ends at the next one or its comment
+    const all = text.split(/^(?=\/\*\*|export |type |interface )/m);
+    return names.map(name => {
+      const at = all.findIndex(one => new RegExp(`^(export )?(type|interface) ${name}\\b`).test(one));
+      if (at < 0) throw new Error(`${file} does not declare ${name}`);
+      return `${all[at - 1].startsWith('/**') ? all[at - 1] : ''}${all[at].replace(/^(?!export )/, 'export ')}`;
+    });
+  });
+  const functions = ['predict', 'predictMany', 'session', 'generate'];
+  const declared = functions.map(name => `export declare const ${name}: ExportedModel['${name}'];\n`);
+  return [...found, ...declared].join('');
+}
+
+/** The licence of a package, for files that contain it. */
+function noticeOf(name: string): string {
+  return `/*\n${name}\n${licenceIn(join(packageRoot, 'node_modules', name), name)}*/`;
+}
 
 /** Throws if the bundle imports a package that is not installed with it. */
 function refuseUndeclared({ outputs }: Metafile): void {

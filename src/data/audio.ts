@@ -16,6 +16,8 @@ import {
   type RecordingTable,
   tabledRecordings,
 } from './audio-recordings.js';
+import { badNumber, cellNumber } from './core/cells.js';
+import type { NamedColumn } from './core/columns.js';
 import {
   type DataFile,
   type Dataset,
@@ -35,7 +37,6 @@ import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList } from './core/store.js';
-import { badNumber, cellNumber, type NamedColumn } from './csv-columns.js';
 import { isWav, MAGIC_BYTES, RECORDING_NAME, WavFile } from './formats/wav.js';
 import { allBytes, beginning, type InputSource, inTurn, oneChunk } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';

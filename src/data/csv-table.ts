@@ -6,24 +6,17 @@
  */
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
-import type { CellProblem, CellReader } from './core/columns.js';
+import { badDate, badNumber, cellNumber, isMissing, missingCell, orderKey, orderRest } from './core/cells.js';
+import type { CellProblem, CellReader, NamedColumn } from './core/columns.js';
 import type { ReadSequence } from './core/dataset.js';
 import { type TargetWarning, UnknownClass } from './core/labels.js';
 import { CellProblems, configError, Problems } from './core/problems.js';
 import {
   ABSENT,
-  badDate,
-  badNumber,
-  cellNumber,
   FILLED,
   type FirstOrder,
   findColumns,
-  isMissing,
-  missingCell,
   mixedOrder,
-  type NamedColumn,
-  orderKey,
-  orderRest,
   repeatedHeader,
   type TableColumns,
   type TableResampling,

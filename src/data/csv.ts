@@ -7,7 +7,7 @@ import { damagedErrors } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
-import type { ValueReaders } from './core/columns.js';
+import { missingTest } from './core/cells.js';
 import type {
   Dataset,
   DatasetContext,
@@ -30,21 +30,18 @@ import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { mapSplits, TextCodes } from './core/store.js';
-import { missingTest } from './csv-columns.js';
 import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './csv-rows.js';
 import { TableReader } from './csv-table.js';
 import { readTrainingTable, type TrainingTable } from './csv-training.js';
 import {
-  cellReaders,
   codedBy,
   columnOf,
-  ElapsedTimes,
-  elapsedNumbers,
   type Feature,
   featureLeaks,
   featureOf,
   knownCategories,
   numbersOf,
+  type StepColumns,
   settingsOf,
   staticNumbers,
   staticsOf,
@@ -197,7 +194,7 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
     ...(target_kind !== 'sequence' && { perStep: sequence?.per_step ?? false }),
   }),
   newSequences: csvSequences,
-  valueReaders,
+  stepColumns,
   leaks,
   symbols: {
     how: 'one column with `input_kind: symbol` or `text`',
@@ -344,13 +341,9 @@ async function measured(
   return { isSmall: room >= 0, sources: [...opened, ...sources.slice(opened.length)] };
 }
 
-function valueReaders(config: CsvConfig, data: DataRecord): ValueReaders {
+function stepColumns(config: CsvConfig): StepColumns {
   const { features, dateFormat } = columnsOf(config);
-  const readers = cellReaders(features, { dateFormat, category: knownCategories(features, data) });
-  return {
-    columns: features.map(({ name, isStatic }, i) => ({ name, isStatic, reader: readers[i] })),
-    elapsed: () => new ElapsedTimes(elapsedNumbers(features)),
-  };
+  return { columns: features, dateFormat };
 }
 
 /** A target must not be an input. */

@@ -10,13 +10,20 @@
  */
 import type { Diagnostic } from '../util/errors.js';
 import { type CalendarFeature, calendarNames, calendarValues } from './core/calendar.js';
-import type { CellReader, ColumnSettings, Elapsed, MissingSettings } from './core/columns.js';
+import { badDate, missingCell, missingTest, orderKey } from './core/cells.js';
+import type {
+  CellReader,
+  ColumnSettings,
+  Elapsed,
+  MissingSettings,
+  NamedColumn,
+  ValueReaders,
+} from './core/columns.js';
 import type { FeatureKeys } from './core/feature-keys.js';
 import { NUMBER } from './core/labels.js';
 import type { ConfigDiagnostic } from './core/problems.js';
 import type { DataRecord } from './core/record.js';
 import type { TextCodes } from './core/store.js';
-import { badDate, missingCell, missingTest, type NamedColumn, orderKey } from './csv-columns.js';
 import { dateReader, isOfDigits } from './formats/dates.js';
 
 /** Number of a category that the training split does not have. */
@@ -38,6 +45,8 @@ export interface FeatureColumn extends NamedColumn {
   readonly isStatic?: boolean;
   /** True if cells may be missing, since a fitted value replaces them. */
   readonly isFilled?: boolean;
+  /** Texts that mean a missing value, besides the usual ones; absent if all are symbols. */
+  readonly markers?: readonly (string | number)[];
   /** True for the cells that mean a missing value. */
   readonly isMissing?: (text: string) => boolean;
 }
@@ -106,9 +115,13 @@ export function columnOf({ column, missing, embedding, namedAt, ...feature }: Fe
     ...{ name: column, keyPath: namedAt },
     isFilled: missing !== undefined,
     // words such as None and - are symbols
-    ...(!embedding && { isMissing: missingTest(missing?.markers) }),
+    ...(!embedding && withMarkers(missing?.markers ?? [])),
     learnsUnknown: embedding !== undefined && embedding.minCount > 1,
   };
+}
+
+function withMarkers(markers: readonly (string | number)[]): Pick<FeatureColumn, 'markers' | 'isMissing'> {
+  return { markers, isMissing: missingTest(markers) };
 }
 
 /**
@@ -194,6 +207,21 @@ export function cellReaders(
       read: (text, add) => void add(category(i, isMissing(text) ? '' : own(text))),
     };
   });
+}
+
+/** What a program passes in each step: plain data, from which {@link stepReaders} makes readers. */
+export interface StepColumns {
+  readonly columns: readonly FeatureColumn[];
+  readonly dateFormat?: string | undefined;
+}
+
+export function stepReaders({ columns, dateFormat }: StepColumns, data: Pick<DataRecord, 'preparation'>) {
+  const own = columns.map(column => ({ ...column, ...(column.markers && withMarkers(column.markers)) }));
+  const readers = cellReaders(own, { dateFormat, category: knownCategories(own, data) });
+  return {
+    columns: own.map(({ name, isStatic }, i) => ({ name, isStatic, reader: readers[i] })),
+    elapsed: () => new ElapsedTimes(elapsedNumbers(own)),
+  } satisfies ValueReaders;
 }
 
 /** Numbers the categories of training data, by column. */

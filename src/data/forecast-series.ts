@@ -3,9 +3,10 @@
  * transformed and scaled.
  */
 import type { Diagnostic } from '../util/errors.js';
+import { badNumber, missingCell, missingTest } from './core/cells.js';
 import { featuresOf, type Feature as ModelFeature } from './core/preparation.js';
 import type { Preparation, Scaling, SeriesScaling } from './core/record.js';
-import { badNumber, missingCell, missingTest, type TableColumns } from './csv-columns.js';
+import type { TableColumns } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
 import { columnOf, type Feature, featureOf, numbersOf, staticsOf } from './feature-columns.js';
 import type { ForecastConfig } from './forecast.js';

@@ -4,7 +4,6 @@
 import { usageError } from '../util/errors.js';
 import { settingsOf } from '../util/schema.js';
 import { audio } from './audio.js';
-import type { ValueReaders } from './core/columns.js';
 import type {
   Dataset,
   DatasetContext,
@@ -18,6 +17,7 @@ import { prepared } from './core/preparation.js';
 import type { DataRecord } from './core/record.js';
 import { dividedTraining, groupedBy, trainingCount, withoutTargets } from './core/selection.js';
 import { csv } from './csv.js';
+import type { StepColumns } from './feature-columns.js';
 import { forecast } from './forecast.js';
 import { idx, mnist } from './images.js';
 import { jsonl } from './jsonl.js';
@@ -29,9 +29,9 @@ import { text } from './text.js';
 import { withVocabulary } from './vocabulary.js';
 
 export * from './batches.js';
+export { MARKERS } from './core/cells.js';
 export * from './core/dataset.js';
 export { JoinedDoubts } from './core/doubts.js';
-export { MARKERS } from './core/feature-keys.js';
 export { UNKNOWN_TARGET } from './core/labels.js';
 export { type Feature, featuresOf } from './core/preparation.js';
 export * from './core/record.js';
@@ -43,7 +43,7 @@ export { MAX_RATE, rawSamples } from './formats/wav.js';
 export { type ByteSource, type InputSource, rawBytes, streamBytes } from './reading/byte-sources.js';
 export { digestOf } from './reading/files.js';
 export * from './summary.js';
-export { decodeText, encodeText, UNKNOWN, UnknownSymbol } from './vocabulary.js';
+export { decodeText, encodeText, UNKNOWN } from './vocabulary.js';
 
 const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, audio, synthetic };
 // other formats of tables are described like CSV
@@ -105,9 +105,9 @@ export function newSequences(
   return kindOf(config).newSequences(config, data, options);
 }
 
-/** Returns the readers of steps for a run with `config` and `data`, if it has any. */
-export function valueReaders(config: DatasetConfig, data: DataRecord): ValueReaders | undefined {
-  return kindOf(config).valueReaders?.(config, data);
+/** Returns the columns of steps for a run with `config` and `data`, if they have names. */
+export function stepColumns(config: DatasetConfig, data: DataRecord): StepColumns | undefined {
+  return kindOf(config).stepColumns?.(config, data);
 }
 
 /** Returns how samples become steps for a run with `config` and `data`, if it reads recordings. */

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import type { ValueReaders } from './core/columns.js';
 import {
   type DataFile,
   type Dataset,
@@ -31,13 +30,13 @@ import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList, type Place, type SequenceStore, TextCodes } from './core/store.js';
 import {
-  cellReaders,
   codedBy,
   columnOf,
   type FeatureColumn,
   featureLeaks,
   knownCategories,
   numbersOf,
+  type StepColumns,
   settingsOf,
   staticsOf,
 } from './feature-columns.js';
@@ -149,7 +148,7 @@ export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
     ...(target_kind !== 'sequence' && { perStep: per_step }),
   }),
   newSequences,
-  valueReaders,
+  stepColumns,
   leaks,
   symbols: null,
   dividesItself: false,
@@ -234,18 +233,12 @@ function nameOfColumn({ input, static_features }: JsonlConfig, index: number, fe
   return numbersOf(staticsOf(static_features, undefined).map(columnOf))[index - features].name;
 }
 
-function valueReaders(config: JsonlConfig, data: DataRecord): ValueReaders | undefined {
+function stepColumns(config: JsonlConfig, data: DataRecord): StepColumns | undefined {
   const { static_features, missing } = config;
   if (static_features === undefined) return undefined;
-  const columns = staticsOf(static_features, missing).map(columnOf);
-  const readers = cellReaders(columns, { category: knownCategories(columns, data) });
   const features = dataWidth(data) - staticWidth(data);
-  return {
-    columns: [
-      ...Array.from({ length: features }, (_, i) => ({ name: nameOfColumn(config, i, features) })),
-      ...columns.map(({ name }, i) => ({ name, isStatic: true, reader: readers[i] })),
-    ],
-  };
+  const ofSteps = Array.from({ length: features }, (_, i) => ({ name: nameOfColumn(config, i, features) }));
+  return { columns: [...ofSteps, ...staticsOf(static_features, missing).map(columnOf)] };
 }
 
 /** Reads `input` and `static_features` of each record, and for an evaluation `target`. */

@@ -5,7 +5,6 @@ import { ARRAY_KIND, arrayDataset } from './array-dataset.js';
 import { arraySequences } from './array-inputs.js';
 import { featureName, sequenceLayout } from './array-sequences.js';
 import { ArrayFiles } from './arrays.js';
-import type { ValueReaders } from './core/columns.js';
 import {
   type Dataset,
   type DatasetContext,
@@ -18,6 +17,7 @@ import { missing } from './core/feature-keys.js';
 import { configError } from './core/problems.js';
 import type { DataRecord } from './core/record.js';
 import * as keys from './core/settings.js';
+import type { StepColumns } from './feature-columns.js';
 import { npyForm } from './formats/number-arrays.js';
 
 const targetKind = key.choice(['sequence'], {
@@ -130,7 +130,7 @@ const NUMPY_KIND = {
   newSequences: (_: unknown, data: DataRecord, options?: NewSequencesOptions) =>
     arraySequences(data, sequenceLayout, options),
   /** Only the first step needs the static features. */
-  valueReaders(_: unknown, data: DataRecord): ValueReaders | undefined {
+  stepColumns(_: unknown, data: DataRecord): StepColumns | undefined {
     const [width, staticSize] = [dataWidth(data), staticWidth(data)];
     if (staticSize === 0) return undefined;
     const columns = Array.from({ length: width }, (_, i) => {

@@ -7,9 +7,10 @@
  */
 import type { Diagnostic } from '../util/errors.js';
 import { calendarValues } from './core/calendar.js';
+import { ZONED } from './core/cells.js';
 import { aggregated, type Intervals, intervalsOf, type Resampling } from './core/intervals.js';
 import { MISSING_VALUE } from './core/problems.js';
-import { FILLED, ZONED } from './csv-columns.js';
+import { FILLED } from './csv-columns.js';
 import { MAX_NUMBERS, type RowList, type Rows } from './csv-rows.js';
 import type { FeatureColumn } from './feature-columns.js';
 

@@ -1,7 +1,7 @@
 /** Static features of records: fields with one value per sequence. */
 import type { Diagnostic } from '../util/errors.js';
+import { cellNumber } from './core/cells.js';
 import { MISSING_VALUE, VALUE_NEEDED } from './core/problems.js';
-import { cellNumber } from './csv-columns.js';
 import {
   type CellForms,
   cellReaders,

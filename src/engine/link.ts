@@ -166,9 +166,11 @@ export interface Copies {
 }
 
 /** What one kernel runs: the function that `compileKernel` describes. */
-export interface KernelCode extends Copies {
+export interface KernelModule {
   readonly module: WasmModule;
 }
+
+export type KernelCode = KernelModule & Copies;
 
 /** The members of gpu.js's kernel class that we use, which its types omit. */
 interface WebAssemblyKernel {
@@ -279,7 +281,7 @@ export function kernelListing(kernel: Kernel, step: Step): string {
 }
 
 /** Compiles the kernel of `step` without gpu.js, which says only what the planner knows. */
-function compileAlone(kernel: Kernel, step: Step, target: Target, memory: MemoryLimits) {
+export function compileAlone(kernel: Kernel, step: Step, target: Target, memory: MemoryLimits) {
   const { source } = kernel.text;
   const parameters = parametersOf(kernel, step.operands);
   return compileKernel({ source, parameters, extents: extentsOf(kernel), target, memory });

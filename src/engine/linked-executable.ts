@@ -4,7 +4,7 @@ import type { KeyedProgram, Program, ProgramPart } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import type { Executable } from './backend.js';
 import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
-import type { KernelCode, LinkedPlan } from './link.js';
+import type { KernelModule, LinkedPlan } from './link.js';
 import type { Step } from './plan.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
@@ -34,14 +34,14 @@ export interface KernelPair {
 
 /** Modules instantiated over one heap, and the memory that plans share while they run. */
 export class LinkedRuntime {
-  private readonly instances = new Map<KernelCode, Run>();
+  private readonly instances = new Map<KernelModule, Run>();
   private scratch = { at: 0, bytes: 0 };
   private spare = { at: 0, bytes: 0 };
 
   constructor(readonly heap: Heap) {}
 
   /** A function that runs `code`. */
-  instance(code: KernelCode): Run {
+  instance(code: KernelModule): Run {
     let run = this.instances.get(code);
     if (!run) {
       run = new WebAssembly.Instance(code.module, { env: { memory: this.heap.memory } }).exports.run;
@@ -122,6 +122,9 @@ interface BoundOutput extends LinkedOutput {
   readonly isOwn: boolean;
 }
 
+/** A linked plan, whatever compiled its kernels. */
+export type RunnablePlan = Omit<LinkedPlan, 'codes'> & { readonly codes: readonly KernelModule[] };
+
 export class LinkedExecutable implements Executable {
   private readonly slots: number[];
   private readonly scratch: number;
@@ -134,7 +137,7 @@ export class LinkedExecutable implements Executable {
 
   constructor(
     private readonly runtime: LinkedRuntime,
-    private readonly plan: LinkedPlan,
+    private readonly plan: RunnablePlan,
   ) {
     const { inputs, numbers, offsets, scratchBytes, spareBytes, codes, steps, outputs } = plan;
     this.scratch = runtime.scratchAt(scratchBytes);
@@ -234,7 +237,7 @@ type Arrays = Readonly<Record<string, Float32Array>>;
 export interface ProgramCompiler {
   readonly heap: Heap;
   /** Returns a program that is linked already; absent if all are compiled. */
-  linkedAs?(key: string): Executable | undefined;
+  linkedAs?(program: KeyedProgram): Executable | undefined;
   compile(program: Program): Executable;
 }
 
@@ -265,8 +268,10 @@ export class KernelMachine {
     return this.executable(program).keptSize;
   }
 
-  private executable({ key, make }: KeyedProgram): Executable {
-    const executable = this.known.get(key) ?? this.compiler.linkedAs?.(key) ?? this.compiler.compile(make());
+  private executable(program: KeyedProgram): Executable {
+    const { key, make } = program;
+    const { compiler } = this;
+    const executable = this.known.get(key) ?? compiler.linkedAs?.(program) ?? compiler.compile(make());
     this.known.set(key, executable);
     return executable;
   }

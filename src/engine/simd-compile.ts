@@ -1,6 +1,7 @@
 /** Compiles kernels to WebAssembly, and finds out by computing what this machine is fast at. */
 
 import v8 from 'node:v8';
+import { ADDEND, type Arithmetic, arithmeticOf, FACTOR } from './arithmetic.js';
 import { MAX_PAGES, type WasmModule, WebAssembly } from './heap.js';
 import { type Axis, parseKernel } from './language.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './simd-assembler.js';
@@ -256,13 +257,6 @@ function timeProduct(width: Width): number {
   return (best / RUNS) * 1000;
 }
 
-/**
- * How this machine adds a product: rounded once (fused), if WebAssembly's relaxed multiply-add does
- * so here, or product and sum rounded each. Fused is up to a third faster and slightly more
- * accurate; processors have it since about 2013.
- */
-export type Arithmetic = 'fused' | 'separate';
-
 /** Node 20 needs this flag for the instruction; later versions do not know the flag. */
 const RELAXED = '--experimental-wasm-relaxed-simd';
 
@@ -273,20 +267,15 @@ export function machineArithmetic(): Arithmetic {
   return arithmetic;
 }
 
-/** The square of this needs more bits than a float has. */
-const FACTOR = 1 + 2 ** -12;
-/** The remainder of the square's lowest bit if it was rounded only after this was added. */
-const ADDEND = -(1 + 2 ** -11);
-
 function probeArithmetic(): Arithmetic {
+  const probe = arithmeticProbe();
+  if (!WebAssembly.validate(probe)) v8.setFlagsFromString(RELAXED);
+  return arithmeticOf(probe);
+}
+
+/** The module that `arithmeticOf` runs. */
+export function arithmeticProbe(): Uint8Array {
   const f = new FunctionAssembler('run', []);
   f.i32(0).float(FACTOR).float(FACTOR).float(ADDEND).op('f32x4.relaxed_madd').memory('v128.store', 0);
-  const limits = { initial: 1, maximum: 1 };
-  const bytes = assembleModule({ ...limits, shared: false }, f);
-  if (!WebAssembly.validate(bytes)) v8.setFlagsFromString(RELAXED);
-  if (!WebAssembly.validate(bytes)) return 'separate';
-  const memory = new WebAssembly.Memory(limits);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-  exports.run();
-  return new Float32Array(memory.buffer)[0] === 2 ** -24 ? 'fused' : 'separate';
+  return assembleModule({ initial: 1, maximum: 1, shared: false }, f);
 }

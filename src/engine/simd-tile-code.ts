@@ -3,8 +3,9 @@
  * which it varies, with shared loads done once. On the stack a value is always a vector of four
  * lanes, adjacent along x.
  */
+
+import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './simd-assembler.js';
-import type { Arithmetic } from './simd-compile.js';
 import { type Scratch, VectorMath } from './simd-functions.js';
 import {
   type Affine,

@@ -17,7 +17,7 @@ import { type OpenedModel, openWithData, openWithoutData, type SavedModel } from
 import { Run } from '../run/run.js';
 import { weightsAlone } from '../train/weights.js';
 import { UserError, usageError } from '../util/errors.js';
-import { type Runtime, type Verification, verify } from './verify.js';
+import type { Verification } from './verify.js';
 
 /** By name. */
 export type Files = ReadonlyMap<string, readonly Uint8Array[]>;
@@ -42,9 +42,12 @@ export interface Source {
 
 export interface PredictorFormat {
   /** @throws UserError (exit 2) if the format cannot express the model */
-  files(source: Source): Files;
-  /** Runs the files. Returns why not, if they cannot be run here. */
-  run(files: Files, source: Source): Promise<Runtime | string>;
+  files(source: Source): Files | Promise<Files>;
+  /**
+   * Runs the files on the test split. Returns why not, if they cannot be run here.
+   * @throws UserError (exit 5) if their predictions are not those of the run
+   */
+  verify(files: Files, source: Source): Promise<Verification | string>;
 }
 
 export interface Exported extends Pick<SavedModel, 'weights' | 'step'> {
@@ -63,8 +66,8 @@ export async function exportPredictor(saved: SavedModel, format: PredictorFormat
   const { model, problem } = await opened(saved);
   try {
     const source = sourceOf(saved, model);
-    const files = format.files(source);
-    const verified = problem ?? (await verify(source, () => format.run(files, source)));
+    const files = await format.files(source);
+    const verified = problem ?? (await format.verify(files, source));
     return { files, weights, step, verified };
   } finally {
     await model.pool.close();

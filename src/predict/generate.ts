@@ -1,5 +1,9 @@
 /** Continues symbols and texts with a language model. */
+import type { DataRecord } from '../data/core/record.js';
+import { decodeText, encodeText, UNKNOWN, UnknownSymbol } from '../data/vocabulary.js';
+import { usageError, usageErrors } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
+import type { PredictionForm } from './predictions.js';
 import type { Session } from './session.js';
 
 export const GENERATED_LENGTH = 500;
@@ -16,6 +20,65 @@ export interface GenerateOptions {
   readonly seed?: number | undefined;
 }
 
+/** A model, and how to start a session of it. */
+interface Generative {
+  readonly data: DataRecord;
+  readonly form: PredictionForm;
+  session(): Session;
+}
+
+/**
+ * @throws UserError (exit 2) if the model does not predict the next symbol at each step
+ * @throws UserError (exit 5) if the model does not have a symbol of the prompt
+ */
+export function continueSymbols(
+  model: Generative,
+  prompt: readonly number[],
+  options: GenerateOptions,
+): AsyncGenerator<number> {
+  const symbols = symbolsOf(model);
+  const excluded = model.data.vocabulary && UNKNOWN;
+  return generateSymbols(model.session(), { symbols, excluded }, prompt, options);
+}
+
+/**
+ * Piece by piece.
+ * @throws UserError (exit 2) if the model does not predict the next symbol at each step, its
+ *   symbols are not text, or it has not learned to read a symbol of the prompt
+ */
+export async function* continueText(
+  model: Generative,
+  prompt: string,
+  options: GenerateOptions,
+): AsyncGenerator<string> {
+  const { vocabulary } = model.data;
+  symbolsOf(model);
+  if (vocabulary === undefined) {
+    throw usageError('model/no-vocabulary', 'the symbols of this model are numbers, not text', {
+      expected: '`generate` of the library, with numbers',
+    });
+  }
+  let numbers: number[];
+  try {
+    numbers = encodeText(prompt, vocabulary);
+  } catch (error) {
+    if (!(error instanceof UnknownSymbol)) throw error;
+    const message = `the prompt has a symbol that the model cannot read: ${error.message}`;
+    throw usageErrors([{ ...error.problem, message }]);
+  }
+  yield* decodeText(continueSymbols(model, numbers, options), vocabulary, numbers.length > 0);
+}
+
+/** The number of symbols of a language model. */
+function symbolsOf({ data: { input }, form }: Generative): number {
+  if (input.kind === 'symbol' && form.kind === 'class' && form.size === input.count) return input.count;
+  throw usageError(
+    'model/not-generative',
+    'only language models can generate: their classes are their input symbols',
+    { expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating' },
+  );
+}
+
 /**
  * Continues the symbols of `prompt`, which are not yielded. Without a prompt, the first symbol is
  * drawn uniformly.
@@ -23,7 +86,7 @@ export interface GenerateOptions {
  * @param excluded symbol that is never drawn: the one for unknown symbols has no text
  * @throws UserError (exit 5) if the model does not have a symbol of the prompt
  */
-export async function* generateSymbols(
+async function* generateSymbols(
   session: Session,
   { symbols, excluded }: { readonly symbols: number; readonly excluded: number | undefined },
   prompt: readonly number[],

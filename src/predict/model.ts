@@ -6,8 +6,6 @@ import type { Experiment } from '../config/index.js';
 import {
   type Dataset,
   dataWidth,
-  decodeText,
-  encodeText,
   type InputSource,
   MAX_RATE,
   type NewSequencesOptions,
@@ -16,14 +14,12 @@ import {
   type SequenceInput,
   type SplitName,
   streamBytes,
-  UNKNOWN,
-  UnknownSymbol,
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
 import type { WhichWeights } from '../train/weights.js';
 import * as args from '../util/arguments.js';
-import { UserError, usageError, usageErrors } from '../util/errors.js';
-import { type GenerateOptions, generateSymbols } from './generate.js';
+import { UserError, usageError } from '../util/errors.js';
+import { continueSymbols, continueText, type GenerateOptions } from './generate.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
 import type { Prediction, PredictionForm, SequencePrediction } from './predictions.js';
 import { hasForecastTimes, Predictor } from './predictor.js';
@@ -243,9 +239,7 @@ export class Model {
   generate(prompt: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number> {
     args.checkArgument('generate', 'prompt', prompt, symbols);
     args.checkOptions<GenerateOptions>('generate', options, GENERATE_OPTIONS);
-    const count = this.refuseIfNotGenerative();
-    const excluded = this.opened.data.vocabulary && UNKNOWN;
-    return generateSymbols(this.session(), { symbols: count, excluded }, prompt, options);
+    return continueSymbols(this.generative, prompt, options);
   }
 
   /**
@@ -256,33 +250,11 @@ export class Model {
   async *generateText(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string> {
     args.checkArgument('generateText', 'prompt', prompt, args.text);
     args.checkOptions<GenerateOptions>('generateText', options, GENERATE_OPTIONS);
-    const { vocabulary } = this.opened.data;
-    this.refuseIfNotGenerative();
-    if (vocabulary === undefined) {
-      throw usageError('model/no-vocabulary', 'the symbols of this model are numbers, not text', {
-        expected: '`generate` of the library, with numbers',
-      });
-    }
-    let numbers: number[];
-    try {
-      numbers = encodeText(prompt, vocabulary);
-    } catch (error) {
-      if (!(error instanceof UnknownSymbol)) throw error;
-      const message = `the prompt has a symbol that the model cannot read: ${error.message}`;
-      throw usageErrors([{ ...error.problem, message }]);
-    }
-    yield* decodeText(this.generate(numbers, options), vocabulary, numbers.length > 0);
+    yield* continueText(this.generative, prompt, options);
   }
 
-  /** Returns the number of symbols. */
-  private refuseIfNotGenerative(): number {
-    const { input, form } = this;
-    if (input.kind === 'symbol' && form.kind === 'class' && form.size === input.count) return input.count;
-    throw usageError(
-      'model/not-generative',
-      'only language models can generate: their classes are their input symbols',
-      { expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating' },
-    );
+  private get generative() {
+    return { data: this.opened.data, form: this.form, session: () => this.session() };
   }
 
   private refuseForecast(): void {

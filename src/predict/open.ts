@@ -6,6 +6,7 @@ import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, measuredMetrics } from '../config/index.js';
 import { MAX_BEAM } from '../config/schema/experiment.js';
 import { pathsIn } from '../config/schema/schema.js';
+import { type StepColumns, stepReaders } from '../data/feature-columns.js';
 import {
   type DataRecord,
   type Dataset,
@@ -24,10 +25,10 @@ import {
   type SplitName,
   sampleReader,
   startOf,
+  stepColumns,
   type TargetsToRead,
   UNKNOWN,
   UNKNOWN_TARGET,
-  valueReaders,
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import { isImpossible } from '../math/losses/ctc.js';
@@ -138,6 +139,8 @@ export interface OpenedModel extends LoadedModel {
   /** Absent if it was opened without the data of its run. */
   readonly dataset?: Dataset;
   readonly pool: ShardPool;
+  /** Of the steps that a program passes; absent if they have no names. */
+  readonly columns: StepColumns | undefined;
 }
 
 /** Opens the model and the data of its run. */
@@ -233,10 +236,12 @@ async function start(
   const { experiment } = loaded;
   const { dataset } = experiment;
   const { columnNames } = newSequences(dataset, of.data);
+  const columns = stepColumns(dataset, of.data);
   return {
     ...{ experiment, run, pool, training: experiment.training, ...of, columnNames },
     form: { ...predictionForm(run.spec, run.loss, of.data, dataset), ...(top !== undefined && { top }) },
-    readers: valueReaders(dataset, of.data),
+    columns,
+    readers: columns && stepReaders(columns, of.data),
     samples: () => sampleReader(dataset, of.data),
   };
 }

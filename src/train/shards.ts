@@ -40,9 +40,11 @@ export interface ModelRun {
   /** Symbols of the longest target; absent if targets are not sequences. */
   readonly targetLength?: number | undefined;
   readonly variableLength: boolean;
+  /** Steps at which batches of shorter sequences may end; absent: those that suit the model. */
+  readonly ends?: readonly number[] | undefined;
 }
 
-export type ShardShape = WalkShape;
+export type ShardShape = WalkShape & Pick<ModelRun, 'ends'>;
 
 /** The computation of a shard: all that a thread needs to compile it. */
 export interface ShardJob {
@@ -214,7 +216,7 @@ export function planShards(
   withGradient: boolean,
 ): { shards: number; job: ShardJob } {
   const { backend, threads, spec, loss, decode = { beam: 1 } } = run;
-  const { targetLength, variableLength } = run;
+  const { targetLength, variableLength, ends } = run;
   const sequenceLength = stepsRead(spec.steps, run.sequenceLength);
   const most = withGradient ? MAX_SHARDS : threads;
   const full = Math.max(1, Math.min(most, Math.floor(batchSize / MIN_ROWS)));
@@ -222,7 +224,7 @@ export function planShards(
   const even = withGradient ? 2 ** Math.floor(Math.log2(full)) : full;
   const shards = backend === 'webgpu' ? 1 : even;
   const batch = Math.ceil(batchSize / shards);
-  const shape = { batch, sequenceLength, targetLength, variableLength, training: withGradient };
+  const shape = { batch, sequenceLength, targetLength, variableLength, training: withGradient, ends };
   const decodes = !withGradient && lossOf(loss).target === 'sequence';
   const job = { backend, spec, loss, shape, withGradient, ...(decodes && { decode }) };
   return { shards, job };
@@ -430,22 +432,22 @@ function allocateDecoded(decode: DecodeSettings, job: ShardJob): DecodedMemory {
   const { spec, shape } = job;
   const count = shape.batch * decode.beam;
   const longest = longestOutput(decode, shape);
-  const integers = (size: number) => new Int32Array(new SharedArrayBuffer(4 * size));
+  const integers = (size: number) => new Int32Array(sharedBytes(4 * size));
   const width = decoderSettings(job)?.keepsWeights ? shape.sequenceLength : 0;
   return {
     symbols: integers(count * longest),
-    logProbabilities: new Float64Array(new SharedArrayBuffer(8 * count)),
+    logProbabilities: new Float64Array(sharedBytes(8 * count)),
     ...(hasAttention(spec) && {
       attended: {
         steps: integers(shape.batch * longest),
-        weights: new Uint8Array(new SharedArrayBuffer(shape.batch * longest * width)),
+        weights: new Uint8Array(sharedBytes(shape.batch * longest * width)),
       },
     }),
   };
 }
 
 function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch {
-  const steps = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  const steps = new Int32Array(sharedBytes(2 * Int32Array.BYTES_PER_ELEMENT));
   steps.set([shape.sequenceLength, shape.targetLength ?? 0]);
   const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
     const { batch, sequenceLength, targetLength } = shape;
@@ -453,6 +455,11 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
     return [input.name, heap.allocate(count * batch * widthOf(input))];
   });
   return { steps, inputs: Object.fromEntries(inputs) };
+}
+
+/** Bytes for all threads; a page that is not isolated has neither such bytes nor other threads. */
+function sharedBytes(count: number): ArrayBufferLike {
+  return new (typeof SharedArrayBuffer === 'undefined' ? ArrayBuffer : SharedArrayBuffer)(count);
 }
 
 /** The memory of a shard in this thread's `heap`, whichever thread allocated it. */

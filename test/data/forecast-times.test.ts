@@ -3,7 +3,7 @@ import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { orderKey } from '../../src/data/csv-columns.js';
+import { orderKey } from '../../src/data/core/cells.js';
 import { intervalOf, timesAfter } from '../../src/data/forecast-times.js';
 import { packageRoot } from '../../src/util/root.js';
 

@@ -1,14 +1,9 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
+
+import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../../data/core/cells.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers } from '../../data/core/statistics.js';
-import {
-  badNumber,
-  COMMA_NUMBER,
-  cellNumber,
-  missingTest,
-  orderKey,
-  repeatedHeader,
-} from '../../data/csv-columns.js';
+import { repeatedHeader } from '../../data/csv-columns.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,

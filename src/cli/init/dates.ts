@@ -1,5 +1,5 @@
 /** Forms of dates in tables, as codes of strptime. */
-import { orderKey } from '../../data/csv-columns.js';
+import { orderKey } from '../../data/core/cells.js';
 import { dateReader } from '../../data/formats/dates.js';
 
 const DAYS = [

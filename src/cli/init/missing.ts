@@ -1,6 +1,5 @@
 /** Missing values of a reading: what means one, and which are filled. */
-import { MARKERS } from '../../data/core/feature-keys.js';
-import { isMissing } from '../../data/csv-columns.js';
+import { isMissing, MARKERS } from '../../data/core/cells.js';
 import type { Column } from './columns.js';
 import { areTagged, knownOf, type Reading, withoutValue } from './readings.js';
 

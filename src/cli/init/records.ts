@@ -1,7 +1,7 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
 import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays.js';
+import { MARKERS } from '../../data/core/cells.js';
 import { IGNORED, withoutPadding } from '../../data/core/dataset.js';
-import { MARKERS } from '../../data/core/feature-keys.js';
 import { Problems } from '../../data/core/problems.js';
 import { type JsonRecord, jsonLines, type RecordLine } from '../../data/jsonl-records.js';
 import { RangedFile } from '../../data/reading/ranged-file.js';

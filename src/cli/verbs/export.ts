@@ -1,5 +1,6 @@
-/** `export RUN…`: writes TensorBoard event files, weights, or a model for ONNX or PyTorch. */
+/** `export RUN…`: writes a predictor for other programs, weights, or TensorBoard event files. */
 import { join, resolve, sep } from 'node:path';
+import { js } from '../../interop/js/export.js';
 import { onnx } from '../../interop/onnx/export.js';
 import { type Exported, exportPredictor } from '../../interop/predictor.js';
 import { pytorch } from '../../interop/pytorch/export.js';
@@ -17,7 +18,7 @@ import { counted, printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { checkpoint, choice, defineVerb, folder, json, WEIGHTS } from '../command/verb.js';
 
-const FORMATS = ['tensorboard', 'safetensors', 'onnx', 'pytorch'] as const;
+const FORMATS = ['tensorboard', 'safetensors', 'onnx', 'pytorch', 'js'] as const;
 
 export const verb = defineVerb({
   arguments: '<runs...>',
@@ -25,7 +26,7 @@ export const verb = defineVerb({
     format: choice(
       '<format>',
       FORMATS,
-      'tensorboard: event files with curves, config and hyperparameters; safetensors: weights with PyTorch names; onnx, pytorch: the whole predictor',
+      'tensorboard: event files with curves, config and hyperparameters; safetensors: weights with PyTorch names; onnx, pytorch, js: the whole predictor',
     ),
     weights: choice(
       '<which>',
@@ -96,6 +97,7 @@ const EXPORTS = {
   safetensors: exportWeights,
   onnx: (model: SavedModel) => exportPredictor(model, onnx),
   pytorch: (model: SavedModel) => exportPredictor(model, pytorch),
+  js: (model: SavedModel) => exportPredictor(model, js),
 };
 
 function exportWeights({ tensors: all, weights, step }: SavedModel) {
@@ -108,7 +110,7 @@ function exportWeights({ tensors: all, weights, step }: SavedModel) {
 function verificationText(verified: Exported['verified']): string {
   if (typeof verified === 'string') return `Not verified: ${verified}.`;
   const { runtime, sequences, difference } = verified;
-  return `Verified with ${runtime}: the predictions of ${counted(sequences, 'test sequence')} agree within ${formatNumber(difference)} of the largest output.`;
+  return `Verified with ${runtime}: the predictions of ${counted(sequences, 'test sequence')} ${difference === 0 ? 'are equal' : `agree within ${formatNumber(difference)} of the largest output`}.`;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Columns of a table: what the config says about them, and what reads their cells. */
 import type { Diagnostic } from '../../util/errors.js';
+import type { ConfigDiagnostic } from './problems.js';
 
 /** What the config says about missing values. */
 export interface MissingSettings {
@@ -29,6 +30,17 @@ export interface ColumnSettings {
   readonly isTime?: boolean;
   /** The key that names the column. */
   readonly keyPath?: readonly (string | number)[];
+}
+
+/** A column to read. */
+export interface NamedColumn {
+  readonly name: string;
+  /** The config key that names it, for training. */
+  readonly keyPath?: ConfigDiagnostic['keyPath'];
+  /** True if a table may lack it. */
+  readonly isOptional?: boolean;
+  /** What it is for a model, if that does not read it. */
+  readonly role?: string;
 }
 
 /** Reads the cells of a column that are not plain numbers. */

@@ -6,9 +6,10 @@
 
 import type { Diagnostic } from '../../util/errors.js';
 import type { Shape } from '../../util/schema.js';
+import type { StepColumns } from '../feature-columns.js';
 import type { NumberArray } from '../formats/number-arrays.js';
 import type { InputSource } from '../reading/byte-sources.js';
-import type { ColumnSettings, ValueReaders } from './columns.js';
+import type { ColumnSettings } from './columns.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { ConfigDiagnostic } from './problems.js';
 import type {
@@ -552,8 +553,8 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
    * files of its dataset need not exist.
    */
   newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
-  /** Readers of steps that a program passes; absent if all values are plain numbers or symbols. */
-  valueReaders?(config: Config, data: DataRecord): ValueReaders | undefined;
+  /** Columns of the steps that a program passes; absent if these are plain numbers or symbols. */
+  stepColumns?(config: Config, data: DataRecord): StepColumns | undefined;
   /** Returns how samples become steps; present if sequences are recordings. */
   sampleReader?(config: Config, data: DataRecord): SampleReader;
   /**

@@ -1,15 +1,12 @@
 /** Keys of feature columns: how they are encoded, and what replaces their missing values. */
+
 import * as key from '../../util/schema.js';
+import { MARKERS } from './cells.js';
 import { calendar, column, leastCount } from './settings.js';
 
 const PREPARED = {
   resume: { never: 'its weights were trained on data with missing values filled in this way' },
 } as const satisfies Partial<key.KeyFacts>;
-
-/** Texts that always mean a missing value of a feature: the usual ones of pandas, `-` and `?`. */
-export const MARKERS = [
-  ...['', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaN', 'nan', 'null', 'NULL', 'None', '-', '?'],
-] as const;
 
 const FILL = {
   runDefault: true,

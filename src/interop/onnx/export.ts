@@ -1,6 +1,7 @@
 /** A trained model as an ONNX file. */
 import { usageError } from '../../util/errors.js';
 import type { PredictorFormat, Source } from '../predictor.js';
+import { verify } from '../verify.js';
 import { stateInputs, writeModel } from './model.js';
 import { startOnnx } from './runtime.js';
 import { encodeModel } from './writer.js';
@@ -24,7 +25,8 @@ export const onnx: PredictorFormat = {
     });
     return new Map([[FILE, [content]]]);
   },
-  run: (files, source) => startOnnx(Buffer.concat(files.get(FILE) ?? []), stateInputs(source.spec)),
+  verify: (files, source) =>
+    verify(source, () => startOnnx(Buffer.concat(files.get(FILE) ?? []), stateInputs(source.spec))),
 };
 
 /** Inputs and outputs that a graph of tensors cannot compute. */

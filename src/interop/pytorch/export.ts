@@ -21,6 +21,7 @@ import {
 import { encodeSafetensors, type Tensors } from '../../run/safetensors.js';
 import { usageError } from '../../util/errors.js';
 import type { Files, PredictorFormat, Source } from '../predictor.js';
+import { verify } from '../verify.js';
 import { SCRIPTS, startPython } from './runtime.js';
 
 export const pytorch: PredictorFormat = {
@@ -33,7 +34,7 @@ export const pytorch: PredictorFormat = {
       ['modeling.py', text(modelingOf(source))],
     ]);
   },
-  run: (files: Files) => startPython(files),
+  verify: (files: Files, source) => verify(source, () => startPython(files)),
 };
 
 function refuse({ saved: { path }, model: { experiment } }: Source): void {

@@ -1,0 +1,231 @@
+/**
+ * Exports a model as one JavaScript module, which contains the predictor, the weights and the
+ * kernels that the engine compiled for it.
+ */
+import { readFileSync } from 'node:fs';
+import { compileFunction } from 'node:vm';
+import { deflateRawSync } from 'node:zlib';
+import { type Dataset, dataWidth, type NewSequence } from '../../data/index.js';
+import { WebAssembly } from '../../engine/heap.js';
+import { linkPortable, type PortableKernel, type PortablePlan } from '../../engine/portable.js';
+import { arithmeticProbe, machineArithmetic } from '../../engine/simd-compile.js';
+import { ParameterLayout } from '../../math/model/parameters.js';
+import { batchLengths, makeSchedule } from '../../math/model/schedule.js';
+import { stepsRead } from '../../math/model/spec.js';
+import { type OpenedModel, openWithoutData, type SavedModel } from '../../predict/open.js';
+import type { SequencePrediction } from '../../predict/predictions.js';
+import { Predictor } from '../../predict/predictor.js';
+import { type LoadedModel, SequencePredictor } from '../../predict/sequence-predictor.js';
+import { StepModel } from '../../predict/session.js';
+import { loadBatch, type ModelRun } from '../../train/shards.js';
+import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { programFile } from '../../util/root.js';
+import type { Files, PredictorFormat, Source } from '../predictor.js';
+import type { Verification } from '../verify.js';
+import { storedPlan } from './plans.js';
+import { localPool, type ModuleFacts, ONE_ROW, type open } from './runtime.js';
+
+const FILE = 'model.js';
+
+export const js: PredictorFormat = { files, verify };
+
+async function files({ saved, facts: { run } }: Source): Promise<Files> {
+  const model = await openAlone(saved);
+  try {
+    refuse(model);
+    const size = new ParameterLayout(model.run.spec).size;
+    const weights = model.pool.parameters.slice(0, size);
+    const facts = await factsOf(model, weights);
+    const runtime = readFileSync(programFile('interop/js/module.js'), 'utf8');
+    const { versions, config_hash } = saved.manifest ?? {};
+    const { name } = model.experiment;
+    const title = `${name}: run ${run}, step ${saved.step}, config ${config_hash}, exported by cellrun ${versions?.cellrun}`;
+    const code = [
+      `/* ${title.replaceAll('*/', '* /')} */\n`,
+      runtime,
+      `const facts = ${JSON.stringify(facts)};\n`,
+      `const weights = '${base64(new Uint8Array(weights.buffer))}';\n`,
+      'const model = cellrun.open(facts, weights);\n',
+    ];
+    const exported = 'export const { predict, predictMany, session, generate } = model;\n';
+    const kind = { class: 'ClassPrediction', value: 'ValuePrediction', sequence: 'SymbolsPrediction' }[
+      model.form.kind
+    ];
+    const types = readFileSync(programFile('interop/js/module.d.ts'), 'utf8');
+    return new Map([
+      [FILE, [...code, exported].map(part => Buffer.from(part))],
+      ['model.d.ts', [Buffer.from(`${types}export type Prediction = ${kind};\n`)]],
+    ]);
+  } finally {
+    await model.pool.close();
+  }
+}
+
+/** As `predict` opens it for new sequences. */
+function openAlone(saved: SavedModel): Promise<OpenedModel> {
+  return openWithoutData(saved, { backend: 'webasm', threads: 1 });
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}
+
+function refuse({ experiment, run }: OpenedModel): void {
+  const { kind } = experiment.dataset;
+  const reason =
+    kind === 'forecast'
+      ? 'it reads windows of a table'
+      : kind === 'audio'
+        ? 'it reads recordings'
+        : run.spec.carriesState
+          ? 'each sequence starts in the states of one before it'
+          : undefined;
+  if (reason === undefined) return;
+  throw usageError('export/js', `this model cannot be exported as a JavaScript module: ${reason}`, {
+    expected: '`--format onnx` or `safetensors`',
+  });
+}
+
+/** Pages for a model while what it needs is found out: 1 GiB. */
+const MOST_PAGES = 2 ** 14;
+
+async function factsOf(model: OpenedModel, weights: Float32Array): Promise<ModuleFacts> {
+  const { run, data, scaling, form, columnNames, columns } = model;
+  const plans = new Map<string, PortablePlan>();
+  const arithmetic = machineArithmetic();
+  const { pool } = localPool(MOST_PAGES, weights, ({ key, make }) => {
+    const plan = linkPortable(make());
+    plans.set(key, plan);
+    const codes = plan.codes.map(({ bytes }) => ({ module: new WebAssembly.Module(bytes[arithmetic]) }));
+    return { ...plan, codes };
+  });
+  const own = { ...run, threads: 1, width: 128, ends: endsOf(run) } as const;
+  const local: LoadedModel = { ...model, run: own, training: ONE_ROW, pool };
+  await exercise(local);
+  const table = new Map<string, PortableKernel>();
+  const programs = [...plans].map(([key, plan]) => {
+    const stored = plan.codes.map(kernel => {
+      const code = base64(kernel.bytes.fused) + base64(kernel.bytes.separate);
+      table.set(code, kernel);
+      return [...table.keys()].indexOf(code);
+    });
+    return [key, storedPlan(plan, stored)] as const;
+  });
+  const kernels = [...table.values()].map(({ bytes }) => bytes);
+  const facts = {
+    ...{ run: local.run, data, scaling, form, columnNames },
+    columns,
+    programs: Object.fromEntries(programs),
+    code: base64(
+      deflateRawSync(Buffer.concat(kernels.flatMap(one => [one.fused, one.separate])), { level: 9 }),
+    ),
+    kernels: kernels.map(({ fused, separate }) => ({ fused: fused.length, separate: separate.length })),
+    probe: base64(arithmeticProbe()),
+    pages: MOST_PAGES,
+  };
+  return facts;
+}
+
+/** Runs all programs that predictions need. */
+async function exercise(model: LoadedModel): Promise<void> {
+  const width = dataWidth(model.data);
+  const predictor = new SequencePredictor(model);
+  for (const length of lengthsOf(model.run))
+    await predictor.one({ length, values: new Float32Array(length * width) });
+  const zeros = model.data.input.kind === 'symbol' ? 0 : Array.from({ length: width }, () => 0);
+  try {
+    await new StepModel({ ...model, readers: undefined }).session().step(zeros);
+  } catch (error) {
+    // models that do not run step by step
+    if (!(error instanceof UserError)) throw error;
+  }
+}
+
+/**
+ * Steps at which a sequence may end: a model that is one program for all steps is that for shorter
+ * sequences too, since another program would be as large. Blocks of equal length share theirs.
+ */
+function endsOf({ spec, sequenceLength, targetLength }: ModelRun): readonly number[] {
+  const steps = stepsRead(spec.steps, sequenceLength);
+  const longest = { steps, targetLength, variableLength: true };
+  const isCut = makeSchedule(spec, longest).some(block => block.units.length > 0 && block.steps < steps);
+  return isCut ? batchLengths(spec, longest) : [steps];
+}
+
+/** A length for each schedule with which sequences are computed. */
+function lengthsOf({ spec, sequenceLength, variableLength, ends = [] }: ModelRun): Iterable<number> {
+  const found = new Map<number, number>();
+  for (let length = 1; length <= sequenceLength; length++) {
+    const own = stepsRead(spec.steps, length);
+    const isWhole = length === sequenceLength && !variableLength;
+    found.set(isWhole ? 0 : (ends.find(end => end >= own) ?? own), length);
+  }
+  return found.values();
+}
+
+/**
+ * Runs the module on the test split of its run, each sequence as `predict` would.
+ * @throws UserError (exit 5) if a prediction is not the same to the bit
+ */
+async function verify(written: Files, { saved, model: { dataset } }: Source): Promise<Verification> {
+  const parts = (written.get(FILE) ?? []).map(part => Buffer.from(part).toString());
+  const start = compileFunction(`${parts.slice(0, -1).join('')}return model;`) as () => ReturnType<
+    typeof open
+  >;
+  const { model: exported } = start();
+  const predictor = new SequencePredictor(exported);
+  const model = await openAlone(saved);
+  let sequences = 0;
+  try {
+    for await (const [expected, given] of testPredictions(model, dataset as Dataset)) {
+      const got = await predictor.one(given);
+      if (JSON.stringify(got) !== JSON.stringify(expected)) {
+        throw damagedError(
+          'export/different',
+          'the exported module does not reproduce the predictions of its run',
+          {
+            file: saved.path,
+            got: `another prediction of test sequence ${given.position}`,
+          },
+        );
+      }
+      sequences++;
+    }
+    return { runtime: 'the engine of the module', sequences, difference: 0 };
+  } finally {
+    await model.pool.close();
+  }
+}
+
+/** The predictions of the sequences of the test split, with what was read for each. */
+async function* testPredictions(
+  model: OpenedModel,
+  { test, unprepared, sequenceLength }: Dataset,
+): AsyncGenerator<readonly [SequencePrediction, NewSequence]> {
+  const split = unprepared?.splits.test ?? test;
+  const width = dataWidth(model.data);
+  const waiting: NewSequence[] = [];
+  const given = async function* () {
+    for (let first = 0; first < split.count; first += READ_ROWS) {
+      const indices = Uint32Array.from(
+        { length: Math.min(READ_ROWS, split.count - first) },
+        (_, i) => first + i,
+      );
+      const { split: rows, indices: own } = await loadBatch(split, indices);
+      const list = Array.from(own, (index, i): NewSequence => {
+        const length = rows.lengths?.[index] ?? sequenceLength;
+        const values = new Float32Array(sequenceLength * width);
+        rows.read(index, values, 0, width);
+        return { length, values: values.subarray(0, length * width), position: first + i };
+      });
+      waiting.push(...list);
+      yield list;
+    }
+  };
+  for await (const list of new Predictor(model).sequences(given())) {
+    for (const one of list) yield [one, waiting.shift() as NewSequence];
+  }
+}
+
+/** Sequences that are read at once. */
+const READ_ROWS = 64;

@@ -1,0 +1,189 @@
+/**
+ * What an exported module runs: the predictor, over programs that are linked already. The build
+ * bundles this file for every host, so nothing that it imports may need Node.
+ */
+import { inflateSync } from 'fflate';
+import { isRejected } from '../../data/core/dataset.js';
+import { type StepColumns, stepReaders } from '../../data/feature-columns.js';
+import { type Arithmetic, arithmeticOf } from '../../engine/arithmetic.js';
+import { Heap, type WasmModule, WebAssembly } from '../../engine/heap.js';
+import {
+  KernelMachine,
+  LinkedExecutable,
+  LinkedRuntime,
+  type ProgramCompiler,
+  type RunnablePlan,
+} from '../../engine/linked-executable.js';
+import type { PortableKernel } from '../../engine/portable.js';
+import type { KeyedProgram } from '../../math/graph/node.js';
+import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
+import type { SequencePrediction } from '../../predict/predictions.js';
+import { type LoadedModel, SequencePredictor } from '../../predict/sequence-predictor.js';
+import { type Session, StepModel } from '../../predict/session.js';
+import { givenSequence, type SequenceValues } from '../../predict/steps.js';
+import { allocateShards, ShardComputer, type ShardGroup, type ShardJob, SLOTS } from '../../train/shards.js';
+import { damagedErrors } from '../../util/errors.js';
+import { type StoredPlan, stepsOf } from './plans.js';
+
+/** What a module knows of its model, besides the weights. */
+export interface ModuleFacts extends Pick<LoadedModel, 'run' | 'data' | 'scaling' | 'form' | 'columnNames'> {
+  /** Of a step; absent if they have no names. */
+  readonly columns?: StepColumns | undefined;
+  readonly programs: Readonly<Record<string, StoredPlan>>;
+  /** The kernels of all programs one after another, deflated, in base64. */
+  readonly code: string;
+  /** Their sizes in bytes. */
+  readonly kernels: readonly Readonly<Record<Arithmetic, number>>[];
+  /** In base64: finds out how the host adds products. */
+  readonly probe: string;
+  /** Of the memory in which all programs run. */
+  readonly pages: number;
+}
+
+/** What a module exports. Arrays are those of `predict` in Node; computations run in order. */
+export interface ExportedModel {
+  /**
+   * Predicts a sequence of at most as many steps as the longest one of the data.
+   * @throws Error if it does not fit the model
+   */
+  predict(sequence: SequenceValues): Promise<SequencePrediction>;
+  /** Predicts sequences in order. */
+  predictMany(
+    sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
+  ): AsyncGenerator<SequencePrediction>;
+  /**
+   * Starts a sequence whose steps are passed one by one; any number of sessions may be open.
+   * @throws Error if the model needs whole sequences
+   */
+  session(): Session;
+  /**
+   * Continues a text with a language model, piece by piece, or a list of symbol numbers; the prompt
+   * is not yielded.
+   */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): AsyncGenerator<string | number>;
+}
+
+/** @param weights the parameters, flat, in base64 */
+export function open(facts: ModuleFacts, weights: string): ExportedModel & { readonly model: LoadedModel } {
+  const model = load(facts, floatsOf(weights));
+  const predictor = new SequencePredictor(model);
+  let stepModel: StepModel | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  /** Computes one after another, since programs share their memory. */
+  const inOrder = <T>(compute: () => Promise<T>): Promise<T> => {
+    const result = last.then(compute);
+    last = result.catch(() => {});
+    return result;
+  };
+  const predict = async (sequence: SequenceValues, position = 0): Promise<SequencePrediction> => {
+    const given = givenSequence(sequence, position, model);
+    if (isRejected(given)) throw damagedErrors(given.problems);
+    return inOrder(() => predictor.one({ ...given, position }));
+  };
+  const session = (): Session => {
+    stepModel ??= new StepModel(model);
+    const one = stepModel.session();
+    return {
+      ...one,
+      step: values => inOrder(() => one.step(values)),
+      push: samples => inOrder(() => one.push(samples)),
+      end: () => inOrder(one.end),
+    };
+  };
+  return {
+    predict: (sequence: SequenceValues) => predict(sequence),
+    async *predictMany(sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>) {
+      let position = 0;
+      for await (const sequence of sequences) yield await predict(sequence, position++);
+    },
+    session,
+    generate(prompt, options = {}) {
+      const generative = { ...model, session };
+      return typeof prompt === 'string'
+        ? continueText(generative, prompt, options)
+        : continueSymbols(generative, prompt, options);
+    },
+    /** For the check of the module, which has sequences that are read already. */
+    model,
+  };
+}
+
+function load(
+  { columns, programs, code, kernels, probe, pages, ...facts }: ModuleFacts,
+  weights: Float32Array,
+) {
+  const arithmetic = arithmeticOf(bytesOf(probe));
+  const codes = kernelsOf(inflateSync(bytesOf(code)), kernels);
+  const modules: { readonly module: WasmModule }[] = [];
+  const kernel = (code: number) => {
+    modules[code] ??= { module: new WebAssembly.Module(codes[code][arithmetic]) };
+    return modules[code];
+  };
+  const { pool, runtime } = localPool(pages, weights, ({ key }) => {
+    const plan = programs[key];
+    return { ...plan, steps: stepsOf(plan), codes: plan.codes.map(kernel) };
+  });
+  // reserved for all programs at once, so that the memory suffices whatever runs first
+  const plans = Object.values(programs);
+  runtime.scratchAt(Math.max(...plans.map(({ scratchBytes }) => scratchBytes)));
+  runtime.spareAt(Math.max(...plans.map(({ spareBytes }) => spareBytes)));
+  const model: LoadedModel = {
+    ...facts,
+    training: ONE_ROW,
+    maxSteps: facts.run.sequenceLength,
+    pool,
+    readers: columns && stepReaders(columns, facts.data),
+    samples: () => undefined,
+  };
+  return model;
+}
+
+function kernelsOf(code: Uint8Array, sizes: ModuleFacts['kernels']) {
+  let at = 0;
+  return sizes.map(({ fused, separate }): PortableKernel['bytes'] => {
+    const [from, bend] = [at, at + fused];
+    at = bend + separate;
+    return { fused: code.subarray(from, bend), separate: code.subarray(bend, at) };
+  });
+}
+
+/** Sequences are computed one at a time: few rows need few programs. */
+export const ONE_ROW = { batch_size: 1, eval_batch_size: 1 };
+
+/** Computes shards in this thread, with programs that are linked already. */
+export function localPool(
+  pages: number,
+  weights: Float32Array,
+  linked: (program: KeyedProgram) => RunnablePlan,
+) {
+  const heap = new Heap(new WebAssembly.Memory({ initial: pages, maximum: pages }));
+  const runtime = new LinkedRuntime(heap);
+  const parameters = heap.allocate(weights.length);
+  parameters.set(weights);
+  const engine: ProgramCompiler = {
+    heap,
+    linkedAs: program => new LinkedExecutable(runtime, linked(program)),
+    compile() {
+      throw new Error('all programs are linked');
+    },
+  };
+  const group = (job: ShardJob, shards: number): ShardGroup => {
+    const slots = allocateShards(job, { shards, slots: SLOTS }, heap);
+    const computer = new ShardComputer(new KernelMachine(engine), job);
+    const compute = async (slot: number) => {
+      for (const shard of slots[slot]) await computer.compute(parameters, shard);
+    };
+    return { slots, compute };
+  };
+  return { pool: { engine, parameters, group }, runtime };
+}
+
+function bytesOf(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+}
+
+/** The numbers of `base64`, which are stored little-endian. */
+function floatsOf(base64: string): Float32Array {
+  const view = new DataView(bytesOf(base64).buffer);
+  return Float32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}

@@ -1,0 +1,234 @@
+/**
+ * `export --format js`: the module predicts what `predict` does, to the bit. The test split is
+ * predicted when a module is written; here, sequences of all lengths that a program passes.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import {
+  loadModel,
+  type Model,
+  type SequenceValues,
+  type StepValues,
+  type ValuePrediction,
+} from '../../src/index.js';
+import { js } from '../../src/interop/js/export.js';
+import type { open } from '../../src/interop/js/runtime.js';
+import { openModel, openWithData } from '../../src/predict/open.js';
+import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
+import { Workplace } from '../support/cli.js';
+import { noise, predictionCases } from '../support/prediction-cases.js';
+import { train } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+type Module = ReturnType<typeof open>;
+
+const { cases } = predictionCases(work);
+const options = { backend: 'webasm', threads: 1 } as const;
+
+async function exported(directory: string): Promise<{ module: Module; file: string }> {
+  const output = work.folder();
+  const { code, stderr } = await work.cellrun('export', directory, '--format', 'js', '-o', output);
+  if (code !== 0) throw new Error(stderr);
+  const file = join(output, 'model.js');
+  return { module: (await import(pathToFileURL(file).href)) as Module, file };
+}
+
+/** Sequences of 1 to 12 steps of random numbers or symbols. */
+function sequencesFor({ input }: Model): SequenceValues[] {
+  return Array.from({ length: 12 }, (_, i) =>
+    Array.from({ length: 1 + i }, (_, step) => {
+      const at = i * 50 + step;
+      if (input.kind === 'symbol') return Math.floor((noise(at) + 0.5) * input.count);
+      return Array.from({ length: input.size }, (_, f) => 100 * noise(at * 5 + f));
+    }),
+  );
+}
+
+async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const one of list) found.push(one);
+  return found;
+}
+
+const text = (value: unknown) => JSON.stringify(value);
+
+/** Of each kind of input and prediction. */
+const CASES = [
+  'csv, a class for each sequence',
+  'csv, scaled values, a bidirectional model',
+  'csv, quantiles, the mean of the outputs',
+  'csv, several values with names',
+  'npz, symbols',
+  'text, character level',
+  'text, word level, states that pass from batch to batch',
+  'jsonl, a tag for each word',
+  'jsonl, values for each step',
+  'idx, images',
+];
+
+for (const name of CASES) {
+  t.test(name, async t => {
+    const { directory } = (await train(work, cases[name].config)).summary;
+    const { module } = await exported(directory);
+    const model = await loadModel(directory, options);
+    const { data } = openModel(directory).manifest ?? {};
+    const sequences = sequencesFor(model).slice(0, data?.sequence_length);
+    const expected = await all(model.predict(sequences));
+    t.equal(text(await all(module.predictMany(sequences))), text(expected), 'sequences of all lengths');
+    t.equal(text(await module.predict(sequences[0])), text(expected[0]), 'one of them');
+
+    /** Both compute the same, or throw the same. */
+    const compare = async (what: string, own: () => Promise<unknown>, theirs: () => Promise<unknown>) =>
+      t.equal(await outcome(own), await outcome(theirs), what);
+    const steps = sequences[3] as number[];
+    await compare(
+      'step by step',
+      () => stepped(module, steps),
+      () => stepped(model, steps),
+    );
+    const length = { length: 20, seed: 4 };
+    await compare(
+      'generated symbols',
+      async () => all(module.generate([1, 2], length)),
+      async () => all(model.generate([1, 2], length)),
+    );
+    await compare(
+      'generated text',
+      () => all(module.generate('a', length)),
+      () => all(model.generateText('a', length)),
+    );
+    for (const one of [[[1, 2, 3, 4, 5, 6, 7]], ['?'], [], [Number.NaN], 5] as SequenceValues[]) {
+      const theirs = async () => (await all(model.predict([one])))[0];
+      await compare(`what does not fit: ${text(one)}`, () => module.predict(one), theirs);
+    }
+    await model.close();
+  });
+}
+
+async function stepped(model: Model | Module, steps: readonly StepValues[]): Promise<unknown[]> {
+  const session = model.session();
+  const found: unknown[] = [];
+  for (const step of steps) found.push(await session.step(step));
+  return found;
+}
+
+async function outcome(compute: () => Promise<unknown>): Promise<string> {
+  try {
+    return text(await compute());
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+t.test('in Chromium, in the page and in a worker', { skip: chromiumMissing() ?? false }, async t => {
+  const { directory } = (await train(work, cases['csv, a class for each sequence'].config)).summary;
+  const { file } = await exported(directory);
+  const model = await loadModel(directory, options);
+  const sequences = sequencesFor(model).slice(0, 6);
+  const expected = text(await all(model.predict(sequences)));
+  await model.close();
+  const compute = `const found = []; for await (const one of predictMany(${text(sequences)})) found.push(one); JSON.stringify(found)`;
+  const files: Readonly<Record<string, readonly [type: string, content: string | Buffer]>> = {
+    '/': ['text/html', '<!doctype html><title>module</title>'],
+    '/model.js': ['text/javascript', readFileSync(file)],
+    '/worker.js': [
+      'text/javascript',
+      `import { predictMany } from './model.js'; ${compute.replace('JSON.stringify(found)', 'postMessage(JSON.stringify(found))')}`,
+    ],
+  };
+  const server = createServer(({ url = '' }, response) => {
+    const [type, content] = files[url] ?? ['text/plain', ''];
+    response.writeHead(url in files ? 200 : 404, { 'content-type': type }).end(content);
+  });
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
+  const browser = await startChromium();
+  t.teardown(() => Promise.all([browser.close(), server.close()]));
+  const { page } = await openPage(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  t.equal(await page.evaluate('typeof SharedArrayBuffer'), 'undefined', 'the page is not isolated');
+  const inPage = `import('/model.js').then(async ({ predictMany }) => { ${compute.replace('JSON', 'return JSON')} })`;
+  t.equal(await page.evaluate(inPage), expected, 'in the page');
+  const inWorker = `new Promise((resolve, reject) => Object.assign(new Worker('/worker.js', { type: 'module' }), {
+    onmessage: ({ data }) => resolve(data), onerror: ({ message }) => reject(new Error(message)) }))`;
+  t.equal(await page.evaluate(inWorker), expected, 'in a worker');
+});
+
+t.test('a host that does not fuse products and sums', async t => {
+  const { directory } = (await train(work, cases['csv, scaled values, a bidirectional model'].config))
+    .summary;
+  const { module, file } = await exported(directory);
+  const sequence = [
+    [100, 0.1],
+    [90, -0.2],
+    [110, 0.4],
+  ];
+  const [{ values: expected }] = (await module.predict(sequence)).predictions as ValuePrediction[];
+  // a new process of Node 20 has no relaxed instructions
+  const script = `const { predict } = await import(${text(pathToFileURL(file).href)});
+    console.log(JSON.stringify((await predict(${text(sequence)})).predictions[0].values))`;
+  const found = JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }),
+  );
+  t.match(found, [Number]);
+  t.ok(Math.abs(found[0] - expected[0]) < 1e-4 * Math.abs(expected[0]), `${found[0]} and ${expected[0]}`);
+});
+
+t.test('a longer sequence than those of the data is refused', async t => {
+  const { directory } = (await train(work, cases['idx, images'].config)).summary;
+  const { module } = await exported(directory);
+  const long = Array.from({ length: 9 }, () => [1, 2]);
+  await t.rejects(module.predict(long), { message: 'the sequence is too long to predict' });
+});
+
+t.test('what a module cannot read is refused', async t => {
+  const { directory } = (await train(work, cases['npz, states that pass from batch to batch'].config))
+    .summary;
+  const refused = await work.cellrun('export', directory, '--format', 'js');
+  t.match(refused, {
+    code: 2,
+    stderr: /cannot be exported as a JavaScript module: each sequence starts in the/,
+  });
+});
+
+t.test('a module that predicts something else is not written', async t => {
+  const { directory } = (await train(work, cases['csv, a class for each sequence'].config)).summary;
+  const saved = openModel(directory);
+  const model = await openWithData(saved, options);
+  t.teardown(() => model.pool.close());
+  const source = { saved, model, facts: {} } as Parameters<typeof js.files>[0];
+  const files = await js.files(source);
+  t.match(await js.verify(files, source), { sequences: 23, difference: 0 });
+  const changed = (change: (code: string) => string) => {
+    const parts = (files.get('model.js') ?? []).map(part => change(Buffer.from(part).toString()));
+    return new Map([['model.js', parts.map(part => Buffer.from(part))]]);
+  };
+  const changes: Readonly<Record<string, (code: string) => string>> = {
+    'a weight': code => code.replace(/^(const weights = ')..../, '$1AAAA'),
+    'the scaling': code => code.replace(/("scaling":.*?"offset":\[)[^,]*/, '$10'),
+    'the code of a kernel': code => code.replace(/"codes":\[0,1/, '"codes":[1,0'),
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    const planted = changed(change);
+    if (Buffer.concat(planted.get('model.js') ?? []).equals(Buffer.concat(files.get('model.js') ?? [])))
+      t.fail(`${what} is not in the file`);
+    t.match(await js.verify(planted, source).catch(error => error), { exitCode: 5 }, what);
+  }
+});
+
+t.test('the module of a language model of two layers is small', async t => {
+  const { config } = cases['text, character level'] as { config: { model: object } };
+  const { directory } = (
+    await train(work, { ...config, model: { ...config.model, hidden_size: 128, num_layers: 2 } })
+  ).summary;
+  const { file } = await exported(directory);
+  const code = readFileSync(file, 'utf8').replace(/^const weights = .*$/m, '');
+  const size = gzipSync(code, { level: 9 }).length;
+  t.ok(size <= 50 * 1024, `${size} bytes beyond the weights`);
+});
