@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import { isDynamicPattern } from 'tinyglobby';
 import type { Diagnostic } from '../util/errors.js';
+import type { Recording } from './audio/recording.js';
 import { badNumber, cellNumber, missingCell } from './core/cells.js';
 import type { NamedColumn } from './core/columns.js';
 import type { Purpose } from './core/dataset.js';
@@ -12,19 +13,6 @@ import { type Delimiter, type RowPlace, readTable } from './formats/tables.js';
 import { attemptField, jsonLines, RECORDS_NAME, type RecordLine, textOf } from './jsonl-records.js';
 import type { ByteSource } from './reading/byte-sources.js';
 import { shortNames } from './reading/files.js';
-
-/** A recording, or a part of one. */
-export interface Recording {
-  readonly file: string;
-  /** Its name in predictions. */
-  readonly id: string;
-  /** For problems: its file, or its row of a table. */
-  readonly place: { readonly file: string } & Partial<RowPlace>;
-  /** In seconds; absent: the whole recording. */
-  readonly start?: number | undefined;
-  readonly end?: number | undefined;
-  valueOf(column: string): string | undefined;
-}
 
 /** The folder that the names of recordings begin at. */
 export function folderOf(path: string): string {

@@ -3,16 +3,16 @@ import { relative, sep } from 'node:path';
 import { type Diagnostic, usageError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment } from './audio/augment.js';
+import { FeatureCache } from './audio/feature-cache.js';
 import { FeatureForm, featureSettings } from './audio/features.js';
 import { checkGroup, type NewRecording, scaledInputs, scaledSplits } from './audio/group-scaling.js';
-import { addFrames, type Extraction, KeptSamples, samplesOf } from './audio/recording.js';
+import { type Extraction, framesOf, KeptSamples, type Recording, samplesOf } from './audio/recording.js';
 import {
   fileRecordings,
   folderOf,
   LIST_NAME,
   NAME_PATTERN,
   NamePattern,
-  type Recording,
   type RecordingTable,
   tabledRecordings,
 } from './audio-recordings.js';
@@ -36,10 +36,19 @@ import type { DataRecord, DataScaling } from './core/record.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
-import { FloatList } from './core/store.js';
+import { FloatList, type SequenceStore } from './core/store.js';
 import { isWav, MAGIC_BYTES, RECORDING_NAME, WavFile } from './formats/wav.js';
 import { allBytes, beginning, type InputSource, inTurn, oneChunk } from './reading/byte-sources.js';
-import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
+import {
+  inputFiles,
+  MAX_BYTES,
+  MAX_TEXT_BYTES,
+  readContent,
+  type SourceFile,
+  sha256,
+  shortNames,
+  staysOnDisk,
+} from './reading/files.js';
 import { memoryBytes } from './reading/ranged-file.js';
 import { symbolsOf } from './vocabulary.js';
 
@@ -112,6 +121,7 @@ const settings = key.section(
     augment: augmentSettings,
     validation: keys.heldOut.validation,
     seed: keys.splitSeed,
+    memory: keys.memory,
     obtain: keys.obtain,
     limit: keys.limit,
   },
@@ -189,6 +199,7 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
     perStep: false,
     longest: steps => `one recording has ${steps} frames`,
     idIsPlace: false,
+    decoder: () => decodeFrames,
   });
   const column = groupColumn(config)?.name;
   const method = methodOf(config);
@@ -205,6 +216,11 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
     }),
   };
 }
+
+/** Reads features from the file of a {@link FeatureCache}. */
+const decodeFrames: SequenceStore['decode'] = (_, [bytes], features) => {
+  new Uint8Array(features.buffer, features.byteOffset, features.byteLength).set(bytes);
+};
 
 /** The columns that training reads, besides those that find the recordings. */
 function columnsOf(config: AudioConfig): NamedColumn[] {
@@ -308,33 +324,46 @@ async function readRecordings(
   if (group) for (const recording of labelled) checkGroup(recording, group.name, problems);
   const read = new Set<string>();
   const folder = folderOf(path);
+  const isOnDisk = await staysOnDisk([...new Set(labelled.map(({ file }) => file))], config, MAX_BYTES);
+  let cache: FeatureCache | undefined;
   let latest: SourceFile | undefined;
-  for (const recording of labelled) {
-    // parts of a recording usually follow one another
-    latest = latest?.name === recording.file ? latest : await readContent(recording.file);
-    const { name, bytes, sha256 } = latest;
-    if (!read.has(name)) sources.push({ name, sha256, folder });
-    read.add(name);
-    problems.attempt(() => {
-      const wav = new WavFile(memoryBytes(name, bytes));
-      const form = formFor(wav, recording, config, common);
-      if (form instanceof FeatureForm) {
+  let augment: SequenceTable['augment'];
+  let records: SequenceTable['records'];
+  try {
+    for (const recording of labelled) {
+      // parts of a recording usually follow one another
+      latest = latest?.name === recording.file ? latest : await readContent(recording.file);
+      const { name, bytes, sha256 } = latest;
+      if (!read.has(name)) sources.push({ name, sha256, folder });
+      read.add(name);
+      problems.attempt(() => {
+        const wav = new WavFile(memoryBytes(name, bytes));
+        const form = formFor(wav, recording, config, common);
+        if (!(form instanceof FeatureForm)) return problems.add(form);
         const extraction = extractionOf(config, form);
-        const pieces = samplesOf(wav, recording, extraction);
-        lengths.push(addFrames(samples?.keep(pieces) ?? pieces, extraction, features));
-      } else problems.add(form);
-    });
-    addTarget(recording);
+        const given = samplesOf(wav, recording, extraction);
+        const pieces = samples?.keep(given) ?? given;
+        cache ??= new FeatureCache(folder, cacheSettings(path, config, extraction), isOnDisk);
+        const values = cache.next(keyOf(recording, sha256), () => framesOf(pieces, extraction));
+        // keeps them also if the features were known
+        if (samples) for (const _ of pieces);
+        lengths.push(values.length / form.size);
+        if (!isOnDisk) features.append(values);
+      });
+      addTarget(recording);
+    }
+    const { form } = common;
+    if (changes && form)
+      augment = await augmentation(changes, extractionOf(config, form), { samples, problems, sources });
+    problems.throwIfAny();
+    records = await cache?.end();
+  } finally {
+    cache?.close();
   }
-  const { form } = common;
-  const augment =
-    changes &&
-    form &&
-    (await augmentation(changes, extractionOf(config, form), { samples, problems, sources }));
-  problems.throwIfAny();
   return {
     sources,
     features: features.toArray(),
+    records,
     lengths,
     unlabelled: recordings.length - labelled.length,
     firstUnlabelled: recordings.find(one => one.valueOf(config.target) === '')?.id,
@@ -374,6 +403,15 @@ function formFor(
   };
 }
 
+/** What of the config features depend on, and the table that lists the recordings. */
+function cacheSettings(path: string, { features }: AudioConfig, { form, channel, scaling }: Extraction) {
+  return { version: 1, path: relative(folderOf(path), path), features, rate: form.rate, channel, scaling };
+}
+
+function keyOf({ start, end }: Recording, digest: string): string {
+  return start === undefined && end === undefined ? digest : sha256(Buffer.from(`${digest} ${start} ${end}`));
+}
+
 /** How recordings become features. */
 function extractionOf(config: AudioConfig, form: FeatureForm): Extraction {
   const { channel = 'mix', normalize_per } = config;
@@ -402,19 +440,17 @@ function newSequences(
   const read = (recording: Recording, bytes: Buffer, problems: Problems): ReadSequence => {
     const { id, file, place } = recording;
     const warnings: Diagnostic[] = [];
-    const out = new FloatList();
-    const length = problems.attempt(() => {
+    const values = problems.attempt(() => {
       const wav = new WavFile(memoryBytes(file, bytes));
       if (wav.rate !== form.rate && !isConverting) warnings.push(otherRate(file, wav.rate, form.rate));
       isConverting ||= wav.rate !== form.rate;
-      return addFrames(samplesOf(wav, recording, extraction), extraction, out);
+      return framesOf(samplesOf(wav, recording, extraction), extraction);
     });
     const own = targetOf?.(recording, problems, warning => warnings.push(warning));
     if (group && problems.all.length === 0) checkGroup(recording, group.name, problems);
-    if (length === undefined || problems.all.length > 0) return { problems: problems.all, id };
-    const values = out.toArray();
+    if (values === undefined || problems.all.length > 0) return { problems: problems.all, id };
     return {
-      ...{ length, values, id, place },
+      ...{ length: values.length / form.size, values, id, place },
       ...(own && { targets: own }),
       ...(warnings.length > 0 && { warnings }),
     };

@@ -13,6 +13,7 @@ import { symbolsOf } from '../../src/data/vocabulary.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
 import { complaints, fixture, idx, open, sequence } from '../support/data-files.js';
+import { tone, wav } from '../support/wav.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -131,7 +132,27 @@ function prose(length: number): string {
   return work.file(`prose-${length}.txt`, `\ufeff${text}`);
 }
 
+/** Tones of two pitches by three speakers. */
+function recordings(): string {
+  const path = work.folder();
+  for (let i = 0; i < N; i++) {
+    const samples = tone(i % 2 === 0 ? 300 : 900, 400 + 16 * (i % 7)).map(sample => sample / (1 + (i % 3)));
+    writeFileSync(join(path, `${i % 2}_${'abc'[i % 3]}_${i}.wav`), wav(samples));
+  }
+  return path;
+}
+
 const CASES: Readonly<Record<string, Case>> = {
+  'audio, changed in training, scaled over speakers': {
+    dataset: {
+      ...{ kind: 'audio', path: recordings(), pattern: '{label}_{speaker}_{take}' },
+      ...{ target: 'label', target_kind: 'class', test: { group: 'speaker', is: 'c' } },
+      features: { kind: 'log_mel', window: 8, hop: 4, bands: 4, deltas: 1 },
+      augment: { gain: 6, time_masks: { count: 1, width: 4 } },
+      ...{ normalize: 'standard', normalize_per: 'speaker', validation: { fraction: 0.2 } },
+    },
+    training: { bucket_by_length: true },
+  },
   'npz, numbers, scaled, both splits drawn': {
     dataset: {
       kind: 'npz',

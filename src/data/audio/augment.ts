@@ -21,12 +21,12 @@ import * as key from '../../util/schema.js';
 import type { DataFile } from '../core/dataset.js';
 import { configError, type Problems } from '../core/problems.js';
 import * as keys from '../core/settings.js';
-import { FloatList, type Packed } from '../core/store.js';
+import type { Packed } from '../core/store.js';
 import { RECORDING_NAME, WavFile } from '../formats/wav.js';
 import { inputFiles, readContent } from '../reading/files.js';
 import { memoryBytes } from '../reading/ranged-file.js';
 import type { FeatureConfig, FeatureForm } from './features.js';
-import { addFrames, type Extraction, KeptSamples, samplesOf } from './recording.js';
+import { type Extraction, framesOf, KeptSamples, samplesOf } from './recording.js';
 
 const masks = (what: string, width: number) => ({
   count: key.integer({ description: 'Number of masks.', min: 1, max: 100, default: 1, aliases: ['number'] }),
@@ -157,12 +157,8 @@ export async function augmentation(
   const noise = config.noise && (await readNoise(config.noise.path, form, from));
   return (features, index, draw) => {
     const random = (number: number) => uniform(draw, number);
-    const out = new FloatList();
-    if (samples) {
-      const changed = changedSamples(samples.of(index), config, { rate: form.rate, noise, random });
-      addFrames([changed], extraction, out);
-    } else out.append(features);
-    const values = out.toArray();
+    const changed = samples && changedSamples(samples.of(index), config, { rate: form.rate, noise, random });
+    const values = changed ? framesOf([changed], extraction) : features.slice();
     if (config.warp !== undefined) warp(values, form, 1 + (2 * random(DRAWS.warp) - 1) * config.warp);
     mask(values, form, config, random);
     return values;

@@ -3,7 +3,6 @@
  * speaker.
  */
 import { damagedError } from '../../util/errors.js';
-import type { Recording } from '../audio-recordings.js';
 import {
   type Dataset,
   inputWidth,
@@ -19,7 +18,7 @@ import { scaledRead, scalingOver } from '../core/scaling.js';
 import { joinedRows, type Rows, stepsOf } from '../core/statistics.js';
 import { mapSplits, subset } from '../core/store.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
-import { scaleTogether } from './recording.js';
+import { type Recording, scaleTogether } from './recording.js';
 
 /** Scales the recordings of each value of `column`, whatever their split. */
 export function scaledSplits(dataset: Dataset, column: string, method: DataScaling['method']): Dataset {

@@ -3,6 +3,7 @@ import type { DataScaling } from '../core/record.js';
 import { scaleStep, scalingOver } from '../core/scaling.js';
 import { joinedRows, rowsOf } from '../core/statistics.js';
 import { FloatList } from '../core/store.js';
+import type { RowPlace } from '../formats/tables.js';
 import type { WavFile } from '../formats/wav.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
 import type { FeatureForm } from './features.js';
@@ -14,8 +15,16 @@ export interface Part {
   /** In seconds; absent: the whole recording. */
   readonly start?: number | undefined;
   readonly end?: number | undefined;
-  /** For problems. */
-  readonly place: { readonly file: string };
+  /** For problems: its file, or its row of a table. */
+  readonly place: { readonly file: string } & Partial<RowPlace>;
+}
+
+/** A recording, or a part of one. */
+export interface Recording extends Part {
+  readonly file: string;
+  /** Its name in predictions. */
+  readonly id: string;
+  valueOf(column: string): string | undefined;
 }
 
 /** How recordings become features. */
@@ -39,18 +48,15 @@ export function* samplesOf(wav: WavFile, part: Part, { form, channel }: Extracti
   if (converter) yield converter.end();
 }
 
-/** Appends the features of a recording, and returns the number of its frames. */
-export function addFrames(
-  samples: Iterable<Float64Array>,
-  { form, scaling }: Extraction,
-  out: FloatList,
-): number {
-  const from = out.size;
+/** Returns the features of a recording, `[frames, F]`. */
+export function framesOf(samples: Iterable<Float64Array>, { form, scaling }: Extraction): Float32Array {
+  const out = new FloatList();
   const stream = form.listen(row => out.append(row));
   for (const piece of samples) stream.push(piece);
   stream.end();
-  if (scaling) scaleTogether([out.subarray(from, out.size)], form.size, scaling);
-  return (out.size - from) / form.size;
+  const values = out.toArray();
+  if (scaling) scaleTogether([values], form.size, scaling);
+  return values;
 }
 
 /** Scales each feature of some recordings over all of their frames, as `scaling.ts` does. */

@@ -222,6 +222,8 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
     ...(startOf && { startOf: (index: number) => startOf(indices[index]) }),
     ...(recording && { recording: (index: number) => recording(indices[index]) }),
   };
+  const augment: Packed['augment'] =
+    table.augment && ((given, index, draw) => table.augment?.(given, indices[index], draw) ?? given);
   if (records && tables.decoder) {
     const store: SequenceStore = {
       count: indices.length,
@@ -230,6 +232,7 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
       lengths: lengths.some(length => length < steps) ? lengths : undefined,
       places: index => [records[indices[index]]],
       decode: tables.decoder(mapping),
+      augment,
     };
     const targets = isStored ? { numClasses: mapping.labels.length } : targetsOf(table, indices, form);
     return { ...storedSplit(store, targets), ...facts };
@@ -237,8 +240,6 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
   const all = startsOf(table.lengths);
   const starts = Uint32Array.from(indices, index => all[index]);
   const targets = targetsOf(table, indices, form);
-  const augment: Packed['augment'] =
-    table.augment && ((given, index, draw) => table.augment?.(given, indices[index], draw) ?? given);
   return { ...packedSplit({ features, inputSize, starts, lengths, targets, augment }, steps), ...facts };
 }
 

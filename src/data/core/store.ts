@@ -138,6 +138,7 @@ export interface SequenceStore {
   /** True if its files are in memory, else all are {@link RangedFile}s. */
   readonly isInMemory?: boolean;
   places(index: number): readonly Place[];
+  readonly augment?: Packed['augment'];
   /**
    * Writes a sequence into `features` (`[length, F]`) and, if there is one class per step, its
    * classes into `classes` (`[T]`, filled with IGNORED by the caller).
@@ -156,7 +157,7 @@ export interface SequenceStore {
  *   decodes one class per step
  */
 export function storedSplit(store: SequenceStore, targets: Targets | { readonly numClasses: number }): Split {
-  const { count, steps, inputSize, lengths } = store;
+  const { count, steps, inputSize, lengths, augment } = store;
   const lengthOf = (index: number): number => lengths?.[index] ?? steps;
   const inMemory = 'kind' in targets ? targets : undefined;
   const stepClasses = (values: ClassValues): Targets => ({
@@ -185,9 +186,10 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
     count,
     targets: inMemory ?? stepClasses(onDisk),
     ...(lengths && { lengths }),
-    read(index, out, offset, stepStride) {
+    read(index, out, offset, stepStride, draw) {
       readNow(index);
-      const row = features.subarray(0, lengthOf(index) * inputSize);
+      const given = features.subarray(0, lengthOf(index) * inputSize);
+      const row = augment && draw !== undefined ? augment(given, index, draw) : given;
       writeSteps(row, { inputSize, steps }, out, { offset, stepStride });
     },
   };
@@ -202,7 +204,8 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
         store.decode(indices[i], parts[i], features, values?.subarray(i * steps, (i + 1) * steps)),
       );
       const targets = values ? stepClasses(values) : selectTargets(inMemory as Targets, indices, steps);
-      const part = packedSplit({ ...sequences, targets }, steps);
+      const changed: Packed['augment'] = augment && ((given, i, draw) => augment(given, indices[i], draw));
+      const part = packedSplit({ ...sequences, targets, augment: changed }, steps);
       // variable length is a property of the whole split
       return lengths ? { ...part, lengths: own } : part;
     },

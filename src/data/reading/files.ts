@@ -243,23 +243,23 @@ export async function staysOnDisk(
   { memory = defaultMemory() }: { readonly memory?: number },
   maxBytes: number,
 ): Promise<boolean> {
-  const files = (await Promise.all(paths.map(sizeOf))).filter(file => file !== undefined);
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  const isLarge = total > memory * 2 ** 20 || files.some(({ size }) => size > maxBytes);
-  return isLarge && !files.some(({ isCompressed }) => isCompressed);
+  const infos = await Promise.all(paths.map(path => stat(path).catch(() => undefined)));
+  // the reader reports files that are missing or cannot be read
+  const sizes = infos.flatMap(info => (info?.isFile() ? [info.size] : []));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total <= memory * 2 ** 20 && sizes.every(size => size <= maxBytes)) return false;
+  for (const path of paths) if (await isCompressed(path)) return false;
+  return true;
 }
 
-/** Undefined for a missing or unreadable file, which the reader reports. */
-async function sizeOf(path: string): Promise<{ size: number; isCompressed: boolean } | undefined> {
-  const info = await stat(path).catch(() => undefined);
-  const file = info?.isFile() ? await open(path).catch(() => undefined) : undefined;
-  if (!info || !file) return undefined;
+async function isCompressed(path: string): Promise<boolean> {
+  const file = await open(path).catch(() => undefined);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return { size: info.size, isCompressed: isGzip(buffer.subarray(0, bytesRead)) };
+    const start = await file?.read(Buffer.alloc(2), 0, 2, 0);
+    return start !== undefined && isGzip(start.buffer.subarray(0, start.bytesRead));
   } catch {
-    return undefined;
+    return false;
   } finally {
-    await file.close();
+    await file?.close();
   }
 }

@@ -1,0 +1,142 @@
+/** The file that keeps the features of recordings: the same data without it, or if damaged. */
+import { createHash } from 'node:crypto';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { DatasetConfig } from '../../src/data/index.js';
+import { Workplace } from '../support/cli.js';
+import { complaints, open, sequence } from '../support/data-files.js';
+import { tone, wav } from '../support/wav.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** Recordings of which two are equal. */
+function folder(count = 5): string {
+  const path = work.folder();
+  for (let i = 0; i < count; i++) record(path, i);
+  return path;
+}
+
+const record = (path: string, i: number) =>
+  writeFileSync(join(path, `${'ab'[i % 2]}_${i}.wav`), wav(tone(200 + 100 * (i % 4), 80 + 40 * (i % 4))));
+
+const config = (path: string, memory: number | undefined): DatasetConfig =>
+  ({
+    ...{ kind: 'audio', path, pattern: '{label}_{take}', target: 'label', target_kind: 'class' },
+    features: {
+      ...{ kind: 'log_mel', window: 4, hop: 2, bands: 3, scale: 'htk' },
+      ...{ min_frequency: 0, floor: 1e-10, deltas: 0 },
+    },
+    ...{ test_path: path, memory },
+  }) as DatasetConfig;
+
+const kept = (path: string) => join(path, '.cellrun');
+const cacheOf = (path: string): string => {
+  const names = readdirSync(kept(path)).filter(name => name !== '.gitignore');
+  if (names.length !== 1) throw new Error(`found ${names.join(', ')}`);
+  return join(kept(path), names[0]);
+};
+
+async function valuesOf(path: string, memory?: number): Promise<number[][][]> {
+  const data = await open(config(path, memory));
+  const all = Uint32Array.from({ length: data.train.count }, (_, i) => i);
+  const loaded = await data.train.load?.(all);
+  t.equal(loaded !== undefined, memory === 0);
+  const read = Array.from(all, i => sequence(data, data.train, i));
+  if (loaded)
+    t.same(
+      Array.from(all, i => sequence(data, loaded, i)),
+      read,
+    );
+  return read;
+}
+
+/** What may happen to the file, which has `size` bytes. */
+const FATES: Readonly<Record<string, (file: string, bytes: Buffer) => void>> = {
+  'left alone': () => {},
+  deleted: file => rmSync(file),
+  'deleted with its folder': file => rmSync(join(file, '..'), { recursive: true }),
+  'cut in the features': (file, bytes) => writeFileSync(file, bytes.subarray(0, 60)),
+  'cut in the index': (file, bytes) => writeFileSync(file, bytes.subarray(0, -50)),
+  empty: file => writeFileSync(file, ''),
+  'wrong in a feature': (file, bytes) => writeFileSync(file, flipped(bytes, 101)),
+  'wrong in the index': (file, bytes) => writeFileSync(file, flipped(bytes, bytes.length - 40)),
+  'wrong in its size': (file, bytes) => writeFileSync(file, flipped(bytes, bytes.length - 1)),
+  'another file': file => writeFileSync(file, Buffer.alloc(5000, 7)),
+};
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[at] ^= 0x55;
+  return copy;
+}
+
+for (const memory of [undefined, 0]) {
+  t.test(`a cache that is damaged or missing is written again, memory: ${memory}`, async t => {
+    const path = folder();
+    const want = await valuesOf(path, memory);
+    const file = cacheOf(path);
+    const bytes = readFileSync(file);
+    for (const [fate, happen] of Object.entries(FATES)) {
+      happen(file, bytes);
+      t.same(await valuesOf(path, memory), want, fate);
+      t.ok(readFileSync(cacheOf(path)).equals(bytes), `${fate}: the same file`);
+    }
+    const { ino } = statSync(file);
+    await valuesOf(path, memory);
+    t.equal(statSync(file).ino, ino, 'an intact file is not written');
+  });
+}
+
+t.test('features come from the file, whatever recordings are added or removed', async t => {
+  const path = folder();
+  const want = await valuesOf(path);
+  const file = cacheOf(path);
+  const bytes = readFileSync(file);
+  // the first feature becomes 5, and all digests are right
+  const sha256 = (part: Buffer) => createHash('sha256').update(part).digest();
+  const index = bytes.subarray(-36 - 5 * 68, -36);
+  const first = bytes.subarray(0, 4 * index.readUInt32LE(64));
+  first.writeFloatLE(5);
+  sha256(first).copy(index, 32);
+  sha256(index).copy(bytes, bytes.length - 36);
+  writeFileSync(file, bytes);
+  const forged = structuredClone(want);
+  forged[0][0][0] = 5;
+  t.same(await valuesOf(path, 0), forged);
+  // 8 is equal to 0 and 4
+  for (const i of [7, 8]) record(path, i);
+  rmSync(join(path, 'b_3.wav'));
+  const added = await valuesOf(path);
+  rmSync(kept(path), { recursive: true });
+  const fresh = await valuesOf(path);
+  fresh[0][0][0] = 5;
+  t.same(added, fresh);
+});
+
+t.test('a folder that cannot be written', { skip: process.getuid?.() === 0 }, async t => {
+  const path = folder();
+  const want = await valuesOf(folder());
+  chmodSync(path, 0o555);
+  t.teardown(() => chmodSync(path, 0o755));
+  t.same(await valuesOf(path), want);
+  t.match(await complaints(2, () => open(config(path, 0))), [/the file cannot be written/]);
+});
+
+t.test('a file where the folder of the cache would be', async t => {
+  const path = folder();
+  const want = await valuesOf(folder());
+  writeFileSync(kept(path), '');
+  t.same(await valuesOf(path), want);
+  t.match(await complaints(2, () => open(config(path, 0))), [
+    /^file\/unwritable | the file cannot be written: .* | expected a folder that can be written, or `dataset.memory` for all recordings$/,
+  ]);
+});
+
+t.test('a recording that cannot be read leaves nothing behind', async t => {
+  const path = folder();
+  writeFileSync(join(path, 'b_9.wav'), 'no recording');
+  t.match(await complaints(5, () => open(config(path, 0))), [/not a WAV recording/]);
+  t.same(readdirSync(kept(path)), ['.gitignore']);
+});
