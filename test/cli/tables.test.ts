@@ -50,10 +50,16 @@ const TABLES: readonly PreparedBy[] = [
     predicts: 2,
   },
   {
-    file: 'steel.csv', // UCI 851 predicts the usage
+    file: 'steel.csv', // UCI 851 predicts the usage, which is like that of the day before
     flags: ['--date-format', '%d/%m/%Y %H:%M'],
-    dataset: { kind: 'forecast', target: 'Usage_kWh', time: 'date', date_format: '%d/%m/%Y %H:%M' },
-    beats: ['mean_absolute_error', 0.6],
+    dataset: {
+      kind: 'forecast',
+      target: 'Usage_kWh',
+      time: 'date',
+      date_format: '%d/%m/%Y %H:%M',
+      season: 96,
+    },
+    beats: ['mean_absolute_error', 1],
     predicts: 1,
   },
   {

@@ -159,3 +159,10 @@ export function resumeHint(
   const words = [relative('.', directory) || '.', ...flags].map(quoted);
   return `Resume with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n`;
 }
+
+/** The words of a command line that give these options. */
+export function optionsOf(options: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, value],
+  );
+}

@@ -1,7 +1,7 @@
 /** What `init` says of a table: what it is taken for and why, and what else it could be. */
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
-import { quoted } from '../command/command-line.js';
+import { optionsOf, quoted } from '../command/command-line.js';
 import { type Column, isFactOf } from './columns.js';
 import { contradictionsIn, type NamedColumns } from './layout.js';
 import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
@@ -13,7 +13,6 @@ import {
   isSequence,
   knownOf,
   lacksTargets,
-  optionsOf,
   type Reading,
   unevenTimes,
   withoutValue,

@@ -5,6 +5,7 @@ import type { Delimiter } from '../../data/formats/tables.js';
 import { isImpossible } from '../../math/losses/ctc.js';
 import { packageRoot } from '../../util/root.js';
 import { type Column, countsOf } from './columns.js';
+import { isVocabulary } from './kinds.js';
 import type { Layout } from './layout.js';
 import { classesOf, holesOf, isClassOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import {
@@ -12,7 +13,6 @@ import {
   endingsOf,
   isEncoded,
   isSequence,
-  isVocabulary,
   knownOf,
   lacksTargets,
   type Reading,
@@ -206,13 +206,18 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const time = order?.isColumn ? names[0] : undefined;
   const fileOrder = order?.isColumn ? [] : names;
   const { season, usual = USUAL_HORIZON, calendar } = seasonOf(reading);
-  const usualHorizon = usual > MAX_HORIZON ? USUAL_HORIZON : usual;
+  const isNear = usual > MAX_HORIZON;
   // rows of the future say how far to forecast
   const ahead = Math.min(...(reading.future ?? []).map(({ length }) => length));
-  const horizon = Math.max(1, Math.min(ahead > 0 ? ahead : usualHorizon, Math.floor(steps / 16)));
-  const read = season !== undefined && 2 * season <= MAX_READ ? 2 * season : 0;
+  const horizon = Math.max(
+    1,
+    Math.min(ahead > 0 ? ahead : isNear ? USUAL_HORIZON : usual, Math.floor(steps / 16)),
+  );
+  // forecasts of a small part of a season depend on the last values
+  const pattern = isNear ? undefined : season;
+  const read = pattern !== undefined && 2 * pattern <= MAX_READ ? 2 * pattern : 0;
   const inputSteps = Math.max(2, Math.min(Math.max(4 * horizon, read), Math.floor(steps / 4)));
-  const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
+  const readSeason = pattern !== undefined && pattern <= inputSteps ? pattern : undefined;
   const series = valuesOf(reading);
   const level = levelOf(series, horizon, readSeason);
   const isLong = rows.flat().length > MANY_WINDOWS;
@@ -232,7 +237,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     ...(lacksTargets(reading) && { per_step: 'true', head: '{ from: every }' }),
     season,
     relative_to: level,
-    transform: isMultiplicative(series, season) && 'log',
+    transform: isMultiplicative(series, pattern) && 'log',
     level: isSeasonal ? 'seasons' : 'value',
     held_out: HELD_OUT,
     epochs: isLong ? 10 : 30,

@@ -4,17 +4,23 @@
  */
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { quoted } from '../command/command-line.js';
-import {
-  type Column,
-  type Columns,
-  columnNamed,
-  countsOf,
-  isFactOf,
-  isWhole,
-  MAX_CLASSES,
-} from './columns.js';
+import { optionsOf, quoted } from '../command/command-line.js';
+import { type Column, type Columns, columnNamed, isFactOf, isWhole, MAX_CLASSES } from './columns.js';
 import { isConstantWithin } from './groups.js';
+import {
+  areYears,
+  isIdentifier,
+  isLabel,
+  isMeasure,
+  isName,
+  isVocabulary,
+  longestOf,
+  mayBeWritten,
+  numbersGroups,
+  numbersKinds,
+  numbersRows,
+  textOf,
+} from './kinds.js';
 import { contradictionsIn, type Layout, layoutOf, type NamedColumns } from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
 import { withJoined } from './pandas.js';
@@ -63,10 +69,6 @@ export interface Choice extends NamedColumns {
   readonly as?: ReadingKind | undefined;
 }
 
-/** Of the name of a class. */
-const MAX_WORDS = 5;
-/** Number of rows with the same word, to learn a vector for it. */
-const MIN_REPEATS = 5;
 const MIN_FORECAST_STEPS = 40;
 /** Maximum fraction of missing values of a column that is used. */
 const MAX_MISSING = 0.95;
@@ -109,13 +111,6 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   const [best, ...others] = readings;
   if (best.kind !== 'series') return readings;
   return [{ ...best, regular: regularSteps(best.layout, best.future) }, ...others];
-}
-
-/** The words of a command line that give these options. */
-export function optionsOf(options: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.entries(options).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name}`, value],
-  );
 }
 
 function isFit(column: Column): boolean {
@@ -235,16 +230,6 @@ function endApart(at: readonly number[], rows: Layout['rows']): boolean {
   return 2 * over.length > rows.length;
 }
 
-/** True for texts that are too many for classes. */
-function mayBeWritten({ isNumber, distinct, problem }: Column): boolean {
-  return !isNumber && distinct > MAX_CLASSES && problem === undefined;
-}
-
-/** True for whole numbers such as 1998 under a usual name of times. */
-function areYears({ name, isNumber, cells, isValue }: Column): boolean {
-  return isNumber && USUAL.time.test(name) && cells.every(cell => !isValue(cell) || /^[12]\d{3}$/.test(cell));
-}
-
 /** Why some rows belong to no sequence, or have no place in it. */
 function gapsIn({ group, order, repeated, obstacle, parts }: Layout): string | undefined {
   const ordering = order?.columns.find(({ gaps }) => gaps !== undefined);
@@ -255,21 +240,6 @@ function gapsIn({ group, order, repeated, obstacle, parts }: Layout): string | u
     repeated &&
     `${order?.columns[0].name} orders the rows, and it has ${repeated}; keep one row of each time, or merge them with \`resample\``
   );
-}
-
-/** The longest column of words that differ from row to row and are several in each. */
-function textOf(columns: readonly Column[]): Column | undefined {
-  const isText = ({ cells, isNumber, isTime, distinct }: Column): boolean =>
-    !isNumber &&
-    !isTime &&
-    2 * distinct > cells.length &&
-    cells.filter(cell => /\S\s+\S+\s+\S/.test(cell)).length > 0.5 * cells.length;
-  return longestOf(columns.filter(isText));
-}
-
-function longestOf(columns: readonly Column[]): Column | undefined {
-  const length = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
-  return columns.toSorted((a, b) => length(b) - length(a))[0];
 }
 
 /** The rows of each series up to the last one with a value, and those of the future. */
@@ -442,72 +412,6 @@ function checkNumbers(candidate: Candidate, columns: readonly Column[], path: st
     expected: `at least one without problems${first ? `; ${first.name}: ${first.reason}` : ''}`,
     got: counted(names.length, 'column'),
   });
-}
-
-/** A number other than a flag, an identifier or a part of a date. */
-function isMeasure(column: Column): boolean {
-  const { isNumber, distinct, name } = column;
-  return isNumber && distinct > 2 && !isPartOfDate(name) && !isIdentifier(column);
-}
-
-/** True for words, but for dates and sentences. */
-function areWords({ isNumber, isTime, cells }: Column): boolean {
-  return !isNumber && !isTime && !cells.some(cell => cell.split(/\s+/).length > MAX_WORDS);
-}
-
-/** True for words of few kinds. */
-function isLabel(column: Column): boolean {
-  const { distinct, cells } = column;
-  return distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= cells.length && areWords(column);
-}
-
-/** True for many different words that mostly repeat. */
-export function isVocabulary(column: Column): boolean {
-  if (column.distinct <= MAX_CLASSES || !areWords(column)) return false;
-  const repeated = [...countsOf(column.cells).values()].filter(count => count >= MIN_REPEATS);
-  return 2 * repeated.reduce((sum, count) => sum + count, 0) >= column.cells.length;
-}
-
-function isIdentifier(column: Column): boolean {
-  return isName(column) || numbersRows(column);
-}
-
-/** True for names such as M1, M2 and M3. */
-function numbersKinds({ isNumber, isTime, cells, distinct }: Column): boolean {
-  const kinds = new Set(cells.map(cell => cell.replaceAll(/\d+/g, '#')));
-  return !isNumber && !isTime && 3 * kinds.size <= distinct;
-}
-
-/** Maximum number of values of a feature with the name of a group, such as `blood_group`. */
-const MAX_KINDS = 5;
-
-/** True for words or whole numbers under a name like `id`. */
-function isName(column: Column): boolean {
-  const { name, isNumber, distinct } = column;
-  if (!USUAL.group.test(name) || isTarget(name) || (isNumber && !isWhole(column))) return false;
-  return distinct > MAX_KINDS || /(^|[_ .-])ids?#?$|[a-z](Id|ID)$/i.test(name);
-}
-
-/**
- * Whole numbers that rise by one from row to row, but for new starts, or a name that pandas writes
- * to Parquet.
- */
-function numbersRows(column: Column): boolean {
-  const { name, isNumber, isFull, cells, distinct } = column;
-  if (/^__index_level_\d+__$/.test(name)) return true;
-  if (!isNumber || !isFull || distinct <= 2 || !isWhole(column)) return false;
-  const rises = cells.filter((cell, i) => i > 0 && Number(cell) === Number(cells[i - 1]) + 1).length;
-  return rises >= 0.98 * (cells.length - 1);
-}
-
-/** True for consecutive integers, one for each group. */
-function numbersGroups(column: Column, rows: readonly (readonly number[])[]): boolean {
-  const { cells, isNumber, isFull, distinct } = column;
-  if (!isNumber || !isFull || !isWhole(column) || distinct < rows.length) return false;
-  const values = rows.map(([row]) => Number(cells[row]));
-  return (
-    values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)) === rows.length - 1
-  );
 }
 
 /** The column of symbols of a table with groups, else that of texts: the longest one. */
