@@ -82,6 +82,10 @@ export class Heap {
     return at;
   }
 
+  get usedBytes(): number {
+    return Atomics.load(this.words, NEXT) * ALIGNMENT;
+  }
+
   open({ at, length }: HeapSpan): Float32Array {
     const end = at + length * FLOAT_BYTES;
     if (end > this.buffer.byteLength) {

@@ -1,7 +1,11 @@
 import type { GPU } from 'gpu.js';
+import type { ArrayOperations } from '../math/graph/arrays.js';
 import type { Program } from '../math/graph/node.js';
-import { type Executable, gpuLibrary, installWebGpu, PipelineExecutable } from './backend.js';
+import { type Executable, gpuLibrary, type PipelineBackend, PipelineExecutable } from './backend.js';
 import type { Backend } from './backend-names.js';
+import { Device } from './device.js';
+import { DeviceArrays } from './device-arrays.js';
+import { type DeviceCode, linkForDevice } from './device-plan.js';
 import type { Heap } from './heap.js';
 import { compileStep, type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
@@ -24,6 +28,7 @@ export class Engine {
 
   private readonly pipelines: PipelineExecutable[] = [];
   readonly runtime: LinkedRuntime;
+  private readonly onDevice: LinkedRuntime<DeviceCode> | undefined;
   private readonly linked = new WeakMap<Program, LinkedPlan>();
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
@@ -33,11 +38,18 @@ export class Engine {
   private constructor(
     readonly backend: Backend,
     readonly heap: Heap,
-    private readonly gpu: GPU,
+    /** Runs kernels on cpu and webasm. */
+    private readonly gpu: GPU | undefined,
+    /** Runs them on webgpu. */
+    readonly device: Device | undefined,
     /** Whether programs are linked: compiled once, and run over the heap by any thread. */
     readonly links: boolean,
   ) {
-    this.runtime = new LinkedRuntime(heap);
+    this.runtime = LinkedRuntime.ofHeap(heap);
+    if (device) {
+      const arrays = new DeviceArrays(device, length => heap.allocate(length));
+      this.onDevice = new LinkedRuntime(heap, ({ shader }) => device.instance(shader), arrays);
+    }
   }
 
   /** Prepares what an engine on webasm needs, once per process; optional. */
@@ -58,26 +70,31 @@ export class Engine {
       profiled = false,
     }: { readonly heap?: Heap; readonly width?: Width | undefined; readonly profiled?: boolean } = {},
   ): Promise<Engine> {
-    if (backend === 'webgpu') await installWebGpu();
+    if (backend === 'webgpu') return new Engine(backend, heap, undefined, await Device.open(heap), false);
     const { GPU } = gpuLibrary();
     const gpu = new GPU({ mode: backend });
-    const engine = new Engine(backend, heap, gpu, backend === 'webasm' && !Engine.asShipped);
+    const engine = new Engine(backend, heap, gpu, undefined, backend === 'webasm' && !Engine.asShipped);
     if (engine.links) engine.compileFor(machineTarget(width));
     engine.isProfiled = profiled && engine.links;
     return engine;
   }
 
   private compileFor(target: Target): void {
-    Object.assign(this.gpu, { Kernel: simdKernelClass(target) });
+    Object.assign(this.gpu!, { Kernel: simdKernelClass(target) });
+  }
+
+  get arrays(): ArrayOperations<Float32Array> {
+    return (this.onDevice ?? this.runtime).arrays;
   }
 
   compile(program: Program): Executable {
+    if (this.onDevice) return new LinkedExecutable(this.onDevice, linkForDevice(makePlan(program)));
     if (this.links) {
       const linked = new LinkedExecutable(this.runtime, this.link(program));
       if (this.isProfiled) this.timed.push({ plan: makePlan(program), linked });
       return linked;
     }
-    const pipeline = new PipelineExecutable(this.gpu, this.backend, makePlan(program));
+    const pipeline = new PipelineExecutable(this.gpu!, this.backend as PipelineBackend, makePlan(program));
     this.pipelines.push(pipeline);
     return pipeline;
   }
@@ -101,7 +118,7 @@ export class Engine {
   }
 
   private linkFor(plan: Plan): LinkedPlan {
-    return linkPlan(plan, step => compileStep(this.gpu, step, this.runtime));
+    return linkPlan(plan, step => compileStep(this.gpu!, step, this.runtime));
   }
 
   /** The times since `resetProfile`, if the engine is `profiled`. */
@@ -118,6 +135,7 @@ export class Engine {
   /** Releases all compiled programs and, on webgpu, the device: the process can end. */
   async close(): Promise<void> {
     for (const pipeline of this.pipelines.splice(0)) await pipeline.destroy();
-    await this.gpu.destroy();
+    await this.gpu?.destroy();
+    this.device?.close();
   }
 }

@@ -27,7 +27,7 @@ import type { Parameter } from './simd-lower.js';
 import type { KernelArgument } from './source.js';
 
 /** A plan whose kernels are `C`: modules, or their code as data. */
-export type LinkedPlan<C extends Copies = KernelCode> = ReturnType<typeof linkPlan<C>>;
+export type LinkedPlan<C extends Copies = KernelCode> = ReturnType<typeof linkDispatches<C>>;
 
 /** A 256-bit kernel that failed its check. */
 export class WidthError extends Error {
@@ -38,13 +38,25 @@ export class WidthError extends Error {
   }
 }
 
+/** Steps that run at once. */
+export interface Dispatch<C> {
+  readonly code: C;
+  /** How many steps of the plan, which follow one another. */
+  readonly steps: number;
+}
+
 /**
  * Steps read and write slots: numbers, or addresses of arrays. First the inputs in their order,
  * then constants, then the arrays that steps write.
  *
- * @param compile compiles the kernel of a step
+ * @param dispatches of all steps, in their order
+ * @param hasScalars whether a step is given the value of an input of shape [], not its address
  */
-export function linkPlan<C extends Copies>(plan: Plan, compile: (step: Step) => C) {
+export function linkDispatches<C extends Copies>(
+  plan: Plan,
+  dispatches: readonly Dispatch<C>[],
+  hasScalars: boolean,
+) {
   const slots = new Map<Node, number>();
   for (const node of plan.inputs) slots.set(node, slots.size);
   const numbers: number[] = [];
@@ -60,31 +72,35 @@ export function linkPlan<C extends Copies>(plan: Plan, compile: (step: Step) => 
   });
   const slotOf = (operand: Node | number) =>
     typeof operand === 'number' ? operand : (slots.get(operand) as number);
-  const firstUse = new Map<Kernel, Step>();
-  for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
-  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(step)]));
-  const order = [...codes.keys()];
-  const steps = plan.steps.map(({ kernel, node }, i) => ({
-    /** Index in `codes`. */
-    code: order.indexOf(kernel),
-    /** Those of its operands, then that of its result. */
-    slots: [...operands[i], node].map(slotOf),
-  }));
+  const codes = [...new Set(dispatches.map(({ code }) => code))];
+  const times = dispatches.flatMap(({ steps }, time) => Array<number>(steps).fill(time));
+  let next = 0;
+  const linked = dispatches.map(({ code, steps }) => {
+    const own = plan.steps.slice(next, next + steps).map(({ node }, i) => [...operands[next + i], node]);
+    next += steps;
+    return {
+      /** Index in `codes`. */
+      code: codes.indexOf(code),
+      /** For each of its steps those of the operands, then that of the result. */
+      slots: own.flat().map(slotOf),
+    };
+  });
   const first = plan.steps.slice(0, plan.first);
   const early = new Set<Node | number>(first.flatMap(step => [step.node, ...step.operands]));
   return {
     inputs: plan.inputs.map(node => ({
       name: node.name as string,
-      size: node.shape.length === 0 ? undefined : sizeOf(node.shape),
+      /** Undefined: steps are given its value. */
+      size: hasScalars && node.shape.length === 0 ? undefined : sizeOf(node.shape),
       /** Whether the first part reads it. */
       isEarly: early.has(node),
     })),
     numbers,
-    /** How many of the steps are the first part. */
-    first: plan.first,
-    ...placeArrays(plan),
-    codes: [...codes.values()],
-    ...placeCopies(steps, [...codes.values()]),
+    /** How many of the dispatches are the first part. */
+    first: plan.first < times.length ? times[plan.first] : dispatches.length,
+    ...placeArrays(plan, step => times[step] ?? dispatches.length),
+    codes,
+    ...placeCopies(linked, codes),
     outputs: [...plan.outputs].map(([name, node]) => ({
       name,
       slot: slots.get(node) as number,
@@ -129,6 +145,17 @@ function placeCopies(steps: readonly CodeUse[], codes: readonly Copies[]) {
     };
   });
   return { spareBytes, steps: placed };
+}
+
+/** Links a plan whose steps run one by one. @param compile compiles the kernel of a step */
+export function linkPlan<C extends Copies>(plan: Plan, compile: (step: Step) => C): LinkedPlan<C> {
+  const codes = new Map<Kernel, C>();
+  const dispatches = plan.steps.map(step => {
+    const code = codes.get(step.kernel) ?? compile(step);
+    codes.set(step.kernel, code);
+    return { code, steps: 1 };
+  });
+  return linkDispatches(plan, dispatches, true);
 }
 
 /**

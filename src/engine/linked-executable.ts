@@ -1,5 +1,6 @@
 /** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
 
+import { type ArrayOperations, HostArrays } from '../math/graph/arrays.js';
 import type { KeyedProgram, Program, ProgramPart } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import type { Executable } from './backend.js';
@@ -32,21 +33,27 @@ export interface KernelPair {
   readonly spareBytes: number;
 }
 
-/** Modules instantiated over one heap, and the memory that plans share while they run. */
-export class LinkedRuntime {
-  private readonly instances = new Map<KernelModule, Run>();
+/** Code instantiated over one heap, and the memory that plans share while they run. */
+export class LinkedRuntime<C = KernelModule> {
+  private readonly instances = new Map<C, Run>();
   private scratch = { at: 0, bytes: 0 };
   private spare = { at: 0, bytes: 0 };
 
-  constructor(readonly heap: Heap) {}
+  constructor(
+    readonly heap: Heap,
+    private readonly instantiate: (code: C) => Run,
+    readonly arrays: ArrayOperations<Float32Array> = new HostArrays(),
+  ) {}
+
+  static ofHeap(heap: Heap): LinkedRuntime {
+    const imports = { env: { memory: heap.memory } };
+    return new LinkedRuntime(heap, ({ module }) => new WebAssembly.Instance(module, imports).exports.run);
+  }
 
   /** A function that runs `code`. */
-  instance(code: KernelModule): Run {
-    let run = this.instances.get(code);
-    if (!run) {
-      run = new WebAssembly.Instance(code.module, { env: { memory: this.heap.memory } }).exports.run;
-      this.instances.set(code, run);
-    }
+  instance(code: C): Run {
+    const run = this.instances.get(code) ?? this.instantiate(code);
+    this.instances.set(code, run);
     return run;
   }
 
@@ -123,9 +130,9 @@ interface BoundOutput extends LinkedOutput {
 }
 
 /** A linked plan, whatever compiled its kernels. */
-export type RunnablePlan = Omit<LinkedPlan, 'codes'> & { readonly codes: readonly KernelModule[] };
+export type RunnablePlan<C = KernelModule> = Omit<LinkedPlan, 'codes'> & { readonly codes: readonly C[] };
 
-export class LinkedExecutable implements Executable {
+export class LinkedExecutable<C = KernelModule> implements Executable {
   private readonly slots: number[];
   private readonly scratch: number;
   private readonly steps: readonly BoundStep[];
@@ -136,8 +143,8 @@ export class LinkedExecutable implements Executable {
   private readonly staged = new Map<string, Float32Array>();
 
   constructor(
-    private readonly runtime: LinkedRuntime,
-    private readonly plan: RunnablePlan,
+    private readonly runtime: LinkedRuntime<C>,
+    private readonly plan: RunnablePlan<C>,
   ) {
     const { inputs, numbers, offsets, scratchBytes, spareBytes, codes, steps, outputs } = plan;
     this.scratch = runtime.scratchAt(scratchBytes);
@@ -188,7 +195,7 @@ export class LinkedExecutable implements Executable {
     for (const { name, slot, size, isOwn } of this.outputs.filter(isRun)) {
       const place = into[name];
       const result = () => runtime.heap.open({ at: slots[slot], length: size });
-      if (place && !isOwn) place.set(result());
+      if (place && !isOwn) runtime.arrays.copy(result(), place);
       results[name] = place ?? result();
     }
     return results;
@@ -211,7 +218,10 @@ export class LinkedExecutable implements Executable {
   }
 
   private operand({ name, size }: LinkedPlan['inputs'][number], value: Value | undefined): number {
-    if (size === undefined && typeof value === 'number') return value;
+    if (typeof value === 'number') {
+      if (size === undefined) return value;
+      if (size === 1) return this.stage(name, Float32Array.of(value));
+    }
     if (value === undefined || typeof value === 'number' || value.length !== size) {
       const given = typeof value === 'number' ? 'one' : value?.length;
       throw new RangeError(`input '${name}' needs ${size ?? 'one'} numbers, got ${given}`);
@@ -227,6 +237,7 @@ export class LinkedExecutable implements Executable {
     const copy = this.staged.get(name) ?? this.runtime.heap.allocate(values.length);
     this.staged.set(name, copy);
     copy.set(values);
+    this.runtime.arrays.write(copy);
     return this.address(copy) as number;
   }
 }
@@ -236,6 +247,7 @@ type Arrays = Readonly<Record<string, Float32Array>>;
 /** What runs programs over a heap: an engine, or a thread that is sent linked programs. */
 export interface ProgramCompiler {
   readonly heap: Heap;
+  readonly arrays: ArrayOperations<Float32Array>;
   /** Returns a program that is linked already; absent if all are compiled. */
   linkedAs?(program: KeyedProgram): Executable | undefined;
   compile(program: Program): Executable;
@@ -245,6 +257,10 @@ export class KernelMachine {
   private readonly known = new Map<string, Executable>();
 
   constructor(private readonly compiler: ProgramCompiler) {}
+
+  get arrays(): ArrayOperations<Float32Array> {
+    return this.compiler.arrays;
+  }
 
   /** Adds a program that was compiled elsewhere. */
   add(key: string, executable: Executable): void {

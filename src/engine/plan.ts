@@ -125,25 +125,25 @@ export function describePlan(program: Program, plan: Plan = makePlan(program)) {
     flops: plan.steps.reduce((total, step) => total + step.flops, 0),
     /** Inputs and arrays that steps write; these are reused once their last reader has run. */
     bytes: inputs * FLOAT_BYTES + placeArrays(plan).scratchBytes,
-    /** Inputs and results, which gpu.js copies to a GPU and back in every run. */
-    transferredBytes: (inputs + elements([...plan.outputs.values()])) * FLOAT_BYTES,
   };
 }
 
 /**
  * Places the arrays that steps write. An array reuses the memory of one whose last reader has run,
  * if it fits; results keep theirs. Those that the first part keeps for the second come first.
+ *
+ * @param timeOf when a step runs; those that run at once come one after another
  */
-export function placeArrays(plan: Plan) {
+export function placeArrays(plan: Plan, timeOf = (step: number) => step) {
   const lastRead = new Map<Node, number>();
   plan.steps.forEach(({ operands }, i) => {
-    for (const operand of operands) if (typeof operand !== 'number') lastRead.set(operand, i);
+    for (const operand of operands) if (typeof operand !== 'number') lastRead.set(operand, timeOf(i));
   });
   const bytesOf = ({ shape }: Node) => Math.ceil((sizeOf(shape) * FLOAT_BYTES) / ALIGNMENT) * ALIGNMENT;
   const kept = new Map<Node, number>();
   let keptBytes = 0;
   for (const { node } of plan.steps.slice(0, plan.first)) {
-    if ((lastRead.get(node) ?? 0) < plan.first) continue;
+    if ((lastRead.get(node) ?? 0) < timeOf(plan.first)) continue;
     kept.set(node, keptBytes);
     keptBytes += bytesOf(node);
   }
@@ -154,10 +154,11 @@ export function placeArrays(plan: Plan) {
     const known = kept.get(node);
     if (known !== undefined) return known;
     const bytes = bytesOf(node);
-    const until = lastRead.get(node) ?? i;
+    const time = timeOf(i);
+    const until = lastRead.get(node) ?? time;
     // the smallest free one; a step never writes to an array that it reads
     const free = places
-      .filter(place => place.until < i && place.bytes >= bytes)
+      .filter(place => place.until < time && place.bytes >= bytes)
       .sort((a, b) => a.bytes - b.bytes)[0];
     if (free && free.bytes < 2 * bytes) {
       free.until = until;

@@ -233,6 +233,7 @@ async function start(
 ): Promise<OpenedModel> {
   const pool = await ShardPool.open(run);
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
+  pool.arrays.write(pool.parameters);
   const { experiment } = loaded;
   const { dataset } = experiment;
   const { columnNames } = newSequences(dataset, of.data);

@@ -208,7 +208,11 @@ export class StepModel {
         for (let i = 0; i < pooled.length; i++) pooled[i] = (pooled[i] * step) / (step + 1);
       }
     }
-    await this.computer.compute(this.model.pool.parameters, this.memory);
+    const { arrays, parameters } = this.model.pool;
+    const states = Object.values(carried.before);
+    arrays.write(...states);
+    await this.computer.compute(parameters, this.memory);
+    await arrays.read(...states);
     for (const [name, state] of progress.states) state.set(carried.before[name]);
     if (this.form.kind === 'sequence') return this.symbolAt(step, predictions, progress, more);
     return predictionOf(this.form, this.readout, { step, ...more, outputs: predictions, at: 0 });

@@ -1,11 +1,19 @@
 /** What a training step costs, and where its time goes. */
 
 import type { LoadedExperiment } from '../config/index.js';
+import { CLIP_DISPATCHES, CLIP_NUMBERS } from '../engine/device-arrays.js';
+import { linkForDevice } from '../engine/device-plan.js';
 import { Engine } from '../engine/index.js';
 import { describePlan, keptSize, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
+import { countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
+import { ParameterLayout } from '../math/model/parameters.js';
 import { type StepProgram, stepPrograms } from '../math/model/runs.js';
+import { optimizerOf } from '../math/optimizers/index.js';
+import type { ElementFactors } from '../math/optimizers/optimizer.js';
+import { ROW, updateProgram } from '../math/optimizers/program.js';
+import { parameterGroups } from './groups.js';
 import { initialWeights } from './initial-weights.js';
 import { planRun } from './plan.js';
 import { ShardPool } from './pool.js';
@@ -21,7 +29,7 @@ export type StepCosts = ReturnType<typeof stepCosts>;
 
 export function stepCosts(run: ModelRun, batchSize: number) {
   const { shards, job } = planShards(run, batchSize, true);
-  const kept = run.backend === 'webasm' ? keptSize : undefined;
+  const kept = run.backend === 'cpu' ? undefined : keptSize;
   const steps = stepPrograms(run.spec, lossOf(run.loss), job.shape, kept);
   const programs = steps.map((step): PlannedProgram => {
     const plan = makePlan(step.program);
@@ -35,12 +43,48 @@ export function stepCosts(run: ModelRun, batchSize: number) {
     nodes: sum(({ costs }) => costs.nodes),
     kernels: shards * sum(({ costs, runs }) => costs.kernels * runs),
     flops: shards * sum(({ costs, runs }) => costs.flops * runs),
-    /** Bytes that a step copies to a GPU and back. */
-    transferredBytes: shards * sum(({ costs, runs }) => costs.transferredBytes * runs),
     /** Bytes of the inputs and buffers of all programs, once per thread that holds them. */
     bytes:
       Math.min(shards, run.threads) *
       sum(({ costs, kept }) => costs.bytes + kept * Float32Array.BYTES_PER_ELEMENT),
+  };
+}
+
+/**
+ * What a step on a GPU runs and copies, the update included; without what is summed or copied
+ * between the blocks of a long sequence. Batches are copied there; losses, predictions, the norm of
+ * the gradient, sums that show whether the update is finite and one known value are copied back.
+ */
+export function deviceCosts(
+  loaded: LoadedExperiment,
+  { spec, loss }: ModelRun,
+  { programs, job: { shape } }: StepCosts,
+) {
+  const { optimizer } = loaded.experiment;
+  const layout = new ParameterLayout(spec);
+  const settings = optimizerOf(optimizer);
+  const groups = parameterGroups(loaded, layout);
+  const factors = Object.keys(groups.factors) as (keyof ElementFactors<unknown>)[];
+  const update = makePlan(updateProgram(settings, optimizer, layout.size, factors));
+  // results that are one node are computed once and copied
+  const dispatchesOf = (plan: Plan) =>
+    linkForDevice(plan).steps.length + plan.outputs.size - new Set(plan.outputs.values()).size;
+  const accepted = 1 + settings.state(optimizer).length + groups.frozen.length;
+  const { sequenceLength: steps, targetLength, batch } = shape;
+  const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
+    return { ...input, count: batch * countOf(input, spec, { steps, targetLength }) * widthOf(input) };
+  });
+  const losses = inputs.find(({ name }) => name === 'weight')?.count ?? 0;
+  const predictions = batch * predictionsOf(spec, steps, targetLength) * spec.outputSize;
+  const scalars = Object.keys(settings.scalars(optimizer, 1, 1)).length;
+  const numbers = inputs.reduce((sum, { count }) => sum + count, losses + predictions + scalars);
+  return {
+    dispatches_per_step:
+      programs.reduce((sum, { plan, runs }) => sum + runs * dispatchesOf(plan), dispatchesOf(update)) +
+      CLIP_DISPATCHES +
+      accepted +
+      1,
+    transferred_bytes_per_step: (numbers + ROW + CLIP_NUMBERS + 1) * Float32Array.BYTES_PER_ELEMENT,
   };
 }
 
@@ -63,6 +107,7 @@ export async function profileStep(
   const trainer = await createTrainer(loaded, session, pool);
   try {
     trainer.parameters.set(initialWeights(loaded, spec).parameters);
+    trainer.write();
     const { order } = planRun(loaded, session);
     const { learning_rate: rate } = loaded.experiment.optimizer;
     let [stepMs, batchMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];

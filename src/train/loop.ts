@@ -221,6 +221,7 @@ async function finish(training: Training): Promise<boolean> {
   }
   const { restoreFrom } = evaluation;
   const best = restoreFrom === undefined ? undefined : restoreBest(restoreFrom, trainer);
+  if (best) trainer.writeWeights();
   const isOther = best !== undefined && best.position.step !== position.step;
   if (isOther) {
     state.metrics = best.metrics;

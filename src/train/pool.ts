@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { Engine } from '../engine/index.js';
 import { keptSize } from '../engine/plan.js';
 import { decodingShape, stepOf } from '../math/decoding/decoder.js';
+import type { ArrayOperations } from '../math/graph/arrays.js';
 import { lossOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { batchPrograms } from '../math/model/runs.js';
@@ -56,6 +57,10 @@ export class ShardPool implements ShardComputers {
   ) {
     this.layout = new ParameterLayout(run.spec);
     this.parameters = engine.heap.allocate(paddedSize(this.layout.size));
+  }
+
+  get arrays(): ArrayOperations<Float32Array> {
+    return this.engine.arrays;
   }
 
   static async open(run: ModelRun, { engine, isLocal = !usesThreads }: PoolOptions = {}): Promise<ShardPool> {

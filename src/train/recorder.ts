@@ -81,7 +81,7 @@ export class Recorder {
   }
 
   /** Saves a checkpoint to resume from: the state before a step that failed. */
-  async interrupted(): Promise<void> {
+  private async interrupted(): Promise<void> {
     await this.save(null, true);
   }
 
@@ -205,6 +205,7 @@ export class Recorder {
       const { step, epoch } = position;
       const began = performance.now();
       const metadata = checkpointMetadata(state, position, loaded.stepHash);
+      await trainer.read();
       const tensors = trainingTensors(trainer.layout, trainer, trainer.carriedStates);
       const saved = await retryWrite(events, 'checkpoint/retry', () => {
         // a power failure must not lose records older than a saved checkpoint

@@ -13,6 +13,7 @@ import {
 import type { Width } from '../engine/simd-compile.js';
 import { type Attended, type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
 import { DecoderSearch, type DecoderSettings } from '../math/decoding/decoder.js';
+import type { ArrayOperations } from '../math/graph/arrays.js';
 import { classProbabilities } from '../math/losses/ctc.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
@@ -102,7 +103,7 @@ export class ShardComputer {
   private readonly search: DecoderSearch<Float32Array> | undefined;
 
   constructor(
-    machine: Machine<Float32Array>,
+    private readonly machine: Machine<Float32Array>,
     private readonly job: ShardJob,
   ) {
     const { spec, shape } = job;
@@ -112,18 +113,22 @@ export class ShardComputer {
     this.search = settings && new DecoderSearch(spec, loss, shape, machine, settings);
   }
 
+  /** An evaluation reads its results; those of a training step are read with the update's. */
   async compute(parameters: Float32Array, memory: ShardMemory): Promise<void> {
+    const { arrays } = this.machine;
     const { rows, predictions, gradient, carried } = memory;
+    arrays.write(...Object.values(memory.batch.inputs));
     const batch = { ...sizeOf(memory.batch), inputs: memory.batch.inputs, states: carried.before };
     const result = { rows, predictions, states: carried.after };
     if (this.job.withGradient) {
       await this.walk.writeGradient(parameters, batch, result, gradient);
     } else {
       await this.walk.evaluate(parameters, batch, result);
+      await arrays.read(rows, predictions);
       const found = (await this.search?.search(parameters, this.walk, batch)) ?? this.labellings(memory);
       if (memory.decoded) writeDecoded(found, memory.decoded);
       // training passes states on only if the update is applied; an evaluation always does
-      passOn(carried);
+      passOn(arrays, carried);
     }
   }
 
@@ -178,8 +183,8 @@ export function sizeOf({ steps: [steps, targetLength] }: ShardBatch): BatchLengt
   return { steps, targetLength };
 }
 
-export function passOn({ before, after }: CarriedStates): void {
-  for (const [name, state] of Object.entries(before)) state.set(after[name]);
+export function passOn(arrays: ArrayOperations<Float32Array>, { before, after }: CarriedStates): void {
+  for (const [name, state] of Object.entries(before)) arrays.copy(after[name], state);
 }
 
 /** The shards of one kind of batch. Each has the memory of one batch and its results per slot. */
@@ -195,6 +200,7 @@ export interface ShardGroup {
 
 /** The parameters of a model, and what computes shards with them. */
 export interface ShardComputers {
+  readonly arrays: ArrayOperations<Float32Array>;
   /** Flat, padded to whole rows. */
   readonly parameters: Float32Array;
   group(job: ShardJob, shards: number): ShardGroup;
@@ -268,7 +274,7 @@ export class ShardedBatches {
 
   /** Reads the current parameters of `pool` at each batch. */
   constructor(
-    pool: ShardComputers,
+    private readonly pool: ShardComputers,
     readonly model: ModelRun,
     batchSize: number,
     withGradient = false,
@@ -303,7 +309,7 @@ export class ShardedBatches {
 
   resetStates(): void {
     for (const { carried } of this.shards(0))
-      for (const state of Object.values(carried.before)) state.fill(0);
+      for (const state of Object.values(carried.before)) this.pool.arrays.fill(state, 0);
   }
 
   /** Sum of weight times loss: the mean loss of the batch in `slot`. */

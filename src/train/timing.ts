@@ -146,7 +146,9 @@ export class CalibrationKernel {
   private async mean(): Promise<number> {
     const products = PRODUCTS[this.backend];
     const began = performance.now();
-    for (let i = 0; i < products; i++) await this.machine.run(CALIBRATION, this.values, {});
+    let last: Record<string, Float32Array> = {};
+    for (let i = 0; i < products; i++) last = await this.machine.run(CALIBRATION, this.values, {});
+    await this.machine.arrays.read(...Object.values(last));
     return (performance.now() - began) / products;
   }
 }

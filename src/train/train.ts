@@ -2,7 +2,7 @@
 
 import type { Experiment, LoadedExperiment } from '../config/index.js';
 import { testSelections } from '../config/metrics.js';
-import { DeviceLostError, EXECUTORS } from '../engine/backend.js';
+import { EXECUTORS } from '../engine/backend.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { type Checkpoint, savedCheckpoints } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
@@ -76,6 +76,7 @@ export async function trainRun(
       trainer.restoreCarriedStates(restoreTraining(start.checkpoint.tensors, trainer.layout, trainer));
       state.restore(start.saved);
     }
+    trainer.write();
     const end = await train({ ...context, trainer, events });
     return closeRun(context, end, events);
   } catch (error) {
@@ -111,24 +112,18 @@ async function train(parts: RunParts): Promise<LoopEnd> {
   const { validation, test } = session.dataset;
   const largest = Math.max(validation?.count ?? 0, test.count);
   const recorder = new Recorder(parts, plan);
-  try {
-    const end = await trainingLoop({
-      ...{ trainer, order, totalSteps, settings, state, ...options },
-      learningRate: learningRates(loaded.experiment, plan, state.history),
-      evaluation: {
-        ...session,
-        batchSize: evaluationRows(session.run, settings, largest),
-        ...(restoreFrom !== undefined && { restoreFrom }),
-      },
-      observer: recorder,
-    });
-    await recorder.end(end);
-    return end;
-  } catch (error) {
-    // the failed step changed nothing, so its previous state can be saved
-    if (error instanceof DeviceLostError) await recorder.interrupted();
-    throw error;
-  }
+  const end = await trainingLoop({
+    ...{ trainer, order, totalSteps, settings, state, ...options },
+    learningRate: learningRates(loaded.experiment, plan, state.history),
+    evaluation: {
+      ...session,
+      batchSize: evaluationRows(session.run, settings, largest),
+      ...(restoreFrom !== undefined && { restoreFrom }),
+    },
+    observer: recorder,
+  });
+  await recorder.end(end);
+  return end;
 }
 
 interface Outcome {

@@ -3,6 +3,7 @@ import type { Split } from '../data/core/dataset.js';
 import type { Executable } from '../engine/backend.js';
 import type { Engine } from '../engine/index.js';
 import type { Value } from '../engine/linked-executable.js';
+import type { ArrayOperations } from '../math/graph/arrays.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { taskOf } from '../math/losses/index.js';
 import { trainedMetrics } from '../math/metrics/index.js';
@@ -48,7 +49,9 @@ export class Trainer {
   private readonly gradient: Float32Array;
   /** Undefined if there is only one shard. */
   private readonly gradientSum: Executable | undefined;
-  private readonly averaged: WeightAverage | undefined;
+  readonly average: Float32Array | undefined;
+  /** The parameters while their average is used. */
+  private trained: Float32Array | undefined;
   private readonly updater: Updater;
   private readonly batches: ShardedBatches;
   private evaluates: Evaluator | undefined;
@@ -61,8 +64,7 @@ export class Trainer {
   ) {
     const { engine, parameters, layout } = pool;
     const { averageDecay } = options;
-    this.averaged =
-      averageDecay === undefined ? undefined : new WeightAverage(parameters.length, averageDecay);
+    this.average = averageDecay === undefined ? undefined : engine.heap.allocate(parameters.length);
     // the pool's threads start while this one compiles
     this.batches = new ShardedBatches(pool, options, options.batchSize, true);
     this.updater = makeUpdater();
@@ -97,16 +99,42 @@ export class Trainer {
     return this.updater.state;
   }
 
-  get average(): Float32Array | undefined {
-    return this.averaged?.values;
-  }
-
   /** Until the returned function is called. No step may be running. */
   useAverage(): () => void {
-    if (this.average === undefined) return () => {};
-    const trained = this.parameters.slice();
-    this.parameters.set(this.average);
-    return () => this.parameters.set(trained);
+    const { average, parameters, arrays } = this;
+    if (average === undefined) return () => {};
+    this.trained ??= this.pool.engine.heap.allocate(parameters.length);
+    const { trained } = this;
+    arrays.copy(parameters, trained);
+    arrays.copy(average, parameters);
+    return () => arrays.copy(trained, parameters);
+  }
+
+  /** Shows the state of the training to this thread: a GPU has it in its own memory. */
+  read(): Promise<void> {
+    return this.arrays.read(...this.state);
+  }
+
+  /** Trains with the state that this thread has written. */
+  write(): void {
+    this.arrays.write(...this.state);
+  }
+
+  writeWeights(): void {
+    this.arrays.write(...this.weights);
+  }
+
+  private get weights(): Float32Array[] {
+    return [this.parameters, ...(this.average ? [this.average] : [])];
+  }
+
+  private get state(): Float32Array[] {
+    const carried = this.batches.shards(0).flatMap(shard => Object.values(shard.carried.before));
+    return [...this.weights, ...Object.values(this.optimizerState), ...carried];
+  }
+
+  private get arrays(): ArrayOperations<Float32Array> {
+    return this.pool.arrays;
   }
 
   /** The kernel whose 256-bit code failed its check, if any. */
@@ -126,26 +154,31 @@ export class Trainer {
 
   /** `update` counts from 1 without skipped steps. A skipped update changes nothing. */
   async step(batch: PreparedBatch, update: number, learningRate: number): Promise<StepResult> {
-    const { batches } = this;
+    const { batches, arrays, gradient, parameters, average } = this;
+    const { averageDecay, gradientClipNorm } = this.options;
     if (batch.startsEpoch) batches.resetStates();
     await batches.compute(batch.slot);
-    const loss = batches.loss(batch.slot);
     await this.sumGradients();
-    const norm = gradientNorm(this.gradient);
+    const clipping = arrays.clip(gradient, gradientClipNorm);
+    const { scale } = clipping;
+    const proposed = await this.updater.propose(parameters, gradient, { step: update, learningRate, scale });
+    const results = batches.shards(batch.slot).flatMap(({ rows, predictions }) => [rows, predictions]);
+    await arrays.read(proposed.total, ...clipping.values, ...results);
+    const loss = batches.loss(batch.slot);
+    const norm = clipping.norm();
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-      const notFinite = this.notFiniteIn([this.gradient]);
+      await arrays.read(gradient);
+      const notFinite = this.notFiniteIn([gradient]);
       return { loss, gradientNorm: norm, updated: false, metrics: NO_METRICS, notFinite };
     }
-    const scale = clipFactor(norm, this.options.gradientClipNorm);
-    const bad = await this.updater.apply(this.parameters, this.gradient, {
-      step: update,
-      learningRate,
-      scale,
-    });
+    const bad = await proposed.notFinite();
     const updated = bad.length === 0;
     if (updated) {
-      this.averaged?.add(this.parameters, update);
-      for (const { carried } of batches.shards(0)) passOn(carried);
+      proposed.accept();
+      // like torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn
+      if (average && update === 1) arrays.copy(parameters, average);
+      else if (average) arrays.approach(parameters, average, 1 - averageDecay!);
+      for (const { carried } of batches.shards(0)) passOn(arrays, carried);
     }
     const metrics = updated ? batchMetrics(batches, batch) : NO_METRICS;
     return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
@@ -202,28 +235,10 @@ export class Trainer {
     const parts = this.batches.shards(0).map(memory => memory.gradient);
     const values = Object.fromEntries(parts.map((part, s) => [`shard.${s}`, part]));
     await gradientSum?.run(values, { gradient });
-    for (const { offset, size } of this.options.groups?.frozen ?? []) gradient.fill(0, offset, offset + size);
+    for (const { offset, size } of this.options.groups?.frozen ?? []) {
+      this.arrays.fill(gradient.subarray(offset, offset + size), 0);
+    }
   }
-}
-
-/** Added to the norm before dividing by it, like torch.nn.utils.clip_grad_norm_. */
-const CLIP_EPSILON = 1e-6;
-
-/** In float64, in four independent sums; `gradient` is padded to whole rows. */
-export function gradientNorm(gradient: Float32Array): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = 0; i < gradient.length; i += 4) {
-    a += gradient[i] * gradient[i];
-    b += gradient[i + 1] * gradient[i + 1];
-    c += gradient[i + 2] * gradient[i + 2];
-    d += gradient[i + 3] * gradient[i + 3];
-  }
-  return Math.sqrt(a + b + (c + d));
-}
-
-/** Scales a gradient of norm `norm` down to `most`. */
-export function clipFactor(norm: number, most: number | undefined): number {
-  return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
 }
 
 export type Updater = ReturnType<typeof createUpdater>;
@@ -242,41 +257,58 @@ export function createUpdater<S>(
   const names = Object.keys(factors) as (keyof typeof factors)[];
   const program = updateProgram(optimizer, settings, size, names);
   const executable = engine.compile(program);
+  const { arrays, heap } = engine;
+  const ofHeap = (values: Float32Array) => {
+    const copy = heap.allocate(values.length);
+    copy.set(values);
+    arrays.write(copy);
+    return copy;
+  };
+  const placed = Object.fromEntries(names.map(name => [name, ofHeap(factors[name]!)]));
   const state = Object.fromEntries(
-    optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
+    optimizer.state(settings).map(name => [name, heap.allocate(paddedSize(size))]),
   );
   return {
     /** The optimizer's buffers by name, each flat and padded like the parameters. */
     state,
 
     /**
-     * Updates `parameter` and the state in place with `gradient` times `scale`. All arrays are flat
-     * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
-     * finite, changes nothing and returns the results that are not; otherwise returns an empty
-     * array.
+     * Computes the update of `parameter` and the state with `gradient` times `scale`. All arrays
+     * are flat and padded to whole rows (`paddedSize`); `step` is 1 for the first update. No other
+     * program may run before the update is accepted.
      */
-    async apply(
+    async propose(
       parameter: Float32Array,
       gradient: Float32Array,
-      { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
-    ): Promise<readonly Float32Array[]> {
+      { step, learningRate, scale }: { step: number; learningRate: number; scale: Value },
+    ) {
       const values: Record<string, Value> = {
         ...optimizer.scalars(settings, step, learningRate),
-        ...factors,
+        ...placed,
         gradient_scale: scale,
         parameter,
         gradient,
       };
       for (const [name, buffer] of Object.entries(state)) values[`state.${name}`] = buffer;
       const { [TOTAL]: total, ...out } = await executable.run(values);
-      // the total may overflow float32 although no result does
-      const notFinite = isFiniteThroughout(total)
-        ? []
-        : Object.values(out).filter(array => !isFiniteThroughout(array));
-      if (notFinite.length > 0) return notFinite;
-      parameter.set(out.parameter);
-      for (const [name, buffer] of Object.entries(state)) buffer.set(out[`state.${name}`]);
-      return notFinite;
+      const results = Object.values(out);
+      return {
+        /** Finite only if the update is; to be read first. */
+        total,
+
+        /** The results that are not finite. */
+        async notFinite(): Promise<readonly Float32Array[]> {
+          if (isFiniteThroughout(total)) return [];
+          // the total may overflow float32 although no result does
+          await arrays.read(...results);
+          return results.filter(array => !isFiniteThroughout(array));
+        },
+
+        accept(): void {
+          arrays.copy(out.parameter, parameter);
+          for (const [name, buffer] of Object.entries(state)) arrays.copy(out[`state.${name}`], buffer);
+        },
+      };
     },
   };
 }
@@ -291,33 +323,6 @@ function isFiniteThroughout(values: Float32Array): boolean {
     d += values[i + 3];
   }
   return Number.isFinite(a + b + (c + d));
-}
-
-/** Exponential moving average of the weights over the updates of a training. */
-export class WeightAverage {
-  readonly values: Float32Array;
-
-  constructor(
-    size: number,
-    private readonly decay: number,
-  ) {
-    this.values = new Float32Array(size);
-  }
-
-  /**
-   * Adds the parameters after `update` (from 1). The first update copies them; later ones compute a
-   * <- a + (1 - decay) (theta - a), like torch.optim.swa_utils.AveragedModel with
-   * get_ema_multi_avg_fn. Computed in float64 and rounded once, so byte-identical on every backend.
-   */
-  add(parameters: Float32Array, update: number): void {
-    const { values } = this;
-    if (update === 1) {
-      values.set(parameters);
-      return;
-    }
-    const weight = 1 - this.decay;
-    for (let i = 0; i < values.length; i++) values[i] += weight * (parameters[i] - values[i]);
-  }
 }
 
 /** Sums over predictions; the metrics are their means. */

@@ -7,7 +7,7 @@ import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } fr
 
 const { backend, links, memory, parameters } = workerData as ThreadSetup;
 const heap = new Heap(memory);
-const runtime = new LinkedRuntime(heap);
+const runtime = LinkedRuntime.ofHeap(heap);
 let engine: Promise<Engine> | undefined;
 
 /** Only backends without linked plans compile here: gpu.js takes time and memory to load. */
@@ -17,7 +17,7 @@ function startEngine(): Promise<Engine> {
 }
 
 const server = new ShardServer(backend, runtime, heap.adopt(parameters), async () =>
-  links ? { heap, compile: unsent } : startEngine(),
+  links ? { heap, arrays: runtime.arrays, compile: unsent } : startEngine(),
 );
 
 function unsent(): never {

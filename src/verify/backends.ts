@@ -57,6 +57,7 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
       const run = { ...session.run, backend: choice.backend };
       const trainer = await createTrainer(loaded, { ...session, choice, run });
       trainer.parameters.set(initial);
+      trainer.write();
       trainers.push({ backend: choice.backend, trainer });
     }
     for (let step = 1; step <= last && !apart.some(isBeyond); step++) {
@@ -66,6 +67,7 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
       for (const { backend, trainer } of trainers) {
         const batch = await trainer.prepare(indices, step, startsEpoch);
         const result = await trainer.step(batch, step, learningRate(step));
+        await trainer.read();
         standings.push({ backend, result, parameters: trainer.parameters });
       }
       if (standings.every(({ result }) => !result.updated))

@@ -7,6 +7,7 @@
 
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
+import { HostArrays } from '../math/graph/arrays.js';
 import { interpret } from '../math/graph/interpret.js';
 import type { Program } from '../math/graph/node.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
@@ -135,7 +136,9 @@ async function compiledGradient(
     keepRows(batch, rows);
     note(`${choice.backend}: the gradient of ${rows.length} of ${counted(candidates.length, 'sequence')}`);
     pool.parameters.set(parameters);
+    pool.arrays.write(pool.parameters);
     await batches.compute(0);
+    await pool.arrays.read(...shards.flatMap(({ gradient, rows }) => [gradient, rows]));
     const gradient = new Float64Array(parameters.length);
     for (const { gradient: part } of shards) for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
     return { rows, batch: readRows(batch, rows), compiled: { loss: batches.loss(0), gradient } };
@@ -252,6 +255,7 @@ const MAX_NUMBERS = 2 ** 26;
 function interpreter(): Machine<Float64Array> {
   const programs = new Map<string, Program>();
   return {
+    arrays: new HostArrays(),
     allocate: size => new Float64Array(size),
     async run({ key, make }, values, into) {
       const program = programs.get(key) ?? make();

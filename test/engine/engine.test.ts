@@ -12,9 +12,10 @@ import { predictsEachStep } from '../../src/math/model/heads.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { optimizerOf } from '../../src/math/optimizers/index.js';
 import { passOn, ShardComputer } from '../../src/train/shards.js';
-import { clipFactor, createUpdater, gradientNorm } from '../../src/train/trainer.js';
+import { createUpdater } from '../../src/train/trainer.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
 import { batchMajor, goldenShard, initialParameters, lossOf } from '../support/shards.js';
+import { placed, update } from '../support/updates.js';
 import '../support/software-gpu.js';
 
 async function available(backend: Backend): Promise<string | false> {
@@ -62,6 +63,7 @@ for (const { backend, width } of ENGINES) {
     t.afterEach(() => {
       if (engine.refuted !== undefined) throw new Error(`${engine.refuted} is wrong at ${width} bits`);
     });
+    const { arrays } = engine;
     for (const name of GOLDENS) {
       const expected = golden(name);
       const { spec, batch, values } = expected;
@@ -74,6 +76,7 @@ for (const { backend, width } of ENGINES) {
         await t.test(`gradient of ${name}`, async t => {
           const flat = initialParameters(expected);
           await computer.compute(flat, batches[0]);
+          await arrays.read(gradient, predictions, batches[0].rows);
           const loss = lossOf(batches[0]);
           t.ok(relativeError([loss], values('out.loss')) < 1e-5, `loss ${loss}`);
           const logits = withinSequences(expected, batchMajor(predictions, batch, spec.outputSize));
@@ -98,17 +101,19 @@ for (const { backend, width } of ENGINES) {
       if (backend === 'webgpu' && !needsSteps(expected)) continue;
       for (const [optimizerName, settings] of Object.entries(expected.optimizers)) {
         await t.test(`${name}: 10 steps of ${optimizerName}`, async t => {
-          const flat = initialParameters(expected);
+          const flat = placed(engine, initialParameters(expected));
           const { kind, learning_rate: learningRate } = settings;
           const updater = createUpdater(engine, optimizerOf(settings), settings, layout.size);
           for (let step = 1; step <= 10; step++) {
             const memory = batches[(step - 1) % batches.length];
-            if (memory === batches[0]) for (const state of Object.values(carried.before)) state.fill(0);
+            if (memory === batches[0])
+              for (const state of Object.values(carried.before)) arrays.fill(state, 0);
             await computer.compute(flat, memory);
-            passOn(carried);
-            const scale = clipFactor(gradientNorm(gradient), expected.clip ?? undefined);
-            await updater.apply(flat, gradient, { step, learningRate, scale });
+            passOn(arrays, carried);
+            const { scale } = arrays.clip(gradient, expected.clip ?? undefined);
+            await update(engine, updater, [flat, gradient], { step, learningRate, scale });
           }
+          await arrays.read(flat);
           for (const parameter of layout.parameters) {
             const after = values(`${optimizerName}.step10.${parameter.name}`);
             const error = relativeError(layout.read(parameter, flat), after);

@@ -114,7 +114,7 @@ t.test('a plan is compiled once and runs on the heap of any thread', async t => 
   t.equal(engine.link(squares), linked);
   // another thread is given the memory and the plan, and makes instances of its own
   const threads = [heap, new Heap(heap.memory)].map(
-    each => new LinkedExecutable(new LinkedRuntime(each), linked),
+    each => new LinkedExecutable(LinkedRuntime.ofHeap(each), linked),
   );
   const values = { a: new Float32Array(35).fill(2), b: new Float32Array(56).fill(0.5) };
   for (const executable of threads) t.same(Array.from((await executable.run(values)).y), Array(40).fill(49));

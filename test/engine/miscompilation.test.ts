@@ -102,7 +102,7 @@ t.test('results are right even if sums share a start constant', async t => {
 });
 
 t.test('two modules agree only if all their results agree', async t => {
-  const runtime = new LinkedRuntime(newHeap());
+  const runtime = LinkedRuntime.ofHeap(newHeap());
   const graph = new Graph();
   const x = graph.input('x', [3, 9]);
   const node = graph.apply({ ...sumOp, shape: () => [3, 9] }, [x], { start: 0, rows: 3, columns: 9 });

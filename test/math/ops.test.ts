@@ -287,6 +287,7 @@ for (const { name, backend, skip, engine } of tested) {
           });
         });
         const out = await executable.run(values);
+        await engine.arrays.read(...Object.values(out));
         const errors = cases.map((one, i) => firstError(one, out[one.name], given[i], backend));
         t.same(
           errors.filter(error => error !== null),
@@ -544,6 +545,7 @@ t.test('random graphs and their gradients agree with the references', async t =>
         }),
       );
       const out = await engine.compile(program).run(given);
+      await engine.arrays.read(...Object.values(out));
       const worst = [...program.outputs].map(([name, node]) => {
         const reference = expected.get(node)?.data as Float64Array;
         const scale = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 1);

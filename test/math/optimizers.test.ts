@@ -12,8 +12,9 @@ import { interpret } from '../../src/math/graph/interpret.js';
 import { optimizers } from '../../src/math/optimizers/index.js';
 import type { ElementFactors, Optimizer } from '../../src/math/optimizers/optimizer.js';
 import { paddedSize, updateProgram } from '../../src/math/optimizers/program.js';
-import { createUpdater, WeightAverage } from '../../src/train/trainer.js';
+import { createUpdater } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
+import { placed, update } from '../support/updates.js';
 import '../support/software-gpu.js';
 
 interface Case {
@@ -111,24 +112,21 @@ for (const backend of BACKENDS) {
     t.teardown(() => engine.close());
     for (const one of cases) {
       const updater = createUpdater(engine, optimizerFor(one), one.settings, SIZE, factorsOf(one));
-      const parameters = padded(start);
-      const average =
-        one.average_decay === undefined ? undefined : new WeightAverage(ROWS, one.average_decay);
+      const parameters = placed(engine, padded(start));
+      const average = engine.heap.allocate(parameters.length);
       let worst = 0;
       for (const [i, gradient] of gradients.entries()) {
-        const bad = await updater.apply(
-          parameters,
+        const scaled = placed(
+          engine,
           padded(gradient).map(one => one * SCALE),
-          {
-            step: i + 1,
-            learningRate: rates[i],
-            scale: 1 / SCALE,
-          },
         );
-        t.equal(bad.length, 0);
+        const at = { step: i + 1, learningRate: rates[i], scale: 1 / SCALE };
+        t.equal((await update(engine, updater, [parameters, scaled], at)).length, 0);
+        if (i === 0) engine.arrays.copy(parameters, average);
+        else engine.arrays.approach(parameters, average, 1 - (one.average_decay ?? 0));
+        await engine.arrays.read(parameters, average);
         worst = Math.max(worst, largestError(parameters, one.parameters[i]));
-        average?.add(parameters, i + 1);
-        if (average) worst = Math.max(worst, largestError(average.values, one.averages?.[i] ?? []));
+        if (one.averages) worst = Math.max(worst, largestError(average, one.averages[i]));
       }
       t.ok(worst < 2e-6, `${nameOf(one)}: ${worst}`);
     }

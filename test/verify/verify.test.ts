@@ -390,8 +390,8 @@ t.test('planted errors', async t => {
   });
 
   await t.test('in one update of one backend: that step, that tensor', async t => {
-    const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
-    const wrong = `${scale} * (update === 3 && this.options.backend === 'webasm' ? 1.02 : 1)`;
+    const scale = 'const { scale } = clipping;';
+    const wrong = `const scale = clipping.scale * (update === 3 && this.options.backend === 'webasm' ? 1.02 : 1);`;
     const start = await brokenProgram('train/trainer', scale, wrong);
     const [{ code, results }, words] = await Promise.all([
       verified<BackendsResults>(t, 'backends', config, CPU_AND_WEBASM, start),

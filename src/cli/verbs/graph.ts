@@ -1,22 +1,16 @@
 /** `graph CONFIG`: prints the computations and costs of a training step. */
-
-import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { loadExperiment } from '../../config/index.js';
 import { kernelListing } from '../../engine/link.js';
-import { describePlan, makePlan } from '../../engine/plan.js';
 import { reachable } from '../../math/graph/node.js';
 import { shapeText } from '../../math/graph/shape.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
-import { optimizerOf } from '../../math/optimizers/index.js';
-import type { ElementFactors } from '../../math/optimizers/optimizer.js';
-import { updateProgram } from '../../math/optimizers/program.js';
 import {
+  deviceCosts,
   type PlannedProgram,
   profileStep,
-  type StepCosts,
   type StepProfile,
   stepCosts,
 } from '../../train/costs.js';
-import { parameterGroups } from '../../train/groups.js';
 import { openSession } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { aligned } from '../../util/table.js';
@@ -70,7 +64,7 @@ export const verb = defineVerb({
         flops_per_step: step.flops,
         kernels_per_step: step.kernels,
         bytes: step.bytes,
-        ...(session.choice.backend === 'webgpu' && gpuCosts(loaded, layout, step)),
+        ...(session.choice.backend === 'webgpu' && deviceCosts(loaded, session.run, step)),
       };
       if (format === 'json') io.data(json(summary, layout, programs));
       else io.out(text(summary, layout, programs));
@@ -78,21 +72,6 @@ export const verb = defineVerb({
     return EXIT.done;
   },
 });
-
-/**
- * Costs on a GPU, including the optimizer: each kernel is a dispatch, and inputs and outputs of
- * programs are copied there and back. Other backends copy nothing.
- */
-function gpuCosts(loaded: LoadedExperiment, layout: ParameterLayout, step: StepCosts) {
-  const { optimizer } = loaded.experiment;
-  const factors = Object.keys(parameterGroups(loaded, layout).factors) as (keyof ElementFactors<unknown>)[];
-  const update = updateProgram(optimizerOf(optimizer), optimizer, layout.size, factors);
-  const costs = describePlan(update, makePlan(update));
-  return {
-    dispatches_per_step: step.kernels + costs.kernels,
-    transferred_bytes_per_step: step.transferredBytes + costs.transferredBytes,
-  };
-}
 
 function json(summary: object, layout: ParameterLayout, programs: readonly PlannedProgram[]): string {
   const parameter_shapes = layout.parameters.map(({ name, shape }) => ({ name, shape }));

@@ -157,11 +157,12 @@ export function localPool(
   linked: (program: KeyedProgram) => RunnablePlan,
 ) {
   const heap = new Heap(new WebAssembly.Memory({ initial: pages, maximum: pages }));
-  const runtime = new LinkedRuntime(heap);
+  const runtime = LinkedRuntime.ofHeap(heap);
   const parameters = heap.allocate(weights.length);
   parameters.set(weights);
   const engine: ProgramCompiler = {
     heap,
+    arrays: runtime.arrays,
     linkedAs: program => new LinkedExecutable(runtime, linked(program)),
     compile() {
       throw new Error('all programs are linked');
@@ -175,7 +176,7 @@ export function localPool(
     };
     return { slots, compute };
   };
-  return { pool: { engine, parameters, group }, runtime };
+  return { pool: { engine, arrays: runtime.arrays, parameters, group }, runtime };
 }
 
 function bytesOf(base64: string): Uint8Array {

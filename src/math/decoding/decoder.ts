@@ -85,7 +85,7 @@ export class DecoderSearch<A extends Numbers> {
     { inputs, ...size }: BatchLengths & { readonly inputs: Readonly<Record<string, A>> },
   ): Promise<readonly (readonly Decoded[])[]> {
     const { limit } = this.settings;
-    this.start(encoder, size, inputs);
+    await this.start(encoder, size, inputs);
     const first: Prefix = { symbols: [], logProbability: 0, attended: [], hasEnded: false };
     const live = Array.from({ length: this.shape.batch }, (_, row) =>
       inputs.weight[row] === 0 ? [] : [first],
@@ -111,26 +111,32 @@ export class DecoderSearch<A extends Numbers> {
    * Copies what the encoder passes on, and the inputs of sequences, for each output that is kept of
    * a row.
    */
-  private start(
+  private async start(
     encoder: ScheduleWalk<A>,
     { steps, targetLength }: BatchLengths,
     inputs: Readonly<Record<string, A>>,
-  ): void {
+  ): Promise<void> {
+    const { arrays } = this.machine;
     const { batch } = this.shape;
     const { beam } = this.settings;
-    for (const [name, values] of Object.entries(encoder.firstStates({ steps, targetLength }))) {
+    const states = encoder.firstStates({ steps, targetLength });
+    const memory = encoder.memory({ steps, targetLength });
+    const own = this.walk.memory(stepOf(steps));
+    await arrays.read(...Object.values(states), ...memory);
+    for (const [name, values] of Object.entries(states)) {
       const allocate = () => this.machine.allocate(values.length * beam);
       const own = this.states.get(name) ?? { before: allocate(), after: allocate() };
       this.states.set(name, own);
       repeatRows(values, own.before, values.length / batch, beam);
     }
-    const memory = encoder.memory({ steps, targetLength });
-    this.walk.memory(stepOf(steps)).forEach((own, part) => {
-      repeatRows(memory[part], own, memory[part].length / (steps * batch), beam);
+    memory.forEach((values, part) => {
+      repeatRows(values, own[part], values.length / (steps * batch), beam);
     });
+    arrays.write(...own);
     if (inputs.mask) repeatRows(inputs.mask.subarray(0, steps * batch), this.inputs.mask, 1, beam);
     for (const input of this.statics)
       repeatRows(inputs[input.name], this.inputs[input.name], widthOf(input), beam);
+    arrays.write(...Object.values(this.inputs));
   }
 
   /** Writes the last symbols of `prefixes` to the decoder's input. */
@@ -141,11 +147,16 @@ export class DecoderSearch<A extends Numbers> {
     });
   }
 
-  private step(parameters: A, steps: number): Promise<void> {
+  private async step(parameters: A, steps: number): Promise<void> {
+    const { arrays } = this.machine;
     const of = (when: 'before' | 'after') =>
       Object.fromEntries([...this.states].map(([name, state]) => [name, state[when]]));
     const batch = { ...stepOf(steps), inputs: this.inputs, states: of('before') };
-    return this.walk.evaluate(parameters, batch, { ...this.result, states: of('after') });
+    const { predictions, attention } = this.result;
+    const after = of('after');
+    arrays.write(this.inputs.previous, ...Object.values(batch.states));
+    await this.walk.evaluate(parameters, batch, { ...this.result, states: after });
+    await arrays.read(predictions, ...(attention ? [attention] : []), ...Object.values(after));
   }
 
   /** Returns the best extensions of `prefixes`, and passes on the states of unfinished ones. */

@@ -2,6 +2,8 @@
  * Carries out a schedule: loss, predictions and gradient of a batch. It keeps what passes between
  * blocks.
  */
+
+import type { ArrayOperations, Numbers } from '../graph/arrays.js';
 import type { KeyedProgram, ProgramPart } from '../graph/node.js';
 import { isOfSequences, type Loss } from '../losses/loss.js';
 import {
@@ -28,7 +30,8 @@ import {
 } from './schedule.js';
 import { type ModelSpec, outputSizes } from './spec.js';
 
-export type Numbers = Float32Array | Float64Array;
+export type { Numbers };
+
 type Arrays<A> = Record<string, A>;
 
 /** A batch: the model's declared inputs by name, over at least its steps. */
@@ -51,6 +54,7 @@ export interface WalkResult<A> {
 
 /** Computes programs: by kernels in float32, or by the references of the ops in float64. */
 export interface Machine<A extends Numbers> {
+  readonly arrays: ArrayOperations<A>;
   /** Allocates zeros that are never freed. */
   allocate(size: number): A;
   /** Results without an array in `into` are valid until the next run. */
@@ -84,6 +88,7 @@ export class ScheduleWalk<A extends Numbers> {
       Object.entries(loss.constants?.(spec.outputSize) ?? {}).map(([name, values]) => {
         const array = machine.allocate(values.length);
         array.set(values);
+        machine.arrays.write(array);
         return [constantName(name), array];
       }),
     );
@@ -95,9 +100,10 @@ export class ScheduleWalk<A extends Numbers> {
     tape.begin(batch);
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
-      this.collect(block, await this.machine.run(block.forward, values, tape.outputs(block)), result);
+      const places = { ...tape.outputs(block), ...this.resultPlaces(block, result) };
+      await this.machine.run(block.forward, values, places);
     }
-    this.computeLoss(batch, result);
+    await this.computeLoss(batch, result);
     tape.finish(result);
   }
 
@@ -112,18 +118,16 @@ export class ScheduleWalk<A extends Numbers> {
     const ofSequences = isOfSequences(this.loss);
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
-      const places = tape.outputs(block);
+      const places = { ...tape.outputs(block), ...this.resultPlaces(block, result) };
       runs.push({ values, places });
       if (!ofSequences && runs.length === blocks.length) break;
       const kept = plan.kept.get(block);
-      const out = await (kept
+      await (kept
         ? this.machine.run(block.gradient, values, places, { isFirst: true, kept })
         : this.machine.run(block.forward, values, places));
-      // what is kept of the forward pass does not include its results
-      if (ofSequences || kept) this.collect(block, out, result);
     }
     const ofPredictions = ofSequences ? tape.ofPredictions() : undefined;
-    this.computeLoss(batch, result, ofPredictions);
+    await this.computeLoss(batch, result, ofPredictions);
     for (let at = blocks.length - 1; at >= 0; at--) {
       const block = blocks[at];
       // the gradients that the block returns overwrite the cotangents it reads, so these are looked
@@ -139,7 +143,6 @@ export class ScheduleWalk<A extends Numbers> {
       const kept = plan.kept.get(block);
       const part = kept && { isFirst: false, kept };
       const out = await this.machine.run(block.gradient, values, places, part);
-      if (!ofSequences && !kept) this.collect(block, out, result);
       this.accumulate(block, out, batch, gradient);
       tape.addGradients(block, out);
     }
@@ -164,7 +167,7 @@ export class ScheduleWalk<A extends Numbers> {
     const key = `${size.steps},${size.targetLength ?? ''}`;
     const plan: Plan<A> = this.plans.get(key) ?? {
       blocks: planBlocks(spec, loss, shape, size),
-      tape: new Tape<A>(spec, shape.batch, size, length => machine.allocate(length)),
+      tape: new Tape<A>(spec, shape.batch, size, machine),
     };
     this.plans.set(key, plan);
     return plan;
@@ -205,20 +208,23 @@ export class ScheduleWalk<A extends Numbers> {
     return given;
   }
 
-  private collect(
+  /** Where a block writes losses, predictions and weights of the attention. */
+  private resultPlaces(
     { block }: PlannedBlock,
-    out: Readonly<Arrays<A>>,
     { rows, predictions, attention }: WalkResult<A>,
-  ): void {
-    if (block.memory !== undefined) attention?.set(out[attentionName(0)]);
-    if (!hasLoss(this.spec, block)) return;
+  ): Readonly<Arrays<A>> {
+    const places: Arrays<A> = {};
+    if (block.memory !== undefined && attention) places[attentionName(0)] = attention;
+    if (!hasLoss(this.spec, block)) return places;
     const { batch } = this.shape;
+    const size = batch * this.spec.outputSize;
     const { start, count } = inputRange(this.spec, block, { per: 'prediction' });
     for (let t = 0; t < count; t++) {
-      const at = (start + t) * batch;
-      if (!isOfSequences(this.loss)) rows.set(out[`rows.${t}`], at);
-      predictions.set(out[`prediction.${t}`], at * this.spec.outputSize);
+      const at = start + t;
+      if (!isOfSequences(this.loss)) places[`rows.${t}`] = rows.subarray(at * batch, (at + 1) * batch) as A;
+      places[`prediction.${t}`] = predictions.subarray(at * size, (at + 1) * size) as A;
     }
+    return places;
   }
 
   /** Those of a block in `all`, [S, B, C]. */
@@ -229,12 +235,19 @@ export class ScheduleWalk<A extends Numbers> {
   }
 
   /** Computes a loss of sequences and its gradient. */
-  private computeLoss({ inputs }: WalkBatch<A>, { rows, predictions }: WalkResult<A>, gradient?: A): void {
+  private async computeLoss(
+    { inputs }: WalkBatch<A>,
+    { rows, predictions }: WalkResult<A>,
+    gradient?: A,
+  ): Promise<void> {
     if (!isOfSequences(this.loss)) return;
+    const { arrays } = this.machine;
+    await arrays.read(predictions);
     const { batch } = this.shape;
     const { target, weight, length } = inputs;
     const given = { batch, classes: this.spec.outputSize, outputs: predictions };
     this.loss.compute({ ...given, lengths: length, targets: target, weights: weight }, rows, gradient);
+    arrays.write(rows, ...(gradient ? [gradient] : []));
   }
 
   /** Where the block writes gradients of parameters, unless a later one has written them. */
@@ -252,12 +265,14 @@ export class ScheduleWalk<A extends Numbers> {
     { inputs }: WalkBatch<A>,
     gradient: A,
   ): void {
+    const { arrays } = this.machine;
     for (const { name, offset, size, adds } of parameters) {
       // a parameter that no result depends on (recurrent weights of a single step) has no output
       const part = out[`gradient.${name}`];
+      const own = gradient.subarray(offset, offset + size) as A;
       if (!adds) {
-        if (!part) gradient.fill(0, offset, offset + size);
-      } else if (part) for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
+        if (!part) arrays.fill(own, 0);
+      } else if (part) arrays.add(part, own);
     }
     this.scatter(block, out, inputs, gradient);
   }
@@ -275,14 +290,13 @@ export class ScheduleWalk<A extends Numbers> {
     for (const { input, start, steps } of read) {
       if (input.kind === 'number') continue;
       const symbols = inputs[input.name];
-      const [table] = this.layout.blocksOf(input.module);
+      const [{ offset }] = this.layout.blocksOf(input.module);
+      const table = gradient.subarray(offset) as A;
       for (let t = 0; t < steps; t++) {
         const rows = out[`gradient.embedded.${input.name}.${t}`];
         if (!rows) continue;
-        for (let b = 0; b < batch; b++) {
-          const at = table.offset + symbols[(start + t) * batch + b] * table.columns;
-          for (let i = 0; i < table.columns; i++) gradient[at + i] += rows[b * table.columns + i];
-        }
+        const at = (start + t) * batch;
+        this.machine.arrays.addRows(rows, symbols.subarray(at, at + batch) as A, table);
       }
     }
   }
@@ -309,13 +323,13 @@ class Tape<A extends Numbers> {
     private readonly spec: ModelSpec,
     private readonly batch: number,
     private readonly size: BatchLengths,
-    private readonly allocate: (size: number) => A,
+    private readonly machine: Machine<A>,
   ) {}
 
   begin({ states = {} }: WalkBatch<A>): void {
     this.states = new Map(Object.entries(states));
     this.cotangents = new Map();
-    for (const [key, array] of this.arrays) if (key.startsWith(SUMMED)) array.fill(0);
+    for (const [key, array] of this.arrays) if (key.startsWith(SUMMED)) this.machine.arrays.fill(array, 0);
   }
 
   inputs({ block, links }: PlannedBlock): Arrays<A> {
@@ -408,11 +422,12 @@ class Tape<A extends Numbers> {
     below.forEach((part, i) => {
       const all = this.steps(SUMMED, part, block);
       const size = all.length / block.steps;
-      addTo(all, out[`gradient.below.${i}`]);
-      for (let t = 0; t < block.steps; t++) addTo(all, out[`gradient.below.${i}.${t}`], t * size);
+      this.addTo(all, out[`gradient.below.${i}`]);
+      for (let t = 0; t < block.steps; t++)
+        this.addTo(all.subarray(t * size, (t + 1) * size) as A, out[`gradient.below.${i}.${t}`]);
     });
     memory.forEach((part, i) => {
-      addTo(this.whole(SUMMED, part), out[`gradient.memory.${i}`]);
+      this.addTo(this.whole(SUMMED, part), out[`gradient.memory.${i}`]);
     });
   }
 
@@ -424,14 +439,19 @@ class Tape<A extends Numbers> {
   }
 
   finish({ states }: WalkResult<A>): void {
-    for (const [name, state] of Object.entries(states ?? {})) state.set(this.states.get(name)!);
+    for (const [name, state] of Object.entries(states ?? {}))
+      this.machine.arrays.copy(this.states.get(name)!, state);
+  }
+
+  private addTo(sums: A, values: A | undefined): void {
+    if (values) this.machine.arrays.add(values, sums);
   }
 
   private array(key: string, size: number, value = 0): A {
     let found = this.arrays.get(key);
     if (!found) {
-      found = this.allocate(size);
-      if (value !== 0) found.fill(value);
+      found = this.machine.allocate(size);
+      if (value !== 0) this.machine.arrays.fill(found, value);
       this.arrays.set(key, found);
     }
     return found;
@@ -466,10 +486,6 @@ class Tape<A extends Numbers> {
     const length = isOfDecoder(this.spec, layer) ? predictionsOf(this.spec, steps, targetLength) : steps;
     return this.array(`${kind}.${layer}.${part}`, length * this.batch * size);
   }
-}
-
-function addTo(sums: Numbers, values: Numbers | undefined, start = 0): void {
-  for (let i = 0; i < (values?.length ?? 0); i++) sums[start + i] += values![i];
 }
 
 /** Keys of arrays that accumulate, and so start at zero. */

@@ -1,0 +1,124 @@
+/** Plans what a GPU runs at once: a dispatch costs more than a small kernel. */
+import type { Node } from '../math/graph/node.js';
+import { parseKernel } from './language.js';
+import { type Copies, type Dispatch, type LinkedPlan, linkDispatches } from './link.js';
+import { extentsOf, type Kernel, type Plan, parametersOf, type Step } from './plan.js';
+import { coefficient, type KernelIr, loadsOf, valuesOf } from './simd-ir.js';
+import { lower } from './simd-lower.js';
+import { hasLoop, MAX_WORDS, type Shader, writeShader } from './wgsl.js';
+
+export interface DeviceCode extends Copies {
+  readonly shader: Shader;
+}
+
+/** Steps that one thread computes at one place, each from the results of those before. */
+interface Unit {
+  readonly steps: Step[];
+  /** Steps of a unit with loops are not joined. */
+  readonly isOpen: boolean;
+  readonly isEarly: boolean;
+  /** Units of one level do not depend on each other. */
+  level: number;
+}
+
+/** Most extents along z that a thread computes, if they are not those of its other kernels. */
+const MAX_DEPTH = 8;
+
+export function linkForDevice(plan: Plan): LinkedPlan<DeviceCode> {
+  const codes = new Map<string, DeviceCode>();
+  const units = unitsOf(plan);
+  const dispatches: Dispatch<DeviceCode>[] = [];
+  const steps: Step[] = [];
+  const batches = new Map<string, Unit[]>();
+  for (const isEarly of [true, false]) {
+    const own = units.filter(unit => unit.isEarly === isEarly).sort((a, b) => a.level - b.level);
+    for (const unit of own) {
+      const code = [...unit.steps.map(({ kernel }) => kernel.name)].join();
+      const words = unit.steps.reduce((sum, { operands }) => sum + operands.length + 1, 0);
+      let key = `${isEarly} ${unit.level} ${code}`;
+      while ((batches.get(key)?.length ?? 0) >= Math.floor(MAX_WORDS / words)) key += '+';
+      batches.set(key, [...(batches.get(key) ?? []), unit]);
+    }
+  }
+  for (const batch of batches.values()) {
+    const [first] = batch;
+    const key = first.steps.map(({ kernel }) => kernel.name).join();
+    const code = codes.get(key) ?? compileUnit(first);
+    codes.set(key, code);
+    dispatches.push({ code, steps: batch.length * first.steps.length });
+    steps.push(...batch.flatMap(unit => unit.steps));
+  }
+  return linkDispatches({ ...plan, steps }, dispatches, false);
+}
+
+function compileUnit({ steps }: Unit): DeviceCode {
+  const kernels = steps.map(({ kernel, operands }) => ({
+    ir: irOf(kernel, operands),
+    parameters: parametersOf(kernel, operands),
+  }));
+  return { shader: writeShader(kernels), spareBytes: 0, packed: [] };
+}
+
+const irs = new WeakMap<Kernel, KernelIr>();
+
+function irOf(kernel: Kernel, operands: Step['operands']): KernelIr {
+  const ir =
+    irs.get(kernel) ??
+    lower(parseKernel(kernel.text.source), parametersOf(kernel, operands), extentsOf(kernel));
+  irs.set(kernel, ir);
+  return ir;
+}
+
+/** A step joins the last unit whose results it reads, if each thread reads only its own. */
+function unitsOf(plan: Plan): Unit[] {
+  const units: Unit[] = [];
+  const unitOf = new Map<Node, Unit>();
+  plan.steps.forEach((step, i) => {
+    const isEarly = i < plan.first;
+    const ir = irOf(step.kernel, step.operands);
+    const isOpen = !hasLoop(ir.body);
+    const before = step.operands.flatMap(operand =>
+      typeof operand === 'number' ? [] : (unitOf.get(operand) ?? []),
+    );
+    const level = Math.max(-1, ...before.map(unit => unit.level));
+    const last = before.find(unit => unit.level === level);
+    const isAlone = before.every(unit => unit === last || unit.level < level);
+    if (last && isOpen && isAlone && last.isEarly === isEarly && joins(step, ir, last)) {
+      last.steps.push(step);
+      unitOf.set(step.node, last);
+      return;
+    }
+    const unit = { steps: [step], isOpen, isEarly, level: level + 1 };
+    units.push(unit);
+    unitOf.set(step.node, unit);
+  });
+  return units;
+}
+
+function joins(step: Step, ir: KernelIr, { steps, isOpen }: Unit): boolean {
+  if (!isOpen) return false;
+  const { x, y, z } = ir.extents;
+  const extents = steps.map(({ kernel }) => extentsOf(kernel));
+  if (extents.some(one => one.x !== x || one.y !== y)) return false;
+  const isFlat = extents.every(one => one.z === z);
+  if (!isFlat && [z, ...extents.map(one => one.z)].some(depth => depth > MAX_DEPTH)) return false;
+  const words = [...steps, step].reduce((sum, { operands }) => sum + operands.length + 1, 0);
+  if (words > MAX_WORDS) return false;
+  const written = new Set<Step['operands'][number]>(steps.map(({ node }) => node));
+  const own = new Set(
+    step.kernel.text.arguments.filter((_, i) => written.has(step.operands[i])).map(({ name }) => name),
+  );
+  const plane = x * y;
+  return valuesOf(ir.body, ir.result)
+    .flatMap(loadsOf)
+    .every(({ array, element, gathered }) => {
+      if (gathered.some(({ index }) => own.has(index.array))) return false;
+      if (!own.has(array)) return true;
+      const [depth, rest] = [coefficient(element, 'z'), element.constant % plane];
+      const isHere = coefficient(element, 'x') === 1 && (y === 1 || coefficient(element, 'y') === x);
+      const known = ['x', 'y', 'z'];
+      if (gathered.length > 0 || !isHere || rest !== 0) return false;
+      if ([...element.terms.keys()].some(name => !known.includes(name))) return false;
+      return isFlat ? element.constant === 0 && (z === 1 || depth === plane) : depth % plane === 0;
+    });
+}
