@@ -994,7 +994,7 @@ for (const [name, between, text, names] of [
       { code: 2, stderr: /^words\.\w+: blank lines seem to separate the sequences\n/ },
     );
     t.match(stderr, names);
-    t.ok(stderr.includes(`rows.writerow([sentence, *line.rstrip("\\n").split("${between}")])\n`), stderr);
+    t.ok(stderr.includes(`rows.writerow([number, *line.rstrip("\\n").split("${between}")])\n`), stderr);
     t.match(stderr, /\nThen: .* init --from words-numbered\.csv\n$/);
   });
 

@@ -260,6 +260,18 @@ t.test('skipped sequences are not counted, and none is left is exit code 5', asy
   t.match(none, { code: 5, stdout: '', stderr: /does not know the class[\s\S]*skipped 1 of 1 sequence/ });
 });
 
+t.test('an unknown class is shown once, with its count', async t => {
+  const run = await runOfClasses();
+  // in all 23 recordings
+  const bad = csvTest.replaceAll(/,s1(?=,)/g, ',new').replaceAll(/,s0(?=,)/g, ',other');
+  const count = (name: string) => bad.split(name).length - 1;
+  const { stderr } = await evaluate(run, ...inputs(work.file('w.csv', bad)), '--on-error', 'skip');
+  t.equal(stderr.match(/does not know the class "new"\n/g)?.length, 1, stderr);
+  t.match(stderr, `\nthe model does not know the class "new": ${count(',new')} times\n`);
+  t.match(stderr, `\nthe model does not know the class "other": ${count(',other')} times\n`);
+  t.match(stderr, /\nskipped 23 of 23 sequences: unusable\n/);
+});
+
 t.test('a new text: bits per character follow from the predicted probabilities', async t => {
   const path = work.file('plain.txt', 'the sea and the whale and the sea again. '.repeat(20));
   const dataset = { kind: 'text', path, test_fraction: 0.1, level: 'character', sequence_length: 10 };

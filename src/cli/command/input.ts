@@ -9,7 +9,7 @@ import {
 } from '../../data/index.js';
 import type { SavedModel } from '../../predict/open.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
-import { counted } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { choice } from './verb.js';
@@ -60,16 +60,26 @@ function standardInput({ stdin, outClosed }: Io): Readable {
 }
 
 const MAX_SHOWN = 5;
+const UNKNOWN: ReadonlySet<string> = new Set(['data/unknown-class', 'data/unknown-symbol']);
 
 /** What happens to sequences that cannot be read: the first are shown, all are counted. */
 export function rejections(io: Io, action: 'stop' | 'skip') {
-  const state = { count: 0 };
+  const state = { count: 0, shown: 0 };
   /** A row may spoil several sequences, but is shown once. */
   const shown = new Set<Diagnostic>();
+  /** Of values that the model does not know, which are shown once, wherever they are. */
+  const unknown = new Map<string, number>();
+  const isFirst = ({ code, message }: Diagnostic): boolean => {
+    if (!UNKNOWN.has(code)) return true;
+    const count = (unknown.get(message) ?? 0) + 1;
+    unknown.set(message, count);
+    return count === 1;
+  };
   const add = (problems: readonly Diagnostic[]): void => {
+    const firsts = problems.filter(isFirst);
     state.count++;
-    if (state.count > MAX_SHOWN) return;
-    const unseen = problems.filter(problem => !shown.has(problem));
+    if (firsts.length === 0 || ++state.shown > MAX_SHOWN) return;
+    const unseen = firsts.filter(problem => !shown.has(problem));
     if (unseen.length > 0) io.err(formatDiagnostics(unseen, { color: io.color.err, severity: 'warning' }));
     for (const problem of unseen) shown.add(problem);
   };
@@ -77,7 +87,8 @@ export function rejections(io: Io, action: 'stop' | 'skip') {
   const tell = (read: number): void => {
     const { count } = state;
     if (count === 0) return;
-    const hidden = Math.max(0, count - MAX_SHOWN);
+    for (const [message, times] of unknown) if (times > 1) io.err(`${printable(message)}: ${times} times\n`);
+    const hidden = Math.max(0, state.shown - MAX_SHOWN);
     const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
     io.err(`skipped ${count} of ${counted(count + read, 'sequence')}: unusable${rest}\n`);
   };

@@ -1,6 +1,10 @@
 /** Files of words and tags whose sequences are separated by blank lines, as in CoNLL. */
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { usageError } from '../../util/errors.js';
+import type { CsvConfig } from '../../data/csv.js';
+import type { DatasetConfig } from '../../data/index.js';
+import { RangedFile } from '../../data/reading/ranged-file.js';
+import { UserError, usageError } from '../../util/errors.js';
 import { programName, quoted } from '../command/command-line.js';
 import { HintedError } from '../terminal/diagnostics.js';
 
@@ -11,8 +15,62 @@ const MIN_BLOCKS = 5;
 const MIN_LINES = 2;
 const SEPARATORS = ['\t', ',', ';', '|', ' '] as const;
 
+interface Blocks {
+  readonly separator: string;
+  /** Number of columns, if they have no names. */
+  readonly width: number | undefined;
+}
+
 /** Refuses such a file, unless a column tells the blocks apart: a table has no blank lines. */
 export function refuseBlocks(path: string, bytes: Buffer): void {
+  const blocks = blocksIn(bytes);
+  if (blocks === undefined) return;
+  const error = usageError('init/blocks', 'blank lines seem to separate the sequences', {
+    file: path,
+    expected: 'a column that numbers the sequences, or --group if there is one',
+  });
+  const names = ['sentence', 'word', 'tag'];
+  throw numbered(error, path, { blocks, names, next: made => ['init', '--from', made] });
+}
+
+/** Of errors about the first line of a table. */
+const OTHER_COLUMNS: ReadonlySet<string> = new Set(['data/csv-missing-column', 'data/csv-column-names']);
+
+/**
+ * Calls `use`, which reads new data of a model. Adds to its error about such a file how to number
+ * the sequences, if the model reads their numbers.
+ * @param next the words of a command that reads the file with the numbers
+ */
+export async function hintingAtBlocks<T>(
+  dataset: DatasetConfig,
+  next: (made: string) => readonly string[],
+  use: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    const group = dataset.kind === 'csv' ? dataset.sequence?.group : undefined;
+    const { code, file } = (error instanceof UserError && error.diagnostics[0]) || {};
+    if (group === undefined || file === undefined || !existsSync(file) || !OTHER_COLUMNS.has(String(code)))
+      throw error;
+    const names = namesIn(dataset as CsvConfig).filter(name => name !== group);
+    const start = await RangedFile.open(file);
+    const blocks = blocksIn(start.readNow({ from: 0, to: Math.min(start.size, MAX_BYTES + 1) }), names);
+    throw blocks ? numbered(error as UserError, file, { blocks, names: [group, ...names], next }) : error;
+  }
+}
+
+/** The columns of a table without a line of names, or those that a model reads and its target. */
+function namesIn({ column_names, features, target }: CsvConfig): string[] {
+  const read = features.flatMap(one => (typeof one === 'string' ? one : one.column));
+  return column_names ? [...column_names] : [...new Set([...read, ...[target].flat()])];
+}
+
+/**
+ * How the columns of a file are separated whose sequences are separated by blank lines alone.
+ * @param names of its columns, if they are known; it may then have only one
+ */
+function blocksIn(bytes: Buffer, names?: readonly string[]): Blocks | undefined {
   const text = bytes.toString('utf8', 0, MAX_BYTES).replaceAll(/"[^"\n]*"/g, '""');
   const blocks = text
     .split(/(?:\r?\n[ \t]*){2,}/)
@@ -20,52 +78,64 @@ export function refuseBlocks(path: string, bytes: Buffer): void {
     .map(block => block.trimEnd().split(/\r?\n/));
   if (bytes.length > MAX_BYTES) blocks.pop();
   const lines = blocks.flat();
-  if (blocks.length < MIN_BLOCKS || lines.length < MIN_LINES * blocks.length) return;
-  const separator = SEPARATORS.find(one => {
+  if (blocks.length < MIN_BLOCKS || lines.length < MIN_LINES * blocks.length) return undefined;
+  const separates = (one: string) => {
     const [{ length }, ...others] = lines.map(line => line.split(one));
     return length > 1 && others.every(fields => fields.length === length);
-  });
-  if (separator === undefined) return;
+  };
+  const isAlone = names && !lines.some(line => SEPARATORS.some(one => line.includes(one)));
+  const separator = isAlone ? '\t' : SEPARATORS.find(separates);
+  if (separator === undefined) return undefined;
   // the first block may start with the names of the columns
   const others = blocks.slice(1).map(block => block.map(line => line.split(separator)));
   const [first, ...rest] = lines.map(line => line.split(separator));
   const tellsApart = (column: number) =>
     new Set(others.map(([fields]) => fields[column])).size === others.length &&
     others.every(block => block.every(fields => fields[column] === block[0][column]));
-  if (first.some((_, column) => tellsApart(column))) return;
-  const hasNames = first.every((name, column) => rest.every(fields => fields[column] !== name));
-  throw separated(path, separator, hasNames ? undefined : first.length);
+  if (first.some((_, column) => tellsApart(column))) return undefined;
+  const isName = (name: string, column: number) =>
+    names ? names.includes(name) : rest.every(fields => fields[column] !== name);
+  const hasNames = first.every(isName);
+  return { separator, width: hasNames ? undefined : first.length };
 }
 
-/** @param width number of columns, if they have no names */
-function separated(path: string, separator: string, width: number | undefined): HintedError {
-  const error = usageError('init/blocks', 'blank lines seem to separate the sequences', {
-    file: path,
-    expected: 'a column that numbers the sequences, or --group if there is one',
-  });
+interface Numbering {
+  readonly blocks: Blocks;
+  /** Of the numbers, of the words and of their tags, the only ones with names of their own. */
+  readonly names: readonly string[];
+  readonly next: (made: string) => readonly string[];
+}
+
+function numbered(error: UserError, path: string, { blocks, names, next }: Numbering): HintedError {
+  const { separator, width } = blocks;
   const python = JSON.stringify;
-  const numbered = `${basename(path).replace(/\.\w+$/, '')}-numbered.csv`;
-  const between = Array.from({ length: (width ?? 2) - 2 }, (_, i) => `column${i + 2}`);
-  const names =
+  const made = `${basename(path).replace(/\.\w+$/, '')}-numbered.csv`;
+  const [group, ...others] = names;
+  const between = Array.from(
+    { length: Math.max(0, (width ?? 0) - others.length) },
+    (_, i) => `column${i + 2}`,
+  );
+  const columns = [...others.slice(0, -1), ...between, ...others.slice(-1)].slice(0, width);
+  const header =
     width === undefined
-      ? `["sentence", *next(lines).rstrip("\\n").split(${python(separator)})]`
-      : `[${['sentence', 'word', ...between, 'tag'].map(name => python(name)).join(', ')}]`;
+      ? `[${python(group)}, *next(lines).rstrip("\\n").split(${python(separator)})]`
+      : `[${[group, ...columns].map(name => python(name)).join(', ')}]`;
   const script = [
     'import csv',
-    'sentence = 1',
-    `with open(${python(path)}, encoding="utf-8") as lines, open(${python(numbered)}, "w", newline="", encoding="utf-8") as table:`,
+    'number = 1',
+    `with open(${python(path)}, encoding="utf-8") as lines, open(${python(made)}, "w", newline="", encoding="utf-8") as table:`,
     '    rows = csv.writer(table)',
-    `    rows.writerow(${names})`,
+    `    rows.writerow(${header})`,
     '    for line in lines:',
     '        if line.strip() == "":',
-    '            sentence += 1',
+    '            number += 1',
     '        else:',
-    `            rows.writerow([sentence, *line.rstrip("\\n").split(${python(separator)})])`,
+    `            rows.writerow([number, *line.rstrip("\\n").split(${python(separator)})])`,
   ];
   const indented = script.map(line => `    ${line}\n`).join('');
-  const init = [programName(process.argv, process.env), 'init', '--from', quoted(numbered)].join(' ');
+  const command = [programName(process.argv, process.env), ...next(made).map(quoted)].join(' ');
   return new HintedError(
     error,
-    `\nNumber the sequences, for example in Python:\n\n${indented}\nThen: ${init}\n`,
+    `\nNumber the sequences, for example in Python:\n\n${indented}\nThen: ${command}\n`,
   );
 }

@@ -29,6 +29,7 @@ import {
   text,
   type Values,
 } from '../command/verb.js';
+import { hintingAtBlocks } from '../init/blocks.js';
 import { formatDiagnostics, hintingAtMovedData, MAX_ALIKE } from '../terminal/diagnostics.js';
 import { forecastCharts } from '../terminal/forecast-chart.js';
 import type { Io } from '../terminal/io.js';
@@ -140,8 +141,11 @@ export const verb = defineVerb({
     const sources = isFuture
       ? await hintingAtMovedData(() => newSequenceFiles(dataset, [dataset.path]))
       : await openInput(saved, input, io);
-    const predicted = await print(await openWithoutData(saved, options), model =>
-      model.ofSources(async () => sources, { lines, onRejected }),
+    const ofSources = (model: Model) => model.ofSources(async () => sources, { lines, onRejected });
+    const predicted = await hintingAtBlocks(
+      dataset,
+      made => ['predict', run, '--input', made],
+      async () => print(await openWithoutData(saved, options), ofSources),
     );
     if (state.count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
