@@ -4,7 +4,8 @@
  * python3-torch.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadModel } from '../../src/predict/model.js';
@@ -206,14 +207,15 @@ const SEQUENCES: Readonly<Record<string, Case>> = {
   },
 };
 
-async function directoryOf({ dataset, model, loss = crossEntropy, training }: Case): Promise<string> {
-  const { summary } = await train(work, {
-    ...{ version: 1, name: 'exported', seed: 3, dataset, model, loss },
-    optimizer: { kind: 'adam', learning_rate: 0.02 },
-    training: { num_epochs: dataset === sounds ? 12 : 2, batch_size: 8, ...training },
-    ...('decoder' in model && { decode: { beam: 3 } }),
-  });
-  return summary.directory;
+const configOf = ({ dataset, model, loss = crossEntropy, training }: Case) => ({
+  ...{ version: 1, name: 'exported', seed: 3, dataset, model, loss },
+  optimizer: { kind: 'adam', learning_rate: 0.02 },
+  training: { num_epochs: dataset === sounds ? 12 : 2, batch_size: 8, ...training },
+  ...('decoder' in model && { decode: { beam: 3 } }),
+});
+
+async function directoryOf(one: Case): Promise<string> {
+  return (await train(work, configOf(one))).summary.directory;
 }
 
 /** A run, and what it predicts of new sequences. */
@@ -343,6 +345,25 @@ t.test('nothing is written for PyTorch unless it reproduces the predictions', as
     t.match(refused, { code: 5, stderr: problem });
     t.same(readdirSync(folder), []);
   }
+});
+
+t.test('the model card has data, metrics and their spread', async t => {
+  const config = work.file('repeated.yaml', JSON.stringify({ ...configOf(CASES.lstm), repeat: 2 }));
+  const repeated = await work.cellrun('run', config, '--json', '--threads', '1');
+  t.equal(repeated.code, 0, repeated.stderr);
+  const { directory, metrics } = JSON.parse(repeated.stdout);
+  const run = join(directory, 'trials', readdirSync(join(directory, 'trials'))[0]);
+  const { folder, code, stderr } = await exportRun(run, 'pytorch');
+  t.equal(code, 0, stderr);
+  const card = readFileSync(join(folder, 'README.md'), 'utf8');
+  const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
+  t.match(card, new RegExp(`visits.csv \\| train \\| ${sha256} \\|`));
+  const [accuracy] = metrics.filter((one: { metric: string }) => one.metric === 'test.accuracy');
+  t.match(card, /^\| metric \| mean of 2 seeds \| spread \|/m);
+  t.match(card, `| test.accuracy | ${Number(accuracy.mean.toPrecision(5))} |`);
+  t.match(card, /^license: "unknown"$/m);
+  const svg = readFileSync(join(folder, 'learning-curve.svg'), 'utf8');
+  t.match(svg, /<polyline[^>]* points="[\d.]+,[\d.]+ [\d.]+,[\d.]+"\/>/);
 });
 
 t.test('what one graph cannot compute is refused', async t => {

@@ -18,6 +18,8 @@ import { counted, printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { checkpoint, choice, defineVerb, folder, json, WEIGHTS } from '../command/verb.js';
 
+/** Formats of several files, by default in a subdirectory of the run. */
+const FOLDERS: readonly string[] = ['tensorboard', 'pytorch'];
 const FORMATS = ['tensorboard', 'safetensors', 'onnx', 'pytorch', 'js'] as const;
 
 export const verb = defineVerb({
@@ -34,7 +36,10 @@ export const verb = defineVerb({
       'which weights: trained or average (default: the average if the run keeps one)',
     ),
     checkpoint,
-    output: folder('<dir>', "output directory (default: each run's, or its subdirectory tensorboard)").with({
+    output: folder(
+      '<dir>',
+      "output directory (default: each run's, or its subdirectory tensorboard or pytorch)",
+    ).with({
       short: '-o',
     }),
     json: json('the list of files written'),
@@ -51,15 +56,15 @@ export const verb = defineVerb({
         expected: '--format safetensors, onnx or pytorch',
       });
     }
-    const runs = runsWithTargets(paths, output);
+    const isFolder = FOLDERS.includes(format);
+    const runs = runsWithTargets(paths, output, isFolder ? format : '');
     const print = (exports: readonly object[], places: readonly string[]) => {
       if (json) io.data(`${JSON.stringify({ version: 1, format, exports })}\n`);
       else for (const place of places) io.out(`${printable(place)}\n`);
       return EXIT.done;
     };
     if (format === 'tensorboard') {
-      const written = runs.map(({ path, target }) => {
-        const directory = output === undefined ? join(path, 'tensorboard') : target;
+      const written = runs.map(({ path, target: directory }) => {
         const run = Run.read(path);
         return { run: path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
       });
@@ -74,21 +79,21 @@ export const verb = defineVerb({
       makeFolder(folder, output ?? folder, 'this folder');
       return join(folder, name);
     };
-    const written: { readonly run: string; readonly file: string }[] = [];
+    const written: object[] = [];
+    const places: string[] = [];
     for (const { path, target, model } of models) {
       const { files, ...facts } = await EXPORTS[format](model);
-      const [file] = [...files].map(([name, content]) => {
+      for (const [name, content] of files) {
         const file = place(target, name);
         atNamedPlace(() => writeAtomic(file, content));
-        return file;
-      });
+      }
+      const [file, ...others] = files.keys();
+      const where = isFolder ? { directory: target, files: [file, ...others] } : { file: join(target, file) };
       if ('verified' in facts && !json) io.err(`${verificationText(facts.verified)}\n`);
-      written.push({ run: path, file, ...facts });
+      written.push({ run: path, ...where, ...facts });
+      places.push(isFolder ? target : join(target, file));
     }
-    return print(
-      written,
-      written.map(({ file }) => file),
-    );
+    return print(written, places);
   },
 });
 
@@ -117,11 +122,16 @@ function verificationText(verified: Exported['verified']): string {
  * The runs at `paths`, each with its target directory: its own directory or, with `output`, that
  * for a single run and subdirectories of it for several. TensorBoard shows their names.
  */
-function runsWithTargets(paths: readonly string[], output: string | undefined) {
+function runsWithTargets(paths: readonly string[], output: string | undefined, subfolder: string) {
   const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
   return paths.flatMap(runsAt).map(({ path, name, id }) => ({
     path,
-    target: output === undefined ? path : isOne ? resolve(output) : join(resolve(output), name, id),
+    target:
+      output === undefined
+        ? join(path, subfolder)
+        : isOne
+          ? resolve(output)
+          : join(resolve(output), name, id),
   }));
 }
 

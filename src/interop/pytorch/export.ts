@@ -18,11 +18,17 @@ import {
   outputSizes,
   symbolInputs,
 } from '../../math/model/spec.js';
+import { Run } from '../../run/run.js';
 import { encodeSafetensors, type Tensors } from '../../run/safetensors.js';
 import { usageError } from '../../util/errors.js';
 import type { Files, PredictorFormat, Source } from '../predictor.js';
 import { verify } from '../verify.js';
+import { modelCard } from './card.js';
+import { learningCurve } from './curve.js';
 import { SCRIPTS, startPython } from './runtime.js';
+
+const CURVE = 'learning-curve.svg';
+const CURVE_POINTS = 200;
 
 export const pytorch: PredictorFormat = {
   files(source) {
@@ -32,6 +38,8 @@ export const pytorch: PredictorFormat = {
       ['model.safetensors', encodeSafetensors(source.weights as Tensors, { format: 'pt' })],
       ['config.json', text(`${JSON.stringify(settingsOf(source), null, 2)}\n`)],
       ['modeling.py', text(modelingOf(source))],
+      ['README.md', text(modelCard(source, CURVE))],
+      [CURVE, text(learningCurve(Run.open(source.saved.path).history(CURVE_POINTS)))],
     ]);
   },
   verify: (files: Files, source) => verify(source, () => startPython(files)),
