@@ -25,6 +25,7 @@ export async function startPython(files: Files): Promise<Runtime | string> {
   python.stderr.setEncoding('utf8').on('data', (text: string) => {
     problem += text;
   });
+  const closed = new Promise(resolve => python.once('close', resolve));
   // it has ended if a line cannot be written
   python.stdin.on('error', () => {});
   const lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
@@ -50,10 +51,11 @@ export async function startPython(files: Files): Promise<Runtime | string> {
       });
       python.stdin.write(`${JSON.stringify({ inputs: Object.fromEntries(given), continues })}\n`);
       const text = await answer();
-      if (text === undefined)
-        throw damagedError('export/failed', 'the exported model cannot be run', {
-          got: problem.trimEnd().split('\n').at(-1) ?? '',
-        });
+      if (text === undefined) {
+        await closed;
+        const got = problem.trimEnd().split('\n').at(-1);
+        throw damagedError('export/failed', 'the exported model cannot be run', { got });
+      }
       // aligned, unlike the buffer itself
       return new Float32Array(Uint8Array.from(Buffer.from(text, 'base64')).buffer);
     },
