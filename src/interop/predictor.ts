@@ -2,6 +2,8 @@
  * Exports a trained model as a predictor for other programs, which contains all of its preparation,
  * once it reproduces the run's own test predictions.
  */
+
+import type { Experiment } from '../config/index.js';
 import {
   type DataRecord,
   type DataScaling,
@@ -118,23 +120,42 @@ function perQuantile({ offset, scale }: Scaling, quantiles: number): Scaling {
 
 function factsOf(
   { manifest, step, weights }: SavedModel,
-  { data, columnNames }: OpenedModel,
+  { data, dataset, columnNames, experiment }: OpenedModel & { readonly dataset?: Dataset },
   { task, quantiles }: { readonly task: Task; readonly quantiles: readonly number[] | undefined },
 ) {
   const ofSteps = dataWidth(data) - staticWidth(data);
+  const features = featureSettings(experiment.dataset, data);
+  // those of recordings have no names
+  const names = features
+    ? data.series_scaling && dataset?.columnNames
+      ? Array.from({ length: dataWidth(data) }, (_, i) => dataset.columnNames?.features(i) ?? '')
+      : undefined
+    : columnNames;
   return {
     task,
     run: manifest?.run_id,
     config_hash: manifest?.config_hash,
     step,
     weights,
-    columns: columnNames?.slice(0, ofSteps),
-    static_columns: staticWidth(data) > 0 ? columnNames?.slice(ofSteps) : undefined,
+    columns: names?.slice(0, ofSteps),
+    static_columns: staticWidth(data) > 0 ? names?.slice(ofSteps) : undefined,
     categories: data.preparation?.columns.map(({ categories }) => categories ?? null),
     vocabulary: data.vocabulary?.symbols,
     level: data.vocabulary?.level,
     class_names: data.class_names,
     target_names: data.target_names,
     quantiles,
+    feature_settings: features,
   };
+}
+
+/** How the inputs of a predictor are computed that does not read the data as they are. */
+function featureSettings(dataset: Experiment['dataset'], data: DataRecord) {
+  if (dataset.kind === 'audio') {
+    const { features, normalize_per } = dataset;
+    return { sample_rate: data.sample_rate, ...features, ...(normalize_per && { normalize_per }) };
+  }
+  if (dataset.kind !== 'forecast') return undefined;
+  const { input_steps, horizon, per_step, relative_to } = dataset;
+  return { input_steps, horizon, per_step, relative_to, scaling: data.series_scaling };
 }

@@ -29,18 +29,8 @@ export const onnx: PredictorFormat = {
     verify(source, () => startOnnx(Buffer.concat(files.get(FILE) ?? []), stateInputs(source.spec))),
 };
 
-/** Inputs and outputs that a graph of tensors cannot compute. */
-function refuse({ saved: { path }, model: { experiment }, spec }: Source): void {
-  const reasons: Readonly<Record<string, string>> = {
-    forecast: 'the windows of a forecast are cut and scaled outside of the model',
-    audio: 'features of recordings are computed outside of the model',
-  };
-  const reason = spec.decoder
-    ? 'a decoder writes its output symbol by symbol'
-    : reasons[experiment.dataset.kind];
-  if (reason === undefined) return;
-  throw usageError('export/onnx', `this model cannot be exported as one ONNX graph: ${reason}`, {
-    file: path,
-    expected: '`--format safetensors`, which has the weights',
-  });
+function refuse({ saved: { path }, spec }: Source): void {
+  if (!spec.decoder) return;
+  const message = 'a model with a decoder cannot be exported as one ONNX graph';
+  throw usageError('export/onnx', message, { file: path, expected: '`--format pytorch`' });
 }

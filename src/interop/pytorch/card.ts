@@ -87,6 +87,9 @@ function dataText({ saved: { manifest }, facts, data }: Source): string {
     files,
   );
   const sentences = [
+    ...(facts.feature_settings
+      ? ['The inputs are features, as `feature_settings` in `config.json` says; they are computed elsewhere.']
+      : []),
     ...(columns.length > 0 ? [`Columns: ${plainMarkdown(listed([...columns, ...statics], 30))}.`] : []),
     ...(data.vocabulary ? [`${counted(data.vocabulary.symbols.length, 'symbol')}.`] : []),
     `The longest sequence has ${counted(data.sequence_length, 'step')}.`,

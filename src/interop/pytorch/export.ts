@@ -20,7 +20,6 @@ import {
 } from '../../math/model/spec.js';
 import { Run } from '../../run/run.js';
 import { encodeSafetensors, type Tensors } from '../../run/safetensors.js';
-import { usageError } from '../../util/errors.js';
 import type { Files, PredictorFormat, Source } from '../predictor.js';
 import { verify } from '../verify.js';
 import { modelCard } from './card.js';
@@ -32,7 +31,6 @@ const CURVE_POINTS = 200;
 
 export const pytorch: PredictorFormat = {
   files(source) {
-    refuse(source);
     const text = (content: string) => [Buffer.from(content)];
     return new Map([
       ['model.safetensors', encodeSafetensors(source.weights as Tensors, { format: 'pt' })],
@@ -44,19 +42,6 @@ export const pytorch: PredictorFormat = {
   },
   verify: (files: Files, source) => verify(source, () => startPython(files)),
 };
-
-function refuse({ saved: { path }, model: { experiment } }: Source): void {
-  const reasons: Readonly<Record<string, string>> = {
-    forecast: 'the windows of a forecast are cut and scaled outside of the model',
-    audio: 'features of recordings are computed outside of the model',
-  };
-  const reason = reasons[experiment.dataset.kind];
-  if (reason === undefined) return;
-  throw usageError('export/pytorch', `this model cannot be exported for PyTorch alone: ${reason}`, {
-    file: path,
-    expected: '`--format safetensors`, which has the weights',
-  });
-}
 
 /** `config.json`: the settings of the modules, and of preparation and predictions. */
 function settingsOf(source: Source) {

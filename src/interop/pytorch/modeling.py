@@ -439,7 +439,8 @@ class Model(nn.Module):
         outputs = outputs.unflatten(-1, (-1, len(self.config["quantiles"])))
         # end
         values = outputs.tolist()
-        return dict(zip(self.config.get("target_names") or range(len(values)), values))
+        names = self.config.get("target_names", [])
+        return dict(zip(names, values)) if len(names) == len(values) else values
 
     # end
     # if ctc
