@@ -1,7 +1,5 @@
 /** The recordings of a dataset: what the names of their files or a table say about them. */
-import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
-import { isDynamicPattern } from 'tinyglobby';
 import type { Diagnostic } from '../util/errors.js';
 import type { Recording } from './audio/recording.js';
 import { badNumber, cellNumber, missingCell } from './core/cells.js';
@@ -13,14 +11,6 @@ import { type Delimiter, type RowPlace, readTable } from './formats/tables.js';
 import { attemptField, jsonLines, RECORDS_NAME, type RecordLine, textOf } from './jsonl-records.js';
 import type { ByteSource } from './reading/byte-sources.js';
 import { shortNames } from './reading/files.js';
-
-/** The folder that the names of recordings begin at. */
-export function folderOf(path: string): string {
-  const parts = path.split('/');
-  const dynamic = parts.findIndex(part => isDynamicPattern(part));
-  if (dynamic >= 0 && !existsSync(path)) return parts.slice(0, dynamic).join('/') || '.';
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
-}
 
 /** Fields in braces, with text between them. */
 export const NAME_PATTERN = '^[^{}]*\\{[^{}]+\\}([^{}]+\\{[^{}]+\\})*[^{}]*$';

@@ -9,7 +9,6 @@ import { checkGroup, type NewRecording, scaledInputs, scaledSplits } from './aud
 import { type Extraction, framesOf, KeptSamples, type Recording, samplesOf } from './audio/recording.js';
 import {
   fileRecordings,
-  folderOf,
   LIST_NAME,
   NAME_PATTERN,
   NamePattern,
@@ -40,6 +39,7 @@ import { FloatList, type SequenceStore } from './core/store.js';
 import { isWav, MAGIC_BYTES, RECORDING_NAME, WavFile } from './formats/wav.js';
 import { allBytes, beginning, type InputSource, inTurn, oneChunk } from './reading/byte-sources.js';
 import {
+  folderOf,
   inputFiles,
   MAX_BYTES,
   MAX_TEXT_BYTES,

@@ -169,6 +169,9 @@ t.test('a run predicts as it evaluates, whatever changed in training', async t =
     optimizer: { kind: 'adam', learning_rate: 0.05 },
     training: { num_epochs: 2, batch_size: 4 },
   });
+  const { datasets } = JSON.parse(readFileSync(join(run.directory, 'manifest.json'), 'utf8'));
+  const files = datasets.map(({ files }: { readonly files?: number }) => files);
+  t.same(files, [16, 24, 8], 'one entry for the recordings, the noise and those held out');
   const lines = ({ stdout }: { readonly stdout: string }) =>
     stdout
       .trim()

@@ -1,8 +1,8 @@
 /** The sound of recordings that a run has predicted, for reports and the dashboard. */
 import { join } from 'node:path';
 import { readSound } from '../../data/audio/sounds.js';
-import { folderOf } from '../../data/audio-recordings.js';
 import { wavBytes } from '../../data/formats/wav.js';
+import { folderOf } from '../../data/reading/files.js';
 import type { Run } from '../../run/run.js';
 import type { Recorded } from '../../view/run-report.js';
 

@@ -23,7 +23,7 @@ import { configError, type Problems } from '../core/problems.js';
 import * as keys from '../core/settings.js';
 import type { Packed } from '../core/store.js';
 import { RECORDING_NAME, WavFile } from '../formats/wav.js';
-import { inputFiles, readContent } from '../reading/files.js';
+import { folderOf, inputFiles, readContent } from '../reading/files.js';
 import { memoryBytes } from '../reading/ranged-file.js';
 import type { FeatureConfig, FeatureForm } from './features.js';
 import { type Extraction, framesOf, KeptSamples, samplesOf } from './recording.js';
@@ -171,9 +171,10 @@ async function readNoise(
   { problems, sources }: Pick<Material, 'problems' | 'sources'>,
 ): Promise<KeptSamples> {
   const noise = new KeptSamples();
+  const folder = folderOf(path);
   for (const file of await inputFiles(path, RECORDING_NAME)) {
     const { bytes, sha256 } = await readContent(file);
-    sources.push({ name: file, sha256 });
+    sources.push({ name: file, sha256, folder });
     problems.attempt(() => {
       const wav = new WavFile(memoryBytes(file, bytes));
       const read = samplesOf(wav, { place: { file } }, { form, channel: 'mix', scaling: undefined });

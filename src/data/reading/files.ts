@@ -4,10 +4,10 @@
  * or hostile files from exhausting memory, far above realistic data.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { join, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
@@ -83,6 +83,14 @@ async function filesOf(path: string, usual: RegExp): Promise<readonly string[]> 
   if (info !== undefined || !isDynamicPattern(path)) return [path];
   const found = await glob(path, { absolute: path.startsWith('/'), expandDirectories: false });
   return some(path, 'no file matches the pattern', found.sort());
+}
+
+/** The folder that the names of the files of `path` begin at. */
+export function folderOf(path: string): string {
+  const parts = path.split('/');
+  const dynamic = parts.findIndex(part => isDynamicPattern(part));
+  if (dynamic >= 0 && !existsSync(path)) return parts.slice(0, dynamic).join('/') || '.';
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
 }
 
 /** Returns `files`. */
