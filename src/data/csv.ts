@@ -8,6 +8,7 @@ import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { missingTest } from './core/cells.js';
+import type { StepColumns } from './core/columns.js';
 import type {
   Dataset,
   DatasetContext,
@@ -41,7 +42,6 @@ import {
   featureOf,
   knownCategories,
   numbersOf,
-  type StepColumns,
   settingsOf,
   staticNumbers,
   staticsOf,

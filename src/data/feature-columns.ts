@@ -9,14 +9,15 @@
  *     elapsed    the time since the step before; 0 in the first step
  */
 import type { Diagnostic } from '../util/errors.js';
-import { type CalendarFeature, calendarNames, calendarValues } from './core/calendar.js';
+import { calendarNames, calendarValues } from './core/calendar.js';
 import { badDate, missingCell, missingTest, orderKey } from './core/cells.js';
 import type {
   CellReader,
   ColumnSettings,
   Elapsed,
+  FeatureColumn,
   MissingSettings,
-  NamedColumn,
+  StepColumns,
   ValueReaders,
 } from './core/columns.js';
 import type { FeatureKeys } from './core/feature-keys.js';
@@ -28,28 +29,6 @@ import { dateReader, isOfDigits } from './formats/dates.js';
 
 /** Number of a category that the training split does not have. */
 export const UNKNOWN_CATEGORY = -1;
-
-export type Encoding = 'one_hot' | 'embedding' | 'calendar' | 'elapsed';
-
-export interface FeatureColumn extends NamedColumn {
-  /** Absent: numbers. */
-  readonly encode?: Encoding | undefined;
-  readonly calendar?: readonly CalendarFeature[] | undefined;
-  /** Number of characters at the end of a category that count; absent: all. */
-  readonly suffix?: number | undefined;
-  /** True for the first embedded column: its texts are the symbols of steps in predictions. */
-  readonly isSymbol?: boolean;
-  /** True if a model learns to read values that the training split does not have. */
-  readonly learnsUnknown?: boolean;
-  /** True if each sequence has one value; such columns follow the others. */
-  readonly isStatic?: boolean;
-  /** True if cells may be missing, since a fitted value replaces them. */
-  readonly isFilled?: boolean;
-  /** Texts that mean a missing value, besides the usual ones; absent if all are symbols. */
-  readonly markers?: readonly (string | number)[];
-  /** True for the cells that mean a missing value. */
-  readonly isMissing?: (text: string) => boolean;
-}
 
 type MissingCells = MissingSettings & { readonly markers?: readonly (string | number)[] };
 
@@ -207,12 +186,6 @@ export function cellReaders(
       read: (text, add) => void add(category(i, isMissing(text) ? '' : own(text))),
     };
   });
-}
-
-/** What a program passes in each step: plain data, from which {@link stepReaders} makes readers. */
-export interface StepColumns {
-  readonly columns: readonly FeatureColumn[];
-  readonly dateFormat?: string | undefined;
 }
 
 export function stepReaders({ columns, dateFormat }: StepColumns, data: Pick<DataRecord, 'preparation'>) {

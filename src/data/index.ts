@@ -4,6 +4,7 @@
 import { usageError } from '../util/errors.js';
 import { settingsOf } from '../util/schema.js';
 import { audio } from './audio.js';
+import type { StepColumns } from './core/columns.js';
 import type {
   Dataset,
   DatasetContext,
@@ -17,7 +18,6 @@ import { prepared } from './core/preparation.js';
 import type { DataRecord } from './core/record.js';
 import { dividedTraining, groupedBy, trainingCount, withoutTargets } from './core/selection.js';
 import { csv } from './csv.js';
-import type { StepColumns } from './feature-columns.js';
 import { forecast } from './forecast.js';
 import { idx, mnist } from './images.js';
 import { jsonl } from './jsonl.js';

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
+import type { FeatureColumn, StepColumns } from './core/columns.js';
 import {
   type DataFile,
   type Dataset,
@@ -32,11 +33,9 @@ import { FloatList, type Place, type SequenceStore, TextCodes } from './core/sto
 import {
   codedBy,
   columnOf,
-  type FeatureColumn,
   featureLeaks,
   knownCategories,
   numbersOf,
-  type StepColumns,
   settingsOf,
   staticsOf,
 } from './feature-columns.js';

@@ -5,6 +5,7 @@ import { ARRAY_KIND, arrayDataset } from './array-dataset.js';
 import { arraySequences } from './array-inputs.js';
 import { featureName, sequenceLayout } from './array-sequences.js';
 import { ArrayFiles } from './arrays.js';
+import type { StepColumns } from './core/columns.js';
 import {
   type Dataset,
   type DatasetContext,
@@ -17,7 +18,6 @@ import { missing } from './core/feature-keys.js';
 import { configError } from './core/problems.js';
 import type { DataRecord } from './core/record.js';
 import * as keys from './core/settings.js';
-import type { StepColumns } from './feature-columns.js';
 import { npyForm } from './formats/number-arrays.js';
 
 const targetKind = key.choice(['sequence'], {

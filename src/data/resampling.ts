@@ -8,11 +8,11 @@
 import type { Diagnostic } from '../util/errors.js';
 import { calendarValues } from './core/calendar.js';
 import { ZONED } from './core/cells.js';
+import type { FeatureColumn } from './core/columns.js';
 import { aggregated, type Intervals, intervalsOf, type Resampling } from './core/intervals.js';
 import { MISSING_VALUE } from './core/problems.js';
 import { FILLED } from './csv-columns.js';
 import { MAX_NUMBERS, type RowList, type Rows } from './csv-rows.js';
-import type { FeatureColumn } from './feature-columns.js';
 
 /** Problem: the order column does not have what intervals are made of. */
 export function wrongInterval(every: string | number) {

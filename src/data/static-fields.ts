@@ -1,11 +1,11 @@
 /** Static features of records: fields with one value per sequence. */
 import type { Diagnostic } from '../util/errors.js';
 import { cellNumber } from './core/cells.js';
+import type { FeatureColumn } from './core/columns.js';
 import { MISSING_VALUE, VALUE_NEEDED } from './core/problems.js';
 import {
   type CellForms,
   cellReaders,
-  type FeatureColumn,
   hasCategories,
   UNKNOWN_CATEGORY,
   UnknownCategories,

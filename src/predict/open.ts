@@ -6,7 +6,8 @@ import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, measuredMetrics } from '../config/index.js';
 import { MAX_BEAM } from '../config/schema/experiment.js';
 import { pathsIn } from '../config/schema/schema.js';
-import { type StepColumns, stepReaders } from '../data/feature-columns.js';
+import type { StepColumns } from '../data/core/columns.js';
+import { stepReaders } from '../data/feature-columns.js';
 import {
   type DataRecord,
   type Dataset,

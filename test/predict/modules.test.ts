@@ -22,7 +22,7 @@ import type { open } from '../../src/interop/js/runtime.js';
 import { openModel, openWithData } from '../../src/predict/open.js';
 import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { Workplace } from '../support/cli.js';
-import { noise, predictionCases } from '../support/prediction-cases.js';
+import { config, crossEntropy, noise, predictionCases } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 
 const work = new Workplace();
@@ -60,27 +60,96 @@ async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
 
 const text = (value: unknown) => JSON.stringify(value);
 
-/** Of each kind of input and prediction. */
-const CASES = [
-  'csv, a class for each sequence',
-  'csv, scaled values, a bidirectional model',
-  'csv, quantiles, the mean of the outputs',
-  'csv, several values with names',
-  'npz, symbols',
-  'text, character level',
-  'text, word level, states that pass from batch to batch',
-  'jsonl, a tag for each word',
-  'jsonl, values for each step',
-  'idx, images',
-];
+/** Visits at uneven times, with missing cells, words and facts of the whole visit. */
+const visits = Array.from({ length: 40 }, (_, i) =>
+  Array.from({ length: 1 + ((i * 5) % 8) }, (_, step) => ({
+    visit: `v${i}`,
+    at: `${1 + step + (i % 3)}/03/2026 ${8 + step}:30`,
+    pulse: noise(i * 9 + step) > 0.3 ? null : 80 + 20 * noise(i * 31 + step),
+    drug: ['a', 'b', 'c', ''][(i + step) % 4],
+    ward: ['north', 'south'][i % 2],
+    outcome: i % 3 === 0 ? 'ill' : 'well',
+  })),
+);
+const visitConfig = {
+  kind: 'csv',
+  path: work.file('visits.csv', csvOf(visits.flat())),
+  date_format: '%d/%m/%Y %H:%M',
+  sequence: { group: 'visit', order: 'at' },
+  features: [
+    'pulse',
+    { column: 'drug', encode: 'embedding', size: 3 },
+    { column: 'at', encode: 'elapsed' },
+    { column: 'at', encode: 'calendar', calendar: ['hour'] },
+  ],
+  static_features: [{ column: 'ward', encode: 'one_hot' }],
+  missing: { fill: 'forward', indicator: true, elapsed: true },
+  normalize: 'standard',
+  ...{ target: 'outcome', target_kind: 'class', test: { fraction: 0.3 } },
+};
 
-for (const name of CASES) {
+function csvOf(rows: readonly Readonly<Record<string, unknown>>[]): string {
+  const names = Object.keys(rows[0]);
+  return `${[names.join(), ...rows.map(row => names.map(name => row[name] ?? '').join())].join('\n')}\n`;
+}
+
+const words = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => {
+    const x = Array.from({ length: 3 + ((i + from) % 5) }, (_, k) => 'abcdef'[((i + from) * 7 + k * 3) % 6]);
+    return `${JSON.stringify({ x: x.join(''), y: x.filter(one => one !== 'a').join('') })}\n`;
+  }).join('');
+const sounds = {
+  ...{
+    kind: 'jsonl',
+    path: work.file('words.jsonl', words(0, 60)),
+    test_path: work.file('more.jsonl', words(300, 20)),
+  },
+  ...{ input: 'x', input_kind: 'text', level: 'character' },
+  ...{ target: 'y', target_kind: 'sequence', target_level: 'character' },
+};
+const embedding = { embedding: { size: 4 } };
+const decoder = { cell: 'gru', hidden_size: 4, embedding_size: 3, attention: 'general' };
+
+/** Of each kind of input and prediction. */
+const CASES: Readonly<Record<string, { readonly config: object; readonly sequences?: SequenceValues[] }>> = {
+  ...Object.fromEntries(
+    [
+      'csv, a class for each sequence',
+      'csv, scaled values, a bidirectional model',
+      'csv, quantiles, the mean of the outputs',
+      'csv, several values with names',
+      'npz, symbols',
+      'text, character level',
+      'text, word level, states that pass from batch to batch',
+      'jsonl, a tag for each word',
+      'jsonl, values for each step',
+      'idx, images',
+    ].map(name => [name, cases[name]]),
+  ),
+  'missing values, dates, words and facts': {
+    config: config(visitConfig, crossEntropy, { num_layers: 2 }),
+    sequences: visits.slice(0, 8),
+  },
+  'symbols of the loss ctc': {
+    config: {
+      ...config(sounds, { kind: 'ctc', on_impossible: 'skip' }, { ...embedding, head: { from: 'every' } }),
+      decode: { beam: 3 },
+    },
+    sequences: ['abc', 'fed', 'a', 'abcdefa'],
+  },
+  'symbols that a decoder writes': {
+    config: { ...config(sounds, crossEntropy, { ...embedding, decoder }), decode: { beam: 3 } },
+    sequences: ['abc', 'fed', 'a', 'abcdefa'],
+  },
+};
+
+for (const [name, { config, sequences: given }] of Object.entries(CASES)) {
   t.test(name, async t => {
-    const { directory } = (await train(work, cases[name].config)).summary;
+    const { directory } = (await train(work, config)).summary;
     const { module } = await exported(directory);
     const model = await loadModel(directory, options);
     const { data } = openModel(directory).manifest ?? {};
-    const sequences = sequencesFor(model).slice(0, data?.sequence_length);
+    const sequences = given ?? sequencesFor(model).slice(0, data?.sequence_length);
     const expected = await all(model.predict(sequences));
     t.equal(text(await all(module.predictMany(sequences))), text(expected), 'sequences of all lengths');
     t.equal(text(await module.predict(sequences[0])), text(expected[0]), 'one of them');
@@ -88,7 +157,7 @@ for (const name of CASES) {
     /** Both compute the same, or throw the same. */
     const compare = async (what: string, own: () => Promise<unknown>, theirs: () => Promise<unknown>) =>
       t.equal(await outcome(own), await outcome(theirs), what);
-    const steps = sequences[3] as number[];
+    const steps = (given ? [...(sequences[2] as StepValues[])] : sequences[3]) as StepValues[];
     await compare(
       'step by step',
       () => stepped(module, steps),
@@ -223,9 +292,9 @@ t.test('a module that predicts something else is not written', async t => {
 });
 
 t.test('the module of a language model of two layers is small', async t => {
-  const { config } = cases['text, character level'] as { config: { model: object } };
+  const { config: base } = cases['text, character level'] as { config: { model: object } };
   const { directory } = (
-    await train(work, { ...config, model: { ...config.model, hidden_size: 128, num_layers: 2 } })
+    await train(work, { ...base, model: { ...base.model, hidden_size: 128, num_layers: 2 } })
   ).summary;
   const { file } = await exported(directory);
   const code = readFileSync(file, 'utf8').replace(/^const weights = .*$/m, '');

@@ -1,5 +1,6 @@
 /** Columns of a table: what the config says about them, and what reads their cells. */
 import type { Diagnostic } from '../../util/errors.js';
+import type { CalendarFeature } from './calendar.js';
 import type { ConfigDiagnostic } from './problems.js';
 
 /** What the config says about missing values. */
@@ -41,6 +42,34 @@ export interface NamedColumn {
   readonly isOptional?: boolean;
   /** What it is for a model, if that does not read it. */
   readonly role?: string;
+}
+
+export type Encoding = 'one_hot' | 'embedding' | 'calendar' | 'elapsed';
+
+export interface FeatureColumn extends NamedColumn {
+  /** Absent: numbers. */
+  readonly encode?: Encoding | undefined;
+  readonly calendar?: readonly CalendarFeature[] | undefined;
+  /** Number of characters at the end of a category that count; absent: all. */
+  readonly suffix?: number | undefined;
+  /** True for the first embedded column: its texts are the symbols of steps in predictions. */
+  readonly isSymbol?: boolean;
+  /** True if a model learns to read values that the training split does not have. */
+  readonly learnsUnknown?: boolean;
+  /** True if each sequence has one value; such columns follow the others. */
+  readonly isStatic?: boolean;
+  /** True if cells may be missing, since a fitted value replaces them. */
+  readonly isFilled?: boolean;
+  /** Texts that mean a missing value, besides the usual ones; absent if all are symbols. */
+  readonly markers?: readonly (string | number)[];
+  /** True for the cells that mean a missing value. */
+  readonly isMissing?: (text: string) => boolean;
+}
+
+/** What a program passes in each step: plain data, from which `stepReaders` makes readers. */
+export interface StepColumns {
+  readonly columns: readonly FeatureColumn[];
+  readonly dateFormat?: string | undefined;
 }
 
 /** Reads the cells of a column that are not plain numbers. */

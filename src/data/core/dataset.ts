@@ -6,10 +6,9 @@
 
 import type { Diagnostic } from '../../util/errors.js';
 import type { Shape } from '../../util/schema.js';
-import type { StepColumns } from '../feature-columns.js';
 import type { NumberArray } from '../formats/number-arrays.js';
 import type { InputSource } from '../reading/byte-sources.js';
-import type { ColumnSettings } from './columns.js';
+import type { ColumnSettings, StepColumns } from './columns.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { ConfigDiagnostic } from './problems.js';
 import type {

@@ -3,8 +3,9 @@
  * bundles this file for every host, so nothing that it imports may need Node.
  */
 import { inflateSync } from 'fflate';
+import type { StepColumns } from '../../data/core/columns.js';
 import { isRejected } from '../../data/core/dataset.js';
-import { type StepColumns, stepReaders } from '../../data/feature-columns.js';
+import { stepReaders } from '../../data/feature-columns.js';
 import { type Arithmetic, arithmeticOf } from '../../engine/arithmetic.js';
 import { Heap, type WasmModule, WebAssembly } from '../../engine/heap.js';
 import {
