@@ -95,7 +95,7 @@ const withoutSideEffects: Plugin = {
   },
 };
 
-/** A module has linked programs and a checked config: what makes these is not called. */
+/** What only writes programs or checks configs: a module has linked programs. */
 const withoutMakers: Plugin = {
   name: 'without-makers',
   setup({ onLoad }) {
@@ -104,7 +104,11 @@ const withoutMakers: Plugin = {
       ({ path }) => {
         const names = readFileSync(path, 'utf8').matchAll(/^export (?:function|const) (\w+)/gm);
         return {
-          contents: Array.from(names, ([, name]) => `export const ${name} = () => {};`).join('\n'),
+          contents: Array.from(
+            names,
+            ([, name]) =>
+              `export const ${name} = ${/schema\.ts$/.test(path) ? '() => {}' : "() => { throw new Error('a program was not linked'); }"};`,
+          ).join('\n'),
           loader: 'js',
         };
       },

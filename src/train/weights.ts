@@ -57,6 +57,15 @@ export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, 
   return new Map(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
+/** The `tensors` of a checkpoint with other weights of the same names. */
+export function withWeights(tensors: Tensors, which: WeightsName, weights: Tensors): Tensors {
+  const prefix = which === 'average' ? AVERAGE : '';
+  return new Map([
+    ...tensors,
+    ...[...weights].map(([name, tensor]) => [`${prefix}${name}`, tensor] as const),
+  ]);
+}
+
 export type WeightsName = 'trained' | 'average';
 
 export type WhichCheckpoint = 'last' | 'best' | number;

@@ -17,9 +17,12 @@ import {
   type StepValues,
   type ValuePrediction,
 } from '../../src/index.js';
-import { js } from '../../src/interop/js/export.js';
+import { files as filesOf, verify } from '../../src/interop/js/export.js';
 import type { open } from '../../src/interop/js/runtime.js';
+import { decodedWeight, encodedWeight } from '../../src/interop/js/weights.js';
+import type { Source, Weights } from '../../src/interop/predictor.js';
 import { openModel, openWithData } from '../../src/predict/open.js';
+import { weightsAlone } from '../../src/train/weights.js';
 import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { Workplace } from '../support/cli.js';
 import { config, crossEntropy, noise, predictionCases } from '../support/prediction-cases.js';
@@ -271,9 +274,10 @@ t.test('a module that predicts something else is not written', async t => {
   const saved = openModel(directory);
   const model = await openWithData(saved, options);
   t.teardown(() => model.pool.close());
-  const source = { saved, model, facts: {} } as Parameters<typeof js.files>[0];
-  const files = await js.files(source);
-  t.match(await js.verify(files, source), { sequences: 23, difference: 0 });
+  const source = { saved, model, facts: {} } as Source;
+  const exact = weightsAlone(saved.tensors, saved.weights) as Weights;
+  const files = await filesOf(source, { exact, precision: 'float32', cost: undefined });
+  t.match(await verify(files, source), { sequences: 23, difference: 0 });
   const changed = (change: (code: string) => string) => {
     const parts = (files.get('model.js') ?? []).map(part => change(Buffer.from(part).toString()));
     return new Map([['model.js', parts.map(part => Buffer.from(part))]]);
@@ -287,7 +291,7 @@ t.test('a module that predicts something else is not written', async t => {
     const planted = changed(change);
     if (Buffer.concat(planted.get('model.js') ?? []).equals(Buffer.concat(files.get('model.js') ?? [])))
       t.fail(`${what} is not in the file`);
-    t.match(await js.verify(planted, source).catch(error => error), { exitCode: 5 }, what);
+    t.match(await verify(planted, source).catch(error => error), { exitCode: 5 }, what);
   }
 });
 
@@ -300,4 +304,53 @@ t.test('the module of a language model of two layers is small', async t => {
   const code = readFileSync(file, 'utf8').replace(/^const weights = .*$/m, '');
   const size = gzipSync(code, { level: 9 }).length;
   t.ok(size <= 50 * 1024, `${size} bytes beyond the weights`);
+});
+
+t.test('weights in fewer bits', async t => {
+  const data = Float32Array.from([
+    0,
+    -0.5,
+    1,
+    65504,
+    1e9,
+    2 ** -24,
+    2 ** -25,
+    3 * 2 ** -25,
+    0.1,
+    1 + 2 ** -11,
+    1 + 3 * 2 ** -11,
+  ]);
+  const float16 = decodedWeight(encodedWeight({ shape: [11], data }, 'float16'), [11], 'float16');
+  // of the IEEE format: the least number is 2^-24, and ties are rounded to even
+  const expected = [0, -0.5, 1, 65504, 65504, 2 ** -24, 0, 2 ** -23, 0.0999755859375, 1, 1 + 2 ** -9];
+  t.same([...float16], expected);
+  const rows = Float32Array.from([0, 0, 0, 1.27, -0.636, 0.004]);
+  const int8 = decodedWeight(encodedWeight({ shape: [2, 3], data: rows }, 'int8'), [2, 3], 'int8');
+  t.same(
+    [...int8].map(value => Number(value.toFixed(4))),
+    [0, 0, 0, 1.27, -0.64, 0],
+  );
+  t.same(
+    [...decodedWeight(encodedWeight({ shape: [3], data: rows.subarray(3) }, 'int8'), [3], 'int8')],
+    [...rows.subarray(3)],
+  );
+
+  const { directory } = (await train(work, cases['csv, a class for each sequence'].config)).summary;
+  const sizes: number[] = [];
+  for (const precision of ['float32', 'float16', 'int8']) {
+    const output = work.folder();
+    const flags = ['--format', 'js', '--precision', precision, '-o', output];
+    const { code, stderr } = await work.cellrun('export', directory, ...flags);
+    t.equal(code, 0, stderr);
+    const told = new RegExp(`^With ${precision}: test loss [\\d.]+ \\(float32: [\\d.]+\\), accuracy`, 'm');
+    t.equal(told.test(stderr), precision !== 'float32', stderr);
+    t.match(stderr, /^Verified .* are equal\.$/m);
+    const [, weights] =
+      /^const weights = '(.*)';$/m.exec(readFileSync(join(output, 'model.js'), 'utf8')) ?? [];
+    sizes.push(Buffer.from(weights, 'base64').length);
+  }
+  t.equal(sizes[1], sizes[0] / 2);
+  t.ok(sizes[2] < sizes[0]);
+  const refused = await work.cellrun('export', directory, '--format', 'onnx', '--precision', 'int8');
+  t.match(refused, { code: 2, stderr: /--precision: the format onnx always has weights in float32/ });
 });

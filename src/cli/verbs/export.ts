@@ -1,6 +1,7 @@
 /** `export RUN…`: writes a predictor for other programs, weights, or TensorBoard event files. */
 import { join, resolve, sep } from 'node:path';
-import { js } from '../../interop/js/export.js';
+import { costText, type ExportedModule, exportModule } from '../../interop/js/export.js';
+import { PRECISIONS, type Precision } from '../../interop/js/weights.js';
 import { onnx } from '../../interop/onnx/export.js';
 import { type Exported, exportPredictor } from '../../interop/predictor.js';
 import { pytorch } from '../../interop/pytorch/export.js';
@@ -36,6 +37,11 @@ export const verb = defineVerb({
       'which weights: trained or average (default: the average if the run keeps one)',
     ),
     checkpoint,
+    precision: choice(
+      '<type>',
+      PRECISIONS,
+      'type of the weights in the file of --format js: float32, float16, or int8 with a scale per row (default: float32)',
+    ),
     output: folder(
       '<dir>',
       "output directory (default: each run's, or its subdirectory tensorboard or pytorch)",
@@ -45,7 +51,7 @@ export const verb = defineVerb({
     json: json('the list of files written'),
   },
   help: 'Sweeps and directories of runs can be given too.',
-  async action([paths], { format, weights, checkpoint, output, json }, { io }) {
+  async action([paths], { format, weights, checkpoint, precision, output, json }, { io }) {
     if (format === undefined)
       throw usageError('cli/export-format', 'no export format given', {
         expected: `--format ${FORMATS.join(' or ')}`,
@@ -54,6 +60,12 @@ export const verb = defineVerb({
       throw usageError('cli/export-format', 'the event files of TensorBoard contain no weights', {
         file: weights === undefined ? '--checkpoint' : '--weights',
         expected: '--format safetensors, onnx or pytorch',
+      });
+    }
+    if (format !== 'js' && precision !== undefined) {
+      throw usageError('cli/export-format', `the format ${format} always has weights in float32`, {
+        file: '--precision',
+        expected: '--format js',
       });
     }
     const isFolder = FOLDERS.includes(format);
@@ -82,14 +94,15 @@ export const verb = defineVerb({
     const written: object[] = [];
     const places: string[] = [];
     for (const { path, target, model } of models) {
-      const { files, ...facts } = await EXPORTS[format](model);
+      const { files, ...facts } = await EXPORTS[format](model, precision ?? 'float32');
       for (const [name, content] of files) {
         const file = place(target, name);
         atNamedPlace(() => writeAtomic(file, content));
       }
       const [file, ...others] = files.keys();
       const where = isFolder ? { directory: target, files: [file, ...others] } : { file: join(target, file) };
-      if ('verified' in facts && !json) io.err(`${verificationText(facts.verified)}\n`);
+      if (facts.verified !== undefined && !json) io.err(`${verificationText(facts.verified)}\n`);
+      if (facts.cost && !json) io.err(`With ${precision}: ${costText(facts.cost)}.\n`);
       written.push({ run: path, ...where, ...facts });
       places.push(isFolder ? target : join(target, file));
     }
@@ -97,12 +110,21 @@ export const verb = defineVerb({
   },
 });
 
+interface Written
+  extends Pick<Exported, 'files' | 'weights' | 'step'>,
+    Partial<Pick<ExportedModule, 'verified' | 'cost'>> {}
+
 /** What each format writes of a model. */
-const EXPORTS = {
+const EXPORTS: Readonly<
+  Record<
+    Exclude<(typeof FORMATS)[number], 'tensorboard'>,
+    (model: SavedModel, precision: Precision) => Written | Promise<Written>
+  >
+> = {
   safetensors: exportWeights,
-  onnx: (model: SavedModel) => exportPredictor(model, onnx),
-  pytorch: (model: SavedModel) => exportPredictor(model, pytorch),
-  js: (model: SavedModel) => exportPredictor(model, js),
+  onnx: model => exportPredictor(model, onnx),
+  pytorch: model => exportPredictor(model, pytorch),
+  js: exportModule,
 };
 
 function exportWeights({ tensors: all, weights, step }: SavedModel) {

@@ -17,6 +17,7 @@ import {
 } from '../../engine/linked-executable.js';
 import type { PortableKernel } from '../../engine/portable.js';
 import type { KeyedProgram } from '../../math/graph/node.js';
+import { ParameterLayout } from '../../math/model/parameters.js';
 import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import { type LoadedModel, SequencePredictor } from '../../predict/sequence-predictor.js';
@@ -25,6 +26,7 @@ import { givenSequence, type SequenceValues } from '../../predict/steps.js';
 import { allocateShards, ShardComputer, type ShardGroup, type ShardJob, SLOTS } from '../../train/shards.js';
 import { damagedErrors } from '../../util/errors.js';
 import { type StoredPlan, stepsOf } from './plans.js';
+import { decodedWeight, type Precision, storedSize } from './weights.js';
 
 /** What a module knows of its model, besides the weights. */
 export interface ModuleFacts extends Pick<LoadedModel, 'run' | 'data' | 'scaling' | 'form' | 'columnNames'> {
@@ -39,6 +41,8 @@ export interface ModuleFacts extends Pick<LoadedModel, 'run' | 'data' | 'scaling
   readonly probe: string;
   /** Of the memory in which all programs run. */
   readonly pages: number;
+  /** Of the stored weights. */
+  readonly precision: Precision;
 }
 
 /** What a module exports. Arrays are those of `predict` in Node; computations run in order. */
@@ -64,9 +68,9 @@ export interface ExportedModel {
   generate(prompt: string | readonly number[], options?: GenerateOptions): AsyncGenerator<string | number>;
 }
 
-/** @param weights the parameters, flat, in base64 */
+/** @param weights those of all parameters in their order, in base64 */
 export function open(facts: ModuleFacts, weights: string): ExportedModel & { readonly model: LoadedModel } {
-  const model = load(facts, floatsOf(weights));
+  const model = load(facts, parametersOf(facts, bytesOf(weights)));
   const predictor = new SequencePredictor(model);
   let stepModel: StepModel | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -184,8 +188,15 @@ function bytesOf(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), character => character.charCodeAt(0));
 }
 
-/** The numbers of `base64`, which are stored little-endian. */
-function floatsOf(base64: string): Float32Array {
-  const view = new DataView(bytesOf(base64).buffer);
-  return Float32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
+/** The parameters, flat, in float32. */
+function parametersOf({ run, precision }: ModuleFacts, stored: Uint8Array): Float32Array {
+  const layout = new ParameterLayout(run.spec);
+  const flat = new Float32Array(layout.size);
+  let at = 0;
+  for (const parameter of layout.parameters) {
+    const { shape } = parameter;
+    layout.write(parameter, decodedWeight(stored.subarray(at), shape, precision), flat);
+    at += storedSize(shape, precision);
+  }
+  return flat;
 }

@@ -155,6 +155,14 @@ export function countOf({ per }: DeclaredInput, spec: ModelSpec, lengths: BatchL
   return per === 'symbol' ? targetLength : 1;
 }
 
+/** The gradient with respect to predictions, where a loss of sequences computes it. */
+export const PREDICTION_COTANGENT = 'cotangent.prediction';
+
+/** The weights of the attention at a step of a block. */
+export function attentionName(step: number): string {
+  return `attention.${step}`;
+}
+
 export function constantName(name: string): string {
   return `loss.${name}`;
 }

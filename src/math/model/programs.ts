@@ -18,6 +18,7 @@ import { select } from '../ops/stack.js';
 import { attend } from './attention.js';
 import { heads } from './heads.js';
 import {
+  attentionName,
   constantName,
   declaredInputs,
   dropoutBelow,
@@ -26,6 +27,7 @@ import {
   inputShape,
   keepsStates,
   type NamedInput,
+  PREDICTION_COTANGENT,
   poolsByWeight,
   readInputs,
   readStatics,
@@ -65,12 +67,6 @@ export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options:
   built.set(loss, programs);
   const key = `${JSON.stringify(spec)} ${programKey(spec, block, options)}`;
   return programs.get(key, () => new BlockBuilder(spec, loss, block, options).build());
-}
-
-export const PREDICTION_COTANGENT = 'cotangent.prediction';
-
-export function attentionName(step: number): string {
-  return `attention.${step}`;
 }
 
 /** A process may open a model several times. */

@@ -7,16 +7,17 @@ import type { ArrayOperations, Numbers } from '../graph/arrays.js';
 import type { KeyedProgram, ProgramPart } from '../graph/node.js';
 import { isOfSequences, type Loss } from '../losses/loss.js';
 import {
+  attentionName,
   type BatchLengths,
   constantName,
   isOfDecoder,
+  PREDICTION_COTANGENT,
   predictionsOf,
   readInputs,
   readStatics,
   widthOf,
 } from './inputs.js';
 import { ParameterLayout } from './parameters.js';
-import { attentionName, PREDICTION_COTANGENT } from './programs.js';
 import { type KeptSize, keptSizes, type PlannedBlock, planBlocks, type WalkShape } from './runs.js';
 import {
   type Block,
