@@ -24,11 +24,11 @@ export function* checkPaths(dataset: Experiment['dataset'], locator: Locator): I
 
 /** Throws (exit 2) if a file is read twice, perhaps through a folder or a symbolic link. */
 export async function refuseRepeatedFiles(dataset: Experiment['dataset']): Promise<void> {
-  const { fileNames } = kindOf(dataset);
+  const { fileNames, depthOf } = kindOf(dataset);
   const first = new Map<string, { readonly name: string; readonly at: Path }>();
   const problems = new Map<string, ConfigDiagnostic>();
   for (const [path, at] of pathsIn({ dataset })) {
-    for (const name of fileNames ? await inputFiles(path, fileNames) : [path]) {
+    for (const name of fileNames ? await inputFiles(path, fileNames, depthOf?.(dataset)) : [path]) {
       const real = await realPath(name);
       const other = first.get(real);
       first.set(real, other ?? { name, at });

@@ -1,6 +1,6 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
 import { relative, sep } from 'node:path';
-import { type Diagnostic, usageError } from '../util/errors.js';
+import { type Diagnostic, UserError, usageError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment } from './audio/augment.js';
 import { FeatureCache } from './audio/feature-cache.js';
@@ -23,6 +23,7 @@ import {
   type DatasetContext,
   type DatasetKind,
   IGNORED,
+  isRejected,
   type NewSequencesOptions,
   type Purpose,
   type ReadSequence,
@@ -36,7 +37,7 @@ import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList, type SequenceStore } from './core/store.js';
-import { isWav, MAGIC_BYTES, RECORDING_NAME, WavFile } from './formats/wav.js';
+import { isWav, MAGIC_BYTES, MAX_RATE, MIN_RATE, RECORDING_NAME, WavFile } from './formats/wav.js';
 import { allBytes, beginning, type InputSource, inTurn, oneChunk } from './reading/byte-sources.js';
 import {
   folderOf,
@@ -97,8 +98,8 @@ const settings = key.section(
     rate: key.integer({
       description:
         'Samples per second; recordings with another rate are converted (`torchaudio.functional.resample`). Without this key, all recordings must have the same rate.',
-      min: 100,
-      max: 2 ** 20,
+      min: MIN_RATE,
+      max: MAX_RATE,
       examples: [16000],
       aliases: ['sample_rate', 'sampling_rate', 'sr'],
       resume: { never: 'its weights were trained on recordings with this rate' },
@@ -171,6 +172,7 @@ export const audio: DatasetKind<AudioConfig, typeof settings> = {
   symbols: null,
   dividesItself: false,
   fileNames: RECORDING_NAME,
+  depthOf,
 };
 
 /** `normalize_per` that is no column. */
@@ -221,6 +223,11 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
 const decodeFrames: SequenceStore['decode'] = (_, [bytes], features) => {
   new Uint8Array(features.buffer, features.byteOffset, features.byteLength).set(bytes);
 };
+
+/** The pattern says how deep the folders of recordings are. */
+function depthOf({ pattern = '' }: AudioConfig): number {
+  return pattern.split('/').length;
+}
 
 /** The columns that training reads, besides those that find the recordings. */
 function columnsOf(config: AudioConfig): NamedColumn[] {
@@ -293,7 +300,9 @@ async function readRecordings(
   const problems = new Problems(true);
   const sources: DataFile[] = [];
   const table = tableOf(config, 'train', columnsOf(config));
-  const files = await inputFiles(path, table ? LIST_NAME : RECORDING_NAME);
+  const files = table
+    ? await inputFiles(path, LIST_NAME)
+    : await inputFiles(path, RECORDING_NAME, depthOf(config));
   const recordings = table ? [] : fileRecordings(files, patternOf(config), problems);
   for (const file of table ? files : []) {
     const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
@@ -427,7 +436,7 @@ function recordedForm({ features, rate = 0 }: AudioConfig, { sample_rate = rate 
 function newSequences(
   config: AudioConfig,
   data: DataRecord,
-  { targets }: NewSequencesOptions = {},
+  { targets, collects = false }: NewSequencesOptions = {},
 ): SequenceReader {
   const form = recordedForm(config, data);
   const extraction = extractionOf(config, form);
@@ -437,10 +446,11 @@ function newSequences(
   const targetOf = targets && targetReader(config, data.class_names ?? [], targets);
   // once is enough
   let isConverting = false;
-  const read = (recording: Recording, bytes: Buffer, problems: Problems): ReadSequence => {
+  const read = (recording: Recording, bytes: Buffer | undefined, problems: Problems): ReadSequence => {
     const { id, file, place } = recording;
     const warnings: Diagnostic[] = [];
     const values = problems.attempt(() => {
+      if (bytes === undefined) return undefined;
       const wav = new WavFile(memoryBytes(file, bytes));
       if (wav.rate !== form.rate && !isConverting) warnings.push(otherRate(file, wav.rate, form.rate));
       isConverting ||= wav.rate !== form.rate;
@@ -458,21 +468,23 @@ function newSequences(
   async function* recordingsOf(sources: readonly InputSource[]): AsyncGenerator<NewRecording> {
     const names = shortNames(sources.map(({ name }) => name));
     for await (const given of inTurn(sources)) {
-      const { start, source } = await beginning(given, MAGIC_BYTES);
+      const { name } = given;
       const problems = new Problems();
-      if (table === undefined || isWav(start)) {
-        const { name } = source;
+      const begun = await readable(() => beginning(given, MAGIC_BYTES), problems);
+      if (table === undefined || begun === undefined || isWav(begun.start) || RECORDING_NAME.test(name)) {
         const [named] = fileRecordings([name], pattern, problems);
         const whole = { file: name, place: { file: name }, valueOf: () => undefined };
         const recording = { ...(named ?? whole), id: names.get(name) ?? name };
-        yield { recording, sequence: read(recording, await allBytes(source), problems) };
+        const bytes = begun && (await readable(() => allBytes(begun.source), problems));
+        yield { recording, sequence: read(recording, bytes, problems) };
         continue;
       }
-      const recordings = await tabledRecordings(source, table, problems);
+      const recordings = await tabledRecordings(begun.source, table, problems);
       problems.throwIfAny();
       for (const recording of recordings) {
-        const { bytes } = await readContent(recording.file);
-        yield { recording, sequence: read(recording, bytes, new Problems()) };
+        const own = new Problems();
+        const content = await readable(() => readContent(recording.file), own);
+        yield { recording, sequence: read(recording, content?.bytes, own) };
       }
     }
   }
@@ -480,12 +492,37 @@ function newSequences(
     hasIds: true,
     hasTimes: false,
     async *read(sources) {
-      const recordings = recordingsOf(sources);
+      const recordings = collects ? withAllProblems(recordingsOf(sources)) : recordingsOf(sources);
       const method = methodOf(config);
       if (group && method) yield await scaledInputs(recordings, group.name, form.size, method);
       else for await (const { sequence } of recordings) yield [sequence];
     },
   };
+}
+
+/** What `read` returns; undefined if it throws, and then its problems are added. */
+async function readable<T>(read: () => Promise<T>, problems: Problems): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.add(...error.diagnostics);
+    return undefined;
+  }
+}
+
+/** The recordings up to the first with problems, which gets those of all after it. */
+async function* withAllProblems(recordings: AsyncIterable<NewRecording>): AsyncGenerator<NewRecording> {
+  const problems = new Problems();
+  let first: NewRecording | undefined;
+  for await (const one of recordings) {
+    if (isRejected(one.sequence)) {
+      problems.add(...one.sequence.problems);
+      first ??= one;
+    } else if (first === undefined) yield one;
+    if (problems.full) break;
+  }
+  if (first) yield { ...first, sequence: { ...first.sequence, problems: problems.all } };
 }
 
 function otherRate(file: string, rate: number, trained: number): Diagnostic {

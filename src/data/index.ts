@@ -40,7 +40,13 @@ export { inDataUnits } from './core/scaling.js';
 export { hasRandomSplit } from './core/selection.js';
 export { eachChunk } from './core/store.js';
 export { MAX_RATE, rawSamples } from './formats/wav.js';
-export { type ByteSource, type InputSource, rawBytes, streamBytes } from './reading/byte-sources.js';
+export {
+  type ByteSource,
+  type InputSource,
+  rawBytes,
+  STDIN_NAME,
+  streamBytes,
+} from './reading/byte-sources.js';
 export { digestOf } from './reading/files.js';
 export * from './summary.js';
 export { decodeText, encodeText, UNKNOWN } from './vocabulary.js';
@@ -124,7 +130,7 @@ export async function newSequenceFiles(
   paths: readonly string[],
   hasTargets = false,
 ): Promise<readonly InputSource[]> {
-  const { fileNames } = kindOf(config);
+  const { fileNames, depthOf } = kindOf(config);
   const [most, allowed] = hasTargets
     ? [MAX_ARRAY_FILES, 'an archive, or the files of x, y and lengths']
     : [1, 'one file'];
@@ -133,7 +139,9 @@ export async function newSequenceFiles(
       file: paths[most],
     });
   }
-  const files = fileNames ? await distinctFiles(await inputFiles(paths, fileNames)) : paths;
+  const files = fileNames
+    ? await distinctFiles(await inputFiles(paths, fileNames, depthOf?.(config)))
+    : paths;
   // a wrong name is an error before any prediction
   const first = await fileBytes(files[0]);
   return files.map((name, i) => ({ name, open: async () => (i === 0 ? first : fileBytes(name)) }));

@@ -181,7 +181,7 @@ export class Model {
     sources: () => Promise<readonly InputSource[]>,
     { lines, ...options }: RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
   ): Predicted {
-    const { reader, model } = readerFor(this.opened, { lines });
+    const { reader, model } = readerFor(this.opened, { lines, collects: options.onRejected === undefined });
     const { hasIds, hasTimes, continues } = reader;
     const read = async function* () {
       yield* reader.read(await sources());

@@ -218,7 +218,7 @@ function recordedLoss({ path, loaded }: SavedModel, { class_weights }: DataRecor
  */
 export function readerFor(
   model: OpenedModel,
-  options: Pick<NewSequencesOptions, 'lines' | 'targets'>,
+  options: Pick<NewSequencesOptions, 'lines' | 'targets' | 'collects'>,
 ): { readonly reader: SequenceReader; readonly model: OpenedModel } {
   const { dataset, training } = model.experiment;
   const reader = newSequences(dataset, model.data, { rows: streamsOf(training), ...options });
@@ -299,7 +299,7 @@ export async function evaluateInput(
       size: sizeOfTarget(run, data),
       ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
     };
-    const { reader, model } = readerFor(opened, { targets });
+    const { reader, model } = readerFor(opened, { targets, collects: onRejected === undefined });
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
     let [symbols, unlearned, empty, unlabelled] = [0, 0, 0, 0];
     const doubts = new JoinedDoubts(true);

@@ -60,6 +60,20 @@ t.test('damaged and other files are located errors', async t => {
   const cut = (length: number) => wav(tone(440, 100)).subarray(0, length);
   const extended = Buffer.from(`RIFF....WAVEJUNK\x03\0\0\0abc\0${cut(244).toString('latin1', 12)}`, 'latin1');
   t.same(samplesOf(opened(extended)), samplesOf(opened(cut(244))), 'other chunks are skipped');
+  const followed: readonly (readonly [string, string])[] = [
+    ['a chunk', 'LIST\x04\0\0\0INFO'],
+    ['a padded chunk and another', 'LIST\x01\0\0\0x\0abcd\0\0\0\0'],
+    ['a byte of padding', '\0LIST\x04\0\0\0INFO'],
+    ['zeros', '\0'.repeat(50)],
+    ['ID3', `TAG${'title'.padEnd(125)}`],
+    ['less than a chunk', 'abc'],
+  ];
+  for (const [what, text] of followed)
+    t.same(
+      samplesOf(opened(Buffer.concat([cut(244), Buffer.from(text, 'latin1')]))),
+      samplesOf(opened(cut(244))),
+      `samples before ${what}`,
+    );
   for (const size of [
     [0xff, 0xff, 0xff, 0xff],
     [0, 0xf0, 0xff, 0x7f],
@@ -89,7 +103,11 @@ t.test('damaged and other files are located errors', async t => {
     [changed(22, 0, 0), 'data/wav | the recording has no channels'],
     [
       changed(24, 0, 0, 0, 0),
-      'data/wav | the sample rate is out of range | expected 1 to 1048576 Hz | got 0 Hz',
+      'data/wav | the sample rate is out of range | expected 100 to 1048576 Hz | got 0 Hz',
+    ],
+    [
+      changed(24, 1, 0, 0, 0),
+      'data/wav | the sample rate is out of range | expected 100 to 1048576 Hz | got 1 Hz',
     ],
     [
       changed(32, 3),
@@ -100,7 +118,14 @@ t.test('damaged and other files are located errors', async t => {
       'data/wav | the encoding of the recording is not supported | expected PCM, floating point, A-law or mu-law; to convert it: ffmpeg -i "a.wav" "a-pcm.wav" | got format 2 with 16 bits',
     ],
     [changed(40, 199), 'data/wav 242 | the recording ends within a sample'],
-    [changed(40, 0), 'data/wav 44 | the recording has no samples'],
+    [changed(40, 0).subarray(0, 44), 'data/wav 44 | the recording has no samples'],
+    ...[0, 100].map(
+      size =>
+        [
+          changed(40, size),
+          `data/wav ${44 + size} | the samples end here by the header, but what follows is no chunk | expected the size of all samples; to write it: sox --ignore-length "a.wav" "a-pcm.wav" | got ${200 - size} more bytes`,
+        ] as const,
+    ),
     [float, 'data/not-finite 48 | a sample is not a finite float32 number | got NaN'],
     [
       Buffer.from('fLaC\0\0\0\x22 and so on'),

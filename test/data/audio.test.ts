@@ -2,11 +2,13 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { Workplace } from '../support/cli.js';
 import { classes, complaints, open, sequence } from '../support/data-files.js';
+import { callInProcess } from '../support/in-process.js';
 import { tone, wav } from '../support/wav.js';
 
 const work = new Workplace();
@@ -425,4 +427,74 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
   t.notMatch(skipped.stderr, /3\.wav/, 'once is enough');
   const refused = await work.cellrun('predict', run.directory, '--input', join(others, '2.wav'));
   t.equal(refused.code, 5);
+});
+
+t.test('folders have the layout of the pattern, and broken recordings are all named', async t => {
+  const names = ['no/0.wav', 'no/1.wav', 'yes/0.wav', 'yes/1.wav'];
+  const whole = names.map((name, i) => [name, wav(ramp(16, i + 1))] as const);
+  const path = folder({ ...Object.fromEntries(whole), 'README.md': 'two words', 'x.wav': wav(ramp(8)) });
+  const run = await work.train({
+    version: 1,
+    name: 'folders',
+    dataset: config(path, { pattern: '{label}/{take}', test: { column: 'take', is: 1 } }),
+    model: { cell: 'gru', hidden_size: 2 },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 2 },
+  });
+  const idsIn = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line).id);
+  const predict = (input: string, ...flags: string[]) =>
+    work.cellrun('predict', run.directory, '--input', input, ...flags);
+  t.same(idsIn((await predict(path)).stdout), names);
+  t.same(idsIn((await predict(join(path, 'no'))).stdout), ['0.wav', '1.wav'], 'a folder without folders');
+  t.match(await work.cellrun('evaluate', run.directory, '--input', path, '--json'), {
+    code: 0,
+    stdout: /"predictions": ?4/,
+  });
+
+  const broken = folder({
+    ...Object.fromEntries(whole),
+    'no/2.wav': wav(ramp(16)).subarray(0, 60),
+    'yes/2.wav': 'no recording',
+    'yes/3.wav.gz': gzipSync(wav(ramp(16))).subarray(0, 40),
+  });
+  const stopped = await predict(broken);
+  t.equal(stopped.code, 5);
+  t.same(idsIn(stopped.stdout), names.slice(0, 2), 'the recordings before the first broken one');
+  for (const [name, problem] of [
+    ['no/2.wav', 'the file ends too early'],
+    ['yes/2.wav', 'the file is not a WAV recording'],
+    ['yes/3.wav.gz', 'the gzip stream ends too early'],
+  ])
+    t.match(stopped.stderr, new RegExp(`${name}:.* ${problem}`));
+  const skipped = await predict(broken, '--on-error', 'skip');
+  t.match(skipped, { code: 0, stderr: /skipped 3 of 7 sequences/ });
+  t.same(idsIn(skipped.stdout), names);
+});
+
+t.test('standard input says how to convert it, and that samples need a rate', async t => {
+  const path = folder({ 'a_x_0.wav': wav(ramp(16)), 'b_x_0.wav': wav(ramp(16, 2)) });
+  const run = await work.train({
+    version: 1,
+    name: 'piped',
+    dataset: config(path, { test_fraction: 0.5 }),
+    model: { cell: 'gru', hidden_size: 2 },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 2 },
+  });
+  const piped = (bytes: Buffer) =>
+    callInProcess(['predict', run.directory, '--input', '-'], {
+      ...work.place,
+      stdin: Readable.from([bytes]),
+    });
+  t.match(await piped(Buffer.from('OggS and more')), {
+    code: 5,
+    stderr: /the file is Ogg, not WAV\n.*: ffmpeg -i - -f wav - before it in the pipe\n/,
+  });
+  t.match(await piped(Buffer.alloc(400)), { code: 5, stderr: /samples without a header need --rate/ });
 });

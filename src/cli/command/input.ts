@@ -5,6 +5,7 @@ import {
   type InputSource,
   newSequenceFiles,
   rawBytes,
+  STDIN_NAME,
   streamBytes,
 } from '../../data/index.js';
 import type { SavedModel } from '../../predict/open.js';
@@ -23,7 +24,6 @@ export const onError = choice(
   .with({ conflicts: ['split'], requires: 'input' });
 
 const STDIN = '-';
-const STDIN_NAME = '<stdin>';
 
 /** Opens what `--input` names. @param hasTargets true if files of targets belong to it */
 export async function openInput(

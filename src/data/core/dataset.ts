@@ -456,6 +456,8 @@ export interface NewSequencesOptions {
    * {@link UNKNOWN}, as they are in the splits of a dataset.
    */
   readonly targets?: TargetsToRead;
+  /** True to read the problems of further files with the first one, if one ends the predictions. */
+  readonly collects?: boolean;
 }
 
 /** The targets of a trained model. */
@@ -575,4 +577,6 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
    * files of a folder. Otherwise null.
    */
   readonly fileNames: RegExp | null;
+  /** How deep the files of a folder may be. Default: 1. */
+  readonly depthOf?: (config: Config) => number;
 }

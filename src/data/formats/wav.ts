@@ -3,7 +3,7 @@
  * by ranges, so that a long recording need not be in memory. Sizes in headers are never trusted.
  */
 import { type Details, damagedError, type UserError, usageError } from '../../util/errors.js';
-import { type ByteSource, beginning } from '../reading/byte-sources.js';
+import { type ByteSource, beginning, STDIN_NAME } from '../reading/byte-sources.js';
 import type { Bytes } from '../reading/ranged-file.js';
 
 /** Returns the sample at `at` of `bytes`, -1 to 1 unless it is a floating-point number. */
@@ -70,8 +70,14 @@ const RIFF_BYTES = 12;
 const CHUNK_BYTES = 8;
 const MIN_FORMAT_BYTES = 16;
 const MAX_FORMAT_BYTES = 40;
-/** In hertz. A larger rate means a damaged header. */
+/** In hertz. Other rates mean a damaged header. */
+export const MIN_RATE = 100;
 export const MAX_RATE = 2 ** 20;
+/** Number of zeros after which the rest is taken for padding. */
+const MAX_PADDING = 2 ** 12;
+const CHUNK_NAME = /^[ -~]{4}$/;
+/** ID3, which some programs append. */
+const TAG = /^(?:TAG|ID3)$/;
 /** Approximate number of bytes to decode at a time. */
 const PIECE_BYTES = 2 ** 16;
 
@@ -113,9 +119,9 @@ export class WavFile {
       });
     }
     if (this.channels === 0) throw this.damage('the recording has no channels');
-    if (this.rate === 0 || this.rate > MAX_RATE)
+    if (this.rate < MIN_RATE || this.rate > MAX_RATE)
       throw this.damage('the sample rate is out of range', {
-        expected: `1 to ${MAX_RATE} Hz`,
+        expected: `${MIN_RATE} to ${MAX_RATE} Hz`,
         got: `${this.rate} Hz`,
       });
     if (frame !== this.channels * encoding.bytes) {
@@ -179,6 +185,7 @@ export class WavFile {
         const isOpen = size64 === undefined && UNKNOWN_SIZES.includes(size);
         const to = isOpen ? source.size : from + (size === 0xffffffff ? (size64 ?? size) : size);
         if (to > source.size) throw this.cut(from, to - from);
+        if (!isOpen) this.refuseRest(to);
         return { format, data: { from, to, isOpen } };
       }
       if (name === 'ds64') size64 = Number(this.read(from + 8, 8).readBigUInt64LE());
@@ -190,6 +197,27 @@ export class WavFile {
     throw this.damage(
       `the file has no ${format ? 'samples' : 'format'} (chunk "${format ? 'data' : 'fmt '}")`,
     );
+  }
+
+  /** Refuses bytes after the samples that are no chunks: the size of the samples is too small. */
+  private refuseRest(from: number): void {
+    const { source } = this;
+    for (let at = from; at + CHUNK_BYTES <= source.size; ) {
+      const rest = source.readNow({ from: at, to: Math.min(source.size, at + MAX_PADDING) });
+      if (rest.every(byte => byte === 0)) return;
+      // not all programs pad chunks to even sizes
+      const start = [0, 1].find(skipped => CHUNK_NAME.test(rest.toString('latin1', skipped, skipped + 4)));
+      if (start !== undefined && TAG.test(rest.toString('latin1', start, start + 3))) return;
+      const end = start === undefined ? Number.NaN : at + start + CHUNK_BYTES + rest.readUInt32LE(start + 4);
+      if (!(end <= source.size)) {
+        throw this.damage('the samples end here by the header, but what follows is no chunk', {
+          offset: from,
+          expected: `the size of all samples; to write it: ${withSize(source.name)}`,
+          got: `${source.size - from} more bytes`,
+        });
+      }
+      at = end;
+    }
   }
 
   private read(from: number, length: number): Buffer {
@@ -270,11 +298,23 @@ function otherFormat(file: string, head: Buffer): UserError {
   const message = name ? `the file is ${name}, not WAV` : 'the file is not a WAV recording';
   return damagedError('data/audio-format', message, {
     file,
-    expected: `WAV; to convert it: ${conversion(file)}`,
+    expected: `WAV; to convert it: ${conversion(file)}${file === STDIN_NAME && !name ? '; samples without a header need --rate' : ''}`,
   });
 }
 
+/** The command that converts a file. */
 function conversion(file: string): string {
-  const name = file.replace(/\.wav$/, '-pcm').replace(/\.\w+$/, '');
-  return `ffmpeg -i ${JSON.stringify(file)} ${JSON.stringify(`${name}.wav`)}`;
+  if (file === STDIN_NAME) return 'ffmpeg -i - -f wav - before it in the pipe';
+  return `ffmpeg -i ${JSON.stringify(file)} ${JSON.stringify(besides(file))}`;
+}
+
+/** The command that writes the sizes of a file. */
+function withSize(file: string): string {
+  if (file === STDIN_NAME) return 'sox --ignore-length -t wav - -t wav - before it in the pipe';
+  return `sox --ignore-length ${JSON.stringify(file)} ${JSON.stringify(besides(file))}`;
+}
+
+/** The name of a WAV file made of another one. */
+function besides(file: string): string {
+  return `${file.replace(/\.wav$/, '-pcm').replace(/\.\w+$/, '')}.wav`;
 }

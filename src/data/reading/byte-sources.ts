@@ -9,6 +9,9 @@ import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { codeOf } from '../../util/system-errors.js';
 import { damagedGzip, isGzip, MAX_BYTES, shortNames, unreadableFile } from './files.js';
 
+/** The name of standard input in messages. */
+export const STDIN_NAME = '<stdin>';
+
 /** The bytes of a file, or of a stream that may never end. */
 export interface ByteSource {
   /** Name for messages, as given by the user. */

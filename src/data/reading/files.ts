@@ -53,30 +53,30 @@ export const MAX_SYMBOLS = 2 ** 20;
  * subfolders and hidden files) and the matches of a pattern such as `data/*.txt` are sorted by
  * UTF-16 code units.
  * @param usual the names of data files: if a folder has any, its other files are left out
+ * @param depth of data files in a folder: with 2, those of its subfolders, if these have any
  */
 export async function inputFiles(
   paths: string | readonly string[],
   usual: RegExp = ANY_NAME,
+  depth = 1,
 ): Promise<readonly string[]> {
-  const lists = await Promise.all([paths].flat().map(path => filesOf(path, usual)));
+  const lists = await Promise.all([paths].flat().map(path => filesOf(path, usual, depth)));
   return lists.flat();
 }
 
 /** For kinds of data whose files have any name. */
 export const ANY_NAME = /(?:)/;
 
-async function filesOf(path: string, usual: RegExp): Promise<readonly string[]> {
+async function filesOf(path: string, usual: RegExp, depth: number): Promise<readonly string[]> {
   const info = await stat(path).catch(() => undefined);
   if (info?.isDirectory()) {
-    const entries = await readdir(path, { withFileTypes: true });
-    const names = entries.flatMap(entry =>
-      entry.isDirectory() || entry.name.startsWith('.') ? [] : [entry.name],
-    );
-    const data = names.filter(name => usual.test(name));
+    const below = depth > 1 ? await glob(`${'*/'.repeat(depth - 1)}*`, { cwd: path }) : [];
+    const deep = below.filter(name => usual.test(name));
+    const names = deep.length > 0 ? deep : await filesIn(path, usual);
     return some(
       path,
       'the directory has no files',
-      (data.length > 0 ? data : names).sort().map(name => join(path, name)),
+      names.sort().map(name => join(path, name)),
     );
   }
   // an existing path is not a pattern; the reader reports a missing file
@@ -91,6 +91,15 @@ export function folderOf(path: string): string {
   const dynamic = parts.findIndex(part => isDynamicPattern(part));
   if (dynamic >= 0 && !existsSync(path)) return parts.slice(0, dynamic).join('/') || '.';
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
+}
+
+async function filesIn(path: string, usual: RegExp): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true });
+  const names = entries.flatMap(entry =>
+    entry.isDirectory() || entry.name.startsWith('.') ? [] : [entry.name],
+  );
+  const data = names.filter(name => usual.test(name));
+  return data.length > 0 ? data : names;
 }
 
 /** Returns `files`. */
