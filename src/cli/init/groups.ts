@@ -14,21 +14,23 @@ export function isConstantWithin(rows: Rows, { cells, isValue }: Column): boolea
 
 /** The rows of each value of a column. */
 export function rowsOfEach({ cells, isValue }: Column): number[][] {
-  return rowsOf(cells.map(cell => (isValue(cell) ? cell : undefined)));
+  return rowsOf(cells.keys(), row => (isValue(cells[row]) ? cells[row] : undefined));
 }
 
 /** The rows with equal values of all columns. */
-export function rowsOfParts([first, ...others]: readonly Column[]): number[][] {
-  return rowsOf(first.cells.map((cell, row) => [cell, ...others.map(one => one.cells[row])].join('\0')));
+export function rowsOfParts(parts: readonly Column[]): number[][] {
+  const whole = [[...parts[0].cells.keys()]];
+  return parts.reduce((groups, { cells }) => groups.flatMap(list => rowsOf(list, row => cells[row])), whole);
 }
 
-/** The rows of each value of `keys`; those without a key are left out. */
-function rowsOf(keys: readonly (string | undefined)[]): number[][] {
+/** The rows of each key; those without a key are left out. */
+function rowsOf(list: Iterable<number>, keyOf: (row: number) => string | undefined): number[][] {
   const rows = new Map<string, number[]>();
-  for (const [row, key] of keys.entries()) {
+  for (const row of list) {
+    const key = keyOf(row);
     if (key === undefined) continue;
-    const list = rows.get(key);
-    if (list) list.push(row);
+    const found = rows.get(key);
+    if (found) found.push(row);
     else rows.set(key, [row]);
   }
   return [...rows.values()];
