@@ -86,6 +86,12 @@ export class Heap {
     return Atomics.load(this.words, NEXT) * ALIGNMENT;
   }
 
+  /** The size of a memory that has room for all that is allocated so far. */
+  get pages(): number {
+    const bytes = Atomics.load(this.words, NEXT) * ALIGNMENT + OVERREAD_BYTES;
+    return Math.ceil(bytes / PAGE_BYTES);
+  }
+
   open({ at, length }: HeapSpan): Float32Array {
     const end = at + length * FLOAT_BYTES;
     if (end > this.buffer.byteLength) {

@@ -301,7 +301,10 @@ t.test('the module of a language model of two layers is small', async t => {
     await train(work, { ...base, model: { ...base.model, hidden_size: 128, num_layers: 2 } })
   ).summary;
   const { file } = await exported(directory);
-  const code = readFileSync(file, 'utf8').replace(/^const weights = .*$/m, '');
+  const whole = readFileSync(file, 'utf8');
+  const pages = Number(/"pages":(\d+)/.exec(whole)?.[1]);
+  t.ok(pages <= 64, `${pages} pages of memory`);
+  const code = whole.replace(/^const weights = .*$/m, '');
   const size = gzipSync(code, { level: 9 }).length;
   t.ok(size <= 50 * 1024, `${size} bytes beyond the weights`);
 });

@@ -32,7 +32,7 @@ import { programFile } from '../../util/root.js';
 import { type Exported, exportPredictor, type Files, type Source, type Weights } from '../predictor.js';
 import type { Verification } from '../verify.js';
 import { storedPlan } from './plans.js';
-import { localPool, type ModuleFacts, ONE_ROW, type open } from './runtime.js';
+import { localPool, type ModuleFacts, ONE_ROW, open } from './runtime.js';
 import { decodedWeight, encodedWeight, type Precision } from './weights.js';
 
 const FILE = 'model.js';
@@ -105,7 +105,10 @@ export async function files(
     refuse(model);
     const layout = new ParameterLayout(model.run.spec);
     const facts = await factsOf(model, model.pool.parameters.slice(0, layout.size), precision);
-    const weights = layout.parameters.map(({ name }) => encodedWeight(exact.get(name)!, precision));
+    const weights = base64(
+      Buffer.concat(layout.parameters.map(({ name }) => encodedWeight(exact.get(name)!, precision))),
+    );
+    const pages = await pagesOf(facts, weights);
     const runtime = readFileSync(programFile('interop/js/module.js'), 'utf8');
     const { versions, config_hash } = saved.manifest ?? {};
     const { name } = model.experiment;
@@ -113,8 +116,8 @@ export async function files(
     const code = [
       `/* ${title.replaceAll('*/', '* /')} */\n`,
       runtime,
-      `const facts = ${JSON.stringify(facts)};\n`,
-      `const weights = '${base64(Buffer.concat(weights))}';\n`,
+      `const facts = ${JSON.stringify({ ...facts, pages })};\n`,
+      `const weights = '${weights}';\n`,
       'const model = cellrun.open(facts, weights);\n',
     ];
     const exported = 'export const { predict, predictMany, session, generate } = model;\n';
@@ -199,6 +202,13 @@ async function factsOf(
     precision,
   };
   return facts;
+}
+
+/** The memory that the module needs for predictions and sessions, in whatever order they come. */
+async function pagesOf(facts: ModuleFacts, weights: string): Promise<number> {
+  const { model } = open(facts, weights);
+  await exercise(model);
+  return model.pool.engine.heap.pages;
 }
 
 /** Runs all programs that predictions need. */
