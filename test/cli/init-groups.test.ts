@@ -47,6 +47,8 @@ function runs(clock: Clock, i: number) {
     run: `R${machine * RUNS + run}`,
     // as it is numbered in its machine
     repeat: String(run + 1),
+    // as it is numbered in its plant
+    order: String(Math.floor(machine / 3) * RUNS + run + 1),
     time: time.toISOString().slice(0, 19).replace('T', ' '),
     vibration: ((fault ? 2 : 1) * Math.sin(i * 1.7)).toFixed(3),
     load: (40 + machine + 0.1 * step + Math.sin(i * i)).toFixed(2),
@@ -104,7 +106,9 @@ const LEVELS = [
   'plant unit repeat time vibration load fault',
   'time vibration fault repeat unit plant load',
   'machine repeat time vibration load fault',
+  'plant unit order=run time vibration load fault',
   'plant=c1 unit=c2 repeat=run time=c3 vibration=c4 load=c5 fault=c6',
+  'time fault vibration order=run load unit plant',
 ] as const;
 
 for (const [k, clock] of (Object.keys(CLOCKS) as Clock[]).entries())
@@ -203,7 +207,8 @@ t.test('patients whose numbers are used again in each clinic are no group, whate
     const refused = await cellrun(cwd, 'init', '--from', 'visits.csv');
     t.match(refused, {
       code: 2,
-      stderr: /^visits\.csv: .*: patient "0" is in clinic "0" and in clinic "1", so no column alone says/,
+      stderr:
+        /^visits\.csv: .*: patient "0" is in clinic "0" and in clinic "1", and no other column tells if this is one patient or one in each clinic\n +expected: --group patient if it is one, or /,
     });
     if (hasPandas)
       t.match(await afterJoining(cwd, refused.stderr), {
@@ -211,6 +216,43 @@ t.test('patients whose numbers are used again in each clinic are no group, whate
         stdout: /^sequences +72, the rows of each patient$/m,
       });
     const told = await cellrun(cwd, 'init', '--from', 'visits.csv', '--force', '--group', 'patient');
-    t.match(told, { code: 0, stdout: /^note +patient "0" is in clinic "0" and in clinic "1", so/m });
+    t.match(told, { code: 0, stdout: /^note +patient "0" is in clinic "0" and in clinic "1", and/m });
   }
+});
+
+/** Visits of 40 patients to several sites, with sex and outcome of each patient `of` a number. */
+function visits(of: (patient: number, site: number) => number): string {
+  return table('patient_id,date,sex,pressure,site,outcome', 240, i => {
+    const [patient, visit] = [Math.floor(i / 6), i % 6];
+    const site = Math.floor((patient + visit) / 2) % 3;
+    const date = new Date(Date.UTC(2024, 0, 1 + patient + 9 * visit)).toISOString().slice(0, 10);
+    const who = of(patient, site);
+    const facts = [who % 2 ? 'm' : 'f', `${(i * i) % 89}.5`, `ward ${site}`, who % 5 > 2 ? 'ill' : 'well'];
+    return `P${patient},${date},${facts.join()}`;
+  });
+}
+
+t.test('facts tell if a patient of several sites is one', async t => {
+  const one = dirname(
+    work.file(
+      'sites.csv',
+      visits(patient => patient),
+    ),
+  );
+  t.match(await cellrun(one, 'init', '--from', 'sites.csv'), {
+    code: 0,
+    stdout: /^target +outcome \(2 classes\)\nsequences +40, the rows of each patient_id$/m,
+  });
+  const several = visits((patient, site) => 7 * patient + 3 * site + patient * site);
+  const cwd = dirname(work.file('sites.csv', several));
+  const refused = await cellrun(cwd, 'init', '--from', 'sites.csv');
+  t.match(refused, {
+    code: 2,
+    stderr: /so no column alone says .*\n +expected: a table with these columns joined\n/,
+  });
+  if (hasPandas)
+    t.match(await afterJoining(cwd, refused.stderr), {
+      code: 0,
+      stdout: /^sequences +120, the rows of each patient_id$/m,
+    });
 });

@@ -125,14 +125,26 @@ export function recordingsWithin(
         isConstantWithin(rows, one) &&
         !coarser.some(list => isConstantWithin(list, one)),
     );
-    const inner =
-      fact &&
-      set.findLast(one => {
-        const around = set.filter(other => other !== one);
-        const outer = around.length > 0 ? rowsOfParts(around) : group ? rowsOfEach(group) : whole;
-        return follow(rows, outer, at);
-      });
-    if (fact && inner) return { fact, parts: [...set.filter(one => one !== inner), inner] };
+    if (!fact) continue;
+    const around = (parts: readonly Column[], inner: Column) => {
+      const others = parts.filter(one => one !== inner);
+      return others.length > 0 ? rowsOfParts(others) : group ? rowsOfEach(group) : whole;
+    };
+    const isInner = (parts: readonly Column[], inner = parts[parts.length - 1]) =>
+      follow(rows, around(parts, inner), at);
+    const levels = names.filter(one => one !== fact && !set.includes(one) && isConstantWithin(rows, one));
+    const finer = set.length === 2 ? levels.map(one => outermostFirst([...set, one])) : [];
+    // between both, such as machines of a plant whose runs overlap, or that have the same names
+    const isBetween = ([outer, level]: readonly Column[]) =>
+      !isInner(set) ||
+      (outer === set[0] &&
+        !set.includes(level) &&
+        !isConstantWithin(rowsOfEach(level), outer) &&
+        follow(rowsOfParts([outer, level]), rowsOfEach(outer), at));
+    const parts = finer.find(one => isInner(one) && isBetween(one)) ?? (isInner(set) ? set : undefined);
+    if (parts) return { fact, parts };
+    const inner = set.findLast(one => isInner(set, one));
+    if (inner) return { fact, parts: [...set.filter(one => one !== inner), inner] };
   }
   return undefined;
 }
@@ -146,24 +158,49 @@ function follow(recordings: Rows, outer: Rows, at: readonly number[]): boolean {
   return blocks.reduce((sum, count) => sum + count, 0) === recordings.length;
 }
 
+/** Names of a place, such as patients of a clinic, that are used again in other places. */
+export interface Places {
+  readonly place: Column;
+  readonly why: string;
+  /** True if each name surely is another one in each place. */
+  readonly areSure: boolean;
+}
+
 /**
  * Finds a column of places, such as clinics, in which most values of a group are used again, as if
- * for others in each place.
+ * for others in each place; not if they have the same facts in all places, as a patient has whom
+ * several wards treat.
+ * @param facts columns that may tell the individuals
  */
 export function placesOf(
   group: Column,
   columns: readonly Column[],
-): { readonly place: Column; readonly why: string } | undefined {
+  facts: readonly Column[],
+): Places | undefined {
   const rows = rowsOfEach(group);
   for (const place of columns) {
     if (place === group || !USUAL.place.test(place.name)) continue;
     const again = rows.filter(list => !isConstantWithin([list], place));
     if (2 * again.length < rows.length) continue;
-    const [[first, ...others]] = again;
-    const other = others.find(row => place.cells[row] !== place.cells[first]) ?? first;
+    const within = rowsOfParts([place, group]);
+    const several = within.filter(({ length }) => length > 1);
+    const others = facts.filter(one => one !== place && one !== group && one.distinct > 1);
+    const areSame = others.some(one => isConstantWithin(rows, one));
+    // facts of each name in each place, but not of the place
+    const differ =
+      2 * several.length > within.length &&
+      others
+        .filter(one => isConstantWithin(within, one) && !isConstantWithin(rowsOfEach(place), one))
+        .some(one => 2 * again.filter(list => !isConstantWithin([list], one)).length > again.length);
+    if (areSame && !differ) continue;
+    const [[first, ...later]] = again;
+    const other = later.find(row => place.cells[row] !== place.cells[first]) ?? first;
     const [one, two] = [first, other].map(row => `in ${place.name} ${JSON.stringify(place.cells[row])}`);
-    const why = `${group.name} ${JSON.stringify(group.cells[first])} is ${one} and ${two}`;
-    return { place, why };
+    return {
+      place,
+      areSure: differ && !areSame,
+      why: `${group.name} ${JSON.stringify(group.cells[first])} is ${one} and ${two}`,
+    };
   }
   return undefined;
 }

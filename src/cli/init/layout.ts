@@ -7,6 +7,7 @@ import {
   formsBlocks,
   isConstantWithin,
   namesAmong,
+  type Places,
   placesOf,
   type Recordings,
   recordingsWithin,
@@ -48,6 +49,8 @@ export interface Layout {
   readonly obstacle?: string | undefined;
   /** Columns that surely only together say which rows belong together; none with `--group`. */
   readonly parts?: readonly Column[] | undefined;
+  /** True if the last of these parts may do so alone. */
+  readonly mayBeAlone?: boolean | undefined;
   /** Rows of a group with the same time, which have no order. */
   readonly repeated?: string | undefined;
   readonly order: Order | undefined;
@@ -56,6 +59,8 @@ export interface Layout {
   /** Number of rows of the smallest group. */
   readonly shortest: number;
 }
+
+type Parts = Pick<Layout, 'obstacle' | 'parts' | 'mayBeAlone'>;
 
 /** Minimum fraction of rows with the time of another one, if a group is several recordings. */
 const MIN_REPEATED = 0.25;
@@ -105,7 +110,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   return { ...withRows({ ...found, order: undefined }), ...joined(orders[0], found.group) };
 
   /** Says which columns together tell equal times apart, since only one can group rows. */
-  function joined(order: Order | undefined, group?: Column): Pick<Layout, 'obstacle' | 'parts'> {
+  function joined(order: Order | undefined, group?: Column): Partial<Parts> {
     if (order === undefined || !(order.isDate || USUAL.time.test(order.columns[0].name))) return {};
     const fitting = setsOf(names).filter(
       parts =>
@@ -119,9 +124,14 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     return told ? apart(`${order.columns[0].name} starts again in each ${listed(told)}`, parts) : {};
   }
 
-  function apart(why: string, parts: readonly Column[] | undefined): Pick<Layout, 'obstacle' | 'parts'> {
+  function apart(why: string, parts: readonly Column[] | undefined): Parts {
     const obstacle = `${why}, so no column alone says which rows belong together: a column that joins these can be --group`;
-    return { obstacle, parts: askedGroup ? undefined : parts };
+    return { obstacle, parts: askedGroup ? undefined : parts, mayBeAlone: false };
+  }
+
+  function unsure({ place, why }: Places, group: Column): Partial<Parts> {
+    const obstacle = `${why}, and no other column tells if this is one ${group.name} or one in each ${place.name}`;
+    return { obstacle, mayBeAlone: true };
   }
 
   /** True if a column is the same in all rows with equal parts, but not in those of one part. */
@@ -195,9 +205,11 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   }: Pick<Layout, 'group' | 'order'> & { why?: string | undefined }): Layout {
     const rows = rowsIn(group);
     if (order?.isColumn) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
-    const places = group && group !== files ? placesOf(group, columns) : undefined;
+    const facts = columns.filter(column => !order?.columns.includes(column));
+    const places = group && group !== files ? placesOf(group, columns, facts) : undefined;
     return {
       ...(group && places && apart(places.why, [places.place, group])),
+      ...(group && places && !places.areSure && unsure(places, group)),
       group,
       perFile: group !== undefined && group === files,
       why,

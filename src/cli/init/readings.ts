@@ -97,10 +97,16 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   const prevented = (readings.length > 0 ? candidates.slice(0, 1) : candidates).find(one => one.obstacle);
   // the most likely reading is not silently replaced by another one
   if (prevented || readings.length === 0) {
-    const error = nothing(path, prevented?.obstacle ?? String(made[0]), readings);
-    const { parts } = layout;
+    const { parts, mayBeAlone } = layout;
+    const isApart = parts !== undefined && prevented?.obstacle === layout.obstacle;
+    const alone = isApart && mayBeAlone ? parts.at(-1) : undefined;
+    const joined = alone
+      ? `--group ${quoted(alone.name)} if it is one, or a table with these columns joined`
+      : 'a table with these columns joined';
+    const obstacle = prevented?.obstacle ?? String(made[0]);
+    const error = nothing(path, obstacle, readings, isApart ? joined : undefined);
     const { target, time, as } = choice;
-    if (parts === undefined || table.files || prevented?.obstacle !== layout.obstacle) throw error;
+    if (!isApart || table.files) throw error;
     const levels = parts.map(({ name }) => name);
     const [outer, inner] = parts.slice(-2);
     // kinds of recordings, such as the hands of subjects, are classes, too
@@ -118,7 +124,8 @@ function isFit(column: Column): boolean {
 }
 
 function unfit({ name, problem, gaps }: Column): string {
-  return `its target ${name} has invalid cells: ${problem ?? gaps}`;
+  const invalid = problem ?? gaps;
+  return invalid ? `its target ${name} has invalid cells: ${invalid}` : `${name} cannot be such a target`;
 }
 
 function candidatesFor(
@@ -211,9 +218,11 @@ function candidatesFor(
   // rows of one sequence, each read alone, would be in several splits
   const torn = asRows ? undefined : layout.parts && layout.obstacle;
   add('rows', (group ? -1 : 1) + hinted - (isClass ? 0 : 0.5), reasons, bad ?? torn);
-  if (mayBeWritten(target)) {
+  const hasNumbers = columns.some(column => column !== target && isMeasure(column));
+  // a name or a time beside measures or in a group is no text to write
+  const isKey = (group || hasNumbers) && (isName(target) || target.isTime);
+  if (mayBeWritten(target) && !isKey) {
     const usual = hints.slice(0, 2).reduce((sum, [is, score]) => sum + (is ? score : 0), 0);
-    const hasNumbers = columns.some(column => column !== target && isMeasure(column));
     const isUnlikely = group || hasNumbers || 2 * distinct <= target.cells.length;
     const different = `${name} has ${distinct} different texts`;
     add('pairs', (isUnlikely ? -2 : 2) + usual, [...reasons, different]);
@@ -492,14 +501,18 @@ export function knownOf({ layout: { order }, features, future = [] }: Reading): 
   return [...parts.filter(({ isNumber }) => isNumber), ...features.filter(isGiven)];
 }
 
-/** @param others readings that are possible */
-function nothing(path: string, why: string, others: readonly Reading[] = []) {
+/**
+ * @param others readings that are possible
+ * @param expected what helps, if it is none of them
+ */
+function nothing(path: string, why: string, others: readonly Reading[] = [], expected?: string) {
   const flags = others.slice(0, 2).map(({ target, kind }) => `--target ${quoted(target.name)} --as ${kind}`);
+  const another =
+    flags.length > 0
+      ? `a table without this problem, or another reading: ${flags.join(', or ')}`
+      : 'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them';
   return usageError('init/nothing-to-learn', `cannot write a config for this table: ${why}`, {
     file: path,
-    expected:
-      flags.length > 0
-        ? `a table without this problem, or another reading: ${flags.join(', or ')}`
-        : 'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them',
+    expected: expected ?? another,
   });
 }
