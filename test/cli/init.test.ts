@@ -984,18 +984,24 @@ for (const [name, between, text, names] of [
   ['words.tsv', '\\t', sentences('\t'), NAMES],
   ['words.txt', '\\t', sentences('\t'), NAMES],
   ['words.conll', ' ', sentences(' '), NAMES],
+  ['twice.txt', ' ', sentences(' ').replace(' ', '  '), NAMES],
+  [
+    'notes.txt',
+    ' ',
+    `-DOCSTART- O\n\n# new\n${sentences(' ').replaceAll('\n\n', '\n\n# text = a b c\n')}`,
+    NAMES,
+  ],
   ['words.csv', ',', `word,tag\n${sentences(',')}`, /\["sentence", \*next\(lines\)/],
 ] as const)
   t.test(`blank lines between sentences are told: ${name}`, async t => {
     const cwd = dirname(work.file(name, text));
     const { code, stderr } = await cellrun(cwd, 'init', '--from', name);
-    t.match(
-      { code, stderr },
-      { code: 2, stderr: /^words\.\w+: blank lines seem to separate the sequences\n/ },
-    );
+    t.match({ code, stderr }, { code: 2, stderr: /^\w+\.\w+: blank lines seem to separate the sequences\n/ });
     t.match(stderr, names);
-    t.ok(stderr.includes(`rows.writerow([number, *line.rstrip("\\n").split("${between}")])\n`), stderr);
-    t.match(stderr, /\nThen: .* init --from words-numbered\.csv\n$/);
+    const split = between === ' ' ? 'split()' : `rstrip("\\n").split("${between}")`;
+    t.ok(stderr.includes(`rows.writerow([number, *line.${split}])\n`), stderr);
+    t.equal(stderr.includes('elif not line.startswith(("# ", "-DOCSTART-")):'), name === 'notes.txt');
+    t.match(stderr, /\nThen: .* init --from (\w+)-numbered\.csv\n$/);
   });
 
 t.test('blank lines say nothing more than a column with their number, and separate no verses', async t => {
@@ -1003,7 +1009,11 @@ t.test('blank lines say nothing more than a column with their number, and separa
   t.match(await from(numbered), { code: 0, found: 'exit 0' });
   const verses = 'the dog runs\nand the cat sees it\n\n'.repeat(60);
   const cwd = dirname(work.file('verses.txt', verses));
-  t.match(await cellrun(cwd, 'init', '--from', 'verses.txt'), { code: 0, stderr: '' });
+  t.match(await cellrun(cwd, 'init', '--from', 'verses.txt'), {
+    code: 0,
+    stderr: '',
+    stdout: /^read as +a text, \d+ bytes: the model predicts its next character$/m,
+  });
 });
 
 t.test('treebanks may number their sentences alike', async t => {

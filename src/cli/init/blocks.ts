@@ -13,10 +13,14 @@ const MAX_BYTES = 2 ** 20;
 const MIN_BLOCKS = 5;
 /** Mean number of lines. Blank lines after every line separate nothing. */
 const MIN_LINES = 2;
+/** How lines begin that are no words: comments, and the starts of documents in CoNLL-2003. */
+const COMMENTS = ['# ', '-DOCSTART-'] as const;
 const SEPARATORS = ['\t', ',', ';', '|', ' '] as const;
 
 interface Blocks {
   readonly separator: string;
+  /** True if comments precede the words of some blocks. */
+  readonly hasComments: boolean;
   /** Number of columns, if they have no names. */
   readonly width: number | undefined;
 }
@@ -72,31 +76,45 @@ function namesIn({ column_names, features, target }: CsvConfig): string[] {
  */
 function blocksIn(bytes: Buffer, names?: readonly string[]): Blocks | undefined {
   const text = bytes.toString('utf8', 0, MAX_BYTES).replaceAll(/"[^"\n]*"/g, '""');
-  const blocks = text
+  const found = text
     .split(/(?:\r?\n[ \t]*){2,}/)
     .filter(block => block.trim() !== '')
     .map(block => block.trimEnd().split(/\r?\n/));
-  if (bytes.length > MAX_BYTES) blocks.pop();
+  if (bytes.length > MAX_BYTES) found.pop();
+  const isComment = (line: string) => COMMENTS.some(start => line.startsWith(start));
+  const starts = found.map(block => block.findIndex(line => !isComment(line)));
+  // after other words, it is one
+  const hasComments =
+    found.some(block => isComment(block[0])) &&
+    found.every((block, i) => starts[i] === -1 || !block.slice(starts[i]).some(isComment));
+  const blocks = hasComments
+    ? found.map(block => block.filter(line => !isComment(line))).filter(({ length }) => length > 0)
+    : found;
   const lines = blocks.flat();
   if (blocks.length < MIN_BLOCKS || lines.length < MIN_LINES * blocks.length) return undefined;
   const separates = (one: string) => {
-    const [{ length }, ...others] = lines.map(line => line.split(one));
+    const [{ length }, ...others] = lines.map(line => fieldsOf(line, one));
     return length > 1 && others.every(fields => fields.length === length);
   };
   const isAlone = names && !lines.some(line => SEPARATORS.some(one => line.includes(one)));
   const separator = isAlone ? '\t' : SEPARATORS.find(separates);
   if (separator === undefined) return undefined;
   // the first block may start with the names of the columns
-  const others = blocks.slice(1).map(block => block.map(line => line.split(separator)));
-  const [first, ...rest] = lines.map(line => line.split(separator));
+  const others = blocks.slice(1).map(block => block.map(line => fieldsOf(line, separator)));
+  const [first, ...rest] = lines.map(line => fieldsOf(line, separator));
   const tellsApart = (column: number) =>
     new Set(others.map(([fields]) => fields[column])).size === others.length &&
     others.every(block => block.every(fields => fields[column] === block[0][column]));
   if (first.some((_, column) => tellsApart(column))) return undefined;
   const isName = (name: string, column: number) =>
     names ? names.includes(name) : rest.every(fields => fields[column] !== name);
-  const hasNames = first.every(isName);
-  return { separator, width: hasNames ? undefined : first.length };
+  const hasNames = !hasComments && first.every(isName);
+  return { separator, hasComments, width: hasNames ? undefined : first.length };
+}
+
+/** Several spaces separate as one does. */
+function fieldsOf(line: string, separator: string): string[] {
+  return separator === ' ' ? line.trim().split(/\s+/) : line.split(separator);
 }
 
 interface Numbering {
@@ -107,8 +125,9 @@ interface Numbering {
 }
 
 function numbered(error: UserError, path: string, { blocks, names, next }: Numbering): HintedError {
-  const { separator, width } = blocks;
+  const { separator, hasComments, width } = blocks;
   const python = JSON.stringify;
+  const split = separator === ' ' ? 'split()' : `rstrip("\\n").split(${python(separator)})`;
   const made = `${basename(path).replace(/\.\w+$/, '')}-numbered.csv`;
   const [group, ...others] = names;
   const between = Array.from(
@@ -118,7 +137,7 @@ function numbered(error: UserError, path: string, { blocks, names, next }: Numbe
   const columns = [...others.slice(0, -1), ...between, ...others.slice(-1)].slice(0, width);
   const header =
     width === undefined
-      ? `[${python(group)}, *next(lines).rstrip("\\n").split(${python(separator)})]`
+      ? `[${python(group)}, *next(lines).${split}]`
       : `[${[group, ...columns].map(name => python(name)).join(', ')}]`;
   const script = [
     'import csv',
@@ -129,8 +148,10 @@ function numbered(error: UserError, path: string, { blocks, names, next }: Numbe
     '    for line in lines:',
     '        if line.strip() == "":',
     '            number += 1',
-    '        else:',
-    `            rows.writerow([number, *line.rstrip("\\n").split(${python(separator)})])`,
+    hasComments
+      ? `        elif not line.startswith((${COMMENTS.map(one => python(one)).join(', ')})):`
+      : '        else:',
+    `            rows.writerow([number, *line.${split}])`,
   ];
   const indented = script.map(line => `    ${line}\n`).join('');
   const command = [programName(process.argv, process.env), ...next(made).map(quoted)].join(' ');

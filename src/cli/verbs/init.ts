@@ -9,7 +9,7 @@ import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { optionalFile, packageRoot } from '../../util/root.js';
 import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
-import { printable } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { filesNamedIn, refuseLabelsApart, refuseNames } from '../init/beside.js';
@@ -161,7 +161,9 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     refuseBlocks(data, await bytesOf(data));
   if (/\.txt(\.gz)?$/i.test(data)) {
     refuseOptions(data, { ...ofTables, target, as });
-    return { plan: textPlan(place, (await bytesOf(data)).length), lines: [] };
+    const { length } = await bytesOf(data);
+    const line = `a text, ${counted(length, 'byte')}: the model predicts its next character`;
+    return { plan: textPlan(place, length), lines: [labelled('read as', line)] };
   }
   const isFolder = stats?.isDirectory() ?? false;
   const recordings = isFolder ? await recordingsIn(data) : undefined;
