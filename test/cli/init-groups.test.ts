@@ -256,3 +256,46 @@ t.test('facts tell if a patient of several sites is one', async t => {
       stdout: /^sequences +120, the rows of each patient_id$/m,
     });
 });
+
+t.test('rows with the same facts belong together under any name, in any order', async t => {
+  /** Seven days of 40 customers. */
+  const rows = Array.from({ length: 280 }, (_, i) => {
+    const [customer, day] = [Math.floor(i / 7), i % 7];
+    const time = Date.UTC(2024, 0, 1 + 2 * day, 0, (customer * 17) % 97, customer);
+    const churn = (customer * customer) % 5 > 1 ? 'yes' : 'no';
+    return { time, cells: [1000 + customer, (i * i) % 89, churn] as const };
+  });
+  const clocks = {
+    date: (time: number) => new Date(time).toISOString().slice(0, 19).replace('T', ' '),
+    ts: (time: number) => String(time),
+  };
+  for (const name of ['Kunde', 'Customer No'])
+    for (const [clock, said] of Object.entries(clocks))
+      for (const order of [rows, rows.toSorted((a, b) => a.time - b.time)]) {
+        const csv = table(`${clock},${name},amount,churn`, rows.length, i =>
+          [said(order[i].time), ...order[i].cells].join(),
+        );
+        const cwd = dirname(work.file('customers.csv', csv));
+        const found = `target +churn \\(2 classes\\)\\nsequences +40, the rows of each ${name}\\norder +${clock}`;
+        t.match(await cellrun(cwd, 'init', '--from', 'customers.csv'), {
+          code: 0,
+          stdout: new RegExp(`^${found}$`, 'm'),
+        });
+      }
+});
+
+t.test('equal times of machines under unusual names are no mistakes', async t => {
+  const columns = 'time plant=werk unit=anlage repeat=lauf vibration load fault';
+  const cwd = dirname(work.file('runs.csv', tableOfRuns('overlap between machines', columns)));
+  const refused = await cellrun(cwd, 'init', '--from', 'runs.csv');
+  t.match(refused, {
+    code: 2,
+    stderr: /, so no column alone says .*\n +expected: a table with these columns/,
+  });
+  t.notMatch(refused.stderr, /keep one row of each time/);
+  if (hasPandas)
+    t.match(await afterJoining(cwd, refused.stderr), {
+      code: 0,
+      stdout: /^target +fault \(2 classes\)\nsequences +60, the rows of each lauf$/m,
+    });
+});

@@ -85,7 +85,7 @@ export function formsBlocks({ cells, isValue, distinct }: Column): boolean {
 }
 
 /** True for a column that may be a class, or another fact of what is recorded. */
-function isKind(column: Column): boolean {
+export function isKind(column: Column): boolean {
   const { distinct, isNumber, isTime } = column;
   return distinct >= 2 && distinct <= MAX_CLASSES && !isTime && (!isNumber || isWhole(column));
 }

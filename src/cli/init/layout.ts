@@ -6,6 +6,7 @@ import { type Column, type Columns, columnNamed, countsOf, isWhole, keysOf } fro
 import {
   formsBlocks,
   isConstantWithin,
+  isKind,
   namesAmong,
   type Places,
   placesOf,
@@ -15,7 +16,7 @@ import {
   rowsOfParts,
   setsOf,
 } from './groups.js';
-import { isTarget, MIN_SUBJECTS, USUAL } from './names.js';
+import { isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 
 export interface NamedColumns {
   readonly target?: string | undefined;
@@ -88,7 +89,10 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   for (const order of orders) {
     const allowed = Math.max(1, MAX_REPEATED * order.at.length);
     const layout = order.isColumn && order.isDate && groupedFor({ ...order, allowed });
-    if (layout) return { ...layout, repeated: repeatedIn(order, layout.rows) };
+    if (!layout) continue;
+    // names that are used again explain all equal times
+    const told = layout.parts ? layout : joined(order);
+    return told.parts ? { ...layout, ...told } : { ...layout, repeated: repeatedIn(order, layout.rows) };
   }
   const found = groupFor(undefined);
   if (askedTime && !askedTime.isNumber && !askedTime.isTime)
@@ -162,6 +166,20 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     return withRows(askedGroup ? { ...found, order } : { group, order, why });
   }
 
+  /**
+   * True if the rows of each value have the same facts, by which the table is not sorted: the rows
+   * stand together, or are many that all have one target.
+   */
+  function holdsFacts(column: Column): boolean {
+    const areTogether = formsBlocks(column);
+    const { name, distinct } = column;
+    if (isTarget(name) || isPartOfDate(name) || distinct < (areTogether ? MIN_SUBJECTS : MIN_SCATTERED))
+      return false;
+    const isFact = (fact: Column) =>
+      fact !== column && !formsBlocks(fact) && (areTogether || isTarget(fact.name)) && isKind(fact);
+    return columns.some(fact => isFact(fact) && isConstantWithin(rowsOfEach(column), fact));
+  }
+
   function recordingsBy({ columns: ordering, at }: Order, group: Column | undefined): Recordings | undefined {
     const facts = columns.filter(column => !ordering.includes(column));
     return recordingsWithin(group, names, facts, at);
@@ -177,17 +195,27 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     );
     const isAlone = order !== undefined && isUnique(order, rowsIn(undefined));
     const tells = (column: Column) => order !== undefined && isUnique(order, rowsOfEach(column));
+    const whole = rowsIn(undefined);
+    const startsAgain = (column: Column) =>
+      order?.isDate === true &&
+      order.isColumn &&
+      column.distinct >= MIN_SUBJECTS &&
+      !ascends(order, whole) &&
+      ascends(order, rowsOfEach(column));
     const usual = candidates.filter(
       column =>
         column === files ||
-        isUsualGroup(column, tells(column) && !isAlone) ||
+        isUsualGroup(column, tells(column) && (!isAlone || startsAgain(column))) ||
+        holdsFacts(column) ||
         (order === undefined && numbersBlocks(column)),
     );
     if (order === undefined || isAlone) {
       const isFew = ({ name, distinct }: Column) =>
         isAlone ? distinct < MIN_SUBJECTS || !USUAL.subject.test(name) : distinct < MIN_SCATTERED;
-      const isKind = (column: Column) => !formsBlocks(column) && isFew(column);
-      const finest = usual.filter(column => !isKind(column)).toSorted((a, b) => b.distinct - a.distinct)[0];
+      const areKinds = (column: Column) => !formsBlocks(column) && isFew(column);
+      const finest = usual
+        .filter(column => !areKinds(column) || holdsFacts(column))
+        .toSorted((a, b) => b.distinct - a.distinct)[0];
       const why =
         finest && (formsBlocks(finest) ? `the rows of each ${finest.name} stand together` : undefined);
       return { group: finest, why };
