@@ -5,7 +5,7 @@ import type { Recording } from './audio/recording.js';
 import { badNumber, cellNumber, missingCell } from './core/cells.js';
 import type { NamedColumn } from './core/columns.js';
 import type { Purpose } from './core/dataset.js';
-import type { Problems } from './core/problems.js';
+import { Problems } from './core/problems.js';
 import { findColumns } from './csv-columns.js';
 import { type Delimiter, type RowPlace, readTable } from './formats/tables.js';
 import { attemptField, jsonLines, RECORDS_NAME, type RecordLine, textOf } from './jsonl-records.js';
@@ -97,19 +97,26 @@ interface ListedRow {
   placeOf(column: NamedColumn): Partial<Diagnostic>;
 }
 
-/**
- * The recordings that a table (CSV, Parquet or JSON Lines) lists; rows with wrong cells are
- * problems.
- */
+/** A row of a table: a recording, and what is wrong with the row. */
+interface ListedRecording {
+  readonly recording: Recording;
+  readonly problems: readonly Diagnostic[];
+}
+
+/** The recordings that a table (CSV, Parquet or JSON Lines) lists, one for each row. */
 export async function tabledRecordings(
   source: ByteSource,
   table: RecordingTable,
-  problems: Problems,
-): Promise<Recording[]> {
+): Promise<ListedRecording[]> {
   const { path, start, end, others, purpose, delimiter, pattern } = table;
   const columns = [path, start ?? [], end ?? [], others].flat();
-  const found: Recording[] = [];
+  const found: ListedRecording[] = [];
+  const addBroken = (...problems: readonly Diagnostic[]): void => {
+    const place = { file: source.name };
+    found.push({ recording: { ...place, id: '', place, valueOf: () => undefined }, problems });
+  };
   const add = ({ row, cell, placeOf }: ListedRow): void => {
+    const problems = new Problems();
     const secondsOf = (column: NamedColumn | undefined): number | undefined => {
       if (column === undefined) return undefined;
       const value = cellNumber(cell(column));
@@ -123,24 +130,25 @@ export async function tabledRecordings(
     const values = fieldsOf(file, pattern, row, problems) ?? new Map();
     const cells = new Map(others.map(column => [column.name, cell(column)]));
     const part = [from, to].filter(value => value !== undefined).join('-');
-    found.push({
+    const recording: Recording = {
       file,
       id: part === '' ? name : `${name}:${part}`,
       place: row,
       start: from,
       end: to,
       valueOf: column => values.get(column) ?? cells.get(column),
-    });
+    };
+    found.push({ recording, problems: problems.all });
   };
   if (isRecords(source.name, table)) {
     const read = (line: RecordLine): void => {
-      const before = problems.all.length;
+      const problems = new Problems();
       const texts = new Map(columns.map(({ name }) => [name, attemptField(line, name, problems, textIn)]));
-      if (problems.all.length > before) return;
-      const place = line.place();
-      add({ row: place, cell: ({ name }) => texts.get(name) ?? '', placeOf: ({ name }) => line.place(name) });
+      const placeOf = ({ name }: NamedColumn) => line.place(name);
+      if (problems.all.length > 0) addBroken(...problems.all);
+      else add({ row: line.place(), cell: ({ name }) => texts.get(name) ?? '', placeOf });
     };
-    const lines = jsonLines(source.name, read, problem => problems.add(problem));
+    const lines = jsonLines(source.name, read, addBroken);
     for await (const chunk of source.chunks) lines.push(chunk);
     lines.end();
     return found;
@@ -153,7 +161,7 @@ export async function tabledRecordings(
       header(record) {
         indexOf = findColumns(record, delimiter, columns, purpose);
       },
-      ragged: (_, problem) => problems.add(problem),
+      ragged: (_, problem) => addBroken(problem),
       add({ fields, row }) {
         const placeOf = ({ name }: NamedColumn) => ({ ...row, columnName: name });
         add({ row, cell: column => fields[indexOf(column)].trim(), placeOf });

@@ -70,7 +70,8 @@ const settings = key.section(
       aliases: ['begin', 'onset', 'from'],
     }),
     end: keys.column({
-      description: 'Column of the table with the end of a part of the recording, in seconds.',
+      description:
+        'Column of the table with the end of a part of the recording, in seconds. An end at most a frame after that of the recording is that end.',
       examples: ['end'],
       aliases: ['stop', 'offset', 'to'],
     }),
@@ -307,7 +308,11 @@ async function readRecordings(
   for (const file of table ? files : []) {
     const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
     sources.push({ name: file, sha256 });
-    if (table) recordings.push(...(await tabledRecordings(oneChunk(file, bytes), table, problems)));
+    if (table === undefined) continue;
+    for (const listed of await tabledRecordings(oneChunk(file, bytes), table)) {
+      problems.add(...listed.problems);
+      recordings.push(listed.recording);
+    }
   }
   problems.throwIfAny();
   const [features, targets, labels] = [new FloatList(), new FloatList(), new LabelCodes()];
@@ -479,11 +484,12 @@ function newSequences(
         yield { recording, sequence: read(recording, bytes, problems) };
         continue;
       }
-      const recordings = await tabledRecordings(begun.source, table, problems);
       problems.throwIfAny();
-      for (const recording of recordings) {
+      for (const { recording, problems: known } of await tabledRecordings(begun.source, table)) {
         const own = new Problems();
-        const content = await readable(() => readContent(recording.file), own);
+        own.add(...known);
+        const content =
+          known.length === 0 ? await readable(() => readContent(recording.file), own) : undefined;
         yield { recording, sequence: read(recording, content?.bytes, own) };
       }
     }

@@ -190,7 +190,7 @@ t.test('tables list recordings and parts of them', async t => {
       'sounds/long.wav,0.001,0.002,one,kim',
     ].join('\n'),
     'wrong.csv':
-      'file,from,to,word,speaker\nsounds/long.wav,0.001,0.009,one,anna\nsounds/long.wav,x,1,one,kim\n',
+      'file,from,to,word,speaker\nsounds/long.wav,0.001,0.0095,one,anna\nsounds/long.wav,x,1,one,kim\n',
   });
   const table = (name: string, more: object = {}) =>
     config(join(path, name), {
@@ -214,10 +214,16 @@ t.test('tables list recordings and parts of them', async t => {
   ]);
   const late = table('wrong.csv', { start: undefined, test: { group: 'speaker', is: 'kim' } });
   t.same(await complaints(5, () => open(late)), [
-    'data/audio-part 2 | the recording has no such part | expected 0 <= start < end <= 0.008 seconds | got 0 to 0.009',
+    'data/audio-part 2 | the recording has no such part | expected 0 <= start < end <= 0.008 seconds | got 0 to 0.0095',
     'data/audio-part 3 | the recording has no such part | expected 0 <= start < end <= 0.008 seconds | got 0 to 1',
   ]);
   t.match(await complaints(2, () => open(table('parts.csv', { end: 'until' }))), [/has no column "until"/]);
+  writeFileSync(
+    join(path, 'rounded.csv'),
+    'file,from,to,word,speaker\nsounds/long.wav,0.004,0.009,one,anna\nsounds/short_theo.wav,0,0.001,two,theo\n',
+  );
+  const rounded = await open(table('rounded.csv'));
+  t.ok(near(sequence(rounded, rounded.train, 0).flat(), ramp(64).slice(32)), 'a frame too far: to the end');
 
   const run = await work.train({
     version: 1,
@@ -240,6 +246,24 @@ t.test('tables list recordings and parts of them', async t => {
     rows.map(({ id }) => id),
     [...ids.slice(0, 1), 'sounds/short_theo.wav:0-0.001', ids[1], 'sounds/long.wav:0.004-0.006', ids[2]],
   );
+  writeFileSync(
+    join(path, 'some.csv'),
+    `file,from,to,word\n${['0,0.002', 'x,0.002', '0,', '0.002,0.001', '0,0.002,', '0.004,0.008'].map(part => `sounds/long.wav,${part},one\n`).join('')}none.wav,0,1,one\n`,
+  );
+  const some = (verb: string) =>
+    work.cellrun(verb, run.directory, '--input', join(path, 'some.csv'), '--on-error', 'skip');
+  const read = await some('predict');
+  t.match(read.stderr, /skipped 5 of 7 sequences/);
+  for (const place of ['some.csv:3', 'some.csv:4', 'some.csv:5', 'some.csv:6', 'none.wav'])
+    t.match(read.stderr, `${place}:`);
+  t.same(
+    read.stdout
+      .trim()
+      .split('\n')
+      .map(text => JSON.parse(text).id),
+    [ids[0], ids[1]],
+  );
+  t.match((await some('evaluate')).stdout, /over 2 predictions/);
   const [whole] = await predicted('sounds/short_theo.wav');
   t.same(whole.probabilities, rows[1].probabilities, 'a recording by itself');
   const { stdout } = await work.cellrun(
@@ -436,7 +460,10 @@ t.test('folders have the layout of the pattern, and broken recordings are all na
   const run = await work.train({
     version: 1,
     name: 'folders',
-    dataset: config(path, { pattern: '{label}/{take}', test: { column: 'take', is: 1 } }),
+    dataset: config(join(path, '*', '*.wav'), {
+      pattern: '{label}/{take}',
+      test: { column: 'take', is: 1 },
+    }),
     model: { cell: 'gru', hidden_size: 2 },
     loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.01 },
@@ -451,6 +478,8 @@ t.test('folders have the layout of the pattern, and broken recordings are all na
     work.cellrun('predict', run.directory, '--input', input, ...flags);
   t.same(idsIn((await predict(path)).stdout), names);
   t.same(idsIn((await predict(join(path, 'no'))).stdout), ['0.wav', '1.wav'], 'a folder without folders');
+  const inside = { ...work.place, cwd: join(path, 'no') };
+  t.match(await callInProcess(['evaluate', run.directory], inside), { code: 0, stderr: '' }, 'from anywhere');
   t.match(await work.cellrun('evaluate', run.directory, '--input', path, '--json'), {
     code: 0,
     stdout: /"predictions": ?4/,

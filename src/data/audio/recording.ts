@@ -37,7 +37,7 @@ export interface Extraction {
 
 /** The samples of a recording at the rate of the features, in pieces. */
 export function* samplesOf(wav: WavFile, part: Part, { form, channel }: Extraction): Generator<Float64Array> {
-  const { from, to } = rangeOf(wav, part, part.place);
+  const { from, to } = rangeOf(wav, part, part.place, (form.window / form.rate) * wav.rate);
   if (form.stepsOf((to - from) * (form.rate / wav.rate)) * form.size > MAX_ELEMENTS)
     throw wav.damage('the recording is too long');
   if (typeof channel === 'number' && channel >= wav.channels)

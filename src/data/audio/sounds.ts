@@ -15,17 +15,20 @@ export interface Sound {
 }
 
 /**
- * The samples of a part, from `from` to `to`.
+ * The samples of a part, from `from` to `to`. An end at most `slack` samples after that of the
+ * recording is that end, since annotations are rounded.
  * @throws UserError (exit 5) if the recording has no such part
  */
 export function rangeOf(
   wav: WavFile,
   { start = 0, end }: Pick<RecordingPart, 'start' | 'end'>,
   place: Partial<Diagnostic>,
+  slack: number,
 ) {
   const from = Math.round(start * wav.rate);
-  const to = end === undefined ? wav.length : Math.round(end * wav.rate);
-  if (from >= 0 && from < to && to <= wav.length) return { from, to };
+  const last = end === undefined ? wav.length : Math.round(end * wav.rate);
+  const to = Math.min(last, wav.length);
+  if (from >= 0 && from < to && last - to <= slack) return { from, to };
   throw damagedError('data/audio-part', 'the recording has no such part', {
     ...place,
     expected: `0 <= start < end <= ${wav.length / wav.rate} seconds`,
@@ -38,7 +41,7 @@ export function readSound(part: RecordingPart): Sound | undefined {
   const { file, channel } = part;
   try {
     const wav = new WavFile(memoryBytes(file, decompressed(readFileSync(file), file)));
-    const { from, to } = rangeOf(wav, part, { file });
+    const { from, to } = rangeOf(wav, part, { file }, Number.POSITIVE_INFINITY);
     const samples = new Float64Array(to - from);
     let at = 0;
     for (const piece of wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel })) {

@@ -81,15 +81,25 @@ async function filesOf(path: string, usual: RegExp, depth: number): Promise<read
   }
   // an existing path is not a pattern; the reader reports a missing file
   if (info !== undefined || !isDynamicPattern(path)) return [path];
-  const found = await glob(path, { absolute: path.startsWith('/'), expandDirectories: false });
-  return some(path, 'no file matches the pattern', found.sort());
+  const { folder, pattern } = patternParts(path);
+  const found = await glob(pattern, { cwd: folder, expandDirectories: false });
+  return some(path, 'no file matches the pattern', found.map(name => join(folder, name)).sort());
+}
+
+/**
+ * Splits a pattern at its first part that is one. A pattern that matches files of the working
+ * directory may leave it (`../*.wav`), and then tinyglobby would not find these.
+ */
+function patternParts(path: string): { folder: string; pattern: string } {
+  const parts = path.split('/');
+  const first = parts.findIndex(part => /[!()*?[\\\]{}]/.test(part));
+  const folder = parts.slice(0, first).join('/');
+  return { folder: folder || (path.startsWith('/') ? '/' : '.'), pattern: parts.slice(first).join('/') };
 }
 
 /** The folder that the names of the files of `path` begin at. */
 export function folderOf(path: string): string {
-  const parts = path.split('/');
-  const dynamic = parts.findIndex(part => isDynamicPattern(part));
-  if (dynamic >= 0 && !existsSync(path)) return parts.slice(0, dynamic).join('/') || '.';
+  if (isDynamicPattern(path) && !existsSync(path)) return patternParts(path).folder;
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
 }
 
