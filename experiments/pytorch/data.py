@@ -259,6 +259,8 @@ def jsonl(dataset, config):
 
 def recordings(dataset, config):
     """16-bit WAV files with a class each, as features of torchaudio."""
+    if dataset["target_kind"] == "sequence":
+        return transcribed(dataset)
     import torchaudio.functional as F
 
     features = dataset["features"]
@@ -284,6 +286,37 @@ def recordings(dataset, config):
         return {"x": torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True), "y": y[rows], "lengths": lengths}
 
     return {**{name: split(part) for name, part in rows.items()}, "input_size": features["bands"], "outputs": len(labels)}
+
+
+def transcribed(dataset):
+    """Recordings that tables list, with the characters of a column as targets."""
+    import torchaudio.functional as F
+
+    features = dataset["features"]
+    if features["kind"] != "log_mel" or features["deltas"] or dataset["target_level"] != "character" or dataset["normalize"] != "standard":
+        raise SystemExit("of recordings with sequences of symbols, only characters from scaled log_mel without deltas are implemented here")
+
+    def rows(path):
+        with open(path, encoding="utf-8", newline="") as file:
+            found = list(csv.DictReader(file))
+        files = [os.path.join(os.path.dirname(path), row[dataset["path_column"]]) for row in found]
+        return [log_mel(F, file, features) for file in files], [list(row[dataset["target"]]) for row in found]
+
+    parts = {"train": rows(dataset["path"]), "validation": rows(dataset["validation_path"]), "test": rows(dataset["test_path"])}
+    frames = torch.cat(parts["train"][0])
+    mean, deviation = frames.mean(0), frames.std(0, correction=0)
+    names = sorted({symbol for _, targets in parts.values() for target in targets for symbol in target})
+    longest = max(len(target) for _, targets in parts.values() for target in targets)
+
+    def split(x, targets):
+        chosen = [(one - mean) / deviation for one in x]
+        y = [[names.index(symbol) for symbol in target] + [-100] * (longest - len(target)) for target in targets]
+        lengths = torch.tensor([len(one) for one in chosen])
+        padded = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
+        return {"x": padded, "y": torch.tensor(y), "lengths": lengths, "input": torch.arange(len(y))}
+
+    sizes = {"input_size": features["bands"], "outputs": len(names), "longest_target": longest}
+    return {**{name: split(*part) for name, part in parts.items()}, **sizes}
 
 
 def log_mel(F, path, features):

@@ -133,7 +133,7 @@ def best_labeling(log_probs, beam):
 def read_best(model, x, lengths, beam):
     """Lists of symbols: of the best path, or with a beam of the best of its labelings."""
     log_probs = model(x, lengths)[0].log_softmax(-1)
-    steps = (lengths * model.repeat).tolist()
+    steps = model.read(lengths).tolist()
     if beam > 1:
         return [best_labeling(row[:n], beam) for row, n in zip(log_probs.tolist(), steps)]
     paths = [row[:n] for row, n in zip(log_probs.argmax(-1).tolist(), steps)]

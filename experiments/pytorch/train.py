@@ -28,9 +28,10 @@ from sequences import CELLS, EncoderDecoder, read_best, sequence_metrics, write_
 READ = {
     "dataset": "kind path test_path validation_path train_images train_labels test_images test_labels sequence "
     "sequence_length min_length problem seed train_size test_size test_fraction test validation level min_count input input_kind "
-    "target target_kind target_level features normalize per_step id input_steps horizon stride season time calendar known relative_to pattern features",
+    "target target_kind target_level features normalize per_step id input_steps horizon stride season time calendar known relative_to pattern "
+    "path_column",
     "model": "cell hidden_size num_layers dropout bidirectional embedding",
-    "model.steps": "repeat",
+    "model.steps": "repeat stack",
     "model.head": "from",
     "model.decoder": "cell hidden_size num_layers embedding_size attention dropout",
     "decode": "beam",
@@ -63,8 +64,9 @@ class Model(nn.Module):
     def __init__(self, config, data, blanks=0):
         super().__init__()
         self.source = config["head"]["from"]
-        self.repeat = config.get("steps", {}).get("repeat", 1)
-        size = data["input_size"]
+        steps = config.get("steps", {})
+        self.repeat, self.stack = steps.get("repeat", 1), steps.get("stack", 1)
+        size = data["input_size"] * self.stack
         self.embedding = None
         if "embedding" in config:
             self.embedding = nn.Embedding(data["num_symbols"], config["embedding"]["size"])
@@ -75,12 +77,20 @@ class Model(nn.Module):
         )
         self.fc = nn.Linear(config["hidden_size"] * (2 if both else 1), data["outputs"] + blanks)
 
+    def read(self, lengths):
+        """Steps that are read of so many steps of the data."""
+        return -(-lengths // self.stack) * self.repeat
+
     def forward(self, x, lengths=None, state=None, y=None):
         """Outputs, what they should be, and the states after them."""
         if self.embedding is not None:
             x = self.embedding(x)
         if self.repeat > 1:
-            x, lengths = x.repeat_interleave(self.repeat, 1), lengths * self.repeat
+            x = x.repeat_interleave(self.repeat, 1)
+        if self.stack > 1:
+            x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % self.stack)).reshape(len(x), -1, self.stack * x.shape[2])
+        if lengths is not None:
+            lengths = self.read(lengths)
         if lengths is None:
             out, state = self.cell(x, state)
         else:
@@ -153,13 +163,13 @@ def batches(split, training, shuffle):
     return [found[i] for i in torch.randperm(len(found))]
 
 
-def skip_impossible(data, repeat):
+def skip_impossible(data, read):
     """Leaves out sequences that have fewer steps than symbols and repetitions, which need a blank between."""
     for name in ("train", "validation", "test"):
         split = data[name]
         y = split["y"]
         needed = (y >= 0).sum(1) + ((y[:, 1:] == y[:, :-1]) & (y[:, 1:] >= 0)).sum(1)
-        possible = needed <= repeat * split["lengths"]
+        possible = needed <= read(split["lengths"])
         print(f"{name}: {int((~possible).sum())} impossible sequences left out", file=sys.stderr)
         data[name] = {key: value[possible] for key, value in split.items()}
 
@@ -266,9 +276,8 @@ def main():
     writes, aligns = "decoder" in config["model"], task == "ctc"
     model = EncoderDecoder(config["model"], data) if writes else Model(config["model"], data, blanks=int(aligns))
     loss_of = None if aligns else loss_function(config["loss"], data)
-    repeat = config["model"].get("steps", {}).get("repeat", 1)
     if config["loss"].get("on_impossible") == "skip":
-        skip_impossible(data, repeat)
+        skip_impossible(data, model.read)
     decay = training.get("average", {}).get("decay")
     average = decay and torch.optim.swa_utils.AveragedModel(model, avg_fn=lambda mean, new, _: decay * mean + (1 - decay) * new)
     used = average.module if average else model  # what is evaluated
@@ -310,7 +319,7 @@ def main():
                 state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
             outputs, y, after = model(x, lengths, state, y)
             state = after if carry else None
-            loss = ctc_loss(outputs, y, lengths * repeat) if aligns else loss_of(*counted(outputs, y))
+            loss = ctc_loss(outputs, y, model.read(lengths)) if aligns else loss_of(*counted(outputs, y))
             loss.backward()
             if "gradient_clip_norm" in training:
                 nn.utils.clip_grad_norm_(model.parameters(), training["gradient_clip_norm"])

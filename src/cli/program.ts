@@ -85,7 +85,10 @@ const VERBS: Catalogue = {
   tag: verb('change or print the tags and notes of runs and sweeps', () => import('./verbs/tag.js')),
   serve: verb('start the live dashboard', () => import('./verbs/serve.js')),
   worker: verb('run trials from a job queue', () => import('./verbs/worker.js')),
-  export: verb('export weights for PyTorch, or curves for TensorBoard', () => import('./verbs/export.js')),
+  export: verb(
+    'export models and weights for other programs, or curves for TensorBoard',
+    () => import('./verbs/export.js'),
+  ),
   schema: verb('print a JSON Schema', configVerbs, 'schema'),
   init: verb('write a first config and print the next command', () => import('./verbs/init.js')),
   doctor: verb("print this machine's hardware, backends and versions", () => import('./verbs/doctor.js')),

@@ -16,7 +16,7 @@ import {
   type ValueChange,
 } from '../util/schema.js';
 import { type Experiment, experiment } from './schema/experiment.js';
-import { flatValues, formsOf, mapPaths, schemaAt } from './schema/schema.js';
+import { flatValues, isPathKey, mapPaths } from './schema/schema.js';
 
 let known: ReturnType<typeof factsByKey> | undefined;
 
@@ -70,9 +70,7 @@ export function onResume(key: string, change: ValueChange, config: object): OnRe
 
 /** The path of a file that determines results, whose digest the manifest contains. */
 export function isInputPath(key: string): boolean {
-  const schema = schemaAt(key.split('.'), undefined);
-  const isPath = schema && formsOf(schema).some(form => form['x-path'] === true);
-  return isPath === true && effectsOf(key, {}).length > 0;
+  return isPathKey(key.split('.')) && effectsOf(key, {}).length > 0;
 }
 
 /**

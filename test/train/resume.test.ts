@@ -401,20 +401,20 @@ t.test("does not use a folder with the user's own files", async t => {
 });
 
 t.test('a run that another process begins while this one reads the data', async t => {
-  /** Runs in a new directory; `begin` is called with it when the data are opened. */
+  /** Runs in a new directory; `begin` is called with it when the data are read. */
   const overtaken = async (begin: (directory: string) => void) => {
     const directory = join(work.folder(), 'run');
-    const { open } = fs.promises;
-    const opening = (path: fs.PathLike, ...others: [fs.OpenMode?, fs.Mode?]) => {
+    const { stat } = fs.promises;
+    const looking = (path: fs.PathLike) => {
       if (path === data && !existsSync(directory)) begin(directory);
-      return open(path, ...others);
+      return stat(path);
     };
-    Object.assign(fs.promises, { open: opening });
+    Object.assign(fs.promises, { stat: looking });
     syncBuiltinESMExports();
     try {
       return await run(config, { directory }).catch((thrown: unknown) => thrown);
     } finally {
-      Object.assign(fs.promises, { open });
+      Object.assign(fs.promises, { stat });
       syncBuiltinESMExports();
     }
   };

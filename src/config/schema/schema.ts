@@ -245,7 +245,7 @@ function stepInto(schema: Schema, step: string | number, value: unknown): Schema
 }
 
 /** The alternatives of a union, including nested ones; any other schema is its only alternative. */
-export function formsOf(schema: Schema): readonly Schema[] {
+function formsOf(schema: Schema): readonly Schema[] {
   return schema.oneOf === undefined ? [schema] : schema.oneOf.flatMap(formsOf);
 }
 
@@ -306,6 +306,12 @@ export function mapBySchema(
     return [key, mapBySchema(part, changed[key], change, [...at, key])];
   });
   return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
+}
+
+/** True for a key whose value, or a form of it, is a file path. */
+export function isPathKey(key: Path): boolean {
+  const schema = schemaAt(key, undefined);
+  return schema !== undefined && formsOf(schema).some(form => form['x-path'] === true);
 }
 
 /** A copy of a config with every file path, which the schema marks with `x-path`, changed. */

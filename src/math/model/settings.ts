@@ -227,6 +227,7 @@ const initFrom = s.either(
               'How the tensors of the file are named in this model. The first rule that matches applies.',
             minItems: 1,
             maxItems: 256,
+            examples: [[{ from: 'encoder.rnn.*', to: 'lstm.*' }]],
             ...INITIALISATION,
           },
         ),

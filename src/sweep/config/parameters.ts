@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Assignment } from '../../config/layers.js';
 import { fillSweepDefaults } from '../../config/load.js';
-import { schemaAt } from '../../config/schema/schema.js';
+import { isPathKey } from '../../config/schema/schema.js';
 import { type MapNode, type Node, nodeAt, type Place, toPlain } from '../../config/yaml/tree.js';
 import { canonical, type Parameter, type Point, type Value } from '../search/space.js';
 import type { GivenParameter, SweepSettings } from './definition.js';
@@ -153,7 +153,7 @@ function resolved(node: Node, path: readonly string[]): Value {
       entriesOf(node).map(([key, { value }]) => [key, resolved(value, [...path, key])]),
     );
   const plain = toPlain(node) as Value;
-  const isPath = typeof plain === 'string' && schemaAt(path, undefined)?.['x-path'] === true;
+  const isPath = typeof plain === 'string' && isPathKey(path);
   return isPath ? resolve(node.place.text.folder, plain) : plain;
 }
 
