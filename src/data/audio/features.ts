@@ -132,6 +132,7 @@ export const featureSettings = key.union(
     ),
   ],
   {
+    name: 'audio_features',
     description: 'What the model reads of a recording.',
     examples: [{ kind: 'log_mel', bands: 40 }],
     required: true,
