@@ -130,7 +130,7 @@ await build({
   legalComments: 'none',
   plugins: [withoutSideEffects, withoutMakers],
   banner: { js: ['fflate', 'pure-rand'].map(noticeOf).join('\n') },
-  // of what is left out
+  // no warnings about the code that is left out
   logLevel: 'error',
 });
 

@@ -120,7 +120,10 @@ export async function checkedData(loaded: LoadedExperiment, open = () => openDat
 }
 
 /** Keys that determine whether a config fits its data, and the size of the model. */
-const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];
+const DECISIVE = [
+  ...[VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'],
+  ...['training.freeze', 'optimizer.parameter_groups'],
+];
 
 export class SweepModels {
   private readonly datasets = new Map<string, Promise<Dataset>>();

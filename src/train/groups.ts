@@ -46,27 +46,32 @@ export function unknownNames(
   );
 }
 
-/** The groups of a config. A pattern that names no parameter is an error, with its place. */
-export function parameterGroups(loaded: LoadedExperiment, layout: ParameterLayout): ParameterGroups {
+/** Refuses patterns that name no parameter, and a model with nothing to train. */
+export function checkGroups(loaded: LoadedExperiment, layout: ParameterLayout): void {
   const { experiment, locator } = loaded;
-  const { training, optimizer } = experiment;
-  const { freeze = [] } = training;
-  const { parameter_groups: groups = [], weight_decay_on, learning_rate } = optimizer;
+  const { freeze = [] } = experiment.training;
+  const { parameter_groups: groups = [] } = experiment.optimizer;
   const problems = unknownNames(loaded, layout, [
     [['training', 'freeze'], freeze],
     ...groups.map(
       ({ parameters }, g) => [['optimizer', 'parameter_groups', g, 'parameters'], parameters] as const,
     ),
   ]);
-  const isFrozen = namedBy(freeze);
-  const frozen = layout.parameters.filter(({ name }) => isFrozen(name));
-  if (frozen.length === layout.parameters.length)
+  if (layout.parameters.every(({ name }) => namedBy(freeze)(name)))
     problems.push(
       locator.atKey(['training', 'freeze'], 'config/frozen', 'no parameter is left to train', {
         expected: 'patterns that leave some of the parameters',
       }),
     );
   if (problems.length > 0) throw usageErrors(problems);
+}
+
+/** The groups of a config that `checkGroups` accepts. */
+export function parameterGroups({ experiment }: LoadedExperiment, layout: ParameterLayout): ParameterGroups {
+  const { freeze = [] } = experiment.training;
+  const { parameter_groups: groups = [], weight_decay_on, learning_rate } = experiment.optimizer;
+  const isFrozen = namedBy(freeze);
+  const frozen = layout.parameters.filter(({ name }) => isFrozen(name));
 
   const mask = (value: (parameter: Parameter) => number) => {
     const values = new Float32Array(paddedSize(layout.size));

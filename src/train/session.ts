@@ -26,7 +26,7 @@ import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.
 import type { WrittenGate } from '../run/gates.js';
 import { caught, forAll, UserError, usageError, usageErrors } from '../util/errors.js';
 import { countsOf } from './baselines.js';
-import { parameterGroups } from './groups.js';
+import { checkGroups, parameterGroups } from './groups.js';
 import { inheritedBy } from './initial-weights.js';
 import type { ShardPool } from './pool.js';
 import type { ModelRun } from './shards.js';
@@ -108,17 +108,19 @@ export async function createTrainer(
 const MAX_PARAMETERS = 2 ** 28;
 
 /** The spec of the model with the sizes from the data. */
-export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
+export function modelSpec(loaded: LoadedExperiment, sizes: ModelSizes): ModelSpec {
+  const { experiment, locator } = loaded;
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
-  const { size } = new ParameterLayout(spec);
-  if (size > MAX_PARAMETERS) {
+  const layout = new ParameterLayout(spec);
+  if (layout.size > MAX_PARAMETERS) {
     throw usageErrors([
       locator.atKey(['model', 'hidden_size'], 'config/model-size', 'the model is too large', {
         expected: `at most ${MAX_PARAMETERS.toLocaleString('en')} parameters`,
-        got: size.toLocaleString('en'),
+        got: layout.size.toLocaleString('en'),
       }),
     ]);
   }
+  checkGroups(loaded, layout);
   return spec;
 }
 

@@ -11,7 +11,7 @@ import { tone, wav } from '../support/wav.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Recordings of which two are equal. */
+/** Recordings; two of them are equal. */
 function folder(count = 5): string {
   const path = work.folder();
   for (let i = 0; i < count; i++) record(path, i);

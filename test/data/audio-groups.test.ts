@@ -1,5 +1,5 @@
 /** Features scaled over the recordings of each speaker, as by NumPy. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { DatasetConfig } from '../../src/data/index.js';
@@ -28,15 +28,6 @@ const config = (path: string, more: object = {}): DatasetConfig =>
     ...{ features: { kind: 'raw', window: fixture.window, hop: fixture.window }, ...more },
   }) as DatasetConfig;
 
-function folder(files: Readonly<Record<string, Buffer | string>>): string {
-  const path = work.folder();
-  for (const [name, bytes] of Object.entries(files)) {
-    mkdirSync(join(path, name, '..'), { recursive: true });
-    writeFileSync(join(path, name), bytes);
-  }
-  return path;
-}
-
 /** Recordings of three speakers, of whom one is in no training split. */
 function voices(): string {
   const names = ['low', 'high'].flatMap(label => ['anna', 'kim', 'theo'].map(speaker => [label, speaker]));
@@ -47,7 +38,7 @@ function voices(): string {
       return [`${label}_${speaker}_${take}_${split}.wav`, wav(samples.map(one => one / (1 + i)))] as const;
     }),
   );
-  return folder(Object.fromEntries(files));
+  return work.files(Object.fromEntries(files));
 }
 
 for (const normalize of METHODS) {
@@ -62,7 +53,7 @@ for (const normalize of METHODS) {
           ),
         ] as const,
     );
-    const data = await open(config(folder(Object.fromEntries(files)), { normalize }));
+    const data = await open(config(work.files(Object.fromEntries(files)), { normalize }));
     const seen = [data.train, data.test].flatMap(split =>
       Array.from({ length: split.count }, (_, i) => {
         const name = `${split.id?.(i)}`.replace('.wav', '');
@@ -110,7 +101,7 @@ t.test('a run predicts a new speaker as it evaluates them', async t => {
   );
   t.same(JSON.parse(tested.stdout).metrics.input, metrics.test);
 
-  const others = folder({
+  const others = work.files({
     'a_new_0_x.wav': wav(tone(300, 400)),
     'unnamed.wav': wav(tone(300, 400)),
     'a_new_1_x.wav': Buffer.from('no recording'),

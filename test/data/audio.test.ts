@@ -1,6 +1,6 @@
 /** Recordings as a dataset: names, splits, rates, channels, and predictions of new recordings. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
@@ -13,16 +13,6 @@ import { tone, wav } from '../support/wav.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
-
-/** Writes recordings by their names. */
-function folder(files: Readonly<Record<string, Buffer | string>>): string {
-  const path = work.folder();
-  for (const [name, bytes] of Object.entries(files)) {
-    mkdirSync(join(path, name, '..'), { recursive: true });
-    writeFileSync(join(path, name), bytes);
-  }
-  return path;
-}
 
 const config = (path: string, more: object = {}): DatasetConfig =>
   ({
@@ -43,7 +33,7 @@ const near = (got: readonly number[], want: readonly number[]) =>
 t.test('labels, groups and splits are those of the names', async t => {
   const names = ['yes_anna_0', 'no_anna_0', 'yes_theo_0', 'no_theo_0', 'yes_kim_0', 'no_kim_0'];
   const files = Object.fromEntries(names.map((name, i) => [`${name}.wav`, wav(ramp(16 + 8 * i, i))]));
-  const path = folder({ ...files, 'no_kim_1.wav.gz': gzipSync(wav(ramp(4))) });
+  const path = work.files({ ...files, 'no_kim_1.wav.gz': gzipSync(wav(ramp(4))) });
   const data = await open(config(path, { test: { group: 'speaker', is: 'theo' } }));
   t.same(data.classLabels, ['no', 'yes']);
   t.same(data.groupedBy, ['speaker']);
@@ -63,7 +53,7 @@ t.test('labels, groups and splits are those of the names', async t => {
   t.ok(near(sequence(data, data.train, 0).flat().slice(0, 24), ramp(24, 1)), 'the samples in frames');
   t.ok(near(sequence(data, data.train, 2).flat().slice(0, 8), [...ramp(4), 0, 0, 0, 0]), 'a short one');
 
-  const nested = folder({ 'train/up/anna-1.wav': wav(ramp(8)), 'train/down/theo-2.wav': wav(ramp(8)) });
+  const nested = work.files({ 'train/up/anna-1.wav': wav(ramp(8)), 'train/down/theo-2.wav': wav(ramp(8)) });
   const words = await open(
     config(join(nested, 'train/*/*.wav'), {
       pattern: '{word}/{speaker}-{take}',
@@ -75,7 +65,7 @@ t.test('labels, groups and splits are those of the names', async t => {
 });
 
 t.test('targets are numbers or symbols, too', async t => {
-  const path = folder({ '3.5_ab.wav': wav(ramp(8)), '1_ba.wav': wav(ramp(8)) });
+  const path = work.files({ '3.5_ab.wav': wav(ramp(8)), '1_ba.wav': wav(ramp(8)) });
   const more = { pattern: '{number}_{letters}', test_path: path };
   const values = await open(config(path, { ...more, target: 'number', target_kind: 'value' }));
   t.same([...values.train.targets.values], [1, 3.5]);
@@ -86,7 +76,7 @@ t.test('targets are numbers or symbols, too', async t => {
 
 t.test('channels and rates', async t => {
   const stereo = ramp(16).flatMap((sample, i) => [sample, i / 16]);
-  const path = folder({
+  const path = work.files({
     'a_b_0.wav': wav(stereo, { channels: 2 }),
     'c_d_0.wav': wav(stereo, { channels: 2 }),
   });
@@ -107,7 +97,7 @@ t.test('channels and rates', async t => {
     'data/wav | the recording has no channel 2 | got 2 channels',
   ]);
 
-  const rates = folder({
+  const rates = work.files({
     'a_b_0.wav': wav(tone(200, 800)),
     'c_d_0.wav': wav(tone(200, 1600, 16000), { rate: 16000 }),
   });
@@ -141,7 +131,7 @@ t.test('channels and rates', async t => {
 
 t.test('data shows the waveform and the spectrogram of recordings', async t => {
   const sine = Array.from({ length: 4000 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * 1000 * i) / 8000));
-  const path = folder({
+  const path = work.files({
     'a_b_0.wav': wav([...new Array<number>(4000).fill(0), ...sine]),
     'c_d_0.wav': wav(sine),
     'a_z_0.wav': wav(sine),
@@ -178,7 +168,7 @@ t.test('data shows the waveform and the spectrogram of recordings', async t => {
 });
 
 t.test('tables list recordings and parts of them', async t => {
-  const path = folder({
+  const path = work.files({
     'sounds/long.wav': wav(ramp(64)),
     'sounds/short_theo.wav': wav(ramp(8)),
     'parts.csv': [
@@ -285,7 +275,7 @@ t.test('JSON Lines list recordings like tables', async t => {
   ];
   const lines = (records: readonly unknown[]) => records.map(one => `${JSON.stringify(one)}\n`).join('');
   const cells = rows.map(row => `${row.file},${row.from},${row.to},${row.word ?? ''},${row.speaker}\n`);
-  const path = folder({
+  const path = work.files({
     ...{ 'long.wav': wav(ramp(64)), 'short.wav': wav(ramp(8)) },
     'parts.jsonl': lines(rows),
     'packed.ndjson.gz': gzipSync(lines(rows)),
@@ -335,7 +325,11 @@ t.test('JSON Lines list recordings like tables', async t => {
 });
 
 t.test('wrong names and files are located', async t => {
-  const path = folder({ 'a_b_0.wav': wav(ramp(8)), 'a_b_c_d.wav': wav(ramp(8)), 'b_c.wav': wav(ramp(8)) });
+  const path = work.files({
+    'a_b_0.wav': wav(ramp(8)),
+    'a_b_c_d.wav': wav(ramp(8)),
+    'b_c.wav': wav(ramp(8)),
+  });
   const wrong =
     'data/audio-name | the name of the file does not match the pattern | expected {label}_{speaker}_{take}';
   t.same(await complaints(5, () => open(config(path, { test_fraction: 0.5 }))), [wrong, wrong]);
@@ -343,7 +337,7 @@ t.test('wrong names and files are located', async t => {
     'data/audio-field | the pattern has no field "lable" | expected one of label, speaker, take',
     'data/audio-field | the pattern has no field "tke" | expected one of label, speaker, take',
   ]);
-  const broken = folder({
+  const broken = work.files({
     'a_b_0.wav': Buffer.from('ID3 and so on…'),
     'b_b_0.wav': wav(ramp(8)).subarray(0, 50),
   });
@@ -360,7 +354,7 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
     const [label, hertz] = i % 2 === 0 ? ['low', 300] : ['high', 900];
     return [`${label}_${'abc'[i % 3]}_${i}.wav`, recording(hertz, i)] as const;
   });
-  const path = folder(Object.fromEntries(files));
+  const path = work.files(Object.fromEntries(files));
   const run = await work.train({
     version: 1,
     name: 'tones',
@@ -427,7 +421,7 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
     stderr: `${path}: the data have changed since the run was trained`,
   });
 
-  const others = folder({
+  const others = work.files({
     '1.wav': recording(900, 1, 16000),
     '2.wav': Buffer.from('no recording'),
     '3.wav': recording(300, 1, 16000),
@@ -456,7 +450,7 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
 t.test('folders have the layout of the pattern, and broken recordings are all named', async t => {
   const names = ['no/0.wav', 'no/1.wav', 'yes/0.wav', 'yes/1.wav'];
   const whole = names.map((name, i) => [name, wav(ramp(16, i + 1))] as const);
-  const path = folder({ ...Object.fromEntries(whole), 'README.md': 'two words', 'x.wav': wav(ramp(8)) });
+  const path = work.files({ ...Object.fromEntries(whole), 'README.md': 'two words', 'x.wav': wav(ramp(8)) });
   const run = await work.train({
     version: 1,
     name: 'folders',
@@ -485,7 +479,7 @@ t.test('folders have the layout of the pattern, and broken recordings are all na
     stdout: /"predictions": ?4/,
   });
 
-  const broken = folder({
+  const broken = work.files({
     ...Object.fromEntries(whole),
     'no/2.wav': wav(ramp(16)).subarray(0, 60),
     'yes/2.wav': 'no recording',
@@ -506,7 +500,7 @@ t.test('folders have the layout of the pattern, and broken recordings are all na
 });
 
 t.test('standard input says how to convert it, and that samples need a rate', async t => {
-  const path = folder({ 'a_x_0.wav': wav(ramp(16)), 'b_x_0.wav': wav(ramp(16, 2)) });
+  const path = work.files({ 'a_x_0.wav': wav(ramp(16)), 'b_x_0.wav': wav(ramp(16, 2)) });
   const run = await work.train({
     version: 1,
     name: 'piped',

@@ -123,6 +123,16 @@ export class Workplace {
     return callInProcess(args, this.place);
   }
 
+  /** A new folder with these files, by their paths in it. */
+  files(files: Readonly<Record<string, Buffer | string>>): string {
+    const path = this.folder();
+    for (const [name, bytes] of Object.entries(files)) {
+      mkdirSync(join(path, name, '..'), { recursive: true });
+      writeFileSync(join(path, name), bytes);
+    }
+    return path;
+  }
+
   /** `run CONFIG --json` with a new output folder. */
   async train(config: object, ...flags: string[]): Promise<TrainedRun> {
     const output = this.folder();

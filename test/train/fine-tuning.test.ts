@@ -1,5 +1,5 @@
 /** Runs that start from the weights of a file or another run: what is loaded, frozen and kept. */
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadCheckpoint } from '../../src/run/checkpoints.js';
@@ -218,8 +218,15 @@ t.test('what does not fit is one located error that lists all of it', async t =>
     ],
   ];
   for (const [what, config, told] of cases) {
-    const { code, stderr } = await work.cellrun('run', work.config(config), '--output', work.folder());
-    t.equal(code, 2, what);
-    t.match(stderr, told, what);
+    const [file, output] = [work.config(config), work.folder()];
+    for (const args of [
+      ['validate', file],
+      ['run', file, '--output', output],
+    ]) {
+      const { code, stderr } = await work.cellrun(...args);
+      t.equal(code, 2, `${args[0]}: ${what}`);
+      t.match(stderr, told, what);
+    }
+    t.same(readdirSync(output), [], 'no run directory');
   }
 });

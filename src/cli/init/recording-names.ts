@@ -28,7 +28,7 @@ const SEPARATORS = [/([_. -]+)/, /(_+)/, /(-+)/, /(\.+)/, /( +)/];
 /** Names of speakers such as `s01` and `Actor_3`, and hashes. */
 const SPEAKER = /^(?:(?:speaker|spk|subject|subj|actor|person|user|s|p|id)[-_]?\d+|(?=.*\d)[\da-f]{6,})$/i;
 const WHOLE = /^\d+$/;
-/** If so many names have a form, the others are taken for mistakes. */
+/** If at least this fraction of the names has one form, the others count as mistakes. */
 const NEARLY_ALL = 0.8;
 /** Maximum fraction of recordings in a wrong folder. */
 const MAX_MISPLACED = 0.05;

@@ -43,7 +43,7 @@ export function modelCard(source: Source, curve: string): string {
   return `${sections.filter(text => text).join('\n\n')}\n`;
 }
 
-/** YAML, of which JSON is a part. */
+/** YAML: each value is written as JSON, which is valid YAML. */
 function frontMatter(values: Readonly<Record<string, unknown>>): string {
   const lines = Object.entries(values).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
   return ['---', ...lines, '---'].join('\n');
