@@ -96,7 +96,6 @@ export function hashExperiment(experiment: Experiment, folder: string, weights?:
 
 const UNKNOWN = { from: undefined, to: undefined };
 
-/** True for the key of the path of the initial weights. */
 export function isWeightsPath(key: string): boolean {
   return key === 'model.init_from' || key === 'model.init_from.path';
 }

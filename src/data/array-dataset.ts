@@ -40,7 +40,6 @@ import { type SequenceStore, storedSplit, subset } from './core/store.js';
 import type { NumberArray } from './formats/number-arrays.js';
 import { MAX_CLASSES } from './reading/files.js';
 
-/** Facts of all kinds of arrays. */
 export const ARRAY_KIND = {
   leaks: () => [],
   symbols: null,

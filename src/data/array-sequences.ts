@@ -57,7 +57,6 @@ export class ArraySequences {
   private readonly statics: NumberArray | undefined;
   /** S. */
   readonly staticSize: number;
-  /** The largest symbol, and its position. */
   largest: readonly [symbol: number, at: number] = [-1, 0];
 
   /**

@@ -307,7 +307,6 @@ export class ArrayFiles implements ArrayContainer {
   }
 }
 
-/** The arrays of an archive. */
 export class ArrayArchive extends ZipArchive implements ArrayContainer {
   readonly parse = npyForm;
 

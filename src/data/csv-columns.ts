@@ -31,7 +31,6 @@ const MAX_MISSING = 20;
 /** What a numeric feature needs if some of its values are missing. */
 export const FILLED = 'a value in every row, or `dataset.missing: { fill: forward, indicator: true }`';
 
-/** What is read of a table. */
 export interface TableColumns extends TableFormat {
   readonly purpose: Purpose;
   readonly features: readonly FeatureColumn[];

@@ -5,7 +5,6 @@ import { TABLE_NAME } from './formats/tables.js';
 import { oneChunk } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile } from './reading/files.js';
 
-/** A table to train on. */
 export type TrainingTable = Awaited<ReturnType<typeof readTrainingTable>>;
 
 /** Reads the files that `path` matches, as one table. */

@@ -204,7 +204,6 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
   fileNames: TABLE_NAME,
 };
 
-/** Opens the dataset. */
 async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset> {
   const { sequence, id, input_kind: kind = 'number' } = config;
   if (kind !== 'number' && config.features.length > 1) {
@@ -422,7 +421,6 @@ function columnsOf(config: CsvConfig) {
   };
 }
 
-/** The rows of a table as sequences. */
 function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   const { sources, reader, rows } = table;
   const { level, sequence } = config;

@@ -56,7 +56,6 @@ export function featureOf(
   };
 }
 
-/** The features of `static_features`. */
 export function staticsOf(
   given: readonly (string | FeatureKeys)[] | undefined,
   ofAll: MissingCells | undefined,
@@ -222,7 +221,6 @@ export function knownCategories(
 /** Maximum number of unknown categories to warn of. */
 const MAX_UNKNOWNS = 20;
 
-/** True for a column whose values are categories. */
 export function hasCategories({ encode }: Pick<FeatureColumn, 'encode'>): boolean {
   return encode === 'one_hot' || encode === 'embedding';
 }
@@ -282,7 +280,6 @@ export class ElapsedTimes implements Elapsed {
   }
 }
 
-/** The numbers of a step that are times. */
 export function elapsedNumbers(columns: readonly FeatureColumn[]): number[] {
   return numbersWith(columns, ({ encode }) => encode === 'elapsed');
 }

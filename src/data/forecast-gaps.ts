@@ -68,7 +68,6 @@ export function gapWords({ count, missing, largest }: TimeGaps): {
   return { lacking: lacking + where, expected: `a row for each step (usual step: ${step})` };
 }
 
-/** A series to predict. */
 export interface InputSeries {
   /** Empty if the table is one series. */
   readonly name: string;

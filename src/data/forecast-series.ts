@@ -12,7 +12,6 @@ import { columnOf, type Feature, featureOf, numbersOf, staticsOf } from './featu
 import type { ForecastConfig } from './forecast.js';
 import { emptyStep } from './resampling.js';
 
-/** The target columns. */
 export function targetsOf({ target }: ForecastConfig): readonly string[] {
   return [target].flat();
 }

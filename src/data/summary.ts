@@ -279,7 +279,6 @@ function valuesAt(targets: Extract<Targets, { readonly kind: 'value' }>, at: num
   return given?.(at) ?? inDataUnits(stored, typeof scaling === 'function' ? scaling(at) : scaling);
 }
 
-/** The bin of a value of `column`. */
 function binOf(value: number, { min, max }: Column, bins: number): number {
   const fraction = max > min ? (value - min) / (max - min) : 0;
   return Math.min(bins - 1, Math.floor(fraction * bins));

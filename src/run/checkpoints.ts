@@ -79,7 +79,6 @@ export const checkpointIndex = document(
   },
 );
 
-/** `index.json` */
 type CheckpointIndex = TypeOf<typeof checkpointIndex>;
 
 export interface CheckpointPolicy {

@@ -153,7 +153,6 @@ export class RunDirectory {
     return Object.values(directory.files).includes(resolve(path)) && RunDirectory.isOne(directory.path);
   }
 
-  /** Opens an existing run directory. */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string, suggestion?: string, expected?: string): UserError =>

@@ -162,7 +162,6 @@ const classEvaluation = s.struct('The model predicts classes.', {
 
 const numbers = (description: string) => s.list(s.nullable(s.number({})), description);
 
-/** Steps of a target, and their forecasts. */
 const forecastSteps = {
   target: s.text('The column.'),
   times: s.list(s.text({}), 'The time of each step, or its number in the series, from 1.'),

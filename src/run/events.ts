@@ -248,7 +248,6 @@ export type EventName = keyof Events;
 /** Fields of each event. Any number may be NaN or infinite; the logger spells those out. */
 export type EventFields = { readonly [E in EventName]: s.Struct<Events[E]['fields']> };
 
-/** One event, discriminated by `event`. */
 export type RunEvent = { readonly [E in EventName]: { readonly event: E } & EventFields[E] }[EventName];
 
 /** A line of `log.jsonl`, discriminated by `event`: numbers that JSON cannot represent are null. */

@@ -118,7 +118,6 @@ export function trivialValues(metric: string, baselines: Measured['baselines']) 
   );
 }
 
-/** The one that is hardest to beat. */
 export function hardestTrivial(metric: string, baselines: Measured['baselines']) {
   const sign = largerIsBetter(metric) ? 1 : -1;
   return trivialValues(metric, baselines)

@@ -418,7 +418,6 @@ function isIgnored(targets: Targets, at: number): boolean {
     : Number.isNaN(targets.values[at * targets.size]);
 }
 
-/** Measures the metrics `names` of outputs for each split. */
 function scorer(
   { loss, spec }: BaselineSubject,
   names: readonly MeasuredMetric[],

@@ -107,7 +107,6 @@ export async function createTrainer(
 /** 1 GiB: they fit into one flat array and leave room for a gradient per shard. */
 const MAX_PARAMETERS = 2 ** 28;
 
-/** The spec of the model with the sizes from the data. */
 export function modelSpec(loaded: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const { experiment, locator } = loaded;
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });

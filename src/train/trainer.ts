@@ -296,7 +296,6 @@ export function createUpdater<S>(
         /** Finite only if the update is; to be read first. */
         total,
 
-        /** The results that are not finite. */
         async notFinite(): Promise<readonly Float32Array[]> {
           if (isFiniteThroughout(total)) return [];
           // the total may overflow float32 although no result does

@@ -12,7 +12,6 @@ export function rounded(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** A fraction as a percentage. */
 export function percent(fraction: number, decimals = 1): string {
   return `${(100 * fraction).toFixed(decimals)} %`;
 }

@@ -243,7 +243,6 @@ export const list = <S extends Shape, const O extends ListOptions | string>(item
     { parts: [item] },
   );
 
-/** A text, or a list of texts. */
 export const oneOrMore = <const O extends ListOptions & TextOptions>(item: Shape<string>, options: O) =>
   shape<string | Items<string, O>, O>(options, () => ({ type: ['string', 'array'], items: item.schema() }), {
     parts: [item],
@@ -296,7 +295,6 @@ export interface Variant<Kind extends string, P extends Fields> {
   readonly description: string;
   /** Names of it in other libraries. */
   readonly aliases?: readonly string[];
-  /** Its own keys. */
   readonly keys: P;
 }
 
@@ -462,7 +460,6 @@ export function nullable<T, P extends boolean, K extends boolean>(
 /** A whole number of things. */
 export const count = (description: string, min = 0) => integer({ description, min });
 
-/** A number that is not negative. */
 export const amount = (description: string) => number({ description, min: 0 });
 
 export const sha256 = (description: string) => text({ description, pattern: '^[0-9a-f]{64}$' });

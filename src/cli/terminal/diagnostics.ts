@@ -82,7 +82,6 @@ function crop(source: string, column: number, length: number) {
   return { text, column: shifted, length: Math.max(1, Math.min(length, text.length - shifted + 1)) };
 }
 
-/** An error with advice. */
 export class HintedError extends Error {
   /** @param hint complete lines, printed after the message of `cause` */
   constructor(

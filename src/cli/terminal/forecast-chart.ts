@@ -8,7 +8,6 @@ interface NamedLine extends ChartLine {
 
 type Form = Pick<PredictionForm, 'quantiles' | 'size' | 'targetNames'>;
 
-/** One chart for each target. */
 export function forecastCharts(sequence: SequencePrediction, form: Form): Block[] {
   return Array.from({ length: form.size }, (_, target) => chartOf(sequence, form, target));
 }

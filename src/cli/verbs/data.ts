@@ -167,7 +167,6 @@ function targetLines(splits: Named, unicode: boolean): string[] {
   ];
 }
 
-/** The lengths of targets that are sequences. */
 function targetLengthLines(splits: Named, unicode: boolean): string[] {
   const rows = splits.flatMap(([name, { targets }]) =>
     targets.kind === 'sequence' ? [{ name, lengths: targets.lengths }] : [],

@@ -321,7 +321,6 @@ export function mapPaths<T>(config: T, change: (path: string, at: Path) => strin
   ) as T;
 }
 
-/** The file paths in a config. */
 export function pathsIn(config: unknown): (readonly [path: string, at: Path])[] {
   const found: (readonly [string, Path])[] = [];
   mapPaths(config, (path, at) => {

@@ -33,7 +33,6 @@ export interface ColumnSettings {
   readonly keyPath?: readonly (string | number)[];
 }
 
-/** A column to read. */
 export interface NamedColumn {
   readonly name: string;
   /** The config key that names it, for training. */

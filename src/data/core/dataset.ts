@@ -139,7 +139,6 @@ export function targetLengthsOf({ targets, count }: Split): Int32Array | undefin
   return Int32Array.from({ length: count }, (_, index) => symbolsOfTarget(targets, index).length);
 }
 
-/** The symbols of target `index`. */
 export function symbolsOfTarget({ values, size }: SequenceTargets, index: number): Int32Array {
   return withoutPadding(values.subarray(index * size, (index + 1) * size));
 }

@@ -74,7 +74,6 @@ export const missingCells = key.section(
   },
 );
 
-/** Missing values of series. */
 export const missingInSeries = key.section(
   { ...missingKeys, markers },
   {
@@ -190,7 +189,6 @@ const embeddingKeys = {
 };
 const EMBEDDING_RULE = onlyWith('embedding', ['size'], ['min_count', 'suffix']);
 
-/** Features of tables. */
 export const featureColumns = key.list(
   columnsWith(
     {

@@ -106,7 +106,6 @@ function filled(dataset: Dataset, preparation: Preparation, nameOf: (column: num
   };
 }
 
-/** A feature of the model. */
 export interface Feature {
   /** Index of its column. */
   readonly column: number;
@@ -115,7 +114,6 @@ export interface Feature {
   readonly category?: number;
 }
 
-/** @param nameOf the name of a column */
 export function featureName(
   { column, kind, category = -1 }: Feature,
   preparation: Preparation | undefined,

@@ -28,7 +28,6 @@ export function scalingOf(columns: readonly (readonly [offset: number, scale: nu
   return { offset: columns.map(([offset]) => offset), scale: columns.map(([, scale]) => scale) };
 }
 
-/** The scaling of rows of numbers. */
 export function scalingOver(method: DataScaling['method'], width: number, rows: Rows): Scaling {
   return scalingOf(columnsOf(width, rows, String).map(column => columnScaling(method, column)));
 }

@@ -68,7 +68,6 @@ export interface SequenceTable {
 }
 
 export interface SequenceTables {
-  /** Reads the table of a split. */
   read(path: string): Promise<SequenceTable>;
   readonly inputSize: number;
   readonly targetSize: number;

@@ -119,7 +119,6 @@ export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick
   return load ? { load: async indices => map(await load(indices)) } : {};
 }
 
-/** Maps the splits of a dataset. */
 export function mapSplits({ train, validation, test }: Splits, map: (split: Split) => Split): Splits {
   return { train: map(train), ...(validation && { validation: map(validation) }), test: map(test) };
 }
@@ -390,7 +389,6 @@ export class TextCodes {
   readonly texts: string[] = [];
   private readonly codes = new Map<string, number>();
 
-  /** Number of distinct texts. */
   get size(): number {
     return this.texts.length;
   }

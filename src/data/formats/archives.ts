@@ -8,7 +8,6 @@ import type { Pieces } from '../reading/byte-sources.js';
 import type { CellPlace, TableHandlers, TableRecord } from './tables.js';
 import { LinePieces } from './utf8.js';
 
-/** A line that is read. */
 interface Line {
   readonly file: string;
   /** Line number, from 1. */

@@ -41,7 +41,6 @@ export interface ParquetColumn {
   readonly isBoolean: boolean;
 }
 
-/** Rows of a row group. */
 export interface ParquetRows {
   readonly count: number;
   /** Cell of a row (from 0) in column `column` of those that are read. */
@@ -53,7 +52,6 @@ interface OpenColumn extends ParquetColumn {
   readonly form: CellForm | undefined;
 }
 
-/** An open Parquet file. */
 export class ParquetFile {
   private constructor(
     private readonly library: Library,
@@ -109,7 +107,6 @@ export class ParquetFile {
     }
   }
 
-  /** Values of a column in a row group. */
   private async decode(group: RowGroup, column: OpenColumn, rows: number): Promise<readonly Piece[]> {
     const { library, bytes, file } = this;
     const chunks = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column.name);

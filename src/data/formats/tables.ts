@@ -13,10 +13,8 @@ import { badByte, checkUtf8, markLength, START_BYTES, wholeLength } from './utf8
 /** Position of a field of a CSV file, with its source line. */
 type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
 
-/** Position of a cell. */
 export type CellPlace = CsvPlace | (RowPlace & Pick<Diagnostic, 'columnName'>);
 
-/** Position of a row. */
 export type RowPlace = { readonly file: string } & Pick<Diagnostic, 'line' | 'row'>;
 
 /**

@@ -91,7 +91,6 @@ function countLineFeeds(bytes: Buffer): number {
   return count;
 }
 
-/** Bytes that are checked together. */
 const CHECKED_BYTES = 2 ** 16;
 
 /** Offset of the first character that is not UTF-8; undefined if all are. */

@@ -77,7 +77,6 @@ export function rawBytes(name: string, stream: Readable): ByteSource {
   return { name, isFile: false, chunks: namedErrors(name, stream) };
 }
 
-/** Reads all bytes of `source`. */
 export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTES): Promise<Buffer> {
   const parts: Buffer[] = [];
   let total = 0;

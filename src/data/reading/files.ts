@@ -112,7 +112,6 @@ async function filesIn(path: string, usual: RegExp): Promise<string[]> {
   return data.length > 0 ? data : names;
 }
 
-/** Returns `files`. */
 export async function distinctFiles(files: readonly string[]): Promise<readonly string[]> {
   const known = new Map<string, string>();
   for (const file of files) {
@@ -163,7 +162,6 @@ export interface SourceFile {
   readonly sha256: string;
 }
 
-/** Reads the file at `path`. */
 async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
     const info = await stat(path);

@@ -114,7 +114,6 @@ export class RangedFile implements Bytes {
     return hash.digest('hex');
   }
 
-  /** Reads the bytes of each range. */
   async read(ranges: readonly ByteRange[]): Promise<Buffer[]> {
     const found = new Array<Buffer>(ranges.length);
     const order = [...ranges.keys()].sort((a, b) => ranges[a].from - ranges[b].from);

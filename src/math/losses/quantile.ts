@@ -52,7 +52,6 @@ export const quantile = loss({
   },
 });
 
-/** The index. */
 function nearest(values: readonly number[], to: number): number {
   const distances = values.map(value => Math.abs(value - to));
   return distances.indexOf(Math.min(...distances));

@@ -223,7 +223,6 @@ class BlockBuilder {
     return node;
   }
 
-  /** `sequence` as the input of `layer`. */
   private dropped(sequence: Sequence, layer: number): Sequence {
     if (!this.options.training || dropoutBelow(this.spec, layer) === 0) return sequence;
     return sequence.map((steps, part) => {

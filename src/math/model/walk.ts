@@ -235,7 +235,6 @@ export class ScheduleWalk<A extends Numbers> {
     return all.subarray(start * size, (start + count) * size) as A;
   }
 
-  /** Computes a loss of sequences and its gradient. */
   private async computeLoss(
     { inputs }: WalkBatch<A>,
     { rows, predictions }: WalkResult<A>,
@@ -468,7 +467,6 @@ class Tape<A extends Numbers> {
     return outputSizes(this.spec, layer).map((size, part) => ({ layer, part, size }));
   }
 
-  /** The sequences that a block writes. */
   private above({ above }: BlockLinks): SequencePart[] {
     return above.map(({ layer, reverse }) => {
       const part = reverse ? 1 : 0;

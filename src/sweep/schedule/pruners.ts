@@ -23,7 +23,6 @@ export interface Pruning {
   completed?(measured: Measured): void;
   /** The paused trial that the next free lane continues, if any. */
   promotable?(): number | undefined;
-  /** A paused trial continues. */
   continued?(trial: number): void;
 }
 

@@ -369,7 +369,6 @@ function Legend({ plan: { series }, view: { cursor, hidden, change }, show }: Le
   );
 }
 
-/** What a key changes; undefined if nothing. */
 function changesOf(key: string, places: readonly number[], view: View): Partial<Settings> | undefined {
   const { axis, cursor, range } = view;
   const count = places.length;
