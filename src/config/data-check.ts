@@ -14,7 +14,7 @@ import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';
 import { isImpossible } from '../math/losses/ctc.js';
-import { lossFor, outputsFor, targetSize, taskOf } from '../math/losses/index.js';
+import { lossFor, outputsPerNumber, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';
 import { stepsRead } from '../math/model/spec.js';
@@ -101,7 +101,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
 
 /** @param classes number of classes, or of symbols of targets */
 function outputsOf(loss: Experiment['loss'], targets: Targets, classes: number): number {
-  if (targets.kind === 'value') return outputsFor(loss, targets.size);
+  if (targets.kind === 'value') return targets.size * outputsPerNumber(loss);
   // one output more for the blank, or the end of a sequence
   return targets.kind === 'sequence' ? classes + 1 : classes;
 }

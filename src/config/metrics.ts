@@ -1,6 +1,6 @@
 /** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
 import { hasRandomSplit, kindOf } from '../data/index.js';
-import { losses, lossFor, lossKind, predictsIntervals, taskOf } from '../math/losses/index.js';
+import { losses, lossFor, lossKind, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import {
   defaultMetrics,
   isOfIntervals,
@@ -46,13 +46,12 @@ type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates' | '
   readonly loss: Kind;
 };
 
-/** Metrics that can be measured with a loss. */
 export function metricsOfLoss(loss: Kind): readonly MeasuredMetric[] {
   // the probability of a labelling is no product over its symbols
   const all = metricsOfTask(taskOf(loss)).filter(
     metric => metric !== 'bits_per_symbol' || loss.kind !== 'ctc',
   );
-  return predictsIntervals(loss) ? all : all.filter(metric => !isOfIntervals(metric));
+  return outputsPerNumber(loss) > 1 ? all : all.filter(metric => !isOfIntervals(metric));
 }
 
 /** Besides the loss: the listed ones, or those of the task, and those that something uses. */

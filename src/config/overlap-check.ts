@@ -1,6 +1,6 @@
 /** Warns of splits that share data, which makes reported results too good. */
 import type { Dataset, Split, Targets } from '../data/core/dataset.js';
-import { sharedValues } from '../data/core/selection.js';
+import { valuesOf } from '../data/core/selection.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';
@@ -50,7 +50,8 @@ export function* sharedGroups(
   for (const column of groupedBy)
     for (const [i, [name, split]] of all.entries())
       for (const [other, earlier] of all.slice(0, i)) {
-        const shared = sharedValues(column, [earlier, split]);
+        const known = valuesOf(column, earlier);
+        const shared = [...valuesOf(column, split)].filter(value => known.has(value));
         if (shared.length === 0) continue;
         const path = ['dataset', name, 'group'];
         const isBroken = valueAt({ dataset }, path) === column;
@@ -150,7 +151,6 @@ function* copies(
   }
 }
 
-/** What is compared of a split. */
 export type ComparedSequences = Pick<Split, 'count' | 'targets' | 'read' | 'lengths'>;
 
 interface SequenceShape {

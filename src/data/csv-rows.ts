@@ -104,7 +104,6 @@ export class Rows {
     return other === undefined ? undefined : [first, other];
   }
 
-  /** The features of some rows. */
   values(list: RowList): Float32Array | Float64Array {
     const { starts, features } = this;
     const out = features.make(list.reduce((sum, row) => sum + starts[row + 1] - starts[row], 0));
@@ -118,7 +117,6 @@ export class Rows {
   }
 }
 
-/** True if no target of a row is missing. */
 export function hasTarget({ targets }: Rows, size: number, row: number): boolean {
   for (let at = row * size; at < (row + 1) * size; at++) if (Number.isNaN(targets[at])) return false;
   return true;
@@ -218,11 +216,6 @@ export const MAX_GATHERED_BYTES = 2 ** 24;
 
 /** Maximum number of values in a sequence to predict: 64 MiB. */
 export const MAX_NUMBERS = 2 ** 24;
-
-/** Problem: a table has no rows. */
-export function noRows(file: string): Diagnostic {
-  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
-}
 
 /** Problem: rows of a group follow those of others in a stream. */
 export function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {

@@ -28,7 +28,6 @@ import {
   comesBack,
   hasTarget,
   MAX_NUMBERS,
-  noRows,
   type RowList,
   Rows,
   sameOrder,
@@ -136,7 +135,9 @@ export class TableReader implements TableHandlers {
     try {
       yield* readTable(source, this, this.columns);
       if (isAlone && this.rows.count === firstRow && !this.rows.problems.has(key))
-        this.complain(key, () => noRows(source.name));
+        this.complain(key, () => {
+          return { code: 'data/csv-empty', message: 'the file has a header but no rows', file: source.name };
+        });
     } catch (error) {
       const isDamage = error instanceof UserError && error.exitCode === EXIT.damaged;
       if (!isAlone || !isDamage) {
@@ -354,7 +355,6 @@ export class TableReader implements TableHandlers {
     return Float32Array.from(values);
   }
 
-  /** Name of a sequence. */
   idOf(key: number, [row]: RowList): string {
     const { rows } = this;
     if (this.columns.group !== undefined) return rows.groupNames.texts[key];

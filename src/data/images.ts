@@ -21,9 +21,8 @@ import {
   imageSequence,
   kind,
   limit,
-  memory,
-  obtain,
   splitSeed,
+  stored,
   validation,
 } from './core/settings.js';
 import { idxForm, type NumberArray } from './formats/number-arrays.js';
@@ -61,9 +60,7 @@ const idxSettings = key.section(
     sequence: imageSequence,
     validation,
     seed: splitSeed,
-    memory,
-    obtain,
-    limit,
+    ...stored,
   },
   {
     description: 'Images in the IDX format of MNIST, raw or gzip. Bytes are scaled to 0..1.',

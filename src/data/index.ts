@@ -4,14 +4,12 @@
 import { usageError } from '../util/errors.js';
 import { settingsOf } from '../util/schema.js';
 import { audio } from './audio.js';
-import type { StepColumns } from './core/columns.js';
 import type {
   Dataset,
   DatasetContext,
   DatasetFacts,
   DatasetKind,
   NewSequencesOptions,
-  SampleReader,
   SequenceReader,
 } from './core/dataset.js';
 import { prepared } from './core/preparation.js';
@@ -109,16 +107,6 @@ export function newSequences(
   options?: NewSequencesOptions,
 ): SequenceReader {
   return kindOf(config).newSequences(config, data, options);
-}
-
-/** Returns the columns of steps for a run with `config` and `data`, if they have names. */
-export function stepColumns(config: DatasetConfig, data: DataRecord): StepColumns | undefined {
-  return kindOf(config).stepColumns?.(config, data);
-}
-
-/** Returns how samples become steps for a run with `config` and `data`, if it reads recordings. */
-export function sampleReader(config: DatasetConfig, data: DataRecord): SampleReader | undefined {
-  return kindOf(config).sampleReader?.(config, data);
 }
 
 /**

@@ -49,6 +49,7 @@ import {
   labelOf,
   RECORDS_NAME,
   type RecordLine,
+  staticReader,
   targetNumbers,
   targetSymbols,
   targetsIn,
@@ -57,7 +58,6 @@ import {
 import { placeNames, readInTurn } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from './reading/files.js';
 import { RangedFile, readPieces } from './reading/ranged-file.js';
-import { staticReader } from './static-fields.js';
 import { symbolReader } from './vocabulary.js';
 
 const settings = key.section(
@@ -107,9 +107,7 @@ const settings = key.section(
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
     seed: keys.splitSeed,
-    memory: keys.memory,
-    obtain: keys.obtain,
-    limit: keys.limit,
+    ...keys.stored,
   },
   {
     description:

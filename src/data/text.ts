@@ -85,9 +85,7 @@ const settings = key.section(
       'Fraction of the symbols outside the test split.',
       ['Number of sequences.', 50],
     ),
-    memory: keys.memory,
-    obtain: keys.obtain,
-    limit: keys.limit,
+    ...keys.stored,
   },
   {
     description: 'Text for a language model: the target of each step is the next symbol.',

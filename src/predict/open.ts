@@ -16,6 +16,7 @@ import {
   type InputSource,
   isRejected,
   JoinedDoubts,
+  kindOf,
   NAIVE_FORECASTS,
   type NewSequence,
   type NewSequencesOptions,
@@ -24,9 +25,7 @@ import {
   type SequenceReader,
   type Split,
   type SplitName,
-  sampleReader,
   startOf,
-  stepColumns,
   type TargetsToRead,
   UNKNOWN,
   UNKNOWN_TARGET,
@@ -144,7 +143,6 @@ export interface OpenedModel extends LoadedModel {
   readonly columns: StepColumns | undefined;
 }
 
-/** Opens the model and the data of its run. */
 export async function openWithData(
   saved: SavedModel,
   options: BackendOptions,
@@ -238,13 +236,14 @@ async function start(
   const { experiment } = loaded;
   const { dataset } = experiment;
   const { columnNames } = newSequences(dataset, of.data);
-  const columns = stepColumns(dataset, of.data);
+  const { stepColumns, sampleReader } = kindOf(dataset);
+  const columns = stepColumns?.(dataset, of.data);
   return {
     ...{ experiment, run, pool, training: experiment.training, ...of, columnNames },
     form: { ...predictionForm(run.spec, run.loss, of.data, dataset), ...(top !== undefined && { top }) },
     columns,
     readers: columns && stepReaders(columns, of.data),
-    samples: () => sampleReader(dataset, of.data),
+    samples: () => sampleReader?.(dataset, of.data),
   };
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { metricValue } from '../run/gates.js';
 import { IN_USE, LOCK_LOST } from '../run/lock.js';
-import { type LoggedEvent, readEvents } from '../run/log.js';
+import { readEvents } from '../run/log.js';
 import { INPUT_CHANGED } from '../run/manifest.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
@@ -184,7 +184,8 @@ export function epochValues({ objective }: Pick<SweepPlan, 'objective'>, directo
   const [split, name] = objective.metric.split('.');
   const event = split === 'train' ? 'train.epoch' : 'eval';
   const byEpoch = new Map<number, { readonly epoch: number; readonly value: number | null }>();
-  for (const record of eventsOf(directory)) {
+  const events = caught(() => readEvents(join(directory, 'log.jsonl')));
+  for (const record of events instanceof UserError ? [] : events) {
     const { epoch } = record;
     if (record.event !== event || typeof epoch !== 'number') continue;
     if (event === 'eval' && record.split !== split) continue;
@@ -193,9 +194,4 @@ export function epochValues({ objective }: Pick<SweepPlan, 'objective'>, directo
     byEpoch.set(epoch, { epoch, value: typeof value === 'number' ? value : null });
   }
   return [...byEpoch.values()];
-}
-
-function eventsOf(path: string): readonly LoggedEvent[] {
-  const events = caught(() => readEvents(join(path, 'log.jsonl')));
-  return events instanceof UserError ? [] : events;
 }

@@ -149,7 +149,10 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
       ...spent,
     });
     if (!start) for (const { code, message } of session.warnings) events.warn(code, message);
-    if (cut.lostHistory) events.warn('log/lost', lostHistory(cut.replacedFile));
+    if (cut.lostHistory) {
+      const rest = cut.replacedFile === null ? '' : `; the remaining ones are in ${cut.replacedFile}`;
+      events.warn('log/lost', `log.jsonl has lost records from before the checkpoint${rest}`);
+    }
     for (const { message, file } of damaged)
       events.warn('checkpoint/damaged', `${file} is skipped: ${message}`);
     if (left.problem !== undefined) events.warn('run/summary', left.problem);
@@ -222,11 +225,6 @@ function otherSummary({ directory }: Run, { run_id }: Summary, runId: string): U
   const end = lastRecord(log);
   if (end?.event !== 'run.end' || end.summary_sha256 === directory.digestOf('summary.json')) return undefined;
   return damagedError(code, 'this file does not match its digest in log.jsonl', { file });
-}
-
-function lostHistory(replacedFile: string | null): string {
-  const rest = replacedFile === null ? '' : `; the remaining ones are in ${replacedFile}`;
-  return `log.jsonl has lost records from before the checkpoint${rest}`;
 }
 
 export type { RunObserver, RunResult } from './recorder.js';

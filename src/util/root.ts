@@ -18,12 +18,7 @@ function findRoot(): string {
 /** Absolute path of the directory that holds package.json, schemas/ and configs/. */
 export const packageRoot: string = findRoot();
 
-/** How users call the program of the package in `root`: by npx if it is installed. */
-function launcherIn(root: string): string {
-  return root.split(sep).includes('node_modules') ? 'npx cellrun' : './run';
-}
-
-export const launcher: string = launcherIn(packageRoot);
+export const launcher: string = packageRoot.split(sep).includes('node_modules') ? 'npx cellrun' : './run';
 
 /** Files that the program starts by their path. */
 export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'train/worker.js';

@@ -35,20 +35,19 @@ export function tableOf<R>(fields: readonly Field<R>[], rows: readonly R[]): Tab
 
 /** @param width columns that text may take; what is longer is cut, the last columns first */
 export function formatTable(table: Table, format: TableFormat, width = Number.POSITIVE_INFINITY): string {
+  const { columns, rows } = table;
   switch (format) {
     case 'text':
       return textTable(table, width);
     case 'csv':
-      return csvTable(table);
-    case 'json':
-      return `${JSON.stringify(recordsOf(table), undefined, 2)}\n`;
+      return [columns.map(({ name }) => name), ...rows].map(row => csvLine(row)).join('');
+    case 'json': {
+      const records = rows.map(row => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
+      return `${JSON.stringify(records, undefined, 2)}\n`;
+    }
     case 'markdown':
       return markdownTable(table);
   }
-}
-
-function recordsOf({ columns, rows }: Table): readonly Readonly<Record<string, Cell>>[] {
-  return rows.map(row => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
 }
 
 const GAP = '  ';
@@ -110,10 +109,6 @@ function shown({ columns, rows }: Table): { texts: string[][]; isNumeric: boolea
 function textOf(cell: Cell, { show = String }: Column): string {
   if (cell === null) return '-';
   return typeof cell === 'number' ? show(cell) : cell;
-}
-
-function csvTable({ columns, rows }: Table): string {
-  return [columns.map(({ name }) => name), ...rows].map(row => csvLine(row)).join('');
 }
 
 /** Text that spreadsheets take for a formula, except signed numbers. */

@@ -56,16 +56,9 @@ export function groupedBy({ test, validation }: TestPartConfig & TrainingPartCon
   return [...new Set(named)];
 }
 
-/** The values of a column in a split. */
 export function valuesOf(column: string, { count, valueIn }: Split): ReadonlySet<string> {
   const values = Array.from({ length: count }, (_, index) => valueIn?.(column, index));
   return new Set(values.filter(value => value !== undefined));
-}
-
-/** The values of a column that are in both splits. */
-export function sharedValues(column: string, [one, other]: readonly [Split, Split]): string[] {
-  const values = valuesOf(column, one);
-  return [...valuesOf(column, other)].filter(value => values.has(value));
 }
 
 /** What decides which sequences are held out. */
@@ -196,7 +189,6 @@ export function trainingCount(
   return left > 0 ? Math.min(limit, left) : undefined;
 }
 
-/** Returns the number to hold out of `total`. */
 export function requestedCount({ fraction = 0, count }: HeldOutConfig, total: number): number {
   return count ?? heldCount(total, fraction);
 }
@@ -284,7 +276,6 @@ function lastGroups(groups: readonly Uint32Array[], sequences: Divisible, size: 
     .slice(groups.length - size);
 }
 
-/** The sequences with one of the values `is`. */
 function withValue(
   sequences: Divisible,
   { group, column, is }: HeldOutConfig,

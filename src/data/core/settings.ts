@@ -26,7 +26,6 @@ export const file = <const O extends { description: string; examples: readonly s
 export const givenFile = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
   file({ ...options, required: true });
 
-/** The files of a split. */
 export const givenFiles = (what: string, pattern: string, example: string) =>
   file({
     description: `${what}: a file, a directory (all its files), or a pattern such as ${pattern}. Gzip files are decompressed.`,
@@ -68,7 +67,6 @@ export const targetLevel = (without: string) =>
 
 type About = { description: string; examples: readonly unknown[] };
 
-/** Name of a column. */
 export const column = <const O extends About>(options: O) => key.text({ minLength: 1, ...options });
 
 /** Steps at regular times. @param order the key of their times */
@@ -103,11 +101,9 @@ export const resample = (order: string) =>
     },
   );
 
-/** Names of columns. */
 const columns = <const O extends About>(options: O) =>
   key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true, ...options });
 
-/** A number of steps. */
 export const steps = <const O extends About & { min: number }>(options: O) =>
   key.integer({ max: 65536, ...options });
 
@@ -136,7 +132,6 @@ export const limit = key.integer({
 export const seedEffects = ({ dataset }: key.FactsContext): readonly key.Effect[] =>
   dataset?.seed === 'run' ? [] : ['data'];
 
-/** The seed of random splits. */
 export const splitSeed = key.either(
   [key.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), key.word(['run'], {})],
   {
@@ -162,6 +157,9 @@ export const memory = key.integer({
   aliases: ['max_memory', 'memory_limit', 'memory_mb'],
   ...NO_EFFECT,
 });
+
+/** Keys of files that may stay on disk. */
+export const stored = { memory, obtain, limit };
 
 export const delimiter = key.choice([',', ';', '\t', '|'], {
   name: 'delimiter',

@@ -6,7 +6,7 @@ import { positionOf, SourceText } from '../../config/yaml/tree.js';
 import { isPerformance } from '../../math/metrics/index.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
-import { forAll, usageError } from '../../util/errors.js';
+import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { momentsOf } from '../../util/numbers.js';
 import type { RunReview } from './document.js';
@@ -17,12 +17,8 @@ const OVER = ['last', 'best', 'seeds'] as const;
 /** METRIC, comparison, NUMBER as in YAML and JSON (`0x10` is a mistake), and what it is over. */
 const FORM = /^\s*([\w.]*)\s*(>=|<=)?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)?(?:\s+over\s+(\w+))?\s*$/i;
 
-/** Throws all mistakes. */
-export function commandGates(texts: readonly string[]): WrittenGate[] {
-  return forAll(texts, commandGate);
-}
-
-function commandGate(text: string): WrittenGate {
+/** The gate of a `--gate` option. */
+export function commandGate(text: string): WrittenGate {
   const [, metric = text.trim().split(/\s/)[0], comparison, number, which = 'last'] = FORM.exec(text) ?? [];
   const known = (schemaAt(['gates', 0, 'metric'], {})?.enum ?? []) as readonly GateMetricName[];
   const wrong = (message: string, expected: string, suggestion?: string) => {

@@ -5,11 +5,11 @@ import { type Baseline, readBaseline } from '../../run/baseline.js';
 import type { Verdict } from '../../run/events.js';
 import { runPaths } from '../../run/find.js';
 import { gateSentence, type WrittenGate } from '../../run/gates.js';
-import { caught, type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
+import { caught, type Diagnostic, EXIT, forAll, UserError, usageError } from '../../util/errors.js';
 import { keysApart, replacedRuns, replicatesOf } from '../deciding.js';
 import { compareWith, type Limits, pin } from './baselines.js';
 import type { DamagedRun, GroupReview, Review, RunReview } from './document.js';
-import { commandGates, judgeGroup, judgeRun } from './gates.js';
+import { commandGate, judgeGroup, judgeRun } from './gates.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
 import { Trials, withRunsChecked } from './trials.js';
 
@@ -24,7 +24,7 @@ export type Reviewed = ReturnType<typeof reviewRuns>;
 
 /** Lists damaged runs in the review, unless a baseline is pinned. */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
-  const gates = commandGates(options.gates);
+  const gates = forAll(options.gates, commandGate);
   checkLimits(options);
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
   const trials = new Trials(directory => isAsked(directory, paths));

@@ -70,21 +70,12 @@ export function lossOf(settings: LossSettings): Loss {
 /** The sizes of a loss depend on these keys alone. */
 type Sized = Pick<LossSettings, 'kind'>;
 
-/** Number of outputs for a target of the given size: one per number and quantile. */
-export function outputsFor(loss: Sized, targetSize: number): number {
-  return targetSize * outputsPerNumber(loss);
-}
-
 /** Size of a target (its classes or numbers) for the given number of outputs. */
 export function targetSize(loss: Sized, outputSize: number): number {
   return outputSize / outputsPerNumber(loss);
 }
 
-/** True if a loss predicts several quantiles of each number. */
-export function predictsIntervals(loss: Sized): boolean {
-  return outputsPerNumber(loss) > 1;
-}
-
-function outputsPerNumber(loss: Sized): number {
+/** Outputs for each number of a target: one per quantile. */
+export function outputsPerNumber(loss: Sized): number {
   return lossKind(loss).outputs?.(loss) ?? 1;
 }

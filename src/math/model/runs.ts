@@ -48,7 +48,9 @@ export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: 
     ...(maxCellSteps && { maxCellSteps }),
   });
   const schedule = shape.decodes
-    ? all.filter(one => isOfDecoder(spec, one.firstLayer) && !isBridge(one)).map(notClosed)
+    ? all
+        .filter(one => isOfDecoder(spec, one.firstLayer) && !isBridge(one))
+        .map(one => ({ ...one, closes: false }))
     : all;
   const parameters = schedule.map(block => parametersOf(spec, layout, block));
   const links = schedule.map(block => blockLinks(spec, block, variableLength));
@@ -78,10 +80,6 @@ export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: 
       gradient: program(true),
     };
   });
-}
-
-function notClosed(block: Block): Block {
-  return { ...block, closes: false };
 }
 
 function longestOf({ sequenceLength, targetLength }: WalkShape): BatchLengths {
@@ -144,7 +142,6 @@ export function batchPrograms(
   return [...new Map(runs.map(({ program }) => [program.key, program])).values()];
 }
 
-/** A program of a training step. */
 export interface StepProgram {
   readonly name: string;
   readonly program: Program;
