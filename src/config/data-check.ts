@@ -25,7 +25,7 @@ import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-c
 import { checkFeatures } from './feature-check.js';
 import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './metrics.js';
-import { checkOverlap, sharedGroups } from './overlap-check.js';
+import { checkOverlap, groupsInTwoSplits } from './overlap-check.js';
 import type { Experiment } from './schema/experiment.js';
 import type { Locator, Path } from './yaml/tree.js';
 
@@ -68,7 +68,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
   }
   if (diagnostics.length === 0)
     diagnostics.push(...checkLossTargets(loaded, splits, { sequenceLength, outputSize }));
-  const groups = [...sharedGroups(loaded, data.groupedBy ?? [], splits)];
+  const groups = [...groupsInTwoSplits(loaded, data.groupedBy ?? [], splits)];
   diagnostics.push(...groups.flatMap(({ isBroken, problem }) => (isBroken ? [problem] : [])));
   const ignored = ['loss', 'ignored_index'];
   for (const { name } of all.filter(split => isAllIgnored(split.targets))) {

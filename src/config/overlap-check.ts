@@ -1,6 +1,6 @@
 /** Warns of splits that share data, which makes reported results too good. */
 import type { Dataset, Split, Targets } from '../data/core/dataset.js';
-import { valuesOf } from '../data/core/selection.js';
+import { type GroupColumns, groupsIn, joinedGroup } from '../data/core/selection.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';
@@ -41,22 +41,25 @@ function keyOf(dataset: DatasetConfig, split: string): Path {
  * Groups of `test.group` and `validation.group` that are in two splits. `isBroken` if the later
  * split has that key, which files of their own may not observe.
  */
-export function* sharedGroups(
+export function* groupsInTwoSplits(
   { experiment: { dataset }, locator }: LoadedExperiment,
-  groupedBy: readonly string[],
+  groupedBy: readonly GroupColumns[],
   splits: Readonly<Record<string, Split>>,
 ): Iterable<{ readonly isBroken: boolean; readonly problem: Diagnostic }> {
   const all = Object.entries(splits);
-  for (const column of groupedBy)
+  for (const columns of groupedBy)
     for (const [i, [name, split]] of all.entries())
       for (const [other, earlier] of all.slice(0, i)) {
-        const known = valuesOf(column, earlier);
-        const shared = [...valuesOf(column, split)].filter(value => known.has(value));
+        const known = groupsIn(columns, earlier);
+        const shared = [...groupsIn(columns, split)].filter(group => known.has(group));
         if (shared.length === 0) continue;
         const path = ['dataset', name, 'group'];
-        const isBroken = valueAt({ dataset }, path) === column;
-        const message = `${counted(shared.length, `value`)} of ${JSON.stringify(column)} ${shared.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${listed(shared)}`;
-        const expected = isBroken ? 'each group in one split' : `\`${name}: { group: ${column} }\``;
+        const own = valueAt({ dataset }, path) as GroupColumns | undefined;
+        const isBroken = own !== undefined && joinedGroup(own) === joinedGroup(columns);
+        const message = `${counted(shared.length, `value`)} of ${JSON.stringify(joinedGroup(columns))} ${shared.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${listed(shared)}`;
+        const expected = isBroken
+          ? 'each group in one split'
+          : `\`${name}: { group: ${typeof columns === 'string' ? columns : `[${columns.join(', ')}]`} }\``;
         const at = isBroken ? path : keyOf(dataset, name);
         yield { isBroken, problem: locator.atValue(at, 'data/shared-groups', message, { expected }) };
       }

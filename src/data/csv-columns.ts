@@ -51,8 +51,8 @@ export interface TableColumns extends TableFormat {
   readonly evaluation?: TargetReader | undefined;
   /** True to keep features in float64, for scaling before they are rounded to float32. */
   readonly keepsFloat64?: boolean;
-  /** Which rows form a sequence; absent: each is one. */
-  readonly group?: NamedColumn | 'file' | 'table' | undefined;
+  /** Which rows form a sequence: those with equal values in some columns. Absent: each is one. */
+  readonly group?: readonly NamedColumn[] | 'file' | 'table' | undefined;
   /** What a sequence is in messages. */
   readonly groupWord?: string;
   readonly order?: NamedColumn | undefined;

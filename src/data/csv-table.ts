@@ -11,6 +11,7 @@ import type { CellProblem, CellReader, NamedColumn } from './core/columns.js';
 import type { ReadSequence } from './core/dataset.js';
 import { type TargetWarning, UnknownClass } from './core/labels.js';
 import { CellProblems, configError, Problems } from './core/problems.js';
+import { joinedGroup } from './core/selection.js';
 import {
   ABSENT,
   FILLED,
@@ -62,7 +63,7 @@ export class TableReader implements TableHandlers {
   private indices = {
     features: [] as readonly number[],
     targets: [] as readonly number[],
-    group: ABSENT,
+    group: [] as readonly number[],
     order: ABSENT,
     splits: [] as readonly number[],
     id: ABSENT,
@@ -156,13 +157,13 @@ export class TableReader implements TableHandlers {
 
   private get named(): readonly NamedColumn[] {
     const { features, targets, order, splits = [], id } = this.columns;
-    return [...features, ...targets, this.group, order, ...splits, id].filter(column => column !== undefined);
+    return [...features, ...targets, ...this.group, order, ...splits, id].filter(one => one !== undefined);
   }
 
-  /** The column that names the group of a row. */
-  private get group(): NamedColumn | undefined {
+  /** The columns that name the group of a row. */
+  private get group(): readonly NamedColumn[] {
     const { group } = this.columns;
-    return typeof group === 'object' ? group : undefined;
+    return typeof group === 'object' ? group : [];
   }
 
   header(record: TableRecord, columns: readonly ParquetColumn[] = []): void {
@@ -179,7 +180,7 @@ export class TableReader implements TableHandlers {
     this.indices = {
       features: features.map(indexOf),
       targets: targets.map(indexOf),
-      group: indexOf(this.group),
+      group: this.group.map(indexOf),
       order: indexOf(order),
       splits: splits.map(indexOf),
       id: indexOf(id),
@@ -189,12 +190,13 @@ export class TableReader implements TableHandlers {
   add(record: TableRecord): void {
     const { fields } = record;
     const { features, targets, group, order, splits, id } = this.indices;
-    const name = this.groupOf(fields);
-    if (group !== ABSENT && isMissing(name ?? '')) {
-      this.stray(missingCell(name ?? '', record.place(group)));
+    const nameless = group.find(column => isMissing(fields[column].trim()));
+    if (nameless !== undefined) {
+      this.stray(missingCell(fields[nameless].trim(), record.place(nameless)));
       return;
     }
-    const key = this.keyOf(name, () => record.place(group));
+    const name = this.groupOf(fields);
+    const key = this.keyOf(name, () => record.place(group[0]));
     if (this.isOver) return;
     const { rows } = this;
     // a cell may be read several times, as a time and as features of it
@@ -236,7 +238,8 @@ export class TableReader implements TableHandlers {
   /** Reports a row with the wrong number of fields: its sequence lacks a step. */
   ragged({ fields }: TableRecord, problem: Diagnostic): void {
     const name = this.groupOf(fields);
-    if (name === undefined || (this.indices.group !== ABSENT && isMissing(name))) this.stray(problem);
+    const isNameless = this.indices.group.some(column => isMissing(fields[column]?.trim() ?? ''));
+    if (name === undefined || isNameless) this.stray(problem);
     else {
       const key = this.keyOf(name, () => problem);
       this.complain(key, () => problem);
@@ -368,13 +371,15 @@ export class TableReader implements TableHandlers {
   }
 
   private groupOf(fields: readonly string[]): string | undefined {
-    return this.recording ?? fields[this.indices.group]?.trim();
+    const { group } = this.indices;
+    if (group.length === 0) return this.recording;
+    return joinedGroup(group.map(column => fields[column]?.trim() ?? ''));
   }
 
   /** Number of the sequence that a row of group `name` belongs to. */
   private keyOf(name: string | undefined, place: () => Partial<Diagnostic>): number {
     if (name === undefined) return this.rows.count;
-    const isStreamed = this.indices.group !== ABSENT && !this.isGathered;
+    const isStreamed = this.indices.group.length > 0 && !this.isGathered;
     if (isStreamed && name !== this.latest) {
       this.emit();
       // no problem of this sequence alone: an earlier prediction is wrong
@@ -496,7 +501,7 @@ export class TableReader implements TableHandlers {
   private stray(problem: Diagnostic): void {
     if (this.isTraining) this.complain(0, () => problem);
     else if (this.columns.isPartlyRead) this.done.push({ problems: [problem] });
-    else if (this.group === undefined) {
+    else if (this.group.length === 0) {
       this.emit();
       this.done.push({ problems: [problem] });
     } else {

@@ -46,6 +46,7 @@ import {
   staticNumbers,
   staticsOf,
 } from './feature-columns.js';
+import { BLOCK } from './formats/archives.js';
 import { rowName, TABLE_NAME } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
@@ -102,10 +103,17 @@ const settings = key.section(
           examples: [true],
           aliases: ['by_file'],
         }),
-        group: keys.column({
-          description: 'Column whose equal values form one sequence.',
-          examples: ['recording'],
+        group: keys.columnOrSeveral({
+          description:
+            'Column whose equal values form one sequence. A list if the values of one start again in each value of another, as numbers of patients in each clinic: the rows with equal values in all of them form one sequence, named like `north/17`.',
+          examples: ['recording', ['clinic', 'patient']],
           aliases: ['group_by', 'id'],
+        }),
+        blank_lines: key.boolean({
+          description:
+            'Whether blank lines separate the sequences, as in CoNLL files of words and tags. Fields end at tabs or, in lines without tabs, at white space; at `delimiter` if it is no comma. Lines that start with `# ` or `-DOCSTART-` are left out.',
+          examples: [true],
+          aliases: ['blocks', 'separated_by_blank_lines'],
         }),
         order: keys.column({
           description: 'Column to sort the steps of a sequence by. Default: the order of the file.',
@@ -127,8 +135,15 @@ const settings = key.section(
           allOf: [
             key.when(
               { required: ['per_file'], properties: { per_file: { const: true } } },
-              { properties: { group: false } },
-              key.when({ properties: { per_file: { const: false } } }, { required: ['group'] }),
+              { properties: { group: false, blank_lines: { const: false } } },
+              key.when(
+                { required: ['blank_lines'], properties: { blank_lines: { const: true } } },
+                { properties: { group: false } },
+                key.when(
+                  { properties: { per_file: { const: false }, blank_lines: { const: false } } },
+                  { required: ['group'] },
+                ),
+              ),
             ),
             key.when({ required: ['resample'] }, { required: ['order'] }),
           ],
@@ -287,7 +302,8 @@ function csvSequences(
   };
   const isMarker = missingTest();
   const { features, group, order, id } = others;
-  const read = [...features, group, order, id].map(one => (typeof one === 'object' ? one.name : ''));
+  const named = typeof group === 'object' ? group : [];
+  const read = [...features, ...named, order, id].map(one => one?.name);
   const unread = config.column_names?.filter(name => !read.includes(name)) ?? [];
   const columns = {
     ...others,
@@ -388,7 +404,8 @@ function columnsOf(config: CsvConfig) {
   const { kind, level, target_kind, sequence, id, delimiter, date_format, target } = config;
   const features = featuresOf(config);
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
-  const { group, order, per_file, per_step, resample } = sequence ?? {};
+  const { group, order, per_file, blank_lines, per_step, resample } = sequence ?? {};
+  const groups = blank_lines ? [BLOCK] : [group ?? []].flat();
   // steps of several rows have no text
   const symbol = resample ? -1 : features.findIndex(readsWhole);
   return {
@@ -409,7 +426,12 @@ function columnsOf(config: CsvConfig) {
       target_kind === 'sequence'
         ? (text: string) => text === ''
         : missingTest(config.missing?.markers, target_kind === 'class' ? [] : undefined),
-    group: per_file ? ('file' as const) : group === undefined ? undefined : named(group, 'sequence', 'group'),
+    blankLines: blank_lines,
+    group: per_file
+      ? ('file' as const)
+      : groups.length > 0
+        ? groups.map(name => named(name, 'sequence', 'group'))
+        : undefined,
     order: order === undefined ? undefined : named(order, 'sequence', 'order'),
     resample: resample && {
       ...resample,

@@ -77,7 +77,7 @@ export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpos
     targets: [],
     targetKind: 'value',
     keepsFloat64: true,
-    group: series === undefined ? 'table' : named(series, 'series'),
+    group: series === undefined ? 'table' : [series].flat().map(name => named(name, 'series')),
     groupWord: 'series',
     order: time === undefined ? undefined : named(time, 'time'),
     resample: resample && { ...resample, areValues: true, keyPath: ['dataset', 'resample', 'every'] },

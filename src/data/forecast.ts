@@ -81,7 +81,7 @@ const settings = key.section(
         required: true,
       },
     ),
-    series: keys.column({
+    series: keys.columnOrSeveral({
       description:
         'Column whose equal values form one series. Each series is scaled separately. Default: the table is one series.',
       examples: ['region'],

@@ -19,7 +19,7 @@ import {
 } from './core/dataset.js';
 import type { Scaling, Vocabulary } from './core/record.js';
 import { inDataUnits } from './core/scaling.js';
-import { valuesOf } from './core/selection.js';
+import { type GroupColumns, groupsIn, joinedGroup } from './core/selection.js';
 import { columnsOf, stepsOf, trainingColumns } from './core/statistics.js';
 import { eachChunk } from './core/store.js';
 import { eachSymbol, realLength } from './vocabulary.js';
@@ -110,7 +110,7 @@ export function summarize(dataset: Dataset, labelTargets = false) {
     ...(dataset.unlabelled && { unlabelled: dataset.unlabelled }),
     ...(dataset.impossible && { impossible: dataset.impossible }),
     ...(dataset.empty && { empty: dataset.empty }),
-    ...(groupedBy.length > 0 && { groups: groupedBy.map(column => groupSummary(column, splits)) }),
+    ...(groupedBy.length > 0 && { groups: groupedBy.map(columns => groupSummary(columns, splits)) }),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
     ...(dataset.recordings && { recordings: recordingSummary(dataset.recordings, splits, steps) }),
     ...(dataset.spellings && { label_spellings: dataset.spellings }),
@@ -168,12 +168,12 @@ function recordingSummary(
 }
 
 /** Number of groups in each split, and of those in several. */
-function groupSummary(column: string, splits: Readonly<Record<string, Split>>) {
-  const values = Object.entries(splits).map(([name, split]) => [name, valuesOf(column, split)] as const);
+function groupSummary(columns: GroupColumns, splits: Readonly<Record<string, Split>>) {
+  const values = Object.entries(splits).map(([name, split]) => [name, groupsIn(columns, split)] as const);
   const [seen, again] = [new Set<string>(), new Set<string>()];
   for (const [, own] of values) for (const value of own) (seen.has(value) ? again : seen).add(value);
   const counts = Object.fromEntries(values.map(([name, { size }]) => [name, size]));
-  return { column, counts, in_several: again.size };
+  return { column: joinedGroup(columns), counts, in_several: again.size };
 }
 
 function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSummary {

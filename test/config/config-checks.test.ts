@@ -299,6 +299,8 @@ t.test('a wrong `per_file` is one error', t => {
   t.same(codesOf('per_file: false'), ['config/missing-key']);
   t.same(codesOf('per_step: true'), ['config/missing-key']);
   t.same(codesOf('per_file: true, group: g'), ['config/foreign-key']);
+  t.same(codesOf('blank_lines: true, group: g'), ['config/foreign-key']);
+  t.same(codesOf('blank_lines: false'), ['config/missing-key']);
   t.end();
 });
 

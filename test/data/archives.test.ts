@@ -1,7 +1,8 @@
-/** CoNLL-U of treebanks and `.ts` of the UCR and UEA archives, read as tables. */
+/** CoNLL, CoNLL-U of treebanks and `.ts` of the UCR and UEA archives, read as tables. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { DatasetConfig } from '../../src/data/index.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 
 const TREEBANK = {
@@ -66,6 +67,41 @@ t.test('sentences without names, underscores and Windows line ends', async t => 
   );
   const [symbol, missing] = data.train.targets.values;
   t.same([data.classLabels?.[symbol], missing], ['SYM', -100]);
+});
+
+t.test('words in lines, with blank lines between sentences', async t => {
+  const folder = t.testdir();
+  const read = async (name: string, content: string, more: object = {}) => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    const { train } = await open({
+      ...{ kind: 'csv', path, test_path: path, features: ['word'], input_kind: 'symbol', target: 'tag' },
+      ...{ target_kind: 'class', sequence: { blank_lines: true, per_step: true }, ...more },
+    } as DatasetConfig);
+    return Array.from({ length: train.count }, (_, i) => [train.id?.(i), train.symbols?.(i).join(' ')]);
+  };
+  const column_names = ['word', 'pos', 'tag'];
+  // as of CoNLL-2003
+  const spaces = '-DOCSTART- -X- O\n\nU.N. NNP B-ORG\n" " O\n\n\n# 2\nPeter  NNP\tB-PER\n, , O\n';
+  t.same(await read('a.txt', spaces.replace('\t', '  '), { column_names }), [
+    ['a.txt:3', 'U.N. "'],
+    ['a.txt:8', 'Peter ,'],
+  ]);
+  t.same(await read('b.tsv', 'word\ttag\r\n\r\nNew York\tLOC\r\n \r\nit\tO\r\n'), [
+    ['b.tsv:3', 'New York'],
+    ['b.tsv:5', 'it'],
+  ]);
+  t.same(await read('c.csv', 'word,tag\na,X\nb,Y\n\nb,X\n'), [
+    ['c.csv:2', 'a b'],
+    ['c.csv:5', 'b'],
+  ]);
+  const short = await complaints(5, () => read('d.csv', 'a X Y\n\nb X\n', { column_names }));
+  t.same(short, [
+    'data/csv-ragged 3:1+3 | the row has too few fields | expected 3, as in the first line | got 2',
+  ]);
+  const narrow = await complaints(5, () => read('e.csv', 'a X\n', { column_names }));
+  t.match(narrow.join(), /data\/csv-column-names 1:1.*expected 3/);
+  t.match((await complaints(5, () => read('f.csv', '\n\n'))).join(), /data\/csv-empty.*the file is empty/);
 });
 
 t.test('the steps and classes of cases', async t => {

@@ -160,6 +160,35 @@ t.test('people of a table are in one split', async t => {
   }
 });
 
+t.test('names that start again in each value of another column', async t => {
+  // two clinics number their patients alike, and the visits of each patient
+  const rows = Array.from({ length: 48 }, (_, row) => {
+    const [clinic, patient, visit] = [
+      row >= 24 ? 's' : 'n',
+      Math.floor(row / 4) % 6,
+      Math.floor(row / 2) % 2,
+    ];
+    return `${clinic},${patient},${visit},${row % 2},${row},${patient % 2}`;
+  });
+  const path = work.file('clinics.csv', `clinic,patient,visit,time,a,label\n${rows.join('\n')}\n`);
+  const group = ['clinic', 'patient'];
+  const sequence = { group: [...group, 'visit'], order: 'time' };
+  const { train, test } = await open({ ...CSV, path, sequence, test: { fraction: 0.25, group } });
+  const [trained, tested] = [train, test].map(({ count, id }) =>
+    Array.from({ length: count }, (_, i) => id?.(i) ?? ''),
+  );
+  const all = ['n', 's'].flatMap(clinic =>
+    [0, 1, 2, 3, 4, 5].flatMap(patient => [0, 1].map(visit => `${clinic}/${patient}/${visit}`)),
+  );
+  t.same([...trained, ...tested].sort(), all, 'two steps each');
+  const patients = (ids: readonly string[]) => [...new Set(ids.map(id => id.slice(0, 3)))];
+  t.equal(patients(tested).length, 3, 'a quarter of twelve patients');
+  t.equal(tested.length, 6, 'with both visits of each');
+  t.notOk(patients(tested).some(one => patients(trained).includes(one)));
+  const held = await open({ ...CSV, path, sequence, test: { group, is: 's/3' } });
+  t.same([held.test.id?.(0), held.test.id?.(1)], ['s/3/0', 's/3/1']);
+});
+
 t.test('the latest sequences by their first time, and the latest people', async t => {
   const latest = await open({ ...CSV, test: { count: 4, select: 'last' } });
   t.same(ids(latest.test), [0, 1, 2, 3], 'the file has them first');

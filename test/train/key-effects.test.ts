@@ -171,6 +171,8 @@ const TABLE = set(CLASSES, 'dataset', {
 });
 /** The table without its line of names. */
 const rowsAlone = () => work.file('rows.csv', table().replace(/^.*\n/, ''));
+/** The table with a blank line after every five. */
+const blocks = () => work.file('blocks.csv', table().replace(/(?:.+\n){5}/g, '$&\n'));
 const HEADLESS = sets(TABLE, { 'dataset.path': rowsAlone(), 'dataset.test_path': rowsAlone() });
 const NAMES = ['g', 'o', 'a', 'b', 'w', 'class', 'value', 'step'];
 const holes = () =>
@@ -580,6 +582,19 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
     ],
   ],
   'dataset.sequence.group': [[TABLE, 'g', 'class']],
+  'dataset.sequence.blank_lines': [
+    [
+      sets(TABLE, {
+        'dataset.path': blocks(),
+        'dataset.test_path': blocks(),
+        'dataset.sequence': undefined,
+        'dataset.target': 'step',
+      }),
+      undefined,
+      true,
+      { ...EVERY, 'dataset.sequence.per_step': true },
+    ],
+  ],
   'dataset.sequence.order': [[TABLE, undefined, 'o']],
   'dataset.sequence.per_step': [[TABLE, false, true, EVERY]],
   'dataset.sequence.resample.every': [[TABLE_RESAMPLED, 1, 2]],

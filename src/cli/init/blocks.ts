@@ -53,7 +53,10 @@ export async function hintingAtBlocks<T>(
   try {
     return await use();
   } catch (error) {
-    const group = dataset.kind === 'csv' ? dataset.sequence?.group : undefined;
+    const group =
+      dataset.kind === 'csv' && typeof dataset.sequence?.group === 'string'
+        ? dataset.sequence.group
+        : undefined;
     const { code, file } = (error instanceof UserError && error.diagnostics[0]) || {};
     if (group === undefined || file === undefined || !existsSync(file) || !OTHER_COLUMNS.has(String(code)))
       throw error;

@@ -21,6 +21,7 @@ import type {
   TextLevel,
   Vocabulary,
 } from './record.js';
+import type { GroupColumns } from './selection.js';
 import type { ClassValues } from './store.js';
 
 /** Class label of a sequence or step that is excluded from the loss and from metrics. */
@@ -328,7 +329,7 @@ export interface Dataset {
   readonly validation?: Split;
   readonly test: Split;
   /** Columns by which `test` and `validation` group sequences. */
-  readonly groupedBy?: readonly string[];
+  readonly groupedBy?: readonly GroupColumns[];
   /** Data sources for the manifest, as {@link splitFiles} returns them. */
   readonly digests: readonly SplitFile[];
   /** Number of sequences without a target, which are in no split; absent: none. */

@@ -16,14 +16,22 @@ export interface HeldOutConfig {
   readonly count?: number;
   /** Default: `stratified` if possible, else `random`. */
   readonly select?: 'random' | 'stratified' | 'last';
-  /** All sequences with the same value of this column are in one split. */
-  readonly group?: string;
+  /** All sequences with the same value of this column, or of all of them, are in one split. */
+  readonly group?: GroupColumns;
   /** Column of `is`; default: `group`. */
   readonly column?: string;
   readonly is?: Value | readonly Value[];
 }
 
 type Value = string | number | boolean;
+
+/** The column, or columns, whose values say which group something belongs to. */
+export type GroupColumns = string | readonly string[];
+
+/** The name of a group with these values, or of the columns of groups. */
+export function joinedGroup(parts: GroupColumns): string {
+  return [parts].flat().join('/');
+}
 
 /** Config keys that define the test split of dataset kinds with files. */
 export interface TestPartConfig {
@@ -42,23 +50,30 @@ export interface TrainingPartConfig {
 /** The columns that `test` and `validation` name, each once, with the first key that names it. */
 export function splitColumns(config: TestPartConfig & TrainingPartConfig) {
   const named = (['test', 'validation'] as const).flatMap(split =>
-    (['group', 'column'] as const).flatMap(key => {
-      const name = config[split]?.[key];
-      return name === undefined ? [] : [{ name, keyPath: ['dataset', split, key] }];
-    }),
+    (['group', 'column'] as const).flatMap(key =>
+      [config[split]?.[key] ?? []].flat().map(name => ({ name, keyPath: ['dataset', split, key] })),
+    ),
   );
   return [...new Map(named.toReversed().map(column => [column.name, column])).values()].toReversed();
 }
 
-/** The columns of `group`, each once. */
-export function groupedBy({ test, validation }: TestPartConfig & TrainingPartConfig): readonly string[] {
-  const named = [test?.group, validation?.group].filter(name => name !== undefined);
-  return [...new Set(named)];
+/** What `group` names, each once. */
+export function groupedBy({
+  test,
+  validation,
+}: TestPartConfig & TrainingPartConfig): readonly GroupColumns[] {
+  const named = [test?.group, validation?.group].filter(columns => columns !== undefined);
+  return [...new Map(named.map(columns => [joinedGroup(columns), columns])).values()];
 }
 
-export function valuesOf(column: string, { count, valueIn }: Split): ReadonlySet<string> {
-  const values = Array.from({ length: count }, (_, index) => valueIn?.(column, index));
-  return new Set(values.filter(value => value !== undefined));
+/** The groups in a split; empty without such columns. */
+export function groupsIn(columns: GroupColumns, { count, valueIn }: Split): ReadonlySet<string> {
+  const names = [columns].flat();
+  const parts = Array.from({ length: valueIn ? count : 0 }, (_, index) =>
+    names.map(name => valueIn?.(name, index)),
+  );
+  const known = parts.filter((values): values is string[] => values.every(value => value !== undefined));
+  return new Set(known.map(joinedGroup));
 }
 
 /** What decides which sequences are held out. */
@@ -281,7 +296,7 @@ function withValue(
   { group, column, is }: HeldOutConfig,
   { key, where }: Means,
 ): Uint32Array {
-  const named = column ?? group ?? '';
+  const named = column ?? group ?? [];
   const textOf = valuesIn(sequences, named, [key, column === undefined ? 'group' : 'column']);
   const wanted = [is ?? []].flat();
   const found = positionsByKey(sequences.count, textOf);
@@ -292,7 +307,7 @@ function withValue(
     .slice(0, MAX_NAMED)
     .map(text => JSON.stringify(text))
     .join(', ')}${texts.length > MAX_NAMED ? ', …' : ''}`;
-  const what = JSON.stringify(named);
+  const what = JSON.stringify(joinedGroup(named));
   const keyPath = ['dataset', key, 'is'];
   if (missing !== undefined) {
     const message = `no sequence${where} has ${JSON.stringify(missing)} in ${what}`;
@@ -321,8 +336,13 @@ function isValue(text: string, value: Value): boolean {
 }
 
 /** @throws UserError (exit 2) if the sequences have no such column */
-function valuesIn({ valueIn }: Divisible, column: string, at: readonly string[]): (index: number) => string {
-  if (valueIn) return index => valueIn(column, index) ?? '';
+function valuesIn(
+  { valueIn }: Divisible,
+  columns: GroupColumns,
+  at: readonly string[],
+): (index: number) => string {
+  const names = [columns].flat();
+  if (valueIn) return index => joinedGroup(names.map(name => valueIn(name, index) ?? ''));
   const message = 'the data have no columns to divide them by';
   throw configError({ code: 'data/split-column', keyPath: ['dataset', ...at], message });
 }

@@ -69,6 +69,16 @@ type About = { description: string; examples: readonly unknown[] };
 
 export const column = <const O extends About>(options: O) => key.text({ minLength: 1, ...options });
 
+/** Name of a column, or names of columns whose values together say who or what something is. */
+export const columnOrSeveral = <const O extends About>(options: O) =>
+  key.either(
+    [
+      key.text({ minLength: 1 }),
+      key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 100, unique: true }),
+    ],
+    options,
+  );
+
 /** Steps at regular times. @param order the key of their times */
 export const resample = (order: string) =>
   key.section(
@@ -259,11 +269,10 @@ const values = [key.text({}), key.number({}), key.boolean({})];
 /** The same for data with columns, which groups and given splits come from. */
 const selectedByColumn = (of: string) => ({
   ...selected(of, ['column', 'is']),
-  group: key.text({
+  group: columnOrSeveral({
     description:
-      'Column (of `jsonl`: field; of `audio`: field of `pattern`; of `npz` and `npy`: the array `groups` or `ids`) that groups sequences, such as the person who was recorded: those with the same value are in one split. `fraction`, rounded up, and `count` are then of groups, as in GroupShuffleSplit of scikit-learn; stratified groups are drawn like a fold of StratifiedGroupKFold.',
-    minLength: 1,
-    examples: ['subject'],
+      'Column (of `jsonl`: field; of `audio`: field of `pattern`; of `npz` and `npy`: the array `groups` or `ids`) that groups sequences, such as the person who was recorded: those with the same value are in one split. With several columns, those with the same values in all of them. `fraction`, rounded up, and `count` are then of groups, as in GroupShuffleSplit of scikit-learn; stratified groups are drawn like a fold of StratifiedGroupKFold.',
+    examples: ['subject', ['clinic', 'patient']],
     aliases: ['groups', 'group_by', 'by'],
   }),
   column: key.text({

@@ -1,11 +1,12 @@
 /**
- * Formats of archives as tables: CoNLL-U of treebanks (Universal Dependencies) with a row for each
- * word, and `.ts` of the UCR and UEA archives with a row for each step of a case.
+ * Formats of archives as tables: words in lines with blank lines between sentences (CoNLL), CoNLL-U
+ * of treebanks (Universal Dependencies) with a row for each word, and `.ts` of the UCR and UEA
+ * archives with a row for each step of a case.
  */
 import { basename } from 'node:path';
-import { damagedErrors } from '../../util/errors.js';
+import { damagedError, damagedErrors } from '../../util/errors.js';
 import type { Pieces } from '../reading/byte-sources.js';
-import type { CellPlace, TableHandlers, TableRecord } from './tables.js';
+import type { CellPlace, Delimiter, TableFormat, TableHandlers, TableRecord } from './tables.js';
 import { LinePieces } from './utf8.js';
 
 interface Line {
@@ -40,6 +41,86 @@ function recordOf(
 /** Names a sentence or a case by the position of its first line, as no other in a folder. */
 function positionOf({ file, line }: Line): string {
   return `${basename(file)}:${line}`;
+}
+
+/**
+ * The names of the columns of a file whose first line may be a row.
+ * @param record the first line
+ * @param names of all columns
+ */
+export function givenNames(
+  record: TableRecord,
+  names: readonly string[],
+  optionalColumn: string | undefined,
+): readonly string[] {
+  const { fields } = record;
+  if (names.length === fields.length) return names;
+  const given = fields.map(field => field.trim());
+  if (given.every(field => names.includes(field))) return given;
+  const left = names.filter(name => name !== optionalColumn);
+  if (left.length === fields.length) return left;
+  throw damagedError('data/csv-column-names', 'the rows have another number of fields', {
+    ...record.place(0),
+    expected: `${names.length}, as in \`dataset.column_names\`, or a first line with the names of the columns of this file`,
+    got: String(fields.length),
+  });
+}
+
+/** Column of the positions of blocks of lines, which no table names like this. */
+export const BLOCK = '<block>';
+
+/** Comments, and the starts of documents in CoNLL-2003. */
+const NO_WORD = /^(?:# |-DOCSTART-)/;
+
+/**
+ * Fields end at the delimiter. The comma, which is also a word, counts only in lines without tabs
+ * and white space, which separate the fields of most such files. Quotes are words.
+ */
+export function blockPieces(
+  file: string,
+  handlers: TableHandlers,
+  { delimiter, columnNames, optionalColumn }: TableFormat,
+): Pieces {
+  let block: string | undefined;
+  let width = 0;
+  const lines = linesOf(file, line => {
+    const source = line.source.trimEnd();
+    if (source.trim() === '') block = undefined;
+    if (source.trim() === '' || NO_WORD.test(source)) return;
+    const fields = source.split(separatorOf(source.trimStart(), delimiter)).map(field => field.trim());
+    const record = recordOf([...fields, ''], { ...line, source });
+    if (width === 0) {
+      width = fields.length;
+      const given = { ...record, fields };
+      const names = columnNames ? givenNames(given, columnNames, optionalColumn) : fields;
+      handlers.header({ ...record, fields: [...names, BLOCK] });
+      if (fields.every((field, i) => field === names[i])) return;
+    }
+    block ??= positionOf(line);
+    const row = { ...record, fields: [...fields, block] };
+    if (fields.length === width) handlers.add(row);
+    else
+      handlers.ragged(row, {
+        code: 'data/csv-ragged',
+        message: `the row has too ${fields.length < width ? 'few' : 'many'} fields`,
+        ...record.place(0),
+        expected: `${width}, as in the first line`,
+        got: String(fields.length),
+      });
+  });
+  return {
+    push: chunk => lines.push(chunk),
+    end() {
+      lines.end();
+      if (width === 0) throw damagedError('data/csv-empty', 'the file is empty', { file });
+    },
+  };
+}
+
+function separatorOf(source: string, delimiter: Delimiter = ','): string | RegExp {
+  if (delimiter !== ',') return delimiter;
+  if (source.includes('\t')) return '\t';
+  return /\s/.test(source) ? /\s+/ : delimiter;
 }
 
 const WORD = ['id', 'form', 'lemma', 'upos', 'xpos', 'feats', 'head', 'deprel', 'deps', 'misc'];

@@ -6,7 +6,7 @@
 import { type Diagnostic, damagedError, damagedErrors, type UserError } from '../../util/errors.js';
 import { allBytes, type ByteSource, beginning, type Pieces } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/files.js';
-import { conlluPieces, tsPieces } from './archives.js';
+import { blockPieces, conlluPieces, givenNames, tsPieces } from './archives.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
 import { badByte, checkUtf8, markLength, START_BYTES, wholeLength } from './utf8.js';
 
@@ -45,6 +45,8 @@ export interface TableFormat {
   readonly columnNames?: readonly string[] | undefined;
   /** The only one of these that rows may lack: a target that is predicted. */
   readonly optionalColumn?: string | undefined;
+  /** True for text whose blank lines separate sequences: {@link BLOCK} names that of a row. */
+  readonly blankLines?: boolean;
 }
 
 export interface TableHandlers {
@@ -222,24 +224,9 @@ export class CsvPieces implements Pieces, TableRecord {
     if (this.columns === 0) {
       this.columns = fields.length;
       this.ending = window[to - 1] === CARRIAGE_RETURN ? CARRIAGE_RETURN : LINE_FEED;
-      this.begin(this.columnNames ? this.namesOf(this.columnNames) : fields);
+      this.begin(this.columnNames ? givenNames(this, this.columnNames, this.optionalColumn) : fields);
     } else if (fields.length === this.columns) handlers.add(this);
     else handlers.ragged(this, this.ragged());
-  }
-
-  /** The names of the columns of a file, of those that files without names have. */
-  private namesOf(names: readonly string[]): readonly string[] {
-    const { fields, optionalColumn } = this;
-    if (names.length === fields.length) return names;
-    const given = fields.map(field => field.trim());
-    if (given.every(field => names.includes(field))) return given;
-    const left = names.filter(name => name !== optionalColumn);
-    if (left.length === fields.length) return left;
-    throw damagedError('data/csv-column-names', 'the rows have another number of fields', {
-      ...this.place(0),
-      expected: `${names.length}, as in \`dataset.column_names\`, or a first line with the names of the columns of this file`,
-      got: String(fields.length),
-    });
   }
 
   /** Passes on the names of columns, and the first line if it has others: it is a row. */
@@ -340,6 +327,7 @@ export function formatNamed(name: string, kind = 'csv'): 'csv' | 'conllu' | 'ts'
 const PIECES = {
   csv: (file: string, handlers: TableHandlers, { delimiter, columnNames, optionalColumn }: TableFormat) =>
     new CsvPieces(file, handlers, delimiter, columnNames, optionalColumn),
+  blocks: blockPieces,
   conllu: conlluPieces,
   ts: tsPieces,
 } as const;
@@ -353,11 +341,12 @@ export async function* readTable(
   format: TableFormat,
 ): AsyncGenerator<void> {
   const { start, source } = await beginning(given, MAGIC_BYTES);
-  const kind = isParquet(start) ? 'parquet' : formatNamed(source.name, format.kind);
-  if (kind !== 'csv' && format.columnNames)
-    throw damagedError('data/column-names', 'the columns of this file have names', {
+  const named = isParquet(start) ? 'parquet' : formatNamed(source.name, format.kind);
+  const kind = named === 'csv' && format.blankLines ? 'blocks' : named;
+  if (named !== 'csv' && (format.columnNames || format.blankLines))
+    throw damagedError('data/column-names', 'the columns of this file have names, and no lines are blank', {
       file: source.name,
-      expected: 'CSV without a line of names, or no `dataset.column_names`',
+      expected: 'a text file, or neither `dataset.column_names` nor `dataset.sequence.blank_lines`',
     });
   if (kind === 'parquet') {
     const file = await ParquetFile.open(await allBytes(source, MAX_TEXT_BYTES), source.name);
