@@ -132,7 +132,14 @@ class Explainer {
         return [typeof value === 'object' || value === undefined ? `\`${key}\`` : `\`${key}: ${value}\``];
       });
     const [given, absent] = [words(true), words(false)];
-    if (rule?.params.failingKeyword === 'else' && absent.length > 0) return `needs ${absent.join(' and ')}`;
+    const isNeeded = ([, property]: [string, unknown]) => property === false;
+    const needed =
+      rule?.params.failingKeyword === 'else'
+        ? absent
+        : Object.entries(condition?.properties ?? {})
+            .filter(isNeeded)
+            .map(([key]) => `\`${key}\``);
+    if (needed.length > 0) return `needs ${needed.join(' and ')}`;
     return `cannot be combined with ${given.length > 0 ? given.join(' and ') : 'the other keys here'}`;
   }
 

@@ -2,7 +2,7 @@
 import { relative, sep } from 'node:path';
 import { type Diagnostic, UserError, usageError } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { augmentation, augmentSettings, changesSamples, checkAugment } from './audio/augment.js';
+import { augmentation, augmentSettings, changesSamples, checkAugment, sampleCache } from './audio/augment.js';
 import { FeatureCache } from './audio/feature-cache.js';
 import { FeatureForm, featureSettings } from './audio/features.js';
 import { checkGroup, type NewRecording, scaledInputs, scaledSplits } from './audio/group-scaling.js';
@@ -37,7 +37,7 @@ import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { FloatList, type SequenceStore } from './core/store.js';
-import { isWav, MAGIC_BYTES, MAX_RATE, MIN_RATE, RECORDING_NAME, WavFile } from './formats/wav.js';
+import { AUDIO_NAME, isWav, MAGIC_BYTES, MAX_RATE, MIN_RATE, unconverted, WavFile } from './formats/wav.js';
 import { allBytes, beginning, type InputSource, inTurn, oneChunk } from './reading/byte-sources.js';
 import {
   folderOf,
@@ -172,7 +172,7 @@ export const audio: DatasetKind<AudioConfig, typeof settings> = {
   leaks: () => [],
   symbols: null,
   dividesItself: false,
-  fileNames: RECORDING_NAME,
+  fileNames: AUDIO_NAME,
   depthOf,
 };
 
@@ -209,8 +209,8 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
   const dataset = column && method ? scaledSplits(whole, column, method) : whole;
   return {
     ...dataset,
-    columnNames: { features: i => `feature ${i}`, targets: () => config.target },
     ...(common.form && {
+      columnNames: columnNamesOf(common.form, config),
       recordings: {
         sampleRate: common.form.rate,
         stepSeconds: common.form.hop / common.form.rate,
@@ -218,6 +218,11 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
       },
     }),
   };
+}
+
+function columnNamesOf(form: FeatureForm, { target }: AudioConfig): Dataset['columnNames'] {
+  const { names } = form;
+  return { features: i => names[i], targets: () => target };
 }
 
 /** Reads features from the file of a {@link FeatureCache}. */
@@ -303,12 +308,19 @@ async function readRecordings(
   const table = tableOf(config, 'train', columnsOf(config));
   const files = table
     ? await inputFiles(path, LIST_NAME)
-    : await inputFiles(path, RECORDING_NAME, depthOf(config));
+    : unconverted(await inputFiles(path, AUDIO_NAME, depthOf(config)));
   const recordings = table ? [] : fileRecordings(files, patternOf(config), problems);
   for (const file of table ? files : []) {
     const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
     sources.push({ name: file, sha256 });
     if (table === undefined) continue;
+    if (isWav(bytes))
+      throw configError({
+        code: 'data/audio-table',
+        keyPath: ['dataset', 'path'],
+        message: `${file} is a recording, but with \`path_column\`, \`path\` is a table`,
+        expected: `a CSV, Parquet or JSON Lines file with the paths of recordings in ${JSON.stringify(table.path.name)}`,
+      });
     for (const listed of await tabledRecordings(oneChunk(file, bytes), table)) {
       problems.add(...listed.problems);
       recordings.push(listed.recording);
@@ -332,7 +344,7 @@ async function readRecordings(
     }
   };
   const changes = isTraining ? config.augment : undefined;
-  const samples = changes && changesSamples(changes) ? new KeptSamples() : undefined;
+  let samples: KeptSamples | undefined;
   const labelled = recordings.filter(one => one.valueOf(config.target) !== '');
   const group = groupColumn(config);
   if (group) for (const recording of labelled) checkGroup(recording, group.name, problems);
@@ -355,24 +367,30 @@ async function readRecordings(
         const form = formFor(wav, recording, config, common);
         if (!(form instanceof FeatureForm)) return problems.add(form);
         const extraction = extractionOf(config, form);
-        const given = samplesOf(wav, recording, extraction);
-        const pieces = samples?.keep(given) ?? given;
+        const read = () => samplesOf(wav, recording, extraction);
+        const key = keyOf(recording, sha256);
+        if (changes && changesSamples(changes)) {
+          samples ??= new KeptSamples(isOnDisk ? sampleCache(path, extraction) : undefined);
+          samples.keep(key, read());
+        }
         cache ??= new FeatureCache(folder, cacheSettings(path, config, extraction), isOnDisk);
-        const values = cache.next(keyOf(recording, sha256), () => framesOf(pieces, extraction));
-        // keeps them also if the features were known
-        if (samples) for (const _ of pieces);
+        const values = cache.next(key, () => framesOf(read(), extraction));
         lengths.push(values.length / form.size);
         if (!isOnDisk) features.append(values);
       });
       addTarget(recording);
     }
     const { form } = common;
-    if (changes && form)
-      augment = await augmentation(changes, extractionOf(config, form), { samples, problems, sources });
+    if (changes && form) {
+      const material = { samples, problems, sources, memory: config.memory };
+      augment = await augmentation(changes, extractionOf(config, form), material);
+    }
     problems.throwIfAny();
+    await samples?.end();
     records = await cache?.end();
   } finally {
     cache?.close();
+    samples?.close();
   }
   return {
     sources,
@@ -471,12 +489,12 @@ function newSequences(
     };
   };
   async function* recordingsOf(sources: readonly InputSource[]): AsyncGenerator<NewRecording> {
-    const names = shortNames(sources.map(({ name }) => name));
-    for await (const given of inTurn(sources)) {
+    const names = shortNames(unconverted(sources.map(({ name }) => name)));
+    for await (const given of inTurn(sources.filter(({ name }) => names.has(name)))) {
       const { name } = given;
       const problems = new Problems();
       const begun = await readable(() => beginning(given, MAGIC_BYTES), problems);
-      if (table === undefined || begun === undefined || isWav(begun.start) || RECORDING_NAME.test(name)) {
+      if (table === undefined || begun === undefined || isWav(begun.start) || AUDIO_NAME.test(name)) {
         const [named] = fileRecordings([name], pattern, problems);
         const whole = { file: name, place: { file: name }, valueOf: () => undefined };
         const recording = { ...(named ?? whole), id: names.get(name) ?? name };
@@ -497,6 +515,7 @@ function newSequences(
   return {
     hasIds: true,
     hasTimes: false,
+    columnNames: form.names,
     async *read(sources) {
       const recordings = collects ? withAllProblems(recordingsOf(sources)) : recordingsOf(sources);
       const method = methodOf(config);

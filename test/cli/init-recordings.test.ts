@@ -236,6 +236,22 @@ t.test('init says what it cannot read', async t => {
     code: 5,
     stderr: /data: the names of the recordings do not say a label/,
   });
+  const few = ['0_theo_1.wav', '1_theo_1.wav'];
+  const { stderr: said } = await from(few);
+  t.match(said, /expected: several recordings of each label, in names/);
+  t.match(said, /got: 2 names: 0_theo_1\.wav, 1_theo_1\.wav/);
+  t.match(
+    await initOf(
+      'data/0_theo_1.wav',
+      few.map(name => `data/${name}`),
+      {},
+      [],
+    ),
+    {
+      code: 2,
+      stderr: /^data\/0_theo_1\.wav: .*not for single files\n *expected: --from data\n/,
+    },
+  );
   const files = names([WORDS, TAKES], (a, b) => `${a}_${b}.wav`);
   for (const [option, value, stderr] of [
     [

@@ -1,5 +1,5 @@
 /** Random changes of recordings as by torchaudio, in training only; scaling of each recording. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -46,7 +46,7 @@ const LOG_MEL = {
 } as const;
 const near = (got: ArrayLike<number>, want: readonly number[]) =>
   got.length === want.length && want.every((value, i) => Math.abs(value - got[i]) < 2e-6);
-const nothing = () => ({ samples: undefined, problems: new Problems(), sources: [] });
+const nothing = () => ({ samples: undefined, problems: new Problems(), sources: [], memory: undefined });
 
 t.test('masks are those of torchaudio', async t => {
   for (const { bands, deltas, config, key, features, masked } of fixture.masks) {
@@ -68,8 +68,11 @@ t.test('samples are moved, louder and noisy as in torchaudio', async t => {
   const form = new FeatureForm({ kind: 'raw', window: 1, hop: 1 }, 8000);
   for (const { config, key, samples, changed } of fixture.samples) {
     const kept = new KeptSamples();
-    for (const _ of kept.keep([Float64Array.of(1, 2, 3)]));
-    for (const _ of kept.keep([samples.slice(0, 7), samples.slice(7)].map(part => Float64Array.from(part))));
+    kept.keep('', [Float64Array.of(1, 2, 3)]);
+    kept.keep(
+      '',
+      [samples.slice(0, 7), samples.slice(7)].map(part => Float64Array.from(part)),
+    );
     const { noise: noisy, ...rest } = config;
     const own = { ...rest, ...(noisy && { noise: { path: noise, ratio: noisy.ratio } }) };
     const extraction = { form, channel: 'mix', scaling: undefined } as const;
@@ -123,6 +126,37 @@ t.test('only a training step changes recordings, each in its own way', async t =
       return read(index, a) === first && (a === b) === (read(index, b) === first);
     }),
   );
+});
+
+t.test('samples of more recordings and noise than `memory` are read from files', async t => {
+  const [recordings, noise] = [folder(), folder()];
+  const augment = { ...CHANGES, noise: { path: noise, ratio: [0, 10] } };
+  const opened = (memory: number | undefined) => open(config({ path: recordings, augment, memory }));
+  const [inMemory, onDisk] = [await opened(undefined), await opened(0)];
+  const changed = ({ input, sequenceLength, train }: typeof onDisk, index: number) => {
+    const width = inputWidth(input);
+    const out = new Float32Array(sequenceLength * width);
+    train.read(index, out, 0, width, 7 * index);
+    return [...out];
+  };
+  for (let i = 0; i < onDisk.train.count; i++) t.same(changed(onDisk, i), changed(inMemory, i), `${i}`);
+  const filesIn = (path: string) =>
+    readdirSync(join(path, '.cellrun'))
+      .filter(name => name !== '.gitignore')
+      .map(name => join(path, '.cellrun', name));
+  t.equal(filesIn(recordings).length, 2, 'features and samples');
+  const [kept] = filesIn(noise);
+  t.ok(statSync(kept).size > 24 * 4 * 800, 'all samples of the noise');
+  const whole = readFileSync(kept);
+  for (const damage of [whole.subarray(0, 5000), Buffer.alloc(whole.length, 7), undefined]) {
+    const unread = await opened(0);
+    if (damage) writeFileSync(kept, damage);
+    else rmSync(kept);
+    t.throws(() => changed(unread, 0), 'what is read is on the disk');
+    const again = await opened(0);
+    for (let i = 0; i < again.train.count; i++) t.same(changed(again, i), changed(inMemory, i));
+    t.same(readFileSync(kept), whole);
+  }
 });
 
 t.test('settings that do not fit are refused', async t => {

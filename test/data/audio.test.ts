@@ -497,6 +497,61 @@ t.test('folders have the layout of the pattern, and broken recordings are all na
   const skipped = await predict(broken, '--on-error', 'skip');
   t.match(skipped, { code: 0, stderr: /skipped 3 of 7 sequences/ });
   t.same(idsIn(skipped.stdout), names);
+
+  const flac = Buffer.from('fLaC and more');
+  const mixed = work.files({ ...Object.fromEntries(whole), 'no/1.flac': flac, 'no/notes.txt': '' });
+  t.match(await predict(mixed), { code: 0, stderr: '' }, 'a recording and the file it was converted from');
+  writeFileSync(join(mixed, 'no/2.flac'), flac);
+  const command = /no\/2\.flac: .*the file is FLAC, not WAV\n.*ffmpeg -i ".*no\/2\.flac" ".*no\/2\.wav"/;
+  t.match(await predict(mixed), { code: 5, stderr: command });
+  const rest = await predict(mixed, '--on-error', 'skip');
+  t.match(rest, { code: 0, stderr: /skipped 1 of 5 sequences/ });
+  t.same(idsIn(rest.stdout), names);
+  t.match(await complaints(5, () => open(config(mixed, { pattern: '{label}/{take}', test_fraction: 0.5 }))), [
+    /the file is FLAC, not WAV/,
+  ]);
+});
+
+t.test('columns of a table need a table', async t => {
+  const path = work.files({ 'a_b_0.wav': wav(ramp(8)), 'long.wav': wav(ramp(64)) });
+  const validate = (more: object) =>
+    work.cellrun(
+      'validate',
+      work.config({
+        ...{ version: 1, name: 'parts', dataset: config(join(path, 'long.wav'), more) },
+        ...{ model: { cell: 'gru', hidden_size: 2 }, loss: { kind: 'cross_entropy' } },
+        optimizer: { kind: 'adam', learning_rate: 0.01 },
+        training: { num_epochs: 1, batch_size: 2 },
+      }),
+    );
+  t.match(await validate({ start: 'from', test_fraction: 0.5 }), {
+    code: 2,
+    stderr: /the key `start` needs `path_column`/,
+  });
+  t.match(await validate({ start: 'from', path_column: 'file', test_fraction: 0.5 }), {
+    code: 2,
+    stderr: /long\.wav is a recording, but with `path_column`, `path` is a table\n.*recordings in "file"/s,
+  });
+});
+
+t.test('messages name the bands, coefficients and samples of features', async t => {
+  const path = work.files({ 'a_b_0.wav': wav(tone(200, 800)), 'c_d_0.wav': wav(tone(200, 800)) });
+  const namesOf = async (features: object) => {
+    const { columnNames, input } = await open(config(path, { features, test_path: path }));
+    const size = input.kind === 'number' ? input.size : 0;
+    return Array.from({ length: size }, (_, i) => columnNames?.features(i));
+  };
+  // O'Shaughnessy: equal distances up to 2595 log10(1 + 4000 / 700) = 2146 mel
+  const mel = { window: 25, hop: 10, bands: 3, min_frequency: 0, scale: 'htk', floor: 1e-10 };
+  const bands = ['band 0 (427 Hz)', 'band 1 (1114 Hz)', 'band 2 (2221 Hz)'];
+  t.same(await namesOf({ kind: 'log_mel', ...mel, deltas: 2 }), [
+    ...bands,
+    ...bands.map(band => `delta of ${band}`),
+    ...bands.map(band => `delta-delta of ${band}`),
+  ]);
+  const cepstra = { coefficients: 2, lifter: 0, deltas: 0 };
+  t.same(await namesOf({ kind: 'mfcc', ...mel, ...cepstra }), ['coefficient 0', 'coefficient 1']);
+  t.same((await namesOf({ kind: 'raw', window: 1, hop: 1 }))[7], 'sample 7');
 });
 
 t.test('standard input says how to convert it, and that samples need a rate', async t => {

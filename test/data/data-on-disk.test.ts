@@ -148,7 +148,10 @@ const CASES: Readonly<Record<string, Case>> = {
       ...{ kind: 'audio', path: recordings(), pattern: '{label}_{speaker}_{take}' },
       ...{ target: 'label', target_kind: 'class', test: { group: 'speaker', is: 'c' } },
       features: { kind: 'log_mel', window: 8, hop: 4, bands: 4, deltas: 1 },
-      augment: { gain: 6, time_masks: { count: 1, width: 4 } },
+      augment: {
+        ...{ gain: 6, shift: 3, noise: { path: recordings(), ratio: [0, 9] } },
+        time_masks: { count: 1, width: 4 },
+      },
       ...{ normalize: 'standard', normalize_per: 'speaker', validation: { fraction: 0.2 } },
     },
     training: { bucket_by_length: true },

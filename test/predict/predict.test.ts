@@ -388,7 +388,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
       ...([0, ['r1', 'r5'], /FILE:2:6: warning: the row has too few fields/] as const),
       ...[/FILE:5:8: warning: the cell is not a number/, /FILE:8:1: warning: the cell is empty/],
       ...[/FILE:7:1: warning: two rows of group "r3" have the same value/],
-      /\nskipped 4 of 6 sequences: unusable\n$/,
+      /\nskipped 4 of 6 sequences\n$/,
     ],
     [
       ...([
@@ -397,7 +397,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
         ['r1'],
         /^(?:(?!not a number).|\n)*(?:(?:not a number)(?:(?!not a number).|\n)*){5}$/,
       ] as const),
-      /skipped 8 of 9 sequences: unusable; the problems of 3 more are not shown\n$/,
+      /skipped 8 of 9 sequences; the problems of 3 of them are not shown\n$/,
     ],
     // a row that may belong to either of two groups is reported once
     [
@@ -405,7 +405,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
       warned(
         'the cell is empty',
         ...['  3 | ,3,1,1', '    | ^', '  expected: a value in every row'],
-        'skipped 2 of 3 sequences: unusable',
+        'skipped 2 of 3 sequences',
       ),
     ],
     // also if the group after it began before
@@ -420,10 +420,10 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
       warned(
         'the header of line 1 appears again',
         ...['  3 | recording,t,a,b', '    | ^^^^^^^^^', '  expected: one header, or a file for each table'],
-        'skipped 1 of 3 sequences: unusable',
+        'skipped 1 of 3 sequences',
       ),
     ],
-    [`${head},3,1,1\n`, 5, [], /^FILE:2:1: warning: the cell is empty\n.*\nskipped 1 of 1 sequence:/s],
+    [`${head},3,1,1\n`, 5, [], /^FILE:2:1: warning: the cell is empty\n.*\nskipped 1 of 1 sequence\n$/s],
     // nothing is left
     [`${head}r2,0,1,x\n`, 5, []],
     [`${head}r1,0,1,"2\n`, 5, [], /^FILE:2:\d+: a quoted field of this record is never closed/],

@@ -89,8 +89,8 @@ export function rejections(io: Io, action: 'stop' | 'skip') {
     if (count === 0) return;
     for (const [message, times] of unknown) if (times > 1) io.err(`${printable(message)}: ${times} times\n`);
     const hidden = Math.max(0, state.shown - MAX_SHOWN);
-    const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
-    io.err(`skipped ${count} of ${counted(count + read, 'sequence')}: unusable${rest}\n`);
+    const rest = hidden > 0 ? `; the problems of ${hidden} of them are not shown` : '';
+    io.err(`skipped ${count} of ${counted(count + read, 'sequence')}${rest}\n`);
   };
   return { state, onRejected: action === 'skip' ? add : undefined, tell };
 }

@@ -1,5 +1,6 @@
 /** What the names of recordings say: the pattern that they match, and its fields. */
 import { damagedError, type UserError, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
 import { countsOf } from './columns.js';
 
 /** A part of the names that differs between recordings. */
@@ -65,7 +66,7 @@ export function readNames(names: readonly string[], folder: string, list?: strin
     doubt ??= what;
   }
   if (read === undefined)
-    throw withoutLabels(folder, doubt ?? `names of several forms, such as ${names[0]}`, list);
+    throw withoutLabels(folder, doubt ?? `${counted(names.length, 'name')}: ${firstOf(names)}`, list);
   if (read.odd.length > 0)
     throw oddNames(folder, `recordings whose folder contradicts their name: ${oddIn(names, read.odd)}`);
   return doubt === undefined ? read : { ...(patternOf(paths, whole?.separator, false) ?? read), doubt };
@@ -95,7 +96,7 @@ export function withoutLabels(folder: string, got: string, list?: string): UserE
     file: folder,
     expected: list
       ? `\`init --from ${list}\`, which lists recordings`
-      : 'names such as yes_anna_1.wav, a folder for each label, or a table of their paths and labels (`init --from TABLE.csv`)',
+      : 'several recordings of each label, in names such as yes_anna_1.wav and yes_ben_1.wav or in a folder for each label, or a table of their paths and labels (`init --from TABLE.csv`)',
     got,
   });
 }

@@ -1,7 +1,7 @@
 /** Tables that list recordings, and the config that follows from their columns. */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { RECORDING_NAME } from '../../data/formats/wav.js';
+import { AUDIO_NAME, RECORDING_NAME } from '../../data/formats/wav.js';
 import { symbolsOf } from '../../data/vocabulary.js';
 import { isImpossible } from '../../math/losses/ctc.js';
 import { usageError } from '../../util/errors.js';
@@ -16,7 +16,6 @@ import { nameOfMade, reading, withScript } from './pandas.js';
 import { apart, levelOfTargets, list, type Plan, scalar } from './plan.js';
 import type { Choice } from './readings.js';
 import {
-  AUDIO_NAME,
   classesIn,
   conversionOf,
   heardIn,

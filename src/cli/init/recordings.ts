@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path';
 import { glob } from 'tinyglobby';
 import { Problems } from '../../data/core/problems.js';
-import { WavFile } from '../../data/formats/wav.js';
+import { AUDIO_NAME, unconverted, WavFile } from '../../data/formats/wav.js';
 import { RangedFile } from '../../data/reading/ranged-file.js';
 import { usageError } from '../../util/errors.js';
 import { grouped, rounded } from '../../util/numbers.js';
@@ -31,9 +31,6 @@ export interface Recordings {
   readonly splits: readonly { readonly split: 'validation' | 'test'; readonly file: string }[];
 }
 
-/** Names of recordings, in WAV files or others. */
-export const AUDIO_NAME = /\.(?:wave?|flac|mp3|og[ga]|opus|m4a|aac|aif[fc]?|au|wma|webm)(?:\.gz)?$/i;
-
 /**
  * The recordings of a folder or of its subfolders; undefined without any.
  * @throws UserError (exit 2) if none is a WAV file
@@ -41,8 +38,9 @@ export const AUDIO_NAME = /\.(?:wave?|flac|mp3|og[ga]|opus|m4a|aac|aif[fc]?|au|w
 export async function recordingsIn(folder: string): Promise<Recordings | undefined> {
   const files = await glob(['*', '*/*', '*/*/*'], { cwd: folder });
   const found = files.filter(name => /\.wav$/i.test(name));
-  const converted = new Set(found.map(stemOf));
-  const unread = files.filter(name => AUDIO_NAME.test(name) && !converted.has(stemOf(name))).toSorted();
+  const unread = unconverted(files)
+    .filter(name => AUDIO_NAME.test(name) && !/\.wav$/i.test(name))
+    .toSorted();
   if (found.length === 0) {
     if (unread.length === 0 || 2 * unread.length < files.length) return undefined;
     throw usageError(
@@ -113,7 +111,8 @@ export async function recordingsPlan(
 ): Promise<{ plan: Plan; lines: string[]; others: OtherReading[] }> {
   const { pattern, fields, doubt } = readNames(names, folder, list);
   const target = fieldNamed('target', choice.target, fields) ?? fields.find(({ name }) => name === 'label');
-  if (target === undefined) throw withoutLabels(folder, `names such as ${names[0]}`, list);
+  if (target === undefined)
+    throw withoutLabels(folder, `${counted(names.length, 'name')}: ${firstOf(names)}`, list);
   const asked = fieldNamed('group', choice.group, fields);
   const speaker = asked ?? fields.find(({ name }) => name === 'speaker');
   const isApart = speaker !== undefined && speaker !== target && (asked || speaker.distinct >= MIN_SUBJECTS);
@@ -160,10 +159,6 @@ export function conversionOf(folder: string, names: readonly string[]): string {
   const patterns = names.map(name => `${name.replaceAll(/[^/]+\//g, '*/').replace(/[^/]+(?=\.)/, '*')}`);
   const files = [...new Set(patterns)].map(pattern => `${quoted(folder.replace(/\/$/, ''))}/${pattern}`);
   return `for f in ${files.join(' ')}; do ffmpeg -i "$f" "\${f%.*}.wav"; done`;
-}
-
-function stemOf(name: string): string {
-  return name.replace(/\.\w+(\.gz)?$/, '');
 }
 
 /** A label and what it says; nothing if that is not a text. */

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { escapePath } from 'tinyglobby';
 import { DATE_FORMAT } from '../../data/formats/dates.js';
 import { formatNamed, TABLE_NAME } from '../../data/formats/tables.js';
+import { AUDIO_NAME } from '../../data/formats/wav.js';
 import { inputFiles, readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';
@@ -175,6 +176,10 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     return withSplits(found, recordings.splits, globOf);
   }
   if (!isFolder && !TABLE_NAME.test(data)) {
+    if (AUDIO_NAME.test(data)) {
+      const message = 'a config is for a folder of recordings or a table of them, not for single files';
+      throw usageError('init/format', message, { file: data, expected: `--from ${quoted(dirname(data))}` });
+    }
     throw usageError(
       'init/format',
       'a config can be written for tables, records, arrays, texts and folders of recordings',

@@ -16,15 +16,17 @@
  * Masks are those of SpecAugment (Park et al., 2019) as by `mask_along_axis` of torchaudio; noise
  * is added as by its `add_noise`.
  */
+import { relative } from 'node:path';
 import { uniform } from '../../util/random.js';
 import * as key from '../../util/schema.js';
 import type { DataFile } from '../core/dataset.js';
 import { configError, type Problems } from '../core/problems.js';
 import * as keys from '../core/settings.js';
 import type { Packed } from '../core/store.js';
-import { RECORDING_NAME, WavFile } from '../formats/wav.js';
-import { folderOf, inputFiles, readContent } from '../reading/files.js';
+import { AUDIO_NAME, unconverted, WavFile } from '../formats/wav.js';
+import { folderOf, inputFiles, MAX_BYTES, readContent, staysOnDisk } from '../reading/files.js';
 import { memoryBytes } from '../reading/ranged-file.js';
+import { FeatureCache } from './feature-cache.js';
 import type { FeatureConfig, FeatureForm } from './features.js';
 import { type Extraction, framesOf, KeptSamples, samplesOf } from './recording.js';
 
@@ -109,7 +111,7 @@ export const augmentSettings = key.section(
   },
   {
     description:
-      'Random changes of the training recordings, others in each epoch. Recordings are evaluated as they are. `shift`, `noise` and `gain` keep the samples of the training recordings in memory.',
+      'Random changes of the training recordings, others in each epoch. Recordings are evaluated as they are. `shift`, `noise` and `gain` compute features again in each step.',
     examples: [{ time_masks: { count: 2, width: 10 }, frequency_masks: { count: 2, width: 8 } }],
     minKeys: 1,
     aliases: ['augmentation', 'spec_augment', 'specaugment'],
@@ -142,6 +144,8 @@ interface Material {
   readonly problems: Problems;
   /** Files of noise are added to it. */
   readonly sources: DataFile[];
+  /** `dataset.memory`. */
+  readonly memory: number | undefined;
 }
 
 /** Numbers of the draws for a recording: what one change draws is the same with others. */
@@ -165,21 +169,35 @@ export async function augmentation(
   };
 }
 
+/** The file that keeps the samples of the recordings of `path`. */
+export function sampleCache(path: string, { form, channel }: Extraction): FeatureCache {
+  const folder = folderOf(path);
+  const name = relative(folder, path);
+  return new FeatureCache(folder, { version: 1, path: name, samples: form.rate, channel }, true);
+}
+
 async function readNoise(
   path: string,
   form: FeatureForm,
-  { problems, sources }: Pick<Material, 'problems' | 'sources'>,
+  { problems, sources, memory }: Omit<Material, 'samples'>,
 ): Promise<KeptSamples> {
-  const noise = new KeptSamples();
   const folder = folderOf(path);
-  for (const file of await inputFiles(path, RECORDING_NAME)) {
-    const { bytes, sha256 } = await readContent(file);
-    sources.push({ name: file, sha256, folder });
-    problems.attempt(() => {
-      const wav = new WavFile(memoryBytes(file, bytes));
-      const read = samplesOf(wav, { place: { file } }, { form, channel: 'mix', scaling: undefined });
-      for (const _ of noise.keep(read));
-    });
+  const files = unconverted(await inputFiles(path, AUDIO_NAME));
+  const isOnDisk = await staysOnDisk(files, { memory }, MAX_BYTES);
+  const extraction = { form, channel: 'mix', scaling: undefined } as const;
+  const noise = new KeptSamples(isOnDisk ? sampleCache(path, extraction) : undefined);
+  try {
+    for (const file of files) {
+      const { bytes, sha256 } = await readContent(file);
+      sources.push({ name: file, sha256, folder });
+      problems.attempt(() => {
+        const wav = new WavFile(memoryBytes(file, bytes));
+        noise.keep(sha256, samplesOf(wav, { place: { file } }, extraction));
+      });
+    }
+    await noise.end();
+  } finally {
+    noise.close();
   }
   return noise;
 }

@@ -145,8 +145,12 @@ export type FeatureConfig = key.TypeOf<typeof featureSettings>;
 /** Computes the features of a frame: reads the samples at `at`, and writes to `out`. */
 interface Frames {
   readonly size: number;
+  nameOf(feature: number): string;
   compute(samples: Float64Array, at: number, out: Float32Array): void;
 }
+
+/** Before the name of a feature, by the order of the derivative. */
+const DELTAS = ['', 'delta of ', 'delta-delta of '];
 
 /** How samples become features at a sample rate. */
 export class FeatureForm implements SampleReader {
@@ -170,6 +174,12 @@ export class FeatureForm implements SampleReader {
   /** Features of a step. */
   get size(): number {
     return this.frames.size * (1 + this.deltas);
+  }
+
+  /** The names of these, for messages. */
+  get names(): string[] {
+    const { size, nameOf } = this.frames;
+    return Array.from({ length: this.size }, (_, i) => DELTAS[Math.floor(i / size)] + nameOf(i % size));
   }
 
   /** Steps of a recording of `length` samples. */
@@ -218,6 +228,7 @@ export class FeatureForm implements SampleReader {
     const logs = new Float64Array(config.bands);
     return {
       size: rows?.length ?? config.bands,
+      nameOf: k => (rows ? `coefficient ${k}` : `band ${k} (${Math.round(mel[k].centre)} Hz)`),
       compute(samples, at, out) {
         for (let n = 0; n < window; n++) frame[n] = hann[n] * samples[at + n];
         const power = powerOf(frame);
@@ -242,6 +253,7 @@ export class FeatureForm implements SampleReader {
 function rawFrames(window: number): Frames {
   return {
     size: window,
+    nameOf: n => `sample ${n}`,
     compute(samples, at, out) {
       for (let n = 0; n < window; n++) out[n] = samples[at + n];
     },

@@ -29,6 +29,8 @@ export const MEL_SCALES = {
 export interface Band {
   readonly first: number;
   readonly weights: Float64Array;
+  /** Frequency of its largest weight, in hertz. */
+  readonly centre: number;
 }
 
 export interface MelForm {
@@ -60,7 +62,7 @@ export function melBands({ rate, fftSize, bands, from, to, scale }: MelForm): Ba
     );
     const weights = bins.slice(first).map(weightOf);
     const end = weights.indexOf(0);
-    return { first, weights: Float64Array.from(end < 0 ? weights : weights.slice(0, end)) };
+    return { first, weights: Float64Array.from(end < 0 ? weights : weights.slice(0, end)), centre };
   });
 }
 

@@ -2,10 +2,11 @@
 import type { DataScaling } from '../core/record.js';
 import { scaleStep, scalingOver } from '../core/scaling.js';
 import { joinedRows, rowsOf } from '../core/statistics.js';
-import { FloatList } from '../core/store.js';
+import { FloatList, type Place } from '../core/store.js';
 import type { RowPlace } from '../formats/tables.js';
 import type { WavFile } from '../formats/wav.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
+import type { FeatureCache } from './feature-cache.js';
 import type { FeatureForm } from './features.js';
 import { RateConverter } from './rate.js';
 import { rangeOf } from './sounds.js';
@@ -70,27 +71,52 @@ export function scaleTogether(
   for (const [i, rows] of parts.entries()) rows((_, at) => scaleStep(recordings[i], at, scaling));
 }
 
-/** Samples of recordings, one after another. */
+/** Samples of recordings, one after another: in memory, or in the file of a cache. */
 export class KeptSamples {
   private readonly all = new FloatList();
   private readonly ends: number[] = [];
+  private places: readonly Place[] | undefined;
+
+  /** @param cache absent: they stay in memory */
+  constructor(private readonly cache?: FeatureCache) {}
 
   /** Number of recordings. */
   get count(): number {
     return this.ends.length;
   }
 
-  /** Keeps the samples of the next recording as they are read. */
-  *keep(samples: Iterable<Float64Array>): Generator<Float64Array> {
-    for (const piece of samples) {
-      this.all.append(Float32Array.from(piece));
-      yield piece;
-    }
+  /**
+   * Keeps the samples of the next recording.
+   * @param key SHA-256 of what they are read from, lower-case hex
+   */
+  keep(key: string, samples: Iterable<Float64Array>): void {
+    const read = (): Float32Array => {
+      const own = new FloatList();
+      for (const piece of samples) own.append(Float32Array.from(piece));
+      return own.toArray();
+    };
+    if (this.cache) this.cache.next(key, read);
+    else this.all.append(read());
     this.ends.push(this.all.size);
   }
 
-  /** A view, valid until more are kept. */
+  /** Call after the last recording. */
+  async end(): Promise<void> {
+    this.places = await this.cache?.end();
+  }
+
+  /** Frees the file of the cache if `end` was not called. */
+  close(): void {
+    this.cache?.close();
+  }
+
+  /** Valid until the next call. */
   of(recording: number): Float32Array {
-    return this.all.subarray(this.ends[recording - 1] ?? 0, this.ends[recording]);
+    if (this.cache === undefined)
+      return this.all.subarray(this.ends[recording - 1] ?? 0, this.ends[recording]);
+    const { file, ...range } = (this.places as readonly Place[])[recording];
+    const { buffer, byteOffset, byteLength } = file.readNow(range);
+    // a view of floats would have to begin at a multiple of four
+    return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
   }
 }

@@ -60,10 +60,12 @@ function muLaw(code: number): number {
   return bits & 0x80 ? -size : size;
 }
 
-/** Sizes that programs write to a pipe: ffmpeg, and sox and espeak-ng. */
+/** Sizes that programs write to a pipe: ffmpeg, and sox and espeak-ng. Others write 0. */
 const UNKNOWN_SIZES: readonly number[] = [0xffffffff, 0x7ffff000];
 /** How WAV files are usually named. */
 export const RECORDING_NAME = /\.wave?(?:\.gz)?$/i;
+/** How recordings are usually named, in WAV files or others. */
+export const AUDIO_NAME = /\.(?:wave?|flac|mp3|og[ga]|opus|m4a|aac|aif[fc]?|au|wma|webm)(?:\.gz)?$/i;
 /** Bytes that tell a WAV file from tables. */
 export const MAGIC_BYTES = 4;
 const RIFF_BYTES = 12;
@@ -173,6 +175,7 @@ export class WavFile {
   /** Finds the format of the samples, and where they are. */
   private chunks() {
     const { source } = this;
+    if (source.size === 0) throw this.damage('the file is empty');
     const head = this.read(0, RIFF_BYTES);
     if (!isWav(head) || head.toString('latin1', 8) !== 'WAVE') throw otherFormat(source.name, head);
     let [format, size64]: [Buffer | undefined, number | undefined] = [undefined, undefined];
@@ -182,10 +185,18 @@ export class WavFile {
       const from = at + CHUNK_BYTES;
       if (name === 'data') {
         if (format === undefined) break;
-        const isOpen = size64 === undefined && UNKNOWN_SIZES.includes(size);
+        // 0: the program that wrote the file was stopped, or could not go back to its header
+        const isUnknown = UNKNOWN_SIZES.includes(size) || (size === 0 && !this.hasChunks(from));
+        const isOpen = size64 === undefined && isUnknown;
         const to = isOpen ? source.size : from + (size === 0xffffffff ? (size64 ?? size) : size);
         if (to > source.size) throw this.cut(from, to - from);
-        if (!isOpen) this.refuseRest(to);
+        if (!isOpen && !this.hasChunks(to, size > 0)) {
+          throw this.damage('the samples end here by the header, but what follows is no chunk', {
+            offset: to,
+            expected: `the size of all samples; to write it: ${withSize(source.name)}`,
+            got: `${source.size - to} more bytes`,
+          });
+        }
         return { format, data: { from, to, isOpen } };
       }
       if (name === 'ds64') size64 = Number(this.read(from + 8, 8).readBigUInt64LE());
@@ -199,25 +210,24 @@ export class WavFile {
     );
   }
 
-  /** Refuses bytes after the samples that are no chunks: the size of the samples is too small. */
-  private refuseRest(from: number): void {
+  /**
+   * False if the bytes from `from` on are no chunks: then they are samples, and their size in the
+   * header is too small.
+   * @param mayBePadding true if they may also be zeros
+   */
+  private hasChunks(from: number, mayBePadding = false): boolean {
     const { source } = this;
     for (let at = from; at + CHUNK_BYTES <= source.size; ) {
       const rest = source.readNow({ from: at, to: Math.min(source.size, at + MAX_PADDING) });
-      if (rest.every(byte => byte === 0)) return;
+      if (mayBePadding && rest.every(byte => byte === 0)) return true;
       // not all programs pad chunks to even sizes
       const start = [0, 1].find(skipped => CHUNK_NAME.test(rest.toString('latin1', skipped, skipped + 4)));
-      if (start !== undefined && TAG.test(rest.toString('latin1', start, start + 3))) return;
-      const end = start === undefined ? Number.NaN : at + start + CHUNK_BYTES + rest.readUInt32LE(start + 4);
-      if (!(end <= source.size)) {
-        throw this.damage('the samples end here by the header, but what follows is no chunk', {
-          offset: from,
-          expected: `the size of all samples; to write it: ${withSize(source.name)}`,
-          got: `${source.size - from} more bytes`,
-        });
-      }
-      at = end;
+      if (start !== undefined && TAG.test(rest.toString('latin1', start, start + 3))) return true;
+      if (start === undefined || start + CHUNK_BYTES > rest.length) return false;
+      at += start + CHUNK_BYTES + rest.readUInt32LE(start + 4);
+      if (at > source.size) return false;
     }
+    return true;
   }
 
   private read(from: number, length: number): Buffer {
@@ -300,6 +310,14 @@ function otherFormat(file: string, head: Buffer): UserError {
     file,
     expected: `WAV; to convert it: ${conversion(file)}${file === STDIN_NAME && !name ? '; samples without a header need --rate' : ''}`,
   });
+}
+
+/** Returns `files` without recordings in other formats that have a WAV file of the same name. */
+export function unconverted(files: readonly string[]): string[] {
+  const stemOf = (file: string): string => file.replace(/\.\w+(\.gz)?$/, '');
+  const isOther = (file: string): boolean => AUDIO_NAME.test(file) && !RECORDING_NAME.test(file);
+  const converted = new Set(files.filter(file => RECORDING_NAME.test(file)).map(stemOf));
+  return files.filter(file => !isOther(file) || !converted.has(stemOf(file)));
 }
 
 /** The command that converts a file. */
