@@ -20,6 +20,7 @@ import { inOwnProcess } from './soak/killable.js';
 import { growth, sampleMemory } from './soak/memory.js';
 import { SCENARIOS } from './soak/scenarios.js';
 import { tryModelsOfSequences } from './soak/sequences.js';
+import { compareSignals } from './soak/signals.js';
 import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './soak/stops.js';
 import { manySweepKills } from './soak/sweep-kills.js';
 import { Workplace } from './support/cli.js';
@@ -85,6 +86,7 @@ const PARTS: Readonly<Record<string, Part>> = {
       }
     },
   },
+  features: { cases: 200, run: ({ cases, seed }) => compareSignals(cases, seed) },
   sequences: { cases: 200, run: ({ cases, seed, work }) => tryModelsOfSequences(work, cases, seed) },
   memory: {
     cases: 0,

@@ -8,6 +8,7 @@ import { measureCalibrated } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureList, measureRun } from './dashboard.js';
 import { measureBeam } from './decoding.js';
+import { measureFeatures } from './features.js';
 import { measureFromDisk } from './from-disk.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
@@ -55,6 +56,12 @@ const FIGURES: readonly (readonly [
   ['whole/review', 'whole', ({ rounds }) => measureReview(rounds)],
   ['whole/predict', 'whole', () => measurePredict('csv', 'whole/predict')],
   ['whole/predict-jsonl', 'whole', () => measurePredict('jsonl', 'whole/predict-jsonl')],
+  [
+    'whole/features',
+    'whole',
+    ({ threads, rounds, options, note }) =>
+      measureFeatures(threads, rounds, options.peers ? options.python : undefined, note),
+  ],
   ['disk/step', 'disk', ({ options }) => measureFromDisk(options.gigabytes, DISK_ROUNDS)],
   ['dashboard/list', 'dashboard', ({ rounds }) => measureList(rounds)],
   ['dashboard/run', 'dashboard', ({ rounds }) => measureRun(rounds)],

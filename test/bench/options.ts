@@ -16,7 +16,7 @@ taking turns round by round; prints our time over theirs.
   --tfjs DIR        a folder in which @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm are installed
   --against DIR     also another checkout of cellrun, built, such as an older commit's
   --quick           the reference sizes only, short rounds: a smoke test
-  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB
+  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB; with --peers, features of recordings
   --disk            also training on data that stay on the disk
   --gigabytes N     with --disk: how much data (default 8); as much is written, and half a gigabyte
   --dashboard       also how long the dashboard lets one wait

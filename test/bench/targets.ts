@@ -156,6 +156,13 @@ const TARGETS: readonly Target[] = [
   ],
   ['1,000 sequences of a CTC model, beam of 8 over greedy', 20, 5, '', ratioAgainst('whole/beam-ctc : ')],
   ['1,000 sequences of a decoder, beam of 8 over greedy', 20, 5, '', ratioAgainst('whole/beam-decoder : ')],
+  [
+    'mel bands of recordings in one thread over torchaudio, all threads',
+    1,
+    0.5,
+    '',
+    ratioAgainst('whole/features : '),
+  ],
   ['start of ./run to first training step done', node(1, 1.2), 0.6, 's', figure('whole/start')],
   ['peak RSS of the reference run', 300, 220, 'MB', figure('whole/peak-rss')],
   ['review of 1,000,000 log lines, 300 MB', 5, 2.5, 's', figure('whole/review')],

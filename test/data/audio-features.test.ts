@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { type FeatureConfig, FeatureForm } from '../../src/data/audio/features.js';
 import { RateConverter } from '../../src/data/audio/rate.js';
+import { powerSpectrum } from '../../src/data/audio/spectrum.js';
 import { WavFile } from '../../src/data/formats/wav.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';
 import { packageRoot } from '../../src/util/root.js';
+import { differenceIn, type FeatureCase, featuresOf, formOf } from '../support/audio-features.js';
 import { complaints } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
 
@@ -150,49 +151,24 @@ t.test('damaged and other files are located errors', async t => {
     t.same(await complaints(5, () => samplesOf(opened(bytes))), [message]);
 });
 
-interface FeatureCase {
-  readonly name: string;
-  readonly rate: number;
-  readonly settings: Partial<FeatureConfig>;
-  readonly samples: string;
-  readonly size: number;
-  readonly features: string;
-}
-
-const floats = (text: string) => new Float32Array(Uint8Array.from(Buffer.from(text, 'base64')).buffer);
 const doubles = (text: string) => new Float64Array(Uint8Array.from(Buffer.from(text, 'base64')).buffer);
 
-const DEFAULTS = {
-  ...{ window: 25, hop: 10, bands: 40, min_frequency: 0, scale: 'htk', floor: 1e-10 },
-  ...{ coefficients: 13, lifter: 0, deltas: 0 },
-};
-const formOf = (settings: object, rate: number) =>
-  new FeatureForm({ ...DEFAULTS, ...settings } as unknown as FeatureConfig, rate);
-
-/** Features of samples that come in pieces of at most `size`. */
-function featuresOf(
-  samples: Float64Array,
-  form: FeatureForm,
-  { size = samples.length, rate }: { readonly size?: number; readonly rate?: number } = {},
-): number[] {
-  const rows: number[] = [];
-  const stream = form.listen(row => rows.push(...row), rate);
-  for (let at = 0; at < samples.length; at += size) stream.push(samples.slice(at, at + size));
-  stream.end();
-  return rows;
-}
-
-const { features, resampled } = fixture('features.json');
+const { features, resampled, spectra } = fixture('features.json');
 
 t.test('features are those of torchaudio', async t => {
-  for (const one of features as readonly FeatureCase[]) {
-    const form = formOf(one.settings, one.rate);
-    const want = floats(one.features);
-    const got = featuresOf(Float64Array.from(floats(one.samples)), form);
-    t.same([form.size, got.length], [one.size, want.length], one.name);
-    const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const worst = want.reduce((most, value, i) => Math.max(most, Math.abs(value - got[i])), 0);
-    t.ok(worst <= 1e-4 * largest, `${one.name}: ${worst} of ${largest}`);
+  for (const one of features as readonly FeatureCase[]) t.equal(differenceIn(one), undefined, one.name);
+  t.match(differenceIn({ ...features[0], rate: 7990 }), / of /, 'another rate is noticed');
+});
+
+t.test("power spectra are those of NumPy's FFT, to float32", async t => {
+  for (const { frame, power } of spectra) {
+    const want = doubles(power);
+    const samples = [...doubles(frame)];
+    const got = powerSpectrum(samples.length)(samples);
+    t.equal(got.length, want.length);
+    const largest = want.reduce((most, value) => Math.max(most, value), 0);
+    const worst = want.reduce((most, value, k) => Math.max(most, Math.abs(value - got[k])), 0);
+    t.ok(worst <= 2 ** -24 * largest, `${samples.length} samples: ${worst} of ${largest}`);
   }
 });
 

@@ -1,0 +1,81 @@
+/** Features of recordings, from their files, over those of torchaudio. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FeatureForm } from '../../src/data/audio/features.js';
+import { framesOf, samplesOf } from '../../src/data/audio/recording.js';
+import { WavFile, wavBytes } from '../../src/data/formats/wav.js';
+import { readContent } from '../../src/data/reading/files.js';
+import { memoryBytes } from '../../src/data/reading/ranged-file.js';
+import { RandomStream } from '../../src/util/random.js';
+import { peersFolder } from './contenders.js';
+import { inFolder, runProgram } from './programs.js';
+import { type Figure, ratioOf, spreadOf } from './results.js';
+
+const RECORDINGS = 1000;
+/** Samples per second. */
+const RATE = 16_000;
+const FORM = new FeatureForm(
+  {
+    ...{ kind: 'log_mel', window: 25, hop: 10, bands: 40, deltas: 0 },
+    ...{ min_frequency: 0, scale: 'htk', floor: 1e-10 },
+  },
+  RATE,
+);
+
+/**
+ * One pass over all recordings in one thread, against PyTorch's in `threads` threads.
+ * @param python undefined: nothing is compared
+ */
+export function measureFeatures(
+  threads: number,
+  rounds: number,
+  python: string | undefined,
+  note: (text: string) => void,
+): Promise<Figure> {
+  return inFolder(async folder => {
+    const files = writeRecordings(folder);
+    const [ours, theirs]: number[][] = [[], []];
+    await extract(files);
+    for (let round = 0; round < rounds; round++) {
+      ours.push(await extract(files));
+      if (python === undefined || theirs.length < round) continue;
+      const program = [join(peersFolder, 'torchaudio_features.py'), folder, '--threads', `${threads}`];
+      const finished = await runProgram(python, program).catch((error: Error) => error);
+      if (finished instanceof Error) note(`whole/features: torchaudio is not measured: ${finished.message}`);
+      else theirs.push(JSON.parse(finished.stdout).seconds);
+    }
+    return {
+      id: 'whole/features',
+      what: `mel bands of ${RECORDINGS} recordings, 25 minutes, from their files in one thread`,
+      unit: 's',
+      ours: spreadOf(ours),
+      ...(theirs.length === rounds && {
+        other: { name: `torchaudio, ${threads} threads`, value: spreadOf(theirs) },
+        ratio: ratioOf(ours, theirs),
+      }),
+    };
+  });
+}
+
+/** Noise of one to two seconds. @returns the files */
+function writeRecordings(folder: string): string[] {
+  const random = RandomStream.of(0, 'bench/features');
+  const noise = Float64Array.from({ length: 2 * RATE }, () => random.uniform() - 0.5);
+  return Array.from({ length: RECORDINGS }, (_, i) => {
+    const file = join(folder, `${i}.wav`);
+    const length = Math.round(RATE * (1 + i / RECORDINGS));
+    writeFileSync(file, wavBytes(noise.subarray(noise.length - length), RATE));
+    return file;
+  });
+}
+
+/** Returns the seconds that it took. */
+async function extract(files: readonly string[]): Promise<number> {
+  const extraction = { form: FORM, channel: 'mix', scaling: undefined } as const;
+  const began = performance.now();
+  for (const file of files) {
+    const wav = new WavFile(memoryBytes(file, (await readContent(file)).bytes));
+    framesOf(samplesOf(wav, { place: { file } }, extraction), extraction);
+  }
+  return (performance.now() - began) / 1000;
+}
