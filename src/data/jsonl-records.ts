@@ -95,7 +95,7 @@ function placeInLine(
 const MAX_SHOWN = 60;
 
 /** An invalid value and what was expected instead. */
-export class Unfit extends Error {
+class Unfit extends Error {
   readonly code: string;
   /** What the message says about the value: by default, its beginning. */
   readonly got: string | undefined;

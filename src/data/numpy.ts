@@ -49,9 +49,7 @@ const npzSettings = key.section(
     }),
     validation: keys.heldOut.validation,
     seed: keys.splitSeed,
-    memory: keys.memory,
-    obtain: keys.obtain,
-    limit: keys.limit,
+    ...keys.stored,
   },
   {
     description:
@@ -114,9 +112,7 @@ const npySettings = key.section(
     normalize: keys.normalize,
     validation: keys.heldOut.validation,
     seed: keys.splitSeed,
-    memory: keys.memory,
-    obtain: keys.obtain,
-    limit: keys.limit,
+    ...keys.stored,
   },
   { description: 'The arrays of a NumPy archive, each in an .npy file, raw or gzip.' },
 );
