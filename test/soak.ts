@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { formatDiagnostics } from '../src/cli/terminal/diagnostics.js';
 import { EXIT, UserError, usageError } from '../src/util/errors.js';
 import { renderTable } from './bench/table.js';
+import { tryExports } from './soak/exports.js';
 import { injectFaults } from './soak/faults.js';
 import type { Extent, Figures } from './soak/figures.js';
 import { flipCheckpoint, flipIndex } from './soak/flips.js';
@@ -61,6 +62,7 @@ const PARTS: Readonly<Record<string, Part>> = {
       for (const one of chosen) yield boundedFuzz(one.name, seed, casesOf(one, cases), from);
     },
   },
+  exports: { cases: 200, run: ({ work, ...extent }) => tryExports(work, extent) },
   hostile: { cases: 0, run: ({ folder }) => tryHostile(HOSTILE, folder) },
   kills: { cases: 1000, run: ({ folder, ...extent }) => manyKills(folder, extent, inOwnProcess) },
   seams: { cases: 0, run: ({ folder, ...extent }) => killsAtSeams(folder, extent, inOwnProcess) },
@@ -107,7 +109,7 @@ Tries to lose what a run has written and to break every reader; prints one table
   --cases N        cases of each part (default: ${NAMES.filter(name => PARTS[name].cases > 0)
     .map(name => `${name} ${PARTS[name].cases}`)
     .join(', ')})
-  --from N         of fuzz: number of the first case (default 0)
+  --from N         of fuzz and exports: number of the first case (default 0)
   --target NAME    of fuzz: only this reader, such as npz or config.yaml
   --seed N         other damage, other moments (default 1)
   --jobs N         runs at a time (default 2)

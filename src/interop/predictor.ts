@@ -25,7 +25,12 @@ import type { Verification } from './verify.js';
 export type Files = ReadonlyMap<string, readonly Uint8Array[]>;
 
 /** Weights by PyTorch's names. */
-export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+export type Weights = ReadonlyMap<string, Weight>;
+
+export interface Weight {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
 
 /** What a predictor is written from. */
 export interface Source {

@@ -99,12 +99,14 @@ export const verb = defineVerb({
         const file = place(target, name);
         atNamedPlace(() => writeAtomic(file, content));
       }
-      const [file, ...others] = files.keys();
-      const where = isFolder ? { directory: target, files: [file, ...others] } : { file: join(target, file) };
+      const all = [...files.keys()].map(name => (isFolder ? name : join(target, name)));
+      const where = isFolder
+        ? { directory: target, files: all }
+        : { file: all[0], ...(all.length > 1 && { files: all }) };
       if (facts.verified !== undefined && !json) io.err(`${verificationText(facts.verified)}\n`);
       if (facts.cost && !json) io.err(`With ${precision}: ${costText(facts.cost)}.\n`);
       written.push({ run: path, ...where, ...facts });
-      places.push(isFolder ? target : join(target, file));
+      places.push(...(isFolder ? [target] : all));
     }
     return print(written, places);
   },

@@ -1,18 +1,26 @@
 /**
- * Recurrent layers in ONNX: LSTM, GRU and RNN as its own operators, other cells as a Scan of their
- * step. Sequences are [T, B, D].
+ * Layers in ONNX: LSTM, GRU and RNN as its own operators, other cells as a Scan of their step; the
+ * bridge and the attention of a decoder. Sequences are [T, B, D].
  */
 import { Graph, type Node } from '../../math/graph/node.js';
-import { cellOf, type LayerSpec, type ModelSpec, type Unit, unitsOf } from '../../math/model/spec.js';
+import type { AttentionName } from '../../math/model/settings.js';
+import {
+  cellOf,
+  encoderSize,
+  type LayerSpec,
+  type ModelSpec,
+  type Unit,
+  unitsOf,
+} from '../../math/model/spec.js';
 import { contract } from '../../math/ops/contract.js';
-import type { Weights } from '../predictor.js';
+import type { Weight, Weights } from '../predictor.js';
 import { writeNodes } from './ops.js';
 import type { GraphWriter, Value, ValueInfo } from './writer.js';
 
 export interface Steps {
   /** [T, B, D] */
   readonly x: Value;
-  /** [B], int32 */
+  /** [B], int32; not given: all steps. */
   readonly lengths: Value;
   /** [T, B, 1], bool: whether a step is before the end of its sequence. */
   readonly isWithin: Value;
@@ -186,8 +194,75 @@ function scanBody({
   return { graph, inputs: [...before, x, isWithin], outputs };
 }
 
+/** First states of the decoder's layers, [1, B, size], from the encoder's final outputs [B, D]. */
+export function writeBridge(graph: GraphWriter, spec: ModelSpec, final: Value, weights: Weights): Value[] {
+  const { data, shape } = weights.get('decoder.bridge.bias')!;
+  const product = graph.add('MatMul', [final, transposed(graph, weights.get('decoder.bridge.weight')!)]);
+  const sum = graph.add('Add', [product, graph.tensor(data, shape)]);
+  const all = graph.add('Unsqueeze', [graph.add('Tanh', [sum]), graph.integers([0])]);
+  let at = 0;
+  return spec.layers.slice(encoderSize(spec)).flatMap(layer =>
+    cellOf(layer)
+      .states(layer.settings)
+      .map(({ size }) => {
+        const ends = [at, at + size].map(end => graph.integers([end]));
+        at += size;
+        return graph.add('Slice', [all, ...ends, graph.integers([2])]);
+      }),
+  );
+}
+
+export interface Memory {
+  /** [B, T, D] */
+  readonly outputs: Value;
+  /** [B, 1, T], bool: whether a step is before the end of its sequence. */
+  readonly isWithin: Value;
+}
+
+/** tanh(W [context, h]) of the decoder's outputs h: both [B, S, H]. */
+export function writeAttention(
+  graph: GraphWriter,
+  kind: AttentionName,
+  h: Value,
+  { outputs, isWithin }: Memory,
+  weights: Weights,
+): Value {
+  const weight = (name: string) => weights.get(`decoder.${name}`)!;
+  const product = (x: Value, name: string) => graph.add('MatMul', [x, transposed(graph, weight(name))]);
+  const scores = (): Value => {
+    if (kind === 'additive') {
+      const query = graph.add('Unsqueeze', [product(h, 'attention.weight_h'), graph.integers([2])]);
+      const keys = graph.add('Unsqueeze', [product(outputs, 'attention.weight_e'), graph.integers([1])]);
+      const energies = graph.add('Tanh', [graph.add('Add', [query, keys])]);
+      const { data, shape } = weight('attention.v');
+      return graph.add('MatMul', [energies, graph.tensor(data, shape)]);
+    }
+    const query = kind === 'general' ? product(h, 'attention.weight') : h;
+    return graph.add('MatMul', [query, graph.add('Transpose', [outputs], { perm: [0, 2, 1] })]);
+  };
+  const bounded = graph.add('Where', [isWithin, scores(), graph.number(-1e30)]);
+  const alpha = graph.add('Softmax', [bounded], { axis: -1 });
+  const context = graph.add('MatMul', [alpha, outputs]);
+  return graph.add('Tanh', [product(graph.add('Concat', [context, h], { axis: -1 }), 'combine.weight')]);
+}
+
 function weightName({ module, number }: LayerSpec, { reverse }: Unit, name: string): string {
   return `${module}.${name}_l${number}${reverse ? '_reverse' : ''}`;
+}
+
+/** The columns from `first` to `last` of a weight [outputs, inputs]: [inputs, outputs]. */
+export function transposed(
+  graph: GraphWriter,
+  { data, shape: [outputs, inputs] }: Weight,
+  first = 0,
+  last = inputs,
+): Value {
+  const count = last - first;
+  const values = new Float32Array(count * outputs);
+  for (let row = 0; row < outputs; row++) {
+    for (let k = 0; k < count; k++) values[k * outputs + row] = data[row * inputs + first + k];
+  }
+  return graph.tensor(values, [count, outputs]);
 }
 
 function concatenated(parts: readonly Float32Array[]): Float32Array {

@@ -8,11 +8,18 @@
  * may have any values. Outputs: `logits` and `probabilities`, or `values`, of each sequence [batch,
  * C] or step [batch, time, C]. A model that carries states from one batch to the next also has an
  * input and an output for each of them, [directions, batch, size].
+ *
+ * A model with a decoder is two graphs. What the encoder returns are inputs of the decoder: first
+ * states and, if there are any, `memory` [batch, steps, D], `memory_lengths` [batch] and `facts` of
+ * sequences. The decoder also reads symbols, `previous` [batch, symbols], and returns `logits` and
+ * `probabilities` of those that follow them [batch, symbols, C], and the next states.
  */
 import { dataWidth, staticWidth } from '../../data/index.js';
 import { heads, predictsEachStep } from '../../math/model/heads.js';
 import {
   cellOf,
+  encoderSize,
+  hasAttention,
   type ModelInput,
   type ModelSpec,
   outputSizes,
@@ -20,16 +27,30 @@ import {
   unitsOf,
 } from '../../math/model/spec.js';
 import type { Source } from '../predictor.js';
-import { type LayerResult, type Steps, writeLayer } from './layers.js';
+import {
+  type LayerResult,
+  type Steps,
+  transposed,
+  writeAttention,
+  writeBridge,
+  writeLayer,
+} from './layers.js';
 import { activation } from './ops.js';
 import { type Features, type Prepared, writePreparation } from './preparation.js';
 import { ELEMENT_TYPES, GraphWriter, type Value, type ValueInfo } from './writer.js';
 
 export type OnnxSource = Pick<Source, 'spec' | 'task' | 'data' | 'scaling' | 'outputScaling' | 'weights'>;
 
-/** The graph of a model without a decoder. */
-export function writeModel(source: OnnxSource): Uint8Array {
-  return new ModelWriter(source).write();
+export const FILES = { model: 'model.onnx', encoder: 'encoder.onnx', decoder: 'decoder.onnx' } as const;
+
+/** By the names of their files. */
+export function writeModel(source: OnnxSource): ReadonlyMap<string, Uint8Array> {
+  const write = () => new ModelWriter(source);
+  if (!source.spec.decoder) return new Map([[FILES.model, write().model()]]);
+  return new Map([
+    [FILES.encoder, write().encoder()],
+    [FILES.decoder, write().decoder()],
+  ]);
 }
 
 /** The inputs for what one batch carries to the next. */
@@ -56,7 +77,72 @@ class ModelWriter {
 
   constructor(private readonly source: OnnxSource) {}
 
-  write(): Uint8Array {
+  model(): Uint8Array {
+    const { graph, source, outputs } = this;
+    const { inputs, steps, facts, top } = this.read();
+    this.predict(this.dense(this.readByHead(top, steps), facts));
+    return graph.encode('model', [...inputs, ...stateInputs(source.spec)], outputs);
+  }
+
+  encoder(): Uint8Array {
+    const { graph, source, outputs } = this;
+    const { inputs, steps, facts, top } = this.read();
+    const values = [
+      ...writeBridge(graph, source.spec, this.final(top), source.weights),
+      ...(hasAttention(source.spec)
+        ? [
+            graph.add('Transpose', [top.outputs], { perm: [1, 0, 2] }),
+            graph.add('Cast', [steps.lengths], { to: ELEMENT_TYPES.int64 }),
+          ]
+        : []),
+      ...(facts === undefined ? [] : [facts]),
+    ];
+    this.passedOn().forEach((info, i) => void this.output(values[i], info));
+    return graph.encode('encoder', inputs, outputs);
+  }
+
+  decoder(): Uint8Array {
+    const { graph, source, outputs } = this;
+    const { spec, weights } = source;
+    const { symbols, attention } = spec.decoder!;
+    const { data, shape } = weights.get(`${symbols.module}.weight`)!;
+    const timeMajor = (value: Value) => graph.add('Transpose', [value], { perm: [1, 0, 2] });
+    const previous = graph.add('Transpose', [PREVIOUS.name], { perm: [1, 0] });
+    let x = graph.add('Gather', [graph.tensor(data, shape), previous]);
+    ({ outputs: x } = this.layers([encoderSize(spec), spec.layers.length], { ...WHOLE, x }, true));
+    if (attention !== 'none') {
+      const shape = graph.add('Shape', [MEMORY]);
+      const count = graph.add('Gather', [shape, graph.integers([1], true)], { axis: 0 });
+      const isWithin = graph.add('Unsqueeze', [
+        graph.add('Less', [this.range(count), graph.add('Unsqueeze', [MEMORY_LENGTHS, graph.integers([1])])]),
+        graph.integers([1]),
+      ]);
+      const memory = { outputs: MEMORY, isWithin };
+      x = timeMajor(writeAttention(graph, attention, timeMajor(x), memory, weights));
+    }
+    this.predict(this.dense(x, spec.statics.length > 0 ? FACTS : undefined));
+    return graph.encode('decoder', [PREVIOUS, ...this.passedOn()], outputs);
+  }
+
+  /** What the encoder returns, and the decoder reads. */
+  private passedOn(): ValueInfo[] {
+    const { spec } = this.source;
+    const first = encoderSize(spec);
+    const info = (name: string, type: ValueInfo['type'], ...axes: (string | number)[]) => ({
+      ...{ name, type },
+      shape: ['batch', ...axes],
+    });
+    return [
+      ...spec.layers.slice(first).flatMap((_, i) => statesOf(spec, first + i)),
+      ...(hasAttention(spec)
+        ? [info(MEMORY, 'float', 'steps', total(outputSizes(spec, first - 1))), info(MEMORY_LENGTHS, 'int64')]
+        : []),
+      ...(spec.statics.length > 0 ? [info(FACTS, 'float', total(spec.statics.map(({ size }) => size)))] : []),
+    ];
+  }
+
+  /** Reads a batch of sequences with the layers that read the input. */
+  private read() {
     const { graph, source } = this;
     const { spec, data } = source;
     const inputs = this.inputs();
@@ -65,23 +151,33 @@ class ModelWriter {
     const batch = graph.add('Gather', [shape, graph.integers([0])], { axis: 0 });
     const time = graph.add('Gather', [shape, graph.integers([1])], { axis: 0 });
     const timeMajor = { perm: main.shape.length === 3 ? [1, 0, 2] : [1, 0] };
-    const steps = graph.add('Transpose', [main.name], timeMajor);
+    const ofData = graph.add('Transpose', [main.name], timeMajor);
     const prepared: Prepared =
       data.input.kind === 'symbol'
-        ? { steps: { symbols: [steps] }, sequence: { symbols: [] } }
-        : writePreparation(graph, { steps, sequence: inputs[1]?.name, batch }, source);
-    const { x, isWithin, lengths } = this.stacked(this.joined(spec.inputs, prepared.steps), { time });
-    const all: Steps = { x, isWithin, lengths, batch };
-    let result: LayerResult = { outputs: x, states: [] };
-    spec.layers.forEach((_, layer) => {
-      const states = spec.carriesState ? statesOf(spec, layer) : undefined;
+        ? { steps: { symbols: [ofData] }, sequence: { symbols: [] } }
+        : writePreparation(graph, { steps: ofData, sequence: inputs[1]?.name, batch }, source);
+    const steps: Steps = { ...this.stacked(this.joined(spec.inputs, prepared.steps), { time }), batch };
+    return {
+      inputs: [...inputs, LENGTHS],
+      steps,
+      facts: spec.statics.length > 0 ? this.joined(spec.statics, prepared.sequence) : undefined,
+      top: this.layers([0, encoderSize(spec)], steps, spec.carriesState),
+    };
+  }
+
+  /** Some layers, from states that are inputs to those that are outputs if `isCarried`. */
+  private layers([first, end]: readonly [number, number], steps: Steps, isCarried: boolean): LayerResult {
+    const { graph, source } = this;
+    const { spec, weights } = source;
+    let result: LayerResult = { outputs: steps.x, states: [] };
+    for (let layer = first; layer < end; layer++) {
+      const states = isCarried ? statesOf(spec, layer) : undefined;
       const initial = states?.map(({ name }) => name);
-      result = writeLayer(graph, spec, layer, { ...all, x: result.outputs }, source.weights, initial);
+      result = writeLayer(graph, spec, layer, { ...steps, x: result.outputs }, weights, initial);
       const ends = result.states;
       states?.forEach((info, i) => void this.output(ends[i], { ...info, name: `next_${info.name}` }));
-    });
-    this.predict(this.dense(this.readByHead(result, all), prepared));
-    return graph.encode('model', [...inputs, LENGTHS, ...stateInputs(spec)], this.outputs);
+    }
+    return result;
   }
 
   private inputs(): ValueInfo[] {
@@ -108,13 +204,11 @@ class ModelWriter {
   }
 
   /** The steps of the model from those of the data, and which of them are within a sequence. */
-  private stacked(x: Value, { time }: { readonly time: Value }): Pick<Steps, 'x' | 'isWithin' | 'lengths'> {
+  private stacked(x: Value, { time }: { readonly time: Value }): Omit<Steps, 'batch'> {
     const { graph, source } = this;
     const { stack = 1, repeat = 1 } = source.spec.steps ?? {};
     const within = (length: Value, count: Value) => {
-      const scalar = graph.add('Squeeze', [count]);
-      const range = graph.add('Range', [graph.integers([0], true), scalar, graph.integers([1], true)]);
-      const column = graph.add('Unsqueeze', [range, graph.integers([1])]);
+      const column = graph.add('Unsqueeze', [this.range(graph.add('Squeeze', [count])), graph.integers([1])]);
       return graph.add('Unsqueeze', [graph.add('Less', [column, length]), graph.integers([2])]);
     };
     let [steps, lengths, count] = [x, LENGTHS.name, time];
@@ -153,22 +247,25 @@ class ModelWriter {
     };
   }
 
+  /** 0 to `count`, which is a scalar. */
+  private range(count: Value): Value {
+    const [zero, one] = [0, 1].map(value => this.graph.integers([value], true));
+    return this.graph.add('Range', [zero, count, one]);
+  }
+
   private output(value: Value, info: ValueInfo): void {
     this.graph.output(value, info.name);
     this.outputs.push(info);
   }
 
   /** [B, D], or [T, B, D] if there is a prediction for each step. */
-  private readByHead({ outputs, states }: LayerResult, { isWithin, lengths }: Steps): Value {
+  private readByHead(top: LayerResult, { isWithin, lengths }: Steps): Value {
     const { graph, source } = this;
     const { from } = source.spec.head;
     const { reads } = heads[from];
+    const { outputs } = top;
     if (reads === 'each') return outputs;
-    if (reads === 'states') {
-      // [directions, B, D] -> [B, directions * D]
-      const rows = graph.add('Transpose', [states[0]], { perm: [1, 0, 2] });
-      return graph.add('Reshape', [rows, graph.integers([0, -1])]);
-    }
+    if (reads === 'states') return this.final(top);
     const pooled = (op: string, values: Value) =>
       op === 'ReduceMax'
         ? graph.add(op, [values], { axes: [0], keepdims: 0 })
@@ -190,8 +287,14 @@ class ModelWriter {
     return sumOf(graph.add('And', [isWithin, graph.add('Equal', [place, last])]));
   }
 
-  /** fc layers. */
-  private dense(read: Value, prepared: Prepared): Value {
+  /** [directions, B, D] -> [B, directions * D] */
+  private final({ states }: LayerResult): Value {
+    const rows = this.graph.add('Transpose', [states[0]], { perm: [1, 0, 2] });
+    return this.graph.add('Reshape', [rows, this.graph.integers([0, -1])]);
+  }
+
+  /** fc layers. @param facts what the head reads of a sequence, besides `read` */
+  private dense(read: Value, facts: Value | undefined): Value {
     const { graph, source } = this;
     const { spec, weights } = source;
     const { hidden_sizes: hidden, activation: name } = spec.head;
@@ -200,16 +303,13 @@ class ModelWriter {
       const { data, shape } = weights.get(`${prefix(i)}.bias`)!;
       return graph.tensor(data, shape);
     };
-    const product = (x: Value, i: number, first = 0, last?: number) => {
-      const { data, shape } = weights.get(`${prefix(i)}.weight`)!;
-      return graph.add('MatMul', [x, graph.tensor(...columns(data, shape, first, last))]);
+    const product = (x: Value, i: number, ...columns: readonly number[]) => {
+      const weight = transposed(graph, weights.get(`${prefix(i)}.weight`)!, ...columns);
+      return graph.add('MatMul', [x, weight]);
     };
-    const width = outputSizes(spec, topLayer(spec)).reduce((sum, size) => sum + size, 0);
+    const width = total(outputSizes(spec, topLayer(spec)));
     let z = product(read, 0, 0, width);
-    if (spec.statics.length > 0) {
-      const ofSequence = this.joined(spec.statics, prepared.sequence);
-      z = graph.add('Add', [z, product(ofSequence, 0, width)]);
-    }
+    if (facts !== undefined) z = graph.add('Add', [z, product(facts, 0, width)]);
     z = graph.add('Add', [z, bias(0)]);
     hidden.forEach((_, i) => {
       z = graph.add('Add', [product(activation(graph, z, name), i + 1), bias(i + 1)]);
@@ -221,7 +321,7 @@ class ModelWriter {
     const { graph, source } = this;
     const { spec, task, outputScaling } = source;
     const { stack = 1, repeat = 1 } = spec.steps ?? {};
-    const time = stack === 1 && repeat === 1 ? 'time' : 'steps';
+    const time = spec.decoder ? 'symbols' : stack === 1 && repeat === 1 ? 'time' : 'steps';
     const shape = ['batch', ...(predictsEachStep(spec.head) ? [time] : []), spec.outputSize];
     const info = (name: string): ValueInfo => ({ name, type: 'float', shape });
     if (task !== 'values') {
@@ -243,18 +343,12 @@ class ModelWriter {
 }
 
 const LENGTHS: ValueInfo = { name: 'lengths', type: 'int64', shape: ['batch'] };
+const PREVIOUS: ValueInfo = { name: 'previous', type: 'int64', shape: ['batch', 'symbols'] };
+const [MEMORY, MEMORY_LENGTHS, FACTS] = ['memory', 'memory_lengths', 'facts'];
 
-/** The columns from `first` to `last` of a weight [outputs, inputs], transposed. */
-function columns(
-  data: Float32Array,
-  [outputs, inputs]: readonly number[],
-  first: number,
-  last = inputs,
-): [Float32Array, number[]] {
-  const count = last - first;
-  const values = new Float32Array(count * outputs);
-  for (let row = 0; row < outputs; row++) {
-    for (let k = 0; k < count; k++) values[k * outputs + row] = data[row * inputs + first + k];
-  }
-  return [values, [count, outputs]];
+/** Of the cells of a decoder, which are ONNX's own operators: these read all steps. */
+const WHOLE: Omit<Steps, 'x'> = { lengths: '', isWithin: '', batch: '' };
+
+function total(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -21,10 +21,10 @@ import {
 import { Run } from '../../run/run.js';
 import { encodeSafetensors, type Tensors } from '../../run/safetensors.js';
 import type { Files, PredictorFormat, Source } from '../predictor.js';
-import { verify } from '../verify.js';
+import { loadedTensor, scriptsOf, startPython, storedTensors } from '../python.js';
+import { type Runtime, verify } from '../verify.js';
 import { modelCard } from './card.js';
 import { learningCurve } from './curve.js';
-import { SCRIPTS, startPython } from './runtime.js';
 
 const CURVE = 'learning-curve.svg';
 const CURVE_POINTS = 200;
@@ -40,8 +40,21 @@ export const pytorch: PredictorFormat = {
       [CURVE, text(learningCurve(Run.open(source.saved.path).history(CURVE_POINTS)))],
     ]);
   },
-  verify: (files: Files, source) => verify(source, () => startPython(files)),
+  verify: (files: Files, source) => verify(source, () => startTorch(files)),
 };
+
+async function startTorch(files: Files): Promise<Runtime | string> {
+  const python = await startPython('pytorch', files);
+  if (!python) return 'python3 cannot import torch (install Python 3.9 or later with PyTorch)';
+  return {
+    name: `PyTorch ${python.version}`,
+    async outputs(inputs, continues) {
+      const found = await python.ask({ inputs: storedTensors(inputs), continues });
+      return loadedTensor(['float32', [], found as string]).data as Float32Array;
+    },
+    close: python.close,
+  };
+}
 
 /** `config.json`: the settings of the modules, and of preparation and predictions. */
 function settingsOf(source: Source) {
@@ -194,7 +207,7 @@ function modelingOf({ spec, task, data, scaling, outputScaling, facts, model }: 
     labels: task === 'labels',
     quantiles: facts.quantiles !== undefined,
   };
-  const template = readFileSync(join(SCRIPTS, 'modeling.py'), 'utf8');
+  const template = readFileSync(join(scriptsOf('pytorch'), 'modeling.py'), 'utf8');
   return partsOf(template, name => parts[name]);
 }
 
