@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { chooseBackend } from '../src/engine/backend.js';
 import { UserError } from '../src/util/errors.js';
 import { packageRoot } from '../src/util/root.js';
 import { runBench } from './bench/bench.js';
@@ -328,6 +329,11 @@ t.test('contenders', async t => {
     runBench(none, () => {}),
     /--only matches nothing/,
   );
+  if (!(await chooseBackend('auto')).isOpen)
+    await t.rejects(
+      runBench(parseOptions(['--gpu']), () => {}),
+      /^UserError: --gpu needs a hardware WebGPU adapter: /,
+    );
   await t.rejects(Child.start({ program: '/no/such/program', arguments: [] }), ContenderError);
   const failing = {
     program: process.execPath,
@@ -340,7 +346,14 @@ t.test('contenders', async t => {
     ...benchCase('train_step', { ...REFERENCE, batch_size: 2, sequence_length: 3 }),
     hidden_size: 4,
   };
-  const options = { against: packageRoot, peers: false, torchVariants: false, python: '', tfjs: undefined };
+  const options = {
+    against: packageRoot,
+    peers: false,
+    torchVariants: false,
+    python: '',
+    tfjs: undefined,
+    gpu: false,
+  };
   for (const contender of contenders(options)) {
     const { child, hello } = await Child.start(contender.command(1));
     t.equal(hello.threads, 1, contender.name);

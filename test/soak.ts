@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatDiagnostics } from '../src/cli/terminal/diagnostics.js';
+import { chooseBackend } from '../src/engine/backend.js';
 import { EXIT, UserError, usageError } from '../src/util/errors.js';
 import { renderTable } from './bench/table.js';
 import { tryExports } from './soak/exports.js';
@@ -19,6 +20,7 @@ import { HOSTILE, tryHostile } from './soak/hostile.js';
 import { createWorld, DATASET_NAMES, trySequences } from './soak/invariants.js';
 import { inOwnProcess } from './soak/killable.js';
 import { growth, sampleMemory } from './soak/memory.js';
+import { wrongProducts } from './soak/products.js';
 import { SCENARIOS } from './soak/scenarios.js';
 import { tryModelsOfSequences } from './soak/sequences.js';
 import { compareSignals } from './soak/signals.js';
@@ -89,6 +91,19 @@ const PARTS: Readonly<Record<string, Part>> = {
     },
   },
   features: { cases: 200, run: ({ cases, seed }) => compareSignals(cases, seed) },
+  products: {
+    cases: 10_000,
+    async *run({ cases, seed }) {
+      for (const width of [128, 256] as const) {
+        const failures = await wrongProducts('webasm', { cases, seed, width });
+        yield { what: `webasm, ${width} bits`, cases, failures };
+      }
+      const choice = await chooseBackend('webgpu').catch(() => undefined);
+      const failures = choice ? await wrongProducts('webgpu', { cases, seed }) : [];
+      const note = choice ? choice.adapter?.description : 'no adapter';
+      yield { what: 'webgpu', cases: choice ? cases : 0, failures, ...(note !== undefined && { note }) };
+    },
+  },
   sequences: { cases: 200, run: ({ cases, seed, work }) => tryModelsOfSequences(work, cases, seed) },
   memory: {
     cases: 0,

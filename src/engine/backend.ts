@@ -32,21 +32,33 @@ export interface BackendChoice {
   readonly reason: string;
   /** The WebGPU adapter that was found, used or not. */
   readonly adapter?: AdapterInfo;
+  /** Whether the adapter may be faster: training compares both in its first steps. */
+  readonly isOpen?: boolean;
+}
+
+let takesSoftware = false;
+
+/** For tests: whether `auto` may choose a software adapter as if it were a GPU. */
+export function takeSoftwareForHardware(isOn: boolean): void {
+  takesSoftware = isOn;
 }
 
 /**
- * Chooses the backend for `request`. `auto` takes a hardware WebGPU adapter if there is one,
- * otherwise webasm. A software adapter is slower than webasm and used only on request.
+ * Chooses the backend for `request`. `auto` takes webasm, which is open if there is a hardware
+ * adapter. A software adapter is slower than webasm and used only on request.
  * @throws UserError (exit 2) if the requested backend is unavailable
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
   if (request === 'auto') {
-    const found = mayHaveGpu() ? await webGpuAdapter() : NO_DEVICE;
+    const found = takesSoftware || mayHaveGpu() ? await webGpuAdapter() : NO_DEVICE;
     if ('missing' in found) return { backend: 'webasm', reason: found.missing };
-    if (!found.software) return { backend: 'webgpu', reason: 'hardware WebGPU adapter', adapter: found };
-    const reason = `the only WebGPU adapter is software (${found.description})`;
-    return { backend: 'webasm', reason, adapter: found };
+    if (found.software && !takesSoftware) {
+      const reason = `the only WebGPU adapter is software (${found.description})`;
+      return { backend: 'webasm', reason, adapter: found };
+    }
+    const reason = `a run compares it with the GPU (${found.description}) in its first steps`;
+    return { backend: 'webasm', reason, adapter: found, isOpen: true };
   }
   const found = await findAdapter();
   if (!('missing' in found)) return { backend: 'webgpu', reason: 'as requested', adapter: found.info };
@@ -132,7 +144,8 @@ export async function findAdapter(): Promise<FoundAdapter> {
   }
   if (!webGpu) {
     Object.assign(globalThis, dawn.globals);
-    webGpu = dawn.create([]);
+    // otherwise times of kernels are multiples of 0.1 ms
+    webGpu = dawn.create(['disable-dawn-features=timestamp_quantization']);
   }
   const adapter = await webGpu.requestAdapter();
   if (!adapter) return { missing: 'no WebGPU adapter was found' };
@@ -213,20 +226,14 @@ export class ExecutionError extends Error {
   override readonly name = 'ExecutionError';
 }
 
-/** The GPU is lost with all since the last checkpoint: it was reset, or the machine slept. */
-export class DeviceLostError extends UserError {
-  constructor(cause: Error) {
-    super(
-      EXIT.unexpected,
-      [
-        {
-          code: 'engine/device-lost',
-          message: `the WebGPU device was lost (${(cause.message || cause.name).split('\n')[0]}); resume the run from its last checkpoint when a device is available`,
-        },
-      ],
-      { cause },
-    );
-  }
+/** The GPU fails, with all since the last checkpoint. */
+export function deviceError(
+  code: 'lost' | 'hangs' | 'wrong' | 'refuses',
+  problem: string,
+  cause?: Error,
+): UserError {
+  const message = `${problem}; a run continues from its last checkpoint with \`resume\` once the GPU works`;
+  return new UserError(EXIT.unexpected, [{ code: `engine/device-${code}`, message }], { cause });
 }
 
 export class PipelineExecutable implements Executable {

@@ -1,13 +1,12 @@
 /** What is done to arrays on a GPU outside of programs, in WGSL. */
 import { type ArrayOperations, CLIP_EPSILON, type Clipping } from '../math/graph/arrays.js';
-import { ExecutionError } from './backend.js';
+import { deviceError } from './backend.js';
 import type { Device } from './device.js';
-import { PRELUDE } from './wgsl.js';
+import type { Heap } from './heap.js';
+import { MAX_GROUPS, PRELUDE } from './wgsl.js';
 
 /** Threads of a workgroup. */
 const THREADS = 256;
-/** Workgroups in each direction that every device allows. */
-const MAX_GROUPS = 65535;
 /** Elements of a gradient that a workgroup adds. */
 const PART = 4096;
 
@@ -126,7 +125,7 @@ export class DeviceArrays implements ArrayOperations<Float32Array> {
   private reads = 0;
 
   constructor(
-    private readonly device: Device,
+    private readonly device: Pick<Device, 'dispatch' | 'write' | 'read' | 'spanOf'>,
     private readonly allocate: (length: number) => Float32Array,
   ) {
     this.clipping = allocate(CLIP_NUMBERS);
@@ -137,13 +136,13 @@ export class DeviceArrays implements ArrayOperations<Float32Array> {
     this.device.write(arrays);
   }
 
-  /** @throws ExecutionError if the GPU does not compute */
+  /** @throws UserError if the GPU does not compute */
   async read(...arrays: readonly Float32Array[]): Promise<void> {
     const { known } = this;
     const value = (this.reads++ % 1000) + 1;
     this.fill(known, value);
     await this.device.read([...arrays, known]);
-    if (known[0] !== value) throw new ExecutionError('the GPU returned a wrong result for a known kernel');
+    if (known[0] !== value) throw deviceError('wrong', 'the GPU returned a wrong result for a known kernel');
   }
 
   fill(into: Float32Array, value: number): void {
@@ -187,6 +186,17 @@ export class DeviceArrays implements ArrayOperations<Float32Array> {
   private at(array: Float32Array): number {
     return this.device.spanOf(array).at;
   }
+}
+
+/** Those of a device that is not there. */
+export class RehearsedArrays extends DeviceArrays {
+  constructor(heap: Heap) {
+    const spanOf = (array: Float32Array) => heap.spanOf(array)!;
+    const device = { dispatch: () => {}, write: () => {}, read: async () => {}, spanOf };
+    super(device, length => heap.allocate(length));
+  }
+
+  override async read(): Promise<void> {}
 }
 
 function bitsOf(value: number): number {

@@ -5,10 +5,13 @@ import { type Copies, type Dispatch, type LinkedPlan, linkDispatches } from './l
 import { extentsOf, type Kernel, type Plan, parametersOf, type Step } from './plan.js';
 import { coefficient, type KernelIr, loadsOf, valuesOf } from './simd-ir.js';
 import { lower } from './simd-lower.js';
-import { hasLoop, MAX_WORDS, type Shader, writeShader } from './wgsl.js';
+import { hasLoop, MAX_GROUPS, MAX_WORDS, type Shader, writeShader } from './wgsl.js';
 
 export interface DeviceCode extends Copies {
   readonly shader: Shader;
+  readonly plan: Plan;
+  /** What an instance computes. */
+  readonly steps: readonly Step[];
 }
 
 /** Steps that one thread computes at one place, each from the results of those before. */
@@ -24,7 +27,15 @@ interface Unit {
 /** Most extents along z that a thread computes, if they are not those of its other kernels. */
 const MAX_DEPTH = 8;
 
+const linked = new WeakMap<Plan, LinkedPlan<DeviceCode>>();
+
 export function linkForDevice(plan: Plan): LinkedPlan<DeviceCode> {
+  const known = linked.get(plan) ?? link(plan);
+  linked.set(plan, known);
+  return known;
+}
+
+function link(plan: Plan): LinkedPlan<DeviceCode> {
   const codes = new Map<string, DeviceCode>();
   const units = unitsOf(plan);
   const dispatches: Dispatch<DeviceCode>[] = [];
@@ -36,14 +47,16 @@ export function linkForDevice(plan: Plan): LinkedPlan<DeviceCode> {
       const code = [...unit.steps.map(({ kernel }) => kernel.name)].join();
       const words = unit.steps.reduce((sum, { operands }) => sum + operands.length + 1, 0);
       let key = `${isEarly} ${unit.level} ${code}`;
-      while ((batches.get(key)?.length ?? 0) >= Math.floor(MAX_WORDS / words)) key += '+';
+      const depth = Math.max(...unit.steps.map(({ kernel }) => extentsOf(kernel).z));
+      const most = Math.max(1, Math.floor(Math.min(MAX_WORDS / words, MAX_GROUPS / depth)));
+      while ((batches.get(key)?.length ?? 0) >= most) key += '+';
       batches.set(key, [...(batches.get(key) ?? []), unit]);
     }
   }
   for (const batch of batches.values()) {
     const [first] = batch;
     const key = first.steps.map(({ kernel }) => kernel.name).join();
-    const code = codes.get(key) ?? compileUnit(first);
+    const code = codes.get(key) ?? compileUnit(plan, first);
     codes.set(key, code);
     dispatches.push({ code, steps: batch.length * first.steps.length });
     steps.push(...batch.flatMap(unit => unit.steps));
@@ -51,12 +64,12 @@ export function linkForDevice(plan: Plan): LinkedPlan<DeviceCode> {
   return linkDispatches({ ...plan, steps }, dispatches, false);
 }
 
-function compileUnit({ steps }: Unit): DeviceCode {
+function compileUnit(plan: Plan, { steps }: Unit): DeviceCode {
   const kernels = steps.map(({ kernel, operands }) => ({
     ir: irOf(kernel, operands),
     parameters: parametersOf(kernel, operands),
   }));
-  return { shader: writeShader(kernels), spareBytes: 0, packed: [] };
+  return { shader: writeShader(kernels), plan, steps, spareBytes: 0, packed: [] };
 }
 
 const irs = new WeakMap<Kernel, KernelIr>();

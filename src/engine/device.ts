@@ -2,11 +2,13 @@
  * A GPU that mirrors the heap: an array has the same address in one buffer of the device. Commands
  * are collected until something is read, so that a training step is one submission.
  */
-import { EXIT, UserError } from '../util/errors.js';
+import { EXIT, UserError, usageError } from '../util/errors.js';
 import { formatBytes } from '../util/numbers.js';
-import { DeviceLostError, ExecutionError, findAdapter } from './backend.js';
+import { deviceError, ExecutionError, findAdapter } from './backend.js';
+import type { DeviceCode } from './device-plan.js';
+import { DeviceProfile } from './device-profile.js';
 import type { Heap } from './heap.js';
-import { MAX_WORDS, RECORD_BYTES, type Shader } from './wgsl.js';
+import { MAX_WORDS, RECORD_BYTES } from './wgsl.js';
 
 const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 const MIN_BYTES = 2 ** 20;
@@ -22,6 +24,8 @@ export interface DeviceCounts {
 export class Device {
   /** Opened last; for tests. */
   static last: Device | undefined;
+  /** The longest that it may take to answer: drivers reset a GPU that hangs within seconds. */
+  static patienceMs = 300_000;
 
   readonly counts: DeviceCounts = { dispatches: 0, submissions: 0, bytes: 0 };
   private readonly layout: GPUBindGroupLayout;
@@ -38,11 +42,15 @@ export class Device {
   private uploadedBytes = 0;
   private readonly results: GPUBuffer[] = [];
   private error: Error | undefined;
+  /** The times of programs, if they are measured; can be replaced by a new one between readings. */
+  profile: DeviceProfile<DeviceCode> | undefined;
 
   private constructor(
     readonly gpu: GPUDevice,
     private readonly heap: Heap,
+    profiled: boolean,
   ) {
+    if (profiled) this.profile = new DeviceProfile(gpu);
     const { STORAGE, UNIFORM, COPY_SRC } = GPUBufferUsage;
     this.layout = gpu.createBindGroupLayout({
       entries: [
@@ -59,36 +67,49 @@ export class Device {
     this.uploads = this.buffer(MIN_BYTES, COPY_SRC);
     gpu.addEventListener('uncapturederror', event => {
       event.preventDefault();
-      this.error ??= new ExecutionError(event.error.message);
+      const [problem] = event.error.message.split('\n');
+      this.error ??= deviceError('refuses', `the GPU refuses what it is told (${problem})`);
     });
   }
 
-  static async open(heap: Heap): Promise<Device> {
+  /** @throws UserError (exit 2) if it is to be `profiled` and has no timestamps */
+  static async open(heap: Heap, profiled = false): Promise<Device> {
     const found = await findAdapter();
     if ('missing' in found) throw new ExecutionError(found.missing);
     const { adapter } = found;
     const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+    if (profiled && !adapter.features.has('timestamp-query'))
+      throw usageError('graph/profile', 'this GPU has no timestamps to time kernels with', {
+        file: '--profile',
+        expected: '--backend webasm',
+      });
     const gpu = await adapter.requestDevice({
       requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+      requiredFeatures: profiled ? ['timestamp-query'] : [],
     });
-    Device.last = new Device(gpu, heap);
+    Device.last = new Device(gpu, heap, profiled);
     return Device.last;
   }
 
   /** The largest heap that fits. */
-  get maxBytes(): number {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.limits;
-    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  static async maxBytes(): Promise<number> {
+    const found = await findAdapter();
+    return 'missing' in found ? 0 : maxBytesOf(found.adapter);
   }
 
   /**
    * A function that runs a shader for the instances that its arguments are the records of. The last
    * two, for copies on the heap, are not used.
    */
-  instance({ source, words, grid: [x, y, z] }: Shader): (...operands: number[]) => void {
+  instance(code: DeviceCode): (...operands: number[]) => void {
+    const { source, words, grid } = code.shader;
+    const [x, y, z] = grid;
     return (...operands) => {
       const record = operands.slice(0, -2);
-      this.dispatch(source, record, [x, y, z * (record.length / words)]);
+      const instances = record.length / words;
+      if (this.profile) this.computing(this.profile.next(code, instances));
+      this.dispatch(source, record, [x, y, z * instances]);
+      if (this.profile) this.copying();
     };
   }
 
@@ -143,7 +164,7 @@ export class Device {
 
   /**
    * Submits all commands and copies arrays from the device to the heap.
-   * @throws DeviceLostError if the GPU is gone
+   * @throws UserError if the GPU is gone, hangs or refuses what it is told
    */
   async read(arrays: readonly Float32Array[]): Promise<void> {
     const bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
@@ -155,13 +176,11 @@ export class Device {
       encoder.copyBufferToBuffer(mirror, this.spanOf(array).at, result, offset, array.byteLength);
       offset += array.byteLength;
     }
+    this.profile?.resolve(encoder);
     this.submit();
     this.counts.bytes += bytes;
-    try {
-      await result.mapAsync(GPUMapMode.READ, 0, result.size);
-    } catch (error) {
-      throw isLoss(error) ? new DeviceLostError(error) : error;
-    }
+    await this.answered(result.mapAsync(GPUMapMode.READ, 0, result.size));
+    await this.profile?.collect();
     if (this.error) throw this.error;
     const values = new Float32Array(result.getMappedRange());
     let first = 0;
@@ -171,6 +190,32 @@ export class Device {
     }
     result.unmap();
     this.results.push(result);
+  }
+
+  /** What it holds: bytes, and compiled shaders. */
+  get memory(): { readonly heap: number; readonly buffers: number; readonly shaders: number } {
+    const buffers = [this.mirror, this.recordBuffer, this.uploads, ...this.results];
+    const bytes = buffers.reduce((sum, { size }) => sum + size, 0);
+    return { heap: this.heap.usedBytes, buffers: bytes, shaders: this.pipelines.size };
+  }
+
+  private async answered(answer: Promise<undefined>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const { patienceMs } = Device;
+    const late = new Promise<never>((_, reject) => {
+      const seconds = patienceMs / 1000;
+      const hang = () => reject(deviceError('hangs', `the GPU has not answered for ${seconds} s`));
+      timer = setTimeout(hang, patienceMs);
+    });
+    try {
+      await Promise.race([answer, late]);
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+      const [problem] = (error.message || error.name).split('\n');
+      throw deviceError('lost', `the WebGPU device was lost (${problem})`, error);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   close(): void {
@@ -200,9 +245,10 @@ export class Device {
     return this.commands();
   }
 
-  private computing(): GPUComputePassEncoder {
+  private computing(timestampWrites?: GPUComputePassTimestampWrites): GPUComputePassEncoder {
     this.mirrored();
-    this.pass ??= this.commands().beginComputePass();
+    if (timestampWrites) this.copying();
+    this.pass ??= this.commands().beginComputePass(timestampWrites && { timestampWrites });
     return this.pass;
   }
 
@@ -210,10 +256,11 @@ export class Device {
   private mirrored(): GPUBuffer {
     const { usedBytes } = this.heap;
     if (usedBytes <= this.mirror.size) return this.mirror;
-    if (usedBytes > this.maxBytes) throw tooLarge(usedBytes, this.maxBytes);
+    const most = maxBytesOf(this.gpu);
+    if (usedBytes > most) throw tooLarge(usedBytes, most);
     const { STORAGE, COPY_SRC } = GPUBufferUsage;
     const before = this.mirror;
-    this.mirror = this.buffer(Math.min(this.maxBytes, 1.25 * usedBytes), STORAGE | COPY_SRC);
+    this.mirror = this.buffer(Math.min(most, 1.25 * usedBytes), STORAGE | COPY_SRC);
     this.copying().copyBufferToBuffer(before, 0, this.mirror, 0, before.size);
     this.submit();
     before.destroy();
@@ -276,6 +323,10 @@ export class Device {
     if (!span) throw new Error('an array outside of the heap has no mirror');
     return span;
   }
+}
+
+function maxBytesOf({ limits }: GPUAdapter | GPUDevice): number {
+  return Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
 }
 
 function tooLarge(bytes: number, most: number): UserError {

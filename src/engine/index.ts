@@ -4,8 +4,9 @@ import type { Program } from '../math/graph/node.js';
 import { type Executable, gpuLibrary, type PipelineBackend, PipelineExecutable } from './backend.js';
 import type { Backend } from './backend-names.js';
 import { Device } from './device.js';
-import { DeviceArrays } from './device-arrays.js';
+import { DeviceArrays, RehearsedArrays } from './device-arrays.js';
 import { type DeviceCode, linkForDevice } from './device-plan.js';
+import { DeviceProfile } from './device-profile.js';
 import type { Heap } from './heap.js';
 import { compileStep, type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
@@ -28,7 +29,6 @@ export class Engine {
 
   private readonly pipelines: PipelineExecutable[] = [];
   readonly runtime: LinkedRuntime;
-  private readonly onDevice: LinkedRuntime<DeviceCode> | undefined;
   private readonly linked = new WeakMap<Program, LinkedPlan>();
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
@@ -42,14 +42,11 @@ export class Engine {
     private readonly gpu: GPU | undefined,
     /** Runs them on webgpu. */
     readonly device: Device | undefined,
+    private readonly onDevice: LinkedRuntime<DeviceCode> | undefined,
     /** Whether programs are linked: compiled once, and run over the heap by any thread. */
     readonly links: boolean,
   ) {
     this.runtime = LinkedRuntime.ofHeap(heap);
-    if (device) {
-      const arrays = new DeviceArrays(device, length => heap.allocate(length));
-      this.onDevice = new LinkedRuntime(heap, ({ shader }) => device.instance(shader), arrays);
-    }
   }
 
   /** Prepares what an engine on webasm needs, once per process; optional. */
@@ -70,13 +67,27 @@ export class Engine {
       profiled = false,
     }: { readonly heap?: Heap; readonly width?: Width | undefined; readonly profiled?: boolean } = {},
   ): Promise<Engine> {
-    if (backend === 'webgpu') return new Engine(backend, heap, undefined, await Device.open(heap), false);
+    if (backend === 'webgpu') {
+      const device = await Device.open(heap, profiled);
+      const arrays = new DeviceArrays(device, length => heap.allocate(length));
+      const onDevice = new LinkedRuntime<DeviceCode>(heap, code => device.instance(code), arrays);
+      return new Engine(backend, heap, undefined, device, onDevice, false);
+    }
     const { GPU } = gpuLibrary();
     const gpu = new GPU({ mode: backend });
-    const engine = new Engine(backend, heap, gpu, undefined, backend === 'webasm' && !Engine.asShipped);
+    const links = backend === 'webasm' && !Engine.asShipped;
+    const engine = new Engine(backend, heap, gpu, undefined, undefined, links);
     if (engine.links) engine.compileFor(machineTarget(width));
     engine.isProfiled = profiled && engine.links;
     return engine;
+  }
+
+  /** An engine that allocates what one on webgpu does, without a device: it computes nothing. */
+  static rehearsal(): Engine {
+    const heap = newHeap();
+    const arrays = new RehearsedArrays(heap);
+    const onDevice = new LinkedRuntime<DeviceCode>(heap, () => () => {}, arrays);
+    return new Engine('webgpu', heap, undefined, undefined, onDevice, false);
   }
 
   private compileFor(target: Target): void {
@@ -127,6 +138,7 @@ export class Engine {
   }
 
   resetProfile(): void {
+    if (this.device) this.device.profile = new DeviceProfile(this.device.gpu);
     for (const { plan, linked } of this.timed) {
       linked.profile = { times: new Float64Array(plan.steps.length).fill(Number.POSITIVE_INFINITY), runs: 0 };
     }

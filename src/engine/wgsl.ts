@@ -34,7 +34,7 @@ export interface Shader {
 export const RECORD_BYTES = 1024;
 export const MAX_WORDS = RECORD_BYTES / 4;
 /** Workgroups in each direction that every device allows. */
-const MAX_GROUPS = 65535;
+export const MAX_GROUPS = 65535;
 
 export const PRELUDE = `
 @group(0) @binding(0) var<storage, read_write> heap: array<f32>;

@@ -31,6 +31,7 @@ import {
   UNKNOWN_TARGET,
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
+import type { BackendRequest } from '../engine/backend-names.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossFor, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { absoluteError, scaledError } from '../math/metrics/errors.js';
@@ -148,11 +149,18 @@ export async function openWithData(
   options: BackendOptions,
 ): Promise<OpenedModel & { readonly dataset: Dataset }> {
   const { loaded, manifest } = saved;
-  const session = await openSession(loaded, { ...options, ...fittedBy(manifest) });
+  const backend = await requestFor(saved, options);
+  const session = await openSession(loaded, { ...options, backend, ...fittedBy(manifest) });
   const { dataset, run } = session;
   if (manifest) checkSameData(dataset, manifest);
   const model = await start(saved, run, { data: dataRecord(session), scaling: dataset.scaling });
   return { ...model, dataset };
+}
+
+/** `auto` is the GPU if the run was trained on one and this machine has one. */
+async function requestFor({ manifest }: SavedModel, { backend }: BackendOptions): Promise<BackendRequest> {
+  if (backend !== 'auto' || manifest?.backend.name !== 'webgpu') return backend;
+  return (await chooseBackend('auto')).isOpen ? 'webgpu' : backend;
 }
 
 /** Opens the model without the data of its run. Its loss is that of training if it `hasTargets`. */
@@ -170,7 +178,7 @@ export async function openWithoutData(
     });
   }
   const { data, scaling } = manifest;
-  const { backend } = await chooseBackend(options.backend);
+  const { backend } = await chooseBackend(await requestFor(saved, options));
   const { input, sequence_length: sequenceLength, output_size: outputSize } = data;
   const { experiment } = loaded;
   const spec = modelSpec(loaded, { input, sequenceLength, outputSize });

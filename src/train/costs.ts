@@ -4,7 +4,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import { CLIP_DISPATCHES, CLIP_NUMBERS } from '../engine/device-arrays.js';
 import { linkForDevice } from '../engine/device-plan.js';
 import { Engine } from '../engine/index.js';
-import { describePlan, keptSize, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
+import { describePlan, keptSize, makePlan, type Plan, type PlanCosts, type Step } from '../engine/plan.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
 import { countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
@@ -19,6 +19,7 @@ import { planRun } from './plan.js';
 import { ShardPool } from './pool.js';
 import { createTrainer, type Session } from './session.js';
 import { type ModelRun, planShards } from './shards.js';
+import { measuredIn } from './trainer.js';
 
 export interface PlannedProgram extends StepProgram {
   readonly plan: Plan;
@@ -52,12 +53,13 @@ export function stepCosts(run: ModelRun, batchSize: number) {
 
 /**
  * What a step on a GPU runs and copies, the update included; without what is summed or copied
- * between the blocks of a long sequence. Batches are copied there; losses, predictions, the norm of
- * the gradient, sums that show whether the update is finite and one known value are copied back.
+ * between the blocks of a long sequence. Batches are copied there; losses, predictions if metrics
+ * are measured in training, the norm of the gradient, sums that show whether the update is finite
+ * and one known value are copied back.
  */
 export function deviceCosts(
   loaded: LoadedExperiment,
-  { spec, loss }: ModelRun,
+  { spec, loss, metrics }: ModelRun,
   { programs, job: { shape } }: StepCosts,
 ) {
   const { optimizer } = loaded.experiment;
@@ -75,7 +77,8 @@ export function deviceCosts(
     return { ...input, count: batch * countOf(input, spec, { steps, targetLength }) * widthOf(input) };
   });
   const losses = inputs.find(({ name }) => name === 'weight')?.count ?? 0;
-  const predictions = batch * predictionsOf(spec, steps, targetLength) * spec.outputSize;
+  const isMeasured = measuredIn({ loss, metrics }).length > 0;
+  const predictions = isMeasured ? batch * predictionsOf(spec, steps, targetLength) * spec.outputSize : 0;
   const scalars = Object.keys(settings.scalars(optimizer, 1, 1)).length;
   const numbers = inputs.reduce((sum, { count }) => sum + count, losses + predictions + scalars);
   return {
@@ -95,7 +98,10 @@ const WARM_UP = 3;
 
 const UPDATE = 'sum of gradients and update';
 
-/** The fastest time of each call counts: other load only makes it slower. */
+/**
+ * On webasm the fastest time of each call counts: other load only makes it slower. A GPU tells the
+ * times of its dispatches, whose means count.
+ */
 export async function profileStep(
   loaded: LoadedExperiment,
   session: Session,
@@ -128,6 +134,12 @@ export async function profileStep(
   }
 }
 
+/** What it reads and writes, each array once. */
+function bytesOf({ node, operands }: Step): number {
+  const arrays = [node, ...operands.filter(operand => typeof operand !== 'number')];
+  return arrays.reduce((sum, { shape }) => sum + sizeOf(shape), 0) * Float32Array.BYTES_PER_ELEMENT;
+}
+
 function summarize(
   engine: Engine,
   { run }: Session,
@@ -135,34 +147,52 @@ function summarize(
   { steps, stepMs, batchMs }: { steps: number; stepMs: number; batchMs: number },
 ) {
   const { programs } = stepCosts(run, batchSize);
+  const programOf = (plan: Plan) => programs.find(one => one.plan === plan)?.name ?? UPDATE;
+  const rated = (flops: number, ms: number) => ({ share: ms / stepMs, flops_per_s: (flops / ms) * 1000 });
+  const dispatches = [...(engine.device?.profile?.times ?? [])].map(([code, times]) => {
+    const sum = (of: (step: Step) => number) =>
+      (code.steps.reduce((total, step) => total + of(step), 0) * times.instances) / steps;
+    const ms = times.ms / steps;
+    return {
+      program: programOf(code.plan),
+      kernel: code.steps.map(({ kernel }) => kernel.name).join(' + '),
+      ...{
+        calls: times.calls / steps,
+        ms,
+        ...rated(
+          sum(({ flops }) => flops),
+          ms,
+        ),
+        bytes: sum(bytesOf),
+      },
+    };
+  });
   const kernels = engine.profiled.flatMap(({ plan, times, runs }) => {
     if (runs === 0) return [];
-    const program = programs.find(one => one.plan === plan)?.name ?? UPDATE;
+    const program = programOf(plan);
     const perStep = runs / steps;
     return plan.kernels.map(kernel => {
       const found = { calls: 0, ms: 0, flops: 0, bytes: 0 };
       plan.steps.forEach((step, i) => {
         if (step.kernel !== kernel) return;
-        const arrays = [step.node, ...step.operands.flatMap(one => (typeof one === 'number' ? [] : [one]))];
         found.calls += perStep;
         found.ms += times[i] * perStep;
         found.flops += step.flops * perStep;
-        const elements = arrays.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-        found.bytes += elements * Float32Array.BYTES_PER_ELEMENT * perStep;
+        found.bytes += bytesOf(step) * perStep;
       });
       const { calls, ms, flops, bytes } = found;
-      const rates = { share: ms / stepMs, flops_per_s: (flops / ms) * 1000 };
-      // `bytes` that its calls read and write count each array once per call
-      return { program, kernel: kernel.name, calls, ms, ...rates, bytes };
+      return { program, kernel: kernel.name, calls, ms, ...rated(flops, ms), bytes };
     });
   });
+  kernels.push(...dispatches);
   kernels.sort((a, b) => b.ms - a.ms);
   const other = Math.max(0, stepMs - kernels.reduce((sum, { ms }) => sum + ms, 0));
   return {
     version: 1,
     steps,
-    width: run.width ?? 128,
-    /** Milliseconds of the fastest step, in one thread. */
+    /** Bits of vectors; null on a GPU. */
+    width: engine.device ? null : (run.width ?? 128),
+    /** Milliseconds of the fastest step, in one thread; on a GPU with a pass for each dispatch. */
     step_ms: stepMs,
     kernels,
     /** Time outside the kernels: the gradient's norm, copies, calls. */

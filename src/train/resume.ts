@@ -15,6 +15,7 @@ import { gitState, type Manifest, versions } from '../run/manifest.js';
 import { isGivenConfigEdited, Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
 import { caught, damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
+import { settleBackend } from './backend-choice.js';
 import {
   backendFacts,
   changedManifest,
@@ -43,7 +44,7 @@ import { type RunContext, trainRun } from './train.js';
 
 export interface ResumeOptions
   extends Pick<RunOptions, 'threads' | 'width' | 'started' | 'pauseAfterEpoch' | 'signal'> {
-  /** Undefined: the backend that the run started with. */
+  /** Undefined or `auto`: the backend that the run started with. */
   readonly backend: BackendRequest | undefined;
   /** Overrides of the run's config, `key.path=value`. */
   readonly set: readonly string[];
@@ -79,10 +80,11 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   const hasOtherGates = edits.some(({ key }) => /^gates(\.|$)/.test(key));
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins);
   refuseImpossible(edits, allowChange, loaded);
-  const session = await openSession(loaded, {
-    ...{ threads, width, ...fittedBy(manifest) },
-    backend: options.backend ?? (manifest.backend.name as BackendRequest),
-  });
+  // what it computes on was measured when it started
+  const asked = options.backend === 'auto' ? undefined : options.backend;
+  const backend = asked ?? (manifest.backend.name as BackendRequest);
+  const opened = await openSession(loaded, { threads, width, backend, ...fittedBy(manifest) });
+  const session = await settleBackend(loaded, opened);
   const isOtherData = edits.some(({ key }) => effectsOf(key, loaded.experiment).includes('data'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
@@ -254,7 +256,7 @@ export async function runExperiment(
   const began = performance.now();
   const config = loaded.files.at(-1);
   const asked = config === undefined ? null : gitState(dirname(config));
-  const session = await openSession(loaded, options);
+  const session = await settleBackend(loaded, await openSession(loaded, options));
   const dataSeconds = (performance.now() - began) / 1000;
   const gates = readGates(loaded);
   const logEvery =

@@ -162,7 +162,10 @@ export class Trainer {
     const clipping = arrays.clip(gradient, gradientClipNorm);
     const { scale } = clipping;
     const proposed = await this.updater.propose(parameters, gradient, { step: update, learningRate, scale });
-    const results = batches.shards(batch.slot).flatMap(({ rows, predictions }) => [rows, predictions]);
+    const isMeasured = measuredIn(batches.model).length > 0;
+    const results = batches
+      .shards(batch.slot)
+      .flatMap(({ rows, predictions }) => (isMeasured ? [rows, predictions] : [rows]));
     await arrays.read(proposed.total, ...clipping.values, ...results);
     const loss = batches.loss(batch.slot);
     const norm = clipping.norm();
@@ -332,12 +335,16 @@ export interface MetricSums {
 
 export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
 
+/** The metrics that need the predictions of a training step. */
+export function measuredIn({ loss, metrics }: Pick<ModelRun, 'loss' | 'metrics'>) {
+  return trainedMetrics(taskOf(loss), metrics);
+}
+
 /** Summed in batch order, so byte-identical for any number of threads and shards. */
 function batchMetrics(batches: ShardedBatches, batch: PreparedBatch): MetricSums {
-  const { loss, metrics: names } = batches.model;
-  const metrics = trainedMetrics(taskOf(loss), names);
+  const metrics = measuredIn(batches.model);
   if (metrics.length === 0) return NO_METRICS;
-  const readout = new Readout(loss, batch.split.targets);
+  const readout = new Readout(batches.model.loss, batch.split.targets);
   const sums = metrics.map(() => 0);
   let predictions = 0;
   batch.indices.forEach((_, row) => {

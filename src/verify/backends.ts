@@ -36,7 +36,7 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
   const loaded = loadExperiment(config, { set });
   const choices = await Promise.all((options.backends ?? ['cpu', 'webasm']).map(chooseBackend));
   const best = options.backends ? undefined : await chooseBackend('auto');
-  if (best?.backend === 'webgpu') choices.push(best);
+  if (best?.isOpen) choices.push({ ...best, backend: 'webgpu' });
   const session = await openSession(loaded, { backend: choices[0].backend, threads });
   const { order, ...length } = planRun(loaded, session);
   const learningRate = learningRates(loaded.experiment, length);

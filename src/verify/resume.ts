@@ -46,14 +46,16 @@ export async function verifyResume(config: string, options: VerifyResumeOptions)
   try {
     const args = ['run', config, ...flags, ...LOG_EVERY_STEP];
     const straight = await finish(program, [...args, '--output', join(folder, 'straight')], stop);
-    const { directory, steps, config_hash } = straight;
+    const { directory, steps, config_hash, backend } = straight;
+    // `auto` would measure again
+    const again = backend === null ? args : [...args, '--backend', backend];
     note(`not killed: ${counted(steps, 'step')}`);
     const random = RandomStream.of(seed, 'verify/resume');
     const runs: KilledRun[] = [];
     for (let left = options.kills; left > 0; left -= MAX_KILLS) {
       const moments = killMoments(random, straight, Math.min(left, MAX_KILLS));
       const output = join(folder, `killed-${runs.length + 1}`);
-      const killed = await runAndKill(program, args, output, moments, stop);
+      const killed = await runAndKill(program, again, output, moments, stop);
       const differences = compareRuns(directory, killed.directory);
       runs.push({ killed_after: killed.killedAfter, differences });
       const after = killed.killedAfter.map(step => Math.max(0, step)).join(', ');
@@ -161,7 +163,7 @@ export function runUnder(output: string): string | undefined {
 }
 
 /** The step of the last `train.step` record; -1 if there is none. */
-function lastStep(run: string | undefined): number {
+export function lastStep(run: string | undefined): number {
   const path = run === undefined ? undefined : join(run, 'log.jsonl');
   if (path === undefined || !existsSync(path)) return -1;
   const log = readFileSync(path, 'utf8');
@@ -252,6 +254,8 @@ const TIMES = new Set([
   'ms_per_step',
   'calibration_ms',
   'step_ratio',
+  // a measured one has times
+  'backend_reason',
   // the summary has times
   'summary_sha256',
   'run_id',

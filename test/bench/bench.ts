@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { usableCores } from '../../src/engine/backend.js';
+import { chooseBackend, usableCores } from '../../src/engine/backend.js';
 import { gitState, machine, versions } from '../../src/run/manifest.js';
 import { usageError } from '../../src/util/errors.js';
-import { allCases, type BenchCase, quickCases } from './cases.js';
+import { allCases, type BenchCase, gpuCases, quickCases } from './cases.js';
 import { measureCalibrated } from './checks.js';
+import { ContenderError } from './child.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureList, measureRun } from './dashboard.js';
 import { measureBeam } from './decoding.js';
@@ -16,7 +17,7 @@ import { measurePredict } from './predict.js';
 import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
 import { measureReview } from './review.js';
 import { measureParallel, measureStatus, measureSuggestion, measureTrial } from './sweeps.js';
-import { measureRuns, measureStart } from './whole.js';
+import { measureGpuRuns, measureRuns, measureStart } from './whole.js';
 
 /** Seconds of calls of each contender in each round. */
 const SECONDS = { full: 0.4, quick: 0.15 };
@@ -37,7 +38,7 @@ interface Given {
 /** What is no case: its id, the option that asks for it (else it is always measured), and how. */
 const FIGURES: readonly (readonly [
   id: string,
-  flag: 'whole' | 'disk' | 'dashboard' | undefined,
+  flag: 'whole' | 'gpu' | 'disk' | 'dashboard' | undefined,
   measure: (given: Given) => Figure | Promise<Figure | readonly Figure[]>,
 ])[] = [
   ['step/calibration', undefined, ({ threads, rounds }) => measureCalibrated(threads, rounds)],
@@ -62,18 +63,23 @@ const FIGURES: readonly (readonly [
     ({ threads, rounds, options, note }) =>
       measureFeatures(threads, rounds, options.peers ? options.python : undefined, note),
   ],
+  ['gpu/run', 'gpu', ({ threads, options, note }) => measureGpuRuns(threads, options.python, note)],
   ['disk/step', 'disk', ({ options }) => measureFromDisk(options.gigabytes, DISK_ROUNDS)],
   ['dashboard/list', 'dashboard', ({ rounds }) => measureList(rounds)],
   ['dashboard/run', 'dashboard', ({ rounds }) => measureRun(rounds)],
 ];
 
 export async function runBench(options: BenchOptions, progress: (text: string) => void): Promise<Results> {
+  if (options.gpu) await requireGpu();
   const threads = options.threads ?? Math.min(DEFAULT_THREADS, usableCores());
   const notes = new Set<string>();
   const found: Record<string, string> = { ...versions() };
   const wanted = (id: string) => options.only?.test(id) ?? true;
-  const cases = (options.quick ? quickCases(threads) : allCases(threads)).filter(({ id }) => wanted(id));
-  const figuresWanted = FIGURES.filter(([id, flag]) => (!flag || options[flag]) && wanted(id));
+  const all = options.gpu ? gpuCases : options.quick ? quickCases : allCases;
+  const cases = all(threads).filter(({ id }) => wanted(id));
+  const isAsked = (flag: (typeof FIGURES)[number][1]) =>
+    options.gpu ? flag === 'gpu' : !flag || options[flag];
+  const figuresWanted = FIGURES.filter(([id, flag]) => isAsked(flag) && wanted(id));
   if (cases.length + figuresWanted.length === 0) {
     throw usageError('bench/option', '--only matches nothing that is measured', {
       expected: `part of an id such as ${allCases(threads)[0].id}, or whole/, disk/ or dashboard/ with the flag of that name`,
@@ -107,6 +113,12 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     figures,
     notes: [...notes],
   };
+}
+
+/** @throws UserError (exit 2) without a GPU: a software adapter's times say nothing */
+async function requireGpu(): Promise<void> {
+  const { isOpen, reason } = await chooseBackend('auto');
+  if (!isOpen) throw usageError('bench/gpu', `--gpu needs a hardware WebGPU adapter: ${reason}`);
 }
 
 /** A checkout by its place and, where git knows it, its commit. */
@@ -149,7 +161,13 @@ async function measureRows(
     try {
       for (const one of cases.filter(each => each.threads === threads)) {
         told.progress(one.id);
-        rows.push(await measureCase(one, started, pace));
+        try {
+          rows.push(await measureCase(one, started, pace));
+        } catch (error) {
+          // a GPU may be too small
+          if (!options.gpu || !(error instanceof ContenderError)) throw error;
+          told.note(`${one.id} is not measured: ${error.message}`);
+        }
       }
     } finally {
       for (const { child } of started) child.close();

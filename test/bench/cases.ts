@@ -102,6 +102,20 @@ export function quickCases(threads: number): BenchCase[] {
   ];
 }
 
+/** What `--gpu` measures: models and batches that a GPU is for. */
+export function gpuCases(threads: number): BenchCase[] {
+  const sizes = [28, 784].flatMap(sequence_length =>
+    [100, 1000].flatMap(batch_size =>
+      [128, 512, 1024].map(hidden_size => ({ hidden_size, batch_size, sequence_length, threads })),
+    ),
+  );
+  const evaluation = (one: Sizes) => {
+    const whole = benchCase('evaluate', one);
+    return one.sequence_length === 28 ? whole : { ...whole, sequences: TEST_SET / 10 };
+  };
+  return [...sizes.map(one => benchCase('train_step', one)), ...sizes.map(evaluation)];
+}
+
 function vary<K extends keyof Sizes>(axis: K, values: readonly number[]): Sizes[] {
   return values.map(value => ({ ...REFERENCE, [axis]: value }));
 }

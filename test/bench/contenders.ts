@@ -10,7 +10,15 @@ export const OURS = 'cellrun';
 /** PyTorch otherwise than as it comes; which one is the fastest depends on sizes and build. */
 const TORCH_VARIANTS = ['PyTorch without oneDNN', 'PyTorch compiled'] as const;
 
-export const OTHERS = ['other build', 'gpu.js', 'PyTorch', ...TORCH_VARIANTS, 'TensorFlow.js'] as const;
+/** What a GPU is compared with. */
+const BESIDE_GPU = ['webasm', 'PyTorch with CUDA'] as const;
+
+export const OTHERS = [
+  ...(['other build', 'gpu.js', 'PyTorch'] as const),
+  ...TORCH_VARIANTS,
+  'TensorFlow.js',
+  ...BESIDE_GPU,
+] as const;
 export type Other = (typeof OTHERS)[number];
 export type ContenderName = typeof OURS | Other;
 
@@ -22,6 +30,8 @@ export interface PeerOptions {
   readonly python: string;
   /** The folder in which TensorFlow.js was installed; undefined: it is not measured. */
   readonly tfjs: string | undefined;
+  /** Whether to measure webgpu instead, and what it is compared with. */
+  readonly gpu: boolean;
 }
 
 interface Contender {
@@ -41,9 +51,22 @@ export function contenderOf(folder: string): string {
   return resolve(folder, 'dist/test/bench/contenders/cellrun.js');
 }
 
-export function contenders({ against, peers, torchVariants, python, tfjs }: PeerOptions): Contender[] {
+export function contenders({ against, peers, torchVariants, python, tfjs, gpu }: PeerOptions): Contender[] {
   const script = (name: string) => fileURLToPath(new URL(`./contenders/${name}.js`, import.meta.url));
   const node = (...given: string[]): Command => ({ program: process.execPath, arguments: given });
+  const torch = (name: Other, ...flags: string[]): Contender => ({
+    name,
+    command: threads => ({
+      program: python,
+      arguments: [join(peersFolder, 'torch_peer.py'), `${threads}`, ...flags],
+    }),
+  });
+  if (gpu)
+    return [
+      { name: OURS, command: threads => node(script('cellrun'), `${threads}`, 'webgpu') },
+      { name: 'webasm', rate: 60, command: threads => node(script('cellrun'), `${threads}`) },
+      torch('PyTorch with CUDA', '--cuda'),
+    ];
   const list: Contender[] = [
     { name: OURS, command: threads => node(script('cellrun'), `${threads}`) },
     {
@@ -63,13 +86,6 @@ export function contenders({ against, peers, torchVariants, python, tfjs }: Peer
     list.push({ name: 'other build', command });
   }
   if (!peers) return list;
-  const torch = (name: Other, ...flags: string[]): Contender => ({
-    name,
-    command: threads => ({
-      program: python,
-      arguments: [join(peersFolder, 'torch_peer.py'), `${threads}`, ...flags],
-    }),
-  });
   list.push(torch('PyTorch'));
   if (torchVariants)
     list.push(torch('PyTorch without oneDNN', '--no-onednn'), torch('PyTorch compiled', '--compile'));

@@ -39,7 +39,7 @@ export async function measureCase(one: BenchCase, all: readonly Started[], pace:
   return rowOf(one, running, times, leftOut);
 }
 
-/** Why the contender can't do this case, in its own words. Ours must. */
+/** Why the contender can't do this case, in its own words. Ours must, unless a GPU is too small. */
 async function prepare({ contender, child }: Started, one: BenchCase): Promise<string | undefined> {
   try {
     await child.prepare(one);

@@ -17,6 +17,7 @@ taking turns round by round; prints our time over theirs.
   --against DIR     also another checkout of cellrun, built, such as an older commit's
   --quick           the reference sizes only, short rounds: a smoke test
   --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB; with --peers, features of recordings
+  --gpu             instead of all else, the backend webgpu over PyTorch with cuDNN and over webasm
   --disk            also training on data that stay on the disk
   --gigabytes N     with --disk: how much data (default 8); as much is written, and half a gigabyte
   --dashboard       also how long the dashboard lets one wait
@@ -86,6 +87,7 @@ function parse(args: readonly string[]) {
         against: text,
         quick: flag,
         whole: flag,
+        gpu: flag,
         disk: flag,
         gigabytes: text,
         dashboard: flag,

@@ -18,10 +18,12 @@ function runReference<R>(
   settings: readonly string[],
   threads: number,
   use: (finished: Finished, output: string) => R,
+  backend = 'webasm',
 ): Promise<R> {
   return inFolder(async output => {
     const set = settings.flatMap(setting => ['--set', setting]);
-    const args = ['run', CONFIG, ...set, '--threads', `${threads}`, '--output', output, '--json', '--quiet'];
+    const flags = ['--threads', `${threads}`, '--backend', backend, '--output', output];
+    const args = ['run', CONFIG, ...set, ...flags, '--json', '--quiet'];
     return use(await runProgram(launcher, args, { allowed: [GATE_MISSED] }), output);
   });
 }
@@ -81,6 +83,32 @@ export async function measureRuns(
     },
     { id: 'whole/peak-rss', what: 'peak RSS of that run', unit: 'MB', ours: spreadOf(memory) },
   ];
+}
+
+/** The reference run on a GPU, over the same one on webasm and over PyTorch on that GPU. */
+export async function measureGpuRuns(
+  threads: number,
+  python: string,
+  note: (text: string) => void,
+): Promise<Figure[]> {
+  const cuda = ['--epochs', `${EPOCHS}`, '--threads', `${threads}`, '--cuda'];
+  const theirs = [join(peersFolder, 'torch_mnist.py'), mnistFolder(), ...cuda];
+  const seconds = { gpu: [] as number[], webasm: [] as number[], torch: [] as number[] };
+  for (let round = 0; round < WHOLE_ROUNDS; round++) {
+    const took = (finished: Finished) => finished.seconds;
+    seconds.gpu.push(await runReference([], threads, took, 'webgpu'));
+    seconds.webasm.push(await runReference([], threads, took));
+    await runProgram(python, theirs).then(
+      finished => seconds.torch.push(took(finished)),
+      (error: Error) => note(`gpu/run: ${error.message}`),
+    );
+  }
+  const { gpu, webasm, torch } = seconds;
+  const figure = (name: string, others: readonly number[]): Figure => ({
+    ...{ id: 'gpu/run', what: `./run ${CONFIG} --backend webgpu`, unit: 's', ours: spreadOf(gpu) },
+    ...(others.length > 0 && { other: { name, value: spreadOf(others) }, ratio: ratioOf(gpu, others) }),
+  });
+  return [figure('webasm', webasm), figure('PyTorch with CUDA', torch)];
 }
 
 /**

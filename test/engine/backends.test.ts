@@ -1,29 +1,14 @@
-/**
- * webgpu: real training steps against webasm, a device that is lost, and many devices one after the
- * other.
- */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+/** webgpu: real training steps against webasm. For devices that fail see device.test.ts. */
 import t, { type Test } from 'tap';
-import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { chooseBackend } from '../../src/engine/backend.js';
 import type { Backend } from '../../src/engine/backend-names.js';
 import { Device } from '../../src/engine/device.js';
-import { Engine } from '../../src/engine/index.js';
-import { Graph } from '../../src/math/graph/node.js';
-import { add } from '../../src/math/ops/elementwise.js';
 import { adam } from '../../src/math/optimizers/adam.js';
-import { resumeExperiment, runExperiment } from '../../src/train/resume.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
-import { compareRuns } from '../../src/verify/resume.js';
-import { readLog, Workplace } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';
-import { silentObserver } from '../support/runs.js';
 
 interface Training {
   readonly hiddenSize: number;
@@ -111,87 +96,3 @@ t.test('5 steps of the reference experiment, in its full size', patience, async 
   t.ok(dispatches <= 260, `${dispatches} dispatches`);
   t.ok(bytes <= 500_000, `${bytes} bytes`);
 });
-
-t.test(
-  'a lost device ends the run with one message, and resume goes on to the same end',
-  { skip: missing },
-  async t => {
-    const work = new Workplace();
-    t.teardown(() => work.remove());
-    const config = work.config({
-      version: 1,
-      name: 'lost',
-      dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 5, train_size: 40, test_size: 10 },
-      model: { cell: 'lstm', hidden_size: 4, num_layers: 1, head: { from: 'last' } },
-      loss: { kind: 'mse' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
-      training: { num_epochs: 3, batch_size: 10, log_every: 1 },
-    });
-    const loaded = loadExperiment(config);
-    const options = {
-      backend: 'webgpu' as const,
-      threads: undefined,
-      commandLine: [],
-      started: new Date(),
-      signal: new AbortController().signal,
-    };
-    const straight = await runExperiment(loaded, { ...options, output: work.folder() }, silentObserver);
-    const { directory: whole, ms_per_step, calibration_ms, step_ratio } = straight.summary;
-    t.ok(Number(calibration_ms) > 0, `${calibration_ms} ms`);
-    t.equal(step_ratio, Number(ms_per_step) / Number(calibration_ms));
-    t.match(readLog(whole).at(-1), { event: 'run.end', ms_per_step, calibration_ms, step_ratio });
-    const output = work.folder();
-    const losing = {
-      ...silentObserver,
-      step: ({ step }: { step: number }) => void (step === 6 && Device.last?.close()),
-    };
-    const error: unknown = await runExperiment(loaded, { ...options, output }, losing).catch(
-      (thrown: unknown) => thrown,
-    );
-    t.match(error, {
-      exitCode: 1,
-      diagnostics: [{ code: 'engine/device-lost', message: /^the WebGPU device was lost/ }],
-    });
-    const [id] = readdirSync(join(output, 'lost'));
-    const directory = join(output, 'lost', id);
-    t.match(readLog(directory).at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
-    const resumed = { ...options, set: [], allowChange: [], strict: false };
-    const { summary } = await resumeExperiment(directory, resumed, silentObserver);
-    t.equal(summary.status, 'completed');
-    t.match(
-      readLog(directory).find(({ event }) => event === 'run.resume'),
-      { step: 4 },
-    );
-    t.same(compareRuns(straight.summary.directory, directory), []);
-  },
-);
-
-t.test('a driver that computes nothing is found at the next reading', { skip: missing }, async t => {
-  const engine = await Engine.start('webgpu');
-  t.teardown(() => engine.close());
-  Object.assign(engine.device as Device, { dispatch: () => {} });
-  await t.rejects(engine.arrays.read(), { message: 'the GPU returned a wrong result for a known kernel' });
-});
-
-t.test(
-  'a device may be opened and closed often, whatever is collected in between',
-  { skip: missing },
-  async t => {
-    setFlagsFromString('--expose-gc');
-    const collect: () => void = runInNewContext('gc');
-    const graph = new Graph();
-    const doubled = add(graph.input('x', [4]), graph.input('x', [4]));
-    for (let round = 0; round < 15; round++) {
-      const engine = await Engine.start('webgpu');
-      const executable = engine.compile({ graph, outputs: new Map([['y', doubled]]) });
-      const { y } = await executable.run({ x: Float32Array.of(1, 2, 3, 4) });
-      await engine.arrays.read(y);
-      t.same([...y], [2, 4, 6, 8]);
-      await engine.close();
-      collect();
-      // finalizers run in a task of their own
-      await new Promise(resolve => setTimeout(resolve, 20));
-      collect();
-    }
-  },
-);

@@ -408,7 +408,7 @@ t.test('graph --profile shows where the time of a step goes', async t => {
   t.match(text.stdout, /^training step in one thread: .* ms \((128|256)-bit vectors/);
   t.match(text.stdout, /outside kernels/);
   const gpu = await graph('--backend', 'cpu', '--profile');
-  t.match(gpu, { code: 2, stderr: /--profile: only webasm kernels can be timed/ });
+  t.match(gpu, { code: 2, stderr: /--profile: kernels on cpu cannot be timed one by one/ });
   const diagram = await graph(...webasm, '--profile', '--format', 'mermaid');
   t.match(diagram, { code: 2, stdout: '', stderr: /a profile is a table/ });
   const narrow = await graph('--backend', 'cpu', '--width', '128');

@@ -34,13 +34,13 @@ export const verb = defineVerb({
     if (options.profile) {
       const { backend } = session.choice;
       const isTable = format !== 'mermaid';
-      if (backend !== 'webasm' || !isTable)
+      if (backend === 'cpu' || !isTable)
         throw usageError(
           'graph/profile',
-          isTable ? 'only webasm kernels can be timed one by one' : 'a profile is a table',
+          isTable ? 'kernels on cpu cannot be timed one by one' : 'a profile is a table',
           {
             file: '--profile',
-            expected: isTable ? '--backend webasm' : '--format text or json',
+            expected: isTable ? '--backend webasm or webgpu' : '--format text or json',
             got: isTable ? backend : format,
           },
         );
@@ -118,7 +118,9 @@ function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepPr
     rows.push(row(sum('ms'), sum('share'), none, `${counted(rest.length, 'kernel')} more`));
   rows.push(row(other.ms, other.share, none, 'outside kernels: gradient norm, copies, calls'));
   return [
-    `training step in one thread: ${step_ms.toFixed(1)} ms (${width}-bit vectors, fastest of ${steps})`,
+    width === null
+      ? `training step on the GPU: ${step_ms.toFixed(1)} ms (each dispatch in a pass of its own, fastest of ${steps})`
+      : `training step in one thread: ${step_ms.toFixed(1)} ms (${width}-bit vectors, fastest of ${steps})`,
     `preparing the next batch meanwhile: ${batch_ms.toFixed(1)} ms`,
     '',
     ...aligned([['ms', 'fraction', 'GFLOP/s', 'GB/s', 'calls', 'kernel'], ...rows], i => i < 5),

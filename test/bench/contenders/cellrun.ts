@@ -2,8 +2,9 @@
  * Our contender: the program's own engine, shards and threads, called as training and evaluation
  * call them. The same file is the contender `gpu.js` when as-shipped.ts is loaded before it.
  *
- * node cellrun.js THREADS
+ * node cellrun.js THREADS [BACKEND]
  */
+import type { Backend } from '../../../src/engine/backend-names.js';
 import { Engine } from '../../../src/engine/index.js';
 import { versions } from '../../../src/run/manifest.js';
 import { evaluationRows } from '../../../src/train/evaluator.js';
@@ -14,10 +15,11 @@ import { LEARNING_RATE, modelRun, openTrainer, randomSplit } from './model.js';
 import { kernelWork } from './programs.js';
 
 const threads = Number(process.argv[2]);
+const backend = (process.argv[3] ?? 'webasm') as Backend;
 
 async function openModel(one: BenchCase): Promise<Workload> {
   const split = await randomSplit(one);
-  const run = modelRun(one, split, threads);
+  const run = { ...modelRun(one, split, threads), backend };
   const trainer = await openTrainer(one, split, run);
   const close = () => trainer.close();
   if (one.benchmark === 'train_step') {

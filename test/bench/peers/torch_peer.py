@@ -1,6 +1,6 @@
 """PyTorch as a contender of `npm run bench`: answers JSON requests, one a line (see ../protocol.ts).
 
-  python3 torch_peer.py THREADS [--no-onednn] [--compile]
+  python3 torch_peer.py THREADS [--no-onednn] [--compile] [--cuda]
 
 Each benchmark does what cellrun does: the same sizes, batches gathered from memory, the optimizer step included.
 """
@@ -130,7 +130,8 @@ def model(case):
     is_ctc = case["model"] == "ctc"
     y = torch.randint(0, case["num_classes"] - is_ctc, (n, case["target_length"]) if is_ctc else (n,))
     sizes = [case[size] for size in ("input_size", "hidden_size", "num_layers", "num_classes")]
-    net = Classifier(case["model"], *sizes)
+    net = Classifier(case["model"], *sizes).to(device)
+    x, y = x.to(device), y.to(device)
     # recurrent layers stay as they are: torch.compile leaves them to their own kernels
     run = torch.compile(net) if options.compile else net
     loss_of = ctc_loss(case) if is_ctc else torch.nn.CrossEntropyLoss()
@@ -167,6 +168,8 @@ def measure(call, budget, most):
     while True:
         began = time.perf_counter()
         call()
+        if options.cuda:
+            torch.cuda.synchronize()
         times.append(1e3 * (time.perf_counter() - began))
         if time.perf_counter() >= end or len(times) >= most:
             return times
@@ -203,5 +206,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("threads", type=int)
 parser.add_argument("--no-onednn", action="store_true")
 parser.add_argument("--compile", action="store_true")
+parser.add_argument("--cuda", action="store_true")
 options = parser.parse_args()
+if options.cuda and not torch.cuda.is_available():
+    sys.exit("PyTorch finds no CUDA device")
+device = "cuda" if options.cuda else "cpu"
 main()
