@@ -99,8 +99,8 @@ const WARM_UP = 3;
 const UPDATE = 'sum of gradients and update';
 
 /**
- * On webasm the fastest time of each call counts: other load only makes it slower. A GPU tells the
- * times of its dispatches, whose means count.
+ * The fastest time of each call counts: other load only makes it slower. A GPU tells the times of
+ * its dispatches.
  */
 export async function profileStep(
   loaded: LoadedExperiment,
@@ -149,23 +149,15 @@ function summarize(
   const { programs } = stepCosts(run, batchSize);
   const programOf = (plan: Plan) => programs.find(one => one.plan === plan)?.name ?? UPDATE;
   const rated = (flops: number, ms: number) => ({ share: ms / stepMs, flops_per_s: (flops / ms) * 1000 });
-  const dispatches = [...(engine.device?.profile?.times ?? [])].map(([code, times]) => {
+  const dispatches = [...(engine.device?.profile?.times ?? [])].map(([code, { calls, instances, ms }]) => {
     const sum = (of: (step: Step) => number) =>
-      (code.steps.reduce((total, step) => total + of(step), 0) * times.instances) / steps;
-    const ms = times.ms / steps;
-    return {
-      program: programOf(code.plan),
-      kernel: code.steps.map(({ kernel }) => kernel.name).join(' + '),
-      ...{
-        calls: times.calls / steps,
-        ms,
-        ...rated(
-          sum(({ flops }) => flops),
-          ms,
-        ),
-        bytes: sum(bytesOf),
-      },
-    };
+      instances * code.steps.reduce((total, step) => total + of(step), 0);
+    const rates = rated(
+      sum(({ flops }) => flops),
+      ms,
+    );
+    const kernel = code.steps.map(step => step.kernel.name).join(' + ');
+    return { program: programOf(code.plan), kernel, calls, ms, ...rates, bytes: sum(bytesOf) };
   });
   const kernels = engine.profiled.flatMap(({ plan, times, runs }) => {
     if (runs === 0) return [];

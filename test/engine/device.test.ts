@@ -3,7 +3,7 @@
  * against float64.
  */
 import '../support/software-gpu.js';
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -19,7 +19,7 @@ import { add } from '../../src/math/ops/elementwise.js';
 import { resumeExperiment, runExperiment } from '../../src/train/resume.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { programFile } from '../../src/util/root.js';
-import { cameTo, compareRuns, lastStep, startRun } from '../../src/verify/resume.js';
+import { cameTo, compareRuns, lastStep, runUnder, startRun } from '../../src/verify/resume.js';
 import { wrongProducts } from '../soak/products.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { silentObserver } from '../support/runs.js';
@@ -90,6 +90,21 @@ t.test('a run on a GPU records how fast it was', patience, async t => {
   t.ok(Number(calibration_ms) > 0, `${calibration_ms} ms`);
   t.equal(step_ratio, Number(ms_per_step) / Number(calibration_ms));
   t.match(readLog(directory).at(-1), { event: 'run.end', ms_per_step, calibration_ms, step_ratio });
+});
+
+t.test('a profile times every dispatch of a step', patience, async t => {
+  const graph = async (...flags: string[]) =>
+    JSON.parse((await work.cellrun('graph', config, '--backend', 'webgpu', '--json', ...flags)).stdout);
+  const [{ kernels, width, step_ms }, costs] = [await graph('--profile'), await graph()];
+  const own = kernels.filter(({ program }: { program: string }) => !program.endsWith('update'));
+  const flops = own.reduce(
+    (sum: number, one: { flops_per_s: number; ms: number }) => sum + (one.flops_per_s * one.ms) / 1000,
+    0,
+  );
+  t.equal(width, null);
+  t.ok(own.length > 5 && own.length < kernels.length, 'the update is apart');
+  t.ok(kernels.every(({ ms }: { ms: number }) => ms > 0 && ms < step_ms));
+  t.ok(Math.abs(flops / costs.flops_per_step - 1) < 1e-9, 'as often as they run');
 });
 
 t.test('auto measures', patience, async t => {
@@ -227,12 +242,10 @@ t.test('a run that is killed in the middle of a step resumes to the same end', p
   const output = work.folder();
   const program = [process.execPath, programFile('cli/main.js')] as const;
   const running = startRun(program, ['run', config, '--backend', 'webgpu', '--output', output]);
-  const place = () => join(output, SMALL.name, readdirSync(join(output, SMALL.name))[0]);
-  const isAt = (step: number) => existsSync(join(output, SMALL.name)) && lastStep(place()) >= step;
-  t.ok(await cameTo(running, () => isAt(6)));
+  t.ok(await cameTo(running, () => lastStep(runUnder(output)) >= 6));
   running.child.kill('SIGKILL');
   t.match(await running.ended, { signal: 'SIGKILL' });
-  const directory = place();
+  const directory = runUnder(output)!;
   t.not(readLog(directory).at(-1)?.event, 'run.end');
   await resumeExperiment(directory, RESUMED, silentObserver);
   t.same(compareRuns(straight!.directory, directory), []);
