@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { experiment } from '../config/schema/experiment.js';
 import { comparison } from '../judge/comparison/document.js';
 import { review } from '../judge/judging/document.js';
+import { outOfFold } from '../predict/out-of-fold.js';
 import { baseline } from '../run/baseline.js';
 import { checkpointIndex } from '../run/checkpoints.js';
 import { evaluation } from '../run/evaluation.js';
@@ -36,6 +37,7 @@ const TEXTS = {
   'log-event': written('log-event', logEvent),
   manifest: written('manifest', manifest),
   notes: written('notes', notes),
+  'out-of-fold': written('out-of-fold', outOfFold),
   'queue-job': written('queue-job', queueJobShape),
   review: written('review', review),
   summary: written('summary', summary),

@@ -13,6 +13,7 @@ import { predictsEachStep } from '../math/model/heads.js';
 import { layersOf } from '../math/model/settings.js';
 import type { Diagnostic } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
+import type { Shape } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { checkPaths } from './file-checks.js';
 import {
@@ -41,6 +42,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   return [
     ...(dataset ? checkFacts(experiment, datasetFacts(dataset), locator) : []),
     ...(dataset ? checkDataset(dataset, locator) : []),
+    ...checkFolds(experiment, locator),
     ...checkFloats(experiment, locator),
     ...checkLayers(experiment, locator),
     ...checkSymbols(experiment, locator),
@@ -420,6 +422,34 @@ function* checkGate(
   }
 }
 
+function* checkFolds({ folds, repeat, dataset }: PartialExperiment, locator: Locator): Found {
+  if (folds === undefined) return;
+  const { count, by, group } = folds;
+  const code = 'config/folds';
+  if (repeat !== undefined) yield locator.atBoth(['folds'], code, 'repeat');
+  if (by === 'leave_one_out' && count !== undefined) {
+    const message = '`leave_one_out` has as many folds as there are groups, or sequences';
+    yield locator.atKey(['folds', 'count'], code, message, { expected: 'no `count`' });
+  }
+  if (by !== 'leave_one_out' && count === undefined)
+    yield locator.atKey(['folds'], code, 'folds have no number', { expected: '`count`, such as 5' });
+  if (by === 'random' && group !== undefined)
+    yield locator.atValue(['folds', 'by'], code, 'random folds have no groups', { expected: '`by: group`' });
+  if (dataset === undefined) return;
+  if (!canFold(dataset)) {
+    const message = `\`dataset.kind: ${dataset.kind}\` cannot be divided into folds`;
+    yield locator.atKey(['folds'], code, message, { expected: 'a table, arrays or recordings' });
+  } else if (by === 'group' && (dataset as TestPartConfig).test?.group === undefined) {
+    const expected = '`group`, such as `group: subject`';
+    yield locator.atValue(['folds', 'by'], code, '`by: group` needs a column', { expected });
+  }
+}
+
+function canFold(dataset: DatasetConfig): boolean {
+  const { test } = kindOf(dataset).settings.keys as Readonly<Record<string, Shape>>;
+  return test?.keys.fold !== undefined;
+}
+
 function* checkSplits(dataset: DatasetConfig, locator: Locator): Iterable<Diagnostic> {
   const { test_path, test_fraction, test } = dataset as Partial<TestPartConfig>;
   const validation: HeldOutConfig | undefined = dataset.validation;
@@ -459,12 +489,21 @@ function* checkHeldOut(
   const { group, column, is, select } = config;
   const path = ['dataset', split];
   const code = `config/${split}`;
-  const [first, second] = (['fraction', 'count', 'is'] as const).filter(key => config[key] !== undefined);
+  const [first, second] = (['fraction', 'count', 'is', 'fold'] as const).filter(
+    key => config[key] !== undefined,
+  );
   if (first === undefined && !(hasFile && group !== undefined)) {
     const expected = '`fraction`, such as 0.1, or `count`, such as 5000';
     yield locator.atKey(path, code, `the ${split} split has no size`, { expected });
   }
   if (second !== undefined) yield locator.atBoth([...path, second], code, first);
+  const { fold, of } = config;
+  if (of !== undefined && fold === undefined)
+    yield locator.atKey([...path, 'of'], code, '`of` needs the number of a fold', { expected: '`fold: 1`' });
+  else if (of !== undefined && fold !== undefined && fold > of) {
+    const more = { expected: `1 to ${of}`, got: String(fold) };
+    yield locator.atValue([...path, 'fold'], code, `there are only ${of} folds`, more);
+  }
   if (is === undefined) {
     if (column === undefined) return;
     const expected = `\`is\`: the value of the sequences to hold out, such as \`is: ${split}\``;

@@ -1,7 +1,7 @@
 /** Merges a config file, the files that it extends and `--set` into one tree. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { caught, type Diagnostic, UserError, usageError, usageErrors } from '../util/errors.js';
-import { decidedBranch, decidingKeys, propertiesOf, type Schema, schemaAt } from './schema/schema.js';
+import { decidedBranch, decidingKeys, narrow, propertiesOf, type Schema, schemaAt } from './schema/schema.js';
 import { parseConfig, parseText } from './yaml/parse.js';
 import {
   describeValue,
@@ -172,6 +172,54 @@ export function applyAssignments(tree: MapNode, assignments: readonly Assignment
     return { steps: names.map(name => ({ name, place: keyPlace })), valueFor: () => value };
   });
   return applyChanges(tree, changes);
+}
+
+const SELECTED = { stratified: 'stratified', random: 'random', group: 'random', time: 'last' } as const;
+
+/**
+ * The config with the first of its `folds` as the test split; unchanged without valid folds. Its
+ * validation split has whole groups if the folds have.
+ */
+export function withFirstFold(tree: MapNode) {
+  const found = nodeAt(tree, ['folds']);
+  const plain = toPlain(tree) as Readonly<Record<string, unknown>>;
+  const dataset = narrow(schemaAt(['dataset'], undefined) ?? {}, plain.dataset);
+  const divided = propertiesOf((dataset && propertiesOf(dataset).get('test')) ?? {}).has('fold');
+  if (found?.key === undefined || found.value.kind !== 'map' || !divided) return { tree, problems: [] };
+  const { key: keyPlace, value: folds } = found;
+  const file = nodeAt(tree, ['dataset', 'test_path']);
+  if (file !== undefined) {
+    const message = '`folds` divides the data of `path`, but the test split has a file of its own';
+    const expected = 'no `test_path`, or all data in `path`';
+    return { tree, problems: [diagnosticAt(file.value.place, 'config/folds', message, { expected })] };
+  }
+  const keyOf = (key: string): Node | undefined => folds.entries.get(key)?.value;
+  const [by, group, count] = ['by', 'group', 'count'].map(keyOf);
+  const select = by?.kind === 'scalar' ? SELECTED[by.value as keyof typeof SELECTED] : undefined;
+  const scalar = (value: string | number, { place } = folds as Node): Node => ({
+    ...{ kind: 'scalar', value, written: String(value), place },
+  });
+  const test = {
+    fold: scalar(1),
+    of: count,
+    group,
+    select: by && scalar(select ?? 'random', by),
+  };
+  const given = Object.entries(test).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, { key: value.place, value }] as const],
+  );
+  const value: MapNode = { kind: 'map', entries: new Map(given), place: folds.place };
+  const held = applyAssignments(tree, [{ key: 'dataset.test', keyPlace, value }]);
+  const groups = group ?? nodeAt(held.tree, ['dataset', 'test', 'group'])?.value;
+  const validation = nodeAt(held.tree, ['dataset', 'validation'])?.value;
+  const keys = validation?.kind === 'map' ? [...validation.entries.keys()] : [];
+  if (
+    groups === undefined ||
+    !keys.some(key => key === 'fraction' || key === 'count') ||
+    keys.includes('group')
+  )
+    return held;
+  return applyAssignments(held.tree, [{ key: 'dataset.validation.group', keyPlace, value: groups }]);
 }
 
 function applyChanges(tree: MapNode, changes: readonly Change[]) {

@@ -8,7 +8,7 @@ import { initialWeightsOf } from '../math/model/settings.js';
 import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
 import { fileDigest, hashExperiment } from './key-facts.js';
-import { type Assignment, applyAssignments, applyOverrides, readLayers } from './layers.js';
+import { type Assignment, applyAssignments, applyOverrides, readLayers, withFirstFold } from './layers.js';
 import { hasValidation } from './metrics.js';
 import type { Experiment, MetricName, PartialExperiment } from './schema/experiment.js';
 import {
@@ -62,7 +62,12 @@ export function openConfig(config: string | object, options: OpenOptions = {}): 
   const layers = readLayers(given, options.asked);
   if (layers.tree === undefined) throw failed(layers.problems, layers.source.file);
   const { tree, problems } = applyOverrides(layers.tree, options.set ?? [], resolve('.'));
-  return new ConfigSource(layers, options, tree, [...layers.problems, ...problems]);
+  const folded = withFirstFold(tree);
+  return new ConfigSource(layers, options, folded.tree, [
+    ...layers.problems,
+    ...problems,
+    ...folded.problems,
+  ]);
 }
 
 /** A config that is read once and can be checked many times with different values. */

@@ -40,14 +40,15 @@ function withoutThreads({ name, executor, arithmetic, adapter }: Deciding['backe
 }
 
 /**
- * The values of the config that determine the results, without the seed, and those that a resume
- * changed. Paths are relative to the config; initial weights have their digest.
+ * The values of the config that determine the results, without the seed, or of a fold without its
+ * number, and those that a resume changed. Paths are relative to the config; initial weights have
+ * their digest.
  */
 function decidingValues(record: RunRecord): (readonly [key: string, value: Json])[] {
   const { config, manifest } = record;
   const values = flatValues(mapPaths(config, path => portable(record, path))) as [string, Json][];
   return [...values, ...earlierValues(config, manifest)]
-    .filter(([key]) => key !== 'seed' && changesResults(key, config))
+    .filter(([key]) => key !== (foldOf(record) === null ? 'seed' : FOLD) && changesResults(key, config))
     .map(([key, value]) => [key, isWeightsPath(key) ? (manifest?.initial_weights?.sha256 ?? value) : value]);
 }
 
@@ -58,6 +59,7 @@ export function portable({ manifest, directory }: RunRecord, path: string): stri
 }
 
 const DATASET_SEED = 'dataset.seed';
+const FOLD = 'dataset.test.fold';
 
 /** True if the data are generated with the experiment's seed. */
 function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
@@ -141,7 +143,7 @@ export function earlierValues(config: object, manifest: Manifest | undefined): [
 
 type Values = ReadonlyMap<string, Json>;
 
-/** Runs that differ at most in their seed. */
+/** Runs that differ at most in their seed, or in their fold. */
 export interface Replicates<R> {
   /** The values that determine their results. */
   readonly values: Values;
@@ -195,19 +197,27 @@ export function seedOf({ config, manifest }: RunRecord): number | null {
   return typeof config.seed === 'number' ? config.seed : (manifest?.seeds.experiment ?? null);
 }
 
+/** The number of the fold that a run tests; null if its test split is no fold. */
+export function foldOf({ config }: Pick<RunRecord, 'config'>): number | null {
+  const { fold } = Object(Object(config.dataset).test);
+  return typeof fold === 'number' ? fold : null;
+}
+
 /**
- * Of runs with one seed only the newest counts: results are the same, unless code changed. Returns
- * why the others do not count.
+ * Of runs with one seed or fold only the newest counts: results are the same, unless code changed.
+ * Returns why the others do not count.
  */
 export function replacedRuns(runs: readonly RunRecord[]): ReadonlyMap<RunRecord, string> {
   const newest = new Map<number | null, RunRecord>();
-  for (const run of runs.toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1))) newest.set(seedOf(run), run);
+  const numberOf = (run: RunRecord) => foldOf(run) ?? seedOf(run);
+  for (const run of runs.toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1))) newest.set(numberOf(run), run);
   return new Map(
     runs.flatMap(run => {
-      const seed = seedOf(run);
-      const counted = newest.get(seed);
-      if (seed === null || counted === undefined || counted === run) return [];
-      return [[run, `replaced by ${counted.id} with the same seed ${seed}`] as const];
+      const number = numberOf(run);
+      const counted = newest.get(number);
+      if (number === null || counted === undefined || counted === run) return [];
+      const what = foldOf(run) === null ? 'seed' : 'fold';
+      return [[run, `replaced by ${counted.id} with the same ${what} ${number}`] as const];
     }),
   );
 }

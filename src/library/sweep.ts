@@ -11,6 +11,7 @@ import { localLauncher } from '../sweep/launchers/local.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/results.js';
 import { runSweep } from '../sweep/run.js';
 import type { Pruner } from '../sweep/schedule/pruners.js';
+import { segmentOf } from '../sweep/schedule/records.js';
 import type { Method } from '../sweep/search/index.js';
 import * as args from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
@@ -36,6 +37,8 @@ export type SweepProgress =
 export interface TrialPart {
   readonly trial: number;
   readonly seed: number;
+  /** From 1; absent without folds. */
+  readonly fold?: number;
   /** Completed epochs before and after. */
   readonly from: number;
   readonly to: number;
@@ -130,9 +133,10 @@ export async function sweep(sweep: string | SweepObject, options: SweepOptions =
     return conducted(SweepDirectory.open(sweep), options);
   const [given, configs] = typeof sweep === 'string' ? [sweep] : withConfigNames(sweep);
   const loaded = loadSweep(given, { set: assignments(set), ...(configs && { configs }) });
-  const warnings = [...loaded.warnings, ...(await new SweepModels(loaded).check())];
+  const models = new SweepModels(loaded);
+  const warnings = [...loaded.warnings, ...(await models.check())];
   for (const { message } of warnings) onProgress({ type: 'warning', message });
-  return conducted(SweepDirectory.create(loaded, output), options);
+  return conducted(SweepDirectory.create(await models.withFolds(), output), options);
 }
 
 /**
@@ -169,8 +173,7 @@ async function conducted(
     observer: {
       recorded: record => {
         if (record.event !== 'segment.start' && record.event !== 'segment.end') return;
-        const { trial, seed, from, to } = record;
-        const part = { trial, seed, from, to };
+        const part = segmentOf(record);
         if (record.event === 'segment.start') onProgress({ type: 'started', ...part });
         else onProgress({ type: 'ended', ...part, status: record.status, value: record.value });
       },

@@ -2,7 +2,8 @@
 
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { testSelections } from '../config/metrics.js';
-import type { Dataset, SplitName } from '../data/index.js';
+import type { Experiment } from '../config/schema/experiment.js';
+import type { Dataset, Split, SplitName } from '../data/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { checkName } from '../run/directory.js';
@@ -119,6 +120,12 @@ export async function checkedData(loaded: LoadedExperiment, open = () => openDat
   }
 }
 
+const MAX_FOLDS = 1000;
+
+function groupsOf({ count, valueIn }: Split, group: string): string[] {
+  return Array.from({ length: count }, (_, index) => valueIn?.(group, index) ?? '');
+}
+
 /** Keys that determine whether a config fits its data, and the size of the model. */
 const DECISIVE = [
   ...[VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'],
@@ -147,6 +154,25 @@ export class SweepModels {
     }
     if (problems.diagnostics.length > 0) throw usageErrors(problems.diagnostics);
     return [...warnings.values()];
+  }
+
+  /** The sweep with the number of folds, which only the data tell for `leave_one_out`. */
+  async withFolds(): Promise<LoadedSweep> {
+    const { sweep } = this;
+    if (sweep.plan.folds !== 0) return sweep;
+    const { experiment, locator } = sweep.configAt(sweep.points[0]);
+    const dataset = { ...experiment.dataset, limit: undefined } as Experiment['dataset'];
+    const { train, validation, test } = await openData({ ...experiment, dataset });
+    const splits = [train, validation ?? [], test].flat();
+    const { group } = Object(experiment.dataset).test;
+    const folds =
+      group === undefined
+        ? splits.reduce((sum, { count }) => sum + count, 0)
+        : new Set(splits.flatMap(split => groupsOf(split, group))).size;
+    if (folds <= MAX_FOLDS) return { ...sweep, plan: { ...sweep.plan, folds } };
+    const message = `\`leave_one_out\` would train on ${folds.toLocaleString('en')} folds`;
+    const expected = `at most ${MAX_FOLDS} sequences or groups; or a \`count\` of folds`;
+    throw usageErrors([locator.atKey(['dataset', 'test'], 'sweep/folds', message, { expected })]);
   }
 
   /** The number of parameters of the point's model. */

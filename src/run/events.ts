@@ -32,7 +32,7 @@ export const verdict = s.choice(['passed', 'failed', 'inconclusive'], {
 export const gateFields = {
   metric: s.text('The metric of the gate.'),
   over: s.choice(
-    ['last', 'best', 'seeds'],
+    ['last', 'best', 'seeds', 'folds', 'interval'],
     'Which value is checked: the last, the best of all evaluations, or the mean over seeds, which `run --repeat`, `sweep --repeat-best` and `review` check.',
   ),
   value: s.perhapsMeasured('Its value; null if it was not measured, is not finite, or needs several runs.'),

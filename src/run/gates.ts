@@ -28,6 +28,12 @@ export function lastValue(measured: Measured, metric: string): number | undefine
 }
 
 const NEEDS_SEEDS = 'a mean over seeds needs at least two; `run --repeat` and `review` check it';
+const NEEDS_FOLDS = 'a single run has one fold; `folds` and `review` check it';
+
+/** True for gates over several runs. */
+export function isOverRuns({ over }: Pick<Gate, 'over'>): boolean {
+  return over === 'seeds' || over === 'folds' || over === 'interval';
+}
 
 /** The verdicts of one run. `best` returns the best value of a metric over the evaluations. */
 export function judgeRun(
@@ -38,7 +44,7 @@ export function judgeRun(
   return gates.map(written => {
     const trivial = written.beats && hardestTrivial(written.metric, measured.baselines);
     const gate = trivial ? { ...written, reference: trivial.value } : written;
-    if (gate.over === 'seeds') return inconclusive(gate, null, NEEDS_SEEDS);
+    if (isOverRuns(gate)) return inconclusive(gate, null, gate.over === 'seeds' ? NEEDS_SEEDS : NEEDS_FOLDS);
     return judgeGate(gate, gate.over === 'best' ? best(gate.metric) : lastValue(measured, gate.metric));
   });
 }
@@ -129,9 +135,9 @@ export function inconclusive(gate: WrittenGate, value: number | null, reason: st
   return { ...result(gate, value, 'inconclusive'), reason };
 }
 
-/** Gates that keep a run from exit 0. Gates over seeds cannot be judged by a single run. */
+/** Gates that keep a run from exit 0. Gates over several runs cannot be judged by a single one. */
 export function missedIn(gates: readonly GateResult[]): GateResult[] {
-  return gates.filter(({ over, verdict }) => over !== 'seeds' && verdict !== 'passed');
+  return gates.filter(gate => !isOverRuns(gate) && gate.verdict !== 'passed');
 }
 
 function result(

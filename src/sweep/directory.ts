@@ -11,7 +11,7 @@ import { parseJson } from '../run/json.js';
 import { damagedError, usageError } from '../util/errors.js';
 import { now } from './journal.js';
 import { type Base, plan as planShape, type SweepPlan } from './schedule/plan.js';
-import type { JournalRecord, Segment } from './schedule/records.js';
+import { type JournalRecord, type RunOfTrial, runName, type Segment } from './schedule/records.js';
 import { assignments, type Point } from './search/space.js';
 import { manifestOf } from './trials.js';
 
@@ -46,6 +46,8 @@ export class SweepDirectory {
       summary: at('summary.json'),
       table: at('trials.csv'),
       best: at('best.yaml'),
+      predictions: at('predictions.jsonl'),
+      outOfFold: at('out_of_fold.json'),
     };
   }
 
@@ -104,8 +106,8 @@ export class SweepDirectory {
     });
   }
 
-  runPath({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): string {
-    return join(this.files.trials, `t${String(trial).padStart(4, '0')}-s${seed}`);
+  runPath(run: RunOfTrial): string {
+    return join(this.files.trials, runName(run));
   }
 
   write(file: 'summary' | 'table' | 'best', text: string): void {
@@ -145,7 +147,9 @@ export function trialArguments(
   const { plan } = directory;
   const { backend, width, threads } = settings;
   const path = directory.runPath(segment);
-  const set = [...overridesOf(plan, point), `seed=${segment.seed}`];
+  const { seed, fold } = segment;
+  const ofFold = fold === undefined ? [] : [`dataset.test.fold=${fold}`];
+  const set = [...overridesOf(plan, point), `seed=${seed}`, ...ofFold];
   return [
     ...['run', directory.baseFile(baseOf(plan, point))],
     ...set.flatMap(override => ['--set', override]),

@@ -13,12 +13,12 @@ import type { Summary } from '../run/summary.js';
 import { rounded } from '../util/numbers.js';
 import { launcher } from '../util/root.js';
 import * as s from '../util/schema.js';
-import { meanInterval } from '../util/statistics.js';
+import { foldInterval, meanInterval } from '../util/statistics.js';
 import { type Field, formatTable, type Table, tableOf } from '../util/table.js';
 import { counted } from '../util/words.js';
 import { baseOf, overridesOf, SweepDirectory } from './directory.js';
 import { readJournal } from './journal.js';
-import { objective, type SweepPlan, signOf } from './schedule/plan.js';
+import { objective, replicatesOf, replicateWords, type SweepPlan, signOf } from './schedule/plan.js';
 import { endReason, spread, trialNumber } from './schedule/records.js';
 import { type Importance, importance } from './search/importance.js';
 import { canonical, describePoint, describeValue, type Point, point } from './search/space.js';
@@ -51,7 +51,13 @@ export function writeResults(directory: SweepDirectory): SweepResults {
 /** The config of a trial's first seed, ready to run, with a header about its origin. */
 function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): string {
   const spread = row.spread === null ? '' : ` (spread ${row.spread})`;
-  const seeds = plan.seeds.length === 1 ? '' : `, the mean over the seeds ${plan.seeds.join(', ')}${spread}`;
+  const over = `, the mean over ${plan.folds} folds${spread}`;
+  const seeds =
+    plan.folds !== undefined
+      ? over
+      : plan.seeds.length === 1
+        ? ''
+        : `, the mean over the seeds ${plan.seeds.join(', ')}${spread}`;
   const head = [
     `Trial ${row.trial} of the sweep ${plan.name} (${directory.id}), its best: ${plan.objective.metric} ${row.value} after`,
     `${row.epochs} of ${counted(plan.epochs, 'epoch')}${seeds}.`,
@@ -59,14 +65,25 @@ function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): st
     `  ${describePoint(row.point)}`,
     `  ${launcher} best.yaml`,
   ];
-  const set = [...overridesOf(plan, row.point), `seed=${plan.seeds[0]}`];
-  const { resolvedYaml } = loadExperiment(directory.baseFile(baseOf(plan, row.point)), { set });
+  const file = directory.baseFile(baseOf(plan, row.point));
+  const folds = plan.folds === undefined ? [] : [`folds=${JSON.stringify(foldsOf(file))}`];
+  const set = [...overridesOf(plan, row.point), `seed=${plan.seeds[0]}`, ...folds];
+  const { resolvedYaml } = loadExperiment(file, { set });
   return `${head.map(line => `# ${line}\n`).join('')}${resolvedYaml}`;
 }
 
-/** True for one point with several seeds: an experiment that is repeated, whose gates count. */
-export function isRepetition({ space, seeds }: Pick<SweepPlan, 'space' | 'seeds'>): boolean {
-  return space.parameters.length === 0 && seeds.length > 1;
+/** `folds` of a config whose test split is one of them. */
+function foldsOf(file: string): Experiment['folds'] {
+  const { of: count, select, group } = Object(Object(loadExperiment(file).experiment.dataset).test);
+  const random = group === undefined ? 'random' : 'group';
+  const by = { stratified: 'stratified', random, last: 'time' }[String(select)] as 'random' | undefined;
+  if (count === undefined) return { by: 'leave_one_out', group };
+  return { count, ...(by && { by }), group };
+}
+
+/** True for one point with several seeds or folds: an experiment whose gates count. */
+export function isRepetition({ space, seeds, folds }: Pick<SweepPlan, 'space' | 'seeds' | 'folds'>): boolean {
+  return space.parameters.length === 0 && (seeds.length > 1 || folds !== undefined);
 }
 
 /** The content of `summary.json` and `sweep --json`. */
@@ -125,6 +142,7 @@ export function repeatedRuns(results: SweepResults): string[] {
 
 /** Whether the seeds of a result have the same splits; empty for splits that are not drawn. */
 export function splitsSentence(results: SweepResults): string {
+  if (results.plan.folds !== undefined) return '';
   const { dataset } = Run.open(runsOfResult(results)[0]).config as Pick<Experiment, 'dataset'>;
   const seed = splitSeedOf(dataset);
   if (seed === undefined) return '';
@@ -133,8 +151,18 @@ export function splitsSentence(results: SweepResults): string {
     : 'Each seed has splits of its own.';
 }
 
-function runsOf({ directory }: SweepResults, trial: number, seeds: readonly number[]): string[] {
-  return seeds.map(seed => directory.runPath({ trial, seed }));
+/**
+ * The ratio of tested to training sequences, the mean over the folds.
+ * @param config of one of them
+ */
+export function foldRatio({ dataset }: Readonly<Record<string, unknown>>, folds: number): number {
+  if (Object(Object(dataset).test).select !== 'last') return 1 / (folds - 1);
+  // fold i is trained on about as many sequences as i folds have
+  return Array.from({ length: folds }, (_, i) => 1 / (i + 1) / folds).reduce((sum, part) => sum + part, 0);
+}
+
+function runsOf({ directory, plan }: SweepResults, trial: number, seeds: readonly number[]): string[] {
+  return replicatesOf(plan, seeds).map(run => directory.runPath({ trial, ...run }));
 }
 
 export type SweepResults = ReturnType<typeof readSweepResults>;
@@ -175,21 +203,25 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
   const { plan, best } = results;
   const seeds = plan.repeat_best ?? plan.seeds;
   if (best === undefined || (seeds === plan.seeds && best.state !== 'completed')) return [];
-  const summaries = completed(runsOfResult(results));
+  const runs = runsOfResult(results);
+  const summaries = completed(runs);
   if (summaries === undefined) return [];
+  const ratio = plan.folds === undefined ? undefined : foldRatio(Run.open(runs[0]).config, plan.folds);
+  const intervalOf = (values: readonly number[]) =>
+    ratio === undefined ? meanInterval(values) : foldInterval(values, ratio);
   return (['test', 'validation'] as const).flatMap(split => {
     const measured = summaries.map(({ metrics }) => metrics[split] ?? {});
     return Object.keys(measured[0]).flatMap(name => {
       const values = measured.map(of => of[name]);
       if (!values.every(Number.isFinite)) return [];
       const metric = `${split}.${name}`;
+      const numbers = replicatesOf(plan, seeds).map(({ seed, fold = seed }) => fold);
       const { mean, spread, by_seed } = summarizeSeeds(
-        Object.fromEntries(seeds.map((seed, i) => [seed, values[i]])),
+        Object.fromEntries(numbers.map((number, i) => [number, values[i]])),
       );
       const baseline = trivialOver(metric, summaries);
-      return [
-        { metric, mean, spread, interval: meanInterval(values), by_seed, ...(baseline && { baseline }) },
-      ];
+      const by = plan.folds === undefined ? { by_seed } : { by_fold: by_seed };
+      return [{ metric, mean, spread, interval: intervalOf(values), ...by, ...(baseline && { baseline }) }];
     });
   });
 }
@@ -214,11 +246,13 @@ function trivialOver(metric: string, runs: readonly Summary[]): TrivialBaseline 
 
 /** Final metrics as a table; the spread and interval of several seeds. */
 export function metricsTable(metrics: readonly FinalMetric[]): Table {
-  const seeds = Object.keys(metrics[0]?.by_seed ?? {}).length;
+  const { by_fold, by_seed = by_fold ?? {} } = metrics[0] ?? {};
+  const count = Object.keys(by_seed).length;
+  const what = by_fold ? 'folds' : 'seeds';
   const digits = (value: number): string => rounded(value, 5);
   const fields: Field<FinalMetric>[] = [
     { name: 'metric', of: ({ metric }) => metric },
-    { name: seeds > 1 ? `mean of ${seeds} seeds` : 'value', show: digits, of: ({ mean }) => mean },
+    { name: count > 1 ? `mean of ${count} ${what}` : 'value', show: digits, of: ({ mean }) => mean },
     { name: 'spread', show: digits, of: ({ spread }) => spread },
     {
       name: '95 % interval',
@@ -260,7 +294,8 @@ export function trivialSentence(
   const value = repeated?.mean ?? best?.value ?? null;
   if (baseline === undefined || value === null) return undefined;
   if (signOf(objective) * (value - baseline.value) < 0) return undefined;
-  const what = isRepetition(plan) ? 'the mean over the seeds' : 'the best trial';
+  const over = plan.folds === undefined ? 'seeds' : 'folds';
+  const what = isRepetition(plan) ? `the mean over the ${over}` : 'the best trial';
   return `${what} is no better than the trivial baseline`;
 }
 
@@ -298,13 +333,14 @@ export function trialTable(
   { changed, bySeed = false }: { readonly changed: boolean; readonly bySeed?: boolean },
 ): Table {
   const { metric } = plan.objective;
-  const isMean = plan.seeds.length > 1;
+  const runs = replicatesOf(plan, plan.seeds);
+  const isMean = runs.length > 1;
   const digits = (value: number): string => rounded(value, 5);
   const spread: Field<TrialRow> = { name: 'spread', show: digits, of: row => row.spread };
-  const results = plan.seeds.map(
-    (seed): Field<TrialRow> => ({
-      name: `${metric}_seed_${seed}`,
-      of: row => row.seeds.find(result => result.seed === seed)?.value ?? null,
+  const results = runs.map(
+    (run): Field<TrialRow> => ({
+      name: `${metric}_${replicateWords(run).replace(' ', '_')}`,
+      of: row => row.seeds.find(({ seed, fold }) => seed === run.seed && fold === run.fold)?.value ?? null,
     }),
   );
   const fields: Field<TrialRow>[] = [
@@ -374,15 +410,16 @@ type TrivialBaseline = s.TypeOf<typeof baseline>;
 
 const finalMetric = s.namedStruct('final_metric', 'A metric of the final weights.', {
   metric: s.text('Such as test.accuracy.'),
-  mean: s.number('Mean over the seeds.'),
+  mean: s.number('Mean over the seeds, or over the folds.'),
   spread,
   interval: s.nullable(
     s.struct(
-      '95 % interval of the mean: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993); null for fewer than five seeds.',
+      "95 % interval of the mean: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993), null for fewer than five seeds; of folds Student's t with the correction for overlapping training sets (Nadeau and Bengio, 2003).",
       { low: s.number('Lower end.'), high: s.number('Upper end.') },
     ),
   ),
-  by_seed: s.mapOf(s.number('A value.'), 'Value of each seed.'),
+  by_seed: s.optional(s.mapOf(s.number('A value.'), 'Value of each seed. Absent for folds.')),
+  by_fold: s.optional(s.mapOf(s.number('A value.'), 'Value of each fold. Absent without folds.')),
   baseline: s.optional(baseline),
 });
 

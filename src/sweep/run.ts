@@ -9,8 +9,15 @@ import { versions } from '../run/manifest.js';
 import { damagedError, damagedErrors, EXIT, UserError, usageError } from '../util/errors.js';
 import { backendOf, costModel, type SweepDirectory, trialArguments } from './directory.js';
 import { now, openJournal, readJournal } from './journal.js';
-import type { SweepPlan } from './schedule/plan.js';
-import { type JournalRecord, outcomesOf, type Segment } from './schedule/records.js';
+import { replicateWords, type SweepPlan } from './schedule/plan.js';
+import {
+  type JournalRecord,
+  outcomesOf,
+  type RunOfTrial,
+  runName,
+  type Segment,
+  segmentOf,
+} from './schedule/records.js';
 import { type Replay, replay, Scheduler } from './schedule/scheduler.js';
 import { blindTrials } from './search/index.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './segment.js';
@@ -266,7 +273,7 @@ class Orchestrator {
     rmSync(path, { recursive: true });
   }
 
-  private addFiles(run: Pick<Segment, 'trial' | 'seed'>): void {
+  private addFiles(run: RunOfTrial): void {
     const found = this.changedFiles(run);
     if (found.length > 0) throw damagedErrors(found.map(one => ({ ...one, expected: UNCHANGED })));
   }
@@ -275,8 +282,8 @@ class Orchestrator {
     this.options.observer.warning(text);
   }
 
-  private warnOf({ trial, seed }: Segment, what: string): void {
-    this.warn(`trial ${trial}, seed ${seed}: ${what}`);
+  private warnOf(segment: Segment, what: string): void {
+    this.warn(`${runWords(segment)}: ${what}`);
   }
 
   private async attempt(segment: Segment): Promise<TaskEnd> {
@@ -285,9 +292,9 @@ class Orchestrator {
     const running = await this.launcher.start(task);
     const { process } = running;
     this.attempts.set(task.id, { count: attempt, process });
-    const { trial, seed, from, to, directory } = task;
+    const { directory } = task;
     this.append({
-      ...{ event: 'segment.start', time: now().toISOString(), trial, seed, from, to, attempt, directory },
+      ...{ event: 'segment.start', time: now().toISOString(), ...segmentOf(task), attempt, directory },
       launcher: this.launcher.name,
       process,
     });
@@ -303,13 +310,12 @@ class Orchestrator {
   private task(segment: Segment, attempt: number): Task {
     const { directory, plan } = this;
     const { backend, width } = this.options;
-    const { trial, seed, from, to } = segment;
     const threads = Math.max(1, Math.floor(this.options.threads / plan.parallel));
     const settings = { backend, width, threads };
     return {
-      ...{ trial, seed, from, to, id: idOf(segment), attempt, threads },
+      ...{ ...segmentOf(segment), id: idOf(segment), attempt, threads },
       directory: directory.runPath(segment),
-      args: trialArguments(directory, this.scheduler.pointOf(trial), segment, settings),
+      args: trialArguments(directory, this.scheduler.pointOf(segment.trial), segment, settings),
       timeout: plan.trial_timeout,
     };
   }
@@ -318,8 +324,8 @@ class Orchestrator {
     if (result.status !== 'failed') this.addFiles(result);
     const attempt = this.attempts.get(idOf(result))?.count ?? 0;
     this.append({ event: 'segment.end', time: now().toISOString(), ...result, attempt });
-    const { trial, seed, from, to, status, value } = result;
-    this.scheduler.report({ trial, seed, from, to, status, value });
+    const { status, value } = result;
+    this.scheduler.report({ ...segmentOf(result), status, value });
   }
 
   /** The time budget applies to all processes of the sweep together. */
@@ -342,8 +348,12 @@ class Orchestrator {
   }
 }
 
-function idOf({ trial, seed, to }: Pick<Segment, 'trial' | 'seed' | 'to'>): string {
-  return `t${String(trial).padStart(4, '0')}-s${seed}-e${to}`;
+function idOf(segment: Segment): string {
+  return `${runName(segment)}-e${segment.to}`;
+}
+
+function runWords(run: RunOfTrial): string {
+  return `trial ${run.trial}, ${replicateWords(run)}`;
 }
 
 function otherDecision({ replayed, recorded }: Extract<Replay, { same: false }>): UserError {
@@ -355,14 +365,14 @@ function otherDecision({ replayed, recorded }: Extract<Replay, { same: false }>)
 }
 
 /** A full disk is not a result of the trial. */
-function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
-  const message = `the sweep stops because there was no space left on the disk for trial ${trial}, seed ${seed}: ${why}`;
+function outOfSpace(segment: Segment, file: string, why: string): UserError {
+  const message = `the sweep stops because there was no space left on the disk for ${runWords(segment)}: ${why}`;
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
 }
 
 /** A changed file is no failure of the trial: the run continues when the file is put back. */
-function inputChanged({ trial, seed }: Segment, file: string, why: string): UserError {
-  const message = `the sweep stops because trial ${trial}, seed ${seed} cannot continue: ${why}`;
+function inputChanged(segment: Segment, file: string, why: string): UserError {
+  const message = `the sweep stops because ${runWords(segment)} cannot continue: ${why}`;
   return damagedError('sweep/input-changed', message, { file, expected: UNCHANGED });
 }
 

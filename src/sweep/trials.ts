@@ -7,14 +7,16 @@ import { caught, type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { count } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
-import { type SweepPlan, signOf } from './schedule/plan.js';
+import { type Replicate, replicatesOf, replicateWords, type SweepPlan, signOf } from './schedule/plan.js';
 import {
   type Decision,
   decisionsOf,
   type EndReason,
   type JournalRecord,
+  type RunOfTrial,
   type Segment,
   segmentKey,
+  segmentOf,
 } from './schedule/records.js';
 import type { Point } from './search/space.js';
 
@@ -32,8 +34,7 @@ export type TrialState = keyof typeof trialStates;
 
 export const TRIAL_STATES = Object.keys(trialStates) as readonly TrialState[];
 
-export interface SeedResult {
-  readonly seed: number;
+export interface SeedResult extends Replicate {
   /** Trained epochs: fewer if it diverged or ended early. */
   readonly epochs: number;
   readonly value: number | null;
@@ -59,9 +60,15 @@ export interface TrialRow {
   readonly message: string | null;
 }
 
-/** All seeds that a trial may be trained with. */
-export function seedsOf({ seeds, repeat_best = [] }: Pick<SweepPlan, 'seeds' | 'repeat_best'>) {
-  return [...seeds, ...repeat_best];
+/** All runs that a trial may have. */
+export function allReplicates(
+  plan: Pick<SweepPlan, 'seeds' | 'repeat_best' | 'folds'>,
+): readonly Replicate[] {
+  return replicatesOf(plan, [...plan.seeds, ...(plan.repeat_best ?? [])]);
+}
+
+export function isRunOf(plan: Parameters<typeof allReplicates>[0], { seed, fold }: Replicate): boolean {
+  return allReplicates(plan).some(one => one.seed === seed && one.fold === fold);
 }
 
 /** What the records of a sweep say, which is not whether a process is still working on it. */
@@ -106,15 +113,15 @@ export function recordsOf(
   { repeat_best = [] }: Pick<SweepPlan, 'repeat_best'> = {},
 ) {
   const decisions = decisionsOf(records);
-  const running = new Map<string, Pick<Segment, 'trial' | 'seed' | 'to'>>();
+  const running = new Map<string, Segment>();
   const ends = new Map<number, SegmentEnd[]>();
   // by segment: its end may be recorded twice after a kill
   const epochsTrained = new Map<string, number>();
   for (const record of records) {
     if (record.event !== 'segment.start' && record.event !== 'segment.end') continue;
     const key = segmentKey(record);
-    const { trial, seed, from, to } = record;
-    if (record.event === 'segment.start') running.set(key, { trial, seed, to });
+    const { trial, from } = record;
+    if (record.event === 'segment.start') running.set(key, segmentOf(record));
     else {
       running.delete(key);
       ends.set(trial, [...(ends.get(trial) ?? []), record]);
@@ -179,9 +186,11 @@ function decidedRows(decisions: readonly Decision[]): readonly DecidedRow[] {
 function rowOf(row: DecidedRow, all: readonly SegmentEnd[], repeated: readonly number[]): TrialRow {
   const ends = all.filter(({ seed }) => !repeated.includes(seed));
   // a run's summary counts from its start, so the last one is the total
-  const seconds = new Map(ends.flatMap(({ seed, train_s }) => (train_s === null ? [] : [[seed, train_s]])));
+  const seconds = new Map(
+    ends.flatMap(end => (end.train_s === null ? [] : [[replicateWords(end), end.train_s]])),
+  );
   const seeds = lastOfSeeds(ends.filter(({ status }) => status !== 'failed')).map(
-    ({ seed, epochs, value }) => ({ seed, epochs, value }),
+    ({ seed, fold, epochs, value }) => ({ seed, ...(fold !== undefined && { fold }), epochs, value }),
   );
   const epochs = seeds.length === 0 ? row.rung : Math.max(...seeds.map(seed => seed.epochs));
   return {
@@ -195,10 +204,11 @@ function rowOf(row: DecidedRow, all: readonly SegmentEnd[], repeated: readonly n
   };
 }
 
-/** By seed. */
+/** By seed, or by fold. */
 function lastOfSeeds(ends: readonly SegmentEnd[]) {
-  const last = [...new Map(ends.map(end => [end.seed, end])).values()];
-  return last.map(end => ({ ...end, epochs: epochsAt(end) })).toSorted((a, b) => a.seed - b.seed);
+  const last = [...new Map(ends.map(end => [replicateWords(end), end])).values()];
+  const places = ({ seed, fold = seed }: Replicate): number => fold;
+  return last.map(end => ({ ...end, epochs: epochsAt(end) })).toSorted((a, b) => places(a) - places(b));
 }
 
 function sumOf(values: Iterable<number>): number {
@@ -271,10 +281,10 @@ export function sweepCautions(plan: Pick<SweepPlan, 'objective'>, rows: readonly
 /** The runs that have a result in the journal, but no directory. */
 export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
   return rows.flatMap(({ trial, seeds, repeats }) =>
-    [...seeds, ...repeats.filter(({ status }) => status !== 'failed')].flatMap(({ seed }) => {
-      const file = directory.runPath({ trial, seed });
+    [...seeds, ...repeats.filter(({ status }) => status !== 'failed')].flatMap(run => {
+      const file = directory.runPath({ ...run, trial });
       if (RunDirectory.isOne(file)) return [];
-      const message = `the run of trial ${trial}, seed ${seed} is missing, but the journal has its result`;
+      const message = `the run of trial ${trial}, ${replicateWords(run)} is missing, but the journal has its result`;
       return [{ code: 'sweep/run-missing', message, file }];
     }),
   );
@@ -287,9 +297,9 @@ export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecor
 export function trialFiles(directory: SweepDirectory) {
   /** By path: the digest, and the first run with it. */
   const known = new Map<string, { readonly sha256: string; readonly run: string }>();
-  return ({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): Diagnostic[] => {
-    const run = `trial ${trial}, seed ${seed}`;
-    const { datasets = [], initial_weights } = manifestOf(directory.runPath({ trial, seed })) ?? {};
+  return (of: RunOfTrial): Diagnostic[] => {
+    const run = `trial ${of.trial}, ${replicateWords(of)}`;
+    const { datasets = [], initial_weights } = manifestOf(directory.runPath(of)) ?? {};
     return [...datasets, ...(initial_weights ? [initial_weights] : [])].flatMap(({ name, sha256 }) => {
       // generated data have names that are no paths, and can differ between trials
       if (!isAbsolute(name)) return [];
@@ -315,6 +325,6 @@ export function manifestOf(path: string): Manifest | undefined {
 /** Files that changed between the trials of a sweep. */
 export function changedFiles(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
   const changes = trialFiles(directory);
-  const seeds = seedsOf(directory.plan);
-  return rows.flatMap(({ trial }) => seeds.flatMap(seed => changes({ trial, seed })));
+  const runs = allReplicates(directory.plan);
+  return rows.flatMap(({ trial }) => runs.flatMap(run => changes({ trial, ...run })));
 }

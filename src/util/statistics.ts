@@ -10,6 +10,8 @@
  * - The correction for multiple tests: Holm, "A simple sequentially rejective multiple test
  *   procedure", Scandinavian Journal of Statistics 6 (1979).
  * - Student's t distribution for one-sided tests and intervals.
+ * - The correction of folds, whose training sets overlap: Nadeau and Bengio, "Inference for the
+ *   Generalization Error", Machine Learning 52 (2003).
  * - Bootstrap confidence intervals by the BCa method (bias-corrected and accelerated) of Efron and
  *   Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 14. The acceleration for several
  *   samples follows Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section
@@ -214,6 +216,56 @@ function logGamma(x: number): number {
   return 0.5 * Math.log(2 * Math.PI) + (shifted + 0.5) * Math.log(base) - base + Math.log(sum);
 }
 
+/**
+ * Student's t of the mean of values of folds, with the variance times 1/n + `ratio` (Nadeau and
+ * Bengio). Null for fewer than two values.
+ * @param ratio of tested to training sequences
+ */
+function correctedT(values: readonly number[], ratio: number) {
+  if (values.length < 2) return null;
+  const { mean, spread } = momentsOf(values);
+  return { mean, error: (spread ?? 0) * Math.sqrt(1 / values.length + ratio), df: values.length - 1 };
+}
+
+/** 95 % interval of the mean of values of folds. */
+export function foldInterval(values: readonly number[], ratio: number) {
+  const found = correctedT(values, ratio);
+  if (found === null) return null;
+  const half = found.error * upperQuantile((1 - LEVEL) / 2, found.df);
+  return { low: found.mean - half, high: found.mean + half };
+}
+
+/** Two-sided p that the mean difference of folds is 0; 1 if no fold differs. */
+export function foldTest(differences: readonly number[], ratio: number): number {
+  const found = correctedT(differences, ratio);
+  if (found === null || found.mean === 0) return 1;
+  return Math.max(Number.MIN_VALUE, 2 * upperTail(Math.abs(found.mean) / found.error, found.df));
+}
+
+/** The values of a metric over the resamples of units: 95 % intervals by their percentiles. */
+export function resampled<U>(
+  units: readonly U[],
+  valuesOf: (units: readonly U[]) => Readonly<Record<string, number>>,
+  random: RandomStream,
+): Readonly<Record<string, { readonly low: number; readonly high: number }>> {
+  if (units.length < MIN_VALUES) return {};
+  const drawn = new Map<string, number[]>();
+  for (let i = 0; i < RESAMPLES_OF_SEQUENCES; i++) {
+    const picked = units.map(() => units[random.integer(units.length)]);
+    for (const [name, value] of Object.entries(valuesOf(picked)))
+      drawn.set(name, [...(drawn.get(name) ?? []), value]);
+  }
+  const ends = [...drawn].map(([name, values]) => {
+    const sorted = Float64Array.from(values).sort();
+    return [
+      name,
+      { low: quantile(sorted, (1 - LEVEL) / 2), high: quantile(sorted, (1 + LEVEL) / 2) },
+    ] as const;
+  });
+  return Object.fromEntries(ends);
+}
+
+export const RESAMPLES_OF_SEQUENCES = 1000;
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
 /** Fewer values have so few resamples (four have 35) that the interval would be too narrow. */

@@ -121,10 +121,11 @@ export function effectWords(changes: readonly Effect[]): string {
   return changes.length === 0 ? 'nothing' : changes.map(effect => EFFECTS[effect]).join(', ');
 }
 
-function describeSide({ runs, seeds }: SideInfo): string {
+function describeSide({ runs, seeds, folds }: SideInfo): string {
   const counted = runs.filter(run => run.left_out === null).length;
   const of = counted === runs.length ? '' : `${counted} of `;
   const words = `${of}${runs.length} run${runs.length === 1 ? '' : 's'}`;
+  if (folds) return `${words}, folds ${ranges(folds)}`;
   return seeds.length === 0 ? words : `${words}, seed${seeds.length === 1 ? '' : 's'} ${ranges(seeds)}`;
 }
 
@@ -197,10 +198,20 @@ function reasonsOf({ reason, unpaired, against }: SideComparison): string[] {
   return [...(reason === null ? [] : [reason]), ...(unpaired === 0 ? [] : [unused])];
 }
 
+function foldSentences([{ id }, ...others]: readonly SideInfo[]): string[] {
+  const corrected = others.length > 1 ? `, adjusted for ${others.length} comparisons (Holm)` : '';
+  return [
+    `difference: the mean of the differences to ${id} on the same fold, with its 95 % interval`,
+    `p: Student's t over pairs of the same fold, corrected for overlapping training sets (Nadeau and Bengio), two-sided${corrected}; the verdict is at 5 %`,
+  ];
+}
+
 function methodSentences({ metrics, sides }: Comparison): string[] {
   const all = metrics.flatMap(({ comparisons }) => comparisons);
   const isPaired = (wanted: boolean): boolean =>
     all.some(({ paired, test }) => test !== null && paired === wanted);
+  const isCorrected = all.some(({ test }) => test?.name === 'corrected_t');
+  if (isCorrected && !isPaired(false)) return foldSentences(sides);
   const tests = [
     ...(isPaired(true) ? ['Wilcoxon signed-rank over pairs of the same seed'] : []),
     ...(isPaired(false) ? ['Mann-Whitney if no seeds are shared'] : []),

@@ -88,7 +88,8 @@ const SUBJECT = {
 };
 
 function runSubject(run: RunReview, directory: string, identity: string, haveGates: boolean): Subject {
-  const { name, run_id, seed, completed, not_judged } = run;
+  const { name, run_id, completed, not_judged } = run;
+  const which = replicateOf(run);
   const isJudged = not_judged === null;
   const doubted = completed.verdict === 'inconclusive' ? 'Not certain' : 'Not completed';
   const sentence =
@@ -99,7 +100,7 @@ function runSubject(run: RunReview, directory: string, identity: string, haveGat
   return {
     ...SUBJECT,
     about: `${name}/${run_id}`,
-    head: `${directory}${seed === null ? '' : `, seed ${seed}`}: ${completed.reason ?? 'completed'}`,
+    head: `${directory}${which === '' ? '' : `, ${which}`}: ${completed.reason ?? 'completed'}`,
     isBrief: !isJudged,
     identity,
     run,
@@ -116,6 +117,12 @@ function runSubject(run: RunReview, directory: string, identity: string, haveGat
   };
 }
 
+/** `seed 3` or `fold 2`; empty if unknown. */
+function replicateOf({ seed, fold }: Pick<RunReview, 'seed' | 'fold'>): string {
+  if (fold !== undefined) return `fold ${fold}`;
+  return seed === null ? '' : `seed ${seed}`;
+}
+
 function headJudgement(name: string, verdict: Judgement['verdict'], sentence: string): Judgement {
   return { name, id: name, verdict, sentence, isInHead: true };
 }
@@ -127,11 +134,12 @@ function identityOf({ directory, name, seed, run_id }: RunReview, sweeps: Review
 }
 
 function factsOf(run: RunReview, haveGates: boolean): Fact[] {
-  const { state, seed, completed, gates, ending } = run;
+  const { state, seed, fold, completed, gates, ending } = run;
   const hasNoGates = haveGates && completed.verdict === 'passed' && gates.length === 0;
   const facts: Fact[] = [
     { name: 'status', value: state, as: 'head' },
     { name: 'seed', value: seed === null ? '' : String(seed), as: 'head' },
+    { name: 'fold', value: String(fold ?? ''), as: 'head' },
     { name: 'environment', value: environmentWords(run), as: 'line' },
     ...metricFacts(run),
     { name: 'cost', value: costWords(run), as: 'line' },
@@ -205,17 +213,20 @@ function damagedSubject({ name, run_id, message }: DamagedRun, directory: string
 }
 
 function groupSubject(group: GroupReview, runs: readonly RunReview[]): Subject {
-  const { name, seeds, gates, comparison } = group;
+  const { name, seeds, folds, gates, comparison } = group;
   const members = runs.filter(run => run.name === name && group.runs.includes(run.run_id));
-  const which = seeds.map(seed => seed ?? '?').join(', ');
+  const which = (folds ?? seeds).map(number => number ?? '?').join(', ');
+  const unit = folds ? 'fold' : 'seed';
   const what = [name, ...distinctWords(group, ' ')].join(', ');
   const about =
-    group.runs.length === 1 ? `${what}, seed ${which}` : `${what}, ${group.runs.length} runs, seeds ${which}`;
+    group.runs.length === 1
+      ? `${what}, ${unit} ${which}`
+      : `${what}, ${group.runs.length} runs, ${unit}s ${which}`;
   return {
     ...SUBJECT,
     about,
     head: about,
-    identity: [name, ...distinctWords(group, '='), 'over-seeds'].join('.'),
+    identity: [name, ...distinctWords(group, '='), `over-${unit}s`].join('.'),
     configFiles: [...new Set(members.flatMap(({ config_files }) => config_files))],
     notes: groupNotes(group),
     judgements: [

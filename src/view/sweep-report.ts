@@ -13,7 +13,7 @@ import {
   trialTable,
   trivialSentence,
 } from '../sweep/results.js';
-import type { SweepPlan } from '../sweep/schedule/plan.js';
+import { replicatesOf, type SweepPlan } from '../sweep/schedule/plan.js';
 import type { Pruner } from '../sweep/schedule/pruners.js';
 import type { Method } from '../sweep/search/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
@@ -49,7 +49,11 @@ export function buildSweepReport(path: string) {
     parameters: parametersOf(plan, rows),
     trials: thinned(rows).map(row => trialOf(row, results)),
     failures: [...missed.map(({ sentence }) => sentence), trivialOf(results, summary) ?? []].flat(),
-    gates: verdicts.map(({ seed, gate }) => ({ ...gateReport(gate), seed })),
+    gates: verdicts.map(({ seed, fold, gate }) => ({
+      ...gateReport(gate),
+      seed,
+      ...(fold !== undefined && { fold }),
+    })),
     cautions: sweepCautions(plan, records.rows),
     baseline,
     best: best?.trial ?? null,
@@ -116,10 +120,16 @@ function trialOf(row: TrialRow, results: SweepResults) {
     point: Object.fromEntries(points) as Readonly<Record<string, number | string>>,
     message,
     // paths relative to the sweep's directory
-    runs: plan.seeds.map(seed => {
-      const result = row.seeds.find(one => one.seed === seed);
-      const path = relative(directory.path, directory.runPath({ trial, seed })).split(sep).join('/');
-      return { seed, path, epochs: result?.epochs ?? 0, value: result?.value ?? null };
+    runs: replicatesOf(plan, plan.seeds).map(({ seed, fold }) => {
+      const result = row.seeds.find(one => one.seed === seed && one.fold === fold);
+      const path = relative(directory.path, directory.runPath({ trial, seed, fold })).split(sep).join('/');
+      return {
+        seed,
+        ...(fold !== undefined && { fold }),
+        path,
+        epochs: result?.epochs ?? 0,
+        value: result?.value ?? null,
+      };
     }),
     curve: curveOf(trial, results),
   };
@@ -128,8 +138,8 @@ function trialOf(row: TrialRow, results: SweepResults) {
 /** The mean over the seeds that have reached an epoch; null if one of them was not finite. */
 function curveOf(trial: number, { plan, directory }: SweepResults) {
   const byEpoch = new Map<number, (number | null)[]>();
-  for (const seed of plan.seeds) {
-    for (const { epoch, value } of epochValues(plan, directory.runPath({ trial, seed })))
+  for (const run of replicatesOf(plan, plan.seeds)) {
+    for (const { epoch, value } of epochValues(plan, directory.runPath({ trial, ...run })))
       byEpoch.set(epoch, [...(byEpoch.get(epoch) ?? []), value]);
   }
   const epochs = [...byEpoch.keys()].sort((a, b) => a - b);
@@ -167,7 +177,7 @@ function parameterOf({ name, distribution }: Parameter, title: string) {
 }
 
 function settingsOf(plan: SweepPlan): readonly Fact[] {
-  const { objective, seeds, repeat_best, bases } = plan;
+  const { objective, seeds, repeat_best, folds, bases } = plan;
   const settings = {
     Objective: `${objective.goal} ${objective.metric}`,
     Method: described(plan.method),
@@ -175,6 +185,7 @@ function settingsOf(plan: SweepPlan): readonly Fact[] {
     'Epochs of a trial': String(plan.epochs),
     Budget: describeBudget(plan.budget),
     ...(repeat_best && { 'New seeds of the best trial': repeat_best.join(', ') }),
+    ...(folds && { 'Folds of each trial': String(folds) }),
     [seeds.length === 1 ? 'Seed of the trials' : 'Seeds of each trial']: seeds.join(', '),
     'Seed of the sweep': String(plan.seed),
     'Trials at the same time': String(plan.parallel),

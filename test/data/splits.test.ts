@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { zipSync } from 'fflate';
 import t from 'tap';
-import { drawStratified, drawStratifiedGroups, stratifiedFolds } from '../../src/data/core/drawing.js';
+import {
+  classFolds,
+  drawStratified,
+  drawStratifiedGroups,
+  evenFolds,
+  groupFolds,
+  stratifiedFolds,
+} from '../../src/data/core/drawing.js';
 import { type Divisible, type HeldOutConfig, testSelection } from '../../src/data/core/selection.js';
 import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -28,6 +35,20 @@ interface Expected {
     readonly folds: number[];
     readonly splits: number;
   }[];
+  readonly even: readonly (Folds & { readonly count: number })[];
+  readonly of_classes: readonly (Folds & { readonly classes: number[] })[];
+  readonly of_groups: readonly (Folds & { readonly sizes: number[] })[];
+  readonly of_time: readonly {
+    readonly count: number;
+    readonly splits: number;
+    readonly parts: [number[], number[]][];
+  }[];
+  readonly left_out: readonly { readonly groups: string[]; readonly folds: number[] }[];
+}
+
+interface Folds {
+  readonly splits: number;
+  readonly folds: number[];
 }
 
 const expected: Expected = JSON.parse(
@@ -63,6 +84,59 @@ t.test('sizes are those of scikit-learn', t => {
     t.equal(new Set(test.map(i => names[i])).size, held, `${fraction} of ${groups}`);
     t.equal(test.length, 3 * held, 'whole groups');
   }
+  t.end();
+});
+
+t.test('folds are those of scikit-learn', t => {
+  for (const { count, splits, folds } of expected.even) t.same(evenFolds(count, splits), folds);
+  for (const { classes, splits, folds } of expected.of_classes) t.same(classFolds(classes, splits), folds);
+  for (const { sizes, splits, folds } of expected.of_groups) t.same(groupFolds(sizes, splits), folds);
+  for (const { count, splits, parts } of expected.of_time) {
+    const of = sequences(undefined, new Array<string>(count).fill(''));
+    for (const [i, [train, test]] of parts.entries())
+      t.same(heldOf(of, { fold: i + 1, of: splits, select: 'last' }), [test, train]);
+  }
+  for (const { groups, folds } of expected.left_out)
+    for (const number of new Set(folds)) {
+      const [held] = heldOf(sequences(undefined, groups), { fold: number + 1, group: 'g' });
+      t.same(
+        held,
+        [...folds.keys()].filter(i => folds[i] === number),
+      );
+    }
+  t.end();
+});
+
+t.test('every sequence is in one fold, and whole groups are', t => {
+  const cases = fc.record({
+    labels: fc.array(fc.nat(2), { minLength: 12, maxLength: 60 }),
+    groups: fc.integer({ min: 6, max: 9 }),
+    of: fc.integer({ min: 2, max: 5 }),
+    isGrouped: fc.boolean(),
+    select: fc.constantFrom('random' as const, 'stratified' as const),
+    seed: fc.nat(),
+  });
+  fc.assert(
+    fc.property(cases, ({ labels, groups, of, isGrouped, select, seed }) => {
+      const names = labels.map((_, i) => `g${i % groups}`);
+      const data = sequences(labels, names);
+      const group = isGrouped ? { group: 'g' } : {};
+      const folds = Array.from({ length: of }, (_, i) =>
+        heldOf(data, { fold: i + 1, of, select, ...group }, seed),
+      );
+      const held = folds.flatMap(([test]) => test);
+      const areApart = folds.every(([test, rest]) => {
+        const own = new Set(test.map(i => names[i]));
+        return (
+          test.length + rest.length === labels.length && !(isGrouped && rest.some(i => own.has(names[i])))
+        );
+      });
+      return areApart && held.toSorted((a, b) => a - b).every((index, i) => index === i);
+    }),
+  );
+  const two = sequences(undefined, ['a', 'b', 'b']);
+  t.throws(() => heldOf(two, { fold: 1, of: 3, group: 'g' }), /fewer groups than folds/);
+  t.throws(() => heldOf(two, { fold: 4, select: 'random' }), /fewer sequences than folds/);
   t.end();
 });
 

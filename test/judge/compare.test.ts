@@ -22,6 +22,8 @@ import { normalQuantile } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';
 import {
   differenceInterval,
+  foldInterval,
+  foldTest,
   holm,
   mannWhitney,
   meanInterval,
@@ -49,6 +51,7 @@ interface Expected {
     low: number;
     high: number;
   }[];
+  readonly folds: readonly { values: number[]; ratio: number; low: number; high: number; p: number }[];
   readonly holm: readonly { p: number[]; adjusted: number[] }[];
   readonly quantile: readonly { p: number; z: number }[];
 }
@@ -73,6 +76,14 @@ t.test('statistics are those of SciPy', async t => {
     const found = mannWhitney(first, second);
     t.equal(found.larger, larger, name);
     t.ok(isNear(found.p, p), `${name}: ${found.p} for ${p}`);
+  }
+  for (const { values, ratio, low, high, p } of expected.folds) {
+    const interval = foldInterval(values, ratio);
+    t.ok(
+      interval && isNear(interval.low, low, 1e-9) && isNear(interval.high, high, 1e-9),
+      `${low} to ${high}`,
+    );
+    t.ok(isNear(foldTest(values, ratio), p, 1e-9), `${foldTest(values, ratio)} for ${p}`);
   }
   for (const { p, adjusted } of expected.holm) t.same(holm(p), adjusted);
   for (const { p, z } of expected.quantile)

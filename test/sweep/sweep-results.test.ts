@@ -122,7 +122,7 @@ t.test('a journal of any length leads to a state of the sweep', async t => {
     );
   }
   const underWay = readSweepResults(directoryOf(STORY.slice(0, 8)).path).records;
-  t.same(underWay.running, [{ trial: 0, seed: 0, to: 3 }]);
+  t.same(underWay.running, [{ trial: 0, seed: 0, from: 1, to: 3 }]);
   t.match(underWay.rows[0], { state: 'stopped', epochs: 1, value: 0.5 }, 'since nobody works on it');
 });
 

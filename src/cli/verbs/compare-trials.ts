@@ -1,6 +1,10 @@
 /** The trials of a sweep as a table, with remarks, from the sweep's files only. */
 
+import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
+import type { OutOfFold } from '../../predict/out-of-fold.js';
+import { readText } from '../../run/files.js';
+import { parseJson } from '../../run/json.js';
 import {
   finalMetrics,
   metricsTable,
@@ -13,8 +17,9 @@ import {
 } from '../../sweep/results.js';
 import { betterEarlier, missingRuns, ranked, sweepCautions, type TrialRow } from '../../sweep/trials.js';
 import { usageError } from '../../util/errors.js';
+import { rounded } from '../../util/numbers.js';
 import { MIN_VALUES } from '../../util/statistics.js';
-import { formatTable, type Table, type TableFormat } from '../../util/table.js';
+import { formatTable, type Table, type TableFormat, tableOf } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { count, number, text, type Values } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
@@ -55,13 +60,34 @@ export function remarks(results: SweepResults): string {
 export function bestMetrics(results: SweepResults, io: Io): string {
   const metrics = finalMetrics(results);
   if (metrics.length === 0) return '';
-  const { seeds, repeat_best } = results.plan;
+  const { seeds, repeat_best, folds } = results.plan;
   const head = repeat_best ? `The best trial with ${counted(repeat_best.length, 'new seed')}:\n` : '';
-  const count = (repeat_best ?? seeds).length;
-  const few = count < MIN_VALUES ? `A 95 % interval needs at least ${MIN_VALUES} seeds.` : '';
+  const count = folds ?? (repeat_best ?? seeds).length;
+  const isFew = folds === undefined && count < MIN_VALUES;
+  const few = isFew ? `A 95 % interval needs at least ${MIN_VALUES} seeds.` : '';
   const notes = count > 1 ? [splitsSentence(results), few].filter(Boolean) : [];
   const table = formatTable(metricsTable(metrics), 'text', widthOf(io));
   return `\n${head}${table}${notes.map(note => `${note}\n`).join('')}`;
+}
+
+/** The metrics over the sequences of all folds together; empty without them. */
+export function outOfFoldMetrics({ directory }: SweepResults, io: Io): string {
+  const { outOfFold: file } = directory.files;
+  if (!existsSync(file)) return '';
+  const { sequences, metrics } = parseJson(file, readText(file)) as OutOfFold;
+  const digits = (value: number): string => rounded(value, 5);
+  const table = tableOf<OutOfFold['metrics'][number]>(
+    [
+      { name: 'metric', of: ({ metric }) => metric },
+      { name: `over ${counted(sequences, 'sequence')}`, show: digits, of: ({ value }) => value },
+      {
+        name: '95 % interval',
+        of: ({ interval }) => interval && `${digits(interval.low)} to ${digits(interval.high)}`,
+      },
+    ],
+    metrics,
+  );
+  return `\n${formatTable(table, 'text', widthOf(io))}`;
 }
 
 function paragraph(lines: readonly string[]): string {

@@ -38,6 +38,10 @@ export const verb = defineVerb({
       min: 1,
       max: 1000,
     }),
+    folds: integer('<n>', 'train on n folds, and report mean, deviation and interval of every metric', {
+      min: 2,
+      max: 1000,
+    }),
     ...notes,
     json: json('the summary'),
     ...progress,
@@ -48,14 +52,19 @@ export const verb = defineVerb({
     checkNotesChange(change);
     const { loadExperiment } = await import('../../config/index.js');
     const { runExperiment } = await import('../../train/resume.js');
-    const { repeat: times } = options;
-    const set = times === undefined ? options.set : [...options.set, `repeat=${times}`];
+    const { repeat: times, folds: parts } = options;
+    const flags = [
+      times === undefined ? [] : `repeat=${times}`,
+      parts === undefined ? [] : `folds.count=${parts}`,
+    ];
+    const set = [...options.set, ...flags.flat()];
     const loaded = loadExperiment(config, { set });
-    const { repeat = 1 } = loaded.experiment;
-    if (repeat > 1) {
-      refuseSingle(options, times === undefined ? loaded.origin('repeat') : '--repeat');
+    const { repeat = 1, folds } = loaded.experiment;
+    if (repeat > 1 || folds !== undefined) {
+      const key = folds === undefined ? 'repeat' : 'folds';
+      refuseSingle(options, key, options[key] === undefined ? loaded.origin(key) : `--${key}`);
       const { repeatRun } = await import('./sweep.js');
-      return repeatRun(config, loaded, repeat, { ...options, set }, shell);
+      return repeatRun(config, loaded, { ...options, set }, shell);
     }
     return runToEnd(options, options.directory ?? options.output, io, (signal, observer) =>
       runExperiment(
@@ -73,9 +82,10 @@ export const verb = defineVerb({
   },
 });
 
-/** Refuses options of a single run. @param origin where `repeat` is set */
+/** Refuses options of a single run. @param origin where `key` is set */
 function refuseSingle(
   { directory, pauseAfterEpoch }: { readonly directory?: unknown; readonly pauseAfterEpoch?: unknown },
+  key: 'repeat' | 'folds',
   origin: string,
 ): void {
   const given = Object.entries({ '--directory': directory, '--pause-after-epoch': pauseAfterEpoch });
@@ -84,9 +94,9 @@ function refuseSingle(
   throw usageErrors(
     found.map(([file]) => ({
       code: 'cli/repeat',
-      message: `cannot be used with \`repeat\` (${origin}), which trains several runs`,
+      message: `cannot be used with \`${key}\` (${origin}), which trains several runs`,
       file,
-      expected: '--repeat 1, or --output DIR',
+      expected: key === 'repeat' ? '--repeat 1, or --output DIR' : '--set folds=null, or --output DIR',
     })),
   );
 }

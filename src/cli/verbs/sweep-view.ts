@@ -5,7 +5,7 @@
  */
 
 import { isRepetition, trialTable } from '../../sweep/results.js';
-import type { SweepPlan } from '../../sweep/schedule/plan.js';
+import { replicateWords, type SweepPlan } from '../../sweep/schedule/plan.js';
 import type { Decision, JournalRecord } from '../../sweep/schedule/records.js';
 import { describePoint } from '../../sweep/search/space.js';
 import { bestRow, ranked, recordsOf, type TrialRow } from '../../sweep/trials.js';
@@ -79,10 +79,11 @@ function sentence(
 ): string | undefined {
   if (record.event === 'segment.end') {
     const { seed, to } = record;
+    const which = replicateWords(record);
     const isRepeat = plan.repeat_best?.includes(seed) === true;
     if (!isRepeat && !isRepetition(plan)) return undefined;
     const epochs = record.epochs ?? to;
-    return `${isRepeat ? 'best trial, ' : ''}seed ${seed}: ${resultText(plan, { ...record, epochs })}`;
+    return `${isRepeat ? 'best trial, ' : ''}${which}: ${resultText(plan, { ...record, epochs })}`;
   }
   if (record.event === 'sweep.decided') {
     const { repeat_best = [] } = plan;
@@ -92,6 +93,7 @@ function sentence(
   if (record.event === 'trial.failed') return `trial ${record.trial}: failed`;
   if (record.event === 'trial.chosen') {
     const { trial, point } = record;
+    if (isRepetition(plan) && plan.folds !== undefined) return `training on ${plan.folds} folds`;
     if (isRepetition(plan)) return `training with the seeds ${plan.seeds.join(', ')}`;
     if (!isLong(plan, trial))
       return `trial ${trial}: ${printable(describePoint(point)) || 'the config as it is'}`;
@@ -153,7 +155,7 @@ function liveTable(
   const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
   const epochs = counted(epochsTrained, 'epoch');
   const trained = isRepetition(plan)
-    ? `${rows[0]?.seeds.length ?? 0} of ${counted(plan.seeds.length, 'seed')}`
+    ? `${rows[0]?.seeds.length ?? 0} of ${plan.folds === undefined ? counted(plan.seeds.length, 'seed') : counted(plan.folds, 'fold')}`
     : `trial ${rows.length}${of}`;
   const { repeat_best = [] } = plan;
   const winner = rows.find(({ trial }) => trial === found.winner);

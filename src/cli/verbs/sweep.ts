@@ -1,11 +1,12 @@
 /** The verbs that run sweeps: `sweep WORDS…` and `sweep resume SWEEP`. */
 
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoadedExperiment } from '../../config/index.js';
 import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepModels } from '../../library/validate.js';
+import { writeAtomic, writeJsonAtomic } from '../../run/files.js';
 import { checkNotesChange } from '../../run/notes.js';
 import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
 import { isSweepFile, type SweepFlags } from '../../sweep/config/read.js';
@@ -17,7 +18,9 @@ import { openSlurm } from '../../sweep/launchers/slurm.js';
 import {
   isRepetition,
   parameterFields,
+  readSweepResults,
   repeatedRuns,
+  runsOfResult,
   type SweepResults,
   summaryOf,
   writeResults,
@@ -61,7 +64,7 @@ import {
 import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../terminal/text.js';
-import { bestMetrics, bestTable, remarks } from './compare-trials.js';
+import { bestMetrics, bestTable, outOfFoldMetrics, remarks } from './compare-trials.js';
 import { besideDashboard } from './serve.js';
 import { createSweepView } from './sweep-view.js';
 import { addNotes } from './tag.js';
@@ -142,6 +145,7 @@ async function runToEnd(
         signal: stop.signal,
       });
       view.end();
+      if (result.exitCode === EXIT.done) await predictOutOfFold(directory, options, io);
       const results = print(directory, options, io);
       if (result.end === 'interrupted') io.err(hint);
       const judged = repeatedRuns(results);
@@ -156,6 +160,25 @@ async function runToEnd(
       (error.exitCode === EXIT.damaged || error.diagnostics.some(({ code }) => code === 'run/in-use'));
     throw cannotResume ? error : new HintedError(error, hint);
   }
+}
+
+/** Writes what the runs of the best trial predict for the folds that they did not see. */
+async function predictOutOfFold(
+  { path, files, plan }: SweepDirectory,
+  { backend = 'auto', threads, quiet }: SweepRunOptions,
+  io: Io,
+): Promise<void> {
+  if (plan.folds === undefined) return;
+  const { predictFolds } = await import('../../predict/out-of-fold.js');
+  const { jsonLine } = await import('./predict.js');
+  const runs = runsOfResult(readSweepResults(path)).map((run, i) => ({ fold: i + 1, path: run }));
+  if (!quiet) io.err('predicting each sequence with the run that did not see it\n');
+  const lines: string[] = [];
+  const found = await predictFolds(runs, { backend, threads }, (fold, form, predictions) => {
+    for (const one of predictions) lines.push(jsonLine(form, one).replace('{', `{"fold":${fold},`));
+  });
+  writeAtomic(files.predictions, lines);
+  writeJsonAtomic(files.outOfFold, found);
 }
 
 /** Prints the gates over seeds, and those of single runs that did not pass. */
@@ -178,11 +201,16 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
     if (table.rows.length > 0 && !isRepetition(directory.plan))
       io.out(formatTable(table, 'text', widthOf(io)));
     io.out(bestMetrics(results, io));
+    io.out(outOfFoldMetrics(results, io));
     io.out(remarks(results));
     if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
     else {
-      const { best, table } = directory.files;
-      const written = results.best === undefined ? [table] : [best, table];
+      const { best, table, predictions } = directory.files;
+      const written = [
+        ...(results.best === undefined ? [] : [best]),
+        table,
+        ...(existsSync(predictions) ? [predictions] : []),
+      ];
       io.out(`\n${written.map(file => `${printable(file)}\n`).join('')}`);
     }
   }
@@ -276,15 +304,16 @@ export interface NewSweepOptions extends SweepRunOptions {
 }
 
 export async function startSweep(
-  loaded: LoadedSweep,
+  given: LoadedSweep,
   options: NewSweepOptions,
   shell: Shell,
 ): Promise<ExitCode> {
   const { output, tag, note, dryRun = false, json } = options;
   const { io } = shell;
   const { SweepModels } = await import('../../library/validate.js');
-  const models = new SweepModels(loaded);
-  const warnings = [...loaded.warnings, ...(await models.check())];
+  const models = new SweepModels(given);
+  const warnings = [...given.warnings, ...(await models.check())];
+  const loaded = await models.withFolds();
   if (warnings.length > 0)
     io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
   if (dryRun) return listPoints(loaded, models, json, io);
@@ -388,7 +417,7 @@ function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
 }
 
 function sentences(
-  { pruner, seeds, repeat_best, parallel, epochs, budget }: LoadedSweep['plan'],
+  { pruner, seeds, folds, repeat_best, parallel, epochs, budget }: LoadedSweep['plan'],
   listed: number,
   trials: number | null,
 ): string {
@@ -398,7 +427,8 @@ function sentences(
     lines.push(`Only the first ${listed}${of} trials are listed: more depend on results or on the time.`);
   }
   if (trials !== null) {
-    const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
+    const seeded = seeds.length > 1 ? ` with ${seeds.length} seeds` : '';
+    const each = `${counted(epochs, 'epoch')}${folds === undefined ? seeded : ` on ${counted(folds, 'fold')}`}`;
     const pruned = pruner.kind === 'none' ? '' : `, or less: ${pruner.kind} stops some early`;
     lines.push(`${counted(trials, 'trial')} of ${each}, ${parallel} at a time${pruned}.`);
   }
@@ -410,18 +440,15 @@ function sentences(
 
 const SEED = /^\s*seed\s*=/;
 
-/**
- * `run` with `repeat`: trains a config with several seeds, as a sweep of a single point.
- * @param repeat number of seeds, from the config's own seed on
- */
+/** `run` with `repeat` or `folds`: trains a config several times, as a sweep of a single point. */
 export async function repeatRun(
   config: string,
   { experiment }: LoadedExperiment,
-  repeat: number,
   options: Omit<NewSweepOptions, 'launcher' | 'queue' | 'sbatch'> & { readonly set: readonly string[] },
   shell: Shell,
 ): Promise<ExitCode> {
-  const seeds = Array.from({ length: repeat }, (_, i) => experiment.seed + i);
+  // seeds from the config's own on
+  const seeds = Array.from({ length: experiment.repeat ?? 1 }, (_, i) => experiment.seed + i);
   const loaded = fromCommandLine([config], [], {
     set: options.set.filter(assignment => !SEED.test(assignment)),
     flags: { seeds: seeds.join(',') },

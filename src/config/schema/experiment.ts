@@ -1,6 +1,7 @@
 /** A whole config, and the types of its parts. */
 
 import type { SplitName } from '../../data/core/dataset.js';
+import { crossValidation } from '../../data/core/settings.js';
 import { datasetConfig } from '../../data/index.js';
 import { lossConfig } from '../../math/losses/index.js';
 import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index.js';
@@ -365,9 +366,9 @@ const checkpoint = s.section(
 const gate = s.section(
   {
     metric: gateMetric,
-    over: s.choice(['last', 'best', 'seeds'], {
+    over: s.choice(['last', 'best', 'seeds', 'folds', 'interval'], {
       description:
-        'Which value to check: the last one, the best of all evaluations, or the mean over runs that differ only in their seed, which `run --repeat`, `sweep --repeat-best` and `review` check.',
+        'Which value to check. last: the last one. best: the best of all evaluations. seeds: the mean over runs that differ only in their seed, which `run --repeat`, `sweep --repeat-best` and `review` check. folds: the mean over `folds`. interval: the end of the 95 % interval over the seeds or folds that is nearer to the bound.',
       default: 'last',
       examples: ['seeds'],
       aliases: ['of'],
@@ -523,6 +524,7 @@ export const experiment = s.section(
       aliases: ['repeats', 'repetitions', 'num_seeds', 'n_seeds', 'replicas'],
       ...NO_EFFECT,
     }),
+    folds: crossValidation,
     dataset: datasetConfig,
     model: modelConfig,
     loss: lossConfig,

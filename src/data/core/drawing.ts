@@ -130,6 +130,43 @@ export function stratifiedFolds(
   return folds;
 }
 
+/**
+ * The fold of each of `count` units, as by KFold: consecutive units, the first folds larger by one.
+ */
+export function evenFolds(count: number, folds: number): number[] {
+  const [size, larger] = [Math.floor(count / folds), count % folds];
+  const sizes = Array.from({ length: folds }, (_, fold) => size + Number(fold < larger));
+  return sizes.flatMap((size, fold) => new Array<number>(size).fill(fold));
+}
+
+/** The fold of each sequence, as by StratifiedKFold. @param classes of each sequence */
+export function classFolds(classes: ArrayLike<number>, folds: number): number[] {
+  const positions = [...positionsByKey(classes.length, i => classes[i]).values()];
+  // the sequences, sorted by class, go to the folds in turn
+  let first = 0;
+  const result = new Array<number>(classes.length);
+  for (const own of positions) {
+    const sizes = new Array<number>(folds).fill(0);
+    for (let i = 0; i < own.length; i++) sizes[(first + i) % folds]++;
+    first += own.length;
+    let at = 0;
+    for (const [fold, size] of sizes.entries()) for (let i = 0; i < size; i++) result[own[at++]] = fold;
+  }
+  return result;
+}
+
+/** The fold of each group, as by GroupKFold: the largest first, each to the smallest fold. */
+export function groupFolds(sizes: readonly number[], folds: number): number[] {
+  const filled = new Array<number>(folds).fill(0);
+  const result = new Array<number>(sizes.length);
+  for (const group of [...sizes.keys()].sort((a, b) => sizes[b] - sizes[a] || b - a)) {
+    const fold = filled.indexOf(Math.min(...filled));
+    filled[fold] += sizes[group];
+    result[group] = fold;
+  }
+  return result;
+}
+
 /** Standard deviation of the population. */
 function deviation(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

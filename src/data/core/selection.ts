@@ -5,15 +5,29 @@
 import { RandomStream } from '../../util/random.js';
 import { counted } from '../../util/words.js';
 import { type Dataset, type Split, symbolsOfTarget } from './dataset.js';
-import { draw, drawStratified, drawStratifiedGroups, positionsByKey, range } from './drawing.js';
+import {
+  classFolds,
+  draw,
+  drawStratified,
+  drawStratifiedGroups,
+  evenFolds,
+  groupFolds,
+  positionsByKey,
+  range,
+  stratifiedFolds,
+} from './drawing.js';
 import { NUMBER } from './labels.js';
 import { configError } from './problems.js';
 import { mapSplits, subset } from './store.js';
 
-/** What `test` or `validation` holds out: one of `fraction`, `count` and `is`. */
+/** What `test` or `validation` holds out: one of `fraction`, `count`, `is` and `fold`. */
 export interface HeldOutConfig {
   readonly fraction?: number;
   readonly count?: number;
+  /** Number of the fold, from 1. */
+  readonly fold?: number;
+  /** Number of folds. Default: one for each group, or for each sequence. */
+  readonly of?: number;
   /** Default: `stratified` if possible, else `random`. */
   readonly select?: 'random' | 'stratified' | 'last';
   /** All sequences with the same value of this column, or of all of them, are in one split. */
@@ -142,8 +156,8 @@ export function hasRandomSplit({
 }
 
 /** False if the sequences have a file of their own, and only `group` is given. */
-export function isHeldOut({ fraction, count, is }: HeldOutConfig): boolean {
-  return [fraction, count, is].some(value => value !== undefined);
+export function isHeldOut({ fraction, count, is, fold }: HeldOutConfig): boolean {
+  return [fraction, count, is, fold].some(value => value !== undefined);
 }
 
 /** Returns `round(count * fraction)`, limited to 1..count-1. `count` must be at least 2. */
@@ -220,18 +234,25 @@ function divided(sequences: Divisible, config: HeldOutConfig, means: Means): Div
   const { count } = sequences;
   const { key, where } = means;
   refuseFewer(count, 'sequence', { key, where });
+  const all = range(count);
+  if (config.fold !== undefined) {
+    const folds = foldOfEach(sequences, config, means);
+    const number = config.fold - 1;
+    const isTrained =
+      config.select === 'last' ? (fold: number) => fold < number : (fold: number) => fold !== number;
+    return {
+      held: all.filter(index => folds[index] === number),
+      rest: all.filter(index => isTrained(folds[index])),
+    };
+  }
   const isOut = new Uint8Array(count);
   for (const index of heldSequences(sequences, config, means)) isOut[index] = 1;
-  const all = range(count);
   return { held: all.filter(index => isOut[index] === 1), rest: all.filter(index => isOut[index] === 0) };
 }
 
-/** The sequences to hold out, in any order. */
-function heldSequences(sequences: Divisible, config: HeldOutConfig, means: Means): Uint32Array {
-  const { count: total, classes, targets } = sequences;
-  const { group, is, count, fraction = 0 } = config;
-  const { key, stream } = means;
-  if (is !== undefined) return withValue(sequences, config, means);
+/** How sequences are selected: `select`, or its default. */
+function selectionOf({ classes, targets }: Divisible, config: HeldOutConfig, { key }: Means) {
+  const { group, count } = config;
   // StratifiedGroupKFold has fractions only
   const canStratify = classes !== undefined && (group === undefined || count === undefined);
   const { select = canStratify ? 'stratified' : 'random' } = config;
@@ -247,6 +268,16 @@ function heldSequences(sequences: Divisible, config: HeldOutConfig, means: Means
       got: isGrouped ? `count: ${count}` : `targets that are ${targets}`,
     });
   }
+  return select;
+}
+
+/** The sequences to hold out, in any order. */
+function heldSequences(sequences: Divisible, config: HeldOutConfig, means: Means): Uint32Array {
+  const { count: total, classes } = sequences;
+  const { group, is, count, fraction = 0 } = config;
+  const { key, stream } = means;
+  if (is !== undefined) return withValue(sequences, config, means);
+  const select = selectionOf(sequences, config, means);
   if (group === undefined) {
     const size = checkedSize(requestedCount(config, total), total, 'sequence', means);
     if (select === 'random') return draw(range(total), size, stream);
@@ -260,17 +291,93 @@ function heldSequences(sequences: Divisible, config: HeldOutConfig, means: Means
   const size = checkedSize(count ?? most, groups.length, 'group', means);
   const drawn = (): Uint32Array => {
     if (select === 'random') return draw(range(groups.length), size, stream);
-    if (select === 'last') return lastGroups(groups, sequences, size);
-    const labels = [...new Set(Array.from({ length: total }, (_, i) => (classes as ArrayLike<number>)[i]))];
-    const numbers = new Map(labels.map((label, i) => [label, i]));
-    const counts = groups.map(group => {
-      const own = new Array<number>(labels.length).fill(0);
-      for (const index of group) own[numbers.get((classes as ArrayLike<number>)[index]) as number]++;
-      return own;
-    });
-    return drawStratifiedGroups(counts, fraction, stream);
+    if (select === 'last') return groupsByStart(groups, sequences).slice(groups.length - size);
+    return drawStratifiedGroups(classCounts(groups, classes as ArrayLike<number>), fraction, stream);
   };
   return Uint32Array.from([...drawn()].flatMap(at => [...groups[at]]));
+}
+
+/** The sequences of each group by class. */
+function classCounts(groups: readonly Uint32Array[], classes: ArrayLike<number>): number[][] {
+  const labels = new Set(groups.flatMap(group => Array.from(group, index => classes[index])));
+  const numbers = new Map([...labels].map((label, i) => [label, i]));
+  return groups.map(group => {
+    const own = new Array<number>(labels.size).fill(0);
+    for (const index of group) own[numbers.get(classes[index]) as number]++;
+    return own;
+  });
+}
+
+/**
+ * The fold of each sequence, from 0: as by KFold, StratifiedKFold, GroupKFold and
+ * StratifiedGroupKFold of scikit-learn, of sequences in a drawn order; as by TimeSeriesSplit with
+ * `select: last`, where -1 is before the first fold; as by LeaveOneOut and LeaveOneGroupOut if
+ * there are as many folds as sequences or groups.
+ */
+function foldOfEach(sequences: Divisible, config: HeldOutConfig, means: Means): Int32Array {
+  const { count, classes } = sequences;
+  const { group, fold = 1 } = config;
+  const { key, stream } = means;
+  const select = selectionOf(sequences, config, means);
+  const named =
+    group === undefined ? undefined : positionsByKey(count, valuesIn(sequences, group, [key, 'group']));
+  const units = named ? [...named.values()] : Array.from(range(count), index => Uint32Array.of(index));
+  const unit = named ? 'group' : 'sequence';
+  const { of = units.length } = config;
+  // those of time leave units before the first fold
+  const most = select === 'last' ? units.length - 1 : units.length;
+  if (Math.max(of, fold) > most) {
+    throw configError({
+      code: CODES[key],
+      keyPath: ['dataset', key, of > most ? 'of' : 'fold'],
+      message: `there are fewer ${unit}s than folds`,
+      expected: `at most ${most}`,
+      got: String(Math.max(of, fold)),
+    });
+  }
+  const ordered = (): readonly number[] => {
+    if (select === 'last') return [...groupsByStart(units, sequences)];
+    if (select === 'random' && of === units.length)
+      return named ? inOrder([...named.keys()]) : [...units.keys()];
+    return [...stream.shuffle(range(units.length))];
+  };
+  const order = ordered();
+  const labels = classes as ArrayLike<number>;
+  const foldsInOrder = (): readonly number[] => {
+    if (select === 'last') {
+      const size = Math.floor(units.length / (of + 1));
+      const before = units.length - of * size;
+      return order.map((_, i) => Math.floor((i - before) / size)).map(fold => Math.max(-1, fold));
+    }
+    if (select === 'stratified') {
+      if (!named)
+        return classFolds(
+          order.map(index => labels[index]),
+          of,
+        );
+      const counts = classCounts(units, labels);
+      return stratifiedFolds(
+        order.map(at => counts[at]),
+        new Array<number>(of).fill(1),
+      );
+    }
+    if (named && of < units.length)
+      return groupFolds(
+        order.map(at => units[at].length),
+        of,
+      );
+    return evenFolds(units.length, of);
+  };
+  const result = new Int32Array(count);
+  for (const [i, fold] of foldsInOrder().entries()) for (const index of units[order[i]]) result[index] = fold;
+  return result;
+}
+
+/** Positions of the names in their order: as numbers if all are, else as texts. */
+function inOrder(names: readonly string[]): number[] {
+  const areNumbers = names.every(name => NUMBER.test(name));
+  const isBefore = (a: string, b: string) => (areNumbers ? Number(a) < Number(b) : a < b);
+  return [...names.keys()].sort((a, b) => (isBefore(names[a], names[b]) ? -1 : 1));
 }
 
 /** Indices in the order of the first times; of the data if there are none, or equal ones. */
@@ -279,16 +386,14 @@ function byStart({ count, startOf }: Divisible): Uint32Array {
   return startOf ? all.sort((a, b) => startOf(a) - startOf(b) || a - b) : all;
 }
 
-/** The groups whose first sequence is latest. */
-function lastGroups(groups: readonly Uint32Array[], sequences: Divisible, size: number): Uint32Array {
+/** The groups in the order of their first sequences. */
+function groupsByStart(groups: readonly Uint32Array[], sequences: Divisible): Uint32Array {
   const places = new Uint32Array(sequences.count);
   for (const [place, index] of byStart(sequences).entries()) places[index] = place;
   const firsts = groups.map(group =>
     group.reduce((least, index) => Math.min(least, places[index]), Number.POSITIVE_INFINITY),
   );
-  return range(groups.length)
-    .sort((a, b) => firsts[a] - firsts[b])
-    .slice(groups.length - size);
+  return range(groups.length).sort((a, b) => firsts[a] - firsts[b]);
 }
 
 function withValue(

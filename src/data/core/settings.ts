@@ -313,18 +313,80 @@ const VALIDATION_HEADING = {
 
 export const validation = key.section(selected('training '), VALIDATION_HEADING);
 
+const folds = {
+  fold: key.integer({
+    description:
+      'Number of the fold to hold out, from 1, of the `of` folds that the seed divides the sequences into. `folds` of the config trains a run for each.',
+    min: 1,
+    max: 2 ** 32 - 1,
+    examples: [1],
+    excludes: ['fraction', 'count', 'column', 'is'],
+  }),
+  of: key.integer({
+    description:
+      'Number of folds, which have about the same number of sequences. As in KFold (`select: random`), StratifiedKFold (stratified), GroupKFold and StratifiedGroupKFold (with `group`) and TimeSeriesSplit (last, whose folds train on what is before them) of scikit-learn.',
+    min: 2,
+    max: 2 ** 32 - 1,
+    defaultText: 'one for each group, or for each sequence without `group`',
+    runDefault: true,
+    examples: [5],
+    aliases: ['folds', 'n_splits', 'k'],
+    excludes: ['fraction', 'count', 'column', 'is'],
+  }),
+};
+
+/** `folds` of a config. */
+export const crossValidation = key.section(
+  {
+    count: key.integer({
+      description: 'Number of folds.',
+      min: 2,
+      max: 1000,
+      examples: [5],
+      aliases: ['k', 'n_splits', 'n_folds', 'num_folds', 'of'],
+    }),
+    by: key.choice(['stratified', 'random', 'group', 'time', 'leave_one_out'], {
+      description:
+        'How to divide the sequences. stratified: each class in equal parts (StratifiedKFold of scikit-learn; StratifiedGroupKFold with `group`). random: KFold. group: whole groups (GroupKFold). time: each fold is trained on what is before it (TimeSeriesSplit). leave_one_out: a fold for each value of `group` (LeaveOneGroupOut), or for each sequence.',
+      defaultText: '`stratified` if each sequence has one class, otherwise `group` or `random`',
+      runDefault: true,
+      examples: ['stratified', 'leave_one_out'],
+      aliases: ['kind', 'method', 'strategy', 'select'],
+    }),
+    group: key.text({
+      description:
+        'Column that groups sequences, such as the person who was recorded: those with the same value are in one fold. The validation split has whole groups, too.',
+      minLength: 1,
+      defaultText: '`dataset.test.group`' as string | undefined,
+      examples: ['subject'],
+      aliases: ['groups', 'group_by', 'column'],
+    }),
+  },
+  {
+    name: 'folds',
+    description:
+      "Cross-validation: `run` divides the data into folds and trains a run for each, whose test split is the fold, like the trials of a sweep. It reports mean, standard deviation and interval of every metric, and gathers the predictions of each sequence by the run that did not see it. Takes the place of the dataset's test split.",
+    examples: [{ count: 5 }, { by: 'leave_one_out', group: 'subject' }],
+    aliases: ['cross_validation', 'cv', 'kfold', 'k_fold'],
+    ...NO_EFFECT,
+  },
+);
+
 /** The splits of data with columns. */
 export const heldOut = {
-  test: key.section(selectedByColumn(''), {
-    name: 'test',
-    description:
-      'Sequences held out for the final result, as a `fraction` or a `count`, or those with a given value. With `test_path`, `group` alone checks that no group is in two splits.',
-    examples: [
-      { fraction: 0.2, group: 'subject' },
-      { column: 'split', is: 'test' },
-    ],
-    excludes: ['test_fraction', 'test_path'],
-  }),
+  test: key.section(
+    { ...selectedByColumn(''), ...folds },
+    {
+      name: 'test',
+      description:
+        'Sequences held out for the final result: a `fraction`, a `count`, a `fold`, or those with a given value. With `test_path`, `group` alone checks that no group is in two splits.',
+      examples: [
+        { fraction: 0.2, group: 'subject' },
+        { column: 'split', is: 'test' },
+      ],
+      excludes: ['test_fraction', 'test_path'],
+    },
+  ),
   validation: key.section(selectedByColumn('training '), {
     name: 'validation',
     ...VALIDATION_HEADING,

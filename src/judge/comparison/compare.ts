@@ -10,9 +10,12 @@ import { metricValue } from '../../run/gates.js';
 import type { Curve, RunHistory } from '../../run/history.js';
 import { nonFiniteName } from '../../run/json.js';
 import type { RunRecord } from '../../run/run.js';
+import { foldRatio } from '../../sweep/results.js';
 import { momentsOf } from '../../util/numbers.js';
 import {
   differenceInterval,
+  foldInterval,
+  foldTest,
   holm,
   leastRankSumP,
   leastSignedRankP,
@@ -61,20 +64,30 @@ export function comparisonOf(
     metrics: wanted.map(metric => compareMetric(sides, metric)),
     performance: sides.map(performanceOf),
     left_out,
-    notes: [...notes, ...factNotes(sides)],
+    notes: [...notes, ...foldNotes(sides), ...factNotes(sides)],
   };
   return { comparison, sides };
 }
 
+function foldNotes([first, ...others]: readonly Side[]): string[] {
+  const apart = others.filter(side => commonFolds(first, side) === null);
+  if (apart.length === 0) return [];
+  const names = apart.map(({ id }) => id).join(', ');
+  return [`${names} and ${first.id} are not tested on the same folds, so their values are not paired`];
+}
+
 function infoOf(side: Side): SideInfo {
+  const folds = countedRuns(side).flatMap(({ fold }) => fold ?? []);
   return {
     id: side.id,
     name: side.name,
-    seeds: countedRuns(side).flatMap(({ seed }) => seed ?? []),
-    runs: side.runs.map(({ record, seed, leftOut }) => ({
+    seeds: [...new Set(countedRuns(side).flatMap(({ seed }) => seed ?? []))],
+    ...(folds.length > 0 && { folds }),
+    runs: side.runs.map(({ record, seed, fold, leftOut }) => ({
       run_id: record.id,
       directory: record.directory.path,
       seed,
+      ...(fold !== null && { fold }),
       left_out: leftOut,
     })),
   };
@@ -114,17 +127,19 @@ function compareMetric(sides: readonly Side[], metric: MetricName): MetricCompar
     metric,
     larger_is_better: largerIsBetter(metric),
     sides: measured,
-    comparisons: compareValues(measured, largerIsBetter(metric)),
+    comparisons: compareValues(sides, measured, largerIsBetter(metric)),
   };
 }
 
 function measure(side: Side, metric: MetricName): MetricOfSide {
-  const runs = countedRuns(side).map(({ record, seed }) => {
+  const runs = countedRuns(side).map(({ record, seed, fold }) => {
     const value = metricOf(record, metric);
-    return { run_id: record.id, seed, value, reason: reasonToLeaveOut(value, seed) };
+    return { run_id: record.id, seed, fold, value, reason: reasonToLeaveOut(value, seed) };
   });
-  const values = runs.flatMap(({ run_id, seed, value, reason }) =>
-    reason !== null || value === undefined || seed === null ? [] : [{ seed, run_id, value }],
+  const values = runs.flatMap(({ run_id, seed, fold, value, reason }) =>
+    reason !== null || value === undefined || seed === null
+      ? []
+      : [{ seed, ...(fold !== null && { fold }), run_id, value }],
   );
   const numbers = values.map(({ value }) => value);
   return {
@@ -155,10 +170,11 @@ const MANY = 100;
 type Compared = ReturnType<typeof compareSides>;
 
 function compareValues(
+  sides: readonly Side[],
   [first, ...others]: readonly MetricOfSide[],
   largerIsBetter: boolean,
 ): SideComparison[] {
-  const compared = others.map(other => compareSides(first, other));
+  const compared = others.map((other, i) => compareSides(first, other, commonFolds(sides[0], sides[i + 1])));
   const tested = compared.filter(({ test }) => test !== null);
   const ps = tested.flatMap(({ test }) => test?.p ?? []);
   const adjusted = holm(ps);
@@ -169,10 +185,32 @@ function compareValues(
   });
 }
 
-function compareSides(first: MetricOfSide, second: MetricOfSide) {
-  const bySeed = new Map(first.values.map(({ seed, value }) => [seed, value]));
-  const pairs = second.values.flatMap(({ seed, value }) => {
-    const before = bySeed.get(seed);
+/**
+ * The ratio of tested to training sequences if both sides have the same folds; null if one has
+ * folds, and the other has not the same ones; undefined if none has.
+ */
+function commonFolds(...sides: readonly Side[]): number | null | undefined {
+  const runs = sides.map(side => countedRuns(side));
+  if (runs.flat().every(({ fold }) => fold === null)) return undefined;
+  const foldsOf = (of: readonly { readonly record: RunRecord; readonly fold: number | null }[]) =>
+    JSON.stringify(of.map(({ record, fold }) => [fold, divisionOf(record)]));
+  if (foldsOf(runs[0]) !== foldsOf(runs[1])) return null;
+  return foldRatio(runs[0][0].record.config, runs[0].length);
+}
+
+/** What decides which sequences are in a fold. */
+function divisionOf({ config, manifest }: RunRecord): unknown {
+  const { seed = config.seed, test } = Object(config.dataset);
+  const { of, select, group } = Object(test);
+  return [of, select, group, seed, manifest?.datasets.map(({ sha256 }) => sha256)];
+}
+
+/** @param ratio see {@link commonFolds} */
+function compareSides(first: MetricOfSide, second: MetricOfSide, ratio: number | null | undefined) {
+  const numberOf = ({ seed, fold = seed }: MetricOfSide['values'][number]): number => fold;
+  const byNumber = new Map(first.values.map(one => [numberOf(one), one.value]));
+  const pairs = (ratio === null ? [] : second.values).flatMap(({ value, ...one }) => {
+    const before = byNumber.get(numberOf({ value, ...one }));
     return before === undefined ? [] : [[before, value] as const];
   });
   const both = first.n + second.n;
@@ -181,22 +219,36 @@ function compareSides(first: MetricOfSide, second: MetricOfSide) {
   const paired = pairs.length > 0 && 2 * pairs.length >= smaller;
   const names = { side: second.side, against: first.side, paired };
   const counts = paired ? { n: pairs.length, unpaired: both - 2 * pairs.length } : { n: both, unpaired: 0 };
-  const { difference, interval, ...rest } = paired ? ofPairs(pairs) : ofSamples(first, second);
+  const { difference, interval, ...rest } = paired
+    ? ofPairs(pairs, ratio ?? undefined)
+    : ofSamples(first, second);
   return { told: { ...names, ...counts, difference, interval }, smaller, ...rest };
 }
 
 type Pair = readonly [first: number, second: number];
 
-function ofPairs(pairs: readonly Pair[]) {
+/** @param ratio of folds, that of tested to training sequences */
+function ofPairs(pairs: readonly Pair[], ratio: number | undefined) {
   const differences = differencesOf(pairs);
   const difference = momentsOf(differences).mean;
+  const isIdentical = pairs.every(([a, b]) => a === b);
+  if (ratio !== undefined) {
+    return {
+      difference,
+      interval: foldInterval(differences, ratio),
+      test: { name: 'corrected_t' as const, p: foldTest(differences, ratio), p_least: 0 },
+      direction: Math.sign(difference),
+      isIdentical,
+      leastP: (n: number) => (n < 2 ? 1 : 0),
+    };
+  }
   const { positive, negative, nonzero, p } = wilcoxonSignedRank(differences);
   return {
     difference,
     interval: meanInterval(differences),
     test: { name: 'wilcoxon_signed_rank' as const, p, p_least: leastSignedRankP(nonzero) },
     direction: agreed(positive - negative, difference),
-    isIdentical: pairs.every(([a, b]) => a === b),
+    isIdentical,
     // the smallest p that `n` pairs can reach
     leastP: leastSignedRankP,
   };

@@ -7,6 +7,7 @@ const sideRun = s.struct('A run.', {
   run_id: s.text('Name of the run directory.'),
   directory: s.text('The run directory, absolute.'),
   seed: s.nullable(s.integer('Its seed; null if unknown.')),
+  fold: s.optional(s.count('The fold that it tests; absent if its test split is no fold.', 1)),
   left_out: s.nullable(s.text('Why it does not count; null if it does.')),
 });
 
@@ -14,7 +15,10 @@ const side = s.struct('A side.', {
   id: s.text({ description: 'A, B and so on: its id in the rest of the document.', pattern: '^[A-Z]+$' }),
   name: s.text('The argument, with the values that distinguish the side if the argument has several.'),
   seeds: s.list(s.integer('A seed.'), 'Seeds of the runs that count, ascending.'),
-  runs: s.list(sideRun, 'All its runs, by seed.'),
+  folds: s.optional(
+    s.list(s.count('A fold.', 1), 'Folds of the runs that count; absent if their test splits are no folds.'),
+  ),
+  runs: s.list(sideRun, 'All its runs, by seed or fold.'),
 });
 
 const difference = {
@@ -58,10 +62,11 @@ const metricOfSide = s.struct('The results of a side.', {
   values: s.list(
     s.struct('A value.', {
       seed: s.integer("The run's seed."),
+      fold: s.optional(s.count('Its fold.', 1)),
       run_id: s.text('The run.'),
       value: s.number('Its final value.'),
     }),
-    'By seed.',
+    'By seed or fold.',
   ),
   left_out: s.list(
     s.struct('A run.', { run_id: s.text('The run.'), reason: s.text('Why.') }),
@@ -72,19 +77,23 @@ const metricOfSide = s.struct('The results of a side.', {
 const probability = (description: string) => s.number({ description, above: 0, max: 1 });
 const test = s.struct('Whether the difference is significant; null if a side has no value.', {
   name: s.choice(
-    ['wilcoxon_signed_rank', 'mann_whitney'],
-    'wilcoxon_signed_rank: over pairs (Wilcoxon, 1945; zeros as in Pratt, 1959); mann_whitney: without pairs (Mann and Whitney, 1947).',
+    ['wilcoxon_signed_rank', 'mann_whitney', 'corrected_t'],
+    'corrected_t: over pairs of the same folds (Nadeau and Bengio, 2003); wilcoxon_signed_rank: over pairs (Wilcoxon, 1945; zeros as in Pratt, 1959); mann_whitney: without pairs (Mann and Whitney, 1947).',
   ),
-  p: probability('Exact, two-sided.'),
+  p: probability('Two-sided; exact except for corrected_t.'),
   p_adjusted: probability('Corrected for the number of sides compared with the first (Holm, 1979).'),
-  p_least: probability('Smallest p possible with this number of values.'),
+  p_least: s.number({
+    description: 'Smallest p possible with this number of values; 0 for corrected_t.',
+    min: 0,
+    max: 1,
+  }),
 });
 
 const sideComparison = s.struct('A side against the first.', {
   side: sideId,
   against: s.text("The first side's id."),
   paired: s.boolean(
-    'Whether values were paired by seed, which requires at least half the seeds of the smaller side to be shared.',
+    'Whether values were paired: by fold, if both sides have the same folds; or by seed, which requires at least half the seeds of the smaller side to be shared.',
   ),
   n: s.count('Number of pairs; number of values of both sides if they are not paired.'),
   unpaired: s.count('Values without a partner if the others are paired.'),
@@ -93,7 +102,7 @@ const sideComparison = s.struct('A side against the first.', {
   ),
   interval: s.nullable(
     s.struct(
-      '95 % interval of that difference: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993); null for fewer than five values.',
+      '95 % interval of that difference: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993); null for fewer than five values. Of folds: that of corrected_t.',
       { low: s.number('Its lower end.'), high: s.number('Its upper end.') },
     ),
   ),

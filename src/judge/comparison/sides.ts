@@ -13,6 +13,7 @@ import { readSweepResults, runsOfResult } from '../../sweep/results.js';
 import { caught, forAll, UserError, usageError } from '../../util/errors.js';
 import {
   earlierValues,
+  foldOf,
   keysApart,
   portable,
   type Replicates,
@@ -89,15 +90,19 @@ function compareParts(a: Part, b: Part, keys: readonly string[]): number {
 }
 
 function placed(record: RunRecord) {
-  return { record, seed: seedOf(record), leftOut: reasonToLeaveOut(record) };
+  return { record, seed: seedOf(record), fold: foldOf(record), leftOut: reasonToLeaveOut(record) };
 }
 
-/** By seed; of runs with one seed only the newest counts. */
+/** By seed or fold; of runs with the same one only the newest counts. */
 function counting(runs: readonly PlacedRun[]): PlacedRun[] {
   const replaced = replacedRuns(runs.filter(({ leftOut }) => leftOut === null).map(({ record }) => record));
   return runs
     .map(run => ({ ...run, leftOut: run.leftOut ?? replaced.get(run.record) ?? null }))
-    .toSorted((a, b) => (a.seed ?? -1) - (b.seed ?? -1) || compareIds(a, b));
+    .toSorted((a, b) => numberOf(a) - numberOf(b) || compareIds(a, b));
+}
+
+function numberOf({ seed, fold }: Pick<PlacedRun, 'seed' | 'fold'>): number {
+  return fold ?? seed ?? -1;
 }
 
 function reasonToLeaveOut({ state, summary }: RunRecord): string | null {
@@ -194,9 +199,9 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
 
 /** True if the seed determines the test split. */
 function drawsTest({ seed, test_fraction, test }: Readonly<Record<string, Json>>): boolean {
-  const { fraction, count, select } = Object(test);
+  const { fraction, count, fold, select } = Object(test);
   if (typeof seed === 'number') return false;
-  return test_fraction !== undefined || (select !== 'last' && (fraction ?? count) !== undefined);
+  return test_fraction !== undefined || (select !== 'last' && (fraction ?? count ?? fold) !== undefined);
 }
 
 /** The values of each key that a run of any side has; none for a side without the key. */

@@ -25,6 +25,7 @@ const facts = {
   state: s.choice([...STATUSES, 'running', 'killed'], 'How the run ended; running or killed if it has not.'),
   message: s.nullable(s.text("The run's error message; null if there is none.")),
   seed: s.nullable(s.integer('Its seed.')),
+  fold: s.optional(s.count('The fold that it tests; absent if its test split is no fold.', 1)),
   config_hash: s.nullable(s.text('SHA-256 of the resolved config.')),
   config_files: s.list(
     s.text({}),
@@ -80,7 +81,7 @@ const runReview = s.struct('A run, as recorded in its files, and its verdicts.',
     verdict,
     reason: s.nullable(s.text('Why it did not complete.')),
   }),
-  gates: gates('The gates of its config and of the command line, without those over seeds.'),
+  gates: gates('The gates of its config and of the command line, without those over seeds or folds.'),
 });
 
 const damagedRun = s.struct('A run with a damaged or unreadable file.', {
@@ -114,7 +115,7 @@ const comparison = s.struct('The runs compared with a baseline, if one was given
   metrics: s.list(metricVerdict, 'The metrics of the test split.'),
 });
 
-const group = s.struct('Runs that differ only in their seed.', {
+const group = s.struct('Runs that differ only in their seed, or in their fold.', {
   name: s.text('Name of the experiment.'),
   distinct: s.mapOf(
     s.anything<Json>('The value of the key.'),
@@ -126,7 +127,8 @@ const group = s.struct('Runs that differ only in their seed.', {
   ),
   runs: s.list(s.text({}), 'Ids of the runs that count.'),
   seeds: s.list(s.nullable(s.integer({})), 'Their seeds.'),
-  gates: gates('Gates over seeds.'),
+  folds: s.optional(s.list(s.count('A fold.', 1), 'Their folds; absent if their test splits are no folds.')),
+  gates: gates('Gates over seeds or folds.'),
   comparison: s.optional(comparison),
 });
 

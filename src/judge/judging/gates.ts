@@ -3,17 +3,19 @@
 import type { GateMetricName } from '../../config/schema/experiment.js';
 import { schemaAt } from '../../config/schema/schema.js';
 import { positionOf, SourceText } from '../../config/yaml/tree.js';
-import { isPerformance } from '../../math/metrics/index.js';
-import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
+import { isPerformance, largerIsBetter } from '../../math/metrics/index.js';
+import { hardestTrivial, inconclusive, isOverRuns, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
+import { foldRatio } from '../../sweep/results.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { momentsOf } from '../../util/numbers.js';
+import { foldInterval, MIN_VALUES, meanInterval } from '../../util/statistics.js';
 import type { RunReview } from './document.js';
 import { notCompleted, notJudgeable, type ReviewedRun } from './run-facts.js';
 
 const GATE_OPTION = '--gate';
-const OVER = ['last', 'best', 'seeds'] as const;
+const OVER = ['last', 'best', 'seeds', 'folds', 'interval'] as const;
 /** METRIC, comparison, NUMBER as in YAML and JSON (`0x10` is a mistake), and what it is over. */
 const FORM = /^\s*([\w.]*)\s*(>=|<=)?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)?(?:\s+over\s+(\w+))?\s*$/i;
 
@@ -35,7 +37,7 @@ export function commandGate(text: string): WrittenGate {
   if (comparison === undefined || number === undefined || over === undefined)
     throw wrong(
       'this is not a gate',
-      `${metric} >= NUMBER, or ${metric} <= NUMBER, then nothing, \`over last\`, \`over best\` or \`over seeds\``,
+      `${metric} >= NUMBER, or ${metric} <= NUMBER, then nothing, \`over last\`, \`over best\`, \`over seeds\`, \`over folds\` or \`over interval\``,
     );
   if (over === 'best' && isPerformance(metric))
     throw wrong(`${metric} is measured once, so it has no best value`, 'over last, or over seeds');
@@ -47,7 +49,7 @@ export function judgeRun(run: ReviewedRun, given: readonly WrittenGate[]): RunRe
     ...run.facts,
     not_judged: run.notJudged,
     completed: completion(run),
-    gates: gatesOf(run, given).filter(({ over }) => over !== 'seeds'),
+    gates: gatesOf(run, given).filter(gate => !isOverRuns(gate)),
   };
 }
 
@@ -81,7 +83,10 @@ function judgeOwn(asked: WrittenGate, recorded: GateResult | undefined): GateRes
   return gate.verdict === 'inconclusive' || gate.value === null ? gate : judgeGate(gate, gate.value);
 }
 
-/** A gate over seeds. `gate` has its recorded reference; undefined if no run recorded the gate. */
+/**
+ * A gate over seeds or folds. `gate` has its recorded reference; undefined if no run recorded the
+ * gate.
+ */
 interface SeedsGate {
   readonly asked: WrittenGate;
   readonly gate: WrittenGate | undefined;
@@ -99,7 +104,7 @@ export function judgeGroup(runs: readonly ReviewedRun[], given: readonly Written
   for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
     const key = sameGate(one.asked);
     // a run that did not complete recorded nothing
-    if (one.asked.over === 'seeds' && known.get(key)?.gate === undefined) known.set(key, one);
+    if (isOverRuns(one.asked) && known.get(key)?.gate === undefined) known.set(key, one);
   }
   return [...known.values()].map(gate => judgeSeeds(gate, runs));
 }
@@ -113,8 +118,15 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
   const why = notJudgeable(runs);
   if (why !== undefined) return inconclusive(asked, null, why);
   if (gate === undefined) return inconclusive(asked, null, 'the runs did not record it');
+  const { over } = gate;
+  const folds = runs.filter(({ facts }) => facts.fold !== undefined).length;
+  if (over === 'seeds' && folds > 0) return inconclusive(gate, null, 'these runs are folds, not seeds');
+  if (over === 'folds' && folds < runs.length) return inconclusive(gate, null, 'these runs are no folds');
+  if (over === 'folds' && runs.length < 2)
+    return inconclusive(gate, null, 'a mean over folds needs at least two folds');
   if (runs.length < 2) return inconclusive(gate, null, 'a mean over seeds needs at least two seeds');
-  const mean = meanOf(runs, run => run.last(gate.metric));
+  const mean = over === 'interval' ? nearEnd(gate, runs) : meanOf(runs, run => run.last(gate.metric));
+  if (mean === null) return inconclusive(gate, null, `an interval needs at least ${MIN_VALUES} seeds`);
   if (gate.beats === undefined) return judgeGate(gate, mean);
   // trivial baselines differ if splits depend on the seed
   const { reference: _, ...others } = gate;
@@ -125,12 +137,35 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
   return judgeGate(reference === undefined ? gate : { ...others, reference }, mean);
 }
 
-/** Summed in seed order; undefined if a run has no value. */
+/**
+ * The end of the 95 % interval of the mean that is nearer to the bound of a gate; null for too few
+ * runs, undefined if a run has no value.
+ */
+function nearEnd({ metric, min, max }: WrittenGate, runs: readonly ReviewedRun[]): number | null | undefined {
+  const values = measuredBy(runs, run => run.last(metric));
+  if (values === undefined) return undefined;
+  const [{ record, facts }] = runs;
+  const isFold = facts.fold !== undefined;
+  const found = isFold ? foldInterval(values, foldRatio(record.config, runs.length)) : meanInterval(values);
+  const isLower = min !== undefined || (max === undefined && largerIsBetter(metric));
+  return found && (isLower ? found.low : found.high);
+}
+
+/** Summed in the order of seeds or folds; undefined if a run has no value. */
 export function meanOf(
   runs: readonly ReviewedRun[],
   measure: (run: ReviewedRun) => number | undefined,
 ): number | undefined {
-  const values = runs.toSorted((a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0)).map(measure);
+  const values = measuredBy(runs, measure);
+  return values && momentsOf(values).mean;
+}
+
+function measuredBy(
+  runs: readonly ReviewedRun[],
+  measure: (run: ReviewedRun) => number | undefined,
+): number[] | undefined {
+  const numberOf = ({ facts: { seed, fold } }: ReviewedRun): number => fold ?? seed ?? 0;
+  const values = runs.toSorted((a, b) => numberOf(a) - numberOf(b)).map(measure);
   const known = values.filter(value => value !== undefined);
-  return known.length < values.length ? undefined : momentsOf(known).mean;
+  return known.length < values.length ? undefined : known;
 }

@@ -76,12 +76,18 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
 export function judgeSeeds(paths: readonly string[]) {
   const { review } = reviewRuns(paths, { gates: [] });
   const gates = [
-    ...review.groups.flatMap(({ gates }) => gates.map(gate => ({ seed: null, gate }))),
-    ...review.runs.flatMap(({ seed, gates }) => gates.map(gate => ({ seed, gate }))),
+    ...review.groups.flatMap(({ gates }) => gates.map(gate => ({ seed: null, fold: undefined, gate }))),
+    ...review.runs.flatMap(({ seed, fold, gates }) => gates.map(gate => ({ seed, fold, gate }))),
   ];
-  const verdicts = gates.map(({ seed, gate }) => {
+  const verdicts = gates.map(({ seed, fold, gate }) => {
     const sentence = gateSentence(gate);
-    return { seed, gate, sentence: seed === null ? sentence : `Seed ${seed}: ${sentence}` };
+    const which = fold === undefined ? `Seed ${seed}` : `Fold ${fold}`;
+    return {
+      seed,
+      ...(fold !== undefined && { fold }),
+      gate,
+      sentence: seed === null ? sentence : `${which}: ${sentence}`,
+    };
   });
   return { verdicts, exitCode: review.exit_code };
 }
@@ -98,10 +104,12 @@ function reviewGroup(
   const counted = all.filter(run => reasonOf(run) === null);
   // named alone, a run counts
   const members = counted.length > 0 ? counted : all.filter(({ record }) => !replaced.has(record));
+  const folds = members.flatMap(({ facts }) => facts.fold ?? []);
   return {
     name: members[0].facts.name,
     runs: members.map(({ facts }) => facts.run_id),
     seeds: members.map(({ facts }) => facts.seed),
+    ...(folds.length > 0 && { folds }),
     left_out: all
       .filter(run => !members.includes(run))
       .map(run => ({ run_id: run.record.id, reason: reasonOf(run) ?? '' })),

@@ -6,7 +6,7 @@ import { damageOf, readLogEnd } from '../../run/integrity.js';
 import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
-import { decidingOf, seedOf } from '../deciding.js';
+import { decidingOf, foldOf, seedOf } from '../deciding.js';
 import type { RunFacts } from './document.js';
 
 export interface Doubt {
@@ -81,6 +81,7 @@ export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
 function factsOf(record: RunRecord, { warnings, damaged, resumes }: RunHistory): RunFacts {
   const { directory, state, manifest, summary, original } = record;
   const isOver = state !== 'running' && state !== 'killed';
+  const fold = foldOf(record);
   return {
     directory: directory.path,
     run_id: record.id,
@@ -88,6 +89,7 @@ function factsOf(record: RunRecord, { warnings, damaged, resumes }: RunHistory):
     state,
     message: (isOver && state !== 'completed' && summary?.message) || null,
     seed: seedOf(record),
+    ...(fold !== null && { fold }),
     config_hash: manifest?.config_hash ?? null,
     config_files: manifest?.config_files ?? [],
     started: manifest?.started ?? null,

@@ -8,9 +8,9 @@ import { sweepFolder } from '../../run/find.js';
 import { STATE_WORDS } from '../../run/run.js';
 import { readSweepResults, runsOfResult, type SweepResults } from '../../sweep/results.js';
 import {
+  allReplicates,
   changedFiles,
   missingRuns,
-  seedsOf,
   sweepCautions,
   type TrialRow,
   troubleOf,
@@ -90,7 +90,9 @@ function notChosen({ facts }: ReviewedRun, { row, best, plan }: Trial): string |
 
 /** How a completed run contradicts the records of its sweep; undefined if it does not. */
 function contradiction({ facts, last }: ReviewedRun, { plan, row }: Trial): string | undefined {
-  const told = [...row.seeds, ...row.repeats].find(({ seed }) => seed === facts.seed);
+  const told = [...row.seeds, ...row.repeats].find(
+    ({ seed, fold }) => seed === facts.seed && fold === facts.fold,
+  );
   if (told === undefined || facts.state !== 'completed') return undefined;
   if (facts.epochs !== null && facts.epochs > told.epochs)
     return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
@@ -139,7 +141,7 @@ function readSweep(directory: string): KnownSweep {
   }
   const { plan, state, records } = results;
   const rows = records.rows.flatMap(row =>
-    seedsOf(plan).map(seed => [results.directory.runPath({ trial: row.trial, seed }), row] as const),
+    allReplicates(plan).map(run => [results.directory.runPath({ trial: row.trial, ...run }), row] as const),
   );
   const review = { directory, name: plan.name, state, message: messageOf(results) };
   return { review, results, rows: new Map(rows) };

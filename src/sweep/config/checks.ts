@@ -34,6 +34,7 @@ const FIXED: Readonly<Record<string, string>> = {
   extends: 'list several configs in `variants` instead',
   seed: 'list the seeds of each point in `seeds` instead',
   repeat: 'list the seeds of each point in `seeds` instead',
+  folds: 'all trials are compared on the same folds',
   checkpoint: 'it says which results count, which must be the same for all trials',
   gates: 'they do not affect results',
   'training.num_epochs': 'trials are compared after the same number of epochs',
@@ -152,7 +153,7 @@ function isPossible(value: Value, distribution: Distribution): boolean {
 }
 
 export function checkPlan(
-  { base, variants, seeds, method, budget }: SweepSettings,
+  { base, variants, seeds, repeat_best, method, budget }: SweepSettings,
   objective: Objective | undefined,
   parameters: readonly LocatedParameter[],
   bases: readonly LoadedBase[],
@@ -163,8 +164,19 @@ export function checkPlan(
     found.push(locator.atKey(path, code, message, { expected }));
   if ((base === undefined) === (variants === undefined))
     refuse(['variants'], 'sweep/base', 'a sweep needs configs', 'either `base` or `variants`');
-  if (parameters.length === 0 && (seeds ?? []).length < 2) {
-    const expected = '`parameters` (KEY=VALUE,VALUE…), several configs, or several `seeds`';
+  const [first, ...others] = bases.map(({ folds }) => folds);
+  if (others.some(folds => JSON.stringify(folds) !== JSON.stringify(first)))
+    refuse(['variants'], 'sweep/folds', 'the variants have different `folds`', 'the same `folds`');
+  const repeats = { seeds: (seeds ?? []).length > 1, repeat_best: repeat_best !== undefined };
+  const [repeated] = Object.entries(repeats).flatMap(([key, isGiven]) => (isGiven ? [key] : []));
+  if (first !== undefined && repeated !== undefined) {
+    const message = `\`${repeated}\` cannot be used with \`folds\`, which train each point several times`;
+    refuse([repeated], 'sweep/folds', message, 'one seed');
+  }
+  const isOnePoint = parameters.length === 0 && !repeats.seeds && first === undefined;
+  if (isOnePoint) {
+    const expected =
+      '`parameters` (KEY=VALUE,VALUE…), several configs, several `seeds`, or `folds` in the config';
     refuse(['parameters'], 'sweep/nothing-varies', 'the sweep has nothing to vary', expected);
   }
   if (methodOf(method).isExhaustive) {

@@ -81,7 +81,8 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
   const asked = valuePlace(tree, ['objective']);
   const seedPlace = valuePlace(tree, ['seeds']);
   const { seeds: listed = [], repeat_best } = settings;
-  const isRepeated = listed.length > 1 || repeat_best !== undefined;
+  const [{ folds }] = opened;
+  const isRepeated = listed.length > 1 || repeat_best !== undefined || folds !== undefined;
   const divides = parameters.flatMap(({ keys }) => keys).some(key => DIVIDES.test(key));
   const bases = opened.map(base => {
     const measured = measuring(base, objective.metric, asked);
@@ -111,6 +112,8 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
   return {
     plan: {
       ...{ name, seed, seeds, ...(repeat_best !== undefined && { repeat_best: repeated }) },
+      // 0 until the data tell how many there are
+      ...(folds && { folds: folds.count ?? 0 }),
       ...{ space, method, pruner, objective },
       budget: {
         trials: budget.trials ?? null,
@@ -118,7 +121,7 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
         target: budget.target ?? null,
       },
       ...{ epochs, parallel, trial_timeout: secondsOf(settings.trial_timeout), retries, on_trial_error },
-      bases: bases.map(({ source: _, yaml, gate_origins, config_files, ...base }) => ({
+      bases: bases.map(({ source: _, folds: __, yaml, gate_origins, config_files, ...base }) => ({
         ...base,
         sha256: createHash('sha256').update(yaml).digest('hex'),
         ...(gate_origins !== undefined && { gate_origins, config_files }),

@@ -20,6 +20,7 @@ export const COMMAND_LINE = 'command line';
 
 export interface LoadedBase extends FrozenBase, Omit<Base, 'sha256'> {
   readonly source: ConfigSource;
+  readonly folds: Experiment['folds'];
 }
 
 interface NamedConfig {
@@ -84,7 +85,8 @@ export function openBases(
       const { experiment, files, origin } = source.load();
       const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
       const ofGates = origins.length > 0 && { gate_origins: origins, config_files: files };
-      bases.push({ name, file, ...ofGates, source, yaml: source.portableYaml });
+      const { folds } = given.check().experiment;
+      bases.push({ name, file, ...ofGates, source, yaml: source.portableYaml, folds });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.push(...error.diagnostics);
@@ -93,11 +95,12 @@ export function openBases(
   return { bases, problems };
 }
 
-/** Without `repeat`: the sweep has the seeds. */
+/** Without `repeat` and `folds`: the sweep has the seeds and the number of folds. */
 function once(source: ConfigSource, place: Place): ConfigSource {
-  if (source.check().experiment.repeat === undefined) return source;
+  const { experiment } = source.check();
   const value = { kind: 'scalar', value: null, written: 'null', place } as const;
-  return source.with([{ key: 'repeat', keyPlace: place, value }]);
+  const given = (['repeat', 'folds'] as const).filter(key => experiment[key] !== undefined);
+  return source.with(given.map(key => ({ key, keyPlace: place, value })));
 }
 
 /**

@@ -16,9 +16,10 @@ import { boolean, document, integer, literal, type TypeOf, text } from '../../ut
 import { codeOf } from '../../util/system-errors.js';
 import { backendOf, SweepDirectory, trialArguments } from '../directory.js';
 import { readJournal } from '../journal.js';
-import { segment } from '../schedule/records.js';
+import { replicateWords } from '../schedule/plan.js';
+import { segment, segmentOf } from '../schedule/records.js';
 import { type Launcher, polled, type RunningTask, type Task, type TaskEnd } from '../segment.js';
-import { seedsOf } from '../trials.js';
+import { isRunOf } from '../trials.js';
 
 export const queueJobShape = document(
   'Queue job',
@@ -49,9 +50,9 @@ export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string
 }
 
 export function queueJob(task: Task): QueueJob {
-  const { id, trial, seed, from, to, attempt, directory, threads } = task;
+  const { id, attempt, directory, threads } = task;
   const sweep = dirname(dirname(directory));
-  return { version: 2, id, trial, seed, from, to, attempt, sweep, threads, stop: false };
+  return { version: 2, id, ...segmentOf(task), attempt, sweep, threads, stop: false };
 }
 
 /** The task that `data` names, completed from its sweep. `root` is absolute. */
@@ -62,12 +63,12 @@ export function taskOfJob(data: unknown, root: string): { task: Task; stop: bool
   checkInside(root, sweep);
   const directory = SweepDirectory.open(sweep);
   const { plan } = directory;
-  const { trial, seed, from, to, threads } = segment;
+  const { trial, from, to, threads } = segment;
   const { records } = readJournal(directory.files.journal);
   const chosen = records.findLast(record => record.event === 'trial.chosen' && record.trial === trial);
   // the sweep records the point before it adds the job to the queue
   if (chosen?.event !== 'trial.chosen') throw refusal(`the sweep's journal has no trial ${trial}`);
-  if (!seedsOf(plan).includes(seed)) throw refusal(`the sweep has no seed ${seed}`);
+  if (!isRunOf(plan, segment)) throw refusal(`the sweep has no ${replicateWords(segment)}`);
   if (!(from < to && to <= plan.epochs))
     throw refusal(`the sweep has no segment from epoch ${from} to ${to}`);
   const path = directory.runPath(segment);

@@ -61,6 +61,9 @@ export const plan = s.namedStruct('plan', 'The sweep with all defaults filled in
       'Seeds that the best trial is trained with after the search. They are not among `seeds`. Absent: none.',
     ),
   ),
+  folds: s.optional(
+    s.count('Number of folds; each point is trained once for each. Absent: the configs have no `folds`.', 1),
+  ),
   space,
   method: complete(method, 'How to choose points.'),
   pruner: complete(prunerSettings, 'Which trials to stop before their last epoch.'),
@@ -86,6 +89,26 @@ export const plan = s.namedStruct('plan', 'The sweep with all defaults filled in
 export type SweepPlan = s.TypeOf<typeof plan>;
 export type Objective = s.TypeOf<typeof objective>;
 export type Base = s.TypeOf<typeof base>;
+
+/** What distinguishes the runs of a trial: the seed, and the fold if there are folds. */
+export interface Replicate {
+  readonly seed: number;
+  /** From 1. */
+  readonly fold?: number | undefined;
+}
+
+export function replicatesOf(
+  { folds }: Pick<SweepPlan, 'folds'>,
+  seeds: readonly number[],
+): readonly Replicate[] {
+  if (folds === undefined) return seeds.map(seed => ({ seed }));
+  return seeds.flatMap(seed => Array.from({ length: folds }, (_, i) => ({ seed, fold: i + 1 })));
+}
+
+/** `seed 3`, or `fold 2` */
+export function replicateWords({ seed, fold }: Replicate): string {
+  return fold === undefined ? `seed ${seed}` : `fold ${fold}`;
+}
 
 /** Minimize a value times this sign. */
 export function signOf({ goal }: Pick<Objective, 'goal'>): 1 | -1 {

@@ -3,7 +3,7 @@
  */
 import * as s from '../../util/schema.js';
 import { point } from '../search/space.js';
-import { plan, seed } from './plan.js';
+import { plan, type Replicate, seed } from './plan.js';
 
 const time = s.text({
   name: 'time',
@@ -32,7 +32,8 @@ export const endReason = s.choice(
 );
 export type EndReason = s.TypeOf<typeof endReason>;
 const trial = trialNumber;
-export const segment = { trial, seed, from, to };
+const fold = s.named('fold', s.count('Number of the fold, from 1; absent without folds.', 1));
+export const segment = { trial, seed, fold: s.optional(fold), from, to };
 
 const record = <const E extends string, P extends Readonly<Record<string, s.Shape>>>(
   event: E,
@@ -126,14 +127,26 @@ const events = [
 export type Decision = s.TypeOf<(typeof decisions)[number]>;
 export type JournalRecord = Decision | s.TypeOf<(typeof events)[number]>;
 
-/** One training process: a trial's run with one seed, to the next rung. */
+/** One training process: a trial's run with one seed or on one fold, to the next rung. */
 export type Segment = Pick<
   Extract<JournalRecord, { event: 'segment.end' }>,
-  'trial' | 'seed' | 'from' | 'to'
+  'trial' | 'seed' | 'fold' | 'from' | 'to'
 >;
 
-export function segmentKey({ trial, seed, from, to }: Segment): string {
-  return `${trial}/${seed}/${from}-${to}`;
+/** Without the other fields of a record. */
+export function segmentOf({ trial, seed, fold, from, to }: Segment): Segment {
+  return { trial, seed, ...(fold !== undefined && { fold }), from, to };
+}
+
+export function segmentKey({ from, to, ...run }: Segment): string {
+  return `${runName(run)}/${from}-${to}`;
+}
+
+export type RunOfTrial = Pick<Segment, 'trial'> & Replicate;
+
+/** `t0007-s0`, or `t0007-f2` on a fold. */
+export function runName({ trial, seed, fold }: RunOfTrial): string {
+  return `t${String(trial).padStart(4, '0')}-${fold === undefined ? `s${seed}` : `f${fold}`}`;
 }
 
 export type SegmentStatus = s.TypeOf<typeof status>;
@@ -165,8 +178,8 @@ export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[
       for (const [key, { status }] of outcomes) if (status === 'failed') outcomes.delete(key);
     }
     if (record.event !== 'segment.end') continue;
-    const { trial, seed, from, to, status, value } = record;
-    outcomes.set(segmentKey(record), { trial, seed, from, to, status, value });
+    const { status, value } = record;
+    outcomes.set(segmentKey(record), { ...segmentOf(record), status, value });
   }
   return [...outcomes.values()];
 }

@@ -11,7 +11,7 @@ import { momentsOf } from '../../util/numbers.js';
 import type { Observation, Sampler } from '../search/grid.js';
 import { blindTrials, createSampler } from '../search/index.js';
 import type { Point } from '../search/space.js';
-import { type SweepPlan, signOf } from './plan.js';
+import { type Replicate, replicatesOf, type SweepPlan, signOf } from './plan.js';
 import { type Pruning, prunerOf } from './pruners.js';
 import {
   type Decision,
@@ -42,8 +42,8 @@ type Measurement = Pick<
   'epochs' | 'status' | 'value' | 'spread'
 >;
 
-/** The segments of a trial with all seeds. */
-type Stretch = Omit<Segment, 'seed'>;
+/** The segments of a trial with all seeds, or on all folds. */
+type Stretch = Omit<Segment, keyof Replicate>;
 
 /** A trial on a lane of the virtual clock, trained to its next rung with one seed after another. */
 interface Job extends Stretch {
@@ -55,6 +55,8 @@ export class Scheduler {
   /** Minimize a value of the objective times this sign. */
   private readonly sign: 1 | -1;
   private readonly pruning: Pruning;
+  /** The runs of each trial. */
+  private readonly replicates: readonly Replicate[];
   private readonly usesResults: boolean;
   /** Whether decisions depend on no outcome, except how the sweep ends. */
   private readonly isStatic: boolean;
@@ -91,6 +93,7 @@ export class Scheduler {
     private readonly sampler: Sampler = createSampler(plan.space, plan.method, plan.seed),
   ) {
     this.sign = signOf(plan.objective);
+    this.replicates = replicatesOf(plan, plan.seeds);
     this.pruning = prunerOf(plan.pruner).create(plan.pruner, plan.epochs);
     this.usesResults = Number.isFinite(blindTrials(plan.method));
     this.isStatic = !this.usesResults && prunerOf(plan.pruner).firstJudged === undefined;
@@ -172,14 +175,15 @@ export class Scheduler {
 
   /** The segments of the jobs, and of trials that may start before they are decided. */
   private *upcoming(): Generator<Segment, void, undefined> {
-    const { seeds, budget, epochs } = this.plan;
+    const { budget, epochs } = this.plan;
+    const { replicates } = this;
     const segmentsOf = ({ trial, from, to }: Stretch): Segment[] =>
-      seeds.map(seed => ({ trial, seed, from, to }));
+      replicates.map(replicate => ({ trial, ...replicate, from, to }));
     // a lane trains the seeds of a job one after the other, so each has its own virtual start
     const timed = this.jobs.flatMap(job =>
       segmentsOf(job).map((segment, i) => ({
         segment,
-        start: job.start + ((job.end - job.start) * i) / seeds.length,
+        start: job.start + ((job.end - job.start) * i) / replicates.length,
       })),
     );
     timed.sort((a, b) => a.start - b.start || a.segment.trial - b.segment.trial);
@@ -217,9 +221,11 @@ export class Scheduler {
 
   /** Undefined while the outcome of a seed is missing. */
   private measure({ trial, from, to }: Stretch): Measurement | undefined {
-    const { seeds } = this.plan;
-    const outcomes = seeds.flatMap(seed => this.outcomes.get(segmentKey({ trial, seed, from, to })) ?? []);
-    if (outcomes.length < seeds.length) return undefined;
+    const { replicates } = this;
+    const outcomes = replicates.flatMap(
+      replicate => this.outcomes.get(segmentKey({ trial, ...replicate, from, to })) ?? [],
+    );
+    if (outcomes.length < replicates.length) return undefined;
     const ended = (status: SegmentStatus) => outcomes.some(outcome => outcome.status === status);
     const status = ended('failed') ? 'failed' : ended('diverged') ? 'diverged' : 'done';
     return { epochs: to, status, ...average(outcomes.map(({ value }) => value)) };
@@ -341,7 +347,7 @@ export class Scheduler {
     const from = trial.last?.epochs ?? 0;
     const to = this.pruning.rungs(trial.trial).find(epochs => epochs > from);
     if (to === undefined) throw new Error(`trial ${trial.trial} has no rung after ${from} epochs`);
-    const cost = (to - from) * this.costPerEpoch(trial.point) * this.plan.seeds.length;
+    const cost = (to - from) * this.costPerEpoch(trial.point) * this.replicates.length;
     this.jobs.push({ trial: trial.trial, from, to, start: now, end: now + cost });
     trial.state = 'running';
     this.advances += 1;

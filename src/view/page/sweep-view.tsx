@@ -112,7 +112,7 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
 }
 
 const GATES_OF_SEEDS: readonly Column<SweepReport['gates'][number]>[] = [
-  { name: 'seed', isText: true, show: ({ seed }) => seed ?? 'all' },
+  { name: 'run', isText: true, show: ({ seed, fold }) => (fold ? `fold ${fold}` : (seed ?? 'all')) },
   ...GATES,
 ];
 
@@ -157,16 +157,18 @@ const BASELINE: Column<Metric> = {
     ),
 };
 
-/** Final metrics of the best trial, over its seeds. */
+/** Final metrics of the best trial, over its seeds or folds. */
 function FinalMetrics({ report: { metrics, parameters } }: { readonly report: SweepReport }) {
-  const seeds = Object.keys(metrics[0]?.by_seed ?? {});
+  const unit = metrics[0]?.by_fold ? 'fold' : 'seed';
+  const valuesOf = ({ by_fold, by_seed = by_fold ?? {} }: Metric) => by_seed;
+  const numbers = metrics[0] ? Object.keys(valuesOf(metrics[0])) : [];
   const measured = (title: string, of: (row: Metric) => number | null | undefined): Column<Metric> => ({
     name: title,
     show: row => <Value metric={row.metric} value={of(row) ?? undefined} />,
   });
   const overSeeds: readonly Column<Metric>[] = [
-    measured(`mean of ${seeds.length} seeds`, ({ mean }) => mean),
-    measured('± over seeds', ({ spread }) => spread),
+    measured(`mean of ${numbers.length} ${unit}s`, ({ mean }) => mean),
+    measured(`± over ${unit}s`, ({ spread }) => spread),
     ...(metrics.some(({ interval }) => interval !== null)
       ? [
           measured('95 % interval from', ({ interval }) => interval?.low),
@@ -179,8 +181,8 @@ function FinalMetrics({ report: { metrics, parameters } }: { readonly report: Sw
       title={parameters.length > 0 ? 'Final metrics of the best trial' : 'Final metrics'}
       columns={[
         { name: 'metric', isText: true, show: ({ metric }) => words(metric) },
-        ...(seeds.length > 1 ? overSeeds : []),
-        ...seeds.map(seed => measured(`seed ${seed}`, ({ by_seed }) => by_seed[seed])),
+        ...(numbers.length > 1 ? overSeeds : []),
+        ...numbers.map(number => measured(`${unit} ${number}`, metric => valuesOf(metric)[number])),
         ...(metrics.some(({ baseline }) => baseline) ? [BASELINE] : []),
       ]}
       rows={metrics}

@@ -1,0 +1,229 @@
+/** `folds`: cross-validation as the runs of a sweep, and their out-of-fold predictions. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Summary } from '../../src/run/summary.js';
+import type { Task } from '../../src/sweep/segment.js';
+import { Workplace } from '../support/cli.js';
+import { sweepInProcess } from '../support/sweeps.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const SUBJECTS = 6;
+
+/** 36 sequences of 3 steps: two classes, six subjects. */
+const rows = Array.from({ length: 36 }, (_, i) =>
+  [0, 1, 2].map(
+    step => `q${i},s${i % SUBJECTS},${step},${Math.sin(9 * i + step) + (i % 2)},${i % 2 ? 'x' : 'y'}`,
+  ),
+).flat();
+const path = work.file('rows.csv', `id,subject,t,a,label\n${rows.join('\n')}\n`);
+const config = {
+  version: 1,
+  name: 'folded',
+  seed: 4,
+  dataset: {
+    kind: 'csv',
+    path,
+    features: ['a'],
+    target: 'label',
+    target_kind: 'class',
+    sequence: { group: 'id', order: 't' },
+    normalize: 'standard',
+    test_fraction: 0.2,
+    validation: { fraction: 0.25 },
+  },
+  model: { cell: 'gru', hidden_size: 3 },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.05 },
+  training: { num_epochs: 2, batch_size: 8 },
+};
+
+const synthetic = { kind: 'synthetic', problem: 'adding', sequence_length: 4, train_size: 9, test_size: 3 };
+
+const only = (folder: string) => join(folder, readdirSync(folder)[0]);
+const json = (...parts: string[]) => JSON.parse(readFileSync(join(...parts), 'utf8'));
+
+interface Line {
+  readonly fold: number;
+  readonly id: string;
+  readonly predicted: number;
+  readonly label: number;
+}
+
+const linesIn = (text: string): Line[] =>
+  text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+const predictions = (directory: string) => readFileSync(join(directory, 'predictions.jsonl'), 'utf8');
+const subjectOf = (id: string) => Number(id.slice(1)) % SUBJECTS;
+
+/** The names of the sequences in a split of a run. */
+async function namesIn(run: string, split: string): Promise<string[]> {
+  const { stdout } = await work.cellrun('predict', run, '--split', split);
+  return linesIn(stdout).map(({ id }) => id);
+}
+
+async function folded(folds: object, ...more: string[]) {
+  const output = work.folder();
+  const file = work.config({ ...config, folds });
+  const ended = await work.cellrun('run', file, '--output', output, ...more);
+  return { ...ended, directory: only(join(output, 'sweeps', 'folded')) };
+}
+
+t.test('each sequence is predicted by the run that did not see it', async t => {
+  const output = work.folder();
+  const { code, stdout } = await work.cellrun('run', work.config(config), '--folds', '3', '--output', output);
+  t.equal(code, 0);
+  const directory = only(join(output, 'sweeps', 'folded'));
+  const trials = join(directory, 'trials');
+  t.same(readdirSync(trials), ['t0000-f1', 't0000-f2', 't0000-f3']);
+  const lines = linesIn(predictions(directory));
+  t.equal(new Set(lines.map(({ id }) => id)).size, 36, 'each sequence once');
+  const accuracies: number[] = [];
+  for (const fold of [1, 2, 3]) {
+    const run = join(trials, `t0000-f${fold}`);
+    const own = lines.filter(line => line.fold === fold);
+    t.equal(own.length, 12);
+    t.equal(own.filter(({ label }) => label === 0).length, 6, 'stratified');
+    const { stdout } = await work.cellrun('predict', run);
+    t.same(
+      own.map(({ fold: _, ...line }) => line),
+      linesIn(stdout),
+      'as the run predicts its test split',
+    );
+    const seen = [...(await namesIn(run, 'train')), ...(await namesIn(run, 'validation'))];
+    t.notOk(
+      own.some(({ id }) => seen.includes(id)),
+      'not in training',
+    );
+    // the scaling is that of the training split alone
+    const values = rows.map(row => row.split(',')).filter(([id]) => seen.slice(0, 18).includes(id));
+    const numbers = values.map(([, , , a]) => Number(a));
+    const mean = numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+    const [found] = json(run, 'manifest.json').scaling.features.offset;
+    t.ok(Math.abs(found - mean) < 1e-6, `the mean ${found} for ${mean}`);
+    accuracies.push(((json(run, 'summary.json') as Summary).metrics.test as { accuracy: number }).accuracy);
+  }
+  const right = lines.filter(({ predicted, label }) => predicted === label).length / 36;
+  const { sequences, metrics } = json(directory, 'out_of_fold.json');
+  t.equal(sequences, 36);
+  t.match(metrics, [{ metric: 'test.accuracy', value: right }]);
+  const [a, b, c] = accuracies;
+  const summary = json(directory, 'summary.json').metrics;
+  const accuracy = summary.find(({ metric }: { metric: string }) => metric === 'test.accuracy');
+  t.same(accuracy.by_fold, { 1: a, 2: b, 3: c });
+  const mean = (a + b + c) / 3;
+  const variance = ((a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2) / 2;
+  // Student's t for two degrees of freedom, with half as many tested as training sequences
+  const half = 4.302652729696 * Math.sqrt(variance * (1 / 3 + 1 / 2));
+  t.ok(Math.abs(accuracy.interval.high - mean - half) < 1e-9);
+  t.match(stdout, /\nmetric +mean of 3 folds +spread +95 % interval/);
+  t.match(stdout, /\nmetric +over 36 sequences +95 % interval\ntest\.accuracy /);
+});
+
+t.test('leave_one_out has a fold for each group, and no group is in two splits', async t => {
+  const { directory, code } = await folded({ by: 'leave_one_out', group: 'subject' });
+  t.equal(code, 0);
+  const trials = join(directory, 'trials');
+  t.equal(readdirSync(trials).length, SUBJECTS);
+  for (const line of linesIn(predictions(directory))) t.equal(subjectOf(line.id), line.fold - 1);
+  const run = join(trials, 't0000-f2');
+  const subjects = [];
+  for (const split of ['train', 'validation', 'test'])
+    subjects.push([...new Set((await namesIn(run, split)).map(subjectOf))]);
+  const all = subjects.flat();
+  t.equal(new Set(all).size, all.length, 'whole groups');
+  t.equal(all.length, SUBJECTS);
+});
+
+t.test('folds of groups', async t => {
+  const { directory } = await folded({ count: 3, by: 'group', group: 'subject' });
+  const folds = new Map<number, Set<number>>();
+  for (const { id, fold } of linesIn(predictions(directory)))
+    folds.set(subjectOf(id), (folds.get(subjectOf(id)) ?? new Set()).add(fold));
+  t.ok([...folds.values()].every(({ size }) => size === 1));
+});
+
+t.test('a cross-validation that stops goes on to the same predictions', async t => {
+  const base = work.config({ ...config, folds: { count: 3 } });
+  const file = work.file('folded.yaml', JSON.stringify({ version: 1, name: 'folded', base, method: 'grid' }));
+  const output = work.folder();
+  const stopping = async ({ fold, args }: Task) => {
+    if (fold !== 2) return;
+    await work.cellrun(...args.with(args.indexOf('--pause-after-epoch') + 1, '1'));
+    throw new Error('stopped');
+  };
+  await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
+  const directory = only(join(output, 'sweeps', 'folded'));
+  t.match(await work.cellrun('sweep', 'resume', directory), { code: 0 });
+  const straight = await folded({ count: 3 });
+  t.equal(predictions(directory), predictions(straight.directory));
+  t.same(json(directory, 'out_of_fold.json'), json(straight.directory, 'out_of_fold.json'));
+});
+
+t.test('gates and comparisons of folds', async t => {
+  const gates = [
+    { metric: 'test.accuracy', over: 'folds', min: 0 },
+    { metric: 'test.accuracy', over: 'interval', min: 0.99 },
+    { metric: 'test.accuracy', over: 'seeds', min: 0 },
+  ];
+  const output = work.folder();
+  const file = work.config({ ...config, gates, folds: { count: 3 } });
+  const { code, stdout } = await work.cellrun('run', file, '--output', output);
+  t.equal(code, 3);
+  t.match(stdout, /Gate test\.accuracy over folds passed: .*\nGate test\.accuracy over interval failed: /);
+  t.match(stdout, /over seeds inconclusive: these runs are folds, not seeds/);
+  const directory = only(join(output, 'sweeps', 'folded'));
+  const slow = (await folded({ count: 3 }, '--set', 'optimizer.learning_rate=0.001')).directory;
+  const compare = async (...sides: string[]) =>
+    JSON.parse((await work.cellrun('compare', ...sides, '--json')).stdout);
+  const { sides, metrics } = await compare(directory, slow);
+  t.match(sides, [{ folds: [1, 2, 3] }, { folds: [1, 2, 3] }]);
+  t.match(metrics[0].comparisons, [{ paired: true, n: 3, test: { name: 'corrected_t' } }]);
+  const other = (await folded({ count: 3 }, '--set', 'dataset.seed=1')).directory;
+  const apart = await compare(directory, other);
+  t.match(apart.metrics[0].comparisons, [{ paired: false, test: { name: 'mann_whitney' } }]);
+  t.match(apart.notes, [/B and A are not tested on the same folds, so their values are not paired/]);
+});
+
+t.test('a sweep compares its trials by the mean over the folds', async t => {
+  const file = work.config({ ...config, folds: { count: 2 } });
+  const output = work.folder();
+  const rates = 'optimizer.learning_rate=0.05,0.001';
+  const { code, stdout } = await work.cellrun('sweep', file, rates, '--output', output);
+  t.equal(code, 0);
+  t.match(stdout, /mean of 2 folds/);
+  const directory = only(join(output, 'sweeps', 'folded'));
+  t.same(readdirSync(join(directory, 'trials')), ['t0000-f1', 't0000-f2', 't0001-f1', 't0001-f2']);
+  t.equal(linesIn(predictions(directory)).length, 36);
+});
+
+t.test('folds that are not possible are refused with their place', async t => {
+  const cases: [more: object, message: RegExp][] = [
+    [{ folds: { by: 'stratified' } }, /folds have no number/],
+    [{ folds: { count: 3, by: 'leave_one_out' } }, /`leave_one_out` has as many folds as there are groups/],
+    [{ folds: { count: 3, by: 'group' } }, /`by: group` needs a column/],
+    [{ folds: { count: 3, by: 'random', group: 'subject' } }, /random folds have no groups/],
+    [{ folds: { count: 7, group: 'subject' } }, /there are fewer groups than folds/],
+    [{ folds: { count: 3 }, repeat: 2 }, /`repeat` and `folds` cannot be combined/],
+    [
+      { folds: { count: 3 }, dataset: synthetic, loss: { kind: 'mse' } },
+      /`dataset\.kind: synthetic` cannot be divided into folds/,
+    ],
+    [
+      { folds: { count: 3 }, dataset: { ...config.dataset, test_fraction: undefined, test_path: path } },
+      /`folds` divides the data of `path`, but the test split has a file of its own/,
+    ],
+  ];
+  for (const [more, message] of cases) {
+    const { code, stderr } = await work.cellrun('run', work.config({ ...config, ...more }));
+    t.equal(code, 2);
+    t.match(stderr, message);
+  }
+  const file = work.config({ ...config, folds: { count: 3 } });
+  const { stderr } = await work.cellrun('sweep', file, 'model.hidden_size=2,3', '--seeds', '0,1');
+  t.match(stderr, /`seeds` cannot be used with `folds`/);
+});
