@@ -508,8 +508,11 @@ function* trainingWarnings(
     [['optimizer', 'schedule', 'patience'], schedule?.kind === 'plateau' ? schedule.patience : undefined, 2],
   ] as const;
   const evaluations = evaluationsOf(training, count);
+  const isSet = (path: readonly string[]) => locator.origin(path) === '--set';
+  // a shorter run than the config says, to try it
+  const isTrial = ['num_epochs', 'max_steps'].some(key => isSet(['training', key]));
   for (const [path, patience, more] of patient) {
-    if (patience === undefined || patience + more < evaluations) continue;
+    if (patience === undefined || patience + more < evaluations || (isTrial && !isSet(path))) continue;
     const message = `\`${path.join('.')}: ${patience}\` has no effect in this run: it needs ${counted(patience + more, 'evaluation')} before the last, but the run has ${evaluations} in total`;
     yield locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) });
   }

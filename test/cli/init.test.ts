@@ -361,7 +361,88 @@ const GUESSES: readonly {
       return `p${i},${'AB0'[(i * 7) % 3]},${(i * 37) % 101}.5,${i % 2 ? 'good' : 'bad'}`;
     }),
     dataset: { sequence: null, features: [{ column: 'blood_group', encode: 'one_hot' }, 'dose'] },
-    stdout: /^not used +person_id: not numbers$/m,
+    stdout: /^id +person_id$/m,
+  },
+  ...[0, 1000].flatMap(first =>
+    [0.01, 5].map(noise => ({
+      what: `numbers from ${first} that tell equal dates apart name series, whose values differ by ${noise}`,
+      csv: table('Datum,Zaehler,Stand', 1600, i => {
+        const [time, meter] = [Math.floor(i / 8), i % 25];
+        const noisy = noise * Math.sin(i * i);
+        return `${day(3 * time + (time % 2))},${first + meter},${(10 * ((meter * 7) % 25) + noisy).toFixed(2)}`;
+      }),
+      dataset: { kind: 'forecast', series: 'Zaehler', time: 'Datum', target: 'Stand', features: null },
+    })),
+  ),
+  {
+    what: 'numbered parts of a day name no series',
+    csv: table('date,period,load', 24 * 60, i => {
+      return `${day(Math.floor(i / 24))},${1 + (i % 24)},${(50 + 20 * Math.sin(i / 4) + Math.sin(i * i)).toFixed(1)}`;
+    }),
+    dataset: { kind: 'csv', features: ['period'] },
+  },
+  {
+    what: 'machines whose values are alike have series of their own, though no two rows have one time',
+    csv: table('time,machine_id,level', 900, i => {
+      const time = new Date(Date.UTC(2024, 0, 1) + 60_000 * i + 7000 * (i % 3)).toISOString();
+      return `${time.slice(0, 19)},${(i * i) % 7},${(20 * ((i * i) % 7) + Math.sin(i / 20)).toFixed(2)}`;
+    }),
+    dataset: { kind: 'forecast', series: 'machine_id', target: 'level' },
+    stdout: /^note +time is uneven: each row is a step, /m,
+  },
+  {
+    what: 'few bad cells drop no column, whatever words they have',
+    csv: table('a,b,c,kind', 800, i => {
+      const a = i % 90 === 5 ? `word ${i}` : (i * 7) % 61;
+      const b = i % 12 === 3 ? `none ${Math.floor(i / 12) % 8}` : (i * 5) % 47;
+      const c = i % 100 === 8 ? '<1' : i % 20 === 3 ? 'lost' : (i * 11) % 43;
+      return `${a},${b},${c},${i % 3 ? 'up' : 'down'}`;
+    }),
+    dataset: { features: ['a', 'c'] },
+    stdout:
+      /^missing +57 cells in 2 columns \(also word 5, .* and 1 more\): .*\nnot used +b: not a number in 67 rows, first in line 5\nnote +c has 8 cells such as "<1", which are taken as missing: a number /m,
+  },
+  {
+    what: 'words that mean missing values in other columns do so anywhere',
+    csv: table('a,b,kind', 800, i => {
+      const word = i % 12 === 3 ? `none ${Math.floor(i / 12) % 8}` : undefined;
+      return `${word ?? (i * 7) % 61},${i % 90 === 5 ? `none ${i % 8}` : (i * 5) % 47},${i % 3 ? 'up' : 'down'}`;
+    }),
+    dataset: { features: ['a', 'b'] },
+  },
+  {
+    what: 'a number that is often measured is asked about',
+    csv: table('a,b,kind', 240, i => {
+      const b = i % 50 === 3 ? 999 : 100 + ((i * 5) % 47);
+      return `${(i * 7) % 61},${b},${i % 3 ? 'up' : 'down'}`;
+    }),
+    dataset: { features: ['a', 'b'], missing: null },
+    stdout: /^note +columns have numbers far from all others, .*: b \(999\) \(expected: /m,
+  },
+  {
+    what: 'a column without a name, as pandas writes it',
+    csv: table(',a,kind', 240, i => `${i},${(i * 7) % 61},${i % 3 ? 'up' : 'down'}`),
+    dataset: { features: ['a'] },
+    stdout: /^not used +a column without a name: it numbers the rows$/m,
+  },
+  {
+    what: 'times without a date keep the order of the file',
+    csv: table('clock,run,x,mood', 400, i => {
+      const [run, second] = [Math.floor(i / 8), i % 8];
+      return `00:00:0${second},r${run},${(i * 37) % 101}.5,${run % 3 ? 'up' : 'down'}`;
+    }),
+    dataset: { sequence: { group: 'run' }, features: ['x'], target: 'mood' },
+    stdout: /^not used +clock: times without a date: .*\n(.*\n)?because .*; clock starts again in each run$/m,
+  },
+  {
+    what: 'texts have names, and rare words are unknown',
+    csv: table('review_id,review,stars', 300, i => {
+      const words = ['good', 'bad', 'fine', 'warm', i % 37 ? 'cold' : 'odd'].map(
+        (_, k, all) => all[(i + k) % 5],
+      );
+      return `r${i},${words.join(' ')} place ${'abc'[i % 3]},${i % 2 ? 'many' : 'few'}`;
+    }),
+    dataset: { features: ['review'], id: 'review_id', min_count: 10, target: 'stars' },
   },
   {
     what: 'facts of sequences are read with them, unless they name, number or decide something',

@@ -2,7 +2,7 @@
 
 import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../../data/core/cells.js';
 import { Problems } from '../../data/core/problems.js';
-import { likelyMarkers } from '../../data/core/statistics.js';
+import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
@@ -24,10 +24,12 @@ import { areDates, formsOf, timeReader } from './dates.js';
 
 /**
  * Words among numbers mean a missing value up to this fraction, and up to this number of different
- * words.
+ * words that mean none in other columns.
  */
 const MAX_BAD = 0.1;
 const MAX_MARKERS = 5;
+/** So few words do whatever they are. */
+const MAX_RARE = 0.02;
 
 /** Whole numbers of more values are no classes. */
 export const MAX_CLASSES = 20;
@@ -70,8 +72,7 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
       got: headerOf(other),
     });
   const wanted = columnsOf(first);
-  const columns = first.names.flatMap((name, i) => {
-    if (!wanted.includes(name)) return [];
+  const read = (name: string, i: number, known?: ReadonlySet<string>) => {
     const having = beside.filter(({ names }) => names.includes(name));
     return columnOf(
       name,
@@ -82,9 +83,15 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
         unreadable: first.unreadable[i],
         lackedBy: others.filter((_, k) => !having.includes(beside[k])),
         dateForm,
+        known,
       },
     );
-  });
+  };
+  const alone = first.names.map((name, i) => read(name, i));
+  const known = new Set(alone.flatMap(({ markers }) => markers));
+  const columns = alone
+    .map((one, i) => (one.hasNumbers && !one.isNumber ? read(one.name, i, known) : one))
+    .filter(({ name }) => wanted.includes(name));
   const names = shortNames(files);
   const fileOfRow = tables.flatMap((table, i) => table.places.map(() => names.get(files[i]) as string));
   return {
@@ -205,18 +212,25 @@ interface ColumnFacts {
   readonly unreadable?: string | undefined;
   readonly lackedBy?: readonly string[];
   readonly dateForm?: string | undefined;
+  /** Words that mean missing values in other columns. */
+  readonly known?: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 export function columnOf(
   name: string,
   cells: readonly string[],
-  { beside = [], places, unreadable, lackedBy = [], dateForm }: ColumnFacts,
+  { beside = [], places, unreadable, lackedBy = [], dateForm, known = NONE }: ColumnFacts,
 ) {
   const all = [...cells, ...beside];
   const present = all.filter(cell => !isMissing(cell));
   const words = present.filter(cell => cellNumber(cell) === undefined);
   const kinds = [...new Set(words)];
-  const areFew = words.length <= MAX_BAD * present.length && kinds.length <= MAX_MARKERS;
+  const own = kinds.filter(word => !known.has(word));
+  const areFew =
+    words.length <= MAX_RARE * present.length ||
+    (words.length <= MAX_BAD * present.length && own.length <= MAX_MARKERS);
   const isNumber = words.length < present.length && areFew;
   const markers = isNumber ? [...kinds, ...markersAmong(present)] : [];
   const filled = present.filter(cell => !markers.includes(cell));
@@ -295,7 +309,8 @@ function markersAmong(cells: readonly string[]): string[] {
   const numbers = likelyMarkers(visit => {
     for (const cell of cells) visit(cellNumber(cell) ?? Number.NaN);
   });
-  return numbers.length === 0 ? [] : [...new Set(cells)].filter(cell => numbers.includes(Number(cell)));
+  const sure = numbers.filter(number => !MAY_BE_MEASURED.has(number));
+  return sure.length === 0 ? [] : [...new Set(cells)].filter(cell => sure.includes(Number(cell)));
 }
 
 /** The sort key of each row: its number, or milliseconds since 1970; NaN without a value. */

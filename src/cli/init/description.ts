@@ -1,9 +1,9 @@
 /** What `init` says of a table: what it is taken for and why, and what else it could be. */
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
-import { optionsOf, quoted } from '../command/command-line.js';
 import { type Column, isFactOf } from './columns.js';
-import { contradictionsIn, type NamedColumns } from './layout.js';
+import { isIdentifier, numbersKinds } from './kinds.js';
+import { contradictionsIn } from './layout.js';
 import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import { levelOfTargets } from './plan.js';
 import {
@@ -44,7 +44,7 @@ export function described(reading: Reading): string[] {
   const uneven = unevenTimes(reading);
   const endings = endingsOf(reading);
   const apart = endings ? `, and its last ${endings} characters` : '';
-  const elapsed = uneven ? `, time since the step before (${uneven.name} is uneven)` : '';
+  const elapsed = uneven && !isSeries ? `, time since the step before (${uneven.name} is uneven)` : '';
   const { season, why: whySeason } = isSeries ? seasonOf(reading) : {};
   const isInFile = isSeries && order?.isColumn === false;
   const isOrdered = isSequence(kind) && order?.isColumn;
@@ -60,6 +60,7 @@ export function described(reading: Reading): string[] {
     ],
     ['sequences', isSeries ? undefined : sequences],
     ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
+    ['id', reading.id?.name],
     ['features', read.length > 0 ? `${listed(read)}${apart}${elapsed}` : undefined],
     ['static', listed(reading.statics)],
     [
@@ -112,6 +113,13 @@ function obstaclesOf(reading: Reading): string[] {
       found.push(
         `${column.name} is taken as a number: if it says who or what was recorded, \`group: ${column.name}\` in \`test\` and \`validation\` instead keeps it out of two splits`,
       );
+  for (const { name, cells, markers } of listsMissing(reading) ? [...features, ...statics, target] : []) {
+    const limits = cells.filter(cell => LIMIT.test(cell) && markers.includes(cell));
+    if (limits.length > 0)
+      found.push(
+        `${name} has ${counted(limits.length, 'cell')} such as "${limits[0]}", which are taken as missing: a number in their place, such as the limit, keeps what they say`,
+      );
+  }
   if (group && isSequence(kind) && kind !== 'series')
     for (const column of features) {
       const contradiction = contradictionsIn(rows, group, column);
@@ -132,6 +140,11 @@ function obstaclesOf(reading: Reading): string[] {
   }
   if (kind === 'series' && lacksTargets(reading))
     found.push(`${target.name} has gaps, so each step of a forecast is predicted alone (\`per_step: true\`)`);
+  const uneven = kind === 'series' && !reading.regular && unevenTimes(reading)?.name;
+  if (uneven)
+    found.push(
+      `${uneven} is uneven: each row is a step, whatever the time since the one before; \`resample\` makes steps at regular times`,
+    );
   if (kind === 'series')
     return shortest < FEW_STEPS
       ? [...found, `${shortest} steps are few: a model may be no better than the trivial forecasts`]
@@ -159,10 +172,16 @@ function emptyIn({ cells }: Column): number[] {
   return [...cells.keys()].filter(row => cells[row] === '');
 }
 
+/** A measured value beyond the range of an instrument, such as `<1`. */
+const LIMIT = /^[<>≤≥]\s*=?\s*[-+.\d]/;
+
 const FEW_STEPS = 200;
 const FEW_SEQUENCES = 50;
 /** Fewer do not appear in training, validation and test. */
 const RARE = 5;
+
+/** Number of words for a missing value that are shown. */
+const MAX_SHOWN = 10;
 
 /** How many values of features are missing, and what a config does about it. */
 function missingIn(reading: Reading): string | undefined {
@@ -177,7 +196,8 @@ function missingIn(reading: Reading): string | undefined {
     ...(words.length > 0 ? [`of ${words.map(({ name }) => name).join(', ')}, a value of its own`] : []),
   ];
   const markers = markersOf(reading);
-  const written = markers.length > 0 ? ` (also ${markers.join(', ')})` : '';
+  const more = markers.length > MAX_SHOWN ? ` and ${markers.length - MAX_SHOWN} more` : '';
+  const written = markers.length > 0 ? ` (also ${markers.slice(0, MAX_SHOWN).join(', ')}${more})` : '';
   return count === 0
     ? undefined
     : `${counted(count, 'cell')} in ${counted(holes.length, 'column')}${written}: ${done.join('; ')}`;
@@ -196,34 +216,32 @@ export function labelled(label: string, text: string): string {
 /** A reading that is less likely. */
 export interface OtherReading {
   /** The options that choose it. */
-  readonly flags: string;
+  readonly choice: Choice;
   readonly what: string;
 }
 
-/** The next best readings. */
-export function nextBest(readings: readonly Reading[], choice: Choice): OtherReading[] {
+/** Other readings, the next best one first. */
+export function nextBest(readings: readonly Reading[], { group, time }: Choice): OtherReading[] {
   const [chosen] = readings;
-  const named: NamedColumns = { group: choice.group, time: choice.time };
   // rows that belong together are rarely read better alone
   const isCut = (one: Reading) => Number(one.target === chosen.target && !isSequence(one.kind));
   const isSame = (one: Reading) =>
     one.target === chosen.target &&
     (one.kind === chosen.kind || [one, chosen].every(({ inputKind }) => inputKind === 'text'));
-  // times are written from nothing
-  const isTimed = ({ kind, target, layout: { order } }: Reading) =>
-    kind === 'pairs' && (target.isTime || order?.columns.includes(target));
+  // names and times are no targets
+  const isNoTarget = ({ kind, target, layout: { order } }: Reading) =>
+    isIdentifier(target) ||
+    (kind === 'pairs' && (target.isTime || numbersKinds(target) || order?.columns.includes(target)));
   return readings
-    .filter(one => !isSame(one) && !isTimed(one))
+    .filter(one => !isSame(one) && !isNoTarget(one))
     .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
       (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),
     )
-    .slice(0, 2)
-    .map(one => {
-      const { kind, target, isClass } = one;
-      const flags = optionsOf({ ...named, target: target.name, as: kind });
-      return { flags: flags.map(quoted).join(' '), what: NAMES[kind](target.name, isClass) };
-    });
+    .map(({ kind, target, isClass }) => ({
+      choice: { group, time, target: target.name, as: kind },
+      what: NAMES[kind](target.name, isClass),
+    }));
 }
 
 const NAMES = {

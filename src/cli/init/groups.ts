@@ -1,5 +1,5 @@
 /** Rows that belong together: those of each value of a name, or of several names together. */
-import { type Column, isWhole, MAX_CLASSES } from './columns.js';
+import { type Column, countsOf, isWhole, MAX_CLASSES } from './columns.js';
 import { isPartOfDate, isTarget, USUAL } from './names.js';
 
 type Rows = readonly (readonly number[])[];
@@ -49,7 +49,7 @@ export function namesAmong(columns: readonly Column[]): Column[] {
 }
 
 /** True for all whole numbers from 0 or 1 to the largest one. */
-function areOrdinals({ cells, isValue, distinct }: Column): boolean {
+export function areOrdinals({ cells, isValue, distinct }: Column): boolean {
   const numbers = cells.filter(isValue).map(Number);
   const [least, most] = [Math.min, Math.max].map(one => numbers.reduce((a, b) => one(a, b)));
   return distinct > 2 && (least === 0 || least === 1) && most - least + 1 === distinct;
@@ -77,6 +77,38 @@ function outermostFirst(names: readonly Column[]): Column[] {
 /** Number of runs of equal values. */
 function blocksOf(values: readonly unknown[]): number {
   return values.filter((value, i) => i === 0 || value !== values[i - 1]).length;
+}
+
+/**
+ * How alike neighbours in time are: 1 if equal, 0 if unrelated. Their correlation in tenths, over
+ * at most 1000 pairs.
+ */
+export function smoothness({ cells, isValue }: Column, rows: Rows): number {
+  const pairs = rows
+    .flatMap(list => list.slice(1).map((row, i) => [list[i], row]))
+    .slice(0, 1000)
+    .filter(([a, b]) => isValue(cells[a]) && isValue(cells[b]))
+    .map(([a, b]) => [Number(cells[a]), Number(cells[b])]);
+  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
+  const centre = mean(pairs.map(([a]) => a));
+  const variance = mean(pairs.map(([a]) => (a - centre) ** 2));
+  if (!(variance > 0)) return 0;
+  const alike = mean(pairs.map(([a, b]) => (a - centre) * (b - centre))) / variance;
+  return Math.round(10 * Math.max(-1, Math.min(1, alike))) / 10;
+}
+
+/** Equal times of equal values to be expected of numbers that are no names. */
+const MIN_CHANCES = 5;
+
+/**
+ * True if a column of numbers that tells rows of equal times apart does so as a name does: of
+ * numbers that are measured, some would be equal at equal times.
+ * @param at the time of each row
+ */
+export function tellsByName({ cells, distinct }: Column, at: readonly number[]): boolean {
+  const alone = [...countsOf(cells).values()].reduce((sum, count) => sum + (count / cells.length) ** 2, 0);
+  const pairs = [...countsOf(at.map(String)).values()].reduce((sum, n) => sum + (n * (n - 1)) / 2, 0);
+  return distinct > 2 && pairs * alone >= MIN_CHANCES;
 }
 
 /** True if equal values stand together. */
@@ -147,6 +179,23 @@ export function recordingsWithin(
     if (inner) return { fact, parts: [...set.filter(one => one !== inner), inner] };
   }
   return undefined;
+}
+
+/**
+ * The two `parts` with a level between them, such as the machines of a plant whose runs the plant
+ * numbers: the names of the machines start again in each plant, too.
+ */
+export function withLevelBetween(parts: readonly Column[], names: readonly Column[]): readonly Column[] {
+  if (parts.length !== 2) return parts;
+  const rows = rowsOfParts(parts);
+  const isLevel = (one: Column) =>
+    !parts.includes(one) &&
+    (USUAL.group.test(one.name) || USUAL.subject.test(one.name)) &&
+    isConstantWithin(rows, one) &&
+    !isConstantWithin(rowsOfEach(one), parts[0]) &&
+    !isConstantWithin(rowsOfEach(parts[0]), one);
+  const level = names.find(isLevel);
+  return level ? [parts[0], level, parts[1]] : parts;
 }
 
 /** True if the recordings within each outer group follow each other in time. */

@@ -60,6 +60,18 @@ export function isIdentifier(column: Column): boolean {
   return isName(column) || numbersRows(column);
 }
 
+const CLOCK = /^(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?$/;
+
+/** The seconds of times such as 00:05 and 1:30:00; undefined for other columns. */
+export function clockOf({ isNumber, isTime, isFull, cells }: Column): number[] | undefined {
+  if (isNumber || isTime || !isFull || !CLOCK.test(cells[0])) return undefined;
+  const at = cells.map(cell => {
+    const [, hours = Number.NaN, minutes, seconds = 0] = CLOCK.exec(cell) ?? [];
+    return 3600 * Number(hours) + 60 * Number(minutes) + Number(seconds);
+  });
+  return at.some(Number.isNaN) ? undefined : at;
+}
+
 /** True for names such as M1, M2 and M3. */
 export function numbersKinds({ isNumber, isTime, cells, distinct }: Column): boolean {
   const kinds = new Set(cells.map(cell => cell.replaceAll(/\d+/g, '#')));

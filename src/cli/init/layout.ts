@@ -4,6 +4,7 @@ import { usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { type Column, type Columns, columnNamed, countsOf, isWhole, keysOf } from './columns.js';
 import {
+  areOrdinals,
   formsBlocks,
   isConstantWithin,
   isKind,
@@ -15,7 +16,11 @@ import {
   rowsOfEach,
   rowsOfParts,
   setsOf,
+  smoothness,
+  tellsByName,
+  withLevelBetween,
 } from './groups.js';
+import { clockOf, isMeasure } from './kinds.js';
 import { isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 
 export interface NamedColumns {
@@ -67,6 +72,8 @@ type Parts = Pick<Layout, 'obstacle' | 'parts' | 'mayBeAlone'>;
 const MIN_REPEATED = 0.25;
 /** Maximum fraction of rows with the time of another one of their group by mistake. */
 const MAX_REPEATED = 0.01;
+/** Minimum difference between correlations of neighbours that tells series. */
+const MIN_ALIKE = 0.3;
 /** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
 const MIN_SCATTERED = 20;
 
@@ -77,11 +84,11 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   const given = [asked, askedGroup, askedTime].filter(column => column !== undefined);
   if (new Set(given).size < given.length)
     throw usageError('init/same-column', 'two of --target, --group and --time are equal');
-  const free = columns.filter(column => !given.includes(column));
+  const free = columns.filter(column => !given.includes(column) && column.name !== '');
   const names = [...(askedGroup ? [askedGroup] : []), ...namesAmong(free.filter(isRepeated))];
-  const orders = (askedTime ? [orderBy(askedTime)] : [...datesOf(free), ...stepsOf(free)]).filter(
-    order => order.columns[0] !== askedGroup,
-  );
+  const orders = (
+    askedTime ? [orderBy(askedTime)] : [...datesOf(free), ...stepsOf(free), ...clocksOf(free)]
+  ).filter(order => order.columns[0] !== askedGroup);
   for (const order of orders) {
     const layout = groupedFor(order);
     if (layout) return layout;
@@ -115,7 +122,9 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
 
   /** Says which columns together tell equal times apart, since only one can group rows. */
   function joined(order: Order | undefined, group?: Column): Partial<Parts> {
-    if (order === undefined || !(order.isDate || USUAL.time.test(order.columns[0].name))) return {};
+    const isTime =
+      order?.isDate || order?.isColumn === false || USUAL.time.test(order?.columns[0].name ?? '');
+    if (order === undefined || !isTime) return {};
     const fitting = setsOf(names).filter(
       parts =>
         parts.length > 1 &&
@@ -123,7 +132,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
         isUnique(order, rowsOfParts(parts)),
     );
     const sure = fitting.find(parts => repeatsIn(order, rowsIn(group)) || haveFacts(parts));
-    const parts = sure && (recordingsBy(order, group)?.parts ?? sure);
+    const parts = sure && (recordingsBy(order, group)?.parts ?? withLevelBetween(sure, names));
     const told = parts ?? fitting.at(0);
     return told ? apart(`${order.columns[0].name} starts again in each ${listed(told)}`, parts) : {};
   }
@@ -180,6 +189,16 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     return columns.some(fact => isFact(fact) && isConstantWithin(rowsOfEach(column), fact));
   }
 
+  /** True if neighbours in time are more alike within each value than in the whole table. */
+  function holdsSeries(column: Column, { at }: Order): boolean {
+    const [rows, whole] = [rowsOfEach(column), rowsIn(undefined)].map(all =>
+      all.map(list => list.toSorted((a, b) => at[a] - at[b])),
+    );
+    return columns.some(
+      one => one !== column && isMeasure(one) && smoothness(one, rows) >= smoothness(one, whole) + MIN_ALIKE,
+    );
+  }
+
   function recordingsBy({ columns: ordering, at }: Order, group: Column | undefined): Recordings | undefined {
     const facts = columns.filter(column => !ordering.includes(column));
     return recordingsWithin(group, names, facts, at);
@@ -212,7 +231,8 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     if (order === undefined || isAlone) {
       const isFew = ({ name, distinct }: Column) =>
         isAlone ? distinct < MIN_SUBJECTS || !USUAL.subject.test(name) : distinct < MIN_SCATTERED;
-      const areKinds = (column: Column) => !formsBlocks(column) && isFew(column);
+      const areKinds = (column: Column) =>
+        !formsBlocks(column) && isFew(column) && !(order && holdsSeries(column, order));
       const finest = usual
         .filter(column => !areKinds(column) || holdsFacts(column))
         .toSorted((a, b) => b.distinct - a.distinct)[0];
@@ -221,7 +241,14 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
       return { group: finest, why };
     }
     const words = candidates.filter(({ name, isNumber }) => !isNumber && !isTarget(name));
-    const group = usual.find(tells) ?? words.toSorted((a, b) => a.distinct - b.distinct).find(tells);
+    // numbers from 0 or 1 may be parts of the time
+    const isNumbered = (one: Column) =>
+      tellsByName(one, order.at) && (!areOrdinals(one) || holdsSeries(one, order));
+    const numbers = candidates.filter(
+      one => one.isNumber && !isTarget(one.name) && !isPartOfDate(one.name) && isNumbered(one),
+    );
+    const fewestFirst = [words, numbers].flatMap(list => list.toSorted((a, b) => a.distinct - b.distinct));
+    const group = [...usual, ...fewestFirst].find(tells);
     const name = order.columns.map(column => column.name).join(', ');
     return { group, ...(group && { why: `${name} starts again in each ${group.name}` }) };
   }
@@ -354,6 +381,14 @@ function stepsOf(columns: readonly Column[]): Order[] {
   const named = numbers.filter(({ name }) => USUAL.time.test(name));
   const counting = numbers.filter(column => !named.includes(column) && countsSteps(column));
   return [...named.map(orderBy), ...counting.map(column => ({ ...orderBy(column), counts: true }))];
+}
+
+/** Times without a date, by which no config can order rows. */
+function clocksOf(columns: readonly Column[]): Order[] {
+  return columns.flatMap(column => {
+    const at = clockOf(column);
+    return at ? [{ columns: [column], at, isDate: false, isColumn: false }] : [];
+  });
 }
 
 /** True for numbers that rise by one and start again, several times. */

@@ -83,7 +83,7 @@ export function taskPlan(path: string, task: Task, dataset: Plan['values']): Pla
     symbols: inputKind === 'symbol' && inputKind,
     texts: isText && inputKind,
     level: isText && levelOfTexts(texts),
-    min_count: isText && hasRareSymbols(texts) && 2,
+    min_count: isText && minCountOf(texts),
     classes: isClass && classes,
     number: isValue && 'value',
     written: isWritten && 'sequence',
@@ -129,11 +129,28 @@ export function levelOfTexts(texts: readonly unknown[]): 'word' | 'character' {
   return 2 * several.length > texts.length ? 'word' : 'character';
 }
 
-/** True if a symbol occurs only once, so that with `min_count: 2` training sees unknown ones. */
-export function hasRareSymbols(texts: readonly unknown[]): boolean {
-  const separator = levelOfTexts(texts) === 'word' ? /\s+/ : /(?:)/u;
+/** Occurrences of rare symbols from which a model learns to read unknown ones. */
+const MIN_UNKNOWN = 5;
+/** Maximum fraction of words that become unknown so that new ones can be read. */
+const MAX_UNKNOWN = 0.02;
+
+/**
+ * The value of `min_count` with which training sees unknown symbols: 2 if some occur only once. The
+ * rarest words are unknown otherwise, but no characters: their number is limited.
+ */
+export function minCountOf(texts: readonly unknown[]): number | undefined {
+  const areCharacters = !Array.isArray(texts[0]) && levelOfTexts(texts) === 'character';
+  const separator = areCharacters ? /(?:)/u : /\s+/;
   const symbols = texts.flatMap(text => (Array.isArray(text) ? text : String(text).split(separator)));
-  return [...countsOf(symbols.map(String)).values()].includes(1);
+  const counts = [...countsOf(symbols.map(String)).values()].sort((a, b) => a - b);
+  if (counts[0] === 1 || areCharacters) return counts[0] === 1 ? 2 : undefined;
+  let unknown = 0;
+  for (const count of counts) {
+    unknown += count;
+    if (unknown > MAX_UNKNOWN * symbols.length) return undefined;
+    if (unknown >= MIN_UNKNOWN) return count + 1;
+  }
+  return undefined;
 }
 
 /** Texts whose words are few symbols, such as sounds, are written word by word. */
@@ -262,7 +279,7 @@ function ofFile({ path, delimiter, columnNames }: SourceFile, reading: Reading):
   const { target, features, unused } = reading;
   const known = reading.kind === 'series' ? knownOf(reading) : [];
   const read = features.filter(one => !known.includes(one));
-  const uneven = unevenTimes(reading);
+  const uneven = reading.kind === 'series' ? undefined : unevenTimes(reading);
   const elapsed = uneven ? [`{ column: ${scalar(uneven.name)}, encode: elapsed }`] : [];
   const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
   return {
@@ -273,6 +290,7 @@ function ofFile({ path, delimiter, columnNames }: SourceFile, reading: Reading):
     features: flow([...read.map(one => featureOf(reading, one)), ...elapsed]),
     static_features: flow(reading.statics.map(one => featureOf(reading, one))),
     missing: missingOf(reading),
+    id: reading.id && scalar(reading.id.name),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
   };
 }

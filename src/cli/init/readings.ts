@@ -6,9 +6,10 @@ import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { optionsOf, quoted } from '../command/command-line.js';
 import { type Column, type Columns, columnNamed, isFactOf, isWhole, MAX_CLASSES } from './columns.js';
-import { isConstantWithin } from './groups.js';
+import { isConstantWithin, smoothness } from './groups.js';
 import {
   areYears,
+  clockOf,
   isIdentifier,
   isLabel,
   isMeasure,
@@ -46,6 +47,8 @@ export interface Reading {
   readonly features: readonly Column[];
   /** Features of a sequence as a whole. */
   readonly statics: readonly Column[];
+  /** Names each row that is read alone. */
+  readonly id?: Column | undefined;
   /** `symbol` and `text`: the only feature is a column of symbols or texts. */
   readonly inputKind: 'number' | 'symbol' | 'text';
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
@@ -91,7 +94,7 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
     )
     .toSorted((a, b) => b.score - a.score);
   if (candidates.length === 0) throw nothing(path, asked ? unfit(asked) : 'it has no column to predict');
-  checkNumbers(candidates[0], table.columns, path);
+  checkNumbers(candidates[0], table.columns, layout.group, path);
   const made = candidates.map(candidate => completed(candidate, table.columns, layout.group));
   const readings = made.filter(one => typeof one === 'object');
   const prevented = (readings.length > 0 ? candidates.slice(0, 1) : candidates).find(one => one.obstacle);
@@ -119,8 +122,8 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   return [{ ...best, regular: regularSteps(best.layout, best.future) }, ...others];
 }
 
-function isFit(column: Column): boolean {
-  return column.problem === undefined && column.distinct >= 2;
+function isFit({ name, problem, distinct }: Column): boolean {
+  return name !== '' && problem === undefined && distinct >= 2;
 }
 
 function unfit({ name, problem, gaps }: Column): string {
@@ -206,7 +209,8 @@ function candidatesFor(
     const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
     const { shortest } = untilLast(layout, target).layout;
     const isShort = shortest < MIN_FORECAST_STEPS;
-    const short = `its series have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
+    const which = group ? ` (the rows of each ${group.name})` : '';
+    const short = `its series${which} have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
     const moves = isMeasured ? smoothness(target, rows) : -5;
     const isDated = order.isDate || areYears(order.columns[0]);
     const score = (isDated ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0);
@@ -291,24 +295,6 @@ function badTarget(target: Column): string | undefined {
 }
 
 /**
- * How alike neighbours in time are: 1 if equal, 0 if unrelated. Their correlation in tenths, over
- * at most 1000 pairs.
- */
-function smoothness({ cells, isValue }: Column, rows: readonly (readonly number[])[]): number {
-  const pairs = rows
-    .flatMap(list => list.slice(1).map((row, i) => [list[i], row]))
-    .slice(0, 1000)
-    .filter(([a, b]) => isValue(cells[a]) && isValue(cells[b]))
-    .map(([a, b]) => [Number(cells[a]), Number(cells[b])]);
-  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
-  const centre = mean(pairs.map(([a]) => a));
-  const variance = mean(pairs.map(([a]) => (a - centre) ** 2));
-  if (!(variance > 0)) return 0;
-  const alike = mean(pairs.map(([a, b]) => (a - centre) * (b - centre))) / variance;
-  return Math.round(10 * Math.max(-1, Math.min(1, alike))) / 10;
-}
-
-/**
  * The candidate with its features, or why it has none.
  * @param grouping names the rows of a sequence, also if they are read alone
  */
@@ -320,8 +306,8 @@ function completed(
   const { kind, layout, target, obstacle } = candidate;
   if (obstacle !== undefined) return obstacle;
   const { order } = layout;
-  const { features, statics, unused } = featuresOf(candidate, columns);
-  const others = columns.filter(column => column !== target && column !== grouping);
+  const { features, statics, unused } = featuresOf(candidate, columns, grouping);
+  const others = columns.filter(one => one !== target && one !== grouping && one.name !== '');
   const words =
     kind === 'texts'
       ? textOf(others)
@@ -332,15 +318,20 @@ function completed(
           : columnOfWords(layout, others);
   if (kind !== 'series' && features.length === 0 && words === undefined)
     return 'no column has a number or a text in every row';
+  const names = isSequence(kind)
+    ? []
+    : others.filter(one => isName(one) && one.distinct === one.cells.length && one.lackedBy.length === 0);
+  const id = names.find(one => one !== words);
   if (kind === 'rows' && order?.columns.length === 1)
     unused.push({ name: order.columns[0].name, reason: 'it orders the rows of a group, and there is none' });
   return {
     ...candidate,
     features: words ? [words] : features,
     statics,
+    id,
     inputKind: words === undefined ? 'number' : layout.group === undefined ? 'text' : 'symbol',
     unused: [
-      ...unused.filter(({ name }) => name !== words?.name),
+      ...unused.filter(({ name }) => name !== words?.name && name !== id?.name),
       ...features.flatMap(one =>
         words && one !== words ? [{ name: one.name, reason: 'a text is read alone' }] : [],
       ),
@@ -348,7 +339,11 @@ function completed(
   };
 }
 
-function featuresOf({ kind, layout, subject, target }: Candidate, columns: readonly Column[]) {
+function featuresOf(
+  { kind, layout, subject, target }: Candidate,
+  columns: readonly Column[],
+  grouping: Column | undefined,
+) {
   const { group, order, rows } = layout;
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
   const canEncode = kind !== 'series' && kind !== 'texts';
@@ -367,8 +362,11 @@ function featuresOf({ kind, layout, subject, target }: Candidate, columns: reado
       canEncode && ((areFew && isLabel(column)) || ((areFew || !isFact) && isVocabulary(column)));
     const own = isNumber ? 'numbers' : 'words';
     const reasons: readonly (readonly [boolean, string])[] = [
+      [numbersRows(column), 'it numbers the rows'],
+      [name === '', 'the header has no name for it'],
       [problem !== undefined, String(problem)],
       [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
+      [clockOf(column) !== undefined, 'times without a date: the rows keep the order of the file'],
       [isTime, 'dates, which are features with `encode: calendar` or `elapsed`'],
       [distinct === 1, 'the same value everywhere'],
       [lackedBy.length > 0, `${lackedBy[0]} does not have it`],
@@ -383,13 +381,13 @@ function featuresOf({ kind, layout, subject, target }: Candidate, columns: reado
         (isWords || (isFact && areFew)) && isFactOf(column, target),
         `each of its ${own} has one value of ${target.name}, as if it were the target`,
       ],
-      [numbersRows(column), 'it numbers the rows'],
       [isFact && numbersGroups(column, rows), `it numbers each ${group?.name}`],
+      [column === grouping && isNumber, 'it says which rows belong together'],
       [isName(column), 'it names something, as its own name says'],
       [isDated && isPartOfDate(name), `a part of ${order?.columns[0].name}`],
     ];
     const found = reasons.find(([isSo]) => isSo);
-    if (found) unused.push({ name, reason: found[1] });
+    if (found) unused.push({ name: name || 'a column without a name', reason: found[1] });
     else (isFact ? statics : features).push(column);
   }
   // words alone are symbols or texts, which are read alone
@@ -402,16 +400,20 @@ function featuresOf({ kind, layout, subject, target }: Candidate, columns: reado
 }
 
 /** Refuses a reading that uses none of the numeric columns: the table is then misread. */
-function checkNumbers(candidate: Candidate, columns: readonly Column[], path: string): void {
+function checkNumbers(
+  candidate: Candidate,
+  columns: readonly Column[],
+  grouping: Column | undefined,
+  path: string,
+): void {
   const { kind, layout, target, obstacle } = candidate;
-  const { features, unused } = featuresOf(candidate, columns);
+  const { features, unused } = featuresOf(candidate, columns, grouping);
   const areTexts = kind === 'texts' || kind === 'pairs';
   if (kind === 'series' || areTexts || obstacle !== undefined || features.length > 0) return;
-  const isTold = (column: Column) =>
-    [layout.group, target, ...(layout.order?.columns ?? [])].includes(column);
+  const isTold = (column: Column) => [grouping, target, ...(layout.order?.columns ?? [])].includes(column);
   const isFact = (column: Column) => layout.group !== undefined && isConstantWithin(layout.rows, column);
   const names = columns
-    .filter(column => column.hasNumbers && column.distinct > 2 && !isIdentifier(column))
+    .filter(one => one.name !== '' && one.hasNumbers && one.distinct > 2 && !isIdentifier(one))
     .filter(column => !isTold(column) && !isFact(column))
     .map(({ name }) => name);
   if (names.length === 0) return;
@@ -481,9 +483,9 @@ const MAX_DEVIATION = 0.25;
 /** Fraction of other times from which on they are uneven. */
 const MIN_UNEVEN = 0.1;
 
-/** The column with the times of steps if these are uneven. */
+/** The column with the times of steps of numbers if these are uneven. */
 export function unevenTimes({ kind, inputKind, layout: { order, rows } }: Reading): Column | undefined {
-  if (!isSequence(kind) || kind === 'series' || inputKind !== 'number' || !order?.isColumn) return undefined;
+  if (!isSequence(kind) || inputKind !== 'number' || !order?.isColumn) return undefined;
   const passed = rows.flatMap(list => list.slice(1).map((row, i) => order.at[row] - order.at[list[i]]));
   const usual = passed.toSorted((a, b) => a - b)[passed.length >> 1];
   const uneven = passed.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual);

@@ -278,7 +278,7 @@ export async function recordingListPlan(
     plan,
     lines: printed(lines),
     others: others.slice(0, 2).map(one => ({
-      flags: `--target ${one.column.name}`,
+      choice: { target: one.column.name },
       what: `${one.kind === 'class' ? 'class' : one.kind === 'value' ? 'number' : 'text'} ${one.column.name} of each recording`,
     })),
   };

@@ -150,7 +150,7 @@ export async function recordingsPlan(
     others: fields
       .filter(field => field !== target && field.name !== 'take' && isLabel(field))
       .slice(0, 2)
-      .map(({ name }) => ({ flags: `--target ${name}`, what: `class ${name} of each recording` })),
+      .map(({ name }) => ({ choice: { target: name }, what: `class ${name} of each recording` })),
   };
 }
 

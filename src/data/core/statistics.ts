@@ -6,8 +6,12 @@ export function isConstant({ min, max }: Column): boolean {
   return min === max;
 }
 
-/** Numbers that are often written for a missing value. */
-export const MARKERS: ReadonlySet<number> = new Set([-99, -200, -999, -9999, -99999, 9999, 99999]);
+/** Numbers that are often written for a missing value, and those that are often measured, too. */
+export const MAY_BE_MEASURED: ReadonlySet<number> = new Set([99, 999]);
+export const MARKERS: ReadonlySet<number> = new Set([
+  ...[-99, -200, -999, -9999, -99999, 9999, 99999],
+  ...MAY_BE_MEASURED,
+]);
 
 /**
  * Numbers that look like markers of missing values: they are far from all others, or negative where
