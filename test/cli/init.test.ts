@@ -443,6 +443,7 @@ const GUESSES: readonly {
       return `r${i},${words.join(' ')} place ${'abc'[i % 3]},${i % 2 ? 'many' : 'few'}`;
     }),
     dataset: { features: ['review'], id: 'review_id', min_count: 10, target: 'stars' },
+    stdout: /^(?!(.*\n)*.*--target review_id)/,
   },
   {
     what: 'facts of sequences are read with them, unless they name, number or decide something',

@@ -217,6 +217,19 @@ t.test('warns of a patience that exceeds the run', async t => {
   fc.assert(property, { numRuns: 60 });
 });
 
+t.test('a shorter run to try a config is no mistake in its patience', async t => {
+  const stop = 'training: { early_stopping: { metric: train.loss, patience: 9 }, num_epochs:';
+  const file = write('trial.yaml', MINIMAL.replace('training: { num_epochs:', stop));
+  const told = (...set: string[]) =>
+    checkAgainstData(loadExperiment(file, { set }), classData(100, 100, 9))
+      .warnings.filter(d => d.code === 'config/unreached-patience')
+      .map(d => d.got);
+  t.same(told(), ['9']);
+  t.same(told('training.num_epochs=3'), []);
+  t.same(told('training.max_steps=3'), []);
+  t.same(told('training.num_epochs=3', 'training.early_stopping.patience=4'), ['4']);
+});
+
 t.test('suggests keys for names of other libraries and for bare numbers', async t => {
   const told = (...set: string[]) =>
     printed(failure(() => loadExperiment(write('names.yaml', MINIMAL), { set })));

@@ -366,6 +366,18 @@ t.test('sides are not compared with a side without runs that count', async t => 
 });
 const OTHERS = [told(0, 0.5, { config: OTHER })];
 
+t.test('the seed of the data is that of the experiment if no other is given', async t => {
+  const tried = (seed: number, dataset: object): RunRecord => {
+    const run = told(seed, 0.1);
+    const data = { kind: 'csv', path: 'x.csv', test_fraction: 0.2, ...dataset };
+    return { ...run, config: { ...run.config, dataset: data } };
+  };
+  t.same(comparisonBetween([tried(0, {})], [tried(0, { seed: 0 })]).config, []);
+  t.match(comparisonBetween([tried(1, {})], [tried(1, { seed: 0 })]).config, [
+    { key: 'dataset.seed', values: [[1], [0]] },
+  ]);
+});
+
 t.test('another path of the same data changes nothing, other bytes at the same path do', async t => {
   const from = (path: string, digest: string): RunRecord => {
     const run = told(0, 0.1, {

@@ -2,7 +2,6 @@
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { type Column, isFactOf } from './columns.js';
-import { isIdentifier, numbersKinds } from './kinds.js';
 import { contradictionsIn } from './layout.js';
 import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import { levelOfTargets } from './plan.js';
@@ -10,6 +9,7 @@ import {
   type Choice,
   endingsOf,
   isEncoded,
+  isPlausible,
   isSequence,
   knownOf,
   lacksTargets,
@@ -228,12 +228,8 @@ export function nextBest(readings: readonly Reading[], { group, time }: Choice):
   const isSame = (one: Reading) =>
     one.target === chosen.target &&
     (one.kind === chosen.kind || [one, chosen].every(({ inputKind }) => inputKind === 'text'));
-  // names and times are no targets
-  const isNoTarget = ({ kind, target, layout: { order } }: Reading) =>
-    isIdentifier(target) ||
-    (kind === 'pairs' && (target.isTime || numbersKinds(target) || order?.columns.includes(target)));
   return readings
-    .filter(one => !isSame(one) && !isNoTarget(one))
+    .filter(one => !isSame(one) && isPlausible(one))
     .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
       (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),

@@ -441,6 +441,12 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
   return group === undefined ? longestOf(words) : words[0];
 }
 
+/** False for names and times, which no one predicts. */
+export function isPlausible({ kind, target, layout: { order } }: Reading): boolean {
+  if (isIdentifier(target)) return false;
+  return kind !== 'pairs' || !(target.isTime || numbersKinds(target) || order?.columns.includes(target));
+}
+
 /** True if rows follow each other. */
 export function isSequence(kind: ReadingKind): boolean {
   return kind === 'sequences' || kind === 'steps' || kind === 'series';
@@ -508,7 +514,8 @@ export function knownOf({ layout: { order }, features, future = [] }: Reading): 
  * @param expected what helps, if it is none of them
  */
 function nothing(path: string, why: string, others: readonly Reading[] = [], expected?: string) {
-  const flags = others.slice(0, 2).map(({ target, kind }) => `--target ${quoted(target.name)} --as ${kind}`);
+  const possible = others.filter(isPlausible).slice(0, 2);
+  const flags = possible.map(({ target, kind }) => `--target ${quoted(target.name)} --as ${kind}`);
   const another =
     flags.length > 0
       ? `a table without this problem, or another reading: ${flags.join(', or ')}`

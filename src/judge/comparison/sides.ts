@@ -187,7 +187,14 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
     const found = records.flatMap(({ config }) => effectsOf(key, config));
     return [...new Set([...found, ...(key === 'seed' && drawn ? (['data'] as const) : [])])];
   };
-  return valuesBySide(sides, portableValues)
+  // without `dataset.seed`, the experiment's seed draws the splits
+  const isPinned = records.some(({ config }) => Object(config.dataset).seed !== undefined);
+  const valuesOf = (record: RunRecord) => {
+    const values = portableValues(record);
+    const seed = isPinned && values.get('seed');
+    return typeof seed === 'number' ? new Map<string, Json>([['dataset.seed', seed], ...values]) : values;
+  };
+  return valuesBySide(sides, valuesOf)
     .map(({ key, values }) => {
       // sides that lack a key whose default the run chooses do not count
       const isChosenByRun = schemaAt(key.split('.'), undefined)?.['x-run-default'] === true;
