@@ -223,8 +223,7 @@ export class FeatureForm implements SampleReader {
     const [powerOf, hann] = [powerSpectrum(fftSize), hannWindow(window)];
     const rows =
       config.kind === 'mfcc' ? cepstralRows(config.coefficients, config.bands, config.lifter) : undefined;
-    // a plain array, for which the FFT is compiled
-    const frame: number[] = new Array(fftSize).fill(0);
+    const frame = new Float64Array(fftSize);
     const logs = new Float64Array(config.bands);
     return {
       size: rows?.length ?? config.bands,
@@ -236,10 +235,11 @@ export class FeatureForm implements SampleReader {
           const { first, weights } = mel[band];
           let sum = 0;
           for (let i = 0; i < weights.length; i++) sum += weights[i] * power[first + i];
-          logs[band] = Math.log(Math.max(floor, sum));
+          const log = Math.log(Math.max(floor, sum));
+          if (rows) logs[band] = log;
+          else out[band] = log;
         }
-        if (rows === undefined) out.set(logs);
-        else rows.forEach((row, k) => (out[k] = row.reduce((sum, weight, n) => sum + weight * logs[n], 0)));
+        if (rows) multiply(rows, logs, out);
       },
     };
   }
@@ -247,6 +247,15 @@ export class FeatureForm implements SampleReader {
   private unfit(name: string, message: string, expected?: string) {
     const keyPath = ['dataset', 'features', name];
     return configError({ code: 'data/features', keyPath, message, expected });
+  }
+}
+
+function multiply(rows: readonly Float64Array[], values: Float64Array, out: Float32Array): void {
+  for (let k = 0; k < rows.length; k++) {
+    const row = rows[k];
+    let sum = 0;
+    for (let n = 0; n < row.length; n++) sum += row[n] * values[n];
+    out[k] = sum;
   }
 }
 
@@ -301,8 +310,9 @@ class FeatureStream implements SampleStream {
     const all = new Float64Array(pending.length + samples.length);
     all.set(pending);
     all.set(samples, pending.length);
-    let at = this.skipped;
-    for (; at + window <= all.length; at += hop) this.frame(all, at);
+    const count = Math.max(0, 1 + Math.floor((all.length - this.skipped - window) / hop));
+    this.compute(all, this.skipped, count);
+    const at = this.skipped + count * hop;
     this.pending = all.slice(at);
     this.skipped = Math.max(0, at - all.length);
   }
@@ -312,16 +322,22 @@ class FeatureStream implements SampleStream {
     if (this.isEmpty && this.pending.length > 0) {
       const padded = new Float64Array(this.form.window);
       padded.set(this.pending);
-      this.frame(padded, 0);
+      this.compute(padded, 0, 1);
     }
     for (const stage of this.derivatives) stage.end();
   }
 
-  private frame(samples: Float64Array, at: number): void {
-    const row = new Float32Array(this.form.frames.size);
-    this.form.frames.compute(samples, at, row);
-    this.isEmpty = false;
-    this.emit(row);
+  /** Computes `count` frames, the first of them at `from` of `samples`. */
+  private compute(samples: Float64Array, from: number, count: number): void {
+    const { frames, hop } = this.form;
+    // an allocation for each frame would take as long as its mel bands
+    const rows = new Float32Array(count * frames.size);
+    for (let i = 0; i < count; i++) {
+      const row = rows.subarray(i * frames.size, (i + 1) * frames.size);
+      frames.compute(samples, from + i * hop, row);
+      this.isEmpty = false;
+      this.emit(row);
+    }
   }
 }
 

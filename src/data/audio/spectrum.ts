@@ -9,26 +9,38 @@ import FFT from 'fft.js';
  *
  *     X_k = (Z_k + Z*_(N/2 - k)) / 2 - i e^(-2 pi i k / N) (Z_k - Z*_(N/2 - k)) / 2
  */
-export function powerSpectrum(size: number): (frame: number[]) => Float64Array {
+export function powerSpectrum(size: number): (frame: Float64Array) => Float64Array {
   const half = size / 2;
   const fft = new FFT(half);
-  const z: number[] = fft.createComplexArray();
+  // the first number is also the last: Z has the period N/2
+  const z = new Float64Array(size + 2);
   const angles = Array.from({ length: half + 1 }, (_, k) => (2 * Math.PI * k) / size);
   const [cosines, sines] = [Math.cos, Math.sin].map(of => Float64Array.from(angles, of));
   const power = new Float64Array(half + 1);
   return frame => {
     fft.transform(z, frame);
-    for (let k = 0; k <= half; k++) {
-      const at = 2 * (k % half);
-      const mirrored = 2 * ((half - k) % half);
-      const evenReal = (z[at] + z[mirrored]) / 2;
-      const evenImaginary = (z[at + 1] - z[mirrored + 1]) / 2;
-      const oddReal = (z[at + 1] + z[mirrored + 1]) / 2;
-      const oddImaginary = (z[mirrored] - z[at]) / 2;
-      const real = evenReal + cosines[k] * oddReal + sines[k] * oddImaginary;
-      const imaginary = evenImaginary + cosines[k] * oddImaginary - sines[k] * oddReal;
-      power[k] = real * real + imaginary * imaginary;
+    z[size] = z[0];
+    z[size + 1] = z[1];
+    for (let k = 0; 2 * k <= half; k++) {
+      const l = half - k;
+      const evenReal = (z[2 * k] + z[2 * l]) / 2;
+      const evenImaginary = (z[2 * k + 1] - z[2 * l + 1]) / 2;
+      const oddReal = (z[2 * k + 1] + z[2 * l + 1]) / 2;
+      const oddImaginary = (z[2 * l] - z[2 * k]) / 2;
+      power[k] = powerOf(
+        evenReal + cosines[k] * oddReal + sines[k] * oddImaginary,
+        evenImaginary + cosines[k] * oddImaginary - sines[k] * oddReal,
+      );
+      // its even and odd parts are the conjugates of these
+      power[l] = powerOf(
+        evenReal + cosines[l] * oddReal - sines[l] * oddImaginary,
+        evenImaginary + cosines[l] * oddImaginary + sines[l] * oddReal,
+      );
     }
     return power;
   };
+}
+
+function powerOf(real: number, imaginary: number): number {
+  return real * real + imaginary * imaginary;
 }

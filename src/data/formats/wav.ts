@@ -7,7 +7,7 @@ import { type ByteSource, beginning, STDIN_NAME } from '../reading/byte-sources.
 import type { Bytes } from '../reading/ranged-file.js';
 
 /** Returns the sample at `at` of `bytes`, -1 to 1 unless it is a floating-point number. */
-type Decode = (bytes: Buffer, at: number) => number;
+type Decode = (bytes: DataView, at: number) => number;
 
 interface Encoding {
   readonly bytes: number;
@@ -26,14 +26,17 @@ const SUBFORMAT = 24;
 /** Encodings by tag, then by number of bits. */
 const ENCODINGS: Readonly<Record<number, Readonly<Record<number, Encoding>>>> = {
   [PCM]: {
-    8: { bytes: 1, decode: (bytes, at) => (bytes[at] - 2 ** 7) / 2 ** 7 },
-    16: { bytes: 2, decode: (bytes, at) => bytes.readInt16LE(at) / 2 ** 15 },
-    24: { bytes: 3, decode: (bytes, at) => bytes.readIntLE(at, 3) / 2 ** 23 },
-    32: { bytes: 4, decode: (bytes, at) => bytes.readInt32LE(at) / 2 ** 31 },
+    8: { bytes: 1, decode: (bytes, at) => (bytes.getUint8(at) - 2 ** 7) / 2 ** 7 },
+    16: { bytes: 2, decode: (bytes, at) => bytes.getInt16(at, true) / 2 ** 15 },
+    24: {
+      bytes: 3,
+      decode: (bytes, at) => (bytes.getUint8(at) + bytes.getInt16(at + 1, true) * 2 ** 8) / 2 ** 23,
+    },
+    32: { bytes: 4, decode: (bytes, at) => bytes.getInt32(at, true) / 2 ** 31 },
   },
   [FLOAT]: {
-    32: { bytes: 4, decode: (bytes, at) => bytes.readFloatLE(at) },
-    64: { bytes: 8, decode: (bytes, at) => bytes.readDoubleLE(at) },
+    32: { bytes: 4, decode: (bytes, at) => bytes.getFloat32(at, true) },
+    64: { bytes: 8, decode: (bytes, at) => bytes.getFloat64(at, true) },
   },
   [A_LAW]: { 8: tabled(aLaw) },
   [MU_LAW]: { 8: tabled(muLaw) },
@@ -41,7 +44,7 @@ const ENCODINGS: Readonly<Record<number, Readonly<Record<number, Encoding>>>> = 
 
 function tabled(sampleOf: (code: number) => number): Encoding {
   const samples = Float64Array.from({ length: 256 }, (_, code) => sampleOf(code) / 2 ** 15);
-  return { bytes: 1, decode: (bytes, at) => samples[bytes[at]] };
+  return { bytes: 1, decode: (bytes, at) => samples[bytes.getUint8(at)] };
 }
 
 /** A-law of ITU-T G.711, as a 16-bit sample: sign, 3 bits of exponent, 4 of mantissa. */
@@ -148,18 +151,13 @@ export class WavFile {
   *samples(range: SampleRange = {}): Generator<Float64Array, void> {
     const { from = 0, to = this.length, channel } = range;
     const { source, channels, start, encoding } = this;
-    const { bytes, decode } = encoding;
-    const frame = channels * bytes;
-    const [first, count] = channel === undefined ? [0, channels] : [channel, 1];
+    const frame = channels * encoding.bytes;
     const most = Math.max(1, Math.floor(PIECE_BYTES / frame));
     for (let at = from; at < to; at += most) {
       const end = Math.min(to, at + most);
       const piece = source.readNow({ from: start + at * frame, to: start + end * frame });
-      const samples = new Float64Array(end - at);
+      const samples = decoded(piece, encoding, channels, channel);
       for (let i = 0; i < samples.length; i++) {
-        let sum = 0;
-        for (let c = 0; c < count; c++) sum += decode(piece, i * frame + (first + c) * bytes);
-        samples[i] = sum / count;
         if (Number.isFinite(Math.fround(samples[i]))) continue;
         const offset = start + (at + i) * frame;
         throw damagedError('data/not-finite', 'a sample is not a finite float32 number', {
@@ -247,6 +245,28 @@ export class WavFile {
   }
 }
 
+/**
+ * Returns the complete samples of `piece`.
+ * @param channel absent: the mean of all channels
+ */
+function decoded(
+  piece: Buffer,
+  { bytes, decode }: Encoding,
+  channels: number,
+  channel?: number,
+): Float64Array {
+  const view = new DataView(piece.buffer, piece.byteOffset, piece.length);
+  const [first, count] = channel === undefined ? [0, channels] : [channel, 1];
+  const frame = channels * bytes;
+  const samples = new Float64Array(Math.floor(piece.length / frame));
+  for (let i = 0; i < samples.length; i++) {
+    let sum = 0;
+    for (let c = 0; c < count; c++) sum += decode(view, i * frame + (first + c) * bytes);
+    samples[i] = sum / count;
+  }
+  return samples;
+}
+
 /** A WAV file of one channel with 16 bits per sample. @param samples -1 to 1 */
 export function wavBytes(samples: ArrayLike<number>, rate: number): Buffer {
   const bytes = Buffer.alloc(44 + 2 * samples.length);
@@ -280,13 +300,13 @@ export async function* rawSamples(given: ByteSource): AsyncGenerator<Float64Arra
     const message = 'the input is a WAV file, whose header has its rate';
     throw usageError('data/wav-header', message, { file: given.name, expected: 'no `--rate`' });
   }
-  const { bytes, decode } = ENCODINGS[PCM][16];
+  const encoding = ENCODINGS[PCM][16];
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of source.chunks) {
     const all = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-    const count = Math.floor(all.length / bytes);
-    yield Float64Array.from({ length: count }, (_, i) => decode(all, i * bytes));
-    rest = all.subarray(count * bytes);
+    const samples = decoded(all, encoding, 1);
+    yield samples;
+    rest = all.subarray(samples.length * encoding.bytes);
   }
 }
 
