@@ -34,7 +34,10 @@ const MAX_RARE = 0.02;
 /** Whole numbers of more values are no classes. */
 export const MAX_CLASSES = 20;
 
-export type Column = ReturnType<typeof columnOf>;
+export type Column = ReturnType<typeof columnOf> & {
+  /** The columns of a table that together are this one. */
+  readonly parts?: readonly string[];
+};
 
 export interface Columns {
   readonly columns: readonly Column[];

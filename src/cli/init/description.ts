@@ -4,7 +4,7 @@ import { counted } from '../../util/words.js';
 import { type Column, isFactOf } from './columns.js';
 import { contradictionsIn } from './layout.js';
 import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
-import { levelOfTargets } from './plan.js';
+import { columnsOf, levelOfTargets } from './plan.js';
 import {
   type Choice,
   endingsOf,
@@ -31,7 +31,7 @@ export function described(reading: Reading): string[] {
         ? `${classesOf(reading)} classes`
         : 'a number';
   const sequences =
-    group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${group.name}`;
+    group === undefined ? 'every row' : `${grouped(rows.length)}, the rows of each ${namedWithin(group)}`;
   const hasMissing = listsMissing(reading) || missingClassesOf(reading).length === 0;
   const unlabelled = target.gaps && hasMissing ? `: ${target.gaps}, which is not counted` : '';
   const [blank, ...blanks] = inputKind === 'text' ? emptyIn(features[0]) : [];
@@ -51,7 +51,7 @@ export function described(reading: Reading): string[] {
   const lines: readonly (readonly [label: string, text: string | undefined])[] = [
     ['rows', grouped(target.cells.length)],
     ['forecast', isSeries ? target.name : undefined],
-    ['series', isSeries ? group?.name : undefined],
+    ['series', isSeries && group ? namedWithin(group) : undefined],
     [
       'target',
       isSeries
@@ -84,7 +84,7 @@ export function described(reading: Reading): string[] {
     [
       'splits',
       subject && !subjectProblem(layout, subject)
-        ? `the rows of each ${subject.name} are in one split (\`group: ${subject.name}\`), so metrics are for a ${subject.name} that training has not seen`
+        ? `the rows of each ${subject.name} are in one split (\`group: ${columnsOf(subject)}\`), so metrics are for a ${subject.name} that training has not seen`
         : undefined,
     ],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),
@@ -174,6 +174,11 @@ function emptyIn({ cells }: Column): number[] {
 
 /** A measured value beyond the range of an instrument, such as `<1`. */
 const LIMIT = /^[<>≤≥]\s*=?\s*[-+.\d]/;
+
+/** The name of a column, and the columns within which its values start again. */
+function namedWithin({ name, parts }: Column): string {
+  return parts ? `${name} (\`group: ${columnsOf({ name, parts })}\`)` : name;
+}
 
 const FEW_STEPS = 200;
 const FEW_SEQUENCES = 50;

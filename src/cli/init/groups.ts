@@ -182,6 +182,37 @@ export function recordingsWithin(
 }
 
 /**
+ * The columns with unique names at all levels: `patient` stands for the patients of each clinic.
+ * @param levels names that start again in each value of the one before
+ * @param group the name for those of the last level, which replace them if it is theirs
+ */
+export function withJoined(
+  columns: readonly Column[],
+  levels: readonly Column[],
+  group: string,
+): readonly Column[] {
+  const joined = levels.slice(1).map((level, i): Column => {
+    const all = levels.slice(0, i + 2);
+    const isValue = (cell: string) => cell !== '';
+    const cells = level.cells.map((_, row) =>
+      all.every(one => one.isValue(one.cells[row])) ? all.map(one => one.cells[row]).join('/') : '',
+    );
+    return {
+      ...level,
+      ...{ cells, isValue, markers: [], unit: undefined, problem: undefined },
+      ...{ isNumber: false, hasNumbers: false, isTime: false },
+      name: i === levels.length - 2 ? group : level.name,
+      parts: all.map(({ name }) => name),
+      gaps: all.find(({ gaps }) => gaps !== undefined)?.gaps,
+      isFull: all.every(({ isFull }) => isFull),
+      distinct: new Set(cells.filter(isValue)).size,
+    };
+  });
+  const replaced = columns.map(one => joined.find(({ name }) => name === one.name) ?? one);
+  return [...new Set([...replaced, ...joined])];
+}
+
+/**
  * The two `parts` with a level between them, such as the machines of a plant whose runs the plant
  * numbers: the names of the machines start again in each plant, too.
  */

@@ -138,7 +138,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   }
 
   function apart(why: string, parts: readonly Column[] | undefined): Parts {
-    const obstacle = `${why}, so no column alone says which rows belong together: a column that joins these can be --group`;
+    const obstacle = `${why}, so no column alone says which rows belong together: --group takes several`;
     return { obstacle, parts: askedGroup ? undefined : parts, mayBeAlone: false };
   }
 

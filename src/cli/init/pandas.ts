@@ -36,35 +36,3 @@ export function reading(
   const separator = delimiter === ',' ? [] : [`sep=${python(delimiter)}`];
   return `pd.read_csv(${[file, ...separator, ...options].join(', ')})`;
 }
-
-/**
- * Adds the pandas code after which the names of each level are unique, and the last one groups the
- * rows.
- * @param levels names that start again in each value of the one before
- * @param group the name for those of the last level, which replace them if it is theirs
- * @param more words of the command for the new table
- */
-export function withJoined(
-  error: UserError,
-  path: string,
-  table: Pick<FileColumns, 'delimiter' | 'format'>,
-  { levels, group, more }: Joined,
-): HintedError {
-  const made = nameOfMade(path, 'joined');
-  const script = [
-    `rows = ${reading(python(path), table, 'dtype=str', 'keep_default_na=False')}`,
-    ...levels.slice(1).map((name, i) => {
-      const [outer, inner] = [levels[i], name].map(one => `rows[${python(one)}].astype(str)`);
-      const joined = i === levels.length - 2 ? group : name;
-      return `rows[${python(joined)}] = ${outer} + "-" + ${inner}`;
-    }),
-    `rows.to_csv(${python(made)}, index=False)`,
-  ];
-  return withScript(error, 'Join the columns', script, [made, '--group', group, ...more]);
-}
-
-interface Joined {
-  readonly levels: readonly string[];
-  readonly group: string;
-  readonly more: readonly string[];
-}

@@ -192,12 +192,12 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
       bidirectional: 'true',
     }),
     kind: /\.(parquet|conllu|ts)(\.gz)?$/i.exec(source.path)?.[1].toLowerCase() ?? 'csv',
-    sequence: group && (perFile ? 'per_file: true' : `group: ${scalar(group.name)}`),
+    sequence: group && (perFile ? 'per_file: true' : `group: ${columnsOf(group)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     date_format: time !== undefined && dateFormatOf(layout),
-    ...(subject && !subjectProblem(layout, subject) && apart(subject.name)),
+    ...(subject && !subjectProblem(layout, subject) && apart(columnsOf(subject))),
     per_step: perStep ? ', per_step: true' : '',
-    ...(isPair && hasAlternatives(features) && apart(features[0].name)),
+    ...(isPair && hasAlternatives(features) && apart(scalar(features[0].name))),
     any_column: kind === 'rows' && inputKind !== 'text' && 'COLUMN',
   });
 }
@@ -242,7 +242,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const values = {
     ...ofFile(source, reading),
     description: scalar(`A GRU forecasts ${target.name} of ${basename(source.path)}.`),
-    series: group && scalar(group.name),
+    series: group && columnsOf(group),
     time: time && scalar(time),
     date_format: time !== undefined && dateFormatOf(layout),
     resample: regular && `{ every: ${regular.every}, by: mean }`,
@@ -323,9 +323,14 @@ function embedded({ name }: Column, size: string): string {
   return `{ column: ${scalar(name)}, encode: embedding, size: ${size}, min_count: 2 }`;
 }
 
-/** All sequences with the same value of a column are in one split. */
-export function apart(column: string): Plan['values'] {
-  return { by: `, group: ${scalar(column)}`, test: 0.2, test_fraction: false };
+/** All sequences with the same value are in one split. @param group the value of the key */
+export function apart(group: string): Plan['values'] {
+  return { by: `, group: ${group}`, test: 0.2, test_fraction: false };
+}
+
+/** The column, or columns, of a key. */
+export function columnsOf({ name, parts }: Pick<Column, 'name' | 'parts'>): string {
+  return (parts && list(parts)) ?? scalar(name);
 }
 
 /** The form of dates that are not in ISO 8601. */

@@ -4,9 +4,9 @@
  */
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { optionsOf, quoted } from '../command/command-line.js';
+import { quoted } from '../command/command-line.js';
 import { type Column, type Columns, columnNamed, isFactOf, isWhole, MAX_CLASSES } from './columns.js';
-import { isConstantWithin, smoothness } from './groups.js';
+import { isConstantWithin, smoothness, withJoined } from './groups.js';
 import {
   areYears,
   clockOf,
@@ -24,7 +24,6 @@ import {
 } from './kinds.js';
 import { contradictionsIn, type Layout, layoutOf, type NamedColumns } from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
-import { withJoined } from './pandas.js';
 import { type RegularSteps, regularSteps } from './steps.js';
 import { coarsest, isNamed, subjectsOf } from './subjects.js';
 
@@ -84,7 +83,10 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   const subjects = subjectsOf(layout, table.columns);
   const asked = columnNamed('target', choice.target, table.columns, path);
   const isOrder = (column: Column) => layout.order?.columns.includes(column) ?? false;
-  const targets = asked ? [asked] : table.columns.filter(column => column !== layout.group);
+  // what a group is in, such as the clinic of a patient, is known with its name
+  const around = layout.group?.parts?.slice(0, -1) ?? [];
+  const isKnown = (column: Column) => column === layout.group || around.includes(column.name);
+  const targets = asked ? [asked] : table.columns.filter(column => !isKnown(column));
   const candidates = targets
     .flatMap(target => candidatesFor(target, layout, subjects, table.columns, choice.as === 'rows'))
     .filter(
@@ -102,24 +104,37 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   if (prevented || readings.length === 0) {
     const { parts, mayBeAlone } = layout;
     const isApart = parts !== undefined && prevented?.obstacle === layout.obstacle;
-    const alone = isApart && mayBeAlone ? parts.at(-1) : undefined;
-    const joined = alone
-      ? `--group ${quoted(alone.name)} if it is one, or a table with these columns joined`
-      : 'a table with these columns joined';
+    if (isApart && !mayBeAlone && !parts.some(one => one === table.files)) {
+      const whole = joined(table, choice, parts);
+      return readingsOf(whole.table, whole.choice, path);
+    }
+    const [alone, all] = [parts?.slice(-1), parts].map(some => some?.map(({ name }) => name).join());
+    const expected = `--group ${quoted(alone ?? '')} if it is one, or --group ${quoted(all ?? '')}`;
     const obstacle = prevented?.obstacle ?? String(made[0]);
-    const error = nothing(path, obstacle, readings, isApart ? joined : undefined);
-    const { target, time, as } = choice;
-    if (!isApart || table.files) throw error;
-    const levels = parts.map(({ name }) => name);
-    const [outer, inner] = parts.slice(-2);
-    // kinds of recordings, such as the hands of subjects, are classes, too
-    const isClass = isLabel(inner) && !numbersKinds(inner) && !USUAL.group.test(inner.name);
-    const group = isClass ? `${outer.name}-${inner.name}` : inner.name;
-    throw withJoined(error, path, table, { levels, group, more: optionsOf({ target, time, as }) });
+    throw nothing(path, obstacle, readings, isApart ? expected : undefined);
   }
   const [best, ...others] = readings;
   if (best.kind !== 'series') return readings;
   return [{ ...best, regular: regularSteps(best.layout, best.future) }, ...others];
+}
+
+/** With the columns of `--group clinic,patient` as one. */
+export function withNamedGroup(table: Columns, choice: Choice): { table: Columns; choice: Choice } {
+  const { columns } = table;
+  const { group = '' } = choice;
+  const levels = group.split(',').flatMap(part => columns.find(({ name }) => name === part.trim()) ?? []);
+  const isOne = columns.some(({ name }) => name === group);
+  if (isOne || levels.length < Math.max(2, group.split(',').length)) return { table, choice };
+  return joined(table, choice, levels);
+}
+
+function joined(table: Columns, choice: Choice, levels: readonly Column[]) {
+  const [outer, inner] = levels.slice(-2);
+  // kinds of recordings, such as the hands of subjects, are classes, too
+  const isClass = isLabel(inner) && !numbersKinds(inner) && !USUAL.group.test(inner.name);
+  const group = isClass ? `${outer.name}-${inner.name}` : inner.name;
+  const columns = withJoined(table.columns, levels, group);
+  return { table: { ...table, columns }, choice: { ...choice, group } };
 }
 
 function isFit({ name, problem, distinct }: Column): boolean {

@@ -88,7 +88,10 @@ function keyIn(table: Columns, path: string): { key: Column; place: Place | unde
   const isAt = (place: Place) => (cell: string) => existsSync(pathAt(folder, cell, place));
   const named = table.columns.find(one => one.distinct > 0 && sampleOf(one).every(isAudio));
   const places = placesIn(folder, named ? [''] : STEM);
-  const isStem = (one: Column) => one.distinct > 0 && places.some(place => sampleOf(one).every(isAt(place)));
+  // numbers that come again, such as those of clinics, may be names of recordings by chance
+  const mayName = ({ distinct, cells, isNumber }: Column) =>
+    distinct > 0 && !(isNumber && distinct < cells.length);
+  const isStem = (one: Column) => mayName(one) && places.some(place => sampleOf(one).every(isAt(place)));
   const key = named ?? table.columns.find(isStem);
   if (key === undefined) return undefined;
   const sample = sampleOf(key);
@@ -257,7 +260,7 @@ export async function recordingListPlan(
       start: start && scalar(start.name),
       end: end && scalar(end.name),
       stack: isStacked && STACK,
-      ...(isApart && apart(by.name)),
+      ...(isApart && apart(scalar(by.name))),
       ...(split && splitValues(split)),
     },
   });

@@ -18,7 +18,7 @@ import { refuseBlocks } from '../init/blocks.js';
 import { type Columns, readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
-import { type Choice, KINDS, readingsOf } from '../init/readings.js';
+import { type Choice, KINDS, readingsOf, withNamedGroup } from '../init/readings.js';
 import { listIn, recordingList, recordingListPlan } from '../init/recording-tables.js';
 import { recordingsIn, recordingsPlan } from '../init/recordings.js';
 import { archivePlan, recordColumns, recordsPlan } from '../init/records.js';
@@ -219,9 +219,10 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
   const listed = await listPlan(table);
   if (listed) return listed;
   const source = { path: data, table, others: otherFiles };
-  await refuseLabelsApart(source, choice);
+  const named = withNamedGroup(table, choice);
+  await refuseLabelsApart({ ...source, table: named.table }, named.choice);
   await refuseNames(source, choice);
-  const readings = readingsOf(table, choice, data);
+  const readings = readingsOf(named.table, named.choice, data);
   const [{ kind, target: predicted }] = readings;
   const planOf = kind === 'series' ? forecastPlan : sequencePlan;
   const plan = planOf({ ...table, path: place }, readings[0]);
@@ -232,8 +233,8 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     ? [labelled('header', `none: the columns are called ${table.columnNames.slice(0, 3).join(', ')}, …`)]
     : [];
   const unnamed = table.columns.filter(one => one !== readings[0].layout.group);
-  const named = isFolder ? undefined : filesNamedIn(unnamed, data);
-  const files = named === undefined ? [] : [labelled('note', named.message)];
+  const beside = isFolder ? undefined : filesNamedIn(unnamed, data);
+  const files = beside === undefined ? [] : [labelled('note', beside.message)];
   const lines = [
     ...(await filesLeftOut(data)),
     ...unlabelled,
