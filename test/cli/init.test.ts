@@ -1060,31 +1060,55 @@ const sentences = (between: string) =>
     return `${rows.join('\n')}\n`;
   }).join('\n');
 
-const NAMES = /^ {8}rows\.writerow\(\["sentence", "word", "tag"\]\)$/m;
-
-for (const [name, between, text, names] of [
-  ['words.tsv', '\\t', sentences('\t'), NAMES],
-  ['words.txt', '\\t', sentences('\t'), NAMES],
-  ['words.conll', ' ', sentences(' '), NAMES],
-  ['twice.txt', ' ', sentences(' ').replace(' ', '  '), NAMES],
+for (const [name, text, names] of [
+  ['words.tsv', sentences('\t'), '[word, tag]'],
+  ['words.txt', sentences('\t'), '[word, tag]'],
+  ['words.conll', sentences(' '), '[word, tag]'],
+  ['wide.txt', sentences(' X  '), '[word, column2, tag]'],
   [
     'notes.txt',
-    ' ',
     `-DOCSTART- O\n\n# new\n${sentences(' ').replaceAll('\n\n', '\n\n# text = a b c\n')}`,
-    NAMES,
+    '[word, tag]',
   ],
-  ['words.csv', ',', `word,tag\n${sentences(',')}`, /\["sentence", \*next\(lines\)/],
+  ['words.csv', `word,tag\n${sentences(',')}`, undefined],
 ] as const)
-  t.test(`blank lines between sentences are told: ${name}`, async t => {
+  t.test(`blank lines between sentences are read: ${name}`, async t => {
     const cwd = dirname(work.file(name, text));
-    const { code, stderr } = await cellrun(cwd, 'init', '--from', name);
-    t.match({ code, stderr }, { code: 2, stderr: /^\w+\.\w+: blank lines seem to separate the sequences\n/ });
-    t.match(stderr, names);
-    const split = between === ' ' ? 'split()' : `rstrip("\\n").split("${between}")`;
-    t.ok(stderr.includes(`rows.writerow([number, *line.${split}])\n`), stderr);
-    t.equal(stderr.includes('elif not line.startswith(("# ", "-DOCSTART-")):'), name === 'notes.txt');
-    t.match(stderr, /\nThen: .* init --from (\w+)-numbered\.csv\n$/);
+    const written = await cellrun(cwd, 'init', '--from', name);
+    t.match(written, {
+      code: 0,
+      stdout: /^sequences +40, the rows of each block of lines \(`blank_lines`\)$/m,
+    });
+    const made = /^Wrote (.*)$/m.exec(written.stdout)?.[1] ?? '';
+    const config = readFileSync(join(cwd, made), 'utf8');
+    t.match(config, '  sequence: { blank_lines: true, per_step: true }\n');
+    t.equal(/column_names: (.*\])/.exec(config)?.[1], names);
+    const run = await cellrun(cwd, made, '--output', 'out', '--set', 'training.num_epochs=1');
+    t.match(run, { code: /^[03]$/ }, run.stderr);
+    // new sentences, with their tags or without
+    const between = /^.*?(\W+)\w+\n/m.exec(sentences(' '))?.[1] ?? ' ';
+    writeFileSync(
+      join(cwd, 'new.txt'),
+      names ? `the${between}\ncat\n\ndog\n`.replace(' \n', '\n') : 'word\nthe\ncat\n\ndog\n',
+    );
+    if (name === 'wide.txt') return;
+    const directory = /^Run directory: (.*)$/m.exec(run.stderr + run.stdout)?.[1] ?? '';
+    const predicted = await cellrun(cwd, 'predict', directory, '--input', 'new.txt');
+    t.match(
+      predicted,
+      { code: 0, stdout: /"symbol":\["the","cat"\](?:.*\n)*.*"symbol":\["dog"\]/ },
+      predicted.stderr,
+    );
+    t.match(await cellrun(cwd, 'evaluate', directory, '--input', name), { code: 0 });
   });
+
+t.test('spaces within fields between commas', async t => {
+  const cwd = dirname(work.file('places.csv', sentences(',').replaceAll('the,', 'New York,')));
+  t.match(await cellrun(cwd, 'init', '--from', 'places.csv'), {
+    code: 2,
+    stderr: /^places\.csv: blank lines seem to separate the sequences\n +expected: fields separated by tabs/,
+  });
+});
 
 t.test('blank lines say nothing more than a column with their number, and separate no verses', async t => {
   const numbered = table('sent,word,tag', 160, i => `s${i >> 2},${TAGGED[i % 6]}${i % 4 === 3 ? '\n' : ''}`);

@@ -20,6 +20,7 @@ import { inputFiles, readContent, shortNames } from '../../data/reading/files.js
 import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { counted } from '../../util/words.js';
+import { blocksIn } from './blocks.js';
 import { areDates, formsOf, timeReader } from './dates.js';
 
 /**
@@ -137,11 +138,14 @@ function columnsOf({ names, cells, format }: FileColumns): readonly string[] {
   return ['sentence', 'form', isTagged ? 'upos' : 'xpos'];
 }
 
-/** @param columnNames of a table without a line of names */
-export async function readFile(path: string, columnNames?: readonly string[]): Promise<FileColumns> {
+/** @param given the names of the columns of a table without a line of names */
+export async function readFile(path: string, given?: readonly string[]): Promise<FileColumns> {
   const { bytes } = await readContent(path);
   const format = isParquet(bytes) ? 'parquet' : formatNamed(path);
-  const delimiter = format === 'csv' ? guessDelimiter(bytes) : ',';
+  const blocks = format === 'csv' ? blocksIn(path, bytes) : undefined;
+  const delimiter = blocks?.delimiter ?? (format === 'csv' ? guessDelimiter(bytes) : ',');
+  const columnNames = given ?? blocks?.columnNames;
+  const blankLines = blocks !== undefined;
   const problems = new Problems();
   const names: string[] = [];
   const cells: string[][] = [];
@@ -161,7 +165,7 @@ export async function readFile(path: string, columnNames?: readonly string[]): P
     },
     ragged: (_, problem) => problems.add(problem),
   };
-  for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter, columnNames }));
+  for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter, columnNames, blankLines }));
   problems.throwIfAny();
   if (places.length === 0)
     throw damagedError('init/table', 'the table has no rows', {
@@ -172,7 +176,8 @@ export async function readFile(path: string, columnNames?: readonly string[]): P
   const again = places.findIndex((_, row) => isAgain(row));
   const others = again < 0 ? cells : cells.map(column => column.filter((_, row) => !isAgain(row)));
   // the first line of a table without names may appear again, as other rows
-  const mayLackNames = format === 'csv' && columnNames === undefined && isHeadless(names, others);
+  const mayLackNames =
+    format === 'csv' && !blankLines && columnNames === undefined && isHeadless(names, others);
   if (again >= 0 && !mayLackNames && names.every(name => cellNumber(name) === undefined))
     throw damagedErrors([repeatedHeader(places[again], { file: path, line: 1 })]);
   if (mayLackNames)

@@ -1,4 +1,5 @@
 /** What `init` says of a table: what it is taken for and why, and what else it could be. */
+import { BLOCK } from '../../data/formats/archives.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { type Column, isFactOf } from './columns.js';
@@ -177,6 +178,7 @@ const LIMIT = /^[<>≤≥]\s*=?\s*[-+.\d]/;
 
 /** The name of a column, and the columns within which its values start again. */
 function namedWithin({ name, parts }: Column): string {
+  if (name === BLOCK) return 'block of lines (`blank_lines`)';
   return parts ? `${name} (\`group: ${columnsOf({ name, parts })}\`)` : name;
 }
 

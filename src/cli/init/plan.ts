@@ -1,6 +1,7 @@
 /** Configs for readings of data: the templates of `configs/templates`, and what fills them in. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { BLOCK } from '../../data/formats/archives.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { isImpossible } from '../../math/losses/ctc.js';
 import { packageRoot } from '../../util/root.js';
@@ -192,7 +193,13 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
       bidirectional: 'true',
     }),
     kind: /\.(parquet|conllu|ts)(\.gz)?$/i.exec(source.path)?.[1].toLowerCase() ?? 'csv',
-    sequence: group && (perFile ? 'per_file: true' : `group: ${columnsOf(group)}`),
+    sequence:
+      group &&
+      (perFile
+        ? 'per_file: true'
+        : group.name === BLOCK
+          ? 'blank_lines: true'
+          : `group: ${columnsOf(group)}`),
     order: time === undefined ? '' : `, order: ${scalar(time)}`,
     date_format: time !== undefined && dateFormatOf(layout),
     ...(subject && !subjectProblem(layout, subject) && apart(columnsOf(subject))),
@@ -285,7 +292,7 @@ function ofFile({ path, delimiter, columnNames }: SourceFile, reading: Reading):
   return {
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
-    column_names: columnNames && list(columnNames),
+    column_names: columnNames && list(columnNames.filter(name => name !== BLOCK)),
     target: scalar(target.name),
     features: flow([...read.map(one => featureOf(reading, one)), ...elapsed]),
     static_features: flow(reading.statics.map(one => featureOf(reading, one))),

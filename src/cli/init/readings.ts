@@ -2,6 +2,7 @@
  * What a table can be read as: sequences with a class, classes per step, series, rows, texts, or
  * pairs of sequences.
  */
+import { BLOCK } from '../../data/formats/archives.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
@@ -118,10 +119,12 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   return [{ ...best, regular: regularSteps(best.layout, best.future) }, ...others];
 }
 
-/** With the columns of `--group clinic,patient` as one. */
+/** With the columns of `--group clinic,patient` as one, or else the blocks of lines as groups. */
 export function withNamedGroup(table: Columns, choice: Choice): { table: Columns; choice: Choice } {
   const { columns } = table;
-  const { group = '' } = choice;
+  const hasBlocks = columns.some(({ name }) => name === BLOCK);
+  const { group = hasBlocks ? BLOCK : undefined } = choice;
+  if (group === undefined || group === BLOCK) return { table, choice: { ...choice, group } };
   const levels = group.split(',').flatMap(part => columns.find(({ name }) => name === part.trim()) ?? []);
   const isOne = columns.some(({ name }) => name === group);
   if (isOne || levels.length < Math.max(2, group.split(',').length)) return { table, choice };

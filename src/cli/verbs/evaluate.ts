@@ -12,7 +12,6 @@ import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { onError, openInput, rejections } from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
-import { hintingAtBlocks } from '../init/blocks.js';
 import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
@@ -81,14 +80,9 @@ export const verb = defineVerb({
       const { onRejected, tell: tellRejected } = rejections(io, onError);
       const sources = await openInput(model, input, io, true);
       let sequences = 0;
-      const found = await hintingAtBlocks(
-        model.loaded.experiment.dataset,
-        made => ['evaluate', run, '--input', made],
-        () =>
-          evaluateInput(model, sources, { ...options, onRejected }, count => {
-            sequences += count;
-          }),
-      ).finally(() => tellRejected(sequences));
+      const found = await evaluateInput(model, sources, { ...options, onRejected }, count => {
+        sequences += count;
+      }).finally(() => tellRejected(sequences));
       const { warnings } = found;
       if (warnings.length > 0)
         io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));

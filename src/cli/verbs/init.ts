@@ -14,7 +14,7 @@ import { counted, printable } from '../../util/words.js';
 import { optionsOf, programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
 import { filesNamedIn, refuseLabelsApart, refuseNames } from '../init/beside.js';
-import { refuseBlocks } from '../init/blocks.js';
+import { blocksIn } from '../init/blocks.js';
 import { type Columns, readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
 import { configText, forecastPlan, type Plan, scalar, sequencePlan, textPlan } from '../init/plan.js';
@@ -176,9 +176,9 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     return archivePlan(data, place, choice);
   }
   const stats = statSync(data, { throwIfNoEntry: false });
-  if (stats?.isFile() && formatNamed(data) === 'csv' && group === undefined)
-    refuseBlocks(data, await bytesOf(data));
-  if (/\.txt(\.gz)?$/i.test(data)) {
+  const isCsv = stats?.isFile() && formatNamed(data) === 'csv';
+  const hasBlocks = isCsv && blocksIn(data, await bytesOf(data)) !== undefined;
+  if (/\.txt(\.gz)?$/i.test(data) && !hasBlocks) {
     refuseOptions(data, { ...ofTables, target, as });
     const { length } = await bytesOf(data);
     const line = `a text, ${counted(length, 'byte')}: the model predicts its next character`;
@@ -193,7 +193,7 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
     const found = await recordingsPlan(recordings, globOf(recordings.folder), choice, await listIn(data));
     return withSplits(found, recordings.splits, globOf);
   }
-  if (!isFolder && !TABLE_NAME.test(data)) {
+  if (!isFolder && !hasBlocks && !TABLE_NAME.test(data)) {
     if (AUDIO_NAME.test(data)) {
       const message = 'a config is for a folder of recordings or a table of them, not for single files';
       throw usageError('init/format', message, { file: data, expected: `--from ${quoted(dirname(data))}` });

@@ -29,7 +29,6 @@ import {
   text,
   type Values,
 } from '../command/verb.js';
-import { hintingAtBlocks } from '../init/blocks.js';
 import { formatDiagnostics, hintingAtMovedData, MAX_ALIKE } from '../terminal/diagnostics.js';
 import { forecastCharts } from '../terminal/forecast-chart.js';
 import type { Io } from '../terminal/io.js';
@@ -142,11 +141,7 @@ export const verb = defineVerb({
       ? await hintingAtMovedData(() => newSequenceFiles(dataset, [dataset.path]))
       : await openInput(saved, input, io);
     const ofSources = (model: Model) => model.ofSources(async () => sources, { lines, onRejected });
-    const predicted = await hintingAtBlocks(
-      dataset,
-      made => ['predict', run, '--input', made],
-      async () => print(await openWithoutData(saved, options), ofSources),
-    );
+    const predicted = await print(await openWithoutData(saved, options), ofSources);
     if (state.count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
       if (predicted === 0) io.err(`warning: ${names}: there are no sequences to predict\n`);

@@ -70,7 +70,7 @@ export function givenNames(
 export const BLOCK = '<block>';
 
 /** Comments, and the starts of documents in CoNLL-2003. */
-const NO_WORD = /^(?:# |-DOCSTART-)/;
+export const NO_WORD = /^(?:# |-DOCSTART-)/;
 
 /**
  * Fields end at the delimiter. The comma, which is also a word, counts only in lines without tabs
