@@ -332,7 +332,7 @@ t.test('contenders', async t => {
   if (!(await chooseBackend('auto')).isOpen)
     await t.rejects(
       runBench(parseOptions(['--gpu']), () => {}),
-      /^UserError: --gpu needs a hardware WebGPU adapter: /,
+      /^--gpu needs a hardware WebGPU adapter: /,
     );
   await t.rejects(Child.start({ program: '/no/such/program', arguments: [] }), ContenderError);
   const failing = {
