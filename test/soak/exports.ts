@@ -73,7 +73,8 @@ function numbersOf({ predictions }: SequencePrediction): unknown[] {
     if (one.kind === 'class') return [...one.logits];
     if (one.kind === 'sequence') return [...one.symbols];
     // of each target, its quantiles
-    return one.quantiles.length > 0 ? one.quantiles.flatMap(values => [...values]) : [...one.values];
+    const quantiles = [...one.values].flatMap((_, k) => one.quantiles.map(values => values[k]));
+    return one.quantiles.length > 0 ? quantiles : [...one.values];
   });
 }
 
