@@ -61,13 +61,13 @@ export class BatchWriter {
     private readonly shape: ShardShape,
     seed = 0,
   ) {
-    const { sequenceLength, targetLength, variableLength, ends } = shape;
+    const { sequenceLength, targetLength, variableLength, chunk } = shape;
     this.loss = lossOf(loss);
     this.inputs = declaredInputs(spec, this.loss, shape);
     const isCtc = isOfSequences(this.loss);
     this.losses = isCtc ? 1 : predictionsOf(spec, sequenceLength, targetLength);
-    const longest = { steps: sequenceLength, targetLength, variableLength };
-    this.lengths = variableLength ? (ends ?? batchLengths(spec, longest)) : [sequenceLength];
+    const longest = { steps: sequenceLength, targetLength, variableLength, chunk };
+    this.lengths = variableLength ? batchLengths(spec, longest) : [sequenceLength];
     this.targetLengths = targetLengths(spec, longest);
     const widths = this.inputs.filter(({ role }) => role === 'features').map(widthOf);
     this.featureCount = widths.reduce((sum, width) => sum + width, 0);

@@ -41,11 +41,11 @@ export interface ModelRun {
   /** Symbols of the longest target; absent if targets are not sequences. */
   readonly targetLength?: number | undefined;
   readonly variableLength: boolean;
-  /** Steps at which batches of shorter sequences may end; absent: those that suit the model. */
-  readonly ends?: readonly number[] | undefined;
+  /** Steps that are computed at a time; absent: as many as suit the model. */
+  readonly chunk?: number | undefined;
 }
 
-export type ShardShape = WalkShape & Pick<ModelRun, 'ends'>;
+export type ShardShape = WalkShape;
 
 /** The computation of a shard: all that a thread needs to compile it. */
 export interface ShardJob {
@@ -222,7 +222,7 @@ export function planShards(
   withGradient: boolean,
 ): { shards: number; job: ShardJob } {
   const { backend, threads, spec, loss, decode = { beam: 1 } } = run;
-  const { targetLength, variableLength, ends } = run;
+  const { targetLength, variableLength, chunk } = run;
   const sequenceLength = stepsRead(spec.steps, run.sequenceLength);
   const most = withGradient ? MAX_SHARDS : threads;
   const full = Math.max(1, Math.min(most, Math.floor(batchSize / MIN_ROWS)));
@@ -230,7 +230,7 @@ export function planShards(
   const even = withGradient ? 2 ** Math.floor(Math.log2(full)) : full;
   const shards = backend === 'webgpu' ? 1 : even;
   const batch = Math.ceil(batchSize / shards);
-  const shape = { batch, sequenceLength, targetLength, variableLength, training: withGradient, ends };
+  const shape = { batch, sequenceLength, targetLength, variableLength, training: withGradient, chunk };
   const decodes = !withGradient && lossOf(loss).target === 'sequence';
   const job = { backend, spec, loss, shape, withGradient, ...(decodes && { decode }) };
   return { shards, job };

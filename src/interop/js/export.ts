@@ -10,8 +10,7 @@ import { WebAssembly } from '../../engine/heap.js';
 import { linkPortable, type PortableKernel, type PortablePlan } from '../../engine/portable.js';
 import { arithmeticProbe, machineArithmetic } from '../../engine/simd-compile.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
-import { batchLengths, makeSchedule } from '../../math/model/schedule.js';
-import { stepsRead } from '../../math/model/spec.js';
+import { hasAttention } from '../../math/model/spec.js';
 import {
   evaluateCheckpoint,
   type OpenedModel,
@@ -24,7 +23,7 @@ import { type LoadedModel, SequencePredictor } from '../../predict/sequence-pred
 import { StepModel } from '../../predict/session.js';
 import type { Tensor } from '../../run/safetensors.js';
 import type { SplitMetrics } from '../../run/summary.js';
-import { loadBatch, type ModelRun } from '../../train/shards.js';
+import { loadBatch } from '../../train/shards.js';
 import { weightsAlone, withWeights } from '../../train/weights.js';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { formatMetric, words } from '../../util/numbers.js';
@@ -159,6 +158,17 @@ function refuse({ experiment, run }: OpenedModel): void {
   });
 }
 
+/**
+ * Steps that are computed at a time. The first ones of a sequence, those in the middle and the last
+ * ones are programs of their own, so that a module has few programs for sequences of any length.
+ */
+const CHUNK = 4;
+
+/** The next multiple of `step`. */
+function upTo(step: number, number: number): number {
+  return step * Math.ceil(number / step);
+}
+
 /** Pages for a model while what it needs is found out: 1 GiB. */
 const MOST_PAGES = 2 ** 14;
 
@@ -176,9 +186,12 @@ async function factsOf(
     const codes = plan.codes.map(({ bytes }) => ({ module: new WebAssembly.Module(bytes[arithmetic]) }));
     return { ...plan, codes };
   });
-  const own = { ...run, threads: 1, width: 128, ends: endsOf(run) } as const;
+  const { stack = 1 } = run.spec.steps ?? {};
+  const sequenceLength = upTo(CHUNK * stack, run.sequenceLength);
+  // the same programs for all lengths
+  const own = { ...run, threads: 1, width: 128, chunk: CHUNK, variableLength: true, sequenceLength } as const;
   const local: LoadedModel = { ...model, run: own, training: ONE_ROW, pool };
-  await exercise(local);
+  await exercise(local, hasAttention(run.spec) ? [sequenceLength] : [1, 2, 3].map(n => n * CHUNK * stack));
   const table = new Map<string, PortableKernel>();
   const programs = [...plans].map(([key, plan]) => {
     const stored = plan.codes.map(kernel => {
@@ -207,15 +220,15 @@ async function factsOf(
 /** The memory that the module needs for predictions and sessions, in whatever order they come. */
 async function pagesOf(facts: ModuleFacts, weights: string): Promise<number> {
   const { model } = open(facts, weights);
-  await exercise(model);
+  await exercise(model, [model.run.sequenceLength]);
   return model.pool.engine.heap.pages;
 }
 
-/** Runs all programs that predictions need. */
-async function exercise(model: LoadedModel): Promise<void> {
+/** Predicts sequences of `lengths`, and a step. */
+async function exercise(model: LoadedModel, lengths: readonly number[]): Promise<void> {
   const width = dataWidth(model.data);
   const predictor = new SequencePredictor(model);
-  for (const length of lengthsOf(model.run))
+  for (const length of lengths)
     await predictor.one({ length, values: new Float32Array(length * width) });
   const zeros = model.data.input.kind === 'symbol' ? 0 : Array.from({ length: width }, () => 0);
   try {
@@ -224,28 +237,6 @@ async function exercise(model: LoadedModel): Promise<void> {
     // models that do not run step by step
     if (!(error instanceof UserError)) throw error;
   }
-}
-
-/**
- * Steps at which a sequence may end: a model that is one program for all steps is that for shorter
- * sequences too, since another program would be as large. Blocks of equal length share theirs.
- */
-function endsOf({ spec, sequenceLength, targetLength }: ModelRun): readonly number[] {
-  const steps = stepsRead(spec.steps, sequenceLength);
-  const longest = { steps, targetLength, variableLength: true };
-  const isCut = makeSchedule(spec, longest).some(block => block.units.length > 0 && block.steps < steps);
-  return isCut ? batchLengths(spec, longest) : [steps];
-}
-
-/** A length for each schedule with which sequences are computed. */
-function lengthsOf({ spec, sequenceLength, variableLength, ends = [] }: ModelRun): Iterable<number> {
-  const found = new Map<number, number>();
-  for (let length = 1; length <= sequenceLength; length++) {
-    const own = stepsRead(spec.steps, length);
-    const isWhole = length === sequenceLength && !variableLength;
-    found.set(isWhole ? 0 : (ends.find(end => end >= own) ?? own), length);
-  }
-  return found.values();
 }
 
 /**

@@ -18,6 +18,7 @@ import {
 import type { PortableKernel } from '../../engine/portable.js';
 import type { KeyedProgram } from '../../math/graph/node.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
+import { hasAttention, stepsRead } from '../../math/model/spec.js';
 import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import { type LoadedModel, SequencePredictor } from '../../predict/sequence-predictor.js';
@@ -48,7 +49,8 @@ export interface ModuleFacts extends Pick<LoadedModel, 'run' | 'data' | 'scaling
 /** What a module exports. Arrays are those of `predict` in Node; computations run in order. */
 export interface ExportedModel {
   /**
-   * Predicts a sequence of at most as many steps as the longest one of the data.
+   * Predicts a sequence of any length; a model with attention reads at most as many steps as the
+   * longest sequence of the data has.
    * @throws Error if it does not fit the model
    */
   predict(sequence: SequenceValues): Promise<SequencePrediction>;
@@ -124,18 +126,31 @@ function load(
     modules[code] ??= { module: new WebAssembly.Module(codes[code][arithmetic]) };
     return modules[code];
   };
-  const { pool, runtime } = localPool(pages, weights, ({ key }) => {
-    const plan = programs[key];
-    return { ...plan, steps: stepsOf(plan), codes: plan.codes.map(kernel) };
-  });
-  // reserved for all programs at once, so that the memory suffices whatever runs first
   const plans = Object.values(programs);
-  runtime.scratchAt(Math.max(...plans.map(({ scratchBytes }) => scratchBytes)));
-  runtime.spareAt(Math.max(...plans.map(({ spareBytes }) => spareBytes)));
+  const poolOf = (size: number) => {
+    const { pool, runtime } = localPool(size, weights, ({ key }) => {
+      const plan = programs[key];
+      return { ...plan, steps: stepsOf(plan), codes: plan.codes.map(kernel) };
+    });
+    // reserved for all programs at once, so that the memory suffices whatever runs first
+    runtime.scratchAt(Math.max(...plans.map(({ scratchBytes }) => scratchBytes)));
+    runtime.spareAt(Math.max(...plans.map(({ spareBytes }) => spareBytes)));
+    return pool;
+  };
+  const { sequenceLength, spec } = facts.run;
+  const own = poolOf(pages);
+  const pool: LoadedModel['pool'] = {
+    ...own,
+    // longer sequences are computed in a memory of their own: a memory that grows loses its arrays
+    group(job, shards) {
+      const longer = job.shape.sequenceLength / stepsRead(spec.steps, sequenceLength);
+      return (longer > 1 ? poolOf(Math.ceil(pages * longer)) : own).group(job, shards);
+    },
+  };
   const model: LoadedModel = {
     ...facts,
     training: ONE_ROW,
-    maxSteps: facts.run.sequenceLength,
+    ...(hasAttention(spec) && { maxSteps: sequenceLength }),
     pool,
     readers: columns && stepReaders(columns, facts.data),
     samples: () => undefined,

@@ -28,6 +28,8 @@ export interface WalkShape extends InputOptions {
   /** Symbols of the longest target; absent if targets are not sequences. */
   readonly targetLength?: number | undefined;
   readonly maxCellSteps?: number;
+  /** Steps of each block, as in {@link makeSchedule}. */
+  readonly chunk?: number | undefined;
   /** A batch is one step of the decoder, from the states before to those after. */
   readonly decodes?: true;
 }
@@ -37,7 +39,7 @@ export type KeptSize = (program: KeyedProgram) => number | undefined;
 
 /** The blocks of a batch, in the order of the forward pass. */
 export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: BatchLengths) {
-  const { variableLength, training, maxCellSteps, batch } = shape;
+  const { variableLength, training, maxCellSteps, chunk, batch } = shape;
   const layout = new ParameterLayout(spec);
   const declared = declaredInputs(spec, loss, shape);
   const all = makeSchedule(spec, {
@@ -46,6 +48,7 @@ export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: 
     variableLength,
     separateHead: isOfSequences(loss),
     ...(maxCellSteps && { maxCellSteps }),
+    chunk,
   });
   const schedule = shape.decodes
     ? all

@@ -76,6 +76,8 @@ export interface ScheduleOptions extends BatchLengths {
   /** Whether the head has blocks of its own: its gradient starts from all predictions. */
   readonly separateHead?: boolean;
   readonly maxCellSteps?: number;
+  /** Steps of each block, for sequences of any length; absent: as many as `maxCellSteps` allows. */
+  readonly chunk?: number | undefined;
 }
 
 /** The blocks of a forward pass, in order. */
@@ -112,13 +114,13 @@ function stackBlocks(
   endsInHead: boolean,
   options: AxisOptions,
 ): Block[] {
-  const { steps, maxCellSteps = MAX_UNCUT } = options;
+  const { steps, chunk, maxCellSteps = MAX_UNCUT } = options;
   const groups = groupLayers(spec, layers);
   const units = groups.flat();
-  const isWhole = units.length * steps <= maxCellSteps;
-  return (isWhole ? [units] : groups).flatMap((group, i, all) => {
+  const isUncut = (own: readonly Unit[]) => chunk === undefined && own.length * steps <= maxCellSteps;
+  return (isUncut(units) ? [units] : groups).flatMap((group, i, all) => {
     const hasHead = endsInHead && i === all.length - 1;
-    if (group.length * steps <= maxCellSteps) return [block(spec, group, { steps, hasHead })];
+    if (isUncut(group)) return [block(spec, group, { steps, hasHead })];
     if (!group.some(({ reverse }) => reverse)) return cut(spec, group, { hasHead }, options);
     return group.flatMap(unit => cut(spec, [unit], {}, options));
   });
@@ -144,7 +146,12 @@ function groupLayers(spec: ModelSpec, layers: readonly number[]): Unit[][] {
 
 /** Lengths at which a batch of shorter sequences can end, so that few programs are compiled. */
 export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[] {
-  const { steps } = options;
+  const { steps, chunk } = options;
+  if (chunk !== undefined) {
+    // the program of the attention reads all steps at once
+    if (hasAttention(spec)) return [steps];
+    return Array.from({ length: Math.ceil(steps / chunk) }, (_, i) => Math.min(steps, (i + 1) * chunk));
+  }
   const own = makeSchedule(spec, options).filter(({ firstLayer }) => !isOfDecoder(spec, firstLayer));
   return endings(own, steps);
 }
@@ -199,10 +206,10 @@ function cut(
   spec: ModelSpec,
   units: readonly Unit[],
   part: Partial<Block>,
-  { steps, longest, maxCellSteps = MAX_CELL_STEPS }: AxisOptions,
+  { steps, longest, chunk, maxCellSteps = MAX_CELL_STEPS }: AxisOptions,
 ): Block[] {
   const max = Math.max(1, Math.floor(maxCellSteps / Math.max(1, units.length)));
-  const chunks = splitIntoChunks(steps, chunkLength(longest, max));
+  const chunks = splitIntoChunks(steps, chunk ?? chunkLength(longest, max));
   if (units[0]?.reverse) chunks.reverse();
   const last = chunks.length - 1;
   return chunks.map((chunk, i) =>
