@@ -8,7 +8,7 @@
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { type ProgramFile, packageRoot } from '../util/root.js';
 
@@ -25,7 +25,7 @@ const ASSETS = [
   'config/validators',
   'view/page.js',
   'view/page.css',
-  'interop/js/module.js',
+  ...['plain', 'symbols', 'series', 'recordings'].map(form => `interop/js/module-${form}.js`),
   'interop/js/module.d.ts',
 ];
 
@@ -82,57 +82,73 @@ await build({
   logLevel: 'warning',
 });
 
+/** Files of src that only some exported modules need. */
+const PARTS = {
+  symbols: /math\/(?:decoding\/.*|losses\/ctc)\.ts$/,
+  series: /data\/forecast-input\.ts$/,
+  recordings: /data\/audio\/program-readers\.ts$/,
+};
+
 /** What the exported module does not use of a file is left out, even if that imports Node. */
 const withoutSideEffects: Plugin = {
   name: 'without-side-effects',
-  setup({ onResolve, resolve }) {
+  setup({ onLoad, onResolve, resolve }) {
     onResolve({ filter: /./ }, async ({ path, pluginData, kind, ...from }) => {
       if (pluginData === withoutSideEffects || kind === 'entry-point') return undefined;
-      if (isBuiltin(path)) return { path, external: true, sideEffects: false };
+      if (isBuiltin(path)) return { path, namespace: 'empty', sideEffects: false };
       const found = await resolve(path, { ...from, kind, pluginData: withoutSideEffects });
       return { ...found, sideEffects: false };
     });
+    onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents: '' }));
   },
 };
 
-/** What only writes programs or checks configs: a module has linked programs. */
-const withoutMakers: Plugin = {
-  name: 'without-makers',
-  setup({ onLoad }) {
-    onLoad(
-      { filter: /[\\/]src[\\/](math[\\/]ops[\\/].*|math[\\/]model[\\/]programs|util[\\/]schema)\.ts$/ },
-      ({ path }) => {
-        const names = readFileSync(path, 'utf8').matchAll(/^export (?:function|const) (\w+)/gm);
-        return {
-          contents: Array.from(
-            names,
-            ([, name]) =>
-              `export const ${name} = ${/schema\.ts$/.test(path) ? '() => {}' : "() => { throw new Error('a program was not linked'); }"};`,
-          ).join('\n'),
-          loader: 'js',
-        };
-      },
-    );
-  },
-};
+/** What only writes programs, reads files or checks configs: a module has linked programs. */
+const MAKERS =
+  /(?:math\/ops\/.*|math\/model\/programs|data\/formats\/(?:parquet|archives).*|util\/schema)\.ts$/;
 
-await build({
-  absWorkingDir: packageRoot,
-  entryPoints: { module: join('src', 'interop', 'js', 'runtime.ts') },
-  outdir: join(compiled, 'interop', 'js'),
-  bundle: true,
-  minify: true,
-  format: 'iife',
-  globalName: 'cellrun',
-  platform: 'browser',
-  target: 'es2022',
-  charset: 'utf8',
-  legalComments: 'none',
-  plugins: [withoutSideEffects, withoutMakers],
-  banner: { js: ['fflate', 'pure-rand'].map(noticeOf).join('\n') },
-  // no warnings about the code that is left out
-  logLevel: 'error',
-});
+/** Leaves out the content of some files. */
+function without(left: readonly RegExp[]): Plugin {
+  return {
+    name: 'without',
+    setup({ onLoad }) {
+      onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+        const name = relative(join(packageRoot, 'src'), path).split(sep).join('/');
+        if (!left.some(one => one.test(name))) return undefined;
+        const exported = readFileSync(path, 'utf8').matchAll(/^export (?:function\*?|const|class) (\w+)/gm);
+        const value = name === 'util/schema.ts' ? '() => {}' : "() => { throw new Error('left out'); }";
+        const contents = Array.from(exported, ([, one]) => `export const ${one} = ${value};\n`).join('');
+        return { contents, loader: 'js' };
+      });
+    },
+  };
+}
+
+for (const [form, has] of Object.entries<readonly (keyof typeof PARTS)[]>({
+  plain: [],
+  symbols: ['symbols'],
+  series: ['series'],
+  recordings: ['recordings', 'symbols'],
+})) {
+  const others = Object.entries(PARTS).filter(([part]) => !has.some(one => one === part));
+  await build({
+    absWorkingDir: packageRoot,
+    entryPoints: { [`module-${form}`]: join('src', 'interop', 'js', 'runtime.ts') },
+    outdir: join(compiled, 'interop', 'js'),
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    globalName: 'cellrun',
+    platform: 'browser',
+    target: 'es2022',
+    charset: 'utf8',
+    legalComments: 'none',
+    plugins: [withoutSideEffects, without([MAKERS, ...others.map(([, files]) => files)])],
+    banner: { js: ['fflate', 'pure-rand'].map(noticeOf).join('\n') },
+    // no warnings about the code that is left out
+    logLevel: 'error',
+  });
+}
 
 writeFileSync(join(compiled, 'interop', 'js', 'module.d.ts'), moduleDeclarations());
 
@@ -167,7 +183,7 @@ for (const asset of ASSETS)
 copyDeclarations('index.d.ts');
 writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
 
-/** The types of an exported module, which needs no other file; its exporter adds `Prediction`. */
+/** The types of an exported module, which needs no other file; its exporter adds those of its data. */
 function moduleDeclarations(): string {
   const types = {
     'util/errors': ['Diagnostic'],
@@ -175,8 +191,8 @@ function moduleDeclarations(): string {
       ...['PredictionPlace', 'RankedClass', 'ClassPrediction', 'ValuePrediction', 'SymbolList'],
       ...['RankedSequence', 'SymbolsPrediction', 'SequencePrediction'],
     ],
-    'predict/steps': ['ColumnValue', 'StepValues', 'SequenceValues', 'Samples'],
-    'predict/session': ['Session'],
+    'predict/steps': ['ColumnValue', 'Samples'],
+    'predict/session': ['Session', 'SessionOptions'],
     'predict/generate': ['GenerateOptions'],
     'interop/js/runtime': ['ExportedModel'],
   };
@@ -187,10 +203,11 @@ function moduleDeclarations(): string {
     return names.map(name => {
       const at = all.findIndex(one => new RegExp(`^(export )?(type|interface) ${name}\\b`).test(one));
       if (at < 0) throw new Error(`${file} does not declare ${name}`);
-      return `${all[at - 1].startsWith('/**') ? all[at - 1] : ''}${all[at].replace(/^(?!export )/, 'export ')}`;
+      const isComment = /^\/\*\*[^]*\*\/\s*$/.test(all[at - 1]);
+      return `${isComment ? all[at - 1] : ''}${all[at].replace(/^(?!export )/, 'export ')}`;
     });
   });
-  const functions = ['predict', 'predictMany', 'session', 'generate'];
+  const functions = ['predict', 'predictMany', 'transcribe', 'session', 'generate'];
   const declared = functions.map(name => `export declare const ${name}: ExportedModel['${name}'];\n`);
   return [...found, ...declared].join('');
 }

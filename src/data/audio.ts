@@ -1,11 +1,19 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
 import { relative, sep } from 'node:path';
-import { type Diagnostic, UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, UserError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment, sampleCache } from './audio/augment.js';
 import { FeatureCache } from './audio/feature-cache.js';
 import { FeatureForm, featureSettings } from './audio/features.js';
 import { checkGroup, type NewRecording, scaledInputs, scaledSplits } from './audio/group-scaling.js';
+import {
+  extractionOf,
+  methodOf,
+  PER_RECORDING,
+  recordedForm,
+  recordingReader,
+  sampleReader,
+} from './audio/program-readers.js';
 import { type Extraction, framesOf, KeptSamples, type Recording, samplesOf } from './audio/recording.js';
 import {
   fileRecordings,
@@ -32,7 +40,7 @@ import {
 } from './core/dataset.js';
 import { classReader, LabelCodes, targetSymbolReader, UnknownClass } from './core/labels.js';
 import { configError, Problems } from './core/problems.js';
-import type { DataRecord, DataScaling } from './core/record.js';
+import type { DataRecord } from './core/record.js';
 import { splitColumns } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
@@ -162,22 +170,14 @@ export const audio: DatasetKind<AudioConfig, typeof settings> = {
     ...(target_kind !== 'sequence' && { perStep: false }),
   }),
   newSequences,
-  sampleReader(config, data) {
-    const { normalize_per: per } = config;
-    if (per === undefined) return recordedForm(config, data);
-    const over = per === PER_RECORDING ? 'their frames' : `the recordings of their ${per}`;
-    const message = `recordings are scaled over all of ${over}, so the model cannot run step by step`;
-    throw usageError('model/normalize-per', message, { expected: '`predict` with whole recordings' });
-  },
+  sampleReader,
+  recordingReader,
   leaks: () => [],
   symbols: null,
   dividesItself: false,
   fileNames: AUDIO_NAME,
   depthOf,
 };
-
-/** `normalize_per` that is no column. */
-const PER_RECORDING = 'recording';
 
 /** Shared by all recordings: the rate, with the file that decided it, and the features. */
 interface Common {
@@ -245,10 +245,6 @@ function groupColumn({ normalize_per: name }: AudioConfig): NamedColumn | undefi
   return name === undefined || name === PER_RECORDING
     ? undefined
     : { name, keyPath: ['dataset', 'normalize_per'] };
-}
-
-function methodOf({ normalize }: AudioConfig): DataScaling['method'] | undefined {
-  return normalize === 'none' ? undefined : normalize;
 }
 
 function targetColumn({ target }: AudioConfig): NamedColumn {
@@ -442,17 +438,6 @@ function cacheSettings(path: string, { features }: AudioConfig, { form, channel,
 
 function keyOf({ start, end }: Recording, digest: string): string {
   return start === undefined && end === undefined ? digest : sha256(Buffer.from(`${digest} ${start} ${end}`));
-}
-
-/** How recordings become features. */
-function extractionOf(config: AudioConfig, form: FeatureForm): Extraction {
-  const { channel = 'mix', normalize_per } = config;
-  return { form, channel, scaling: normalize_per === PER_RECORDING ? methodOf(config) : undefined };
-}
-
-/** The features that the recordings of a run have. */
-function recordedForm({ features, rate = 0 }: AudioConfig, { sample_rate = rate }: DataRecord): FeatureForm {
-  return new FeatureForm(features, sample_rate);
 }
 
 /** Reads recordings, or tables of them, and for an evaluation their targets. */

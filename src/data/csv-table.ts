@@ -120,6 +120,7 @@ export class TableReader implements TableHandlers {
     const resampled = { features, targets: targets.length, areValues, order: order?.name ?? '' };
     this.resampler = resample && new Resampler(resample, resampled);
     this.rows = this.noRows();
+    if (columns.group === 'table') this.recording = '';
     this.isoDate = columns.dateFormat === undefined ? text => text : dateReader(columns.dateFormat);
   }
 

@@ -5,7 +5,13 @@
  */
 import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { NewSequence, NewSequencesOptions, ReadSequence, SequenceReader } from './core/dataset.js';
+import type {
+  NewSequence,
+  NewSequencesOptions,
+  ReadSequence,
+  SequenceReader,
+  SeriesReader,
+} from './core/dataset.js';
 import { doubtsOf, type ReadColumn } from './core/doubts.js';
 import { NUMBER } from './core/labels.js';
 import { Problems } from './core/problems.js';
@@ -27,13 +33,10 @@ export function forecastSequences(
   data: DataRecord,
   { targets }: NewSequencesOptions = {},
 ): SequenceReader {
-  const { pooled, series, preparation } = data.series_scaling as SeriesScaling;
-  const known = new Map(series.map(one => [one.name, one]));
-  const table = tableColumns(config);
-  const { features } = table;
+  const { preparation } = data.series_scaling as SeriesScaling;
+  const { columns, seriesIn, lastWindows } = tableOf(config, data);
   const { size, width, statics: count } = stepShape(config, preparation);
-  const [statics, first] = [numbersOf(features).slice(width), size - count];
-  const columns = { ...table, category: knownCategories(features, data), purpose: 'predict' } as const;
+  const [statics, first] = [numbersOf(columns.features).slice(width), size - count];
   return {
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
@@ -45,49 +48,92 @@ export function forecastSequences(
         const bytes = await allBytes(source, MAX_TEXT_BYTES);
         for await (const _ of reader.read(oneChunk(source.name, bytes)));
       }
-      const lists = reader.lists();
-      const { rows } = reader;
-      const { texts: names } = rows.groupNames;
-      const fill = preparation?.columns.map(column => column.fill?.value ?? 0);
-      const inputOf = (key: number): InputSeries => ({
-        ...{ name: names[key], list: lists[key], rows, preparation },
-        warnings: rows.warnings.get(key) ?? [],
-        trained: known.get(names[key]) ?? { ...pooled, ...(fill && { fill }) },
-      });
-      if (targets) {
-        for (const key of lists.keys()) {
-          const series = inputOf(key);
-          const problems = new Problems();
-          problems.add(...(rows.problems.get(key)?.all ?? []));
-          problems.attempt(() => checkDates(series, config));
-          if (problems.all.length > 0) yield [{ problems: problems.all, id: series.name }];
-          else yield* windowsToEvaluate(series, config);
-        }
-        yield reader.take();
-        return;
+      if (targets === undefined) return yield lastWindows(reader);
+      for (const { own, series } of seriesIn(reader)) {
+        const problems = new Problems();
+        problems.add(...(own?.all ?? []));
+        problems.attempt(() => checkDates(series, config));
+        if (problems.all.length > 0) yield [{ problems: problems.all, id: series.name }];
+        else yield* windowsToEvaluate(series, config);
       }
-      const sequences = lists.map((list, key) => {
-        const name = names[key];
-        const id = config.series !== undefined && { id: name };
-        try {
-          rows.problems.get(key)?.throwIfAny();
-          const series = inputOf(key);
-          const { gaps, ...window } = windowToPredict(series, config);
-          const isNew = id !== false && !known.has(name);
-          const warnings = [
-            ...series.warnings,
-            ...gaps,
-            ...(isNew ? [notTrained(name, rows.place(list[0]))] : []),
-          ];
-          return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
-        } catch (error) {
-          if (!(error instanceof UserError)) throw error;
-          return { problems: error.diagnostics, ...id };
-        }
-      });
-      yield [...sequences, ...reader.take()];
+      yield reader.take();
     },
   };
+}
+
+/** Reads series that a program passes, as the rows of their table. */
+export function forecastReader(config: ForecastConfig, data: DataRecord): SeriesReader {
+  const { columns, lastWindows } = tableOf(config, data);
+  const { time, series } = config;
+  const values = columns.features.map(({ name }) => name);
+  return {
+    columns: [...new Set([...values, time, series])].filter(name => name !== undefined),
+    ...{ values: values.length, time, series },
+    read(rows, file) {
+      const reader = new TableReader(columns, [], true);
+      const names = reader.wanted;
+      const record = (fields: readonly string[], row: number) => ({
+        ...{ fields, row: { file, row } },
+        place: (field: number) => ({ file, row, columnName: names[field] }),
+      });
+      reader.header(record(names, 0));
+      rows.forEach(
+        (row, i) =>
+          void reader.add(
+            record(
+              names.map(name => row[name] ?? ''),
+              i,
+            ),
+          ),
+      );
+      return lastWindows(reader);
+    },
+  };
+}
+
+/** How the series of a table are read. */
+function tableOf(config: ForecastConfig, data: DataRecord) {
+  const { pooled, series, preparation } = data.series_scaling as SeriesScaling;
+  const known = new Map(series.map(one => [one.name, one]));
+  const table = tableColumns(config);
+  const columns = { ...table, category: knownCategories(table.features, data), purpose: 'predict' } as const;
+  const fill = preparation?.columns.map(column => column.fill?.value ?? 0);
+  const seriesIn = (reader: TableReader) => {
+    const lists = reader.lists();
+    const { rows } = reader;
+    return lists.map((list, key) => {
+      const name = rows.groupNames.texts[key];
+      const series: InputSeries = {
+        ...{ name, list, rows, preparation },
+        warnings: rows.warnings.get(key) ?? [],
+        trained: known.get(name) ?? { ...pooled, ...(fill && { fill }) },
+      };
+      return { series, own: rows.problems.get(key) };
+    });
+  };
+  /** The window of each series that its forecast reads. */
+  const lastWindows = (reader: TableReader): readonly ReadSequence[] => {
+    const sequences = seriesIn(reader).map(({ series, own }): ReadSequence => {
+      const { name, list, rows } = series;
+      const id = config.series !== undefined && { id: name };
+      try {
+        own?.throwIfAny();
+        const { gaps, ...window } = windowToPredict(series, config);
+        const isNew = id !== false && !known.has(name);
+        const warnings = [
+          ...series.warnings,
+          ...gaps,
+          ...(isNew ? [notTrained(name, rows.place(list[0]))] : []),
+        ];
+        return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        return { problems: error.diagnostics, ...id };
+      }
+    });
+    return [...sequences, ...reader.take()];
+  };
+  return { columns, seriesIn, lastWindows };
 }
 
 /** Windows that are made at once. */

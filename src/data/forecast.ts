@@ -41,7 +41,7 @@ import { readTrainingTable, type TrainingTable } from './csv-training.js';
 import { codedBy, columnOf, featureLeaks, numbersOf, settingsOf } from './feature-columns.js';
 import { fittedSeries } from './forecast-fit.js';
 import { timeGaps } from './forecast-gaps.js';
-import { forecastSequences } from './forecast-input.js';
+import { forecastReader, forecastSequences } from './forecast-input.js';
 import {
   cellProblem,
   lastTarget,
@@ -198,6 +198,7 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   open,
   facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
   newSequences: forecastSequences,
+  seriesReader: forecastReader,
   leaks,
   symbols: null,
   dividesItself: true,

@@ -144,8 +144,8 @@ export class Model {
    * Predicts sequences in order. They may be longer or shorter than the training sequences. They
    * are computed in batches, so that memory is bounded for any number of sequences; a batch starts
    * once it is full or `sequences` pauses. To get the prediction to each step at once, use a
-   * {@link session}; a forecasting model only reads tables, through {@link predictFile}.
-   * @throws UserError (exit 2) if the model is a forecasting model
+   * {@link session}.
+   * @throws UserError (exit 2) if the model reads recordings that are scaled together
    * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,
    *   after the sequences before it have been predicted
    */
@@ -155,7 +155,6 @@ export class Model {
   ): AsyncGenerator<SequencePrediction> {
     args.checkArgument('predict', 'sequences', sequences, iterable);
     args.checkOptions<RejectionOptions>('predict', options, { onRejected: args.callback });
-    this.refuseForecast();
     return flat(this.batches(sequencesOf(sequences, this.opened), options));
   }
 
@@ -210,7 +209,6 @@ export class Model {
   session(options: SessionOptions = {}): Session {
     args.checkOptions<SessionOptions>('session', options, { rate: args.integer(1, MAX_RATE) });
     this.refuseIfClosed();
-    this.refuseForecast();
     this.stepModel ??= new StepModel(this.opened);
     const { step, push, end, reset } = this.stepModel.session(options);
     return {
@@ -255,15 +253,6 @@ export class Model {
 
   private get generative() {
     return { data: this.opened.data, form: this.form, session: () => this.session() };
-  }
-
-  private refuseForecast(): void {
-    if (this.opened.experiment.dataset.kind !== 'forecast') return;
-    throw usageError(
-      'model/forecast',
-      'a forecasting model reads windows of a table, each series with its own scaling',
-      { expected: '`predictFile` with such a table' },
-    );
   }
 
   /**

@@ -244,7 +244,7 @@ async function start(
   const { experiment } = loaded;
   const { dataset } = experiment;
   const { columnNames } = newSequences(dataset, of.data);
-  const { stepColumns, sampleReader } = kindOf(dataset);
+  const { stepColumns, sampleReader, recordingReader, seriesReader } = kindOf(dataset);
   const columns = stepColumns?.(dataset, of.data);
   return {
     ...{ experiment, run, pool, training: experiment.training, ...of, columnNames },
@@ -252,6 +252,8 @@ async function start(
     columns,
     readers: columns && stepReaders(columns, of.data),
     samples: () => sampleReader?.(dataset, of.data),
+    recordings: () => recordingReader?.(dataset, of.data),
+    series: seriesReader?.(dataset, of.data),
   };
 }
 

@@ -8,7 +8,9 @@ import {
   IGNORED,
   inputWidth,
   type NewSequence,
+  type RecordingReader,
   type SampleReader,
+  type SeriesReader,
   staticWidth,
   symbolsOfTarget,
   type Targets,
@@ -74,6 +76,13 @@ export interface LoadedModel {
    * @throws UserError (exit 2) if it reads only whole recordings
    */
   samples(): SampleReader | undefined;
+  /** Of series that a program passes; absent if the model does not forecast. */
+  readonly series?: SeriesReader | undefined;
+  /**
+   * Returns what reads whole recordings; undefined if the model does not read recordings.
+   * @throws UserError (exit 2) if it scales several of them together
+   */
+  recordings(): RecordingReader | undefined;
   /** Name of each column of new sequences; absent if they have none. */
   readonly columnNames?: readonly string[] | undefined;
   /** Maximum number of steps of a sequence; absent if memory is the limit. */
@@ -173,7 +182,7 @@ export class SequencePredictor<M extends LoadedModel = LoadedModel> {
       return [{ code: 'data/impossible', message, ...place, ...sizes }];
     }
     // states are carried only between batches of the same pass
-    const most = run.spec.carriesState ? run.sequenceLength : maxSteps;
+    const most = run.spec.carriesState ? Math.min(run.sequenceLength, maxSteps) : maxSteps;
     if (length <= most) return [];
     const message = 'the sequence is too long to predict';
     const sizes = { expected: `at most ${counted(most, 'step')}`, got: counted(length, 'step') };

@@ -82,6 +82,10 @@ export class StepModel {
     const { run, pool } = model;
     const { layers, decoder, steps } = run.spec;
     const expected = WHOLE;
+    if (model.series) {
+      const message = 'a forecasting model reads windows of a series, so it cannot run step by step';
+      throw usageError('model/forecast', message, { expected: '`predict` with the last steps of a series' });
+    }
     if (decoder) {
       const message = 'a decoder reads the whole sequence first, so the model cannot run step by step';
       throw usageError('model/decoder', message, { expected });

@@ -1,10 +1,15 @@
 /** Sequences that a program passes: their steps as numbers, or what is wrong with them. */
 import type { Elapsed, ValueReaders } from '../data/core/columns.js';
-import { dataWidth, type ReadSequence } from '../data/core/dataset.js';
+import {
+  dataWidth,
+  type ReadSequence,
+  type RecordingReader,
+  type SeriesReader,
+} from '../data/core/dataset.js';
 import type { DataRecord, Vocabulary } from '../data/core/record.js';
 import { encodeText, symbolReader, UnknownSymbol } from '../data/vocabulary.js';
 import { inWords } from '../util/arguments.js';
-import { type Diagnostic, damagedError, damagedErrors, UserError } from '../util/errors.js';
+import { type Diagnostic, damagedError, damagedErrors, UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 
 /**
@@ -29,7 +34,9 @@ export type ColumnValue = number | string | boolean | Date | null;
 
 /**
  * A sequence to predict: its steps, optionally with an id and times. A text is split into symbols
- * like the training data.
+ * like the training data. A forecasting model reads the last steps of a series, whose name is the
+ * id, with its times; steps whose target is missing at the end are those to forecast. A model of
+ * recordings also reads samples.
  */
 export type SequenceValues =
   | string
@@ -40,6 +47,13 @@ export type SequenceValues =
       readonly id?: string;
       /** One per step; returned with the predictions. */
       readonly times?: readonly string[];
+    }
+  | {
+      readonly samples: Samples;
+      /** Samples per second; default: those of the training data. */
+      readonly rate?: number;
+      /** Returned with the prediction. */
+      readonly id?: string;
     };
 
 /** Samples of one channel: integers of 16 bits, or numbers from -1 to 1. */
@@ -59,11 +73,18 @@ export interface RejectionOptions {
 export interface ReadingModel {
   readonly data: DataRecord;
   readonly readers: ValueReaders | undefined;
+  readonly series?: SeriesReader | undefined;
+  /**
+   * Returns what reads whole recordings; undefined if the model does not read recordings.
+   * @throws UserError (exit 2) if it scales several of them together
+   */
+  recordings?(): RecordingReader | undefined;
 }
 
 /** @internal */
 export function givenSequence(given: SequenceValues, index: number, model: ReadingModel): ReadSequence {
   const place = `sequence ${index}`;
+  if (typeof given === 'object' && given !== null && 'samples' in given) return recordingOf(given, model);
   const isObject = typeof given === 'object' && given !== null && 'steps' in given;
   const { steps: listed, id, times } = isObject ? given : { steps: given, id: undefined, times: undefined };
   const named = id !== undefined && { id };
@@ -73,6 +94,7 @@ export function givenSequence(given: SequenceValues, index: number, model: Readi
       const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
       throw unfit(`${place} has a different number of times and steps`, counts);
     }
+    if (model.series) return windowOf(model.series, steps, { id, times, place });
     const width = dataWidth(model.data);
     const values = new Float32Array(steps.length * width);
     const reader = new StepReader(model);
@@ -85,6 +107,55 @@ export function givenSequence(given: SequenceValues, index: number, model: Readi
     if (!(error instanceof UserError)) throw error;
     return { problems: error.diagnostics, ...named };
   }
+}
+
+/** @throws UserError (exit 2) if the model does not read recordings */
+function recordingOf(
+  { samples, rate, id }: Extract<SequenceValues, { readonly samples: Samples }>,
+  model: ReadingModel,
+): ReadSequence {
+  const reader = model.recordings?.();
+  if (reader === undefined) {
+    const message = 'the model does not read recordings, so it takes no samples';
+    throw usageError('model/no-recordings', message, { expected: 'the steps of each sequence' });
+  }
+  const named = id !== undefined && { id };
+  try {
+    const numbers = numbersOf(samples);
+    if (numbers.length === 0) throw unfit('the recording has no samples');
+    return { ...reader.read(numbers, rate), ...named };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { problems: error.diagnostics, ...named };
+  }
+}
+
+/** The window of a series that its forecast reads. */
+function windowOf(
+  { columns, values, time, series, read }: SeriesReader,
+  steps: readonly StepValues[],
+  { id, times, place }: { readonly id?: string; readonly times?: readonly string[]; readonly place: string },
+): ReadSequence {
+  const rows = steps.map((step, i) => {
+    const listed = valuesOf(step, undefined, () => false);
+    if (listed ? listed.length !== values : typeof step !== 'object' || step === null) {
+      const expected = `${counted(values, 'value')}, or an object with ${columns.slice(0, MAX_NAMED).join(', ')}`;
+      throw unfit(`${place}, step ${i} does not fit the model`, {
+        expected,
+        got: listed ? counted(listed.length, 'value') : inWords(step),
+      });
+    }
+    const named = step as Readonly<Record<string, unknown>>;
+    const row = columns.map((name, c) => [name, cellOf(listed ? listed[c] : named[name])] as const);
+    return {
+      ...Object.fromEntries(row),
+      ...(time !== undefined && times && { [time]: times[i] }),
+      ...(series !== undefined && id !== undefined && { [series]: id }),
+    };
+  });
+  const [window, ...others] = read(rows, place);
+  if (others.length > 0) throw unfit(`${place} has steps of several series`, { expected: 'those of one' });
+  return { ...(id !== undefined && { id }), ...window };
 }
 
 /** The numbers of samples. Callers in JavaScript may hand over anything. */

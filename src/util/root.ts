@@ -25,7 +25,7 @@ export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'train/worker.js';
 
 /** A file of the running program: in `dist/src` if compiled, or in `dist/bundle`. */
 export function programFile(
-  file: ProgramFile | `config/validators/${string}` | `view/${string}` | `interop/js/module.${'js' | 'd.ts'}`,
+  file: ProgramFile | `config/validators/${string}` | `view/${string}` | `interop/js/module${string}`,
 ): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
   return join(packageRoot, 'dist', form, file);

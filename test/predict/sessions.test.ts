@@ -322,14 +322,28 @@ t.test('texts are symbols as those of the data', async t => {
   await t.rejects(numbers.predict(['abc']).next(), { message: 'sequence 0 is a text' });
 });
 
-t.test('a model that forecasts takes no values', async t => {
-  const rows = Array.from({ length: 60 }, (_, i) => `${i},${i}`);
+t.test('a model that forecasts reads the last steps of a series', async t => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i},${(i * i) % 7}`);
   const dataset = {
     ...{ kind: 'forecast', path: work.file('load.csv', ['day,load', ...rows].join('\n')), time: 'day' },
     ...{ target: 'load', input_steps: 4, horizon: 2, test_fraction: 0.25 },
   };
   const model = await trained(config(dataset, { kind: 'mse' }));
   t.teardown(() => model.close());
-  t.throws(() => model.session(), { message: /a forecasting model reads windows of a table/ });
-  t.throws(() => model.predict([[[1]]]), { message: /a forecasting model reads windows of a table/ });
+  t.throws(() => model.session(), { message: /a forecasting model reads windows of a series/ });
+  const one = async (list: AsyncGenerator<unknown>) => JSON.stringify((await list.next()).value);
+  const days = [20, 21, 22, 23, 24, 25];
+  const loads = [3, 4, 1, 0, 2, 5];
+  const lines = days.map((day, i) => `${day},${loads[i]}`);
+  const expected = await one(model.predictFile(work.file('new.csv', ['day,load', ...lines].join('\n'))));
+  const series = { times: days.map(String), steps: loads };
+  t.equal(await one(model.predict([{ ...series, steps: loads.map(load => ({ load })) }])), expected);
+  const reversed = days.map((day, i) => ({ day, load: loads[i] })).reverse();
+  t.equal(await one(model.predict([reversed])), expected, 'in the order of their times');
+  await t.rejects(one(model.predict([{ times: ['1', '2'], steps: [1, 2] }])), {
+    message: 'the table has too few rows to forecast from',
+  });
+  await t.rejects(one(model.predict([[[1, 2, 3]]])), {
+    message: 'sequence 0, step 0 does not fit the model',
+  });
 });

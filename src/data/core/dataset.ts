@@ -503,6 +503,28 @@ export interface SampleStream {
   end(): void;
 }
 
+/** Reads whole recordings that a program passes as samples. */
+export interface RecordingReader {
+  /** @param rate samples per second; absent: as in training */
+  read(samples: Float64Array, rate?: number): Pick<NewSequence, 'length' | 'values'>;
+}
+
+/** Reads series to forecast that a program passes. */
+export interface SeriesReader {
+  /** The columns that a step may have, those of its values first, in their order. */
+  readonly columns: readonly string[];
+  /** How many of them have values. */
+  readonly values: number;
+  readonly time?: string | undefined;
+  readonly series?: string | undefined;
+  /**
+   * Returns the last window of the series of some rows.
+   * @param rows the cells of each row by column
+   * @param name of the rows in messages
+   */
+  read(rows: readonly Readonly<Record<string, string>>[], name: string): readonly ReadSequence[];
+}
+
 export interface DatasetContext {
   /** Of random draws: the experiment's seed, unless the config has one for its data. */
   readonly seed: number;
@@ -558,6 +580,10 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
   stepColumns?(config: Config, data: DataRecord): StepColumns | undefined;
   /** Returns how samples become steps; present if sequences are recordings. */
   sampleReader?(config: Config, data: DataRecord): SampleReader;
+  /** Returns what reads whole recordings; present if sequences are recordings. */
+  recordingReader?(config: Config, data: DataRecord): RecordingReader;
+  /** Returns what reads series to forecast; present if sequences are windows of series. */
+  seriesReader?(config: Config, data: DataRecord): SeriesReader;
   /**
    * Facts known from the config alone, before data are read; about all training sequences, as in
    * `open`.

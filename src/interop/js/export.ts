@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { compileFunction } from 'node:vm';
 import { deflateRawSync } from 'node:zlib';
-import { type Dataset, dataWidth, type NewSequence, type SplitName } from '../../data/index.js';
+import type { Experiment } from '../../config/index.js';
+import { type Dataset, dataWidth, type SplitName } from '../../data/index.js';
 import { WebAssembly } from '../../engine/heap.js';
 import { linkPortable, type PortableKernel, type PortablePlan } from '../../engine/portable.js';
 import { arithmeticProbe, machineArithmetic } from '../../engine/simd-compile.js';
@@ -19,19 +20,27 @@ import {
 } from '../../predict/open.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import { Predictor } from '../../predict/predictor.js';
-import { type LoadedModel, SequencePredictor } from '../../predict/sequence-predictor.js';
+import { type LoadedModel, type Placed, SequencePredictor } from '../../predict/sequence-predictor.js';
 import { StepModel } from '../../predict/session.js';
 import type { Tensor } from '../../run/safetensors.js';
 import type { SplitMetrics } from '../../run/summary.js';
+import { evaluationRows } from '../../train/evaluator.js';
 import { loadBatch } from '../../train/shards.js';
 import { weightsAlone, withWeights } from '../../train/weights.js';
-import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { damagedError, UserError } from '../../util/errors.js';
 import { formatMetric, words } from '../../util/numbers.js';
 import { programFile } from '../../util/root.js';
 import { type Exported, exportPredictor, type Files, type Source, type Weights } from '../predictor.js';
 import type { Verification } from '../verify.js';
 import { storedPlan } from './plans.js';
-import { localPool, type ModuleFacts, ONE_ROW, open } from './runtime.js';
+import {
+  type CarriedStates,
+  localPool,
+  type ModuleFacts,
+  ONE_ROW,
+  open,
+  StreamsPredictor,
+} from './runtime.js';
 import { decodedWeight, encodedWeight, type Precision } from './weights.js';
 
 const FILE = 'model.js';
@@ -101,14 +110,13 @@ export async function files(
 ): Promise<Files> {
   const model = await openAlone(saved);
   try {
-    refuse(model);
     const layout = new ParameterLayout(model.run.spec);
     const facts = await factsOf(model, model.pool.parameters.slice(0, layout.size), precision);
     const weights = base64(
       Buffer.concat(layout.parameters.map(({ name }) => encodedWeight(exact.get(name)!, precision))),
     );
     const pages = await pagesOf(facts, weights);
-    const runtime = readFileSync(programFile('interop/js/module.js'), 'utf8');
+    const runtime = readFileSync(programFile(`interop/js/module-${formOf(model)}.js`), 'utf8');
     const { versions, config_hash } = saved.manifest ?? {};
     const { name } = model.experiment;
     const title = `${name}: run ${run}, step ${saved.step}, config ${config_hash}, exported by cellrun ${versions?.cellrun}${cost ? `; ${precision}: ${costText(cost)}` : ''}`;
@@ -119,18 +127,50 @@ export async function files(
       `const weights = '${weights}';\n`,
       'const model = cellrun.open(facts, weights);\n',
     ];
-    const exported = 'export const { predict, predictMany, session, generate } = model;\n';
-    const kind = { class: 'ClassPrediction', value: 'ValuePrediction', sequence: 'SymbolsPrediction' }[
-      model.form.kind
-    ];
+    const exported = 'export const { predict, predictMany, transcribe, session, generate } = model;\n';
     const types = readFileSync(programFile('interop/js/module.d.ts'), 'utf8');
     return new Map([
       [FILE, [...code, exported].map(part => Buffer.from(part))],
-      ['model.d.ts', [Buffer.from(`${types}export type Prediction = ${kind};\n`)]],
+      ['model.d.ts', [Buffer.from(types + ownTypes(model))]],
     ]);
   } finally {
     await model.pool.close();
   }
+}
+
+/** Which of the bundles of the runtime has what the model needs. */
+function formOf({ experiment: { dataset }, form }: OpenedModel) {
+  if (dataset.kind === 'audio') return 'recordings';
+  if (dataset.kind === 'forecast') return 'series';
+  return form.kind === 'sequence' ? 'symbols' : 'plain';
+}
+
+/** Declares the sequences that the model reads, and what it predicts of them. */
+function ownTypes({ data, experiment, form, readers, series }: OpenedModel): string {
+  const kind = { class: 'ClassPrediction', value: 'ValuePrediction', sequence: 'SymbolsPrediction' }[
+    form.kind
+  ];
+  const names = series?.columns ?? readers?.columns.map(({ name }) => name);
+  const isOptional = series !== undefined;
+  const fields = names?.map(
+    name => `  readonly ${JSON.stringify(name)}${isOptional ? '?' : ''}: ColumnValue;\n`,
+  );
+  const step = fields
+    ? `readonly ColumnValue[] | Step${names?.length === 1 ? ' | number' : ''}`
+    : data.input.kind === 'number'
+      ? `readonly (number | null)[] | Float32Array${dataWidth(data) === 1 ? ' | number' : ''}`
+      : `number${data.vocabulary ? ' | string' : ''}`;
+  const steps = `${data.vocabulary ? 'string | ' : ''}readonly StepValues[]`;
+  const sequence =
+    experiment.dataset.kind === 'audio'
+      ? '{ readonly samples: Samples; readonly rate?: number; readonly id?: string }'
+      : `${steps} | { readonly steps: ${steps}; readonly id?: string; readonly times?: readonly string[] }`;
+  return [
+    ...(fields ? [`export interface Step {\n${fields.join('')}}\n`] : []),
+    `export type StepValues = ${step};\n`,
+    `export type SequenceValues = ${sequence};\n`,
+    `export type Prediction = ${kind};\n`,
+  ].join('');
 }
 
 /** As `predict` opens it for new sequences. */
@@ -142,20 +182,13 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
 }
 
-function refuse({ experiment, run }: OpenedModel): void {
-  const { kind } = experiment.dataset;
-  const reason =
-    kind === 'forecast'
-      ? 'it reads windows of a table'
-      : kind === 'audio'
-        ? 'it reads recordings'
-        : run.spec.carriesState
-          ? 'each sequence starts in the states of one before it'
-          : undefined;
-  if (reason === undefined) return;
-  throw usageError('export/js', `this model cannot be exported as a JavaScript module: ${reason}`, {
-    expected: '`--format onnx` or `safetensors`',
-  });
+/** What of a config a module needs to read recordings and series. */
+function readerSettings(dataset: Experiment['dataset']): ModuleFacts['dataset'] {
+  if (dataset.kind === 'audio') {
+    const { kind, features, channel, normalize, normalize_per } = dataset;
+    return { kind, features, channel, normalize, normalize_per };
+  }
+  return dataset.kind === 'forecast' ? { ...dataset, path: '' } : undefined;
 }
 
 /**
@@ -177,7 +210,7 @@ async function factsOf(
   weights: Float32Array,
   precision: Precision,
 ): Promise<ModuleFacts> {
-  const { run, data, scaling, form, columnNames, columns } = model;
+  const { run, data, scaling, form, columnNames, columns, experiment } = model;
   const plans = new Map<string, PortablePlan>();
   const arithmetic = machineArithmetic();
   const { pool } = localPool(MOST_PAGES, weights, ({ key, make }) => {
@@ -191,7 +224,9 @@ async function factsOf(
   // the same programs for all lengths
   const own = { ...run, threads: 1, width: 128, chunk: CHUNK, variableLength: true, sequenceLength } as const;
   const local: LoadedModel = { ...model, run: own, training: ONE_ROW, pool };
-  await exercise(local, hasAttention(run.spec) ? [sequenceLength] : [1, 2, 3].map(n => n * CHUNK * stack));
+  const lengths = [1, 2, 3].map(chunks => chunks * CHUNK * stack);
+  const isAny = !hasAttention(run.spec) && !run.spec.carriesState;
+  await exercise(local, isAny ? lengths : [...lengths, sequenceLength].filter(one => one <= sequenceLength));
   const table = new Map<string, PortableKernel>();
   const programs = [...plans].map(([key, plan]) => {
     const stored = plan.codes.map(kernel => {
@@ -205,6 +240,8 @@ async function factsOf(
   const facts = {
     ...{ run: local.run, data, scaling, form, columnNames },
     columns,
+    dataset: readerSettings(experiment.dataset),
+    ...(run.spec.carriesState && { streams: evaluationRows(run, experiment.training, 1) }),
     programs: Object.fromEntries(programs),
     code: base64(
       deflateRawSync(Buffer.concat(kernels.flatMap(one => [one.fused, one.separate])), { level: 9 }),
@@ -220,7 +257,7 @@ async function factsOf(
 /** The memory that the module needs for predictions and sessions, in whatever order they come. */
 async function pagesOf(facts: ModuleFacts, weights: string): Promise<number> {
   const { model } = open(facts, weights);
-  await exercise(model, [model.run.sequenceLength]);
+  await exercise(model, [facts.data.sequence_length]);
   return model.pool.engine.heap.pages;
 }
 
@@ -228,11 +265,14 @@ async function pagesOf(facts: ModuleFacts, weights: string): Promise<number> {
 async function exercise(model: LoadedModel, lengths: readonly number[]): Promise<void> {
   const width = dataWidth(model.data);
   const predictor = new SequencePredictor(model);
-  for (const length of lengths)
-    await predictor.one({ length, values: new Float32Array(length * width) });
+  for (const length of lengths) await predictor.one({ length, values: new Float32Array(length * width) });
   const zeros = model.data.input.kind === 'symbol' ? 0 : Array.from({ length: width }, () => 0);
   try {
-    await new StepModel({ ...model, readers: undefined }).session().step(zeros);
+    const session = new StepModel({ ...model, readers: undefined }).session();
+    if (model.run.spec.steps) {
+      await session.push([0]);
+      await session.end();
+    } else await session.step(zeros);
   } catch (error) {
     // models that do not run step by step
     if (!(error instanceof UserError)) throw error;
@@ -249,12 +289,13 @@ export async function verify(written: Files, { saved, model: { dataset } }: Sour
     typeof open
   >;
   const { model: exported } = start();
-  const predictor = new SequencePredictor(exported);
+  const predictor = new StreamsPredictor(exported);
+  const states: CarriedStates[] = [];
   const model = await openAlone(saved);
   let sequences = 0;
   try {
     for await (const [expected, given] of testPredictions(model, dataset as Dataset)) {
-      const got = await predictor.one(given);
+      const got = await predictor.oneOf(states, given);
       if (JSON.stringify(got) !== JSON.stringify(expected)) {
         throw damagedError(
           'export/different',
@@ -277,10 +318,12 @@ export async function verify(written: Files, { saved, model: { dataset } }: Sour
 async function* testPredictions(
   model: OpenedModel,
   { test, unprepared, sequenceLength }: Dataset,
-): AsyncGenerator<readonly [SequencePrediction, NewSequence]> {
+): AsyncGenerator<readonly [SequencePrediction, Placed]> {
   const split = unprepared?.splits.test ?? test;
   const width = dataWidth(model.data);
-  const waiting: NewSequence[] = [];
+  const waiting: Placed[] = [];
+  const { targets } = split;
+  const scaling = 'scaling' in targets && typeof targets.scaling === 'function' ? targets.scaling : undefined;
   const given = async function* () {
     for (let first = 0; first < split.count; first += READ_ROWS) {
       const indices = Uint32Array.from(
@@ -288,18 +331,23 @@ async function* testPredictions(
         (_, i) => first + i,
       );
       const { split: rows, indices: own } = await loadBatch(split, indices);
-      const list = Array.from(own, (index, i): NewSequence => {
+      const list = Array.from(own, (index, i): Placed => {
         const length = rows.lengths?.[index] ?? sequenceLength;
         const values = new Float32Array(sequenceLength * width);
         rows.read(index, values, 0, width);
-        return { length, values: values.subarray(0, length * width), position: first + i };
+        const position = first + i;
+        const from = position * (targets.kind !== 'sequence' && targets.perStep ? sequenceLength : 1);
+        return {
+          ...{ length, values: values.subarray(0, length * width), position },
+          ...(scaling && { targetScaling: step => scaling(from + step) }),
+        };
       });
       waiting.push(...list);
       yield list;
     }
   };
   for await (const list of new Predictor(model).sequences(given())) {
-    for (const one of list) yield [one, waiting.shift() as NewSequence];
+    for (const one of list) yield [one, waiting.shift() as Placed];
   }
 }
 

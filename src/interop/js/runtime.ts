@@ -3,9 +3,12 @@
  * bundles this file for every host, so nothing that it imports may need Node.
  */
 import { inflateSync } from 'fflate';
+import { type AudioForm, recordingReader, sampleReader } from '../../data/audio/program-readers.js';
 import type { StepColumns } from '../../data/core/columns.js';
 import { isRejected } from '../../data/core/dataset.js';
 import { stepReaders } from '../../data/feature-columns.js';
+import type { ForecastConfig } from '../../data/forecast.js';
+import { forecastReader } from '../../data/forecast-input.js';
 import { type Arithmetic, arithmeticOf } from '../../engine/arithmetic.js';
 import { Heap, type WasmModule, WebAssembly } from '../../engine/heap.js';
 import {
@@ -21,11 +24,11 @@ import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention, stepsRead } from '../../math/model/spec.js';
 import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
-import { type LoadedModel, SequencePredictor } from '../../predict/sequence-predictor.js';
-import { type Session, StepModel } from '../../predict/session.js';
+import { type LoadedModel, type Placed, SequencePredictor } from '../../predict/sequence-predictor.js';
+import { type Session, type SessionOptions, StepModel } from '../../predict/session.js';
 import { givenSequence, type SequenceValues } from '../../predict/steps.js';
 import { allocateShards, ShardComputer, type ShardGroup, type ShardJob, SLOTS } from '../../train/shards.js';
-import { damagedErrors } from '../../util/errors.js';
+import { damagedErrors, usageError } from '../../util/errors.js';
 import { type StoredPlan, stepsOf } from './plans.js';
 import { decodedWeight, type Precision, storedSize } from './weights.js';
 
@@ -33,6 +36,10 @@ import { decodedWeight, type Precision, storedSize } from './weights.js';
 export interface ModuleFacts extends Pick<LoadedModel, 'run' | 'data' | 'scaling' | 'form' | 'columnNames'> {
   /** Of a step; absent if they have no names. */
   readonly columns?: StepColumns | undefined;
+  /** How recordings or series become steps; absent for other models. */
+  readonly dataset?: AudioDataset | ForecastConfig | undefined;
+  /** Sequences of a batch, each of which continues that of the batch before; absent: none. */
+  readonly streams?: number | undefined;
   readonly programs: Readonly<Record<string, StoredPlan>>;
   /** The kernels of all programs one after another, deflated, in base64. */
   readonly code: string;
@@ -46,6 +53,8 @@ export interface ModuleFacts extends Pick<LoadedModel, 'run' | 'data' | 'scaling
   readonly precision: Precision;
 }
 
+export type AudioDataset = AudioForm & { readonly kind: 'audio' };
+
 /** What a module exports. Arrays are those of `predict` in Node; computations run in order. */
 export interface ExportedModel {
   /**
@@ -54,7 +63,15 @@ export interface ExportedModel {
    * @throws Error if it does not fit the model
    */
   predict(sequence: SequenceValues): Promise<SequencePrediction>;
-  /** Predicts sequences in order. */
+  /**
+   * Returns the text that a model writes: of a recording what is said, of a text another one.
+   * @throws Error if the model does not predict sequences of symbols
+   */
+  transcribe(sequence: SequenceValues): Promise<string>;
+  /**
+   * Predicts sequences in order. If the model carries states from batch to batch, each sequence
+   * continues one before it, as with `predict` of the program.
+   */
   predictMany(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
   ): AsyncGenerator<SequencePrediction>;
@@ -62,7 +79,7 @@ export interface ExportedModel {
    * Starts a sequence whose steps are passed one by one; any number of sessions may be open.
    * @throws Error if the model needs whole sequences
    */
-  session(): Session;
+  session(options?: SessionOptions): Session;
   /**
    * Continues a text with a language model, piece by piece, or a list of symbol numbers; the prompt
    * is not yielded.
@@ -73,7 +90,7 @@ export interface ExportedModel {
 /** @param weights those of all parameters in their order, in base64 */
 export function open(facts: ModuleFacts, weights: string): ExportedModel & { readonly model: LoadedModel } {
   const model = load(facts, parametersOf(facts, bytesOf(weights)));
-  const predictor = new SequencePredictor(model);
+  const predictor = new StreamsPredictor(model);
   let stepModel: StepModel | undefined;
   let last: Promise<unknown> = Promise.resolve();
   /** Computes one after another, since programs share their memory. */
@@ -82,14 +99,18 @@ export function open(facts: ModuleFacts, weights: string): ExportedModel & { rea
     last = result.catch(() => {});
     return result;
   };
-  const predict = async (sequence: SequenceValues, position = 0): Promise<SequencePrediction> => {
+  const predict = async (
+    sequence: SequenceValues,
+    position = 0,
+    states: CarriedStates[] = [],
+  ): Promise<SequencePrediction> => {
     const given = givenSequence(sequence, position, model);
     if (isRejected(given)) throw damagedErrors(given.problems);
-    return inOrder(() => predictor.one({ ...given, position }));
+    return inOrder(() => predictor.oneOf(states, { ...given, position }));
   };
-  const session = (): Session => {
+  const session = (options: SessionOptions = {}): Session => {
     stepModel ??= new StepModel(model);
-    const one = stepModel.session();
+    const one = stepModel.session(options);
     return {
       ...one,
       step: values => inOrder(() => one.step(values)),
@@ -99,9 +120,15 @@ export function open(facts: ModuleFacts, weights: string): ExportedModel & { rea
   };
   return {
     predict: (sequence: SequenceValues) => predict(sequence),
+    async transcribe(sequence: SequenceValues) {
+      const [one] = (await predict(sequence)).predictions;
+      if (one.kind === 'sequence') return one.text;
+      throw usageError('model/no-text', 'the model does not write texts', { expected: '`predict`' });
+    },
     async *predictMany(sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>) {
+      const states: CarriedStates[] = [];
       let position = 0;
-      for await (const sequence of sequences) yield await predict(sequence, position++);
+      for await (const sequence of sequences) yield await predict(sequence, position++, states);
     },
     session,
     generate(prompt, options = {}) {
@@ -115,8 +142,29 @@ export function open(facts: ModuleFacts, weights: string): ExportedModel & { rea
   };
 }
 
+/** States by name. */
+export type CarriedStates = Readonly<Record<string, Float32Array>>;
+
+/** Predicts sequences one after another, which may continue others. */
+export class StreamsPredictor extends SequencePredictor<LoadedModel & Pick<ModuleFacts, 'streams'>> {
+  /** @param all the final states of each stream so far */
+  async oneOf(all: CarriedStates[], sequence: Placed): Promise<SequencePrediction> {
+    const { streams } = this.model;
+    if (streams === undefined) return this.one(sequence);
+    const stream = sequence.position % streams;
+    this.resetStates();
+    const { before } = this.batchOf([sequence]).pass.shards(0)[0].carried;
+    for (const [name, state] of Object.entries(all[stream] ?? {})) before[name].set(state);
+    const predicted = await this.one(sequence);
+    all[stream] = Object.fromEntries(
+      Object.entries(before).map(([name, state]) => [name, Float32Array.from(state)]),
+    );
+    return predicted;
+  }
+}
+
 function load(
-  { columns, programs, code, kernels, probe, pages, ...facts }: ModuleFacts,
+  { columns, dataset, programs, code, kernels, probe, pages, ...facts }: ModuleFacts,
   weights: Float32Array,
 ) {
   const arithmetic = arithmeticOf(bytesOf(probe));
@@ -147,13 +195,16 @@ function load(
       return (longer > 1 ? poolOf(Math.ceil(pages * longer)) : own).group(job, shards);
     },
   };
-  const model: LoadedModel = {
+  const { data } = facts;
+  const model = {
     ...facts,
     training: ONE_ROW,
-    ...(hasAttention(spec) && { maxSteps: sequenceLength }),
+    ...((hasAttention(spec) || spec.carriesState) && { maxSteps: data.sequence_length }),
     pool,
-    readers: columns && stepReaders(columns, facts.data),
-    samples: () => undefined,
+    readers: columns && stepReaders(columns, data),
+    samples: () => (dataset?.kind === 'audio' ? sampleReader(dataset, data) : undefined),
+    recordings: () => (dataset?.kind === 'audio' ? recordingReader(dataset, data) : undefined),
+    series: dataset?.kind === 'forecast' ? forecastReader(dataset, data) : undefined,
   };
   return model;
 }
