@@ -203,7 +203,7 @@ function moduleDeclarations(): string {
     return names.map(name => {
       const at = all.findIndex(one => new RegExp(`^(export )?(type|interface) ${name}\\b`).test(one));
       if (at < 0) throw new Error(`${file} does not declare ${name}`);
-      const isComment = /^\/\*\*[^]*\*\/\s*$/.test(all[at - 1]);
+      const isComment = /^\/\*\*.*\*\/\s*$/s.test(all[at - 1]);
       return `${isComment ? all[at - 1] : ''}${all[at].replace(/^(?!export )/, 'export ')}`;
     });
   });

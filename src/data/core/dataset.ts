@@ -511,17 +511,12 @@ export interface RecordingReader {
 
 /** Reads series to forecast that a program passes. */
 export interface SeriesReader {
-  /** The columns that a step may have, those of its values first, in their order. */
+  /** The columns that a step may have; the first `values` of them are not its time or series. */
   readonly columns: readonly string[];
-  /** How many of them have values. */
   readonly values: number;
   readonly time?: string | undefined;
   readonly series?: string | undefined;
-  /**
-   * Returns the last window of the series of some rows.
-   * @param rows the cells of each row by column
-   * @param name of the rows in messages
-   */
+  /** Returns the last window of some rows, whose cells are by column; `name` is for messages. */
   read(rows: readonly Readonly<Record<string, string>>[], name: string): readonly ReadSequence[];
 }
 
@@ -578,9 +573,8 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
   newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
   /** Columns of the steps that a program passes; absent if these are plain numbers or symbols. */
   stepColumns?(config: Config, data: DataRecord): StepColumns | undefined;
-  /** Returns how samples become steps; present if sequences are recordings. */
+  /** Return how samples become steps, and recordings sequences; present if these are recordings. */
   sampleReader?(config: Config, data: DataRecord): SampleReader;
-  /** Returns what reads whole recordings; present if sequences are recordings. */
   recordingReader?(config: Config, data: DataRecord): RecordingReader;
   /** Returns what reads series to forecast; present if sequences are windows of series. */
   seriesReader?(config: Config, data: DataRecord): SeriesReader;
