@@ -64,10 +64,11 @@ export function forecastSequences(
 /** Reads series that a program passes, as the rows of their table. */
 export function forecastReader(config: ForecastConfig, data: DataRecord): SeriesReader {
   const { columns, lastWindows } = tableOf(config, data);
-  const { time, series } = config;
+  const { time, series: named = [] } = config;
+  const series = [named].flat();
   const values = columns.features.map(({ name }) => name);
   return {
-    columns: [...new Set([...values, time, series])].filter(name => name !== undefined),
+    columns: [...new Set([...values, time, ...series])].filter(name => name !== undefined),
     ...{ values: values.length, time, series },
     read(rows, file) {
       const reader = new TableReader(columns, [], true);

@@ -150,7 +150,7 @@ function windowOf(
     return {
       ...Object.fromEntries(row),
       ...(time !== undefined && times && { [time]: times[i] }),
-      ...(series !== undefined && id !== undefined && { [series]: id }),
+      ...(series.length === 1 && id !== undefined && { [series[0]]: id }),
     };
   });
   const [window, ...others] = read(rows, place);

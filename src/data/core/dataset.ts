@@ -503,19 +503,17 @@ export interface SampleStream {
   end(): void;
 }
 
-/** Reads whole recordings that a program passes as samples. */
 export interface RecordingReader {
-  /** @param rate samples per second; absent: as in training */
+  /** Reads a whole recording. @param rate samples per second; absent: as in training */
   read(samples: Float64Array, rate?: number): Pick<NewSequence, 'length' | 'values'>;
 }
 
-/** Reads series to forecast that a program passes. */
 export interface SeriesReader {
   /** The columns that a step may have; the first `values` of them are not its time or series. */
   readonly columns: readonly string[];
   readonly values: number;
   readonly time?: string | undefined;
-  readonly series?: string | undefined;
+  readonly series: readonly string[];
   /** Returns the last window of some rows, whose cells are by column; `name` is for messages. */
   read(rows: readonly Readonly<Record<string, string>>[], name: string): readonly ReadSequence[];
 }
