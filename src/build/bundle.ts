@@ -16,6 +16,7 @@ import { type ProgramFile, packageRoot } from '../util/root.js';
 const ENTRIES = [
   'cli/main.js',
   'engine/probe.js',
+  'serve/worker.js',
   'train/worker.js',
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
@@ -26,6 +27,7 @@ const ASSETS = [
   'view/page.js',
   'view/page.css',
   ...['plain', 'symbols', 'series', 'recordings'].map(form => `interop/js/module-${form}.js`),
+  'view/predict.js',
   'interop/js/module.d.ts',
 ];
 
@@ -68,7 +70,10 @@ const withoutGl: Plugin = {
 
 await build({
   absWorkingDir: packageRoot,
-  entryPoints: { page: join('src', 'view', 'page', 'main.tsx') },
+  entryPoints: {
+    page: join('src', 'view', 'page', 'main.tsx'),
+    predict: join('src', 'view', 'page', 'predict.tsx'),
+  },
   outdir: join(compiled, 'view'),
   tsconfig: join('src', 'view', 'page', 'tsconfig.json'),
   bundle: true,

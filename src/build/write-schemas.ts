@@ -15,6 +15,7 @@ import { logEvent } from '../run/events.js';
 import { manifest } from '../run/manifest.js';
 import { notes } from '../run/notes.js';
 import { summary } from '../run/summary.js';
+import { requests } from '../serve/requests.js';
 import { sweepFile } from '../sweep/config/definition.js';
 import { journalLine } from '../sweep/journal.js';
 import { queueJobShape } from '../sweep/launchers/queue.js';
@@ -39,6 +40,7 @@ const TEXTS = {
   notes: written('notes', notes),
   'out-of-fold': written('out-of-fold', outOfFold),
   'queue-job': written('queue-job', queueJobShape),
+  request: written('request', requests),
   review: written('review', review),
   summary: written('summary', summary),
   sweep: written('sweep', sweepFile),

@@ -83,7 +83,7 @@ const VERBS: Catalogue = {
     () => import('./verbs/report.js'),
   ),
   tag: verb('change or print the tags and notes of runs and sweeps', () => import('./verbs/tag.js')),
-  serve: verb('start the live dashboard', () => import('./verbs/serve.js')),
+  serve: verb('start the live dashboard, or a service that predicts', () => import('./verbs/serve.js')),
   worker: verb('run trials from a job queue', () => import('./verbs/worker.js')),
   export: verb(
     'export models and weights for other programs, or curves for TensorBoard',

@@ -81,7 +81,8 @@ export async function exportPredictor(saved: SavedModel, format: PredictorFormat
   }
 }
 
-function refuseUnfinished({ path }: SavedModel): void {
+/** @throws UserError (exit 2) if the training of a run has not ended */
+export function refuseUnfinished({ path }: Pick<SavedModel, 'path'>): void {
   const { state } = Run.open(path);
   if (state === 'completed' || state === 'failed') return;
   throw usageError('export/unfinished', `this run is not finished: it is ${state}`, {

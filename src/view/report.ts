@@ -143,8 +143,8 @@ function statusWords({ state, shortfalls }: Pick<RunRow, 'state' | 'shortfalls'>
   return shortfalls.length === 0 ? state : `${state}: ${shortfalls.join(', ')}`;
 }
 
-/** The script or the style sheet of the page. */
-export function pageAsset(name: 'page.js' | 'page.css'): string {
+/** A script, or the style sheet of the pages. */
+export function pageAsset(name: 'page.js' | 'page.css' | 'predict.js'): string {
   return readFileSync(programFile(`view/${name}`), 'utf8');
 }
 

@@ -26,7 +26,7 @@ import t from 'tap';
 import { followLog, type LogFollower, type RunHistory, readHistory } from '../../src/run/history.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { Catalog, type ListDocument } from '../../src/view/server/catalog.js';
-import { refusalOf } from '../../src/view/server/dashboard.js';
+import { refusalOf } from '../../src/view/server/http.js';
 import { Workplace } from '../support/cli.js';
 import { ask, EventReader, logLines, makeRun, send, withDashboard } from '../support/dashboard.js';
 

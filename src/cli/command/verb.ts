@@ -164,7 +164,7 @@ type Arguments<A extends string> = A extends `${infer First} ${infer Rest}`
   ? [...Arguments<First>, ...Arguments<Rest>]
   : A extends ''
     ? []
-    : A extends `<${string}...>`
+    : A extends `<${string}...>` | `[${string}...]`
       ? [string[]]
       : A extends `<${string}>`
         ? [string]

@@ -1,7 +1,15 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { JoinedDoubts, MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
 import { GENERATED_LENGTH } from '../../predict/generate.js';
-import { loadModel, Model, type OutputForm, type Predicted } from '../../predict/model.js';
+import {
+  classFields,
+  type Fields,
+  jsonLine,
+  known,
+  MAX_PROBABILITIES,
+  type PredictionStyle,
+} from '../../predict/lines.js';
+import { loadModel, Model, type Predicted } from '../../predict/model.js';
 import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
   type ClassPrediction,
@@ -11,7 +19,7 @@ import {
   textOfSymbols,
   type ValuePrediction,
 } from '../../predict/predictions.js';
-import { nonFiniteName, spellNonFinite } from '../../run/json.js';
+import { nonFiniteName } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { printable } from '../../util/words.js';
@@ -241,79 +249,6 @@ class Warnings {
   }
 }
 
-type Fields = Readonly<Record<string, number | string | null>>;
-
-export interface PredictionStyle extends OutputForm {
-  /** True to show where the symbols of sequences are read. */
-  readonly showsAlignment?: boolean;
-}
-
-const MAX_PROBABILITIES = 100;
-
-/**
- * One JSON object for a sequence. Its fields are lists if the model predicts values or every step.
- * Non-finite numbers are strings.
- */
-export function jsonLine(style: PredictionStyle, { index, id, predictions }: SequencePrediction): string {
-  const steps = predictions.map(prediction => ({
-    ...(prediction.time !== undefined && { time: prediction.time }),
-    ...(prediction.symbol !== undefined && { symbol: prediction.symbol }),
-    ...predictionFields(prediction, style),
-  }));
-  const [first] = steps;
-  const fields = style.perStep ? listed(first ?? {}, steps) : first;
-  return `${JSON.stringify(spellNonFinite({ index, id, ...fields }))}\n`;
-}
-
-function known(target: number): number | null {
-  return Number.isNaN(target) ? null : target;
-}
-
-function listed(first: object, steps: readonly object[]): object {
-  return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
-}
-
-function predictionFields(prediction: Prediction, style: PredictionStyle): object {
-  if (prediction.kind === 'class') {
-    const { top } = prediction;
-    const isShort = prediction.probabilities.length <= MAX_PROBABILITIES;
-    return {
-      ...classFields(prediction, style),
-      ...(top && { top }),
-      ...(top === undefined && isShort && { probabilities: [...prediction.probabilities] }),
-    };
-  }
-  if (prediction.kind === 'sequence') return symbolFields(prediction, style);
-  const { values, quantiles, target } = prediction;
-  const levels = style.quantiles.map((level, k) => [String(level), named(quantiles[k], style)] as const);
-  return {
-    predicted: named(values, style),
-    ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
-    ...(target && { target: named(Array.from(target, known), style) }),
-  };
-}
-
-function symbolFields(
-  { symbols, text, probability, top, alignment, target }: SymbolsPrediction,
-  { top: count, showsAlignment }: PredictionStyle,
-): object {
-  return {
-    symbols,
-    text,
-    probability,
-    ...(showsAlignment && { alignment: alignment ?? null }),
-    ...(target && { target }),
-    ...(count !== undefined && { top: top.slice(0, count) }),
-  };
-}
-
-/** The numbers of a value: a list, or an object by the names of several targets. */
-function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyle): object {
-  return targetNames && targetNames.length > 1
-    ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]]))
-    : Array.from(values);
-}
-
 /** One record for each step. All have the same columns. */
 export function csvRecords(style: PredictionStyle, { index, id, predictions }: SequencePrediction): Fields[] {
   return predictions.map(prediction => ({
@@ -374,18 +309,4 @@ function valueColumns({ values, quantiles, target }: ValuePrediction, style: Pre
     ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
     ...(target ? numbers('target', Array.from(target, known)) : []),
   ]);
-}
-
-function classFields(
-  { predicted, probability, label }: ClassPrediction,
-  { classNames }: PredictionStyle,
-): Fields {
-  const nameOf = (k: number | null) => (k === null ? null : (classNames?.[k] ?? null));
-  return {
-    predicted,
-    ...(classNames && { predicted_name: nameOf(predicted) }),
-    probability,
-    ...(label !== undefined && { label }),
-    ...(label !== undefined && classNames && { label_name: nameOf(label) }),
-  };
 }

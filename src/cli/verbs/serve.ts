@@ -1,20 +1,34 @@
-/** `serve [DIR]`: runs the dashboard until a signal ends it. */
+/** `serve`: runs the dashboard, or a service of predictions, until a signal ends it. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DEPTH, deeperFolder, findRuns, kindOf } from '../../run/find.js';
-import { EXIT, UserError } from '../../util/errors.js';
+import type { WeightsName, WhichCheckpoint } from '../../train/weights.js';
+import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { printable } from '../../util/words.js';
-import type { Dashboard } from '../../view/server/dashboard.js';
 import { type onStopSignal, takeSignals } from '../command/signals.js';
-import { defineVerb, integer, json, type progress, text, type Values } from '../command/verb.js';
+import {
+  checkpoint,
+  count,
+  defineVerb,
+  flag,
+  integer,
+  json,
+  list,
+  type progress,
+  savedModel,
+  text,
+  type Values,
+} from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 
 const DEFAULT_PORT = 7420;
 
+const predicting = { requires: 'predict' };
+
 export const verb = defineVerb({
-  arguments: '[dir]',
+  arguments: '[paths...]',
   options: {
     host: text('<address>', 'address to listen on; others can read your runs unless it is local').default(
       '127.0.0.1',
@@ -23,30 +37,102 @@ export const verb = defineVerb({
       min: 0,
       max: 65_535,
     }),
+    predict: flag('predict with the models of these runs, instead of showing runs: see /openapi.json'),
+    threads: integer('<n>', 'threads that predict (default: one for each processor core)', {
+      min: 1,
+      max: 1024,
+    }).with(predicting),
+    timeout: count('<s>', 'seconds for a body to arrive, and for a prediction (default: 30)').with(
+      predicting,
+    ),
+    maxBody: count('<kb>', 'size of a body, or of a line of it (default: 8192)').with(predicting),
+    allowHost: list('<name>', 'another host name of this service, such as that of a proxy').with(predicting),
+    checkpoint: checkpoint.with(predicting),
+    weights: savedModel.weights.with(predicting),
     json: json('the address'),
   },
-  async action([directory = 'experiments'], { host, port, json }, { io }) {
-    if (!existsSync(directory))
-      io.err(`warning: ${printable(directory)} does not exist yet; its runs will appear once it does\n`);
-    else warnOfDeeper(directory, io);
-    const { isLoopback } = await import('../../view/server/dashboard.js');
-    const dashboard = await start(directory, host, port, io);
-    if (!isLoopback(host))
-      io.err(`warning: everyone who can reach ${host} can read these runs; there is no password\n`);
-    if (json) io.data(`${JSON.stringify({ url: dashboard.url })}\n`);
-    else io.out(`${dashboard.url}\n`);
+  help: 'Without --predict, shows the runs of one directory (default: experiments).',
+  async action([paths], options, { io, version }) {
+    const { host, port, json } = options;
+    const { isLoopback } = await import('../../view/server/http.js');
+    const server = options.predict
+      ? await onPort(port, await service(paths, options, version, io))
+      : await onPort(port, await dashboard(paths, options, io));
+    if (!isLoopback(host)) {
+      const can = options.predict ? 'predict with these models' : 'read these runs';
+      io.err(`warning: everyone who can reach ${host} can ${can}; there is no password\n`);
+    }
+    if (json) io.data(`${JSON.stringify({ url: server.url })}\n`);
+    else io.out(`${server.url}\n`);
     await stopped();
-    await dashboard.close();
+    await server.close();
     return EXIT.done;
   },
 });
 
-async function start(root: string, host: string, port: number | undefined, io: Io): Promise<Dashboard> {
-  const { PORT_TAKEN, startDashboard } = await import('../../view/server/dashboard.js');
-  const onBug = (error: unknown) =>
-    io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+interface Running {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+type Listen = (port: number) => Promise<Running>;
+
+async function dashboard(
+  paths: readonly string[],
+  { host }: { readonly host: string },
+  io: Io,
+): Promise<Listen> {
+  const [root = 'experiments', another] = paths;
+  if (another !== undefined) {
+    throw usageError('cli/excessArguments', `unexpected argument '${another}'`, {
+      expected: 'one directory, or runs with --predict',
+    });
+  }
+  if (!existsSync(root))
+    io.err(`warning: ${printable(root)} does not exist yet; its runs will appear once it does\n`);
+  else warnOfDeeper(root, io);
+  const { startDashboard } = await import('../../view/server/dashboard.js');
   const { audioOf } = await import('../command/recorded-audio.js');
-  const listen = (port: number) => startDashboard({ root, host, port, audioOf, onBug });
+  return port => startDashboard({ root, host, port, audioOf, onBug: reporter(io) });
+}
+
+interface ServiceOptions {
+  readonly host: string;
+  readonly threads?: number | undefined;
+  readonly timeout?: number | undefined;
+  readonly maxBody?: number | undefined;
+  readonly allowHost: readonly string[];
+  readonly checkpoint?: WhichCheckpoint | undefined;
+  readonly weights?: WeightsName | undefined;
+}
+
+async function service(
+  paths: readonly string[],
+  { host, threads, timeout = 30, maxBody = 8192, allowHost, checkpoint, weights }: ServiceOptions,
+  version: string,
+  io: Io,
+): Promise<Listen> {
+  if (paths.length === 0)
+    throw usageError('cli/missingArgument', '--predict needs runs', {
+      expected: 'cellrun serve RUN… --predict',
+    });
+  const { startService, servedModels } = await import('../../serve/service.js');
+  const { usableCores } = await import('../../engine/backend.js');
+  const models = await servedModels(paths, { checkpoint, weights });
+  const names = allowHost.map(name => name.toLowerCase());
+  const limits = { timeoutMs: timeout * 1000, maxBytes: maxBody * 1024 };
+  const own = { models, host, names, version, threads: threads ?? usableCores(), ...limits };
+  return port => startService({ ...own, port, onBug: reporter(io) });
+}
+
+function reporter(io: Io): (error: unknown) => void {
+  return error =>
+    io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+}
+
+/** @param port undefined: the default one, or any if that is in use */
+async function onPort(port: number | undefined, listen: Listen): Promise<Running> {
+  const { PORT_TAKEN } = await import('../../view/server/http.js');
   try {
     return await listen(port ?? DEFAULT_PORT);
   } catch (error) {

@@ -170,7 +170,7 @@ async function predictOutOfFold(
 ): Promise<void> {
   if (plan.folds === undefined) return;
   const { predictFolds } = await import('../../predict/out-of-fold.js');
-  const { jsonLine } = await import('./predict.js');
+  const { jsonLine } = await import('../../predict/lines.js');
   const runs = runsOfResult(readSweepResults(path)).map((run, i) => ({ fold: i + 1, path: run }));
   if (!quiet) io.err('predicting each sequence with the run that did not see it\n');
   const lines: string[] = [];

@@ -30,7 +30,14 @@ import { weightsAlone, withWeights } from '../../train/weights.js';
 import { damagedError, UserError } from '../../util/errors.js';
 import { formatMetric, words } from '../../util/numbers.js';
 import { programFile } from '../../util/root.js';
-import { type Exported, exportPredictor, type Files, type Source, type Weights } from '../predictor.js';
+import {
+  type Exported,
+  exportPredictor,
+  type Files,
+  refuseUnfinished,
+  type Source,
+  type Weights,
+} from '../predictor.js';
 import type { Verification } from '../verify.js';
 import { storedPlan } from './plans.js';
 import {
@@ -105,7 +112,7 @@ interface Stored {
 }
 
 export async function files(
-  { saved, facts: { run } }: Source,
+  { saved, facts: { run } }: Pick<Source, 'saved'> & { readonly facts: Pick<Source['facts'], 'run'> },
   { exact, precision, cost }: Stored,
 ): Promise<Files> {
   const model = await openAlone(saved);
@@ -284,10 +291,7 @@ async function exercise(model: LoadedModel, lengths: readonly number[]): Promise
  * @throws UserError (exit 5) if a prediction is not the same to the bit
  */
 export async function verify(written: Files, { saved, model: { dataset } }: Source): Promise<Verification> {
-  const parts = (written.get(FILE) ?? []).map(part => Buffer.from(part).toString());
-  const start = compileFunction(`${parts.slice(0, -1).join('')}return model;`) as () => ReturnType<
-    typeof open
-  >;
+  const start = compileFunction(codeOf(written)) as () => ReturnType<typeof open>;
   const { model: exported } = start();
   const predictor = new StreamsPredictor(exported);
   const states: CarriedStates[] = [];
@@ -312,6 +316,23 @@ export async function verify(written: Files, { saved, model: { dataset } }: Sour
   } finally {
     await model.pool.close();
   }
+}
+
+/** The code of a module, as the body of a function that returns what it exports. */
+function codeOf(written: Files): string {
+  const parts = (written.get(FILE) ?? []).map(part => Buffer.from(part).toString());
+  return `${parts.slice(0, -1).join('')}return model;`;
+}
+
+/**
+ * The same code of a run's module, to run it on this machine: nothing is compared with the data.
+ * @throws UserError (exit 2) if the run is not finished, or a module cannot express its model
+ */
+export async function moduleCode(saved: SavedModel): Promise<string> {
+  refuseUnfinished(saved);
+  const exact = weightsAlone(saved.tensors, saved.weights) as Weights;
+  const run = saved.manifest?.run_id;
+  return codeOf(await files({ saved, facts: { run } }, { exact, precision: 'float32', cost: undefined }));
 }
 
 /** The predictions of the sequences of the test split, with what was read for each. */

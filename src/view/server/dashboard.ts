@@ -1,19 +1,5 @@
-/**
- * The HTTP server of the dashboard, over the catalog. It only reads files. A page of another origin
- * can make a browser send requests to this server. It must learn nothing from them: CORS is never
- * granted, its origin is rejected, and so is a host name that it has pointed at this machine's
- * address (DNS rebinding), which shows in the `Host` header.
- */
-
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import { type AddressInfo, isIP, isIPv6 } from 'node:net';
-import { hostname } from 'node:os';
+/** The HTTP server of the dashboard, over the catalog. It only reads files. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { comparisonOf } from '../../judge/comparison/compare.js';
@@ -22,20 +8,16 @@ import { followLog } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
 import { Run } from '../../run/run.js';
 import { isSweepWorkedOn } from '../../sweep/results.js';
-import { usageError } from '../../util/errors.js';
 import { launcher } from '../../util/root.js';
-import { systemReason } from '../../util/system-errors.js';
 import { comparisonBlocks } from '../comparison-document.js';
 import { htmlPage, pageAsset } from '../report.js';
 import { type Recorded, recordedAt, runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
 import { Catalog, isFileProblem, nextTurn, RUN_FILES, SWEEP_FILES, signatureOf } from './catalog.js';
+import { type Address, listen, NOWHERE, refusalOf, refuse, respond } from './http.js';
 
-interface DashboardOptions {
+interface DashboardOptions extends Address {
   readonly root: string;
-  readonly host: string;
-  /** 0 for any free port. */
-  readonly port: number;
   /** The WAV file of a recording; undefined if it has gone. */
   readonly audioOf?: (run: Run, recorded: Recorded) => Buffer | undefined;
   /** Called with errors that neither a user nor a file caused. */
@@ -50,10 +32,9 @@ export async function startDashboard(options: DashboardOptions) {
   const catalog = new Catalog(options.root);
   await catalog.refresh();
   const handler = new Handler(options, catalog);
-  const server = createServer((request, response) => void handler.handle(request, response));
-  await listening(server, options);
+  const { server, url } = await listen(options, (request, response) => handler.handle(request, response));
   return {
-    url: urlOf(server.address() as AddressInfo, options.host),
+    url,
     close: async () => {
       const closed = new Promise(resolve => server.close(resolve));
       server.closeAllConnections();
@@ -75,22 +56,21 @@ class Handler {
   ) {}
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    for (const [key, value] of Object.entries(HEADERS)) response.setHeader(key, value);
     const { method, headers, url = '' } = request;
     const refusal = refusalOf(method, headers, this.options.host);
-    if (refusal !== undefined) return refuse(response, refusal.status, refusal.message);
+    if (refusal !== undefined) return refuse(response, refusal);
     const asset = ASSETS[url.split('?', 1)[0]];
     if (asset !== undefined) return respond(response, 200, asset.type, asset.read());
     try {
       const [, run, index] = /^\/api\/recordings\/([^?]+)\?index=(\d+)$/.exec(url) ?? [];
       if (run !== undefined) return await this.play(decodedPath(run), Number(index), response);
       const subject = subjectOf(url);
-      if (subject === undefined) refuse(response, 404, 'nothing is at this address');
+      if (subject === undefined) refuse(response, NOWHERE);
       else if (subject.isStream && method === 'GET') await this.follow(subject, response);
       else await this.answer(subject, response);
     } catch (error) {
-      if (error instanceof URIError) refuse(response, 400, 'the address is malformed');
-      else refuse(response, isFileProblem(error) ? 409 : 500, this.reasonOf(error));
+      if (error instanceof URIError) refuse(response, { status: 400, message: 'the address is malformed' });
+      else refuse(response, { status: isFileProblem(error) ? 409 : 500, message: this.reasonOf(error) });
     }
   }
 
@@ -99,13 +79,13 @@ class Handler {
     const run = folder === undefined ? undefined : Run.read(folder);
     const recorded = run && recordedAt(run, index);
     const audio = recorded && this.options.audioOf?.(run, recorded);
-    if (audio === undefined) return refuse(response, 404, 'there is no such recording');
+    if (audio === undefined) return refuse(response, { status: 404, message: 'there is no such recording' });
     respond(response, 200, 'audio/wav', audio);
   }
 
   private async answer(subject: Subject, response: ServerResponse): Promise<void> {
     const source = await sourceOf(subject, this.catalog);
-    if (source === undefined) return refuse(response, 404, missing(subject));
+    if (source === undefined) return refuse(response, { status: 404, message: missing(subject) });
     try {
       await source.version();
       respond(response, 200, 'application/json', JSON.stringify(await source.document()));
@@ -166,102 +146,6 @@ function missing({ kind, paths }: Subject): string {
   return kind === 'comparison'
     ? 'one of these runs does not exist'
     : `there is no ${kind} '${paths[0].slice(0, 200)}'`;
-}
-
-/** @param host what the server listens on, as the user named it */
-export function refusalOf(method: string | undefined, headers: IncomingHttpHeaders, host: string) {
-  if (!isOwnHost(headers.host, host))
-    return { status: 421, message: 'this server does not have the host name of the request' };
-  if (!isOwnOrigin(headers)) return { status: 403, message: 'requests from other origins are refused' };
-  if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'only GET and HEAD are allowed' };
-  return undefined;
-}
-
-/**
- * A name can resolve to any machine, an address cannot. Only names that certainly mean this machine
- * are allowed.
- */
-function isOwnHost(given: string | undefined, host: string): boolean {
-  const [, bracketed, plain] =
-    /^(?:\[([0-9a-f:.]+)\]|([^:[\]/?#@\s]+))(?::\d{1,5})?$/i.exec(given ?? '') ?? [];
-  const name = (bracketed ?? plain)?.toLowerCase();
-  if (name === undefined) return false;
-  if (isIP(name) > 0 || name === 'localhost') return true;
-  return !isLoopback(host) && [host.toLowerCase(), hostname().toLowerCase()].includes(name);
-}
-
-/** Browsers send `Origin` with everything except plain navigation, and `Sec-Fetch-Site` always. */
-function isOwnOrigin(headers: IncomingHttpHeaders): boolean {
-  const { origin, host, 'sec-fetch-site': site, 'sec-fetch-mode': mode, 'sec-fetch-dest': dest } = headers;
-  // a proxy that terminates TLS keeps the host name
-  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) return false;
-  if (site === undefined || site === 'same-origin' || site === 'none') return true;
-  // somebody follows a link to here; the page that has the link cannot see what comes
-  return mode === 'navigate' && dest === 'document';
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
-}
-
-function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host' | 'port'>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(refusedAddress(error, host, port)));
-    server.listen({ host, port }, resolve);
-  });
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the address is already in use',
-  EADDRNOTAVAIL: 'not an address of this machine',
-  ENOTFOUND: 'host not found',
-  EAI_AGAIN: 'the host name cannot be resolved',
-};
-
-function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const reason = systemReason(error, REASONS);
-  if (reason === undefined) return error;
-  return usageError(
-    error.code === 'EADDRINUSE' ? PORT_TAKEN : 'serve/address',
-    `cannot listen on ${host}:${port}: ${reason}`,
-    { file: error.code === 'EADDRINUSE' || error.code === 'EACCES' ? '--port' : '--host' },
-  );
-}
-
-/** Code of the diagnostic if another program uses the port. */
-export const PORT_TAKEN = 'serve/port-taken';
-
-/** The URL to open; `localhost` if the server listens on all addresses. */
-function urlOf({ address, port }: AddressInfo, host: string): string {
-  const isAny = address === '0.0.0.0' || address === '::';
-  const name = isAny ? 'localhost' : host;
-  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}/`;
-}
-
-/** The page uses only its own script and style, cannot be framed and sends no referrer. */
-const HEADERS: Readonly<Record<string, string>> = {
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
-  'Cache-Control': 'no-store',
-};
-
-function respond(response: ServerResponse, status: number, type: string, body: string | Buffer): void {
-  response.writeHead(status, {
-    'Content-Type': typeof body === 'string' ? `${type}; charset=utf-8` : type,
-    'Content-Length': Buffer.byteLength(body),
-    ...(status === 405 && { Allow: 'GET, HEAD' }),
-  });
-  response.end(body);
-}
-
-function refuse(response: ServerResponse, status: number, message: string): void {
-  respond(response, status, 'application/json', JSON.stringify({ error: message }));
 }
 
 const PAGE = htmlPage(
