@@ -188,7 +188,7 @@ for (const asset of ASSETS)
 copyDeclarations('index.d.ts');
 writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
 
-/** The types of an exported module, which needs no other file; its exporter adds those of its data. */
+/** The types of an exported module, which needs no other file; its exporter adds those of data. */
 function moduleDeclarations(): string {
   const types = {
     'util/errors': ['Diagnostic'],
