@@ -75,6 +75,7 @@ function schemaTable(): string {
       `sweep-files.md#${anchorOf(file)}`,
     ]),
     ...REVIEW_FILES.map(([schema, file]) => [file, schema, `review-files.md#${anchorOf(file)}`]),
+    ['Requests to `serve --predict`', 'request', '../guide/elsewhere.md#an-http-service'],
   ];
   return table(
     ['File', 'Schema'],
