@@ -111,7 +111,7 @@ const settings = key.section(
         }),
         blank_lines: key.boolean({
           description:
-            'Whether blank lines separate the sequences, as in CoNLL files of words and tags. Fields end at tabs or, in lines without tabs, at white space; at `delimiter` if it is no comma. Lines that start with `# ` or `-DOCSTART-` are left out.',
+            'Whether blank lines separate the sequences, as in CoNLL files of words and tags. Fields end at tabs or, in lines without tabs, at white space; at `delimiter` if it is no comma. Lines before the words of a sequence that start with `# ` or `-DOCSTART-` are left out.',
           examples: [true],
           aliases: ['blocks', 'separated_by_blank_lines'],
         }),

@@ -1102,6 +1102,29 @@ for (const [name, text, names] of [
     t.match(await cellrun(cwd, 'evaluate', directory, '--input', name), { code: 0 });
   });
 
+t.test('records of one person are in one split', async t => {
+  const lines = Array.from({ length: 60 }, (_, i) =>
+    JSON.stringify({ steps: [i % 7, i % 5, 1], person: `p${i % 12}`, label: i % 3 ? 'a' : 'b' }),
+  );
+  const cwd = dirname(work.file('people.jsonl', `${lines.join('\n')}\n`));
+  const written = await cellrun(cwd, 'init', '--from', 'people.jsonl');
+  t.match(written, { code: 0, stdout: /^splits +the records of each person are in one split/m });
+  t.match(await cellrun(cwd, 'data', 'people.cellrun.yaml'), {
+    code: 0,
+    stdout: /^groups of person: .*; none in two splits$/m,
+  });
+});
+
+t.test('no word of a small vocabulary is unknown', async t => {
+  const words = ['good', 'bad', 'fine', 'poor', 'the', 'food', 'was', 'it'];
+  const rows = Array.from({ length: 300 }, (_, i) =>
+    [`${words[i % 4]} ${words[4 + (i % 4)]} ${words[(i * i) % 8]}`, i % 2 ? 'yes' : 'no'].join(),
+  );
+  const cwd = dirname(work.file('small.csv', `review,liked\n${rows.join('\n')}\n`));
+  t.match(await cellrun(cwd, 'init', '--from', 'small.csv'), { code: 0 });
+  t.notMatch(readFileSync(join(cwd, 'small.cellrun.yaml'), 'utf8'), 'min_count');
+});
+
 t.test('spaces within fields between commas', async t => {
   const cwd = dirname(work.file('places.csv', sentences(',').replaceAll('the,', 'New York,')));
   t.match(await cellrun(cwd, 'init', '--from', 'places.csv'), {

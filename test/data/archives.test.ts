@@ -82,10 +82,10 @@ t.test('words in lines, with blank lines between sentences', async t => {
   };
   const column_names = ['word', 'pos', 'tag'];
   // as of CoNLL-2003
-  const spaces = '-DOCSTART- -X- O\n\nU.N. NNP B-ORG\n" " O\n\n\n# 2\nPeter  NNP\tB-PER\n, , O\n';
+  const spaces = '-DOCSTART- -X- O\n\nU.N. NNP B-ORG\n" " O\n\n\n# 2\nPeter  NNP\tB-PER\n, , O\n# # O\n';
   t.same(await read('a.txt', spaces.replace('\t', '  '), { column_names }), [
     ['a.txt:3', 'U.N. "'],
-    ['a.txt:8', 'Peter ,'],
+    ['a.txt:8', 'Peter , #'],
   ]);
   t.same(await read('b.tsv', 'word\ttag\r\n\r\nNew York\tLOC\r\n \r\nit\tO\r\n'), [
     ['b.tsv:3', 'New York'],

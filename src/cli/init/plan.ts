@@ -134,6 +134,8 @@ export function levelOfTexts(texts: readonly unknown[]): 'word' | 'character' {
 const MIN_UNKNOWN = 5;
 /** Maximum fraction of words that become unknown so that new ones can be read. */
 const MAX_UNKNOWN = 0.02;
+/** How much more often other words occur, so that all of them are known in the training split. */
+const MIN_GAP = 2;
 
 /**
  * The value of `min_count` with which training sees unknown symbols: 2 if some occur only once. The
@@ -146,10 +148,10 @@ export function minCountOf(texts: readonly unknown[]): number | undefined {
   const counts = [...countsOf(symbols.map(String)).values()].sort((a, b) => a - b);
   if (counts[0] === 1 || areCharacters) return counts[0] === 1 ? 2 : undefined;
   let unknown = 0;
-  for (const count of counts) {
+  for (const [i, count] of counts.entries()) {
     unknown += count;
     if (unknown > MAX_UNKNOWN * symbols.length) return undefined;
-    if (unknown >= MIN_UNKNOWN) return count + 1;
+    if (unknown >= MIN_UNKNOWN && counts[i + 1] >= MIN_GAP * count) return count + 1;
   }
   return undefined;
 }

@@ -91,7 +91,10 @@ function keyIn(table: Columns, path: string): { key: Column; place: Place | unde
   // numbers that come again, such as those of clinics, may be names of recordings by chance
   const mayName = ({ distinct, cells, isNumber }: Column) =>
     distinct > 0 && !(isNumber && distinct < cells.length);
-  const isStem = (one: Column) => mayName(one) && places.some(place => sampleOf(one).every(isAt(place)));
+  // and all of them, such as ids of rows, those in another folder
+  const isNear = ({ isNumber }: Column, { before }: Place) => !(isNumber && before.startsWith('../'));
+  const isStem = (one: Column) =>
+    mayName(one) && places.some(place => isNear(one, place) && sampleOf(one).every(isAt(place)));
   const key = named ?? table.columns.find(isStem);
   if (key === undefined) return undefined;
   const sample = sampleOf(key);

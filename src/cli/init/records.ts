@@ -10,7 +10,7 @@ import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import { type Columns, columnNamed, columnOf } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
-import { isTarget } from './names.js';
+import { isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 import {
   apart,
   levelOfTargets,
@@ -87,7 +87,15 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     kind === 'pairs' && field.type === 'text' ? levelOfTargets(field.values.map(textOf)) : undefined;
   const inputKind = inputKindOf(input);
   const id = fields.find(({ name, distinct }) => NAME.test(name) && distinct === records.length);
-  const unused = fields.filter(one => one !== input && one !== field && one !== id);
+  const subject = fields.find(
+    one =>
+      ![input, field, id].includes(one) &&
+      USUAL.subject.test(one.name) &&
+      one.missing === 0 &&
+      one.distinct >= MIN_SUBJECTS &&
+      one.distinct < records.length,
+  );
+  const unused = fields.filter(one => ![input, field, id, subject].includes(one));
   const classes = perStep ? new Set(field.values.flat()).size : field.distinct;
   const task = {
     target: field.name,
@@ -110,7 +118,7 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     readInOrder(field.values.map((value, i) => [symbolsIn(value, targetLevel), sizeOf(input.values[i])]));
   const hasAlternatives = kind === 'pairs' && input.type === 'text' && input.distinct < records.length;
   const plan = taskPlan(place, task, {
-    ...(hasAlternatives && apart(input.name)),
+    ...(hasAlternatives ? apart(scalar(input.name)) : subject && apart(scalar(subject.name))),
     kind: 'jsonl',
     input: scalar(input.name),
     missing: holes > 0 && '{ fill: forward, indicator: true }',
@@ -134,6 +142,9 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     ['target', `${field.name} (${sort}${perStep ? ' at every step' : ''})`],
     ...(input.missing > 0 ? [['left out', `${counted(input.missing, 'record')} without ${input.name}`]] : []),
     ...(holes > 0 ? [['missing', `values in ${counted(holes, 'record')}: ${FILLED.sequence}`]] : []),
+    ...(subject && !hasAlternatives
+      ? [['splits', `the records of each ${subject.name} are in one split (\`group: ${subject.name}\`)`]]
+      : []),
     ...unused.map(({ name, type }) => [
       'not used',
       `${name}: ${type === 'other' ? 'values of several types' : 'neither input nor target'}`,

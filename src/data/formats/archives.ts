@@ -86,7 +86,8 @@ export function blockPieces(
   const lines = linesOf(file, line => {
     const source = line.source.trimEnd();
     if (source.trim() === '') block = undefined;
-    if (source.trim() === '' || NO_WORD.test(source)) return;
+    // after the words of a sentence, it is one
+    if (source.trim() === '' || (block === undefined && NO_WORD.test(source))) return;
     const fields = source.split(separatorOf(source.trimStart(), delimiter)).map(field => field.trim());
     const record = recordOf([...fields, ''], { ...line, source });
     if (width === 0) {
