@@ -374,6 +374,28 @@ t.test('a host that does not fuse products and sums', async t => {
   t.ok(Math.abs(found[0] - expected[0]) < 1e-4 * Math.abs(expected[0]), `${found[0]} and ${expected[0]}`);
 });
 
+t.test('memory suffices for sequences of any length, in any order', async t => {
+  const lengths = Array.from({ length: 40 }, (_, i) => 1 + ((i * 37) % 100));
+  const rows = lengths.flatMap((length, i) =>
+    Array.from({ length }, (_, step) => `${i},${step},${(i * step) % 7},${i % 2 ? 'a' : 'b'}`),
+  );
+  const dataset = {
+    ...{ kind: 'csv', path: work.file('lengths.csv', `id,t,x,y\n${rows.join('\n')}\n`), features: ['x'] },
+    ...{ target: 'y', target_kind: 'class', sequence: { group: 'id', order: 't' }, test_fraction: 0.5 },
+  };
+  const model = { cell: 'gru', hidden_size: 4, bidirectional: true, head: { from: 'mean' } };
+  const run = await train(work, config(dataset, crossEntropy, model));
+  const { module } = await exported(run.summary.directory);
+  const loaded = await loadModel(run.summary.directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => loaded.close());
+  for (const length of [...lengths, ...lengths.map(one => 3 * one)]) {
+    const steps = Array.from({ length }, (_, step) => [(step * length) % 5]);
+    const [own] = (await module.predict(steps)).predictions;
+    const [expected] = await all(loaded.predict([steps]));
+    t.same([own], expected.predictions, `${length} steps`);
+  }
+});
+
 t.test('a model with attention refuses longer sequences than those of the data', async t => {
   const { config } = CASES['symbols that a decoder writes'];
   const { directory } = (await train(work, config)).summary;

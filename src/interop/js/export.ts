@@ -264,7 +264,10 @@ async function factsOf(
 /** The memory that the module needs for predictions and sessions, in whatever order they come. */
 async function pagesOf(facts: ModuleFacts, weights: string): Promise<number> {
   const { model } = open(facts, weights);
-  await exercise(model, [facts.data.sequence_length]);
+  const { stack = 1 } = facts.run.spec.steps ?? {};
+  const lengths = [facts.data.sequence_length];
+  for (let length = CHUNK * stack; length < facts.data.sequence_length; length *= 2) lengths.push(length);
+  await exercise(model, lengths);
   return model.pool.engine.heap.pages;
 }
 

@@ -150,7 +150,10 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
   if (chunk !== undefined) {
     // the program of the attention reads all steps at once
     if (hasAttention(spec)) return [steps];
-    return Array.from({ length: Math.ceil(steps / chunk) }, (_, i) => Math.min(steps, (i + 1) * chunk));
+    // few of them: batches of each keep memory of their own
+    const ends: number[] = [];
+    for (let end = chunk; end < steps; end *= 2) ends.push(end);
+    return [...ends, steps];
   }
   const own = makeSchedule(spec, options).filter(({ firstLayer }) => !isOfDecoder(spec, firstLayer));
   return endings(own, steps);
