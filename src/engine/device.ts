@@ -72,7 +72,7 @@ export class Device {
     });
   }
 
-  /** @throws UserError (exit 2) if it is to be `profiled` and has no timestamps */
+  /** @throws UserError (exit 2) if `profiled` is set and the device has no timestamps */
   static async open(heap: Heap, profiled = false): Promise<Device> {
     const found = await findAdapter();
     if ('missing' in found) throw new ExecutionError(found.missing);

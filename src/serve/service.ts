@@ -260,7 +260,7 @@ class Handler {
             const job = { kind: 'step', session: id, values } as const;
             lines.push(await this.threads.submit(job, signal, session.thread));
           } catch (error) {
-            // the session goes on after the steps before
+            // the steps before it count, and the session stays open
             if (error instanceof JobError) error.more = { predictions: lines.map(line => JSON.parse(line)) };
             throw error;
           }
@@ -424,7 +424,7 @@ function isLines({ headers }: IncomingMessage): boolean {
   return /^application\/(x-)?(ndjson|jsonl)/.test(headers['content-type'] ?? '');
 }
 
-/** Ids of sessions cannot be guessed: other clients must not go on with them. */
+/** Random, so that a client cannot use the session of another one. */
 function newId(): string {
   return randomBytes(16).toString('base64url');
 }

@@ -53,7 +53,7 @@ export type ModelFacts = ReturnType<typeof factsOf>;
 
 const { modules } = workerData as ThreadSetup;
 const models = modules.map(code => (compileFunction(code) as () => Module)());
-/** What a client began and goes on with, by its id. */
+/** Open sessions and unfinished texts of clients, by their ids. */
 const sessions = new Map<string, { readonly session: Session; readonly style: PredictionStyle }>();
 const texts = new Map<string, AsyncGenerator<string | number>>();
 

@@ -48,7 +48,7 @@ export async function settleBackend(loaded: LoadedExperiment, session: Session):
 const MAX_APART = 1e-3;
 /** Steps that count; the one before compiles. */
 const TIMED_STEPS = 5;
-/** No more steps begin after so many milliseconds. */
+/** Time limit in milliseconds, after which no further step starts. */
 const ENOUGH_MS = 2000;
 
 /** The loss of the first step, and the milliseconds of the fastest of the next. */

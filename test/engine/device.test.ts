@@ -195,15 +195,19 @@ t.test('a model that does not fit is refused before training, with what fits', p
   t.match(large, { diagnostics: [{ expected: 'a smaller model, or --backend webasm' }] });
 });
 
-t.test('a lost device ends the run with one message; resume goes on to the same end', patience, async t => {
-  const { error, directory } = await failing(() => Device.last?.close());
-  t.match(error, {
-    exitCode: 1,
-    diagnostics: [{ code: 'engine/device-lost', message: /^the WebGPU device was lost/ }],
-  });
-  t.match(readLog(directory).at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
-  await resumesToTheSameEnd(t, directory);
-});
+t.test(
+  'a lost device ends the run with one message; a resumed run ends with the same files',
+  patience,
+  async t => {
+    const { error, directory } = await failing(() => Device.last?.close());
+    t.match(error, {
+      exitCode: 1,
+      diagnostics: [{ code: 'engine/device-lost', message: /^the WebGPU device was lost/ }],
+    });
+    t.match(readLog(directory).at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
+    await resumesToTheSameEnd(t, directory);
+  },
+);
 
 t.test('so does a driver that hangs', patience, async t => {
   const { patienceMs } = Device;

@@ -124,7 +124,7 @@ const sounds = {
 const embedding = { embedding: { size: 4 } };
 const decoder = { cell: 'gru', hidden_size: 4, embedding_size: 3, attention: 'general' };
 
-/** Sales of two shops, of which one opens later; some are missing, and promotions are known. */
+/** Sales of two shops; one opens later. Some are missing, and promotions are known. */
 const sales = Array.from({ length: 150 }, (_, i) => ({
   shop: i % 3 === 2 ? 'south' : 'north',
   day: new Date(Date.UTC(2025, 0, 1 + (i % 3 === 2 ? Math.floor(i / 3) : i - Math.floor(i / 3))))

@@ -38,7 +38,7 @@ export interface ModuleFacts extends Pick<LoadedModel, 'run' | 'data' | 'scaling
   readonly columns?: StepColumns | undefined;
   /** How recordings or series become steps; absent for other models. */
   readonly dataset?: AudioDataset | ForecastConfig | undefined;
-  /** Sequences of a batch, each of which continues that of the batch before; absent: none. */
+  /** Sequences per batch, if the model carries states from batch to batch. */
   readonly streams?: number | undefined;
   readonly programs: Readonly<Record<string, StoredPlan>>;
   /** The kernels of all programs one after another, deflated, in base64. */
