@@ -23,7 +23,6 @@ const ENTRIES = [
 
 /** Outputs of the build that are read at run time. */
 const ASSETS = [
-  'config/validators',
   'view/page.js',
   'view/page.css',
   ...['plain', 'symbols', 'series', 'recordings'].map(form => `interop/js/module-${form}.js`),

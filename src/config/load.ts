@@ -18,8 +18,8 @@ import {
   mapPaths,
   type Schema,
   sweepSchema,
-  validateAgainst,
 } from './schema/schema.js';
+import { validateAgainst } from './schema/validator.js';
 import { explainSchemaErrors } from './schema-errors.js';
 import { parseConfig } from './yaml/parse.js';
 import { Locator, type MapNode, nodeAt, type Place, readSource, SourceText, toPlain } from './yaml/tree.js';

@@ -13,11 +13,11 @@ import {
   narrow,
   propertiesOf,
   type Schema,
-  type SchemaError,
   schemaAt,
   taggedWithin,
   valueAt,
 } from './schema/schema.js';
+import type { SchemaError } from './schema/validator.js';
 import {
   describeValue,
   formatPath,

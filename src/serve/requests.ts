@@ -2,7 +2,7 @@
  * What clients send: the definitions that check requests and describe them in OpenAPI. The values
  * of the steps are checked by the model.
  */
-import { validateAgainst } from '../config/schema/schema.js';
+import { validateAgainst } from '../config/schema/validator.js';
 import { parseJson } from '../run/json.js';
 import { UserError } from '../util/errors.js';
 import {

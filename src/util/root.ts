@@ -24,9 +24,7 @@ export const launcher: string = packageRoot.split(sep).includes('node_modules') 
 export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'serve/worker.js' | 'train/worker.js';
 
 /** A file of the running program: in `dist/src` if compiled, or in `dist/bundle`. */
-export function programFile(
-  file: ProgramFile | `config/validators/${string}` | `view/${string}` | `interop/js/module${string}`,
-): string {
+export function programFile(file: ProgramFile | `view/${string}` | `interop/js/module${string}`): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
   return join(packageRoot, 'dist', form, file);
 }

@@ -386,8 +386,6 @@ function clone(name: string): string {
   );
   // no schemas and no pages to build
   mkdirSync(join(root, 'schemas'));
-  mkdirSync(join(root, 'src/config/schema'), { recursive: true });
-  writeFileSync(join(root, 'src/config/schema/build-validators.ts'), 'export {};\n');
   mkdirSync(join(root, 'src/build'));
   writeFileSync(
     join(root, 'src/build/bundle.ts'),

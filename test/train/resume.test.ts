@@ -16,7 +16,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { validateAgainst } from '../../src/config/schema/schema.js';
+import { validateAgainst } from '../../src/config/schema/validator.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { compareRuns } from '../../src/verify/resume.js';

@@ -1,18 +1,10 @@
-/**
- * Validates configs, log events, summaries and other files against their JSON Schemas, and queries
- * a schema, by default that of a config.
- */
+/** Reads the JSON Schemas of configs and other files, and queries them. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { ErrorObject, ValidateFunction } from 'ajv';
-import { packageRoot, programFile } from '../../util/root.js';
+import { packageRoot } from '../../util/root.js';
 import type { Path } from '../yaml/tree.js';
 
-export type SchemaError = ErrorObject;
-
-const require = createRequire(import.meta.url);
-const whole = new Map<string, object>();
+const whole = new Map<string, Schema>();
 
 export function readSchema(name: string): object {
   return JSON.parse(readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8')) as object;
@@ -20,59 +12,33 @@ export function readSchema(name: string): object {
 
 /**
  * The schema with all references to `definitions` resolved, so that it can be walked and matches
- * the paths in the validator's errors.
+ * the paths in the errors of a validation.
  */
-export function wholeSchema(name: string): object {
+export function wholeSchema(name: string): Schema {
   const resolved = whole.get(name) ?? resolvedSchema(name);
   whole.set(name, resolved);
   return resolved;
 }
 
-function resolvedSchema(name: string): object {
+function resolvedSchema(name: string): Schema {
   const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, object>>;
-  const known = new Map<string, unknown>();
+  const known = new Map<string, object>();
+  const definition = (name: string): object => {
+    const found =
+      known.get(name) ?? (follow((definitions as Readonly<Record<string, object>>)[name]) as object);
+    known.set(name, found);
+    return found;
+  };
   const follow = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(follow);
     if (typeof part !== 'object' || part === null) return part;
-    if ('$ref' in part) {
-      const { $ref, ...beside } = part as { readonly $ref: string };
-      const reference = $ref.replace('#/definitions/', '');
-      const definition = (definitions as Readonly<Record<string, object>>)[reference];
-      if (Object.keys(beside).length > 0) return follow({ ...definition, ...beside });
-      if (!known.has(reference)) known.set(reference, follow(definition));
-      return known.get(reference);
-    }
-    return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, follow(value)]));
+    const { $ref, ...beside } = part as { readonly $ref?: string };
+    const own = Object.entries(beside).map(([key, value]) => [key, follow(value)] as const);
+    if ($ref === undefined) return Object.fromEntries(own);
+    const named = definition($ref.replace('#/definitions/', ''));
+    return own.length === 0 ? named : { ...named, ...Object.fromEntries(own) };
   };
-  return follow(schema) as object;
-}
-
-/** All errors of `value` against `schemas/NAME.schema.json`; empty if it is valid. */
-export function validateAgainst(name: string, value: unknown): readonly SchemaError[] {
-  if (isValidQuickly(name, value)) return [];
-  const validate = builtValidator(name);
-  return validate(value) ? [] : [...(validate.errors ?? [])];
-}
-
-/**
- * True only for valid values, but may be false for some of them. Including loading, it takes a
- * tenth of the time of the complete validator.
- */
-export function isValidQuickly(name: string, value: unknown): boolean {
-  return builtValidator(name, 'quick')(value);
-}
-
-/**
- * The file of a schema's validator, a CommonJS module written by the build. `complete` reports all
- * errors; `quick` only returns false if there is one.
- */
-export function validatorFile(name: string, form: 'complete' | 'quick' = 'complete'): string {
-  const file = form === 'complete' ? `${name}.cjs` : `${name}.quick.cjs`;
-  return programFile(`config/validators/${file}`);
-}
-
-export function builtValidator(name: string, form?: 'quick'): ValidateFunction {
-  return require(validatorFile(name, form)) as ValidateFunction;
+  return follow(schema) as Schema;
 }
 
 /** The part of JSON Schema that our schemas use, references followed. */
@@ -85,11 +51,16 @@ export interface Schema {
   readonly default?: unknown;
   readonly examples?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Schema | boolean>>;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   /** A schema if keys are free, such as those of a sweep's parameters. */
   readonly additionalProperties?: boolean | Schema;
   readonly items?: Schema;
   readonly oneOf?: readonly Schema[];
+  readonly allOf?: readonly Schema[];
+  readonly if?: Schema;
+  readonly then?: Schema;
+  readonly else?: Schema;
   readonly discriminator?: { readonly propertyName: string };
   readonly minimum?: number;
   readonly maximum?: number;
@@ -97,6 +68,11 @@ export interface Schema {
   readonly exclusiveMaximum?: number;
   readonly minItems?: number;
   readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
   readonly 'x-path'?: boolean;
   readonly pattern?: string;
   /** A `pattern`, or an `enum` of many values, in words. */

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { failed } from '../../config/load.js';
-import { sweepSchema, validateAgainst } from '../../config/schema/schema.js';
+import { sweepSchema } from '../../config/schema/schema.js';
+import { validateAgainst } from '../../config/schema/validator.js';
 import { explainSchemaErrors } from '../../config/schema-errors.js';
 import { Locator, toPlain, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic } from '../../util/errors.js';

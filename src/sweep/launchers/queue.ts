@@ -10,7 +10,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { validateAgainst } from '../../config/schema/schema.js';
+import { validateAgainst } from '../../config/schema/validator.js';
 import { type UserError, usageError } from '../../util/errors.js';
 import { boolean, document, integer, literal, type TypeOf, text } from '../../util/schema.js';
 import { codeOf } from '../../util/system-errors.js';
