@@ -1,5 +1,5 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
-import { relative, sep } from 'node:path';
+import { dirname, relative, sep } from 'node:path';
 import { type Diagnostic, UserError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment, sampleCache } from './audio/augment.js';
@@ -354,7 +354,9 @@ async function readRecordings(
   try {
     for (const recording of labelled) {
       // parts of a recording usually follow one another
-      latest = latest?.name === recording.file ? latest : await readContent(recording.file);
+      if (latest?.name !== recording.file) latest = await contentOf(recording, problems);
+      addTarget(recording);
+      if (latest === undefined) continue;
       const { name, bytes, sha256 } = latest;
       if (!read.has(name)) sources.push({ name, sha256, folder });
       read.add(name);
@@ -374,7 +376,6 @@ async function readRecordings(
         lengths.push(values.length / form.size);
         if (!isOnDisk) features.append(values);
       });
-      addTarget(recording);
     }
     const { form } = common;
     if (changes && form) {
@@ -491,8 +492,7 @@ function newSequences(
       for (const { recording, problems: known } of await tabledRecordings(begun.source, table)) {
         const own = new Problems();
         own.add(...known);
-        const content =
-          known.length === 0 ? await readable(() => readContent(recording.file), own) : undefined;
+        const content = known.length === 0 ? await contentOf(recording, own) : undefined;
         yield { recording, sequence: read(recording, content?.bytes, own) };
       }
     }
@@ -508,6 +508,16 @@ function newSequences(
       else for await (const { sequence } of recordings) yield [sequence];
     },
   };
+}
+
+/** The file of a recording; undefined if it cannot be read: a problem of the row that names it. */
+async function contentOf({ file, place }: Recording, problems: Problems): Promise<SourceFile | undefined> {
+  const own = new Problems();
+  const content = await readable(() => readContent(file), own);
+  const name = relative(dirname(place.file), file);
+  const located = ({ message, ...one }: Diagnostic) => ({ ...one, message: `${name}: ${message}`, ...place });
+  problems.add(...(place.file === file ? own.all : own.all.map(located)));
+  return content;
 }
 
 /** What `read` returns; undefined if it throws, and then its problems are added. */

@@ -22,7 +22,7 @@ export async function* bodies(
   isLines: boolean,
   limits: Limits,
   stopping: AbortSignal,
-): AsyncGenerator<string> {
+): AsyncGenerator<Buffer> {
   const { 'content-length': length, 'content-encoding': encoding = 'identity' } = request.headers;
   if (encoding !== 'identity') throw new JobError(415, `bodies in ${encoding} are not read`);
   if (!isLines && Number(length) > limits.maxBytes) throw tooLong(limits);
@@ -30,12 +30,11 @@ export async function* bodies(
   const chunks = request[Symbol.asyncIterator]();
   let parts: Buffer[] = [];
   let size = 0;
-  const take = (): string => {
+  const take = (): Buffer => {
     const all = Buffer.concat(parts);
     parts = [];
     size = 0;
-    if (!isUtf8(all)) throw new JobError(400, 'the body is not UTF-8');
-    return all.toString();
+    return all;
   };
   const add = (part: Buffer): void => {
     parts.push(part);
@@ -51,13 +50,23 @@ export async function* bodies(
       add(rest.subarray(0, end));
       rest = rest.subarray(end + 1);
       const line = take();
-      if (line.trim() !== '') yield line;
+      if (!isBlank(line)) yield line;
       late = performance.now() + limits.timeoutMs;
     }
     add(rest);
   }
   const last = take();
-  if (!isLines || last.trim() !== '') yield last;
+  if (!isLines || !isBlank(last)) yield last;
+}
+
+function isBlank(line: Buffer): boolean {
+  return line.toString().trim() === '';
+}
+
+/** @throws JobError if they are not UTF-8 */
+export function textOf(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new JobError(400, 'the body is not UTF-8');
+  return bytes.toString();
 }
 
 function tooLong({ maxBytes }: Limits): JobError {

@@ -3,6 +3,8 @@
  * of the steps are checked by the model.
  */
 import { validateAgainst } from '../config/schema/validator.js';
+import { WavFile } from '../data/formats/wav.js';
+import { memoryBytes } from '../data/reading/ranged-file.js';
 import { parseJson } from '../run/json.js';
 import { UserError } from '../util/errors.js';
 import {
@@ -81,6 +83,27 @@ export function parsed<O extends Operation>(operation: O, body: string): Request
   return value as Requests[O];
 }
 
+/**
+ * The samples of a WAV file, and their rate.
+ * @param channel that the model reads
+ * @throws JobError (status 400)
+ */
+export function recordingIn(body: Buffer, channel: number | 'mix' = 'mix') {
+  try {
+    const wav = new WavFile(memoryBytes('body', body));
+    const samples = new Float64Array(wav.length);
+    let at = 0;
+    for (const piece of wav.samples({ channel: channel === 'mix' ? undefined : channel })) {
+      samples.set(piece, at);
+      at += piece.length;
+    }
+    return { samples, rate: wav.rate };
+  } catch (error) {
+    if (error instanceof UserError) throw new JobError(400, error.message, error.diagnostics);
+    throw error;
+  }
+}
+
 const JSON_TYPE = 'application/json';
 export const LINES_TYPE = 'application/x-ndjson';
 
@@ -88,6 +111,9 @@ interface Described {
   readonly summary: string;
   readonly operation?: Operation;
   readonly isStreamed?: boolean;
+  readonly parameters?: readonly JsonSchema[];
+  /** Of other bodies, by their type. */
+  readonly content?: JsonSchema;
   readonly returns: readonly [status: number, type: string, description: string, schema?: JsonSchema];
   readonly refusals?: readonly number[];
 }
@@ -124,6 +150,10 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Described>>>> 
       summary: 'Predict a sequence, or a stream of them: a line each',
       operation: 'predict',
       isStreamed: true,
+      parameters: [
+        { name: 'model', in: 'query', description: 'Of a recording.', schema: { type: 'string' } },
+      ],
+      content: { 'audio/wav': { schema: { type: 'string', format: 'binary' } } },
       returns: [200, JSON_TYPE, 'The prediction.', prediction],
       refusals: BODY,
     },
@@ -208,7 +238,14 @@ export function openApi(version: string, models: readonly Pick<Model, 'name'>[])
   };
 }
 
-function described1({ summary, operation, isStreamed, returns, refusals = [] }: Described): JsonSchema {
+function described1({
+  summary,
+  operation,
+  isStreamed,
+  returns,
+  refusals = [],
+  ...more
+}: Described): JsonSchema {
   const [status, type, description, schema = {}] = returns;
   const request = { schema: { $ref: `#/components/schemas/${operation}` } };
   const lines = { schema: { type: 'string', description: 'A JSON document in each line.' } };
@@ -216,10 +253,11 @@ function described1({ summary, operation, isStreamed, returns, refusals = [] }: 
   const failed = { [JSON_TYPE]: { schema: { $ref: '#/components/schemas/error' } } };
   return {
     summary,
+    ...(more.parameters && { parameters: more.parameters }),
     ...(operation && {
       requestBody: {
         required: operation !== 'open',
-        content: { [JSON_TYPE]: request, ...(isStreamed && { [LINES_TYPE]: lines }) },
+        content: { [JSON_TYPE]: request, ...(isStreamed && { [LINES_TYPE]: lines }), ...more.content },
       },
     }),
     responses: {

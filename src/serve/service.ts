@@ -11,9 +11,9 @@ import type { StepValues } from '../predict/steps.js';
 import { runsAt } from '../run/find.js';
 import { htmlPage, pageAsset } from '../view/report.js';
 import { type Address, listen, NOWHERE, refusalOf, refuse, respond } from '../view/server/http.js';
-import { bodies, type Limits, write } from './bodies.js';
+import { bodies, type Limits, textOf, write } from './bodies.js';
 import { Metrics } from './metrics.js';
-import { LINES_TYPE, openApi, parsed } from './requests.js';
+import { LINES_TYPE, openApi, parsed, recordingIn } from './requests.js';
 import { JobError, lostSession, Threads } from './threads.js';
 import type { Job, ModelFacts } from './worker.js';
 
@@ -218,18 +218,26 @@ class Handler {
   }
 
   async predict(call: Call): Promise<void> {
-    await this.answer(call, async (body, index) => {
-      const { model: name, ...sequence } = parsed('predict', body);
-      const model = this.modelOf(name);
-      const job = { kind: 'predict', model, index, sequence: sequence as Sequence } as const;
-      const line = await this.threads.submit(job, call.signal);
+    const { request, response, signal } = call;
+    const predicted = async (model: number, sequence: Sequence, index: number) => {
+      const line = await this.threads.submit({ kind: 'predict', model, index, sequence }, signal);
       this.count(model);
       return line;
+    };
+    if (/^audio\//.test(request.headers['content-type'] ?? '')) {
+      const [, query] = (request.url ?? '').split('?');
+      const model = this.modelOf(new URLSearchParams(query).get('model') ?? undefined);
+      const sequence = recordingIn(await this.body(request), this.facts[model].channel);
+      return respond(response, 200, 'application/json', await predicted(model, sequence, 0));
+    }
+    await this.answer(call, async (body, index) => {
+      const { model: name, ...sequence } = parsed('predict', body);
+      return predicted(this.modelOf(name), sequence as Sequence, index);
     });
   }
 
   async open({ request, response, signal }: Call): Promise<void> {
-    const body = await this.body(request);
+    const body = textOf(await this.body(request));
     const model = this.modelOf(parsed('open', body.trim() === '' ? '{}' : body).model);
     const client = request.socket.remoteAddress ?? '';
     const ofClient = [...this.sessions.values()].filter(one => one.client === client).length;
@@ -280,7 +288,7 @@ class Handler {
   }
 
   async generate({ request, response, signal }: Call): Promise<void> {
-    const { model: name, prompt = '', ...options } = parsed('generate', await this.body(request));
+    const { model: name, prompt = '', ...options } = parsed('generate', textOf(await this.body(request)));
     const model = this.modelOf(name);
     const thread = this.nextThread++ % this.threads.count;
     const session = newId();
@@ -305,7 +313,7 @@ class Handler {
     linesAtOnce = LINES_AT_ONCE,
   ): Promise<void> {
     if (!isLines(request)) {
-      const text = await answered(await this.body(request), 0);
+      const text = await answered(textOf(await this.body(request)), 0);
       return respond(response, 200, 'application/json', text);
     }
     response.writeHead(200, { 'Content-Type': LINES_TYPE });
@@ -322,7 +330,7 @@ class Handler {
     try {
       for await (const line of this.bodies(request, true)) {
         const at = index++;
-        add(answered(line, at).catch(failed(at)));
+        add(answered(textOf(line), at).catch(failed(at)));
         if (pending.length >= linesAtOnce) await pending.shift();
         if (signal.aborted) return;
       }
@@ -334,12 +342,12 @@ class Handler {
     response.end();
   }
 
-  private async body(request: IncomingMessage): Promise<string> {
+  private async body(request: IncomingMessage): Promise<Buffer> {
     const { value } = await this.bodies(request, false).next();
-    return value as string;
+    return value as Buffer;
   }
 
-  private bodies(request: IncomingMessage, areLines: boolean): AsyncGenerator<string> {
+  private bodies(request: IncomingMessage, areLines: boolean): AsyncGenerator<Buffer> {
     if (this.stopping.signal.aborted) throw stops();
     return bodies(request, areLines, this.options, this.stopping.signal);
   }

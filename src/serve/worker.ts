@@ -30,11 +30,13 @@ export type Job =
   /** The next piece of a text; empty at its end. */
   | { readonly kind: 'continue'; readonly session: string };
 
-interface Given {
-  readonly steps: SequenceValues;
-  readonly id?: string | undefined;
-  readonly times?: readonly string[] | undefined;
-}
+type Given =
+  | {
+      readonly steps: SequenceValues;
+      readonly id?: string | undefined;
+      readonly times?: readonly string[] | undefined;
+    }
+  | { readonly samples: Float64Array; readonly rate: number };
 
 export interface Failure {
   readonly message: string;
@@ -68,6 +70,7 @@ function factsOf({ model, session }: Module) {
     max_steps: model.maxSteps,
     prediction: form.kind,
     per_step: form.perStep,
+    channel: model.channel,
     class_names: form.classNames,
     target_names: form.targetNames,
     sessions: isPossible(session),
@@ -88,8 +91,7 @@ async function carryOut(job: Job): Promise<string> {
   switch (job.kind) {
     case 'predict': {
       const { model, predict } = models[job.model];
-      const { steps, ...more } = job.sequence;
-      const sequence = { steps, ...withoutUndefined(more) } as SequenceValues;
+      const sequence = withoutUndefined(job.sequence) as SequenceValues;
       const { warnings, ...prediction } = await predict(sequence);
       const told = warnings && { warnings: warnings.map(({ message }) => message) };
       return jsonLine(styleOf(model), { ...prediction, index: job.index }, told);

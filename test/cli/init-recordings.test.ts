@@ -231,6 +231,21 @@ t.test('init names the table of a folder that lists its recordings', async t => 
   );
 });
 
+t.test('init says if few speakers are in one split each', async t => {
+  const three = names([WORDS, PEOPLE.slice(0, 3), TAKES], (a, b, c) => `${a}_${b}_${c}.wav`);
+  const apart = await from(three, '--group', 'speaker');
+  t.same(
+    Object.keys(ofSpeakers).map(key => apart.dataset[key]),
+    Object.values(ofSpeakers),
+  );
+  t.match(apart.stdout, /splits +no speaker is in two of them \(3\)/);
+  t.notMatch(apart.stdout, /are few/);
+  t.match(
+    (await from(three)).stdout,
+    /3 speakers are few to learn from.*; --group speaker keeps each in one/,
+  );
+});
+
 t.test('init says what it cannot read', async t => {
   t.match(await from(['one.wav', 'two words.wav', 'a_b_c.wav']), {
     code: 5,
@@ -286,6 +301,17 @@ const TABLES: readonly [
       test: { fraction: 0.2, group: 'file' },
     },
     { loss: { kind: 'cross_entropy' } },
+  ],
+  [
+    'parts between times under unusual names, beside a number that rises',
+    {
+      name: 'list.csv',
+      text: csv(
+        'file,level,begin,finish,label',
+        (name, i) => `${name},1,0.01,0.08,${wordOf(name, i)}\n${name},2,0.1,0.2,no`,
+      ),
+    },
+    { start: 'begin', end: 'finish', target: 'label' },
   ],
   [
     'transcripts and speakers',
@@ -423,6 +449,16 @@ const UNUSABLE: readonly [
     'parts with a duration instead of an end',
     { text: csv('file,offset,duration,word', (name, i) => `${name},0.01,0.02,${wordOf(name, i)}`) },
     /duration says how long the part from offset is(?:.|\n)*rows\["end"\] = rows\["offset"\]\.astype\(float\) \+ rows\["duration"\]/,
+  ],
+  [
+    'parts between times in milliseconds',
+    { text: csv('file,t0,t1,word', (name, i) => `${name},10,80,${wordOf(name, i)}\n${name},100,200,no`) },
+    /t0 and t1 are in milliseconds(?:.|\n)*rows\["start"\] = rows\["t0"\]\.astype\(float\) \/ 1000(?:.|\n)*rows\["end"\] = rows\["t1"\]/,
+  ],
+  [
+    'parts without times',
+    { text: csv('file,word', (name, i) => `${name},${wordOf(name, i)}\n${name},never`) },
+    /line 3 has another word of a0\.wav than a row before it, and no columns say which part/,
   ],
   [
     'only names of recordings',

@@ -174,7 +174,7 @@ t.test("power spectra are those of NumPy's FFT, to float32", async t => {
 
 t.test('converted rates are those of torchaudio', async t => {
   for (const { from, to, samples, resampled: expected } of resampled) {
-    const converter = new RateConverter(from, to);
+    const converter = RateConverter.between(from, to) as RateConverter;
     const got = [...converter.push(doubles(samples)), ...converter.end()];
     const want = doubles(expected);
     t.equal(got.length, want.length, `${from} to ${to}`);

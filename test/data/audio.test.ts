@@ -324,6 +324,18 @@ t.test('JSON Lines list recordings like tables', async t => {
   t.equal(await predicted('--input', join(path, 'parts.csv')), all, 'the name tells the format');
 });
 
+t.test('recordings that a table names but that are not there are problems of its rows', async t => {
+  const path = work.files({
+    'sounds/a.wav': wav(ramp(8)),
+    'list.csv': 'file,word\nsounds/a.wav,one\nsounds/b.wav,two\nsounds/a.wav,two\nc.wav,one\n',
+  });
+  const listed = { path_column: 'file', pattern: undefined, target: 'word', test_fraction: 0.5 };
+  t.same(await complaints(5, () => open(config(join(path, 'list.csv'), listed))), [
+    'data/file 3 | sounds/b.wav: the file does not exist',
+    'data/file 5 | c.wav: the file does not exist',
+  ]);
+});
+
 t.test('wrong names and files are located', async t => {
   const path = work.files({
     'a_b_0.wav': wav(ramp(8)),

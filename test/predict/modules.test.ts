@@ -294,7 +294,15 @@ for (const [name, { config, sequences: given }] of Object.entries(CASES)) {
       () => all(module.generate('a', length)),
       () => all(model.generateText('a', length)),
     );
-    for (const one of [[[1, 2, 3, 4, 5, 6, 7]], ['?'], [], [Number.NaN], 5] as SequenceValues[]) {
+    const unfit = [
+      [[1, 2, 3, 4, 5, 6, 7]],
+      ['?'],
+      [],
+      [Number.NaN],
+      5,
+      { samples: samples[0], rate: '8000' },
+    ];
+    for (const one of unfit as SequenceValues[]) {
       const theirs = async () => (await all(model.predict([one])))[0];
       await compare(`what does not fit: ${text(one)}`, () => module.predict(one), theirs);
     }

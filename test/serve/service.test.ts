@@ -3,8 +3,10 @@
  * that misbehaves disturbs no other.
  */
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import t, { type Test } from 'tap';
 import { loadModel, type Prediction, type SequenceValues, type StepValues } from '../../src/index.js';
@@ -12,8 +14,9 @@ import { type Model, type Service, servedModels, startService } from '../../src/
 import { checkLooks, chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { Workplace } from '../support/cli.js';
 import { type Answer, ask, send } from '../support/dashboard.js';
-import { linesOf, predictionCases } from '../support/prediction-cases.js';
+import { config, crossEntropy, linesOf, predictionCases } from '../support/prediction-cases.js';
 import { train, trainUntil } from '../support/runs.js';
+import { tone, wav } from '../support/wav.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -52,7 +55,7 @@ const models = async (...names: string[]) => {
 const LINES = { 'content-type': 'application/x-ndjson' };
 
 function post(url: string, path: string, body: unknown, headers = {}): Promise<Answer> {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const text = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   return ask(url, path, { method: 'POST', body: text, headers });
 }
 
@@ -222,6 +225,51 @@ async function metric(t: Test, url: string, name: string, value: number, what: s
   }
   t.pass(what);
 }
+
+t.test('recordings are predicted as `predict` does', async t => {
+  const take = (hertz: number, other: number, rate = 8000) => {
+    const [first, second] = [tone(other, 800, rate), tone(hertz, 800, rate)];
+    return wav(
+      first.flatMap((sample, i) => [sample, second[i]]),
+      { rate, channels: 2 },
+    );
+  };
+  const names = Array.from({ length: 8 }, (_, i) => [`${i % 2 ? 'high' : 'low'}_${i}.wav`, i] as const);
+  const path = work.files(
+    Object.fromEntries(names.map(([name, i]) => [name, take(i % 2 ? 900 : 300, 100 * i + 200)])),
+  );
+  const dataset = {
+    ...{ kind: 'audio', path, pattern: '{label}_{take}', target: 'label', target_kind: 'class', channel: 1 },
+    ...{ features: { kind: 'log_mel', bands: 6 }, normalize: 'standard', test_fraction: 0.25 },
+  };
+  const { directory } = (await train(work, config(dataset, crossEntropy, { head: { from: 'mean' } })))
+    .summary;
+  const [recordings] = await servedModels([directory], {});
+  const model = { ...recordings, name: 'sounds' };
+  const { url, close } = await served([model, ...(await models(CLASSES))]);
+  t.teardown(close);
+  const type = { 'content-type': 'audio/wav' };
+  for (const rate of [8000, 11025]) {
+    const body = take(700, 250, rate);
+    const file = join(work.folder(), `${rate}.wav`);
+    writeFileSync(file, body);
+    const { stdout } = await work.cellrun('predict', directory, '--input', file, '--backend', 'webasm');
+    const [{ id, ...expected }] = linesOf(stdout);
+    const answer = await post(url, '/predict?model=sounds', body, type);
+    t.same([answer.status, JSON.parse(answer.text)], [200, expected], `${rate} Hz`);
+  }
+  const sound = take(300, 300);
+  for (const [status, name, body, error] of [
+    [400, 'sounds', sound.subarray(0, 60), /the file ends too early/],
+    [400, 'sounds', 'no recording', /not a WAV recording/],
+    [400, 'sounds', wav(tone(300, 800)), /the recording has no channel 1/],
+    [404, 'other', sound, /there is no such model/],
+    [422, CLASSES, sound, /the model does not read recordings/],
+  ] as const) {
+    const answer = await post(url, `/predict?model=${encodeURIComponent(name)}`, body, type);
+    t.match({ ...answer, error: JSON.parse(answer.text).error }, { status, error }, String(error));
+  }
+});
 
 t.test('requests that are refused', async t => {
   const [first, second] = await models(CLASSES, TEXT);

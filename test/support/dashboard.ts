@@ -16,7 +16,7 @@ export interface Answer {
 interface Asking {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Buffer;
 }
 
 /** @param path sent unchanged, without normalization */

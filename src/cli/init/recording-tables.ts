@@ -9,8 +9,9 @@ import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
 import type { HintedError } from '../terminal/diagnostics.js';
 import { tablesBeside } from './beside.js';
-import { type Column, type Columns, columnNamed, isWhole, readColumns } from './columns.js';
+import { type Column, type Columns, columnNamed, isFactOf, isWhole, readColumns } from './columns.js';
 import type { OtherReading } from './description.js';
+import { numbersRows } from './kinds.js';
 import { ATTRIBUTE, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 import { nameOfMade, reading, withScript } from './pandas.js';
 import { apart, levelOfTargets, list, type Plan, scalar } from './plan.js';
@@ -41,6 +42,8 @@ const NAMES = {
 const MAX_CLASSES = 100;
 /** Seconds from frame to frame, and frames that a model of sequences reads at once. */
 const HOP = 0.01;
+/** A part may end a frame after its recording. */
+const WINDOW = 0.025;
 const STACK = 2;
 const python = JSON.stringify;
 /** Number of names that are looked for in a folder before all are. */
@@ -205,7 +208,7 @@ export async function recordingListPlan(
   const files = [...new Set(key.cells)];
   const heard = await heardIn(files.map(file => join(folder, file)));
   const lengths = new Map(files.map((file, i) => [file, heard.lengths[i]]));
-  const { start, end, all: times } = timesIn(listed, lengths);
+  const { start, end, all: times } = timesIn(listed, lengths, heard.rates);
   const split = columns.find(isSplit);
   const asked = columnNamed('group', choice.group, columns, path);
   const free = columns.filter(
@@ -237,6 +240,13 @@ export async function recordingListPlan(
       },
     );
   const { column, kind } = target;
+  if (!start && !end && !isFactOf(key, column)) {
+    const row = key.cells.findIndex((file, i) => column.cells[key.cells.indexOf(file)] !== column.cells[i]);
+    const message = `${key.nameOf(row)} has another ${column.name} of ${key.cells[row]} than a row before it, and no columns say which part of the recording each describes`;
+    const expected =
+      'columns with the start and the end of each part, in seconds, or a row for each recording';
+    throw usageError('init/recordings', message, { file: path, expected });
+  }
   const voice = asked ?? own ?? (files.length < key.cells.length ? key : undefined);
   const by = voice === column ? undefined : voice;
   const isApart = by !== undefined && (asked !== undefined || by.distinct >= MIN_SUBJECTS);
@@ -298,8 +308,22 @@ interface Times {
 }
 
 /** @param lengths of the recordings, in seconds */
-function timesIn({ table, path, key }: RecordingList, lengths: ReadonlyMap<string, number>): Times {
+function timesIn(
+  { table, path, key }: RecordingList,
+  lengths: ReadonlyMap<string, number>,
+  rates: readonly number[],
+): Times {
   const { columns } = table;
+  const seconds = (name: string) => `rows[${python(name)}].astype(float)`;
+  const parts = partsIn(table, key, lengths, rates);
+  if (parts?.perSecond === 1) return { ...parts, all: [parts.start, parts.end] };
+  if (parts) {
+    const { start, end, perSecond } = parts;
+    const message = `${start.name} and ${end.name} are in ${perSecond === MILLI ? 'milliseconds' : 'samples'}, but parts are read in seconds`;
+    const line = (name: string, { name: from }: Column) =>
+      `rows["${name}"] = ${seconds(from)} / ${perSecond}`;
+    throw rewritten({ table, path }, { message }, [line('start', start), line('end', end)]);
+  }
   const named = (usual: RegExp) =>
     columns.find(({ name, isNumber, isFull }) => isNumber && isFull && usual.test(name));
   const duration = named(NAMES.duration);
@@ -309,13 +333,42 @@ function timesIn({ table, path, key }: RecordingList, lengths: ReadonlyMap<strin
   const all = [duration, onset, stop, offset];
   // of each recording as a whole, they may say what it was cut from
   if (start && duration && end === undefined) {
-    const seconds = (name: string) => `rows[${python(name)}].astype(float)`;
     const message = `${duration.name} says how long the part from ${start.name} is, but a part is read to its end`;
     const line = `rows["end"] = ${seconds(start.name)} + ${seconds(duration.name)}`;
     throw rewritten({ table, path }, { message }, [line]);
   }
   const isWithin = key.cells.every((file, row) => Number(end?.cells[row] ?? 0) <= (lengths.get(file) ?? 0));
   return isWithin || key.distinct < key.cells.length ? { start, end, all } : { all };
+}
+
+const MILLI = 1000;
+
+/**
+ * The columns with the start and the end of several parts of recordings, known by their values: the
+ * start is before the end, this within the recording, and another one in each row of a recording.
+ */
+function partsIn(
+  { columns }: Columns,
+  key: Column,
+  lengths: ReadonlyMap<string, number>,
+  rates: readonly number[],
+) {
+  if (key.distinct === key.cells.length) return undefined;
+  const numbers = columns.filter(one => one.isNumber && one.isFull && !numbersRows(one));
+  const isStart = ({ cells }: Column) =>
+    new Set(cells.map((cell, row) => `${Number(cell)} ${key.cells[row]}`)).size === cells.length;
+  for (const perSecond of [1, MILLI, ...rates.slice(0, 1)])
+    for (const start of numbers.filter(isStart)) {
+      const end = numbers.find(one =>
+        one.cells.every((cell, row) => {
+          const [from, to] = [Number(start.cells[row]), Number(cell)];
+          const last = ((lengths.get(key.cells[row]) ?? 0) + WINDOW) * perSecond;
+          return from >= 0 && from < to && to <= last;
+        }),
+      );
+      if (end) return { start, end, perSecond };
+    }
+  return undefined;
 }
 
 /** True for a column of names of splits. */

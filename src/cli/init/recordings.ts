@@ -115,7 +115,8 @@ export async function recordingsPlan(
     throw withoutLabels(folder, `${counted(names.length, 'name')}: ${firstOf(names)}`, list);
   const asked = fieldNamed('group', choice.group, fields);
   const speaker = asked ?? fields.find(({ name }) => name === 'speaker');
-  const isApart = speaker !== undefined && speaker !== target && (asked || speaker.distinct >= MIN_SUBJECTS);
+  const isKept = asked !== undefined || (speaker !== undefined && speaker.distinct >= MIN_SUBJECTS);
+  const isApart = speaker !== target && isKept;
   const heard = await heardIn(names.map(name => join(folder, name)));
   const plan = voicePlan({
     description: `A GRU recognizes the ${target.name} of recordings in ${basename(folder)}.`,
@@ -125,7 +126,7 @@ export async function recordingsPlan(
     classes: target.distinct,
     count: names.length,
     heard,
-    values: { pattern: JSON.stringify(pattern), ...(isApart && apart(speaker.name)) },
+    values: { pattern: JSON.stringify(pattern), ...(isApart && speaker && apart(speaker.name)) },
   });
   const lines: readonly Line[] = [
     ['recordings', `${grouped(names.length)}, ${lengthOf(heard)}`],
@@ -136,7 +137,7 @@ export async function recordingsPlan(
       others.length > 0 && `${counted(others.length, 'recording')} in other folders: ${firstOf(others)}`,
     ],
     ['left out', unread],
-    ...splitLines(speaker === target ? undefined : speaker, isApart === true),
+    ...splitLines(speaker === target ? undefined : speaker, isApart),
     [
       'note',
       doubt && `${doubt}, so what these say is not read: the test set may have voices of the training set`,
@@ -160,6 +161,9 @@ export function conversionOf(folder: string, names: readonly string[]): string {
   const files = [...new Set(patterns)].map(pattern => `${quoted(folder.replace(/\/$/, ''))}/${pattern}`);
   return `for f in ${files.join(' ')}; do ffmpeg -i "$f" "\${f%.*}.wav"; done`;
 }
+
+/** One each for training, validation and test. */
+const MIN_GROUPS = 3;
 
 /** A label and what it says; nothing if that is not a text. */
 export type Line = readonly [label: string, text: string | false | undefined];
@@ -190,7 +194,7 @@ export function splitLines(
     : [
         [
           'note',
-          `${counted(distinct, name)} cannot be divided among the splits, so the test set has voices of the training set`,
+          `${counted(distinct, name)} are few to learn from, so the test set has voices of the training set${distinct < MIN_GROUPS ? '' : `; --group ${quoted(name)} keeps each in one split`}`,
         ],
       ];
 }

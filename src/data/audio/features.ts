@@ -289,7 +289,7 @@ class FeatureStream implements SampleStream {
     emit: (row: Float32Array) => void,
     rate: number,
   ) {
-    this.converter = rate === form.rate ? undefined : new RateConverter(rate, form.rate);
+    this.converter = RateConverter.between(rate, form.rate);
     const { size } = form.frames;
     const stages: Derivatives[] = [];
     for (let order = 0; order < form.deltas; order++) {

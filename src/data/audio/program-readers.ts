@@ -56,7 +56,7 @@ export function recordingReader(config: AudioForm, data: DataRecord): RecordingR
   }
   return {
     read(samples, rate = form.rate) {
-      const converter = rate === form.rate ? undefined : new RateConverter(rate, form.rate);
+      const converter = RateConverter.between(rate, form.rate);
       const pieces = converter ? [converter.push(samples), converter.end()] : [samples];
       const values = framesOf(pieces, extraction);
       return { length: values.length / form.size, values };

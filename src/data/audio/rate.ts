@@ -1,4 +1,6 @@
 /** Conversion of recordings to another sample rate. */
+import { damagedError } from '../../util/errors.js';
+import { MAX_RATE } from '../formats/wav.js';
 
 /** Zero crossings of the filter on each side. */
 const CROSSINGS = 6;
@@ -33,7 +35,17 @@ export class RateConverter {
   /** Number of the next output. */
   private next = 0;
 
-  constructor(from: number, to: number) {
+  /** Undefined if the rates are equal. @throws UserError (exit 5) if `from` is no rate */
+  static between(from: number, to: number): RateConverter | undefined {
+    if (from === to) return undefined;
+    if (Number.isInteger(from) && from > 0 && from <= MAX_RATE) return new RateConverter(from, to);
+    throw damagedError('data/sample-rate', 'the rate of the recording is invalid', {
+      expected: `an integer from 1 to ${MAX_RATE}, in samples per second`,
+      got: JSON.stringify(from),
+    });
+  }
+
+  private constructor(from: number, to: number) {
     const divisor = commonDivisor(from, to);
     this.inputs = from / divisor;
     this.outputs = to / divisor;

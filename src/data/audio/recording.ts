@@ -41,9 +41,7 @@ export function* samplesOf(wav: WavFile, part: Part, { form, channel }: Extracti
   const { from, to } = rangeOf(wav, part, part.place, (form.window / form.rate) * wav.rate);
   if (form.stepsOf((to - from) * (form.rate / wav.rate)) * form.size > MAX_ELEMENTS)
     throw wav.damage('the recording is too long');
-  if (typeof channel === 'number' && channel >= wav.channels)
-    throw wav.damage(`the recording has no channel ${channel}`, { got: `${wav.channels} channels` });
-  const converter = wav.rate === form.rate ? undefined : new RateConverter(wav.rate, form.rate);
+  const converter = RateConverter.between(wav.rate, form.rate);
   for (const samples of wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel }))
     yield converter?.push(samples) ?? samples;
   if (converter) yield converter.end();

@@ -151,6 +151,8 @@ export class WavFile {
   *samples(range: SampleRange = {}): Generator<Float64Array, void> {
     const { from = 0, to = this.length, channel } = range;
     const { source, channels, start, encoding } = this;
+    if (channel !== undefined && channel >= channels)
+      throw this.damage(`the recording has no channel ${channel}`, { got: `${channels} channels` });
     const frame = channels * encoding.bytes;
     const most = Math.max(1, Math.floor(PIECE_BYTES / frame));
     for (let at = from; at < to; at += most) {

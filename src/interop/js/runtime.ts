@@ -88,7 +88,10 @@ export interface ExportedModel {
 }
 
 /** @param weights those of all parameters in their order, in base64 */
-export function open(facts: ModuleFacts, weights: string): ExportedModel & { readonly model: LoadedModel } {
+export function open(
+  facts: ModuleFacts,
+  weights: string,
+): ExportedModel & { readonly model: ReturnType<typeof load> } {
   const model = load(facts, parametersOf(facts, bytesOf(weights)));
   const predictor = new StreamsPredictor(model);
   let stepModel: StepModel | undefined;
@@ -202,6 +205,7 @@ function load(
     ...((hasAttention(spec) || spec.carriesState) && { maxSteps: data.sequence_length }),
     pool,
     readers: columns && stepReaders(columns, data),
+    channel: dataset?.kind === 'audio' ? dataset.channel : undefined,
     samples: () => (dataset?.kind === 'audio' ? sampleReader(dataset, data) : undefined),
     recordings: () => (dataset?.kind === 'audio' ? recordingReader(dataset, data) : undefined),
     series: dataset?.kind === 'forecast' ? forecastReader(dataset, data) : undefined,
