@@ -514,8 +514,11 @@ function newSequences(
 async function contentOf({ file, place }: Recording, problems: Problems): Promise<SourceFile | undefined> {
   const own = new Problems();
   const content = await readable(() => readContent(file), own);
-  const name = relative(dirname(place.file), file);
-  const located = ({ message, ...one }: Diagnostic) => ({ ...one, message: `${name}: ${message}`, ...place });
+  const nameOf = (path: string) => relative(dirname(place.file), path);
+  const located = ({ message, suggestion, ...one }: Diagnostic) => ({
+    ...{ ...one, message: `${nameOf(file)}: ${message}`, ...place },
+    ...(suggestion !== undefined && { suggestion: nameOf(suggestion) }),
+  });
   problems.add(...(place.file === file ? own.all : own.all.map(located)));
   return content;
 }

@@ -331,8 +331,8 @@ t.test('recordings that a table names but that are not there are problems of its
   });
   const listed = { path_column: 'file', pattern: undefined, target: 'word', test_fraction: 0.5 };
   t.same(await complaints(5, () => open(config(join(path, 'list.csv'), listed))), [
-    'data/file 3 | sounds/b.wav: the file does not exist',
-    'data/file 5 | c.wav: the file does not exist',
+    'data/unreadable 3 | sounds/b.wav: the file does not exist | try sounds/a.wav',
+    'data/unreadable 5 | c.wav: the file does not exist',
   ]);
 });
 
