@@ -40,6 +40,7 @@ export { eachChunk } from './core/store.js';
 export { MAX_RATE, rawSamples } from './formats/wav.js';
 export {
   type ByteSource,
+  fileBytes,
   type InputSource,
   rawBytes,
   STDIN_NAME,

@@ -2,7 +2,16 @@
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import { fileInput, flat, iterable, MODEL_OPTIONS, Model, sourcesOf } from '../predict/model.js';
+import {
+  fileInput,
+  flat,
+  iterable,
+  MODEL_OPTIONS,
+  type Model,
+  openMembers,
+  runsKind,
+  sourcesOf,
+} from '../predict/model.js';
 import {
   evaluateCheckpoint,
   evaluateInput,
@@ -168,7 +177,8 @@ export interface PredictOptions extends SavedModelOptions, RejectionOptions {
  * Predicts sequences in order, batch by batch, so that memory is bounded for any number of them.
  * Leaving the loop frees the model. To predict many times, open it once with `loadModel`.
  *
- * @param directory the run directory; the run's data are needed only to predict one of its splits
+ * @param directory the run directory, or several runs, which predict together: the mean of their
+ *   probabilities or values. A run's data are needed only to predict one of its splits
  *
  * @example
  * for await (const { id, predictions } of predict(directory, 'new.csv'))
@@ -181,11 +191,11 @@ export interface PredictOptions extends SavedModelOptions, RejectionOptions {
  *   is no `onRejected`
  */
 export async function* predict(
-  directory: string,
+  directory: string | readonly string[],
   source: PredictionSource,
   options: PredictOptions = {},
 ): AsyncGenerator<SequencePrediction, void> {
-  args.checkArgument('predict', 'directory', directory, args.path);
+  args.checkArgument('predict', 'directory', directory, runsKind);
   args.checkArgument('predict', 'source', source, predictionSource);
   if (isSplit(source)) refuseOtherKeys(source);
   args.checkOptions<PredictOptions>('predict', options, {
@@ -197,9 +207,11 @@ export async function* predict(
   const { checkpoint, weights, set, backend = 'auto', threads, onRejected, signal } = options;
   const { limit = Number.POSITIVE_INFINITY, top } = options;
   signal?.throwIfAborted();
-  const saved = openModel(directory, { checkpoint, weights, set: assignments(set), top });
-  const opened = isSplit(source) ? openWithData : openWithoutData;
-  const model = new Model(await opened(saved, { backend, threads }));
+  const which = { checkpoint, weights, set: assignments(set), top };
+  const saved = [directory].flat().map(path => openModel(path, which));
+  const open = isSplit(source) ? openWithData : openWithoutData;
+  const split = isSplit(source) ? source.split : undefined;
+  const model = await openMembers(saved, one => open(one, { backend, threads }), split);
   try {
     let left = limit;
     for await (const prediction of predicted(model, source, { onRejected })) {

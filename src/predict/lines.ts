@@ -57,11 +57,12 @@ function predictionFields(prediction: Prediction, style: PredictionStyle): objec
     };
   }
   if (prediction.kind === 'sequence') return symbolFields(prediction, style);
-  const { values, quantiles, target } = prediction;
+  const { values, quantiles, target, disagreement } = prediction;
   const levels = style.quantiles.map((level, k) => [String(level), named(quantiles[k], style)] as const);
   return {
     predicted: named(values, style),
     ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
+    ...(disagreement && { disagreement: named(disagreement, style) }),
     ...(target && { target: named(Array.from(target, known), style) }),
   };
 }
@@ -88,7 +89,7 @@ function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyl
 }
 
 export function classFields(
-  { predicted, probability, label }: ClassPrediction,
+  { predicted, probability, disagreement, label }: ClassPrediction,
   { classNames }: PredictionStyle,
 ): Fields {
   const nameOf = (k: number | null) => (k === null ? null : (classNames?.[k] ?? null));
@@ -96,6 +97,7 @@ export function classFields(
     predicted,
     ...(classNames && { predicted_name: nameOf(predicted) }),
     probability,
+    ...(disagreement !== undefined && { disagreement }),
     ...(label !== undefined && { label }),
     ...(label !== undefined && classNames && { label_name: nameOf(label) }),
   };

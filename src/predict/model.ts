@@ -19,8 +19,9 @@ import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.j
 import type { WhichWeights } from '../train/weights.js';
 import * as args from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';
+import { checkMembers, copiesOf, joined, onceFor, sourcesFor } from './ensemble.js';
 import { continueSymbols, continueText, type GenerateOptions } from './generate.js';
-import { type OpenedModel, openModel, openWithoutData, readerFor, splitOf } from './open.js';
+import { type OpenedModel, openModel, openWithoutData, readerFor, type SavedModel, splitOf } from './open.js';
 import type { Prediction, PredictionForm, SequencePrediction } from './predictions.js';
 import { hasForecastTimes, Predictor } from './predictor.js';
 import { type Session, type SessionOptions, StepModel } from './session.js';
@@ -50,6 +51,12 @@ export const MODEL_OPTIONS = {
   threads: args.integer(1),
 } as const;
 
+/** A run, or several that predict together. */
+export const runsKind: args.Kind = {
+  expected: 'a path, or a list of paths',
+  accepts: value => args.path.accepts(value) || (args.texts.accepts(value) && (value as string[]).length > 0),
+};
+
 export const iterable: args.Kind = {
   expected: 'an iterable of sequences',
   accepts: value =>
@@ -78,7 +85,8 @@ const GENERATE_OPTIONS = { length: args.integer(0), temperature, seed: args.inte
 
 /**
  * Loads the model of the run directory `run`, which may be a copy on another machine: nothing else
- * is read, and the run's data are not needed.
+ * is read, and the run's data are not needed. Several runs, such as those of folds, predict
+ * together: the mean of their probabilities or values.
  *
  * @example
  * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
@@ -90,11 +98,15 @@ const GENERATE_OPTIONS = { length: args.integer(0), temperature, seed: args.inte
  * @throws UserError (exit 5) if a file is damaged, or the run's version did not record its data
  *   format
  */
-export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
-  args.checkArgument('loadModel', 'run', run, args.path);
+export async function loadModel(
+  run: string | readonly string[],
+  options: LoadModelOptions = {},
+): Promise<Model> {
+  args.checkArgument('loadModel', 'run', run, runsKind);
   args.checkOptions<LoadModelOptions>('loadModel', options, { ...MODEL_OPTIONS, top: args.integer(1) });
   const { backend = 'auto', threads, ...which } = options;
-  return new Model(await openWithoutData(openModel(run, which), { backend, threads }));
+  const saved = [run].flat().map(path => openModel(path, which));
+  return openMembers(saved, one => openWithoutData(one, { backend, threads }));
 }
 
 /** Form of all predictions of a split or an input. */
@@ -303,6 +315,78 @@ export class Model {
       idle.push(predictor);
     }
   }
+}
+
+/** Models that predict together: the mean of their predictions. */
+class Ensemble extends Model {
+  /** @param first the model of the first member, whose form is that of all */
+  constructor(
+    first: OpenedModel,
+    private readonly members: readonly Model[],
+  ) {
+    super(first);
+  }
+
+  override predict(...[sequences, options = {}]: Parameters<Model['predict']>) {
+    const copies = copiesOf(sequences, this.members.length);
+    const told = onceFor(options);
+    return flat(this.together((member, i) => grouped(member.predict(copies[i], told))));
+  }
+
+  override ofSources(...[sources, options]: Parameters<Model['ofSources']>): Predicted {
+    let all: Promise<ReturnType<typeof sourcesFor>> | undefined;
+    const told = onceFor(options);
+    const own = (i: number) => async () => {
+      all ??= sources().then(given => sourcesFor(given, this.members.length));
+      return (await all)[i];
+    };
+    const of = this.members.map((member, i) => member.ofSources(own(i), told));
+    return { ...of[0], batches: this.together((_, i) => of[i].batches) };
+  }
+
+  override ofSplit(...which: Parameters<Model['ofSplit']>): Predicted {
+    const of = this.members.map(member => member.ofSplit(...which));
+    return { ...of[0], batches: this.together((_, i) => of[i].batches) };
+  }
+
+  override session(): never {
+    throw usageError('model/members', 'several models predict whole sequences, not steps as they arrive', {
+      expected: 'one run',
+    });
+  }
+
+  override async close(): Promise<void> {
+    for (const member of this.members) await member.close();
+  }
+
+  private together(of: (member: Model, i: number) => AsyncIterable<readonly SequencePrediction[]>) {
+    return joined(this.form, this.members.map(of));
+  }
+}
+
+async function* grouped<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  for await (const item of items) yield [item];
+}
+
+/**
+ * @internal Opens one model, or several that predict together.
+ * @param split of their data that they predict; undefined for new sequences
+ */
+export async function openMembers(
+  saved: readonly SavedModel[],
+  open: (member: SavedModel) => Promise<OpenedModel>,
+  split?: SplitName,
+): Promise<Model> {
+  checkMembers(saved, split);
+  const opened: OpenedModel[] = [];
+  try {
+    for (const member of saved) opened.push(await open(member));
+  } catch (error) {
+    for (const { pool } of opened) await pool.close();
+    throw error;
+  }
+  const members = opened.map(one => new Model(one));
+  return members.length === 1 ? members[0] : new Ensemble(opened[0], members);
 }
 
 /** What is new in the predictions of a session, a list for each piece of samples. */

@@ -43,7 +43,13 @@ import { Run } from '../run/run.js';
 import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { type BaselineScores, fitBaselines, naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
-import { type Evaluation, type EvaluationProgress, Evaluator, evaluationRows } from '../train/evaluator.js';
+import {
+  type Evaluation,
+  type EvaluationProgress,
+  Evaluator,
+  evaluationRows,
+  type PredictedSequence,
+} from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
 import { Readout } from '../train/readout.js';
 import {
@@ -265,13 +271,14 @@ export async function evaluateCheckpoint(
   saved: SavedModel,
   { split, ...options }: BackendOptions & { readonly split: SplitName },
   watch: (progress: EvaluationProgress) => void,
+  observe?: (sequence: PredictedSequence) => void,
 ): Promise<Evaluation & { readonly baselines: SplitBaselines }> {
   const model = await openWithData(saved, options);
   try {
     const { run, pool, dataset, experiment } = model;
     const of = splitOf(dataset, split);
     const evaluator = new Evaluator(pool, run, evaluationRows(run, experiment.training, of.count));
-    const evaluation = (await evaluator.evaluate(of, { progress: watch })) as Evaluation;
+    const evaluation = (await evaluator.evaluate(of, { progress: watch, observe })) as Evaluation;
     return { ...evaluation, baselines: trivialBaselines(run, dataset)(of) };
   } finally {
     await model.pool.close();
@@ -296,6 +303,7 @@ export async function evaluateInput(
   sources: readonly InputSource[],
   { onRejected, ...options }: BackendOptions & RejectionOptions,
   watch?: (sequences: number) => void,
+  observe?: (sequence: PredictedSequence) => void,
 ): Promise<InputEvaluation> {
   const opened = await openWithoutData(saved, options, true);
   try {
@@ -338,11 +346,16 @@ export async function evaluateInput(
         yield list.filter(one => isRejected(one) || isInSplits(one, kind, experiment));
       }
     };
-    const evaluation = await new Predictor(model).evaluate(measured(), { onRejected }, (split, rows) => {
-      scores?.add(split);
-      warnings.push(...rows.flatMap(row => row.warnings ?? []).filter(isNew));
-      watch?.(split.count);
-    });
+    const evaluation = await new Predictor(model).evaluate(
+      measured(),
+      { onRejected },
+      (split, rows) => {
+        scores?.add(split);
+        warnings.push(...rows.flatMap(row => row.warnings ?? []).filter(isNew));
+        watch?.(split.count);
+      },
+      observe,
+    );
     if (evaluation.count === 0) {
       const file = sources.length === 1 ? sources[0].name : undefined;
       throw damagedError('data/nothing-to-evaluate', 'the input has no sequence with a target', { file });

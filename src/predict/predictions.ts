@@ -63,6 +63,11 @@ export interface ClassPrediction extends PredictionPlace {
   readonly top?: readonly RankedClass[];
   /** The true class; null if ignored, absent for sequences without labels. */
   readonly label?: number | null;
+  /**
+   * Of several models: the entropy of the mean less the mean of the entropies, in nats; 0 if all
+   * agree. Absent for one model.
+   */
+  readonly disagreement?: number;
 }
 
 export interface ValuePrediction extends PredictionPlace {
@@ -80,6 +85,8 @@ export interface ValuePrediction extends PredictionPlace {
   readonly quantiles: readonly Float64Array[];
   /** The true values; absent for sequences without labels. */
   readonly target?: Float64Array;
+  /** Sample standard deviation of `values` between several models; absent for one. */
+  readonly disagreement?: Float64Array;
 }
 
 /** Symbols as the data name them, or their numbers. */
@@ -194,6 +201,11 @@ export function predictionForm(
   };
 }
 
+/** Numbers as predictions have them. */
+export function float64(values: Iterable<number>): Float64Array {
+  return JsonFloat64Array.from(values);
+}
+
 /** Memory for the lists of a class prediction: logits and probabilities. */
 export function classMemory(length: number): [logits: Float32Array, probabilities: Float64Array] {
   return [new JsonFloat32Array(length), new JsonFloat64Array(length)];
@@ -205,7 +217,7 @@ export function classMemory(length: number): [logits: Float32Array, probabilitie
  * @internal
  */
 export function predictionOf(
-  { kind, size, classNames, top }: PredictionForm,
+  form: PredictionForm,
   readout: Readout,
   computed: {
     readonly step: number;
@@ -215,8 +227,9 @@ export function predictionOf(
     readonly at: number;
     readonly target?: Numbers | undefined;
   },
-  [logits, ofClasses] = classMemory(kind === 'class' ? size : 0),
+  [logits, ofClasses] = classMemory(form.kind === 'class' ? form.size : 0),
 ): Prediction {
+  const { kind } = form;
   const { step, time, symbol, outputs, at, target } = computed;
   const place = { step, ...(time !== undefined && { time }), ...(symbol !== undefined && { symbol }) };
   const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
@@ -229,19 +242,29 @@ export function predictionOf(
       ...(target && { target: JsonFloat64Array.from(readout.targetDecimals(at, target)) }),
     };
   }
-  const best = predictedClass(outputs);
   logits.set(outputs);
-  probabilities(outputs, ofClasses);
   return {
     kind: 'class',
     ...place,
+    ...classPrediction(form, probabilities(outputs, ofClasses), logits),
+    ...(target && { label: target[0] === IGNORED ? null : target[0] }),
+  };
+}
+
+/** What is predicted from the probabilities of classes. */
+export function classPrediction(
+  { classNames, top }: Pick<PredictionForm, 'classNames' | 'top'>,
+  probabilities: Float64Array,
+  logits: Float32Array,
+) {
+  const best = predictedClass(logits);
+  return {
     predicted: best < 0 ? null : best,
     ...(classNames && { name: classNames[best] ?? null }),
-    probability: best < 0 ? Number.NaN : ofClasses[best],
-    probabilities: ofClasses,
+    probability: best < 0 ? Number.NaN : probabilities[best],
+    probabilities,
     logits,
-    ...(top !== undefined && { top: topClasses(ofClasses, top, classNames) }),
-    ...(target && { label: target[0] === IGNORED ? null : target[0] }),
+    ...(top !== undefined && { top: topClasses(probabilities, top, classNames) }),
   };
 }
 

@@ -3,7 +3,14 @@ import { setTimeout } from 'node:timers/promises';
 import type { Experiment } from '../config/index.js';
 import { isRejected, type ReadSequence, type Split } from '../data/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
-import { batchesOf, type Evaluation, evaluationRows, inTurn, Scores } from '../train/evaluator.js';
+import {
+  batchesOf,
+  type Evaluation,
+  evaluationRows,
+  inTurn,
+  type PredictedSequence,
+  Scores,
+} from '../train/evaluator.js';
 import { damagedErrors, type UserError, usageError } from '../util/errors.js';
 import type { OpenedModel } from './open.js';
 import type { SequencePrediction } from './predictions.js';
@@ -46,12 +53,17 @@ export class Predictor extends SequencePredictor<OpenedModel> {
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions,
     watch: (split: Split, rows: PredictedBatch['rows']) => void = () => {},
+    observe?: (sequence: PredictedSequence) => void,
   ): Promise<Evaluation> {
     const scores = new Scores(this.model.run);
     const batches = this.newBatches(lists, options);
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
       const { split } = batch;
-      scores.add(batch.pass, { batch, slot }, index => split.errorScale?.(index));
+      const errorScale = (index: number) => split.errorScale?.(index);
+      scores.add(batch.pass, { batch, slot }, errorScale, (index, predictions) => {
+        const { position, id } = batch.rows[index];
+        observe?.({ index: position, ...(id !== undefined && { id }), predictions });
+      });
       watch(split, batch.rows);
     }
     return scores.evaluation;

@@ -6,10 +6,12 @@ import { splitSeedOf } from '../config/metrics.js';
 import type { Experiment } from '../config/schema/experiment.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { summarizeSeeds } from '../run/baseline.js';
+import { kindOf } from '../run/find.js';
 import { trivialValues } from '../run/gates.js';
 import { isLocked } from '../run/lock.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
+import { usageError } from '../util/errors.js';
 import { rounded } from '../util/numbers.js';
 import { launcher } from '../util/root.js';
 import * as s from '../util/schema.js';
@@ -132,6 +134,19 @@ export function summaryOf(results: SweepResults): SweepSummary {
 export function runsOfResult(results: SweepResults): string[] {
   const { best, plan } = results;
   return best === undefined ? [] : runsOf(results, best.trial, plan.repeat_best ?? plan.seeds);
+}
+
+/**
+ * The runs that predict for each path: the run itself; of a sweep those of its result, together.
+ * @throws UserError (exit 2) if a sweep has no best trial
+ */
+export function predictingRuns(paths: readonly string[]): string[] {
+  return paths.flatMap(path => {
+    if (kindOf(path) !== 'sweep') return [path];
+    const runs = runsOfResult(readSweepResults(path));
+    if (runs.length > 0) return runs;
+    throw usageError('sweep/no-best', 'no trial of this sweep has a value yet', { file: path });
+  });
 }
 
 /** Those of several seeds, whose gates count. */

@@ -52,7 +52,7 @@ export interface EvaluationProgress {
 interface EvaluationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with each sequence of the split in order; after an abort, not with the rest. */
-  readonly observe?: (sequence: PredictedSequence) => void;
+  readonly observe?: ((sequence: PredictedSequence) => void) | undefined;
   /** Called after each batch. */
   readonly progress?: ((progress: EvaluationProgress) => void) | undefined;
 }

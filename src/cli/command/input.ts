@@ -25,6 +25,11 @@ export const onError = choice(
 
 const STDIN = '-';
 
+/** Help of verbs whose runs predict together. */
+export const TOGETHER = `
+Several runs, and those of a sweep or cross-validation, predict together: the mean of their
+probabilities or values.`;
+
 /** Opens what `--input` names. @param hasTargets true if files of targets belong to it */
 export async function openInput(
   { loaded }: SavedModel,

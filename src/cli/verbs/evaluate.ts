@@ -1,22 +1,25 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 
 import { measuredMetrics } from '../../config/index.js';
+import type { Together } from '../../predict/ensemble.js';
 import type { ForecastsErrors } from '../../predict/open.js';
 import { spellNonFinite } from '../../run/json.js';
 import type { SplitBaselines } from '../../run/summary.js';
 import { metricSentences } from '../../run/words.js';
+import { predictingRuns } from '../../sweep/results.js';
 import type { Evaluation } from '../../train/evaluator.js';
-import { EXIT } from '../../util/errors.js';
+import { EXIT, usageError } from '../../util/errors.js';
 import { isFraction, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
-import { onError, openInput, rejections } from '../command/input.js';
+import { onError, openInput, rejections, TOGETHER } from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
 import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({
-  arguments: '<run>',
+  arguments: '<runs...>',
+  help: TOGETHER,
   options: {
     input: list(
       '<file>',
@@ -29,13 +32,19 @@ export const verb = defineVerb({
     json: json('the metrics'),
     quiet,
   },
-  async action([run], options, { io }) {
+  async action([paths], options, { io }) {
     const { split } = options;
     const print = (result: object, text: string) => {
       if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...result }))}\n`);
       else io.out(text);
     };
+    const runs = predictingRuns(paths);
+    const [run, ...others] = runs;
     if (options.backtest) {
+      if (others.length > 0) {
+        const message = 'a backtest is of one model, and several predict together';
+        throw usageError('cli/backtest', message, { file: '--backtest', expected: 'one run' });
+      }
       const { backtest } = await import('../../predict/open.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
       const { file, step, epoch } = saved;
@@ -56,42 +65,70 @@ export const verb = defineVerb({
       return EXIT.done;
     }
     const { evaluateCheckpoint, evaluateInput, openModel } = await import('../../predict/open.js');
-    const model = openModel(run, options);
-    const { file, step, epoch } = model;
+    const { checkMembers, evaluateTogether, onceFor, sourcesFor } = await import('../../predict/ensemble.js');
+    const models = runs.map(run => openModel(run, options));
+    const [model] = models;
+    checkMembers(models, options.input.length > 0 ? undefined : split);
     /** Prints the metrics measured on `name`: a split, or the input. */
-    const tell = (name: string, { loss, metrics, count, baselines: trivial = {} }: Measured) => {
+    const tell = (name: string, { evaluations, metrics, count }: Together<Measured>) => {
+      const [{ loss, baselines: trivial = {} }] = evaluations;
       const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(one => !(one in metrics));
       const of = name === INPUT ? 'the input' : `the ${name} split`;
       if (undefinedMetrics.length > 0)
         io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on ${of}\n`);
-      const measured = { loss, ...metrics };
+      const members = models.map(({ path, file, step, epoch }, i) => {
+        const { loss, metrics } = evaluations[i];
+        return { run: path, checkpoint: file, step, epoch, metrics: { [name]: { loss, ...metrics } } };
+      });
+      const [{ run: _, metrics: ofOne, ...which }] = members;
+      const isOne = members.length === 1;
+      const measured = isOne ? { loss, ...metrics } : metrics;
       const baselines = Object.keys(trivial).length > 0 && { baselines: { [name]: trivial } };
       const lines = Object.entries(trivial).flatMap(([baseline, values]) => {
         const sentences = metricSentences(name, values);
         return sentences.length > 0 ? [`${baseline}: ${sentences.join(', ')}\n`] : [];
       });
+      const result = { metrics: { [name]: measured }, predictions: count, ...baselines };
+      const told = `${metricSentences(name, measured).join(', ')} over ${counted(count, 'prediction')}\n`;
+      const alone = members.map(
+        one => `${one.run}: ${metricSentences(name, one.metrics[name]).join(', ')}\n`,
+      );
       print(
-        { checkpoint: file, step, epoch, metrics: { [name]: measured }, predictions: count, ...baselines },
-        `step ${step}: ${metricSentences(name, measured).join(', ')} over ${counted(count, 'prediction')}\n${lines.join('')}`,
+        isOne ? { ...which, ...result } : { members, ...result },
+        [isOne ? `step ${which.step}: ${told}` : `${members.length} models together: ${told}`, ...lines]
+          .concat(isOne ? [] : alone)
+          .join(''),
       );
     };
     const { input, onError } = options;
     if (input.length > 0) {
       const { onRejected, tell: tellRejected } = rejections(io, onError);
-      const sources = await openInput(model, input, io, true);
+      const readers = sourcesFor(await openInput(model, input, io, true), models.length);
+      const told = onceFor({ onRejected });
       let sequences = 0;
-      const found = await evaluateInput(model, sources, { ...options, onRejected }, count => {
-        sequences += count;
+      const found = await evaluateTogether(models, (member, observe) => {
+        const isFirst = member === model;
+        const count = (more: number) => {
+          if (isFirst) sequences += more;
+        };
+        return evaluateInput(
+          member,
+          readers[models.indexOf(member)],
+          { ...options, ...told },
+          count,
+          observe,
+        );
       }).finally(() => tellRejected(sequences));
-      const { warnings } = found;
+      const { warnings } = found.evaluations[0];
       if (warnings.length > 0)
         io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
       tell(INPUT, found);
       return EXIT.done;
     }
     const display = createProgress(io, options.quiet);
+    const progress = (done: Parameters<typeof display.evaluating>[0]) => display.evaluating(done);
     const found = await hintingAtMovedData(() =>
-      evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
+      evaluateTogether(models, (member, observe) => evaluateCheckpoint(member, options, progress, observe)),
     ).finally(() => display.end());
     tell(split, found);
     return EXIT.done;

@@ -9,8 +9,8 @@ import {
   MAX_PROBABILITIES,
   type PredictionStyle,
 } from '../../predict/lines.js';
-import { loadModel, Model, type Predicted } from '../../predict/model.js';
-import { type OpenedModel, openModel, openWithData, openWithoutData } from '../../predict/open.js';
+import { loadModel, type Model, openMembers, type Predicted } from '../../predict/model.js';
+import { openModel, openWithData, openWithoutData } from '../../predict/open.js';
 import {
   type ClassPrediction,
   type Prediction,
@@ -20,10 +20,11 @@ import {
   type ValuePrediction,
 } from '../../predict/predictions.js';
 import { nonFiniteName } from '../../run/json.js';
+import { predictingRuns } from '../../sweep/results.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { printable } from '../../util/words.js';
-import { onError, openInput, openSamples, rejections } from '../command/input.js';
+import { onError, openInput, openSamples, rejections, TOGETHER } from '../command/input.js';
 import {
   choice,
   count,
@@ -93,12 +94,15 @@ const options = {
 type PredictOptions = Values<typeof options>;
 
 export const verb = defineVerb({
-  arguments: '<run>',
+  arguments: '<runs...>',
   options,
-  async action([run], options, { io }) {
+  help: TOGETHER,
+  async action([paths], options, { io }) {
     const { input, rate, limit = Number.POSITIVE_INFINITY } = options;
-    if (options.generate) return generate(run, options, io);
-    const saved = openModel(run, options);
+    const runs = predictingRuns(paths);
+    if (options.generate) return generate(runs, options, io);
+    const all = runs.map(run => openModel(run, options));
+    const [saved] = all;
     const { dataset } = saved.loaded.experiment;
     if (options.lines && dataset.kind !== 'text')
       throw usageError(
@@ -117,8 +121,11 @@ export const verb = defineVerb({
     }
     // without a split, a forecast begins at the end of the run's data
     const isFuture = input.length === 0 && options.split === undefined && dataset.kind === 'forecast';
-    const print = async (opened: OpenedModel, predict: (model: Model) => Predicted) => {
-      const model = new Model(opened);
+    const isSplit = input.length === 0 && !isFuture;
+    const { split = 'test' } = options;
+    const print = async (predict: (model: Model) => Predicted) => {
+      const open = isSplit ? openWithData : openWithoutData;
+      const model = await openMembers(all, one => open(one, options), isSplit ? split : undefined);
       try {
         return await writeLines(predict(model), options, io);
       } finally {
@@ -131,16 +138,12 @@ export const verb = defineVerb({
         throw usageError('cli/rate', message, { file: '--rate' });
       }
       const samples = rawSamples(openSamples(input, io));
-      const told = await print(await openWithoutData(saved, options), model =>
-        model.ofSamples(samples, rate),
-      );
+      const told = await print(model => model.ofSamples(samples, rate));
       if (told === 0) io.err('warning: <stdin>: no prediction: there are no samples, or no symbol in them\n');
       return EXIT.done;
     }
-    if (input.length === 0 && !isFuture) {
-      const { split = 'test' } = options;
-      const ofSplit = (model: Model) => model.ofSplit(split, limit);
-      await hintingAtMovedData(async () => print(await openWithData(saved, options), ofSplit));
+    if (isSplit) {
+      await hintingAtMovedData(() => print(model => model.ofSplit(split, limit)));
       return EXIT.done;
     }
     const { lines, onError } = options;
@@ -148,8 +151,7 @@ export const verb = defineVerb({
     const sources = isFuture
       ? await hintingAtMovedData(() => newSequenceFiles(dataset, [dataset.path]))
       : await openInput(saved, input, io);
-    const ofSources = (model: Model) => model.ofSources(async () => sources, { lines, onRejected });
-    const predicted = await print(await openWithoutData(saved, options), ofSources);
+    const predicted = await print(model => model.ofSources(async () => sources, { lines, onRejected }));
     if (state.count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
       if (predicted === 0) io.err(`warning: ${names}: there are no sequences to predict\n`);
@@ -162,11 +164,11 @@ export const verb = defineVerb({
 
 /** Prints the prompt and its continuation, symbol by symbol. */
 async function generate(
-  runPath: string,
+  runs: readonly string[],
   { prompt = '', length, temperature, seed, checkpoint, weights, backend, threads }: PredictOptions,
   io: Io,
 ): Promise<ExitCode> {
-  const model = await loadModel(runPath, { checkpoint, weights, backend, threads });
+  const model = await loadModel(runs, { checkpoint, weights, backend, threads });
   try {
     // not before the first symbol: the prompt may be refused
     let start = prompt;
@@ -301,12 +303,16 @@ function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fiel
   return fields;
 }
 
-function valueColumns({ values, quantiles, target }: ValuePrediction, style: PredictionStyle): Fields {
+function valueColumns(
+  { values, quantiles, target, disagreement }: ValuePrediction,
+  style: PredictionStyle,
+): Fields {
   const numbers = (name: string, of: ArrayLike<number | null>) =>
     Array.from(of, (value, i) => [`${name}_${style.targetNames?.[i] ?? i}`, value] as const);
   return Object.fromEntries([
     ...numbers('predicted', values),
     ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
+    ...(disagreement ? numbers('disagreement', disagreement) : []),
     ...(target ? numbers('target', Array.from(target, known)) : []),
   ]);
 }

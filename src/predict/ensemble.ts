@@ -1,0 +1,317 @@
+/** Several models that predict together: the mean of what they predict, and how they disagree. */
+import { measuredMetrics } from '../config/index.js';
+import { splitSeedOf } from '../config/metrics.js';
+import { type ByteSource, fileBytes, type InputSource, type SplitName } from '../data/index.js';
+import { lossFor, targetSize, taskOf } from '../math/losses/index.js';
+import { accumulators } from '../math/metrics/index.js';
+import type { Numbers, Scored, Task } from '../math/metrics/metric.js';
+import type { Evaluation, PredictedSequence } from '../train/evaluator.js';
+import { probabilities } from '../train/readout.js';
+import { damagedError, usageError, usageErrors } from '../util/errors.js';
+import { momentsOf, shortestDecimal } from '../util/numbers.js';
+import type { SavedModel } from './open.js';
+import {
+  type ClassPrediction,
+  classPrediction,
+  float64,
+  type Prediction,
+  type PredictionForm,
+  type SequencePrediction,
+  type ValuePrediction,
+} from './predictions.js';
+import type { RejectionOptions } from './steps.js';
+
+/**
+ * Refuses models that do not predict the same of the same sequences.
+ * @param split of their data that they predict; undefined for new sequences
+ */
+export function checkMembers(members: readonly SavedModel[], split?: SplitName): void {
+  const [first, ...others] = members.map(factsOf);
+  if (others.length === 0) return;
+  if (first.task === 'sequences') {
+    const message = 'sequences of symbols have no mean, so these models cannot predict together';
+    throw usageError('predict/members', message, { file: members[0].path, expected: 'one run' });
+  }
+  const problems = others.flatMap((facts, i) => {
+    const key = Object.keys(first).find(name => text(first[name]) !== text(facts[name]));
+    const file = members[i + 1].path;
+    const of = members[0].path;
+    if (key !== undefined) {
+      const message = `the models do not predict the same: their ${key} differs from that of ${of}`;
+      return [{ code: 'predict/members', message, file, expected: text(first[key]), got: text(facts[key]) }];
+    }
+    if (split === undefined || divisionOf(members[0]) === divisionOf(members[i + 1])) return [];
+    const message = `its ${split} split has other sequences than that of ${of}, which may have been trained on them`;
+    const expected = 'runs with the same splits, or --input FILE with data that none has seen';
+    return [{ code: 'predict/members', message, file, expected }];
+  });
+  if (problems.length > 0) throw usageErrors(problems);
+}
+
+function factsOf({
+  loaded,
+  manifest,
+}: SavedModel): Readonly<Record<string, unknown>> & { readonly task: Task } {
+  const { dataset, loss, model } = loaded.experiment;
+  const { class_names, target_names, output_size } = manifest?.data ?? {};
+  return {
+    'dataset.kind': dataset.kind,
+    task: taskOf(lossFor(loss, model)),
+    classes: class_names ?? null,
+    targets: target_names ?? null,
+    quantiles: loss.kind === 'quantile' ? loss.quantiles : null,
+    horizon: dataset.kind === 'forecast' ? dataset.horizon : null,
+    'model.head': model.head.from,
+    'number of outputs': output_size,
+  };
+}
+
+/** What decides which sequences are in the splits. */
+function divisionOf({ loaded, manifest }: SavedModel): string {
+  const { dataset, seed } = loaded.experiment;
+  const drawn = splitSeedOf(dataset);
+  const { test, test_fraction, validation, limit, stride } = dataset as Readonly<Record<string, unknown>>;
+  const files = manifest?.datasets.map(({ split, sha256 }) => [split, sha256]);
+  const own = drawn === undefined ? null : typeof drawn === 'number' ? drawn : seed;
+  return JSON.stringify([files, own, test, test_fraction, validation, limit, stride]);
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value) ?? 'none';
+}
+
+/** `count` iterables of the items of `source`, which keep those that not all have read. */
+export function copiesOf<T>(
+  source: Iterable<T> | AsyncIterable<T>,
+  count: number,
+): readonly AsyncIterable<T>[] {
+  const items = (async function* () {
+    yield* source;
+  })();
+  const queues = Array.from({ length: count }, (): Promise<IteratorResult<T, void>>[] => []);
+  return queues.map(async function* (own) {
+    for (;;) {
+      if (own.length === 0) {
+        const next = items.next();
+        for (const queue of queues) queue.push(next);
+      }
+      const { done, value } = await (own.shift() as (typeof own)[number]);
+      if (done) return;
+      yield value as T;
+    }
+  });
+}
+
+/** The sources for each of `count` readers: a stream is read once, a file by each. */
+export function sourcesFor(
+  sources: readonly InputSource[],
+  count: number,
+): readonly (readonly InputSource[])[] {
+  const bytesOf = sources.map(source => {
+    let opened: Promise<ByteSource> | undefined;
+    let copies: readonly AsyncIterable<Buffer>[] | undefined;
+    return async (reader: number): Promise<ByteSource> => {
+      const isFirst = opened === undefined;
+      opened ??= source.open();
+      const bytes = await opened;
+      if (bytes.isFile) return isFirst ? bytes : fileBytes(source.name);
+      copies ??= copiesOf(bytes.chunks, count);
+      return { ...bytes, chunks: copies[reader] };
+    };
+  });
+  return Array.from({ length: count }, (_, reader) =>
+    sources.map(({ name }, i) => ({ name, open: () => bytesOf[i](reader) })),
+  );
+}
+
+/** Tells once of each sequence that several models reject. */
+export function onceFor<O extends RejectionOptions>({ onRejected, ...options }: O) {
+  const told = new Set<number>();
+  const tell: typeof onRejected = (problems, position) => {
+    if (!told.has(position)) onRejected?.(problems, position);
+    told.add(position);
+  };
+  return { ...options, onRejected: onRejected && tell };
+}
+
+/** Joins the predictions of models for the same sequences, without those that one cannot read. */
+export async function* joined(
+  form: PredictionForm,
+  members: readonly AsyncIterable<readonly SequencePrediction[]>[],
+): AsyncGenerator<readonly SequencePrediction[]> {
+  const sources = members.map(member => member[Symbol.asyncIterator]());
+  const waiting = members.map((): SequencePrediction[] => []);
+  try {
+    for (;;) {
+      for (const [i, source] of sources.entries()) {
+        while (waiting[i].length === 0) {
+          const { done, value } = await source.next();
+          if (done) return;
+          waiting[i].push(...value);
+        }
+      }
+      const found: SequencePrediction[] = [];
+      while (waiting.every(({ length }) => length > 0)) {
+        const next = Math.max(...waiting.map(([{ index }]) => index));
+        if (waiting.every(([{ index }]) => index === next))
+          found.push(
+            joinedSequence(
+              form,
+              waiting.map(list => list.shift() as SequencePrediction),
+            ),
+          );
+        else for (const list of waiting) if (list[0].index < next) list.shift();
+      }
+      if (found.length > 0) yield found;
+    }
+  } finally {
+    for (const source of sources) await source.return?.();
+  }
+}
+
+function joinedSequence(form: PredictionForm, all: readonly SequencePrediction[]): SequencePrediction {
+  const [first] = all;
+  refuseOthers(all.map(({ id, predictions }) => ({ id, length: predictions.length })));
+  const warnings = all.flatMap(one => one.warnings ?? []);
+  const different = new Map(warnings.map(one => [`${one.code} ${one.message} ${one.file} ${one.line}`, one]));
+  return {
+    ...first,
+    predictions: first.predictions.map((_, i) =>
+      meanOf(
+        form,
+        all.map(one => one.predictions[i]),
+      ),
+    ),
+    ...(different.size > 0 && { warnings: [...different.values()] }),
+  };
+}
+
+/** The models may have read other sequences under the same index. */
+function refuseOthers(
+  sequences: readonly { readonly id: string | undefined; readonly length: number }[],
+): void {
+  const [first, ...others] = sequences;
+  const other = others.find(({ id, length }) => id !== first.id || length !== first.length);
+  if (other === undefined) return;
+  throw damagedError('predict/members', 'the models do not read the same sequences', {
+    expected: `${first.id ?? 'a sequence'} of ${first.length} predictions`,
+    got: `${other.id ?? 'a sequence'} of ${other.length}`,
+  });
+}
+
+function meanOf(form: PredictionForm, all: readonly Prediction[]): Prediction {
+  const [first] = all;
+  if (first.kind === 'class') {
+    const own = all.map(one => (one as ClassPrediction).probabilities);
+    const mean = float64(averaged(own));
+    const logits = Float32Array.from(mean, Math.log);
+    const { predicted, name, probability, top, ...rest } = first;
+    const disagreement = Math.max(0, entropy(mean) - momentsOf(own.map(entropy)).mean);
+    return { ...rest, ...classPrediction(form, mean, logits), disagreement };
+  }
+  const own = all as readonly ValuePrediction[];
+  const { length } = own[0].values;
+  const decimals = (lists: readonly Float64Array[]) =>
+    float64(Array.from(averaged(lists), value => shortestDecimal(Math.fround(value))));
+  const spreads = Array.from({ length }, (_, k) => momentsOf(own.map(({ values }) => values[k])).spread ?? 0);
+  return {
+    ...own[0],
+    values: decimals(own.map(({ values }) => values)),
+    quantiles: own[0].quantiles.map((_, level) => decimals(own.map(({ quantiles }) => quantiles[level]))),
+    disagreement: float64(spreads),
+  };
+}
+
+function averaged(lists: readonly Numbers[]): Float64Array {
+  const sums = new Float64Array(lists[0].length);
+  for (const list of lists) addTo(sums, list);
+  return sums.map(sum => sum / lists.length);
+}
+
+function addTo(sums: Float64Array, values: Numbers): void {
+  for (let k = 0; k < sums.length; k++) sums[k] += values[k];
+}
+
+/** Nats. */
+function entropy(of: Float64Array): number {
+  return of.reduce((sum, p) => (p === 0 ? sum : sum - p * Math.log(p)), 0);
+}
+
+/** The metrics of several models together, and of each; those of one are its own. */
+export interface Together<E extends Evaluation> extends Pick<Evaluation, 'metrics' | 'count'> {
+  readonly evaluations: readonly E[];
+}
+
+/**
+ * Evaluates models one after the other, and the mean of their predictions, whose metrics are those
+ * of the runs without the loss. All predictions are in memory.
+ */
+export async function evaluateTogether<E extends Evaluation>(
+  members: readonly SavedModel[],
+  evaluate: (member: SavedModel, observe?: (sequence: PredictedSequence) => void) => Promise<E>,
+): Promise<Together<E>> {
+  if (members.length === 1) {
+    const evaluation = await evaluate(members[0]);
+    return { ...evaluation, evaluations: [evaluation] };
+  }
+  const [{ loaded, manifest }] = members;
+  const { experiment } = loaded;
+  const loss = lossFor(experiment.loss, experiment.model);
+  const task = taskOf(loss);
+  const sequences = new Map<number, Sums>();
+  const evaluations: E[] = [];
+  for (const [i, member] of members.entries()) {
+    const seen = new Set<number>();
+    const observe = ({ index, id, predictions }: PredictedSequence): void => {
+      seen.add(index);
+      const scored = predictions.filter(({ counts }) => counts);
+      const parts = scored.map(one => partsOf(task, one));
+      const known = sequences.get(index);
+      if (i === 0) {
+        const targets = scored.map(({ target, errorScale }) => ({ target: target.slice(), errorScale }));
+        const sums = parts.map(lists => lists.map(list => Float64Array.from(list)));
+        sequences.set(index, { id, length: targets.length, targets, sums });
+      } else if (known !== undefined) {
+        refuseOthers([known, { id, length: parts.length }]);
+        parts.forEach((lists, at) => lists.forEach((list, part) => addTo(known.sums[at][part], list)));
+      }
+    };
+    evaluations.push(await evaluate(member, observe));
+    for (const index of sequences.keys()) if (!seen.has(index)) sequences.delete(index);
+  }
+  const size = targetSize(loss, manifest?.data.output_size ?? 1);
+  const metrics = accumulators(task, measuredMetrics(experiment), size);
+  let count = 0;
+  for (const { targets, sums } of sequences.values()) {
+    for (const [at, one] of targets.entries()) {
+      const means = sums[at].map(list => list.map(sum => sum / members.length));
+      metrics.add({ ...one, ...scoredMean(task, means) });
+      count++;
+    }
+  }
+  return { evaluations, metrics: metrics.values, count };
+}
+
+/** The predictions of a sequence that count, summed over the models. */
+interface Sums {
+  readonly id: string | undefined;
+  /** Number of predictions. */
+  readonly length: number;
+  readonly targets: readonly Pick<Scored, 'target' | 'errorScale'>[];
+  readonly sums: readonly (readonly Float64Array[])[];
+}
+
+/** What is averaged: probabilities of classes; or values, and the interval if there is one. */
+function partsOf(task: Task, { outputs, point, interval }: PredictedSequence['predictions'][number]) {
+  return task === 'classes' ? [probabilities(outputs)] : [point, ...(interval ?? [])];
+}
+
+function scoredMean(
+  task: Task,
+  [mean, ...bounds]: readonly Float64Array[],
+): Pick<Scored, 'outputs' | 'point' | 'interval'> {
+  if (task === 'classes') return { outputs: mean.map(Math.log), point: mean };
+  const outputs = task === 'labels' ? mean.map(p => Math.log(p / (1 - p))) : mean;
+  const [lower, upper] = bounds;
+  return { outputs, point: mean, ...(upper && { interval: [lower, upper] }) };
+}
