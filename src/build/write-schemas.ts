@@ -12,6 +12,7 @@ import { baseline } from '../run/baseline.js';
 import { checkpointIndex } from '../run/checkpoints.js';
 import { evaluation } from '../run/evaluation.js';
 import { logEvent } from '../run/events.js';
+import { explanation } from '../run/explanation.js';
 import { manifest } from '../run/manifest.js';
 import { notes } from '../run/notes.js';
 import { summary } from '../run/summary.js';
@@ -35,6 +36,7 @@ const TEXTS = {
   evaluation: written('evaluation', evaluation),
   experiment: written('experiment', experiment),
   journal: written('journal', journalLine),
+  explanation: written('explanation', explanation),
   'log-event': written('log-event', logEvent),
   manifest: written('manifest', manifest),
   notes: written('notes', notes),

@@ -68,6 +68,7 @@ const VERBS: Catalogue = {
     "print a checkpoint's prediction for every sequence, or generate text",
     () => import('./verbs/predict.js'),
   ),
+  explain: verb("measure what a run's predictions rest on", () => import('./verbs/explain.js')),
   sweep: {
     ...verb('train variants of a config and find the best', sweepVerbs, 'sweep'),
     verbs: {

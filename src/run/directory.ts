@@ -49,6 +49,7 @@ const FILES = {
   lock: 'run.lock',
   summary: 'summary.json',
   evaluation: 'evaluation.json',
+  explanation: 'explanation.json',
   notes: 'notes.json',
   baselines: 'baselines',
   checkpoints: 'checkpoints',

@@ -149,12 +149,7 @@ export class Scores {
   }
 }
 
-interface Weighted extends Prediction {
-  /** Of the loss in the mean; 0 if the target has a symbol that the model does not know. */
-  readonly weight: number;
-}
-
-type ScoreOf = (computed: Computed, index: number, errorScale: readonly number[] | undefined) => Weighted;
+type ScoreOf = (computed: Computed, index: number, errorScale: readonly number[] | undefined) => Prediction;
 
 /** Returns the function that adds the target of sequence `index` to a prediction of a batch. */
 function scorer(
@@ -273,6 +268,8 @@ export interface Prediction extends Scored {
   readonly counts: boolean;
   /** Before weighting; meaningless if the prediction does not count. */
   readonly loss: number;
+  /** Of the loss in the mean; 0 if the target has a symbol that the model does not know. */
+  readonly weight: number;
   /** [C], a view that is valid only during the callback; `point` may be one too. */
   readonly outputs: Float32Array;
 }

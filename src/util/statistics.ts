@@ -242,6 +242,20 @@ export function foldTest(differences: readonly number[], ratio: number): number 
   return Math.max(Number.MIN_VALUE, 2 * upperTail(Math.abs(found.mean) / found.error, found.df));
 }
 
+/**
+ * A ratio of sums over independent units, and its 95 % interval by the variance of its
+ * linearization (Cochran, "Sampling Techniques", 1977, section 2.11); NaN for fewer than two units.
+ */
+export function ratioInterval(sums: readonly number[], weights: readonly number[]) {
+  const total = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const [n, weight] = [sums.length, total(weights)];
+  const ratio = total(sums) / weight;
+  const squares = total(sums.map((sum, i) => (sum - ratio * weights[i]) ** 2));
+  const error = Math.sqrt((squares * n) / (n - 1)) / weight;
+  const half = n < 2 ? Number.NaN : error * upperQuantile((1 - LEVEL) / 2, n - 1);
+  return { ratio, low: ratio - half, high: ratio + half };
+}
+
 /** The values of a metric over the resamples of units: 95 % intervals by their percentiles. */
 export function resampled<U>(
   units: readonly U[],

@@ -134,7 +134,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, out-of-fold, queue-job, request, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, explanation, journal, log-event, manifest, notes, out-of-fold, queue-job, request, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
     ],
   ];
   for (const [args, stderr] of cases) {

@@ -20,6 +20,7 @@ const RUN_FILES: readonly Described[] = [
   ['summary', '`summary.json`'],
   ['manifest', '`manifest.json`'],
   ['evaluation', '`evaluation.json`'],
+  ['explanation', '`explanation.json`'],
   ['checkpoints', '`checkpoints/index.json`'],
   ['notes', '`notes.json`'],
 ];

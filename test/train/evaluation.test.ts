@@ -67,7 +67,7 @@ function datasetOf(count: number, parts: Partial<Dataset> = {}): Dataset {
 function predicted(index: number, values: number[], target: number[], loss: number): PredictedSequence {
   const outputs = Float32Array.from(values);
   const views = { outputs, point: outputs, target: Float32Array.from(target) };
-  return { index, predictions: [{ step: 0, counts: target[0] !== IGNORED, loss, ...views }] };
+  return { index, predictions: [{ step: 0, counts: target[0] !== IGNORED, weight: 1, loss, ...views }] };
 }
 
 const OUTCOME = {
@@ -103,7 +103,7 @@ for (const head of ['last', 'every'] as const) {
         const loss = y === IGNORED ? Number.NaN : crossEntropy(z, y);
         const outputs = Float32Array.from(z);
         const views = { outputs, point: outputs, target: Float32Array.of(y) };
-        return { step, counts: y !== IGNORED, loss, ...views };
+        return { step, counts: y !== IGNORED, weight: 1, loss, ...views };
       });
       collector.add({ index, predictions });
     }
@@ -237,6 +237,7 @@ function documentOf(t: Test, { task, size, outputs, targets }: Case): Record<str
     const prediction = {
       step: 0,
       counts: true,
+      weight: 1,
       loss: index,
       outputs: numbers,
       point: task === 'labels' ? numbers.map(z => 1 / (1 + Math.exp(-z))) : numbers,

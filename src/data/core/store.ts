@@ -86,9 +86,14 @@ function selectTargets(targets: Targets, indices: Uint32Array, steps: number): T
     const predictions = targets.perStep ? steps : 1;
     const width = targets.size * predictions;
     const values = copyRows(targets.values, new Float32Array(indices.length * width), indices, width);
-    const { given } = targets;
+    const { given, scaling } = targets;
     const placeOf = (at: number) => indices[Math.floor(at / predictions)] * predictions + (at % predictions);
-    return { ...targets, values, ...(given && { given: at => given(placeOf(at)) }) };
+    const ofSequence = typeof scaling === 'function' && ((at: number) => scaling(placeOf(at)));
+    return {
+      ...{ ...targets, values },
+      ...(ofSequence && { scaling: ofSequence }),
+      ...(given && { given: at => given(placeOf(at)) }),
+    };
   }
   if (targets.kind === 'sequence') {
     const { size, values } = targets;
@@ -233,7 +238,8 @@ async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Bu
  * @param steps T, the row width of targets per step
  */
 export function subset(split: Split, indices: Uint32Array, steps: number): Split {
-  const { id, idIsPlace, symbols, valueIn, startOf, image, recording, load, lengths: all } = split;
+  const { id, idIsPlace, symbols, valueIn, startOf, errorScale, image, recording, load } = split;
+  const { lengths: all } = split;
   const lengths = all && Int32Array.from(indices, i => all[i]);
   return {
     count: indices.length,
@@ -246,6 +252,7 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     ...(symbols && { symbols: index => symbols(indices[index]) }),
     ...(valueIn && { valueIn: (column, index) => valueIn(column, indices[index]) }),
     ...(startOf && { startOf: index => startOf(indices[index]) }),
+    ...(errorScale && { errorScale: index => errorScale(indices[index]) }),
     ...(image && { image: index => image(indices[index]) }),
     ...(recording && { recording: index => recording(indices[index]) }),
   };

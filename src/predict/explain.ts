@@ -1,0 +1,282 @@
+/** What the predictions of a run rest on: measures it, and writes it to the run directory. */
+import { inputWidth } from '../data/core/dataset.js';
+import type { DataRecord } from '../data/core/record.js';
+import type { Split, SplitName } from '../data/index.js';
+import type { Explanation } from '../run/explanation.js';
+import { writeJsonAtomic } from '../run/files.js';
+import { Run } from '../run/run.js';
+import type { BackendOptions } from '../train/session.js';
+import type { Diagnostic } from '../util/errors.js';
+import { percent } from '../util/numbers.js';
+import { Attributor, type Explained, type Mask, outputExplained } from './attribution.js';
+import {
+  type FeatureGroup,
+  featureGroups,
+  heldSequences,
+  type ImportanceOptions,
+  isInPart,
+  partsOf,
+  permutationImportance,
+} from './importance.js';
+import { type OpenedModel, type OpenModelOptions, openModel, openWithData, splitOf } from './open.js';
+import type { PredictionForm, SequencePrediction } from './predictions.js';
+import { Predictor } from './predictor.js';
+
+export type ExplainOptions = BackendOptions &
+  OpenModelOptions &
+  Omit<ImportanceOptions, 'progress'> & {
+    readonly split: SplitName;
+    /** Maximum number of sequences whose features and parts are permuted. */
+    readonly limit: number;
+    /** Maximum number of sequences that are explained one by one. */
+    readonly sequences: number;
+  };
+
+/** Sequences of the training split whose mean step is the reference. */
+const REFERENCE = 1000;
+
+/** @param path the run directory, as given by the user */
+export async function explain(
+  path: string,
+  options: ExplainOptions,
+  progress: (done: number, total: number) => void,
+): Promise<{ readonly explanation: Explanation; readonly warnings: readonly Diagnostic[] }> {
+  const { split, limit, repeats, seed } = options;
+  const saved = openModel(path, options);
+  const model = await openWithData(saved, options);
+  try {
+    const held = heldSequences(model, splitOf(model.dataset, split), limit);
+    const groups = featureGroups(model, model.dataset);
+    const found = await permutationImportance(model, held, groups, { repeats, seed, progress });
+    const chosen = heldSequences(model, splitOf(model.dataset, split), options.sequences);
+    const training = heldSequences(model, model.dataset.train, REFERENCE);
+    const own = await attributions(model, chosen, groups, training);
+    const { file: checkpoint, step } = saved;
+    const head = { version: 1, checkpoint, step, split, sequences: held.count, repeats, seed } as const;
+    const explanation: Explanation = { ...head, ...found, attributions: own };
+    writeJsonAtomic(Run.open(path).directory.files.explanation, explanation);
+    return { explanation, warnings: [...carriedBy(explanation, path), ...inexact(explanation, path)] };
+  } finally {
+    await model.pool.close();
+  }
+}
+
+/** Fraction of the importance of all features from which one carries the model. */
+const CARRIES = 0.9;
+
+/** Often such a feature is known only after what it predicts. */
+function carriedBy({ features }: Explanation, file: string): Diagnostic[] {
+  const changes = features.map(({ scores: [{ change, low, floor }] }) =>
+    change !== null && low !== null && low > 0 && change > (floor ?? 0) ? change : 0,
+  );
+  const total = changes.reduce((sum, change) => sum + change, 0);
+  const at = changes.findIndex(change => total > 0 && change >= CARRIES * total);
+  if (features.length < 2 || at < 0) return [];
+  const share = percent(changes[at] / total, 0);
+  return [
+    {
+      code: 'explain/one-feature',
+      message: `the feature ${features[at].name} carries the model: ${share} of the importance of all features`,
+      file,
+      expected: 'that it is known before what it predicts, and not made from the target',
+    },
+  ];
+}
+
+function inexact({ attributions: { sequences } }: Explanation, file: string): Diagnostic[] {
+  const errors = sequences.flatMap(({ error }) => (error > MAX_ERROR ? [error] : []));
+  if (errors.length === 0) return [];
+  const most = percent(Math.max(...errors), 0);
+  const message = `contributions of ${errors.length} of ${sequences.length} sequences miss the difference of the outputs by up to ${most}`;
+  return [{ code: 'explain/inexact', message, file, expected: `at most ${percent(MAX_ERROR, 0)}` }];
+}
+
+const MAX_ERROR = 0.01;
+
+type Explanations = Explanation['attributions'];
+
+/** @param split some sequences in memory @param training those whose mean step is the reference */
+async function attributions(
+  model: OpenedModel,
+  split: Split,
+  groups: readonly FeatureGroup[],
+  training: Split,
+): Promise<Explanations> {
+  const attributor = await Attributor.open(model);
+  try {
+    const reference = [...attributor.meanStep(training)];
+    const explainer = new SequenceExplainer(model, attributor, { groups, reference });
+    const parts = partsOf(model, split);
+    const width = inputWidth(model.data.input);
+    const row = new Float32Array(model.run.sequenceLength * width);
+    const sequences: Explanations['sequences'][number][] = [];
+    const pairs: { readonly sum: number; readonly fall: number }[][] = [];
+    for await (const predictions of new Predictor(model).split(split, split.count)) {
+      for (const prediction of predictions) {
+        const { index } = prediction;
+        split.read(index, row, 0, width);
+        const length = split.lengths?.[index] ?? model.run.sequenceLength;
+        const symbols = split.symbols?.(index) ?? symbolsOf(model.data, row, length);
+        const found = await explainer.explain(prediction, { row, length, parts });
+        sequences.push({ ...found.told, ...(symbols && { symbols: symbols.slice(0, length) }) });
+        pairs.push(found.pairs);
+      }
+    }
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const both = [...groups, ...parts].map(({ name }, i) => ({
+      name,
+      contribution: mean(pairs.map(of => Math.abs(of[i].sum))),
+      occlusion: mean(pairs.map(of => Math.abs(of[i].fall))),
+    }));
+    return {
+      of: explainer.of,
+      reference,
+      agreement: correlation(pairs.flat()),
+      groups: groups.map(({ name }) => name),
+      features: both.slice(0, groups.length).toSorted((a, b) => b.contribution - a.contribution),
+      parts: both.slice(groups.length),
+      sequences,
+    };
+  } finally {
+    await attributor.close();
+  }
+}
+
+function symbolsOf({ input, vocabulary }: DataRecord, row: Float32Array, length: number) {
+  if (input.kind !== 'symbol') return undefined;
+  return Array.from(row.subarray(0, length), symbol => vocabulary?.symbols[symbol] ?? String(symbol));
+}
+
+/** Explains predictions of sequences, one by one. */
+export class SequenceExplainer {
+  private readonly width: number;
+
+  constructor(
+    private readonly model: Pick<OpenedModel, 'run' | 'data' | 'form' | 'scaling'>,
+    private readonly attributor: Attributor,
+    private readonly known: {
+      readonly groups: readonly FeatureGroup[];
+      readonly reference: readonly number[];
+    },
+  ) {
+    this.width = inputWidth(model.data.input);
+  }
+
+  get of(): Explanations['of'] {
+    return outputExplained(this.model.run);
+  }
+
+  /** That of the data if one target has one scaling; else values stay as they are scaled. */
+  private get unit() {
+    const { scale = [], offset = [] } = (this.of === 'value' && this.model.scaling?.targets) || {};
+    return scale.length === 1 ? { scale: scale[0], offset: offset[0] } : { scale: 1, offset: 0 };
+  }
+
+  /** @param row `[T, W]`, as a split reads it */
+  async explain(
+    prediction: SequencePrediction,
+    {
+      row,
+      length,
+      parts,
+    }: {
+      readonly row: Float32Array;
+      readonly length: number;
+      readonly parts: readonly { readonly from: number; readonly to: number }[];
+    },
+  ) {
+    const { groups, reference } = this.known;
+    const { width } = this;
+    const isStatic = new Set(groups.flatMap(group => (group.is_static ? group.inputs : [])));
+    const masks: Mask[] = [
+      ...groups.map(
+        ({ inputs }): Mask =>
+          (_, feature) =>
+            inputs.includes(feature),
+      ),
+      ...parts.map(
+        (part): Mask =>
+          (step, feature) =>
+            !isStatic.has(feature) && isInPart(part, step, length),
+      ),
+    ];
+    const explained = explainedOf(prediction, this.model);
+    const found = await this.attributor.attribute(row, { length, explained, reference, masks });
+    const { scale, offset } = this.unit;
+    const sumOf = (mask: Mask) =>
+      found.values.reduce((sum, value, i) => sum + (mask(Math.floor(i / width), i % width) ? value : 0), 0);
+    const steps = groups.map(({ inputs, is_static }) =>
+      Array.from({ length: is_static ? 1 : length }, (_, t) =>
+        rounded(scale * inputs.reduce((sum, feature) => sum + found.values[t * width + feature], 0)),
+      ),
+    );
+    const { index, id } = prediction;
+    const { output, reference: without, error } = found;
+    return {
+      told: {
+        ...{
+          index,
+          ...(id !== undefined && { id }),
+          predicted: textOfPrediction(prediction, this.model.form, explained),
+        },
+        ...{
+          output: scale * output + offset,
+          reference: scale * without + offset,
+          error: rounded(error),
+          contributions: steps,
+        },
+      },
+      pairs: masks.map((mask, i) => ({ sum: sumOf(mask), fall: found.occluded[i] })),
+    };
+  }
+}
+
+/** Five digits are enough for a picture. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(5));
+}
+
+function explainedOf(
+  { predictions }: SequencePrediction,
+  { run, form }: Pick<OpenedModel, 'run' | 'form'>,
+): Explained {
+  const last = predictions[predictions.length - 1];
+  const of = outputExplained(run);
+  if (last.kind === 'class') {
+    const classes = predictions.map(one => (one.kind === 'class' ? (one.predicted ?? -1) : -1));
+    return of === 'logit' ? { output: Math.max(0, classes[0]) } : { classes };
+  }
+  if (last.kind === 'value') {
+    return of === 'logit' ? { output: last.values.indexOf(Math.max(...last.values)) } : {};
+  }
+  const numberOf = (symbol: string | number | null) =>
+    typeof symbol === 'string' ? (form.classNames?.indexOf(symbol) ?? -1) : (symbol ?? -1);
+  return { symbols: last.symbols.map(numberOf).filter(symbol => symbol >= 0) };
+}
+
+function textOfPrediction(
+  { predictions }: SequencePrediction,
+  { targetNames }: PredictionForm,
+  { output }: Explained,
+): string {
+  const texts = predictions.map(one => {
+    if (one.kind === 'class') return String(one.name ?? one.predicted);
+    if (one.kind === 'sequence') return one.text;
+    if (output === undefined) return one.values.join(' ');
+    return `${targetNames?.[output] ?? output} ${one.values[output]}`;
+  });
+  return texts.join(' ');
+}
+
+/** Of contributions and of what occlusion costs; null if one of them does not vary. */
+function correlation(pairs: readonly { readonly sum: number; readonly fall: number }[]): number | null {
+  const mean = (of: 'sum' | 'fall') => pairs.reduce((sum, pair) => sum + pair[of], 0) / pairs.length;
+  const [x, y] = [mean('sum'), mean('fall')];
+  let [xx, yy, xy] = [0, 0, 0];
+  for (const { sum, fall } of pairs) {
+    xx += (sum - x) ** 2;
+    yy += (fall - y) ** 2;
+    xy += (sum - x) * (fall - y);
+  }
+  return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : null;
+}

@@ -1,0 +1,233 @@
+/** `explain`: what the predictions of a run rest on. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { validateAgainst } from '../../src/config/schema/validator.js';
+import { loadModel } from '../../src/index.js';
+import type { Explanation } from '../../src/run/explanation.js';
+import { RandomStream } from '../../src/util/random.js';
+import { packageRoot } from '../../src/util/root.js';
+import { Workplace } from '../support/cli.js';
+import { predictionCases } from '../support/prediction-cases.js';
+import { copies, train } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const webasm = ['--backend', 'webasm', '--threads', '1', '--quiet'];
+
+async function explained(run: string, ...args: string[]) {
+  const { code, stdout, stderr } = await work.cellrun('explain', run, '--json', ...args, ...webasm);
+  if (code !== 0) throw new Error(stderr);
+  const explanation: Explanation = JSON.parse(stdout);
+  const written = JSON.parse(readFileSync(join(run, 'explanation.json'), 'utf8'));
+  return { explanation, written, stderr };
+}
+
+/** Three columns over eight readings; `b` and, half as much, `c` decide in readings 4 and 5. */
+const COLUMNS = ['a', 'b', 'c'];
+const random = RandomStream.of(1, 'planted');
+const sequences = Array.from({ length: 800 }, () => {
+  const rows = Array.from({ length: 8 }, () => COLUMNS.map(() => Math.fround(random.normal())));
+  const score = rows.slice(4, 6).reduce((sum, [, b, c]) => sum + 2 * b + c, 0);
+  return { rows, label: score > 0 ? 'high' : 'low' };
+});
+const planted = sequences.flatMap(({ rows, label }, i) =>
+  // an empty cell: `a` is not always known
+  rows.map(([a, b, c], step) => `s${i},${step},${(i + step) % 9 === 0 ? '' : a},${b},${c},${label}`),
+);
+const config = {
+  version: 1,
+  name: 'planted',
+  seed: 3,
+  dataset: {
+    kind: 'csv',
+    path: work.file('planted.csv', `id,step,${COLUMNS.join()},label\n${planted.join('\n')}\n`),
+    features: ['a', 'b', 'c'],
+    missing: { fill: 'mean', indicator: true },
+    target: 'label',
+    target_kind: 'class',
+    sequence: { group: 'id', order: 'step' },
+    normalize: 'standard',
+    test_fraction: 0.25,
+  },
+  model: { cell: 'gru', hidden_size: 8 },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.02 },
+  training: { num_epochs: 12, batch_size: 40 },
+};
+const trained = copies(work, () => train(work, config));
+
+const changeOf = (
+  { scores }: Explanation['features'][number] | Explanation['parts'][number],
+  score = 'loss',
+) => scores.find(one => one.score === score)?.change as number;
+
+t.test('planted truth is found: the features in order, and the window', async t => {
+  const run = await trained();
+  const { explanation, written, stderr } = await explained(run);
+  t.same(written, explanation, 'the file is what is printed');
+  t.same(validateAgainst('explanation', written), []);
+  t.equal(stderr, '', 'two features decide: no warning');
+  const { features, parts, sequences: count, scores } = explanation;
+  t.equal(count, 200);
+  t.same(
+    features.map(({ name }) => name),
+    ['b', 'c', 'a'],
+  );
+  t.same(
+    features.find(({ name }) => name === 'a')?.inputs.length,
+    2,
+    'a value and its indicator are one feature',
+  );
+  for (const {
+    name,
+    scores: [{ change, low, floor }],
+  } of features)
+    t.equal(
+      (low as number) > 0 && (change as number) > (floor as number),
+      name !== 'a',
+      `${name} is told from chance`,
+    );
+  const largest = parts.toSorted((x, y) => changeOf(y) - changeOf(x)).slice(0, 2);
+  t.same(new Set(largest.map(({ name }) => name)), new Set(['step 4', 'step 5']));
+  for (const part of parts) if (!largest.includes(part)) t.ok(changeOf(part) < 0.2 * changeOf(largest[1]));
+  const summary = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8'));
+  t.same(
+    scores.map(({ score, value }) => [score, value]),
+    Object.entries(summary.metrics.test).filter(([name]) => ['loss', 'accuracy'].includes(name)),
+    'the scores are those of the run',
+  );
+});
+
+t.test('the importance is the mean over all pairs of sequences', async t => {
+  const run = await trained();
+  const [COUNT, REPEATS] = [10, 400];
+  const { explanation } = await explained(run, '--limit', String(COUNT), '--repeats', String(REPEATS));
+  const model = await loadModel(run, { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  const { stdout } = await work.cellrun('predict', run, '--split', 'test', ...webasm.slice(0, 4));
+  const test: { id: string; label: number }[] = stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  const chosen = Array.from({ length: COUNT }, (_, i) => test[Math.floor((i * test.length) / COUNT)]);
+  const rowsOf = ({ id }: { readonly id: string }) => {
+    const i = Number(id.slice(1));
+    return sequences[i].rows.map(([a, b, c], step) => [(i + step) % 9 === 0 ? Number.NaN : a, b, c]);
+  };
+  /** `[i][j]`: the loss of sequence i with a column of sequence j; without a column, its own. */
+  const losses = async (column?: number) => {
+    const mixed = chosen.flatMap(one =>
+      chosen.map(donor =>
+        rowsOf(one).map((row, step) =>
+          row.with(column ?? 0, rowsOf(column === undefined ? one : donor)[step][column ?? 0]),
+        ),
+      ),
+    );
+    const all: number[] = [];
+    for await (const { index, predictions } of model.predict(mixed)) {
+      const [one] = predictions;
+      if (one.kind !== 'class') throw new Error(one.kind);
+      all.push(-Math.log(one.probabilities[chosen[Math.floor(index / COUNT)].label]));
+    }
+    return chosen.map((_, i) => all.slice(i * COUNT, (i + 1) * COUNT));
+  };
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const base = mean((await losses()).flat());
+  for (const [column, name] of COLUMNS.entries()) {
+    const matrix = await losses(column);
+    const total = mean(matrix.flat());
+    // the variance of a sum over a random permutation: Hoeffding, "A combinatorial central limit
+    // theorem" (1951), theorem 2
+    const centred = matrix.flatMap((row, i) =>
+      row.map((loss, j) => loss - mean(matrix[i]) - mean(matrix.map(other => other[j])) + total),
+    );
+    const variance = centred.reduce((sum, d) => sum + d * d, 0) / (COUNT - 1) / COUNT ** 2;
+    const error = Math.sqrt(variance / REPEATS);
+    const feature = explanation.features.find(one => one.name === name)!;
+    t.ok(
+      Math.abs(changeOf(feature) - (total - base)) < 4 * error,
+      `${name}: ${changeOf(feature)}, ${total - base} ± ${error}`,
+    );
+    t.ok(name === 'a' || 10 * error < total - base, 'the expectation says something');
+  }
+});
+
+t.test('a feature that carries the model is warned of', async t => {
+  const leaking = {
+    ...config,
+    dataset: { ...config.dataset, features: ['a', 'b'], missing: { fill: 'mean' } },
+  };
+  const { summary } = await train(work, leaking);
+  const { stderr } = await explained(summary.directory);
+  t.match(stderr, /the feature b carries the model: \d+ % of the importance/);
+});
+
+const fixtures = join(packageRoot, 'test', 'fixtures', 'explanations');
+interface Expected {
+  readonly name: string;
+  readonly model: object;
+  readonly loss: string;
+  readonly reference: readonly number[];
+  readonly sequences: readonly {
+    readonly output: number;
+    readonly reference: number;
+    readonly contributions: readonly (readonly number[])[];
+  }[];
+}
+const expected: Expected[] = JSON.parse(readFileSync(join(fixtures, 'expected.json'), 'utf8'));
+
+for (const { name, model, loss, reference, sequences } of expected) {
+  t.test(`contributions are the integrated gradients of PyTorch: ${name}`, async t => {
+    const init_from = join(fixtures, `${name}.safetensors`);
+    const { summary } = await train(work, {
+      version: 1,
+      name,
+      dataset: { kind: 'npz', path: join(fixtures, `${name}.npz`) },
+      model: { ...model, init_from },
+      loss: { kind: loss },
+      // too small to change a weight
+      optimizer: { kind: 'sgd', learning_rate: 1e-30 },
+      training: { num_epochs: 1, batch_size: 12 },
+    });
+    const { attributions } = (await explained(summary.directory, '--repeats', '1')).explanation;
+    const near = (found: readonly number[], wanted: readonly number[], what: string) => {
+      const size = Math.max(...wanted.map(Math.abs));
+      t.equal(found.length, wanted.length, what);
+      found.forEach((value, i) =>
+        t.ok(Math.abs(value - wanted[i]) < 2e-4 * size, `${what}: ${value}, ${wanted[i]}`),
+      );
+    };
+    near(attributions.reference, reference, 'reference');
+    t.equal(attributions.sequences.length, sequences.length);
+    for (const [i, wanted] of sequences.entries()) {
+      const found = attributions.sequences[i];
+      t.ok(found.error < 0.01, 'the contributions sum to the difference');
+      near([found.output, found.reference], [wanted.output, wanted.reference], 'outputs');
+      near(found.contributions.flat(), wanted.contributions.flat(), `contributions of sequence ${i}`);
+    }
+  });
+}
+
+for (const [name, { config }] of Object.entries(predictionCases(work).cases)) {
+  t.test(`every kind of model is explained: ${name}`, async t => {
+    const { summary } = await train(work, config);
+    const { written, explanation } = await explained(
+      summary.directory,
+      ...['--repeats', '1', '--limit', '6', '--sequences', '4'],
+    );
+    t.same(validateAgainst('explanation', written), []);
+    const { sequences, agreement } = explanation.attributions;
+    t.ok(sequences.length > 0 && sequences.length <= 4);
+    for (const { output, reference, contributions, error } of sequences) {
+      const sum = contributions.flat().reduce((total, value) => total + value, 0);
+      t.ok(
+        Math.abs(sum - (output - reference)) <= 0.011 * Math.abs(output - reference),
+        `${sum}, ${output - reference}`,
+      );
+      t.ok(error <= 0.01);
+    }
+    t.comment(`agreement ${agreement}`);
+  });
+}
