@@ -10,6 +10,7 @@ import { review } from '../judge/judging/document.js';
 import { outOfFold } from '../predict/out-of-fold.js';
 import { baseline } from '../run/baseline.js';
 import { checkpointIndex } from '../run/checkpoints.js';
+import { confidence } from '../run/confidence.js';
 import { evaluation } from '../run/evaluation.js';
 import { logEvent } from '../run/events.js';
 import { explanation } from '../run/explanation.js';
@@ -33,6 +34,7 @@ const TEXTS = {
   baseline: written('baseline', baseline),
   checkpoints: written('checkpoints', checkpointIndex),
   comparison: written('comparison', comparison),
+  confidence: written('confidence', confidence),
   evaluation: written('evaluation', evaluation),
   experiment: written('experiment', experiment),
   journal: written('journal', journalLine),

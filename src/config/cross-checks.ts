@@ -7,8 +7,15 @@ import { type DatasetFacts, IGNORED } from '../data/core/dataset.js';
 import type { PlacedLabel } from '../data/core/labels.js';
 import { type HeldOutConfig, isHeldOut, type TestPartConfig } from '../data/core/selection.js';
 import { datasetFacts, kindOf } from '../data/index.js';
-import { lossFor, taskOf } from '../math/losses/index.js';
-import { hasTrivial, isPerformance, largerIsBetter, rangeOf, TASKS } from '../math/metrics/index.js';
+import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
+import {
+  hasTrivial,
+  isPerformance,
+  largerIsBetter,
+  rangeOf,
+  TASKS,
+  type Task,
+} from '../math/metrics/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { layersOf } from '../math/model/settings.js';
 import type { Diagnostic } from '../util/errors.js';
@@ -50,6 +57,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkOptimizer(experiment, locator),
     ...checkTraining(experiment, locator),
     ...checkCheckpoint(experiment, locator),
+    ...checkConfidence(experiment, locator),
     ...gates.flatMap((gate, index) => [...checkGate(experiment, gate, ['gates', index], locator)]),
   ];
 }
@@ -205,7 +213,7 @@ function judged({ loss, model }: PartialExperiment) {
 function* checkTraining(experiment: PartialExperiment, locator: Locator): Found {
   const { training } = experiment;
   const loss = judged(experiment);
-  const known: readonly string[] = loss ? metricsOfLoss(loss) : [];
+  const known: readonly string[] = loss ? metricsOfLoss(loss, experiment.intervals) : [];
   for (const [i, metric] of (training?.metrics ?? []).entries()) {
     if (loss === undefined || known.includes(metric)) continue;
     const message = `${metric} is not measured with loss ${loss.kind}`;
@@ -235,6 +243,41 @@ function* checkCheckpoint(experiment: PartialExperiment, locator: Locator): Foun
   const message = `${expected === 'max' ? 'larger' : 'smaller'} values of ${metric} are better`;
   yield locator.atValue(['checkpoint', 'mode'], 'config/mode', message, { expected, got: mode });
 }
+
+/** What is fitted after training, and what it needs. */
+function* checkConfidence(experiment: PartialExperiment, locator: Locator): Found {
+  const { calibrate, threshold, intervals, dataset, loss: written } = experiment;
+  const asked = {
+    ...(calibrate && { calibrate }),
+    ...(threshold && { threshold }),
+    ...(intervals && { intervals }),
+  };
+  const loss = judged(experiment);
+  for (const key of Object.keys(asked) as (keyof typeof asked)[]) {
+    const [does, tasks] = FITTED[key];
+    if (loss && !(tasks as readonly Task[]).includes(taskOf(loss))) {
+      const message = `\`${key}\` ${does}, but loss ${loss.kind} predicts ${taskOf(loss)}`;
+      yield locator.atKey([key], 'config/confidence', message, {
+        expected: `a model of ${tasks.join(' or ')}`,
+      });
+    }
+    if (dataset === undefined || hasValidation(dataset)) continue;
+    const message = `\`${key}\` needs a validation split, which training does not see`;
+    const expected = '`dataset.validation`, such as `validation: { fraction: 0.2 }`';
+    yield locator.atKey([key], 'config/confidence', message, { expected });
+  }
+  if (intervals?.method !== 'quantile' || written === undefined || outputsPerNumber(written) > 1) return;
+  const message = '`method: quantile` needs two predicted quantiles or more';
+  const expected = '`loss: { kind: quantile, quantiles: [0.05, 0.5, 0.95] }`, or `method: split`';
+  yield locator.atValue(['intervals', 'method'], 'config/confidence', message, { expected });
+}
+
+/** What each does, and which tasks it is for. */
+const FITTED = {
+  calibrate: ['calibrates probabilities', ['classes', 'labels']],
+  threshold: ['decides between two cases', ['classes', 'labels']],
+  intervals: ['predicts sets of classes and intervals of values', ['classes', 'values']],
+} as const satisfies Readonly<Record<string, readonly [string, readonly Task[]]>>;
 
 export interface DataFacts extends DatasetFacts {
   /** Required size of the vocabulary: the largest symbol + 1. */
@@ -344,13 +387,13 @@ function* checkMetric(
   metric: GateMetricName,
   path: Path,
   locator: Locator,
-  choices = selectingMetrics,
+  choices: typeof possibleMetrics = selectingMetrics,
 ): Iterable<Diagnostic> {
   const { dataset } = experiment;
   const loss = judged(experiment);
   if (loss === undefined) return;
-  const measured: readonly string[] = choices(loss, dataset);
-  const metrics: readonly string[] = ['loss', ...metricsOfLoss(loss)];
+  const measured: readonly string[] = choices(loss, dataset, experiment.intervals);
+  const metrics: readonly string[] = ['loss', ...metricsOfLoss(loss, experiment.intervals)];
   const [split] = metric.split('.');
   const isOfTask = metrics.includes(metric.slice(split.length + 1));
   // what is wrong with an invalid dataset is reported elsewhere
@@ -397,7 +440,7 @@ function* checkGate(
   const hasBaseline = (one: string) => loss === undefined || hasTrivial(taskOf(loss), one);
   if (beats !== undefined && !(/^(validation|test)$/.test(split) && hasBaseline(name))) {
     const message = `trivial baselines do not have ${metric}`;
-    const metrics = ['loss', ...(loss ? metricsOfLoss(loss) : [])].filter(hasBaseline);
+    const metrics = ['loss', ...(loss ? metricsOfLoss(loss, config.intervals) : [])].filter(hasBaseline);
     const expected = `a metric of validation or test: ${metrics.join(' | ')}`;
     yield locator.atKey([...path, 'beats'], 'config/gate', message, { expected });
   }

@@ -13,13 +13,14 @@ import type { SequenceInput } from '../data/core/record.js';
 import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';
+import { scoresFor } from '../math/confidence/conformal.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { lossFor, outputsPerNumber, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
 import { layersOf } from '../math/model/settings.js';
 import { stepsRead } from '../math/model/spec.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
-import { rounded } from '../util/numbers.js';
+import { percent, rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-checks.js';
 import { checkFeatures } from './feature-check.js';
@@ -67,7 +68,10 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     diagnostics.push(locator.atKey(['model', 'steps', 'stack'], 'config/steps', message));
   }
   if (diagnostics.length === 0)
-    diagnostics.push(...checkLossTargets(loaded, splits, { sequenceLength, outputSize }));
+    diagnostics.push(
+      ...checkLossTargets(loaded, splits, { sequenceLength, outputSize }),
+      ...checkConfidence(loaded, data, outputSize),
+    );
   const groups = [...groupsInTwoSplits(loaded, data.groupedBy ?? [], splits)];
   diagnostics.push(...groups.flatMap(({ isBroken, problem }) => (isBroken ? [problem] : [])));
   const ignored = ['loss', 'ignored_index'];
@@ -334,6 +338,35 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
   }
   yield* scaleWarnings(loaded, data);
   yield* trainingWarnings(loaded, train);
+  const { intervals, checkpoint, training } = experiment;
+  const candidates = checkpoint.final === 'best' ? evaluationsOf(training, train.count) : 1;
+  if (intervals && validation && candidates > 1) {
+    const loss = Math.sqrt(Math.log(2 * candidates) / (2 * validation.count));
+    const message = `the validation split selects the best of ${candidates} evaluations and calibrates \`intervals\`, so their coverage may be lower, by about ${percent(loss, 1)} at most`;
+    const expected = 'a larger validation split, or `checkpoint: { final: last }`';
+    yield locator.atKey(['intervals'], 'data/selected-intervals', message, { expected });
+  }
+}
+
+/** What thresholds and intervals need of the data. */
+function* checkConfidence(
+  { experiment: { threshold, intervals, loss, model }, locator }: LoadedExperiment,
+  { validation }: Dataset,
+  outputSize: number,
+): Iterable<Diagnostic> {
+  if (threshold && taskOf(lossFor(loss, model)) === 'classes' && outputSize !== 2) {
+    const message = `a threshold decides between two classes, but the model has ${outputSize}`;
+    yield locator.atKey(['threshold'], 'config/confidence', message, { expected: 'no `threshold`' });
+  }
+  if (!intervals || !validation) return;
+  const least = scoresFor(intervals.coverage);
+  if (validation.count >= least) return;
+  const message = 'the validation split is too small for this coverage: intervals would be infinite';
+  const got = counted(validation.count, 'sequence');
+  yield locator.atValue(['intervals', 'coverage'], 'config/confidence', message, {
+    expected: `at least ${counted(least, 'sequence')} in the validation split`,
+    got,
+  });
 }
 
 /** Warns of sequences that are in no split. */

@@ -2,7 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { lossFor, taskOf } from '../math/losses/index.js';
+import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import { initialWeightsOf } from '../math/model/settings.js';
 import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js';
@@ -199,7 +199,7 @@ function fill(schema: Schema, whole: unknown): unknown {
 
 /** Fills in the defaults that depend on other keys, which the schema describes in words. */
 function fillDerived(config: PartialExperiment): PartialExperiment {
-  const { training, checkpoint, loss, model, dataset, optimizer, seed = 0 } = config;
+  const { training, checkpoint, loss, model, dataset, optimizer, intervals, seed = 0 } = config;
   const selects = loss ? TASKS[taskOf(lossFor(loss, model))].selects : 'accuracy';
   const selecting: MetricName = `${hasValidation(dataset) ? 'validation' : 'test'}.${selects}`;
   const best = checkpoint?.metric ?? training?.early_stopping?.metric ?? selecting;
@@ -210,6 +210,7 @@ function fillDerived(config: PartialExperiment): PartialExperiment {
     'checkpoint.metric': best,
     'checkpoint.mode': largerIsBetter(best) ? 'max' : 'min',
     'checkpoint.final': selectsBest && checkpoint?.keep.best !== 0 ? 'best' : 'last',
+    'intervals.method': intervals && (loss && outputsPerNumber(loss) > 1 ? 'quantile' : 'split'),
     'optimizer.schedule.metric': optimizer?.schedule?.kind === 'plateau' ? best : undefined,
   };
   for (const [path, value] of Object.entries(derived)) fillKey(config, path.split('.'), value);

@@ -42,27 +42,37 @@ export function splitSeedOf(dataset: DatasetConfig): number | 'run' | null | und
   return isDrawn ? (seed ?? null) : undefined;
 }
 
-type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates' | 'model'> & {
+type Measuring = Pick<
+  PartialExperiment,
+  'training' | 'checkpoint' | 'gates' | 'model' | 'calibrate' | 'intervals'
+> & {
   readonly loss: Kind;
 };
 
-export function metricsOfLoss(loss: Kind): readonly MeasuredMetric[] {
+/** @param intervals of the config, if it has any */
+export function metricsOfLoss(loss: Kind, intervals?: object): readonly MeasuredMetric[] {
   // the probability of a labelling is no product over its symbols
   const all = metricsOfTask(taskOf(loss)).filter(
     metric => metric !== 'bits_per_symbol' || loss.kind !== 'ctc',
   );
-  return outputsPerNumber(loss) > 1 ? all : all.filter(metric => !isOfIntervals(metric));
+  return intervals || outputsPerNumber(loss) > 1 ? all : all.filter(metric => !isOfIntervals(metric));
 }
+
+const OF_CALIBRATION: readonly string[] = ['log_loss', 'brier_score', 'calibration_error'];
 
 /** Besides the loss: the listed ones, or those of the task, and those that something uses. */
 export function measuredMetrics(config: Measuring): readonly MeasuredMetric[] {
-  const { training, checkpoint, gates = [] } = config;
+  const { training, checkpoint, gates = [], calibrate, intervals } = config;
   const loss = lossFor(config.loss, config.model);
   const used = [checkpoint?.metric, training?.early_stopping?.metric, ...gates.map(gate => gate.metric)];
   const named = used.map(name => name?.slice(name.indexOf('.') + 1));
-  const possible = metricsOfLoss(loss);
+  const possible = metricsOfLoss(loss, intervals);
   const needed = possible.filter(metric => named.includes(metric));
-  const unless = [...defaultMetrics(taskOf(loss)), ...possible.filter(isOfIntervals)];
+  const unless = [
+    ...defaultMetrics(taskOf(loss)),
+    ...possible.filter(metric => calibrate && OF_CALIBRATION.includes(metric)),
+    ...possible.filter(metric => isOfIntervals(metric) && metric !== 'group_coverage'),
+  ];
   return [...new Set([...(training?.metrics ?? unless), ...needed])];
 }
 
@@ -73,8 +83,12 @@ export function metricsOf(
   return namesOf(measuredMetrics(config), splits);
 }
 
-export function possibleMetrics(loss: Kind, dataset: DatasetConfig | undefined): readonly MetricName[] {
-  return namesOf(metricsOfLoss(loss), splitsOf(dataset));
+export function possibleMetrics(
+  loss: Kind,
+  dataset: DatasetConfig | undefined,
+  intervals?: object,
+): readonly MetricName[] {
+  return namesOf(metricsOfLoss(loss, intervals), splitsOf(dataset));
 }
 
 /** Metrics that a run can select by, because it measures them repeatedly during training. */

@@ -205,7 +205,8 @@ function meanOf(form: PredictionForm, all: readonly Prediction[]): Prediction {
     const own = all.map(one => (one as ClassPrediction).probabilities);
     const mean = float64(averaged(own));
     const logits = Float32Array.from(mean, Math.log);
-    const { predicted, name, probability, top, ...rest } = first;
+    // thresholds and sets are those of one model
+    const { predicted, name, probability, top, set, ...rest } = first;
     const disagreement = Math.max(0, entropy(mean) - momentsOf(own.map(entropy)).mean);
     return { ...rest, ...classPrediction(form, mean, logits), disagreement };
   }
@@ -214,8 +215,11 @@ function meanOf(form: PredictionForm, all: readonly Prediction[]): Prediction {
   const decimals = (lists: readonly Float64Array[]) =>
     float64(Array.from(averaged(lists), value => shortestDecimal(Math.fround(value))));
   const spreads = Array.from({ length }, (_, k) => momentsOf(own.map(({ values }) => values[k])).spread ?? 0);
+  const { applies, interval, ...rest } = own[0];
+  const ends = (end: 'lower' | 'upper') => decimals(own.flatMap(one => one.interval?.[end] ?? []));
   return {
-    ...own[0],
+    ...rest,
+    ...(own.every(one => one.interval) && { interval: { lower: ends('lower'), upper: ends('upper') } }),
     values: decimals(own.map(({ values }) => values)),
     quantiles: own[0].quantiles.map((_, level) => decimals(own.map(({ quantiles }) => quantiles[level]))),
     disagreement: float64(spreads),

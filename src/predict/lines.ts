@@ -52,16 +52,19 @@ function predictionFields(prediction: Prediction, style: PredictionStyle): objec
     const isShort = prediction.probabilities.length <= MAX_PROBABILITIES;
     return {
       ...classFields(prediction, style),
+      ...setFields(prediction, style),
       ...(top && { top }),
       ...(top === undefined && isShort && { probabilities: [...prediction.probabilities] }),
     };
   }
   if (prediction.kind === 'sequence') return symbolFields(prediction, style);
-  const { values, quantiles, target, disagreement } = prediction;
+  const { values, quantiles, interval, applies, target, disagreement } = prediction;
   const levels = style.quantiles.map((level, k) => [String(level), named(quantiles[k], style)] as const);
   return {
     predicted: named(values, style),
     ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
+    ...(interval && { lower: named(interval.lower, style), upper: named(interval.upper, style) }),
+    ...(applies && { applies: named(applies, style) }),
     ...(disagreement && { disagreement: named(disagreement, style) }),
     ...(target && { target: named(Array.from(target, known), style) }),
   };
@@ -82,10 +85,15 @@ function symbolFields(
 }
 
 /** The numbers of a value: a list, or an object by the names of several targets. */
-function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyle): object {
+function named(values: ArrayLike<number | boolean | null>, { targetNames }: PredictionStyle): object {
   return targetNames && targetNames.length > 1
     ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]]))
     : Array.from(values);
+}
+
+/** The classes of the set of conformal prediction, if there is one. */
+function setFields({ set }: ClassPrediction, { classNames }: PredictionStyle): object {
+  return { ...(set && { set }), ...(set && classNames && { set_names: set.map(k => classNames[k]) }) };
 }
 
 export function classFields(

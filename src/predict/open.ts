@@ -48,6 +48,7 @@ import {
   type EvaluationProgress,
   Evaluator,
   evaluationRows,
+  groupsOf,
   type PredictedSequence,
 } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
@@ -61,7 +62,14 @@ import {
   widthOn,
 } from '../train/session.js';
 import type { ModelRun } from '../train/shards.js';
-import { loadWeights, type WhichWeights, weightsOfRun } from '../train/weights.js';
+import {
+  dividedLogits,
+  loadWeights,
+  type WhichWeights,
+  weightsAlone,
+  weightsOfRun,
+  withWeights,
+} from '../train/weights.js';
 import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
 import { counted } from '../util/words.js';
@@ -92,7 +100,19 @@ export function openModel(path: string, { checkpoint, weights, set = [], top }: 
   refuseOtherKeys(frozen, loaded, set);
   const saved = weightsOfRun(run, loaded.experiment, { checkpoint, weights });
   const listing = top === undefined ? loaded : { ...loaded, experiment: withTop(loaded.experiment, top) };
-  return { ...saved, path, loaded: listing, manifest, top };
+  return { ...withConfidence(saved, run), path, loaded: listing, manifest, top };
+}
+
+type SavedWeights = ReturnType<typeof weightsOfRun>;
+
+/** The final weights of a run with what it fitted for them; others as they are. */
+function withConfidence(saved: SavedWeights, { confidence }: Run) {
+  if (confidence?.step !== saved.step || saved.weights !== saved.final)
+    return { ...saved, decisions: undefined };
+  const { temperatures, ...decisions } = confidence;
+  if (temperatures === undefined) return { ...saved, decisions };
+  const own = dividedLogits(weightsAlone(saved.tensors, saved.weights), temperatures);
+  return { ...saved, tensors: withWeights(saved.tensors, saved.weights, own), decisions };
 }
 
 /** With a beam that finds `top` sequences of symbols. */
@@ -240,10 +260,11 @@ export function readerFor(
 }
 
 async function start(
-  { loaded, file, tensors, weights, top }: SavedModel,
-  run: ModelRun,
+  { loaded, file, tensors, weights, top, decisions }: SavedModel,
+  undecided: ModelRun,
   of: Pick<OpenedModel, 'data' | 'scaling'>,
 ): Promise<OpenedModel> {
+  const run = { ...undecided, decisions };
   const pool = await ShardPool.open(run);
   loadWeights(file, pool.layout, pool.parameters, { which: weights, tensors });
   pool.arrays.write(pool.parameters);
@@ -254,7 +275,7 @@ async function start(
   const columns = stepColumns?.(dataset, of.data);
   return {
     ...{ experiment, run, pool, training: experiment.training, ...of, columnNames },
-    form: { ...predictionForm(run.spec, run.loss, of.data, dataset), ...(top !== undefined && { top }) },
+    form: { ...predictionForm(run, of.data, dataset), ...(top !== undefined && { top }) },
     columns,
     readers: columns && stepReaders(columns, of.data),
     samples: () => sampleReader?.(dataset, of.data),
@@ -278,7 +299,8 @@ export async function evaluateCheckpoint(
     const { run, pool, dataset, experiment } = model;
     const of = splitOf(dataset, split);
     const evaluator = new Evaluator(pool, run, evaluationRows(run, experiment.training, of.count));
-    const evaluation = (await evaluator.evaluate(of, { progress: watch, observe })) as Evaluation;
+    const groupOf = groupsOf(dataset, of);
+    const evaluation = (await evaluator.evaluate(of, { progress: watch, observe, groupOf })) as Evaluation;
     return { ...evaluation, baselines: trivialBaselines(run, dataset)(of) };
   } finally {
     await model.pool.close();
@@ -507,7 +529,7 @@ export async function backtest(
 async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split) {
   const origins: (ForecastsErrors & { readonly id: string })[] = [];
   const { targets, count, naive } = windows;
-  const readout = new Readout(run.loss, targets);
+  const readout = new Readout(run, targets);
   const size = targetSize(run.loss, run.spec.outputSize);
   const perWindow = targets.values.length / size / count;
   await new Evaluator(pool, run, evaluationRows(run, experiment.training, count)).evaluate(windows, {

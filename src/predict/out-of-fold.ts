@@ -4,7 +4,7 @@ import { targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import type { SplitMetrics } from '../run/summary.js';
-import { Evaluator, evaluationRows, type Prediction } from '../train/evaluator.js';
+import { Evaluator, evaluationRows, groupsOf, type Prediction } from '../train/evaluator.js';
 import type { BackendOptions } from '../train/session.js';
 import { RandomStream } from '../util/random.js';
 import * as s from '../util/schema.js';
@@ -66,6 +66,7 @@ export async function predictFolds(
       const { form, batches } = model.ofSplit('test');
       for await (const predictions of batches) tell(fold, form, predictions);
       await new Evaluator(pool, run, evaluationRows(run, experiment.training, test.count)).evaluate(test, {
+        groupOf: groupsOf(dataset, test),
         observe: ({ index, predictions }) => {
           const unit = group === undefined ? `${fold}/${index}` : String(test.valueIn?.(group, index));
           const own = predictions.filter(({ counts }) => counts).map(kept);
@@ -99,13 +100,14 @@ export async function predictFolds(
 }
 
 /** A copy: the arrays of a prediction are views. */
-function kept({ outputs, point, target, input, interval, errorScale }: Prediction): Scored {
+function kept(prediction: Prediction): Scored {
+  const { outputs, point, target, input, interval, errorScale, thresholds, set, group } = prediction;
   return {
     outputs: outputs.slice(),
     point: point.slice(),
     target: target.slice(),
     ...(input !== undefined && { input }),
     ...(interval && { interval: [interval[0].slice(), interval[1].slice()] }),
-    ...(errorScale && { errorScale }),
+    ...{ errorScale, thresholds, set, group },
   };
 }

@@ -3,12 +3,12 @@ import type { Experiment } from '../config/index.js';
 import { type DataRecord, datasetFacts, embedsSteps, IGNORED, type TextLevel } from '../data/index.js';
 import { alignmentOf, type Decoded } from '../math/decoding/ctc.js';
 import { classProbabilities } from '../math/losses/ctc.js';
-import { type LossSettings, lossOf } from '../math/losses/index.js';
-import { type Numbers, predictedClass } from '../math/metrics/metric.js';
+import { lossOf } from '../math/losses/index.js';
+import { decidedClass, decidedLabel, type Numbers } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { hasAttention, type ModelSpec, stepInData } from '../math/model/spec.js';
 import { probabilities, type Readout } from '../train/readout.js';
-import type { Computed } from '../train/shards.js';
+import type { Computed, ModelRun } from '../train/shards.js';
 import type { Diagnostic } from '../util/errors.js';
 
 /** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */
@@ -49,7 +49,10 @@ interface PredictionPlace {
 /** Prediction of a model trained with `cross_entropy`. */
 export interface ClassPrediction extends PredictionPlace {
   readonly kind: 'class';
-  /** Class with the largest output (the first of equal ones); null if an output is NaN. */
+  /**
+   * Class with the largest output (the first of equal ones), or that which the threshold of the run
+   * decides; null if an output is NaN.
+   */
   readonly predicted: number | null;
   /** Name of that class; null if there is none, absent if the data do not name classes. */
   readonly name?: string | null;
@@ -59,6 +62,11 @@ export interface ClassPrediction extends PredictionPlace {
   readonly probabilities: Float64Array;
   /** `[C]`, raw outputs. */
   readonly logits: Float32Array;
+  /**
+   * The classes that contain the true one with the coverage of `intervals`, in their order; absent
+   * without it.
+   */
+  readonly set?: readonly number[];
   /** The most probable classes, the most probable first; absent without the option `top`. */
   readonly top?: readonly RankedClass[];
   /** The true class; null if ignored, absent for sequences without labels. */
@@ -83,6 +91,13 @@ export interface ValuePrediction extends PredictionPlace {
    * losses.
    */
   readonly quantiles: readonly Float64Array[];
+  /**
+   * Ends of the interval that contains each true value with the coverage of `intervals`; absent
+   * without it.
+   */
+  readonly interval?: { readonly lower: Float64Array; readonly upper: Float64Array };
+  /** Whether each label applies, as the thresholds of the run decide; absent without them. */
+  readonly applies?: readonly (boolean | null)[];
   /** The true values; absent for sequences without labels. */
   readonly target?: Float64Array;
   /** Sample standard deviation of `values` between several models; absent for one. */
@@ -154,6 +169,10 @@ export interface PredictionForm {
   readonly steps?: ModelSpec['steps'];
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
+  /** The fraction of targets that intervals, or sets of classes, contain; absent without them. */
+  readonly coverage?: number;
+  /** Probabilities from which the second class, or each label, is predicted; absent: 0.5. */
+  readonly thresholds?: readonly number[];
   /** The option `top`: how many classes or sequences each prediction lists. */
   readonly top?: number;
   /** True if predictions have the `symbol` of their step, unless a program passes steps without. */
@@ -164,9 +183,9 @@ export interface PredictionForm {
   readonly targetNames?: readonly string[];
 }
 
+/** @internal */
 export function predictionForm(
-  spec: ModelSpec,
-  loss: LossSettings,
+  { spec, loss, decisions: { thresholds, intervals } = {} }: ModelRun,
   { input, class_names: classNames, target_names: targetNames, vocabulary }: DataRecord,
   dataset: Experiment['dataset'],
 ): PredictionForm {
@@ -196,6 +215,8 @@ export function predictionForm(
     hasSymbols: eachStep && hasTexts,
     size: outputSize / Math.max(1, quantiles.length) / steps,
     quantiles: quantiles.map(({ level }) => level),
+    ...(intervals && { coverage: intervals.coverage }),
+    ...(thresholds && { thresholds }),
     ...(classNames && { classNames }),
     ...(targetNames && { targetNames }),
   };
@@ -229,16 +250,23 @@ export function predictionOf(
   },
   [logits, ofClasses] = classMemory(form.kind === 'class' ? form.size : 0),
 ): Prediction {
-  const { kind } = form;
+  const { kind, coverage } = form;
   const { step, time, symbol, outputs, at, target } = computed;
   const place = { step, ...(time !== undefined && { time }), ...(symbol !== undefined && { symbol }) };
   const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
+  const { thresholds, set } = readout.decided(outputs);
   if (kind === 'value') {
+    const point = readout.point(outputs, at);
+    const [lower, upper] = (coverage !== undefined && readout.interval(outputs, at, step)) || [];
     return {
       kind,
       ...place,
-      values: decimals(readout.point(outputs, at)),
+      values: decimals(point),
       quantiles: readout.quantiles(outputs, at).map(decimals),
+      ...(lower && upper && { interval: { lower: decimals(lower), upper: decimals(upper) } }),
+      ...(thresholds && {
+        applies: Array.from(point, (_, i) => decidedLabel({ point, thresholds }, i) ?? null),
+      }),
       ...(target && { target: JsonFloat64Array.from(readout.targetDecimals(at, target)) }),
     };
   }
@@ -246,7 +274,8 @@ export function predictionOf(
   return {
     kind: 'class',
     ...place,
-    ...classPrediction(form, probabilities(outputs, ofClasses), logits),
+    ...classPrediction(form, probabilities(outputs, ofClasses), logits, thresholds),
+    ...(set && { set }),
     ...(target && { label: target[0] === IGNORED ? null : target[0] }),
   };
 }
@@ -256,8 +285,9 @@ export function classPrediction(
   { classNames, top }: Pick<PredictionForm, 'classNames' | 'top'>,
   probabilities: Float64Array,
   logits: Float32Array,
+  thresholds?: readonly number[],
 ) {
-  const best = predictedClass(logits);
+  const best = decidedClass({ outputs: logits, thresholds });
   return {
     predicted: best < 0 ? null : best,
     ...(classNames && { name: classNames[best] ?? null }),
@@ -323,7 +353,7 @@ function alignmentIn(
 
 /** Splits a forecast of the whole horizon into its steps, of `size` values each. */
 export function stepsOf(
-  { kind, values, quantiles, target }: ValuePrediction,
+  { kind, values, quantiles, interval, target }: ValuePrediction,
   size: number,
   times: readonly string[] | undefined,
 ): ValuePrediction[] {
@@ -335,6 +365,7 @@ export function stepsOf(
       ...(times && { time: times[step] }),
       values: part(values),
       quantiles: quantiles.map(part),
+      ...(interval && { interval: { lower: part(interval.lower), upper: part(interval.upper) } }),
       ...(target && { target: part(target) }),
     };
   });

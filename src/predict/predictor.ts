@@ -59,8 +59,8 @@ export class Predictor extends SequencePredictor<OpenedModel> {
     const batches = this.newBatches(lists, options);
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
       const { split } = batch;
-      const errorScale = (index: number) => split.errorScale?.(index);
-      scores.add(batch.pass, { batch, slot }, errorScale, (index, predictions) => {
+      const factsOf = (index: number) => ({ errorScale: split.errorScale?.(index) });
+      scores.add(batch.pass, { batch, slot }, factsOf, (index, predictions) => {
         const { position, id } = batch.rows[index];
         observe?.({ index: position, ...(id !== undefined && { id }), predictions });
       });

@@ -120,7 +120,7 @@ export class SequencePredictor<M extends LoadedModel = LoadedModel> {
     const perStep = kind !== 'sequence' && predictsEachStep(model.run.spec.head);
     const first = model.data.first_prediction ?? 0;
     const { split, indices, pass, hasLabels } = batch;
-    const readout = new Readout(model.run.loss, split.targets);
+    const readout = new Readout(model.run, split.targets);
     return batch.rows.flatMap(({ position, steps, id, symbols, times, history, warnings }, row) => {
       const length = steps ?? split.lengths?.[indices[row]];
       // a row of a text that has ended has no steps

@@ -104,7 +104,7 @@ export class StepModel {
     this.computer = new ShardComputer(new KernelMachine(pool.engine), this.job);
     const declared = declaredInputs(spec, lossOf(run.loss), shape);
     this.features = declared.filter(({ role }) => role === 'features');
-    this.readout = new Readout(run.loss, newTargets(model, 1, [{}]));
+    this.readout = new Readout(run, newTargets(model, 1, [{}]));
   }
 
   session({ rate }: SessionOptions = {}): Session {

@@ -50,6 +50,7 @@ const FILES = {
   summary: 'summary.json',
   evaluation: 'evaluation.json',
   explanation: 'explanation.json',
+  confidence: 'confidence.json',
   notes: 'notes.json',
   baselines: 'baselines',
   checkpoints: 'checkpoints',
@@ -221,7 +222,7 @@ export class RunDirectory {
     );
   }
 
-  write<F extends 'manifest' | 'summary' | 'evaluation'>(file: F, document: Parts[F]): void {
+  write<F extends 'manifest' | 'summary' | 'evaluation' | 'confidence'>(file: F, document: Parts[F]): void {
     writeJsonAtomic(this.files[file], spellNonFinite(document));
   }
 

@@ -116,6 +116,33 @@ const facts = {
   ),
 };
 const version = s.literal(1, 'Version of this format.');
+const confidence = {
+  reliability: s.optional(
+    s.list(
+      s.struct('A bin of probabilities.', {
+        count: s.count('Number of probabilities.', 1),
+        probability: s.number('Their mean.'),
+        fraction: s.number('The fraction of their cases that is true.'),
+      }),
+      'Bins of the probabilities of predicted classes, or of all labels, without empty ones. Present if `calibration_error` is measured.',
+    ),
+  ),
+  coverage: s.optional(
+    s.list(
+      s.struct('A group.', {
+        group: s.text('A value of `test.group`, a series, or else a class.'),
+        predictions: s.count('Number of its predictions.', 1),
+        coverage: fraction('Fraction of its targets that intervals, or sets of classes, contain.'),
+        width: s.measured('Mean width of the intervals, or number of classes in the sets.'),
+      }),
+      {
+        description:
+          'Coverage of up to 100 groups, the lowest first. Present with `intervals`, unless values have no groups.',
+        maxItems: 100,
+      },
+    ),
+  ),
+};
 const names = (description: string) => s.nullable(s.list(s.text({}), description));
 
 const classEvaluation = s.struct('The model predicts classes.', {
@@ -123,6 +150,7 @@ const classEvaluation = s.struct('The model predicts classes.', {
   kind: s.literal('class', 'The model predicts classes.'),
   ...facts,
   accuracy: fraction('Fraction of predictions whose largest logit is that of the label; null if not finite.'),
+  ...confidence,
   classes: s.count('Number of classes.'),
   class_names: names('The name of each class; null if the data have no names.'),
   confusion: s.nullable(
@@ -216,6 +244,7 @@ const valueEvaluation = s.struct('The model predicts values.', {
     maxItems: 200,
   }),
   forecasts: s.optional(forecasts),
+  coverage: confidence.coverage,
 });
 
 const labelEvaluation = s.struct('The model predicts labels.', {
@@ -223,6 +252,7 @@ const labelEvaluation = s.struct('The model predicts labels.', {
   kind: s.literal('label', 'The model predicts several labels; each one applies or does not.'),
   ...facts,
   accuracy: fraction('Fraction of labels that are predicted correctly.'),
+  reliability: confidence.reliability,
   target_names: names('The name of each label; null if the data have no names.'),
   per_label: s.nullable(
     s.list(scores, 'The scores of each label, in order; null if there are more than 1000 labels.'),

@@ -30,8 +30,10 @@ interface Damage {
 
 /** The digests for `summary.json`, of the existing files that a run writes until its end. */
 export function writtenDigests(directory: RunDirectory): FileDigests {
-  const { manifest, evaluation, checkpoints } = directory.files;
-  const names = [manifest, evaluation, indexPath(checkpoints)].map(path => directory.nameOf(path));
+  const { manifest, evaluation, confidence, checkpoints } = directory.files;
+  const names = [manifest, evaluation, confidence, indexPath(checkpoints)].map(path =>
+    directory.nameOf(path),
+  );
   names.push(...checkpointNames(checkpoints).map(name => `${directory.nameOf(checkpoints)}/${name}`));
   const digests = names.map(name => [name, directory.digestOf(name)] as const);
   return Object.fromEntries(digests.flatMap(([name, sha256]) => (sha256 ? [[name, sha256]] : [])));

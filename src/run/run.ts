@@ -8,6 +8,7 @@ import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { readPlainConfig } from '../config/load.js';
 import { caught, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, retried } from './checkpoints.js';
+import type { Confidence } from './confidence.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
@@ -39,6 +40,7 @@ export interface Parts {
    */
   readonly summary: Summary;
   readonly evaluation: SplitEvaluation;
+  readonly confidence: Confidence;
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -76,6 +78,11 @@ export class Run {
 
   get evaluation(): SplitEvaluation | undefined {
     return this.read('evaluation');
+  }
+
+  /** What the run fitted for its final weights; undefined if nothing. */
+  get confidence(): Confidence | undefined {
+    return this.read('confidence');
   }
 
   get config(): Parts['config'] {
@@ -120,17 +127,18 @@ export class Run {
   }
 
   /**
-   * Checks the manifest and the files written at the start of a run, before anything is computed
-   * with them; throws (exit 5) if one has changed. The digest of the manifest is in the summary,
-   * which counts only while it is that of the log's end: a resume removes the end before it changes
+   * Checks the manifest, the files written at the start of a run and what it fitted in the end,
+   * before anything is computed with them; throws (exit 5) if one has changed. The digests of the
+   * first and the last are in the summary, which counts only while it is that of the log's end: a resume removes the end before it changes
    * the manifest.
    */
   refuseChanges(): void {
     const { directory, manifest } = this;
     if (manifest === undefined) return;
-    const { 'manifest.json': sha256 } = (isAtEnd(directory) && this.summary?.digests.files) || {};
+    const written = (isAtEnd(directory) && this.summary?.digests.files) || {};
+    const used = Object.entries(written).filter(([name]) => /^(manifest|confidence)\.json$/.test(name));
     refuseDamage(directory, [
-      ...changedFiles(directory, sha256 ? { 'manifest.json': sha256 } : {}, 'summary.json'),
+      ...changedFiles(directory, Object.fromEntries(used), 'summary.json'),
       ...changedInputs(directory, manifest),
     ]);
   }
@@ -156,7 +164,7 @@ export class Run {
   private load(part: keyof Parts): Parts[keyof Parts] | undefined {
     if (part === 'config') return this.plainConfig();
     const file = this.directory.files[part];
-    if (part !== 'summary') return readJson<Manifest | SplitEvaluation>(file, part);
+    if (part !== 'summary') return readJson<Manifest | SplitEvaluation | Confidence>(file, part);
     const summary = readJson<Summary>(file, part);
     return summary && { ...summary, metrics: unspellMetrics(summary.metrics) };
   }

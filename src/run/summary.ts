@@ -61,7 +61,7 @@ const digests = s.struct('Digests of the files that the run wrote, to detect dam
   ),
   files: s.mapOf(
     s.sha256('SHA-256, hex.'),
-    'SHA-256 (hex) of manifest.json, evaluation.json, the checkpoints and their index, by name.',
+    'SHA-256 (hex) of manifest.json, evaluation.json, confidence.json, the checkpoints and their index, by name.',
   ),
 });
 

@@ -428,7 +428,7 @@ function scorer(
     add(split) {
       const { targets, errorScale, count } = split;
       const outputsAt = outputsFor(split);
-      const readout = new Readout(loss, targets);
+      const readout = new Readout({ loss }, targets);
       const width = targets.kind === 'value' ? targets.size : 1;
       const predictions = targets.values.length / width;
       for (let at = 0; at < predictions; at++) {

@@ -3,10 +3,12 @@ import { readSound, spectrogram } from '../data/audio/sounds.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { classProbabilities, occupancyOf } from '../math/losses/ctc.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
+import { addConfidence, Reliability } from '../math/metrics/calibration.js';
 import { type AlignedPair, alignment, editDistance, isEdit } from '../math/metrics/edits.js';
 import { absoluteError, Errors } from '../math/metrics/errors.js';
 import { accumulator, type Task } from '../math/metrics/index.js';
-import { meanOf, predictedClass } from '../math/metrics/metric.js';
+import { GroupCoverage } from '../math/metrics/intervals.js';
+import { decidedClass, meanOf } from '../math/metrics/metric.js';
 import { Counts } from '../math/metrics/scores.js';
 import { exactFraction, NearestTargets, tokenErrors } from '../math/metrics/sequences.js';
 import { predictsEachStep } from '../math/model/heads.js';
@@ -75,6 +77,7 @@ export function evaluationCollector(run: ModelRun, dataset: Dataset, split: Spli
   const task = taskOf(run.loss);
   const collector = COLLECTORS[task](run, dataset, split);
   const spread = new OutputSpread(task);
+  const confidence = confidenceCollector(run, dataset);
   return {
     add(sequence: PredictedSequence): void {
       collector.addSequence?.(sequence);
@@ -82,11 +85,37 @@ export function evaluationCollector(run: ModelRun, dataset: Dataset, split: Spli
         if (!prediction.counts) continue;
         collector.add(prediction, sequence);
         spread.add(prediction);
+        confidence.add(prediction);
       }
     },
     document: ({ epoch, step, count: predictions, loss }: Outcome): SplitEvaluation => {
       const common = { version: 1, kind: collector.kind, split, epoch, step, predictions, loss } as const;
-      return { ...common, ...collector.fields(), constant: spread.isConstant } as SplitEvaluation;
+      const fields = { ...collector.fields(), ...confidence.fields };
+      return { ...common, ...fields, constant: spread.isConstant } as SplitEvaluation;
+    },
+  };
+}
+
+/** Maximum groups with their coverage. */
+const MAX_GROUPS = 100;
+
+/** How sure predictions are, and how often they are right; empty if nothing measures it. */
+function confidenceCollector({ metrics, decisions, loss }: ModelRun, { classLabels }: Dataset) {
+  const reliability = metrics.includes('calibration_error') ? new Reliability() : undefined;
+  const groups = decisions?.intervals && new GroupCoverage();
+  const isClass = taskOf(loss) === 'classes';
+  return {
+    add(prediction: Prediction): void {
+      if (reliability && isClass) addConfidence(reliability, prediction);
+      else if (reliability) prediction.point.forEach((p, i) => void reliability.add(p, prediction.target[i]));
+      groups?.add(prediction);
+    },
+    get fields(): Pick<ClassEvaluation, 'reliability' | 'coverage'> {
+      const named = (group: string) => (groups?.ofClasses ? (classLabels?.[Number(group)] ?? group) : group);
+      const lowest = groups?.all.toSorted((a, b) => a.coverage - b.coverage).slice(0, MAX_GROUPS) ?? [];
+      const coverage = lowest.map(({ group, ...one }) => ({ group: named(group), ...one }));
+      const { bins } = reliability ?? {};
+      return { ...(bins && { reliability: bins }), ...(coverage.length > 0 && { coverage }) };
     },
   };
 }
@@ -106,7 +135,7 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
     add(prediction, sequence) {
       const { outputs, target, loss } = prediction;
       const [label] = target;
-      const predicted = predictedClass(outputs);
+      const predicted = decidedClass(prediction);
       accuracy.add(prediction);
       counts.addClass(label, predicted);
       if (predicted < 0) undecided++;
@@ -188,7 +217,7 @@ function contextOf(
 function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): TaskCollector<ValueEvaluation> {
   const size = targetSize(run.loss, run.spec.outputSize);
   const data = dataset[split] ?? dataset.test;
-  const readout = new Readout(run.loss, data.targets);
+  const readout = new Readout(run, data.targets);
   const steps = predictionsOf(run.spec, run.sequenceLength);
   const error = meanOf(absoluteError);
   const errors = new Errors(size);
@@ -454,14 +483,15 @@ class OutputSpread {
 
   constructor(private readonly task: Task) {}
 
-  add({ outputs, point, target }: Prediction): void {
+  add(prediction: Prediction): void {
+    const { point, target } = prediction;
     if (this.task === 'sequences') {
       const { seen } = this;
       if (seen.predicted.size < 2) seen.predicted.add(point.join());
       if (seen.target.size < 2) seen.target.add(target.join());
       return;
     }
-    const predictions = this.task === 'classes' ? [predictedClass(outputs)] : point;
+    const predictions = this.task === 'classes' ? [decidedClass(prediction)] : point;
     for (let i = 0; i < target.length; i++) {
       const [a, b, c, d] = this.ranges[i] ?? [Infinity, -Infinity, Infinity, -Infinity];
       const [one, other] = [predictions[i], target[i]];

@@ -2,12 +2,14 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Experiment } from '../config/index.js';
-import { type Split, symbolsOfTarget } from '../data/core/dataset.js';
+import { type Dataset, type Split, symbolsOfTarget } from '../data/core/dataset.js';
+import { joinedGroup } from '../data/core/selection.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import { numbersPerStep, outputSizes, stepsRead } from '../math/model/spec.js';
+import type { Decisions } from '../run/confidence.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { ShardPool } from './pool.js';
 import { Readout } from './readout.js';
@@ -55,6 +57,20 @@ interface EvaluationOptions {
   readonly observe?: ((sequence: PredictedSequence) => void) | undefined;
   /** Called after each batch. */
   readonly progress?: ((progress: EvaluationProgress) => void) | undefined;
+  /** Absent: those of the model. */
+  readonly decisions?: Decisions | undefined;
+  /** Name of the group of a sequence by its index, of which coverage is measured. */
+  readonly groupOf?: ((index: number) => string | undefined) | undefined;
+  /** How the `scores` of predictions are computed; absent: they have none. */
+  readonly conformity?: 'split' | 'quantile' | undefined;
+}
+
+/** The value of `test.group` of each sequence of a split, or its series; undefined without both. */
+export function groupsOf({ groupedBy }: Dataset, { valueIn, forecast }: Split) {
+  const columns = groupedBy?.[0];
+  if (columns && valueIn)
+    return (index: number) => joinedGroup([columns].flat().map(column => valueIn(column, index) ?? ''));
+  return forecast && ((index: number) => forecast(index).series);
 }
 
 export class Evaluator {
@@ -82,9 +98,9 @@ export class Evaluator {
    */
   async evaluate(
     split: Split,
-    { signal, observe, progress }: EvaluationOptions = {},
+    { signal, observe, progress, decisions = this.run.decisions, ...options }: EvaluationOptions = {},
   ): Promise<Evaluation | null> {
-    const scores = new Scores(this.run);
+    const scores = new Scores({ ...this.run, decisions }, options);
     let done = 0;
     this.batches.resetStates();
     const all = batchesOf(split, this.batchSize, signal);
@@ -93,7 +109,10 @@ export class Evaluator {
       scores.add(
         this.batches,
         { batch, slot },
-        index => split.errorScale?.(positionOf(index)),
+        index => ({
+          errorScale: split.errorScale?.(positionOf(index)),
+          group: options.groupOf?.(positionOf(index)),
+        }),
         (index, predictions) => {
           const position = positionOf(index);
           observe?.({ index: position, ...(split.id && { id: split.id(position) }), predictions });
@@ -115,22 +134,25 @@ export class Scores {
   /** Inputs that have been counted; equal inputs count once. */
   private readonly inputs = new Set<string>();
 
-  constructor(private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec'>) {
+  constructor(
+    private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'decisions'>,
+    private readonly options: Pick<EvaluationOptions, 'conformity'> = {},
+  ) {
     const { loss, metrics, spec } = run;
     this.metrics = accumulators(taskOf(loss), metrics, targetSize(loss, spec.outputSize));
   }
 
-  /** Adds a computed batch. @param errorScale those of a sequence by its index in the split */
+  /** Adds a computed batch. @param factsOf what is known of a sequence by its index in the split */
   add(
     pass: ShardedBatches,
     { batch, slot }: InSlot<SplitBatch>,
-    errorScale: (index: number) => readonly number[] | undefined,
+    factsOf: (index: number) => Pick<Scored, 'errorScale' | 'group'>,
     observe?: (index: number, predictions: readonly Prediction[]) => void,
   ): void {
-    const scored = scorer(this.run, pass, batch);
+    const scored = scorer(this.run, pass, batch, this.options);
     batch.indices.forEach((index, row) => {
-      const scale = errorScale(index);
-      const predictions = pass.predictions(slot, batch, row).map(one => scored(one, index, scale));
+      const facts = factsOf(index);
+      const predictions = pass.predictions(slot, batch, row).map(one => scored(one, index, facts));
       for (const prediction of predictions) {
         if (!prediction.counts) continue;
         if (prediction.weight > 0) this.sum += prediction.loss;
@@ -149,14 +171,20 @@ export class Scores {
   }
 }
 
-type ScoreOf = (computed: Computed, index: number, errorScale: readonly number[] | undefined) => Prediction;
+type ScoreOf = (
+  computed: Computed,
+  index: number,
+  facts: Pick<Scored, 'errorScale' | 'group'>,
+) => Prediction;
 
 /** Returns the function that adds the target of sequence `index` to a prediction of a batch. */
 function scorer(
-  { loss: settings, spec }: Pick<ModelRun, 'loss' | 'spec'>,
+  run: Pick<ModelRun, 'loss' | 'spec' | 'decisions'>,
   { model }: ShardedBatches,
   { split }: SplitBatch,
+  { conformity }: Pick<EvaluationOptions, 'conformity'>,
 ): ScoreOf {
+  const { loss: settings, spec } = run;
   const loss = lossOf(settings);
   const { targets } = split;
   if (targets.kind === 'sequence') {
@@ -168,11 +196,13 @@ function scorer(
       return { ...one, weight, point: likeliest(one), target, input: inputOf(index) };
     };
   }
-  const readout = new Readout(settings, targets);
-  return (one, _, errorScale) => {
-    const scored = readout.scored(one.outputs, one.at);
+  const readout = new Readout(run, targets);
+  return (one, _, facts) => {
+    const { outputs, at, step, counts } = one;
+    const scored = readout.scored(outputs, at, step);
     const weight = loss.weight(spec.outputSize, scored.target[0]);
-    return { ...scored, ...one, weight, errorScale };
+    const scores = conformity && counts && readout.conformityScores(outputs, at, conformity);
+    return { ...scored, ...one, weight, ...facts, ...(scores && { scores }) };
   };
 }
 
@@ -272,6 +302,8 @@ export interface Prediction extends Scored {
   readonly weight: number;
   /** [C], a view that is valid only during the callback; `point` may be one too. */
   readonly outputs: Float32Array;
+  /** Of conformal prediction, if the evaluation asks for them. */
+  readonly scores?: Float64Array;
 }
 
 export interface PredictedSequence {

@@ -26,7 +26,7 @@ export function forecastCollector(
   { targets, forecast, history, errorScale }: Split,
 ) {
   if (dataset.seriesFacts === undefined || forecast === undefined) return undefined;
-  const readout = new Readout(run.loss, targets);
+  const readout = new Readout(run, targets);
   const steps = predictionsOf(run.spec, run.sequenceLength);
   const { firstPrediction = 0, columnNames } = dataset;
   const count = dataset.seriesFacts.targets;

@@ -2,12 +2,15 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Experiment } from '../config/index.js';
 import type { BatchOrder, BatchOrderState } from '../data/index.js';
+import { predictsEachStep } from '../math/model/heads.js';
+import type { Confidence } from '../run/confidence.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { BestValues, type Metrics, metricValue } from '../run/gates.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import { restoreBest, type SavedState } from './checkpoints.js';
+import { asksForConfidence, type ConfidenceSettings, DecisionFit, TemperatureFit } from './confidence.js';
 import { evaluationCollector } from './evaluation-document.js';
-import type { Evaluator } from './evaluator.js';
+import { type Evaluator, groupsOf } from './evaluator.js';
 import { type EarlyStop, earlyStop, MetricHistory } from './plan.js';
 import type { Recorder } from './recorder.js';
 import type { Session } from './session.js';
@@ -34,6 +37,8 @@ export class TrainingState {
   readonly history: MetricHistory;
   restored: Position | undefined;
   stoppedEarly: Summary['stopped_early'];
+  /** Undefined before the end, and if the config asks for nothing. */
+  confidence: Confidence | undefined;
   evaluated = false;
   /** Best values over all evaluations, including those of earlier processes. */
   readonly best = new BestValues();
@@ -72,6 +77,8 @@ export interface Training {
     readonly batchSize: number;
     /** The folder of the checkpoints, if training ends with the weights of the best one. */
     readonly restoreFrom?: string;
+    /** What is fitted on the validation split in the end. */
+    readonly confidence?: ConfidenceSettings;
   };
   /** Pause after this many epochs have been trained and evaluated; absent: never. */
   readonly pauseAfterEpoch?: number | undefined;
@@ -228,10 +235,66 @@ async function finish(training: Training): Promise<boolean> {
     state.restored = best.position;
   }
   if (!evaluation.dataset.validation && !isOther) return true;
+  if (!(await fitConfidence(training, evaluation, position))) return false;
   const result = await measure(training, evaluation, 'test', position);
   if (!result) return false;
   state.metrics = { ...state.metrics, test: result.metrics };
   await observer?.evaluation?.({ stage: 'end', ...result, isLast: true });
+  return true;
+}
+
+/**
+ * Fits what the config asks for on the predictions of the final weights for the validation split:
+ * first temperatures, which the weights take up, then the rest. The metrics of the split are then
+ * those of the decisions, as a later evaluation measures them. Reads no other split. Returns false
+ * if interrupted.
+ */
+async function fitConfidence(
+  { trainer, state, signal, observer, ...training }: Training,
+  { run, dataset, confidence: settings = {} }: NonNullable<Training['evaluation']>,
+  position: Position,
+): Promise<boolean> {
+  const { validation } = dataset;
+  if (!validation || !asksForConfidence(settings)) return true;
+  const evaluator = evaluatorOf({ trainer, state, ...training }) as Evaluator;
+  const evaluated = async (options: Parameters<Evaluator['evaluate']>[1]) => {
+    const restore = trainer.useAverage();
+    try {
+      return await evaluator.evaluate(validation, {
+        signal,
+        groupOf: groupsOf(dataset, validation),
+        ...options,
+      });
+    } finally {
+      restore();
+    }
+  };
+  const { calibrate, intervals } = settings;
+  let temperatures: number[] | undefined;
+  if (calibrate) {
+    const fit = new TemperatureFit(run);
+    if (!(await evaluated({ observe: fit.add }))) return false;
+    temperatures = fit.temperatures;
+    await trainer.divideLogits(temperatures);
+  }
+  const { seriesFacts, firstPrediction = 0 } = dataset;
+  const isEachStep = seriesFacts !== undefined && predictsEachStep(run.spec.head);
+  const fit = new DecisionFit(run, settings, isEachStep ? firstPrediction : undefined);
+  if (!(await evaluated({ observe: fit.add, conformity: intervals?.method }))) return false;
+  const { missed, predictions, ...decisions } = fit.decisions;
+  const { step } = state.restored ?? position;
+  const found: Confidence = {
+    version: 1,
+    step,
+    predictions,
+    ...(temperatures && { temperatures }),
+    ...decisions,
+  };
+  const last = await evaluated({ decisions });
+  if (!last) return false;
+  state.metrics = { ...state.metrics, validation: { loss: last.loss, ...last.metrics } };
+  state.confidence = found;
+  await observer?.confidence?.(found, missed);
   return true;
 }
 
@@ -256,12 +319,14 @@ async function measure(
     observer?.trainedWeights?.({ ...place, metrics: { loss, ...metrics }, samples, seconds });
   }
   const began = performance.now();
-  const collector = evaluationCollector(run, dataset, name);
+  const { confidence: decisions } = state;
+  const collector = evaluationCollector({ ...run, decisions }, dataset, name);
   const observe = collector.add.bind(collector);
   const restore = trainer.useAverage();
   try {
     const progress = observer?.evaluating?.bind(observer);
-    const evaluation = await evaluator.evaluate(split, { signal, observe, progress });
+    const groupOf = groupsOf(dataset, split);
+    const evaluation = await evaluator.evaluate(split, { signal, observe, progress, decisions, groupOf });
     if (!evaluation) return null;
     const seconds = (performance.now() - began) / 1000;
     const { loss, metrics, count: samples } = evaluation;

@@ -2,10 +2,12 @@
 import type { Targets } from '../data/core/dataset.js';
 import type { Scaling } from '../data/core/record.js';
 import { inDataUnits, roundingInDataUnits } from '../data/core/scaling.js';
-import { type LossSettings, lossOf } from '../math/losses/index.js';
+import { lossOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
-import type { Numbers, Scored } from '../math/metrics/metric.js';
+import { type Numbers, predictedClass, type Scored } from '../math/metrics/metric.js';
+import type { Decisions } from '../run/confidence.js';
 import { shortestDecimal } from '../util/numbers.js';
+import type { ModelRun } from './shards.js';
 
 /**
  * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m = max z, in float64; NaN if undefined.
@@ -31,11 +33,16 @@ export class Readout {
   private readonly loss: Loss;
   private readonly bounds: Loss['quantiles'];
 
+  private readonly intervals: Decisions['intervals'];
+  private readonly thresholds: Decisions['thresholds'];
+
   constructor(
-    loss: LossSettings,
+    { loss, decisions = {} }: Pick<ModelRun, 'loss' | 'decisions'>,
     private readonly targets: Targets,
   ) {
     this.loss = lossOf(loss);
+    this.intervals = decisions.intervals;
+    this.thresholds = decisions.thresholds;
     const sorted = (this.loss.quantiles ?? []).toSorted((a, b) => a.level - b.level);
     if (sorted.length > 1) this.bounds = [sorted[0], sorted[sorted.length - 1]];
   }
@@ -50,19 +57,75 @@ export class Readout {
     return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling(at)));
   }
 
-  /** What metrics read of prediction `at`. */
-  scored(outputs: Float32Array, at: number): Scored {
+  /** What metrics read of prediction `at`, which is that of step `step` of its sequence. */
+  scored(outputs: Float32Array, at: number, step = 0): Scored {
     const [point, target] = [this.point(outputs, at), this.target(at)];
-    return { outputs, point, target, interval: this.interval(outputs, at) };
+    const ahead = step - (this.intervals?.first_step ?? 0);
+    return { outputs, point, target, interval: this.interval(outputs, at, ahead), ...this.decided(outputs) };
   }
 
-  /** The lowest and the highest quantile; undefined without two. */
-  private interval(outputs: Float32Array, at: number): Scored['interval'] {
-    const { bounds } = this;
-    if (bounds === undefined) return undefined;
+  /** What predicted classes and labels are decided by, and the set of classes. */
+  decided(outputs: Float32Array): Pick<Scored, 'thresholds' | 'set'> {
+    const { intervals, thresholds, targets } = this;
+    if (!intervals || targets.kind !== 'class') return { thresholds };
+    const [[quantile]] = intervals.quantiles;
+    const most = quantile ?? Number.POSITIVE_INFINITY;
+    const likely = probabilities(outputs);
+    // never empty: an answer has at least the likeliest class, which can only cover more
+    const best = predictedClass(outputs);
+    const set = Array.from(likely.keys()).filter(k => k === best || !(1 - likely[k] > most));
+    return { thresholds, set };
+  }
+
+  /**
+   * The interval of conformal prediction, or the lowest and the highest quantile; undefined without
+   * both.
+   * @param ahead step of the horizon, from 0
+   */
+  interval(outputs: Float32Array, at: number, ahead: number): Scored['interval'] {
+    const { intervals, bounds, targets } = this;
     const scaling = this.scaling(at);
-    const [lower, upper] = bounds.map(({ point }) => inDataUnits(point(outputs), scaling));
-    return [lower, upper];
+    if (targets.kind !== 'value' || (!intervals && !bounds)) return undefined;
+    if (!intervals) {
+      const [lower, upper] = this.ends(outputs, 'quantile').map(end => inDataUnits(end, scaling));
+      return [lower, upper];
+    }
+    const { quantiles, method } = intervals;
+    const row = quantiles[Math.min(Math.max(0, ahead), quantiles.length - 1)];
+    const [low, high] = this.ends(outputs, method);
+    const far = (i: number) => row[i] ?? Number.POSITIVE_INFINITY;
+    const ends = Array.from(low, (value, i) => [value - far(i), high[i] + far(i)] as const);
+    const lower = inDataUnits(
+      Float64Array.from(ends, ([a, b]) => Math.min(a, b)),
+      scaling,
+    );
+    return [
+      lower,
+      inDataUnits(
+        Float64Array.from(ends, ([a, b]) => Math.max(a, b)),
+        scaling,
+      ),
+    ];
+  }
+
+  /** What an interval is widened from, as the model scales it. */
+  private ends(outputs: Float32Array, method: 'split' | 'quantile'): readonly [low: Numbers, high: Numbers] {
+    const { bounds, loss } = this;
+    if (method === 'quantile' && bounds) return [bounds[0].point(outputs), bounds[1].point(outputs)];
+    const point = loss.point?.(outputs) ?? outputs;
+    return [point, point];
+  }
+
+  /** How far the target of prediction `at` is from it: see `math/confidence/conformal.ts`. */
+  conformityScores(outputs: Float32Array, at: number, method: 'split' | 'quantile'): Float64Array {
+    const { targets } = this;
+    if (targets.kind === 'class') return Float64Array.of(1 - probabilityOf(outputs, this.target(at)[0]));
+    const size = targets.kind === 'value' ? targets.size : 1;
+    const [low, high] = this.ends(outputs, method);
+    return Float64Array.from(low, (value, i) => {
+      const target = targets.values[at * size + i];
+      return Math.max(value - target, target - high[i]);
+    });
   }
 
   /** The target of prediction `at` of a split; `at` counts over all sequences and their steps. */

@@ -7,6 +7,7 @@ import { inputWidth } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { type CheckpointStore, openCheckpoints } from '../run/checkpoints.js';
+import type { Confidence } from '../run/confidence.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { openLog } from '../run/event-log.js';
 import type { EventFields, EventName } from '../run/events.js';
@@ -17,6 +18,7 @@ import { metricSentence, metricSentences } from '../run/words.js';
 import type { ExitCode } from '../util/errors.js';
 import { counted, listed } from '../util/words.js';
 import { checkpointMetadata, logCheckpoint, retryWrite } from './checkpoints.js';
+import { confidenceSentence } from './confidence.js';
 import { stepCosts } from './costs.js';
 import type { EvaluationProgress } from './evaluator.js';
 import type { EpochReport, EvaluationReport, LoopEnd, Measured, Position, StepReport } from './loop.js';
@@ -73,6 +75,18 @@ export class Recorder {
   earlyStop(position: Position, stop: EarlyStop): void {
     const { min_delta = 0 } = this.parts.loaded.experiment.training.early_stopping ?? {};
     this.parts.observer.line?.(earlyStopSentence(position, stop, min_delta));
+  }
+
+  /** What was fitted on the validation split. @param missed labels without a threshold that suits */
+  async confidence(found: Confidence, missed: readonly number[]): Promise<void> {
+    const { events, directory, observer } = this.parts;
+    await retryWrite(events, 'confidence/retry', () => directory.write('confidence', found));
+    observer.line?.(`Fitted on the validation split: ${confidenceSentence(found)}.`);
+    if (missed.length === 0) return;
+    const of =
+      missed.length === 1 && found.thresholds?.length === 1 ? '' : ` of ${listed(missed.map(String))}`;
+    const message = `no threshold${of} reaches what \`threshold\` asks for; the one that comes nearest is used`;
+    events.warn('confidence/threshold', message);
   }
 
   async end(end: LoopEnd): Promise<void> {

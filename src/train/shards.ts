@@ -23,6 +23,7 @@ import type { WalkShape } from '../math/model/runs.js';
 import { hasAttention, type ModelSpec, stepsRead } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
+import type { Decisions } from '../run/confidence.js';
 import { BatchWriter } from './batch.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 
@@ -36,6 +37,8 @@ export interface ModelRun {
   /** Absent: the likeliest symbol at each step. */
   readonly decode?: DecodeSettings | undefined;
   readonly metrics: readonly MeasuredMetric[];
+  /** Absent in training, and in runs that fitted none. */
+  readonly decisions?: Decisions | undefined;
   readonly seed: number;
   readonly sequenceLength: number;
   /** Symbols of the longest target; absent if targets are not sequences. */

@@ -119,6 +119,7 @@ async function train(parts: RunParts): Promise<LoopEnd> {
       ...session,
       batchSize: evaluationRows(session.run, settings, largest),
       ...(restoreFrom !== undefined && { restoreFrom }),
+      confidence: loaded.experiment,
     },
     observer: recorder,
   });

@@ -17,6 +17,7 @@ import type { ParameterGroups } from './groups.js';
 import { ShardPool } from './pool.js';
 import { Readout } from './readout.js';
 import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatch } from './shards.js';
+import { dividedLogits } from './weights.js';
 
 export interface TrainerOptions extends ModelRun {
   readonly train: Split;
@@ -122,6 +123,23 @@ export class Trainer {
 
   writeWeights(): void {
     this.arrays.write(...this.weights);
+  }
+
+  /** Divides the logits of the weights that are evaluated, and of no other ones. */
+  async divideLogits(temperatures: readonly number[]): Promise<void> {
+    await this.read();
+    const flat = this.average ?? this.parameters;
+    const named = (name: string) => this.layout.parameters.find(one => one.name === name)!;
+    const data = (name: string) => this.layout.read(named(name), flat);
+    const weights = new Map(
+      this.layout.parameters.map(({ name, shape }) => [
+        name,
+        { dtype: 'F32', shape, data: data(name) } as const,
+      ]),
+    );
+    for (const [name, { data }] of dividedLogits(weights, temperatures))
+      this.layout.write(named(name), Float32Array.from(data as Float32Array), flat);
+    this.writeWeights();
   }
 
   private get weights(): Float32Array[] {
@@ -344,7 +362,7 @@ export function measuredIn({ loss, metrics }: Pick<ModelRun, 'loss' | 'metrics'>
 function batchMetrics(batches: ShardedBatches, batch: PreparedBatch): MetricSums {
   const metrics = measuredIn(batches.model);
   if (metrics.length === 0) return NO_METRICS;
-  const readout = new Readout(batches.model.loss, batch.split.targets);
+  const readout = new Readout(batches.model, batch.split.targets);
   const sums = metrics.map(() => 0);
   let predictions = 0;
   batch.indices.forEach((_, row) => {

@@ -66,6 +66,29 @@ export function withWeights(tensors: Tensors, which: WeightsName, weights: Tenso
   ]);
 }
 
+/**
+ * The tensors of the last layer, with weights and biases of each output divided by its temperature:
+ * so are its logits, wherever the model is computed.
+ * @param weights under PyTorch's names
+ * @param temperatures one for all outputs, or one for each
+ */
+export function dividedLogits(weights: Tensors, temperatures: readonly number[]): Map<string, Tensor> {
+  const biases = [...weights.keys()].filter(name => /^fc\..*bias$/.test(name));
+  const last = biases.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)!;
+  const names = [last, last.replace(/bias$/, 'weight')];
+  return new Map(
+    names.map(name => {
+      const { shape, data } = weights.get(name)!;
+      const width = data.length / shape[0];
+      const divided = Float32Array.from(
+        data as Float32Array,
+        (value, i) => value / (temperatures[Math.floor(i / width)] ?? temperatures[0]),
+      );
+      return [name, { dtype: 'F32', shape, data: divided }];
+    }),
+  );
+}
+
 export type WeightsName = 'trained' | 'average';
 
 export type WhichCheckpoint = 'last' | 'best' | number;
@@ -92,8 +115,8 @@ export function weightsOfRun(run: Run, { training }: Pick<Experiment, 'training'
     });
   }
   const { path: file, step, epoch, tensors } = saved;
-  const weights: WeightsName = which.weights ?? (hasAverage ? 'average' : 'trained');
-  return { file, step, epoch, tensors, weights };
+  const final: WeightsName = hasAverage ? 'average' : 'trained';
+  return { file, step, epoch, tensors, weights: which.weights ?? final, final };
 }
 
 /** Fills `flat` with weights of a checkpoint; `which` selects those of one with an average. */

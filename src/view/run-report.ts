@@ -244,9 +244,14 @@ function hearing(run: Run, split: Recorded['split'], audioOf: AudioOf) {
 
 function evaluationOf(run: Run, written: SplitEvaluation, audioOf: AudioOf) {
   const { split, step, epoch, predictions } = written;
+  const { reliability = null, coverage = null } = { reliability: null, coverage: null, ...written };
   const nothing = { classes: null, values: null, forecasts: null, sequences: null, scores: null };
   const details = detailsOf(written, hearing(run, split, audioOf));
-  return { split, step, epoch, predictions, ...nothing, ...details };
+  const confidence = {
+    reliability,
+    coverage: scoresOf('group', COVERAGES, coverage, coverage?.map(({ group }) => group) ?? null),
+  };
+  return { split, step, epoch, predictions, ...confidence, ...nothing, ...details };
 }
 
 function detailsOf(written: SplitEvaluation, heard: Heard) {
@@ -276,11 +281,12 @@ function detailsOf(written: SplitEvaluation, heard: Heard) {
 const MAX_SHOWN = 20;
 
 const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
+const COVERAGES = ['predictions', 'coverage', 'width'] as const;
 const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
 
 /** @param names of the rows; their numbers if absent */
 function scoresOf<C extends string>(
-  of: 'class' | 'label' | 'target',
+  of: 'class' | 'label' | 'target' | 'group',
   columns: readonly C[],
   rows: readonly { readonly [K in C]?: number }[] | null | undefined,
   names: readonly string[] | null,

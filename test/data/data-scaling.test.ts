@@ -245,7 +245,7 @@ t.test('scaled targets are shown as they are in the file', async t => {
   for (const [name, config] of Object.entries(configs)) {
     const data = await open(config);
     const shown = [data.train, data.validation ?? [], data.test].flat().flatMap(({ targets }) => {
-      const readout = new Readout({ kind: 'mse' }, targets);
+      const readout = new Readout({ loss: { kind: 'mse' } }, targets);
       return [...targets.values].flatMap((value, at) =>
         Number.isNaN(value) ? [] : readout.targetDecimals(at),
       );

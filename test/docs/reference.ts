@@ -21,6 +21,7 @@ const RUN_FILES: readonly Described[] = [
   ['manifest', '`manifest.json`'],
   ['evaluation', '`evaluation.json`'],
   ['explanation', '`explanation.json`'],
+  ['confidence', '`confidence.json`'],
   ['checkpoints', '`checkpoints/index.json`'],
   ['notes', '`notes.json`'],
 ];

@@ -340,6 +340,12 @@ const COPY: Values = {
 /** The loss falls at each evaluation. */
 const SLOW: Values = { 'optimizer.learning_rate': 0.05, 'training.num_epochs': 6 };
 const EVERY: Values = { 'model.head': { from: 'every' } };
+const VALIDATED = set(CLASSES, 'dataset.validation', { count: 5 });
+const TWO = sets(RECORDS, { 'dataset.target': 'h', 'dataset.validation': { count: 5 } });
+const COSTS = [
+  [0, 1],
+  [9, 0],
+];
 const gated = set(CLASSES, 'gates', [{ metric: 'test.loss', max: 100 }]);
 // one label is written in two ways
 const spelled = () => work.file('spelled.csv', 'a,class\n1,0\n2,1\n3,01\n4,1.0\n5,0\n6,1\n');
@@ -802,6 +808,23 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
     [stopping, 'best', 'last'],
     [DIVERGING, 'best', 'last'],
   ],
+  calibrate: [[VALIDATED, undefined, true]],
+  'threshold.for': [[TWO, 'f1', 'cost', { 'threshold.costs': COSTS }]],
+  'threshold.precision': [[set(TWO, 'threshold', { for: 'recall' }), 0.1, 0.9]],
+  'threshold.recall': [[set(TWO, 'threshold', { for: 'precision' }), 0.1, 1]],
+  'threshold.costs': [[set(TWO, 'threshold', { for: 'cost' }), COSTS, COSTS.toReversed()]],
+  'intervals.coverage': [[VALIDATED, 0.3, 0.7]],
+  'intervals.method': [
+    [
+      sets(VALUES, {
+        'dataset.validation': { count: 5 },
+        loss: { kind: 'quantile' },
+        'intervals.coverage': 0.5,
+      }),
+      'split',
+      'quantile',
+    ],
+  ],
   'gates.0.metric': [[gated, 'test.loss', 'test.accuracy']],
   'gates.0.over': [[gated, 'last', 'best']],
   'gates.0.min': [[gated, undefined, 0]],
@@ -815,6 +838,8 @@ const OF_BASELINES = ['gates.baseline', 'gates.max_drop', 'gates.max_regress', '
 
 /** Keys that may leave weights and metrics as they are. */
 const RARE = [
+  // the accuracy of few predictions
+  /^threshold\./,
   // the split that selects checkpoints
   /^dataset\.validation_arrays$/,
   // names of sequences

@@ -288,7 +288,10 @@ function symbolColumns(
 function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fields {
   const { top, classNames, size } = style;
   const { top: ranked = [] } = prediction;
-  const fields: Record<string, number | string | null> = { ...classFields(prediction, style) };
+  const fields: Record<string, number | string | null> = {
+    ...classFields(prediction, style),
+    ...(prediction.set && { set: prediction.set.map(k => classNames?.[k] ?? k).join(' ') }),
+  };
   if (top !== undefined) {
     for (let rank = 1; rank <= Math.min(top, size); rank++) {
       const one = ranked.at(rank - 1);
@@ -304,7 +307,7 @@ function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fiel
 }
 
 function valueColumns(
-  { values, quantiles, target, disagreement }: ValuePrediction,
+  { values, quantiles, interval, applies, target, disagreement }: ValuePrediction,
   style: PredictionStyle,
 ): Fields {
   const numbers = (name: string, of: ArrayLike<number | null>) =>
@@ -312,6 +315,13 @@ function valueColumns(
   return Object.fromEntries([
     ...numbers('predicted', values),
     ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
+    ...(interval ? [...numbers('lower', interval.lower), ...numbers('upper', interval.upper)] : []),
+    ...(applies
+      ? numbers(
+          'applies',
+          applies.map(one => (one === null ? null : Number(one))),
+        )
+      : []),
     ...(disagreement ? numbers('disagreement', disagreement) : []),
     ...(target ? numbers('target', Array.from(target, known)) : []),
   ]);

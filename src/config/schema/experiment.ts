@@ -3,6 +3,8 @@
 import type { SplitName } from '../../data/core/dataset.js';
 import { crossValidation } from '../../data/core/settings.js';
 import { datasetConfig } from '../../data/index.js';
+import { intervalsConfig } from '../../math/confidence/conformal.js';
+import { thresholdConfig } from '../../math/confidence/threshold.js';
 import { lossConfig } from '../../math/losses/index.js';
 import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index.js';
 import { modelConfig, pattern, patterns } from '../../math/model/settings.js';
@@ -532,6 +534,15 @@ export const experiment = s.section(
     decode,
     training: s.required(training),
     checkpoint: checkpoint,
+    calibrate: s.boolean({
+      description:
+        'Whether to divide the logits of the final weights by a temperature that is fitted on the validation split, for probabilities that agree with frequencies (Guo et al., 2017): one for all classes, or one for each label.',
+      examples: [true],
+      aliases: ['calibration', 'temperature_scaling'],
+      effects: ['final'],
+    }),
+    threshold: thresholdConfig,
+    intervals: intervalsConfig,
     gates: s.list(gate, {
       description:
         'Conditions on the final metrics. A run exits with code 3 if a gate fails or is inconclusive.',

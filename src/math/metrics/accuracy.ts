@@ -1,4 +1,4 @@
-import { APPLIES, FRACTION, metric, type PredictionMetric, predictedClass } from './metric.js';
+import { APPLIES, decidedClass, decidedLabel, FRACTION, metric, type PredictionMetric } from './metric.js';
 
 export const accuracy = metric({
   description: 'Fraction of correct predictions.',
@@ -6,15 +6,16 @@ export const accuracy = metric({
   tasks: {
     classes: {
       formula: 'fraction of predictions whose class is y_n',
-      mean: ({ outputs, target }) => (predictedClass(outputs) === target[0] ? 1 : 0),
+      mean: prediction => (decidedClass(prediction) === prediction.target[0] ? 1 : 0),
     },
     labels: {
       formula: 'fraction of all N C labels that are predicted correctly',
       // NaN is never correct
-      mean({ point, target }) {
+      mean(prediction) {
+        const { target } = prediction;
         let right = 0;
         for (let i = 0; i < target.length; i++) {
-          if (!Number.isNaN(point[i]) && point[i] >= APPLIES === target[i] >= APPLIES) right++;
+          if (decidedLabel(prediction, i) === target[i] >= APPLIES) right++;
         }
         return right / target.length;
       },

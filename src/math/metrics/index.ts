@@ -1,7 +1,8 @@
 import { choice } from '../../util/schema.js';
 import { accuracy, top3Accuracy, top5Accuracy } from './accuracy.js';
+import { brierScore, calibrationError, logLoss } from './calibration.js';
 import { mase, meanAbsoluteError, r2, rmse } from './errors.js';
-import { coverage, intervalWidth } from './intervals.js';
+import { coverage, groupCoverage, intervalWidth, setSize } from './intervals.js';
 import { bitsPerSymbol, perplexity } from './likelihood.js';
 import {
   type Accumulator,
@@ -31,12 +32,17 @@ export const metrics = {
   average_precision: averagePrecision,
   perplexity,
   bits_per_symbol: bitsPerSymbol,
+  log_loss: logLoss,
+  brier_score: brierScore,
+  calibration_error: calibrationError,
   mean_absolute_error: meanAbsoluteError,
   rmse,
   r2,
   mase,
   coverage,
+  group_coverage: groupCoverage,
   interval_width: intervalWidth,
+  set_size: setSize,
   token_error_rate: tokenErrorRate,
   sequence_accuracy: sequenceAccuracy,
 };
@@ -63,7 +69,12 @@ export function metricsOfTask(task: Task): readonly MeasuredMetric[] {
 }
 
 /** Metrics that are infinite if a target has probability 0. */
-export const OF_LIKELIHOOD: ReadonlySet<string> = new Set(['loss', 'perplexity', 'bits_per_symbol']);
+export const OF_LIKELIHOOD: ReadonlySet<string> = new Set([
+  'loss',
+  'perplexity',
+  'bits_per_symbol',
+  'log_loss',
+]);
 
 /** Whether trivial baselines have a metric: a target as the prediction has no probabilities. */
 export function hasTrivial(task: Task, metric: string): boolean {
@@ -172,7 +183,7 @@ const listed = (['classes', 'labels', 'values', 'sequences'] as const).map(
 
 export const measuredMetric = choice(MEASURED, {
   name: 'metric',
-  description: `A metric. ${listed.join(' ')} mase is for forecasts; coverage and interval_width are for the \`quantile\` loss.`,
+  description: `A metric. ${listed.join(' ')} mase is for forecasts; coverage, group_coverage, interval_width and set_size are for \`intervals\` and the \`quantile\` loss.`,
   examples: ['accuracy'],
   effects: [],
 });

@@ -39,7 +39,7 @@ export interface MetricKind {
   readonly largerIsBetter: boolean;
   readonly min: number;
   readonly max: number;
-  /** True if it needs a prediction interval: two quantiles or more. */
+  /** True if it needs intervals: two quantiles or more, or conformal prediction. */
   readonly ofIntervals?: true;
   /** The tasks that it is measured for, each with its formula, as Markdown. */
   readonly tasks: Partial<Readonly<Record<Task, Computed>>>;
@@ -68,10 +68,19 @@ export interface Scored {
   readonly target: Numbers;
   /** Equal for equal inputs, whose targets are alternatives. Present for sequences. */
   readonly input?: string;
-  /** The lowest and the highest quantile, in the form of `point`; absent without quantiles. */
+  /**
+   * The interval of conformal prediction, or the lowest and the highest quantile, in the form of
+   * `point`; absent without both.
+   */
   readonly interval?: readonly [lower: Numbers, upper: Numbers] | undefined;
   /** Denominators of MASE, one for each target of a step; undefined if unknown. */
   readonly errorScale?: readonly number[] | undefined;
+  /** Probability from which the second class, or each label, is predicted; absent: 0.5. */
+  readonly thresholds?: readonly number[] | undefined;
+  /** The classes that conformal prediction does not exclude; absent without it. */
+  readonly set?: readonly number[] | undefined;
+  /** Name of the group that coverage is measured for; absent if there is none. */
+  readonly group?: string | undefined;
 }
 
 /** Accumulates predictions in the order of the data, so that sums do not depend on batches. */
@@ -134,3 +143,20 @@ export function predictedClass(logits: ArrayLike<number>): number {
 
 /** A label applies if its target or probability is at least this. */
 export const APPLIES = 0.5;
+
+/** The predicted class: that with the largest logit or, of two with a threshold, the one it decides. */
+export function decidedClass({ outputs, thresholds }: Pick<Scored, 'outputs' | 'thresholds'>): number {
+  const largest = predictedClass(outputs);
+  if (thresholds === undefined || largest < 0) return largest;
+  return secondProbability(outputs) >= thresholds[0] ? 1 : 0;
+}
+
+/** The probability of the second of two classes. */
+export function secondProbability(logits: ArrayLike<number>): number {
+  return 1 / (1 + Math.exp(logits[0] - logits[1]));
+}
+
+/** Whether label `i` is predicted; undefined if its probability is NaN. */
+export function decidedLabel({ point, thresholds }: Pick<Scored, 'point' | 'thresholds'>, i: number) {
+  return Number.isNaN(point[i]) ? undefined : point[i] >= (thresholds?.[i] ?? APPLIES);
+}

@@ -5,10 +5,11 @@
 import {
   type Accumulator,
   APPLIES,
+  decidedClass,
+  decidedLabel,
   FRACTION,
   meanScore,
   metric,
-  predictedClass,
   type Scored,
 } from './metric.js';
 
@@ -42,9 +43,10 @@ export class Counts {
     if (predicted === label) this.right[label]++;
   }
 
-  addLabels({ point, target }: Pick<Scored, 'point' | 'target'>): void {
+  addLabels(prediction: Pick<Scored, 'point' | 'target' | 'thresholds'>): void {
+    const { target } = prediction;
     for (let i = 0; i < target.length; i++) {
-      const [applies, predicted] = [target[i] >= APPLIES, point[i] >= APPLIES];
+      const [applies, predicted] = [target[i] >= APPLIES, decidedLabel(prediction, i)];
       if (applies) this.support[i]++;
       if (predicted) this.predicted[i]++;
       if (applies && predicted) this.right[i]++;
@@ -91,7 +93,7 @@ function ofClasses(score: keyof ClassScores): (classes: number) => Accumulator {
   return classes => {
     const counts = new Counts(classes);
     return meanScore(
-      ({ outputs, target }) => counts.addClass(target[0], predictedClass(outputs)),
+      prediction => counts.addClass(prediction.target[0], decidedClass(prediction)),
       () => counts.occurring.map(scores => scores[score]),
     );
   };

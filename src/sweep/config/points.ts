@@ -138,7 +138,10 @@ export function measuring(base: LoadedBase, metric: string, place: Place): Loade
   const { experiment } = base.source.load();
   const { loss, model, dataset } = experiment;
   const isMeasured = metricsOf(experiment, splitsOf(dataset)).includes(metric as MetricName);
-  if (isMeasured || !possibleMetrics(lossFor(loss, model), dataset).includes(metric as MetricName))
+  if (
+    isMeasured ||
+    !possibleMetrics(lossFor(loss, model), dataset, experiment.intervals).includes(metric as MetricName)
+  )
     return base;
   const metrics = [...measuredMetrics(experiment), metric.slice(metric.indexOf('.') + 1)];
   const items = metrics.map(value => ({ kind: 'scalar', value, written: value, place }) as const);

@@ -24,7 +24,8 @@ type Misread = SequencesReport['misread'][number];
 type Mistake = ClassesReport['mistakes'][number];
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
-  const { split, epoch, step, classes, values, forecasts, sequences, scores } = evaluation;
+  const { split, epoch, step, classes, values, forecasts, sequences, scores, reliability, coverage } =
+    evaluation;
   const where = [`${split} split`, epoch !== null && `epoch ${epoch}`, step !== null && `step ${step}`];
   const place = where.filter(Boolean).join(', ');
   return (
@@ -35,6 +36,17 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
       {values !== null && (
         // the worst forecasts are drawn
         <TrueAndPredicted values={forecasts === null ? values : { ...values, worst: [] }} place={place} />
+      )}
+      {reliability !== null && <Reliability bins={reliability} place={place} />}
+      {coverage !== null && (
+        <MeasuredTable
+          title="Coverage"
+          note={`How often intervals or sets contain the target; ${place}.`}
+          of={coverage.of}
+          columns={coverage.columns}
+          format="test."
+          rows={coverage.rows}
+        />
       )}
       {sequences !== null && <Sequences sequences={sequences} place={place} />}
       {scores !== null && (
@@ -191,6 +203,38 @@ function TrueAndPredicted({ values, place }: { readonly values: ValuesReport; re
           rows={worst}
         />
       )}
+    </Section>
+  );
+}
+
+function Reliability({
+  bins,
+  place,
+}: {
+  readonly bins: NonNullable<EvaluationReport['reliability']>;
+  readonly place: string;
+}) {
+  const scale = numeric(0, 1);
+  return (
+    <Section
+      title="Reliability"
+      note={`Probabilities in bins, and how often they came true; on the line both are equal; ${place}.`}
+    >
+      <div class="square">
+        <Plot
+          label={`${bins.length} bins of probabilities, and the fractions that came true`}
+          x={{ title: 'probability', scale }}
+          y={{ title: 'came true', scale }}
+          height={width => width}
+          points={bins.map(({ probability, fraction }, id) => ({
+            ...{ id, x: probability, y: fraction, className: 'completed' },
+          }))}
+        >
+          {({ left, bottom, right, top }) => (
+            <line class="diagonal" x1={left} y1={bottom} x2={right} y2={top} />
+          )}
+        </Plot>
+      </div>
     </Section>
   );
 }

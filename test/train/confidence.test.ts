@@ -1,0 +1,289 @@
+/**
+ * What a run fits on its validation split: calibrated probabilities, thresholds, intervals. Held
+ * against what the predictions say.
+ */
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { loadModel } from '../../src/index.js';
+import { RandomStream } from '../../src/util/random.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { copies, resume, seal, stopAt, train } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const [STEPS, FEATURES] = [4, 2];
+type Targets = 'two' | 'three' | 'values' | 'labels' | 'noise';
+
+/** Sequences whose sum tells the target, with noise. */
+function sequences(targets: Targets, count: number, seed: number) {
+  const random = RandomStream.of(seed, `test/confidence/${targets}`);
+  const x = Array.from({ length: count * STEPS * FEATURES }, () => random.normal());
+  const sums = Array.from({ length: count }, (_, i) => {
+    const own = x.slice(i * STEPS * FEATURES, (i + 1) * STEPS * FEATURES);
+    return own.reduce((a, b) => a + b, 0) / 3 + 0.7 * random.normal();
+  });
+  const y = {
+    two: () =>
+      integers(
+        [count],
+        sums.map(sum => Number(sum > 0.8)),
+      ),
+    three: () =>
+      integers(
+        [count],
+        sums.map(sum => Number(sum > -0.4) + Number(sum > 0.4)),
+      ),
+    noise: () =>
+      integers(
+        [count],
+        sums.map((_, i) => i % 3),
+      ),
+    values: () =>
+      floats(
+        [count, 1],
+        sums.map(sum => 100 + 10 * sum),
+      ),
+    labels: () =>
+      floats(
+        [count, 2],
+        sums.flatMap(sum => [Number(sum > 1), Number(sum < 0)]),
+      ),
+  }[targets]();
+  return { x: floats([count, STEPS, FEATURES], x), y };
+}
+
+const data = (targets: Targets, testSeed = 2) => {
+  const { x, y } = sequences(targets, 600, 1);
+  const test = sequences(targets, 400, testSeed);
+  return work.file(`${targets}-${testSeed}.npz`, npz({ x, y, x_test: test.x, y_test: test.y }));
+};
+
+const config = (targets: Targets, loss: object, more: object, testSeed?: number) => ({
+  version: 1,
+  name: targets,
+  dataset: {
+    kind: 'npz',
+    path: data(targets, testSeed),
+    validation: { fraction: 0.4 },
+    ...(targets === 'values' && { normalize: 'standard' }),
+  },
+  model: { cell: 'gru', hidden_size: 12 },
+  loss,
+  optimizer: { kind: 'adam', learning_rate: 0.03 },
+  training: { num_epochs: 6, batch_size: 32 },
+  ...more,
+});
+
+const ALL = { calibrate: true, threshold: { for: 'f1' }, intervals: { coverage: 0.8 } };
+const CLASSES = { kind: 'cross_entropy' };
+const two = copies(work, () => train(work, config('two', CLASSES, ALL)));
+
+const read = (directory: string, file = 'confidence.json') =>
+  JSON.parse(readFileSync(join(directory, file), 'utf8'));
+
+async function lines(...args: string[]): Promise<readonly Record<string, never>[]> {
+  const { stdout, stderr } = await work.cellrun('predict', ...args, '--backend', 'webasm', '--threads', '1');
+  if (stdout === '') throw new Error(stderr);
+  return stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+}
+
+/** The metrics of a later evaluation are those of the summary. */
+async function agrees(t: Test, directory: string): Promise<void> {
+  const { metrics } = read(directory, 'summary.json');
+  for (const split of ['validation', 'test']) {
+    const { stdout } = await work.cellrun(
+      'evaluate',
+      directory,
+      '--split',
+      split,
+      '--json',
+      '--backend',
+      'webasm',
+      '--threads',
+      '1',
+    );
+    t.same(JSON.parse(stdout).metrics[split], metrics[split], split);
+  }
+}
+
+t.test('predictions of two classes have calibrated probabilities, a threshold and sets', async t => {
+  const directory = await two();
+  await agrees(t, directory);
+  const { temperatures, thresholds, intervals } = read(directory);
+  const answers = await lines(directory);
+  // without the file, predictions are those of the weights as they were trained
+  const plain = join(work.folder(), 'plain');
+  cpSync(directory, plain, { recursive: true });
+  rmSync(join(plain, 'confidence.json'));
+  const before = await lines(plain);
+  const { test } = read(directory, 'summary.json').metrics;
+  let [right, covered, size, error] = [0, 0, 0, 0];
+  answers.forEach((answer, i) => {
+    const [p, q] = [answer, before[i]].map(({ probabilities }) => (probabilities as number[])[1]);
+    const logit = Math.log(q / (1 - q)) / temperatures[0];
+    t.ok(Math.abs(p - 1 / (1 + Math.exp(-logit))) < 1e-6, `${p} with temperature ${temperatures[0]} of ${q}`);
+    t.equal(answer.predicted, Number(p >= thresholds[0]), 'the threshold decides');
+    const label = Number(answer.label);
+    const set = [1 - p, p].flatMap((likely, k) =>
+      1 - likely <= intervals.quantiles[0][0] || likely > 0.5 ? [k] : [],
+    );
+    t.same(answer.set, set, 'the set has what the quantile does not exclude');
+    right += Number(answer.predicted === label);
+    covered += Number(set.includes(label));
+    size += set.length;
+    error += (p - label) ** 2;
+  });
+  const close = (name: string, value: number) =>
+    t.ok(Math.abs(test[name] - value / answers.length) < 1e-9, `${name} ${test[name]} is that of the lines`);
+  close('accuracy', right);
+  close('coverage', covered);
+  close('set_size', size);
+  close('brier_score', error);
+  const model = await loadModel(directory, { backend: 'webasm', threads: 1 });
+  t.same([model.form.coverage, model.form.thresholds], [0.8, thresholds]);
+  await model.close();
+});
+
+t.test('calibration lowers the log loss of validation, and no other temperature is better', async t => {
+  const settings = { training: { num_epochs: 25, batch_size: 32 }, checkpoint: { final: 'last' } };
+  const plain = await train(
+    work,
+    config('three', CLASSES, { ...settings, training: { ...settings.training, metrics: ['log_loss'] } }),
+  );
+  const fitted = await train(work, config('three', CLASSES, { ...settings, calibrate: true }));
+  const loss = ({ summary }: typeof plain) => Number(summary.metrics.validation?.log_loss);
+  t.ok(loss(fitted) < loss(plain), `${loss(fitted)} instead of ${loss(plain)}`);
+  const [temperature] = read(fitted.summary.directory).temperatures;
+  const other = join(work.folder(), 'other');
+  for (const factor of [0.97, 1.03]) {
+    cpSync(fitted.summary.directory, other, { recursive: true });
+    writeFileSync(
+      join(other, 'confidence.json'),
+      JSON.stringify({ ...read(other), temperatures: [temperature * factor] }),
+    );
+    seal(other);
+    const { stdout } = await work.cellrun('evaluate', other, '--split', 'validation', '--json');
+    t.ok(JSON.parse(stdout).metrics.validation.log_loss > loss(fitted), `worse with ${factor} of it`);
+  }
+  await agrees(t, fitted.summary.directory);
+});
+
+t.test('values have intervals, and those of a weighted average of weights too', async t => {
+  const average = { training: { num_epochs: 4, batch_size: 32, average: { kind: 'ema', decay: 0.9 } } };
+  for (const [loss, more] of [
+    [{ kind: 'mse' }, {}],
+    [{ kind: 'quantile', quantiles: [0.2, 0.5, 0.8] }, average],
+  ] as const) {
+    const { summary } = await train(work, config('values', loss, { intervals: { coverage: 0.8 }, ...more }));
+    const { directory } = summary;
+    await agrees(t, directory);
+    const answers = await lines(directory);
+    const covered = answers.filter(
+      ({ lower, upper, target }) => lower[0] <= target[0] && target[0] <= upper[0],
+    );
+    t.ok(Math.abs(Number(summary.metrics.test.coverage) - covered.length / 400) < 1e-9, 'as the lines say');
+    t.ok(covered.length / 400 > 0.7 && covered.length / 400 < 0.9, `${covered.length} of 400 covered`);
+    t.equal(read(directory).intervals.method, loss.kind === 'mse' ? 'split' : 'quantile');
+    const widths = new Set(answers.map(({ lower, upper }) => (upper[0] - lower[0]).toFixed(3)));
+    t.equal(widths.size > 5, loss.kind === 'quantile', 'only quantiles depend on the input');
+  }
+});
+
+t.test('labels have a temperature and a threshold each', async t => {
+  const { summary } = await train(
+    work,
+    config(
+      'labels',
+      { kind: 'binary_cross_entropy' },
+      { calibrate: true, threshold: { for: 'recall', precision: 0.6 } },
+    ),
+  );
+  await agrees(t, summary.directory);
+  const { temperatures, thresholds } = read(summary.directory);
+  t.same([temperatures.length, thresholds.length], [2, 2]);
+  for (const { predicted, applies } of await lines(summary.directory))
+    t.same(
+      applies,
+      thresholds.map((threshold: number, i: number) => predicted[i] >= threshold),
+    );
+});
+
+t.test('the fit reads nothing of the test split', async t => {
+  const fits = [];
+  for (const seed of [2, 3]) {
+    const { summary } = await train(work, config('two', CLASSES, ALL, seed));
+    fits.push({
+      fit: readFileSync(join(summary.directory, 'confidence.json'), 'utf8'),
+      test: summary.metrics.test,
+    });
+  }
+  t.not(fits[0].test.brier_score, fits[1].test.brier_score, 'other test data');
+  t.equal(fits[0].fit, fits[1].fit);
+});
+
+t.test('a model that knows nothing predicts the base rate, and sets of almost all classes', async t => {
+  const more = {
+    calibrate: true,
+    intervals: { coverage: 0.9 },
+    training: { num_epochs: 20, batch_size: 32 },
+    checkpoint: { final: 'last' },
+  };
+  const { summary } = await train(work, config('noise', CLASSES, more));
+  const { test } = summary.metrics;
+  t.ok(
+    Number(test.log_loss) < Math.log(3) + 0.02,
+    `log loss ${test.log_loss}: that of the base rate is ${Math.log(3)}`,
+  );
+  t.ok(Number(test.set_size) > 2.5, `${test.set_size} of 3 classes`);
+});
+
+t.test('a run that is stopped and resumed fits the same', async t => {
+  const settings = config('two', CLASSES, ALL);
+  const stopped = await train(work, settings, stopAt(20));
+  await resume(stopped.summary.directory);
+  t.same(read(stopped.summary.directory), read(await two()));
+});
+
+t.test('a changed file is found, and other weights have no fit', async t => {
+  const directory = await two();
+  const first = await lines(directory, '--checkpoint', 'last');
+  const { step } = read(directory);
+  const { steps } = read(directory, 'summary.json');
+  t.equal('set' in first[0], step === steps, 'the last weights are others');
+  const file = join(directory, 'confidence.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/"thresholds": \[\s*0\.\d/, '$&9'));
+  const { code, stderr } = await work.cellrun('predict', directory);
+  t.equal(code, 5);
+  t.match(stderr, /confidence\.json.*does not match its digest in summary\.json/s);
+});
+
+t.test('configs that cannot be fitted are refused', async t => {
+  const refused = async (settings: object, ...messages: RegExp[]) => {
+    const { code, stderr } = await work.cellrun('validate', work.config(settings));
+    t.equal(code, 2);
+    for (const message of messages) t.match(stderr, message);
+  };
+  const { dataset, ...rest } = config('three', CLASSES, ALL);
+  await refused(
+    { ...rest, dataset: { ...dataset, validation: undefined } },
+    /`calibrate` needs a validation split/,
+    /`threshold` needs/,
+    /`intervals` needs/,
+  );
+  await refused({ ...rest, dataset }, /a threshold decides between two classes, but the model has 3/);
+  await refused(
+    config('values', { kind: 'mse' }, { ...ALL, intervals: { method: 'quantile' } }),
+    /`calibrate` calibrates probabilities, but loss mse predicts values/,
+    /`method: quantile` needs two predicted quantiles/,
+  );
+  await refused(
+    config('two', CLASSES, { intervals: { coverage: 0.999 } }),
+    /too small for this coverage/,
+    /at least 999 sequences/,
+  );
+});
