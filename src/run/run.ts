@@ -129,8 +129,8 @@ export class Run {
   /**
    * Checks the manifest, the files written at the start of a run and what it fitted in the end,
    * before anything is computed with them; throws (exit 5) if one has changed. The digests of the
-   * first and the last are in the summary, which counts only while it is that of the log's end: a resume removes the end before it changes
-   * the manifest.
+   * first and the last are in the summary, which counts only while it is that of the log's end: a
+   * resume removes the end before it changes the manifest.
    */
   refuseChanges(): void {
     const { directory, manifest } = this;

@@ -46,7 +46,7 @@ interface Kept {
   readonly targets: Float64Array;
 }
 
-/** Collects predictions, from which it fits a temperature for all classes, or one for each label. */
+/** Collects predictions, and fits a temperature for all classes, or one for each label. */
 export class TemperatureFit {
   private readonly sample: Sample<Kept>;
 

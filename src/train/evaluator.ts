@@ -171,11 +171,7 @@ export class Scores {
   }
 }
 
-type ScoreOf = (
-  computed: Computed,
-  index: number,
-  facts: Pick<Scored, 'errorScale' | 'group'>,
-) => Prediction;
+type ScoreOf = (computed: Computed, index: number, facts: Pick<Scored, 'errorScale' | 'group'>) => Prediction;
 
 /** Returns the function that adds the target of sequence `index` to a prediction of a batch. */
 function scorer(

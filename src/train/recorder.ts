@@ -77,7 +77,7 @@ export class Recorder {
     this.parts.observer.line?.(earlyStopSentence(position, stop, min_delta));
   }
 
-  /** What was fitted on the validation split. @param missed labels without a threshold that suits */
+  /** What was fitted on the validation split. @param missed labels whose aim is not reached */
   async confidence(found: Confidence, missed: readonly number[]): Promise<void> {
     const { events, directory, observer } = this.parts;
     await retryWrite(events, 'confidence/retry', () => directory.write('confidence', found));

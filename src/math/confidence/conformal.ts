@@ -9,8 +9,8 @@
  *
  * The guarantee needs scores that are exchangeable with those of new data. Selecting weights by the
  * same split costs about sqrt(log(2 K) / (2 n)) of the coverage at most, for K candidates and n
- * scores (Yang and Kuchibhotla, 2024); dividing the split would cost data for selection instead. MAPIE
- * leaves that to its user, and so does cellrun, with a warning that says how much it may be.
+ * scores (Yang and Kuchibhotla, 2024); dividing the split would cost data for selection instead.
+ * MAPIE leaves that to its user, and so does cellrun, with a warning that says how much it may be.
  */
 import * as s from '../../util/schema.js';
 

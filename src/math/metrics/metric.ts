@@ -144,7 +144,7 @@ export function predictedClass(logits: ArrayLike<number>): number {
 /** A label applies if its target or probability is at least this. */
 export const APPLIES = 0.5;
 
-/** The predicted class: that with the largest logit or, of two with a threshold, the one it decides. */
+/** The class with the largest logit or, of two with a threshold, the one that this decides. */
 export function decidedClass({ outputs, thresholds }: Pick<Scored, 'outputs' | 'thresholds'>): number {
   const largest = predictedClass(outputs);
   if (thresholds === undefined || largest < 0) return largest;
