@@ -84,11 +84,12 @@ export class Attributor {
     this.layout = new ParameterLayout(derived.spec);
   }
 
-  static async open(model: OpenedModel): Promise<Attributor> {
+  /** @param steps of the longest sequence */
+  static async open(model: OpenedModel, steps = model.run.sequenceLength): Promise<Attributor> {
     const { run } = model;
-    const sequenceLength = stepsRead(run.spec.steps, run.sequenceLength);
+    const sequenceLength = stepsRead(run.spec.steps, steps);
     const { spec, loss } = explainedModel(run, sequenceLength);
-    const derived: ModelRun = { ...run, spec, loss, metrics: [], sequenceLength };
+    const derived: ModelRun = { ...run, spec, loss, metrics: [], sequenceLength, variableLength: true };
     const pool = await ShardPool.open(derived);
     return new Attributor(model, derived, pool, new ShardedBatches(pool, derived, ROWS, true));
   }
@@ -285,7 +286,7 @@ export class Attributor {
     return {
       count: ROWS,
       targets: targets(),
-      ...(derived.variableLength && { lengths: new Int32Array(ROWS).fill(steps) }),
+      lengths: new Int32Array(ROWS).fill(steps),
       read(row, out, offset, stride) {
         for (let t = 0; t < sequenceLength; t++)
           for (const [p, { isStatic }] of parts.entries())

@@ -6,7 +6,7 @@ import type { Explanation } from '../run/explanation.js';
 import { writeJsonAtomic } from '../run/files.js';
 import { Run } from '../run/run.js';
 import type { BackendOptions } from '../train/session.js';
-import type { Diagnostic } from '../util/errors.js';
+import { type Diagnostic, usageError } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
 import { Attributor, type Explained, type Mask, outputExplained } from './attribution.js';
 import {
@@ -18,7 +18,14 @@ import {
   partsOf,
   permutationImportance,
 } from './importance.js';
-import { type OpenedModel, type OpenModelOptions, openModel, openWithData, splitOf } from './open.js';
+import {
+  type Explainer,
+  type OpenedModel,
+  type OpenModelOptions,
+  openModel,
+  openWithData,
+  splitOf,
+} from './open.js';
 import type { PredictionForm, SequencePrediction } from './predictions.js';
 import { Predictor } from './predictor.js';
 
@@ -147,6 +154,14 @@ function symbolsOf({ input, vocabulary }: DataRecord, row: Float32Array, length:
   return Array.from(row.subarray(0, length), symbol => vocabulary?.symbols[symbol] ?? String(symbol));
 }
 
+interface SequenceRead {
+  /** `[T, W]`, as a split reads it. */
+  readonly row: Float32Array;
+  readonly length: number;
+  /** Those that are occluded, and each feature; absent: nothing. */
+  readonly parts?: readonly { readonly from: number; readonly to: number }[];
+}
+
 /** Explains predictions of sequences, one by one. */
 export class SequenceExplainer {
   private readonly width: number;
@@ -172,34 +187,25 @@ export class SequenceExplainer {
     return scale.length === 1 ? { scale: scale[0], offset: offset[0] } : { scale: 1, offset: 0 };
   }
 
-  /** @param row `[T, W]`, as a split reads it */
-  async explain(
-    prediction: SequencePrediction,
-    {
-      row,
-      length,
-      parts,
-    }: {
-      readonly row: Float32Array;
-      readonly length: number;
-      readonly parts: readonly { readonly from: number; readonly to: number }[];
-    },
-  ) {
+  async explain(prediction: SequencePrediction, { row, length, parts }: SequenceRead) {
     const { groups, reference } = this.known;
     const { width } = this;
     const isStatic = new Set(groups.flatMap(group => (group.is_static ? group.inputs : [])));
-    const masks: Mask[] = [
-      ...groups.map(
-        ({ inputs }): Mask =>
-          (_, feature) =>
-            inputs.includes(feature),
-      ),
-      ...parts.map(
-        (part): Mask =>
-          (step, feature) =>
-            !isStatic.has(feature) && isInPart(part, step, length),
-      ),
-    ];
+    const masks: Mask[] =
+      parts === undefined
+        ? []
+        : [
+            ...groups.map(
+              ({ inputs }): Mask =>
+                (_, feature) =>
+                  inputs.includes(feature),
+            ),
+            ...parts.map(
+              (part): Mask =>
+                (step, feature) =>
+                  !isStatic.has(feature) && isInPart(part, step, length),
+            ),
+          ];
     const explained = explainedOf(prediction, this.model);
     const found = await this.attributor.attribute(row, { length, explained, reference, masks });
     const { scale, offset } = this.unit;
@@ -229,6 +235,50 @@ export class SequenceExplainer {
       pairs: masks.map((mask, i) => ({ sum: sumOf(mask), fall: found.occluded[i] })),
     };
   }
+}
+
+/**
+ * Returns `model` with predictions that say what contributes to them, as far as `explain` has
+ * measured the run: its features and its reference.
+ * @param path the run directory, as given by the user
+ */
+export function explaining(model: OpenedModel, path: string): OpenedModel {
+  const { explanation } = Run.open(path);
+  if (explanation === undefined) {
+    throw usageError('predict/explain', 'predictions are explained with what `explain` has measured', {
+      file: path,
+      expected: `first: explain ${path}`,
+    });
+  }
+  const { features } = explanation;
+  const { reference } = explanation.attributions;
+  const width = inputWidth(model.data.input);
+  const opened = new Map<number, Promise<Attributor>>();
+  const explainer: Explainer = {
+    async explain(prediction, { split, indices, pass }, at) {
+      const steps = pass.model.sequenceLength;
+      const attributor = opened.get(steps) ?? Attributor.open(model, steps);
+      opened.set(steps, attributor);
+      const row = new Float32Array(steps * width);
+      split.read(indices[at], row, 0, width);
+      const length = split.lengths?.[indices[at]] ?? steps;
+      const of = new SequenceExplainer(model, await attributor, { groups: features, reference });
+      const { told } = await of.explain(prediction, { row, length });
+      const { output, reference: without, error, contributions } = told;
+      const sum = (values: readonly number[]) => rounded(values.reduce((total, value) => total + value, 0));
+      const inSteps = contributions.filter((_, g) => !features[g].is_static);
+      const explanation = {
+        ...{ of: of.of, output, reference: without, error },
+        features: Object.fromEntries(features.map(({ name }, g) => [name, sum(contributions[g])])),
+        steps: Array.from({ length }, (_, t) => sum(inSteps.map(values => values[t]))),
+      };
+      return { ...prediction, explanation };
+    },
+    async close() {
+      for (const attributor of opened.values()) await (await attributor).close();
+    },
+  };
+  return { ...model, explainer };
 }
 
 /** Five digits are enough for a picture. */

@@ -19,13 +19,13 @@ export const MAX_PROBABILITIES = 100;
  */
 export function jsonLine(
   style: PredictionStyle,
-  { index, id, predictions }: SequencePrediction,
+  { index, id, predictions, explanation }: SequencePrediction,
   more: object = {},
 ): string {
   const steps = predictions.map(prediction => stepFields(prediction, style));
   const [first] = steps;
   const fields = style.perStep ? listed(first ?? {}, steps) : first;
-  return `${JSON.stringify(spellNonFinite({ index, id, ...fields, ...more }))}\n`;
+  return `${JSON.stringify(spellNonFinite({ index, id, ...fields, ...(explanation && { explanation }), ...more }))}\n`;
 }
 
 export function known(target: number): number | null {

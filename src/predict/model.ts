@@ -275,6 +275,7 @@ export class Model {
     if (this.isClosed) return;
     this.isClosed = true;
     await this.opened.pool.close();
+    await this.opened.explainer?.close();
   }
 
   private refuseIfClosed(): void {

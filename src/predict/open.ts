@@ -73,9 +73,9 @@ import {
 import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
 import { counted } from '../util/words.js';
-import { predictionForm } from './predictions.js';
+import { predictionForm, type SequencePrediction } from './predictions.js';
 import { Predictor } from './predictor.js';
-import type { LoadedModel } from './sequence-predictor.js';
+import type { LoadedModel, PredictedBatch } from './sequence-predictor.js';
 import type { RejectionOptions } from './steps.js';
 
 export interface OpenModelOptions extends WhichWeights {
@@ -168,6 +168,13 @@ export interface OpenedModel extends LoadedModel {
   readonly pool: ShardPool;
   /** Of the steps that a program passes; absent if they have no names. */
   readonly columns: StepColumns | undefined;
+  /** Adds to predictions what contributes to them; see `predict --explain`. */
+  readonly explainer?: Explainer;
+}
+
+export interface Explainer {
+  explain(prediction: SequencePrediction, batch: PredictedBatch, row: number): Promise<SequencePrediction>;
+  close(): Promise<void>;
 }
 
 export async function openWithData(

@@ -7,6 +7,7 @@ import { lossOf } from '../math/losses/index.js';
 import { decidedClass, decidedLabel, type Numbers } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { hasAttention, type ModelSpec, stepInData } from '../math/model/spec.js';
+import type { ExplainedSequence, Explanation } from '../run/explanation.js';
 import { probabilities, type Readout } from '../train/readout.js';
 import type { Computed, ModelRun } from '../train/shards.js';
 import type { Diagnostic } from '../util/errors.js';
@@ -150,8 +151,19 @@ export interface SequencePrediction<A extends Prediction = Prediction> {
    * absent for other models.
    */
   readonly history?: Float64Array;
+  /** What contributes to them; see `predict --explain`. */
+  readonly explanation?: PredictionExplanation;
   /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
   readonly warnings?: readonly Diagnostic[];
+}
+
+/** Integrated gradients of a prediction; see {@link Explanation}. */
+export interface PredictionExplanation extends Pick<ExplainedSequence, 'output' | 'reference' | 'error'> {
+  readonly of: Explanation['attributions']['of'];
+  /** The contribution of each feature. */
+  readonly features: Readonly<Record<string, number>>;
+  /** That of each step, without static features. */
+  readonly steps: readonly number[];
 }
 
 /** Form of a model's predictions. */

@@ -73,8 +73,16 @@ export class Predictor extends SequencePredictor<OpenedModel> {
     batches: AsyncIterable<PredictedBatch>,
   ): AsyncGenerator<readonly SequencePrediction[]> {
     this.resetStates();
-    for await (const { batch, slot } of inTurn(batches, one => one.pass))
-      yield this.predictionsOf(batch, slot);
+    for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
+      const predictions = this.predictionsOf(batch, slot);
+      const { explainer } = this.model;
+      const all: SequencePrediction[] = [];
+      for (const one of explainer ? predictions : []) {
+        const row = batch.rows.findIndex(({ position }) => position === one.index);
+        all.push(await explainer!.explain(one, batch, row));
+      }
+      yield explainer ? all : predictions;
+    }
   }
 
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {

@@ -110,4 +110,4 @@ export const explanation = s.document(
 
 export type Explanation = s.TypeOf<typeof explanation>;
 export type ScoreChange = s.TypeOf<typeof score>;
-export type ExplainedFeature = Explanation['features'][number];
+export type ExplainedSequence = Explanation['attributions']['sequences'][number];

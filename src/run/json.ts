@@ -55,7 +55,15 @@ const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
   ['-inf', Number.NEGATIVE_INFINITY],
 ]);
 
-type Schema = 'summary' | 'manifest' | 'evaluation' | 'confidence' | 'notes' | 'checkpoints' | 'baseline';
+type Schema =
+  | 'summary'
+  | 'manifest'
+  | 'evaluation'
+  | 'explanation'
+  | 'confidence'
+  | 'notes'
+  | 'checkpoints'
+  | 'baseline';
 
 /** Reads a file and validates it with the schema that describes `T`; undefined if it is missing. */
 export function readJson<T>(path: string, schema: Schema): T | undefined {

@@ -12,6 +12,7 @@ import type { Confidence } from './confidence.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
+import type { Explanation } from './explanation.js';
 import { type RunHistory, readHistory } from './history.js';
 import { changedFiles, changedInputs, isAtEnd, refuseDamage } from './integrity.js';
 import { readJson } from './json.js';
@@ -41,6 +42,7 @@ export interface Parts {
   readonly summary: Summary;
   readonly evaluation: SplitEvaluation;
   readonly confidence: Confidence;
+  readonly explanation: Explanation;
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -83,6 +85,10 @@ export class Run {
   /** What the run fitted for its final weights; undefined if nothing. */
   get confidence(): Confidence | undefined {
     return this.read('confidence');
+  }
+
+  get explanation(): Explanation | undefined {
+    return this.read('explanation');
   }
 
   get config(): Parts['config'] {
@@ -164,7 +170,8 @@ export class Run {
   private load(part: keyof Parts): Parts[keyof Parts] | undefined {
     if (part === 'config') return this.plainConfig();
     const file = this.directory.files[part];
-    if (part !== 'summary') return readJson<Manifest | SplitEvaluation | Confidence>(file, part);
+    if (part !== 'summary')
+      return readJson<Manifest | SplitEvaluation | Explanation | Confidence>(file, part);
     const summary = readJson<Summary>(file, part);
     return summary && { ...summary, metrics: unspellMetrics(summary.metrics) };
   }

@@ -16,6 +16,7 @@ import {
   type SplitEvaluation,
   type ValueEvaluation,
 } from '../run/evaluation.js';
+import type { Explanation } from '../run/explanation.js';
 import { gateName, requiredWords, type WrittenGate } from '../run/gates.js';
 import { finalName, type RunHistory } from '../run/history.js';
 import { nonFiniteName } from '../run/json.js';
@@ -88,6 +89,7 @@ export function runReportOf(run: Run, history: RunHistory, audioOf: AudioOf = ()
     curves: history.curves,
     elapsed: history.elapsed,
     evaluation: run.evaluation === undefined ? null : evaluationOf(run, run.evaluation, audioOf),
+    explanation: run.explanation === undefined ? null : explanationOf(run.explanation),
     // of a language model, which the verb `report` opens
     sample: null as Sample | null,
     config: configValues(config, manifest?.command_line ?? []),
@@ -352,6 +354,44 @@ function confusionsOf(written: ClassEvaluation) {
   const others = names.length - largest.classes.length;
   const shown = [...largest.classes.map(k => names[k]), `${others} others`];
   return { confusion: { names: shown, counts: largest.counts, others }, whole };
+}
+
+/** More features than this are a picture without names, in the order of the data. */
+const MAX_NAMED = 12;
+
+function explanationOf({ split, step, scores, features, parts, attributions }: Explanation) {
+  const { of, agreement, groups, sequences, ...both } = attributions;
+  const withContributions = <R extends { readonly name: string }>(
+    rows: readonly R[],
+    of: typeof both.parts,
+  ) => rows.map(row => ({ ...row, ...of.find(one => one.name === row.name)! }));
+  const isStatic = (name: string) => features.some(one => one.name === name && one.is_static);
+  const inSteps = groups.filter(name => !isStatic(name));
+  const largest = both.features.flatMap(({ name }) => (isStatic(name) ? [] : [name]));
+  const named = inSteps.length > MAX_NAMED ? [] : largest;
+  return {
+    place: `${split} split, step ${step}`,
+    of: { logit: 'logit', log_probability: 'log probability', value: 'value' }[of],
+    agreement,
+    scores: scores.map(({ score }) => score),
+    features: withContributions(features, both.features),
+    parts: withContributions(parts, both.parts),
+    sequences: sequences.map(({ index, id, predicted, output, reference, contributions, symbols = null }) => {
+      const ofGroup = (name: string) => contributions[groups.indexOf(name)];
+      const values = (named.length > 0 ? named : inSteps).flatMap(ofGroup);
+      const most = Math.max(...values.map(Math.abs), Number.MIN_VALUE);
+      const shades = (sign: number) =>
+        Buffer.from(values.map(value => Math.max(0, Math.round((255 * sign * value) / most)))).toString(
+          'base64',
+        );
+      return {
+        ...{ name: id ?? `#${index}`, predicted: visible(predicted), output, reference },
+        ...{ labels: named, rows: inSteps.length, steps: values.length / Math.max(1, inSteps.length) },
+        ...{ symbols: symbols?.map(visible) ?? null, speaksFor: shades(1), against: shades(-1) },
+        statics: groups.filter(isStatic).map(name => ({ name, value: ofGroup(name)[0] })),
+      };
+    }),
+  };
 }
 
 function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pairs: readonly Pair[][]) {

@@ -1,14 +1,27 @@
 /** `explain`: what the predictions of a run rest on. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/validator.js';
 import { loadModel } from '../../src/index.js';
+import type { PredictionExplanation } from '../../src/predict/predictions.js';
 import type { Explanation } from '../../src/run/explanation.js';
+import { formatMetric } from '../../src/util/numbers.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
+import { buildReport, renderPage } from '../../src/view/report.js';
+import {
+  attributes,
+  cellsOf,
+  checkLooks,
+  chromiumMissing,
+  openPage,
+  part,
+  startChromium,
+} from '../support/browser.js';
 import { Workplace } from '../support/cli.js';
-import { predictionCases } from '../support/prediction-cases.js';
+import { linesOf, predictionCases } from '../support/prediction-cases.js';
 import { copies, train } from '../support/runs.js';
 
 const work = new Workplace();
@@ -91,7 +104,7 @@ t.test('planted truth is found: the features in order, and the window', async t 
     );
   const largest = parts.toSorted((x, y) => changeOf(y) - changeOf(x)).slice(0, 2);
   t.same(new Set(largest.map(({ name }) => name)), new Set(['step 4', 'step 5']));
-  for (const part of parts) if (!largest.includes(part)) t.ok(changeOf(part) < 0.2 * changeOf(largest[1]));
+  for (const one of parts) if (!largest.includes(one)) t.ok(changeOf(one) < 0.2 * changeOf(largest[1]));
   const summary = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8'));
   t.same(
     scores.map(({ score, value }) => [score, value]),
@@ -162,6 +175,87 @@ t.test('a feature that carries the model is warned of', async t => {
   const { summary } = await train(work, leaking);
   const { stderr } = await explained(summary.directory);
   t.match(stderr, /the feature b carries the model: \d+ % of the importance/);
+});
+
+t.test('predict --explain says the same of a split and of new sequences', async t => {
+  const run = await trained();
+  const predict = (...args: string[]) =>
+    work.cellrun('predict', run, '--explain', ...args, ...webasm.slice(0, 4));
+  t.match(await predict(), { code: 2, stderr: /with what `explain` has measured\n.*first: explain / });
+  const { explanation } = await explained(run, '--repeats', '1', '--sequences', '200');
+  const ofLines = (text: string): { id: string; explanation: PredictionExplanation }[] =>
+    linesOf(text) as never;
+  const ofSplit = ofLines((await predict('--split', 'test')).stdout);
+  const rows = planted.filter(row => ofSplit.slice(0, 9).some(({ id }) => row.startsWith(`${id},`)));
+  // one that is longer than those of training
+  const longer = Array.from(
+    { length: 20 },
+    (_, step) => `long,${step},${Math.sin(step)},${Math.cos(step)},0.5,`,
+  );
+  const file = work.file('new.csv', `id,step,${COLUMNS.join()},label\n${[...rows, ...longer].join('\n')}\n`);
+  const ofFile = ofLines((await predict('--input', file)).stdout);
+  t.same(
+    ofFile.slice(0, 9).map(({ id }) => id),
+    ofSplit.slice(0, 9).map(({ id }) => id),
+  );
+  const { sequences: known, groups } = explanation.attributions;
+  for (const { id, explanation: own } of [...ofSplit, ...ofFile.slice(0, 9)]) {
+    const { output, contributions } = known.find(one => one.id === id)!;
+    t.ok(Math.abs(own.output - output) < 1e-5 * Math.max(1, Math.abs(output)), `output of ${id}`);
+    for (const [g, name] of groups.entries()) {
+      const sum = contributions[g].reduce((total, value) => total + value, 0);
+      // those of steps have five digits
+      const size = Math.max(...contributions.flat().map(Math.abs));
+      t.ok(Math.abs(own.features[name] - sum) < 2e-4 * size, `${name} of ${id}`);
+    }
+  }
+  const last = ofFile.at(-1)?.explanation;
+  t.equal(last?.steps.length, 20);
+  const sum = last?.steps.reduce((total, value) => total + value, 0) ?? 0;
+  t.ok(Math.abs(sum - (last!.output - last!.reference)) < 0.011 * Math.abs(sum), 'of a longer sequence too');
+  t.match(await work.cellrun('predict', run, run, '--explain'), {
+    code: 2,
+    stderr: /several models together/,
+  });
+});
+
+t.test('the report shows it', { skip: chromiumMissing() ?? false, timeout: 300_000 }, async t => {
+  const run = await trained();
+  const { explanation } = await explained(run, '--repeats', '1', '--sequences', '3');
+  const browser = await startChromium();
+  t.teardown(() => browser.close());
+  const file = work.file('report.html', renderPage(buildReport(run)));
+  const { page, said, requested } = await openPage(browser, pathToFileURL(file).href);
+  const rows = await cellsOf(part(page, 'Importance of features').locator('tbody tr'));
+  t.same(
+    rows.map(([name, loss]) => [name, loss]),
+    explanation.features.map(one => [one.name, formatMetric('test.loss', changeOf(one))]),
+  );
+  const parts = await cellsOf(part(page, 'Importance of parts of the sequence').locator('tbody tr'));
+  t.same(
+    parts.map(([name]) => name),
+    explanation.parts.map(({ name }) => name),
+  );
+  const figures = part(page, 'Contributions to predictions').locator('figure');
+  const { sequences, groups } = explanation.attributions;
+  t.same(
+    await attributes(figures, 'data-explained'),
+    sequences.map(({ id }) => id),
+  );
+  // the strongest color is that of the largest contribution
+  const [{ contributions }] = sequences;
+  const most = Math.max(...contributions.flat().map(Math.abs));
+  const g = contributions.findIndex(values => values.some(value => Math.abs(value) === most));
+  const step = contributions[g].findIndex(value => Math.abs(value) === most);
+  const labels = await figures.first().locator('.symbol').allInnerTexts();
+  const canvas = contributions[g][step] < 0 ? '.against' : 'canvas:not(.against)';
+  const place = `${step}, ${labels.indexOf(groups[g])}`;
+  const alpha = await page.evaluate(
+    `document.querySelector('[data-explained] ${canvas}').getContext('2d').getImageData(${place}, 1, 1).data[3]`,
+  );
+  t.equal(alpha, 255);
+  await checkLooks(t, page, 'explanation');
+  t.same([said, requested], [[], []]);
 });
 
 const fixtures = join(packageRoot, 'test', 'fixtures', 'explanations');

@@ -1,5 +1,6 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { JoinedDoubts, MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
+import { explaining } from '../../predict/explain.js';
 import { GENERATED_LENGTH } from '../../predict/generate.js';
 import {
   classFields,
@@ -10,7 +11,7 @@ import {
   type PredictionStyle,
 } from '../../predict/lines.js';
 import { loadModel, type Model, openMembers, type Predicted } from '../../predict/model.js';
-import { openModel, openWithData, openWithoutData } from '../../predict/open.js';
+import { openModel, openWithData, openWithoutData, type SavedModel } from '../../predict/open.js';
 import {
   type ClassPrediction,
   type Prediction,
@@ -72,6 +73,9 @@ const options = {
     '<k>',
     'print the k most probable classes instead of all probabilities, or the k best sequences that a beam of at least k finds',
   ),
+  explain: flag('add what each feature and step contributes to each prediction; after `explain`').with({
+    conflicts: ['format', 'generate', 'rate'],
+  }),
   alignment: flag('print the step of the input at which each symbol of a predicted sequence is read'),
   raw: flag('csv: do not escape text that spreadsheets interpret as a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
@@ -101,6 +105,10 @@ export const verb = defineVerb({
     const { input, rate, limit = Number.POSITIVE_INFINITY } = options;
     const runs = predictingRuns(paths);
     if (options.generate) return generate(runs, options, io);
+    if (options.explain && runs.length > 1) {
+      const message = 'predictions of several models together are not explained';
+      throw usageError('predict/explain', message, { file: '--explain', expected: 'one run' });
+    }
     const all = runs.map(run => openModel(run, options));
     const [saved] = all;
     const { dataset } = saved.loaded.experiment;
@@ -125,7 +133,11 @@ export const verb = defineVerb({
     const { split = 'test' } = options;
     const print = async (predict: (model: Model) => Predicted) => {
       const open = isSplit ? openWithData : openWithoutData;
-      const model = await openMembers(all, one => open(one, options), isSplit ? split : undefined);
+      const openOne = async (one: SavedModel) => {
+        const opened = await open(one, options);
+        return options.explain ? explaining(opened, one.path) : opened;
+      };
+      const model = await openMembers(all, openOne, isSplit ? split : undefined);
       try {
         return await writeLines(predict(model), options, io);
       } finally {

@@ -27,6 +27,7 @@ import {
   Value,
 } from './components.js';
 import { EvaluationView, MeasuredTable } from './evaluation-view.js';
+import { ExplanationView } from './explanation-view.js';
 import { byImportance, distinct } from './run-list.js';
 import { isConstantRate, type Places } from './scales.js';
 
@@ -38,6 +39,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
       <Curves report={report} />
       {report.sample !== null && <GeneratedText sample={report.sample} />}
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
+      {report.explanation !== null && <ExplanationView explanation={report.explanation} />}
       <Baselines report={report} />
       <Warnings report={report} />
       <Config report={report} />
