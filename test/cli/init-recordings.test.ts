@@ -71,6 +71,12 @@ const CASES: readonly [what: string, files: readonly string[], flags: readonly s
       { path: 'data/*.wav', pattern: '{label}_{speaker}_{take}', target: 'label', ...ofSpeakers },
     ],
     [
+      'many recordings of each speaker',
+      names([WORDS, PEOPLE, Array.from({ length: 17 }, (_, i) => `${i}`)], (a, b, c) => `${a}_${b}_${c}.wav`),
+      [],
+      { ...ofSpeakers, normalize: 'standard', normalize_per: 'speaker' },
+    ],
+    [
       'a folder for each label, and hashes of speakers',
       names([WORDS, IDS, ['0', '1']], (a, b, c) => `${a}/${b}_nohash_${c}.wav`),
       [],

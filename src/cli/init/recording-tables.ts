@@ -14,7 +14,7 @@ import type { OtherReading } from './description.js';
 import { numbersRows } from './kinds.js';
 import { ATTRIBUTE, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 import { nameOfMade, reading, withScript } from './pandas.js';
-import { apart, levelOfTargets, list, type Plan, scalar } from './plan.js';
+import { levelOfTargets, list, type Plan, scalar } from './plan.js';
 import type { Choice } from './readings.js';
 import {
   classesIn,
@@ -267,13 +267,13 @@ export async function recordingListPlan(
     level,
     count,
     heard,
+    speaker: isApart ? by : undefined,
     values: {
       delimiter: delimiter !== ',' && JSON.stringify(delimiter),
       path_column: scalar(key.name),
       start: start && scalar(start.name),
       end: end && scalar(end.name),
       stack: isStacked && STACK,
-      ...(isApart && apart(scalar(by.name))),
       ...(split && splitValues(split)),
     },
   });

@@ -126,7 +126,8 @@ export async function recordingsPlan(
     classes: target.distinct,
     count: names.length,
     heard,
-    values: { pattern: JSON.stringify(pattern), ...(isApart && speaker && apart(speaker.name)) },
+    speaker: isApart ? speaker : undefined,
+    values: { pattern: JSON.stringify(pattern) },
   });
   const lines: readonly Line[] = [
     ['recordings', `${grouped(names.length)}, ${lengthOf(heard)}`],
@@ -210,12 +211,21 @@ interface Voices {
   /** Number of recordings or parts. */
   readonly count: number;
   readonly heard: Heard;
+  /** The column of speakers who are in one split each. */
+  readonly speaker?: { readonly name: string; readonly distinct: number } | undefined;
   /** Values of other placeholders. */
   readonly values: Plan['values'];
 }
 
-export function voicePlan({ kind, count, heard: { lengths, rates }, ...voices }: Voices): Plan {
+/**
+ * Recordings of a speaker from which on the features are scaled over them: of fewer, what is said
+ * decides the scale. Frames that the cell then reads at once.
+ */
+const [MIN_OF_SPEAKER, SPEAKER_STACK] = [50, 3];
+
+export function voicePlan({ kind, count, heard: { lengths, rates }, speaker, ...voices }: Voices): Plan {
   const [isClass, isValue, isWritten] = ['class', 'value', 'sequence'].map(one => one === kind);
+  const isScaled = speaker !== undefined && isClass && count >= MIN_OF_SPEAKER * speaker.distinct;
   const values = {
     description: scalar(voices.description),
     path: scalar(voices.path),
@@ -228,7 +238,9 @@ export function voicePlan({ kind, count, heard: { lengths, rates }, ...voices }:
     validation: 0.2,
     by: '',
     test_fraction: 0.2,
-    bidirectional: isWritten && 'true',
+    ...(speaker && apart(scalar(speaker.name))),
+    speaker: isScaled && scalar(speaker.name),
+    bidirectional: (isWritten || isScaled) && 'true',
     from: isWritten ? 'every' : 'mean',
     loss: isWritten ? 'ctc' : isClass ? 'cross_entropy' : 'mse',
     epochs: count < 500 ? 30 : count < 5000 ? 15 : 5,
@@ -238,6 +250,7 @@ export function voicePlan({ kind, count, heard: { lengths, rates }, ...voices }:
     error: isValue && 'test.mean_absolute_error',
     written_errors: isWritten && 'test.token_error_rate',
     ...voices.values,
+    ...(isScaled && { stack: SPEAKER_STACK }),
   };
   return { template: 'voice', values };
 }
