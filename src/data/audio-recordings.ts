@@ -2,7 +2,7 @@
 import { dirname, resolve, sep } from 'node:path';
 import type { Diagnostic } from '../util/errors.js';
 import type { Recording } from './audio/recording.js';
-import { badNumber, cellNumber, missingCell } from './core/cells.js';
+import { badNumber, cellNumber, type Decimal, missingCell } from './core/cells.js';
 import type { NamedColumn } from './core/columns.js';
 import type { Purpose } from './core/dataset.js';
 import { Problems } from './core/problems.js';
@@ -76,6 +76,7 @@ function fieldsOf(
 /** A table that lists recordings. */
 export interface RecordingTable {
   readonly delimiter?: Delimiter | undefined;
+  readonly decimal?: Decimal | undefined;
   /** Its columns: paths of recordings from its folder, and the parts of these to read. */
   readonly path: NamedColumn;
   readonly start: NamedColumn | undefined;
@@ -108,7 +109,7 @@ export async function tabledRecordings(
   source: ByteSource,
   table: RecordingTable,
 ): Promise<ListedRecording[]> {
-  const { path, start, end, others, purpose, delimiter, pattern } = table;
+  const { path, start, end, others, purpose, delimiter, decimal, pattern } = table;
   const columns = [path, start ?? [], end ?? [], others].flat();
   const found: ListedRecording[] = [];
   const addBroken = (...problems: readonly Diagnostic[]): void => {
@@ -167,7 +168,7 @@ export async function tabledRecordings(
         add({ row, cell: column => fields[indexOf(column)].trim(), placeOf });
       },
     },
-    { delimiter },
+    { delimiter, decimal },
   );
   for await (const _ of rows);
   return found;

@@ -72,6 +72,7 @@ const settings = key.section(
       aliases: ['file_column', 'filename_column', 'audio'],
     }),
     delimiter: keys.delimiter,
+    decimal: keys.decimal,
     start: keys.column({
       description: 'Column of the table with the start of a part of the recording, in seconds.',
       examples: ['start'],
@@ -287,9 +288,9 @@ function tableOf(
   if (path === undefined) return undefined;
   const pattern = patternOf(config);
   const others = columns.filter(({ name }) => !pattern?.fields.includes(name));
-  const { delimiter } = config;
+  const { delimiter, decimal } = config;
   const parts = { start: column('start'), end: column('end') };
-  return { path, ...parts, others, purpose, pattern, delimiter, trainedOn: config.path };
+  return { path, ...parts, others, purpose, pattern, delimiter, decimal, trainedOn: config.path };
 }
 
 /** Reads the recordings of `path`. */

@@ -60,6 +60,7 @@ const settings = key.section(
     }),
     path: keys.givenFiles('The table', 'data/*.csv', 'data/readings.csv'),
     delimiter: keys.delimiter,
+    decimal: keys.decimal,
     column_names: keys.columnNames,
     date_format: keys.dateFormat,
     ...keys.otherFiles('Table', 'split', split => `data/readings-${split}.csv`),
@@ -411,6 +412,7 @@ function columnsOf(config: CsvConfig) {
   return {
     kind,
     delimiter,
+    decimal: config.decimal,
     columnNames: config.column_names,
     dateFormat: date_format,
     features: features.map((feature, i) => ({ ...columnOf(feature), isSymbol: i === symbol })),

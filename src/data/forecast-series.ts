@@ -71,6 +71,7 @@ export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpos
   const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
   return {
     delimiter,
+    decimal: config.decimal,
     columnNames: config.column_names,
     dateFormat: date_format,
     features: [...seriesFeatures(config), ...seriesStatics(config)].map(columnOf),

@@ -67,6 +67,7 @@ const settings = key.section(
     kind: keys.kind('forecast', 'Windows over time series.'),
     path: keys.givenFiles('The table, CSV with a header or Parquet', 'data/*.csv', 'data/births.csv'),
     delimiter: keys.delimiter,
+    decimal: keys.decimal,
     column_names: keys.columnNames,
     date_format: keys.dateFormat,
     target: key.either(

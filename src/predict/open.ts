@@ -133,6 +133,7 @@ function withTop(experiment: Experiment, top: number): Experiment {
 /** Keys that say how data are stored, how many are read, or how outputs are decoded. */
 const FREE: readonly string[] = [
   'dataset.delimiter',
+  'dataset.decimal',
   'dataset.date_format',
   'dataset.memory',
   'dataset.stride',

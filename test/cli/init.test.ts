@@ -248,7 +248,7 @@ const GUESSES: readonly {
     }),
     dataset: { features: [{ column: 'place', encode: 'one_hot' }, 'x'], target: 'label' },
     stdout:
-      /^not used +alive: each of its words has one value of label.*\nnot used +dose: numbers with "mg" behind them/m,
+      /^not used +alive: each of its words has one value of label.*\nnot used +dose: numbers with "mg", which/m,
   },
   {
     what: 'missing classes are not counted',
@@ -660,6 +660,40 @@ const GUESSES: readonly {
     stdout: /^(?!(.*\n)*left out)/,
   },
   {
+    what: 'None is a class among others, and a rare one is none',
+    csv: table(
+      'x,colour,grade',
+      90,
+      i => `${i % 7},${i % 9 ? ['red', 'blue'][i % 2] : 'None'},${['None', 'low', 'high'][i % 3]}`,
+    ),
+    dataset: { features: ['x', { column: 'colour', encode: 'one_hot' }], target: 'grade', missing: null },
+    stdout:
+      /^target +grade \(3 classes\)\n(.*\n)+note +None taken as a class of grade: rows without a class/m,
+  },
+  {
+    what: 'numbers of classes in the last column count more than words',
+    csv: table(
+      'x,colour,width,Befund',
+      90,
+      i => `${i % 7},${['red', 'blue'][i % 2]},${i % 11},${i % 5 ? 0 : 1}`,
+    ),
+    dataset: { target: 'Befund', target_kind: 'class' },
+  },
+  {
+    what: 'decimal commas, and points between thousands',
+    csv: table(
+      'breite;preis;art',
+      90,
+      i => `${i % 7},5;${1 + (i % 9)}.${100 + i},25;${['rot', 'blau'][i % 2]}`,
+    ),
+    dataset: { delimiter: ';', decimal: ',', features: ['breite', 'preis'], target: 'art' },
+  },
+  {
+    what: 'commas between thousands',
+    csv: table('width,price,kind', 90, i => `${i % 7}.5,"${1 + (i % 9)},${100 + i}.25",${'uv'[i % 2]}`),
+    dataset: { decimal: '.', features: ['width', 'price'], target: 'kind' },
+  },
+  {
     what: 'a text has no list of missing classes',
     csv: table(
       'text,kind',
@@ -946,11 +980,25 @@ t.test('other delimiters than the comma are found', async t => {
 const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ...flags: string[]])[] = [
   [table('date,sales', 30, i => `${day(i)},${i}`), 2, /its series have 30 steps/],
   [
-    table('a;b;label', 20, i => `${i};1,5;${i % 2}`),
+    table('a;b;label', 20, i => `${i};${i % 3 ? '1,5' : '1.5'};${i % 2}`),
     5,
-    /^data\.csv:2:1: column "b": the number has a comma\n {2}expected: a decimal point/,
+    /^data\.csv:3:1: column "b": the number has a comma\n {2}expected: a decimal point/,
   ],
-  [table('x,label', 20, i => `"1,${i}",${i % 2}`), 5, /has a comma/],
+  [table('x,label', 20, i => `"1,${100 + i}",${i % 2}`), 5, /has a comma(?:.|\n)*`dataset\.decimal`/],
+  [
+    table('recording,x,label', 240, i => {
+      const label = i === 21 ? 'yess' : ['yes', 'no'][(i >> 3) % 2];
+      return `${i >> 3},${(i * 7) % 31},${label}`;
+    }),
+    2,
+    /: label is the same in all rows of each recording except 2 \("yes" in line 18, "yess" in line 23\)/,
+  ],
+  [
+    table('width,price', 60, i => `${i % 7},${i}.25 €`),
+    2,
+    /its target price has invalid cells: numbers with "€", which have to be numbers alone/,
+    ...['--target', 'price'],
+  ],
   [
     `${table('id,kind', 20, i => `p${i},${'uv'[i % 2]}`)}id,kind\n`,
     5,

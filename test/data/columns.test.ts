@@ -30,6 +30,26 @@ t.test('dates in a format of their own are what strptime reads', async t => {
   }
 });
 
+t.test('numbers with other marks are what pandas reads', async t => {
+  const path = join(t.testdir(), 'data.csv');
+  const rest = { kind: 'csv', path, features: ['b'], target: 'y', target_kind: 'class', test_fraction: 0.5 };
+  // pandas.read_csv(path, sep=';', decimal=',', thousands='.'), and (path, thousands=',')
+  const values = [0.5, -1234.5, 12345, 1234567.25, 7, 350];
+  for (const [decimal, delimiter, cells] of [
+    [',', ';', ['0,5', '-1.234,5', '12.345', '1.234.567,25', '7', '+3,5e2']],
+    ['.', ',', ['0.5', '"-1,234.5"', '"12,345"', '"1,234,567.25"', '7', '3.5e2']],
+  ] as const) {
+    const rows = cells.map((cell, i) => `${cell}${delimiter}${'uv'[i % 2]}\n`);
+    writeFileSync(path, `b${delimiter}y\n${rows.join('')}`);
+    const data = await open({ ...rest, decimal, delimiter, seed: 1 } as never);
+    const found = [data.train, data.test].flatMap(split =>
+      split ? Array.from({ length: split.count }, (_, i) => sequence(data, split, i)[0][0]) : [],
+    );
+    const sorted = (list: readonly number[]) => list.toSorted((a, b) => a - b);
+    t.same(sorted(found), sorted(values), decimal);
+  }
+});
+
 t.test('an order column in a format of its own', async t => {
   const path = join(t.testdir(), 'data.csv');
   const config = (date_format?: string) =>

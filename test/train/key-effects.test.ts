@@ -351,6 +351,8 @@ const gated = set(CLASSES, 'gates', [{ metric: 'test.loss', max: 100 }]);
 const spelled = () => work.file('spelled.csv', 'a,class\n1,0\n2,1\n3,01\n4,1.0\n5,0\n6,1\n');
 const semicolons = () => work.file('semicolons.csv', table(';'));
 
+const thousands = () => work.file('thousands.csv', table().replaceAll(/(?<=[,\n])-?0?\.\d+/g, '1.234'));
+
 /**
  * A config and two values of the key; undefined: not set. If a key cannot change alone, `more` are
  * the values that change with the second.
@@ -529,6 +531,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.delimiter': [
     [TABLE, ',', ';', { 'dataset.path': semicolons(), 'dataset.test_path': semicolons() }],
   ],
+  'dataset.decimal': [[TABLE, '.', ',', { 'dataset.path': thousands(), 'dataset.test_path': thousands() }]],
   'dataset.date_format': [
     [TABLE, '%d/%m/%Y', '%m/%d/%Y', { 'dataset.path': dated(), 'dataset.test_path': dated() }],
   ],

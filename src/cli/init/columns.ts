@@ -1,6 +1,15 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
 
-import { badNumber, COMMA_NUMBER, cellNumber, missingTest, orderKey } from '../../data/core/cells.js';
+import {
+  badNumber,
+  COMMA_NUMBER,
+  cellNumber,
+  type Decimal,
+  decimalOf,
+  missingTest,
+  orderKey,
+  plainNumber,
+} from '../../data/core/cells.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
@@ -43,6 +52,8 @@ export type Column = ReturnType<typeof columnOf> & {
 export interface Columns {
   readonly columns: readonly Column[];
   readonly delimiter: Delimiter;
+  /** The mark before the decimals of numbers, if some have commas. */
+  readonly decimal?: Decimal | undefined;
   /** Given to the columns of a table without a line of names. */
   readonly columnNames: readonly string[] | undefined;
   readonly format: string;
@@ -101,6 +112,7 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
   return {
     columns,
     delimiter: first.delimiter,
+    decimal: tables.find(one => one.decimal)?.decimal,
     columnNames: first.columnNames,
     format: first.format,
     odd,
@@ -123,7 +135,7 @@ function oddOne(tables: readonly FileColumns[]): FileColumns | undefined {
 }
 
 /** A file of a table, with its cells as text. */
-export interface FileColumns extends Pick<Columns, 'delimiter' | 'columnNames' | 'format'> {
+export interface FileColumns extends Pick<Columns, 'delimiter' | 'decimal' | 'columnNames' | 'format'> {
   readonly path: string;
   readonly names: readonly string[];
   readonly cells: readonly (readonly string[])[];
@@ -185,13 +197,31 @@ export async function readFile(path: string, given?: readonly string[]): Promise
       path,
       names.map((_, i) => `c${i + 1}`),
     );
-  for (const [i, column] of cells.entries()) {
-    const comma = column.findIndex(cell => COMMA_NUMBER.test(cell));
-    const numbers = column.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
-    if (comma >= 0 && 2 * numbers.length > column.length)
-      throw damagedErrors([badNumber(column[comma], { ...places[comma], columnName: names[i] })]);
-  }
-  return { path, names, cells, unreadable, places, delimiter, columnNames, format };
+  const decimal =
+    format === 'csv' ? decimalIn(cells, i => ({ ...places[i[1]], columnName: names[i[0]] })) : undefined;
+  const plain = decimal ? cells.map(column => column.map(cell => plainNumber(cell, decimal))) : cells;
+  return { path, names, cells: plain, unreadable, places, delimiter, decimal, columnNames, format };
+}
+
+/**
+ * The mark before the decimals of numbers, if some have commas.
+ * @throws UserError (exit 5) if there is none that all of them have
+ */
+function decimalIn(
+  columns: readonly (readonly string[])[],
+  placeOf: (cell: readonly [column: number, row: number]) => object,
+): Decimal | undefined {
+  const isNumber = (cell: string) => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined;
+  const found = columns.flatMap((column, i) => {
+    const numbers = column.filter(isNumber);
+    const row = column.findIndex(cell => COMMA_NUMBER.test(cell));
+    return row < 0 || 2 * numbers.length <= column.length ? [] : [{ numbers, cell: [i, row] as const }];
+  });
+  if (found.length === 0) return undefined;
+  const decimal = decimalOf(found.flatMap(({ numbers }) => numbers));
+  if (decimal) return decimal;
+  const [i, row] = found[0].cell;
+  throw damagedErrors([badNumber(columns[i][row], placeOf([i, row]))]);
 }
 
 /** Maximum number of different words in texts of few symbols, such as sounds. */
@@ -232,6 +262,7 @@ export function columnOf(
   { beside = [], places, unreadable, lackedBy = [], dateForm, known = NONE }: ColumnFacts,
 ) {
   const all = [...cells, ...beside];
+  const isMissing = missingAmong(all);
   const present = all.filter(cell => !isMissing(cell));
   const words = present.filter(cell => cellNumber(cell) === undefined);
   const kinds = [...new Set(words)];
@@ -261,6 +292,7 @@ export function columnOf(
   };
   const missing = all.length - values.length;
   const distinct = new Set(cells.filter(isValue)).size;
+  const unit = isNumber || isTime ? undefined : unitOf(values);
   return {
     name,
     /** Of the training split; all other fields cover the files of other splits, too. */
@@ -281,17 +313,19 @@ export function columnOf(
      */
     forms,
     isFull: missing === 0,
-    /** The unit after all its numbers, such as `kg`. */
-    unit: isNumber || isTime ? undefined : unitOf(values),
+    /** The unit of all its numbers, such as `kg` or `$`. */
+    unit,
     distinct,
     /** Why it can be neither feature nor target. */
     problem:
       unreadable ??
       (distinct === 0
         ? 'no row has a value'
-        : hasNumbers && !isNumber
-          ? `not a number in ${rowsOf(cell => words.includes(cell))}`
-          : undefined),
+        : unit !== undefined && distinct > MAX_CLASSES
+          ? `numbers with "${unit}", which have to be numbers alone`
+          : hasNumbers && !isNumber
+            ? `not a number in ${rowsOf(cell => words.includes(cell))}`
+            : undefined),
     /** Where values are missing. */
     gaps:
       missing === 0
@@ -304,11 +338,28 @@ export function columnOf(
 
 const timeOf = orderKey(false);
 
-/** True for cells that usually mean a missing value. */
-const isMissing = missingTest();
+const mayBeMissing = missingTest();
+const NONE_WORD = 'None';
+
+/** The test of cells that mean a missing value: None is a kind if another of few is not far more frequent. */
+function missingAmong(cells: readonly string[]): (cell: string) => boolean {
+  const counts = countsOf(cells.filter(cell => cell === NONE_WORD || !mayBeMissing(cell)));
+  const none = counts.get(NONE_WORD);
+  counts.delete(NONE_WORD);
+  if (none === undefined || counts.size < 2 || counts.size >= MAX_CLASSES) return mayBeMissing;
+  const isKind = [...counts].every(([word]) => cellNumber(word) === undefined);
+  const isUsual = [...counts.values()].some(count => count <= 2 * none);
+  return isKind && isUsual ? cell => cell !== NONE_WORD && mayBeMissing(cell) : mayBeMissing;
+}
 
 function unitOf(cells: readonly string[]): string | undefined {
-  const [unit, ...others] = new Set(cells.map(cell => /^[+-]?[\d.]+\s*([a-zµ°%][^\d\s]*)$/i.exec(cell)?.[1]));
+  const [unit, ...others] = new Set(
+    cells.map(cell => {
+      const [, before, after] =
+        /^(?:(\p{Sc})\s*[+-]?[\d.,]+|[+-]?[\d.,]+\s*([\p{L}\p{Sc}°%][^\d\s]*))$/u.exec(cell) ?? [];
+      return before ?? after;
+    }),
+  );
   return others.length === 0 ? unit : undefined;
 }
 

@@ -1,4 +1,6 @@
 /** What `init` says of a table: what it is taken for and why, and what else it could be. */
+
+import { MARKERS } from '../../data/core/cells.js';
 import { BLOCK } from '../../data/formats/archives.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
@@ -106,6 +108,11 @@ function obstaclesOf(reading: Reading): string[] {
       listsMissing(reading)
         ? `${words} taken as a missing ${target.name}; without it in \`missing.markers\`, it is a class`
         : `${words} taken as a class of ${target.name}: rows without a class have an empty cell`,
+    );
+  const kinds = MARKERS.filter(marker => isClass && target.isValue(marker) && target.cells.includes(marker));
+  if (kinds.length > 0)
+    found.push(
+      `${kinds.join(', ')} taken as a class of ${target.name}: rows without a class have an empty cell`,
     );
   const mixed = subjectProblem(layout, subject);
   if (mixed) found.push(`${mixed}: without that, no ${subject?.name} would be in two splits`);

@@ -1,5 +1,6 @@
 /** What columns are: measures, labels, words, texts or names. */
 import { type Column, countsOf, isWhole, MAX_CLASSES } from './columns.js';
+import { areOrdinals } from './groups.js';
 import { isPartOfDate, isTarget, USUAL } from './names.js';
 
 /** Of the name of a class. */
@@ -56,17 +57,22 @@ export function isVocabulary(column: Column): boolean {
   return 2 * repeated.reduce((sum, count) => sum + count, 0) >= column.cells.length;
 }
 
+/** True for two whole numbers, or all from 0 or 1 to the largest one, as classes are numbered. */
+export function isCode(column: Column): boolean {
+  return isWhole(column) && (column.distinct === 2 || areOrdinals(column));
+}
+
 export function isIdentifier(column: Column): boolean {
   return isName(column) || numbersRows(column);
 }
 
-const CLOCK = /^(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?$/;
+const CLOCK = /^(\d{1,3})([:.])([0-5]\d)(?:\2([0-5]\d(?:\.\d+)?))?$/;
 
 /** The seconds of times such as 00:05 and 1:30:00; undefined for other columns. */
 export function clockOf({ isNumber, isTime, isFull, cells }: Column): number[] | undefined {
   if (isNumber || isTime || !isFull || !CLOCK.test(cells[0])) return undefined;
   const at = cells.map(cell => {
-    const [, hours = Number.NaN, minutes, seconds = 0] = CLOCK.exec(cell) ?? [];
+    const [, hours = Number.NaN, , minutes, seconds = 0] = CLOCK.exec(cell) ?? [];
     return 3600 * Number(hours) + 60 * Number(minutes) + Number(seconds);
   });
   return at.some(Number.isNaN) ? undefined : at;

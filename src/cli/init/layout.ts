@@ -299,9 +299,10 @@ export function contradictionsIn(rows: Layout['rows'], group: Column, column: Co
     else if (first !== undefined) constant.push(cells[first]);
   }
   if (changing.length === 0 || changing.length > MAX_MISTAKEN * rows.length) return undefined;
-  const counts = countsOf(constant);
-  // an event changes one of few values to one that groups rarely have throughout
-  const isUsual = (row: number) => (counts.get(cells[row]) ?? 0) >= changing.length;
+  const [counts, all] = [countsOf(constant), countsOf(cells)];
+  // an event changes one of few values to one that groups rarely have throughout, but not just once
+  const isUsual = (row: number) =>
+    (counts.get(cells[row]) ?? 0) >= changing.length || all.get(cells[row]) === 1;
   if (counts.size <= MAX_STATES && !changing.flat().every(isUsual)) return undefined;
   const [[first, other]] = changing;
   const [value, odd] = [first, other].map(row => `${JSON.stringify(cells[row])} in ${nameOf(row)}`);
@@ -358,7 +359,15 @@ function refuseAmbiguous({ name, forms, cells }: Column, path: string): void {
 /** Columns of dates, and columns for year, month and day together. */
 function datesOf(columns: readonly Column[]): Order[] {
   const isDate = (column: Column) => column.isTime && !isGappy(column) && !USUAL.birth.test(column.name);
-  const dates = columns.filter(isDate).map(orderBy);
+  const days = columns.filter(isDate).map(orderBy);
+  // a date and the time of day beside it
+  const times = days.flatMap(one =>
+    clocksOf(columns).map(({ columns: [clock], at }): Order => {
+      const whole = one.at.map((time, row) => time + 1000 * at[row]);
+      return { columns: [...one.columns, clock], at: whole, isDate: true, isColumn: false };
+    }),
+  );
+  const dates = [...times, ...days];
   const named = (part: keyof typeof USUAL, isPart: (column: Column) => boolean) =>
     columns.find(column => column.isFull && isPart(column) && USUAL[part].test(column.name));
   const [year, quarter, day, hour, weekday] = (['year', 'quarter', 'day', 'hour', 'weekday'] as const).map(

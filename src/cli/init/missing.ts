@@ -32,7 +32,10 @@ export function markersOf({ features, statics, target }: Reading): string[] {
 
 /** Words such as None and - among classes, which mean a missing class if the config lists them. */
 export function missingClassesOf({ isClass, target }: Reading): string[] {
-  return MARKERS.filter(marker => isClass && !isMissing(marker) && target.cells.includes(marker));
+  const { cells, isValue } = target;
+  return MARKERS.filter(
+    marker => isClass && !isMissing(marker) && !isValue(marker) && cells.includes(marker),
+  );
 }
 
 /** True if the config may list what means a missing value: `symbol` and `text` have no list. */

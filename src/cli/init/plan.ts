@@ -1,6 +1,7 @@
 /** Configs for readings of data: the templates of `configs/templates`, and what fills them in. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Decimal } from '../../data/core/cells.js';
 import { BLOCK } from '../../data/formats/archives.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { isImpossible } from '../../math/losses/ctc.js';
@@ -281,10 +282,11 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
 export interface SourceFile {
   readonly path: string;
   readonly delimiter: Delimiter;
+  readonly decimal?: Decimal | undefined;
   readonly columnNames: readonly string[] | undefined;
 }
 
-function ofFile({ path, delimiter, columnNames }: SourceFile, reading: Reading): Plan['values'] {
+function ofFile({ path, delimiter, decimal, columnNames }: SourceFile, reading: Reading): Plan['values'] {
   const { target, features, unused } = reading;
   const known = reading.kind === 'series' ? knownOf(reading) : [];
   const read = features.filter(one => !known.includes(one));
@@ -294,6 +296,7 @@ function ofFile({ path, delimiter, columnNames }: SourceFile, reading: Reading):
   return {
     path: scalar(path),
     delimiter: delimiter !== ',' && JSON.stringify(delimiter),
+    decimal: decimal && JSON.stringify(decimal),
     column_names: columnNames && list(columnNames.filter(name => name !== BLOCK)),
     target: scalar(target.name),
     features: flow([...read.map(one => featureOf(reading, one)), ...elapsed]),

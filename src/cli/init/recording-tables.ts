@@ -203,7 +203,7 @@ export async function recordingListPlan(
   choice: Choice,
 ): Promise<{ plan: Plan; lines: string[]; others: OtherReading[] }> {
   const { table, path, key } = listed;
-  const { columns, delimiter } = table;
+  const { columns, delimiter, decimal } = table;
   const folder = dirname(path);
   const files = [...new Set(key.cells)];
   const heard = await heardIn(files.map(file => join(folder, file)));
@@ -270,6 +270,7 @@ export async function recordingListPlan(
     speaker: isApart ? by : undefined,
     values: {
       delimiter: delimiter !== ',' && JSON.stringify(delimiter),
+      decimal: decimal && JSON.stringify(decimal),
       path_column: scalar(key.name),
       start: start && scalar(start.name),
       end: end && scalar(end.name),

@@ -2,6 +2,7 @@
 import * as key from '../../util/schema.js';
 import { DATE_FORMAT } from '../formats/dates.js';
 import { CALENDAR_FEATURES } from './calendar.js';
+import { DECIMALS } from './cells.js';
 import { DURATION, RESAMPLE_BY } from './intervals.js';
 
 const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
@@ -173,10 +174,18 @@ export const stored = { memory, obtain, limit };
 
 export const delimiter = key.choice([',', ';', '\t', '|'], {
   name: 'delimiter',
-  description: 'Character that separates the fields of a table. Numbers always have a decimal point.',
+  description: 'Character that separates the fields of a table.',
   default: ',',
   examples: [';'],
   aliases: ['separator', 'sep'],
+});
+
+export const decimal = key.choice(DECIMALS, {
+  name: 'decimal',
+  description:
+    'Mark before the decimals of the numbers in CSV files; the other mark may stand between thousands, as in 5,123.45 with `.` and 5.123,45 with `,`. Without this key, numbers have a point before their decimals, and no thousands are marked.',
+  examples: [','],
+  aliases: ['decimal_separator', 'decimal_mark'],
 });
 
 export const columnNames = columns({

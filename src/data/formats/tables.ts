@@ -4,6 +4,7 @@
  * names), also with other delimiters than the comma.
  */
 import { type Diagnostic, damagedError, damagedErrors, type UserError } from '../../util/errors.js';
+import { type Decimal, plainNumber } from '../core/cells.js';
 import { allBytes, type ByteSource, beginning, type Pieces } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/files.js';
 import { blockPieces, conlluPieces, givenNames, tsPieces } from './archives.js';
@@ -41,6 +42,8 @@ export interface TableFormat {
   readonly kind?: string;
   /** Of CSV. Default: a comma. */
   readonly delimiter?: Delimiter | undefined;
+  /** Of the numbers of CSV. Default: a point, and no marks between thousands. */
+  readonly decimal?: Decimal | undefined;
   /** Of CSV without a line of names. */
   readonly columnNames?: readonly string[] | undefined;
   /** The only one of these that rows may lack: a target that is predicted. */
@@ -353,7 +356,16 @@ export async function* readTable(
     yield* readParquet(file, source.name, handlers);
     return;
   }
-  const pieces = PIECES[kind](source.name, handlers, format);
+  const { decimal } = format;
+  const plain: TableHandlers = {
+    header: record => handlers.header(record),
+    ragged: (record, problem) => handlers.ragged(record, problem),
+    add(record) {
+      const fields = record.fields.map(field => plainNumber(field, decimal as Decimal));
+      handlers.add({ fields, row: record.row, place: field => record.place(field) });
+    },
+  };
+  const pieces = PIECES[kind](source.name, decimal === undefined ? handlers : plain, format);
   for await (const chunk of source.chunks) {
     pieces.push(chunk);
     yield;

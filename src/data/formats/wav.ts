@@ -12,6 +12,8 @@ type Decode = (bytes: DataView, at: number) => number;
 interface Encoding {
   readonly bytes: number;
   readonly decode: Decode;
+  /** True if a sample may be no finite float32 number. */
+  readonly mayOverflow?: boolean;
 }
 
 const PCM = 1;
@@ -35,8 +37,8 @@ const ENCODINGS: Readonly<Record<number, Readonly<Record<number, Encoding>>>> = 
     32: { bytes: 4, decode: (bytes, at) => bytes.getInt32(at, true) / 2 ** 31 },
   },
   [FLOAT]: {
-    32: { bytes: 4, decode: (bytes, at) => bytes.getFloat32(at, true) },
-    64: { bytes: 8, decode: (bytes, at) => bytes.getFloat64(at, true) },
+    32: { bytes: 4, decode: (bytes, at) => bytes.getFloat32(at, true), mayOverflow: true },
+    64: { bytes: 8, decode: (bytes, at) => bytes.getFloat64(at, true), mayOverflow: true },
   },
   [A_LAW]: { 8: tabled(aLaw) },
   [MU_LAW]: { 8: tabled(muLaw) },
@@ -159,7 +161,7 @@ export class WavFile {
       const end = Math.min(to, at + most);
       const piece = source.readNow({ from: start + at * frame, to: start + end * frame });
       const samples = decoded(piece, encoding, channels, channel);
-      for (let i = 0; i < samples.length; i++) {
+      for (let i = 0; encoding.mayOverflow && i < samples.length; i++) {
         if (Number.isFinite(Math.fround(samples[i]))) continue;
         const offset = start + (at + i) * frame;
         throw damagedError('data/not-finite', 'a sample is not a finite float32 number', {
