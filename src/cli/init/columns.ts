@@ -341,7 +341,10 @@ const timeOf = orderKey(false);
 const mayBeMissing = missingTest();
 const NONE_WORD = 'None';
 
-/** The test of cells that mean a missing value: None is a kind if another of few is not far more frequent. */
+/**
+ * The test of cells that mean a missing value: None is a kind if another of few is not far more
+ * frequent.
+ */
 function missingAmong(cells: readonly string[]): (cell: string) => boolean {
   const counts = countsOf(cells.filter(cell => cell === NONE_WORD || !mayBeMissing(cell)));
   const none = counts.get(NONE_WORD);
